@@ -1,0 +1,35 @@
+"""python -m bench: every benchmark, one after another, on a machine left alone.
+
+Ratios compare things measured side by side in the same run; absolute times are only
+printed where a target names one. Name parts to run only those: python -m bench sweep web
+"""
+
+from __future__ import annotations
+
+import sys
+
+from bench import sweep, variants, web
+from experiment.environment import environment
+
+PARTS = {"variants": variants.bench, "sweep": sweep.bench, "web": web.bench}
+
+
+def main() -> int:
+    """Run the parts that are named, or all."""
+    names = sys.argv[1:] or list(PARTS)
+    if unknown := [name for name in names if name not in PARTS]:
+        print(f"There is no part {', '.join(unknown)}. There are: {', '.join(PARTS)}.")
+        return 2
+    facts = environment()
+    print(
+        f"{facts['cpu_model']}, {facts['cpu_count']} cores, load {facts['load_1m']}, Python {facts['python']}"
+    )
+    for name in names:
+        print(f"\n{name}", flush=True)
+        for line in PARTS[name]():
+            print(f"  {line}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

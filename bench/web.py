@@ -1,0 +1,118 @@
+"""The web process: how soon it answers, how much memory it takes, what it has loaded.
+
+Targets: under 2 s from start to the first answer, under 150 MB after serving, and none
+of TensorFlow's libraries mapped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.sweep import stub_server
+
+ROOT = Path(__file__).resolve().parent.parent
+CAT = ROOT / "static" / "samples" / "cat.png"
+START_LIMIT_S = 30.0
+PAGES = ("/", "/api/backends", "/api/config", "/api/schema", "/api/runs", "/metrics")
+
+
+def bench() -> list[str]:
+    """The lines to print."""
+    with tempfile.TemporaryDirectory() as folder, stub_server(5) as port:
+        started = time.perf_counter()
+        with _web(folder, port) as (url, process):
+            start_s = time.perf_counter() - started
+            worker = _worker_of(process.pid)
+            idle_mb = _memory_mb(worker)
+            _use(url)
+            used_mb = _memory_mb(worker)
+            libraries = len(
+                set(re.findall(r"\S*/tensorflow/\S+\.so\S*", Path(f"/proc/{worker}/maps").read_text()))
+            )
+    return [
+        f"start to first answer                            {start_s:.2f} s   (target < 2 s)",
+        f"memory of the web process, idle                  {idle_mb:.0f} MB",
+        f"memory after a run, its exports and 60 pages     {used_mb:.0f} MB   (target < 150 MB)",
+        f"TensorFlow libraries in it                       {libraries}   (target 0)",
+    ]
+
+
+def _use(url: str) -> None:
+    """One run with every export, then ten visits to each page."""
+    photo = ["-F", f"file=@{CAT}", "-F", 'plan={"repeats": 20}']
+    answer = json.loads(subprocess.check_output(["curl", "-sS", *photo, f"{url}/api/runs"]))
+    while json.loads(_get(f"{url}{answer['report_url']}"))["state"] in {"queued", "running"}:
+        time.sleep(0.2)
+    for suffix in (".csv", ".html", ".zip", "/figures"):
+        _get(f"{url}{answer['report_url']}{suffix}")
+    for path in PAGES * 10:
+        _get(url + path)
+
+
+def _get(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=30) as response:
+        return bytes(response.read())
+
+
+@contextmanager
+def _web(folder: str, port: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """gunicorn as a container starts it, in front of one stub server."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        web_port = free.getsockname()[1]
+    environ = os.environ | {
+        "TF_SERVERS": f"stub:127.0.0.1:{port}",
+        "PORT": str(web_port),
+        "PIXELCOST_DATA_DIR": folder,
+        "PIXELCOST_LOG_LEVEL": "error",
+    }
+    command = [sys.executable, "-m", "gunicorn", "-c", "webapp/gunicorn_conf.py", "webapp:create_app()"]
+    url = f"http://127.0.0.1:{web_port}"
+    process = subprocess.Popen(command, cwd=ROOT, env=environ)
+    try:
+        _wait_for(f"{url}/healthz")
+        yield url, process
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait_for(url: str) -> None:
+    deadline = time.monotonic() + START_LIMIT_S
+    while True:
+        try:
+            _get(url)
+            return
+        except (urllib.error.URLError, OSError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def _worker_of(pid: int) -> int:
+    """The gunicorn worker: the master's child that is gunicorn too, not a timing process."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return next(int(child) for child in children if "gunicorn" in Path(f"/proc/{child}/cmdline").read_text())
+
+
+def _memory_mb(pid: int) -> float:
+    line = next(
+        line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS")
+    )
+    return int(line.split()[1]) / 1024
+
+
+if __name__ == "__main__":
+    print("\n".join(bench()))

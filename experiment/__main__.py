@@ -1,0 +1,232 @@
+"""python -m experiment photo.jpg: the whole comparison on the command line.
+
+Exit codes: 0 a full result; 1 some requests failed or nothing can be recommended;
+2 bad input or settings; 130 interrupted (what was measured is still reported).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from dotenv import load_dotenv
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from experiment.backends import connect
+from experiment.embedded import EmbeddedServers, running_servers
+from experiment.environment import environment
+from experiment.errors import PixelcostError
+from experiment.export import report_csv, report_dict, report_html, report_json
+from experiment.heartbeat import Heartbeat
+from experiment.images import read_image
+from experiment.plan import parse_plan
+from experiment.probe import probe
+from experiment.records import BackendInfo, Measurement, Plan, Report, SourceImage, Variant
+from experiment.report import summarise
+from experiment.run import measure
+from experiment.schedule import planned_requests
+from experiment.servable import prepare_model
+from experiment.servers import chosen, parse_servers
+from experiment.table import print_report
+from experiment.variants import FORMATS, RESAMPLERS, make_variants, skipped_sizes_px
+
+PIPE_WIDTH = 132  # columns of the table where there is no terminal to fit
+console = Console(stderr=True, highlight=False)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the arguments, run, report. Returns the exit code."""
+    options = _parser().parse_args(arguments)
+    load_dotenv()
+    cancel = threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: cancel.set())
+    try:
+        return _run(options, cancel)
+    except PixelcostError as error:
+        console.print(error.message, style="bold red", markup=False, soft_wrap=True)
+        return 2
+
+
+def _run(options: argparse.Namespace, cancel: threading.Event) -> int:
+    source = read_image(_read(options.photo), options.photo.name, true_label=options.true_label)
+    plan = parse_plan(_plan_fields(options))
+    with _backends(options, plan) as infos:
+        report = _experiment(source, plan, infos, cancel)
+    _write(report, options)
+    print_report(report, Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH))
+    return _exit_code(report, cancel)
+
+
+def _experiment(
+    source: SourceImage, plan: Plan, infos: Sequence[BackendInfo], cancel: threading.Event
+) -> Report:
+    created_at = time.time()
+    present = [info for info in infos if info.state != "absent"]
+    facts = environment()
+    with console.status("Making variants"):
+        variants = make_variants(source, plan)
+    measurements, heartbeat = _measure(plan, variants, present, cancel)
+    facts |= {
+        "heartbeat_max_ms": round(heartbeat.max_delay_ms, 2),
+        "heartbeat_late_share": round(heartbeat.late_share, 4),
+    }
+    return summarise(
+        run_id=uuid.uuid4().hex[:12],
+        state="cancelled" if cancel.is_set() else "done",
+        created_at=created_at,
+        source=source,
+        plan=plan,
+        environment=facts,
+        backends=infos,
+        variants=variants,
+        skipped_sizes_px=skipped_sizes_px(source, plan),
+        measurements=measurements,
+        requests_planned=planned_requests(plan, len(variants), len(present)),
+    )
+
+
+def _measure(
+    plan: Plan, variants: Sequence[Variant], infos: Sequence[BackendInfo], cancel: threading.Event
+) -> tuple[list[Measurement], Heartbeat]:
+    measurements: list[Measurement] = []
+    total = planned_requests(plan, len(variants), len(infos))
+    with ExitStack() as stack:
+        backends = [stack.enter_context(closing(connect(info))) for info in infos]
+        heartbeat = stack.enter_context(Heartbeat())
+        progress = stack.enter_context(_progress())
+        task = progress.add_task("Warming up", total=total)
+        for measurement in measure(plan, variants, backends, cancel):
+            measurements.append(measurement)
+            progress.update(task, advance=1, description=_doing(measurement))
+    return measurements, heartbeat
+
+
+@contextmanager
+def _backends(options: argparse.Namespace, plan: Plan) -> Iterator[list[BackendInfo]]:
+    """The servers to ask: those configured, else those already running, else our own."""
+    servers = options.servers or os.environ.get("TF_SERVERS")
+    data_dir = Path(os.environ.get("PIXELCOST_DATA_DIR", "var"))
+    if servers:
+        defaults = BackendInfo(
+            name="",
+            model=os.environ.get("MODEL_NAME", "inception"),
+            signature=os.environ.get("MODEL_SIGNATURE_NAME", "predict_images"),
+            input_key=os.environ.get("MODEL_INPUT_KEY", "images"),
+        )
+        yield [probe(info) for info in chosen(parse_servers(servers, defaults), plan.backend_names)]
+    elif running := running_servers(data_dir):
+        yield chosen(running[1], plan.backend_names)
+    else:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with console.status("Starting the embedded model servers"):
+            model = prepare_model(data_dir, os.environ.get("MODEL_BASE_PATH"))
+            embedded = EmbeddedServers(data_dir, model)
+        with embedded:
+            with console.status("Loading the model"):
+                embedded.wait_ready()
+            yield chosen(embedded.infos(), plan.backend_names)
+
+
+def _write(report: Report, options: argparse.Namespace) -> None:
+    """The files asked for, first of all: nothing measured is ever lost."""
+    exported = report_dict(report)
+    for path, text in ((options.json, report_json), (options.csv, report_csv), (options.html, report_html)):
+        if path:
+            path.write_text(text(exported), "utf-8")
+            console.print(f"Wrote {path}")
+
+
+def _exit_code(report: Report, cancel: threading.Event) -> int:
+    if cancel.is_set():
+        return 130
+    failed = any(cell.failures for cell in report.cells)
+    return 1 if failed or report.recommendation.variant_id is None else 0
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise PixelcostError(f"{path} can't be read: {error.strerror}.") from None
+
+
+def _plan_fields(options: argparse.Namespace) -> dict[str, Any]:
+    """The options that were given, under the plan's own names."""
+    fields: dict[str, Any] = {
+        "sizes_px": options.sizes,
+        "formats": options.formats,
+        "jpeg_quality": options.quality,
+        "resampler": options.resampler,
+        "warmups": options.warmups,
+        "repeats": options.repeats,
+        "order": options.order,
+        "seed": options.seed,
+        "timeout_s": options.timeout or float(os.environ.get("TF_REQUEST_TIMEOUT", "60")),
+        "backend_names": options.backends,
+        "max_p50_ms": options.max_p50_ms,
+        "max_size_bytes": options.max_size_bytes,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _doing(measurement: Measurement) -> str:
+    if measurement.is_warmup:
+        return f"Warming up {measurement.backend_name}"
+    return f"{measurement.variant_id} on {measurement.backend_name}"
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        refresh_per_second=2,  # drawing must not disturb what is being timed
+    )
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+def _names(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m experiment", description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("photo", type=Path, help="JPEG, PNG, WebP, GIF or BMP")
+    add("--sizes", type=_numbers, metavar="PX,PX", help="longest sides (2048,1024,512,256,128)")
+    add("--formats", type=_names, metavar="F,F", help=f"of {', '.join(FORMATS)} (png,jpeg)")
+    add("--quality", type=int, metavar="1..100", help="JPEG quality (85)")
+    add("--resampler", choices=sorted(RESAMPLERS), help="filter (lanczos)")
+    add("--repeats", type=int, metavar="N", help="counted requests per cell (20; 64 for p90, 662 for p99)")
+    add("--warmups", type=int, metavar="N", help="requests before that, not counted (3)")
+    add("--order", choices=["auto", "parallel", "one_at_a_time"], help="how backends are asked (auto)")
+    add("--seed", type=int, metavar="N", help="order of the requests (random)")
+    add("--timeout", type=float, metavar="S", help="time limit per request (TF_REQUEST_TIMEOUT, 60)")
+    add("--backends", type=_names, metavar="NAME,NAME", help="only these")
+    add("--servers", metavar="TF_SERVERS", help='"name:host:port;..." instead of the environment')
+    add("--true-label", metavar="LABEL", help="what the photo shows: gives accuracy beside agreement")
+    add("--max-p50-ms", type=float, metavar="MS", help="goal: p50 latency below this")
+    add("--max-size-bytes", type=int, metavar="BYTES", help="goal: size below this")
+    add("--json", type=Path, metavar="FILE", help="write the report as JSON")
+    add("--csv", type=Path, metavar="FILE", help="write one row per cell")
+    add("--html", type=Path, metavar="FILE", help="write a report that opens without a network")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

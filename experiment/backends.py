@@ -1,0 +1,135 @@
+"""The one interface that every backend has, and how to get one.
+
+Two real protocols (grpc_backend.py, rest_backend.py), a null backend that measures
+our own overhead, and a fake with a known service time for tests.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from experiment.records import BackendInfo, Failure, Label, Prediction, Variant
+
+MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
+
+
+class RequestFailed(Exception):
+    """One request failed in an expected way. run.py turns it into a Measurement."""
+
+    def __init__(self, code: str, message: str):
+        super().__init__(message)
+        self.failure = Failure(code, message)
+
+
+class Backend(Protocol):
+    """Something that classifies an encoded image."""
+
+    info: BackendInfo
+
+    def predict(self, variant: Variant, timeout_s: float) -> Prediction:
+        """Classify `variant.data`. Builds the message, sends it, waits and parses.
+
+        Raises RequestFailed for everything a backend can do wrong.
+        """
+
+    def close(self) -> None:
+        """Give back the connection. The backend can't be used afterwards."""
+
+
+def connect(info: BackendInfo) -> Backend:
+    """Open a backend. Call it in the process that will use it: gRPC does not survive a fork."""
+    return _CONNECTORS[info.protocol](info)
+
+
+def describe(variant: Variant) -> str:
+    """The variant as error messages name it: "2048 px PNG (2.4 MB)"."""
+    return f"{variant.size_px} px {variant.format.upper()} ({variant.size_bytes / 1e6:.1f} MB)"
+
+
+def too_late(info: BackendInfo, variant: Variant, timeout_s: float) -> RequestFailed:
+    """The failure of a request whose deadline passed."""
+    return RequestFailed(
+        "deadline",
+        f"{info.name} did not answer within {timeout_s:g} s for {describe(variant)}. "
+        "Other results are unaffected.",
+    )
+
+
+def short_cause(details: str) -> str:
+    """The part of a transport's message that a person can use."""
+    lowered = details.lower()
+    for known in ("connection refused", "connection reset", "no route to host", "timed out"):
+        if known in lowered:
+            return known
+    if "dns" in lowered or "name or service not known" in lowered or "resolve" in lowered:
+        return "the host name is not known"
+    return details.splitlines()[0][:200] if details else "no reason given"
+
+
+class NullBackend:
+    """Answers at once, without a network: what remains is our own overhead."""
+
+    def __init__(self, info: BackendInfo):
+        self.info = info
+
+    def predict(self, variant: Variant, timeout_s: float) -> Prediction:
+        """Answer with an empty prediction."""
+        return Prediction(top=(), request_bytes=variant.size_bytes, response_bytes=0)
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+class FakeBackend:
+    """An honest fake: its service time, answers and failures are what the test says.
+
+    `service_ms` and `answer` may depend on the variant; `answer` may raise RequestFailed.
+    It waits on the clock, so latencies are real, but nothing is sent.
+    """
+
+    def __init__(
+        self,
+        name: str = "fake",
+        service_ms: float | Mapping[str, float] = 0.0,
+        answer: Callable[[Variant], tuple[Label, ...]] = lambda variant: (Label("tabby", 0.7),),
+        info: BackendInfo | None = None,
+    ):
+        self.info = info or BackendInfo(name=name, protocol="fake", address="nowhere", state="ready")
+        self._service_ms = service_ms
+        self._answer = answer
+        self.asked: list[str] = []  # ids of the variants, in the order of the requests
+
+    def predict(self, variant: Variant, timeout_s: float) -> Prediction:
+        """Wait the service time, then answer; past `timeout_s` fail as a deadline does."""
+        self.asked.append(variant.id)
+        service = self._service_ms
+        service_s = (service if isinstance(service, int | float) else service[variant.id]) / 1e3
+        time.sleep(min(service_s, timeout_s))
+        if service_s > timeout_s:
+            raise too_late(self.info, variant, timeout_s)
+        return Prediction(self._answer(variant), request_bytes=variant.size_bytes, response_bytes=0)
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+def _grpc(info: BackendInfo) -> Backend:
+    from experiment.grpc_backend import GrpcBackend  # noqa: PLC0415  importing gRPC takes time and memory
+
+    return GrpcBackend(info)
+
+
+def _rest(info: BackendInfo) -> Backend:
+    from experiment.rest_backend import RestBackend  # noqa: PLC0415
+
+    return RestBackend(info)
+
+
+_CONNECTORS: dict[str, Callable[[BackendInfo], Backend]] = {
+    "grpc": _grpc,
+    "rest": _rest,
+    "null": NullBackend,
+    "fake": lambda info: FakeBackend(info=info),
+}

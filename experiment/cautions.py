@@ -1,0 +1,200 @@
+"""The warnings of a report: what its reader must know before believing a number.
+
+Each code stands for one kind of warning and keeps its meaning for ever. W1 (the browser
+changes pixels) and W5 (all answers came from one replica) belong to variants made in the
+browser and to services with several replicas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from experiment.contention import NOT_THERE, host_of, rivals_for_cores, rivals_for_machine
+from experiment.records import (
+    BackendInfo,
+    Cell,
+    Measurement,
+    Plan,
+    RunState,
+    SourceImage,
+    Variant,
+    Warning_,
+)
+from experiment.statistics import SAMPLES_FOR_P90
+from experiment.validity import LATE_MS
+from experiment.wording import count, listed, milliseconds, sentence
+
+CODES = {
+    "W2": "too few samples for p90",
+    "W3": "backends share a machine and were measured at the same time",
+    "W4": "this app was busy while measuring",
+    "W6": "sizes above the original were skipped",
+    "W7": "the same bytes got different answers",
+    "W8": "a backend could not be used",
+    "W9": "the photo's pixels were changed to make them usable",
+    "W10": "requests failed",
+    "W11": "the reference is not the file as uploaded",
+    "W12": "the run ended early",
+}
+
+# Answers whose probabilities differ by less than this are the same to any reader.
+SAME_SCORE = 0.0005
+
+AS_UPLOADED = "as uploaded"  # the encoder of a reference that was not encoded again
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the warnings are drawn from."""
+
+    state: RunState
+    source: SourceImage
+    plan: Plan
+    backends: Sequence[BackendInfo]
+    variants: Sequence[Variant]
+    skipped_sizes_px: Sequence[int]
+    measurements: Sequence[Measurement]
+    cells: Sequence[Cell]
+    requests_planned: int
+    late_ms: float | None
+
+
+def cautions(facts: Facts) -> tuple[Warning_, ...]:
+    """Every warning that the facts call for, in the order of their codes."""
+    rows = (
+        ("W2", _few_repeats),
+        ("W3", _shared_machine),
+        ("W4", _busy_app),
+        ("W6", _skipped_sizes),
+        ("W7", _fickle_answers),
+        ("W8", _unusable_backends),
+        ("W9", _changed_pixels),
+        ("W10", _failed_requests),
+        ("W11", _other_reference),
+        ("W12", _early_end),
+    )
+    return tuple(Warning_(code, message) for code, find in rows for message in find(facts))
+
+
+def _few_repeats(facts: Facts) -> Iterator[str]:
+    repeats = facts.plan.repeats
+    if repeats < SAMPLES_FOR_P90:
+        yield (
+            f"{count(repeats, 'sample')} per cell {'is' if repeats == 1 else 'are'} too few for p90. "
+            f"Add {SAMPLES_FOR_P90 - repeats} more to see it."
+        )
+
+
+def _shared_machine(facts: Facts) -> Iterator[str]:
+    for names in _distinct_groups(rivals_for_cores(facts.backends, facts.plan.order)):
+        yield (
+            f"{listed(names)} share cores and were measured at the same time, so they slowed each other. "
+            'Run again with the order "auto".'
+        )
+    hosts = {info.name: host_of(info) for info in facts.backends}
+    for names in _distinct_groups(rivals_for_machine(facts.backends, facts.plan.order)):
+        yield (
+            f"{listed(names)} run on the same machine ({hosts[names[0]]}). Measured in parallel they may "
+            "slow each other. Measure one at a time to be sure."
+        )
+
+
+def _distinct_groups(rivals: dict[str, tuple[str, ...]]) -> list[list[str]]:
+    """Each set of rivals once, its members in the order the backends have."""
+    order = list(rivals)
+    groups = {frozenset((name, *others)) for name, others in rivals.items()}
+    largest = [group for group in groups if not any(group < other for other in groups)]
+    named = [sorted(group, key=order.index) for group in largest]
+    return sorted(named, key=lambda names: [order.index(name) for name in names])
+
+
+def _busy_app(facts: Facts) -> Iterator[str]:
+    if facts.late_ms is not None:
+        yield (
+            f"This app was busy while measuring (event delay up to {milliseconds(facts.late_ms)}). "
+            f"Latencies below {LATE_MS:.0f} ms are not reliable. Close other programs and run again."
+        )
+
+
+def _skipped_sizes(facts: Facts) -> Iterator[str]:
+    sizes = sorted(facts.skipped_sizes_px, reverse=True)
+    if sizes:
+        was = "was" if len(sizes) == 1 else "were"
+        yield (
+            f"The original is smaller than {sizes[-1]} px, so {listed([str(size) for size in sizes])} "
+            f"{was} skipped. Nothing is enlarged."
+        )
+
+
+def _fickle_answers(facts: Facts) -> Iterator[str]:
+    for info in facts.backends:
+        answers: dict[str, list[Measurement]] = {}
+        for each in facts.measurements:
+            if each.backend_name == info.name and each.prediction and each.prediction.top:
+                answers.setdefault(each.variant_id, []).append(each)
+        changed = [_change(group) for group in answers.values()]
+        largest = max((points for points, _ in changed), default=0.0)
+        new_label = any(other_label for _, other_label in changed)
+        if new_label or largest > SAME_SCORE:
+            yield (
+                f"The answer changes between repeats of identical bytes on {info.name} "
+                f"(by up to {largest * 100:.1f} points{', even the top label' if new_label else ''}): "
+                "the backend is not deterministic. Trust agreement only where it changes by more than that."
+            )
+
+
+def _change(group: Sequence[Measurement]) -> tuple[float, bool]:
+    """The largest change of a label's probability, and whether the top label changed."""
+    tops = [each.prediction.top for each in group if each.prediction]
+    scores: dict[str, list[float]] = {}
+    for top in tops:
+        for each in top:
+            scores.setdefault(each.label, []).append(each.score)
+    spread = max(max(values) - min(values) for values in scores.values())
+    return spread, len({top[0].label for top in tops}) > 1
+
+
+def _unusable_backends(facts: Facts) -> Iterator[str]:
+    for info in facts.backends:
+        if info.state in NOT_THERE and not _was_answered(info, facts):
+            yield f"{info.name}: {sentence(info.detail or info.state)} Its cells stay empty."
+
+
+def _was_answered(info: BackendInfo, facts: Facts) -> bool:
+    return any(cell.count for cell in facts.cells if cell.backend_name == info.name)
+
+
+def _changed_pixels(facts: Facts) -> Iterator[str]:
+    for note in facts.source.notes:
+        yield sentence(note)
+
+
+def _failed_requests(facts: Facts) -> Iterator[str]:
+    for info in facts.backends:
+        cells = [cell for cell in facts.cells if cell.backend_name == info.name and cell.failures]
+        if not cells or (info.state in NOT_THERE and not _was_answered(info, facts)):
+            continue  # W8 has said why
+        failed = sum(cell.failures for cell in cells)
+        asked = failed + sum(cell.count for cell in facts.cells if cell.backend_name == info.name)
+        worst = max(cells, key=lambda cell: cell.failures).failure_reasons[0]
+        yield (
+            f"{failed:,} of {count(asked, 'request')} to {info.name} failed: {sentence(worst.message)} "
+            "Other backends are unaffected."
+        )
+
+
+def _other_reference(facts: Facts) -> Iterator[str]:
+    for each in facts.variants:
+        if each.is_reference and each.encoder != AS_UPLOADED:
+            yield f"The reference is not the file as uploaded. It is {sentence(each.encoder, capital=False)}"
+
+
+def _early_end(facts: Facts) -> Iterator[str]:
+    if facts.state not in {"cancelled", "failed"}:
+        return
+    what = "Stopped" if facts.state == "cancelled" else "The run failed"
+    yield (
+        f"{what} after {len(facts.measurements):,} of {count(facts.requests_planned, 'request')}. "
+        "The results so far are kept."
+    )

@@ -1,0 +1,63 @@
+"""Records to plain JSON values and back, without loss: for the store and between processes.
+
+The report that users download is another matter: export.py chooses its keys and rounding.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from typing import Any, TypeVar
+
+Record = TypeVar("Record")
+
+# Bytes and pixels travel and are stored apart from the records.
+LEFT_OUT = {"data": b"", "pixels": None}
+
+
+def to_dict(record: Any) -> dict[str, Any]:
+    """The record as JSON values. Tuples become lists; image data is left out."""
+    return {
+        each.name: _plain(getattr(record, each.name)) for each in fields(record) if each.name not in LEFT_OUT
+    }
+
+
+def from_dict(cls: type[Record], data: Mapping[str, Any]) -> Record:
+    """The record that to_dict() wrote. Unknown keys are ignored, missing ones take their default.
+
+    Raises TypeError when a key without default is missing.
+    """
+    kinds = _kinds(typing.cast(Any, cls))
+    values = {name: _typed(kinds[name], value) for name, value in data.items() if name in kinds}
+    left_out = {name: empty for name, empty in LEFT_OUT.items() if name in kinds}
+    return cls(**left_out | values)
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return to_dict(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(each) for each in value]
+    return value
+
+
+@cache
+def _kinds(cls: type) -> dict[str, Any]:
+    """Field name -> type. Pillow's Image, known to type checkers only, stands as Any."""
+    return typing.get_type_hints(cls, localns={"Image": Any})
+
+
+def _typed(kind: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(kind, types.UnionType):
+        kind = next(each for each in typing.get_args(kind) if each is not types.NoneType)
+    if typing.get_origin(kind) is tuple:
+        item = typing.get_args(kind)[0]
+        return tuple(_typed(item, each) for each in value)
+    return from_dict(kind, value) if isinstance(kind, type) and is_dataclass(kind) else value

@@ -1,0 +1,91 @@
+"""The report as CSV: one row for each cell, every raw sample in its last column."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any
+
+VARIANT_KEYS = (
+    "format",
+    "quality",
+    "size_px",
+    "width_px",
+    "height_px",
+    "size_bytes",
+    "percent_of_original",
+    "encoder",
+    "made_in",
+    "is_reference",
+    "decode_ms",
+    "resize_ms",
+    "encode_ms",
+)
+CELL_KEYS = (
+    "count",
+    "failures",
+    "cold_ms",
+    "p50_ms",
+    "p50_low_ms",
+    "p50_high_ms",
+    "p90_ms",
+    "p99_ms",
+    "min_ms",
+    "max_ms",
+    "request_bytes",
+    "response_bytes",
+    "same_top1",
+    "top5_overlap",
+    "reference_score",
+    "reference_score_change",
+    "js_distance",
+    "correct_top1",
+    "correct_top5",
+    "validity",
+)
+
+# A spreadsheet takes a text that starts so for a formula (OWASP, CSV Injection).
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def report_csv(report: Mapping[str, Any]) -> str:
+    """The report's cells as CSV (RFC 4180). Unknown values are empty, yes and no are true and false."""
+    variants = {each["id"]: each for each in report["variants"]}
+    stages = sorted({stage for cell in report["cells"] for stage in cell["server_ms"]})
+    rows = [_row(report, variants[cell["variant_id"]], cell, stages) for cell in report["cells"]]
+    columns = list(rows[0]) if rows else ["run_id", "variant_id", "backend_name"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows({key: _field(value) for key, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _row(
+    report: Mapping[str, Any], variant: Mapping[str, Any], cell: Mapping[str, Any], stages: list[str]
+) -> dict[str, Any]:
+    top = cell["top"][0] if cell["top"] else {"label": None, "score": None}
+    return {
+        "run_id": report["run_id"],
+        "variant_id": cell["variant_id"],
+        "backend_name": cell["backend_name"],
+        **{key: variant[key] for key in VARIANT_KEYS},
+        **{key: cell[key] for key in CELL_KEYS},
+        "top_label": top["label"],
+        "top_score": top["score"],
+        "reasons": " ".join(cell["reasons"]),
+        "failure_codes": " ".join(each["code"] for each in cell["failure_reasons"]),
+        **{f"server_{stage}_ms": cell["server_ms"].get(stage) for stage in stages},
+        "samples_ms": " ".join(str(each) for each in cell["samples_ms"]),
+    }
+
+
+def _field(value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+        return "'" + value
+    return value

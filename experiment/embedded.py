@@ -1,0 +1,270 @@
+"""Model servers on this machine, for people who have none: start, watch, restart, stop.
+
+Each one is a child process `python -m serving`, pinned to its cores, and is spoken to
+over the network like any other server. Their state goes to a JSON file, so that other
+processes (the web app, a command line beside it) can use them and see what happened.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+from experiment.cores import share_out
+from experiment.errors import EmbeddedFailed
+from experiment.export import from_dict, to_dict
+from experiment.probe import probe
+from experiment.records import BackendInfo
+from experiment.servers import over_rest
+
+ROOT = Path(__file__).resolve().parent.parent
+READY_TIMEOUT_S = 180.0
+STOP_TIMEOUT_S = 8.0
+WATCH_INTERVAL_S = 0.25
+RESTARTS_IN_A_ROW = 5  # then it stays down: something is wrong that a restart won't mend
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What one embedded backend should be."""
+
+    name: str
+    cpus: int
+    device: str = "CPU"
+
+
+PROFILES = (Profile("GPU", 4, "GPU"), Profile("1 CPU", 1), Profile("8 CPU", 8))
+
+
+class EmbeddedServer:
+    """One child process and what is known about it."""
+
+    def __init__(self, profile: Profile, cores: tuple[int, ...], model: Mapping[str, Any], log_path: Path):
+        self._model = model
+        self._log_path = log_path
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log: IO[bytes] | None = None
+        self._failures_in_a_row = 0
+        self.restarts = 0
+        self.rest_port = _free_port()
+        self.info = BackendInfo(
+            name=profile.name,
+            address=f"127.0.0.1:{_free_port()}",
+            model=str(model["name"]),
+            device=profile.device,
+            cpus=profile.cpus,
+            cores=cores,
+            embedded=True,
+            state="loading",
+            detail="Starting.",
+        )
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start the child process. It is not ready yet."""
+        self._log_path.parent.mkdir(parents=True, exist_ok=True)
+        self._log = self._log_path.open("ab")
+        self._process = subprocess.Popen(
+            self._command(), stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL, cwd=ROOT
+        )
+
+    def look(self) -> None:
+        """Bring `info` up to date; restart the process if it has ended."""
+        if self._process is None:
+            return
+        exit_code = self._process.poll()
+        if exit_code is not None:
+            self._restart(exit_code)
+        elif self.info.state != "ready":
+            self._ask()
+
+    def stop(self) -> None:
+        """Ask it to end; the caller waits with `ended`."""
+        if self._process and self._process.poll() is None:
+            self._process.terminate()
+
+    def ended(self, deadline: float) -> None:
+        """Wait until `deadline` (monotonic seconds), then kill."""
+        if self._process is None:
+            return
+        try:
+            self._process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._log:
+            self._log.close()
+
+    def last_words(self, lines: int = 5) -> str:
+        """The end of its log, for messages."""
+        try:
+            return "\n".join(self._log_path.read_text("utf-8", "replace").splitlines()[-lines:])
+        except OSError:
+            return ""
+
+    def _ask(self) -> None:
+        answer = probe(self.info, timeout_s=2.0)
+        if answer.state == "ready":
+            self._failures_in_a_row = 0
+            self.info = replace(answer, detail=_hardware(answer))
+        elif self.info.state == "loading" and answer.state not in {"down", "loading"}:
+            self.info = answer
+
+    def _restart(self, exit_code: int) -> None:
+        self._failures_in_a_row += 1
+        cause = f"killed by signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
+        if self._failures_in_a_row > RESTARTS_IN_A_ROW:
+            self._process = None
+            times = f"{self._failures_in_a_row} times in a row"
+            detail = f"The embedded server ended {times} ({cause}). Its log is {self._log_path}."
+            self.info = replace(self.info, state="down", detail=detail)
+            return
+        self.restarts += 1
+        detail = f"The embedded server had ended ({cause}); it was restarted and is loading its model."
+        self.info = replace(self.info, state="loading", detail=detail)
+        if self._log:
+            self._log.close()
+        self.start()
+
+    def _command(self) -> list[str]:
+        info = self.info
+        return [
+            *(sys.executable, "-m", "serving", "--host", "127.0.0.1"),
+            *("--port", info.address.rpartition(":")[2], "--rest_api_port", str(self.rest_port)),
+            *("--model_name", info.model, "--model_base_path", str(self._model["base_path"])),
+            *("--cores", ",".join(map(str, info.cores or ())), "--device", info.device.lower()),
+            "--exit_with_parent",
+        ]
+
+
+class EmbeddedServers:
+    """All embedded backends of this machine. Use as a context manager."""
+
+    def __init__(self, data_dir: Path, model: Mapping[str, Any], profiles: Sequence[Profile] = PROFILES):
+        self.model = model
+        self.state_path = data_dir / "embedded.json"
+        self._absent = [] if _has_gpu() else [_no_gpu(each) for each in profiles if each.device == "GPU"]
+        present = [each for each in profiles if each.name not in {info.name for info in self._absent}]
+        shares = share_out([each.cpus for each in present], sorted(os.sched_getaffinity(0)))
+        self._servers = [
+            EmbeddedServer(
+                each, cores, model, data_dir / "logs" / f"serving-{each.name.replace(' ', '-').lower()}.log"
+            )
+            for each, cores in zip(present, shares, strict=True)
+        ]
+        self._stop = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> EmbeddedServers:
+        for server in self._servers:
+            server.start()
+        self._write_state()
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stop.set()
+        self._watcher.join()
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        for server in self._servers:
+            server.stop()
+        for server in self._servers:
+            server.ended(deadline)
+        self.state_path.unlink(missing_ok=True)
+
+    def infos(self) -> list[BackendInfo]:
+        """Every backend, the absent ones too; REST twins last."""
+        live = [server.info for server in self._servers]
+        twins = [over_rest(server.info, f"127.0.0.1:{server.rest_port}") for server in self._servers]
+        return [*self._absent, *live, *twins]
+
+    def wait_ready(
+        self,
+        timeout_s: float = READY_TIMEOUT_S,
+        say: Callable[[str], None] = lambda text: None,
+        stop: threading.Event | None = None,
+    ) -> None:
+        """Return when all answer, or when `stop` is set.
+
+        Raises EmbeddedFailed when one can't, with the end of its log.
+        """
+        deadline = time.monotonic() + timeout_s
+        stop = stop or threading.Event()
+        waiting = list(self._servers)
+        while waiting and not stop.wait(0.1):
+            for server in waiting:
+                if server.info.state == "ready":
+                    say(f"{server.info.name}: {server.info.detail}")
+                elif server.info.state == "down" or time.monotonic() > deadline:
+                    raise EmbeddedFailed(f"{server.info.name} did not start.\n{server.last_words()}")
+            waiting = [server for server in waiting if server.info.state != "ready"]
+
+    def _watch(self) -> None:
+        while not self._stop.wait(WATCH_INTERVAL_S):
+            before = [(server.info, server.pid) for server in self._servers]
+            for server in self._servers:
+                server.look()
+            if before != [(server.info, server.pid) for server in self._servers]:
+                self._write_state()
+
+    def _write_state(self) -> None:
+        by_name = {server.info.name: server for server in self._servers}
+        rows = []
+        for info in self.infos():
+            row = to_dict(info)
+            server = by_name.get(info.name)
+            row |= {"pid": server.pid, "restarts": server.restarts} if server else {}
+            rows.append(row)
+        state = {"supervisor_pid": os.getpid(), "model": dict(self.model), "backends": rows}
+        scratch = self.state_path.with_suffix(".tmp")
+        scratch.write_text(json.dumps(state, indent=1), "utf-8")
+        scratch.replace(self.state_path)
+
+
+def running_servers(data_dir: Path) -> tuple[dict[str, Any], list[BackendInfo]] | None:
+    """Model and backends of embedded servers that another process runs; None when none does."""
+    try:
+        state = json.loads((data_dir / "embedded.json").read_text("utf-8"))
+        os.kill(int(state["supervisor_pid"]), 0)
+        rows = [{key: row[key] for key in BackendInfo.__dataclass_fields__} for row in state["backends"]]
+        return state["model"], [from_dict(BackendInfo, row) for row in rows]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def _has_gpu() -> bool:
+    command = [sys.executable, "-m", "serving", "--list_devices"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.returncode == 0 and '"GPU"' in done.stdout
+
+
+def _no_gpu(profile: Profile) -> BackendInfo:
+    return BackendInfo(
+        name=profile.name, device="GPU", embedded=True, state="absent", detail="No GPU on this machine."
+    )
+
+
+def _hardware(info: BackendInfo) -> str:
+    have = len(info.cores or ())
+    cores = "core" if have == 1 else "cores"
+    short = f" {info.cpus} CPU, {have} on this machine." if info.cpus and have < info.cpus else ""
+    return f"{info.detail} Runs on this machine, pinned to {have} {cores}.{short}"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe_socket:
+        probe_socket.bind(("127.0.0.1", 0))
+        return int(probe_socket.getsockname()[1])

@@ -1,0 +1,44 @@
+"""Every plot, defined once: the exported report in, Plotly figures out.
+
+The page, the HTML report and a notebook show the same figures:
+
+    from experiment.figures import figures
+    plotly.graph_objects.Figure(...)  # of figures(report)["trade_off"]["data"] and ["layout"]
+
+The input is the exported report, so an old JSON can always be drawn again. Only traces of
+plotly.js's basic bundle are used: scatter and bar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from experiment.figures.agreement_by_size import agreement_by_size
+from experiment.figures.frame import Figure
+from experiment.figures.latency_by_size import latency_by_size
+from experiment.figures.palette import DARK, LIGHT, Palette
+from experiment.figures.trade_off import trade_off
+from experiment.figures.view import View, view_of
+from experiment.figures.where_time_goes import where_time_goes
+
+__all__ = ["FIGURES", "Figure", "figures"]
+
+_DRAW: dict[str, Callable[[View, Palette], Figure]] = {
+    "trade_off": trade_off,
+    "latency_by_size": latency_by_size,
+    "agreement_by_size": agreement_by_size,
+    "where_time_goes": where_time_goes,
+}
+FIGURES = tuple(_DRAW)
+
+
+def figures(report: Mapping[str, Any], theme: Literal["light", "dark"] = "light") -> dict[str, Figure]:
+    """The figures of an exported report by name, in the order of FIGURES.
+
+    Each holds `data` and `layout` for Plotly, and `meta` with a title, a caption computed
+    from the data, and a table (columns, rows) of exactly the values that are drawn.
+    """
+    view = view_of(report)
+    palette = DARK if theme == "dark" else LIGHT
+    return {name: draw(view, palette) for name, draw in _DRAW.items()}

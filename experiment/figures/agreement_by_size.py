@@ -1,0 +1,179 @@
+"""Whether the answer survives: the probability of the expected label, by size.
+
+Expected is the original's own answer (agreement), or the true label where the user gave
+one (accuracy). The axis and the caption say which of the two is shown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from experiment.figures.frame import Figure, axis, base_layout, empty_figure, escaped, figure
+from experiment.figures.palette import Palette, dash, symbol
+from experiment.figures.points import changed_mark, describe, line, markers, size_axis
+from experiment.figures.view import Point, Series, View, missing_note
+from experiment.wording import count, format_name, listed, percent, short_label
+
+HEIGHT_PX = 360
+COLUMNS = ("Backend", "Format", "Size, px", "Probability, %", "Answer", "Kept")
+
+
+def agreement_by_size(view: View, palette: Palette) -> Figure:
+    """Probability over the longest side; filled where the top answer is right, else crossed out.
+
+    Backends that give the same answers share one line, for theirs would lie on each other.
+    """
+    title = title_of(view)
+    if not view.points:
+        return empty_figure(palette, title, COLUMNS, HEIGHT_PX)
+    groups = _alike([*view.series, *_references(view)])
+    everyone = len({each.backend.name for each in view.points})
+    data = [_trace(group, everyone, view, palette) for group in groups]
+    if any(each.is_kept is False for each in view.points):
+        data.append(changed_mark(palette, changed_words(view)))
+    layout = base_layout(palette, HEIGHT_PX, len(data)) | {
+        "xaxis": size_axis(view, palette),
+        "yaxis": percent_axis(view, palette),
+    }
+    rows = [_row(group, each) for group in groups for each in group[0].points]
+    return figure(data, layout, title, _caption(view), COLUMNS, rows)
+
+
+def title_of(view: View) -> str:
+    """Says which of the two is shown."""
+    return "Agreement by size" if view.true_label is None else "Accuracy by size"
+
+
+def percent_axis(view: View, palette: Palette) -> dict[str, Any]:
+    """The probability that the figure is about, over whole tens and never less than 30 points."""
+    label = escaped(short_label(view.expected))
+    title = f"Probability of “{label}”, %" if label else "Probability, %"
+    known = [each.percent for each in view.points if each.percent is not None] or [0.0, 100.0]
+    low, high = math.floor(min(known) / 10) * 10, math.ceil(max(known) / 10) * 10
+    low = max(min(low, high - 30), 0)
+    high = min(max(high, low + 30), 100)
+    margin = (high - low) * 0.04
+    step = 10 if high - low <= 60 else 20
+    ticks = list(range(low, high + 1, step))
+    return axis(palette, title, range=[low - margin, high + margin], tickvals=ticks)
+
+
+def changed_words(view: View) -> str:
+    """What a hollow symbol means."""
+    return "answer changed" if view.true_label is None else "wrong answer"
+
+
+def _references(view: View) -> list[Series]:
+    return [Series(f"{each.backend.name}, original", (each,)) for each in view.references]
+
+
+def _alike(series: Sequence[Series]) -> list[list[Series]]:
+    """Series of the same format whose answers agree at every size, to what a reader can see."""
+    groups: dict[Any, list[Series]] = {}
+    for each in series:
+        key = tuple(
+            (point.variant.id, round(point.score, 3) if point.score is not None else None, point.is_kept)
+            for point in each.points
+        )
+        groups.setdefault(key, []).append(each)
+    return list(groups.values())
+
+
+def _trace(group: Sequence[Series], everyone: int, view: View, palette: Palette) -> dict[str, Any]:
+    points = group[0].points
+    is_reference = points[0].variant.is_reference
+    return {
+        "type": "scatter",
+        "mode": "markers" if is_reference else "lines+markers",
+        "x": [each.variant.size_px for each in points],
+        "y": [each.percent for each in points],
+        "name": escaped(_name(group, everyone)),
+        "showlegend": not is_reference,
+        "line": line(group[0], palette),
+        "marker": markers(points, palette),
+        "hovertext": [describe(each, view) for each in points],
+        "hoverinfo": "text",
+        "cliponaxis": False,
+    } | (_shared_look(points, palette) if len(group) > 1 else {})
+
+
+def _shared_look(points: Sequence[Point], palette: Palette) -> dict[str, Any]:
+    """No backend's own colour, for the line stands for several."""
+    first = points[0].variant
+    place = 1 if dash(first.format) != "solid" else 0
+    return {
+        "line": {"color": palette.ink, "width": 2, "dash": dash(first.format)},
+        "marker": {
+            "size": 9,
+            "color": palette.ink,
+            "symbol": [symbol(place, filled=each.is_kept is not False) for each in points],
+            "line": {"width": 1.5, "color": palette.ink},
+        },
+    }
+
+
+def _name(group: Sequence[Series], everyone: int) -> str:
+    names = [each.first.backend.name for each in group]
+    who = "all backends" if 1 < everyone == len(names) else listed(names)
+    return f"{who}, {group[0].name.rpartition(', ')[2]}"
+
+
+def _row(group: Sequence[Series], point: Point) -> list[Any]:
+    return [
+        listed([each.first.backend.name for each in group]),
+        "original" if point.variant.is_reference else format_name(point.variant.format),
+        point.variant.size_px,
+        point.percent,
+        point.answer,
+        {True: "yes", False: "no", None: None}[point.is_kept],
+    ]
+
+
+def _caption(view: View) -> str:
+    parts = [_what(view), _where_it_changes(view), _unknown(view), missing_note(view)]
+    return " ".join(part for part in parts if part)
+
+
+def _what(view: View) -> str:
+    if view.true_label is not None:
+        return f"Accuracy, measured against the true label “{view.true_label}”."
+    references = view.references
+    if not references or not references[0].cell.top:
+        return "The original got no answer, so there is nothing to agree with."
+    top = references[0].cell.top[0]
+    return f"Agreement with the original's own answer, {short_label(top.label)} ({percent(top.score)})."
+
+
+def _where_it_changes(view: View) -> str:
+    judged = [each for each in view.points if each.is_kept is not None and not each.variant.is_reference]
+    changed = sorted({each.variant.size_px for each in judged if each.is_kept is False})
+    kept = sorted({each.variant.size_px for each in judged if each.is_kept})
+    becomes, stays = ("changes", "stays the same") if view.true_label is None else ("is wrong", "is right")
+    if not judged:
+        return ""
+    if not changed:
+        return f"The answer {stays} at every size, down to {kept[0]} px."
+    if not kept:
+        return f"The answer {becomes} at every size."
+    if changed[-1] < kept[0]:
+        return f"Below {kept[0]} px the answer {becomes}."
+    if kept[-1] < changed[0]:
+        return f"Above {kept[-1]} px the answer {becomes}."
+    return f"The answer {becomes} at {listed(_places(judged))}."
+
+
+def _places(judged: Sequence[Point]) -> list[str]:
+    """Sizes and formats with another answer, largest first; at most four are named."""
+    found = sorted({(-each.variant.size_px, each.variant.format) for each in judged if each.is_kept is False})
+    names = [f"{-size} px {format_name(key)}" for size, key in found]
+    return names if len(names) <= 4 else [*names[:3], count(len(names) - 3, "other variant")]
+
+
+def _unknown(view: View) -> str:
+    lost = sum(each.score is None and bool(each.cell.top) for each in view.points)
+    if not lost or not view.expected:
+        return ""
+    are = "answer has" if lost == 1 else "answers have"
+    return f"{lost} {are} the label below their top 5, with an unknown probability, and can't be drawn."

@@ -1,0 +1,142 @@
+"""What all figures share: layout, axes, ticks, and the figure as a plain dict."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from experiment.figures.palette import Palette
+
+Figure = dict[str, Any]
+
+FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
+LEGEND_ROW_PX = 19
+
+
+def figure(
+    data: list[dict[str, Any]],
+    layout: dict[str, Any],
+    title: str,
+    caption: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+) -> Figure:
+    """A figure as Plotly takes it, with what a reader needs beside it in `meta`."""
+    table = {"columns": list(columns), "rows": [list(row) for row in rows]}
+    return {"data": data, "layout": layout, "meta": {"title": title, "caption": caption, "table": table}}
+
+
+def empty_figure(palette: Palette, title: str, columns: Sequence[str], height_px: int) -> Figure:
+    """The same frame before anything was measured, so that nothing moves when results come."""
+    words = {
+        "text": "Results appear here.",
+        "showarrow": False,
+        "xref": "paper",
+        "yref": "paper",
+        "x": 0.5,
+        "y": 0.5,
+        "font": {"size": 15, "color": palette.muted},
+    }
+    hidden = {"visible": False, "range": [0, 1]}
+    layout = base_layout(palette, height_px) | {"annotations": [words], "xaxis": hidden, "yaxis": hidden}
+    return figure([], layout, title, "Results appear here. The first ones take about a second.", columns, [])
+
+
+def base_layout(palette: Palette, height_px: int, lines: int = 0) -> dict[str, Any]:
+    """Everything that does not depend on the data. The width follows the page.
+
+    More `lines` than six need a taller legend on a phone, and so a taller figure.
+    """
+    return {
+        "template": {"data": {}, "layout": {}},  # else plotly for Python adds its own look
+        "autosize": True,
+        "height": height_px + LEGEND_ROW_PX * max(lines - 6, 0),
+        "margin": {"l": 48, "r": 12, "t": 12, "b": 52},
+        "paper_bgcolor": "rgba(0, 0, 0, 0)",
+        "plot_bgcolor": "rgba(0, 0, 0, 0)",
+        "font": {"family": FONT, "size": 13, "color": palette.ink},
+        "hovermode": "closest",
+        "hoverlabel": {
+            "bgcolor": palette.paper,
+            "bordercolor": palette.muted,
+            "font": {"family": FONT, "size": 13, "color": palette.ink},
+            "align": "left",
+        },
+        "dragmode": False,  # dragging over a plot scrolls the page, on a phone above all
+        "showlegend": True,
+        "legend": {
+            "orientation": "h",
+            "xref": "container",
+            "x": 0,
+            "xanchor": "left",
+            "yref": "container",
+            "y": 1,
+            "yanchor": "top",
+            "font": {"size": 12, "color": palette.ink},
+            "bgcolor": "rgba(0, 0, 0, 0)",
+            "itemsizing": "trace",
+        },
+    }
+
+
+def axis(palette: Palette, title: str, **more: Any) -> dict[str, Any]:
+    """An axis with a quiet grid and a title that names the unit."""
+    return {
+        "title": {"text": title, "standoff": 10, "font": {"size": 13, "color": palette.muted}},
+        "gridcolor": palette.grid,
+        "linecolor": palette.muted,
+        "tickcolor": palette.muted,
+        "tickfont": {"size": 12, "color": palette.ink},
+        "ticks": "outside",
+        "ticklen": 4,
+        "showline": True,
+        "zeroline": False,
+        "automargin": True,
+    } | more
+
+
+def log_axis(palette: Palette, title: str, values: Sequence[float]) -> dict[str, Any]:
+    """A logarithmic axis over `values` (all above 0), ticked at 1, 2, 5, 10 and so on."""
+    low, high = padded_range(values)
+    ticks = round_ticks(low, high)
+    return axis(
+        palette,
+        title,
+        type="log",
+        range=[math.log10(low), math.log10(high)],
+        tickvals=ticks,
+        ticktext=[f"{tick:,g}" for tick in ticks],
+    )
+
+
+def padded_range(values: Sequence[float]) -> tuple[float, float]:
+    """Lowest and highest value with room around them, at least a factor of 2 apart."""
+    low, high = min(values), max(values)
+    middle = math.sqrt(low * high)
+    pad = 1.12
+    return min(low / pad, middle / math.sqrt(2)), max(high * pad, middle * math.sqrt(2))
+
+
+def round_ticks(low: float, high: float) -> list[float]:
+    """Round numbers from `low` to `high`: 1, 2, 5 in each decade; only 1 over many decades."""
+    digits: tuple[float, ...] = (1, 2, 5) if high / low < 2000 else (1,)
+    if high / low < 6:
+        digits = (1, 1.5, 2, 3, 4, 5, 6, 8)
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [float(f"{digit * 10.0**decade:.3g}") for decade in decades for digit in digits]
+    return [tick for tick in ticks if low <= tick <= high]
+
+
+def escaped(text: str) -> str:
+    """Text from others as Plotly must get it: its labels understand a little HTML."""
+    return html.escape(text, quote=False)
+
+
+def hover_text(heading: str, *lines: str) -> str:
+    """A heading and one line for each fact; empty lines are left out. Escapes all.
+
+    No bold type here or anywhere: plotly.js makes <b> an inline style, which the page forbids.
+    """
+    return "<br>".join(escaped(line) for line in (heading, *lines) if line)

@@ -1,0 +1,129 @@
+"""How long a request takes, by the size of the image: one line for each backend and format."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from experiment.figures.frame import Figure, base_layout, empty_figure, escaped, figure, log_axis
+from experiment.figures.palette import Palette
+from experiment.figures.points import describe, line, markers, size_axis
+from experiment.figures.view import Point, Series, View, missing_note
+from experiment.wording import format_name, listed, times
+
+TITLE = "Latency by size"
+HEIGHT_PX = 380
+COLUMNS = ("Backend", "Format", "Size, px", "p50, ms", "Fastest, ms", "Slowest, ms", "Samples")
+
+
+def latency_by_size(view: View, palette: Palette) -> Figure:
+    """p50 over the longest side, both logarithmic; bars from the fastest to the slowest sample."""
+    if not view.points:
+        return empty_figure(palette, TITLE, COLUMNS, HEIGHT_PX)
+    data = [_line(each, view, palette) for each in view.series]
+    data += [_original(each, view, palette) for each in view.references]
+    extremes = [value for each in view.points for value in (_low(each), _high(each))]
+    layout = base_layout(palette, HEIGHT_PX, len(data)) | {
+        "xaxis": size_axis(view, palette),
+        "yaxis": log_axis(palette, "Latency, ms", extremes),
+    }
+    return figure(data, layout, TITLE, _caption(view), COLUMNS, [_row(each) for each in _in_order(view)])
+
+
+def _line(series: Series, view: View, palette: Palette) -> dict[str, Any]:
+    return _trace(series.points, view, palette) | {
+        "mode": "lines+markers",
+        "name": escaped(series.name),
+        "line": line(series, palette),
+    }
+
+
+def _original(point: Point, view: View, palette: Palette) -> dict[str, Any]:
+    """Stands alone: it may be of another format and quality than the lines beside it."""
+    return _trace([point], view, palette) | {
+        "mode": "markers",
+        "name": escaped(f"{point.backend.name}, original"),
+        "showlegend": False,
+    }
+
+
+def _trace(points: Sequence[Point], view: View, palette: Palette) -> dict[str, Any]:
+    plain = markers(points, palette)
+    return {
+        "type": "scatter",
+        "x": [each.variant.size_px for each in points],
+        "y": [each.p50_ms for each in points],
+        "error_y": {
+            "type": "data",
+            "symmetric": False,
+            "array": [round(_high(each) - each.p50_ms, 6) for each in points],
+            "arrayminus": [round(each.p50_ms - _low(each), 6) for each in points],
+            "color": plain["color"],
+            "thickness": 1,
+            "width": 3,
+        },
+        "marker": plain | {"symbol": plain["symbol"][0].removesuffix("-open").removesuffix("-x")},
+        "hovertext": [describe(each, view) for each in points],
+        "hoverinfo": "text",
+        "cliponaxis": False,
+    }
+
+
+def _low(point: Point) -> float:
+    return point.p50_ms if point.cell.min_ms is None else point.cell.min_ms
+
+
+def _high(point: Point) -> float:
+    return point.p50_ms if point.cell.max_ms is None else point.cell.max_ms
+
+
+def _in_order(view: View) -> list[Point]:
+    """Every point that is drawn, in the order of the lines."""
+    return [each for series in view.series for each in series.points] + view.references
+
+
+def _row(point: Point) -> list[Any]:
+    return [
+        point.backend.name,
+        "original" if point.variant.is_reference else format_name(point.variant.format),
+        point.variant.size_px,
+        point.p50_ms,
+        _low(point),
+        _high(point),
+        point.cell.count,
+    ]
+
+
+def _caption(view: View) -> str:
+    parts = [_fall(view), "Bars reach from the fastest to the slowest sample.", missing_note(view)]
+    return " ".join(part for part in parts if part)
+
+
+def _fall(view: View) -> str:
+    """From the largest to the smallest size, for the format in which that matters most."""
+    lines = [each for each in view.series if len(each.points) > 1]
+    if not lines:
+        return ""
+    steepest = max(lines, key=_factor)
+    like_it = [
+        each
+        for each in lines
+        if each.first.variant.format == steepest.first.variant.format and _ends(each) == _ends(steepest)
+    ]
+    small, large = _ends(steepest)
+    if _factor(steepest) < 1.05:
+        return f"From {large} to {small} px, p50 hardly changes."
+    falls = [
+        f"{times(_factor(each))} on {each.first.backend.name}" for each in like_it if _factor(each) >= 1.05
+    ]
+    return (
+        f"From {large} to {small} px {format_name(steepest.first.variant.format)}, p50 falls {listed(falls)}."
+    )
+
+
+def _ends(series: Series) -> tuple[int, int]:
+    return series.points[-1].variant.size_px, series.points[0].variant.size_px
+
+
+def _factor(series: Series) -> float:
+    return series.points[0].p50_ms / series.points[-1].p50_ms

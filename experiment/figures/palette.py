@@ -1,0 +1,74 @@
+"""The colours, symbols and dashes of every figure. Colour never stands alone.
+
+Each colour reaches a contrast of 3:1 or more against its background (WCAG 1.4.11), and
+each backend has a symbol and each format a dash as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "pentagon")
+WITH_CROSS = frozenset({"circle", "square", "diamond"})  # plotly.js has these hollow with an x
+DASHES = {"jpeg": "solid", "png": "dash", "webp": "dot"}
+OTHER_DASH = "dashdot"
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """One theme's colours, as #RRGGBB or rgba()."""
+
+    backends: tuple[str, ...]
+    paper: str  # what lies behind the figure; the figure itself is transparent
+    ink: str
+    muted: str
+    grid: str
+    halo: str  # the band under the best trade-offs, and goals not met
+    preparing: str  # stages before the request
+    sending: str
+    serving: str  # stages on the server
+
+
+LIGHT = Palette(
+    backends=("#0072B2", "#C2410C", "#00745A", "#7A3E9D"),
+    paper="#FFFFFF",
+    ink="#1B1F24",
+    muted="#57606A",
+    grid="#E3E7EB",
+    halo="rgba(27, 31, 36, 0.09)",
+    preparing="#8A6100",
+    sending="#57606A",
+    serving="#0B62A4",
+)
+DARK = Palette(
+    backends=("#56B4E9", "#F0A15C", "#3CC8A0", "#C9A0E8"),
+    paper="#14171A",
+    ink="#E6E9EC",
+    muted="#9AA4AE",
+    grid="#2C3238",
+    halo="rgba(230, 233, 236, 0.11)",
+    preparing="#D9AC4A",
+    sending="#9AA4AE",
+    serving="#6CB6EE",
+)
+
+
+def colour(palette: Palette, index: int) -> str:
+    """The colour of the backend at `index`."""
+    return palette.backends[index % len(palette.backends)]
+
+
+def symbol(index: int, filled: bool = True) -> str:
+    """The symbol of the backend at `index`; hollow and crossed out when its answer changed.
+
+    With five symbols and four colours, twenty backends look different.
+    """
+    name = SYMBOLS[index % len(SYMBOLS)]
+    if filled:
+        return name
+    return f"{name}-x-open" if name in WITH_CROSS else f"{name}-open"
+
+
+def dash(format_key: str) -> str:
+    """The line of a format."""
+    return DASHES.get(format_key, OTHER_DASH)

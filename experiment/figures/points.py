@@ -1,0 +1,107 @@
+"""How points are described, marked and set over sizes, alike in every figure that shows them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from experiment.figures.frame import axis, hover_text
+from experiment.figures.palette import Palette, colour, dash, symbol
+from experiment.figures.view import Point, Series, View
+from experiment.wording import milliseconds, percent, short_label, short_name, size, span
+
+AFTER_THE_LINES = 2000  # legendrank of entries that explain; a line has plotly's 1000
+TOO_CLOSE = 1.22  # ticks whose sizes differ by less would print over each other
+
+
+def describe(point: Point, view: View) -> str:
+    """What a reader sees over a point: size, latency, answer, and whether to trust it."""
+    cell = point.cell
+    name = short_name(point.variant)
+    return hover_text(
+        f"{name[:1].upper()}{name[1:]} on {point.backend.name}",
+        f"p50 {milliseconds(point.p50_ms)}" + _interval(point),
+        f"fastest {milliseconds(cell.min_ms or 0)}, slowest {milliseconds(cell.max_ms or 0)}, "
+        f"{cell.count} samples" + (f", {cell.failures} failed" if cell.failures else ""),
+        f"{size(point.variant.size_bytes)} ({point.variant.encoder})",
+        _answer(point, view),
+        f"{cell.validity}" if cell.validity != "VALID" else "",
+    )
+
+
+def _interval(point: Point) -> str:
+    low, high = point.cell.p50_low_ms, point.cell.p50_high_ms
+    return f" (95 %: {span(low, high)})" if low is not None and high is not None else ""
+
+
+def _answer(point: Point, view: View) -> str:
+    if not point.cell.top:
+        return ""
+    words = f"answer: {short_label(point.answer)}, {percent(point.cell.top[0].score)}"
+    if point.is_kept is False:
+        return words + (", changed" if view.true_label is None else ", wrong")
+    return words
+
+
+def markers(points: Sequence[Point], palette: Palette, size_px: int = 9) -> dict[str, Any]:
+    """Filled symbols where the answer is right, hollow ones where it changed."""
+    place = points[0].backend_index
+    own = colour(palette, place)
+    return {
+        "size": size_px,
+        "color": own,
+        "symbol": [symbol(place, filled=each.is_kept is not False) for each in points],
+        "line": {"width": 1.5, "color": own},
+    }
+
+
+def line(series: Series, palette: Palette) -> dict[str, Any]:
+    """The line of a series: its backend's colour, its format's dash."""
+    first = series.first
+    return {"color": colour(palette, first.backend_index), "width": 2, "dash": dash(first.variant.format)}
+
+
+def changed_mark(palette: Palette, words: str) -> dict[str, Any]:
+    """A trace without points that explains hollow symbols in the legend."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [None],
+        "y": [None],
+        "name": words,
+        "legendrank": AFTER_THE_LINES,
+        "hoverinfo": "skip",
+        "marker": {
+            "size": 9,
+            "color": palette.ink,
+            "symbol": "circle-x-open",
+            "line": {"width": 1.5, "color": palette.ink},
+        },
+    }
+
+
+def size_axis(view: View, palette: Palette) -> dict[str, Any]:
+    """A logarithmic axis with ticks at the sizes that were measured, and nowhere else."""
+    sizes = sorted({each.variant.size_px for each in view.points})
+    originals = {each.variant.size_px for each in view.references}
+    labels = {size_px: str(size_px) for size_px in apart(sizes)}
+    labels |= {size_px: f"{labels.get(size_px, '')}<br>original" for size_px in originals}
+    return axis(
+        palette,
+        "Longest side, px",
+        type="log",
+        range=[math.log10(sizes[0] / 1.2), math.log10(sizes[-1] * (1.35 if originals else 1.2))],
+        tickvals=list(labels),
+        ticktext=list(labels.values()),
+        tickangle=0,
+    )
+
+
+def apart(sizes: Sequence[int]) -> list[int]:
+    """Of ascending sizes those whose labels have room; of two neighbours the smaller one stays."""
+    kept: list[int] = []
+    for size_px in sizes:
+        if not kept or size_px / kept[-1] >= TOO_CLOSE:
+            kept.append(size_px)
+    return kept

@@ -1,0 +1,221 @@
+"""The decision: what each variant costs in time, and how sure the answer stays.
+
+x is p50 latency, not bytes, since bytes are the same on every backend and could not tell
+them apart; the size in bytes stands in the table and over each point. y is the same
+probability as in agreement_by_size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from experiment.figures.agreement_by_size import changed_words, percent_axis
+from experiment.figures.frame import Figure, base_layout, empty_figure, escaped, figure, log_axis
+from experiment.figures.labels import Spot, place_labels
+from experiment.figures.palette import Palette
+from experiment.figures.points import AFTER_THE_LINES, changed_mark, describe, line, markers
+from experiment.figures.view import Point, Series, View, missing_note
+from experiment.wording import format_name, full_name, milliseconds, sentence
+
+TITLE = "Trade-off"
+HEIGHT_PX = 440
+COLUMNS = (
+    "Backend",
+    "Format",
+    "Size, px",
+    "p50, ms",
+    "Probability, %",
+    "Size, bytes",
+    "Kept",
+    "Best trade-off",
+)
+
+
+def trade_off(view: View, palette: Palette) -> Figure:
+    """Probability over p50 (logarithmic). The band marks what no other choice beats in both."""
+    if not view.points:
+        return empty_figure(palette, TITLE, COLUMNS, HEIGHT_PX)
+    best = frontier(view.points)
+    x_axis = log_axis(palette, "p50 latency, ms", [each.p50_ms for each in view.points])
+    y_axis = percent_axis(view, palette)
+    labels = _labels(view, best, x_axis["range"], y_axis["range"])
+    lines = [*view.series, *(Series(f"{each.backend.name}, original", (each,)) for each in view.references)]
+    data = [_band(best, palette)] if len(best) > 1 else []
+    data += [_trace(each, view, palette, labels) for each in lines]
+    if any(each.is_kept is False for each in view.points):
+        data.append(changed_mark(palette, changed_words(view)))
+    data += _ring(view, palette, labels)
+    layout = base_layout(palette, HEIGHT_PX, len(data)) | {"xaxis": x_axis, "yaxis": y_axis}
+    layout |= _unmet_goal(view, palette, 10 ** x_axis["range"][1])
+    rows = [_row(point, best) for series in lines for point in series.points]
+    return figure(data, layout, TITLE, _caption(view), COLUMNS, rows)
+
+
+def frontier(points: Sequence[Point]) -> list[Point]:
+    """The points that no other beats in both latency and probability, fastest first."""
+    known = sorted(
+        (each for each in points if each.score is not None),
+        key=lambda each: (each.p50_ms, -(each.score or 0)),
+    )
+    best: list[Point] = []
+    for each in known:
+        if not best or (each.score or 0) > (best[-1].score or 0):
+            best.append(each)
+    return best
+
+
+def _band(best: Sequence[Point], palette: Palette) -> dict[str, Any]:
+    """Stepped: between two points the faster one's answer is what one gets."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [each.p50_ms for each in best],
+        "y": [each.percent for each in best],
+        "name": "best trade-offs",
+        "legendrank": AFTER_THE_LINES,
+        "line": {"color": palette.halo, "width": 12, "shape": "hv"},
+        "hoverinfo": "skip",
+    }
+
+
+def _trace(
+    series: Series, view: View, palette: Palette, labels: dict[tuple[str, str], str]
+) -> dict[str, Any]:
+    points = series.points
+    is_reference = series.first.variant.is_reference
+    ringed = view.recommended()
+    return {
+        "type": "scatter",
+        "mode": "markers+text" if is_reference else "lines+markers+text",
+        "x": [each.p50_ms for each in points],
+        "y": [each.percent for each in points],
+        "name": escaped(series.name),
+        "showlegend": not is_reference,
+        "line": line(series, palette) | {"width": 1.5},
+        "marker": markers(points, palette, 10),
+        "text": [_label(each) if each.key in labels and each is not ringed else "" for each in points],
+        "textposition": [labels.get(each.key, "top center") for each in points],
+        "textfont": {"size": 12, "color": palette.ink},
+        "hovertext": [describe(each, view) for each in points],
+        "hoverinfo": "text",
+        "cliponaxis": False,
+    }
+
+
+def _label(point: Point) -> str:
+    return "original" if point.variant.is_reference else str(point.variant.size_px)
+
+
+def _labels(
+    view: View, best: Sequence[Point], x_range: Sequence[float], y_range: Sequence[float]
+) -> dict[tuple[str, str], str]:
+    """Where labels stand, by point. The recommended point and the best trade-offs choose first."""
+    drawn = [each for each in view.points if each.percent is not None]
+    recommended = view.recommended()
+    ordered = sorted(
+        drawn, key=lambda each: (each is not recommended, each not in best, -each.variant.size_px)
+    )
+    spots = [
+        Spot(
+            _share(math.log10(each.p50_ms), x_range),
+            _share(each.percent or 0.0, y_range),
+            _label(each),
+            radius_px=12.0 if each is recommended else 6.0,
+        )
+        for each in ordered
+    ]
+    positions = zip(ordered, place_labels(spots), strict=True)
+    return {each.key: position for each, position in positions if position is not None}
+
+
+def _share(value: float, ends: Sequence[float]) -> float:
+    return (value - ends[0]) / (ends[1] - ends[0])
+
+
+def _ring(view: View, palette: Palette, labels: dict[tuple[str, str], str]) -> list[dict[str, Any]]:
+    """Marks the recommended point; its label stands outside the ring."""
+    point = view.recommended()
+    if point is None or point.percent is None:
+        return []
+    ring = {
+        "size": 22,
+        "color": palette.ink,
+        "symbol": "circle-open",
+        "line": {"width": 2, "color": palette.ink},
+    }
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers+text",
+            "x": [point.p50_ms],
+            "y": [point.percent],
+            "name": "recommended",
+            "legendrank": AFTER_THE_LINES,
+            "marker": ring,
+            "text": [_label(point)],
+            "textposition": labels.get(point.key, "top center"),
+            "textfont": {"size": 12, "color": palette.ink, "weight": "bold"},
+            "hoverinfo": "skip",
+            "cliponaxis": False,
+        }
+    ]
+
+
+def _unmet_goal(view: View, palette: Palette, right_end_ms: float) -> dict[str, Any]:
+    """Shades what is slower than the user's limit."""
+    limit_ms = view.plan.max_p50_ms
+    if limit_ms is None or limit_ms >= right_end_ms:
+        return {}
+    area = {
+        "type": "rect",
+        "xref": "x",
+        "yref": "paper",
+        "x0": limit_ms,
+        "x1": right_end_ms,
+        "y0": 0,
+        "y1": 1,
+        "fillcolor": palette.halo,
+        "line": {"width": 0},
+        "layer": "below",
+    }
+    words = {
+        "text": f"over your {milliseconds(limit_ms)}",
+        "showarrow": False,
+        "xref": "x",
+        "yref": "paper",
+        "x": math.log10(right_end_ms),
+        "y": 0,
+        "xanchor": "right",
+        "yanchor": "bottom",
+        "font": {"size": 12, "color": palette.muted},
+    }
+    return {"shapes": [area], "annotations": [words]}
+
+
+def _row(point: Point, best: Sequence[Point]) -> list[Any]:
+    return [
+        point.backend.name,
+        "original" if point.variant.is_reference else format_name(point.variant.format),
+        point.variant.size_px,
+        point.p50_ms,
+        point.percent,
+        point.variant.size_bytes,
+        {True: "yes", False: "no", None: None}[point.is_kept],
+        "yes" if point in best else "no",
+    ]
+
+
+def _caption(view: View) -> str:
+    shown = "Agreement" if view.true_label is None else "Accuracy"
+    axes = f"{shown} over latency: up and to the left is better."
+    return " ".join(part for part in (_choice(view), axes, missing_note(view)) if part)
+
+
+def _choice(view: View) -> str:
+    point = view.recommended()
+    if point is None:
+        return view.recommendation.sentence
+    name = sentence(full_name(point.variant)).rstrip(".")
+    return f"{name} on {point.backend.name} is the smallest that meets all goals."

@@ -1,0 +1,240 @@
+"""Where the time goes, stage by stage: making the variant, sending it, and on the server.
+
+Making a variant is no part of its latency. It stands here beside it because whoever
+serves photos pays for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from experiment.figures.frame import Figure, axis, base_layout, empty_figure, escaped, figure, hover_text
+from experiment.figures.palette import Palette
+from experiment.figures.view import Point, View, missing_note
+from experiment.wording import format_name, milliseconds, percent, short_name
+
+TITLE = "Where the time goes"
+EMPTY_HEIGHT_PX = 320
+BAR_PX, GAP_PX, ABOVE_PX, BELOW_PX = 22, 36, 40, 56
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One part of a bar."""
+
+    key: str
+    name: str  # in the legend
+    taking: str  # "92 % of the time is ..."
+    group: str  # which colour of the palette
+    pattern: str  # Plotly's pattern shape; "" is solid
+
+
+STAGES = (
+    Stage("made_decode", "decode photo", "decoding the photo", "preparing", ""),
+    Stage("made_resize", "resize", "resizing", "preparing", "/"),
+    Stage("made_encode", "encode", "encoding", "preparing", "x"),
+    Stage("request", "whole request", "the request", "sending", ""),
+    Stage("wire", "network", "network and overhead", "sending", "."),
+    Stage("queue", "server: wait", "waiting at the server", "serving", "x"),
+    Stage("decode", "server: decode", "decoding on the server", "serving", "/"),
+    Stage("inference", "server: model", "the model itself", "serving", ""),
+    Stage("other", "server: other", "other work on the server", "serving", "."),
+)
+COLUMNS = ("Backend", "Variant", *(f"{stage.name}, ms" for stage in STAGES), "Total, ms")
+
+
+def where_time_goes(view: View, palette: Palette) -> Figure:
+    """One panel for each backend, one bar for each variant, one part for each stage. All in ms."""
+    if not view.points:
+        return empty_figure(palette, TITLE, COLUMNS, EMPTY_HEIGHT_PX)
+    panels = _panels(view)
+    data: list[dict[str, Any]] = []
+    for number, points in enumerate(panels, start=1):
+        data += [_bars(stage, points, number, data, palette) for stage in STAGES if _is_used(stage, points)]
+    data += [_totals(points, number, palette) for number, points in enumerate(panels, start=1)]
+    rows = [_row(each) for points in panels for each in points]
+    return figure(data, _layout(panels, palette), TITLE, _caption(view), COLUMNS, rows)
+
+
+def stages_of(point: Point) -> dict[str, float]:
+    """Milliseconds by stage key, for the stages that are known. Their sum is the bar.
+
+    What the latency holds beyond the server's own stages is network and overhead.
+    """
+    variant, server_ms = point.variant, point.cell.server_ms
+    found: dict[str, float | None] = {}
+    if variant.encode_ms is not None:  # else it was sent as uploaded, and nothing had to be made
+        found = {
+            "made_decode": variant.decode_ms,
+            "made_resize": variant.resize_ms,
+            "made_encode": variant.encode_ms,
+        }
+    if server_ms:
+        known = {stage: server_ms[stage] for stage in ("queue", "decode", "inference") if stage in server_ms}
+        other = sum(server_ms.values()) - sum(known.values())
+        found |= known | {"wire": max(point.p50_ms - sum(server_ms.values()), 0.0), "other": other or None}
+    else:
+        found["request"] = point.p50_ms
+    return {key: round(value_ms, 3) for key, value_ms in found.items() if value_ms is not None}
+
+
+def _panels(view: View) -> list[list[Point]]:
+    """Points by backend; within one the original first, then the largest."""
+    panels: dict[str, list[Point]] = {}
+    for each in view.points:
+        panels.setdefault(each.backend.name, []).append(each)
+    return [
+        sorted(
+            points, key=lambda each: (not each.variant.is_reference, -each.variant.size_px, each.variant.id)
+        )
+        for points in panels.values()
+    ]
+
+
+def _is_used(stage: Stage, points: Sequence[Point]) -> bool:
+    return any(stage.key in stages_of(each) for each in points)
+
+
+def _bar_name(point: Point) -> str:
+    return (
+        "original"
+        if point.variant.is_reference
+        else f"{point.variant.size_px} {format_name(point.variant.format)}"
+    )
+
+
+def _bars(
+    stage: Stage, points: Sequence[Point], panel: int, earlier: Sequence[dict[str, Any]], palette: Palette
+) -> dict[str, Any]:
+    values = [stages_of(each).get(stage.key) for each in points]
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "x": values,
+        "y": [_bar_name(each) for each in points],
+        **_axes(panel),
+        "name": stage.name,
+        "legendgroup": stage.key,
+        "showlegend": all(each["legendgroup"] != stage.key for each in earlier),
+        "legendrank": 1 + STAGES.index(stage),
+        "marker": _look(stage, palette),
+        "hovertext": [_hover(stage, point, value) for point, value in zip(points, values, strict=True)],
+        "hoverinfo": "text",
+    }
+
+
+def _axes(panel: int) -> dict[str, str]:
+    return {"xaxis": "x", "yaxis": "y" if panel == 1 else f"y{panel}"}
+
+
+def _look(stage: Stage, palette: Palette) -> dict[str, Any]:
+    """One colour for each of making, sending and serving; the pattern tells stages apart."""
+    own = getattr(palette, stage.group)
+    look: dict[str, Any] = {"color": own, "line": {"color": own, "width": 1}}
+    if stage.pattern:
+        look["pattern"] = {
+            "shape": stage.pattern,
+            "fillmode": "replace",
+            "fgcolor": own,
+            "bgcolor": palette.paper,
+            "size": 6,
+            "solidity": 0.35,
+        }
+    return look
+
+
+def _hover(stage: Stage, point: Point, value_ms: float | None) -> str:
+    if value_ms is None:
+        return ""
+    total_ms = sum(stages_of(point).values())
+    share = f" ({percent(value_ms / total_ms)} of {milliseconds(total_ms)})" if total_ms else ""
+    name = short_name(point.variant)
+    return hover_text(
+        f"{name[:1].upper()}{name[1:]} on {point.backend.name}",
+        f"{stage.name}: {milliseconds(value_ms)}{share}",
+        f"p50 latency {milliseconds(point.p50_ms)}",
+    )
+
+
+def _totals(points: Sequence[Point], panel: int, palette: Palette) -> dict[str, Any]:
+    """The length of each bar in words, at its end."""
+    totals = [round(sum(stages_of(each).values()), 3) for each in points]
+    return {
+        "type": "scatter",
+        "mode": "text",
+        "x": totals,
+        "y": [_bar_name(each) for each in points],
+        **_axes(panel),
+        "text": [f" {milliseconds(total)}" for total in totals],
+        "textposition": "middle right",
+        "textfont": {"size": 12, "color": palette.ink},
+        "hoverinfo": "skip",
+        "showlegend": False,
+        "legendgroup": "total",
+        "cliponaxis": False,
+    }
+
+
+def _layout(panels: Sequence[Sequence[Point]], palette: Palette) -> dict[str, Any]:
+    """Panels one below the other over one common time axis, so that backends can be compared."""
+    bars = sum(len(points) for points in panels)
+    inner_px = bars * BAR_PX + len(panels) * GAP_PX
+    longest_ms = max(sum(stages_of(each).values()) for points in panels for each in points)
+    layout = base_layout(palette, inner_px + ABOVE_PX + BELOW_PX)
+    layout |= {
+        "barmode": "stack",
+        "bargap": 0.28,
+        "margin": {"l": 80, "r": 12, "t": ABOVE_PX, "b": BELOW_PX},
+        "xaxis": axis(palette, "Time, ms", range=[0, longest_ms * 1.27 or 1.0], anchor="free", position=0),
+        "annotations": [],
+        "legend": layout["legend"] | {"tracegroupgap": 0},
+    }
+    top_px = inner_px - GAP_PX
+    for number, points in enumerate(panels, start=1):
+        bottom_px = top_px - len(points) * BAR_PX
+        domain = [max(bottom_px / inner_px, 0.0), top_px / inner_px]
+        layout["yaxis" if number == 1 else f"yaxis{number}"] = axis(
+            palette, "", domain=domain, type="category", autorange="reversed", ticks="", showgrid=False
+        )
+        layout["annotations"].append(_heading(points[0].backend.name, domain[1], palette))
+        top_px = bottom_px - GAP_PX
+    return layout
+
+
+def _heading(name: str, top: float, palette: Palette) -> dict[str, Any]:
+    return {
+        "text": escaped(name),
+        "showarrow": False,
+        "xref": "paper",
+        "yref": "paper",
+        "x": 0,
+        "y": top,
+        "xanchor": "left",
+        "yanchor": "bottom",
+        "font": {"size": 13, "color": palette.ink, "weight": "bold"},
+    }
+
+
+def _row(point: Point) -> list[Any]:
+    stages = stages_of(point)
+    total = round(sum(stages.values()), 3)
+    return [point.backend.name, _bar_name(point), *(stages.get(stage.key) for stage in STAGES), total]
+
+
+def _caption(view: View) -> str:
+    parts = [_longest(view), "Making a variant is never part of its latency.", missing_note(view)]
+    return " ".join(part for part in parts if part)
+
+
+def _longest(view: View) -> str:
+    """What the longest bar of a smaller copy is made of."""
+    copies = [each for each in view.points if not each.variant.is_reference] or list(view.points)
+    point = max(copies, key=lambda each: sum(stages_of(each).values()))
+    stages = stages_of(point)
+    largest = max(STAGES, key=lambda stage: stages.get(stage.key, -1.0))
+    share = percent(stages[largest.key] / (sum(stages.values()) or 1.0))
+    return (
+        f"For {short_name(point.variant)} on {point.backend.name}, {share} of the time is {largest.taking}."
+    )

@@ -1,0 +1,143 @@
+"""TensorFlow Serving over gRPC: PredictionService.Predict with encoded image bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+
+from experiment.answers import distribution, top_labels
+from experiment.backends import MESSAGE_LIMIT_BYTES, RequestFailed, describe, short_cause, too_late
+from experiment.protocol import PREDICT, predict_pb2, types_pb2
+from experiment.records import BackendInfo, Prediction, Variant
+
+CHANNEL_OPTIONS = (
+    ("grpc.max_send_message_length", MESSAGE_LIMIT_BYTES),
+    ("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES),
+    ("grpc.enable_retries", 0),  # a hidden retry would be reported as one slow request
+    ("grpc.use_local_subchannel_pool", 1),  # one connection per backend, never shared
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+)
+STAGE_PREFIX, STAGE_SUFFIX = "pixelcost-", "-ms"  # trailing metadata of the embedded server
+
+_CODES = {
+    grpc.StatusCode.UNAVAILABLE: "unreachable",
+    grpc.StatusCode.DEADLINE_EXCEEDED: "deadline",
+    grpc.StatusCode.INVALID_ARGUMENT: "bad_request",
+    grpc.StatusCode.FAILED_PRECONDITION: "bad_request",
+    grpc.StatusCode.OUT_OF_RANGE: "bad_request",
+    grpc.StatusCode.NOT_FOUND: "not_found",
+    grpc.StatusCode.UNIMPLEMENTED: "not_found",
+    grpc.StatusCode.RESOURCE_EXHAUSTED: "overloaded",
+}
+
+
+def open_channel(address: str) -> grpc.Channel:
+    """An insecure channel with our limits. Connects lazily, at the first call."""
+    return grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
+
+
+class GrpcBackend:
+    """One channel to one server. Not for use across a fork."""
+
+    def __init__(self, info: BackendInfo):
+        self.info = info
+        self._channel = open_channel(info.address)
+        self._predict = self._channel.unary_unary(
+            PREDICT,
+            request_serializer=predict_pb2.PredictRequest.SerializeToString,
+            response_deserializer=predict_pb2.PredictResponse.FromString,
+        )
+
+    def predict(self, variant: Variant, timeout_s: float) -> Prediction:
+        """Send the image, return the top 5. Raises RequestFailed."""
+        request = self._request(variant.data)
+        try:
+            response, call = self._predict.with_call(request, timeout=timeout_s)
+        except grpc.RpcError as error:
+            raise self._failed(error, variant, timeout_s) from None
+        return self._prediction(request, response, call)
+
+    def close(self) -> None:
+        """Close the channel."""
+        self._channel.close()
+
+    def _request(self, data: bytes) -> predict_pb2.PredictRequest:
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name = self.info.model
+        request.model_spec.signature_name = self.info.signature
+        tensor = request.inputs[self.info.input_key]
+        tensor.dtype = types_pb2.DT_STRING
+        tensor.tensor_shape.dim.add().size = 1
+        tensor.string_val.append(data)
+        return request
+
+    def _prediction(
+        self, request: predict_pb2.PredictRequest, response: predict_pb2.PredictResponse, call: Any
+    ) -> Prediction:
+        outputs = response.outputs
+        missing = [key for key in ("classes", "scores") if key not in outputs]
+        if missing:
+            raise RequestFailed(
+                "bad_answer",
+                f"{self.info.name} answered without {' and '.join(missing)}. "
+                f"It gave: {', '.join(sorted(outputs)) or 'nothing'}.",
+            )
+        return Prediction(
+            top=top_labels(self.info, outputs["classes"].string_val, _floats(outputs["scores"])),
+            request_bytes=request.ByteSize(),
+            response_bytes=response.ByteSize(),
+            server_ms=_stages(call.trailing_metadata() or ()),
+            model_version=response.model_spec.version.value or None,
+            distribution=distribution(_floats(outputs["probabilities"]))
+            if "probabilities" in outputs
+            else None,
+        )
+
+    def _failed(self, error: grpc.RpcError, variant: Variant, timeout_s: float) -> RequestFailed:
+        details = error.details() or ""
+        code = _CODES.get(error.code(), "server_error")
+        if code == "deadline":
+            return too_late(self.info, variant, timeout_s)
+        if code == "overloaded" and "larger than max" in details:
+            return RequestFailed("too_large", _too_large(variant, details))
+        if "deserializ" in details:
+            return RequestFailed(
+                "bad_answer", f"{self.info.name} answered something that is no Predict response."
+            )
+        return RequestFailed(code, _sentence(code, self.info, variant, details))
+
+
+def _sentence(code: str, info: BackendInfo, variant: Variant, details: str) -> str:
+    if code == "unreachable":
+        return f"No answer from {info.name} at {info.address} ({short_cause(details)})."
+    if code == "overloaded":
+        return f"{info.name} is overloaded and refused the request: {details}"
+    if code == "server_error":
+        return f"{info.name} failed on its side: {details}"
+    return f"{info.name} refused {describe(variant)}: {details}"
+
+
+def _too_large(variant: Variant, details: str) -> str:
+    return (
+        f"The request for {describe(variant)} is over this server's message limit ({details}). "
+        "Raise its gRPC message size limit, or use JPEG."
+    )
+
+
+def _floats(tensor: Any) -> list[float]:
+    """A float tensor's values, in either of the two ways servers send them."""
+    if tensor.float_val:
+        return list(tensor.float_val)
+    return list(memoryview(tensor.tensor_content).cast("f")) if tensor.tensor_content else []
+
+
+def _stages(metadata: Any) -> dict[str, float]:
+    return {
+        key[len(STAGE_PREFIX) : -len(STAGE_SUFFIX)]: float(value)
+        for key, value in metadata
+        if key.startswith(STAGE_PREFIX) and key.endswith(STAGE_SUFFIX)
+    }

@@ -1,0 +1,180 @@
+"""read_header(): what a file is and how large its picture is, from its first bytes alone.
+
+Nothing is decoded and no image library is loaded, so a small file that unpacks to
+gigabytes costs no more than any other. The file's name and the content type that the
+sender claims count for nothing here.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from experiment import refusals
+
+# Photos have a few dozen blocks before the picture, long ICC and XMP ones some hundred.
+MAX_BLOCKS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an uploaded photo may be at most."""
+
+    max_pixels: int = 50_000_000
+    max_bytes: int = 20_000_000
+    max_side_px: int = 65_000  # JPEG ends at 65 500
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the first bytes tell."""
+
+    format: str  # a key of READABLE
+    media_type: str
+    width_px: int  # as stored, before turning upright
+    height_px: int
+
+    @property
+    def pixels(self) -> int:
+        """Width times height."""
+        return self.width_px * self.height_px
+
+
+class _Damaged(Exception):
+    """The header contradicts itself."""
+
+
+class _Kind(NamedTuple):
+    """How one format is known and where it keeps its size."""
+
+    begins: re.Pattern[bytes]
+    media_type: str
+    size: Callable[[bytes], tuple[int, int]]
+
+
+def read_header(data: bytes, name: str, limits: Limits | None = None) -> Header:
+    """Look at `data` without decoding it; `name` is used in messages only.
+
+    Raises ImageRefused for a file that is no photo of an allowed format or is over
+    `limits` (default: Limits()).
+    """
+    limits = limits or Limits()
+    if not data:
+        raise refusals.empty_file(name)
+    if len(data) > limits.max_bytes:
+        raise refusals.too_many_bytes(len(data), limits.max_bytes)
+    found = next((key for key, kind in READABLE.items() if kind.begins.match(data)), None)
+    if found is None:
+        raise _unreadable(data, name)
+    try:
+        width_px, height_px = READABLE[found].size(data)
+    except (struct.error, IndexError, EOFError):
+        raise refusals.truncated() from None
+    except _Damaged:
+        raise refusals.damaged(name) from None
+    check_size(width_px, height_px, name, limits)
+    return Header(found, READABLE[found].media_type, width_px, height_px)
+
+
+def check_size(width_px: int, height_px: int, name: str, limits: Limits) -> None:
+    """Raises ImageRefused for a picture with too many pixels, too long a side or none at all."""
+    if width_px < 1 or height_px < 1:
+        raise refusals.damaged(name)
+    if width_px * height_px > limits.max_pixels:
+        raise refusals.too_many_pixels(width_px * height_px, limits.max_pixels)
+    if max(width_px, height_px) > limits.max_side_px:
+        raise refusals.side_too_long(width_px, height_px, limits.max_side_px)
+
+
+def _unreadable(data: bytes, name: str) -> Exception:
+    kind = next((kind for kind, begins in OTHER_KINDS.items() if begins.match(data)), None)
+    if kind is None:
+        return refusals.not_an_image(name)
+    return refusals.heic_not_supported() if kind == "HEIC" else refusals.format_not_allowed(name, kind)
+
+
+_JPEG_MARKER = re.compile(rb"\xff[^\xff\x00]")
+_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
+_HOLDS_SIZE = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0..15; the others are tables
+_END_OF_HEADERS = {0xD9, 0xDA}
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int]:
+    """From the first start-of-frame segment (ITU-T T.81, B.2.2)."""
+    at = 2
+    for _ in range(MAX_BLOCKS):
+        found = _JPEG_MARKER.search(data, at)
+        if found is None:
+            raise EOFError
+        at, marker = found.end(), data[found.end() - 1]
+        if marker in _HOLDS_SIZE:
+            height_px, width_px = struct.unpack_from(">HH", data, at + 3)
+            return width_px, height_px
+        if marker in _END_OF_HEADERS:
+            break
+        if marker not in _WITHOUT_LENGTH:
+            at += struct.unpack_from(">H", data, at)[0]
+    raise _Damaged
+
+
+def _png_size(data: bytes) -> tuple[int, int]:
+    width_px, height_px = struct.unpack_from(">II", data, 16)
+    return width_px, height_px
+
+
+def _gif_size(data: bytes) -> tuple[int, int]:
+    width_px, height_px = struct.unpack_from("<HH", data, 6)
+    return width_px, height_px
+
+
+def _bmp_size(data: bytes) -> tuple[int, int]:
+    if data[14] == 12:  # OS/2
+        width_px, height_px = struct.unpack_from("<HH", data, 18)
+    else:
+        width_px, height_px = struct.unpack_from("<ii", data, 18)
+    return width_px, abs(height_px)  # negative: stored from the top
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """From the first chunk (RFC 9649, sections 2.5 to 2.7)."""
+    if struct.unpack_from("<I", data, 4)[0] + 8 > len(data):
+        raise EOFError
+    chunk = data[12:16]
+    if chunk == b"VP8X":
+        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
+    if chunk == b"VP8L":
+        bits = struct.unpack_from("<I", data, 21)[0]
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if chunk == b"VP8 ":
+        width_px, height_px = struct.unpack_from("<HH", data, 26)
+        return width_px & 0x3FFF, height_px & 0x3FFF
+    raise _Damaged
+
+
+def _pattern(expression: bytes) -> re.Pattern[bytes]:
+    return re.compile(expression, re.DOTALL)
+
+
+READABLE: Final = {
+    "JPEG": _Kind(_pattern(rb"\xff\xd8\xff"), "image/jpeg", _jpeg_size),
+    "PNG": _Kind(_pattern(rb"\x89PNG\r\n\x1a\n"), "image/png", _png_size),
+    "WEBP": _Kind(_pattern(rb"RIFF....WEBP"), "image/webp", _webp_size),
+    "GIF": _Kind(_pattern(rb"GIF8[79]a"), "image/gif", _gif_size),
+    # "BM" alone begins many a text; the length of the next header tells a picture.
+    "BMP": _Kind(_pattern(rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0"), "image/bmp", _bmp_size),
+}
+
+# Pictures that people do try, so that the message can name them.
+OTHER_KINDS: Final = {
+    "HEIC": _pattern(rb"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)"),
+    "AVIF": _pattern(rb"....ftypavi[fs]"),
+    "TIFF": _pattern(rb"II\*\0|MM\0\*"),
+    "Photoshop": _pattern(rb"8BPS"),
+    "JPEG 2000": _pattern(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"),
+    "JPEG XL": _pattern(rb"\xff\x0a|\0\0\0\x0cJXL "),
+    "icon": _pattern(rb"\0\0[\1\2]\0"),
+    "SVG": _pattern(rb"[^\0]{0,1000}?<svg\b"),
+}

@@ -1,0 +1,46 @@
+"""Watches whether this process can be trusted to tell the time."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+
+class Heartbeat:
+    """Watches how late this process wakes up, which is how much its clock can be trusted.
+
+    `max_delay_ms` is the worst and `late_share` the share of 10 ms beats that came more
+    than 10 ms late. Use as a context manager around measure().
+    """
+
+    BEAT_S = 0.010
+    LATE_MS = 10.0
+
+    def __init__(self) -> None:
+        self.max_delay_ms = 0.0
+        self._beats = 0
+        self._late = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    @property
+    def late_share(self) -> float:
+        """Share of beats that came late, 0..1."""
+        return self._late / self._beats if self._beats else 0.0
+
+    def __enter__(self) -> Heartbeat:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        while not self._stop.is_set():
+            before = time.perf_counter()
+            time.sleep(self.BEAT_S)
+            delay_ms = (time.perf_counter() - before - self.BEAT_S) * 1e3
+            self.max_delay_ms = max(self.max_delay_ms, delay_ms)
+            self._beats += 1
+            self._late += delay_ms > self.LATE_MS

@@ -1,0 +1,135 @@
+"""read_image(): an uploaded file becomes upright sRGB pixels, or is refused with a reason."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import PIL.WebPImagePlugin  # noqa: F401  else Pillow would load all its plugins to find it
+from PIL import Image
+
+from experiment import refusals
+from experiment.colour import to_srgb
+from experiment.errors import ImageRefused
+from experiment.header import Header, Limits, check_size, read_header
+from experiment.integrity import check_whole
+from experiment.records import SourceImage
+
+Image.preinit()  # the other plugins, now rather than within the first measured decode
+
+__all__ = ["Limits", "read_header", "read_image"]
+
+_ORIENTATION_TAG = 0x0112
+_PNG_BIT_DEPTH_AT = 24
+_BMP_DEPTH_AT, _BMP_OS2_DEPTH_AT = 28, 24
+
+# EXIF orientation -> what turns the picture upright (Exif 2.32, section 4.6.4 A).
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def read_image(
+    data: bytes, name: str, limits: Limits | None = None, true_label: str | None = None
+) -> SourceImage:
+    """Decode an uploaded photo.
+
+    The size is checked before a pixel is touched. Whatever makes the pixels differ from
+    what a plain decoder gives stands in `notes`; without notes the bytes can be sent as
+    they are. `pixels` carry no metadata of the file. `decode_ms` is CPU time from bytes
+    to upright sRGB. Raises ImageRefused, and nothing else, for anything that is not a
+    whole photo of an allowed format within `limits` (default: Limits()).
+    """
+    limits = limits or Limits()
+    header = read_header(data, name, limits)
+    check_whole(data, header.format, name)
+    started_s = time.thread_time()
+    with _refusing(name, header):
+        image = _opened(data, header, name, limits)
+        notes = _notes_on_file(image, data)
+        orientation = _orientation(image)
+        pixels, more_notes = _upright_srgb(image, orientation)
+    decode_ms = (time.thread_time() - started_s) * 1000
+    return SourceImage(
+        name=refusals.plain_name(name),
+        data=data,
+        sha256=hashlib.sha256(data).hexdigest(),
+        media_type=header.media_type,
+        size_bytes=len(data),
+        width_px=pixels.width,
+        height_px=pixels.height,
+        exif_orientation=orientation,
+        decode_ms=decode_ms,
+        notes=(*notes, *more_notes),
+        true_label=true_label,
+        pixels=pixels,
+    )
+
+
+@contextmanager
+def _refusing(name: str, header: Header) -> Iterator[None]:
+    """Hostile bytes make decoders raise nearly anything; people get one of our reasons."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            yield
+    except ImageRefused:
+        raise
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise refusals.too_many_pixels(header.pixels, Image.MAX_IMAGE_PIXELS or 0) from error
+    except MemoryError as error:
+        raise refusals.too_little_memory(header.pixels) from error
+    except Exception as error:
+        ended_early = isinstance(error, EOFError) or "truncated" in str(error).lower()
+        raise (refusals.truncated() if ended_early else refusals.damaged(name)) from error
+
+
+def _opened(data: bytes, header: Header, name: str, limits: Limits) -> Image.Image:
+    """The decoder's own idea of the size is checked too: headers can name two."""
+    image = Image.open(io.BytesIO(data), formats=(header.format,))
+    check_size(image.width, image.height, name, limits)
+    return image
+
+
+def _orientation(image: Image.Image) -> int:
+    """1..8; 1 where the file says nothing, or nonsense."""
+    try:
+        value = image.getexif().get(_ORIENTATION_TAG, 1)
+    except MemoryError:
+        raise
+    except Exception:  # a broken block beside the picture is no reason to refuse it
+        return 1
+    return value if value in _UPRIGHT else 1
+
+
+def _notes_on_file(image: Image.Image, data: bytes) -> list[str]:
+    """What the decoder itself leaves out or adds. To be asked before the pixels are loaded."""
+    notes = []
+    if image.format != "MPO" and getattr(image, "is_animated", False):
+        notes.append("Only the first frame of the animation is used.")
+    if image.format == "PNG" and data[_PNG_BIT_DEPTH_AT] == 16:
+        notes.append("16 bits per channel reduced to 8.")
+    if image.format == "BMP" and data[_BMP_OS2_DEPTH_AT if data[14] == 12 else _BMP_DEPTH_AT] != 24:
+        notes.append("BMP brought to 24 bits per pixel.")
+    return notes
+
+
+def _upright_srgb(image: Image.Image, orientation: int) -> tuple[Image.Image, list[str]]:
+    image.load()
+    pixels, notes = to_srgb(image)
+    if orientation in _UPRIGHT:
+        pixels = pixels.transpose(_UPRIGHT[orientation])
+        notes.insert(0, f"Turned upright (EXIF orientation {orientation}).")
+    pixels.info = {}  # comments and profiles must not reach a variant
+    return pixels, notes

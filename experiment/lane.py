@@ -1,0 +1,157 @@
+"""One backend's requests, one after another: a Lane, its Patience and its Turnstile."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+
+from experiment.backends import Backend, RequestFailed
+from experiment.records import Failure, Measurement, Prediction
+from experiment.schedule import Request
+
+# A backend that stops answering is asked again until one of these is used up; then the
+# rest of its requests are recorded as not sent, so that the run can end.
+PATIENCE_S = 20.0  # an embedded server restarts and loads its model within about 10 s
+PATIENCE_WHEN_DOWN_S = 3.0  # it was down before the run began
+DEADLINES_IN_A_ROW = 3
+
+
+class Lane:
+    """The requests to one backend, one after another."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        requests: Iterator[Request],
+        timeout_s: float,
+        turnstile: Turnstile | None,
+        stop: threading.Event,
+    ):
+        self._backend = backend
+        self._requests = requests
+        self._timeout_s = timeout_s
+        self._turnstile = turnstile
+        self._stop = stop
+        self._patience = Patience(
+            PATIENCE_WHEN_DOWN_S if backend.info.state == "down" else PATIENCE_S, DEADLINES_IN_A_ROW
+        )
+
+    def measurements(self) -> Iterator[Measurement]:
+        """Ask until the schedule ends, the run is stopped, or patience is used up."""
+        for request in self._requests:
+            if self._stop.is_set():
+                return
+            if self._patience.used_up:
+                yield self._not_sent(request)
+                continue
+            measurement = self._in_turn(request)
+            yield measurement
+            self._stop.wait(self._patience.pause_s(measurement.failure))
+
+    def _in_turn(self, request: Request) -> Measurement:
+        with self._turnstile or contextlib.nullcontext():
+            return self._ask(request)
+
+    def _ask(self, request: Request) -> Measurement:
+        prediction: Prediction | None = None
+        failure: Failure | None = None
+        started_at = time.time()
+        started = time.perf_counter()
+        try:
+            prediction = self._backend.predict(request.variant, self._timeout_s)
+        except RequestFailed as error:
+            failure = error.failure
+        latency_ms = (time.perf_counter() - started) * 1e3
+        return self._record(request, started_at, latency_ms, prediction, failure)
+
+    def _not_sent(self, request: Request) -> Measurement:
+        message = f"Not sent: {self._backend.info.name} had stopped answering. {self._patience.why}"
+        return self._record(request, time.time(), None, None, Failure("not_sent", message))
+
+    def _record(
+        self,
+        request: Request,
+        started_at: float,
+        latency_ms: float | None,
+        prediction: Prediction | None,
+        failure: Failure | None,
+    ) -> Measurement:
+        return Measurement(
+            variant_id=request.variant.id,
+            backend_name=self._backend.info.name,
+            attempt=request.attempt,
+            is_warmup=request.is_warmup,
+            started_at=started_at,
+            latency_ms=latency_ms,
+            prediction=prediction,
+            failure=failure,
+        )
+
+
+class Patience:
+    """How long to go on asking a backend that does not answer."""
+
+    def __init__(self, patience_s: float, deadlines_in_a_row: int):
+        self._patience_s = patience_s
+        self._deadlines_allowed = deadlines_in_a_row
+        self._deadlines = 0
+        self._silent_since: float | None = None
+        self._pause_s = 0.0
+        self.why = ""
+
+    @property
+    def used_up(self) -> bool:
+        """Whether asking again makes no sense any more."""
+        return bool(self.why)
+
+    def pause_s(self, failure: Failure | None) -> float:
+        """Seconds to wait before the next request, given how the last one ended."""
+        if failure is None or failure.code not in {"unreachable", "deadline"}:
+            self._deadlines, self._silent_since, self._pause_s = 0, None, 0.0
+            return 0.0
+        if failure.code == "deadline":
+            return self._after_deadline()
+        return self._after_refusal()
+
+    def _after_deadline(self) -> float:
+        self._deadlines += 1
+        if self._deadlines >= self._deadlines_allowed:
+            self.why = f"{self._deadlines} requests in a row passed the time limit."
+        return 0.0
+
+    def _after_refusal(self) -> float:
+        now = time.monotonic()
+        self._silent_since = self._silent_since or now
+        if now - self._silent_since >= self._patience_s:
+            self.why = f"It could not be reached for {now - self._silent_since:.0f} s."
+            return 0.0
+        self._pause_s = min(2.0, max(0.25, self._pause_s * 2))
+        return self._pause_s
+
+
+class Turnstile:
+    """A lock that serves its waiters in the order they came, so that lanes alternate."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+        self._taken = False
+
+    def __enter__(self) -> None:
+        with self._guard:
+            if not self._taken:
+                self._taken = True
+                return
+            my_turn = threading.Event()
+            self._waiting.append(my_turn)
+        my_turn.wait()
+
+    def __exit__(self, *exc: object) -> None:
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._taken = False

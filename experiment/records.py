@@ -1,0 +1,225 @@
+"""The nouns of an experiment, with their units. Read this file first.
+
+    An image becomes variants, every variant goes to every backend, every request
+    leaves one measurement, and everything shown is computed from those measurements.
+
+Conventions: the unit stands in the name (`latency_ms`, `size_bytes`, `timeout_s`,
+`width_px`); `None` means "not known", and the comment says when; scores are
+probabilities from 0 to 1. All records are immutable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SCHEMA_VERSION = "1.0"
+
+Order = Literal["auto", "parallel", "one_at_a_time"]
+Validity = Literal["VALID", "NOISY", "INVALID"]
+RunState = Literal["queued", "running", "done", "cancelled", "failed"]
+
+DEFAULT_SIZES_PX = (2048, 1024, 512, 256, 128)
+OFFERED_SIZES_PX = (*DEFAULT_SIZES_PX, 64, 32)
+REFERENCE_ID = "original"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceImage:
+    """The photo as uploaded, and its pixels made upright sRGB."""
+
+    name: str
+    data: bytes = field(repr=False)
+    sha256: str
+    media_type: str  # "image/jpeg", found from the bytes, never from the name
+    size_bytes: int
+    width_px: int  # after turning upright
+    height_px: int
+    exif_orientation: int  # 1..8; 1 when the file has none
+    decode_ms: float
+    notes: tuple[str, ...] = ()  # what was done to the pixels, one sentence each
+    true_label: str | None = None  # None: the user named no label
+    pixels: Image | None = field(default=None, repr=False, compare=False)  # mode RGB, upright
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to try, how often and in which order."""
+
+    sizes_px: tuple[int, ...] = DEFAULT_SIZES_PX  # longest side
+    formats: tuple[str, ...] = ("png", "jpeg")  # keys of variants.FORMATS
+    jpeg_quality: int = 85
+    resampler: str = "lanczos"
+    warmups: int = 3  # per backend and variant, not counted
+    repeats: int = 20
+    order: Order = "auto"
+    seed: int = 0
+    timeout_s: float = 60.0
+    backend_names: tuple[str, ...] | None = None  # None: all of them
+    max_p50_ms: float | None = None  # goals of the user; None: no such goal
+    max_size_bytes: int | None = None
+    keep_top1: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One encoded image, exactly as it is sent."""
+
+    id: str  # "original", "512-png", "512-jpeg-85"
+    size_px: int  # longest side
+    width_px: int
+    height_px: int
+    format: str  # a key of variants.FORMATS, or the source's own format for the reference
+    quality: int | None  # None: lossless, or sent as uploaded
+    encoder: str  # "Pillow 13.0.0 libjpeg-turbo q85 4:2:0", "as uploaded"
+    size_bytes: int
+    sha256: str
+    decode_ms: float | None  # None: this stage was not run for this variant
+    resize_ms: float | None
+    encode_ms: float | None
+    made_in: Literal["server", "browser"] = "server"
+    is_reference: bool = False
+    data: bytes = field(default=b"", repr=False, compare=False)  # empty once stored
+
+
+@dataclass(frozen=True, slots=True)
+class BackendInfo:
+    """Where requests go. `backends.py` turns it into something that answers."""
+
+    name: str
+    protocol: Literal["grpc", "rest", "null", "fake"] = "grpc"
+    address: str = ""  # "host:port", IPv6 hosts in brackets
+    model: str = "inception"
+    signature: str = "predict_images"
+    input_key: str = "images"
+    version: int | None = None  # None: not asked yet, or the server did not tell
+    device: str = "unknown"  # "CPU", "GPU"; unknown for servers we did not start
+    cpus: int | None = None  # what the name promises, 8 for "8 CPU"; None: unknown
+    cores: tuple[int, ...] | None = None  # cores it is pinned to; None: not ours to know
+    embedded: bool = False
+    price_per_hour: float | None = None
+    state: str = "unknown"  # ready, loading, down, wrong_model, wrong_signature, absent
+    detail: str = ""  # one sentence about the state
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One entry of the top 5."""
+
+    label: str
+    score: float  # probability, 0..1
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a backend answered to one variant."""
+
+    top: tuple[Label, ...]  # best first, at most 5
+    request_bytes: int  # size of the serialised request message
+    response_bytes: int
+    server_ms: Mapping[str, float] = field(default_factory=dict)  # stages, where the server tells
+    peer: str | None = None  # which replica answered, where it can be known
+    model_version: int | None = None
+    distribution: tuple[float, ...] | None = None  # all scores; None: not offered, or not kept
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a request gave no prediction. `code` is one of errors.FAILURE_CODES."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One request. It holds a prediction or a failure, never both."""
+
+    variant_id: str
+    backend_name: str
+    attempt: int  # 0, 1, ... within warm-ups, and again within repeats
+    is_warmup: bool
+    started_at: float  # seconds since the epoch
+    latency_ms: float | None  # the whole predict call; None: the request was not sent
+    prediction: Prediction | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """All measurements of one variant on one backend. Warm-ups never count."""
+
+    variant_id: str
+    backend_name: str
+    count: int  # answered requests
+    failures: int
+    cold_ms: float | None  # the first warm-up; None: no warm-ups, or it failed
+    samples_ms: tuple[float, ...]  # in the order they were taken
+    p50_ms: float | None  # None: no samples
+    p50_low_ms: float | None  # distribution-free 95 % interval; None below 6 samples
+    p50_high_ms: float | None
+    p90_ms: float | None  # None below 64 samples
+    p99_ms: float | None  # None below 662 samples
+    min_ms: float | None
+    max_ms: float | None
+    server_ms: Mapping[str, float]  # median per stage
+    request_bytes: int | None
+    response_bytes: int | None
+    top: tuple[Label, ...]  # of the first answered request
+    same_top1: bool | None  # agreement with this backend's answer to the reference; None: no reference
+    top5_overlap: float | None  # share of the reference's top 5 that is kept, 0..1
+    reference_score: float | None  # this variant's probability of the reference's top label
+    reference_score_change: float | None  # percentage points against the reference
+    js_distance: float | None  # Jensen-Shannon distance, 0..1; None: not all scores known
+    correct_top1: bool | None  # None: no true label
+    correct_top5: bool | None
+    validity: Validity
+    reasons: tuple[str, ...]  # one sentence each: why, and what to do
+    failure_reasons: tuple[Failure, ...] = ()  # distinct ones, most frequent first
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """What to serve, in one sentence, and why not the others."""
+
+    variant_id: str | None  # None: nothing can be recommended; the sentence says why
+    backend_name: str | None
+    sentence: str
+    why: str  # the figures behind the sentence
+    why_not: tuple[str, ...]  # the runner-up first
+    validity: Validity
+
+
+@dataclass(frozen=True, slots=True)
+class Warning_:  # noqa: N801  plain Warning is Python's own
+    """Something the reader must know. `code` is stable ("W3"), `message` a sentence."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that is known about one run."""
+
+    schema_version: str
+    run_id: str
+    state: RunState
+    created_at: float  # seconds since the epoch
+    source: SourceImage
+    plan: Plan
+    environment: Mapping[str, Any]
+    backends: tuple[BackendInfo, ...]
+    variants: tuple[Variant, ...]  # the reference first
+    skipped_sizes_px: tuple[int, ...]  # larger than the original
+    cells: tuple[Cell, ...]
+    recommendation: Recommendation
+    warnings: tuple[Warning_, ...]
+    requests_planned: int
+    requests_done: int
+    requests_failed: int  # warm-ups count here too, as in the two above
+    failure: Failure | None = None  # why the run as a whole failed

@@ -1,0 +1,17 @@
+"use strict";
+// Each figure is defined in Python and stands in this file for both themes; here it is only drawn.
+const figures = JSON.parse(document.getElementById("figures").textContent);
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const options = { displayModeBar: false, responsive: true };
+
+function draw(theme) {
+  for (const [name, figure] of Object.entries(figures[theme])) {
+    Plotly.react(document.getElementById(name), figure.data, figure.layout, options);
+  }
+}
+
+const drawAsSeen = () => draw(dark.matches ? "dark" : "light");
+dark.addEventListener("change", drawAsSeen);
+addEventListener("beforeprint", () => draw("light"));
+addEventListener("afterprint", drawAsSeen);
+drawAsSeen();

@@ -1,0 +1,127 @@
+"""TF_SERVERS: which model servers to ask, and which of them a plan means.
+
+    name:host:port;name:host:port?rest=8501&model=resnet&price_per_hour=0.35
+
+IPv6 hosts stand in brackets. A server with `rest=` is offered a second time over REST.
+Addresses come from the configuration only, never from a request, and hold nothing but a
+host and a port: gRPC's own target schemes (unix:, xds:, dns:) are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from urllib.parse import parse_qsl
+
+from experiment.errors import ConfigRefused, PlanRefused
+from experiment.records import BackendInfo
+
+OPTIONS = ("rest", "model", "signature", "input", "price_per_hour")
+REST_SUFFIX = " over REST"
+
+_ENTRY = re.compile(r"(?P<name>.*?[^:]):(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(?P<port>\d+)")
+_EXAMPLE = "GPU:tf-gpu:8500;8 CPU:tf-8cpu:8500"
+
+
+def parse_servers(text: str, defaults: BackendInfo | None = None) -> list[BackendInfo]:
+    """The backends that `text` names, in its order; `defaults` gives model and signature.
+
+    Raises ConfigRefused with every problem of every entry at once.
+    """
+    infos: list[BackendInfo] = []
+    problems: list[str] = []
+    entries = [entry.strip() for entry in text.split(";")]
+    for number, entry in enumerate(entries, start=1):
+        if not entry:
+            continue
+        try:
+            infos += _parse_entry(entry, {info.name for info in infos}, defaults or BackendInfo(name=""))
+        except ValueError as error:
+            problems.append(f"entry {number} `{entry}` {error}")
+    if not infos and not problems:
+        problems.append(f"it names no server; write for example `{_EXAMPLE}`")
+    if problems:
+        raise ConfigRefused("TF_SERVERS", problems)
+    return infos
+
+
+def chosen(infos: Sequence[BackendInfo], names: Iterable[str] | None) -> list[BackendInfo]:
+    """The backends a plan means: those it names, else every one once, over gRPC.
+
+    Raises PlanRefused when a name is not among `infos`.
+    """
+    if names is None:
+        return [info for info in infos if not info.name.endswith(REST_SUFFIX)]
+    by_name = {info.name: info for info in infos}
+    names = list(dict.fromkeys(names))
+    unknown = [name for name in names if name not in by_name]
+    if unknown:
+        known = ", ".join(by_name) or "none"
+        raise PlanRefused([f"There is no backend named {', '.join(unknown)}. There are: {known}."])
+    return [by_name[name] for name in names]
+
+
+def over_rest(info: BackendInfo, rest_address: str) -> BackendInfo:
+    """The same server, asked over REST."""
+    return replace(info, name=info.name + REST_SUFFIX, protocol="rest", address=rest_address)
+
+
+def _parse_entry(entry: str, taken: set[str], defaults: BackendInfo) -> list[BackendInfo]:
+    place, _, query = entry.partition("?")
+    match = _ENTRY.fullmatch(place.strip())
+    if match is None:
+        raise ValueError(_what_is_missing(place))
+    name, host, port = match["name"].strip(), match["host"], int(match["port"])
+    if name in taken:
+        raise ValueError(f"repeats the name `{name}`")
+    options = _options(query)
+    info = replace(
+        defaults,
+        name=name,
+        address=f"{host}:{_port(port)}",
+        model=options.get("model", defaults.model),
+        signature=options.get("signature", defaults.signature),
+        input_key=options.get("input", defaults.input_key),
+        price_per_hour=_price(options.get("price_per_hour")),
+    )
+    if "rest" not in options:
+        return [info]
+    if not options["rest"].isdigit():
+        raise ValueError(f"has the REST port `{options['rest']}`, which is no number")
+    return [info, over_rest(info, f"{host}:{_port(int(options['rest']))}")]
+
+
+def _what_is_missing(place: str) -> str:
+    parts = place.split(":")
+    if len(parts) < 3:
+        return f"has no {'port' if len(parts) == 2 else 'host and port'}; write name:host:port"
+    if not parts[-1].isdigit():
+        return f"has the port `{parts[-1]}`, which is no number"
+    return "is not name:host:port; IPv6 hosts stand in brackets, like [::1]"
+
+
+def _options(query: str) -> dict[str, str]:
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    unknown = [key for key in options if key not in OPTIONS]
+    if unknown:
+        raise ValueError(f"has the unknown option `{unknown[0]}`; there are {', '.join(OPTIONS)}")
+    return options
+
+
+def _port(port: int) -> int:
+    if not 1 <= port <= 65535:
+        raise ValueError(f"has the port {port}; ports go from 1 to 65535")
+    return port
+
+
+def _price(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        price = float(text)
+    except ValueError:
+        price = -1.0
+    if not 0 <= price < 1e6:
+        raise ValueError(f"has the price_per_hour `{text}`, which is no price")
+    return price

@@ -1,0 +1,67 @@
+"""The report as a table for the terminal."""
+
+from __future__ import annotations
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from experiment.records import Cell, Report, Variant
+
+_COLOURS = {"VALID": "green", "NOISY": "yellow", "INVALID": "red"}
+
+_NUMBERS = ("bytes", "p50 ms", "95 % ms", "slowest", "cold")
+_COLUMNS = ("variant", "bytes", "backend", *_NUMBERS[1:], "answer", "agrees", "validity")
+
+
+def print_report(report: Report, console: Console) -> None:
+    """The recommendation, one row per cell, and the warnings."""
+    recommendation = report.recommendation
+    colour = _COLOURS[recommendation.validity]
+    console.print(
+        f"\n[bold]{escape(recommendation.sentence)}[/]  [{colour}]{recommendation.validity}[/]",
+        soft_wrap=True,
+    )
+    for line in (recommendation.why, *recommendation.why_not[:1]):
+        if line:
+            console.print(f"  {line}", soft_wrap=True, markup=False)
+    console.print(_table(report))
+    for warning in report.warnings:
+        console.print(f"{warning.code}: {warning.message}", soft_wrap=True, markup=False)
+
+
+def _table(report: Report) -> Table:
+    title = f"{report.source.name}, {report.source.width_px} x {report.source.height_px} px"
+    table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for heading in _COLUMNS:
+        table.add_column(heading, justify="right" if heading in _NUMBERS else "left", no_wrap=True)
+    variants = {variant.id: variant for variant in report.variants}
+    for cell in report.cells:
+        if cell.count or cell.failures:  # nothing was asked of a backend that this machine lacks
+            table.add_row(*_row(variants[cell.variant_id], cell))
+    return table
+
+
+def _row(variant: Variant, cell: Cell) -> list[str]:
+    answer = f"{escape(cell.top[0].label)} {cell.top[0].score:.0%}" if cell.top else _why_empty(cell)
+    return [
+        variant.id,
+        f"{variant.size_bytes:,}",
+        cell.backend_name,
+        _ms(cell.p50_ms),
+        "-" if cell.p50_low_ms is None else f"{_ms(cell.p50_low_ms)}-{_ms(cell.p50_high_ms)}",
+        _ms(cell.max_ms),
+        _ms(cell.cold_ms),
+        answer,
+        {True: "yes", False: "no", None: "-"}[cell.same_top1],
+        f"[{_COLOURS[cell.validity]}]{cell.validity}[/]",
+    ]
+
+
+def _why_empty(cell: Cell) -> str:
+    return cell.failure_reasons[0].code if cell.failure_reasons else "-"
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"

@@ -1,0 +1,94 @@
+"""How numbers and things are written in sentences. Formatting happens here and nowhere else.
+
+The page's static/js/format.js follows the same rules, so that a report reads like the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from experiment.records import Variant
+
+FORMAT_NAMES = {"png": "PNG", "jpeg": "JPEG", "webp": "WebP", "gif": "GIF", "bmp": "BMP"}
+
+
+def number(value: float) -> str:
+    """0.4 -> "0.40", 7.234 -> "7.2", 41.3 -> "41", 1234 -> "1,234"."""
+    if value < 0.995:
+        return f"{value:.2f}"
+    return f"{value:.1f}" if value < 9.95 else f"{value:,.0f}"
+
+
+def milliseconds(value_ms: float) -> str:
+    """A time with its unit: "0.40 ms", "7.2 ms", "1,234 ms"."""
+    return f"{number(value_ms)} ms"
+
+
+def span(low_ms: float, high_ms: float) -> str:
+    """From one time to another, with as many digits as keep them apart: "23.2 to 23.5 ms"."""
+    decimals = 0 if low_ms >= 9.95 else 1
+    while decimals < 3 and f"{low_ms:.{decimals}f}" == f"{high_ms:.{decimals}f}":
+        decimals += 1
+    return f"{low_ms:,.{decimals}f} to {high_ms:,.{decimals}f} ms"
+
+
+def size(size_bytes: float) -> str:
+    """Decimal units: 812 -> "812 B", 9215 -> "9.2 KB", 2470000 -> "2.5 MB"."""
+    if size_bytes < 1000:
+        return f"{size_bytes:.0f} B"
+    if size_bytes < 999_500:
+        return f"{number(size_bytes / 1e3)} KB"
+    return f"{number(size_bytes / 1e6)} MB"
+
+
+def percent(share: float) -> str:
+    """A probability 0..1 in whole percent; a small one is not called nothing."""
+    return "< 1 %" if 0 < share < 0.01 else f"{share * 100:.0f} %"
+
+
+def times(factor: float) -> str:
+    """How many times as much: "6.1x", "29x"."""
+    return f"{factor:.1f}x" if factor < 9.95 else f"{factor:,.0f}x"
+
+
+def count(value: int, noun: str) -> str:
+    """1 -> "1 request", 2 -> "2 requests"."""
+    return f"{value:,} {noun}{'' if value == 1 else 's'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """["a", "b", "c"] -> "a, b and c"."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def format_name(key: str) -> str:
+    """A format's key as people write it: "jpeg" -> "JPEG"."""
+    return FORMAT_NAMES.get(key, key.upper())
+
+
+def short_name(variant: Variant) -> str:
+    """ "512 px JPEG", or "the original (1920 px JPEG)"."""
+    name = f"{variant.size_px} px {format_name(variant.format)}"
+    return f"the original ({name})" if variant.is_reference else name
+
+
+def full_name(variant: Variant) -> str:
+    """As a recommendation names it: "JPEG q85 at 512 px"."""
+    if variant.is_reference:
+        return short_name(variant)
+    quality = f" q{variant.quality}" if variant.quality is not None else ""
+    return f"{format_name(variant.format)}{quality} at {variant.size_px} px"
+
+
+def sentence(text: str, capital: bool = True) -> str:
+    """With a full stop at its end, and a capital at its start."""
+    text = text.strip()
+    start = text[:1].upper() if capital else text[:1]
+    return start + text[1:] + ("" if text.endswith((".", "!", "?", "`")) else ".")
+
+
+def short_label(label: str) -> str:
+    """The first of a label's synonyms: "tabby, tabby cat" -> "tabby"."""
+    return label.partition(",")[0].strip() or label

@@ -1,0 +1,5 @@
+"""Where a servable comes from: the demo model, its export, and a look into a SavedModel.
+
+Stands apart from the rest: what is made here meets `serving/` only as a SavedModel
+folder, `<base>/<version>/`.
+"""

@@ -1,0 +1,121 @@
+"""Says what a SavedModel directory holds, and whether Pixelcost can use it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SIGNATURE = "predict_images"
+INTERNAL = "__saved_model"  # TensorFlow's own entries, like __saved_model_init_op
+
+
+class CheckFailed(Exception):
+    """The directory holds no SavedModel that can be read. The message says what to do."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What was found in one SavedModel directory."""
+
+    directory: Path
+    size_bytes: int
+    tags: tuple[str, ...]
+    signatures: Mapping[str, Any]  # name -> SignatureDef
+
+    def problems(self) -> list[str]:
+        """Why Pixelcost can't send images to it; empty when it can."""
+        signature = self.signatures.get(SIGNATURE)
+        if signature is None:
+            return [f"It has no signature {SIGNATURE!r}. MODEL_SIGNATURE_NAME can name another one."]
+        wrong_inputs = {
+            alias: _tensor(info) for alias, info in signature.inputs.items() if not _is_images(info)
+        }
+        found = [
+            f"Input {alias!r} is {text}, but should be DT_STRING [?] (encoded images)."
+            for alias, text in wrong_inputs.items()
+        ]
+        if len(signature.inputs) != 1:
+            found.append(f"It takes {len(signature.inputs)} inputs, but should take one: the images.")
+        missing = [alias for alias in ("classes", "scores") if alias not in signature.outputs]
+        return found + [f"It has no output {alias!r}." for alias in missing]
+
+    def lines(self) -> list[str]:
+        """For people: what it is, then one line per signature."""
+        head = f"{self.directory}: SavedModel, tags {' '.join(self.tags)}, {self.size_bytes / 1e6:.1f} MB"
+        return [head, *(f"  {name}: {_signature(each)}" for name, each in sorted(self.signatures.items()))]
+
+
+def look_into(directory: Path) -> Contents:
+    """A SavedModel, or the newest of the numbered versions in `directory`. Raises CheckFailed."""
+    path = _version_directory(directory)
+    saved_model = _parse(path)
+    if not saved_model.meta_graphs:
+        raise CheckFailed(f"{path / 'saved_model.pb'} holds no graph. Export the model again.")
+    if not list(path.glob("variables/variables.index")) and _has_variables(saved_model):
+        raise CheckFailed(
+            f"{path} lacks its weights: {path / 'variables'} is not there. Copy the whole directory."
+        )
+    graph = _for_serving(saved_model)
+    signatures = {name: each for name, each in graph.signature_def.items() if not name.startswith(INTERNAL)}
+    size_bytes = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return Contents(path, size_bytes, tuple(graph.meta_info_def.tags), signatures)
+
+
+def _version_directory(directory: Path) -> Path:
+    if not directory.is_dir():
+        raise CheckFailed(f"{directory} is not a directory.")
+    if (directory / "saved_model.pb").is_file():
+        return directory
+    versions = sorted((path.parent for path in directory.glob("[0-9]*/saved_model.pb")), key=_version_number)
+    if not versions:
+        names = ", ".join(sorted(entry.name for entry in directory.iterdir())[:5]) or "nothing"
+        raise CheckFailed(
+            f"{directory} holds no SavedModel: looked for saved_model.pb and 1/saved_model.pb, found {names}."
+        )
+    return versions[-1]
+
+
+def _version_number(directory: Path) -> int:
+    return int(directory.name) if directory.name.isdigit() else -1
+
+
+def _parse(path: Path) -> Any:
+    from google.protobuf.message import DecodeError
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    try:
+        return saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    except DecodeError as problem:
+        raise CheckFailed(
+            f"{path / 'saved_model.pb'} is damaged ({problem}). Copy or export it again."
+        ) from problem
+
+
+def _for_serving(saved_model: Any) -> Any:
+    graphs = saved_model.meta_graphs
+    return next((graph for graph in graphs if "serve" in graph.meta_info_def.tags), graphs[0])
+
+
+def _has_variables(saved_model: Any) -> bool:
+    graph = _for_serving(saved_model)
+    return bool(graph.saver_def.restore_op_name)
+
+
+def _is_images(info: Any) -> bool:
+    return _tensor(info) == "DT_STRING [?]"
+
+
+def _signature(signature: Any) -> str:
+    inputs = ", ".join(f"{alias} {_tensor(info)}" for alias, info in sorted(signature.inputs.items()))
+    outputs = ", ".join(f"{alias} {_tensor(info)}" for alias, info in sorted(signature.outputs.items()))
+    return f"{inputs} -> {outputs}"
+
+
+def _tensor(info: Any) -> str:
+    from tensorflow.core.framework import types_pb2
+
+    sizes = ["?" if dimension.size < 0 else str(dimension.size) for dimension in info.tensor_shape.dim]
+    shape = "[...]" if info.tensor_shape.unknown_rank else f"[{','.join(sizes)}]"
+    return f"{types_pb2.DataType.Name(info.dtype)} {shape}"

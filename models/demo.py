@@ -1,0 +1,162 @@
+"""The demo model: a small residual network that knows pets and ten everyday things.
+
+`demo/README.md` says how it was trained. Here its weights become a SavedModel with the
+signatures of a Pixelcost servable: images in, labels and probabilities out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+DEMO_DIR = Path(__file__).parent / "demo"
+SIDE_PX = 192
+TOP = 5
+CHANNELS = (48, 48, 96, 96, 192, 192, 384)  # one residual block each; more channels, half the side
+BATCH_NORM_EPSILON = 1e-3  # what Keras trained with
+
+
+def short_labels() -> list[str]:
+    """The first name of each class: "tabby, tabby cat" is "tabby". No two are the same."""
+    lines = (DEMO_DIR / "labels.txt").read_text(encoding="utf-8").splitlines()
+    labels = [line.split(",")[0].strip() for line in lines]
+    if len(set(labels)) != len(labels):
+        raise ValueError("labels.txt: two classes have the same first name, so answers would be ambiguous")
+    return labels
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution with its batch norm folded in: one kernel, one bias."""
+
+    kernel: tf.Variable
+    bias: tf.Variable
+    stride: int
+
+    def __call__(self, pixels: tf.Tensor) -> tf.Tensor:
+        return tf.nn.bias_add(tf.nn.conv2d(pixels, self.kernel, self.stride, "SAME"), self.bias)
+
+
+class Weights:
+    """Reads the stored arrays one after another, and keeps the variables that were made of them."""
+
+    def __init__(self, arrays: Iterator[np.ndarray]):
+        self._arrays = arrays
+        self.variables: list[tf.Variable] = []
+
+    def array(self) -> np.ndarray:
+        return next(self._arrays).astype(np.float64)
+
+    def batch_norm(self) -> tuple[np.ndarray, np.ndarray]:
+        """What training learned, as the scale and shift that it is when serving."""
+        gamma, beta, mean, variance = (self.array() for _ in range(4))
+        scale = gamma / np.sqrt(variance + BATCH_NORM_EPSILON)
+        return scale, beta - mean * scale
+
+    def convolution(self, kernel: np.ndarray, stride: int = 1) -> Convolution:
+        """The kernel and the batch norm that comes next, as one."""
+        scale, shift = self.batch_norm()
+        return Convolution(self.variable(kernel * scale), self.variable(shift), stride)
+
+    def variable(self, array: np.ndarray) -> tf.Variable:
+        """A variable, not a constant: it is stored once, however many signatures use it."""
+        self.variables.append(tf.Variable(array.astype(np.float32), trainable=False))
+        return self.variables[-1]
+
+
+class ResidualBlock:
+    """Two convolutions beside a shortcut, which is pooled and projected where the shape changes.
+
+    Reads its arrays in the order in which Keras stored them: layers of the same depth side by side.
+    """
+
+    def __init__(self, weights: Weights, stride: int, projected: bool):
+        self._stride = stride
+        self._first = weights.convolution(weights.array(), stride)
+        projection = weights.array() if projected else None
+        second = weights.array()
+        self._shortcut = None if projection is None else weights.convolution(projection)
+        self._second = weights.convolution(second)
+
+    def __call__(self, pixels: tf.Tensor) -> tf.Tensor:
+        shortcut = pixels
+        if self._stride > 1:
+            shortcut = tf.nn.avg_pool2d(shortcut, self._stride, self._stride, "VALID")
+        if self._shortcut is not None:
+            shortcut = self._shortcut(shortcut)
+        return tf.nn.relu(self._second(tf.nn.relu(self._first(pixels))) + shortcut)
+
+
+class Network:
+    """Pixels [n, h, w, 3] in 0..255 to logits [n, classes]."""
+
+    def __init__(self, weights: Weights):
+        self._stem = weights.convolution(weights.array(), stride=2)
+        self._blocks = []
+        channels_before = None
+        for channels in CHANNELS:
+            stride = 1 if channels_before in (None, channels) else 2
+            self._blocks.append(ResidualBlock(weights, stride, projected=channels != channels_before))
+            channels_before = channels
+        self._head_kernel = weights.variable(weights.array())
+        self._head_bias = weights.variable(weights.array())
+
+    def __call__(self, pixels: tf.Tensor) -> tf.Tensor:
+        features = tf.nn.relu(self._stem(pixels / 127.5 - 1.0))
+        features = tf.nn.max_pool2d(features, 2, 2, "VALID")
+        for block in self._blocks:
+            features = block(features)
+        return tf.matmul(tf.reduce_mean(features, [1, 2]), self._head_kernel) + self._head_bias
+
+
+class DemoModel:
+    """The network with what a client needs around it: decoding before it, labels behind it."""
+
+    def __init__(self) -> None:
+        with np.load(DEMO_DIR / "demo_weights_fp16.npz") as stored:
+            weights = Weights(stored[f"arr_{i}"] for i in range(len(stored.files)))
+            self._network = Network(weights)
+        self.variables = weights.variables
+        self._labels = short_labels()
+
+    def decode_images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Encoded JPEG, PNG, GIF or BMP bytes [n] to `pixels` [n, 192, 192, 3], squashed to the square."""
+        square = tf.TensorSpec([SIDE_PX, SIDE_PX, 3], tf.float32)
+        return {"pixels": tf.map_fn(_decode_one, images, fn_output_signature=square)}
+
+    def classify_pixels(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+        """`classes` and `scores` [n, 5], best first; `probabilities` [n, 306] in the order of the labels."""
+        probabilities = tf.nn.softmax(self._network(pixels))
+        scores, best = tf.math.top_k(probabilities, TOP)
+        classes = tf.gather(tf.constant(self._labels), best)
+        return {"classes": classes, "scores": scores, "probabilities": probabilities}
+
+    def predict_images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Both steps in one: what a stock TensorFlow Serving client calls."""
+        return self.classify_pixels(self.decode_images(images)["pixels"])
+
+
+def save(directory: Path) -> None:
+    """Write the model as a SavedModel into an empty directory."""
+    model = DemoModel()
+    images = tf.TensorSpec([None], tf.string, "images")
+    pixels = tf.TensorSpec([None, SIDE_PX, SIDE_PX, 3], tf.float32, "pixels")
+    predict = tf.function(model.predict_images, input_signature=[images])
+    signatures = {
+        "serving_default": predict,
+        "predict_images": predict,
+        "decode_images": tf.function(model.decode_images, input_signature=[images]),
+        "classify_pixels": tf.function(model.classify_pixels, input_signature=[pixels]),
+    }
+    stored = tf.Module()  # what a SavedModel keeps: the functions, and the variables that they use
+    stored.variables_of_the_network = model.variables
+    tf.saved_model.save(stored, str(directory), signatures=signatures)
+
+
+def _decode_one(image: tf.Tensor) -> tf.Tensor:
+    pixels = tf.io.decode_image(image, channels=3, expand_animations=False)
+    return tf.image.resize(pixels, [SIDE_PX, SIDE_PX], antialias=True)

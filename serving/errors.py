@@ -1,0 +1,80 @@
+"""What a request or a start can fail with. Each error carries its gRPC code and HTTP status.
+
+HTTP statuses are those TensorFlow Serving answers for the same codes
+(tensorflow/serving, util/net_http/public/response_code_enum.h).
+"""
+
+from __future__ import annotations
+
+
+class StartRefused(Exception):
+    """The server can't start: wrong flags, port taken, no model. One line a person can act on."""
+
+    exit_code = 2
+
+
+class ServingError(Exception):
+    """A request that gets an error for an answer. `code` is a gRPC status name."""
+
+    code = "INTERNAL"
+    http_status = 500
+
+    def __init__(self, message: str):
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidArgument(ServingError):
+    """The request itself is wrong; sending it again won't help."""
+
+    code = "INVALID_ARGUMENT"
+    http_status = 400
+
+
+class FailedPrecondition(ServingError):
+    """The model has no such signature."""
+
+    code = "FAILED_PRECONDITION"
+    http_status = 400
+
+
+class NotFound(ServingError):
+    """No such model or version."""
+
+    code = "NOT_FOUND"
+    http_status = 404
+
+
+class TooLarge(ServingError):
+    """A message is over the limit."""
+
+    code = "RESOURCE_EXHAUSTED"
+    http_status = 413
+
+
+class Overloaded(ServingError):
+    """Too many requests wait already."""
+
+    code = "RESOURCE_EXHAUSTED"
+    http_status = 429
+
+
+class Cancelled(ServingError):
+    """The client has gone, so nothing was computed."""
+
+    code = "CANCELLED"
+    http_status = 499
+
+
+class Unimplemented(ServingError):
+    """TensorFlow Serving can do this; the embedded server can't."""
+
+    code = "UNIMPLEMENTED"
+    http_status = 501
+
+
+class Unavailable(ServingError):
+    """Not now: loading, or shutting down."""
+
+    code = "UNAVAILABLE"
+    http_status = 503

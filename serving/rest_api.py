@@ -1,0 +1,136 @@
+"""TensorFlow Serving's REST API as a WSGI app. Translates to the service and back, decides nothing.
+
+Protocol: https://www.tensorflow.org/tfx/serving/api_rest
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from http.client import responses
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf.json_format import MessageToDict
+from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
+
+from serving.errors import InvalidArgument, ServingError, TooLarge, Unimplemented
+from serving.limits import BODY_LIMIT_BYTES
+from serving.rest_json import Body, answer_text
+from serving.service import ModelSpec, Question, Service
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+# The paths of tensorflow/serving, model_servers/http_rest_api_handler.cc.
+PATH = re.compile(
+    r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>\d{1,18})|/labels/(?P<label>[^/:]+))?"
+    r"(?P<action>:predict|:classify|:regress|/metadata)?",
+    re.IGNORECASE,
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Response:
+    """What goes back: JSON text with its status."""
+
+    text: str
+    status: int = 200
+    headers: list[tuple[str, str]] = field(default_factory=list)
+
+
+class RestApi:
+    """The WSGI app."""
+
+    def __init__(self, service: Service):
+        self._service = service
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        response = self._answer(environ)
+        data = response.text.encode()
+        headers = [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(data))),
+            *response.headers,
+        ]
+        start_response(f"{response.status} {responses.get(response.status, 'Error')}", headers)
+        return [data]
+
+    def _answer(self, environ: WSGIEnvironment) -> Response:
+        """The one place where errors become HTTP statuses."""
+        try:
+            return self._route(environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""))(environ)
+        except ServingError as problem:
+            return Response(json.dumps({"error": problem.message}), problem.http_status)
+        except Exception as bug:
+            log.exception("Bug while answering %s", environ.get("PATH_INFO"))
+            return Response(json.dumps({"error": f"A bug in the server: {bug!r}"}), 500)
+
+    def _route(self, method: str, path: str) -> Callable[[WSGIEnvironment], Response]:
+        match = PATH.fullmatch(path)
+        handler = match and self._handlers().get((method, (match["action"] or "").lower()))
+        if not match or not handler:
+            raise InvalidArgument(f"Malformed request: {method} {path}")
+        version = int(match["version"]) if match["version"] else None
+        spec = ModelSpec(match["name"], version, match["label"] or "")
+        return lambda environ: handler(spec, environ)
+
+    def _handlers(self) -> dict[tuple[str, str], Callable[[ModelSpec, WSGIEnvironment], Response]]:
+        return {
+            ("POST", ":predict"): self._predict,
+            ("POST", ":classify"): _missing,
+            ("POST", ":regress"): _missing,
+            ("GET", ""): self._status,
+            ("GET", "/metadata"): self._metadata,
+        }
+
+    def _predict(self, spec: ModelSpec, environ: WSGIEnvironment) -> Response:
+        body = Body.parse(_read(environ))
+        signature = self._service.signature(spec, body.signature_name)
+        question = Question(spec, signature.name, body.arrays(signature))
+        answer = self._service.predict(question, is_wanted=_is_connected(environ))
+        timing = ", ".join(f"{stage};dur={ms:.3f}" for stage, ms in answer.stage_ms.items())
+        return Response(answer_text(answer.outputs, body.is_rows), headers=[("Server-Timing", timing)])
+
+    def _status(self, spec: ModelSpec, environ: WSGIEnvironment) -> Response:
+        status = self._service.status(spec)
+        error = {
+            "error_code": "UNKNOWN" if status.error_message else "OK",
+            "error_message": status.error_message,
+        }
+        version = {"version": str(status.version), "state": status.state, "status": error}
+        return Response(json.dumps({"model_version_status": [version]}, indent=1))
+
+    def _metadata(self, spec: ModelSpec, environ: WSGIEnvironment) -> Response:
+        signatures = MessageToDict(
+            SignatureDefMap(signature_def=self._service.definitions(spec)),
+            preserving_proto_field_name=True,
+            always_print_fields_with_no_presence=True,
+        )
+        model = {"name": spec.name, "signature_name": "", "version": str(self._service.model.version)}
+        return Response(
+            json.dumps({"model_spec": model, "metadata": {"signature_def": signatures}}, indent=1)
+        )
+
+
+def _missing(spec: ModelSpec, environ: WSGIEnvironment) -> Response:
+    raise Unimplemented(
+        "The embedded server has :predict only; TensorFlow Serving has :classify and :regress."
+    )
+
+
+def _read(environ: WSGIEnvironment) -> bytes:
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    if length > BODY_LIMIT_BYTES:
+        raise TooLarge(f"The body has {length} bytes; the limit is {BODY_LIMIT_BYTES}. Send a smaller image.")
+    return bytes(environ["wsgi.input"].read(length))
+
+
+def _is_connected(environ: WSGIEnvironment) -> Callable[[], bool]:
+    """Whether the client still waits, as far as waitress can tell."""
+    is_gone: Callable[[], Any] = environ.get("waitress.client_disconnected", lambda: False)
+    return lambda: not is_gone()

@@ -1,0 +1,179 @@
+"""TensorFlow Serving's JSON: rows ("instances") and columns ("inputs") to arrays, and answers back.
+
+Format: https://www.tensorflow.org/tfx/serving/api_rest and tensorflow/serving, util/json_tensor.cc.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from serving.errors import InvalidArgument
+from serving.signatures import Signature, TensorSpec
+from serving.tensors import dtype_name, numpy_dtype
+
+# Kinds of a NumPy array made from JSON that may become an array of the wanted kind.
+LOSSLESS_KINDS = {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}
+
+
+@dataclass(frozen=True)
+class Body:
+    """A predict request as written: which signature, and its values still as JSON."""
+
+    signature_name: str
+    is_rows: bool  # else columns
+    values: Any
+
+    @classmethod
+    def parse(cls, text: bytes) -> Body:
+        """Raises InvalidArgument unless it is an object with just one of "instances" and "inputs"."""
+        try:
+            body = json.loads(text)
+        except (ValueError, RecursionError) as problem:
+            raise InvalidArgument(f"JSON Parse error: {problem}") from problem
+        if not isinstance(body, dict):
+            raise InvalidArgument("The body must be a JSON object with 'instances' or 'inputs'.")
+        signature_name = body.get("signature_name", "")
+        if not isinstance(signature_name, str):
+            raise InvalidArgument("'signature_name' key must be a string value.")
+        if ("instances" in body) == ("inputs" in body):
+            both = "instances" in body
+            raise InvalidArgument(
+                "Both 'inputs' and 'instances' are there. Send one of them."
+                if both
+                else "Missing 'inputs' or 'instances' key"
+            )
+        is_rows = "instances" in body
+        return cls(signature_name, is_rows, body["instances" if is_rows else "inputs"])
+
+    def arrays(self, signature: Signature) -> dict[str, np.ndarray]:
+        """The values as the signature's inputs. Raises InvalidArgument, naming the input."""
+        columns = (
+            _columns_of_rows(self.values, signature) if self.is_rows else _columns(self.values, signature)
+        )
+        return {
+            alias: _array(alias, values, signature.inputs.get(alias)) for alias, values in columns.items()
+        }
+
+
+def answer_text(outputs: Mapping[str, np.ndarray], is_rows: bool) -> str:
+    """The answer in the form of the request: "predictions" for rows, "outputs" for columns.
+
+    With a single output its values stand there without its name.
+    """
+    columns = {alias: _plain(alias, array) for alias, array in outputs.items()}
+    if not is_rows:
+        return json.dumps({"outputs": _unnamed(columns)})
+    sizes = {len(values) if isinstance(values, list) else None for values in columns.values()}
+    if len(sizes) != 1 or None in sizes:
+        raise InvalidArgument(
+            "The outputs differ in their batch size. Ask with 'inputs' instead of 'instances'."
+        )
+    rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+    return json.dumps({"predictions": [_unnamed(row) for row in rows]})
+
+
+def _columns_of_rows(rows: Any, signature: Signature) -> dict[str, list[Any]]:
+    if not isinstance(rows, list) or not rows:
+        raise InvalidArgument("'instances' must be a list with at least one value.")
+    if not _is_named(rows[0]):
+        return {_only_input(signature): rows}
+    for index, row in enumerate(rows):
+        if not _is_named(row) or row.keys() != signature.inputs.keys():
+            raise InvalidArgument(
+                f"instances[{index}] must be an object with the keys {', '.join(signature.inputs)}."
+            )
+    return {alias: [row[alias] for row in rows] for alias in signature.inputs}
+
+
+def _columns(values: Any, signature: Signature) -> dict[str, Any]:
+    return values if _is_named(values) else {_only_input(signature): values}
+
+
+def _is_named(value: Any) -> bool:
+    """True for {"images": ...}; false for a plain value and for {"b64": "..."}."""
+    return isinstance(value, dict) and not _is_base64(value)
+
+
+def _is_base64(value: dict[str, Any]) -> bool:
+    return value.keys() == {"b64"} and isinstance(value["b64"], str)
+
+
+def _only_input(signature: Signature) -> str:
+    if len(signature.inputs) != 1:
+        raise InvalidArgument(
+            f"Signature {signature.name!r} has several inputs, so each value needs its name: "
+            f"{', '.join(signature.inputs)}."
+        )
+    return next(iter(signature.inputs))
+
+
+def _array(alias: str, values: Any, spec: TensorSpec | None) -> np.ndarray:
+    """Inputs that the signature does not have become an array too: the service refuses them by name."""
+    if spec is None:
+        return np.empty(0)
+    dtype = numpy_dtype(spec.dtype)
+    try:
+        return _string_array(values) if dtype.kind == "O" else _number_array(values, dtype)
+    except (ValueError, TypeError, OverflowError, RecursionError) as problem:
+        raise InvalidArgument(
+            f"Input {alias!r} can't be read as {dtype_name(spec.dtype)}: {problem}."
+        ) from problem
+
+
+def _number_array(values: Any, dtype: np.dtype) -> np.ndarray:
+    array = np.array(values)
+    if array.dtype.kind not in LOSSLESS_KINDS[dtype.kind]:
+        raise ValueError("it holds values of another type")
+    if dtype.kind in "iu" and array.size:
+        limits = np.iinfo(dtype)
+        if array.min() < limits.min or array.max() > limits.max:
+            raise ValueError(f"it holds values outside {limits.min} to {limits.max}")
+    return array.astype(dtype)
+
+
+def _string_array(values: Any) -> np.ndarray:
+    array = np.array(_bytes(values), dtype=object)
+    if any(isinstance(value, list) for value in array.flat):
+        raise ValueError("its lists differ in length")
+    return array
+
+
+def _bytes(value: Any) -> Any:
+    """Each string as UTF-8 and each {"b64": ...} decoded, lists kept as they are."""
+    if isinstance(value, list):
+        return [_bytes(each) for each in value]
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, dict) and _is_base64(value):
+        try:
+            return base64.b64decode(value["b64"], validate=True)
+        except (binascii.Error, ValueError) as problem:
+            raise ValueError(f"its base64 is damaged ({problem})") from problem
+    raise ValueError('it needs strings or {"b64": "..."}')
+
+
+def _plain(alias: str, array: np.ndarray) -> Any:
+    """Lists of plain values. Strings are text, and base64 where the name ends in _bytes."""
+    values = array.tolist()
+    if array.dtype != object:
+        return values
+    return _text(values, as_base64=alias.endswith("_bytes"))
+
+
+def _text(value: Any, as_base64: bool) -> Any:
+    if isinstance(value, list):
+        return [_text(each, as_base64) for each in value]
+    if as_base64:
+        return {"b64": base64.b64encode(value).decode()}
+    return value.decode("utf-8", "replace")
+
+
+def _unnamed(values: dict[str, Any]) -> Any:
+    return next(iter(values.values())) if len(values) == 1 else values

@@ -1,0 +1,73 @@
+"""The life of the server: take the ports, load, say that it is ready, stop without losing a request."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from waitress.server import create_server
+
+from serving.grpc_api import GrpcApi
+from serving.limits import BODY_READ_BYTES, STOP_GRACE_S
+from serving.ports import Ports
+from serving.rest_api import RestApi
+from serving.service import Computes, Service
+
+REST_THREADS = 8
+
+log = logging.getLogger(__name__)
+
+
+class Server:
+    """Both protocols around one service."""
+
+    def __init__(self, service: Service, ports: Ports):
+        self._service = service
+        self._api = GrpcApi(service)
+        self._grpc = ports.grpc_server
+        self._api.add_to(self._grpc)
+        self._rest = _rest_server(RestApi(service), ports.rest_socket) if ports.rest_socket else None
+
+    def start(self) -> None:
+        """Answer from now on; before the model is there, with its state and UNAVAILABLE."""
+        self._grpc.start()
+        if self._rest:
+            threading.Thread(target=self._rest.run, name="rest", daemon=True).start()
+
+    def load(self, load: Callable[[], Computes]) -> None:
+        """Load and warm the model, then be healthy. Raises what the loading raises."""
+        for line in self._service.load(load):
+            log.warning("Not warmed up: %s", line)
+        self._api.set_serving(True)
+
+    def stop(self) -> None:
+        """Refuse what is new, answer what waits, for a few seconds at most."""
+        self._api.health.enter_graceful_shutdown()
+        self._service.stop()
+        deadline = time.monotonic() + STOP_GRACE_S
+        grpc_stopped = self._grpc.stop(STOP_GRACE_S)
+        while self._rest and _is_busy(self._rest) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        grpc_stopped.wait()
+
+
+def _rest_server(app: RestApi, socket: Any) -> Any:
+    return create_server(
+        app,
+        sockets=[socket],
+        threads=REST_THREADS,
+        ident="pixelcost",
+        max_request_body_size=BODY_READ_BYTES,
+        inbuf_overflow=BODY_READ_BYTES,  # bodies stay in memory, not in a temporary file
+        recv_bytes=256 * 1024,  # the default of 8 kB takes 600 reads for a 4.8 MB image
+        channel_request_lookahead=1,  # notice when a client goes away
+    )
+
+
+def _is_busy(rest: Any) -> bool:
+    """Whether a request is being answered, or an answer is not sent yet."""
+    channels = list(rest.active_channels.values())
+    return any(channel.requests or channel.total_outbufs_len for channel in channels)

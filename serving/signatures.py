@@ -1,0 +1,105 @@
+"""What a model can be asked: its signatures, and whether a request fits one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from tensorflow.core.framework import tensor_shape_pb2
+from tensorflow.core.protobuf import meta_graph_pb2
+
+from serving.errors import InvalidArgument
+from serving.tensors import DTYPE_OF, dtype_name, numpy_dtype
+
+DEFAULT_SIGNATURE = "serving_default"
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Type and shape of one input or output."""
+
+    dtype: int  # a DataType of TensorFlow
+    shape: tuple[int | None, ...] | None  # None as a size: any; None as the shape: any rank
+
+    @classmethod
+    def from_proto(cls, info: meta_graph_pb2.TensorInfo) -> TensorSpec:
+        return cls(info.dtype, _shape(info.tensor_shape))
+
+    def fits(self, array: np.ndarray) -> bool:
+        if self.shape is None:
+            return True
+        sizes = zip(self.shape, array.shape, strict=False)
+        return len(self.shape) == array.ndim and all(want in (None, have) for want, have in sizes)
+
+    def __str__(self) -> str:
+        return f"{dtype_name(self.dtype)} {_written(self.shape)}"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One way to ask the model: named tensors in, named tensors out."""
+
+    name: str
+    inputs: Mapping[str, TensorSpec]
+    outputs: Mapping[str, TensorSpec]
+
+    @classmethod
+    def from_proto(cls, name: str, definition: meta_graph_pb2.SignatureDef) -> Signature:
+        inputs = {alias: TensorSpec.from_proto(info) for alias, info in sorted(definition.inputs.items())}
+        outputs = {alias: TensorSpec.from_proto(info) for alias, info in sorted(definition.outputs.items())}
+        return cls(name, inputs, outputs)
+
+    def check_inputs(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Raises InvalidArgument, naming the input, unless exactly the right tensors are there."""
+        for alias in arrays:
+            if alias not in self.inputs:
+                raise InvalidArgument(
+                    f"Signature {self.name!r} has no input {alias!r}. It takes {_listed(self.inputs)}."
+                )
+        for alias, spec in self.inputs.items():
+            if alias not in arrays:
+                raise InvalidArgument(
+                    f"Input {alias!r} is missing. Signature {self.name!r} takes {spec} there."
+                )
+            _check_input(alias, spec, arrays[alias])
+
+    def chosen_outputs(self, output_filter: tuple[str, ...]) -> tuple[str, ...]:
+        """The outputs to answer with: those of the filter, or all. Raises InvalidArgument."""
+        for alias in output_filter:
+            if alias not in self.outputs:
+                raise InvalidArgument(
+                    f"output_filter: signature {self.name!r} has no output {alias!r}. "
+                    f"It gives {_listed(self.outputs)}."
+                )
+        if len(set(output_filter)) != len(output_filter):
+            raise InvalidArgument("output_filter names an output twice.")
+        return output_filter or tuple(self.outputs)
+
+
+def _check_input(alias: str, spec: TensorSpec, array: np.ndarray) -> None:
+    if array.dtype != numpy_dtype(spec.dtype):
+        sent = dtype_name(DTYPE_OF[array.dtype])
+        raise InvalidArgument(f"Input {alias!r} has the wrong type: {sent} instead of {spec}.")
+    if not spec.fits(array):
+        raise InvalidArgument(
+            f"Input {alias!r} has the wrong shape: {_written(array.shape)} instead of {_written(spec.shape)}."
+        )
+    if array.size == 0:
+        raise InvalidArgument(f"Input {alias!r} is empty: its shape is {_written(array.shape)}.")
+
+
+def _shape(proto: tensor_shape_pb2.TensorShapeProto) -> tuple[int | None, ...] | None:
+    if proto.unknown_rank:
+        return None
+    return tuple(None if dimension.size < 0 else dimension.size for dimension in proto.dim)
+
+
+def _written(shape: tuple[int | None, ...] | None) -> str:
+    if shape is None:
+        return "[...]"
+    return "[" + ",".join("?" if size is None else str(size) for size in shape) + "]"
+
+
+def _listed(specs: Mapping[str, TensorSpec]) -> str:
+    return ", ".join(f"{alias!r} ({spec})" for alias, spec in specs.items())

@@ -1,0 +1,107 @@
+"""TensorProto to NumPy and back, trusting nothing that a client wrote.
+
+Format: tensorflow/core/framework/tensor.proto. A tensor's values stand either in
+`tensor_content`, or in the field of its type; there the last value stands for all that follow.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from tensorflow.core.framework import tensor_pb2, types_pb2
+
+from serving.errors import InvalidArgument, Unimplemented
+from serving.limits import TENSOR_LIMIT_BYTES
+
+
+@dataclass(frozen=True)
+class Dtype:
+    """One element type: what it is in NumPy, and the field that holds its values."""
+
+    numpy: np.dtype
+    field: str
+
+
+DTYPES = {
+    types_pb2.DT_FLOAT: Dtype(np.dtype(np.float32), "float_val"),
+    types_pb2.DT_DOUBLE: Dtype(np.dtype(np.float64), "double_val"),
+    types_pb2.DT_INT32: Dtype(np.dtype(np.int32), "int_val"),
+    types_pb2.DT_INT16: Dtype(np.dtype(np.int16), "int_val"),
+    types_pb2.DT_INT8: Dtype(np.dtype(np.int8), "int_val"),
+    types_pb2.DT_UINT16: Dtype(np.dtype(np.uint16), "int_val"),
+    types_pb2.DT_UINT8: Dtype(np.dtype(np.uint8), "int_val"),
+    types_pb2.DT_INT64: Dtype(np.dtype(np.int64), "int64_val"),
+    types_pb2.DT_UINT32: Dtype(np.dtype(np.uint32), "uint32_val"),
+    types_pb2.DT_UINT64: Dtype(np.dtype(np.uint64), "uint64_val"),
+    types_pb2.DT_BOOL: Dtype(np.dtype(np.bool_), "bool_val"),
+    types_pb2.DT_STRING: Dtype(np.dtype(object), "string_val"),  # an array of bytes objects
+}
+DTYPE_OF = {row.numpy: number for number, row in DTYPES.items()}
+
+
+def numpy_dtype(dtype: int) -> np.dtype:
+    """Raises Unimplemented for a type that this server neither reads nor sends."""
+    if dtype not in DTYPES:
+        raise Unimplemented(f"The model uses {dtype_name(dtype)}, which this server does not handle.")
+    return DTYPES[dtype].numpy
+
+
+def dtype_name(dtype: int) -> str:
+    """DT_FLOAT for 1; the number itself where TensorFlow has no name for it."""
+    return types_pb2.DataType.Name(dtype) if dtype in types_pb2.DataType.values() else f"type {dtype}"
+
+
+def to_array(alias: str, proto: tensor_pb2.TensorProto) -> np.ndarray:
+    """The values as an array. Raises InvalidArgument, naming the input, when they make no tensor."""
+    row = DTYPES.get(proto.dtype)
+    if row is None:
+        raise InvalidArgument(
+            f"Input {alias!r} is {dtype_name(proto.dtype)}, which this server does not read."
+        )
+    shape = tuple(dimension.size for dimension in proto.tensor_shape.dim)
+    if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
+        raise InvalidArgument(f"Input {alias!r} does not say its shape.")
+    count = math.prod(shape)
+    if count * row.numpy.itemsize > TENSOR_LIMIT_BYTES:
+        raise InvalidArgument(f"Input {alias!r} is too large: shape {list(shape)} is over 256 MiB.")
+    try:
+        values = _from_content(row, proto) if proto.tensor_content else _from_field(row, proto, count)
+        return values.reshape(shape)
+    except (ValueError, OverflowError, TypeError) as problem:
+        raise InvalidArgument(f"Input {alias!r} can't be read as {list(shape)}: {problem}.") from problem
+
+
+def to_proto(array: np.ndarray) -> tensor_pb2.TensorProto:
+    """The array with its values in the field of its type.
+
+    TensorFlow Serving answers in this form (predict_util.cc, kAsProtoField), and clients read
+    `outputs["scores"].float_val` directly.
+    """
+    number = DTYPE_OF.get(array.dtype)
+    if number is None:
+        raise Unimplemented(f"The model answers with {array.dtype}, which this server does not send.")
+    proto = tensor_pb2.TensorProto(dtype=number)
+    for size in array.shape:
+        proto.tensor_shape.dim.add().size = size
+    getattr(proto, DTYPES[number].field).extend(array.ravel().tolist())
+    return proto
+
+
+def _from_content(row: Dtype, proto: tensor_pb2.TensorProto) -> np.ndarray:
+    if row.numpy.kind == "O":
+        raise ValueError("strings must stand in string_val")
+    return np.frombuffer(proto.tensor_content, row.numpy)
+
+
+def _from_field(row: Dtype, proto: tensor_pb2.TensorProto, count: int) -> np.ndarray:
+    values = getattr(proto, row.field)
+    given = len(values)
+    if given > count or (given == 0 and count > 0):
+        raise ValueError(f"{row.field} holds {given} values for {count} elements")
+    array = np.empty(count, row.numpy)
+    array[:given] = list(values)
+    if given < count:
+        array[given:] = values[-1]
+    return array

@@ -1,0 +1,108 @@
+/**
+ * The wire: every address of the app and every request that the page makes.
+ * Addresses are built from <html data-base>, so the page works under any path.
+ */
+
+export const base = typeof document === "undefined" ? "" : document.documentElement.dataset.base || "";
+
+/** The server said no, or nothing came back. Carries what a person should read. */
+export class Problem extends Error {
+  /** @param {{title: string, detail?: string, status?: number, type?: string, reference?: string}} body */
+  constructor(body) {
+    super(body.title);
+    this.title = body.title;
+    this.detail = body.detail || "";
+    this.status = body.status || 0; // 0: no answer at all
+    this.type = body.type || "";
+    this.reference = body.reference || "";
+  }
+}
+
+const NO_ANSWER = {
+  title: "No answer from the Pixelcost server.",
+  detail: "Is it still running? Your photo and settings are kept; try again in a moment.",
+};
+const CRASHED = {
+  title: "Something went wrong on our side.",
+  detail: "Your settings are kept. Try again; if it stays so, the server's log says why.",
+};
+const REFUSED_BY_PROXY = {
+  title: "A proxy in front of this app refuses bodies this large.",
+  detail: "Raise its limit (nginx: client_max_body_size), or use a smaller photo.",
+};
+
+/**
+ * The Problem behind an answer that is not 2xx: its problem+json, or honest words
+ * where something between us and the app answered.
+ * @param {number} status @param {string} contentType @param {string} text
+ */
+export function problemFrom(status, contentType, text) {
+  if (contentType.includes("json")) {
+    try {
+      const body = JSON.parse(text);
+      if (body.title) return new Problem({ ...body, status });
+    } catch {
+      // Not what it claims to be: treated like any other stranger's answer.
+    }
+  }
+  if (status === 413) return new Problem({ ...REFUSED_BY_PROXY, status });
+  if (status >= 500) return new Problem({ ...CRASHED, status });
+  return new Problem({ title: `The server answered ${status}.`, detail: text.slice(0, 200), status });
+}
+
+/** JSON of one of our addresses. Throws Problem. @param {string} path @param {RequestInit} [options] */
+export async function getJson(path, options) {
+  let answer;
+  try {
+    answer = await fetch(base + path, options);
+  } catch {
+    throw new Problem(NO_ANSWER);
+  }
+  const text = await answer.text();
+  const contentType = answer.headers.get("content-type") || "";
+  if (!answer.ok) throw problemFrom(answer.status, contentType, text);
+  return text ? JSON.parse(text) : null;
+}
+
+export const runPath = (id) => `/runs/${encodeURIComponent(id)}`;
+export const reportPath = (id) => `/api${runPath(id)}`;
+export const variantPath = (id, variantId) => `${reportPath(id)}/variants/${encodeURIComponent(variantId)}`;
+
+export const getConfig = () => getJson("/api/config");
+export const getBackends = (refresh) => getJson(`/api/backends${refresh ? "?refresh=1" : ""}`);
+export const getReport = (id) => getJson(reportPath(id));
+export const getFigures = (id, theme) => getJson(`${reportPath(id)}/figures?theme=${theme}`);
+export const getRuns = (query = "") => getJson(`/api/runs${query}`);
+/** Cancels a run that goes on, removes one that has ended. */
+export const deleteRun = (id) => getJson(reportPath(id), { method: "DELETE" });
+
+/**
+ * Sends a photo and its plan. XMLHttpRequest, because fetch can't tell how much was sent.
+ * @param {Blob} photo @param {string} name @param {object} plan @param {?string} trueLabel
+ * @param {(sentBytes: number, totalBytes: number) => void} onSent
+ * @returns {{answer: Promise<any>, abort: () => void}}
+ */
+export function postRun(photo, name, plan, trueLabel, onSent) {
+  const body = new FormData();
+  body.append("plan", JSON.stringify(plan));
+  if (trueLabel) body.append("true_label", trueLabel);
+  body.append("file", photo, name);
+  const request = new XMLHttpRequest();
+  request.open("POST", `${base}/api/runs`);
+  request.setRequestHeader("Accept", "application/json");
+  request.upload.onprogress = (event) => onSent(event.loaded, event.total);
+  const answer = new Promise((resolve, reject) => {
+    request.onload = () => settle(request, resolve, reject);
+    request.onerror = () => reject(new Problem(NO_ANSWER));
+    request.onabort = () => reject(new Problem({ title: "The upload was stopped.", type: "stopped" }));
+  });
+  request.send(body);
+  return { answer, abort: () => request.abort() };
+}
+
+/** @param {XMLHttpRequest} request */
+function settle(request, resolve, reject) {
+  const contentType = request.getResponseHeader("content-type") || "";
+  if (request.status >= 200 && request.status < 300) resolve(JSON.parse(request.responseText));
+  else reject(problemFrom(request.status, contentType, request.responseText));
+}

@@ -1,0 +1,144 @@
+/** Rows and columns of the table of all variants: what stands in them, and their order. Pure. */
+
+import { formatName, isUnknown, kilobytes, milliseconds, percent, shortLabel, UNKNOWN } from "./format.js";
+
+const P90_FROM = 64; // samples; below, the slowest is shown instead
+export const MARKS = { VALID: "✓", NOISY: "≈", INVALID: "✕" };
+
+/**
+ * @typedef {object} Row       one variant with its cells, by backend name
+ * @property {any} variant
+ * @property {Record<string, any>} cells
+ *
+ * @typedef {object} Column
+ * @property {string} key      as it stands in the address: "size", "p50:1 CPU"
+ * @property {string} label
+ * @property {string} group    the backend; "" for what all backends share
+ * @property {boolean} number
+ * @property {(row: Row) => number|string|null} value   sorts by it
+ * @property {(row: Row) => string} text
+ * @property {(row: Row) => string} [hint]
+ */
+
+/** @param {any} report @returns {Row[]} in the report's order */
+export function rowsOf(report) {
+  return report.variants.map((variant) => ({
+    variant,
+    cells: Object.fromEntries(
+      report.cells.filter((cell) => cell.variant_id === variant.id).map((cell) => [cell.backend_name, cell]),
+    ),
+  }));
+}
+
+/** @param {any} report @returns {Column[]} */
+export function columnsOf(report) {
+  const high = report.plan.repeats >= P90_FROM ? highColumn("p90", "p90_ms") : highColumn("slowest", "max_ms");
+  // While a run goes on, few samples are no flaw: marks come with the last one.
+  const marked = !["queued", "running"].includes(report.state);
+  const p50 = (name) => p50Column(name, marked);
+  const kinds = [p50, high, answerColumn, ...(report.source.true_label ? [correctColumn] : [])];
+  // A backend that is not there has nothing to show: one empty column is enough.
+  const of = (backend) => (backend.state === "absent" ? kinds.slice(0, 1) : kinds).map((kind) => kind(backend.name));
+  return [...VARIANT_COLUMNS, ...report.backends.flatMap(of)];
+}
+
+const shared = (key, label, number, value, text) => ({ key, label, group: "", number, value, text });
+const VARIANT_COLUMNS = [
+  shared("size", "Size px", true, (row) => row.variant.size_px, (row) => String(row.variant.size_px)),
+  shared("format", "Format", false, (row) => row.variant.format, (row) => formatWords(row.variant)),
+  shared("bytes", "KB", true, (row) => row.variant.size_bytes, (row) => kilobytes(row.variant.size_bytes)),
+  shared("percent", "% of original", true, (row) => row.variant.percent_of_original, (row) => share(row)),
+  shared("encode", "encode ms", true, (row) => row.variant.encode_ms, (row) => milliseconds(row.variant.encode_ms)),
+];
+
+export function formatWords(variant) {
+  if (variant.is_reference) return `${formatName(variant.format)}, original`;
+  return variant.quality ? `${formatName(variant.format)} q${variant.quality}` : formatName(variant.format);
+}
+
+function share(row) {
+  const value = row.variant.percent_of_original;
+  return isUnknown(value) ? UNKNOWN : value.toFixed(value < 10 ? 1 : 0);
+}
+
+function p50Column(name, marked) {
+  return {
+    ...measured("p50", "p50 ms", name, (cell) => cell.p50_ms, (cell) => p50Text(cell, marked)),
+    hint: (row) => (row.cells[name] ? cellReasons(row.cells[name]) : ""),
+  };
+}
+
+const highColumn = (label, field) => (name) =>
+  measured(label, `${label} ms`, name, (cell) => cell[field], (cell) => milliseconds(cell[field]));
+const answerColumn = (name) => measured("answer", "answer", name, (cell) => cell.reference_score, answerText);
+const correctColumn = (name) => measured("correct", "correct", name, correctValue, correctText);
+
+function measured(kind, label, name, value, text) {
+  return {
+    key: `${kind}:${name}`,
+    label,
+    group: name,
+    number: kind !== "answer" && kind !== "correct",
+    value: (row) => (row.cells[name] ? value(row.cells[name]) : null),
+    text: (row) => (row.cells[name] ? text(row.cells[name]) : UNKNOWN),
+  };
+}
+
+function p50Text(cell, marked) {
+  if (!cell.count) return cell.failures ? "failed" : UNKNOWN;
+  const mark = marked && cell.validity !== "VALID" ? ` ${MARKS[cell.validity] || ""}` : "";
+  return milliseconds(cell.p50_ms) + mark;
+}
+
+/** Why a cell is not to be trusted, or failed, in sentences. */
+export function cellReasons(cell) {
+  const failures = (cell.failure_reasons || []).map((failure) => failure.message);
+  return [...(cell.reasons || []), ...failures].join(" ");
+}
+
+/** The top answer, and whether it is the one that the original gets. */
+function answerText(cell) {
+  const [top] = cell.top || [];
+  if (!top) return UNKNOWN;
+  const answer = `${shortLabel(top.label)} ${percent(top.score)}`;
+  if (cell.same_top1 === null) return answer;
+  return cell.same_top1 ? `✓ ${answer}` : `✕ ${answer}`;
+}
+
+const correctValue = (cell) => (cell.correct_top1 === null ? null : Number(cell.correct_top1));
+
+function correctText(cell) {
+  if (cell.correct_top1 === null) return UNKNOWN;
+  if (cell.correct_top1) return "✓ yes";
+  return cell.correct_top5 ? "✕ in top 5" : "✕ no";
+}
+
+/**
+ * Rows in the wanted order. Unknown values come last either way; equal ones keep their order.
+ * @param {Row[]} rows @param {Column[]} columns @param {string} sort "p50:1 CPU", "-" before it turns it round
+ */
+export function sortRows(rows, columns, sort) {
+  const { key, down } = parseSort(sort);
+  const column = columns.find((each) => each.key === key);
+  if (!column) return rows;
+  const turn = down ? -1 : 1;
+  return [...rows].sort((a, b) => compare(column.value(a), column.value(b), turn));
+}
+
+/** @param {string} sort */
+export function parseSort(sort) {
+  return sort.startsWith("-") ? { key: sort.slice(1), down: true } : { key: sort, down: false };
+}
+
+/** The next order when a column's head is chosen: up, down, then as measured. */
+export function nextSort(sort, key) {
+  const now = parseSort(sort);
+  if (now.key !== key) return key;
+  return now.down ? "" : `-${key}`;
+}
+
+function compare(a, b, turn) {
+  if (isUnknown(a) || isUnknown(b)) return Number(isUnknown(a)) - Number(isUnknown(b));
+  if (a === b) return 0;
+  return (a < b ? -1 : 1) * turn;
+}

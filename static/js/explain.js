@@ -1,0 +1,55 @@
+/** What a report says in sentences: what went wrong, and how it was measured. Pure. */
+
+import { plural } from "./format.js";
+
+/**
+ * Failures of the cells, one entry for each backend and cause, with how many requests it cost.
+ * @param {any} report @returns {{backend_name: string, message: string, requests: number, cells: number}[]}
+ */
+export function failureGroups(report) {
+  const groups = new Map();
+  for (const cell of report.cells) {
+    const [first] = cell.failure_reasons || [];
+    if (!first) continue;
+    const key = `${cell.backend_name}\n${first.code}`;
+    const group = groups.get(key) || { backend_name: cell.backend_name, message: first.message, requests: 0, cells: 0 };
+    group.requests += cell.failures;
+    group.cells += 1;
+    groups.set(key, group);
+  }
+  return [...groups.values()];
+}
+
+/** Everything that the reader must know, worst first. @returns {{who: string, message: string}[]} */
+export function problemWords(report) {
+  const whole = report.failure ? [{ who: "The run failed", message: report.failure.message }] : [];
+  const failed = failureGroups(report).map((group) => ({
+    who: group.backend_name,
+    message: `${plural(group.requests, "request")} failed, in ${plural(group.cells, "cell")}. ${group.message}`,
+  }));
+  return [...whole, ...failed, ...report.warnings.map(({ message }) => ({ who: "", message }))];
+}
+
+const ORDER_WORDS = {
+  auto: "Backends were asked in parallel; embedded ones that share cores took turns.",
+  parallel: "All backends were asked in parallel.",
+  one_at_a_time: "One backend was asked after the other.",
+};
+
+/** The sentences of "How this was measured". @param {any} report */
+export function methodWords(report) {
+  const { plan } = report;
+  return [
+    `Each variant went to each backend ${plan.warmups} times to warm up, which do not count, and then ` +
+      `${plan.repeats} times in random order (seed ${plan.seed}).`,
+    `${ORDER_WORDS[plan.order]} Each backend had one request at a time.`,
+    "Latency is the time from building the request to the parsed answer, seen by this app. Making the variant is " +
+      "never part of it.",
+    "p50 is the median with a distribution-free 95 % interval. p90 is shown from 64 samples, p99 from 662.",
+    "The same answer means the same top answer as this backend gave to the original. " +
+      (report.source.true_label
+        ? `Accuracy compares with the true label, ${report.source.true_label}.`
+        : "Without a true label this is agreement, not accuracy."),
+    ...(report.source.notes || []),
+  ];
+}

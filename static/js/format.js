@@ -1,0 +1,111 @@
+/**
+ * Numbers and fixed sentences, made readable. Pure: text in, text out.
+ * Values arrive in the unit their name says; formatting happens only here. The rules are
+ * those of experiment/wording.py, so that the page reads like the report.
+ */
+
+export const UNKNOWN = "–";
+
+/** 0.4 -> "0.40", 7.234 -> "7.2", 41.3 -> "41", 1234 -> "1,234". @param {number} value */
+export function number(value) {
+  if (value < 0.995) return value.toFixed(2);
+  return value < 9.95 ? value.toFixed(1) : Math.round(value).toLocaleString("en");
+}
+
+/** A bare number; the unit stands in the column's head. @param {?number} ms */
+export function milliseconds(ms) {
+  return isUnknown(ms) ? UNKNOWN : number(ms);
+}
+
+/** A time with its unit. @param {?number} ms */
+export function duration(ms) {
+  return isUnknown(ms) ? UNKNOWN : `${number(ms)} ms`;
+}
+
+/** A time that a person waits for: "9 s", "1 min 5 s". @param {number} waitS */
+export function seconds(waitS) {
+  const rounded = Math.max(1, Math.round(waitS));
+  if (rounded < 60) return `${rounded} s`;
+  const minutes = Math.floor(rounded / 60);
+  return rounded % 60 ? `${minutes} min ${rounded % 60} s` : `${minutes} min`;
+}
+
+/** Decimal units: 812 -> "812 B", 9215 -> "9.2 KB", 2470000 -> "2.5 MB". @param {?number} sizeBytes */
+export function bytes(sizeBytes) {
+  if (isUnknown(sizeBytes)) return UNKNOWN;
+  if (sizeBytes < 1000) return `${sizeBytes} B`;
+  return sizeBytes < 999_500 ? `${number(sizeBytes / 1e3)} KB` : `${number(sizeBytes / 1e6)} MB`;
+}
+
+/** Bytes as a bare number of kilobytes, for a column whose head says KB. @param {?number} sizeBytes */
+export function kilobytes(sizeBytes) {
+  return isUnknown(sizeBytes) ? UNKNOWN : number(sizeBytes / 1e3);
+}
+
+/** @param {any} value */
+export const isUnknown = (value) => value === null || value === undefined;
+
+/** Probability 0..1 -> "71 %". @param {?number} share */
+export function percent(share) {
+  if (isUnknown(share)) return UNKNOWN;
+  const points = share * 100;
+  return points > 0 && points < 1 ? "< 1 %" : `${Math.round(points)} %`;
+}
+
+/** Percentage points with their sign: "-3.2", "+0.1". @param {?number} points */
+export function signedPoints(points) {
+  if (isUnknown(points)) return UNKNOWN;
+  const text = points.toFixed(1);
+  return Number(text) > 0 ? `+${text}` : text.replace("-", "−").replace("−0.0", "0.0");
+}
+
+/** 1 -> "1 request", 2 -> "2 requests". @param {number} count @param {string} noun */
+export function plural(count, noun) {
+  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+const FORMAT_NAMES = { png: "PNG", jpeg: "JPEG", webp: "WebP", gif: "GIF", bmp: "BMP" };
+
+/** @param {string} key a format key of the report */
+export function formatName(key) {
+  return FORMAT_NAMES[key] || key.toUpperCase();
+}
+
+/**
+ * How a variant is called everywhere on the page: "512 px JPEG", "Original (451 px PNG)".
+ * @param {{size_px: number, format: string, is_reference?: boolean}} variant
+ */
+export function variantName(variant) {
+  const name = `${variant.size_px} px ${formatName(variant.format)}`;
+  return variant.is_reference ? `Original (${name})` : name;
+}
+
+/** "2026-05-04T10:20:30Z" -> the reader's own date and time. @param {string} timestamp */
+export function dateTime(timestamp) {
+  return new Date(timestamp).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
+}
+
+/** The first of a label's synonyms: "tabby, tabby cat" -> "tabby". @param {string} label */
+export function shortLabel(label) {
+  return label.split(",")[0].trim() || label;
+}
+
+/**
+ * The line beside the progress bar: the server's own words, and ours where it has said nothing.
+ * @param {import("./page.js").RunProgress} run
+ */
+export function progressText(run) {
+  const asked = `${run.done.toLocaleString("en")} of ${run.planned.toLocaleString("en")}`;
+  const fallback = {
+    uploading: `Uploading ${megabytes(run.sent_bytes)} of ${megabytes(run.total_bytes)} MB`,
+    queued: "Waiting for its turn",
+    running: run.planned ? asked : "Getting ready",
+    done: `Done. ${plural(run.planned, "request")}, ${run.failed} failed.`,
+    cancelled: `Stopped after ${asked} requests. The results so far are kept.`,
+    failed: `The run failed after ${asked} requests. The results so far are kept.`,
+  };
+  return run.text || fallback[run.state];
+}
+
+/** @param {number} sizeBytes */
+const megabytes = (sizeBytes) => (sizeBytes / 1e6).toFixed(1);

@@ -1,0 +1,70 @@
+/** The runs that the server has kept, newest first. */
+
+import * as api from "./api.js";
+import { openDrawer } from "./drawer.js";
+import { dateTime, plural } from "./format.js";
+import { announce, el } from "./page.js";
+
+const STATE_NAMES = { queued: "waiting", running: "running", done: "done", cancelled: "stopped", failed: "failed" };
+
+export async function openHistory() {
+  const list = el("ul", { className: "runs" });
+  const more = el("div", { className: "buttons" });
+  openDrawer("Runs", [el("p", {}, el("a", { href: `${api.base}/` }, "Start a new run")), list, more]);
+  await showPage(list, more, "");
+}
+
+/** @param {string} query of the page of runs to add */
+async function showPage(list, more, query) {
+  try {
+    const page = await api.getRuns(query);
+    list.append(...page.runs.map(entry));
+    more.replaceChildren(...(page.next ? [moreButton(list, more, page.next)] : []));
+    if (!list.childElementCount) more.replaceChildren(el("p", { className: "muted" }, "No runs yet."));
+  } catch (problem) {
+    const again = el("button", { type: "button", onclick: () => showPage(list, more, query) }, "Try again");
+    more.replaceChildren(el("p", {}, `${problem.title} ${problem.detail || ""}`), again);
+  }
+}
+
+/** @param {string} next address of the next page; only its query matters here */
+function moreButton(list, more, next) {
+  const query = next.slice(next.indexOf("?"));
+  return el("button", { type: "button", onclick: () => showPage(list, more, query) }, "Older runs");
+}
+
+function entry(run) {
+  const facts = [dateTime(run.created_at), STATE_NAMES[run.state] || run.state, requestWords(run)];
+  const item = el("li", {},
+    el("div", {},
+      el("a", { href: api.base + api.runPath(run.id) }, run.name),
+      el("p", { className: "hint" }, facts.filter(Boolean).join(" · ")),
+      run.sentence && el("p", {}, run.sentence)));
+  if (["done", "cancelled", "failed"].includes(run.state)) item.append(removeButton(run, item));
+  return item;
+}
+
+function requestWords(run) {
+  const { done, failed } = run.requests;
+  return plural(done, "request") + (failed ? `, ${failed} failed` : "");
+}
+
+/** Removing asks once more on the same button, where the eye already is. */
+function removeButton(run, item) {
+  const button = el("button", { type: "button", className: "quiet", "aria-label": `Remove ${run.name}` }, "Remove");
+  button.addEventListener("click", async () => {
+    if (button.textContent === "Remove") {
+      button.textContent = "Really?";
+      return;
+    }
+    try {
+      await api.deleteRun(run.id);
+      item.remove();
+      announce(`${run.name} removed.`);
+    } catch (problem) {
+      button.textContent = "Remove";
+      item.querySelector("div").append(el("p", { className: "bad" }, `${problem.title} ${problem.detail || ""}`));
+    }
+  });
+  return button;
+}

@@ -1,0 +1,184 @@
+/**
+ * The page itself: its one state, its parts (SELECTORS), and the small tools that
+ * put data into elements. Data enters through textContent only.
+ *
+ * @typedef {object} Photo
+ * @property {string} name
+ * @property {?File} file          null: the photo of a stored run, fetched again when needed
+ * @property {string} url          what an <img> can show
+ * @property {?number} size_bytes
+ * @property {?number} width_px    null: this browser can't decode it; the server will judge
+ * @property {?number} height_px
+ *
+ * @typedef {object} RunProgress
+ * @property {string} id           "" until the server has given one
+ * @property {"uploading"|"queued"|"running"|"done"|"cancelled"|"failed"} state
+ * @property {number} sent_bytes
+ * @property {number} total_bytes
+ * @property {number} done
+ * @property {number} planned
+ * @property {number} failed
+ * @property {string} text         the server's words for how far it is; "" while there are none
+ * @property {?object} plan        the plan it was started with
+ *
+ * @typedef {object} Notice        something that went wrong, and what to do about it
+ * @property {string} title
+ * @property {string} detail
+ * @property {string} [reference]  to quote when asking for help
+ * @property {{label: string, act: () => void}[]} [actions]
+ */
+
+/** Every element that the scripts reach for. templates/index.html holds them all. */
+export const SELECTORS = {
+  announcer: "#announcer",
+  theme: "#theme",
+  runsButton: "#runs-button",
+  backends: "#backends",
+  backendsNote: "#backends-note",
+  checkBackends: "#check-backends",
+  notice: "#notice",
+  setup: "#setup",
+  setupSummary: "#setup-summary",
+  setupToggle: "#setup-toggle",
+  drop: "#drop",
+  fileInput: "#file",
+  cameraInput: "#camera",
+  choose: "#choose",
+  camera: "#camera-button",
+  sample: "#sample",
+  empty: "#empty",
+  photo: "#photo",
+  photoImage: "#photo-image",
+  photoName: "#photo-name",
+  photoFacts: "#photo-facts",
+  form: "#plan",
+  sizes: "#sizes",
+  sizesHint: "#sizes-hint",
+  otherSize: "#other-size",
+  addSize: "#add-size",
+  formats: "#formats",
+  repeatsHint: "#repeats-hint",
+  resampler: "#resampler",
+  order: "#order",
+  asked: "#asked",
+  labels: "#labels",
+  run: "#run",
+  estimate: "#estimate",
+  progress: "#progress",
+  progressText: "#progress-text",
+  connection: "#connection",
+  results: "#results",
+  resultsEmpty: "#results-empty",
+  resultsBody: "#results-body",
+  recommendation: "#recommendation",
+  exports: "#exports",
+  problems: "#problems",
+  plots: "#plots",
+  table: "#variants",
+  sortBy: "#sort-by",
+  method: "#method",
+  environment: "#environment",
+  drawer: "#drawer",
+  drawerTitle: "#drawer-title",
+  drawerBody: "#drawer-body",
+  drawerClose: "#drawer-close",
+};
+
+/** @param {keyof typeof SELECTORS} name @returns {HTMLElement} */
+export function part(name) {
+  return /** @type {HTMLElement} */ (document.querySelector(SELECTORS[name]));
+}
+
+/**
+ * A new element. Properties are set as properties, `data-`, `aria-` and `role` as attributes;
+ * children that are text become text nodes, never markup.
+ * @param {string} tag
+ * @param {Record<string, any>} [properties]
+ * @param {...(Node|string|null|undefined|false)} children
+ */
+export function el(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [key, value] of Object.entries(properties)) setProperty(element, key, value);
+  element.append(...children.filter((child) => child || child === ""));
+  return element;
+}
+
+/** @param {HTMLElement} element @param {string} key @param {any} value */
+function setProperty(element, key, value) {
+  if (value === undefined || value === null) return;
+  if (key.includes("-") || key === "role" || key === "scope" || key === "list") element.setAttribute(key, value);
+  else element[key] = value;
+}
+
+/** Writes only what changed, so that a selection or a screen reader is not disturbed. */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** All that the page knows. Read it anywhere; change it with `update` only. */
+export const state = {
+  config: null,
+  backends: null, // {backends, model} of /api/backends; null: not asked yet
+  backendsNotice: "", // why they could not be asked
+  photo: /** @type {?Photo} */ (null),
+  plan: null, // see setup.js
+  run: /** @type {?RunProgress} */ (null),
+  report: null, // the report so far, as exported
+  connection: "", // a sentence while the event stream is broken
+  notice: /** @type {?Notice} */ (null),
+  view: { sort: "", sel: "" },
+  theme: "auto",
+};
+
+/** @type {{keys: string[], render: () => void}[]} */
+const watchers = [];
+
+/** Calls `render` now and whenever one of the named parts of the state is replaced. */
+export function watch(keys, render) {
+  watchers.push({ keys, render });
+  render();
+}
+
+/** @param {Partial<typeof state>} changes */
+export function update(changes) {
+  const changed = Object.keys(changes).filter((key) => state[key] !== changes[key]);
+  Object.assign(state, changes);
+  for (const { keys, render } of watchers) if (keys.some((key) => changed.includes(key))) render();
+}
+
+/** True while a run is under way, from the first byte sent to its last answer. */
+export function isBusy() {
+  return Boolean(state.run) && ["uploading", "queued", "running"].includes(state.run.state);
+}
+
+const ANNOUNCE_EVERY_MS = 1000;
+let announceTimer = 0;
+let waitingWords = "";
+
+/** Tells screen readers, politely and at most once a second; the newest words win. */
+export function announce(words) {
+  waitingWords = words;
+  if (announceTimer) return;
+  announceTimer = window.setTimeout(() => {
+    announceTimer = 0;
+    setText(part("announcer"), waitingWords);
+  }, ANNOUNCE_EVERY_MS);
+}
+
+/** A place to remember small things. A browser that forbids it just forgets. */
+export const memory = {
+  get(key) {
+    try {
+      return JSON.parse(localStorage.getItem(`pixelcost.${key}`) ?? "null");
+    } catch {
+      return null;
+    }
+  },
+  set(key, value) {
+    try {
+      localStorage.setItem(`pixelcost.${key}`, JSON.stringify(value));
+    } catch {
+      // Private windows may refuse; nothing depends on it.
+    }
+  },
+};

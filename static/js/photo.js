@@ -1,0 +1,150 @@
+/** Takes a photo from wherever it comes, and says at once when it can't be used. */
+
+import { base, Problem } from "./api.js";
+import { bytes } from "./format.js";
+import { announce, part, setText, state, update } from "./page.js";
+import { presetSizes } from "./plan.js";
+import { photoFacts } from "./setup.js";
+
+const READABLE = "Use JPEG, PNG, WebP, GIF or BMP.";
+const HEAD_BYTES = 16;
+
+/**
+ * What the first bytes of a file say it is: the name of a kind of image, "heic", or "".
+ * The name of a file proves nothing. @param {Uint8Array} head at least 12 bytes
+ */
+export function sniff(head) {
+  const text = String.fromCharCode(...head);
+  if (text.startsWith("\xff\xd8\xff")) return "jpeg";
+  if (text.startsWith("\x89PNG\r\n")) return "png";
+  if (text.startsWith("GIF8")) return "gif";
+  if (text.startsWith("BM")) return "bmp";
+  if (text.startsWith("RIFF") && text.slice(8, 12) === "WEBP") return "webp";
+  return /^....ftyp(heic|heix|hevc|mif1|msf1)/s.test(text) ? "heic" : "";
+}
+
+/** Why a file can't be used, judged by its weight and first bytes; null when nothing is wrong. */
+export function refusal(name, sizeBytes, kind, limits) {
+  if (sizeBytes === 0) return { title: `${name} is empty.`, detail: "Choose another photo." };
+  if (kind === "heic")
+    return {
+      title: "This is a HEIC photo from an iPhone.",
+      detail: "Export it as JPEG, or set the camera to “Most Compatible”.",
+    };
+  if (!kind) return { title: `${name} is not a photo we can read.`, detail: READABLE };
+  if (sizeBytes > limits.max_bytes)
+    return {
+      title: `This photo is ${bytes(sizeBytes)}; the limit is ${bytes(limits.max_bytes)}.`,
+      detail: "Shrink it first, or raise PIXELCOST_MAX_BYTES on the server.",
+    };
+  return null;
+}
+
+/** Why so many pixels can't be used; null when they can. */
+export function pixelRefusal(widthPx, heightPx, limits) {
+  const pixels = widthPx * heightPx;
+  if (pixels <= limits.max_pixels) return null;
+  const words = (count) => `${Math.round(count / 1e6)} MP`;
+  return {
+    title: `This photo is ${words(pixels)}; the limit is ${words(limits.max_pixels)}.`,
+    detail: "Shrink it first, or raise PIXELCOST_MAX_PIXELS on the server.",
+  };
+}
+
+/** Takes the first of the files; says so when there were more. @param {File[]} files */
+export async function takeFiles(files) {
+  if (!files.length) return;
+  const [file] = files;
+  const head = new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer());
+  const problem = refusal(file.name, file.size, sniff(head), state.config.limits);
+  if (problem) return refuse(problem);
+  await takePhoto(file);
+  if (files.length > 1)
+    notice({ title: `Took ${file.name}.`, detail: `One photo per run for now; ${files.length - 1} left out.` });
+}
+
+/** @param {File} file */
+async function takePhoto(file) {
+  const url = URL.createObjectURL(file);
+  const size = await sizeOf(url);
+  const problem = size && pixelRefusal(size.width_px, size.height_px, state.config.limits);
+  if (problem) {
+    URL.revokeObjectURL(url);
+    return refuse(problem);
+  }
+  setPhoto({ name: file.name || "pasted photo.png", file, url, size_bytes: file.size, ...(size || NOT_KNOWN) });
+}
+
+const NOT_KNOWN = { width_px: null, height_px: null };
+
+/** Pixels of an image, upright; null when this browser can't decode it. Nothing is drawn. */
+function sizeOf(url) {
+  return new Promise((resolve) => {
+    const image = new Image();
+    image.onload = () => resolve({ width_px: image.naturalWidth, height_px: image.naturalHeight });
+    image.onerror = () => resolve(null);
+    image.src = url;
+  });
+}
+
+/** @param {import("./page.js").Photo} photo */
+export function setPhoto(photo) {
+  if (state.photo?.file) URL.revokeObjectURL(state.photo.url);
+  const { config, plan } = state;
+  const longest = photo.width_px ? Math.max(photo.width_px, photo.height_px) : null;
+  const sizes = longest ? presetSizes(config, plan.sizes_px, longest) : plan.sizes_px;
+  update({ photo, notice: null, plan: { ...plan, sizes_px: sizes } });
+  renderPhoto();
+  announce(`${photo.name} chosen, ${photoFacts(photo)}.`);
+}
+
+function renderPhoto() {
+  const { photo } = state;
+  part("empty").hidden = true;
+  part("photo").hidden = false;
+  const image = /** @type {HTMLImageElement} */ (part("photoImage"));
+  image.hidden = !photo.width_px;
+  if (photo.width_px) image.src = photo.url;
+  image.alt = `The photo ${photo.name}`;
+  setText(part("photoName"), photo.name);
+  setText(part("photoFacts"), photoFacts(photo));
+  setText(part("choose"), "Choose another");
+  part("choose").classList.remove("strong");
+}
+
+/** The photo that comes with the page. */
+export async function useSample() {
+  try {
+    const answer = await fetch(`${base}/static/samples/cat.png`);
+    if (!answer.ok) throw new Error(String(answer.status));
+    await takePhoto(new File([await answer.blob()], "cat.png", { type: "image/png" }));
+  } catch {
+    notice({ title: "The cat photo did not arrive.", detail: "Is the server still running? Try again." });
+  }
+}
+
+/** An image out of the clipboard, or a word about what it holds instead. @param {DataTransfer} clipboard */
+export function takePaste(clipboard) {
+  const files = [...clipboard.files].filter((file) => file.type.startsWith("image/"));
+  if (files.length) return takeFiles(files);
+  if (!clipboard.types.length) return notice({ title: "The clipboard is empty.", detail: "" });
+  return notice({ title: "The clipboard holds text, not an image.", detail: "" });
+}
+
+/** The photo of a stored run, asked for again when it is to be sent. @returns {Promise<Blob>} */
+export async function photoBlob(photo) {
+  if (photo.file) return photo.file;
+  const answer = await fetch(photo.url).catch(() => null);
+  if (!answer?.ok) throw new Problem({ title: "The photo of this run is no longer there.", detail: "Choose it again." });
+  return answer.blob();
+}
+
+function refuse(problem) {
+  const choose = { label: "Choose another", act: () => part("fileInput").click() };
+  notice({ ...problem, actions: [choose] });
+}
+
+/** @param {import("./page.js").Notice} words */
+function notice(words) {
+  update({ notice: words });
+}

@@ -1,0 +1,126 @@
+/** The plots. Each is defined once, in Python; here plotly.js only renders it. */
+
+import { base, getFigures } from "./api.js";
+import { el, part, setText, state, watch } from "./page.js";
+
+// No bar of buttons: it would offer to send the data to another company's cloud.
+const CONFIG = { displayModeBar: false, responsive: true, plotlyServerURL: "", doubleClick: "reset" };
+const NAMES = ["trade_off", "latency_by_size", "agreement_by_size", "where_time_goes"];
+
+let loading = null;
+let shown = { id: "", theme: "" };
+const drawn = {}; // name -> what was drawn last, as text
+
+watch(["theme"], redraw);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+
+/** "light" or "dark", as the page looks now. */
+export function lookOf(theme, prefersDark) {
+  if (theme === "light" || theme === "dark") return theme;
+  return prefersDark ? "dark" : "light";
+}
+
+const lookNow = () => lookOf(state.theme, matchMedia("(prefers-color-scheme: dark)").matches);
+
+/** Draws the figures of a run as they are now. @param {string} id */
+export async function drawFigures(id) {
+  const theme = lookNow();
+  makeFrames();
+  const [plotly, figures] = await Promise.all([loadPlotly(), getFigures(id, theme)]);
+  shown = { id, theme };
+  for (const [name, figure] of Object.entries(figures)) await draw(plotly, name, figure);
+}
+
+function redraw() {
+  if (shown.id && shown.theme !== lookNow()) drawFigures(shown.id);
+}
+
+/** The frames come first and keep their height, so that nothing moves when plots arrive. */
+function makeFrames() {
+  if (part("plots").childElementCount) return;
+  part("plots").replaceChildren(...NAMES.map(frame));
+}
+
+function frame(name) {
+  const area = el("div", { className: "plot-area", role: "img" });
+  const table = el("div", { className: "plot-table", hidden: true });
+  const toggle = el("button", { type: "button", className: "quiet", "aria-expanded": "false" }, "Show as table");
+  toggle.addEventListener("click", () => toggleTable(toggle, area, table));
+  const saves = ["png", "svg"].map((format) => saveButton(name, area, format));
+  return el("figure", { className: `card plot ${name}`, "data-name": name },
+    el("figcaption", {}, el("h3", {}), el("p", { className: "muted" })),
+    area, table, el("div", { className: "plot-tools" }, toggle, ...saves));
+}
+
+function saveButton(name, area, format) {
+  const button = el("button", { type: "button", className: "quiet" }, format.toUpperCase());
+  button.addEventListener("click", () =>
+    window.Plotly?.downloadImage(area, { format, filename: `pixelcost-${name}`, width: 1200, height: 700 }));
+  return button;
+}
+
+/** @param {HTMLElement} toggle */
+function toggleTable(toggle, area, table) {
+  const show = table.hidden;
+  table.hidden = !show;
+  area.hidden = show;
+  toggle.setAttribute("aria-expanded", String(show));
+  setText(toggle, show ? "Show as plot" : "Show as table");
+  if (!show && window.Plotly) window.Plotly.Plots.resize(area);
+}
+
+async function draw(plotly, name, figure) {
+  const place = part("plots").querySelector(`[data-name="${CSS.escape(name)}"]`);
+  const signature = JSON.stringify(figure);
+  if (!place || drawn[name] === signature) return;
+  drawn[name] = signature;
+  const { title, caption, table } = figure.meta;
+  setText(place.querySelector("h3"), title);
+  setText(place.querySelector("figcaption p"), caption);
+  const area = place.querySelector(".plot-area");
+  area.setAttribute("aria-label", `${title}. ${caption}`);
+  place.querySelector(".plot-table").replaceChildren(tableOf(title, table));
+  await plotly.react(area, figure.data, { ...figure.layout, autosize: true }, CONFIG);
+}
+
+function tableOf(title, { columns, rows }) {
+  return el("table", {},
+    el("caption", { className: "visually-hidden" }, title),
+    el("thead", {}, el("tr", {}, ...columns.map((column) => el("th", { scope: "col" }, String(column))))),
+    el("tbody", {}, ...rows.map(tableRow)));
+}
+
+function tableRow(row) {
+  return el("tr", {}, ...row.map((value) =>
+    el("td", { className: typeof value === "number" ? "number" : "" }, value === null ? "–" : String(value))));
+}
+
+/**
+ * plotly.js marks bold text in a plot by an inline style attribute, which our
+ * Content-Security-Policy forbids; set through the style object, the same style is allowed.
+ */
+function allowBoldText() {
+  SVGTSpanElement.prototype.setAttribute = function setAttribute(name, value) {
+    if (name === "style") this.style.cssText = value;
+    else Element.prototype.setAttribute.call(this, name, value);
+  };
+}
+
+/** Fetches plotly.js the first time it is needed. @returns {Promise<any>} */
+function loadPlotly() {
+  loading ||= new Promise((resolve, reject) => {
+    allowBoldText();
+    // plotly.js looks for this id and class, and then does not try to add an inline style.
+    const style = el("link", { id: "plotly.js-style-global", className: "no-inline-styles", rel: "stylesheet" });
+    style.href = `${base}/static/vendor/plotly.css`;
+    const script = el("script", { src: `${base}/static/vendor/plotly-basic.min.js` });
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => {
+      loading = null; // the next refresh tries again
+      script.remove();
+      reject(new Error("plotly.js did not arrive"));
+    };
+    document.head.append(style, script);
+  });
+  return loading;
+}

@@ -1,0 +1,178 @@
+/** What came out: the recommendation, the exports, what went wrong, how it was measured. */
+
+import { base, reportPath } from "./api.js";
+import { cellReasons, MARKS } from "./columns.js";
+import { methodWords, problemWords } from "./explain.js";
+import { dateTime, plural, UNKNOWN } from "./format.js";
+import { announce, el, isBusy, part, setText, state } from "./page.js";
+import { renderTable, wireTable } from "./table.js";
+
+const VALIDITY_WORDS = {
+  VALID: "Enough samples, no failures, and a narrow interval.",
+  NOISY: "The interval of the p50 is wider than 10 %. Run it again with more repeats.",
+  INVALID: "Do not rely on these times.",
+};
+const EXPORTS = [
+  ["html", "Report .html"],
+  ["json", "JSON"],
+  ["csv", "CSV"],
+  ["zip", "Variants .zip"],
+];
+
+wireTable(async (variantId) => (await import("./inspector.js")).openInspector(variantId));
+
+/** True when there is something that plots can show. */
+export function figuresDue(report) {
+  return Boolean(report && report.variants.length && report.cells.some((cell) => cell.count || cell.failures));
+}
+
+/** Draws everything that follows from the report so far. */
+export function renderResults() {
+  const { report, run } = state;
+  const waiting = Boolean(run) && !report;
+  part("resultsEmpty").hidden = Boolean(report);
+  part("resultsBody").hidden = !report;
+  if (waiting) setText(part("resultsEmpty").firstElementChild, "The first results take about a second.");
+  if (!report) return;
+  renderRecommendation(report);
+  renderExports(report);
+  renderProblems(report);
+  renderTable(report);
+  renderMethod(report);
+  renderEnvironment(report);
+  openSelected(report);
+}
+
+let selectedOnce = false;
+
+/** A link may name a variant to look at; it is opened once, when it is there. */
+function openSelected(report) {
+  const { sel } = state.view;
+  if (selectedOnce || !sel || !report.variants.some((variant) => variant.id === sel)) return;
+  selectedOnce = true;
+  import("./inspector.js").then((module) => module.openInspector(sel));
+}
+
+function renderRecommendation(report) {
+  const { recommendation } = report;
+  const eyebrow = isBusy() ? "Result so far" : "Result";
+  const title = recommendation?.sentence || "Nothing to recommend yet.";
+  const warnings = problemWords(report).length;
+  const signature = JSON.stringify([eyebrow, recommendation, warnings]);
+  const card = part("recommendation");
+  if (card.dataset.signature === signature) return;
+  card.dataset.signature = signature;
+  card.replaceChildren(
+    el("div", { className: "recommendation-head" },
+      el("p", { className: "eyebrow" }, eyebrow),
+      recommendation?.variant_id && !isBusy() && badge(recommendation.validity),
+      warnings > 0 && el("a", { className: "to-warnings", href: "#problems" }, plural(warnings, "warning"))),
+    el("h2", { id: "recommendation-title" }, title),
+    recommendation?.why && el("p", { className: "why" }, recommendation.why),
+    !isBusy() && doubts(report),
+    whyNot(recommendation?.why_not || []),
+  );
+}
+
+/** Why the recommended times are not to be trusted, and what helps. */
+function doubts(report) {
+  const { variant_id, backend_name, validity } = report.recommendation;
+  const cell = report.cells.find((each) => each.variant_id === variant_id && each.backend_name === backend_name);
+  if (!cell || validity === "VALID") return null;
+  return el("p", { className: "unsure" }, cellReasons(cell));
+}
+
+/** Icon and word, never colour alone. @param {string} validity */
+export function badge(validity) {
+  return el("span", { className: `validity ${validity.toLowerCase()}`, title: VALIDITY_WORDS[validity] || "" },
+    el("span", { "aria-hidden": "true" }, `${MARKS[validity] || ""} `), validity);
+}
+
+function whyNot(reasons) {
+  if (!reasons.length) return null;
+  const [next, ...others] = reasons;
+  const rest = others.length
+    ? el("details", {}, el("summary", {}, `Why not the other ${others.length}`),
+      el("ul", {}, ...others.map((reason) => el("li", {}, reason))))
+    : null;
+  return el("div", { className: "why-not" }, el("p", {}, next), rest);
+}
+
+function renderExports(report) {
+  const place = part("exports");
+  if (place.dataset.run === report.run_id) return;
+  place.dataset.run = report.run_id;
+  const copy = el("button", { type: "button", id: "copy-link" }, "Copy link");
+  copy.addEventListener("click", () => copyLink(copy));
+  const links = EXPORTS.map(([kind, words]) =>
+    el("a", { className: "button", href: exportUrl(report, kind), download: `pixelcost-${report.run_id}.${kind}` }, words));
+  place.replaceChildren(copy, ...links);
+}
+
+function exportUrl(report, kind) {
+  return base + reportPath(report.run_id) + (kind === "json" ? "" : `.${kind}`);
+}
+
+/** @param {HTMLElement} button */
+async function copyLink(button) {
+  const { copyText } = await import("./copy.js");
+  const words = (await copyText(location.href)) ? "Link copied" : "Press Ctrl+C";
+  setText(button, words);
+  announce(words);
+  setTimeout(() => setText(button, "Copy link"), 2500);
+}
+
+function renderProblems(report) {
+  const problems = problemWords(report);
+  const signature = JSON.stringify(problems);
+  const place = part("problems");
+  if (place.dataset.signature === signature) return;
+  place.dataset.signature = signature;
+  place.hidden = !problems.length;
+  place.replaceChildren(
+    el("h2", {}, `Warnings (${problems.length})`),
+    el("ul", {}, ...problems.map(({ who, message }) => el("li", {}, who && el("strong", {}, `${who}: `), message))),
+  );
+}
+
+function renderMethod(report) {
+  fillFold(part("method"), "How this was measured",
+    el("ul", {}, ...methodWords(report).map((sentence) => el("li", {}, sentence))));
+}
+
+function renderEnvironment(report) {
+  const about = [
+    ["Run", report.run_id],
+    ["Started", dateTime(report.created_at)],
+    ["Photo", `${report.source.name}, SHA-256 ${report.source.sha256}`],
+    ...Object.entries(report.environment || {}).map(([key, value]) => [key.replaceAll("_", " "), valueWords(value)]),
+    ...report.backends.map((backend) => [backend.name, backendWords(backend)]),
+  ];
+  const rows = about.flatMap(([name, words]) => [el("dt", {}, name), el("dd", {}, words)]);
+  fillFold(part("environment"), "Environment", el("dl", {}, ...rows));
+}
+
+function valueWords(value) {
+  if (value === null || value === undefined) return UNKNOWN;
+  if (typeof value === "object") return JSON.stringify(value);
+  return String(value);
+}
+
+function backendWords(backend) {
+  const facts = [
+    backend.protocol === "rest" ? "REST" : backend.protocol === "grpc" ? "gRPC" : backend.protocol,
+    backend.address,
+    backend.model && `model ${backend.model}${backend.version ? ` version ${backend.version}` : ""}`,
+    backend.embedded && "EMBEDDED",
+    backend.detail,
+  ];
+  return facts.filter(Boolean).join(", ");
+}
+
+/** Keeps a folded part open or closed as the reader left it, and rewrites it only when it changed. */
+function fillFold(fold, title, content) {
+  if (fold.dataset.signature === content.textContent) return;
+  fold.dataset.signature = content.textContent;
+  fold.replaceChildren(el("summary", {}, title), content);
+}
+

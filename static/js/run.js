@@ -1,0 +1,249 @@
+/** One run on the page: start it, open a stored one, follow it, cancel it. */
+
+import * as api from "./api.js";
+import { follow } from "./events.js";
+import { formatName, progressText } from "./format.js";
+import { announce, el, isBusy, memory, part, setText, state, update, watch } from "./page.js";
+import { paceOf, planWords } from "./plan.js";
+import { photoBlob, setPhoto } from "./photo.js";
+import { figuresDue, renderResults } from "./result.js";
+import { fillForm, photoFacts } from "./setup.js";
+
+const REFRESH_EVERY_MS = 1500;
+const DRAWING_SHARE = 20; // drawing may take 1/20 of the time: on a laptop the same cores serve the model
+const NO_DOUBLE_CLICK_MS = 600; // the second click of a double click on Run must not cancel
+const BACK_WORDS_MS = 4000;
+
+const NEW_RUN = {
+  id: "", state: "uploading", sent_bytes: 0, total_bytes: 0, done: 0, planned: 0, failed: 0, text: "", plan: null,
+};
+
+let following = null;
+let upload = null;
+let startedAt = 0;
+let refreshTimer = 0;
+
+watch(["run", "connection", "plan"], renderProgress);
+watch(["report", "run"], renderResults);
+
+/** Sends the photo with the plan and follows the run that begins. */
+export async function startRun() {
+  const { photo, plan } = state;
+  startedAt = Date.now();
+  update({ run: { ...NEW_RUN, total_bytes: photo.size_bytes, plan }, report: null, notice: null, connection: "" });
+  try {
+    const { true_label: trueLabel, ...sent } = plan;
+    upload = api.postRun(await photoBlob(photo), photo.name, sent, trueLabel || null, (sentBytes, totalBytes) =>
+      patchRun({ sent_bytes: sentBytes, total_bytes: totalBytes }));
+    const answer = await upload.answer;
+    history.pushState(null, "", api.base + api.runPath(answer.id));
+    patchRun({ id: answer.id, state: answer.state });
+    followRun(answer.id);
+  } catch (problem) {
+    update({ run: null });
+    if (problem.type !== "stopped") showProblem(problem, [{ label: "Try again", act: startRun }]);
+  }
+}
+
+/** Shows a stored run, or goes on with one that is under way. @param {string} id */
+export async function openRun(id) {
+  try {
+    const report = await api.getReport(id);
+    const { planned, done, failed } = report.requests;
+    update({ report, run: { ...NEW_RUN, id, state: report.state, planned, done, failed } });
+    showSetupOf(report);
+    if (isBusy()) followRun(id);
+    else drawResults();
+  } catch (problem) {
+    if (problem.status === 404) showGone();
+    else showProblem(problem, [{ label: "Try again", act: () => openRun(id) }]);
+  }
+}
+
+/** Stops the run, or the upload before it. What was measured is kept. */
+export async function cancelRun() {
+  if (Date.now() - startedAt < NO_DOUBLE_CLICK_MS) return;
+  const { id } = state.run;
+  if (!id) return upload?.abort();
+  try {
+    await api.deleteRun(id);
+  } catch (problem) {
+    showProblem(problem, [{ label: "Try again", act: cancelRun }]);
+  }
+}
+
+function followRun(id) {
+  following?.close();
+  following = follow(id, { onEvent, onLost, onBack });
+}
+
+const patchRun = (changes) => update({ run: { ...state.run, ...changes } });
+
+function onEvent(name, data) {
+  if (name === "state") patchRun({ state: data.state, text: data.text || "" });
+  if (name === "source") patchRun({ planned: data.requests_planned });
+  if (name === "progress") patchRun({ done: data.done, planned: data.planned, failed: data.failed, text: data.text });
+  if (name === "end") onEnd(data);
+  else if (name === "progress") refreshSoon();
+}
+
+async function onEnd(data) {
+  clearTimeout(refreshTimer);
+  refreshTimer = 0;
+  try {
+    const report = await api.getReport(state.run.id);
+    const { planned, done, failed } = report.requests;
+    memory.set("pace", { ...memory.get("pace"), ...paceOf(report) });
+    update({ report, run: { ...state.run, state: data.state, text: data.text, planned, done, failed }, connection: "" });
+    await drawResults();
+    announceEnd(report);
+  } catch (problem) {
+    patchRun({ state: data.state, text: data.text });
+    showProblem(problem, [{ label: "Try again", act: () => openRun(state.run.id) }]);
+  }
+}
+
+function announceEnd(report) {
+  announce(`${progressText(state.run)} ${report.recommendation?.sentence || ""}`);
+}
+
+/** Fetches the report so far, seldom enough that showing results does not slow what is measured. */
+function refreshSoon() {
+  if (refreshTimer) return;
+  refreshTimer = window.setTimeout(refresh, REFRESH_EVERY_MS);
+}
+
+async function refresh() {
+  const began = performance.now();
+  try {
+    const report = await api.getReport(state.run.id);
+    if (!isBusy() || !refreshTimer) return;
+    update({ report });
+    await drawResults();
+  } catch {
+    // The event stream notices a lost server and says so; the next refresh makes up for this one.
+  }
+  const spentMs = performance.now() - began;
+  const waitMs = Math.max(REFRESH_EVERY_MS, spentMs * DRAWING_SHARE);
+  refreshTimer = isBusy() && refreshTimer ? window.setTimeout(refresh, waitMs) : 0;
+}
+
+async function drawResults() {
+  if (figuresDue(state.report)) await (await import("./plots.js")).drawFigures(state.run.id);
+}
+
+/** A run that was removed meanwhile is not worth waiting for. */
+async function checkStillThere(id) {
+  try {
+    await api.getReport(id);
+  } catch (problem) {
+    if (problem.status !== 404) return;
+    following.close();
+    update({ run: null, connection: "" });
+    showGone();
+  }
+}
+
+/** The first attempt is silent: a server may end a stream in good order and expect us back. */
+function onLost(attempt) {
+  if (attempt < 2) return;
+  if (attempt > 2) checkStillThere(state.run.id);
+  const words = `Lost touch with the server. The run continues there; reconnecting (${attempt})...`;
+  update({ connection: words });
+  announce(words);
+}
+
+function onBack() {
+  if (!state.connection) return;
+  const words = "Back. Nothing was lost.";
+  update({ connection: words });
+  announce(words);
+  setTimeout(() => state.connection === words && update({ connection: "" }), BACK_WORDS_MS);
+}
+
+function renderProgress() {
+  const { run, connection, plan } = state;
+  const bar = /** @type {HTMLProgressElement} */ (part("progress"));
+  // Once the plan is changed, what counts is what the next run would cost.
+  const shown = Boolean(run) && (isBusy() || run.plan === plan);
+  bar.hidden = !shown;
+  part("progressText").hidden = !shown;
+  part("estimate").hidden = shown;
+  part("connection").hidden = !connection;
+  part("connection").replaceChildren(...(connection ? connectionWords(connection) : []));
+  if (!run) return setTitle("");
+  fillBar(bar, run);
+  const words = progressText(run);
+  setText(part("progressText"), words);
+  if (isBusy()) announce(words);
+  setTitle(isBusy() && run.planned ? `${Math.floor((100 * run.done) / run.planned)} % · ` : "");
+}
+
+function connectionWords(connection) {
+  if (connection.startsWith("Back")) return [connection];
+  const retry = el("button", { type: "button", className: "quiet", onclick: () => following?.retryNow() }, "Try now");
+  return [connection, " ", retry];
+}
+
+/** @param {HTMLProgressElement} bar */
+function fillBar(bar, run) {
+  const uploading = run.state === "uploading";
+  const [value, max] = uploading ? [run.sent_bytes, run.total_bytes] : [run.done, run.planned];
+  bar.max = max || 1;
+  if (max || !isBusy()) bar.value = value;
+  else bar.removeAttribute("value");
+  bar.className = run.state;
+}
+
+/** @param {string} prefix */
+function setTitle(prefix) {
+  const name = state.photo ? `${state.photo.name} – ` : "";
+  document.title = `${prefix}${name}Pixelcost`;
+}
+
+/** The photo and plan of a stored run, folded to one line: the results are what one came for. */
+function showSetupOf(report) {
+  const reference = report.variants.find((variant) => variant.is_reference);
+  const asUploaded = reference && reference.sha256 === report.source.sha256;
+  const { true_label: trueLabel, width_px, height_px, name, size_bytes } = report.source;
+  const known = Object.fromEntries(Object.keys(state.plan).map((key) => [key, report.plan[key] ?? state.plan[key]]));
+  if (asUploaded) {
+    const url = api.base + api.variantPath(state.run.id, reference.id);
+    setPhoto({ name, file: null, url, size_bytes, width_px, height_px });
+  }
+  const plan = { ...known, seed: null, true_label: trueLabel || "" };
+  update({ plan, run: { ...state.run, plan } });
+  fillForm();
+  foldSetup(report);
+}
+
+function foldSetup(report) {
+  const { source } = report;
+  const open = el("button", { type: "button", id: "setup-toggle" }, "Change and run again");
+  open.addEventListener("click", unfoldSetup);
+  const facts = `${formatName(source.media_type.replace("image/", ""))}, ${photoFacts(source)}`;
+  part("setupSummary").replaceChildren(
+    el("p", {}, el("strong", {}, source.name), ` ${facts}`),
+    el("p", { className: "muted" }, planWords(report.plan, report.skipped_sizes_px)),
+    open,
+  );
+  part("setupSummary").hidden = false;
+  part("form").classList.add("folded");
+}
+
+function unfoldSetup() {
+  part("setupSummary").hidden = true;
+  part("form").classList.remove("folded");
+  part("choose").focus();
+}
+
+function showGone() {
+  const kept = state.config.keep_runs ? ` (the last ${state.config.keep_runs} are kept)` : "";
+  const again = { label: "Start a new run", act: () => location.assign(`${api.base}/`) };
+  update({ notice: { title: `This run was deleted${kept}.`, detail: "", actions: [again] } });
+}
+
+function showProblem(problem, actions) {
+  const { title, detail, reference } = problem;
+  update({ notice: { title: title || String(problem), detail: detail || "", reference, actions } });
+}

@@ -1,0 +1,31 @@
+"""What many tests share: the exported demo model, and one running app."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.app_process import running_app
+
+
+@pytest.fixture(scope="session")
+def demo_model():
+    """Base path of the exported demo model."""
+    from tests.serving_process import demo_model_dir
+
+    return demo_model_dir()
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory, demo_model):
+    """The app with embedded backends, shared by all tests that leave it as it was."""
+    with running_app(tmp_path_factory.mktemp("app"), MODEL_BASE_PATH=str(demo_model)) as app:
+        yield app
+
+
+@pytest.fixture(scope="session")
+def demo_server():
+    """A ready `python -m serving` with the demo model, shared by all tests that leave it as it was."""
+    from tests.serving_process import start_server
+
+    with start_server() as server:
+        yield server

@@ -1,0 +1,201 @@
+"""Real requests to real servers that behave well, badly and very badly."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+
+import grpc
+import pytest
+
+from experiment.backends import RequestFailed, connect
+from experiment.probe import probe
+from experiment.protocol import types_pb2
+from experiment.records import BackendInfo, Variant
+from tests.scripted_server import aborting, always, good_answer, grpc_server, hanging, rest_server
+
+VARIANT = Variant(
+    id="512-png",
+    size_px=512,
+    width_px=512,
+    height_px=340,
+    format="png",
+    quality=None,
+    encoder="",
+    size_bytes=2_400_000,
+    sha256="",
+    decode_ms=None,
+    resize_ms=None,
+    encode_ms=None,
+    data=b"picture",
+)
+
+
+def ask(address: str, protocol: str = "grpc", timeout_s: float = 5.0):
+    backend = connect(BackendInfo(name="1 CPU", protocol=protocol, address=address))
+    try:
+        return backend.predict(VARIANT, timeout_s)
+    finally:
+        backend.close()
+
+
+def failure_of(address: str, protocol: str = "grpc", timeout_s: float = 5.0):
+    with pytest.raises(RequestFailed) as caught:
+        ask(address, protocol, timeout_s)
+    return caught.value.failure
+
+
+def refused_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def test_grpc_gives_the_top_labels_best_first_with_sizes_and_version():
+    with grpc_server(always(good_answer(("tiger cat", "tabby"), (0.2, 0.7)))) as address:
+        prediction = ask(address)
+    assert [(each.label, round(each.score, 3)) for each in prediction.top] == [
+        ("tabby", 0.7),
+        ("tiger cat", 0.2),
+    ]
+    assert prediction.request_bytes > len(VARIANT.data)
+    assert prediction.response_bytes > 0
+    assert prediction.model_version == 1
+
+
+def test_grpc_reads_server_stages_from_trailing_metadata():
+    def answer(request, context):
+        context.set_trailing_metadata((("pixelcost-decode-ms", "2.5"), ("pixelcost-inference-ms", "30")))
+        return good_answer()
+
+    with grpc_server(answer) as address:
+        assert ask(address).server_ms == {"decode": 2.5, "inference": 30.0}
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "words"),
+    [
+        (aborting(grpc.StatusCode.INVALID_ARGUMENT, "not an image"), "bad_request", "not an image"),
+        (aborting(grpc.StatusCode.NOT_FOUND, "no such model"), "not_found", "no such model"),
+        (aborting(grpc.StatusCode.RESOURCE_EXHAUSTED, "queue full"), "overloaded", "queue full"),
+        (
+            aborting(grpc.StatusCode.RESOURCE_EXHAUSTED, "Received message larger than max (5 vs. 4)"),
+            "too_large",
+            "use JPEG",
+        ),
+        (aborting(grpc.StatusCode.INTERNAL, "boom"), "server_error", "boom"),
+        (always(b"\xff\xff\xff"), "bad_answer", "no Predict response"),
+        (always(b""), "bad_answer", "without classes and scores"),
+        (always(good_answer(scores=(float("nan"), 0.1))), "bad_answer", "nan"),
+        (always(good_answer(scores=(8.9, 0.1))), "bad_answer", "softmax"),
+        (always(good_answer(classes=("tabby",))), "bad_answer", "1 classes and 2 scores"),
+    ],
+)
+def test_every_way_to_fail_over_grpc_has_its_code_and_sentence(answer, code, words):
+    with grpc_server(answer) as address:
+        failure = failure_of(address)
+    assert failure.code == code
+    assert words in failure.message
+
+
+def test_a_hanging_server_fails_at_the_deadline_and_the_message_names_the_variant():
+    with grpc_server(hanging(5)) as address:
+        failure = failure_of(address, timeout_s=0.2)
+    assert failure.code == "deadline"
+    assert failure.message == (
+        "1 CPU did not answer within 0.2 s for 512 px PNG (2.4 MB). Other results are unaffected."
+    )
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "rest"])
+def test_nobody_at_the_address_is_unreachable(protocol):
+    failure = failure_of(f"127.0.0.1:{refused_port()}", protocol)
+    assert failure.code == "unreachable"
+    assert "connection refused" in failure.message
+
+
+REST_ANSWER = json.dumps({"predictions": [{"classes": ["tabby", "lynx"], "scores": [0.7, 0.2]}]}).encode()
+
+
+def test_rest_sends_base64_and_reads_labels_and_server_timing():
+    with rest_server(200, REST_ANSWER) as (address, received):
+        prediction = ask(address, "rest")
+    assert received == [{"signature_name": "predict_images", "instances": [{"b64": "cGljdHVyZQ=="}]}]
+    assert prediction.top[0].label == "tabby"
+    assert prediction.server_ms == {"queue": 0.5, "decode": 2.25, "inference": 30.0}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code", "words"),
+    [
+        (400, b'{"error": "not an image"}', "bad_request", "not an image"),
+        (404, b'{"error": "Servable not found"}', "not_found", "Servable not found"),
+        (413, b"<html>", "too_large", "A proxy in front of 1 CPU"),
+        (429, b"slow down", "overloaded", "slow down"),
+        (500, b"boom", "server_error", "boom"),
+        (200, b"not json", "bad_answer", "something other than predictions"),
+        (200, b'{"predictions": []}', "bad_answer", "something other than predictions"),
+        (200, b'{"predictions": [[0.1, 0.9]]}', "bad_answer", "something other than predictions"),
+    ],
+)
+def test_every_way_to_fail_over_rest_has_its_code_and_sentence(status, body, code, words):
+    with rest_server(status, body) as (address, _):
+        failure = failure_of(address, "rest")
+    assert failure.code == code
+    assert words in failure.message
+
+
+def test_a_rest_answer_that_drips_fails_at_the_deadline_of_the_whole_call():
+    with rest_server(200, REST_ANSWER, drip_s=0.1) as (address, _):
+        started = time.monotonic()
+        assert failure_of(address, "rest", timeout_s=0.5).code == "deadline"
+    assert time.monotonic() - started < 0.1 * len(REST_ANSWER) / 2
+
+
+def info_at(address: str, **changes) -> BackendInfo:
+    return BackendInfo(name="GPU", address=address, **changes)
+
+
+def test_a_probe_finds_a_ready_model_with_its_version():
+    with grpc_server(always(b"")) as address:
+        found = probe(info_at(address))
+    assert (found.state, found.version) == ("ready", 3)
+    assert found.detail.startswith("Ready. Round trip ")
+
+
+@pytest.mark.parametrize(
+    ("server", "asked", "state", "words"),
+    [
+        ({"model": "resnet"}, {}, "wrong_model", "no model named inception"),
+        ({"state": 20}, {}, "loading", "Loading the model"),
+        ({}, {"signature": "serving_default"}, "wrong_signature", "It has: predict_images"),
+        ({}, {"input_key": "bytes"}, "wrong_signature", "It has: images"),
+        ({"input_dtype": types_pb2.DT_FLOAT}, {}, "wrong_signature", "DT_FLOAT"),
+    ],
+)
+def test_a_probe_says_what_is_wrong_with_a_server(server, asked, state, words):
+    with grpc_server(always(b""), **server) as address:
+        found = probe(info_at(address, **asked))
+    assert found.state == state
+    assert words.removeprefix("It has: ") in found.detail
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "rest"])
+def test_a_probe_of_a_closed_port_is_down_and_names_the_address(protocol):
+    port = refused_port()
+    found = probe(info_at(f"127.0.0.1:{port}", protocol=protocol), timeout_s=1)
+    assert found.state == "down"
+    assert f"No answer at 127.0.0.1:{port} (connection refused)" in found.detail
+
+
+def test_a_probe_over_rest_reads_the_model_status():
+    body = json.dumps({"model_version_status": [{"version": "7", "state": "AVAILABLE"}]}).encode()
+    with rest_server(200, body) as (address, _):
+        found = probe(info_at(address, protocol="rest"))
+    assert (found.state, found.version) == ("ready", 7)
+
+
+def test_an_absent_backend_is_not_asked():
+    info = info_at("", state="absent", detail="No GPU on this machine.")
+    assert probe(info) is info

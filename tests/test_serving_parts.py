@@ -1,0 +1,304 @@
+"""The parts of the server that need no process: turns, tensors, JSON, cores, flags, states."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+# First: it lets the messages load without TensorFlow.
+from experiment.protocol import meta_graph_pb2, tensor_pb2, types_pb2  # isort: skip
+from serving import affinity, flags
+from serving.errors import (
+    Cancelled,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    Overloaded,
+    ServingError,
+    StartRefused,
+    Unavailable,
+)
+from serving.rest_json import Body, answer_text
+from serving.service import ModelSpec, Question, Service
+from serving.signatures import Signature, TensorSpec
+from serving.tensors import DTYPES, to_array, to_proto
+from serving.turns import Turns
+
+NUMBERS = Signature("double", {"x": TensorSpec(types_pb2.DT_FLOAT, (None,))}, {"y": TensorSpec(1, (None,))})
+
+
+# Turns
+
+
+def in_order(turns: Turns, count: int) -> list[int]:
+    """The order in which threads that came one after another got their turn."""
+    order: list[int] = []
+
+    def take(number: int) -> None:
+        with turns.take():
+            order.append(number)
+
+    threads = [threading.Thread(target=take, args=(number,)) for number in range(count)]
+    with turns.take():
+        for waiting, thread in enumerate(threads):
+            thread.start()
+            while len(turns._waiting) <= waiting:
+                pass
+    for thread in threads:
+        thread.join()
+    return order
+
+
+def test_turns_are_taken_in_order_of_arrival():
+    assert in_order(Turns(10), 5) == [0, 1, 2, 3, 4]
+
+
+def test_when_too_many_wait_the_next_is_refused_and_the_others_are_served():
+    turns = Turns(waiting_limit=0)
+    with turns.take(), pytest.raises(Overloaded), turns.take():
+        pass
+    with turns.take():
+        pass
+
+
+# Tensors
+
+
+NUMERIC = sorted(number for number in DTYPES if number != types_pb2.DT_STRING)
+
+
+@given(st.sampled_from(NUMERIC).flatmap(lambda n: hnp.arrays(DTYPES[n].numpy, hnp.array_shapes(max_dims=3))))
+def test_an_array_survives_the_way_through_a_message(array):
+    back = to_array("x", to_proto(array))
+    assert back.dtype == array.dtype
+    np.testing.assert_array_equal(back, array)
+
+
+def test_strings_survive_the_way_through_a_message():
+    array = np.array([[b"a", b""], [b"\xff\0", b"d"]], dtype=object)
+    assert to_array("x", to_proto(array)).tolist() == array.tolist()
+
+
+def test_the_last_value_stands_for_all_that_follow():
+    proto = tensor_pb2.TensorProto(dtype=1, tensor_shape={"dim": [{"size": 4}]}, float_val=[1, 2])
+    assert to_array("x", proto).tolist() == [1, 2, 2, 2]
+
+
+SHAPES = st.lists(st.integers(-2, 2**40), max_size=4)
+
+
+@given(
+    st.integers(-1, 140),
+    SHAPES,
+    st.binary(max_size=40),
+    st.lists(st.floats(width=32), max_size=3),
+    st.lists(st.integers(-(2**31), 2**31 - 1), max_size=3),
+    st.lists(st.binary(max_size=3), max_size=3),
+)
+def test_a_hostile_message_is_refused_or_becomes_a_tensor_of_its_shape(
+    dtype, shape, content, reals, ints, texts
+):
+    proto = tensor_pb2.TensorProto(tensor_content=content, float_val=reals, int_val=ints, string_val=texts)
+    proto.dtype = dtype
+    for size in shape:
+        proto.tensor_shape.dim.add().size = size
+    try:
+        array = to_array("x", proto)
+    except InvalidArgument as problem:
+        assert "Input 'x'" in problem.message
+    else:
+        assert array.shape == tuple(shape)
+        assert array.dtype == DTYPES[dtype].numpy
+
+
+# JSON
+
+
+def spec(dtype: int, *shape: int | None) -> Signature:
+    return Signature("s", {"x": TensorSpec(dtype, shape)}, {})
+
+
+def read(signature: Signature, values: object) -> np.ndarray:
+    return Body.parse(json.dumps({"inputs": values}).encode()).arrays(signature)["x"]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values"),
+    [
+        (types_pb2.DT_FLOAT, ["1.5"]),
+        (types_pb2.DT_FLOAT, [True]),
+        (types_pb2.DT_INT32, [1.5]),
+        (types_pb2.DT_INT32, [2**31]),
+        (types_pb2.DT_INT64, [2**70]),
+        (types_pb2.DT_UINT8, [-1]),
+        (types_pb2.DT_BOOL, [1]),
+        (types_pb2.DT_STRING, [1]),
+        (types_pb2.DT_STRING, [{"b64": "YQ==", "more": 1}]),
+        (types_pb2.DT_STRING, [["a"], "b"]),
+    ],
+)
+def test_json_values_of_another_type_are_refused_not_bent(dtype, values):
+    with pytest.raises(InvalidArgument, match="Input 'x' can't be read as DT_"):
+        read(spec(dtype, None), values)
+
+
+def test_json_values_become_the_type_of_the_signature():
+    assert read(spec(types_pb2.DT_FLOAT, None), [1, 2.5]).tolist() == [1.0, 2.5]
+    assert read(spec(types_pb2.DT_UINT8, None), [0, 255]).dtype == np.uint8
+    assert read(spec(types_pb2.DT_STRING, None), ["é", {"b64": "/w=="}]).tolist() == ["é".encode(), b"\xff"]
+
+
+def test_outputs_of_different_batch_sizes_can_not_be_rows():
+    outputs = {"a": np.zeros(2), "b": np.zeros(3)}
+    assert json.loads(answer_text(outputs, is_rows=False))["outputs"]["b"] == [0, 0, 0]
+    with pytest.raises(InvalidArgument, match="batch size"):
+        answer_text(outputs, is_rows=True)
+
+
+def test_strings_whose_name_ends_in_bytes_are_base64():
+    outputs = {"image_bytes": np.array([b"\xff"], dtype=object), "label": np.array([b"cat"], dtype=object)}
+    (row,) = json.loads(answer_text(outputs, is_rows=True))["predictions"]
+    assert row == {"image_bytes": {"b64": "/w=="}, "label": "cat"}
+
+
+# Cores and flags
+
+
+def test_as_many_cores_as_there_are_when_more_are_wanted():
+    assert str(affinity.choose(8, None, {0, 1})) == "cores 0,1 (8 wanted, 2 on this machine)"
+    assert str(affinity.choose(1, None, {3, 5})) == "cores 3"
+    assert str(affinity.choose(None, (5,), {3, 5})) == "cores 5"
+
+
+@pytest.mark.parametrize("value", ["", "=true", "=True", "=1"])
+def test_a_switch_is_spelled_as_tensorflow_serving_spells_it(value):
+    assert flags.parse(["--model_base_path=m", f"--exit_with_parent{value}"]).exit_with_parent
+    assert not flags.parse(["--model_base_path=m", "--exit_with_parent=false"]).exit_with_parent
+
+
+def test_cores_are_read_as_a_list_with_ranges():
+    assert flags.parse(["--model_base_path=m", "--cores=4,0-2"]).cores == (0, 1, 2, 4)
+
+
+def test_a_flag_is_never_guessed_from_its_beginning():
+    with pytest.raises(StartRefused, match=r"Unknown flag --model_base\."):
+        flags.parse(["--model_base", "m"])
+
+
+# The service
+
+
+@dataclass
+class Doubler:
+    """A servable that doubles its input; `before` runs first."""
+
+    before: object = None
+    warmed: bool = False
+    definitions: dict = field(default_factory=lambda: {"double": meta_graph_pb2.SignatureDef()})
+    signatures: dict = field(default_factory=lambda: {"double": NUMBERS})
+
+    def warm(self) -> list[str]:
+        self.warmed = True
+        return []
+
+    def infer(self, signature_name, inputs):
+        if self.before:
+            self.before()
+        return SimpleNamespace(outputs={"y": inputs["x"] * 2}, stage_ms={"inference": 1.0})
+
+
+def question(**changed) -> Question:
+    asked = {"model": ModelSpec("m"), "signature_name": "double", "inputs": {"x": np.ones(1, np.float32)}}
+    return Question(**(asked | changed))
+
+
+def ready(servable: Doubler) -> Service:
+    service = Service("m", 3)
+    service.load(lambda: servable)
+    return service
+
+
+def states_while(service: Service, load) -> list[str]:
+    seen = [service.status(ModelSpec("m")).state]
+
+    def look_and_load():
+        seen.append(service.status(ModelSpec("m")).state)
+        with pytest.raises(Unavailable, match="still loading"):
+            service.predict(question())
+        return load()
+
+    service.load(look_and_load)
+    return [*seen, service.status(ModelSpec("m")).state]
+
+
+def test_a_version_is_available_only_when_it_is_warm():
+    servable = Doubler()
+    assert states_while(Service("m", 3), lambda: servable) == ["START", "LOADING", "AVAILABLE"]
+    assert servable.warmed
+
+
+def test_a_version_that_can_not_be_loaded_says_why():
+    service = Service("m", 3)
+    with pytest.raises(StartRefused):
+        service.load(lambda: (_ for _ in ()).throw(StartRefused("no such file")))
+    assert service.status(ModelSpec("m")).error_message == "no such file"
+    with pytest.raises(Unavailable, match="no such file"):
+        service.predict(question())
+
+
+def test_a_stopping_service_refuses_new_requests():
+    service = ready(Doubler())
+    service.stop()
+    with pytest.raises(Unavailable, match="shutting down"):
+        service.predict(question())
+
+
+def test_an_answer_holds_the_outputs_and_the_stages_with_the_queue_first():
+    answer = ready(Doubler()).predict(question())
+    assert answer.outputs["y"].tolist() == [2.0]
+    assert list(answer.stage_ms) == ["queue", "inference"]
+    assert answer.model == ModelSpec("m", 3)
+
+
+@pytest.mark.parametrize(
+    ("changed", "error"),
+    [
+        ({"model": ModelSpec("n")}, NotFound),
+        ({"model": ModelSpec("m", 2)}, NotFound),
+        ({"model": ModelSpec("m", None, "stable")}, InvalidArgument),
+        ({"signature_name": ""}, FailedPrecondition),
+        ({"inputs": {}}, InvalidArgument),
+        ({"output_filter": ("z",)}, InvalidArgument),
+    ],
+)
+def test_a_question_that_does_not_fit_is_refused_before_its_turn(changed, error):
+    service = ready(Doubler(before=lambda: pytest.fail("it was computed")))
+    with pytest.raises(error):
+        service.predict(question(**changed))
+
+
+def test_a_client_that_has_gone_costs_no_inference():
+    service = ready(Doubler(before=lambda: pytest.fail("it was computed")))
+    with pytest.raises(Cancelled):
+        service.predict(question(), is_wanted=lambda: False)
+
+
+def test_a_failed_inference_lets_the_next_one_through():
+    failures = iter([ServingError("broken")])
+
+    def fail_once():
+        for failure in failures:
+            raise failure
+
+    service = ready(Doubler(before=fail_once))
+    with pytest.raises(ServingError, match="broken"):
+        service.predict(question())
+    assert service.predict(question()).outputs["y"].tolist() == [2.0]

@@ -1,0 +1,174 @@
+"""The store: events, blobs, history and eviction, on SQLite and, where one is given, PostgreSQL.
+
+Set PIXELCOST_TEST_DATABASE_URL=postgresql://… to run every test against a server as well.
+Its tables are emptied first.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+
+from webapp.config import read_settings
+from webapp.store import Event, NoSuchRun, Store
+from webapp.tables import metadata
+
+SERVER = os.environ.get("PIXELCOST_TEST_DATABASE_URL", "")
+KINDS = ["sqlite", "postgresql"] if SERVER else ["sqlite"]
+
+
+@pytest.fixture(params=KINDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/runs.db"
+    server_url = read_settings({"DATABASE_URL": SERVER}, dotenv=None).store_url
+    engine = create_engine(server_url)
+    metadata.drop_all(engine)
+    engine.dispose()
+    return server_url
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    opened = Store(url, keep_runs=3, keep_bytes=10_000)
+    yield opened
+    opened.close()
+
+
+def add(store: Store, run_id: str, state: str = "done", size_bytes: int = 0) -> None:
+    store.create(run_id, "cat.jpg", {"repeats": 2}, [{"name": "1 CPU"}], {"cpu_count": 2}, 10)
+    store.change(run_id, state=state, size_bytes=size_bytes)
+
+
+def event(seq: int, kind: str = "measurement") -> Event:
+    return Event(seq, kind, f'{{"n":{seq}}}')
+
+
+def test_a_run_is_read_back_as_it_was_created(store: Store) -> None:
+    add(store, "a", "queued")
+    run = store.run("a")
+    assert (run.name, run.plan, run.backends) == ("cat.jpg", {"repeats": 2}, [{"name": "1 CPU"}])
+    assert (run.environment, run.failure, run.requests_planned) == ({"cpu_count": 2}, None, 10)
+    assert run.is_live
+
+
+def test_an_unknown_run_is_refused_with_how_many_are_kept(store: Store) -> None:
+    with pytest.raises(NoSuchRun, match="the last 3 are kept"):
+        store.run("nowhere")
+
+
+def test_events_come_back_in_order_from_any_point(store: Store) -> None:
+    add(store, "a")
+    store.append("a", [event(1), event(2)], done=2, failed=0)
+    store.append("a", [event(3)], done=3, failed=1)
+    assert [each.seq for each in store.events("a")] == [1, 2, 3]
+    assert store.events("a", after=2) == [event(3)]
+    assert store.events("a", after=3) == []
+    run = store.run("a")
+    assert (run.last_seq, run.requests_done, run.requests_failed, run.size_bytes) == (3, 3, 1, 21)
+
+
+def test_scores_are_kept_apart_from_what_streams_send(store: Store) -> None:
+    add(store, "a")
+    store.append("a", [Event(1, "measurement", "{}", "[0.5]")], done=1, failed=0)
+    assert store.events("a")[0].scores is None
+    assert store.events("a", with_scores=True)[0].scores == "[0.5]"
+
+
+def test_the_same_event_is_never_stored_twice(store: Store) -> None:
+    add(store, "a")
+    store.append("a", [event(1)], done=1, failed=0)
+    with pytest.raises(Exception, match=r"(?i)unique"):
+        store.append("a", [event(1)], done=2, failed=0)
+    assert store.run("a").requests_done == 1
+
+
+def test_a_blob_comes_back_part_by_part(store: Store) -> None:
+    add(store, "a")
+    store.add_blob("a", "512-png", [b"first", b"second"])
+    assert list(store.blob("a", "512-png") or ()) == [b"first", b"second"]
+    assert store.blob("a", "other") is None
+    assert store.run("a").size_bytes == 11
+
+
+def test_history_is_newest_first_and_paged(store: Store) -> None:
+    for run_id in ("a", "b", "c"):
+        add(store, run_id)
+    first = store.history(limit=2)
+    assert [run.id for run in first] == ["c", "b"]
+    assert [run.id for run in store.history(limit=2, before=first[-1].number)] == ["a"]
+
+
+def test_the_oldest_runs_go_when_there_are_too_many(store: Store) -> None:
+    for run_id in "abcde":
+        add(store, run_id)
+    assert store.evict() == ["b", "a"]
+    assert store.count() == {"done": 3}
+
+
+def test_the_oldest_runs_go_when_they_take_too_much_space(store: Store) -> None:
+    for run_id in "abc":
+        add(store, run_id, size_bytes=4_000)
+    assert store.evict() == ["a"]
+
+
+def test_the_newest_run_stays_however_large_it_is(store: Store) -> None:
+    add(store, "a", size_bytes=50_000)
+    assert store.evict() == []
+
+
+def test_a_live_run_is_never_evicted_but_its_size_counts(store: Store) -> None:
+    add(store, "a", "running", size_bytes=9_000)
+    for run_id in "bc":
+        add(store, run_id, size_bytes=800)
+    assert store.evict() == ["b"]
+    assert store.count() == {"running": 1, "done": 1}
+
+
+def test_removing_a_run_removes_all_that_belongs_to_it(store: Store) -> None:
+    add(store, "a")
+    store.append("a", [event(1)], done=1, failed=0)
+    store.add_blob("a", "original", [b"bytes"])
+    store.remove("a")
+    assert store.events("a") == []
+    assert store.blob("a", "original") is None
+
+
+def test_runs_survive_a_new_process(store: Store, url: str) -> None:
+    add(store, "a", "running")
+    again = Store(url)
+    assert [run.id for run in again.left_over()] == ["a"]
+    again.close()
+
+
+def test_many_threads_may_write_and_read_at_once(store: Store) -> None:
+    for run_id in "abcd":
+        add(store, run_id, "running")
+
+    def write(run_id: str) -> None:
+        for seq in range(1, 21):
+            store.append(run_id, [event(seq)], done=seq, failed=0)
+            store.events(run_id)
+
+    threads = [threading.Thread(target=write, args=(run_id,)) for run_id in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [len(store.events(run_id)) for run_id in "abcd"] == [20] * 4
+
+
+def test_space_is_given_back_when_runs_go(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    store = Store(f"sqlite:///{path}", keep_runs=1, keep_bytes=100_000_000)
+    for run_id in "ab":
+        add(store, run_id)
+        store.add_blob(run_id, "original", [bytes(1_000_000)] * 4)
+    store.evict()
+    store.close()
+    assert path.stat().st_size < 5_000_000

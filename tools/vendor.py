@@ -1,0 +1,155 @@
+"""Renew or check the third-party files under static/.
+
+    python -m tools.vendor                fetch every file again and write static/vendor/VERSIONS
+    python -m tools.vendor --check        compare the files with VERSIONS; needs no network
+
+To move to a newer release, change a version below, renew, look at the page, commit
+all of it together. Nothing on the page is ever loaded from another host.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+STATIC = Path(__file__).resolve().parent.parent / "static"
+VERSIONS = STATIC / "vendor" / "VERSIONS"
+
+PLOTLY = "plotly.js-basic-dist-min"
+PLOTLY_VERSION = "4.1.1"
+SCIKIT_IMAGE_VERSION = "0.26.0"
+
+
+@dataclass(frozen=True)
+class Vendored:
+    """One file that others wrote. `path` is relative to static/."""
+
+    path: str
+    package: str
+    version: str
+    licence: str
+
+
+FILES = (
+    Vendored("vendor/plotly-basic.min.js", PLOTLY, PLOTLY_VERSION, "MIT"),
+    Vendored("vendor/plotly-LICENSE.txt", PLOTLY, PLOTLY_VERSION, "MIT"),
+    Vendored("vendor/plotly.css", PLOTLY, PLOTLY_VERSION, "MIT"),
+    Vendored("samples/cat.png", "scikit-image", SCIKIT_IMAGE_VERSION, "CC0-1.0"),
+)
+
+HEADER = """\
+# Files that others wrote. Written by tools/vendor.py: renew with it, do not edit.
+# vendor/plotly.css holds the style rules of plotly-basic.min.js, which would add them
+# as an inline style that our Content-Security-Policy forbids.
+# samples/cat.png is skimage/data/chelsea.png: "No copyright restrictions. CC0 by the
+# photographer (Stefan van der Walt)."
+# file  package  version  licence  sha256
+"""
+
+
+def plotly_css(script: str) -> str:
+    """The style rules that plotly.js carries, as a style sheet.
+
+    The script holds them as an object of selector -> declarations and replaces X and Y
+    in the selectors, as done here. Raises ValueError when a new release does it otherwise.
+    """
+    found = re.search(r'=\{("X,X div":.*?)\};for\(', script)
+    if not found:
+        raise ValueError(
+            "plotly.js keeps its style rules elsewhere now; read its build/plotcss and mend this."
+        )
+    string = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'"
+    rules = re.findall(rf"({string}|\w+):({string})", found.group(1))
+    lines = [f"{_selector(_unquote(key))} {{ {_unquote(value)} }}" for key, value in rules]
+    # plotly.js inserts each rule before the earlier ones, so the order is turned round.
+    return "\n".join(["/* Written by tools/vendor.py. */", *reversed(lines)]) + "\n"
+
+
+def _unquote(text: str) -> str:
+    return text.strip("\"'") if text[:1] in "\"'" else text
+
+
+def _selector(key: str) -> str:
+    return key.replace("X", ".js-plotly-plot .plotly").replace("Y", ".plotly-notifier")
+
+
+def fetch_plotly(folder: Path) -> dict[str, bytes]:
+    """Path under static/ -> content, out of the npm package."""
+    command = ["npm", "pack", "--silent", f"{PLOTLY}@{PLOTLY_VERSION}"]
+    name = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.split()[-1]
+    with tarfile.open(folder / name) as archive:
+        script = _member(archive, "package/plotly-basic.min.js")
+        licence = _member(archive, "package/LICENSE")
+    return {
+        "vendor/plotly-basic.min.js": script,
+        "vendor/plotly-LICENSE.txt": licence,
+        "vendor/plotly.css": plotly_css(script.decode()).encode(),
+    }
+
+
+def _member(archive: tarfile.TarFile, name: str) -> bytes:
+    stream = archive.extractfile(name)
+    if stream is None:
+        raise ValueError(f"{PLOTLY} holds no file {name}")
+    return stream.read()
+
+
+def fetch_cat(folder: Path) -> dict[str, bytes]:
+    """Path under static/ -> content, out of scikit-image's wheel, which is not installed."""
+    wanted = f"scikit-image=={SCIKIT_IMAGE_VERSION}"
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", wanted]
+    subprocess.run([*command, "--dest", str(folder), "--quiet"], check=True)
+    with zipfile.ZipFile(next(folder.glob("scikit_image-*.whl"))) as wheel:
+        return {"samples/cat.png": wheel.read("skimage/data/chelsea.png")}
+
+
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def versions_text() -> str:
+    """What VERSIONS must say for the files as they lie on disk."""
+    rows = [
+        f"{file.path}  {file.package}  {file.version}  {file.licence}  {sha256_of(STATIC / file.path)}"
+        for file in FILES
+    ]
+    return HEADER + "\n".join(rows) + "\n"
+
+
+def renew() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for path, content in {**fetch_plotly(folder), **fetch_cat(folder)}.items():
+            (STATIC / path).parent.mkdir(parents=True, exist_ok=True)
+            (STATIC / path).write_bytes(content)
+            print(f"wrote static/{path} ({len(content):,} bytes)")
+    VERSIONS.write_text(versions_text())
+
+
+def check() -> int:
+    if VERSIONS.read_text() == versions_text():
+        print(f"{len(FILES)} vendored files are as VERSIONS says.")
+        return 0
+    print("A vendored file differs from static/vendor/VERSIONS. Run python -m tools.vendor, commit all.")
+    return 1
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--check", action="store_true", help="only compare the files with VERSIONS")
+    if parser.parse_args().check:
+        return check()
+    renew()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,132 @@
+"""python -m webapp: the page on this machine, with everything it needs, until Ctrl-C.
+
+Where TF_SERVERS is unset it starts the embedded model servers first and waits until they
+answer. It ends every process it started, and they end by themselves if it is killed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+from pathlib import Path
+
+from experiment.embedded import EmbeddedServers
+from experiment.errors import EmbeddedFailed, PixelcostError
+from experiment.servable import prepare_model
+from webapp.config import Settings, read_settings
+
+ROOT = Path(__file__).resolve().parent.parent
+WEB_READY_TIMEOUT_S = 30.0
+WEB_STOP_TIMEOUT_S = 15.0
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def main() -> int:
+    """Start, say the address, wait for the end. Returns the exit code."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        settings = read_settings()
+        _check_port(settings)
+        return _serve(settings, stop)
+    except PixelcostError as error:
+        print(f"Pixelcost can't start. {error.message}", file=sys.stderr)
+        return 2
+
+
+def _serve(settings: Settings, stop: threading.Event) -> int:
+    environ = dict(os.environ)
+    with ExitStack() as stack:
+        if not settings.tf_servers:
+            servers = _start_servers(settings, stack, stop)
+            environ["PIXELCOST_EMBEDDED_STATE"] = str(servers.state_path.resolve())
+        web = _start_web(environ, settings, stack)
+        _wait_for_page(settings, web, stop)
+        if not stop.is_set():
+            print(f"Pixelcost is ready: {_address(settings)}  (Ctrl-C ends it)", flush=True)
+        while not stop.wait(0.2):
+            if web.poll() is not None:
+                print("The web process has ended; see its messages above.", file=sys.stderr)
+                return 1
+    print("Pixelcost has ended.", flush=True)
+    return 0
+
+
+def _start_servers(settings: Settings, stack: ExitStack, stop: threading.Event) -> EmbeddedServers:
+    data_dir = Path(settings.data_dir)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    print("Preparing the model (the first time takes a while).", flush=True)
+    model = prepare_model(data_dir, settings.model_base_path or None)
+    print(f"Starting the embedded model servers with {model['title']}.", flush=True)
+    servers = stack.enter_context(EmbeddedServers(data_dir, model))
+    servers.wait_ready(say=lambda text: print(text, flush=True), stop=stop)
+    return servers
+
+
+def _start_web(environ: dict[str, str], settings: Settings, stack: ExitStack) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "gunicorn", "-c", "webapp/gunicorn_conf.py", "webapp:create_app()"]
+    web = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environ,
+        start_new_session=True,  # Ctrl-C is ours: the order of the end matters
+        preexec_fn=_end_with_parent,  # noqa: PLW1509  only prctl, before any thread exists in the child
+    )
+    stack.callback(_stop_web, web)
+    return web
+
+
+def _stop_web(web: subprocess.Popen[bytes]) -> None:
+    web.terminate()
+    try:
+        web.wait(WEB_STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        web.kill()
+        web.wait()
+
+
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _wait_for_page(settings: Settings, web: subprocess.Popen[bytes], stop: threading.Event) -> None:
+    deadline = time.monotonic() + WEB_READY_TIMEOUT_S
+    while not stop.is_set():
+        try:
+            urllib.request.urlopen(f"{_address(settings)}/healthz", timeout=2).close()  # noqa: S310  our own
+            return
+        except (urllib.error.URLError, OSError):
+            if web.poll() is not None or time.monotonic() > deadline:
+                raise EmbeddedFailed("The web process did not start; see its messages above.") from None
+        time.sleep(0.05)
+
+
+def _check_port(settings: Settings) -> None:
+    with socket.socket() as attempt:
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind((settings.host, settings.port))
+        except OSError as error:
+            raise PixelcostError(
+                f"Port {settings.port} on {settings.host} can't be used: {error.strerror}. "
+                f"Choose another one, for example PORT={settings.port + 1} make run."
+            ) from None
+
+
+def _address(settings: Settings) -> str:
+    host = "localhost" if settings.host in {"0.0.0.0", "127.0.0.1", "::"} else settings.host
+    return f"http://{host}:{settings.port}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""create_app(): the routes, the parts behind them and what stands around them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from webapp import api, downloads, logs, problems, security, upload2018, views
+from webapp.child import WORKER_COMMAND
+from webapp.config import Settings, read_settings
+from webapp.parts import Parts
+from webapp.uploads import FORM_MEMORY_BYTES, FORM_SLACK_BYTES
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def create_app(settings: Settings | None = None, worker_command: Sequence[str] = WORKER_COMMAND) -> Flask:
+    """The WSGI app. Background work begins with `app.extensions["pixelcost"].start()`.
+
+    Raises ConfigRefused when the settings can't be used.
+    """
+    settings = settings or read_settings()
+    app = Flask("webapp", root_path=str(ROOT), static_folder="static", template_folder="templates")
+    app.config.update(
+        MAX_CONTENT_LENGTH=settings.max_bytes + FORM_SLACK_BYTES,
+        MAX_FORM_MEMORY_SIZE=FORM_MEMORY_BYTES,
+        MAX_FORM_PARTS=50,
+        PHOTO_LIMIT_BYTES=settings.max_bytes,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # keys stand in the order of their meaning
+    parts = Parts(settings, worker_command)
+    app.extensions["pixelcost"] = parts
+    logs.install(app, parts.metrics, trust_ids=settings.trust_proxy > 0)
+    security.install(app)
+    problems.install(app)
+    for routes in (views.routes, api.routes, downloads.routes, upload2018.routes):
+        app.register_blueprint(routes)
+    if settings.trust_proxy:
+        count = settings.trust_proxy
+        proxied = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_prefix=count)
+        app.wsgi_app = proxied  # type: ignore[method-assign]
+    return app

@@ -1,0 +1,140 @@
+"""/api/runs/<id> in every form: JSON, CSV, HTML, figures, and the variants exactly as sent."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from io import RawIOBase
+from pathlib import PurePath
+from typing import Any, Final, Literal
+
+from flask import Blueprint, Response, jsonify, request, url_for
+from flask.typing import ResponseReturnValue
+
+from experiment import __version__
+from experiment.export import report_csv, report_html
+from experiment.figures import figures
+from webapp.parts import parts
+from webapp.problems import Refused
+from webapp.store import Store
+
+THEMES: Final[dict[str, Literal["light", "dark"]]] = {"light": "light", "dark": "dark"}
+EXTENSIONS = {"jpeg": "jpg"}  # others are called like their format
+
+routes = Blueprint("downloads", __name__, url_prefix="/api/runs")
+
+
+@routes.get("/<run_id>")
+def report(run_id: str) -> ResponseReturnValue:
+    """The report as JSON; while the run goes on, the report so far."""
+    return _rendered(run_id, _json, "application/json", "")
+
+
+@routes.get("/<run_id>.json")
+def report_as_json(run_id: str) -> ResponseReturnValue:
+    """The same, to be saved."""
+    return _rendered(run_id, _json, "application/json", "json")
+
+
+@routes.get("/<run_id>.csv")
+def report_as_csv(run_id: str) -> ResponseReturnValue:
+    """One line per cell."""
+    return _rendered(run_id, report_csv, "text/csv; charset=utf-8", "csv")
+
+
+@routes.get("/<run_id>.html")
+def report_as_html(run_id: str) -> ResponseReturnValue:
+    """A page that needs no network. Saved, not shown: here our own rules would stop its scripts."""
+    return _rendered(run_id, report_html, "text/html; charset=utf-8", "html")
+
+
+@routes.get("/<run_id>/figures")
+def report_figures(run_id: str) -> ResponseReturnValue:
+    """Every plot as a Plotly figure; `?theme=dark` for dark pages."""
+    theme = THEMES.get(request.args.get("theme", "light"))
+    if theme is None:
+        raise Refused("bad_query", f"theme must be {' or '.join(THEMES)}.")
+    return jsonify(figures(parts().reports.report(run_id), theme=theme))
+
+
+@routes.get("/<run_id>/variants/<variant_id>")
+def variant_bytes(run_id: str, variant_id: str) -> ResponseReturnValue:
+    """One variant, exactly as it was sent."""
+    found = [each for each in parts().reports.report(run_id)["variants"] if each["id"] == variant_id]
+    content = parts().store.blob(run_id, variant_id) if found else None
+    if content is None:
+        raise Refused("no_such_variant", f"Run {run_id} has no variant {variant_id}, or not yet.", 404)
+    response = Response(content, mimetype=f"image/{found[0]['format']}")
+    response.content_length = found[0]["size_bytes"]
+    response.headers["Cache-Control"] = "private, max-age=3600"
+    response.set_etag(found[0]["sha256"])
+    return response.make_conditional(request)
+
+
+@routes.get("/<run_id>.zip")
+def variants_as_zip(run_id: str) -> ResponseReturnValue:
+    """Every variant exactly as sent, and the report."""
+    made = parts().reports.report(run_id)
+    response = Response(_zipped(parts().store, made), mimetype="application/zip")
+    return _saved_as(response, made, "zip")
+
+
+def _rendered(
+    run_id: str, render: Callable[[dict[str, Any]], str], content_type: str, extension: str
+) -> Response:
+    app = parts()
+    etag = f"{app.reports.stamp(app.store.run(run_id))}-{__version__}"
+    if request.if_none_match.contains(etag):
+        return Response(status=304, headers={"ETag": f'"{etag}"', "Cache-Control": "private, no-cache"})
+    made = app.reports.report(run_id)
+    response = Response(render(made), content_type=content_type)
+    response.set_etag(etag)
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Link"] = f'<{url_for("api.schema")}>; rel="describedby"'
+    return _saved_as(response, made, extension) if extension else response
+
+
+def _saved_as(response: Response, made: dict[str, Any], extension: str) -> Response:
+    stem = PurePath(made["source"]["name"]).stem
+    name = f"pixelcost-{stem}-{made['run_id']}.{extension}"
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    return response
+
+
+def _json(made: dict[str, Any]) -> str:
+    return json.dumps(made, ensure_ascii=False, allow_nan=False)
+
+
+class _Outlet(RawIOBase):
+    """Takes what the ZIP writer writes and hands it out in pieces."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._pieces.append(bytes(data))
+        return len(data)
+
+    def take(self) -> bytes:
+        taken, self._pieces = b"".join(self._pieces), []
+        return taken
+
+
+def _zipped(store: Store, made: dict[str, Any]) -> Iterator[bytes]:
+    """A ZIP file, made while it is sent; no variant is ever held as a whole."""
+    outlet = _Outlet()
+    with zipfile.ZipFile(outlet, "w") as archive:
+        archive.writestr("report.json", _json(made), zipfile.ZIP_DEFLATED)
+        yield outlet.take()
+        for variant in made["variants"]:
+            extension = EXTENSIONS.get(variant["format"], variant["format"])
+            content: Iterable[bytes] = store.blob(made["run_id"], variant["id"]) or ()
+            with archive.open(zipfile.ZipInfo(f"{variant['id']}.{extension}"), "w") as entry:
+                for part in content:
+                    entry.write(part)
+                    yield outlet.take()
+    yield outlet.take()

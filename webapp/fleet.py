@@ -1,0 +1,139 @@
+"""Which backends there are, and how each of them is."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from experiment.export import from_dict
+from experiment.probe import probe
+from experiment.records import BackendInfo
+from experiment.servers import parse_servers
+from webapp.config import Settings
+
+PROBE_TIMEOUT_S = 2.0
+
+Stamp = tuple[int, int] | None  # time and inode of a file; None: no file, or not read
+
+log = logging.getLogger(__name__)
+
+
+class Fleet:
+    """The backends of TF_SERVERS, or those that the supervisor of the embedded ones lists.
+
+    They are asked how they are in the background, but never while something is measured.
+    """
+
+    def __init__(self, settings: Settings, is_measuring: Callable[[], bool]):
+        self._settings = settings
+        self._is_measuring = is_measuring
+        self._state_file = StateFile(settings.embedded_state) if settings.embedded_state else None
+        self._configured = (
+            parse_servers(settings.tf_servers, settings.backend_defaults) if settings.tf_servers else []
+        )
+        self._probed: dict[str, BackendInfo] = {}  # as last seen, by name
+        self._probed_at: Stamp = None  # of the state file they were probed for
+        self._asking = threading.Lock()
+        self._stop = threading.Event()
+
+    def start(self) -> None:
+        """Ask in the background from now on. Call it after any fork."""
+        threading.Thread(target=self._keep_asking, name="prober", daemon=True).start()
+
+    def backends(self) -> list[BackendInfo]:
+        """Every backend with its last known state; asks first when nothing newer is known."""
+        listed, stamp = self._listed()
+        if self._probed_at != stamp or any(info.name not in self._probed for info in listed):
+            self.refresh()
+        fresh = self._probed if self._probed_at == stamp else {}
+        return [_merged(info, fresh.get(info.name)) for info in listed]
+
+    def processes(self) -> dict[str, dict[str, Any]]:
+        """Of each embedded backend, what its supervisor tells about the process."""
+        return self._state_file.processes() if self._state_file else {}
+
+    def model(self) -> Mapping[str, Any]:
+        """What is known about the model: at least its name."""
+        return (self._state_file.model() if self._state_file else {}) or {"name": self._settings.model_name}
+
+    def refresh(self) -> None:
+        """Ask every backend now, all at once. Does nothing while something is measured."""
+        with self._asking:
+            listed, stamp = self._listed()
+            if not listed or self._is_measuring():
+                return
+            with ThreadPoolExecutor(len(listed), "probe") as pool:
+                answers = list(pool.map(lambda info: probe(info, PROBE_TIMEOUT_S), listed))
+            self._probed, self._probed_at = {info.name: info for info in answers}, stamp
+
+    def close(self) -> None:
+        """Stop asking."""
+        self._stop.set()
+
+    def _listed(self) -> tuple[Sequence[BackendInfo], Stamp]:
+        """What is configured; the stamp changes when the supervisor says something new."""
+        return self._state_file.backends() if self._state_file else (self._configured, None)
+
+    def _keep_asking(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.refresh()
+            except Exception:
+                log.exception("asking the backends failed")
+            self._stop.wait(self._settings.probe_every_s)
+
+
+class StateFile:
+    """The supervisor's file about the embedded backends, read again when it changes."""
+
+    def __init__(self, path: str):
+        self._path = Path(path)
+        self._stamp: Stamp = None
+        self._state: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def model(self) -> Mapping[str, Any]:
+        """The model they serve."""
+        model = self._read()[0].get("model", {})
+        return {key: value for key, value in model.items() if key != "base_path"}
+
+    def backends(self) -> tuple[list[BackendInfo], Stamp]:
+        """What the supervisor says about each backend, and when it last said anything."""
+        state, stamp = self._read()
+        return [from_dict(BackendInfo, row) for row in state.get("backends", [])], stamp
+
+    def processes(self) -> dict[str, dict[str, Any]]:
+        """Process id and restarts of each backend."""
+        rows = self._read()[0].get("backends", [])
+        return {row["name"]: {key: row[key] for key in ("pid", "restarts") if key in row} for row in rows}
+
+    def _read(self) -> tuple[dict[str, Any], Stamp]:
+        """The newest state that could be read; the last one stays while the file is away."""
+        with self._lock:
+            try:
+                facts = self._path.stat()
+                stamp = (facts.st_mtime_ns, facts.st_ino)
+                if stamp != self._stamp:
+                    self._state = json.loads(self._path.read_text("utf-8"))
+                    self._stamp = stamp
+            except (OSError, ValueError):
+                log.debug("the state of the embedded backends can't be read from %s", self._path)
+            return self._state, self._stamp
+
+
+def _merged(listed: BackendInfo, probed: BackendInfo | None) -> BackendInfo:
+    """Our own look at a backend, except where the supervisor of the embedded ones knows more.
+
+    It knows why one is not ready, and the hardware of one that is.
+    """
+    if probed is None or listed.state == "absent":
+        return listed
+    if listed.embedded and (listed.state != "ready" or probed.state == "ready"):
+        return listed
+    return replace(listed, state=probed.state, detail=probed.detail, version=probed.version)

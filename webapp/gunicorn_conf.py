@@ -1,0 +1,40 @@
+"""gunicorn's settings: one process, many threads.
+
+One process, because runs live in it; threads, because an event stream keeps one busy
+for as long as it lasts. `python -m webapp` starts gunicorn with this file.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from webapp.config import read_settings
+from webapp.logs import log_config
+
+_settings = read_settings()
+
+_host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
+bind = f"{_host}:{_settings.port}"
+worker_class = "webapp.gunicorn_worker.Worker"
+workers = 1
+threads = _settings.threads
+worker_connections = 1000
+timeout = 120  # of the process as a whole, not of a request: the main loop reports by itself
+graceful_timeout = 10
+keepalive = 5
+preload_app = False  # gRPC and threads must begin after the fork
+accesslog = None  # the app logs requests itself, with their ids
+logconfig_dict = log_config(_settings)
+control_socket_disable = True
+
+
+def post_worker_init(worker: Any) -> None:
+    """The process that serves is ready: begin background work in it."""
+    worker.wsgi.extensions["pixelcost"].start(is_serving=lambda: worker.alive)
+
+
+def worker_exit(_server: object, worker: Any) -> None:
+    """The process that serves is about to end."""
+    app = getattr(worker, "wsgi", None)
+    if app is not None:
+        app.extensions["pixelcost"].close()

@@ -1,0 +1,210 @@
+"""One run while it is alive: from the photo's arrival to its last event."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import IO, Any
+
+from experiment.errors import ImageRefused
+from webapp.child import Child, Message
+from webapp.metrics import Metrics
+from webapp.runlog import RunLog
+from webapp.store import Store
+
+CANCEL_GRACE_S = 10.0  # a child that was told to stop may finish the requests under way
+
+log = logging.getLogger(__name__)
+
+
+class LiveRun:
+    """Follows one child. `accept` is called once, by the upload; `follow` by the run's own thread."""
+
+    def __init__(self, run_id: str, child: Child, store: Store, metrics: Metrics):
+        self.id = run_id
+        self.state = "queued"
+        self.log = RunLog(store, run_id)
+        self.cancelled = threading.Event()
+        self.ended = threading.Event()
+        self._child = child
+        self._messages = child.messages()
+        self._store = store
+        self._metrics = metrics
+        self._started = 0.0
+        self._variants: dict[str, str] = {}  # id -> how progress texts name it
+        self._outcome: dict[str, Any] | None = None  # the child's last message
+        self._why_killed: dict[str, str] | None = None
+
+    def accept(self, job: Mapping[str, Any], photo: IO[bytes], timeout_s: float) -> dict[str, Any]:
+        """Hand the photo to the child. Returns its `accepted` message; raises ImageRefused."""
+        with _Watchdog(timeout_s, self._child.kill) as watchdog:
+            self._child.send_job(job, photo)
+            answer = next(self._messages, None)
+        if answer is not None and answer.kind == "accepted":
+            self.log.progress.planned = answer.body["requests_planned"]
+            return answer.body
+        exit_code = self._child.close()
+        if answer is not None:
+            raise ImageRefused(answer.body["message"], answer.body["code"], answer.body["http_status"])
+        raise _unreadable(exit_code, timeout_s, timed_out=watchdog.barked)
+
+    def announce(self, position: int) -> None:
+        """Tell the readers which place in the queue the run has; 1 is next."""
+        is_next = "Another run is in progress; yours is next."
+        text = is_next if position == 1 else f"{position} runs are before yours."
+        self.log.add("state", {"state": "queued", "position": position, "text": text})
+
+    def follow(self, max_run_s: float) -> None:
+        """Let the child begin and record what it sends, until its end."""
+        self._started = time.monotonic()
+        self.state = "running"
+        self._store.change(self.id, state="running")
+        self.log.add("state", {"state": "running", "position": 0, "text": "Making the variants."})
+        self._child.say("go")
+        too_long = {
+            "code": "too_long",
+            "message": f"The run was stopped after {max_run_s:g} s, the limit. What was measured is kept.",
+        }
+        with _Watchdog(max_run_s, lambda: self.kill(too_long)):
+            for message in self._messages:
+                _HANDLERS[message.kind](self, message)
+                if self._outcome is not None:
+                    break
+
+    def cancel(self) -> None:
+        """Stop soon; what was measured is kept."""
+        self.cancelled.set()
+        self._child.say("cancel")
+        timer = threading.Timer(CANCEL_GRACE_S, self._child.kill)
+        timer.daemon = True
+        timer.start()
+
+    def kill(self, why: dict[str, str]) -> None:
+        """Stop now; `why` is the failure's code and message."""
+        self._why_killed = self._why_killed or why
+        self._child.kill()
+
+    def abandon(self) -> None:
+        """Give up a run that could not be recorded."""
+        self._child.kill()
+        self._child.close()
+
+    def close(self, headline: Callable[[str], str | None]) -> None:
+        """End the child, record how the run ended, wake its readers."""
+        exit_code = self._child.close()
+        self.log.flush()
+        state, failure, environment = self._ending(exit_code)
+        values = {"state": state, "failure": failure, "finished_at": time.time()}
+        self._store.change(self.id, **values, **({"environment": environment} if environment else {}))
+        self._store.change(self.id, headline=headline(self.id))
+        self.log.add("end", {"state": state, "text": self._end_text(state, failure)})
+        self.log.flush()
+        self.state = state
+        self._metrics.finished(state)
+
+    def _ending(self, exit_code: int) -> tuple[str, dict[str, str] | None, dict[str, Any] | None]:
+        if self._outcome is not None:
+            return self._outcome["state"], self._outcome.get("failure"), self._outcome.get("environment")
+        if self._why_killed is not None:
+            return "failed", self._why_killed, None
+        if self.cancelled.is_set():
+            return "cancelled", None, None
+        return "failed", _died(exit_code), None
+
+    def _end_text(self, state: str, failure: Mapping[str, str] | None) -> str:
+        progress = self.log.progress
+        if failure is not None:
+            return failure["message"]
+        if state == "cancelled":
+            counts = f"{progress.done} of {progress.planned}"
+            return f"Stopped after {counts} requests. The results so far are kept."
+        seconds = time.monotonic() - self._started
+        return f"Done in {seconds:.0f} s. {progress.done} requests, {progress.failed} failed."
+
+    def _on_variant(self, message: Message) -> None:
+        variant = message.body["variant"]
+        self._store.add_blob(self.id, variant["id"], message.parts)
+        self._variants[variant["id"]] = f"{variant['size_px']} px {variant['format'].upper()}"
+        self.log.add("variant", variant)
+
+    def _on_progress(self, message: Message) -> None:
+        self.log.add("progress", self.log.progress.event(message.body["text"]))
+
+    def _on_measurement(self, message: Message) -> None:
+        measurement = message.body["measurement"]
+        progress = self.log.progress
+        prediction, scores = measurement["prediction"], None
+        if prediction is not None:
+            scores, prediction["distribution"] = prediction.get("distribution"), None
+        progress.count(failed=measurement["failure"] is not None)
+        self._metrics.measured(measurement)
+        self.log.add("measurement", measurement, scores)
+        if progress.is_due:
+            self.log.add("progress", progress.event(self._progress_text(measurement)))
+
+    def _progress_text(self, measurement: Mapping[str, Any]) -> str:
+        backend, variant = measurement["backend_name"], measurement["variant_id"]
+        if measurement["is_warmup"]:
+            return f"Warming up {backend}"
+        return self.log.progress.text(f"{self._variants.get(variant, variant)} on {backend}")
+
+    def _on_end(self, message: Message) -> None:
+        self._outcome = message.body
+
+
+_HANDLERS: dict[str, Callable[[LiveRun, Message], None]] = {
+    "variant": LiveRun._on_variant,
+    "progress": LiveRun._on_progress,
+    "measurement": LiveRun._on_measurement,
+    "end": LiveRun._on_end,
+}
+
+
+class _Watchdog:
+    """Calls `bark` when the block takes longer than `limit_s`."""
+
+    def __init__(self, limit_s: float, bark: Callable[[], None]):
+        self.barked = False
+        self._bark = bark
+        self._timer = threading.Timer(limit_s, self._limit_passed)
+        self._timer.daemon = True
+
+    def __enter__(self) -> _Watchdog:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._timer.cancel()
+
+    def _limit_passed(self) -> None:
+        self.barked = True
+        self._bark()
+
+
+def _unreadable(exit_code: int, timeout_s: float, *, timed_out: bool) -> Exception:
+    """Why there was no answer about the photo: the photo's fault, unless the child never worked."""
+    if timed_out:
+        return ImageRefused(
+            f"Decoding this photo took longer than {timeout_s:g} s, the limit. Save it anew as JPEG or PNG.",
+            "damaged",
+            422,
+        )
+    if exit_code < 0:
+        return ImageRefused(
+            "Decoding this photo ended the process that reads it, so the file is damaged or too heavy. "
+            "Save it anew as JPEG or PNG.",
+            "damaged",
+            422,
+        )
+    return RuntimeError(f"the timing process ended with exit code {exit_code} before it read the photo")
+
+
+def _died(exit_code: int) -> dict[str, str]:
+    cause = f"killed by signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
+    return {
+        "code": "worker_died",
+        "message": f"The process that measures ended early ({cause}). What it had measured is kept. "
+        "Run it again; if it happens again, look at the server's log.",
+    }

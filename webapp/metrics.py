@@ -1,0 +1,104 @@
+"""What Prometheus sees at /metrics, in the OpenMetrics format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import choose_encoder
+
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+LATENCY_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60)
+
+
+class Metrics:
+    """The app's own registry, so that two apps in one process do not mix."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._requests = Counter(
+            "pixelcost_http_requests",
+            "HTTP requests answered.",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self._request_seconds = Histogram(
+            "pixelcost_http_request_seconds",
+            "Time to answer, event streams left out.",
+            ("route",),
+            registry=self.registry,
+        )
+        self._finished = Counter(
+            "pixelcost_runs_finished", "Runs that ended, by how.", ("state",), registry=self.registry
+        )
+        self._refused = Counter(
+            "pixelcost_refused", "Requests refused, by reason.", ("code",), registry=self.registry
+        )
+        self._latency = Histogram(
+            "pixelcost_measured_latency_seconds",
+            "Latency of the answered requests to each backend, warm-ups left out.",
+            ("backend",),
+            buckets=LATENCY_BUCKETS_S,
+            registry=self.registry,
+        )
+        self._failures = Counter(
+            "pixelcost_measured_failures",
+            "Failed requests to each backend, by cause.",
+            ("backend", "code"),
+            registry=self.registry,
+        )
+
+    def watch(
+        self, name: str, help_: str, values: Callable[[], Mapping[str, float]], label: str = ""
+    ) -> None:
+        """Show a gauge whose values are asked for when it is read: label value -> number."""
+        self.registry.register(_Gauge(name, help_, values, label))
+
+    def answered(self, method: str, route: str, status: int, seconds: float | None) -> None:
+        """One HTTP request; `seconds` is None for streams."""
+        self._requests.labels(method, route, str(status)).inc()
+        if seconds is not None:
+            self._request_seconds.labels(route).observe(seconds)
+
+    def refused(self, code: str) -> None:
+        """One request was refused."""
+        self._refused.labels(code).inc()
+
+    def finished(self, state: str) -> None:
+        """One run ended."""
+        self._finished.labels(state).inc()
+
+    def measured(self, measurement: Mapping[str, Any]) -> None:
+        """One request to a backend, as a measurement's dict."""
+        backend, failure = measurement["backend_name"], measurement["failure"]
+        if failure is not None:
+            self._failures.labels(backend, failure["code"]).inc()
+        elif not measurement["is_warmup"] and measurement["latency_ms"] is not None:
+            self._latency.labels(backend).observe(measurement["latency_ms"] / 1e3)
+
+    def text(self, accept: str) -> tuple[bytes, str]:
+        """All metrics and their content type; OpenMetrics unless the reader only knows the old format."""
+        knows_only_text = "text/plain" in accept and "openmetrics" not in accept
+        encode, content_type = choose_encoder(accept if knows_only_text else OPENMETRICS)
+        return encode(self.registry), content_type
+
+
+class _Gauge:
+    """A gauge that asks for its values."""
+
+    def __init__(self, name: str, help_: str, values: Callable[[], Mapping[str, float]], label: str):
+        self._name, self._help, self._values, self._label = name, help_, values, label
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        """Called by the registry."""
+        family = GaugeMetricFamily(self._name, self._help, labels=[self._label] if self._label else [])
+        for value_of_label, number in self._values().items():
+            family.add_metric([value_of_label] if self._label else [], number)
+        return [family]
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        """Called at registration, when there are no values yet."""
+        return [GaugeMetricFamily(self._name, self._help, labels=[self._label] if self._label else [])]

@@ -1,0 +1,50 @@
+"""What the app offers, limits and can ask: /api/config, /api/backends, and the page's first look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from experiment import __version__
+from experiment.codec import to_dict
+from experiment.records import OFFERED_SIZES_PX, Order, Plan
+from experiment.variants import FORMATS, RESAMPLERS
+from webapp.config import Settings
+from webapp.fleet import Fleet
+
+
+def offers(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
+    """Limits, the plan's defaults and every choice there is."""
+    defaults = to_dict(Plan(timeout_s=settings.tf_request_timeout_s))
+    return {
+        "app_version": __version__,
+        "limits": {
+            "max_bytes": settings.max_bytes,
+            "max_pixels": settings.max_pixels,
+            "max_requests": settings.max_requests,
+        },
+        "plan": {**defaults, "seed": None},  # a random one for each run
+        "offered_sizes_px": list(OFFERED_SIZES_PX),
+        "formats": [
+            {
+                "key": key,
+                "name": each.name,
+                "lossless": each.lossless,
+                "media_type": each.media_type,
+            }
+            for key, each in FORMATS.items()
+        ],
+        "resamplers": list(RESAMPLERS),
+        "orders": list(get_args(Order)),
+        "keep_runs": settings.keep_runs,
+        "labels": list(model.get("labels", ())),
+    }
+
+
+def backends_seen(fleet: Fleet) -> dict[str, Any]:
+    """Every backend as last seen, and their model."""
+    processes = fleet.processes()
+    rows = [to_dict(info) | processes.get(info.name, {}) for info in fleet.backends()]
+    model = dict(fleet.model())
+    model.pop("labels", None)  # many, and in the offers
+    return {"backends": rows, "model": model}

@@ -1,0 +1,119 @@
+"""The one place that turns errors into answers: application/problem+json (RFC 9457), or a
+small page for a browser that asked for one.
+
+`type` is stable and made from the error's code, `title` says what happened, `detail` why
+and what to do. Bugs are told apart from refusals: they carry a reference that the log has too.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+from flask import Flask, Response, current_app, g, json, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from experiment.errors import ImageRefused, PixelcostError, PlanRefused
+
+TYPE_PREFIX: Final = "urn:pixelcost:problem:"
+
+log = logging.getLogger(__name__)
+
+TITLES: Final = {
+    "no_file": "There is no photo in this request.",
+    "too_many_files": "One photo per run.",
+    "not_a_form": "The photo must come as a form.",
+    "broken_upload": "The upload did not arrive whole.",
+    "unknown_fields": "The form has fields that we don't know.",
+    "bad_label": "This label can't be used.",
+    "plan_refused": "This plan can't be run.",
+    "no_backends": "There is no backend to ask.",
+    "no_answers": "No backend answered.",
+    "too_many_runs": "Too many runs at once.",
+    "too_many_uploads": "Too many uploads at once.",
+    "no_such_run": "This run is not here.",
+    "no_such_variant": "This variant is not here.",
+    "run_is_starting": "This run has only just begun.",
+    "bad_query": "The address has a value that can't be used.",
+    "cross_site": "Another site may not do this.",
+    "not_ready": "No backend answers yet.",
+}
+IMAGE_TITLE: Final = "This photo can't be used."
+
+# What HTTP itself refuses: status -> code, title, detail.
+REFUSALS: Final = {
+    400: ("bad_request", "The request can't be understood.", ""),
+    404: ("not_found", "There is nothing at this address.", "The README lists the routes."),
+    405: ("method_not_allowed", "This address does not take that method.", "See the header Allow."),
+    408: ("timeout", "The request took too long to arrive.", "Try a smaller photo, or a faster connection."),
+    413: ("too_large", "The request is too large.", ""),
+    415: ("unsupported_media_type", "This kind of content is not understood.", ""),
+}
+CRASH_TITLE: Final = "Something went wrong on our side."
+
+
+class Refused(PixelcostError):
+    """A request that the web app itself refuses. `code` is a key of TITLES."""
+
+    def __init__(self, code: str, message: str, http_status: int = 400, retry_after_s: int | None = None):
+        super().__init__(message, code, http_status)
+        self.retry_after_s = retry_after_s
+
+
+def install(app: Flask) -> None:
+    """Make `app` answer every error in this way."""
+    app.register_error_handler(PixelcostError, _refusal)
+    app.register_error_handler(HTTPException, _http_refusal)
+    app.register_error_handler(Exception, _crash)
+
+
+def _refusal(error: PixelcostError) -> Response:
+    title = IMAGE_TITLE if isinstance(error, ImageRefused) else TITLES.get(error.code, "This can't be done.")
+    more: dict[str, Any] = {"problems": list(error.problems)} if isinstance(error, PlanRefused) else {}
+    response = _answer(error.http_status, error.code, title, error.message, more)
+    retry_after_s = getattr(error, "retry_after_s", None)
+    if retry_after_s is not None:
+        response.headers["Retry-After"] = str(retry_after_s)
+    return response
+
+
+def _http_refusal(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status < 400:
+        return error.get_response()  # type: ignore[return-value]  # a redirect
+    code, title, detail = REFUSALS.get(status, ("http_error", f"{error.name}.", ""))
+    if status == 413:
+        detail = _size_limit()
+    response = _answer(status, code, title, detail or error.description or "")
+    for name, value in error.get_headers(request.environ):
+        if name in {"Allow", "Retry-After"}:
+            response.headers[name] = value
+    return response
+
+
+def _size_limit() -> str:
+    limit_bytes = current_app.config["PHOTO_LIMIT_BYTES"]
+    return f"The limit is {limit_bytes / 1e6:g} MB for the photo. Make it smaller first, or save it as JPEG."
+
+
+def _crash(error: Exception) -> Response:
+    log.error("a request crashed", exc_info=error)
+    detail = f"Your settings are kept. Reference {g.request_id}."
+    return _answer(500, "internal", CRASH_TITLE, detail, {"reference": g.request_id})
+
+
+def _answer(status: int, code: str, title: str, detail: str, more: dict[str, Any] | None = None) -> Response:
+    g.problem_code = code
+    if _wants_page():
+        page = render_template("problem.html", status=status, title=title, detail=detail)
+        return Response(page, status, content_type="text/html; charset=utf-8")
+    body = {"type": TYPE_PREFIX + code, "title": title, "status": status, "detail": detail, "code": code}
+    return Response(json.dumps(body | (more or {})), status, content_type="application/problem+json")
+
+
+def _wants_page() -> bool:
+    """Browsers get a page, except for addresses that only scripts use."""
+    if request.path.startswith(("/api/", "/upload", "/static/", "/healthz", "/readyz", "/metrics")):
+        return False
+    best = request.accept_mimetypes.best_match(["application/problem+json", "text/html"])
+    return best == "text/html"

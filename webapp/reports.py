@@ -1,0 +1,124 @@
+"""Reports of stored runs, always computed from their events."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from experiment.export import from_dict, report_dict
+from experiment.records import BackendInfo, Failure, Measurement, Plan, RunState, SourceImage, Variant
+from experiment.report import summarise
+from webapp.store import Event, Store, StoredRun
+
+KEPT = 4  # reports held ready; the page asks for one run's report and figures again and again
+PAGE_EVENTS = 500
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Records:
+    """What the events of one run say, read so far."""
+
+    seq: int = 0
+    source: SourceImage | None = None
+    skipped_sizes_px: tuple[int, ...] = ()
+    variants: list[Variant] = field(default_factory=list)
+    measurements: list[Measurement] = field(default_factory=list)
+
+    def read(self, event: Event) -> None:
+        """Take in the next event."""
+        self.seq = event.seq
+        if event.kind == "measurement":
+            self.measurements.append(_measurement(event))
+        elif event.kind == "variant":
+            self.variants.append(from_dict(Variant, json.loads(event.data)))
+        elif event.kind == "source":
+            source = json.loads(event.data)
+            self.skipped_sizes_px = tuple(source.pop("skipped_sizes_px"))
+            self.source = from_dict(SourceImage, source)
+
+
+class Reports:
+    """Makes reports and keeps the last few. Safe to use from several threads."""
+
+    def __init__(self, store: Store):
+        self._store = store
+        self._lock = threading.Lock()
+        self._made: OrderedDict[str, tuple[str, dict[str, Any]]] = OrderedDict()
+        self._growing: tuple[str, Records] = ("", Records())  # of the live run asked for last
+
+    def report(self, run_id: str) -> dict[str, Any]:
+        """The exported report of a run, as far as it has come. Raises NoSuchRun."""
+        run = self._store.run(run_id)
+        with self._lock:
+            stamp, made = self._made.get(run_id, ("", {}))
+            if stamp != self.stamp(run):
+                made = report_dict(self._summary(run))
+                self._keep(run, made)
+        return made
+
+    @staticmethod
+    def stamp(run: StoredRun) -> str:
+        """Changes whenever the report does."""
+        return f"{run.id}-{run.last_seq}-{run.state}"
+
+    def headline(self, run_id: str) -> str | None:
+        """The recommendation in one sentence, for the history; None when there is none."""
+        try:
+            sentence: str = self.report(run_id)["recommendation"]["sentence"]
+        except Exception:
+            log.exception("run %s has no headline", run_id)
+            return None
+        return sentence
+
+    def _keep(self, run: StoredRun, made: dict[str, Any]) -> None:
+        self._made[run.id] = (self.stamp(run), made)
+        self._made.move_to_end(run.id)
+        while len(self._made) > KEPT:
+            self._made.popitem(last=False)
+
+    def _summary(self, run: StoredRun) -> Any:
+        records = self._records(run)
+        assert records.source is not None, f"run {run.id} has no source event"  # noqa: S101
+        return summarise(
+            run_id=run.id,
+            state=cast(RunState, run.state),
+            created_at=run.created_at,
+            source=records.source,
+            plan=from_dict(Plan, run.plan),
+            environment=run.environment,
+            backends=tuple(from_dict(BackendInfo, info) for info in run.backends),
+            variants=tuple(records.variants),
+            skipped_sizes_px=records.skipped_sizes_px,
+            measurements=tuple(records.measurements),
+            requests_planned=run.requests_planned,
+            failure=None if run.failure is None else from_dict(Failure, run.failure),
+        )
+
+    def _records(self, run: StoredRun) -> Records:
+        """A live run's records grow with each call; those of an ended run are read and let go."""
+        known_id, records = self._growing
+        if known_id != run.id:
+            records = Records()
+        for event in self._events_after(run.id, records.seq):
+            records.read(event)
+        self._growing = (run.id, records) if run.is_live else ("", Records())
+        return records
+
+    def _events_after(self, run_id: str, seq: int) -> Iterator[Event]:
+        while page := self._store.events(run_id, seq, PAGE_EVENTS, with_scores=True):
+            yield from page
+            seq = page[-1].seq
+
+
+def _measurement(event: Event) -> Measurement:
+    stored: Mapping[str, Any] = json.loads(event.data)
+    if event.scores is not None:
+        stored["prediction"]["distribution"] = json.loads(event.scores)
+    return from_dict(Measurement, stored)

@@ -1,0 +1,248 @@
+"""Runs, their events and their variants' bytes, in SQLite or PostgreSQL.
+
+Everything that happens in a run is an event; reports are computed from events, and
+event streams replay them. One web process owns a database.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+from sqlalchemy import Row, delete, func, insert, select, update
+
+from experiment.errors import PixelcostError
+from webapp.tables import blobs, events, open_database, runs
+
+LIVE_STATES = ("queued", "running")
+PART_BYTES = 1_000_000
+
+
+class NoSuchRun(PixelcostError):
+    """The run was removed, or never existed."""
+
+    code = "no_such_run"
+    http_status = 404
+
+
+class Event(NamedTuple):
+    """One thing that happened. `data` is JSON text; `seq` counts from 1 within the run."""
+
+    seq: int
+    kind: str
+    data: str
+    scores: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """The row of one run, parsed."""
+
+    number: int
+    id: str
+    state: str
+    name: str
+    created_at: float
+    finished_at: float | None
+    plan: Mapping[str, Any]
+    backends: Sequence[Mapping[str, Any]]
+    environment: Mapping[str, Any]
+    failure: Mapping[str, Any] | None
+    requests_planned: int
+    requests_done: int
+    requests_failed: int
+    last_seq: int
+    size_bytes: int
+    headline: str | None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the run still waits or measures."""
+        return self.state in LIVE_STATES
+
+
+class Store:
+    """All runs. Safe to use from several threads."""
+
+    def __init__(self, url: str, keep_runs: int = 200, keep_bytes: int = 2_000_000_000):
+        self._engine = open_database(url)
+        self._is_sqlite = self._engine.dialect.name == "sqlite"
+        self._keep_runs = keep_runs
+        self._keep_bytes = keep_bytes
+
+    def create(
+        self,
+        run_id: str,
+        name: str,
+        plan: Mapping[str, Any],
+        backends: Sequence[Mapping[str, Any]],
+        environment: Mapping[str, Any],
+        requests_planned: int,
+    ) -> None:
+        """Add a queued run."""
+        row = {
+            "id": run_id,
+            "state": "queued",
+            "name": name,
+            "created_at": time.time(),
+            "plan": json.dumps(plan),
+            "backends": json.dumps(backends),
+            "environment": json.dumps(environment),
+            "requests_planned": requests_planned,
+        }
+        with self._engine.begin() as connection:
+            connection.execute(insert(runs).values(row))
+
+    def change(self, run_id: str, **values: Any) -> None:
+        """Set columns of one run; mappings are stored as JSON."""
+        stored = {
+            key: json.dumps(value) if isinstance(value, dict) else value for key, value in values.items()
+        }
+        with self._engine.begin() as connection:
+            connection.execute(update(runs).where(runs.c.id == run_id).values(stored))
+
+    def append(self, run_id: str, batch: Sequence[Event], done: int, failed: int) -> None:
+        """Add events in one transaction, with the run's counts as they are after them."""
+        if not batch:
+            return
+        size_bytes = sum(len(each.data) + len(each.scores or "") for each in batch)
+        with self._engine.begin() as connection:
+            connection.execute(insert(events), [{"run_id": run_id, **each._asdict()} for each in batch])
+            connection.execute(
+                update(runs)
+                .where(runs.c.id == run_id)
+                .values(
+                    last_seq=batch[-1].seq,
+                    requests_done=done,
+                    requests_failed=failed,
+                    size_bytes=runs.c.size_bytes + size_bytes,
+                )
+            )
+
+    def add_blob(self, run_id: str, name: str, parts: Iterable[bytes]) -> None:
+        """Store the bytes of a variant, part by part."""
+        for number, part in enumerate(parts):
+            with self._engine.begin() as connection:
+                connection.execute(insert(blobs).values(run_id=run_id, name=name, part=number, data=part))
+                connection.execute(
+                    update(runs).where(runs.c.id == run_id).values(size_bytes=runs.c.size_bytes + len(part))
+                )
+
+    def run(self, run_id: str) -> StoredRun:
+        """One run. Raises NoSuchRun."""
+        with self._engine.connect() as connection:
+            row = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
+        if row is None:
+            raise NoSuchRun(
+                f"There is no run {run_id}. It may have been deleted: the last {self._keep_runs} are kept."
+            )
+        return _parsed(row)
+
+    def history(self, limit: int, before: int | None = None) -> list[StoredRun]:
+        """Newest first; `before` is the number of the last run already seen."""
+        query = select(runs).order_by(runs.c.number.desc()).limit(limit)
+        if before is not None:
+            query = query.where(runs.c.number < before)
+        with self._engine.connect() as connection:
+            return [_parsed(row) for row in connection.execute(query)]
+
+    def count(self) -> dict[str, int]:
+        """How many runs there are in each state."""
+        query = select(runs.c.state, func.count()).group_by(runs.c.state)
+        with self._engine.connect() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    def events(
+        self, run_id: str, after: int = 0, limit: int = 500, *, with_scores: bool = False
+    ) -> list[Event]:
+        """Events with `seq` above `after`, in order."""
+        columns = [events.c.seq, events.c.kind, events.c.data] + ([events.c.scores] if with_scores else [])
+        query = (
+            select(*columns)
+            .where(events.c.run_id == run_id, events.c.seq > after)
+            .order_by(events.c.seq)
+            .limit(limit)
+        )
+        with self._engine.connect() as connection:
+            return [Event(*row) for row in connection.execute(query)]
+
+    def blob(self, run_id: str, name: str) -> Iterator[bytes] | None:
+        """The parts of a variant's bytes; None when there are none. Holds one part at a time."""
+        first = self._part(run_id, name, 0)
+        return None if first is None else self._parts(run_id, name, first)
+
+    def _parts(self, run_id: str, name: str, part: bytes | None) -> Iterator[bytes]:
+        number = 0
+        while part is not None:
+            yield part
+            number += 1
+            part = self._part(run_id, name, number)
+
+    def _part(self, run_id: str, name: str, number: int) -> bytes | None:
+        query = select(blobs.c.data).where(
+            blobs.c.run_id == run_id, blobs.c.name == name, blobs.c.part == number
+        )
+        with self._engine.connect() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
+    def remove(self, run_id: str) -> None:
+        """Forget a run and all that belongs to it."""
+        self._remove([run_id])
+
+    def left_over(self) -> list[StoredRun]:
+        """Runs that wait or measure, as far as the database knows."""
+        query = select(runs).where(runs.c.state.in_(LIVE_STATES))
+        with self._engine.connect() as connection:
+            return [_parsed(row) for row in connection.execute(query)]
+
+    def evict(self) -> list[str]:
+        """Remove the oldest ended runs until count and size are within their limits. Returns their ids."""
+        query = (
+            select(runs.c.id, runs.c.size_bytes)
+            .where(runs.c.state.not_in(LIVE_STATES))
+            .order_by(runs.c.number.desc())
+        )
+        with self._engine.connect() as connection:
+            live_bytes = connection.scalar(
+                select(func.coalesce(func.sum(runs.c.size_bytes), 0)).where(runs.c.state.in_(LIVE_STATES))
+            )
+            ended = [(row.id, row.size_bytes) for row in connection.execute(query)]
+        gone = _too_much(ended, self._keep_runs, self._keep_bytes - int(live_bytes or 0))
+        self._remove(gone)
+        return gone
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def _remove(self, run_ids: Sequence[str]) -> None:
+        if not run_ids:
+            return
+        with self._engine.begin() as connection:
+            for table, column in ((blobs, blobs.c.run_id), (events, events.c.run_id), (runs, runs.c.id)):
+                connection.execute(delete(table).where(column.in_(run_ids)))
+        if self._is_sqlite:
+            with self._engine.connect() as connection:  # a script runs to its end, a statement for one page
+                cast(sqlite3.Connection, connection.connection).executescript("PRAGMA incremental_vacuum")
+
+
+def _too_much(ended: Iterable[tuple[str, int]], keep_runs: int, keep_bytes: int) -> list[str]:
+    """Ids of the runs to remove; `ended` holds ids and sizes, newest first. The newest always stays."""
+    gone: list[str] = []
+    total_bytes = 0
+    for index, (run_id, size_bytes) in enumerate(ended):
+        total_bytes += size_bytes
+        if index and (index >= keep_runs or total_bytes > keep_bytes):
+            gone.append(run_id)
+    return gone
+
+
+def _parsed(row: Row[*tuple[Any, ...]]) -> StoredRun:
+    values = dict(row._mapping)
+    for key in ("plan", "backends", "environment", "failure"):
+        values[key] = None if values[key] is None else json.loads(values[key])
+    return StoredRun(**values)

@@ -1,0 +1,142 @@
+"""The photo in a request: read within the limits of size, time and number, looked at, not decoded."""
+
+from __future__ import annotations
+
+import io
+import mmap
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, cast
+
+from flask import Request
+from werkzeug.datastructures import FileStorage
+from werkzeug.exceptions import RequestTimeout
+
+from experiment.header import Limits, read_header
+from experiment.refusals import plain_name
+from webapp.config import Settings
+from webapp.problems import Refused
+from webapp.runs import Photo
+
+FORM_SLACK_BYTES = 64_000  # what a form may hold besides the photo
+FORM_MEMORY_BYTES = 256_000  # of its text fields; werkzeug counts its read buffer of 128 KiB against it
+LONGEST_LABEL = 200
+SLOWEST_BYTES_PER_S = 20_000  # below this an upload of known size is given up
+PATIENCE_S = 20.0
+EXAMPLE = "For example: curl -F file=@cat.jpg"
+
+
+class Uploads:
+    """Lets a few uploads in at once, so that slow ones can't take every thread."""
+
+    def __init__(self, settings: Settings):
+        self._settings = settings
+        self._places = threading.BoundedSemaphore(max(2, settings.threads // 4))
+
+    @contextmanager
+    def photo(self, request: Request, known_fields: frozenset[str] | None) -> Iterator[Photo]:
+        """The one photo in `request`, its header checked.
+
+        `known_fields` are the form's other fields; None lets any pass. Raises Refused or
+        ImageRefused.
+        """
+        if request.mimetype != "multipart/form-data":
+            how = f"Send it as multipart/form-data, in the field `file`. {EXAMPLE}"
+            raise Refused("not_a_form", how, 415)
+        if not self._places.acquire(blocking=False):
+            why = "Other photos are arriving. Try again in a few seconds."
+            raise Refused("too_many_uploads", why, 503, 5)
+        try:
+            with _time_limit(request, self._settings.upload_timeout_s):
+                storage = _only_file(request)
+                _check_fields(request, known_fields)
+            yield self._looked_at(storage, _true_label(request))
+        finally:
+            self._places.release()
+
+    def _looked_at(self, storage: FileStorage, true_label: str | None) -> Photo:
+        stream = storage.stream
+        size_bytes = stream.seek(0, io.SEEK_END)
+        stream.seek(0)
+        name = plain_name(storage.filename or "")
+        limits = Limits(max_bytes=self._settings.max_bytes, max_pixels=self._settings.max_pixels)
+        with _in_memory(stream, size_bytes) as data:
+            read_header(data, name, limits)
+        return Photo(name, stream, size_bytes, true_label)
+
+
+def _only_file(request: Request) -> FileStorage:
+    files = [storage for storage in request.files.getlist("file") if storage.filename]
+    if len(files) > 1:
+        raise Refused(
+            "too_many_files", f"There are {len(files)} photos in this request. Send one photo per run.", 422
+        )
+    if not files and "file" in request.form:
+        raise Refused("no_file", f"The field `file` holds text. Write an @ before the name. {EXAMPLE}")
+    if not files:
+        others = ", ".join(sorted(request.files)) or "none"
+        raise Refused("no_file", f"Send one in the field `file`; files came in: {others}. {EXAMPLE}")
+    return files[0]
+
+
+def _check_fields(request: Request, known: frozenset[str] | None) -> None:
+    if known is None:
+        return
+    unknown = sorted((set(request.form) | set(request.files)) - known - {"file"})
+    if unknown:
+        names, offered = (", ".join(map(plain_name, each)) for each in (unknown, sorted({"file", *known})))
+        raise Refused("unknown_fields", f"Not known: {names}. There are: {offered}.", 422)
+
+
+def _true_label(request: Request) -> str | None:
+    label = request.form.get("true_label", "").strip()
+    if len(label) > LONGEST_LABEL or not label.isprintable():
+        raise Refused("bad_label", f"`true_label` is one line of at most {LONGEST_LABEL} characters.", 422)
+    return label or None
+
+
+@contextmanager
+def _in_memory(stream: IO[bytes], size_bytes: int) -> Iterator[bytes]:
+    """The photo's bytes; those of a file are mapped, not read."""
+    try:
+        descriptor = stream.fileno()
+    except OSError:
+        yield stream.read()
+        stream.seek(0)
+        return
+    if size_bytes == 0:
+        yield b""
+        return
+    with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as mapped:
+        yield cast(bytes, mapped)  # slices, indexes and searches like bytes
+
+
+@contextmanager
+def _time_limit(request: Request, longest_s: float) -> Iterator[None]:
+    """Stop receiving when the body takes too long; what has come by then is not enough."""
+    connection: socket.socket | None = request.environ.get("gunicorn.socket")
+    if connection is None:
+        yield
+        return
+    expected_s = PATIENCE_S + (request.content_length or 0) / SLOWEST_BYTES_PER_S
+    late = threading.Event()
+
+    def give_up() -> None:
+        late.set()
+        connection.shutdown(socket.SHUT_RD)
+
+    timer = threading.Timer(min(longest_s, expected_s), give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except Exception:
+        if late.is_set():
+            raise RequestTimeout from None
+        raise
+    finally:
+        timer.cancel()
+    if late.is_set():
+        raise RequestTimeout

@@ -1,0 +1,153 @@
+"""The timing process: one run from photo to last measurement, and nothing else in it.
+
+The web process starts it, writes one job to its standard input and reads events from
+its standard output, one JSON line each (a `variant` line is followed by the variant's
+bytes). Decoding an uploaded file and timing requests both belong here: a hostile file
+can at worst end this process, and serving pages can't disturb the clock.
+
+    in:   {"plan":…, "backends":[…], "name":…, "true_label":…, "limits":…, "size_bytes":n} + n bytes
+          "go" when the run may begin, "cancel" at any time; end of input ends the process
+    out:  accepted | refused, then variant…, progress…, measurement…, end
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import resource
+import sys
+import threading
+from contextlib import ExitStack, closing
+from typing import IO, Any
+
+from experiment.backends import connect
+from experiment.environment import environment
+from experiment.errors import ImageRefused
+from experiment.export import from_dict, to_dict
+from experiment.heartbeat import Heartbeat
+from experiment.images import Limits, read_image
+from experiment.records import BackendInfo, Plan, SourceImage, Variant
+from experiment.run import measure
+from experiment.schedule import planned_requests
+from experiment.variants import make_variants, planned_variants, skipped_sizes_px
+
+# Far above what a photo within the limits needs; a decoder gone wild gets MemoryError.
+ADDRESS_SPACE_BYTES = 4 * 1024**3
+
+
+class Commands(threading.Thread):
+    """Listens for "go" and "cancel". When the parent is gone, this process goes too."""
+
+    def __init__(self, pipe: io.FileIO):
+        super().__init__(daemon=True)
+        self._pipe = pipe
+        self.go = threading.Event()
+        self.cancel = threading.Event()
+
+    def run(self) -> None:
+        """Read commands until the end of input."""
+        for line in self._pipe:
+            if line.strip() == b"cancel":
+                self.cancel.set()
+            if line.strip() in {b"go", b"cancel"}:
+                self.go.set()
+        os._exit(1)  # nobody is left to read the results
+
+
+class Events:
+    """Writes events to the parent."""
+
+    def __init__(self, pipe: IO[bytes]):
+        self._pipe = pipe
+
+    def send(self, event: str, data: bytes = b"", **fields: Any) -> None:
+        """One JSON line, then `data` as it is."""
+        self._pipe.write(json.dumps({"event": event, **fields}).encode() + b"\n" + data)
+        self._pipe.flush()
+
+
+def main() -> None:
+    """Serve one job."""
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
+    events = Events(sys.stdout.buffer)
+    # Unbuffered: a thread that waits in a buffered read can't be left behind at the end.
+    pipe = io.FileIO(sys.stdin.fileno(), closefd=False)
+    line = pipe.readline()
+    if not line:
+        return  # a spare that was never needed
+    job = json.loads(line)
+    data = _read(pipe, job["size_bytes"])
+    commands = Commands(pipe)
+    commands.start()
+    try:
+        source = read_image(data, job["name"], Limits(**job["limits"]), job["true_label"])
+    except ImageRefused as refusal:
+        events.send("refused", code=refusal.code, message=refusal.message, http_status=refusal.http_status)
+        return
+    run(
+        events,
+        commands,
+        source,
+        from_dict(Plan, job["plan"]),
+        [from_dict(BackendInfo, row) for row in job["backends"]],
+    )
+
+
+def _read(pipe: io.FileIO, size_bytes: int) -> bytes:
+    data = bytearray()
+    while len(data) < size_bytes and (part := pipe.read(size_bytes - len(data))):
+        data += part
+    return bytes(data)
+
+
+def run(
+    events: Events, commands: Commands, source: SourceImage, plan: Plan, backends: list[BackendInfo]
+) -> None:
+    """Announce the run, wait for "go", make the variants, measure, say how it ended."""
+    present = [info for info in backends if info.state != "absent"]
+    events.send(
+        "accepted",
+        source=to_dict(source),
+        skipped_sizes_px=skipped_sizes_px(source, plan),
+        requests_planned=planned_requests(plan, planned_variants(source, plan), len(present)),
+    )
+    commands.go.wait()
+    facts = environment()
+    variants = [] if commands.cancel.is_set() else _make(events, source, plan)
+    heartbeat = _measure(events, commands, plan, variants, present)
+    facts |= {
+        "heartbeat_max_ms": round(heartbeat.max_delay_ms, 2),
+        "heartbeat_late_share": round(heartbeat.late_share, 4),
+    }
+    state = "cancelled" if commands.cancel.is_set() else "done"
+    events.send("end", state=state, environment=facts, failure=None)
+
+
+def _make(events: Events, source: SourceImage, plan: Plan) -> list[Variant]:
+    count = planned_variants(source, plan)
+    made = 0
+
+    def announce(variant: Variant) -> None:
+        nonlocal made
+        made += 1
+        events.send("variant", data=variant.data, variant=to_dict(variant), size_bytes=variant.size_bytes)
+        events.send("progress", text=f"Making {count} variants ({made} done)")
+
+    return make_variants(source, plan, on_variant=announce)
+
+
+def _measure(
+    events: Events, commands: Commands, plan: Plan, variants: list[Variant], infos: list[BackendInfo]
+) -> Heartbeat:
+    """Send every measurement on as it is taken. Returns what the heartbeat saw."""
+    with ExitStack() as stack:
+        backends = [stack.enter_context(closing(connect(info))) for info in infos]
+        heartbeat = stack.enter_context(Heartbeat())
+        for measurement in measure(plan, variants, backends, commands.cancel):
+            events.send("measurement", measurement=to_dict(measurement))
+    return heartbeat
+
+
+if __name__ == "__main__":
+    main()
