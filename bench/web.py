@@ -14,11 +14,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import requests
 
 from bench.sweep import stub_server
 
@@ -51,8 +51,8 @@ def bench() -> list[str]:
 
 def _use(url: str) -> None:
     """One run with every export, then ten visits to each page."""
-    photo = ["-F", f"file=@{CAT}", "-F", 'plan={"repeats": 20}']
-    answer = json.loads(subprocess.check_output(["curl", "-sS", *photo, f"{url}/api/runs"]))
+    with CAT.open("rb") as photo:
+        answer = requests.post(f"{url}/api/runs", files={"file": photo}, timeout=30).json()
     while json.loads(_get(f"{url}{answer['report_url']}"))["state"] in {"queued", "running"}:
         time.sleep(0.2)
     for suffix in (".csv", ".html", ".zip", "/figures"):
@@ -62,8 +62,7 @@ def _use(url: str) -> None:
 
 
 def _get(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=30) as response:
-        return bytes(response.read())
+    return requests.get(url, timeout=30).content
 
 
 @contextmanager
@@ -95,7 +94,7 @@ def _wait_for(url: str) -> None:
         try:
             _get(url)
             return
-        except (urllib.error.URLError, OSError):
+        except requests.ConnectionError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.01)

@@ -76,17 +76,13 @@ def _experiment(
     with console.status("Making variants"):
         variants = make_variants(source, plan)
     measurements, heartbeat = _measure(plan, variants, present, cancel)
-    facts |= {
-        "heartbeat_max_ms": round(heartbeat.max_delay_ms, 2),
-        "heartbeat_late_share": round(heartbeat.late_share, 4),
-    }
     return summarise(
         run_id=uuid.uuid4().hex[:12],
         state="cancelled" if cancel.is_set() else "done",
         created_at=created_at,
         source=source,
         plan=plan,
-        environment=facts,
+        environment=facts | heartbeat.facts(),
         backends=infos,
         variants=variants,
         skipped_sizes_px=skipped_sizes_px(source, plan),

@@ -115,4 +115,4 @@ def _srgb() -> ImageCms.ImageCmsProfile:
 def _name_of(profile: ImageCms.ImageCmsProfile) -> str:
     told = (profile.profile.profile_description or "").strip()
     shown = "".join(char for char in told if char.isprintable())[:60]
-    return f"the colour profile {shown}" if shown else "their own colour profile"
+    return f'the colour profile "{shown}"' if shown else "their own colour profile"

@@ -27,7 +27,7 @@ _CODES = {
     grpc.StatusCode.UNAVAILABLE: "unreachable",
     grpc.StatusCode.DEADLINE_EXCEEDED: "deadline",
     grpc.StatusCode.INVALID_ARGUMENT: "bad_request",
-    grpc.StatusCode.FAILED_PRECONDITION: "bad_request",
+    grpc.StatusCode.FAILED_PRECONDITION: "not_found",  # TensorFlow Serving: no such signature
     grpc.StatusCode.OUT_OF_RANGE: "bad_request",
     grpc.StatusCode.NOT_FOUND: "not_found",
     grpc.StatusCode.UNIMPLEMENTED: "not_found",

@@ -93,7 +93,7 @@ def _unreadable(data: bytes, name: str) -> Exception:
     kind = next((kind for kind, begins in OTHER_KINDS.items() if begins.match(data)), None)
     if kind is None:
         return refusals.not_an_image(name)
-    return refusals.heic_not_supported() if kind == "HEIC" else refusals.format_not_allowed(name, kind)
+    return refusals.heic_not_supported() if kind == HEIC else refusals.format_not_allowed(name, kind)
 
 
 _JPEG_MARKER = re.compile(rb"\xff[^\xff\x00]")
@@ -126,7 +126,10 @@ def _png_size(data: bytes) -> tuple[int, int]:
 
 
 def _gif_size(data: bytes) -> tuple[int, int]:
-    width_px, height_px = struct.unpack_from("<HH", data, 6)
+    width_px, height_px, flags = struct.unpack_from("<HHB", data, 6)
+    palette_bytes = 6 << (flags & 7) if flags & 0x80 else 0
+    if len(data) < 13 + palette_bytes:
+        raise EOFError
     return width_px, height_px
 
 
@@ -167,14 +170,15 @@ READABLE: Final = {
     "BMP": _Kind(_pattern(rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0"), "image/bmp", _bmp_size),
 }
 
-# Pictures that people do try, so that the message can name them.
+# Pictures that people do try, named as the message names them.
+HEIC = "a HEIC"
 OTHER_KINDS: Final = {
-    "HEIC": _pattern(rb"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)"),
-    "AVIF": _pattern(rb"....ftypavi[fs]"),
-    "TIFF": _pattern(rb"II\*\0|MM\0\*"),
-    "Photoshop": _pattern(rb"8BPS"),
-    "JPEG 2000": _pattern(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"),
-    "JPEG XL": _pattern(rb"\xff\x0a|\0\0\0\x0cJXL "),
-    "icon": _pattern(rb"\0\0[\1\2]\0"),
-    "SVG": _pattern(rb"[^\0]{0,1000}?<svg\b"),
+    HEIC: _pattern(rb"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)"),
+    "an AVIF": _pattern(rb"....ftypavi[fs]"),
+    "a TIFF": _pattern(rb"II\*\0|MM\0\*"),
+    "a Photoshop": _pattern(rb"8BPS"),
+    "a JPEG 2000": _pattern(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"),
+    "a JPEG XL": _pattern(rb"\xff\x0a|\0\0\0\x0cJXL "),
+    "an icon": _pattern(rb"\0\0[\1\2]\0"),
+    "an SVG": _pattern(rb"[^\0]{0,1000}?<svg\b"),
 }

@@ -28,6 +28,13 @@ class Heartbeat:
         """Share of beats that came late, 0..1."""
         return self._late / self._beats if self._beats else 0.0
 
+    def facts(self) -> dict[str, float]:
+        """What it saw, under the keys of the report's `environment`."""
+        return {
+            "heartbeat_max_ms": round(self.max_delay_ms, 2),
+            "heartbeat_late_share": round(self.late_share, 4),
+        }
+
     def __enter__(self) -> Heartbeat:
         self._thread.start()
         return self

@@ -15,6 +15,7 @@ from string import Template
 from typing import Any
 
 from experiment.codec import from_dict
+from experiment.contention import NOT_THERE
 from experiment.figures import figures
 from experiment.html_parts import Figures, Safe, badge, facts, items, script_json, table, text
 from experiment.records import BackendInfo, Cell, Variant
@@ -134,8 +135,15 @@ def _cells(report: Mapping[str, Any]) -> Safe:
     cells = [from_dict(Cell, each) for each in report["cells"]]
     has_label = report["source"]["true_label"] is not None
     columns = [*CELL_COLUMNS[:-1], "Correct", CELL_COLUMNS[-1]] if has_label else CELL_COLUMNS
-    rows = [_cell_row(variants[each.variant_id], each, has_label) for each in cells]
+    not_there = _not_there(report)
+    asked = [each for each in cells if each.count or each.failures or each.backend_name not in not_there]
+    rows = [_cell_row(variants[each.variant_id], each, has_label) for each in asked]
     return table(columns, rows)
+
+
+def _not_there(report: Mapping[str, Any]) -> set[str]:
+    """Backends that could not be used: their cells say nothing that a warning does not say."""
+    return {each["name"] for each in report["backends"] if each["state"] in NOT_THERE}
 
 
 def _cell_row(variant: Variant, cell: Cell, has_label: bool) -> list[Any]:

@@ -9,6 +9,8 @@ from typing import Any
 
 ICONS = {"VALID": "✓", "NOISY": "~", "INVALID": "✕"}
 
+LONG = 40  # characters; a longer text in a table is broken into lines
+
 
 class Safe(str):
     """HTML that was made here, from escaped parts."""
@@ -74,4 +76,5 @@ def _field(value: Any) -> str:
         return f'<td class="number">{text(value)}</td>'
     if isinstance(value, int | float) and not isinstance(value, bool):
         return f'<td class="number">{value:,}</td>'
-    return f"<td>{text(value)}</td>"
+    wraps = ' class="long"' if not isinstance(value, Safe) and len(str(value)) > LONG else ""
+    return f"<td{wraps}>{text(value)}</td>"

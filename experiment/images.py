@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import PIL.WebPImagePlugin  # noqa: F401  else Pillow would load all its plugins to find it
-from PIL import Image
+from PIL import Image, ImageFile
 
 from experiment import refusals
 from experiment.colour import to_srgb
@@ -57,6 +57,7 @@ def read_image(
     with _refusing(name, header):
         image = _opened(data, header, name, limits)
         notes = _notes_on_file(image, data)
+        image.load()
         orientation = _orientation(image)
         pixels, more_notes = _upright_srgb(image, orientation)
     decode_ms = (time.thread_time() - started_s) * 1000
@@ -87,7 +88,7 @@ def _refusing(name: str, header: Header) -> Iterator[None]:
     except ImageRefused:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise refusals.too_many_pixels(header.pixels, Image.MAX_IMAGE_PIXELS or 0) from error
+        raise _bomb(name, header) from error
     except MemoryError as error:
         raise refusals.too_little_memory(header.pixels) from error
     except Exception as error:
@@ -95,7 +96,14 @@ def _refusing(name: str, header: Header) -> Iterator[None]:
         raise (refusals.truncated() if ended_early else refusals.damaged(name)) from error
 
 
-def _opened(data: bytes, header: Header, name: str, limits: Limits) -> Image.Image:
+def _bomb(name: str, header: Header) -> ImageRefused:
+    """Pillow's own limit was hit: by limits set above it, or by a header that tells two sizes."""
+    limit = Image.MAX_IMAGE_PIXELS or 0
+    is_honest = header.pixels > limit
+    return refusals.too_many_pixels(header.pixels, limit) if is_honest else refusals.damaged(name)
+
+
+def _opened(data: bytes, header: Header, name: str, limits: Limits) -> ImageFile.ImageFile:
     """The decoder's own idea of the size is checked too: headers can name two."""
     image = Image.open(io.BytesIO(data), formats=(header.format,))
     check_size(image.width, image.height, name, limits)
@@ -103,7 +111,7 @@ def _opened(data: bytes, header: Header, name: str, limits: Limits) -> Image.Ima
 
 
 def _orientation(image: Image.Image) -> int:
-    """1..8; 1 where the file says nothing, or nonsense."""
+    """1..8; 1 where the file says nothing, or nonsense. To be asked after loading: see PNG's eXIf."""
     try:
         value = image.getexif().get(_ORIENTATION_TAG, 1)
     except MemoryError:
@@ -113,9 +121,11 @@ def _orientation(image: Image.Image) -> int:
     return value if value in _UPRIGHT else 1
 
 
-def _notes_on_file(image: Image.Image, data: bytes) -> list[str]:
+def _notes_on_file(image: ImageFile.ImageFile, data: bytes) -> list[str]:
     """What the decoder itself leaves out or adds. To be asked before the pixels are loaded."""
     notes = []
+    if image.format == "GIF" and image.tile[0].extents != (0, 0, *image.size):
+        notes.append("The first frame laid on its whole canvas.")
     if image.format != "MPO" and getattr(image, "is_animated", False):
         notes.append("Only the first frame of the animation is used.")
     if image.format == "PNG" and data[_PNG_BIT_DEPTH_AT] == 16:
@@ -126,7 +136,6 @@ def _notes_on_file(image: Image.Image, data: bytes) -> list[str]:
 
 
 def _upright_srgb(image: Image.Image, orientation: int) -> tuple[Image.Image, list[str]]:
-    image.load()
     pixels, notes = to_srgb(image)
     if orientation in _UPRIGHT:
         pixels = pixels.transpose(_UPRIGHT[orientation])

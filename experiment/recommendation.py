@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from experiment.contention import NOT_THERE
 from experiment.goals import Candidate, Goal, candidates_among, goals_of
 from experiment.records import BackendInfo, Cell, Plan, Recommendation, RunState, Variant
-from experiment.wording import full_name, listed, milliseconds, percent, sentence, size, span, times
+from experiment.wording import full_name, listed, milliseconds, percent, ratio, sentence, size, span, times
 
 MOST_OTHERS = 3  # backends that are compared with the best one by name
 
@@ -104,11 +104,12 @@ def _is_faster(first: Candidate, second: Candidate) -> bool:
 def _slower(best: Candidate, other: Candidate) -> str:
     if not _is_faster(best, other):
         return (
-            f"{other.backend.name} can't be told apart with this one: p50 {milliseconds(other.p50_ms)}"
-            f"{_interval(other)} against {milliseconds(best.p50_ms)}{_interval(best)}."
+            f"{other.backend.name} can't be told apart from {best.backend.name}: "
+            f"p50 {milliseconds(other.p50_ms)}{_interval(other)} "
+            f"against {milliseconds(best.p50_ms)}{_interval(best)}."
         )
     price = _price(other.backend, best.backend)
-    factor = times(other.p50_ms / best.p50_ms)
+    factor = times(ratio(other.p50_ms, best.p50_ms))
     return f"On {other.backend.name} it takes {factor} as long, p50 {milliseconds(other.p50_ms)}{price}."
 
 
@@ -121,7 +122,7 @@ def _heavier(best: Candidate, other: Candidate) -> str:
 
 
 def _faster(best: Candidate, other: Candidate) -> str:
-    factor = times(best.p50_ms / other.p50_ms)
+    factor = times(ratio(best.p50_ms, other.p50_ms))
     price = _price(other.backend, best.backend)
     return (
         f"{sentence(other.place)[:-1]} would be {factor} faster (p50 {milliseconds(other.p50_ms)}), "

@@ -29,8 +29,8 @@ def not_an_image(name: str) -> ImageRefused:
 
 
 def format_not_allowed(name: str, kind: str) -> ImageRefused:
-    """A picture, but of a kind that is not on the list."""
-    return _refused("format_not_allowed", f"{plain_name(name)} is a {kind} file. {_USE_INSTEAD}")
+    """A picture, but of a kind that is not on the list; `kind` comes with its article."""
+    return _refused("format_not_allowed", f"{plain_name(name)} is {kind} file. {_USE_INSTEAD}")
 
 
 def heic_not_supported() -> ImageRefused:

@@ -6,7 +6,9 @@ const options = { displayModeBar: false, responsive: true };
 
 function draw(theme) {
   for (const [name, figure] of Object.entries(figures[theme])) {
-    Plotly.react(document.getElementById(name), figure.data, figure.layout, options);
+    const place = document.getElementById(name);
+    place.style.height = `${figure.layout.height}px`; // plotly.js forgets the layout's height when it resizes
+    Plotly.react(place, figure.data, { ...figure.layout }, options);
   }
 }
 

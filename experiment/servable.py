@@ -19,16 +19,16 @@ def prepare_model(data_dir: Path, model_base_path: str | None = None) -> dict[st
     Returns its card (name, title, knows, labels) and `base_path`. Raises EmbeddedFailed
     when the directory holds no model or the export fails.
     """
-    base_path = Path(model_base_path) if model_base_path else data_dir / "models" / "demo"
-    if not model_base_path and not _versions(base_path):
-        _export_demo(base_path)
+    base_path = (Path(model_base_path) if model_base_path else data_dir / "models" / "demo").resolve()
+    if not model_base_path:
+        _export_demo(base_path)  # does nothing when it is there already
     versions = _versions(base_path)
     if not versions:
         raise EmbeddedFailed(
             f"MODEL_BASE_PATH={base_path} holds no model. "
             "It must hold one directory per version with saved_model.pb in it, like 1/saved_model.pb."
         )
-    return {"name": "inception", "base_path": str(base_path.resolve()), **_card(base_path, versions[-1])}
+    return {"name": "inception", "base_path": str(base_path), **_card(base_path, versions[-1])}
 
 
 def _export_demo(base_path: Path) -> None:

@@ -46,6 +46,11 @@ def percent(share: float) -> str:
     return "< 1 %" if 0 < share < 0.01 else f"{share * 100:.0f} %"
 
 
+def ratio(more: float, less: float) -> float:
+    """`more` over `less`. A latency of 0 is one below the resolution, 0.001 ms."""
+    return more / (less or 0.001)
+
+
 def times(factor: float) -> str:
     """How many times as much: "6.1x", "29x"."""
     return f"{factor:.1f}x" if factor < 9.95 else f"{factor:,.0f}x"

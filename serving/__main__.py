@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import logging
 import os
+import queue
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 
 from serving import affinity, devices, flags, model_dir, ports
@@ -27,15 +27,15 @@ class Stop:
 
     def __init__(self) -> None:
         self.is_serving = False  # before that no request is computed, so none can be lost
-        self._asked = threading.Event()
+        self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()  # may be put to within a signal handler
 
     def __call__(self, *_: object) -> None:
         if not self.is_serving:
             os._exit(0)
-        self._asked.set()
+        self._asked.put(None)
 
     def wait(self) -> None:
-        self._asked.wait()
+        self._asked.get()
 
 
 def main(arguments: Sequence[str]) -> int:

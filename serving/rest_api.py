@@ -43,6 +43,9 @@ class Response:
     headers: list[tuple[str, str]] = field(default_factory=list)
 
 
+Handler = Callable[[ModelSpec, "WSGIEnvironment"], Response]
+
+
 class RestApi:
     """The WSGI app."""
 
@@ -63,23 +66,23 @@ class RestApi:
     def _answer(self, environ: WSGIEnvironment) -> Response:
         """The one place where errors become HTTP statuses."""
         try:
-            return self._route(environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""))(environ)
+            handler, spec = self._route(environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""))
+            return handler(spec, environ)
         except ServingError as problem:
             return Response(json.dumps({"error": problem.message}), problem.http_status)
         except Exception as bug:
             log.exception("Bug while answering %s", environ.get("PATH_INFO"))
             return Response(json.dumps({"error": f"A bug in the server: {bug!r}"}), 500)
 
-    def _route(self, method: str, path: str) -> Callable[[WSGIEnvironment], Response]:
+    def _route(self, method: str, path: str) -> tuple[Handler, ModelSpec]:
         match = PATH.fullmatch(path)
         handler = match and self._handlers().get((method, (match["action"] or "").lower()))
         if not match or not handler:
             raise InvalidArgument(f"Malformed request: {method} {path}")
         version = int(match["version"]) if match["version"] else None
-        spec = ModelSpec(match["name"], version, match["label"] or "")
-        return lambda environ: handler(spec, environ)
+        return handler, ModelSpec(match["name"], version, match["label"] or "")
 
-    def _handlers(self) -> dict[tuple[str, str], Callable[[ModelSpec, WSGIEnvironment], Response]]:
+    def _handlers(self) -> dict[tuple[str, str], Handler]:
         return {
             ("POST", ":predict"): self._predict,
             ("POST", ":classify"): _missing,
@@ -98,10 +101,8 @@ class RestApi:
 
     def _status(self, spec: ModelSpec, environ: WSGIEnvironment) -> Response:
         status = self._service.status(spec)
-        error = {
-            "error_code": "UNKNOWN" if status.error_message else "OK",
-            "error_message": status.error_message,
-        }
+        code = "UNKNOWN" if status.error_message else "OK"
+        error = {"error_code": code, "error_message": status.error_message}
         version = {"version": str(status.version), "state": status.state, "status": error}
         return Response(json.dumps({"model_version_status": [version]}, indent=1))
 
@@ -112,15 +113,12 @@ class RestApi:
             always_print_fields_with_no_presence=True,
         )
         model = {"name": spec.name, "signature_name": "", "version": str(self._service.model.version)}
-        return Response(
-            json.dumps({"model_spec": model, "metadata": {"signature_def": signatures}}, indent=1)
-        )
+        metadata = {"signature_def": signatures}
+        return Response(json.dumps({"model_spec": model, "metadata": metadata}, indent=1))
 
 
 def _missing(spec: ModelSpec, environ: WSGIEnvironment) -> Response:
-    raise Unimplemented(
-        "The embedded server has :predict only; TensorFlow Serving has :classify and :regress."
-    )
+    raise Unimplemented("The embedded server has only :predict; TensorFlow Serving has this one too.")
 
 
 def _read(environ: WSGIEnvironment) -> bytes:

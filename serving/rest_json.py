@@ -42,24 +42,18 @@ class Body:
         signature_name = body.get("signature_name", "")
         if not isinstance(signature_name, str):
             raise InvalidArgument("'signature_name' key must be a string value.")
-        if ("instances" in body) == ("inputs" in body):
-            both = "instances" in body
-            raise InvalidArgument(
-                "Both 'inputs' and 'instances' are there. Send one of them."
-                if both
-                else "Missing 'inputs' or 'instances' key"
-            )
-        is_rows = "instances" in body
-        return cls(signature_name, is_rows, body["instances" if is_rows else "inputs"])
+        present = [key for key in ("inputs", "instances") if key in body]
+        if not present:
+            raise InvalidArgument("Missing 'inputs' or 'instances' key")
+        if len(present) == 2:
+            raise InvalidArgument("Both 'inputs' and 'instances' are there. Send one of them.")
+        return cls(signature_name, present == ["instances"], body[present[0]])
 
     def arrays(self, signature: Signature) -> dict[str, np.ndarray]:
         """The values as the signature's inputs. Raises InvalidArgument, naming the input."""
-        columns = (
-            _columns_of_rows(self.values, signature) if self.is_rows else _columns(self.values, signature)
-        )
-        return {
-            alias: _array(alias, values, signature.inputs.get(alias)) for alias, values in columns.items()
-        }
+        columns = (_columns_of_rows if self.is_rows else _columns)(self.values, signature)
+        specs = signature.inputs
+        return {alias: _array(alias, values, specs.get(alias)) for alias, values in columns.items()}
 
 
 def answer_text(outputs: Mapping[str, np.ndarray], is_rows: bool) -> str:
@@ -162,7 +156,7 @@ def _bytes(value: Any) -> Any:
 def _plain(alias: str, array: np.ndarray) -> Any:
     """Lists of plain values. Strings are text, and base64 where the name ends in _bytes."""
     values = array.tolist()
-    if array.dtype != object:
+    if array.dtype.kind != "O":
         return values
     return _text(values, as_base64=alias.endswith("_bytes"))
 

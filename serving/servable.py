@@ -15,9 +15,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
 
-from serving.errors import InvalidArgument, ServingError, StartRefused
+from serving.errors import InvalidArgument, ServingError, StartRefused, Unimplemented
 from serving.signatures import DEFAULT_SIGNATURE, Signature
-from serving.tensorflow_errors import as_serving_error, first_line
+from serving.tensorflow_errors import RUN_ERRORS, as_serving_error, first_line
 from serving.warmup import sample_inputs
 
 DECODE, CLASSIFY = "decode_images", "classify_pixels"
@@ -63,7 +63,7 @@ class Servable:
                 meta_graph = tf.compat.v1.saved_model.load(session, ["serve"], str(path))
         except (OSError, ValueError, RuntimeError, tf.errors.OpError) as problem:
             raise StartRefused(
-                f"{path} can't be loaded: {first_line(problem)} Export the model again, "
+                f"{path} can't be loaded: {first_line(str(problem))} Export the model again, "
                 "or look at it with `python -m models check`."
             ) from problem
         servable = cls(session, meta_graph.signature_def)
@@ -74,17 +74,20 @@ class Servable:
         return servable
 
     def warm(self) -> list[str]:
-        """Run every signature once for each kind of input it may get. Returns what could not be run.
+        """Run every signature once for each kind of input it may get.
 
-        A signature whose inputs can't be guessed stays cold; TensorFlow Serving leaves all cold.
+        Returns one line for each signature that stayed cold because its inputs can't be guessed.
+        Raises StartRefused when one fails on its own account.
         """
         cold = []
         for signature in self.signatures.values():
             try:
                 for inputs in sample_inputs(signature):
                     self.infer(signature.name, inputs)
-            except InvalidArgument as problem:
+            except (InvalidArgument, Unimplemented) as problem:
                 cold.append(f"{signature.name}: {problem.message}")
+            except ServingError as problem:
+                raise StartRefused(f"Signature {signature.name} fails: {problem.message}") from problem
         return cold
 
     def infer(self, signature_name: str, inputs: Arrays) -> Result:
@@ -121,7 +124,7 @@ class Servable:
         signature = self.signatures[name]
         try:
             values = self._run[name](*(inputs[alias] for alias in signature.inputs))
-        except tf.errors.OpError as problem:
+        except RUN_ERRORS as problem:
             raise as_serving_error(problem) from problem
         return dict(zip(signature.outputs, values, strict=True))
 

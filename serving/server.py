@@ -51,7 +51,7 @@ class Server:
         grpc_stopped = self._grpc.stop(STOP_GRACE_S)
         while self._rest and _is_busy(self._rest) and time.monotonic() < deadline:
             time.sleep(0.02)
-        grpc_stopped.wait()
+        grpc_stopped.wait(STOP_GRACE_S + 1)
 
 
 def _rest_server(app: RestApi, socket: Any) -> Any:

@@ -150,9 +150,7 @@ class Service:
 
     def _ready(self, spec: ModelSpec) -> Computes:
         _refuse_label(spec)
-        if spec.name != self.model.name:
-            raise NotFound(f"Servable not found for request: {_requested(spec)}")
-        if spec.version not in (None, self.model.version):
+        if spec.name != self.model.name or spec.version not in (None, self.model.version):
             raise NotFound(f"Servable not found for request: {_requested(spec)}")
         if self._status.state != AVAILABLE or self._servable is None:
             raise Unavailable(_not_now(self._status))

@@ -6,8 +6,13 @@ import tensorflow as tf
 
 from serving import errors
 
-_PREFIX = "Graph execution error:"
-_NODE = "[[{{node"  # from here on a message tells where in the graph; no client knows the graph
+PREFIX = "Graph execution error:"
+NODE = "[[{{node"  # from here on a message tells where in the graph; no client knows the graph
+LONGEST = 300  # characters; some messages quote the whole input
+
+# What one run of a graph can raise. UnicodeDecodeError: TensorFlow failed to turn its own message
+# into text, because it quotes bytes of the input.
+RUN_ERRORS = (tf.errors.OpError, UnicodeDecodeError)
 
 BY_CODE: dict[int, type[errors.ServingError]] = {
     tf.errors.INVALID_ARGUMENT: errors.InvalidArgument,
@@ -19,15 +24,16 @@ BY_CODE: dict[int, type[errors.ServingError]] = {
 }
 
 
-def as_serving_error(problem: tf.errors.OpError) -> errors.ServingError:
-    """The same failure with a gRPC code and one line of text."""
-    kind = BY_CODE.get(problem.error_code, errors.ServingError)
-    return kind(first_line(problem))
+def as_serving_error(problem: Exception) -> errors.ServingError:
+    """One of RUN_ERRORS with a gRPC code and one line of text."""
+    if isinstance(problem, UnicodeDecodeError):
+        return errors.InvalidArgument(first_line(problem.object.decode(errors="replace")))
+    kind = BY_CODE.get(getattr(problem, "error_code", tf.errors.UNKNOWN), errors.ServingError)
+    return kind(first_line(getattr(problem, "message", str(problem))))
 
 
-def first_line(problem: Exception) -> str:
+def first_line(text: str) -> str:
     """What went wrong, without the prefix, the graph nodes and the traceback that follow it."""
-    text = getattr(problem, "message", None) or str(problem)
-    text = text.removeprefix(_PREFIX).partition(_NODE)[0].strip()
-    line = text.splitlines()[0] if text else type(problem).__name__
+    text = text.removeprefix(PREFIX).partition(NODE)[0].strip()
+    line = text.splitlines()[0][:LONGEST] if text else "TensorFlow gave no reason"
     return line if line.endswith(".") else line + "."

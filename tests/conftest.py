@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.app_process import running_app
+from tests.browser import browser, visit  # noqa: F401  # fixtures
 
 
 @pytest.fixture(scope="session")

@@ -64,7 +64,7 @@ def original(**changes: Any) -> Variant:
         "encoder": "as uploaded",
         "size_bytes": 3_000_000,
         "sha256": sha256("original"),
-        "decode_ms": None,
+        "decode_ms": 48.7,
         "resize_ms": None,
         "encode_ms": None,
         "is_reference": True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import zipfile
@@ -33,7 +34,9 @@ def client(web: Flask) -> FlaskClient:
     return web.test_client()
 
 
-def post(client: FlaskClient, name: str = "cat.png", plan: Any = None, data: bytes = b"", **fields: Any) -> Any:
+def post(
+    client: FlaskClient, name: str = "cat.png", plan: Any = None, data: bytes = b"", **fields: Any
+) -> Any:
     body = {"file": (io.BytesIO(data or photo_bytes()), name), **fields}
     if plan is not None:
         body["plan"] = json.dumps(plan)
@@ -185,6 +188,21 @@ def test_an_unchanged_report_is_not_sent_again(client: FlaskClient) -> None:
     etag = client.get(f"/api/runs/{run_id}").headers["ETag"]
     again = client.get(f"/api/runs/{run_id}", headers={"If-None-Match": etag})
     assert (again.status_code, again.data) == (304, b"")
+
+
+@pytest.mark.parametrize("path", ["/", "/api/schema", "/static/css/page.css"])
+def test_texts_are_sent_gzipped_to_those_who_take_it(client: FlaskClient, path: str) -> None:
+    plain, packed = client.get(path), client.get(path, headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.data) == plain.data
+    assert "Accept-Encoding" in plain.headers["Vary"]
+
+
+def test_a_gzipped_file_that_has_not_changed_is_not_sent_again(client: FlaskClient) -> None:
+    packed = client.get("/static/css/page.css", headers={"Accept-Encoding": "gzip"})
+    again = {"Accept-Encoding": "gzip", "If-None-Match": packed.headers["ETag"]}
+    assert client.get("/static/css/page.css", headers=again).status_code == 304
 
 
 def test_the_zip_holds_every_variant_exactly_as_sent_and_the_report(client: FlaskClient) -> None:
@@ -342,7 +360,10 @@ def test_metrics_speak_openmetrics_and_count_requests_and_refusals(client: Flask
     answer = client.get("/metrics")
     assert answer.mimetype == "application/openmetrics-text"
     assert answer.text.endswith("# EOF\n")
-    assert 'pixelcost_http_requests_total{method="GET",route="/api/runs/<run_id>",status="404"} 1.0' in answer.text
+    assert (
+        'pixelcost_http_requests_total{method="GET",route="/api/runs/<run_id>",status="404"} 1.0'
+        in answer.text
+    )
     assert 'pixelcost_refused_total{code="no_such_run"} 1.0' in answer.text
     assert "pixelcost_queue_length 0.0" in answer.text
 

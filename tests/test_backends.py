@@ -12,24 +12,11 @@ import pytest
 from experiment.backends import RequestFailed, connect
 from experiment.probe import probe
 from experiment.protocol import types_pb2
-from experiment.records import BackendInfo, Variant
+from experiment.records import BackendInfo
+from tests.records import variant
 from tests.scripted_server import aborting, always, good_answer, grpc_server, hanging, rest_server
 
-VARIANT = Variant(
-    id="512-png",
-    size_px=512,
-    width_px=512,
-    height_px=340,
-    format="png",
-    quality=None,
-    encoder="",
-    size_bytes=2_400_000,
-    sha256="",
-    decode_ms=None,
-    resize_ms=None,
-    encode_ms=None,
-    data=b"picture",
-)
+VARIANT = variant(512, "png", size_bytes=2_400_000, data=b"picture")
 
 
 def ask(address: str, protocol: str = "grpc", timeout_s: float = 5.0):

@@ -41,7 +41,7 @@ def test_a_run_prints_a_table_and_writes_json_csv_and_html(tmp_path):
     jsonschema.validate(report, SCHEMA)
     assert report["requests"] == {"planned": 70, "done": 70, "failed": 0}
     assert len(list(csv.DictReader(files["csv"].open()))) == 10
-    assert files["html"].read_text().startswith("<!doctype html>")
+    assert files["html"].read_text().startswith("<!DOCTYPE html>")
 
 
 def test_one_server_down_gives_a_result_for_the_other_and_exit_code_1():

@@ -53,7 +53,7 @@ def test_three_mistakes_in_tf_servers_are_all_named() -> None:
 
 def test_a_misspelt_setting_is_refused_and_the_right_one_named() -> None:
     assert problems(PIXELCOST_KEEP_RUN="5") == (
-        "PIXELCOST_KEEP_RUN is no setting; do you mean PIXELCOST_KEEP_RUNS?",
+        "PIXELCOST_KEEP_RUN is no setting (do you mean PIXELCOST_KEEP_RUNS?)",
     )
 
 

@@ -52,8 +52,8 @@ def test_repeated_entries_count_once() -> None:
 
 
 def test_every_problem_is_named_at_once() -> None:
-    text = '{"sizes_px": [4], "formats": ["tiff"], "jpeg_quality": 101, "repeats": 0, "order": "zigzag", "sizs": 1}'
-    assert problems(text) == (
+    wanted = {"sizes_px": [4], "formats": ["tiff"], "jpeg_quality": 101, "repeats": 0, "order": "zigzag"}
+    assert problems(json.dumps({**wanted, "sizs": 1})) == (
         'The plan has no setting "sizs".',
         "sizes_px must be a list of sizes in pixels, each a whole number from 16 to 8192, not [4].",
         'formats must be a list of formats, each one of png, jpeg, not ["tiff"].',

@@ -12,30 +12,12 @@ import pytest
 from experiment import lane, run
 from experiment.backends import FakeBackend, RequestFailed
 from experiment.heartbeat import Heartbeat
-from experiment.records import BackendInfo, Label, Plan, Prediction, Variant
+from experiment.records import BackendInfo, Label, Plan, Prediction
 from experiment.run import measure
 from experiment.schedule import planned_requests, schedule, turn_groups
+from tests.records import variant
 
-
-def variant(name: str) -> Variant:
-    return Variant(
-        id=name,
-        size_px=1,
-        width_px=1,
-        height_px=1,
-        format="png",
-        quality=None,
-        encoder="",
-        size_bytes=3,
-        sha256="",
-        decode_ms=None,
-        resize_ms=None,
-        encode_ms=None,
-        data=b"abc",
-    )
-
-
-VARIANTS = [variant("a"), variant("b"), variant("c")]
+VARIANTS = [variant(id=name, data=b"abc") for name in ("a", "b", "c")]
 
 
 def embedded(name: str, *cores: int) -> BackendInfo:

@@ -17,8 +17,9 @@ from experiment.records import BackendInfo, Plan
 from tests.webapp_parts import SCRIPTED, eventually, photo_bytes, settings
 from webapp.live import LiveRun
 from webapp.metrics import Metrics
-from webapp.runs import Photo, Runs, TooBusy
+from webapp.runs import Photo, Runs
 from webapp.store import Event, Store
+from webapp.turns import TooBusy
 
 BACKENDS = [BackendInfo("1 CPU"), BackendInfo("8 CPU")]
 PLAN = Plan(sizes_px=(32,), formats=("png", "jpeg"), warmups=1, repeats=2)
@@ -133,9 +134,9 @@ def test_a_child_that_dies_in_mid_run_fails_the_run_and_keeps_its_measurements(b
 
 def test_runs_wait_for_each_other_and_know_their_place(bench: Bench) -> None:
     first = bench.submit("slow-1.png", Plan(sizes_px=(32,), formats=("png",), repeats=1000))
-    eventually(lambda: bench.runs.is_measuring)
+    eventually(lambda: bench.runs.turns.is_measuring)
     second, third = bench.submit("b.png"), bench.submit("c.png")
-    assert [bench.runs.position(live) for live in (first, second, third)] == [0, 1, 2]
+    assert [bench.runs.turns.position(live) for live in (first, second, third)] == [0, 1, 2]
     bench.runs.cancel(first)
     assert [ended(live).state for live in (first, second, third)] == ["cancelled", "done", "done"]
     assert [each["position"] for each in bench.events(third, "state")] == [2, 1, 0]

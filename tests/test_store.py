@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
+from experiment.errors import ConfigRefused
 from webapp.config import read_settings
 from webapp.store import Event, NoSuchRun, Store
 from webapp.tables import metadata
@@ -161,6 +162,15 @@ def test_many_threads_may_write_and_read_at_once(store: Store) -> None:
     for thread in threads:
         thread.join()
     assert [len(store.events(run_id)) for run_id in "abcd"] == [20] * 4
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:////proc/nowhere/runs.db", "postgresql+psycopg://me:secret@127.0.0.1:9/runs"]
+)
+def test_a_database_that_cannot_be_opened_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(ConfigRefused, match=r"can't be opened .*DATABASE_URL") as refused:
+        Store(url)
+    assert "secret" not in refused.value.message
 
 
 def test_space_is_given_back_when_runs_go(tmp_path: Path) -> None:

@@ -94,7 +94,11 @@ def test_fields_that_old_scripts_send_are_ignored(client: FlaskClient) -> None:
 def test_the_original_is_the_reference_and_a_variant_names_its_box() -> None:
     (file,) = answer_2018(report(cell("original", "GPU"), cell("512-jpeg-85", "GPU")))["files"]
     original, small = file["derivatives"]["Orig. 550x636"], file["derivatives"]["512x512"]
-    assert (original["resized"], original["filename"], original["resize_duration"]) == ("Reference", "moi.jpg", 0)
+    assert (original["resized"], original["filename"], original["resize_duration"]) == (
+        "Reference",
+        "moi.jpg",
+        0,
+    )
     assert (small["resized"], small["filename"], small["image_size"]) == (
         "512x512",
         "moi.512x512.jpg",
@@ -103,7 +107,9 @@ def test_the_original_is_the_reference_and_a_variant_names_its_box() -> None:
 
 
 def test_durations_are_seconds_and_the_total_includes_resizing() -> None:
-    (file,) = answer_2018(report(cell("512-jpeg-85", "GPU"), cell("512-jpeg-85", "CPU", p50_ms=300.0)))["files"]
+    (file,) = answer_2018(report(cell("512-jpeg-85", "GPU"), cell("512-jpeg-85", "CPU", p50_ms=300.0)))[
+        "files"
+    ]
     small = file["derivatives"]["512x512"]
     assert small["resize_duration"] == pytest.approx(0.025)
     assert small["predictions"]["GPU"]["predict_duration"] == pytest.approx(0.1)
@@ -130,7 +136,9 @@ def test_a_server_that_failed_is_left_out_and_the_others_stay() -> None:
 def test_no_answer_at_all_is_a_problem_that_says_why(client: FlaskClient) -> None:
     answer = upload(client, "die-soon.png")  # of its requests only warm-ups were answered
     assert (answer.status_code, json.loads(answer.data)["code"]) == (502, "no_answers")
-    dead = cell("original", "GPU", count=0, failure_reasons=[{"code": "unreachable", "message": "GPU is down."}])
+    dead = cell(
+        "original", "GPU", count=0, failure_reasons=[{"code": "unreachable", "message": "GPU is down."}]
+    )
     with pytest.raises(Exception, match="GPU is down"):
         answer_2018(report(dead))
 

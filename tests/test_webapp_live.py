@@ -57,7 +57,9 @@ def read_some(web: WebProcess, run_id: str, after: int, most: int) -> list[int]:
 
 
 def test_a_hundred_torn_streams_lose_and_repeat_no_event(web: WebProcess) -> None:
-    run_id = web.post("slow-cat.png", json.dumps({"sizes_px": [32], "repeats": 200, "warmups": 0})).json()["id"]
+    run_id = web.post("slow-cat.png", json.dumps({"sizes_px": [32], "repeats": 200, "warmups": 0})).json()[
+        "id"
+    ]
     seen: list[int] = []
     for _ in range(100):
         seen += read_some(web, run_id, seen[-1] if seen else 0, most=3)
@@ -80,7 +82,9 @@ def test_streams_that_nobody_reads_any_more_are_given_up(web: WebProcess) -> Non
 
 def test_idle_streams_never_take_every_thread(web: WebProcess) -> None:
     run_id = web.post("slow-cat.png", LONG).json()["id"]
-    streams = [requests.get(f"{web.url}/api/runs/{run_id}/events", stream=True, timeout=30) for _ in range(40)]
+    streams = [
+        requests.get(f"{web.url}/api/runs/{run_id}/events", stream=True, timeout=30) for _ in range(40)
+    ]
     assert web.get("/api/config").status_code == 200
     for stream in streams:
         stream.close()
@@ -100,9 +104,7 @@ def test_a_body_over_the_limit_is_answered_before_it_is_read(web: WebProcess) ->
 
 
 def test_a_body_of_unknown_length_is_read_to_little_more_than_the_limit(web: WebProcess) -> None:
-    head = (
-        b'--x\r\nContent-Disposition: form-data; name="file"; filename="cat.png"\r\n\r\n' + photo_bytes()
-    )
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="cat.png"\r\n\r\n' + photo_bytes()
     sent = 0
     with web.connect() as connection:
         connection.sendall(
@@ -201,6 +203,22 @@ def test_many_uploads_at_once_are_run_queued_or_told_to_come_back(web: WebProces
     accepted = [answer.json()["id"] for answer in answers if answer.status_code == 202]
     assert accepted
     assert {web.finished(run_id)["state"] for run_id in accepted} == {"done"}
+
+
+def test_a_connection_serves_one_request_after_another(web: WebProcess) -> None:
+    with web.connect() as connection:
+        for _ in range(3):
+            connection.sendall(b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+def test_clients_that_never_close_hold_up_nobody(web: WebProcess) -> None:
+    ask = b"POST /api/runs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+    connections = [web.connect() for _ in range(40)]
+    for connection in connections:
+        connection.sendall(ask)
+    assert web.get("/healthz").elapsed.total_seconds() < 10  # one after the other they took 2 s each
+    assert all(everything(connection).startswith(b"HTTP/1.1 415") for connection in connections)
 
 
 def test_half_a_request_is_not_waited_for_for_ever(web: WebProcess) -> None:

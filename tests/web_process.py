@@ -17,7 +17,7 @@ from typing import Any
 import requests
 
 from tests.app_process import children_of, free_port
-from tests.webapp_parts import NOWHERE, SCRIPTED, eventually, photo_bytes
+from tests.webapp_parts import NOWHERE, SCRIPTED, photo_bytes
 
 ROOT = Path(__file__).resolve().parent.parent
 START_TIMEOUT_S = 60
@@ -74,9 +74,9 @@ class WebProcess:
         assert found
         return int(found[1]) / 1024
 
-    def post(self, name: str = "cat.png", plan: str = "{}", data: bytes = b"") -> requests.Response:
+    def post(self, name: str = "cat.png", plan: str = "{}", data: bytes | None = None) -> requests.Response:
         """POST /api/runs."""
-        files = {"file": (name, data or photo_bytes())}
+        files = {"file": (name, photo_bytes() if data is None else data)}
         return requests.post(f"{self.url}/api/runs", files=files, data={"plan": plan}, timeout=60)
 
     def get(self, path: str, **options: Any) -> requests.Response:
@@ -84,14 +84,15 @@ class WebProcess:
         return requests.get(self.url + path, timeout=60, **options)
 
     def finished(self, run_id: str, timeout_s: float = 60) -> dict[str, Any]:
-        """The report once the run has ended."""
-
-        def ended() -> dict[str, Any] | None:
-            report: dict[str, Any] = self.get(f"/api/runs/{run_id}").json()
-            return report if report["state"] not in {"queued", "running"} else None
-
-        report: dict[str, Any] = eventually(ended, timeout_s)
-        return report
+        """The report once the run has ended. A stream over the limit ends early, so ask again."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            stream = requests.get(f"{self.url}/api/runs/{run_id}/events", timeout=timeout_s)
+            if "event: end" in stream.text:
+                report: dict[str, Any] = self.get(f"/api/runs/{run_id}").json()
+                return report
+            assert time.monotonic() < deadline, f"run {run_id} did not end: {stream.text[-500:]}"
+            time.sleep(0.1)
 
     def connect(self) -> socket.socket:
         """A bare connection, for what no client library would send."""

@@ -46,6 +46,8 @@ def main() -> int:
 
 def _serve(settings: Settings, stop: threading.Event) -> int:
     environ = dict(os.environ)
+    if sys.stdout.isatty():  # a person reads the log, not a collector
+        environ.setdefault("PIXELCOST_LOG_FORMAT", "text")
     with ExitStack() as stack:
         if not settings.tf_servers:
             servers = _start_servers(settings, stack, stop)

@@ -56,7 +56,7 @@ def backends_for(plan: Plan) -> Sequence[BackendInfo]:
 
 
 def _whereabouts(live: LiveRun) -> dict[str, Any]:
-    position = parts().runs.position(live)
+    position = parts().runs.turns.position(live)
     return {
         "id": live.id,
         "url": url_for("views.run_page", run_id=live.id),

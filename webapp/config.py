@@ -271,7 +271,7 @@ def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
     for key in environ:
         if key.startswith(PREFIX) and not key.startswith(TEST_PREFIX) and key not in known:
             near = difflib.get_close_matches(key, known, n=1)
-            yield f"{key} is no setting" + (f"; do you mean {near[0]}?" if near else "")
+            yield f"{key} is no setting" + (f" (do you mean {near[0]}?)" if near else "")
 
 
 def _shown(key: str, text: str) -> str:

@@ -85,7 +85,7 @@ def _rendered(
 ) -> Response:
     app = parts()
     etag = f"{app.reports.stamp(app.store.run(run_id))}-{__version__}"
-    if request.if_none_match.contains(etag):
+    if request.if_none_match.contains_weak(etag):
         return Response(status=304, headers={"ETag": f'"{etag}"', "Cache-Control": "private, no-cache"})
     made = app.reports.report(run_id)
     response = Response(render(made), content_type=content_type)

@@ -6,12 +6,17 @@ for as long as it lasts. `python -m webapp` starts gunicorn with this file.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
+from experiment.errors import ConfigRefused
 from webapp.config import read_settings
 from webapp.logs import log_config
 
-_settings = read_settings()
+try:
+    _settings = read_settings()
+except ConfigRefused as error:
+    sys.exit(f"Pixelcost can't start. {error.message}")
 
 _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 bind = f"{_host}:{_settings.port}"

@@ -10,6 +10,7 @@ import sys
 import time
 from logging.config import dictConfig
 from typing import Any
+from urllib.parse import quote
 
 from flask import Flask, Response, g, has_request_context, request
 
@@ -101,6 +102,5 @@ def _log_request(response: Response, seconds: float) -> None:
     }
     if "problem_code" in g:
         fields["problem"] = g.problem_code
-    access.log(
-        level, "%s %s %s", request.method, request.path, response.status_code, extra={"fields": fields}
-    )
+    path = quote(request.path, safe="/")  # no line breaks in text logs
+    access.log(level, "%s %s %s", request.method, path, response.status_code, extra={"fields": fields})

@@ -27,7 +27,7 @@ class Parts:
         self.store = Store(settings.store_url, settings.keep_runs, settings.keep_bytes)
         self.reports = Reports(self.store)
         self.runs = Runs(settings, self.store, self.metrics, self.reports.headline, worker_command)
-        self.fleet = Fleet(settings, lambda: self.runs.is_measuring)
+        self.fleet = Fleet(settings, lambda: self.runs.turns.is_measuring)
         self.uploads = Uploads(settings)
         self.streams = Streams(self.store, self.runs, settings.max_streams)
         self._show_in_metrics()
@@ -49,7 +49,7 @@ class Parts:
     def _show_in_metrics(self) -> None:
         watch: Callable[..., None] = self.metrics.watch
         watch("pixelcost_runs", "Runs in the store, by state.", self.store.count, "state")
-        watch("pixelcost_queue_length", "Runs that wait.", lambda: {"": self.runs.queue_length})
+        watch("pixelcost_queue_length", "Runs that wait.", lambda: {"": self.runs.turns.queue_length})
         watch("pixelcost_streams", "Event streams held open.", lambda: {"": self.streams.count})
 
 

@@ -22,6 +22,9 @@ from sqlalchemy import (
     event,
     make_url,
 )
+from sqlalchemy.exc import SQLAlchemyError
+
+from experiment.errors import ConfigRefused
 
 metadata = MetaData()
 
@@ -77,15 +80,24 @@ blobs = Table(
 
 
 def open_database(url: str) -> Engine:
-    """Connect to `url` and create the tables that are missing."""
-    parsed = make_url(url)
-    is_sqlite = parsed.get_backend_name() == "sqlite"
-    if is_sqlite and parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, pool_size=4, max_overflow=60, pool_pre_ping=not is_sqlite)
-    if is_sqlite:
-        event.listen(engine, "connect", _prepare_sqlite)
-    metadata.create_all(engine)
+    """Connect to `url` and create the tables that are missing.
+
+    Raises ConfigRefused when that can't be done; the message holds no password.
+    """
+    try:
+        parsed = make_url(url)
+        is_sqlite = parsed.get_backend_name() == "sqlite"
+        if is_sqlite and parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(parsed, pool_size=4, max_overflow=60, pool_pre_ping=not is_sqlite)
+        if is_sqlite:
+            event.listen(engine, "connect", _prepare_sqlite)
+        metadata.create_all(engine)
+    except (SQLAlchemyError, OSError) as error:
+        cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        raise ConfigRefused(
+            "The database", [f"it can't be opened ({cause}); see DATABASE_URL and PIXELCOST_DATA_DIR"]
+        ) from None
     return engine
 
 

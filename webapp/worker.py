@@ -116,12 +116,8 @@ def run(
     facts = environment()
     variants = [] if commands.cancel.is_set() else _make(events, source, plan)
     heartbeat = _measure(events, commands, plan, variants, present)
-    facts |= {
-        "heartbeat_max_ms": round(heartbeat.max_delay_ms, 2),
-        "heartbeat_late_share": round(heartbeat.late_share, 4),
-    }
     state = "cancelled" if commands.cancel.is_set() else "done"
-    events.send("end", state=state, environment=facts, failure=None)
+    events.send("end", state=state, environment=facts | heartbeat.facts(), failure=None)
 
 
 def _make(events: Events, source: SourceImage, plan: Plan) -> list[Variant]:

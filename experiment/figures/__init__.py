@@ -3,7 +3,8 @@
 The page, the HTML report and a notebook show the same figures:
 
     from experiment.figures import figures
-    plotly.graph_objects.Figure(...)  # of figures(report)["trade_off"]["data"] and ["layout"]
+    drawn = figures(json.load(open("report.json")))["trade_off"]
+    plotly.graph_objects.Figure(drawn["data"], drawn["layout"])
 
 The input is the exported report, so an old JSON can always be drawn again. Only traces of
 plotly.js's basic bundle are used: scatter and bar.

@@ -47,15 +47,15 @@ def title_of(view: View) -> str:
 
 
 def percent_axis(view: View, palette: Palette) -> dict[str, Any]:
-    """The probability that the figure is about, over whole tens and never less than 30 points."""
+    """The probability that the figure is about, over whole tens and never less than 20 points."""
     label = escaped(short_label(view.expected))
     title = f"Probability of “{label}”, %" if label else "Probability, %"
     known = [each.percent for each in view.points if each.percent is not None] or [0.0, 100.0]
     low, high = math.floor(min(known) / 10) * 10, math.ceil(max(known) / 10) * 10
-    low = max(min(low, high - 30), 0)
-    high = min(max(high, low + 30), 100)
+    low = max(min(low, high - 20), 0)
+    high = min(max(high, low + 20), 100)
     margin = (high - low) * 0.04
-    step = 10 if high - low <= 60 else 20
+    step = 5 if high - low <= 20 else 10 if high - low <= 60 else 20
     ticks = list(range(low, high + 1, step))
     return axis(palette, title, range=[low - margin, high + margin], tickvals=ticks)
 

@@ -13,6 +13,7 @@ Figure = dict[str, Any]
 
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 LEGEND_ROW_PX = 19
+LEAST_MS = 0.001  # where a logarithmic axis begins when a latency is 0
 
 
 def figure(
@@ -98,8 +99,8 @@ def axis(palette: Palette, title: str, **more: Any) -> dict[str, Any]:
 
 
 def log_axis(palette: Palette, title: str, values: Sequence[float]) -> dict[str, Any]:
-    """A logarithmic axis over `values` (all above 0), ticked at 1, 2, 5, 10 and so on."""
-    low, high = padded_range(values)
+    """A logarithmic axis over `values` in ms, ticked at 1, 2, 5, 10 and so on."""
+    low, high = padded_range([max(value, LEAST_MS) for value in values])
     ticks = round_ticks(low, high)
     return axis(
         palette,

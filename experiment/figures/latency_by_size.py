@@ -9,7 +9,7 @@ from experiment.figures.frame import Figure, base_layout, empty_figure, escaped,
 from experiment.figures.palette import Palette
 from experiment.figures.points import describe, line, markers, size_axis
 from experiment.figures.view import Point, Series, View, missing_note
-from experiment.wording import format_name, listed, times
+from experiment.wording import format_name, listed, ratio, times
 
 TITLE = "Latency by size"
 HEIGHT_PX = 380
@@ -126,4 +126,4 @@ def _ends(series: Series) -> tuple[int, int]:
 
 
 def _factor(series: Series) -> float:
-    return series.points[0].p50_ms / series.points[-1].p50_ms
+    return ratio(series.points[0].p50_ms, series.points[-1].p50_ms)

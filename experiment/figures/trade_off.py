@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from experiment.figures.agreement_by_size import changed_words, percent_axis
-from experiment.figures.frame import Figure, base_layout, empty_figure, escaped, figure, log_axis
+from experiment.figures.frame import LEAST_MS, Figure, base_layout, empty_figure, escaped, figure, log_axis
 from experiment.figures.labels import Spot, place_labels
 from experiment.figures.palette import Palette
 from experiment.figures.points import AFTER_THE_LINES, changed_mark, describe, line, markers
@@ -119,7 +119,7 @@ def _labels(
     )
     spots = [
         Spot(
-            _share(math.log10(each.p50_ms), x_range),
+            _share(math.log10(max(each.p50_ms, LEAST_MS)), x_range),
             _share(each.percent or 0.0, y_range),
             _label(each),
             radius_px=12.0 if each is recommended else 6.0,

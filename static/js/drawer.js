@@ -1,6 +1,6 @@
 /** The panel at the side: one <dialog> for whatever wants to be looked at closely. */
 
-import { part, setText } from "./page.js";
+import { fill, part, setText } from "./page.js";
 
 let whenClosed = null;
 
@@ -8,7 +8,7 @@ let whenClosed = null;
 export function openDrawer(title, content, onClose = null) {
   const drawer = /** @type {HTMLDialogElement} */ (part("drawer"));
   setText(part("drawerTitle"), title);
-  part("drawerBody").replaceChildren(...content);
+  fill(part("drawerBody"), ...content);
   part("drawerBody").scrollTop = 0;
   if (!whenClosed) {
     drawer.addEventListener("close", () => whenClosed?.());

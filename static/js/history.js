@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { openDrawer } from "./drawer.js";
 import { dateTime, plural } from "./format.js";
-import { announce, el } from "./page.js";
+import { announce, el, fill } from "./page.js";
 
 const STATE_NAMES = { queued: "waiting", running: "running", done: "done", cancelled: "stopped", failed: "failed" };
 
@@ -19,11 +19,11 @@ async function showPage(list, more, query) {
   try {
     const page = await api.getRuns(query);
     list.append(...page.runs.map(entry));
-    more.replaceChildren(...(page.next ? [moreButton(list, more, page.next)] : []));
-    if (!list.childElementCount) more.replaceChildren(el("p", { className: "muted" }, "No runs yet."));
+    fill(more, page.next && moreButton(list, more, page.next));
+    if (!list.childElementCount) fill(more, el("p", { className: "muted" }, "No runs yet."));
   } catch (problem) {
     const again = el("button", { type: "button", onclick: () => showPage(list, more, query) }, "Try again");
-    more.replaceChildren(el("p", {}, `${problem.title} ${problem.detail || ""}`), again);
+    fill(more, el("p", {}, `${problem.title} ${problem.detail || ""}`), again);
   }
 }
 

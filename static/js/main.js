@@ -1,9 +1,9 @@
 /** Starts the page: wires its parts, and brings in what a step needs when it is needed. */
 
-import { getBackends, getConfig } from "./api.js";
+import { base, getBackends, getConfig, runPath } from "./api.js";
 import { buildForm, runProblems } from "./setup.js";
 import { defaultPlan, isRestTwin, planFromQuery } from "./plan.js";
-import { announce, el, isBusy, memory, part, setText, state, update, watch } from "./page.js";
+import { announce, el, fill, isBusy, memory, part, setText, state, update, watch } from "./page.js";
 
 const ASK_AGAIN_MS = 3000; // while a backend loads its model
 const KEEP_FROM_LAST_TIME = ["jpeg_quality", "repeats", "resampler", "order"];
@@ -17,8 +17,17 @@ const STATE_WORDS = {
   unknown: "not asked yet",
 };
 
-const photoModule = () => import("./photo.js");
-const runModule = () => import("./run.js");
+/** Does something with a part of the page that is only fetched when it is needed. */
+async function using(module, act) {
+  const found = await module.catch(() => null);
+  if (found) return act(found);
+  const reload = { label: "Reload", act: () => location.reload() };
+  const detail = "Is the server still running?";
+  return update({ notice: { title: "A part of this page did not arrive.", detail, actions: [reload] } });
+}
+
+const withPhoto = (act) => using(import("./photo.js"), act);
+const withRun = (act) => using(import("./run.js"), act);
 
 async function start() {
   applyTheme(memory.get("theme") || "auto");
@@ -33,18 +42,18 @@ async function start() {
     return update({ notice: { ...words(problem), actions: [{ label: "Reload", act: () => location.reload() }] } });
   }
   if (state.config.keep_runs)
-    setText(document.querySelector("#keep-hint"), keepWords(state.config.keep_runs));
+    setText(part("keepHint"), keepWords(state.config.keep_runs));
   buildForm();
   if (first.backends) showBackends(first.backends);
   else askBackends(false);
   const runId = document.documentElement.dataset.runId;
-  if (runId) (await runModule()).openRun(runId);
-  else if (new URLSearchParams(location.search).get("sample")) (await photoModule()).useSample();
+  if (runId) await withRun((run) => run.openRun(runId));
+  else if (new URLSearchParams(location.search).get("sample")) await withPhoto((photo) => photo.useSample());
 }
 
 /** What the server wrote into the page, so that nothing has to be asked before the first look. */
 function firstLook() {
-  const element = document.querySelector("#first-look");
+  const element = part("firstLook");
   return element ? JSON.parse(element.textContent) : {};
 }
 
@@ -65,24 +74,25 @@ function viewFromAddress() {
 function wire() {
   part("choose").addEventListener("click", () => part("fileInput").click());
   part("camera").addEventListener("click", () => part("cameraInput").click());
-  part("sample").addEventListener("click", async () => (await photoModule()).useSample());
+  part("sample").addEventListener("click", () => withPhoto((photo) => photo.useSample()));
   for (const name of ["fileInput", "cameraInput"]) part(name).addEventListener("change", takeInput);
   part("checkBackends").addEventListener("click", () => askBackends(true));
-  part("runsButton").addEventListener("click", async () => (await import("./history.js")).openHistory());
+  part("runsButton").addEventListener("click", () => using(import("./history.js"), (runs) => runs.openHistory()));
   part("form").addEventListener("submit", submit);
   part("theme").addEventListener("change", () => applyTheme(part("theme").value));
   part("drawerClose").addEventListener("click", () => part("drawer").close());
   document.addEventListener("keydown", onKey);
   document.addEventListener("paste", onPaste);
+  window.addEventListener("popstate", onWayBack);
   wireDrop();
 }
 
 /** @param {Event} event */
-async function takeInput(event) {
+function takeInput(event) {
   const input = /** @type {HTMLInputElement} */ (event.target);
   const files = [...input.files];
   input.value = ""; // so that choosing the same file again is noticed
-  (await photoModule()).takeFiles(files);
+  withPhoto((photo) => photo.takeFiles(files));
 }
 
 /** The whole page takes a dropped photo: a near miss must not open the file in the browser. */
@@ -95,19 +105,21 @@ function wireDrop() {
     mark(!isBusy());
   });
   document.addEventListener("dragleave", (event) => event.relatedTarget || mark(false));
-  document.addEventListener("drop", async (event) => {
+  document.addEventListener("drop", (event) => {
     if (!holdsFiles(event)) return;
     event.preventDefault();
     mark(false);
-    if (!isBusy()) (await photoModule()).takeFiles([...event.dataTransfer.files]);
+    const files = [...event.dataTransfer.files];
+    if (!isBusy()) withPhoto((photo) => photo.takeFiles(files));
   });
 }
 
 /** @param {ClipboardEvent} event */
-async function onPaste(event) {
+function onPaste(event) {
   const inField = /** @type {Element} */ (event.target).closest?.("input, textarea, select");
   if (inField || isBusy() || part("drawer").open) return;
-  (await photoModule()).takePaste(event.clipboardData);
+  const { files, types } = event.clipboardData; // empty once this handler has returned
+  withPhoto((photo) => photo.takePaste([...files], [...types]));
 }
 
 /** @param {KeyboardEvent} event */
@@ -119,21 +131,25 @@ function onKey(event) {
   if (event.key === "Escape" && isBusy() && !part("drawer").open) part("form").requestSubmit();
 }
 
+/** Back and forward between runs show what the address says; a jump within the page does nothing. */
+function onWayBack() {
+  const shown = base + (state.run?.id ? runPath(state.run.id) : "/");
+  if (location.pathname !== shown) location.reload();
+}
+
 /** The one button: Run, or Cancel while a run goes on. @param {Event} event */
-async function submit(event) {
+function submit(event) {
   event.preventDefault();
-  if (!isBusy() && !state.config) return;
-  const run = await runModule();
-  if (isBusy()) return run.cancelRun();
+  if (isBusy()) return withRun((run) => run.cancelRun());
+  if (!state.config) return undefined;
   const problems = runProblems();
   if (problems.length) {
     announce(problems.join(" "));
     if (!state.photo) part("choose").focus();
-    return;
+    return undefined;
   }
-  const kept = Object.fromEntries(KEEP_FROM_LAST_TIME.map((key) => [key, state.plan[key]]));
-  memory.set("plan", kept);
-  run.startRun();
+  memory.set("plan", Object.fromEntries(KEEP_FROM_LAST_TIME.map((key) => [key, state.plan[key]])));
+  return withRun((run) => run.startRun());
 }
 
 /** @param {"auto"|"light"|"dark"|string} theme */
@@ -166,7 +182,7 @@ function renderBackends() {
   if (state.backendsNotice) setText(part("backendsNote"), state.backendsNotice);
   if (!known) return;
   const cards = known.backends.filter((backend) => !isRestTwin(backend, known.backends));
-  part("backends").replaceChildren(...cards.map(backendCard));
+  fill(part("backends"), ...cards.map(backendCard));
   setText(part("backendsNote"), state.backendsNotice || modelWords(known));
 }
 
@@ -196,7 +212,7 @@ const words = (problem) => ({ title: problem.title || String(problem), detail: p
 
 function renderNotice() {
   const { notice } = state;
-  part("notice").replaceChildren(...(notice ? [noticeBox(notice)] : []));
+  fill(part("notice"), notice && noticeBox(notice));
 }
 
 /** @param {import("./page.js").Notice} notice */

@@ -30,6 +30,7 @@
 
 /** Every element that the scripts reach for. templates/index.html holds them all. */
 export const SELECTORS = {
+  firstLook: "#first-look",
   announcer: "#announcer",
   theme: "#theme",
   runsButton: "#runs-button",
@@ -39,7 +40,6 @@ export const SELECTORS = {
   notice: "#notice",
   setup: "#setup",
   setupSummary: "#setup-summary",
-  setupToggle: "#setup-toggle",
   drop: "#drop",
   fileInput: "#file",
   cameraInput: "#camera",
@@ -51,13 +51,13 @@ export const SELECTORS = {
   photoImage: "#photo-image",
   photoName: "#photo-name",
   photoFacts: "#photo-facts",
+  keepHint: "#keep-hint",
   form: "#plan",
   sizes: "#sizes",
   sizesHint: "#sizes-hint",
   otherSize: "#other-size",
   addSize: "#add-size",
   formats: "#formats",
-  repeatsHint: "#repeats-hint",
   resampler: "#resampler",
   order: "#order",
   asked: "#asked",
@@ -67,7 +67,6 @@ export const SELECTORS = {
   progress: "#progress",
   progressText: "#progress-text",
   connection: "#connection",
-  results: "#results",
   resultsEmpty: "#results-empty",
   resultsBody: "#results-body",
   recommendation: "#recommendation",
@@ -99,7 +98,12 @@ export function part(name) {
 export function el(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [key, value] of Object.entries(properties)) setProperty(element, key, value);
-  element.append(...children.filter((child) => child || child === ""));
+  return fill(element, ...children);
+}
+
+/** Replaces what an element holds; children that are null or false are left out. */
+export function fill(element, ...children) {
+  element.replaceChildren(...children.filter((child) => child instanceof Node || typeof child === "string"));
   return element;
 }
 

@@ -123,11 +123,11 @@ export async function useSample() {
   }
 }
 
-/** An image out of the clipboard, or a word about what it holds instead. @param {DataTransfer} clipboard */
-export function takePaste(clipboard) {
-  const files = [...clipboard.files].filter((file) => file.type.startsWith("image/"));
-  if (files.length) return takeFiles(files);
-  if (!clipboard.types.length) return notice({ title: "The clipboard is empty.", detail: "" });
+/** An image out of the clipboard, or a word about what it holds instead. */
+export function takePaste(files, types) {
+  const images = files.filter((file) => file.type.startsWith("image/"));
+  if (images.length) return takeFiles(images);
+  if (!types.length) return notice({ title: "The clipboard is empty.", detail: "" });
   return notice({ title: "The clipboard holds text, not an image.", detail: "" });
 }
 

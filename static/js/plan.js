@@ -127,16 +127,6 @@ export function planFromQuery(query, plan, formats) {
   };
 }
 
-/** The address of the front page that prepares this plan. */
-export function queryOfPlan(plan) {
-  const query = new URLSearchParams();
-  query.set("sizes", plan.sizes_px.join(","));
-  query.set("fmt", plan.formats.join(","));
-  query.set("q", String(plan.jpeg_quality));
-  query.set("repeat", String(plan.repeats));
-  return query.toString().replaceAll("%2C", ",");
-}
-
 /** One line about what a stored run tried. */
 export function planWords(plan, skippedPx) {
   const sizes = plan.sizes_px.filter((sizePx) => !skippedPx.includes(sizePx)).join(", ");

@@ -1,7 +1,7 @@
 /** The plots. Each is defined once, in Python; here plotly.js only renders it. */
 
 import { base, getFigures } from "./api.js";
-import { el, part, setText, state, watch } from "./page.js";
+import { el, fill, part, setText, state, watch } from "./page.js";
 
 // No bar of buttons: it would offer to send the data to another company's cloud.
 const CONFIG = { displayModeBar: false, responsive: true, plotlyServerURL: "", doubleClick: "reset" };
@@ -9,7 +9,7 @@ const NAMES = ["trade_off", "latency_by_size", "agreement_by_size", "where_time_
 
 let loading = null;
 let shown = { id: "", theme: "" };
-const drawn = {}; // name -> what was drawn last, as text
+let drawn = {}; // name -> what was drawn last, as text
 
 watch(["theme"], redraw);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
@@ -25,9 +25,9 @@ const lookNow = () => lookOf(state.theme, matchMedia("(prefers-color-scheme: dar
 /** Draws the figures of a run as they are now. @param {string} id */
 export async function drawFigures(id) {
   const theme = lookNow();
-  makeFrames();
-  const [plotly, figures] = await Promise.all([loadPlotly(), getFigures(id, theme)]);
+  if (shown.id !== id) makeFrames();
   shown = { id, theme };
+  const [plotly, figures] = await Promise.all([loadPlotly(), getFigures(id, theme)]);
   for (const [name, figure] of Object.entries(figures)) await draw(plotly, name, figure);
 }
 
@@ -37,13 +37,13 @@ function redraw() {
 
 /** The frames come first and keep their height, so that nothing moves when plots arrive. */
 function makeFrames() {
-  if (part("plots").childElementCount) return;
-  part("plots").replaceChildren(...NAMES.map(frame));
+  drawn = {};
+  fill(part("plots"), ...NAMES.map(frame));
 }
 
 function frame(name) {
   const area = el("div", { className: "plot-area", role: "img" });
-  const table = el("div", { className: "plot-table", hidden: true });
+  const table = el("div", { className: "plot-table", hidden: true, tabIndex: 0, role: "region" });
   const toggle = el("button", { type: "button", className: "quiet", "aria-expanded": "false" }, "Show as table");
   toggle.addEventListener("click", () => toggleTable(toggle, area, table));
   const saves = ["png", "svg"].map((format) => saveButton(name, area, format));
@@ -79,7 +79,8 @@ async function draw(plotly, name, figure) {
   setText(place.querySelector("figcaption p"), caption);
   const area = place.querySelector(".plot-area");
   area.setAttribute("aria-label", `${title}. ${caption}`);
-  place.querySelector(".plot-table").replaceChildren(tableOf(title, table));
+  place.querySelector(".plot-table").setAttribute("aria-label", `${title}, as a table`);
+  fill(place.querySelector(".plot-table"), tableOf(title, table));
   await plotly.react(area, figure.data, { ...figure.layout, autosize: true }, CONFIG);
 }
 

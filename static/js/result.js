@@ -4,7 +4,7 @@ import { base, reportPath } from "./api.js";
 import { cellReasons, MARKS } from "./columns.js";
 import { methodWords, problemWords } from "./explain.js";
 import { dateTime, plural, UNKNOWN } from "./format.js";
-import { announce, el, isBusy, part, setText, state } from "./page.js";
+import { announce, el, fill, isBusy, part, setText, state } from "./page.js";
 import { renderTable, wireTable } from "./table.js";
 
 const VALIDITY_WORDS = {
@@ -20,11 +20,6 @@ const EXPORTS = [
 ];
 
 wireTable(async (variantId) => (await import("./inspector.js")).openInspector(variantId));
-
-/** True when there is something that plots can show. */
-export function figuresDue(report) {
-  return Boolean(report && report.variants.length && report.cells.some((cell) => cell.count || cell.failures));
-}
 
 /** Draws everything that follows from the report so far. */
 export function renderResults() {
@@ -62,7 +57,8 @@ function renderRecommendation(report) {
   const card = part("recommendation");
   if (card.dataset.signature === signature) return;
   card.dataset.signature = signature;
-  card.replaceChildren(
+  fill(
+    card,
     el("div", { className: "recommendation-head" },
       el("p", { className: "eyebrow" }, eyebrow),
       recommendation?.variant_id && !isBusy() && badge(recommendation.validity),
@@ -92,7 +88,7 @@ function whyNot(reasons) {
   if (!reasons.length) return null;
   const [next, ...others] = reasons;
   const rest = others.length
-    ? el("details", {}, el("summary", {}, `Why not the other ${others.length}`),
+    ? el("details", {}, el("summary", {}, `Why not the other ${others.length === 1 ? "one" : others.length}`),
       el("ul", {}, ...others.map((reason) => el("li", {}, reason))))
     : null;
   return el("div", { className: "why-not" }, el("p", {}, next), rest);
@@ -106,7 +102,7 @@ function renderExports(report) {
   copy.addEventListener("click", () => copyLink(copy));
   const links = EXPORTS.map(([kind, words]) =>
     el("a", { className: "button", href: exportUrl(report, kind), download: `pixelcost-${report.run_id}.${kind}` }, words));
-  place.replaceChildren(copy, ...links);
+  fill(place, copy, ...links);
 }
 
 function exportUrl(report, kind) {
@@ -129,7 +125,8 @@ function renderProblems(report) {
   if (place.dataset.signature === signature) return;
   place.dataset.signature = signature;
   place.hidden = !problems.length;
-  place.replaceChildren(
+  fill(
+    place,
     el("h2", {}, `Warnings (${problems.length})`),
     el("ul", {}, ...problems.map(({ who, message }) => el("li", {}, who && el("strong", {}, `${who}: `), message))),
   );
@@ -173,6 +170,6 @@ function backendWords(backend) {
 function fillFold(fold, title, content) {
   if (fold.dataset.signature === content.textContent) return;
   fold.dataset.signature = content.textContent;
-  fold.replaceChildren(el("summary", {}, title), content);
+  fill(fold, el("summary", {}, title), content);
 }
 

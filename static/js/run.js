@@ -3,11 +3,12 @@
 import * as api from "./api.js";
 import { follow } from "./events.js";
 import { formatName, progressText } from "./format.js";
-import { announce, el, isBusy, memory, part, setText, state, update, watch } from "./page.js";
+import { announce, el, fill, isBusy, memory, part, setText, state, update, watch } from "./page.js";
 import { paceOf, planWords } from "./plan.js";
 import { photoBlob, setPhoto } from "./photo.js";
-import { figuresDue, renderResults } from "./result.js";
+import { renderResults } from "./result.js";
 import { fillForm, photoFacts } from "./setup.js";
+import { writeView } from "./table.js";
 
 const REFRESH_EVERY_MS = 1500;
 const DRAWING_SHARE = 20; // drawing may take 1/20 of the time: on a laptop the same cores serve the model
@@ -37,6 +38,7 @@ export async function startRun() {
       patchRun({ sent_bytes: sentBytes, total_bytes: totalBytes }));
     const answer = await upload.answer;
     history.pushState(null, "", api.base + api.runPath(answer.id));
+    writeView();
     patchRun({ id: answer.id, state: answer.state });
     followRun(answer.id);
   } catch (problem) {
@@ -129,7 +131,7 @@ async function refresh() {
 }
 
 async function drawResults() {
-  if (figuresDue(state.report)) await (await import("./plots.js")).drawFigures(state.run.id);
+  await (await import("./plots.js")).drawFigures(state.run.id);
 }
 
 /** A run that was removed meanwhile is not worth waiting for. */
@@ -170,7 +172,7 @@ function renderProgress() {
   part("progressText").hidden = !shown;
   part("estimate").hidden = shown;
   part("connection").hidden = !connection;
-  part("connection").replaceChildren(...(connection ? connectionWords(connection) : []));
+  fill(part("connection"), ...(connection ? connectionWords(connection) : []));
   if (!run) return setTitle("");
   fillBar(bar, run);
   const words = progressText(run);
@@ -222,7 +224,8 @@ function foldSetup(report) {
   const open = el("button", { type: "button", id: "setup-toggle" }, "Change and run again");
   open.addEventListener("click", unfoldSetup);
   const facts = `${formatName(source.media_type.replace("image/", ""))}, ${photoFacts(source)}`;
-  part("setupSummary").replaceChildren(
+  fill(
+    part("setupSummary"),
     el("p", {}, el("strong", {}, source.name), ` ${facts}`),
     el("p", { className: "muted" }, planWords(report.plan, report.skipped_sizes_px)),
     open,

@@ -1,7 +1,7 @@
 /** The form: draws what the config offers, reads what the person wants into `state.plan`. */
 
 import { bytes, plural, seconds } from "./format.js";
-import { el, isBusy, memory, part, setText, state, update, watch } from "./page.js";
+import { el, fill, isBusy, memory, part, setText, state, update, watch } from "./page.js";
 import * as plans from "./plan.js";
 
 const ORDER_NAMES = {
@@ -115,7 +115,7 @@ function renderSizes() {
   const choices = plans.sizeChoices(state.config.offered_sizes_px, state.plan.sizes_px, longestPx());
   const present = [...part("sizes").querySelectorAll("input")].map((box) => Number(box.value));
   if (present.join() !== choices.map((choice) => choice.size_px).join()) {
-    part("sizes").replaceChildren(...choices.map((choice) => checkChip("sizes_px", choice.size_px, choice.size_px)));
+    fill(part("sizes"), ...choices.map((choice) => checkChip("sizes_px", choice.size_px, choice.size_px)));
   }
   const boxes = [...part("sizes").querySelectorAll("input")];
   choices.forEach((choice, index) => syncSize(boxes[index], choice));
@@ -138,7 +138,7 @@ function renderAsked() {
   const backends = state.backends?.backends || [];
   const present = [...part("asked").querySelectorAll("input")].map((box) => box.value);
   if (present.join("\n") !== backends.map((backend) => backend.name).join("\n")) {
-    part("asked").replaceChildren(...backends.map((backend) => checkChip("asked", backend.name, backend.name)));
+    fill(part("asked"), ...backends.map((backend) => checkChip("asked", backend.name, backend.name)));
   }
   const asked = plans.askedBackends(backends, state.plan.backend_names).map((backend) => backend.name);
   for (const box of part("asked").querySelectorAll("input")) {

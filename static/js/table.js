@@ -1,8 +1,7 @@
 /** The table of all variants: the primary, accessible form of the results. */
 
 import { columnsOf, formatWords, nextSort, parseSort, rowsOf, sortRows } from "./columns.js";
-import { variantName } from "./format.js";
-import { el, isBusy, part, setText, state, update } from "./page.js";
+import { el, fill, isBusy, part, setText, state, update } from "./page.js";
 
 /** @typedef {import("./columns.js").Row} Row @typedef {import("./columns.js").Column} Column */
 
@@ -19,7 +18,7 @@ export function wireTable(choose) {
 export function renderTable(report) {
   const columns = columnsOf(report);
   const table = part("table");
-  const head = JSON.stringify([columns.map((column) => column.key), state.view.sort]);
+  const head = JSON.stringify([report.run_id, columns.map((column) => column.key), state.view.sort]);
   if (head !== drawnHead) drawHead(table, report, columns);
   const resorted = head !== drawnHead;
   drawnHead = head;
@@ -38,7 +37,8 @@ function drawHead(table, report, columns) {
   });
   const own = columns.filter((column) => !column.group).map((column) => headCell(column, 2));
   const measuredHeads = columns.filter((column) => column.group).map((column) => headCell(column, 1));
-  table.replaceChildren(
+  fill(
+    table,
     el("caption", {}, captionOf(report)),
     el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, ...own, ...groups),
       el("tr", { role: "row" }, ...measuredHeads)),
@@ -75,7 +75,7 @@ function drawSortChoice(columns) {
     el("option", { value: column.key }, `${name(column)} ▲`),
     el("option", { value: `-${column.key}` }, `${name(column)} ▼`),
   ]);
-  part("sortBy").replaceChildren(el("option", { value: "" }, "as measured"), ...options);
+  fill(part("sortBy"), el("option", { value: "" }, "as measured"), ...options);
   part("sortBy").value = state.view.sort;
 }
 
@@ -110,9 +110,8 @@ function newRow(id, variant, columns) {
     const first = column.key.startsWith("p50:") ? " first" : "";
     const properties = { "data-label": label, className: (column.number ? "number" : "") + first };
     if (index) return el("td", { ...properties, role: "cell" });
-    const button = el("button", { type: "button", className: "row-button", "aria-haspopup": "dialog",
-      "aria-label": variantName(variant) },
-      el("span", { className: "value" }), el("span", { className: "narrow-only" }, ` px ${formatWords(variant)}`));
+    const button = el("button", { type: "button", className: "row-button", "aria-haspopup": "dialog" },
+      el("span", { className: "value" }), el("span", { className: "rest" }, ` px ${formatWords(variant)}`));
     return el("th", { ...properties, scope: "row", role: "rowheader" }, button);
   });
   const tr = el("tr", { id, role: "row" }, ...cells);
@@ -137,6 +136,6 @@ function putInOrder(body, rows) {
   const present = [...body.children].map((tr) => tr.id);
   if (wanted.join("\n") === present.join("\n")) return;
   const focused = document.activeElement;
-  body.replaceChildren(...wanted.map((id) => document.getElementById(id)));
+  fill(body, ...wanted.map((id) => document.getElementById(id)));
   if (body.contains(focused)) focused.focus();
 }

@@ -1,0 +1,117 @@
+"""The ten variants of a 10 MP photo, and PNG writing, against Pillow used the usual way.
+
+    python -m bench.variants [photo]
+
+All on one core, with the same wheels on both sides.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import statistics
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from bench.photo import ten_megapixels
+from bench.side_by_side import cpu_times_ms, on_one_core, ratio
+from experiment.images import read_image
+from experiment.png import encode_png
+from experiment.records import Plan, SourceImage
+from experiment.resize import RESAMPLERS, copies, scaled
+from experiment.variants import make_variants
+
+PLAN = Plan()
+SET_BLOCKS, PNG_BLOCKS = 12, 20
+
+
+def bench(photo: Path | None = None) -> Iterator[str]:
+    """The lines to print, each as soon as it is measured."""
+    data = photo.read_bytes() if photo else ten_megapixels()
+    source = read_image(data, photo.name if photo else "cat.jpg")
+    yield f"{source.width_px} x {source.height_px} px, {source.size_bytes / 1e6:.2f} MB; CPU time on one core"
+    with on_one_core():
+        yield from _whole_set(data)
+        yield from _png_alone(source)
+    yield from _likeness(source)
+
+
+def _whole_set(data: bytes) -> Iterator[str]:
+    ways = {
+        "decode": lambda: Image.open(io.BytesIO(data)).load(),
+        "naive": lambda: _naive_set(data),
+        "ours": lambda: make_variants(read_image(data, "cat.jpg"), PLAN),
+    }
+    times = cpu_times_ms(ways, SET_BLOCKS)
+    naive_ms, ours_ms = statistics.median(times["naive"]), statistics.median(times["ours"])
+    yield (
+        f"variant set, naive loop / ours            {ratio(times, 'naive', 'ours')}, target >= 8.5 "
+        f"({naive_ms:.0f} / {ours_ms:.0f} ms)"
+    )
+    yield f"variant set / decoding the photo once     {ratio(times, 'ours', 'decode')}"
+
+
+def _naive_set(data: bytes) -> list[bytes]:
+    """The code that everybody writes: for each variant open, decode, resize, save."""
+    made = []
+    for size_px in PLAN.sizes_px:
+        for kind in ("PNG", "JPEG"):
+            image = Image.open(io.BytesIO(data)).convert("RGB")
+            if size_px <= max(image.size):
+                small = image.resize(scaled(*image.size, size_px), Image.Resampling.LANCZOS)
+                made.append(_saved(small, kind, **({"quality": PLAN.jpeg_quality} if kind == "JPEG" else {})))
+    return made
+
+
+def _png_alone(source: SourceImage) -> Iterator[str]:
+    for image in _copies_of(source)[:3]:
+        ways = {
+            "default": lambda image=image: _saved(image, "PNG"),
+            "level 1": lambda image=image: _saved(image, "PNG", compress_level=1),
+            "ours": lambda image=image: encode_png(image),
+        }
+        times = cpu_times_ms(ways, PNG_BLOCKS)
+        size_bytes = {name: len(way()) for name, way in ways.items()}
+        size = f"{max(image.size)} px"
+        yield (
+            f"PNG of {size:7}, Pillow default / ours     {ratio(times, 'default', 'ours')}, target >= 25, "
+            f"at {size_bytes['ours'] / size_bytes['default']:.3f}x the bytes, target <= 1.06"
+        )
+        yield (
+            f"PNG of {size:7}, Pillow level 1 / ours     {ratio(times, 'level 1', 'ours')}, "
+            f"at {size_bytes['ours'] / size_bytes['level 1']:.3f}x the bytes"
+        )
+
+
+def _likeness(source: SourceImage) -> Iterator[str]:
+    assert source.pixels is not None
+    worst_db = min(
+        _psnr_db(image, source.pixels.resize(image.size, RESAMPLERS["lanczos"]))
+        for image in _copies_of(source)
+    )
+    yield f"copies against direct Lanczos, worst      {worst_db:.1f} dB (PSNR), target >= 50"
+
+
+def _copies_of(source: SourceImage) -> Sequence[Image.Image]:
+    assert source.pixels is not None
+    return [copy.image for copy in copies(source.pixels, PLAN.sizes_px, PLAN.resampler)]
+
+
+def _saved(image: Image.Image, kind: str, **options: int) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def _psnr_db(one: Image.Image, other: Image.Image) -> float:
+    error = float(np.mean(np.square(np.asarray(one).astype(float) - np.asarray(other))))
+    return math.inf if error == 0 else 10 * math.log10(255**2 / error)
+
+
+if __name__ == "__main__":
+    for line in bench(Path(sys.argv[1]) if len(sys.argv) > 1 else None):
+        print(line, flush=True)

@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { columnsOf, nextSort, rowsOf, sortRows } from "../../static/js/columns.js";
+
+const variant = (id, sizePx) => ({ id, size_px: sizePx, format: "jpeg", quality: 85, size_bytes: sizePx * 10,
+  percent_of_original: 1, encode_ms: 1, is_reference: false });
+const cell = (variantId, p50, changes = {}) => ({ variant_id: variantId, backend_name: "GPU", count: 20, failures: 0,
+  p50_ms: p50, max_ms: p50 * 2, p90_ms: null, validity: "VALID", reasons: [], failure_reasons: [],
+  top: [{ label: "tabby, tabby cat", score: 0.71 }], same_top1: true, reference_score: 0.71, correct_top1: null,
+  ...changes });
+const report = (cells, changes = {}) => ({
+  state: "done", plan: { repeats: 20 }, source: { true_label: null }, backends: [{ name: "GPU", state: "ready" }],
+  variants: [variant("a", 512), variant("b", 256), variant("c", 128)], cells, ...changes,
+});
+const CELLS = [cell("a", 30), cell("b", 10), cell("c", null, { count: 0, failures: 20 })];
+const textOf = (made, key, row) => columnsOf(made).find((column) => column.key === key).text(rowsOf(made)[row]);
+const order = (made, sort) => sortRows(rowsOf(made), columnsOf(made), sort).map((row) => row.variant.id).join("");
+
+test("rows sort up and down by a backend's p50, and what is unknown comes last either way", () => {
+  assert.equal(order(report(CELLS), "p50:GPU"), "bac");
+  assert.equal(order(report(CELLS), "-p50:GPU"), "abc");
+});
+
+test("an order that makes no sense leaves the rows as measured", () => {
+  assert.equal(order(report(CELLS), "p50:no such backend"), "abc");
+});
+
+test("a column's head goes up, then down, then back to as measured", () => {
+  assert.equal(nextSort("", "size"), "size");
+  assert.equal(nextSort("size", "size"), "-size");
+  assert.equal(nextSort("-size", "size"), "");
+  assert.equal(nextSort("-size", "bytes"), "bytes");
+});
+
+test("a cell without answers says that it failed", () => {
+  assert.equal(textOf(report(CELLS), "p50:GPU", 2), "failed");
+});
+
+test("a backend without a cell is a dash", () => {
+  assert.equal(textOf(report([]), "p50:GPU", 0), "–");
+});
+
+test("the answer says whether it is the original's", () => {
+  const other = cell("b", 10, { same_top1: false, top: [{ label: "tiger cat", score: 0.41 }] });
+  const made = report([cell("a", 30), other]);
+  assert.equal(textOf(made, "answer:GPU", 0), "✓ tabby 71 %");
+  assert.equal(textOf(made, "answer:GPU", 1), "✕ tiger cat 41 %");
+});
+
+test("a wide interval is marked, but not while the run still goes on", () => {
+  const noisy = [cell("a", 30, { validity: "NOISY" })];
+  assert.equal(textOf(report(noisy), "p50:GPU", 0), "30 ≈");
+  assert.equal(textOf(report(noisy, { state: "running" }), "p50:GPU", 0), "30");
+});
+
+test("p90 takes the place of the slowest where there are enough samples", () => {
+  const keys = (made) => columnsOf(made).map((column) => column.key);
+  assert.ok(keys(report(CELLS)).includes("slowest:GPU"));
+  assert.ok(keys(report(CELLS, { plan: { repeats: 64 } })).includes("p90:GPU"));
+});
+
+test("correctness is shown only where the true label is known", () => {
+  const made = report([cell("a", 30, { correct_top1: false, correct_top5: true })], { source: { true_label: "lynx" } });
+  assert.equal(textOf(made, "correct:GPU", 0), "✕ in top 5");
+  assert.ok(!columnsOf(report(CELLS)).some((column) => column.key === "correct:GPU"));
+});
+
+test("a backend that is not there takes one column only", () => {
+  const made = report(CELLS, { backends: [{ name: "GPU", state: "absent" }] });
+  assert.deepEqual(columnsOf(made).filter((column) => column.group).map((column) => column.key), ["p50:GPU"]);
+});

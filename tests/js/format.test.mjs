@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import * as format from "../../static/js/format.js";
+
+test("a number keeps as many digits as it can vouch for", () => {
+  assert.deepEqual([0.4, 0.994, 0.996, 7.234, 9.96, 41.3, 1234].map(format.number),
+    ["0.40", "0.99", "1.0", "7.2", "10", "41", "1,234"]);
+});
+
+test("unknown is a dash, never a zero", () => {
+  assert.equal(format.milliseconds(null), "–");
+  assert.equal(format.duration(undefined), "–");
+  assert.equal(format.bytes(null), "–");
+  assert.equal(format.percent(null), "–");
+});
+
+test("bytes are told in decimal units", () => {
+  assert.deepEqual([812, 9215, 306_000, 999_600, 2_470_000].map(format.bytes),
+    ["812 B", "9.2 KB", "306 KB", "1.0 MB", "2.5 MB"]);
+});
+
+test("a small probability is not called nothing", () => {
+  assert.deepEqual([0, 0.004, 0.714, 1].map(format.percent), ["0 %", "< 1 %", "71 %", "100 %"]);
+});
+
+test("a wait is told in seconds, then in minutes", () => {
+  assert.deepEqual([0.2, 9.4, 59.6, 65].map(format.seconds), ["1 s", "9 s", "1 min", "1 min 5 s"]);
+});
+
+test("points carry their sign, and nothing is neither more nor less", () => {
+  assert.deepEqual([2.34, -3.21, -0.04].map(format.signedPoints), ["+2.3", "−3.2", "0.0"]);
+});
+
+test("a variant is called by its size and format, and the original says that it is one", () => {
+  assert.equal(format.variantName({ size_px: 512, format: "jpeg" }), "512 px JPEG");
+  assert.equal(format.variantName({ size_px: 451, format: "png", is_reference: true }), "Original (451 px PNG)");
+});
+
+test("the server's own words about a run come before ours", () => {
+  const run = { state: "running", done: 4, planned: 10, failed: 0, text: "Warming up GPU" };
+  assert.equal(format.progressText(run), "Warming up GPU");
+  assert.equal(format.progressText({ ...run, text: "" }), "4 of 10");
+});
+
+test("an upload says how much of it has gone", () => {
+  const run = { state: "uploading", sent_bytes: 3_200_000, total_bytes: 8_000_000, done: 0, planned: 0, text: "" };
+  assert.equal(format.progressText(run), "Uploading 3.2 of 8.0 MB");
+});
+
+test("a stopped run says what it kept", () => {
+  const run = { state: "cancelled", done: 412, planned: 690, failed: 0, text: "" };
+  assert.equal(format.progressText(run), "Stopped after 412 of 690 requests. The results so far are kept.");
+});

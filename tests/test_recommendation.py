@@ -1,0 +1,261 @@
+"""What to serve, and why: smallest bytes, then lowest p50, among what meets the goals."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiment.records import Label, Plan
+from tests.records import (
+    TABBY,
+    TIGER,
+    answer,
+    answered,
+    backend,
+    failed,
+    no_gpu,
+    original,
+    report,
+    sample_report,
+    source,
+    variant,
+)
+
+LARGE, SMALL, TINY = variant(512), variant(256), variant(128)
+SYNONYMS = (Label("tabby, tabby cat", 0.71), *TABBY[1:])
+
+
+def cell(latency_ms, variant_id="original", backend_name="8 CPU", top=TABBY):
+    """Twenty answers around `latency_ms`, no two alike."""
+    steps = [latency_ms * (1 + step / 1000) for step in range(-10, 10)]
+    return answered(steps, variant_id, backend_name, answer(top))
+
+
+def recommend(*groups, **changes):
+    """The recommendation for an original, 512, 256 and 128 px JPEG."""
+    values = {
+        "variants": (original(), LARGE, SMALL, TINY),
+        "measurements": [one for group in groups for one in group],
+    }
+    return report(**values | changes).recommendation
+
+
+CHANGES_AT_128 = (
+    cell(60),
+    cell(31, LARGE.id),
+    cell(25, SMALL.id),
+    cell(20, TINY.id, top=TIGER),
+)
+
+
+def test_the_smallest_variant_that_keeps_the_answer_is_recommended():
+    made = recommend(*CHANGES_AT_128)
+    assert (made.variant_id, made.backend_name) == (SMALL.id, "8 CPU")
+    assert made.sentence == "Serve JPEG q85 at 256 px on 8 CPU."
+    assert made.why == (
+        "Same top answer as the original (tabby, 71 %), p50 25 ms, slowest of 20: 25 ms, 6.9 KB."
+    )
+    assert made.validity == "VALID"
+
+
+def test_the_runner_up_is_the_next_smaller_one_with_the_reason_why_it_lost():
+    assert recommend(*CHANGES_AT_128).why_not[0] == (
+        "Next best: 128 px JPEG on 8 CPU, p50 20 ms, but the answer changes to tiger cat."
+    )
+
+
+def test_the_next_larger_one_is_named_with_its_price_in_bytes():
+    assert recommend(*CHANGES_AT_128).why_not[-1] == (
+        "512 px JPEG on 8 CPU meets the goals too, with 4.0x the bytes (28 KB) and p50 31 ms."
+    )
+
+
+def test_labels_are_shortened_to_their_first_synonym():
+    made = recommend(cell(60, top=SYNONYMS), cell(25, SMALL.id, top=SYNONYMS))
+    assert "(tabby, 71 %)" in made.why
+
+
+def test_of_equal_bytes_the_fastest_backend_wins_and_the_other_is_compared():
+    backends = (backend("1 CPU", price_per_hour=0.1), backend("GPU", price_per_hour=0.4))
+    groups = [
+        cell(ms * slower, each, name)
+        for name, slower in (("1 CPU", 4.1), ("GPU", 1.0))
+        for each, ms in (("original", 20), (SMALL.id, 10))
+    ]
+    made = recommend(*groups, backends=backends)
+    assert made.backend_name == "GPU"
+    assert made.why_not[0] == "On 1 CPU it takes 4.1x as long, p50 41 ms, at 0.2x the price per hour."
+
+
+def test_backends_whose_intervals_overlap_are_called_alike():
+    backends = (backend("1 CPU"), backend("8 CPU"))
+    groups = [
+        cell(ms, each, name)
+        for name, ms in (("1 CPU", 10.0), ("8 CPU", 10.02))
+        for each in ("original", SMALL.id)
+    ]
+    made = recommend(*groups, backends=backends)
+    assert made.backend_name == "1 CPU"
+    assert made.why_not[0] == (
+        "8 CPU can't be told apart from 1 CPU: p50 10 ms (10.0 to 10.1 ms) against 10 ms (9.9 to 10.0 ms)."
+    )
+
+
+def test_a_larger_variant_that_is_faster_elsewhere_is_mentioned():
+    backends = (backend("1 CPU"), backend("GPU"))
+    made = recommend(
+        cell(60, backend_name="1 CPU"),
+        cell(40, SMALL.id, "1 CPU"),
+        cell(6, backend_name="GPU"),
+        cell(4, LARGE.id, "GPU"),
+        backends=backends,
+    )
+    assert (made.variant_id, made.backend_name) == (SMALL.id, "1 CPU")
+    assert made.why_not[-1] == "512 px JPEG on GPU would be 10x faster (p50 4.0 ms), with 28 KB to send."
+
+
+def test_a_cell_with_failures_is_never_recommended():
+    made = recommend(cell(60), cell(25, SMALL.id), failed(1, SMALL.id), cell(31, LARGE.id))
+    assert made.variant_id == LARGE.id
+    assert made.why_not[0] == "Next best: 256 px JPEG on 8 CPU, p50 25 ms, but 1 of 21 requests failed."
+
+
+def test_goals_of_the_user_rule_out_what_is_too_slow_or_too_large():
+    slow = recommend(*CHANGES_AT_128, plan=Plan(max_p50_ms=26, keep_top1=False))
+    assert slow.variant_id == TINY.id
+    made = recommend(cell(20), cell(60, SMALL.id), cell(20, LARGE.id), plan=Plan(max_p50_ms=26))
+    assert made.variant_id == LARGE.id
+    assert made.why_not[0].endswith("but its p50 of 60 ms is above your 26 ms.")
+
+
+def test_the_answer_may_change_when_the_user_does_not_mind():
+    made = recommend(*CHANGES_AT_128, plan=Plan(keep_top1=False))
+    assert made.variant_id == TINY.id
+    assert made.why.startswith("Another answer (tiger cat, 41 %)")
+
+
+def test_with_a_true_label_the_answer_must_be_right_rather_than_unchanged():
+    made = recommend(*CHANGES_AT_128, source=source(true_label="tiger cat"))
+    assert made.variant_id == TINY.id
+    assert made.why.startswith("Right answer (tiger cat, 41 %), where the original's was wrong")
+
+
+def test_the_original_itself_can_be_the_best_choice():
+    made = recommend(cell(60), cell(25, SMALL.id, top=TIGER))
+    assert made.sentence == "Serve the original (4000 px JPEG) on 8 CPU."
+    assert made.why.startswith("Its answer: tabby, 71 %")
+
+
+def test_while_the_run_goes_on_the_choice_is_only_so_far():
+    made = recommend(*CHANGES_AT_128, state="running")
+    assert made.sentence == "So far: serve JPEG q85 at 256 px on 8 CPU."
+
+
+# When nothing can be recommended
+
+
+@pytest.mark.parametrize(
+    ("plan", "sentence", "why"),
+    [
+        (
+            Plan(max_p50_ms=5),
+            "Nothing can be recommended: no p50 is below 5.0 ms.",
+            "Nearest: 256 px JPEG on 8 CPU, p50 25 ms, 6.9 KB, but its p50 of 25 ms is above your 5.0 ms.",
+        ),
+        (
+            Plan(max_size_bytes=1000),
+            "Nothing can be recommended: no variant is below 1.0 KB.",
+            "Nearest: 256 px JPEG on 8 CPU, p50 25 ms, 6.9 KB, but 6.9 KB is above your 1.0 KB.",
+        ),
+        (
+            Plan(max_p50_ms=22),
+            "Nothing can be recommended: no variant meets all goals at once.",
+            "Nearest: 256 px JPEG on 8 CPU, p50 25 ms, 6.9 KB, but its p50 of 25 ms is above your 22 ms.",
+        ),
+    ],
+)
+def test_goals_that_nothing_meets_are_named_with_what_comes_nearest(plan, sentence, why):
+    made = recommend(*CHANGES_AT_128, plan=plan)
+    assert made.variant_id is None
+    assert (made.sentence, made.why) == (sentence, why)
+
+
+def test_a_true_label_that_is_never_found_is_named():
+    made = recommend(*CHANGES_AT_128, source=source(true_label="espresso"))
+    assert made.sentence.startswith("Nothing can be recommended: no variant is recognised as espresso.")
+    assert "not espresso" in made.why
+
+
+def test_without_an_answer_to_the_original_nobody_knows_what_is_kept():
+    made = recommend(failed(20), cell(25, SMALL.id))
+    assert "the original got no answer" in made.sentence
+    assert "Give the true label" in made.sentence
+
+
+def test_when_some_requests_fail_everywhere_that_is_the_reason():
+    made = recommend(cell(60), failed(1), cell(25, SMALL.id), failed(1, SMALL.id))
+    assert made.sentence == "Nothing can be recommended: some requests failed for every variant."
+
+
+def test_when_all_requests_fail_the_cause_is_told():
+    made = recommend(failed(20), failed(20, SMALL.id))
+    assert made.sentence == "Nothing can be recommended: no request was answered."
+    assert made.why == "8 CPU did not answer within 10 s."
+
+
+def test_when_no_backend_can_be_used_each_says_why():
+    down = backend(state="down", detail="No answer at tf:8500 (connection refused). Is the server running?")
+    made = recommend(backends=(no_gpu(), down))
+    assert made.sentence == "Nothing can be recommended: no backend can be used."
+    assert made.why.startswith("GPU: No GPU on this machine. 8 CPU: No answer at tf:8500")
+
+
+def test_before_the_first_answer_there_is_nothing_to_recommend_so_far():
+    assert recommend(state="running").sentence == "Nothing to recommend so far: no answer has come in yet."
+    assert recommend(state="done").sentence == "Nothing can be recommended: nothing was measured."
+    assert recommend(state="queued", variants=()).variant_id is None
+
+
+# In general
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([LARGE, SMALL, TINY]), st.booleans(), st.floats(1, 100), st.booleans()),
+        max_size=6,
+    ),
+    st.one_of(st.none(), st.floats(1, 100)),
+)
+def test_what_is_recommended_meets_all_goals_and_nothing_smaller_does(cells, limit_ms):
+    backends = tuple(backend(f"b{number}") for number in range(len(cells)))
+    measurements = [
+        one
+        for info, (each, keeps, latency_ms, fails) in zip(backends, cells, strict=True)
+        for one in (
+            *cell(5, "original", info.name),
+            *cell(latency_ms, each.id, info.name, TABBY if keeps else TIGER),
+            *(failed(1, each.id, info.name) if fails else ()),
+        )
+    ]
+    made = report(
+        variants=(original(), LARGE, SMALL, TINY),
+        backends=backends,
+        measurements=measurements,
+        plan=Plan(max_p50_ms=limit_ms),
+    )
+    sizes = {each.id: each.size_bytes for each in made.variants}
+    fitting = [
+        (sizes[one.variant_id], one.p50_ms, one.variant_id)
+        for one in made.cells
+        if one.same_top1 and not one.failures and (limit_ms is None or one.p50_ms <= limit_ms)
+    ]
+    chosen = made.recommendation
+    assert chosen.variant_id == (min(fitting)[2] if fitting else None)
+    assert chosen.sentence.endswith(".")
+
+
+def test_the_sample_report_recommends_its_256_px_jpeg():
+    made = sample_report()
+    assert made.recommendation.variant_id == "256-jpeg-85"
+    assert made.recommendation.backend_name == "GPU"
