@@ -7,11 +7,12 @@ printed where a target names one. Name parts to run only those: python -m bench 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterable
 
 from bench import sweep, variants, web
 from experiment.environment import environment
 
-PARTS = {"variants": variants.bench, "sweep": sweep.bench, "web": web.bench}
+PARTS: dict[str, Callable[[], Iterable[str]]] = {"variants": variants.bench, "sweep": sweep.bench, "web": web.bench}
 
 
 def main() -> int:

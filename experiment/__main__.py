@@ -1,7 +1,8 @@
 """python -m experiment photo.jpg: the whole comparison on the command line.
 
 Exit codes: 0 a full result; 1 some requests failed or nothing can be recommended;
-2 bad input or settings; 130 interrupted (what was measured is still reported).
+2 bad input or settings, or a file that could not be written; 130 interrupted
+(what was measured is still reported).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from experiment.backends import connect
+from experiment.data_dir import claimed
 from experiment.embedded import EmbeddedServers, running_servers
 from experiment.environment import environment
 from experiment.errors import PixelcostError
@@ -58,13 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, cancel: threading.Event) -> int:
+    _check_outputs(options)
     source = read_image(_read(options.photo), options.photo.name, true_label=options.true_label)
     plan = parse_plan(_plan_fields(options))
     with _backends(options, plan) as infos:
         report = _experiment(source, plan, infos, cancel)
-    _write(report, options)
+    all_written = _write(report, options)
     print_report(report, Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH))
-    return _exit_code(report, cancel)
+    return _exit_code(report, cancel) if all_written else 2
 
 
 def _experiment(
@@ -123,23 +126,41 @@ def _backends(options: argparse.Namespace, plan: Plan) -> Iterator[list[BackendI
     elif running := running_servers(data_dir):
         yield chosen(running[1], plan.backend_names)
     else:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        with console.status("Starting the embedded model servers"):
-            model = prepare_model(data_dir, os.environ.get("MODEL_BASE_PATH"))
-            embedded = EmbeddedServers(data_dir, model)
-        with embedded:
-            with console.status("Loading the model"):
-                embedded.wait_ready()
+        with claimed(data_dir), _own_servers(data_dir) as embedded:
             yield chosen(embedded.infos(), plan.backend_names)
 
 
-def _write(report: Report, options: argparse.Namespace) -> None:
-    """The files asked for, first of all: nothing measured is ever lost."""
-    exported = report_dict(report)
+@contextmanager
+def _own_servers(data_dir: Path) -> Iterator[EmbeddedServers]:
+    with console.status("Starting the embedded model servers"):
+        model = prepare_model(data_dir, os.environ.get("MODEL_BASE_PATH"))
+        embedded = EmbeddedServers(data_dir, model)
+    with embedded:
+        with console.status("Loading the model"):
+            embedded.wait_ready()
+        yield embedded
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Before anything is measured: can the files be written?"""
+    for path in filter(None, (options.json, options.csv, options.html)):
+        if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise PixelcostError(f"{path} can't be written. Name a file in a folder that exists.")
+
+
+def _write(report: Report, options: argparse.Namespace) -> bool:
+    """The files asked for, first of all. Returns whether all of them were written."""
+    exported, all_written = report_dict(report), True
     for path, text in ((options.json, report_json), (options.csv, report_csv), (options.html, report_html)):
-        if path:
+        if path is None:
+            continue
+        try:
             path.write_text(text(exported), "utf-8")
             console.print(f"Wrote {path}")
+        except OSError as error:
+            all_written = False
+            console.print(f"{path} could not be written: {error.strerror}.", style="bold red", markup=False)
+    return all_written
 
 
 def _exit_code(report: Report, cancel: threading.Event) -> int:
@@ -193,7 +214,10 @@ def _progress() -> Progress:
 
 
 def _numbers(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of whole numbers like 512,256") from None
 
 
 def _names(text: str) -> list[str]:

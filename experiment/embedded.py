@@ -30,6 +30,8 @@ ROOT = Path(__file__).resolve().parent.parent
 READY_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 8.0
 WATCH_INTERVAL_S = 0.25
+HANG_CHECK_S = 10.0  # how often a ready server is asked whether it still answers
+SILENT_CHECKS = 3  # without an answer, then it is restarted
 RESTARTS_IN_A_ROW = 5  # then it stays down: something is wrong that a restart won't mend
 
 
@@ -54,6 +56,9 @@ class EmbeddedServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
         self._failures_in_a_row = 0
+        self._was_ready = False
+        self._silent_checks = 0
+        self._next_check = 0.0
         self.restarts = 0
         self.rest_port = _free_port()
         self.info = BackendInfo(
@@ -90,6 +95,8 @@ class EmbeddedServer:
             self._restart(exit_code)
         elif self.info.state != "ready":
             self._ask()
+        elif time.monotonic() >= self._next_check:
+            self._check_answers()
 
     def stop(self) -> None:
         """Ask it to end; the caller waits with `ended`."""
@@ -108,28 +115,36 @@ class EmbeddedServer:
         if self._log:
             self._log.close()
 
-    def last_words(self, lines: int = 5) -> str:
-        """The end of its log, for messages."""
-        try:
-            return "\n".join(self._log_path.read_text("utf-8", "replace").splitlines()[-lines:])
-        except OSError:
-            return ""
+    def last_words(self) -> str:
+        """The last line of its log: a server that refuses to start says why there."""
+        lines = self._log_path.read_text("utf-8", "replace").splitlines()
+        return lines[-1] if lines else "it said nothing."
 
     def _ask(self) -> None:
         answer = probe(self.info, timeout_s=2.0)
         if answer.state == "ready":
-            self._failures_in_a_row = 0
+            self._failures_in_a_row, self._was_ready = 0, True
+            self._next_check = time.monotonic() + HANG_CHECK_S
             self.info = replace(answer, detail=_hardware(answer))
         elif self.info.state == "loading" and answer.state not in {"down", "loading"}:
             self.info = answer
 
+    def _check_answers(self) -> None:
+        """A process that lives but does not answer is ended; then it is restarted like any other."""
+        self._next_check = time.monotonic() + HANG_CHECK_S
+        answers = probe(self.info, timeout_s=2.0).state == "ready"
+        self._silent_checks = 0 if answers else self._silent_checks + 1
+        if self._silent_checks >= SILENT_CHECKS and self._process:
+            self._silent_checks = 0
+            self._process.kill()
+
     def _restart(self, exit_code: int) -> None:
         self._failures_in_a_row += 1
         cause = f"killed by signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
-        if self._failures_in_a_row > RESTARTS_IN_A_ROW:
+        refused = exit_code > 0 and not self._was_ready  # a restart would be refused again
+        if refused or self._failures_in_a_row > RESTARTS_IN_A_ROW:
             self._process = None
-            times = f"{self._failures_in_a_row} times in a row"
-            detail = f"The embedded server ended {times} ({cause}). Its log is {self._log_path}."
+            detail = f"The embedded server ended ({cause}): {self.last_words()} Its log is {self._log_path}."
             self.info = replace(self.info, state="down", detail=detail)
             return
         self.restarts += 1
@@ -209,7 +224,7 @@ class EmbeddedServers:
                 if server.info.state == "ready":
                     say(f"{server.info.name}: {server.info.detail}")
                 elif server.info.state == "down" or time.monotonic() > deadline:
-                    raise EmbeddedFailed(f"{server.info.name} did not start.\n{server.last_words()}")
+                    raise EmbeddedFailed(f"{server.info.name} did not start. {server.info.detail}")
             waiting = [server for server in waiting if server.info.state != "ready"]
 
     def _watch(self) -> None:

@@ -64,7 +64,13 @@ def chosen(infos: Sequence[BackendInfo], names: Iterable[str] | None) -> list[Ba
 
 def over_rest(info: BackendInfo, rest_address: str) -> BackendInfo:
     """The same server, asked over REST."""
-    return replace(info, name=info.name + REST_SUFFIX, protocol="rest", address=rest_address)
+    return replace(
+        info,
+        name=info.name + REST_SUFFIX,
+        protocol="rest",
+        address=rest_address,
+        detail="The same server, asked over REST." if info.detail else "",
+    )
 
 
 def _parse_entry(entry: str, taken: set[str], defaults: BackendInfo) -> list[BackendInfo]:

@@ -149,6 +149,44 @@ def test_a_port_in_use_is_said_at_once(app, tmp_path):
     assert f"Port {app.port} on 127.0.0.1 can't be used" in failed_start(PORT=str(app.port))
 
 
+def test_a_second_app_in_the_same_data_folder_is_refused(app):
+    said = failed_start(PIXELCOST_DATA_DIR=str(app.data_dir), PORT=str(free_port()))
+    assert f"The data folder {app.data_dir} is in use by process {app.process.pid}" in said
+    assert app.backends()["1 CPU"]["state"] == "ready"
+
+
+def test_a_data_folder_that_can_not_be_made_is_said():
+    said = failed_start(PIXELCOST_DATA_DIR="/dev/null/x", PORT=str(free_port()))
+    assert "The data folder /dev/null/x can't be used" in said
+
+
+def test_a_damaged_model_is_refused_at_once_with_its_reason(tmp_path):
+    (tmp_path / "model" / "1").mkdir(parents=True)
+    (tmp_path / "model" / "1" / "saved_model.pb").write_bytes(b"junk")
+    model = str(tmp_path / "model")
+    said = failed_start(PIXELCOST_DATA_DIR=str(tmp_path), MODEL_BASE_PATH=model, PORT=str(free_port()))
+    assert "CPU did not start. The embedded server ended (exit code 2)" in said
+    assert "saved_model.pb" in said
+
+
+@pytest.mark.parametrize("name", ["cat – 1.jpg", "日.jpg", "é.jpg", 'a"b;c.jpg'])
+def test_a_photo_with_an_unusual_name_can_be_exported(app, name):
+    run_id = app.post_run(CAT.read_bytes(), json.dumps({"sizes_px": [32], "repeats": 1}), name).json()["id"]
+    app.finished(run_id)
+    for suffix in (".json", ".csv", ".html", ".zip"):
+        response = requests.get(f"{app.url}/api/runs/{run_id}{suffix}", timeout=30)
+        assert response.status_code == 200
+        assert response.headers["Content-Disposition"].startswith("attachment; filename=")
+
+
+def test_asking_only_for_a_gpu_that_is_not_there_is_the_callers_mistake(app):
+    if app.backends()["GPU"]["state"] != "absent":
+        pytest.skip("this machine has a GPU")
+    answer = app.post_run(CAT.read_bytes(), json.dumps({"backend_names": ["GPU"]}))
+    assert answer.status_code == 422
+    assert "No GPU on this machine" in answer.json()["detail"]
+
+
 def test_with_servers_that_are_down_the_app_starts_and_says_so(tmp_path):
     port = free_port()
     with running_app(tmp_path, TF_SERVERS=f"GPU:127.0.0.1:{port}") as app:

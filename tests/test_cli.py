@@ -84,6 +84,9 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path):
         (["--quality", "0"], "quality"),
         (["--servers", "GPU:tf-gpu"], "has no port"),
         (["--servers", "a:h:1", "--backends", "b"], "no backend named b"),
+        (["--json", "/nowhere/out.json"], "/nowhere/out.json can't be written"),
+        (["--csv", "/tmp"], "/tmp can't be written"),
+        (["--sizes", "abc"], "no list of whole numbers"),
     ],
 )
 def test_bad_input_ends_with_2_and_a_sentence(arguments, words):
@@ -91,6 +94,15 @@ def test_bad_input_ends_with_2_and_a_sentence(arguments, words):
     assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_can_not_be_written_costs_only_that_file(tmp_path):
+    with grpc_server(always(good_answer())) as address:
+        done = run("--servers", f"a:{address}", "--json", "/dev/full", "--csv", str(tmp_path / "out.csv"))
+    assert done.returncode == 2
+    assert "/dev/full could not be written: No space left on device." in done.stderr
+    assert (tmp_path / "out.csv").exists()
+    assert "Serve JPEG" in done.stdout
 
 
 def test_a_file_that_is_no_photo_ends_with_2_and_a_sentence():

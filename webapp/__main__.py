@@ -19,6 +19,7 @@ import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
 
+from experiment.data_dir import claimed
 from experiment.embedded import EmbeddedServers
 from experiment.errors import EmbeddedFailed, PixelcostError
 from experiment.servable import prepare_model
@@ -49,6 +50,7 @@ def _serve(settings: Settings, stop: threading.Event) -> int:
     if sys.stdout.isatty():  # a person reads the log, not a collector
         environ.setdefault("PIXELCOST_LOG_FORMAT", "text")
     with ExitStack() as stack:
+        stack.enter_context(claimed(Path(settings.data_dir)))
         if not settings.tf_servers:
             servers = _start_servers(settings, stack, stop)
             environ["PIXELCOST_EMBEDDED_STATE"] = str(servers.state_path.resolve())
@@ -66,7 +68,6 @@ def _serve(settings: Settings, stop: threading.Event) -> int:
 
 def _start_servers(settings: Settings, stack: ExitStack, stop: threading.Event) -> EmbeddedServers:
     data_dir = Path(settings.data_dir)
-    data_dir.mkdir(parents=True, exist_ok=True)
     print("Preparing the model (the first time takes a while).", flush=True)
     model = prepare_model(data_dir, settings.model_base_path or None)
     print(f"Starting the embedded model servers with {model['title']}.", flush=True)

@@ -9,6 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
+from experiment.errors import PlanRefused
 from experiment.export import SCHEMA, timestamp
 from experiment.plan import check_request_count, plan_from_json
 from experiment.records import BackendInfo, Plan
@@ -43,6 +44,8 @@ def backends_for(plan: Plan) -> Sequence[BackendInfo]:
     """The backends that a plan means, unless there are none or it asks for too much of them."""
     backends = chosen(parts().fleet.backends(), plan.backend_names)
     present = [info for info in backends if info.state != "absent"]
+    if backends and not present:
+        raise PlanRefused([f"{info.name} can't be asked: {info.detail}" for info in backends])
     if not present:
         raise Refused(
             "no_backends",

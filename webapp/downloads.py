@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from io import RawIOBase
 from pathlib import PurePath
 from typing import Any, Final, Literal
+from urllib.parse import quote
 
 from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
@@ -98,7 +99,9 @@ def _rendered(
 def _saved_as(response: Response, made: dict[str, Any], extension: str) -> Response:
     stem = PurePath(made["source"]["name"]).stem
     name = f"pixelcost-{stem}-{made['run_id']}.{extension}"
-    response.headers.set("Content-Disposition", "attachment", filename=name)
+    plain = name.encode("ascii", "replace").decode().replace("?", "_")  # for clients without RFC 5987
+    encoded = {"filename*": f"UTF-8''{quote(name, safe='')}"} if plain != name else {}
+    response.headers.set("Content-Disposition", "attachment", filename=plain, **encoded)
     return response
 
 

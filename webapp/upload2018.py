@@ -112,7 +112,7 @@ def _prediction(cell: Mapping[str, Any], resize_s: float) -> dict[str, Any]:
     return {
         "results": {each["label"]: each["score"] for each in cell["top"]},
         "predict_duration": predict_s,
-        "total_duration": predict_s + resize_s,
+        "total_duration": round(predict_s + resize_s, 6),
         "precision": None if overlap is None else min(100.0, 100.0 * overlap),
     }
 

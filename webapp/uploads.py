@@ -47,7 +47,7 @@ class Uploads:
             raise Refused("not_a_form", how, 415)
         if not self._places.acquire(blocking=False):
             why = "Other photos are arriving. Try again in a few seconds."
-            raise Refused("too_many_uploads", why, 503, 5)
+            raise Refused("too_many_uploads", why, 429, 5)
         try:
             with _time_limit(request, self._settings.upload_timeout_s):
                 storage = _only_file(request)

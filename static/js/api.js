@@ -7,13 +7,14 @@ export const base = typeof document === "undefined" ? "" : document.documentElem
 
 /** The server said no, or nothing came back. Carries what a person should read. */
 export class Problem extends Error {
-  /** @param {{title: string, detail?: string, status?: number, type?: string, reference?: string}} body */
+  /** @param {{title: string, detail?: string, status?: number, type?: string, code?: string, reference?: string}} body */
   constructor(body) {
     super(body.title);
     this.title = body.title;
     this.detail = body.detail || "";
     this.status = body.status || 0; // 0: no answer at all
     this.type = body.type || "";
+    this.code = body.code || "";
     this.reference = body.reference || "";
   }
 }

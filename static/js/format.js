@@ -98,12 +98,14 @@ export function progressText(run) {
   const asked = `${run.done.toLocaleString("en")} of ${run.planned.toLocaleString("en")}`;
   const fallback = {
     uploading: `Uploading ${megabytes(run.sent_bytes)} of ${megabytes(run.total_bytes)} MB`,
-    queued: "Waiting for its turn",
+    queued: "Waiting: another run goes first",
     running: run.planned ? asked : "Getting ready",
     done: `Done. ${plural(run.planned, "request")}, ${run.failed} failed.`,
     cancelled: `Stopped after ${asked} requests. The results so far are kept.`,
     failed: `The run failed after ${asked} requests. The results so far are kept.`,
   };
+  if (run.state === "cancelled" && !run.done) return "Stopped before the first request. Nothing was measured.";
+  if (run.state === "done" && run.failed) return `Done with failures. ${plural(run.done, "request")}, ${run.failed} failed.`;
   return run.text || fallback[run.state];
 }
 

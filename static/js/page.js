@@ -20,6 +20,7 @@
  * @property {number} failed
  * @property {string} text         the server's words for how far it is; "" while there are none
  * @property {?object} plan        the plan it was started with
+ * @property {?Photo} photo        the photo it was started with
  *
  * @typedef {object} Notice        something that went wrong, and what to do about it
  * @property {string} title
@@ -67,6 +68,7 @@ export const SELECTORS = {
   progress: "#progress",
   progressText: "#progress-text",
   connection: "#connection",
+  earlier: "#earlier",
   resultsEmpty: "#results-empty",
   resultsBody: "#results-body",
   recommendation: "#recommendation",

@@ -1,7 +1,7 @@
 /** The plots. Each is defined once, in Python; here plotly.js only renders it. */
 
 import { base, getFigures } from "./api.js";
-import { el, fill, part, setText, state, watch } from "./page.js";
+import { el, fill, isBusy, part, setText, state, watch } from "./page.js";
 
 // No bar of buttons: it would offer to send the data to another company's cloud.
 const CONFIG = { displayModeBar: false, responsive: true, plotlyServerURL: "", doubleClick: "reset" };
@@ -9,6 +9,7 @@ const NAMES = ["trade_off", "latency_by_size", "agreement_by_size", "where_time_
 
 let loading = null;
 let shown = { id: "", theme: "" };
+let framed = ""; // the run that the frames were made for
 let drawn = {}; // name -> what was drawn last, as text
 
 watch(["theme"], redraw);
@@ -25,18 +26,25 @@ const lookNow = () => lookOf(state.theme, matchMedia("(prefers-color-scheme: dar
 /** Draws the figures of a run as they are now. @param {string} id */
 export async function drawFigures(id) {
   const theme = lookNow();
-  if (shown.id !== id) makeFrames();
+  makeFrames(id);
   shown = { id, theme };
   const [plotly, figures] = await Promise.all([loadPlotly(), getFigures(id, theme)]);
-  for (const [name, figure] of Object.entries(figures)) await draw(plotly, name, figure);
+  for (const [name, figure] of Object.entries(figures)) {
+    if (shown.id !== id || shown.theme !== theme) return; // another run or look was asked for meanwhile
+    await draw(plotly, name, figure);
+  }
 }
 
+/** While a run goes on its refreshes draw in the look of the moment, together with the table. */
 function redraw() {
+  if (isBusy()) return;
   if (shown.id && shown.theme !== lookNow()) drawFigures(shown.id);
 }
 
-/** The frames come first and keep their height, so that nothing moves when plots arrive. */
-function makeFrames() {
+/** The frames come first and keep their height, so that nothing moves when plots arrive. @param {string} id of the run */
+export function makeFrames(id) {
+  if (framed === id) return;
+  framed = id;
   drawn = {};
   fill(part("plots"), ...NAMES.map(frame));
 }

@@ -24,11 +24,12 @@ wireTable(async (variantId) => (await import("./inspector.js")).openInspector(va
 /** Draws everything that follows from the report so far. */
 export function renderResults() {
   const { report, run } = state;
-  const waiting = Boolean(run) && !report;
-  part("resultsEmpty").hidden = Boolean(report);
-  part("resultsBody").hidden = !report;
-  if (waiting) setText(part("resultsEmpty").firstElementChild, "The first results take about a second.");
-  if (!report) return;
+  const promise = run ? emptyWords(run, report) : "";
+  const shown = Boolean(report) && !promise;
+  part("resultsEmpty").hidden = shown;
+  part("resultsBody").hidden = !shown;
+  if (promise) setText(part("resultsEmpty").firstElementChild, promise);
+  if (!shown) return;
   renderRecommendation(report);
   renderExports(report);
   renderProblems(report);
@@ -36,6 +37,13 @@ export function renderResults() {
   renderMethod(report);
   renderEnvironment(report);
   openSelected(report);
+}
+
+/** What stands in the place of results; "" once there is something to show. */
+function emptyWords(run, report) {
+  if (run.state === "queued") return "This run waits for its turn. Results appear here once it has begun.";
+  if (run.state === "cancelled" && !run.done) return "Nothing was measured. Run again to get results.";
+  return report ? "" : "Results appear here once the variants are made.";
 }
 
 let selectedOnce = false;
@@ -49,7 +57,7 @@ function openSelected(report) {
 }
 
 function renderRecommendation(report) {
-  const { recommendation } = report;
+  const recommendation = isWarmingUp(report) ? WARMING_UP : report.recommendation;
   const eyebrow = isBusy() ? "Result so far" : "Result";
   const title = recommendation?.sentence || "Nothing to recommend yet.";
   const warnings = problemWords(report).length;
@@ -68,6 +76,13 @@ function renderRecommendation(report) {
     !isBusy() && doubts(report),
     whyNot(recommendation?.why_not || []),
   );
+}
+
+const WARMING_UP = { sentence: "Warming up…", why: "Answers to warm-up requests do not count; the others follow." };
+
+/** Whether no request that counts has been answered or has failed so far. */
+function isWarmingUp(report) {
+  return isBusy() && report.cells.every((cell) => !cell.count && !cell.failures);
 }
 
 /** Why the recommended times are not to be trusted, and what helps. */

@@ -11,27 +11,36 @@ import { fillForm, photoFacts } from "./setup.js";
 import { writeView } from "./table.js";
 
 const REFRESH_EVERY_MS = 1500;
-const DRAWING_SHARE = 20; // drawing may take 1/20 of the time: on a laptop the same cores serve the model
+const LONGEST_ANSWER_MS = 10_000; // an answer that takes longer is asked for again
 const NO_DOUBLE_CLICK_MS = 600; // the second click of a double click on Run must not cancel
 const BACK_WORDS_MS = 4000;
 
+const UNUSABLE_PHOTO = [
+  "not_an_image", "format_not_allowed", "heic_not_supported", "empty_file", "too_many_bytes", "too_many_pixels",
+  "side_too_long", "truncated", "damaged",
+];
+
 const NEW_RUN = {
   id: "", state: "uploading", sent_bytes: 0, total_bytes: 0, done: 0, planned: 0, failed: 0, text: "", plan: null,
+  photo: null,
 };
 
 let following = null;
 let upload = null;
 let startedAt = 0;
 let refreshTimer = 0;
+let drawing = null;
 
-watch(["run", "connection", "plan"], renderProgress);
+watch(["run", "connection", "plan", "photo"], renderProgress);
 watch(["report", "run"], renderResults);
+watch(["run", "plan", "photo"], renderEarlierHint);
+watch(["theme"], () => refreshTimer && refresh()); // table and plots change together
 
 /** Sends the photo with the plan and follows the run that begins. */
 export async function startRun() {
   const { photo, plan } = state;
   startedAt = Date.now();
-  update({ run: { ...NEW_RUN, total_bytes: photo.size_bytes, plan }, report: null, notice: null, connection: "" });
+  update({ run: { ...NEW_RUN, total_bytes: photo.size_bytes, plan, photo }, report: null, notice: null, connection: "" });
   try {
     const { true_label: trueLabel, ...sent } = plan;
     upload = api.postRun(await photoBlob(photo), photo.name, sent, trueLabel || null, (sentBytes, totalBytes) =>
@@ -39,23 +48,31 @@ export async function startRun() {
     const answer = await upload.answer;
     history.pushState(null, "", api.base + api.runPath(answer.id));
     writeView();
+    await prepareFrames(answer.id);
     patchRun({ id: answer.id, state: answer.state });
     followRun(answer.id);
   } catch (problem) {
     update({ run: null });
-    if (problem.type !== "stopped") showProblem(problem, [{ label: "Try again", act: startRun }]);
+    if (problem.type !== "stopped") showProblem(problem, [wayOut(problem)]);
   }
+}
+
+/** Sending the same unreadable photo again would not help. */
+function wayOut(problem) {
+  if (UNUSABLE_PHOTO.includes(problem.code)) return { label: "Choose another", act: () => part("fileInput").click() };
+  return { label: "Try again", act: startRun };
 }
 
 /** Shows a stored run, or goes on with one that is under way. @param {string} id */
 export async function openRun(id) {
   try {
     const report = await api.getReport(id);
+    await prepareFrames(id);
     const { planned, done, failed } = report.requests;
     update({ report, run: { ...NEW_RUN, id, state: report.state, planned, done, failed } });
     showSetupOf(report);
     if (isBusy()) followRun(id);
-    else drawResults();
+    else await drawResults();
   } catch (problem) {
     if (problem.status === 404) showGone();
     else showProblem(problem, [{ label: "Try again", act: () => openRun(id) }]);
@@ -90,13 +107,13 @@ function onEvent(name, data) {
 }
 
 async function onEnd(data) {
-  clearTimeout(refreshTimer);
-  refreshTimer = 0;
+  stopRefreshing();
   try {
     const report = await api.getReport(state.run.id);
     const { planned, done, failed } = report.requests;
     memory.set("pace", { ...memory.get("pace"), ...paceOf(report) });
     update({ report, run: { ...state.run, state: data.state, text: data.text, planned, done, failed }, connection: "" });
+    await drawing;
     await drawResults();
     announceEnd(report);
   } catch (problem) {
@@ -109,29 +126,40 @@ function announceEnd(report) {
   announce(`${progressText(state.run)} ${report.recommendation?.sentence || ""}`);
 }
 
-/** Fetches the report so far, seldom enough that showing results does not slow what is measured. */
+/** Begins to fetch the report so far, again and again until the run ends. */
 function refreshSoon() {
-  if (refreshTimer) return;
+  if (!refreshTimer) refreshTimer = window.setTimeout(refresh, REFRESH_EVERY_MS);
+}
+
+/** The wait does not depend on how long drawing takes: plotly.js alone takes seconds to arrive on a busy machine. */
+async function refresh() {
+  clearTimeout(refreshTimer);
+  const mine = (refreshTimer = window.setTimeout(refresh, LONGEST_ANSWER_MS));
+  // A lost server is noticed by the event stream, which says so; the next refresh makes up for this one.
+  const report = await api.getReport(state.run.id).catch(() => null);
+  if (refreshTimer !== mine) return; // the run ended meanwhile, or a newer refresh began
+  if (report) showSoFar(report);
+  clearTimeout(mine);
   refreshTimer = window.setTimeout(refresh, REFRESH_EVERY_MS);
 }
 
-async function refresh() {
-  const began = performance.now();
-  try {
-    const report = await api.getReport(state.run.id);
-    if (!isBusy() || !refreshTimer) return;
-    update({ report });
-    await drawResults();
-  } catch {
-    // The event stream notices a lost server and says so; the next refresh makes up for this one.
-  }
-  const spentMs = performance.now() - began;
-  const waitMs = Math.max(REFRESH_EVERY_MS, spentMs * DRAWING_SHARE);
-  refreshTimer = isBusy() && refreshTimer ? window.setTimeout(refresh, waitMs) : 0;
+function showSoFar(report) {
+  update({ report });
+  drawing ||= drawResults().catch(() => null).finally(() => (drawing = null));
+}
+
+function stopRefreshing() {
+  clearTimeout(refreshTimer);
+  refreshTimer = 0;
 }
 
 async function drawResults() {
   await (await import("./plots.js")).drawFigures(state.run.id);
+}
+
+/** Frames before content, so that nothing moves when the plots arrive. */
+async function prepareFrames(id) {
+  (await import("./plots.js")).makeFrames(id);
 }
 
 /** A run that was removed meanwhile is not worth waiting for. */
@@ -141,6 +169,7 @@ async function checkStillThere(id) {
   } catch (problem) {
     if (problem.status !== 404) return;
     following.close();
+    stopRefreshing();
     update({ run: null, connection: "" });
     showGone();
   }
@@ -164,13 +193,12 @@ function onBack() {
 }
 
 function renderProgress() {
-  const { run, connection, plan } = state;
+  const { run, connection } = state;
   const bar = /** @type {HTMLProgressElement} */ (part("progress"));
-  // Once the plan is changed, what counts is what the next run would cost.
-  const shown = Boolean(run) && (isBusy() || run.plan === plan);
-  bar.hidden = !shown;
-  part("progressText").hidden = !shown;
-  part("estimate").hidden = shown;
+  bar.hidden = !run;
+  part("progressText").hidden = !run;
+  // Once something is changed, what the next run would cost stands beside how the last one ended.
+  part("estimate").hidden = Boolean(run) && !hasChanged();
   part("connection").hidden = !connection;
   fill(part("connection"), ...(connection ? connectionWords(connection) : []));
   if (!run) return setTitle("");
@@ -179,6 +207,17 @@ function renderProgress() {
   setText(part("progressText"), words);
   if (isBusy()) announce(words);
   setTitle(isBusy() && run.planned ? `${Math.floor((100 * run.done) / run.planned)} % · ` : "");
+}
+
+/** Whether the form asks for something else than the results on the page answer. */
+function hasChanged() {
+  const { run, plan, photo } = state;
+  if (!run?.plan || isBusy()) return false;
+  return run.photo !== photo || JSON.stringify(run.plan) !== JSON.stringify(plan);
+}
+
+function renderEarlierHint() {
+  part("earlier").hidden = !hasChanged() || !state.report;
 }
 
 function connectionWords(connection) {
@@ -195,6 +234,7 @@ function fillBar(bar, run) {
   if (max || !isBusy()) bar.value = value;
   else bar.removeAttribute("value");
   bar.className = run.state;
+  bar.toggleAttribute("data-failures", run.failed > 0);
 }
 
 /** @param {string} prefix */
@@ -214,7 +254,7 @@ function showSetupOf(report) {
     setPhoto({ name, file: null, url, size_bytes, width_px, height_px });
   }
   const plan = { ...known, seed: null, true_label: trueLabel || "" };
-  update({ plan, run: { ...state.run, plan } });
+  update({ plan, run: { ...state.run, plan, photo: state.photo } });
   fillForm();
   foldSetup(report);
 }
@@ -242,8 +282,9 @@ function unfoldSetup() {
 
 function showGone() {
   const kept = state.config.keep_runs ? ` (the last ${state.config.keep_runs} are kept)` : "";
+  unfoldSetup();
   const again = { label: "Start a new run", act: () => location.assign(`${api.base}/`) };
-  update({ notice: { title: `This run was deleted${kept}.`, detail: "", actions: [again] } });
+  update({ notice: { title: "There is no run with this address.", detail: `It may have been deleted${kept}.`, actions: [again] } });
 }
 
 function showProblem(problem, actions) {
