@@ -12,7 +12,11 @@ from collections.abc import Callable, Iterable
 from bench import sweep, variants, web
 from experiment.environment import environment
 
-PARTS: dict[str, Callable[[], Iterable[str]]] = {"variants": variants.bench, "sweep": sweep.bench, "web": web.bench}
+PARTS: dict[str, Callable[[], Iterable[str]]] = {
+    "variants": variants.bench,
+    "sweep": sweep.bench,
+    "web": web.bench,
+}
 
 
 def main() -> int:

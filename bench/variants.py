@@ -29,10 +29,14 @@ PLAN = Plan()
 BLOCKS = 12  # each does everything once
 
 
-def bench(photo: Path | None = None) -> Iterator[str]:
-    """The lines to print, each as soon as it is measured."""
-    data = photo.read_bytes() if photo else ten_megapixels()
-    source = read_image(data, photo.name if photo else "cat.jpg")
+def bench() -> list[str]:
+    """The lines to print, for a photo that is always the same."""
+    return list(compared(ten_megapixels(), "cat.jpg"))
+
+
+def compared(data: bytes, name: str) -> Iterator[str]:
+    """The lines to print for one photo, each as soon as it is measured."""
+    source = read_image(data, name)
     yield f"{source.width_px} x {source.height_px} px, {source.size_bytes / 1e6:.2f} MB; CPU time on one core"
     with on_one_core():
         yield from _whole_set(data)
@@ -115,5 +119,8 @@ def _psnr_db(one: Image.Image, other: Image.Image) -> float:
 
 
 if __name__ == "__main__":
-    for line in bench(Path(sys.argv[1]) if len(sys.argv) > 1 else None):
+    photo = Path(sys.argv[1]) if sys.argv[1:] else None
+    for line in compared(
+        photo.read_bytes() if photo else ten_megapixels(), photo.name if photo else "cat.jpg"
+    ):
         print(line, flush=True)

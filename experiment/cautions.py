@@ -7,13 +7,16 @@ browser and to services with several replicas.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from experiment.contention import NOT_THERE, host_of, rivals_for_cores, rivals_for_machine
+from experiment.hardware import fewer_cores
 from experiment.records import (
     BackendInfo,
     Cell,
+    Failure,
     Measurement,
     Plan,
     RunState,
@@ -23,7 +26,7 @@ from experiment.records import (
 )
 from experiment.statistics import SAMPLES_FOR_P90
 from experiment.validity import LATE_MS
-from experiment.wording import count, listed, milliseconds, sentence
+from experiment.wording import AS_UPLOADED, count, listed, milliseconds, sentence
 
 CODES = {
     "W2": "too few samples for p90",
@@ -36,12 +39,12 @@ CODES = {
     "W10": "requests failed",
     "W11": "the reference is not the file as uploaded",
     "W12": "the run ended early",
+    "W13": "a backend runs on fewer cores than its name says",
 }
+NOTES = frozenset({"W2", "W6", "W9"})  # good to know; the numbers can be believed all the same
 
 # Answers whose probabilities differ by less than this are the same to any reader.
 SAME_SCORE = 0.0005
-
-AS_UPLOADED = "as uploaded"  # the encoder of a reference that was not encoded again
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class Facts:
 
 def cautions(facts: Facts) -> tuple[Warning_, ...]:
     """Every warning that the facts call for, in the order of their codes."""
-    rows = (
+    rows: tuple[tuple[str, Callable[[Facts], Iterator[str | Warning_]]], ...] = (
         ("W2", _few_repeats),
         ("W3", _shared_machine),
         ("W4", _busy_app),
@@ -73,8 +76,13 @@ def cautions(facts: Facts) -> tuple[Warning_, ...]:
         ("W10", _failed_requests),
         ("W11", _other_reference),
         ("W12", _early_end),
+        ("W13", _fewer_cores),
     )
-    return tuple(Warning_(code, message) for code, find in rows for message in find(facts))
+    return tuple(
+        found if isinstance(found, Warning_) else Warning_(code, found, "note" if code in NOTES else "warning")
+        for code, find in rows
+        for found in find(facts)
+    )
 
 
 def _few_repeats(facts: Facts) -> Iterator[str]:
@@ -155,14 +163,25 @@ def _change(group: Sequence[Measurement]) -> tuple[float, bool]:
     return spread, len({top[0].label for top in tops}) > 1
 
 
-def _unusable_backends(facts: Facts) -> Iterator[str]:
+def _unusable_backends(facts: Facts) -> Iterator[Warning_]:
     for info in facts.backends:
-        if info.state in NOT_THERE and not _was_answered(info, facts):
-            yield f"{info.name}: {sentence(info.detail or info.state)} Its cells stay empty."
+        if info.state not in NOT_THERE or _was_answered(info, facts):
+            continue
+        failed, warmups, _ = _failed_at(info, facts)
+        parts = [f"{info.name}: {sentence(info.detail or info.state)}"]
+        if failed:
+            parts.append(f"{_all(failed)} failed{_of_them_warmups(warmups)}.")
+        elif not _was_asked(info, facts):
+            parts.append("Its cells stay empty.")
+        yield Warning_("W8", " ".join(parts), "note" if info.state == "absent" else "warning")
 
 
 def _was_answered(info: BackendInfo, facts: Facts) -> bool:
     return any(cell.count for cell in facts.cells if cell.backend_name == info.name)
+
+
+def _was_asked(info: BackendInfo, facts: Facts) -> bool:
+    return any(each.backend_name == info.name for each in facts.measurements)
 
 
 def _changed_pixels(facts: Facts) -> Iterator[str]:
@@ -172,16 +191,38 @@ def _changed_pixels(facts: Facts) -> Iterator[str]:
 
 def _failed_requests(facts: Facts) -> Iterator[str]:
     for info in facts.backends:
-        cells = [cell for cell in facts.cells if cell.backend_name == info.name and cell.failures]
-        if not cells or (info.state in NOT_THERE and not _was_answered(info, facts)):
+        failed, warmups, worst = _failed_at(info, facts)
+        if worst is None or (info.state in NOT_THERE and not _was_answered(info, facts)):
             continue  # W8 has said why
-        failed = sum(cell.failures for cell in cells)
-        asked = failed + sum(cell.count for cell in facts.cells if cell.backend_name == info.name)
-        worst = max(cells, key=lambda cell: cell.failures).failure_reasons[0]
+        asked = sum(each.backend_name == info.name for each in facts.measurements)
+        cells = {each.variant_id for each in facts.measurements if _is_failed(each, info)}
+        what = _all(failed) if failed == asked else f"{failed:,} of {count(asked, 'request')}"
+        unaffected = " Other backends are unaffected." if len(facts.backends) > 1 else ""
         yield (
-            f"{failed:,} of {count(asked, 'request')} to {info.name} failed: {sentence(worst.message)} "
-            "Other backends are unaffected."
+            f"{what} to {info.name} failed{_of_them_warmups(warmups)}, in {count(len(cells), 'cell')}: "
+            f"{sentence(worst.message)}{unaffected}"
         )
+
+
+def _failed_at(info: BackendInfo, facts: Facts) -> tuple[int, int, Failure | None]:
+    """How many requests failed there, how many of them were warm-ups, and the most frequent failure."""
+    failed = [each for each in facts.measurements if _is_failed(each, info)]
+    failures = [each.failure for each in failed if each.failure is not None]
+    codes = Counter(each.code for each in failures)
+    worst = max(failures, key=lambda each: codes[each.code], default=None)
+    return len(failed), sum(each.is_warmup for each in failed), worst
+
+
+def _is_failed(measurement: Measurement, info: BackendInfo) -> bool:
+    return measurement.backend_name == info.name and measurement.failure is not None
+
+
+def _all(requests: int) -> str:
+    return "The only request" if requests == 1 else f"All {requests:,} requests"
+
+
+def _of_them_warmups(warmups: int) -> str:
+    return f" ({warmups:,} of them {'a warm-up' if warmups == 1 else 'warm-ups'})" if warmups else ""
 
 
 def _other_reference(facts: Facts) -> Iterator[str]:
@@ -198,3 +239,12 @@ def _early_end(facts: Facts) -> Iterator[str]:
         f"{what} after {len(facts.measurements):,} of {count(facts.requests_planned, 'request')}. "
         "The results so far are kept."
     )
+
+
+def _fewer_cores(facts: Facts) -> Iterator[str]:
+    for info in facts.backends:
+        cores = fewer_cores(info)
+        if cores and info.state not in NOT_THERE:
+            yield (
+                f"{info.name} runs on {cores}, all that this machine has: its numbers are those of {cores}."
+            )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from experiment.agreement import same_thing
 from experiment.records import BackendInfo, Cell, Plan, Variant
-from experiment.wording import count, milliseconds, short_label, short_name, size
+from experiment.wording import count, listed, milliseconds, ordinal, percent, short_label, short_name, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,9 @@ class Goal:
 
     met: Callable[[Candidate], bool]
     overshoot: Callable[[Candidate], float]  # how far from being met; 0 is met
-    but: Callable[[Candidate], str]  # "but ...": why a candidate lost
-    nobody: Callable[[Sequence[Candidate]], str]  # a sentence, for when no candidate meets it
+    lack: Callable[[Candidate], str]  # why a candidate lost: "its p50 of 60 ms is above your 26 ms"
+    nobody: Callable[[Sequence[Candidate]], str]  # when no candidate meets it: "no p50 is below 5.0 ms"
+    advice: Callable[[Sequence[Candidate]], str] = lambda all_: ""  # a sentence: what to do then
 
 
 def candidates_among(
@@ -57,11 +59,16 @@ def candidates_among(
     ]
 
 
-def goals_of(plan: Plan, true_label: str | None) -> list[Goal]:
-    """The goals of a run, those that rule out most first."""
+def unmet_by(each: Candidate, goals: Sequence[Goal]) -> str:
+    """Why a candidate lost: "but the answer changes to lynx and its 28 KB are above your 9.0 KB"."""
+    return f"but {listed([goal.lack(each) for goal in goals if not goal.met(each)])}"
+
+
+def goals_of(plan: Plan, true_label: str | None, so_far: bool) -> list[Goal]:
+    """The goals of a run, those that rule out most first. `so_far`: more answers may come."""
     goals = [_answers_always()]
     if plan.keep_top1:
-        goals.append(_keeps_answer() if true_label is None else _is_right(true_label))
+        goals.append(_keeps_answer(so_far) if true_label is None else _is_right(true_label))
     if plan.max_p50_ms is not None:
         goals.append(_fast_enough(plan.max_p50_ms))
     if plan.max_size_bytes is not None:
@@ -73,53 +80,64 @@ def _answers_always() -> Goal:
     return Goal(
         met=lambda each: each.cell.failures == 0,
         overshoot=lambda each: each.cell.failures / (each.cell.failures + each.cell.count),
-        but=lambda each: (
-            f"but {each.cell.failures:,} of {count(each.cell.failures + each.cell.count, 'request')} failed"
+        lack=lambda each: (
+            f"{each.cell.failures:,} of {count(each.cell.failures + each.cell.count, 'request')} failed"
         ),
-        nobody=lambda all_: "some requests failed for every variant.",
+        nobody=lambda all_: "some requests failed for every variant",
     )
 
 
-def _keeps_answer() -> Goal:
+def _keeps_answer(so_far: bool) -> Goal:
+    missing = "the original's turn there has not come yet" if so_far else "the original got no answer there"
     return Goal(
         met=lambda each: each.cell.same_top1 is True,
         overshoot=lambda each: 0.0 if each.cell.same_top1 else 1.0,
-        but=lambda each: (
-            "but the original got no answer there to compare with"
-            if each.cell.same_top1 is None
-            else f"but the answer changes to {each.label}"
+        lack=lambda each: (
+            missing if each.cell.same_top1 is None else f"the answer changes to {each.label}"
         ),
         nobody=_nobody_keeps,
+        advice=_without_original,
     )
 
 
 def _nobody_keeps(candidates: Sequence[Candidate]) -> str:
     if all(each.cell.same_top1 is None for each in candidates):
-        return (
-            "the original got no answer, so nobody can tell whether the smaller copies keep it. "
-            'Give the true label, or switch "same top answer" off, to choose without it.'
-        )
-    return "no variant that was answered keeps the original's answer."
+        return "the original got no answer, so nobody can tell whether the smaller copies keep it"
+    return "no variant that was answered keeps the original's answer"
+
+
+def _without_original(candidates: Sequence[Candidate]) -> str:
+    if any(each.cell.same_top1 is not None for each in candidates):
+        return ""
+    return 'Give the true label, or switch "same top answer" off, to choose without it.'
 
 
 def _is_right(true_label: str) -> Goal:
     return Goal(
         met=lambda each: each.cell.correct_top1 is True,
         overshoot=lambda each: 0.0 if each.cell.correct_top1 else 0.5 if each.cell.correct_top5 else 1.0,
-        but=lambda each: f"but its answer is {each.label}, not {true_label}",
-        nobody=lambda all_: (
-            f"no variant is recognised as {true_label}. "
-            "Check how the model spells that label, or choose another model."
-        ),
+        lack=lambda each: f"its answer is {each.label}, not {true_label}",
+        nobody=lambda all_: f"no variant is recognised as {true_label}",
+        advice=lambda all_: _about_label(true_label, all_),
     )
+
+
+def _about_label(true_label: str, candidates: Sequence[Candidate]) -> str:
+    """Where the label stands in the answer to the original; else it may be spelled otherwise."""
+    for each in candidates:
+        for place, guess in enumerate(each.cell.top if each.variant.is_reference else (), start=1):
+            if same_thing(guess.label, true_label):
+                place_words = f"{true_label} is its {ordinal(place)} guess ({percent(guess.score)})"
+                return f"The model's answer is {each.label}; {place_words}."
+    return "Check how the model spells that label, or choose another model."
 
 
 def _fast_enough(limit_ms: float) -> Goal:
     return Goal(
         met=lambda each: each.p50_ms <= limit_ms,
         overshoot=lambda each: max(0.0, each.p50_ms / limit_ms - 1),
-        but=lambda each: f"but its p50 of {milliseconds(each.p50_ms)} is above your {milliseconds(limit_ms)}",
-        nobody=lambda all_: f"no p50 is below {milliseconds(limit_ms)}.",
+        lack=lambda each: f"its p50 of {milliseconds(each.p50_ms)} is above your {milliseconds(limit_ms)}",
+        nobody=lambda all_: f"no p50 is below {milliseconds(limit_ms)}",
     )
 
 
@@ -127,6 +145,6 @@ def _small_enough(limit_bytes: int) -> Goal:
     return Goal(
         met=lambda each: each.variant.size_bytes <= limit_bytes,
         overshoot=lambda each: max(0.0, each.variant.size_bytes / limit_bytes - 1),
-        but=lambda each: f"but {size(each.variant.size_bytes)} is above your {size(limit_bytes)}",
-        nobody=lambda all_: f"no variant is below {size(limit_bytes)}.",
+        lack=lambda each: f"its {size(each.variant.size_bytes)} are above your {size(limit_bytes)}",
+        nobody=lambda all_: f"no variant is below {size(limit_bytes)}",
     )

@@ -200,6 +200,7 @@ class Warning_:  # noqa: N801  plain Warning is Python's own
 
     code: str
     message: str
+    level: Literal["note", "warning"] = "warning"  # a note takes nothing from the numbers
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 Resizing costs as much for a small copy as for a large one, because every pixel of the
 original counts. So a copy is made from one that already exists where that gives the
-same picture: with Lanczos, from a copy two to four times as large, and only after a
+same picture: with Lanczos, from one four times as large (else twice), and only after a
 sample of the first such copy was found like the direct one. Nearly all photos stay
 within 50 dB (PSNR) that way at every size. Drawings with hard edges don't; they are
 resized from the original each time.

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from experiment.records import Variant
 
+AS_UPLOADED = "as uploaded"  # the encoder of a reference that was not encoded again
+ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 FORMAT_NAMES = {"png": "PNG", "jpeg": "JPEG", "webp": "WebP", "gif": "GIF", "bmp": "BMP"}
 
 
@@ -25,11 +27,16 @@ def milliseconds(value_ms: float) -> str:
 
 
 def span(low_ms: float, high_ms: float) -> str:
-    """From one time to another, with as many digits as keep them apart: "23.2 to 23.5 ms"."""
+    """From one time to another, with its unit: "23.2 to 23.5 ms"."""
+    return f"{bounds(low_ms, high_ms)} ms"
+
+
+def bounds(low_ms: float, high_ms: float) -> str:
+    """From one time to another, with as many digits as keep them apart: "23.2 to 23.5"."""
     decimals = 0 if low_ms >= 9.95 else 1
     while decimals < 3 and f"{low_ms:.{decimals}f}" == f"{high_ms:.{decimals}f}":
         decimals += 1
-    return f"{low_ms:,.{decimals}f} to {high_ms:,.{decimals}f} ms"
+    return f"{low_ms:,.{decimals}f} to {high_ms:,.{decimals}f}"
 
 
 def size(size_bytes: float) -> str:
@@ -73,10 +80,15 @@ def format_name(key: str) -> str:
     return FORMAT_NAMES.get(key, key.upper())
 
 
+def reference_name(variant: Variant) -> str:
+    """ "original", or "reference (PNG)" where the file as uploaded could not be sent itself."""
+    return "original" if variant.encoder == AS_UPLOADED else f"reference ({format_name(variant.format)})"
+
+
 def short_name(variant: Variant) -> str:
-    """ "512 px JPEG", or "the original (1920 px JPEG)"."""
+    """ "512 px JPEG", "the original (1920 px JPEG)" or "the reference (1920 px PNG)"."""
     name = f"{variant.size_px} px {format_name(variant.format)}"
-    return f"the original ({name})" if variant.is_reference else name
+    return f"the {reference_name(variant).partition(' ')[0]} ({name})" if variant.is_reference else name
 
 
 def full_name(variant: Variant) -> str:
@@ -92,6 +104,11 @@ def sentence(text: str, capital: bool = True) -> str:
     text = text.strip()
     start = text[:1].upper() if capital else text[:1]
     return start + text[1:] + ("" if text.endswith((".", "!", "?", "`")) else ".")
+
+
+def ordinal(place: int) -> str:
+    """1 -> "1st", 2 -> "2nd", 3 -> "3rd", 4 -> "4th"; for the places of a top 5."""
+    return f"{place}{ENDINGS.get(place, 'th')}"
 
 
 def short_label(label: str) -> str:

@@ -84,7 +84,7 @@ def variant(size_px: int = 512, format: str = "jpeg", **changes: Any) -> Variant
         "height_px": size_px * 3 // 4,
         "format": format,
         "quality": quality,
-        "encoder": "Pillow libjpeg-turbo q85 4:2:0" if quality else "Sub filter, isal level 3",
+        "encoder": "Pillow libjpeg-turbo q85 4:2:0" if quality else "Average filter + isal level 3",
         "size_bytes": round(pixels * (0.14 if quality else 1.5)),
         "sha256": sha256(id_),
         "decode_ms": 48.7,

@@ -54,7 +54,7 @@ def test_the_smallest_variant_that_keeps_the_answer_is_recommended():
     assert (made.variant_id, made.backend_name) == (SMALL.id, "8 CPU")
     assert made.sentence == "Serve JPEG q85 at 256 px on 8 CPU."
     assert made.why == (
-        "Same top answer as the original (tabby, 71 %), p50 25 ms, slowest of 20: 25 ms, 6.9 KB."
+        "Same top answer as the original (tabby, 71 %; original 71 %), p50 25 ms, slowest of 20: 25 ms, 6.9 KB."
     )
     assert made.validity == "VALID"
 
@@ -73,7 +73,7 @@ def test_the_next_larger_one_is_named_with_its_price_in_bytes():
 
 def test_labels_are_shortened_to_their_first_synonym():
     made = recommend(cell(60, top=SYNONYMS), cell(25, SMALL.id, top=SYNONYMS))
-    assert "(tabby, 71 %)" in made.why
+    assert "(tabby, 71 %; original 71 %)" in made.why
 
 
 def test_of_equal_bytes_the_fastest_backend_wins_and_the_other_is_compared():
@@ -98,7 +98,7 @@ def test_backends_whose_intervals_overlap_are_called_alike():
     made = recommend(*groups, backends=backends)
     assert made.backend_name == "1 CPU"
     assert made.why_not[0] == (
-        "8 CPU can't be told apart from 1 CPU: p50 10 ms (10.0 to 10.1 ms) against 10 ms (9.9 to 10.0 ms)."
+        "8 CPU can't be told apart from 1 CPU: p50 10 ms (10.0 to 10.1) against 10 ms (9.9 to 10.0)."
     )
 
 
@@ -152,6 +152,96 @@ def test_while_the_run_goes_on_the_choice_is_only_so_far():
     assert made.sentence == "So far: serve JPEG q85 at 256 px on 8 CPU."
 
 
+# How sure the answer still is
+
+UNSURE = (Label("tabby", 0.42), *TABBY[1:])
+OTHER_GUESSES = (TABBY[0], *(Label(name, 0.05) for name in ("cup", "mug", "pot", "lynx")))
+
+
+def test_the_original_s_probability_stands_beside_the_variant_s():
+    made = recommend(cell(60), cell(25, SMALL.id, top=UNSURE))
+    assert made.why.startswith("Same top answer as the original (tabby, 42 %; original 71 %), p50")
+
+
+def test_a_label_that_is_much_less_likely_is_warned_of():
+    made = recommend(cell(60), cell(25, SMALL.id, top=UNSURE))
+    assert made.why.endswith("But it is less sure: the probability falls by 29 points.")
+
+
+def test_a_top_5_that_changes_is_warned_of():
+    made = recommend(cell(60), cell(25, SMALL.id, top=OTHER_GUESSES))
+    assert made.why.endswith("But it is less sure: only 40 % of the original's top 5 is kept.")
+
+
+def test_a_label_that_is_hardly_less_likely_is_not_warned_of():
+    made = recommend(cell(60), cell(25, SMALL.id, top=(Label("tabby", 0.62), *TABBY[1:])))
+    assert "less sure" not in made.why
+
+
+# Hardware that can't be told apart
+
+
+def on_two(first, second, first_ms=10.02, second_ms=10.0):
+    """The original and 256 px on two backends."""
+    groups = [
+        cell(ms, each, info.name)
+        for info, ms in ((first, first_ms), (second, second_ms))
+        for each in ("original", SMALL.id)
+    ]
+    return recommend(*groups, backends=(first, second))
+
+
+@pytest.mark.parametrize(
+    ("cheap", "dear"),
+    [
+        (backend("1 CPU", cpus=1), backend("8 CPU", cpus=8)),
+        (backend("1 CPU", cpus=8, cores=(0,)), backend("8 CPU", cpus=8, cores=(0, 1))),
+        (backend("1 CPU", cpus=8, price_per_hour=0.1), backend("8 CPU", cpus=1, price_per_hour=0.4)),
+    ],
+)
+def test_of_backends_that_cant_be_told_apart_the_cheaper_one_is_chosen(cheap, dear):
+    made = on_two(cheap, dear)
+    assert made.backend_name == "1 CPU"
+    assert made.why_not[0] == (
+        "8 CPU is not faster that we can detect: p50 10 ms (9.9 to 10.0) against 10 ms (10.0 to 10.1)."
+    )
+
+
+def test_a_cheaper_backend_that_is_slower_for_sure_is_not_chosen():
+    assert on_two(backend("1 CPU", cpus=1), backend("8 CPU", cpus=8), first_ms=12.0).backend_name == "8 CPU"
+
+
+def test_with_too_few_samples_nothing_is_said_to_be_alike():
+    few = [
+        one
+        for name, ms in (("1 CPU", 10), ("8 CPU", 9))
+        for each in ("original", SMALL.id)
+        for one in answered([ms, ms], each, name)
+    ]
+    made = recommend(few, backends=(backend("1 CPU", cpus=1), backend("8 CPU", cpus=8)))
+    assert made.backend_name == "8 CPU"
+    assert made.why_not[0] == "1 CPU has too few samples to compare: p50 10 ms against 9.0 ms."
+
+
+def test_a_backend_with_fewer_cores_than_its_name_says_so():
+    short = backend("8 CPU", cpus=8, cores=(0, 1), embedded=True)
+    made = recommend(*CHANGES_AT_128, backends=(short,))
+    assert made.sentence == "Serve JPEG q85 at 256 px on 8 CPU (2 cores here)."
+
+
+def test_a_backend_that_gave_nothing_is_named_last():
+    gone = backend("gone", state="down", detail="No answer at gone:8500.")
+    made = recommend(*CHANGES_AT_128, failed(2, backend_name="gone"), backends=(backend(), gone, no_gpu()))
+    assert made.why_not[-1] == "No results from gone."
+
+
+def test_what_was_measured_too_rarely_is_no_order():
+    made = recommend(answered([60.0]), answered([25.0], SMALL.id))
+    assert made.sentence == "Best of what was measured so far: JPEG q85 at 256 px on 8 CPU."
+    assert made.why.startswith("1 sample is too few to recommend by; use at least 6 repeats. Same top answer")
+    assert made.validity == "INVALID"
+
+
 # When nothing can be recommended
 
 
@@ -166,7 +256,7 @@ def test_while_the_run_goes_on_the_choice_is_only_so_far():
         (
             Plan(max_size_bytes=1000),
             "Nothing can be recommended: no variant is below 1.0 KB.",
-            "Nearest: 256 px JPEG on 8 CPU, p50 25 ms, 6.9 KB, but 6.9 KB is above your 1.0 KB.",
+            "Nearest: 256 px JPEG on 8 CPU, p50 25 ms, 6.9 KB, but its 6.9 KB are above your 1.0 KB.",
         ),
         (
             Plan(max_p50_ms=22),
@@ -190,7 +280,7 @@ def test_a_true_label_that_is_never_found_is_named():
 def test_without_an_answer_to_the_original_nobody_knows_what_is_kept():
     made = recommend(failed(20), cell(25, SMALL.id))
     assert "the original got no answer" in made.sentence
-    assert "Give the true label" in made.sentence
+    assert made.why.startswith("Give the true label")
 
 
 def test_when_some_requests_fail_everywhere_that_is_the_reason():
@@ -211,10 +301,57 @@ def test_when_no_backend_can_be_used_each_says_why():
     assert made.why.startswith("GPU: No GPU on this machine. 8 CPU: No answer at tf:8500")
 
 
-def test_before_the_first_answer_there_is_nothing_to_recommend_so_far():
-    assert recommend(state="running").sentence == "Nothing to recommend so far: no answer has come in yet."
+def test_before_the_first_answer_there_is_nothing_to_recommend_yet():
+    assert recommend(state="running").sentence == "Nothing to recommend yet: still warming up."
     assert recommend(state="done").sentence == "Nothing can be recommended: nothing was measured."
-    assert recommend(state="queued", variants=()).variant_id is None
+    assert recommend(state="queued", variants=()).sentence == (
+        "Nothing to recommend yet: the run has not begun."
+    )
+
+
+def test_while_the_run_goes_on_the_original_is_waited_for_and_no_advice_is_given():
+    made = recommend(cell(25, SMALL.id), state="running")
+    assert made.sentence == "Nothing to recommend yet: the original's turn has not come yet."
+    assert "Give" not in made.why and "got no answer" not in made.why
+
+
+def test_while_the_run_goes_on_an_original_that_fails_is_said():
+    made = recommend(failed(2), cell(25, SMALL.id), state="running")
+    assert made.sentence == "Nothing to recommend yet: the original's requests failed so far."
+    assert made.why == "8 CPU did not answer within 10 s."
+
+
+def test_while_the_run_goes_on_nobody_is_told_to_spell_the_label_otherwise():
+    made = recommend(cell(60), state="running", source=source(true_label="espresso"))
+    assert made.sentence == "Nothing to recommend yet: no variant is recognised as espresso."
+    assert made.why.startswith("Nearest:")
+
+
+def test_a_backend_whose_original_is_still_to_come_is_not_said_to_lack_an_answer():
+    made = recommend(
+        cell(60, backend_name="1 CPU"),
+        cell(25, SMALL.id, "GPU"),
+        backends=(backend("1 CPU"), backend("GPU")),
+        state="running",
+    )
+    assert made.why_not[0].endswith("but the original's turn there has not come yet.")
+
+
+def test_all_goals_that_fail_are_named_in_good_english():
+    made = recommend(*CHANGES_AT_128, plan=Plan(max_p50_ms=0.5, max_size_bytes=1000))
+    assert made.sentence == (
+        "Nothing can be recommended: no p50 is below 0.50 ms and no variant is below 1.0 KB."
+    )
+    assert made.why.endswith(
+        "but its p50 of 25 ms is above your 0.50 ms and its 6.9 KB are above your 1.0 KB."
+    )
+
+
+def test_a_true_label_among_the_guesses_is_a_wrong_answer_and_no_question_of_spelling():
+    made = recommend(cell(60), source=source(true_label="Lynx"))
+    assert made.sentence == "Nothing can be recommended: no variant is recognised as Lynx."
+    assert made.why.startswith("The model's answer is tabby; Lynx is its 3rd guess (5 %). Nearest:")
+    assert "spells" not in made.why
 
 
 # In general

@@ -386,13 +386,56 @@ def test_requests_to_a_backend_that_was_down_are_not_warned_of_twice():
     down = backend(state="down", detail="No answer at tf:8500 (connection refused).")
     made = report(backends=(down,), measurements=failed(5))
     assert codes(made) == {"W2", "W8"}
+    assert warning(made, "W8") == "8 CPU: No answer at tf:8500 (connection refused). All 5 requests failed."
 
 
 def test_a_backend_that_dies_in_mid_run_is_warned_of_by_its_failures():
     made = report(measurements=[*answered(STEADY_MS), *failed(2, code="unreachable", message="It went away")])
     assert warning(made, "W10") == (
-        "2 of 22 requests to 8 CPU failed: It went away. Other backends are unaffected."
+        "2 of 22 requests to 8 CPU failed, in 1 cell: It went away."
     )
+
+
+def test_failed_warm_ups_are_counted_and_named_as_such():
+    gone = [*failed(3, backend_name="gone", is_warmup=True), *failed(6, backend_name="gone")]
+    made = report(
+        backends=(backend(), backend("gone")),
+        measurements=[*answered(STEADY_MS), *gone, *failed(1, is_warmup=True)],
+    )
+    messages = [each.message for each in made.warnings if each.code == "W10"]
+    cause = "8 CPU did not answer within 10 s. Other backends are unaffected."
+    assert messages == [
+        f"1 of 21 requests to 8 CPU failed (1 of them a warm-up), in 1 cell: {cause}",
+        f"All 9 requests to gone failed (3 of them warm-ups), in 1 cell: {cause}",
+    ]
+    assert made.requests_failed == 10
+
+
+def test_a_backend_with_fewer_cores_than_its_name_says_is_warned_of():
+    short = backend("8 CPU", cpus=8, cores=(0, 1), embedded=True)
+    assert warning(report(backends=(short,)), "W13") == (
+        "8 CPU runs on 2 cores, all that this machine has: its numbers are those of 2 cores."
+    )
+    enough = backend("2 CPU", cpus=2, cores=(0, 1), embedded=True)
+    assert "W13" not in codes(report(backends=(enough, backend("8 CPU", cpus=8, cores=(0,)))))
+
+
+def test_notes_are_told_from_warnings():
+    made = report(
+        backends=(backend(), no_gpu(), backend("gone", state="down")),
+        skipped_sizes_px=(8192,),
+        source=source(notes=("Turned upright",)),
+        measurements=[*answered(STEADY_MS), *failed(1)],
+    )
+    levels = [(each.code, each.level) for each in made.warnings]
+    assert levels == [
+        ("W2", "note"),
+        ("W6", "note"),
+        ("W8", "note"),
+        ("W8", "warning"),
+        ("W9", "note"),
+        ("W10", "warning"),
+    ]
 
 
 def test_what_was_done_to_the_pixels_is_said():

@@ -50,6 +50,27 @@ export function methodWords(report) {
       (report.source.true_label
         ? `Accuracy compares with the true label, ${report.source.true_label}.`
         : "Without a true label this is agreement, not accuracy."),
+    "Smaller copies are made in steps from larger ones where that gives the same picture (over 50 dB PSNR). " +
+      "A copy's resize time covers all steps from the original.",
     ...(report.source.notes || []),
   ];
+}
+
+const FACT_NAMES = {
+  app_version: "Pixelcost",
+  python: "Python",
+  platform: "System",
+  cpu_model: "Processor",
+  cpu_count: "Cores it may use",
+  memory_mb: "Memory, MB",
+  pillow: "Pillow",
+  libjpeg_turbo: "libjpeg-turbo",
+  clock_resolution_us: "Clock resolution, µs",
+  heartbeat_max_ms: "Latest wake-up of the clock thread, ms",
+  heartbeat_late_share: "Share of its wake-ups that were late",
+};
+
+/** What a fact about the environment is called. @param {string} key */
+export function factName(key) {
+  return FACT_NAMES[key] || key.replaceAll("_", " ");
 }

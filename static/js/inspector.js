@@ -1,7 +1,7 @@
 /** One variant, closely: its image beside the original, the answers, the times, its making. */
 
 import { base, variantPath } from "./api.js";
-import { cellReasons } from "./columns.js";
+import { cellReasons, columnsOf, rowsOf, sortRows } from "./columns.js";
 import { openDrawer } from "./drawer.js";
 import { bytes, duration, formatName, milliseconds, percent, plural, signedPoints, variantName } from "./format.js";
 import { el, state, update } from "./page.js";
@@ -119,13 +119,14 @@ function samples(cell) {
     el("p", { className: "num" }, `${words} ms`));
 }
 
-/** The variants before and after, so that one can walk through all without closing. */
+/** The variants before and after in the table's order, so that one can walk through all without closing. */
 function neighbours(report, variant) {
-  const index = report.variants.indexOf(variant);
+  const shown = sortRows(rowsOf(report), columnsOf(report), state.view.sort).map((row) => row.variant);
+  const index = shown.indexOf(variant);
   const step = (other, words) =>
     other && el("button", { type: "button", onclick: () => openInspector(other.id) }, `${words}: ${shortName(other)}`);
-  return el("div", { className: "buttons" }, step(report.variants[index - 1], "Previous"),
-    step(report.variants[index + 1], "Next"));
+  return el("div", { className: "buttons" }, step(shown[index - 1], "Previous"),
+    step(shown[index + 1], "Next"));
 }
 
 const shortName = (variant) => `${variant.size_px} px ${formatName(variant.format)}`;

@@ -1,7 +1,7 @@
 /** Starts the page: wires its parts, and brings in what a step needs when it is needed. */
 
 import { base, getBackends, getConfig, runPath } from "./api.js";
-import { buildForm, runProblems } from "./setup.js";
+import { buildForm, focusProblem, runProblems } from "./setup.js";
 import { defaultPlan, isRestTwin, planFromQuery } from "./plan.js";
 import { announce, el, fill, isBusy, memory, part, setText, state, update, watch } from "./page.js";
 
@@ -84,6 +84,7 @@ function wire() {
   document.addEventListener("keydown", onKey);
   document.addEventListener("paste", onPaste);
   window.addEventListener("popstate", onWayBack);
+  window.addEventListener("beforeprint", unfoldForPrint);
   wireDrop();
 }
 
@@ -137,6 +138,13 @@ function onWayBack() {
   if (location.pathname !== shown) location.reload();
 }
 
+/** Paper can't be clicked: what is folded is printed open, and folded again afterwards. */
+function unfoldForPrint() {
+  const folded = [...part("resultsBody").querySelectorAll("details:not([open])")];
+  for (const details of folded) details.open = true;
+  window.addEventListener("afterprint", () => folded.forEach((details) => (details.open = false)), { once: true });
+}
+
 /** The one button: Run, or Cancel while a run goes on. @param {Event} event */
 function submit(event) {
   event.preventDefault();
@@ -146,6 +154,7 @@ function submit(event) {
   if (problems.length) {
     announce(problems.join(" "));
     if (!state.photo) part("choose").focus();
+    else focusProblem();
     return undefined;
   }
   memory.set("plan", Object.fromEntries(KEEP_FROM_LAST_TIME.map((key) => [key, state.plan[key]])));

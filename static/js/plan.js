@@ -54,6 +54,22 @@ export function askedBackends(backends, names) {
   return backends.filter((backend) => backend.state !== "absent" && !isRestTwin(backend, backends));
 }
 
+/** Those that answer, or may do so soon. The others are asked all the same, and fail. */
+export function answeringBackends(backends) {
+  return backends.filter((backend) => !["down", "wrong_model", "wrong_signature"].includes(backend.state));
+}
+
+/**
+ * Whether a true label can ever be met: case and underscores don't matter, any synonym will do,
+ * as in experiment/agreement.py. @param {string} label @param {string[]} known of the model; [] when not known
+ */
+export function isKnownLabel(label, known) {
+  const names = (text) => text.split(",").map((name) => name.trim().toLowerCase().replaceAll("_", " ")).filter(Boolean);
+  if (!known.length || !names(label).length) return true;
+  const wanted = names(label);
+  return known.some((each) => names(each).some((name) => wanted.includes(name)));
+}
+
 /** The same server offered a second time, over REST. */
 export function isRestTwin(backend, backends) {
   return backend.protocol === "rest" && backends.some((other) => backend.name === `${other.name} over REST`);
@@ -64,7 +80,7 @@ export function isRestTwin(backend, backends) {
  * @param {Record<string, number>} paceMs mean time per request on each backend, from earlier runs
  */
 export function estimate(plan, longestPx, backends, paceMs) {
-  const asked = askedBackends(backends, plan.backend_names);
+  const asked = answeringBackends(askedBackends(backends, plan.backend_names));
   const perBackend = countVariants(plan, longestPx) * (plan.warmups + plan.repeats);
   const times = asked.map((backend) => ({
     together: plan.order === "one_at_a_time" || (plan.order === "auto" && backend.embedded),
@@ -92,12 +108,19 @@ export function planProblems(plan, longestPx) {
   else if (!usableSizes(plan.sizes_px, longestPx).length)
     problems.push(`All chosen sizes are larger than the photo (${longestPx} px). Choose a smaller one.`);
   if (!plan.formats.length) problems.push("Choose at least one format.");
-  if (!isWhole(plan.jpeg_quality, 1, 100)) problems.push("JPEG quality is a whole number from 1 to 100.");
-  if (!isWhole(plan.repeats, 1, 1000)) problems.push("Repeats is a whole number from 1 to 1000.");
-  if (!isWhole(plan.warmups, 0, 100)) problems.push("Warm-up requests is a whole number from 0 to 100.");
-  if (isBadGoal(plan.max_p50_ms)) problems.push("The p50 goal is a number of milliseconds above 0.");
-  if (isBadGoal(plan.max_size_bytes)) problems.push("The size goal is a number of kilobytes above 0.");
+  problems.push(...Object.values(fieldProblems(plan)));
   if (plan.backend_names && !plan.backend_names.length) problems.push("Choose at least one backend.");
+  return problems;
+}
+
+/** What is wrong in a field, by the key of the plan that the field fills. @returns {Record<string, string>} */
+export function fieldProblems(plan) {
+  const problems = {};
+  if (!isWhole(plan.jpeg_quality, 1, 100)) problems.jpeg_quality = "JPEG quality is a whole number from 1 to 100.";
+  if (!isWhole(plan.repeats, 1, 1000)) problems.repeats = "Repeats is a whole number from 1 to 1000.";
+  if (!isWhole(plan.warmups, 0, 100)) problems.warmups = "Warm-up requests is a whole number from 0 to 100.";
+  if (isBadGoal(plan.max_p50_ms)) problems.max_p50_ms = "The p50 goal is a number of milliseconds above 0.";
+  if (isBadGoal(plan.max_size_bytes)) problems.max_size_bytes = "The size goal is a number of kilobytes above 0.";
   return problems;
 }
 

@@ -2,7 +2,7 @@
 
 import { base, reportPath } from "./api.js";
 import { cellReasons, MARKS } from "./columns.js";
-import { methodWords, problemWords } from "./explain.js";
+import { factName, methodWords, problemWords } from "./explain.js";
 import { dateTime, plural, UNKNOWN } from "./format.js";
 import { announce, el, fill, isBusy, part, setText, state } from "./page.js";
 import { renderTable, wireTable } from "./table.js";
@@ -157,7 +157,9 @@ function renderEnvironment(report) {
     ["Run", report.run_id],
     ["Started", dateTime(report.created_at)],
     ["Photo", `${report.source.name}, SHA-256 ${report.source.sha256}`],
-    ...Object.entries(report.environment || {}).map(([key, value]) => [key.replaceAll("_", " "), valueWords(value)]),
+    ...Object.entries(report.environment || {})
+      .filter(([key]) => key !== "started_at") // the run says when it started
+      .map(([key, value]) => [factName(key), valueWords(value)]),
     ...report.backends.map((backend) => [backend.name, backendWords(backend)]),
   ];
   const rows = about.flatMap(([name, words]) => [el("dt", {}, name), el("dd", {}, words)]);

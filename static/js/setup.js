@@ -29,6 +29,8 @@ export function buildForm() {
     }
   });
   watch(["plan", "photo"], renderSizes);
+  watch(["plan"], renderFieldProblems);
+  watch(["plan"], renderLabelHint);
   watch(["plan", "backends"], renderAsked);
   watch(["plan", "photo", "backends", "run"], renderRunBar);
 }
@@ -134,6 +136,47 @@ function syncSize(box, choice) {
   box.parentElement.title = choice.reason;
 }
 
+const FIELDS = {
+  jpeg_quality: "jpeg_quality", repeats: "repeats", warmups: "warmups", max_p50_ms: "max_p50_ms",
+  max_size_bytes: "max_size_kb",
+}; // key of the plan -> name of its field
+
+/** Marks each field that can't be used as it is, and says beneath it why. */
+function renderFieldProblems() {
+  const problems = plans.fieldProblems(state.plan);
+  for (const [key, name] of Object.entries(FIELDS)) tellBeneath(part("form")[name], problems[key] || "", true);
+}
+
+/** The focus goes to the first field that stands against running. */
+export function focusProblem() {
+  const [key] = Object.keys(plans.fieldProblems(state.plan));
+  if (!key) return;
+  const input = part("form")[FIELDS[key]];
+  const folded = input.closest("details");
+  if (folded) folded.open = true;
+  input.focus();
+}
+
+function renderLabelHint() {
+  const isKnown = plans.isKnownLabel(state.plan.true_label || "", state.config.labels || []);
+  const words = "The model does not know this label; accuracy would always be 0. Choose one from the list.";
+  tellBeneath(part("form").true_label, isKnown ? "" : words, false);
+}
+
+/** Words about a field, beneath it and tied to it for screen readers. @param {HTMLInputElement} input */
+function tellBeneath(input, words, isWrong) {
+  const id = `${input.id}-note`;
+  const note = document.getElementById(id) || el("p", { id, className: isWrong ? "field-note bad" : "field-note unsure" });
+  const others = (input.getAttribute("aria-describedby") || "").split(" ").filter((each) => each && each !== id);
+  const ids = words ? [...others, id] : others;
+  setText(note, words);
+  if (words) input.closest(".field, fieldset").append(note);
+  else note.remove();
+  if (isWrong) input.setAttribute("aria-invalid", String(Boolean(words)));
+  if (ids.length) input.setAttribute("aria-describedby", ids.join(" "));
+  else input.removeAttribute("aria-describedby");
+}
+
 function renderAsked() {
   const backends = state.backends?.backends || [];
   const present = [...part("asked").querySelectorAll("input")].map((box) => box.value);
@@ -161,7 +204,7 @@ function renderRunBar() {
   const button = /** @type {HTMLButtonElement} */ (part("run"));
   const backends = state.backends?.backends || [];
   const asked = plans.askedBackends(backends, state.plan.backend_names);
-  const label = plans.runLabel(plans.countVariants(state.plan, longestPx()), asked.length);
+  const label = plans.runLabel(plans.countVariants(state.plan, longestPx()), plans.answeringBackends(asked).length);
   setText(button, isBusy() ? "Cancel" : label);
   button.classList.toggle("primary", !isBusy());
   button.classList.toggle("danger", isBusy());
@@ -175,7 +218,11 @@ function estimateText(backends) {
   const problems = runProblems();
   if (problems.length) return problems.join(" ");
   const cost = plans.estimate(state.plan, longestPx(), backends, memory.get("pace") || {});
-  return `${plural(cost.requests, "request")}, about ${seconds(cost.seconds)}`;
+  const asked = plans.askedBackends(backends, state.plan.backend_names);
+  const answering = plans.answeringBackends(asked);
+  const silent = asked.filter((backend) => !answering.includes(backend)).map((backend) => backend.name);
+  const failing = silent.length ? `. Requests to ${silent.join(", ")} would fail now.` : "";
+  return `${plural(cost.requests, "request")}, about ${seconds(cost.seconds)}${failing}`;
 }
 
 /** Size and weight of the photo in words. @param {import("./page.js").Photo} photo */

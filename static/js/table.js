@@ -98,17 +98,18 @@ export function writeView() {
 function drawRow(body, row, columns, report) {
   const { variant } = row;
   const id = `row-${variant.id}`;
-  const tr = document.getElementById(id) || body.appendChild(newRow(id, variant, columns));
+  const tr = document.getElementById(id) || body.appendChild(newRow(id, variant, columns, report));
   const best = report.recommendation?.variant_id === variant.id;
   tr.classList.toggle("recommended", best);
   columns.forEach((column, index) => drawCell(tr.children[index], column, row));
 }
 
-function newRow(id, variant, columns) {
+function newRow(id, variant, columns, report) {
   const cells = columns.map((column, index) => {
     const label = column.group ? `${column.group}: ${column.label}` : column.label;
     const first = column.key.startsWith("p50:") ? " first" : "";
-    const properties = { "data-label": label, className: (column.number ? "number" : "") + first };
+    const absent = report.backends.some((each) => each.name === column.group && each.state === "absent");
+    const properties = { "data-label": label, "data-absent": absent ? "" : null, className: (column.number ? "number" : "") + first };
     if (index) return el("td", { ...properties, role: "cell" });
     const button = el("button", { type: "button", className: "row-button", "aria-haspopup": "dialog" },
       el("span", { className: "value" }), el("span", { className: "rest" }, ` px ${formatWords(variant)}`));
