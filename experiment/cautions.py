@@ -7,16 +7,15 @@ browser and to services with several replicas.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from experiment.contention import NOT_THERE, host_of, rivals_for_cores, rivals_for_machine
+from experiment.failed_requests import failed_requests
 from experiment.hardware import fewer_cores
 from experiment.records import (
     BackendInfo,
     Cell,
-    Failure,
     Measurement,
     Plan,
     RunState,
@@ -78,11 +77,13 @@ def cautions(facts: Facts) -> tuple[Warning_, ...]:
         ("W12", _early_end),
         ("W13", _fewer_cores),
     )
-    return tuple(
-        found if isinstance(found, Warning_) else Warning_(code, found, "note" if code in NOTES else "warning")
-        for code, find in rows
-        for found in find(facts)
-    )
+    return tuple(_warning(code, found) for code, find in rows for found in find(facts))
+
+
+def _warning(code: str, found: str | Warning_) -> Warning_:
+    if isinstance(found, Warning_):
+        return found
+    return Warning_(code, found, "note" if code in NOTES else "warning")
 
 
 def _few_repeats(facts: Facts) -> Iterator[str]:
@@ -118,7 +119,8 @@ def _distinct_groups(rivals: dict[str, tuple[str, ...]]) -> list[list[str]]:
 
 
 def _busy_app(facts: Facts) -> Iterator[str]:
-    if facts.late_ms is not None:
+    fastest_ms = min((cell.p50_ms for cell in facts.cells if cell.p50_ms is not None), default=None)
+    if facts.late_ms is not None and fastest_ms is not None and fastest_ms < LATE_MS:
         yield (
             f"This app was busy while measuring (event delay up to {milliseconds(facts.late_ms)}). "
             f"Latencies below {LATE_MS:.0f} ms are not reliable. Close other programs and run again."
@@ -167,10 +169,10 @@ def _unusable_backends(facts: Facts) -> Iterator[Warning_]:
     for info in facts.backends:
         if info.state not in NOT_THERE or _was_answered(info, facts):
             continue
-        failed, warmups, _ = _failed_at(info, facts)
+        lost = failed_requests(info.name, facts.measurements)
         parts = [f"{info.name}: {sentence(info.detail or info.state)}"]
-        if failed:
-            parts.append(f"{_all(failed)} failed{_of_them_warmups(warmups)}.")
+        if lost.failed:
+            parts.append(f"{lost.all_of_them} failed{lost.warmups_among}.")
         elif not _was_asked(info, facts):
             parts.append("Its cells stay empty.")
         yield Warning_("W8", " ".join(parts), "note" if info.state == "absent" else "warning")
@@ -191,38 +193,16 @@ def _changed_pixels(facts: Facts) -> Iterator[str]:
 
 def _failed_requests(facts: Facts) -> Iterator[str]:
     for info in facts.backends:
-        failed, warmups, worst = _failed_at(info, facts)
-        if worst is None or (info.state in NOT_THERE and not _was_answered(info, facts)):
+        lost = failed_requests(info.name, facts.measurements)
+        if lost.worst is None or (info.state in NOT_THERE and not _was_answered(info, facts)):
             continue  # W8 has said why
         asked = sum(each.backend_name == info.name for each in facts.measurements)
-        cells = {each.variant_id for each in facts.measurements if _is_failed(each, info)}
-        what = _all(failed) if failed == asked else f"{failed:,} of {count(asked, 'request')}"
+        what = lost.all_of_them if lost.failed == asked else f"{lost.failed:,} of {count(asked, 'request')}"
         unaffected = " Other backends are unaffected." if len(facts.backends) > 1 else ""
         yield (
-            f"{what} to {info.name} failed{_of_them_warmups(warmups)}, in {count(len(cells), 'cell')}: "
-            f"{sentence(worst.message)}{unaffected}"
+            f"{what} to {info.name} failed{lost.warmups_among}, in {count(lost.cells, 'cell')}: "
+            f"{sentence(lost.worst.message)}{unaffected}"
         )
-
-
-def _failed_at(info: BackendInfo, facts: Facts) -> tuple[int, int, Failure | None]:
-    """How many requests failed there, how many of them were warm-ups, and the most frequent failure."""
-    failed = [each for each in facts.measurements if _is_failed(each, info)]
-    failures = [each.failure for each in failed if each.failure is not None]
-    codes = Counter(each.code for each in failures)
-    worst = max(failures, key=lambda each: codes[each.code], default=None)
-    return len(failed), sum(each.is_warmup for each in failed), worst
-
-
-def _is_failed(measurement: Measurement, info: BackendInfo) -> bool:
-    return measurement.backend_name == info.name and measurement.failure is not None
-
-
-def _all(requests: int) -> str:
-    return "The only request" if requests == 1 else f"All {requests:,} requests"
-
-
-def _of_them_warmups(warmups: int) -> str:
-    return f" ({warmups:,} of them {'a warm-up' if warmups == 1 else 'warm-ups'})" if warmups else ""
 
 
 def _other_reference(facts: Facts) -> Iterator[str]:

@@ -7,6 +7,10 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
+from experiment.codec import from_dict
+from experiment.records import Variant
+from experiment.wording import short_name
+
 VARIANT_KEYS = (
     "format",
     "quality",
@@ -70,6 +74,7 @@ def _row(
         "run_id": report["run_id"],
         "variant_id": cell["variant_id"],
         "backend_name": cell["backend_name"],
+        "label": short_name(from_dict(Variant, variant)),
         **{key: variant[key] for key in VARIANT_KEYS},
         **{key: cell[key] for key in CELL_KEYS},
         "top_label": top["label"],

@@ -92,9 +92,7 @@ def _keeps_answer(so_far: bool) -> Goal:
     return Goal(
         met=lambda each: each.cell.same_top1 is True,
         overshoot=lambda each: 0.0 if each.cell.same_top1 else 1.0,
-        lack=lambda each: (
-            missing if each.cell.same_top1 is None else f"the answer changes to {each.label}"
-        ),
+        lack=lambda each: missing if each.cell.same_top1 is None else f"the answer changes to {each.label}",
         nobody=_nobody_keeps,
         advice=_without_original,
     )

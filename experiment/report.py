@@ -56,7 +56,7 @@ def summarise(
     on each backend; those without measurements are empty and say why.
     """
     late = late_ms(environment)
-    conditions = Conditions(state, rivals_for_cores(backends, plan.order), late)
+    conditions = Conditions(state, rivals_for_cores(backends, plan.order), late, _interrupted(measurements))
     cells = _cells(source.true_label, variants, backends, measurements, conditions)
     facts = Facts(
         state, source, plan, backends, variants, skipped_sizes_px, measurements, cells, requests_planned, late
@@ -80,6 +80,13 @@ def summarise(
         requests_failed=sum(each.failure is not None for each in measurements),
         failure=failure,
     )
+
+
+def _interrupted(measurements: Sequence[Measurement]) -> frozenset[str]:
+    """Backends that could not be reached at some time, and answered at another."""
+    answered = {each.backend_name for each in measurements if each.prediction is not None}
+    lost = {each.backend_name for each in measurements if each.failure and each.failure.code == "unreachable"}
+    return frozenset(answered & lost)
 
 
 def _cells(

@@ -2,7 +2,7 @@
 
 INVALID: failed requests, too few samples, cores shared with another backend while both
 were timed, or a client too busy to time something this fast. NOISY: the 95 % interval of
-p50 is wider than 10 % to either side. VALID: none of these.
+p50 is wider than 10 % to either side, or the backend went away in mid-run. VALID: none of these.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Conditions:
     state: RunState
     core_rivals: Mapping[str, Sequence[str]] = field(default_factory=dict)  # see contention.py
     late_ms: float | None = None  # how late this app woke up at worst; None: it was quiet
+    interrupted: frozenset[str] = frozenset()  # backends that answered, went away and came back
 
     @property
     def is_running(self) -> bool:
@@ -63,6 +64,8 @@ def judge(
         return "INVALID", invalid
     low, high = median_interval(samples_ms) or (0.0, 0.0)
     p50 = percentile(samples_ms, 50)
+    if backend.name in conditions.interrupted:
+        return "NOISY", (_interrupted(backend),)
     if low < p50 * (1 - NOISE_SHARE) or high > p50 * (1 + NOISE_SHARE):
         return "NOISY", (_noisy(p50, low, high),)
     return "VALID", (_valid(len(samples_ms), p50, low, high),)
@@ -75,6 +78,13 @@ def _invalid(backend: BackendInfo, samples_ms: Sequence[float], conditions: Cond
         yield _contended(conditions.core_rivals[backend.name])
     if conditions.late_ms is not None and samples_ms and percentile(samples_ms, 50) < LATE_MS:
         yield _busy(conditions.late_ms)
+
+
+def _interrupted(backend: BackendInfo) -> str:
+    return (
+        f"{backend.name} went away in mid-run and came back, so these samples may come from two processes, "
+        "the second one cold. Run again."
+    )
 
 
 def _not_measured(backend: BackendInfo, conditions: Conditions) -> str:

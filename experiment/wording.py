@@ -85,6 +85,11 @@ def reference_name(variant: Variant) -> str:
     return "original" if variant.encoder == AS_UPLOADED else f"reference ({format_name(variant.format)})"
 
 
+def kind_name(variant: Variant) -> str:
+    """What a table calls its format: "JPEG", "original" or "reference (PNG)"."""
+    return reference_name(variant) if variant.is_reference else format_name(variant.format)
+
+
 def short_name(variant: Variant) -> str:
     """ "512 px JPEG", "the original (1920 px JPEG)" or "the reference (1920 px PNG)"."""
     name = f"{variant.size_px} px {format_name(variant.format)}"

@@ -122,7 +122,7 @@ def test_the_keys_of_the_contract_are_there():
     assert made["requests"] == {"planned": 759, "done": 759, "failed": 0}
     assert made["variants"][1]["percent_of_original"] == 157.3
     assert made["recommendation"]["variant_id"] == "256-jpeg-85"
-    assert made["warnings"][0]["code"] == "W2"
+    assert (made["warnings"][0]["code"], made["warnings"][0]["level"]) == ("W2", "note")
 
 
 def test_unknown_is_null():
@@ -215,6 +215,19 @@ def test_csv_has_one_row_for_each_cell_and_every_number_of_it():
         assert row["same_top1"] == str(cell["same_top1"]).lower()
         assert row["p90_ms"] == ""
     assert list(rows[0])[-1] == "samples_ms"
+
+
+def test_csv_names_a_reference_that_is_not_the_file_as_uploaded():
+    again = original(encoder="lossless PNG of the original: turned upright", format="png")
+    assert csv_rows(REPORTS["whole"])[0]["label"] == "the original (4000 px JPEG)"
+    (row,) = csv_rows(report(variants=(again,)))
+    assert (row["variant_id"], row["label"]) == ("original", "the reference (4000 px PNG)")
+
+
+def test_a_warning_of_an_older_report_needs_no_level():
+    old = report_dict(REPORTS["whole"])
+    old["warnings"] = [{"code": "W2", "message": "8 samples are too few."}]
+    jsonschema.validate(old, SCHEMA)
 
 
 def test_csv_of_an_empty_report_is_a_header():

@@ -253,10 +253,68 @@ def test_answers_that_lost_the_label_can_not_be_drawn_and_are_counted():
     assert "1 answer has the label below their top 5" in caption(made, "agreement_by_size")
 
 
-def test_where_the_time_goes_names_the_largest_part_of_the_longest_bar():
-    assert caption(REPORTS["whole"], "where_time_goes").startswith(
-        "For 2048 px PNG on 1 CPU, 27 % of the time is decoding on the server."
+def test_where_the_time_goes_names_the_largest_part_of_the_recommended_bar():
+    assert caption(REPORTS["whole"], "where_time_goes") == (
+        "For 256 px JPEG on GPU, 88 % of the time is decoding the photo. "
+        "Making a variant is never part of its latency. Resizing covers all steps down from the original."
     )
+
+
+def test_where_the_time_goes_names_the_longest_bar_where_nothing_is_recommended():
+    made = sample_report(plan=Plan(max_p50_ms=0.1, seed=7))
+    assert caption(made, "where_time_goes").startswith("For 2048 px PNG on 1 CPU, 27 % of the time is")
+
+
+def test_the_trade_off_does_not_repeat_a_headline_that_recommends_nothing():
+    made = sample_report(plan=Plan(max_p50_ms=0.1, seed=7))
+    assert caption(made, "trade_off") == "Agreement over latency: up and to the left is better."
+
+
+def test_while_the_run_goes_on_the_original_is_waited_for():
+    made = report(variants=(original(), SMALL), measurements=answered([9.0], SMALL.id), state="running")
+    assert caption(made, "agreement_by_size").startswith("The original's turn has not come yet")
+
+
+@pytest.mark.parametrize("name", ["trade_off", "latency_by_size"])
+def test_formats_differ_in_line_and_filling_and_backends_in_colour(name):
+    looks = {
+        trace["name"]: (
+            trace["line"]["dash"],
+            first_symbol(trace["marker"]["symbol"]),
+            trace["line"]["color"],
+        )
+        for trace in drawn("whole", name)["data"]
+        if trace["name"] in {"8 CPU, JPEG q85", "8 CPU, PNG"}
+    }
+    jpeg, png = looks["8 CPU, JPEG q85"], looks["8 CPU, PNG"]
+    assert jpeg[0] != png[0] and jpeg[1] != png[1]
+    assert jpeg[2] == png[2]
+
+
+def first_symbol(symbols):
+    """A trace has one symbol, or one for each point."""
+    return symbols if isinstance(symbols, str) else symbols[0]
+
+
+def test_a_reference_that_was_encoded_again_is_not_called_original():
+    again = original(encoder="lossless PNG of the original: turned upright", format="png")
+    made = figures(report_dict(report(variants=(again,), measurements=answered([9.0]))))
+    assert made["where_time_goes"]["meta"]["table"]["rows"][0][1] == "reference (PNG)"
+    assert made["latency_by_size"]["meta"]["table"]["rows"][0][1] == "reference (PNG)"
+    assert made["trade_off"]["data"][-1]["text"] == ["reference (PNG)"]
+    assert "original" not in made["latency_by_size"]["layout"]["xaxis"]["ticktext"][-1]
+
+
+def test_few_bars_are_thicker_so_that_a_legend_above_leaves_them_room():
+    few = figures(report_dict(report(measurements=answered([9.0]))))["where_time_goes"]["layout"]
+    assert few["height"] == 28 + 36 + 40 + 56
+    assert few["yaxis"]["domain"] == pytest.approx([0, 40 / 76], abs=0.01)
+
+
+def test_the_time_of_resizing_says_what_it_covers():
+    bars = drawn("whole", "where_time_goes")["data"]
+    (resize, *_) = [each for each in bars if each.get("name") == "resize"]
+    assert any("all steps down from the original" in words for words in resize["hovertext"])
 
 
 def test_backends_without_results_are_named():

@@ -232,6 +232,7 @@ def test_what_the_server_refuses_is_said_in_its_words(visit):
     page.locator("#photo").wait_for()
     page.click("#run")
     assert "ends too early" in page.get_by_role("alert").inner_text()
+    assert page.get_by_role("alert").get_by_role("button").all_inner_texts() == ["Choose another", "Dismiss"]
     assert page.locator("#run").inner_text().startswith("Run ")
 
 

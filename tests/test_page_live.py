@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import requests
 
@@ -23,7 +25,7 @@ new MutationObserver(() => {
     filled: filled.length,
     times: filled.map((td) => td.textContent).join(),
     headline: document.querySelector("#recommendation-title")?.textContent || "",
-    busy: document.querySelector("#run").textContent === "Cancel",
+    busy: document.querySelector("#run")?.textContent === "Cancel",
   };
   const last = window.seen.at(-1);
   if (JSON.stringify(now) !== JSON.stringify(last)) window.seen.push(now);
@@ -62,9 +64,7 @@ def test_a_theme_chosen_in_mid_run_leaves_table_and_plots_of_one_moment(visit):
     page.locator(".plot .xtick text").first.wait_for()
     light = page.evaluate(COLOUR)
     page.select_option("#theme", "dark")
-    visit.wait_until(
-        "getComputedStyle(document.querySelector('.plot .xtick text')).fill !== 'rgb(27, 31, 36)'"
-    )
+    visit.wait_until(f"{COLOUR} !== {json.dumps(light)}")
     figures = next(index for index, url in enumerate(asked) if "theme=dark" in url)
     assert any(url.endswith(visit.run_id()) for url in asked[:figures])
     page.keyboard.press("Escape")

@@ -54,7 +54,8 @@ def test_the_smallest_variant_that_keeps_the_answer_is_recommended():
     assert (made.variant_id, made.backend_name) == (SMALL.id, "8 CPU")
     assert made.sentence == "Serve JPEG q85 at 256 px on 8 CPU."
     assert made.why == (
-        "Same top answer as the original (tabby, 71 %; original 71 %), p50 25 ms, slowest of 20: 25 ms, 6.9 KB."
+        "Same top answer as the original (tabby, 71 %; original 71 %), "
+        "p50 25 ms, slowest of 20: 25 ms, 6.9 KB."
     )
     assert made.validity == "VALID"
 

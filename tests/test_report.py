@@ -283,8 +283,22 @@ def test_a_busy_app_can_not_time_what_is_faster_than_10_ms():
     slow = report(measurements=answered(STEADY_MS), environment=busy)
     assert fast.cells[0].validity == "INVALID"
     assert "event delay up to 38 ms" in fast.cells[0].reasons[0]
+    assert "event delay up to 38 ms" in warning(fast, "W4")
     assert slow.cells[0].validity == "VALID"
-    assert "event delay up to 38 ms" in warning(slow, "W4")
+    assert "W4" not in codes(slow)  # nothing in it is fast enough to be touched
+
+
+def test_cells_of_a_backend_that_went_away_in_mid_run_are_not_taken_for_quiet_ones():
+    taken = [
+        *answered(STEADY_MS),
+        *failed(1, "512-jpeg-85", code="unreachable"),
+        *answered(STEADY_MS, backend_name="1 CPU"),
+    ]
+    backends = (backend("8 CPU"), backend("1 CPU"))
+    judged = {cell.backend_name: cell for cell in report(measurements=taken, backends=backends).cells[:2]}
+    assert judged["8 CPU"].validity == "NOISY"
+    assert "went away in mid-run and came back" in judged["8 CPU"].reasons[0]
+    assert judged["1 CPU"].validity == "VALID"
 
 
 def test_one_late_beat_among_many_is_not_busy():
@@ -321,6 +335,7 @@ def test_every_warning_that_can_appear_stands_in_the_table_of_codes():
         backend("8 CPU", address="10.0.3.7:8500"),
         backend("GPU", address="10.0.3.7:8501"),
         backend("1 CPU", state="down", detail="No answer at tf:8500"),
+        backend("4 CPU", cpus=4, cores=(0, 1), embedded=True),
     )
     made = report(
         state="cancelled",
@@ -391,9 +406,7 @@ def test_requests_to_a_backend_that_was_down_are_not_warned_of_twice():
 
 def test_a_backend_that_dies_in_mid_run_is_warned_of_by_its_failures():
     made = report(measurements=[*answered(STEADY_MS), *failed(2, code="unreachable", message="It went away")])
-    assert warning(made, "W10") == (
-        "2 of 22 requests to 8 CPU failed, in 1 cell: It went away."
-    )
+    assert warning(made, "W10") == ("2 of 22 requests to 8 CPU failed, in 1 cell: It went away.")
 
 
 def test_failed_warm_ups_are_counted_and_named_as_such():
@@ -405,7 +418,7 @@ def test_failed_warm_ups_are_counted_and_named_as_such():
     messages = [each.message for each in made.warnings if each.code == "W10"]
     cause = "8 CPU did not answer within 10 s. Other backends are unaffected."
     assert messages == [
-        f"1 of 21 requests to 8 CPU failed (1 of them a warm-up), in 1 cell: {cause}",
+        f"1 of 21 requests to 8 CPU failed (a warm-up), in 1 cell: {cause}",
         f"All 9 requests to gone failed (3 of them warm-ups), in 1 cell: {cause}",
     ]
     assert made.requests_failed == 10

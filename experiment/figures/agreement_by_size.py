@@ -14,7 +14,7 @@ from experiment.figures.frame import Figure, axis, base_layout, empty_figure, es
 from experiment.figures.palette import Palette, dash, symbol
 from experiment.figures.points import changed_mark, describe, line, markers, size_axis
 from experiment.figures.view import Point, Series, View, missing_note
-from experiment.wording import count, format_name, listed, percent, short_label
+from experiment.wording import count, format_name, kind_name, listed, percent, short_label
 
 HEIGHT_PX = 360
 COLUMNS = ("Backend", "Format", "Size, px", "Probability, %", "Answer", "Kept")
@@ -66,7 +66,7 @@ def changed_words(view: View) -> str:
 
 
 def _references(view: View) -> list[Series]:
-    return [Series(f"{each.backend.name}, original", (each,)) for each in view.references]
+    return [Series(f"{each.backend.name}, {kind_name(each.variant)}", (each,)) for each in view.references]
 
 
 def _alike(series: Sequence[Series]) -> list[list[Series]]:
@@ -108,7 +108,7 @@ def _shared_look(points: Sequence[Point], palette: Palette) -> dict[str, Any]:
         "marker": {
             "size": 9,
             "color": palette.ink,
-            "symbol": [symbol(place, filled=each.is_kept is not False) for each in points],
+            "symbol": [symbol(place, first.format, each.is_kept is not False) for each in points],
             "line": {"width": 1.5, "color": palette.ink},
         },
     }
@@ -123,7 +123,7 @@ def _name(group: Sequence[Series], everyone: int) -> str:
 def _row(group: Sequence[Series], point: Point) -> list[Any]:
     return [
         listed([each.first.backend.name for each in group]),
-        "original" if point.variant.is_reference else format_name(point.variant.format),
+        kind_name(point.variant),
         point.variant.size_px,
         point.percent,
         point.answer,
@@ -140,6 +140,8 @@ def _what(view: View) -> str:
     if view.true_label is not None:
         return f"Accuracy, measured against the true label “{view.true_label}”."
     references = view.references
+    if not references and view.is_running:
+        return "The original's turn has not come yet, so there is nothing to agree with."
     if not references or not references[0].cell.top:
         return "The original got no answer, so there is nothing to agree with."
     top = references[0].cell.top[0]

@@ -13,6 +13,7 @@ Figure = dict[str, Any]
 
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 LEGEND_ROW_PX = 19
+LEGEND_LINE_PX = 48  # long enough to tell a dashed line from a solid one
 LEAST_MS = 0.001  # where a logarithmic axis begins when a latency is 0
 
 
@@ -78,6 +79,7 @@ def base_layout(palette: Palette, height_px: int, lines: int = 0) -> dict[str, A
             "font": {"size": 12, "color": palette.ink},
             "bgcolor": "rgba(0, 0, 0, 0)",
             "itemsizing": "trace",
+            "itemwidth": LEGEND_LINE_PX,
         },
     }
 

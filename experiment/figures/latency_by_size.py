@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from experiment.figures.frame import Figure, base_layout, empty_figure, escaped, figure, log_axis
-from experiment.figures.palette import Palette
+from experiment.figures.palette import Palette, symbol
 from experiment.figures.points import describe, line, markers, size_axis
 from experiment.figures.view import Point, Series, View, missing_note
-from experiment.wording import format_name, listed, ratio, times
+from experiment.wording import format_name, kind_name, listed, ratio, times
 
 TITLE = "Latency by size"
 HEIGHT_PX = 380
@@ -42,7 +42,7 @@ def _original(point: Point, view: View, palette: Palette) -> dict[str, Any]:
     """Stands alone: it may be of another format and quality than the lines beside it."""
     return _trace([point], view, palette) | {
         "mode": "markers",
-        "name": escaped(f"{point.backend.name}, original"),
+        "name": escaped(f"{point.backend.name}, {kind_name(point.variant)}"),
         "showlegend": False,
     }
 
@@ -62,7 +62,7 @@ def _trace(points: Sequence[Point], view: View, palette: Palette) -> dict[str, A
             "thickness": 1,
             "width": 3,
         },
-        "marker": plain | {"symbol": plain["symbol"][0].removesuffix("-open").removesuffix("-x")},
+        "marker": plain | {"symbol": symbol(points[0].backend_index, points[0].variant.format)},
         "hovertext": [describe(each, view) for each in points],
         "hoverinfo": "text",
         "cliponaxis": False,
@@ -85,7 +85,7 @@ def _in_order(view: View) -> list[Point]:
 def _row(point: Point) -> list[Any]:
     return [
         point.backend.name,
-        "original" if point.variant.is_reference else format_name(point.variant.format),
+        kind_name(point.variant),
         point.variant.size_px,
         point.p50_ms,
         _low(point),

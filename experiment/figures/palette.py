@@ -1,7 +1,7 @@
 """The colours, symbols and dashes of every figure. Colour never stands alone.
 
 Each colour reaches a contrast of 3:1 or more against its background (WCAG 1.4.11), and
-each backend has a symbol and each format a dash as well.
+each backend has a symbol as well, and each format a dash and a filling of that symbol.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "pentagon")
 WITH_CROSS = frozenset({"circle", "square", "diamond"})  # plotly.js has these hollow with an x
 DASHES = {"jpeg": "solid", "png": "dash", "webp": "dot"}
 OTHER_DASH = "dashdot"
+FILLINGS = {"jpeg": "", "png": "-open-dot"}  # "" is solid; a hollow symbol with a cross is a changed answer
+OTHER_FILLING = "-open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +60,15 @@ def colour(palette: Palette, index: int) -> str:
     return palette.backends[index % len(palette.backends)]
 
 
-def symbol(index: int, filled: bool = True) -> str:
-    """The symbol of the backend at `index`; hollow and crossed out when its answer changed.
+def symbol(index: int, format_key: str = "jpeg", kept: bool = True) -> str:
+    """The symbol of the backend at `index`, filled as its format is.
 
-    With five symbols and four colours, twenty backends look different.
+    It is hollow and crossed out when the answer changed. With five symbols and four
+    colours, twenty backends look different.
     """
     name = SYMBOLS[index % len(SYMBOLS)]
-    if filled:
-        return name
+    if kept:
+        return name + FILLINGS.get(format_key, OTHER_FILLING)
     return f"{name}-x-open" if name in WITH_CROSS else f"{name}-open"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from experiment.figures.frame import axis, hover_text
 from experiment.figures.palette import Palette, colour, dash, symbol
 from experiment.figures.view import Point, Series, View
-from experiment.wording import milliseconds, percent, short_label, short_name, size, span
+from experiment.wording import milliseconds, percent, reference_name, short_label, short_name, size, span
 
 AFTER_THE_LINES = 2000  # legendrank of entries that explain; a line has plotly's 1000
 TOO_CLOSE = 1.22  # ticks whose sizes differ by less would print over each other
@@ -45,13 +45,13 @@ def _answer(point: Point, view: View) -> str:
 
 
 def markers(points: Sequence[Point], palette: Palette, size_px: int = 9) -> dict[str, Any]:
-    """Filled symbols where the answer is right, hollow ones where it changed."""
+    """Symbols filled by format where the answer is right, crossed out where it changed."""
     place = points[0].backend_index
     own = colour(palette, place)
     return {
         "size": size_px,
         "color": own,
-        "symbol": [symbol(place, filled=each.is_kept is not False) for each in points],
+        "symbol": [symbol(place, each.variant.format, each.is_kept is not False) for each in points],
         "line": {"width": 1.5, "color": own},
     }
 
@@ -84,9 +84,11 @@ def changed_mark(palette: Palette, words: str) -> dict[str, Any]:
 def size_axis(view: View, palette: Palette) -> dict[str, Any]:
     """A logarithmic axis with ticks at the sizes that were measured, and nowhere else."""
     sizes = sorted({each.variant.size_px for each in view.points})
-    originals = {each.variant.size_px for each in view.references}
+    originals = {
+        each.variant.size_px: reference_name(each.variant).partition(" ")[0] for each in view.references
+    }
     labels = {size_px: str(size_px) for size_px in apart(sizes)}
-    labels |= {size_px: f"{labels.get(size_px, '')}<br>original" for size_px in originals}
+    labels |= {size_px: f"{labels.get(size_px, '')}<br>{name}" for size_px, name in originals.items()}
     return axis(
         palette,
         "Longest side, px",

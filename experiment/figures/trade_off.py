@@ -17,7 +17,7 @@ from experiment.figures.labels import Spot, place_labels
 from experiment.figures.palette import Palette
 from experiment.figures.points import AFTER_THE_LINES, changed_mark, describe, line, markers
 from experiment.figures.view import Point, Series, View, missing_note
-from experiment.wording import format_name, full_name, milliseconds, sentence
+from experiment.wording import full_name, kind_name, milliseconds, reference_name, sentence
 
 TITLE = "Trade-off"
 HEIGHT_PX = 440
@@ -41,7 +41,10 @@ def trade_off(view: View, palette: Palette) -> Figure:
     x_axis = log_axis(palette, "p50 latency, ms", [each.p50_ms for each in view.points])
     y_axis = percent_axis(view, palette)
     labels = _labels(view, best, x_axis["range"], y_axis["range"])
-    lines = [*view.series, *(Series(f"{each.backend.name}, original", (each,)) for each in view.references)]
+    lines = [
+        *view.series,
+        *(Series(f"{each.backend.name}, {kind_name(each.variant)}", (each,)) for each in view.references),
+    ]
     data = [_band(best, palette)] if len(best) > 1 else []
     data += [_trace(each, view, palette, labels) for each in lines]
     if any(each.is_kept is False for each in view.points):
@@ -105,7 +108,7 @@ def _trace(
 
 
 def _label(point: Point) -> str:
-    return "original" if point.variant.is_reference else str(point.variant.size_px)
+    return reference_name(point.variant) if point.variant.is_reference else str(point.variant.size_px)
 
 
 def _labels(
@@ -197,7 +200,7 @@ def _unmet_goal(view: View, palette: Palette, right_end_ms: float) -> dict[str, 
 def _row(point: Point, best: Sequence[Point]) -> list[Any]:
     return [
         point.backend.name,
-        "original" if point.variant.is_reference else format_name(point.variant.format),
+        kind_name(point.variant),
         point.variant.size_px,
         point.p50_ms,
         point.percent,
@@ -216,6 +219,6 @@ def _caption(view: View) -> str:
 def _choice(view: View) -> str:
     point = view.recommended()
     if point is None:
-        return view.recommendation.sentence
+        return ""  # the headline says why
     name = sentence(full_name(point.variant)).rstrip(".")
     return f"{name} on {point.backend.name} is the smallest that meets all goals."

@@ -63,6 +63,7 @@ class View:
     true_label: str | None
     empty_backends: tuple[str, ...]  # names of backends without any answer
     variants: tuple[Variant, ...]
+    is_running: bool  # more answers may come
 
     @property
     def expected(self) -> str:
@@ -112,6 +113,7 @@ def view_of(report: Mapping[str, Any]) -> View:
         true_label=true_label,
         empty_backends=tuple(each.name for each in backends if each.name not in answered),
         variants=variants,
+        is_running=report["state"] in {"queued", "running"},
     )
 
 

@@ -13,11 +13,14 @@ from typing import Any
 from experiment.figures.frame import Figure, axis, base_layout, empty_figure, escaped, figure, hover_text
 from experiment.figures.palette import Palette
 from experiment.figures.view import Point, View, missing_note
-from experiment.wording import format_name, milliseconds, percent, short_name
+from experiment.wording import format_name, milliseconds, percent, reference_name, short_name
 
 TITLE = "Where the time goes"
 EMPTY_HEIGHT_PX = 320
-BAR_PX, GAP_PX, ABOVE_PX, BELOW_PX = 22, 36, 40, 56
+BAR_PX, GAP_PX, ABOVE_PX, BELOW_PX = 22, 36, 28, 56
+THICKEST_BAR_PX = 40
+PATCH_PX = 30  # of colour in the legend; plotly allows no less
+LEAST_BARS_PX = 140  # together: on a phone the legend takes some of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ def _is_used(stage: Stage, points: Sequence[Point]) -> bool:
 
 def _bar_name(point: Point) -> str:
     return (
-        "original"
+        reference_name(point.variant)
         if point.variant.is_reference
         else f"{point.variant.size_px} {format_name(point.variant.format)}"
     )
@@ -154,6 +157,7 @@ def _hover(stage: Stage, point: Point, value_ms: float | None) -> str:
     return hover_text(
         f"{name[:1].upper()}{name[1:]} on {point.backend.name}",
         f"{stage.name}: {milliseconds(value_ms)}{share}",
+        "all steps down from the original" if stage.key == "made_resize" else "",
         f"p50 latency {milliseconds(point.p50_ms)}",
     )
 
@@ -180,7 +184,8 @@ def _totals(points: Sequence[Point], panel: int, palette: Palette) -> dict[str, 
 def _layout(panels: Sequence[Sequence[Point]], palette: Palette) -> dict[str, Any]:
     """Panels one below the other over one common time axis, so that backends can be compared."""
     bars = sum(len(points) for points in panels)
-    inner_px = bars * BAR_PX + len(panels) * GAP_PX
+    bar_px = min(max(BAR_PX, LEAST_BARS_PX / bars), THICKEST_BAR_PX)
+    inner_px = round(bars * bar_px + len(panels) * GAP_PX)
     longest_ms = max(sum(stages_of(each).values()) for points in panels for each in points)
     layout = base_layout(palette, inner_px + ABOVE_PX + BELOW_PX)
     layout |= {
@@ -189,11 +194,11 @@ def _layout(panels: Sequence[Sequence[Point]], palette: Palette) -> dict[str, An
         "margin": {"l": 80, "r": 12, "t": ABOVE_PX, "b": BELOW_PX},
         "xaxis": axis(palette, "Time, ms", range=[0, longest_ms * 1.27 or 1.0], anchor="free", position=0),
         "annotations": [],
-        "legend": layout["legend"] | {"tracegroupgap": 0},
+        "legend": layout["legend"] | {"tracegroupgap": 0, "itemwidth": PATCH_PX},
     }
-    top_px = inner_px - GAP_PX
+    top_px: float = inner_px - GAP_PX
     for number, points in enumerate(panels, start=1):
-        bottom_px = top_px - len(points) * BAR_PX
+        bottom_px = top_px - len(points) * bar_px
         domain = [max(bottom_px / inner_px, 0.0), top_px / inner_px]
         layout["yaxis" if number == 1 else f"yaxis{number}"] = axis(
             palette, "", domain=domain, type="category", autorange="reversed", ticks="", showgrid=False
@@ -224,14 +229,20 @@ def _row(point: Point) -> list[Any]:
 
 
 def _caption(view: View) -> str:
-    parts = [_longest(view), "Making a variant is never part of its latency.", missing_note(view)]
+    resized = any("made_resize" in stages_of(each) for each in view.points)
+    parts = [
+        _largest_part(view),
+        "Making a variant is never part of its latency.",
+        "Resizing covers all steps down from the original." if resized else "",
+        missing_note(view),
+    ]
     return " ".join(part for part in parts if part)
 
 
-def _longest(view: View) -> str:
-    """What the longest bar of a smaller copy is made of."""
+def _largest_part(view: View) -> str:
+    """What the recommended bar, else the longest one of a smaller copy, is made of."""
     copies = [each for each in view.points if not each.variant.is_reference] or list(view.points)
-    point = max(copies, key=lambda each: sum(stages_of(each).values()))
+    point = view.recommended() or max(copies, key=lambda each: sum(stages_of(each).values()))
     stages = stages_of(point)
     largest = max(STAGES, key=lambda stage: stages.get(stage.key, -1.0))
     share = percent(stages[largest.key] / (sum(stages.values()) or 1.0))

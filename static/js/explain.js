@@ -62,6 +62,7 @@ const FACT_NAMES = {
   platform: "System",
   cpu_model: "Processor",
   cpu_count: "Cores it may use",
+  load_1m: "Load of the last minute, processes",
   memory_mb: "Memory, MB",
   pillow: "Pillow",
   libjpeg_turbo: "libjpeg-turbo",

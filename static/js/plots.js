@@ -82,6 +82,7 @@ async function draw(plotly, name, figure) {
   const signature = JSON.stringify(figure);
   if (!place || drawn[name] === signature) return;
   drawn[name] = signature;
+  part("plots").dataset.look = shown.theme;
   const { title, caption, table } = figure.meta;
   setText(place.querySelector("h3"), title);
   setText(place.querySelector("figcaption p"), caption);

@@ -52,3 +52,13 @@ test("a stopped run says what it kept", () => {
   const run = { state: "cancelled", done: 412, planned: 690, failed: 0, text: "" };
   assert.equal(format.progressText(run), "Stopped after 412 of 690 requests. The results so far are kept.");
 });
+
+test("a run stopped before its first request promises no results", () => {
+  const run = { state: "cancelled", done: 0, planned: 690, failed: 0, text: "The results so far are kept." };
+  assert.equal(format.progressText(run), "Stopped before the first request. Nothing was measured.");
+});
+
+test("failures are told with the end of a run", () => {
+  const run = { state: "done", done: 126, planned: 126, failed: 63, text: "Done in 3 s. 126 requests, 63 failed." };
+  assert.equal(format.progressText(run), "Done with failures. 126 requests, 63 failed.");
+});

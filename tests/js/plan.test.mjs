@@ -84,3 +84,26 @@ test("one variant on one backend is not called many", () => {
 test("what was skipped is not told as tried", () => {
   assert.equal(plans.planWords(PLAN, [512]), "256 px · PNG, JPEG q85 · 20 repeats");
 });
+
+test("a problem of a field is told with the key that the field fills", () => {
+  assert.deepEqual(Object.keys(plans.fieldProblems({ ...PLAN, jpeg_quality: 500, max_size_bytes: -1000 })),
+    ["jpeg_quality", "max_size_bytes"]);
+  assert.deepEqual(plans.fieldProblems(PLAN), {});
+});
+
+test("a true label is known by any of its synonyms, whatever its case", () => {
+  const known = ["Egyptian cat", "tiger cat, Felis tigrina"];
+  assert.ok(plans.isKnownLabel("egyptian_cat", known));
+  assert.ok(plans.isKnownLabel("felis tigrina", known));
+  assert.ok(!plans.isKnownLabel("cat", known));
+});
+
+test("nothing is said about a true label where the model's labels are not known or none is given", () => {
+  assert.ok(plans.isKnownLabel("cat", []));
+  assert.ok(plans.isKnownLabel("", ["tabby"]));
+});
+
+test("backends that are down are not counted as answering, those that load are", () => {
+  const backends = ["ready", "loading", "down", "wrong_model"].map((state) => ({ state }));
+  assert.deepEqual(plans.answeringBackends(backends).map((backend) => backend.state), ["ready", "loading"]);
+});
