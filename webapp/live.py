@@ -117,6 +117,8 @@ class LiveRun:
         progress = self.log.progress
         if failure is not None:
             return failure["message"]
+        if state == "cancelled" and not progress.done:
+            return "Stopped before the first request. Nothing was measured."
         if state == "cancelled":
             counts = f"{progress.done} of {progress.planned}"
             return f"Stopped after {counts} requests. The results so far are kept."
