@@ -10,6 +10,7 @@ import grpc
 import pytest
 
 from experiment.backends import RequestFailed, connect
+from experiment.errors import FAILURE_CODES
 from experiment.probe import probe
 from experiment.protocol import types_pb2
 from experiment.records import BackendInfo
@@ -30,6 +31,7 @@ def ask(address: str, protocol: str = "grpc", timeout_s: float = 5.0):
 def failure_of(address: str, protocol: str = "grpc", timeout_s: float = 5.0):
     with pytest.raises(RequestFailed) as caught:
         ask(address, protocol, timeout_s)
+    assert caught.value.failure.code in FAILURE_CODES
     return caught.value.failure
 
 

@@ -50,7 +50,7 @@ export function methodWords(report) {
       (report.source.true_label
         ? `Accuracy compares with the true label, ${report.source.true_label}.`
         : "Without a true label this is agreement, not accuracy."),
-    "Smaller copies are made in steps from larger ones where that gives the same picture (over 50 dB PSNR). " +
+    "Smaller copies are made in steps from larger ones where that gives nearly the same picture (as a rule over 50 dB PSNR). " +
       "A copy's resize time covers all steps from the original.",
     ...(report.source.notes || []),
   ];
