@@ -1,7 +1,5 @@
-"""The embedded model server: TensorFlow Serving's own gRPC and REST API over a SavedModel.
+"""The embedded model server: TensorFlow Serving's protocol, flags and model folders on one machine."""
 
-    gRPC and REST translate -> the service decides -> the servable computes
-
-`service.py` is the brain behind both protocols, `grpc_api.py` and `rest_api.py` only
-translate, `servable.py` is the only place that runs TensorFlow.
-"""
+# First of all: with it the protocol's messages load without TensorFlow's Python, which takes
+# seconds. The server needs TensorFlow's library only, see runtimes/tensorflow.py.
+import experiment.protocol  # noqa: F401

@@ -13,6 +13,10 @@ class StartRefused(Exception):
     exit_code = 2
 
 
+class LoadFailed(Exception):
+    """A model version can't be loaded or fails its first requests. One line a person can act on."""
+
+
 class ServingError(Exception):
     """A request that gets an error for an answer. `code` is a gRPC status name."""
 
@@ -57,6 +61,13 @@ class Overloaded(ServingError):
 
     code = "RESOURCE_EXHAUSTED"
     http_status = 429
+
+
+class DeadlineExceeded(ServingError):
+    """The client's deadline passed before the answer."""
+
+    code = "DEADLINE_EXCEEDED"
+    http_status = 504
 
 
 class Cancelled(ServingError):

@@ -13,6 +13,9 @@ from serving.errors import InvalidArgument
 from serving.tensors import DTYPE_OF, dtype_name, numpy_dtype
 
 DEFAULT_SIGNATURE = "serving_default"
+PREDICT_METHOD = "tensorflow/serving/predict"
+CLASSIFY_METHOD = "tensorflow/serving/classify"
+REGRESS_METHOD = "tensorflow/serving/regress"
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,13 @@ class TensorSpec:
     @classmethod
     def from_proto(cls, info: meta_graph_pb2.TensorInfo) -> TensorSpec:
         return cls(info.dtype, _shape(info.tensor_shape))
+
+    def as_proto(self, name: str) -> meta_graph_pb2.TensorInfo:
+        info = meta_graph_pb2.TensorInfo(name=name, dtype=self.dtype)
+        info.tensor_shape.unknown_rank = self.shape is None
+        for size in self.shape or ():
+            info.tensor_shape.dim.add().size = -1 if size is None else size
+        return info
 
     def fits(self, array: np.ndarray) -> bool:
         if self.shape is None:
@@ -43,12 +53,24 @@ class Signature:
     name: str
     inputs: Mapping[str, TensorSpec]
     outputs: Mapping[str, TensorSpec]
+    method_name: str = PREDICT_METHOD
+    definition: meta_graph_pb2.SignatureDef | None = None  # as the model brought it
 
     @classmethod
     def from_proto(cls, name: str, definition: meta_graph_pb2.SignatureDef) -> Signature:
         inputs = {alias: TensorSpec.from_proto(info) for alias, info in sorted(definition.inputs.items())}
         outputs = {alias: TensorSpec.from_proto(info) for alias, info in sorted(definition.outputs.items())}
-        return cls(name, inputs, outputs)
+        return cls(name, inputs, outputs, definition.method_name, definition)
+
+    def as_proto(self) -> meta_graph_pb2.SignatureDef:
+        """The model's own definition; else one made from the names, types and shapes."""
+        if self.definition is not None:
+            return self.definition
+        return meta_graph_pb2.SignatureDef(
+            inputs={alias: spec.as_proto(alias) for alias, spec in self.inputs.items()},
+            outputs={alias: spec.as_proto(alias) for alias, spec in self.outputs.items()},
+            method_name=self.method_name,
+        )
 
     def check_inputs(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Raises InvalidArgument, naming the input, unless exactly the right tensors are there."""
