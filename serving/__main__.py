@@ -13,12 +13,11 @@ import queue
 import signal
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from serving import affinity, assembly, devices, flags, ports
+from serving import affinity, devices, flags
 from serving.errors import LoadFailed, ServingError, StartRefused
 from serving.flags import Flags
-from serving.loading import settle
-from serving.manager import Manager
 from serving.parent import when_orphaned
 
 PROTOCOL = "2.19"
@@ -69,6 +68,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _serve(asked: Flags, stop: Stop) -> None:
     pinning = affinity.pin(asked.cpus, asked.cores)
+    from serving import assembly, ports  # the slow imports come after what can be refused without them
+    from serving.loading import settle
+
     settings = assembly.read_files(asked)
     taken = ports.take(assembly.wanted_ports(asked, settings))
     configs = assembly.model_configs(asked)
@@ -92,7 +94,7 @@ def _serve(asked: Flags, stop: Stop) -> None:
     server.stop()
 
 
-def _listed(manager: Manager) -> str:
+def _listed(manager: Any) -> str:
     return ", ".join(
         f"{name} version {' and '.join(str(version.number) for version in model.available())}"
         for name, model in manager.models.items()
