@@ -37,10 +37,20 @@ class TensorSpec:
         return info
 
     def fits(self, array: np.ndarray) -> bool:
+        """Whether the shape is one the model takes. Last dimensions of size 1 may be left out.
+
+        TensorFlow Serving looks at no shape at all, and its own tests send [n] for [?, 1]. But a wrong
+        number of dimensions can end the process from within TensorFlow's kernels.
+        """
         if self.shape is None:
             return True
+        left_out = self.shape[array.ndim :]
         sizes = zip(self.shape, array.shape, strict=False)
-        return len(self.shape) == array.ndim and all(want in (None, have) for want, have in sizes)
+        return (
+            array.ndim <= len(self.shape)
+            and all(size == 1 for size in left_out)
+            and all(want in (None, have) for want, have in sizes)
+        )
 
     def __str__(self) -> str:
         return f"{dtype_name(self.dtype)} {_written(self.shape)}"
@@ -75,7 +85,7 @@ class Signature:
     def check_inputs(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Raises InvalidArgument, naming the input, unless exactly the right tensors are there.
 
-        The first words of each message are TensorFlow Serving's (predict_util.cc).
+        The first words of the first two messages are TensorFlow Serving's (predict_util.cc).
         """
         extra = [alias for alias in arrays if alias not in self.inputs]
         missing = [alias for alias in self.inputs if alias not in arrays]
