@@ -152,7 +152,10 @@ def test_a_label_moves_from_version_to_version(reloadable):
 
 def test_a_label_can_not_be_given_to_a_version_that_is_not_there(reloadable):
     reloadable.reload(versions(BOTH, label("stable", 123)))
-    with refused(PRECONDITION, "version 7 of model m, which is not currently available for inference"):
+    with refused(
+        PRECONDITION,
+        "Request to assign label to version 7 of model m, which is not currently available for inference",
+    ):
         reloadable.reload(versions(BOTH, label("stable", 7)))
     assert reloadable.y("m", label="stable") == [3.0]
 
@@ -183,6 +186,7 @@ def test_batches_are_formed_as_the_parameters_say_and_answers_stay_apart(tmp_pat
 def test_batching_that_can_not_work_ends_the_start(tmp_path):
     parameters = tmp_path / "batching.config"
     parameters.write_text("max_batch_size { value: 8 } allowed_batch_sizes: 4")
-    done = run_server(f"--batching_parameters_file={parameters}", f"--model_base_path={servable(TWO)}")
+    flags = ("--enable_batching", f"--batching_parameters_file={parameters}")
+    done = run_server(*flags, f"--model_base_path={servable(TWO)}")
     assert done.returncode != 0
     assert "must equal max_batch_size" in done.stderr

@@ -102,6 +102,13 @@ def test_every_type_that_json_can_write_comes_back(server, name, values):
     assert answered(server.post("echo:predict", body)) == {"outputs": values}
 
 
+@pytest.mark.parametrize("name", ["bfloat16", "complex64"])
+def test_a_type_that_json_can_not_write_is_refused_by_name(server, name):
+    response = server.post("echo:predict", {"signature_name": name, "inputs": [1.0]})
+    assert response.status_code == 400
+    assert "Input 'x' can't be read as DT_" in response.json()["error"]
+
+
 # Classify and regress
 
 
