@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from tests.model_server import eventually, model_list, model_server, one_model
-from tests.servables import servable
+from tests.servables import place, servable, version
 from tests.serving_client import refused
 from tests.serving_process import run_server
 
@@ -85,6 +85,19 @@ def test_a_changed_file_is_served_after_the_poll(config):
         config.write_text("improper_format")
         eventually(lambda: "Error parsing text-format" in server.log(), server)
         assert server.y(THREE) == [4.0]
+
+
+def test_without_polling_a_changed_file_changes_nothing(config, tmp_path):
+    base = tmp_path / "model"
+    place(version("rank_1"), base, 1)
+    config.write_text(model_list(one_model("m", base)))
+    flags = ("--model_config_file_poll_wait_seconds=0", "--file_system_poll_wait_seconds=0.2")
+    with model_server(f"--model_config_file={config}", *flags) as server:
+        config.write_text(single(THREE))
+        place(version("rank_1"), base, 2)
+        eventually(lambda: server.predict("m").model_spec.version.value == 2, server)
+        with refused(NOT_FOUND, f"Servable not found for request: Latest({THREE})"):
+            server.predict(THREE)
 
 
 def has(server, model: str) -> bool:

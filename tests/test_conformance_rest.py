@@ -202,6 +202,7 @@ def test_the_metadata_is_tensorflow_servings(server):
         "outputs": {"y": tensor("y:0", "DT_FLOAT", -1, 1)},
         "method_name": "tensorflow/serving/predict",
     }
+    assert answered(server.get("half_plus_two/versions/123/metadata")) == metadata
     regress = signatures["regress_x_to_y"]
     assert regress["inputs"] == {"inputs": tensor("tf_example:0", "DT_STRING", -1)}
     assert regress["method_name"] == "tensorflow/serving/regress"
