@@ -45,8 +45,7 @@ class Manager:
             self._apply(configs)
             for model in self.models.values():
                 if not model.available():
-                    failed = [version.status.error_message for version in model.versions.values()]
-                    raise LoadFailed(next(filter(None, failed), f"{model.config.name} has no version."))
+                    raise LoadFailed(_why_unserved(model))
             self._label(configs)
         self.is_started = True
 
@@ -58,15 +57,10 @@ class Manager:
         with self._turn:
             self._check_labels(configs, known_only=True)
             self._apply(configs)
-            failed = [
-                version.status.error_message
-                for config in configs
-                for version in self.models[config.name].versions.values()
-                if version.status.error_message and not self.models[config.name].available()
-            ]
+            unserved = [model for model in self.models.values() if not model.available()]
             self._label(configs)
-        if failed:
-            raise LoadFailed(failed[0])
+        if unserved:
+            raise LoadFailed(_why_unserved(unserved[0]))
 
     def watch(self, every_s: float, also: Callable[[], None] = lambda: None) -> None:
         """From now on look at the disk every few seconds, in a thread of its own. 0: look only now."""
@@ -203,3 +197,8 @@ class Manager:
                         f"Request to assign label to version {number} of model {config.name}, "
                         f"which is not currently available for inference. The label is {label}."
                     )
+
+
+def _why_unserved(model: ServedModel) -> str:
+    failed = filter(None, (version.status.error_message for version in model.versions.values()))
+    return next(failed, f"{model.config.name} has no version to serve in {model.config.base_path}.")

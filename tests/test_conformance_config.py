@@ -130,6 +130,16 @@ def test_a_reload_that_can_not_work_leaves_what_was_served(reloadable):
 
 
 @pytest.mark.parametrize(
+    ("model", "why"), [("truncated", "can't be loaded"), ("nix", "has no version to serve")]
+)
+def test_a_reload_says_which_model_can_not_be_served_and_serves_the_others(reloadable, model, why):
+    base = servable(TWO).parent / model
+    with refused(grpc.StatusCode.UNKNOWN, why, str(base)):
+        reloadable.reload(model_list(one_model("m", base), one_model(TWO, servable(TWO))))
+    assert reloadable.y(TWO) == [3.0]
+
+
+@pytest.mark.parametrize(
     ("policy", "served"),
     [
         ("", {124}),
