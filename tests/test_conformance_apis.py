@@ -263,8 +263,13 @@ def test_a_unix_socket_answers_the_same(server, socket_path):
 
 
 def test_methods_that_the_server_has_not_are_unimplemented(server):
-    for method in ("SessionService/SessionRun", "PredictionService/Nix"):
-        send = server.client.channel.unary_unary(f"/tensorflow.serving.{method}")
+    methods = (
+        "serving.SessionService/SessionRun",
+        "serving.PredictionService/Nix",
+        "ProfilerService/Profile",
+    )
+    for method in methods:
+        send = server.client.channel.unary_unary(f"/tensorflow.{method}")
         with refused(grpc.StatusCode.UNIMPLEMENTED):
             send(b"", timeout=10)
 

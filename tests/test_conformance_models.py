@@ -20,6 +20,14 @@ def test_a_start_with_a_damaged_model_is_refused_and_names_it(name):
     assert str(servable(name) / "1") in done.stderr
 
 
+def test_an_operation_that_is_not_in_the_library_is_named():
+    done = run_server(
+        f"--model_base_path={servable('unknown_operation')}", "--port=0", "--rest_api_port=1", "--device=cpu"
+    )
+    assert done.returncode != 0
+    assert "Add_9" in done.stderr
+
+
 needs_litert = pytest.mark.skipif(
     not (importlib.util.find_spec("ai_edge_litert") and importlib.util.find_spec("serving.runtimes.litert")),
     reason="ai-edge-litert is not installed",
