@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
@@ -107,6 +108,19 @@ def test_a_type_that_json_can_not_write_is_refused_by_name(server, name):
     response = server.post("echo:predict", {"signature_name": name, "inputs": [1.0]})
     assert response.status_code == 400
     assert "Input 'x' can't be read as DT_" in response.json()["error"]
+
+
+def test_a_body_may_be_compressed(server):
+    body = json.dumps({"instances": [2.0]}).encode()
+    assert answered(post_gzip(server, gzip.compress(body))) == {"predictions": [3.0]}
+    assert post_gzip(server, body).status_code == 400
+    bomb = gzip.compress(b" " * 100 * 1024**2)
+    assert post_gzip(server, bomb).status_code == 413
+
+
+def post_gzip(server, data: bytes) -> requests.Response:
+    url = f"{server.rest_url}/v1/models/half_plus_two:predict"
+    return requests.post(url, data=data, headers={"Content-Encoding": "gzip"}, timeout=30)
 
 
 # Classify and regress
