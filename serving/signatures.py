@@ -52,6 +52,12 @@ class TensorSpec:
             and all(want in (None, have) for want, have in sizes)
         )
 
+    def without_ones(self) -> TensorSpec:
+        """The same values with fewer brackets: [?] for [?,1]."""
+        if self.shape is None:
+            return self
+        return TensorSpec(self.dtype, tuple(size for size in self.shape if size != 1))
+
     def __str__(self) -> str:
         return f"{dtype_name(self.dtype)} {_written(self.shape)}"
 
@@ -101,7 +107,7 @@ class Signature:
                 f"Inputs expected to be in the set {{{','.join(self.inputs)}}}."
             )
         for alias, spec in self.inputs.items():
-            _check_input(alias, spec, arrays[alias])
+            _check_input(alias, spec, arrays[alias], is_graph=self.definition is not None)
 
     def chosen_outputs(self, output_filter: tuple[str, ...]) -> tuple[str, ...]:
         """The outputs to answer with: those of the filter, or all. Raises InvalidArgument."""
@@ -116,11 +122,13 @@ class Signature:
         return output_filter or tuple(self.outputs)
 
 
-def _check_input(alias: str, spec: TensorSpec, array: np.ndarray) -> None:
+def _check_input(alias: str, spec: TensorSpec, array: np.ndarray, is_graph: bool) -> None:
+    """In a graph of TensorFlow's the nodes decide: most take [n] where [n, 1] is declared, and TensorFlow
+    Serving's own examples ask half_plus_two that way."""
     if array.dtype != numpy_dtype(spec.dtype):
         sent = dtype_name(DTYPE_OF[array.dtype])
         raise InvalidArgument(f"Input {alias!r} has the wrong type: {sent} instead of {spec}.")
-    if not spec.fits(array):
+    if not spec.fits(array) and not (is_graph and spec.without_ones().fits(array)):
         raise InvalidArgument(
             f"Input {alias!r} has the wrong shape: {_written(array.shape)} instead of {_written(spec.shape)}."
         )
