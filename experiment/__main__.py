@@ -26,6 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from experiment.backends import connect
 from experiment.data_dir import claimed
 from experiment.embedded import EmbeddedServers, running_servers
+from experiment.embedded_plan import parse_embedded
 from experiment.environment import environment
 from experiment.errors import PixelcostError
 from experiment.export import report_csv, report_dict, report_html, report_json
@@ -132,9 +133,10 @@ def _backends(options: argparse.Namespace, plan: Plan) -> Iterator[list[BackendI
 
 @contextmanager
 def _own_servers(data_dir: Path) -> Iterator[EmbeddedServers]:
+    profiles = parse_embedded(os.environ.get("PIXELCOST_EMBEDDED", ""))
     with console.status("Starting the embedded model servers"):
         model = prepare_model(data_dir, os.environ.get("MODEL_BASE_PATH"))
-        embedded = EmbeddedServers(data_dir, model)
+        embedded = EmbeddedServers(data_dir, model, profiles)
     with embedded:
         with console.status("Loading the model"):
             embedded.wait_ready()
