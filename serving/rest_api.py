@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from http.client import responses
@@ -18,8 +20,11 @@ from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
 
 from serving.errors import InvalidArgument, ServingError, TooLarge, Unimplemented
 from serving.limits import BODY_LIMIT_BYTES
+from serving.model import ModelSpec
+from serving.monitoring import CONTENT_TYPE, OK, REST
 from serving.rest_json import Body, answer_text
-from serving.service import ModelSpec, Question, Service
+from serving.service import Caller, Question, Service
+from serving.text_messages import Monitoring
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -41,6 +46,7 @@ class Response:
     text: str
     status: int = 200
     headers: list[tuple[str, str]] = field(default_factory=list)
+    content_type: str = "application/json"
 
 
 Handler = Callable[[ModelSpec, "WSGIEnvironment"], Response]
@@ -49,14 +55,16 @@ Handler = Callable[[ModelSpec, "WSGIEnvironment"], Response]
 class RestApi:
     """The WSGI app."""
 
-    def __init__(self, service: Service):
+    def __init__(self, service: Service, timeout_s: float, monitoring: Monitoring):
         self._service = service
+        self._timeout_s = timeout_s
+        self._monitoring = monitoring
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         response = self._answer(environ)
         data = response.text.encode()
         headers = [
-            ("Content-Type", "application/json"),
+            ("Content-Type", response.content_type),
             ("Content-Length", str(len(data))),
             *response.headers,
         ]
@@ -65,14 +73,27 @@ class RestApi:
 
     def _answer(self, environ: WSGIEnvironment) -> Response:
         """The one place where errors become HTTP statuses."""
+        started = time.perf_counter()
+        name = action = ""
+        status = OK
         try:
-            handler, spec = self._route(environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""))
+            method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
+            if method == "GET" and self._monitoring.is_enabled and path == self._monitoring.path:
+                return Response(self._service.metrics.page(), content_type=CONTENT_TYPE)
+            handler, spec = self._route(method, path)
+            name, action = spec.name, path.rpartition(":")[2].title()
             return handler(spec, environ)
         except ServingError as problem:
-            return Response(json.dumps({"error": problem.message}), problem.http_status)
+            status = problem.code
+            return _refusal(problem)
         except Exception as bug:
             log.exception("Bug while answering %s", environ.get("PATH_INFO"))
+            status = "INTERNAL"
             return Response(json.dumps({"error": f"A bug in the server: {bug!r}"}), 500)
+        finally:
+            if name:
+                model = name if self._service.is_served(name) else ""
+                self._service.metrics.answered(model, action, REST, status, time.perf_counter() - started)
 
     def _route(self, method: str, path: str) -> tuple[Handler, ModelSpec]:
         match = PATH.fullmatch(path)
@@ -95,26 +116,41 @@ class RestApi:
         body = Body.parse(_read(environ))
         signature = self._service.signature(spec, body.signature_name)
         question = Question(spec, signature.name, body.arrays(signature))
-        answer = self._service.predict(question, is_wanted=_is_connected(environ))
+        caller = Caller(time.perf_counter() + self._timeout_s, _is_connected(environ))
+        answer = self._service.predict(question, caller)
         timing = ", ".join(f"{stage};dur={ms:.3f}" for stage, ms in answer.stage_ms.items())
         return Response(answer_text(answer.outputs, body.is_rows), headers=[("Server-Timing", timing)])
 
     def _status(self, spec: ModelSpec, environ: WSGIEnvironment) -> Response:
-        status = self._service.status(spec)
-        code = "UNKNOWN" if status.error_message else "OK"
-        error = {"error_code": code, "error_message": status.error_message}
-        version = {"version": str(status.version), "state": status.state, "status": error}
-        return Response(json.dumps({"model_version_status": [version]}, indent=1))
+        versions = [
+            {
+                "version": str(status.version),
+                "state": status.state,
+                "status": {
+                    "error_code": "UNKNOWN" if status.error_message else "OK",
+                    "error_message": status.error_message,
+                },
+            }
+            for status in self._service.statuses(spec)
+        ]
+        return Response(json.dumps({"model_version_status": versions}, indent=1))
 
     def _metadata(self, spec: ModelSpec, environ: WSGIEnvironment) -> Response:
+        answered, definitions = self._service.definitions(spec)
         signatures = MessageToDict(
-            SignatureDefMap(signature_def=self._service.definitions(spec)),
+            SignatureDefMap(signature_def=definitions),
             preserving_proto_field_name=True,
             always_print_fields_with_no_presence=True,
         )
-        model = {"name": spec.name, "signature_name": "", "version": str(self._service.model.version)}
+        model = {"name": answered.name, "signature_name": "", "version": str(answered.version)}
         metadata = {"signature_def": signatures}
         return Response(json.dumps({"model_spec": model, "metadata": metadata}, indent=1))
+
+
+def _refusal(problem: ServingError) -> Response:
+    retry_after_s = getattr(problem, "retry_after_s", None)
+    hint = [] if retry_after_s is None else [("Retry-After", str(math.ceil(retry_after_s)))]
+    return Response(json.dumps({"error": problem.message}), problem.http_status, hint)
 
 
 def _missing(spec: ModelSpec, environ: WSGIEnvironment) -> Response:

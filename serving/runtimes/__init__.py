@@ -31,6 +31,8 @@ class Setting:
     inter_op_threads: int = 0  # operations side by side; 0: the runtime decides
     precision: str = F32  # of the arithmetic; another one is never chosen silently
     use_gpu: bool = False
+    gpu_memory_fraction: float = 0.0  # of the GPU's memory, taken at once; 0: as needed
+    saved_model_tags: tuple[str, ...] = ("serve",)
 
 
 @dataclass(frozen=True)
