@@ -246,8 +246,7 @@ def running_servers(data_dir: Path) -> tuple[dict[str, Any], list[BackendInfo]] 
     try:
         state = json.loads((data_dir / "embedded.json").read_text("utf-8"))
         os.kill(int(state["supervisor_pid"]), 0)
-        rows = [{key: row[key] for key in BackendInfo.__dataclass_fields__} for row in state["backends"]]
-        return state["model"], [from_dict(BackendInfo, row) for row in rows]
+        return state["model"], [from_dict(BackendInfo, row) for row in state["backends"]]
     except (OSError, ValueError, LookupError, TypeError):
         return None
 
