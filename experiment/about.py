@@ -20,7 +20,9 @@ LONGEST_TEXT = 200  # characters; these words go into tables
 def with_about(info: BackendInfo, metadata: Iterable[tuple[str, str | bytes]] | None) -> BackendInfo:
     """`info` with what the trailing metadata of a status answer tells, and nothing from before."""
     sent = _sent(metadata)
-    facts = {name: sent.get(name) if is_sound(sent.get(name)) else None for name, is_sound in FACTS.items()}
+    facts: dict[str, Any] = {
+        name: sent.get(name) if is_sound(sent.get(name)) else None for name, is_sound in FACTS.items()
+    }
     device = sent["device"] if sent.get("device") in {"CPU", "GPU"} else info.device
     return replace(info, device=device, **facts)
 

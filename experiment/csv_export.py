@@ -71,7 +71,9 @@ def report_csv(report: Mapping[str, Any]) -> str:
 def _row(
     report: Mapping[str, Any], variant: Mapping[str, Any], cell: Mapping[str, Any], stages: list[str]
 ) -> dict[str, Any]:
-    backend = next((each for each in report["backends"] if each["name"] == cell["backend_name"]), {})
+    backend: Mapping[str, Any] = next(
+        (each for each in report["backends"] if each["name"] == cell["backend_name"]), {}
+    )
     top = cell["top"][0] if cell["top"] else {"label": None, "score": None}
     return {
         "run_id": report["run_id"],

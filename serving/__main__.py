@@ -6,6 +6,7 @@ the models before the slow loading of a runtime, answer before the models are lo
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -60,6 +61,8 @@ def main(arguments: Sequence[str]) -> int:
         signal.signal(signal.SIGINT, stop)
         if asked.exit_with_parent:
             when_orphaned(parent_pid, stop)
+        if asked.replicas > 1:
+            return _serve_together(asked, arguments, stop)
         _serve(asked, stop)
     except StartRefused as problem:
         print(f"python -m serving: {problem}", file=sys.stderr)
@@ -69,6 +72,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _serve(asked: Flags, stop: Stop) -> None:
     pinning = affinity.pin(asked.cpus, asked.cores)
+    if asked.isa:
+        # Before any runtime is loaded: they look at the processor then.
+        importlib.import_module("serving.isa").apply(asked.runtime, asked.isa)
     settings = assembly.read_files(asked)
     taken = ports.take(assembly.wanted_ports(asked, settings))
     configs = assembly.model_configs(asked)
@@ -90,6 +96,12 @@ def _serve(asked: Flags, stop: Stop) -> None:
     stop.wait()
     log.info("Stopping")
     server.stop()
+
+
+def _serve_together(asked: Flags, arguments: Sequence[str], stop: Stop) -> int:
+    from serving import together  # the usual single server needs none of it
+
+    return together.serve(asked, arguments, stop, say=lambda text: print(text, flush=True))
 
 
 def _listed(manager: Manager) -> str:
