@@ -14,12 +14,11 @@ import queue
 import signal
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from serving import affinity, assembly, devices, flags, ports
+from serving import affinity, devices, flags
 from serving.errors import LoadFailed, ServingError, StartRefused
 from serving.flags import Flags
-from serving.loading import settle
-from serving.manager import Manager
 from serving.parent import when_orphaned
 
 PROTOCOL = "2.19"
@@ -75,6 +74,9 @@ def _serve(asked: Flags, stop: Stop) -> None:
     if asked.isa:
         # Before any runtime is loaded: they look at the processor then.
         importlib.import_module("serving.isa").apply(asked.runtime, asked.isa)
+    from serving import assembly, ports  # the slow imports come after what can be refused without them
+    from serving.loading import settle
+
     settings = assembly.read_files(asked)
     taken = ports.take(assembly.wanted_ports(asked, settings))
     configs = assembly.model_configs(asked)
@@ -104,7 +106,7 @@ def _serve_together(asked: Flags, arguments: Sequence[str], stop: Stop) -> int:
     return together.serve(asked, arguments, stop, say=lambda text: print(text, flush=True))
 
 
-def _listed(manager: Manager) -> str:
+def _listed(manager: Any) -> str:
     return ", ".join(
         f"{name} version {' and '.join(str(version.number) for version in model.available())}"
         for name, model in manager.models.items()

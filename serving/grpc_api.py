@@ -17,14 +17,18 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import HealthServicer
 from tensorflow.core.protobuf import error_codes_pb2
 from tensorflow_serving.apis import (
+    classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
+    inference_pb2,
     model_management_pb2,
-    model_pb2,
     predict_pb2,
+    regression_pb2,
 )
 
-from serving.errors import InvalidArgument, LoadFailed, ServingError, Unimplemented, Unknown
+from serving import model_spec
+from serving.errors import InvalidArgument, LoadFailed, ServingError, Unknown
+from serving.inference_apis import classify, multi_inference, regress
 from serving.model import ModelSpec
 from serving.model_config import from_proto
 from serving.monitoring import GRPC, OK
@@ -69,9 +73,9 @@ class GrpcApi:
         prediction = {
             "Predict": Method(predict.FromString, self.predict),
             "GetModelMetadata": Method(metadata.FromString, self.metadata),
-            "Classify": _missing("Classify"),
-            "Regress": _missing("Regress"),
-            "MultiInference": _missing("MultiInference"),
+            "Classify": self._of_examples(classification_pb2.ClassificationRequest, classify),
+            "Regress": self._of_examples(regression_pb2.RegressionRequest, regress),
+            "MultiInference": self._of_examples(inference_pb2.MultiInferenceRequest, multi_inference),
         }
         reload = model_management_pb2.ReloadConfigRequest
         model = {
@@ -85,7 +89,7 @@ class GrpcApi:
 
     def predict(self, request: Any, context: grpc.ServicerContext) -> Any:
         question = Question(
-            model=_spec(request.model_spec),
+            model=model_spec.from_proto(request.model_spec),
             signature_name=request.model_spec.signature_name,
             inputs={alias: to_array(alias, proto) for alias, proto in request.inputs.items()},
             output_filter=tuple(request.output_filter),
@@ -93,9 +97,17 @@ class GrpcApi:
         answer = self._service.predict(question, caller_of(context))
         context.set_trailing_metadata(_stage_metadata(answer.stage_ms))
         return predict_pb2.PredictResponse(
-            model_spec=_spec_proto(answer.model, answer.signature_name),
+            model_spec=model_spec.to_proto(answer.model, answer.signature_name),
             outputs={alias: to_proto(array) for alias, array in answer.outputs.items()},
         )
+
+    def _of_examples(self, request_type: Any, compute: Callable[..., Any]) -> Method:
+        def answer(request: Any, context: grpc.ServicerContext) -> Any:
+            response, stage_ms = compute(self._service, request, caller_of(context))
+            context.set_trailing_metadata(_stage_metadata(stage_ms))
+            return response
+
+        return Method(request_type.FromString, answer)
 
     def metadata(self, request: Any, context: grpc.ServicerContext) -> Any:
         if not request.metadata_field:
@@ -103,14 +115,14 @@ class GrpcApi:
         for name in request.metadata_field:
             if name != "signature_def":
                 raise InvalidArgument(f"Metadata field {name} is not supported")
-        model, definitions = self._service.definitions(_spec(request.model_spec))
-        response = get_model_metadata_pb2.GetModelMetadataResponse(model_spec=_spec_proto(model))
+        model, definitions = self._service.definitions(model_spec.from_proto(request.model_spec))
+        response = get_model_metadata_pb2.GetModelMetadataResponse(model_spec=model_spec.to_proto(model))
         signatures = get_model_metadata_pb2.SignatureDefMap(signature_def=definitions)
         response.metadata["signature_def"].Pack(signatures)
         return response
 
     def status(self, request: Any, context: grpc.ServicerContext) -> Any:
-        spec = _spec(request.model_spec)
+        spec = model_spec.from_proto(request.model_spec)
         statuses = [_status_proto(status) for status in self._service.statuses(spec)]
         context.set_trailing_metadata((("pixelcost-about", self._about(spec)),))
         return get_model_status_pb2.GetModelStatusResponse(model_version_status=statuses)
@@ -186,24 +198,6 @@ def _abort(context: grpc.ServicerContext, problem: ServingError) -> NoReturn:
 
 def _serialised(response: Any) -> bytes:
     return bytes(response.SerializeToString())
-
-
-def _missing(name: str) -> Method:
-    def refuse(message: bytes, context: grpc.ServicerContext) -> Any:
-        raise Unimplemented(f"The embedded server has no {name}; TensorFlow Serving has. Use Predict here.")
-
-    return Method(bytes, refuse)
-
-
-def _spec(proto: model_pb2.ModelSpec) -> ModelSpec:
-    if not proto.name:
-        raise InvalidArgument("Missing ModelSpec")
-    version = proto.version.value if proto.HasField("version") else None
-    return ModelSpec(proto.name, version, proto.version_label)
-
-
-def _spec_proto(spec: ModelSpec, signature_name: str = "") -> model_pb2.ModelSpec:
-    return model_pb2.ModelSpec(name=spec.name, version={"value": spec.version}, signature_name=signature_name)
 
 
 def _status_proto(status: Status) -> get_model_status_pb2.ModelVersionStatus:

@@ -6,7 +6,7 @@ Each is a prediction whose only input holds the serialised examples. Both protoc
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Protocol
@@ -16,10 +16,10 @@ from tensorflow_serving.apis import classification_pb2, inference_pb2, regressio
 
 from serving import classification, examples, model_spec, regression
 from serving.errors import FailedPrecondition, InvalidArgument, Unimplemented
-from serving.service import Answer, ModelSpec, Question
+from serving.model import ModelSpec
+from serving.service import Answer, Caller, Question
 from serving.signatures import DEFAULT_SIGNATURE, Signature
 
-IsWanted = Callable[[], bool]
 KINDS = {kind.METHOD: kind for kind in (classification, regression)}
 
 
@@ -27,7 +27,7 @@ class Predicts(Protocol):
     """What these need of the service."""
 
     def signature(self, spec: ModelSpec, name: str) -> Signature: ...
-    def predict(self, question: Question, is_wanted: IsWanted) -> Answer: ...
+    def predict(self, question: Question, caller: Caller) -> Answer: ...
 
 
 @dataclass(frozen=True)
@@ -43,25 +43,25 @@ class Inferred:
 
 
 def classify(
-    service: Predicts, request: Any, is_wanted: IsWanted
+    service: Predicts, request: Any, caller: Caller
 ) -> tuple[classification_pb2.ClassificationResponse, Mapping[str, float]]:
     """The response, and how long each stage took in ms. Raises ServingError."""
-    done = _of_request(service, classification, request, is_wanted)
+    done = _of_request(service, classification, request, caller)
     response = classification_pb2.ClassificationResponse(model_spec=done.model_spec, result=done.result)
     return response, done.answer.stage_ms
 
 
 def regress(
-    service: Predicts, request: Any, is_wanted: IsWanted
+    service: Predicts, request: Any, caller: Caller
 ) -> tuple[regression_pb2.RegressionResponse, Mapping[str, float]]:
     """The response, and how long each stage took in ms. Raises ServingError."""
-    done = _of_request(service, regression, request, is_wanted)
+    done = _of_request(service, regression, request, caller)
     response = regression_pb2.RegressionResponse(model_spec=done.model_spec, result=done.result)
     return response, done.answer.stage_ms
 
 
 def multi_inference(
-    service: Predicts, request: Any, is_wanted: IsWanted
+    service: Predicts, request: Any, caller: Caller
 ) -> tuple[inference_pb2.MultiInferenceResponse, Mapping[str, float]]:
     """Several classifications and regressions of the same examples by one version of one model.
 
@@ -72,9 +72,7 @@ def multi_inference(
     inputs = examples.from_input(request.input)
     results, stage_ms = [], dict[str, float]()
     for task in request.tasks:
-        done = _infer(
-            service, KINDS[task.method_name], spec, task.model_spec.signature_name, inputs, is_wanted
-        )
+        done = _infer(service, KINDS[task.method_name], spec, task.model_spec.signature_name, inputs, caller)
         field = "classification_result" if task.method_name == classification.METHOD else "regression_result"
         results.append(inference_pb2.InferenceResult(model_spec=done.model_spec, **{field: done.result}))
         spec = done.answer.model  # from now on the version that answered, whatever is loaded meanwhile
@@ -84,35 +82,35 @@ def multi_inference(
 
 
 def classify_json(
-    service: Predicts, spec: ModelSpec, body: bytes, is_wanted: IsWanted
+    service: Predicts, spec: ModelSpec, body: bytes, caller: Caller
 ) -> tuple[str, Mapping[str, float]]:
     """The answer as JSON text, and how long each stage took in ms. Raises ServingError."""
-    return _answer_json(service, classification, spec, body, is_wanted)
+    return _answer_json(service, classification, spec, body, caller)
 
 
 def regress_json(
-    service: Predicts, spec: ModelSpec, body: bytes, is_wanted: IsWanted
+    service: Predicts, spec: ModelSpec, body: bytes, caller: Caller
 ) -> tuple[str, Mapping[str, float]]:
     """The answer as JSON text, and how long each stage took in ms. Raises ServingError."""
-    return _answer_json(service, regression, spec, body, is_wanted)
+    return _answer_json(service, regression, spec, body, caller)
 
 
 def _answer_json(
-    service: Predicts, kind: ModuleType, spec: ModelSpec, text: bytes, is_wanted: IsWanted
+    service: Predicts, kind: ModuleType, spec: ModelSpec, text: bytes, caller: Caller
 ) -> tuple[str, Mapping[str, float]]:
     body = examples.Body.parse(text)
-    done = _infer(service, kind, spec, body.signature_name, body.examples, is_wanted)
+    done = _infer(service, kind, spec, body.signature_name, body.examples, caller)
     return json.dumps({"results": kind.as_json(done.result)}), done.answer.stage_ms
 
 
-def _of_request(service: Predicts, kind: ModuleType, request: Any, is_wanted: IsWanted) -> Inferred:
+def _of_request(service: Predicts, kind: ModuleType, request: Any, caller: Caller) -> Inferred:
     spec = model_spec.from_proto(request.model_spec)
     inputs = examples.from_input(request.input)
-    return _infer(service, kind, spec, request.model_spec.signature_name, inputs, is_wanted)
+    return _infer(service, kind, spec, request.model_spec.signature_name, inputs, caller)
 
 
 def _infer(
-    service: Predicts, kind: ModuleType, spec: ModelSpec, name: str, inputs: np.ndarray, is_wanted: IsWanted
+    service: Predicts, kind: ModuleType, spec: ModelSpec, name: str, inputs: np.ndarray, caller: Caller
 ) -> Inferred:
     try:
         signature = service.signature(spec, name)
@@ -121,7 +119,7 @@ def _infer(
         raise InvalidArgument(f"No signature was found with the name: {missing}") from problem
     outputs = kind.outputs_of(signature)
     question = Question(spec, signature.name, {kind.INPUTS: inputs}, outputs)
-    answer = service.predict(question, is_wanted)
+    answer = service.predict(question, caller)
     return Inferred(answer, kind.result(answer.outputs, len(inputs)))
 
 

@@ -33,7 +33,7 @@ class Job:
     arrived: float = field(default_factory=time.perf_counter)
     started: float = 0.0
     batch: list[Job] = field(default_factory=list)  # not empty: this job's thread computes all of these
-    turn: threading.Lock | None = None  # released when it is this job's turn, or when it is done
+    turn: threading.Lock = field(default_factory=threading.Lock)  # released when it may go on
 
     @property
     def queue_ms(self) -> float:
@@ -62,9 +62,8 @@ class Line:
         return len(self._waiting)
 
     def run(self, job: Job) -> Any:
-        """The job's result. Raises its problem; Overloaded at once when too many wait or it would be late."""
+        """The job's result. Raises its problem, and Overloaded at once when it would wait too long."""
         if not self._may_start(job):
-            assert job.turn
             job.turn.acquire()
         if job.batch:
             self._lead(job.batch)
@@ -79,7 +78,6 @@ class Line:
                 job.batch = [job]
                 return True
             self._refuse_if_full(job)
-            job.turn = threading.Lock()
             job.turn.acquire()
             self._waiting.append(job)
             return False
@@ -103,7 +101,7 @@ class Line:
         finally:
             self._hand_on()
             for follower in batch:
-                if follower is not batch[0] and follower.turn:
+                if follower is not batch[0]:
                     follower.turn.release()
 
     def _compute_wanted(self, batch: list[Job]) -> None:
@@ -129,7 +127,6 @@ class Line:
                 return
             leader = self._waiting.popleft()
             leader.batch = [leader, *self._company(leader)]
-        assert leader.turn
         leader.turn.release()
 
     def _company(self, leader: Job) -> list[Job]:

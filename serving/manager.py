@@ -1,7 +1,7 @@
 """Keeps the served models as the configuration and the disk want them.
 
-A new version is loaded and warmed beside the old one, at low priority, and only then takes over; the old
-one is unloaded when its last request is answered. A version that fails gets no request, and the old one stays.
+A new version is loaded and warmed beside the old one, at low priority, and only then takes over; the
+old one is unloaded when its last request is answered. A version that fails gets no request.
 """
 
 from __future__ import annotations
@@ -51,6 +51,9 @@ class Manager:
 
     def reload(self, configs: Sequence[ModelConfig]) -> None:
         """Serve these models from now on. Raises LoadFailed or FailedPrecondition; the rest is applied."""
+        priority.run_low(lambda: self._reload(configs))
+
+    def _reload(self, configs: Sequence[ModelConfig]) -> None:
         with self._turn:
             self._check_labels(configs, known_only=True)
             self._apply(configs)

@@ -46,7 +46,7 @@ class ServedModel:
         """The highest version first, those that ended too. Raises NotFound or InvalidArgument."""
         number = self._labelled(spec.label) if spec.label else spec.version
         if number is None:
-            versions = sorted(list(self.versions.values()), key=lambda version: -version.number)
+            versions = sorted(self.versions.values(), key=lambda version: -version.number)
             return [version.status for version in versions]
         if number not in self.versions:
             raise NotFound(f"Could not find version {number} of model {spec.name}")

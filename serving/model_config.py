@@ -25,7 +25,7 @@ class Policy:
         if self.every:
             return set(on_disk)
         if self.specific is not None:
-            return self.specific & set(on_disk)
+            return set(self.specific & set(on_disk))
         return set(sorted(on_disk)[-self.latest :])
 
 

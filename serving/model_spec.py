@@ -5,7 +5,7 @@ from __future__ import annotations
 from tensorflow_serving.apis import model_pb2
 
 from serving.errors import InvalidArgument
-from serving.service import ModelSpec
+from serving.model import ModelSpec
 
 
 def from_proto(proto: model_pb2.ModelSpec) -> ModelSpec:

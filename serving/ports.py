@@ -57,10 +57,8 @@ class Ports:
 def take(wanted: Wanted) -> Ports:
     """Raises StartRefused, naming the flag, when a port or the host can't be had."""
     threads = wanted.grpc_threads or wanted.queue_limit + SPARE_THREADS
-    server = grpc.server(
-        ThreadPoolExecutor(threads, thread_name_prefix="grpc"),
-        options=(*GRPC_OPTIONS, *wanted.grpc_arguments),
-    )
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="grpc")
+    server = grpc.server(pool, options=(*GRPC_OPTIONS, *wanted.grpc_arguments))
     addresses = []
     if wanted.grpc_port:
         # gRPC would not tell the reason of a failure.

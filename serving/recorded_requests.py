@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
 
 from serving.errors import InvalidArgument, LoadFailed
-from serving.examples import to_examples
+from serving.examples import from_input
 from serving.runtimes import Arrays
 from serving.signatures import DEFAULT_SIGNATURE
 from serving.tensors import to_array
@@ -69,11 +69,11 @@ def _requests(log: prediction_log_pb2.PredictionLog) -> Iterator[RecordedRequest
     elif kind in {"classify_log", "regress_log"}:
         request = getattr(log, kind).request
         name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-        yield RecordedRequest(name, {"inputs": to_examples(request.input)})
+        yield RecordedRequest(name, {"inputs": from_input(request.input)})
     elif kind == "multi_inference_log":
         request = log.multi_inference_log.request
         for task in request.tasks:
             name = task.model_spec.signature_name or DEFAULT_SIGNATURE
-            yield RecordedRequest(name, {"inputs": to_examples(request.input)})
+            yield RecordedRequest(name, {"inputs": from_input(request.input)})
     else:
         raise ValueError(f"a record holds {kind or 'nothing'}, which is no request to this server")

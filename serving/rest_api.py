@@ -10,7 +10,7 @@ import logging
 import math
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http.client import responses
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.json_format import MessageToDict
 from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
 
-from serving.errors import InvalidArgument, ServingError, TooLarge, Unimplemented
+from serving.errors import InvalidArgument, ServingError, TooLarge
+from serving.inference_apis import classify_json, regress_json
 from serving.limits import BODY_LIMIT_BYTES
 from serving.model import ModelSpec
 from serving.monitoring import CONTENT_TYPE, OK, REST
@@ -106,8 +107,8 @@ class RestApi:
     def _handlers(self) -> dict[tuple[str, str], Handler]:
         return {
             ("POST", ":predict"): self._predict,
-            ("POST", ":classify"): _missing,
-            ("POST", ":regress"): _missing,
+            ("POST", ":classify"): self._of_examples(classify_json),
+            ("POST", ":regress"): self._of_examples(regress_json),
             ("GET", ""): self._status,
             ("GET", "/metadata"): self._metadata,
         }
@@ -116,10 +117,18 @@ class RestApi:
         body = Body.parse(_read(environ))
         signature = self._service.signature(spec, body.signature_name)
         question = Question(spec, signature.name, body.arrays(signature))
-        caller = Caller(time.perf_counter() + self._timeout_s, _is_connected(environ))
-        answer = self._service.predict(question, caller)
-        timing = ", ".join(f"{stage};dur={ms:.3f}" for stage, ms in answer.stage_ms.items())
-        return Response(answer_text(answer.outputs, body.is_rows), headers=[("Server-Timing", timing)])
+        answer = self._service.predict(question, self._caller(environ))
+        return Response(answer_text(answer.outputs, body.is_rows), headers=_timing(answer.stage_ms))
+
+    def _of_examples(self, compute: Callable[..., tuple[str, Mapping[str, float]]]) -> Handler:
+        def answer(spec: ModelSpec, environ: WSGIEnvironment) -> Response:
+            text, stage_ms = compute(self._service, spec, _read(environ), self._caller(environ))
+            return Response(text, headers=_timing(stage_ms))
+
+        return answer
+
+    def _caller(self, environ: WSGIEnvironment) -> Caller:
+        return Caller(time.perf_counter() + self._timeout_s, _is_connected(environ))
 
     def _status(self, spec: ModelSpec, environ: WSGIEnvironment) -> Response:
         versions = [
@@ -147,14 +156,14 @@ class RestApi:
         return Response(json.dumps({"model_spec": model, "metadata": metadata}, indent=1))
 
 
+def _timing(stage_ms: Mapping[str, float]) -> list[tuple[str, str]]:
+    return [("Server-Timing", ", ".join(f"{stage};dur={ms:.3f}" for stage, ms in stage_ms.items()))]
+
+
 def _refusal(problem: ServingError) -> Response:
     retry_after_s = getattr(problem, "retry_after_s", None)
     hint = [] if retry_after_s is None else [("Retry-After", str(math.ceil(retry_after_s)))]
     return Response(json.dumps({"error": problem.message}), problem.http_status, hint)
-
-
-def _missing(spec: ModelSpec, environ: WSGIEnvironment) -> Response:
-    raise Unimplemented("The embedded server has only :predict; TensorFlow Serving has this one too.")
 
 
 def _read(environ: WSGIEnvironment) -> bytes:

@@ -35,6 +35,17 @@ class Servable:
 
     def infer(self, signature_name: str, inputs: Arrays) -> Result:
         """Run a signature. The inputs must fit it. Raises ServingError."""
+        try:
+            return self._infer(signature_name, inputs)
+        except ServingError as problem:
+            empty = next((alias for alias, array in inputs.items() if not array.size), None)
+            if empty is None:
+                raise
+            raise InvalidArgument(
+                f"Input {empty!r} is empty: its shape is {list(inputs[empty].shape)}. {problem.message}"
+            ) from problem
+
+    def _infer(self, signature_name: str, inputs: Arrays) -> Result:
         started = time.perf_counter()
         if signature_name not in self._split:
             outputs = self._model.infer(signature_name, inputs)

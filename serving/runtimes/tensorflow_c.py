@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_uint32, c_void_p
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,19 +116,33 @@ SLOW: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
 def library() -> Any:
     """The functions above, by name. Raises OSError where TensorFlow's library is not installed."""
     package = Path(next(iter(sys.modules["tensorflow"].__path__)))
-    ctypes.CDLL(str(package / "libtensorflow_framework.so.2"), mode=ctypes.RTLD_GLOBAL)
     path = str(package / "libtensorflow_cc.so.2")
+    with _quiet():
+        ctypes.CDLL(str(package / "libtensorflow_framework.so.2"), mode=ctypes.RTLD_GLOBAL)
+        handles = (ctypes.PyDLL(path), ctypes.CDLL(path))
 
     class Functions:
         pass
 
-    for kind, rows in ((ctypes.PyDLL, QUICK), (ctypes.CDLL, SLOW)):
-        loaded = kind(path)
+    for loaded, rows in zip(handles, (QUICK, SLOW), strict=True):
         for name, result, arguments in rows:
             function = getattr(loaded, name)
             function.restype, function.argtypes = result, arguments
             setattr(Functions, name, staticmethod(function))
     return Functions
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The library writes four lines about itself to stderr when it is loaded, whatever its log level."""
+    kept = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 class Status:
@@ -296,7 +312,7 @@ class Session:
                 *(plan.inputs, values, len(inputs), plan.outputs, results, plan.output_count),
                 *(None, 0, None, status),
             )
-        return [Tensor(results[index]) for index in range(plan.output_count)]
+        return [Tensor(results[index] or 0) for index in range(plan.output_count)]
 
     def devices(self) -> list[Device]:
         """What the session may compute on."""
