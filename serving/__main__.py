@@ -58,19 +58,20 @@ def main(arguments: Sequence[str]) -> int:
             return 0
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
+        is_front = asked.replicas > 1  # of others, each of which is pinned
+        pinning = None if is_front else affinity.pin(asked.cpus, asked.cores)
         if asked.exit_with_parent:
             when_orphaned(parent_pid, stop)
-        if asked.replicas > 1:
+        if pinning is None:
             return _serve_together(asked, arguments, stop)
-        _serve(asked, stop)
+        _serve(asked, pinning, stop)
     except StartRefused as problem:
         print(f"python -m serving: {problem}", file=sys.stderr)
         return problem.exit_code
     return 0
 
 
-def _serve(asked: Flags, stop: Stop) -> None:
-    pinning = affinity.pin(asked.cpus, asked.cores)
+def _serve(asked: Flags, pinning: affinity.Pinning, stop: Stop) -> None:
     if asked.isa:
         # Before any runtime is loaded: they look at the processor then.
         importlib.import_module("serving.isa").apply(asked.runtime, asked.isa)

@@ -34,6 +34,7 @@ ABOUT = "pixelcost-about"
 RELOAD = f"/{MODEL_SERVICE}/HandleReloadConfigRequest"
 ENDED = "The replica that had this request has ended and is being restarted. Send the request again."
 OF_ONE_CONNECTION = {"connection", "host", "keep-alive", "transfer-encoding", "upgrade"}  # RFC 9110, 7.6.1
+SET_BY_FRONT = {"date", "server"}
 
 Metadata = Sequence[tuple[str, str | bytes]]
 
@@ -189,7 +190,9 @@ def _ask(replica: Replica, environ: WSGIEnvironment) -> tuple[int, list[tuple[st
     try:
         connection.request(environ["REQUEST_METHOD"], environ["REQUEST_URI"], body, _headers(environ))
         answer = connection.getresponse()
-        kept = [pair for pair in answer.getheaders() if pair[0].lower() not in OF_ONE_CONNECTION]
+        kept = [
+            pair for pair in answer.getheaders() if pair[0].lower() not in OF_ONE_CONNECTION | SET_BY_FRONT
+        ]
         return answer.status, kept, answer.read()
     finally:
         connection.close()

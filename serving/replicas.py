@@ -174,6 +174,7 @@ class Replicas:
             replica.state = replica.look()
             if replica.state == READY:
                 self._on_change(len(self.ready()))
+                log.info("Replica %d is ready%s", replica.number, " again" if replica.starts > 1 else "")
                 return True
             time.sleep(LOOK_EVERY_S)
         return False

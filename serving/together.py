@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from serving import assembly, ports
+from serving import affinity, assembly, ports
 from serving.flags import Flags
 from serving.front import Front
 from serving.replicas import Replicas, share_cores
@@ -29,12 +29,12 @@ class Stop(Protocol):
 
 def serve(asked: Flags, arguments: Sequence[str], stop: Stop, say: Callable[[str], None]) -> int:
     """Serve until `stop`; `say` hears when all are ready. Returns the exit code, a replica's own or 0."""
+    pool = affinity.choose(None, asked.cores, os.sched_getaffinity(0)).cores
     settings = assembly.read_files(asked)
     wanted = assembly.wanted_ports(asked, settings)
     taken = ports.take(replace(wanted, queue_limit=wanted.queue_limit * asked.replicas))
     assembly.model_configs(asked)  # refuses once what every replica would refuse
-    pool = sorted(set(os.sched_getaffinity(0)) & set(asked.cores or os.sched_getaffinity(0)))
-    shares = share_cores(list(asked.cores or pool), asked.cpus, asked.replicas)
+    shares = share_cores(pool, asked.cpus, asked.replicas)
     front = Front(taken, REST_THREADS * asked.replicas)
     stop.is_serving = True  # from here on an end has to be an orderly one
     with tempfile.TemporaryDirectory(prefix="serving-") as folder:
