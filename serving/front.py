@@ -34,6 +34,7 @@ ABOUT = "pixelcost-about"
 RELOAD = f"/{MODEL_SERVICE}/HandleReloadConfigRequest"
 ENDED = "The replica that had this request has ended and is being restarted. Send the request again."
 OF_ONE_CONNECTION = {"connection", "host", "keep-alive", "transfer-encoding", "upgrade"}  # RFC 9110, 7.6.1
+NO_DEADLINE_S = 365 * 24 * 3600.0
 SET_BY_FRONT = {"date", "server"}
 
 Metadata = Sequence[tuple[str, str | bytes]]
@@ -164,7 +165,7 @@ def _call(replica: Replica, method: str, message: bytes, context: grpc.ServicerC
     try:
         call = replica.channel.unary_unary(method).future(
             message,
-            timeout=context.time_remaining(),
+            timeout=_timeout_s(context),
             metadata=[pair for pair in context.invocation_metadata() if not _is_transports_own(pair[0])],
         )
     except ValueError as closed:  # it has ended just now
@@ -172,6 +173,12 @@ def _call(replica: Replica, method: str, message: bytes, context: grpc.ServicerC
     if not context.add_callback(call.cancel):
         call.cancel()
     return call
+
+
+def _timeout_s(context: grpc.ServicerContext) -> float | None:
+    """What is left of the client's deadline. gRPC tells centuries where there is none, and takes no such."""
+    left_s = context.time_remaining()
+    return None if left_s is None or left_s > NO_DEADLINE_S else left_s
 
 
 def _is_transports_own(key: str) -> bool:

@@ -137,6 +137,13 @@ def test_errors_come_through_as_the_replica_words_them(pair):
         client.channel.unary_unary("/tensorflow.serving.PredictionService/Guess")(b"", timeout=30)
 
 
+def test_a_request_without_a_deadline_is_answered_and_a_short_one_is_kept(pair):
+    stub = Client(pair.grpc_address).prediction.Predict
+    assert len(stub(predict_request(picture())).outputs["classes"].string_val) == 5
+    with refused(grpc.StatusCode.DEADLINE_EXCEEDED):
+        stub(predict_request(*[picture()] * 50), timeout=0.05)
+
+
 def test_rest_answers_and_refuses_as_a_single_server_does(pair):
     image = {"b64": base64.b64encode(picture()).decode()}
     body = {"signature_name": "predict_images", "instances": [{"images": image}]}
