@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,6 +27,7 @@ from experiment.probe import probe
 from experiment.records import BackendInfo
 from experiment.servable import model_in
 from experiment.servers import over_rest
+from experiment.wording import runtime_words
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_TIMEOUT_S = 180.0
@@ -164,6 +165,7 @@ class EmbeddedServers:
 
     def __init__(self, data_dir: Path, model: Mapping[str, Any], profiles: Sequence[Profile] = PROFILES):
         self.model = model
+        self._profiles = profiles
         self.state_path = data_dir / "embedded.json"
         self._absent = [] if _has_gpu() else [_no_gpu(each) for each in profiles if each.device == "GPU"]
         present = [each for each in profiles if each.name not in {info.name for info in self._absent}]
@@ -214,7 +216,8 @@ class EmbeddedServers:
         while waiting and not stop.wait(0.1):
             for server in waiting:
                 if server.info.state == "ready":
-                    say(f"{server.info.name}: {server.info.detail}")
+                    what = runtime_words(server.info)
+                    say(f"{server.info.name}: {what + '. ' if what else ''}{server.info.detail}")
                 elif server.info.state == "down" or time.monotonic() > deadline:
                     raise EmbeddedFailed(f"{server.info.name} did not start. {server.info.detail}")
             waiting = [server for server in waiting if server.info.state != "ready"]
@@ -235,20 +238,34 @@ class EmbeddedServers:
             server = by_name.get(info.name)
             row |= {"pid": server.pid, "restarts": server.restarts} if server else {}
             rows.append(row)
-        state = {"supervisor_pid": os.getpid(), "model": dict(self.model), "backends": rows}
+        asked = [asdict(each) for each in self._profiles]
+        state = {"supervisor_pid": os.getpid(), "model": dict(self.model), "asked": asked, "backends": rows}
         scratch = self.state_path.with_suffix(".tmp")
         scratch.write_text(json.dumps(state, indent=1), "utf-8")
         scratch.replace(self.state_path)
 
 
-def running_servers(data_dir: Path) -> tuple[dict[str, Any], list[BackendInfo]] | None:
-    """Model and backends of embedded servers that another process runs; None when none does."""
+def running_servers(
+    data_dir: Path, asked: Sequence[Profile] | None = None
+) -> tuple[dict[str, Any], list[BackendInfo]] | None:
+    """Model and backends of embedded servers that another process runs; None when none does.
+
+    Raises EmbeddedFailed when others run than those `asked` for; None: any will do.
+    """
     try:
         state = json.loads((data_dir / "embedded.json").read_text("utf-8"))
         os.kill(int(state["supervisor_pid"]), 0)
-        return state["model"], [from_dict(BackendInfo, row) for row in state["backends"]]
+        found = state["model"], [from_dict(BackendInfo, row) for row in state["backends"]]
+        running = state["asked"]
     except (OSError, ValueError, LookupError, TypeError):
         return None
+    if asked is not None and running != [asdict(each) for each in asked]:
+        names = ", ".join(each["name"] for each in running)
+        raise EmbeddedFailed(
+            f"Other embedded servers run on {data_dir} than PIXELCOST_EMBEDDED asks for: {names}. "
+            "Stop them, unset it to use them, or set PIXELCOST_DATA_DIR to another folder."
+        )
+    return found
 
 
 def _asked_for(profile: Profile) -> list[str]:

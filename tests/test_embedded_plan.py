@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiment.embedded import EmbeddedServer
+from experiment.embedded import EmbeddedServer, running_servers
 from experiment.embedded_plan import PRECISIONS, PROFILES, Profile, parse_embedded
-from experiment.errors import ConfigRefused
+from experiment.errors import ConfigRefused, EmbeddedFailed
 from serving.runtimes import RUNTIMES
 
 
@@ -124,6 +127,16 @@ def test_any_text_is_either_read_or_refused_in_words(text):
 
 def test_the_precisions_are_those_that_the_server_has():
     assert {name: row.precisions for name, row in RUNTIMES.items()} == PRECISIONS
+
+
+def test_servers_that_run_with_another_plan_are_not_taken_for_those_asked_for(tmp_path):
+    state = {"supervisor_pid": os.getpid(), "model": {"name": "demo"}, "asked": [], "backends": []}
+    state["asked"] = [asdict(each) for each in parse_embedded("a:cpus=1,replicas=2")]
+    (tmp_path / "embedded.json").write_text(json.dumps(state))
+    assert running_servers(tmp_path) == ({"name": "demo"}, [])
+    assert running_servers(tmp_path, parse_embedded(" a : replicas=2,cpus=1")) == ({"name": "demo"}, [])
+    with pytest.raises(EmbeddedFailed, match=r"asks for: a\. Stop them, unset it to use them"):
+        running_servers(tmp_path, PROFILES)
 
 
 def test_a_profile_of_today_is_started_as_it_always_was():
