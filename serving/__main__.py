@@ -6,6 +6,7 @@ the models before the slow loading of a runtime, answer before the models are lo
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -57,17 +58,23 @@ def main(arguments: Sequence[str]) -> int:
             return 0
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
+        is_front = asked.replicas > 1  # of others, each of which is pinned
+        pinning = None if is_front else affinity.pin(asked.cpus, asked.cores)
         if asked.exit_with_parent:
             when_orphaned(parent_pid, stop)
-        _serve(asked, stop)
+        if pinning is None:
+            return _serve_together(asked, arguments, stop)
+        _serve(asked, pinning, stop)
     except StartRefused as problem:
         print(f"python -m serving: {problem}", file=sys.stderr)
         return problem.exit_code
     return 0
 
 
-def _serve(asked: Flags, stop: Stop) -> None:
-    pinning = affinity.pin(asked.cpus, asked.cores)
+def _serve(asked: Flags, pinning: affinity.Pinning, stop: Stop) -> None:
+    if asked.isa:
+        # Before any runtime is loaded: they look at the processor then.
+        importlib.import_module("serving.isa").apply(asked.runtime, asked.isa)
     from serving import assembly, ports  # the slow imports come after what can be refused without them
     from serving.loading import settle
 
@@ -92,6 +99,12 @@ def _serve(asked: Flags, stop: Stop) -> None:
     stop.wait()
     log.info("Stopping")
     server.stop()
+
+
+def _serve_together(asked: Flags, arguments: Sequence[str], stop: Stop) -> int:
+    from serving import together  # the usual single server needs none of it
+
+    return together.serve(asked, arguments, stop, say=lambda text: print(text, flush=True))
 
 
 def _listed(manager: Any) -> str:

@@ -19,6 +19,10 @@ def positive(text: str) -> int:
     return _whole_number(text, 1, 1024)
 
 
+def replica_count(text: str) -> int:
+    return _whole_number(text, 1, 64)
+
+
 def port(text: str) -> int:
     return _whole_number(text, 0, 65535)
 
@@ -144,6 +148,9 @@ OURS: dict[str, dict[str, Any]] = {
     "--precision": {"choices": (F32, BF16), "default": F32, "help": "of the arithmetic (f32)"},
     "--concurrency": _option(count, 0, "requests computed at once, 0: one per core (0)"),
     "--queue_limit": _option(positive, 64, "requests that may wait; more are refused (64)"),
+    "--isa": _option(str, "", "hold the runtime to this instruction set: sse41, avx2, ... (all there are)"),
+    "--replicas": _option(replica_count, 1, "processes that answer together; --cpus is of each (1)"),
+    "--rest_api_socket_path": _option(str, "", "also answer REST on this Unix socket"),
     "--accept_changed_outputs": _switch("also serve a new version whose outputs have another shape"),
     "--exit_with_parent": _switch("stop when the process that started this one has gone"),
     "--list_devices": _switch("print the devices of this machine as JSON, then end"),

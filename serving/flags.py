@@ -50,6 +50,9 @@ class Flags:
     precision: str
     concurrency: int
     queue_limit: int
+    isa: str
+    replicas: int
+    rest_api_socket_path: str
     accept_changed_outputs: bool
     exit_with_parent: bool
     list_devices: bool

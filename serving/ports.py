@@ -26,6 +26,7 @@ class Wanted:
     grpc_port: int  # 0: off
     rest_port: int  # 0: off
     grpc_socket_path: str = ""  # empty: off
+    rest_socket_path: str = ""  # empty: off
     grpc_threads: int = 0  # 0: enough for a full queue
     grpc_arguments: tuple[tuple[str, Any], ...] = ()
     ssl: Ssl | None = None
@@ -67,8 +68,14 @@ def take(wanted: Wanted) -> Ports:
         addresses.append(_unix_address(wanted.grpc_socket_path))
     for address in addresses:
         _answer_on(server, address, wanted.ssl)
-    rest_socket = _listen("--rest_api_port", wanted.host, wanted.rest_port) if wanted.rest_port else None
+    rest_socket = _rest_socket(wanted)
     return Ports(server, tuple(addresses), rest_socket, wanted.rest_port)
+
+
+def _rest_socket(wanted: Wanted) -> socket.socket | None:
+    if wanted.rest_socket_path:
+        return socket.create_server(wanted.rest_socket_path, family=socket.AF_UNIX, backlog=1024)
+    return _listen("--rest_api_port", wanted.host, wanted.rest_port) if wanted.rest_port else None
 
 
 def _answer_on(server: grpc.Server, address: str, ssl: Ssl | None) -> None:

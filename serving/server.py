@@ -28,7 +28,7 @@ class Server:
         self._api = grpc_api
         self._grpc = ports.grpc_server
         self._api.add_to(self._grpc)
-        self._rest = _rest_server(rest_api, ports.rest_socket, rest_threads) if ports.rest_socket else None
+        self._rest = rest_server(rest_api, ports.rest_socket, rest_threads) if ports.rest_socket else None
 
     def start(self) -> None:
         """Answer from now on; before the models are there, with UNAVAILABLE."""
@@ -46,12 +46,13 @@ class Server:
         self._service.stop()
         deadline = time.monotonic() + STOP_GRACE_S
         grpc_stopped = self._grpc.stop(STOP_GRACE_S)
-        while self._rest and _is_busy(self._rest) and time.monotonic() < deadline:
+        while self._rest and is_busy(self._rest) and time.monotonic() < deadline:
             time.sleep(0.02)
         grpc_stopped.wait(STOP_GRACE_S + 1)
 
 
-def _rest_server(app: RestApi, socket: Any, threads: int) -> Any:
+def rest_server(app: Any, socket: Any, threads: int) -> Any:
+    """A WSGI server on a listening socket."""
     return create_server(
         app,
         sockets=[socket],
@@ -66,7 +67,7 @@ def _rest_server(app: RestApi, socket: Any, threads: int) -> Any:
     )
 
 
-def _is_busy(rest: Any) -> bool:
+def is_busy(rest: Any) -> bool:
     """Whether a request is being answered, or an answer is not sent yet."""
     channels = list(rest.active_channels.values())
     return any(channel.requests or channel.total_outbufs_len for channel in channels)
