@@ -20,7 +20,7 @@ def load_failed(file: Path, library: str, problem: Exception | str, advice: str)
     return LoadFailed(f"{file} can't be loaded with {library}: {first_line(problem)} {advice}")
 
 
-def run_failed(library: str, problem: Exception) -> ServingError:
+def run_failed(library: str, problem: Exception | str) -> ServingError:
     """One run of a model that raised."""
     line = f"{library}: {first_line(problem)}"
     if isinstance(problem, MemoryError) or OUT_OF_MEMORY.search(line):

@@ -7,6 +7,7 @@ of any shape. In bf16 PyTorch's autocast picks the operations; inputs and output
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,11 +49,12 @@ class TorchModel:
                 outputs = self._run(*(self._tensor(inputs[alias]) for alias in order))
                 return {alias: _array(tensor) for alias, tensor in outputs.items()}
         except Exception as problem:  # a model's own code may raise anything
-            raise run_failed(LIBRARY, problem) from problem
+            raise run_failed(LIBRARY, _reason(problem)) from problem
 
     def close(self) -> None:
         """Give the memory back."""
         self._run = None
+        gc.collect()  # torch's modules and graphs hold each other
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
@@ -94,6 +96,12 @@ def _about(setting: Setting, device: torch.device) -> About:
         return About(LIBRARY, setting.precision, "CPU")
     card: Any = torch.cuda.get_device_properties(device)
     return About(LIBRARY, setting.precision, "GPU", card.name, card.total_memory)
+
+
+def _reason(problem: Exception) -> Exception | str:
+    """TorchScript tells first where in the model it was, and what it was in its last line."""
+    text = str(problem).strip()
+    return text.splitlines()[-1] if text.startswith("The following operation failed") else problem
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:
