@@ -31,15 +31,15 @@ def caffe_inputs(prototxt: Path) -> Mapping[str, TensorSpec]:
         shapes = {**_input_layers(fields), **_old_inputs(fields)}
         if not shapes:
             raise ValueError("it names no input with its shape")
+        return {
+            alias: TensorSpec(types_pb2.DT_FLOAT, (None, *(_size(text) for text in sizes[1:])))
+            for alias, sizes in shapes.items()
+        }
     except ValueError as problem:
         raise LoadFailed(
             f"{prototxt} can't be read as a Caffe network: {problem}. Put the deploy.prototxt there that "
             "came with the weights, with an Input layer or input_shape."
         ) from problem
-    return {
-        alias: TensorSpec(types_pb2.DT_FLOAT, (None, *(_size(text) for text in sizes[1:])))
-        for alias, sizes in shapes.items()
-    }
 
 
 def _input_layers(fields: Fields) -> dict[str, list[str]]:

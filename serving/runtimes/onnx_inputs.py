@@ -17,6 +17,7 @@ from serving.signatures import TensorSpec
 
 GRAPH, INITIALIZER, GRAPH_INPUT = 7, 5, 11  # of ModelProto, then GraphProto
 TENSOR_NAME = 8
+NODE, NODE_TEXTS, ATTRIBUTE, ATTRIBUTE_TEXTS = 1, (1, 2, 3, 4, 7), 5, (1, 4)
 VALUE_NAME, VALUE_TYPE, TENSOR_TYPE, ELEMENT_TYPE, SHAPE, DIMENSION, SIZE = 1, 2, 1, 1, 2, 1, 1
 NUMPY_OF = {1: np.float32, 2: np.uint8, 3: np.int8, 6: np.int32, 7: np.int64, 8: np.object_, 11: np.float64}
 
@@ -31,6 +32,7 @@ def onnx_inputs(file: Path) -> Mapping[str, TensorSpec]:
     try:
         model = memoryview(file.read_bytes())
         graph = next(_messages(model, GRAPH), memoryview(b""))
+        _check_texts(graph)
         weights = {_text(tensor, TENSOR_NAME) for tensor in _messages(graph, INITIALIZER)}
         values = {_text(value, VALUE_NAME): value for value in _messages(graph, GRAPH_INPUT)}
         inputs = {name: _spec(file, name, value) for name, value in values.items() if name not in weights}
@@ -39,6 +41,16 @@ def onnx_inputs(file: Path) -> Mapping[str, TensorSpec]:
     if not inputs:
         raise LoadFailed(f"{file} is no ONNX model: it has no input. Export or copy it again.")
     return inputs
+
+
+def _check_texts(graph: memoryview) -> None:
+    """Raises ValueError for one that is no UTF-8: OpenCV 4 crashes when it quotes it in an error."""
+    for node in _messages(graph, NODE):
+        attributes = list(_messages(node, ATTRIBUTE))
+        texts = [text for field in NODE_TEXTS for text in _messages(node, field)]
+        texts += [text for each in attributes for field in ATTRIBUTE_TEXTS for text in _messages(each, field)]
+        for text in texts:
+            str(text, "utf-8")
 
 
 def _spec(file: Path, name: str, value: memoryview) -> TensorSpec:

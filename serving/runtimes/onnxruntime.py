@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from serving.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
 
 LIBRARY = f"ONNX Runtime {onnxruntime.__version__}"
 ADVICE = "Export or copy the ONNX file again, with the files of its external data beside it."
+CODE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")  # before each of its messages
 LOG_FATAL = 4  # what goes wrong is raised too
 
 NUMPY_OF = {
@@ -53,7 +55,7 @@ class OnnxModel:
         try:
             return dict(zip(aliases, self._session.run(aliases, dict(inputs)), strict=True))
         except Exception as problem:  # its errors have no common type
-            raise run_failed(LIBRARY, problem) from problem
+            raise run_failed(LIBRARY, _reason(problem)) from problem
 
     def close(self) -> None:
         """Give the memory back."""
@@ -65,7 +67,7 @@ def load(file: Path, setting: Setting) -> OnnxModel:
     try:
         session = onnxruntime.InferenceSession(file, _options(setting), ["CPUExecutionProvider"])
     except Exception as problem:  # its errors have no common type
-        raise load_failed(file, LIBRARY, problem, ADVICE) from problem
+        raise load_failed(file, LIBRARY, _reason(problem), ADVICE) from problem
     return OnnxModel(file, session)
 
 
@@ -80,6 +82,10 @@ def _options(setting: Setting) -> onnxruntime.SessionOptions:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     return options
+
+
+def _reason(problem: Exception) -> str:
+    return CODE.sub("", str(problem).strip())
 
 
 def _specs(file: Path, nodes: list[Any]) -> dict[str, TensorSpec]:

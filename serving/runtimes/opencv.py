@@ -87,6 +87,8 @@ def load(file: Path, setting: Setting) -> OpenCvModel:
         return OpenCvModel(network, inputs)
     except cv2.error as problem:
         raise load_failed(file, LIBRARY, _what(problem), ADVICE) from problem
+    except (ValueError, MemoryError) as problem:  # inputs of a size that can't be
+        raise load_failed(file, LIBRARY, problem, ADVICE) from problem
     except ServingError as problem:
         raise load_failed(file, LIBRARY, problem.message, ADVICE) from problem
 

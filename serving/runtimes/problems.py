@@ -10,7 +10,8 @@ from serving.errors import InvalidArgument, LoadFailed, Overloaded, ServingError
 LONGEST = 300  # characters; some messages quote a whole graph
 # The libraries have no error types that tell a wrong input from a failure of their own.
 ABOUT_THE_INPUT = re.compile(
-    r"shapes?\b|size\b|sizes\b|dimensions?\b|\bdims?\b|\brank\b|\bd?types?\b|channels\b", re.IGNORECASE
+    r"shapes?\b|sizes?\b|dimensions?\b|\bdims?\b|\brank\b|\bd?types?\b|channels\b|\bax[ie]s\b|broadcast",
+    re.IGNORECASE,
 )
 OUT_OF_MEMORY = re.compile(r"out of memory|failed to allocate memory|can't allocate memory", re.IGNORECASE)
 
