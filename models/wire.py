@@ -5,20 +5,14 @@ Format: https://protobuf.dev/programming-guides/encoding/
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable
 
-VARINT, LENGTH, FIXED32 = 0, 2, 5  # wire types
+VARINT, LENGTH = 0, 2  # wire types
 
 
 def number(field: int, value: int) -> bytes:
     """An integer, boolean or enum field; not negative."""
     return _varint(field << 3 | VARINT) + _varint(value)
-
-
-def real(field: int, value: float) -> bytes:
-    """A `float` field."""
-    return _varint(field << 3 | FIXED32) + struct.pack("<f", value)
 
 
 def block(field: int, content: bytes | str) -> bytes:
