@@ -15,7 +15,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from serving import card
 from serving.errors import LoadFailed
+from serving.image_signatures import with_image_signatures
 from serving.signatures import Signature
 
 AUTO = "auto"
@@ -101,7 +103,7 @@ def load(directory: Path, name: str, setting: Setting) -> Model:
             f"{runtime.name} computes in {' or '.join(runtime.precisions)}, not in {setting.precision}."
         )
     model: Model = _module(runtime).load(file, setting)
-    return model
+    return with_image_signatures(model, card.read(directory))
 
 
 def choose(directory: Path, name: str = AUTO) -> tuple[Runtime, Path]:
