@@ -36,27 +36,17 @@ class TensorSpec:
             info.tensor_shape.dim.add().size = -1 if size is None else size
         return info
 
-    def fits(self, array: np.ndarray) -> bool:
-        """Whether the shape is one the model takes. Last dimensions of size 1 may be left out.
-
-        TensorFlow Serving looks at no shape at all, and its own tests send [n] for [?, 1]. But a wrong
-        number of dimensions can end the process from within TensorFlow's kernels.
-        """
+    def fits(self, array: np.ndarray, may_leave_out_ones: bool = False) -> bool:
+        """Whether the shape is one the model takes; last dimensions of size 1 may be left out for some."""
         if self.shape is None:
             return True
         left_out = self.shape[array.ndim :]
         sizes = zip(self.shape, array.shape, strict=False)
         return (
             array.ndim <= len(self.shape)
-            and all(size == 1 for size in left_out)
+            and all(may_leave_out_ones and size == 1 for size in left_out)
             and all(want in (None, have) for want, have in sizes)
         )
-
-    def without_ones(self) -> TensorSpec:
-        """The same values with fewer brackets: [?] for [?,1]."""
-        if self.shape is None:
-            return self
-        return TensorSpec(self.dtype, tuple(size for size in self.shape if size != 1))
 
     def __str__(self) -> str:
         return f"{dtype_name(self.dtype)} {_written(self.shape)}"
@@ -123,12 +113,14 @@ class Signature:
 
 
 def _check_input(alias: str, spec: TensorSpec, array: np.ndarray, is_graph: bool) -> None:
-    """In a graph of TensorFlow's the nodes decide: most take [n] where [n, 1] is declared, and TensorFlow
-    Serving's own examples ask half_plus_two that way."""
+    """TensorFlow Serving looks at no shape at all, and its own tests send [n] to a graph's [?, 1].
+
+    But a wrong number of dimensions can end the process from within TensorFlow's kernels.
+    """
     if array.dtype != numpy_dtype(spec.dtype):
         sent = dtype_name(DTYPE_OF[array.dtype])
         raise InvalidArgument(f"Input {alias!r} has the wrong type: {sent} instead of {spec}.")
-    if not spec.fits(array) and not (is_graph and spec.without_ones().fits(array)):
+    if not spec.fits(array, may_leave_out_ones=is_graph):
         raise InvalidArgument(
             f"Input {alias!r} has the wrong shape: {_written(array.shape)} instead of {_written(spec.shape)}."
         )

@@ -1,4 +1,4 @@
-"""The brain behind both protocols, with a model that does sums: which version answers, what is refused, batches."""
+"""The brain behind both protocols, with a model that does sums: versions, refusals, batches."""
 
 from __future__ import annotations
 
@@ -30,6 +30,9 @@ from serving.service import Caller, Question, Service
 from serving.signatures import Signature, TensorSpec
 from serving.text_messages import Batching
 
+ABOUT = About("test", "f32", "CPU")
+LATEST = Policy()
+NO_LABELS: Mapping[str, int] = {}
 NUMBERS = TensorSpec(types_pb2.DT_FLOAT, (None,))
 SOON_S = 10.0
 
@@ -39,7 +42,7 @@ class Doubler:
     """A model that doubles its input; `before` runs first, with the input."""
 
     before: Callable[[np.ndarray], None] = lambda x: None
-    about: About = About("test", "f32", "CPU")
+    about: About = ABOUT
     signatures: Mapping[str, Signature] = field(
         default_factory=lambda: {"double": Signature("double", {"x": NUMBERS}, {"y": NUMBERS})}
     )
@@ -76,7 +79,7 @@ def disk(tmp_path) -> Disk:
     return Disk(tmp_path)
 
 
-def serving(disk: Disk, policy: Policy = Policy(), labels: Mapping[str, int] = {}, **service) -> Service:
+def serving(disk: Disk, policy: Policy = LATEST, labels: Mapping = NO_LABELS, **service) -> Service:
     """A service that has loaded what is on the disk."""
     manager = Manager(disk.load)
     manager.start([ModelConfig("m", disk.base, policy, labels)])
@@ -172,7 +175,7 @@ def test_a_label_means_its_version(disk):
 
 def test_a_label_can_not_be_given_to_a_version_that_is_not_there(disk):
     disk.put(1, Doubler())
-    with pytest.raises(FailedPrecondition, match="label canary to version 2 of model m"):
+    with pytest.raises(FailedPrecondition, match=r"version 2 of model m, .* The label is canary"):
         serving(disk, labels={"canary": 2})
 
 
@@ -206,9 +209,7 @@ def test_a_version_is_closed_after_its_last_request_and_not_before(disk):
     assert old.is_closed
 
 
-def together(
-    service: Service, questions: list[Question], model_is_busy: threading.Event, go_on: threading.Event
-):
+def together(service: Service, batches: Batches, questions: list[Question]) -> list[object]:
     """Ask the first one, and while it is computed all others at once. Answers or errors in their order."""
     found: list[object] = [None] * len(questions)
 
@@ -220,12 +221,12 @@ def together(
 
     threads = [threading.Thread(target=ask, args=(index,)) for index in range(len(questions))]
     threads[0].start()
-    assert model_is_busy.wait(SOON_S)
+    assert batches.is_busy.wait(SOON_S)
     for waiting, thread in enumerate(threads[1:]):
         thread.start()
         while service.line.waiting <= waiting:
             pass
-    go_on.set()
+    batches.go_on.set()
     for thread in threads:
         thread.join(SOON_S)
     return found
@@ -250,7 +251,7 @@ def test_questions_that_wait_are_computed_together_and_each_gets_its_own_rows(di
     batches = Batches()
     service = one(disk, Doubler(before=batches), batch=Batching(max_batch_size=8))
     questions = [question(1), question(2, 3), question(4), question(5, 6, 7)]
-    found = together(service, questions, batches.is_busy, batches.go_on)
+    found = together(service, batches, questions)
     assert found == [[2], [4, 6], [8], [10, 12, 14]]
     assert batches.seen == [[1], [2, 3, 4, 5, 6, 7]]
 
@@ -259,7 +260,7 @@ def test_a_bad_question_in_a_batch_fails_alone(disk):
     batches = Batches()
     service = one(disk, Doubler(before=batches), batch=Batching(max_batch_size=8))
     questions = [question(1), question(2), question(-1), question(3)]
-    found = together(service, questions, batches.is_busy, batches.go_on)
+    found = together(service, batches, questions)
     assert found == [[2], [4], "negative", [6]]
 
 
@@ -267,9 +268,7 @@ def test_batches_are_filled_up_to_an_allowed_size_and_the_filling_is_not_seen(di
     batches = Batches()
     sizes = Batching(max_batch_size=8, allowed_batch_sizes=(2, 4, 8))
     service = one(disk, Doubler(before=batches), batch=sizes)
-    found = together(
-        service, [question(1), question(2), question(3), question(4)], batches.is_busy, batches.go_on
-    )
+    found = together(service, batches, [question(1), question(2), question(3), question(4)])
     assert found == [[2], [4], [6], [8]]
     assert batches.seen == [[1, 1], [2, 3, 4, 4]]
 
