@@ -18,7 +18,7 @@ from serving.errors import FailedPrecondition, LoadFailed
 from serving.model import ServedModel
 from serving.model_config import ModelConfig
 from serving.servable import Servable
-from serving.version import END, Version
+from serving.version import END, UNLOADING, Version
 from serving.warmup import Shapes, difference
 
 log = logging.getLogger(__name__)
@@ -126,8 +126,11 @@ class Manager:
             return {}
 
     def _should_load(self, version: Version | None, path: Path) -> bool:
-        """New, unloaded before, or failed and changed since: a copy that was not complete, say."""
-        if version is None or version.path != path:
+        """New, unloaded before, or failed and changed since: a copy that was not complete, say.
+
+        One that still unloads, while its last request is answered, is gone already: it never comes back.
+        """
+        if version is None or version.path != path or version.status.state == UNLOADING:
             return True
         if version.status.state != END:
             return False

@@ -9,7 +9,8 @@ import grpc
 import pytest
 import requests
 
-from tests.model_server import eventually, model_list, model_server, numbers, one_model
+from experiment.protocol import predict_pb2
+from tests.model_server import eventually, model_list, model_server, numbers, one_model, spec
 from tests.servables import place, servable, version
 from tests.serving_client import refused
 from tests.serving_process import run_server
@@ -159,6 +160,25 @@ def available(server) -> set[int]:
     return {number for number, state in server.status("m").items() if state == "AVAILABLE"}
 
 
+def test_a_version_can_come_back_while_its_last_request_is_answered(reloadable, tmp_path):
+    base = tmp_path / "model"
+    for number in (1, 2):
+        place(version("slow"), base, number)
+
+    def reload(versions: str) -> None:
+        policy = f"model_version_policy {{ specific {{ {versions} }} }}"
+        reloadable.reload(model_list(one_model("m", base, policy)))
+
+    reload("versions: 1 versions: 2")
+    request = predict_pb2.PredictRequest(model_spec=spec("m", version=1), inputs={"seconds": numbers(1.0)})
+    call = reloadable.client.prediction.Predict.future(request, timeout=20)
+    eventually(lambda: not call.done() and slow(reloadable, [0.0], "m") == [0.0], reloadable)
+    reload("versions: 2")
+    reload("versions: 1 versions: 2")
+    assert available(reloadable) == {1, 2}
+    assert call.code() == grpc.StatusCode.OK
+
+
 BOTH = "specific { versions: 123 versions: 124 }"
 
 
@@ -208,8 +228,8 @@ def test_what_waits_is_computed_together_and_answers_stay_apart(tmp_path):
     assert 24 * 2 / 8 <= runs < 24
 
 
-def slow(server, seconds: list[float]) -> list[float]:
-    outputs = server.predict("default", inputs={"seconds": numbers(*seconds)}).outputs
+def slow(server, seconds: list[float], model: str = "default") -> list[float]:
+    outputs = server.predict(model, inputs={"seconds": numbers(*seconds)}).outputs
     return list(outputs["seconds"].float_val)
 
 
