@@ -26,7 +26,7 @@ PACKAGES = {
 }
 FORMATS_OF = {
     "litert": "tflite",
-    "openvino": "openvino",
+    "openvino": "openvino,onnx",
     "onnxruntime": "onnx",
     "opencv": "caffe,onnx",
     "pytorch": "torchscript,torch_export",
