@@ -66,6 +66,14 @@ def _write(directory: Path, made_from: str) -> None:
         "classes": len(labels),
         "labels_note": "The first name of each ImageNet class. For anything else the answers mean nothing.",
         "labels": labels,
+        "pixels": {  # what demo.decode_images does, for runtimes that do it outside the graph
+            "input": "pixels",
+            "output": "probabilities",
+            "side_px": [demo.SIDE_PX, demo.SIDE_PX],
+            "fit": "squash",
+            "resize": "bilinear",
+            "antialias": True,
+        },
         "made_from": made_from,
     }
     path = directory / CARD
@@ -76,7 +84,7 @@ def _write(directory: Path, made_from: str) -> None:
 def _made_from() -> str:
     """One hash over everything that the exported model depends on."""
     digest = hashlib.sha256()
-    for path in (HERE / "demo.py", HERE / "export.py", *sorted((HERE / "demo").iterdir())):
+    for path in (*sorted(HERE.glob("*.py")), *sorted((HERE / "demo").iterdir())):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

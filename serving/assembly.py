@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from serving import model_dir, text_messages
 from serving.affinity import Pinning
@@ -14,15 +16,18 @@ from serving.flag_table import NO_PATH
 from serving.flags import Flags
 from serving.grpc_api import GrpcApi
 from serving.loading import Loader
-from serving.manager import Manager
+from serving.manager import Load, Manager
 from serving.model import ModelSpec
 from serving.model_config import ModelConfig, from_proto
+from serving.monitoring import Metrics
 from serving.ports import Ports, Wanted
 from serving.rest_api import RestApi
 from serving.runtimes import Setting
+from serving.servable import Servable
 from serving.server import Server
 from serving.service import Service
 from serving.text_messages import Batching, Monitoring, Ssl
+from serving.warmup import Shapes
 
 REST_THREADS_PER_CORE = 4  # TensorFlow Serving's default
 REST_THREADS_LEAST = 8
@@ -89,17 +94,39 @@ def build(asked: Flags, settings: Settings, pinning: Pinning, taken: Ports) -> t
     )
     runtime = "litert" if asked.prefer_tflite_model else asked.runtime
     loader = Loader(runtime, setting, asked.enable_model_warmup, asked.num_request_iterations_for_warmup)
-    manager = Manager(loader, asked.allow_version_labels_for_unavailable_models, asked.accept_changed_outputs)
+    metrics = Metrics()
+    manager = Manager(
+        _timed(loader, metrics),
+        asked.allow_version_labels_for_unavailable_models,
+        asked.accept_changed_outputs,
+    )
     workers = asked.concurrency or len(pinning.cores)
     if settings.batch:
         workers = min(workers, settings.batch.num_batch_threads)
-    service = Service(manager, workers, settings.batch, waiting_limit=asked.queue_limit)
+    service = Service(manager, workers, settings.batch, metrics, asked.queue_limit)
+    metrics.watch("pixelcost_waiting", "Requests in the queue.", "", lambda: {"": service.line.waiting})
     rest_threads = asked.rest_api_num_threads or max(
         REST_THREADS_LEAST, REST_THREADS_PER_CORE * len(pinning.cores)
     )
     rest_api = RestApi(service, asked.rest_api_timeout_in_ms / 1e3, settings.monitoring)
     grpc_api = GrpcApi(service, _about(service, pinning))
     return Server(service, grpc_api, rest_api, taken, rest_threads), manager
+
+
+def _timed(load: Load, metrics: Metrics) -> Load:
+    """The same, and each attempt is counted."""
+
+    def timed(directory: Path) -> tuple[Servable, Shapes]:
+        started = time.perf_counter()
+        try:
+            loaded = load(directory)
+        except LoadFailed:
+            metrics.load_failed(str(directory))
+            raise
+        metrics.loaded(str(directory), time.perf_counter() - started)
+        return loaded
+
+    return timed
 
 
 def watching(asked: Flags, manager: Manager) -> tuple[float, Callable[[], None]]:

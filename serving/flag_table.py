@@ -166,7 +166,7 @@ WITHOUT_EFFECT = {
     "--max_num_load_retries": "a version that failed is tried again when its files change",
     "--load_retry_interval_micros": "as above",
     "--remove_unused_fields_from_bundle_metagraph": "only the signatures are kept",
-    "--enable_signature_method_name_check": "Predict never looks at it",
+    "--enable_signature_method_name_check": "the tensors of a signature decide what it can be asked",
     "--enforce_session_run_timeout": "a request is dropped when its deadline passes in the queue",
     "--enable_per_model_metrics": "always",
     "--skip_initialize_tpu": "there is no TPU support",

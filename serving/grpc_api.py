@@ -175,7 +175,8 @@ class GrpcApi:
         return answer
 
     def _count(self, name: str, request: Any, status: str, started: float) -> None:
-        spec = getattr(request, "model_spec", None)
+        tasks = getattr(request, "tasks", None)  # of a MultiInferenceRequest, all for one model
+        spec = tasks[0].model_spec if tasks else getattr(request, "model_spec", None)
         model = spec.name if spec is not None and self._service.is_served(spec.name) else ""
         self._service.metrics.answered(model, name, GRPC, status, time.perf_counter() - started)
 

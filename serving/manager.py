@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from serving import model_dir, priority
@@ -44,9 +45,8 @@ class Manager:
             self._apply(configs)
             for model in self.models.values():
                 if not model.available():
-                    failed = [version.status.error_message for version in model.versions.values()]
-                    raise LoadFailed(next(filter(None, failed), f"{model.config.name} has no version."))
-            self._check_labels(configs)
+                    raise LoadFailed(_why_unserved(model))
+            self._label(configs)
         self.is_started = True
 
     def reload(self, configs: Sequence[ModelConfig]) -> None:
@@ -57,15 +57,10 @@ class Manager:
         with self._turn:
             self._check_labels(configs, known_only=True)
             self._apply(configs)
-            failed = [
-                version.status.error_message
-                for config in configs
-                for version in self.models[config.name].versions.values()
-                if version.status.error_message and not self.models[config.name].available()
-            ]
-            self._check_labels(configs)
-        if failed:
-            raise LoadFailed(failed[0])
+            unserved = [model for model in self.models.values() if not model.available()]
+            self._label(configs)
+        if unserved:
+            raise LoadFailed(_why_unserved(unserved[0]))
 
     def watch(self, every_s: float, also: Callable[[], None] = lambda: None) -> None:
         """From now on look at the disk every few seconds, in a thread of its own. 0: look only now."""
@@ -101,9 +96,9 @@ class Manager:
             if model is None or model.config.base_path != config.base_path:
                 if model:
                     self._unload(model.available())
-                models[config.name] = ServedModel(config)
+                models[config.name] = ServedModel(replace(config, labels={}))
             else:
-                model.config = config
+                model.config = replace(config, labels=model.config.labels)
         self.models = models
         self._look_at_disk()
 
@@ -180,6 +175,12 @@ class Manager:
             self._shapes.pop(version, None)
             threading.Thread(target=version.unload, name=f"unload-{version.number}", daemon=True).start()
 
+    def _label(self, configs: Sequence[ModelConfig]) -> None:
+        """From now on these labels count. Raises FailedPrecondition; then those before stay."""
+        self._check_labels(configs)
+        for config in configs:
+            self.models[config.name].config = config
+
     def _check_labels(self, configs: Sequence[ModelConfig], known_only: bool = False) -> None:
         """A label must point at a version that answers. `known_only`: of models that are served already."""
         if self._allow_labels:
@@ -193,6 +194,11 @@ class Manager:
                 is_coming = known_only and version is None  # may be loaded by this very reload
                 if not is_coming and not (version and version.is_available):
                     raise FailedPrecondition(
-                        f"Request to assign label {label} to version {number} of model {config.name}, "
-                        "which is not currently available for inference"
+                        f"Request to assign label to version {number} of model {config.name}, "
+                        f"which is not currently available for inference. The label is {label}."
                     )
+
+
+def _why_unserved(model: ServedModel) -> str:
+    failed = filter(None, (version.status.error_message for version in model.versions.values()))
+    return next(failed, f"{model.config.name} has no version to serve in {model.config.base_path}.")

@@ -10,6 +10,7 @@ import logging
 import math
 import re
 import time
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http.client import responses
@@ -53,6 +54,14 @@ class Response:
 Handler = Callable[[ModelSpec, "WSGIEnvironment"], Response]
 
 
+@dataclass(frozen=True)
+class Action:
+    """One row of the API: what gRPC calls it, and what answers it."""
+
+    name: str
+    answer: Handler
+
+
 class RestApi:
     """The WSGI app."""
 
@@ -60,6 +69,13 @@ class RestApi:
         self._service = service
         self._timeout_s = timeout_s
         self._monitoring = monitoring
+        self._actions = {
+            ("POST", ":predict"): Action("Predict", self._predict),
+            ("POST", ":classify"): Action("Classify", self._of_examples(classify_json)),
+            ("POST", ":regress"): Action("Regress", self._of_examples(regress_json)),
+            ("GET", ""): Action("GetModelStatus", self._status),
+            ("GET", "/metadata"): Action("GetModelMetadata", self._metadata),
+        }
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         response = self._answer(environ)
@@ -81,9 +97,9 @@ class RestApi:
             method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
             if method == "GET" and self._monitoring.is_enabled and path == self._monitoring.path:
                 return Response(self._service.metrics.page(), content_type=CONTENT_TYPE)
-            handler, spec = self._route(method, path)
-            name, action = spec.name, path.rpartition(":")[2].title()
-            return handler(spec, environ)
+            row, spec = self._route(method, path)
+            name, action = spec.name, row.name
+            return row.answer(spec, environ)
         except ServingError as problem:
             status = problem.code
             return _refusal(problem)
@@ -96,22 +112,13 @@ class RestApi:
                 model = name if self._service.is_served(name) else ""
                 self._service.metrics.answered(model, action, REST, status, time.perf_counter() - started)
 
-    def _route(self, method: str, path: str) -> tuple[Handler, ModelSpec]:
+    def _route(self, method: str, path: str) -> tuple[Action, ModelSpec]:
         match = PATH.fullmatch(path)
-        handler = match and self._handlers().get((method, (match["action"] or "").lower()))
-        if not match or not handler:
+        row = match and self._actions.get((method, (match["action"] or "").lower()))
+        if not match or not row:
             raise InvalidArgument(f"Malformed request: {method} {path}")
         version = int(match["version"]) if match["version"] else None
-        return handler, ModelSpec(match["name"], version, match["label"] or "")
-
-    def _handlers(self) -> dict[tuple[str, str], Handler]:
-        return {
-            ("POST", ":predict"): self._predict,
-            ("POST", ":classify"): self._of_examples(classify_json),
-            ("POST", ":regress"): self._of_examples(regress_json),
-            ("GET", ""): self._status,
-            ("GET", "/metadata"): self._metadata,
-        }
+        return row, ModelSpec(match["name"], version, match["label"] or "")
 
     def _predict(self, spec: ModelSpec, environ: WSGIEnvironment) -> Response:
         body = Body.parse(_read(environ))
@@ -170,7 +177,20 @@ def _read(environ: WSGIEnvironment) -> bytes:
     length = int(environ.get("CONTENT_LENGTH") or 0)
     if length > BODY_LIMIT_BYTES:
         raise TooLarge(f"The body has {length} bytes; the limit is {BODY_LIMIT_BYTES}. Send a smaller image.")
-    return bytes(environ["wsgi.input"].read(length))
+    body = bytes(environ["wsgi.input"].read(length))
+    return _unpacked(body) if environ.get("HTTP_CONTENT_ENCODING", "").lower() == "gzip" else body
+
+
+def _unpacked(body: bytes) -> bytes:
+    """TensorFlow Serving takes compressed bodies too (util/net_http). A small one may hide a huge one."""
+    unpacking = zlib.decompressobj(wbits=31)  # gzip only
+    try:
+        text = unpacking.decompress(body, BODY_LIMIT_BYTES)
+    except zlib.error as problem:
+        raise InvalidArgument(f"The body is not the gzip that its header says: {problem}.") from problem
+    if unpacking.unconsumed_tail:
+        raise TooLarge(f"The unpacked body has over {BODY_LIMIT_BYTES} bytes. Send a smaller image.")
+    return text
 
 
 def _is_connected(environ: WSGIEnvironment) -> Callable[[], bool]:

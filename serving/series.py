@@ -89,13 +89,14 @@ class Gauge:
 
     name: str
     help: str
-    label: str
+    label: str  # "": none, and the only value stands under ""
     values: Callable[[], Mapping[str, float]]  # by label value
 
     def lines(self) -> Iterator[str]:
         yield from _head(self.name, self.help, "gauge")
+        labels = (self.label,) if self.label else ()
         for value, amount in self.values().items():
-            yield _line(self.name, (self.label,), (value,), amount)
+            yield _line(self.name, labels, (value,)[: len(labels)], amount)
 
 
 def _bounded(values: Labels, known: int) -> Labels:

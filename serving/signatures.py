@@ -37,10 +37,26 @@ class TensorSpec:
         return info
 
     def fits(self, array: np.ndarray) -> bool:
+        """Whether the shape is one the model takes. Last dimensions of size 1 may be left out.
+
+        TensorFlow Serving looks at no shape at all, and its own tests send [n] for [?, 1]. But a wrong
+        number of dimensions can end the process from within TensorFlow's kernels.
+        """
         if self.shape is None:
             return True
+        left_out = self.shape[array.ndim :]
         sizes = zip(self.shape, array.shape, strict=False)
-        return len(self.shape) == array.ndim and all(want in (None, have) for want, have in sizes)
+        return (
+            array.ndim <= len(self.shape)
+            and all(size == 1 for size in left_out)
+            and all(want in (None, have) for want, have in sizes)
+        )
+
+    def without_ones(self) -> TensorSpec:
+        """The same values with fewer brackets: [?] for [?,1]."""
+        if self.shape is None:
+            return self
+        return TensorSpec(self.dtype, tuple(size for size in self.shape if size != 1))
 
     def __str__(self) -> str:
         return f"{dtype_name(self.dtype)} {_written(self.shape)}"
@@ -75,7 +91,7 @@ class Signature:
     def check_inputs(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Raises InvalidArgument, naming the input, unless exactly the right tensors are there.
 
-        The first words of each message are TensorFlow Serving's (predict_util.cc).
+        The first words of the first two messages are TensorFlow Serving's (predict_util.cc).
         """
         extra = [alias for alias in arrays if alias not in self.inputs]
         missing = [alias for alias in self.inputs if alias not in arrays]
@@ -91,7 +107,7 @@ class Signature:
                 f"Inputs expected to be in the set {{{','.join(self.inputs)}}}."
             )
         for alias, spec in self.inputs.items():
-            _check_input(alias, spec, arrays[alias])
+            _check_input(alias, spec, arrays[alias], is_graph=self.definition is not None)
 
     def chosen_outputs(self, output_filter: tuple[str, ...]) -> tuple[str, ...]:
         """The outputs to answer with: those of the filter, or all. Raises InvalidArgument."""
@@ -106,11 +122,13 @@ class Signature:
         return output_filter or tuple(self.outputs)
 
 
-def _check_input(alias: str, spec: TensorSpec, array: np.ndarray) -> None:
+def _check_input(alias: str, spec: TensorSpec, array: np.ndarray, is_graph: bool) -> None:
+    """In a graph of TensorFlow's the nodes decide: most take [n] where [n, 1] is declared, and TensorFlow
+    Serving's own examples ask half_plus_two that way."""
     if array.dtype != numpy_dtype(spec.dtype):
         sent = dtype_name(DTYPE_OF[array.dtype])
         raise InvalidArgument(f"Input {alias!r} has the wrong type: {sent} instead of {spec}.")
-    if not spec.fits(array):
+    if not spec.fits(array) and not (is_graph and spec.without_ones().fits(array)):
         raise InvalidArgument(
             f"Input {alias!r} has the wrong shape: {_written(array.shape)} instead of {_written(spec.shape)}."
         )

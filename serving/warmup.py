@@ -70,10 +70,11 @@ def _ask(servable: Servable, request: RecordedRequest, shapes: Shapes) -> None:
     try:
         if name not in servable.signatures:
             raise NotFound(f"there is no signature {name!r}")
+        servable.signatures[name].check_inputs(request.inputs)
         outputs = servable.infer(name, request.inputs).outputs
-    except (InvalidArgument, Unimplemented):
+    except (InvalidArgument, Unimplemented) as problem:
         if request.is_recorded:
-            raise LoadFailed(f"A recorded warm-up request to {name} is refused.") from None
+            raise LoadFailed(f"A recorded request to {name} is refused: {problem.message}") from None
         raise
     except ServingError as problem:
         raise LoadFailed(f"Signature {name} fails: {problem.message}") from problem

@@ -222,6 +222,9 @@ def damaged(out: Path) -> None:
     graph.write_bytes(graph.read_bytes()[:500])
     shutil.copytree(whole, out / "no_variables" / "1")
     shutil.rmtree(out / "no_variables" / "1" / "variables")
+    shutil.copytree(whole, out / "unknown_operation" / "1")
+    graph = out / "unknown_operation" / "1" / "saved_model.pb"
+    graph.write_bytes(graph.read_bytes().replace(b"AddV2", b"Add_9"))
 
 
 if __name__ == "__main__":

@@ -151,7 +151,7 @@ def model_list(*configs: str) -> str:
 
 
 @contextmanager
-def model_server(*flags: str) -> Iterator[ModelServer]:
+def model_server(*flags: str, credentials: grpc.ChannelCredentials | None = None) -> Iterator[ModelServer]:
     """A server with these flags and free ports, ready as TensorFlow Serving's own test suite asks it."""
     grpc_port, rest_port = free_port(), free_port()
     ports = (f"--port={grpc_port}", f"--rest_api_port={rest_port}", "--host=127.0.0.1", "--device=cpu")
@@ -161,7 +161,7 @@ def model_server(*flags: str) -> Iterator[ModelServer]:
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log_file, stderr=log_file
         )
         address = f"127.0.0.1:{grpc_port}"
-        client = Client(address)
+        client = Client(address, credentials)
         server = ModelServer(process, address, client, f"http://127.0.0.1:{rest_port}", Path(log_file.name))
         try:
             eventually(lambda: _is_ready(server), server)

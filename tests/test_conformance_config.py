@@ -7,9 +7,10 @@ from contextlib import suppress
 
 import grpc
 import pytest
+import requests
 
-from tests.model_server import eventually, model_list, model_server, one_model
-from tests.servables import servable
+from tests.model_server import eventually, model_list, model_server, numbers, one_model
+from tests.servables import place, servable, version
 from tests.serving_client import refused
 from tests.serving_process import run_server
 
@@ -87,6 +88,19 @@ def test_a_changed_file_is_served_after_the_poll(config):
         assert server.y(THREE) == [4.0]
 
 
+def test_without_polling_a_changed_file_changes_nothing(config, tmp_path):
+    base = tmp_path / "model"
+    place(version("rank_1"), base, 1)
+    config.write_text(model_list(one_model("m", base)))
+    flags = ("--model_config_file_poll_wait_seconds=0", "--file_system_poll_wait_seconds=0.2")
+    with model_server(f"--model_config_file={config}", *flags) as server:
+        config.write_text(single(THREE))
+        place(version("rank_1"), base, 2)
+        eventually(lambda: server.predict("m").model_spec.version.value == 2, server)
+        with refused(NOT_FOUND, f"Servable not found for request: Latest({THREE})"):
+            server.predict(THREE)
+
+
 def has(server, model: str) -> bool:
     with suppress(grpc.RpcError):
         return "AVAILABLE" in server.status(model).values()
@@ -113,6 +127,16 @@ def test_a_reload_that_can_not_work_leaves_what_was_served(reloadable):
         reloadable.reload(twice)
     with refused(INVALID, "Only ModelConfigList is currently supported"):
         reloadable.reload("")
+    assert reloadable.y(TWO) == [3.0]
+
+
+@pytest.mark.parametrize(
+    ("model", "why"), [("truncated", "can't be loaded"), ("nix", "has no version to serve")]
+)
+def test_a_reload_says_which_model_can_not_be_served_and_serves_the_others(reloadable, model, why):
+    base = servable(TWO).parent / model
+    with refused(grpc.StatusCode.UNKNOWN, why, str(base)):
+        reloadable.reload(model_list(one_model("m", base), one_model(TWO, servable(TWO))))
     assert reloadable.y(TWO) == [3.0]
 
 
@@ -152,7 +176,10 @@ def test_a_label_moves_from_version_to_version(reloadable):
 
 def test_a_label_can_not_be_given_to_a_version_that_is_not_there(reloadable):
     reloadable.reload(versions(BOTH, label("stable", 123)))
-    with refused(PRECONDITION, "version 7 of model m, which is not currently available for inference"):
+    with refused(
+        PRECONDITION,
+        "Request to assign label to version 7 of model m, which is not currently available for inference",
+    ):
         reloadable.reload(versions(BOTH, label("stable", 7)))
     assert reloadable.y("m", label="stable") == [3.0]
 
@@ -160,29 +187,36 @@ def test_a_label_can_not_be_given_to_a_version_that_is_not_there(reloadable):
 # Batching
 
 
-def test_batches_are_formed_as_the_parameters_say_and_answers_stay_apart(tmp_path):
-    parameters = tmp_path / "batching.config"
+def test_what_waits_is_computed_together_and_answers_stay_apart(tmp_path):
+    parameters, monitoring = tmp_path / "batching.config", tmp_path / "monitoring.config"
     parameters.write_text(
         "max_batch_size { value: 8 } batch_timeout_micros { value: 2000 } max_enqueued_batches { value: 99 } "
         "num_batch_threads { value: 1 } allowed_batch_sizes: 4 allowed_batch_sizes: 8 "
     )
-    flags = ("--enable_batching=true", f"--batching_parameters_file={parameters}", f"--model_name={TWO}")
-    monitoring = tmp_path / "monitoring.config"
     monitoring.write_text("prometheus_config { enable: true }")
-    with model_server(
-        *flags, f"--monitoring_config_file={monitoring}", f"--model_base_path={servable(TWO)}"
-    ) as server:
-        with ThreadPoolExecutor(16) as pool:
-            asked = [[float(i)] * (1 + i % 3) for i in range(200)]
-            answers = list(pool.map(lambda x: server.y(TWO, x), asked))
-        assert answers == [[value / 2 + 2 for value in x] for x in asked]
+    flags = ("--enable_batching=true", f"--batching_parameters_file={parameters}")
+    files = (f"--monitoring_config_file={monitoring}", f"--model_base_path={servable('slow')}")
+    with model_server(*flags, *files) as server:
+        asked = [[0.02 + i / 1000] * (1 + i % 3) for i in range(24)]
+        with ThreadPoolExecutor(12) as pool:
+            answers = list(pool.map(lambda seconds: slow(server, seconds), asked))
+        assert [pytest.approx(answer) for answer in answers] == asked
         with refused(INVALID, "Task size 9 is larger than maximum input batch size 8"):
-            server.predict(TWO, [1.0] * 9)
+            slow(server, [0.0] * 9)
+        page = requests.get(f"{server.rest_url}/monitoring/prometheus/metrics", timeout=10).text
+    runs = float(page.split(":tensorflow:core:graph_runs{} ")[1].split()[0])
+    assert 24 * 2 / 8 <= runs < 24
+
+
+def slow(server, seconds: list[float]) -> list[float]:
+    outputs = server.predict("default", inputs={"seconds": numbers(*seconds)}).outputs
+    return list(outputs["seconds"].float_val)
 
 
 def test_batching_that_can_not_work_ends_the_start(tmp_path):
     parameters = tmp_path / "batching.config"
     parameters.write_text("max_batch_size { value: 8 } allowed_batch_sizes: 4")
-    done = run_server(f"--batching_parameters_file={parameters}", f"--model_base_path={servable(TWO)}")
+    flags = ("--enable_batching", f"--batching_parameters_file={parameters}")
+    done = run_server(*flags, f"--model_base_path={servable(TWO)}")
     assert done.returncode != 0
     assert "must equal max_batch_size" in done.stderr

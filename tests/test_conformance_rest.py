@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
@@ -102,6 +103,26 @@ def test_every_type_that_json_can_write_comes_back(server, name, values):
     assert answered(server.post("echo:predict", body)) == {"outputs": values}
 
 
+@pytest.mark.parametrize("name", ["bfloat16", "complex64"])
+def test_a_type_that_json_can_not_write_is_refused_by_name(server, name):
+    response = server.post("echo:predict", {"signature_name": name, "inputs": [1.0]})
+    assert response.status_code == 400
+    assert "Input 'x' can't be read as DT_" in response.json()["error"]
+
+
+def test_a_body_may_be_compressed(server):
+    body = json.dumps({"instances": [2.0]}).encode()
+    assert answered(post_gzip(server, gzip.compress(body))) == {"predictions": [3.0]}
+    assert post_gzip(server, body).status_code == 400
+    bomb = gzip.compress(b" " * 100 * 1024**2)
+    assert post_gzip(server, bomb).status_code == 413
+
+
+def post_gzip(server, data: bytes) -> requests.Response:
+    url = f"{server.rest_url}/v1/models/half_plus_two:predict"
+    return requests.post(url, data=data, headers={"Content-Encoding": "gzip"}, timeout=30)
+
+
 # Classify and regress
 
 
@@ -195,6 +216,7 @@ def test_the_metadata_is_tensorflow_servings(server):
         "outputs": {"y": tensor("y:0", "DT_FLOAT", -1, 1)},
         "method_name": "tensorflow/serving/predict",
     }
+    assert answered(server.get("half_plus_two/versions/123/metadata")) == metadata
     regress = signatures["regress_x_to_y"]
     assert regress["inputs"] == {"inputs": tensor("tf_example:0", "DT_STRING", -1)}
     assert regress["method_name"] == "tensorflow/serving/regress"

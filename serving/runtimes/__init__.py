@@ -7,6 +7,7 @@ it is asked for, so a runtime that is not installed costs nothing and says how t
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from serving import card
 from serving.errors import LoadFailed
+from serving.image_signatures import with_image_signatures
 from serving.signatures import Signature
 
 AUTO = "auto"
@@ -33,6 +36,11 @@ class Setting:
     use_gpu: bool = False
     gpu_memory_fraction: float = 0.0  # of the GPU's memory, taken at once; 0: as needed
     saved_model_tags: tuple[str, ...] = ("serve",)
+
+    @property
+    def thread_count(self) -> int:
+        """`threads` as a number of one or more: by default one for each core that is ours to use."""
+        return self.threads or len(os.sched_getaffinity(0))
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,7 @@ RUNTIMES = {
         Runtime("onnxruntime", ("*.onnx",), install="pip install onnxruntime"),
         Runtime("litert", ("*.tflite",), install="pip install ai-edge-litert"),
         Runtime("pytorch", ("*.pt2", "*.pt", "*.pth"), precisions=(F32, BF16), install="pip install torch"),
-        Runtime("opencv", ("*.caffemodel",), ("*.onnx",), install="pip install opencv-python-headless"),
+        Runtime("opencv", ("*.caffemodel",), ("*.onnx",), install='pip install "opencv-python-headless<5"'),
     )
 }
 
@@ -95,7 +103,7 @@ def load(directory: Path, name: str, setting: Setting) -> Model:
             f"{runtime.name} computes in {' or '.join(runtime.precisions)}, not in {setting.precision}."
         )
     model: Model = _module(runtime).load(file, setting)
-    return model
+    return with_image_signatures(model, card.read(directory))
 
 
 def choose(directory: Path, name: str = AUTO) -> tuple[Runtime, Path]:
