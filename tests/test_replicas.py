@@ -38,6 +38,8 @@ def two_replicas(*flags: str) -> Iterator[ServingProcess]:
         eventually(lambda: "2 replicas" in server.log() or server.process.poll() is not None, server.log)
         assert server.process.poll() is None, server.log()
         yield server
+        if server.process.poll() is None:
+            server.stop()  # a killed front could not remove its sockets
 
 
 @pytest.fixture(scope="module")
