@@ -26,7 +26,7 @@ PACKAGES = {
 }
 FORMATS_OF = {
     "litert": "tflite",
-    "openvino": "openvino",
+    "openvino": "openvino,onnx,tflite",
     "onnxruntime": "onnx",
     "opencv": "caffe,onnx",
     "pytorch": "torchscript,torch_export",
@@ -91,7 +91,7 @@ def cases() -> list[Case]:
         for runtime in RUNTIMES.values()
         if is_there(runtime)
         for pattern in (*runtime.own_files, *runtime.also_reads)
-        if pattern not in NOT_WRITTEN and not (runtime.name == "openvino" and pattern == "*.tflite")
+        if pattern not in NOT_WRITTEN
     ]
 
 

@@ -67,7 +67,7 @@ def test_a_missing_converter_is_named_with_how_to_get_it(monkeypatch, directory)
         import a_package_that_is_not_there  # noqa: F401
 
     use(monkeypatch, needs_a_package)
-    with pytest.raises(ConverterMissing, match="a_package_that_is_not_there.*pip install something"):
+    with pytest.raises(ConverterMissing, match=r"a_package_that_is_not_there.*pip install something"):
         write_formats(directory, ["pair"])
 
 
