@@ -66,6 +66,14 @@ def _write(directory: Path, made_from: str) -> None:
         "classes": len(labels),
         "labels_note": "The first name of each ImageNet class. For anything else the answers mean nothing.",
         "labels": labels,
+        "pixels": {  # what demo.decode_images does, for runtimes that do it outside the graph
+            "input": "pixels",
+            "output": "probabilities",
+            "side_px": [demo.SIDE_PX, demo.SIDE_PX],
+            "fit": "squash",
+            "resize": "bilinear",
+            "antialias": True,
+        },
         "made_from": made_from,
     }
     path = directory / CARD

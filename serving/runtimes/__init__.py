@@ -15,7 +15,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from serving import card
 from serving.errors import LoadFailed
+from serving.image_signatures import with_image_signatures
 from serving.signatures import Signature
 
 AUTO = "auto"
@@ -32,6 +34,8 @@ class Setting:
     inter_op_threads: int = 0  # operations side by side; 0: the runtime decides
     precision: str = F32  # of the arithmetic; another one is never chosen silently
     use_gpu: bool = False
+    gpu_memory_fraction: float = 0.0  # of the GPU's memory, taken at once; 0: as needed
+    saved_model_tags: tuple[str, ...] = ("serve",)
 
     @property
     def thread_count(self) -> int:
@@ -99,7 +103,7 @@ def load(directory: Path, name: str, setting: Setting) -> Model:
             f"{runtime.name} computes in {' or '.join(runtime.precisions)}, not in {setting.precision}."
         )
     model: Model = _module(runtime).load(file, setting)
-    return model
+    return with_image_signatures(model, card.read(directory))
 
 
 def choose(directory: Path, name: str = AUTO) -> tuple[Runtime, Path]:

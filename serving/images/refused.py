@@ -1,0 +1,20 @@
+"""Why an image is not decoded, and the size from which none is."""
+
+from __future__ import annotations
+
+PIXEL_LIMIT = 100_000_000  # more than any camera makes; as RGB levels 300 MB
+
+
+class ImageRefused(Exception):
+    """The image can't be decoded. The message is a clause without its subject: "it is empty"."""
+
+
+def check_size(width_px: int, height_px: int) -> None:
+    """To be called with what the header says, before anything is unpacked. Raises ImageRefused."""
+    if width_px <= 0 or height_px <= 0:
+        raise ImageRefused(f"its header says {width_px} x {height_px} px")
+    if width_px * height_px > PIXEL_LIMIT:
+        raise ImageRefused(
+            f"its {width_px} x {height_px} px are over the limit of {PIXEL_LIMIT // 1_000_000} megapixels; "
+            "send a smaller one"
+        )

@@ -1,0 +1,22 @@
+"""WebP without transparency and of one frame, which is all that TensorFlow takes for three channels."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from serving.images.refused import ImageRefused, check_size
+
+
+def decode(data: bytes) -> np.ndarray:
+    """RGB levels. Raises ImageRefused for transparency and for more than one frame."""
+    try:
+        with Image.open(io.BytesIO(data), formats=["WEBP"]) as image:
+            check_size(*image.size)
+            if getattr(image, "n_frames", 1) > 1 or image.mode != "RGB":
+                raise ImageRefused("it is a WebP with transparency or several frames: send a plain one")
+            return np.asarray(image)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as problem:
+        raise ImageRefused(f"it is a damaged WebP: {problem}") from problem

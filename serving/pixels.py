@@ -1,0 +1,165 @@
+"""How a model wants its pixels, and making them: the card's section "pixels".
+
+All its keys, with what they stand for when they are missing:
+
+    input          the model's input for pixels                                    (required)
+    output         its output: one score per label                                 (required)
+    side_px        [height, width] of the pixels                                   (required)
+    fit            "squash" to the sides, or "central_crop" before that            "squash"
+    crop_fraction  how much of each side "central_crop" keeps                      0.875
+    resize         "bilinear", "bicubic" or "area"                                 "bilinear"
+    antialias      as in tf.image.resize                                           true
+    scale, mean, std   value = (level * scale - mean) / std, mean and std for all channels or one each
+                                                                                   1, 0, 1
+    layout         "NHWC" or "NCHW"                                                "NHWC"
+    channels       "RGB" or "BGR"                                                  "RGB"
+    dtype          "float32" or "uint8"                                            "float32"
+    softmax        whether `output` holds logits, so that softmax is still to come false
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from serving import images
+from serving.errors import LoadFailed
+from serving.images.resize import METHODS, resize
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """The section, checked. Field names as in the card."""
+
+    input: str
+    output: str
+    side_px: tuple[int, int]
+    fit: str = "squash"
+    crop_fraction: float = 0.875
+    resize: str = "bilinear"
+    antialias: bool = True
+    scale: float = 1.0
+    mean: float | tuple[float, ...] = 0.0
+    std: float | tuple[float, ...] = 1.0
+    layout: str = "NHWC"
+    channels: str = "RGB"
+    dtype: str = "float32"
+    softmax: bool = False
+
+    @classmethod
+    def from_card(cls, section: Mapping[str, Any]) -> Pixels:
+        """Raises LoadFailed, naming the key and its value."""
+        for key, value in section.items():
+            _check(key, value)
+        for key in ("input", "output", "side_px"):
+            if key not in section:
+                raise _wrong(key, "missing")
+        values: dict[str, Any] = {
+            key: tuple(each) if isinstance(each, list) else each for key, each in section.items()
+        }
+        return cls(**values)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of one image's pixels."""
+        return (*self.side_px, 3) if self.layout == "NHWC" else (3, *self.side_px)
+
+    def of(self, data: bytes) -> np.ndarray:
+        """The pixels of one encoded image. Raises ImageRefused."""
+        levels = images.decode(data)
+        if self.fit == "central_crop":
+            levels = _central_crop(levels, self.crop_fraction)
+        return self._arranged(self._normalised(resize(levels, self.side_px, self.resize, self.antialias)))
+
+    def _normalised(self, values: np.ndarray) -> np.ndarray:
+        """In place: `values` is what resize() has just made."""
+        if self.scale != 1:
+            values *= np.float32(self.scale)
+        if self.mean != 0:
+            values -= np.asarray(self.mean, np.float32)
+        if self.std != 1:
+            values /= np.asarray(self.std, np.float32)
+        return values
+
+    def _arranged(self, values: np.ndarray) -> np.ndarray:
+        if self.channels == "BGR":
+            values = values[..., ::-1]
+        if self.layout == "NCHW":
+            values = values.transpose(2, 0, 1)
+        return values if self.dtype == "float32" else np.rint(values).clip(0, 255).astype(np.uint8)
+
+
+def _central_crop(levels: np.ndarray, fraction: float) -> np.ndarray:
+    """tf.image.central_crop: the same number of pixels off on both sides, rounded down."""
+    top, left = (int((size - size * fraction) / 2) for size in levels.shape[:2])
+    return np.ascontiguousarray(levels[top : levels.shape[0] - top, left : levels.shape[1] - left])
+
+
+def _is_list(value: Any, size: int) -> bool:
+    return isinstance(value, list) and len(value) == size
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_sides(value: Any) -> bool:
+    return _is_list(value, 2) and all(isinstance(side, int) and 0 < side <= 4096 for side in value)
+
+
+def _is_fraction(value: Any) -> bool:
+    return _is_number(value) and 0 < value <= 1
+
+
+def _is_by_channel(value: Any) -> bool:
+    return _is_number(value) or (_is_list(value, 3) and all(_is_number(each) for each in value))
+
+
+def _is_divisor(value: Any) -> bool:
+    return _is_by_channel(value) and value != 0 and (_is_number(value) or 0 not in value)
+
+
+def _is_one_of(choices: tuple[str, ...]) -> tuple[Callable[[Any], bool], str]:
+    return (lambda value: value in choices), " or ".join(choices)
+
+
+# What each key may hold, and how that is called in a message.
+RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "input": (_is_name, "a name"),
+    "output": (_is_name, "a name"),
+    "side_px": (_is_sides, "[height, width] in pixels, each 1 to 4096"),
+    "fit": _is_one_of(("squash", "central_crop")),
+    "crop_fraction": (_is_fraction, "a number above 0, at most 1"),
+    "resize": _is_one_of(tuple(METHODS)),
+    "antialias": (_is_bool, "true or false"),
+    "scale": (_is_number, "a number"),
+    "mean": (_is_by_channel, "a number or a list of three"),
+    "std": (_is_divisor, "a number or a list of three, none of them 0"),
+    "layout": _is_one_of(("NHWC", "NCHW")),
+    "channels": _is_one_of(("RGB", "BGR")),
+    "dtype": _is_one_of(("float32", "uint8")),
+    "softmax": (_is_bool, "true or false"),
+}
+
+
+def _check(key: str, value: Any) -> None:
+    if key not in RULES:
+        raise _wrong(key, f"{value!r}, unknown; there are {', '.join(sorted(RULES))}")
+    is_good, wanted = RULES[key]
+    if not is_good(value):
+        raise _wrong(key, f"{value!r}, not {wanted}")
+
+
+def _wrong(key: str, what: str) -> LoadFailed:
+    return LoadFailed(f"The model's card, assets.extra/pixelcost.json: pixels.{key} is {what}.")

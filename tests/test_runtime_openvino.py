@@ -1,0 +1,179 @@
+"""The OpenVINO runtime: the demo model's pixel part, IR, ONNX-like files without batch, and refusals."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import serving  # noqa: F401  # isort: skip  # first: it keeps TensorFlow's Python out of this process
+import openvino as ov
+from openvino import opset13 as ops
+
+from serving.errors import InvalidArgument, LoadFailed
+from serving.runtimes import BF16, Setting, load
+from serving.runtimes import openvino as runtime
+from tests.serving_process import demo_model_dir
+
+CAT = Path(__file__).resolve().parent.parent / "static" / "samples" / "cat.png"
+ONE_THREAD = Setting(threads=1)
+HAS_BF16 = "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+ASK_TENSORFLOW = """
+import sys, numpy as np, tensorflow as tf
+model = tf.saved_model.load(sys.argv[1]).signatures["predict_images"]
+answer = model(images=tf.constant([open(sys.argv[2], "rb").read()]))
+np.savez(sys.argv[3], **{name: value.numpy() for name, value in answer.items()})
+"""
+TEXT_MODEL = """
+import sys, tensorflow as tf
+module = tf.Module()
+module.f = tf.function(lambda x: {"y": tf.strings.length(x)}, [tf.TensorSpec([None], tf.string, name="x")])
+tf.saved_model.save(module, sys.argv[1], signatures={"serving_default": module.f})
+"""
+
+
+def with_tensorflow(script: str, *arguments: object) -> None:
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def cat() -> dict[str, np.ndarray]:
+    return {"images": np.array([CAT.read_bytes()], object)}
+
+
+@pytest.fixture(scope="module")
+def demo():
+    return load(demo_model_dir() / "1", "openvino", ONE_THREAD)
+
+
+def doubling(directory: Path, batch: int = -1) -> Path:
+    """An IR that doubles two numbers of each row."""
+    rows = ops.parameter([batch, 2], np.float32, name="x")
+    rows.output(0).set_names({"x"})
+    twice = ops.multiply(rows, np.float32(2))
+    twice.output(0).set_names({"y"})
+    ov.save_model(ov.Model([twice], [rows], "doubling"), directory / "model.xml", compress_to_fp16=False)
+    return directory
+
+
+def test_the_demo_model_answers_as_in_tensorflow(demo, tmp_path):
+    with_tensorflow(ASK_TENSORFLOW, demo_model_dir() / "1", CAT, tmp_path / "answer.npz")
+    expected, found = np.load(tmp_path / "answer.npz", allow_pickle=True), demo.infer("predict_images", cat())
+    assert found["classes"].tolist() == expected["classes"].tolist()
+    np.testing.assert_allclose(found["probabilities"], expected["probabilities"], atol=1e-5)
+
+
+def test_it_says_what_really_computes(demo):
+    assert demo.about.runtime == f"OpenVINO {ov.get_version().partition('-')[0]}"
+    assert (demo.about.precision, demo.about.device) == ("f32", "CPU")
+
+
+def precisions(model: runtime.Model) -> set[str]:
+    """In which the convolutions of a loaded model are really computed."""
+    (part,) = model._parts.values()
+    nodes = part._compiled.get_runtime_model().get_ops()
+    facts = [node.get_rt_info() for node in nodes]
+    return {each["runtimePrecision"].astype(str) for each in facts if "onv" in each["layerType"].astype(str)}
+
+
+def test_f32_is_computed_in_f32_also_where_the_cpu_is_faster_in_bf16():
+    model = runtime.load(demo_model_dir() / "1" / "saved_model.pb", ONE_THREAD)
+    assert precisions(model) == {"f32"}
+
+
+@pytest.mark.skipif(not HAS_BF16, reason="this CPU has no bf16")
+def test_bf16_is_computed_in_bf16_and_says_so():
+    model = runtime.load(demo_model_dir() / "1" / "saved_model.pb", Setting(threads=1, precision=BF16))
+    assert model.about.precision == BF16
+    assert precisions(model) == {"bf16"}
+
+
+class CoreWithoutBf16:
+    def get_property(self, device, name):
+        return ["FP32", "INT8"]
+
+
+def test_bf16_is_refused_where_the_cpu_lacks_it():
+    with pytest.raises(LoadFailed, match=r"can't compute in bf16\. Choose precision f32"):
+        runtime._config(CoreWithoutBf16(), Setting(precision=BF16))
+
+
+def test_the_pixel_part_of_a_saved_model_takes_and_gives_numbers_only():
+    model = runtime.load(demo_model_dir() / "1" / "saved_model.pb", ONE_THREAD)
+    assert list(model.signatures) == ["classify_pixels"]
+    signature = model.signatures["classify_pixels"]
+    assert {alias: str(spec) for alias, spec in signature.inputs.items()} == {
+        "pixels": "DT_FLOAT [?,192,192,3]"
+    }
+    assert {alias: str(spec) for alias, spec in signature.outputs.items()} == {
+        "probabilities": "DT_FLOAT [?,306]",
+        "scores": "DT_FLOAT [?,5]",
+    }
+
+
+def test_an_ir_takes_any_batch_and_an_array_that_may_not_be_written(tmp_path):
+    model = load(doubling(tmp_path), "auto", ONE_THREAD)
+    for count in (1, 3, 7):
+        rows = np.arange(2 * count, dtype=np.float32).reshape(count, 2)
+        rows.setflags(write=False)
+        assert model.infer("serving_default", {"x": rows})["y"].tolist() == (rows * 2).tolist()
+
+
+def test_a_model_of_one_batch_size_refuses_another_one(tmp_path):
+    model = load(doubling(tmp_path, batch=1), "openvino", ONE_THREAD)
+    with pytest.raises(InvalidArgument, match=r"'x' has the wrong shape: \[3,2\] instead of \[1,2\]"):
+        model.signatures["serving_default"].check_inputs({"x": np.ones((3, 2), np.float32)})
+
+
+def test_answers_to_several_threads_do_not_mix(tmp_path):
+    model, wrong = load(doubling(tmp_path), "openvino", ONE_THREAD), []
+
+    def ask(number: int) -> None:
+        rows = np.full((64, 2), number, np.float32)
+        answers = (model.infer("serving_default", {"x": rows})["y"] for _ in range(200))
+        wrong.extend(number for answer in answers if not (answer == 2 * number).all())
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_an_answer_outlives_the_next_request(tmp_path):
+    model = load(doubling(tmp_path), "openvino", ONE_THREAD)
+    first = model.infer("serving_default", {"x": np.ones((1, 2), np.float32)})["y"]
+    model.infer("serving_default", {"x": np.zeros((1, 2), np.float32)})
+    assert first.tolist() == [[2, 2]]
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    (tmp_path / "model.xml").write_text("<net")
+    with pytest.raises(LoadFailed, match=r"OpenVINO can't load .*model\.xml: .*Convert it again"):
+        load(tmp_path, "openvino", ONE_THREAD)
+
+
+def test_a_damaged_saved_model_is_named(tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"\xff" * 100)
+    with pytest.raises(LoadFailed, match=r"saved_model\.pb is damaged"):
+        load(tmp_path, "openvino", ONE_THREAD)
+
+
+def test_a_saved_model_without_its_weights_is_refused(tmp_path):
+    shutil.copy(demo_model_dir() / "1" / "saved_model.pb", tmp_path)
+    with pytest.raises(LoadFailed, match="OpenVINO can't load"):
+        load(tmp_path, "openvino", ONE_THREAD)
+
+
+def test_a_saved_model_of_texts_alone_says_what_can_be_done(tmp_path):
+    with_tensorflow(TEXT_MODEL, tmp_path)
+    with pytest.raises(LoadFailed, match=r"found serving_default: x DT_STRING \[\?\].*runtime tensorflow"):
+        load(tmp_path, "openvino", ONE_THREAD)
