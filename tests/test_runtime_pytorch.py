@@ -20,7 +20,6 @@ import torch  # noqa: E402
 
 from serving.runtimes.pytorch import load  # noqa: E402
 
-
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 
 
