@@ -92,8 +92,13 @@ def build(asked: Flags, settings: Settings, pinning: Pinning, taken: Ports) -> t
         gpu_memory_fraction=asked.per_process_gpu_memory_fraction,
         saved_model_tags=asked.saved_model_tags,
     )
-    runtime = "litert" if asked.prefer_tflite_model else asked.runtime
-    loader = Loader(runtime, setting, asked.enable_model_warmup, asked.num_request_iterations_for_warmup)
+    loader = Loader(
+        asked.runtime,
+        setting,
+        prefers_tflite=asked.prefer_tflite_model,
+        warms=asked.enable_model_warmup,
+        warm_repeats=asked.num_request_iterations_for_warmup,
+    )
     metrics = Metrics()
     manager = Manager(
         _timed(loader, metrics),

@@ -19,15 +19,25 @@ log = logging.getLogger(__name__)
 class Loader:
     """What the manager calls for each version."""
 
-    def __init__(self, runtime: str, setting: Setting, warms: bool = True, warm_repeats: int = 1):
+    def __init__(
+        self,
+        runtime: str,
+        setting: Setting,
+        prefers_tflite: bool = False,
+        warms: bool = True,
+        warm_repeats: int = 1,
+    ):
         self._runtime = runtime
+        self._prefers_tflite = prefers_tflite
         self._setting = setting
         self._warms = warms
         self._warm_repeats = warm_repeats
 
     def __call__(self, directory: Path) -> tuple[Servable, Shapes]:
         """Raises LoadFailed."""
-        servable = Servable(runtimes.load(directory, self._runtime, self._setting))
+        is_tflite = self._prefers_tflite and any(directory.glob("*.tflite"))
+        runtime = "litert" if is_tflite else self._runtime
+        servable = Servable(runtimes.load(directory, runtime, self._setting))
         if not self._warms:
             return servable, {}
         try:
