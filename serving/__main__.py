@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import queue
+import resource
 import signal
 import sys
 from collections.abc import Sequence
@@ -56,6 +57,7 @@ def main(arguments: Sequence[str]) -> int:
         if asked.list_devices:
             print(json.dumps(devices.look()))
             return 0
+        _allow_many_connections()
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
         is_front = asked.replicas > 1  # of others, each of which is pinned
@@ -69,6 +71,12 @@ def main(arguments: Sequence[str]) -> int:
         print(f"python -m serving: {problem}", file=sys.stderr)
         return problem.exit_code
     return 0
+
+
+def _allow_many_connections() -> None:
+    """Each takes a descriptor; many systems allow only 1024 unless a process asks for more."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _serve(asked: Flags, pinning: affinity.Pinning, stop: Stop) -> None:
