@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
+from serving import isa
 from serving.errors import LoadFailed, ServingError
 from serving.runtimes import BF16, About, Arrays, Setting
 from serving.runtimes.saved_model_cut import numeric_signatures
@@ -83,10 +84,8 @@ class Model:
 
 def _config(core: ov.Core, setting: Setting) -> dict[str, Any]:
     """The precision is always said: OpenVINO's own choice is bf16 wherever the CPU is fast at it."""
-    if setting.precision == BF16 and "BF16" not in core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES"):
-        raise LoadFailed(
-            "This CPU (or the instructions that --isa leaves) can't compute in bf16. Choose precision f32."
-        )
+    if setting.precision == BF16:
+        _check_bf16(core)
     config: dict[str, Any] = {
         "INFERENCE_PRECISION_HINT": setting.precision,
         "NUM_STREAMS": 1,  # requests take turns, each with all threads
@@ -96,6 +95,14 @@ def _config(core: ov.Core, setting: Setting) -> dict[str, Any]:
     if setting.threads:
         config["INFERENCE_NUM_THREADS"] = setting.threads
     return config
+
+
+def _check_bf16(core: ov.Core) -> None:
+    """OpenVINO lists what the CPU has, whatever it is held down to."""
+    if "BF16" not in core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES"):
+        raise LoadFailed("This CPU can't compute in bf16. Choose precision f32.")
+    if not isa.leaves_bf16():
+        raise LoadFailed("bf16 needs isa=avx512_bf16, or none. Choose that, or precision f32.")
 
 
 def _read(core: ov.Core, file: Path) -> dict[str, ov.Model]:
