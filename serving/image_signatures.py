@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tensorflow.core.framework import types_pb2
 
+from serving import memory
 from serving.errors import InvalidArgument, LoadFailed
 from serving.images.refused import ImageRefused
 from serving.pixels import Pixels
@@ -36,6 +37,7 @@ def with_image_signatures(model: Model, card: Mapping[str, Any]) -> Model:
     if not isinstance(card["pixels"], dict):
         raise LoadFailed("The model's card, assets.extra/pixelcost.json: pixels is not an object.")
     pixels = Pixels.from_card(card["pixels"])
+    memory.keep_freed()
     return ImageModel(model, _raw_signature(model, pixels), pixels, _labels(card))
 
 
