@@ -26,6 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from experiment.backends import connect
 from experiment.data_dir import claimed
 from experiment.embedded import EmbeddedServers, running_servers
+from experiment.embedded_plan import Profile, parse_embedded
 from experiment.environment import environment
 from experiment.errors import PixelcostError
 from experiment.export import report_csv, report_dict, report_html, report_json
@@ -115,6 +116,8 @@ def _backends(options: argparse.Namespace, plan: Plan) -> Iterator[list[BackendI
     """The servers to ask: those configured, else those already running, else our own."""
     servers = options.servers or os.environ.get("TF_SERVERS")
     data_dir = Path(os.environ.get("PIXELCOST_DATA_DIR", "var"))
+    wanted = os.environ.get("PIXELCOST_EMBEDDED", "").strip()
+    profiles = parse_embedded(wanted)
     if servers:
         defaults = BackendInfo(
             name="",
@@ -123,18 +126,18 @@ def _backends(options: argparse.Namespace, plan: Plan) -> Iterator[list[BackendI
             input_key=os.environ.get("MODEL_INPUT_KEY", "images"),
         )
         yield [probe(info) for info in chosen(parse_servers(servers, defaults), plan.backend_names)]
-    elif running := running_servers(data_dir):
+    elif running := running_servers(data_dir, profiles if wanted else None):
         yield chosen(running[1], plan.backend_names)
     else:
-        with claimed(data_dir), _own_servers(data_dir) as embedded:
+        with claimed(data_dir), _own_servers(data_dir, profiles) as embedded:
             yield chosen(embedded.infos(), plan.backend_names)
 
 
 @contextmanager
-def _own_servers(data_dir: Path) -> Iterator[EmbeddedServers]:
+def _own_servers(data_dir: Path, profiles: Sequence[Profile]) -> Iterator[EmbeddedServers]:
     with console.status("Starting the embedded model servers"):
         model = prepare_model(data_dir, os.environ.get("MODEL_BASE_PATH"))
-        embedded = EmbeddedServers(data_dir, model)
+        embedded = EmbeddedServers(data_dir, model, profiles)
     with embedded:
         with console.status("Loading the model"):
             embedded.wait_ready()

@@ -49,6 +49,8 @@ CELL_KEYS = (
     "validity",
 )
 
+BACKEND_KEYS = ("runtime", "precision", "isa", "device_name", "replicas")  # empty in reports before 1.1
+
 # A spreadsheet takes a text that starts so for a formula (OWASP, CSV Injection).
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -69,12 +71,16 @@ def report_csv(report: Mapping[str, Any]) -> str:
 def _row(
     report: Mapping[str, Any], variant: Mapping[str, Any], cell: Mapping[str, Any], stages: list[str]
 ) -> dict[str, Any]:
+    backend: Mapping[str, Any] = next(
+        (each for each in report["backends"] if each["name"] == cell["backend_name"]), {}
+    )
     top = cell["top"][0] if cell["top"] else {"label": None, "score": None}
     return {
         "run_id": report["run_id"],
         "variant_id": cell["variant_id"],
         "backend_name": cell["backend_name"],
         "label": short_name(from_dict(Variant, variant)),
+        **{f"backend_{key}": backend.get(key) for key in BACKEND_KEYS},
         **{key: variant[key] for key in VARIANT_KEYS},
         **{key: cell[key] for key in CELL_KEYS},
         "top_label": top["label"],

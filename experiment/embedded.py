@@ -15,16 +15,19 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
 
 from experiment.cores import share_out
+from experiment.embedded_plan import PROFILES, Profile, alike
 from experiment.errors import EmbeddedFailed
 from experiment.export import from_dict, to_dict
 from experiment.probe import probe
 from experiment.records import BackendInfo
+from experiment.servable import model_in
 from experiment.servers import over_rest
+from experiment.wording import runtime_words
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_TIMEOUT_S = 180.0
@@ -35,23 +38,12 @@ SILENT_CHECKS = 3  # without an answer, then it is restarted
 RESTARTS_IN_A_ROW = 5  # then it stays down: something is wrong that a restart won't mend
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """What one embedded backend should be."""
-
-    name: str
-    cpus: int
-    device: str = "CPU"
-
-
-PROFILES = (Profile("GPU", 4, "GPU"), Profile("1 CPU", 1), Profile("8 CPU", 8))
-
-
 class EmbeddedServer:
     """One child process and what is known about it."""
 
     def __init__(self, profile: Profile, cores: tuple[int, ...], model: Mapping[str, Any], log_path: Path):
-        self._model = model
+        self._profile = profile
+        self._model = model_in(profile.model) if profile.model else model
         self._log_path = log_path
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
@@ -64,11 +56,12 @@ class EmbeddedServer:
         self.info = BackendInfo(
             name=profile.name,
             address=f"127.0.0.1:{_free_port()}",
-            model=str(model["name"]),
+            model=str(self._model["name"]),
             device=profile.device,
-            cpus=profile.cpus,
+            cpus=profile.cores_wanted,
             cores=cores,
             embedded=True,
+            price_per_hour=profile.price_per_hour,
             state="loading",
             detail="Starting.",
         )
@@ -83,7 +76,7 @@ class EmbeddedServer:
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
         self._log = self._log_path.open("ab")
         self._process = subprocess.Popen(
-            self._command(), stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL, cwd=ROOT
+            self.command(), stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL, cwd=ROOT
         )
 
     def look(self) -> None:
@@ -114,6 +107,18 @@ class EmbeddedServer:
             self._process.wait()
         if self._log:
             self._log.close()
+
+    def command(self) -> list[str]:
+        """What is started: `python -m serving` with what the profile asks for, and no more."""
+        info = self.info
+        return [
+            *(sys.executable, "-m", "serving", "--host", "127.0.0.1"),
+            *("--port", info.address.rpartition(":")[2], "--rest_api_port", str(self.rest_port)),
+            *("--model_name", info.model, "--model_base_path", str(self._model["base_path"])),
+            *("--cores", ",".join(map(str, info.cores or ())), "--device", info.device.lower()),
+            *_asked_for(self._profile),
+            "--exit_with_parent",
+        ]
 
     def last_words(self) -> str:
         """The last line of its log: a server that refuses to start says why there."""
@@ -154,30 +159,19 @@ class EmbeddedServer:
             self._log.close()
         self.start()
 
-    def _command(self) -> list[str]:
-        info = self.info
-        return [
-            *(sys.executable, "-m", "serving", "--host", "127.0.0.1"),
-            *("--port", info.address.rpartition(":")[2], "--rest_api_port", str(self.rest_port)),
-            *("--model_name", info.model, "--model_base_path", str(self._model["base_path"])),
-            *("--cores", ",".join(map(str, info.cores or ())), "--device", info.device.lower()),
-            "--exit_with_parent",
-        ]
-
 
 class EmbeddedServers:
     """All embedded backends of this machine. Use as a context manager."""
 
     def __init__(self, data_dir: Path, model: Mapping[str, Any], profiles: Sequence[Profile] = PROFILES):
         self.model = model
+        self._profiles = profiles
         self.state_path = data_dir / "embedded.json"
         self._absent = [] if _has_gpu() else [_no_gpu(each) for each in profiles if each.device == "GPU"]
         present = [each for each in profiles if each.name not in {info.name for info in self._absent}]
-        shares = share_out([each.cpus for each in present], sorted(os.sched_getaffinity(0)))
+        shares = share_out([each.cores_wanted for each in present], sorted(os.sched_getaffinity(0)))
         self._servers = [
-            EmbeddedServer(
-                each, cores, model, data_dir / "logs" / f"serving-{each.name.replace(' ', '-').lower()}.log"
-            )
+            EmbeddedServer(each, cores, model, data_dir / "logs" / f"serving-{alike(each.name)}.log")
             for each, cores in zip(present, shares, strict=True)
         ]
         self._stop = threading.Event()
@@ -222,7 +216,8 @@ class EmbeddedServers:
         while waiting and not stop.wait(0.1):
             for server in waiting:
                 if server.info.state == "ready":
-                    say(f"{server.info.name}: {server.info.detail}")
+                    what = runtime_words(server.info)
+                    say(f"{server.info.name}: {what + '. ' if what else ''}{server.info.detail}")
                 elif server.info.state == "down" or time.monotonic() > deadline:
                     raise EmbeddedFailed(f"{server.info.name} did not start. {server.info.detail}")
             waiting = [server for server in waiting if server.info.state != "ready"]
@@ -243,21 +238,47 @@ class EmbeddedServers:
             server = by_name.get(info.name)
             row |= {"pid": server.pid, "restarts": server.restarts} if server else {}
             rows.append(row)
-        state = {"supervisor_pid": os.getpid(), "model": dict(self.model), "backends": rows}
+        asked = [asdict(each) for each in self._profiles]
+        state = {"supervisor_pid": os.getpid(), "model": dict(self.model), "asked": asked, "backends": rows}
         scratch = self.state_path.with_suffix(".tmp")
         scratch.write_text(json.dumps(state, indent=1), "utf-8")
         scratch.replace(self.state_path)
 
 
-def running_servers(data_dir: Path) -> tuple[dict[str, Any], list[BackendInfo]] | None:
-    """Model and backends of embedded servers that another process runs; None when none does."""
+def running_servers(
+    data_dir: Path, asked: Sequence[Profile] | None = None
+) -> tuple[dict[str, Any], list[BackendInfo]] | None:
+    """Model and backends of embedded servers that another process runs; None when none does.
+
+    Raises EmbeddedFailed when others run than those `asked` for; None: any will do.
+    """
     try:
         state = json.loads((data_dir / "embedded.json").read_text("utf-8"))
         os.kill(int(state["supervisor_pid"]), 0)
-        rows = [{key: row[key] for key in BackendInfo.__dataclass_fields__} for row in state["backends"]]
-        return state["model"], [from_dict(BackendInfo, row) for row in rows]
+        found = state["model"], [from_dict(BackendInfo, row) for row in state["backends"]]
+        running = state["asked"]
     except (OSError, ValueError, LookupError, TypeError):
         return None
+    if asked is not None and running != [asdict(each) for each in asked]:
+        names = ", ".join(each["name"] for each in running)
+        raise EmbeddedFailed(
+            f"Other embedded servers run on {data_dir} than PIXELCOST_EMBEDDED asks for: {names}. "
+            "Stop them, unset it to use them, or set PIXELCOST_DATA_DIR to another folder."
+        )
+    return found
+
+
+def _asked_for(profile: Profile) -> list[str]:
+    """The flags for what a profile has otherwise than by default."""
+    plain = Profile(profile.name, profile.cpus)
+    changed = {
+        name: getattr(profile, name)
+        for name in ("runtime", "precision", "isa", "replicas")
+        if getattr(profile, name) != getattr(plain, name)
+    }
+    if "replicas" in changed:
+        changed["cpus"] = profile.cpus  # of each one; --cores names those of all
+    return [part for name, value in changed.items() for part in (f"--{name}", str(value))]
 
 
 def _has_gpu() -> bool:

@@ -19,7 +19,7 @@ from experiment.contention import NOT_THERE
 from experiment.figures import figures
 from experiment.html_parts import Figures, Safe, badge, facts, items, script_json, table, text
 from experiment.records import BackendInfo, Cell, Variant
-from experiment.wording import number, percent, short_label, short_name, size, span
+from experiment.wording import number, percent, runtime_words, short_label, short_name, size, span
 
 HERE = Path(__file__).parent
 VENDORED = HERE.parent / "static" / "vendor"
@@ -35,7 +35,7 @@ CELL_COLUMNS = (
     "Agrees",
     "Validity",
 )
-BACKEND_COLUMNS = ("Backend", "Address", "Protocol", "Model", "Device", "State")
+BACKEND_COLUMNS = ("Backend", "Address", "Protocol", "Model", "Device", "Runtime", "State")
 
 # What each number means, in the words of the page.
 METHOD = {
@@ -207,6 +207,7 @@ def _backend_row(info: BackendInfo) -> list[Any]:
         info.protocol,
         f"{info.model}{version}, {info.signature}",
         info.device,
+        runtime_words(info) or None,
         info.detail or info.state,
     ]
 

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import requests
 
+from experiment.about import with_about
 from experiment.backends import short_cause
 from experiment.grpc_backend import open_channel
 from experiment.protocol import (
@@ -46,7 +47,9 @@ def _asked_over_grpc(info: BackendInfo, channel: grpc.Channel, timeout_s: float)
     )
     request = get_model_status_pb2.GetModelStatusRequest()
     request.model_spec.name = info.model
-    versions = status(request, timeout=timeout_s).model_version_status
+    answer, call = status.with_call(request, timeout=timeout_s)
+    versions = answer.model_version_status
+    info = with_about(info, call.trailing_metadata())
     available = [each.version for each in versions if each.state == AVAILABLE]
     if not available:
         return _loading(info)

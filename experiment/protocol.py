@@ -25,6 +25,7 @@ def _stand_in_for_tensorflow() -> None:
         )
     package = types.ModuleType("tensorflow")
     package.__path__ = list(spec.submodule_search_locations)
+    package.__spec__ = spec  # PyTorch asks for it, and fails where there is none
     sys.modules["tensorflow"] = package
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 Order = Literal["auto", "parallel", "one_at_a_time"]
 Validity = Literal["VALID", "NOISY", "INVALID"]
@@ -104,6 +104,14 @@ class BackendInfo:
     price_per_hour: float | None = None
     state: str = "unknown"  # ready, loading, down, wrong_model, wrong_signature, absent
     detail: str = ""  # one sentence about the state
+    runtime: str | None = (
+        None  # with its version, "OpenVINO 2026.4.1"; None, as below: the server did not tell
+    )
+    precision: str | None = None  # of its arithmetic: "f32", "bf16"
+    isa: str | None = None  # the instruction set it was held to; None also: to none
+    device_name: str | None = None  # of a GPU
+    device_memory_bytes: int | None = None
+    replicas: int | None = None  # processes behind the address
 
 
 @dataclass(frozen=True, slots=True)

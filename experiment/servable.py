@@ -31,6 +31,17 @@ def prepare_model(data_dir: Path, model_base_path: str | None = None) -> dict[st
     return {"name": "inception", "base_path": str(base_path), **_card(base_path, versions[-1])}
 
 
+def model_in(base_path: str) -> dict[str, Any]:
+    """What is known of one backend's own model, of any kind: at least `name` and `base_path`.
+
+    A folder without a model is not refused here: the server that should load it says why it can't.
+    """
+    folder = Path(base_path).expanduser().resolve()
+    versions = sorted(int(each.name) for each in folder.glob("*") if each.name.isdigit())
+    card = _card(folder, versions[-1]) if versions else {}
+    return {"name": folder.name, "base_path": str(folder), **card}
+
+
 def _export_demo(base_path: Path) -> None:
     command = [sys.executable, "-m", "models", "demo", "--out", str(base_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

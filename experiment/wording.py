@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from experiment.records import Variant
+from experiment.records import BackendInfo, Variant
 
 AS_UPLOADED = "as uploaded"  # the encoder of a reference that was not encoded again
 ENDINGS = {1: "st", 2: "nd", 3: "rd"}
@@ -46,6 +46,21 @@ def size(size_bytes: float) -> str:
     if size_bytes < 999_500:
         return f"{number(size_bytes / 1e3)} KB"
     return f"{number(size_bytes / 1e6)} MB"
+
+
+def runtime_words(info: BackendInfo) -> str:
+    """What computes, as far as the server told: "OpenVINO 2026.4.1, bf16, avx2, 2 replicas"."""
+    if info.runtime is None:
+        return ""
+    facts = [
+        info.runtime,
+        info.precision,
+        info.isa,
+        info.replicas and info.replicas > 1 and f"{info.replicas} replicas",
+        info.device_name,
+        info.device_memory_bytes and f"{info.device_memory_bytes / 2**30:.0f} GiB",
+    ]
+    return ", ".join(str(each) for each in facts if each)
 
 
 def percent(share: float) -> str:

@@ -1,4 +1,4 @@
-"""`python -m models`: export the demo model, or look into a SavedModel directory."""
+"""`python -m models`: export the demo model, also for other runtimes, or look into a SavedModel directory."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from models.check import CheckFailed, look_into
+from models.demo_formats import FORMATS, ConverterMissing, write_formats
 from models.export import export_demo
 
 
@@ -20,15 +21,17 @@ def main(arguments: Sequence[str]) -> int:
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
-        return _demo(asked.out) if asked.command == "demo" else _check(asked.directory)
-    except (OSError, CheckFailed) as problem:
+        return _demo(asked.out, asked.formats) if asked.command == "demo" else _check(asked.directory)
+    except (OSError, CheckFailed, ConverterMissing) as problem:
         print(f"python -m models: {problem}", file=sys.stderr)
         return 2
 
 
-def _demo(out: Path) -> int:
+def _demo(out: Path, formats: Sequence[str]) -> int:
     exported = export_demo(out)
     print(f"demo model: {exported.directory}" + ("" if exported.is_new else " (was there already)"))
+    for file in write_formats(exported.directory, formats):
+        print(f"  {file.name}: {file.stat().st_size / 1e6:.1f} MB")
     return 0
 
 
@@ -40,11 +43,20 @@ def _check(directory: Path) -> int:
     return 1 if problems else 0
 
 
+def _formats(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    unknown = [name for name in names if name not in FORMATS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no format {unknown[0]!r}. There are {', '.join(FORMATS)}.")
+    return names
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m models", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     demo = commands.add_parser("demo", help="export the demo model as OUT/1")
     demo.add_argument("--out", type=Path, required=True)
+    demo.add_argument("--formats", type=_formats, default=(), help=f"also write {','.join(FORMATS)}")
     check = commands.add_parser("check", help="say what a SavedModel directory holds")
     check.add_argument("directory", type=Path)
     return parser

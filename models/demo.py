@@ -75,42 +75,42 @@ class ResidualBlock:
     """
 
     def __init__(self, weights: Weights, stride: int, projected: bool):
-        self._stride = stride
-        self._first = weights.convolution(weights.array(), stride)
+        self.stride = stride
+        self.first = weights.convolution(weights.array(), stride)
         projection = weights.array() if projected else None
         second = weights.array()
-        self._shortcut = None if projection is None else weights.convolution(projection)
-        self._second = weights.convolution(second)
+        self.shortcut = None if projection is None else weights.convolution(projection)
+        self.second = weights.convolution(second)
 
     def __call__(self, pixels: tf.Tensor) -> tf.Tensor:
         shortcut = pixels
-        if self._stride > 1:
-            shortcut = tf.nn.avg_pool2d(shortcut, self._stride, self._stride, "VALID")
-        if self._shortcut is not None:
-            shortcut = self._shortcut(shortcut)
-        return tf.nn.relu(self._second(tf.nn.relu(self._first(pixels))) + shortcut)
+        if self.stride > 1:
+            shortcut = tf.nn.avg_pool2d(shortcut, self.stride, self.stride, "VALID")
+        if self.shortcut is not None:
+            shortcut = self.shortcut(shortcut)
+        return tf.nn.relu(self.second(tf.nn.relu(self.first(pixels))) + shortcut)
 
 
 class Network:
     """Pixels [n, h, w, 3] in 0..255 to logits [n, classes]."""
 
     def __init__(self, weights: Weights):
-        self._stem = weights.convolution(weights.array(), stride=2)
-        self._blocks = []
+        self.stem = weights.convolution(weights.array(), stride=2)
+        self.blocks = []
         channels_before = None
         for channels in CHANNELS:
             stride = 1 if channels_before in (None, channels) else 2
-            self._blocks.append(ResidualBlock(weights, stride, projected=channels != channels_before))
+            self.blocks.append(ResidualBlock(weights, stride, projected=channels != channels_before))
             channels_before = channels
-        self._head_kernel = weights.variable(weights.array())
-        self._head_bias = weights.variable(weights.array())
+        self.head_kernel = weights.variable(weights.array())
+        self.head_bias = weights.variable(weights.array())
 
     def __call__(self, pixels: tf.Tensor) -> tf.Tensor:
-        features = tf.nn.relu(self._stem(pixels / 127.5 - 1.0))
+        features = tf.nn.relu(self.stem(pixels / 127.5 - 1.0))
         features = tf.nn.max_pool2d(features, 2, 2, "VALID")
-        for block in self._blocks:
+        for block in self.blocks:
             features = block(features)
-        return tf.matmul(tf.reduce_mean(features, [1, 2]), self._head_kernel) + self._head_bias
+        return tf.matmul(tf.reduce_mean(features, [1, 2]), self.head_kernel) + self.head_bias
 
 
 class DemoModel:
@@ -119,7 +119,7 @@ class DemoModel:
     def __init__(self) -> None:
         with np.load(DEMO_DIR / "demo_weights_fp16.npz") as stored:
             weights = Weights(stored[f"arr_{i}"] for i in range(len(stored.files)))
-            self._network = Network(weights)
+            self.network = Network(weights)
         self.variables = weights.variables
         self._labels = short_labels()
 
@@ -130,7 +130,7 @@ class DemoModel:
 
     def classify_pixels(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         """`classes` and `scores` [n, 5], best first; `probabilities` [n, 306] in the order of the labels."""
-        probabilities = tf.nn.softmax(self._network(pixels))
+        probabilities = tf.nn.softmax(self.network(pixels))
         scores, best = tf.math.top_k(probabilities, TOP)
         classes = tf.gather(tf.constant(self._labels), best)
         return {"classes": classes, "scores": scores, "probabilities": probabilities}

@@ -84,7 +84,7 @@ def _write(directory: Path, made_from: str) -> None:
 def _made_from() -> str:
     """One hash over everything that the exported model depends on."""
     digest = hashlib.sha256()
-    for path in (HERE / "demo.py", HERE / "export.py", *sorted((HERE / "demo").iterdir())):
+    for path in (*sorted(HERE.glob("*.py")), *sorted((HERE / "demo").iterdir())):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

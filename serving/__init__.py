@@ -1,5 +1,10 @@
 """The embedded model server: TensorFlow Serving's protocol, flags and model folders on one machine."""
 
-# First of all: with it the protocol's messages load without TensorFlow's Python, which takes
-# seconds. The server needs TensorFlow's library only, see runtimes/tensorflow.py.
+import os
+
+# NumPy starts a thread per core when it is imported, before the server is pinned to its cores.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# With it the protocol's messages load without TensorFlow's Python, which takes seconds. The
+# server needs TensorFlow's library only, see runtimes/tensorflow_c.py.
 import experiment.protocol  # noqa: F401

@@ -1,11 +1,12 @@
 """`python -m serving`: the embedded model server with `tensorflow_model_server`'s flags.
 
 The order matters: pin to the cores before anything starts a thread, take the ports and find
-the model before the slow import of TensorFlow, answer before the model is loaded.
+the models before the slow loading of a runtime, answer before the models are loaded.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -13,11 +14,14 @@ import queue
 import signal
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from serving import affinity, devices, flags, model_dir, ports
-from serving.errors import StartRefused
+from serving import affinity, devices, flags
+from serving.errors import LoadFailed, ServingError, StartRefused
 from serving.flags import Flags
 from serving.parent import when_orphaned
+
+PROTOCOL = "2.19"
 
 log = logging.getLogger("serving")
 
@@ -46,53 +50,74 @@ def main(arguments: Sequence[str]) -> int:
     try:
         asked = flags.parse(arguments)
         _quiet_tensorflow(asked.device)
+        if asked.version:
+            print(f"Pixelcost model server, protocol and flags of TensorFlow Serving {PROTOCOL}")
+            return 0
         if asked.list_devices:
             print(json.dumps(devices.look()))
             return 0
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
+        is_front = asked.replicas > 1  # of others, each of which is pinned
+        pinning = None if is_front else affinity.pin(asked.cpus, asked.cores)
         if asked.exit_with_parent:
             when_orphaned(parent_pid, stop)
-        _serve(asked, stop)
+        if pinning is None:
+            return _serve_together(asked, arguments, stop)
+        _serve(asked, pinning, stop)
     except StartRefused as problem:
         print(f"python -m serving: {problem}", file=sys.stderr)
         return problem.exit_code
     return 0
 
 
-def _serve(asked: Flags, stop: Stop) -> None:
-    pinning = affinity.pin(asked.cpus, asked.cores)
-    taken = ports.take(asked.host, asked.port, asked.rest_api_port)
-    version = model_dir.latest_version(asked.model_base_path)
+def _serve(asked: Flags, pinning: affinity.Pinning, stop: Stop) -> None:
+    if asked.isa:
+        # Before any runtime is loaded: they look at the processor then.
+        importlib.import_module("serving.isa").apply(asked.runtime, asked.isa)
+    from serving import assembly, ports  # the slow imports come after what can be refused without them
+    from serving.loading import settle
+
+    settings = assembly.read_files(asked)
+    taken = ports.take(assembly.wanted_ports(asked, settings))
+    configs = assembly.model_configs(asked)
     if asked.device == "gpu":
         devices.require_gpu()
-    log.info("Loading %s on %s", version.path, pinning)
+    log.info("Loading %s on %s", ", ".join(config.name for config in configs), pinning)
 
-    from serving.servable import Runtime, Servable
-    from serving.server import Server
-    from serving.service import Service
-
-    threads = len(pinning.cores) if asked.is_pinned else 0
-    runtime = Runtime(
-        intra_op_threads=asked.tensorflow_intra_op_parallelism or threads,
-        inter_op_threads=asked.tensorflow_inter_op_parallelism or threads,
-        use_gpu=asked.device != "cpu",
-    )
-    server = Server(Service(asked.model_name, version.number), taken)
+    server, manager = assembly.build(asked, settings, pinning, taken)
     server.start()
-    server.load(lambda: Servable.load(version.path, runtime))
+    try:
+        manager.start(configs)
+    except (LoadFailed, ServingError) as problem:
+        raise StartRefused(str(problem)) from problem
+    settle()
+    server.is_ready()
+    manager.watch(*assembly.watching(asked, manager))
     stop.is_serving = True
-    print(f"serving {asked.model_name} version {version.number} on {taken}, {pinning}", flush=True)
+    print(f"serving {_listed(manager)} on {taken}, {pinning}", flush=True)
     stop.wait()
     log.info("Stopping")
     server.stop()
+
+
+def _serve_together(asked: Flags, arguments: Sequence[str], stop: Stop) -> int:
+    from serving import together  # the usual single server needs none of it
+
+    return together.serve(asked, arguments, stop, say=lambda text: print(text, flush=True))
+
+
+def _listed(manager: Any) -> str:
+    return ", ".join(
+        f"{name} version {' and '.join(str(version.number) for version in model.available())}"
+        for name, model in manager.models.items()
+    )
 
 
 def _quiet_tensorflow(device: str) -> None:
     """Without this every start complains about CUDA, also where there is no GPU or nobody wants it."""
     wants_gpu = device != "cpu" and devices.may_have_gpu()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if wants_gpu else "3")
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     if not wants_gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 

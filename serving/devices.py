@@ -1,7 +1,8 @@
-"""What this machine can compute on. Cheap where there is no GPU: TensorFlow is not even imported."""
+"""What this machine can compute on. Cheap where there is no GPU: no runtime is even loaded."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from serving.errors import StartRefused
 
 # NVIDIA's driver makes these on Linux; WSL 2 passes a GPU through as /dev/dxg.
 GPU_DEVICE_FILES = ("nvidia[0-9]*", "dxg")
+GPU_FACTS = Path("/proc/driver/nvidia/gpus")
 
 
 def look() -> dict[str, Any]:
@@ -27,22 +29,27 @@ def may_have_gpu() -> bool:
 
 
 def require_gpu() -> None:
-    """Raises StartRefused where TensorFlow has no GPU to use."""
+    """Raises StartRefused where there is no GPU to use."""
     gpus, reason = _gpus()
     if not gpus:
         raise StartRefused(f"--device gpu: {reason}. Use --device cpu.")
 
 
+def gpu_name() -> str | None:
+    """The first GPU's model as its driver names it; None where the driver does not say."""
+    for facts in sorted(GPU_FACTS.glob("*/information")):
+        for line in facts.read_text("utf-8", "replace").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "Model":
+                return value.strip()
+    return None
+
+
 def _gpus() -> tuple[list[dict[str, Any]], str | None]:
     if not may_have_gpu():
         return [], "no NVIDIA device on this machine"
-    import tensorflow as tf
-
-    seen = tf.config.list_physical_devices("GPU")
-    if not seen:
-        return [], "there is an NVIDIA device, but TensorFlow can't use it: are its CUDA libraries installed?"
-    return [{"type": "GPU", "name": _name(tf, device)} for device in seen], None
-
-
-def _name(tf: Any, device: Any) -> str:
-    return str(tf.config.experimental.get_device_details(device).get("device_name", device.name))
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return [], "there is an NVIDIA device, but its driver's library libcuda.so.1 can't be loaded"
+    return [{"type": "GPU", "name": gpu_name()}], None

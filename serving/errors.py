@@ -57,10 +57,14 @@ class TooLarge(ServingError):
 
 
 class Overloaded(ServingError):
-    """Too many requests wait already."""
+    """Too many requests wait already. `retry_after_s` says when to come again."""
 
     code = "RESOURCE_EXHAUSTED"
     http_status = 429
+
+    def __init__(self, message: str, retry_after_s: float | None = None):
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class DeadlineExceeded(ServingError):
@@ -82,6 +86,12 @@ class Unimplemented(ServingError):
 
     code = "UNIMPLEMENTED"
     http_status = 501
+
+
+class Unknown(ServingError):
+    """A model could not be loaded."""
+
+    code = "UNKNOWN"
 
 
 class Unavailable(ServingError):

@@ -1,4 +1,4 @@
-"""The command line: `tensorflow_model_server`'s flags, and those that pin a server to its cores."""
+"""The command line, read and checked: `tensorflow_model_server`'s flags, and those that pin a server."""
 
 from __future__ import annotations
 
@@ -9,24 +9,51 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from serving.errors import StartRefused
-
-NO_PATH = Path()
+from serving.flag_table import FLAGS, NO_PATH, WITHOUT_EFFECT
 
 
 @dataclass(frozen=True)
 class Flags:
-    """What was asked for on the command line."""
+    """What was asked for. Names, units and defaults stand in flag_table.py."""
 
-    port: int  # gRPC; 0: off, as in TensorFlow Serving
-    rest_api_port: int  # 0: off
-    host: str
+    port: int
+    grpc_socket_path: str
+    rest_api_port: int
+    rest_api_num_threads: int
+    rest_api_timeout_in_ms: int
     model_name: str
     model_base_path: Path
-    tensorflow_intra_op_parallelism: int  # threads; 0: as many as cores
+    model_config_file: Path
+    model_config_file_poll_wait_seconds: float
+    file_system_poll_wait_seconds: float
+    allow_version_labels_for_unavailable_models: bool
+    enable_batching: bool
+    batching_parameters_file: Path
+    monitoring_config_file: Path
+    ssl_config_file: Path
+    grpc_max_threads: int
+    grpc_channel_arguments: tuple[tuple[str, Any], ...]
+    saved_model_tags: tuple[str, ...]
+    enable_model_warmup: bool
+    num_request_iterations_for_warmup: int
+    tensorflow_session_parallelism: int
+    tensorflow_intra_op_parallelism: int
     tensorflow_inter_op_parallelism: int
-    cpus: int | None  # how many cores to be pinned to; None: not pinned
-    cores: tuple[int, ...] | None  # which ones; None: the first `cpus` that are allowed
-    device: str  # "auto", "cpu", "gpu"
+    per_process_gpu_memory_fraction: float
+    prefer_tflite_model: bool
+    version: bool
+    host: str
+    cpus: int | None
+    cores: tuple[int, ...] | None
+    device: str
+    runtime: str
+    precision: str
+    concurrency: int
+    queue_limit: int
+    isa: str
+    replicas: int
+    rest_api_socket_path: str
+    accept_changed_outputs: bool
     exit_with_parent: bool
     list_devices: bool
 
@@ -39,21 +66,27 @@ class Flags:
 def parse(arguments: Sequence[str]) -> Flags:
     """Raises StartRefused, naming the flag, for anything unknown or impossible."""
     known, unknown = _parser().parse_known_args(arguments)
-    if unknown:
-        raise StartRefused(_unknown(unknown[0]))
+    surprising = [each for each in unknown if each.partition("=")[0] not in WITHOUT_EFFECT]
+    if surprising:
+        raise StartRefused(_unknown(surprising[0]))
     flags = Flags(**vars(known))
-    if not flags.list_devices:
+    if not flags.list_devices and not flags.version:
         _check(flags)
     return flags
 
 
 def _check(flags: Flags) -> None:
-    if flags.model_base_path == NO_PATH:
-        raise StartRefused("--model_base_path is missing: the directory that holds 1/saved_model.pb.")
-    if not flags.port and not flags.rest_api_port:
+    if flags.model_base_path == NO_PATH and flags.model_config_file == NO_PATH:
+        raise StartRefused(
+            "--model_base_path is missing: the directory that holds 1/saved_model.pb. "
+            "For several models give --model_config_file."
+        )
+    if not flags.port and not flags.rest_api_port and not flags.grpc_socket_path:
         raise StartRefused("--port and --rest_api_port are both 0, so nobody could ask anything. Set one.")
-    if flags.port == flags.rest_api_port:
+    if flags.port == flags.rest_api_port != 0:
         raise StartRefused(f"--port and --rest_api_port are both {flags.port}. They must differ.")
+    if flags.batching_parameters_file != NO_PATH and not flags.enable_batching:
+        raise StartRefused("--batching_parameters_file has an effect only with --enable_batching. Add that.")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -74,79 +107,4 @@ def _unknown(argument: str) -> str:
     flag = argument.partition("=")[0]
     if not flag.startswith("-"):
         return f"{argument!r} is not a flag, and this command takes flags only."
-    return f"Unknown flag {flag}. The embedded server takes {' '.join(FLAGS)}."
-
-
-def _count(text: str) -> int:
-    return _whole_number(text, 0, 1024)
-
-
-def _positive(text: str) -> int:
-    return _whole_number(text, 1, 1024)
-
-
-def _port(text: str) -> int:
-    return _whole_number(text, 0, 65535)
-
-
-def _whole_number(text: str, least: int, most: int) -> int:
-    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
-    return int(text)
-
-
-def _cores(text: str) -> tuple[int, ...]:
-    """ "0,2-3" is (0, 2, 3)."""
-    cores: set[int] = set()
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        if not first.isdigit() or not (last or first).isdigit():
-            raise argparse.ArgumentTypeError(f"{text!r} is not a list of cores like 0,1 or 0-3")
-        cores.update(range(int(first), int(last or first) + 1))
-    if not cores:
-        raise argparse.ArgumentTypeError(f"{text!r} names no core")
-    return tuple(sorted(cores))
-
-
-def _boolean(text: str) -> bool:
-    """TensorFlow Serving's spellings: --flag, --flag=true, --flag=1 and their opposites."""
-    if text.lower() in {"true", "1"}:
-        return True
-    if text.lower() in {"false", "0"}:
-        return False
-    raise argparse.ArgumentTypeError(f"{text!r} is not true or false")
-
-
-_SWITCH: dict[str, Any] = {"type": _boolean, "nargs": "?", "const": True, "default": False}
-
-# The first six are TensorFlow Serving's own, with its defaults; the others are ours.
-FLAGS: dict[str, dict[str, Any]] = {
-    "--port": {"type": _port, "default": 8500, "help": "gRPC port, 0: off (8500)"},
-    "--rest_api_port": {"type": _port, "default": 0, "help": "REST port, 0: off (0)"},
-    "--model_name": {"default": "default", "help": "the name clients ask for (default)"},
-    "--model_base_path": {
-        "type": Path,
-        "default": NO_PATH,
-        "help": "directory with one numbered directory per version",
-    },
-    "--tensorflow_intra_op_parallelism": {
-        "type": _count,
-        "default": 0,
-        "help": "threads within an operation, 0: as many as cores (0)",
-    },
-    "--tensorflow_inter_op_parallelism": {
-        "type": _count,
-        "default": 0,
-        "help": "operations side by side, 0: as many as cores (0)",
-    },
-    "--host": {"default": "0.0.0.0", "help": "address to listen on (0.0.0.0)"},
-    "--cpus": {"type": _positive, "help": "pin to this many cores, or to as many as there are"},
-    "--cores": {"type": _cores, "help": "pin to these cores: 0,1 or 0-3"},
-    "--device": {
-        "choices": ("auto", "cpu", "gpu"),
-        "default": "auto",
-        "help": "auto: a GPU where there is one (auto)",
-    },
-    "--exit_with_parent": {**_SWITCH, "help": "stop when the process that started this one has gone"},
-    "--list_devices": {**_SWITCH, "help": "print the devices of this machine as JSON, then end"},
-}
+    return f"Unknown flag {flag}. `python -m serving --help` lists those there are."

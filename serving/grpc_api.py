@@ -6,20 +6,35 @@ Protocol: tensorflow_serving/apis/{prediction,model}_service.proto, grpc.health.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import HealthServicer
 from tensorflow.core.protobuf import error_codes_pb2
-from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, model_pb2, predict_pb2
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    inference_pb2,
+    model_management_pb2,
+    predict_pb2,
+    regression_pb2,
+)
 
-from serving.errors import InvalidArgument, ServingError, Unimplemented
-from serving.service import ModelSpec, Question, Service, Status
+from serving import model_spec
+from serving.errors import InvalidArgument, LoadFailed, ServingError, Unknown
+from serving.inference_apis import classify, multi_inference, regress
+from serving.model import ModelSpec
+from serving.model_config import from_proto
+from serving.monitoring import GRPC, OK
+from serving.service import Caller, Question, Service
 from serving.tensors import to_array, to_proto
+from serving.version import Status
 
 PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
 MODEL_SERVICE = "tensorflow.serving.ModelService"
@@ -39,8 +54,9 @@ class Method:
 class GrpcApi:
     """The methods of both services, and the health of the server."""
 
-    def __init__(self, service: Service):
+    def __init__(self, service: Service, about: Callable[[ModelSpec], str]):
         self._service = service
+        self._about = about  # a model's runtime and hardware, as JSON
         self.health = HealthServicer()
         self.set_serving(False)
 
@@ -57,32 +73,41 @@ class GrpcApi:
         prediction = {
             "Predict": Method(predict.FromString, self.predict),
             "GetModelMetadata": Method(metadata.FromString, self.metadata),
-            "Classify": _missing("Classify"),
-            "Regress": _missing("Regress"),
-            "MultiInference": _missing("MultiInference"),
+            "Classify": self._of_examples(classification_pb2.ClassificationRequest, classify),
+            "Regress": self._of_examples(regression_pb2.RegressionRequest, regress),
+            "MultiInference": self._of_examples(inference_pb2.MultiInferenceRequest, multi_inference),
         }
+        reload = model_management_pb2.ReloadConfigRequest
         model = {
             "GetModelStatus": Method(status.FromString, self.status),
-            "HandleReloadConfigRequest": _missing("HandleReloadConfigRequest"),
+            "HandleReloadConfigRequest": Method(reload.FromString, self.reload),
         }
         server.add_generic_rpc_handlers(
-            (_handler(PREDICTION_SERVICE, prediction), _handler(MODEL_SERVICE, model))
+            (self._handler(PREDICTION_SERVICE, prediction), self._handler(MODEL_SERVICE, model))
         )
         health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
 
     def predict(self, request: Any, context: grpc.ServicerContext) -> Any:
         question = Question(
-            model=_spec(request.model_spec),
+            model=model_spec.from_proto(request.model_spec),
             signature_name=request.model_spec.signature_name,
             inputs={alias: to_array(alias, proto) for alias, proto in request.inputs.items()},
             output_filter=tuple(request.output_filter),
         )
-        answer = self._service.predict(question, is_wanted=context.is_active)
+        answer = self._service.predict(question, caller_of(context))
         context.set_trailing_metadata(_stage_metadata(answer.stage_ms))
         return predict_pb2.PredictResponse(
-            model_spec=_spec_proto(answer.model, answer.signature_name),
+            model_spec=model_spec.to_proto(answer.model, answer.signature_name),
             outputs={alias: to_proto(array) for alias, array in answer.outputs.items()},
         )
+
+    def _of_examples(self, request_type: Any, compute: Callable[..., Any]) -> Method:
+        def answer(request: Any, context: grpc.ServicerContext) -> Any:
+            response, stage_ms = compute(self._service, request, caller_of(context))
+            context.set_trailing_metadata(_stage_metadata(stage_ms))
+            return response
+
+        return Method(request_type.FromString, answer)
 
     def metadata(self, request: Any, context: grpc.ServicerContext) -> Any:
         if not request.metadata_field:
@@ -90,67 +115,90 @@ class GrpcApi:
         for name in request.metadata_field:
             if name != "signature_def":
                 raise InvalidArgument(f"Metadata field {name} is not supported")
-        definitions = self._service.definitions(_spec(request.model_spec))
-        response = get_model_metadata_pb2.GetModelMetadataResponse(
-            model_spec=_spec_proto(self._service.model)
-        )
+        model, definitions = self._service.definitions(model_spec.from_proto(request.model_spec))
+        response = get_model_metadata_pb2.GetModelMetadataResponse(model_spec=model_spec.to_proto(model))
         signatures = get_model_metadata_pb2.SignatureDefMap(signature_def=definitions)
         response.metadata["signature_def"].Pack(signatures)
         return response
 
     def status(self, request: Any, context: grpc.ServicerContext) -> Any:
-        status = self._service.status(_spec(request.model_spec))
-        return get_model_status_pb2.GetModelStatusResponse(model_version_status=[_status_proto(status)])
+        spec = model_spec.from_proto(request.model_spec)
+        statuses = [_status_proto(status) for status in self._service.statuses(spec)]
+        context.set_trailing_metadata((("pixelcost-about", self._about(spec)),))
+        return get_model_status_pb2.GetModelStatusResponse(model_version_status=statuses)
 
-
-def _handler(service_name: str, methods: Mapping[str, Method]) -> grpc.GenericRpcHandler:
-    handlers = {
-        name: grpc.unary_unary_rpc_method_handler(_answering(name, method), response_serializer=_serialised)
-        for name, method in methods.items()
-    }
-    return grpc.method_handlers_generic_handler(service_name, handlers)
-
-
-def _answering(name: str, method: Method) -> Callable[[bytes, grpc.ServicerContext], Any]:
-    """The one place where errors become gRPC statuses.
-
-    Parses the request here: gRPC's own deserializer would answer INTERNAL to bytes that are no message.
-    """
-
-    def answer(message: bytes, context: grpc.ServicerContext) -> Any:
+    def reload(self, request: Any, context: grpc.ServicerContext) -> Any:
+        if request.config.WhichOneof("config") != "model_config_list":
+            raise InvalidArgument(
+                "ServerModelConfig type not supported by HandleReloadConfigRequest. "
+                "Only ModelConfigList is currently supported"
+            )
         try:
-            return method.answer(method.parse(message), context)
-        except DecodeError:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"The bytes sent to {name} are not its message.")
-        except ServingError as problem:
-            context.abort(grpc.StatusCode[problem.code], problem.message[:DETAILS_LIMIT])
-        except Exception as bug:
-            log.exception("Bug while answering %s", name)
-            context.abort(grpc.StatusCode.INTERNAL, f"A bug in the server: {bug!r}"[:DETAILS_LIMIT])
+            self._service.reload(from_proto(request.config))
+        except LoadFailed as problem:
+            raise Unknown(str(problem)) from problem
+        return model_management_pb2.ReloadConfigResponse()
 
-    return answer
+    def _handler(self, service_name: str, methods: Mapping[str, Method]) -> grpc.GenericRpcHandler:
+        handlers = {
+            name: grpc.unary_unary_rpc_method_handler(
+                self._answering(name, method), response_serializer=_serialised
+            )
+            for name, method in methods.items()
+        }
+        return grpc.method_handlers_generic_handler(service_name, handlers)
+
+    def _answering(self, name: str, method: Method) -> Callable[[bytes, grpc.ServicerContext], Any]:
+        """The one place where errors become gRPC statuses.
+
+        Parses the request here: gRPC's own deserializer would answer INTERNAL to bytes that are no message.
+        """
+
+        def answer(message: bytes, context: grpc.ServicerContext) -> Any:
+            started = time.perf_counter()
+            request = None
+            try:
+                request = method.parse(message)
+                response = method.answer(request, context)
+                self._count(name, request, OK, started)
+                return response
+            except DecodeError:
+                problem: ServingError = InvalidArgument(f"The bytes sent to {name} are not its message.")
+            except ServingError as expected:
+                problem = expected
+            except Exception as bug:
+                log.exception("Bug while answering %s", name)
+                problem = ServingError(f"A bug in the server: {bug!r}")
+            self._count(name, request, problem.code, started)
+            return _abort(context, problem)
+
+        return answer
+
+    def _count(self, name: str, request: Any, status: str, started: float) -> None:
+        tasks = getattr(request, "tasks", None)  # of a MultiInferenceRequest, all for one model
+        spec = tasks[0].model_spec if tasks else getattr(request, "model_spec", None)
+        model = spec.name if spec is not None and self._service.is_served(spec.name) else ""
+        self._service.metrics.answered(model, name, GRPC, status, time.perf_counter() - started)
+
+
+def caller_of(context: grpc.ServicerContext) -> Caller:
+    """Who waits for this call."""
+    left_s = context.time_remaining()
+    deadline = None if left_s is None else time.perf_counter() + left_s
+    return Caller(deadline, context.is_active)
+
+
+def _abort(context: grpc.ServicerContext, problem: ServingError) -> NoReturn:
+    """With a hint when to come again, in the metadata that gRPC's own retries obey (proposal A6)."""
+    retry_after_s = getattr(problem, "retry_after_s", None)
+    if retry_after_s is not None:
+        context.set_trailing_metadata((("grpc-retry-pushback-ms", str(int(retry_after_s * 1e3) + 1)),))
+    context.abort(grpc.StatusCode[problem.code], problem.message[:DETAILS_LIMIT])
+    raise AssertionError("abort returned")
 
 
 def _serialised(response: Any) -> bytes:
     return bytes(response.SerializeToString())
-
-
-def _missing(name: str) -> Method:
-    def refuse(message: bytes, context: grpc.ServicerContext) -> Any:
-        raise Unimplemented(f"The embedded server has no {name}; TensorFlow Serving has. Use Predict here.")
-
-    return Method(bytes, refuse)
-
-
-def _spec(proto: model_pb2.ModelSpec) -> ModelSpec:
-    if not proto.name:
-        raise InvalidArgument("Missing ModelSpec")
-    version = proto.version.value if proto.HasField("version") else None
-    return ModelSpec(proto.name, version, proto.version_label)
-
-
-def _spec_proto(spec: ModelSpec, signature_name: str = "") -> model_pb2.ModelSpec:
-    return model_pb2.ModelSpec(name=spec.name, version={"value": spec.version}, signature_name=signature_name)
 
 
 def _status_proto(status: Status) -> get_model_status_pb2.ModelVersionStatus:

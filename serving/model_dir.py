@@ -1,67 +1,65 @@
-"""Finds the version to serve: the highest numbered directory that holds a SavedModel."""
+"""What lies in a model's base directory: one directory per version, named by its number."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from collections.abc import Collection
 from pathlib import Path
 
 from serving.errors import StartRefused
+from serving.runtimes import RUNTIMES, contents
 
-SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
-
-
-@dataclass(frozen=True)
-class ModelVersion:
-    """One version of a model on disk."""
-
-    number: int
-    path: Path
+MODEL_FILES = tuple(pattern for row in RUNTIMES.values() for pattern in row.own_files)
 
 
-def latest_version(base: Path) -> ModelVersion:
-    """Raises StartRefused with what was looked for, what was found and what to do."""
+def versions_in(base: Path) -> dict[int, Path]:
+    """Version number to directory, as TensorFlow Serving reads them: "00000123" is version 123.
+
+    Raises OSError when the base directory can't be read.
+    """
+    return {int(entry.name): entry for entry in sorted(base.iterdir()) if _is_version(entry)}
+
+
+def fingerprint(directory: Path) -> frozenset[tuple[str, int, int]]:
+    """Name, size and time of every file: tells whether a version that failed has changed since."""
+    found = []
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            path = Path(folder, name)
+            status = path.lstat()
+            found.append((str(path.relative_to(directory)), status.st_size, status.st_mtime_ns))
+    return frozenset(found)
+
+
+def require_versions(base: Path, wanted: Collection[int] = ()) -> None:
+    """For the start: raises StartRefused with what was looked for, what was found and what to do."""
     if not base.is_dir():
         what = "is a file" if base.exists() else "does not exist"
         raise StartRefused(
             f"--model_base_path {base} {what}. It must be a directory that holds 1/saved_model.pb."
         )
-    numbers = sorted(int(entry.name) for entry in base.iterdir() if _is_version(entry))
-    if not numbers:
+    versions = versions_in(base)
+    if not versions:
         raise StartRefused(_no_version(base))
-    latest = ModelVersion(numbers[-1], base / str(numbers[-1]))
-    if not _has_model(latest.path):
+    missing = sorted(set(wanted) - versions.keys())
+    if missing:
         raise StartRefused(
-            f"{latest.path} is the highest version but holds no saved_model.pb ({_contents(latest.path)}). "
-            "Export the model again, or remove that directory."
+            f"{base} holds no version {', '.join(map(str, missing))}, which model_version_policy asks for; "
+            f"it holds {', '.join(map(str, sorted(versions)))}."
         )
-    return latest
 
 
 def _is_version(entry: Path) -> bool:
-    return entry.is_dir() and entry.name.isascii() and entry.name == str(_number(entry.name))
-
-
-def _number(name: str) -> int | None:
-    return int(name) if name.isdigit() else None
-
-
-def _has_model(path: Path) -> bool:
-    return any((path / name).is_file() for name in SAVED_MODEL_FILES)
+    return entry.name.isascii() and entry.name.isdigit() and len(entry.name) <= 18 and entry.is_dir()
 
 
 def _no_version(base: Path) -> str:
-    if _has_model(base):
+    if any(next(base.glob(pattern), None) for pattern in MODEL_FILES):
         return (
-            f"--model_base_path {base} is itself a SavedModel. Move it to {base / '1'} (one numbered "
+            f"--model_base_path {base} is itself a model. Move it to {base / '1'} (one numbered "
             "directory per version) and give its parent."
         )
     return (
         f"--model_base_path {base} holds no version directory: looked for {base / '1' / 'saved_model.pb'}, "
-        f"found {_contents(base)}. Name each version's directory by its number."
+        f"found {contents(base)}. Name each version's directory by its number."
     )
-
-
-def _contents(directory: Path) -> str:
-    names = sorted(entry.name for entry in directory.iterdir())
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more if names else "nothing"

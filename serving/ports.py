@@ -6,18 +6,39 @@ import errno
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import grpc
 
 from serving.errors import StartRefused
 from serving.limits import MESSAGE_LIMIT_BYTES, WAITING_LIMIT
+from serving.text_messages import Ssl
 
-THREADS = WAITING_LIMIT + 8  # so that status and health are answered while the queue is full
-GRPC_OPTIONS = (
+UNIX_PATH_LIMIT_BYTES = 107  # sockaddr_un
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Where to answer, and how."""
+
+    host: str
+    grpc_port: int  # 0: off
+    rest_port: int  # 0: off
+    grpc_socket_path: str = ""  # empty: off
+    rest_socket_path: str = ""  # empty: off
+    grpc_threads: int = 0  # 0: enough for a full queue
+    grpc_arguments: tuple[tuple[str, Any], ...] = ()
+    ssl: Ssl | None = None
+    queue_limit: int = WAITING_LIMIT
+
+
+GRPC_OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES),
     ("grpc.max_send_message_length", MESSAGE_LIMIT_BYTES),
     ("grpc.so_reuseport", 0),  # else a second server on the same port would silently take half the requests
 )
+SPARE_THREADS = 8  # so that status and health are answered while the queue is full
 
 
 @dataclass(frozen=True)
@@ -25,24 +46,67 @@ class Ports:
     """Bound, but nothing answers yet: callers wait."""
 
     grpc_server: grpc.Server
-    grpc_address: str | None  # None: off
+    grpc_addresses: tuple[str, ...]  # empty: off
     rest_socket: socket.socket | None  # None: off
     rest_port: int
 
     def __str__(self) -> str:
-        grpc_text = f"grpc {self.grpc_address}" if self.grpc_address else "grpc off"
-        return f"{grpc_text}, rest {self.rest_port or 'off'}"
+        return f"grpc {' and '.join(self.grpc_addresses) or 'off'}, rest {self.rest_port or 'off'}"
 
 
-def take(host: str, grpc_port: int, rest_port: int) -> Ports:
+def take(wanted: Wanted) -> Ports:
     """Raises StartRefused, naming the flag, when a port or the host can't be had."""
-    server = grpc.server(ThreadPoolExecutor(THREADS, thread_name_prefix="grpc"), options=GRPC_OPTIONS)
-    address = _address(host, grpc_port) if grpc_port else None
-    if address:
-        _listen("--port", host, grpc_port).close()  # gRPC would not tell the reason of a failure
-        server.add_insecure_port(address)
-    rest_socket = _listen("--rest_api_port", host, rest_port) if rest_port else None
-    return Ports(server, address, rest_socket, rest_port)
+    threads = wanted.grpc_threads or wanted.queue_limit + SPARE_THREADS
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="grpc")
+    server = grpc.server(pool, options=(*GRPC_OPTIONS, *wanted.grpc_arguments))
+    addresses = []
+    if wanted.grpc_port:
+        # gRPC would not tell the reason of a failure.
+        _listen("--port", wanted.host, wanted.grpc_port).close()
+        addresses.append(_address(wanted.host, wanted.grpc_port))
+    if wanted.grpc_socket_path:
+        addresses.append(_unix_address(wanted.grpc_socket_path))
+    for address in addresses:
+        _answer_on(server, address, wanted.ssl)
+    rest_socket = _rest_socket(wanted)
+    return Ports(server, tuple(addresses), rest_socket, wanted.rest_port)
+
+
+def _rest_socket(wanted: Wanted) -> socket.socket | None:
+    if wanted.rest_socket_path:
+        return socket.create_server(wanted.rest_socket_path, family=socket.AF_UNIX, backlog=1024)
+    return _listen("--rest_api_port", wanted.host, wanted.rest_port) if wanted.rest_port else None
+
+
+def _answer_on(server: grpc.Server, address: str, ssl: Ssl | None) -> None:
+    try:
+        if ssl:
+            server.add_secure_port(address, _credentials(ssl))
+        else:
+            server.add_insecure_port(address)
+    except (RuntimeError, ValueError) as problem:
+        why = (
+            "Check the certificates in --ssl_config_file." if ssl else "Check --port and --grpc_socket_path."
+        )
+        raise StartRefused(f"gRPC can't answer on {address}. {why}") from problem
+
+
+def _credentials(ssl: Ssl) -> grpc.ServerCredentials:
+    pair = (ssl.server_key.encode(), ssl.server_cert.encode())
+    authority = ssl.custom_ca.encode() or None
+    return grpc.ssl_server_credentials([pair], authority, require_client_auth=ssl.client_verify)
+
+
+def _unix_address(path: str) -> str:
+    """A socket that a server left behind is replaced, as TensorFlow Serving does; a file is not."""
+    place = Path(path)
+    if not place.parent.is_dir():
+        raise StartRefused(f"--grpc_socket_path {path}: there is no directory {place.parent}. Make it first.")
+    if place.exists() and not place.is_socket():
+        raise StartRefused(f"--grpc_socket_path {path} is not a socket. Give another path.")
+    if len(path.encode()) > UNIX_PATH_LIMIT_BYTES:
+        raise StartRefused(f"--grpc_socket_path {path} is longer than {UNIX_PATH_LIMIT_BYTES} bytes.")
+    return f"unix:{path}"
 
 
 def _listen(flag: str, host: str, port: int) -> socket.socket:

@@ -18,7 +18,7 @@ from serving.errors import InvalidArgument
 from serving.signatures import Signature, TensorSpec
 from serving.tensors import dtype_name, numpy_dtype
 
-# Kinds of a NumPy array made from JSON that may become an array of the wanted kind.
+# Kinds of a NumPy array made from JSON that may become an array of the wanted kind. Others have no JSON.
 LOSSLESS_KINDS = {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}
 
 
@@ -123,6 +123,8 @@ def _array(alias: str, values: Any, spec: TensorSpec | None) -> np.ndarray:
 
 def _number_array(values: Any, dtype: np.dtype) -> np.ndarray:
     array = np.array(values)
+    if dtype.kind not in LOSSLESS_KINDS:
+        raise ValueError("JSON has no such numbers; ask over gRPC")
     if array.dtype.kind not in LOSSLESS_KINDS[dtype.kind]:
         raise ValueError("it holds values of another type")
     if dtype.kind in "iu" and array.size:
@@ -155,6 +157,10 @@ def _bytes(value: Any) -> Any:
 
 def _plain(alias: str, array: np.ndarray) -> Any:
     """Lists of plain values. Strings are text, and base64 where the name ends in _bytes."""
+    if array.dtype.kind not in {"O", *LOSSLESS_KINDS}:
+        raise InvalidArgument(
+            f"Output {alias!r} is {array.dtype}, which JSON has no word for. Ask over gRPC."
+        )
     values = array.tolist()
     if array.dtype.kind != "O":
         return values

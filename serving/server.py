@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 from waitress.server import create_server
@@ -14,33 +12,32 @@ from serving.grpc_api import GrpcApi
 from serving.limits import BODY_READ_BYTES, STOP_GRACE_S
 from serving.ports import Ports
 from serving.rest_api import RestApi
-from serving.service import Computes, Service
+from serving.service import Service
 
-REST_THREADS = 8
-
-log = logging.getLogger(__name__)
+REST_CONNECTIONS = 1000
+REST_IDLE_S = 60  # then a silent connection is closed
 
 
 class Server:
     """Both protocols around one service."""
 
-    def __init__(self, service: Service, ports: Ports):
+    def __init__(
+        self, service: Service, grpc_api: GrpcApi, rest_api: RestApi, ports: Ports, rest_threads: int
+    ):
         self._service = service
-        self._api = GrpcApi(service)
+        self._api = grpc_api
         self._grpc = ports.grpc_server
         self._api.add_to(self._grpc)
-        self._rest = _rest_server(RestApi(service), ports.rest_socket) if ports.rest_socket else None
+        self._rest = rest_server(rest_api, ports.rest_socket, rest_threads) if ports.rest_socket else None
 
     def start(self) -> None:
-        """Answer from now on; before the model is there, with its state and UNAVAILABLE."""
+        """Answer from now on; before the models are there, with UNAVAILABLE."""
         self._grpc.start()
         if self._rest:
             threading.Thread(target=self._rest.run, name="rest", daemon=True).start()
 
-    def load(self, load: Callable[[], Computes]) -> None:
-        """Load and warm the model, then be healthy. Raises what the loading raises."""
-        for line in self._service.load(load):
-            log.warning("Not warmed up: %s", line)
+    def is_ready(self) -> None:
+        """From now on healthy."""
         self._api.set_serving(True)
 
     def stop(self) -> None:
@@ -49,16 +46,19 @@ class Server:
         self._service.stop()
         deadline = time.monotonic() + STOP_GRACE_S
         grpc_stopped = self._grpc.stop(STOP_GRACE_S)
-        while self._rest and _is_busy(self._rest) and time.monotonic() < deadline:
+        while self._rest and is_busy(self._rest) and time.monotonic() < deadline:
             time.sleep(0.02)
         grpc_stopped.wait(STOP_GRACE_S + 1)
 
 
-def _rest_server(app: RestApi, socket: Any) -> Any:
+def rest_server(app: Any, socket: Any, threads: int) -> Any:
+    """A WSGI server on a listening socket."""
     return create_server(
         app,
         sockets=[socket],
-        threads=REST_THREADS,
+        threads=threads,
+        connection_limit=REST_CONNECTIONS,
+        channel_timeout=REST_IDLE_S,
         ident="pixelcost",
         max_request_body_size=BODY_READ_BYTES,
         inbuf_overflow=BODY_READ_BYTES,  # bodies stay in memory, not in a temporary file
@@ -67,7 +67,7 @@ def _rest_server(app: RestApi, socket: Any) -> Any:
     )
 
 
-def _is_busy(rest: Any) -> bool:
+def is_busy(rest: Any) -> bool:
     """Whether a request is being answered, or an answer is not sent yet."""
     channels = list(rest.active_channels.values())
     return any(channel.requests or channel.total_outbufs_len for channel in channels)

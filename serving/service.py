@@ -1,55 +1,31 @@
-"""The brain behind both protocols: which model, which state, whose turn, how long it took.
+"""The brain behind both protocols: which model, which version, whose turn, how long it took.
 
-Knows neither gRPC nor HTTP nor TensorFlow. `grpc_api.py` and `rest_api.py` translate to it,
+Knows neither gRPC nor HTTP nor any runtime. `grpc_api.py` and `rest_api.py` translate to it,
 and it asks a servable to compute.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
-from serving.errors import Cancelled, FailedPrecondition, InvalidArgument, NotFound, Unavailable
+from serving import batching
+from serving.errors import FailedPrecondition, InvalidArgument, NotFound, ServingError, Unavailable
 from serving.limits import WAITING_LIMIT
+from serving.line import Job, Line
+from serving.manager import Manager
+from serving.model import ModelSpec, requested
+from serving.model_config import ModelConfig
+from serving.monitoring import Metrics
+from serving.runtimes import About
+from serving.servable import Servable
 from serving.signatures import DEFAULT_SIGNATURE, Signature
-from serving.turns import Turns
-
-# States of a version, by TensorFlow Serving's names (apis/get_model_status.proto).
-START, LOADING, AVAILABLE, UNLOADING, END = "START", "LOADING", "AVAILABLE", "UNLOADING", "END"
-
-
-class Inference(Protocol):
-    """What one run of a servable gives."""
-
-    @property
-    def outputs(self) -> Mapping[str, np.ndarray]: ...
-    @property
-    def stage_ms(self) -> Mapping[str, float]: ...
-
-
-class Computes(Protocol):
-    """What the service needs of a loaded model. `servable.Servable` is the real one."""
-
-    @property
-    def definitions(self) -> Mapping[str, Any]: ...  # signature name to SignatureDef
-    @property
-    def signatures(self) -> Mapping[str, Signature]: ...
-
-    def warm(self) -> list[str]: ...
-    def infer(self, signature_name: str, inputs: Mapping[str, np.ndarray]) -> Inference: ...
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """Which model a request is for."""
-
-    name: str
-    version: int | None = None  # None: the one that is served
-    label: str = ""
+from serving.text_messages import Batching
+from serving.version import Status, Version
 
 
 @dataclass(frozen=True)
@@ -63,6 +39,17 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Caller:
+    """Whether and how long somebody waits for the answer."""
+
+    deadline: float | None = None  # time.perf_counter() seconds
+    is_wanted: Callable[[], bool] = field(default=lambda: True)
+
+
+ANYBODY = Caller()
+
+
+@dataclass(frozen=True)
 class Answer:
     """What was computed, by which version, and where the time went."""
 
@@ -73,106 +60,160 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Status:
-    """How far a version is."""
+class _Work:
+    """A job's content: a checked question and the servable that is held for it."""
 
-    version: int
-    state: str
-    error_message: str = ""
+    model_name: str
+    servable: Servable
+    signature_name: str
+    inputs: Mapping[str, np.ndarray]
 
 
 class Service:
-    """One model in one version. Its methods may be called from any thread."""
+    """All served models behind one queue. Its methods may be called from any thread."""
 
-    def __init__(self, model_name: str, version: int, waiting_limit: int = WAITING_LIMIT):
-        self.model = ModelSpec(model_name, version)
-        self._servable: Computes | None = None
-        self._status = Status(version, START)
-        self._turns = Turns(waiting_limit)
-
-    def load(self, load: Callable[[], Computes]) -> list[str]:
-        """Load and warm the model, then take requests. Returns what stayed cold, one line each."""
-        self._set_state(LOADING)
-        try:
-            servable = load()
-            cold = servable.warm()
-        except Exception as problem:
-            self._set_state(END, str(problem))
-            raise
-        self._servable = servable
-        self._set_state(AVAILABLE)
-        return cold
+    def __init__(
+        self,
+        manager: Manager,
+        workers: int = 1,
+        batch: Batching | None = None,  # None: each request alone
+        metrics: Metrics | None = None,
+        waiting_limit: int = WAITING_LIMIT,
+    ):
+        self._manager = manager
+        self._batch = batch
+        self.metrics = metrics or Metrics()
+        self.line = Line(self._compute, workers, waiting_limit, batch.max_batch_size if batch else 1)
+        self._is_stopping = False
 
     def stop(self) -> None:
         """Answer what was asked already, refuse everything new."""
-        self._set_state(UNLOADING)
+        self._is_stopping = True
+        self._manager.stop()
 
-    def status(self, spec: ModelSpec) -> Status:
+    def is_served(self, name: str) -> bool:
+        """Whether there is a model of that name, in whatever state."""
+        return name in self._manager.models
+
+    def reload(self, configs: Sequence[ModelConfig]) -> None:
+        """Serve these models from now on. Raises LoadFailed or ServingError."""
+        self._manager.reload(configs)
+
+    def statuses(self, spec: ModelSpec) -> list[Status]:
         """Answers in every state. Raises NotFound."""
-        _refuse_label(spec)
-        if spec.name != self.model.name:
+        model = self._manager.models.get(spec.name)
+        if model is None or not (statuses := model.statuses(spec)):
             raise NotFound(f"Could not find any versions of model {spec.name}")
-        if spec.version not in (None, self.model.version):
-            raise NotFound(f"Could not find version {spec.version} of model {spec.name}")
-        return self._status
+        return statuses
 
-    def definitions(self, spec: ModelSpec) -> Mapping[str, Any]:
-        """All signatures as the model defines them, by name. Raises NotFound or Unavailable."""
-        return self._ready(spec).definitions
+    def about(self, spec: ModelSpec) -> About | None:
+        """What computes the model; None before it is loaded."""
+        model = self._manager.models.get(spec.name)
+        version = model.latest() if model else None
+        servable = version.servable if version else None
+        return servable.about if servable else None
+
+    def definitions(self, spec: ModelSpec) -> tuple[ModelSpec, Mapping[str, Any]]:
+        """All signatures as SignatureDefs, by name, and of which version. Raises ServingError."""
+        with self._held(spec) as (version, servable):
+            definitions = {name: each.as_proto() for name, each in servable.signatures.items()}
+        return ModelSpec(spec.name, version.number), definitions
 
     def signature(self, spec: ModelSpec, name: str) -> Signature:
-        """One signature; "" is the default one. Raises also FailedPrecondition."""
-        name = name or DEFAULT_SIGNATURE
-        signatures = self._ready(spec).signatures
-        if name not in signatures:
-            raise FailedPrecondition(
-                f'Serving signature key "{name}" not found. The model has {", ".join(sorted(signatures))}.'
-            )
-        return signatures[name]
+        """One signature; "" is the default one. Raises ServingError."""
+        with self._held(spec) as (_, servable):
+            return _signature(servable, name)
 
-    def predict(self, question: Question, is_wanted: Callable[[], bool] = lambda: True) -> Answer:
-        """Compute, one request at a time. `is_wanted` is asked again when the turn comes.
-
-        Raises ServingError.
-        """
-        arrived = time.perf_counter()
-        servable = self._ready(question.model)
-        signature = self.signature(question.model, question.signature_name)
-        signature.check_inputs(question.inputs)
-        chosen = signature.chosen_outputs(question.output_filter)
-        with self._turns.take():
-            queue_ms = (time.perf_counter() - arrived) * 1e3
-            if not is_wanted():
-                raise Cancelled("The client went away while its request waited.")
-            result = servable.infer(signature.name, question.inputs)
+    def predict(self, question: Question, caller: Caller = ANYBODY) -> Answer:
+        """Compute when it is this question's turn. Raises ServingError."""
+        with self._held(question.model) as (version, servable):
+            signature = _signature(servable, question.signature_name)
+            signature.check_inputs(question.inputs)
+            chosen = signature.chosen_outputs(question.output_filter)
+            work = _Work(question.model.name, servable, signature.name, question.inputs)
+            job = self._job(version, work, caller)
+            result = self.line.run(job)
+        stage_ms = {"queue": job.queue_ms, **result.stage_ms}
+        self.metrics.stages(question.model.name, stage_ms)
         outputs = {alias: result.outputs[alias] for alias in chosen}
-        return Answer(self.model, signature.name, outputs, {"queue": queue_ms, **result.stage_ms})
+        return Answer(ModelSpec(question.model.name, version.number), signature.name, outputs, stage_ms)
 
-    def _ready(self, spec: ModelSpec) -> Computes:
-        _refuse_label(spec)
-        if spec.name != self.model.name or spec.version not in (None, self.model.version):
-            raise NotFound(f"Servable not found for request: {_requested(spec)}")
-        if self._status.state != AVAILABLE or self._servable is None:
-            raise Unavailable(_not_now(self._status))
-        return self._servable
+    def _job(self, version: Version, work: _Work, caller: Caller) -> Job:
+        job = Job(work, deadline=caller.deadline, is_wanted=caller.is_wanted)
+        size = batching.size_of(work.inputs) if self._batch else None
+        if self._batch and size is not None:
+            if size > self._batch.max_batch_size:
+                raise InvalidArgument(
+                    f"Task size {size} is larger than maximum input batch size {self._batch.max_batch_size}"
+                )
+            job.size = size
+            job.kind = (version, work.signature_name, batching.likeness(work.inputs))
+        return job
 
-    def _set_state(self, state: str, error_message: str = "") -> None:
-        self._status = Status(self._status.version, state, error_message)
+    def _compute(self, jobs: Sequence[Job]) -> None:
+        """Together; and if that fails, each alone, so that nobody pays for another's bad image."""
+        first: _Work = jobs[0].content
+        self.metrics.batch(first.model_name, len(jobs))
+        if len(jobs) > 1 and self._compute_together(jobs, first):
+            return
+        for job in jobs:
+            work: _Work = job.content
+            inputs = self._padded(job, work.inputs)
+            try:
+                result = work.servable.infer(work.signature_name, inputs)
+                job.result = result if inputs is work.inputs else _cut(result, job.size)
+            except ServingError as problem:
+                job.problem = problem
+
+    def _compute_together(self, jobs: Sequence[Job], first: _Work) -> bool:
+        allowed = self._batch.allowed_batch_sizes if self._batch else ()
+        inputs = batching.merge([job.content.inputs for job in jobs], allowed)
+        try:
+            result = first.servable.infer(first.signature_name, inputs)
+            parts = batching.split(result.outputs, [job.size for job in jobs])
+        except ServingError:
+            return False
+        for job, outputs in zip(jobs, parts, strict=True):
+            job.result = replace(result, outputs=outputs)
+        return True
+
+    def _padded(self, job: Job, inputs: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        allowed = self._batch.allowed_batch_sizes if self._batch else ()
+        if job.kind is None or not allowed or job.size in allowed:
+            return inputs
+        return batching.merge([inputs], allowed)
+
+    @contextmanager
+    def _held(self, spec: ModelSpec) -> Iterator[tuple[Version, Servable]]:
+        """The version that is meant, kept loaded within the block. Looks again if it left just now."""
+        while True:
+            version = self._version(spec)
+            with version.lease() as servable:
+                if servable:
+                    yield version, servable
+                    return
+
+    def _version(self, spec: ModelSpec) -> Version:
+        if self._is_stopping:
+            raise Unavailable("The server is shutting down.")
+        model = self._manager.models.get(spec.name)
+        if not self._manager.is_started:
+            raise Unavailable("The models are still loading. Ask again in a few seconds.")
+        if model is None:
+            raise NotFound(f"Servable not found for request: {requested(spec, spec.version)}")
+        return model.resolve(spec)
 
 
-def _refuse_label(spec: ModelSpec) -> None:
-    if spec.label:
-        raise InvalidArgument(f"Unrecognized servable version label: {spec.label}")
+def _signature(servable: Servable, name: str) -> Signature:
+    name = name or DEFAULT_SIGNATURE
+    if name not in servable.signatures:
+        raise FailedPrecondition(
+            f'Serving signature key "{name}" not found. The model has '
+            f"{', '.join(sorted(servable.signatures))}."
+        )
+    return servable.signatures[name]
 
 
-def _requested(spec: ModelSpec) -> str:
-    """As TensorFlow Serving writes it: clients compare this text."""
-    return f"Latest({spec.name})" if spec.version is None else f"Specific({spec.name}, {spec.version})"
-
-
-def _not_now(status: Status) -> str:
-    reasons = {
-        UNLOADING: "The server is shutting down.",
-        END: f"The model could not be loaded: {status.error_message}",
-    }
-    return reasons.get(status.state, "The model is still loading. Ask again in a few seconds.")
+def _cut(result: Any, size: int) -> Any:
+    (outputs,) = batching.split(result.outputs, [size])
+    return replace(result, outputs=outputs)

@@ -36,11 +36,17 @@ class TensorSpec:
             info.tensor_shape.dim.add().size = -1 if size is None else size
         return info
 
-    def fits(self, array: np.ndarray) -> bool:
+    def fits(self, array: np.ndarray, may_leave_out_ones: bool = False) -> bool:
+        """Whether the shape is one the model takes; last dimensions of size 1 may be left out for some."""
         if self.shape is None:
             return True
+        left_out = self.shape[array.ndim :]
         sizes = zip(self.shape, array.shape, strict=False)
-        return len(self.shape) == array.ndim and all(want in (None, have) for want, have in sizes)
+        return (
+            array.ndim <= len(self.shape)
+            and all(may_leave_out_ones and size == 1 for size in left_out)
+            and all(want in (None, have) for want, have in sizes)
+        )
 
     def __str__(self) -> str:
         return f"{dtype_name(self.dtype)} {_written(self.shape)}"
@@ -73,42 +79,51 @@ class Signature:
         )
 
     def check_inputs(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Raises InvalidArgument, naming the input, unless exactly the right tensors are there."""
-        for alias in arrays:
-            if alias not in self.inputs:
-                raise InvalidArgument(
-                    f"Signature {self.name!r} has no input {alias!r}. It takes {_listed(self.inputs)}."
-                )
+        """Raises InvalidArgument, naming the input, unless exactly the right tensors are there.
+
+        The first words of the first two messages are TensorFlow Serving's (predict_util.cc).
+        """
+        extra = [alias for alias in arrays if alias not in self.inputs]
+        missing = [alias for alias in self.inputs if alias not in arrays]
+        if len(arrays) != len(self.inputs):
+            raise InvalidArgument(
+                f"input size does not match signature: {len(arrays)}!={len(self.inputs)} "
+                f"len({{{','.join(arrays)}}}) != len({{{','.join(self.inputs)}}}). "
+                f"Sent extra: {{{','.join(extra)}}}. Missing but required: {{{','.join(missing)}}}."
+            )
+        if extra:
+            raise InvalidArgument(
+                f"input tensor alias not found in signature: {extra[0]}. "
+                f"Inputs expected to be in the set {{{','.join(self.inputs)}}}."
+            )
         for alias, spec in self.inputs.items():
-            if alias not in arrays:
-                raise InvalidArgument(
-                    f"Input {alias!r} is missing. Signature {self.name!r} takes {spec} there."
-                )
-            _check_input(alias, spec, arrays[alias])
+            _check_input(alias, spec, arrays[alias], is_graph=self.definition is not None)
 
     def chosen_outputs(self, output_filter: tuple[str, ...]) -> tuple[str, ...]:
         """The outputs to answer with: those of the filter, or all. Raises InvalidArgument."""
-        for alias in output_filter:
+        for index, alias in enumerate(output_filter):
             if alias not in self.outputs:
                 raise InvalidArgument(
-                    f"output_filter: signature {self.name!r} has no output {alias!r}. "
-                    f"It gives {_listed(self.outputs)}."
+                    f"output tensor alias not found in signature: {alias} "
+                    f"Outputs expected to be in the set {{{','.join(self.outputs)}}}."
                 )
-        if len(set(output_filter)) != len(output_filter):
-            raise InvalidArgument("output_filter names an output twice.")
+            if alias in output_filter[:index]:
+                raise InvalidArgument(f"duplicate output tensor alias: {alias}")
         return output_filter or tuple(self.outputs)
 
 
-def _check_input(alias: str, spec: TensorSpec, array: np.ndarray) -> None:
+def _check_input(alias: str, spec: TensorSpec, array: np.ndarray, is_graph: bool) -> None:
+    """TensorFlow Serving looks at no shape at all, and its own tests send [n] to a graph's [?, 1].
+
+    But a wrong number of dimensions can end the process from within TensorFlow's kernels.
+    """
     if array.dtype != numpy_dtype(spec.dtype):
         sent = dtype_name(DTYPE_OF[array.dtype])
         raise InvalidArgument(f"Input {alias!r} has the wrong type: {sent} instead of {spec}.")
-    if not spec.fits(array):
+    if not spec.fits(array, may_leave_out_ones=is_graph):
         raise InvalidArgument(
             f"Input {alias!r} has the wrong shape: {_written(array.shape)} instead of {_written(spec.shape)}."
         )
-    if array.size == 0:
-        raise InvalidArgument(f"Input {alias!r} is empty: its shape is {_written(array.shape)}.")
 
 
 def _shape(proto: tensor_shape_pb2.TensorShapeProto) -> tuple[int | None, ...] | None:
@@ -121,7 +136,3 @@ def _written(shape: tuple[int | None, ...] | None) -> str:
     if shape is None:
         return "[...]"
     return "[" + ",".join("?" if size is None else str(size) for size in shape) + "]"
-
-
-def _listed(specs: Mapping[str, TensorSpec]) -> str:
-    return ", ".join(f"{alias!r} ({spec})" for alias, spec in specs.items())

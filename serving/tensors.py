@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from ml_dtypes import bfloat16
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
 from serving.errors import InvalidArgument, Unimplemented
@@ -22,11 +23,23 @@ class Dtype:
 
     numpy: np.dtype
     field: str
+    stored: np.dtype | None = (
+        None  # what the field holds instead: the bits, or both parts of a complex number
+    )
+
+    @property
+    def per_element(self) -> int:
+        """How many values of the field make one element."""
+        return self.numpy.itemsize // self.stored.itemsize if self.stored else 1
 
 
 DTYPES = {
     types_pb2.DT_FLOAT: Dtype(np.dtype(np.float32), "float_val"),
     types_pb2.DT_DOUBLE: Dtype(np.dtype(np.float64), "double_val"),
+    types_pb2.DT_HALF: Dtype(np.dtype(np.float16), "half_val", np.dtype(np.uint16)),
+    types_pb2.DT_BFLOAT16: Dtype(np.dtype(bfloat16), "half_val", np.dtype(np.uint16)),
+    types_pb2.DT_COMPLEX64: Dtype(np.dtype(np.complex64), "scomplex_val", np.dtype(np.float32)),
+    types_pb2.DT_COMPLEX128: Dtype(np.dtype(np.complex128), "dcomplex_val", np.dtype(np.float64)),
     types_pb2.DT_INT32: Dtype(np.dtype(np.int32), "int_val"),
     types_pb2.DT_INT16: Dtype(np.dtype(np.int16), "int_val"),
     types_pb2.DT_INT8: Dtype(np.dtype(np.int8), "int_val"),
@@ -85,7 +98,9 @@ def to_proto(array: np.ndarray) -> tensor_pb2.TensorProto:
     proto = tensor_pb2.TensorProto(dtype=number)
     for size in array.shape:
         proto.tensor_shape.dim.add().size = size
-    getattr(proto, DTYPES[number].field).extend(array.ravel().tolist())
+    row = DTYPES[number]
+    values = array.ravel().view(row.stored) if row.stored else array.ravel()
+    getattr(proto, row.field).extend(values.tolist())
     return proto
 
 
@@ -97,11 +112,14 @@ def _from_content(row: Dtype, proto: tensor_pb2.TensorProto) -> np.ndarray:
 
 def _from_field(row: Dtype, proto: tensor_pb2.TensorProto, count: int) -> np.ndarray:
     values = getattr(proto, row.field)
-    given = len(values)
-    if given > count or (given == 0 and count > 0):
-        raise ValueError(f"{row.field} holds {given} values for {count} elements")
+    given, rest = divmod(len(values), row.per_element)
+    if rest or given > count or (given == 0 and count > 0):
+        raise ValueError(f"{row.field} holds {len(values)} values for {count} elements")
     array = np.empty(count, row.numpy)
-    array[:given] = list(values)
+    if row.stored:
+        array[:given] = np.array(values, row.stored).view(row.numpy)
+    else:
+        array[:given] = list(values)
     if given < count:
-        array[given:] = values[-1]
+        array[given:] = array[given - 1]
     return array

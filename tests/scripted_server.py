@@ -67,8 +67,9 @@ def grpc_server(
     model: str = "inception",
     state: int = 30,
     input_dtype: int = types_pb2.DT_STRING,
+    about: str | None = None,
 ) -> Iterator[str]:
-    """Serve on loopback; yields the address."""
+    """Serve on loopback; yields the address. `about` goes out with the status, as our own server sends it."""
 
     def status(request: bytes, context: grpc.ServicerContext) -> bytes:
         asked = get_model_status_pb2.GetModelStatusRequest.FromString(request)
@@ -76,6 +77,8 @@ def grpc_server(
             context.abort(
                 grpc.StatusCode.NOT_FOUND, f"Could not find any versions of model {asked.model_spec.name}"
             )
+        if about is not None:
+            context.set_trailing_metadata((("pixelcost-about", about),))
         response = get_model_status_pb2.GetModelStatusResponse()
         response.model_version_status.add(version=3, state=state)
         return response.SerializeToString()

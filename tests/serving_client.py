@@ -52,8 +52,11 @@ def predict_request(
 class Client:
     """Both services of a server."""
 
-    def __init__(self, address: str):
-        self.channel = grpc.insecure_channel(address, options=NO_LIMITS)
+    def __init__(self, address: str, credentials: grpc.ChannelCredentials | None = None):
+        if credentials:
+            self.channel = grpc.secure_channel(address, credentials, options=NO_LIMITS)
+        else:
+            self.channel = grpc.insecure_channel(address, options=NO_LIMITS)
         self.prediction = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
         self.model = model_service_pb2_grpc.ModelServiceStub(self.channel)
 

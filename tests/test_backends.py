@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -151,6 +152,45 @@ def test_a_probe_finds_a_ready_model_with_its_version():
         found = probe(info_at(address))
     assert (found.state, found.version) == ("ready", 3)
     assert found.detail.startswith("Ready. Round trip ")
+
+
+TOLD = {
+    "runtime": "OpenVINO 2026.4.1",
+    "precision": "bf16",
+    "isa": "avx2",
+    "device_name": None,
+    "replicas": 2,
+}
+
+
+def test_a_probe_keeps_what_the_server_tells_about_itself():
+    about = json.dumps({**TOLD, "device": "CPU", "device_memory_bytes": None, "cores": [7], "later": 1})
+    with grpc_server(always(good_answer()), about=about) as address:
+        found = probe(info_at(address))
+    assert {name: getattr(found, name) for name in TOLD} == TOLD
+    assert (found.state, found.device, found.device_memory_bytes) == ("ready", "CPU", None)
+    assert found.cores is None  # those of another machine say nothing about ours
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        None,
+        "",
+        "not JSON",
+        "[1]",
+        "null",
+        "[" * 5000,
+        '{"runtime": 7, "precision": "", "isa": "a\\nb", "device": "TPU", "replicas": true}',
+        '{"runtime": ["x"], "device_name": "%s", "device_memory_bytes": -1, "replicas": 1e3}' % ("x" * 201),
+    ],
+)
+def test_what_a_server_tells_in_a_way_that_makes_no_sense_counts_as_not_told(about):
+    before = info_at("", runtime="of its last life", replicas=4)
+    with grpc_server(always(good_answer()), about=about) as address:
+        found = probe(replace(before, address=address))
+    assert (found.state, found.device) == ("ready", "unknown")
+    assert not any(getattr(found, name) for name in (*TOLD, "device_memory_bytes"))
 
 
 @pytest.mark.parametrize(

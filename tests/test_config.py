@@ -51,6 +51,14 @@ def test_three_mistakes_in_tf_servers_are_all_named() -> None:
     assert [problem.split("`")[1] for problem in found] == ["GPU:tf-gpu", "A:host:8501", "B:host:99999"]
 
 
+def test_mistakes_in_the_embedded_backends_are_named_beside_all_others() -> None:
+    assert problems(PIXELCOST_EMBEDDED="1 CPU:cpus=0;2 CPU", PORT="web") == (
+        "PORT='web' is not a whole number from 0 to 65535",
+        "PIXELCOST_EMBEDDED entry 1 `1 CPU:cpus=0` has cpus=`0`; cpus is a whole number from 1 to 1024",
+        "PIXELCOST_EMBEDDED entry 2 `2 CPU` has no cpus; say how many cores it gets, for example cpus=1",
+    )
+
+
 def test_a_misspelt_setting_is_refused_and_the_right_one_named() -> None:
     assert problems(PIXELCOST_KEEP_RUN="5") == (
         "PIXELCOST_KEEP_RUN is no setting (do you mean PIXELCOST_KEEP_RUNS?)",

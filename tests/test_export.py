@@ -90,6 +90,37 @@ def test_a_report_of_a_later_minor_version_is_still_valid():
     jsonschema.Draft202012Validator(SCHEMA).validate(later)
 
 
+TOLD = {"runtime": "PyTorch 2.13.0", "precision": "bf16", "isa": "avx2", "replicas": 4}
+ON_A_GPU = {**TOLD, "isa": None, "device_name": "NVIDIA H200", "device_memory_bytes": 141 * 2**30}
+
+
+def test_what_computed_stands_beside_the_numbers_in_every_export():
+    made = report(backends=(backend(**ON_A_GPU),), measurements=answered([30.0] * 6))
+    exported = report_dict(made)
+    jsonschema.Draft202012Validator(closed(SCHEMA)).validate(exported)
+    assert {name: exported["backends"][0][name] for name in ON_A_GPU} == ON_A_GPU
+    assert "<td>PyTorch 2.13.0, bf16, 4 replicas, NVIDIA H200, 141 GiB</td>" in report_html(exported).replace(
+        ' class="long"', ""
+    )
+    (row,) = csv_rows(made)
+    assert (row["backend_runtime"], row["backend_precision"], row["backend_isa"]) == (
+        "PyTorch 2.13.0",
+        "bf16",
+        "",
+    )
+
+
+def test_a_report_from_before_servers_told_what_computes_is_still_read():
+    old = report_dict(REPORTS["whole"]) | {"schema_version": "1.0"}
+    for each in old["backends"]:
+        for name in (*ON_A_GPU,):
+            del each[name]
+    jsonschema.Draft202012Validator(SCHEMA).validate(old)
+    assert from_dict(BackendInfo, old["backends"][0]).runtime is None
+    assert "<td>GPU</td>" in report_html(old)
+    assert report_csv(old).count(",,,,,") >= len(old["cells"])
+
+
 @pytest.mark.parametrize(
     "damage",
     [

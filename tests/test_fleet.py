@@ -58,6 +58,13 @@ def test_the_supervisor_knows_the_hardware_of_an_embedded_backend(tmp_path: Path
         assert (info.state, info.detail) == ("ready", "1 core.")
 
 
+def test_what_a_configured_server_tells_about_itself_is_kept(tmp_path: Path) -> None:
+    told = '{"runtime":"OpenVINO 2026.4.1","precision":"bf16","replicas":2}'
+    with grpc_server(always(good_answer()), about=told) as here:
+        (info,) = fleet(tmp_path, tf_servers=f"Here:{here}").backends()
+    assert (info.runtime, info.precision, info.replicas) == ("OpenVINO 2026.4.1", "bf16", 2)
+
+
 def test_an_embedded_backend_that_hangs_is_seen_though_its_supervisor_calls_it_ready(tmp_path: Path) -> None:
     path = supervised(tmp_path, NOWHERE)
     assert states(fleet(tmp_path, tf_servers="", embedded_state=path)) == {"1 CPU": "down"}

@@ -122,3 +122,17 @@ def test_nothing_makes_the_page_scroll_sideways(browser, app, stored, width):
             if path != "/":
                 page.locator(".plot .main-svg").first.wait_for()
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_what_computes_on_each_backend_is_told_where_there_is_room_to_read_it(browser, app, stored, width):
+    with visiting(browser, app.url, viewport={"width": width, "height": 800}) as visit:
+        page = visit.open("/")
+        card = page.locator(".backend.ready").first
+        card.get_by_text("TensorFlow 2.").wait_for()
+        page = visit.open(f"/runs/{stored}")
+        page.locator("#environment > summary").click()
+        words = page.locator("#environment dd", has_text="TensorFlow 2.").first
+        assert ", f32," in words.inner_text()
+        assert words.bounding_box()["width"] > 150
+        assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from experiment.data_dir import claimed
 from experiment.embedded import EmbeddedServers
+from experiment.embedded_plan import parse_embedded
 from experiment.errors import EmbeddedFailed, PixelcostError
 from experiment.servable import prepare_model
 from webapp.config import Settings, read_settings
@@ -71,7 +72,7 @@ def _start_servers(settings: Settings, stack: ExitStack, stop: threading.Event) 
     print("Preparing the model (the first time takes a while).", flush=True)
     model = prepare_model(data_dir, settings.model_base_path or None)
     print(f"Starting the embedded model servers with {model['title']}.", flush=True)
-    servers = stack.enter_context(EmbeddedServers(data_dir, model))
+    servers = stack.enter_context(EmbeddedServers(data_dir, model, parse_embedded(settings.embedded)))
     servers.wait_ready(say=lambda text: print(text, flush=True), stop=stop)
     return servers
 

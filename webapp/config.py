@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from dotenv import dotenv_values
 
+from experiment.embedded_plan import parse_embedded
 from experiment.errors import ConfigRefused
 from experiment.records import BackendInfo
 from experiment.servers import parse_servers
@@ -92,6 +93,14 @@ class Settings:
         "",
         "Model servers as `name:host:port;name:host:port`, with options after `?`: `rest=8501`, `model=`, "
         "`price_per_hour=`. Empty: the embedded backends are started.",
+        _text,
+    )
+    embedded: str = _row(
+        "PIXELCOST_EMBEDDED",
+        "",
+        "",
+        "Which embedded backends, as `1 CPU:cpus=1;bf16:cpus=1,runtime=openvino,precision=bf16`; also "
+        "`device=`, `isa=`, `replicas=`, `model=`, `price_per_hour=`. Empty: a GPU if there, 1 CPU, 8 CPU.",
         _text,
     )
     model_name: str = _row("MODEL_NAME", "inception", "", "Name of the model on the servers.", _text)
@@ -279,11 +288,18 @@ def _shown(key: str, text: str) -> str:
     return "(hidden)" if key == "DATABASE_URL" else repr(text)
 
 
-def _server_problems(settings: Settings) -> list[str]:
-    if not settings.tf_servers:
-        return []
+def _server_problems(settings: Settings) -> Iterator[str]:
+    """What is wrong within the two settings that list backends."""
+    if settings.tf_servers:
+        yield from _refused(
+            "TF_SERVERS", lambda: parse_servers(settings.tf_servers, settings.backend_defaults)
+        )
+    yield from _refused("PIXELCOST_EMBEDDED", lambda: parse_embedded(settings.embedded))
+
+
+def _refused(key: str, parse: Callable[[], object]) -> list[str]:
     try:
-        parse_servers(settings.tf_servers, settings.backend_defaults)
+        parse()
     except ConfigRefused as error:
-        return [f"TF_SERVERS {problem}" for problem in error.problems]
+        return [f"{key} {problem}" for problem in error.problems]
     return []

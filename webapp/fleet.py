@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from experiment.about import about_of
 from experiment.export import from_dict
 from experiment.probe import probe
 from experiment.records import BackendInfo
@@ -136,4 +137,5 @@ def _merged(listed: BackendInfo, probed: BackendInfo | None) -> BackendInfo:
         return listed
     if listed.embedded and (listed.state != "ready" or probed.state == "ready"):
         return listed
-    return replace(listed, state=probed.state, detail=probed.detail, version=probed.version)
+    seen = {"state": probed.state, "detail": probed.detail, "version": probed.version, **about_of(probed)}
+    return replace(listed, **seen)

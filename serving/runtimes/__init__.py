@@ -7,6 +7,7 @@ it is asked for, so a runtime that is not installed costs nothing and says how t
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,13 @@ class Setting:
     inter_op_threads: int = 0  # operations side by side; 0: the runtime decides
     precision: str = F32  # of the arithmetic; another one is never chosen silently
     use_gpu: bool = False
+    gpu_memory_fraction: float = 0.0  # of the GPU's memory, taken at once; 0: as needed
+    saved_model_tags: tuple[str, ...] = ("serve",)
+
+    @property
+    def thread_count(self) -> int:
+        """`threads` as a number of one or more: by default one for each core that is ours to use."""
+        return self.threads or len(os.sched_getaffinity(0))
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,7 @@ RUNTIMES = {
         Runtime("onnxruntime", ("*.onnx",), install="pip install onnxruntime"),
         Runtime("litert", ("*.tflite",), install="pip install ai-edge-litert"),
         Runtime("pytorch", ("*.pt2", "*.pt", "*.pth"), precisions=(F32, BF16), install="pip install torch"),
-        Runtime("opencv", ("*.caffemodel",), ("*.onnx",), install="pip install opencv-python-headless"),
+        Runtime("opencv", ("*.caffemodel",), ("*.onnx",), install='pip install "opencv-python-headless<5"'),
     )
 }
 

@@ -45,6 +45,21 @@ export function kilobytes(sizeBytes) {
 /** @param {any} value */
 export const isUnknown = (value) => value === null || value === undefined;
 
+/** What computes, as far as the server told: "OpenVINO 2026.4.1, bf16"; "" where it did not. @param {any} backend */
+export function runtimeWords(backend) {
+  if (!backend.runtime) return "";
+  const { precision, isa, replicas, device_name: device, device_memory_bytes: memoryBytes } = backend;
+  const facts = [
+    backend.runtime,
+    precision,
+    isa,
+    replicas > 1 && `${replicas} replicas`,
+    device,
+    memoryBytes && `${Math.round(memoryBytes / 2 ** 30)} GiB`,
+  ];
+  return facts.filter(Boolean).join(", ");
+}
+
 /** Probability 0..1 -> "71 %". @param {?number} share */
 export function percent(share) {
   if (isUnknown(share)) return UNKNOWN;

@@ -1,6 +1,7 @@
 /** Starts the page: wires its parts, and brings in what a step needs when it is needed. */
 
 import { base, getBackends, getConfig, runPath } from "./api.js";
+import { runtimeWords } from "./format.js";
 import { buildForm, focusProblem, runProblems } from "./setup.js";
 import { defaultPlan, isRestTwin, planFromQuery } from "./plan.js";
 import { announce, el, fill, isBusy, memory, part, setText, state, update, watch } from "./page.js";
@@ -213,6 +214,8 @@ function backendCard(backend) {
     el("strong", {}, backend.name),
     el("span", { className: "visually-hidden" }, ` (${STATE_WORDS[backend.state] || backend.state}) `),
     badge && el("span", { className: "badge", title: hint }, "EMBEDDED"),
+    backend.state === "ready" && runtimeWords(backend)
+      && el("span", { className: "backend-detail" }, runtimeWords(backend)),
     el("span", { className: "backend-detail" }, backend.detail || STATE_WORDS[backend.state] || backend.state),
   );
 }

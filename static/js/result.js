@@ -3,7 +3,7 @@
 import { base, reportPath } from "./api.js";
 import { cellReasons, MARKS } from "./columns.js";
 import { factName, methodWords, problemWords } from "./explain.js";
-import { dateTime, plural, UNKNOWN } from "./format.js";
+import { dateTime, plural, runtimeWords, UNKNOWN } from "./format.js";
 import { announce, el, fill, isBusy, part, setText, state } from "./page.js";
 import { renderTable, wireTable } from "./table.js";
 
@@ -177,6 +177,7 @@ function backendWords(backend) {
     backend.protocol === "rest" ? "REST" : backend.protocol === "grpc" ? "gRPC" : backend.protocol,
     backend.address,
     backend.model && `model ${backend.model}${backend.version ? ` version ${backend.version}` : ""}`,
+    runtimeWords(backend),
     backend.embedded && "EMBEDDED",
     backend.detail,
   ];

@@ -62,3 +62,13 @@ test("failures are told with the end of a run", () => {
   const run = { state: "done", done: 126, planned: 126, failed: 63, text: "Done in 3 s. 126 requests, 63 failed." };
   assert.equal(format.progressText(run), "Done with failures. 126 requests, 63 failed.");
 });
+
+test("what computes is told as far as the server told it", () => {
+  assert.equal(format.runtimeWords({ runtime: null, precision: "f32" }), "");
+  assert.equal(format.runtimeWords({ runtime: "OpenVINO 2026.4.1", precision: "bf16", replicas: 1 }),
+    "OpenVINO 2026.4.1, bf16");
+  assert.equal(format.runtimeWords({
+    runtime: "PyTorch 2.13.0", precision: "f32", isa: "avx2", replicas: 2,
+    device_name: "NVIDIA H200", device_memory_bytes: 141 * 2 ** 30,
+  }), "PyTorch 2.13.0, f32, avx2, 2 replicas, NVIDIA H200, 141 GiB");
+});

@@ -1,0 +1,79 @@
+"""Writes the demo network for Caffe. Field numbers: https://github.com/BVLC/caffe, caffe.proto.
+
+Caffe's layout is its own: the input is `pixels` [n, 3, 192, 192], channels first. Caffe pads both
+sides alike, so a 3 by 3 convolution with stride 2, which needs padding only at the end, becomes
+4 by 4 with zeros at its start: the same sums.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.demo import SIDE_PX
+from models.layers import PIXELS, Layer, demo_layers
+from models.wire import block, numbers
+
+TYPES = {
+    "scale": "Power",
+    "convolution": "Convolution",
+    "relu": "ReLU",
+    "max_pool": "Pooling",
+    "average_pool": "Pooling",
+    "add": "Eltwise",
+    "mean": "Pooling",
+    "dense": "InnerProduct",
+    "softmax": "Softmax",
+}
+PLAIN_PARAMETERS = {
+    "scale": f"power_param {{ scale: {1 / 127.5!r} shift: -1 }}",
+    "max_pool": "pooling_param { pool: MAX kernel_size: 2 stride: 2 }",
+    "average_pool": "pooling_param { pool: AVE kernel_size: 2 stride: 2 }",
+    "mean": "pooling_param { pool: AVE global_pooling: true }",
+}
+
+
+def caffe_texts() -> tuple[str, bytes]:
+    """The prototxt, which says what is computed, and the caffemodel with the weights."""
+    layers = [_symmetric(layer) for layer in demo_layers()]
+    shape = " ".join(f"dim: {size}" for size in (1, 3, SIDE_PX, SIDE_PX))
+    names = f'name: "{PIXELS}" type: "Input" top: "{PIXELS}"'
+    source = f"layer {{ {names} input_param {{ shape {{ {shape} }} }} }}"
+    prototxt = "\n".join(['name: "pixelcost_demo"', source, *(_described(layer) for layer in layers), ""])
+    return prototxt, b"".join(block(100, _stored(layer)) for layer in layers if layer.has_weights)
+
+
+def _symmetric(layer: Layer) -> Layer:
+    """The same convolution with as much padding before as after."""
+    if layer.kind != "convolution" or layer.padding[0] == layer.padding[1]:
+        return layer
+    kernel = np.pad(layer.kernel, [(0, 0), (0, 0), (1, 0), (1, 0)])
+    return Layer(layer.name, layer.kind, layer.inputs, kernel, layer.bias, layer.stride)
+
+
+def _described(layer: Layer) -> str:
+    bottoms = " ".join(f'bottom: "{name}"' for name in layer.inputs)
+    parts = f'name: "{layer.name}" type: "{TYPES[layer.kind]}" {bottoms} top: "{layer.name}"'
+    return f"layer {{ {parts} {_parameters(layer)} }}"
+
+
+def _parameters(layer: Layer) -> str:
+    if not layer.has_weights:
+        return PLAIN_PARAMETERS.get(layer.kind, "")
+    if layer.kind == "dense":
+        return f"inner_product_param {{ num_output: {layer.kernel.shape[1]} }}"
+    channels, _, side, _ = layer.kernel.shape
+    pad = 0 if side == 1 else 1
+    window = f"kernel_size: {side} stride: {layer.stride} pad: {pad}"
+    return f"convolution_param {{ num_output: {channels} {window} }}"
+
+
+def _stored(layer: Layer) -> bytes:
+    """LayerParameter with name, type and blobs."""
+    kernel = layer.kernel.T if layer.kind == "dense" else layer.kernel
+    return block(1, layer.name) + block(2, TYPES[layer.kind]) + _blob(kernel) + _blob(layer.bias)
+
+
+def _blob(array: np.ndarray) -> bytes:
+    """BlobProto: its shape, then its numbers in row order."""
+    values = np.ascontiguousarray(array, "<f4")
+    return block(7, block(7, numbers(1, values.shape)) + block(5, values.tobytes()))

@@ -1,0 +1,77 @@
+"""Writes the demo network for PyTorch, as TorchScript and as torch.export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch.nn import functional
+
+from models.demo import SIDE_PX
+from models.layers import PIXELS, PROBABILITIES, Layer, demo_layers
+
+PLAIN: dict[str, Callable[..., torch.Tensor]] = {
+    "scale": lambda x: x / 127.5 - 1.0,
+    "relu": functional.relu,
+    "max_pool": lambda x: functional.max_pool2d(x, 2),
+    "average_pool": lambda x: functional.avg_pool2d(x, 2),
+    "add": torch.add,
+    "mean": lambda x: x.mean((2, 3)),
+    "softmax": lambda x: functional.softmax(x, 1),
+}
+
+
+class Network(torch.nn.Module):  # type: ignore[misc]
+    """Pixels [n, 192, 192, 3] in 0..255 to a dict with `probabilities` [n, 306]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._layers = demo_layers()
+        for layer in self._layers:
+            if layer.has_weights:
+                self.register_buffer(f"{layer.name}_kernel", torch.tensor(layer.kernel))
+                self.register_buffer(f"{layer.name}_bias", torch.tensor(layer.bias))
+
+    def forward(self, pixels: torch.Tensor) -> dict[str, torch.Tensor]:
+        values = {PIXELS: pixels.permute(0, 3, 1, 2)}
+        for layer in self._layers:
+            values[layer.name] = self._computed(layer, *(values[name] for name in layer.inputs))
+        return {PROBABILITIES: values[PROBABILITIES]}
+
+    def _computed(self, layer: Layer, *inputs: torch.Tensor) -> torch.Tensor:
+        match layer.kind:
+            case "convolution":
+                return self._convolved(layer, *inputs)
+            case "dense":
+                kernel, bias = self._weights(layer)
+                return torch.addmm(bias, *inputs, kernel)
+            case kind:
+                return PLAIN[kind](*inputs)
+
+    def _convolved(self, layer: Layer, x: torch.Tensor) -> torch.Tensor:
+        before, after = layer.padding
+        if before != after:
+            x, before = functional.pad(x, (before, after) * 2), 0
+        return functional.conv2d(x, *self._weights(layer), layer.stride, before)
+
+    def _weights(self, layer: Layer) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.get_buffer(f"{layer.name}_kernel"), self.get_buffer(f"{layer.name}_bias")
+
+
+def write_torchscript(path: Path) -> None:
+    """The traced network, which needs no Python code to run."""
+    traced = torch.jit.trace(Network().eval(), _some_pixels(), strict=False)  # not strict: it gives a dict
+    torch.jit.save(traced, str(path))
+
+
+def write_torch_export(path: Path) -> None:
+    """The exported network, for any batch size."""
+    any_batch = {PIXELS: {0: torch.export.Dim("n", min=1)}}
+    program = torch.export.export(Network().eval(), (_some_pixels(),), dynamic_shapes=any_batch)
+    torch.export.save(program, str(path))
+
+
+def _some_pixels() -> torch.Tensor:
+    """Two, because torch takes a batch of one for a constant."""
+    return torch.zeros(2, SIDE_PX, SIDE_PX, 3)

@@ -1,0 +1,172 @@
+"""Puts the server together from its flags: the one place where all parts meet."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from serving import model_dir, text_messages
+from serving.affinity import Pinning
+from serving.errors import InvalidArgument, LoadFailed, ServingError, StartRefused
+from serving.flag_table import NO_PATH
+from serving.flags import Flags
+from serving.grpc_api import GrpcApi
+from serving.loading import Loader
+from serving.manager import Load, Manager
+from serving.model import ModelSpec
+from serving.model_config import ModelConfig, from_proto
+from serving.monitoring import Metrics
+from serving.ports import Ports, Wanted
+from serving.rest_api import RestApi
+from serving.runtimes import Setting
+from serving.servable import Servable
+from serving.server import Server
+from serving.service import Service
+from serving.text_messages import Batching, Monitoring, Ssl
+from serving.warmup import Shapes
+
+REST_THREADS_PER_CORE = 4  # TensorFlow Serving's default
+REST_THREADS_LEAST = 8
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the files that the flags name say."""
+
+    batch: Batching | None
+    monitoring: Monitoring
+    ssl: Ssl | None
+
+
+def read_files(asked: Flags) -> Settings:
+    """Raises StartRefused, naming the file."""
+    batch = Batching() if asked.enable_batching else None
+    if asked.batching_parameters_file != NO_PATH:
+        batch = text_messages.read_batching(asked.batching_parameters_file)
+    monitoring = Monitoring()
+    if asked.monitoring_config_file != NO_PATH:
+        monitoring = text_messages.read_monitoring(asked.monitoring_config_file)
+    ssl = text_messages.read_ssl(asked.ssl_config_file) if asked.ssl_config_file != NO_PATH else None
+    return Settings(batch, monitoring, ssl)
+
+
+def wanted_ports(asked: Flags, settings: Settings) -> Wanted:
+    return Wanted(
+        host=asked.host,
+        grpc_port=asked.port,
+        rest_port=asked.rest_api_port,
+        grpc_socket_path=asked.grpc_socket_path,
+        rest_socket_path=asked.rest_api_socket_path,
+        grpc_threads=asked.grpc_max_threads,
+        grpc_arguments=asked.grpc_channel_arguments,
+        ssl=settings.ssl,
+        queue_limit=asked.queue_limit,
+    )
+
+
+def model_configs(asked: Flags) -> list[ModelConfig]:
+    """From the file, or the one model of the flags. Raises StartRefused where it can't work."""
+    configs = [ModelConfig(asked.model_name, asked.model_base_path)]
+    if asked.model_config_file != NO_PATH:
+        configs = _configs_in_file(asked)
+    for config in configs:
+        model_dir.require_versions(config.base_path, config.policy.specific or ())
+    return configs
+
+
+def build(asked: Flags, settings: Settings, pinning: Pinning, taken: Ports) -> tuple[Server, Manager]:
+    """Nothing answers or loads yet."""
+    threads = len(pinning.cores) if asked.is_pinned else 0
+    parallelism = asked.tensorflow_session_parallelism
+    setting = Setting(
+        threads=asked.tensorflow_intra_op_parallelism or parallelism or threads,
+        inter_op_threads=asked.tensorflow_inter_op_parallelism or parallelism or threads,
+        precision=asked.precision,
+        use_gpu=asked.device != "cpu",
+        gpu_memory_fraction=asked.per_process_gpu_memory_fraction,
+        saved_model_tags=asked.saved_model_tags,
+    )
+    runtime = "litert" if asked.prefer_tflite_model else asked.runtime
+    loader = Loader(runtime, setting, asked.enable_model_warmup, asked.num_request_iterations_for_warmup)
+    metrics = Metrics()
+    manager = Manager(
+        _timed(loader, metrics),
+        asked.allow_version_labels_for_unavailable_models,
+        asked.accept_changed_outputs,
+    )
+    workers = asked.concurrency or len(pinning.cores)
+    if settings.batch:
+        workers = min(workers, settings.batch.num_batch_threads)
+    service = Service(manager, workers, settings.batch, metrics, asked.queue_limit)
+    metrics.watch("pixelcost_waiting", "Requests in the queue.", "", lambda: {"": service.line.waiting})
+    rest_threads = asked.rest_api_num_threads or max(
+        REST_THREADS_LEAST, REST_THREADS_PER_CORE * len(pinning.cores)
+    )
+    rest_api = RestApi(service, asked.rest_api_timeout_in_ms / 1e3, settings.monitoring)
+    grpc_api = GrpcApi(service, _about(service, pinning))
+    return Server(service, grpc_api, rest_api, taken, rest_threads), manager
+
+
+def _timed(load: Load, metrics: Metrics) -> Load:
+    """The same, and each attempt is counted."""
+
+    def timed(directory: Path) -> tuple[Servable, Shapes]:
+        started = time.perf_counter()
+        try:
+            loaded = load(directory)
+        except LoadFailed:
+            metrics.load_failed(str(directory))
+            raise
+        metrics.loaded(str(directory), time.perf_counter() - started)
+        return loaded
+
+    return timed
+
+
+def watching(asked: Flags, manager: Manager) -> tuple[float, Callable[[], None]]:
+    """How often to look at the disk, and what else to do then."""
+    every_s = asked.file_system_poll_wait_seconds
+    config_every_s = asked.model_config_file_poll_wait_seconds
+    if asked.model_config_file == NO_PATH or not config_every_s:
+        return every_s, lambda: None
+    return min(every_s or config_every_s, config_every_s), _Reread(asked, manager)
+
+
+class _Reread:
+    """Reads the configuration file again; one that is wrong changes nothing."""
+
+    def __init__(self, asked: Flags, manager: Manager):
+        self._asked = asked
+        self._manager = manager
+        self._before: Sequence[ModelConfig] = ()
+
+    def __call__(self) -> None:
+        try:
+            configs = _configs_in_file(self._asked)
+            if configs != self._before:
+                self._before = configs
+                self._manager.reload(configs)
+        except (StartRefused, LoadFailed, ServingError) as problem:
+            log.error("%s", problem)
+
+
+def _configs_in_file(asked: Flags) -> list[ModelConfig]:
+    try:
+        return from_proto(text_messages.read_models(asked.model_config_file))
+    except InvalidArgument as problem:
+        raise StartRefused(f"{asked.model_config_file}: {problem.message}") from problem
+
+
+def _about(service: Service, pinning: Pinning) -> Callable[[ModelSpec], str]:
+    def about(spec: ModelSpec) -> str:
+        found = service.about(spec)
+        facts = asdict(found) if found else {}
+        return json.dumps({**facts, "cores": pinning.cores, "replicas": 1}, separators=(",", ":"))
+
+    return about

@@ -1,0 +1,123 @@
+"""The input of classify, regress and multi-inference: tf.Examples from messages and from JSON.
+
+Formats: tensorflow_serving/apis/input.proto; "Classify and Regress API" in
+https://www.tensorflow.org/tfx/serving/api_rest.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from tensorflow.core.example import example_pb2, feature_pb2
+from tensorflow_serving.apis import input_pb2
+
+from serving.errors import InvalidArgument
+
+LIMITS = np.iinfo(np.int64)
+
+
+@dataclass(frozen=True)
+class Body:
+    """A classify or regress request as JSON: which signature, and its examples serialised, DT_STRING [n]."""
+
+    signature_name: str
+    examples: np.ndarray
+
+    @classmethod
+    def parse(cls, text: bytes) -> Body:
+        """Raises InvalidArgument, naming the example and its feature."""
+        try:
+            body = json.loads(text)
+        except (ValueError, RecursionError) as problem:
+            raise InvalidArgument(f"JSON Parse error: {problem}") from problem
+        if not isinstance(body, dict):
+            raise InvalidArgument("The body must be a JSON object with the key 'examples'.")
+        signature_name = body.get("signature_name", "")
+        if not isinstance(signature_name, str):
+            raise InvalidArgument("'signature_name' key must be a string value.")
+        return cls(signature_name, _from_json(body))
+
+
+def from_input(proto: input_pb2.Input) -> np.ndarray:
+    """The examples serialised, DT_STRING [n], the context merged into each. Raises InvalidArgument."""
+    kind = proto.WhichOneof("kind")
+    examples = getattr(proto, kind).examples if kind else ()
+    context = b""
+    if kind == "example_list_with_context":
+        context = proto.example_list_with_context.context.SerializeToString()
+    # Messages that stand one after the other are one merged message; the later feature of a name counts.
+    return _array([context + example.SerializeToString() for example in examples])
+
+
+def _from_json(body: Mapping[str, Any]) -> np.ndarray:
+    examples, context = body.get("examples"), body.get("context", {})
+    if not isinstance(examples, list):
+        raise InvalidArgument("Key 'examples' is expected and must be a list of objects.")
+    shared = _serialised("context", context)
+    for index, example in enumerate(examples):
+        twice = context.keys() & example.keys() if isinstance(example, dict) else ()
+        if twice:
+            raise InvalidArgument(f"examples[{index}] repeats {sorted(twice)} of the context. Give it once.")
+    return _array([shared + _serialised(f"examples[{i}]", example) for i, example in enumerate(examples)])
+
+
+def _array(serialised: list[bytes]) -> np.ndarray:
+    if not serialised:
+        raise InvalidArgument("Input is empty.")
+    array = np.empty(len(serialised), object)
+    array[:] = serialised
+    return array
+
+
+def _serialised(where: str, features: Any) -> bytes:
+    if not isinstance(features, dict):
+        raise InvalidArgument(f"{where} must be an object of features.")
+    example = example_pb2.Example()
+    for name, value in features.items():
+        try:
+            example.features.feature[name].CopyFrom(_feature(value))
+        except ValueError as problem:
+            raise InvalidArgument(f"Feature {name!r} of {where} {problem}.") from problem
+    return bytes(example.SerializeToString())
+
+
+def _feature(value: Any) -> feature_pb2.Feature:
+    """A value or a list of values of one kind; whole and decimal numbers are two kinds."""
+    values = value if isinstance(value, list) else [value]
+    kinds = {_kind(each) for each in values}
+    if len(kinds) > 1:
+        raise ValueError("mixes kinds of values. Write whole numbers among decimal ones as 1.0")
+    if kinds == {"float"}:
+        return feature_pb2.Feature(float_list={"value": values})
+    if kinds == {"int"}:
+        return feature_pb2.Feature(int64_list={"value": values})
+    if kinds == {"bytes"}:
+        return feature_pb2.Feature(bytes_list={"value": [_bytes(each) for each in values]})
+    return feature_pb2.Feature()
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, float):
+        return "float"
+    if isinstance(value, int) and not isinstance(value, bool):
+        if not LIMITS.min <= value <= LIMITS.max:
+            raise ValueError("holds a whole number that does not fit into 64 bits")
+        return "int"
+    if isinstance(value, str) or (isinstance(value, dict) and value.keys() == {"b64"}):
+        return "bytes"
+    raise ValueError('must be a number, a string, {"b64": "..."} or a list of such')
+
+
+def _bytes(value: str | dict[str, Any]) -> bytes:
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    try:
+        return base64.b64decode(value["b64"], validate=True)
+    except (binascii.Error, ValueError, TypeError) as problem:
+        raise ValueError(f"has damaged base64 ({problem})") from problem

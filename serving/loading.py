@@ -1,0 +1,48 @@
+"""Loads a version so that it can take requests at once: from the file to a warm servable."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+from pathlib import Path
+
+from serving import runtimes, warmup
+from serving.errors import LoadFailed, ServingError
+from serving.runtimes import Setting
+from serving.servable import Servable
+from serving.warmup import Shapes
+
+log = logging.getLogger(__name__)
+
+
+class Loader:
+    """What the manager calls for each version."""
+
+    def __init__(self, runtime: str, setting: Setting, warms: bool = True, warm_repeats: int = 1):
+        self._runtime = runtime
+        self._setting = setting
+        self._warms = warms
+        self._warm_repeats = warm_repeats
+
+    def __call__(self, directory: Path) -> tuple[Servable, Shapes]:
+        """Raises LoadFailed."""
+        servable = Servable(runtimes.load(directory, self._runtime, self._setting))
+        if not self._warms:
+            return servable, {}
+        try:
+            warmed = warmup.warm(servable, directory, self._warm_repeats)
+        except (LoadFailed, ServingError) as problem:
+            servable.close()
+            raise LoadFailed(f"{directory}: {problem}") from problem
+        for line in warmed.cold:
+            log.warning("Not warmed up: %s", line)
+        return servable, warmed.shapes
+
+
+def settle() -> None:
+    """After the first loading: what is in memory now stays, so the collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
+    # A thread that wants the interpreter's lock waits this long: for a request, ten times shorter is better.
+    sys.setswitchinterval(0.0005)

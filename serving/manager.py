@@ -1,0 +1,207 @@
+"""Keeps the served models as the configuration and the disk want them.
+
+A new version is loaded and warmed beside the old one, at low priority, and only then takes over; the
+old one is unloaded when its last request is answered. A version that fails gets no request.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from serving import model_dir, priority
+from serving.errors import FailedPrecondition, LoadFailed
+from serving.model import ServedModel
+from serving.model_config import ModelConfig
+from serving.servable import Servable
+from serving.version import END, UNLOADING, Version
+from serving.warmup import Shapes, difference
+
+log = logging.getLogger(__name__)
+
+Load = Callable[[Path], tuple[Servable, Shapes]]  # raises LoadFailed
+
+
+class Manager:
+    """All served models. `models` is read from any thread; one thread at a time changes it."""
+
+    def __init__(self, load: Load, allow_labels_for_unavailable: bool = False, accept_changes: bool = False):
+        self.models: dict[str, ServedModel] = {}
+        self.is_started = False
+        self._load = load
+        self._allow_labels = allow_labels_for_unavailable
+        self._accept_changes = accept_changes
+        self._shapes: dict[Version, Shapes] = {}
+        self._turn = threading.Lock()  # one change at a time
+        self._stop = threading.Event()
+
+    def start(self, configs: Sequence[ModelConfig]) -> None:
+        """Load everything for the first time. Raises LoadFailed: then there is nothing to fall back on."""
+        with self._turn:
+            self._apply(configs)
+            for model in self.models.values():
+                if not model.available():
+                    raise LoadFailed(_why_unserved(model))
+            self._label(configs)
+        self.is_started = True
+
+    def reload(self, configs: Sequence[ModelConfig]) -> None:
+        """Serve these models from now on. Raises LoadFailed or FailedPrecondition; the rest is applied."""
+        priority.run_low(lambda: self._reload(configs))
+
+    def _reload(self, configs: Sequence[ModelConfig]) -> None:
+        with self._turn:
+            self._check_labels(configs, known_only=True)
+            self._apply(configs)
+            unserved = [model for model in self.models.values() if not model.available()]
+            self._label(configs)
+        if unserved:
+            raise LoadFailed(_why_unserved(unserved[0]))
+
+    def watch(self, every_s: float, also: Callable[[], None] = lambda: None) -> None:
+        """From now on look at the disk every few seconds, in a thread of its own. 0: look only now."""
+        if every_s <= 0:
+            return
+
+        def look() -> None:
+            priority.lower()
+            while not self._stop.wait(every_s):
+                try:
+                    also()
+                    with self._turn:
+                        self._look_at_disk()
+                except Exception:
+                    log.exception("Bug while looking for new versions")
+
+        threading.Thread(target=look, name="versions", daemon=True).start()
+
+    def stop(self) -> None:
+        """No more changes, and no new requests: every version is on its way out."""
+        self._stop.set()
+        for model in list(self.models.values()):
+            for version in model.available():
+                version.leaving()
+
+    def _apply(self, configs: Sequence[ModelConfig]) -> None:
+        wanted = {config.name for config in configs}
+        for name in [name for name in self.models if name not in wanted]:
+            self._unload(self.models.pop(name).available())
+        models = dict(self.models)
+        for config in configs:
+            model = models.get(config.name)
+            if model is None or model.config.base_path != config.base_path:
+                if model:
+                    self._unload(model.available())
+                models[config.name] = ServedModel(replace(config, labels={}))
+            else:
+                model.config = replace(config, labels=model.config.labels)
+        self.models = models
+        self._look_at_disk()
+
+    def _look_at_disk(self) -> None:
+        for model in self.models.values():
+            self._look_at(model)
+
+    def _look_at(self, model: ServedModel) -> None:
+        """Availability first: what leaves is unloaded after what comes has been loaded."""
+        on_disk = self._on_disk(model)
+        wanted = model.config.policy.choose(on_disk)
+        for number in sorted(wanted):
+            if self._should_load(model.versions.get(number), on_disk[number]):
+                self._bring_up(model, Version(number, on_disk[number]))
+        served = {version.number for version in model.available()}
+        if wanted & served:  # else nothing would be left
+            self._unload(version for version in model.available() if version.number not in wanted)
+
+    def _on_disk(self, model: ServedModel) -> dict[int, Path]:
+        """What vanished from the disk is not loaded again, but stays served while nothing replaces it."""
+        try:
+            return model_dir.versions_in(model.config.base_path)
+        except OSError as problem:
+            log.warning("%s: %s can't be read: %s", model.config.name, model.config.base_path, problem)
+            return {}
+
+    def _should_load(self, version: Version | None, path: Path) -> bool:
+        """New, unloaded before, or failed and changed since: a copy that was not complete, say.
+
+        One that still unloads, while its last request is answered, is gone already: it never comes back.
+        """
+        if version is None or version.path != path or version.status.state == UNLOADING:
+            return True
+        if version.status.state != END:
+            return False
+        return version.files is None or version.files != model_dir.fingerprint(path)
+
+    def _bring_up(self, model: ServedModel, version: Version) -> None:
+        log.info("Loading %s version %d from %s", model.config.name, version.number, version.path)
+        started = time.perf_counter()
+        files = model_dir.fingerprint(version.path)
+        version.loading()
+        before = model.latest()
+        model.versions = {**model.versions, version.number: version}
+        try:
+            servable, shapes = self._load(version.path)
+            self._refuse_change(model, before, version, servable, shapes)
+        except LoadFailed as problem:
+            version.files = files
+            version.failed(str(problem))
+            log.error("%s version %d is not served: %s", model.config.name, version.number, problem)
+            return
+        self._shapes[version] = shapes
+        version.available(servable)
+        took_s = time.perf_counter() - started
+        log.info("Serving %s version %d, ready after %.1f s", model.config.name, version.number, took_s)
+
+    def _refuse_change(
+        self, model: ServedModel, before: Version | None, version: Version, servable: Servable, shapes: Shapes
+    ) -> None:
+        """Under the policy "latest" clients get the new version without asking for it."""
+        policy = model.config.policy
+        if before is None or self._accept_changes or policy.every or policy.specific is not None:
+            return
+        changed = difference(self._shapes.get(before, {}), shapes)
+        if changed:
+            servable.close()
+            raise LoadFailed(
+                f"Version {version.number} would not fit the clients of version {before.number}: {changed}. "
+                "If that is meant, give it another model name, or start with --accept_changed_outputs."
+            )
+
+    def _unload(self, versions: Iterable[Version]) -> None:
+        """Each in a thread of its own: its last requests may take a while."""
+        for version in list(versions):
+            version.leaving()
+            self._shapes.pop(version, None)
+            threading.Thread(target=version.unload, name=f"unload-{version.number}", daemon=True).start()
+
+    def _label(self, configs: Sequence[ModelConfig]) -> None:
+        """From now on these labels count. Raises FailedPrecondition; then those before stay."""
+        self._check_labels(configs)
+        for config in configs:
+            self.models[config.name].config = config
+
+    def _check_labels(self, configs: Sequence[ModelConfig], known_only: bool = False) -> None:
+        """A label must point at a version that answers. `known_only`: of models that are served already."""
+        if self._allow_labels:
+            return
+        for config in configs:
+            model = self.models.get(config.name)
+            if known_only and not (model and model.versions):
+                continue
+            for label, number in config.labels.items():
+                version = model.versions.get(number) if model else None
+                is_coming = known_only and version is None  # may be loaded by this very reload
+                if not is_coming and not (version and version.is_available):
+                    raise FailedPrecondition(
+                        f"Request to assign label to version {number} of model {config.name}, "
+                        f"which is not currently available for inference. The label is {label}."
+                    )
+
+
+def _why_unserved(model: ServedModel) -> str:
+    failed = filter(None, (version.status.error_message for version in model.versions.values()))
+    return next(failed, f"{model.config.name} has no version to serve in {model.config.base_path}.")

@@ -1,0 +1,141 @@
+"""TFLite files with LiteRT, TensorFlow Lite's successor, on the CPU."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from serving.runtimes import F32, About, Arrays, Setting
+from serving.runtimes.problems import load_failed, run_failed
+from serving.runtimes.specs import tensor_spec
+from serving.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
+
+LIBRARY = f"LiteRT {version('ai-edge-litert')}"
+ADVICE = "Convert or copy the TFLite file again."
+IDENTIFIER = slice(4, 8), b"TFL3"  # of the flatbuffer, tensorflow/lite/schema/schema.fbs
+CONVERTER_PREFIX = "serving_default_"  # what TensorFlow's converter puts before the name of an input
+TRIED_BATCH = 2
+
+Details = Mapping[str, Any]
+
+
+class Runner(Protocol):
+    """Runs one signature with named arrays, resizing the inputs when the shapes change."""
+
+    def get_input_details(self) -> Mapping[str, Details]: ...
+    def get_output_details(self) -> Mapping[str, Details]: ...
+    def __call__(self, **inputs: np.ndarray) -> Mapping[str, np.ndarray]: ...
+
+
+class TensorRunner:
+    """The runner of a file without signatures: its tensors by name, without what a converter added."""
+
+    def __init__(self, interpreter: Interpreter):
+        self._interpreter = interpreter
+        self._inputs = {_plain_name(each["name"]): each for each in interpreter.get_input_details()}
+        self._outputs = {_plain_name(each["name"]): each for each in interpreter.get_output_details()}
+
+    def get_input_details(self) -> Mapping[str, Details]:
+        return self._inputs
+
+    def get_output_details(self) -> Mapping[str, Details]:
+        return self._outputs
+
+    def __call__(self, **inputs: np.ndarray) -> Mapping[str, np.ndarray]:
+        for alias, array in inputs.items():
+            self._interpreter.resize_tensor_input(self._inputs[alias]["index"], array.shape)
+        self._interpreter.allocate_tensors()  # costs nothing when no shape has changed
+        for alias, array in inputs.items():
+            self._interpreter.set_tensor(self._inputs[alias]["index"], array)
+        self._interpreter.invoke()
+        return {alias: self._interpreter.get_tensor(each["index"]) for alias, each in self._outputs.items()}
+
+
+class LiteModel:
+    """An interpreter, which only one thread may use at a time."""
+
+    about = About(LIBRARY, F32, "CPU")
+
+    def __init__(self, file: Path, setting: Setting):
+        self._one_at_a_time = threading.Lock()
+        self._runners = _runners(_interpreter(file, setting))
+        tried = _runners(_interpreter(file, setting))  # not the same one: a batch that fails may spoil it
+        self.signatures: Mapping[str, Signature] = {
+            name: _signature(file, name, runner, _takes_any_batch(tried[name]))
+            for name, runner in self._runners.items()
+        }
+
+    def infer(self, signature_name: str, inputs: Arrays) -> Arrays:
+        """All outputs of a signature, by name. Raises ServingError."""
+        with self._one_at_a_time:
+            try:
+                return self._runners[signature_name](**inputs)
+            except (ValueError, RuntimeError, MemoryError) as problem:
+                raise run_failed(LIBRARY, problem) from problem
+
+    def close(self) -> None:
+        """Give the memory back."""
+        with self._one_at_a_time:
+            self._runners = {}
+
+
+def load(file: Path, setting: Setting) -> LiteModel:
+    """Raises LoadFailed when the file is damaged or no TFLite model."""
+    try:
+        with file.open("rb") as opened:
+            is_tflite = opened.read(8)[IDENTIFIER[0]] == IDENTIFIER[1]
+        if not is_tflite:
+            raise load_failed(file, LIBRARY, "It is no TFLite model", ADVICE)
+        return LiteModel(file, setting)
+    except (ValueError, RuntimeError, MemoryError, OSError) as problem:
+        raise load_failed(file, LIBRARY, problem, ADVICE) from problem
+
+
+def _interpreter(file: Path, setting: Setting) -> Interpreter:
+    return Interpreter(str(file), num_threads=setting.thread_count)
+
+
+def _runners(interpreter: Interpreter) -> dict[str, Runner]:
+    names = interpreter.get_signature_list()
+    if not names:
+        return {DEFAULT_SIGNATURE: TensorRunner(interpreter)}
+    return {name: interpreter.get_signature_runner(name) for name in names}
+
+
+def _signature(file: Path, name: str, runner: Runner, any_batch: bool) -> Signature:
+    inputs, outputs = (
+        {alias: _spec(file, alias, each, any_batch) for alias, each in details.items()}
+        for details in (runner.get_input_details(), runner.get_output_details())
+    )
+    return Signature(name, inputs, outputs)
+
+
+def _spec(file: Path, alias: str, details: Details, any_batch: bool) -> TensorSpec:
+    shape: list[int | None] = [int(size) for size in details["shape_signature"]]
+    if any_batch and shape:
+        shape[0] = None
+    return tensor_spec(file, alias, details["dtype"], shape)
+
+
+def _takes_any_batch(runner: Runner) -> bool:
+    """Whether twice the rows in give twice the rows out. Most files name one batch size but take others."""
+    inputs = {
+        alias: np.zeros((TRIED_BATCH, *np.maximum(each["shape"][1:], 1)), each["dtype"])
+        for alias, each in runner.get_input_details().items()
+    }
+    try:
+        outputs = runner(**inputs)
+    except (ValueError, RuntimeError):
+        return False
+    return all(array.shape[:1] == (TRIED_BATCH,) for array in outputs.values())
+
+
+def _plain_name(tensor_name: str) -> str:
+    """The "x" of "serving_default_x:0", as clients of TensorFlow Serving know it."""
+    return tensor_name.removeprefix(CONVERTER_PREFIX).partition(":")[0]

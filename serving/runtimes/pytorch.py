@@ -1,0 +1,111 @@
+"""TorchScript (.pt, .pth) and torch.export (.pt2) files with PyTorch, on the CPU or a GPU.
+
+A TorchScript file does not say what shapes and types its inputs have: they are served as float32
+of any shape. In bf16 PyTorch's autocast picks the operations; inputs and outputs stay float32.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"  # torch.export.load would unpickle anything
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin take the cores of others
+
+import numpy as np
+import torch
+
+from serving.errors import LoadFailed
+from serving.runtimes import BF16, About, Arrays, Setting
+from serving.runtimes.problems import load_failed, run_failed
+from serving.runtimes.torch_archive import EXPORT_INSTEAD, SCRIPT, kind
+from serving.runtimes.torch_names import Program, exported_program, scripted_program
+from serving.signatures import DEFAULT_SIGNATURE, Signature
+
+LIBRARY = f"PyTorch {torch.__version__}"
+
+
+class TorchModel:
+    """A module with named inputs and outputs. It may run in several threads at once."""
+
+    def __init__(self, program: Program, setting: Setting, device: torch.device):
+        self._run: Any = program.run
+        self._device = device
+        self._is_bf16 = setting.precision == BF16
+        self.about = _about(setting, device)
+        self.signatures: Mapping[str, Signature] = {
+            DEFAULT_SIGNATURE: Signature(DEFAULT_SIGNATURE, program.inputs, program.outputs)
+        }
+
+    def infer(self, signature_name: str, inputs: Arrays) -> Arrays:
+        """All outputs of a signature, by name. Raises ServingError."""
+        order = self.signatures[signature_name].inputs
+        try:
+            with torch.inference_mode(), self._precision():
+                outputs = self._run(*(self._tensor(inputs[alias]) for alias in order))
+                return {alias: _array(tensor) for alias, tensor in outputs.items()}
+        except Exception as problem:  # a model's own code may raise anything
+            raise run_failed(LIBRARY, _reason(problem)) from problem
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._run = None
+        gc.collect()  # torch's modules and graphs hold each other
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _precision(self) -> Any:
+        if not self._is_bf16:
+            return contextlib.nullcontext()
+        return torch.autocast(self._device.type, torch.bfloat16)
+
+    def _tensor(self, array: np.ndarray) -> torch.Tensor:
+        """Without a copy where torch can do without: it warns of arrays that can't be written."""
+        return torch.from_numpy(array if array.flags.writeable else array.copy()).to(self._device)
+
+
+def load(file: Path, setting: Setting) -> TorchModel:
+    """Raises LoadFailed when the file is damaged, a pickle, or has inputs that are no tensors."""
+    _set_threads(setting)
+    device = torch.device("cuda" if setting.use_gpu and torch.cuda.is_available() else "cpu")
+    read = scripted_program if kind(file) == SCRIPT else exported_program
+    try:
+        program = read(file, device)
+    except LoadFailed:
+        raise
+    except Exception as problem:  # its errors have no common type
+        raise load_failed(file, LIBRARY, problem, EXPORT_INSTEAD) from problem
+    return TorchModel(program, setting, device)
+
+
+def _set_threads(setting: Setting) -> None:
+    """For the whole process, as torch has it."""
+    torch.set_num_threads(setting.thread_count)
+    with contextlib.suppress(RuntimeError):  # it takes the second number only once
+        torch.set_num_interop_threads(setting.inter_op_threads or 1)
+    for backend in (torch.backends.cuda.matmul, torch.backends.cudnn):
+        backend.allow_tf32 = False  # f32 is f32 on a GPU too
+
+
+def _about(setting: Setting, device: torch.device) -> About:
+    if device.type == "cpu":
+        return About(LIBRARY, setting.precision, "CPU")
+    card: Any = torch.cuda.get_device_properties(device)
+    return About(LIBRARY, setting.precision, "GPU", card.name, card.total_memory)
+
+
+def _reason(problem: Exception) -> Exception | str:
+    """TorchScript tells first where in the model it was, and what it was in its last line."""
+    text = str(problem).strip()
+    return text.splitlines()[-1] if text.startswith("The following operation failed") else problem
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    """The protocol carries no 16-bit floats here: they become float32."""
+    is_short = tensor.dtype in (torch.bfloat16, torch.float16)
+    array: np.ndarray = (tensor.float() if is_short else tensor).cpu().numpy()
+    return array

@@ -1,0 +1,90 @@
+"""TensorFlow: SavedModels, in a session as in TensorFlow Serving."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tensorflow.core.protobuf import config_pb2
+
+from serving.errors import LoadFailed
+from serving.runtimes import F32, About, Arrays, Setting
+from serving.runtimes.tensorflow_c import CallFailed, Plan, Session, library, tensor_of
+from serving.runtimes.tensorflow_errors import as_serving_error, first_line
+from serving.signatures import Signature
+
+INTERNAL = "__saved_model"  # TensorFlow's own entries, like __saved_model_init_op
+
+
+def load(file: Path, setting: Setting) -> TensorFlowModel:
+    """Raises LoadFailed when the files are damaged or no model for serving."""
+    try:
+        session = Session(file.parent, setting.saved_model_tags, _config(setting))
+    except CallFailed as problem:
+        raise LoadFailed(
+            f"{file.parent} can't be loaded: {first_line(problem.message)} Export the model again, "
+            "or look at it with `python -m models check`."
+        ) from problem
+    model = TensorFlowModel(session, in_callers_thread=setting.threads == 1)
+    if not model.signatures:
+        session.close()
+        raise LoadFailed(f"{file.parent} has no signature, so nobody could ask it anything. Export one.")
+    return model
+
+
+class TensorFlowModel:
+    """One SavedModel in a session."""
+
+    def __init__(self, session: Session, in_callers_thread: bool):
+        self._session = session
+        self.signatures: dict[str, Signature] = {}
+        self._plans: dict[str, Plan] = {}
+        for name, definition in session.signatures.items():
+            if name.startswith(INTERNAL):
+                continue
+            try:
+                inputs = [session.output(info.name) for _, info in sorted(definition.inputs.items())]
+                outputs = [session.output(info.name) for _, info in sorted(definition.outputs.items())]
+            except KeyError:
+                continue  # sparse and composite tensors have no single name; Predict can't carry them
+            self.signatures[name] = Signature.from_proto(name, definition)
+            self._plans[name] = Plan(inputs, outputs, in_callers_thread)
+        self.about = _about(session)
+
+    def infer(self, signature_name: str, inputs: Arrays) -> Mapping[str, object]:
+        """All outputs: each new choice of outputs would cost its first client a new plan."""
+        signature = self.signatures[signature_name]
+        try:
+            fed = [tensor_of(inputs[alias]) for alias in signature.inputs]
+            results = self._session.run(self._plans[signature_name], fed)
+        except CallFailed as problem:
+            raise as_serving_error(problem.code, problem.message) from problem
+        return {alias: tensor.array() for alias, tensor in zip(signature.outputs, results, strict=True)}
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def _about(session: Session) -> About:
+    version = library().TF_Version().decode()
+    gpus = [device for device in session.devices() if device.type == "GPU"]
+    if not gpus:
+        return About(f"TensorFlow {version}", F32, "CPU")
+    from serving.devices import gpu_name
+
+    return About(f"TensorFlow {version}", F32, "GPU", gpu_name(), gpus[0].memory_bytes)
+
+
+def _config(setting: Setting) -> config_pb2.ConfigProto:
+    config = config_pb2.ConfigProto(
+        intra_op_parallelism_threads=setting.threads,
+        inter_op_parallelism_threads=setting.inter_op_threads,
+        allow_soft_placement=True,  # a model exported on another kind of device
+    )
+    if setting.gpu_memory_fraction:
+        config.gpu_options.per_process_gpu_memory_fraction = setting.gpu_memory_fraction
+    else:
+        config.gpu_options.allow_growth = True  # several servers may share one GPU
+    if not setting.use_gpu:
+        config.device_count["GPU"] = 0
+    return config
