@@ -26,10 +26,12 @@ import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from serving.errors import StartRefused
+from serving.errors import LoadFailed, StartRefused
 
 CPU_INFO = Path("/proc/cpuinfo")
+AUTO = "auto"  # no runtime named
 ONEDNN = "ONEDNN_MAX_CPU_ISA"
+LEVEL = "SERVING_HELD_TO_ISA"  # stands beside the runtimes' own variables, for `check`
 
 # Least first: what the CPU must have, by the names in /proc/cpuinfo. Each level has those before it too.
 LEVELS: dict[str, tuple[str, ...]] = {
@@ -75,29 +77,45 @@ SWITCHES: dict[str, dict[str, Mapping[str, str]]] = {  # runtime, level: environ
 def apply(runtime_name: str, isa: str) -> None:
     """Hold a runtime that is not imported yet to a level; "": all that the CPU has.
 
+    With AUTO the runtime is known only when the model's file is: then `check` tells whether it obeys.
     Raises StartRefused for a level that nobody knows, that the CPU lacks, or that the runtime can't be
     held to.
     """
     if isa:
-        os.environ.update(environment(runtime_name, isa, cpu_flags()))
+        os.environ.update(environment(runtime_name, isa, cpu_flags()), **{LEVEL: isa})
 
 
 def environment(runtime_name: str, isa: str, flags: Collection[str]) -> Mapping[str, str]:
     """The variables that do it, on a CPU with these flags. Raises StartRefused as above."""
     if isa not in LEVELS:
         raise StartRefused(f"isa {isa!r} is unknown. There are {', '.join(LEVELS)}; leave it out for all.")
-    levels = SWITCHES.get(runtime_name)
+    missing = [flag for flag in _needed(isa) if flag not in flags]
+    if missing:
+        raise StartRefused(f"isa={isa}: this CPU has no {', '.join(missing)}. Choose a lower one.")
+    if runtime_name == AUTO:
+        return {name: value for each in SWITCHES.values() for name, value in each.get(isa, {}).items()}
+    if problem := _unable(runtime_name, isa):
+        raise StartRefused(problem)
+    return SWITCHES[runtime_name][isa]
+
+
+def check(runtime_name: str) -> None:
+    """Raises LoadFailed when this process is held to a level, and the runtime would not obey."""
+    isa = os.environ.get(LEVEL)
+    if isa and (problem := _unable(runtime_name, isa)):
+        raise LoadFailed(problem)
+
+
+def _unable(runtime_name: str, isa: str) -> str | None:
+    levels = SWITCHES.get(runtime_name, {})
     if not levels:
-        raise StartRefused(
+        return (
             f"isa={isa}: the runtime {runtime_name} has no switch for its instruction set. "
             f"Leave isa out, or choose {' or '.join(SWITCHES)}."
         )
     if isa not in levels:
-        raise StartRefused(f"isa={isa}: the runtime {runtime_name} can only be held to {', '.join(levels)}.")
-    missing = [flag for flag in _needed(isa) if flag not in flags]
-    if missing:
-        raise StartRefused(f"isa={isa}: this CPU has no {', '.join(missing)}. Choose a lower one.")
-    return levels[isa]
+        return f"isa={isa}: the runtime {runtime_name} can only be held to {', '.join(levels)}."
+    return None
 
 
 def leaves_bf16() -> bool:

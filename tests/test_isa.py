@@ -11,7 +11,7 @@ import pytest
 import serving  # noqa: F401  # isort: skip  # first: it keeps TensorFlow's Python out of this process
 from serving import isa
 from serving.errors import LoadFailed, StartRefused
-from serving.runtimes import BF16, RUNTIMES, Setting
+from serving.runtimes import BF16, RUNTIMES, Setting, load
 from tests.serving_process import ROOT, demo_model_dir
 
 EVERYTHING = {flag for flags in isa.LEVELS.values() for flag in flags}
@@ -39,6 +39,19 @@ def test_every_runtime_has_a_switch_or_is_refused_by_name():
 def test_a_level_that_can_not_be_had_is_refused(runtime, level, flags, message):
     with pytest.raises(StartRefused, match=message.replace(".", r"\.")):
         isa.environment(runtime, level, flags)
+
+
+def test_a_level_without_a_runtime_holds_them_all():
+    found = isa.environment("auto", "avx2", EVERYTHING)
+    assert found[isa.ONEDNN] == "AVX2"
+    assert {"ATEN_CPU_CAPABILITY", "OPENCV_CPU_DISABLE"} <= found.keys()
+
+
+def test_a_model_whose_runtime_would_not_obey_is_not_loaded(monkeypatch, tmp_path):
+    monkeypatch.setenv(isa.LEVEL, "avx2")
+    (tmp_path / "model.tflite").touch()
+    with pytest.raises(LoadFailed, match="isa=avx2: the runtime litert has no switch"):
+        load(tmp_path, "auto", Setting())
 
 
 def test_no_level_changes_nothing(monkeypatch):

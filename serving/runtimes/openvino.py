@@ -26,7 +26,10 @@ def load(file: Path, setting: Setting) -> Model:
     core = ov.Core()
     config = _config(core, setting)
     try:
-        parts = {name: core.compile_model(graph, DEVICE, config) for name, graph in _read(core, file).items()}
+        parts = {
+            name: core.compile_model(graph, DEVICE, config)
+            for name, graph in _read(core, file, setting).items()
+        }
     except RuntimeError as problem:
         raise LoadFailed(
             f"OpenVINO can't load {file}: {_reason(problem)} Convert it again, or choose another runtime."
@@ -105,11 +108,12 @@ def _check_bf16(core: ov.Core) -> None:
         raise LoadFailed("bf16 needs isa=avx512_bf16, or none. Choose that, or precision f32.")
 
 
-def _read(core: ov.Core, file: Path) -> dict[str, ov.Model]:
+def _read(core: ov.Core, file: Path, setting: Setting) -> dict[str, ov.Model]:
     """By signature. Only a SavedModel has several."""
     if file.name != "saved_model.pb":
         return {DEFAULT_SIGNATURE: core.read_model(file)}
-    return {name: core.read_model(directory) for name, directory in numeric_signatures(file.parent)}
+    parts = numeric_signatures(file.parent, setting.saved_model_tags)
+    return {name: core.read_model(directory) for name, directory in parts}
 
 
 def _specs(ports: Mapping[str, Any]) -> dict[str, TensorSpec]:
