@@ -180,9 +180,10 @@ def test_a_saved_model_of_texts_alone_says_what_can_be_done(tmp_path):
         load(tmp_path, "openvino", ONE_THREAD)
 
 
-def test_no_image_at_all_gets_an_answer_without_rows(demo):
-    answer = demo.infer("predict_images", {"images": np.array([], object)})
-    assert answer["classes"].shape == (0, 5)
+def test_no_image_at_all_is_refused_and_not_answered_with_an_older_answer(demo):
+    demo.infer("predict_images", cat())
+    with pytest.raises(InvalidArgument, match="is empty"):
+        demo.infer("predict_images", {"images": np.array([], object)})
 
 
 def test_a_server_times_both_stages_and_names_a_bad_image_once(demo):

@@ -11,7 +11,7 @@ import numpy as np
 import openvino as ov
 
 from serving import isa
-from serving.errors import LoadFailed, ServingError
+from serving.errors import InvalidArgument, LoadFailed, ServingError
 from serving.runtimes import BF16, About, Arrays, Setting
 from serving.runtimes.saved_model_cut import numeric_signatures
 from serving.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
@@ -49,6 +49,9 @@ class Part:
 
     def infer(self, inputs: Arrays) -> Arrays:
         """Inputs are read where they are; outputs are copied before the request is another thread's."""
+        for alias, array in inputs.items():
+            if not array.size:  # OpenVINO would answer with what the request before this one left
+                raise InvalidArgument(f"Input {alias!r} is empty, and OpenVINO computes nothing of it.")
         request = self._request()
         try:
             found = request.infer(
