@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tensorflow.core.framework import types_pb2
 
-from serving.errors import InvalidArgument, LoadFailed
+from serving import memory
+from serving.errors import ImageUndecodable, LoadFailed, ServingError
 from serving.images.refused import ImageRefused
 from serving.pixels import Pixels
 from serving.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
@@ -36,6 +37,7 @@ def with_image_signatures(model: Model, card: Mapping[str, Any]) -> Model:
     if not isinstance(card["pixels"], dict):
         raise LoadFailed("The model's card, assets.extra/pixelcost.json: pixels is not an object.")
     pixels = Pixels.from_card(card["pixels"])
+    memory.keep_freed()
     return ImageModel(model, _raw_signature(model, pixels), pixels, _labels(card))
 
 
@@ -67,12 +69,17 @@ class ImageModel:
             try:
                 pixels[index] = self._pixels.of(image)
             except ImageRefused as problem:
-                raise InvalidArgument(f"images[{index}] can't be decoded: {problem}.") from problem
+                raise ImageUndecodable(f"images[{index}] can't be decoded: {problem}.") from problem
         return pixels
 
     def _classify(self, pixels: np.ndarray) -> Arrays:
         scores = self._model.infer(self._raw.name, {self._pixels.input: pixels})[self._pixels.output]
-        probabilities = scores.reshape(len(pixels), -1).astype(np.float32, copy=False)
+        wanted = (len(pixels), len(self._labels))
+        if scores.size != wanted[0] * wanted[1]:
+            raise ServingError(
+                f"The model gave scores {list(scores.shape)}, but its card has {wanted[1]} labels."
+            )
+        probabilities = scores.reshape(wanted).astype(np.float32, copy=False)
         if self._pixels.softmax:
             probabilities = _softmax(probabilities)
         # Like tf.math.top_k: of equal ones the first comes first.

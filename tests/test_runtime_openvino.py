@@ -18,6 +18,7 @@ from openvino import opset13 as ops
 from serving.errors import InvalidArgument, LoadFailed
 from serving.runtimes import BF16, Setting, load
 from serving.runtimes import openvino as runtime
+from serving.servable import Servable
 from tests.serving_process import demo_model_dir
 
 CAT = Path(__file__).resolve().parent.parent / "static" / "samples" / "cat.png"
@@ -177,3 +178,17 @@ def test_a_saved_model_of_texts_alone_says_what_can_be_done(tmp_path):
     with_tensorflow(TEXT_MODEL, tmp_path)
     with pytest.raises(LoadFailed, match=r"found serving_default: x DT_STRING \[\?\].*runtime tensorflow"):
         load(tmp_path, "openvino", ONE_THREAD)
+
+
+def test_no_image_at_all_is_refused_and_not_answered_with_an_older_answer(demo):
+    demo.infer("predict_images", cat())
+    with pytest.raises(InvalidArgument, match="is empty"):
+        demo.infer("predict_images", {"images": np.array([], object)})
+
+
+def test_a_server_times_both_stages_and_names_a_bad_image_once(demo):
+    servable = Servable(demo)
+    assert list(servable.infer("predict_images", cat()).stage_ms) == ["decode", "inference"]
+    with pytest.raises(InvalidArgument) as refused:
+        servable.infer("predict_images", {"images": np.array([CAT.read_bytes(), b"x"], object)})
+    assert refused.value.message == "images[1] can't be decoded: it is no JPEG, PNG, GIF, BMP or WebP."
