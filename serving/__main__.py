@@ -6,7 +6,6 @@ the models before the slow loading of a runtime, answer before the models are lo
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 import os
@@ -17,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from serving import affinity, devices, flags
+from serving import affinity, devices, flags, isa
 from serving.errors import LoadFailed, ServingError, StartRefused
 from serving.flags import Flags
 from serving.parent import when_orphaned
@@ -82,7 +81,7 @@ def _allow_many_connections() -> None:
 def _serve(asked: Flags, pinning: affinity.Pinning, stop: Stop) -> None:
     if asked.isa:
         # Before any runtime is loaded: they look at the processor then.
-        importlib.import_module("serving.isa").apply(asked.runtime, asked.isa)
+        isa.apply(asked.runtime, asked.isa)
     from serving import assembly, ports  # the slow imports come after what can be refused without them
     from serving.loading import settle
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from serving import model_dir, text_messages
+from serving import isa, model_dir, text_messages
 from serving.affinity import Pinning
 from serving.errors import InvalidArgument, LoadFailed, ServingError, StartRefused
 from serving.flag_table import NO_PATH
@@ -172,6 +172,7 @@ def _about(service: Service, pinning: Pinning) -> Callable[[ModelSpec], str]:
     def about(spec: ModelSpec) -> str:
         found = service.about(spec)
         facts = asdict(found) if found else {}
-        return json.dumps({**facts, "cores": pinning.cores, "replicas": 1}, separators=(",", ":"))
+        place = {"isa": isa.held_to(), "cores": pinning.cores, "replicas": 1}
+        return json.dumps({**facts, **place}, separators=(",", ":"))
 
     return about

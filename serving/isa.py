@@ -14,7 +14,7 @@ What the switch covers, with milliseconds for one image on one core of an AMD EP
   avx512 14; bf16 on avx512 33, on avx512_bf16 7). With SSE4.1 it can't load the demo model.
 - pytorch: oneDNN, for convolutions (four of them: sse41 42, avx 24, avx2 19, avx512 18), and its own kernels,
   for operations on each element. Not covered are matrix products in MKL, which has switches of its own.
-- opencv: its own kernels (four convolutions: sse41 31, avx 26 to 19, avx2 and avx512 18, no difference seen).
+- opencv: its own kernels (four convolutions: sse41 26, avx, avx2 and avx512 17 to 20, no difference seen).
 - ONNX Runtime and LiteRT have no such switch, so they are refused.
 
 Decoding and resizing images outside the graph is never slowed down: it is the same on every level.
@@ -101,7 +101,7 @@ def environment(runtime_name: str, isa: str, flags: Collection[str]) -> Mapping[
 
 def check(runtime_name: str) -> None:
     """Raises LoadFailed when this process is held to a level, and the runtime would not obey."""
-    isa = os.environ.get(LEVEL)
+    isa = held_to()
     if isa and (problem := _unable(runtime_name, isa)):
         raise LoadFailed(problem)
 
@@ -118,11 +118,18 @@ def _unable(runtime_name: str, isa: str) -> str | None:
     return None
 
 
-def leaves_bf16() -> bool:
-    """Whether the level that holds in this process, if any, still computes in bf16."""
-    return os.environ.get(ONEDNN) not in {
-        name for level, name in ONEDNN_NAMES.items() if level != "avx512_bf16"
-    }
+def require_bf16() -> None:
+    """Raises LoadFailed unless the CPU has instructions for bf16 and the level that holds leaves them."""
+    if held_to() in {None, "avx512_bf16"} and {"avx512_bf16", "amx_bf16"} & cpu_flags():
+        return
+    raise LoadFailed(
+        "This CPU, or the isa it is held to, can only imitate bf16, slower than f32. Choose precision f32."
+    )
+
+
+def held_to() -> str | None:
+    """The level that holds in this process; None: all that the CPU has."""
+    return os.environ.get(LEVEL)
 
 
 def cpu_flags() -> frozenset[str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
 
 import serving  # noqa: F401  # isort: skip  # first: it keeps TensorFlow's Python out of this process
 from serving import isa
 from serving.errors import LoadFailed, StartRefused
-from serving.runtimes import BF16, RUNTIMES, Setting, load
+from serving.runtimes import RUNTIMES, Setting, load
 from tests.serving_process import ROOT, demo_model_dir
 
 EVERYTHING = {flag for flags in isa.LEVELS.values() for flag in flags}
@@ -60,13 +61,21 @@ def test_no_level_changes_nothing(monkeypatch):
     assert os.environ == {}
 
 
-def test_a_level_below_bf16_refuses_a_model_in_bf16(monkeypatch):
-    from serving.runtimes import openvino
-
-    monkeypatch.setenv(isa.ONEDNN, "AVX2")
-    core = type("Core", (), {"get_property": lambda *_: ["BF16"]})()
-    with pytest.raises(LoadFailed, match="bf16 needs isa=avx512_bf16, or none"):
-        openvino._config(core, Setting(precision=BF16))
+@pytest.mark.parametrize(
+    ("flags", "level", "is_refused"),
+    [
+        ({"avx512_bf16"}, None, False),
+        ({"avx512_bf16"}, "avx512_bf16", False),
+        ({"avx512_bf16"}, "avx512", True),
+        ({"amx_bf16"}, None, False),
+        ({"avx512f"}, None, True),
+    ],
+)
+def test_bf16_is_refused_where_it_would_be_imitated(monkeypatch, flags, level, is_refused):
+    monkeypatch.setattr(isa, "cpu_flags", lambda: flags)
+    monkeypatch.setattr(isa, "held_to", lambda: level)
+    with pytest.raises(LoadFailed, match="imitate bf16") if is_refused else nullcontext():
+        isa.require_bf16()
 
 
 # That a switch works is seen in what the runtime itself says that it uses.

@@ -15,6 +15,7 @@ import serving  # noqa: F401  # isort: skip  # first: it keeps TensorFlow's Pyth
 import openvino as ov
 from openvino import opset13 as ops
 
+from serving import isa
 from serving.errors import InvalidArgument, LoadFailed
 from serving.runtimes import BF16, Setting, load
 from serving.runtimes import openvino as runtime
@@ -96,14 +97,10 @@ def test_bf16_is_computed_in_bf16_and_says_so():
     assert precisions(model) == {"bf16"}
 
 
-class CoreWithoutBf16:
-    def get_property(self, device, name):
-        return ["FP32", "INT8"]
-
-
-def test_bf16_is_refused_where_the_cpu_lacks_it():
-    with pytest.raises(LoadFailed, match=r"can't compute in bf16\. Choose precision f32"):
-        runtime._config(CoreWithoutBf16(), Setting(precision=BF16))
+def test_bf16_is_refused_where_the_cpu_lacks_it(monkeypatch):
+    monkeypatch.setattr(isa, "cpu_flags", lambda: {"avx2"})
+    with pytest.raises(LoadFailed, match="imitate bf16"):
+        runtime.load(demo_model_dir() / "1" / "saved_model.pb", Setting(precision=BF16))
 
 
 def test_the_pixel_part_of_a_saved_model_takes_and_gives_numbers_only():

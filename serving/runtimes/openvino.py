@@ -24,7 +24,7 @@ LONGEST = 300  # characters of OpenVINO's own messages, which quote its source f
 def load(file: Path, setting: Setting) -> Model:
     """Raises LoadFailed when OpenVINO can't read the file, or the CPU lacks the precision."""
     core = ov.Core()
-    config = _config(core, setting)
+    config = _config(setting)
     try:
         parts = {
             name: core.compile_model(graph, DEVICE, config)
@@ -88,10 +88,10 @@ class Model:
         self._parts.clear()
 
 
-def _config(core: ov.Core, setting: Setting) -> dict[str, Any]:
+def _config(setting: Setting) -> dict[str, Any]:
     """The precision is always said: OpenVINO's own choice is bf16 wherever the CPU is fast at it."""
     if setting.precision == BF16:
-        _check_bf16(core)
+        isa.require_bf16()
     config: dict[str, Any] = {
         "INFERENCE_PRECISION_HINT": setting.precision,
         "NUM_STREAMS": 1,  # requests take turns, each with all threads
@@ -101,14 +101,6 @@ def _config(core: ov.Core, setting: Setting) -> dict[str, Any]:
     if setting.threads:
         config["INFERENCE_NUM_THREADS"] = setting.threads
     return config
-
-
-def _check_bf16(core: ov.Core) -> None:
-    """OpenVINO lists what the CPU has, whatever it is held down to."""
-    if "BF16" not in core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES"):
-        raise LoadFailed("This CPU can't compute in bf16. Choose precision f32.")
-    if not isa.leaves_bf16():
-        raise LoadFailed("bf16 needs isa=avx512_bf16, or none. Choose that, or precision f32.")
 
 
 def _read(core: ov.Core, file: Path, setting: Setting) -> dict[str, ov.Model]:
