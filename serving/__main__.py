@@ -88,8 +88,8 @@ def _serve(asked: Flags, pinning: affinity.Pinning, stop: Stop) -> None:
     settings = assembly.read_files(asked)
     taken = ports.take(assembly.wanted_ports(asked, settings))
     configs = assembly.model_configs(asked)
-    if asked.device == "gpu":
-        devices.require_gpu()
+    if asked.device == "gpu" and not devices.may_have_gpu():
+        raise StartRefused("--device gpu: no NVIDIA device on this machine. Use --device cpu.")
     log.info("Loading %s on %s", ", ".join(config.name for config in configs), pinning)
 
     server, manager = assembly.build(asked, settings, pinning, taken)

@@ -96,6 +96,7 @@ def build(asked: Flags, settings: Settings, pinning: Pinning, taken: Ports) -> t
         asked.runtime,
         setting,
         prefers_tflite=asked.prefer_tflite_model,
+        needs_gpu=asked.device == "gpu",
         warms=asked.enable_model_warmup,
         warm_repeats=asked.num_request_iterations_for_warmup,
     )

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from serving import runtimes, warmup
+from serving.devices import INSTALL
 from serving.errors import LoadFailed, ServingError
 from serving.runtimes import Setting
 from serving.servable import Servable
@@ -24,11 +25,13 @@ class Loader:
         runtime: str,
         setting: Setting,
         prefers_tflite: bool = False,
+        needs_gpu: bool = False,
         warms: bool = True,
         warm_repeats: int = 1,
     ):
         self._runtime = runtime
         self._prefers_tflite = prefers_tflite
+        self._needs_gpu = needs_gpu
         self._setting = setting
         self._warms = warms
         self._warm_repeats = warm_repeats
@@ -38,6 +41,12 @@ class Loader:
         is_tflite = self._prefers_tflite and any(directory.glob("*.tflite"))
         runtime = "litert" if is_tflite else self._runtime
         servable = Servable(runtimes.load(directory, runtime, self._setting))
+        if self._needs_gpu and servable.about.device != "GPU":
+            servable.close()
+            raise LoadFailed(
+                f"--device gpu: {servable.about.runtime} can't use a GPU here. {INSTALL} "
+                "Or use --runtime pytorch with a PyTorch that has CUDA, or --device cpu."
+            )
         if not self._warms:
             return servable, {}
         try:
