@@ -16,11 +16,12 @@ import pytest
 from serving import frames
 from serving.errors import Cancelled
 from serving.frame_server import FrameServer
-from serving.front import RestFront
+from serving.front import GrpcFront, RestFront
 from serving.limits import MESSAGE_LIMIT_BYTES
 from serving.link import Gone, Link
 
 PATIENCE_S = 30
+DEADLINE_EXCEEDED = grpc.StatusCode.DEADLINE_EXCEEDED
 
 
 class Brain:
@@ -160,12 +161,44 @@ def test_after_the_end_of_the_other_process_requests_fail_and_none_is_sent_twice
         ask(link, "/echo")
 
 
-def front_of(link: Link) -> RestFront:
+def one_replica(link: Link) -> SimpleNamespace:
+    """As a front sees it."""
+
     @contextmanager
     def least_busy():
         yield link
 
-    return RestFront(SimpleNamespace(least_busy=least_busy))
+    return SimpleNamespace(least_busy=least_busy, all=[link])
+
+
+@contextmanager
+def grpc_front_of(link: Link) -> Iterator[grpc.Channel]:
+    server = grpc.server(ThreadPoolExecutor(4))
+    server.add_generic_rpc_handlers((GrpcFront(one_replica(link), cores=[0]),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield channel
+    server.stop(0)
+
+
+def test_a_grpc_client_that_cancels_or_is_out_of_time_is_noticed_by_the_replica():
+    with linked() as (link, brain, _), grpc_front_of(link) as channel:
+        call = channel.unary_unary("/hold").future(b"", timeout=PATIENCE_S)
+        assert brain.holds.acquire(timeout=PATIENCE_S)
+        call.cancel()
+        assert brain.saw_end.wait(PATIENCE_S)
+        brain.saw_end.clear()
+        assert channel.unary_unary("/hold").future(b"", timeout=0.3).code() == DEADLINE_EXCEEDED
+        assert brain.saw_end.wait(PATIENCE_S)
+        assert channel.unary_unary("/echo")(b"next", timeout=PATIENCE_S) == b"next"
+
+
+def test_a_hint_when_to_come_again_reaches_the_grpc_client():
+    with linked() as (link, _, _), grpc_front_of(link) as channel:
+        call = channel.unary_unary("/refuse").future(b"", timeout=PATIENCE_S)
+        assert call.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert dict(call.trailing_metadata())["grpc-retry-pushback-ms"] == "7"
 
 
 def get(front: RestFront, path: str, has_gone: bool = False) -> tuple[str, list, bytes]:
@@ -180,12 +213,16 @@ def get(front: RestFront, path: str, has_gone: bool = False) -> tuple[str, list,
 
 def test_rest_comes_through_with_status_headers_and_body():
     with linked() as (link, _, _):
-        assert get(front_of(link), "/tea") == ("418 I'm a teapot", [("X-Path", "/tea")], b"body!")
+        assert get(RestFront(one_replica(link)), "/tea") == (
+            "418 I'm a teapot",
+            [("X-Path", "/tea")],
+            b"body!",
+        )
 
 
 def test_a_rest_client_that_goes_away_is_noticed_by_the_replica():
     with linked() as (link, brain, _):
-        status, _, _ = get(front_of(link), "/hold", has_gone=True)
+        status, _, _ = get(RestFront(one_replica(link)), "/hold", has_gone=True)
         assert int(status.split()[0]) == Cancelled.http_status
         assert brain.saw_end.wait(PATIENCE_S)
 
