@@ -1,26 +1,32 @@
-"""Servers that do nothing but answer: python -m bench.echo CORE ANSWER_BYTES. Prints two ports.
+"""Servers that do nothing but answer: python -m bench.echo JSON. Prints two ports.
 
 The first is a gRPC server with our options, whose one handler takes bytes and gives bytes: what gRPC in
-Python costs. The second is plain TCP: eight bytes of length, then so many bytes, then the answer.
+Python costs. Where the JSON names a model, the handler also asks that, always with the same photo: then
+the rest of the server runs with cold caches, as ours does. The second is plain TCP: eight bytes of length,
+then so many bytes, then the answer.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+
+from bench.loop import asked
 
 LENGTH_BYTES = 8
 
 
-def main(core: int, answer_bytes: int) -> None:
+def main(facts: dict[str, Any]) -> None:
     """Serve until the end of input."""
-    os.sched_setaffinity(0, {core})
-    answer = bytes(answer_bytes)
-    grpc_port = _serve_grpc(answer)
+    os.sched_setaffinity(0, {facts["core"]})
+    answer = bytes(facts["answer_bytes"])
+    grpc_port = _serve_grpc(answer, asked(facts) if "model" in facts else lambda: None)
     listener = socket.create_server(("127.0.0.1", 0))
     threading.Thread(target=_serve_tcp, args=(listener, answer), daemon=True).start()
     print(grpc_port, listener.getsockname()[1], flush=True)
@@ -28,17 +34,21 @@ def main(core: int, answer_bytes: int) -> None:
     os._exit(0)
 
 
-def _serve_grpc(answer: bytes) -> int:
+def _serve_grpc(answer: bytes, compute: Callable[[], object]) -> int:
     import grpc  # noqa: PLC0415  # after the pinning: it starts threads
 
     from experiment.protocol import PREDICT  # noqa: PLC0415
     from serving.ports import GRPC_OPTIONS  # noqa: PLC0415
 
+    def echo(request: bytes, context: Any) -> bytes:
+        compute()
+        return answer
+
     class Echo(grpc.GenericRpcHandler):  # type: ignore[misc]  # gRPC has no types
         def service(self, handler_call_details: Any) -> Any:
             if handler_call_details.method != PREDICT:
                 return None
-            return grpc.unary_unary_rpc_method_handler(lambda request, context: answer)
+            return grpc.unary_unary_rpc_method_handler(echo)
 
     server = grpc.server(ThreadPoolExecutor(8), options=GRPC_OPTIONS)
     server.add_generic_rpc_handlers((Echo(),))
@@ -72,4 +82,4 @@ def receive(connection: socket.socket, into: memoryview) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(json.loads(sys.argv[1]))

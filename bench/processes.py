@@ -111,8 +111,16 @@ class Echoes:
 
 
 @contextmanager
-def echoes(core: int, answer_bytes: int) -> Iterator[Echoes]:
-    """What answers anything with so many bytes, over gRPC and over plain TCP, on one core."""
-    with child("-m", "bench.echo", str(core), str(answer_bytes)) as process:
+def echoes(
+    core: int, answer_bytes: int, model: Path | None = None, photo: Path | None = None
+) -> Iterator[Echoes]:
+    """What answers anything with so many bytes, over gRPC and over plain TCP, on one core.
+
+    With a model and a photo the gRPC one computes before it answers.
+    """
+    facts: dict[str, Any] = {"core": core, "answer_bytes": answer_bytes}
+    if model and photo:
+        facts |= {"model": str(model / "1"), "photo": str(photo)}
+    with child("-m", "bench.echo", json.dumps(facts)) as process:
         grpc_port, tcp_port = process.line().split()
         yield Echoes(f"127.0.0.1:{grpc_port}", int(tcp_port))
