@@ -104,14 +104,14 @@ def _busy(batching: Stub, blocks: int) -> Iterator[str]:
 
 
 def steady_rate(ends: Sequence[float]) -> float:
-    """Answers per second from the longest pause in the first third to the longest one in the last.
+    """Answers per second from the longest pause in the second quarter to the longest one in the last.
 
-    Answers come in batches; counting from a pause to a pause counts whole ones, and not the start.
+    Answers come in batches; counting from a pause to a pause counts whole ones, and the start is left out.
     """
-    third = len(ends) // 3
+    quarter = len(ends) // 4
     first, last = (
         max(part, key=lambda index: ends[index + 1] - ends[index])
-        for part in (range(third), range(len(ends) - 1 - third, len(ends) - 1))
+        for part in (range(quarter, 2 * quarter), range(len(ends) - 1 - quarter, len(ends) - 1))
     )
     return (last - first) / (ends[last] - ends[first])
 

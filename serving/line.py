@@ -147,14 +147,13 @@ class Line:
                 job.turn.release()
 
     def _take_hopeless(self) -> list[Job]:
-        """Takes who has gone, and who would be answered too late even if the next run were theirs."""
+        """Takes those who would be answered too late even if the next run were theirs."""
         now = time.perf_counter()
-        for job in self._waiting:
-            job.problem = _no_longer_wanted(job, now)
-            if not job.problem and job.deadline is not None and now + self._run_s > job.deadline:
-                job.problem = _too_late(len(self._waiting), self._run_s)
-        hopeless = [job for job in self._waiting if job.problem]
+        end = now + self._run_s
+        hopeless = [job for job in self._waiting if job.deadline is not None and end > job.deadline]
         if hopeless:
+            for job in hopeless:
+                job.problem = _no_longer_wanted(job, now) or _too_late(len(self._waiting), self._run_s)
             self._waiting = deque(job for job in self._waiting if not job.problem)
         return hopeless
 
