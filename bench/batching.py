@@ -30,8 +30,8 @@ FIXED_MS, EACH_MS, LARGEST = 8.2, 3.3, 32
 BLOCKS = 20
 IDLE_COUNT = 10  # requests of each kind in a block
 CALLERS = (1, 8, 64)
-CLOSED_S = 1.2  # of each loop of callers in a block
-OFFERED_TIMES, OFFERED_S, DEADLINE_S = 3, 2.0, 0.3
+CLOSED_S = 0.9  # of each loop of callers in a block
+OFFERED_TIMES, OFFERED_S, DEADLINE_S = 3, 1.5, 0.3
 MOST_IDLE, LEAST_RATE, LEAST_GOODPUT = 1.02, 0.97, 0.95
 
 REQUEST = request_of(b"x" * 1000)

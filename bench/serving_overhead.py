@@ -25,7 +25,7 @@ from bench.processes import echoes, loop, server
 BLOCKS = 20
 CALLERS = 4
 GROUP, GROUPS = 2, 4  # requests one after another, and how often in a block
-DEMO_COUNT, INCEPTION_COUNT = 48, 16  # requests of the callers together in a block
+DEMO_COUNT, INCEPTION_COUNT = 32, 12  # requests of the callers together in a block
 MOST_OVERHEAD_MS, LEAST_RATE = 0.30, 0.97
 
 Figures = dict[str, list[float]]
