@@ -24,8 +24,10 @@ check: lint test  ## the one command before a commit: lint, types, tests (import
 bench: $(VENV)/dev.stamp  ## the benchmarks, as ratios side by side in one run
 	$(BIN)/python -m bench
 
+runtimes: $(VENV)/runtimes.stamp  ## also install ONNX Runtime, LiteRT and OpenCV for the model server
+
 lock: $(VENV)/dev.stamp  ## compile requirements/*.txt anew from the *.in files
-	cd requirements && for name in dev run web; do \
+	cd requirements && for name in dev runtimes run web; do \
 	  case $$name in dev) rule=;; *) rule=--constraint=dev.txt;; esac; \
 	  ../$(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links $$rule --output-file=$$name.txt $$name.in || exit 1; done
@@ -41,4 +43,4 @@ $(VENV)/%.stamp: requirements/%.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
-.PHONY: help run test lint check bench lock clean
+.PHONY: help run test lint check bench runtimes lock clean

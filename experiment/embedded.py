@@ -35,6 +35,7 @@ STOP_TIMEOUT_S = 8.0
 WATCH_INTERVAL_S = 0.25
 HANG_CHECK_S = 10.0  # how often a ready server is asked whether it still answers
 SILENT_CHECKS = 3  # without an answer, then it is restarted
+HOPELESS = {"down", "wrong_model", "wrong_signature"}  # waiting longer for one would not make it ready
 RESTARTS_IN_A_ROW = 5  # then it stays down: something is wrong that a restart won't mend
 
 
@@ -218,7 +219,7 @@ class EmbeddedServers:
                 if server.info.state == "ready":
                     what = runtime_words(server.info)
                     say(f"{server.info.name}: {what + '. ' if what else ''}{server.info.detail}")
-                elif server.info.state == "down" or time.monotonic() > deadline:
+                elif server.info.state in HOPELESS or time.monotonic() > deadline:
                     raise EmbeddedFailed(f"{server.info.name} did not start. {server.info.detail}")
             waiting = [server for server in waiting if server.info.state != "ready"]
 

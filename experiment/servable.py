@@ -22,13 +22,13 @@ def prepare_model(data_dir: Path, model_base_path: str | None = None) -> dict[st
     base_path = (Path(model_base_path) if model_base_path else data_dir / "models" / "demo").resolve()
     if not model_base_path:
         _export_demo(base_path)  # does nothing when it is there already
-    versions = _versions(base_path)
-    if not versions:
+    version = _latest(base_path)
+    if not version:
         raise EmbeddedFailed(
             f"MODEL_BASE_PATH={base_path} holds no model. "
-            "It must hold one directory per version with saved_model.pb in it, like 1/saved_model.pb."
+            "It must hold one numbered directory per version with the model in it, like 1/saved_model.pb."
         )
-    return {"name": "inception", "base_path": str(base_path), **_card(base_path, versions[-1])}
+    return {"name": "inception", "base_path": str(base_path), **_card(version)}
 
 
 def model_in(base_path: str) -> dict[str, Any]:
@@ -37,9 +37,8 @@ def model_in(base_path: str) -> dict[str, Any]:
     A folder without a model is not refused here: the server that should load it says why it can't.
     """
     folder = Path(base_path).expanduser().resolve()
-    versions = sorted(int(each.name) for each in folder.glob("*") if each.name.isdigit())
-    card = _card(folder, versions[-1]) if versions else {}
-    return {"name": folder.name, "base_path": str(folder), **card}
+    version = _latest(folder)
+    return {"name": folder.name, "base_path": str(folder), **(_card(version) if version else {})}
 
 
 def _export_demo(base_path: Path) -> None:
@@ -49,14 +48,14 @@ def _export_demo(base_path: Path) -> None:
         raise EmbeddedFailed(f"The demo model could not be exported:\n{done.stderr.strip()[-2000:]}")
 
 
-def _versions(base_path: Path) -> list[int]:
-    found = (path.parent.name for path in base_path.glob("*/saved_model.pb"))
-    return sorted(int(name) for name in found if name.isdigit())
+def _latest(base_path: Path) -> Path | None:
+    """The highest numbered directory with something in it. Whether that is a model, the server says."""
+    found = {path.parent for path in base_path.glob("*/*") if path.parent.name.isdigit()}
+    return max(found, key=lambda directory: int(directory.name), default=None)
 
 
-def _card(base_path: Path, version: int) -> dict[str, Any]:
-    path = base_path / str(version) / "assets.extra" / "pixelcost.json"
+def _card(version: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_text("utf-8")))
+        return dict(json.loads((version / "assets.extra" / "pixelcost.json").read_text("utf-8")))
     except (OSError, ValueError):
-        return {"title": f"the model in {base_path}", "knows": None, "labels": []}
+        return {"title": f"the model in {version.parent}", "knows": None, "labels": []}

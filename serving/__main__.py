@@ -6,17 +6,17 @@ the models before the slow loading of a runtime, answer before the models are lo
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 import os
 import queue
+import resource
 import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from serving import affinity, devices, flags
+from serving import affinity, devices, flags, isa
 from serving.errors import LoadFailed, ServingError, StartRefused
 from serving.flags import Flags
 from serving.parent import when_orphaned
@@ -56,6 +56,7 @@ def main(arguments: Sequence[str]) -> int:
         if asked.list_devices:
             print(json.dumps(devices.look()))
             return 0
+        _allow_many_connections()
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
         is_front = asked.replicas > 1  # of others, each of which is pinned
@@ -71,18 +72,24 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _allow_many_connections() -> None:
+    """Each takes a descriptor; many systems allow only 1024 unless a process asks for more."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def _serve(asked: Flags, pinning: affinity.Pinning, stop: Stop) -> None:
     if asked.isa:
         # Before any runtime is loaded: they look at the processor then.
-        importlib.import_module("serving.isa").apply(asked.runtime, asked.isa)
+        isa.apply(asked.runtime, asked.isa)
     from serving import assembly, ports  # the slow imports come after what can be refused without them
     from serving.loading import settle
 
     settings = assembly.read_files(asked)
     taken = ports.take(assembly.wanted_ports(asked, settings))
     configs = assembly.model_configs(asked)
-    if asked.device == "gpu":
-        devices.require_gpu()
+    if asked.device == "gpu" and not devices.may_have_gpu():
+        raise StartRefused("--device gpu: no NVIDIA device on this machine. Use --device cpu.")
     log.info("Loading %s on %s", ", ".join(config.name for config in configs), pinning)
 
     server, manager = assembly.build(asked, settings, pinning, taken)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from serving import model_dir, text_messages
+from serving import isa, model_dir, text_messages
 from serving.affinity import Pinning
 from serving.errors import InvalidArgument, LoadFailed, ServingError, StartRefused
 from serving.flag_table import NO_PATH
@@ -92,8 +92,14 @@ def build(asked: Flags, settings: Settings, pinning: Pinning, taken: Ports) -> t
         gpu_memory_fraction=asked.per_process_gpu_memory_fraction,
         saved_model_tags=asked.saved_model_tags,
     )
-    runtime = "litert" if asked.prefer_tflite_model else asked.runtime
-    loader = Loader(runtime, setting, asked.enable_model_warmup, asked.num_request_iterations_for_warmup)
+    loader = Loader(
+        asked.runtime,
+        setting,
+        prefers_tflite=asked.prefer_tflite_model,
+        needs_gpu=asked.device == "gpu",
+        warms=asked.enable_model_warmup,
+        warm_repeats=asked.num_request_iterations_for_warmup,
+    )
     metrics = Metrics()
     manager = Manager(
         _timed(loader, metrics),
@@ -167,6 +173,7 @@ def _about(service: Service, pinning: Pinning) -> Callable[[ModelSpec], str]:
     def about(spec: ModelSpec) -> str:
         found = service.about(spec)
         facts = asdict(found) if found else {}
-        return json.dumps({**facts, "cores": pinning.cores, "replicas": 1}, separators=(",", ":"))
+        place = {"isa": isa.held_to(), "cores": pinning.cores, "replicas": 1}
+        return json.dumps({**facts, **place}, separators=(",", ":"))
 
     return about

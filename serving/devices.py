@@ -1,23 +1,22 @@
-"""What this machine can compute on. Cheap where there is no GPU: no runtime is even loaded."""
+"""What this machine can compute on. Cheap where there is no GPU driver: no runtime is even loaded."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 from pathlib import Path
 from typing import Any
 
-from serving.errors import StartRefused
-
 # NVIDIA's driver makes these on Linux; WSL 2 passes a GPU through as /dev/dxg.
 GPU_DEVICE_FILES = ("nvidia[0-9]*", "dxg")
+INSTALL = 'Its CUDA libraries come with pip install "tensorflow[and-cuda]".'
 GPU_FACTS = Path("/proc/driver/nvidia/gpus")
 
 
 def look() -> dict[str, Any]:
     """The devices and, where there is no GPU to use, the reason.
 
-    {"devices": [{"type": "CPU", "cores": [0, 1]}, {"type": "GPU", "name": "NVIDIA H200"}], "no_gpu": null}
+    {"devices": [{"type": "CPU", "cores": [0, 1]},
+                 {"type": "GPU", "name": "NVIDIA H200", "memory_bytes": 150000000000}], "no_gpu": null}
     """
     gpus, reason = _gpus()
     return {"devices": [{"type": "CPU", "cores": sorted(os.sched_getaffinity(0))}, *gpus], "no_gpu": reason}
@@ -26,13 +25,6 @@ def look() -> dict[str, Any]:
 def may_have_gpu() -> bool:
     """Whether there is a driver to ask. Costs nothing."""
     return any(any(Path("/dev").glob(pattern)) for pattern in GPU_DEVICE_FILES)
-
-
-def require_gpu() -> None:
-    """Raises StartRefused where there is no GPU to use."""
-    gpus, reason = _gpus()
-    if not gpus:
-        raise StartRefused(f"--device gpu: {reason}. Use --device cpu.")
 
 
 def gpu_name() -> str | None:
@@ -48,8 +40,9 @@ def gpu_name() -> str | None:
 def _gpus() -> tuple[list[dict[str, Any]], str | None]:
     if not may_have_gpu():
         return [], "no NVIDIA device on this machine"
-    try:
-        ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return [], "there is an NVIDIA device, but its driver's library libcuda.so.1 can't be loaded"
-    return [{"type": "GPU", "name": gpu_name()}], None
+    from serving.runtimes.tensorflow_c import devices
+
+    found = [device for device in devices() if device.type == "GPU"]
+    if not found:
+        return [], f"there is an NVIDIA device, but TensorFlow can't use it. {INSTALL}"
+    return [{"type": "GPU", "name": gpu_name(), "memory_bytes": each.memory_bytes} for each in found], None

@@ -35,6 +35,10 @@ class InvalidArgument(ServingError):
     http_status = 400
 
 
+class ImageUndecodable(InvalidArgument):
+    """Bytes that are no image. The message names which of the images it is."""
+
+
 class FailedPrecondition(ServingError):
     """The model has no such signature."""
 

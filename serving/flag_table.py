@@ -102,7 +102,7 @@ def _option(kind: Any, default: Any, text: str) -> dict[str, Any]:
     return {"type": kind, "default": default, "help": text}
 
 
-_THEIRS: dict[str, dict[str, Any]] = {
+THEIRS: dict[str, dict[str, Any]] = {
     "--port": _option(port, 8500, "gRPC port, 0: off (8500)"),
     "--grpc_socket_path": _option(str, "", "also answer gRPC on this Unix socket"),
     "--rest_api_port": _option(port, 0, "REST port, 0: off (0)"),
@@ -170,6 +170,10 @@ WITHOUT_EFFECT = {
     "--enforce_session_run_timeout": "a request is dropped when its deadline passes in the queue",
     "--enable_per_model_metrics": "always",
     "--skip_initialize_tpu": "there is no TPU support",
+    "--enable_grpc_healthcheck_service": "always",
+    "--enable_profiler": "there is no profiler service; stage times come with every answer",
+    "--num_tflite_pools": "as many interpreters as requests at once",
+    "--num_tflite_interpreters_per_pool": "as above",
 }
 
-FLAGS = {**_THEIRS, **OURS}
+FLAGS = {**THEIRS, **OURS}

@@ -8,14 +8,16 @@ scores and probabilities), and both in one as `predict_images` and `serving_defa
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tensorflow.core.framework import types_pb2
 
-from serving.errors import InvalidArgument, LoadFailed
+from serving import memory
+from serving.errors import ImageUndecodable, LoadFailed, ServingError
 from serving.images.refused import ImageRefused
-from serving.pixels import Pixels
+from serving.pixels import LAYOUTS, Pixels
 from serving.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
 from serving.tensors import DTYPE_OF
 
@@ -36,7 +38,9 @@ def with_image_signatures(model: Model, card: Mapping[str, Any]) -> Model:
     if not isinstance(card["pixels"], dict):
         raise LoadFailed("The model's card, assets.extra/pixelcost.json: pixels is not an object.")
     pixels = Pixels.from_card(card["pixels"])
-    return ImageModel(model, _raw_signature(model, pixels), pixels, _labels(card))
+    memory.keep_freed()
+    raw = _raw_signature(model, pixels)
+    return ImageModel(model, raw, _as_taken(raw.inputs[pixels.input], pixels), _labels(card))
 
 
 class ImageModel:
@@ -67,12 +71,17 @@ class ImageModel:
             try:
                 pixels[index] = self._pixels.of(image)
             except ImageRefused as problem:
-                raise InvalidArgument(f"images[{index}] can't be decoded: {problem}.") from problem
+                raise ImageUndecodable(f"images[{index}] can't be decoded: {problem}.") from problem
         return pixels
 
     def _classify(self, pixels: np.ndarray) -> Arrays:
         scores = self._model.infer(self._raw.name, {self._pixels.input: pixels})[self._pixels.output]
-        probabilities = scores.reshape(len(pixels), -1).astype(np.float32, copy=False)
+        wanted = (len(pixels), len(self._labels))
+        if scores.size != wanted[0] * wanted[1]:
+            raise ServingError(
+                f"The model gave scores {list(scores.shape)}, but its card has {wanted[1]} labels."
+            )
+        probabilities = scores.reshape(wanted).astype(np.float32, copy=False)
         if self._pixels.softmax:
             probabilities = _softmax(probabilities)
         # Like tf.math.top_k: of equal ones the first comes first.
@@ -99,7 +108,6 @@ def _raw_signature(model: Model, pixels: Pixels) -> Signature:
     """The one that has the card's input and nothing else, and the card's output."""
     for signature in model.signatures.values():
         if list(signature.inputs) == [pixels.input] and pixels.output in signature.outputs:
-            _check_input(signature.inputs[pixels.input], pixels)
             return signature
     found = "; ".join(
         f"{each.name}: {', '.join(each.inputs)} -> {', '.join(each.outputs)}"
@@ -111,14 +119,22 @@ def _raw_signature(model: Model, pixels: Pixels) -> Signature:
     )
 
 
-def _check_input(spec: TensorSpec, pixels: Pixels) -> None:
+def _as_taken(spec: TensorSpec, pixels: Pixels) -> Pixels:
+    """In the card's layout, else in the other: one format of a model may be NHWC where another is NCHW."""
+    for layout in (pixels.layout, *LAYOUTS):
+        turned = replace(pixels, layout=layout)
+        if _fits(spec, turned):
+            return turned
+    raise LoadFailed(
+        f"The model's card makes {pixels.dtype} {list(pixels.shape)} of each image, but the input "
+        f"{pixels.input!r} is {spec}. Correct the section pixels of assets.extra/pixelcost.json."
+    )
+
+
+def _fits(spec: TensorSpec, pixels: Pixels) -> bool:
     one = np.empty((1, *pixels.shape), pixels.dtype)
     anyhow = TensorSpec(spec.dtype, None if spec.shape is None else (None, *spec.shape[1:]))
-    if DTYPE_OF[one.dtype] != spec.dtype or not anyhow.fits(one):
-        raise LoadFailed(
-            f"The model's card makes {pixels.dtype} {list(pixels.shape)} of each image, but the input "
-            f"{pixels.input!r} is {spec}. Correct the section pixels of assets.extra/pixelcost.json."
-        )
+    return DTYPE_OF[one.dtype] == spec.dtype and anyhow.fits(one)
 
 
 def _labels(card: Mapping[str, Any]) -> list[bytes]:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from serving import runtimes, warmup
+from serving.devices import INSTALL
 from serving.errors import LoadFailed, ServingError
 from serving.runtimes import Setting
 from serving.servable import Servable
@@ -19,15 +20,33 @@ log = logging.getLogger(__name__)
 class Loader:
     """What the manager calls for each version."""
 
-    def __init__(self, runtime: str, setting: Setting, warms: bool = True, warm_repeats: int = 1):
+    def __init__(
+        self,
+        runtime: str,
+        setting: Setting,
+        prefers_tflite: bool = False,
+        needs_gpu: bool = False,
+        warms: bool = True,
+        warm_repeats: int = 1,
+    ):
         self._runtime = runtime
+        self._prefers_tflite = prefers_tflite
+        self._needs_gpu = needs_gpu
         self._setting = setting
         self._warms = warms
         self._warm_repeats = warm_repeats
 
     def __call__(self, directory: Path) -> tuple[Servable, Shapes]:
         """Raises LoadFailed."""
-        servable = Servable(runtimes.load(directory, self._runtime, self._setting))
+        is_tflite = self._prefers_tflite and any(directory.glob("*.tflite"))
+        runtime = "litert" if is_tflite else self._runtime
+        servable = Servable(runtimes.load(directory, runtime, self._setting))
+        if self._needs_gpu and servable.about.device != "GPU":
+            servable.close()
+            raise LoadFailed(
+                f"--device gpu: {servable.about.runtime} can't use a GPU here. {INSTALL} "
+                "Or use --runtime pytorch with a PyTorch that has CUDA, or --device cpu."
+            )
         if not self._warms:
             return servable, {}
         try:

@@ -23,6 +23,8 @@ from serving.warmup import Shapes, difference
 
 log = logging.getLogger(__name__)
 
+ENDED_KEPT = 100  # versions of a model whose end is still told
+
 Load = Callable[[Path], tuple[Servable, Shapes]]  # raises LoadFailed
 
 
@@ -56,11 +58,11 @@ class Manager:
     def _reload(self, configs: Sequence[ModelConfig]) -> None:
         with self._turn:
             self._check_labels(configs, known_only=True)
-            self._apply(configs)
-            unserved = [model for model in self.models.values() if not model.available()]
-            self._label(configs)
-        if unserved:
-            raise LoadFailed(_why_unserved(unserved[0]))
+            problems = self._apply(configs)
+            problems += [_why_unserved(model) for model in self.models.values() if not model.available()]
+            self._label([config for config in configs if self._is_applied(config)])
+        if problems:
+            raise LoadFailed(problems[0])
 
     def watch(self, every_s: float, also: Callable[[], None] = lambda: None) -> None:
         """From now on look at the disk every few seconds, in a thread of its own. 0: look only now."""
@@ -86,21 +88,31 @@ class Manager:
             for version in model.available():
                 version.leaving()
 
-    def _apply(self, configs: Sequence[ModelConfig]) -> None:
-        wanted = {config.name for config in configs}
-        for name in [name for name in self.models if name not in wanted]:
-            self._unload(self.models.pop(name).available())
-        models = dict(self.models)
+    def _apply(self, configs: Sequence[ModelConfig]) -> list[str]:
+        """Serve these, their labels apart. Returns why the base path of a model could not be changed."""
+        models: dict[str, ServedModel] = {}
+        problems = []
         for config in configs:
-            model = models.get(config.name)
-            if model is None or model.config.base_path != config.base_path:
-                if model:
-                    self._unload(model.available())
+            now = self.models.get(config.name)
+            if now is None:
                 models[config.name] = ServedModel(replace(config, labels={}))
+            elif now.config.base_path == config.base_path:
+                now.config = replace(config, labels=now.config.labels)
+                models[config.name] = now
             else:
-                model.config = replace(config, labels=model.config.labels)
+                moved = ServedModel(replace(config, labels={}))
+                self._look_at(moved)  # beside the one before, which answers meanwhile
+                models[config.name] = moved if moved.available() else now
+                problems += [] if moved.available() else [_why_unserved(moved)]
+        gone = [model for name, model in self.models.items() if models.get(name) is not model]
         self.models = models
         self._look_at_disk()
+        for model in gone:
+            self._unload(model.available())
+        return problems
+
+    def _is_applied(self, config: ModelConfig) -> bool:
+        return self.models[config.name].config.base_path == config.base_path
 
     def _look_at_disk(self) -> None:
         for model in self.models.values():
@@ -116,6 +128,7 @@ class Manager:
         served = {version.number for version in model.available()}
         if wanted & served:  # else nothing would be left
             self._unload(version for version in model.available() if version.number not in wanted)
+        model.forget(ENDED_KEPT)
 
     def _on_disk(self, model: ServedModel) -> dict[int, Path]:
         """What vanished from the disk is not loaded again, but stays served while nothing replaces it."""
@@ -130,11 +143,9 @@ class Manager:
 
         One that still unloads, while its last request is answered, is gone already: it never comes back.
         """
-        if version is None or version.path != path or version.status.state == UNLOADING:
+        if version is None or version.status.state == UNLOADING:
             return True
-        if version.status.state != END:
-            return False
-        return version.files is None or version.files != model_dir.fingerprint(path)
+        return version.status.state == END and version.files != model_dir.fingerprint(path)
 
     def _bring_up(self, model: ServedModel, version: Version) -> None:
         log.info("Loading %s version %d from %s", model.config.name, version.number, version.path)

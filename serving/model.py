@@ -32,6 +32,12 @@ class ServedModel:
     def available(self) -> list[Version]:
         return [version for version in list(self.versions.values()) if version.is_available]
 
+    def forget(self, keep: int) -> None:
+        """The lowest of the versions that ended, but for so many."""
+        ended = sorted(number for number, version in self.versions.items() if version.status.state == END)
+        forgotten = set(ended[: max(0, len(ended) - keep)])
+        self.versions = {number: each for number, each in self.versions.items() if number not in forgotten}
+
     def resolve(self, spec: ModelSpec) -> Version:
         """The version that a request means. Raises NotFound, InvalidArgument or Unavailable."""
         number = self._labelled(spec.label) if spec.label else spec.version

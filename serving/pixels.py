@@ -29,6 +29,8 @@ from serving import images
 from serving.errors import LoadFailed
 from serving.images.resize import METHODS, resize
 
+LAYOUTS = ("NHWC", "NCHW")
+
 
 @dataclass(frozen=True)
 class Pixels:
@@ -146,7 +148,7 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "scale": (_is_number, "a number"),
     "mean": (_is_by_channel, "a number or a list of three"),
     "std": (_is_divisor, "a number or a list of three, none of them 0"),
-    "layout": _is_one_of(("NHWC", "NCHW")),
+    "layout": _is_one_of(LAYOUTS),
     "channels": _is_one_of(("RGB", "BGR")),
     "dtype": _is_one_of(("float32", "uint8")),
     "softmax": (_is_bool, "true or false"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from serving.errors import InvalidArgument, ServingError
+from serving.errors import ImageUndecodable, InvalidArgument, ServingError
 from serving.runtimes import Arrays, Model
 from serving.signatures import DEFAULT_SIGNATURE, Signature
 
@@ -63,6 +63,8 @@ class Servable:
         """Bad bytes are the client's fault, whatever code the decoder gives them."""
         try:
             return self._model.infer(DECODE, inputs)
+        except ImageUndecodable:
+            raise
         except ServingError as problem:
             if problem.code in {"RESOURCE_EXHAUSTED", "CANCELLED", "DEADLINE_EXCEEDED"}:
                 raise

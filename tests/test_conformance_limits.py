@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import grpc
@@ -80,6 +80,20 @@ def test_five_hundred_wrong_requests_leave_no_thread_and_no_descriptor_behind(se
     eventually(lambda: used(server)[0] <= threads + 1, server)
     eventually(lambda: used(server)[1] <= descriptors, server)
     assert ask(server, 0.0).code() == grpc.StatusCode.OK
+
+
+def test_hundreds_of_connections_that_say_nothing_keep_nobody_waiting(server):
+    _, descriptors = used(server)
+    with ExitStack() as silent:
+        for address in (server.address, server.rest_url.removeprefix("http://")):
+            host, _, port = address.rpartition(":")
+            for _ in range(300):
+                connection = silent.enter_context(socket.create_connection((host, int(port)), timeout=10))
+                connection.sendall(b"P")  # of PRI, with which HTTP/2 begins, or of POST
+        eventually(lambda: used(server)[1] >= descriptors + 600, server)
+        assert ask(server, 0.0).code() == grpc.StatusCode.OK
+        assert server.post(f"{SLOW}:predict", {"instances": [0.0]}).json() == {"predictions": [0.0]}
+    eventually(lambda: used(server)[1] <= descriptors + 1, server)
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")

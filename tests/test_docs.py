@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from experiment.__main__ import _parser
+from tools import flags_table
 from tools.settings_table import END, START, table
 from webapp import create_app
 
@@ -20,6 +21,11 @@ README = (ROOT / "README.md").read_text("utf-8")
 def test_the_settings_table_is_that_of_the_code():
     shown = README.split(START)[1].split(END)[0]
     assert shown == table(), "run: .venv/bin/python -m tools.settings_table"
+
+
+def test_the_tables_of_flags_are_those_of_the_model_server():
+    shown = flags_table.DOCUMENT.read_text("utf-8").split(flags_table.START)[1].split(flags_table.END)[0]
+    assert shown == flags_table.tables(), "run: .venv/bin/python -m tools.flags_table"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

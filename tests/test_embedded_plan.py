@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,10 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiment.embedded import EmbeddedServer, running_servers
+from experiment.embedded import EmbeddedServer, EmbeddedServers, running_servers
 from experiment.embedded_plan import PRECISIONS, PROFILES, Profile, parse_embedded
 from experiment.errors import ConfigRefused, EmbeddedFailed
+from experiment.servable import model_in
 from serving.runtimes import RUNTIMES
+from tests.app_process import CAT, ROOT
+from tests.serving_process import demo_model_dir
 
 
 def problems(text: str) -> tuple[str, ...]:
@@ -154,3 +159,24 @@ def test_what_a_profile_asks_for_reaches_its_server(tmp_path):
     assert f"--model_name tiny --model_base_path {tmp_path}/tiny" in started
     assert "--cores 0,1" in started
     assert "--runtime openvino --precision bf16 --isa avx2 --replicas 2 --cpus 1" in started
+
+
+def test_the_servers_of_a_plan_start_and_tell_what_they_are(tmp_path):
+    plan = parse_embedded("plain:cpus=1,price_per_hour=0.1;two:cpus=1,replicas=2,runtime=tensorflow")
+    with EmbeddedServers(tmp_path, model_in(str(demo_model_dir())), plan) as servers:
+        servers.wait_ready()
+        plain, two, *twins = servers.infos()
+    assert (plain.name, plain.replicas, plain.cpus, plain.price_per_hour) == ("plain", 1, 1, 0.1)
+    assert (two.name, two.replicas, two.cpus, two.precision) == ("two", 2, 2, "f32")
+    assert plain.runtime == two.runtime
+    assert str(two.runtime).startswith("TensorFlow 2.")
+    assert [each.name for each in twins] == ["plain over REST", "two over REST"]
+
+
+def test_the_command_line_refuses_a_wrong_plan_before_it_starts_anything(tmp_path):
+    environ = os.environ | {"PIXELCOST_EMBEDDED": "1 CPU:cpus=0;x", "PIXELCOST_DATA_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "experiment", str(CAT)]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("PIXELCOST_EMBEDDED has 2 problems: entry 1 `1 CPU:cpus=0` has cpus=`0`")
+    assert not list(tmp_path.iterdir())

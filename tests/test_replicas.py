@@ -21,6 +21,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from experiment.probe import probe
 from experiment.protocol import get_model_status_pb2
 from experiment.records import BackendInfo
+from serving.front import ENDED
 from serving.replicas import share_cores
 from tests.app_process import children_of, free_port, is_alive
 from tests.serving_client import Client, predict_request, refused
@@ -37,6 +38,8 @@ def two_replicas(*flags: str) -> Iterator[ServingProcess]:
         eventually(lambda: "2 replicas" in server.log() or server.process.poll() is not None, server.log)
         assert server.process.poll() is None, server.log()
         yield server
+        if server.process.poll() is None:
+            server.stop()  # a killed front could not remove its sockets
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +163,7 @@ class Traffic:
 
     def __init__(self, server: ServingProcess, clients: int = 4):
         self.codes: list[grpc.StatusCode] = []
+        self.problems: list[str] = []
         self._client = Client(server.grpc_address)
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
@@ -186,6 +190,7 @@ class Traffic:
                 self.codes.append(grpc.StatusCode.OK)
             except grpc.RpcError as error:
                 self.codes.append(error.code())
+                self.problems.append(error.details())
 
 
 def test_a_killed_replica_costs_its_own_requests_only_and_comes_back():
@@ -203,6 +208,7 @@ def test_a_killed_replica_costs_its_own_requests_only_and_comes_back():
         eventually(lambda: cpu_ticks(fresh) > before + 5)
         failed = [code for code in traffic.codes if code != grpc.StatusCode.OK]
         assert set(failed) <= {grpc.StatusCode.UNAVAILABLE}
+        assert set(traffic.problems) <= {ENDED}
         assert len(failed) <= 8  # those in flight, and what was sent before its end could be noticed
 
 

@@ -15,9 +15,11 @@ import serving  # noqa: F401  # isort: skip  # first: it keeps TensorFlow's Pyth
 import openvino as ov
 from openvino import opset13 as ops
 
+from serving import isa
 from serving.errors import InvalidArgument, LoadFailed
 from serving.runtimes import BF16, Setting, load
 from serving.runtimes import openvino as runtime
+from serving.servable import Servable
 from tests.serving_process import demo_model_dir
 
 CAT = Path(__file__).resolve().parent.parent / "static" / "samples" / "cat.png"
@@ -95,14 +97,10 @@ def test_bf16_is_computed_in_bf16_and_says_so():
     assert precisions(model) == {"bf16"}
 
 
-class CoreWithoutBf16:
-    def get_property(self, device, name):
-        return ["FP32", "INT8"]
-
-
-def test_bf16_is_refused_where_the_cpu_lacks_it():
-    with pytest.raises(LoadFailed, match=r"can't compute in bf16\. Choose precision f32"):
-        runtime._config(CoreWithoutBf16(), Setting(precision=BF16))
+def test_bf16_is_refused_where_the_cpu_lacks_it(monkeypatch):
+    monkeypatch.setattr(isa, "cpu_flags", lambda: {"avx2"})
+    with pytest.raises(LoadFailed, match="imitate bf16"):
+        runtime.load(demo_model_dir() / "1" / "saved_model.pb", Setting(precision=BF16))
 
 
 def test_the_pixel_part_of_a_saved_model_takes_and_gives_numbers_only():
@@ -177,3 +175,17 @@ def test_a_saved_model_of_texts_alone_says_what_can_be_done(tmp_path):
     with_tensorflow(TEXT_MODEL, tmp_path)
     with pytest.raises(LoadFailed, match=r"found serving_default: x DT_STRING \[\?\].*runtime tensorflow"):
         load(tmp_path, "openvino", ONE_THREAD)
+
+
+def test_no_image_at_all_is_refused_and_not_answered_with_an_older_answer(demo):
+    demo.infer("predict_images", cat())
+    with pytest.raises(InvalidArgument, match="is empty"):
+        demo.infer("predict_images", {"images": np.array([], object)})
+
+
+def test_a_server_times_both_stages_and_names_a_bad_image_once(demo):
+    servable = Servable(demo)
+    assert list(servable.infer("predict_images", cat()).stage_ms) == ["decode", "inference"]
+    with pytest.raises(InvalidArgument) as refused:
+        servable.infer("predict_images", {"images": np.array([CAT.read_bytes(), b"x"], object)})
+    assert refused.value.message == "images[1] can't be decoded: it is no JPEG, PNG, GIF, BMP or WebP."

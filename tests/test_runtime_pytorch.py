@@ -20,6 +20,8 @@ import torch  # noqa: E402
 
 from serving.runtimes.pytorch import load  # noqa: E402
 
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+
 
 class Sums(torch.nn.Module):
     """Two inputs with names, one with a default; the answer in the form that is asked for."""

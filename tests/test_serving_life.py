@@ -19,6 +19,9 @@ import requests
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from experiment.protocol import get_model_status_pb2
+from serving.errors import LoadFailed
+from serving.loading import Loader
+from serving.runtimes import Setting
 from tests.app_process import children_of, free_port, is_alive
 from tests.serving_client import Client
 from tests.serving_process import MODEL, ROOT, demo_model_dir, picture, run_server, start_server
@@ -143,7 +146,7 @@ def test_a_damaged_model_ends_the_server_with_the_reason(tmp_path):
     (tmp_path / "1" / "saved_model.pb").write_bytes(whole[: len(whole) // 2])
     done = run_server("--port", str(free_port()), "--device=cpu", "--model_base_path", str(tmp_path))
     assert done.returncode == 2
-    assert f"{tmp_path / '1'} can't be loaded: " in done.stderr.splitlines()[-1]
+    assert "saved_model.pb can't be loaded: " in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.skipif(HAS_GPU, reason="this machine has a GPU")
@@ -224,3 +227,10 @@ def test_listing_devices_loads_no_runtime():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+@pytest.mark.skipif(HAS_GPU, reason="this machine has a GPU")
+def test_a_model_that_ends_up_on_the_cpu_is_not_served_as_a_gpus():
+    load = Loader("tensorflow", Setting(), needs_gpu=True)
+    with pytest.raises(LoadFailed, match=r"--device gpu: TensorFlow .* can't use a GPU here\. Its CUDA"):
+        load(demo_model_dir() / "1")

@@ -209,6 +209,50 @@ def test_a_version_is_closed_after_its_last_request_and_not_before(disk):
     assert old.is_closed
 
 
+def moved(disk: Disk, model: object, tmp_path: Path) -> tuple[Service, Manager, ModelConfig]:
+    """A served version 1, and the same model's configuration with another base path that holds `model`."""
+    disk.put(1, Doubler())
+    manager = Manager(disk.load)
+    manager.start([ModelConfig("m", disk.base)])
+    disk.base = tmp_path / "elsewhere"
+    disk.base.mkdir()
+    disk.put(1, model)
+    return Service(manager), manager, ModelConfig("m", disk.base)
+
+
+def test_a_model_that_moves_is_served_from_its_old_place_until_the_new_one_is_ready(disk, tmp_path):
+    answers = []
+    tripler = Doubler()
+    tripler.infer = lambda name, inputs: {"y": inputs["x"] * 3}
+    service, manager, config = moved(disk, tripler, tmp_path)
+    load = disk.load
+    manager._load = lambda path: (answers.append(service.predict(question()).outputs["y"][0]), load(path))[1]
+    manager.reload([config])
+    assert answers == [2.0]
+    assert service.predict(question()).outputs["y"].tolist() == [3.0]
+
+
+def test_a_model_that_can_not_move_stays_where_it_is(disk, tmp_path):
+    service, manager, config = moved(disk, LoadFailed("damaged"), tmp_path)
+    with pytest.raises(LoadFailed, match="damaged"):
+        manager.reload([config])
+    assert service.predict(question()).outputs["y"].tolist() == [2.0]
+
+
+def test_of_the_versions_that_ended_only_the_last_hundred_are_told(disk):
+    disk.put(1, Doubler())
+    manager = Manager(disk.load)
+    config = ModelConfig("m", disk.base)
+    manager.start([config])
+    for number in range(2, 110):
+        disk.put(number, LoadFailed("bad"))
+    manager.reload([config])
+    for number in range(110, 112):
+        disk.put(number, LoadFailed("bad"))
+        manager.reload([config])
+    assert len(Service(manager).statuses(ModelSpec("m"))) <= 102
+
+
 def together(service: Service, batches: Batches, questions: list[Question]) -> list[object]:
     """Ask the first one, and while it is computed all others at once. Answers or errors in their order."""
     found: list[object] = [None] * len(questions)

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from serving import card
+from serving import card, isa
 from serving.errors import LoadFailed
 from serving.image_signatures import with_image_signatures
 from serving.signatures import Signature
@@ -102,6 +102,7 @@ def load(directory: Path, name: str, setting: Setting) -> Model:
         raise LoadFailed(
             f"{runtime.name} computes in {' or '.join(runtime.precisions)}, not in {setting.precision}."
         )
+    isa.check(runtime.name)
     model: Model = _module(runtime).load(file, setting)
     return with_image_signatures(model, card.read(directory))
 

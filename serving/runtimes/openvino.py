@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-from serving.errors import LoadFailed, ServingError
+from serving import isa
+from serving.errors import InvalidArgument, LoadFailed, ServingError
 from serving.runtimes import BF16, About, Arrays, Setting
 from serving.runtimes.saved_model_cut import numeric_signatures
 from serving.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
@@ -23,9 +24,12 @@ LONGEST = 300  # characters of OpenVINO's own messages, which quote its source f
 def load(file: Path, setting: Setting) -> Model:
     """Raises LoadFailed when OpenVINO can't read the file, or the CPU lacks the precision."""
     core = ov.Core()
-    config = _config(core, setting)
+    config = _config(setting)
     try:
-        parts = {name: core.compile_model(graph, DEVICE, config) for name, graph in _read(core, file).items()}
+        parts = {
+            name: core.compile_model(graph, DEVICE, config)
+            for name, graph in _read(core, file, setting).items()
+        }
     except RuntimeError as problem:
         raise LoadFailed(
             f"OpenVINO can't load {file}: {_reason(problem)} Convert it again, or choose another runtime."
@@ -45,6 +49,9 @@ class Part:
 
     def infer(self, inputs: Arrays) -> Arrays:
         """Inputs are read where they are; outputs are copied before the request is another thread's."""
+        for alias, array in inputs.items():
+            if not array.size:  # OpenVINO would answer with what the request before this one left
+                raise InvalidArgument(f"Input {alias!r} is empty, and OpenVINO computes nothing of it.")
         request = self._request()
         try:
             found = request.infer(
@@ -81,12 +88,10 @@ class Model:
         self._parts.clear()
 
 
-def _config(core: ov.Core, setting: Setting) -> dict[str, Any]:
+def _config(setting: Setting) -> dict[str, Any]:
     """The precision is always said: OpenVINO's own choice is bf16 wherever the CPU is fast at it."""
-    if setting.precision == BF16 and "BF16" not in core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES"):
-        raise LoadFailed(
-            "This CPU (or the instructions that --isa leaves) can't compute in bf16. Choose precision f32."
-        )
+    if setting.precision == BF16:
+        isa.require_bf16()
     config: dict[str, Any] = {
         "INFERENCE_PRECISION_HINT": setting.precision,
         "NUM_STREAMS": 1,  # requests take turns, each with all threads
@@ -98,11 +103,12 @@ def _config(core: ov.Core, setting: Setting) -> dict[str, Any]:
     return config
 
 
-def _read(core: ov.Core, file: Path) -> dict[str, ov.Model]:
+def _read(core: ov.Core, file: Path, setting: Setting) -> dict[str, ov.Model]:
     """By signature. Only a SavedModel has several."""
     if file.name != "saved_model.pb":
         return {DEFAULT_SIGNATURE: core.read_model(file)}
-    return {name: core.read_model(directory) for name, directory in numeric_signatures(file.parent)}
+    parts = numeric_signatures(file.parent, setting.saved_model_tags)
+    return {name: core.read_model(directory) for name, directory in parts}
 
 
 def _specs(ports: Mapping[str, Any]) -> dict[str, TensorSpec]:

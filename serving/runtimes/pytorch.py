@@ -19,6 +19,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin take th
 import numpy as np
 import torch
 
+from serving import isa
 from serving.errors import LoadFailed
 from serving.runtimes import BF16, About, Arrays, Setting
 from serving.runtimes.problems import load_failed, run_failed
@@ -72,6 +73,8 @@ def load(file: Path, setting: Setting) -> TorchModel:
     """Raises LoadFailed when the file is damaged, a pickle, or has inputs that are no tensors."""
     _set_threads(setting)
     device = torch.device("cuda" if setting.use_gpu and torch.cuda.is_available() else "cpu")
+    if setting.precision == BF16 and device.type == "cpu":
+        isa.require_bf16()
     read = scripted_program if kind(file) == SCRIPT else exported_program
     try:
         program = read(file, device)

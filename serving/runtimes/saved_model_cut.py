@@ -8,7 +8,7 @@ The weights are not copied.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
@@ -19,16 +19,15 @@ from serving.errors import LoadFailed
 from serving.signatures import DEFAULT_SIGNATURE, Signature
 
 FILE = "saved_model.pb"
-SERVE = "serve"  # the tag
 INTERNAL = "__saved_model"  # TensorFlow's own entries, like __saved_model_init_op
 
 
-def numeric_signatures(directory: Path) -> Iterator[tuple[str, Path]]:
+def numeric_signatures(directory: Path, tags: Collection[str]) -> Iterator[tuple[str, Path]]:
     """(name, directory of a SavedModel with it alone); the directory lasts until the next one.
 
     Raises LoadFailed when there is no signature that takes numbers.
     """
-    meta_graph = _meta_graph(directory)
+    meta_graph = _meta_graph(directory, tags)
     signatures = {
         name: each for name, each in meta_graph.signature_def.items() if not name.startswith(INTERNAL)
     }
@@ -42,15 +41,17 @@ def numeric_signatures(directory: Path) -> Iterator[tuple[str, Path]]:
             yield name, Path(scratch)
 
 
-def _meta_graph(directory: Path) -> meta_graph_pb2.MetaGraphDef:
+def _meta_graph(directory: Path, tags: Collection[str]) -> meta_graph_pb2.MetaGraphDef:
     try:
         graphs = saved_model_pb2.SavedModel.FromString((directory / FILE).read_bytes()).meta_graphs
     except (OSError, DecodeError) as problem:
         raise LoadFailed(f"{directory / FILE} is damaged ({problem}). Copy or export it again.") from problem
     for graph in graphs:
-        if SERVE in graph.meta_info_def.tags:
+        if set(tags) == set(graph.meta_info_def.tags):
             return graph
-    raise LoadFailed(f"{directory / FILE} holds no graph with the tag {SERVE!r}. Export it for serving.")
+    raise LoadFailed(
+        f"{directory / FILE} holds no graph with the tags {' '.join(tags)!r}. Export it with them."
+    )
 
 
 def _takes_numbers(signature: meta_graph_pb2.SignatureDef) -> bool:

@@ -22,7 +22,7 @@ def load(file: Path, setting: Setting) -> TensorFlowModel:
         session = Session(file.parent, setting.saved_model_tags, _config(setting))
     except CallFailed as problem:
         raise LoadFailed(
-            f"{file.parent} can't be loaded: {first_line(problem.message)} Export the model again, "
+            f"{file} can't be loaded: {first_line(problem.message)} Export the model again, "
             "or look at it with `python -m models check`."
         ) from problem
     model = TensorFlowModel(session, in_callers_thread=setting.threads == 1)

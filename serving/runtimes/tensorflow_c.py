@@ -105,6 +105,7 @@ SLOW: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
             *(c_void_p, c_int, c_void_p, c_void_p),
         ),
     ),
+    ("TF_NewSession", c_void_p, (c_void_p, c_void_p, c_void_p)),
     ("TF_SessionListDevices", c_void_p, (c_void_p, c_void_p)),
     ("TF_CloseSession", None, (c_void_p, c_void_p)),
     ("TF_DeleteSession", None, (c_void_p, c_void_p)),
@@ -316,17 +317,7 @@ class Session:
 
     def devices(self) -> list[Device]:
         """What the session may compute on."""
-        tf = library()
-        with Status() as status:
-            found = c_void_p(tf.TF_SessionListDevices(self._session, status))
-        devices = []
-        for index in range(tf.TF_DeviceListCount(found)):
-            with Status() as status:
-                kind = tf.TF_DeviceListType(found, index, status).decode()
-            with Status() as status:
-                devices.append(Device(kind, tf.TF_DeviceListMemoryBytes(found, index, status)))
-        tf.TF_DeleteDeviceList(found)
-        return devices
+        return _devices_of(self._session)
 
     def close(self) -> None:
         """Nothing may run any more."""
@@ -336,6 +327,34 @@ class Session:
         with Status() as status:
             tf.TF_DeleteSession(self._session, status)
         tf.TF_DeleteGraph(self._graph)
+
+
+def _devices_of(session: c_void_p) -> list[Device]:
+    tf = library()
+    with Status() as status:
+        found = c_void_p(tf.TF_SessionListDevices(session, status))
+    devices = []
+    for index in range(tf.TF_DeviceListCount(found)):
+        with Status() as status:
+            kind = tf.TF_DeviceListType(found, index, status).decode()
+        with Status() as status:
+            devices.append(Device(kind, tf.TF_DeviceListMemoryBytes(found, index, status)))
+    tf.TF_DeleteDeviceList(found)
+    return devices
+
+
+def devices() -> list[Device]:
+    """What TensorFlow could compute on in this process. Starts its devices, so it takes a moment on a GPU."""
+    tf = library()
+    graph, options = c_void_p(tf.TF_NewGraph()), c_void_p(tf.TF_NewSessionOptions())
+    with Status() as status:
+        session = c_void_p(tf.TF_NewSession(graph, options, status))
+    found = _devices_of(session)
+    with Status() as status:
+        tf.TF_DeleteSession(session, status)
+    tf.TF_DeleteSessionOptions(options)
+    tf.TF_DeleteGraph(graph)
+    return found
 
 
 class Plan:

@@ -6,6 +6,7 @@ Outputs have the keys of the dict that the model gives; else they are `output_0`
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,8 @@ class Program:
 
 def scripted_program(file: Path, device: torch.device) -> Program:
     """A TorchScript file. Types and shapes are not in it. Raises LoadFailed."""
-    module = torch.jit.load(str(file), map_location=device).eval()
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # torch 2.13 on torch.jit
+        module = torch.jit.load(str(file), map_location=device).eval()
     needed = [each for each in module.forward.schema.arguments[1:] if not each.has_default_value()]
     for argument in needed:
         if argument.type.kind() != "TensorType":
