@@ -9,13 +9,29 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 
-from bench import sweep, variants, web
+from bench import (
+    batching,
+    large_requests,
+    pinning,
+    runtimes,
+    serving_overhead,
+    sweep,
+    switching,
+    variants,
+    web,
+)
 from experiment.environment import environment
 
 PARTS: dict[str, Callable[[], Iterable[str]]] = {
     "variants": variants.bench,
     "sweep": sweep.bench,
     "web": web.bench,
+    "overhead": serving_overhead.bench,
+    "large": large_requests.bench,
+    "batching": batching.bench,
+    "pinning": pinning.bench,
+    "runtimes": runtimes.bench,
+    "switching": switching.bench,
 }
 
 

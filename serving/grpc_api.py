@@ -112,10 +112,11 @@ class GrpcApi:
         )
         answer = self._service.predict(question, caller_of(context))
         context.set_trailing_metadata(_stage_metadata(answer.stage_ms))
-        return predict_pb2.PredictResponse(
-            model_spec=model_spec.to_proto(answer.model, answer.signature_name),
-            outputs={alias: to_proto(array) for alias, array in answer.outputs.items()},
-        )
+        response = predict_pb2.PredictResponse()
+        response.model_spec.CopyFrom(model_spec.to_proto(answer.model, answer.signature_name))
+        for alias, array in answer.outputs.items():
+            to_proto(array, response.outputs[alias])  # in its place: a map would copy what it is given
+        return response
 
     def _of_examples(self, request_type: Any, compute: Callable[..., Any]) -> Method:
         def answer(request: Any, context: grpc.ServicerContext) -> Any:

@@ -16,7 +16,10 @@ from typing import Any
 
 from serving.errors import Cancelled, DeadlineExceeded, Overloaded, ServingError
 
-SMOOTHING = 0.1  # weight of the newest request in the mean time that one takes
+# Weight of the newest run in what one is expected to take. Too short an estimate costs more than too long a
+# one: the answers come too late and were computed in vain.
+LONGER, SHORTER = 0.5, 0.1
+WAY_BACK = 1.2  # a fifth more than the estimate: the answer has to get to the client, too
 
 
 @dataclass(eq=False)
@@ -54,7 +57,8 @@ class Line:
         self._largest_batch = largest_batch
         self._guard = threading.Lock()
         self._waiting: deque[Job] = deque()
-        self._mean_s = 0.0  # that one request takes, within its batch
+        self._run_s = 0.0  # that a run of the model takes, rather too much than too little
+        self._running: list[float] = []  # when those that are computed now were started
 
     @property
     def waiting(self) -> int:
@@ -83,16 +87,18 @@ class Line:
             return False
 
     def _refuse_if_full(self, job: Job) -> None:
-        waiting = len(self._waiting)
-        wait_s = (waiting + self._workers) * self._mean_s / self._workers
+        waiting, wait_s = len(self._waiting), self._wait_s(job)
         if waiting >= self._waiting_limit:
             raise Overloaded(f"{waiting} requests wait already. Send fewer at once.", wait_s / 2)
-        if job.deadline is not None and time.perf_counter() + wait_s > job.deadline:
-            raise Overloaded(
-                f"{waiting} requests wait already, so the answer would come in about {wait_s:.2f} s, "
-                "after its deadline. Send fewer at once.",
-                wait_s / 2,
-            )
+        if job.deadline is not None and time.perf_counter() + wait_s * WAY_BACK > job.deadline:
+            raise _too_late(waiting, wait_s)
+
+    def _wait_s(self, job: Job) -> float:
+        """Until the answer would come: the rest of the oldest run, the runs before its own, and that one."""
+        now = time.perf_counter()
+        rest_s = max(0.0, min(self._running, default=now) + self._run_s - now)
+        in_a_round = self._workers * (self._largest_batch if job.kind is not None else 1)
+        return rest_s + (len(self._waiting) // in_a_round + 1) * self._run_s
 
     def _lead(self, batch: list[Job]) -> None:
         """Compute a batch, wake those who came with it, hand the worker on."""
@@ -112,22 +118,44 @@ class Line:
         wanted = [job for job in batch if not job.problem]
         if not wanted:
             return
+        self._running.append(started)
         try:
             self._compute(wanted)
         except Exception as problem:
             for job in wanted:
                 job.problem = problem
-        took_s = (time.perf_counter() - started) / len(wanted)
-        self._mean_s += (took_s - self._mean_s) * (SMOOTHING if self._mean_s else 1.0)
+        self._running.remove(started)
+        self._learn(time.perf_counter() - started)
+
+    def _learn(self, took_s: float) -> None:
+        if not self._run_s:
+            self._run_s = took_s
+        self._run_s += (took_s - self._run_s) * (LONGER if took_s > self._run_s else SHORTER)
 
     def _hand_on(self) -> None:
+        """Those without hope leave first, so that what is computed next is worth it."""
+        leader = None
         with self._guard:
-            if not self._waiting:
+            hopeless = self._take_hopeless()
+            if self._waiting:
+                leader = self._waiting.popleft()
+                leader.batch = [leader, *self._company(leader)]
+            else:
                 self._free += 1
-                return
-            leader = self._waiting.popleft()
-            leader.batch = [leader, *self._company(leader)]
-        leader.turn.release()
+        for job in (leader, *hopeless):
+            if job:
+                job.turn.release()
+
+    def _take_hopeless(self) -> list[Job]:
+        """Takes those who would be answered too late even if the next run were theirs."""
+        now = time.perf_counter()
+        end = now + self._run_s
+        hopeless = [job for job in self._waiting if job.deadline is not None and end > job.deadline]
+        if hopeless:
+            for job in hopeless:
+                job.problem = _no_longer_wanted(job, now) or _too_late(len(self._waiting), self._run_s)
+            self._waiting = deque(job for job in self._waiting if not job.problem)
+        return hopeless
 
     def _company(self, leader: Job) -> list[Job]:
         """Those that wait and fit, in their order. What does not fit keeps its place."""
@@ -144,6 +172,14 @@ class Line:
                 stay.append(job)
         self._waiting = stay
         return company
+
+
+def _too_late(waiting: int, wait_s: float) -> Overloaded:
+    return Overloaded(
+        f"{waiting} requests wait already, so the answer would come in about {wait_s:.2f} s, "
+        "after its deadline. Send fewer at once.",
+        wait_s / 2,
+    )
 
 
 def _no_longer_wanted(job: Job, now: float) -> ServingError | None:

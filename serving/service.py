@@ -6,8 +6,7 @@ and it asks a servable to compute.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -67,6 +66,20 @@ class _Work:
     servable: Servable
     signature_name: str
     inputs: Mapping[str, np.ndarray]
+
+
+@dataclass(slots=True)
+class _Held:
+    """A version and its servable, kept loaded within the block. No generator: every request comes here."""
+
+    version: Version
+    servable: Servable
+
+    def __enter__(self) -> tuple[Version, Servable]:
+        return self.version, self.servable
+
+    def __exit__(self, *error: object) -> None:
+        self.version.give_back()
 
 
 class Service:
@@ -183,15 +196,12 @@ class Service:
             return inputs
         return batching.merge([inputs], allowed)
 
-    @contextmanager
-    def _held(self, spec: ModelSpec) -> Iterator[tuple[Version, Servable]]:
-        """The version that is meant, kept loaded within the block. Looks again if it left just now."""
+    def _held(self, spec: ModelSpec) -> _Held:
+        """The version that is meant. Looks again if it left just now."""
         while True:
             version = self._version(spec)
-            with version.lease() as servable:
-                if servable:
-                    yield version, servable
-                    return
+            if servable := version.take():
+                return _Held(version, servable)
 
     def _version(self, spec: ModelSpec) -> Version:
         if self._is_stopping:

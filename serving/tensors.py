@@ -88,8 +88,8 @@ def to_array(alias: str, proto: tensor_pb2.TensorProto) -> np.ndarray:
         raise InvalidArgument(f"Input {alias!r} can't be read as {list(shape)}: {problem}.") from problem
 
 
-def to_proto(array: np.ndarray) -> tensor_pb2.TensorProto:
-    """The array with its values in the field of its type.
+def to_proto(array: np.ndarray, proto: tensor_pb2.TensorProto | None = None) -> tensor_pb2.TensorProto:
+    """The array with its values in the field of its type; `proto` is an empty one to fill.
 
     TensorFlow Serving answers in this form (predict_util.cc, kAsProtoField), and clients read
     `outputs["scores"].float_val` directly.
@@ -97,7 +97,8 @@ def to_proto(array: np.ndarray) -> tensor_pb2.TensorProto:
     number = DTYPE_OF.get(array.dtype)
     if number is None:
         raise Unimplemented(f"The model answers with {array.dtype}, which this server does not send.")
-    proto = tensor_pb2.TensorProto(dtype=number)
+    proto = tensor_pb2.TensorProto() if proto is None else proto
+    proto.dtype = number
     for size in array.shape:
         proto.tensor_shape.dim.add().size = size
     row = DTYPES[number]

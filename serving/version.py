@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +31,8 @@ class Version:
         self.files: object = None  # what lay in its directory when it failed to load
         self._servable: Servable | None = None
         self._users = 0
-        self._changed = threading.Condition()
+        self._guard = threading.Lock()
+        self._unused = threading.Condition(self._guard)
 
     @property
     def is_available(self) -> bool:
@@ -54,28 +53,30 @@ class Version:
     def failed(self, reason: str) -> None:
         self._set(END, reason)
 
-    @contextmanager
-    def lease(self) -> Iterator[Servable | None]:
-        """The servable, kept loaded until the block ends; None when it is not to be had (any more)."""
-        with self._changed:
-            servable = self._servable if self.is_available else None
+    def take(self) -> Servable | None:
+        """The servable, kept loaded until `give_back`; None when it is not to be had (any more)."""
+        with self._guard:
+            if not self.is_available:
+                return None
             self._users += 1
-        try:
-            yield servable
-        finally:
-            with self._changed:
-                self._users -= 1
-                self._changed.notify_all()
+            return self._servable
+
+    def give_back(self) -> None:
+        """One user less. Only after a `take` that gave a servable."""
+        with self._guard:
+            self._users -= 1
+            if not self._users:
+                self._unused.notify_all()
 
     def leaving(self) -> None:
         """Refuse new users from now on."""
-        with self._changed:
+        with self._guard:
             self._set(UNLOADING)
 
     def unload(self) -> None:
         """Wait for the last user, then give the memory back."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._users)
+        with self._guard:
+            self._unused.wait_for(lambda: not self._users)
             servable, self._servable = self._servable, None
         if servable:
             servable.close()

@@ -143,6 +143,41 @@ def test_who_would_be_too_late_is_refused_at_once_instead_of_waiting_in_vain():
     callers.leave()
 
 
+def test_what_is_computed_now_counts_as_waiting_time_too():
+    line, gate = slow_line(took_s=0.2)
+    callers = Callers(line)
+    callers.come(Job(1))
+    with pytest.raises(Overloaded, match="after its deadline"):
+        line.run(Job(2, deadline=time.perf_counter() + 0.3))
+    gate.opened.set()
+    callers.leave()
+
+
+def test_jobs_of_one_kind_wait_for_their_batch_and_not_for_each_other():
+    gate = Gate()
+    line = Line(lambda jobs: (time.sleep(0.1), gate(jobs)), largest_batch=8)
+    gate.opened.set()
+    line.run(Job("warm"))
+    gate.opened.clear()
+    callers = Callers(line)
+    for job in [*alike(1, 2, 3, 4, 5), *alike(6, deadline=time.perf_counter() + 0.5)]:
+        callers.come(job)
+    gate.opened.set()
+    assert callers.leave()[6] == "done 6"
+
+
+def test_who_can_not_be_answered_in_time_any_more_leaves_his_place_in_the_next_run():
+    line, gate = slow_line(took_s=0.2)
+    callers = Callers(line)
+    callers.come(Job("longer than expected"))
+    callers.come(Job("too late now", deadline=time.perf_counter() + 0.6))
+    callers.come(Job("patient"))
+    time.sleep(0.5)
+    gate.opened.set()
+    assert callers.leave()["too late now"] is Overloaded
+    assert gate.batches == [["warm"], ["longer than expected"], ["patient"]]
+
+
 def test_who_goes_away_or_runs_out_of_time_while_waiting_costs_no_inference():
     gate = Gate()
     callers = Callers(Line(gate))

@@ -1,0 +1,33 @@
+"""Which core does what: callers on one, what is measured on another."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+def client_and_server() -> tuple[int, int]:
+    """The first core and the last of those that are ours. Raises RuntimeError when there is one only."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        raise RuntimeError("This needs two cores: one for the callers, one for the server.")
+    return cores[0], cores[-1]
+
+
+@contextmanager
+def on_core(core: int) -> Iterator[None]:
+    """This process with all its threads, also those that gRPC has started already, on one core."""
+    before = os.sched_getaffinity(0)
+    _move_to({core})
+    try:
+        yield
+    finally:
+        _move_to(before)
+
+
+def _move_to(cores: Collection[int]) -> None:
+    for thread in Path("/proc/self/task").iterdir():
+        with suppress(ProcessLookupError):  # it ended meanwhile
+            os.sched_setaffinity(int(thread.name), cores)
