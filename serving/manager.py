@@ -48,7 +48,7 @@ class Manager:
             for model in self.models.values():
                 if not model.available():
                     raise LoadFailed(_why_unserved(model))
-            self._label(configs)
+            self._check_labels(configs)
         self.is_started = True
 
     def reload(self, configs: Sequence[ModelConfig]) -> None:
@@ -57,10 +57,9 @@ class Manager:
 
     def _reload(self, configs: Sequence[ModelConfig]) -> None:
         with self._turn:
-            self._check_labels(configs, known_only=True)
             problems = self._apply(configs)
             problems += [_why_unserved(model) for model in self.models.values() if not model.available()]
-            self._label([config for config in configs if self._is_applied(config)])
+            self._check_labels(configs)
         if problems:
             raise LoadFailed(problems[0])
 
@@ -89,7 +88,11 @@ class Manager:
                 version.leaving()
 
     def _apply(self, configs: Sequence[ModelConfig]) -> list[str]:
-        """Serve these, their labels apart. Returns why the base path of a model could not be changed."""
+        """Serve these. Returns why the base path of a model could not be changed.
+
+        First what is new is loaded, then labels move, and only then goes what is not wanted any more: no
+        request on its way to a label finds nothing.
+        """
         models: dict[str, ServedModel] = {}
         problems = []
         for config in configs:
@@ -101,30 +104,34 @@ class Manager:
                 models[config.name] = now
             else:
                 moved = ServedModel(replace(config, labels={}))
-                self._look_at(moved)  # beside the one before, which answers meanwhile
+                self._bring_up_wanted(moved)  # beside the one before, which answers meanwhile
                 models[config.name] = moved if moved.available() else now
                 problems += [] if moved.available() else [_why_unserved(moved)]
         gone = [model for name, model in self.models.items() if models.get(name) is not model]
         self.models = models
-        self._look_at_disk()
+        for model in models.values():
+            self._bring_up_wanted(model)
+        self._label(configs)
+        for model in models.values():
+            self._let_go(model)
         for model in gone:
             self._unload(model.available())
         return problems
 
-    def _is_applied(self, config: ModelConfig) -> bool:
-        return self.models[config.name].config.base_path == config.base_path
-
     def _look_at_disk(self) -> None:
-        for model in self.models.values():
-            self._look_at(model)
-
-    def _look_at(self, model: ServedModel) -> None:
         """Availability first: what leaves is unloaded after what comes has been loaded."""
+        for model in self.models.values():
+            self._bring_up_wanted(model)
+            self._let_go(model)
+
+    def _bring_up_wanted(self, model: ServedModel) -> None:
         on_disk = self._on_disk(model)
-        wanted = model.config.policy.choose(on_disk)
-        for number in sorted(wanted):
+        for number in sorted(model.config.policy.choose(on_disk)):
             if self._should_load(model.versions.get(number), on_disk[number]):
                 self._bring_up(model, Version(number, on_disk[number]))
+
+    def _let_go(self, model: ServedModel) -> None:
+        wanted = model.config.policy.choose(self._on_disk(model))
         served = {version.number for version in model.available()}
         if wanted & served:  # else nothing would be left
             self._unload(version for version in model.available() if version.number not in wanted)
@@ -190,27 +197,25 @@ class Manager:
             threading.Thread(target=version.unload, name=f"unload-{version.number}", daemon=True).start()
 
     def _label(self, configs: Sequence[ModelConfig]) -> None:
-        """From now on these labels count. Raises FailedPrecondition; then those before stay."""
-        self._check_labels(configs)
+        """From now on the labels count of all models whose labels all can; of the others those before stay."""
         for config in configs:
-            self.models[config.name].config = config
+            model = self.models[config.name]
+            if self._mislabelled(config) is None and model.config.base_path == config.base_path:
+                model.config = config
 
-    def _check_labels(self, configs: Sequence[ModelConfig], known_only: bool = False) -> None:
-        """A label must point at a version that answers. `known_only`: of models that are served already."""
-        if self._allow_labels:
-            return
+    def _check_labels(self, configs: Sequence[ModelConfig]) -> None:
+        """Raises FailedPrecondition when a label points at a version that does not answer."""
         for config in configs:
-            model = self.models.get(config.name)
-            if known_only and not (model and model.versions):
-                continue
-            for label, number in config.labels.items():
-                version = model.versions.get(number) if model else None
-                is_coming = known_only and version is None  # may be loaded by this very reload
-                if not is_coming and not (version and version.is_available):
-                    raise FailedPrecondition(
-                        f"Request to assign label to version {number} of model {config.name}, "
-                        f"which is not currently available for inference. The label is {label}."
-                    )
+            if label := self._mislabelled(config):
+                raise FailedPrecondition(
+                    f"Request to assign label to version {config.labels[label]} of model {config.name}, "
+                    f"which is not currently available for inference. The label is {label}."
+                )
+
+    def _mislabelled(self, config: ModelConfig) -> str | None:
+        served = {version.number for version in self.models[config.name].available()}
+        wrong = (label for label, number in config.labels.items() if number not in served)
+        return None if self._allow_labels else next(wrong, None)
 
 
 def _why_unserved(model: ServedModel) -> str:

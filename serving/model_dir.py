@@ -9,6 +9,8 @@ from pathlib import Path
 from serving.errors import StartRefused
 from serving.runtimes import RUNTIMES, contents
 
+HIGHEST = 2**63 - 1  # versions are 64-bit numbers with a sign in the protocol
+
 MODEL_FILES = tuple(pattern for row in RUNTIMES.values() for pattern in row.own_files)
 
 
@@ -50,7 +52,8 @@ def require_versions(base: Path, wanted: Collection[int] = ()) -> None:
 
 
 def _is_version(entry: Path) -> bool:
-    return entry.name.isascii() and entry.name.isdigit() and len(entry.name) <= 18 and entry.is_dir()
+    name = entry.name
+    return name.isascii() and name.isdigit() and len(name) < 30 and int(name) <= HIGHEST and entry.is_dir()
 
 
 def _no_version(base: Path) -> str:

@@ -66,7 +66,7 @@ class Ports:
 def take(wanted: Wanted) -> Ports:
     """Raises StartRefused, naming the flag, when a port or the host can't be had."""
     pool = ThreadPoolExecutor(wanted.requests_at_once, thread_name_prefix="grpc")
-    server = grpc.server(pool, options=(*GRPC_OPTIONS, *wanted.grpc_arguments))
+    server = grpc.server(pool, options=_options(wanted.grpc_arguments))
     addresses = []
     if wanted.grpc_port:
         # gRPC would not tell the reason of a failure.
@@ -79,6 +79,12 @@ def take(wanted: Wanted) -> Ports:
     rest_socket = _listen("--rest_api_port", wanted.host, wanted.rest_port) if wanted.rest_port else None
     front = _socket_on_stdin() if wanted.is_behind_front else None
     return Ports(server, tuple(addresses), rest_socket, wanted.rest_port, front)
+
+
+def _options(asked: tuple[tuple[str, Any], ...]) -> tuple[tuple[str, Any], ...]:
+    """Ours, but for those that are asked for otherwise: of two gRPC would take the first."""
+    own = dict(asked)
+    return (*((key, value) for key, value in GRPC_OPTIONS if key not in own), *asked)
 
 
 def _socket_on_stdin() -> socket.socket:

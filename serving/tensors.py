@@ -127,13 +127,12 @@ def _from_content(row: Dtype, proto: tensor_pb2.TensorProto) -> np.ndarray:
 def _from_field(row: Dtype, proto: tensor_pb2.TensorProto, count: int) -> np.ndarray:
     values = getattr(proto, row.field)
     given, rest = divmod(len(values), row.per_element)
-    if rest or given > count or (given == 0 and count > 0):
-        raise ValueError(f"{row.field} holds {len(values)} values for {count} elements")
-    array = np.empty(count, row.numpy)
-    if row.stored:
-        array[:given] = np.array(values, row.stored).view(row.numpy)
-    else:
-        array[:given] = list(values)
-    if given < count:
-        array[given:] = array[given - 1]
+    if rest:
+        raise ValueError(f"{row.field} holds {len(values)} values, which is no whole number of elements")
+    # As TensorFlow reads it: without a value all are zero, and what is too much is left out.
+    array = np.full(count, b"", object) if row.numpy.kind == "O" else np.zeros(count, row.numpy)
+    if given and count:
+        read = np.array(values, row.stored).view(row.numpy) if row.stored else list(values)
+        array[:given] = read[:count]
+        array[given:] = array[min(given, count) - 1]
     return array

@@ -119,7 +119,8 @@ def choose(directory: Path, name: str = AUTO) -> tuple[Runtime, Path]:
                 raise LoadFailed(f"{directory} holds several models: {names}. Leave one of them there.")
             if files:
                 return row, files[0]
-    wanted = ", ".join(pattern for row in rows for pattern in (*row.own_files, *row.also_reads))
+    known = dict.fromkeys(pattern for row in rows for pattern in (*row.own_files, *row.also_reads))
+    wanted = ", ".join(known)
     whose = "" if name == AUTO else f" for {name}"
     raise LoadFailed(f"{directory} holds no model{whose}: looked for {wanted}, found {contents(directory)}.")
 
