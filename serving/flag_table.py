@@ -150,7 +150,7 @@ OURS: dict[str, dict[str, Any]] = {
     "--queue_limit": _option(positive, 64, "requests that may wait; more are refused (64)"),
     "--isa": _option(str, "", "hold the runtime to this instruction set: sse41, avx2, ... (all there are)"),
     "--replicas": _option(replica_count, 1, "processes that answer together; --cpus is of each (1)"),
-    "--rest_api_socket_path": _option(str, "", "also answer REST on this Unix socket"),
+    "--behind_front": _switch("answer the process with --replicas whose socket is our standard input"),
     "--accept_changed_outputs": _switch("also serve a new version whose outputs have another shape"),
     "--exit_with_parent": _switch("stop when the process that started this one has gone"),
     "--list_devices": _switch("print the devices of this machine as JSON, then end"),

@@ -52,7 +52,7 @@ class Flags:
     queue_limit: int
     isa: str
     replicas: int
-    rest_api_socket_path: str
+    behind_front: bool
     accept_changed_outputs: bool
     exit_with_parent: bool
     list_devices: bool
@@ -81,7 +81,7 @@ def _check(flags: Flags) -> None:
             "--model_base_path is missing: the directory that holds 1/saved_model.pb. "
             "For several models give --model_config_file."
         )
-    if not flags.port and not flags.rest_api_port and not flags.grpc_socket_path:
+    if not (flags.port or flags.rest_api_port or flags.grpc_socket_path or flags.behind_front):
         raise StartRefused("--port and --rest_api_port are both 0, so nobody could ask anything. Set one.")
     if flags.port == flags.rest_api_port != 0:
         raise StartRefused(f"--port and --rest_api_port are both {flags.port}. They must differ.")

@@ -6,12 +6,10 @@ server's words about itself say how many replicas there are.
 
 from __future__ import annotations
 
-import http.client
 import json
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from http.client import responses
 from typing import TYPE_CHECKING, Any
@@ -20,11 +18,13 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import HealthServicer
 
-from serving.errors import Unavailable
+from serving.errors import ServingError
 from serving.grpc_api import MODEL_SERVICE, PREDICTION_SERVICE
 from serving.limits import STOP_GRACE_S
+from serving.monitoring import OK
 from serving.ports import Ports
-from serving.replicas import Replica, Replicas
+from serving.replica import Replica
+from serving.replicas import Replicas
 from serving.server import is_busy, rest_server
 
 if TYPE_CHECKING:
@@ -32,12 +32,9 @@ if TYPE_CHECKING:
 
 ABOUT = "pixelcost-about"
 RELOAD = f"/{MODEL_SERVICE}/HandleReloadConfigRequest"
-ENDED = "The replica that had this request has ended and is being restarted. Send the request again."
-OF_ONE_CONNECTION = {"connection", "host", "keep-alive", "transfer-encoding", "upgrade"}  # RFC 9110, 7.6.1
-NO_DEADLINE_S = 365 * 24 * 3600.0
-SET_BY_FRONT = {"date", "server"}
+LOOK_EVERY_S = 0.2  # whether a REST client still waits
 
-Metadata = Sequence[tuple[str, str | bytes]]
+Metadata = Sequence[tuple[str, str]]
 
 
 class Front:
@@ -86,52 +83,49 @@ class GrpcFront(grpc.GenericRpcHandler):  # type: ignore[misc]  # gRPC has no ty
         method = handler_call_details.method
         if method.startswith("/grpc.health."):
             return None
-        answer: Callable[..., bytes] = self._everywhere if method == RELOAD else self._anywhere
-        return grpc.unary_unary_rpc_method_handler(partial(answer, method))
+        return grpc.unary_unary_rpc_method_handler(partial(self._answer, method))
+
+    def _answer(self, method: str, message: bytes, context: grpc.ServicerContext) -> bytes:
+        answer = self._everywhere if method == RELOAD else self._anywhere
+        try:
+            return answer(method, message, context)
+        except ServingError as problem:
+            context.abort(grpc.StatusCode[problem.code], problem.message)
+            raise  # not reached: abort raises
 
     def _anywhere(self, method: str, message: bytes, context: grpc.ServicerContext) -> bytes:
-        try:
-            with self._replicas.least_busy() as replica:
-                return self._passed_on(replica, method, message, context)
-        except Unavailable as problem:
-            context.abort(grpc.StatusCode.UNAVAILABLE, problem.message)
-            raise  # not reached: abort raises
+        with self._replicas.least_busy() as replica:
+            return self._passed_on(replica, method, message, context)
 
     def _everywhere(self, method: str, message: bytes, context: grpc.ServicerContext) -> bytes:
         """A new configuration is for all of them. Fails where it first does."""
         answer = b""
-        for replica in self._replicas.ready():
+        for replica in self._replicas.everyone():
             answer = self._passed_on(replica, method, message, context)
         return answer
 
     def _passed_on(
         self, replica: Replica, method: str, message: bytes, context: grpc.ServicerContext
     ) -> bytes:
-        call = _call(replica, method, message, context)
-        problem = call.exception()
-        context.set_trailing_metadata(self._with_count(call.trailing_metadata() or ()))
-        if problem is None:
-            return bytes(call.result())
-        details = (
-            ENDED if call.code() == grpc.StatusCode.UNAVAILABLE and _has_gone(replica) else call.details()
-        )
-        context.abort(call.code(), details or "")
-        raise problem  # not reached: abort raises
+        with replica.exchange() as exchange:
+            if not context.add_callback(exchange.cancel):
+                exchange.cancel()
+            head, answer = exchange.ask({"method": method, "left_s": context.time_remaining()}, message)
+        context.set_trailing_metadata(self._with_count(head["metadata"]))
+        if head["code"] != OK:
+            context.abort(grpc.StatusCode[head["code"]], head["details"])
+        return answer
 
     def _with_count(self, metadata: Metadata) -> Metadata:
-        return [
-            (key, self._about(value) if key == ABOUT else value)
-            for key, value in metadata
-            if not key.startswith("grpc-")
-        ]
+        return [(key, self._about(value) if key == ABOUT else value) for key, value in metadata]
 
-    def _about(self, text: str | bytes) -> str:
+    def _about(self, text: str) -> str:
         about = json.loads(text) | {"cores": self._cores, "replicas": len(self._replicas.all)}
         return json.dumps(about, separators=(",", ":"))
 
 
 class RestFront:
-    """The WSGI app. A connection for each request: a kept one could have gone stale, and hide a retry."""
+    """The WSGI app."""
 
     def __init__(self, replicas: Replicas):
         self._replicas = replicas
@@ -139,84 +133,28 @@ class RestFront:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
             with self._replicas.least_busy() as replica:
-                status, headers, data = _ask(replica, environ)
-        except Unavailable as problem:
-            status, headers, data = _unavailable(problem.message)
-        except (OSError, http.client.HTTPException):
-            status, headers, data = _unavailable(ENDED)
-        start_response(f"{status} {responses.get(status, 'Error')}", headers)
+                head, data = _ask(replica, environ)
+        except ServingError as problem:
+            head, data = _refusal(problem)
+        start_response(head["status"], [(name, value) for name, value in head["headers"]])
         return [data]
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str):
-        super().__init__("localhost")
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(self._path)
-
-
-def _call(replica: Replica, method: str, message: bytes, context: grpc.ServicerContext) -> Any:
-    """A running call that ends when the client's does."""
-    if replica.channel is None:
-        raise Unavailable(ENDED)
-    try:
-        call = replica.channel.unary_unary(method).future(
-            message,
-            timeout=_timeout_s(context),
-            metadata=[pair for pair in context.invocation_metadata() if not _is_transports_own(pair[0])],
-        )
-    except ValueError as closed:  # it has ended just now
-        raise Unavailable(ENDED) from closed
-    if not context.add_callback(call.cancel):
-        call.cancel()
-    return call
-
-
-def _timeout_s(context: grpc.ServicerContext) -> float | None:
-    """What is left of the client's deadline. gRPC tells centuries where there is none, and takes no such."""
-    left_s = context.time_remaining()
-    return None if left_s is None or left_s > NO_DEADLINE_S else left_s
-
-
-def _is_transports_own(key: str) -> bool:
-    return key.startswith("grpc-") or key == "user-agent"
-
-
-def _has_gone(replica: Replica) -> bool:
-    """A connection can end a moment before its process can be seen to have ended."""
-    time.sleep(0.01)
-    return replica.has_ended()
-
-
-def _ask(replica: Replica, environ: WSGIEnvironment) -> tuple[int, list[tuple[str, str]], bytes]:
+def _ask(replica: Replica, environ: WSGIEnvironment) -> tuple[Mapping[str, Any], bytes]:
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-    connection = _UnixConnection(replica.rest_path)
-    try:
-        connection.request(environ["REQUEST_METHOD"], environ["REQUEST_URI"], body, _headers(environ))
-        answer = connection.getresponse()
-        kept = [
-            pair for pair in answer.getheaders() if pair[0].lower() not in OF_ONE_CONNECTION | SET_BY_FRONT
-        ]
-        return answer.status, kept, answer.read()
-    finally:
-        connection.close()
+    has_gone = environ["waitress.client_disconnected"]
+    with replica.exchange() as exchange:
+        exchange.send(
+            {"environ": {key: text for key, text in environ.items() if isinstance(text, str)}}, body
+        )
+        while not exchange.has_answer(LOOK_EVERY_S):
+            if has_gone():
+                exchange.cancel()
+        return exchange.receive()
 
 
-def _headers(environ: WSGIEnvironment) -> dict[str, str]:
-    named = {key[5:]: value for key, value in environ.items() if key.startswith("HTTP_")}
-    if environ.get("CONTENT_TYPE"):
-        named["CONTENT_TYPE"] = environ["CONTENT_TYPE"]
-    headers = {key.replace("_", "-").title(): value for key, value in named.items()}
-    return {key: value for key, value in headers.items() if key.lower() not in OF_ONE_CONNECTION}
-
-
-def _unavailable(message: str) -> tuple[int, list[tuple[str, str]], bytes]:
-    data = json.dumps({"error": message}).encode()
-    return (
-        Unavailable.http_status,
-        [("Content-Type", "application/json"), ("Content-Length", str(len(data)))],
-        data,
-    )
+def _refusal(problem: ServingError) -> tuple[Mapping[str, Any], bytes]:
+    data = json.dumps({"error": problem.message}).encode()
+    status = f"{problem.http_status} {responses.get(problem.http_status, 'Error')}"
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(data)))]
+    return {"status": status, "headers": headers}, data

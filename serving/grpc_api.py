@@ -38,6 +38,7 @@ from serving.version import Status
 
 PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
 MODEL_SERVICE = "tensorflow.serving.ModelService"
+HEALTH_CHECK = "/grpc.health.v1.Health/Check"
 DETAILS_LIMIT = 1000  # characters; details travel in a header, and headers are limited to 8 kB
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,9 @@ class Method:
     answer: Callable[[Any, grpc.ServicerContext], Any]
 
 
+Answering = Callable[[bytes, grpc.ServicerContext], bytes]
+
+
 class GrpcApi:
     """The methods of both services, and the health of the server."""
 
@@ -59,6 +63,12 @@ class GrpcApi:
         self._about = about  # a model's runtime and hardware, as JSON
         self.health = HealthServicer()
         self.set_serving(False)
+        services = {PREDICTION_SERVICE: self._prediction(), MODEL_SERVICE: self._model()}
+        self.methods: dict[str, Answering] = {
+            f"/{service_name}/{name}": self._answering(name, method)
+            for service_name, methods in services.items()
+            for name, method in methods.items()
+        }
 
     def set_serving(self, is_serving: bool) -> None:
         """What grpc.health.v1 answers, for the server as a whole and for each service."""
@@ -68,24 +78,30 @@ class GrpcApi:
             self.health.set(name, state)
 
     def add_to(self, server: grpc.Server) -> None:
+        server.add_generic_rpc_handlers((_ByPath(self.methods),))
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
+
+    def check(self, message: bytes, context: grpc.ServicerContext) -> bytes:
+        """What the health service answers, as bytes."""
+        return _serialised(self.health.Check(health_pb2.HealthCheckRequest.FromString(message), context))
+
+    def _prediction(self) -> dict[str, Method]:
         predict, metadata = predict_pb2.PredictRequest, get_model_metadata_pb2.GetModelMetadataRequest
-        status = get_model_status_pb2.GetModelStatusRequest
-        prediction = {
+        return {
             "Predict": Method(predict.FromString, self.predict),
             "GetModelMetadata": Method(metadata.FromString, self.metadata),
             "Classify": self._of_examples(classification_pb2.ClassificationRequest, classify),
             "Regress": self._of_examples(regression_pb2.RegressionRequest, regress),
             "MultiInference": self._of_examples(inference_pb2.MultiInferenceRequest, multi_inference),
         }
+
+    def _model(self) -> dict[str, Method]:
+        status = get_model_status_pb2.GetModelStatusRequest
         reload = model_management_pb2.ReloadConfigRequest
-        model = {
+        return {
             "GetModelStatus": Method(status.FromString, self.status),
             "HandleReloadConfigRequest": Method(reload.FromString, self.reload),
         }
-        server.add_generic_rpc_handlers(
-            (self._handler(PREDICTION_SERVICE, prediction), self._handler(MODEL_SERVICE, model))
-        )
-        health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
 
     def predict(self, request: Any, context: grpc.ServicerContext) -> Any:
         question = Question(
@@ -140,27 +156,18 @@ class GrpcApi:
             raise Unknown(str(problem)) from problem
         return model_management_pb2.ReloadConfigResponse()
 
-    def _handler(self, service_name: str, methods: Mapping[str, Method]) -> grpc.GenericRpcHandler:
-        handlers = {
-            name: grpc.unary_unary_rpc_method_handler(
-                self._answering(name, method), response_serializer=_serialised
-            )
-            for name, method in methods.items()
-        }
-        return grpc.method_handlers_generic_handler(service_name, handlers)
-
-    def _answering(self, name: str, method: Method) -> Callable[[bytes, grpc.ServicerContext], Any]:
+    def _answering(self, name: str, method: Method) -> Answering:
         """The one place where errors become gRPC statuses.
 
         Parses the request here: gRPC's own deserializer would answer INTERNAL to bytes that are no message.
         """
 
-        def answer(message: bytes, context: grpc.ServicerContext) -> Any:
+        def answer(message: bytes, context: grpc.ServicerContext) -> bytes:
             started = time.perf_counter()
             request = None
             try:
                 request = method.parse(message)
-                response = method.answer(request, context)
+                response = _serialised(method.answer(request, context))
                 self._count(name, request, OK, started)
                 return response
             except DecodeError:
@@ -180,6 +187,18 @@ class GrpcApi:
         spec = tasks[0].model_spec if tasks else getattr(request, "model_spec", None)
         model = spec.name if spec is not None and self._service.is_served(spec.name) else ""
         self._service.metrics.answered(model, name, GRPC, status, time.perf_counter() - started)
+
+
+class _ByPath(grpc.GenericRpcHandler):  # type: ignore[misc]  # gRPC has no types
+    """Bytes in, bytes out."""
+
+    def __init__(self, methods: Mapping[str, Answering]):
+        self._handlers = {
+            path: grpc.unary_unary_rpc_method_handler(answer) for path, answer in methods.items()
+        }
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        return self._handlers.get(handler_call_details.method)
 
 
 def caller_of(context: grpc.ServicerContext) -> Caller:

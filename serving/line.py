@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +29,7 @@ class Job:
     content: Any
     kind: Hashable = None  # jobs of one kind may be computed together; None: only alone
     size: int = 1  # examples in it
+    cost: Hashable = None  # how long a run takes is learnt for all jobs of one cost together
     deadline: float | None = None  # time.perf_counter() seconds
     is_wanted: Callable[[], bool] = lambda: True
     result: Any = None
@@ -57,8 +58,8 @@ class Line:
         self._largest_batch = largest_batch
         self._guard = threading.Lock()
         self._waiting: deque[Job] = deque()
-        self._run_s = 0.0  # that a run of the model takes, rather too much than too little
-        self._running: list[float] = []  # when those that are computed now were started
+        self._run_s: dict[Hashable, float] = {}  # by cost; rather too much than too little
+        self._ends: list[float] = []  # when what is computed now is expected to be done
 
     @property
     def waiting(self) -> int:
@@ -96,9 +97,18 @@ class Line:
     def _wait_s(self, job: Job) -> float:
         """Until the answer would come: the rest of the oldest run, the runs before its own, and that one."""
         now = time.perf_counter()
-        rest_s = max(0.0, min(self._running, default=now) + self._run_s - now)
-        in_a_round = self._workers * (self._largest_batch if job.kind is not None else 1)
-        return rest_s + (len(self._waiting) // in_a_round + 1) * self._run_s
+        rest_s = max(0.0, min(self._ends, default=now) - now)
+        ahead = Counter((each.cost, self._room(each)) for each in self._waiting)
+        runs_s = sum(
+            count // (self._workers * room) * self._expected_s(cost) for (cost, room), count in ahead.items()
+        )
+        return rest_s + runs_s + self._expected_s(job.cost)
+
+    def _room(self, job: Job) -> int:
+        return self._largest_batch if job.kind is not None else 1
+
+    def _expected_s(self, cost: Hashable) -> float:
+        return self._run_s.get(cost, 0.0)
 
     def _lead(self, batch: list[Job]) -> None:
         """Compute a batch, wake those who came with it, hand the worker on."""
@@ -118,19 +128,20 @@ class Line:
         wanted = [job for job in batch if not job.problem]
         if not wanted:
             return
-        self._running.append(started)
+        cost = wanted[0].cost
+        end = started + self._expected_s(cost)
+        self._ends.append(end)
         try:
             self._compute(wanted)
         except Exception as problem:
             for job in wanted:
                 job.problem = problem
-        self._running.remove(started)
-        self._learn(time.perf_counter() - started)
+        self._ends.remove(end)
+        self._learn(cost, time.perf_counter() - started)
 
-    def _learn(self, took_s: float) -> None:
-        if not self._run_s:
-            self._run_s = took_s
-        self._run_s += (took_s - self._run_s) * (LONGER if took_s > self._run_s else SHORTER)
+    def _learn(self, cost: Hashable, took_s: float) -> None:
+        before_s = self._run_s.setdefault(cost, took_s)
+        self._run_s[cost] = before_s + (took_s - before_s) * (LONGER if took_s > before_s else SHORTER)
 
     def _hand_on(self) -> None:
         """Those without hope leave first, so that what is computed next is worth it."""
@@ -149,11 +160,15 @@ class Line:
     def _take_hopeless(self) -> list[Job]:
         """Takes those who would be answered too late even if the next run were theirs."""
         now = time.perf_counter()
-        end = now + self._run_s
-        hopeless = [job for job in self._waiting if job.deadline is not None and end > job.deadline]
+        hopeless = [
+            job
+            for job in self._waiting
+            if job.deadline is not None and now + self._expected_s(job.cost) > job.deadline
+        ]
         if hopeless:
             for job in hopeless:
-                job.problem = _no_longer_wanted(job, now) or _too_late(len(self._waiting), self._run_s)
+                late = _too_late(len(self._waiting), self._expected_s(job.cost))
+                job.problem = _no_longer_wanted(job, now) or late
             self._waiting = deque(job for job in self._waiting if not job.problem)
         return hopeless
 

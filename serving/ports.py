@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,11 +27,16 @@ class Wanted:
     grpc_port: int  # 0: off
     rest_port: int  # 0: off
     grpc_socket_path: str = ""  # empty: off
-    rest_socket_path: str = ""  # empty: off
+    is_behind_front: bool = False  # whose socket is the standard input
     grpc_threads: int = 0  # 0: enough for a full queue
     grpc_arguments: tuple[tuple[str, Any], ...] = ()
     ssl: Ssl | None = None
     queue_limit: int = WAITING_LIMIT
+
+    @property
+    def requests_at_once(self) -> int:
+        """Beyond that they wait, however full the queue is."""
+        return self.grpc_threads or self.queue_limit + SPARE_THREADS
 
 
 GRPC_OPTIONS: tuple[tuple[str, Any], ...] = (
@@ -54,6 +60,7 @@ class Ports:
     grpc_addresses: tuple[str, ...]  # empty: off
     rest_socket: socket.socket | None  # None: off
     rest_port: int
+    front: socket.socket | None = None  # None: there is none
 
     def __str__(self) -> str:
         return f"grpc {' and '.join(self.grpc_addresses) or 'off'}, rest {self.rest_port or 'off'}"
@@ -61,8 +68,7 @@ class Ports:
 
 def take(wanted: Wanted) -> Ports:
     """Raises StartRefused, naming the flag, when a port or the host can't be had."""
-    threads = wanted.grpc_threads or wanted.queue_limit + SPARE_THREADS
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="grpc")
+    pool = ThreadPoolExecutor(wanted.requests_at_once, thread_name_prefix="grpc")
     server = grpc.server(pool, options=(*GRPC_OPTIONS, *wanted.grpc_arguments))
     addresses = []
     if wanted.grpc_port:
@@ -73,14 +79,19 @@ def take(wanted: Wanted) -> Ports:
         addresses.append(_unix_address(wanted.grpc_socket_path))
     for address in addresses:
         _answer_on(server, address, wanted.ssl)
-    rest_socket = _rest_socket(wanted)
-    return Ports(server, tuple(addresses), rest_socket, wanted.rest_port)
+    rest_socket = _listen("--rest_api_port", wanted.host, wanted.rest_port) if wanted.rest_port else None
+    front = _socket_on_stdin() if wanted.is_behind_front else None
+    return Ports(server, tuple(addresses), rest_socket, wanted.rest_port, front)
 
 
-def _rest_socket(wanted: Wanted) -> socket.socket | None:
-    if wanted.rest_socket_path:
-        return socket.create_server(wanted.rest_socket_path, family=socket.AF_UNIX, backlog=1024)
-    return _listen("--rest_api_port", wanted.host, wanted.rest_port) if wanted.rest_port else None
+def _socket_on_stdin() -> socket.socket:
+    try:
+        return socket.socket(fileno=sys.stdin.fileno())
+    except OSError as problem:
+        raise StartRefused(
+            "--behind_front: the standard input is no socket. This flag is for the processes that "
+            "--replicas starts; leave it out."
+        ) from problem
 
 
 def _answer_on(server: grpc.Server, address: str, ssl: Ssl | None) -> None:

@@ -5,29 +5,19 @@ from __future__ import annotations
 import logging
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-
-import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from serving.errors import Unavailable
 from serving.limits import STOP_GRACE_S
-from serving.ports import GRPC_OPTIONS
+from serving.replica import LOADING, READY, Replica
 
 LOOK_EVERY_S = 0.05  # while a replica is not ready
-ASK_TIMEOUT_S = 1.0
+HANG_CHECK_S = 10.0  # how often a ready replica is asked whether it still answers
 PAUSE_S, LONGEST_PAUSE_S = 0.1, 10.0  # before a restart; doubled as long as it does not get ready
-DOWN, STARTING, LOADING, READY = "down", "starting", "loading", "ready"
-
-CHANNEL_OPTIONS = (
-    *GRPC_OPTIONS,
-    ("grpc.enable_retries", 0),  # a request that failed is told, not repeated: this is for measuring
-)
+NONE_YET = "No replica answers yet: they are starting. Try again in a moment."
 
 log = logging.getLogger(__name__)
 
@@ -38,61 +28,13 @@ def share_cores(pool: Sequence[int], cpus: int | None, count: int) -> list[tuple
     return [tuple(sorted(pool[(at * each + i) % len(pool)] for i in range(each))) for at in range(count)]
 
 
-class Replica:
-    """One place, and the process that fills it. Each process has sockets of its own."""
-
-    def __init__(self, number: int, arguments: Sequence[str], folder: Path):
-        self.number = number
-        self.state = DOWN
-        self.in_flight = 0
-        self.starts = 0
-        self.rest_path = ""
-        self.channel: grpc.Channel | None = None
-        self.process: subprocess.Popen[bytes] | None = None
-        self._arguments = arguments
-        self._folder = folder
-
-    def start(self) -> subprocess.Popen[bytes]:
-        """A new process that does not answer yet."""
-        self.starts += 1
-        grpc_path = str(self._folder / f"{self.number}-{self.starts}.grpc")
-        self.rest_path = str(self._folder / f"{self.number}-{self.starts}.rest")
-        sockets = ["--grpc_socket_path", grpc_path, "--rest_api_socket_path", self.rest_path]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "serving", *self._arguments, *sockets],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,  # its "serving ..." would look like ours; its log goes to stderr
-        )
-        self.channel = grpc.insecure_channel(f"unix:{grpc_path}", options=CHANNEL_OPTIONS)
-        self.state = STARTING
-        return self.process
-
-    def look(self) -> str:
-        """Ask how it is, as any client would: its state."""
-        if self.channel is None:
-            return DOWN
-        try:
-            ask = health_pb2_grpc.HealthStub(self.channel).Check
-            status = ask(health_pb2.HealthCheckRequest(), timeout=ASK_TIMEOUT_S).status
-        except grpc.RpcError:
-            return STARTING
-        return READY if status == health_pb2.HealthCheckResponse.SERVING else LOADING
-
-    def has_ended(self) -> bool:
-        return self.process is None or self.process.poll() is not None
-
-    def close(self) -> None:
-        """Its process has ended: what still waits for it fails."""
-        self.state = DOWN
-        if self.channel:
-            self.channel.close()
-
-
 class Replicas:
     """All of them. `on_change` hears how many are ready whenever that changes."""
 
-    def __init__(self, commands: Sequence[Sequence[str]], folder: Path, on_change: Callable[[int], None]):
-        self.all = [Replica(number, command, folder) for number, command in enumerate(commands)]
+    def __init__(
+        self, commands: Sequence[Sequence[str]], requests_at_once: int, on_change: Callable[[int], None]
+    ):
+        self.all = [Replica(number, command, requests_at_once) for number, command in enumerate(commands)]
         self.refused = threading.Event()  # one ended before it was ever ready: so would the next
         self.exit_code = 0  # its exit code
         self._on_change = on_change
@@ -103,6 +45,7 @@ class Replicas:
         for replica in self.all:
             name = f"replica-{replica.number}"
             threading.Thread(target=self._keep, args=(replica,), name=name, daemon=True).start()
+        threading.Thread(target=self._check, name="replicas-check", daemon=True).start()
 
     def wait_ready(self) -> bool:
         """Whether all became ready; False when one refused to start."""
@@ -130,6 +73,12 @@ class Replicas:
     def ready(self) -> list[Replica]:
         return [replica for replica in self.all if replica.state == READY]
 
+    def everyone(self) -> list[Replica]:
+        """Those that can be told something now. Raises Unavailable if there is none."""
+        if not (ready := self.ready()):
+            raise Unavailable(NONE_YET)
+        return ready
+
     def stop(self) -> None:
         """End all processes; those that take too long are killed."""
         self._stopping.set()
@@ -146,7 +95,7 @@ class Replicas:
     def _choose(self) -> Replica:
         usable = self.ready() or [replica for replica in self.all if replica.state == LOADING]
         if not usable:
-            raise Unavailable("No replica answers yet: they are starting. Try again in a moment.")
+            raise Unavailable(NONE_YET)
         return min(usable, key=lambda replica: replica.in_flight)
 
     def _keep(self, replica: Replica) -> None:
@@ -167,6 +116,11 @@ class Replicas:
             log.warning("Replica %d ended (exit code %d); it is restarted", replica.number, exit_code)
             pause_s = PAUSE_S if was_ready else min(2 * pause_s, LONGEST_PAUSE_S)
             self._stopping.wait(pause_s)
+
+    def _check(self) -> None:
+        while not self._stopping.wait(HANG_CHECK_S):
+            for replica in self.all:
+                replica.check()
 
     def _follow(self, replica: Replica) -> bool:
         """Return when the replica is ready, True, or has ended, False."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from waitress.server import create_server
 
+from serving.frame_server import FrameServer
 from serving.grpc_api import GrpcApi
 from serving.limits import BODY_READ_BYTES, STOP_GRACE_S
 from serving.ports import Ports
@@ -29,12 +30,15 @@ class Server:
         self._grpc = ports.grpc_server
         self._api.add_to(self._grpc)
         self._rest = rest_server(rest_api, ports.rest_socket, rest_threads) if ports.rest_socket else None
+        self._frames = FrameServer(ports.front, grpc_api, rest_api) if ports.front else None
 
     def start(self) -> None:
         """Answer from now on; before the models are there, with UNAVAILABLE."""
         self._grpc.start()
         if self._rest:
             threading.Thread(target=self._rest.run, name="rest", daemon=True).start()
+        if self._frames:
+            self._frames.start()
 
     def is_ready(self) -> None:
         """From now on healthy."""
@@ -48,6 +52,8 @@ class Server:
         grpc_stopped = self._grpc.stop(STOP_GRACE_S)
         while self._rest and is_busy(self._rest) and time.monotonic() < deadline:
             time.sleep(0.02)
+        if self._frames:
+            self._frames.wait_idle(deadline)
         grpc_stopped.wait(STOP_GRACE_S + 1)
 
 

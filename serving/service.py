@@ -152,7 +152,8 @@ class Service:
         return Answer(ModelSpec(question.model.name, version.number), signature.name, outputs, stage_ms)
 
     def _job(self, version: Version, work: _Work, caller: Caller) -> Job:
-        job = Job(work, deadline=caller.deadline, is_wanted=caller.is_wanted)
+        cost = (work.model_name, work.signature_name)
+        job = Job(work, deadline=caller.deadline, is_wanted=caller.is_wanted, cost=cost)
         size = batching.size_of(work.inputs) if self._batch else None
         if self._batch and size is not None:
             if size > self._batch.max_batch_size:

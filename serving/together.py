@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Protocol
 
 from serving import affinity, assembly, ports
@@ -37,22 +35,22 @@ def serve(asked: Flags, arguments: Sequence[str], stop: Stop, say: Callable[[str
     shares = share_cores(pool, asked.cpus, asked.replicas)
     front = Front(taken, REST_THREADS * asked.replicas)
     stop.is_serving = True  # from here on an end has to be an orderly one
-    with tempfile.TemporaryDirectory(prefix="serving-") as folder:
-        commands = [_command(arguments, asked, cores) for cores in shares]
-        replicas = Replicas(commands, Path(folder), front.on_change)
-        front.start(replicas, sorted({core for share in shares for core in share}))
-        replicas.start()
-        words = f"{asked.model_name} on {taken}, {asked.replicas} replicas on {_listed(shares)}"
-        threading.Thread(target=_tell, args=(replicas, words, stop, say), daemon=True).start()
-        stop.wait()
-        front.stop()
-        replicas.stop()
+    commands = [_command(arguments, asked, cores) for cores in shares]
+    replicas = Replicas(commands, wanted.requests_at_once, front.on_change)
+    front.start(replicas, sorted({core for share in shares for core in share}))
+    replicas.start()
+    words = f"{asked.model_name} on {taken}, {asked.replicas} replicas on {_listed(shares)}"
+    threading.Thread(target=_tell, args=(replicas, words, stop, say), daemon=True).start()
+    stop.wait()
+    front.stop()
+    replicas.stop()
     return replicas.exit_code
 
 
 def _command(arguments: Sequence[str], asked: Flags, cores: Sequence[int]) -> list[str]:
     """The same flags; of those given twice the last one counts."""
-    own = ["--replicas=1", "--port=0", "--rest_api_port=0", "--ssl_config_file=", "--exit_with_parent"]
+    elsewhere = ["--port=0", "--rest_api_port=0", "--grpc_socket_path=", "--ssl_config_file="]
+    own = ["--replicas=1", *elsewhere, "--behind_front", "--exit_with_parent"]
     if asked.is_pinned:
         own += [f"--cores={','.join(map(str, cores))}", f"--cpus={asked.cpus or len(cores)}"]
     return [*arguments, *own]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import grpc
 import pytest
@@ -21,25 +22,26 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from experiment.probe import probe
 from experiment.protocol import get_model_status_pb2
 from experiment.records import BackendInfo
-from serving.front import ENDED
-from serving.replicas import share_cores
+from serving.errors import Unavailable
+from serving.replica import ENDED
+from serving.replicas import Replicas, share_cores
 from tests.app_process import children_of, free_port, is_alive
 from tests.serving_client import Client, predict_request, refused
-from tests.serving_process import MODEL, ServingProcess, picture, run_server, start_server
+from tests.serving_process import MODEL, ServingProcess, demo_model_dir, picture, run_server, start_server
 
 PATIENCE_S = 60
 MANY_CORES = len(os.sched_getaffinity(0)) > 1
 
 
 @contextmanager
-def two_replicas(*flags: str) -> Iterator[ServingProcess]:
+def two_replicas(*flags: str, launcher: tuple[str, ...] = ()) -> Iterator[ServingProcess]:
     """Ready, with one core for each."""
-    with start_server("--replicas", "2", "--cpus", "1", *flags, wait=False) as server:
+    with start_server("--replicas", "2", "--cpus", "1", *flags, wait=False, launcher=launcher) as server:
         eventually(lambda: "2 replicas" in server.log() or server.process.poll() is not None, server.log)
         assert server.process.poll() is None, server.log()
         yield server
         if server.process.poll() is None:
-            server.stop()  # a killed front could not remove its sockets
+            server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -136,8 +138,16 @@ def test_errors_come_through_as_the_replica_words_them(pair):
         client.predict(picture(), model="nobody")
     with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "larger than max"):
         client.predict(bytes(65 * 1024**2))
-    with refused(grpc.StatusCode.UNIMPLEMENTED):
-        client.channel.unary_unary("/tensorflow.serving.PredictionService/Guess")(b"", timeout=30)
+    with refused(grpc.StatusCode.INVALID_ARGUMENT, "The bytes sent to Predict are not its message"):
+        raw(client, "PredictionService/Predict", b"\xff")
+    with refused(grpc.StatusCode.INVALID_ARGUMENT, "ServerModelConfig type not supported"):
+        raw(client, "ModelService/HandleReloadConfigRequest")
+    with refused(grpc.StatusCode.UNIMPLEMENTED, "Method not found!"):
+        raw(client, "PredictionService/Guess")
+
+
+def raw(client: Client, method: str, message: bytes = b"") -> bytes:
+    return client.channel.unary_unary(f"/tensorflow.serving.{method}")(message, timeout=30)
 
 
 def test_a_request_without_a_deadline_is_answered_and_a_short_one_is_kept(pair):
@@ -203,7 +213,7 @@ def test_a_killed_replica_costs_its_own_requests_only_and_comes_back():
         assert is_healthy(server.grpc_address)
         eventually(lambda: len(set(children_of(server.pid)) - {victim, other}) == 1)
         (fresh,) = set(children_of(server.pid)) - {victim, other}
-        eventually(lambda: f"Replica {0 if victim < other else 1} is ready again" in server.log(), server.log)
+        eventually(lambda: "is ready again" in server.log(), server.log)
         before = cpu_ticks(fresh)
         eventually(lambda: cpu_ticks(fresh) > before + 5)
         failed = [code for code in traffic.codes if code != grpc.StatusCode.OK]
@@ -215,7 +225,6 @@ def test_a_killed_replica_costs_its_own_requests_only_and_comes_back():
 def test_told_to_stop_it_answers_what_is_in_flight_and_leaves_nothing_behind():
     with two_replicas() as server:
         children = children_of(server.pid)
-        sockets = {path for pid in children for path in socket_folders(pid)}
         before = {pid: cpu_ticks(pid) for pid in children}
         call = Client(server.grpc_address).prediction.Predict.future(
             predict_request(*[picture()] * 20), timeout=60
@@ -224,21 +233,57 @@ def test_told_to_stop_it_answers_what_is_in_flight_and_leaves_nothing_behind():
         assert server.stop() == 0
         assert len(call.result().outputs["classes"].string_val) == 100
         assert not any(is_alive(pid) for pid in children)
-        assert sockets
-        assert not any(path.exists() for path in sockets)
 
 
-def socket_folders(pid: int) -> set[Path]:
-    arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-    return {Path(arguments[arguments.index("--grpc_socket_path") + 1]).parent}
-
-
-def test_replicas_end_with_their_front():
-    with two_replicas("--rest_api_port=0") as server:
+def test_replicas_end_with_their_front_and_leave_nothing_behind(tmp_path):
+    with two_replicas("--rest_api_port=0", launcher=("env", f"TMPDIR={tmp_path}")) as server:
         children = children_of(server.pid)
         server.process.kill()
         server.process.wait()
         eventually(lambda: not any(is_alive(pid) for pid in children))
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def lone() -> Iterator[Replicas]:
+    """A place with one process, kept by this one."""
+    model = ["--device=cpu", f"--model_name={MODEL}", f"--model_base_path={demo_model_dir()}"]
+    command = [*model, "--port=0", "--behind_front", "--exit_with_parent"]
+    replicas = Replicas([command], requests_at_once=4, on_change=lambda ready: None)
+    with patch("serving.replicas.HANG_CHECK_S", 0.2), patch("serving.replica.ASK_TIMEOUT_S", 0.5):
+        replicas.start()
+        assert replicas.wait_ready()
+        yield replicas
+        replicas.stop()
+
+
+def ask(replicas: Replicas, *images: bytes) -> dict:
+    """The head of the answer to Predict."""
+    head = {"method": "/tensorflow.serving.PredictionService/Predict", "left_s": 60.0}
+    with replicas.all[0].exchange() as exchange:
+        return exchange.ask(head, predict_request(*images).SerializeToString())[0]
+
+
+def test_a_replica_told_to_stop_answers_what_is_in_flight_and_is_started_again(lone):
+    process = lone.all[0].process
+    before = cpu_ticks(process.pid)
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(ask, lone, *[picture()] * 20)
+        eventually(lambda: cpu_ticks(process.pid) > before + 2)
+        process.terminate()
+        assert answer.result()["code"] == "OK"
+    eventually(lambda: lone.all[0].starts == 2 and lone.wait_ready())
+    assert ask(lone, picture())["code"] == "OK"
+
+
+def test_a_replica_that_hangs_is_killed_and_started_again(lone):
+    process, starts = lone.all[0].process, lone.all[0].starts
+    process.send_signal(signal.SIGSTOP)
+    with pytest.raises(Unavailable, match="has ended and is being restarted"):
+        ask(lone, picture())
+    assert process.wait(PATIENCE_S) == -signal.SIGKILL
+    eventually(lambda: lone.all[0].starts > starts and lone.wait_ready())
+    assert ask(lone, picture())["code"] == "OK"
 
 
 @pytest.mark.parametrize(
@@ -247,6 +292,7 @@ def test_replicas_end_with_their_front():
         (["--replicas=0", "--model_base_path=/tmp"], "--replicas: '0' is not a whole number from 1 to 64"),
         (["--replicas=2", "--model_base_path=/nowhere"], "/nowhere does not exist"),
         (["--replicas=2", "--cores=9999", "--model_base_path=/tmp"], "--cores names core 9999"),
+        (["--behind_front", "--model_base_path=/tmp"], "--behind_front: the standard input is no socket"),
     ],
 )
 def test_what_no_replica_could_do_is_refused_once_in_one_line(flags, text):

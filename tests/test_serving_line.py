@@ -178,6 +178,21 @@ def test_who_can_not_be_answered_in_time_any_more_leaves_his_place_in_the_next_r
     assert gate.batches == [["warm"], ["longer than expected"], ["patient"]]
 
 
+def test_what_one_kind_of_job_takes_says_nothing_about_another():
+    gate = Gate()
+    gate.opened.set()
+    line = Line(lambda jobs: (time.sleep(jobs[0].content if jobs[0].cost == "slow" else 0), gate(jobs)))
+    line.run(Job(0.3, cost="slow"))
+    line.run(Job("quick", cost="quick"))
+    gate.opened.clear()
+    gate.entered.clear()
+    callers = Callers(line)
+    callers.come(Job("first", cost="quick"))
+    callers.come(Job("second", cost="quick", deadline=time.perf_counter() + 0.2))
+    gate.opened.set()
+    assert callers.leave() == {"first": "done first", "second": "done second"}
+
+
 def test_who_goes_away_or_runs_out_of_time_while_waiting_costs_no_inference():
     gate = Gate()
     callers = Callers(Line(gate))
