@@ -19,7 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import HealthServicer
 
 from serving.errors import ServingError
-from serving.grpc_api import MODEL_SERVICE, PREDICTION_SERVICE
+from serving.grpc_api import MODEL_SERVICE, PREDICTION_SERVICE, RELOAD
 from serving.limits import STOP_GRACE_S
 from serving.monitoring import OK
 from serving.ports import Ports
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 ABOUT = "pixelcost-about"
-RELOAD = f"/{MODEL_SERVICE}/HandleReloadConfigRequest"
 LOOK_EVERY_S = 0.2  # whether a REST client still waits
 
 Metadata = Sequence[tuple[str, str]]
@@ -98,19 +97,26 @@ class GrpcFront(grpc.GenericRpcHandler):  # type: ignore[misc]  # gRPC has no ty
             return self._passed_on(replica, method, message, context)
 
     def _everywhere(self, method: str, message: bytes, context: grpc.ServicerContext) -> bytes:
-        """A new configuration is for all of them. Fails where it first does."""
-        answer = b""
-        for replica in self._replicas.everyone():
-            answer = self._passed_on(replica, method, message, context)
-        return answer
+        """A new configuration is for all, also for those that start later. Fails if it does anywhere."""
+        asked = [self._ask(replica, method, message, context) for replica in self._replicas.everyone()]
+        if any(head["code"] == OK for head, _ in asked):
+            self._replicas.remember(message)
+        return self._answered(*next((each for each in asked if each[0]["code"] != OK), asked[0]), context)
 
     def _passed_on(
         self, replica: Replica, method: str, message: bytes, context: grpc.ServicerContext
     ) -> bytes:
+        return self._answered(*self._ask(replica, method, message, context), context)
+
+    def _ask(
+        self, replica: Replica, method: str, message: bytes, context: grpc.ServicerContext
+    ) -> tuple[Any, bytes]:
         with replica.exchange() as exchange:
             if not context.add_callback(exchange.cancel):
                 exchange.cancel()
-            head, answer = exchange.ask({"method": method, "left_s": context.time_remaining()}, message)
+            return exchange.ask({"method": method, "left_s": context.time_remaining()}, message)
+
+    def _answered(self, head: Any, answer: bytes, context: grpc.ServicerContext) -> bytes:
         context.set_trailing_metadata(self._with_count(head["metadata"]))
         if head["code"] != OK:
             context.abort(grpc.StatusCode[head["code"]], head["details"])

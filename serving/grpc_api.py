@@ -39,6 +39,7 @@ from serving.version import Status
 PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
 MODEL_SERVICE = "tensorflow.serving.ModelService"
 HEALTH_CHECK = "/grpc.health.v1.Health/Check"
+RELOAD = f"/{MODEL_SERVICE}/HandleReloadConfigRequest"
 DETAILS_LIMIT = 1000  # characters; details travel in a header, and headers are limited to 8 kB
 
 log = logging.getLogger(__name__)

@@ -60,6 +60,8 @@ class Line:
         self._waiting: deque[Job] = deque()
         self._run_s: dict[Hashable, float] = {}  # by cost; rather too much than too little
         self._ends: list[float] = []  # when what is computed now is expected to be done
+        self._turns: dict[Hashable, int] = {}  # by cost: the number of its latest turn
+        self._turn = 0
 
     @property
     def waiting(self) -> int:
@@ -88,7 +90,8 @@ class Line:
             return False
 
     def _refuse_if_full(self, job: Job) -> None:
-        waiting, wait_s = len(self._waiting), self._wait_s(job)
+        """Each cost has a queue of that length, so that a slow model does not shut the others out."""
+        waiting, wait_s = sum(each.cost == job.cost for each in self._waiting), self._wait_s(job)
         if waiting >= self._waiting_limit:
             raise Overloaded(f"{waiting} requests wait already. Send fewer at once.", wait_s / 2)
         if job.deadline is not None and time.perf_counter() + wait_s * WAY_BACK > job.deadline:
@@ -98,11 +101,12 @@ class Line:
         """Until the answer would come: the rest of the oldest run, the runs before its own, and that one."""
         now = time.perf_counter()
         rest_s = max(0.0, min(self._ends, default=now) - now)
-        ahead = Counter((each.cost, self._room(each)) for each in self._waiting)
-        runs_s = sum(
-            count // (self._workers * room) * self._expected_s(cost) for (cost, room), count in ahead.items()
-        )
-        return rest_s + runs_s + self._expected_s(job.cost)
+        waiting = Counter(each.cost for each in self._waiting)
+        in_a_round = self._workers * self._room(job)
+        own = waiting.pop(job.cost, 0) // in_a_round + 1
+        # Costs take turns: of each other one, as many runs come before as there are of its own.
+        others_s = sum(min(count, own) * self._expected_s(cost) for cost, count in waiting.items())
+        return rest_s + own * self._expected_s(job.cost) + others_s / self._workers
 
     def _room(self, job: Job) -> int:
         return self._largest_batch if job.kind is not None else 1
@@ -149,13 +153,21 @@ class Line:
         with self._guard:
             hopeless = self._take_hopeless()
             if self._waiting:
-                leader = self._waiting.popleft()
+                leader = self._next()
                 leader.batch = [leader, *self._company(leader)]
             else:
                 self._free += 1
         for job in (leader, *hopeless):
             if job:
                 job.turn.release()
+
+    def _next(self) -> Job:
+        """The first in line of the cost whose turn was longest ago; where all are alike, the first of all."""
+        leader = min(self._waiting, key=lambda job: self._turns.get(job.cost, 0))
+        self._waiting.remove(leader)
+        self._turn += 1
+        self._turns[leader.cost] = self._turn
+        return leader
 
     def _take_hopeless(self) -> list[Job]:
         """Takes those who would be answered too late even if the next run were theirs."""

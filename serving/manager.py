@@ -197,7 +197,7 @@ class Manager:
             threading.Thread(target=version.unload, name=f"unload-{version.number}", daemon=True).start()
 
     def _label(self, configs: Sequence[ModelConfig]) -> None:
-        """From now on the labels count of all models whose labels all can; of the others those before stay."""
+        """From now on these labels count; for a model with one that can't, those before stay."""
         for config in configs:
             model = self.models[config.name]
             if self._mislabelled(config) is None and model.config.base_path == config.base_path:

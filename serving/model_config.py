@@ -43,7 +43,7 @@ def from_proto(config: Any) -> list[ModelConfig]:
     """The models of a ModelServerConfig. Raises InvalidArgument, naming the model and what is wrong."""
     if config.WhichOneof("config") is None:
         # A file that is being written is empty for a moment: that must not take every model down.
-        raise InvalidArgument("The configuration is empty. To serve nothing, give an empty model_config_list.")
+        raise InvalidArgument("The configuration is empty. To serve nothing, give model_config_list {}.")
     if config.WhichOneof("config") == "custom_model_config":
         raise InvalidArgument("custom_model_config is not supported. Use model_config_list.")
     models = [_one(each) for each in config.model_config_list.config]

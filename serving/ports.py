@@ -36,7 +36,7 @@ class Wanted:
     @property
     def requests_at_once(self) -> int:
         """Beyond that they wait, however full the queue is."""
-        return self.grpc_threads or self.queue_limit + SPARE_THREADS
+        return self.grpc_threads or 2 * self.queue_limit + SPARE_THREADS
 
 
 GRPC_OPTIONS: tuple[tuple[str, Any], ...] = (
@@ -49,7 +49,7 @@ GRPC_OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.http2.bdp_probe", 0),  # else gRPC would change the last one by what it measures
     ("grpc.so_reuseport", 0),  # else a second server on the same port would silently take half the requests
 )
-SPARE_THREADS = 8  # so that status and health are answered while the queue is full
+SPARE_THREADS = 8  # so that status and health are answered while two models have a full queue
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,12 @@ from grpc_health.v1 import health_pb2
 
 from serving import frames
 from serving.errors import Unavailable
-from serving.grpc_api import HEALTH_CHECK
+from serving.grpc_api import HEALTH_CHECK, RELOAD
 from serving.link import Exchange, Gone, Link
+from serving.monitoring import OK
 
 ASK_TIMEOUT_S = 2.0
+RELOAD_TIMEOUT_S = 600.0  # it loads models
 SILENT_CHECKS = 3  # without an answer, then it is killed
 DOWN, STARTING, LOADING, READY = "down", "starting", "loading", "ready"
 LOST = "lost"  # a connection to it broke: it has ended, and if it has not, the next check finds it again
@@ -37,6 +39,7 @@ class Replica:
         self._requests_at_once = requests_at_once
         self._link: Link | None = None
         self._silent_checks = 0
+        self.configuration = b""  # a reload that came after the start; empty: none
 
     def start(self) -> subprocess.Popen[bytes]:
         """A new process that does not answer yet."""
@@ -82,6 +85,18 @@ class Replica:
             return STARTING
         status = health_pb2.HealthCheckResponse.FromString(answer).status
         return READY if status == health_pb2.HealthCheckResponse.SERVING else LOADING
+
+    def catch_up(self) -> None:
+        """Tell a process that was started anew the configuration that the others were told meanwhile."""
+        if not self.configuration or self._link is None:
+            return
+        try:
+            with self._link.extra_exchange() as exchange:
+                head, _ = exchange.ask({"method": RELOAD, "left_s": RELOAD_TIMEOUT_S}, self.configuration)
+        except Gone:
+            return  # it has ended again; the next one is told
+        if head["code"] != OK:
+            log.error("Replica %d can't take the latest configuration: %s", self.number, head["details"])
 
     def check(self) -> None:
         """Kill a process that was ready and hangs. Its end is then noticed as any other."""

@@ -79,6 +79,11 @@ class Replicas:
             raise Unavailable(NONE_YET)
         return ready
 
+    def remember(self, configuration: bytes) -> None:
+        """What a replica that starts from now on has to be told."""
+        for replica in self.all:
+            replica.configuration = configuration
+
     def stop(self) -> None:
         """End all processes; those that take too long are killed."""
         self._stopping.set()
@@ -125,8 +130,11 @@ class Replicas:
     def _follow(self, replica: Replica) -> bool:
         """Return when the replica is ready, True, or has ended, False."""
         while not replica.has_ended():
-            replica.state = replica.look()
-            if replica.state == READY:
+            state = replica.look()
+            if state == READY:
+                replica.catch_up()
+            replica.state = state
+            if state == READY:
                 self._on_change(len(self.ready()))
                 log.info("Replica %d is ready%s", replica.number, " again" if replica.starts > 1 else "")
                 return True

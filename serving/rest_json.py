@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import orjson
 
 from serving.errors import InvalidArgument
 from serving.signatures import Signature, TensorSpec
@@ -33,10 +34,7 @@ class Body:
     @classmethod
     def parse(cls, text: bytes) -> Body:
         """Raises InvalidArgument unless it is an object with just one of "instances" and "inputs"."""
-        try:
-            body = json.loads(text)
-        except (ValueError, RecursionError) as problem:
-            raise InvalidArgument(f"JSON Parse error: {problem}") from problem
+        body = _read(text)
         if not isinstance(body, dict):
             raise InvalidArgument("The body must be a JSON object with 'instances' or 'inputs'.")
         signature_name = body.get("signature_name", "")
@@ -63,14 +61,33 @@ def answer_text(outputs: Mapping[str, np.ndarray], is_rows: bool) -> str:
     """
     columns = {alias: _plain(alias, array) for alias, array in outputs.items()}
     if not is_rows:
-        return json.dumps({"outputs": _unnamed(columns)})
+        return _written({"outputs": _unnamed(columns)}, outputs)
     sizes = {len(values) if isinstance(values, list) else None for values in columns.values()}
     if len(sizes) != 1 or None in sizes:
         raise InvalidArgument(
             "The outputs differ in their batch size. Ask with 'inputs' instead of 'instances'."
         )
     rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
-    return json.dumps({"predictions": [_unnamed(row) for row in rows]})
+    return _written({"predictions": [_unnamed(row) for row in rows]}, outputs)
+
+
+def _read(text: bytes) -> Any:
+    """orjson holds Python's lock for a tenth of the time; the other one knows NaN and says what is wrong."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError) as problem:
+            raise InvalidArgument(f"JSON Parse error: {problem}") from problem
+
+
+def _written(answer: Any, outputs: Mapping[str, np.ndarray]) -> str:
+    """Numbers that are not finite are written as NaN and Infinity, as TensorFlow Serving does."""
+    reals = (array for array in outputs.values() if array.dtype.kind == "f")
+    if all(np.isfinite(array).all() for array in reals):
+        return orjson.dumps(answer).decode()
+    return json.dumps(answer)
 
 
 def _columns_of_rows(rows: Any, signature: Signature) -> dict[str, list[Any]]:

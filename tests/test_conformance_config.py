@@ -89,6 +89,15 @@ def test_a_changed_file_is_served_after_the_poll(config):
         assert server.y(THREE) == [4.0]
 
 
+def test_a_file_that_is_empty_for_a_moment_takes_no_model_down(config):
+    config.write_text(single(TWO))
+    flags = (f"--model_config_file={config}", "--model_config_file_poll_wait_seconds=0.2")
+    with model_server(*flags) as server:
+        config.write_text("")
+        eventually(lambda: "The configuration is empty" in server.log(), server)
+        assert server.y(TWO) == [3.0]
+
+
 def test_without_polling_a_changed_file_changes_nothing(config, tmp_path):
     base = tmp_path / "model"
     place(version("rank_1"), base, 1)
@@ -192,6 +201,12 @@ def test_a_label_moves_from_version_to_version(reloadable):
     reloadable.reload(versions(BOTH))
     with refused(INVALID, "Unrecognized servable version label: stable"):
         reloadable.predict("m", label="stable")
+
+
+def test_a_labelled_version_can_be_rolled_back(reloadable):
+    for number in (123, 124, 123):
+        reloadable.reload(versions(f"specific {{ versions: {number} }}", label("stable", number)))
+        assert reloadable.predict("m", label="stable").model_spec.version.value == number
 
 
 def test_a_label_can_not_be_given_to_a_version_that_is_not_there(reloadable):

@@ -17,17 +17,22 @@ from unittest.mock import patch
 import grpc
 import pytest
 import requests
+from google.protobuf import text_format
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from experiment.probe import probe
-from experiment.protocol import get_model_status_pb2
+
+from experiment.protocol import get_model_status_pb2  # isort: skip  # lets the other messages load
 from experiment.records import BackendInfo
 from serving.errors import Unavailable
 from serving.replica import ENDED
 from serving.replicas import Replicas, share_cores
 from tests.app_process import children_of, free_port, is_alive
+from tests.servables import place, version
 from tests.serving_client import Client, predict_request, refused
 from tests.serving_process import MODEL, ServingProcess, demo_model_dir, picture, run_server, start_server
+
+from tensorflow_serving.apis import model_management_pb2  # isort: skip  # after what lets it load
 
 PATIENCE_S = 60
 MANY_CORES = len(os.sched_getaffinity(0)) > 1
@@ -220,6 +225,32 @@ def test_a_killed_replica_costs_its_own_requests_only_and_comes_back():
         assert set(failed) <= {grpc.StatusCode.UNAVAILABLE}
         assert set(traffic.problems) <= {ENDED}
         assert len(failed) <= 8  # those in flight, and what was sent before its end could be noticed
+
+
+def test_a_replica_that_is_started_again_serves_the_latest_configuration(tmp_path):
+    base = tmp_path / "model"
+    for number in (1, 2):
+        place(version("half_plus_two"), base, number)
+    config = tmp_path / "models.config"
+    config.write_text(f'model_config_list {{ config {{ name: "{MODEL}" base_path: "{base}" {only(1)} }} }}')
+    with two_replicas(f"--model_config_file={config}") as server:
+        client = Client(server.grpc_address)
+        request = model_management_pb2.ReloadConfigRequest()
+        text_format.Parse(config.read_text().replace(only(1), only(2)), request.config)
+        client.model.HandleReloadConfigRequest(request, timeout=30)
+        os.kill(children_of(server.pid)[0], signal.SIGKILL)
+        eventually(lambda: "is ready again" in server.log(), server.log)
+        asked = get_model_status_pb2.GetModelStatusRequest(model_spec={"name": MODEL})
+        statuses = [client.model.GetModelStatus(asked, timeout=10) for _ in range(10)]
+    served = [
+        [each.version for each in status.model_version_status if each.state == 30]  # AVAILABLE
+        for status in statuses
+    ]
+    assert served == [[2]] * 10
+
+
+def only(number: int) -> str:
+    return f"model_version_policy {{ specific {{ versions: {number} }} }}"
 
 
 def test_told_to_stop_it_answers_what_is_in_flight_and_leaves_nothing_behind():

@@ -178,6 +178,26 @@ def test_who_can_not_be_answered_in_time_any_more_leaves_his_place_in_the_next_r
     assert gate.batches == [["warm"], ["longer than expected"], ["patient"]]
 
 
+def test_a_slow_model_with_a_long_queue_does_not_keep_another_one_waiting():
+    jobs = [Job(f"slow {number}", cost="slow") for number in range(4)]
+    jobs += [Job(f"quick {number}", cost="quick") for number in range(2)]
+    order = [content for (content,) in batches_of(jobs)]
+    assert order == ["slow 0", "slow 1", "quick 0", "slow 2", "quick 1", "slow 3"]
+
+
+def test_a_full_queue_of_one_model_refuses_nobody_elses_requests():
+    gate = Gate()
+    line = Line(gate, waiting_limit=2)
+    callers = Callers(line)
+    for number in range(3):
+        callers.come(Job(f"slow {number}", cost="slow"))
+    callers.come(Job("quick", cost="quick"))
+    with pytest.raises(Overloaded, match="2 requests wait already"):
+        line.run(Job("slow 3", cost="slow"))
+    gate.opened.set()
+    assert callers.leave()["quick"] == "done quick"
+
+
 def test_what_one_kind_of_job_takes_says_nothing_about_another():
     gate = Gate()
     gate.opened.set()

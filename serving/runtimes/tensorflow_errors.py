@@ -31,4 +31,5 @@ def first_line(text: str) -> str:
     """What went wrong, without the prefix, the graph nodes and the traceback that follow it."""
     text = text.removeprefix(PREFIX).partition(NODE)[0].strip()
     line = text.splitlines()[0].strip()[:LONGEST] if text else "TensorFlow gave no reason"
+    line = "".join(each if each.isprintable() else "?" for each in line)  # some quote bytes of the input
     return line if line.endswith(".") else line + "."
