@@ -6,5 +6,5 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # With it the protocol's messages load without TensorFlow's Python, which takes seconds. The
-# server needs TensorFlow's library only, see runtimes/tensorflow_c.py.
+# server needs TensorFlow's library only, see runtimes/tensorflow_library.py.
 import experiment.protocol  # noqa: F401

@@ -40,7 +40,7 @@ def gpu_name() -> str | None:
 def _gpus() -> tuple[list[dict[str, Any]], str | None]:
     if not may_have_gpu():
         return [], "no NVIDIA device on this machine"
-    from serving.runtimes.tensorflow_c import devices
+    from serving.runtimes.tensorflow_session import devices
 
     found = [device for device in devices() if device.type == "GPU"]
     if not found:

@@ -223,7 +223,7 @@ def test_a_second_server_on_the_same_port_is_refused(demo_server):
 def test_listing_devices_loads_no_runtime():
     code = (
         "import sys, serving.devices as d; d.look(); "
-        "print('serving.runtimes.tensorflow_c' in sys.modules or 'numpy' in sys.modules)"
+        "print('serving.runtimes.tensorflow_library' in sys.modules or 'numpy' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

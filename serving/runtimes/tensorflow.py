@@ -9,8 +9,10 @@ from tensorflow.core.protobuf import config_pb2
 
 from serving.errors import LoadFailed
 from serving.runtimes import F32, About, Arrays, Setting
-from serving.runtimes.tensorflow_c import CallFailed, Plan, Session, library, tensor_of
 from serving.runtimes.tensorflow_errors import as_serving_error, first_line
+from serving.runtimes.tensorflow_library import CallFailed, library
+from serving.runtimes.tensorflow_session import Plan, Session
+from serving.runtimes.tensorflow_tensor import tensor_of
 from serving.signatures import Signature
 
 INTERNAL = "__saved_model"  # TensorFlow's own entries, like __saved_model_init_op
