@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 from tensorflow.core.framework import types_pb2
 
-from serving.errors import LoadFailed, NotFound, ServingError
+from serving.errors import InvalidArgument, LoadFailed, NotFound, ServingError, Unimplemented
 from serving.recorded_requests import RecordedRequest
 from serving.recorded_requests import read as read_recorded
 from serving.servable import Servable
@@ -40,14 +40,15 @@ class Warmed:
 
 
 def warm(servable: Servable, directory: Path, repeats: int = 1) -> Warmed:
-    """Ask every signature. Raises LoadFailed when one answers NaN, or a recorded request fails, or all do.
+    """Ask every signature. Raises LoadFailed when one answers NaN, a recorded request fails, or none works.
 
-    One that fails on a made-up request only stays cold: some, like flattened sparse tensors, take nothing
-    that could be made up. If it answered in the version before, `difference` finds it missing.
+    One that fails on a made-up request only stays cold: serialised examples or flattened sparse tensors
+    can't be made up. If it answered in the version before, `difference` finds it missing.
     """
     recorded = read_recorded(directory)
     shapes: Shapes = {}
     cold: list[str] = []
+    broken = ""  # why a signature failed that did not blame its input
     for request in recorded:
         for _ in range(repeats):
             _ask(servable, request, shapes)
@@ -59,8 +60,9 @@ def warm(servable: Servable, directory: Path, repeats: int = 1) -> Warmed:
                 _ask(servable, RecordedRequest(signature.name, inputs, is_recorded=False), shapes)
         except ServingError as problem:
             cold.append(f"{signature.name}: {problem.message}")
-    if cold and not shapes:
-        raise LoadFailed(f"No signature answers a made-up request. {cold[0]} {ASK_OR_LEAVE}")
+            broken = broken or ("" if isinstance(problem, InvalidArgument | Unimplemented) else cold[-1])
+    if broken and not shapes:
+        raise LoadFailed(f"No signature answers a made-up request. {broken} {ASK_OR_LEAVE}")
     return Warmed(shapes, tuple(cold))
 
 

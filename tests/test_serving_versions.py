@@ -19,6 +19,7 @@ from tests.servables import place, version
 from tests.serving_client import Client, floats, predict_request, refused
 from tests.serving_process import MODEL, ServingProcess, start_server
 
+from tensorflow.core.protobuf import saved_model_pb2  # isort: skip  # after what lets it load
 from tensorflow_serving.apis import prediction_log_pb2  # isort: skip  # after what lets it load
 
 SOON_S = 20.0
@@ -194,6 +195,19 @@ def test_recorded_requests_that_do_not_work_keep_a_version_from_being_served(bas
     with start_server(model_dir=base, wait=False) as server:
         assert server.process.wait(60) == 2
         assert reason in server.log()
+
+
+def test_a_model_that_takes_serialised_examples_only_is_served_cold(tmp_path):
+    """As estimators were exported: what it takes can't be made up."""
+    directory = place(version("half_plus_two"), tmp_path / "model", 1)
+    saved_model = saved_model_pb2.SavedModel.FromString((directory / "saved_model.pb").read_bytes())
+    signatures = saved_model.meta_graphs[0].signature_def
+    for name in set(signatures) - {"regress_x_to_y"}:
+        del signatures[name]
+    (directory / "saved_model.pb").write_bytes(saved_model.SerializeToString())
+    with start_server(model_dir=tmp_path / "model") as server:
+        assert "Not warmed up: regress_x_to_y" in server.log()
+        assert states(server) == {1: ("AVAILABLE", "")}
 
 
 def test_warming_can_be_switched_off(base):
