@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from serving.limits import WAITING_LIMIT
 from serving.runtimes import AUTO, BF16, F32, RUNTIMES
 
 NO_PATH = Path()
@@ -147,7 +148,7 @@ OURS: dict[str, dict[str, Any]] = {
     },
     "--precision": {"choices": (F32, BF16), "default": F32, "help": "of the arithmetic (f32)"},
     "--concurrency": _option(count, 0, "requests computed at once, 0: one per core (0)"),
-    "--queue_limit": _option(positive, 64, "requests that may wait; more are refused (64)"),
+    "--queue_limit": _option(positive, WAITING_LIMIT, "requests that may wait for one signature (64)"),
     "--isa": _option(str, "", "hold the runtime to this instruction set: sse41, avx2, ... (all there are)"),
     "--replicas": _option(replica_count, 1, "processes that answer together; --cpus is of each (1)"),
     "--behind_front": _switch("answer the process with --replicas whose socket is our standard input"),

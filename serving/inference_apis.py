@@ -41,14 +41,17 @@ class Inferred:
     def model_spec(self) -> Any:
         return model_spec.to_proto(self.answer.model, self.answer.signature_name)
 
+    def as_response(self, message: Any) -> Any:
+        """In a message of this class."""
+        return message(model_spec=self.model_spec, result=self.result)
+
 
 def classify(
     service: Predicts, request: Any, caller: Caller
 ) -> tuple[classification_pb2.ClassificationResponse, Mapping[str, float]]:
     """The response, and how long each stage took in ms. Raises ServingError."""
     done = _of_request(service, classification, request, caller)
-    response = classification_pb2.ClassificationResponse(model_spec=done.model_spec, result=done.result)
-    return response, done.answer.stage_ms
+    return done.as_response(classification_pb2.ClassificationResponse), done.answer.stage_ms
 
 
 def regress(
@@ -56,8 +59,7 @@ def regress(
 ) -> tuple[regression_pb2.RegressionResponse, Mapping[str, float]]:
     """The response, and how long each stage took in ms. Raises ServingError."""
     done = _of_request(service, regression, request, caller)
-    response = regression_pb2.RegressionResponse(model_spec=done.model_spec, result=done.result)
-    return response, done.answer.stage_ms
+    return done.as_response(regression_pb2.RegressionResponse), done.answer.stage_ms
 
 
 def multi_inference(

@@ -4,7 +4,8 @@ Each runtime brings kernels for several instruction sets and picks the best that
 choice is held down, by the runtimes' own environment variables, which they read when they start. So
 `apply` must run before the runtime is imported, and holds for the whole process.
 
-What the switch covers, with milliseconds for one image on one core of an AMD EPYC (Zen 4):
+What the switch covers, with milliseconds for one image on one core of an AMD EPYC (Zen 4), seen once by
+hand; a sweep with one backend for each level shows those of another machine:
 
 - tensorflow: everything that oneDNN computes, above all convolutions and matrix products (demo model:
   sse41 47, avx 27, avx2 22, avx512 14). TensorFlow leaves oneDNN out on older CPUs, so it is switched on.

@@ -72,7 +72,7 @@ def answer_text(outputs: Mapping[str, np.ndarray], is_rows: bool) -> str:
 
 
 def _read(text: bytes) -> Any:
-    """orjson holds Python's lock for a tenth of the time; the other one knows NaN and says what is wrong."""
+    """orjson holds Python's lock for a fifth of the time; the other one knows NaN and says what is wrong."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
