@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.problems import ModelProblem
+
 SIGNATURE = "predict_images"
 INTERNAL = "__saved_model"  # TensorFlow's own entries, like __saved_model_init_op
 
 
-class CheckFailed(Exception):
+class CheckFailed(ModelProblem):
     """The directory holds no SavedModel that can be read. The message says what to do."""
 
 

@@ -11,8 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.problems import ModelProblem
 
-class ConverterMissing(Exception):
+
+class ConverterMissing(ModelProblem):
     """A format needs a package that is not installed. One line a person can act on."""
 
 
