@@ -1,8 +1,9 @@
 /** The form: draws what the config offers, reads what the person wants into `state.plan`. */
 
-import { checkChip, syncChips, tickedValues, wireAdd } from "./chips.js";
 import { bytes, plural, seconds } from "./format.js";
-import { el, fill, isBusy, memory, part, setText, state, update, watch } from "./page.js";
+import {
+  checkChip, el, fill, isBusy, memory, part, setText, state, syncChips, tickedValues, update, watch, wireAdd,
+} from "./page.js";
 import * as plans from "./plan.js";
 
 const ORDER_NAMES = {
