@@ -68,7 +68,7 @@ def _exported(data_dir: Path, name: str, choice: ModelChoice, stop: threading.Ev
     place = _place(data_dir, name)
     mirror = ["--mirror", choice.weights_url] if choice.weights_url else []
     limits = ["--first-byte-timeout", f"{FIRST_BYTE_S:g}", "--stall-timeout", f"{STALL_S:g}"]
-    run_models(["export", name, "--out", str(place), "--quiet", *mirror, *limits], stop)
+    run_models(["export", "--out", str(place), "--quiet", *mirror, *limits, "--", name], stop)
     return _card_in(place)
 
 

@@ -7,6 +7,7 @@ that Keras publishes.
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
@@ -48,6 +49,7 @@ def main(folder: Path, names: list[str]) -> None:
         keras.utils.set_random_seed(7)
         print(json.dumps({"name": name, **golden(row(name), folder)}), flush=True)
         keras.backend.clear_session()
+        gc.collect()
 
 
 def golden(model: Row, folder: Path) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,18 @@ from tests.serving_process import ROOT, start_server
 
 SMALL = "mobilenet-v3-small"
 NAMES = [each.name for each in CATALOGUE if each.application]
-SHARES = (NAMES[0::2], NAMES[1::2])  # of two processes
+ONE_OF_EACH = ("inception-v3", "resnet-50", SMALL)  # of each kind of preprocessing
+EVERY_MODEL = bool(os.environ.get("PIXELCOST_TEST_EVERY_MODEL"))
+COMPARED = [
+    pytest.param(
+        name,
+        marks=pytest.mark.skipif(
+            not EVERY_MODEL and name not in ONE_OF_EACH,
+            reason="compared with PIXELCOST_TEST_EVERY_MODEL=1: all of them take minutes",
+        ),
+    )
+    for name in NAMES
+]
 
 
 def models(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -40,14 +51,11 @@ def golden(tmp_path_factory) -> dict[str, dict]:
     """What tests/keras_golden.py found, by the name of the model."""
     folder = tmp_path_factory.mktemp("golden")
 
-    def found(names: list[str]) -> list[dict]:
-        command = [sys.executable, "-m", "tests.keras_golden", str(folder), *names]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr[-3000:]
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
-    with ThreadPoolExecutor(len(SHARES)) as pool:
-        rows = [each for share in pool.map(found, SHARES) for each in share]
+    names = NAMES if EVERY_MODEL else ONE_OF_EACH
+    command = [sys.executable, "-m", "tests.keras_golden", str(folder), *names]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
     shutil.rmtree(folder)
     return {each["name"]: each for each in rows}
 
@@ -96,7 +104,8 @@ def test_the_demo_models_classes_are_the_same_ones():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", COMPARED)
 def test_an_export_answers_what_keras_answers(golden, name):
     """The same weights, read from a file like Keras' own; `preprocess_input` and `predict` on one side."""
     found = golden[name]
@@ -107,7 +116,8 @@ def test_an_export_answers_what_keras_answers(golden, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", COMPARED)
 def test_the_catalogue_counts_parameters_and_bytes_right(golden, name):
     assert golden[name]["parameters"] == row(name).parameters
     assert round(golden[name]["size_mb"]) == row(name).download_mb
