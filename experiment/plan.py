@@ -164,4 +164,5 @@ RULES: Final[Mapping[str, Callable[[Any], Any]]] = {
     "max_p50_ms": _number(0.0, 1e6),
     "max_size_bytes": _whole(1, 10**9),
     "keep_top1": _yes_or_no,
+    "margin_points": _number(0.0, 100.0),
 }

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from experiment.agreement import same_thing
 from experiment.codec import from_dict
+from experiment.labels import same_thing
 from experiment.records import BackendInfo, Cell, Plan, Recommendation, Variant
 from experiment.wording import format_name, sentence, short_label
 
