@@ -40,9 +40,11 @@ CODES = {
     "W11": "the reference is not the file as uploaded",
     "W12": "the run ended early",
     "W13": "a backend runs on fewer cores than its name says",
-    "W14": "photos of a set could not be used",
-    "W15": "labels of a set that the model does not know",
-    "W16": "labels of a set that no answer named",
+}
+SET_CODES = {  # of reports about many photos, which have most of the others too; see set_cautions.py
+    "W14": "photos could not be used",
+    "W15": "labels that the model does not know",
+    "W16": "labels that no answer named",
     "W17": "too few photos to see small differences",
 }
 NOTES = frozenset({"W2", "W6", "W9", "W17"})  # good to know; the numbers can be believed all the same

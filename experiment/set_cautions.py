@@ -1,4 +1,4 @@
-"""The warnings of a report about a set. Codes that a single photo has too mean the same here."""
+"""The warnings of a report about a set: most of those of one photo, and cautions.SET_CODES."""
 
 from __future__ import annotations
 

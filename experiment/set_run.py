@@ -66,7 +66,7 @@ class _Session:
     """What one process does without a break: its backends are warmed once for each variant."""
 
     def __init__(self, plan: Plan, backends: Sequence[Backend], cancel: threading.Event):
-        self._plan = plan
+        self._plan = replace(plan, split_decode=False)  # one photo shows what decoding takes
         self._cancel = cancel
         self._warm: set[str] = set()
         self.backends = list(backends)
