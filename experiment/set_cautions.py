@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from experiment.cautions import as_warning, busy_app, shared_machine, short_of_cores
 from experiment.contention import NOT_THERE
 from experiment.records import BackendInfo, Cell, PhotoSetFacts, Plan, RunState, Variant, Warning_
-from experiment.set_goals import points
+from experiment.set_words import points
 from experiment.tally import Tally
-from experiment.wording import count, listed, sentence
+from experiment.wording import count, listed, sentence, short_label
 
 MOST_NAMED = 5
+MOST_NOTES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,11 @@ def _unusable_backends(facts: SetFacts) -> Iterator[Warning_]:
 
 
 def _changed_pixels(facts: SetFacts) -> Iterator[str]:
-    for note, number in facts.tally.notes.most_common():
-        yield f"In {count(number, 'photo')}: {sentence(note)}"
+    notes = facts.tally.notes.most_common()
+    if notes:
+        named = [f"{sentence(note)[:-1]} ({number:,})" for note, number in notes[:MOST_NOTES]]
+        more = f"; and {len(notes) - MOST_NOTES} other kinds of change" if len(notes) > MOST_NOTES else ""
+        yield f"Pixels were changed to make photos usable: {'; '.join(named)}{more}."
 
 
 def _failed_requests(facts: SetFacts) -> Iterator[str]:
@@ -139,5 +143,5 @@ def _from_to(low: float, high: float) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:MOST_NAMED])
+    shown = ", ".join(short_label(each) for each in names[:MOST_NAMED])
     return f"{shown} and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else shown

@@ -16,7 +16,8 @@ from experiment.records import (
     RunState,
     Variant,
 )
-from experiment.set_goals import difference_words, points, set_goals, share_words
+from experiment.set_goals import set_goals
+from experiment.set_words import difference_words, points, share_words
 from experiment.wording import milliseconds, size
 
 

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from experiment.records import Cell, Difference, OverPhotos, PhotoSetFacts, Report, Share, Variant
-from experiment.set_goals import p_words
+from experiment.set_words import p_words
 
 _TEXTS = ("variant", "backend", "validity")
 _COLUMNS = (

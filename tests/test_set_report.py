@@ -9,7 +9,7 @@ from dataclasses import replace
 import jsonschema
 import pytest
 
-from experiment.export import SCHEMA, report_csv, report_dict
+from experiment.export import SCHEMA, report_csv, report_dict, report_html
 from experiment.labels import Vocabulary
 from experiment.photo_result import refused
 from experiment.photo_set import ListedPhoto
@@ -258,3 +258,12 @@ def test_a_few_failures_make_a_cell_noisy_and_many_make_it_invalid():
 def test_a_plan_with_a_margin_is_part_of_the_report():
     exported = report_dict(summary(photos(both=3), Plan(margin_points=2.5)))
     assert (exported["plan"]["margin_points"], exported["photo_set"]["margin_points"]) == (2.5, 2.5)
+
+
+def test_the_html_report_of_a_set_tells_of_photos_shares_and_how_it_was_measured():
+    listed = refused(0, ListedPhoto("a<b.jpg", 3, None), "truncated", "It ends early.")
+    page = report_html(report_dict(summary([*photos(both=80, gained=2, lost=5, neither=13), listed])))
+    assert "100 measured of 101 listed" in page
+    assert "82.0 (73.3 to 88.3)" in page
+    assert "skipped a&lt;b.jpg" in page
+    assert "Newcombe&#x27;s paired 95 % interval" in page
