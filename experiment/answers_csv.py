@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 from experiment.csv_export import field
@@ -28,16 +28,19 @@ COLUMNS = (
 )
 
 
-def write_answers(
-    results: Iterable[PhotoResult], vocabularies: Mapping[str, Vocabulary], file: IO[str]
-) -> None:
-    """Write counted requests photo by photo; warm-ups are left out. Unknown values are empty."""
-    writer = csv.DictWriter(file, COLUMNS, lineterminator="\r\n")
-    writer.writeheader()
-    for result in results:
-        writer.writerows(
-            {key: field(value) for key, value in row.items()} for row in _rows(result, vocabularies)
-        )
+class AnswerRows:
+    """Writes counted requests photo by photo; warm-ups are left out. Unknown values are empty."""
+
+    def __init__(self, vocabularies: Mapping[str, Vocabulary], file: IO[str]):
+        """`vocabularies`: what the model behind each backend can answer, by backend name."""
+        self._vocabularies = vocabularies
+        self._writer = csv.DictWriter(file, COLUMNS, lineterminator="\r\n")
+        self._writer.writeheader()
+
+    def add(self, result: PhotoResult) -> None:
+        """Write the rows of one photo."""
+        for row in _rows(result, self._vocabularies):
+            self._writer.writerow({key: field(value) for key, value in row.items()})
 
 
 def _rows(result: PhotoResult, vocabularies: Mapping[str, Vocabulary]) -> Iterator[dict[str, Any]]:

@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from experiment.codec import from_dict, to_dict
 from experiment.errors import PixelcostError
+from experiment.labels import Vocabulary, vocabulary_of
 from experiment.photo_result import PhotoResult
 from experiment.photo_set import PhotoSet
 from experiment.records import BackendInfo, Plan, SkippedPhoto
@@ -91,6 +92,16 @@ def read_header_line(path: Path) -> SetHeader | None:
     except OSError as error:
         raise JournalRefused(f"{path} can't be read: {error.strerror}.") from None
     return _header(line, path) if line.endswith(b"\n") else None
+
+
+def vocabularies_of(header: SetHeader, names: Mapping[str, str] | None = None) -> dict[str, Vocabulary]:
+    """What the model behind each backend can answer, by backend name. `names`: a map from ids to labels.
+
+    Of models that are not the header's own nothing is known but that map.
+    """
+    own = header.model.get("name")
+    cards = {each.name: header.model if each.model == own else {} for each in header.backends}
+    return {name: vocabulary_of(card, names) for name, card in cards.items()}
 
 
 def is_complete(path: Path, header: SetHeader) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -67,7 +68,7 @@ class PhotoSet:
             raise refusals.too_many_bytes(photo.size_bytes, limits.max_bytes)
         try:
             return self.place.read(photo.name, limits.max_bytes)
-        except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
             why = getattr(error, "strerror", None) or str(error)
             raise ImageRefused(f"{photo.name} can't be read: {why}.", "unreadable", 422) from None
 
@@ -77,19 +78,30 @@ def open_photo_set(path: Path, labels_file: Path | None = None) -> PhotoSet:
 
     Raises PixelcostError when there are no photos, LabelsRefused for a bad CSV.
     """
-    place = _place(path)
+    labels = None if labels_file is None else labels_in(read_text(labels_file), str(labels_file))
+    return photo_set_in(place_at(path), labels)
+
+
+def photo_set_in(place: Place, labels: Mapping[str, str] | None = None) -> PhotoSet:
+    """The set at a place; `labels` by file name, else by its own labels.csv, else by its folders' names.
+
+    Raises PixelcostError when there are no photos, LabelsRefused for a bad CSV.
+    """
     sizes = place.sizes()
     names = sorted(name for name in sizes if _is_photo(name) and not _is_hidden(name))
     if not names:
         raise PixelcostError(
-            f"{path} holds no photos. Photos end in {', '.join(sorted(ENDINGS))}; "
-            "their labels are the names of the folders they lie in, or stand in labels.csv."
+            f"{place.name} holds no photos. Photos end in {', '.join(sorted(ENDINGS))}; "
+            "their labels are the names of the folders they lie in, or stand in labels.csv.",
+            "no_photos",
+            422,
         )
-    csv_labels = _csv_labels(place, sizes, labels_file)
-    if csv_labels is None:
+    if labels is None:
+        labels = _own_labels(place, sizes)
+    if labels is None:
         photos = [ListedPhoto(name, sizes[name], _folder_label(name)) for name in names]
         return PhotoSet(place.name, place, tuple(photos))
-    by_name, missing = _matched(csv_labels, names)
+    by_name, missing = _matched(labels, names)
     photos = [ListedPhoto(name, sizes[name], by_name.get(name)) for name in names]
     return PhotoSet(place.name, place, tuple(photos), tuple(missing))
 
@@ -115,9 +127,15 @@ class Folder:
 class Archive:
     """A ZIP file. Nothing is unpacked to disk."""
 
-    def __init__(self, path: Path):
-        self._zip = zipfile.ZipFile(path)
-        self.name = path.name
+    def __init__(self, path: Path, name: str | None = None):
+        """`name` in place of the file's own. Raises PixelcostError when it is no whole ZIP file."""
+        self.name = name or path.name
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, OSError):
+            raise PixelcostError(
+                f"{name or path} is no folder and no whole ZIP file. Name one of these.", "no_photos", 422
+            ) from None
 
     def sizes(self) -> Mapping[str, int]:
         """Path within the archive -> bytes unpacked."""
@@ -135,15 +153,13 @@ def _at_most(data: bytes, max_bytes: int) -> bytes:
     return data
 
 
-def _place(path: Path) -> Place:
+def place_at(path: Path) -> Place:
+    """The folder or ZIP file at `path`. Raises PixelcostError when it is neither."""
     if path.is_dir():
         return Folder(path)
     if not path.exists():
         raise PixelcostError(f"{path} is not there. Name a folder of photos, or a ZIP file.")
-    try:
-        return Archive(path)
-    except (zipfile.BadZipFile, OSError):
-        raise PixelcostError(f"{path} is no folder and no whole ZIP file. Name one of these.") from None
+    return Archive(path)
 
 
 def _is_photo(name: str) -> bool:
@@ -159,13 +175,11 @@ def _folder_label(name: str) -> str | None:
     return PurePosixPath(name).parent.name or None
 
 
-def _csv_labels(place: Place, sizes: Mapping[str, int], file: Path | None) -> dict[str, str] | None:
-    """File -> label from the CSV named, else from the set's own; None where there is neither.
+def _own_labels(place: Place, sizes: Mapping[str, int]) -> dict[str, str] | None:
+    """File -> label from the set's own labels.csv; None where there is none.
 
-    Paths in the set's own CSV begin at the folder that it lies in.
+    Paths in it begin at the folder that it lies in.
     """
-    if file is not None:
-        return labels_in(read_text(file), str(file))
     found = sorted(
         (name for name in sizes if PurePosixPath(name).name == LABELS_NAME and not _is_hidden(name)),
         key=lambda name: name.count("/"),

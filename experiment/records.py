@@ -27,6 +27,7 @@ RunState = Literal["queued", "running", "done", "cancelled", "failed"]
 DEFAULT_SIZES_PX = (2048, 1024, 512, 256, 128)
 OFFERED_SIZES_PX = (*DEFAULT_SIZES_PX, 64, 32)
 REFERENCE_ID = "original"
+SET_REPEATS = 1  # of each photo's variants by default: more photos tell more than more repeats
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,25 +21,31 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from experiment.answers_csv import write_answers
+from experiment.answers_csv import AnswerRows
 from experiment.backends import connect
 from experiment.command_backends import Asked, asked_backends, data_dir
 from experiment.environment import environment
-from experiment.journal import Journal, SetHeader, header_of, is_complete, pins, read_header_line, results_in
+from experiment.journal import (
+    Journal,
+    header_of,
+    is_complete,
+    pins,
+    read_header_line,
+    results_in,
+    vocabularies_of,
+)
 from experiment.label_files import names_in, read_text
-from experiment.labels import Vocabulary, vocabulary_of
+from experiment.labels import Vocabulary
 from experiment.photo_result import PhotoResult
 from experiment.photo_set import PhotoSet, open_photo_set
 from experiment.plan import parse_plan
-from experiment.records import BackendInfo, Failure, Plan, Report, RunState
+from experiment.records import SET_REPEATS, BackendInfo, Failure, Plan, Report, RunState
 from experiment.set_report import summarise_set
-from experiment.set_run import measure_set
+from experiment.set_run import SILENT, measure_set
 from experiment.tally import Tally
 
 JOURNALS = "journals"  # within the data folder
-REPEATS = 1  # of each variant of each photo; more photos tell more than more repeats
 NAME_CHARACTERS = 24  # of a photo's name, in the progress bar
-SILENT = Failure("backends_silent", "No backend answered any more. What was measured is kept.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,7 @@ def run_set(
     """
     photos = open_photo_set(options.photos, options.labels)
     names = names_in(read_text(options.label_map), str(options.label_map)) if options.label_map else {}
-    plan = parse_plan(fields, repeats=REPEATS)
+    plan = parse_plan(fields, repeats=SET_REPEATS)
     with _backends(options, photos, plan, console) as asked:
         path = options.journal or _own_journal(photos, plan, asked, has_seed=options.seed is not None)
         found = read_header_line(path)
@@ -75,7 +81,9 @@ def run_set(
 def save_answers(done: SetRun, path: Path) -> None:
     """Every answer of the journal as CSV. Raises OSError when the file can't be written."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        write_answers(results_in(done.journal), done.vocabularies, file)
+        rows = AnswerRows(done.vocabularies, file)
+        for result in results_in(done.journal):
+            rows.add(result)
 
 
 def _run(
@@ -86,7 +94,7 @@ def _run(
     cancel: threading.Event,
     console: Console,
 ) -> SetRun:
-    vocabularies = _vocabularies(journal.header, names)
+    vocabularies = vocabularies_of(journal.header, names)
     tally = Tally(vocabularies)
     with _progress(console) as progress:
         task = progress.add_task("Reading the journal", total=len(photos.photos))
@@ -149,13 +157,6 @@ def _own_journal(photos: PhotoSet, plan: Plan, asked: Asked, *, has_seed: bool) 
         if found is None or not is_complete(path, found):
             return path
         number += 1
-
-
-def _vocabularies(header: SetHeader, names: Mapping[str, str]) -> dict[str, Vocabulary]:
-    """What each backend's model can answer; of models that are not ours only the label map is known."""
-    own = header.model.get("name")
-    cards = {each.name: header.model if each.model == own else {} for each in header.backends}
-    return {name: vocabulary_of(card, names) for name, card in cards.items()}
 
 
 def _doing(result: PhotoResult) -> str:

@@ -20,9 +20,11 @@ from experiment.images import read_image
 from experiment.photo_result import Beats, PhotoResult, refused, result_of, without_weight
 from experiment.photo_set import ListedPhoto, PhotoSet
 from experiment.plan import SEED_LIMIT
-from experiment.records import Measurement, Plan, SourceImage, Variant
+from experiment.records import Failure, Measurement, Plan, SourceImage, Variant
 from experiment.run import measure
 from experiment.variants import make_variants, skipped_sizes_px
+
+SILENT = Failure("backends_silent", "No backend answered any more. What was measured is kept.")
 
 
 def photo_order(photos: Sequence[ListedPhoto], seed: int) -> list[ListedPhoto]:
