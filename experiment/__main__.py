@@ -32,6 +32,7 @@ from experiment.export import report_csv, report_dict, report_html, report_json
 from experiment.formats import SUBSAMPLINGS
 from experiment.heartbeat import Heartbeat
 from experiment.images import read_image
+from experiment.models_command import StartStopped
 from experiment.plan import parse_plan
 from experiment.records import BackendInfo, Measurement, Plan, Report, SourceImage, Variant
 from experiment.report import summarise
@@ -53,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGINT, lambda *_: cancel.set())
     try:
         return _run(options, cancel)
+    except StartStopped:
+        return 130
     except PixelcostError as error:
         console.print(error.message, style="bold red", markup=False, soft_wrap=True)
         return 2
@@ -77,7 +80,7 @@ def _many_photos(options: argparse.Namespace, cancel: threading.Event) -> int:
 def _one_photo(options: argparse.Namespace, cancel: threading.Event) -> int:
     source = read_image(_read(options.photo), options.photo.name, true_label=options.true_label)
     plan = parse_plan(_plan_fields(options))
-    with asked_backends(options.servers, plan.backend_names, console) as asked:
+    with asked_backends(options.servers, plan.backend_names, console, cancel) as asked:
         report = _experiment(source, plan, asked.infos, cancel)
     all_written = _write(report, options)
     print_report(report, _output())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from experiment.embedded import EmbeddedServers, running_servers
 from experiment.embedded_plan import Profile, parse_embedded
 from experiment.probe import probe
 from experiment.records import BackendInfo
-from experiment.servable import prepare_model
+from experiment.servable import ModelChoice, prepare_model
 from experiment.servers import chosen, parse_servers
 
 
@@ -34,8 +35,11 @@ def data_dir() -> Path:
 
 
 @contextmanager
-def asked_backends(servers: str | None, names: Sequence[str] | None, console: Console) -> Iterator[Asked]:
+def asked_backends(
+    servers: str | None, names: Sequence[str] | None, console: Console, cancel: threading.Event
+) -> Iterator[Asked]:
     """The servers to ask; `names` are those that the plan wants, None: all of them."""
+    servers = servers or os.environ.get("TF_SERVERS")
     wanted = os.environ.get("PIXELCOST_EMBEDDED", "").strip()
     profiles = parse_embedded(wanted)
     if servers:
@@ -49,14 +53,20 @@ def asked_backends(servers: str | None, names: Sequence[str] | None, console: Co
     elif running := running_servers(data_dir(), profiles if wanted else None):
         yield Asked(chosen(running[1], names), running[0])
     else:
-        with claimed(data_dir()), _own_servers(data_dir(), profiles, console) as embedded:
+        with claimed(data_dir()), _own_servers(data_dir(), profiles, console, cancel) as embedded:
             yield Asked(chosen(embedded.infos(), names), embedded.model)
 
 
 @contextmanager
-def _own_servers(folder: Path, profiles: Sequence[Profile], console: Console) -> Iterator[EmbeddedServers]:
+def _own_servers(
+    folder: Path, profiles: Sequence[Profile], console: Console, cancel: threading.Event
+) -> Iterator[EmbeddedServers]:
+    keys = ("MODEL_BASE_PATH", "MODEL", "PIXELCOST_WEIGHTS_URL")
+    choice = ModelChoice(*(os.environ.get(key, "").strip() for key in keys))
+    model = prepare_model(folder, choice, cancel)
+    if "notice" in model:
+        console.print(model["notice"], markup=False, soft_wrap=True)
     with console.status("Starting the embedded model servers"):
-        model = prepare_model(folder, os.environ.get("MODEL_BASE_PATH"))
         embedded = EmbeddedServers(folder, model, profiles)
     with embedded:
         with console.status("Loading the model"):

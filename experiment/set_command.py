@@ -67,7 +67,7 @@ def run_set(
     photos = open_photo_set(options.photos, options.labels)
     names = names_in(read_text(options.label_map), str(options.label_map)) if options.label_map else {}
     plan = parse_plan(fields, repeats=SET_REPEATS)
-    with _backends(options, photos, plan, console) as asked:
+    with _backends(options, photos, plan, console, cancel) as asked:
         path = options.journal or _own_journal(photos, plan, asked, has_seed=options.seed is not None)
         found = read_header_line(path)
         if found is not None and options.seed is None:
@@ -131,13 +131,15 @@ def _ending(tally: Tally, count: int, cancel: threading.Event) -> tuple[RunState
 
 
 @contextmanager
-def _backends(options: argparse.Namespace, photos: PhotoSet, plan: Plan, console: Console) -> Iterator[Asked]:
+def _backends(
+    options: argparse.Namespace, photos: PhotoSet, plan: Plan, console: Console, cancel: threading.Event
+) -> Iterator[Asked]:
     """Nobody is asked when the journal named holds all photos already; then it is only reported anew."""
     found = read_header_line(options.journal) if options.journal else None
     if found is not None and found.sha256 == photos.sha256 and is_complete(options.journal, found):
         yield Asked(list(found.backends), found.model)
         return
-    with asked_backends(options.servers, plan.backend_names, console) as asked:
+    with asked_backends(options.servers, plan.backend_names, console, cancel) as asked:
         yield asked
 
 

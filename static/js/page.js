@@ -41,6 +41,7 @@ export const SELECTORS = {
   runsButton: "#runs-button",
   backends: "#backends",
   backendsNote: "#backends-note",
+  modelNotice: "#model-notice",
   checkBackends: "#check-backends",
   notice: "#notice",
   setup: "#setup",
