@@ -84,12 +84,13 @@ export const deleteRun = (id) => getJson(reportPath(id), { method: "DELETE" });
  * @returns {{answer: Promise<any>, abort: () => void}}
  */
 export function postRun(parts, plan, trueLabel, onSent) {
+  const query = parts.length > 1 || /\.zip$/i.test(parts[0][2]) ? "?photos=many" : "";
   const body = new FormData();
   body.append("plan", JSON.stringify(plan));
   if (trueLabel) body.append("true_label", trueLabel);
   for (const [field, content, name] of parts) body.append(field, content, name);
   const request = new XMLHttpRequest();
-  request.open("POST", `${base}/api/runs`);
+  request.open("POST", `${base}/api/runs${query}`);
   request.setRequestHeader("Accept", "application/json");
   request.upload.onprogress = (event) => onSent(event.loaded, event.total);
   const answer = new Promise((resolve, reject) => {
