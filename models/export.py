@@ -11,9 +11,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.demo_files import LABELS, WEIGHTS
+
 VERSION = "1"
 CARD = Path("assets.extra") / "pixelcost.json"  # TensorFlow Serving ignores files it does not know there
 HERE = Path(__file__).parent
+# What an exported model and its other formats depend on, beside the weights.
+PARTS = (
+    LABELS,
+    *(HERE / f"{name}.py" for name in ("demo", "export", "demo_formats", "layers", "tflite_file")),
+    *(HERE / f"{name}.py" for name in ("onnx_file", "caffe_files", "wire", "torch_files")),
+)
 
 
 @dataclass(frozen=True)
@@ -24,22 +32,22 @@ class Exported:
     is_new: bool
 
 
-def export_demo(out: Path) -> Exported:
-    """Make sure that `out/1` holds the demo model of this source tree.
+def export_demo(out: Path, weights: Path = WEIGHTS) -> Exported:
+    """Make sure that `out/1` holds the demo model of this source tree, or one with other weights.
 
     The model is written beside its place and renamed into it, so that a server never sees half a
     model and a killed export leaves nothing that looks like one. Raises OSError when `out` can't
-    be written.
+    be written or the weights can't be read.
     """
     target = out / VERSION
-    made_from = _made_from()
+    made_from = _made_from(weights)
     out.mkdir(parents=True, exist_ok=True)
     with _alone_in(out):
         if _card_of(target).get("made_from") == made_from:
             return Exported(target, is_new=False)
         with tempfile.TemporaryDirectory(prefix=f".{VERSION}-", dir=out) as scratch:
             fresh = Path(scratch) / VERSION
-            _write(fresh, made_from)
+            _write(fresh, weights, made_from)
             if target.exists():
                 target.rename(Path(scratch) / "replaced")
             fresh.rename(target)
@@ -54,10 +62,10 @@ def _alone_in(directory: Path) -> Iterator[None]:
         yield
 
 
-def _write(directory: Path, made_from: str) -> None:
+def _write(directory: Path, weights: Path, made_from: str) -> None:
     from models import demo
 
-    demo.save(directory)
+    demo.save(directory, weights)
     labels = demo.short_labels()
     card = {
         "name": "demo",
@@ -81,10 +89,10 @@ def _write(directory: Path, made_from: str) -> None:
     path.write_text(json.dumps(card, indent=1), encoding="utf-8")
 
 
-def _made_from() -> str:
+def _made_from(weights: Path) -> str:
     """One hash over everything that the exported model depends on."""
     digest = hashlib.sha256()
-    for path in (*sorted(HERE.glob("*.py")), *sorted((HERE / "demo").iterdir())):
+    for path in (*PARTS, weights):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Protocol
 
-from models.commands import check, demo
+from models.commands import check, demo, evaluate_demo, train_demo
 
 
 class Command(Protocol):
@@ -26,4 +26,6 @@ class Command(Protocol):
 COMMANDS: Mapping[str, Command] = {
     "check": check,
     "demo": demo,
+    "evaluate-demo": evaluate_demo,
+    "train-demo": train_demo,
 }
