@@ -59,6 +59,13 @@ def test_photos_of_what_it_can_not_know_are_counted_apart():
     assert "teacher: 2 photos" in said
 
 
+def test_the_classes_in_which_it_is_least_often_right_are_named():
+    labels = [f"class {row}" for row in range(len(KNOWN))]
+    rows = [(3, 0.9, int(KNOWN[3]))] * 20 + [(3, 0.9, int(KNOWN[4]))] * 5 + [(4, 0.9, int(KNOWN[4]))] * 15
+    (line,) = [line for line in lines(answers(*rows), labels) if "least" in line]
+    assert line.strip() == "least often right: class 4 75%, class 3 100%"
+
+
 def test_photos_without_a_known_truth_are_compared_with_the_teacher_alone():
     said = "\n".join(lines(answers((0, 0.9, UNKNOWN), (1, 0.9, UNKNOWN)), []))
     assert "true class" not in said

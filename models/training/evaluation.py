@@ -16,6 +16,7 @@ from models.training.photos import UNKNOWN, File
 from models.training.teacher import Teacher, known_classes
 
 AT_ONCE = 16
+ENOUGH_PHOTOS = 20
 Z_95 = 1.959964
 
 
@@ -65,7 +66,9 @@ def lines(answers: Answers, labels: list[str]) -> Iterator[str]:
     known = known_classes()
     is_inside = np.isin(answers.truth, known)
     inside = answers.only(is_inside)
-    yield from _compared("true class", inside, np.searchsorted(known, inside.truth))
+    true_rows = np.searchsorted(known, inside.truth)
+    yield from _compared("true class", inside, true_rows)
+    yield from _worst(inside, true_rows, labels)
     same = answers.only(is_inside | (answers.truth == UNKNOWN))
     yield from _compared("teacher", same, same.teacher)
     outside = answers.only(~is_inside & (answers.truth != UNKNOWN))
@@ -99,6 +102,17 @@ def _compared(name: str, answers: Answers, classes: np.ndarray) -> Iterator[str]
     yield f"  {name}: {len(answers)} photos, confidence {answers.confidence.mean():.3f}"
     yield f"    top-1 {share(int(first.sum()), len(first))}, top-5 {share(int(five.sum()), len(five))}"
     yield f"    calibration error {error:.3f}"
+
+
+def _worst(answers: Answers, classes: np.ndarray, labels: list[str]) -> Iterator[str]:
+    """The three classes in which it is least often right, of those with photos enough to say so."""
+    is_right = answers.has_in_top(classes, 1)
+    rows, counts = np.unique(classes, return_counts=True)
+    often = [(float(is_right[classes == row].mean()), row) for row in rows[counts >= ENOUGH_PHOTOS]]
+    if often:
+        yield "    least often right: " + ", ".join(
+            f"{labels[row]} {part:.0%}" for part, row in sorted(often)[:3]
+        )
 
 
 def _batches(asked: Iterable[File]) -> Iterator[list[File]]:
