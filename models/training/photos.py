@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
+from models.imagenet import classes
 from models.problems import ModelProblem
 
 SQUARE_PX = 160  # the photos that the demo model was trained on have 144 px on their shorter side
@@ -21,20 +22,6 @@ SQUARES = "photos.npy"
 LABELS = "labels.csv"
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 UNKNOWN = -1  # the true class of a photo whose folder does not tell
-
-# Folders named by WordNet id say what their photos show: index of ImageNet's 0..999.
-IMAGENET_OF_FOLDER = {
-    "n01440764": 0,  # tench
-    "n02102040": 217,  # English springer
-    "n02979186": 482,  # cassette player
-    "n03000684": 491,  # chain saw
-    "n03028079": 497,  # church
-    "n03394916": 566,  # French horn
-    "n03417042": 569,  # garbage truck
-    "n03425413": 571,  # gas pump
-    "n03445777": 574,  # golf ball
-    "n03888257": 701,  # parachute
-}
 
 
 @dataclass(frozen=True)
@@ -80,12 +67,13 @@ def _read_from(folder: Path, name: str) -> bytes:
 
 
 def _among(source: Path, names: list[str], read: Callable[[str], bytes]) -> Iterator[File]:
-    """The photos among the files of a source. A labels.csv there counts more than the names of folders."""
+    """The photos of a source, with the class that its labels.csv or a folder named by WordNet id tells."""
     listed = _labels(read(LABELS)) if LABELS in names else {}
+    of_folder = {each.wordnet_id: index for index, each in enumerate(classes())}
     for name in sorted(names):
         path = PurePosixPath(name)
         if path.suffix.lower() in SUFFIXES:
-            true_class = listed.get(name, IMAGENET_OF_FOLDER.get(path.parent.name, UNKNOWN))
+            true_class = listed.get(name, of_folder.get(path.parent.name, UNKNOWN))
             yield File(f"{source.name}/{name}", read(name), true_class)
 
 
