@@ -6,10 +6,12 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from models.convert import as_it_is, cluster_serving, proof, rewrite
+from models.convert.labels import labels_beside
 from models.convert.wanted import Say, Wanted
 from models.kinds import CLUSTER_SERVING, KINDS, Found, find
 from models.placing import CARD, Exported, hash_of, place
@@ -27,6 +29,7 @@ def convert(path: Path, out: Path, wanted: Wanted, say: Say) -> Exported:
     if found.kind.way_on:
         raise ModelProblem(f"{found.path}: {found.kind.name}. {found.kind.way_on}")
     name = wanted.name or found.name
+    wanted = replace(wanted, likely_labels=labels_beside(found.path))
     made_from = _made_from(found, wanted)
     return place(out, name, made_from, lambda directory: _write(found, directory, name, wanted, say))
 
@@ -45,12 +48,12 @@ def _write(found: Found, directory: Path, name: str, wanted: Wanted, say: Say) -
         written, sections = _written(found, directory, wanted, Path(scratch), say)
     labels = sections.get("labels", [])
     card: dict[str, object] = {
-        "name": name,
         "title": name,
         "knows": f"{len(labels)} classes" if labels else None,
         "classes": len(labels),
-        "converted_from": {"file": found.path.name, "kind": found.kind.name},
         **sections,
+        "name": name,
+        "converted_from": {"file": found.path.name, "kind": found.kind.name},
     }
     (directory / CARD).parent.mkdir(exist_ok=True)
     (directory / CARD).write_text(json.dumps(card, indent=1), encoding="utf-8")
@@ -80,11 +83,10 @@ def _made_from(found: Found, wanted: Wanted) -> str:
     files = [found.path, *found.beside]
     if found.path.is_dir():
         files = [file for file in sorted(found.path.rglob("*")) if file.is_file()]
-    if wanted.labels:
-        files.append(wanted.labels)
-    return hash_of(files, repr(wanted), hashlib.sha256(_sources()).hexdigest())
+    labels = [wanted.labels] if wanted.labels else wanted.likely_labels
+    return hash_of([*files, *labels], repr(wanted), hashlib.sha256(_sources()).hexdigest())
 
 
 def _sources() -> bytes:
     """This code: a model that an older one wrote is written anew."""
-    return b"".join(file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")))
+    return b"".join(file.read_bytes() for file in sorted(Path(__file__).parents[1].rglob("*.py")))

@@ -22,6 +22,7 @@ from models.convert.scores import is_logits, made_up
 from models.convert.wanted import Say, Wanted
 from models.image_model import ImageModel
 from models.kinds import Found
+from models.placing import card_of
 from models.problems import ModelProblem, first_line
 from models.warmup_requests import write_warmup_requests
 
@@ -38,15 +39,23 @@ def write(found: Found, directory: Path, wanted: Wanted, say: Say) -> dict[str, 
     """A SavedModel into `directory`. Gives the card's sections. Raises ModelProblem."""
     if found.kind.name == "SavedModel" and not look_into(found.path).problems():
         say("it has the signature predict_images already: copied as it is")
-        shutil.copytree(found.path, directory)
-        return {}
+        _copy(found.path, directory)
+        return card_of(directory)
     network = loaded(found, wanted, say)
     if encoded.takes_images(network, wanted):
         return encoded.write(found, network, directory, wanted, say)
-    model, labels = _around(network, found, wanted, say)
+    model, labels = _around(network, wanted, say)
     model.save(directory)
     write_warmup_requests(directory, wanted.name or found.name)
     return {"labels": labels, "pixels": model.pixels_section()}
+
+
+def _copy(source: Path, directory: Path) -> None:
+    """The files without their permissions: a model may lie where nothing can be written."""
+    for file in (each for each in source.rglob("*") if each.is_file()):
+        copy = directory / file.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)
 
 
 def loaded(found: Found, wanted: Wanted, say: Say) -> Network:
@@ -66,13 +75,13 @@ def as_function(network: Network, ends: Ends) -> tuple[Any, tf.Module]:
     return ask.get_concrete_function(), stored
 
 
-def _around(network: Network, found: Found, wanted: Wanted, say: Say) -> tuple[ImageModel, list[str]]:
+def _around(network: Network, wanted: Wanted, say: Say) -> tuple[ImageModel, list[str]]:
     """Preprocessing before it, softmax and labels behind it."""
     ends = choose(network.signatures, wanted, label_count(wanted, network.hints.labels), say)
     pixels = work_out(ends, wanted, network.hints, say)
     scores = _try(network, ends, pixels)
     softmax = is_logits(scores, pixels, wanted, say)
-    labels = find_labels(wanted, network.hints.labels, found.path, scores.shape[-1], say)
+    labels = find_labels(wanted, network.hints.labels, scores.shape[-1], say)
 
     def probabilities_of(levels: tf.Tensor) -> tf.Tensor:
         return _probabilities(_call(network, ends, _prepared(levels, pixels)), len(labels), softmax)
@@ -113,9 +122,8 @@ def _call(network: Network, ends: Ends, values: tf.Tensor) -> tf.Tensor:
 
 def _prepared(levels: tf.Tensor, pixels: Pixels) -> tf.Tensor:
     """Levels [n, height, width, 3], RGB in 0..255, as the model wants them."""
-    values = (levels * pixels.scale - tf.constant(pixels.mean, tf.float32)) / tf.constant(
-        pixels.std, tf.float32
-    )
+    mean, std = (tf.constant(each, tf.float32) for each in (pixels.mean, pixels.std))
+    values = (levels * pixels.scale - mean) / std
     if pixels.channels == "BGR":
         values = values[..., ::-1]
     if pixels.layout == "NCHW":

@@ -40,7 +40,7 @@ def write(
         pixels = work_out(ends, wanted, hints, say)
         scores = _try(server, ends, pixels)
     softmax = is_logits(scores, pixels, wanted, say)
-    labels = find_labels(wanted, hints.labels, found.path, scores.shape[-1], say)
+    labels = find_labels(wanted, hints.labels, scores.shape[-1], say)
     return {"labels": labels, "pixels": {**pixels.as_card(), "softmax": softmax}}
 
 

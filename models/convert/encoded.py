@@ -37,7 +37,7 @@ def write(found: Found, network: Network, directory: Path, wanted: Wanted, say: 
     labels, output = [], ""
     if not tried.keys() >= CONTRACT:
         output = scores_of(signature, wanted, label_count(wanted, ()), say).name
-        labels = find_labels(wanted, (), found.path, int(tried[output].shape[-1]), say)
+        labels = find_labels(wanted, (), int(tried[output].shape[-1]), say)
 
     def predict(images: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = network.call(signature.name, {name: images})

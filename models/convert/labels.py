@@ -54,18 +54,24 @@ def _without_numbers(lines: list[str]) -> list[str]:
     return [by_number[number] for number in range(len(lines))]
 
 
+def labels_beside(model: Path) -> tuple[Path, ...]:
+    """Files with labels, to judge by their names, in the folder of a model's file or in the model's own."""
+    folders = [model, model.parent] if model.is_dir() else [model.parent]
+    return tuple(file for folder in folders for file in sorted(folder.glob("*label*.txt")))
+
+
 def label_count(wanted: Wanted, inside: Sequence[str]) -> int | None:
     """How many labels are known before the model's scores are."""
     return len(read_labels(wanted.labels)) if wanted.labels else len(inside) or None
 
 
-def find_labels(wanted: Wanted, inside: Sequence[str], model: Path, count: int, say: Say) -> list[str]:
+def find_labels(wanted: Wanted, inside: Sequence[str], count: int, say: Say) -> list[str]:
     """As many labels as the model has scores. Raises ModelProblem when those of the user don't fit."""
     if wanted.labels:
         return _fitting(read_labels(wanted.labels), str(wanted.labels), wanted, count, say)
     if inside:
         return _fitting(_as_imagenet(plain_labels(inside)), "the model's own file", wanted, count, say)
-    for file in sorted(model.parent.glob("*label*.txt")):
+    for file in wanted.likely_labels:
         labels = read_labels(file)
         if count in (len(labels), len(labels) + 1):
             return _fitting(labels, f"{file}, beside the model", wanted, count, say)

@@ -19,6 +19,7 @@ class Wanted:
 
     name: str | None = None
     labels: Path | None = None
+    likely_labels: tuple[Path, ...] = ()  # to take where they are as many as the scores
     background: bool | None = None
     size_px: tuple[int, int] | None = None
     fit: str = "squash"
