@@ -11,6 +11,7 @@ import requests
 
 from experiment.about import with_about
 from experiment.backends import short_cause
+from experiment.decoding import with_decoding
 from experiment.grpc_backend import open_channel
 from experiment.protocol import (
     GET_MODEL_METADATA,
@@ -19,16 +20,21 @@ from experiment.protocol import (
     get_model_status_pb2,
     types_pb2,
 )
+from experiment.reads import FormatsRead
 from experiment.records import BackendInfo
 
 AVAILABLE = 30  # get_model_status.proto, ModelVersionStatus.State
+
+
+_formats_read = FormatsRead()  # of this process: asked once per backend and version, not at each probe
 
 
 def probe(info: BackendInfo, timeout_s: float = 2.0) -> BackendInfo:
     """`info` with state, version and one sentence about it. Never raises for a bad backend."""
     if info.state == "absent":
         return info
-    return _probe_rest(info, timeout_s) if info.protocol == "rest" else _probe_grpc(info, timeout_s)
+    seen = _probe_rest(info, timeout_s) if info.protocol == "rest" else _probe_grpc(info, timeout_s)
+    return replace(seen, reads=_formats_read.by(seen, timeout_s))
 
 
 def _probe_grpc(info: BackendInfo, timeout_s: float) -> BackendInfo:
@@ -53,7 +59,9 @@ def _asked_over_grpc(info: BackendInfo, channel: grpc.Channel, timeout_s: float)
     available = [each.version for each in versions if each.state == AVAILABLE]
     if not available:
         return _loading(info)
-    problem = _signature_problem(info, channel, timeout_s)
+    signatures = _signatures(info, channel, timeout_s)
+    info = with_decoding(info, signatures)
+    problem = _mismatch(info, signatures)
     if problem:
         return replace(info, state="wrong_signature", detail=problem, version=max(available))
     started = time.perf_counter()  # the second question: the first one opened the connection
@@ -61,8 +69,8 @@ def _asked_over_grpc(info: BackendInfo, channel: grpc.Channel, timeout_s: float)
     return _ready(info, (time.perf_counter() - started) * 1e3, max(available))
 
 
-def _signature_problem(info: BackendInfo, channel: grpc.Channel, timeout_s: float) -> str:
-    """One sentence when the model can't be asked as configured; empty when it can."""
+def _signatures(info: BackendInfo, channel: grpc.Channel, timeout_s: float) -> Any:
+    """What the model can be asked, by name: a map of SignatureDef."""
     request = get_model_metadata_pb2.GetModelMetadataRequest()
     request.model_spec.name = info.model
     request.metadata_field.append("signature_def")
@@ -73,10 +81,11 @@ def _signature_problem(info: BackendInfo, channel: grpc.Channel, timeout_s: floa
     )(request, timeout=timeout_s)
     signatures = get_model_metadata_pb2.SignatureDefMap()
     response.metadata["signature_def"].Unpack(signatures)
-    return _mismatch(info, signatures.signature_def)
+    return signatures.signature_def
 
 
 def _mismatch(info: BackendInfo, signatures: Any) -> str:
+    """One sentence when the model can't be asked as configured; empty when it can."""
     if info.signature not in signatures:
         return (
             f"The model has no signature {info.signature}. Set MODEL_SIGNATURE_NAME to one it has: "
