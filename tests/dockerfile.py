@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,6 +36,13 @@ class Stage:
         parsed: list[str] = json.loads(found[-1][found[-1].index("[") :]) if found else []
         return parsed
 
+    def environment(self, base: Mapping[str, str]) -> dict[str, str]:
+        """Its ENV lines above the variables of the base image."""
+        values = dict(base)
+        for rest in self.all("ENV"):
+            values |= {key: filled(value, values) for key, value in pairs(rest).items()}
+        return values
+
 
 def read_stages(path: Path = PATH) -> dict[str, Stage]:
     """Every stage by name."""
@@ -56,7 +64,7 @@ def pairs(text: str) -> dict[str, str]:
     return dict(part.split("=", 1) for part in shlex.split(text) if "=" in part)  # type: ignore[misc]
 
 
-def filled(text: str, values: dict[str, str]) -> str:
+def filled(text: str, values: Mapping[str, str]) -> str:
     """`text` with $NAME and ${NAME} replaced; an unknown name becomes empty, as Docker has it."""
     return _VARIABLE.sub(lambda match: values.get(match[1] or match[2], ""), text)
 

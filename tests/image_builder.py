@@ -16,7 +16,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.dockerfile import ROOT, Stage, filled, pairs
+from tests.dockerfile import ROOT, Stage, pairs
 
 SYSTEM = ("usr", "etc", "opt", "bin", "lib", "lib64", "sbin")  # what plays the base image, with /base
 BASE_ENV = {"PATH": "/base/bin:/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp"}
@@ -72,13 +72,6 @@ class Builder:
             elif keyword == "RUN":
                 self._run(name, root, rest)
 
-    def environment(self, name: str) -> dict[str, str]:
-        """The variables of a stage: its ENV lines above those of the base image."""
-        values = dict(BASE_ENV)
-        for rest in self.stages[name].all("ENV"):
-            values |= {key: filled(value, values) for key, value in pairs(rest).items()}
-        return values
-
     def container(
         self, name: str, command: Sequence[str], writable: Mapping[str, Path], **environ: str
     ) -> list[str]:
@@ -88,7 +81,7 @@ class Builder:
         root = self.build(name)
         for path in writable:
             (root / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
-        values = {**self.environment(name), **environ}
+        values = {**self._environment(name), **environ}
         script = ["ip link set lo up", *self._mounts(name, root), *_remounted(root, writable)]
         line = f"cd {self.workdirs[name]} && {shlex.join(command)}"
         return _chroot(script, root, values, stage.last("USER"), line, "--net")
@@ -96,13 +89,16 @@ class Builder:
     def inside(self, name: str, pid: int, command: Sequence[str]) -> list[str]:
         """A command line that runs `command` in the running container whose first process is `pid`."""
         user, group = self.stages[name].last("USER").split(":")
-        environ = [f"{key}={value}" for key, value in self.environment(name).items()]
+        environ = [f"{key}={value}" for key, value in self._environment(name).items()]
         enter = ["nsenter", "-t", str(pid), "-m", "-n", "-p", "-r", "-w", "-S", user, "-G", group]
         return [*enter, "/usr/bin/env", "-i", *environ, *command]
 
+    def _environment(self, name: str) -> dict[str, str]:
+        return self.stages[name].environment(BASE_ENV)
+
     def _run(self, name: str, root: Path, line: str) -> None:
         from_outside = {key: value for key, value in os.environ.items() if key.startswith(("PIP_", "SSL_"))}
-        values = from_outside | _arguments(self.stages[name]) | self.environment(name)
+        values = from_outside | _arguments(self.stages[name]) | self._environment(name)
         line = f"cd {self.workdirs[name]} && {line}"
         command = _chroot(self._mounts(name, root), root, values, "0:0", line)
         done = subprocess.run(
