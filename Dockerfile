@@ -2,7 +2,7 @@
 # Three images, each a target. docs/compose.md says how to build and use them.
 #   web      the page and the API; no TensorFlow, only its protocol messages
 #   serving  the embedded model server: takes the place of tensorflow/serving, same flags, ports and folders
-#   model    puts a servable into a shared volume, then ends; MODEL=demo, or a name of `python -m models`
+#   model    puts a servable into a shared volume, then ends; MODEL=demo, or a name of `python -m models list`
 #
 #   docker build --target web -t pixelcost-web:0.1.0 .
 
@@ -26,10 +26,10 @@ RUN /venv/bin/python -m tools.protocol_files /messages
 
 FROM environment AS exported
 ARG MODEL=demo
+ARG PIXELCOST_WEIGHTS_URL=
 WORKDIR /app
 COPY models models
-RUN if [ "$MODEL" = demo ]; then /venv/bin/python -m models demo --out /model; \
-    else /venv/bin/python -m models fetch "$MODEL" && /venv/bin/python -m models export "$MODEL" --out /model; fi
+RUN /venv/bin/python -m models export "$MODEL" --out /model
 
 FROM ${PYTHON_IMAGE} AS web-environment
 COPY requirements/web.txt /requirements/
@@ -103,7 +103,7 @@ LABEL org.opencontainers.image.title="pixelcost-model" \
       org.opencontainers.image.revision="${REVISION}"
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /app
-COPY models/__init__.py models/install.py models/
+COPY models/__init__.py models/install.py models/placing.py models/problems.py models/
 COPY --from=exported /model /model
 RUN mkdir -p /models/inception && chown 10001:10001 /models/inception
 USER 10001:10001

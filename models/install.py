@@ -8,16 +8,15 @@ which a running server finds and switches to. The version before it stays too, f
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from models.placing import alone_in
 
 KEPT_VERSIONS = 2
 SCRATCH = ".installing-"  # no number, so that no server takes it for a version
@@ -41,7 +40,7 @@ def install(source: Path, base: Path) -> Installed:
     if not offered:
         raise FileNotFoundError(f"{source} holds no version: a directory such as {source}/1")
     base.mkdir(parents=True, exist_ok=True)
-    with _alone_in(base):
+    with alone_in(base):
         there = _versions(base)
         if there and content_hash(there[-1]) == content_hash(offered[-1]):
             return Installed(there[-1], is_new=False)
@@ -74,13 +73,6 @@ def _copy(source: Path, target: Path) -> None:
         fresh = Path(scratch) / target.name
         shutil.copytree(source, fresh)
         fresh.rename(target)
-
-
-@contextmanager
-def _alone_in(directory: Path) -> Iterator[None]:
-    with (directory / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def main(arguments: list[str]) -> int:

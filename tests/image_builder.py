@@ -21,7 +21,7 @@ from tests.dockerfile import ROOT, Stage, pairs
 SYSTEM = ("usr", "etc", "opt", "bin", "lib", "lib64", "sbin")  # what plays the base image, with /base
 BASE_ENV = {"PATH": "/base/bin:/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp"}
 RUN_TIMEOUT_S = 900
-NAMESPACES = ("unshare", "--mount", "--pid", "--fork", "--kill-child")
+NAMESPACES = ("unshare", "--mount", "--pid", "--fork")
 
 
 def why_not() -> str:

@@ -7,13 +7,17 @@ is gone when the context ends. Needs root and iproute2; `why_not` of tests/image
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+PREFIX = "pixelcost"
 SUBNET = "10.77.0"  # exists only within the namespaces
+# Least, usual and most per connection: less than a photo, so that sending one to a dead host has to wait.
+SEND_BUFFER_BYTES = "4096 16384 65536"
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,8 @@ class Network:
     """A switch and the hosts at it."""
 
     def __init__(self, folder: Path):
-        self._switch = f"pixelcost-{os.getpid()}-0"
+        _clear_left_behind()
+        self._switch = f"{PREFIX}-{os.getpid()}-0"
         self._hosts: list[Host] = []
         self._hosts_file = folder / "hosts"
         self._hosts_file.write_text("127.0.0.1 localhost\n")
@@ -61,6 +66,7 @@ class Network:
         _ip("-n", namespace, "link", "set", "lo", "up")
         _ip("-n", namespace, "addr", "add", f"{host.address}/24", "dev", "eth0")
         _ip("-n", namespace, "link", "set", "eth0", "up")
+        _ip("netns", "exec", namespace, "sh", "-c", f"echo {SEND_BUFFER_BYTES} > /proc/sys/net/ipv4/tcp_wmem")
         return host
 
     def name(self, names: Mapping[str, Sequence[Host]]) -> None:
@@ -89,5 +95,17 @@ def network(folder: Path) -> Iterator[Network]:
         made.close()
 
 
-def _ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
+def _clear_left_behind() -> None:
+    """Namespaces, and processes in them, of test runs that were killed before they could do it."""
+    for line in _ip("netns", "list").splitlines():
+        namespace = line.split()[0]
+        prefix, _, rest = namespace.partition("-")
+        if prefix != PREFIX or Path("/proc", rest.partition("-")[0]).exists():
+            continue
+        for pid in _ip("netns", "pids", namespace).split():
+            os.kill(int(pid), signal.SIGKILL)
+        _ip("netns", "delete", namespace)
+
+
+def _ip(*arguments: str) -> str:
+    return subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True).stdout

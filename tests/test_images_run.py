@@ -7,6 +7,7 @@ environment, which holds the same locked versions; PIXELCOST_TEST_IMAGES=full in
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -58,8 +59,7 @@ class Container:
         return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
 
     def _first_process(self) -> int:
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        found: list[str] = eventually(lambda: self.process.poll() is not None or children.read_text().split())
+        found: list[str] = eventually(lambda: self.process.poll() is not None or _children(self.process))
         assert self.process.returncode is None, f"{self.name} ended:\n{self.log_path.read_text()}"
         return int(found[0])
 
@@ -70,6 +70,10 @@ class Container:
         while (done := self.run(*check)).returncode != 0:
             assert time.monotonic() < deadline, f"{done.stderr}\n{self.log_path.read_text()}"
             time.sleep(0.2)
+
+
+def _children(process: subprocess.Popen[bytes]) -> list[str]:
+    return Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
 
 
 @contextmanager
@@ -84,8 +88,9 @@ def started(builder: Builder, name: str, *flags: str, **writable: Path) -> Itera
     try:
         yield Container(builder, name, process, log_path)
     finally:
-        process.kill()  # unshare --kill-child: the whole container ends with it
-        process.wait()
+        for first in _children(process):  # the first process of the container: all of it ends with it
+            os.kill(int(first), signal.SIGKILL)
+        process.wait(30)
 
 
 def test_the_web_image_serves_the_page_as_its_user_on_a_read_only_root(
