@@ -20,6 +20,11 @@ CHANNEL_OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    # A call whose bytes can't leave, because the host has vanished, outlives its deadline: gRPC waits for the
+    # write. With keepalive on, the system gives the connection up when nothing was acknowledged for so long
+    # (TCP_USER_TIMEOUT). Pings as rare as every server allows them.
+    ("grpc.keepalive_time_ms", 300_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
 )
 STAGE_PREFIX, STAGE_SUFFIX = "pixelcost-", "-ms"  # trailing metadata of the embedded server
 
