@@ -20,15 +20,23 @@ from experiment.protocol import (
     types_pb2,
 )
 from experiment.records import BackendInfo
+from experiment.replicas import Resolver, addresses_of, look_up
 
 AVAILABLE = 30  # get_model_status.proto, ModelVersionStatus.State
 
 
-def probe(info: BackendInfo, timeout_s: float = 2.0) -> BackendInfo:
+def probe(info: BackendInfo, timeout_s: float = 2.0, resolve: Resolver = look_up) -> BackendInfo:
     """`info` with state, version and one sentence about it. Never raises for a bad backend."""
     if info.state == "absent":
         return info
-    return _probe_rest(info, timeout_s) if info.protocol == "rest" else _probe_grpc(info, timeout_s)
+    found = _probe_rest(info, timeout_s) if info.protocol == "rest" else _probe_grpc(info, timeout_s)
+    return _counted(found, resolve) if found.state == "ready" else found
+
+
+def _counted(info: BackendInfo, resolve: Resolver) -> BackendInfo:
+    """With how many replicas there are, where the name has several addresses."""
+    addresses = len(addresses_of(info.address, resolve))
+    return replace(info, replicas=addresses) if addresses > 1 else info
 
 
 def _probe_grpc(info: BackendInfo, timeout_s: float) -> BackendInfo:

@@ -159,6 +159,7 @@ def _cell(
         validity=validity,
         reasons=reasons,
         failure_reasons=failure_reasons,
+        peers=tuple(each.prediction.peer for each in counted if each.prediction and each.prediction.peer),
     )
 
 
