@@ -30,6 +30,7 @@ from experiment.embedded_plan import Profile, parse_embedded
 from experiment.environment import environment
 from experiment.errors import PixelcostError
 from experiment.export import report_csv, report_dict, report_html, report_json
+from experiment.formats import SUBSAMPLINGS
 from experiment.heartbeat import Heartbeat
 from experiment.images import read_image
 from experiment.plan import parse_plan
@@ -91,7 +92,7 @@ def _experiment(
         variants=variants,
         skipped_sizes_px=skipped_sizes_px(source, plan),
         measurements=measurements,
-        requests_planned=planned_requests(plan, len(variants), len(present)),
+        requests_planned=planned_requests(plan, len(variants), present),
     )
 
 
@@ -99,7 +100,7 @@ def _measure(
     plan: Plan, variants: Sequence[Variant], infos: Sequence[BackendInfo], cancel: threading.Event
 ) -> tuple[list[Measurement], Heartbeat]:
     measurements: list[Measurement] = []
-    total = planned_requests(plan, len(variants), len(infos))
+    total = planned_requests(plan, len(variants), infos)
     with ExitStack() as stack:
         backends = [stack.enter_context(closing(connect(info))) for info in infos]
         heartbeat = stack.enter_context(Heartbeat())
@@ -187,6 +188,11 @@ def _plan_fields(options: argparse.Namespace) -> dict[str, Any]:
         "formats": options.formats,
         "jpeg_quality": options.quality,
         "resampler": options.resampler,
+        "jpeg_qualities": options.qualities,
+        "webp_qualities": options.webp_qualities,
+        "subsamplings": options.subsamplings,
+        "resamplers": options.resamplers,
+        "split_decode": options.split_decode,
         "warmups": options.warmups,
         "repeats": options.repeats,
         "order": options.order,
@@ -233,8 +239,17 @@ def _parser() -> argparse.ArgumentParser:
     add("photo", type=Path, help="JPEG, PNG, WebP, GIF or BMP")
     add("--sizes", type=_numbers, metavar="PX,PX", help="longest sides (2048,1024,512,256,128)")
     add("--formats", type=_names, metavar="F,F", help=f"of {', '.join(FORMATS)} (png,jpeg)")
-    add("--quality", type=int, metavar="1..100", help="JPEG quality (85)")
-    add("--resampler", choices=sorted(RESAMPLERS), help="filter (lanczos)")
+    add("--quality", type=int, metavar="1..100", help="one JPEG quality (85)")
+    add("--qualities", type=_numbers, metavar="Q,Q", help="several of them, instead of --quality")
+    add("--webp-qualities", type=_numbers, metavar="Q,Q", help="for the format webp (80)")
+    add("--subsamplings", type=_names, metavar="S,S", help=f"JPEG's, of {', '.join(SUBSAMPLINGS)} (4:2:0)")
+    add("--resampler", choices=sorted(RESAMPLERS), help="one filter (lanczos)")
+    add("--resamplers", type=_names, metavar="R,R", help="several of them, instead of --resampler")
+    add(
+        "--split-decode",
+        action=argparse.BooleanOptionalAction,
+        help="ask for decoding alone too (where a server does not tell its stages)",
+    )
     add("--repeats", type=int, metavar="N", help="counted requests per cell (20; 64 for p90, 662 for p99)")
     add("--warmups", type=int, metavar="N", help="requests before that, not counted (3)")
     add("--order", choices=["auto", "parallel", "one_at_a_time"], help="how backends are asked (auto)")

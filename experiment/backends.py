@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from experiment.records import BackendInfo, Failure, Label, Prediction, Variant
+from experiment.wording import sized_name
 
 MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
 
@@ -34,6 +35,12 @@ class Backend(Protocol):
         Raises RequestFailed for everything a backend can do wrong.
         """
 
+    def decode(self, variant: Variant, timeout_s: float) -> Prediction:
+        """Have `variant.data` only decoded and resized: a prediction without labels.
+
+        Asked only where `info.decode_signature` is there. Raises RequestFailed.
+        """
+
     def close(self) -> None:
         """Give back the connection. The backend can't be used afterwards."""
 
@@ -45,7 +52,7 @@ def connect(info: BackendInfo) -> Backend:
 
 def describe(variant: Variant) -> str:
     """The variant as error messages name it: "2048 px PNG (2.4 MB)"."""
-    return f"{variant.size_px} px {variant.format.upper()} ({variant.size_bytes / 1e6:.1f} MB)"
+    return f"{sized_name(variant)} ({variant.size_bytes / 1e6:.1f} MB)"
 
 
 def too_late(info: BackendInfo, variant: Variant, timeout_s: float) -> RequestFailed:
@@ -78,6 +85,8 @@ class NullBackend:
         """Answer with an empty prediction."""
         return Prediction(top=(), request_bytes=variant.size_bytes, response_bytes=0)
 
+    decode = predict
+
     def close(self) -> None:
         """Nothing to give back."""
 
@@ -86,7 +95,8 @@ class FakeBackend:
     """An honest fake: its service time, answers and failures are what the test says.
 
     `service_ms` and `answer` may depend on the variant; `answer` may raise RequestFailed.
-    It waits on the clock, so latencies are real, but nothing is sent.
+    Decoding alone takes half the service time. It waits on the clock, so latencies are real,
+    but nothing is sent.
     """
 
     def __init__(
@@ -104,12 +114,22 @@ class FakeBackend:
     def predict(self, variant: Variant, timeout_s: float) -> Prediction:
         """Wait the service time, then answer; past `timeout_s` fail as a deadline does."""
         self.asked.append(variant.id)
+        self._serve(self._service_s(variant), variant, timeout_s)
+        return Prediction(self._answer(variant), request_bytes=variant.size_bytes, response_bytes=0)
+
+    def decode(self, variant: Variant, timeout_s: float) -> Prediction:
+        """Wait half the service time."""
+        self._serve(self._service_s(variant) / 2, variant, timeout_s)
+        return Prediction((), request_bytes=variant.size_bytes, response_bytes=0)
+
+    def _service_s(self, variant: Variant) -> float:
         service = self._service_ms
-        service_s = (service if isinstance(service, int | float) else service[variant.id]) / 1e3
+        return (service if isinstance(service, int | float) else service[variant.id]) / 1e3
+
+    def _serve(self, service_s: float, variant: Variant, timeout_s: float) -> None:
         time.sleep(min(service_s, timeout_s))
         if service_s > timeout_s:
             raise too_late(self.info, variant, timeout_s)
-        return Prediction(self._answer(variant), request_bytes=variant.size_bytes, response_bytes=0)
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -1,10 +1,10 @@
-"""The report as CSV: one row for each cell, every raw sample in its last column."""
+"""The report as CSV: one row for each cell, every raw sample in its last columns."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from experiment.codec import from_dict
@@ -49,6 +49,10 @@ CELL_KEYS = (
     "validity",
 )
 
+# Empty in reports before 1.2.
+LATER_VARIANT_KEYS = ("subsampling", "resampler")
+LATER_CELL_KEYS = ("decode_request_ms", "decode_response_bytes")
+
 BACKEND_KEYS = ("runtime", "precision", "isa", "device_name", "replicas")  # empty in reports before 1.1
 
 # A spreadsheet takes a text that starts so for a formula (OWASP, CSV Injection).
@@ -82,14 +86,21 @@ def _row(
         "label": short_name(from_dict(Variant, variant)),
         **{f"backend_{key}": backend.get(key) for key in BACKEND_KEYS},
         **{key: variant[key] for key in VARIANT_KEYS},
+        **{key: variant.get(key) for key in LATER_VARIANT_KEYS},
         **{key: cell[key] for key in CELL_KEYS},
+        **{key: cell.get(key) for key in LATER_CELL_KEYS},
         "top_label": top["label"],
         "top_score": top["score"],
         "reasons": " ".join(cell["reasons"]),
         "failure_codes": " ".join(each["code"] for each in cell["failure_reasons"]),
         **{f"server_{stage}_ms": cell["server_ms"].get(stage) for stage in stages},
-        "samples_ms": " ".join(str(each) for each in cell["samples_ms"]),
+        "decode_request_samples_ms": _samples(cell.get("decode_request_samples_ms", ())),
+        "samples_ms": _samples(cell["samples_ms"]),
     }
+
+
+def _samples(samples_ms: Iterable[float]) -> str:
+    return " ".join(str(each) for each in samples_ms)
 
 
 def _field(value: Any) -> Any:

@@ -78,7 +78,8 @@ def _variant(variant: Variant, source_bytes: int) -> dict[str, Any]:
 
 def _cell(cell: Cell) -> dict[str, Any]:
     derived = {
-        name: _rounded(getattr(cell, name), DERIVED_DIGITS_MS) for name in ("p50_ms", "p90_ms", "p99_ms")
+        name: _rounded(getattr(cell, name), DERIVED_DIGITS_MS)
+        for name in ("p50_ms", "p90_ms", "p99_ms", "decode_request_ms")
     }
     return to_dict(cell) | {
         **derived,

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from itertools import product
+from typing import Any, Final
 
 import PIL
 from PIL import Image, features
 
 from experiment import png
+from experiment.axes import values_of
+from experiment.records import Plan
 
-_SUBSAMPLING = "4:2:0"  # said outright: "quality 85" alone means other pixels in other programs
+# How much finer JPEG's brightness is than its colours: not at all, across, in both directions.
+SUBSAMPLINGS: Final = ("4:4:4", "4:2:2", "4:2:0")
+
+# What every model with the signature `predict_images` takes.
+READ_BY_CONTRACT: Final = ("image/jpeg", "image/png", "image/gif", "image/bmp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,38 +29,79 @@ class Format:
     name: str  # for people
     media_type: str
     extension: str  # without the dot
-    lossless: bool  # a lossless format ignores the quality
-    encode: Callable[[Image.Image, int], bytes]  # image of mode RGB, quality 1..100
-    encoder: Callable[[int], str]  # quality -> which program, with which settings
+    axes: Mapping[str, str]  # its settings: a key of axes.AXES -> the plan's list of values
+    encode: Callable[..., bytes]  # image of mode RGB, then the settings by name
+    encoder: Callable[..., str]  # settings by name -> which program, with which settings
+
+    @property
+    def lossless(self) -> bool:
+        """Whether decoding gives back every pixel."""
+        return "quality" not in self.axes
 
 
-def _jpeg(image: Image.Image, quality: int) -> bytes:
+def encodings(plan: Plan) -> list[tuple[str, dict[str, Any]]]:
+    """Every way to encode a copy, in the plan's order: a key of FORMATS, and its settings by axis."""
+    return [
+        (key, dict(zip(FORMATS[key].axes, values, strict=True)))
+        for key in plan.formats
+        for values in product(*(values_of(plan, many) for many in FORMATS[key].axes.values()))
+    ]
+
+
+def _saved(image: Image.Image, kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality, subsampling=_SUBSAMPLING)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
-def _jpeg_encoder(quality: int) -> str:
+def _jpeg(image: Image.Image, quality: int, subsampling: str) -> bytes:
+    return _saved(image, "JPEG", quality=quality, subsampling=subsampling)
+
+
+# "Quality 85" alone means other pixels in other programs: the settings are said outright.
+def _jpeg_encoder(quality: int, subsampling: str) -> str:
     turbo = features.version("libjpeg_turbo")
     library = f"libjpeg-turbo {turbo}" if turbo else f"libjpeg {features.version('jpg')}"
-    return f"Pillow {PIL.__version__} / {library}, q{quality}, {_SUBSAMPLING}"
+    return f"Pillow {PIL.__version__} / {library}, q{quality}, {subsampling}"
 
 
-FORMATS: Final = {
+def _webp_encoder(settings: str) -> str:
+    return f"Pillow {PIL.__version__} / libwebp {features.version('webp')}, {settings}, method {_WEBP_METHOD}"
+
+
+_WEBP_METHOD = 4  # effort, 0..6; Pillow's and libwebp's own default
+
+FORMATS: Final[Mapping[str, Format]] = {
     "png": Format(
         name="PNG",
         media_type="image/png",
         extension="png",
-        lossless=True,
-        encode=lambda image, _: png.encode_png(image),
-        encoder=lambda _: png.ENCODER,
+        axes={},
+        encode=png.encode_png,
+        encoder=lambda: png.ENCODER,
     ),
     "jpeg": Format(
         name="JPEG",
         media_type="image/jpeg",
         extension="jpg",
-        lossless=False,
+        axes={"quality": "jpeg_qualities", "subsampling": "subsamplings"},
         encode=_jpeg,
         encoder=_jpeg_encoder,
+    ),
+    "webp": Format(
+        name="WebP",
+        media_type="image/webp",
+        extension="webp",
+        axes={"quality": "webp_qualities"},
+        encode=lambda image, quality: _saved(image, "WEBP", quality=quality, method=_WEBP_METHOD),
+        encoder=lambda quality: _webp_encoder(f"q{quality}, 4:2:0"),
+    ),
+    "webp-lossless": Format(
+        name="WebP lossless",
+        media_type="image/webp",
+        extension="webp",
+        axes={},
+        encode=lambda image: _saved(image, "WEBP", lossless=True, method=_WEBP_METHOD),
+        encoder=lambda: _webp_encoder("lossless"),
     ),
 }

@@ -65,24 +65,46 @@ class GrpcBackend:
 
     def predict(self, variant: Variant, timeout_s: float) -> Prediction:
         """Send the image, return the top 5. Raises RequestFailed."""
+        request = self._request(variant.data, self.info.signature)
+        response, call, peer = self._answer(request, variant, timeout_s)
+        return self._prediction(request, response, call, peer)
+
+    def decode(self, variant: Variant, timeout_s: float) -> Prediction:
+        """Send the image to the signature that only decodes. Raises RequestFailed."""
+        request = self._request(variant.data, self.info.decode_signature or "")
+        if self.info.decode_output:
+            request.output_filter.append(self.info.decode_output)
+        response, call, peer = self._answer(request, variant, timeout_s)
+        return Prediction(
+            top=(),
+            request_bytes=request.ByteSize(),
+            response_bytes=response.ByteSize(),
+            server_ms=_stages(call.trailing_metadata() or ()),
+            peer=peer,
+            model_version=response.model_spec.version.value or None,
+        )
+
+    def close(self) -> None:
+        """Close the channels."""
+        self._replicas.close()
+
+    def _answer(
+        self, request: predict_pb2.PredictRequest, variant: Variant, timeout_s: float
+    ) -> tuple[predict_pb2.PredictResponse, Any, str | None]:
+        """The answer, its call, and which replica gave it."""
         peer, stub = self._replicas.next()
-        request = self._request(variant.data)
         try:
             response, call = stub.predict.with_call(request, timeout=timeout_s)
         except grpc.RpcError as error:
             if error.code() == grpc.StatusCode.UNAVAILABLE:
                 self._replicas.lost(peer)
             raise self._failed(error, variant, timeout_s, peer) from None
-        return self._prediction(request, response, call, peer)
+        return response, call, peer
 
-    def close(self) -> None:
-        """Close the channels."""
-        self._replicas.close()
-
-    def _request(self, data: bytes) -> predict_pb2.PredictRequest:
+    def _request(self, data: bytes, signature: str) -> predict_pb2.PredictRequest:
         request = predict_pb2.PredictRequest()
         request.model_spec.name = self.info.model
-        request.model_spec.signature_name = self.info.signature
+        request.model_spec.signature_name = signature
         tensor = request.inputs[self.info.input_key]
         tensor.dtype = types_pb2.DT_STRING
         tensor.tensor_shape.dim.add().size = 1

@@ -19,7 +19,7 @@ from experiment.contention import NOT_THERE
 from experiment.figures import figures
 from experiment.html_parts import Figures, Safe, badge, facts, items, script_json, table, text
 from experiment.records import BackendInfo, Cell, Variant
-from experiment.wording import number, percent, runtime_words, short_label, short_name, size, span
+from experiment.wording import listed, number, percent, runtime_words, short_label, short_name, size, span
 
 HERE = Path(__file__).parent
 VENDORED = HERE.parent / "static" / "vendor"
@@ -43,6 +43,8 @@ METHOD = {
     "answer. Making the variant is never part of it.",
     "p50": "The middle of all counted samples. Its 95 % interval assumes nothing about how they are spread. "
     "p90 is given from 64 samples, p99 from 662.",
+    "Decode request": "Where a server does not tell how long decoding takes, requests that only decode and "
+    "resize are sent between the others. What the latency has beyond them is the model and its answer.",
     "Agreement": "A variant's answer against the same backend's answer to the original: the same top label, "
     "the change of that label's probability, and how many of the top 5 stay.",
     "Accuracy": "Only where a true label was given: whether the answer is right.",
@@ -230,6 +232,8 @@ def _this_run(plan: Mapping[str, Any]) -> str:
     return (
         f"Each variant went to each backend {plan['warmups']} times to warm up, which is never counted, and "
         f"{plan['repeats']} times to be measured, in random order (seed {plan['seed']}), one request at a "
-        f"time; {orders[plan['order']]}. Variants were made before, resized with {plan['resampler']}. "
+        f"time; {orders[plan['order']]}. Variants were made before, resized with "
+        f"{listed([name.capitalize() for name in plan.get('resamplers') or [plan['resampler']]])}. "
+        "What a variant's name does not say is as usual: q85 for JPEG, q80 for WebP, 4:2:0, Lanczos. "
         "Failed requests are never counted as latencies."
     )

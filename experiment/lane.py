@@ -61,7 +61,8 @@ class Lane:
         started_at = time.time()
         started = time.perf_counter()
         try:
-            prediction = self._backend.predict(request.variant, self._timeout_s)
+            ask = self._backend.predict if request.asked_for == "predict" else self._backend.decode
+            prediction = ask(request.variant, self._timeout_s)
         except RequestFailed as error:
             failure = error.failure
         latency_ms = (time.perf_counter() - started) * 1e3
@@ -88,6 +89,7 @@ class Lane:
             latency_ms=latency_ms,
             prediction=prediction,
             failure=failure,
+            asked_for=request.asked_for,
         )
 
 

@@ -6,14 +6,19 @@ import json
 import math
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final, get_args
 
+from experiment.axes import SINGLE
 from experiment.errors import PlanRefused
+from experiment.formats import SUBSAMPLINGS
 from experiment.records import Order, Plan
-from experiment.variants import FORMATS, RESAMPLERS
+from experiment.variants import FORMATS, RESAMPLERS, most_variants
 
 SIZES_RANGE_PX = (16, 8192)
 MAX_SIZES = 16
+MAX_QUALITIES = 16
+MAX_VARIANTS = 500  # all are held in memory while a run goes on
 MAX_BACKENDS = 64
 SEED_LIMIT = 2**53  # the largest whole number that JSON carries to a browser unharmed
 MAX_JSON_CHARS = 20_000
@@ -27,7 +32,9 @@ def parse_plan(wanted: Mapping[str, Any], **defaults: Any) -> Plan:
     """The plan that `wanted` describes: keys of Plan, lists for tuples.
 
     A key that is left out or null has its default: that of `defaults`, else Plan's own,
-    and a random one for the seed. Raises PlanRefused with every problem at once.
+    and a random one for the seed. A list (`jpeg_qualities`, `resamplers`) outranks the
+    older key for one value, which then holds the first of the list, so that both agree.
+    Raises PlanRefused with every problem at once.
     """
     problems = [f"The plan has no setting {_quoted(key)}." for key in wanted if key not in RULES]
     values: dict[str, Any] = {"seed": secrets.randbelow(SEED_LIMIT), **defaults}
@@ -40,7 +47,26 @@ def parse_plan(wanted: Mapping[str, Any], **defaults: Any) -> Plan:
             problems.append(f"{key} must be {expected}, not {_quoted(wanted[key])}.")
     if problems:
         raise PlanRefused(problems)
-    return Plan(**values)
+    plan = _agreeing(Plan(**values), given=values)
+    if most_variants(plan) > MAX_VARIANTS:
+        raise PlanRefused(
+            [
+                f"The plan makes {most_variants(plan):,} variants of a large photo; the limit is "
+                f"{MAX_VARIANTS}. Use fewer sizes, formats, qualities, subsamplings or filters."
+            ]
+        )
+    return plan
+
+
+def _agreeing(plan: Plan, given: Mapping[str, Any]) -> Plan:
+    """Each list and the older key for one value say the same."""
+    changes: dict[str, Any] = {}
+    for single, many in SINGLE.items():
+        if given.get(many) is not None:
+            changes[single] = given[many][0]
+        else:
+            changes[many] = (getattr(plan, single),)
+    return replace(plan, **changes)
 
 
 def plan_from_json(text: str, **defaults: Any) -> Plan:
@@ -54,7 +80,7 @@ def check_request_count(planned: int, limit: int) -> None:
         raise PlanRefused(
             [
                 f"The plan needs {planned} requests; the limit is {limit}. "
-                "Use fewer repeats, sizes, formats or backends."
+                "Use fewer repeats, sizes, formats, qualities, filters or backends."
             ]
         )
 
@@ -164,4 +190,9 @@ RULES: Final[Mapping[str, Callable[[Any], Any]]] = {
     "max_p50_ms": _number(0.0, 1e6),
     "max_size_bytes": _whole(1, 10**9),
     "keep_top1": _yes_or_no,
+    "jpeg_qualities": _list_of(_whole(1, 100), "JPEG qualities", MAX_QUALITIES),
+    "webp_qualities": _list_of(_whole(1, 100), "WebP qualities", MAX_QUALITIES),
+    "subsamplings": _list_of(_one_of(SUBSAMPLINGS), "chroma subsamplings", len(SUBSAMPLINGS)),
+    "resamplers": _list_of(_one_of(RESAMPLERS), "filters", len(RESAMPLERS)),
+    "split_decode": _yes_or_no,
 }

@@ -11,6 +11,7 @@ import requests
 
 from experiment.about import with_about
 from experiment.backends import short_cause
+from experiment.decoding import with_decoding
 from experiment.grpc_backend import open_channel
 from experiment.protocol import (
     GET_MODEL_METADATA,
@@ -19,18 +20,24 @@ from experiment.protocol import (
     get_model_status_pb2,
     types_pb2,
 )
+from experiment.reads import FormatsRead
 from experiment.records import BackendInfo
 from experiment.replicas import Resolver, addresses_of, look_up
 
 AVAILABLE = 30  # get_model_status.proto, ModelVersionStatus.State
 
 
+_formats_read = FormatsRead()  # of this process: asked once per backend and version, not at each probe
+
+
 def probe(info: BackendInfo, timeout_s: float = 2.0, resolve: Resolver = look_up) -> BackendInfo:
     """`info` with state, version and one sentence about it. Never raises for a bad backend."""
     if info.state == "absent":
         return info
-    found = _probe_rest(info, timeout_s) if info.protocol == "rest" else _probe_grpc(info, timeout_s)
-    return _counted(found, resolve) if found.state == "ready" else found
+    seen = _probe_rest(info, timeout_s) if info.protocol == "rest" else _probe_grpc(info, timeout_s)
+    if seen.state == "ready":
+        seen = _counted(seen, resolve)
+    return replace(seen, reads=_formats_read.by(seen, timeout_s))
 
 
 def _counted(info: BackendInfo, resolve: Resolver) -> BackendInfo:
@@ -61,7 +68,9 @@ def _asked_over_grpc(info: BackendInfo, channel: grpc.Channel, timeout_s: float)
     available = [each.version for each in versions if each.state == AVAILABLE]
     if not available:
         return _loading(info)
-    problem = _signature_problem(info, channel, timeout_s)
+    signatures = _signatures(info, channel, timeout_s)
+    info = with_decoding(info, signatures)
+    problem = _mismatch(info, signatures)
     if problem:
         return replace(info, state="wrong_signature", detail=problem, version=max(available))
     started = time.perf_counter()  # the second question: the first one opened the connection
@@ -69,8 +78,8 @@ def _asked_over_grpc(info: BackendInfo, channel: grpc.Channel, timeout_s: float)
     return _ready(info, (time.perf_counter() - started) * 1e3, max(available))
 
 
-def _signature_problem(info: BackendInfo, channel: grpc.Channel, timeout_s: float) -> str:
-    """One sentence when the model can't be asked as configured; empty when it can."""
+def _signatures(info: BackendInfo, channel: grpc.Channel, timeout_s: float) -> Any:
+    """What the model can be asked, by name: a map of SignatureDef."""
     request = get_model_metadata_pb2.GetModelMetadataRequest()
     request.model_spec.name = info.model
     request.metadata_field.append("signature_def")
@@ -81,10 +90,11 @@ def _signature_problem(info: BackendInfo, channel: grpc.Channel, timeout_s: floa
     )(request, timeout=timeout_s)
     signatures = get_model_metadata_pb2.SignatureDefMap()
     response.metadata["signature_def"].Unpack(signatures)
-    return _mismatch(info, signatures.signature_def)
+    return signatures.signature_def
 
 
 def _mismatch(info: BackendInfo, signatures: Any) -> str:
+    """One sentence when the model can't be asked as configured; empty when it can."""
     if info.signature not in signatures:
         return (
             f"The model has no signature {info.signature}. Set MODEL_SIGNATURE_NAME to one it has: "

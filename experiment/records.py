@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 Order = Literal["auto", "parallel", "one_at_a_time"]
 Validity = Literal["VALID", "NOISY", "INVALID"]
+Question = Literal["predict", "decode"]
 RunState = Literal["queued", "running", "done", "cancelled", "failed"]
 
 DEFAULT_SIZES_PX = (2048, 1024, 512, 256, 128)
@@ -52,8 +53,8 @@ class Plan:
 
     sizes_px: tuple[int, ...] = DEFAULT_SIZES_PX  # longest side
     formats: tuple[str, ...] = ("png", "jpeg")  # keys of variants.FORMATS
-    jpeg_quality: int = 85
-    resampler: str = "lanczos"
+    jpeg_quality: int = 85  # the only one, or the first of jpeg_qualities
+    resampler: str = "lanczos"  # likewise
     warmups: int = 3  # per backend and variant, not counted
     repeats: int = 20
     order: Order = "auto"
@@ -63,13 +64,18 @@ class Plan:
     max_p50_ms: float | None = None  # goals of the user; None: no such goal
     max_size_bytes: int | None = None
     keep_top1: bool = True
+    jpeg_qualities: tuple[int, ...] | None = None  # None: jpeg_quality alone
+    webp_qualities: tuple[int, ...] = (80,)
+    subsamplings: tuple[str, ...] = ("4:2:0",)  # of JPEG's colours; keys of formats.SUBSAMPLINGS
+    resamplers: tuple[str, ...] | None = None  # None: resampler alone
+    split_decode: bool | None = None  # ask for decoding alone too; None: where a server won't tell its stages
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
     """One encoded image, exactly as it is sent."""
 
-    id: str  # "original", "512-png", "512-jpeg-85"
+    id: str  # "original", "512-png", "512-jpeg-85"; see axes.variant_id()
     size_px: int  # longest side
     width_px: int
     height_px: int
@@ -83,6 +89,8 @@ class Variant:
     encode_ms: float | None
     made_in: Literal["server", "browser"] = "server"
     is_reference: bool = False
+    subsampling: str | None = None  # JPEG's; None: no such choice, as uploaded, or a report before 1.2
+    resampler: str | None = None  # None: not resized, or a report before 1.2
     data: bytes = field(default=b"", repr=False, compare=False)  # empty once stored
 
 
@@ -112,6 +120,9 @@ class BackendInfo:
     device_name: str | None = None  # of a GPU
     device_memory_bytes: int | None = None
     replicas: int | None = None  # processes behind the address, or addresses behind the name
+    reads: tuple[str, ...] | None = None  # media types of images; None: not asked, or no clear answer
+    decode_signature: str | None = None  # takes the same input and only decodes; None: none, or not known
+    decode_output: str | None = None  # the output that is asked of it; None: all of them, the pixels too
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +166,7 @@ class Measurement:
     latency_ms: float | None  # the whole predict call; None: the request was not sent
     prediction: Prediction | None = None
     failure: Failure | None = None
+    asked_for: Question = "predict"  # "decode" never counts as a sample of the cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +201,11 @@ class Cell:
     reasons: tuple[str, ...]  # one sentence each: why, and what to do
     failure_reasons: tuple[Failure, ...] = ()  # distinct ones, most frequent first
     peers: tuple[str, ...] = ()  # which replica gave each sample; empty where the name has one address
+    # Requests of their own that only decode and resize, sending included. The server's word for
+    # the same is server_ms["decode"]; making the variant is Variant.decode_ms and has nothing to do with it.
+    decode_request_ms: float | None = None  # p50; None: not measured apart
+    decode_request_samples_ms: tuple[float, ...] = ()
+    decode_response_bytes: int | None = None  # large where the pixels came back, whose way is in the time
 
 
 @dataclass(frozen=True, slots=True)

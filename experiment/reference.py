@@ -12,14 +12,13 @@ import time
 
 from PIL import Image
 
+from experiment.formats import READ_BY_CONTRACT
 from experiment.png import encode_png
 from experiment.records import REFERENCE_ID, SourceImage, Variant
 from experiment.resize import RESAMPLERS, scaled
 
 # Backends take messages of 64 MiB; the rest of the message needs a little room.
 MAX_REFERENCE_BYTES = 60 * 1024**2
-
-_READ_BY_SERVERS = {"image/jpeg", "image/png", "image/gif", "image/bmp"}
 
 
 def make_reference(source: SourceImage, max_bytes: int = MAX_REFERENCE_BYTES) -> Variant:
@@ -39,7 +38,7 @@ def make_reference(source: SourceImage, max_bytes: int = MAX_REFERENCE_BYTES) ->
 
 def _reasons_to_change(source: SourceImage, max_bytes: int) -> list[str]:
     reasons = [_within_sentence(note) for note in source.notes]
-    if source.media_type not in _READ_BY_SERVERS:
+    if source.media_type not in READ_BY_CONTRACT:
         reasons.append("model servers may not read its format")
     if source.size_bytes > max_bytes:
         reasons.append("too large for a message")

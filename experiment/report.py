@@ -122,6 +122,9 @@ def _cell(
     true_label: str | None,
     conditions: Conditions,
 ) -> Cell:
+    decodings = [each for each in measurements if each.asked_for == "decode" and not each.is_warmup]
+    measurements = [each for each in measurements if each.asked_for == "predict"]
+    decoding_ms = tuple(_latency_ms(each) for each in decodings if each.prediction is not None)
     counted = [each for each in measurements if not each.is_warmup]
     samples_ms = tuple(_latency_ms(each) for each in counted if each.prediction is not None)
     failures = [each.failure for each in counted if each.failure is not None]
@@ -160,6 +163,11 @@ def _cell(
         reasons=reasons,
         failure_reasons=failure_reasons,
         peers=tuple(each.prediction.peer for each in counted if each.prediction and each.prediction.peer),
+        decode_request_ms=percentile(decoding_ms, 50) if decoding_ms else None,
+        decode_request_samples_ms=decoding_ms,
+        decode_response_bytes=max(
+            (each.prediction.response_bytes for each in decodings if each.prediction), default=None
+        ),
     )
 
 
@@ -177,7 +185,8 @@ def _cold_ms(measurements: Iterable[Measurement]) -> float | None:
 
 def _answer(measurements: Iterable[Measurement]) -> Prediction | None:
     """What the backend says: its first counted answer."""
-    return next((each.prediction for each in measurements if each.prediction and not each.is_warmup), None)
+    counted = (each for each in measurements if not each.is_warmup and each.asked_for == "predict")
+    return next((each.prediction for each in counted if each.prediction), None)
 
 
 def _stage_medians(counted: Iterable[Measurement]) -> dict[str, float]:

@@ -64,7 +64,8 @@ def copies(image: Image.Image, sizes_px: Iterable[int], resampler: str) -> Itera
         if start is not original and not is_checked:
             is_checked, may_cascade = True, _is_like_direct(copy.image, image, resampler)
             copy = copy if may_cascade else _shrunk(original, original, size_px, resampler)
-        made.append(copy)
+        if may_cascade:
+            made.append(copy)
         yield copy
 
 

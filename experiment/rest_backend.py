@@ -60,6 +60,10 @@ class RestBackend:
             raise self._refused(response.status_code, answer, variant)
         return self._prediction(len(body), answer, response.headers.get("Server-Timing", ""), peer)
 
+    def decode(self, variant: Variant, timeout_s: float) -> Prediction:
+        """Not offered: there is no output filter here, and the pixels would come back as text."""
+        raise RequestFailed("bad_request", f"{self.info.name} is asked for decoding alone over gRPC only.")
+
     def close(self) -> None:
         """Close the kept-alive connections."""
         self._replicas.close()

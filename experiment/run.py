@@ -17,7 +17,7 @@ from queue import Empty, SimpleQueue
 from experiment.backends import Backend
 from experiment.lane import Lane, Turnstile
 from experiment.records import Measurement, Plan, Variant
-from experiment.schedule import schedule, turn_groups
+from experiment.schedule import schedule, splits_decode, turn_groups
 
 CANCEL_GRACE_S = 1.0  # a request under way at a cancel may end within this time
 
@@ -67,7 +67,7 @@ def _chains(
     lanes = [
         Lane(
             backend,
-            schedule(plan, variants, backend.info.name),
+            schedule(plan, variants, backend.info.name, splits_decode(plan, backend.info)),
             plan.timeout_s,
             turnstiles.get(backend.info.name),
             stop,

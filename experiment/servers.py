@@ -69,6 +69,7 @@ def over_rest(info: BackendInfo, rest_address: str) -> BackendInfo:
         name=info.name + REST_SUFFIX,
         protocol="rest",
         address=rest_address,
+        decode_signature=None,  # over REST the pixels would come back as text
         detail="The same server, asked over REST." if info.detail else "",
     )
 

@@ -1,7 +1,7 @@
-"""make_variants(): a photo becomes the encoded images that are sent, sizes times formats.
+"""make_variants(): a photo becomes the encoded images that are sent: sizes, filters, formats, settings.
 
-The photo is decoded once (images.py), each size is made once (resize.py) and encoded in
-every format on threads of its own: the encoders release the GIL. Times are CPU times of
+The photo is decoded once (images.py), each size is made once by each filter (resize.py) and
+encoded in every way (formats.py) on threads of its own: the encoders release the GIL. Times are CPU times of
 the thread that did the work, so they don't grow when threads share a core.
 """
 
@@ -10,21 +10,34 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
-from experiment.formats import FORMATS, Format
+from experiment.axes import values_of, variant_id
+from experiment.formats import FORMATS, Format, encodings
 from experiment.records import Plan, SourceImage, Variant
 from experiment.reference import make_reference
 from experiment.resize import RESAMPLERS, Copy, copies
 
-__all__ = ["FORMATS", "RESAMPLERS", "Format", "make_variants", "planned_variants", "skipped_sizes_px"]
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = [
+    "FORMATS",
+    "RESAMPLERS",
+    "Format",
+    "make_variants",
+    "most_variants",
+    "planned_variants",
+    "skipped_sizes_px",
+]
 
 
 def make_variants(
     source: SourceImage, plan: Plan, on_variant: Callable[[Variant], None] | None = None
 ) -> list[Variant]:
-    """The reference, then every size (largest first) in every format, in the plan's order.
+    """The reference, then every size (largest first) by every filter in every encoding, in the plan's order.
 
     `source` must hold its pixels, `plan` must have passed parse_plan(). The order, the
     ids and the bytes depend on the input only, not on threads. `on_variant` is called
@@ -44,7 +57,16 @@ def make_variants(
 
 def planned_variants(source: SourceImage, plan: Plan) -> int:
     """How many variants make_variants() will make, the reference included."""
-    return 1 + (len(set(plan.sizes_px)) - len(skipped_sizes_px(source, plan))) * len(plan.formats)
+    longest_px = max(source.width_px, source.height_px)
+    filters = len(values_of(plan, "resamplers"))
+    sizes_px = [size_px for size_px in set(plan.sizes_px) if size_px <= longest_px]
+    made = sum(1 if size_px == longest_px else filters for size_px in sizes_px)
+    return 1 + made * len(encodings(plan))
+
+
+def most_variants(plan: Plan) -> int:
+    """How many variants make_variants() makes of a photo that is larger than every size."""
+    return 1 + len(set(plan.sizes_px)) * len(values_of(plan, "resamplers")) * len(encodings(plan))
 
 
 def skipped_sizes_px(source: SourceImage, plan: Plan) -> tuple[int, ...]:
@@ -58,28 +80,44 @@ def _made(source: SourceImage, plan: Plan) -> Iterator[Variant]:
     assert source.pixels is not None, "a stored source has no pixels"  # noqa: S101
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         futures = [pool.submit(make_reference, source)]
-        for copy in copies(source.pixels, plan.sizes_px, plan.resampler):
-            futures += [pool.submit(_encoded, source, copy, key, plan.jpeg_quality) for key in plan.formats]
+        for copy, resampler in _copies(source.pixels, plan):
+            futures += [
+                pool.submit(_encoded, source, copy, resampler, key, settings)
+                for key, settings in encodings(plan)
+            ]
         yield from (future.result() for future in futures)
 
 
-def _encoded(source: SourceImage, copy: Copy, key: str, quality: int) -> Variant:
-    encoding = FORMATS[key]
+def _copies(pixels: Image, plan: Plan) -> Iterator[tuple[Copy, str | None]]:
+    """Each copy with the filter that made it; None where it is the original and no filter was at work."""
+    filters = values_of(plan, "resamplers")
+    for alike in zip(*(copies(pixels, plan.sizes_px, each) for each in filters), strict=True):
+        if alike[0].resize_ms is None:
+            yield alike[0], None
+        else:
+            yield from zip(alike, filters, strict=True)
+
+
+def _encoded(
+    source: SourceImage, copy: Copy, resampler: str | None, key: str, settings: Mapping[str, Any]
+) -> Variant:
     started_s = time.thread_time()
-    data = encoding.encode(copy.image, quality)
+    data = FORMATS[key].encode(copy.image, **settings)
     encode_ms = (time.thread_time() - started_s) * 1000
     return Variant(
-        id=f"{copy.size_px}-{key}" if encoding.lossless else f"{copy.size_px}-{key}-{quality}",
+        id=variant_id(copy.size_px, key, {**settings, "resampler": resampler}),
         size_px=copy.size_px,
         width_px=copy.image.width,
         height_px=copy.image.height,
         format=key,
-        quality=None if encoding.lossless else quality,
-        encoder=encoding.encoder(quality),
+        quality=settings.get("quality"),
+        encoder=FORMATS[key].encoder(**settings),
         size_bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
         decode_ms=source.decode_ms,
         resize_ms=copy.resize_ms,
         encode_ms=encode_ms,
+        subsampling=settings.get("subsampling"),
+        resampler=resampler,
         data=data,
     )

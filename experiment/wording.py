@@ -7,11 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from experiment.axes import settings_words
 from experiment.records import BackendInfo, Variant
 
 AS_UPLOADED = "as uploaded"  # the encoder of a reference that was not encoded again
 ENDINGS = {1: "st", 2: "nd", 3: "rd"}
-FORMAT_NAMES = {"png": "PNG", "jpeg": "JPEG", "webp": "WebP", "gif": "GIF", "bmp": "BMP"}
+FORMAT_NAMES = {
+    "png": "PNG",
+    "jpeg": "JPEG",
+    "webp": "WebP",
+    "webp-lossless": "WebP lossless",
+    "gif": "GIF",
+    "bmp": "BMP",
+}
 
 
 def number(value: float) -> str:
@@ -100,23 +108,33 @@ def reference_name(variant: Variant) -> str:
     return "original" if variant.encoder == AS_UPLOADED else f"reference ({format_name(variant.format)})"
 
 
+def made_as(variant: Variant) -> str:
+    """Format and what is unusual about its making: "JPEG", "JPEG q50 4:4:4"."""
+    return format_name(variant.format) + settings_words(variant)
+
+
 def kind_name(variant: Variant) -> str:
-    """What a table calls its format: "JPEG", "original" or "reference (PNG)"."""
-    return reference_name(variant) if variant.is_reference else format_name(variant.format)
+    """What a table calls its format: "JPEG", "JPEG q50", "original" or "reference (PNG)"."""
+    return reference_name(variant) if variant.is_reference else made_as(variant)
+
+
+def sized_name(variant: Variant) -> str:
+    """ "512 px JPEG", "512 px JPEG q50"."""
+    return f"{variant.size_px} px {made_as(variant)}"
 
 
 def short_name(variant: Variant) -> str:
     """ "512 px JPEG", "the original (1920 px JPEG)" or "the reference (1920 px PNG)"."""
-    name = f"{variant.size_px} px {format_name(variant.format)}"
+    name = sized_name(variant)
     return f"the {reference_name(variant).partition(' ')[0]} ({name})" if variant.is_reference else name
 
 
 def full_name(variant: Variant) -> str:
-    """As a recommendation names it: "JPEG q85 at 512 px"."""
+    """As a recommendation names it, with the usual quality too: "JPEG q85 at 512 px"."""
     if variant.is_reference:
         return short_name(variant)
-    quality = f" q{variant.quality}" if variant.quality is not None else ""
-    return f"{format_name(variant.format)}{quality} at {variant.size_px} px"
+    settings = settings_words(variant, always=frozenset({"quality"}))
+    return f"{format_name(variant.format)}{settings} at {variant.size_px} px"
 
 
 def sentence(text: str, capital: bool = True) -> str:

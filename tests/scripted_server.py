@@ -69,8 +69,13 @@ def grpc_server(
     input_dtype: int = types_pb2.DT_STRING,
     about: str | None = None,
     host: str = "127.0.0.1",
+    decode_outputs: tuple[str, ...] = (),
+    decode_input: str = "images",
 ) -> Iterator[str]:
-    """Serve on loopback; yields the address. `about` goes out with the status, as our own server sends it."""
+    """Serve on loopback; yields the address. `about` goes out with the status, as our own server sends it.
+
+    With `decode_outputs` or another `decode_input` the model has a signature decode_images too.
+    """
 
     def status(request: bytes, context: grpc.ServicerContext) -> bytes:
         asked = get_model_status_pb2.GetModelStatusRequest.FromString(request)
@@ -87,6 +92,11 @@ def grpc_server(
     def metadata(request: bytes, context: grpc.ServicerContext) -> bytes:
         signatures = get_model_metadata_pb2.SignatureDefMap()
         signatures.signature_def["predict_images"].inputs["images"].dtype = input_dtype
+        if decode_outputs or decode_input != "images":
+            decode = signatures.signature_def["decode_images"]
+            decode.inputs[decode_input].dtype = types_pb2.DT_STRING
+            for name in decode_outputs:
+                decode.outputs[name].dtype = types_pb2.DT_FLOAT
         response = get_model_metadata_pb2.GetModelMetadataResponse()
         response.metadata["signature_def"].Pack(signatures)
         return response.SerializeToString()

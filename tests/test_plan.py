@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given
@@ -33,7 +33,8 @@ def test_every_setting_of_the_plan_can_be_set() -> None:
 def test_a_plan_is_read_as_it_was_written() -> None:
     wanted = {"sizes_px": [512, 64], "formats": ["jpeg"], "jpeg_quality": 40, "repeats": 5, "seed": 7}
     plan = plan_from_json(json.dumps(wanted))
-    assert plan == Plan(sizes_px=(512, 64), formats=("jpeg",), jpeg_quality=40, repeats=5, seed=7)
+    asked = Plan(sizes_px=(512, 64), formats=("jpeg",), jpeg_quality=40, repeats=5, seed=7)
+    assert plan == replace(asked, jpeg_qualities=(40,), resamplers=("lanczos",))
 
 
 def test_null_stands_for_the_default() -> None:
@@ -56,7 +57,7 @@ def test_every_problem_is_named_at_once() -> None:
     assert problems(json.dumps({**wanted, "sizs": 1})) == (
         'The plan has no setting "sizs".',
         "sizes_px must be a list of sizes in pixels, each a whole number from 16 to 8192, not [4].",
-        'formats must be a list of formats, each one of png, jpeg, not ["tiff"].',
+        'formats must be a list of formats, each one of png, jpeg, webp, webp-lossless, not ["tiff"].',
         "jpeg_quality must be a whole number from 1 to 100, not 101.",
         "repeats must be a whole number from 1 to 1000, not 0.",
         'order must be one of auto, parallel, one_at_a_time, not "zigzag".',

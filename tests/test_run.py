@@ -46,7 +46,7 @@ def test_every_planned_request_leaves_one_measurement():
     plan = Plan(warmups=1, repeats=4)
     backends = [FakeBackend("x"), FakeBackend("y")]
     taken = list(measure(plan, VARIANTS, backends))
-    assert len(taken) == planned_requests(plan, 3, 2) == 30
+    assert len(taken) == planned_requests(plan, 3, [each.info for each in backends]) == 30
     counts = Counter((each.backend_name, each.variant_id) for each in taken if not each.is_warmup)
     assert set(counts.values()) == {4}
     assert all(each.prediction and each.latency_ms is not None for each in taken)

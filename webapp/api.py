@@ -15,6 +15,7 @@ from experiment.plan import check_request_count, plan_from_json
 from experiment.records import BackendInfo, Plan
 from experiment.schedule import planned_requests
 from experiment.servers import chosen
+from experiment.variants import most_variants
 from webapp.live import LiveRun
 from webapp.offers import backends_seen, offers
 from webapp.parts import parts
@@ -53,8 +54,8 @@ def backends_for(plan: Plan) -> Sequence[BackendInfo]:
             'TF_SERVERS="GPU:tf-gpu:8500;8 CPU:tf-8cpu:8500", or start with `make run`.',
             503,
         )
-    variants = 1 + len(plan.sizes_px) * len(plan.formats)
-    check_request_count(planned_requests(plan, variants, len(present)), parts().settings.max_requests)
+    planned = planned_requests(plan, most_variants(plan), present)
+    check_request_count(planned, parts().settings.max_requests)
     return backends
 
 

@@ -16,12 +16,12 @@ from flask.typing import ResponseReturnValue
 from experiment import __version__
 from experiment.export import report_csv, report_html
 from experiment.figures import figures
+from experiment.formats import FORMATS
 from webapp.parts import parts
 from webapp.problems import Refused
 from webapp.store import Store
 
 THEMES: Final[dict[str, Literal["light", "dark"]]] = {"light": "light", "dark": "dark"}
-EXTENSIONS = {"jpeg": "jpg"}  # others are called like their format
 
 routes = Blueprint("downloads", __name__, url_prefix="/api/runs")
 
@@ -66,11 +66,20 @@ def variant_bytes(run_id: str, variant_id: str) -> ResponseReturnValue:
     content = parts().store.blob(run_id, variant_id) if found else None
     if content is None:
         raise Refused("no_such_variant", f"Run {run_id} has no variant {variant_id}, or not yet.", 404)
-    response = Response(content, mimetype=f"image/{found[0]['format']}")
+    response = Response(content, mimetype=_media_type(found[0]["format"]))
     response.content_length = found[0]["size_bytes"]
     response.headers["Cache-Control"] = "private, max-age=3600"
     response.set_etag(found[0]["sha256"])
     return response.make_conditional(request)
+
+
+def _media_type(key: str) -> str:
+    """Of one of our formats, or of a reference that was sent as uploaded."""
+    return FORMATS[key].media_type if key in FORMATS else f"image/{key}"
+
+
+def _extension(key: str) -> str:
+    return FORMATS[key].extension if key in FORMATS else key
 
 
 @routes.get("/<run_id>.zip")
@@ -134,7 +143,7 @@ def _zipped(store: Store, made: dict[str, Any]) -> Iterator[bytes]:
         archive.writestr("report.json", _json(made), zipfile.ZIP_DEFLATED)
         yield outlet.take()
         for variant in made["variants"]:
-            extension = EXTENSIONS.get(variant["format"], variant["format"])
+            extension = _extension(variant["format"])
             content: Iterable[bytes] = store.blob(made["run_id"], variant["id"]) or ()
             with archive.open(zipfile.ZipInfo(f"{variant['id']}.{extension}"), "w") as entry:
                 for part in content:

@@ -19,6 +19,7 @@ from experiment.servers import parse_servers
 from webapp.config import Settings
 
 PROBE_TIMEOUT_S = 2.0
+SEEN = ("state", "detail", "version", "reads", "decode_signature", "decode_output")  # by probe()
 
 Stamp = tuple[int, int] | None  # time and inode of a file; None: no file, or not read
 
@@ -137,5 +138,4 @@ def _merged(listed: BackendInfo, probed: BackendInfo | None) -> BackendInfo:
         return listed
     if listed.embedded and (listed.state != "ready" or probed.state == "ready"):
         return listed
-    seen = {"state": probed.state, "detail": probed.detail, "version": probed.version, **about_of(probed)}
-    return replace(listed, **seen)
+    return replace(listed, **{name: getattr(probed, name) for name in SEEN}, **about_of(probed))

@@ -8,7 +8,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
+from experiment.codec import from_dict
 from experiment.errors import ImageRefused
+from experiment.records import Variant
+from experiment.wording import sized_name
 from webapp.child import Child, Message
 from webapp.metrics import Metrics
 from webapp.runlog import RunLog
@@ -128,7 +131,7 @@ class LiveRun:
     def _on_variant(self, message: Message) -> None:
         variant = message.body["variant"]
         self._store.add_blob(self.id, variant["id"], message.parts)
-        self._variants[variant["id"]] = f"{variant['size_px']} px {variant['format'].upper()}"
+        self._variants[variant["id"]] = sized_name(from_dict(Variant, variant))
         self.log.add("variant", variant)
 
     def _on_progress(self, message: Message) -> None:

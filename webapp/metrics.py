@@ -76,7 +76,7 @@ class Metrics:
         backend, failure = measurement["backend_name"], measurement["failure"]
         if failure is not None:
             self._failures.labels(backend, failure["code"]).inc()
-        elif not measurement["is_warmup"] and measurement["latency_ms"] is not None:
+        elif not measurement["is_warmup"] and measurement.get("asked_for") != "decode":
             self._latency.labels(backend).observe(measurement["latency_ms"] / 1e3)
 
     def text(self, accept: str) -> tuple[bytes, str]:

@@ -27,7 +27,7 @@ from webapp.parts import parts
 from webapp.problems import Refused
 
 WARMUPS, REPEATS = 1, 3
-WANTED = {"formats": ["jpeg"], "warmups": WARMUPS, "repeats": REPEATS}
+WANTED = {"formats": ["jpeg"], "warmups": WARMUPS, "repeats": REPEATS, "split_decode": False}
 
 routes = Blueprint("upload2018", __name__)
 

@@ -110,7 +110,7 @@ def run(
         "accepted",
         source=to_dict(source),
         skipped_sizes_px=skipped_sizes_px(source, plan),
-        requests_planned=planned_requests(plan, planned_variants(source, plan), len(present)),
+        requests_planned=planned_requests(plan, planned_variants(source, plan), present),
     )
     commands.go.wait()
     facts = environment()

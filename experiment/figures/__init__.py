@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from experiment.figures.agreement_by_size import agreement_by_size
+from experiment.figures.by_quality import by_quality
 from experiment.figures.frame import Figure
 from experiment.figures.latency_by_size import latency_by_size
 from experiment.figures.palette import DARK, LIGHT, Palette
@@ -31,15 +32,16 @@ _DRAW: dict[str, Callable[[View, Palette], Figure]] = {
     "agreement_by_size": agreement_by_size,
     "where_time_goes": where_time_goes,
 }
-FIGURES = tuple(_DRAW)
+FIGURES = tuple(_DRAW)  # those that every report has
 
 
 def figures(report: Mapping[str, Any], theme: Literal["light", "dark"] = "light") -> dict[str, Figure]:
-    """The figures of an exported report by name, in the order of FIGURES.
+    """The figures of an exported report by name, in the order of FIGURES, and `by_quality` where it varies.
 
     Each holds `data` and `layout` for Plotly, and `meta` with a title, a caption computed
     from the data, and a table (columns, rows) of exactly the values that are drawn.
     """
     view = view_of(report)
     palette = DARK if theme == "dark" else LIGHT
-    return {name: draw(view, palette) for name, draw in _DRAW.items()}
+    further = {"by_quality": by_quality} if "quality" in view.varied else {}
+    return {name: draw(view, palette) for name, draw in (_DRAW | further).items()}

@@ -14,7 +14,7 @@ from experiment.figures.frame import Figure, axis, base_layout, empty_figure, es
 from experiment.figures.palette import Palette, dash, symbol
 from experiment.figures.points import changed_mark, describe, line, markers, size_axis
 from experiment.figures.view import Point, Series, View, missing_note
-from experiment.wording import count, format_name, kind_name, listed, percent, short_label
+from experiment.wording import count, kind_name, listed, percent, short_label, sized_name
 
 HEIGHT_PX = 360
 COLUMNS = ("Backend", "Format", "Size, px", "Probability, %", "Answer", "Kept")
@@ -25,7 +25,7 @@ def agreement_by_size(view: View, palette: Palette) -> Figure:
 
     Backends that give the same answers share one line, for theirs would lie on each other.
     """
-    title = title_of(view)
+    view, title = view.uncrowded(), title_of(view)
     if not view.points:
         return empty_figure(palette, title, COLUMNS, HEIGHT_PX)
     groups = _alike([*view.series, *_references(view)])
@@ -96,19 +96,19 @@ def _trace(group: Sequence[Series], everyone: int, view: View, palette: Palette)
         "hovertext": [describe(each, view) for each in points],
         "hoverinfo": "text",
         "cliponaxis": False,
-    } | (_shared_look(points, palette) if len(group) > 1 else {})
+    } | (_shared_look(group[0], palette) if len(group) > 1 else {})
 
 
-def _shared_look(points: Sequence[Point], palette: Palette) -> dict[str, Any]:
+def _shared_look(series: Series, palette: Palette) -> dict[str, Any]:
     """No backend's own colour, for the line stands for several."""
-    first = points[0].variant
+    first = series.first.variant
     place = 1 if dash(first.format) != "solid" else 0
     return {
-        "line": {"color": palette.ink, "width": 2, "dash": dash(first.format)},
+        "line": {"color": palette.ink, "width": 2, "dash": dash(first.format, series.nth)},
         "marker": {
             "size": 9,
             "color": palette.ink,
-            "symbol": [symbol(place, first.format, each.is_kept is not False) for each in points],
+            "symbol": [symbol(place, first.format, each.is_kept is not False) for each in series.points],
             "line": {"width": 1.5, "color": palette.ink},
         },
     }
@@ -167,9 +167,9 @@ def _where_it_changes(view: View) -> str:
 
 
 def _places(judged: Sequence[Point]) -> list[str]:
-    """Sizes and formats with another answer, largest first; at most four are named."""
-    found = sorted({(-each.variant.size_px, each.variant.format) for each in judged if each.is_kept is False})
-    names = [f"{-size} px {format_name(key)}" for size, key in found]
+    """Variants with another answer, largest first; at most four are named."""
+    changed = {(-each.variant.size_px, sized_name(each.variant)) for each in judged if each.is_kept is False}
+    names = [name for _, name in sorted(changed)]
     return names if len(names) <= 4 else [*names[:3], count(len(names) - 3, "other variant")]
 
 

@@ -1,4 +1,4 @@
-"""How long a request takes, by the size of the image: one line for each backend and format."""
+"""How long a request takes, by the size of the image: one line for each backend and way of making."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from experiment.figures.frame import Figure, base_layout, empty_figure, escaped, figure, log_axis
 from experiment.figures.palette import Palette, symbol
 from experiment.figures.points import describe, line, markers, size_axis
-from experiment.figures.view import Point, Series, View, missing_note
-from experiment.wording import format_name, kind_name, listed, ratio, times
+from experiment.figures.view import Point, Series, View, making, missing_note
+from experiment.wording import kind_name, listed, made_as, ratio, times
 
 TITLE = "Latency by size"
 HEIGHT_PX = 380
@@ -18,6 +18,7 @@ COLUMNS = ("Backend", "Format", "Size, px", "p50, ms", "Fastest, ms", "Slowest, 
 
 def latency_by_size(view: View, palette: Palette) -> Figure:
     """p50 over the longest side, both logarithmic; bars from the fastest to the slowest sample."""
+    view = view.uncrowded()
     if not view.points:
         return empty_figure(palette, TITLE, COLUMNS, HEIGHT_PX)
     data = [_line(each, view, palette) for each in view.series]
@@ -108,7 +109,8 @@ def _fall(view: View) -> str:
     like_it = [
         each
         for each in lines
-        if each.first.variant.format == steepest.first.variant.format and _ends(each) == _ends(steepest)
+        if making(each.points[-1].variant) == making(steepest.points[-1].variant)
+        and _ends(each) == _ends(steepest)
     ]
     small, large = _ends(steepest)
     if _factor(steepest) < 1.05:
@@ -116,9 +118,7 @@ def _fall(view: View) -> str:
     falls = [
         f"{times(_factor(each))} on {each.first.backend.name}" for each in like_it if _factor(each) >= 1.05
     ]
-    return (
-        f"From {large} to {small} px {format_name(steepest.first.variant.format)}, p50 falls {listed(falls)}."
-    )
+    return f"From {large} to {small} px {made_as(steepest.points[-1].variant)}, p50 falls {listed(falls)}."
 
 
 def _ends(series: Series) -> tuple[int, int]:

@@ -12,6 +12,8 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "pentagon")
 WITH_CROSS = frozenset({"circle", "square", "diamond"})  # plotly.js has these hollow with an x
 DASHES = {"jpeg": "solid", "png": "dash", "webp": "dot"}
 OTHER_DASH = "dashdot"
+# Of one backend and format several lines may stand side by side, one for each way of making it.
+FURTHER_DASHES = ("longdash", "longdashdot", "10px,3px,2px,3px,2px,3px", "2px,6px", "16px,4px")
 FILLINGS = {"jpeg": "", "png": "-open-dot"}  # "" is solid; a hollow symbol with a cross is a changed answer
 OTHER_FILLING = "-open"
 
@@ -72,6 +74,8 @@ def symbol(index: int, format_key: str = "jpeg", kept: bool = True) -> str:
     return f"{name}-x-open" if name in WITH_CROSS else f"{name}-open"
 
 
-def dash(format_key: str) -> str:
-    """The line of a format."""
+def dash(format_key: str, nth: int = 0) -> str:
+    """The line of a format; of its `nth` way of making where there are several."""
+    if nth:
+        return FURTHER_DASHES[(nth - 1) % len(FURTHER_DASHES)]
     return DASHES.get(format_key, OTHER_DASH)

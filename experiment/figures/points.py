@@ -24,10 +24,15 @@ def describe(point: Point, view: View) -> str:
         f"p50 {milliseconds(point.p50_ms)}" + _interval(point),
         f"fastest {milliseconds(cell.min_ms or 0)}, slowest {milliseconds(cell.max_ms or 0)}, "
         f"{cell.count} samples" + (f", {cell.failures} failed" if cell.failures else ""),
-        f"{size(point.variant.size_bytes)} ({point.variant.encoder})",
+        f"{size(point.variant.size_bytes)} ({_making(point)})",
         _answer(point, view),
         f"{cell.validity}" if cell.validity != "VALID" else "",
     )
+
+
+def _making(point: Point) -> str:
+    resampler = point.variant.resampler
+    return point.variant.encoder + (f"; resized: {resampler.capitalize()}" if resampler else "")
 
 
 def _interval(point: Point) -> str:
@@ -57,9 +62,10 @@ def markers(points: Sequence[Point], palette: Palette, size_px: int = 9) -> dict
 
 
 def line(series: Series, palette: Palette) -> dict[str, Any]:
-    """The line of a series: its backend's colour, its format's dash."""
+    """The line of a series: its backend's colour, and the dash of its format and way of making."""
     first = series.first
-    return {"color": colour(palette, first.backend_index), "width": 2, "dash": dash(first.variant.format)}
+    look = dash(first.variant.format, series.nth)
+    return {"color": colour(palette, first.backend_index), "width": 2, "dash": look}
 
 
 def changed_mark(palette: Palette, words: str) -> dict[str, Any]:

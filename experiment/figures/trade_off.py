@@ -11,13 +11,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from experiment.axes import settings_words
 from experiment.figures.agreement_by_size import changed_words, percent_axis
 from experiment.figures.frame import LEAST_MS, Figure, base_layout, empty_figure, escaped, figure, log_axis
 from experiment.figures.labels import Spot, place_labels
 from experiment.figures.palette import Palette
 from experiment.figures.points import AFTER_THE_LINES, changed_mark, describe, line, markers
 from experiment.figures.view import Point, Series, View, missing_note
-from experiment.wording import full_name, kind_name, milliseconds, reference_name, sentence
+from experiment.wording import format_name, full_name, kind_name, milliseconds, reference_name, sentence
 
 TITLE = "Trade-off"
 HEIGHT_PX = 440
@@ -34,7 +35,11 @@ COLUMNS = (
 
 
 def trade_off(view: View, palette: Palette) -> Figure:
-    """Probability over p50 (logarithmic). The band marks what no other choice beats in both."""
+    """Probability over p50 (logarithmic). The band marks what no other choice beats in both.
+
+    Where there are too many lines, there are none: points of one backend and format look alike,
+    and each says over it how it was made.
+    """
     if not view.points:
         return empty_figure(palette, TITLE, COLUMNS, HEIGHT_PX)
     best = frontier(view.points)
@@ -42,7 +47,7 @@ def trade_off(view: View, palette: Palette) -> Figure:
     y_axis = percent_axis(view, palette)
     labels = _labels(view, best, x_axis["range"], y_axis["range"])
     lines = [
-        *view.series,
+        *(_clouds(view) if view.is_crowded else view.series),
         *(Series(f"{each.backend.name}, {kind_name(each.variant)}", (each,)) for each in view.references),
     ]
     data = [_band(best, palette)] if len(best) > 1 else []
@@ -83,15 +88,27 @@ def _band(best: Sequence[Point], palette: Palette) -> dict[str, Any]:
     }
 
 
+def _clouds(view: View) -> list[Series]:
+    """All points of one backend and format together."""
+    clouds: dict[tuple[str, str], list[Point]] = {}
+    for series in view.series:
+        for each in series.points:
+            cloud = clouds.setdefault((each.backend.name, each.variant.format), [])
+            if each not in cloud:  # a copy that was not resized is on the line of each filter
+                cloud.append(each)
+    return [Series(f"{name}, {format_name(key)}", tuple(cloud)) for (name, key), cloud in clouds.items()]
+
+
 def _trace(
     series: Series, view: View, palette: Palette, labels: dict[tuple[str, str], str]
 ) -> dict[str, Any]:
     points = series.points
     is_reference = series.first.variant.is_reference
+    is_line = not is_reference and not view.is_crowded
     ringed = view.recommended()
     return {
         "type": "scatter",
-        "mode": "markers+text" if is_reference else "lines+markers+text",
+        "mode": "lines+markers+text" if is_line else "markers+text",
         "x": [each.p50_ms for each in points],
         "y": [each.percent for each in points],
         "name": escaped(series.name),
@@ -108,7 +125,9 @@ def _trace(
 
 
 def _label(point: Point) -> str:
-    return reference_name(point.variant) if point.variant.is_reference else str(point.variant.size_px)
+    if point.variant.is_reference:
+        return reference_name(point.variant)
+    return f"{point.variant.size_px}{settings_words(point.variant)}"
 
 
 def _labels(

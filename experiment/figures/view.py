@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from experiment.agreement import same_thing
+from experiment.axes import AXES, settings_words
 from experiment.codec import from_dict
 from experiment.records import BackendInfo, Cell, Plan, Recommendation, Variant
-from experiment.wording import format_name, sentence, short_label
+from experiment.wording import count, format_name, sentence, short_label
+
+MOST_LINES = 12  # in one figure; more can't be told apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +46,11 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Points of one backend and one format, largest size first: they share a line."""
+    """Points of one backend and one way of making, largest size first: they share a line."""
 
     name: str  # "8 CPU, JPEG q85"
     points: tuple[Point, ...]
+    nth: int = 0  # among the lines of the same backend and format
 
     @property
     def first(self) -> Point:
@@ -64,6 +69,7 @@ class View:
     empty_backends: tuple[str, ...]  # names of backends without any answer
     variants: tuple[Variant, ...]
     is_running: bool  # more answers may come
+    left_out: int = 0  # points that uncrowded() took away
 
     @property
     def expected(self) -> str:
@@ -76,16 +82,45 @@ class View:
 
     @property
     def series(self) -> list[Series]:
-        """One line for each backend and format, backend by backend. The reference is in none."""
-        lines: dict[tuple[str, str, int | None], list[Point]] = {}
-        for each in self.points:
-            if not each.variant.is_reference:
-                key = (each.backend.name, each.variant.format, each.variant.quality)
-                lines.setdefault(key, []).append(each)
-        for points in lines.values():
+        """One line for each backend and way of making, backend by backend. The reference is in none."""
+        lines = _lines(each for each in self.points if not each.variant.is_reference)
+        for points in lines:
             points.sort(key=lambda each: -each.variant.size_px)
-        by_backend = sorted(lines.values(), key=lambda points: points[0].backend_index)
-        return [Series(_series_name(points[0]), tuple(points)) for points in by_backend]
+        found, seen = [], Counter[tuple[str, str]]()
+        for points in sorted(lines, key=lambda points: points[0].backend_index):
+            kind = (points[0].backend.name, points[0].variant.format)
+            found.append(Series(self._series_name(points[-1]), tuple(points), seen[kind]))
+            seen[kind] += 1
+        return found
+
+    @property
+    def varied(self) -> frozenset[str]:
+        """The axes of which this run tried several values in one format."""
+        values = {(each.format, axis, getattr(each, axis)) for each in self.variants for axis in AXES}
+        kinds = Counter((key, axis) for key, axis, value in values if value is not None)
+        return frozenset(axis for (_, axis), number in kinds.items() if number > 1)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether there are more lines than can be told apart."""
+        return len(self.series) > MOST_LINES
+
+    def uncrowded(self) -> View:
+        """This view, or one with only the first way of making of each format where it is crowded.
+
+        What is recommended stays in any case.
+        """
+        if not self.is_crowded:
+            return self
+        kept = {point.key for each in self.series if each.nth == 0 for point in each.points}
+        kept |= {each.key for each in (self.recommended(), *self.references) if each}
+        points = tuple(each for each in self.points if each.key in kept)
+        return replace(self, points=points, left_out=len(self.points) - len(points))
+
+    def _series_name(self, point: Point) -> str:
+        """What varies is named even where it is usual: a legend must tell all lines apart."""
+        settings = settings_words(point.variant, always=self.varied | {"quality"})
+        return f"{point.backend.name}, {format_name(point.variant.format)}{settings}"
 
     @property
     def references(self) -> list[Point]:
@@ -144,14 +179,35 @@ def _true_score(cell: Cell, true_label: str) -> float | None:
     return next((each.score for each in cell.top if same_thing(each.label, true_label)), None)
 
 
-def _series_name(point: Point) -> str:
-    quality = f" q{point.variant.quality}" if point.variant.quality is not None else ""
-    return f"{point.backend.name}, {format_name(point.variant.format)}{quality}"
+def making(variant: Variant) -> tuple[Any, ...]:
+    """What variants on one line have in common: format and settings; the filter stands last."""
+    return variant.format, *(getattr(variant, axis) for axis in AXES)
+
+
+def _lines(points: Iterable[Point]) -> list[list[Point]]:
+    """Points by backend and way of making. A copy that was not resized begins the line of each filter."""
+    lines: dict[tuple[Any, ...], list[Point]] = {}
+    for each in points:
+        lines.setdefault((each.backend.name, *making(each.variant)), []).append(each)
+    for key in [key for key in lines if key[-1] is None]:
+        resized = [other for other in lines if other[:-1] == key[:-1] and other != key]
+        for other in resized:
+            lines[other] += lines[key]
+        if resized:
+            del lines[key]
+    return list(lines.values())
 
 
 def missing_note(view: View) -> str:
-    """A sentence on backends that could not be drawn, or nothing."""
-    names = view.empty_backends
-    if not names or not view.points:
+    """A sentence on what could not be drawn, or nothing."""
+    if not view.points:
         return ""
-    return sentence(f"no results from {', '.join(names)}")
+    notes = []
+    if view.left_out:
+        notes.append(
+            f"Only the first way of making each format is drawn: {count(view.left_out, 'point')} more "
+            "would hide it. The trade-off has them all."
+        )
+    if view.empty_backends:
+        notes.append(sentence(f"no results from {', '.join(view.empty_backends)}"))
+    return " ".join(notes)

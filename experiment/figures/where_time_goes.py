@@ -13,7 +13,7 @@ from typing import Any
 from experiment.figures.frame import Figure, axis, base_layout, empty_figure, escaped, figure, hover_text
 from experiment.figures.palette import Palette
 from experiment.figures.view import Point, View, missing_note
-from experiment.wording import format_name, milliseconds, percent, reference_name, short_name
+from experiment.wording import made_as, milliseconds, percent, reference_name, short_name
 
 TITLE = "Where the time goes"
 EMPTY_HEIGHT_PX = 320
@@ -39,6 +39,8 @@ STAGES = (
     Stage("made_resize", "resize", "resizing", "preparing", "/"),
     Stage("made_encode", "encode", "encoding", "preparing", "x"),
     Stage("request", "whole request", "the request", "sending", ""),
+    Stage("decode_request", "send and decode (measured apart)", "sending and decoding", "sending", "/"),
+    Stage("rest", "rest of the request: model", "the model, with all else but decoding", "serving", "|"),
     Stage("wire", "network", "network and overhead", "sending", "."),
     Stage("queue", "server: wait", "waiting at the server", "serving", "x"),
     Stage("decode", "server: decode", "decoding on the server", "serving", "/"),
@@ -50,6 +52,7 @@ COLUMNS = ("Backend", "Variant", *(f"{stage.name}, ms" for stage in STAGES), "To
 
 def where_time_goes(view: View, palette: Palette) -> Figure:
     """One panel for each backend, one bar for each variant, one part for each stage. All in ms."""
+    view = view.uncrowded()
     if not view.points:
         return empty_figure(palette, TITLE, COLUMNS, EMPTY_HEIGHT_PX)
     panels = _panels(view)
@@ -64,9 +67,11 @@ def where_time_goes(view: View, palette: Palette) -> Figure:
 def stages_of(point: Point) -> dict[str, float]:
     """Milliseconds by stage key, for the stages that are known. Their sum is the bar.
 
-    What the latency holds beyond the server's own stages is network and overhead.
+    What the latency holds beyond the server's own stages is network and overhead. Where the
+    server tells none, but decoding was asked for apart, the rest of the latency is the model's
+    and the answer's. Where that took as long as all of it (the pixels came back), nothing is split.
     """
-    variant, server_ms = point.variant, point.cell.server_ms
+    variant, server_ms, decoding_ms = point.variant, point.cell.server_ms, point.cell.decode_request_ms
     found: dict[str, float | None] = {}
     if variant.encode_ms is not None:  # else it was sent as uploaded, and nothing had to be made
         found = {
@@ -78,6 +83,8 @@ def stages_of(point: Point) -> dict[str, float]:
         known = {stage: server_ms[stage] for stage in ("queue", "decode", "inference") if stage in server_ms}
         other = sum(server_ms.values()) - sum(known.values())
         found |= known | {"wire": max(point.p50_ms - sum(server_ms.values()), 0.0), "other": other or None}
+    elif decoding_ms is not None and decoding_ms < point.p50_ms:
+        found |= {"decode_request": decoding_ms, "rest": point.p50_ms - decoding_ms}
     else:
         found["request"] = point.p50_ms
     return {key: round(value_ms, 3) for key, value_ms in found.items() if value_ms is not None}
@@ -104,7 +111,7 @@ def _bar_name(point: Point) -> str:
     return (
         reference_name(point.variant)
         if point.variant.is_reference
-        else f"{point.variant.size_px} {format_name(point.variant.format)}"
+        else f"{point.variant.size_px} {made_as(point.variant)}"
     )
 
 

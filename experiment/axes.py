@@ -1,0 +1,70 @@
+"""AXES: what variants of one size differ in, beside their format. A new axis is a new row.
+
+Every axis has a usual value. It is left out of names, and of ids except where they have
+always held it, so that a plan without further values names its variants as before:
+"512-jpeg-85", but "512-jpeg-85-444-bicubic".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from experiment.records import Plan, Variant
+
+_USUAL_QUALITIES = {"jpeg": 85, "webp": 80}
+_SUBSAMPLING, _RESAMPLER = "4:2:0", "lanczos"
+
+# Keys of the plan that came first and hold one value -> the list that they became.
+SINGLE: Final = {"jpeg_quality": "jpeg_qualities", "resampler": "resamplers"}
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One thing that can be chosen; its key in AXES is a field of Variant."""
+
+    usual: Callable[[str], Any]  # format -> the value that needs no words
+    words: Callable[[Any], str]  # for people
+    id_part: Callable[[Any], str]
+    always_in_id: bool = False
+
+
+AXES: Final[Mapping[str, Axis]] = {
+    "quality": Axis(_USUAL_QUALITIES.get, lambda value: f"q{value}", str, always_in_id=True),
+    "subsampling": Axis(lambda _: _SUBSAMPLING, str, lambda value: value.replace(":", "")),
+    "resampler": Axis(lambda _: _RESAMPLER, str.capitalize, str),
+}
+
+
+def values_of(plan: Plan, key: str) -> tuple[Any, ...]:
+    """What the plan wants of one of its lists, also where it holds one value under the older key."""
+    values = getattr(plan, key)
+    if values is not None:
+        return tuple(values)
+    return tuple(getattr(plan, single) for single, many in SINGLE.items() if many == key)
+
+
+def variant_id(size_px: int, format_key: str, settings: Mapping[str, Any]) -> str:
+    """ "512-png", "512-jpeg-85", "512-jpeg-85-444-bicubic". `settings` by axis; None: no such choice."""
+    parts = [str(size_px), format_key]
+    for key, axis in AXES.items():
+        value = settings.get(key)
+        if value is not None and (axis.always_in_id or value != axis.usual(format_key)):
+            parts.append(axis.id_part(value))
+    return "-".join(parts)
+
+
+def settings_words(variant: Variant, always: frozenset[str] = frozenset()) -> str:
+    """What is unusual about how it was made, with a space before each: " q50 4:4:4 Bicubic", or "".
+
+    Of the axes in `always` the usual value is named too.
+    """
+    return "".join(f" {words}" for words in _words(variant, always))
+
+
+def _words(variant: Variant, always: frozenset[str]) -> Iterator[str]:
+    for key, axis in AXES.items():
+        value = getattr(variant, key)
+        if value is not None and (key in always or value != axis.usual(variant.format)):
+            yield axis.words(value)

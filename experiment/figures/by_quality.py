@@ -1,0 +1,183 @@
+"""What a lower quality costs and saves: the answer above, the bytes below, over the encoder's quality.
+
+Drawn for one backend, since bytes are the same on all of them and answers nearly so. Its lines
+are sizes, so here a colour and a symbol stand for a size, not for a backend.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from experiment.figures.agreement_by_size import changed_words, percent_axis
+from experiment.figures.frame import Figure, axis, base_layout, empty_figure, escaped, figure, round_ticks
+from experiment.figures.palette import Palette, colour, dash, symbol
+from experiment.figures.points import changed_mark, describe
+from experiment.figures.view import MOST_LINES, Point, Series, View, making, missing_note
+from experiment.wording import listed, number, ratio, sized_name, times
+
+TITLE = "Quality, answer and bytes"
+HEIGHT_PX = 480
+ABOVE, BELOW = [0.5, 1.0], [0.0, 0.4]  # where the two panels stand
+COLUMNS = ("Backend", "Variant", "Quality", "Probability, %", "Size, KB", "Answer", "Kept")
+SYMBOLS = 4  # colours of the palette, and symbols that can be crossed out or stand hollow
+
+
+def by_quality(view: View, palette: Palette) -> Figure:
+    """Probability in %, and KB (logarithmic), over quality; one line for each size and way of making."""
+    lines = _lines(view)
+    if not lines:
+        return empty_figure(palette, TITLE, COLUMNS, HEIGHT_PX)
+    shown = [point for each in lines for point in each.points]
+    data = [_answers(each, view, palette) for each in lines]
+    data += [_bytes(each, view, palette) for each in lines]
+    if any(each.is_kept is False for each in shown):
+        data.append(changed_mark(palette, changed_words(view)))
+    layout = base_layout(palette, HEIGHT_PX, len(lines)) | _axes(view, shown, palette)
+    rows = [_row(each) for each in shown]
+    return figure(data, layout, TITLE, _caption(view, lines), COLUMNS, rows)
+
+
+def _lines(view: View) -> list[Series]:
+    """Points that differ in quality only, best quality first; at most MOST_LINES."""
+    name = _backend_name(view)
+    found: dict[tuple[Any, ...], list[Point]] = {}
+    for each in view.points:
+        if each.backend.name == name and each.variant.quality is not None:
+            kind, _, *others = making(each.variant)
+            found.setdefault((each.variant.size_px, kind, *others), []).append(each)
+    several = [points for points in found.values() if len(points) > 1][:MOST_LINES]
+    sizes = list(dict.fromkeys(points[0].variant.size_px for points in several))
+    return [
+        Series(
+            _name(points[0]),
+            tuple(sorted(points, key=lambda each: -(each.variant.quality or 0))),
+            sizes.index(points[0].variant.size_px),
+        )
+        for points in several
+    ]
+
+
+def _backend_name(view: View) -> str:
+    """The recommended backend, else the first that answered."""
+    point = view.recommended() or next(iter(view.points), None)
+    return point.backend.name if point else ""
+
+
+def _name(point: Point) -> str:
+    """ "512 px JPEG 4:4:4": without the quality, which is on the axis."""
+    words = sized_name(point.variant).split(" ")
+    return " ".join(word for word in words if word != f"q{point.variant.quality}")
+
+
+def _answers(series: Series, view: View, palette: Palette) -> dict[str, Any]:
+    return _trace(series, view, palette) | {
+        "y": [each.percent for each in series.points],
+        "name": escaped(series.name),
+    }
+
+
+def _bytes(series: Series, view: View, palette: Palette) -> dict[str, Any]:
+    return _trace(series, view, palette) | {
+        "y": [_kilobytes(each) for each in series.points],
+        "yaxis": "y2",
+        "showlegend": False,
+    }
+
+
+def _trace(series: Series, view: View, palette: Palette) -> dict[str, Any]:
+    own = colour(palette, series.nth % SYMBOLS)
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "x": [each.variant.quality for each in series.points],
+        "line": {"color": own, "width": 2, "dash": dash(series.first.variant.format)},
+        "marker": {
+            "size": 8,
+            "color": own,
+            "symbol": [
+                symbol(series.nth, each.variant.format, each.is_kept is not False) for each in series.points
+            ],
+            "line": {"width": 1.5, "color": own},
+        },
+        "hovertext": [describe(each, view) for each in series.points],
+        "hoverinfo": "text",
+        "cliponaxis": False,
+    }
+
+
+def _kilobytes(point: Point) -> float:
+    return round(point.variant.size_bytes / 1e3, 3)
+
+
+def _axes(view: View, shown: Sequence[Point], palette: Palette) -> dict[str, Any]:
+    qualities = sorted({each.variant.quality or 0 for each in shown})
+    room = max((qualities[-1] - qualities[0]) * 0.06, 1)
+    kilobytes = [_kilobytes(each) for each in shown]
+    low, high = min(kilobytes) / 1.3, max(kilobytes) * 1.3
+    ticks = round_ticks(low, high)
+    return {
+        "xaxis": axis(
+            palette,
+            "Quality setting of the encoder",
+            range=[qualities[0] - room, qualities[-1] + room],
+            tickvals=qualities,
+            anchor="y2",
+        ),
+        "yaxis": percent_axis(view, palette) | {"domain": ABOVE},
+        "yaxis2": axis(
+            palette,
+            "Size, KB",
+            domain=BELOW,
+            type="log",
+            range=[math.log10(low), math.log10(high)],
+            tickvals=ticks,
+            ticktext=[f"{tick:,g}" for tick in ticks],
+        ),
+    }
+
+
+def _row(point: Point) -> list[Any]:
+    return [
+        point.backend.name,
+        _name(point),
+        point.variant.quality,
+        point.percent,
+        _kilobytes(point),
+        point.answer,
+        {True: "yes", False: "no", None: None}[point.is_kept],
+    ]
+
+
+def _caption(view: View, lines: Sequence[Series]) -> str:
+    parts = [_kept(view, lines), _saved(lines), f"Measured on {_backend_name(view)}.", missing_note(view)]
+    return " ".join(part for part in parts if part)
+
+
+def _kept(view: View, lines: Sequence[Series]) -> str:
+    """Down to which quality the answer holds at every size that is drawn."""
+    stays = "stays the same" if view.true_label is None else "is right"
+    judged = [each for line in lines for each in line.points if each.is_kept is not None]
+    if not judged:
+        return ""
+    lost = [each.variant.quality or 0 for each in judged if not each.is_kept]
+    if not lost:
+        lowest = min(each.variant.quality or 0 for each in judged)
+        return f"At every quality, down to q{lowest}, the answer {stays}."
+    above = sorted({each.variant.quality or 0 for each in judged} - set(range(max(lost) + 1)))
+    if above:
+        return f"From q{above[0]} upwards the answer {stays} at every size."
+    always = [each.name for each in lines if all(point.is_kept for point in each.points)]
+    if always:
+        return f"The answer {stays} at every quality of {listed(always)}, and not of the others."
+    return f"There is no quality at which the answer {stays} at every size."
+
+
+def _saved(lines: Sequence[Series]) -> str:
+    """The bytes that the lowest quality saves, for the largest copy."""
+    best, worst = lines[0].points[0], lines[0].points[-1]
+    factor = times(ratio(best.variant.size_bytes, worst.variant.size_bytes))
+    ends = f"q{best.variant.quality} to q{worst.variant.quality}"
+    sizes = f"{number(_kilobytes(best))} to {number(_kilobytes(worst))} KB"
+    return f"From {ends} the {lines[0].name} shrinks {factor}, {sizes}."
