@@ -96,9 +96,10 @@ class GrpcBackend:
         try:
             response, call = stub.predict.with_call(request, timeout=timeout_s)
         except grpc.RpcError as error:
-            if error.code() == grpc.StatusCode.UNAVAILABLE:
+            if error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
                 self._replicas.lost(peer)
             raise self._failed(error, variant, timeout_s, peer) from None
+        self._replicas.answered(peer)
         return response, call, peer
 
     def _request(self, data: bytes, signature: str) -> predict_pb2.PredictRequest:

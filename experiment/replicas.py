@@ -16,7 +16,8 @@ from threading import Lock
 from typing import Generic, Protocol, TypeVar
 
 RESOLVE_TIMEOUT_S = 2.0
-SET_ASIDE_S = 2.0  # so long a replica that could not be reached is left out while others can be asked
+SET_ASIDE_S = 2.0  # a replica that gave no answer is left out so long while others can be asked,
+MOST_ASIDE_S = 60.0  # twice as long each further time, up to this
 
 Resolver = Callable[[str, int], Sequence[str]]  # host and port to numeric addresses; may raise OSError
 
@@ -65,7 +66,7 @@ class Replicas(Generic[Connection]):
         self._connect = connect
         self._resolve = resolve
         self._lock = Lock()
-        self._aside: dict[str, float] = {}  # address to the moment until which it is left out
+        self._aside: dict[str, tuple[float, float]] = {}  # address to until when, and for how long
         self._turn = 0
         found = addresses_of(address, resolve)
         self._is_single = len(found) < 2
@@ -75,18 +76,27 @@ class Replicas(Generic[Connection]):
         """Whose turn it is: its address, None where the name has but one, and the connection to it."""
         with self._lock:
             now = time.monotonic()
-            ready = [each for each in self._open if self._aside.get(each, 0.0) <= now] or list(self._open)
+            ready = [each for each in self._open if self._aside.get(each, (0.0, 0.0))[0] <= now] or list(
+                self._open
+            )
             self._turn += 1
             chosen = ready[self._turn % len(ready)]
             return None if self._is_single else chosen, self._open[chosen]
 
+    def answered(self, address: str | None) -> None:
+        """That replica is well."""
+        if address in self._aside:
+            with self._lock:
+                self._aside.pop(address, None)
+
     def lost(self, address: str | None) -> None:
-        """That replica could not be reached: leave it out for a while, and ask who is there by now."""
+        """That replica gave no answer: leave it out for a while, and ask who is there by now."""
         if address is None:
             return  # the connection itself looks the name up again
         found = addresses_of(self._address, self._resolve)
         with self._lock:
-            self._aside[address] = time.monotonic() + SET_ASIDE_S
+            for_s = min(MOST_ASIDE_S, 2 * self._aside[address][1]) if address in self._aside else SET_ASIDE_S
+            self._aside[address] = (time.monotonic() + for_s, for_s)
             for gone in self._open.keys() - set(found) if found else ():
                 self._open.pop(gone).close()
             for new in found:

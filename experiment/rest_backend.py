@@ -50,12 +50,14 @@ class RestBackend:
         try:
             response, answer = self._post(session, body, timeout_s)
         except requests.Timeout:
+            self._replicas.lost(peer)
             raise too_late(self.info, variant, timeout_s) from None
         except requests.RequestException as error:
             self._replicas.lost(peer)
             place = peer or self.info.address
             message = f"No answer from {self.info.name} at {place} ({short_cause(str(error))})."
             raise RequestFailed("unreachable", message) from None
+        self._replicas.answered(peer)
         if response.status_code != 200:
             raise self._refused(response.status_code, answer, variant)
         return self._prediction(len(body), answer, response.headers.get("Server-Timing", ""), peer)

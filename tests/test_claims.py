@@ -1,7 +1,7 @@
 """Several web processes on one database: whose run is whose, whose turn it is, and what becomes of lost ones.
 
-Each `Store` here is what a process has of its own. On SQLite there is one process in life; the rules hold there
-too.
+Each `Store` here is what a process has of its own. On SQLite there is one process in life; the rules hold
+there too.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from experiment.replicas import Replicas, addresses_of, look_up
 from experiment.rest_backend import RestBackend
 from tests.app_process import free_port
 from tests.records import variant
-from tests.scripted_server import aborting, always, good_answer, grpc_server, rest_server
+from tests.scripted_server import aborting, always, good_answer, grpc_server, hanging, rest_server
 
 HOSTS = ("127.0.0.2", "127.0.0.3", "127.0.0.4")
 VARIANT = variant(512, "png", data=b"picture")
@@ -117,18 +117,41 @@ def test_a_replica_that_goes_costs_one_request_and_the_others_carry_on(port: int
     assert answered == {f"{host}:{port}" for host in HOSTS[1:]}
 
 
+@pytest.mark.parametrize(("aside_s", "lost"), [(0.0, 3), (1000.0, 1)])
 def test_a_replica_that_the_name_still_holds_is_set_aside_and_asked_again_later(
-    port: int, monkeypatch: pytest.MonkeyPatch
+    port: int, monkeypatch: pytest.MonkeyPatch, aside_s: float, lost: int
 ) -> None:
-    monkeypatch.setattr("experiment.replicas.SET_ASIDE_S", 0.0)
+    monkeypatch.setattr("experiment.replicas.SET_ASIDE_S", aside_s)
     with grpc_server(always(good_answer()), port, host=HOSTS[1]):
         backend = GrpcBackend(info(port), Names(*HOSTS[:2]))
         failures, _ = outcomes(backend, 6)
-        assert len(failures) == 3
-        monkeypatch.setattr("experiment.replicas.SET_ASIDE_S", 1000.0)
-        failures, _ = outcomes(backend, 4)
-        assert len(failures) == 1
         backend.close()
+    assert len(failures) == lost
+
+
+def test_a_replica_that_hangs_is_set_aside_too_and_longer_each_time(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiment.replicas.SET_ASIDE_S", 1000.0)
+    with ExitStack() as stack:
+        stack.enter_context(grpc_server(hanging(30), port, host=HOSTS[0]))
+        stack.enter_context(grpc_server(always(good_answer()), port, host=HOSTS[1]))
+        backend = GrpcBackend(info(port), Names(*HOSTS[:2]))
+        failures, answered = outcomes(backend, 6, timeout_s=0.5)
+        backend.close()
+    assert [each.failure.code for each in failures] == ["deadline"]
+    assert answered == {f"{HOSTS[1]}:{port}"}
+
+
+def test_who_is_lost_again_and_again_is_left_out_twice_as_long_until_it_answers() -> None:
+    replicas = Replicas("tf-serving-8cpu:8500", lambda address: _Nothing(), Names(*HOSTS[:2]))
+    first = f"{HOSTS[0]}:8500"
+    for expected_s in (2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0):
+        replicas.lost(first)
+        assert replicas._aside[first][1] == expected_s
+    assert {replicas.next()[0] for _ in range(4)} == {f"{HOSTS[1]}:8500"}
+    replicas.answered(first)
+    assert {replicas.next()[0] for _ in range(4)} == {first, f"{HOSTS[1]}:8500"}
 
 
 def test_a_new_replica_joins_when_another_is_lost(port: int, servers: ExitStack) -> None:
@@ -183,13 +206,15 @@ def test_a_name_that_nobody_knows_or_answers_for_holds_nothing_up(monkeypatch: p
     release.set()
 
 
-def outcomes(backend: Backend, times: int) -> tuple[list[RequestFailed], set[str | None]]:
+def outcomes(
+    backend: Backend, times: int, timeout_s: float = 5.0
+) -> tuple[list[RequestFailed], set[str | None]]:
     """The failures, and who answered."""
     failures: list[RequestFailed] = []
     answered: set[str | None] = set()
     for _ in range(times):
         try:
-            answered.add(backend.predict(VARIANT, 5.0).peer)
+            answered.add(backend.predict(VARIANT, timeout_s).peer)
         except RequestFailed as error:
             failures.append(error)
     return failures, answered
