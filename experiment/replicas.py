@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
-from threading import Lock
+from threading import Event, Lock, Thread
 from typing import Generic, Protocol, TypeVar
 
 RESOLVE_TIMEOUT_S = 2.0
-SET_ASIDE_S = 2.0  # a replica that gave no answer is left out so long while others can be asked,
-MOST_ASIDE_S = 60.0  # twice as long each further time, up to this
+LOOK_AGAIN_S = 1.0
+PAUSE_S = 2.0  # a replica that gave no answer is left out at least so long,
+MOST_PAUSE_S = 60.0  # twice as long each further time without an answer between, up to this
 
 Resolver = Callable[[str, int], Sequence[str]]  # host and port to numeric addresses; may raise OSError
 
@@ -59,14 +59,20 @@ def addresses_of(address: str, resolve: Resolver = look_up) -> tuple[str, ...]:
 
 
 class Replicas(Generic[Connection]):
-    """A connection to each replica, asked in turn. With a single address: one to the name as it is."""
+    """A connection to each replica, asked in turn. With a single address: one to the name as it is.
+
+    One that gave no answer is left out until its port can be reached again: it costs one request, not many.
+    """
 
     def __init__(self, address: str, connect: Callable[[str], Connection], resolve: Resolver = look_up):
         self._address = address
         self._connect = connect
         self._resolve = resolve
         self._lock = Lock()
-        self._aside: dict[str, tuple[float, float]] = {}  # address to until when, and for how long
+        self._closed = Event()
+        self._out: set[str] = set()
+        self._pauses_s: dict[str, float] = {}  # for how long each was left out the last time
+        self._retired: list[Connection] = []
         self._turn = 0
         found = addresses_of(address, resolve)
         self._is_single = len(found) < 2
@@ -75,38 +81,64 @@ class Replicas(Generic[Connection]):
     def next(self) -> tuple[str | None, Connection]:
         """Whose turn it is: its address, None where the name has but one, and the connection to it."""
         with self._lock:
-            now = time.monotonic()
-            ready = [each for each in self._open if self._aside.get(each, (0.0, 0.0))[0] <= now] or list(
-                self._open
-            )
+            ready = [each for each in self._open if each not in self._out] or list(self._open)
             self._turn += 1
             chosen = ready[self._turn % len(ready)]
             return None if self._is_single else chosen, self._open[chosen]
 
     def answered(self, address: str | None) -> None:
         """That replica is well."""
-        if address in self._aside:
-            with self._lock:
-                self._aside.pop(address, None)
+        if address in self._pauses_s:
+            self._pauses_s.pop(address, None)
 
     def lost(self, address: str | None) -> None:
-        """That replica gave no answer: leave it out for a while, and ask who is there by now."""
+        """That replica gave no answer: leave it out until it is back, or another is there in its place."""
         if address is None:
             return  # the connection itself looks the name up again
-        found = addresses_of(self._address, self._resolve)
         with self._lock:
-            for_s = min(MOST_ASIDE_S, 2 * self._aside[address][1]) if address in self._aside else SET_ASIDE_S
-            self._aside[address] = (time.monotonic() + for_s, for_s)
-            for gone in self._open.keys() - set(found) if found else ():
-                self._open.pop(gone).close()
-            for new in found:
-                if new not in self._open:
-                    self._open[new] = self._connect(new)
+            if address in self._out:
+                return
+            self._out.add(address)
+            pause_s = min(MOST_PAUSE_S, 2 * self._pauses_s.get(address, PAUSE_S / 2))
+            self._pauses_s[address] = pause_s
+        Thread(target=self._bring_back, args=(address, pause_s), name="replicas", daemon=True).start()
 
     def close(self) -> None:
         """Close every connection."""
-        for connection in self._open.values():
-            connection.close()
+        self._closed.set()
+        with self._lock:
+            for connection in [*self._open.values(), *self._retired]:
+                connection.close()
+
+    def _bring_back(self, address: str, pause_s: float) -> None:
+        self._take_stock()
+        self._closed.wait(pause_s)
+        while not self._closed.is_set() and address in self._open and not is_reachable(address):
+            self._closed.wait(LOOK_AGAIN_S)
+            self._take_stock()
+        with self._lock:
+            self._out.discard(address)
+
+    def _take_stock(self) -> None:
+        """Ask for the name's addresses: drop those that are gone, connect to new ones."""
+        found = addresses_of(self._address, self._resolve)
+        with self._lock:
+            if not found or self._closed.is_set():
+                return
+            for gone in self._open.keys() - set(found):
+                self._retired.append(self._open.pop(gone))  # a request to it may be under way
+            for new in [each for each in found if each not in self._open]:
+                self._open[new] = self._connect(new)
+
+
+def is_reachable(address: str) -> bool:
+    """Whether something listens at "ip:port"."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=RESOLVE_TIMEOUT_S).close()
+    except OSError:
+        return False
+    return True
 
 
 def _is_numeric(host: str) -> bool:

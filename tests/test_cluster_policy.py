@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import yaml
 
-from experiment import __version__
 from tests import manifests
 from tests.policy import problems
 from tests.policy.objects import Cluster, environment, main_container, name_of
@@ -73,19 +72,3 @@ def test_the_servers_stand_in_the_order_of_the_contract() -> None:
     web = manifests.one(manifests.read(manifests.WEB), "Deployment", "image-resizer")
     servers = environment(main_container(web))["TF_SERVERS"]
     assert [each.split(":")[0] for each in str(servers).split(";")] == ["GPU", "1 CPU", "8 CPU"]
-
-
-def test_our_images_carry_the_version_of_the_project() -> None:
-    images = {container["image"] for _, _, container in Cluster(manifests.read()).containers()}
-    ours = {image for image in images if image.startswith("pixelcost-")}
-    assert ours == {f"pixelcost-web:{__version__}", f"pixelcost-model:{__version__}"}
-
-
-def test_the_page_is_on_30501_and_the_servers_on_8500_and_8501() -> None:
-    services = Cluster(manifests.read()).of("Service")
-    ports = {
-        name_of(each): [(port.get("nodePort"), port["port"]) for port in each["spec"]["ports"]]
-        for each in services
-    }
-    assert ports.pop("image-resizer") == [(30501, 5051)]
-    assert all(each == [(None, 8500), (None, 8501)] for each in ports.values())

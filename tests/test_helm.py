@@ -38,6 +38,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "other model": {"model": {"name": "resnet", "signature": "serving_default", "input": "image_bytes"}},
     "labels": {"model": {"versions": [1, 2], "labels": {"stable": 1, "canary": 2}}},
     "batching": {"model": {"batching": {"enabled": True, "maxBatchSize": 16}}},
+    "token": {"web": {"tokenSecret": "pixelcost-token"}, "monitoring": {"enabled": True}},
     "postgresql": {"web": {"replicas": 3, "database": {"secret": "pixelcost-database"}}},
     "kept runs": {"web": {"persistence": {"enabled": True, "storageClass": "fast"}}},
     "existing claim": {"web": {"persistence": {"enabled": True, "existingClaim": "runs"}}},
@@ -144,6 +145,14 @@ def test_prices_reach_the_page(rendered) -> None:
     (web,) = Cluster(rendered["prices and replicas"]).workloads("web")
     (info, _over_rest) = parse_servers(environment(main_container(web))["TF_SERVERS"])
     assert (info.name, info.price_per_hour) == ("4 CPU", 0.35)
+
+
+def test_prometheus_is_given_the_token_that_the_page_asks_for(rendered) -> None:
+    (monitor,) = (
+        each for each in Cluster(rendered["token"]).of("ServiceMonitor") if name_of(each) == "image-resizer"
+    )
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert endpoint["authorization"]["credentials"] == {"name": "pixelcost-token", "key": "token"}
 
 
 def test_http_goes_to_the_page_and_grpc_to_a_server(rendered) -> None:

@@ -23,6 +23,7 @@ from experiment.rest_backend import RestBackend
 from tests.app_process import free_port
 from tests.records import variant
 from tests.scripted_server import aborting, always, good_answer, grpc_server, hanging, rest_server
+from tests.webapp_parts import eventually
 
 HOSTS = ("127.0.0.2", "127.0.0.3", "127.0.0.4")
 VARIANT = variant(512, "png", data=b"picture")
@@ -117,22 +118,22 @@ def test_a_replica_that_goes_costs_one_request_and_the_others_carry_on(port: int
     assert answered == {f"{host}:{port}" for host in HOSTS[1:]}
 
 
-@pytest.mark.parametrize(("aside_s", "lost"), [(0.0, 3), (1000.0, 1)])
-def test_a_replica_that_the_name_still_holds_is_set_aside_and_asked_again_later(
-    port: int, monkeypatch: pytest.MonkeyPatch, aside_s: float, lost: int
-) -> None:
-    monkeypatch.setattr("experiment.replicas.SET_ASIDE_S", aside_s)
+def test_a_replica_that_comes_back_is_asked_again(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiment.replicas.PAUSE_S", 0.0)
+    monkeypatch.setattr("experiment.replicas.LOOK_AGAIN_S", 0.01)
     with grpc_server(always(good_answer()), port, host=HOSTS[1]):
         backend = GrpcBackend(info(port), Names(*HOSTS[:2]))
-        failures, _ = outcomes(backend, 6)
+        failures, answered = outcomes(backend, 6)
+        assert (len(failures), answered) == (1, {f"{HOSTS[1]}:{port}"})
+        with grpc_server(always(good_answer()), port, host=HOSTS[0]):
+            eventually(lambda: f"{HOSTS[0]}:{port}" in outcomes(backend, 2)[1])
         backend.close()
-    assert len(failures) == lost
 
 
 def test_a_replica_that_hangs_is_set_aside_too_and_longer_each_time(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("experiment.replicas.SET_ASIDE_S", 1000.0)
+    monkeypatch.setattr("experiment.replicas.PAUSE_S", 1000.0)
     with ExitStack() as stack:
         stack.enter_context(grpc_server(hanging(30), port, host=HOSTS[0]))
         stack.enter_context(grpc_server(always(good_answer()), port, host=HOSTS[1]))
@@ -143,25 +144,29 @@ def test_a_replica_that_hangs_is_set_aside_too_and_longer_each_time(
     assert answered == {f"{HOSTS[1]}:{port}"}
 
 
-def test_who_is_lost_again_and_again_is_left_out_twice_as_long_until_it_answers() -> None:
+def test_who_gives_no_answer_again_and_again_is_left_out_twice_as_long_until_it_does() -> None:
+    first, second = f"{HOSTS[0]}:8500", f"{HOSTS[1]}:8500"
     replicas = Replicas("tf-serving-8cpu:8500", lambda address: _Nothing(), Names(*HOSTS[:2]))
-    first = f"{HOSTS[0]}:8500"
     for expected_s in (2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0):
         replicas.lost(first)
-        assert replicas._aside[first][1] == expected_s
-    assert {replicas.next()[0] for _ in range(4)} == {f"{HOSTS[1]}:8500"}
+        assert replicas._pauses_s[first] == expected_s
+        assert {replicas.next()[0] for _ in range(4)} == {second}
+        replicas._out.clear()  # its time is over
     replicas.answered(first)
-    assert {replicas.next()[0] for _ in range(4)} == {first, f"{HOSTS[1]}:8500"}
+    assert {replicas.next()[0] for _ in range(4)} == {first, second}
+    replicas.lost(first)
+    assert replicas._pauses_s[first] == 2.0
+    replicas.close()
 
 
 def test_a_new_replica_joins_when_another_is_lost(port: int, servers: ExitStack) -> None:
     names = Names("127.0.0.5", HOSTS[0])  # nobody listens on .5
     backend = GrpcBackend(info(port), names)
     names.hosts = HOSTS
-    failures, answered = outcomes(backend, 8)
-    backend.close()
+    failures, _ = outcomes(backend, 2)
     assert len(failures) == 1
-    assert answered == {f"{host}:{port}" for host in HOSTS}
+    eventually(lambda: outcomes(backend, 3)[1] == {f"{host}:{port}" for host in HOSTS})
+    backend.close()
 
 
 def test_a_refusal_is_no_loss(port: int) -> None:
