@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from typing import Any
@@ -154,4 +155,12 @@ def _no_such_model(info: BackendInfo) -> str:
 
 
 def _no_answer(address: str, details: str) -> str:
-    return f"No answer at {address} ({short_cause(details)}). Is the server running?"
+    return f"No answer at {address} ({short_cause(details)}). {_where_to_look(address)}"
+
+
+def _where_to_look(address: str) -> str:
+    """In a cluster the label `app` is the Service's name, as in k8s/."""
+    host = address.rpartition(":")[0]
+    if "KUBERNETES_SERVICE_HOST" in os.environ:  # every pod has it
+        return f"Is the pod running? kubectl get pods -l app={host.partition('.')[0]}"
+    return "Is the server running?"

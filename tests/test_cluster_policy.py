@@ -72,3 +72,21 @@ def test_the_servers_stand_in_the_order_of_the_contract() -> None:
     web = manifests.one(manifests.read(manifests.WEB), "Deployment", "image-resizer")
     servers = environment(main_container(web))["TF_SERVERS"]
     assert [each.split(":")[0] for each in str(servers).split(";")] == ["GPU", "1 CPU", "8 CPU"]
+
+
+@built
+def test_the_kustomization_that_the_document_shows_breaks_no_rule(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "kubernetes.md").read_text("utf-8").split("```yaml\n")[1].split("```")[0]
+    for folder in ("k8s", "deploy/kustomize"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "kustomization.yaml").write_text(text, "utf-8")
+    objects = build(tmp_path / "mine")
+    assert problems(objects) == []
+    images = {container["image"] for _, _, container in Cluster(objects).containers()}
+    assert {image.partition("/")[0] for image in images} == {"registry.example", "tensorflow"}
+
+
+def test_the_document_lists_every_overlay() -> None:
+    text = (ROOT / "docs" / "kubernetes.md").read_text("utf-8")
+    assert all(f"| `{folder.name}` |" in text for folder in OVERLAYS)

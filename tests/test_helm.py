@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from experiment.servers import parse_servers
 from serving.model_config import from_proto
@@ -98,16 +99,25 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "helm.md"
+EXAMPLES = {
+    f"example {number}": yaml.safe_load(text)
+    for number, text in enumerate(
+        re.findall(r"^```yaml\n(.*?)^```", DOCUMENT.read_text("utf-8"), re.MULTILINE | re.DOTALL), 1
+    )
+}
+
+
 @pytest.fixture(scope="module")
 def rendered() -> dict[str, Any]:
-    return render({**GOOD, **{name: values for name, (values, _) in BAD.items()}})
+    return render({**GOOD, **EXAMPLES, **{name: values for name, (values, _) in BAD.items()}})
 
 
 def test_the_defaults_render_the_manifests_of_k8s(rendered: dict[str, Any]) -> None:
     assert sorted(rendered["defaults"], key=str) == sorted(manifests.read(), key=str)
 
 
-@pytest.mark.parametrize("name", GOOD)
+@pytest.mark.parametrize("name", [*GOOD, *EXAMPLES])
 def test_no_values_break_a_rule(rendered: dict[str, Any], name: str) -> None:
     assert not isinstance(rendered[name], str), rendered[name]
     assert problems(rendered[name]) == []
