@@ -33,13 +33,14 @@ from experiment.export import report_csv, report_dict, report_html, report_json
 from experiment.formats import SUBSAMPLINGS
 from experiment.heartbeat import Heartbeat
 from experiment.images import read_image
+from experiment.models_command import StartStopped
 from experiment.plan import parse_plan
 from experiment.probe import probe
 from experiment.records import BackendInfo, Measurement, Plan, Report, SourceImage, Variant
 from experiment.report import summarise
 from experiment.run import measure
 from experiment.schedule import planned_requests
-from experiment.servable import prepare_model
+from experiment.servable import ModelChoice, prepare_model
 from experiment.servers import chosen, parse_servers
 from experiment.table import print_report
 from experiment.variants import FORMATS, RESAMPLERS, make_variants, skipped_sizes_px
@@ -56,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGINT, lambda *_: cancel.set())
     try:
         return _run(options, cancel)
+    except StartStopped:
+        return 130
     except PixelcostError as error:
         console.print(error.message, style="bold red", markup=False, soft_wrap=True)
         return 2
@@ -65,7 +68,7 @@ def _run(options: argparse.Namespace, cancel: threading.Event) -> int:
     _check_outputs(options)
     source = read_image(_read(options.photo), options.photo.name, true_label=options.true_label)
     plan = parse_plan(_plan_fields(options))
-    with _backends(options, plan) as infos:
+    with _backends(options, plan, cancel) as infos:
         report = _experiment(source, plan, infos, cancel)
     all_written = _write(report, options)
     print_report(report, Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH))
@@ -113,7 +116,9 @@ def _measure(
 
 
 @contextmanager
-def _backends(options: argparse.Namespace, plan: Plan) -> Iterator[list[BackendInfo]]:
+def _backends(
+    options: argparse.Namespace, plan: Plan, cancel: threading.Event
+) -> Iterator[list[BackendInfo]]:
     """The servers to ask: those configured, else those already running, else our own."""
     servers = options.servers or os.environ.get("TF_SERVERS")
     data_dir = Path(os.environ.get("PIXELCOST_DATA_DIR", "var"))
@@ -130,14 +135,20 @@ def _backends(options: argparse.Namespace, plan: Plan) -> Iterator[list[BackendI
     elif running := running_servers(data_dir, profiles if wanted else None):
         yield chosen(running[1], plan.backend_names)
     else:
-        with claimed(data_dir), _own_servers(data_dir, profiles) as embedded:
+        with claimed(data_dir), _own_servers(data_dir, profiles, cancel) as embedded:
             yield chosen(embedded.infos(), plan.backend_names)
 
 
 @contextmanager
-def _own_servers(data_dir: Path, profiles: Sequence[Profile]) -> Iterator[EmbeddedServers]:
+def _own_servers(
+    data_dir: Path, profiles: Sequence[Profile], cancel: threading.Event
+) -> Iterator[EmbeddedServers]:
+    keys = ("MODEL_BASE_PATH", "MODEL", "PIXELCOST_WEIGHTS_URL")
+    choice = ModelChoice(*(os.environ.get(key, "").strip() for key in keys))
+    model = prepare_model(data_dir, choice, cancel)
+    if "notice" in model:
+        console.print(model["notice"], markup=False, soft_wrap=True)
     with console.status("Starting the embedded model servers"):
-        model = prepare_model(data_dir, os.environ.get("MODEL_BASE_PATH"))
         embedded = EmbeddedServers(data_dir, model, profiles)
     with embedded:
         with console.status("Loading the model"):

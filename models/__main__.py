@@ -1,6 +1,7 @@
 """`python -m models`: where a servable comes from.
 
-Exit codes: 0 done; 1 done, but Pixelcost can't use what was found; 2 it could not be done.
+Exit codes: 0 done; 1 done, but Pixelcost can't use what was found; 2 it could not be done;
+3 a download failed; 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from models.commands import COMMANDS
-from models.problems import ModelProblem
+from models.problems import FetchFailed, ModelProblem
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -25,7 +26,9 @@ def main(arguments: Sequence[str]) -> int:
         return COMMANDS[options.command].run(options)
     except (OSError, ModelProblem) as problem:
         print(f"python -m models: {problem}", file=sys.stderr)
-        return 2
+        return 3 if isinstance(problem, FetchFailed) else 2
+    except KeyboardInterrupt:
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:

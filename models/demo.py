@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from models.image_model import ImageModel
+
 DEMO_DIR = Path(__file__).parent / "demo"
 SIDE_PX = 192
-TOP = 5
 CHANNELS = (48, 48, 96, 96, 192, 192, 384)  # one residual block each; more channels, half the side
 BATCH_NORM_EPSILON = 1e-3  # what Keras trained with
 
@@ -113,50 +114,15 @@ class Network:
         return tf.matmul(tf.reduce_mean(features, [1, 2]), self.head_kernel) + self.head_bias
 
 
-class DemoModel:
-    """The network with what a client needs around it: decoding before it, labels behind it."""
+class DemoModel(ImageModel):
+    """The network with what a client needs around it."""
 
     def __init__(self) -> None:
         with np.load(DEMO_DIR / "demo_weights_fp16.npz") as stored:
             weights = Weights(stored[f"arr_{i}"] for i in range(len(stored.files)))
             self.network = Network(weights)
-        self.variables = weights.variables
-        self._labels = short_labels()
+        super().__init__(self.probabilities_of, short_labels(), SIDE_PX, weights.variables)
 
-    def decode_images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Encoded JPEG, PNG, GIF or BMP bytes [n] to `pixels` [n, 192, 192, 3], squashed to the square."""
-        square = tf.TensorSpec([SIDE_PX, SIDE_PX, 3], tf.float32)
-        return {"pixels": tf.map_fn(_decode_one, images, fn_output_signature=square)}
-
-    def classify_pixels(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
-        """`classes` and `scores` [n, 5], best first; `probabilities` [n, 306] in the order of the labels."""
-        probabilities = tf.nn.softmax(self.network(pixels))
-        scores, best = tf.math.top_k(probabilities, TOP)
-        classes = tf.gather(tf.constant(self._labels), best)
-        return {"classes": classes, "scores": scores, "probabilities": probabilities}
-
-    def predict_images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Both steps in one: what a stock TensorFlow Serving client calls."""
-        return self.classify_pixels(self.decode_images(images)["pixels"])
-
-
-def save(directory: Path) -> None:
-    """Write the model as a SavedModel into an empty directory."""
-    model = DemoModel()
-    images = tf.TensorSpec([None], tf.string, "images")
-    pixels = tf.TensorSpec([None, SIDE_PX, SIDE_PX, 3], tf.float32, "pixels")
-    predict = tf.function(model.predict_images, input_signature=[images])
-    signatures = {
-        "serving_default": predict,
-        "predict_images": predict,
-        "decode_images": tf.function(model.decode_images, input_signature=[images]),
-        "classify_pixels": tf.function(model.classify_pixels, input_signature=[pixels]),
-    }
-    stored = tf.Module()  # what a SavedModel keeps: the functions, and the variables that they use
-    stored.variables_of_the_network = model.variables
-    tf.saved_model.save(stored, str(directory), signatures=signatures)
-
-
-def _decode_one(image: tf.Tensor) -> tf.Tensor:
-    pixels = tf.io.decode_image(image, channels=3, expand_animations=False)
-    return tf.image.resize(pixels, [SIDE_PX, SIDE_PX], antialias=True)
+    def probabilities_of(self, pixels: tf.Tensor) -> tf.Tensor:
+        """Pixels [n, 192, 192, 3] in 0..255 to [n, 306]."""
+        return tf.nn.softmax(self.network(pixels))

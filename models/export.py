@@ -1,98 +1,35 @@
-"""Writes the demo model as a servable: whole or not at all, and only when it has to."""
+"""Exports the demo model."""
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import json
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-VERSION = "1"
-CARD = Path("assets.extra") / "pixelcost.json"  # TensorFlow Serving ignores files it does not know there
+from models.placing import Exported, hash_of, place
+
 HERE = Path(__file__).parent
-
-
-@dataclass(frozen=True)
-class Exported:
-    """Where the servable lies, and whether it had to be written."""
-
-    directory: Path
-    is_new: bool
+SOURCES = ("export.py", "demo.py", "image_model.py", "warmup_requests.py", "placing.py")
 
 
 def export_demo(out: Path) -> Exported:
-    """Make sure that `out/1` holds the demo model of this source tree.
-
-    The model is written beside its place and renamed into it, so that a server never sees half a
-    model and a killed export leaves nothing that looks like one. Raises OSError when `out` can't
-    be written.
-    """
-    target = out / VERSION
-    made_from = _made_from()
-    out.mkdir(parents=True, exist_ok=True)
-    with _alone_in(out):
-        if _card_of(target).get("made_from") == made_from:
-            return Exported(target, is_new=False)
-        with tempfile.TemporaryDirectory(prefix=f".{VERSION}-", dir=out) as scratch:
-            fresh = Path(scratch) / VERSION
-            _write(fresh, made_from)
-            if target.exists():
-                target.rename(Path(scratch) / "replaced")
-            fresh.rename(target)
-    return Exported(target, is_new=True)
+    """Make sure that `out/1` holds the demo model of this source tree. Raises OSError and ModelProblem."""
+    made_from = hash_of((*(HERE / name for name in SOURCES), *sorted((HERE / "demo").iterdir())))
+    return place(out, "demo", made_from, _write)
 
 
-@contextmanager
-def _alone_in(directory: Path) -> Iterator[None]:
-    """A second export waits, then finds the model there. The lock ends with the process that held it."""
-    with (directory / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _write(directory: Path, made_from: str) -> None:
+def _write(directory: Path) -> dict[str, object]:
     from models import demo
+    from models.warmup_requests import write_warmup_requests
 
-    demo.save(directory)
+    model = demo.DemoModel()
+    model.save(directory)
+    write_warmup_requests(directory, "demo")
     labels = demo.short_labels()
-    card = {
+    return {
         "name": "demo",
         "title": "Pixelcost demo model",
         "knows": "pets and ten everyday things",
         "classes": len(labels),
         "labels_note": "The first name of each ImageNet class. For anything else the answers mean nothing.",
         "labels": labels,
-        "pixels": {  # what demo.decode_images does, for runtimes that do it outside the graph
-            "input": "pixels",
-            "output": "probabilities",
-            "side_px": [demo.SIDE_PX, demo.SIDE_PX],
-            "fit": "squash",
-            "resize": "bilinear",
-            "antialias": True,
-        },
-        "made_from": made_from,
+        "pixels": model.pixels_section(),
     }
-    path = directory / CARD
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(card, indent=1), encoding="utf-8")
-
-
-def _made_from() -> str:
-    """One hash over everything that the exported model depends on."""
-    digest = hashlib.sha256()
-    for path in (*sorted(HERE.glob("*.py")), *sorted((HERE / "demo").iterdir())):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-def _card_of(directory: Path) -> dict[str, object]:
-    try:
-        card = json.loads((directory / CARD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    whole = (directory / "saved_model.pb").is_file() and (directory / "variables").is_dir()
-    return card if whole and isinstance(card, dict) else {}

@@ -4,4 +4,8 @@ from __future__ import annotations
 
 
 class ModelProblem(Exception):
-    """It could not be done. The message says what happened and what to do next."""
+    """It could not be done. The first line says what happened, further ones what to do next."""
+
+
+class FetchFailed(ModelProblem):
+    """A file could not be downloaded. What arrived stays, unless it is damaged."""

@@ -101,7 +101,14 @@ def grpc_server(
         response.metadata["signature_def"].Pack(signatures)
         return response.SerializeToString()
 
-    handlers = {PREDICT: predict, GET_MODEL_STATUS: status, GET_MODEL_METADATA: metadata}
+    with _serving(
+        {PREDICT: predict, GET_MODEL_STATUS: status, GET_MODEL_METADATA: metadata}, port
+    ) as address:
+        yield address
+
+
+@contextmanager
+def _serving(handlers: dict[str, Answer], port: int = 0) -> Iterator[str]:
     server = grpc.server(ThreadPoolExecutor(8))
     server.add_generic_rpc_handlers((_Handlers(handlers),))
     bound = server.add_insecure_port(f"{host}:{port}")
@@ -167,3 +174,24 @@ def rest_server(
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def like_a_stock_server(address: str) -> Iterator[str]:
+    """The server at `address` as TensorFlow Serving's own would look: it tells nothing beside its answers."""
+    with grpc.insecure_channel(address) as channel:
+
+        def passing(method: str) -> Answer:
+            ask = channel.unary_unary(method)
+
+            def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+                try:
+                    return ask(request)
+                except grpc.RpcError as error:
+                    context.abort(error.code(), error.details())
+
+            return answer
+
+        methods = (PREDICT, GET_MODEL_STATUS, GET_MODEL_METADATA)
+        with _serving({method: passing(method) for method in methods}) as own_address:
+            yield own_address

@@ -315,7 +315,15 @@ def test_a_label_must_be_one_short_line(client: FlaskClient) -> None:
 def test_config_offers_what_a_plan_may_hold(client: FlaskClient) -> None:
     config = client.get("/api/config").json
     assert config is not None
-    assert [each["key"] for each in config["formats"]] == ["png", "jpeg"]
+    axes = {each["key"]: each["axes"] for each in config["formats"]}
+    assert axes == {
+        "png": [],
+        "jpeg": ["jpeg_qualities", "subsamplings"],
+        "webp": ["webp_qualities"],
+        "webp-lossless": [],
+    }
+    assert config["offered"]["subsamplings"] == ["4:4:4", "4:2:2", "4:2:0"]
+    assert config["plan"]["jpeg_qualities"] == config["offered"]["jpeg_qualities"] == [85]
     assert config["plan"]["sizes_px"] == [2048, 1024, 512, 256, 128]
     assert config["plan"]["seed"] is None
     assert post(client, plan=config["plan"]).status_code == 202

@@ -118,7 +118,7 @@ def failed_start(**environ: str) -> str:
         [sys.executable, "-m", "webapp"],
         cwd=ROOT,
         check=False,
-        env={**os.environ, **environ},
+        env={**os.environ, "MODEL": "demo", **environ},
         capture_output=True,
         text=True,
     )

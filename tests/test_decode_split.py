@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from contextlib import closing
 
 import grpc
 import pytest
@@ -11,14 +12,17 @@ import pytest
 from experiment.backends import FakeBackend, RequestFailed, connect
 from experiment.export import report_csv, report_dict
 from experiment.figures import figures
+from experiment.images import read_image
 from experiment.probe import probe
 from experiment.protocol import predict_pb2, types_pb2
 from experiment.records import BackendInfo, Plan
 from experiment.run import measure
 from experiment.schedule import DECODE_REPEATS, planned_requests, schedule, splits_decode
 from experiment.servers import over_rest
+from experiment.variants import make_variants
+from tests.app_process import CAT
 from tests.records import TABBY, backend, report, variant
-from tests.scripted_server import good_answer, grpc_server
+from tests.scripted_server import good_answer, grpc_server, like_a_stock_server
 
 SMALL, LARGE = variant(256, data=b"small"), variant(512, data=b"large")
 PREDICT_S, DECODE_S = 0.012, 0.004
@@ -187,3 +191,21 @@ def test_over_rest_decoding_alone_is_refused_in_words():
     with pytest.raises(RequestFailed, match="over gRPC only"):
         rest.decode(SMALL, 1.0)
     rest.close()
+
+
+def test_a_real_model_behind_a_server_that_tells_nothing_is_split(demo_server):
+    """The exported demo model has the signature and its small output."""
+    source = read_image(CAT.read_bytes(), "cat.png")
+    plan = Plan(sizes_px=(128,), formats=("jpeg",), warmups=1, repeats=6, seed=1)
+    variants = make_variants(source, plan)
+    with like_a_stock_server(demo_server.grpc_address) as address:
+        info = probe(BackendInfo("TF", address=address))
+        assert (info.runtime, info.decode_output) == (None, "checksum")
+        with closing(connect(info)) as stock:
+            measurements = list(measure(plan, variants, [stock]))
+    made = report(plan=plan, backends=(info,), variants=variants, measurements=measurements)
+    assert made.requests_failed == 0
+    for cell in made.cells:
+        assert cell.server_ms == {}
+        assert 0 < cell.decode_request_ms < cell.p50_ms
+        assert cell.decode_response_bytes < 200

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from experiment.__main__ import _parser
-from tools import flags_table
+from tools import catalogue_table, flags_table
 from tools.settings_table import END, START, table
 from webapp import create_app
 
@@ -26,6 +26,13 @@ def test_the_settings_table_is_that_of_the_code():
 def test_the_tables_of_flags_are_those_of_the_model_server():
     shown = flags_table.DOCUMENT.read_text("utf-8").split(flags_table.START)[1].split(flags_table.END)[0]
     assert shown == flags_table.tables(), "run: .venv/bin/python -m tools.flags_table"
+
+
+def test_the_catalogue_is_that_of_the_code():
+    shown = catalogue_table.DOCUMENT.read_text("utf-8").split(catalogue_table.START)[1]
+    assert shown.split(catalogue_table.END)[0] == catalogue_table.table(), (
+        "run: .venv/bin/python -m tools.catalogue_table"
+    )
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

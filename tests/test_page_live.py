@@ -108,7 +108,7 @@ def test_a_run_that_waits_promises_nothing_and_stops_without_results(visit, app)
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("#quality", "500"), ("#max-p50", "fast"), ("#max-size", "-1"), ("#warmups", "-1")]
+    ("field", "value"), [("#repeats", "5000"), ("#max-p50", "fast"), ("#max-size", "-1"), ("#warmups", "-1")]
 )
 def test_a_field_that_makes_no_sense_is_marked_and_gets_the_focus(visit, field, value):
     page = visit.open(SMALL)
@@ -132,10 +132,10 @@ def test_changed_settings_are_told_from_the_results_below_them(visit):
     assert visit.wait_end() == "done"
     hint = page.get_by_text("These results belong to earlier settings.")
     assert not hint.is_visible()
-    page.fill("#quality", "40")
+    page.fill("#repeats", "40")
     assert hint.is_visible()
     assert page.locator("#progress-text").is_visible()
-    page.fill("#quality", "85")
+    page.fill("#repeats", "6")
     assert not hint.is_visible()
 
 

@@ -113,6 +113,10 @@ def test_outputs_of_different_batch_sizes_can_not_be_rows():
         answer_text(outputs, is_rows=True)
 
 
+def test_a_single_output_comes_without_its_name():
+    assert json.loads(answer_text({"a": np.eye(2)}, is_rows=True))["predictions"] == [[1, 0], [0, 1]]
+
+
 def test_strings_whose_name_ends_in_bytes_are_base64():
     outputs = {"image_bytes": np.array([b"\xff"], dtype=object), "label": np.array([b"cat"], dtype=object)}
     (row,) = json.loads(answer_text(outputs, is_rows=True))["predictions"]

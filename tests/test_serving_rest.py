@@ -56,10 +56,11 @@ def test_columns_are_answered_like_grpc(client, url, inputs):
     assert outputs["classes"][1][0] == expected["classes"][1][0].decode()
 
 
-def test_a_single_output_comes_without_its_name(client, url):
-    answer = predict(url, signature_name="decode_images", instances=ROWS[:1]).json()
+def test_several_outputs_come_with_their_names_in_each_row(client, url):
+    (row,) = predict(url, signature_name="decode_images", instances=ROWS[:1]).json()["predictions"]
     pixels = client.outputs(PICTURES[0], signature="decode_images")["pixels"]
-    assert np.array(answer["predictions"]) == pytest.approx(pixels, abs=1e-3)
+    assert np.array([row["pixels"]]) == pytest.approx(pixels, abs=1e-3)
+    assert row["checksum"] == pytest.approx(pixels.mean(), rel=1e-4)
 
 
 def test_numbers_are_taken_as_nested_lists(client, url):

@@ -6,7 +6,6 @@ answer. It ends every process it started, and they end by themselves if it is ki
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import socket
@@ -23,13 +22,14 @@ from experiment.data_dir import claimed
 from experiment.embedded import EmbeddedServers
 from experiment.embedded_plan import parse_embedded
 from experiment.errors import EmbeddedFailed, PixelcostError
-from experiment.servable import prepare_model
+from experiment.models_command import StartStopped, end_with_parent
+from experiment.servable import DEFAULT_TITLE, ModelChoice, is_downloaded, prepare_model
 from webapp.config import Settings, read_settings
 
 ROOT = Path(__file__).resolve().parent.parent
+SKIP = "MODEL=demo make run starts without"
 WEB_READY_TIMEOUT_S = 30.0
 WEB_STOP_TIMEOUT_S = 15.0
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main() -> int:
@@ -41,6 +41,9 @@ def main() -> int:
         settings = read_settings()
         _check_port(settings)
         return _serve(settings, stop)
+    except StartStopped:
+        print("Pixelcost has ended.", flush=True)
+        return 0
     except PixelcostError as error:
         print(f"Pixelcost can't start. {error.message}", file=sys.stderr)
         return 2
@@ -69,8 +72,13 @@ def _serve(settings: Settings, stop: threading.Event) -> int:
 
 def _start_servers(settings: Settings, stack: ExitStack, stop: threading.Event) -> EmbeddedServers:
     data_dir = Path(settings.data_dir)
+    choice = ModelChoice(settings.model_base_path, settings.model, settings.weights_url)
     print("Preparing the model (the first time takes a while).", flush=True)
-    model = prepare_model(data_dir, settings.model_base_path or None)
+    if not is_downloaded(data_dir, choice):
+        print(f"{choice.name or DEFAULT_TITLE} has to be downloaded once; {SKIP}.", flush=True)
+    model = prepare_model(data_dir, choice, stop)
+    if "notice" in model:
+        print(model["notice"], flush=True)
     print(f"Starting the embedded model servers with {model['title']}.", flush=True)
     servers = stack.enter_context(EmbeddedServers(data_dir, model, parse_embedded(settings.embedded)))
     servers.wait_ready(say=lambda text: print(text, flush=True), stop=stop)
@@ -84,7 +92,7 @@ def _start_web(environ: dict[str, str], settings: Settings, stack: ExitStack) ->
         cwd=ROOT,
         env=environ,
         start_new_session=True,  # Ctrl-C is ours: the order of the end matters
-        preexec_fn=_end_with_parent,  # noqa: PLW1509  only prctl, before any thread exists in the child
+        preexec_fn=end_with_parent,  # noqa: PLW1509  only prctl, before any thread exists in the child
     )
     stack.callback(_stop_web, web)
     return web
@@ -97,10 +105,6 @@ def _stop_web(web: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         web.kill()
         web.wait()
-
-
-def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _wait_for_page(settings: Settings, web: subprocess.Popen[bytes], stop: threading.Event) -> None:

@@ -127,7 +127,22 @@ class Settings:
         "MODEL_BASE_PATH",
         "",
         "",
-        "Folder of a SavedModel (`<folder>/<version>/`) for the embedded backends. Empty: the demo model.",
+        "Folder of a SavedModel (`<folder>/<version>/`) for the embedded backends. Empty: see `MODEL`.",
+        _text,
+    )
+    model: str = _row(
+        "MODEL",
+        "",
+        "",
+        "Model for the embedded backends, a name of `python -m models list`, as `demo`. Empty: "
+        "`inception-v3`, or the demo model where it can't be downloaded.",
+        _text,
+    )
+    weights_url: str = _row(
+        "PIXELCOST_WEIGHTS_URL",
+        "",
+        "",
+        "Mirror to download models' weights from, in place of where Keras publishes them.",
         _text,
     )
     tf_request_timeout_s: float = _row(

@@ -7,7 +7,10 @@ from typing import Any, get_args
 
 from experiment import __version__
 from experiment.codec import to_dict
-from experiment.records import OFFERED_SIZES_PX, Order, Plan
+from experiment.formats import SUBSAMPLINGS
+from experiment.plan import parse_plan
+from experiment.records import OFFERED_SIZES_PX, Order
+from experiment.schedule import DECODE_REPEATS, DECODE_WARMUPS
 from experiment.variants import FORMATS, RESAMPLERS
 from webapp.config import Settings
 from webapp.fleet import Fleet
@@ -15,7 +18,7 @@ from webapp.fleet import Fleet
 
 def offers(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
     """Limits, the plan's defaults and every choice there is."""
-    defaults = to_dict(Plan(timeout_s=settings.tf_request_timeout_s))
+    defaults = to_dict(parse_plan({}, timeout_s=settings.tf_request_timeout_s))
     return {
         "app_version": __version__,
         "limits": {
@@ -31,10 +34,18 @@ def offers(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
                 "name": each.name,
                 "lossless": each.lossless,
                 "media_type": each.media_type,
+                "axes": list(each.axes.values()),  # lists of the plan; their product is encoded
             }
             for key, each in FORMATS.items()
         ],
         "resamplers": list(RESAMPLERS),
+        "offered": {
+            "jpeg_qualities": defaults["jpeg_qualities"],
+            "webp_qualities": defaults["webp_qualities"],
+            "subsamplings": list(SUBSAMPLINGS),
+            "resamplers": list(RESAMPLERS),
+        },
+        "decode_requests": {"warmups": DECODE_WARMUPS, "repeats": DECODE_REPEATS},  # at most, per cell
         "orders": list(get_args(Order)),
         "keep_runs": settings.keep_runs,
         "labels": list(model.get("labels", ())),

@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Protocol
 
-from models.commands import check, demo
+from models.commands import catalogue, check, demo, export, fetch
 
 
 class Command(Protocol):
@@ -24,6 +24,9 @@ class Command(Protocol):
 
 
 COMMANDS: Mapping[str, Command] = {
+    "list": catalogue,
+    "fetch": fetch,
+    "export": export,
     "check": check,
     "demo": demo,
 }

@@ -1,6 +1,6 @@
 /** Rows and columns of the table of all variants: what stands in them, and their order. Pure. */
 
-import { formatName, isUnknown, kilobytes, milliseconds, percent, shortLabel, UNKNOWN } from "./format.js";
+import { formatName, isUnknown, kilobytes, madeAs, milliseconds, percent, shortLabel, UNKNOWN } from "./format.js";
 
 const P90_FROM = 64; // samples; below, the slowest is shown instead
 export const MARKS = { VALID: "✓", NOISY: "≈", INVALID: "✕" };
@@ -53,7 +53,7 @@ const VARIANT_COLUMNS = [
 
 export function formatWords(variant) {
   if (variant.is_reference) return `${formatName(variant.format)}, original`;
-  return variant.quality ? `${formatName(variant.format)} q${variant.quality}` : formatName(variant.format);
+  return madeAs(variant, ["quality"]);
 }
 
 function share(row) {

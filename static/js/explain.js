@@ -36,6 +36,10 @@ const ORDER_WORDS = {
   one_at_a_time: "One backend was asked after the other.",
 };
 
+const DECODE_WORDS =
+  "Where a server does not tell how long decoding takes, requests that only decode and resize are sent between the " +
+  "others. They count as no sample; what the latency has beyond them is the model and its answer.";
+
 /** The sentences of "How this was measured". @param {any} report */
 export function methodWords(report) {
   const { plan } = report;
@@ -45,6 +49,8 @@ export function methodWords(report) {
     `${ORDER_WORDS[plan.order]} Each backend had one request at a time.`,
     "Latency is the time from building the request to the parsed answer, seen by this app. Making the variant is " +
       "never part of it.",
+    ...(report.cells.some((cell) => cell.decode_request_ms) ? [DECODE_WORDS] : []),
+    "What a variant's name does not say is as usual: q85 for JPEG, q80 for WebP, 4:2:0, Lanczos.",
     "p50 is the median with a distribution-free 95 % interval. p90 is shown from 64 samples, p99 from 662.",
     "The same answer means the same top answer as this backend gave to the original. " +
       (report.source.true_label

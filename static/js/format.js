@@ -79,11 +79,29 @@ export function plural(count, noun) {
   return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-const FORMAT_NAMES = { png: "PNG", jpeg: "JPEG", webp: "WebP", gif: "GIF", bmp: "BMP" };
+const FORMAT_NAMES = {
+  png: "PNG", jpeg: "JPEG", webp: "WebP", "webp-lossless": "WebP lossless", gif: "GIF", bmp: "BMP",
+};
 
 /** @param {string} key a format key of the report */
 export function formatName(key) {
   return FORMAT_NAMES[key] || key.toUpperCase();
+}
+
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
+
+/** What variants of one size and format differ in; the usual value needs no words. As in experiment/axes.py. */
+const SETTINGS = [
+  { key: "quality", usual: (format) => ({ jpeg: 85, webp: 80 })[format], words: (value) => `q${value}` },
+  { key: "subsampling", usual: () => "4:2:0", words: String },
+  { key: "resampler", usual: () => "lanczos", words: capital },
+];
+
+/** "JPEG", "JPEG q50 4:4:4 Bicubic". @param {any} variant @param {string[]} [always] settings to name in any case */
+export function madeAs(variant, always = []) {
+  const named = SETTINGS.filter(({ key, usual }) =>
+    !isUnknown(variant[key]) && (always.includes(key) || variant[key] !== usual(variant.format)));
+  return [formatName(variant.format), ...named.map(({ key, words }) => words(variant[key]))].join(" ");
 }
 
 /**
@@ -91,7 +109,7 @@ export function formatName(key) {
  * @param {{size_px: number, format: string, is_reference?: boolean}} variant
  */
 export function variantName(variant) {
-  const name = `${variant.size_px} px ${formatName(variant.format)}`;
+  const name = `${variant.size_px} px ${madeAs(variant)}`;
   return variant.is_reference ? `Original (${name})` : name;
 }
 

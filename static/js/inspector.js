@@ -3,7 +3,7 @@
 import { base, variantPath } from "./api.js";
 import { cellReasons, columnsOf, rowsOf, sortRows } from "./columns.js";
 import { openDrawer } from "./drawer.js";
-import { bytes, duration, formatName, milliseconds, percent, plural, signedPoints, variantName } from "./format.js";
+import { bytes, duration, madeAs, milliseconds, percent, plural, signedPoints, variantName } from "./format.js";
 import { el, state, update } from "./page.js";
 import { badge } from "./result.js";
 import { writeView } from "./table.js";
@@ -48,6 +48,7 @@ function facts(report, variant) {
   const rows = [
     ["Size", `${variant.width_px} × ${variant.height_px} px, ${bytes(variant.size_bytes)}`],
     ["Encoder", variant.encoder],
+    ...(variant.resampler ? [["Resize filter", variant.resampler]] : []),
     ["Made in", stageWords(variant)],
     ["SHA-256", el("code", { className: "hash" }, variant.sha256)],
   ];
@@ -89,9 +90,16 @@ function timeRows(cell) {
     ["Fastest, slowest", `${duration(cell.min_ms)}, ${duration(cell.max_ms)}`],
     ["First warm-up", duration(cell.cold_ms)],
     ...(stages.length ? [["Server time", stages.join(", ")]] : []),
+    ...(cell.decode_request_ms ? [["Decode request", decodeWords(cell)]] : []),
     ["On the wire", `${bytes(cell.request_bytes)} sent, ${bytes(cell.response_bytes)} back`],
     ...agreementRows(cell),
   ];
+}
+
+/** Requests that only decode; where the pixels came back, their way is in the time. */
+function decodeWords(cell) {
+  const pixels = cell.decode_response_bytes > 10_000 ? `, with ${bytes(cell.decode_response_bytes)} of pixels sent back` : "";
+  return `${duration(cell.decode_request_ms)} to send and decode, measured apart${pixels}`;
 }
 
 function agreementRows(cell) {
@@ -129,4 +137,4 @@ function neighbours(report, variant) {
     step(shown[index + 1], "Next"));
 }
 
-const shortName = (variant) => `${variant.size_px} px ${formatName(variant.format)}`;
+const shortName = (variant) => `${variant.size_px} px ${madeAs(variant)}`;

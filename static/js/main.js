@@ -7,7 +7,7 @@ import { defaultPlan, isRestTwin, planFromQuery } from "./plan.js";
 import { announce, el, fill, isBusy, memory, part, setText, state, update, watch } from "./page.js";
 
 const ASK_AGAIN_MS = 3000; // while a backend loads its model
-const KEEP_FROM_LAST_TIME = ["jpeg_quality", "repeats", "resampler", "order"];
+const KEEP_FROM_LAST_TIME = ["jpeg_qualities", "webp_qualities", "subsamplings", "resamplers", "repeats", "order"];
 const STATE_WORDS = {
   ready: "ready",
   loading: "loading",
@@ -64,7 +64,7 @@ function startPlan(config) {
   const plan = defaultPlan(config);
   const last = memory.get("plan") || {};
   for (const key of KEEP_FROM_LAST_TIME) if (last[key] !== undefined) plan[key] = last[key];
-  return planFromQuery(new URLSearchParams(location.search), plan, config.formats.map((format) => format.key));
+  return planFromQuery(new URLSearchParams(location.search), plan, config);
 }
 
 function viewFromAddress() {
@@ -194,6 +194,8 @@ function renderBackends() {
   const cards = known.backends.filter((backend) => !isRestTwin(backend, known.backends));
   fill(part("backends"), ...cards.map(backendCard));
   setText(part("backendsNote"), state.backendsNotice || modelWords(known));
+  setText(part("modelNotice"), known.model?.notice || "");
+  part("modelNotice").hidden = !known.model?.notice;
 }
 
 function modelWords({ backends, model }) {

@@ -8,10 +8,29 @@ import { formatName } from "./format.js";
 const FIRST_GUESS_MS = 25; // per request, until a run on this machine has shown better
 const ENOUGH_SIZES = 3; // fewer than this teach little: small photos get the small sizes too
 
+/**
+ * What variants differ in beside size and format: a list of the plan for each. Those with a `format` are
+ * numbers that belong to it, from `low` to `high`; the others are choices that the server offers.
+ */
+export const AXES = [
+  { key: "jpeg_qualities", name: "JPEG quality", format: "jpeg", low: 1, high: 100, query: "q" },
+  { key: "webp_qualities", name: "WebP quality", format: "webp", low: 1, high: 100, query: "webp" },
+  { key: "subsamplings", name: "chroma subsampling", query: "sub" },
+  { key: "resamplers", name: "resize filter", query: "filter" },
+];
+const SINGLE = { jpeg_quality: "jpeg_qualities", resampler: "resamplers" }; // older keys, for one value
+
+/** A plan with its lists where an older one, or one of an older report, has single values only. */
+export function withLists(plan) {
+  const lists = { webp_qualities: [80], subsamplings: ["4:2:0"], ...plan };
+  for (const [single, many] of Object.entries(SINGLE)) lists[many] = plan[many] ?? [plan[single]];
+  return lists;
+}
+
 /** A plan with the server's defaults. @param {any} config of /api/config */
 export function defaultPlan(config) {
-  const { sizes_px, formats, ...rest } = config.plan;
-  return { ...rest, sizes_px: [...sizes_px], formats: [...formats], backend_names: null, true_label: "" };
+  const { jpeg_quality: _, resampler: __, ...rest } = withLists(config.plan);
+  return { ...structuredClone(rest), backend_names: null, true_label: "" };
 }
 
 /**
@@ -43,10 +62,52 @@ export function presetSizes(config, chosenPx, longestPx) {
   return [...new Set([...chosenPx, ...usableSizes(config.offered_sizes_px, longestPx)])];
 }
 
-/** How many images are sent to each backend; the original is one of them. */
-export function countVariants(plan, longestPx) {
-  return usableSizes(plan.sizes_px, longestPx).length * plan.formats.length + 1;
+/**
+ * How many images are sent to each backend; the original is one of them. A copy as large as the photo
+ * is not resized, so that filters don't multiply it. @param {any} config of /api/config
+ */
+export function countVariants(plan, longestPx, config) {
+  const made = usableSizes(plan.sizes_px, longestPx).map((sizePx) => (sizePx === longestPx ? 1 : plan.resamplers.length));
+  return sum(made) * sum(plan.formats.map((key) => encodings(plan, key, config))) + 1;
 }
+
+const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
+
+/** In how many ways a format is encoded: the product of its lists. */
+function encodings(plan, key, config) {
+  const { axes = [] } = config.formats.find((format) => format.key === key) || {};
+  return axes.reduce((product, list) => product * plan[list].length, 1);
+}
+
+/** Whether quality is on an axis of this run. */
+export function triesQualities(plan) {
+  const lists = withLists(plan);
+  return AXES.some(({ key, format }) => format && plan.formats.includes(format) && lists[key].length > 1);
+}
+
+/**
+ * Why formats can't be tried, by key: no backend that is asked reads them, as far as they were asked.
+ * @param {any[]} formats of the config @param {any[]} asked backends
+ */
+export function unreadFormats(formats, asked) {
+  const told = asked.filter((backend) => backend.reads);
+  const refused = (format) => told.length > 0 && told.length === answeringBackends(asked).length
+    && told.every((backend) => !backend.reads.includes(format.media_type));
+  const names = (told[0]?.reads || []).map((type) => formatName(type.replace("image/", "")));
+  const reason = `This model reads ${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+  return Object.fromEntries(formats.filter(refused).map((format) => [format.key, reason]));
+}
+
+/** Of the chosen formats those that some of the backends refuse, in sentences. */
+export function partlyUnread(plan, formats, asked) {
+  return formats.filter((format) => plan.formats.includes(format.key)).flatMap((format) => {
+    const names = asked.filter((each) => each.reads && !each.reads.includes(format.media_type)).map((each) => each.name);
+    return names.length ? [`${format.name} is not read by ${names.join(", ")}: those requests will fail.`] : [];
+  });
+}
+
+/** Whether decoding is measured apart on a backend, as in experiment/schedule.py. */
+const splitsDecode = (plan, backend) => Boolean((plan.split_decode ?? !backend.runtime) && backend.decode_signature);
 
 /** The backends that a run would ask: those named, else each once. REST twins only when named. */
 export function askedBackends(backends, names) {
@@ -79,16 +140,26 @@ export function isRestTwin(backend, backends) {
  * Requests and time of a run. Embedded backends take turns under "auto", others go side by side.
  * @param {Record<string, number>} paceMs mean time per request on each backend, from earlier runs
  */
-export function estimate(plan, longestPx, backends, paceMs) {
+export function estimate(plan, longestPx, backends, paceMs, config) {
   const asked = answeringBackends(askedBackends(backends, plan.backend_names));
-  const perBackend = countVariants(plan, longestPx) * (plan.warmups + plan.repeats);
-  const times = asked.map((backend) => ({
-    together: plan.order === "one_at_a_time" || (plan.order === "auto" && backend.embedded),
-    ms: perBackend * (paceMs[backend.name] ?? FIRST_GUESS_MS),
-  }));
-  const inTurn = times.filter((time) => time.together).reduce((sum, time) => sum + time.ms, 0);
-  const sideBySide = Math.max(0, ...times.filter((time) => !time.together).map((time) => time.ms));
-  return { requests: perBackend * asked.length, seconds: Math.max(inTurn, sideBySide) / 1000 };
+  const costs = asked.map((backend) => {
+    const requests = countVariants(plan, longestPx, config) * requestsPerVariant(plan, backend, config);
+    return {
+      together: plan.order === "one_at_a_time" || (plan.order === "auto" && backend.embedded),
+      requests,
+      ms: requests * (paceMs[backend.name] ?? FIRST_GUESS_MS),
+    };
+  });
+  const inTurn = sum(costs.filter((cost) => cost.together).map((cost) => cost.ms));
+  const sideBySide = Math.max(0, ...costs.filter((cost) => !cost.together).map((cost) => cost.ms));
+  return { requests: sum(costs.map((cost) => cost.requests)), seconds: Math.max(inTurn, sideBySide) / 1000 };
+}
+
+function requestsPerVariant(plan, backend, config) {
+  const most = config.decode_requests;
+  const toDecode = splitsDecode(plan, backend)
+    ? Math.min(plan.warmups, most.warmups) + Math.min(plan.repeats, most.repeats) : 0;
+  return plan.warmups + plan.repeats + toDecode;
 }
 
 /** Mean time per request of each backend in a report: what `estimate` learns from. */
@@ -108,6 +179,10 @@ export function planProblems(plan, longestPx) {
   else if (!usableSizes(plan.sizes_px, longestPx).length)
     problems.push(`All chosen sizes are larger than the photo (${longestPx} px). Choose a smaller one.`);
   if (!plan.formats.length) problems.push("Choose at least one format.");
+  for (const { key, name, format } of AXES) {
+    const isUsed = !format || plan.formats.includes(format);
+    if (isUsed && !plan[key].length) problems.push(`Choose at least one ${name}.`);
+  }
   problems.push(...Object.values(fieldProblems(plan)));
   if (plan.backend_names && !plan.backend_names.length) problems.push("Choose at least one backend.");
   return problems;
@@ -116,7 +191,6 @@ export function planProblems(plan, longestPx) {
 /** What is wrong in a field, by the key of the plan that the field fills. @returns {Record<string, string>} */
 export function fieldProblems(plan) {
   const problems = {};
-  if (!isWhole(plan.jpeg_quality, 1, 100)) problems.jpeg_quality = "JPEG quality is a whole number from 1 to 100.";
   if (!isWhole(plan.repeats, 1, 1000)) problems.repeats = "Repeats is a whole number from 1 to 1000.";
   if (!isWhole(plan.warmups, 0, 100)) problems.warmups = "Warm-up requests is a whole number from 0 to 100.";
   if (isBadGoal(plan.max_p50_ms)) problems.max_p50_ms = "The p50 goal is a number of milliseconds above 0.";
@@ -125,7 +199,7 @@ export function fieldProblems(plan) {
 }
 
 const isBadGoal = (goal) => goal !== null && !(goal > 0);
-const isWhole = (value, low, high) => Number.isInteger(value) && value >= low && value <= high;
+export const isWhole = (value, low, high) => Number.isInteger(value) && value >= low && value <= high;
 
 /** "Run 11 variants x 3 backends". */
 export function runLabel(variants, backends) {
@@ -133,28 +207,39 @@ export function runLabel(variants, backends) {
 }
 
 /**
- * The plan that an address asks for: ?sizes=1024,512&fmt=jpeg,png&q=85&repeat=20. It prepares
- * a run and never starts one; what makes no sense is left out.
+ * The plan that an address asks for: ?sizes=1024,512&fmt=jpeg,png&q=85,50&repeat=20. It prepares
+ * a run and never starts one; what makes no sense is left out. @param {any} config of /api/config
  */
-export function planFromQuery(query, plan, formats) {
-  const numbers = (query.get("sizes") || "").split(",").map(Number).filter((size) => isWhole(size, 16, 8192));
-  const known = (query.get("fmt") || "").split(",").filter((key) => formats.includes(key));
-  const quality = Number(query.get("q"));
+export function planFromQuery(query, plan, config) {
+  const listed = (name) => (query.get(name) || "").split(",");
+  const numbers = listed("sizes").map(Number).filter((size) => isWhole(size, 16, 8192));
+  const known = listed("fmt").filter((key) => config.formats.some((format) => format.key === key));
   const repeats = Number(query.get("repeat"));
+  const lists = AXES.map(({ key, format, low, high, query: name }) => {
+    const found = format ? listed(name).map(Number).filter((value) => isWhole(value, low, high))
+      : listed(name).filter((value) => config.offered[key].includes(value));
+    return [key, found.length ? [...new Set(found)] : plan[key]];
+  });
   return {
     ...plan,
     sizes_px: numbers.length ? [...new Set(numbers)] : plan.sizes_px,
     formats: known.length ? [...new Set(known)] : plan.formats,
-    jpeg_quality: isWhole(quality, 1, 100) ? quality : plan.jpeg_quality,
+    ...Object.fromEntries(lists),
     repeats: isWhole(repeats, 1, 1000) ? repeats : plan.repeats,
   };
 }
 
 /** One line about what a stored run tried. */
-export function planWords(plan, skippedPx) {
+export function planWords(stored, skippedPx) {
+  const plan = withLists(stored);
   const sizes = plan.sizes_px.filter((sizePx) => !skippedPx.includes(sizePx)).join(", ");
   const formats = plan.formats
-    .map((key) => (key === "jpeg" ? `JPEG q${plan.jpeg_quality}` : formatName(key)))
+    .flatMap((key) => {
+      const axis = AXES.find(({ format }) => format === key);
+      return axis ? plan[axis.key].map((quality) => `${formatName(key)} q${quality}`) : [formatName(key)];
+    })
     .join(", ");
-  return `${sizes} px · ${formats} · ${plan.repeats} repeats`;
+  const unusual = [plan.subsamplings, plan.resamplers].filter((list) => !["4:2:0", "lanczos"].includes(list.join()));
+  const parts = [`${sizes} px`, formats, ...unusual.map((list) => list.join(", ")), `${plan.repeats} repeats`];
+  return parts.join(" · ");
 }

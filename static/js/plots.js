@@ -2,10 +2,12 @@
 
 import { base, getFigures } from "./api.js";
 import { el, fill, isBusy, part, setText, state, watch } from "./page.js";
+import { triesQualities } from "./plan.js";
 
 // No bar of buttons: it would offer to send the data to another company's cloud.
 const CONFIG = { displayModeBar: false, responsive: true, plotlyServerURL: "", doubleClick: "reset" };
 const NAMES = ["trade_off", "latency_by_size", "agreement_by_size", "where_time_goes"];
+const OF_QUALITY = "by_quality"; // only of runs that try several
 
 let loading = null;
 let shown = { id: "", theme: "" };
@@ -46,7 +48,8 @@ export function makeFrames(id) {
   if (framed === id) return;
   framed = id;
   drawn = {};
-  fill(part("plots"), ...NAMES.map(frame));
+  const { plan } = state.report || state.run || {};
+  fill(part("plots"), ...[...NAMES, plan && triesQualities(plan) && OF_QUALITY].filter(Boolean).map(frame));
 }
 
 function frame(name) {

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { follow } from "./events.js";
 import { formatName, progressText } from "./format.js";
 import { announce, el, fill, isBusy, memory, part, setText, state, update, watch } from "./page.js";
-import { paceOf, planWords } from "./plan.js";
+import { paceOf, planWords, withLists } from "./plan.js";
 import { photoBlob, setPhoto } from "./photo.js";
 import { renderResults } from "./result.js";
 import { fillForm, photoFacts } from "./setup.js";
@@ -248,7 +248,8 @@ function showSetupOf(report) {
   const reference = report.variants.find((variant) => variant.is_reference);
   const asUploaded = reference && reference.sha256 === report.source.sha256;
   const { true_label: trueLabel, width_px, height_px, name, size_bytes } = report.source;
-  const known = Object.fromEntries(Object.keys(state.plan).map((key) => [key, report.plan[key] ?? state.plan[key]]));
+  const stored = withLists(report.plan);
+  const known = Object.fromEntries(Object.keys(state.plan).map((key) => [key, stored[key] ?? state.plan[key]]));
   if (asUploaded) {
     const url = api.base + api.variantPath(state.run.id, reference.id);
     setPhoto({ name, file: null, url, size_bytes, width_px, height_px });

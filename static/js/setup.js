@@ -1,7 +1,9 @@
 /** The form: draws what the config offers, reads what the person wants into `state.plan`. */
 
 import { bytes, plural, seconds } from "./format.js";
-import { el, fill, isBusy, memory, part, setText, state, update, watch } from "./page.js";
+import {
+  checkChip, el, fill, isBusy, memory, part, setText, state, syncChips, tickedValues, update, watch, wireAdd,
+} from "./page.js";
 import * as plans from "./plan.js";
 
 const ORDER_NAMES = {
@@ -9,26 +11,27 @@ const ORDER_NAMES = {
   parallel: "All backends in parallel",
   one_at_a_time: "One backend after the other",
 };
-const RESAMPLER_NAMES = { lanczos: "Lanczos", bicubic: "Bicubic", bilinear: "Bilinear", box: "Box", nearest: "Nearest" };
+const CHOICE_NAMES = {
+  lanczos: "Lanczos", bicubic: "Bicubic", bilinear: "Bilinear", box: "Box", nearest: "Nearest",
+};
+const PLACES = {
+  jpeg_qualities: "jpegQualities", webp_qualities: "webpQualities", subsamplings: "subsamplings", resamplers: "resamplers",
+}; // list of the plan -> its part of the page
 const QUICK = ["20", "64"];
 
 /** Builds the form once the config is known, and keeps it in step with the state from then on. */
 export function buildForm() {
   const { config } = state;
   part("formats").append(...config.formats.map(formatChip));
-  part("resampler").append(...config.resamplers.map((key) => option(key, RESAMPLER_NAMES[key] || key)));
   part("order").append(...config.orders.map((key) => option(key, ORDER_NAMES[key] || key)));
   part("labels").append(...(config.labels || []).map((label) => el("option", { value: label })));
   fillForm();
   part("form").addEventListener("input", readForm);
-  part("addSize").addEventListener("click", addSize);
-  part("otherSize").addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) {
-      event.preventDefault(); // Enter adds the size; it must not start the run
-      addSize();
-    }
-  });
+  wireAdd(part("otherSize"), part("addSize"), part("sizesHint"), addSize);
+  for (const axis of plans.AXES.filter(({ format }) => format)) wireQualities(axis);
   watch(["plan", "photo"], renderSizes);
+  watch(["plan", "backends"], renderFormats);
+  watch(["plan"], renderAxes);
   watch(["plan"], renderFieldProblems);
   watch(["plan"], renderLabelHint);
   watch(["plan", "backends"], renderAsked);
@@ -45,8 +48,7 @@ export function longestPx() {
 export function fillForm() {
   const { plan } = state;
   const form = /** @type {HTMLFormElement} */ (part("form"));
-  for (const key of ["jpeg_quality", "repeats", "warmups", "resampler", "order"]) form[key].value = plan[key];
-  for (const input of part("formats").querySelectorAll("input")) input.checked = plan.formats.includes(input.value);
+  for (const key of ["repeats", "warmups", "order"]) form[key].value = plan[key];
   form.pace.value = QUICK.includes(String(plan.repeats)) ? String(plan.repeats) : "own";
   form.keep_top1.checked = plan.keep_top1;
   form.max_p50_ms.value = plan.max_p50_ms ?? "";
@@ -61,7 +63,7 @@ function readForm(event) {
   if (target.name === "pace" && target.value !== "own") form.repeats.value = target.value;
   if (target.name === "repeats") form.pace.value = QUICK.includes(target.value) ? target.value : "own";
   if (target.name === "pace" && target.value === "own") form.repeats.focus();
-  if (target === part("otherSize")) return;
+  if (target.closest(".add")) return; // typed, not added yet
   update({ plan: { ...state.plan, ...fieldsOf(form) } });
 }
 
@@ -70,11 +72,10 @@ function fieldsOf(form) {
   const sizeKb = optionalNumber(form.max_size_kb.value);
   return {
     sizes_px: checkedValues("sizes").map(Number),
-    formats: checkedValues("formats"),
-    jpeg_quality: form.jpeg_quality.valueAsNumber,
+    formats: tickedValues(part("formats")),
+    ...Object.fromEntries(plans.AXES.map((axis) => [axis.key, valuesOf(axis)])),
     repeats: form.repeats.valueAsNumber,
     warmups: form.warmups.valueAsNumber,
-    resampler: form.resampler.value,
     order: form.order.value,
     backend_names: namedBackends(),
     keep_top1: form.keep_top1.checked,
@@ -100,17 +101,60 @@ function namedBackends() {
   return names.join("\n") === usual.join("\n") ? null : names;
 }
 
-function addSize() {
-  const input = /** @type {HTMLInputElement} */ (part("otherSize"));
-  const sizePx = Number(input.value);
-  if (!Number.isInteger(sizePx) || sizePx < 16 || sizePx > 8192) {
-    setText(part("sizesHint"), "A size is a whole number of pixels from 16 to 8192.");
-    input.setAttribute("aria-invalid", "true");
-    return;
-  }
-  input.removeAttribute("aria-invalid");
-  input.value = "";
+/** @param {number} sizePx @returns {string} what is wrong with it */
+function addSize(sizePx) {
+  if (!plans.isWhole(sizePx, 16, 8192)) return "A size is a whole number of pixels from 16 to 8192.";
   update({ plan: { ...state.plan, sizes_px: [...new Set([...state.plan.sizes_px, sizePx])] } });
+  return "";
+}
+
+/** Where the chips of an axis stand: a number's share their place with the field that adds one. */
+const chipsOf = ({ key, format }) => (format ? part(PLACES[key]).querySelector(".list") : part(PLACES[key]));
+
+function valuesOf(axis) {
+  const values = tickedValues(chipsOf(axis));
+  return axis.format ? values.map(Number) : values;
+}
+
+function wireQualities(axis) {
+  const { key, name, low, high } = axis;
+  const [input, button, hint] = [".add input", ".add button", "p"].map((each) => part(PLACES[key]).querySelector(each));
+  wireAdd(input, button, hint, (value) => {
+    if (!plans.isWhole(value, low, high)) return `${name} is a whole number from ${low} to ${high}.`;
+    update({ plan: { ...state.plan, [key]: [...new Set([...state.plan[key], value])] } });
+    return "";
+  });
+}
+
+/** A quality that was added stays as a chip when it is ticked off; the best one comes first. */
+const shownValues = {};
+
+function renderAxes() {
+  for (const axis of plans.AXES) {
+    const { key, format } = axis;
+    const chosen = state.plan[key];
+    shownValues[key] = [...new Set([...(shownValues[key] || state.config.offered[key]), ...chosen])];
+    const values = format ? shownValues[key].sort((a, b) => b - a) : state.config.offered[key];
+    syncChips(chipsOf(axis), key, values, chosen, (value) => CHOICE_NAMES[value] || String(value));
+    if (format) part(PLACES[key]).hidden = !state.plan.formats.includes(format);
+  }
+}
+
+/** A format that no backend reads can't be chosen, and says why. */
+function renderFormats() {
+  const asked = plans.askedBackends(state.backends?.backends || [], state.plan.backend_names);
+  const reasons = plans.unreadFormats(state.config.formats, asked);
+  const formats = state.plan.formats.filter((key) => !reasons[key]);
+  if (formats.length < state.plan.formats.length) return update({ plan: { ...state.plan, formats } });
+  for (const box of part("formats").querySelectorAll("input")) {
+    box.checked = formats.includes(box.value);
+    box.disabled = Boolean(reasons[box.value]);
+    box.parentElement.title = reasons[box.value] || "";
+  }
+  const partly = plans.partlyUnread(state.plan, state.config.formats, asked);
+  const words = [...new Set(Object.values(reasons).map((reason) => `${reason}.`)), ...partly].join(" ");
+  setText(part("formatsHint"), words);
+  return undefined;
 }
 
 function renderSizes() {
@@ -137,7 +181,7 @@ function syncSize(box, choice) {
 }
 
 const FIELDS = {
-  jpeg_quality: "jpeg_quality", repeats: "repeats", warmups: "warmups", max_p50_ms: "max_p50_ms",
+  repeats: "repeats", warmups: "warmups", max_p50_ms: "max_p50_ms",
   max_size_bytes: "max_size_kb",
 }; // key of the plan -> name of its field
 
@@ -204,7 +248,8 @@ function renderRunBar() {
   const button = /** @type {HTMLButtonElement} */ (part("run"));
   const backends = state.backends?.backends || [];
   const asked = plans.askedBackends(backends, state.plan.backend_names);
-  const label = plans.runLabel(plans.countVariants(state.plan, longestPx()), plans.answeringBackends(asked).length);
+  const variants = plans.countVariants(state.plan, longestPx(), state.config);
+  const label = plans.runLabel(variants, plans.answeringBackends(asked).length);
   setText(button, isBusy() ? "Cancel" : label);
   button.classList.toggle("primary", !isBusy());
   button.classList.toggle("danger", isBusy());
@@ -217,7 +262,7 @@ function renderRunBar() {
 function estimateText(backends) {
   const problems = runProblems();
   if (problems.length) return problems.join(" ");
-  const cost = plans.estimate(state.plan, longestPx(), backends, memory.get("pace") || {});
+  const cost = plans.estimate(state.plan, longestPx(), backends, memory.get("pace") || {}, state.config);
   const asked = plans.askedBackends(backends, state.plan.backend_names);
   const answering = plans.answeringBackends(asked);
   const silent = asked.filter((backend) => !answering.includes(backend)).map((backend) => backend.name);
@@ -234,7 +279,3 @@ export function photoFacts(photo) {
 
 const option = (value, words) => el("option", { value }, words);
 const formatChip = (format) => checkChip("formats", format.key, format.name);
-
-function checkChip(name, value, words) {
-  return el("label", { className: "chip" }, el("input", { type: "checkbox", name, value: String(value) }), String(words));
-}

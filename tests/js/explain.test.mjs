@@ -26,7 +26,7 @@ test("what stopped the run comes first, then failures, then warnings", () => {
 });
 
 test("the word accuracy needs a true label", () => {
-  const report = (trueLabel) => ({ plan: { warmups: 3, repeats: 20, seed: 7, order: "auto" },
+  const report = (trueLabel) => ({ plan: { warmups: 3, repeats: 20, seed: 7, order: "auto" }, cells: [],
     source: { true_label: trueLabel, notes: [] } });
   assert.match(methodWords(report(null)).join(" "), /agreement, not accuracy/);
   assert.match(methodWords(report("tabby")).join(" "), /Accuracy compares with the true label, tabby/);

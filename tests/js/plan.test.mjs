@@ -4,9 +4,20 @@ import { test } from "node:test";
 import * as plans from "../../static/js/plan.js";
 
 const OFFERED = [2048, 1024, 512, 256, 128, 64, 32];
-const CONFIG = { plan: { sizes_px: [2048, 1024, 512, 256, 128], formats: ["png", "jpeg"] }, offered_sizes_px: OFFERED };
+const CONFIG = {
+  plan: { sizes_px: [2048, 1024, 512, 256, 128], formats: ["png", "jpeg"], jpeg_quality: 85, resampler: "lanczos" },
+  offered_sizes_px: OFFERED,
+  formats: [
+    { key: "png", name: "PNG", media_type: "image/png", axes: [] },
+    { key: "jpeg", name: "JPEG", media_type: "image/jpeg", axes: ["jpeg_qualities", "subsamplings"] },
+    { key: "webp", name: "WebP", media_type: "image/webp", axes: ["webp_qualities"] },
+  ],
+  offered: { subsamplings: ["4:4:4", "4:2:0"], resamplers: ["lanczos", "box"] },
+  decode_requests: { warmups: 1, repeats: 20 },
+};
 const PLAN = {
-  sizes_px: [512, 256], formats: ["png", "jpeg"], jpeg_quality: 85, repeats: 20, warmups: 3, order: "auto",
+  sizes_px: [512, 256], formats: ["png", "jpeg"], jpeg_qualities: [85], webp_qualities: [80], subsamplings: ["4:2:0"],
+  resamplers: ["lanczos"], split_decode: null, repeats: 20, warmups: 3, order: "auto",
   backend_names: null, max_p50_ms: null, max_size_bytes: null,
 };
 const embedded = (name) => ({ name, protocol: "grpc", embedded: true, state: "ready" });
@@ -34,8 +45,61 @@ test("sizes that a person chose are left alone", () => {
 });
 
 test("the original counts as one variant", () => {
-  assert.equal(plans.countVariants(PLAN, null), 5);
-  assert.equal(plans.countVariants(PLAN, 300), 3);
+  assert.equal(plans.countVariants(PLAN, null, CONFIG), 5);
+  assert.equal(plans.countVariants(PLAN, 300, CONFIG), 3);
+});
+
+test("variants are the product of the lists that a format has, and filters don't count where nothing is resized", () => {
+  const plan = {
+    ...PLAN, formats: ["png", "jpeg", "webp"], jpeg_qualities: [95, 50], subsamplings: ["4:4:4", "4:2:0"],
+    webp_qualities: [80, 40], resamplers: ["lanczos", "box"],
+  };
+  assert.equal(plans.countVariants(plan, null, CONFIG), 1 + 2 * 2 * (1 + 4 + 2));
+  assert.equal(plans.countVariants(plan, 512, CONFIG), 1 + 3 * (1 + 4 + 2));
+});
+
+test("requests that only decode are counted where a backend can be asked for them and tells nothing itself", () => {
+  const split = { ...remote("a"), decode_signature: "decode_images", runtime: null };
+  const requests = (backend, changes = {}) => plans.estimate({ ...PLAN, ...changes }, null, [backend], {}, CONFIG).requests;
+  assert.equal(requests(split), 5 * (23 + 21));
+  assert.equal(requests(split, { repeats: 64 }), 5 * (67 + 21));
+  assert.equal(requests({ ...split, runtime: "OpenVINO" }), 5 * 23);
+  assert.equal(requests(split, { split_decode: false }), 5 * 23);
+});
+
+test("a plan of an older report has lists of its single values", () => {
+  const lists = plans.withLists({ jpeg_quality: 70, resampler: "box" });
+  assert.deepEqual([lists.jpeg_qualities, lists.resamplers, lists.subsamplings], [[70], ["box"], ["4:2:0"]]);
+  assert.deepEqual(plans.withLists({ jpeg_quality: 95, jpeg_qualities: [95, 50] }).jpeg_qualities, [95, 50]);
+});
+
+test("a format that no backend reads says what they read", () => {
+  const reads = ["image/jpeg", "image/png", "image/gif", "image/bmp"];
+  const old = { ...remote("old"), reads };
+  const newer = { ...remote("new"), reads: [...reads, "image/webp"] };
+  const words = { webp: "This model reads JPEG, PNG, GIF and BMP" };
+  assert.deepEqual(plans.unreadFormats(CONFIG.formats, [old]), words);
+  assert.deepEqual(plans.unreadFormats(CONFIG.formats, [old, newer]), {});
+  assert.deepEqual(plans.unreadFormats(CONFIG.formats, [old, { ...remote("not asked"), reads: null }]), {});
+  assert.deepEqual(plans.unreadFormats(CONFIG.formats, [old, { name: "away", state: "down", reads: null }]), words);
+});
+
+test("a format that only some backends read is named with those that don't", () => {
+  const asked = [{ ...remote("old"), reads: ["image/jpeg"] }, { ...remote("new"), reads: ["image/jpeg", "image/webp"] }];
+  const words = plans.partlyUnread({ ...PLAN, formats: ["jpeg", "webp"] }, CONFIG.formats, asked);
+  assert.deepEqual(words, ["WebP is not read by old: those requests will fail."]);
+});
+
+test("an axis without a value stands against running, unless its format is not chosen", () => {
+  assert.deepEqual(plans.planProblems({ ...PLAN, jpeg_qualities: [], webp_qualities: [] }, null),
+    ["Choose at least one JPEG quality."]);
+  assert.deepEqual(plans.planProblems({ ...PLAN, resamplers: [] }, null), ["Choose at least one resize filter."]);
+});
+
+test("only a run of several qualities has a figure of them", () => {
+  assert.ok(!plans.triesQualities(PLAN));
+  assert.ok(!plans.triesQualities({ ...PLAN, webp_qualities: [80, 40] })); // WebP is not chosen
+  assert.ok(plans.triesQualities({ ...PLAN, jpeg_qualities: [85, 50] }));
 });
 
 test("a server that is offered over REST too is asked once, unless it is named", () => {
@@ -46,9 +110,9 @@ test("a server that is offered over REST too is asked once, unless it is named",
 
 test("backends side by side take as long as the slowest, embedded ones add up", () => {
   const pace = { a: 100, b: 300 }; // five variants, twenty repeats and three warm-ups: 115 requests to each
-  assert.equal(plans.estimate(PLAN, null, [remote("a"), remote("b")], pace).seconds, 34.5);
-  assert.equal(plans.estimate(PLAN, null, [embedded("a"), embedded("b")], pace).seconds, 46);
-  assert.equal(plans.estimate(PLAN, null, [remote("a"), remote("b")], pace).requests, 230);
+  assert.equal(plans.estimate(PLAN, null, [remote("a"), remote("b")], pace, CONFIG).seconds, 34.5);
+  assert.equal(plans.estimate(PLAN, null, [embedded("a"), embedded("b")], pace, CONFIG).seconds, 46);
+  assert.equal(plans.estimate(PLAN, null, [remote("a"), remote("b")], pace, CONFIG).requests, 230);
 });
 
 test("the pace of a run is the mean of its samples", () => {
@@ -61,7 +125,7 @@ test("the pace of a run is the mean of its samples", () => {
 });
 
 test("every problem of a plan is named at once", () => {
-  const bad = { ...PLAN, sizes_px: [], formats: [], jpeg_quality: NaN, repeats: 0, max_p50_ms: -1 };
+  const bad = { ...PLAN, sizes_px: [], formats: [], resamplers: [], repeats: 0, max_p50_ms: -1 };
   assert.equal(plans.planProblems(bad, null).length, 5);
   assert.deepEqual(plans.planProblems(PLAN, null), []);
 });
@@ -71,9 +135,10 @@ test("a photo smaller than all chosen sizes is said so", () => {
 });
 
 test("an address prepares a plan, and what makes no sense in it is left out", () => {
-  const query = new URLSearchParams("sizes=1024,abc,512&fmt=jpeg,exe&q=900&repeat=30");
-  const plan = plans.planFromQuery(query, PLAN, ["png", "jpeg"]);
-  assert.deepEqual([plan.sizes_px, plan.formats, plan.jpeg_quality, plan.repeats], [[1024, 512], ["jpeg"], 85, 30]);
+  const query = new URLSearchParams("sizes=1024,abc,512&fmt=jpeg,exe&q=900,50&repeat=30&filter=box,magic&sub=no");
+  const plan = plans.planFromQuery(query, PLAN, CONFIG);
+  assert.deepEqual([plan.sizes_px, plan.formats, plan.jpeg_qualities, plan.repeats], [[1024, 512], ["jpeg"], [50], 30]);
+  assert.deepEqual([plan.resamplers, plan.subsamplings], [["box"], ["4:2:0"]]);
 });
 
 test("one variant on one backend is not called many", () => {
@@ -83,11 +148,13 @@ test("one variant on one backend is not called many", () => {
 
 test("what was skipped is not told as tried", () => {
   assert.equal(plans.planWords(PLAN, [512]), "256 px · PNG, JPEG q85 · 20 repeats");
+  assert.equal(plans.planWords({ ...PLAN, jpeg_qualities: [95, 50], resamplers: ["box"] }, [512]),
+    "256 px · PNG, JPEG q95, JPEG q50 · box · 20 repeats");
 });
 
 test("a problem of a field is told with the key that the field fills", () => {
-  assert.deepEqual(Object.keys(plans.fieldProblems({ ...PLAN, jpeg_quality: 500, max_size_bytes: -1000 })),
-    ["jpeg_quality", "max_size_bytes"]);
+  assert.deepEqual(Object.keys(plans.fieldProblems({ ...PLAN, warmups: 500, max_size_bytes: -1000 })),
+    ["warmups", "max_size_bytes"]);
   assert.deepEqual(plans.fieldProblems(PLAN), {});
 });
 

@@ -1,0 +1,56 @@
+"""`export`: write a model of the catalogue as OUT/1, a SavedModel that any TensorFlow Serving serves."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from models.catalogue import DEMO, Row, row
+from models.commands.fetch import add_fetch_options, fetched
+from models.export import export_demo
+from models.keras_export import Weights, export_keras, is_exported
+from models.placing import Exported
+from models.problems import ModelProblem
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which model, where to, with which weights."""
+    add = parser.add_argument
+    add("name", help="a name of `list`")
+    add("--out", type=Path, required=True, metavar="DIR", help="the SavedModel becomes DIR/1")
+    numbers = parser.add_mutually_exclusive_group()
+    numbers.add_argument(
+        "--weights", type=Path, metavar="FILE", help="Keras weights instead of the published ones"
+    )
+    numbers.add_argument(
+        "--random", type=int, metavar="SEED", help="random weights: right in speed, not in answers"
+    )
+    add("--quiet", action="store_true", help="say only how a download goes")
+    add_fetch_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Export, downloading the published weights if they are needed, and say where it lies."""
+    model = row(options.name)
+    exported = (
+        _demo(options) if model.name == DEMO else export_keras(model, options.out, _weights(model, options))
+    )
+    if not options.quiet:
+        print(f"{model.title}: {exported.directory}" + ("" if exported.is_new else " (was there already)"))
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> Exported:
+    if options.weights or options.random is not None:
+        raise ModelProblem("The demo model brings its own weights: leave out --weights and --random.")
+    return export_demo(options.out)
+
+
+def _weights(model: Row, options: argparse.Namespace) -> Weights:
+    if options.random is not None:
+        return Weights(seed=options.random)
+    if options.weights:
+        return Weights(options.weights)
+    if is_exported(model, options.out, Weights(is_published=True)):
+        return Weights(is_published=True)  # works offline, even when the download was removed
+    return Weights(fetched(model, options), is_published=True)

@@ -1,0 +1,87 @@
+"""A classifier of pixels with what a client needs around it, as a SavedModel with the contract's signatures.
+
+Decoding before it, labels behind it: `decode_images` (images to pixels), `classify_pixels` (pixels to
+classes, scores and probabilities), and both in one as `predict_images` and `serving_default`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+TOP = 5
+
+
+class ImageModel:
+    """`probabilities_of` takes pixels [n, side, side, 3], RGB in 0..255, and gives [n, labels]."""
+
+    def __init__(
+        self,
+        probabilities_of: Callable[[tf.Tensor], tf.Tensor],
+        labels: Sequence[str],
+        side_px: int,
+        variables: Sequence[tf.Variable],
+    ):
+        self._probabilities_of = probabilities_of
+        self._labels = labels
+        self._side_px = side_px
+        self.variables = variables
+
+    def decode_images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Encoded JPEG, PNG, GIF or BMP bytes [n] to `pixels` [n, side, side, 3], squashed to the square.
+
+        `checksum` [n] is their mean. Who asks for it alone (`output_filter`) has every image decoded
+        and resized, without the pixels' way back.
+        """
+        square = tf.TensorSpec([self._side_px, self._side_px, 3], tf.float32)
+        pixels = tf.map_fn(self._decode_one, images, fn_output_signature=square)
+        return {"pixels": pixels, "checksum": tf.reduce_mean(pixels, [1, 2, 3])}
+
+    def classify_pixels(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+        """`classes` and `scores` [n, 5], best first; `probabilities` [n, labels] in the labels' order."""
+        probabilities = self._probabilities_of(pixels)
+        scores, best = tf.math.top_k(probabilities, TOP)
+        classes = tf.gather(tf.constant(self._labels), best)
+        return {"classes": classes, "scores": scores, "probabilities": probabilities}
+
+    def save(self, directory: Path) -> None:
+        """Write it as a SavedModel into an empty directory."""
+        images = tf.TensorSpec([None], tf.string, "images")
+        pixels = tf.TensorSpec([None, self._side_px, self._side_px, 3], tf.float32, "pixels")
+        decode = tf.function(self.decode_images, input_signature=[images])
+        classify = tf.function(self.classify_pixels, input_signature=[pixels])
+        # Calls the two, so that the network is traced once.
+        predict = tf.function(
+            lambda images: classify(decode(images)["pixels"]),
+            input_signature=[images],
+        )
+        stored = tf.Module()  # what a SavedModel keeps: the functions, and the variables that they use
+        stored.variables_of_the_network = list(self.variables)
+        signatures = {
+            "serving_default": predict,
+            "predict_images": predict,
+            "decode_images": decode,
+            "classify_pixels": classify,
+        }
+        options = tf.saved_model.SaveOptions(
+            experimental_custom_gradients=False
+        )  # half the time; nobody trains it
+        tf.saved_model.save(stored, str(directory), signatures=signatures, options=options)
+
+    def pixels_section(self) -> dict[str, Any]:
+        """What `decode_images` does, for the card: runtimes that know no text do it outside the graph."""
+        return {
+            "input": "pixels",
+            "output": "probabilities",
+            "side_px": [self._side_px, self._side_px],
+            "fit": "squash",
+            "resize": "bilinear",
+            "antialias": True,
+        }
+
+    def _decode_one(self, image: tf.Tensor) -> tf.Tensor:
+        pixels = tf.io.decode_image(image, channels=3, expand_animations=False)
+        return tf.image.resize(pixels, [self._side_px, self._side_px], antialias=True)

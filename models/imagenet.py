@@ -1,0 +1,34 @@
+"""ImageNet's 1000 classes in the order of ILSVRC 2012, which is that of the scores: sorted by WordNet id.
+
+`imagenet_labels.txt` has a line per class: WordNet 3.0 id, label, all of WordNet's names for it, between
+tabs. The label is the first name. Where two classes share it, upper and lower case alike, a word in
+brackets tells them apart: "crane (bird)" and "crane (machine)".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+LABELS = Path(__file__).with_name("imagenet_labels.txt")
+
+
+@dataclass(frozen=True)
+class ImageNetClass:
+    """One line of the file."""
+
+    wordnet_id: str
+    label: str
+    names: tuple[str, ...]
+
+
+def classes() -> list[ImageNetClass]:
+    """All 1000, in the order of the scores."""
+    lines = LABELS.read_text(encoding="utf-8").splitlines()
+    parts = (line.split("\t") for line in lines)
+    return [ImageNetClass(number, label, tuple(names.split(", "))) for number, label, names in parts]
+
+
+def labels() -> list[str]:
+    """The label of each class. No two are the same."""
+    return [each.label for each in classes()]

@@ -1,0 +1,61 @@
+"""The published weights of the catalogue's models: where they are kept, and getting them there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from models.catalogue import BASE_URL, Row
+from models.checksum import Checksum
+from models.download import Limits, download, part_of
+from models.problems import FetchFailed
+from models.transfer import Reporter
+
+MIRROR_VARIABLE = "PIXELCOST_WEIGHTS_URL"
+
+
+def cache_dir() -> Path:
+    """`~/.cache/pixelcost`, or where XDG_CACHE_HOME says (XDG Base Directory Specification)."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "pixelcost"
+
+
+def url_of(row: Row, mirror: str = "") -> str:
+    """Where the weights are published; `mirror` stands for everything before `inception_v3/...`."""
+    return (mirror.rstrip("/") + "/" if mirror else BASE_URL) + row.weights
+
+
+def state_in_cache(row: Row, cache: Path) -> str:
+    """For people: "yes", "12 of 96 MB", or "no". The checksum is not looked at."""
+    target = cache / row.file_name
+    if target.is_file():
+        return "yes"
+    part = part_of(target)
+    return f"{part.stat().st_size / 1e6:.0f} of {row.download_mb} MB" if part.is_file() else "no"
+
+
+def fetch_weights(row: Row, cache: Path, mirror: str, limits: Limits, reporter: Reporter) -> Path:
+    """The file with the weights, downloaded unless it is there. Raises FetchFailed and OSError."""
+    target = cache / row.file_name
+    checksum = Checksum(row.checksum) if row.checksum else None
+    try:
+        download(url_of(row, mirror), target, checksum, limits, reporter)
+    except FetchFailed as problem:
+        raise FetchFailed(
+            "\n".join([str(problem), *_advice(row, target, url_of(row), checksum)])
+        ) from problem
+    return target
+
+
+def _advice(row: Row, target: Path, url: str, checksum: Checksum | None) -> list[str]:
+    part = part_of(target)
+    begun = part.stat().st_size / 1e6 if part.is_file() else 0
+    again = f"Try again; it goes on after the {begun:.1f} MB that are there." if begun else "Try again later."
+    return [
+        f"{again} Or get the file in another way and put it in its place:",
+        f"  from  {url}",
+        f"  to    {target}",
+        f"  with  {checksum or 'a checksum that is not published'}",
+        "A mirror can be named with --mirror or PIXELCOST_WEIGHTS_URL. The demo model needs no download: "
+        "MODEL=demo make run.",
+    ]
