@@ -102,13 +102,13 @@ def grpc_server(
         return response.SerializeToString()
 
     with _serving(
-        {PREDICT: predict, GET_MODEL_STATUS: status, GET_MODEL_METADATA: metadata}, port
+        {PREDICT: predict, GET_MODEL_STATUS: status, GET_MODEL_METADATA: metadata}, port, host
     ) as address:
         yield address
 
 
 @contextmanager
-def _serving(handlers: dict[str, Answer], port: int = 0) -> Iterator[str]:
+def _serving(handlers: dict[str, Answer], port: int = 0, host: str = "127.0.0.1") -> Iterator[str]:
     server = grpc.server(ThreadPoolExecutor(8))
     server.add_generic_rpc_handlers((_Handlers(handlers),))
     bound = server.add_insecure_port(f"{host}:{port}")
