@@ -121,7 +121,7 @@ class DemoModel(ImageModel):
         with np.load(DEMO_DIR / "demo_weights_fp16.npz") as stored:
             weights = Weights(stored[f"arr_{i}"] for i in range(len(stored.files)))
             self.network = Network(weights)
-        super().__init__(self.probabilities_of, short_labels(), SIDE_PX, weights.variables)
+        super().__init__(self.probabilities_of, short_labels(), (SIDE_PX, SIDE_PX), weights.variables)
 
     def probabilities_of(self, pixels: tf.Tensor) -> tf.Tensor:
         """Pixels [n, 192, 192, 3] in 0..255 to [n, 306]."""

@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Protocol
 
-from models.commands import catalogue, check, demo, export, fetch
+from models.commands import catalogue, check, convert, demo, export, fetch
 
 
 class Command(Protocol):
@@ -28,5 +28,6 @@ COMMANDS: Mapping[str, Command] = {
     "fetch": fetch,
     "export": export,
     "check": check,
+    "convert": convert,
     "demo": demo,
 }
