@@ -16,11 +16,11 @@ from typing import Any
 
 from bench.photo import ten_megapixels
 from bench.servables import ROOT
-from bench.study.ask import Photos, Stopped, asked
+from bench.study.ask import Photos, Stopped, asked, report_of
 from bench.study.cells import Found
 from bench.study.models import NAMES, Missing, Model, prepare
 from bench.study.plots import draw, plots
-from bench.study.runs import Run, runs
+from bench.study.runs import QUESTIONS, Run, runs
 from bench.study.tables import put_into, tables
 from experiment.environment import environment
 from experiment.figures.view import view_of
@@ -42,6 +42,7 @@ def main() -> int:
             _found(run, model, asked_in_time(run, model, photos, out, reports), out)
             for model in _models(options, out)
             for run in runs(model.name, photos.kinds, answers=model.answers, quick=options.quick)
+            if run.question in options.questions or report_of(run, out).exists()
         ]
     except Stopped as stop:
         print(f"{stop} The same command goes on from there.")
@@ -126,6 +127,13 @@ def _options() -> argparse.Namespace:
         default=list(NAMES),
         metavar="NAME,NAME",
         help="only these",
+    )
+    add(
+        "--questions",
+        type=lambda text: text.split(","),
+        default=list(QUESTIONS),
+        metavar="NAME,NAME",
+        help=f"only these of {', '.join(QUESTIONS)}; of the others what is there is reported",
     )
     add(
         "--out",

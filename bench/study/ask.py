@@ -41,9 +41,14 @@ class Photos:
         return tuple(kind for kind in (LABELLED, SMALL, MADE, PHOTO) if getattr(self, kind))
 
 
+def report_of(run: Run, out: Path) -> Path:
+    """Where its report is kept."""
+    return out / f"{run.id}.json"
+
+
 def asked(run: Run, model: Model, photos: Photos, out: Path) -> Mapping[str, Any]:
     """The run's report; measured only if it is not there yet. Raises Stopped."""
-    path = out / f"{run.id}.json"
+    path = report_of(run, out)
     if not path.exists():
         done = subprocess.run(
             _command(run, photos, out), check=False, cwd=ROOT, env=_environ(run, model, out)

@@ -87,7 +87,7 @@ def _gap(gap: Difference | None) -> tuple[str, ...]:
 
 def _png(found: Sequence[Found]) -> Rows:
     for one in found:
-        if one.run.question in (TIME, "size"):
+        if one.run.question == TIME:
             for each in png_over_jpeg(one):
                 stages = [_decode_ms(point) for point in (each.point, each.base)]
                 known = [value for value in stages if value]
