@@ -39,9 +39,10 @@ def asked_backends(
     servers: str | None, names: Sequence[str] | None, console: Console, cancel: threading.Event
 ) -> Iterator[Asked]:
     """The servers to ask; `names` are those that the plan wants, None: all of them."""
+    servers = servers or os.environ.get("TF_SERVERS")
     wanted = os.environ.get("PIXELCOST_EMBEDDED", "").strip()
     profiles = parse_embedded(wanted)
-    if servers := servers or os.environ.get("TF_SERVERS"):
+    if servers:
         defaults = BackendInfo(
             name="",
             model=os.environ.get("MODEL_NAME", "inception"),

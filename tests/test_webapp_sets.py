@@ -43,7 +43,7 @@ def photos(count: int = 12, folders: bool = True) -> list[tuple[io.BytesIO, str]
 
 
 def post(client: FlaskClient, files: Any, plan: Any = PLAN, **fields: Any) -> Any:
-    return client.post("/api/runs", data={"file": files, "plan": json.dumps(plan), **fields})
+    return client.post("/api/runs?photos=many", data={"file": files, "plan": json.dumps(plan), **fields})
 
 
 def ended(client: FlaskClient, answer: Any) -> dict[str, Any]:
@@ -184,13 +184,15 @@ def test_a_set_that_plans_too_many_requests_is_refused(tmp_path):
 def test_one_photo_above_its_limit_is_refused_although_a_set_may_be_larger(tmp_path):
     with serving(tmp_path, max_bytes=5_000, max_set_bytes=1_000_000) as app:
         client = app.test_client()
+        many = [(io.BytesIO(b"\xff\xd8\xff" + b"x" * 4_000), f"{at}.jpg") for at in range(30)]
+        assert code(client.post("/api/runs", data={"file": many})) == (413, "too_large")
         assert code(post(client, (io.BytesIO(b"\xff\xd8\xff" + b"x" * 200_000), "a.jpg"))) == (
             413,
             "too_large",
         )
         files = [*photos(2), (io.BytesIO(b"\xff\xd8\xff" + b"x" * 200_000), "a.jpg")]
         assert code(post(client, files)) == (413, "too_large")
-        assert code(post(client, (io.BytesIO(b"x" * 1_200_000), "a.jpg"))) == (413, "too_large")
+        assert code(post(client, (io.BytesIO(b"x" * 2_200_000), "a.jpg"))) == (413, "too_large")
         assert not list((tmp_path / "uploads").glob("*"))
 
 

@@ -82,7 +82,7 @@ class SpooledRequest(Request):
         self._spool_dir = spool_dir
         self._photo_limit_bytes = photo_limit_bytes
         self.most_photos = most_photos
-        self.max_content_length = limit_bytes + FORM_SLACK_BYTES + most_photos * PART_SLACK_BYTES
+        self.max_content_length = limit_bytes + FORM_SLACK_BYTES
         self.max_form_parts = most_photos + MOST_OTHER_PARTS
 
     def _get_file_stream(self, *args: Any, **kwargs: Any) -> IO[bytes]:

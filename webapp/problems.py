@@ -100,7 +100,7 @@ def _size_limit() -> str:
     )
     return (
         f"The limit is {limit_mb:g} MB for the photo. Make it smaller first, or save it as JPEG. "
-        f"A set of photos may have {set_limit_mb:g} MB in all."
+        f"A set of photos may have {set_limit_mb:g} MB in all: POST /api/runs?photos=many."
     )
 
 

@@ -54,11 +54,14 @@ class Uploads:
         """The photo in `request`, as photo() has it, or all of them when there are several or a ZIP file.
 
         `model` is the card of the model that the photos are for. What is yielded belongs to the
-        caller, who discards it at the end; when the block raises, it is discarded here. Raises
-        Refused, LabelsRefused or ImageRefused.
+        caller, who discards it at the end; when the block raises, it is discarded here. Only with
+        `?photos=many` all of it may be larger than one photo: without it a body that is too large is
+        refused unread. Raises Refused, LabelsRefused or ImageRefused.
         """
         settings = self._settings
-        limit_bytes = max(settings.max_bytes, settings.max_set_bytes)
+        asks_for_many = request.args.get("photos") == "many"
+        heads_bytes = settings.max_photos * PART_SLACK_BYTES
+        limit_bytes = settings.max_set_bytes + heads_bytes if asks_for_many else settings.max_bytes
         request.allow_sets(settings.uploads_dir, settings.max_bytes, limit_bytes, settings.max_photos)
         with self._received(request):
             _check_fields(request, known_fields | {"labels"})
