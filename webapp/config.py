@@ -288,6 +288,7 @@ class Settings:
         """Where the photos of a set lie while it is measured."""
         return Path(self.data_dir) / "uploads"
 
+    @property
     def shared_token(self) -> str:
         """What a caller must know; empty: nothing."""
         return self.token or self.token_in_file
