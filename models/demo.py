@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from models import imagenet
 from models.image_model import ImageModel
 
 DEMO_DIR = Path(__file__).parent / "demo"
@@ -28,6 +29,13 @@ def short_labels() -> list[str]:
     if len(set(labels)) != len(labels):
         raise ValueError("labels.txt: two classes have the same first name, so answers would be ambiguous")
     return labels
+
+
+def wordnet_ids() -> list[str]:
+    """The WordNet id of each row of the head: how folders of ImageNet photos are named."""
+    classes = imagenet.classes()
+    rows = (DEMO_DIR / "imagenet_index.txt").read_text(encoding="utf-8").split()
+    return [classes[int(row)].wordnet_id for row in rows]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,15 @@ from pathlib import Path
 from models.placing import Exported, hash_of, place
 
 HERE = Path(__file__).parent
-SOURCES = ("export.py", "demo.py", "image_model.py", "warmup_requests.py", "placing.py")
+SOURCES = (
+    "export.py",
+    "demo.py",
+    "image_model.py",
+    "imagenet.py",
+    "imagenet_labels.txt",
+    "warmup_requests.py",
+    "placing.py",
+)
 
 
 def export_demo(out: Path) -> Exported:
@@ -31,5 +39,6 @@ def _write(directory: Path) -> dict[str, object]:
         "classes": len(labels),
         "labels_note": "The first name of each ImageNet class. For anything else the answers mean nothing.",
         "labels": labels,
+        "wnids": demo.wordnet_ids(),
         "pixels": model.pixels_section(),
     }
