@@ -1,8 +1,7 @@
 """The warnings of a report: what its reader must know before believing a number.
 
 Each code stands for one kind of warning and keeps its meaning for ever. W1 (the browser
-changes pixels) and W5 (all answers came from one replica) belong to variants made in the
-browser and to services with several replicas.
+changes pixels) belongs to variants made in the browser.
 """
 
 from __future__ import annotations
@@ -32,6 +31,7 @@ CODES = {
     "W2": "too few samples for p90",
     "W3": "backends share a machine and were measured at the same time",
     "W4": "this app was busy while measuring",
+    "W5": "not every replica of a service was asked",
     "W6": "sizes above the original were skipped",
     "W7": "the same bytes got different answers",
     "W8": "a backend could not be used",
@@ -88,6 +88,7 @@ def cautions(facts: Facts) -> tuple[Warning_, ...]:
         ("W2", _few_repeats),
         ("W3", shared_machine),
         ("W4", busy_app),
+        ("W5", _silent_replicas),
         ("W6", _skipped_sizes),
         ("W7", _fickle_answers),
         ("W8", _unusable_backends),
@@ -148,6 +149,19 @@ def busy_app(facts: Situation) -> Iterator[str]:
             f"This app was busy while measuring (event delay up to {milliseconds(facts.late_ms)}). "
             f"Latencies below {LATE_MS:.0f} ms are not reliable. Close other programs and run again."
         )
+
+
+def _silent_replicas(facts: Facts) -> Iterator[str]:
+    """Only where it is known who answered, and that there are more who could have."""
+    for info in facts.backends:
+        peers = [peer for cell in facts.cells if cell.backend_name == info.name for peer in cell.peers]
+        asked, there = len(set(peers)), info.replicas or 0
+        if asked < there <= len(peers):
+            yield (
+                f"All {count(len(peers), 'answer')} of {info.name} came from "
+                f"{count(asked, 'replica')} although it has {there}. "
+                "You are not measuring all of it: are the others ready?"
+            )
 
 
 def _skipped_sizes(facts: Facts) -> Iterator[str]:

@@ -121,7 +121,7 @@ class BackendInfo:
     isa: str | None = None  # the instruction set it was held to; None also: to none
     device_name: str | None = None  # of a GPU
     device_memory_bytes: int | None = None
-    replicas: int | None = None  # processes behind the address
+    replicas: int | None = None  # processes behind the address, or addresses behind the name
     reads: tuple[str, ...] | None = None  # media types of images; None: not asked, or no clear answer
     decode_signature: str | None = None  # takes the same input and only decodes; None: none, or not known
     decode_output: str | None = None  # the output that is asked of it; None: all of them, the pixels too
@@ -143,7 +143,7 @@ class Prediction:
     request_bytes: int  # size of the serialised request message
     response_bytes: int
     server_ms: Mapping[str, float] = field(default_factory=dict)  # stages, where the server tells
-    peer: str | None = None  # which replica answered, where it can be known
+    peer: str | None = None  # "ip:port" of the replica that answered; None: the name has one address
     model_version: int | None = None
     distribution: tuple[float, ...] | None = None  # all scores; None: not offered, or not kept
 
@@ -238,6 +238,7 @@ class Cell:
     validity: Validity
     reasons: tuple[str, ...]  # one sentence each: why, and what to do
     failure_reasons: tuple[Failure, ...] = ()  # distinct ones, most frequent first
+    peers: tuple[str, ...] = ()  # which replica gave each sample; empty where the name has one address
     # Requests of their own that only decode and resize, sending included. The server's word for
     # the same is server_ms["decode"]; making the variant is Variant.decode_ms and has nothing to do with it.
     decode_request_ms: float | None = None  # p50; None: not measured apart

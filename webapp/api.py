@@ -78,7 +78,7 @@ def events(run_id: str) -> ResponseReturnValue:
     app = parts()
     after = last_seen(request.headers.get("Last-Event-ID"), request.args.get("last_event_id"))
     run = app.store.run(run_id)
-    if not run.is_live and after >= run.last_seq:
+    if not run.is_live and after >= run.last_seq and not app.store.claims.is_held(run_id):
         return "", 204  # tells an EventSource not to come back
     is_gone = partial(hung_up, request.environ.get("gunicorn.socket"))
     stream = app.streams.open(run_id, after, is_gone)
@@ -93,11 +93,16 @@ def end_run(run_id: str) -> ResponseReturnValue:
     live = app.runs.live(run_id)
     if live is not None:
         app.runs.cancel(live)
-        told = {"id": run_id, "state": live.state, "text": "Stopping. The results so far are kept."}
-        return jsonify(told), 202
-    app.store.run(run_id)
+        return _stopping(run_id, live.state)
+    run = app.store.run(run_id)
+    if run.is_live and app.runs.cancel_elsewhere(run_id):
+        return _stopping(run_id, run.state)
     app.store.remove(run_id)
     return "", 204
+
+
+def _stopping(run_id: str, state: str) -> ResponseReturnValue:
+    return jsonify({"id": run_id, "state": state, "text": "Stopping. The results so far are kept."}), 202
 
 
 @routes.get("/runs")

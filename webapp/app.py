@@ -8,7 +8,7 @@ from pathlib import Path
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from webapp import api, compress, downloads, logs, problems, security, upload2018, views
+from webapp import access, api, compress, downloads, logs, problems, security, upload2018, views
 from webapp.child import WORKER_COMMAND
 from webapp.config import Settings, read_settings
 from webapp.parts import Parts
@@ -38,6 +38,7 @@ def create_app(settings: Settings | None = None, worker_command: Sequence[str] =
     app.extensions["pixelcost"] = parts
     logs.install(app, parts.metrics, trust_ids=settings.trust_proxy > 0)
     security.install(app)
+    access.install(app, settings.shared_token)
     problems.install(app)
     compress.install(app)
     for routes in (views.routes, api.routes, downloads.routes, upload2018.routes):

@@ -67,7 +67,6 @@ class LiveRun:
         """Let the child begin and record what it sends, until its end."""
         self._started = time.monotonic()
         self.state = "running"
-        self._store.change(self.id, state="running")
         self.log.add("state", {"state": "running", "position": 0, "text": "Making the variants."})
         self._child.say("go")
         too_long = {

@@ -40,6 +40,8 @@ TITLES: Final = {
     "bad_query": "The address has a value that can't be used.",
     "cross_site": "Another site may not do this.",
     "not_ready": "No backend answers yet.",
+    "no_token": "This server needs a token.",
+    "wrong_token": "This token is not the right one.",
 }
 IMAGE_TITLE: Final = "This photo can't be used."
 
@@ -77,6 +79,8 @@ def _refusal(error: PixelcostError) -> Response:
     retry_after_s = getattr(error, "retry_after_s", None)
     if retry_after_s is not None:
         response.headers["Retry-After"] = str(retry_after_s)
+    if error.http_status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="Pixelcost"'
     return response
 
 
