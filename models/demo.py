@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from models import imagenet
+from models.demo_files import IMAGENET_INDEX, LABELS, WEIGHTS
 from models.image_model import ImageModel
 
-DEMO_DIR = Path(__file__).parent / "demo"
 SIDE_PX = 192
 CHANNELS = (48, 48, 96, 96, 192, 192, 384)  # one residual block each; more channels, half the side
 BATCH_NORM_EPSILON = 1e-3  # what Keras trained with
@@ -23,11 +24,18 @@ BATCH_NORM_EPSILON = 1e-3  # what Keras trained with
 
 def short_labels() -> list[str]:
     """The first name of each class: "tabby, tabby cat" is "tabby". No two are the same."""
-    lines = (DEMO_DIR / "labels.txt").read_text(encoding="utf-8").splitlines()
+    lines = LABELS.read_text(encoding="utf-8").splitlines()
     labels = [line.split(",")[0].strip() for line in lines]
     if len(set(labels)) != len(labels):
         raise ValueError("labels.txt: two classes have the same first name, so answers would be ambiguous")
     return labels
+
+
+def wordnet_ids() -> list[str]:
+    """The WordNet id of each row of the head: how folders of ImageNet photos are named."""
+    classes = imagenet.classes()
+    rows = IMAGENET_INDEX.read_text(encoding="utf-8").split()
+    return [classes[int(row)].wordnet_id for row in rows]
 
 
 @dataclass(frozen=True)
@@ -106,19 +114,23 @@ class Network:
         self.head_kernel = weights.variable(weights.array())
         self.head_bias = weights.variable(weights.array())
 
-    def __call__(self, pixels: tf.Tensor) -> tf.Tensor:
+    def features(self, pixels: tf.Tensor) -> tf.Tensor:
+        """[n, h, w, 3] to [n, 384]."""
         features = tf.nn.relu(self.stem(pixels / 127.5 - 1.0))
         features = tf.nn.max_pool2d(features, 2, 2, "VALID")
         for block in self.blocks:
             features = block(features)
-        return tf.matmul(tf.reduce_mean(features, [1, 2]), self.head_kernel) + self.head_bias
+        return tf.reduce_mean(features, [1, 2])
+
+    def __call__(self, pixels: tf.Tensor) -> tf.Tensor:
+        return tf.matmul(self.features(pixels), self.head_kernel) + self.head_bias
 
 
 class DemoModel(ImageModel):
     """The network with what a client needs around it."""
 
-    def __init__(self) -> None:
-        with np.load(DEMO_DIR / "demo_weights_fp16.npz") as stored:
+    def __init__(self, file: Path = WEIGHTS) -> None:
+        with np.load(file) as stored:
             weights = Weights(stored[f"arr_{i}"] for i in range(len(stored.files)))
             self.network = Network(weights)
         super().__init__(self.probabilities_of, short_labels(), SIDE_PX, weights.variables)

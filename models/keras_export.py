@@ -78,6 +78,7 @@ def _write(directory: Path, row: Row, weights: Weights) -> dict[str, object]:
         "classes": len(labels),
         "labels_note": "The first name of each ImageNet class; in brackets what tells two alike apart.",
         "labels": labels,
+        "wnids": [each.wordnet_id for each in imagenet.classes()],
         "pixels": model.pixels_section(),
     }
 

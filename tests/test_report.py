@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiment.agreement import same_thing
 from experiment.cautions import CODES
+from experiment.labels import same_thing
 from experiment.records import Label, Plan
 from tests.records import (
     TABBY,

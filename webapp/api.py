@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
@@ -19,6 +19,7 @@ from experiment.variants import most_variants
 from webapp.live import LiveRun
 from webapp.offers import backends_seen, offers
 from webapp.parts import parts
+from webapp.photo_upload import SpooledRequest
 from webapp.problems import Refused
 from webapp.sse import hung_up, last_seen
 from webapp.store import StoredRun
@@ -31,12 +32,12 @@ routes = Blueprint("api", __name__, url_prefix="/api")
 
 @routes.post("/runs")
 def start_run() -> ResponseReturnValue:
-    """Take a photo and a plan; answer 202 with where to look."""
+    """Take a photo, or many, and a plan; answer 202 with where to look."""
     app = parts()
-    with app.uploads.photo(request, FORM_FIELDS) as photo:
+    with app.uploads.photos(cast(SpooledRequest, request), FORM_FIELDS, app.fleet.model()) as photos:
         text = request.form.get("plan", "").strip() or "{}"
-        plan = plan_from_json(text, timeout_s=app.settings.tf_request_timeout_s)
-        live = app.runs.submit(photo, plan, backends_for(plan))
+        plan = plan_from_json(text, timeout_s=app.settings.tf_request_timeout_s, **photos.plan_defaults)
+        live = app.runs.submit(photos, plan, backends_for(plan))
     answer = _whereabouts(live)
     return jsonify(answer), 202, {"Location": answer["report_url"]}
 

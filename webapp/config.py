@@ -185,6 +185,16 @@ class Settings:
         "Most pixels a photo may have.",
         _whole(1_000, 500_000_000),
     )
+    max_photos: int = _row(
+        "PIXELCOST_MAX_PHOTOS", 1_000, "photos", "Most photos in one set.", _whole(2, 100_000)
+    )
+    max_set_bytes: int = _row(
+        "PIXELCOST_MAX_SET_BYTES",
+        500_000_000,
+        "bytes",
+        "Largest set of photos accepted, all of them together.",
+        _whole(1_000, 100_000_000_000),
+    )
     max_requests: int = _row(
         "PIXELCOST_MAX_REQUESTS", 20_000, "requests", "Most requests one run may plan.", _whole(1, 1_000_000)
     )
@@ -277,6 +287,11 @@ class Settings:
     def shared_token(self) -> str:
         """What a caller must know; empty: nothing."""
         return self.token or self.token_in_file
+
+    @property
+    def uploads_dir(self) -> Path:
+        """Where the photos of a set lie while it is measured."""
+        return Path(self.data_dir) / "uploads"
 
     @property
     def store_url(self) -> str:

@@ -8,16 +8,19 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, Protocol
 
 from experiment.codec import to_dict
 from experiment.environment import environment
+from experiment.errors import PlanRefused
+from experiment.plan import check_request_count
 from experiment.records import BackendInfo, Plan
 from webapp.child import WORKER_COMMAND, Spare
 from webapp.config import Settings
 from webapp.live import LiveRun
 from webapp.metrics import Metrics
 from webapp.problems import CRASH_TITLE
+from webapp.spool import remove_left_over
 from webapp.store import Event, Store, StoredRun
 from webapp.turns import Turns
 
@@ -43,6 +46,38 @@ class Photo(NamedTuple):
     stream: IO[bytes]
     size_bytes: int
     true_label: str | None = None
+
+    @property
+    def plan_defaults(self) -> dict[str, Any]:
+        """Where a plan that does not say otherwise differs."""
+        return {}
+
+    @property
+    def job(self) -> dict[str, Any]:
+        """What the timing process is told of it."""
+        return {"name": self.name, "true_label": self.true_label, "size_bytes": self.size_bytes}
+
+    def discard(self) -> None:
+        """The request closes its own stream."""
+
+
+class Upload(Protocol):
+    """What a run is about: a Photo, or a PhotoUpload of many."""
+
+    @property
+    def name(self) -> str:
+        """As the history shows it."""
+
+    @property
+    def stream(self) -> IO[bytes]:
+        """Bytes that the timing process gets behind its job."""
+
+    @property
+    def job(self) -> dict[str, Any]:
+        """What the timing process is told of it; `size_bytes` is how long the stream is."""
+
+    def discard(self) -> None:
+        """Give back what it takes on disk."""
 
 
 class Runs:
@@ -73,11 +108,15 @@ class Runs:
         self._is_serving = is_serving
         for run in self._store.left_over():
             self._settle(run)
+        remove_left_over(self._settings.uploads_dir)
         self._store.evict()
         self._spare.refill()
 
-    def submit(self, photo: Photo, plan: Plan, backends: Sequence[BackendInfo]) -> LiveRun:
-        """Start or queue a run. Raises TooBusy, or ImageRefused when the photo can't be read."""
+    def submit(self, photo: Upload, plan: Plan, backends: Sequence[BackendInfo]) -> LiveRun:
+        """Start or queue a run. Raises TooBusy, PlanRefused, or ImageRefused when the photo can't be read.
+
+        The run discards `photo` when it ends; when this raises, that is left to the caller.
+        """
         try:
             with self.turns.place():
                 live, accepted = self._accepted(photo, plan, backends)
@@ -87,7 +126,7 @@ class Runs:
                     live.abandon()
                     raise
                 self.turns.enter(live)
-                self._begin(live)
+                self._begin(live, photo)
         finally:
             self._refill_when_idle()
         return live
@@ -118,18 +157,22 @@ class Runs:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def _accepted(
-        self, photo: Photo, plan: Plan, backends: Sequence[BackendInfo]
+        self, photo: Upload, plan: Plan, backends: Sequence[BackendInfo]
     ) -> tuple[LiveRun, dict[str, Any]]:
         job = {
             "plan": to_dict(plan),
             "backends": [to_dict(info) for info in backends],
-            "name": photo.name,
-            "true_label": photo.true_label,
             "limits": {"max_bytes": self._settings.max_bytes, "max_pixels": self._settings.max_pixels},
-            "size_bytes": photo.size_bytes,
+            **photo.job,
         }
         live = LiveRun(secrets.token_hex(8), self._spare.take(), self._store, self._metrics)
-        return live, live.accept(job, photo.stream, self._settings.read_timeout_s)
+        accepted = live.accept(job, photo.stream, self._settings.read_timeout_s)
+        try:
+            check_request_count(accepted["requests_planned"], self._settings.max_requests)
+        except PlanRefused:
+            live.abandon()
+            raise
+        return live, accepted
 
     def _record(
         self,
@@ -145,16 +188,16 @@ class Runs:
         live.log.add("source", {**accepted["source"], **more})
         live.log.flush()
 
-    def _begin(self, live: LiveRun) -> None:
+    def _begin(self, live: LiveRun, photo: Upload) -> None:
         """Give the run a thread that follows it."""
-        thread = threading.Thread(target=self._follow, args=(live,), name=f"run-{live.id}", daemon=True)
+        thread = threading.Thread(target=self._follow, args=(live, photo), name=f"run-{live.id}", daemon=True)
         self._threads = [each for each in self._threads if each.is_alive()] + [thread]
         with self._scribe_started:
             if not self._scribe.is_alive():
                 self._scribe.start()
         thread.start()
 
-    def _follow(self, live: LiveRun) -> None:
+    def _follow(self, live: LiveRun, photo: Upload) -> None:
         try:
             if self.turns.wait(live, lambda: self._stop.is_set() or live.cancelled.is_set()):
                 live.follow(self._settings.max_run_s)
@@ -167,6 +210,7 @@ class Runs:
         except Exception:
             log.exception("run %s could not be ended in the store", live.id)
         self.turns.leave(live)
+        photo.discard()
         live.ended.set()
         self._refill_when_idle()
 

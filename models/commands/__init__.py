@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Protocol
 
-from models.commands import catalogue, check, demo, export, fetch
+from models.commands import catalogue, check, demo, evaluate_demo, export, fetch, train_demo
 
 
 class Command(Protocol):
@@ -29,4 +29,6 @@ COMMANDS: Mapping[str, Command] = {
     "export": export,
     "check": check,
     "demo": demo,
+    "evaluate-demo": evaluate_demo,
+    "train-demo": train_demo,
 }
