@@ -17,7 +17,7 @@ from werkzeug.exceptions import RequestTimeout
 from experiment.header import Limits, read_header
 from experiment.refusals import plain_name
 from webapp.config import Settings
-from webapp.photo_upload import PhotoUpload, SpooledRequest, gathered, is_many
+from webapp.photo_upload import PART_SLACK_BYTES, PhotoUpload, SpooledRequest, gathered, is_many
 from webapp.problems import Refused
 from webapp.runs import Photo
 
