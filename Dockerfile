@@ -1,53 +1,111 @@
 # syntax=docker/dockerfile:1
-# Two targets: `web` (the page; no TensorFlow, only its protocol messages) and
-# `serving` (the embedded model server, for those who want it instead of tensorflow/serving).
+# Three images, each a target. docs/compose.md says how to build and use them.
+#   web      the page and the API; no TensorFlow, only its protocol messages
+#   serving  the embedded model server: takes the place of tensorflow/serving, same flags, ports and folders
+#   model    puts a servable into a shared volume, then ends; MODEL=demo, or a name of `python -m models list`
 #
-#   docker build --target web     -t pixelcost-web .
-#   docker build --target serving -t pixelcost-serving .
-ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+#   docker build --target web -t pixelcost-web:0.1.0 .
+
+# The digest of the tag when this was written; CONTRIBUTING.md says how to renew it.
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:528257d48c1da0dcecc2e725d1ae34498d60c965f1241e39cd6a85a8859bdf84
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+
+# --- what the images are made of ---
 
 FROM ${PYTHON_IMAGE} AS environment
+COPY requirements/run.txt /requirements/
+RUN python -m venv --without-pip /venv \
+    && pip --python /venv/bin/python install --no-cache-dir --require-hashes -r /requirements/run.txt
+
+FROM environment AS messages
 WORKDIR /app
-COPY requirements/run.txt requirements/
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements/run.txt
 COPY experiment experiment
 COPY tools tools
 RUN /venv/bin/python -m tools.protocol_files /messages
 
+FROM environment AS exported
+ARG MODEL=demo
+ARG PIXELCOST_WEIGHTS_URL=
+WORKDIR /app
+COPY models models
+RUN /venv/bin/python -m models export "$MODEL" --out /model
+
 FROM ${PYTHON_IMAGE} AS web-environment
-COPY requirements/web.txt requirements/
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements/web.txt
+COPY requirements/web.txt /requirements/
+RUN python -m venv --without-pip /venv \
+    && pip --python /venv/bin/python install --no-cache-dir --no-compile --require-hashes -r /requirements/web.txt \
+    && find /venv -type d -name tests -prune -exec rm -r {} +
+WORKDIR /app
+COPY --from=messages /messages /messages
+COPY experiment experiment
+COPY webapp webapp
+# Bytecode of what the app imports and of nothing else: a read-only container can't keep any, and without it a
+# start takes nearly three times as long.
+RUN PYTHONPATH=/messages /venv/bin/python -c "import webapp.worker, webapp.gunicorn_worker, gunicorn.app.wsgiapp, \
+    experiment.grpc_backend, experiment.probe, sqlalchemy.dialects.sqlite, sqlalchemy.dialects.postgresql.psycopg"
+
+# --- the images ---
 
 FROM ${PYTHON_IMAGE} AS web
-LABEL org.opencontainers.image.title="pixelcost-web" org.opencontainers.image.licenses="Apache-2.0"
+ARG VERSION
+ARG REVISION
+LABEL org.opencontainers.image.title="pixelcost-web" \
+      org.opencontainers.image.description="Which image size, format and hardware to serve a classifier with: page and API" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 ENV PATH=/venv/bin:$PATH PYTHONPATH=/messages PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     PIXELCOST_HOST=0.0.0.0 PORT=5051 PIXELCOST_DATA_DIR=/data
 WORKDIR /app
 COPY --from=web-environment /venv /venv
-COPY --from=environment /messages /messages
-COPY experiment experiment
-COPY webapp webapp
+COPY --from=web-environment /messages /messages
+COPY --from=web-environment /app /app
 COPY templates templates
 COPY static static
 RUN mkdir /data && chown 10001:10001 /data
 VOLUME /data
 USER 10001:10001
 EXPOSE 5051
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:5051/healthz', timeout=2)"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:5051/healthz', timeout=4)"]
 CMD ["gunicorn", "-c", "webapp/gunicorn_conf.py", "webapp:create_app()"]
 
 FROM ${PYTHON_IMAGE} AS serving
-LABEL org.opencontainers.image.title="pixelcost-serving" org.opencontainers.image.licenses="Apache-2.0"
-ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ARG VERSION
+ARG REVISION
+LABEL org.opencontainers.image.title="pixelcost-serving" \
+      org.opencontainers.image.description="Model server with TensorFlow Serving's protocol, flags and folders" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+# MODEL_NAME and MODEL_BASE_PATH mean what they mean in tensorflow/serving.
+ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 MODEL_NAME=inception MODEL_BASE_PATH=/models
 WORKDIR /app
 COPY --from=environment /venv /venv
+COPY experiment/__init__.py experiment/protocol.py experiment/
 COPY serving serving
-COPY models models
-RUN python -m models demo --out /models/demo
+COPY --from=exported --chown=10001:10001 /model /models/inception
 USER 10001:10001
 EXPOSE 8500 8501
-HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8501/v1/models/inception', timeout=2)"]
-CMD ["python", "-m", "serving", "--port", "8500", "--rest_api_port", "8501", \
-     "--model_name", "inception", "--model_base_path", "/models/demo"]
+# Metadata is answered only while a version is available; the status is answered in every state.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s \
+    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:8501/v1/models/' + os.environ['MODEL_NAME'] + '/metadata', timeout=4)"]
+ENTRYPOINT ["sh", "-c", "exec python -m serving --port=8500 --rest_api_port=8501 --model_name=${MODEL_NAME} --model_base_path=${MODEL_BASE_PATH}/${MODEL_NAME} \"$@\"", "serving"]
+
+FROM ${PYTHON_IMAGE} AS model
+ARG VERSION
+ARG REVISION
+LABEL org.opencontainers.image.title="pixelcost-model" \
+      org.opencontainers.image.description="Puts a servable into a shared volume, then ends" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+WORKDIR /app
+COPY models/__init__.py models/install.py models/placing.py models/problems.py models/
+COPY --from=exported /model /model
+RUN mkdir -p /models/inception && chown 10001:10001 /models/inception
+USER 10001:10001
+HEALTHCHECK NONE
+CMD ["python", "-m", "models.install", "/model", "/models/inception"]

@@ -14,8 +14,9 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from experiment.backends import connect
-from experiment.data_dir import claimed
-from experiment.embedded import EmbeddedServers, running_servers
-from experiment.embedded_plan import Profile, parse_embedded
+from experiment.command_backends import asked_backends
 from experiment.environment import environment
 from experiment.errors import PixelcostError
 from experiment.export import report_csv, report_dict, report_html, report_json
@@ -35,13 +34,11 @@ from experiment.heartbeat import Heartbeat
 from experiment.images import read_image
 from experiment.models_command import StartStopped
 from experiment.plan import parse_plan
-from experiment.probe import probe
 from experiment.records import BackendInfo, Measurement, Plan, Report, SourceImage, Variant
 from experiment.report import summarise
 from experiment.run import measure
 from experiment.schedule import planned_requests
-from experiment.servable import ModelChoice, prepare_model
-from experiment.servers import chosen, parse_servers
+from experiment.set_command import run_set, save_answers
 from experiment.table import print_report
 from experiment.variants import FORMATS, RESAMPLERS, make_variants, skipped_sizes_px
 
@@ -51,7 +48,7 @@ console = Console(stderr=True, highlight=False)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the arguments, run, report. Returns the exit code."""
-    options = _parser().parse_args(arguments)
+    options = _options(arguments)
     load_dotenv()
     cancel = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: cancel.set())
@@ -66,13 +63,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, cancel: threading.Event) -> int:
     _check_outputs(options)
+    return _one_photo(options, cancel) if options.photo else _many_photos(options, cancel)
+
+
+def _many_photos(options: argparse.Namespace, cancel: threading.Event) -> int:
+    done = run_set(options, _plan_fields(options), cancel, console)
+    all_written = _write(done.report, options)
+    if options.answers:
+        all_written &= _saved(options.answers, partial(save_answers, done, options.answers))
+    print_report(done.report, _output())
+    if done.report.state != "done":
+        console.print(f"The same command goes on from here. Journal: {done.journal}", markup=False)
+    return _exit_code(done.report, cancel) if all_written else 2
+
+
+def _one_photo(options: argparse.Namespace, cancel: threading.Event) -> int:
     source = read_image(_read(options.photo), options.photo.name, true_label=options.true_label)
     plan = parse_plan(_plan_fields(options))
-    with _backends(options, plan, cancel) as infos:
-        report = _experiment(source, plan, infos, cancel)
+    with asked_backends(options.servers, plan.backend_names, console, cancel) as asked:
+        report = _experiment(source, plan, asked.infos, cancel)
     all_written = _write(report, options)
-    print_report(report, Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH))
+    print_report(report, _output())
     return _exit_code(report, cancel) if all_written else 2
+
+
+def _output() -> Console:
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def _experiment(
@@ -115,67 +131,33 @@ def _measure(
     return measurements, heartbeat
 
 
-@contextmanager
-def _backends(
-    options: argparse.Namespace, plan: Plan, cancel: threading.Event
-) -> Iterator[list[BackendInfo]]:
-    """The servers to ask: those configured, else those already running, else our own."""
-    servers = options.servers or os.environ.get("TF_SERVERS")
-    data_dir = Path(os.environ.get("PIXELCOST_DATA_DIR", "var"))
-    wanted = os.environ.get("PIXELCOST_EMBEDDED", "").strip()
-    profiles = parse_embedded(wanted)
-    if servers:
-        defaults = BackendInfo(
-            name="",
-            model=os.environ.get("MODEL_NAME", "inception"),
-            signature=os.environ.get("MODEL_SIGNATURE_NAME", "predict_images"),
-            input_key=os.environ.get("MODEL_INPUT_KEY", "images"),
-        )
-        yield [probe(info) for info in chosen(parse_servers(servers, defaults), plan.backend_names)]
-    elif running := running_servers(data_dir, profiles if wanted else None):
-        yield chosen(running[1], plan.backend_names)
-    else:
-        with claimed(data_dir), _own_servers(data_dir, profiles, cancel) as embedded:
-            yield chosen(embedded.infos(), plan.backend_names)
-
-
-@contextmanager
-def _own_servers(
-    data_dir: Path, profiles: Sequence[Profile], cancel: threading.Event
-) -> Iterator[EmbeddedServers]:
-    keys = ("MODEL_BASE_PATH", "MODEL", "PIXELCOST_WEIGHTS_URL")
-    choice = ModelChoice(*(os.environ.get(key, "").strip() for key in keys))
-    model = prepare_model(data_dir, choice, cancel)
-    if "notice" in model:
-        console.print(model["notice"], markup=False, soft_wrap=True)
-    with console.status("Starting the embedded model servers"):
-        embedded = EmbeddedServers(data_dir, model, profiles)
-    with embedded:
-        with console.status("Loading the model"):
-            embedded.wait_ready()
-        yield embedded
-
-
 def _check_outputs(options: argparse.Namespace) -> None:
     """Before anything is measured: can the files be written?"""
-    for path in filter(None, (options.json, options.csv, options.html)):
+    for path in filter(None, (options.json, options.csv, options.html, options.answers, options.journal)):
         if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
             raise PixelcostError(f"{path} can't be written. Name a file in a folder that exists.")
 
 
 def _write(report: Report, options: argparse.Namespace) -> bool:
     """The files asked for, first of all. Returns whether all of them were written."""
-    exported, all_written = report_dict(report), True
-    for path, text in ((options.json, report_json), (options.csv, report_csv), (options.html, report_html)):
-        if path is None:
-            continue
-        try:
-            path.write_text(text(exported), "utf-8")
-            console.print(f"Wrote {path}")
-        except OSError as error:
-            all_written = False
-            console.print(f"{path} could not be written: {error.strerror}.", style="bold red", markup=False)
-    return all_written
+    exported = report_dict(report)
+    files = ((options.json, report_json), (options.csv, report_csv), (options.html, report_html))
+    saved = [_saved(path, partial(_save_text, path, text, exported)) for path, text in files if path]
+    return all(saved)
+
+
+def _save_text(path: Path, text: Callable[[dict[str, Any]], str], exported: dict[str, Any]) -> None:
+    path.write_text(text(exported), "utf-8")
+
+
+def _saved(path: Path, save: Callable[[], object]) -> bool:
+    try:
+        save()
+    except OSError as error:
+        console.print(f"{path} could not be written: {error.strerror}.", style="bold red", markup=False)
+        return False
+    console.print(f"Wrote {path}")
+    return True
 
 
 def _exit_code(report: Report, cancel: threading.Event) -> int:
@@ -212,6 +194,7 @@ def _plan_fields(options: argparse.Namespace) -> dict[str, Any]:
         "backend_names": options.backends,
         "max_p50_ms": options.max_p50_ms,
         "max_size_bytes": options.max_size_bytes,
+        "margin_points": options.margin,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -244,10 +227,29 @@ def _names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",")]
 
 
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if (options.photo is None) == (options.photos is None):
+        parser.error("name one photo, or a folder or ZIP file of many with --photos")
+    of_many = ("labels", "label_map", "journal", "answers", "margin")
+    wrong = of_many if options.photo else ("true_label",)
+    given = [f"--{name.replace('_', '-')}" for name in wrong if getattr(options, name) is not None]
+    if given:
+        parser.error(f"{given[0]} is for {'--photos' if options.photo else 'one photo'}")
+    return options
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m experiment", description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("photo", type=Path, help="JPEG, PNG, WebP, GIF or BMP")
+    add("photo", type=Path, nargs="?", help="JPEG, PNG, WebP, GIF or BMP")
+    add(
+        "--photos",
+        type=Path,
+        metavar="DIR",
+        help="many photos instead: a folder or ZIP, see docs/accuracy.md",
+    )
     add("--sizes", type=_numbers, metavar="PX,PX", help="longest sides (2048,1024,512,256,128)")
     add("--formats", type=_names, metavar="F,F", help=f"of {', '.join(FORMATS)} (png,jpeg)")
     add("--quality", type=int, metavar="1..100", help="one JPEG quality (85)")
@@ -269,6 +271,23 @@ def _parser() -> argparse.ArgumentParser:
     add("--backends", type=_names, metavar="NAME,NAME", help="only these")
     add("--servers", metavar="TF_SERVERS", help='"name:host:port;..." instead of the environment')
     add("--true-label", metavar="LABEL", help="what the photo shows: gives accuracy beside agreement")
+    add(
+        "--labels",
+        type=Path,
+        metavar="CSV",
+        help="of --photos: columns file,label (folder names, labels.csv)",
+    )
+    add("--label-map", type=Path, metavar="FILE", help="of --photos: id,label lines for labels that are ids")
+    add(
+        "--journal", type=Path, metavar="FILE", help="of --photos: where it is kept and goes on (data folder)"
+    )
+    add("--answers", type=Path, metavar="FILE", help="of --photos: write every answer to every photo as CSV")
+    add(
+        "--margin",
+        type=float,
+        metavar="POINTS",
+        help="of --photos: what a variant may lose (1; 5 unlabelled)",
+    )
     add("--max-p50-ms", type=float, metavar="MS", help="goal: p50 latency below this")
     add("--max-size-bytes", type=int, metavar="BYTES", help="goal: size below this")
     add("--json", type=Path, metavar="FILE", help="write the report as JSON")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from experiment.labels import same_thing
 from experiment.records import Label, Prediction
 from experiment.statistics import jensen_shannon_distance
 
@@ -46,19 +47,6 @@ def correctness(top: Sequence[Label], true_label: str | None) -> tuple[bool | No
         return None, None
     right = [same_thing(each.label, true_label) for each in top]
     return right[0], any(right)
-
-
-def same_thing(label: str, true_label: str) -> bool:
-    """Whether two names mean the same: case, underscores and further synonyms don't matter.
-
-    Labels often list synonyms, as in "tiger cat, Felis tigrina"; any one of them will do.
-    """
-    return bool(_names(label) & _names(true_label))
-
-
-def _names(label: str) -> set[str]:
-    plain = " ".join(label.casefold().replace("_", " ").split())
-    return {name for name in (plain, *(part.strip() for part in plain.split(","))) if name}
 
 
 def _score_of(expected: Label, answer: Prediction, reference: Prediction) -> float | None:

@@ -1,14 +1,14 @@
 """The warnings of a report: what its reader must know before believing a number.
 
 Each code stands for one kind of warning and keeps its meaning for ever. W1 (the browser
-changes pixels) and W5 (all answers came from one replica) belong to variants made in the
-browser and to services with several replicas.
+changes pixels) belongs to variants made in the browser.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from experiment.contention import NOT_THERE, host_of, rivals_for_cores, rivals_for_machine
 from experiment.failed_requests import failed_requests
@@ -31,6 +31,7 @@ CODES = {
     "W2": "too few samples for p90",
     "W3": "backends share a machine and were measured at the same time",
     "W4": "this app was busy while measuring",
+    "W5": "not every replica of a service was asked",
     "W6": "sizes above the original were skipped",
     "W7": "the same bytes got different answers",
     "W8": "a backend could not be used",
@@ -40,10 +41,29 @@ CODES = {
     "W12": "the run ended early",
     "W13": "a backend runs on fewer cores than its name says",
 }
-NOTES = frozenset({"W2", "W6", "W9"})  # good to know; the numbers can be believed all the same
+SET_CODES = {  # of reports about many photos, which have most of the others too; see set_cautions.py
+    "W14": "photos could not be used",
+    "W15": "labels that the model does not know",
+    "W16": "labels that no answer named",
+    "W17": "too few photos to see small differences",
+}
+NOTES = frozenset({"W2", "W6", "W9", "W17"})  # good to know; the numbers can be believed all the same
 
 # Answers whose probabilities differ by less than this are the same to any reader.
 SAME_SCORE = 0.0005
+
+
+class Situation(Protocol):
+    """What those warnings are drawn from that a run of one photo and a set share."""
+
+    @property
+    def plan(self) -> Plan: ...
+    @property
+    def backends(self) -> Sequence[BackendInfo]: ...
+    @property
+    def cells(self) -> Sequence[Cell]: ...
+    @property
+    def late_ms(self) -> float | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +86,9 @@ def cautions(facts: Facts) -> tuple[Warning_, ...]:
     """Every warning that the facts call for, in the order of their codes."""
     rows: tuple[tuple[str, Callable[[Facts], Iterator[str | Warning_]]], ...] = (
         ("W2", _few_repeats),
-        ("W3", _shared_machine),
-        ("W4", _busy_app),
+        ("W3", shared_machine),
+        ("W4", busy_app),
+        ("W5", _silent_replicas),
         ("W6", _skipped_sizes),
         ("W7", _fickle_answers),
         ("W8", _unusable_backends),
@@ -75,12 +96,13 @@ def cautions(facts: Facts) -> tuple[Warning_, ...]:
         ("W10", _failed_requests),
         ("W11", _other_reference),
         ("W12", _early_end),
-        ("W13", _fewer_cores),
+        ("W13", short_of_cores),
     )
-    return tuple(_warning(code, found) for code, find in rows for found in find(facts))
+    return tuple(as_warning(code, found) for code, find in rows for found in find(facts))
 
 
-def _warning(code: str, found: str | Warning_) -> Warning_:
+def as_warning(code: str, found: str | Warning_) -> Warning_:
+    """A found sentence with its code and level."""
     if isinstance(found, Warning_):
         return found
     return Warning_(code, found, "note" if code in NOTES else "warning")
@@ -95,7 +117,8 @@ def _few_repeats(facts: Facts) -> Iterator[str]:
         )
 
 
-def _shared_machine(facts: Facts) -> Iterator[str]:
+def shared_machine(facts: Situation) -> Iterator[str]:
+    """Backends that may have slowed each other."""
     for names in _distinct_groups(rivals_for_cores(facts.backends, facts.plan.order)):
         yield (
             f"{listed(names)} share cores and were measured at the same time, so they slowed each other. "
@@ -118,13 +141,27 @@ def _distinct_groups(rivals: dict[str, tuple[str, ...]]) -> list[list[str]]:
     return sorted(named, key=lambda names: [order.index(name) for name in names])
 
 
-def _busy_app(facts: Facts) -> Iterator[str]:
+def busy_app(facts: Situation) -> Iterator[str]:
+    """Latencies that this app was too busy to take."""
     fastest_ms = min((cell.p50_ms for cell in facts.cells if cell.p50_ms is not None), default=None)
     if facts.late_ms is not None and fastest_ms is not None and fastest_ms < LATE_MS:
         yield (
             f"This app was busy while measuring (event delay up to {milliseconds(facts.late_ms)}). "
             f"Latencies below {LATE_MS:.0f} ms are not reliable. Close other programs and run again."
         )
+
+
+def _silent_replicas(facts: Facts) -> Iterator[str]:
+    """Only where it is known who answered, and that there are more who could have."""
+    for info in facts.backends:
+        peers = [peer for cell in facts.cells if cell.backend_name == info.name for peer in cell.peers]
+        asked, there = len(set(peers)), info.replicas or 0
+        if asked < there <= len(peers):
+            yield (
+                f"All {count(len(peers), 'answer')} of {info.name} came from "
+                f"{count(asked, 'replica')} although it has {there}. "
+                "You are not measuring all of it: are the others ready?"
+            )
 
 
 def _skipped_sizes(facts: Facts) -> Iterator[str]:
@@ -221,7 +258,8 @@ def _early_end(facts: Facts) -> Iterator[str]:
     )
 
 
-def _fewer_cores(facts: Facts) -> Iterator[str]:
+def short_of_cores(facts: Situation) -> Iterator[str]:
+    """Backends whose name promises more than they have."""
     for info in facts.backends:
         cores = fewer_cores(info)
         if cores and info.state not in NOT_THERE:

@@ -49,6 +49,18 @@ CELL_KEYS = (
     "validity",
 )
 
+SHARE_KEYS = ("count", "total", "share", "low", "high")
+DIFFERENCE_KEYS = (
+    "photos",
+    "gained",
+    "lost",
+    "points",
+    "low_points",
+    "high_points",
+    "mcnemar_p",
+    "mcnemar_p_holm",
+    "detectable_points",
+)
 # Empty in reports before 1.2.
 LATER_VARIANT_KEYS = ("subsampling", "resampler")
 LATER_CELL_KEYS = ("decode_request_ms", "decode_response_bytes")
@@ -68,7 +80,7 @@ def report_csv(report: Mapping[str, Any]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\r\n")
     writer.writeheader()
-    writer.writerows({key: _field(value) for key, value in row.items()} for row in rows)
+    writer.writerows({key: field(value) for key, value in row.items()} for row in rows)
     return text.getvalue()
 
 
@@ -93,9 +105,18 @@ def _row(
         "top_score": top["score"],
         "reasons": " ".join(cell["reasons"]),
         "failure_codes": " ".join(each["code"] for each in cell["failure_reasons"]),
+        **_over_photos(cell.get("over_photos") or {}),
         **{f"server_{stage}_ms": cell["server_ms"].get(stage) for stage in stages},
         "decode_request_samples_ms": _samples(cell.get("decode_request_samples_ms", ())),
         "samples_ms": _samples(cell["samples_ms"]),
+    }
+
+
+def _over_photos(over: Mapping[str, Any]) -> dict[str, Any]:
+    """Accuracy and agreement over a set; empty for one photo."""
+    groups = {**dict.fromkeys(("top1", "top5", "agreement"), SHARE_KEYS), "difference": DIFFERENCE_KEYS}
+    return {
+        f"{group}_{key}": (over.get(group) or {}).get(key) for group, keys in groups.items() for key in keys
     }
 
 
@@ -103,7 +124,8 @@ def _samples(samples_ms: Iterable[float]) -> str:
     return " ".join(str(each) for each in samples_ms)
 
 
-def _field(value: Any) -> Any:
+def field(value: Any) -> Any:
+    """The value as CSV has it; none of them is a formula to a spreadsheet."""
     if value is None:
         return ""
     if isinstance(value, bool):

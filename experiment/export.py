@@ -50,6 +50,7 @@ def report_dict(report: Report) -> dict[str, Any]:
             "failed": report.requests_failed,
         },
         "failure": None if report.failure is None else to_dict(report.failure),
+        "photo_set": None if report.photo_set is None else _digits(to_dict(report.photo_set)),
     }
 
 
@@ -89,7 +90,17 @@ def _cell(cell: Cell) -> dict[str, Any]:
         "reference_score": _rounded(cell.reference_score, SCORE_DIGITS),
         "reference_score_change": _rounded(cell.reference_score_change, 4),  # percentage points
         "js_distance": _rounded(cell.js_distance, 4),
+        "over_photos": None if cell.over_photos is None else _digits(to_dict(cell.over_photos)),
     }
+
+
+def _digits(value: Any) -> Any:
+    """Shares, points and p with six digits that count; whole numbers stay whole."""
+    if isinstance(value, dict):
+        return {key: _digits(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_digits(each) for each in value]
+    return float(f"{value:.{SCORE_DIGITS}g}") if isinstance(value, float) else value
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

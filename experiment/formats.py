@@ -71,7 +71,7 @@ def _webp_encoder(settings: str) -> str:
 
 _WEBP_METHOD = 4  # effort, 0..6; Pillow's and libwebp's own default
 
-FORMATS: Final[Mapping[str, Format]] = {
+FORMATS: Final[dict[str, Format]] = {
     "png": Format(
         name="PNG",
         media_type="image/png",

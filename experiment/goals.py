@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from experiment.agreement import same_thing
+from experiment.labels import same_thing
 from experiment.records import BackendInfo, Cell, Plan, Variant
 from experiment.wording import count, listed, milliseconds, ordinal, percent, short_label, short_name, size
 
@@ -70,9 +70,9 @@ def goals_of(plan: Plan, true_label: str | None, so_far: bool) -> list[Goal]:
     if plan.keep_top1:
         goals.append(_keeps_answer(so_far) if true_label is None else _is_right(true_label))
     if plan.max_p50_ms is not None:
-        goals.append(_fast_enough(plan.max_p50_ms))
+        goals.append(fast_enough(plan.max_p50_ms))
     if plan.max_size_bytes is not None:
-        goals.append(_small_enough(plan.max_size_bytes))
+        goals.append(small_enough(plan.max_size_bytes))
     return goals
 
 
@@ -130,7 +130,8 @@ def _about_label(true_label: str, candidates: Sequence[Candidate]) -> str:
     return "Check how the model spells that label, or choose another model."
 
 
-def _fast_enough(limit_ms: float) -> Goal:
+def fast_enough(limit_ms: float) -> Goal:
+    """A p50 of at most so much."""
     return Goal(
         met=lambda each: each.p50_ms <= limit_ms,
         overshoot=lambda each: max(0.0, each.p50_ms / limit_ms - 1),
@@ -139,7 +140,8 @@ def _fast_enough(limit_ms: float) -> Goal:
     )
 
 
-def _small_enough(limit_bytes: int) -> Goal:
+def small_enough(limit_bytes: int) -> Goal:
+    """At most so many bytes."""
     return Goal(
         met=lambda each: each.variant.size_bytes <= limit_bytes,
         overshoot=lambda each: max(0.0, each.variant.size_bytes / limit_bytes - 1),

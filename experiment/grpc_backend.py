@@ -10,6 +10,7 @@ from experiment.answers import distribution, top_labels
 from experiment.backends import MESSAGE_LIMIT_BYTES, RequestFailed, describe, short_cause, too_late
 from experiment.protocol import PREDICT, predict_pb2, types_pb2
 from experiment.records import BackendInfo, Prediction, Variant
+from experiment.replicas import Replicas, Resolver, look_up
 
 CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", MESSAGE_LIMIT_BYTES),
@@ -20,6 +21,11 @@ CHANNEL_OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    # A call whose bytes can't leave, because the host has vanished, outlives its deadline: gRPC waits for the
+    # write. With keepalive on, the system gives the connection up when nothing was acknowledged for so long
+    # (TCP_USER_TIMEOUT). Pings as rare as every server allows them.
+    ("grpc.keepalive_time_ms", 300_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
 )
 STAGE_PREFIX, STAGE_SUFFIX = "pixelcost-", "-ms"  # trailing metadata of the embedded server
 
@@ -40,50 +46,66 @@ def open_channel(address: str) -> grpc.Channel:
     return grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
 
 
-class GrpcBackend:
-    """One channel to one server. Not for use across a fork."""
+class _Stub:
+    """A channel with its one method."""
 
-    def __init__(self, info: BackendInfo):
-        self.info = info
-        self._channel = open_channel(info.address)
-        self._predict = self._channel.unary_unary(
+    def __init__(self, address: str):
+        self._channel = open_channel(address)
+        self.predict = self._channel.unary_unary(
             PREDICT,
             request_serializer=predict_pb2.PredictRequest.SerializeToString,
             response_deserializer=predict_pb2.PredictResponse.FromString,
         )
 
+    def close(self) -> None:
+        self._channel.close()
+
+
+class GrpcBackend:
+    """One channel to each replica of one server. Not for use across a fork."""
+
+    def __init__(self, info: BackendInfo, resolve: Resolver = look_up):
+        self.info = info
+        self._replicas = Replicas(info.address, _Stub, resolve)
+
     def predict(self, variant: Variant, timeout_s: float) -> Prediction:
         """Send the image, return the top 5. Raises RequestFailed."""
         request = self._request(variant.data, self.info.signature)
-        response, call = self._answer(request, variant, timeout_s)
-        return self._prediction(request, response, call)
+        response, call, peer = self._answer(request, variant, timeout_s)
+        return self._prediction(request, response, call, peer)
 
     def decode(self, variant: Variant, timeout_s: float) -> Prediction:
         """Send the image to the signature that only decodes. Raises RequestFailed."""
         request = self._request(variant.data, self.info.decode_signature or "")
         if self.info.decode_output:
             request.output_filter.append(self.info.decode_output)
-        response, call = self._answer(request, variant, timeout_s)
+        response, call, peer = self._answer(request, variant, timeout_s)
         return Prediction(
             top=(),
             request_bytes=request.ByteSize(),
             response_bytes=response.ByteSize(),
             server_ms=_stages(call.trailing_metadata() or ()),
+            peer=peer,
             model_version=response.model_spec.version.value or None,
         )
 
     def close(self) -> None:
-        """Close the channel."""
-        self._channel.close()
+        """Close the channels."""
+        self._replicas.close()
 
     def _answer(
         self, request: predict_pb2.PredictRequest, variant: Variant, timeout_s: float
-    ) -> tuple[predict_pb2.PredictResponse, Any]:
+    ) -> tuple[predict_pb2.PredictResponse, Any, str | None]:
+        """The answer, its call, and which replica gave it."""
+        peer, stub = self._replicas.next()
         try:
-            response, call = self._predict.with_call(request, timeout=timeout_s)
+            response, call = stub.predict.with_call(request, timeout=timeout_s)
         except grpc.RpcError as error:
-            raise self._failed(error, variant, timeout_s) from None
-        return response, call
+            if error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
+                self._replicas.lost(peer)
+            raise self._failed(error, variant, timeout_s, peer) from None
+        self._replicas.answered(peer)
+        return response, call, peer
 
     def _request(self, data: bytes, signature: str) -> predict_pb2.PredictRequest:
         request = predict_pb2.PredictRequest()
@@ -96,7 +118,11 @@ class GrpcBackend:
         return request
 
     def _prediction(
-        self, request: predict_pb2.PredictRequest, response: predict_pb2.PredictResponse, call: Any
+        self,
+        request: predict_pb2.PredictRequest,
+        response: predict_pb2.PredictResponse,
+        call: Any,
+        peer: str | None,
     ) -> Prediction:
         outputs = response.outputs
         missing = [key for key in ("classes", "scores") if key not in outputs]
@@ -111,13 +137,16 @@ class GrpcBackend:
             request_bytes=request.ByteSize(),
             response_bytes=response.ByteSize(),
             server_ms=_stages(call.trailing_metadata() or ()),
+            peer=peer,
             model_version=response.model_spec.version.value or None,
             distribution=distribution(_floats(outputs["probabilities"]))
             if "probabilities" in outputs
             else None,
         )
 
-    def _failed(self, error: grpc.RpcError, variant: Variant, timeout_s: float) -> RequestFailed:
+    def _failed(
+        self, error: grpc.RpcError, variant: Variant, timeout_s: float, peer: str | None
+    ) -> RequestFailed:
         details = error.details() or ""
         code = _CODES.get(error.code(), "server_error")
         if code == "deadline":
@@ -128,12 +157,12 @@ class GrpcBackend:
             return RequestFailed(
                 "bad_answer", f"{self.info.name} answered something that is no Predict response."
             )
-        return RequestFailed(code, _sentence(code, self.info, variant, details))
+        return RequestFailed(code, _sentence(code, self.info, variant, details, peer))
 
 
-def _sentence(code: str, info: BackendInfo, variant: Variant, details: str) -> str:
+def _sentence(code: str, info: BackendInfo, variant: Variant, details: str, peer: str | None) -> str:
     if code == "unreachable":
-        return f"No answer from {info.name} at {info.address} ({short_cause(details)})."
+        return f"No answer from {info.name} at {peer or info.address} ({short_cause(details)})."
     if code == "overloaded":
         return f"{info.name} is overloaded and refused the request: {details}"
     if code == "server_error":

@@ -18,15 +18,15 @@ class Heartbeat:
 
     def __init__(self) -> None:
         self.max_delay_ms = 0.0
-        self._beats = 0
-        self._late = 0
+        self.beats = 0
+        self.late = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)
 
     @property
     def late_share(self) -> float:
         """Share of beats that came late, 0..1."""
-        return self._late / self._beats if self._beats else 0.0
+        return self.late / self.beats if self.beats else 0.0
 
     def facts(self) -> dict[str, float]:
         """What it saw, under the keys of the report's `environment`."""
@@ -49,5 +49,5 @@ class Heartbeat:
             time.sleep(self.BEAT_S)
             delay_ms = (time.perf_counter() - before - self.BEAT_S) * 1e3
             self.max_delay_ms = max(self.max_delay_ms, delay_ms)
-            self._beats += 1
-            self._late += delay_ms > self.LATE_MS
+            self.beats += 1
+            self.late += delay_ms > self.LATE_MS

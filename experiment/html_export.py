@@ -18,8 +18,20 @@ from experiment.codec import from_dict
 from experiment.contention import NOT_THERE
 from experiment.figures import figures
 from experiment.html_parts import Figures, Safe, badge, facts, items, script_json, table, text
+from experiment.html_set import METHOD as SET_METHOD
+from experiment.html_set import cells_of_set, facts_of_set, set_run_words
 from experiment.records import BackendInfo, Cell, Variant
-from experiment.wording import listed, number, percent, runtime_words, short_label, short_name, size, span
+from experiment.wording import (
+    count,
+    listed,
+    number,
+    percent,
+    runtime_words,
+    short_label,
+    short_name,
+    size,
+    span,
+)
 
 HERE = Path(__file__).parent
 VENDORED = HERE.parent / "static" / "vendor"
@@ -74,7 +86,7 @@ def report_html(report: Mapping[str, Any]) -> str:
         photo=_photo(report),
         environment=_environment(report["environment"]),
         backends=_backends(report["backends"]),
-        method=_method(report["plan"]),
+        method=_method(report),
         report_json=script_json(report),
         figures_json=script_json(drawn),
         plotly=plotly,
@@ -133,6 +145,8 @@ def _figure(name: str, meta: Mapping[str, Any]) -> Safe:
 
 
 def _cells(report: Mapping[str, Any]) -> Safe:
+    if report.get("photo_set"):
+        return cells_of_set(report)
     variants = {each["id"]: from_dict(Variant, each) for each in report["variants"]}
     cells = [from_dict(Cell, each) for each in report["cells"]]
     has_label = report["source"]["true_label"] is not None
@@ -177,6 +191,8 @@ def _why_so(cell: Cell) -> Safe:
 
 
 def _photo(report: Mapping[str, Any]) -> Safe:
+    if report.get("photo_set"):
+        return facts_of_set(report)
     source = report["source"]
     pixels = f"{source['width_px']} x {source['height_px']} px"
     rows = [
@@ -214,8 +230,11 @@ def _backend_row(info: BackendInfo) -> list[Any]:
     ]
 
 
-def _method(plan: Mapping[str, Any]) -> Safe:
+def _method(report: Mapping[str, Any]) -> Safe:
+    plan = report["plan"]
     terms = {"This run": _this_run(plan), **METHOD}
+    if report.get("photo_set"):
+        terms |= {"This run": set_run_words(plan["seed"]) + _this_run(plan), **SET_METHOD}
     return Safe(
         "<dl>"
         + "".join(f"<dt>{text(term)}</dt><dd>{text(words)}</dd>" for term, words in terms.items())
@@ -230,8 +249,9 @@ def _this_run(plan: Mapping[str, Any]) -> str:
         "one_at_a_time": "one backend was finished before the next began",
     }
     return (
-        f"Each variant went to each backend {plan['warmups']} times to warm up, which is never counted, and "
-        f"{plan['repeats']} times to be measured, in random order (seed {plan['seed']}), one request at a "
+        f"Each variant went to each backend {count(plan['warmups'], 'time')} to warm up, which is never "
+        f"counted, and {count(plan['repeats'], 'time')} to be measured, in random order "
+        f"(seed {plan['seed']}), one request at a "
         f"time; {orders[plan['order']]}. Variants were made before, resized with "
         f"{listed([name.capitalize() for name in plan.get('resamplers') or [plan['resampler']]])}. "
         "What a variant's name does not say is as usual: q85 for JPEG, q80 for WebP, 4:2:0, Lanczos. "

@@ -190,6 +190,7 @@ RULES: Final[Mapping[str, Callable[[Any], Any]]] = {
     "max_p50_ms": _number(0.0, 1e6),
     "max_size_bytes": _whole(1, 10**9),
     "keep_top1": _yes_or_no,
+    "margin_points": _number(0.0, 100.0),
     "jpeg_qualities": _list_of(_whole(1, 100), "JPEG qualities", MAX_QUALITIES),
     "webp_qualities": _list_of(_whole(1, 100), "WebP qualities", MAX_QUALITIES),
     "subsamplings": _list_of(_one_of(SUBSAMPLINGS), "chroma subsamplings", len(SUBSAMPLINGS)),

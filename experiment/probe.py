@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from typing import Any
@@ -22,6 +23,7 @@ from experiment.protocol import (
 )
 from experiment.reads import FormatsRead
 from experiment.records import BackendInfo
+from experiment.replicas import Resolver, addresses_of, look_up
 
 AVAILABLE = 30  # get_model_status.proto, ModelVersionStatus.State
 
@@ -29,12 +31,20 @@ AVAILABLE = 30  # get_model_status.proto, ModelVersionStatus.State
 _formats_read = FormatsRead()  # of this process: asked once per backend and version, not at each probe
 
 
-def probe(info: BackendInfo, timeout_s: float = 2.0) -> BackendInfo:
+def probe(info: BackendInfo, timeout_s: float = 2.0, resolve: Resolver = look_up) -> BackendInfo:
     """`info` with state, version and one sentence about it. Never raises for a bad backend."""
     if info.state == "absent":
         return info
     seen = _probe_rest(info, timeout_s) if info.protocol == "rest" else _probe_grpc(info, timeout_s)
+    if seen.state == "ready":
+        seen = _counted(seen, resolve)
     return replace(seen, reads=_formats_read.by(seen, timeout_s))
+
+
+def _counted(info: BackendInfo, resolve: Resolver) -> BackendInfo:
+    """With how many replicas there are, where the name has several addresses."""
+    addresses = len(addresses_of(info.address, resolve))
+    return replace(info, replicas=addresses) if addresses > 1 else info
 
 
 def _probe_grpc(info: BackendInfo, timeout_s: float) -> BackendInfo:
@@ -145,4 +155,12 @@ def _no_such_model(info: BackendInfo) -> str:
 
 
 def _no_answer(address: str, details: str) -> str:
-    return f"No answer at {address} ({short_cause(details)}). Is the server running?"
+    return f"No answer at {address} ({short_cause(details)}). {_where_to_look(address)}"
+
+
+def _where_to_look(address: str) -> str:
+    """In a cluster the label `app` is the Service's name, as in k8s/."""
+    host = address.rpartition(":")[0]
+    if "KUBERNETES_SERVICE_HOST" in os.environ:  # every pod has it
+        return f"Is the pod running? kubectl get pods -l app={host.partition('.')[0]}"
+    return "Is the server running?"

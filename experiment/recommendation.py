@@ -8,7 +8,7 @@ true label, that label: a wrong answer is not worth keeping.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from experiment.contention import NOT_THERE
 from experiment.goals import Candidate, Goal, candidates_among, goals_of, unmet_by
@@ -33,13 +33,34 @@ def recommend(
 ) -> Recommendation:
     """The best choice among `cells`, or a sentence that says why there is none."""
     so_far = state in {"queued", "running"}
+    return choose(
+        state,
+        variants,
+        backends,
+        cells,
+        goals_of(plan, true_label, so_far),
+        needs_reference=plan.keep_top1 and true_label is None,
+        why=lambda best: _why(best, true_label, so_far),
+    )
+
+
+def choose(
+    state: RunState,
+    variants: Sequence[Variant],
+    backends: Sequence[BackendInfo],
+    cells: Sequence[Cell],
+    goals: Sequence[Goal],
+    *,
+    needs_reference: bool,
+    why: Callable[[Candidate], str],
+) -> Recommendation:
+    """The smallest variant that meets all `goals`, on the backend that suits it; `why` gives its figures."""
+    so_far = state in {"queued", "running"}
     candidates = candidates_among(variants, backends, cells)
     if not candidates:
         return nothing_measured(state, backends, cells)
-    compares = plan.keep_top1 and true_label is None
-    if so_far and compares and not any(each.variant.is_reference for each in candidates):
+    if so_far and needs_reference and not any(each.variant.is_reference for each in candidates):
         return original_to_come(variants, cells)
-    goals = goals_of(plan, true_label, so_far)
     eligible = [each for each in candidates if all(goal.met(each) for goal in goals)]
     gaps = tuple(_gaps(so_far, backends, cells))
     if not eligible:
@@ -50,7 +71,7 @@ def recommend(
         variant_id=best.variant.id,
         backend_name=best.backend.name,
         sentence=_headline(best, so_far),
-        why=_why(best, true_label, so_far),
+        why=why(best),
         why_not=(*_why_not(best, eligible, candidates, goals), *gaps),
         validity=best.cell.validity,
     )
@@ -70,10 +91,10 @@ def _why(best: Candidate, true_label: str | None, so_far: bool) -> str:
     if best.cell.max_ms is not None and best.cell.count > 1:
         parts.append(f"slowest of {best.cell.count}: {milliseconds(best.cell.max_ms)}")
     figures = ", ".join([*parts, size(best.variant.size_bytes)]) + "."
-    return " ".join(part for part in (_doubt(best, so_far), figures, _less_sure(best)) if part)
+    return " ".join(part for part in (doubt(best, so_far), figures, _less_sure(best)) if part)
 
 
-def _doubt(best: Candidate, so_far: bool) -> str:
+def doubt(best: Candidate, so_far: bool) -> str:
     """Why a cell that is INVALID is no good ground for a decision."""
     samples = best.cell.count
     if best.cell.validity != "INVALID":

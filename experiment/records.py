@@ -27,6 +27,7 @@ RunState = Literal["queued", "running", "done", "cancelled", "failed"]
 DEFAULT_SIZES_PX = (2048, 1024, 512, 256, 128)
 OFFERED_SIZES_PX = (*DEFAULT_SIZES_PX, 64, 32)
 REFERENCE_ID = "original"
+SET_REPEATS = 1  # of each photo's variants by default: more photos tell more than more repeats
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Plan:
     max_p50_ms: float | None = None  # goals of the user; None: no such goal
     max_size_bytes: int | None = None
     keep_top1: bool = True
+    margin_points: float | None = None  # how much a photo set may lose; None: 1 with labels, else 5
     jpeg_qualities: tuple[int, ...] | None = None  # None: jpeg_quality alone
     webp_qualities: tuple[int, ...] = (80,)
     subsamplings: tuple[str, ...] = ("4:2:0",)  # of JPEG's colours; keys of formats.SUBSAMPLINGS
@@ -119,7 +121,7 @@ class BackendInfo:
     isa: str | None = None  # the instruction set it was held to; None also: to none
     device_name: str | None = None  # of a GPU
     device_memory_bytes: int | None = None
-    replicas: int | None = None  # processes behind the address
+    replicas: int | None = None  # processes behind the address, or addresses behind the name
     reads: tuple[str, ...] | None = None  # media types of images; None: not asked, or no clear answer
     decode_signature: str | None = None  # takes the same input and only decodes; None: none, or not known
     decode_output: str | None = None  # the output that is asked of it; None: all of them, the pixels too
@@ -141,7 +143,7 @@ class Prediction:
     request_bytes: int  # size of the serialised request message
     response_bytes: int
     server_ms: Mapping[str, float] = field(default_factory=dict)  # stages, where the server tells
-    peer: str | None = None  # which replica answered, where it can be known
+    peer: str | None = None  # "ip:port" of the replica that answered; None: the name has one address
     model_version: int | None = None
     distribution: tuple[float, ...] | None = None  # all scores; None: not offered, or not kept
 
@@ -167,6 +169,42 @@ class Measurement:
     prediction: Prediction | None = None
     failure: Failure | None = None
     asked_for: Question = "predict"  # "decode" never counts as a sample of the cell
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """So many of all, with the 95 % interval of the share (Wilson)."""
+
+    count: int
+    total: int
+    share: float  # 0..1, as the two below
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A variant's top-1 accuracy less the reference's, on the same photos and the same backend."""
+
+    photos: int  # answered for both, with a label that the model knows
+    gained: int  # right here only: McNemar's b
+    lost: int  # right for the reference only: McNemar's c
+    points: float  # percentage points, as the two below; negative: this variant is worse
+    low_points: float  # 95 % interval (Newcombe, paired)
+    high_points: float
+    mcnemar_p: float  # exact, of this one comparison
+    mcnemar_p_holm: float  # as one among all comparisons of the report
+    detectable_points: float  # a smaller true difference would be missed in more than 20 of 100 tries
+
+
+@dataclass(frozen=True, slots=True)
+class OverPhotos:
+    """What a cell of a photo set says about answers. None: no photo could tell."""
+
+    top1: Share | None  # right answers among photos with a label that the model knows
+    top5: Share | None
+    agreement: Share | None  # same top label as this backend gave to the reference
+    difference: Difference | None  # None also for the reference itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,11 +238,55 @@ class Cell:
     validity: Validity
     reasons: tuple[str, ...]  # one sentence each: why, and what to do
     failure_reasons: tuple[Failure, ...] = ()  # distinct ones, most frequent first
+    peers: tuple[str, ...] = ()  # which replica gave each sample; empty where the name has one address
     # Requests of their own that only decode and resize, sending included. The server's word for
     # the same is server_ms["decode"]; making the variant is Variant.decode_ms and has nothing to do with it.
     decode_request_ms: float | None = None  # p50; None: not measured apart
     decode_request_samples_ms: tuple[float, ...] = ()
     decode_response_bytes: int | None = None  # large where the pixels came back, whose way is in the time
+    over_photos: OverPhotos | None = None  # None: a run of one photo
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedPhoto:
+    """A photo of a set that could not be used, and why."""
+
+    name: str
+    code: str  # one of errors.IMAGE_CODES, or "missing", "unreadable"
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownLabel:
+    """A label of the set that the model does not have."""
+
+    label: str
+    photos: int
+
+
+@dataclass(frozen=True, slots=True)
+class BetweenBackends:
+    """Whether two backends answer the same variant alike."""
+
+    variant_id: str
+    backend_names: tuple[str, ...]  # two of them
+    agreement: Share  # same top label
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoSetFacts:
+    """What a report tells about the set that it is about."""
+
+    name: str
+    count: int  # photos that were listed
+    measured: int
+    labelled: int  # of those measured, with a label that the model knows
+    sha256: str  # of the list: names, sizes in bytes, labels
+    margin_points: float  # how much a variant may lose and still be recommended
+    comparisons: int  # how many differences the report holds; what Holm's correction is for
+    skipped: tuple[SkippedPhoto, ...]
+    unknown_labels: tuple[UnknownLabel, ...]
+    between_backends: tuple[BetweenBackends, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,3 +331,4 @@ class Report:
     requests_done: int
     requests_failed: int  # warm-ups count here too, as in the two above
     failure: Failure | None = None  # why the run as a whole failed
+    photo_set: PhotoSetFacts | None = None  # None: a run of one photo

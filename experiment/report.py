@@ -162,6 +162,7 @@ def _cell(
         validity=validity,
         reasons=reasons,
         failure_reasons=failure_reasons,
+        peers=tuple(each.prediction.peer for each in counted if each.prediction and each.prediction.peer),
         decode_request_ms=percentile(decoding_ms, 50) if decoding_ms else None,
         decode_request_samples_ms=decoding_ms,
         decode_response_bytes=max(

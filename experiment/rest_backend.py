@@ -12,6 +12,7 @@ import requests
 from experiment.answers import distribution, top_labels
 from experiment.backends import MESSAGE_LIMIT_BYTES, RequestFailed, describe, short_cause, too_late
 from experiment.records import BackendInfo, Prediction, Variant
+from experiment.replicas import Replicas, Resolver, look_up
 
 _CODES = {
     400: "bad_request",
@@ -23,43 +24,57 @@ _CODES = {
 }
 
 
-class RestBackend:
-    """One kept-alive session to one server. Use it from one thread."""
+class _Session(requests.Session):
+    """A kept-alive connection to one address."""
 
-    def __init__(self, info: BackendInfo):
+    def __init__(self, address: str):
+        super().__init__()
+        self.trust_env = False  # no proxy from the environment: it would be measured too
+        self.address = address
+
+
+class RestBackend:
+    """One kept-alive session to each replica of one server. Use it from one thread."""
+
+    def __init__(self, info: BackendInfo, resolve: Resolver = look_up):
         self.info = info
-        self._session = requests.Session()
-        self._session.trust_env = False  # no proxy from the environment: it would be measured too
-        self._url = f"http://{info.address}/v1/models/{info.model}:predict"
+        self._replicas = Replicas(info.address, _Session, resolve)
+        self._headers = {"Content-Type": "application/json", "Host": info.address}
+        self._path = f"/v1/models/{info.model}:predict"
         self._head = b'{"signature_name": %s, "instances": [{"b64": "' % json.dumps(info.signature).encode()
 
     def predict(self, variant: Variant, timeout_s: float) -> Prediction:
         """Send the image as base64, return the top 5. Raises RequestFailed."""
+        peer, session = self._replicas.next()
         body = self._head + base64.b64encode(variant.data) + b'"}]}'
         try:
-            response, answer = self._post(body, timeout_s)
+            response, answer = self._post(session, body, timeout_s)
         except requests.Timeout:
+            self._replicas.lost(peer)
             raise too_late(self.info, variant, timeout_s) from None
         except requests.RequestException as error:
-            message = f"No answer from {self.info.name} at {self.info.address} ({short_cause(str(error))})."
+            self._replicas.lost(peer)
+            place = peer or self.info.address
+            message = f"No answer from {self.info.name} at {place} ({short_cause(str(error))})."
             raise RequestFailed("unreachable", message) from None
+        self._replicas.answered(peer)
         if response.status_code != 200:
             raise self._refused(response.status_code, answer, variant)
-        return self._prediction(len(body), answer, response.headers.get("Server-Timing", ""))
+        return self._prediction(len(body), answer, response.headers.get("Server-Timing", ""), peer)
 
     def decode(self, variant: Variant, timeout_s: float) -> Prediction:
         """Not offered: there is no output filter here, and the pixels would come back as text."""
         raise RequestFailed("bad_request", f"{self.info.name} is asked for decoding alone over gRPC only.")
 
     def close(self) -> None:
-        """Close the kept-alive connection."""
-        self._session.close()
+        """Close the kept-alive connections."""
+        self._replicas.close()
 
-    def _post(self, body: bytes, timeout_s: float) -> tuple[requests.Response, bytes]:
+    def _post(self, session: _Session, body: bytes, timeout_s: float) -> tuple[requests.Response, bytes]:
         """The answer's head and body, all of it within `timeout_s`, not only each read."""
         deadline = time.monotonic() + timeout_s
-        headers = {"Content-Type": "application/json"}
-        with self._session.post(self._url, body, headers=headers, timeout=timeout_s, stream=True) as response:
+        url = f"http://{session.address}{self._path}"
+        with session.post(url, body, headers=self._headers, timeout=timeout_s, stream=True) as response:
             answer = bytearray()
             while chunk := response.raw.read1(65536, decode_content=True):
                 answer += chunk
@@ -78,13 +93,14 @@ class RestBackend:
         code = _CODES.get(status, "server_error")
         return RequestFailed(code, f"{name} answered HTTP {status} to {describe(variant)}: {text}")
 
-    def _prediction(self, request_bytes: int, answer: bytes, timing: str) -> Prediction:
+    def _prediction(self, request_bytes: int, answer: bytes, timing: str, peer: str | None) -> Prediction:
         row = self._first_row(answer)
         return Prediction(
             top=top_labels(self.info, row["classes"], row["scores"]),
             request_bytes=request_bytes,
             response_bytes=len(answer),
             server_ms=_stages(timing),
+            peer=peer,
             distribution=distribution(row.get("probabilities", ())),
         )
 

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from experiment.records import Cell, Report, Variant
+from experiment.set_table import table_of_set
 
 _COLOURS = {"VALID": "green", "NOISY": "yellow", "INVALID": "red"}
 
@@ -26,7 +27,7 @@ def print_report(report: Report, console: Console) -> None:
     for line in (recommendation.why, *recommendation.why_not[:1]):
         if line:
             console.print(f"  {line}", soft_wrap=True, markup=False)
-    console.print(_table(report))
+    console.print(table_of_set(report, report.photo_set) if report.photo_set else _table(report))
     for warning in report.warnings:
         console.print(f"{warning.code}: {warning.message}", soft_wrap=True, markup=False)
 

@@ -101,8 +101,9 @@ def _copies(pixels: Image, plan: Plan) -> Iterator[tuple[Copy, str | None]]:
 def _encoded(
     source: SourceImage, copy: Copy, resampler: str | None, key: str, settings: Mapping[str, Any]
 ) -> Variant:
+    image = copy.image.copy()  # Image.save() keeps its settings on the picture: threads must not share one
     started_s = time.thread_time()
-    data = FORMATS[key].encode(copy.image, **settings)
+    data = FORMATS[key].encode(image, **settings)
     encode_ms = (time.thread_time() - started_s) * 1000
     return Variant(
         id=variant_id(copy.size_px, key, {**settings, "resampler": resampler}),

@@ -1,22 +1,24 @@
-"""Writes the demo network for Caffe. Field numbers: https://github.com/BVLC/caffe, caffe.proto.
+"""Writes a network for Caffe. Field numbers: https://github.com/BVLC/caffe, caffe.proto.
 
-Caffe's layout is its own: the input is `pixels` [n, 3, 192, 192], channels first. Caffe pads both
+Caffe's layout is its own: the input is `pixels` [n, 3, height, width], channels first. Caffe pads both
 sides alike, so a 3 by 3 convolution with stride 2, which needs padding only at the end, becomes
-4 by 4 with zeros at its start: the same sums.
+4 by 4 with zeros at its start: the same sums. ReLU6 is no layer of the first Caffe, but OpenCV knows it.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from models.demo import SIDE_PX
-from models.layers import PIXELS, Layer, demo_layers
+from models.layers import PIXELS, Layer, Layers
 from models.wire import block, numbers
 
 TYPES = {
     "scale": "Power",
     "convolution": "Convolution",
     "relu": "ReLU",
+    "relu6": "ReLU6",
     "max_pool": "Pooling",
     "average_pool": "Pooling",
     "add": "Eltwise",
@@ -25,29 +27,29 @@ TYPES = {
     "softmax": "Softmax",
 }
 PLAIN_PARAMETERS = {
-    "scale": f"power_param {{ scale: {1 / 127.5!r} shift: -1 }}",
     "max_pool": "pooling_param { pool: MAX kernel_size: 2 stride: 2 }",
     "average_pool": "pooling_param { pool: AVE kernel_size: 2 stride: 2 }",
     "mean": "pooling_param { pool: AVE global_pooling: true }",
 }
 
 
-def caffe_texts() -> tuple[str, bytes]:
+def caffe_texts(network: Layers) -> tuple[str, bytes]:
     """The prototxt, which says what is computed, and the caffemodel with the weights."""
-    layers = [_symmetric(layer) for layer in demo_layers()]
-    shape = " ".join(f"dim: {size}" for size in (1, 3, SIDE_PX, SIDE_PX))
+    layers = [_symmetric(layer) for layer in network.layers]
+    shape = " ".join(f"dim: {size}" for size in (1, 3, *network.sides_px))
     names = f'name: "{PIXELS}" type: "Input" top: "{PIXELS}"'
     source = f"layer {{ {names} input_param {{ shape {{ {shape} }} }} }}"
-    prototxt = "\n".join(['name: "pixelcost_demo"', source, *(_described(layer) for layer in layers), ""])
+    prototxt = "\n".join(['name: "pixelcost"', source, *(_described(layer) for layer in layers), ""])
     return prototxt, b"".join(block(100, _stored(layer)) for layer in layers if layer.has_weights)
 
 
 def _symmetric(layer: Layer) -> Layer:
     """The same convolution with as much padding before as after."""
-    if layer.kind != "convolution" or layer.padding[0] == layer.padding[1]:
+    above, left, below, right = layer.padding
+    if (above, left) == (below, right):
         return layer
-    kernel = np.pad(layer.kernel, [(0, 0), (0, 0), (1, 0), (1, 0)])
-    return Layer(layer.name, layer.kind, layer.inputs, kernel, layer.bias, layer.stride)
+    kernel = np.pad(layer.kernel, [(0, 0), (0, 0), (below - above, 0), (right - left, 0)])
+    return replace(layer, kernel=kernel, padding=(below, right, below, right))
 
 
 def _described(layer: Layer) -> str:
@@ -57,13 +59,15 @@ def _described(layer: Layer) -> str:
 
 
 def _parameters(layer: Layer) -> str:
+    if layer.kind == "scale":
+        return f"power_param {{ scale: {1 / layer.divisor!r} shift: {-layer.less!r} }}"
     if not layer.has_weights:
         return PLAIN_PARAMETERS.get(layer.kind, "")
     if layer.kind == "dense":
         return f"inner_product_param {{ num_output: {layer.kernel.shape[1]} }}"
-    channels, _, side, _ = layer.kernel.shape
-    pad = 0 if side == 1 else 1
-    window = f"kernel_size: {side} stride: {layer.stride} pad: {pad}"
+    channels, _, height, width = layer.kernel.shape
+    kernel = f"kernel_h: {height} kernel_w: {width} pad_h: {layer.padding[0]} pad_w: {layer.padding[1]}"
+    window = f"{kernel} stride: {layer.stride} group: {layer.groups}"
     return f"convolution_param {{ num_output: {channels} {window} }}"
 
 

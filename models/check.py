@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from models.problems import ModelProblem
+from models.tensors import Signature, Tensor
 
 SIGNATURE = "predict_images"
 INTERNAL = "__saved_model"  # TensorFlow's own entries, like __saved_model_init_op
@@ -31,22 +32,27 @@ class Contents:
         signature = self.signatures.get(SIGNATURE)
         if signature is None:
             return [f"It has no signature {SIGNATURE!r}. MODEL_SIGNATURE_NAME can name another one."]
-        wrong_inputs = {
-            alias: _tensor(info) for alias, info in signature.inputs.items() if not _is_images(info)
-        }
         found = [
-            f"Input {alias!r} is {text}, but should be DT_STRING [?] (encoded images)."
-            for alias, text in wrong_inputs.items()
+            f"Input {tensor.name!r} is {tensor}, but should be DT_STRING [?] (encoded images)."
+            for tensor in _tensors(signature.inputs)
+            if not tensor.is_images
         ]
         if len(signature.inputs) != 1:
             found.append(f"It takes {len(signature.inputs)} inputs, but should take one: the images.")
         missing = [alias for alias in ("classes", "scores") if alias not in signature.outputs]
         return found + [f"It has no output {alias!r}." for alias in missing]
 
+    def as_signatures(self) -> list[Signature]:
+        """By name."""
+        return [
+            Signature(name, _tensors(each.inputs), _tensors(each.outputs))
+            for name, each in sorted(self.signatures.items())
+        ]
+
     def lines(self) -> list[str]:
         """For people: what it is, then one line per signature."""
         head = f"{self.directory}: SavedModel, tags {' '.join(self.tags)}, {self.size_bytes / 1e6:.1f} MB"
-        return [head, *(f"  {name}: {_signature(each)}" for name, each in sorted(self.signatures.items()))]
+        return [head, *(f"  {each}" for each in self.as_signatures())]
 
 
 def look_into(directory: Path) -> Contents:
@@ -105,19 +111,13 @@ def _has_variables(saved_model: Any) -> bool:
     return bool(graph.saver_def.restore_op_name)
 
 
-def _is_images(info: Any) -> bool:
-    return _tensor(info) == "DT_STRING [?]"
+def _tensors(infos: Mapping[str, Any]) -> list[Tensor]:
+    return [_tensor(alias, info) for alias, info in sorted(infos.items())]
 
 
-def _signature(signature: Any) -> str:
-    inputs = ", ".join(f"{alias} {_tensor(info)}" for alias, info in sorted(signature.inputs.items()))
-    outputs = ", ".join(f"{alias} {_tensor(info)}" for alias, info in sorted(signature.outputs.items()))
-    return f"{inputs} -> {outputs}"
-
-
-def _tensor(info: Any) -> str:
+def _tensor(alias: str, info: Any) -> Tensor:
     from tensorflow.core.framework import types_pb2
 
-    sizes = ["?" if dimension.size < 0 else str(dimension.size) for dimension in info.tensor_shape.dim]
-    shape = "[...]" if info.tensor_shape.unknown_rank else f"[{','.join(sizes)}]"
-    return f"{types_pb2.DataType.Name(info.dtype)} {shape}"
+    sizes = [None if dimension.size < 0 else dimension.size for dimension in info.tensor_shape.dim]
+    shape = None if info.tensor_shape.unknown_rank else tuple(sizes)
+    return Tensor(alias, types_pb2.DataType.Name(info.dtype), shape)

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from models.demo_files import LABELS, WEIGHTS
+from models import imagenet
+from models.demo_files import IMAGENET_INDEX, LABELS, WEIGHTS
 from models.image_model import ImageModel
 
 SIDE_PX = 192
@@ -28,6 +29,13 @@ def short_labels() -> list[str]:
     if len(set(labels)) != len(labels):
         raise ValueError("labels.txt: two classes have the same first name, so answers would be ambiguous")
     return labels
+
+
+def wordnet_ids() -> list[str]:
+    """The WordNet id of each row of the head: how folders of ImageNet photos are named."""
+    classes = imagenet.classes()
+    rows = IMAGENET_INDEX.read_text(encoding="utf-8").split()
+    return [classes[int(row)].wordnet_id for row in rows]
 
 
 @dataclass(frozen=True)
@@ -125,7 +133,7 @@ class DemoModel(ImageModel):
         with np.load(file) as stored:
             weights = Weights(stored[f"arr_{i}"] for i in range(len(stored.files)))
             self.network = Network(weights)
-        super().__init__(self.probabilities_of, short_labels(), SIDE_PX, weights.variables)
+        super().__init__(self.probabilities_of, short_labels(), (SIDE_PX, SIDE_PX), weights.variables)
 
     def probabilities_of(self, pixels: tf.Tensor) -> tf.Tensor:
         """Pixels [n, 192, 192, 3] in 0..255 to [n, 306]."""

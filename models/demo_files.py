@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 DEMO_DIR = Path(__file__).parent / "demo"
-WEIGHTS = (
-    DEMO_DIR / "demo_weights_fp16.npz"
-)  # arr_0, arr_1, ... in the order in which models/demo.py reads them
+WEIGHTS = DEMO_DIR / "demo_weights_fp16.npz"  # arr_0, arr_1, ... in the order that models/demo.py reads
 LABELS = DEMO_DIR / "labels.txt"  # one ImageNet label a row of the head
 IMAGENET_INDEX = DEMO_DIR / "imagenet_index.txt"  # the same rows as indices of ImageNet's 0..999

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from models import layer_formats
+from models.layers import Layers
 from models.problems import ModelProblem
 
 
@@ -27,53 +29,37 @@ class Format:
     install: str = ""
 
 
-def _onnx(folder: Path) -> None:
-    from models.onnx_file import onnx_bytes
-
-    (folder / "model.onnx").write_bytes(onnx_bytes())
-
-
 def _tflite(folder: Path) -> None:
+    import tensorflow as tf
+
+    from models.demo import SIDE_PX, DemoModel
+    from models.layers import PIXELS, PROBABILITIES
     from models.tflite_file import tflite_bytes
 
-    (folder / "model.tflite").write_bytes(tflite_bytes())
+    model, stored = DemoModel(), tf.Module()
+    stored.variables_of_the_network = list(model.variables)
+    spec = tf.TensorSpec([None, SIDE_PX, SIDE_PX, 3], tf.float32, PIXELS)
+    classify = tf.function(
+        lambda pixels: {PROBABILITIES: model.classify_pixels(pixels)[PROBABILITIES]}, input_signature=[spec]
+    )
+    (folder / "model.tflite").write_bytes(tflite_bytes(classify.get_concrete_function(), stored))
 
 
-def _torchscript(folder: Path) -> None:
-    from models.torch_files import write_torchscript
+def _of_layers(write: Callable[[Layers, Path], None]) -> Callable[[Path], None]:
+    def write_demo(folder: Path) -> None:
+        from models.demo_layers import demo_layers
 
-    write_torchscript(folder / "model.pt")
+        write(demo_layers(), folder)
 
-
-def _torch_export(folder: Path) -> None:
-    from models.torch_files import write_torch_export
-
-    write_torch_export(folder / "model.pt2")
-
-
-def _caffe(folder: Path) -> None:
-    from models.caffe_files import caffe_texts
-
-    prototxt, weights = caffe_texts()
-    (folder / "model.prototxt").write_text(prototxt, encoding="utf-8")
-    (folder / "model.caffemodel").write_bytes(weights)
-
-
-def _openvino(folder: Path) -> None:
-    import openvino
-
-    _onnx(folder)
-    model = openvino.convert_model(folder / "model.onnx")
-    openvino.save_model(model, folder / "model.xml", compress_to_fp16=False)
+    return write_demo
 
 
 FORMATS = {
-    "onnx": Format(("model.onnx",), _onnx),
     "tflite": Format(("model.tflite",), _tflite),
-    "torchscript": Format(("model.pt",), _torchscript, "pip install torch"),
-    "torch_export": Format(("model.pt2",), _torch_export, "pip install torch"),
-    "caffe": Format(("model.prototxt", "model.caffemodel"), _caffe),
-    "openvino": Format(("model.bin", "model.xml"), _openvino, "pip install openvino"),
+    **{
+        name: Format(row.files, _of_layers(row.write), row.install)
+        for name, row in layer_formats.FORMATS.items()
+    },
 }
 
 

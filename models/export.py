@@ -5,11 +5,19 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from models.demo_files import LABELS, WEIGHTS
+from models.demo_files import IMAGENET_INDEX, LABELS, WEIGHTS
 from models.placing import Exported, hash_of, place
 
 HERE = Path(__file__).parent
-SOURCES = ("export.py", "demo.py", "image_model.py", "warmup_requests.py", "placing.py")
+SOURCES = (
+    "export.py",
+    "demo.py",
+    "image_model.py",
+    "imagenet.py",
+    "imagenet_labels.txt",
+    "warmup_requests.py",
+    "placing.py",
+)
 
 
 def export_demo(out: Path, weights: Path = WEIGHTS) -> Exported:
@@ -17,7 +25,7 @@ def export_demo(out: Path, weights: Path = WEIGHTS) -> Exported:
 
     Raises OSError and ModelProblem.
     """
-    made_from = hash_of((*(HERE / name for name in SOURCES), LABELS, weights))
+    made_from = hash_of((*(HERE / name for name in SOURCES), LABELS, IMAGENET_INDEX, weights))
     return place(out, "demo", made_from, partial(_write, weights))
 
 
@@ -36,5 +44,6 @@ def _write(weights: Path, directory: Path) -> dict[str, object]:
         "classes": len(labels),
         "labels_note": "The first name of each ImageNet class. For anything else the answers mean nothing.",
         "labels": labels,
+        "wnids": demo.wordnet_ids(),
         "pixels": model.pixels_section(),
     }

@@ -13,44 +13,45 @@ from typing import Any
 import tensorflow as tf
 
 TOP = 5
+CROP_FRACTION = 0.875  # what is left of each side by "central_crop"
 
 
 class ImageModel:
-    """`probabilities_of` takes pixels [n, side, side, 3], RGB in 0..255, and gives [n, labels]."""
+    """`probabilities_of` takes pixels [n, height, width, 3], RGB in 0..255, and gives [n, labels]."""
 
     def __init__(
         self,
         probabilities_of: Callable[[tf.Tensor], tf.Tensor],
         labels: Sequence[str],
-        side_px: int,
-        variables: Sequence[tf.Variable],
+        sides_px: tuple[int, int],
+        variables: Sequence[Any],
+        fit: str = "squash",
+        resize: str = "bilinear",
     ):
         self._probabilities_of = probabilities_of
         self._labels = labels
-        self._side_px = side_px
+        self._sides_px = sides_px
+        self._fit, self._resize = fit, resize
         self.variables = variables
 
     def decode_images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Encoded JPEG, PNG, GIF or BMP bytes [n] to `pixels` [n, side, side, 3], squashed to the square.
+        """Encoded JPEG, PNG, GIF or BMP bytes [n] to `pixels` [n, height, width, 3], squashed or cropped.
 
         `checksum` [n] is their mean. Who asks for it alone (`output_filter`) has every image decoded
         and resized, without the pixels' way back.
         """
-        square = tf.TensorSpec([self._side_px, self._side_px, 3], tf.float32)
-        pixels = tf.map_fn(self._decode_one, images, fn_output_signature=square)
+        one = tf.TensorSpec([*self._sides_px, 3], tf.float32)
+        pixels = tf.map_fn(self._decode_one, images, fn_output_signature=one)
         return {"pixels": pixels, "checksum": tf.reduce_mean(pixels, [1, 2, 3])}
 
     def classify_pixels(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         """`classes` and `scores` [n, 5], best first; `probabilities` [n, labels] in the labels' order."""
-        probabilities = self._probabilities_of(pixels)
-        scores, best = tf.math.top_k(probabilities, TOP)
-        classes = tf.gather(tf.constant(self._labels), best)
-        return {"classes": classes, "scores": scores, "probabilities": probabilities}
+        return labelled(self._probabilities_of(pixels), self._labels)
 
     def save(self, directory: Path) -> None:
         """Write it as a SavedModel into an empty directory."""
         images = tf.TensorSpec([None], tf.string, "images")
-        pixels = tf.TensorSpec([None, self._side_px, self._side_px, 3], tf.float32, "pixels")
+        pixels = tf.TensorSpec([None, *self._sides_px, 3], tf.float32, "pixels")
         decode = tf.function(self.decode_images, input_signature=[images])
         classify = tf.function(self.classify_pixels, input_signature=[pixels])
         # Calls the two, so that the network is traced once.
@@ -76,12 +77,21 @@ class ImageModel:
         return {
             "input": "pixels",
             "output": "probabilities",
-            "side_px": [self._side_px, self._side_px],
-            "fit": "squash",
-            "resize": "bilinear",
+            "side_px": list(self._sides_px),
+            "fit": self._fit,
+            "resize": self._resize,
             "antialias": True,
         }
 
     def _decode_one(self, image: tf.Tensor) -> tf.Tensor:
         pixels = tf.io.decode_image(image, channels=3, expand_animations=False)
-        return tf.image.resize(pixels, [self._side_px, self._side_px], antialias=True)
+        if self._fit == "central_crop":
+            pixels = tf.image.central_crop(pixels, CROP_FRACTION)
+        return tf.image.resize(pixels, self._sides_px, self._resize, antialias=True)
+
+
+def labelled(probabilities: tf.Tensor, labels: Sequence[str]) -> dict[str, tf.Tensor]:
+    """The five best of probabilities [n, labels], with their names; and all of them."""
+    scores, best = tf.math.top_k(probabilities, min(TOP, len(labels)))
+    classes = tf.gather(tf.constant(labels), best)
+    return {"classes": classes, "scores": scores, "probabilities": probabilities}

@@ -66,7 +66,9 @@ def _write(directory: Path, row: Row, weights: Weights) -> dict[str, object]:
         _load(network, row, weights.path)
     labels = imagenet.labels()
     variables = [each.value for each in network.variables]
-    model = ImageModel(lambda pixels: _probabilities(row, network, pixels), labels, row.side_px, variables)
+    model = ImageModel(
+        lambda pixels: _probabilities(row, network, pixels), labels, (row.side_px, row.side_px), variables
+    )
     model.save(directory)
     write_warmup_requests(directory, row.name)
     is_random = weights.path is None
@@ -78,6 +80,7 @@ def _write(directory: Path, row: Row, weights: Weights) -> dict[str, object]:
         "classes": len(labels),
         "labels_note": "The first name of each ImageNet class; in brackets what tells two alike apart.",
         "labels": labels,
+        "wnids": [each.wordnet_id for each in imagenet.classes()],
         "pixels": model.pixels_section(),
     }
 

@@ -1,22 +1,22 @@
-"""Writes the demo network as ONNX. Field numbers: https://github.com/onnx/onnx, onnx/onnx.proto."""
+"""Writes a network as ONNX. Field numbers: https://github.com/onnx/onnx, onnx/onnx.proto."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from models.demo import SIDE_PX
-from models.layers import PIXELS, PROBABILITIES, Layer, demo_layers, weights
+from models.layers import PIXELS, PROBABILITIES, Layer, Layers
 from models.wire import block, number, numbers
 
 IR_VERSION, OPSET = 8, 13  # of 2021: old enough for every reader
 FLOAT = 1  # TensorProto.DataType
-MEANS_INTS = 7  # AttributeProto.AttributeType
+MEANS_INT, MEANS_INTS = 2, 7  # AttributeProto.AttributeType
 NHWC_TO_NCHW = (0, 3, 1, 2)
-SCALARS = {"half_range": 127.5, "one": 1.0}
+CHANNELS_FIRST = "channels_first"
 OPERATORS = {
     "convolution": "Conv",
     "dense": "Gemm",
     "relu": "Relu",
+    "relu6": "Clip",
     "add": "Add",
     "max_pool": "MaxPool",
     "average_pool": "AveragePool",
@@ -24,36 +24,45 @@ OPERATORS = {
 }
 
 
-def onnx_bytes() -> bytes:
-    """A whole model file: `pixels` float [n, 192, 192, 3] to `probabilities` float [n, 306]."""
-    layers = demo_layers()
-    classes = next(layer.bias.size for layer in layers if layer.kind == "dense")
+def onnx_bytes(network: Layers) -> bytes:
+    """A whole model file: `pixels` float [n, height, width, 3] to `probabilities` float [n, classes]."""
     graph = b"".join(
         [
-            *(block(1, node) for layer in layers for node in _nodes(layer)),
-            block(2, "pixelcost_demo"),
-            *(block(5, _tensor(name, array)) for name, array in weights(layers)),
-            *(block(5, _tensor(name, np.float32(value))) for name, value in SCALARS.items()),
-            block(11, _value(PIXELS, (SIDE_PX, SIDE_PX, 3))),
-            block(12, _value(PROBABILITIES, (classes,))),
+            *(block(1, node) for layer in network.layers for node in _nodes(layer)),
+            block(2, "pixelcost"),
+            *(block(5, _tensor(name, array)) for name, array in network.weights()),
+            *(block(5, tensor) for layer in network.layers for tensor in _scalars(layer)),
+            block(11, _value(PIXELS, (*network.sides_px, 3))),
+            block(12, _value(PROBABILITIES, (network.classes,))),
         ]
     )
     opset = number(2, OPSET)
     return number(1, IR_VERSION) + block(2, "pixelcost") + block(7, graph) + block(8, opset)
 
 
+def _scalars(layer: Layer) -> list[bytes]:
+    """The numbers that some operators take as further inputs."""
+    values = {"scale": {"divisor": layer.divisor, "less": layer.less}, "relu6": {"least": 0.0, "most": 6.0}}
+    return [
+        _tensor(f"{layer.name}/{key}", np.float32(value)) for key, value in values.get(layer.kind, {}).items()
+    ]
+
+
 def _nodes(layer: Layer) -> list[bytes]:
     """The operators that a layer is made of."""
     name, inputs = layer.name, list(layer.inputs)
     if layer.kind == "scale":
+        is_first = inputs == [PIXELS]
         return [
-            _node("Transpose", inputs, "channels_first", _ints("perm", NHWC_TO_NCHW)),
-            _node("Div", ["channels_first", "half_range"], "scaled"),
-            _node("Sub", ["scaled", "one"], name),
+            *([_node("Transpose", inputs, CHANNELS_FIRST, _ints("perm", NHWC_TO_NCHW))] if is_first else []),
+            _node("Div", [CHANNELS_FIRST if is_first else inputs[0], f"{name}/divisor"], f"{name}/scaled"),
+            _node("Sub", [f"{name}/scaled", f"{name}/less"], name),
         ]
     if layer.kind == "mean":
         pooled = f"{name}/pooled"
         return [_node("GlobalAveragePool", inputs, pooled), _node("Flatten", [pooled], name)]
+    if layer.kind == "relu6":
+        inputs += [f"{name}/least", f"{name}/most"]
     if layer.has_weights:
         inputs += [f"{name}/kernel", f"{name}/bias"]
     return [_node(OPERATORS[layer.kind], inputs, name, *_attributes(layer))]
@@ -62,18 +71,18 @@ def _nodes(layer: Layer) -> list[bytes]:
 def _attributes(layer: Layer) -> list[bytes]:
     match layer.kind:
         case "convolution":
-            return _window(layer.kernel.shape[2:], layer.padding, layer.stride)
+            window = _window(layer.kernel.shape[2:], layer.padding, layer.stride)
+            return [*window, _int("group", layer.groups)]
         case "max_pool" | "average_pool":
-            return _window((2, 2), (0, 0), 2)
+            return _window((2, 2), (0, 0, 0, 0), 2)
         case _:
             return []  # Softmax: over the last axis
 
 
-def _window(shape: tuple[int, ...], padding: tuple[int, int], stride: int) -> list[bytes]:
-    before, after = padding
+def _window(shape: tuple[int, ...], padding: tuple[int, ...], stride: int) -> list[bytes]:
     return [
         _ints("kernel_shape", shape),
-        _ints("pads", (before, before, after, after)),
+        _ints("pads", padding),
         _ints("strides", (stride, stride)),
     ]
 
@@ -82,6 +91,10 @@ def _node(operator: str, inputs: list[str], output: str, *attributes: bytes) -> 
     names = b"".join(block(1, name) for name in inputs)
     end = b"".join(block(5, attribute) for attribute in attributes)
     return names + block(2, output) + block(3, output) + block(4, operator) + end
+
+
+def _int(name: str, value: int) -> bytes:
+    return block(1, name) + number(3, value) + number(20, MEANS_INT)
 
 
 def _ints(name: str, values: tuple[int, ...]) -> bytes:

@@ -32,7 +32,7 @@ class Exported:
 def place(out: Path, name: str, made_from: str, write: Callable[[Path], Mapping[str, object]]) -> Exported:
     """Make sure that `out/1` holds the model `name`, made from just that.
 
-    `write` puts a SavedModel into a directory that is not there yet and gives its card. It is renamed
+    `write` puts a model into a directory that is not there yet and gives its card. It is renamed
     into its place, so that a server never sees half a model and a killed export leaves nothing that looks
     like one. Raises OSError when `out` can't be written, ModelProblem when another model lies there.
     """
@@ -66,8 +66,13 @@ def card_of(directory: Path) -> dict[str, object]:
         card = json.loads((directory / CARD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    whole = (directory / "saved_model.pb").is_file() and (directory / "variables").is_dir()
-    return card if whole and isinstance(card, dict) else {}
+    return card if _is_whole(directory) and isinstance(card, dict) else {}
+
+
+def _is_whole(directory: Path) -> bool:
+    """Both parts of a SavedModel; of another kind its file."""
+    parts = (directory / "saved_model.pb").is_file(), (directory / "variables").is_dir()
+    return all(parts) if any(parts) else any(path.is_file() for path in directory.iterdir())
 
 
 def hash_of(files: Iterable[Path], *more: str) -> str:
@@ -80,7 +85,7 @@ def hash_of(files: Iterable[Path], *more: str) -> str:
 
 def _refuse_another(target: Path, name: str, found: Mapping[str, object]) -> None:
     """What is damaged may be replaced, and an older export of the same model; nothing else."""
-    is_foreign = (target / "saved_model.pb").is_file() and not (target / CARD).is_file()
+    is_foreign = target.is_dir() and any(target.iterdir()) and not (target / CARD).is_file()
     if is_foreign or found.get("name", name) != name:
         other = f"another model, {found['name']}" if found else "a model that was not exported here"
         raise ModelProblem(f"{target} holds {other}. Name an empty folder with --out, or remove that one.")

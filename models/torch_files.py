@@ -1,4 +1,4 @@
-"""Writes the demo network for PyTorch, as TorchScript and as torch.export."""
+"""Writes a network for PyTorch, as TorchScript and as torch.export."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
-from models.demo import SIDE_PX
-from models.layers import PIXELS, PROBABILITIES, Layer, demo_layers
+from models.layers import PIXELS, PROBABILITIES, Layer, Layers
 
 PLAIN: dict[str, Callable[..., torch.Tensor]] = {
-    "scale": lambda x: x / 127.5 - 1.0,
     "relu": functional.relu,
+    "relu6": functional.relu6,
     "max_pool": lambda x: functional.max_pool2d(x, 2),
     "average_pool": lambda x: functional.avg_pool2d(x, 2),
     "add": torch.add,
@@ -23,11 +22,11 @@ PLAIN: dict[str, Callable[..., torch.Tensor]] = {
 
 
 class Network(torch.nn.Module):  # type: ignore[misc]
-    """Pixels [n, 192, 192, 3] in 0..255 to a dict with `probabilities` [n, 306]."""
+    """Pixels [n, height, width, 3] in 0..255 to a dict with `probabilities` [n, classes]."""
 
-    def __init__(self) -> None:
+    def __init__(self, network: Layers) -> None:
         super().__init__()
-        self._layers = demo_layers()
+        self._layers = network.layers
         for layer in self._layers:
             if layer.has_weights:
                 self.register_buffer(f"{layer.name}_kernel", torch.tensor(layer.kernel))
@@ -41,6 +40,8 @@ class Network(torch.nn.Module):  # type: ignore[misc]
 
     def _computed(self, layer: Layer, *inputs: torch.Tensor) -> torch.Tensor:
         match layer.kind:
+            case "scale":
+                return inputs[0] / layer.divisor - layer.less
             case "convolution":
                 return self._convolved(layer, *inputs)
             case "dense":
@@ -50,28 +51,29 @@ class Network(torch.nn.Module):  # type: ignore[misc]
                 return PLAIN[kind](*inputs)
 
     def _convolved(self, layer: Layer, x: torch.Tensor) -> torch.Tensor:
-        before, after = layer.padding
-        if before != after:
-            x, before = functional.pad(x, (before, after) * 2), 0
-        return functional.conv2d(x, *self._weights(layer), layer.stride, before)
+        above, left, below, right = layer.padding
+        padding = (above, left)
+        if padding != (below, right):
+            x, padding = functional.pad(x, (left, right, above, below)), (0, 0)
+        return functional.conv2d(x, *self._weights(layer), layer.stride, padding, groups=layer.groups)
 
     def _weights(self, layer: Layer) -> tuple[torch.Tensor, torch.Tensor]:
         return self.get_buffer(f"{layer.name}_kernel"), self.get_buffer(f"{layer.name}_bias")
 
 
-def write_torchscript(path: Path) -> None:
+def write_torchscript(network: Layers, path: Path) -> None:
     """The traced network, which needs no Python code to run."""
-    traced = torch.jit.trace(Network().eval(), _some_pixels(), strict=False)  # not strict: it gives a dict
+    traced = torch.jit.trace(Network(network).eval(), _some_pixels(network), strict=False)  # it gives a dict
     torch.jit.save(traced, str(path))
 
 
-def write_torch_export(path: Path) -> None:
+def write_torch_export(network: Layers, path: Path) -> None:
     """The exported network, for any batch size."""
     any_batch = {PIXELS: {0: torch.export.Dim("n", min=1)}}
-    program = torch.export.export(Network().eval(), (_some_pixels(),), dynamic_shapes=any_batch)
+    program = torch.export.export(Network(network).eval(), (_some_pixels(network),), dynamic_shapes=any_batch)
     torch.export.save(program, str(path))
 
 
-def _some_pixels() -> torch.Tensor:
+def _some_pixels(network: Layers) -> torch.Tensor:
     """Two, because torch takes a batch of one for a constant."""
-    return torch.zeros(2, SIDE_PX, SIDE_PX, 3)
+    return torch.zeros(2, *network.sides_px, 3)

@@ -39,7 +39,7 @@ def with_image_signatures(model: Model, card: Mapping[str, Any]) -> Model:
         raise LoadFailed("The model's card, assets.extra/pixelcost.json: pixels is not an object.")
     pixels = Pixels.from_card(card["pixels"])
     memory.keep_freed()
-    raw = _raw_signature(model, pixels)
+    raw, pixels = _raw_signature(model, pixels)
     return ImageModel(model, raw, _as_taken(raw.inputs[pixels.input], pixels), _labels(card))
 
 
@@ -81,7 +81,7 @@ class ImageModel:
             raise ServingError(
                 f"The model gave scores {list(scores.shape)}, but its card has {wanted[1]} labels."
             )
-        probabilities = scores.reshape(wanted).astype(np.float32, copy=False)
+        probabilities = self._pixels.scores_of(scores.reshape(wanted))
         if self._pixels.softmax:
             probabilities = _softmax(probabilities)
         # Like tf.math.top_k: of equal ones the first comes first.
@@ -104,11 +104,20 @@ def _takes_bytes(model: Model) -> bool:
     return any(spec.dtype == types_pb2.DT_STRING for spec in specs)
 
 
-def _raw_signature(model: Model, pixels: Pixels) -> Signature:
-    """The one that has the card's input and nothing else, and the card's output."""
+def _raw_signature(model: Model, pixels: Pixels) -> tuple[Signature, Pixels]:
+    """The one that has the card's input and nothing else, and the card's output.
+
+    A model with one input and one output needs no names: formats of one model often name them differently.
+    """
     for signature in model.signatures.values():
         if list(signature.inputs) == [pixels.input] and pixels.output in signature.outputs:
-            return signature
+            return signature, pixels
+    if len(model.signatures) == 1:
+        (signature,) = model.signatures.values()
+        if len(signature.inputs) == len(signature.outputs) == 1:
+            return signature, replace(
+                pixels, input=next(iter(signature.inputs)), output=next(iter(signature.outputs))
+            )
     found = "; ".join(
         f"{each.name}: {', '.join(each.inputs)} -> {', '.join(each.outputs)}"
         for each in model.signatures.values()

@@ -13,7 +13,9 @@ All its keys, with what they stand for when they are missing:
                                                                                    1, 0, 1
     layout         "NHWC" or "NCHW"                                                "NHWC"
     channels       "RGB" or "BGR"                                                  "RGB"
-    dtype          "float32" or "uint8"                                            "float32"
+    dtype          "float32", "float16", "uint8" or "int8"; integers are rounded   "float32"
+    output_scale, output_zero_point   of a quantised `output`, which holds integers:
+                   score = (value - output_zero_point) * output_scale              1, 0
     softmax        whether `output` holds logits, so that softmax is still to come false
 """
 
@@ -30,6 +32,7 @@ from serving.errors import LoadFailed
 from serving.images.resize import METHODS, resize
 
 LAYOUTS = ("NHWC", "NCHW")
+DTYPES = ("float32", "float16", "uint8", "int8")
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Pixels:
     layout: str = "NHWC"
     channels: str = "RGB"
     dtype: str = "float32"
+    output_scale: float = 1.0
+    output_zero_point: int = 0
     softmax: bool = False
 
     @classmethod
@@ -91,7 +96,19 @@ class Pixels:
             values = values[..., ::-1]
         if self.layout == "NCHW":
             values = values.transpose(2, 0, 1)
-        return values if self.dtype == "float32" else np.rint(values).clip(0, 255).astype(np.uint8)
+        dtype = np.dtype(self.dtype)
+        if dtype.kind == "f":
+            return values.astype(dtype, copy=False)
+        limits = np.iinfo(dtype)
+        rounded: np.ndarray = np.rint(values).clip(limits.min, limits.max).astype(dtype)
+        return rounded
+
+    def scores_of(self, output: np.ndarray) -> np.ndarray:
+        """What the model's output stands for, as float32."""
+        if self.output_scale == 1 and self.output_zero_point == 0:
+            return output.astype(np.float32, copy=False)
+        scores: np.ndarray = output.astype(np.float32) - self.output_zero_point
+        return scores * np.float32(self.output_scale)
 
 
 def _central_crop(levels: np.ndarray, fraction: float) -> np.ndarray:
@@ -132,6 +149,14 @@ def _is_divisor(value: Any) -> bool:
     return _is_by_channel(value) and value != 0 and (_is_number(value) or 0 not in value)
 
 
+def _is_factor(value: Any) -> bool:
+    return _is_number(value) and value > 0
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _is_one_of(choices: tuple[str, ...]) -> tuple[Callable[[Any], bool], str]:
     return (lambda value: value in choices), " or ".join(choices)
 
@@ -150,7 +175,9 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "std": (_is_divisor, "a number or a list of three, none of them 0"),
     "layout": _is_one_of(LAYOUTS),
     "channels": _is_one_of(("RGB", "BGR")),
-    "dtype": _is_one_of(("float32", "uint8")),
+    "dtype": _is_one_of(DTYPES),
+    "output_scale": (_is_factor, "a number above 0"),
+    "output_zero_point": (_is_whole, "a whole number"),
     "softmax": (_is_bool, "true or false"),
 }
 

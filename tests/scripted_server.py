@@ -68,6 +68,7 @@ def grpc_server(
     state: int = 30,
     input_dtype: int = types_pb2.DT_STRING,
     about: str | None = None,
+    host: str = "127.0.0.1",
     decode_outputs: tuple[str, ...] = (),
     decode_input: str = "images",
 ) -> Iterator[str]:
@@ -101,19 +102,19 @@ def grpc_server(
         return response.SerializeToString()
 
     with _serving(
-        {PREDICT: predict, GET_MODEL_STATUS: status, GET_MODEL_METADATA: metadata}, port
+        {PREDICT: predict, GET_MODEL_STATUS: status, GET_MODEL_METADATA: metadata}, port, host
     ) as address:
         yield address
 
 
 @contextmanager
-def _serving(handlers: dict[str, Answer], port: int = 0) -> Iterator[str]:
+def _serving(handlers: dict[str, Answer], port: int = 0, host: str = "127.0.0.1") -> Iterator[str]:
     server = grpc.server(ThreadPoolExecutor(8))
     server.add_generic_rpc_handlers((_Handlers(handlers),))
-    bound = server.add_insecure_port(f"127.0.0.1:{port}")
+    bound = server.add_insecure_port(f"{host}:{port}")
     server.start()
     try:
-        yield f"127.0.0.1:{bound}"
+        yield f"{host}:{bound}"
     finally:
         server.stop(0)
 
@@ -130,7 +131,9 @@ class _Handlers(grpc.GenericRpcHandler):
 
 
 @contextmanager
-def rest_server(status: int, body: bytes, drip_s: float = 0.0) -> Iterator[tuple[str, list[dict]]]:
+def rest_server(
+    status: int, body: bytes, drip_s: float = 0.0, host: str = "127.0.0.1", port: int = 0
+) -> Iterator[tuple[str, list[dict]]]:
     """Serve one fixed answer to every request; yields the address and the bodies received.
 
     With `drip_s` the answer comes byte by byte with that pause.
@@ -163,11 +166,11 @@ def rest_server(status: int, body: bytes, drip_s: float = 0.0) -> Iterator[tuple
         def log_message(self, *arguments: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer((host, port), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
-        yield f"127.0.0.1:{server.server_port}", received
+        yield f"{host}:{server.server_port}", received
     finally:
         server.shutdown()
         server.server_close()

@@ -260,13 +260,6 @@ def test_an_empty_file_is_refused(client: FlaskClient) -> None:
     assert refused(answer) == (422, "empty_file")
 
 
-def test_two_photos_are_refused(client: FlaskClient) -> None:
-    body = {"file": [(io.BytesIO(photo_bytes()), "a.png"), (io.BytesIO(photo_bytes()), "b.png")]}
-    answer = client.post("/api/runs", data=body)
-    assert refused(answer) == (422, "too_many_files")
-    assert "Send one photo per run" in json.loads(answer.data)["detail"]
-
-
 def test_a_field_that_nobody_knows_is_named(client: FlaskClient) -> None:
     answer = post(client, plna="{}")
     assert refused(answer) == (422, "unknown_fields")

@@ -14,7 +14,7 @@ from PIL import Image
 from experiment.axes import settings_words, values_of
 from experiment.errors import PlanRefused
 from experiment.export import from_dict, report_csv, report_dict, report_html, to_dict
-from experiment.formats import SUBSAMPLINGS
+from experiment.formats import FORMATS, SUBSAMPLINGS
 from experiment.images import read_image
 from experiment.plan import MAX_VARIANTS, parse_plan
 from experiment.records import Plan, Variant
@@ -75,6 +75,34 @@ def test_each_variant_was_made_as_it_says():
             assert each.encoder.endswith(f"q{each.quality}, {each.subsampling}")
         else:
             assert each.subsampling is None
+
+
+def test_no_two_threads_encode_the_same_picture(monkeypatch):
+    """Pillow keeps the settings of a save on the picture, so one thread's quality would become another's."""
+    seen: list[Image.Image] = []
+    real = FORMATS["jpeg"]
+
+    def encode(image: Image.Image, **chosen: object) -> bytes:
+        seen.append(image)
+        return real.encode(image, **chosen)
+
+    monkeypatch.setitem(FORMATS, "jpeg", replace(real, encode=encode))
+    made(Plan(sizes_px=(64, 32), formats=("jpeg",), jpeg_qualities=(90, 50, 10)))
+    assert len({id(image) for image in seen}) == len(seen) == 6
+
+
+def test_many_encodings_side_by_side_give_the_bytes_of_each_alone():
+    plan = Plan(
+        sizes_px=(600,), formats=("jpeg",), jpeg_qualities=(95, 85, 50, 20), subsamplings=SUBSAMPLINGS
+    )
+    picture = photo(640, 480)
+    together = {each.id: each.sha256 for each in made(plan, picture)[1:]}
+    assert len(set(together.values())) == 12
+    for quality in plan.jpeg_qualities:
+        for subsampling in SUBSAMPLINGS:
+            alone = replace(plan, jpeg_qualities=(quality,), subsamplings=(subsampling,))
+            (variant_,) = made(alone, picture)[1:]
+            assert together[variant_.id] == variant_.sha256
 
 
 def test_a_lower_quality_is_smaller_and_lossless_keeps_every_pixel():

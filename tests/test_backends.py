@@ -228,3 +228,11 @@ def test_a_probe_over_rest_reads_the_model_status():
 def test_an_absent_backend_is_not_asked():
     info = info_at("", state="absent", detail="No GPU on this machine.")
     assert probe(info) is info
+
+
+def test_in_a_cluster_the_probe_says_which_pods_to_look_at(monkeypatch):
+    down = BackendInfo(name="GPU", address=f"127.0.0.1:{refused_port()}")
+    assert probe(down).detail.endswith("Is the server running?")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    named = replace(down, address="tf-serving-gpu.invalid:8500")
+    assert probe(named).detail.endswith("Is the pod running? kubectl get pods -l app=tf-serving-gpu")

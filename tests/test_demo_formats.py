@@ -75,7 +75,7 @@ def test_an_unknown_format_is_refused_with_the_names_of_all(tmp_path):
     command = [sys.executable, "-m", "models", "demo", "--out", str(tmp_path), "--formats", "onnx,coreml"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "no format 'coreml'. There are onnx, tflite, torchscript" in done.stderr
+    assert "no format 'coreml'. There are tflite, onnx, torchscript" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

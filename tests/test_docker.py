@@ -1,44 +1,88 @@
-"""What can be checked of the Dockerfile without a Docker engine."""
+"""What the Dockerfile promises, read from it. tests/test_images_run.py builds and runs it without Docker."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
-import yaml
+
+from tests.dockerfile import PATH, pairs, read_stages
+from tests.image_builder import is_let_through
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
-TARGETS = ("web", "serving")
+STAGES = read_stages()
+IMAGES = ("web", "serving", "model")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+LABELS = ("title", "description", "licenses", "version", "revision")
 
 
-def stage(name: str) -> str:
-    """The instructions of one stage, continuation lines joined."""
-    text = re.split(rf"^FROM .* AS {name}$", DOCKERFILE, flags=re.MULTILINE)[1]
-    return re.split(r"^FROM ", text, flags=re.MULTILINE)[0].replace("\\\n", " ")
+def hadolint(path: Path) -> str:
+    """What hadolint says of a Dockerfile, one line for each finding; empty: nothing."""
+    found = shutil.which("hadolint", path=str(Path(sys.executable).parent))
+    assert found, "hadolint is missing from the environment: make test installs it"
+    done = subprocess.run([found, "--no-color", str(path)], capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_a_target_runs_as_a_numeric_user_with_a_health_check_and_an_exec_command(target):
-    text = stage(target)
-    user = re.search(r"^USER (\d+):(\d+)$", text, re.MULTILINE)
-    assert user and int(user[1]) > 0
-    assert "HEALTHCHECK" in text
-    assert re.search(r'^CMD \["', text, re.MULTILINE)
+def test_hadolint_finds_nothing():
+    assert hadolint(PATH) == ""
 
 
-@pytest.mark.parametrize("target", ["environment", "web-environment", *TARGETS])
-def test_everything_copied_from_the_project_exists_and_is_let_through_by_dockerignore(target):
-    allowed = {
-        line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line[:1] == "!"
-    }
-    for source in re.findall(r"^COPY (?!--from)(\S+) ", stage(target), re.MULTILINE):
-        assert (ROOT / source).exists(), source
-        assert source.split("/")[0] in allowed
+@pytest.mark.parametrize(
+    ("rule", "old", "new"),
+    [
+        ("DL3006", "FROM ${PYTHON_IMAGE} AS web-environment", "FROM python AS web-environment"),
+        ("DL3007", "FROM ${PYTHON_IMAGE} AS web-environment", "FROM python:latest AS web-environment"),
+        ("DL3042", "install --no-cache-dir --no-compile", "install --no-compile"),
+        ("DL3045", "WORKDIR /app\nCOPY --from=web-environment /venv /venv\n", ""),
+        (
+            "DL3025",
+            'CMD ["gunicorn", "-c", "webapp/gunicorn_conf.py", "webapp:create_app()"]',
+            "CMD gunicorn",
+        ),
+        ("DL3002", "USER 10001:10001\nEXPOSE 5051", "USER root\nEXPOSE 5051"),
+    ],
+)
+def test_hadolint_would_find_a_mistake(tmp_path, rule, old, new):
+    text = PATH.read_text("utf-8")
+    assert old in text
+    (tmp_path / "Dockerfile").write_text(text.replace(old, new))
+    assert rule in hadolint(tmp_path / "Dockerfile")
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_an_image_runs_as_a_numeric_user_with_an_exec_command_and_says_what_it_is(image):
+    stage = STAGES[image]
+    assert stage.last("USER") == "10001:10001"
+    assert stage.command("CMD") or stage.command("ENTRYPOINT")
+    assert stage.last("HEALTHCHECK") == "NONE" or stage.command("HEALTHCHECK")
+    labels = {key.rpartition(".")[2]: value for key, value in pairs(stage.last("LABEL")).items()}
+    assert tuple(labels) == LABELS
+    assert (labels["title"], labels["licenses"]) == (f"pixelcost-{image}", PROJECT["license"])
+
+
+def test_the_images_carry_the_projects_version():
+    assert f"ARG VERSION={PROJECT['version']}\n" in PATH.read_text("utf-8")
+
+
+def test_every_base_image_is_pinned_by_its_digest():
+    bases = {stage.base for stage in STAGES.values()} - set(STAGES)
+    assert all(re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", base) for base in bases), bases
+
+
+@pytest.mark.parametrize("stage", STAGES.values(), ids=lambda stage: stage.name)
+def test_everything_copied_from_the_project_exists_and_is_let_through_by_dockerignore(stage):
+    for copied in stage.all("COPY"):
+        if "--from" not in copied:
+            for source in copied.split()[:-1]:
+                assert (ROOT / source).exists(), source
+                assert is_let_through(source), source
 
 
 def test_the_web_environment_locks_no_tensorflow():
@@ -64,11 +108,3 @@ print(predict_pb2.__file__, tensor_pb2.__file__)
 """
     files = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, env=environ, text=True).split()
     assert all(file.startswith(str(tmp_path)) for file in files)
-
-
-def test_the_compose_file_joins_web_and_servers_at_the_published_ports():
-    services = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["services"]
-    assert services["web"]["ports"] == ["30501:5051"]
-    for name in ("serving-1cpu", "serving-8cpu"):
-        assert f"{name}:8500" in services["web"]["environment"]["TF_SERVERS"]
-        assert services["web"]["depends_on"][name] == {"condition": "service_healthy"}

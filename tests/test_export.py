@@ -237,6 +237,8 @@ def test_csv_has_one_row_for_each_cell_and_every_number_of_it():
         "top",
         "reasons",
         "failure_reasons",
+        "over_photos",
+        "peers",
     }
     for row, cell in zip(rows, exported["cells"], strict=True):
         assert scalars <= set(row)

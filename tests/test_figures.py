@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from dataclasses import replace
 
 import plotly.graph_objects as go
 import pytest
@@ -35,6 +36,7 @@ from tests.records import (
     source,
     variant,
 )
+from tests.set_records import photos, summary
 
 SMALL = variant(256)
 REPORTS = {
@@ -53,6 +55,12 @@ REPORTS = {
     ),
     "no labels": report(measurements=answered([30.0], prediction=answer(()))),
     "no time at all": report(measurements=answered([0.0])),
+    "labelled set": summary(photos(both=80, gained=2, lost=5, neither=13)),
+    "unlabelled set": summary(replace(each, label=None) for each in photos(both=8, lost=1)),
+    "set on two backends": summary(
+        photos(both=80, lost=5, on=("8 CPU", "GPU")), backend_names=("8 CPU", "GPU")
+    ),
+    "set that has not begun": summary([], state="running", count=9),
 }
 
 
@@ -478,3 +486,41 @@ def test_a_label_moves_aside_for_a_neighbour_and_goes_where_there_is_no_room():
         Spot(0.5 + x, 0.5 + y, "") for x in (-0.06, 0, 0.06) for y in (-0.05, 0, 0.05)
     ]
     assert place_labels(crowd)[0] is None
+
+
+# Sets of photos
+
+
+def test_the_accuracy_of_a_set_is_drawn_with_its_interval():
+    made = drawn("labelled set", "agreement_by_size")
+    assert made["meta"]["title"] == "Accuracy by size"
+    assert made["layout"]["yaxis"]["title"]["text"] == "Top-1 accuracy, % of photos"
+    assert made["meta"]["caption"].startswith("Accuracy: the share of 100 labelled photos")
+    small = made["data"][0]
+    assert small["y"] == [82.0]
+    low, high = (
+        small["y"][0] - small["error_y"]["arrayminus"][0],
+        small["y"][0] + small["error_y"]["array"][0],
+    )
+    assert (round(low, 2), round(high, 2)) == (73.33, 88.30)
+    assert made["meta"]["table"]["rows"][0] == ["8 CPU", "JPEG", 256, 82.0, 73.33, 88.3, 100]
+    assert "top-1 82.0 % (73.3 to 88.3), 82 of 100 photos" in small["hovertext"][0]
+    assert "difference -3.0 points (-9.1 to 2.8" in small["hovertext"][0]
+
+
+def test_a_set_without_labels_shows_agreement_and_says_so():
+    made = drawn("unlabelled set", "agreement_by_size")
+    assert made["meta"]["title"] == "Agreement by size"
+    assert made["meta"]["caption"].startswith("Agreement: the share of 9 photos with the original's own top")
+    assert drawn("unlabelled set", "trade_off")["meta"]["table"]["columns"][4] == "Same answer, %"
+
+
+def test_the_trade_off_of_a_set_has_accuracy_over_latency():
+    made = drawn("labelled set", "trade_off")
+    assert made["meta"]["table"]["columns"][4] == "Top-1, %"
+    assert "Accuracy over latency" in made["meta"]["caption"]
+    assert any("error_y" in each for each in made["data"])
+
+
+def test_one_photo_has_no_intervals_of_shares():
+    assert not any("error_y" in each for each in drawn("true label", "agreement_by_size")["data"])

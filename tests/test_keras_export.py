@@ -34,7 +34,7 @@ COMPARED = [
 
 def models(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "models", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
 
 
 @pytest.fixture(scope="module")

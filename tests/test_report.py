@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiment.agreement import same_thing
 from experiment.cautions import CODES
+from experiment.labels import same_thing
 from experiment.records import Label, Plan
 from tests.records import (
     TABBY,
@@ -330,12 +330,14 @@ def test_every_warning_that_can_appear_stands_in_the_table_of_codes():
         *answered([4.0] * 3, prediction=answer(TABBY)),
         *answered([4.0], prediction=answer(TIGER)),
         *failed(1),
+        *answered([4.0] * 3, backend_name="2 CPU", prediction=answer(TABBY, peer="10.0.3.9:8500")),
     ]
     backends = (
         backend("8 CPU", address="10.0.3.7:8500"),
         backend("GPU", address="10.0.3.7:8501"),
         backend("1 CPU", state="down", detail="No answer at tf:8500"),
         backend("4 CPU", cpus=4, cores=(0, 1), embedded=True),
+        backend("2 CPU", replicas=3),
     )
     made = report(
         state="cancelled",
@@ -466,3 +468,25 @@ def test_a_reference_that_was_encoded_again_is_said():
 )
 def test_a_run_that_ended_early_says_so(state, start):
     assert warning(report(state=state, measurements=answered([30, 31])), "W12").startswith(start)
+
+
+def by_peers(*hosts: str, replicas: int | None = 3):
+    """A run in which these replicas gave the answers, in this order."""
+    asked = [each for host in hosts for each in answered([4.0], prediction=answer(peer=f"{host}:8500"))]
+    return report(backends=(backend(replicas=replicas),), measurements=asked)
+
+
+def test_replicas_that_never_answered_are_missed_where_they_are_known():
+    assert warning(by_peers("10.0.3.9", "10.0.3.9", "10.0.3.9"), "W5").startswith(
+        "All 3 answers of 8 CPU came from 1 replica although it has 3."
+    )
+    assert "W5" not in codes(by_peers("10.0.3.7", "10.0.3.8", "10.0.3.9"))
+    assert "W5" not in codes(by_peers("10.0.3.7"))  # one request can't have asked all
+    assert "W5" not in codes(by_peers("10.0.3.7", "10.0.3.7", replicas=None))
+
+
+def test_each_sample_says_which_replica_gave_it():
+    (cell,) = by_peers("10.0.3.7", "10.0.3.8", "10.0.3.7").cells
+    assert cell.peers == ("10.0.3.7:8500", "10.0.3.8:8500", "10.0.3.7:8500")
+    assert len(cell.peers) == len(cell.samples_ms)
+    assert report(measurements=answered([4.0])).cells[0].peers == ()

@@ -31,7 +31,8 @@ class Bench:
 
     def __init__(self, folder: Path, **changes: Any):
         chosen = settings(folder, **changes)
-        self.store = Store(chosen.store_url)
+        self.url = chosen.store_url
+        self.store = Store(self.url)
         self.metrics = Metrics()
         self.runs = Runs(chosen, self.store, self.metrics, lambda run_id: f"Headline of {run_id}.", SCRIPTED)
 
@@ -184,8 +185,10 @@ def test_a_run_over_its_time_limit_is_stopped(tmp_path: Path) -> None:
 
 
 def test_a_restart_ends_the_runs_that_it_interrupted(bench: Bench) -> None:
-    bench.store.create("0123", "cat.png", {}, [], {}, 10)
-    bench.store.append("0123", [Event(1, "source", "{}"), Event(2, "measurement", "{}")], done=1, failed=0)
+    former = Store(bench.url)  # another process, before this one
+    former.create("0123", "cat.png", {}, [], {}, 10)
+    former.append("0123", [Event(1, "source", "{}"), Event(2, "measurement", "{}")], done=1, failed=0)
+    former.close()
     bench.runs.start(lambda: True)
     run = bench.store.run("0123")
     assert (run.state, run.last_seq, run.requests_done) == ("failed", 3, 1)

@@ -161,6 +161,9 @@ def pixels(**changed) -> Pixels:
         ({"mean": [1, 2]}, "pixels.mean"),
         ({"colour": "RGB"}, "pixels.colour is 'RGB', unknown; there are antialias"),
         ({"softmax": 1}, "pixels.softmax is 1, not true or false"),
+        ({"dtype": "int32"}, "pixels.dtype is 'int32', not float32 or float16 or uint8 or int8"),
+        ({"output_scale": 0}, "pixels.output_scale is 0, not a number above 0"),
+        ({"output_zero_point": 0.5}, "pixels.output_zero_point is 0.5, not a whole number"),
     ],
 )
 def test_a_card_that_can_not_be_followed_names_the_key_and_its_value(section, message):
@@ -184,6 +187,9 @@ RED = encoded(Image.new("RGB", (4, 4), (200, 100, 50)), "PNG")
         ({"mean": [200, 99, 40], "std": [1, 1, 10]}, [[0, 1, 1]]),
         ({"channels": "BGR"}, [[50, 100, 200]]),
         ({"dtype": "uint8"}, [[200, 100, 50]]),
+        ({"dtype": "uint8", "scale": 2}, [[255, 200, 100]]),
+        ({"dtype": "int8", "mean": 128}, [[72, -28, -78]]),
+        ({"dtype": "float16"}, [[200, 100, 50]]),
     ],
 )
 def test_pixels_are_normalised_and_ordered_as_the_card_says(changed, expected):
@@ -213,15 +219,17 @@ class Mean:
     """A raw model of three classes: the mean level of each channel. Takes numbers, like every runtime."""
 
     spec: TensorSpec = PIXELS
+    outputs: tuple[str, ...] = ("y",)
     about = About("Mean 1", "f32", "CPU")
     closed = False
 
     @property
     def signatures(self):
-        return {"raw": Signature("raw", {"x": self.spec}, {"y": TensorSpec(FLOAT, (None, 3))})}
+        outputs = {name: TensorSpec(FLOAT, (None, 3)) for name in self.outputs}
+        return {"raw": Signature("raw", {"x": self.spec}, outputs)}
 
     def infer(self, signature_name, inputs):
-        return {"y": inputs["x"].mean(axis=(1, 2))}
+        return {name: inputs["x"].mean(axis=(1, 2)) for name in self.outputs}
 
     def close(self):
         self.closed = True
@@ -269,6 +277,24 @@ def test_an_image_that_can_not_be_decoded_is_named_by_its_place():
         model.infer("predict_images", {"images": an_array(RED, b"cat")})
 
 
+def test_integers_of_a_quantised_output_become_scores():
+    model = with_image_signatures(Mean(), a_card(output_scale=0.5, output_zero_point=50))
+    answer = model.infer("predict_images", {"images": an_array(RED)})
+    assert answer["probabilities"].tolist() == [[75, 25, 0]]
+
+
+def test_one_input_and_one_output_need_no_names():
+    model = with_image_signatures(
+        Mean(), a_card(input="serving_default_x:0", output="StatefulPartitionedCall:0")
+    )
+    assert model.infer("predict_images", {"images": an_array(RED)})["scores"].tolist() == [[200, 100, 50]]
+
+
+def test_of_several_outputs_the_card_must_name_one():
+    with pytest.raises(LoadFailed, match=r"names .* output 'z', but the model has raw: x -> y, y2"):
+        with_image_signatures(Mean(outputs=("y", "y2")), a_card(output="z"))
+
+
 def test_a_model_without_a_section_or_one_that_takes_bytes_stays_as_it_is():
     plain, takes_bytes = Mean(), Mean(TensorSpec(STRING, (None,)))
     assert with_image_signatures(plain, {"labels": []}) is plain
@@ -284,7 +310,6 @@ def test_closing_closes_the_raw_model():
 @pytest.mark.parametrize(
     ("card", "message"),
     [
-        (a_card(input="pixels"), "names the input 'pixels' .* but the model has raw: x -> y"),
         (a_card(side_px=[3, 3]), r"makes float32 \[3, 3, 3\] of each image, but the input 'x' is DT_FLOAT"),
         (a_card(dtype="uint8"), "makes uint8"),
         (a_card() | {"labels": ["red"]}, "has 1 labels, but the model gives 3 scores"),

@@ -1,37 +1,18 @@
-"""The store: events, blobs, history and eviction, on SQLite and, where one is given, PostgreSQL.
-
-Set PIXELCOST_TEST_DATABASE_URL=postgresql://… to run every test against a server as well.
-Its tables are emptied first.
-"""
+"""The store: events, blobs, history and eviction, on SQLite and, where there is one, PostgreSQL."""
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
 
 from experiment.errors import ConfigRefused
-from webapp.config import read_settings
+from tests.databases import url
 from webapp.store import Event, NoSuchRun, Store
-from webapp.tables import metadata
 
-SERVER = os.environ.get("PIXELCOST_TEST_DATABASE_URL", "")
-KINDS = ["sqlite", "postgresql"] if SERVER else ["sqlite"]
-
-
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/runs.db"
-    server_url = read_settings({"DATABASE_URL": SERVER}, dotenv=None).store_url
-    engine = create_engine(server_url)
-    metadata.drop_all(engine)
-    engine.dispose()
-    return server_url
+__all__ = ["url"]  # a fixture
 
 
 @pytest.fixture
@@ -141,9 +122,9 @@ def test_removing_a_run_removes_all_that_belongs_to_it(store: Store) -> None:
 
 
 def test_runs_survive_a_new_process(store: Store, url: str) -> None:
-    add(store, "a", "running")
+    add(store, "a")
     again = Store(url)
-    assert [run.id for run in again.left_over()] == ["a"]
+    assert again.run("a").name == "cat.jpg"
     again.close()
 
 

@@ -52,7 +52,7 @@ class WebProcess:
             assert self.process.poll() is None, f"gunicorn ended:\n{self.log()}"
             try:
                 requests.get(f"{self.url}/healthz", timeout=5)
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 time.sleep(0.05)
             else:
                 return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
@@ -19,6 +19,7 @@ from experiment.variants import most_variants
 from webapp.live import LiveRun
 from webapp.offers import backends_seen, offers
 from webapp.parts import parts
+from webapp.photo_upload import SpooledRequest
 from webapp.problems import Refused
 from webapp.sse import hung_up, last_seen
 from webapp.store import StoredRun
@@ -31,12 +32,12 @@ routes = Blueprint("api", __name__, url_prefix="/api")
 
 @routes.post("/runs")
 def start_run() -> ResponseReturnValue:
-    """Take a photo and a plan; answer 202 with where to look."""
+    """Take a photo, or many, and a plan; answer 202 with where to look."""
     app = parts()
-    with app.uploads.photo(request, FORM_FIELDS) as photo:
+    with app.uploads.photos(cast(SpooledRequest, request), FORM_FIELDS, app.fleet.model()) as photos:
         text = request.form.get("plan", "").strip() or "{}"
-        plan = plan_from_json(text, timeout_s=app.settings.tf_request_timeout_s)
-        live = app.runs.submit(photo, plan, backends_for(plan))
+        plan = plan_from_json(text, timeout_s=app.settings.tf_request_timeout_s, **photos.plan_defaults)
+        live = app.runs.submit(photos, plan, backends_for(plan))
     answer = _whereabouts(live)
     return jsonify(answer), 202, {"Location": answer["report_url"]}
 
@@ -77,7 +78,7 @@ def events(run_id: str) -> ResponseReturnValue:
     app = parts()
     after = last_seen(request.headers.get("Last-Event-ID"), request.args.get("last_event_id"))
     run = app.store.run(run_id)
-    if not run.is_live and after >= run.last_seq:
+    if not run.is_live and after >= run.last_seq and not app.store.claims.is_held(run_id):
         return "", 204  # tells an EventSource not to come back
     is_gone = partial(hung_up, request.environ.get("gunicorn.socket"))
     stream = app.streams.open(run_id, after, is_gone)
@@ -92,11 +93,16 @@ def end_run(run_id: str) -> ResponseReturnValue:
     live = app.runs.live(run_id)
     if live is not None:
         app.runs.cancel(live)
-        told = {"id": run_id, "state": live.state, "text": "Stopping. The results so far are kept."}
-        return jsonify(told), 202
-    app.store.run(run_id)
+        return _stopping(run_id, live.state)
+    run = app.store.run(run_id)
+    if run.is_live and app.runs.cancel_elsewhere(run_id):
+        return _stopping(run_id, run.state)
     app.store.remove(run_id)
     return "", 204
+
+
+def _stopping(run_id: str, state: str) -> ResponseReturnValue:
+    return jsonify({"id": run_id, "state": state, "text": "Stopping. The results so far are kept."}), 202
 
 
 @routes.get("/runs")

@@ -8,11 +8,12 @@ from pathlib import Path
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from webapp import api, compress, downloads, logs, problems, security, upload2018, views
+from webapp import access, api, compress, downloads, logs, problems, security, upload2018, views
 from webapp.child import WORKER_COMMAND
 from webapp.config import Settings, read_settings
 from webapp.parts import Parts
-from webapp.uploads import FORM_MEMORY_BYTES, FORM_SLACK_BYTES
+from webapp.photo_upload import FORM_SLACK_BYTES, SpooledRequest
+from webapp.uploads import FORM_MEMORY_BYTES
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,12 +30,15 @@ def create_app(settings: Settings | None = None, worker_command: Sequence[str] =
         MAX_FORM_MEMORY_SIZE=FORM_MEMORY_BYTES,
         MAX_FORM_PARTS=50,
         PHOTO_LIMIT_BYTES=settings.max_bytes,
+        SET_LIMIT_BYTES=settings.max_set_bytes,
     )
+    app.request_class = SpooledRequest
     app.json.sort_keys = False  # type: ignore[attr-defined]  # keys stand in the order of their meaning
     parts = Parts(settings, worker_command)
     app.extensions["pixelcost"] = parts
     logs.install(app, parts.metrics, trust_ids=settings.trust_proxy > 0)
     security.install(app)
+    access.install(app, settings.shared_token)
     problems.install(app)
     compress.install(app)
     for routes in (views.routes, api.routes, downloads.routes, upload2018.routes):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -22,6 +23,7 @@ from experiment.servers import parse_servers
 
 PREFIX = "PIXELCOST_"
 TEST_PREFIX = "PIXELCOST_TEST_"  # settings of the tests, not of the app
+SECRETS = {"DATABASE_URL", "PIXELCOST_TOKEN"}  # never shown
 
 
 class Row(NamedTuple):
@@ -77,6 +79,19 @@ def _database_url(text: str) -> str:
     if text.strip() and (scheme != "sqlite" or not separator):
         raise ValueError("postgresql://user:password@host/name or sqlite:///file")
     return text.strip()
+
+
+def _token(text: str) -> str:
+    if not re.fullmatch(r"[!-~]{16,}", text.strip()):
+        raise ValueError("16 or more characters without spaces, as `openssl rand -hex 24` makes them")
+    return text.strip()
+
+
+def _token_in_file(text: str) -> str:
+    try:
+        return _token(Path(text.strip()).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"a file that can be read ({error.__class__.__name__})") from error
 
 
 def _row(key: str, default: Any, unit: str, help_: str, parse: Callable[[str], Any]) -> Any:
@@ -170,6 +185,16 @@ class Settings:
         "Most pixels a photo may have.",
         _whole(1_000, 500_000_000),
     )
+    max_photos: int = _row(
+        "PIXELCOST_MAX_PHOTOS", 1_000, "photos", "Most photos in one set.", _whole(2, 100_000)
+    )
+    max_set_bytes: int = _row(
+        "PIXELCOST_MAX_SET_BYTES",
+        500_000_000,
+        "bytes",
+        "Largest set of photos accepted, all of them together.",
+        _whole(1_000, 100_000_000_000),
+    )
     max_requests: int = _row(
         "PIXELCOST_MAX_REQUESTS", 20_000, "requests", "Most requests one run may plan.", _whole(1, 1_000_000)
     )
@@ -227,6 +252,21 @@ class Settings:
         "How often the backends are asked how they are, while nothing is measured.",
         _seconds(0.1, 3600),
     )
+    token: str = _row(
+        "PIXELCOST_TOKEN",
+        "",
+        "",
+        "Shared token that the page and the API then ask for: `Authorization: Bearer TOKEN`. Empty: anybody "
+        "who reaches the port may use the app.",
+        _token,
+    )
+    token_in_file: str = _row(
+        "PIXELCOST_TOKEN_FILE",
+        "",
+        "",
+        "File that holds the token instead, as Docker and Kubernetes give secrets.",
+        _token_in_file,
+    )
     trust_proxy: int = _row(
         "PIXELCOST_TRUST_PROXY",
         0,
@@ -242,6 +282,16 @@ class Settings:
         "`debug`, `info`, `warning` or `error`.",
         _one_of("debug", "info", "warning", "error"),
     )
+
+    @property
+    def uploads_dir(self) -> Path:
+        """Where the photos of a set lie while it is measured."""
+        return Path(self.data_dir) / "uploads"
+
+    @property
+    def shared_token(self) -> str:
+        """What a caller must know; empty: nothing."""
+        return self.token or self.token_in_file
 
     @property
     def store_url(self) -> str:
@@ -300,7 +350,7 @@ def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
 
 def _shown(key: str, text: str) -> str:
     """The value as messages may show it: a database URL can hold a password."""
-    return "(hidden)" if key == "DATABASE_URL" else repr(text)
+    return "(hidden)" if key in SECRETS else repr(text)
 
 
 def _server_problems(settings: Settings) -> Iterator[str]:

@@ -82,11 +82,25 @@ def _extension(key: str) -> str:
     return FORMATS[key].extension if key in FORMATS else key
 
 
+@routes.get("/<run_id>/answers.csv")
+def answers_as_csv(run_id: str) -> ResponseReturnValue:
+    """Every answer to every photo of a set."""
+    made = parts().reports.report(run_id)
+    if not made["photo_set"]:
+        raise Refused("not_a_set", f"Run {run_id} is about one photo. Its answers are in the report.", 404)
+    response = Response(parts().reports.answers(run_id), content_type="text/csv; charset=utf-8")
+    return _saved_as(response, made, "answers.csv")
+
+
 @routes.get("/<run_id>.zip")
 def variants_as_zip(run_id: str) -> ResponseReturnValue:
-    """Every variant exactly as sent, and the report."""
+    """Every variant exactly as sent, and the report; of a set the report and every answer."""
     made = parts().reports.report(run_id)
-    response = Response(_zipped(parts().store, made), mimetype="application/zip")
+    app = parts()
+    files: Iterable[tuple[str, Iterable[bytes]]] = _variant_files(app.store, made)
+    if made["photo_set"]:
+        files = [("answers.csv", (piece.encode() for piece in app.reports.answers(run_id)))]
+    response = Response(_zipped(made, files), mimetype="application/zip")
     return _saved_as(response, made, "zip")
 
 
@@ -136,17 +150,21 @@ class _Outlet(RawIOBase):
         return taken
 
 
-def _zipped(store: Store, made: dict[str, Any]) -> Iterator[bytes]:
-    """A ZIP file, made while it is sent; no variant is ever held as a whole."""
+def _zipped(made: dict[str, Any], files: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes]:
+    """A ZIP file of the report and `files`, made while it is sent; none of them is ever held as a whole."""
     outlet = _Outlet()
     with zipfile.ZipFile(outlet, "w") as archive:
         archive.writestr("report.json", _json(made), zipfile.ZIP_DEFLATED)
         yield outlet.take()
-        for variant in made["variants"]:
-            extension = _extension(variant["format"])
-            content: Iterable[bytes] = store.blob(made["run_id"], variant["id"]) or ()
-            with archive.open(zipfile.ZipInfo(f"{variant['id']}.{extension}"), "w") as entry:
+        for name, content in files:
+            with archive.open(zipfile.ZipInfo(name), "w") as entry:
                 for part in content:
                     entry.write(part)
                     yield outlet.take()
     yield outlet.take()
+
+
+def _variant_files(store: Store, made: dict[str, Any]) -> Iterator[tuple[str, Iterable[bytes]]]:
+    for variant in made["variants"]:
+        extension = _extension(variant["format"])
+        yield f"{variant['id']}.{extension}", store.blob(made["run_id"], variant["id"]) or ()

@@ -17,6 +17,7 @@ from webapp.metrics import Metrics
 from webapp.runlog import RunLog
 from webapp.store import Store
 
+PHOTO_KEYS = ("index", "name", "label", "refused")  # of a photo of a set, for those who follow
 CANCEL_GRACE_S = 10.0  # a child that was told to stop may finish the requests under way
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ class LiveRun:
         self._store = store
         self._metrics = metrics
         self._started = 0.0
+        self._photo_count = 1
+        self._photos_done = 0
         self._variants: dict[str, str] = {}  # id -> how progress texts name it
         self._outcome: dict[str, Any] | None = None  # the child's last message
         self._why_killed: dict[str, str] | None = None
@@ -47,6 +50,7 @@ class LiveRun:
             answer = next(self._messages, None)
         if answer is not None and answer.kind == "accepted":
             self.log.progress.planned = answer.body["requests_planned"]
+            self._photo_count = answer.body["source"].get("photo_set", {}).get("count", 1)
             return answer.body
         exit_code = self._child.close()
         if answer is not None:
@@ -63,7 +67,6 @@ class LiveRun:
         """Let the child begin and record what it sends, until its end."""
         self._started = time.monotonic()
         self.state = "running"
-        self._store.change(self.id, state="running")
         self.log.add("state", {"state": "running", "position": 0, "text": "Making the variants."})
         self._child.say("go")
         too_long = {
@@ -149,6 +152,22 @@ class LiveRun:
         if progress.is_due:
             self.log.add("progress", progress.event(self._progress_text(measurement)))
 
+    def _on_photo(self, message: Message) -> None:
+        """The whole result is for reports alone; readers of the stream get its name."""
+        photo, progress = message.body["photo"], self.log.progress
+        for measurement in photo["measurements"]:
+            progress.count(failed=measurement["failure"] is not None)
+            self._metrics.measured(measurement)
+        self._photos_done += 1
+        progress.planned = round(progress.done * self._photo_count / self._photos_done)
+        self.log.add("photo", {key: photo[key] for key in PHOTO_KEYS}, photo)
+        if progress.is_due or self._photos_done == self._photo_count:
+            self.log.add("progress", progress.event(self._photo_text(photo["name"])))
+
+    def _photo_text(self, name: str) -> str:
+        left = f", about {max(1, round(self.log.progress.eta_s))} s left" if self.log.progress.eta_s else ""
+        return f"Photo {self._photos_done:,} of {self._photo_count:,}: {name}{left}"
+
     def _progress_text(self, measurement: Mapping[str, Any]) -> str:
         backend, variant = measurement["backend_name"], measurement["variant_id"]
         if measurement["is_warmup"]:
@@ -163,6 +182,7 @@ _HANDLERS: dict[str, Callable[[LiveRun, Message], None]] = {
     "variant": LiveRun._on_variant,
     "progress": LiveRun._on_progress,
     "measurement": LiveRun._on_measurement,
+    "photo": LiveRun._on_photo,
     "end": LiveRun._on_end,
 }
 

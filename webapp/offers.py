@@ -25,6 +25,8 @@ def offers(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
             "max_bytes": settings.max_bytes,
             "max_pixels": settings.max_pixels,
             "max_requests": settings.max_requests,
+            "max_photos": settings.max_photos,
+            "max_set_bytes": settings.max_set_bytes,
         },
         "plan": {**defaults, "seed": None},  # a random one for each run
         "offered_sizes_px": list(OFFERED_SIZES_PX),

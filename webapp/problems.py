@@ -21,7 +21,9 @@ log = logging.getLogger(__name__)
 
 TITLES: Final = {
     "no_file": "There is no photo in this request.",
-    "too_many_files": "One photo per run.",
+    "too_many_files": "There are too many photos in this request.",
+    "no_photos": "There are no photos in this request.",
+    "labels_refused": "These labels can't be used.",
     "not_a_form": "The photo must come as a form.",
     "broken_upload": "The upload did not arrive whole.",
     "unknown_fields": "The form has fields that we don't know.",
@@ -32,11 +34,14 @@ TITLES: Final = {
     "too_many_runs": "Too many runs at once.",
     "too_many_uploads": "Too many uploads at once.",
     "no_such_run": "This run is not here.",
+    "not_a_set": "This run has no such file.",
     "no_such_variant": "This variant is not here.",
     "run_is_starting": "This run has only just begun.",
     "bad_query": "The address has a value that can't be used.",
     "cross_site": "Another site may not do this.",
     "not_ready": "No backend answers yet.",
+    "no_token": "This server needs a token.",
+    "wrong_token": "This token is not the right one.",
 }
 IMAGE_TITLE: Final = "This photo can't be used."
 
@@ -74,6 +79,8 @@ def _refusal(error: PixelcostError) -> Response:
     retry_after_s = getattr(error, "retry_after_s", None)
     if retry_after_s is not None:
         response.headers["Retry-After"] = str(retry_after_s)
+    if error.http_status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="Pixelcost"'
     return response
 
 
@@ -92,8 +99,13 @@ def _http_refusal(error: HTTPException) -> Response:
 
 
 def _size_limit() -> str:
-    limit_bytes = current_app.config["PHOTO_LIMIT_BYTES"]
-    return f"The limit is {limit_bytes / 1e6:g} MB for the photo. Make it smaller first, or save it as JPEG."
+    limit_mb, set_limit_mb = (
+        current_app.config[key] / 1e6 for key in ("PHOTO_LIMIT_BYTES", "SET_LIMIT_BYTES")
+    )
+    return (
+        f"The limit is {limit_mb:g} MB for the photo. Make it smaller first, or save it as JPEG. "
+        f"A set of photos may have {set_limit_mb:g} MB in all: POST /api/runs?photos=many."
+    )
 
 
 def _crash(error: Exception) -> Response:

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+from experiment.answers_csv import AnswerRows
 from experiment.export import from_dict, report_dict
-from experiment.records import BackendInfo, Failure, Measurement, Plan, RunState, SourceImage, Variant
+from experiment.journal import SetHeader, vocabularies_of
+from experiment.photo_result import PhotoResult
+from experiment.records import (
+    BackendInfo,
+    Failure,
+    Measurement,
+    Plan,
+    Report,
+    RunState,
+    SourceImage,
+    Variant,
+)
 from experiment.report import summarise
+from experiment.set_report import summarise_set
+from experiment.tally import Tally
 from webapp.store import Event, Store, StoredRun
 
 KEPT = 4  # reports held ready; the page asks for one run's report and figures again and again
@@ -30,6 +45,8 @@ class Records:
     skipped_sizes_px: tuple[int, ...] = ()
     variants: list[Variant] = field(default_factory=list)
     measurements: list[Measurement] = field(default_factory=list)
+    header: SetHeader | None = None  # None: a run of one photo
+    tally: Tally = field(default_factory=Tally)  # of a set
 
     def read(self, event: Event) -> None:
         """Take in the next event."""
@@ -41,7 +58,16 @@ class Records:
         elif event.kind == "source":
             source = json.loads(event.data)
             self.skipped_sizes_px = tuple(source.pop("skipped_sizes_px"))
+            self._begin(source)
+        elif event.kind == "photo":
+            self.tally.add(from_dict(PhotoResult, json.loads(event.scores or "{}")))
+
+    def _begin(self, source: dict[str, Any]) -> None:
+        if "photo_set" not in source:
             self.source = from_dict(SourceImage, source)
+            return
+        self.header = from_dict(SetHeader, source["photo_set"])
+        self.tally = Tally(vocabularies_of(self.header))
 
 
 class Reports:
@@ -62,6 +88,21 @@ class Reports:
                 made = report_dict(self._summary(run))
                 self._keep(run, made)
         return made
+
+    def answers(self, run_id: str) -> Iterator[str]:
+        """Every answer of a set as CSV, in pieces. Raises NoSuchRun."""
+        header: SetHeader | None = None
+        text = io.StringIO(newline="")
+        for event in self._events_after(run_id, 0):
+            if event.kind == "source":
+                header = from_dict(SetHeader, json.loads(event.data)["photo_set"])
+                rows = AnswerRows(vocabularies_of(header), text)
+            elif event.kind == "photo" and header is not None:
+                rows.add(from_dict(PhotoResult, json.loads(event.scores or "{}")))
+                yield text.getvalue()
+                text.seek(0)
+                text.truncate()
+        yield text.getvalue()
 
     @staticmethod
     def stamp(run: StoredRun) -> str:
@@ -85,6 +126,8 @@ class Reports:
 
     def _summary(self, run: StoredRun) -> Any:
         records = self._records(run)
+        if records.header is not None:
+            return _set_summary(run, records.header, records.tally)
         assert records.source is not None, f"run {run.id} has no source event"  # noqa: S101
         return summarise(
             run_id=run.id,
@@ -115,6 +158,19 @@ class Reports:
         while page := self._store.events(run_id, seq, PAGE_EVENTS, with_scores=True):
             yield from page
             seq = page[-1].seq
+
+
+def _set_summary(run: StoredRun, header: SetHeader, tally: Tally) -> Report:
+    now = replace(
+        header,
+        run_id=run.id,
+        created_at=run.created_at,
+        plan=from_dict(Plan, run.plan),
+        environment=run.environment,
+    )
+    backends = [from_dict(BackendInfo, info) for info in run.backends]
+    failure = None if run.failure is None else from_dict(Failure, run.failure)
+    return summarise_set(now, tally, cast(RunState, run.state), backends, failure)
 
 
 def _measurement(event: Event) -> Measurement:

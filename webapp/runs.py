@@ -8,18 +8,22 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, Protocol
 
 from experiment.codec import to_dict
 from experiment.environment import environment
+from experiment.errors import PlanRefused
+from experiment.plan import check_request_count
 from experiment.records import BackendInfo, Plan
 from webapp.child import WORKER_COMMAND, Spare
+from webapp.claims import RENEW_EVERY_S
 from webapp.config import Settings
 from webapp.live import LiveRun
 from webapp.metrics import Metrics
 from webapp.problems import CRASH_TITLE
+from webapp.spool import remove_left_over
 from webapp.store import Event, Store, StoredRun
-from webapp.turns import Turns
+from webapp.turns import LOOK_AGAIN_S, Turns
 
 FLUSH_INTERVAL_S = 0.1
 CLOSE_TIMEOUT_S = 5.0
@@ -28,7 +32,7 @@ CLOSE_TIMEOUT_S = 5.0
 STOPPED = {"code": "app_stopped", "message": "The app was stopped. What was measured is kept."}
 RESTARTED = {
     "code": "app_restarted",
-    "message": "The app was restarted during this run. What was measured until then is kept.",
+    "message": "The app ended or was restarted during this run. What was measured until then is kept.",
 }
 BROKE = {"code": "internal", "message": f"{CRASH_TITLE} What was measured is kept."}
 NOT_STORED = {"code": "store_failed", "message": "The results could no longer be stored. Is the disk full?"}
@@ -44,9 +48,41 @@ class Photo(NamedTuple):
     size_bytes: int
     true_label: str | None = None
 
+    @property
+    def plan_defaults(self) -> dict[str, Any]:
+        """Where a plan that does not say otherwise differs."""
+        return {}
+
+    @property
+    def job(self) -> dict[str, Any]:
+        """What the timing process is told of it."""
+        return {"name": self.name, "true_label": self.true_label, "size_bytes": self.size_bytes}
+
+    def discard(self) -> None:
+        """The request closes its own stream."""
+
+
+class Upload(Protocol):
+    """What a run is about: a Photo, or a PhotoUpload of many."""
+
+    @property
+    def name(self) -> str:
+        """As the history shows it."""
+
+    @property
+    def stream(self) -> IO[bytes]:
+        """Bytes that the timing process gets behind its job."""
+
+    @property
+    def job(self) -> dict[str, Any]:
+        """What the timing process is told of it; `size_bytes` is how long the stream is."""
+
+    def discard(self) -> None:
+        """Give back what it takes on disk."""
+
 
 class Runs:
-    """The run manager. One per process, and one process per database."""
+    """The run manager. One per process; several processes may share a PostgreSQL."""
 
     def __init__(
         self,
@@ -71,13 +107,18 @@ class Runs:
     def start(self, is_serving: Callable[[], bool]) -> None:
         """Close what a restart left open, and get a child ready. Call it once, after any fork."""
         self._is_serving = is_serving
-        for run in self._store.left_over():
-            self._settle(run)
+        self._store.claims.start()
+        self._settle_orphans()
+        threading.Thread(target=self._keep_claims, name="keeper", daemon=True).start()
+        remove_left_over(self._settings.uploads_dir)
         self._store.evict()
         self._spare.refill()
 
-    def submit(self, photo: Photo, plan: Plan, backends: Sequence[BackendInfo]) -> LiveRun:
-        """Start or queue a run. Raises TooBusy, or ImageRefused when the photo can't be read."""
+    def submit(self, photo: Upload, plan: Plan, backends: Sequence[BackendInfo]) -> LiveRun:
+        """Start or queue a run. Raises TooBusy, PlanRefused, or ImageRefused when the photo can't be read.
+
+        The run discards `photo` when it ends; when this raises, that is left to the caller.
+        """
         try:
             with self.turns.place():
                 live, accepted = self._accepted(photo, plan, backends)
@@ -87,7 +128,7 @@ class Runs:
                     live.abandon()
                     raise
                 self.turns.enter(live)
-                self._begin(live)
+                self._begin(live, photo)
         finally:
             self._refill_when_idle()
         return live
@@ -95,6 +136,19 @@ class Runs:
     def live(self, run_id: str) -> LiveRun | None:
         """The run if it waits or measures; None when it has ended or never was."""
         return next((run for run in self.turns.alive() if run.id == run_id), None)
+
+    def is_elsewhere(self, run_id: str) -> bool:
+        """Whether another process still has the run."""
+        return self.live(run_id) is None and self._store.claims.is_held(run_id)
+
+    def cancel_elsewhere(self, run_id: str) -> bool:
+        """Have another process stop its run, within seconds; False when none has it."""
+        return self._store.claims.cancel(run_id)
+
+    @property
+    def is_measuring(self) -> bool:
+        """Whether anybody, this process or another, would be disturbed by other requests to the servers."""
+        return self.turns.is_measuring or self._store.claims.someone_measures()
 
     def cancel(self, live: LiveRun) -> None:
         """Stop a run; what was measured is kept."""
@@ -118,18 +172,22 @@ class Runs:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def _accepted(
-        self, photo: Photo, plan: Plan, backends: Sequence[BackendInfo]
+        self, photo: Upload, plan: Plan, backends: Sequence[BackendInfo]
     ) -> tuple[LiveRun, dict[str, Any]]:
         job = {
             "plan": to_dict(plan),
             "backends": [to_dict(info) for info in backends],
-            "name": photo.name,
-            "true_label": photo.true_label,
             "limits": {"max_bytes": self._settings.max_bytes, "max_pixels": self._settings.max_pixels},
-            "size_bytes": photo.size_bytes,
+            **photo.job,
         }
         live = LiveRun(secrets.token_hex(8), self._spare.take(), self._store, self._metrics)
-        return live, live.accept(job, photo.stream, self._settings.read_timeout_s)
+        accepted = live.accept(job, photo.stream, self._settings.read_timeout_s)
+        try:
+            check_request_count(accepted["requests_planned"], self._settings.max_requests)
+        except PlanRefused:
+            live.abandon()
+            raise
+        return live, accepted
 
     def _record(
         self,
@@ -145,18 +203,18 @@ class Runs:
         live.log.add("source", {**accepted["source"], **more})
         live.log.flush()
 
-    def _begin(self, live: LiveRun) -> None:
+    def _begin(self, live: LiveRun, photo: Upload) -> None:
         """Give the run a thread that follows it."""
-        thread = threading.Thread(target=self._follow, args=(live,), name=f"run-{live.id}", daemon=True)
+        thread = threading.Thread(target=self._follow, args=(live, photo), name=f"run-{live.id}", daemon=True)
         self._threads = [each for each in self._threads if each.is_alive()] + [thread]
         with self._scribe_started:
             if not self._scribe.is_alive():
                 self._scribe.start()
         thread.start()
 
-    def _follow(self, live: LiveRun) -> None:
+    def _follow(self, live: LiveRun, photo: Upload) -> None:
         try:
-            if self.turns.wait(live, lambda: self._stop.is_set() or live.cancelled.is_set()):
+            if self.turns.wait(live, lambda: self._is_over(live)) and self._others_let(live):
                 live.follow(self._settings.max_run_s)
         except Exception:
             log.exception("run %s broke", live.id)
@@ -166,7 +224,9 @@ class Runs:
             self._store.evict()
         except Exception:
             log.exception("run %s could not be ended in the store", live.id)
+        self._release(live)
         self.turns.leave(live)
+        photo.discard()
         live.ended.set()
         self._refill_when_idle()
 
@@ -185,8 +245,46 @@ class Runs:
                     log.exception("events of run %s could not be stored", run.id)
                     run.kill(NOT_STORED)
 
+    def _is_over(self, live: LiveRun) -> bool:
+        return self._stop.is_set() or live.cancelled.is_set()
+
+    def _others_let(self, live: LiveRun) -> bool:
+        """Wait until few enough measure in all processes; False when it is over before."""
+        told = False
+        while not self._is_over(live):
+            if self._store.claims.begin(live.id, self._settings.runs_at_once):
+                return True
+            if not told:
+                live.announce(1)
+                told = True
+            live.cancelled.wait(LOOK_AGAIN_S)
+        return False
+
+    def _release(self, live: LiveRun) -> None:
+        try:
+            self._store.claims.release(live.id)
+        except Exception:
+            log.exception("run %s is still held in the store", live.id)
+
+    def _keep_claims(self) -> None:
+        """Say to the other processes that this one is there; do what they ask; close what gone ones left."""
+        while not self._stop.wait(RENEW_EVERY_S):
+            try:
+                cancelled = self._store.claims.renew()
+                for live in self.turns.alive():
+                    if live.id in cancelled and not live.cancelled.is_set():
+                        self.cancel(live)
+                self._settle_orphans()
+            except Exception:
+                log.exception("the claims on runs could not be renewed")
+
+    def _settle_orphans(self) -> None:
+        for run_id in self._store.claims.orphans():
+            self._settle(self._store.run(run_id))
+            self._store.claims.release(run_id)
+
     def _settle(self, run: StoredRun) -> None:
-        """Close a run that an earlier process left open."""
+        """Close a run that a process which has gone left open."""
         end = Event(run.last_seq + 1, "end", json.dumps({"state": "failed", "text": RESTARTED["message"]}))
         self._store.append(run.id, [end], run.requests_done, run.requests_failed)
         self._store.change(run.id, state="failed", failure=RESTARTED, finished_at=time.time())

@@ -12,6 +12,7 @@ from webapp.store import Event, NoSuchRun, Store
 
 HEARTBEAT_S = 15.0
 LOOK_AGAIN_S = 1.0  # how soon a stream notices that the app is closing
+ELSEWHERE_S = 0.3
 RETRY_MS = 1000
 RETRY_WHEN_CROWDED_MS = 2000
 
@@ -75,6 +76,9 @@ class Streams:
         live = self._runs.live(run_id)
         if live is not None:
             live.log.wait(after, LOOK_AGAIN_S)
+            return True
+        if self._runs.is_elsewhere(run_id):
+            time.sleep(ELSEWHERE_S)  # its events come by the store alone
             return True
         try:
             return self._store.run(run_id).last_seq > after

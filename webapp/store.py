@@ -1,7 +1,7 @@
 """Runs, their events and their variants' bytes, in SQLite or PostgreSQL.
 
 Everything that happens in a run is an event; reports are computed from events, and
-event streams replay them. One web process owns a database.
+event streams replay them. Who writes them is in claims.py.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy import Row, delete, func, insert, select, update
 
 from experiment.errors import PixelcostError
-from webapp.tables import blobs, events, open_database, runs
+from webapp.claims import Claims
+from webapp.tables import LIVE_STATES, blobs, claims, events, open_database, runs
 
-LIVE_STATES = ("queued", "running")
 PART_BYTES = 1_000_000
+
+
+_OF_A_RUN = ((blobs, blobs.c.run_id), (events, events.c.run_id), (claims, claims.c.run_id), (runs, runs.c.id))
 
 
 class NoSuchRun(PixelcostError):
@@ -70,6 +73,7 @@ class Store:
 
     def __init__(self, url: str, keep_runs: int = 200, keep_bytes: int = 2_000_000_000):
         self._engine = open_database(url)
+        self.claims = Claims(self._engine)
         self._is_sqlite = self._engine.dialect.name == "sqlite"
         self._keep_runs = keep_runs
         self._keep_bytes = keep_bytes
@@ -83,7 +87,7 @@ class Store:
         environment: Mapping[str, Any],
         requests_planned: int,
     ) -> None:
-        """Add a queued run."""
+        """Add a queued run, this process's own."""
         row = {
             "id": run_id,
             "state": "queued",
@@ -96,6 +100,7 @@ class Store:
         }
         with self._engine.begin() as connection:
             connection.execute(insert(runs).values(row))
+            connection.execute(insert(claims).values(self.claims.row(run_id)))
 
     def change(self, run_id: str, **values: Any) -> None:
         """Set columns of one run; mappings are stored as JSON."""
@@ -193,12 +198,6 @@ class Store:
         """Forget a run and all that belongs to it."""
         self._remove([run_id])
 
-    def left_over(self) -> list[StoredRun]:
-        """Runs that wait or measure, as far as the database knows."""
-        query = select(runs).where(runs.c.state.in_(LIVE_STATES))
-        with self._engine.connect() as connection:
-            return [_parsed(row) for row in connection.execute(query)]
-
     def evict(self) -> list[str]:
         """Remove the oldest ended runs until count and size are within their limits. Returns their ids."""
         query = (
@@ -223,7 +222,7 @@ class Store:
         if not run_ids:
             return
         with self._engine.begin() as connection:
-            for table, column in ((blobs, blobs.c.run_id), (events, events.c.run_id), (runs, runs.c.id)):
+            for table, column in _OF_A_RUN:
                 connection.execute(delete(table).where(column.in_(run_ids)))
         if self._is_sqlite:
             with self._engine.connect() as connection:  # a script runs to its end, a statement for one page

@@ -1,4 +1,4 @@
-"""The three tables that runs are kept in, and how each database is opened."""
+"""The tables that runs are kept in, and how each database is opened."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Engine,
     Float,
@@ -25,6 +26,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from experiment.errors import ConfigRefused
+
+LIVE_STATES = ("queued", "running")
 
 metadata = MetaData()
 
@@ -76,6 +79,17 @@ blobs = Table(
     Column("name", String(64), primary_key=True),
     Column("part", Integer, primary_key=True, autoincrement=False),  # 0, 1, ...
     Column("data", LargeBinary, nullable=False),
+)
+
+# Which process has each live run. A table of its own, so that databases of older versions get it as they are.
+claims = Table(
+    "claims",
+    metadata,
+    _run_id(),
+    Column("owner", String(32), nullable=False),
+    Column("seen_at", Float, nullable=False),  # seconds since the epoch, by the database's clock
+    Column("is_next", Boolean, nullable=False, default=False),  # it may begin as soon as others let it
+    Column("is_cancelled", Boolean, nullable=False, default=False),  # asked for through another process
 )
 
 

@@ -6,9 +6,9 @@ import io
 import mmap
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from flask import Request
 from werkzeug.datastructures import FileStorage
@@ -17,10 +17,10 @@ from werkzeug.exceptions import RequestTimeout
 from experiment.header import Limits, read_header
 from experiment.refusals import plain_name
 from webapp.config import Settings
+from webapp.photo_upload import PART_SLACK_BYTES, PhotoUpload, SpooledRequest, gathered, is_many
 from webapp.problems import Refused
 from webapp.runs import Photo
 
-FORM_SLACK_BYTES = 64_000  # what a form may hold besides the photo
 FORM_MEMORY_BYTES = 256_000  # of its text fields; werkzeug counts its read buffer of 128 KiB against it
 LONGEST_LABEL = 200
 SLOWEST_BYTES_PER_S = 20_000  # below this an upload of known size is given up
@@ -42,6 +42,42 @@ class Uploads:
         `known_fields` are the form's other fields; None lets any pass. Raises Refused or
         ImageRefused.
         """
+        with self._received(request):
+            storage = _only_file(request)
+            _check_fields(request, known_fields)
+            yield self._looked_at(storage, _true_label(request))
+
+    @contextmanager
+    def photos(
+        self, request: SpooledRequest, known_fields: frozenset[str], model: Mapping[str, Any]
+    ) -> Iterator[Photo | PhotoUpload]:
+        """The photo in `request`, as photo() has it, or all of them when there are several or a ZIP file.
+
+        `model` is the card of the model that the photos are for. What is yielded belongs to the
+        caller, who discards it at the end; when the block raises, it is discarded here. Only with
+        `?photos=many` all of it may be larger than one photo: without it a body that is too large is
+        refused unread. Raises Refused, LabelsRefused or ImageRefused.
+        """
+        settings = self._settings
+        asks_for_many = request.args.get("photos") == "many"
+        heads_bytes = settings.max_photos * PART_SLACK_BYTES
+        limit_bytes = settings.max_set_bytes + heads_bytes if asks_for_many else settings.max_bytes
+        request.allow_sets(settings.uploads_dir, settings.max_bytes, limit_bytes, settings.max_photos)
+        with self._received(request):
+            _check_fields(request, known_fields | {"labels"})
+            if not is_many(request):
+                yield self._looked_at(_only_file(request), _true_label(request))
+                return
+            upload = gathered(request, _true_label(request), model)
+            try:
+                yield upload
+            except BaseException:
+                upload.discard()
+                raise
+
+    @contextmanager
+    def _received(self, request: Request) -> Iterator[None]:
+        """Holds a place while the whole form arrives and is worked on."""
         if request.mimetype != "multipart/form-data":
             how = f"Send it as multipart/form-data, in the field `file`. {EXAMPLE}"
             raise Refused("not_a_form", how, 415)
@@ -50,9 +86,8 @@ class Uploads:
             raise Refused("too_many_uploads", why, 429, 5)
         try:
             with _time_limit(request, self._settings.upload_timeout_s):
-                storage = _only_file(request)
-                _check_fields(request, known_fields)
-            yield self._looked_at(storage, _true_label(request))
+                request.files  # noqa: B018  reads it all
+            yield
         finally:
             self._places.release()
 

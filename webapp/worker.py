@@ -5,9 +5,10 @@ its standard output, one JSON line each (a `variant` line is followed by the var
 bytes). Decoding an uploaded file and timing requests both belong here: a hostile file
 can at worst end this process, and serving pages can't disturb the clock.
 
-    in:   {"plan":…, "backends":[…], "name":…, "true_label":…, "limits":…, "size_bytes":n} + n bytes
+    in:   {"plan":…, "backends":[…], "name":…, "true_label":…, "limits":…, "size_bytes":n} + n bytes,
+          or with "photos":… many photos in a file; see set_worker.py
           "go" when the run may begin, "cancel" at any time; end of input ends the process
-    out:  accepted | refused, then variant…, progress…, measurement…, end
+    out:  accepted | refused, then variant…, progress…, measurement…, end; of a set photo…, end
 """
 
 from __future__ import annotations
@@ -80,18 +81,19 @@ def main() -> None:
     data = _read(pipe, job["size_bytes"])
     commands = Commands(pipe)
     commands.start()
+    plan = from_dict(Plan, job["plan"])
+    backends = [from_dict(BackendInfo, row) for row in job["backends"]]
+    if "photos" in job:
+        from webapp.set_worker import run_set  # noqa: PLC0415  only sets need it
+
+        run_set(events, commands, job, plan, backends)
+        return
     try:
         source = read_image(data, job["name"], Limits(**job["limits"]), job["true_label"])
     except ImageRefused as refusal:
         events.send("refused", code=refusal.code, message=refusal.message, http_status=refusal.http_status)
         return
-    run(
-        events,
-        commands,
-        source,
-        from_dict(Plan, job["plan"]),
-        [from_dict(BackendInfo, row) for row in job["backends"]],
-    )
+    run(events, commands, source, plan, backends)
 
 
 def _read(pipe: io.FileIO, size_bytes: int) -> bytes:

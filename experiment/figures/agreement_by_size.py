@@ -1,7 +1,8 @@
 """Whether the answer survives: the probability of the expected label, by size.
 
 Expected is the original's own answer (agreement), or the true label where the user gave
-one (accuracy). The axis and the caption say which of the two is shown.
+one (accuracy). The axis and the caption say which of the two is shown. Of a set of photos it
+shows the share of them that meet the expectation, with its interval.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from experiment.figures.frame import Figure, axis, base_layout, empty_figure, escaped, figure
+from experiment.figures.over_photos import axis_title, bars, what_is_shown
 from experiment.figures.palette import Palette, dash, symbol
 from experiment.figures.points import changed_mark, describe, line, markers, size_axis
 from experiment.figures.view import Point, Series, View, missing_note
@@ -18,6 +20,7 @@ from experiment.wording import count, kind_name, listed, percent, short_label, s
 
 HEIGHT_PX = 360
 COLUMNS = ("Backend", "Format", "Size, px", "Probability, %", "Answer", "Kept")
+SET_COLUMNS = ("Backend", "Format", "Size, px", "Share, %", "95 % from", "to", "Photos")
 
 
 def agreement_by_size(view: View, palette: Palette) -> Figure:
@@ -37,20 +40,23 @@ def agreement_by_size(view: View, palette: Palette) -> Figure:
         "xaxis": size_axis(view, palette),
         "yaxis": percent_axis(view, palette),
     }
-    rows = [_row(group, each) for group in groups for each in group[0].points]
-    return figure(data, layout, title, _caption(view), COLUMNS, rows)
+    columns, row = (COLUMNS, _row) if view.photo_set is None else (SET_COLUMNS, _set_row)
+    rows = [row(group, each) for group in groups for each in group[0].points]
+    return figure(data, layout, title, _caption(view), columns, rows)
 
 
 def title_of(view: View) -> str:
     """Says which of the two is shown."""
-    return "Agreement by size" if view.true_label is None else "Accuracy by size"
+    return "Accuracy by size" if view.is_accuracy else "Agreement by size"
 
 
 def percent_axis(view: View, palette: Palette) -> dict[str, Any]:
-    """The probability that the figure is about, over whole tens and never less than 20 points."""
+    """The score that the figure is about, over whole tens and never less than 20 points."""
     label = escaped(short_label(view.expected))
     title = f"Probability of “{label}”, %" if label else "Probability, %"
-    known = [each.percent for each in view.points if each.percent is not None] or [0.0, 100.0]
+    title = title if view.photo_set is None else axis_title(view)
+    scores = [score for each in view.points for score in (each.score, each.low, each.high)]
+    known = [100 * score for score in scores if score is not None] or [0.0, 100.0]
     low, high = math.floor(min(known) / 10) * 10, math.ceil(max(known) / 10) * 10
     low = max(min(low, high - 20), 0)
     high = min(max(high, low + 20), 100)
@@ -84,6 +90,7 @@ def _alike(series: Sequence[Series]) -> list[list[Series]]:
 def _trace(group: Sequence[Series], everyone: int, view: View, palette: Palette) -> dict[str, Any]:
     points = group[0].points
     is_reference = points[0].variant.is_reference
+    look = line(group[0], palette)
     return {
         "type": "scatter",
         "mode": "markers" if is_reference else "lines+markers",
@@ -91,12 +98,12 @@ def _trace(group: Sequence[Series], everyone: int, view: View, palette: Palette)
         "y": [each.percent for each in points],
         "name": escaped(_name(group, everyone)),
         "showlegend": not is_reference,
-        "line": line(group[0], palette),
+        "line": look,
         "marker": markers(points, palette),
         "hovertext": [describe(each, view) for each in points],
         "hoverinfo": "text",
         "cliponaxis": False,
-    } | (_shared_look(group[0], palette) if len(group) > 1 else {})
+    } | (_shared_look(group[0], palette) if len(group) > 1 else bars(points, look["color"]))
 
 
 def _shared_look(series: Series, palette: Palette) -> dict[str, Any]:
@@ -111,6 +118,7 @@ def _shared_look(series: Series, palette: Palette) -> dict[str, Any]:
             "symbol": [symbol(place, first.format, each.is_kept is not False) for each in series.points],
             "line": {"width": 1.5, "color": palette.ink},
         },
+        **bars(series.points, palette.ink),
     }
 
 
@@ -131,12 +139,28 @@ def _row(group: Sequence[Series], point: Point) -> list[Any]:
     ]
 
 
+def _set_row(group: Sequence[Series], point: Point) -> list[Any]:
+    over = point.cell.over_photos
+    share = None if over is None else over.top1 or over.agreement
+    return [
+        listed([each.first.backend.name for each in group]),
+        kind_name(point.variant),
+        point.variant.size_px,
+        point.percent,
+        None if point.low is None else round(100 * point.low, 2),
+        None if point.high is None else round(100 * point.high, 2),
+        share.total if share else None,
+    ]
+
+
 def _caption(view: View) -> str:
     parts = [_what(view), _where_it_changes(view), _unknown(view), missing_note(view)]
     return " ".join(part for part in parts if part)
 
 
 def _what(view: View) -> str:
+    if view.photo_set is not None:
+        return what_is_shown(view)
     if view.true_label is not None:
         return f"Accuracy, measured against the true label “{view.true_label}”."
     references = view.references

@@ -12,6 +12,7 @@ from typing import Any
 
 from experiment.figures.agreement_by_size import changed_words, percent_axis
 from experiment.figures.frame import Figure, axis, base_layout, empty_figure, escaped, figure, round_ticks
+from experiment.figures.over_photos import bars, score_column, what_is_shown
 from experiment.figures.palette import Palette, colour, dash, symbol
 from experiment.figures.points import changed_mark, describe
 from experiment.figures.view import MOST_LINES, Point, Series, View, making, missing_note
@@ -20,7 +21,8 @@ from experiment.wording import listed, number, ratio, sized_name, times
 TITLE = "Quality, answer and bytes"
 HEIGHT_PX = 480
 ABOVE, BELOW = [0.5, 1.0], [0.0, 0.4]  # where the two panels stand
-COLUMNS = ("Backend", "Variant", "Quality", "Probability, %", "Size, KB", "Answer", "Kept")
+SCORE = "Probability, %"  # of a set of photos it is a share
+COLUMNS = ("Backend", "Variant", "Quality", SCORE, "Size, KB", "Answer", "Kept")
 SYMBOLS = 4  # colours of the palette, and symbols that can be crossed out or stand hollow
 
 
@@ -36,7 +38,8 @@ def by_quality(view: View, palette: Palette) -> Figure:
         data.append(changed_mark(palette, changed_words(view)))
     layout = base_layout(palette, HEIGHT_PX, len(lines)) | _axes(view, shown, palette)
     rows = [_row(each) for each in shown]
-    return figure(data, layout, TITLE, _caption(view, lines), COLUMNS, rows)
+    columns = [score_column(view) if each == SCORE else each for each in COLUMNS]
+    return figure(data, layout, TITLE, _caption(view, lines), columns, rows)
 
 
 def _lines(view: View) -> list[Series]:
@@ -75,6 +78,7 @@ def _answers(series: Series, view: View, palette: Palette) -> dict[str, Any]:
     return _trace(series, view, palette) | {
         "y": [each.percent for each in series.points],
         "name": escaped(series.name),
+        **bars(series.points, colour(palette, series.nth % SYMBOLS)),
     }
 
 
@@ -151,7 +155,13 @@ def _row(point: Point) -> list[Any]:
 
 
 def _caption(view: View, lines: Sequence[Series]) -> str:
-    parts = [_kept(view, lines), _saved(lines), f"Measured on {_backend_name(view)}.", missing_note(view)]
+    parts = [
+        what_is_shown(view),
+        _kept(view, lines),
+        _saved(lines),
+        f"Measured on {_backend_name(view)}.",
+        missing_note(view),
+    ]
     return " ".join(part for part in parts if part)
 
 

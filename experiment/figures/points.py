@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from experiment.figures.frame import axis, hover_text
+from experiment.figures.over_photos import describe_shares
 from experiment.figures.palette import Palette, colour, dash, symbol
 from experiment.figures.view import Point, Series, View
 from experiment.wording import milliseconds, percent, reference_name, short_label, short_name, size, span
@@ -26,6 +27,7 @@ def describe(point: Point, view: View) -> str:
         f"{cell.count} samples" + (f", {cell.failures} failed" if cell.failures else ""),
         f"{size(point.variant.size_bytes)} ({_making(point)})",
         _answer(point, view),
+        *describe_shares(point),
         f"{cell.validity}" if cell.validity != "VALID" else "",
     )
 

@@ -15,6 +15,7 @@ from experiment.axes import settings_words
 from experiment.figures.agreement_by_size import changed_words, percent_axis
 from experiment.figures.frame import LEAST_MS, Figure, base_layout, empty_figure, escaped, figure, log_axis
 from experiment.figures.labels import Spot, place_labels
+from experiment.figures.over_photos import bars, score_column, what_is_shown
 from experiment.figures.palette import Palette
 from experiment.figures.points import AFTER_THE_LINES, changed_mark, describe, line, markers
 from experiment.figures.view import Point, Series, View, missing_note
@@ -22,12 +23,13 @@ from experiment.wording import format_name, full_name, kind_name, milliseconds, 
 
 TITLE = "Trade-off"
 HEIGHT_PX = 440
+SCORE = "Probability, %"  # of a set of photos it is a share
 COLUMNS = (
     "Backend",
     "Format",
     "Size, px",
     "p50, ms",
-    "Probability, %",
+    SCORE,
     "Size, bytes",
     "Kept",
     "Best trade-off",
@@ -58,7 +60,8 @@ def trade_off(view: View, palette: Palette) -> Figure:
     layout = base_layout(palette, HEIGHT_PX, len(data)) | {"xaxis": x_axis, "yaxis": y_axis}
     layout |= _unmet_goal(view, palette, 10 ** x_axis["range"][1])
     rows = [_row(point, best) for series in lines for point in series.points]
-    return figure(data, layout, TITLE, _caption(view), COLUMNS, rows)
+    columns = [score_column(view) if each == SCORE else each for each in COLUMNS]
+    return figure(data, layout, TITLE, _caption(view), columns, rows)
 
 
 def frontier(points: Sequence[Point]) -> list[Point]:
@@ -121,6 +124,7 @@ def _trace(
         "hovertext": [describe(each, view) for each in points],
         "hoverinfo": "text",
         "cliponaxis": False,
+        **bars(points, line(series, palette)["color"]),
     }
 
 
@@ -230,9 +234,10 @@ def _row(point: Point, best: Sequence[Point]) -> list[Any]:
 
 
 def _caption(view: View) -> str:
-    shown = "Agreement" if view.true_label is None else "Accuracy"
+    shown = "Accuracy" if view.is_accuracy else "Agreement"
     axes = f"{shown} over latency: up and to the left is better."
-    return " ".join(part for part in (_choice(view), axes, missing_note(view)) if part)
+    parts = (_choice(view), axes, what_is_shown(view), missing_note(view))
+    return " ".join(part for part in parts if part)
 
 
 def _choice(view: View) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from experiment.agreement import same_thing
 from experiment.axes import AXES, settings_words
 from experiment.codec import from_dict
-from experiment.records import BackendInfo, Cell, Plan, Recommendation, Variant
+from experiment.labels import same_thing
+from experiment.records import BackendInfo, Cell, PhotoSetFacts, Plan, Recommendation, Share, Variant
 from experiment.wording import count, format_name, sentence, short_label
 
 MOST_LINES = 12  # in one figure; more can't be told apart
@@ -26,7 +26,9 @@ class Point:
     cell: Cell
     p50_ms: float
     score: float | None  # probability of the expected label, 0..1; None: below the top 5
-    is_kept: bool | None  # the answer is as expected; None: nothing to compare with
+    is_kept: bool | None  # the answer is as expected; None: nothing to compare with, or a set of photos
+    low: float | None = None  # 95 % interval of the score, 0..1; None: one photo has none
+    high: float | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -70,12 +72,20 @@ class View:
     variants: tuple[Variant, ...]
     is_running: bool  # more answers may come
     left_out: int = 0  # points that uncrowded() took away
+    photo_set: PhotoSetFacts | None = None  # None: a report of one photo
+
+    @property
+    def is_accuracy(self) -> bool:
+        """Whether scores tell what is right, and not only what is unchanged."""
+        if self.photo_set is None:
+            return self.true_label is not None
+        return self.photo_set.labelled > 0
 
     @property
     def expected(self) -> str:
         """The label whose probability is drawn: the true one, or the original's answer."""
-        if self.true_label is not None:
-            return self.true_label
+        if self.true_label is not None or self.photo_set is not None:
+            return self.true_label or ""
         references = (each for each in self.points if each.variant.is_reference)
         first = next(references, None)
         return short_label(first.answer) if first else ""
@@ -139,7 +149,11 @@ def view_of(report: Mapping[str, Any]) -> View:
     variants = tuple(from_dict(Variant, each) for each in report["variants"])
     cells = [from_dict(Cell, each) for each in report["cells"]]
     true_label = report["source"]["true_label"]
+    told = report.get("photo_set")  # not there before 1.2
+    photo_set = None if told is None else from_dict(PhotoSetFacts, told)
     points = _points(variants, backends, cells, true_label)
+    if photo_set is not None:
+        points = [_of_photos(each, photo_set) for each in points]
     answered = {each.backend.name for each in points}
     return View(
         points=tuple(points),
@@ -149,6 +163,7 @@ def view_of(report: Mapping[str, Any]) -> View:
         empty_backends=tuple(each.name for each in backends if each.name not in answered),
         variants=variants,
         is_running=report["state"] in {"queued", "running"},
+        photo_set=photo_set,
     )
 
 
@@ -173,6 +188,15 @@ def _points(
         for cell in cells
         if cell.p50_ms is not None
     ]
+
+
+def _of_photos(point: Point, photo_set: PhotoSetFacts) -> Point:
+    """The point with a share of photos in place of one photo's probability."""
+    over = point.cell.over_photos
+    share: Share | None = None if over is None else over.top1 if photo_set.labelled else over.agreement
+    if share is None:
+        return replace(point, score=None, is_kept=None)
+    return replace(point, score=share.share, is_kept=None, low=share.low, high=share.high)
 
 
 def _true_score(cell: Cell, true_label: str) -> float | None:

@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Protocol
 
-from models.commands import catalogue, check, demo, evaluate_demo, export, fetch, train_demo
+from models.commands import catalogue, check, convert, demo, evaluate_demo, export, fetch, train_demo
 
 
 class Command(Protocol):
@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, Command] = {
     "fetch": fetch,
     "export": export,
     "check": check,
+    "convert": convert,
     "demo": demo,
     "evaluate-demo": evaluate_demo,
     "train-demo": train_demo,

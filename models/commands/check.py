@@ -1,22 +1,32 @@
-"""`check`: say what a SavedModel directory holds, and whether Pixelcost can use it."""
+"""`check`: say what kind of model a file or folder holds, and whether Pixelcost can use it."""
 
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
-from models.check import look_into
+from models.convert import cluster_serving
+from models.describe import describe
+from models.kinds import CLUSTER_SERVING, find
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to look into."""
-    parser.add_argument("directory", type=Path)
+    parser.add_argument("path", type=Path, help="a model's file or folder")
 
 
 def run(options: argparse.Namespace) -> int:
-    """0: Pixelcost can use it; 1: a SavedModel, but Pixelcost can't send it images."""
-    contents = look_into(options.directory)
-    problems = contents.problems()
-    verdict = ["Pixelcost can use it."] if not problems else ["Pixelcost can't use it as it is:", *problems]
-    print("\n".join([*contents.lines(), *verdict]))
-    return 1 if problems else 0
+    """0: Pixelcost can use it; 1: a model, but Pixelcost can't send it images, and what to do."""
+    found = find(options.path)
+    if found.kind.name == CLUSTER_SERVING:
+        found = find(cluster_serving.read(options.path, print).model)
+    description = describe(found)
+    verdict = ["Pixelcost can use it."]
+    if description.problems:
+        verdict = ["Pixelcost can't use it as it is:", *description.problems]
+        if not found.kind.way_on:
+            command = ["convert", str(options.path), "--out", f"var/models/{found.name}"]
+            verdict.append(f"Convert it: .venv/bin/python -m models {shlex.join(command)}")
+    print("\n".join([*description.lines, *found.remarks, *verdict]))
+    return 1 if description.problems else 0

@@ -78,18 +78,19 @@ export const getRuns = (query = "") => getJson(`/api/runs${query}`);
 export const deleteRun = (id) => getJson(reportPath(id), { method: "DELETE" });
 
 /**
- * Sends a photo and its plan. XMLHttpRequest, because fetch can't tell how much was sent.
- * @param {Blob} photo @param {string} name @param {object} plan @param {?string} trueLabel
+ * Sends photos and their plan. XMLHttpRequest, because fetch can't tell how much was sent.
+ * @param {[string, Blob, string][]} parts field, bytes and name of each @param {object} plan @param {?string} trueLabel
  * @param {(sentBytes: number, totalBytes: number) => void} onSent
  * @returns {{answer: Promise<any>, abort: () => void}}
  */
-export function postRun(photo, name, plan, trueLabel, onSent) {
+export function postRun(parts, plan, trueLabel, onSent) {
+  const query = parts.length > 1 || /\.zip$/i.test(parts[0][2]) ? "?photos=many" : "";
   const body = new FormData();
   body.append("plan", JSON.stringify(plan));
   if (trueLabel) body.append("true_label", trueLabel);
-  body.append("file", photo, name);
+  for (const [field, content, name] of parts) body.append(field, content, name);
   const request = new XMLHttpRequest();
-  request.open("POST", `${base}/api/runs`);
+  request.open("POST", `${base}/api/runs${query}`);
   request.setRequestHeader("Accept", "application/json");
   request.upload.onprogress = (event) => onSent(event.loaded, event.total);
   const answer = new Promise((resolve, reject) => {

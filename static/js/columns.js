@@ -1,6 +1,8 @@
 /** Rows and columns of the table of all variants: what stands in them, and their order. Pure. */
 
-import { formatName, isUnknown, kilobytes, madeAs, milliseconds, percent, shortLabel, UNKNOWN } from "./format.js";
+import {
+  formatName, isUnknown, kilobytes, madeAs, milliseconds, percent, shortLabel, signedPoints, UNKNOWN,
+} from "./format.js";
 
 const P90_FROM = 64; // samples; below, the slowest is shown instead
 export const MARKS = { VALID: "✓", NOISY: "≈", INVALID: "✕" };
@@ -36,7 +38,9 @@ export function columnsOf(report) {
   // While a run goes on, few samples are no flaw: marks come with the last one.
   const marked = !["queued", "running"].includes(report.state);
   const p50 = (name) => p50Column(name, marked);
-  const kinds = [p50, high, answerColumn, ...(report.source.true_label ? [correctColumn] : [])];
+  const kinds = report.photo_set
+    ? [p50, ...(report.photo_set.labelled ? [top1Column, differenceColumn] : []), sameColumn]
+    : [p50, high, answerColumn, ...(report.source.true_label ? [correctColumn] : [])];
   // A backend that is not there has nothing to show: one empty column is enough.
   const of = (backend) => (backend.state === "absent" ? kinds.slice(0, 1) : kinds).map((kind) => kind(backend.name));
   return [...VARIANT_COLUMNS, ...report.backends.flatMap(of)];
@@ -71,6 +75,15 @@ function p50Column(name, marked) {
 const highColumn = (label, field) => (name) =>
   measured(label, `${label} ms`, name, (cell) => cell[field], (cell) => milliseconds(cell[field]));
 const answerColumn = (name) => measured("answer", "answer", name, (cell) => cell.reference_score, answerText);
+const top1Column = (name) =>
+  measured("top1", "top-1 % (95 %)", name, (cell) => cell.over_photos?.top1?.share, (cell) => shareText(cell.over_photos?.top1));
+const sameColumn = (name) =>
+  measured("same", "same answer %", name, (cell) => cell.over_photos?.agreement?.share,
+    (cell) => shareText(cell.over_photos?.agreement));
+const differenceColumn = (name) => ({
+  ...measured("difference", "difference (95 %)", name, (cell) => cell.over_photos?.difference?.points, differenceText),
+  hint: (row) => differenceHint(row.cells[name]?.over_photos?.difference),
+});
 const correctColumn = (name) => measured("correct", "correct", name, correctValue, correctText);
 
 function measured(kind, label, name, value, text) {
@@ -103,6 +116,33 @@ function answerText(cell) {
   const answer = `${shortLabel(top.label)} ${percent(top.score)}`;
   if (cell.same_top1 === null) return answer;
   return cell.same_top1 ? `✓ ${answer}` : `✕ ${answer}`;
+}
+
+/** "84.2 (81.8 to 86.4)", in percent. @param {?{share: number, low: number, high: number}} share */
+export function shareText(share) {
+  if (!share) return UNKNOWN;
+  const [middle, low, high] = [share.share, share.low, share.high].map((each) => (each * 100).toFixed(1));
+  return `${middle} (${low} to ${high})`;
+}
+
+function differenceText(cell) {
+  const found = cell.over_photos?.difference;
+  if (!found) return UNKNOWN;
+  return `${signedPoints(found.points)} (${signedPoints(found.low_points)} to ${signedPoints(found.high_points)})`;
+}
+
+/** @param {any} found a difference of the report */
+export function differenceHint(found) {
+  if (!found) return "";
+  const { photos, gained, lost, mcnemar_p: p, mcnemar_p_holm: holm } = found;
+  return `Of ${photos.toLocaleString("en")} photos ${gained} are right only here, ${lost} only as the original. ` +
+    `McNemar p ${pText(p)}, ${pText(holm)} among all comparisons.`;
+}
+
+/** 0.314 -> "0.31", 0.00002 -> "< 0.001". @param {number} p */
+export function pText(p) {
+  if (p < 0.001) return "< 0.001";
+  return p.toFixed(p < 0.095 ? 3 : 2);
 }
 
 const correctValue = (cell) => (cell.correct_top1 === null ? null : Number(cell.correct_top1));

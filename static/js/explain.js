@@ -43,7 +43,9 @@ const DECODE_WORDS =
 /** The sentences of "How this was measured". @param {any} report */
 export function methodWords(report) {
   const { plan } = report;
+  const setWords = report.photo_set ? wordsOfSet(report) : [];
   return [
+    ...setWords,
     `Each variant went to each backend ${plan.warmups} times to warm up, which do not count, and then ` +
       `${plan.repeats} times in random order (seed ${plan.seed}).`,
     `${ORDER_WORDS[plan.order]} Each backend had one request at a time.`,
@@ -59,6 +61,18 @@ export function methodWords(report) {
     "Smaller copies are made in steps from larger ones where that gives nearly the same picture (as a rule over 50 dB PSNR). " +
       "A copy's resize time covers all steps from the original.",
     ...(report.source.notes || []),
+  ];
+}
+
+/** @param {any} report of a set */
+function wordsOfSet(report) {
+  const { count, measured, labelled, margin_points: margin } = report.photo_set;
+  return [
+    `${measured.toLocaleString("en")} of ${plural(count, "photo")} were measured, one after another in random order; ` +
+      `${labelled.toLocaleString("en")} have a label that the model knows. Bytes, sizes and p50 are medians.`,
+    "Top-1 is the share of those whose label is the first answer, with Wilson's 95 % interval. The difference is against the " +
+      "original on the same photos, with Newcombe's paired interval; p is McNemar's, exact.",
+    `A variant is recommended only when its interval shows that it loses less than ${margin} points.`,
   ];
 }
 

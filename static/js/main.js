@@ -76,7 +76,8 @@ function wire() {
   part("choose").addEventListener("click", () => part("fileInput").click());
   part("camera").addEventListener("click", () => part("cameraInput").click());
   part("sample").addEventListener("click", () => withPhoto((photo) => photo.useSample()));
-  for (const name of ["fileInput", "cameraInput"]) part(name).addEventListener("change", takeInput);
+  part("chooseFolder").addEventListener("click", () => part("folderInput").click());
+  for (const name of ["fileInput", "cameraInput", "folderInput"]) part(name).addEventListener("change", takeInput);
   part("checkBackends").addEventListener("click", () => askBackends(true));
   part("runsButton").addEventListener("click", () => using(import("./history.js"), (runs) => runs.openHistory()));
   part("form").addEventListener("submit", submit);
@@ -112,7 +113,8 @@ function wireDrop() {
     event.preventDefault();
     mark(false);
     const files = [...event.dataTransfer.files];
-    if (!isBusy()) withPhoto((photo) => photo.takeFiles(files));
+    const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()); // gone after this handler
+    if (!isBusy()) withPhoto((photo) => photo.takeDropped(files, entries.filter(Boolean)));
   });
 }
 

@@ -9,6 +9,10 @@
  * @property {?number} size_bytes
  * @property {?number} width_px    null: this browser can't decode it; the server will judge
  * @property {?number} height_px
+ * @property {import("./photo_set.js").PhotoSet} [set]  many photos in place of one
+ * @property {string} [facts]      of a set: how many photos, how large
+ * @property {string} [labels]     where the labels of a set come from
+ * @property {?File} [csvFile]     a CSV of labels chosen for a set
  *
  * @typedef {object} RunProgress
  * @property {string} id           "" until the server has given one
@@ -46,6 +50,12 @@ export const SELECTORS = {
   fileInput: "#file",
   cameraInput: "#camera",
   choose: "#choose",
+  chooseFolder: "#choose-folder",
+  folderInput: "#folder",
+  setLabels: "#set-labels",
+  labelSources: "#label-sources",
+  labelsFile: "#labels-file",
+  setHint: "#set-hint",
   camera: "#camera-button",
   sample: "#sample",
   empty: "#empty",

@@ -2,9 +2,10 @@
 
 import { base, Problem } from "./api.js";
 import { bytes } from "./format.js";
-import { announce, part, setText, state, update } from "./page.js";
-import { presetSizes } from "./plan.js";
-import { photoFacts } from "./setup.js";
+import { announce, el, fill, part, setText, state, update } from "./page.js";
+import * as sets from "./photo_set.js";
+import { presetRepeats, presetSizes } from "./plan.js";
+import { fillForm, photoFacts } from "./setup.js";
 
 const READABLE = "Use JPEG, PNG, WebP, GIF or BMP.";
 const HEAD_BYTES = 16;
@@ -51,16 +52,36 @@ export function pixelRefusal(widthPx, heightPx, limits) {
   };
 }
 
-/** Takes the first of the files; says so when there were more. @param {File[]} files */
+/** Takes a photo, or a set when there are several files or a ZIP file. @param {File[]} files */
 export async function takeFiles(files) {
   if (!files.length) return;
+  const items = sets.itemsOf(files);
+  if (sets.isMany(items)) return takeSet(items);
   const [file] = files;
   const head = new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer());
   const problem = refusal(file.name, file.size, sniff(head), state.config.limits);
   if (problem) return refuse(problem);
   await takePhoto(file);
-  if (files.length > 1)
-    notice({ title: `Took ${file.name}.`, detail: `One photo per run for now; ${files.length - 1} left out.` });
+}
+
+/** As takeFiles(), but dropped folders are looked through. @param {File[]} files @param {FileSystemEntry[]} entries */
+export async function takeDropped(files, entries) {
+  if (!entries.some((entry) => entry.isDirectory)) return takeFiles(files);
+  try {
+    takeSet(await sets.itemsIn(entries));
+  } catch {
+    notice({ title: "This folder could not be read.", detail: "Choose it with the button instead." });
+  }
+}
+
+/** @param {import("./photo_set.js").Item[]} items */
+function takeSet(items) {
+  const set = sets.photoSetOf(items);
+  const problem = sets.setRefusal(set, state.config.limits);
+  if (problem) return refuse(problem);
+  const labels = sets.firstLabels(set);
+  setPhoto({ name: sets.setName(set), file: null, url: "", size_bytes: set.size_bytes, ...NOT_KNOWN, set, facts: sets.setFacts(set), labels, csvFile: null });
+  part("setLabels").focus?.();
 }
 
 /** @param {File} file */
@@ -93,7 +114,9 @@ export function setPhoto(photo) {
   const { config, plan } = state;
   const longest = photo.width_px ? Math.max(photo.width_px, photo.height_px) : null;
   const sizes = longest ? presetSizes(config, plan.sizes_px, longest) : plan.sizes_px;
-  update({ photo, notice: null, plan: { ...plan, sizes_px: sizes } });
+  const repeats = presetRepeats(config, plan.repeats, state.photo, photo);
+  update({ photo, notice: null, plan: { ...plan, sizes_px: sizes, repeats } });
+  if (repeats !== plan.repeats) fillForm();
   renderPhoto();
   announce(`${photo.name} chosen, ${photoFacts(photo)}.`);
 }
@@ -110,6 +133,35 @@ function renderPhoto() {
   setText(part("photoFacts"), photoFacts(photo));
   setText(part("choose"), "Choose another");
   part("choose").classList.remove("strong");
+  renderSet();
+}
+
+const SOURCE_NAMES = { folders: "Folder names", csv: "A CSV file", none: "No labels" };
+
+/** What a set is said to show: the choice, and what it means. */
+function renderSet() {
+  const { photo } = state;
+  part("setLabels").hidden = !photo.set;
+  if (!photo.set) return;
+  const chips = sets.labelSources(photo.set).map((key) => el("label", { className: "chip" },
+    el("input", { type: "radio", name: "set_labels", value: key, checked: key === photo.labels }), SOURCE_NAMES[key]));
+  if (part("labelSources").childElementCount !== chips.length || !part("labelSources").querySelector(":checked"))
+    fill(part("labelSources"), ...chips);
+  part("labelSources").onchange = (event) => changeSet({ labels: event.target.value });
+  part("labelsFile").onchange = () => changeSet({ csvFile: part("labelsFile").files[0] || null });
+  part("labelsFile").hidden = photo.labels !== "csv";
+  setText(part("setHint"), sets.labelWords(photo.set, photo.labels, photo.csvFile));
+}
+
+function changeSet(changes) {
+  update({ photo: { ...state.photo, ...changes } });
+  renderSet();
+}
+
+/** What is sent of the photo, or of all of them: field, bytes and name. @returns {Promise<[string, Blob, string][]>} */
+export async function formParts(photo) {
+  if (photo.set) return sets.formParts(photo.set, photo.labels, photo.csvFile);
+  return [["file", await photoBlob(photo), photo.name]];
 }
 
 /** The photo that comes with the page. */
@@ -132,7 +184,7 @@ export function takePaste(files, types) {
 }
 
 /** The photo of a stored run, asked for again when it is to be sent. @returns {Promise<Blob>} */
-export async function photoBlob(photo) {
+async function photoBlob(photo) {
   if (photo.file) return photo.file;
   const answer = await fetch(photo.url).catch(() => null);
   if (!answer?.ok) throw new Problem({ title: "The photo of this run is no longer there.", detail: "Choose it again." });

@@ -137,6 +137,20 @@ export function isRestTwin(backend, backends) {
 }
 
 /**
+ * Repeats to begin with: one for a set, where more photos tell more than more repeats, unless the
+ * person has chosen a number. @param {any} config @param {any} before the photo until now
+ */
+export function presetRepeats(config, repeats, before, photo) {
+  if (photo.set && !before?.set && repeats === config.plan.repeats) return 1;
+  if (!photo.set && before?.set && repeats === 1) return config.plan.repeats;
+  return repeats;
+}
+
+/** The plan of one photo that takes as many requests as a set does. @param {?number} count photos */
+export const planOfAll = (plan, count) =>
+  count ? { ...plan, repeats: plan.repeats * count, split_decode: false } : plan;
+
+/**
  * Requests and time of a run. Embedded backends take turns under "auto", others go side by side.
  * @param {Record<string, number>} paceMs mean time per request on each backend, from earlier runs
  */
@@ -201,9 +215,10 @@ export function fieldProblems(plan) {
 const isBadGoal = (goal) => goal !== null && !(goal > 0);
 export const isWhole = (value, low, high) => Number.isInteger(value) && value >= low && value <= high;
 
-/** "Run 11 variants x 3 backends". */
-export function runLabel(variants, backends) {
-  return `Run ${variants} variant${variants === 1 ? "" : "s"} × ${backends} backend${backends === 1 ? "" : "s"}`;
+/** "Run 11 variants x 3 backends", of a set "Run 300 photos x 11 variants x 3 backends". */
+export function runLabel(variants, backends, set = null) {
+  const photos = set ? `${set.count === null ? "ZIP" : `${set.count} photos`} × ` : "";
+  return `Run ${photos}${variants} variant${variants === 1 ? "" : "s"} × ${backends} backend${backends === 1 ? "" : "s"}`;
 }
 
 /**

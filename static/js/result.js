@@ -18,8 +18,15 @@ const EXPORTS = [
   ["csv", "CSV"],
   ["zip", "Variants .zip"],
 ];
+const ANSWERS = ["/answers.csv", "Every answer .csv"]; // of a set, in place of the variants
 
-wireTable(async (variantId) => (await import("./inspector.js")).openInspector(variantId));
+wireTable(inspect);
+
+/** A closer look at one variant. @param {string} variantId */
+async function inspect(variantId) {
+  const module = state.report.photo_set ? import("./set_inspector.js") : import("./inspector.js");
+  (await module).openInspector(variantId);
+}
 
 /** Draws everything that follows from the report so far. */
 export function renderResults() {
@@ -53,7 +60,7 @@ function openSelected(report) {
   const { sel } = state.view;
   if (selectedOnce || !sel || !report.variants.some((variant) => variant.id === sel)) return;
   selectedOnce = true;
-  import("./inspector.js").then((module) => module.openInspector(sel));
+  inspect(sel);
 }
 
 function renderRecommendation(report) {
@@ -115,13 +122,17 @@ function renderExports(report) {
   place.dataset.run = report.run_id;
   const copy = el("button", { type: "button", id: "copy-link" }, "Copy link");
   copy.addEventListener("click", () => copyLink(copy));
-  const links = EXPORTS.map(([kind, words]) =>
-    el("a", { className: "button", href: exportUrl(report, kind), download: `pixelcost-${report.run_id}.${kind}` }, words));
+  const offered = report.photo_set ? [...EXPORTS.slice(0, -1), ANSWERS] : EXPORTS;
+  const links = offered.map(([kind, words]) => {
+    const download = `pixelcost-${report.run_id}.${kind.replace("/", "")}`;
+    return el("a", { className: "button", href: exportUrl(report, kind), download }, words);
+  });
   fill(place, copy, ...links);
 }
 
 function exportUrl(report, kind) {
-  return base + reportPath(report.run_id) + (kind === "json" ? "" : `.${kind}`);
+  const ending = kind === "json" ? "" : kind.startsWith("/") ? kind : `.${kind}`;
+  return base + reportPath(report.run_id) + ending;
 }
 
 /** @param {HTMLElement} button */
@@ -156,7 +167,7 @@ function renderEnvironment(report) {
   const about = [
     ["Run", report.run_id],
     ["Started", dateTime(report.created_at)],
-    ["Photo", `${report.source.name}, SHA-256 ${report.source.sha256}`],
+    [report.photo_set ? "Photos" : "Photo", `${report.source.name}, SHA-256 ${report.source.sha256}`],
     ...Object.entries(report.environment || {})
       .filter(([key]) => key !== "started_at") // the run says when it started
       .map(([key, value]) => [factName(key), valueWords(value)]),

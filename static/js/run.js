@@ -2,10 +2,10 @@
 
 import * as api from "./api.js";
 import { follow } from "./events.js";
-import { formatName, progressText } from "./format.js";
+import { formatName, plural, progressText } from "./format.js";
 import { announce, el, fill, isBusy, memory, part, setText, state, update, watch } from "./page.js";
 import { paceOf, planWords, withLists } from "./plan.js";
-import { photoBlob, setPhoto } from "./photo.js";
+import { formParts, setPhoto } from "./photo.js";
 import { renderResults } from "./result.js";
 import { fillForm, photoFacts } from "./setup.js";
 import { writeView } from "./table.js";
@@ -43,7 +43,7 @@ export async function startRun() {
   update({ run: { ...NEW_RUN, total_bytes: photo.size_bytes, plan, photo }, report: null, notice: null, connection: "" });
   try {
     const { true_label: trueLabel, ...sent } = plan;
-    upload = api.postRun(await photoBlob(photo), photo.name, sent, trueLabel || null, (sentBytes, totalBytes) =>
+    upload = api.postRun(await formParts(photo), sent, trueLabel || null, (sentBytes, totalBytes) =>
       patchRun({ sent_bytes: sentBytes, total_bytes: totalBytes }));
     const answer = await upload.answer;
     history.pushState(null, "", api.base + api.runPath(answer.id));
@@ -246,7 +246,7 @@ function setTitle(prefix) {
 /** The photo and plan of a stored run, folded to one line: the results are what one came for. */
 function showSetupOf(report) {
   const reference = report.variants.find((variant) => variant.is_reference);
-  const asUploaded = reference && reference.sha256 === report.source.sha256;
+  const asUploaded = !report.photo_set && reference && reference.sha256 === report.source.sha256;
   const { true_label: trueLabel, width_px, height_px, name, size_bytes } = report.source;
   const stored = withLists(report.plan);
   const known = Object.fromEntries(Object.keys(state.plan).map((key) => [key, stored[key] ?? state.plan[key]]));
@@ -264,7 +264,9 @@ function foldSetup(report) {
   const { source } = report;
   const open = el("button", { type: "button", id: "setup-toggle" }, "Change and run again");
   open.addEventListener("click", unfoldSetup);
-  const facts = `${formatName(source.media_type.replace("image/", ""))}, ${photoFacts(source)}`;
+  const facts = report.photo_set
+    ? `${plural(report.photo_set.count, "photo")}, ${report.photo_set.labelled.toLocaleString("en")} with a known label`
+    : `${formatName(source.media_type.replace("image/", ""))}, ${photoFacts(source)}`;
   fill(
     part("setupSummary"),
     el("p", {}, el("strong", {}, source.name), ` ${facts}`),

@@ -237,6 +237,7 @@ function renderAsked() {
 /** What stands against running right now, in words; empty when nothing does. */
 export function runProblems() {
   if (!state.photo) return ["Choose a photo first."];
+  if (state.photo.labels === "csv" && !state.photo.csvFile && !state.photo.set.csv) return ["Choose the CSV file of labels."];
   const problems = plans.planProblems(state.plan, longestPx());
   const backends = state.backends?.backends || [];
   if (state.backends && !plans.askedBackends(backends, state.plan.backend_names).length)
@@ -249,7 +250,7 @@ function renderRunBar() {
   const backends = state.backends?.backends || [];
   const asked = plans.askedBackends(backends, state.plan.backend_names);
   const variants = plans.countVariants(state.plan, longestPx(), state.config);
-  const label = plans.runLabel(variants, plans.answeringBackends(asked).length);
+  const label = plans.runLabel(variants, plans.answeringBackends(asked).length, state.photo?.set);
   setText(button, isBusy() ? "Cancel" : label);
   button.classList.toggle("primary", !isBusy());
   button.classList.toggle("danger", isBusy());
@@ -262,7 +263,9 @@ function renderRunBar() {
 function estimateText(backends) {
   const problems = runProblems();
   if (problems.length) return problems.join(" ");
-  const cost = plans.estimate(state.plan, longestPx(), backends, memory.get("pace") || {}, state.config);
+  if (state.photo.set?.count === null) return "How long it takes depends on how many photos are in the file.";
+  const plan = plans.planOfAll(state.plan, state.photo.set?.count);
+  const cost = plans.estimate(plan, longestPx(), backends, memory.get("pace") || {}, state.config);
   const asked = plans.askedBackends(backends, state.plan.backend_names);
   const answering = plans.answeringBackends(asked);
   const silent = asked.filter((backend) => !answering.includes(backend)).map((backend) => backend.name);
@@ -272,6 +275,7 @@ function estimateText(backends) {
 
 /** Size and weight of the photo in words. @param {import("./page.js").Photo} photo */
 export function photoFacts(photo) {
+  if (photo.facts) return photo.facts;
   const facts = [photo.width_px ? `${photo.width_px} × ${photo.height_px} px` : "size not known here"];
   if (photo.size_bytes !== null) facts.push(bytes(photo.size_bytes));
   return facts.join(", ");

@@ -49,6 +49,9 @@ function drawHead(table, report, columns) {
 }
 
 function captionOf(report) {
+  if (report.photo_set)
+    return "Each variant on each backend, over all photos. Bytes and p50 are medians; the difference is against the " +
+      "original on the same photos, in percentage points. ≈ the interval is wide, ✕ beside a time: do not rely on it.";
   const label = report.source.true_label;
   const judged = label ? ` Correct: the answer is the true label, ${label}.` : "";
   return `Each variant on each backend. ✓ the same top answer as the original, ✕ another one. ` +

@@ -1,0 +1,78 @@
+"""One run of the study: `python -m experiment` as a user calls it, with its report kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.servables import ROOT
+from bench.study.models import Model
+from bench.study.runs import LABELLED, MADE, PHOTO, SMALL, Run
+
+CORES = len(os.sched_getaffinity(0))
+ANSWERING = f"{CORES} CPU:cpus={CORES}"  # one backend is enough to tell what a model answers
+NOT_OURS = ("TF_SERVERS", "MODEL", "MODEL_NAME", "PIXELCOST_EMBEDDED", "PIXELCOST_WEIGHTS_URL")
+REPORTED = {0, 1}  # 1: some requests failed, or nothing can be recommended
+
+
+class Stopped(Exception):
+    """A run ended without a report. The same command goes on from there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Photos:
+    """Where the photos are; None: there are none of that kind."""
+
+    labelled: Path
+    small: Path | None
+    made: Path
+    photo: Path | None
+    label_map: Path
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Those that there are."""
+        return tuple(kind for kind in (LABELLED, SMALL, MADE, PHOTO) if getattr(self, kind))
+
+
+def report_of(run: Run, out: Path) -> Path:
+    """Where its report is kept."""
+    return out / f"{run.id}.json"
+
+
+def asked(run: Run, model: Model, photos: Photos, out: Path) -> Mapping[str, Any]:
+    """The run's report; measured only if it is not there yet. Raises Stopped."""
+    path = report_of(run, out)
+    if not path.exists():
+        done = subprocess.run(
+            _command(run, photos, out), check=False, cwd=ROOT, env=_environ(run, model, out)
+        )
+        part = path.with_suffix(".part")
+        if done.returncode not in REPORTED or json.loads(part.read_text("utf-8"))["state"] != "done":
+            raise Stopped(f"{run.id} did not come to its end (exit code {done.returncode}).")
+        part.replace(path)
+    return dict(json.loads(path.read_text("utf-8")))
+
+
+def _command(run: Run, photos: Photos, out: Path) -> list[str]:
+    """The report goes to a .part first: an interrupted run has one too."""
+    subject = str(getattr(photos, run.photos))
+    command = [sys.executable, "-m", "experiment", "--seed", "0", "--json", str(out / f"{run.id}.part")]
+    if not run.is_of_set:
+        return [*command, subject, *run.arguments]
+    kept = ("--journal", out / f"{run.id}.jsonl", "--answers", out / f"{run.id}.csv")
+    named = ("--photos", subject, "--label-map", photos.label_map)
+    return [*command, *map(str, named), *map(str, kept), *run.arguments]
+
+
+def _environ(run: Run, model: Model, out: Path) -> dict[str, str]:
+    """Times are taken on the post's three backends, which are those that start by themselves."""
+    environ = {key: value for key, value in os.environ.items() if key not in NOT_OURS}
+    environ |= {"MODEL_BASE_PATH": str(model.base_path), "PIXELCOST_DATA_DIR": str(out / "data")}
+    return environ | ({"PIXELCOST_EMBEDDED": ANSWERING} if run.is_of_set else {})

@@ -1,0 +1,90 @@
+"""What the reports of the study hold, as the comparisons that the claims are about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.study.pairs import Ratio, time_ratio
+from bench.study.runs import Run
+from experiment.figures.view import Point, View
+
+EIGHT, ONE, GPU = "8 CPU", "1 CPU", "GPU"  # the post's backends, which start by themselves
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One run and what came of it."""
+
+    run: Run
+    model: str  # for people
+    view: View
+    rows: Sequence[Mapping[str, str]] = ()  # of --answers; none for one photo
+
+    @property
+    def place(self) -> str:
+        """What was measured, in a few words."""
+        photos = self.view.photo_set.count if self.view.photo_set else 1
+        return f"{self.model}, {f'{photos} photos' if photos > 1 else self.run.photos + ' photo'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A ratio of times, and what it is of."""
+
+    found: Found
+    point: Point
+    base: Point
+    ratio: Ratio
+
+    @property
+    def place(self) -> str:
+        """Where it was measured: model, backend, size."""
+        return f"{self.found.model}, {self.point.backend.name}, {self.point.variant.size_px} px"
+
+
+def png_over_jpeg(found: Found) -> Iterator[Compared]:
+    """The same size on the same backend in both formats, largest first."""
+    for point in made(found.view):
+        if point.variant.format == "png":
+            same = (
+                each
+                for each in made(found.view)
+                if each.variant.format == "jpeg"
+                and each.backend == point.backend
+                and each.variant.size_px == point.variant.size_px
+            )
+            yield from _compared(found, point, next(same, None))
+
+
+def size_over_smallest(found: Found) -> Iterator[Compared]:
+    """Each larger JPEG over the smallest one on the same backend; the original too, if it is a JPEG."""
+    for point in found.view.points:
+        if point.variant.format == "jpeg":
+            same = [each for each in made(found.view) if _alike(each, point)]
+            base = min(same, key=lambda each: each.variant.size_px, default=None)
+            if base is not None and base is not point:
+                yield from _compared(found, point, base)
+
+
+def one_over_other(found: Found, slow: str, fast: str) -> Iterator[Compared]:
+    """The same variant on two backends."""
+    by_variant = {each.variant.id: each for each in found.view.points if each.backend.name == fast}
+    for point in found.view.points:
+        if point.backend.name == slow:
+            yield from _compared(found, point, by_variant.get(point.variant.id))
+
+
+def made(view: View) -> list[Point]:
+    """All but the original."""
+    return [each for each in view.points if not each.variant.is_reference]
+
+
+def _alike(one: Point, other: Point) -> bool:
+    return one.backend == other.backend and one.variant.format == other.variant.format
+
+
+def _compared(found: Found, point: Point, base: Point | None) -> Iterator[Compared]:
+    ratio = time_ratio(point.cell, base.cell) if base else None
+    if base and ratio:
+        yield Compared(found, point, base, ratio)

@@ -1,0 +1,166 @@
+"""The post's four conclusions, each with its verdict. Pure functions of the reports.
+
+What would count as what was settled before the runs: the limits stand here. A claim about
+every size is lost by one size whose whole 95 % interval lies outside, and survives
+only when all intervals lie inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.study.cells import (
+    EIGHT,
+    GPU,
+    ONE,
+    Compared,
+    Found,
+    one_over_other,
+    png_over_jpeg,
+    size_over_smallest,
+)
+from bench.study.pairs import Ratio
+from bench.study.runs import LABELLED, TIME
+from experiment.records import Difference
+from experiment.set_words import difference_words
+
+Verdict = Literal["survives", "does not survive", "can't be told with this data"]
+SURVIVES: Verdict = "survives"
+LOST: Verdict = "does not survive"
+OPEN: Verdict = "can't be told with this data"
+
+SIZE_PX, LOSS_POINTS = 512, 5.0  # "down to 512 px less than 5 % are lost", here points of top-1 accuracy
+PNG_TIMES = 4.0  # "4 to 5 times slower"
+HARDLY = 1.10  # "hardly any" change of time: up to a tenth
+ALIKE = (0.8, 1.25)  # "about as fast"
+CPUS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What was said, and what is left of it."""
+
+    key: str
+    said: str
+    verdict: Verdict
+    figure: str  # ours, with its interval
+    why: str
+
+
+def claims(found: Sequence[Found]) -> list[Claim]:
+    """All four, in the post's order."""
+    times = [each for each in found if each.run.question == TIME]
+    sizes = [each for each in found if each.run.question == "size" and each.run.photos == LABELLED]
+    return [_accuracy(sizes), _png(times), _time(times), _gpu(times)]
+
+
+def judged(ratios: Iterable[Ratio], holds: Callable[[float], bool]) -> Verdict:
+    """`holds` is asked of both ends of each interval."""
+    ends = [(holds(each.low), holds(each.high)) for each in ratios]
+    if any(not low and not high for low, high in ends):
+        return LOST
+    return SURVIVES if ends and all(low and high for low, high in ends) else OPEN
+
+
+def keeps(difference: Difference, points: float = LOSS_POINTS) -> Verdict:
+    """Whether less than `points` are lost."""
+    if difference.low_points > -points:
+        return SURVIVES
+    return LOST if difference.high_points < -points else OPEN
+
+
+def _accuracy(found: Sequence[Found]) -> Claim:
+    said = f"Down to {SIZE_PX} px, size hardly matters for accuracy (less than {LOSS_POINTS:g} % are lost)"
+    at_size = [(each.model, gap) for each in found if (gap := _difference(each, SIZE_PX))]
+    verdicts = [keeps(gap) for _, gap in at_size]
+    verdict = LOST if LOST in verdicts else SURVIVES if verdicts and OPEN not in verdicts else OPEN
+    figure = "; ".join(f"{model} {difference_words(gap)}, {gap.photos} photos" for model, gap in at_size)
+    below = max((px for each in found for px in _sizes(each) if px < SIZE_PX), default=None)
+    return Claim("a", said, verdict, figure or "none", _few_large(at_size, found, below))
+
+
+def _few_large(at_size: Sequence[tuple[str, Difference]], found: Sequence[Found], below: int | None) -> str:
+    """How many photos can tell, and what the next smaller size says, which all can."""
+    if not at_size:
+        return "No labelled photo is that large."
+    model, gap = at_size[0]
+    smaller = next((lesser for each in found if below and (lesser := _difference(each, below))), None)
+    parts = [
+        f"{gap.photos} labelled photos are that large; with them a loss below "
+        f"{gap.detectable_points:.0f} points goes unseen."
+    ]
+    if smaller:
+        parts.append(f"At {below} px: {model} {difference_words(smaller)}, {smaller.photos} photos.")
+    return " ".join(parts)
+
+
+def _png(found: Sequence[Found]) -> Claim:
+    said = "The same picture at the same size takes 4 to 5 times as long as PNG"
+    all_of_it = [each for one in found for each in png_over_jpeg(one)]
+    verdict = judged((each.ratio for each in all_of_it), lambda times: times >= PNG_TIMES)
+    return Claim("b", said, verdict, _range(all_of_it), _counted(all_of_it, lambda times: times >= PNG_TIMES))
+
+
+def _time(found: Sequence[Found]) -> Claim:
+    said = "Size hardly matters for prediction time, once resized"
+    all_of_it = [
+        each for one in found for each in size_over_smallest(one) if not each.point.variant.is_reference
+    ]
+    verdict = judged((each.ratio for each in all_of_it), lambda times: times <= HARDLY)
+    return Claim("c", said, verdict, _range(all_of_it), _counted(all_of_it, lambda times: times <= HARDLY))
+
+
+def _gpu(found: Sequence[Found]) -> Claim:
+    said = f"One GPU is about as fast as {CPUS} CPU threads, once resized"
+    gpu = [each for one in found for each in one_over_other(one, EIGHT, GPU)]
+    cores = {
+        len(each.backend.cores or ())
+        for one in found
+        for each in one.view.points
+        if each.backend.name == EIGHT
+    }
+    whole = [
+        each
+        for each in gpu
+        if len(each.point.backend.cores or ()) >= CPUS and not each.point.variant.is_reference
+    ]
+    if whole:
+        verdict = judged((each.ratio for each in whole), lambda times: ALIKE[0] <= times <= ALIKE[1])
+        return Claim("d", said, verdict, _range(whole), "8 CPU over GPU, the same variant on both.")
+    speedup = [each for one in found for each in one_over_other(one, ONE, EIGHT)]
+    here = f"{max(cores)} cores" if cores else "no such backend"
+    missing = f"No GPU answered, and “{EIGHT}” has {here} here."
+    return Claim("d", said, OPEN, f"1 CPU over {here}: {_range(speedup)}" if speedup else "none", missing)
+
+
+def _range(compared: Sequence[Compared]) -> str:
+    """The lowest and the highest ratio, and where they were found."""
+    if not compared:
+        return "none"
+    ordered = sorted(compared, key=lambda each: each.ratio.value)
+    ends = [ordered[0], ordered[-1]] if len(ordered) > 1 else ordered
+    return " up to ".join(f"{each.ratio} [{each.place}]" for each in ends)
+
+
+def _counted(compared: Sequence[Compared], holds: Callable[[float], bool]) -> str:
+    """For how many cells it is so, is not so, or is not known."""
+    verdicts = [judged([each.ratio], holds) for each in compared]
+    counts = {each: verdicts.count(each) for each in (SURVIVES, LOST, OPEN)}
+    return (
+        f"Of {len(compared)} comparisons it is so in {counts[SURVIVES]}, is not in {counts[LOST]}, "
+        f"and {counts[OPEN]} can't tell."
+    )
+
+
+def _difference(found: Found, size_px: int) -> Difference | None:
+    """Of the JPEG of that size against the original; the variant's nominal size is in its id."""
+    for point in found.view.points:
+        if point.variant.id.startswith(f"{size_px}-jpeg") and point.cell.over_photos:
+            return point.cell.over_photos.difference
+    return None
+
+
+def _sizes(found: Found) -> set[int]:
+    return {int(each.variant.id.split("-")[0]) for each in found.view.points if not each.variant.is_reference}

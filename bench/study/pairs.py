@@ -1,0 +1,77 @@
+"""Two variants or backends compared on the same requests or photos. Pure arithmetic.
+
+Requests come in blocks, each with every variant once, so the n-th samples of two cells belong
+together: a slow moment of the machine meets both.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from experiment.proportions import detectable_difference, holm, mcnemar, paired_difference
+from experiment.records import Cell, Difference
+from experiment.statistics import median_interval
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """How many times as long one takes as the other: the median over blocks, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    blocks: int
+
+    def __str__(self) -> str:
+        return f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f})"
+
+
+def time_ratio(one: Cell, other: Cell) -> Ratio | None:
+    """`one` over `other`. None where a request failed, for then the blocks don't match, or below 6 blocks."""
+    if len(one.samples_ms) != len(other.samples_ms):
+        return None
+    ratios = [a / b for a, b in zip(one.samples_ms, other.samples_ms, strict=True)]
+    interval = median_interval(ratios)
+    return Ratio(statistics.median(ratios), *interval, len(ratios)) if interval else None
+
+
+def right_by_variant(rows: Iterable[Mapping[str, str]]) -> dict[str, dict[str, bool]]:
+    """Variant -> photo -> whether the top answer was right, from the rows of `--answers`.
+
+    Rows without a label that the model knows are left out. One backend, one answer a photo.
+    """
+    found: dict[str, dict[str, bool]] = {}
+    for row in rows:
+        if row["correct_top1"]:
+            found.setdefault(row["variant_id"], {})[row["photo"]] = row["correct_top1"] == "true"
+    return found
+
+
+def accuracy_difference(one: Mapping[str, bool], other: Mapping[str, bool]) -> Difference | None:
+    """Top-1 of `one` less that of `other`, on the photos that both have. Holm's p is left at its own."""
+    both = one.keys() & other.keys()
+    if not both:
+        return None
+    pairs = [(one[photo], other[photo]) for photo in both]
+    gained, lost = pairs.count((True, False)), pairs.count((False, True))
+    low, high = paired_difference(pairs.count((True, True)), gained, lost, pairs.count((False, False)))
+    p = mcnemar(gained, lost)
+    return Difference(
+        photos=len(pairs),
+        gained=gained,
+        lost=lost,
+        points=100 * (gained - lost) / len(pairs),
+        low_points=100 * low,
+        high_points=100 * high,
+        mcnemar_p=p,
+        mcnemar_p_holm=p,
+        detectable_points=100 * detectable_difference(max(gained + lost, 1) / len(pairs), len(pairs)),
+    )
+
+
+def corrected(differences: Sequence[Difference | None]) -> list[Difference | None]:
+    """The same with Holm's p, as all of them are looked at together."""
+    adjusted = iter(holm([each.mcnemar_p for each in differences if each]))
+    return [each and replace(each, mcnemar_p_holm=next(adjusted)) for each in differences]

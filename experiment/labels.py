@@ -1,0 +1,86 @@
+"""When two names mean the same thing, and which of a model's labels a name stands for.
+
+Photos are labelled by people: "tabby", "Tabby cat", "tiger_cat", or a WordNet id. A model
+answers in its own words, often a list of synonyms: "tabby, tabby cat".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+
+def same_thing(label: str, true_label: str) -> bool:
+    """Whether two names mean the same: case, underscores and further synonyms don't matter.
+
+    Labels often list synonyms, as in "tiger cat, Felis tigrina"; any one of them will do.
+    """
+    return bool(_names(label) & _names(true_label))
+
+
+class Vocabulary:
+    """The labels that a model can answer, and further names for them.
+
+    `labels` are the model's own; none: they are not known. `names` leads from an id or another
+    name to a label: {"n02123045": "tabby, tabby cat"}.
+    """
+
+    def __init__(self, labels: Iterable[str] = (), names: Mapping[str, str] | None = None):
+        self._labels = list(dict.fromkeys(labels))
+        self._names = {_plain(name): label for name, label in (names or {}).items()}
+        self._found: dict[str, str | None] = {}
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the model's labels are known at all."""
+        return bool(self._labels)
+
+    def own_label(self, name: str) -> str | None:
+        """The model's label that `name` stands for; None when it has none, or more than one.
+
+        The whole text counts most, then its first name, then any synonym: "missile" and
+        "projectile, missile" are two classes of ImageNet. Where the model's labels are not
+        known, `name` itself, or what it is mapped to.
+        """
+        if name not in self._found:
+            wanted = self._names.get(_plain(name), name)
+            self._found[name] = self._matching(wanted) if self.is_known else wanted
+        return self._found[name]
+
+    def is_right(self, label: str, own_label: str) -> bool:
+        """Whether an answered label is the one that own_label() gave."""
+        return _plain(label) == _plain(own_label) if self.is_known else same_thing(label, own_label)
+
+    def _matching(self, wanted: str) -> str | None:
+        for part in (_whole, _first_name, _names):
+            found = [label for label in self._labels if part(label) & part(wanted)]
+            if found:
+                return found[0] if len(found) == 1 else None
+        return None
+
+
+def vocabulary_of(card: Mapping[str, object], names: Mapping[str, str] | None = None) -> Vocabulary:
+    """What a model's card tells: its `labels`, and in `wnids` the WordNet id of each of them."""
+    labels, ids = _texts(card.get("labels")), _texts(card.get("wnids"))
+    by_id = dict(zip(ids, labels, strict=False)) if len(ids) == len(labels) else {}
+    return Vocabulary(labels, by_id | dict(names or {}))
+
+
+def _texts(value: object) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, list | tuple) else []
+
+
+def _plain(label: str) -> str:
+    return " ".join(label.casefold().replace("_", " ").split())
+
+
+def _whole(label: str) -> set[str]:
+    return {_plain(label)} - {""}
+
+
+def _first_name(label: str) -> set[str]:
+    return {_plain(label).partition(",")[0].strip()} - {""}
+
+
+def _names(label: str) -> set[str]:
+    plain = _plain(label)
+    return {name for name in (plain, *(part.strip() for part in plain.split(","))) if name}

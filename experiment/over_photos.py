@@ -1,0 +1,77 @@
+"""From the counts of a tally to shares and differences with their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from experiment.proportions import detectable_difference, holm, mcnemar, paired_difference, wilson
+from experiment.records import BetweenBackends, Difference, OverPhotos, Share
+from experiment.tally import Tally
+from experiment.tally_counts import CellTally
+
+CellKey = tuple[str, str]  # variant id, backend name
+
+
+def over_photos(tally: Tally, reference_id: str) -> dict[CellKey, OverPhotos]:
+    """What each cell says about answers; Holm's correction covers all differences together."""
+    differences = {
+        key: found
+        for key, cell in tally.cells.items()
+        if key[0] != reference_id and (found := _difference(cell)) is not None
+    }
+    corrected = _with_holm(differences)
+    return {
+        key: OverPhotos(
+            top1=share(cell.top1, cell.judged),
+            top5=share(cell.top5, cell.judged),
+            agreement=share(cell.agreed, cell.compared),
+            difference=corrected.get(key),
+        )
+        for key, cell in tally.cells.items()
+    }
+
+
+def between_backends(tally: Tally) -> tuple[BetweenBackends, ...]:
+    """For each variant, how often two backends give the same top answer."""
+    rows = []
+    for (variant_id, one, other), (agreed, compared) in tally.between.items():
+        found = share(agreed, compared)
+        if found is not None:
+            rows.append(BetweenBackends(variant_id, (one, other), found))
+    return tuple(rows)
+
+
+def share(count: int, total: int) -> Share | None:
+    """So many of `total`, with its interval; None of nothing."""
+    if not total:
+        return None
+    low, high = wilson(count, total)
+    return Share(count, total, count / total, low, high)
+
+
+def _difference(cell: CellTally) -> Difference | None:
+    photos = cell.both + cell.gained + cell.lost + cell.neither
+    if not photos:
+        return None
+    low, high = paired_difference(cell.both, cell.gained, cell.lost, cell.neither)
+    p = mcnemar(cell.gained, cell.lost)
+    # With no photo that differs, one more might: its share is not taken to be nothing.
+    differing = max(cell.gained + cell.lost, 1) / photos
+    return Difference(
+        photos=photos,
+        gained=cell.gained,
+        lost=cell.lost,
+        points=100 * (cell.gained - cell.lost) / photos,
+        low_points=100 * low,
+        high_points=100 * high,
+        mcnemar_p=p,
+        mcnemar_p_holm=p,
+        detectable_points=100 * detectable_difference(differing, photos),
+    )
+
+
+def _with_holm(differences: Mapping[CellKey, Difference]) -> dict[CellKey, Difference]:
+    adjusted = holm([each.mcnemar_p for each in differences.values()])
+    pairs = zip(differences.items(), adjusted, strict=True)
+    return {key: replace(each, mcnemar_p_holm=p) for (key, each), p in pairs}

@@ -1,0 +1,127 @@
+"""Takes over a `config.yaml` of Analytics Zoo's Cluster Serving, of its first and of its last kind.
+
+The first has `model: path:`, `data: shape:`, `params: top_n, batch_size`; the last `modelPath:` and more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from models.convert.wanted import Say, Wanted
+from models.problems import ModelProblem
+
+TOP = 5
+KEYS = {  # what is taken over, by its names in both kinds
+    "model": ("model.path", "modelPath"),
+    "shape": ("data.shape", "data.image_shape"),
+    "sides": ("imageResize",),
+    "batch_size": ("params.batch_size",),
+    "top_n": ("params.top_n", "params.filter", "filter", "postProcessing"),
+    "encrypted": ("modelEncrypted",),
+}
+BATCHING_FILE = "batching_parameters.txt"
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What it says about the model."""
+
+    model: Path
+    likely_layout: str | None = None
+    size_px: tuple[int, int] | None = None
+    batch_size: int | None = None
+
+    def completed(self, wanted: Wanted) -> Wanted:
+        """With what the options leave open."""
+        return replace(
+            wanted,
+            size_px=wanted.size_px or self.size_px,
+            likely_layout=self.likely_layout,
+        )
+
+
+def read(file: Path, say: Say) -> Configuration:
+    """Says what of it is taken over and what is not. Raises ModelProblem."""
+    given = dict(_flat(_parsed(file)))
+    values = {name: _first(given, keys) for name, keys in KEYS.items()}
+    if not values["model"]:
+        raise ModelProblem(f"{file} names no model: model.path (or modelPath) is empty.")
+    if values["encrypted"] is True:
+        raise ModelProblem(f"{file}: the model is encrypted (modelEncrypted). Decrypt it, then convert it.")
+    layout, sides = _shape(file, values["shape"] or values["sides"])
+    batch_size = int(values["batch_size"]) if str(values["batch_size"]).isdigit() else None
+    _say_about_top(values["top_n"], say)
+    known = {key for keys in KEYS.values() for key in keys}
+    ignored = [key for key, value in given.items() if key not in known and value not in (None, "")]
+    if ignored:
+        say(f"ignored, as there is no Redis, Spark or Flink here: {', '.join(ignored)}")
+    return Configuration(_model(file, str(values["model"])), layout, sides, batch_size)
+
+
+def write_batching(out: Path, batch_size: int, say: Say) -> None:
+    """A BatchingParameters file for TensorFlow Serving and the embedded server."""
+    file = out / BATCHING_FILE
+    file.write_text(f"max_batch_size {{ value: {batch_size} }}\n", encoding="utf-8")
+    say(f"batch_size {batch_size}: serve with --enable_batching --batching_parameters_file={file}")
+
+
+def _parsed(file: Path) -> Mapping[str, Any]:
+    import yaml
+
+    try:
+        parsed = yaml.safe_load(file.read_text("utf-8"))
+    except (yaml.YAMLError, ValueError) as problem:
+        raise ModelProblem(f"{file} is no YAML: {' '.join(str(problem).split())}") from problem
+    if not isinstance(parsed, dict):
+        raise ModelProblem(f"{file} is no configuration of Cluster Serving: it holds no keys.")
+    return parsed
+
+
+def _flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted names."""
+    for key, value in section.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _first(given: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
+    return next((given[key] for key in keys if given.get(key) is not None), None)
+
+
+def _shape(file: Path, shape: Any) -> tuple[str | None, tuple[int, int] | None]:
+    """Layout and sides of "3,224,224", [224, 224, 3] or "224,224"."""
+    sizes = [int(each) for each in re.findall(r"\d+", str(shape))] if shape is not None else []
+    match sizes:
+        case []:
+            return None, None
+        case [3, height, width]:
+            return "NCHW", (height, width)
+        case [height, width, 3]:
+            return "NHWC", (height, width)
+        case [height, width]:
+            return None, (height, width)
+        case _:
+            raise ModelProblem(f"{file}: the shape {shape!r} is no image: 3,height,width or height,width,3.")
+
+
+def _say_about_top(top: Any, say: Say) -> None:
+    found = re.search(r"\d+", str(top)) if top is not None else None
+    if not found:
+        return
+    if int(found[0]) > TOP:
+        say(f"top_n {found[0]}: classes and scores hold the best {TOP}; the output probabilities has all")
+    else:
+        say(f"top_n {found[0]}: classes and scores hold the best {TOP}, best first; take {found[0]} of them")
+
+
+def _model(file: Path, written: str) -> Path:
+    scheme, _, rest = written.rpartition(":")
+    if scheme and scheme != "file":
+        raise ModelProblem(f"{file}: the model is at {written}. Copy it to this machine and name it there.")
+    return file.parent / ("/" + rest.lstrip("/") if scheme else written)

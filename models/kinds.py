@@ -1,0 +1,182 @@
+"""The kinds of models that people have, and finding the one that a path holds: one row each.
+
+What can't be converted has a sentence instead that says how to go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.onnx_reader import external_files
+from models.problems import ModelProblem
+from models.sniff import Damaged, kind_of
+
+GRAPH_FILE = "saved_model.pb"
+CLUSTER_SERVING = "Cluster Serving configuration"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One row."""
+
+    name: str
+    runtimes: Mapping[str, str] | None = None  # what serves its files as they are, and the package it needs
+    stored_as: str = ""  # the name of its main file, as the model server looks for it
+    way_on: str = ""  # why it can't be converted, and what to do
+
+
+ONNX = {"onnxruntime": "onnxruntime", "openvino": "openvino", "opencv": "cv2"}
+CONVERTED = (
+    Kind("SavedModel"),
+    Kind("Keras"),
+    Kind("Keras HDF5"),
+    Kind("frozen GraphDef"),
+    Kind("TFLite", {"litert": "ai_edge_litert", "openvino": "openvino"}, "model.tflite"),
+    Kind("ONNX", ONNX, "model.onnx"),
+    Kind("OpenVINO IR", {"openvino": "openvino"}, "model.xml"),
+    Kind("TorchScript", {"pytorch": "torch"}, "model.pt"),
+    Kind("torch.export", {"pytorch": "torch"}, "model.pt2"),
+    Kind("Caffe", {"opencv": "cv2"}, "model.caffemodel"),
+)
+TORCH = "Load it in the Python code that made it, then torch.export.export() or torch.jit.trace() the model."
+WAYS_ON = {
+    "Keras weights": "It holds weights only. Build the model in Python, load_weights() this file and save it "
+    "whole: model.save('model.keras').",
+    "pickled PyTorch": "It is a pickle (a state dict or a whole module), which could run code when it is "
+    f"loaded. {TORCH}",
+    "safetensors": f"It holds weights without a network. {TORCH}",
+    "BigDL": "Export it to ONNX where BigDL or Analytics Zoo is installed, or take the model that it was "
+    "imported from, and convert that.",
+    "TensorFlow checkpoint": "It holds weights without a graph. Load it in the code that trained it and "
+    "export a SavedModel: model.export(DIR) in Keras, tf.saved_model.save(model, DIR) elsewhere.",
+    "SavedModel as text": "Save it as saved_model.pb: as_text=False.",
+    "GraphDef as text": "Write it as bytes: tf.io.write_graph(graph, DIR, 'frozen.pb', as_text=False).",
+    "Caffe description": "It describes a network, but its weights are missing: put them beside it.",
+    CLUSTER_SERVING: "It names a model and holds none.",
+    "Git LFS pointer": "The model itself is not there yet: git lfs pull.",
+    "web page": "A download gave a page instead of the model: look at it, and fetch it again.",
+}
+KINDS = {row.name: row for row in (*CONVERTED, *(Kind(name, way_on=way) for name, way in WAYS_ON.items()))}
+NO_MODEL_NAMES = {".txt", ".md", ".json", ".jpg", ".png", ".py", ".bin", ".csv", ".yaml", ".yml"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A model: its main file (for a SavedModel: its directory), and the files that belong to it."""
+
+    kind: Kind
+    path: Path
+    beside: tuple[Path, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Of the file, or of the folder that holds the version."""
+        path = self.path.resolve()
+        return path.parent.name if path.name.isdigit() else path.stem
+
+    @property
+    def size_bytes(self) -> int:
+        files = self.path.rglob("*") if self.path.is_dir() else [self.path, *self.beside]
+        return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def find(path: Path) -> Found:
+    """The model at a path: a file, a folder with one, or the newest of its numbered versions.
+
+    Raises ModelProblem with what was found instead.
+    """
+    if not path.exists():
+        raise ModelProblem(f"{path} does not exist. Give the file of a model, or the folder that holds it.")
+    if path.is_dir():
+        return _in_directory(path)
+    if path.name == GRAPH_FILE:
+        return _in_directory(path.absolute().parent)
+    kind = kind_of(path)
+    if kind is None:
+        raise ModelProblem(_no_model(path))
+    if kind == "Caffe description":
+        return _of_description(path)
+    return _with_companions(KINDS[kind], path)
+
+
+def _in_directory(directory: Path) -> Found:
+    if (directory / GRAPH_FILE).is_file():
+        others = [file.name for _, file in _models_in(directory) if file.name != GRAPH_FILE]
+        remarks = [f"beside the SavedModel lies {', '.join(others)}: not looked at"] if others else []
+        return Found(KINDS["SavedModel"], directory, remarks=tuple(remarks))
+    found = _models_in(directory)
+    whole = [(kind, file) for kind, file in found if not kind.way_on]
+    if len(whole) > 1:
+        listed = ", ".join(f"{file.name} ({kind.name})" for kind, file in whole)
+        raise ModelProblem(f"{directory} holds several models: {listed}. Name one of the files.")
+    if whole:
+        return _with_companions(*whole[0])
+    if found:
+        return Found(*found[0])
+    versions = [each for each in directory.iterdir() if each.name.isdigit() and each.is_dir()]
+    if versions:
+        return _in_directory(max(versions, key=lambda each: int(each.name)))
+    raise ModelProblem(f"{directory} holds no model: found {contents(directory)}. Name the model's file.")
+
+
+def _models_in(directory: Path) -> Sequence[tuple[Kind, Path]]:
+    files = (file for file in sorted(directory.iterdir()) if file.is_file())
+    kinds = ((kind_of(file), file) for file in files if file.suffix not in NO_MODEL_NAMES)
+    return [(KINDS[kind], file) for kind, file in kinds if kind in KINDS]
+
+
+def _with_companions(kind: Kind, file: Path) -> Found:
+    match kind.name:
+        case "SavedModel":
+            return _in_directory(file.absolute().parent) if file.name == GRAPH_FILE else _misnamed(file)
+        case "OpenVINO IR":
+            return Found(kind, file, (_companion(kind, file, ".bin", "weights"),))
+        case "Caffe":
+            return Found(kind, file, (_companion(kind, file, ".prototxt", "description"),))
+        case "ONNX":
+            return Found(kind, file, tuple(external_files(file)))
+        case _:
+            return Found(kind, file)
+
+
+def _misnamed(file: Path) -> Found:
+    raise ModelProblem(f"{file} is the graph of a SavedModel, but not named {GRAPH_FILE}. Rename it.")
+
+
+def _companion(kind: Kind, file: Path, suffix: str, what: str) -> Path:
+    """The file of the same name, else the only one with the suffix."""
+    same = file.with_suffix(suffix)
+    others = sorted(file.parent.glob(f"*{suffix}"))
+    if same.is_file():
+        return same
+    if len(others) == 1:
+        return others[0]
+    which = "several files could be" if others else "there is none of"
+    raise Damaged(file, kind.name, f"{which} its {what}, {same.name}")
+
+
+def _of_description(prototxt: Path) -> Found:
+    weights = sorted(prototxt.parent.glob("*.caffemodel"))
+    same = [file for file in weights if file.stem == prototxt.stem]
+    if len(same or weights) != 1:
+        return Found(KINDS["Caffe description"], prototxt)
+    return Found(KINDS["Caffe"], (same or weights)[0], (prototxt,))
+
+
+def _no_model(file: Path) -> str:
+    with file.open("rb") as opened:
+        start = opened.read(16)
+    if not start:
+        return f"{file} is empty. Copy or export it again."
+    known = ", ".join(kind.name for kind in CONVERTED)
+    return f"{file} is no model that is known here: it starts with {start!r}. Known are {known}."
+
+
+def contents(directory: Path) -> str:
+    """The first few names in a directory, for messages."""
+    names = sorted(entry.name for entry in directory.iterdir())
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more if names else "nothing"

@@ -1,0 +1,141 @@
+"""The models of make_convertible.py, and what `models convert` makes of them: once a test run."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import importlib.util
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.serving_process import ROOT
+
+SOURCES = "sources"
+ANSWER = "answer: "  # before each line that is one
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model with what it is converted with, and what it then has to answer."""
+
+    name: str
+    source: str  # below the folder of make_convertible.py
+    options: tuple[str, ...] = ()
+    expected: str = "float"  # which of the expected probabilities
+    within: float = 1e-4
+    packages: tuple[str, ...] = ()  # without them it is skipped
+    runtime: str = "auto"
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_possible(self) -> bool:
+        return all(importlib.util.find_spec(package) for package in self.packages)
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What came out."""
+
+    base: Path
+    said: str
+
+
+TF = ("--preprocess", "tf")
+CASES = (
+    Case("keras", "model.keras", TF),
+    Case("keras-hdf5", "model.h5", TF),
+    Case("saved-model-of-tensorflow-1", "saved_model_1", TF),
+    Case("saved-model-one-at-a-time-uint8-nchw", "saved_model_2", ("--output", "scores")),
+    Case("saved-model-of-encoded-images", "encoded"),
+    Case("frozen-graph", "frozen.pb", TF),
+    Case("tflite-float", "float.tflite", TF, packages=("ai_edge_litert",)),
+    # One level of 256 is one in a hundred here: the pixels are rounded, and the scores are.
+    Case("tflite-uint8", "uint8.tflite", (), "uint8", 0.012, ("ai_edge_litert",)),
+    Case("tflite-int8", "int8.tflite", (), "int8", 0.012, ("ai_edge_litert",)),
+    Case("tflite-uint8-in-openvino", "uint8.tflite", (), "uint8", 0.05, (), "openvino"),
+    Case("openvino-ir", "ir/net.xml", (*TF, "--layout", "NHWC")),
+    Case("torchscript", "script.pt", (*TF, "--size", "32x40"), packages=("torch",)),
+    Case("torch-export", "export.pt2", TF, packages=("torch",)),
+    Case("keras-to-onnx", "rescales.keras", ("--to", "onnx"), packages=("onnxruntime",)),
+    Case("tflite-uint8-to-caffe", "uint8.tflite", ("--to", "caffe"), "float", 0.05, ("cv2",)),
+    Case("tflite-float-to-tensorflow", "float.tflite", (*TF, "--to", "tensorflow")),
+)
+
+
+class Converter:
+    """A process that makes the models, then converts one when asked: TensorFlow is imported once."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="convertible-"))
+        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+        command = [sys.executable, "-m", "tests.convertible", str(self.folder)]
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        # It ends when its standard input does, which is when this process ends.
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        self._process = subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes)
+        self._done: dict[str, Converted] = {}
+        try:
+            self._answer()
+        except BaseException:  # also a test that took too long
+            self._process.kill()
+            raise
+
+    def converted(self, name: str) -> Converted:
+        """`python -m models convert` of the case with this name, once."""
+        if name not in self._done:
+            print(name, file=self._process.stdin, flush=True)
+            self._done[name] = Converted(self.folder / name, self._answer())
+        return self._done[name]
+
+    def _answer(self) -> str:
+        for line in self._process.stdout:
+            if line.startswith(ANSWER):
+                return json.loads(line.removeprefix(ANSWER))
+        raise AssertionError(f"the converting process ended with {self._process.wait()}")
+
+    @property
+    def sources(self) -> Path:
+        return self.folder / SOURCES
+
+    @property
+    def photo(self) -> bytes:
+        return (self.sources / "photo.png").read_bytes()
+
+    def expected(self, case: Case) -> list[float]:
+        return json.loads((self.sources / "expected.json").read_text())[case.expected]
+
+
+@functools.cache
+def converter() -> Converter:
+    """The one of this test run."""
+    return Converter()
+
+
+def _work(folder: Path) -> None:
+    from models.__main__ import main
+    from tests import make_convertible
+
+    make_convertible.main(folder / SOURCES)
+    print(ANSWER + json.dumps("ready"), flush=True)
+    cases = {case.name: case for case in CASES}
+    for line in sys.stdin:
+        case = cases[line.strip()]
+        arguments = ["convert", str(folder / SOURCES / case.source), "--out", str(folder / case.name)]
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            main([*arguments, *case.options])
+        print(ANSWER + json.dumps(printed.getvalue()), flush=True)
+
+
+if __name__ == "__main__":
+    _work(Path(sys.argv[1]))

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { differenceHint, pText, shareText } from "../../static/js/columns.js";
+import * as sets from "../../static/js/photo_set.js";
+import { planOfAll, presetRepeats, runLabel } from "../../static/js/plan.js";
+
+const item = (path, size = 10) => ({ path, file: { size, name: path.split("/").pop() } });
+const LIMITS = { max_photos: 3, max_set_bytes: 1000 };
+const PETS = [item("pets/tabby/1.jpg"), item("pets/lynx/2.PNG"), item("pets/notes.txt"), item("pets/.DS_Store")];
+
+test("several files or a ZIP file are a set, one photo is not", () => {
+  assert.equal(sets.isMany([item("a.jpg")]), false);
+  assert.equal(sets.isMany([item("a.zip")]), true);
+  assert.equal(sets.isMany([item("a.jpg"), item("b.jpg")]), true);
+});
+
+test("of a folder only photos and labels.csv count, and its folders may be labels", () => {
+  const set = sets.photoSetOf([...PETS, item("pets/labels.csv")]);
+  assert.equal(set.count, 2);
+  assert.equal(set.size_bytes, 20);
+  assert.deepEqual(set.folders, ["lynx", "tabby"]);
+  assert.equal(set.csv.path, "pets/labels.csv");
+  assert.equal(sets.setName(set), "pets");
+  assert.equal(sets.setFacts(set), "2 photos, 20 B");
+});
+
+test("loose photos are named by their number and have no labels at first", () => {
+  const set = sets.photoSetOf([item("a.jpg"), item("b.jpg")]);
+  assert.equal(sets.setName(set), "2 photos");
+  assert.equal(sets.firstLabels(set), "none");
+  assert.deepEqual(sets.labelSources(set), ["csv", "none"]);
+});
+
+test("folders are labels where there are several, and a labels.csv comes before them", () => {
+  assert.equal(sets.firstLabels(sets.photoSetOf(PETS)), "folders");
+  assert.equal(sets.firstLabels(sets.photoSetOf([...PETS, item("pets/labels.csv")])), "csv");
+  assert.equal(sets.firstLabels(sets.photoSetOf([item("holiday/1.jpg"), item("holiday/2.jpg")])), "none");
+});
+
+test("without labels only names are sent, with them the paths, and the CSV where it was chosen", () => {
+  const set = sets.photoSetOf([...PETS, item("pets/labels.csv")]);
+  const names = (labels, csv = null) => sets.formParts(set, labels, csv).map(([field, , name]) => `${field} ${name}`);
+  assert.deepEqual(names("none"), ["file 1.jpg", "file 2.PNG"]);
+  assert.deepEqual(names("folders"), ["file pets/tabby/1.jpg", "file pets/lynx/2.PNG"]);
+  assert.deepEqual(names("csv").at(-1), "file pets/labels.csv");
+  assert.deepEqual(names("csv", { name: "mine.csv" }).at(-1), "labels mine.csv");
+});
+
+test("nobody has opened a ZIP file, so its photos are not counted", () => {
+  const set = sets.photoSetOf([item("pets.zip", 500)]);
+  assert.equal(set.count, null);
+  assert.deepEqual(sets.labelSources(set), []);
+  assert.match(sets.labelWords(set, "none", null), /labels.csv in the file/);
+  assert.equal(sets.setRefusal(set, LIMITS), null);
+});
+
+test("too many, too large and none at all are refused with a reason", () => {
+  const many = sets.photoSetOf([1, 2, 3, 4].map((n) => item(`${n}.jpg`)));
+  assert.match(sets.setRefusal(many, LIMITS).title, /4 photos; the limit is 3/);
+  assert.match(sets.setRefusal(sets.photoSetOf([item("a.jpg", 900), item("b.jpg", 900)]), LIMITS).title, /1.8 KB/);
+  assert.match(sets.setRefusal(sets.photoSetOf([item("a.txt"), item("b.txt")]), LIMITS).title, /no photos/);
+});
+
+test("a set begins with one repeat, and one photo with the usual number again", () => {
+  const config = { plan: { repeats: 20 } };
+  const [set, photo] = [{ set: {} }, {}];
+  assert.equal(presetRepeats(config, 20, null, set), 1);
+  assert.equal(presetRepeats(config, 64, null, set), 64);
+  assert.equal(presetRepeats(config, 1, set, photo), 20);
+  assert.equal(presetRepeats(config, 3, set, set), 3);
+});
+
+test("the button and the estimate know how many photos there are", () => {
+  assert.equal(runLabel(11, 2, { count: 300 }), "Run 300 photos × 11 variants × 2 backends");
+  assert.equal(runLabel(11, 2), "Run 11 variants × 2 backends");
+  assert.equal(planOfAll({ repeats: 2 }, 300).repeats, 600);
+  assert.deepEqual(planOfAll({ repeats: 2 }, undefined), { repeats: 2 });
+});
+
+test("shares stand with their interval, and a difference says what is behind it", () => {
+  assert.equal(shareText({ share: 0.842, low: 0.818, high: 0.864 }), "84.2 (81.8 to 86.4)");
+  assert.equal(shareText(null), "–");
+  const words = differenceHint({ photos: 982, gained: 13, lost: 24, mcnemar_p: 0.0989, mcnemar_p_holm: 0.2 });
+  assert.equal(words, "Of 982 photos 13 are right only here, 24 only as the original. McNemar p 0.10, 0.20 among all comparisons.");
+  assert.equal(pText(0.00002), "< 0.001");
+});

@@ -1,0 +1,153 @@
+"""`python -m models convert`: each kind of model, served afterwards, answers as its own library does."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.convertible import CASES, converter
+from tests.serving_client import Client
+from tests.serving_process import ROOT, start_server
+
+
+def models(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "models", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_converted_model_answers_as_the_model_that_it_was(case):
+    if not case.is_possible:
+        pytest.skip(f"needs {', '.join(case.packages)}")
+    done = converter().converted(case.name)
+    assert (done.base / "1").is_dir(), done.said
+    with start_server("--runtime", case.runtime, model_dir=done.base) as server:
+        answer = Client(server.grpc_address).outputs(converter().photo)
+    expected = np.array(converter().expected(case))
+    np.testing.assert_allclose(answer["probabilities"][0], expected, atol=case.within)
+    best = np.argsort(-expected, kind="stable")[:3]
+    assert answer["classes"].shape == answer["scores"].shape == (1, 5)
+    assert answer["classes"][0, 0] == f"class {best[0]}".encode()
+
+
+def said(name: str) -> str:
+    return converter().converted(name).said
+
+
+def test_each_assumption_is_a_line_and_names_the_option_that_changes_it():
+    lines = said("keras").splitlines()
+    assert lines[0].endswith("model.keras: Keras, 0.0 MB")
+    assert "tried: the scores are probabilities, as their sum is 1 (--logits if not)" in lines
+    assert "assumed: labels 'class 0' to 'class 6', as none are known (--labels FILE)" in lines
+    assert "tried: the scores are logits, so softmax is added (--softmax if not)" in said("keras-hdf5")
+
+
+def test_the_proof_names_what_the_model_sees_in_the_sample_photo():
+    assert "served with tensorflow, cat.png is: class " in said("keras")
+    assert "served with openvino: class " in said("keras")
+    assert "not served with openvino: it has no signature from numbers to numbers" in said(
+        "saved-model-of-encoded-images"
+    )
+
+
+def test_a_layer_of_the_models_own_that_rescales_is_seen():
+    assert "(--preprocess raw)" in said("keras-to-onnx")
+    assert "own layer rescaling does the rest" in said("keras-to-onnx")
+    assert "WARNING" not in said("keras-to-onnx")
+
+
+def test_what_a_torchscript_file_does_not_say_is_tried():
+    pytest.importorskip("torch")
+    assert "tried: the model takes NCHW (--layout)" in said("torchscript")
+
+
+def card(name: str) -> dict:
+    return json.loads(
+        (converter().converted(name).base / "1" / "assets.extra" / "pixelcost.json").read_text()
+    )
+
+
+def test_the_card_says_what_it_was_converted_from():
+    found = card("frozen-graph")
+    assert found["converted_from"] == {"file": "frozen.pb", "kind": "frozen GraphDef"}
+    assert found["labels"] == [f"class {index}" for index in range(7)]
+    assert found["pixels"]["side_px"] == [32, 40]
+
+
+def test_a_converted_graph_has_the_signatures_of_the_contract_and_warms_itself():
+    done = models("check", converter().converted("keras").base)
+    assert done.returncode == 0
+    assert "decode_images: images DT_STRING [?] -> pixels DT_FLOAT [?,32,40,3]" in done.stdout
+    assert "predict_images: images DT_STRING [?] -> classes DT_STRING [?,5]" in done.stdout
+    assert (
+        converter().converted("keras").base / "1" / "assets.extra" / "tf_serving_warmup_requests"
+    ).is_file()
+
+
+def test_an_unknown_way_of_preprocessing_is_warned_of():
+    out = converter().folder / "guessed"
+    done = models(
+        "convert", converter().sources / "ir", "--out", out, "--labels", ROOT / "models/demo/labels.txt"
+    )
+    assert done.returncode == 2
+    assert "WARNING, assumed: values 0 to 1, then ImageNet's mean" in done.stdout
+    assert "--preprocess raw|unit|tf|torch|caffe" in done.stdout
+    assert "gives 7 scores, but" in done.stderr and "has 306 labels" in done.stderr
+    assert not (out / "1").exists()
+
+
+def test_a_second_time_the_model_is_there_already_and_another_one_is_not_written_over_it():
+    labels = converter().folder / "labels.txt"
+    labels.write_text("\n".join("abcdef"))
+    arguments = ("--out", converter().folder / "twice", "--preprocess", "tf", "--labels", labels)
+    first = models("convert", converter().sources / "ir", *arguments)
+    assert "labels: 6 from" in first.stdout and "'background' for row 0 of the 7 scores" in first.stdout
+    again = models("convert", converter().sources / "ir", *arguments)
+    assert "(was there already)" in again.stdout
+    other = models("convert", converter().sources / "ir", *arguments, "--name", "other")
+    assert (other.returncode, "holds another model" in other.stderr) == (2, True)
+
+
+def test_a_cluster_serving_configuration_names_the_model_its_shape_and_its_batches():
+    folder = converter().folder / "cluster-serving"
+    folder.mkdir()
+    (folder / "config.yaml").write_text(
+        "model:\n  # must be set\n  path: ../sources/saved_model_1\ndata:\n  src:\n  shape: 32,40,3\n"
+        "params:\n  batch_size: 8\n  top_n: 3\nspark:\n  master: local[*]\n"
+    )
+    done = models("convert", folder / "config.yaml", "--out", folder / "out", "--preprocess", "tf")
+    assert done.returncode == 0, done.stderr
+    assert "ignored, as there is no Redis, Spark or Flink here: spark.master" in done.stdout
+    assert "top_n 3: classes and scores hold the best 5" in done.stdout
+    with start_server(
+        *("--enable_batching", "--batching_parameters_file", str(folder / "out" / "batching_parameters.txt")),
+        model_dir=folder / "out",
+    ) as server:
+        assert Client(server.grpc_address).outputs(converter().photo)["classes"][0, 0] == b"class 3"
+
+
+CHECKED = {
+    "model.keras": "photo DT_FLOAT [?,32,40,3] -> ",
+    "frozen.pb": "input DT_FLOAT [?,32,40,3] -> probabilities DT_FLOAT [?,7]",
+    "ir": "image DT_FLOAT [?,32,40,3] -> ",
+    "encoded": "image_bytes DT_STRING [?] -> p DT_FLOAT [?,7]",
+}
+
+
+@pytest.mark.parametrize(("source", "ends"), CHECKED.items(), ids=list(CHECKED))
+def test_check_says_what_a_model_takes_and_how_to_convert_it(source, ends):
+    done = models("check", converter().sources / source)
+    assert done.returncode == 1, done.stderr
+    assert ends in done.stdout
+    assert (
+        f"Convert it: .venv/bin/python -m models convert {converter().sources / source} --out" in done.stdout
+    )
+
+
+def test_check_of_converted_files_says_that_they_can_be_used():
+    done = models("check", converter().converted("openvino-ir").base)
+    assert (done.returncode, done.stdout.endswith("Pixelcost can use it.\n")) == (0, True)

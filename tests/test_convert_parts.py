@@ -1,0 +1,242 @@
+"""The small decisions of `python -m models convert`, one by one, without any model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models import imagenet
+from models.convert import cluster_serving
+from models.convert.ends import choose
+from models.convert.labels import plain_labels, read_labels
+from models.convert.pixels import Hints, work_out
+from models.convert.preprocess import OF_ARCHITECTURE, PRESETS, Pixels, of_architecture, quantised
+from models.convert.scores import is_logits
+from models.convert.wanted import Wanted
+from models.problems import ModelProblem, first_line
+from models.tensors import Signature, Tensor
+
+NHWC = Tensor("x", "DT_FLOAT", (None, 32, 40, 3))
+SCORES = Tensor("y", "DT_FLOAT", (None, 7))
+
+
+def quiet(_: str) -> None:
+    """For what need not be said."""
+
+
+def ends(into: Tensor = NHWC, *outputs: Tensor, labels: int | None = None, **wanted):
+    signature = Signature("serving_default", [into], outputs or [SCORES])
+    return choose([signature], Wanted(**wanted), labels, quiet)
+
+
+# Labels
+
+
+@pytest.mark.parametrize(
+    ("lines", "labels"),
+    [
+        (["tabby, tabby cat", "goose"], ["tabby", "goose"]),
+        (["0: tabby", "1: goose"], ["tabby", "goose"]),
+        (["1  goose", "0  tabby"], ["tabby", "goose"]),
+        (["n02123045 tabby, tabby cat", "n01855672 goose"], ["tabby", "goose"]),
+        (["crane, bird", "crane, machine"], ["crane, bird", "crane, machine"]),
+        (["crane", "crane"], ["crane (class 0)", "crane (class 1)"]),
+        (["2: two", "4: four"], ["2: two", "4: four"]),
+        (["a", "", "b", ""], ["a", "(class 1)", "b"]),
+    ],
+)
+def test_labels_are_what_people_call_the_classes_and_never_two_the_same(lines, labels):
+    assert plain_labels(lines) == labels
+
+
+def test_a_list_of_imagenets_classes_gets_the_spelling_of_the_catalogue(tmp_path):
+    lines = ["background", *(", ".join(each.names) for each in imagenet.classes())]
+    (tmp_path / "labels.txt").write_text("\n".join(lines))
+    assert read_labels(tmp_path / "labels.txt") == ["background", *imagenet.labels()]
+
+
+def test_a_file_of_labels_that_can_not_be_read_is_named(tmp_path):
+    (tmp_path / "empty.txt").write_text("\n")
+    for name in ("empty.txt", "missing.txt"):
+        with pytest.raises(ModelProblem, match=name):
+            read_labels(tmp_path / name)
+
+
+# Inputs and outputs
+
+
+@pytest.mark.parametrize(
+    ("tensor", "why"),
+    [
+        (Tensor("x", "DT_FLOAT", (None, 4)), r"\[\?,4\] is not \[\?,height,width,3\]"),
+        (Tensor("x", "DT_FLOAT", (None, 28, 28, 1)), r"\[\?,28,28,1\] is not"),
+        (Tensor("x", "DT_INT64", (None, 32, 32, 3)), "DT_INT64 is not one of DT_FLOAT"),
+    ],
+)
+def test_a_model_that_takes_no_pixels_is_refused_with_what_it_takes(tensor, why):
+    with pytest.raises(ModelProblem, match=why):
+        ends(tensor)
+
+
+def test_further_inputs_are_in_the_way():
+    two = Signature("serving_default", [NHWC, Tensor("is_training", "DT_BOOL", ())], [SCORES])
+    with pytest.raises(ModelProblem, match="2 inputs, where one is wanted"):
+        choose([two], Wanted(), None, quiet)
+
+
+def test_of_several_outputs_the_one_with_as_many_scores_as_labels_is_taken():
+    features = Tensor("features", "DT_FLOAT", (None, 512))
+    picture = Tensor("picture", "DT_FLOAT", (None, 8, 8, 3))
+    assert ends(NHWC, features, SCORES, picture, labels=7).output == SCORES
+    assert ends(NHWC, features, SCORES, picture).output == features
+    assert ends(NHWC, features, SCORES, output="y").output == SCORES
+    with pytest.raises(ModelProblem, match="no output 'z'"):
+        ends(NHWC, SCORES, output="z")
+
+
+def test_a_signature_that_is_not_there_is_named_with_those_that_are():
+    with pytest.raises(ModelProblem, match=r"no signature .predict.\. It has serving_default"):
+        ends(signature="predict")
+
+
+# Pixels
+
+
+def pixels(
+    into: Tensor = NHWC, hints: Hints | None = None, said: list[str] | None = None, **wanted
+) -> Pixels:
+    say = quiet if said is None else said.append
+    return work_out(ends(into), Wanted(**wanted), hints or Hints(), say)
+
+
+def test_layout_and_sides_are_read_from_the_shape():
+    assert pixels().side_px == (32, 40)
+    found = pixels(Tensor("x", "DT_FLOAT", (None, 3, None, 50)), size_px=(60, 50))
+    assert (found.layout, found.side_px) == ("NCHW", (60, 50))
+
+
+@pytest.mark.parametrize("wanted", [{"size_px": (32, 32)}, {"layout": "NCHW"}])
+def test_what_contradicts_the_shape_is_refused(wanted):
+    with pytest.raises(ModelProblem, match="--"):
+        pixels(**wanted)
+
+
+def test_unknown_preprocessing_is_assumed_with_a_warning_and_said_one_without():
+    said: list[str] = []
+    assert pixels(hints=Hints(usual_preset="torch"), said=said).std == (0.229, 0.224, 0.225)
+    assert "WARNING" in said[-1]
+    said.clear()
+    found = pixels(said=said, preprocess="caffe", mean=128.0)
+    assert (found.channels, found.mean, said) == ("BGR", 128.0, [])
+
+
+def test_a_quantised_input_takes_levels_or_what_its_scale_makes_of_values():
+    uint8 = Tensor("x", "DT_UINT8", (1, 32, 40, 3))
+    hints = Hints(input_scale=1 / 128, input_zero_point=128)
+    assert pixels(uint8, hints).as_card() == Pixels("x", "y", (32, 40), dtype="uint8").as_card()
+    found = pixels(uint8, hints, preprocess="tf")
+    level = np.array([0.0, 127.5, 255.0])
+    values = (level * found.scale - found.mean) / found.std
+    np.testing.assert_allclose(values, [0, 128, 256])
+    with pytest.raises(ModelProblem, match="without saying how they are scaled"):
+        pixels(uint8, preprocess="tf")
+
+
+def test_quantised_values_keep_their_channels():
+    values = quantised(PRESETS["torch"].values, 0.5, 10)
+    level = np.array([10.0, 20.0, 30.0])
+    real = (level / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    found = (level * values["scale"] - values["mean"]) / values["std"]
+    np.testing.assert_allclose(found, real / 0.5 + 10)
+
+
+@pytest.mark.parametrize(
+    ("name", "preset"),
+    [
+        ("mobilenetv2_1.00_224", "tf"),
+        ("MobilenetV3small", "raw"),
+        ("efficientnetv2-b0", "raw"),
+        ("resnet50", "caffe"),
+        ("resnet50v2", "tf"),
+        ("inception_v3", "tf"),
+        ("convnext_tiny", "raw"),
+        ("my_model", None),
+    ],
+)
+def test_a_model_of_keras_applications_is_known_by_its_name(name, preset):
+    assert of_architecture(name) == preset
+
+
+def test_every_known_architecture_has_a_preset():
+    assert set(OF_ARCHITECTURE.values()) <= set(PRESETS)
+
+
+# Scores
+
+
+@pytest.mark.parametrize(
+    ("scores", "logits", "said"),
+    [
+        ([[0.2, 0.8]], False, "sum is 1"),
+        ([[-1.0, 4.0]], True, "logits"),
+        ([[0.9, 0.8]], False, "WARNING"),
+    ],
+)
+def test_one_answer_shows_whether_scores_are_probabilities(scores, logits, said):
+    lines: list[str] = []
+    assert is_logits(np.array(scores), pixels(), Wanted(), lines.append) is logits
+    assert said in lines[0]
+
+
+def test_quantised_probabilities_may_add_up_to_less():
+    found = Pixels("x", "y", (1, 1), output_scale=1 / 256)
+    assert not is_logits(np.array([[100, 80, 0, 0]]), found, Wanted(), quiet)
+
+
+def test_one_score_for_each_image_is_too_few():
+    with pytest.raises(ModelProblem, match="one score per image"):
+        is_logits(np.array([[0.5]]), pixels(), Wanted(), quiet)
+
+
+# Cluster Serving
+
+
+FIRST = "model:\n  path: net.onnx\ndata:\n  shape: 3, 192, 256\nparams:\n  batch_size: 4\n  top_n: 9\n"
+LAST = "modelPath: net.onnx\njobName: serving_stream\nimageResize: 192,256\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "layout", "batch_size", "said"),
+    [(FIRST, "NCHW", 4, "the output probabilities has all"), (LAST, None, None, "ignored")],
+)
+def test_both_kinds_of_configuration_are_read(tmp_path, text, layout, batch_size, said):
+    (tmp_path / "config.yaml").write_text(text)
+    lines: list[str] = []
+    found = cluster_serving.read(tmp_path / "config.yaml", lines.append)
+    assert found.model == tmp_path / "net.onnx"
+    assert (found.likely_layout, found.size_px, found.batch_size) == (layout, (192, 256), batch_size)
+    assert said in " ".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model:\n  path:\n", "names no model"),
+        ("modelPath: hdfs://node/net", "Copy it to this machine"),
+        ("modelPath: net\nmodelEncrypted: true\n", "is encrypted"),
+        ("modelPath: net\ndata:\n  shape: 7\n", "is no image"),
+        ("modelPath: [", "is no YAML"),
+        ("- modelPath", "holds no keys"),
+    ],
+)
+def test_a_configuration_that_can_not_be_followed_says_why(tmp_path, text, message):
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(ModelProblem, match=message):
+        cluster_serving.read(tmp_path / "config.yaml", quiet)
+
+
+def test_of_tensorflows_tracebacks_the_last_line_says_what_happened():
+    text = "Graph execution error:\n\nDetected at node x\nNot a PNG\n\t [[{{node x}}]]"
+    assert first_line(ValueError(text)) == "Not a PNG."
+    assert first_line(ValueError("cut off")) == "cut off."
+    assert first_line(ValueError("")) == "ValueError."

@@ -1,0 +1,181 @@
+"""The chart, rendered by Helm's own code: the same objects as k8s/, and no values that break a rule."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from experiment.servers import parse_servers
+from serving.model_config import from_proto
+from serving.text_messages import read_batching, read_models
+from tests import manifests
+from tests.helm_render import render
+from tests.policy import problems
+from tests.policy.objects import Cluster, environment, flags, main_container, name_of
+
+CPU = {"name": "4 CPU", "service": "tf-serving-4cpu", "device": "cpu", "cpu": 4, "memory": "4Gi"}
+GPU = {"name": "T4", "service": "tf-serving-t4", "device": "gpu", "cpu": 6, "memory": "8Gi", "gpus": 1}
+GATEWAY = {"enabled": True, "parentRefs": [{"name": "front", "namespace": "gateways"}]}
+DIGEST = "sha256:" + "0" * 64
+
+GOOD: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "one backend": {"backends": [CPU]},
+    "prices and replicas": {"backends": [{**CPU, "replicas": 3, "pricePerHour": 0.35}]},
+    "embedded": {"backends": [{**CPU, "server": "embedded"}]},
+    "own gpu nodes": {
+        "backends": [{**GPU, "nodeSelector": {"gpu": "t4"}, "runtimeClassName": "nvidia", "tolerations": []}]
+    },
+    "own image": {"backends": [{**CPU, "image": {"repository": "registry.example/tf", "tag": "avx512"}}]},
+    "digests": {
+        "serving": {"image": {"repository": "tensorflow/serving", "digest": DIGEST}},
+        "backends": [CPU],
+    },
+    "claim": {"model": {"source": "claim", "claim": {"name": "models", "subPath": "inception"}}},
+    "other model": {"model": {"name": "resnet", "signature": "serving_default", "input": "image_bytes"}},
+    "labels": {"model": {"versions": [1, 2], "labels": {"stable": 1, "canary": 2}}},
+    "batching": {"model": {"batching": {"enabled": True, "maxBatchSize": 16}}},
+    "token": {"web": {"tokenSecret": "pixelcost-token"}, "monitoring": {"enabled": True}},
+    "postgresql": {"web": {"replicas": 3, "database": {"secret": "pixelcost-database"}}},
+    "kept runs": {"web": {"persistence": {"enabled": True, "storageClass": "fast"}}},
+    "existing claim": {"web": {"persistence": {"enabled": True, "existingClaim": "runs"}}},
+    "ingress": {
+        "host": "pixelcost.example.org",
+        "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "tls", "annotations": {"a/b": "c"}},
+        "web": {"service": {"type": "ClusterIP"}},
+    },
+    "gateway": {
+        "host": "pixelcost.example.org",
+        "gateway": {**GATEWAY, "grpc": {"enabled": True, "host": "grpc.example.org"}},
+    },
+    "hpa": {"backends": [{**CPU, "autoscaling": {"kind": "hpa", "max": 4}}]},
+    "keda": {
+        "backends": [
+            {**CPU, "autoscaling": {"kind": "keda", "max": 4, "prometheus": "http://prometheus:9090"}}
+        ]
+    },
+    "monitoring": {"monitoring": {"enabled": True, "labels": {"release": "prometheus"}}},
+    "default deny": {
+        "networkPolicy": {"defaultDeny": True, "webFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}
+    },
+    "settings": {"web": {"env": {"PIXELCOST_KEEP_RUNS": 50, "PIXELCOST_LOG_LEVEL": "debug"}}},
+    "everything": {
+        "host": "pixelcost.example.org",
+        "gateway": GATEWAY,
+        "monitoring": {"enabled": True},
+        "networkPolicy": {"defaultDeny": True},
+        "model": {"versions": [3], "labels": {"stable": 3}, "batching": {"enabled": True}},
+        "web": {"replicas": 2, "database": {"secret": "db"}},
+        "backends": [CPU, GPU, {**CPU, "name": "own", "service": "tf-serving-own", "server": "embedded"}],
+    },
+}
+
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "a misspelt value": ({"backend": []}, "backend"),
+    "no backends": ({"backends": []}, "backends"),
+    "half a cpu": ({"backends": [{**CPU, "cpu": 0.5}]}, "cpu"),
+    "a starved gpu": ({"backends": [{**GPU, "cpu": 1}]}, "cpu"),
+    "a gpu server without a gpu": ({"backends": [{k: v for k, v in GPU.items() if k != "gpus"}]}, "gpus"),
+    "a cpu server with a gpu": ({"backends": [{**CPU, "gpus": 1}]}, "gpus|not"),
+    "the tag latest": ({"web": {"image": {"repository": "pixelcost-web", "tag": "latest"}}}, "tag"),
+    "a digest cut short": ({"model": {"image": {"repository": "m", "digest": "sha256:abc"}}}, "digest"),
+    "a claim without a name": ({"model": {"source": "claim"}}, "claim"),
+    "keda without prometheus": (
+        {"backends": [{**CPU, "autoscaling": {"kind": "keda", "max": 2}}]},
+        "prometheus",
+    ),
+    "replicas on sqlite": ({"web": {"replicas": 2}}, "several web processes can't share an SQLite file"),
+    "a front without a name": ({"ingress": {"enabled": True}}, "need host"),
+    "a gateway without a parent": (
+        {"host": "a.b", "gateway": {"enabled": True, "parentRefs": []}},
+        "parentRefs",
+    ),
+    "a service name with capitals": ({"backends": [{**CPU, "service": "TF"}]}, "service"),
+    "a node port out of range": ({"web": {"service": {"nodePort": 80}}}, "nodePort"),
+}
+
+
+DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "helm.md"
+EXAMPLES = {
+    f"example {number}": yaml.safe_load(text)
+    for number, text in enumerate(
+        re.findall(r"^```yaml\n(.*?)^```", DOCUMENT.read_text("utf-8"), re.MULTILINE | re.DOTALL), 1
+    )
+}
+
+
+@pytest.fixture(scope="module")
+def rendered() -> dict[str, Any]:
+    return render({**GOOD, **EXAMPLES, **{name: values for name, (values, _) in BAD.items()}})
+
+
+def test_the_defaults_render_the_manifests_of_k8s(rendered: dict[str, Any]) -> None:
+    assert sorted(rendered["defaults"], key=str) == sorted(manifests.read(), key=str)
+
+
+@pytest.mark.parametrize("name", [*GOOD, *EXAMPLES])
+def test_no_values_break_a_rule(rendered: dict[str, Any], name: str) -> None:
+    assert not isinstance(rendered[name], str), rendered[name]
+    assert problems(rendered[name]) == []
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_values_are_refused_with_the_reason(rendered: dict[str, Any], name: str) -> None:
+    assert isinstance(rendered[name], str)
+    assert re.search(BAD[name][1], rendered[name]), rendered[name]
+
+
+def test_versions_and_labels_are_written_as_the_model_server_reads_them(rendered, tmp_path: Path) -> None:
+    (file,) = written(rendered["labels"], "models.config", tmp_path)
+    (model,) = from_proto(read_models(file))
+    assert (model.name, str(model.base_path)) == ("inception", "/models/inception")
+    assert model.labels == {"stable": 1, "canary": 2}
+
+
+def test_batching_is_written_as_the_model_server_reads_it(rendered, tmp_path: Path) -> None:
+    files = written(rendered["batching"], "-batching.config", tmp_path)
+    assert [read_batching(file).max_batch_size for file in files] == [16] * 3
+    for each in Cluster(rendered["batching"]).workloads("serving"):
+        given = flags(main_container(each))
+        assert given["enable_batching"] == "true"
+        assert given["batching_parameters_file"] == f"/etc/pixelcost/{name_of(each)}-batching.config"
+
+
+def test_new_versions_are_found_by_polling_with_and_without_batching(rendered) -> None:
+    for name in ("defaults", "batching"):
+        for each in Cluster(rendered[name]).workloads("serving"):
+            assert flags(main_container(each))["file_system_poll_wait_seconds"] == "10"
+
+
+def test_prices_reach_the_page(rendered) -> None:
+    (web,) = Cluster(rendered["prices and replicas"]).workloads("web")
+    (info, _over_rest) = parse_servers(environment(main_container(web))["TF_SERVERS"])
+    assert (info.name, info.price_per_hour) == ("4 CPU", 0.35)
+
+
+def test_prometheus_is_given_the_token_that_the_page_asks_for(rendered) -> None:
+    (monitor,) = (
+        each for each in Cluster(rendered["token"]).of("ServiceMonitor") if name_of(each) == "image-resizer"
+    )
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert endpoint["authorization"]["credentials"] == {"name": "pixelcost-token", "key": "token"}
+
+
+def test_http_goes_to_the_page_and_grpc_to_a_server(rendered) -> None:
+    kinds = {each["kind"]: each for each in rendered["gateway"]}
+    assert kinds["HTTPRoute"]["spec"]["rules"][0]["backendRefs"] == [{"name": "image-resizer", "port": 5051}]
+    assert kinds["GRPCRoute"]["spec"]["rules"][0]["backendRefs"] == [
+        {"name": "tf-serving-8cpu", "port": 8500}
+    ]
+
+
+def written(objects: list[dict[str, Any]], ending: str, folder: Path) -> list[Path]:
+    """The files of a ConfigMap whose names end so, as a pod would see them."""
+    (config,) = Cluster(objects).of("ConfigMap")
+    for name, text in config["data"].items():
+        (folder / name).write_text(text, "utf-8")
+    return sorted(folder.glob(f"*{ending}"))

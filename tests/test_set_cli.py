@@ -1,0 +1,173 @@
+"""python -m experiment --photos, as a process, against real servers."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from experiment.export import SCHEMA
+from tests.app_process import ROOT
+from tests.photo_sets import blind_when_small, colour_server, photo, write_folders, zipped
+
+QUICK = ("--sizes", "32,24", "--formats", "png", "--warmups", "1", "--seed", "3")
+
+
+def command(path: Path, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "experiment", "--photos", str(path), *QUICK, *arguments]
+
+
+def run(data_dir: Path, path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PIXELCOST_DATA_DIR": str(data_dir)}
+    return subprocess.run(
+        command(path, *arguments), cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def without_times(report: dict) -> dict:
+    """What must not depend on when and how fast a run was."""
+    cells = [
+        {key: each[key] for key in ("variant_id", "backend_name", "count", "failures", "over_photos")}
+        for each in report["cells"]
+    ]
+    variants = [{key: each[key] for key in ("id", "size_bytes", "sha256")} for each in report["variants"]]
+    return {"cells": cells, "variants": variants, "photo_set": report["photo_set"]}
+
+
+def test_a_set_gives_a_table_and_every_file_asked_for(tmp_path):
+    folder = write_folders(tmp_path / "set", 30)
+    (folder / "red" / "broken.jpg").write_bytes(photo("red", 0)[:300])
+    files = {name: tmp_path / f"out.{name}" for name in ("json", "csv", "html", "answers")}
+    options = [part for name, path in files.items() for part in (f"--{name}", str(path))]
+    with colour_server(blind_when_small) as one, colour_server() as other:
+        done = run(tmp_path, folder, "--servers", f"A:{one};B:{other}", *options)
+    assert done.returncode == 0, done.stderr
+    assert "set, 30 photos, 30 of them with a label the model knows" in done.stdout
+    report = json.loads(files["json"].read_text())
+    jsonschema.validate(report, SCHEMA)
+    cells = {(each["variant_id"], each["backend_name"]): each["over_photos"] for each in report["cells"]}
+    assert cells["24-png", "A"]["top1"]["count"] == 10
+    assert cells["24-png", "A"]["difference"]["lost"] == 20
+    assert cells["24-png", "B"]["top1"]["count"] == cells["32-png", "A"]["top1"]["count"] == 30
+    assert [each["name"] for each in report["photo_set"]["skipped"]] == ["red/broken.jpg"]
+    answers = list(csv.DictReader(files["answers"].open()))
+    assert len(answers) == 30 * 3 * 2
+    assert sum(row["correct_top1"] == "false" for row in answers) == 20
+    assert files["html"].read_text().startswith("<!DOCTYPE html>")
+
+
+def test_a_killed_run_goes_on_and_ends_like_one_that_was_left_alone(tmp_path):
+    packed = zipped(write_folders(tmp_path / "set", 40), tmp_path / "set.zip")
+    whole, resumed = tmp_path / "whole.json", tmp_path / "resumed.json"
+    journal = tmp_path / "j.jsonl"
+    with colour_server(blind_when_small) as address:
+        servers = ("--servers", f"A:{address}", "--journal", str(journal))
+        process = subprocess.Popen(command(packed, *servers), cwd=ROOT, stderr=subprocess.DEVNULL)
+        while process.poll() is None and (not journal.exists() or journal.read_bytes().count(b"\n") < 8):
+            time.sleep(0.01)
+        process.kill()
+        process.wait()
+        before = journal.read_bytes().count(b"\n")
+        assert 8 <= before < 40
+        done = run(tmp_path, packed, *servers, "--json", str(resumed))
+        assert f"{before - 1} of 40 photos are in {journal}" in done.stderr.replace("\n", "")
+        alone = ("--servers", f"A:{address}", "--journal", str(tmp_path / "other.jsonl"))
+        run(tmp_path, packed, *alone, "--json", str(whole))
+    assert done.returncode == 0, done.stderr
+    assert without_times(json.loads(resumed.read_text())) == without_times(json.loads(whole.read_text()))
+
+
+def test_ctrl_c_tells_how_to_go_on_and_the_same_command_does(tmp_path):
+    folder = write_folders(tmp_path / "set", 60)
+    env = {**os.environ, "PIXELCOST_DATA_DIR": str(tmp_path)}
+    with colour_server() as address:
+        arguments = command(folder, "--servers", f"A:{address}", "--repeats", "8")
+        process = subprocess.Popen(arguments, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
+        journals = tmp_path / "journals"
+        while process.poll() is None and not any(
+            each.read_bytes().count(b"\n") > 3 for each in journals.glob("*.jsonl")
+        ):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert "The same command goes on from here. Journal:" in told
+        done = run(tmp_path, folder, "--servers", f"A:{address}", "--repeats", "8")
+        assert done.returncode == 0, done.stderr
+        assert len(list(journals.iterdir())) == 1
+        run(tmp_path, folder, "--servers", f"A:{address}", "--repeats", "8")
+    assert len(list(journals.iterdir())) == 2  # it was complete, so this one is a new run
+
+
+def test_a_complete_journal_is_reported_again_without_any_server(tmp_path):
+    folder = write_folders(tmp_path / "set", 6)
+    journal = ("--journal", str(tmp_path / "j.jsonl"))
+    with colour_server() as address:
+        run(tmp_path, folder, "--servers", f"A:{address}", *journal)
+    done = run(tmp_path, folder, *journal, "--margin", "50")
+    assert "6 of 6 photos are in" in done.stderr
+    assert "32-png" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nowhere"], "nowhere is not there"),
+        (["set", "--sizes", "16"], "belongs to another run: sizes_px 32, 24 there, 16 here"),
+        (["set", "--labels", "bad.csv"], "must begin with a line that names the columns"),
+        (["set", "--label-map", "none.txt"], "none.txt can't be read"),
+        (["set", "--true-label", "red"], "--true-label is for one photo"),
+        (["set", "--margin", "-1"], "margin_points must be a number above 0"),
+    ],
+)
+def test_bad_input_ends_with_2_and_a_sentence(tmp_path, arguments, words):
+    write_folders(tmp_path / "set", 2)
+    (tmp_path / "bad.csv").write_text("a,b\n")
+    with colour_server() as address:
+        shared = ("--servers", f"A:{address}", "--journal", str(tmp_path / "j.jsonl"))
+        run(tmp_path, tmp_path / "set", *shared)
+        paths = [str(tmp_path / each) if "." in each or each == "set" else each for each in arguments]
+        done = run(tmp_path, Path(paths[0]), *shared, *paths[1:])
+    assert done.returncode == 2
+    assert words in done.stderr.replace("\n", "").replace("  ", " ")
+    assert "Traceback" not in done.stderr
+
+
+def test_one_photo_and_many_at_once_make_no_sense(tmp_path):
+    both = [sys.executable, "-m", "experiment", "cat.jpg", "--photos", "set"]
+    for arguments in (both, both[:3], [*both[:4], "--labels", "l.csv"]):
+        done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+
+
+PEAK = """
+import json, resource, runpy, sys
+sys.argv = sys.argv[1:]
+try:
+    runpy.run_module("experiment", run_name="__main__")
+finally:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+"""
+
+
+def test_memory_does_not_grow_with_the_number_of_photos(tmp_path):
+    """Photos of 0.5 MB as pixels, 10 and 100 of them: held on to they would be 45 MB more."""
+    with colour_server() as address:
+        peaks_kb = []
+        for count in (10, 100):
+            folder = write_folders(tmp_path / f"set{count}", count, side_px=480)
+            servers = ("--servers", f"A:{address}", "--journal", str(tmp_path / f"{count}.jsonl"))
+            arguments = [sys.executable, "-c", PEAK, *command(folder, *servers)[2:]]
+            done = subprocess.run(
+                arguments, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+            )
+            peaks_kb.append(int(done.stderr.split()[-1]))
+    assert peaks_kb[1] - peaks_kb[0] < 8000

@@ -1,0 +1,269 @@
+"""What a report says about many photos, computed from counts made by hand."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+
+import jsonschema
+import pytest
+
+from experiment.export import SCHEMA, report_csv, report_dict, report_html
+from experiment.labels import Vocabulary
+from experiment.photo_result import refused
+from experiment.photo_set import ListedPhoto
+from experiment.proportions import wilson
+from experiment.records import Plan
+from experiment.set_validity import judge_over_photos
+from experiment.tally_counts import Failures
+from experiment.validity import Conditions
+from tests.records import backend, failed
+from tests.set_records import PLAN, SMALL, photos, result, summary
+from tests.test_export import closed
+
+
+def cell(report, variant_id=SMALL.id):
+    return next(each for each in report.cells if each.variant_id == variant_id)
+
+
+def codes(report):
+    return [each.code for each in report.warnings]
+
+
+def warning(report, code):
+    return next(each.message for each in report.warnings if each.code == code)
+
+
+# Numbers
+
+
+def test_shares_and_differences_are_those_of_the_counts():
+    found = cell(summary(photos(both=80, gained=2, lost=5, neither=13))).over_photos
+    assert (found.top1.count, found.top1.total, found.top1.share) == (82, 100, 0.82)
+    assert (found.top1.low, found.top1.high) == wilson(82, 100)
+    assert (found.agreement.count, found.agreement.total) == (93, 100)
+    difference = found.difference
+    assert (difference.photos, difference.gained, difference.lost, difference.points) == (100, 2, 5, -3.0)
+    assert difference.low_points < -3 < difference.high_points
+    assert difference.mcnemar_p == pytest.approx(58 / 128)  # 2 x (1 + 7 + 21) / 2^7
+
+
+def test_the_original_is_compared_with_nothing():
+    over = cell(summary(photos(both=3)), "original").over_photos
+    assert (over.difference, over.agreement.share, over.top1.share) == (None, 1.0, 1.0)
+
+
+def test_latency_is_over_photos_and_sizes_are_medians():
+    report = summary(photos(both=7))
+    found = cell(report)
+    assert found.samples_ms == (20.0, 21.0, 22.0, 23.0, 24.0, 25.0, 26.0)
+    assert (found.count, found.p50_ms, found.top) == (7, 23.0, ())
+    assert (report.source.width_px, report.source.size_bytes, report.source.name) == (
+        4000,
+        3_000_000,
+        "pets.zip",
+    )
+    assert report.environment["heartbeat_max_ms"] == 1.0
+
+
+def test_all_comparisons_of_a_report_are_corrected_together():
+    shown = summary(
+        photos(both=90, lost=6, neither=4, on=("8 CPU", "1 CPU")), backend_names=("8 CPU", "1 CPU")
+    )
+    first = cell(shown).over_photos.difference
+    assert shown.photo_set.comparisons == 2
+    assert first.mcnemar_p == pytest.approx(2 / 64)
+    assert first.mcnemar_p_holm == pytest.approx(4 / 64)
+
+
+def test_two_backends_answers_are_compared():
+    shown = summary(photos(both=5, on=("8 CPU", "1 CPU")), backend_names=("8 CPU", "1 CPU"))
+    pairs = {each.variant_id: each for each in shown.photo_set.between_backends}
+    assert set(pairs) == {"original", SMALL.id}
+    assert pairs[SMALL.id].agreement.count == 5
+    assert set(pairs[SMALL.id].backend_names) == {"8 CPU", "1 CPU"}
+
+
+# Exports
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        summary(photos(both=30, lost=1, neither=2)),
+        summary([]),
+        summary([], state="running", count=7),
+        summary([result(0, label=None, original="tabby", small="tabby")], state="running", count=9),
+        summary([refused(0, ListedPhoto("a.jpg", 3, "tabby"), "truncated", "It ends early.")]),
+        summary(photos(both=5, on=("8 CPU", "1 CPU")), backend_names=("8 CPU", "1 CPU")),
+    ],
+)
+def test_every_report_of_a_set_is_valid_and_every_key_of_it_is_described(report):
+    jsonschema.Draft202012Validator(closed(SCHEMA)).validate(report_dict(report))
+
+
+def test_a_row_of_the_csv_holds_the_shares():
+    text = report_csv(report_dict(summary(photos(both=80, lost=5, neither=15))))
+    rows = list(csv.DictReader(io.StringIO(text)))
+    small = next(row for row in rows if row["variant_id"] == SMALL.id)
+    assert (small["top1_count"], small["top1_total"], small["top1_share"]) == ("80", "100", "0.8")
+    assert (small["difference_lost"], small["difference_points"]) == ("5", "-5.0")
+
+
+def test_a_tiny_p_is_never_nothing():
+    over = report_dict(summary(photos(both=100, lost=60)))["cells"][1]["over_photos"]
+    assert 0 < over["difference"]["mcnemar_p"] < 1e-15
+
+
+# What to serve
+
+
+def test_a_variant_is_recommended_when_it_is_shown_to_lose_less_than_the_margin():
+    report = summary(photos(both=3000, gained=5, lost=6, neither=500))
+    chosen = report.recommendation
+    assert (chosen.variant_id, chosen.backend_name) == (SMALL.id, "8 CPU")
+    assert chosen.sentence == "Serve JPEG q85 at 256 px on 8 CPU."
+    assert "Top-1 85.6 % (84.4 to 86.7) of 3,511 photos; original 85.6 %" in chosen.why
+    assert "within the margin of 1 point" in chosen.why
+    assert "McNemar p 1.00" in chosen.why
+
+
+def test_too_few_photos_are_no_proof_and_the_sentence_says_how_many_would_be():
+    chosen = summary(photos(both=80, neither=10)).recommendation
+    assert chosen.variant_id == "original"
+    assert "it may lose up to" in chosen.why_not[0]
+    assert "photos would tell" in chosen.why_not[0]
+
+
+def test_a_worse_variant_is_called_worse():
+    chosen = summary(photos(both=700, lost=200, neither=100)).recommendation
+    assert chosen.variant_id == "original"
+    assert "its top-1 accuracy is 20 points lower (-22.5 to -17.5)" in chosen.why_not[0]
+
+
+def test_the_margin_is_the_users():
+    results = photos(both=700, lost=200, neither=100)
+    assert summary(results, replace(PLAN, margin_points=30.0)).recommendation.variant_id == SMALL.id
+
+
+def test_without_labels_agreement_decides():
+    results = [replace(each, label=None) for each in photos(both=297, lost=3)]
+    chosen = summary(results)
+    assert chosen.photo_set.labelled == 0
+    assert chosen.photo_set.margin_points == 5.0
+    assert chosen.recommendation.variant_id == SMALL.id
+    assert (
+        "Same top answer as the original for 99.0 % (97.1 to 99.7) of 300 photos" in chosen.recommendation.why
+    )
+
+
+def test_unlabelled_photos_that_often_change_their_answer_keep_the_original():
+    results = [replace(each, label=None) for each in photos(both=80, lost=20)]
+    chosen = summary(results).recommendation
+    assert chosen.variant_id == "original"
+    assert (
+        "only shown to keep the original's answer for 71.1 % of photos, less than 95 %" in chosen.why_not[0]
+    )
+
+
+def test_limits_on_latency_and_size_hold_for_sets_too():
+    results = photos(both=3000, neither=500)
+    plan = replace(PLAN, max_size_bytes=SMALL.size_bytes - 1)
+    assert summary(results, plan).recommendation.variant_id is None
+    assert summary(results, replace(PLAN, max_p50_ms=5.0)).recommendation.variant_id is None
+
+
+def test_before_the_original_was_answered_nothing_is_recommended():
+    report = summary([result(0, small="tabby")], state="running", count=9)
+    assert report.recommendation.variant_id is None
+
+
+# Warnings
+
+
+def test_a_clean_set_only_says_how_fine_it_can_see():
+    report = summary(photos(both=900, lost=20, neither=62))
+    assert codes(report) == ["W17"]
+    assert "With 982 photos, differences in accuracy below about 1.3 points can't be seen" in warning(
+        report, "W17"
+    )
+
+
+def test_unknown_and_unseen_labels_are_named():
+    report = summary(
+        [
+            *photos(both=5),
+            result(5, "n0144", original="dog", small="dog"),
+            result(6, "lynx", original="dog", small="dog"),
+        ]
+    )
+    assert "1 photo has a label that the model does not know (n0144)" in warning(report, "W15")
+    assert "1 label (lynx) never stood in any top 5, for 1 photo: they count as wrong" in warning(
+        report, "W16"
+    )
+    assert (report.photo_set.labelled, cell(report).over_photos.top1.total) == (6, 6)
+    assert cell(report).over_photos.agreement.total == 7
+
+
+def test_without_the_models_labels_every_label_counts_and_is_looked_for():
+    report = summary(
+        [*photos(both=5), result(5, "n0144", original="dog", small="dog")], vocabulary=Vocabulary()
+    )
+    assert "W15" not in codes(report)
+    assert "n0144" in warning(report, "W16")
+    assert cell(report).over_photos.top1.total == 6
+
+
+def test_photos_that_were_skipped_are_named_up_to_five():
+    broken = [
+        refused(at, ListedPhoto(f"{at}.jpg", 3, None), "truncated", f"{at} ends early") for at in range(7)
+    ]
+    report = summary([*photos(both=3), *broken])
+    assert "7 photos could not be used. 0 ends early." in warning(report, "W14")
+    assert warning(report, "W14").endswith("4 ends early. And 2 more.")
+    assert len(report.photo_set.skipped) == 7
+
+
+def test_sizes_above_some_photos_are_said_to_stand_for_others():
+    small_photo = replace(result(0, original="tabby"), skipped_sizes_px=(256,))
+    report = summary([small_photo, *photos(both=3)])
+    assert "Sizes above a photo's own were skipped, of 4 photos: 256 px for 1." in warning(report, "W6")
+    assert report.skipped_sizes_px == ()
+    assert summary([small_photo]).skipped_sizes_px == (256,)
+
+
+def test_an_early_end_says_that_what_there_is_is_a_fair_sample():
+    report = summary(photos(both=3), state="cancelled", count=100)
+    assert "Stopped after 3 of 100 photos. They came in random order" in warning(report, "W12")
+    assert report.requests_planned == 200
+
+
+def test_a_few_failures_make_a_cell_noisy_and_many_make_it_invalid():
+    def verdict(failures, asked):
+        counts = Failures()
+        for each in failed(failures):
+            counts.add(each)
+        counts.asked = asked
+        return judge_over_photos(backend(), [20.0] * 50, counts, Conditions("done"))
+
+    assert verdict(0, 1000)[0] == "VALID"
+    assert verdict(3, 1000) == (
+        "NOISY",
+        ("3 of 1,000 requests failed: 8 CPU did not answer within 10 s.",),
+    )
+    assert verdict(30, 1000)[0] == "INVALID"
+
+
+def test_a_plan_with_a_margin_is_part_of_the_report():
+    exported = report_dict(summary(photos(both=3), Plan(margin_points=2.5)))
+    assert (exported["plan"]["margin_points"], exported["photo_set"]["margin_points"]) == (2.5, 2.5)
+
+
+def test_the_html_report_of_a_set_tells_of_photos_shares_and_how_it_was_measured():
+    listed = refused(0, ListedPhoto("a<b.jpg", 3, None), "truncated", "It ends early.")
+    page = report_html(report_dict(summary([*photos(both=80, gained=2, lost=5, neither=13), listed])))
+    assert "100 measured of 101 listed" in page
+    assert "82.0 (73.3 to 88.3)" in page
+    assert "skipped a&lt;b.jpg" in page
+    assert "Newcombe&#x27;s paired 95 % interval" in page

@@ -1,0 +1,85 @@
+"""A run over many photos, in the timing process: photo after photo from one file on disk.
+
+in:   worker.py's job with "photos": {"path":…, "pieces":[[name, start, bytes]…], "labels":…, "model":…}
+out:  accepted | refused, then photo…, end
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiment.backends import connect
+from experiment.environment import environment
+from experiment.errors import PixelcostError
+from experiment.export import to_dict
+from experiment.header import Limits
+from experiment.journal import header_of
+from experiment.photo_set import Archive, PhotoSet, Place, photo_set_in
+from experiment.records import BackendInfo, Plan
+from experiment.schedule import planned_requests
+from experiment.set_run import SILENT, measure_set
+from experiment.variants import most_variants
+from webapp.spool import Pieces
+
+if TYPE_CHECKING:
+    from webapp.worker import Commands, Events
+
+
+def run_set(
+    events: Events, commands: Commands, job: Mapping[str, Any], plan: Plan, backends: Sequence[BackendInfo]
+) -> None:
+    """List the photos, announce the run, wait for "go", measure, say how it ended."""
+    present = [info for info in backends if info.state != "absent"]
+    try:
+        photos = _photos(job)
+    except PixelcostError as refusal:
+        events.send("refused", code=refusal.code, message=refusal.message, http_status=refusal.http_status)
+        return
+    header = header_of("", time.time(), photos, plan, backends, {}, job["photos"]["model"])
+    once = planned_requests(replace(plan, warmups=0, split_decode=False), most_variants(plan), present)
+    events.send(
+        "accepted",
+        source={"photo_set": to_dict(header)},
+        skipped_sizes_px=(),
+        requests_planned=once * len(photos.photos),
+    )
+    commands.go.wait()
+    facts = environment()
+    done = 0
+    with ExitStack() as stack:
+        connected = [stack.enter_context(closing(connect(info))) for info in present]
+        for result in measure_set(plan, photos, connected, commands.cancel, limits=Limits(**job["limits"])):
+            done += 1
+            events.send("photo", photo=to_dict(result))
+    is_complete = done == len(photos.photos)
+    state = "done" if is_complete else "cancelled" if commands.cancel.is_set() else "failed"
+    failure = to_dict(SILENT) if state == "failed" else None
+    events.send("end", state=state, environment=facts, failure=failure)
+
+
+def _photos(job: Mapping[str, Any]) -> PhotoSet:
+    """Raises PixelcostError when there are none, or too many."""
+    told = job["photos"]
+    found = photo_set_in(_place(job["name"], told), told["labels"])
+    if len(found.photos) > told["most_photos"]:
+        raise PixelcostError(
+            f"{found.name} holds {len(found.photos):,} photos; the limit is {told['most_photos']:,}. "
+            "Send fewer, raise PIXELCOST_MAX_PHOTOS, or use the command line: python -m experiment --photos.",
+            "too_many_files",
+            422,
+        )
+    if job["true_label"] is None:
+        return found
+    return replace(found, photos=tuple(replace(each, label=job["true_label"]) for each in found.photos))
+
+
+def _place(name: str, told: Mapping[str, Any]) -> Place:
+    path = Path(told["path"])
+    if told["pieces"]:
+        return Pieces(name, path, [tuple(each) for each in told["pieces"]])
+    return Archive(path, name)
