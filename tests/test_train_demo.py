@@ -51,6 +51,7 @@ def start_and_kill(given: Path, work: Path, after: str) -> None:
     pytest.fail(f"it ended without saying {after!r}")
 
 
+@pytest.mark.slow
 def test_a_training_that_is_killed_goes_on_to_the_very_same_weights(given, trained, tmp_path):
     start_and_kill(given, tmp_path, "epoch 1 of 3")
     assert not (tmp_path / WEIGHTS).exists()
@@ -89,6 +90,13 @@ def test_more_epochs_can_be_asked_for_until_the_rate_sinks(given, trained, tmp_p
     assert not Recipe(epochs=20).can_go_on(epochs_done=11, planned=16)
 
 
+def test_a_training_can_begin_with_weights_that_have_learned(given, trained, tmp_path):
+    """No epoch: they come out as they went in, but for the temperature in the last two, the head."""
+    job(given, tmp_path, start=trained / WEIGHTS, epochs=0).run(lambda line: None)
+    for ours, theirs in zip(arrays(tmp_path)[:-2], arrays(trained)[:-2], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_a_folder_of_another_training_is_refused(given, trained):
     with pytest.raises(ModelProblem, match=r"holds a training with another seed\. Go on with the same"):
         job(given, trained, seed=8).run(lambda line: None)
@@ -103,7 +111,7 @@ def test_without_a_teacher_the_command_says_so(given, tmp_path):
     missing = tmp_path / "none.tflite"
     done = run_command("--photos", given / "pets", "--teacher", missing, "--work", tmp_path / "work")
     assert done.returncode == 2
-    assert f"there is no teacher at {missing}" in done.stderr
+    assert f"there is nothing at {missing}: give an ImageNet classifier as a TFLite file" in done.stderr
 
 
 def test_a_folder_without_photos_is_named(given, tmp_path):

@@ -22,10 +22,10 @@ job(Path(sys.argv[1]), Path(sys.argv[2])).run(lambda line: print(line, flush=Tru
 """
 
 
-def job(given: Path, work: Path, **changes: object) -> Job:
+def job(given: Path, work: Path, start: Path | None = None, **changes: object) -> Job:
     """A training of what `make_photos` and `make_teacher` left in a folder."""
     recipe = Recipe(**{**RECIPE.__dict__, **changes})  # type: ignore[arg-type]
-    return Job([given / "pets", given / "things.zip"], given / "teacher.tflite", work, recipe)
+    return Job([given / "pets", given / "things.zip"], given / "teacher.tflite", work, recipe, start)
 
 
 def a_photo(colour: tuple[int, int, int], side_px: int = 40) -> bytes:
