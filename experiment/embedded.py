@@ -7,6 +7,7 @@ processes (the web app, a command line beside it) can use them and see what happ
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import socket
@@ -35,6 +36,7 @@ STOP_TIMEOUT_S = 8.0
 WATCH_INTERVAL_S = 0.25
 HANG_CHECK_S = 10.0  # how often a ready server is asked whether it still answers
 SILENT_CHECKS = 3  # without an answer, then it is restarted
+NO_DEVICE = "no NVIDIA device on this machine"  # as --list_devices of the server says it
 HOPELESS = {"down", "wrong_model", "wrong_signature"}  # waiting longer for one would not make it ready
 RESTARTS_IN_A_ROW = 5  # then it stays down: something is wrong that a restart won't mend
 
@@ -168,7 +170,7 @@ class EmbeddedServers:
         self.model = model
         self._profiles = profiles
         self.state_path = data_dir / "embedded.json"
-        self._absent = [] if _has_gpu() else [_no_gpu(each) for each in profiles if each.device == "GPU"]
+        self._absent = _absent(profiles, model)
         present = [each for each in profiles if each.name not in {info.name for info in self._absent}]
         shares = share_out([each.cores_wanted for each in present], sorted(os.sched_getaffinity(0)))
         self._servers = [
@@ -282,16 +284,34 @@ def _asked_for(profile: Profile) -> list[str]:
     return [part for name, value in changed.items() for part in (f"--{name}", str(value))]
 
 
-def _has_gpu() -> bool:
-    command = [sys.executable, "-m", "serving", "--list_devices"]
+def _absent(profiles: Sequence[Profile], model: Mapping[str, Any]) -> list[BackendInfo]:
+    """The GPU backends that this machine has no GPU for."""
+    wanted = [each for each in profiles if each.device == "GPU"]
+    return [_no_gpu(each, reason) for each in wanted if (reason := _gpu_problem(_runtime(each, model)))]
+
+
+def _runtime(profile: Profile, model: Mapping[str, Any]) -> str:
+    """The one that has to use the GPU: `auto` goes by the model's file."""
+    if profile.runtime != "auto":
+        return profile.runtime
+    base_path = model_in(profile.model)["base_path"] if profile.model else model["base_path"]
+    return "tensorflow" if any(Path(str(base_path)).glob("*/saved_model.pb*")) else "auto"
+
+
+@functools.cache
+def _gpu_problem(runtime: str) -> str | None:
+    """Why a runtime can't use a GPU here; None: it can."""
+    command = [sys.executable, "-m", "serving", "--list_devices", "--runtime", runtime]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.returncode == 0 and '"GPU"' in done.stdout
+    if done.returncode:
+        return f"No GPU could be looked for: {done.stderr.strip()}"
+    reason: str | None = json.loads(done.stdout)["no_gpu"]
+    return reason
 
 
-def _no_gpu(profile: Profile) -> BackendInfo:
-    return BackendInfo(
-        name=profile.name, device="GPU", embedded=True, state="absent", detail="No GPU on this machine."
-    )
+def _no_gpu(profile: Profile, reason: str) -> BackendInfo:
+    detail = f"No GPU on this machine: {reason}" if reason != NO_DEVICE else "No GPU on this machine."
+    return BackendInfo(name=profile.name, device="GPU", embedded=True, state="absent", detail=detail)
 
 
 def _hardware(info: BackendInfo) -> str:

@@ -1,6 +1,6 @@
 """The demo model: a small residual network that knows pets and ten everyday things.
 
-`demo/README.md` says how it was trained. Here its weights become a SavedModel with the
+`docs/demo-model.md` says how it was trained. Here its weights become a SavedModel with the
 signatures of a Pixelcost servable: images in, labels and probabilities out.
 """
 

@@ -34,6 +34,7 @@ class LayerGraph(tf.Module):  # type: ignore[misc]
             if layer.has_weights
         }
 
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]  # it knows no match
     def __call__(self, pixels: tf.Tensor) -> tf.Tensor:
         values = {PIXELS: pixels}
         for layer in self._network.layers:

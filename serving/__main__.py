@@ -6,6 +6,7 @@ the models before the slow loading of a runtime, answer before the models are lo
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -22,6 +23,7 @@ from serving.flags import Flags
 from serving.parent import when_orphaned
 
 PROTOCOL = "2.19"
+LOOK_UP_S = 0.5
 
 log = logging.getLogger("serving")
 
@@ -39,7 +41,10 @@ class Stop:
         self._asked.put(None)
 
     def wait(self) -> None:
-        self._asked.get()
+        """Looks up now and then: a signal that a thread of CUDA's got would not wake this one."""
+        while True:
+            with contextlib.suppress(queue.Empty):
+                return self._asked.get(timeout=LOOK_UP_S)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -54,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
             print(f"Pixelcost model server, protocol and flags of TensorFlow Serving {PROTOCOL}")
             return 0
         if asked.list_devices:
-            print(json.dumps(devices.look()))
+            print(json.dumps(devices.look(asked.runtime)))
             return 0
         _allow_many_connections()
         signal.signal(signal.SIGTERM, stop)

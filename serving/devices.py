@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 # NVIDIA's driver makes these on Linux; WSL 2 passes a GPU through as /dev/dxg.
 GPU_DEVICE_FILES = ("nvidia[0-9]*", "dxg")
 INSTALL = 'Its CUDA libraries come with pip install "tensorflow[and-cuda]".'
+OTHERWISE = "Or use --runtime pytorch with a PyTorch that has CUDA"
 GPU_FACTS = Path("/proc/driver/nvidia/gpus")
 
 
-def look() -> dict[str, Any]:
-    """The devices and, where there is no GPU to use, the reason.
+def look(runtime: str = "auto") -> dict[str, Any]:
+    """The devices that a runtime can use ("auto": any) and, where there is no GPU to use, the reason.
 
     {"devices": [{"type": "CPU", "cores": [0, 1]},
-                 {"type": "GPU", "name": "NVIDIA H200", "memory_bytes": 150000000000}], "no_gpu": null}
+                 {"type": "GPU", "name": "NVIDIA H200", "memory_bytes": 150000000000, "runtime": "pytorch"}],
+     "no_gpu": null}
     """
-    gpus, reason = _gpus()
+    gpus, reason = _gpus([runtime] if runtime != "auto" else list(GPUS_OF))
     return {"devices": [{"type": "CPU", "cores": sorted(os.sched_getaffinity(0))}, *gpus], "no_gpu": reason}
 
 
@@ -37,12 +40,45 @@ def gpu_name() -> str | None:
     return None
 
 
-def _gpus() -> tuple[list[dict[str, Any]], str | None]:
+def _gpus(runtimes: Sequence[str]) -> tuple[list[dict[str, Any]], str | None]:
+    """Those of the first runtime that has one, or why there is none."""
     if not may_have_gpu():
         return [], "no NVIDIA device on this machine"
-    from serving.runtimes.tensorflow_session import devices
+    for runtime in runtimes:
+        if found := GPUS_OF.get(runtime, list)():
+            return [{"type": "GPU", **each, "runtime": runtime} for each in found], None
+    return [], f"there is an NVIDIA device, but {_names(runtimes)} use it. {INSTALL} {OTHERWISE}."
 
-    found = [device for device in devices() if device.type == "GPU"]
-    if not found:
-        return [], f"there is an NVIDIA device, but TensorFlow can't use it. {INSTALL}"
-    return [{"type": "GPU", "name": gpu_name(), "memory_bytes": each.memory_bytes} for each in found], None
+
+def _names(runtimes: Sequence[str]) -> str:
+    return f"{runtimes[0]} can't" if len(runtimes) == 1 else f"neither {' nor '.join(runtimes)} can"
+
+
+def _of_tensorflow() -> list[dict[str, Any]]:
+    try:
+        from serving.runtimes.tensorflow_library import CallFailed
+        from serving.runtimes.tensorflow_session import devices
+    except ImportError:
+        return []
+    try:
+        found = devices()
+    except (CallFailed, OSError):  # CUDA fails, or only the protocol's messages are installed
+        return []
+    return [{"name": gpu_name(), "memory_bytes": each.memory_bytes} for each in found if each.type == "GPU"]
+
+
+def _of_pytorch() -> list[dict[str, Any]]:
+    try:
+        import torch
+    except ImportError:
+        return []
+    if not torch.cuda.is_available():
+        return []
+    cards: list[Any] = [torch.cuda.get_device_properties(at) for at in range(torch.cuda.device_count())]
+    return [{"name": card.name, "memory_bytes": card.total_memory} for card in cards]
+
+
+GPUS_OF: dict[str, Callable[[], list[dict[str, Any]]]] = {
+    "tensorflow": _of_tensorflow,
+    "pytorch": _of_pytorch,
+}

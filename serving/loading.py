@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from serving import runtimes, warmup
-from serving.devices import INSTALL
+from serving.devices import INSTALL, OTHERWISE
 from serving.errors import LoadFailed, ServingError
 from serving.runtimes import Setting
 from serving.servable import Servable
@@ -45,7 +45,7 @@ class Loader:
             servable.close()
             raise LoadFailed(
                 f"--device gpu: {servable.about.runtime} can't use a GPU here. {INSTALL} "
-                "Or use --runtime pytorch with a PyTorch that has CUDA, or --device cpu."
+                f"{OTHERWISE}, or --device cpu."
             )
         if not self._warms:
             return servable, {}

@@ -27,6 +27,7 @@ from tests.records import answered, backend, report, variant
 from tests.scripted_server import good_answer, grpc_server, like_a_stock_server
 
 SMALL, LARGE = variant(256, data=b"small"), variant(512, data=b"large")
+PATIENCE_S = 60.0  # other work may share the machine
 PREDICT_S, DECODE_S = 0.012, 0.004
 SPLITS = BackendInfo(
     "TF", protocol="fake", address="nowhere", state="ready", decode_signature="decode_images"
@@ -58,7 +59,7 @@ def decoded(values: int) -> bytes:
 
 
 def run_on(address: str, plan: Plan):
-    info = probe(BackendInfo("TF", address=address))
+    info = probe(BackendInfo("TF", address=address), PATIENCE_S)
     with_backend = connect(info)
     try:
         measurements = list(measure(plan, [LARGE, SMALL], [with_backend]))
@@ -142,7 +143,7 @@ def test_decoding_is_asked_apart_where_it_can_be_and_the_server_says_nothing_its
 
 def test_a_signature_that_takes_something_else_is_not_asked():
     with grpc_server(lambda *_: good_answer(), decode_input="floats") as address:
-        assert probe(BackendInfo("TF", address=address)).decode_signature is None
+        assert probe(BackendInfo("TF", address=address), PATIENCE_S).decode_signature is None
 
 
 def test_where_the_time_goes_shows_the_split_and_calls_it_measured_apart():
@@ -197,7 +198,7 @@ def test_a_real_model_behind_a_server_that_tells_nothing_is_split(demo_server):
     plan = Plan(sizes_px=(128,), formats=("jpeg",), warmups=1, repeats=6, seed=1)
     variants = make_variants(source, plan)
     with like_a_stock_server(demo_server.grpc_address) as address:
-        info = probe(BackendInfo("TF", address=address))
+        info = probe(BackendInfo("TF", address=address), PATIENCE_S)
         assert (info.runtime, info.decode_output) == (None, "checksum")
         with closing(connect(info)) as stock:
             measurements = list(measure(plan, variants, [stock]))

@@ -84,7 +84,7 @@ def test_onnx_and_caffe_need_no_further_package():
         assert not demo_formats.FORMATS[name].install
     directory = demo_formats_dir("onnx,caffe")
     assert (directory / "model.onnx").stat().st_size > 14e6
-    assert (directory / "model.prototxt").read_text().startswith('name: "pixelcost_demo"')
+    assert (directory / "model.prototxt").read_text().startswith('name: "pixelcost"')
 
 
 @pytest.mark.parametrize(

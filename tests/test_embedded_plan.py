@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiment import embedded
 from experiment.embedded import EmbeddedServer, EmbeddedServers, running_servers
 from experiment.embedded_plan import PRECISIONS, PROFILES, Profile, parse_embedded
 from experiment.errors import ConfigRefused, EmbeddedFailed
@@ -180,3 +181,22 @@ def test_the_command_line_refuses_a_wrong_plan_before_it_starts_anything(tmp_pat
     assert done.returncode == 2
     assert done.stderr.startswith("PIXELCOST_EMBEDDED has 2 problems: entry 1 `1 CPU:cpus=0` has cpus=`0`")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("runtime", "file", "asked_about"),
+    [
+        ("pytorch", "saved_model.pb", "pytorch"),
+        ("auto", "saved_model.pb", "tensorflow"),
+        ("auto", "model.pt", "auto"),
+    ],
+)
+def test_a_gpu_backend_is_absent_where_its_own_runtime_can_not_use_the_gpu(
+    tmp_path, monkeypatch, runtime, file, asked_about
+):
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / file).touch()
+    monkeypatch.setattr(embedded, "_gpu_problem", lambda runtime: f"{runtime} can't use it.")
+    plan = [Profile("GPU", 4, "GPU", runtime)]
+    (absent,) = EmbeddedServers(tmp_path, model_in(str(tmp_path)), plan).infos()
+    assert (absent.state, absent.detail) == ("absent", f"No GPU on this machine: {asked_about} can't use it.")

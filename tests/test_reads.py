@@ -17,6 +17,7 @@ from experiment.run import measure
 from tests.records import report, variant
 from tests.scripted_server import aborting, good_answer, grpc_server
 
+PATIENCE_S = 60.0  # other work may share the machine
 STOCK_WORDS = "Unknown image file format. One of JPEG, PNG, GIF, BMP required."
 WEBP = variant(256, "webp", quality=80, id="256-webp-80", data=b"RIFF....WEBP")
 JPEG = variant(256, data=b"\xff\xd8\xff")
@@ -40,7 +41,7 @@ def server(reads_webp: bool, asked: list[str] | None = None, **options):
 @pytest.mark.parametrize("reads_webp", [True, False])
 def test_a_tiny_image_shows_whether_a_backend_reads_webp(reads_webp):
     with server(reads_webp) as address:
-        reads = probe(BackendInfo("TF", address=address)).reads
+        reads = probe(BackendInfo("TF", address=address), PATIENCE_S).reads
     assert reads == ((*READ_BY_CONTRACT, "image/webp") if reads_webp else READ_BY_CONTRACT)
 
 
@@ -48,29 +49,29 @@ def test_it_is_asked_once_and_not_at_each_probe():
     asked: list[str] = []
     with server(True, asked) as address:
         for _ in range(3):
-            probe(BackendInfo("TF", address=address))
+            probe(BackendInfo("TF", address=address), PATIENCE_S)
     assert asked == ["predict_images"]
 
 
 def test_the_signature_that_only_decodes_is_asked_where_there_is_one():
     asked: list[str] = []
     with server(True, asked, decode_outputs=("pixels", "checksum")) as address:
-        probe(BackendInfo("TF", address=address))
+        probe(BackendInfo("TF", address=address), PATIENCE_S)
     assert asked == ["decode_images"]
 
 
 def test_another_server_at_the_same_address_is_asked_anew():
     with server(False) as address:
-        assert probe(BackendInfo("TF", address=address)).reads == READ_BY_CONTRACT
+        assert probe(BackendInfo("TF", address=address), PATIENCE_S).reads == READ_BY_CONTRACT
     assert probe(BackendInfo("TF", address=address), timeout_s=0.5).reads is None
     with server(True, port=int(address.rpartition(":")[2])) as same_address:
         assert same_address == address
-        assert "image/webp" in probe(BackendInfo("TF", address=address)).reads
+        assert "image/webp" in probe(BackendInfo("TF", address=address), PATIENCE_S).reads
 
 
 def test_a_failure_that_says_nothing_about_formats_leaves_it_unknown():
     with grpc_server(aborting(grpc.StatusCode.INTERNAL, "out of luck")) as address:
-        seen = probe(BackendInfo("TF", address=address))
+        seen = probe(BackendInfo("TF", address=address), PATIENCE_S)
     assert (seen.state, seen.reads) == ("ready", None)
 
 
@@ -82,7 +83,7 @@ def test_the_image_that_is_asked_with_is_a_whole_one():
         return good_answer()
 
     with grpc_server(answer) as address:
-        probe(BackendInfo("TF", address=address))
+        probe(BackendInfo("TF", address=address), PATIENCE_S)
     (image,) = images
     assert Image.open(io.BytesIO(image)).format == "WEBP"
     Image.open(io.BytesIO(image)).load()
@@ -91,7 +92,9 @@ def test_the_image_that_is_asked_with_is_a_whole_one():
 def test_a_backend_that_refuses_webp_costs_only_those_cells():
     plan = Plan(warmups=0, repeats=6)
     with server(False) as stock, server(True) as newer:
-        infos = [probe(BackendInfo(name, address=at)) for name, at in (("old", stock), ("new", newer))]
+        infos = [
+            probe(BackendInfo(name, address=at), PATIENCE_S) for name, at in (("old", stock), ("new", newer))
+        ]
         backends = [connect(info) for info in infos]
         measurements = list(measure(plan, [JPEG, WEBP], backends))
         for each in backends:

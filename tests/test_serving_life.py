@@ -166,6 +166,21 @@ def test_ctrl_c_ends_it_with_exit_code_0():
         assert server.process.wait(30) == 0
 
 
+STOP_HEARD_BY_ANOTHER_THREAD = """
+import signal, threading
+from serving.__main__ import Stop
+stop = Stop()
+stop.is_serving = True
+signal.signal(signal.SIGTERM, stop)
+threading.Timer(0.5, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGTERM)).start()
+stop.wait()
+"""
+
+
+def test_a_signal_that_another_thread_got_ends_it_too():
+    subprocess.run([sys.executable, "-c", STOP_HEARD_BY_ANOTHER_THREAD], cwd=ROOT, check=True, timeout=60)
+
+
 def test_a_signal_while_loading_ends_it_at_once():
     with start_server(wait=False) as server:
         state_of(Client(server.grpc_address))

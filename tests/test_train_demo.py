@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -10,12 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.problems import ModelProblem
-from models.training import teacher
 from models.training.job import HELD_OUT, LOG, WEIGHTS
 from models.training.recipe import Recipe
 from tests.serving_process import ROOT
-from tests.training import RUN_A_JOB, job, make_photos, make_teacher, write_tflite
+from tests.training import command, make_photos, make_teacher, run, train
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +29,8 @@ def given(tmp_path_factory) -> Path:
 def trained(given, tmp_path_factory) -> Path:
     """The folder of a training that nobody disturbed."""
     work = tmp_path_factory.mktemp("trained")
-    job(given, work).run(lambda line: None)
+    done = train(given, work)
+    assert done.returncode == 0, done.stderr
     return work
 
 
@@ -41,8 +41,8 @@ def arrays(work: Path) -> list[np.ndarray]:
 
 def start_and_kill(given: Path, work: Path, after: str) -> None:
     """Start a training as a process of its own, and kill it (SIGKILL) when it says `after`."""
-    command = [sys.executable, "-c", RUN_A_JOB, str(given), str(work)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    started = command("job", given, work, "", "{}")
+    with subprocess.Popen(started, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         for line in process.stdout:
             if line.startswith(after):
@@ -51,21 +51,20 @@ def start_and_kill(given: Path, work: Path, after: str) -> None:
     pytest.fail(f"it ended without saying {after!r}")
 
 
+@pytest.mark.slow
 def test_a_training_that_is_killed_goes_on_to_the_very_same_weights(given, trained, tmp_path):
     start_and_kill(given, tmp_path, "epoch 1 of 3")
     assert not (tmp_path / WEIGHTS).exists()
-    said: list[str] = []
-    job(given, tmp_path).run(said.append)
+    said = train(given, tmp_path).stdout.splitlines()
+    assert said
     assert not [line for line in said if line.startswith(("teacher", "epoch 1"))]
     for ours, theirs in zip(arrays(tmp_path), arrays(trained), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
 def test_the_demo_model_reads_the_weights(trained):
-    from models.demo import DemoModel
-
-    answers = DemoModel(trained / WEIGHTS).classify_pixels(np.zeros((2, 192, 192, 3), np.float32))
-    np.testing.assert_allclose(answers["probabilities"].numpy().sum(1), 1, rtol=1e-5)
+    done = run("answer", trained / WEIGHTS)
+    assert json.loads(done.stdout) == pytest.approx([1, 1], rel=1e-5)
     assert (trained / WEIGHTS).stat().st_size < 10e6
 
 
@@ -83,35 +82,42 @@ def test_the_photos_held_out_are_listed(given, trained):
 
 def test_more_epochs_can_be_asked_for_until_the_rate_sinks(given, trained, tmp_path):
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
-    with pytest.raises(ModelProblem, match=r"already closes at 3 epochs.*Go on with --epochs 3"):
-        job(given, tmp_path, epochs=5).run(lambda line: None)
+    refused = train(given, tmp_path, epochs=5).stderr
+    assert "already closes at 3 epochs" in refused
+    assert "Go on with --epochs 3" in refused
     assert Recipe(epochs=20).can_go_on(epochs_done=10, planned=16)
     assert not Recipe(epochs=20).can_go_on(epochs_done=11, planned=16)
 
 
+def test_a_training_can_begin_with_weights_that_have_learned(given, trained, tmp_path):
+    """No epoch: they come out as they went in, but for the temperature in the last two, the head."""
+    assert train(given, tmp_path, start=trained / WEIGHTS, epochs=0).returncode == 0
+    for ours, theirs in zip(arrays(tmp_path)[:-2], arrays(trained)[:-2], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_a_folder_of_another_training_is_refused(given, trained):
-    with pytest.raises(ModelProblem, match=r"holds a training with another seed\. Go on with the same"):
-        job(given, trained, seed=8).run(lambda line: None)
+    refused = train(given, trained, seed=8).stderr
+    assert "holds a training with another seed. Go on with the same options" in refused
 
 
 def run_command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "models", "train-demo", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    started = [sys.executable, "-m", "models", "train-demo", *map(str, arguments)]
+    return subprocess.run(started, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def test_without_a_teacher_the_command_says_so(given, tmp_path):
     missing = tmp_path / "none.tflite"
     done = run_command("--photos", given / "pets", "--teacher", missing, "--work", tmp_path / "work")
     assert done.returncode == 2
-    assert f"there is no teacher at {missing}" in done.stderr
+    assert f"there is nothing at {missing}: give an ImageNet classifier as a TFLite file" in done.stderr
 
 
 def test_a_folder_without_photos_is_named(given, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ModelProblem, match=r"no photo in .*empty\. Looked for \.jpeg, \.jpg"):
-        no_photos = job(given, tmp_path / "work")
-        no_photos.sources[:] = [tmp_path / "empty"]
-        no_photos.run(lambda line: None)
+    (tmp_path / "teacher.tflite").write_bytes((given / "teacher.tflite").read_bytes())
+    refused = train(tmp_path, tmp_path / "work").stderr
+    assert f"no photo in {tmp_path / 'empty'}. Looked for .jpeg, .jpg" in refused
 
 
 @pytest.mark.parametrize(
@@ -119,12 +125,10 @@ def test_a_folder_without_photos_is_named(given, tmp_path):
     [(10, "uint8", "it has uint8 and 10"), (1001, "float32", "it has float32 and 1001")],
 )
 def test_a_model_that_can_not_teach_is_refused_with_what_it_has(tmp_path, classes, dtype, words):
-    write_tflite(tmp_path / "other.tflite", classes, lambda tf: tf.as_dtype(dtype))
-    with pytest.raises(ModelProblem, match=words):
-        teacher.Teacher(tmp_path / "other.tflite")
+    make_teacher(tmp_path / "other.tflite", classes, dtype)
+    assert words in run("read_teacher", tmp_path / "other.tflite").stderr
 
 
 def test_a_file_that_is_no_model_is_refused(tmp_path):
     (tmp_path / "notes.tflite").write_text("no model")
-    with pytest.raises(ModelProblem, match="can't be read as a TFLite model"):
-        teacher.Teacher(tmp_path / "notes.tflite")
+    assert "can't be read as a TFLite model" in run("read_teacher", tmp_path / "notes.tflite").stderr

@@ -1,31 +1,47 @@
-"""Photos and a teacher of the tests' own, so small that a training takes seconds."""
+"""Photos and a teacher of the tests' own, so small that a training takes seconds.
+
+What needs TensorFlow runs as a process of its own (`python -m tests.training`): other tests in this one have
+put a stand-in in its place.
+"""
 
 from __future__ import annotations
 
 import io
+import json
+import subprocess
+import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from models.training.job import Job
-from models.training.recipe import Recipe
+from tests.serving_process import ROOT
 
-RECIPE = Recipe(seed=7, epochs=3, batch=4, small_px=32, small_epochs=1, middle_px=32, large_px=32)
-RUN_A_JOB = """
-import sys
-from pathlib import Path
-from tests.training import job
-job(Path(sys.argv[1]), Path(sys.argv[2])).run(lambda line: print(line, flush=True))
-"""
+TINY = {
+    "seed": 7,
+    "epochs": 3,
+    "batch": 4,
+    "small_px": 32,
+    "small_epochs": 1,
+    "middle_px": 32,
+    "large_px": 32,
+}
 
 
-def job(given: Path, work: Path, **changes: object) -> Job:
-    """A training of what `make_photos` and `make_teacher` left in a folder."""
-    recipe = Recipe(**{**RECIPE.__dict__, **changes})  # type: ignore[arg-type]
-    return Job([given / "pets", given / "things.zip"], given / "teacher.tflite", work, recipe)
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "tests.training", *map(str, arguments)]
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def train(
+    given: Path, work: Path, start: Path | str = "", **changes: object
+) -> subprocess.CompletedProcess[str]:
+    """Train with what `make_photos` and `make_teacher` left in a folder."""
+    return run("job", given, work, start, json.dumps(changes))
 
 
 def a_photo(colour: tuple[int, int, int], side_px: int = 40) -> bytes:
@@ -48,20 +64,49 @@ def make_photos(folder: Path) -> None:
             archive.writestr(f"n03445777/{number}.png", a_photo((0, 20 * number, 200)))
 
 
-def make_teacher(path: Path, classes: int = 1001) -> None:
-    """Its answer depends on the mean colour alone: uint8 [1, 8, 8, 3] to probabilities [1, classes]."""
-    write_tflite(path, classes, lambda tf: tf.uint8)
+def make_teacher(path: Path, classes: int = 1001, dtype: str = "uint8") -> None:
+    """Its answer depends on the mean colour alone: [1, 8, 8, 3] to probabilities [1, classes]."""
+    made = run("teacher", path, classes, dtype)
+    assert made.returncode == 0, made.stderr
 
 
-def write_tflite(path: Path, classes: int, dtype: Callable) -> None:
+def _job(given: str, work: str, start: str, changes: str) -> None:
+    from models.training.job import Job
+    from models.training.recipe import Recipe
+
+    photos = [Path(given) / name for name in ("pets", "things.zip", "empty") if (Path(given) / name).exists()]
+    recipe = Recipe(**{**TINY, **json.loads(changes)})
+    job = Job(photos, Path(given) / "teacher.tflite", Path(work), recipe, Path(start) if start else None)
+    job.run(lambda line: print(line, flush=True))
+
+
+def _teacher(path: str, classes: str, dtype: str) -> None:
     import tensorflow as tf
 
-    kernel = np.random.default_rng(3).standard_normal((3, classes)).astype(np.float32)
+    kernel = np.random.default_rng(3).standard_normal((3, int(classes))).astype(np.float32)
 
-    @tf.function(input_signature=[tf.TensorSpec([1, 8, 8, 3], dtype(tf))])
+    @tf.function(input_signature=[tf.TensorSpec([1, 8, 8, 3], tf.as_dtype(dtype))])
     def answer(pixels):
         colour = tf.reduce_mean(tf.cast(pixels, tf.float32), [1, 2]) / 32.0
         return tf.nn.softmax(tf.matmul(colour, kernel))
 
     made = tf.lite.TFLiteConverter.from_concrete_functions([answer.get_concrete_function()])
-    path.write_bytes(made.convert())
+    Path(path).write_bytes(made.convert())
+
+
+def _read_teacher(path: str) -> None:
+    from models.training.teacher import Teacher
+
+    Teacher(Path(path))
+
+
+def _answer(weights: str) -> None:
+    from models.demo import DemoModel
+
+    answers = DemoModel(Path(weights)).classify_pixels(np.zeros((2, 192, 192, 3), np.float32))
+    print(answers["probabilities"].numpy().sum(1).tolist())
+
+
+if __name__ == "__main__":
+    parts = {"job": _job, "teacher": _teacher, "read_teacher": _read_teacher, "answer": _answer}
+    parts[sys.argv[1]](*sys.argv[2:])

@@ -21,6 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--teacher", type=Path, required=True, help="an ImageNet classifier as a TFLite file")
     parser.add_argument("--work", type=Path, default=DEFAULT_WORK, help="the same one again goes on")
+    parser.add_argument(
+        "--start", type=Path, metavar="FILE", help="go on from these weights, not random ones"
+    )
     parser.add_argument("--seed", type=int, default=Recipe.seed)
     parser.add_argument("--epochs", type=int, default=Recipe.epochs)
 
@@ -30,7 +33,9 @@ def run(options: argparse.Namespace) -> int:
     from models.training.job import Job
 
     recipe = Recipe(seed=options.seed, epochs=options.epochs, bfloat16=has_fast_bfloat16())
-    job = Job(options.photos, options.teacher, options.work, recipe)
+    if options.start:
+        recipe = recipe.for_learned_weights()
+    job = Job(options.photos, options.teacher, options.work, recipe, options.start)
     written = job.run(lambda line: print(line, flush=True))
     print(f"weights: {written} ({written.stat().st_size / 1e6:.1f} MB)")
     return 0

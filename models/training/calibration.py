@@ -18,10 +18,9 @@ def expected_calibration_error(confidence: np.ndarray, is_right: np.ndarray) -> 
     return float(np.sum(gaps) / len(confidence)) if len(confidence) else float("nan")
 
 
-def best_temperature(logits: np.ndarray, classes: np.ndarray) -> float:
-    """By what to divide the logits [n, classes] so that the right classes [n] are least surprising."""
-    rows = np.arange(len(classes))
-    surprise = [-log_softmax(logits / each)[rows, classes].mean() for each in TEMPERATURES]
+def best_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
+    """By what to divide the logits to come closest to the target probabilities, both [n, classes]."""
+    surprise = [-np.sum(targets * log_softmax(logits / each)) for each in TEMPERATURES]
     return float(TEMPERATURES[int(np.argmin(surprise))])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +29,7 @@ class Job:
     teacher: Path
     work: Path
     recipe: Recipe
+    start: Path | None = None  # weights to begin with, as `run` writes them
 
     def run(self, show: Callable[[str], None]) -> Path:
         """Do what is not done yet. Returns the file of weights.
@@ -44,15 +45,17 @@ class Job:
 
         lessons = self.lessons(say)
         (self.work / HELD_OUT).write_text("\n".join(lessons.names_held_out()) + "\n", encoding="utf-8")
-        arrays = Trainer(lessons, self.work).run(say)
+        arrays = Trainer(lessons, self.work, self._first_arrays).run(say)
         return write_weights(self.work, calibrated(arrays, lessons, say))
 
     def lessons(self, say: Callable[[str], None]) -> Lessons:
         """Photos and what the teacher says to them, computed once."""
-        taught_by = hashlib.sha256(_read_teacher(self.teacher)).hexdigest()
+        taught_by = _sha256(self.teacher, "an ImageNet classifier as a TFLite file")
         names = [source.name for source in self.sources]
         self.work.mkdir(parents=True, exist_ok=True)
         depends_on = {"photos": names, "teacher": taught_by} | asdict(self.recipe)
+        if self.start:
+            depends_on["start"] = _sha256(self.start, "weights as train-demo writes them")
         del depends_on["epochs"]  # the trainer says whether it can change
         state.claim(self.work, depends_on)
         found = photos.gather(self.sources, self.work, say)
@@ -61,15 +64,28 @@ class Job:
         labels = teacher.soft_labels(self.teacher, squares, boxes, self.work / "labels", say)
         return Lessons(found, boxes, labels, teacher.known_classes(), self.recipe)
 
+    def _first_arrays(self) -> Iterator[np.ndarray]:
+        from models.training.student import initial_arrays
+
+        if not self.start:
+            return initial_arrays(len(teacher.known_classes()), self.recipe.seed)
+        with np.load(self.start) as stored:
+            arrays = [stored[name].astype(np.float32) for name in stored.files]
+        return iter(arrays)
+
 
 def calibrated(arrays: list[np.ndarray], lessons: Lessons, say: Callable[[str], None]) -> list[np.ndarray]:
-    """The same network with the best temperature for the photos held out, put into its head."""
+    """The same network with the best temperature for the photos held out, put into its head.
+
+    Best is not what makes right answers surest: then it would be as sure of what it can't know. It should
+    come close to what it was taught, the teacher's doubts included.
+    """
     from models.training.loop import logits_of
 
     held_out = lessons.split()[1]
     logits = logits_of(arrays, lessons.photos.squares, held_out)
     classes = lessons.answers(held_out)
-    temperature = best_temperature(logits, classes)
+    temperature = best_temperature(logits, lessons.targets(held_out, np.zeros(len(held_out), int)))
     for name, each in (("as trained", 1.0), (f"temperature {temperature:.2f}", temperature)):
         probabilities = np.exp(log_softmax(logits / each))
         is_right = probabilities.argmax(1) == classes
@@ -88,7 +104,7 @@ def write_weights(work: Path, arrays: list[np.ndarray]) -> Path:
     return partial.rename(path)
 
 
-def _read_teacher(path: Path) -> bytes:
+def _sha256(path: Path, what: str) -> str:
     if not path.is_file():
-        raise ModelProblem(f"there is no teacher at {path}: give an ImageNet classifier as a TFLite file.")
-    return path.read_bytes()
+        raise ModelProblem(f"there is nothing at {path}: give {what}.")
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -63,7 +63,7 @@ class Lessons:
     def batch(self, chosen: np.ndarray, step: int) -> Batch:
         """The photos of a step, each in one of its views."""
         random = np.random.default_rng([self.recipe.seed, 5, step])
-        view = random.integers(0, self.labels.shape[1], len(chosen))
+        view = random.choice(len(views.SHOWN), len(chosen), p=views.SHOWN)
         mix = float(random.beta(self.recipe.mixup, self.recipe.mixup))
         common = random.uniform(-COLOUR, COLOUR, (len(chosen), 1, 1, 1))
         each = random.uniform(-COLOUR, COLOUR, (len(chosen), 1, 1, 3)) / 4

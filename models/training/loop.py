@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from models.demo import SIDE_PX, Network, Weights
 from models.problems import ModelProblem
 from models.training import state
 from models.training.lessons import Batch, Lessons
-from models.training.student import Student, initial_arrays
+from models.training.student import Student
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam's own
 SERVED_AT_ONCE = 64
@@ -23,7 +23,8 @@ DECAYED_RANK = 2  # kernels; not the biases and batch norms
 class Trainer:
     """The student with its optimiser: AdamW (Loshchilov and Hutter 2019)."""
 
-    def __init__(self, lessons: Lessons, work: Path):
+    def __init__(self, lessons: Lessons, work: Path, begin_with: Callable[[], Iterator[np.ndarray]]):
+        """Goes on where `work` says, else begins with those arrays, in the order of the file."""
         self.lessons, self.work = lessons, work
         self.recipe = lessons.recipe
         found = state.load(work)
@@ -32,8 +33,7 @@ class Trainer:
                 f"the training in {work} already closes at {found.epochs_planned} epochs, so it can't become "
                 f"one of {self.recipe.epochs}. Go on with --epochs {found.epochs_planned}."
             )
-        arrays = found.variable if found else initial_arrays(len(lessons.known), self.recipe.seed)
-        self.student = Student(iter(arrays))
+        self.student = Student(iter(found.variable) if found else begin_with())
         self.epochs_done = found.epochs_done if found else 0
         learning = self.student.learning
         self.first = _moments(found.first_moment if found else None, learning)

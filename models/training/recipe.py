@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Recipe:
-    """The defaults are those that made the demo model."""
+    """The defaults are for a training from random weights."""
 
     seed: int = 1
     epochs: int = 30
@@ -48,6 +48,17 @@ class Recipe:
             return self.peak_rate * epochs / self.warmup_epochs
         sunk = max(0.0, (epochs - self.cooldown_epoch) / (self.epochs - self.cooldown_epoch))
         return self.peak_rate * (1 - math.sqrt(sunk))
+
+    def for_learned_weights(self) -> Recipe:
+        """For weights that have learned: a quarter of the rate, which sinks soon, and large crops."""
+        return replace(
+            self,
+            peak_rate=self.peak_rate / 4,
+            warmup_epochs=0.2,
+            cooldown_share=0.9,
+            small_epochs=0,
+            middle_px=self.large_px,
+        )
 
     def can_go_on(self, epochs_done: int, planned: int) -> bool:
         """Whether what was trained with `planned` epochs in mind is what this recipe would have done, too."""

@@ -11,6 +11,7 @@ import numpy as np
 # Least and greatest share of the photo's area. The small crops show fur, sky or wall: the teacher is unsure
 # there, and the student learns to be.
 AREAS = ((1.0, 1.0), (0.35, 1.0), (0.35, 1.0), (0.35, 1.0), (0.12, 0.35), (0.03, 0.12))
+SHOWN = (0.25, 0.2, 0.2, 0.2, 0.1, 0.05)  # how often the student sees each
 SHOWS_THE_THING = (True, True, True, True, False, False)  # so that the folder's name is true for the crop
 STRETCH = 0.25  # width to height: e^-0.25 to e^0.25
 JITTER = 0.02  # of the photo's side: how far the student's crop is off the teacher's
