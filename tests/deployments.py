@@ -83,7 +83,7 @@ def read_kubernetes(folder: Path = ROOT / "k8s") -> list[Container]:
 READERS: Mapping[str, Callable[[], list[Container]]] = {
     "compose": read_compose,
     "swarm": read_swarm,
-    **({"kubernetes": read_kubernetes} if (ROOT / "k8s").is_dir() else {}),
+    "kubernetes": read_kubernetes,
 }
 
 
