@@ -177,7 +177,7 @@ def test_a_waiting_run_can_be_cancelled_before_it_begins(bench: Bench) -> None:
 
 def test_a_run_over_its_time_limit_is_stopped(tmp_path: Path) -> None:
     bench = Bench(tmp_path, max_run_s=0.5)
-    live = ended(bench.submit("slow-1.png", Plan(repeats=1000)))
+    live = ended(bench.submit("slow-1.png", Plan(repeats=900)))
     failure = bench.store.run(live.id).failure
     assert failure is not None
     assert failure["code"] == "too_long"
@@ -198,7 +198,7 @@ def test_a_restart_ends_the_runs_that_it_interrupted(bench: Bench) -> None:
 
 
 def test_stopping_the_app_ends_its_runs_and_says_so(bench: Bench) -> None:
-    live = bench.submit("slow-1.png", Plan(repeats=1000))
+    live = bench.submit("slow-1.png", Plan(repeats=900))
     eventually(lambda: live.log.progress.done)
     bench.runs.close()
     failure = bench.store.run(live.id).failure
