@@ -18,7 +18,7 @@ def over_photos(tally: Tally, reference_id: str) -> dict[CellKey, OverPhotos]:
     differences = {
         key: found
         for key, cell in tally.cells.items()
-        if key[0] != reference_id and (found := _difference(cell)) is not None
+        if key[0] != reference_id and (found := _of_cell(cell)) is not None
     }
     corrected = _with_holm(differences)
     return {
@@ -50,19 +50,25 @@ def share(count: int, total: int) -> Share | None:
     return Share(count, total, count / total, low, high)
 
 
-def _difference(cell: CellTally) -> Difference | None:
-    photos = cell.both + cell.gained + cell.lost + cell.neither
+def _of_cell(cell: CellTally) -> Difference | None:
+    return difference(cell.both, cell.gained, cell.lost, cell.neither)
+
+
+def difference(both: int, gained: int, lost: int, neither: int) -> Difference | None:
+    """Top-1 of one less that of another, from how many photos both, only the one, only the other and
+    neither have right. Holm's p is left at its own; None of no photos."""
+    photos = both + gained + lost + neither
     if not photos:
         return None
-    low, high = paired_difference(cell.both, cell.gained, cell.lost, cell.neither)
-    p = mcnemar(cell.gained, cell.lost)
+    low, high = paired_difference(both, gained, lost, neither)
+    p = mcnemar(gained, lost)
     # With no photo that differs, one more might: its share is not taken to be nothing.
-    differing = max(cell.gained + cell.lost, 1) / photos
+    differing = max(gained + lost, 1) / photos
     return Difference(
         photos=photos,
-        gained=cell.gained,
-        lost=cell.lost,
-        points=100 * (cell.gained - cell.lost) / photos,
+        gained=gained,
+        lost=lost,
+        points=100 * (gained - lost) / photos,
         low_points=100 * low,
         high_points=100 * high,
         mcnemar_p=p,

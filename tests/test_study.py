@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bench.study.cells import Found, one_over_other, png_over_jpeg, size_over_smallest
@@ -88,8 +90,16 @@ def test_backends_are_set_against_each_other_by_variant():
     ],
 )
 def test_one_interval_outside_loses_a_claim_and_all_inside_keep_it(intervals, verdict):
-    ratios = [Ratio((low + high) / 2, low, high, 20) for low, high in intervals]
-    assert judged(ratios, lambda times: times >= 4) == verdict
+    one = next(png_over_jpeg(found()))
+    compared = [replace(one, ratio=Ratio((low + high) / 2, low, high, 20)) for low, high in intervals]
+    assert judged(compared, lambda times: times >= 4) == verdict
+
+
+def test_a_time_that_is_marked_noisy_settles_nothing():
+    one = next(png_over_jpeg(found()))
+    noisy = replace(one.base, cell=replace(one.base.cell, validity="NOISY"))
+    assert judged([one], lambda times: times >= 100) == LOST
+    assert judged([replace(one, base=noisy)], lambda times: times >= 100) == OPEN
 
 
 def test_the_verdicts_follow_the_measurements():

@@ -42,6 +42,11 @@ class Compared:
         """Where it was measured: model, backend, size."""
         return f"{self.found.model}, {self.point.backend.name}, {self.point.variant.size_px} px"
 
+    @property
+    def is_valid(self) -> bool:
+        """Whether both times can be relied on: a busy machine draws every ratio towards 1."""
+        return self.point.cell.validity == self.base.cell.validity == "VALID"
+
 
 def png_over_jpeg(found: Found) -> Iterator[Compared]:
     """The same size on the same backend in both formats, largest first."""

@@ -2,12 +2,12 @@
 
 What would count as what was settled before the runs: the limits stand here. A claim about
 every size is lost by one size whose whole 95 % interval lies outside, and survives
-only when all intervals lie inside.
+only when all intervals lie inside. Times that are marked NOISY or INVALID can't tell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,7 +21,6 @@ from bench.study.cells import (
     png_over_jpeg,
     size_over_smallest,
 )
-from bench.study.pairs import Ratio
 from bench.study.runs import LABELLED, TIME
 from experiment.records import Difference
 from experiment.set_words import difference_words
@@ -56,12 +55,20 @@ def claims(found: Sequence[Found]) -> list[Claim]:
     return [_accuracy(sizes), _png(times), _time(times), _gpu(times)]
 
 
-def judged(ratios: Iterable[Ratio], holds: Callable[[float], bool]) -> Verdict:
-    """`holds` is asked of both ends of each interval."""
-    ends = [(holds(each.low), holds(each.high)) for each in ratios]
-    if any(not low and not high for low, high in ends):
+def judged(compared: Sequence[Compared], holds: Callable[[float], bool]) -> Verdict:
+    """The verdict on a claim about all of them, as said above."""
+    verdicts = {_one(each, holds) for each in compared}
+    if LOST in verdicts:
         return LOST
-    return SURVIVES if ends and all(low and high for low, high in ends) else OPEN
+    return SURVIVES if verdicts == {SURVIVES} else OPEN
+
+
+def _one(compared: Compared, holds: Callable[[float], bool]) -> Verdict:
+    """`holds` is asked of both ends of the interval."""
+    ends = {holds(compared.ratio.low), holds(compared.ratio.high)}
+    if not compared.is_valid or len(ends) == 2:
+        return OPEN
+    return SURVIVES if True in ends else LOST
 
 
 def keeps(difference: Difference, points: float = LOSS_POINTS) -> Verdict:
@@ -99,7 +106,7 @@ def _few_large(at_size: Sequence[tuple[str, Difference]], found: Sequence[Found]
 def _png(found: Sequence[Found]) -> Claim:
     said = "The same picture at the same size takes 4 to 5 times as long as PNG"
     all_of_it = [each for one in found for each in png_over_jpeg(one)]
-    verdict = judged((each.ratio for each in all_of_it), lambda times: times >= PNG_TIMES)
+    verdict = judged(all_of_it, lambda times: times >= PNG_TIMES)
     return Claim("b", said, verdict, _range(all_of_it), _counted(all_of_it, lambda times: times >= PNG_TIMES))
 
 
@@ -108,7 +115,7 @@ def _time(found: Sequence[Found]) -> Claim:
     all_of_it = [
         each for one in found for each in size_over_smallest(one) if not each.point.variant.is_reference
     ]
-    verdict = judged((each.ratio for each in all_of_it), lambda times: times <= HARDLY)
+    verdict = judged(all_of_it, lambda times: times <= HARDLY)
     return Claim("c", said, verdict, _range(all_of_it), _counted(all_of_it, lambda times: times <= HARDLY))
 
 
@@ -127,7 +134,7 @@ def _gpu(found: Sequence[Found]) -> Claim:
         if len(each.point.backend.cores or ()) >= CPUS and not each.point.variant.is_reference
     ]
     if whole:
-        verdict = judged((each.ratio for each in whole), lambda times: ALIKE[0] <= times <= ALIKE[1])
+        verdict = judged(whole, lambda times: ALIKE[0] <= times <= ALIKE[1])
         return Claim("d", said, verdict, _range(whole), "8 CPU over GPU, the same variant on both.")
     speedup = [each for one in found for each in one_over_other(one, ONE, EIGHT)]
     here = f"{max(cores)} cores" if cores else "no such backend"
@@ -146,7 +153,7 @@ def _range(compared: Sequence[Compared]) -> str:
 
 def _counted(compared: Sequence[Compared], holds: Callable[[float], bool]) -> str:
     """For how many cells it is so, is not so, or is not known."""
-    verdicts = [judged([each.ratio], holds) for each in compared]
+    verdicts = [_one(each, holds) for each in compared]
     counts = {each: verdicts.count(each) for each in (SURVIVES, LOST, OPEN)}
     return (
         f"Of {len(compared)} comparisons it is so in {counts[SURVIVES]}, is not in {counts[LOST]}, "

@@ -10,7 +10,8 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from experiment.proportions import detectable_difference, holm, mcnemar, paired_difference
+from experiment.over_photos import difference
+from experiment.proportions import holm
 from experiment.records import Cell, Difference
 from experiment.statistics import median_interval
 
@@ -51,24 +52,9 @@ def right_by_variant(rows: Iterable[Mapping[str, str]]) -> dict[str, dict[str, b
 
 def accuracy_difference(one: Mapping[str, bool], other: Mapping[str, bool]) -> Difference | None:
     """Top-1 of `one` less that of `other`, on the photos that both have. Holm's p is left at its own."""
-    both = one.keys() & other.keys()
-    if not both:
-        return None
-    pairs = [(one[photo], other[photo]) for photo in both]
-    gained, lost = pairs.count((True, False)), pairs.count((False, True))
-    low, high = paired_difference(pairs.count((True, True)), gained, lost, pairs.count((False, False)))
-    p = mcnemar(gained, lost)
-    return Difference(
-        photos=len(pairs),
-        gained=gained,
-        lost=lost,
-        points=100 * (gained - lost) / len(pairs),
-        low_points=100 * low,
-        high_points=100 * high,
-        mcnemar_p=p,
-        mcnemar_p_holm=p,
-        detectable_points=100 * detectable_difference(max(gained + lost, 1) / len(pairs), len(pairs)),
-    )
+    pairs = [(one[photo], other[photo]) for photo in one.keys() & other.keys()]
+    kinds = (True, True), (True, False), (False, True), (False, False)
+    return difference(*(pairs.count(kind) for kind in kinds))
 
 
 def corrected(differences: Sequence[Difference | None]) -> list[Difference | None]:
