@@ -85,15 +85,16 @@ def test_a_table_of_labels_counts_more_than_the_name_of_a_folder(tmp_path):
 
 def test_the_command_asks_the_model_and_prints_a_block_for_each_source(tmp_path):
     make_photos(tmp_path)
-    (tmp_path / "pets" / "broken.jpg").unlink()
     make_teacher(tmp_path / "teacher.tflite")
-    (tmp_path / "only.txt").write_text("pets/0.png\nthings.zip/n01440764/1.png\nthings.zip/n03445777/2.png\n")
+    only = ["pets/0.png", "pets/broken.jpg", "things.zip/n01440764/1.png", "things.zip/n03445777/2.png"]
+    (tmp_path / "only.txt").write_text("\n".join(only))
     command = [sys.executable, "-m", "models", "evaluate-demo", "--model", demo_model_dir() / "1"]
     command += ["--photos", tmp_path / "pets", tmp_path / "things.zip", "--only", tmp_path / "only.txt"]
     command += ["--teacher", tmp_path / "teacher.tflite"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     said = done.stdout.splitlines()
-    assert said[0] == "pets: 1 photos"
+    assert said[0].startswith("left out pets/broken.jpg: ")
+    assert said[1] == "pets: 1 photos"
     assert "things.zip: 2 photos" in said
     assert [line for line in said if line.startswith("  true class: 2 photos")]

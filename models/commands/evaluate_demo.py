@@ -25,5 +25,7 @@ def run(options: argparse.Namespace) -> int:
         chosen = (file for file in files([source]) if names is None or file.name in names)
         answers = ask(options.model, options.teacher, chosen)
         print(f"{source.name}: {len(answers)} photos")
+        if not len(answers):
+            continue
         print("\n".join(lines(answers, short_labels())), flush=True)
     return 0

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from models.training import photos
 from models.training.calibration import expected_calibration_error
 from models.training.photos import UNKNOWN, File
 from models.training.teacher import Teacher, known_classes
 
+Asked = tuple[File, np.ndarray]
+
 AT_ONCE = 16
+WEBP = b"RIFF"
 ENOUGH_PHOTOS = 20
 Z_95 = 1.959964
 
@@ -44,8 +48,11 @@ class Answers:
         return np.asarray((best == classes[:, None]).any(1))
 
 
-def ask(model: Path, teacher: Path, asked: Iterable[File]) -> Answers:
-    """Send the photos as they are to the signature `predict_images`; the teacher sees them squashed."""
+def ask(model: Path, teacher: Path, asked: Iterable[File], say: Callable[[str], None] = print) -> Answers:
+    """Send the photos as they are to the signature `predict_images`; the teacher sees them squashed.
+
+    A photo that can't be read, or that the model does not take, is named and left out.
+    """
     import tensorflow as tf
 
     predict = tf.saved_model.load(str(model)).signatures["predict_images"]
@@ -53,11 +60,11 @@ def ask(model: Path, teacher: Path, asked: Iterable[File]) -> Answers:
     rows: list[np.ndarray] = []
     truth: list[int] = []
     taught: list[int] = []
-    for some in _batches(asked):
-        rows.extend(predict(images=tf.constant([file.data for file in some]))["probabilities"].numpy())
-        truth.extend(file.imagenet for file in some)
-        squares = (photos.read_square(file.data, teaches.side_px) for file in some)
-        taught.extend(int(teaches(square)[known].argmax()) for square in squares)
+    for some in _batches(_readable(asked, teaches.side_px, say)):
+        images = tf.constant([file.data for file, _ in some])
+        rows.extend(predict(images=images)["probabilities"].numpy())
+        truth.extend(file.imagenet for file, _ in some)
+        taught.extend(int(teaches(square)[known].argmax()) for _, square in some)
     return Answers(np.array(rows), np.array(truth), np.array(taught))
 
 
@@ -115,7 +122,19 @@ def _worst(answers: Answers, classes: np.ndarray, labels: list[str]) -> Iterator
         )
 
 
-def _batches(asked: Iterable[File]) -> Iterator[list[File]]:
+def _readable(asked: Iterable[File], side_px: int, say: Callable[[str], None]) -> Iterator[Asked]:
+    """Each photo with its square."""
+    for file in asked:
+        if file.data.startswith(WEBP):
+            say(f"left out {file.name}: a WebP, which the model does not read")
+            continue
+        try:
+            yield file, photos.read_square(file.data, side_px)
+        except (OSError, ValueError, Image.DecompressionBombError) as problem:
+            say(f"left out {file.name}: {problem}")
+
+
+def _batches(asked: Iterable[Asked]) -> Iterator[list[Asked]]:
     waiting = iter(asked)
     while some := list(itertools.islice(waiting, AT_ONCE)):
         yield some
