@@ -15,6 +15,7 @@ import pytest
 
 from serving.runtimes import RUNTIMES, Model, Runtime, Setting
 from serving.signatures import Signature
+from tests.locks import alone_in
 from tests.serving_process import ROOT
 
 PACKAGES = {
@@ -41,7 +42,8 @@ def demo_formats_dir(formats: str = "") -> Path:
     """The version directory with the demo model as SavedModel and in `formats`. Written once."""
     command = [sys.executable, "-m", "models", "demo", "--out", str(BASE)]
     asked = ["--formats", formats] if formats else []
-    done = subprocess.run([*command, *asked], cwd=ROOT, capture_output=True, text=True, check=False)
+    with alone_in(BASE.parent):
+        done = subprocess.run([*command, *asked], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return BASE / "1"
 
@@ -120,11 +122,12 @@ def reference() -> np.ndarray:
     directory = demo_formats_dir()
     stored = BASE / "reference.npy"
     graph = directory / "saved_model.pb"
-    if not stored.is_file() or stored.stat().st_mtime < graph.stat().st_mtime:
-        np.save(BASE / "pixels.npy", pixels())
-        command = [sys.executable, "-c", REFERENCE, directory, BASE / "pixels.npy", stored]
-        subprocess.run(list(map(str, command)), check=True, capture_output=True)
-    answers: np.ndarray = np.load(stored)
+    with alone_in(BASE):
+        if not stored.is_file() or stored.stat().st_mtime < graph.stat().st_mtime:
+            np.save(BASE / "pixels.npy", pixels())
+            command = [sys.executable, "-c", REFERENCE, directory, BASE / "pixels.npy", stored]
+            subprocess.run(list(map(str, command)), check=True, capture_output=True)
+        answers: np.ndarray = np.load(stored)
     return answers
 
 

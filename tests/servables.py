@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import hashlib
 import os
@@ -11,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from tests.locks import alone_in
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = Path(__file__).with_name("make_servables.py")
@@ -42,9 +43,7 @@ def place(source: Path, base: Path, number: int) -> Path:
 def _made() -> Path:
     """A directory named by the script's hash, so that a changed script makes its models anew."""
     out = CACHE / hashlib.sha256(SCRIPT.read_bytes()).hexdigest()[:16]
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone_in(CACHE):
         if not out.is_dir():
             _make(out)
     return out

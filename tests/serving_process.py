@@ -18,6 +18,7 @@ from typing import IO
 from PIL import Image
 
 from tests.app_process import free_port
+from tests.locks import alone_in
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = "inception"
@@ -30,7 +31,8 @@ def demo_model_dir() -> Path:
     """Base path of the exported demo model. Exported once; later test runs find it there."""
     out = ROOT / "var" / "tests" / "models" / "demo"
     command = [sys.executable, "-m", "models", "demo", "--out", str(out)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    with alone_in(out.parent):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return out
 
