@@ -18,6 +18,11 @@ lint: $(VENV)/dev.stamp  ## style, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory scripts; else \
+	  echo "The page's scripts were not checked: that needs Node 20.19 or newer with npm (https://nodejs.org)."; fi
+
+scripts: node_modules/installed.stamp  ## the types of the page's scripts, a part of lint; needs Node
+	node node_modules/typescript/bin/tsc --project .
 
 check: lint test  ## the one command before a commit: lint, types, tests (import rules and docs are tests)
 
@@ -33,7 +38,7 @@ lock: $(VENV)/dev.stamp  ## compile requirements/*.txt anew from the *.in files
 	    --no-emit-find-links $$rule --output-file=$$name.txt $$name.in || exit 1; done
 
 clean:  ## remove the environment, the exported model and all stored runs
-	rm -rf $(VENV) var
+	rm -rf $(VENV) node_modules var
 
 # A stamp per lock file: installed again only when the lock changes.
 $(VENV)/%.stamp: requirements/%.txt
@@ -43,4 +48,8 @@ $(VENV)/%.stamp: requirements/%.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
-.PHONY: help run test lint check bench runtimes lock clean
+node_modules/installed.stamp: package-lock.json
+	npm ci --silent --no-audit --no-fund --ignore-scripts
+	touch $@
+
+.PHONY: help run test lint scripts check bench runtimes lock clean

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -86,3 +87,10 @@ def test_locks_carry_hashes_and_no_addresses():
         assert "--hash=sha256:" in text
         assert "://" not in text
         assert "--index-url" not in text and "--find-links" not in text
+
+
+def test_the_lock_of_the_tools_for_scripts_carries_hashes_and_no_addresses():
+    text = (ROOT / "package-lock.json").read_text("utf-8")
+    assert "://" not in text and '"resolved"' not in text
+    for name, package in json.loads(text)["packages"].items():
+        assert not name or package["integrity"].startswith("sha512-"), name

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from tests.app_process import ROOT
-from tools import vendor
+from tools import report_types, vendor
 
 OLDEST_NODE = (20, 19)  # the first that reads static/js as modules without being told
 
@@ -42,6 +42,12 @@ def test_vendored_files_are_those_that_versions_names():
 def test_the_style_rules_of_plotly_are_those_of_its_script():
     script = (vendor.STATIC / "vendor" / "plotly-basic.min.js").read_text("utf-8")
     assert (vendor.STATIC / "vendor" / "plotly.css").read_text("utf-8") == vendor.plotly_css(script)
+
+
+def test_the_types_of_the_report_are_those_of_its_schema():
+    assert report_types.TYPES.read_text("utf-8") == report_types.text(), (
+        "run: .venv/bin/python -m tools.report_types"
+    )
 
 
 def test_every_selector_of_the_page_is_in_its_template():

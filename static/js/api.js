@@ -69,9 +69,13 @@ export const runPath = (id) => `/runs/${encodeURIComponent(id)}`;
 export const reportPath = (id) => `/api${runPath(id)}`;
 export const variantPath = (id, variantId) => `${reportPath(id)}/variants/${encodeURIComponent(variantId)}`;
 
+/** @returns {Promise<import("./types.js").Config>} */
 export const getConfig = () => getJson("/api/config");
+/** @returns {Promise<import("./types.js").Backends>} */
 export const getBackends = (refresh) => getJson(`/api/backends${refresh ? "?refresh=1" : ""}`);
+/** @returns {Promise<import("./types.js").Report>} */
 export const getReport = (id) => getJson(reportPath(id));
+/** By name. @returns {Promise<Record<string, import("./types.js").Figure>>} */
 export const getFigures = (id, theme) => getJson(`${reportPath(id)}/figures?theme=${theme}`);
 export const getRuns = (query = "") => getJson(`/api/runs${query}`);
 /** Cancels a run that goes on, removes one that has ended. */

@@ -8,9 +8,11 @@ const P90_FROM = 64; // samples; below, the slowest is shown instead
 export const MARKS = { VALID: "✓", NOISY: "≈", INVALID: "✕" };
 
 /**
+ * @import { Cell, Report, Variant } from "./types.js"
+ *
  * @typedef {object} Row       one variant with its cells, by backend name
- * @property {any} variant
- * @property {Record<string, any>} cells
+ * @property {Variant} variant
+ * @property {Record<string, Cell>} cells
  *
  * @typedef {object} Column
  * @property {string} key      as it stands in the address: "size", "p50:1 CPU"
@@ -22,7 +24,7 @@ export const MARKS = { VALID: "✓", NOISY: "≈", INVALID: "✕" };
  * @property {(row: Row) => string} [hint]
  */
 
-/** @param {any} report @returns {Row[]} in the report's order */
+/** @param {Report} report @returns {Row[]} in the report's order */
 export function rowsOf(report) {
   return report.variants.map((variant) => ({
     variant,
@@ -32,7 +34,7 @@ export function rowsOf(report) {
   }));
 }
 
-/** @param {any} report @returns {Column[]} */
+/** @param {Report} report @returns {Column[]} */
 export function columnsOf(report) {
   const high = report.plan.repeats >= P90_FROM ? highColumn("p90", "p90_ms") : highColumn("slowest", "max_ms");
   // While a run goes on, few samples are no flaw: marks come with the last one.
@@ -103,7 +105,7 @@ function p50Text(cell, marked) {
   return milliseconds(cell.p50_ms) + mark;
 }
 
-/** Why a cell is not to be trusted, or failed, in sentences. */
+/** Why a cell is not to be trusted, or failed, in sentences. @param {Cell} cell */
 export function cellReasons(cell) {
   const failures = (cell.failure_reasons || []).map((failure) => failure.message);
   return [...(cell.reasons || []), ...failures].join(" ");

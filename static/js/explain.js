@@ -1,10 +1,13 @@
-/** What a report says in sentences: what went wrong, and how it was measured. Pure. */
+/**
+ * What a report says in sentences: what went wrong, and how it was measured. Pure.
+ * @import { Report } from "./types.js"
+ */
 
 import { plural } from "./format.js";
 
 /**
  * Failures of the cells, one entry for each backend and cause, with how many requests it cost.
- * @param {any} report @returns {{backend_name: string, message: string, requests: number, cells: number}[]}
+ * @param {Report} report @returns {{backend_name: string, message: string, requests: number, cells: number}[]}
  */
 export function failureGroups(report) {
   const groups = new Map();
@@ -20,7 +23,7 @@ export function failureGroups(report) {
   return [...groups.values()];
 }
 
-/** Everything that the reader must know, worst first. @returns {{who: string, message: string}[]} */
+/** Everything that the reader must know, worst first. @param {Report} report @returns {{who: string, message: string}[]} */
 export function problemWords(report) {
   const whole = report.failure ? [{ who: "The run failed", message: report.failure.message }] : [];
   const failed = failureGroups(report).map((group) => ({
@@ -40,7 +43,7 @@ const DECODE_WORDS =
   "Where a server does not tell how long decoding takes, requests that only decode and resize are sent between the " +
   "others. They count as no sample; what the latency has beyond them is the model and its answer.";
 
-/** The sentences of "How this was measured". @param {any} report */
+/** The sentences of "How this was measured". @param {Report} report */
 export function methodWords(report) {
   const { plan } = report;
   const setWords = report.photo_set ? wordsOfSet(report) : [];
@@ -64,7 +67,7 @@ export function methodWords(report) {
   ];
 }
 
-/** @param {any} report of a set */
+/** @param {Report} report of a set */
 function wordsOfSet(report) {
   const { count, measured, labelled, margin_points: margin } = report.photo_set;
   return [

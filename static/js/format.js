@@ -45,7 +45,10 @@ export function kilobytes(sizeBytes) {
 /** @param {any} value */
 export const isUnknown = (value) => value === null || value === undefined;
 
-/** What computes, as far as the server told: "OpenVINO 2026.4.1, bf16"; "" where it did not. @param {any} backend */
+/**
+ * What computes, as far as the server told: "OpenVINO 2026.4.1, bf16"; "" where it did not.
+ * @param {import("./types.js").Backend} backend
+ */
 export function runtimeWords(backend) {
   if (!backend.runtime) return "";
   const { precision, isa, replicas, device_name: device, device_memory_bytes: memoryBytes } = backend;
@@ -97,7 +100,10 @@ const SETTINGS = [
   { key: "resampler", usual: () => "lanczos", words: capital },
 ];
 
-/** "JPEG", "JPEG q50 4:4:4 Bicubic". @param {any} variant @param {string[]} [always] settings to name in any case */
+/**
+ * "JPEG", "JPEG q50 4:4:4 Bicubic".
+ * @param {Partial<import("./types.js").Variant>} variant @param {string[]} [always] settings to name in any case
+ */
 export function madeAs(variant, always = []) {
   const named = SETTINGS.filter(({ key, usual }) =>
     !isUnknown(variant[key]) && (always.includes(key) || variant[key] !== usual(variant.format)));

@@ -1,4 +1,7 @@
-/** One variant, closely: its image beside the original, the answers, the times, its making. */
+/**
+ * One variant, closely: its image beside the original, the answers, the times, its making.
+ * @import { Cell, Report, Variant } from "./types.js"
+ */
 
 import { base, variantPath } from "./api.js";
 import { cellReasons, columnsOf, rowsOf, sortRows } from "./columns.js";
@@ -44,6 +47,7 @@ function picture(report, variant) {
 
 const imageUrl = (report, variant) => base + variantPath(report.run_id, variant.id);
 
+/** @param {Report} report @param {Variant} variant */
 function facts(report, variant) {
   const rows = [
     ["Size", `${variant.width_px} × ${variant.height_px} px, ${bytes(variant.size_bytes)}`],
@@ -69,6 +73,7 @@ function definitions(rows) {
   return el("dl", {}, ...rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
 }
 
+/** @param {Report} report @param {Cell} cell @param {?Variant} reference */
 function cellCard(report, cell, reference) {
   const referenceCell = report.cells.find(
     (each) => each.backend_name === cell.backend_name && each.variant_id === reference?.id);
@@ -81,6 +86,7 @@ function cellCard(report, cell, reference) {
     cell.samples_ms.length ? samples(cell) : null);
 }
 
+/** @param {Cell} cell */
 function timeRows(cell) {
   const interval = cell.p50_low_ms === null ? "" : ` (${milliseconds(cell.p50_low_ms)} to ${duration(cell.p50_high_ms)})`;
   const stages = Object.entries(cell.server_ms || {}).map(([name, ms]) => `${name} ${duration(ms)}`);
@@ -109,7 +115,7 @@ function agreementRows(cell) {
   return [["Against the original", `${change} for its top answer${overlap}`]];
 }
 
-/** The top 5, each with the original's score as a mark. */
+/** The top 5, each with the original's score as a mark. @param {Cell} cell @param {?Cell} referenceCell */
 function answers(cell, referenceCell) {
   const before = Object.fromEntries((referenceCell?.top || []).map(({ label, score }) => [label, score]));
   const items = cell.top.map(({ label, score }) => {

@@ -8,6 +8,7 @@ import { announce, el, fill, isBusy, memory, part, setText, state, update, watch
 
 const ASK_AGAIN_MS = 3000; // while a backend loads its model
 const KEEP_FROM_LAST_TIME = ["jpeg_qualities", "webp_qualities", "subsamplings", "resamplers", "repeats", "order"];
+const INPUTS = /** @type {const} */ (["fileInput", "cameraInput", "folderInput"]);
 const STATE_WORDS = {
   ready: "ready",
   loading: "loading",
@@ -60,6 +61,7 @@ function firstLook() {
 
 const keepWords = (runs) => `Photos stay on this server and are kept: last ${runs} runs.`;
 
+/** @param {import("./types.js").Config} config */
 function startPlan(config) {
   const plan = defaultPlan(config);
   const last = memory.get("plan") || {};
@@ -77,7 +79,7 @@ function wire() {
   part("camera").addEventListener("click", () => part("cameraInput").click());
   part("sample").addEventListener("click", () => withPhoto((photo) => photo.useSample()));
   part("chooseFolder").addEventListener("click", () => part("folderInput").click());
-  for (const name of ["fileInput", "cameraInput", "folderInput"]) part(name).addEventListener("change", takeInput);
+  for (const name of INPUTS) part(name).addEventListener("change", takeInput);
   part("checkBackends").addEventListener("click", () => askBackends(true));
   part("runsButton").addEventListener("click", () => using(import("./history.js"), (runs) => runs.openHistory()));
   part("form").addEventListener("submit", submit);
@@ -143,7 +145,7 @@ function onWayBack() {
 
 /** Paper can't be clicked: what is folded is printed open, and folded again afterwards. */
 function unfoldForPrint() {
-  const folded = [...part("resultsBody").querySelectorAll("details:not([open])")];
+  const folded = [.../** @type {NodeListOf<HTMLDetailsElement>} */ (part("resultsBody").querySelectorAll("details:not([open])"))];
   for (const details of folded) details.open = true;
   window.addEventListener("afterprint", () => folded.forEach((details) => (details.open = false)), { once: true });
 }
@@ -182,7 +184,7 @@ async function askBackends(refresh) {
   }
 }
 
-/** @param {{backends: any[], model: any}} backends */
+/** @param {import("./types.js").Backends} backends */
 function showBackends(backends) {
   update({ backends, backendsNotice: "" });
   const waiting = backends.backends.some((backend) => ["loading", "unknown"].includes(backend.state));
@@ -208,6 +210,7 @@ function modelWords({ backends, model }) {
   return model.knows ? `${model.title}: knows ${model.knows}` : model.title;
 }
 
+/** @param {import("./types.js").Backend} backend */
 function backendCard(backend) {
   const badge = backend.embedded && backend.state !== "absent";
   const hint = "Runs on this machine. To size hardware, measure the hardware you will serve on.";

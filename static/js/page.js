@@ -2,6 +2,8 @@
  * The page itself: its one state, its parts (SELECTORS), and the small tools that
  * put data into elements. Data enters through textContent only.
  *
+ * @import { Backends, Config, PagePlan, Part, Report, View } from "./types.js"
+ *
  * @typedef {object} Photo
  * @property {string} name
  * @property {?File} file          null: the photo of a stored run, fetched again when needed
@@ -23,7 +25,7 @@
  * @property {number} planned
  * @property {number} failed
  * @property {string} text         the server's words for how far it is; "" while there are none
- * @property {?object} plan        the plan it was started with
+ * @property {?PagePlan} plan      the plan it was started with
  * @property {?Photo} photo        the photo it was started with
  *
  * @typedef {object} Notice        something that went wrong, and what to do about it
@@ -100,9 +102,9 @@ export const SELECTORS = {
   drawerClose: "#drawer-close",
 };
 
-/** @param {keyof typeof SELECTORS} name @returns {HTMLElement} */
+/** @template {keyof typeof SELECTORS} Name @param {Name} name @returns {Part<Name>} */
 export function part(name) {
-  return /** @type {HTMLElement} */ (document.querySelector(SELECTORS[name]));
+  return /** @type {Part<Name>} */ (document.querySelector(SELECTORS[name]));
 }
 
 /**
@@ -141,7 +143,11 @@ export function checkChip(name, value, words) {
   return el("label", { className: "chip" }, el("input", { type: "checkbox", name, value: String(value) }), String(words));
 }
 
-/** Boxes for exactly these values, ticked where chosen; those that are there already stay, with their focus. */
+/**
+ * Boxes for exactly these values, ticked where chosen; those that are there already stay, with their focus.
+ * @param {HTMLElement} place @param {string} name @param {(string|number)[]} values @param {(string|number)[]} chosen
+ * @param {(value: string|number) => string} [wordsOf]
+ */
 export function syncChips(place, name, values, chosen, wordsOf = String) {
   const present = [...place.querySelectorAll("input")].map((box) => box.value);
   if (present.join("\n") !== values.join("\n")) fill(place, ...values.map((value) => checkChip(name, value, wordsOf(value))));
@@ -179,16 +185,16 @@ export function wireAdd(input, button, hint, add) {
 
 /** All that the page knows. Read it anywhere; change it with `update` only. */
 export const state = {
-  config: null,
-  backends: null, // {backends, model} of /api/backends; null: not asked yet
+  config: /** @type {?Config} */ (null),
+  backends: /** @type {?Backends} */ (null), // {backends, model} of /api/backends; null: not asked yet
   backendsNotice: "", // why they could not be asked
   photo: /** @type {?Photo} */ (null),
-  plan: null, // see setup.js
+  plan: /** @type {?PagePlan} */ (null), // see setup.js
   run: /** @type {?RunProgress} */ (null),
-  report: null, // the report so far, as exported
+  report: /** @type {?Report} */ (null), // the report so far, as exported
   connection: "", // a sentence while the event stream is broken
   notice: /** @type {?Notice} */ (null),
-  view: { sort: "", sel: "" },
+  view: /** @type {View} */ ({ sort: "", sel: "" }),
   theme: "auto",
 };
 

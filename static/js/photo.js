@@ -147,7 +147,7 @@ function renderSet() {
     el("input", { type: "radio", name: "set_labels", value: key, checked: key === photo.labels }), SOURCE_NAMES[key]));
   if (part("labelSources").childElementCount !== chips.length || !part("labelSources").querySelector(":checked"))
     fill(part("labelSources"), ...chips);
-  part("labelSources").onchange = (event) => changeSet({ labels: event.target.value });
+  part("labelSources").onchange = (event) => changeSet({ labels: /** @type {HTMLInputElement} */ (event.target).value });
   part("labelsFile").onchange = () => changeSet({ csvFile: part("labelsFile").files[0] || null });
   part("labelsFile").hidden = photo.labels !== "csv";
   setText(part("setHint"), sets.labelWords(photo.set, photo.labels, photo.csvFile));

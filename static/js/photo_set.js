@@ -75,7 +75,7 @@ export function setFacts(set) {
   return set.count === null ? `ZIP file, ${bytes(set.size_bytes)}` : `${plural(set.count, "photo")}, ${bytes(set.size_bytes)}`;
 }
 
-/** Where labels may come from, the likeliest first. @param {PhotoSet} set @returns {("folders"|"csv"|"none")[]} */
+/** Where labels may come from, the likeliest first: "folders", "csv", "none". @param {PhotoSet} set */
 export function labelSources(set) {
   if (set.count === null) return [];
   return [...(set.csv ? ["csv"] : []), ...(set.folders.length ? ["folders"] : []), ...(set.csv ? [] : ["csv"]), "none"]
@@ -104,7 +104,7 @@ export function labelWords(set, labels, csvFile) {
  */
 export function formParts(set, labels, csvFile) {
   const name = (item) => (labels === "none" ? item.path.split("/").pop() : item.path);
-  const parts = set.items.map((item) => ["file", item.file, name(item)]);
+  const parts = set.items.map((item) => /** @type {[string, Blob, string]} */ (["file", item.file, name(item)]));
   if (labels === "csv" && csvFile) parts.push(["labels", csvFile, csvFile.name]);
   else if (labels === "csv" && set.csv) parts.push(["file", set.csv.file, set.csv.path]);
   return parts;

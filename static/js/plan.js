@@ -1,6 +1,16 @@
 /**
  * The plan: what to try. Pure arithmetic, no elements; units stand in the names.
  * Its keys are those of the report's `plan`, so it is sent as it is.
+ *
+ * @import { Backend, Config, PagePlan, Plan, Report } from "./types.js"
+ *
+ * @typedef {object} Axis
+ * @property {"jpeg_qualities"|"webp_qualities"|"subsamplings"|"resamplers"} key   of the list in the plan
+ * @property {string} name
+ * @property {string} query     its name in an address
+ * @property {string} [format]  that the numbers belong to, from `low` to `high`
+ * @property {number} [low]
+ * @property {number} [high]
  */
 
 import { formatName } from "./format.js";
@@ -12,22 +22,25 @@ const ENOUGH_SIZES = 3; // fewer than this teach little: small photos get the sm
  * What variants differ in beside size and format: a list of the plan for each. Those with a `format` are
  * numbers that belong to it, from `low` to `high`; the others are choices that the server offers.
  */
-export const AXES = [
+export const AXES = /** @type {Axis[]} */ ([
   { key: "jpeg_qualities", name: "JPEG quality", format: "jpeg", low: 1, high: 100, query: "q" },
   { key: "webp_qualities", name: "WebP quality", format: "webp", low: 1, high: 100, query: "webp" },
   { key: "subsamplings", name: "chroma subsampling", query: "sub" },
   { key: "resamplers", name: "resize filter", query: "filter" },
-];
+]);
 const SINGLE = { jpeg_quality: "jpeg_qualities", resampler: "resamplers" }; // older keys, for one value
 
-/** A plan with its lists where an older one, or one of an older report, has single values only. */
+/**
+ * A plan with its lists where an older one, or one of an older report, has single values only.
+ * @param {Plan} plan @returns {import("./types.js").ListedPlan}
+ */
 export function withLists(plan) {
-  const lists = { webp_qualities: [80], subsamplings: ["4:2:0"], ...plan };
+  const lists = /** @type {any} */ ({ webp_qualities: [80], subsamplings: ["4:2:0"], ...plan });
   for (const [single, many] of Object.entries(SINGLE)) lists[many] = plan[many] ?? [plan[single]];
   return lists;
 }
 
-/** A plan with the server's defaults. @param {any} config of /api/config */
+/** A plan with the server's defaults. @param {Config} config @returns {PagePlan} */
 export function defaultPlan(config) {
   const { jpeg_quality: _, resampler: __, ...rest } = withLists(config.plan);
   return { ...structuredClone(rest), backend_names: null, true_label: "" };
@@ -54,7 +67,7 @@ export function usableSizes(chosenPx, longestPx) {
 
 /**
  * Sizes to begin with for a photo. A small one gets every size that fits, unless the person
- * has chosen sizes of their own. @param {any} config @returns {number[]}
+ * has chosen sizes of their own. @param {Config} config @returns {number[]}
  */
 export function presetSizes(config, chosenPx, longestPx) {
   const untouched = chosenPx.join() === config.plan.sizes_px.join();
@@ -64,7 +77,7 @@ export function presetSizes(config, chosenPx, longestPx) {
 
 /**
  * How many images are sent to each backend; the original is one of them. A copy as large as the photo
- * is not resized, so that filters don't multiply it. @param {any} config of /api/config
+ * is not resized, so that filters don't multiply it. @param {PagePlan} plan @param {Config} config
  */
 export function countVariants(plan, longestPx, config) {
   const made = usableSizes(plan.sizes_px, longestPx).map((sizePx) => (sizePx === longestPx ? 1 : plan.resamplers.length));
@@ -87,7 +100,7 @@ export function triesQualities(plan) {
 
 /**
  * Why formats can't be tried, by key: no backend that is asked reads them, as far as they were asked.
- * @param {any[]} formats of the config @param {any[]} asked backends
+ * @param {Config["formats"]} formats @param {Backend[]} asked
  */
 export function unreadFormats(formats, asked) {
   const told = asked.filter((backend) => backend.reads);
@@ -109,13 +122,13 @@ export function partlyUnread(plan, formats, asked) {
 /** Whether decoding is measured apart on a backend, as in experiment/schedule.py. */
 const splitsDecode = (plan, backend) => Boolean((plan.split_decode ?? !backend.runtime) && backend.decode_signature);
 
-/** The backends that a run would ask: those named, else each once. REST twins only when named. */
+/** The backends that a run would ask: those named, else each once. REST twins only when named. @param {Backend[]} backends @param {?string[]} names */
 export function askedBackends(backends, names) {
   if (names) return backends.filter((backend) => names.includes(backend.name));
   return backends.filter((backend) => backend.state !== "absent" && !isRestTwin(backend, backends));
 }
 
-/** Those that answer, or may do so soon. The others are asked all the same, and fail. */
+/** Those that answer, or may do so soon. The others are asked all the same, and fail. @param {Backend[]} backends */
 export function answeringBackends(backends) {
   return backends.filter((backend) => !["down", "wrong_model", "wrong_signature"].includes(backend.state));
 }
@@ -153,6 +166,7 @@ export const planOfAll = (plan, count) =>
 /**
  * Requests and time of a run. Embedded backends take turns under "auto", others go side by side.
  * @param {Record<string, number>} paceMs mean time per request on each backend, from earlier runs
+ * @param {PagePlan} plan @param {?number} longestPx @param {Backend[]} backends @param {Config} config
  */
 export function estimate(plan, longestPx, backends, paceMs, config) {
   const asked = answeringBackends(askedBackends(backends, plan.backend_names));
@@ -176,7 +190,7 @@ function requestsPerVariant(plan, backend, config) {
   return plan.warmups + plan.repeats + toDecode;
 }
 
-/** Mean time per request of each backend in a report: what `estimate` learns from. */
+/** Mean time per request of each backend in a report: what `estimate` learns from. @param {Report} report */
 export function paceOf(report) {
   const pace = {};
   for (const backend of report.backends) {
@@ -186,7 +200,7 @@ export function paceOf(report) {
   return pace;
 }
 
-/** Everything that stands against running, one sentence each. */
+/** Everything that stands against running, one sentence each. @param {PagePlan} plan @param {?number} longestPx */
 export function planProblems(plan, longestPx) {
   const problems = [];
   if (!plan.sizes_px.length) problems.push("Choose at least one size.");
@@ -204,7 +218,7 @@ export function planProblems(plan, longestPx) {
 
 /** What is wrong in a field, by the key of the plan that the field fills. @returns {Record<string, string>} */
 export function fieldProblems(plan) {
-  const problems = {};
+  const problems = /** @type {Record<string, string>} */ ({});
   if (!isWhole(plan.repeats, 1, 1000)) problems.repeats = "Repeats is a whole number from 1 to 1000.";
   if (!isWhole(plan.warmups, 0, 100)) problems.warmups = "Warm-up requests is a whole number from 0 to 100.";
   if (isBadGoal(plan.max_p50_ms)) problems.max_p50_ms = "The p50 goal is a number of milliseconds above 0.";
@@ -223,7 +237,8 @@ export function runLabel(variants, backends, set = null) {
 
 /**
  * The plan that an address asks for: ?sizes=1024,512&fmt=jpeg,png&q=85,50&repeat=20. It prepares
- * a run and never starts one; what makes no sense is left out. @param {any} config of /api/config
+ * a run and never starts one; what makes no sense is left out.
+ * @param {URLSearchParams} query @param {PagePlan} plan @param {Config} config
  */
 export function planFromQuery(query, plan, config) {
   const listed = (name) => (query.get(name) || "").split(",");
@@ -233,7 +248,7 @@ export function planFromQuery(query, plan, config) {
   const lists = AXES.map(({ key, format, low, high, query: name }) => {
     const found = format ? listed(name).map(Number).filter((value) => isWhole(value, low, high))
       : listed(name).filter((value) => config.offered[key].includes(value));
-    return [key, found.length ? [...new Set(found)] : plan[key]];
+    return [key, found.length ? [...new Set(/** @type {any[]} */ (found))] : plan[key]];
   });
   return {
     ...plan,
@@ -244,7 +259,7 @@ export function planFromQuery(query, plan, config) {
   };
 }
 
-/** One line about what a stored run tried. */
+/** One line about what a stored run tried. @param {Plan} stored @param {number[]} skippedPx */
 export function planWords(stored, skippedPx) {
   const plan = withLists(stored);
   const sizes = plan.sizes_px.filter((sizePx) => !skippedPx.includes(sizePx)).join(", ");

@@ -80,6 +80,7 @@ function toggleTable(toggle, area, table) {
   if (!show && window.Plotly) window.Plotly.Plots.resize(area);
 }
 
+/** @param {any} plotly @param {string} name @param {import("./types.js").Figure} figure */
 async function draw(plotly, name, figure) {
   const place = part("plots").querySelector(`[data-name="${CSS.escape(name)}"]`);
   const signature = JSON.stringify(figure);

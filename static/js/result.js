@@ -1,4 +1,7 @@
-/** What came out: the recommendation, the exports, what went wrong, how it was measured. */
+/**
+ * What came out: the recommendation, the exports, what went wrong, how it was measured.
+ * @import { Backend, Report } from "./types.js"
+ */
 
 import { base, reportPath } from "./api.js";
 import { cellReasons, MARKS } from "./columns.js";
@@ -46,7 +49,10 @@ export function renderResults() {
   openSelected(report);
 }
 
-/** What stands in the place of results; "" once there is something to show. */
+/**
+ * What stands in the place of results; "" once there is something to show.
+ * @param {import("./page.js").RunProgress} run @param {?Report} report
+ */
 function emptyWords(run, report) {
   if (run.state === "queued") return "This run waits for its turn. Results appear here once it has begun.";
   if (run.state === "cancelled" && !run.done) return "Nothing was measured. Run again to get results.";
@@ -63,6 +69,7 @@ function openSelected(report) {
   inspect(sel);
 }
 
+/** @param {Report} report */
 function renderRecommendation(report) {
   const recommendation = isWarmingUp(report) ? WARMING_UP : report.recommendation;
   const eyebrow = isBusy() ? "Result so far" : "Result";
@@ -87,12 +94,12 @@ function renderRecommendation(report) {
 
 const WARMING_UP = { sentence: "Warming up…", why: "Answers to warm-up requests do not count; the others follow." };
 
-/** Whether no request that counts has been answered or has failed so far. */
+/** Whether no request that counts has been answered or has failed so far. @param {Report} report */
 function isWarmingUp(report) {
   return isBusy() && report.cells.every((cell) => !cell.count && !cell.failures);
 }
 
-/** Why the recommended times are not to be trusted, and what helps. */
+/** Why the recommended times are not to be trusted, and what helps. @param {Report} report */
 function doubts(report) {
   const { variant_id, backend_name, validity } = report.recommendation;
   const cell = report.cells.find((each) => each.variant_id === variant_id && each.backend_name === backend_name);
@@ -116,6 +123,7 @@ function whyNot(reasons) {
   return el("div", { className: "why-not" }, el("p", {}, next), rest);
 }
 
+/** @param {Report} report */
 function renderExports(report) {
   const place = part("exports");
   if (place.dataset.run === report.run_id) return;
@@ -163,6 +171,7 @@ function renderMethod(report) {
     el("ul", {}, ...methodWords(report).map((sentence) => el("li", {}, sentence))));
 }
 
+/** @param {Report} report */
 function renderEnvironment(report) {
   const about = [
     ["Run", report.run_id],
@@ -183,6 +192,7 @@ function valueWords(value) {
   return String(value);
 }
 
+/** @param {Backend} backend */
 function backendWords(backend) {
   const facts = [
     backend.protocol === "rest" ? "REST" : backend.protocol === "grpc" ? "gRPC" : backend.protocol,

@@ -20,10 +20,10 @@ const UNUSABLE_PHOTO = [
   "side_too_long", "truncated", "damaged",
 ];
 
-const NEW_RUN = {
+const NEW_RUN = /** @type {import("./page.js").RunProgress} */ ({
   id: "", state: "uploading", sent_bytes: 0, total_bytes: 0, done: 0, planned: 0, failed: 0, text: "", plan: null,
   photo: null,
-};
+});
 
 let following = null;
 let upload = null;
@@ -249,7 +249,7 @@ function showSetupOf(report) {
   const asUploaded = !report.photo_set && reference && reference.sha256 === report.source.sha256;
   const { true_label: trueLabel, width_px, height_px, name, size_bytes } = report.source;
   const stored = withLists(report.plan);
-  const known = Object.fromEntries(Object.keys(state.plan).map((key) => [key, stored[key] ?? state.plan[key]]));
+  const known = /** @type {any} */ (Object.fromEntries(Object.keys(state.plan).map((key) => [key, stored[key] ?? state.plan[key]])));
   if (asUploaded) {
     const url = api.base + api.variantPath(state.run.id, reference.id);
     setPhoto({ name, file: null, url, size_bytes, width_px, height_px });

@@ -28,6 +28,7 @@ function select(sel) {
   writeView();
 }
 
+/** @param {import("./types.js").Cell} cell */
 function cellCard(cell) {
   const reasons = cellReasons(cell);
   return el("section", { className: "cell-card" },
@@ -36,9 +37,10 @@ function cellCard(cell) {
     definitions(rows(cell)));
 }
 
+/** @param {import("./types.js").Cell} cell */
 function rows(cell) {
   const { top1, top5, agreement, difference } = cell.over_photos || {};
-  const shares = [["Top-1", top1], ["Top-5", top5], ["Same answer as the original", agreement]];
+  const shares = /** @type {[string, import("./types.js").CountedShare][]} */ ([["Top-1", top1], ["Top-5", top5], ["Same answer as the original", agreement]]);
   return [
     ...shares.filter(([, share]) => share).map(([name, share]) =>
       [name, `${shareText(share)} %, ${share.count.toLocaleString("en")} of ${plural(share.total, "photo")}`]),
@@ -57,7 +59,7 @@ function differenceRows(difference) {
   ];
 }
 
-/** How often two backends gave the same answer to this variant. */
+/** How often two backends gave the same answer to this variant. @param {import("./types.js").Report} report */
 function between(report, variantId) {
   const pairs = report.photo_set.between_backends.filter((each) => each.variant_id === variantId);
   if (!pairs.length) return null;

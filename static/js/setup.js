@@ -14,9 +14,9 @@ const ORDER_NAMES = {
 const CHOICE_NAMES = {
   lanczos: "Lanczos", bicubic: "Bicubic", bilinear: "Bilinear", box: "Box", nearest: "Nearest",
 };
-const PLACES = {
+const PLACES = /** @type {const} */ ({
   jpeg_qualities: "jpegQualities", webp_qualities: "webpQualities", subsamplings: "subsamplings", resamplers: "resamplers",
-}; // list of the plan -> its part of the page
+}); // list of the plan -> its part of the page
 const QUICK = ["20", "64"];
 
 /** Builds the form once the config is known, and keeps it in step with the state from then on. */
@@ -108,8 +108,9 @@ function addSize(sizePx) {
   return "";
 }
 
-/** Where the chips of an axis stand: a number's share their place with the field that adds one. */
-const chipsOf = ({ key, format }) => (format ? part(PLACES[key]).querySelector(".list") : part(PLACES[key]));
+/** Where the chips of an axis stand: a number's share their place with the field that adds one. @param {plans.Axis} axis */
+const chipsOf = ({ key, format }) =>
+  format ? /** @type {HTMLElement} */ (part(PLACES[key]).querySelector(".list")) : part(PLACES[key]);
 
 function valuesOf(axis) {
   const values = tickedValues(chipsOf(axis));
@@ -195,7 +196,7 @@ function renderFieldProblems() {
 export function focusProblem() {
   const [key] = Object.keys(plans.fieldProblems(state.plan));
   if (!key) return;
-  const input = part("form")[FIELDS[key]];
+  const input = /** @type {HTMLInputElement} */ (part("form")[FIELDS[key]]);
   const folded = input.closest("details");
   if (folded) folded.open = true;
   input.focus();
@@ -273,7 +274,7 @@ function estimateText(backends) {
   return `${plural(cost.requests, "request")}, about ${seconds(cost.seconds)}${failing}`;
 }
 
-/** Size and weight of the photo in words. @param {import("./page.js").Photo} photo */
+/** Size and weight of the photo in words. @param {Partial<import("./page.js").Photo>} photo */
 export function photoFacts(photo) {
   if (photo.facts) return photo.facts;
   const facts = [photo.width_px ? `${photo.width_px} × ${photo.height_px} px` : "size not known here"];

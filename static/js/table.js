@@ -6,7 +6,7 @@ import { el, fill, isBusy, part, setText, state, update } from "./page.js";
 /** @typedef {import("./columns.js").Row} Row @typedef {import("./columns.js").Column} Column */
 
 let drawnHead = "";
-let onChoose = () => {};
+let onChoose = /** @type {(variantId: string) => void} */ (() => {});
 
 /** @param {(variantId: string) => void} choose called with the variant of a chosen row */
 export function wireTable(choose) {
@@ -14,7 +14,7 @@ export function wireTable(choose) {
   part("sortBy").addEventListener("change", () => setSort(part("sortBy").value));
 }
 
-/** @param {any} report */
+/** @param {import("./types.js").Report} report */
 export function renderTable(report) {
   const columns = columnsOf(report);
   const table = part("table");
@@ -139,7 +139,7 @@ function putInOrder(body, rows) {
   const wanted = rows.map((row) => `row-${row.variant.id}`);
   const present = [...body.children].map((tr) => tr.id);
   if (wanted.join("\n") === present.join("\n")) return;
-  const focused = document.activeElement;
+  const focused = /** @type {HTMLElement} */ (document.activeElement);
   fill(body, ...wanted.map((id) => document.getElementById(id)));
   if (body.contains(focused)) focused.focus();
 }

@@ -1,0 +1,326 @@
+// Written by tools/report_types.py from experiment/schema.json: renew with it, do not edit.
+// A key with ? may be missing in a report of an older minor version.
+
+/** One run: a photo, its variants, the backends, and what each variant cost on each backend. Units stand in the keys; null means not known. Within version 1 keys may be added, never changed, so readers must ignore keys they do not know. */
+export interface Report {
+  schema_version: string;
+  run_id: string;
+  state: "queued" | "running" | "done" | "cancelled" | "failed";
+  created_at: string;
+  source: Source;
+  plan: Plan;
+  environment: Environment;
+  backends: Array<Backend>;
+  /** The reference (the original) first. */
+  variants: Array<Variant>;
+  /** Sizes that the plan names but the original does not reach. Nothing is enlarged. */
+  skipped_sizes_px: Array<Pixels>;
+  /** One for each variant on each backend. */
+  cells: Array<Cell>;
+  recommendation: Recommendation;
+  warnings: Array<Warning>;
+  /** All requests, warm-ups too. */
+  requests: { planned: Count; done: Count; failed: Count; };
+  /** Why the run as a whole failed. */
+  failure: Failure | null;
+  /** null: a run of one photo. */
+  photo_set?: PhotoSet | null;
+}
+
+export type Count = number;
+
+export type Pixels = number;
+
+export type Bytes = number;
+
+export type Milliseconds = number;
+
+export type MillisecondsOrNull = number | null;
+
+export type Share = number;
+
+export type ShareOrNull = number | null;
+
+export type YesNoOrNull = boolean | null;
+
+export type Sha256 = string;
+
+export type Sentences = Array<string>;
+
+export type Validity = "VALID" | "NOISY" | "INVALID";
+
+/** The photo as uploaded. Width and height are those after turning it upright. */
+export interface Source {
+  name: string;
+  media_type: string;
+  sha256: Sha256;
+  size_bytes: Bytes;
+  width_px: Pixels;
+  height_px: Pixels;
+  exif_orientation: number;
+  decode_ms: Milliseconds;
+  /** What was done to the pixels. */
+  notes: Sentences;
+  true_label: string | null;
+}
+
+export interface Plan {
+  /** Longest sides. */
+  sizes_px: Array<Pixels>;
+  formats: Array<string>;
+  jpeg_quality: number;
+  resampler: string;
+  /** For each variant on each backend; never counted. */
+  warmups: Count;
+  repeats: Count;
+  order: "auto" | "parallel" | "one_at_a_time";
+  seed: number;
+  timeout_s: number;
+  /** null: all of them. */
+  backend_names: Array<string> | null;
+  /** A goal; null: none. */
+  max_p50_ms: MillisecondsOrNull;
+  /** A goal; null: none. */
+  max_size_bytes: number | null;
+  /** A goal: the answer must stay the same. */
+  keep_top1: boolean;
+  /** A goal for a set: the percentage points that a variant may lose; null: the default. */
+  margin_points?: number | null;
+  /** null: jpeg_quality alone, which else is the first of these. */
+  jpeg_qualities?: Array<number> | null;
+  webp_qualities?: Array<number>;
+  /** Of JPEG's colours. */
+  subsamplings?: Array<string>;
+  /** null: resampler alone, which else is the first of these. */
+  resamplers?: Array<string> | null;
+  /** Whether decoding alone is asked for too; null: where a server does not tell its stages. */
+  split_decode?: YesNoOrNull;
+}
+
+/** What the measurements were taken on. Empty until a run has begun. */
+export interface Environment {
+  app_version?: string;
+  python?: string;
+  cpu_model?: string | null;
+  cpu_count?: number | null;
+  load_1m?: number | null;
+  /** How late this app woke up at worst while measuring. */
+  heartbeat_max_ms?: MillisecondsOrNull;
+  /** Share of wake-ups that came more than 10 ms late. */
+  heartbeat_late_share?: ShareOrNull;
+  [key: string]: unknown;
+}
+
+export interface Backend {
+  name: string;
+  protocol: "grpc" | "rest" | "null" | "fake";
+  address: string;
+  model: string;
+  signature: string;
+  input_key: string;
+  version: number | null;
+  device: string;
+  /** What the name promises; null: not known. */
+  cpus: number | null;
+  /** The cores it is pinned to; null: not known. */
+  cores: Array<Count> | null;
+  /** Started by this app on this machine. */
+  embedded: boolean;
+  price_per_hour: number | null;
+  state: "unknown" | "ready" | "loading" | "down" | "wrong_model" | "wrong_signature" | "absent";
+  /** One sentence about the state. */
+  detail: string;
+  /** What computes, with its version, as the server tells; null, as in the keys below: it did not tell. */
+  runtime?: string | null;
+  /** Of its arithmetic, like f32 or bf16. */
+  precision?: string | null;
+  /** The instruction set it was held to; null also where it was held to none. */
+  isa?: string | null;
+  /** Of a GPU. */
+  device_name?: string | null;
+  /** Of a GPU. */
+  device_memory_bytes?: number | null;
+  /** Processes behind the one address, or addresses behind the one name. */
+  replicas?: number | null;
+  /** Media types of images that it decodes; null: not asked, or no clear answer. */
+  reads?: Array<string> | null;
+  /** Takes the same input and only decodes and resizes; null: none, or not known. */
+  decode_signature?: string | null;
+  /** The one output that is asked of it; null: all, so that the pixels come back. */
+  decode_output?: string | null;
+}
+
+/** One encoded image, exactly as it is sent. Its stage times are never part of a latency. */
+export interface Variant {
+  id: string;
+  /** The longest side. */
+  size_px: Pixels;
+  width_px: Pixels;
+  height_px: Pixels;
+  format: string;
+  /** null: lossless, or sent as uploaded. */
+  quality: number | null;
+  encoder: string;
+  size_bytes: Bytes;
+  percent_of_original: number;
+  sha256: Sha256;
+  decode_ms: MillisecondsOrNull;
+  resize_ms: MillisecondsOrNull;
+  encode_ms: MillisecondsOrNull;
+  made_in: "server" | "browser";
+  is_reference: boolean;
+  /** JPEG's; null: no such choice, or as uploaded. */
+  subsampling?: string | null;
+  /** null: not resized. */
+  resampler?: string | null;
+}
+
+export interface Label {
+  label: string;
+  /** A probability. */
+  score: Share;
+}
+
+export interface Failure {
+  code: string;
+  message: string;
+}
+
+/** One variant on one backend. Warm-ups and failed requests are never latencies. */
+export interface Cell {
+  variant_id: string;
+  backend_name: string;
+  /** Answered requests. */
+  count: Count;
+  failures: Count;
+  /** The first warm-up. */
+  cold_ms: MillisecondsOrNull;
+  /** Every latency, in the order they were taken: the whole call as a client sees it. */
+  samples_ms: Array<Milliseconds>;
+  p50_ms: MillisecondsOrNull;
+  /** Distribution-free 95 % interval of p50; null below 6 samples. */
+  p50_low_ms: MillisecondsOrNull;
+  p50_high_ms: MillisecondsOrNull;
+  /** null below 64 samples. */
+  p90_ms: MillisecondsOrNull;
+  /** null below 662 samples. */
+  p99_ms: MillisecondsOrNull;
+  min_ms: MillisecondsOrNull;
+  max_ms: MillisecondsOrNull;
+  /** Median of each stage that the server reports. */
+  server_ms: Record<string, number>;
+  request_bytes: number | null;
+  response_bytes: number | null;
+  /** The first counted answer, best label first. */
+  top: Array<Label>;
+  /** Agreement: the same top label as this backend gives the reference. */
+  same_top1: YesNoOrNull;
+  /** Share of the reference's top 5 that is kept. */
+  top5_overlap: ShareOrNull;
+  /** This variant's probability of the reference's top label; null: below its top 5. */
+  reference_score: ShareOrNull;
+  /** Percentage points against the reference. */
+  reference_score_change: number | null;
+  /** Jensen-Shannon distance to the reference's scores, base 2; null: not all scores known. */
+  js_distance: ShareOrNull;
+  /** Accuracy: the top label is the true one; null without a true label. */
+  correct_top1: YesNoOrNull;
+  correct_top5: YesNoOrNull;
+  validity: Validity;
+  /** Why, and what to do. */
+  reasons: Sentences;
+  /** One for each cause, the most frequent first. */
+  failure_reasons: Array<Failure>;
+  /** Which replica gave each of samples_ms, as ip:port; empty where the name has one address. */
+  peers?: Array<string>;
+  /** p50 of requests of their own that only decode and resize, sending included; null: not measured apart. No part of samples_ms. */
+  decode_request_ms?: MillisecondsOrNull;
+  /** Every such latency, in the order they were taken. */
+  decode_request_samples_ms?: Array<Milliseconds>;
+  /** Of one of their answers. Large where the pixels came back: their way is part of the time. */
+  decode_response_bytes?: number | null;
+  /** Answers over a set of photos; null in a run of one photo. */
+  over_photos?: OverPhotos | null;
+}
+
+export interface OverPhotos {
+  /** Right answers among photos with a label that the model knows; null: none has one. */
+  top1: CountedShareOrNull;
+  top5: CountedShareOrNull;
+  /** Same top label as this backend gave to the reference. */
+  agreement: CountedShareOrNull;
+  /** null also for the reference itself. */
+  difference: Difference | null;
+}
+
+/** So many of all, with the 95 % interval of the share (Wilson). */
+export interface CountedShare {
+  count: Count;
+  total: number;
+  share: Share;
+  low: Share;
+  high: Share;
+}
+
+export type CountedShareOrNull = CountedShare | null;
+
+/** Percentage points. */
+export type Points = number;
+
+/** Top-1 accuracy less the reference's, on the same photos and the same backend. */
+export interface Difference {
+  photos: number;
+  /** Right here only: McNemar's b. */
+  gained: Count;
+  /** Right for the reference only: McNemar's c. */
+  lost: Count;
+  points: Points;
+  /** 95 % interval (Newcombe, paired). */
+  low_points: Points;
+  high_points: Points;
+  /** Exact, of this one comparison. */
+  mcnemar_p: Share;
+  /** As one among all of the report. */
+  mcnemar_p_holm: Share;
+  /** A smaller true difference would be missed in more than 20 of 100 tries. */
+  detectable_points: Points;
+}
+
+/** The set that the report is about. Its source and variants hold medians over the photos. */
+export interface PhotoSet {
+  name: string;
+  /** Photos listed. */
+  count: Count;
+  measured: Count;
+  /** Of those measured, with a label that the model knows. */
+  labelled: Count;
+  /** Of the list: names, sizes, labels. */
+  sha256: Sha256;
+  /** What a variant may lose and still be recommended. */
+  margin_points: Points;
+  /** How many differences there are. */
+  comparisons: Count;
+  skipped: Array<{ name: string; code: string; message: string; }>;
+  /** Labels that the model does not know; their photos don't count for accuracy. */
+  unknown_labels: Array<{ label: string; photos: Count; }>;
+  /** How often two backends give the same top label to a variant. */
+  between_backends: Array<{ variant_id: string; backend_names: Array<string>; agreement: CountedShare; }>;
+}
+
+export interface Recommendation {
+  /** null: nothing can be recommended. */
+  variant_id: string | null;
+  backend_name: string | null;
+  sentence: string;
+  why: string;
+  /** The runner-up first. */
+  why_not: Sentences;
+  validity: Validity;
+}
+
+export interface Warning {
+  code: string;
+  message: string;
+  /** A note takes nothing from the numbers. Reports of older versions have none. */
+  level?: "note" | "warning";
+}
