@@ -1,4 +1,4 @@
-"""python -m experiment photo.jpg --breaking-point: the smallest copy that keeps the answer, and no full run."""
+"""python -m experiment photo.jpg --breaking-point: the smallest copy that keeps the answer, no full run."""
 
 from __future__ import annotations
 

@@ -320,6 +320,18 @@ class BreakingPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Addition:
+    """Repeats that were measured after a run had ended, on the same bytes, and are among its samples."""
+
+    id: str
+    created_at: float  # seconds since the epoch
+    state: RunState
+    repeats: int  # of each cell, as far as it came
+    seed: int
+    environment: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Recommendation:
     """What to serve, in one sentence, and why not the others."""
 
@@ -362,4 +374,5 @@ class Report:
     requests_failed: int  # warm-ups count here too, as in the two above
     failure: Failure | None = None  # why the run as a whole failed
     photo_set: PhotoSetFacts | None = None  # None: a run of one photo
+    additions: tuple[Addition, ...] = ()  # their repeats are among those of the plan
     breaking_points: tuple[BreakingPoint, ...] = ()  # of a search after the run; at most one for each backend

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from io import BytesIO
+from itertools import pairwise
 
 import pytest
 from PIL import Image
@@ -49,7 +50,7 @@ def test_sizes_are_about_four_percent_apart_and_end_at_16():
     sizes = sizes_to_try(1920)
     assert (sizes[0], sizes[-1]) == (1920, 16)
     assert sizes == sorted(set(sizes), reverse=True)
-    assert all(small / large > 0.9 for large, small in zip(sizes, sizes[1:], strict=False) if small > 16)
+    assert all(small / large > 0.9 for large, small in pairwise(sizes) if small > 16)
     assert sizes_to_try(10) == [10]
 
 
