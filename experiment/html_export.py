@@ -79,7 +79,7 @@ def report_html(report: Mapping[str, Any]) -> str:
         title=text(f"{report['source']['name']}: {recommendation['sentence']}"),
         style=style,
         sentence=text(recommendation["sentence"]),
-        verdict=_verdict(recommendation, report["state"]),
+        verdict=Safe(_verdict(recommendation, report["state"]) + _breaking_points(report)),
         warnings=_warnings(report["warnings"]),
         figures="".join(_figure(name, each["meta"]) for name, each in drawn["light"].items()),
         cells=_cells(report),
@@ -125,6 +125,12 @@ def _verdict(recommendation: Mapping[str, Any], state: str) -> Safe:
     unfinished = "" if state == "done" else f' <span class="badge">{text(state)}</span>'
     why = f"<p>{badge(recommendation['validity'])}{unfinished} {text(recommendation['why'])}</p>"
     return Safe(why + items(recommendation["why_not"]))
+
+
+def _breaking_points(report: Mapping[str, Any]) -> Safe:
+    """Of a search after the run; nothing where there was none."""
+    found = [f"{each['backend_name']}: {each['sentence']}" for each in report.get("breaking_points", ())]
+    return Safe(f"<h2>Breaking point</h2>{items(found)}") if found else Safe()
 
 
 def _warnings(warnings: Sequence[Mapping[str, str]]) -> Safe:
