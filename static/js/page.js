@@ -88,6 +88,7 @@ export const SELECTORS = {
   resultsBody: "#results-body",
   recommendation: "#recommendation",
   exports: "#exports",
+  further: "#further",
   problems: "#problems",
   plots: "#plots",
   table: "#variants",

@@ -44,6 +44,7 @@ export function renderResults() {
   renderMethod(report);
   renderEnvironment(report);
   openSelected(report);
+  import("./further.js").catch(() => null); // draws what can be measured further, from then on by itself
 }
 
 /** What stands in the place of results; "" once there is something to show. */
