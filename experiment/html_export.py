@@ -17,6 +17,7 @@ from typing import Any
 from experiment.codec import from_dict
 from experiment.contention import NOT_THERE
 from experiment.figures import figures
+from experiment.html_import import imported_words
 from experiment.html_parts import Figures, Safe, badge, facts, items, script_json, table, text
 from experiment.html_set import METHOD as SET_METHOD
 from experiment.html_set import cells_of_set, facts_of_set, set_run_words
@@ -210,6 +211,7 @@ def _photo(report: Mapping[str, Any]) -> Safe:
         ("SHA-256", source["sha256"]),
         ("true label", source["true_label"]),
         ("measured", f"{report['created_at']}, run {report['run_id']}"),
+        *([("imported", imported_words(report))] if report.get("imported") else []),
     ]
     return facts("The photo", rows)
 

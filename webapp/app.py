@@ -14,6 +14,7 @@ from webapp import (
     compress,
     downloads,
     follow_up_routes,
+    imports,
     logs,
     problems,
     security,
@@ -57,6 +58,7 @@ def create_app(settings: Settings | None = None, worker_command: Sequence[str] =
         api.routes,
         downloads.routes,
         follow_up_routes.routes,
+        imports.routes,
         upload2018.routes,
     ):
         app.register_blueprint(routes)

@@ -37,6 +37,8 @@ TITLES: Final = {
     "not_a_set": "This run has no such file.",
     "no_such_variant": "This variant is not here.",
     "run_is_starting": "This run has only just begun.",
+    "report_refused": "This report can't be opened.",
+    "not_imported": "This was not imported.",
     "run_is_live": "This run is busy.",
     "no_bytes": "This run can't be measured further.",
     "backend_changed": "A backend is not as it was.",

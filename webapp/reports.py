@@ -87,7 +87,7 @@ class Reports:
         with self._lock:
             stamp, made = self._made.get(run_id, ("", {}))
             if stamp != self.stamp(run):
-                made = report_dict(self._summary(run))
+                made = self._stored(run) if run.state == "imported" else report_dict(self._summary(run))
                 self._keep(run, made)
         return made
 
@@ -124,6 +124,12 @@ class Reports:
         self._made.move_to_end(run.id)
         while len(self._made) > KEPT:
             self._made.popitem(last=False)
+
+    def _stored(self, run: StoredRun) -> dict[str, Any]:
+        """What was imported, as it came."""
+        (event,) = self._store.events(run.id)
+        made: dict[str, Any] = json.loads(event.data)
+        return made
 
     def _summary(self, run: StoredRun) -> Any:
         records = self._records(run)

@@ -117,6 +117,13 @@ class Store:
                 link = {"run_id": run_id, "of_run": follows.run_id, "kind": follows.kind}
                 connection.execute(insert(follow_ups).values(link))
 
+    def add_ended(self, row: Mapping[str, Any], event: Event) -> None:
+        """Add a run that is over, and all that there is of it, at once. `row` is as the table has it."""
+        size_bytes = len(event.data)
+        with self._engine.begin() as connection:
+            connection.execute(insert(runs).values({**row, "last_seq": event.seq, "size_bytes": size_bytes}))
+            connection.execute(insert(events).values(run_id=row["id"], **event._asdict()))
+
     def change(self, run_id: str, **values: Any) -> None:
         """Set columns of one run; mappings are stored as JSON."""
         stored = {
