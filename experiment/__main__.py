@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from experiment.backends import connect
+from experiment.breaking_command import print_points, run_search, save
 from experiment.command_backends import asked_backends
 from experiment.environment import environment
 from experiment.errors import PixelcostError
@@ -63,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, cancel: threading.Event) -> int:
     _check_outputs(options)
+    if options.breaking_point:
+        return _breaking_point(options, cancel)
     return _one_photo(options, cancel) if options.photo else _many_photos(options, cancel)
 
 
@@ -85,6 +88,13 @@ def _one_photo(options: argparse.Namespace, cancel: threading.Event) -> int:
     all_written = _write(report, options)
     print_report(report, _output())
     return _exit_code(report, cancel) if all_written else 2
+
+
+def _breaking_point(options: argparse.Namespace, cancel: threading.Event) -> int:
+    code, told = run_search(options, _read(options.photo), _plan_fields(options), cancel, console)
+    print_points(told, _output())
+    written = not options.json or _saved(options.json, partial(save, told, options.json))
+    return code if written else 2
 
 
 def _output() -> Console:
@@ -232,6 +242,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if (options.photo is None) == (options.photos is None):
         parser.error("name one photo, or a folder or ZIP file of many with --photos")
+    if options.breaking_point and (options.photo is None or options.csv or options.html):
+        parser.error("--breaking-point is for one photo, and writes --json alone")
     of_many = ("labels", "label_map", "journal", "answers", "margin")
     wrong = of_many if options.photo else ("true_label",)
     given = [f"--{name.replace('_', '-')}" for name in wrong if getattr(options, name) is not None]
@@ -287,6 +299,11 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         metavar="POINTS",
         help="of --photos: what a variant may lose (1; 5 unlabelled)",
+    )
+    add(
+        "--breaking-point",
+        action="store_true",
+        help="instead of a run: the smallest size, then the lowest JPEG quality, that keeps the top answer",
     )
     add("--max-p50-ms", type=float, metavar="MS", help="goal: p50 latency below this")
     add("--max-size-bytes", type=int, metavar="BYTES", help="goal: size below this")

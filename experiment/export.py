@@ -50,6 +50,10 @@ def report_dict(report: Report) -> dict[str, Any]:
             "failed": report.requests_failed,
         },
         "failure": None if report.failure is None else to_dict(report.failure),
+        "additions": [
+            to_dict(each) | {"created_at": timestamp(each.created_at)} for each in report.additions
+        ],
+        "breaking_points": [to_dict(each) for each in report.breaking_points],
         "photo_set": None if report.photo_set is None else _digits(to_dict(report.photo_set)),
     }
 

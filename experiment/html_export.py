@@ -17,6 +17,7 @@ from typing import Any
 from experiment.codec import from_dict
 from experiment.contention import NOT_THERE
 from experiment.figures import figures
+from experiment.html_import import imported_words
 from experiment.html_parts import Figures, Safe, badge, facts, items, script_json, table, text
 from experiment.html_set import METHOD as SET_METHOD
 from experiment.html_set import cells_of_set, facts_of_set, set_run_words
@@ -79,7 +80,7 @@ def report_html(report: Mapping[str, Any]) -> str:
         title=text(f"{report['source']['name']}: {recommendation['sentence']}"),
         style=style,
         sentence=text(recommendation["sentence"]),
-        verdict=_verdict(recommendation, report["state"]),
+        verdict=Safe(_verdict(recommendation, report["state"]) + _breaking_points(report)),
         warnings=_warnings(report["warnings"]),
         figures="".join(_figure(name, each["meta"]) for name, each in drawn["light"].items()),
         cells=_cells(report),
@@ -125,6 +126,12 @@ def _verdict(recommendation: Mapping[str, Any], state: str) -> Safe:
     unfinished = "" if state == "done" else f' <span class="badge">{text(state)}</span>'
     why = f"<p>{badge(recommendation['validity'])}{unfinished} {text(recommendation['why'])}</p>"
     return Safe(why + items(recommendation["why_not"]))
+
+
+def _breaking_points(report: Mapping[str, Any]) -> Safe:
+    """Of a search after the run; nothing where there was none."""
+    found = [f"{each['backend_name']}: {each['sentence']}" for each in report.get("breaking_points", ())]
+    return Safe(f"<h2>Breaking point</h2>{items(found)}") if found else Safe()
 
 
 def _warnings(warnings: Sequence[Mapping[str, str]]) -> Safe:
@@ -204,6 +211,7 @@ def _photo(report: Mapping[str, Any]) -> Safe:
         ("SHA-256", source["sha256"]),
         ("true label", source["true_label"]),
         ("measured", f"{report['created_at']}, run {report['run_id']}"),
+        *([("imported", imported_words(report))] if report.get("imported") else []),
     ]
     return facts("The photo", rows)
 

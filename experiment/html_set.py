@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiment.codec import from_dict
+from experiment.html_import import imported_words
 from experiment.html_parts import Figures, Safe, badge, facts, table, text
 from experiment.records import Cell, Difference, OverPhotos, PhotoSetFacts, Share, Variant
 from experiment.set_words import p_words, points
@@ -61,6 +62,7 @@ def facts_of_set(report: Mapping[str, Any]) -> Safe:
         ("margin", points(photo_set.margin_points)),
         ("SHA-256 of the list", photo_set.sha256),
         ("measured", f"{report['created_at']}, run {report['run_id']}"),
+        *([("imported", imported_words(report))] if report.get("imported") else []),
         *((f"skipped {name}", message) for name, message in skipped),
     ]
     return facts("The photos", rows)

@@ -290,6 +290,48 @@ class PhotoSetFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchStep:
+    """One copy that a search for the breaking point asked for, once. It tells an answer, no latency."""
+
+    size_px: int
+    quality: int  # JPEG's
+    size_bytes: int
+    kept: bool  # its top answer is the one to keep
+    label: str  # its top answer
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class BreakingPoint:
+    """The smallest copy that still gives the answer to keep, on one backend, as far as bisection finds it."""
+
+    backend_name: str
+    outcome: Literal["found", "never", "at_once", "not_right", "failed", "cancelled"]
+    sentence: str
+    label: str | None  # the answer to keep; None: the original got none
+    by_true_label: bool  # kept is what is right, not what the original's answer was
+    size_px: int | None = None  # None, as the three below, unless found or never
+    quality: int | None = None
+    size_bytes: int | None = None
+    flickers: bool | None = None  # a neighbour does not fit: larger and changed, or smaller and kept
+    requests: int = 0
+    steps: tuple[SearchStep, ...] = ()  # in the order they were asked
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """Repeats that were measured after a run had ended, on the same bytes, and are among its samples."""
+
+    id: str
+    created_at: float  # seconds since the epoch
+    state: RunState
+    repeats: int  # of each cell, as far as it came
+    seed: int
+    environment: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Recommendation:
     """What to serve, in one sentence, and why not the others."""
 
@@ -332,3 +374,5 @@ class Report:
     requests_failed: int  # warm-ups count here too, as in the two above
     failure: Failure | None = None  # why the run as a whole failed
     photo_set: PhotoSetFacts | None = None  # None: a run of one photo
+    additions: tuple[Addition, ...] = ()  # their repeats are among those of the plan
+    breaking_points: tuple[BreakingPoint, ...] = ()  # of a search after the run; at most one for each backend

@@ -7,6 +7,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from experiment.additions import (
+    Session,
+    differing,
+    joined_environment,
+    joined_measurements,
+    joined_plan,
+)
 from experiment.agreement import agreement, correctness
 from experiment.cautions import Facts, cautions
 from experiment.contention import rivals_for_cores
@@ -15,6 +22,7 @@ from experiment.records import (
     REFERENCE_ID,
     SCHEMA_VERSION,
     BackendInfo,
+    BreakingPoint,
     Cell,
     Failure,
     Measurement,
@@ -49,12 +57,16 @@ def summarise(
     measurements: Sequence[Measurement],
     requests_planned: int,
     failure: Failure | None = None,
+    added: Sequence[Session] = (),
+    breaking_points: Sequence[BreakingPoint] = (),
 ) -> Report:
-    """Everything that follows from what was measured so far.
+    """Everything that follows from what was measured so far, and `added` afterwards.
 
     `backends` are those of this run, absent ones too. There is one cell for each variant
     on each backend; those without measurements are empty and say why.
     """
+    before, measurements = measurements, joined_measurements(measurements, added)
+    plan, environment = joined_plan(plan, added), joined_environment(environment, added)
     late = late_ms(environment)
     conditions = Conditions(state, rivals_for_cores(backends, plan.order), late, _interrupted(measurements))
     cells = _cells(source.true_label, variants, backends, measurements, conditions)
@@ -74,11 +86,13 @@ def summarise(
         skipped_sizes_px=tuple(skipped_sizes_px),
         cells=cells,
         recommendation=recommend(plan, state, source.true_label, variants, backends, cells),
-        warnings=cautions(facts),
+        warnings=(*cautions(facts), *differing(before, added, variants)),
         requests_planned=requests_planned,
         requests_done=len(measurements),
         requests_failed=sum(each.failure is not None for each in measurements),
         failure=failure,
+        additions=tuple(each.addition for each in added),
+        breaking_points=tuple(breaking_points),
     )
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "FORMATS",
     "RESAMPLERS",
     "Format",
+    "make_copy",
     "make_variants",
     "most_variants",
     "planned_variants",
@@ -96,6 +97,15 @@ def _copies(pixels: Image, plan: Plan) -> Iterator[tuple[Copy, str | None]]:
             yield alike[0], None
         else:
             yield from zip(alike, filters, strict=True)
+
+
+def make_copy(
+    source: SourceImage, size_px: int, resampler: str, key: str, settings: Mapping[str, Any]
+) -> Variant:
+    """One variant alone: the photo at one size (not above its own), encoded in one way."""
+    assert source.pixels is not None, "a stored source has no pixels"  # noqa: S101
+    copy = next(copies(source.pixels, [size_px], resampler))
+    return _encoded(source, copy, None if copy.resize_ms is None else resampler, key, settings)
 
 
 def _encoded(

@@ -17,6 +17,7 @@ from experiment import __version__
 from experiment.export import report_csv, report_html
 from experiment.figures import figures
 from experiment.formats import FORMATS
+from webapp.imports import refuse_if_imported
 from webapp.parts import parts
 from webapp.problems import Refused
 from webapp.store import Store
@@ -86,6 +87,7 @@ def _extension(key: str) -> str:
 def answers_as_csv(run_id: str) -> ResponseReturnValue:
     """Every answer to every photo of a set."""
     made = parts().reports.report(run_id)
+    refuse_if_imported(made)
     if not made["photo_set"]:
         raise Refused("not_a_set", f"Run {run_id} is about one photo. Its answers are in the report.", 404)
     response = Response(parts().reports.answers(run_id), content_type="text/csv; charset=utf-8")
@@ -96,6 +98,7 @@ def answers_as_csv(run_id: str) -> ResponseReturnValue:
 def variants_as_zip(run_id: str) -> ResponseReturnValue:
     """Every variant exactly as sent, and the report; of a set the report and every answer."""
     made = parts().reports.report(run_id)
+    refuse_if_imported(made)
     app = parts()
     files: Iterable[tuple[str, Iterable[bytes]]] = _variant_files(app.store, made)
     if made["photo_set"]:

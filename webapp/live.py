@@ -18,6 +18,7 @@ from webapp.runlog import RunLog
 from webapp.store import Store
 
 PHOTO_KEYS = ("index", "name", "label", "refused")  # of a photo of a set, for those who follow
+OPENING = "Making the variants."
 CANCEL_GRACE_S = 10.0  # a child that was told to stop may finish the requests under way
 
 log = logging.getLogger(__name__)
@@ -63,11 +64,11 @@ class LiveRun:
         text = is_next if position == 1 else f"{position} runs are before yours."
         self.log.add("state", {"state": "queued", "position": position, "text": text})
 
-    def follow(self, max_run_s: float) -> None:
+    def follow(self, max_run_s: float, opening: str = OPENING) -> None:
         """Let the child begin and record what it sends, until its end."""
         self._started = time.monotonic()
         self.state = "running"
-        self.log.add("state", {"state": "running", "position": 0, "text": "Making the variants."})
+        self.log.add("state", {"state": "running", "position": 0, "text": opening})
         self._child.say("go")
         too_long = {
             "code": "too_long",
@@ -174,6 +175,17 @@ class LiveRun:
             return f"Warming up {backend}"
         return self.log.progress.text(f"{self._variants.get(variant, variant)} on {backend}")
 
+    def _on_step(self, message: Message) -> None:
+        """One answer of a search for the breaking point."""
+        step, progress = message.body["step"], self.log.progress
+        progress.count(failed=False)
+        self.log.add("step", message.body)
+        where = f"{step['size_px']} px, JPEG q{step['quality']} on {message.body['backend_name']}"
+        self.log.add("progress", progress.event(f"{where}: {step['label']}"))
+
+    def _on_finding(self, message: Message) -> None:
+        self.log.add("finding", message.body["finding"])
+
     def _on_end(self, message: Message) -> None:
         self._outcome = message.body
 
@@ -183,6 +195,8 @@ _HANDLERS: dict[str, Callable[[LiveRun, Message], None]] = {
     "progress": LiveRun._on_progress,
     "measurement": LiveRun._on_measurement,
     "photo": LiveRun._on_photo,
+    "step": LiveRun._on_step,
+    "finding": LiveRun._on_finding,
     "end": LiveRun._on_end,
 }
 

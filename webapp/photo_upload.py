@@ -15,6 +15,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from experiment.label_files import labels_in
 from experiment.records import SET_REPEATS
 from experiment.refusals import plain_name
+from webapp.live import OPENING
 from webapp.problems import Refused
 from webapp.spool import Spool
 
@@ -37,6 +38,8 @@ class PhotoUpload:
     true_label: str | None  # of all of them
     most_photos: int
     model: Mapping[str, Any]  # its card
+    follows: None = None
+    opening: str = OPENING
 
     @property
     def plan_defaults(self) -> dict[str, Any]:

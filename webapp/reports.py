@@ -28,6 +28,7 @@ from experiment.records import (
 from experiment.report import summarise
 from experiment.set_report import summarise_set
 from experiment.tally import Tally
+from webapp.later import later_of, stamp_of
 from webapp.store import Event, Store, StoredRun
 
 KEPT = 4  # reports held ready; the page asks for one run's report and figures again and again
@@ -81,11 +82,12 @@ class Reports:
 
     def report(self, run_id: str) -> dict[str, Any]:
         """The exported report of a run, as far as it has come. Raises NoSuchRun."""
-        run = self._store.run(run_id)
+        run = self._store.run(self._store.followed(run_id) or run_id)
+        run_id = run.id
         with self._lock:
             stamp, made = self._made.get(run_id, ("", {}))
             if stamp != self.stamp(run):
-                made = report_dict(self._summary(run))
+                made = self._stored(run) if run.state == "imported" else report_dict(self._summary(run))
                 self._keep(run, made)
         return made
 
@@ -104,10 +106,9 @@ class Reports:
                 text.truncate()
         yield text.getvalue()
 
-    @staticmethod
-    def stamp(run: StoredRun) -> str:
+    def stamp(self, run: StoredRun) -> str:
         """Changes whenever the report does."""
-        return f"{run.id}-{run.last_seq}-{run.state}"
+        return f"{run.id}-{run.last_seq}-{run.state}" + stamp_of(self._store.follow_ups(run.id))
 
     def headline(self, run_id: str) -> str | None:
         """The recommendation in one sentence, for the history; None when there is none."""
@@ -124,11 +125,18 @@ class Reports:
         while len(self._made) > KEPT:
             self._made.popitem(last=False)
 
+    def _stored(self, run: StoredRun) -> dict[str, Any]:
+        """What was imported, as it came."""
+        (event,) = self._store.events(run.id)
+        made: dict[str, Any] = json.loads(event.data)
+        return made
+
     def _summary(self, run: StoredRun) -> Any:
         records = self._records(run)
         if records.header is not None:
             return _set_summary(run, records.header, records.tally)
         assert records.source is not None, f"run {run.id} has no source event"  # noqa: S101
+        later = later_of(self._store.follow_ups(run.id), self._events_after, _measurement)
         return summarise(
             run_id=run.id,
             state=cast(RunState, run.state),
@@ -140,8 +148,10 @@ class Reports:
             variants=tuple(records.variants),
             skipped_sizes_px=records.skipped_sizes_px,
             measurements=tuple(records.measurements),
-            requests_planned=run.requests_planned,
+            requests_planned=run.requests_planned + later.requests,
             failure=None if run.failure is None else from_dict(Failure, run.failure),
+            added=later.sessions,
+            breaking_points=later.breaking_points,
         )
 
     def _records(self, run: StoredRun) -> Records:

@@ -18,11 +18,11 @@ from experiment.records import BackendInfo, Plan
 from webapp.child import WORKER_COMMAND, Spare
 from webapp.claims import RENEW_EVERY_S
 from webapp.config import Settings
-from webapp.live import LiveRun
+from webapp.live import OPENING, LiveRun
 from webapp.metrics import Metrics
 from webapp.problems import CRASH_TITLE
 from webapp.spool import remove_left_over
-from webapp.store import Event, Store, StoredRun
+from webapp.store import Event, Follows, Store, StoredRun
 from webapp.turns import LOOK_AGAIN_S, Turns
 
 FLUSH_INTERVAL_S = 0.1
@@ -47,6 +47,8 @@ class Photo(NamedTuple):
     stream: IO[bytes]
     size_bytes: int
     true_label: str | None = None
+    follows: Follows | None = None
+    opening: str = OPENING
 
     @property
     def plan_defaults(self) -> dict[str, Any]:
@@ -72,6 +74,14 @@ class Upload(Protocol):
     @property
     def stream(self) -> IO[bytes]:
         """Bytes that the timing process gets behind its job."""
+
+    @property
+    def follows(self) -> Follows | None:
+        """The run that this goes on with; None: it is one of its own."""
+
+    @property
+    def opening(self) -> str:
+        """What is said when it begins."""
 
     @property
     def job(self) -> dict[str, Any]:
@@ -123,7 +133,7 @@ class Runs:
             with self.turns.place():
                 live, accepted = self._accepted(photo, plan, backends)
                 try:
-                    self._record(live, photo.name, plan, backends, accepted)
+                    self._record(live, photo, plan, backends, accepted)
                 except Exception:
                     live.abandon()
                     raise
@@ -192,13 +202,14 @@ class Runs:
     def _record(
         self,
         live: LiveRun,
-        name: str,
+        photo: Upload,
         plan: Plan,
         backends: Sequence[BackendInfo],
         accepted: dict[str, Any],
     ) -> None:
         infos = [to_dict(info) for info in backends]
-        self._store.create(live.id, name, to_dict(plan), infos, environment(), accepted["requests_planned"])
+        planned = accepted["requests_planned"]
+        self._store.create(live.id, photo.name, to_dict(plan), infos, environment(), planned, photo.follows)
         more = {key: accepted[key] for key in ("skipped_sizes_px", "requests_planned")}
         live.log.add("source", {**accepted["source"], **more})
         live.log.flush()
@@ -215,12 +226,14 @@ class Runs:
     def _follow(self, live: LiveRun, photo: Upload) -> None:
         try:
             if self.turns.wait(live, lambda: self._is_over(live)) and self._others_let(live):
-                live.follow(self._settings.max_run_s)
+                live.follow(self._settings.max_run_s, photo.opening)
         except Exception:
             log.exception("run %s broke", live.id)
             live.kill(BROKE)
         try:
-            live.close(self._headline)
+            live.close(self._headline if photo.follows is None else lambda _: None)
+            if photo.follows is not None:
+                self._store.change(photo.follows.run_id, headline=self._headline(photo.follows.run_id))
             self._store.evict()
         except Exception:
             log.exception("run %s could not be ended in the store", live.id)

@@ -13,16 +13,27 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, Select, delete, func, insert, select, update
 
 from experiment.errors import PixelcostError
 from webapp.claims import Claims
-from webapp.tables import LIVE_STATES, blobs, claims, events, open_database, runs
+from webapp.tables import LIVE_STATES, blobs, claims, events, follow_ups, open_database, runs
 
 PART_BYTES = 1_000_000
 
 
-_OF_A_RUN = ((blobs, blobs.c.run_id), (events, events.c.run_id), (claims, claims.c.run_id), (runs, runs.c.id))
+_OF_A_RUN = (
+    *((table, table.c.run_id) for table in (blobs, events, claims, follow_ups)),
+    (runs, runs.c.id),
+)
+_IS_FOLLOW_UP = runs.c.id.in_(select(follow_ups.c.run_id))
+
+
+class Follows(NamedTuple):
+    """What a follow-up belongs to."""
+
+    run_id: str
+    kind: str
 
 
 class NoSuchRun(PixelcostError):
@@ -86,8 +97,9 @@ class Store:
         backends: Sequence[Mapping[str, Any]],
         environment: Mapping[str, Any],
         requests_planned: int,
+        follows: Follows | None = None,
     ) -> None:
-        """Add a queued run, this process's own."""
+        """Add a queued run, this process's own, or a follow-up of one."""
         row = {
             "id": run_id,
             "state": "queued",
@@ -101,6 +113,16 @@ class Store:
         with self._engine.begin() as connection:
             connection.execute(insert(runs).values(row))
             connection.execute(insert(claims).values(self.claims.row(run_id)))
+            if follows is not None:
+                link = {"run_id": run_id, "of_run": follows.run_id, "kind": follows.kind}
+                connection.execute(insert(follow_ups).values(link))
+
+    def add_ended(self, row: Mapping[str, Any], event: Event) -> None:
+        """Add a run that is over, and all that there is of it, at once. `row` is as the table has it."""
+        size_bytes = len(event.data)
+        with self._engine.begin() as connection:
+            connection.execute(insert(runs).values({**row, "last_seq": event.seq, "size_bytes": size_bytes}))
+            connection.execute(insert(events).values(run_id=row["id"], **event._asdict()))
 
     def change(self, run_id: str, **values: Any) -> None:
         """Set columns of one run; mappings are stored as JSON."""
@@ -149,11 +171,28 @@ class Store:
 
     def history(self, limit: int, before: int | None = None) -> list[StoredRun]:
         """Newest first; `before` is the number of the last run already seen."""
-        query = select(runs).order_by(runs.c.number.desc()).limit(limit)
+        query = select(runs).where(~_IS_FOLLOW_UP).order_by(runs.c.number.desc()).limit(limit)
         if before is not None:
             query = query.where(runs.c.number < before)
         with self._engine.connect() as connection:
             return [_parsed(row) for row in connection.execute(query)]
+
+    def follow_ups(self, run_id: str) -> list[tuple[str, StoredRun]]:
+        """What was measured after a run had ended, oldest first: its kind and its own row."""
+        query = (
+            select(follow_ups.c.kind, runs)
+            .join_from(follow_ups, runs, follow_ups.c.run_id == runs.c.id)
+            .where(follow_ups.c.of_run == run_id)
+            .order_by(runs.c.number)
+        )
+        with self._engine.connect() as connection:
+            return [(row.kind, _parsed(row)) for row in connection.execute(query)]
+
+    def followed(self, run_id: str) -> str | None:
+        """The run that a follow-up belongs to; None: it is none."""
+        with self._engine.connect() as connection:
+            query = select(follow_ups.c.of_run).where(follow_ups.c.run_id == run_id)
+            return connection.scalar(query)
 
     def count(self) -> dict[str, int]:
         """How many runs there are in each state."""
@@ -202,7 +241,7 @@ class Store:
         """Remove the oldest ended runs until count and size are within their limits. Returns their ids."""
         query = (
             select(runs.c.id, runs.c.size_bytes)
-            .where(runs.c.state.not_in(LIVE_STATES))
+            .where(runs.c.state.not_in(LIVE_STATES), ~_IS_FOLLOW_UP, runs.c.id.not_in(_busy()))
             .order_by(runs.c.number.desc())
         )
         with self._engine.connect() as connection:
@@ -221,12 +260,20 @@ class Store:
     def _remove(self, run_ids: Sequence[str]) -> None:
         if not run_ids:
             return
+        later = select(follow_ups.c.run_id).where(follow_ups.c.of_run.in_(run_ids))
         with self._engine.begin() as connection:
+            run_ids = [*run_ids, *connection.scalars(later)]
             for table, column in _OF_A_RUN:
                 connection.execute(delete(table).where(column.in_(run_ids)))
         if self._is_sqlite:
             with self._engine.connect() as connection:  # a script runs to its end, a statement for one page
                 cast(sqlite3.Connection, connection.connection).executescript("PRAGMA incremental_vacuum")
+
+
+def _busy() -> Select[tuple[str]]:
+    """Ended runs that are measured further just now."""
+    joined = follow_ups.join(runs, follow_ups.c.run_id == runs.c.id)
+    return select(follow_ups.c.of_run).select_from(joined).where(runs.c.state.in_(LIVE_STATES))
 
 
 def _too_much(ended: Iterable[tuple[str, int]], keep_runs: int, keep_bytes: int) -> list[str]:
@@ -241,7 +288,7 @@ def _too_much(ended: Iterable[tuple[str, int]], keep_runs: int, keep_bytes: int)
 
 
 def _parsed(row: Row[*tuple[Any, ...]]) -> StoredRun:
-    values = dict(row._mapping)
+    values = {key: value for key, value in row._mapping.items() if key != "kind"}
     for key in ("plan", "backends", "environment", "failure"):
         values[key] = None if values[key] is None else json.loads(values[key])
     return StoredRun(**values)

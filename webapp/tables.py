@@ -92,6 +92,16 @@ claims = Table(
     Column("is_cancelled", Boolean, nullable=False, default=False),  # asked for through another process
 )
 
+# Measuring that was added to a finished run. It is a run of its own, with turns, events and an end like any
+# other, but its results belong to that one.
+follow_ups = Table(
+    "follow_ups",
+    metadata,
+    _run_id(),
+    Column("of_run", String(32), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),  # follow_up.KINDS
+)
+
 
 def open_database(url: str) -> Engine:
     """Connect to `url` and create the tables that are missing.

@@ -76,6 +76,14 @@ class Uploads:
                 raise
 
     @contextmanager
+    def document(self, request: Request) -> Iterator[tuple[str, bytes]]:
+        """Name and content of the one file in `request`, whatever it holds. Raises Refused."""
+        with self._received(request):
+            storage = _only_file(request)
+            _check_fields(request, frozenset())
+            yield plain_name(storage.filename or ""), storage.stream.read()
+
+    @contextmanager
     def _received(self, request: Request) -> Iterator[None]:
         """Holds a place while the whole form arrives and is worked on."""
         if request.mimetype != "multipart/form-data":

@@ -6,7 +6,8 @@ bytes). Decoding an uploaded file and timing requests both belong here: a hostil
 can at worst end this process, and serving pages can't disturb the clock.
 
     in:   {"plan":…, "backends":[…], "name":…, "true_label":…, "limits":…, "size_bytes":n} + n bytes,
-          or with "photos":… many photos in a file; see set_worker.py
+          or with "photos":… many photos in a file, see set_worker.py;
+          or with "more":… a finished run's variants, see more_worker.py
           "go" when the run may begin, "cancel" at any time; end of input ends the process
     out:  accepted | refused, then variant…, progress…, measurement…, end; of a set photo…, end
 """
@@ -88,6 +89,11 @@ def main() -> None:
 
         run_set(events, commands, job, plan, backends)
         return
+    if "more" in job:
+        from webapp.more_worker import run_more  # noqa: PLC0415  only follow-ups need it
+
+        run_more(events, commands, job, data, plan, backends)
+        return
     try:
         source = read_image(data, job["name"], Limits(**job["limits"]), job["true_label"])
     except ImageRefused as refusal:
@@ -117,7 +123,7 @@ def run(
     commands.go.wait()
     facts = environment()
     variants = [] if commands.cancel.is_set() else _make(events, source, plan)
-    heartbeat = _measure(events, commands, plan, variants, present)
+    heartbeat = measure_on(events, commands, plan, variants, present)
     state = "cancelled" if commands.cancel.is_set() else "done"
     events.send("end", state=state, environment=facts | heartbeat.facts(), failure=None)
 
@@ -135,7 +141,7 @@ def _make(events: Events, source: SourceImage, plan: Plan) -> list[Variant]:
     return make_variants(source, plan, on_variant=announce)
 
 
-def _measure(
+def measure_on(
     events: Events, commands: Commands, plan: Plan, variants: list[Variant], infos: list[BackendInfo]
 ) -> Heartbeat:
     """Send every measurement on as it is taken. Returns what the heartbeat saw."""

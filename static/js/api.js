@@ -81,6 +81,20 @@ export const getRuns = (query = "") => getJson(`/api/runs${query}`);
 /** Cancels a run that goes on, removes one that has ended. */
 export const deleteRun = (id) => getJson(reportPath(id), { method: "DELETE" });
 
+const sendJson = (path, body) => getJson(path, {
+  method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
+});
+/** Brings back an exported report. @param {File} file */
+export function postReport(file) {
+  const body = new FormData();
+  body.append("file", file, file.name);
+  return getJson("/api/runs/import", { method: "POST", body });
+}
+/** Measures a finished run further; both answer with the id and events of what begins. */
+export const addRepeats = (id, repeats) => sendJson(`${reportPath(id)}/repeats`, { repeats });
+export const findBreakingPoint = (id) => sendJson(`${reportPath(id)}/breaking-point`, {});
+export const getFollowUps = (id) => getJson(`${reportPath(id)}/follow-ups`);
+
 /**
  * Sends photos and their plan. XMLHttpRequest, because fetch can't tell how much was sent.
  * @param {[string, Blob, string][]} parts field, bytes and name of each @param {object} plan @param {?string} trueLabel

@@ -3,7 +3,7 @@
  * @import { Report } from "./types.js"
  */
 
-import { plural } from "./format.js";
+import { dateTime, plural } from "./format.js";
 
 /**
  * Failures of the cells, one entry for each backend and cause, with how many requests it cost.
@@ -51,6 +51,9 @@ export function methodWords(report) {
     ...setWords,
     `Each variant went to each backend ${plan.warmups} times to warm up, which do not count, and then ` +
       `${plan.repeats} times in random order (seed ${plan.seed}).`,
+    ...(report.additions || []).map((added) =>
+      `${added.repeats} of these ${plan.repeats} repeats were added on ${dateTime(added.created_at)}, on the same bytes ` +
+        `(seed ${added.seed}).`),
     `${ORDER_WORDS[plan.order]} Each backend had one request at a time.`,
     "Latency is the time from building the request to the parsed answer, seen by this app. Making the variant is " +
       "never part of it.",

@@ -5,7 +5,8 @@ import { openDrawer } from "./drawer.js";
 import { dateTime, plural } from "./format.js";
 import { announce, el, fill } from "./page.js";
 
-const STATE_NAMES = { queued: "waiting", running: "running", done: "done", cancelled: "stopped", failed: "failed" };
+const STATE_NAMES = { queued: "waiting", running: "running", done: "done", cancelled: "stopped", failed: "failed",
+  imported: "imported" };
 
 export async function openHistory() {
   const list = el("ul", { className: "runs" });
@@ -40,7 +41,7 @@ function entry(run) {
       el("a", { href: api.base + api.runPath(run.id) }, run.name),
       el("p", { className: "hint" }, facts.filter(Boolean).join(" · ")),
       run.sentence && el("p", {}, run.sentence)));
-  if (["done", "cancelled", "failed"].includes(run.state)) item.append(removeButton(run, item));
+  if (["done", "cancelled", "failed", "imported"].includes(run.state)) item.append(removeButton(run, item));
   return item;
 }
 

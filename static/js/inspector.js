@@ -33,7 +33,10 @@ function select(sel) {
   writeView();
 }
 
+const NO_IMAGES = "This run was imported from its JSON, which holds no images.";
+
 function images(report, variant, reference) {
+  if (report.imported) return el("p", { className: "muted" }, NO_IMAGES);
   const both = reference && reference.id !== variant.id ? [reference, variant] : [variant];
   return el("div", { className: "images" }, ...both.map((each) => picture(report, each)));
 }
@@ -59,7 +62,7 @@ function facts(report, variant) {
   const name = `${report.source.name.replace(/\.[^.]*$/, "")}-${variant.id}`;
   const download = el("a", { className: "button", href: imageUrl(report, variant), download: name },
     "Download the bytes that were sent");
-  return el("section", {}, definitions(rows), el("p", {}, download));
+  return el("section", {}, definitions(rows), !report.imported && el("p", {}, download));
 }
 
 /** Decode, resize and encode of this variant, as far as they were run. */

@@ -90,6 +90,7 @@ export const SELECTORS = {
   resultsBody: "#results-body",
   recommendation: "#recommendation",
   exports: "#exports",
+  further: "#further",
   problems: "#problems",
   plots: "#plots",
   table: "#variants",

@@ -2,6 +2,7 @@
 
 import { base, Problem } from "./api.js";
 import { bytes } from "./format.js";
+import { looksLikeReport, openReport } from "./import_report.js";
 import { announce, el, fill, part, setText, state, update } from "./page.js";
 import * as sets from "./photo_set.js";
 import { presetRepeats, presetSizes } from "./plan.js";
@@ -59,9 +60,10 @@ export async function takeFiles(files) {
   if (sets.isMany(items)) return takeSet(items);
   const [file] = files;
   const head = new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer());
+  if (looksLikeReport(file.name, head)) return openReport(file, state.config.limits);
   const problem = refusal(file.name, file.size, sniff(head), state.config.limits);
   if (problem) return refuse(problem);
-  await takePhoto(file);
+  return takePhoto(file);
 }
 
 /** As takeFiles(), but dropped folders are looked through. @param {File[]} files @param {FileSystemEntry[]} entries */

@@ -47,6 +47,7 @@ export function renderResults() {
   renderMethod(report);
   renderEnvironment(report);
   openSelected(report);
+  import("./further.js").catch(() => null); // draws what can be measured further, from then on by itself
 }
 
 /**
@@ -130,7 +131,8 @@ function renderExports(report) {
   place.dataset.run = report.run_id;
   const copy = el("button", { type: "button", id: "copy-link" }, "Copy link");
   copy.addEventListener("click", () => copyLink(copy));
-  const offered = report.photo_set ? [...EXPORTS.slice(0, -1), ANSWERS] : EXPORTS;
+  const all = report.photo_set ? [...EXPORTS.slice(0, -1), ANSWERS] : EXPORTS;
+  const offered = report.imported ? EXPORTS.slice(0, -1) : all; // what it came with is all there is
   const links = offered.map(([kind, words]) => {
     const download = `pixelcost-${report.run_id}.${kind.replace("/", "")}`;
     return el("a", { className: "button", href: exportUrl(report, kind), download }, words);

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { follow } from "./events.js";
 import { formatName, plural, progressText } from "./format.js";
+import { importedWords } from "./import_report.js";
 import { announce, el, fill, isBusy, memory, part, setText, state, update, watch } from "./page.js";
 import { paceOf, planWords, withLists } from "./plan.js";
 import { formParts, setPhoto } from "./photo.js";
@@ -246,7 +247,7 @@ function setTitle(prefix) {
 /** The photo and plan of a stored run, folded to one line: the results are what one came for. */
 function showSetupOf(report) {
   const reference = report.variants.find((variant) => variant.is_reference);
-  const asUploaded = !report.photo_set && reference && reference.sha256 === report.source.sha256;
+  const asUploaded = !report.photo_set && !report.imported && reference && reference.sha256 === report.source.sha256;
   const { true_label: trueLabel, width_px, height_px, name, size_bytes } = report.source;
   const stored = withLists(report.plan);
   const known = /** @type {any} */ (Object.fromEntries(Object.keys(state.plan).map((key) => [key, stored[key] ?? state.plan[key]])));
@@ -271,6 +272,7 @@ function foldSetup(report) {
     part("setupSummary"),
     el("p", {}, el("strong", {}, source.name), ` ${facts}`),
     el("p", { className: "muted" }, planWords(report.plan, report.skipped_sizes_px)),
+    report.imported && el("p", { id: "imported" }, importedWords(report)),
     open,
   );
   part("setupSummary").hidden = false;

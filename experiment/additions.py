@@ -1,0 +1,119 @@
+"""Repeats that were added to a finished run: joined to its samples, and compared with them first.
+
+Two sessions of measuring need not be alike: the machine may be busier an hour later. What was added
+counts as samples like the others, but where the two disagree a warning says so.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from experiment.records import Addition, Measurement, Plan, Variant, Warning_
+from experiment.statistics import median_interval, percentile
+from experiment.wording import count, milliseconds, sized_name
+
+CODES = {"W20": "repeats that were added later took another time"}
+_HEARTBEAT = ("heartbeat_max_ms", "heartbeat_late_share")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An addition with what it measured."""
+
+    addition: Addition
+    measurements: Sequence[Measurement]
+
+
+def addition_of(
+    id_: str,
+    created_at: float,
+    state: Any,
+    plan: Plan,
+    environment: Mapping[str, Any],
+    taken: Sequence[Measurement],
+) -> Addition:
+    """What a report says of a session: as many repeats as every cell got."""
+    per_cell: dict[tuple[str, str], int] = defaultdict(int)
+    for each in taken:
+        per_cell[each.variant_id, each.backend_name] += _counts(each)
+    repeats = min(per_cell.values(), default=0)
+    return Addition(id_, created_at, state, repeats, plan.seed, environment)
+
+
+def joined_plan(plan: Plan, sessions: Sequence[Session]) -> Plan:
+    """The plan as if all repeats had been one run's."""
+    return replace(plan, repeats=plan.repeats + sum(each.addition.repeats for each in sessions))
+
+
+def joined_environment(environment: Mapping[str, Any], sessions: Sequence[Session]) -> dict[str, Any]:
+    """The first one's, with the worst delays of all."""
+    joined = dict(environment)
+    for name in _HEARTBEAT:
+        seen = [joined.get(name), *(each.addition.environment.get(name) for each in sessions)]
+        known = [value for value in seen if value is not None]
+        if known:
+            joined[name] = max(known)
+    return joined
+
+
+def joined_measurements(
+    measurements: Sequence[Measurement], sessions: Sequence[Session]
+) -> list[Measurement]:
+    """In the order they were taken."""
+    return [*measurements, *(each for session in sessions for each in session.measurements)]
+
+
+def differing(
+    measurements: Sequence[Measurement], sessions: Sequence[Session], variants: Sequence[Variant]
+) -> tuple[Warning_, ...]:
+    """A warning for each session that did not time as the run before it did."""
+    first = _samples(measurements)
+    return tuple(
+        Warning_("W20", sentence)
+        for session in sessions
+        for sentence in _difference(first, session, {each.id: each for each in variants})
+    )
+
+
+def _difference(
+    first: Mapping[tuple[str, str], Sequence[float]], session: Session, variants: Mapping[str, Variant]
+) -> Iterator[str]:
+    added = _samples(session.measurements)
+    cells = [cell for cell in first if cell in added]
+    apart = [cell for cell in cells if _are_apart(first[cell], added[cell])]
+    if not apart:
+        return
+    worst = max(apart, key=lambda cell: _ratio(first[cell], added[cell]))
+    before_ms, after_ms = percentile(first[worst], 50), percentile(added[worst], 50)
+    name = f"{sized_name(variants[worst[0]])} on {worst[1]}"
+    yield (
+        f"The repeats added later took another time in {len(apart):,} of {count(len(cells), 'cell')}: the "
+        f"p50 of {name} was {milliseconds(before_ms)} and then {milliseconds(after_ms)}. "
+        "The machine was in another state; a new run measures all of it at once."
+    )
+
+
+def _are_apart(first: Sequence[float], added: Sequence[float]) -> bool:
+    """Whether the 95 % intervals of the two middles share no value."""
+    one, other = median_interval(first), median_interval(added)
+    return bool(one and other) and (one[1] < other[0] or other[1] < one[0])  # type: ignore[index]
+
+
+def _ratio(first: Sequence[float], added: Sequence[float]) -> float:
+    one, other = percentile(first, 50) or 0.001, percentile(added, 50) or 0.001
+    return max(one / other, other / one)
+
+
+def _samples(measurements: Iterable[Measurement]) -> dict[tuple[str, str], list[float]]:
+    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for each in measurements:
+        if _counts(each) and each.prediction is not None:
+            found[each.variant_id, each.backend_name].append(each.latency_ms or 0.0)
+    return found
+
+
+def _counts(each: Measurement) -> bool:
+    return not each.is_warmup and each.asked_for == "predict"

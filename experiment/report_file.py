@@ -1,0 +1,165 @@
+"""An exported report read back from a file that anybody may have changed: checked as a whole, or refused.
+
+Nothing in it is trusted: not its depth or numbers, not that its names are names. What is returned can be
+shown and exported again like a report of our own, and says nothing that its own samples contradict.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from experiment.errors import PixelcostError
+from experiment.export import SCHEMA, report_csv, report_html
+from experiment.figures import figures
+from experiment.refusals import plain_name
+from experiment.schema_check import problems
+from experiment.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99, percentile, percentile_from
+
+MOST_DEPTH = 16  # a report has 6 levels
+MOST_NUMBER = 1e15
+MOST_TEXT = 20_000  # characters of one text
+MOST_PROBLEMS = 3  # named in one sentence
+TOLERANCE_MS = 2e-6  # derived numbers have six digits
+
+ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_HOW = 'Choose a file that was saved with the button "JSON" below a run.'
+_AGAIN = "Export it again, or get it again from where it came."
+
+
+class ReportRefused(PixelcostError):
+    """The file can't be shown as a run; the message says why and what to do."""
+
+    code = "report_refused"
+    http_status = 422
+
+
+def read_report(data: bytes, name: str) -> dict[str, Any]:
+    """The report in a file of that name. Raises ReportRefused."""
+    shown = plain_name(name)
+    found = _parsed(data, shown)
+    if not isinstance(found, dict) or "schema_version" not in found or "cells" not in found:
+        raise ReportRefused(f"{shown} is JSON, but no Pixelcost report. {_HOW}")
+    _check_version(found["schema_version"], shown)
+    wrong = _first(_insane(found, "", 0)) or _first(problems(found, SCHEMA)) or _first(_contradictions(found))
+    if wrong:
+        raise ReportRefused(
+            f"{shown} is damaged or was changed: {'; '.join(wrong[:MOST_PROBLEMS])}. {_AGAIN}"
+        )
+    _check_drawable(found, shown)
+    return found
+
+
+def _parsed(data: bytes, shown: str) -> Any:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ReportRefused(f"{shown} is no report: it holds no text. {_HOW}") from None
+    if not text.lstrip().startswith("{"):
+        raise ReportRefused(f"{shown} is no report: it does not begin like one. {_HOW}")
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except RecursionError:
+        raise ReportRefused(f"{shown} is no report: it is nested too deeply. {_HOW}") from None
+    except json.JSONDecodeError as error:
+        at_end = error.pos >= len(text.rstrip()) - 1
+        where = "it ends too early" if at_end else f"it can't be read from line {error.lineno} on"
+        raise ReportRefused(f"{shown} is damaged: {where}. {_AGAIN}") from None
+    except ValueError as error:
+        raise ReportRefused(f"{shown} is damaged: {error}. {_AGAIN}") from None
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"it holds {name} where a number belongs")
+
+
+def _check_version(version: Any, shown: str) -> None:
+    found = re.fullmatch(r"([0-9]{1,4})\.[0-9]{1,4}", version) if isinstance(version, str) else None
+    if found is None:
+        raise ReportRefused(f"{shown} does not say which version of the report it is. {_HOW}")
+    if found[1] != "1":
+        raise ReportRefused(
+            f"{shown} was written by another Pixelcost (report version {version}); this one reads 1.x. "
+            "Open it there and save it as HTML, which opens anywhere, or update this one."
+        )
+
+
+def _first(found: Iterator[str]) -> list[str]:
+    return [each for each, _ in zip(found, range(MOST_PROBLEMS), strict=False)]
+
+
+def _insane(value: Any, place: str, depth: int) -> Iterator[str]:
+    """What JSON allows and no report holds."""
+    if depth > MOST_DEPTH:
+        yield f"{place[:60]} is nested too deeply"
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield from _insane_text(key, f"a key of {place or 'it'}")
+            yield from _insane(each, f"{place}.{key}" if place else key, depth + 1)
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _insane(each, f"{place}[{index}]", depth + 1)
+    elif isinstance(value, str):
+        yield from _insane_text(value, place)
+    elif isinstance(value, int | float) and not abs(value) < MOST_NUMBER:
+        yield f"{place} is too large a number"
+
+
+def _insane_text(text: str, place: str) -> Iterator[str]:
+    if len(text) > MOST_TEXT:
+        yield f"{place[:60]} is too long"
+    elif not all(char.isprintable() or char in "\n\t\u00a0\u200b" for char in text):
+        yield f"{place[:60]} holds characters that can't be shown"
+
+
+def _contradictions(report: Mapping[str, Any]) -> Iterator[str]:
+    """Names that lead nowhere, and numbers that don't follow from the samples beside them."""
+    variants = [each["id"] for each in report["variants"]]
+    backends = [each["name"] for each in report["backends"]]
+    cells = [(cell["variant_id"], cell["backend_name"]) for cell in report["cells"]]
+    yield from (f"{each[:60]} is no id" for each in variants if not ID.fullmatch(each))
+    for what, names in (("variant", variants), ("backend", backends), ("cell", cells)):
+        if len(set(names)) < len(names):
+            yield f"there are two of one {what}"
+    if any(cell[0] not in variants or cell[1] not in backends for cell in cells):
+        yield "there is a cell of a variant or backend that is not there"
+    chosen = report["recommendation"]
+    if chosen["variant_id"] is not None and (chosen["variant_id"], chosen["backend_name"]) not in cells:
+        yield "what it recommends is not there"
+    for index, cell in enumerate(report["cells"]):
+        yield from _other_numbers(cell, f"cells[{index}]")
+
+
+def _other_numbers(cell: Mapping[str, Any], place: str) -> Iterator[str]:
+    samples = cell["samples_ms"]
+    expected = {
+        "p50_ms": percentile(samples, 50) if samples else None,
+        "p90_ms": percentile_from(SAMPLES_FOR_P90, samples, 90),
+        "p99_ms": percentile_from(SAMPLES_FOR_P99, samples, 99),
+        "min_ms": min(samples, default=None),
+        "max_ms": max(samples, default=None),
+    }
+    for key, value in expected.items():
+        if not _alike(cell[key], value):
+            yield f"{place}.{key} is {cell[key]}, but its own samples give {value}"
+
+
+def _alike(told: float | None, value: float | None) -> bool:
+    if told is None or value is None:
+        return told is value
+    return abs(told - value) <= TOLERANCE_MS
+
+
+def _check_drawable(report: Mapping[str, Any], shown: str) -> None:
+    """The last look: everything that will be made of it is made once."""
+    try:
+        figures(dict(report), theme="light")
+        report_csv(dict(report))
+        report_html(dict(report))
+    except Exception as error:
+        raise ReportRefused(
+            f"{shown} is damaged or was changed: its parts don't fit together ({type(error).__name__}). "
+            f"{_AGAIN}"
+        ) from error

@@ -1,0 +1,177 @@
+/** Measuring a finished run further: more repeats on the same bytes, and the search for the breaking point. */
+
+import { addRepeats, base, deleteRun, findBreakingPoint, getFollowUps, getReport } from "./api.js";
+import { follow } from "./events.js";
+import { announce, el, fill, isBusy, part, setText, state, update, watch } from "./page.js";
+import * as words from "./further_words.js";
+
+/** What is under way: null, or {id, run_id, kind, state, done, planned, text}. */
+let job = null;
+let problem = null; // the server's refusal, until the next try
+let lost = ""; // a sentence while the event stream is broken
+let following = null;
+let lookedFor = ""; // the run that was asked whether something is under way
+let drawn = "";
+
+await loadStyle();
+watch(["report", "run"], render);
+
+/** Beside the module, since nothing of it is needed at the first look. */
+function loadStyle() {
+  return new Promise((resolve) => {
+    const link = el("link", { rel: "stylesheet", href: `${base}/static/css/further.css`, onload: resolve, onerror: resolve });
+    document.head.append(link);
+  });
+}
+
+function render() {
+  const { report } = state;
+  if (job && report && job.run_id !== report.run_id) forget();
+  const offered = report ? words.offers(report) : [];
+  part("further").hidden = !report || (!offered.length && !words.points(report).length);
+  if (part("further").hidden) return;
+  if (!isBusy()) findUnderWay(report.run_id);
+  const signature = JSON.stringify([report.run_id, isBusy(), offered, job, problem, lost, report.breaking_points]);
+  if (signature === drawn) return;
+  drawn = signature;
+  const focused = document.activeElement?.id;
+  fill(part("further"), actions(offered), job && progress(), problem && refusal(), results(report));
+  if (focused) document.getElementById(focused)?.focus();
+}
+
+function actions(offered) {
+  const blocked = isBusy() || Boolean(job);
+  const buttons = offered.map(({ kind, label }) =>
+    el("button", { type: "button", id: `further-${kind}`, disabled: blocked, onclick: () => start(kind) }, label));
+  const hints = offered.map(({ hint }) => hint).join(" ");
+  return el("div", { className: "further-actions" }, ...buttons, el("p", { className: "hint" }, hints));
+}
+
+function progress() {
+  const bar = el("progress", { max: job.planned || 1, "aria-label": words.NAMES[job.kind] });
+  if (job.state === "running" && job.planned) bar.value = job.done;
+  const stop = el("button", { type: "button", id: "further-stop", disabled: job.state === "stopping", onclick: stopJob },
+    job.state === "stopping" ? "Stopping" : "Stop");
+  const text = el("p", { id: "further-text" }, lost || job.text);
+  return el("div", { className: "further-progress" }, bar, text, stop);
+}
+
+function refusal() {
+  return el("p", { className: "further-problem", role: "alert" }, el("strong", {}, problem.title), ` ${problem.detail || ""}`);
+}
+
+function results(report) {
+  const found = words.points(report);
+  return found.length ? el("ul", { className: "breaking", "aria-label": "Breaking point" }, ...found.map(result)) : null;
+}
+
+function result(point) {
+  const rows = words.stepRows(point);
+  const steps = rows.length > 0 && el("details", {},
+    el("summary", {}, words.stepsTitle(point)),
+    el("p", { className: "hint" }, words.HOW),
+    el("div", { className: "table-scroll", tabIndex: 0, role: "region", "aria-label": words.stepsTitle(point) }, stepTable(rows)));
+  return el("li", {}, el("p", {}, el("strong", {}, `${point.backend_name}: `), words.pointSentence(point)), steps);
+}
+
+function stepTable(rows) {
+  const head = el("tr", {}, ...words.STEP_COLUMNS.map((name, at) =>
+    el("th", { scope: "col", className: at < 3 ? "number" : "" }, name)));
+  return el("table", {}, el("thead", {}, head), el("tbody", {}, ...rows.map((row) =>
+    el("tr", {}, ...row.map((value, at) => el("td", { className: at < 3 ? "number" : "" }, value))))));
+}
+
+async function start(kind) {
+  const { report } = state;
+  problem = null;
+  job = { id: "", run_id: report.run_id, kind, state: "queued", done: 0, planned: 0, text: "Getting ready" };
+  render();
+  try {
+    const ask = kind === "search" ? findBreakingPoint(report.run_id) : addRepeats(report.run_id, words.missingRepeats(report));
+    attach({ ...job, ...(await ask) });
+  } catch (refused) {
+    fail(refused);
+  }
+}
+
+/** @param {any} begun as the server tells it */
+function attach(begun) {
+  job = { done: 0, text: "Waiting: another run goes first", ...begun };
+  render();
+  following = follow(job.id, { onEvent, onLost, onBack });
+}
+
+/** After a reload, or on another page: something may be under way that was begun elsewhere. */
+async function findUnderWay(runId) {
+  if (lookedFor === runId) return;
+  lookedFor = runId;
+  const known = await getFollowUps(runId).catch(() => null);
+  const live = known?.follow_ups.find((each) => ["queued", "running"].includes(each.state));
+  if (live && !job) attach({ ...live, run_id: runId });
+}
+
+function onEvent(name, data) {
+  if (!job) return;
+  if (name === "state") patch({ state: job.state === "stopping" ? "stopping" : data.state, text: data.text || job.text });
+  if (name === "progress") patch({ done: data.done, planned: data.planned, text: words.progressWords(job, data) });
+  if (name === "progress") announce(job.text);
+  if (name === "end") onEnd(data);
+}
+
+async function onEnd(data) {
+  const { run_id: runId, kind } = job;
+  forget();
+  if (data.state === "failed") problem = { title: `${words.NAMES[kind]} ended early.`, detail: data.text };
+  try {
+    const report = await getReport(runId);
+    if (state.report?.run_id !== runId) return;
+    const { planned, done, failed } = report.requests;
+    // How long the run itself took is still so after a search, but not after more repeats.
+    const text = kind === "search" ? state.run.text : "";
+    update({ report, run: { ...state.run, planned, done, failed, text } });
+    announce(words.endWords(kind, report));
+    if (kind === "repeats") await (await import("./plots.js")).drawFigures(runId);
+  } catch (refused) {
+    fail(refused);
+  }
+  render();
+}
+
+async function stopJob() {
+  const { id } = job;
+  patch({ state: "stopping" });
+  try {
+    await deleteRun(id);
+  } catch (refused) {
+    fail(refused);
+  }
+}
+
+/** The first attempt is silent, as for a run: a stream may end in good order. */
+function onLost(attempt) {
+  if (attempt < 2) return;
+  lost = `Lost touch with the server. It goes on there; reconnecting (${attempt})...`;
+  render();
+  setText(part("announcer"), lost);
+}
+
+function onBack() {
+  lost = "";
+  render();
+}
+
+const patch = (changes) => {
+  job = { ...job, ...changes };
+  render();
+};
+
+function fail(refused) {
+  forget();
+  problem = { title: refused.title || String(refused), detail: refused.detail };
+  render();
+}
+
+function forget() {
+  following?.close();
+  [following, job, lost] = [null, null, ""];
+}

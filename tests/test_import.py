@@ -1,0 +1,239 @@
+"""An exported report comes back: read from its file, refused with a sentence, equal when exported again."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import re
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from experiment.export import SCHEMA, report_dict, report_json
+from experiment.report_file import ReportRefused, read_report
+from experiment.schema_check import _NO_RULE, RULES, problems
+from tests.records import answered, report, sample_report
+from tests.set_records import photos, summary
+from tests.test_export import EVIL, closed
+from tests.webapp_parts import parts_of, serving
+
+ONE = report_dict(sample_report(("8 CPU", "1 CPU"), repeats=64))
+SET = report_dict(summary(photos(both=20, lost=3)))
+
+
+def text(made: dict[str, Any]) -> bytes:
+    return report_json(made).encode()
+
+
+def changed(**paths: Any) -> dict[str, Any]:
+    """The sample report with some values changed; a place is written cells__0__p50_ms."""
+    made = copy.deepcopy(ONE)
+    for path, value in paths.items():
+        *way, last = path.split("__")
+        place: Any = made
+        for step in way:
+            place = place[int(step)] if step.isdigit() else place[step]
+        place[last] = value
+    return made
+
+
+@pytest.mark.parametrize("made", [ONE, SET, report_dict(report(state="queued", variants=()))])
+def test_an_exported_report_is_read_as_it_was(made):
+    assert read_report(text(made), "a.json") == made
+
+
+BROKEN = {
+    "empty": (b"", "is no report"),
+    "a photo": (b"\xff\xd8\xff\xe0", "is no report: it holds no text"),
+    "words": (b"hello", "is no report: it does not begin like one"),
+    "a list": (b"[1, 2]", "is no report"),
+    "other JSON": (b'{"name": "x"}', "is JSON, but no Pixelcost report"),
+    "cut off": (text(ONE)[:5000], "is damaged: it ends too early"),
+    "a hole": (text(ONE).replace(b'"cells"', b'"cells', 1), "is damaged: it can't be read from line"),
+    "not a number": (text(ONE).replace(b'"decode_ms": 48.7', b'"decode_ms": NaN', 1), "holds NaN"),
+    "infinite": (text(ONE).replace(b'"decode_ms": 48.7', b'"decode_ms": 1e999', 1), "too large a number"),
+    "huge": (text(ONE).replace(b'"repeats": 64', b'"repeats": 1' + b"0" * 400, 1), "too large a number"),
+    "too deep for Python": (b'{"cells": ' + b"[" * 100_000, "nested too deeply"),
+    "deep": (text(changed(environment__x=json.loads("[" * 30 + "]" * 30))), "nested too deeply"),
+    "version 2": (text(changed(schema_version="2.0")), r"another Pixelcost \(report version 2\.0\).*HTML"),
+    "no version": (text(changed(schema_version=1)), "does not say which version"),
+    "wrong type": (text(changed(cells__0__p50_ms="fast")), r"cells\[0\]\.p50_ms must be a number or null"),
+    "missing": (text({k: v for k, v in ONE.items() if k != "plan"}), "plan is missing"),
+    "another p50": (
+        text(changed(cells__3__p50_ms=1.0)),
+        r"cells\[3\]\.p50_ms is 1\.0, but its own samples give",
+    ),
+    "a p90 too many": (text(changed(cells__3__samples_ms=[1.0] * 20)), r"p90_ms is .*samples give None"),
+    "twice": (text(changed(variants__1__id="original")), "two of one variant"),
+    "nowhere": (
+        text(changed(cells__0__backend_name="TPU")),
+        "cell of a variant or backend that is not there",
+    ),
+    "recommends nothing": (text(changed(recommendation__variant_id="1-png")), "recommends is not there"),
+    "a path as id": (text(changed(variants__1__id="../../etc/passwd")), "is no id"),
+    "control characters": (text(changed(source__name="a\r\nSet-Cookie: x")), "can't be shown"),
+    "a surrogate": (json.dumps(changed(source__name="\ud800")).encode(), "can't be shown"),
+    "a key too long": (text(changed(environment={"x" * 30_000: 1})), "too long"),
+    "an unknown verdict": (text(changed(cells__0__validity="GREAT")), "must be one of VALID, NOISY, INVALID"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_file_that_is_no_report_gets_a_sentence_with_what_to_do(name):
+    data, words = BROKEN[name]
+    with pytest.raises(ReportRefused, match=words) as refused:
+        read_report(data, "run.json")
+    message = refused.value.message
+    assert message.startswith("run.json ")
+    assert len(message) < 500
+    assert re.search(r"Choose a file|Export it again|save it as HTML", message)
+    assert "Traceback" not in message
+
+
+def test_every_keyword_of_the_schema_is_known_to_our_check():
+    def keywords(schema: Any) -> set[str]:
+        if isinstance(schema, list):
+            return set().union(*map(keywords, schema))
+        if not isinstance(schema, dict) or not schema:
+            return set()
+        inner = [*schema.get("properties", {}).values(), *schema.get("$defs", {}).values()]
+        inner += [schema.get(key, {}) for key in ("items", "additionalProperties", "oneOf", "anyOf")]
+        return set(schema) | set().union(*map(keywords, inner))
+
+    assert keywords(SCHEMA) <= {*RULES, *_NO_RULE}
+
+
+PLACES = [f"{at}.{key}" for at in ("cells", "variants", "backends") for key in ONE[at][0]]
+PLACES += [f"{at}.{key}" for at in ("plan", "source", "recommendation", "requests") for key in ONE[at]]
+PLACES += list(ONE)
+VALUES = st.sampled_from(
+    [None, True, 0, -1, 1.5, 7, 1e6, "", "x", "png", "1.2", [], [None], [1.5], ["x"], {}, {"a": 1}]
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(place=st.sampled_from(PLACES), value=VALUES)
+def test_our_check_refuses_what_the_library_refuses(place, value):
+    at, _, key = place.partition(".")
+    made = dict(ONE)
+    if key:
+        held = made[at]
+        made[at] = [{**held[0], key: value}] if isinstance(held, list) else {**held, key: value}
+    else:
+        made[at] = value
+    is_valid = jsonschema.Draft202012Validator(SCHEMA).is_valid(made)
+    assert (not list(problems(made, SCHEMA))) == is_valid, list(problems(made, SCHEMA))
+
+
+# Over HTTP
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("imports")) as app:
+        yield app
+
+
+@pytest.fixture(scope="module")
+def client(app):
+    return app.test_client()
+
+
+def post(client: Any, data: bytes, name: str = "run.json") -> Any:
+    return client.post("/api/runs/import", data={"file": (io.BytesIO(data), name)})
+
+
+def imported(client: Any, made: dict[str, Any]) -> dict[str, Any]:
+    answer = post(client, text(made))
+    assert answer.status_code == 201, answer.data
+    found: dict[str, Any] = client.get(answer.json["report_url"]).json
+    assert found["run_id"] == answer.json["id"]
+    jsonschema.Draft202012Validator(closed(SCHEMA)).validate(found)
+    return found
+
+
+@pytest.mark.parametrize("made", [ONE, SET], ids=["one photo", "a set"])
+def test_export_import_export_is_equal_but_for_the_documented_keys(client, made):
+    once = imported(client, made)
+    twice = imported(client, once)
+    for each in (once, twice):
+        assert {k: v for k, v in each.items() if k not in {"run_id", "imported"}} == {
+            k: v for k, v in made.items() if k != "run_id"
+        }
+        assert each["imported"]["name"] == "run.json"
+        assert each["imported"]["run_id"] == made["run_id"]
+    for cell in twice["cells"]:
+        for key, percent in (("p50_ms", 50), ("p90_ms", 90)):
+            if cell[key] is not None:
+                assert cell[key] == pytest.approx(np.percentile(cell["samples_ms"], percent), abs=2e-6)
+
+
+def test_an_imported_run_can_be_exported_in_every_form_but_has_no_images(client):
+    run_id = imported(client, ONE)["run_id"]
+    url = f"/api/runs/{run_id}"
+    assert len(client.get(f"{url}.csv").text.splitlines()) == 1 + len(ONE["cells"])
+    assert "Imported from run.json" in client.get(f"{url}.html").text
+    assert set(client.get(f"{url}/figures").json) >= {"trade_off", "latency_by_size"}
+    assert client.get(f"/runs/{run_id}").status_code == 200
+    for path in (".zip", "/variants/original", "/answers.csv"):
+        assert client.get(url + path).status_code == 404
+    assert "imported" in client.get(f"{url}.zip").json["detail"]
+    for path in ("/repeats", "/breaking-point"):
+        assert client.post(url + path, json={"repeats": 1}).status_code == 422
+    assert client.get(f"{url}/events?last_event_id=1").status_code == 204
+
+
+def test_the_history_shows_imported_runs_as_what_they_are(client):
+    run_id = imported(client, ONE)["run_id"]
+    row = client.get("/api/runs").json["runs"][0]
+    assert (row["id"], row["state"], row["created_at"]) == (run_id, "imported", ONE["created_at"])
+    assert row["sentence"] == ONE["recommendation"]["sentence"]
+    assert client.delete(f"/api/runs/{run_id}").status_code == 204
+    assert client.get(f"/api/runs/{run_id}").status_code == 404
+
+
+def test_a_report_saved_in_mid_run_is_one_that_was_stopped(client):
+    running = report_dict(report(state="running", measurements=answered([31.0])))
+    assert imported(client, running)["state"] == "cancelled"
+
+
+def test_markup_in_an_imported_report_stays_text(client):
+    made = changed(source__name=EVIL, recommendation__sentence=EVIL, backends__0__detail=EVIL)
+    run_id = imported(client, made)["run_id"]
+    assert "<script>alert" not in client.get(f"/api/runs/{run_id}.html").text
+    assert "<script>alert" not in client.get(f"/runs/{run_id}").text
+    header = client.get(f"/api/runs/{run_id}.json").headers["Content-Disposition"]
+    assert "\n" not in header
+
+
+def test_refusals_are_problems_and_leave_nothing_behind(client, app):
+    before = parts_of(app).store.count()
+    for data, _ in BROKEN.values():
+        answer = post(client, data)
+        assert answer.status_code == 422, answer.data
+        assert answer.content_type == "application/problem+json"
+        assert answer.json["code"] == "report_refused"
+    assert client.post("/api/runs/import", data={}).status_code in {400, 415}
+    assert (
+        client.post("/api/runs/import", data={"x": "y"}, content_type="multipart/form-data").status_code
+        == 400
+    )
+    assert parts_of(app).store.count() == before
+
+
+def test_a_report_above_the_limit_is_refused_unread(tmp_path):
+    with serving(tmp_path, max_bytes=10_000) as small:
+        answer = post(small.test_client(), b" " * 200_000)
+        assert answer.status_code == 413
+
+
+def test_a_report_from_before_searches_and_additions_is_read():
+    old = {k: v for k, v in ONE.items() if k not in {"additions", "breaking_points"}} | {
+        "schema_version": "1.0"
+    }
+    assert read_report(text(old), "old.json") == old

@@ -1,0 +1,117 @@
+"""A follow-up in the timing process: the bytes come as they were sent, nothing is made anew but for a search.
+
+in:   worker.py's job with "more": {"kind": "repeats" or "search", "variants": […]}, then their bytes
+out:  accepted | refused, then measurement… of repeats, or step… and finding… of a search, end
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from experiment.backends import connect
+from experiment.breaking_search import find_breaking_points, most_requests
+from experiment.environment import environment
+from experiment.errors import ImageRefused, PixelcostError
+from experiment.export import from_dict, to_dict
+from experiment.header import Limits
+from experiment.images import read_image
+from experiment.records import BackendInfo, Plan, SourceImage, Variant
+from experiment.reference import MAX_REFERENCE_BYTES
+from experiment.schedule import planned_requests
+
+if TYPE_CHECKING:
+    from webapp.worker import Commands, Events
+
+HEADROOM = 2  # a stored reference may be a PNG with a few more pixels than the upload's header said
+
+
+def run_more(
+    events: Events,
+    commands: Commands,
+    job: Mapping[str, Any],
+    data: bytes,
+    plan: Plan,
+    backends: Sequence[BackendInfo],
+) -> None:
+    """Announce, wait for "go", measure or search, say how it ended."""
+    try:
+        variants = _variants(job["more"]["variants"], data)
+        if job["more"]["kind"] == "repeats":
+            _repeat(events, commands, plan, variants, backends)
+        else:
+            _search(events, commands, plan, variants[0], job, backends)
+    except PixelcostError as refusal:
+        events.send("refused", code=refusal.code, message=refusal.message, http_status=refusal.http_status)
+
+
+def _variants(told: Sequence[Mapping[str, Any]], data: bytes) -> list[Variant]:
+    """Each with its bytes, which must be those that were sent."""
+    variants, start = [], 0
+    for each in told:
+        variant = from_dict(Variant, each)
+        content = data[start : start + variant.size_bytes]
+        start += variant.size_bytes
+        if hashlib.sha256(content).hexdigest() != variant.sha256:
+            raise ImageRefused(
+                f"The stored bytes of {variant.id} are damaged. Start a new run.", "damaged", 422
+            )
+        variants.append(replace(variant, data=content))
+    return variants
+
+
+def _repeat(
+    events: Events, commands: Commands, plan: Plan, variants: list[Variant], infos: Sequence[BackendInfo]
+) -> None:
+    from webapp.worker import measure_on  # noqa: PLC0415  it imports this module
+
+    _accept(events, commands, planned_requests(plan, len(variants), infos))
+    facts = environment()
+    heartbeat = measure_on(events, commands, plan, variants, list(infos))
+    _end(events, commands, facts | heartbeat.facts())
+
+
+def _search(
+    events: Events,
+    commands: Commands,
+    plan: Plan,
+    reference: Variant,
+    job: Mapping[str, Any],
+    infos: Sequence[BackendInfo],
+) -> None:
+    source = _source(reference, job)
+    _accept(events, commands, most_requests(max(source.width_px, source.height_px)) * len(infos))
+    facts = environment()
+    with ExitStack() as stack:
+        backends = [stack.enter_context(closing(connect(info))) for info in infos]
+        points = find_breaking_points(
+            source,
+            reference,
+            plan,
+            backends,
+            commands.cancel,
+            lambda name, step: events.send("step", backend_name=name, step=to_dict(step)),
+        )
+        for point in points:
+            events.send("finding", finding=to_dict(point))
+    _end(events, commands, facts)
+
+
+def _source(reference: Variant, job: Mapping[str, Any]) -> SourceImage:
+    """The reference holds the very pixels that the run's copies were made of."""
+    limits = Limits(**job["limits"])
+    roomy = Limits(max_bytes=MAX_REFERENCE_BYTES * HEADROOM, max_pixels=limits.max_pixels * HEADROOM)
+    return read_image(reference.data, job["name"], roomy, job["true_label"])
+
+
+def _accept(events: Events, commands: Commands, requests_planned: int) -> None:
+    events.send("accepted", source={}, skipped_sizes_px=[], requests_planned=requests_planned)
+    commands.go.wait()
+
+
+def _end(events: Events, commands: Commands, facts: Mapping[str, Any]) -> None:
+    state = "cancelled" if commands.cancel.is_set() else "done"
+    events.send("end", state=state, environment=facts, failure=None)
