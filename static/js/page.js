@@ -90,6 +90,8 @@ export const SELECTORS = {
   exports: "#exports",
   problems: "#problems",
   plots: "#plots",
+  deciding: "#deciding",
+  compared: "#compared",
   table: "#variants",
   sortBy: "#sort-by",
   method: "#method",
