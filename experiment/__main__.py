@@ -27,6 +27,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from experiment.backends import connect
 from experiment.breaking_command import print_points, run_search, save
 from experiment.command_backends import asked_backends
+from experiment.compare_command import print_comparison
+from experiment.deciding.uplinks import uplink_of
+from experiment.deciding.views import sections
 from experiment.environment import environment
 from experiment.errors import PixelcostError
 from experiment.export import report_csv, report_dict, report_html, report_json
@@ -63,6 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, cancel: threading.Event) -> int:
+    if options.compare:
+        older, newer = options.compare
+        print_comparison(older, newer, _output())
+        return 0
+    uplink_of(options.uplink)
     _check_outputs(options)
     if options.breaking_point:
         return _breaking_point(options, cancel)
@@ -75,6 +83,7 @@ def _many_photos(options: argparse.Namespace, cancel: threading.Event) -> int:
     if options.answers:
         all_written &= _saved(options.answers, partial(save_answers, done, options.answers))
     print_report(done.report, _output())
+    _print_deciding(done.report, options)
     if done.report.state != "done":
         console.print(f"The same command goes on from here. Journal: {done.journal}", markup=False)
     return _exit_code(done.report, cancel) if all_written else 2
@@ -87,6 +96,7 @@ def _one_photo(options: argparse.Namespace, cancel: threading.Event) -> int:
         report = _experiment(source, plan, asked.infos, cancel)
     all_written = _write(report, options)
     print_report(report, _output())
+    _print_deciding(report, options)
     return _exit_code(report, cancel) if all_written else 2
 
 
@@ -95,6 +105,13 @@ def _breaking_point(options: argparse.Namespace, cancel: threading.Event) -> int
     print_points(told, _output())
     written = not options.json or _saved(options.json, partial(save, told, options.json))
     return code if written else 2
+
+
+def _print_deciding(report: Report, options: argparse.Namespace) -> None:
+    """The conclusion of each section that has one, below the table."""
+    for section in sections(report_dict(report), uplink=uplink_of(options.uplink)).values():
+        if section.figures:
+            _output().print(f"{section.title}: {section.sentence}", markup=False, soft_wrap=True)
 
 
 def _output() -> Console:
@@ -151,7 +168,8 @@ def _check_outputs(options: argparse.Namespace) -> None:
 def _write(report: Report, options: argparse.Namespace) -> bool:
     """The files asked for, first of all. Returns whether all of them were written."""
     exported = report_dict(report)
-    files = ((options.json, report_json), (options.csv, report_csv), (options.html, report_html))
+    html = partial(report_html, uplink=uplink_of(options.uplink))
+    files = ((options.json, report_json), (options.csv, report_csv), (options.html, html))
     saved = [_saved(path, partial(_save_text, path, text, exported)) for path, text in files if path]
     return all(saved)
 
@@ -240,6 +258,10 @@ def _names(text: str) -> list[str]:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = _parser()
     options = parser.parse_args(arguments)
+    if options.compare:
+        if options.photo or options.photos:
+            parser.error("--compare takes two reports and measures nothing")
+        return options
     if (options.photo is None) == (options.photos is None):
         parser.error("name one photo, or a folder or ZIP file of many with --photos")
     if options.breaking_point and (options.photo is None or options.csv or options.html):
@@ -307,6 +329,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--max-p50-ms", type=float, metavar="MS", help="goal: p50 latency below this")
     add("--max-size-bytes", type=int, metavar="BYTES", help="goal: size below this")
+    add("--uplink", default="", metavar="MBIT/S", help="of the modelled end to end: 3g, 10, 100 ... (10)")
+    add(
+        "--compare",
+        type=Path,
+        nargs=2,
+        metavar=("OLDER", "NEWER"),
+        help="two reports written with --json: what is faster, slower, or another answer",
+    )
     add("--json", type=Path, metavar="FILE", help="write the report as JSON")
     add("--csv", type=Path, metavar="FILE", help="write one row per cell")
     add("--html", type=Path, metavar="FILE", help="write a report that opens without a network")

@@ -12,12 +12,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, Literal
 
 from experiment.codec import from_dict
 from experiment.contention import NOT_THERE
+from experiment.deciding.uplinks import USUAL, Uplink
+from experiment.deciding.views import sections
 from experiment.figures import figures
 from experiment.html_import import imported_words
+from experiment.html_deciding import deciding_figures, deciding_html
 from experiment.html_parts import Figures, Safe, badge, facts, items, script_json, table, text
 from experiment.html_set import METHOD as SET_METHOD
 from experiment.html_set import cells_of_set, facts_of_set, set_run_words
@@ -35,6 +38,7 @@ from experiment.wording import (
 )
 
 HERE = Path(__file__).parent
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 VENDORED = HERE.parent / "static" / "vendor"
 
 CELL_COLUMNS = (
@@ -66,14 +70,19 @@ METHOD = {
 }
 
 
-def report_html(report: Mapping[str, Any]) -> str:
-    """The exported report as a page. Raises FileNotFoundError when static/vendor lacks plotly.js."""
+def report_html(report: Mapping[str, Any], uplink: Uplink = USUAL) -> str:
+    """The exported report as a page. Raises FileNotFoundError when static/vendor lacks plotly.js.
+
+    `uplink`: the bandwidth that the modelled end to end is about.
+    """
     style, script, plotly = (
         _read("report.css") + _vendored("plotly*.css"),
         _read("report.js"),
         _vendored("plotly*.min.js"),
     )
-    drawn = {theme: figures(report, theme) for theme in ("light", "dark")}
+    drawn = {theme: figures(report, theme) for theme in THEMES}
+    told = {theme: sections(report, uplink=uplink, theme=theme) for theme in THEMES}
+    every = {theme: drawn[theme] | deciding_figures(told[theme]) for theme in THEMES}
     recommendation = report["recommendation"]
     page = Template(_read("report.html")).substitute(
         policy=_policy([plotly, script], style),
@@ -83,13 +92,14 @@ def report_html(report: Mapping[str, Any]) -> str:
         verdict=Safe(_verdict(recommendation, report["state"]) + _breaking_points(report)),
         warnings=_warnings(report["warnings"]),
         figures="".join(_figure(name, each["meta"]) for name, each in drawn["light"].items()),
+        deciding=deciding_html(told["light"], _figure),
         cells=_cells(report),
         photo=_photo(report),
         environment=_environment(report["environment"]),
         backends=_backends(report["backends"]),
         method=_method(report),
         report_json=script_json(report),
-        figures_json=script_json(drawn),
+        figures_json=script_json(every),
         plotly=plotly,
         script=script,
     )

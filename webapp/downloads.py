@@ -54,10 +54,15 @@ def report_as_html(run_id: str) -> ResponseReturnValue:
 @routes.get("/<run_id>/figures")
 def report_figures(run_id: str) -> ResponseReturnValue:
     """Every plot as a Plotly figure; `?theme=dark` for dark pages."""
+    return jsonify(figures(parts().reports.report(run_id), theme=theme_asked()))
+
+
+def theme_asked() -> Literal["light", "dark"]:
+    """The `theme` of the query, light by default."""
     theme = THEMES.get(request.args.get("theme", "light"))
     if theme is None:
         raise Refused("bad_query", f"theme must be {' or '.join(THEMES)}.")
-    return jsonify(figures(parts().reports.report(run_id), theme=theme))
+    return theme
 
 
 @routes.get("/<run_id>/variants/<variant_id>")

@@ -100,9 +100,11 @@ def axis(palette: Palette, title: str, **more: Any) -> dict[str, Any]:
     } | more
 
 
-def log_axis(palette: Palette, title: str, values: Sequence[float]) -> dict[str, Any]:
-    """A logarithmic axis over `values` in ms, ticked at 1, 2, 5, 10 and so on."""
-    low, high = padded_range([max(value, LEAST_MS) for value in values])
+def log_axis(
+    palette: Palette, title: str, values: Sequence[float], least: float = LEAST_MS
+) -> dict[str, Any]:
+    """A logarithmic axis over `values`, ticked at 1, 2, 5, 10 and so on. It begins at `least` for a 0."""
+    low, high = padded_range([max(value, least) for value in values])
     ticks = round_ticks(low, high)
     return axis(
         palette,

@@ -77,6 +77,10 @@ export const getBackends = (refresh) => getJson(`/api/backends${refresh ? "?refr
 export const getReport = (id) => getJson(reportPath(id));
 /** By name. @returns {Promise<Record<string, import("./types.js").Figure>>} */
 export const getFigures = (id, theme) => getJson(`${reportPath(id)}/figures?theme=${theme}`);
+/** @param {string} query of choices.js */
+export const getDeciding = (id, query) => getJson(`${reportPath(id)}/deciding?${query}`);
+export const getCompared = (id, otherId, theme) =>
+  getJson(`${reportPath(id)}/compare?${new URLSearchParams({ with: otherId, theme })}`);
 export const getRuns = (query = "") => getJson(`/api/runs${query}`);
 /** Cancels a run that goes on, removes one that has ended. */
 export const deleteRun = (id) => getJson(reportPath(id), { method: "DELETE" });

@@ -93,6 +93,8 @@ export const SELECTORS = {
   further: "#further",
   problems: "#problems",
   plots: "#plots",
+  deciding: "#deciding",
+  compared: "#compared",
   table: "#variants",
   sortBy: "#sort-by",
   method: "#method",

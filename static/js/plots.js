@@ -23,7 +23,7 @@ export function lookOf(theme, prefersDark) {
   return prefersDark ? "dark" : "light";
 }
 
-const lookNow = () => lookOf(state.theme, matchMedia("(prefers-color-scheme: dark)").matches);
+export const lookNow = () => lookOf(state.theme, matchMedia("(prefers-color-scheme: dark)").matches);
 
 /** Draws the figures of a run as they are now. @param {string} id */
 export async function drawFigures(id) {
@@ -52,7 +52,8 @@ export function makeFrames(id) {
   fill(part("plots"), ...[...NAMES, plan && triesQualities(plan) && OF_QUALITY].filter(Boolean).map(frame));
 }
 
-function frame(name) {
+/** @param {string} name of a figure */
+export function frame(name) {
   const area = el("div", { className: "plot-area", role: "img" });
   const table = el("div", { className: "plot-table", hidden: true, tabIndex: 0, role: "region" });
   const toggle = el("button", { type: "button", className: "quiet", "aria-expanded": "false" }, "Show as table");
@@ -87,6 +88,11 @@ async function draw(plotly, name, figure) {
   if (!place || drawn[name] === signature) return;
   drawn[name] = signature;
   part("plots").dataset.look = shown.theme;
+  await renderFigure(plotly, place, figure);
+}
+
+/** Writes a figure into its frame. @param {any} plotly @param {HTMLElement} place made by frame() @param {any} figure */
+export async function renderFigure(plotly, place, figure) {
   const { title, caption, table } = figure.meta;
   setText(place.querySelector("h3"), title);
   setText(place.querySelector("figcaption p"), caption);
@@ -121,7 +127,7 @@ function allowBoldText() {
 }
 
 /** Fetches plotly.js the first time it is needed. @returns {Promise<any>} */
-function loadPlotly() {
+export function loadPlotly() {
   loading ||= new Promise((resolve, reject) => {
     allowBoldText();
     // plotly.js looks for this id and class, and then does not try to add an inline style.

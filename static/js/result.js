@@ -127,6 +127,8 @@ function whyNot(reasons) {
 /** @param {Report} report */
 function renderExports(report) {
   const place = part("exports");
+  const others = place.querySelector("#compare-with");
+  if (others) others.disabled = isBusy();
   if (place.dataset.run === report.run_id) return;
   place.dataset.run = report.run_id;
   const copy = el("button", { type: "button", id: "copy-link" }, "Copy link");
@@ -137,7 +139,12 @@ function renderExports(report) {
     const download = `pixelcost-${report.run_id}.${kind.replace("/", "")}`;
     return el("a", { className: "button", href: exportUrl(report, kind), download }, words);
   });
-  fill(place, copy, ...links);
+  fill(place, copy, ...links, compareButton());
+}
+
+function compareButton() {
+  const open = async () => (await import("./compare.js")).openChooser();
+  return el("button", { type: "button", id: "compare-with", disabled: isBusy(), onclick: open }, "Compare with…");
 }
 
 function exportUrl(report, kind) {

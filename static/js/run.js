@@ -156,6 +156,7 @@ function stopRefreshing() {
 
 async function drawResults() {
   await (await import("./plots.js")).drawFigures(state.run.id);
+  if (!isBusy()) await (await import("./deciding.js")).showDeciding(state.report);
 }
 
 /** Frames before content, so that nothing moves when the plots arrive. */

@@ -1,0 +1,58 @@
+"""python -m experiment --compare older.json newer.json: what changed between two exported reports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from experiment.deciding.compare import NotComparable
+from experiment.deciding.compare_section import compare_section
+from experiment.errors import PixelcostError
+from experiment.figures.palette import LIGHT
+from experiment.wording import number
+
+
+def print_comparison(older: Path, newer: Path, console: Console) -> None:
+    """The newer report against the older one, as tables. Raises PixelcostError."""
+    section = compare_section(_read(newer), _read(older), LIGHT)
+    console.print(f"\n{section.title}", style="bold", markup=False, soft_wrap=True)
+    console.print(section.sentence, markup=False, soft_wrap=True)
+    for warning in section.warnings:
+        console.print(f"Warning: {warning}", markup=False, soft_wrap=True)
+    for table in section.tables:
+        console.print(_table(table))
+    for note in section.notes:
+        console.print(note, markup=False, soft_wrap=True)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        read = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise PixelcostError(f"{path} can't be read: {error.strerror}.") from None
+    except ValueError:
+        raise NotComparable(f"{path} is no JSON. Export reports with --json FILE.") from None
+    if not isinstance(read, dict) or not str(read.get("schema_version", "")).startswith("1."):
+        raise NotComparable(f"{path} is no report of Pixelcost. Export reports with --json FILE.")
+    return read
+
+
+def _table(told: Mapping[str, Any]) -> Table:
+    table = Table(title=told["title"], box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for heading in told["columns"]:
+        table.add_column(heading, justify="right" if heading.endswith(" ms") else "left")
+    for row in told["rows"]:
+        table.add_row(*(_words(each) for each in row))
+    return table
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return "-"
+    return (number(value) if isinstance(value, float) else str(value)).replace("[", "\\[")

@@ -1,0 +1,79 @@
+"""What predictions cost, and from which rate of requests on a dearer server is the cheaper choice.
+
+Everything follows from the price per hour and the p50 with one request in flight: such a
+server answers 3,600,000 ms / p50 in an hour. With several requests in flight most servers
+answer more, so a cost is an upper bound, for a server that is kept busy; that throughput was
+not measured.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+HOUR_MS = 3_600_000
+SECOND_MS = 1000
+LEAST_MS = 0.001  # what a latency of 0 stands for
+
+
+def cost_of(predictions: int, price_per_hour: float, latency_ms: float) -> float:
+    """What so many predictions cost, one after another, in the currency of the price."""
+    return predictions * price_per_hour * latency_ms / HOUR_MS
+
+
+def answers_per_s(latency_ms: float) -> float:
+    """How many requests a server answers in a second, one after another."""
+    return SECOND_MS / max(latency_ms, LEAST_MS)
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A backend as the cost sees it."""
+
+    name: str
+    price_per_hour: float
+    latency_ms: float  # p50 of the variant in question
+
+    @property
+    def per_s(self) -> float:
+        """Requests per second that one of them answers."""
+        return answers_per_s(self.latency_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Crossover:
+    """Between two rates one faster server costs less than the slower ones that it replaces."""
+
+    fast: Rival
+    slow: Rival
+    servers: int  # of the slower kind, needed just above `from_per_s`
+    from_per_s: float  # 0: at every rate
+    to_per_s: float  # what one faster server answers
+    for_good: bool  # the faster one is also the cheaper per prediction, so many of them are as well
+
+
+def crossover(fast: Rival, slow: Rival) -> Crossover | None:
+    """Where one `fast` server becomes cheaper than as many slow ones as the rate needs.
+
+    n slow servers cost more than the fast one from n = floor(price ratio) + 1 on, and n are needed
+    above (n - 1) times what one answers. None: the fast one is full before that.
+    """
+    ratio = Fraction(str(fast.price_per_hour)) / Fraction(str(slow.price_per_hour))
+    servers = math.floor(ratio) + 1
+    from_per_s = (servers - 1) * slow.per_s
+    if from_per_s >= fast.per_s:
+        return None
+    for_good = fast.price_per_hour * fast.latency_ms < slow.price_per_hour * slow.latency_ms
+    return Crossover(fast, slow, servers, from_per_s, fast.per_s, for_good)
+
+
+def crossovers(rivals: Sequence[Rival]) -> list[tuple[Rival, Rival, Crossover | None]]:
+    """Each faster backend with each slower one, the fastest first."""
+    by_speed = sorted(rivals, key=lambda each: each.latency_ms)
+    return [
+        (fast, slow, crossover(fast, slow))
+        for place, fast in enumerate(by_speed)
+        for slow in by_speed[place + 1 :]
+    ]

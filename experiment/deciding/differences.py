@@ -1,0 +1,153 @@
+"""What differs between two runs beside their results: photo, model, machine, app, plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from experiment.wording import count, listed
+
+Report = Mapping[str, Any]
+
+NOT_SET = "not set"
+MODEL_KEYS = ("model", "version", "signature")
+HARDWARE_KEYS = (
+    "protocol", "address", "device", "device_name", "cpus", "runtime", "precision", "isa", "replicas",
+    "embedded",
+)  # fmt: skip
+MACHINE_KEYS = ("cpu_model", "cpu_count", "memory_mb", "platform", "python", "pillow", "libjpeg_turbo")
+OF_NO_MATTER = {
+    "seed",
+    "backend_names",
+}  # of a plan: another order of requests; and backends are named themselves
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that is not the same. A warning: the numbers are about different things."""
+
+    what: str
+    other: str  # in the run that is compared with
+    this: str
+    warning: str = ""  # a sentence; "" is worth a line in the table, no more
+
+
+def differences(this: Report, other: Report) -> list[Difference]:
+    """Those that make a comparison doubtful come first."""
+    found = [
+        *_photo(this, other),
+        *_backends(this, other),
+        *_values("app version", this["environment"], other["environment"], ("app_version",)),
+        *_values("", this["environment"], other["environment"], MACHINE_KEYS),
+        *_plan(this, other),
+        *_bytes(this, other),
+        *_true_label(this, other),
+        *_state(this, other),
+    ]
+    return sorted(found, key=lambda each: not each.warning)
+
+
+def _photo(this: Report, other: Report) -> Iterator[Difference]:
+    mine, theirs = _photo_hash(this), _photo_hash(other)
+    if mine != theirs:
+        noun = "set of photos" if this.get("photo_set") else "photo"
+        names = other["source"]["name"], this["source"]["name"]
+        yield Difference(
+            f"{noun} (SHA-256)",
+            f"{names[0]} ({theirs[:12]})",
+            f"{names[1]} ({mine[:12]})",
+            f"The {noun} is another one, {names[0]} before and {names[1]} now: times and answers are about "
+            "different pictures.",
+        )
+
+
+def _photo_hash(report: Report) -> str:
+    told: str = (report.get("photo_set") or report["source"])["sha256"]
+    return told
+
+
+def _backends(this: Report, other: Report) -> Iterator[Difference]:
+    mine, theirs = ({each["name"]: each for each in report["backends"]} for report in (this, other))
+    for name in mine:
+        if name in theirs:
+            yield from _model(name, mine[name], theirs[name])
+            yield from _values(name, mine[name], theirs[name], _told(mine[name], theirs[name]))
+    if set(mine) != set(theirs):
+        yield Difference("backends", listed(list(theirs)), listed(list(mine)))
+
+
+def _told(this: Report, other: Report) -> tuple[str, ...]:
+    """The port of an embedded server is another one each time and tells nothing."""
+    both_embedded = this.get("embedded") and other.get("embedded")
+    return tuple(each for each in HARDWARE_KEYS if each != "address" or not both_embedded)
+
+
+def _model(name: str, this: Report, other: Report) -> Iterator[Difference]:
+    mine, theirs = (_model_words(each) for each in (this, other))
+    if mine != theirs:
+        yield Difference(
+            f"model on {name}",
+            theirs,
+            mine,
+            f"{name} served another model or version, {theirs} before and {mine} now: what changed may be "
+            "its doing.",
+        )
+
+
+def _model_words(backend: Report) -> str:
+    version = backend.get("version")
+    words = f"{backend.get('model')} {backend.get('signature')}"
+    return words if version is None else f"{words} version {version}"
+
+
+def _values(who: str, this: Report, other: Report, keys: tuple[str, ...]) -> Iterator[Difference]:
+    for key in keys:
+        mine, theirs = this.get(key), other.get(key)
+        if mine != theirs:
+            name = key.replace("_", " ")
+            what = who if who == name else f"{who}: {name}" if who else name
+            yield Difference(what, _words(theirs), _words(mine))
+
+
+def _plan(this: Report, other: Report) -> Iterator[Difference]:
+    mine, theirs = this["plan"], other["plan"]
+    keys = [key for key in dict.fromkeys((*mine, *theirs)) if key not in OF_NO_MATTER]
+    yield from _values("plan", mine, theirs, tuple(keys))
+
+
+def _bytes(this: Report, other: Report) -> Iterator[Difference]:
+    """Copies with one name but other bytes: another encoder, or a change in making them."""
+    if _photo_hash(this) != _photo_hash(other):
+        return
+    theirs = {each["id"]: each for each in other["variants"]}
+    shared = [each for each in this["variants"] if each["id"] in theirs]
+    changed = [each for each in shared if theirs[each["id"]]["sha256"] != each["sha256"]]
+    if changed:
+        first = changed[0]
+        yield Difference(
+            f"bytes of {count(len(changed), 'variant')}",
+            theirs[first["id"]]["encoder"],
+            first["encoder"],
+            f"{count(len(changed), 'variant')} of {len(shared)} with the same name hold other bytes, "
+            f"{first['id']} first: they were made or encoded in another way.",
+        )
+
+
+def _true_label(this: Report, other: Report) -> Iterator[Difference]:
+    yield from _values("", this["source"], other["source"], ("true_label",))
+
+
+def _state(this: Report, other: Report) -> Iterator[Difference]:
+    if this["state"] != other["state"]:
+        yield Difference("state of the run", other["state"], this["state"])
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return NOT_SET
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return str(value)

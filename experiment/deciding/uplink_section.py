@@ -1,0 +1,114 @@
+"""Over the network: the section about uplinks and the place of resizing. Modelled throughout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from experiment.deciding.break_even import break_even
+from experiment.deciding.end_to_end import PLACE_WORDS, Copy, Trip, copies, originals
+from experiment.deciding.section import Section, table_of
+from experiment.deciding.subject import smaller_copy
+from experiment.deciding.uplinks import Uplink
+from experiment.figures.end_to_end import end_to_end
+from experiment.figures.palette import Palette
+from experiment.figures.view import Point, View
+from experiment.wording import kind_name, milliseconds, short_name, size
+
+TITLE = "Over the network (modelled)"
+PARTS = (
+    "End to end (modelled) is making the copy, plus the upload at this bandwidth, plus the p50 latency. "
+    "Resized on the server, the original is uploaded; resized in the browser, the copy. Round trips, slow "
+    "start and what else a network does are not in it."
+)
+COLUMNS = ("Variant", "Backend", "Uploaded by the browser", "Where resizing wins (modelled)")
+
+
+def uplink_section(view: View, original_bytes: int, uplink: Uplink, palette: Palette) -> Section:
+    """`original_bytes`: what is uploaded where the server resizes."""
+    point = smaller_copy(view)
+    every = copies(view, original_bytes)
+    if point is None:
+        words = "There is no smaller copy to upload." if view.points else "Nothing was measured yet."
+        return Section(TITLE, words)
+    name = point.backend.name
+    of_backend = [each for each in every if each.measured.point.backend.name == name]
+    if not of_backend:
+        return Section(TITLE, "Nobody knows how long making these copies takes, so nothing can be added up.")
+    alone = [each for each in originals(view, original_bytes) if each.point.backend.name == name]
+    chosen = _of(point, of_backend)
+    shown = replace(view, points=tuple(each for each in view.points if each.backend.name == name))
+    return Section(
+        TITLE,
+        f"{_verdict(chosen, uplink)} {_fastest(of_backend, alone, uplink)}",
+        (),
+        tuple(each for each in (PARTS, _assumed(of_backend)) if each),
+        {"end_to_end": end_to_end(shown, of_backend, alone, uplink, palette)},
+        (table_of("Where to resize", COLUMNS, [_row(each) for each in every]),),
+    )
+
+
+def _of(point: Point, found: Sequence[Copy]) -> Copy:
+    """The copy of a point; where nobody knows how long making it takes, the first one."""
+    keys = {key: each for each in found for key in (each.browser.point.key, each.server.point.key)}
+    return keys.get(point.key, found[0])
+
+
+def _verdict(copy: Copy, uplink: Uplink) -> str:
+    trip = copy.measured
+    where = f"{short_name(trip.variant)} on {trip.point.backend.name}, modelled"
+    words = f"{break_even(copy).words}{_condition(copy)} ({where})."
+    saved_ms = copy.server.transfer_ms(uplink.mbit_s) - copy.browser.transfer_ms(uplink.mbit_s)
+    if copy.browser.is_assumed and saved_ms > 0:
+        words += (
+            f" At {uplink.mbit_s:,g} Mbit/s it saves {milliseconds(saved_ms)} of uploading, so the browser "
+            "may take that much longer than the server and still win."
+        )
+    return words
+
+
+def _condition(copy: Copy) -> str:
+    if copy.browser.is_assumed:
+        return ", if the browser makes the copy as fast as the server did"
+    return ", if the server makes the copy as fast as the browser did" if copy.server.is_assumed else ""
+
+
+def _fastest(found: Sequence[Copy], alone: Sequence[Trip], uplink: Uplink) -> str:
+    """Of all ways that keep the answer, at this bandwidth."""
+    every = [trip for each in found for trip in (each.browser, each.server)] + list(alone)
+    kept = [each for each in every if each.point.is_kept is not False]
+    best = min(kept or every, key=lambda each: each.total_ms(uplink.mbit_s))
+    place = "" if best.place == "nowhere" else f" resized {PLACE_WORDS[best.place]}"
+    keeping = "that keep the answer " if len(kept) < len(every) and kept else ""
+    return (
+        f"At {uplink.mbit_s:,g} Mbit/s the fastest of all ways {keeping}is "
+        f"{short_name(best.variant)}{place}: {milliseconds(best.total_ms(uplink.mbit_s))} end to end "
+        f"(modelled), of it {milliseconds(best.making_ms)} making, "
+        f"{milliseconds(best.transfer_ms(uplink.mbit_s))} uploading {size(best.upload_bytes)}, "
+        f"{milliseconds(best.point.p50_ms)} latency."
+    )
+
+
+def _assumed(found: Sequence[Copy]) -> str:
+    """Which times were not measured where they are used."""
+    browsers = sum(each.browser.is_assumed for each in found)
+    servers = sum(each.server.is_assumed for each in found)
+    if browsers == len(found):
+        return (
+            "No copy of this run was made in a browser, so the browser's times are assumed to be those of "
+            "the server; a phone may be slower."
+        )
+    if browsers or servers:
+        return (
+            f"Of {len(found)} copies {browsers} were not made in the browser and {servers} not on the "
+            "server; their times there are assumed to be those of the other place."
+        )
+    return ""
+
+
+def _row(copy: Copy) -> list[object]:
+    trip = copy.measured
+    name = f"{trip.variant.size_px} px {kind_name(trip.variant)}"
+    saved_bytes = copy.server.upload_bytes - copy.browser.upload_bytes
+    uploaded = f"{size(abs(saved_bytes))} {'less' if saved_bytes >= 0 else 'more'}"
+    return [name, trip.point.backend.name, uploaded, break_even(copy).words]
