@@ -8,7 +8,7 @@ from pathlib import Path
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from webapp import access, api, compress, downloads, logs, problems, security, upload2018, views
+from webapp import access, api, compress, downloads, inspector, logs, problems, security, upload2018, views
 from webapp.child import WORKER_COMMAND
 from webapp.config import Settings, read_settings
 from webapp.parts import Parts
@@ -41,7 +41,7 @@ def create_app(settings: Settings | None = None, worker_command: Sequence[str] =
     access.install(app, settings.shared_token)
     problems.install(app)
     compress.install(app)
-    for routes in (views.routes, api.routes, downloads.routes, upload2018.routes):
+    for routes in (views.routes, api.routes, downloads.routes, inspector.routes, upload2018.routes):
         app.register_blueprint(routes)
     if settings.trust_proxy:
         count = settings.trust_proxy
