@@ -5,7 +5,7 @@ import { el, fill, isBusy, part, setText, state, watch } from "./page.js";
 import { triesQualities } from "./plan.js";
 
 // No bar of buttons: it would offer to send the data to another company's cloud.
-const CONFIG = { displayModeBar: false, responsive: true, plotlyServerURL: "", doubleClick: "reset" };
+export const CONFIG = { displayModeBar: false, responsive: true, plotlyServerURL: "", doubleClick: "reset" };
 const NAMES = ["trade_off", "latency_by_size", "agreement_by_size", "where_time_goes"];
 const OF_QUALITY = "by_quality"; // only of runs that try several
 
@@ -23,7 +23,7 @@ export function lookOf(theme, prefersDark) {
   return prefersDark ? "dark" : "light";
 }
 
-const lookNow = () => lookOf(state.theme, matchMedia("(prefers-color-scheme: dark)").matches);
+export const lookNow = () => lookOf(state.theme, matchMedia("(prefers-color-scheme: dark)").matches);
 
 /** Draws the figures of a run as they are now. @param {string} id */
 export async function drawFigures(id) {
@@ -96,7 +96,7 @@ async function draw(plotly, name, figure) {
   await plotly.react(area, figure.data, { ...figure.layout, autosize: true }, CONFIG);
 }
 
-function tableOf(title, { columns, rows }) {
+export function tableOf(title, { columns, rows }) {
   return el("table", {},
     el("caption", { className: "visually-hidden" }, title),
     el("thead", {}, el("tr", {}, ...columns.map((column) => el("th", { scope: "col" }, String(column))))),
@@ -120,7 +120,7 @@ function allowBoldText() {
 }
 
 /** Fetches plotly.js the first time it is needed. @returns {Promise<any>} */
-function loadPlotly() {
+export function loadPlotly() {
   loading ||= new Promise((resolve, reject) => {
     allowBoldText();
     // plotly.js looks for this id and class, and then does not try to add an inline style.
