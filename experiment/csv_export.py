@@ -108,6 +108,7 @@ def _row(
         **_over_photos(cell.get("over_photos") or {}),
         **{f"server_{stage}_ms": cell["server_ms"].get(stage) for stage in stages},
         "decode_request_samples_ms": _samples(cell.get("decode_request_samples_ms", ())),
+        "warmup_samples_ms": _samples(cell.get("warmup_samples_ms", ())),
         "samples_ms": _samples(cell["samples_ms"]),
     }
 

@@ -19,8 +19,8 @@ from experiment.contention import NOT_THERE
 from experiment.deciding.uplinks import USUAL, Uplink
 from experiment.deciding.views import sections
 from experiment.figures import figures
-from experiment.html_import import imported_words
 from experiment.html_deciding import deciding_figures, deciding_html
+from experiment.html_import import imported_words
 from experiment.html_parts import Figures, Safe, badge, facts, items, script_json, table, text
 from experiment.html_set import METHOD as SET_METHOD
 from experiment.html_set import cells_of_set, facts_of_set, set_run_words

@@ -245,6 +245,7 @@ class Cell:
     decode_request_samples_ms: tuple[float, ...] = ()
     decode_response_bytes: int | None = None  # large where the pixels came back, whose way is in the time
     over_photos: OverPhotos | None = None  # None: a run of one photo
+    warmup_samples_ms: tuple[float, ...] = ()  # answered warm-ups, never counted; empty for a set of photos
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,6 +182,9 @@ def _cell(
         decode_response_bytes=max(
             (each.prediction.response_bytes for each in decodings if each.prediction), default=None
         ),
+        warmup_samples_ms=tuple(
+            _latency_ms(each) for each in measurements if each.is_warmup and each.prediction is not None
+        ),
     )
 
 

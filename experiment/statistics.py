@@ -13,6 +13,10 @@ from functools import lru_cache
 SAMPLES_FOR_INTERVAL = 6  # with fewer, no two samples enclose the median with 95 %
 SAMPLES_FOR_P90 = 64
 SAMPLES_FOR_P99 = 662
+# An outlier is this many times the median absolute deviation away from the median, 10 standard deviations
+# of a normal distribution: hyperfine's rule (outlier_detection.rs), after Iglewicz and Hoaglin (1993).
+OUTLIER_DEVIATIONS = 14.826
+RESOLUTION_MS = 0.001  # samples are whole microseconds, so no deviation is known finer
 
 
 def percentile(samples: Sequence[float], percent: float) -> float:
@@ -61,6 +65,15 @@ def median_interval(samples: Sequence[float]) -> tuple[float, float] | None:
         return None
     ordered = sorted(samples)
     return ordered[ranks[0] - 1], ordered[ranks[1] - 1]
+
+
+def outliers(samples_ms: Sequence[float]) -> list[float]:
+    """The samples that lie far from all others, in the order they were taken; none below 6 samples."""
+    if len(samples_ms) < SAMPLES_FOR_INTERVAL:
+        return []
+    middle = percentile(samples_ms, 50)
+    deviation = max(percentile([abs(each - middle) for each in samples_ms], 50), RESOLUTION_MS)
+    return [each for each in samples_ms if abs(each - middle) > OUTLIER_DEVIATIONS * deviation]
 
 
 def jensen_shannon_distance(first: Sequence[float], second: Sequence[float]) -> float:

@@ -16,6 +16,7 @@ from webapp import (
     downloads,
     follow_up_routes,
     imports,
+    inspector,
     logs,
     problems,
     security,
@@ -61,6 +62,7 @@ def create_app(settings: Settings | None = None, worker_command: Sequence[str] =
         deciding.routes,
         follow_up_routes.routes,
         imports.routes,
+        inspector.routes,
         upload2018.routes,
     ):
         app.register_blueprint(routes)

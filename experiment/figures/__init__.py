@@ -13,6 +13,7 @@ plotly.js's basic bundle are used: scatter and bar.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from experiment.figures.agreement_by_size import agreement_by_size
@@ -20,11 +21,12 @@ from experiment.figures.by_quality import by_quality
 from experiment.figures.frame import Figure
 from experiment.figures.latency_by_size import latency_by_size
 from experiment.figures.palette import DARK, LIGHT, Palette
+from experiment.figures.samples import samples
 from experiment.figures.trade_off import trade_off
 from experiment.figures.view import View, view_of
 from experiment.figures.where_time_goes import where_time_goes
 
-__all__ = ["FIGURES", "Figure", "figures"]
+__all__ = ["FIGURES", "Figure", "figures", "variant_figures"]
 
 _DRAW: dict[str, Callable[[View, Palette], Figure]] = {
     "trade_off": trade_off,
@@ -45,3 +47,26 @@ def figures(report: Mapping[str, Any], theme: Literal["light", "dark"] = "light"
     palette = DARK if theme == "dark" else LIGHT
     further = {"by_quality": by_quality} if "quality" in view.varied else {}
     return {name: draw(view, palette) for name, draw in (_DRAW | further).items()}
+
+
+def variant_figures(
+    report: Mapping[str, Any], variant_id: str, theme: Literal["light", "dark"] = "light"
+) -> dict[str, Any]:
+    """What the inspector draws of one variant: `stages`, and `samples` by the name of the backend.
+
+    The stages are those of "where the time goes", with the original's beside them.
+    """
+    view = view_of(report)
+    palette = DARK if theme == "dark" else LIGHT
+    points = tuple(each for each in view.points if each.variant.is_reference or each.variant.id == variant_id)
+    names = [each["name"] for each in report["backends"]]
+    cells = [each for each in report["cells"] if each["variant_id"] == variant_id]
+    return {
+        "stages": where_time_goes(replace(view, points=points), palette),
+        "samples": {
+            each["backend_name"]: samples(
+                each, names.index(each["backend_name"]), palette, is_running=view.is_running
+            )
+            for each in cells
+        },
+    }

@@ -51,17 +51,21 @@ export function problemFrom(status, contentType, text) {
   return new Problem({ title: `The server answered ${status}.`, detail: text.slice(0, 200), status });
 }
 
-/** JSON of one of our addresses. Throws Problem. @param {string} path @param {RequestInit} [options] */
-export async function getJson(path, options) {
+/** The good answer of one of our addresses. Throws Problem. @param {string} path @param {RequestInit} [options] */
+export async function getAnswer(path, options) {
   let answer;
   try {
     answer = await fetch(base + path, options);
   } catch {
     throw new Problem(NO_ANSWER);
   }
-  const text = await answer.text();
-  const contentType = answer.headers.get("content-type") || "";
-  if (!answer.ok) throw problemFrom(answer.status, contentType, text);
+  if (answer.ok) return answer;
+  throw problemFrom(answer.status, answer.headers.get("content-type") || "", await answer.text());
+}
+
+/** JSON of one of our addresses. Throws Problem. @param {string} path @param {RequestInit} [options] */
+export async function getJson(path, options) {
+  const text = await (await getAnswer(path, options)).text();
   return text ? JSON.parse(text) : null;
 }
 
@@ -81,6 +85,10 @@ export const getFigures = (id, theme) => getJson(`${reportPath(id)}/figures?them
 export const getDeciding = (id, query) => getJson(`${reportPath(id)}/deciding?${query}`);
 export const getCompared = (id, otherId, theme) =>
   getJson(`${reportPath(id)}/compare?${new URLSearchParams({ with: otherId, theme })}`);
+export const getVariantFigures = (id, variantId, theme) => getJson(`${variantPath(id, variantId)}/figures?theme=${theme}`);
+export const seenPath = (id, variantId, backend) => `${variantPath(id, variantId)}/seen.png?backend=${encodeURIComponent(backend)}`;
+export const copyPath = (id, kind, variantId, backend) =>
+  `${reportPath(id)}/copy/${kind}?${new URLSearchParams({ variant: variantId, backend })}`;
 export const getRuns = (query = "") => getJson(`/api/runs${query}`);
 /** Cancels a run that goes on, removes one that has ended. */
 export const deleteRun = (id) => getJson(reportPath(id), { method: "DELETE" });

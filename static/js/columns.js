@@ -155,6 +155,13 @@ function correctText(cell) {
   return cell.correct_top5 ? "✕ in top 5" : "✕ no";
 }
 
+/** "yes", "no, but in the top 5", "no"; where there is a true label. */
+export function correctWords(cell) {
+  if (cell.correct_top1 === null) return UNKNOWN;
+  if (cell.correct_top1) return "yes";
+  return cell.correct_top5 ? "no, but in the top 5" : "no";
+}
+
 /**
  * Rows in the wanted order. Unknown values come last either way; equal ones keep their order.
  * @param {Row[]} rows @param {Column[]} columns @param {string} sort "p50:1 CPU", "-" before it turns it round

@@ -95,7 +95,7 @@ function build() {
 function leave() {
   close();
   writeAddress("");
-  document.querySelector("#compare-with")?.focus();
+  /** @type {?HTMLElement} */ (document.querySelector("#compare-with"))?.focus();
 }
 
 function close() {

@@ -18,7 +18,7 @@ function copySelected(text) {
   const area = document.createElement("textarea");
   area.value = text;
   area.className = "visually-hidden";
-  document.body.append(area);
+  (document.querySelector("dialog[open]") || document.body).append(area); // outside an open dialog nothing can be selected
   area.select();
   const copied = document.execCommand("copy");
   area.remove();

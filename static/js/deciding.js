@@ -4,7 +4,7 @@ import { getDeciding } from "./api.js";
 import {
   computingQuery, firstSentence, PRICE_WORDS, priceFrom, typedPrices, UPLINK_WORDS, uplinkFrom, withChoices,
 } from "./choices.js";
-import { el, fill, isBusy, memory, part, setText, state, watch } from "./page.js";
+import { el, fill, isBusy, memory, part, setText, watch } from "./page.js";
 import { lookNow } from "./plots.js";
 import { loadStyle, makePlace, showSection } from "./sections.js";
 
@@ -18,7 +18,8 @@ watch(["theme"], redraw);
 watch(["run"], () => isBusy() && clear());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
-const folds = () => [...part("deciding").querySelectorAll("details[data-section]")];
+/** @returns {HTMLDetailsElement[]} */
+const folds = () => [...part("deciding").querySelectorAll(/** @type {"details"} */ ("details[data-section]"))];
 const query = () => new URLSearchParams(location.search);
 
 /** Shows what can be concluded from a run that has ended. @param {any} report */

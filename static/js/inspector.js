@@ -1,57 +1,186 @@
-/**
- * One variant, closely: its image beside the original, the answers, the times, its making.
- * @import { Cell, Report, Variant } from "./types.js"
- */
+/** One variant, closely: its image over the original, what the model saw, the answers, the times, its making. */
 
-import { base, variantPath } from "./api.js";
-import { cellReasons, columnsOf, rowsOf, sortRows } from "./columns.js";
+import { base, getReport, getVariantFigures, variantPath } from "./api.js";
+import { answerBars } from "./answers.js";
+import { cellReasons, columnsOf, correctWords, rowsOf, sortRows } from "./columns.js";
+import { compareView } from "./pictures.js";
+import { copyAs } from "./copy_as.js";
 import { openDrawer } from "./drawer.js";
-import { bytes, duration, madeAs, milliseconds, percent, plural, signedPoints, variantName } from "./format.js";
-import { el, state, update } from "./page.js";
+import { drawFigure, figureCard } from "./figure_card.js";
+import { bytes, duration, madeAs, milliseconds, percent, signedPoints, variantName } from "./format.js";
+import { el, fill, isBusy, part, state, update, watch } from "./page.js";
+import { lookNow } from "./plots.js";
 import { badge } from "./result.js";
+import { seenSection } from "./seen.js";
 import { writeView } from "./table.js";
 
-const SHARP_BELOW_PX = 128; // smaller images are shown larger than they are, with their pixels visible
+const NO_IMAGES = "This run was imported from its JSON, which holds no images.";
+const KEPT_IN_ADDRESS = ["look", "zoom"]; // beside `sel`: how one looks at it
 
-/** @param {string} variantId */
-export function openInspector(variantId) {
+/** What the open inspector shows; `variantId` is "" while it is closed. */
+const shown = { variantId: "", cards: new Map(), figures: null };
+
+watch(["report"], refresh);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => shown.variantId && drawFigures());
+
+/** @param {string} variantId @param {string} [focusOn] "previous" or "next": the button that keeps the focus */
+export async function openInspector(variantId, focusOn = "") {
+  await styled();
   const { report } = state;
   const variant = report.variants.find((each) => each.id === variantId);
   const reference = report.variants.find((each) => each.is_reference);
-  const cells = report.cells.filter((cell) => cell.variant_id === variantId);
   select(variantId);
+  Object.assign(shown, { variantId, cards: cardsOf(report, variant, reference), figures: stagesCard(report, variant) });
+  part("drawer").classList.add("inspecting");
   openDrawer(variantName(variant), [
-    images(report, variant, reference),
-    facts(report, variant),
-    ...cells.map((cell) => cellCard(report, cell, reference)),
     neighbours(report, variant),
-  ], () => select(""));
+    ...(report.imported ? [el("p", { className: "muted" }, NO_IMAGES)]
+      : [pictures(report, variant, reference), seenSection(report, variant, reference)]),
+    shown.figures,
+    ...[...shown.cards.values()].map(({ card }) => card),
+    making(report, variant),
+  ], close);
+  /** @type {?HTMLElement} */ (part("drawerBody").querySelector(`[data-step="${focusOn}"]`))?.focus();
+  drawFigures();
 }
 
+/** Its look is fetched with it, not with the page. */
+function styled() {
+  const id = "inspector-style";
+  if (document.getElementById(id)) return null;
+  const link = el("link", { id, rel: "stylesheet", href: `${base}/static/css/inspector.css` });
+  return new Promise((resolve) => {
+    link.addEventListener("load", resolve);
+    link.addEventListener("error", resolve); // unstyled is better than not at all
+    document.head.append(link);
+  });
+}
+
+let lastLook = {}; // how the inspector looked when it was closed
+
+/** As it was looked at the last time, or as the link says. */
 function select(sel) {
-  update({ view: { ...state.view, sel } });
+  const query = new URLSearchParams(location.search);
+  const kept = KEPT_IN_ADDRESS.map((key) => [key, state.view[key] || query.get(key) || lastLook[key] || ""]);
+  lastLook = {};
+  update({ view: { ...state.view, ...Object.fromEntries(kept), sel } });
   writeView();
 }
 
-const NO_IMAGES = "This run was imported from its JSON, which holds no images.";
-
-function images(report, variant, reference) {
-  if (report.imported) return el("p", { className: "muted" }, NO_IMAGES);
-  const both = reference && reference.id !== variant.id ? [reference, variant] : [variant];
-  return el("div", { className: "images" }, ...both.map((each) => picture(report, each)));
+/** The focus goes to the row of what was looked at last, not of what was opened first. */
+function close() {
+  const row = document.getElementById(`row-${shown.variantId}`);
+  shown.variantId = "";
+  part("drawer").classList.remove("inspecting");
+  fill(part("drawerBody")); // ends what blinks
+  lastLook = Object.fromEntries(KEPT_IN_ADDRESS.map((key) => [key, state.view[key]]));
+  const left = Object.fromEntries(KEPT_IN_ADDRESS.map((key) => [key, ""]));
+  update({ view: { ...state.view, ...left, sel: "" } });
+  writeView();
+  /** @type {HTMLElement} */ (row?.querySelector(".row-button"))?.focus();
 }
 
-function picture(report, variant) {
-  const image = el("img", { src: imageUrl(report, variant), alt: variantName(variant), loading: "lazy" });
-  image.classList.toggle("sharp", variant.size_px <= SHARP_BELOW_PX);
-  const words = `${variantName(variant)}: ${variant.width_px} × ${variant.height_px} px, ${bytes(variant.size_bytes)}`;
-  return el("figure", {}, image, el("figcaption", { className: "muted" }, words));
+/** The variants before and after in the table's order, so that one can walk through all without closing. */
+function neighbours(report, variant) {
+  const rows = sortRows(rowsOf(report), columnsOf(report), state.view.sort).map((row) => row.variant);
+  const index = rows.indexOf(variant);
+  const step = (other, key, words) => other &&
+    el("button", { type: "button", "data-step": key, onclick: () => openInspector(other.id, key) }, `${words}: ${shortName(other)}`);
+  const place = `${index + 1} of ${rows.length}`;
+  return el("nav", { className: "buttons", "aria-label": `${variantName(variant)}, variant ${place}` },
+    step(rows[index - 1], "previous", "Previous"), step(rows[index + 1], "next", "Next"), el("span", { className: "muted" }, place));
 }
 
+const shortName = (variant) => `${variant.size_px} px ${madeAs(variant)}`;
+
+function pictures(report, variant, reference) {
+  const before = pictureOf(report, reference || variant);
+  const after = reference && reference !== variant ? pictureOf(report, variant) : null;
+  return compareView(before, after, () => whyMissing(report));
+}
+
+const pictureOf = (report, variant) => ({
+  url: imageUrl(report, variant), name: variantName(variant), width: variant.width_px, height: variant.height_px,
+});
 const imageUrl = (report, variant) => base + variantPath(report.run_id, variant.id);
 
-/** @param {Report} report @param {Variant} variant */
-function facts(report, variant) {
+/** A picture did not come: the server knows whether the run is gone. */
+async function whyMissing(report) {
+  try {
+    await getReport(report.run_id);
+    return "The pictures of this variant are not here. Reload the page to try again.";
+  } catch (problem) {
+    return `The pictures of this variant are gone. ${problem.detail || problem.title}`;
+  }
+}
+
+function stagesCard(report, variant) {
+  return figureCard(`pixelcost-${report.run_id}-${variant.id}-stages`, "stages");
+}
+
+/** @returns {Map<string, {card: HTMLElement, body: HTMLElement, strip: HTMLElement, signature: string}>} by backend */
+function cardsOf(report, variant, reference) {
+  const cells = report.cells.filter((cell) => cell.variant_id === variant.id && !isAbsent(report, cell));
+  return new Map(cells.map((cell) => [cell.backend_name, cardOf(report, variant, reference, cell)]));
+}
+
+/** A backend that is not on this machine has nothing to show. */
+function isAbsent(report, cell) {
+  return report.backends.some((each) => each.name === cell.backend_name && each.state === "absent");
+}
+
+function cardOf(report, variant, reference, cell) {
+  const body = el("div", { className: "cell-body" }, ...cellBody(report, cell, reference));
+  const strip = figureCard(`pixelcost-${report.run_id}-${variant.id}-${cell.backend_name}-samples`, "strip");
+  const card = el("section", { className: "cell-card", "aria-label": cell.backend_name },
+    body, strip, report.imported ? "" : copyAs(report, variant, cell.backend_name));
+  return { card, body, strip, signature: JSON.stringify([cell, isBusy()]) };
+}
+
+function cellBody(report, cell, reference) {
+  const ofReference = reference && reference.id !== cell.variant_id && report.cells.find(
+    (each) => each.backend_name === cell.backend_name && each.variant_id === reference.id);
+  const reasons = cellReasons(cell);
+  return [
+    el("h3", {}, cell.backend_name, " ", cell.count && !isBusy() ? badge(cell.validity) : null),
+    isBusy() ? el("p", { className: "muted" }, `Measured so far: ${cell.count} of ${report.plan.repeats}.`) : null,
+    reasons && !isBusy() ? el("p", { className: "muted" }, reasons) : null,
+    cell.top.length ? answerBars(cell, ofReference, report.source.true_label || "") : null,
+    cell.count ? definitions(timeRows(report, cell)) : null,
+  ];
+}
+
+function timeRows(report, cell) {
+  const interval = cell.p50_low_ms === null ? "" : ` (${milliseconds(cell.p50_low_ms)} to ${duration(cell.p50_high_ms)})`;
+  const stages = Object.entries(cell.server_ms || {}).map(([name, ms]) => `${name} ${duration(ms)}`);
+  return [
+    ["p50", duration(cell.p50_ms) + interval],
+    ...(cell.p90_ms === null ? [] : [["p90", duration(cell.p90_ms)]]),
+    ["Fastest, slowest", `${duration(cell.min_ms)}, ${duration(cell.max_ms)}`],
+    ["First warm-up", duration(cell.cold_ms)],
+    ...(stages.length ? [["Server time", stages.join(", ")]] : []),
+    ...(cell.decode_request_ms ? [["Decode request", decodeWords(cell)]] : []),
+    ["On the wire", `${bytes(cell.request_bytes)} sent, ${bytes(cell.response_bytes)} back`],
+    ...agreementRows(cell),
+    ...(report.source.true_label ? [["Correct", correctWords(cell)]] : []),
+  ];
+}
+
+/** Requests that only decode; where the pixels came back, their way is in the time. */
+function decodeWords(cell) {
+  const back = cell.decode_response_bytes > 10_000 ? `, with ${bytes(cell.decode_response_bytes)} of pixels sent back` : "";
+  return `${duration(cell.decode_request_ms)} to send and decode, measured apart${back}`;
+}
+
+function agreementRows(cell) {
+  if (cell.reference_score_change === null || cell.reference_score_change === undefined) return [];
+  const change = `${signedPoints(cell.reference_score_change)} points`;
+  const overlap = cell.top5_overlap === null ? "" : `, ${percent(cell.top5_overlap)} of the top 5 kept`;
+  return [["Against the original", `${change} for its top answer${overlap}`]];
+}
+
+/** How the bytes came about, and the bytes themselves. */
+function making(report, variant) {
   const rows = [
     ["Size", `${variant.width_px} × ${variant.height_px} px, ${bytes(variant.size_bytes)}`],
     ["Encoder", variant.encoder],
@@ -59,10 +188,10 @@ function facts(report, variant) {
     ["Made in", stageWords(variant)],
     ["SHA-256", el("code", { className: "hash" }, variant.sha256)],
   ];
-  const name = `${report.source.name.replace(/\.[^.]*$/, "")}-${variant.id}`;
-  const download = el("a", { className: "button", href: imageUrl(report, variant), download: name },
-    "Download the bytes that were sent");
-  return el("section", {}, definitions(rows), !report.imported && el("p", {}, download));
+  const download = `${report.source.name.replace(/\.[^.]*$/, "")}-${variant.id}`;
+  return el("section", { className: "cell-card" }, el("h3", {}, "The bytes that were sent"), definitions(rows),
+    !report.imported &&
+      el("p", {}, el("a", { className: "button", href: imageUrl(report, variant), download }, "Download the bytes that were sent")));
 }
 
 /** Decode, resize and encode of this variant, as far as they were run. */
@@ -76,74 +205,30 @@ function definitions(rows) {
   return el("dl", {}, ...rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
 }
 
-/** @param {Report} report @param {Cell} cell @param {?Variant} reference */
-function cellCard(report, cell, reference) {
-  const referenceCell = report.cells.find(
-    (each) => each.backend_name === cell.backend_name && each.variant_id === reference?.id);
-  const reasons = cellReasons(cell);
-  return el("section", { className: "cell-card" },
-    el("h3", {}, cell.backend_name, " ", cell.count ? badge(cell.validity) : null),
-    reasons && el("p", { className: "muted" }, reasons),
-    cell.count ? definitions(timeRows(cell)) : null,
-    cell.top.length ? answers(cell, referenceCell) : null,
-    cell.samples_ms.length ? samples(cell) : null);
+/** While a run goes on, numbers follow it; plots are drawn anew at its end, to leave the machine alone. */
+function refresh() {
+  const { report } = state;
+  if (!shown.variantId || !report?.variants.some((each) => each.id === shown.variantId)) return;
+  const reference = report.variants.find((each) => each.is_reference);
+  for (const cell of report.cells.filter((each) => each.variant_id === shown.variantId)) {
+    const known = shown.cards.get(cell.backend_name);
+    const signature = JSON.stringify([cell, isBusy()]);
+    if (!known || known.signature === signature) continue;
+    known.signature = signature;
+    fill(known.body, ...cellBody(report, cell, reference));
+  }
+  if (!isBusy()) drawFigures();
 }
 
-/** @param {Cell} cell */
-function timeRows(cell) {
-  const interval = cell.p50_low_ms === null ? "" : ` (${milliseconds(cell.p50_low_ms)} to ${duration(cell.p50_high_ms)})`;
-  const stages = Object.entries(cell.server_ms || {}).map(([name, ms]) => `${name} ${duration(ms)}`);
-  return [
-    ["p50", duration(cell.p50_ms) + interval],
-    ...(cell.p90_ms === null ? [] : [["p90", duration(cell.p90_ms)]]),
-    ["Fastest, slowest", `${duration(cell.min_ms)}, ${duration(cell.max_ms)}`],
-    ["First warm-up", duration(cell.cold_ms)],
-    ...(stages.length ? [["Server time", stages.join(", ")]] : []),
-    ...(cell.decode_request_ms ? [["Decode request", decodeWords(cell)]] : []),
-    ["On the wire", `${bytes(cell.request_bytes)} sent, ${bytes(cell.response_bytes)} back`],
-    ...agreementRows(cell),
-  ];
+async function drawFigures() {
+  const { variantId, cards, figures: stagesOf } = shown;
+  try {
+    const made = await getVariantFigures(state.report.run_id, variantId, lookNow());
+    if (shown.figures !== stagesOf) return; // another variant was chosen meanwhile
+    await drawFigure(stagesOf, made.stages);
+    for (const [name, { strip }] of cards) if (made.samples[name]) await drawFigure(strip, made.samples[name]);
+  } catch (problem) {
+    const words = `The plots can't be drawn. ${problem.detail || problem.title || problem}`;
+    if (shown.figures === stagesOf) fill(stagesOf, el("p", { className: "muted", role: "status" }, words));
+  }
 }
-
-/** Requests that only decode; where the pixels came back, their way is in the time. */
-function decodeWords(cell) {
-  const pixels = cell.decode_response_bytes > 10_000 ? `, with ${bytes(cell.decode_response_bytes)} of pixels sent back` : "";
-  return `${duration(cell.decode_request_ms)} to send and decode, measured apart${pixels}`;
-}
-
-function agreementRows(cell) {
-  if (cell.reference_score_change === null || cell.reference_score_change === undefined) return [];
-  const change = `${signedPoints(cell.reference_score_change)} points`;
-  const overlap = cell.top5_overlap === null ? "" : `, ${percent(cell.top5_overlap)} of the top 5 kept`;
-  return [["Against the original", `${change} for its top answer${overlap}`]];
-}
-
-/** The top 5, each with the original's score as a mark. @param {Cell} cell @param {?Cell} referenceCell */
-function answers(cell, referenceCell) {
-  const before = Object.fromEntries((referenceCell?.top || []).map(({ label, score }) => [label, score]));
-  const items = cell.top.map(({ label, score }) => {
-    const was = label in before && referenceCell !== cell ? ` (original ${percent(before[label])})` : "";
-    return el("li", {}, el("span", { className: "answer-label" }, label),
-      el("meter", { min: 0, max: 1, value: score, "aria-hidden": "true" }),
-      el("span", { className: "num" }, percent(score)), el("span", { className: "muted" }, was));
-  });
-  return el("ol", { className: "answers", "aria-label": "Top answers" }, ...items);
-}
-
-function samples(cell) {
-  const words = cell.samples_ms.map((ms) => milliseconds(ms)).join(", ");
-  return el("details", {}, el("summary", {}, plural(cell.count, "sample")),
-    el("p", { className: "num" }, `${words} ms`));
-}
-
-/** The variants before and after in the table's order, so that one can walk through all without closing. */
-function neighbours(report, variant) {
-  const shown = sortRows(rowsOf(report), columnsOf(report), state.view.sort).map((row) => row.variant);
-  const index = shown.indexOf(variant);
-  const step = (other, words) =>
-    other && el("button", { type: "button", onclick: () => openInspector(other.id) }, `${words}: ${shortName(other)}`);
-  return el("div", { className: "buttons" }, step(shown[index - 1], "Previous"),
-    step(shown[index + 1], "Next"));
-}
-
-const shortName = (variant) => `${variant.size_px} px ${madeAs(variant)}`;

@@ -5,7 +5,7 @@ import { el, fill, isBusy, part, setText, state, watch } from "./page.js";
 import { triesQualities } from "./plan.js";
 
 // No bar of buttons: it would offer to send the data to another company's cloud.
-const CONFIG = { displayModeBar: false, responsive: true, plotlyServerURL: "", doubleClick: "reset" };
+export const CONFIG = { displayModeBar: false, responsive: true, plotlyServerURL: "", doubleClick: "reset" };
 const NAMES = ["trade_off", "latency_by_size", "agreement_by_size", "where_time_goes"];
 const OF_QUALITY = "by_quality"; // only of runs that try several
 
@@ -83,7 +83,7 @@ function toggleTable(toggle, area, table) {
 
 /** @param {any} plotly @param {string} name @param {import("./types.js").Figure} figure */
 async function draw(plotly, name, figure) {
-  const place = part("plots").querySelector(`[data-name="${CSS.escape(name)}"]`);
+  const place = /** @type {?HTMLElement} */ (part("plots").querySelector(`[data-name="${CSS.escape(name)}"]`));
   const signature = JSON.stringify(figure);
   if (!place || drawn[name] === signature) return;
   drawn[name] = signature;
@@ -103,7 +103,7 @@ export async function renderFigure(plotly, place, figure) {
   await plotly.react(area, figure.data, { ...figure.layout, autosize: true }, CONFIG);
 }
 
-function tableOf(title, { columns, rows }) {
+export function tableOf(title, { columns, rows }) {
   return el("table", {},
     el("caption", { className: "visually-hidden" }, title),
     el("thead", {}, el("tr", {}, ...columns.map((column) => el("th", { scope: "col" }, String(column))))),

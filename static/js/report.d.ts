@@ -23,6 +23,12 @@ export interface Report {
   requests: { planned: Count; done: Count; failed: Count; };
   /** Why the run as a whole failed. */
   failure: Failure | null;
+  /** Repeats that were measured after the run had ended, on the same bytes. They are among the samples and among the plan's repeats. */
+  additions?: Array<Addition>;
+  /** The smallest copy that keeps the answer, as far as bisection finds it: one for each backend that was searched after the run. */
+  breaking_points?: Array<BreakingPoint>;
+  /** Only where the run was imported from an exported report: the file's name, the id that it had there, and when. */
+  imported?: { name: string; run_id: string; imported_at: string; };
   /** null: a run of one photo. */
   photo_set?: PhotoSet | null;
 }
@@ -241,6 +247,8 @@ export interface Cell {
   decode_response_bytes?: number | null;
   /** Answers over a set of photos; null in a run of one photo. */
   over_photos?: OverPhotos | null;
+  /** Answered warm-ups in the order they were sent. They never count; empty for a set of photos. */
+  warmup_samples_ms?: Array<Milliseconds>;
 }
 
 export interface OverPhotos {
@@ -305,6 +313,47 @@ export interface PhotoSet {
   unknown_labels: Array<{ label: string; photos: Count; }>;
   /** How often two backends give the same top label to a variant. */
   between_backends: Array<{ variant_id: string; backend_names: Array<string>; agreement: CountedShare; }>;
+}
+
+export interface Addition {
+  id: string;
+  created_at: string;
+  state: "queued" | "running" | "done" | "cancelled" | "failed";
+  /** Of each cell, as far as it came. */
+  repeats: Count;
+  seed: Count;
+  environment: Environment;
+}
+
+/** One copy that was asked for, once. It tells an answer, no latency. */
+export interface SearchStep {
+  size_px: Pixels;
+  /** JPEG's. */
+  quality: number;
+  size_bytes: Bytes;
+  kept: boolean;
+  label: string;
+  score: number;
+}
+
+export interface BreakingPoint {
+  backend_name: string;
+  outcome: "found" | "never" | "at_once" | "not_right" | "failed" | "cancelled";
+  sentence: string;
+  /** The answer to keep. */
+  label: string | null;
+  /** Kept is what is right, not what the original's answer was. */
+  by_true_label: boolean;
+  /** Longest side; null, as the next three, unless found or never. */
+  size_px: number | null;
+  quality: number | null;
+  size_bytes: number | null;
+  /** A larger copy that was asked loses the answer, or a smaller one has it again. */
+  flickers: YesNoOrNull;
+  requests: Count;
+  /** In the order they were asked. */
+  steps: Array<SearchStep>;
+  failure: Failure | null;
 }
 
 export interface Recommendation {

@@ -127,7 +127,7 @@ function whyNot(reasons) {
 /** @param {Report} report */
 function renderExports(report) {
   const place = part("exports");
-  const others = place.querySelector("#compare-with");
+  const others = /** @type {?HTMLButtonElement} */ (place.querySelector("#compare-with"));
   if (others) others.disabled = isBusy();
   if (place.dataset.run === report.run_id) return;
   place.dataset.run = report.run_id;

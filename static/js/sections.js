@@ -42,7 +42,10 @@ export function makePlace(...controls) {
   return { parts, node: el("div", { className: "section-body" }, ...controls, ...Object.values(parts)) };
 }
 
-/** Writes a section into its place; figures that are there already are only drawn anew. @param {Section} section */
+/**
+ * Writes a section into its place; figures that are there already are only drawn anew.
+ * @param {ReturnType<typeof makePlace>} place @param {Section} section
+ */
 export async function showSection({ parts, node }, section) {
   node.dataset.look = lookNow();
   const lead = firstSentence(section.sentence);

@@ -1,0 +1,208 @@
+"""Every sample of one cell, as a strip: what p50 stands for, and what it hides.
+
+Latency goes to the right, time goes down: the first request is on top. So a backend that warms
+up slowly or gets slower is seen as a slant, and an outlier as a point of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from experiment.codec import from_dict
+from experiment.figures.frame import LEAST_MS, Figure, axis, base_layout, figure, hover_text, log_axis
+from experiment.figures.palette import Palette, colour, symbol
+from experiment.records import Cell
+from experiment.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99, outliers
+from experiment.wording import count, listed, milliseconds, number
+
+HEIGHT_PX = 200
+TITLE = "Samples"
+COLUMNS = ("Request", "Latency, ms", "Counts", "Outlier")
+FEW, FEW_PX, MANY_PX = 100, 8, 5  # more samples than that are drawn smaller
+LOG_FROM = 6.0  # slowest over fastest
+TOO_FAR = 2.0  # times the slowest sample: such a warm-up stands on the edge, or it would hide their spread
+NAMED_OUTLIERS = 3
+LINES = {"p50_ms": ("p50", "solid"), "p90_ms": ("p90", "dash"), "p99_ms": ("p99", "dot")}
+
+
+def samples(exported: Mapping[str, Any], index: int, palette: Palette, *, is_running: bool) -> Figure:
+    """The strip of an exported cell, whose backend is at `index` among the report's. All in ms."""
+    cell = from_dict(Cell, exported)
+    far = frozenset(outliers(cell.samples_ms))
+    horizontal = _latency_axis(cell, palette)
+    edge_ms = _edge_ms(horizontal)
+    data = [
+        _dots(cell, far, index, palette),
+        _warmups(cell, index, edge_ms, palette),
+        *_percentiles(cell, palette),
+    ]
+    if cell.failures:
+        data.append(_failed(cell, edge_ms, palette))
+    layout = base_layout(palette, HEIGHT_PX) | {
+        "margin": {"l": 48, "r": 16, "t": 34, "b": 46},
+        "xaxis": horizontal,
+        "yaxis": _order_axis(cell, palette),
+    }
+    drawn = [each for each in data if each["x"]]
+    return figure(drawn, layout, TITLE, _caption(cell, far, is_running), COLUMNS, _rows(cell, far))
+
+
+def _dots(cell: Cell, far: frozenset[float], index: int, palette: Palette) -> dict[str, Any]:
+    words = [f"{milliseconds(each)}{', an outlier' if each in far else ''}" for each in cell.samples_ms]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "sample",
+        "x": list(cell.samples_ms),
+        "y": list(range(1, cell.count + 1)),
+        "marker": _mark(cell, symbol(index), colour(palette, index)),
+        "hovertext": [
+            hover_text(f"Sample {place} of {cell.count}", each) for place, each in enumerate(words, start=1)
+        ],
+        "hoverinfo": "text",
+        "cliponaxis": False,
+    }
+
+
+def _warmups(cell: Cell, index: int, edge_ms: float, palette: Palette) -> dict[str, Any]:
+    """Hollow, and above the first sample: they came before it. Those beyond the edge say where they are."""
+    before = len(cell.warmup_samples_ms)
+    return {
+        "type": "scatter",
+        "mode": "markers+text",
+        "name": "warm-up, not counted",
+        "x": [min(each, edge_ms) for each in cell.warmup_samples_ms],
+        "text": [f"{milliseconds(each)} →  " if each > edge_ms else "" for each in cell.warmup_samples_ms],
+        "textposition": "middle left",
+        "textfont": {"size": 12, "color": palette.ink},
+        "y": [place - before + 1 for place in range(before)],
+        "marker": _mark(cell, f"{symbol(index)}-open", colour(palette, index)),
+        "hovertext": [
+            hover_text(f"Warm-up {place}", f"{milliseconds(each)}, not counted")
+            for place, each in enumerate(cell.warmup_samples_ms, start=1)
+        ],
+        "hoverinfo": "text",
+        "cliponaxis": False,
+    }
+
+
+def _mark(cell: Cell, shape: str, own: str) -> dict[str, Any]:
+    size_px = FEW_PX if cell.count <= FEW else MANY_PX
+    return {"size": size_px, "symbol": shape, "color": own, "line": {"width": 1.5, "color": own}}
+
+
+def _percentiles(cell: Cell, palette: Palette) -> list[dict[str, Any]]:
+    """A line for p50, and for each further percentile that the count allows."""
+    known = {key: getattr(cell, key) for key in LINES if getattr(cell, key) is not None}
+    top, bottom = _order_range(cell)
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": f"{LINES[key][0]} {milliseconds(value_ms)}",
+            "x": [value_ms, value_ms],
+            "y": [top, bottom],
+            "line": {"color": palette.ink, "width": 1.5, "dash": LINES[key][1]},
+            "hoverinfo": "skip",
+        }
+        for key, value_ms in known.items()
+    ]
+
+
+def _failed(cell: Cell, edge_ms: float, palette: Palette) -> dict[str, Any]:
+    """One cross on the right edge: a failure has no latency, and no place among the samples is known."""
+    reasons = [each.message for each in cell.failure_reasons]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": f"{cell.failures:,} failed",
+        "x": [edge_ms],
+        "y": [sum(_order_range(cell)) / 2],
+        "marker": {"size": 11, "symbol": "x", "color": palette.ink},
+        "hovertext": [hover_text(f"{count(cell.failures, 'request')} failed", *reasons)],
+        "hoverinfo": "text",
+        "cliponaxis": False,
+    }
+
+
+def _latency_axis(cell: Cell, palette: Palette) -> dict[str, Any]:
+    most_ms = TOO_FAR * max(cell.samples_ms) if cell.samples_ms else float("inf")
+    drawn = [*cell.samples_ms, *(each for each in cell.warmup_samples_ms if each <= most_ms)]
+    title = "Latency, ms"
+    if not drawn:
+        return axis(palette, title, range=[0.0, 1.0], tickvals=[])
+    low, high = max(min(drawn), LEAST_MS), max(*drawn, LEAST_MS)
+    if high / low > LOG_FROM:
+        return log_axis(palette, title, drawn)
+    room = (high - low) * 0.08 or high * 0.1
+    return axis(palette, title, range=[max(low - room, 0.0), high + room], nticks=6)
+
+
+def _edge_ms(horizontal: Mapping[str, Any]) -> float:
+    edge: float = horizontal["range"][1]
+    return 10**edge if horizontal.get("type") == "log" else edge
+
+
+def _order_axis(cell: Cell, palette: Palette) -> dict[str, Any]:
+    top, bottom = _order_range(cell)
+    ticks = {1: "first", cell.count: "last"} if cell.count > 1 else {1: "first"} if cell.count else {}
+    return axis(
+        palette,
+        "",
+        range=[bottom, top],  # time goes down
+        tickvals=list(ticks),
+        ticktext=list(ticks.values()),
+        showgrid=False,
+    )
+
+
+def _order_range(cell: Cell) -> tuple[float, float]:
+    room = max(0.6, cell.count * 0.04)
+    return 1 - len(cell.warmup_samples_ms) - room, max(cell.count, 1) + room
+
+
+def _rows(cell: Cell, far: frozenset[float]) -> list[list[Any]]:
+    rows: list[list[Any]] = [
+        [f"warm-up {place}", value_ms, "no", None]
+        for place, value_ms in enumerate(cell.warmup_samples_ms, start=1)
+    ]
+    rows += [
+        [f"sample {place}", value_ms, "yes", "yes" if value_ms in far else "no"]
+        for place, value_ms in enumerate(cell.samples_ms, start=1)
+    ]
+    return rows + ([[f"{cell.failures} failed", None, "no", None]] if cell.failures else [])
+
+
+def _caption(cell: Cell, far: frozenset[float], is_running: bool) -> str:
+    parts = [
+        _what_was_taken(cell, far, is_running),
+        f"{count(cell.failures, 'request')} failed." if cell.failures and cell.count else "",
+        _what_is_missing(cell),
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def _what_was_taken(cell: Cell, far: frozenset[float], is_running: bool) -> str:
+    if not cell.count:
+        if cell.failures:
+            return f"No samples: {count(cell.failures, 'request')} failed."
+        return "Nothing was measured yet." if is_running else "Nothing was measured."
+    so_far = " so far" if is_running else ""
+    return f"{count(cell.count, 'sample')}{so_far}, {_outlier_words(cell, far)}."
+
+
+def _outlier_words(cell: Cell, far: frozenset[float]) -> str:
+    found = [each for each in cell.samples_ms if each in far]
+    if not found:
+        return "no outliers"
+    if len(found) <= NAMED_OUTLIERS:
+        return f"{count(len(found), 'outlier')} at {listed([number(each) for each in found])} ms"
+    return f"{len(found)} outliers, the slowest at {milliseconds(max(found))}"
+
+
+def _what_is_missing(cell: Cell) -> str:
+    """Which percentile the next more samples would show."""
+    floors = {"p90": SAMPLES_FOR_P90, "p99": SAMPLES_FOR_P99}
+    needed = next(((name, floor) for name, floor in floors.items() if 0 < cell.count < floor), None)
+    return f"{needed[0]} is known from {needed[1]} samples." if needed else ""
