@@ -67,15 +67,17 @@ def _sentence(pairs: Sequence[ResizerPair], variants: Sequence[Variant]) -> str:
 
 
 def _pixel_words(pairs: Sequence[ResizerPair]) -> str:
-    known = sorted(pair.psnr_db for pair in pairs if pair.psnr_db is not None)
-    same = sum(pair.largest_difference == 0 for pair in pairs)
-    parts = []
+    engines = list(dict.fromkeys(pair.engine for pair in pairs))
+    told = [words for engine in engines if (words := _engine_words(engine, pairs))]
+    return f"Decoded pixels against the server's (PSNR): {listed(told)}." if told else ""
+
+
+def _engine_words(engine: str, pairs: Sequence[ResizerPair]) -> str:
+    mine = [pair for pair in pairs if pair.engine == engine]
+    known = [pair.psnr_db for pair in mine if pair.psnr_db is not None]
     if known:
-        span = f"{known[0]:.1f} dB" if len(known) == 1 else f"{known[0]:.1f} to {known[-1]:.1f} dB"
-        parts.append(f"Their decoded pixels are alike to {span} (PSNR).")
-    if same:
-        parts.append(f"{same} of {len(pairs)} have the very same pixels.")
-    return " ".join(parts)
+        return f"{_span(known, 1)} dB by {engine}"
+    return f"the very same by {engine}" if any(pair.largest_difference == 0 for pair in mine) else ""
 
 
 def _answer_words(pairs: Sequence[ResizerPair]) -> str:
@@ -88,10 +90,11 @@ def _answer_words(pairs: Sequence[ResizerPair]) -> str:
 
 
 def _byte_words(key: str, pairs: Sequence[ResizerPair], by_id: Mapping[str, Variant]) -> str:
-    ratios = sorted(pair.bytes_ratio for pair in pairs if by_id[pair.browser_id].format == key)
-    span = (
-        f"{ratios[0]:.2f}"
-        if f"{ratios[0]:.2f}" == f"{ratios[-1]:.2f}"
-        else f"{ratios[0]:.2f} to {ratios[-1]:.2f}"
-    )
-    return f"{span} as {format_name(key)}"
+    ratios = [pair.bytes_ratio for pair in pairs if by_id[pair.browser_id].format == key]
+    return f"{_span(ratios, 2)} as {format_name(key)}"
+
+
+def _span(values: Sequence[float], decimals: int) -> str:
+    """ "0.98 to 1.02", or one number where both ends read alike."""
+    low, high = f"{min(values):.{decimals}f}", f"{max(values):.{decimals}f}"
+    return low if low == high else f"{low} to {high}"
