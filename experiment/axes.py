@@ -33,6 +33,7 @@ class Axis:
 AXES: Final[Mapping[str, Axis]] = {
     "quality": Axis(_USUAL_QUALITIES.get, lambda value: f"q{value}", str, always_in_id=True),
     "subsampling": Axis(lambda _: _SUBSAMPLING, str, lambda value: value.replace(":", "")),
+    "engine": Axis(lambda _: None, "browser/{}".format, str),  # None: the server's own
     "resampler": Axis(lambda _: _RESAMPLER, str.capitalize, str),
 }
 

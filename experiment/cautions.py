@@ -1,7 +1,6 @@
 """The warnings of a report: what its reader must know before believing a number.
 
-Each code stands for one kind of warning and keeps its meaning for ever. W1 (the browser
-changes pixels) belongs to variants made in the browser.
+Each code stands for one kind of warning and keeps its meaning for ever.
 """
 
 from __future__ import annotations
@@ -25,9 +24,10 @@ from experiment.records import (
 )
 from experiment.statistics import SAMPLES_FOR_P90
 from experiment.validity import LATE_MS
-from experiment.wording import AS_UPLOADED, count, listed, milliseconds, sentence
+from experiment.wording import AS_UPLOADED, count, listed, milliseconds, sentence, sized_name
 
 CODES = {
+    "W1": "the browser changes the pixels that it made variants of",
     "W2": "too few samples for p90",
     "W3": "backends share a machine and were measured at the same time",
     "W4": "this app was busy while measuring",
@@ -85,6 +85,7 @@ class Facts:
 def cautions(facts: Facts) -> tuple[Warning_, ...]:
     """Every warning that the facts call for, in the order of their codes."""
     rows: tuple[tuple[str, Callable[[Facts], Iterator[str | Warning_]]], ...] = (
+        ("W1", _canvas_noise),
         ("W2", _few_repeats),
         ("W3", shared_machine),
         ("W4", busy_app),
@@ -106,6 +107,15 @@ def as_warning(code: str, found: str | Warning_) -> Warning_:
     if isinstance(found, Warning_):
         return found
     return Warning_(code, found, "note" if code in NOTES else "warning")
+
+
+def _canvas_noise(facts: Facts) -> Iterator[str]:
+    if any(each.canvas_noise for each in facts.variants):
+        yield (
+            "Your browser changes pixels it reads back (fingerprinting protection). Variants made in the "
+            "browser contain noise and may be judged differently by the model. Use server resize, or allow "
+            "canvas for this site."
+        )
 
 
 def _few_repeats(facts: Facts) -> Iterator[str]:
@@ -244,7 +254,12 @@ def _failed_requests(facts: Facts) -> Iterator[str]:
 
 def _other_reference(facts: Facts) -> Iterator[str]:
     for each in facts.variants:
-        if each.is_reference and each.encoder != AS_UPLOADED:
+        if each.is_reference and each.made_in == "browser":
+            yield (
+                f"The original was not uploaded. The reference is the largest variant that the browser made, "
+                f"{sized_name(each)}: agreement is with the answer to that."
+            )
+        elif each.is_reference and each.encoder != AS_UPLOADED:
             yield f"The reference is not the file as uploaded. It is {sentence(each.encoder, capital=False)}"
 
 

@@ -62,7 +62,10 @@ DIFFERENCE_KEYS = (
     "detectable_points",
 )
 # Empty in reports before 1.2.
-LATER_VARIANT_KEYS = ("subsampling", "resampler")
+LATER_VARIANT_KEYS = (
+    *("subsampling", "resampler", "engine", "channels"),
+    *("canvas_noise", "psnr_db", "largest_difference"),
+)
 LATER_CELL_KEYS = ("decode_request_ms", "decode_response_bytes")
 
 BACKEND_KEYS = ("runtime", "precision", "isa", "device_name", "replicas")  # empty in reports before 1.1

@@ -67,6 +67,17 @@ class PlanRefused(PixelcostError):
         self.problems = tuple(problems)
 
 
+class VariantsRefused(PixelcostError):
+    """Variants made in the browser can't be used. Names every problem at once."""
+
+    code = "variants_refused"
+    http_status = 422
+
+    def __init__(self, problems: Sequence[str]):
+        super().__init__(" ".join(problems))
+        self.problems = tuple(problems)
+
+
 class ConfigRefused(PixelcostError):
     """Settings can't be used. Names every problem at once."""
 

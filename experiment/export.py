@@ -39,7 +39,7 @@ def report_dict(report: Report) -> dict[str, Any]:
         "plan": to_dict(report.plan),
         "environment": dict(report.environment),
         "backends": [to_dict(each) for each in report.backends],
-        "variants": [_variant(each, report.source.size_bytes) for each in report.variants],
+        "variants": [_variant(each, _original_bytes(report.source)) for each in report.variants],
         "skipped_sizes_px": list(report.skipped_sizes_px),
         "cells": [_cell(each) for each in report.cells],
         "recommendation": to_dict(report.recommendation),
@@ -55,6 +55,7 @@ def report_dict(report: Report) -> dict[str, Any]:
         ],
         "breaking_points": [to_dict(each) for each in report.breaking_points],
         "photo_set": None if report.photo_set is None else _digits(to_dict(report.photo_set)),
+        "resizers": None if report.resizers is None else _digits(to_dict(report.resizers)),
     }
 
 
@@ -72,12 +73,18 @@ def _source(source: SourceImage) -> dict[str, Any]:
     return to_dict(source) | {"decode_ms": _rounded(source.decode_ms, SAMPLE_DIGITS_MS)}
 
 
+def _original_bytes(source: SourceImage) -> int:
+    """Of the original, also where it stayed in the browser."""
+    return source.size_bytes if source.original is None else source.original.size_bytes
+
+
 def _variant(variant: Variant, source_bytes: int) -> dict[str, Any]:
     return to_dict(variant) | {
         "percent_of_original": round(100 * variant.size_bytes / source_bytes, 1),
         "decode_ms": _rounded(variant.decode_ms, SAMPLE_DIGITS_MS),
         "resize_ms": _rounded(variant.resize_ms, SAMPLE_DIGITS_MS),
         "encode_ms": _rounded(variant.encode_ms, SAMPLE_DIGITS_MS),
+        "psnr_db": _rounded(variant.psnr_db, 2),
     }
 
 

@@ -22,6 +22,7 @@ from experiment.figures import figures
 from experiment.html_deciding import deciding_figures, deciding_html
 from experiment.html_import import imported_words
 from experiment.html_parts import Figures, Safe, badge, facts, items, script_json, table, text
+from experiment.html_resizers import resizers_section
 from experiment.html_set import METHOD as SET_METHOD
 from experiment.html_set import cells_of_set, facts_of_set, set_run_words
 from experiment.records import BackendInfo, Cell, Variant
@@ -93,7 +94,7 @@ def report_html(report: Mapping[str, Any], uplink: Uplink = USUAL) -> str:
         warnings=_warnings(report["warnings"]),
         figures="".join(_figure(name, each["meta"]) for name, each in drawn["light"].items()),
         deciding=deciding_html(told["light"], _figure),
-        cells=_cells(report),
+        cells=Safe(_cells(report) + resizers_section(report)),
         photo=_photo(report),
         environment=_environment(report["environment"]),
         backends=_backends(report["backends"]),

@@ -10,9 +10,10 @@ from dataclasses import replace
 from typing import Any, Final, get_args
 
 from experiment.axes import SINGLE
+from experiment.browser_made import BROWSER_FORMATS, ENGINES
 from experiment.errors import PlanRefused
 from experiment.formats import SUBSAMPLINGS
-from experiment.records import Order, Plan
+from experiment.records import Order, Plan, ResizeIn
 from experiment.variants import FORMATS, RESAMPLERS, most_variants
 
 SIZES_RANGE_PX = (16, 8192)
@@ -48,6 +49,8 @@ def parse_plan(wanted: Mapping[str, Any], **defaults: Any) -> Plan:
     if problems:
         raise PlanRefused(problems)
     plan = _agreeing(Plan(**values), given=values)
+    if plan.resize_in != "server" and not set(plan.formats) & set(BROWSER_FORMATS):
+        raise PlanRefused([f"A browser makes none of these formats. It makes {', '.join(BROWSER_FORMATS)}."])
     if most_variants(plan) > MAX_VARIANTS:
         raise PlanRefused(
             [
@@ -195,5 +198,7 @@ RULES: Final[Mapping[str, Callable[[Any], Any]]] = {
     "webp_qualities": _list_of(_whole(1, 100), "WebP qualities", MAX_QUALITIES),
     "subsamplings": _list_of(_one_of(SUBSAMPLINGS), "chroma subsamplings", len(SUBSAMPLINGS)),
     "resamplers": _list_of(_one_of(RESAMPLERS), "filters", len(RESAMPLERS)),
+    "resize_in": _one_of(get_args(ResizeIn)),
+    "browser_engines": _list_of(_one_of(ENGINES), "browser engines", len(ENGINES)),
     "split_decode": _yes_or_no,
 }

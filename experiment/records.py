@@ -23,11 +23,21 @@ Order = Literal["auto", "parallel", "one_at_a_time"]
 Validity = Literal["VALID", "NOISY", "INVALID"]
 Question = Literal["predict", "decode"]
 RunState = Literal["queued", "running", "done", "cancelled", "failed"]
+ResizeIn = Literal["server", "browser", "both"]
 
 DEFAULT_SIZES_PX = (2048, 1024, 512, 256, 128)
 OFFERED_SIZES_PX = (*DEFAULT_SIZES_PX, 64, 32)
 REFERENCE_ID = "original"
 SET_REPEATS = 1  # of each photo's variants by default: more photos tell more than more repeats
+
+
+@dataclass(frozen=True, slots=True)
+class NotUploaded:
+    """A photo that stayed in the browser, as the page described it. Nothing of it could be checked."""
+
+    size_bytes: int
+    width_px: int  # after turning upright
+    height_px: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +55,7 @@ class SourceImage:
     decode_ms: float
     notes: tuple[str, ...] = ()  # what was done to the pixels, one sentence each
     true_label: str | None = None  # None: the user named no label
+    original: NotUploaded | None = None  # None: this is the original; else the largest variant stands for it
     pixels: Image | None = field(default=None, repr=False, compare=False)  # mode RGB, upright
 
 
@@ -70,6 +81,10 @@ class Plan:
     webp_qualities: tuple[int, ...] = (80,)
     subsamplings: tuple[str, ...] = ("4:2:0",)  # of JPEG's colours; keys of formats.SUBSAMPLINGS
     resamplers: tuple[str, ...] | None = None  # None: resampler alone
+    resize_in: ResizeIn = "server"  # "both": the server makes its own copies beside those of the browser
+    browser_engines: tuple[str, ...] = (
+        "pica",
+    )  # keys of browser_made.ENGINES; used where the browser resizes
     split_decode: bool | None = None  # ask for decoding alone too; None: where a server won't tell its stages
 
 
@@ -92,7 +107,18 @@ class Variant:
     made_in: Literal["server", "browser"] = "server"
     is_reference: bool = False
     subsampling: str | None = None  # JPEG's; None: no such choice, as uploaded, or a report before 1.2
-    resampler: str | None = None  # None: not resized, or a report before 1.2
+    resampler: str | None = None  # None: not resized, by a browser's own canvas, or a report before 1.2
+    engine: str | None = (
+        None  # what resized it in the browser, a key of browser_made.ENGINES; None: the server
+    )
+    channels: int | None = None  # of the encoded image: 3, or 4 for RGBA; None: not looked at
+    canvas_noise: bool | None = (
+        None  # the browser changes pixels that scripts read; None: not its work, or not tested
+    )
+    psnr_db: float | None = (
+        None  # against the server's copy, both decoded; None: no such copy, or the same pixels
+    )
+    largest_difference: int | None = None  # of any channel from that copy, 0..255; None: no such copy
     data: bytes = field(default=b"", repr=False, compare=False)  # empty once stored
 
 
@@ -333,6 +359,27 @@ class Addition:
 
 
 @dataclass(frozen=True, slots=True)
+class ResizerPair:
+    """One copy made in the browser and by the server: the same size, format and quality."""
+
+    browser_id: str
+    server_id: str
+    engine: str
+    psnr_db: float | None  # as of the browser's variant, like the next one
+    largest_difference: int | None
+    bytes_ratio: float  # the browser's bytes over the server's
+    same_top1: Mapping[str, bool]  # by backend; those that answered both
+
+
+@dataclass(frozen=True, slots=True)
+class Resizers:
+    """How the two places that resized differ."""
+
+    sentence: str
+    pairs: tuple[ResizerPair, ...]  # in the order of the browser's variants
+
+
+@dataclass(frozen=True, slots=True)
 class Recommendation:
     """What to serve, in one sentence, and why not the others."""
 
@@ -377,3 +424,4 @@ class Report:
     photo_set: PhotoSetFacts | None = None  # None: a run of one photo
     additions: tuple[Addition, ...] = ()  # their repeats are among those of the plan
     breaking_points: tuple[BreakingPoint, ...] = ()  # of a search after the run; at most one for each backend
+    resizers: Resizers | None = None  # None: only one place resized

@@ -33,6 +33,7 @@ from experiment.records import (
     SourceImage,
     Variant,
 )
+from experiment.resizers import compare_resizers
 from experiment.statistics import (
     SAMPLES_FOR_P90,
     SAMPLES_FOR_P99,
@@ -40,7 +41,7 @@ from experiment.statistics import (
     percentile,
     percentile_from,
 )
-from experiment.validity import Conditions, judge, late_ms
+from experiment.validity import Conditions, judge, late_ms, with_noise
 
 
 def summarise(
@@ -93,6 +94,7 @@ def summarise(
         failure=failure,
         additions=tuple(each.addition for each in added),
         breaking_points=tuple(breaking_points),
+        resizers=compare_resizers(variants, cells),
     )
 
 
@@ -148,6 +150,8 @@ def _cell(
     agrees = agreement(answer, reference)
     correct_top1, correct_top5 = correctness(answer.top if answer else (), true_label)
     validity, reasons = judge(backend, samples_ms, len(failures), failure_reasons, conditions)
+    if variant.canvas_noise:
+        validity, reasons = with_noise(validity, reasons)
     return Cell(
         variant_id=variant.id,
         backend_name=backend.name,

@@ -1,8 +1,9 @@
 """May a cell's numbers be believed? VALID, NOISY or INVALID, each with reasons in plain words.
 
 INVALID: failed requests, too few samples, cores shared with another backend while both
-were timed, or a client too busy to time something this fast. NOISY: the 95 % interval of
-p50 is wider than 10 % to either side, or the backend went away in mid-run. VALID: none of these.
+were timed, a client too busy to time something this fast, or an image with a browser's
+noise in it. NOISY: the 95 % interval of p50 is wider than 10 % to either side, or the
+backend went away in mid-run. VALID: none of these.
 """
 
 from __future__ import annotations
@@ -69,6 +70,18 @@ def judge(
     if low < p50 * (1 - NOISE_SHARE) or high > p50 * (1 + NOISE_SHARE):
         return "NOISY", (_noisy(p50, low, high),)
     return "VALID", (_valid(len(samples_ms), p50, low, high),)
+
+
+NOISE_IN_PIXELS = (
+    "The browser changes pixels it reads back, so this variant contains noise. Use server resize, or allow "
+    "canvas for this site."
+)
+
+
+def with_noise(validity: Validity, reasons: tuple[str, ...]) -> tuple[Validity, tuple[str, ...]]:
+    """The verdict on a cell whose image holds noise of the browser's making."""
+    others = reasons if validity == "INVALID" else ()
+    return "INVALID", (NOISE_IN_PIXELS, *others)
 
 
 def _invalid(backend: BackendInfo, samples_ms: Sequence[float], conditions: Conditions) -> Iterator[str]:

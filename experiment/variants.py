@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from experiment.axes import values_of, variant_id
+from experiment.browser_made import browser_encodings
 from experiment.formats import FORMATS, Format, encodings
 from experiment.records import Plan, SourceImage, Variant
 from experiment.reference import make_reference
@@ -58,6 +59,8 @@ def make_variants(
 
 def planned_variants(source: SourceImage, plan: Plan) -> int:
     """How many variants make_variants() will make, the reference included."""
+    if plan.resize_in == "browser":
+        return 1
     longest_px = max(source.width_px, source.height_px)
     filters = len(values_of(plan, "resamplers"))
     sizes_px = [size_px for size_px in set(plan.sizes_px) if size_px <= longest_px]
@@ -66,8 +69,11 @@ def planned_variants(source: SourceImage, plan: Plan) -> int:
 
 
 def most_variants(plan: Plan) -> int:
-    """How many variants make_variants() makes of a photo that is larger than every size."""
-    return 1 + len(set(plan.sizes_px)) * len(values_of(plan, "resamplers")) * len(encodings(plan))
+    """How many variants there are of a photo that is larger than every size, those of a browser included."""
+    on_server = len(values_of(plan, "resamplers")) * len(encodings(plan))
+    in_browser = len(plan.browser_engines) * len(browser_encodings(plan))
+    places = {"server": on_server, "browser": in_browser, "both": on_server + in_browser}
+    return 1 + len(set(plan.sizes_px)) * places[plan.resize_in]
 
 
 def skipped_sizes_px(source: SourceImage, plan: Plan) -> tuple[int, ...]:
@@ -91,6 +97,8 @@ def _made(source: SourceImage, plan: Plan) -> Iterator[Variant]:
 
 def _copies(pixels: Image, plan: Plan) -> Iterator[tuple[Copy, str | None]]:
     """Each copy with the filter that made it; None where it is the original and no filter was at work."""
+    if plan.resize_in == "browser":
+        return
     filters = values_of(plan, "resamplers")
     for alike in zip(*(copies(pixels, plan.sizes_px, each) for each in filters), strict=True):
         if alike[0].resize_ms is None:
@@ -130,5 +138,6 @@ def _encoded(
         encode_ms=encode_ms,
         subsampling=settings.get("subsampling"),
         resampler=resampler,
+        channels=3,
         data=data,
     )

@@ -343,7 +343,7 @@ def test_every_warning_that_can_appear_stands_in_the_table_of_codes():
         state="cancelled",
         source=source(notes=("Transparent parts were laid on white.",)),
         backends=backends,
-        variants=(original(encoder="lossless PNG of the original: CMYK colours"),),
+        variants=(original(encoder="lossless PNG of the original: CMYK colours"), variant(canvas_noise=True)),
         skipped_sizes_px=(8192,),
         measurements=busy_and_mixed,
         environment=environment(heartbeat_max_ms=50.0, heartbeat_late_share=0.5),

@@ -25,6 +25,7 @@ VERSIONS = STATIC / "vendor" / "VERSIONS"
 
 PLOTLY = "plotly.js-basic-dist-min"
 PLOTLY_VERSION = "4.1.1"
+PICA, PICA_VERSION = "pica", "10.0.3"
 SCIKIT_IMAGE_VERSION = "0.26.0"
 
 
@@ -42,6 +43,8 @@ FILES = (
     Vendored("vendor/plotly-basic.min.js", PLOTLY, PLOTLY_VERSION, "MIT"),
     Vendored("vendor/plotly-LICENSE.txt", PLOTLY, PLOTLY_VERSION, "MIT"),
     Vendored("vendor/plotly.css", PLOTLY, PLOTLY_VERSION, "MIT"),
+    Vendored("vendor/pica.js", PICA, PICA_VERSION, "MIT"),
+    Vendored("vendor/pica-LICENSE.txt", PICA, PICA_VERSION, "MIT"),
     Vendored("samples/cat.png", "scikit-image", SCIKIT_IMAGE_VERSION, "CC0-1.0"),
 )
 
@@ -49,6 +52,7 @@ HEADER = """\
 # Files that others wrote. Written by tools/vendor.py: renew with it, do not edit.
 # vendor/plotly.css holds the style rules of plotly-basic.min.js, which would add them
 # as an inline style that our Content-Security-Policy forbids.
+# vendor/pica.js is pica's dist/pica_main.mjs: the build that brings no worker of its own.
 # samples/cat.png is skimage/data/chelsea.png: "No copyright restrictions. CC0 by the
 # photographer (Stefan van der Walt)."
 # file  package  version  licence  sha256
@@ -83,9 +87,7 @@ def _selector(key: str) -> str:
 
 def fetch_plotly(folder: Path) -> dict[str, bytes]:
     """Path under static/ -> content, out of the npm package."""
-    command = ["npm", "pack", "--silent", f"{PLOTLY}@{PLOTLY_VERSION}"]
-    name = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.split()[-1]
-    with tarfile.open(folder / name) as archive:
+    with tarfile.open(_npm_package(folder, f"{PLOTLY}@{PLOTLY_VERSION}")) as archive:
         script = _member(archive, "package/plotly-basic.min.js")
         licence = _member(archive, "package/LICENSE")
     return {
@@ -95,10 +97,25 @@ def fetch_plotly(folder: Path) -> dict[str, bytes]:
     }
 
 
+def fetch_pica(folder: Path) -> dict[str, bytes]:
+    """Path under static/ -> content: the module without pica's own workers, out of the npm package."""
+    with tarfile.open(_npm_package(folder, f"{PICA}@{PICA_VERSION}")) as archive:
+        return {
+            "vendor/pica.js": _member(archive, "package/dist/pica_main.mjs"),
+            "vendor/pica-LICENSE.txt": _member(archive, "package/LICENSE"),
+        }
+
+
+def _npm_package(folder: Path, wanted: str) -> Path:
+    command = ["npm", "pack", "--silent", wanted]
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    return folder / done.stdout.split()[-1]
+
+
 def _member(archive: tarfile.TarFile, name: str) -> bytes:
     stream = archive.extractfile(name)
     if stream is None:
-        raise ValueError(f"{PLOTLY} holds no file {name}")
+        raise ValueError(f"the package holds no file {name}")
     return stream.read()
 
 
@@ -127,7 +144,7 @@ def versions_text() -> str:
 def renew() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for path, content in {**fetch_plotly(folder), **fetch_cat(folder)}.items():
+        for path, content in {**fetch_plotly(folder), **fetch_pica(folder), **fetch_cat(folder)}.items():
             (STATIC / path).parent.mkdir(parents=True, exist_ok=True)
             (STATIC / path).write_bytes(content)
             print(f"wrote static/{path} ({len(content):,} bytes)")

@@ -16,6 +16,7 @@ from experiment.records import BackendInfo, Plan
 from experiment.schedule import planned_requests
 from experiment.servers import chosen
 from experiment.variants import most_variants
+from webapp.browser_upload import check_place
 from webapp.live import LiveRun
 from webapp.offers import backends_seen, offers
 from webapp.parts import parts
@@ -37,6 +38,7 @@ def start_run() -> ResponseReturnValue:
     with app.uploads.photos(cast(SpooledRequest, request), FORM_FIELDS, app.fleet.model()) as photos:
         text = request.form.get("plan", "").strip() or "{}"
         plan = plan_from_json(text, timeout_s=app.settings.tf_request_timeout_s, **photos.plan_defaults)
+        check_place(photos, plan)
         live = app.runs.submit(photos, plan, backends_for(plan))
     answer = _whereabouts(live)
     return jsonify(answer), 202, {"Location": answer["report_url"]}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import IO, Any
 
 from experiment.codec import from_dict
-from experiment.errors import ImageRefused
+from experiment.errors import ImageRefused, VariantsRefused
 from experiment.records import Variant
 from experiment.wording import sized_name
 from webapp.child import Child, Message
@@ -55,7 +55,7 @@ class LiveRun:
             return answer.body
         exit_code = self._child.close()
         if answer is not None:
-            raise ImageRefused(answer.body["message"], answer.body["code"], answer.body["http_status"])
+            raise _refusal(answer.body)
         raise _unreadable(exit_code, timeout_s, timed_out=watchdog.barked)
 
     def announce(self, position: int) -> None:
@@ -220,6 +220,12 @@ class _Watchdog:
     def _limit_passed(self) -> None:
         self.barked = True
         self._bark()
+
+
+def _refusal(body: Mapping[str, Any]) -> Exception:
+    if body["code"] == VariantsRefused.code:
+        return VariantsRefused([body["message"]])
+    return ImageRefused(body["message"], body["code"], body["http_status"])
 
 
 def _unreadable(exit_code: int, timeout_s: float, *, timed_out: bool) -> Exception:

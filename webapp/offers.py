@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from experiment import __version__
+from experiment.browser_made import BROWSER_FORMATS, ENGINES
 from experiment.codec import to_dict
 from experiment.formats import SUBSAMPLINGS
 from experiment.plan import parse_plan
 from experiment.records import OFFERED_SIZES_PX, Order
 from experiment.schedule import DECODE_REPEATS, DECODE_WARMUPS
 from experiment.variants import FORMATS, RESAMPLERS
+from webapp.browser_limits import upload_limit
 from webapp.config import Settings
 from webapp.fleet import Fleet
 
@@ -27,6 +29,7 @@ def offers(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
             "max_requests": settings.max_requests,
             "max_photos": settings.max_photos,
             "max_set_bytes": settings.max_set_bytes,
+            "max_with_variants_bytes": upload_limit(settings.max_bytes),
         },
         "plan": {**defaults, "seed": None},  # a random one for each run
         "offered_sizes_px": list(OFFERED_SIZES_PX),
@@ -47,6 +50,7 @@ def offers(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
             "subsamplings": list(SUBSAMPLINGS),
             "resamplers": list(RESAMPLERS),
         },
+        "browser": {"engines": list(ENGINES), "formats": list(BROWSER_FORMATS)},
         "decode_requests": {"warmups": DECODE_WARMUPS, "repeats": DECODE_REPEATS},  # at most, per cell
         "orders": list(get_args(Order)),
         "keep_runs": settings.keep_runs,

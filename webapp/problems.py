@@ -13,7 +13,8 @@ from typing import Any, Final
 from flask import Flask, Response, current_app, g, json, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from experiment.errors import ImageRefused, PixelcostError, PlanRefused
+from experiment.errors import ImageRefused, PixelcostError, PlanRefused, VariantsRefused
+from webapp.browser_limits import upload_limit
 
 TYPE_PREFIX: Final = "urn:pixelcost:problem:"
 
@@ -28,6 +29,7 @@ TITLES: Final = {
     "broken_upload": "The upload did not arrive whole.",
     "unknown_fields": "The form has fields that we don't know.",
     "bad_label": "This label can't be used.",
+    "variants_refused": "These variants can't be used.",
     "plan_refused": "This plan can't be run.",
     "no_backends": "There is no backend to ask.",
     "no_answers": "No backend answered.",
@@ -83,8 +85,11 @@ def install(app: Flask) -> None:
 
 
 def _refusal(error: PixelcostError) -> Response:
-    title = IMAGE_TITLE if isinstance(error, ImageRefused) else TITLES.get(error.code, "This can't be done.")
-    more: dict[str, Any] = {"problems": list(error.problems)} if isinstance(error, PlanRefused) else {}
+    is_image = isinstance(error, ImageRefused) and error.code not in TITLES
+    title = IMAGE_TITLE if is_image else TITLES.get(error.code, "This can't be done.")
+    more: dict[str, Any] = {}
+    if isinstance(error, PlanRefused | VariantsRefused):
+        more = {"problems": list(error.problems)}
     response = _answer(error.http_status, error.code, title, error.message, more)
     retry_after_s = getattr(error, "retry_after_s", None)
     if retry_after_s is not None:
@@ -114,7 +119,9 @@ def _size_limit() -> str:
     )
     return (
         f"The limit is {limit_mb:g} MB for the photo. Make it smaller first, or save it as JPEG. "
-        f"A set of photos may have {set_limit_mb:g} MB in all: POST /api/runs?photos=many."
+        f"A set of photos may have {set_limit_mb:g} MB in all: POST /api/runs?photos=many. "
+        f"With variants made in a browser it is {upload_limit(1) * limit_mb:g} MB in all, {limit_mb:g} MB "
+        "for each: POST /api/runs?variants=browser."
     )
 
 

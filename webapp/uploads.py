@@ -16,6 +16,7 @@ from werkzeug.exceptions import RequestTimeout
 
 from experiment.header import Limits, read_header
 from experiment.refusals import plain_name
+from webapp.browser_upload import FIELDS, BrowserUpload, browser_upload, has_variants, upload_limit
 from webapp.config import Settings
 from webapp.photo_upload import PART_SLACK_BYTES, PhotoUpload, SpooledRequest, gathered, is_many
 from webapp.problems import Refused
@@ -50,8 +51,10 @@ class Uploads:
     @contextmanager
     def photos(
         self, request: SpooledRequest, known_fields: frozenset[str], model: Mapping[str, Any]
-    ) -> Iterator[Photo | PhotoUpload]:
+    ) -> Iterator[Photo | PhotoUpload | BrowserUpload]:
         """The photo in `request`, as photo() has it, or all of them when there are several or a ZIP file.
+
+        With variants that a browser made, the photo may be missing; see browser_upload.py.
 
         `model` is the card of the model that the photos are for. What is yielded belongs to the
         caller, who discards it at the end; when the block raises, it is discarded here. Only with
@@ -62,9 +65,16 @@ class Uploads:
         asks_for_many = request.args.get("photos") == "many"
         heads_bytes = settings.max_photos * PART_SLACK_BYTES
         limit_bytes = settings.max_set_bytes + heads_bytes if asks_for_many else settings.max_bytes
+        if request.args.get("variants") == "browser":
+            limit_bytes = max(limit_bytes, upload_limit(settings.max_bytes))
         request.allow_sets(settings.uploads_dir, settings.max_bytes, limit_bytes, settings.max_photos)
         with self._received(request):
-            _check_fields(request, known_fields | {"labels"})
+            _check_fields(request, known_fields | {"labels"} | FIELDS)
+            if has_variants(request):
+                has_photo = bool(request.files.getlist("file"))
+                photo = self._looked_at(_only_file(request), _true_label(request)) if has_photo else None
+                yield browser_upload(request, photo, _true_label(request), self._limits)
+                return
             if not is_many(request):
                 yield self._looked_at(_only_file(request), _true_label(request))
                 return
@@ -99,14 +109,17 @@ class Uploads:
         finally:
             self._places.release()
 
+    @property
+    def _limits(self) -> Limits:
+        return Limits(max_bytes=self._settings.max_bytes, max_pixels=self._settings.max_pixels)
+
     def _looked_at(self, storage: FileStorage, true_label: str | None) -> Photo:
         stream = storage.stream
         size_bytes = stream.seek(0, io.SEEK_END)
         stream.seek(0)
         name = plain_name(storage.filename or "")
-        limits = Limits(max_bytes=self._settings.max_bytes, max_pixels=self._settings.max_pixels)
         with _in_memory(stream, size_bytes) as data:
-            read_header(data, name, limits)
+            read_header(data, name, self._limits)
         return Photo(name, stream, size_bytes, true_label)
 
 

@@ -6,6 +6,7 @@ bytes). Decoding an uploaded file and timing requests both belong here: a hostil
 can at worst end this process, and serving pages can't disturb the clock.
 
     in:   {"plan":…, "backends":[…], "name":…, "true_label":…, "limits":…, "size_bytes":n} + n bytes,
+          with "browser":… also the bytes of each variant made there; see browser_job.py
           or with "photos":… many photos in a file, see set_worker.py;
           or with "more":… a finished run's variants, see more_worker.py
           "go" when the run may begin, "cancel" at any time; end of input ends the process
@@ -25,14 +26,14 @@ from typing import IO, Any
 
 from experiment.backends import connect
 from experiment.environment import environment
-from experiment.errors import ImageRefused
+from experiment.errors import PixelcostError
 from experiment.export import from_dict, to_dict
 from experiment.heartbeat import Heartbeat
 from experiment.images import Limits, read_image
-from experiment.records import BackendInfo, Plan, SourceImage, Variant
+from experiment.records import BackendInfo, Plan, Variant
 from experiment.run import measure
 from experiment.schedule import planned_requests
-from experiment.variants import make_variants, planned_variants, skipped_sizes_px
+from webapp.browser_job import Received, receive
 
 # Far above what a photo within the limits needs; a decoder gone wild gets MemoryError.
 ADDRESS_SPACE_BYTES = 4 * 1024**3
@@ -80,6 +81,7 @@ def main() -> None:
         return  # a spare that was never needed
     job = json.loads(line)
     data = _read(pipe, job["size_bytes"])
+    made_parts = [_read(pipe, each["size_bytes"]) for each in job.get("browser", {}).get("variants", ())]
     commands = Commands(pipe)
     commands.start()
     plan = from_dict(Plan, job["plan"])
@@ -95,11 +97,15 @@ def main() -> None:
         run_more(events, commands, job, data, plan, backends)
         return
     try:
-        source = read_image(data, job["name"], Limits(**job["limits"]), job["true_label"])
-    except ImageRefused as refusal:
+        limits = Limits(**job["limits"])
+        if "browser" in job:
+            received = receive(job, data, made_parts, limits)
+        else:
+            received = Received(read_image(data, job["name"], limits, job["true_label"]))
+    except PixelcostError as refusal:
         events.send("refused", code=refusal.code, message=refusal.message, http_status=refusal.http_status)
         return
-    run(events, commands, source, plan, backends)
+    run(events, commands, received, plan, backends)
 
 
 def _read(pipe: io.FileIO, size_bytes: int) -> bytes:
@@ -110,26 +116,26 @@ def _read(pipe: io.FileIO, size_bytes: int) -> bytes:
 
 
 def run(
-    events: Events, commands: Commands, source: SourceImage, plan: Plan, backends: list[BackendInfo]
+    events: Events, commands: Commands, received: Received, plan: Plan, backends: list[BackendInfo]
 ) -> None:
     """Announce the run, wait for "go", make the variants, measure, say how it ended."""
     present = [info for info in backends if info.state != "absent"]
     events.send(
         "accepted",
-        source=to_dict(source),
-        skipped_sizes_px=skipped_sizes_px(source, plan),
-        requests_planned=planned_requests(plan, planned_variants(source, plan), present),
+        source=to_dict(received.source),
+        skipped_sizes_px=received.skipped_sizes_px(plan),
+        requests_planned=planned_requests(plan, received.planned_variants(plan), present),
     )
     commands.go.wait()
-    facts = environment()
-    variants = [] if commands.cancel.is_set() else _make(events, source, plan)
+    facts = environment() | dict(received.facts)
+    variants = [] if commands.cancel.is_set() else _make(events, received, plan)
     heartbeat = measure_on(events, commands, plan, variants, present)
     state = "cancelled" if commands.cancel.is_set() else "done"
     events.send("end", state=state, environment=facts | heartbeat.facts(), failure=None)
 
 
-def _make(events: Events, source: SourceImage, plan: Plan) -> list[Variant]:
-    count = planned_variants(source, plan)
+def _make(events: Events, received: Received, plan: Plan) -> list[Variant]:
+    count = received.planned_variants(plan)
     made = 0
 
     def announce(variant: Variant) -> None:
@@ -138,7 +144,7 @@ def _make(events: Events, source: SourceImage, plan: Plan) -> list[Variant]:
         events.send("variant", data=variant.data, variant=to_dict(variant), size_bytes=variant.size_bytes)
         events.send("progress", text=f"Making {count} variants ({made} done)")
 
-    return make_variants(source, plan, on_variant=announce)
+    return received.variants(plan, announce)
 
 
 def measure_on(

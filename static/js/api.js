@@ -111,13 +111,16 @@ export const getFollowUps = (id) => getJson(`${reportPath(id)}/follow-ups`);
  * Sends photos and their plan. XMLHttpRequest, because fetch can't tell how much was sent.
  * @param {[string, Blob, string][]} parts field, bytes and name of each @param {object} plan @param {?string} trueLabel
  * @param {(sentBytes: number, totalBytes: number) => void} onSent
+ * @param {Record<string, string>} [fields] that go with variants made here
  * @returns {{answer: Promise<any>, abort: () => void}}
  */
-export function postRun(parts, plan, trueLabel, onSent) {
-  const query = parts.length > 1 || /\.zip$/i.test(parts[0][2]) ? "?photos=many" : "";
+export function postRun(parts, plan, trueLabel, onSent, fields = {}) {
+  const isMany = parts.length > 1 || /\.zip$/i.test(parts[0][2]);
+  const query = fields.variants ? "?variants=browser" : isMany ? "?photos=many" : "";
   const body = new FormData();
   body.append("plan", JSON.stringify(plan));
   if (trueLabel) body.append("true_label", trueLabel);
+  for (const [field, text] of Object.entries(fields)) body.append(field, text);
   for (const [field, content, name] of parts) body.append(field, content, name);
   const request = new XMLHttpRequest();
   request.open("POST", `${base}/api/runs${query}`);

@@ -45,7 +45,8 @@ export function columnsOf(report) {
     : [p50, high, answerColumn, ...(report.source.true_label ? [correctColumn] : [])];
   // A backend that is not there has nothing to show: one empty column is enough.
   const of = (backend) => (backend.state === "absent" ? kinds.slice(0, 1) : kinds).map((kind) => kind(backend.name));
-  return [...VARIANT_COLUMNS, ...report.backends.flatMap(of)];
+  const places = report.variants.some((variant) => variant.engine) ? PLACE_COLUMNS : [];
+  return [...VARIANT_COLUMNS, ...places, ...report.backends.flatMap(of)];
 }
 
 const shared = (key, label, number, value, text) => ({ key, label, group: "", number, value, text });
@@ -57,7 +58,14 @@ const VARIANT_COLUMNS = [
   shared("encode", "encode ms", true, (row) => row.variant.encode_ms, (row) => milliseconds(row.variant.encode_ms)),
 ];
 
+/** Where copies come from the browser: its PNG has a fourth channel, which the bytes pay for. */
+const PLACE_COLUMNS = [
+  shared("made", "made in", false, (row) => row.variant.engine || row.variant.made_in, (row) => row.variant.made_in),
+  shared("channels", "channels", true, (row) => row.variant.channels, (row) => String(row.variant.channels ?? UNKNOWN)),
+];
+
 export function formatWords(variant) {
+  if (variant.is_reference && variant.engine) return `${madeAs(variant, ["quality"])}, reference`;
   if (variant.is_reference) return `${formatName(variant.format)}, original`;
   return madeAs(variant, ["quality"]);
 }

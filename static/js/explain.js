@@ -66,7 +66,18 @@ export function methodWords(report) {
         : "Without a true label this is agreement, not accuracy."),
     "Smaller copies are made in steps from larger ones where that gives nearly the same picture (as a rule over 50 dB PSNR). " +
       "A copy's resize time covers all steps from the original.",
+    ...placeWords(report),
     ...(report.source.notes || []),
+  ];
+}
+
+/** @param {Report} report whose variants a browser made, perhaps */
+function placeWords(report) {
+  if (!report.variants?.some((variant) => variant.engine)) return [];
+  return [
+    "“browser/” names what resized a variant in the browser; the others the server made. Stage times of the browser are by " +
+      "its own clock, as time that passed, and those of the server are CPU time.",
+    "A browser writes PNG as RGBA, where the server writes RGB. The model drops the fourth channel, but the bytes hold it.",
   ];
 }
 
@@ -92,6 +103,9 @@ const FACT_NAMES = {
   memory_mb: "Memory, MB",
   pillow: "Pillow",
   libjpeg_turbo: "libjpeg-turbo",
+  browser: "Browser that resized",
+  browser_clock_resolution_us: "Resolution of its clock, µs",
+  browser_noise_bytes: "Pixel bytes that it changed in a test",
   clock_resolution_us: "Clock resolution, µs",
   heartbeat_max_ms: "Latest wake-up of the clock thread, ms",
   heartbeat_late_share: "Share of its wake-ups that were late",

@@ -97,6 +97,7 @@ const capital = (text) => text[0].toUpperCase() + text.slice(1);
 const SETTINGS = [
   { key: "quality", usual: (format) => ({ jpeg: 85, webp: 80 })[format], words: (value) => `q${value}` },
   { key: "subsampling", usual: () => "4:2:0", words: String },
+  { key: "engine", usual: () => null, words: (value) => `browser/${value}` },
   { key: "resampler", usual: () => "lanczos", words: capital },
 ];
 
@@ -112,11 +113,12 @@ export function madeAs(variant, always = []) {
 
 /**
  * How a variant is called everywhere on the page: "512 px JPEG", "Original (451 px PNG)".
- * @param {{size_px: number, format: string, is_reference?: boolean}} variant
+ * @param {{size_px: number, format: string, is_reference?: boolean, engine?: ?string}} variant
  */
 export function variantName(variant) {
   const name = `${variant.size_px} px ${madeAs(variant)}`;
-  return variant.is_reference ? `Original (${name})` : name;
+  if (variant.is_reference) return `${variant.engine ? "Reference" : "Original"} (${name})`;
+  return name;
 }
 
 /** "2026-05-04T10:20:30Z" -> the reader's own date and time. @param {string} timestamp */
@@ -137,6 +139,7 @@ export function progressText(run) {
   const asked = `${run.done.toLocaleString("en")} of ${run.planned.toLocaleString("en")}`;
   const fallback = {
     uploading: `Uploading ${megabytes(run.sent_bytes)} of ${megabytes(run.total_bytes)} MB`,
+    making: run.to_make ? `Making ${plural(run.to_make, "variant")} (${run.made} done)` : "Decoding the photo here",
     queued: "Waiting: another run goes first",
     running: run.planned ? asked : "Getting ready",
     done: `Done. ${plural(run.planned, "request")}, ${run.failed} failed.`,

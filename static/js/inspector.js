@@ -185,6 +185,7 @@ function making(report, variant) {
     ["Size", `${variant.width_px} × ${variant.height_px} px, ${bytes(variant.size_bytes)}`],
     ["Encoder", variant.encoder],
     ...(variant.resampler ? [["Resize filter", variant.resampler]] : []),
+    ...(variant.engine ? placeRows(variant) : []),
     ["Made in", stageWords(variant)],
     ["SHA-256", el("code", { className: "hash" }, variant.sha256)],
   ];
@@ -192,6 +193,18 @@ function making(report, variant) {
   return el("section", { className: "cell-card" }, el("h3", {}, "The bytes that were sent"), definitions(rows),
     !report.imported &&
       el("p", {}, el("a", { className: "button", href: imageUrl(report, variant), download }, "Download the bytes that were sent")));
+}
+
+/** What only variants of a browser have to tell. */
+function placeRows(variant) {
+  const { channels, psnr_db: psnrDb, largest_difference: largest, canvas_noise: noise } = variant;
+  const alike = largest === 0 ? "the same pixels" : `PSNR ${psnrDb?.toFixed(1)} dB, at most ${largest} of 255 apart`;
+  return [
+    ["Resized in", `the browser, by ${variant.engine}`],
+    ["Channels", String(channels)],
+    ...(largest === null ? [] : [["Against the server's", alike]]),
+    ...(noise === null ? [] : [["Canvas noise", noise ? "yes: this browser changes pixels" : "none found"]]),
+  ];
 }
 
 /** Decode, resize and encode of this variant, as far as they were run. */

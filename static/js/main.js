@@ -7,8 +7,11 @@ import { defaultPlan, isRestTwin, planFromQuery } from "./plan.js";
 import { announce, el, fill, isBusy, memory, part, setText, state, update, watch } from "./page.js";
 
 const ASK_AGAIN_MS = 3000; // while a backend loads its model
-const KEEP_FROM_LAST_TIME = ["jpeg_qualities", "webp_qualities", "subsamplings", "resamplers", "repeats", "order"];
 const INPUTS = /** @type {const} */ (["fileInput", "cameraInput", "folderInput"]);
+const KEEP_FROM_LAST_TIME = [
+  "jpeg_qualities", "webp_qualities", "subsamplings", "resamplers", "repeats", "order", "resize_in", "browser_engines",
+  "upload_original",
+];
 const STATE_WORDS = {
   ready: "ready",
   loading: "loading",

@@ -18,7 +18,9 @@
  *
  * @typedef {object} RunProgress
  * @property {string} id           "" until the server has given one
- * @property {"uploading"|"queued"|"running"|"done"|"cancelled"|"failed"} state
+ * @property {"making"|"uploading"|"queued"|"running"|"done"|"cancelled"|"failed"} state
+ * @property {number} made         variants that this browser has made
+ * @property {number} to_make      0 while that is not known
  * @property {number} sent_bytes
  * @property {number} total_bytes
  * @property {number} done
@@ -77,6 +79,10 @@ export const SELECTORS = {
   webpQualities: "#webp-qualities",
   subsamplings: "#subsamplings",
   resamplers: "#resamplers",
+  resizeHint: "#resize-hint",
+  browserResize: "#browser-resize",
+  engines: "#engines",
+  uploadOriginal: "#upload-original",
   order: "#order",
   asked: "#asked",
   labels: "#labels",
@@ -96,6 +102,7 @@ export const SELECTORS = {
   deciding: "#deciding",
   compared: "#compared",
   table: "#variants",
+  resizers: "#resizers",
   sortBy: "#sort-by",
   method: "#method",
   environment: "#environment",
@@ -219,7 +226,7 @@ export function update(changes) {
 
 /** True while a run is under way, from the first byte sent to its last answer. */
 export function isBusy() {
-  return Boolean(state.run) && ["uploading", "queued", "running"].includes(state.run.state);
+  return Boolean(state.run) && ["making", "uploading", "queued", "running"].includes(state.run.state);
 }
 
 const ANNOUNCE_EVERY_MS = 1000;

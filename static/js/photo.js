@@ -6,7 +6,7 @@ import { looksLikeReport, openReport } from "./import_report.js";
 import { announce, el, fill, part, setText, state, update } from "./page.js";
 import * as sets from "./photo_set.js";
 import { presetRepeats, presetSizes } from "./plan.js";
-import { fillForm, photoFacts } from "./setup.js";
+import { canResizeHere, fillForm, photoFacts } from "./setup.js";
 
 const READABLE = "Use JPEG, PNG, WebP, GIF or BMP.";
 const HEAD_BYTES = 16;
@@ -38,6 +38,7 @@ export function refusal(name, sizeBytes, kind, limits) {
     return {
       title: `This photo is ${bytes(sizeBytes)}; the limit is ${bytes(limits.max_bytes)}.`,
       detail: "Shrink it first, or raise PIXELCOST_MAX_BYTES on the server.",
+      too_large: true,
     };
   return null;
 }
@@ -50,6 +51,7 @@ export function pixelRefusal(widthPx, heightPx, limits) {
   return {
     title: `This photo is ${words(pixels)}; the limit is ${words(limits.max_pixels)}.`,
     detail: "Shrink it first, or raise PIXELCOST_MAX_PIXELS on the server.",
+    too_large: true,
   };
 }
 
@@ -62,7 +64,7 @@ export async function takeFiles(files) {
   const head = new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer());
   if (looksLikeReport(file.name, head)) return openReport(file, state.config.limits);
   const problem = refusal(file.name, file.size, sniff(head), state.config.limits);
-  if (problem) return refuse(problem);
+  if (problem) return refuse(problem, file);
   return takePhoto(file);
 }
 
@@ -86,16 +88,17 @@ function takeSet(items) {
   part("setLabels").focus?.();
 }
 
-/** @param {File} file */
-async function takePhoto(file) {
+/** @param {File} file @param {{facts: (facts: string) => string}} [shrunk] how its facts tell that it was made here */
+async function takePhoto(file, shrunk) {
   const url = URL.createObjectURL(file);
   const size = await sizeOf(url);
   const problem = size && pixelRefusal(size.width_px, size.height_px, state.config.limits);
   if (problem) {
     URL.revokeObjectURL(url);
-    return refuse(problem);
+    return refuse(problem, file);
   }
-  setPhoto({ name: file.name || "pasted photo.png", file, url, size_bytes: file.size, ...(size || NOT_KNOWN) });
+  const photo = { name: file.name || "pasted photo.png", file, url, size_bytes: file.size, ...(size || NOT_KNOWN) };
+  setPhoto(shrunk ? { ...photo, facts: shrunk.facts(photoFacts(photo)) } : photo);
 }
 
 const NOT_KNOWN = { width_px: null, height_px: null };
@@ -186,16 +189,29 @@ export function takePaste(files, types) {
 }
 
 /** The photo of a stored run, asked for again when it is to be sent. @returns {Promise<Blob>} */
-async function photoBlob(photo) {
+export async function photoBlob(photo) {
   if (photo.file) return photo.file;
   const answer = await fetch(photo.url).catch(() => null);
   if (!answer?.ok) throw new Problem({ title: "The photo of this run is no longer there.", detail: "Choose it again." });
   return answer.blob();
 }
 
-function refuse(problem) {
+/** @param {any} problem @param {?File} [file] that may be shrunk here */
+function refuse({ too_large: tooLarge, ...problem }, file = null) {
   const choose = { label: "Choose another", act: () => part("fileInput").click() };
-  notice({ ...problem, actions: [choose] });
+  const shrinkIt = { label: "Shrink it here first", act: () => shrinkHere(file) };
+  notice({ ...problem, actions: tooLarge && file && canResizeHere() ? [shrinkIt, choose] : [choose] });
+}
+
+/** The photo made small enough by this browser, taken in its place. @param {File} file */
+async function shrinkHere(file) {
+  notice({ title: `Shrinking ${file.name} here.`, detail: "A large photo takes some seconds." });
+  try {
+    const smaller = await (await import("./browser_resize.js")).shrink(file, state.config.limits);
+    await takePhoto(smaller, { facts: (facts) => `${facts}, shrunk here from ${bytes(file.size)}: this copy is the reference` });
+  } catch (problem) {
+    refuse({ title: problem.title || String(problem), detail: problem.detail || "" });
+  }
 }
 
 /** @param {import("./page.js").Notice} words */

@@ -43,7 +43,7 @@ export function withLists(plan) {
 /** A plan with the server's defaults. @param {Config} config @returns {PagePlan} */
 export function defaultPlan(config) {
   const { jpeg_quality: _, resampler: __, ...rest } = withLists(config.plan);
-  return { ...structuredClone(rest), backend_names: null, true_label: "" };
+  return { ...structuredClone(rest), backend_names: null, true_label: "", upload_original: true };
 }
 
 /**
@@ -76,12 +76,60 @@ export function presetSizes(config, chosenPx, longestPx) {
 }
 
 /**
- * How many images are sent to each backend; the original is one of them. A copy as large as the photo
- * is not resized, so that filters don't multiply it. @param {PagePlan} plan @param {Config} config
+ * How many images are sent to each backend; the original is one of them, unless it stays in the browser. A copy
+ * as large as the photo is not resized, so that filters don't multiply it. @param {PagePlan} plan @param {Config} config
  */
 export function countVariants(plan, longestPx, config) {
   const made = usableSizes(plan.sizes_px, longestPx).map((sizePx) => (sizePx === longestPx ? 1 : plan.resamplers.length));
-  return sum(made) * sum(plan.formats.map((key) => encodings(plan, key, config))) + 1;
+  const onServer = sum(made) * sum(plan.formats.map((key) => encodings(plan, key, config)));
+  if (!resizesHere(plan)) return onServer + 1;
+  return Number(uploadsOriginal(plan)) + (plan.resize_in === "both" ? onServer : 0) + countHere(plan, longestPx);
+}
+
+const CANVAS_WRITES = { png: null, jpeg: "jpeg_qualities", webp: "webp_qualities" }; // as experiment/browser_made.py
+
+/**
+ * Everything that a browser encodes of one copy, in the plan's order; what no canvas writes is left out.
+ * @returns {{format: string, quality: ?number}[]}
+ */
+export function encodingsHere(plan) {
+  const known = plan.formats.filter((key) => key in CANVAS_WRITES);
+  return known.flatMap((format) => (plan[CANVAS_WRITES[format]] || [null]).map((quality) => ({ format, quality })));
+}
+
+/** The copy as large as the photo is made by the first engine alone, as in copies.js. */
+function countHere(plan, longestPx) {
+  const engines = usableSizes(plan.sizes_px, longestPx).map((sizePx) => (sizePx === longestPx ? 1 : plan.browser_engines.length));
+  return sum(engines) * encodingsHere(plan).length;
+}
+
+/** Whether the browser makes variants. */
+export const resizesHere = (plan) => ["browser", "both"].includes(plan.resize_in);
+
+/** Whether the photo itself is sent: always where the server makes copies of it. */
+export const uploadsOriginal = (plan) => plan.resize_in !== "browser" || plan.upload_original !== false;
+
+/** Why this photo can't be resized in this browser; "" when it can. @param {?any} photo @param {boolean} able */
+export function whyNotHere(photo, able) {
+  if (!able) return "This browser can't resize in the background (it has no OffscreenCanvas), so the server does it.";
+  if (photo?.set) return "A set of photos is resized on the server.";
+  if (photo && !photo.width_px) return "This browser can't decode this photo, so the server resizes it.";
+  return "";
+}
+
+/** The plan as it will be run: on the server where this browser can't resize. */
+export const possiblePlan = (plan, photo, able) =>
+  resizesHere(plan) && whyNotHere(photo, able) ? { ...plan, resize_in: "server" } : plan;
+
+/** What the choice of place means, in a sentence or two. */
+export function placeWords(plan) {
+  if (!resizesHere(plan)) return "";
+  const missing = plan.formats.includes("webp-lossless") ? " A browser can't write WebP lossless." : "";
+  const rgba = plan.formats.includes("png") ? " A browser's PNG is RGBA, so larger than the server's." : "";
+  if (!uploadsOriginal(plan))
+    return `The photo stays here; the largest variant is the reference, and agreement is with that.${rgba}${missing}`;
+  const both = plan.resize_in === "both" ? " Each variant is made twice and compared." : "";
+  return `The copies are made here and sent with the original, the reference.${both}${rgba}${missing}`;
 }
 
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
@@ -211,6 +259,9 @@ export function planProblems(plan, longestPx) {
     const isUsed = !format || plan.formats.includes(format);
     if (isUsed && !plan[key].length) problems.push(`Choose at least one ${name}.`);
   }
+  if (resizesHere(plan) && !plan.browser_engines.length) problems.push("Choose at least one browser engine.");
+  if (resizesHere(plan) && plan.formats.length && !encodingsHere(plan).length)
+    problems.push("A browser can't write WebP lossless. Choose PNG, JPEG or WebP too.");
   problems.push(...Object.values(fieldProblems(plan)));
   if (plan.backend_names && !plan.backend_names.length) problems.push("Choose at least one backend.");
   return problems;
@@ -236,8 +287,8 @@ export function runLabel(variants, backends, set = null) {
 }
 
 /**
- * The plan that an address asks for: ?sizes=1024,512&fmt=jpeg,png&q=85,50&repeat=20. It prepares
- * a run and never starts one; what makes no sense is left out.
+ * The plan that an address asks for: ?sizes=1024,512&fmt=jpeg,png&q=85,50&repeat=20, and where to resize:
+ * &resize=browser&engine=pica,canvas&original=no. It prepares a run and never starts one; what makes no sense is left out.
  * @param {URLSearchParams} query @param {PagePlan} plan @param {Config} config
  */
 export function planFromQuery(query, plan, config) {
@@ -256,6 +307,16 @@ export function planFromQuery(query, plan, config) {
     formats: known.length ? [...new Set(known)] : plan.formats,
     ...Object.fromEntries(lists),
     repeats: isWhole(repeats, 1, 1000) ? repeats : plan.repeats,
+    ...placeFromQuery(query, plan, config),
+  };
+}
+
+function placeFromQuery(query, plan, config) {
+  const engines = (query.get("engine") || "").split(",").filter((key) => config.browser?.engines.includes(key));
+  return {
+    ...(["server", "browser", "both"].includes(query.get("resize")) ? { resize_in: query.get("resize") } : {}),
+    ...(engines.length ? { browser_engines: [...new Set(engines)] } : {}),
+    ...(query.has("original") ? { upload_original: query.get("original") !== "no" } : {}),
   };
 }
 
@@ -270,6 +331,8 @@ export function planWords(stored, skippedPx) {
     })
     .join(", ");
   const unusual = [plan.subsamplings, plan.resamplers].filter((list) => !["4:2:0", "lanczos"].includes(list.join()));
-  const parts = [`${sizes} px`, formats, ...unusual.map((list) => list.join(", ")), `${plan.repeats} repeats`];
+  const place = resizesHere(plan)
+    ? [`resized in the browser (${plan.browser_engines.join(", ")})${plan.resize_in === "both" ? " and on the server" : ""}`] : [];
+  const parts = [`${sizes} px`, formats, ...place, ...unusual.map((list) => list.join(", ")), `${plan.repeats} repeats`];
   return parts.join(" · ");
 }

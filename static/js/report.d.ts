@@ -31,6 +31,8 @@ export interface Report {
   imported?: { name: string; run_id: string; imported_at: string; };
   /** null: a run of one photo. */
   photo_set?: PhotoSet | null;
+  /** How copies made in the browser and by the server differ; null: only one of them made copies. */
+  resizers?: Resizers | null;
 }
 
 export type Count = number;
@@ -68,7 +70,38 @@ export interface Source {
   /** What was done to the pixels. */
   notes: Sentences;
   true_label: string | null;
+  /** null: this is the original. Else it stayed in the browser, whose word this is, and the source is the largest variant. */
+  original?: NotUploaded | null;
 }
+
+export interface NotUploaded {
+  size_bytes: Bytes;
+  width_px: Pixels;
+  height_px: Pixels;
+}
+
+export interface Resizers {
+  sentence: string;
+  pairs: Array<ResizerPair>;
+}
+
+/** The same size, format and quality, made in the browser and by the server. */
+export interface ResizerPair {
+  browser_id: string;
+  server_id: string;
+  engine: string;
+  psnr_db: PsnrDb;
+  largest_difference: LevelsOrNull;
+  /** The browser's bytes over the server's. */
+  bytes_ratio: number;
+  /** By backend; those that answered both. */
+  same_top1: Record<string, boolean>;
+}
+
+/** Of the decoded pixels against those of the server's copy; null: no such copy, or the same pixels. */
+export type PsnrDb = number | null;
+
+export type LevelsOrNull = number | null;
 
 export interface Plan {
   /** Longest sides. */
@@ -99,6 +132,9 @@ export interface Plan {
   subsamplings?: Array<string>;
   /** null: resampler alone, which else is the first of these. */
   resamplers?: Array<string> | null;
+  resize_in?: "server" | "browser" | "both";
+  /** Used where the browser resizes. */
+  browser_engines?: Array<string>;
   /** Whether decoding alone is asked for too; null: where a server does not tell its stages. */
   split_decode?: YesNoOrNull;
 }
@@ -177,8 +213,16 @@ export interface Variant {
   is_reference: boolean;
   /** JPEG's; null: no such choice, or as uploaded. */
   subsampling?: string | null;
-  /** null: not resized. */
+  /** null: not resized, or by a browser's own canvas. */
   resampler?: string | null;
+  /** What resized it in the browser; null: made by the server. */
+  engine?: string | null;
+  /** Of the encoded image; null: not looked at. */
+  channels?: number | null;
+  /** The browser changes pixels that scripts read; null: not its work, or not tested. */
+  canvas_noise?: YesNoOrNull;
+  psnr_db?: PsnrDb;
+  largest_difference?: LevelsOrNull;
 }
 
 export interface Label {

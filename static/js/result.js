@@ -44,6 +44,7 @@ export function renderResults() {
   renderExports(report);
   renderProblems(report);
   renderTable(report);
+  renderResizers(report);
   renderMethod(report);
   renderEnvironment(report);
   openSelected(report);
@@ -173,6 +174,12 @@ function renderProblems(report) {
     el("h2", {}, `Warnings (${problems.length})`),
     el("ul", {}, ...problems.map(({ who, message }) => el("li", {}, who && el("strong", {}, `${who}: `), message))),
   );
+}
+
+/** Where both places made copies. */
+async function renderResizers(report) {
+  part("resizers").hidden = !report.resizers;
+  if (report.resizers) (await import("./resizers.js")).drawResizers(report);
 }
 
 function renderMethod(report) {

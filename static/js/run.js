@@ -5,10 +5,10 @@ import { follow } from "./events.js";
 import { formatName, plural, progressText } from "./format.js";
 import { importedWords } from "./import_report.js";
 import { announce, el, fill, isBusy, memory, part, setText, state, update, watch } from "./page.js";
-import { paceOf, planWords, withLists } from "./plan.js";
-import { formParts, setPhoto } from "./photo.js";
+import { paceOf, planWords, resizesHere, uploadsOriginal, withLists } from "./plan.js";
+import { formParts, photoBlob, setPhoto } from "./photo.js";
 import { renderResults } from "./result.js";
-import { fillForm, photoFacts } from "./setup.js";
+import { fillForm, photoFacts, planToRun } from "./setup.js";
 import { writeView } from "./table.js";
 
 const REFRESH_EVERY_MS = 1500;
@@ -22,7 +22,7 @@ const UNUSABLE_PHOTO = [
 ];
 
 const NEW_RUN = /** @type {import("./page.js").RunProgress} */ ({
-  id: "", state: "uploading", sent_bytes: 0, total_bytes: 0, done: 0, planned: 0, failed: 0, text: "", plan: null,
+  id: "", state: "uploading", made: 0, to_make: 0, sent_bytes: 0, total_bytes: 0, done: 0, planned: 0, failed: 0, text: "", plan: null,
   photo: null,
 });
 
@@ -43,9 +43,10 @@ export async function startRun() {
   startedAt = Date.now();
   update({ run: { ...NEW_RUN, total_bytes: photo.size_bytes, plan, photo }, report: null, notice: null, connection: "" });
   try {
-    const { true_label: trueLabel, ...sent } = plan;
-    upload = api.postRun(await formParts(photo), sent, trueLabel || null, (sentBytes, totalBytes) =>
-      patchRun({ sent_bytes: sentBytes, total_bytes: totalBytes }));
+    const { true_label: trueLabel, upload_original: _, ...sent } = planToRun();
+    const { parts, fields } = await toSend(photo, planToRun());
+    upload = api.postRun(parts, sent, trueLabel || null, (sentBytes, totalBytes) =>
+      patchRun({ sent_bytes: sentBytes, total_bytes: totalBytes }), fields);
     const answer = await upload.answer;
     history.pushState(null, "", api.base + api.runPath(answer.id));
     writeView();
@@ -58,8 +59,33 @@ export async function startRun() {
   }
 }
 
+/**
+ * What goes with the plan: the photo, and before it is sent, the variants that are made here.
+ * @returns {Promise<{parts: [string, Blob, string][], fields: Record<string, string>}>}
+ */
+async function toSend(photo, plan) {
+  if (!resizesHere(plan)) return { parts: await formParts(photo), fields: {} };
+  const [{ makeVariants }, blob] = await Promise.all([import("./browser_resize.js"), photoBlob(photo)]);
+  patchRun({ state: "making" });
+  upload = makeVariants(photo, blob, plan, (made, toMake) => patchRun({ made, to_make: toMake }));
+  const { parts, fields, unable } = await upload.answer;
+  if (unable.length) announce(`This browser does not write ${unable.map(formatName).join(", ")}: left out.`);
+  const original = uploadsOriginal(plan) ? [["file", blob, photo.name]] : [];
+  const all = /** @type {[string, Blob, string][]} */ ([...original, ...parts]);
+  patchRun({ state: "uploading", total_bytes: all.reduce((sum, [, content]) => sum + content.size, 0) });
+  return { parts: all, fields };
+}
+
+const UNABLE_HERE = ["undecodable", "unreadable", "broken"];
+
+function onServer() {
+  update({ plan: { ...state.plan, resize_in: "server" } });
+  startRun();
+}
+
 /** Sending the same unreadable photo again would not help. */
 function wayOut(problem) {
+  if (UNABLE_HERE.includes(problem.code)) return { label: "Resize on the server", act: onServer };
   if (UNUSABLE_PHOTO.includes(problem.code)) return { label: "Choose another", act: () => part("fileInput").click() };
   return { label: "Try again", act: startRun };
 }
@@ -230,8 +256,8 @@ function connectionWords(connection) {
 
 /** @param {HTMLProgressElement} bar */
 function fillBar(bar, run) {
-  const uploading = run.state === "uploading";
-  const [value, max] = uploading ? [run.sent_bytes, run.total_bytes] : [run.done, run.planned];
+  const steps = { making: [run.made, run.to_make], uploading: [run.sent_bytes, run.total_bytes] };
+  const [value, max] = steps[run.state] || [run.done, run.planned];
   bar.max = max || 1;
   if (max || !isBusy()) bar.value = value;
   else bar.removeAttribute("value");
@@ -248,7 +274,8 @@ function setTitle(prefix) {
 /** The photo and plan of a stored run, folded to one line: the results are what one came for. */
 function showSetupOf(report) {
   const reference = report.variants.find((variant) => variant.is_reference);
-  const asUploaded = !report.photo_set && !report.imported && reference && reference.sha256 === report.source.sha256;
+  const asUploaded = !report.photo_set && !report.imported && !report.source.original && reference
+    && reference.sha256 === report.source.sha256;
   const { true_label: trueLabel, width_px, height_px, name, size_bytes } = report.source;
   const stored = withLists(report.plan);
   const known = /** @type {any} */ (Object.fromEntries(Object.keys(state.plan).map((key) => [key, stored[key] ?? state.plan[key]])));
@@ -256,7 +283,7 @@ function showSetupOf(report) {
     const url = api.base + api.variantPath(state.run.id, reference.id);
     setPhoto({ name, file: null, url, size_bytes, width_px, height_px });
   }
-  const plan = { ...known, seed: null, true_label: trueLabel || "" };
+  const plan = { ...known, seed: null, true_label: trueLabel || "", upload_original: !report.source.original };
   update({ plan, run: { ...state.run, plan, photo: state.photo } });
   fillForm();
   foldSetup(report);

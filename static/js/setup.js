@@ -18,6 +18,13 @@ const PLACES = /** @type {const} */ ({
   jpeg_qualities: "jpegQualities", webp_qualities: "webpQualities", subsamplings: "subsamplings", resamplers: "resamplers",
 }); // list of the plan -> its part of the page
 const QUICK = ["20", "64"];
+const ENGINE_NAMES = { pica: "pica (Lanczos)", canvas: "plain canvas" };
+
+/** Whether this browser can resize in a worker at all. */
+export const canResizeHere = () => ["OffscreenCanvas", "createImageBitmap", "Worker"].every((name) => name in window);
+
+/** The plan as it will be run with this photo in this browser. */
+export const planToRun = () => plans.possiblePlan(state.plan, state.photo, canResizeHere());
 
 /** Builds the form once the config is known, and keeps it in step with the state from then on. */
 export function buildForm() {
@@ -25,6 +32,7 @@ export function buildForm() {
   part("formats").append(...config.formats.map(formatChip));
   part("order").append(...config.orders.map((key) => option(key, ORDER_NAMES[key] || key)));
   part("labels").append(...(config.labels || []).map((label) => el("option", { value: label })));
+  part("engines").append(...config.browser.engines.map((key) => checkChip("engines", key, ENGINE_NAMES[key] || key)));
   fillForm();
   part("form").addEventListener("input", readForm);
   wireAdd(part("otherSize"), part("addSize"), part("sizesHint"), addSize);
@@ -32,6 +40,7 @@ export function buildForm() {
   watch(["plan", "photo"], renderSizes);
   watch(["plan", "backends"], renderFormats);
   watch(["plan"], renderAxes);
+  watch(["plan", "photo"], renderPlace);
   watch(["plan"], renderFieldProblems);
   watch(["plan"], renderLabelHint);
   watch(["plan", "backends"], renderAsked);
@@ -51,6 +60,9 @@ export function fillForm() {
   for (const key of ["repeats", "warmups", "order"]) form[key].value = plan[key];
   form.pace.value = QUICK.includes(String(plan.repeats)) ? String(plan.repeats) : "own";
   form.keep_top1.checked = plan.keep_top1;
+  form.resize_in.value = plan.resize_in;
+  for (const box of part("engines").querySelectorAll("input")) box.checked = plan.browser_engines.includes(box.value);
+  form.upload_original.checked = plan.upload_original;
   form.max_p50_ms.value = plan.max_p50_ms ?? "";
   form.max_size_kb.value = plan.max_size_bytes === null ? "" : plan.max_size_bytes / 1000;
   form.true_label.value = plan.true_label || "";
@@ -74,6 +86,7 @@ function fieldsOf(form) {
     sizes_px: checkedValues("sizes").map(Number),
     formats: tickedValues(part("formats")),
     ...Object.fromEntries(plans.AXES.map((axis) => [axis.key, valuesOf(axis)])),
+    ...placeFields(form),
     repeats: form.repeats.valueAsNumber,
     warmups: form.warmups.valueAsNumber,
     order: form.order.value,
@@ -82,6 +95,17 @@ function fieldsOf(form) {
     max_p50_ms: optionalNumber(form.max_p50_ms.value),
     max_size_bytes: sizeKb === null ? null : Math.round(sizeKb * 1000),
     true_label: form.true_label.value.trim(),
+  };
+}
+
+/** Where resizing can't be done here the boxes show the server, and the choice is kept for the next photo. */
+function placeFields(form) {
+  const { resize_in, upload_original } = state.plan;
+  const isOpen = !plans.whyNotHere(state.photo, canResizeHere());
+  return {
+    resize_in: isOpen ? form.resize_in.value : resize_in,
+    browser_engines: tickedValues(part("engines")),
+    upload_original: form.upload_original.disabled ? upload_original : form.upload_original.checked,
   };
 }
 
@@ -139,6 +163,20 @@ function renderAxes() {
     syncChips(chipsOf(axis), key, values, chosen, (value) => CHOICE_NAMES[value] || String(value));
     if (format) part(PLACES[key]).hidden = !state.plan.formats.includes(format);
   }
+}
+
+function renderPlace() {
+  const form = /** @type {HTMLFormElement} */ (part("form"));
+  const plan = planToRun();
+  const why = plans.whyNotHere(state.photo, canResizeHere());
+  for (const radio of form.resize_in) {
+    radio.checked = radio.value === plan.resize_in;
+    radio.disabled = Boolean(why) && radio.value !== "server";
+  }
+  part("browserResize").hidden = !plans.resizesHere(plan);
+  form.upload_original.disabled = plan.resize_in === "both";
+  form.upload_original.checked = plans.uploadsOriginal(plan);
+  setText(part("resizeHint"), why || plans.placeWords(plan));
 }
 
 /** A format that no backend reads can't be chosen, and says why. */
@@ -239,7 +277,7 @@ function renderAsked() {
 export function runProblems() {
   if (!state.photo) return ["Choose a photo first."];
   if (state.photo.labels === "csv" && !state.photo.csvFile && !state.photo.set.csv) return ["Choose the CSV file of labels."];
-  const problems = plans.planProblems(state.plan, longestPx());
+  const problems = plans.planProblems(planToRun(), longestPx());
   const backends = state.backends?.backends || [];
   if (state.backends && !plans.askedBackends(backends, state.plan.backend_names).length)
     problems.push("No backend can be asked. See above what each of them says.");
@@ -250,7 +288,7 @@ function renderRunBar() {
   const button = /** @type {HTMLButtonElement} */ (part("run"));
   const backends = state.backends?.backends || [];
   const asked = plans.askedBackends(backends, state.plan.backend_names);
-  const variants = plans.countVariants(state.plan, longestPx(), state.config);
+  const variants = plans.countVariants(planToRun(), longestPx(), state.config);
   const label = plans.runLabel(variants, plans.answeringBackends(asked).length, state.photo?.set);
   setText(button, isBusy() ? "Cancel" : label);
   button.classList.toggle("primary", !isBusy());
@@ -265,7 +303,7 @@ function estimateText(backends) {
   const problems = runProblems();
   if (problems.length) return problems.join(" ");
   if (state.photo.set?.count === null) return "How long it takes depends on how many photos are in the file.";
-  const plan = plans.planOfAll(state.plan, state.photo.set?.count);
+  const plan = plans.planOfAll(planToRun(), state.photo.set?.count);
   const cost = plans.estimate(plan, longestPx(), backends, memory.get("pace") || {}, state.config);
   const asked = plans.askedBackends(backends, state.plan.backend_names);
   const answering = plans.answeringBackends(asked);

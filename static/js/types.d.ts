@@ -16,7 +16,7 @@ interface Lists {
 }
 
 /** The plan as the form holds it, with the true label beside it. */
-export type PagePlan = Omit<Plan, "jpeg_quality" | "resampler"> & Lists & { true_label: string };
+export type PagePlan = Omit<Plan, "jpeg_quality" | "resampler"> & Lists & { true_label: string; upload_original: boolean };
 
 /** Of /api/config: limits, the plan's defaults and every choice there is. */
 export interface Config {
@@ -29,6 +29,7 @@ export interface Config {
   offered: Record<string, (number | string)[]>;
   decode_requests: { warmups: number; repeats: number };
   orders: Plan["order"][];
+  browser: { engines: string[]; formats: string[] };
   keep_runs: number;
   labels: string[];
 }
