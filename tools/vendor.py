@@ -25,6 +25,7 @@ VERSIONS = STATIC / "vendor" / "VERSIONS"
 
 PLOTLY = "plotly.js-basic-dist-min"
 PLOTLY_VERSION = "4.1.1"
+AXE_VERSION = "4.14.1"
 SCIKIT_IMAGE_VERSION = "0.26.0"
 
 
@@ -42,6 +43,7 @@ FILES = (
     Vendored("vendor/plotly-basic.min.js", PLOTLY, PLOTLY_VERSION, "MIT"),
     Vendored("vendor/plotly-LICENSE.txt", PLOTLY, PLOTLY_VERSION, "MIT"),
     Vendored("vendor/plotly.css", PLOTLY, PLOTLY_VERSION, "MIT"),
+    Vendored("../tests/vendor/axe.min.js", "axe-core", AXE_VERSION, "MPL-2.0"),
     Vendored("samples/cat.png", "scikit-image", SCIKIT_IMAGE_VERSION, "CC0-1.0"),
 )
 
@@ -49,6 +51,7 @@ HEADER = """\
 # Files that others wrote. Written by tools/vendor.py: renew with it, do not edit.
 # vendor/plotly.css holds the style rules of plotly-basic.min.js, which would add them
 # as an inline style that our Content-Security-Policy forbids.
+# tests/vendor/axe.min.js only judges the page in the tests; its source is the package's own.
 # samples/cat.png is skimage/data/chelsea.png: "No copyright restrictions. CC0 by the
 # photographer (Stefan van der Walt)."
 # file  package  version  licence  sha256
@@ -95,10 +98,18 @@ def fetch_plotly(folder: Path) -> dict[str, bytes]:
     }
 
 
+def fetch_axe(folder: Path) -> dict[str, bytes]:
+    """The checker of accessibility, out of its npm package. Its licence stands in its first lines."""
+    command = ["npm", "pack", "--silent", f"axe-core@{AXE_VERSION}"]
+    name = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.split()[-1]
+    with tarfile.open(folder / name) as archive:
+        return {"../tests/vendor/axe.min.js": _member(archive, "package/axe.min.js")}
+
+
 def _member(archive: tarfile.TarFile, name: str) -> bytes:
     stream = archive.extractfile(name)
     if stream is None:
-        raise ValueError(f"{PLOTLY} holds no file {name}")
+        raise ValueError(f"the package holds no file {name}")
     return stream.read()
 
 
@@ -127,7 +138,7 @@ def versions_text() -> str:
 def renew() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for path, content in {**fetch_plotly(folder), **fetch_cat(folder)}.items():
+        for path, content in {**fetch_plotly(folder), **fetch_axe(folder), **fetch_cat(folder)}.items():
             (STATIC / path).parent.mkdir(parents=True, exist_ok=True)
             (STATIC / path).write_bytes(content)
             print(f"wrote static/{path} ({len(content):,} bytes)")
