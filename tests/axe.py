@@ -15,7 +15,8 @@ RUN = """
 async (standards) => {
   const found = await axe.run(document, { runOnly: standards, resultTypes: ["violations"] });
   const why = ({ any, all, none }) => [...any, ...all, ...none].map((check) => check.message).join("; ");
-  return found.violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target} ${why(node)}`));
+  const line = (id, node) => `${id}: ${node.target} ${why(node)}`;
+  return found.violations.flatMap(({ id, nodes }) => nodes.map((node) => line(id, node)));
 }
 """
 
