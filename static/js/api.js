@@ -76,7 +76,7 @@ export const getBackends = (refresh) => getJson(`/api/backends${refresh ? "?refr
 /** @returns {Promise<import("./types.js").Report>} */
 export const getReport = (id) => getJson(reportPath(id));
 /** By name. @returns {Promise<Record<string, import("./types.js").Figure>>} */
-export const getFigures = (id, theme) => getJson(`${reportPath(id)}/figures?theme=${theme}`);
+export const getFigures = (id, query) => getJson(`${reportPath(id)}/figures?${query}`);
 export const getRuns = (query = "") => getJson(`/api/runs${query}`);
 /** Cancels a run that goes on, removes one that has ended. */
 export const deleteRun = (id) => getJson(reportPath(id), { method: "DELETE" });

@@ -135,7 +135,7 @@ function samples(cell) {
 
 /** The variants before and after in the table's order, so that one can walk through all without closing. */
 function neighbours(report, variant) {
-  const shown = sortRows(rowsOf(report), columnsOf(report), state.view.sort).map((row) => row.variant);
+  const shown = sortRows(rowsOf(report), columnsOf(report, state.view.y), state.view.sort).map((row) => row.variant);
   const index = shown.indexOf(variant);
   const step = (other, words) =>
     other && el("button", { type: "button", onclick: () => openInspector(other.id) }, `${words}: ${shortName(other)}`);

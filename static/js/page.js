@@ -91,9 +91,13 @@ export const SELECTORS = {
   recommendation: "#recommendation",
   exports: "#exports",
   problems: "#problems",
+  showLatency: "#show-latency",
+  overWhat: "#over-what",
   plots: "#plots",
   table: "#variants",
   sortBy: "#sort-by",
+  find: "#find",
+  found: "#found",
   method: "#method",
   environment: "#environment",
   drawer: "#drawer",
@@ -194,7 +198,7 @@ export const state = {
   report: /** @type {?Report} */ (null), // the report so far, as exported
   connection: "", // a sentence while the event stream is broken
   notice: /** @type {?Notice} */ (null),
-  view: /** @type {View} */ ({ sort: "", sel: "" }),
+  view: /** @type {View} */ ({ sort: "", sel: "", x: "", y: "", find: "" }),
   theme: "auto",
 };
 
