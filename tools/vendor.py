@@ -26,6 +26,7 @@ VERSIONS = STATIC / "vendor" / "VERSIONS"
 PLOTLY = "plotly.js-basic-dist-min"
 PLOTLY_VERSION = "4.1.1"
 PICA, PICA_VERSION = "pica", "10.0.3"
+AXE_VERSION = "4.14.1"
 SCIKIT_IMAGE_VERSION = "0.26.0"
 
 
@@ -45,6 +46,7 @@ FILES = (
     Vendored("vendor/plotly.css", PLOTLY, PLOTLY_VERSION, "MIT"),
     Vendored("vendor/pica.js", PICA, PICA_VERSION, "MIT"),
     Vendored("vendor/pica-LICENSE.txt", PICA, PICA_VERSION, "MIT"),
+    Vendored("../tests/vendor/axe.min.js", "axe-core", AXE_VERSION, "MPL-2.0"),
     Vendored("samples/cat.png", "scikit-image", SCIKIT_IMAGE_VERSION, "CC0-1.0"),
 )
 
@@ -53,6 +55,7 @@ HEADER = """\
 # vendor/plotly.css holds the style rules of plotly-basic.min.js, which would add them
 # as an inline style that our Content-Security-Policy forbids.
 # vendor/pica.js is pica's dist/pica_main.mjs: the build that brings no worker of its own.
+# tests/vendor/axe.min.js only judges the page in the tests; its source is the package's own.
 # samples/cat.png is skimage/data/chelsea.png: "No copyright restrictions. CC0 by the
 # photographer (Stefan van der Walt)."
 # file  package  version  licence  sha256
@@ -106,6 +109,12 @@ def fetch_pica(folder: Path) -> dict[str, bytes]:
         }
 
 
+def fetch_axe(folder: Path) -> dict[str, bytes]:
+    """The checker of accessibility, out of its npm package. Its licence stands in its first lines."""
+    with tarfile.open(_npm_package(folder, f"axe-core@{AXE_VERSION}")) as archive:
+        return {"../tests/vendor/axe.min.js": _member(archive, "package/axe.min.js")}
+
+
 def _npm_package(folder: Path, wanted: str) -> Path:
     command = ["npm", "pack", "--silent", wanted]
     done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
@@ -144,7 +153,8 @@ def versions_text() -> str:
 def renew() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for path, content in {**fetch_plotly(folder), **fetch_pica(folder), **fetch_cat(folder)}.items():
+        made = {**fetch_plotly(folder), **fetch_pica(folder), **fetch_axe(folder), **fetch_cat(folder)}
+        for path, content in made.items():
             (STATIC / path).parent.mkdir(parents=True, exist_ok=True)
             (STATIC / path).write_bytes(content)
             print(f"wrote static/{path} ({len(content):,} bytes)")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import RawIOBase
 from pathlib import PurePath
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 from urllib.parse import quote
 
 from flask import Blueprint, Response, jsonify, request, url_for
@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 
 from experiment import __version__
 from experiment.export import report_csv, report_html
-from experiment.figures import figures
+from experiment.figures import LATENCIES, figures
 from experiment.formats import FORMATS
 from webapp.imports import refuse_if_imported
 from webapp.parts import parts
@@ -23,6 +23,8 @@ from webapp.problems import Refused
 from webapp.store import Store
 
 THEMES: Final[dict[str, Literal["light", "dark"]]] = {"light": "light", "dark": "dark"}
+OVER: Final[dict[str, Literal["latency", "bytes"]]] = {"latency": "latency", "bytes": "bytes"}
+Chosen = TypeVar("Chosen")
 
 routes = Blueprint("downloads", __name__, url_prefix="/api/runs")
 
@@ -53,16 +55,23 @@ def report_as_html(run_id: str) -> ResponseReturnValue:
 
 @routes.get("/<run_id>/figures")
 def report_figures(run_id: str) -> ResponseReturnValue:
-    """Every plot as a Plotly figure; `?theme=dark` for dark pages."""
-    return jsonify(figures(parts().reports.report(run_id), theme=theme_asked()))
+    """Every plot as a Plotly figure: `?theme=dark`, `?x=bytes` under the trade-off, `?y=p90` as latency."""
+    over = _chosen("x", OVER)
+    latency = _chosen("y", {name: name for name in LATENCIES})
+    return jsonify(figures(parts().reports.report(run_id), theme=theme_asked(), latency=latency, over=over))
 
 
 def theme_asked() -> Literal["light", "dark"]:
     """The `theme` of the query, light by default."""
-    theme = THEMES.get(request.args.get("theme", "light"))
-    if theme is None:
-        raise Refused("bad_query", f"theme must be {' or '.join(THEMES)}.")
-    return theme
+    return _chosen("theme", THEMES)
+
+
+def _chosen(name: str, offered: Mapping[str, Chosen]) -> Chosen:
+    """What the query says, the first of what is offered where it says nothing. Refuses the rest."""
+    wanted = request.args.get(name) or next(iter(offered))
+    if wanted not in offered:
+        raise Refused("bad_query", f"{name} must be {' or '.join(offered)}.")
+    return offered[wanted]
 
 
 @routes.get("/<run_id>/variants/<variant_id>")

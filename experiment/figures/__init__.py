@@ -20,13 +20,14 @@ from experiment.figures.agreement_by_size import agreement_by_size
 from experiment.figures.by_quality import by_quality
 from experiment.figures.frame import Figure
 from experiment.figures.latency_by_size import latency_by_size
+from experiment.figures.over_bytes import over_bytes
 from experiment.figures.palette import DARK, LIGHT, Palette
 from experiment.figures.samples import samples
 from experiment.figures.trade_off import trade_off
-from experiment.figures.view import View, view_of
+from experiment.figures.view import LATENCIES, View, view_of
 from experiment.figures.where_time_goes import where_time_goes
 
-__all__ = ["FIGURES", "Figure", "figures", "variant_figures"]
+__all__ = ["FIGURES", "LATENCIES", "Figure", "figures", "variant_figures"]
 
 _DRAW: dict[str, Callable[[View, Palette], Figure]] = {
     "trade_off": trade_off,
@@ -34,19 +35,29 @@ _DRAW: dict[str, Callable[[View, Palette], Figure]] = {
     "agreement_by_size": agreement_by_size,
     "where_time_goes": where_time_goes,
 }
+_TIMED = {"trade_off", "latency_by_size"}  # show the latency that was chosen
 FIGURES = tuple(_DRAW)  # those that every report has
 
 
-def figures(report: Mapping[str, Any], theme: Literal["light", "dark"] = "light") -> dict[str, Figure]:
+def figures(
+    report: Mapping[str, Any],
+    theme: Literal["light", "dark"] = "light",
+    latency: str = "p50",
+    over: Literal["latency", "bytes"] = "latency",
+) -> dict[str, Figure]:
     """The figures of an exported report by name, in the order of FIGURES, and `by_quality` where it varies.
 
     Each holds `data` and `layout` for Plotly, and `meta` with a title, a caption computed
-    from the data, and a table (columns, rows) of exactly the values that are drawn.
+    from the data, and a table (columns, rows) of exactly the values that are drawn. `latency`, a
+    key of LATENCIES, is what stands for a point's time; `over` is what the trade-off lies over.
     """
     view = view_of(report)
     palette = DARK if theme == "dark" else LIGHT
     further = {"by_quality": by_quality} if "quality" in view.varied else {}
-    return {name: draw(view, palette) for name, draw in (_DRAW | further).items()}
+    chosen = {"trade_off": over_bytes} if over == "bytes" else {}
+    timed = view.showing(latency)
+    drawn = (_DRAW | chosen | further).items()
+    return {name: draw(timed if name in _TIMED else view, palette) for name, draw in drawn}
 
 
 def variant_figures(

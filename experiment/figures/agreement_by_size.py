@@ -31,9 +31,8 @@ def agreement_by_size(view: View, palette: Palette) -> Figure:
     view, title = view.uncrowded(), title_of(view)
     if not view.points:
         return empty_figure(palette, title, COLUMNS, HEIGHT_PX)
-    groups = _alike([*view.series, *_references(view)])
-    everyone = len({each.backend.name for each in view.points})
-    data = [_trace(group, everyone, view, palette) for group in groups]
+    groups = alike([*view.series, *_references(view)])
+    data = [group_trace(group, view, palette) for group in groups]
     if any(each.is_kept is False for each in view.points):
         data.append(changed_mark(palette, changed_words(view)))
     layout = base_layout(palette, HEIGHT_PX, len(data)) | {
@@ -75,7 +74,7 @@ def _references(view: View) -> list[Series]:
     return [Series(f"{each.backend.name}, {kind_name(each.variant)}", (each,)) for each in view.references]
 
 
-def _alike(series: Sequence[Series]) -> list[list[Series]]:
+def alike(series: Sequence[Series]) -> list[list[Series]]:
     """Series of the same format whose answers agree at every size, to what a reader can see."""
     groups: dict[Any, list[Series]] = {}
     for each in series:
@@ -87,7 +86,8 @@ def _alike(series: Sequence[Series]) -> list[list[Series]]:
     return list(groups.values())
 
 
-def _trace(group: Sequence[Series], everyone: int, view: View, palette: Palette) -> dict[str, Any]:
+def group_trace(group: Sequence[Series], view: View, palette: Palette) -> dict[str, Any]:
+    """The line of series whose answers agree."""
     points = group[0].points
     is_reference = points[0].variant.is_reference
     look = line(group[0], palette)
@@ -96,7 +96,7 @@ def _trace(group: Sequence[Series], everyone: int, view: View, palette: Palette)
         "mode": "markers" if is_reference else "lines+markers",
         "x": [each.variant.size_px for each in points],
         "y": [each.percent for each in points],
-        "name": escaped(_name(group, everyone)),
+        "name": escaped(_name(group, view)),
         "showlegend": not is_reference,
         "line": look,
         "marker": markers(points, palette),
@@ -122,15 +122,20 @@ def _shared_look(series: Series, palette: Palette) -> dict[str, Any]:
     }
 
 
-def _name(group: Sequence[Series], everyone: int) -> str:
-    names = [each.first.backend.name for each in group]
-    who = "all backends" if 1 < everyone == len(names) else listed(names)
-    return f"{who}, {group[0].name.rpartition(', ')[2]}"
+def _name(group: Sequence[Series], view: View) -> str:
+    everyone = len({each.backend.name for each in view.points})
+    names = "all backends" if 1 < everyone == len(group) else who(group)
+    return f"{names}, {group[0].name.rpartition(', ')[2]}"
+
+
+def who(group: Sequence[Series]) -> str:
+    """The backends of a group, in words."""
+    return listed([each.first.backend.name for each in group])
 
 
 def _row(group: Sequence[Series], point: Point) -> list[Any]:
     return [
-        listed([each.first.backend.name for each in group]),
+        who(group),
         kind_name(point.variant),
         point.variant.size_px,
         point.percent,
@@ -143,7 +148,7 @@ def _set_row(group: Sequence[Series], point: Point) -> list[Any]:
     over = point.cell.over_photos
     share = None if over is None else over.top1 or over.agreement
     return [
-        listed([each.first.backend.name for each in group]),
+        who(group),
         kind_name(point.variant),
         point.variant.size_px,
         point.percent,

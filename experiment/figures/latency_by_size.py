@@ -8,16 +8,17 @@ from typing import Any
 from experiment.figures.frame import Figure, base_layout, empty_figure, escaped, figure, log_axis
 from experiment.figures.palette import Palette, symbol
 from experiment.figures.points import describe, line, markers, size_axis
-from experiment.figures.view import Point, Series, View, making, missing_note
+from experiment.figures.view import Point, Series, View, latency_words, making, missing_note
 from experiment.wording import kind_name, listed, made_as, ratio, times
 
 TITLE = "Latency by size"
 HEIGHT_PX = 380
-COLUMNS = ("Backend", "Format", "Size, px", "p50, ms", "Fastest, ms", "Slowest, ms", "Samples")
+LATENCY = "p50, ms"
+COLUMNS = ("Backend", "Format", "Size, px", LATENCY, "Fastest, ms", "Slowest, ms", "Samples")
 
 
 def latency_by_size(view: View, palette: Palette) -> Figure:
-    """p50 over the longest side, both logarithmic; bars from the fastest to the slowest sample."""
+    """p50, or what was chosen, over the longest side, both logarithmic; bars from fastest to slowest."""
     view = view.uncrowded()
     if not view.points:
         return empty_figure(palette, TITLE, COLUMNS, HEIGHT_PX)
@@ -28,7 +29,8 @@ def latency_by_size(view: View, palette: Palette) -> Figure:
         "xaxis": size_axis(view, palette),
         "yaxis": log_axis(palette, "Latency, ms", extremes),
     }
-    return figure(data, layout, TITLE, _caption(view), COLUMNS, [_row(each) for each in _in_order(view)])
+    columns = [f"{view.latency}, ms" if each == LATENCY else each for each in COLUMNS]
+    return figure(data, layout, TITLE, _caption(view), columns, [_row(each) for each in _in_order(view)])
 
 
 def _line(series: Series, view: View, palette: Palette) -> dict[str, Any]:
@@ -53,12 +55,12 @@ def _trace(points: Sequence[Point], view: View, palette: Palette) -> dict[str, A
     return {
         "type": "scatter",
         "x": [each.variant.size_px for each in points],
-        "y": [each.p50_ms for each in points],
+        "y": [each.latency_ms for each in points],
         "error_y": {
             "type": "data",
             "symmetric": False,
-            "array": [round(_high(each) - each.p50_ms, 6) for each in points],
-            "arrayminus": [round(each.p50_ms - _low(each), 6) for each in points],
+            "array": [round(_high(each) - each.latency_ms, 6) for each in points],
+            "arrayminus": [round(each.latency_ms - _low(each), 6) for each in points],
             "color": plain["color"],
             "thickness": 1,
             "width": 3,
@@ -71,11 +73,11 @@ def _trace(points: Sequence[Point], view: View, palette: Palette) -> dict[str, A
 
 
 def _low(point: Point) -> float:
-    return point.p50_ms if point.cell.min_ms is None else point.cell.min_ms
+    return point.latency_ms if point.cell.min_ms is None else point.cell.min_ms
 
 
 def _high(point: Point) -> float:
-    return point.p50_ms if point.cell.max_ms is None else point.cell.max_ms
+    return point.latency_ms if point.cell.max_ms is None else point.cell.max_ms
 
 
 def _in_order(view: View) -> list[Point]:
@@ -88,7 +90,7 @@ def _row(point: Point) -> list[Any]:
         point.backend.name,
         kind_name(point.variant),
         point.variant.size_px,
-        point.p50_ms,
+        point.latency_ms,
         _low(point),
         _high(point),
         point.cell.count,
@@ -96,8 +98,17 @@ def _row(point: Point) -> list[Any]:
 
 
 def _caption(view: View) -> str:
-    parts = [_fall(view), "Bars reach from the fastest to the slowest sample.", missing_note(view)]
+    parts = [
+        _points(view),
+        _fall(view),
+        "Bars reach from the fastest to the slowest sample.",
+        missing_note(view),
+    ]
     return " ".join(part for part in parts if part)
+
+
+def _points(view: View) -> str:
+    return "" if view.latency == "p50" else f"Points are {latency_words(view.latency)}."
 
 
 def _fall(view: View) -> str:
@@ -114,11 +125,16 @@ def _fall(view: View) -> str:
     ]
     small, large = _ends(steepest)
     if _factor(steepest) < 1.05:
-        return f"From {large} to {small} px, p50 hardly changes."
+        return f"From {large} to {small} px, {_what(view)} hardly changes."
     falls = [
         f"{times(_factor(each))} on {each.first.backend.name}" for each in like_it if _factor(each) >= 1.05
     ]
-    return f"From {large} to {small} px {made_as(steepest.points[-1].variant)}, p50 falls {listed(falls)}."
+    kind = made_as(steepest.points[-1].variant)
+    return f"From {large} to {small} px {kind}, {_what(view)} falls {listed(falls)}."
+
+
+def _what(view: View) -> str:
+    return "the slowest sample" if view.latency == "slowest" else view.latency
 
 
 def _ends(series: Series) -> tuple[int, int]:
@@ -126,4 +142,4 @@ def _ends(series: Series) -> tuple[int, int]:
 
 
 def _factor(series: Series) -> float:
-    return ratio(series.points[0].p50_ms, series.points[-1].p50_ms)
+    return ratio(series.points[0].latency_ms, series.points[-1].latency_ms)

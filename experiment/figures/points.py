@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from experiment.axes import settings_words
 from experiment.figures.frame import axis, hover_text
 from experiment.figures.over_photos import describe_shares
 from experiment.figures.palette import Palette, colour, dash, symbol
@@ -16,6 +17,65 @@ AFTER_THE_LINES = 2000  # legendrank of entries that explain; a line has plotly'
 TOO_CLOSE = 1.22  # ticks whose sizes differ by less would print over each other
 
 
+def point_label(point: Point) -> str:
+    """What stands beside a point of a trade-off."""
+    if point.variant.is_reference:
+        return reference_name(point.variant)
+    return f"{point.variant.size_px}{settings_words(point.variant)}"
+
+
+def ring(point: Point, x: float, palette: Palette, position: str) -> dict[str, Any]:
+    """Marks the recommended point; its label stands outside the ring."""
+    look = {
+        "size": 22,
+        "color": palette.ink,
+        "symbol": "circle-open",
+        "line": {"width": 2, "color": palette.ink},
+    }
+    return {
+        "type": "scatter",
+        "mode": "markers+text",
+        "x": [x],
+        "y": [point.percent],
+        "name": "recommended",
+        "legendrank": AFTER_THE_LINES,
+        "marker": look,
+        "text": [point_label(point)],
+        "textposition": position,
+        "textfont": {"size": 12, "color": palette.ink, "weight": "bold"},
+        "hoverinfo": "skip",
+        "cliponaxis": False,
+    }
+
+
+def unmet_goal(limit: float, right_end: float, words: str, palette: Palette) -> dict[str, Any]:
+    """A part of a layout: shades what lies over a limit of the x axis, which is logarithmic."""
+    area = {
+        "type": "rect",
+        "xref": "x",
+        "yref": "paper",
+        "x0": limit,
+        "x1": right_end,
+        "y0": 0,
+        "y1": 1,
+        "fillcolor": palette.halo,
+        "line": {"width": 0},
+        "layer": "below",
+    }
+    note = {
+        "text": words,
+        "showarrow": False,
+        "xref": "x",
+        "yref": "paper",
+        "x": math.log10(right_end),
+        "y": 0,
+        "xanchor": "right",
+        "yanchor": "bottom",
+        "font": {"size": 12, "color": palette.muted},
+    }
+    return {"shapes": [area], "annotations": [note]}
+
+
 def describe(point: Point, view: View) -> str:
     """What a reader sees over a point: size, latency, answer, and whether to trust it."""
     cell = point.cell
@@ -23,6 +83,7 @@ def describe(point: Point, view: View) -> str:
     return hover_text(
         f"{name[:1].upper()}{name[1:]} on {point.backend.name}",
         f"p50 {milliseconds(point.p50_ms)}" + _interval(point),
+        _further(point, view),
         f"fastest {milliseconds(cell.min_ms or 0)}, slowest {milliseconds(cell.max_ms or 0)}, "
         f"{cell.count} samples" + (f", {cell.failures} failed" if cell.failures else ""),
         f"{size(point.variant.size_bytes)} ({_making(point)})",
@@ -30,6 +91,11 @@ def describe(point: Point, view: View) -> str:
         *describe_shares(point),
         f"{cell.validity}" if cell.validity != "VALID" else "",
     )
+
+
+def _further(point: Point, view: View) -> str:
+    """The latency that is drawn, where that is no p50 and not told anyway."""
+    return f"{view.latency} {milliseconds(point.latency_ms)}" if view.latency in {"p90", "p99"} else ""
 
 
 def _making(point: Point) -> str:

@@ -1,8 +1,8 @@
 """The decision: what each variant costs in time, and how sure the answer stays.
 
-x is p50 latency, not bytes, since bytes are the same on every backend and could not tell
-them apart; the size in bytes stands in the table and over each point. y is the same
-probability as in agreement_by_size.
+x is latency, not bytes, since bytes are the same on every backend and could not tell
+them apart; the size in bytes stands in the table and over each point, and over_bytes.py
+shows the same over bytes. y is the same probability as in agreement_by_size.
 """
 
 from __future__ import annotations
@@ -11,24 +11,33 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from experiment.axes import settings_words
 from experiment.figures.agreement_by_size import changed_words, percent_axis
 from experiment.figures.frame import LEAST_MS, Figure, base_layout, empty_figure, escaped, figure, log_axis
 from experiment.figures.labels import Spot, place_labels
 from experiment.figures.over_photos import bars, score_column, what_is_shown
 from experiment.figures.palette import Palette
-from experiment.figures.points import AFTER_THE_LINES, changed_mark, describe, line, markers
+from experiment.figures.points import (
+    AFTER_THE_LINES,
+    changed_mark,
+    describe,
+    line,
+    markers,
+    point_label,
+    ring,
+    unmet_goal,
+)
 from experiment.figures.view import Point, Series, View, missing_note
-from experiment.wording import format_name, full_name, kind_name, milliseconds, reference_name, sentence
+from experiment.wording import format_name, full_name, kind_name, milliseconds, sentence
 
 TITLE = "Trade-off"
 HEIGHT_PX = 440
 SCORE = "Probability, %"  # of a set of photos it is a share
+LATENCY = "p50, ms"
 COLUMNS = (
     "Backend",
     "Format",
     "Size, px",
-    "p50, ms",
+    LATENCY,
     SCORE,
     "Size, bytes",
     "Kept",
@@ -37,7 +46,7 @@ COLUMNS = (
 
 
 def trade_off(view: View, palette: Palette) -> Figure:
-    """Probability over p50 (logarithmic). The band marks what no other choice beats in both.
+    """Probability over p50 or what was chosen (logarithmic). The band marks what none beats in both.
 
     Where there are too many lines, there are none: points of one backend and format look alike,
     and each says over it how it was made.
@@ -45,7 +54,7 @@ def trade_off(view: View, palette: Palette) -> Figure:
     if not view.points:
         return empty_figure(palette, TITLE, COLUMNS, HEIGHT_PX)
     best = frontier(view.points)
-    x_axis = log_axis(palette, "p50 latency, ms", [each.p50_ms for each in view.points])
+    x_axis = log_axis(palette, _x_title(view), [each.latency_ms for each in view.points])
     y_axis = percent_axis(view, palette)
     labels = _labels(view, best, x_axis["range"], y_axis["range"])
     lines = [
@@ -60,15 +69,20 @@ def trade_off(view: View, palette: Palette) -> Figure:
     layout = base_layout(palette, HEIGHT_PX, len(data)) | {"xaxis": x_axis, "yaxis": y_axis}
     layout |= _unmet_goal(view, palette, 10 ** x_axis["range"][1])
     rows = [_row(point, best) for series in lines for point in series.points]
-    columns = [score_column(view) if each == SCORE else each for each in COLUMNS]
+    names = {SCORE: score_column(view), LATENCY: f"{view.latency}, ms"}
+    columns = [names.get(each, each) for each in COLUMNS]
     return figure(data, layout, TITLE, _caption(view), columns, rows)
+
+
+def _x_title(view: View) -> str:
+    return "Slowest of all samples, ms" if view.latency == "slowest" else f"{view.latency} latency, ms"
 
 
 def frontier(points: Sequence[Point]) -> list[Point]:
     """The points that no other beats in both latency and probability, fastest first."""
     known = sorted(
         (each for each in points if each.score is not None),
-        key=lambda each: (each.p50_ms, -(each.score or 0)),
+        key=lambda each: (each.latency_ms, -(each.score or 0)),
     )
     best: list[Point] = []
     for each in known:
@@ -82,7 +96,7 @@ def _band(best: Sequence[Point], palette: Palette) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "lines",
-        "x": [each.p50_ms for each in best],
+        "x": [each.latency_ms for each in best],
         "y": [each.percent for each in best],
         "name": "best trade-offs",
         "legendrank": AFTER_THE_LINES,
@@ -112,13 +126,13 @@ def _trace(
     return {
         "type": "scatter",
         "mode": "lines+markers+text" if is_line else "markers+text",
-        "x": [each.p50_ms for each in points],
+        "x": [each.latency_ms for each in points],
         "y": [each.percent for each in points],
         "name": escaped(series.name),
         "showlegend": not is_reference,
         "line": line(series, palette) | {"width": 1.5},
         "marker": markers(points, palette, 10),
-        "text": [_label(each) if each.key in labels and each is not ringed else "" for each in points],
+        "text": [point_label(each) if each.key in labels and each is not ringed else "" for each in points],
         "textposition": [labels.get(each.key, "top center") for each in points],
         "textfont": {"size": 12, "color": palette.ink},
         "hovertext": [describe(each, view) for each in points],
@@ -126,12 +140,6 @@ def _trace(
         "cliponaxis": False,
         **bars(points, line(series, palette)["color"]),
     }
-
-
-def _label(point: Point) -> str:
-    if point.variant.is_reference:
-        return reference_name(point.variant)
-    return f"{point.variant.size_px}{settings_words(point.variant)}"
 
 
 def _labels(
@@ -145,9 +153,9 @@ def _labels(
     )
     spots = [
         Spot(
-            _share(math.log10(max(each.p50_ms, LEAST_MS)), x_range),
+            _share(math.log10(max(each.latency_ms, LEAST_MS)), x_range),
             _share(each.percent or 0.0, y_range),
-            _label(each),
+            point_label(each),
             radius_px=12.0 if each is recommended else 6.0,
         )
         for each in ordered
@@ -161,63 +169,18 @@ def _share(value: float, ends: Sequence[float]) -> float:
 
 
 def _ring(view: View, palette: Palette, labels: dict[tuple[str, str], str]) -> list[dict[str, Any]]:
-    """Marks the recommended point; its label stands outside the ring."""
     point = view.recommended()
     if point is None or point.percent is None:
         return []
-    ring = {
-        "size": 22,
-        "color": palette.ink,
-        "symbol": "circle-open",
-        "line": {"width": 2, "color": palette.ink},
-    }
-    return [
-        {
-            "type": "scatter",
-            "mode": "markers+text",
-            "x": [point.p50_ms],
-            "y": [point.percent],
-            "name": "recommended",
-            "legendrank": AFTER_THE_LINES,
-            "marker": ring,
-            "text": [_label(point)],
-            "textposition": labels.get(point.key, "top center"),
-            "textfont": {"size": 12, "color": palette.ink, "weight": "bold"},
-            "hoverinfo": "skip",
-            "cliponaxis": False,
-        }
-    ]
+    return [ring(point, point.latency_ms, palette, labels.get(point.key, "top center"))]
 
 
 def _unmet_goal(view: View, palette: Palette, right_end_ms: float) -> dict[str, Any]:
-    """Shades what is slower than the user's limit."""
+    """Shades what is slower than the user's limit, which is one of the p50."""
     limit_ms = view.plan.max_p50_ms
-    if limit_ms is None or limit_ms >= right_end_ms:
+    if limit_ms is None or view.latency != "p50" or limit_ms >= right_end_ms:
         return {}
-    area = {
-        "type": "rect",
-        "xref": "x",
-        "yref": "paper",
-        "x0": limit_ms,
-        "x1": right_end_ms,
-        "y0": 0,
-        "y1": 1,
-        "fillcolor": palette.halo,
-        "line": {"width": 0},
-        "layer": "below",
-    }
-    words = {
-        "text": f"over your {milliseconds(limit_ms)}",
-        "showarrow": False,
-        "xref": "x",
-        "yref": "paper",
-        "x": math.log10(right_end_ms),
-        "y": 0,
-        "xanchor": "right",
-        "yanchor": "bottom",
-        "font": {"size": 12, "color": palette.muted},
-    }
-    return {"shapes": [area], "annotations": [words]}
+    return unmet_goal(limit_ms, right_end_ms, f"over your {milliseconds(limit_ms)}", palette)
 
 
 def _row(point: Point, best: Sequence[Point]) -> list[Any]:
@@ -225,7 +188,7 @@ def _row(point: Point, best: Sequence[Point]) -> list[Any]:
         point.backend.name,
         kind_name(point.variant),
         point.variant.size_px,
-        point.p50_ms,
+        point.latency_ms,
         point.percent,
         point.variant.size_bytes,
         {True: "yes", False: "no", None: None}[point.is_kept],

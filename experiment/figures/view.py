@@ -13,6 +13,7 @@ from experiment.labels import same_thing
 from experiment.records import BackendInfo, Cell, PhotoSetFacts, Plan, Recommendation, Share, Variant
 from experiment.wording import count, format_name, sentence, short_label
 
+LATENCIES = {"p50": "p50_ms", "p90": "p90_ms", "p99": "p99_ms", "slowest": "max_ms"}  # field of a cell
 MOST_LINES = 12  # in one figure; more can't be told apart
 
 
@@ -25,6 +26,7 @@ class Point:
     backend_index: int
     cell: Cell
     p50_ms: float
+    latency_ms: float  # the one that is shown: p50, unless View.showing() chose another
     score: float | None  # probability of the expected label, 0..1; None: below the top 5
     is_kept: bool | None  # the answer is as expected; None: nothing to compare with, or a set of photos
     low: float | None = None  # 95 % interval of the score, 0..1; None: one photo has none
@@ -73,6 +75,7 @@ class View:
     is_running: bool  # more answers may come
     left_out: int = 0  # points that uncrowded() took away
     photo_set: PhotoSetFacts | None = None  # None: a report of one photo
+    latency: str = "p50"  # a key of LATENCIES: what latency_ms of the points is
 
     @property
     def is_accuracy(self) -> bool:
@@ -126,6 +129,12 @@ class View:
         kept |= {each.key for each in (self.recommended(), *self.references) if each}
         points = tuple(each for each in self.points if each.key in kept)
         return replace(self, points=points, left_out=len(self.points) - len(points))
+
+    def showing(self, latency: str) -> View:
+        """This view with another latency than p50, of the points that know it; as it is where none does."""
+        told = [(each, getattr(each.cell, LATENCIES[latency])) for each in self.points]
+        points = tuple(replace(each, latency_ms=value) for each, value in told if value is not None)
+        return replace(self, points=points, latency=latency) if points else self
 
     def _series_name(self, point: Point) -> str:
         """What varies is named even where it is usual: a legend must tell all lines apart."""
@@ -182,6 +191,7 @@ def _points(
             backend_index=places[cell.backend_name],
             cell=cell,
             p50_ms=cell.p50_ms,
+            latency_ms=cell.p50_ms,
             score=cell.reference_score if true_label is None else _true_score(cell, true_label),
             is_kept=cell.same_top1 if true_label is None else cell.correct_top1,
         )
@@ -220,6 +230,11 @@ def _lines(points: Iterable[Point]) -> list[list[Point]]:
         if resized:
             del lines[key]
     return list(lines.values())
+
+
+def latency_words(latency: str) -> str:
+    """One of LATENCIES within a sentence."""
+    return "the slowest of all samples" if latency == "slowest" else latency
 
 
 def missing_note(view: View) -> str:

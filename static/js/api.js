@@ -80,7 +80,7 @@ export const getBackends = (refresh) => getJson(`/api/backends${refresh ? "?refr
 /** @returns {Promise<import("./types.js").Report>} */
 export const getReport = (id) => getJson(reportPath(id));
 /** By name. @returns {Promise<Record<string, import("./types.js").Figure>>} */
-export const getFigures = (id, theme) => getJson(`${reportPath(id)}/figures?theme=${theme}`);
+export const getFigures = (id, query) => getJson(`${reportPath(id)}/figures?${query}`);
 /** @param {string} query of choices.js */
 export const getDeciding = (id, query) => getJson(`${reportPath(id)}/deciding?${query}`);
 export const getCompared = (id, otherId, theme) =>

@@ -34,9 +34,9 @@ export function rowsOf(report) {
   }));
 }
 
-/** @param {Report} report @returns {Column[]} */
-export function columnsOf(report) {
-  const high = report.plan.repeats >= P90_FROM ? highColumn("p90", "p90_ms") : highColumn("slowest", "max_ms");
+/** @param {Report} report @param {string} [beside] which latency stands beside p50; "": as many samples allow @returns {Column[]} */
+export function columnsOf(report, beside = "") {
+  const high = highColumn(beside || (report.plan.repeats >= P90_FROM ? "p90" : "slowest"));
   // While a run goes on, few samples are no flaw: marks come with the last one.
   const marked = !["queued", "running"].includes(report.state);
   const p50 = (name) => p50Column(name, marked);
@@ -82,8 +82,12 @@ function p50Column(name, marked) {
   };
 }
 
-const highColumn = (label, field) => (name) =>
-  measured(label, `${label} ms`, name, (cell) => cell[field], (cell) => milliseconds(cell[field]));
+const HIGH_FIELDS = { p90: "p90_ms", p99: "p99_ms", slowest: "max_ms" };
+
+function highColumn(label) {
+  const field = HIGH_FIELDS[label];
+  return (name) => measured(label, `${label} ms`, name, (cell) => cell[field], (cell) => milliseconds(cell[field]));
+}
 const answerColumn = (name) => measured("answer", "answer", name, (cell) => cell.reference_score, answerText);
 const top1Column = (name) =>
   measured("top1", "top-1 % (95 %)", name, (cell) => cell.over_photos?.top1?.share, (cell) => shareText(cell.over_photos?.top1));
@@ -168,6 +172,16 @@ export function correctWords(cell) {
   if (cell.correct_top1 === null) return UNKNOWN;
   if (cell.correct_top1) return "yes";
   return cell.correct_top5 ? "no, but in the top 5" : "no";
+}
+
+/**
+ * Whether a row holds all the words, in what it is called, its size or an answer; numbers are not searched.
+ * @param {Row} row @param {Column[]} columns @param {string} find
+ */
+export function matches(row, columns, find) {
+  const texts = columns.filter((column) => !column.number).map((column) => column.text(row));
+  const text = [row.variant.id, `${row.variant.size_px} px`, ...texts].join(" ").toLowerCase();
+  return find.toLowerCase().split(/\s+/).every((word) => text.includes(word));
 }
 
 /**

@@ -82,7 +82,7 @@ function close() {
 
 /** The variants before and after in the table's order, so that one can walk through all without closing. */
 function neighbours(report, variant) {
-  const rows = sortRows(rowsOf(report), columnsOf(report), state.view.sort).map((row) => row.variant);
+  const rows = sortRows(rowsOf(report), columnsOf(report, state.view.y), state.view.sort).map((row) => row.variant);
   const index = rows.indexOf(variant);
   const step = (other, key, words) => other &&
     el("button", { type: "button", "data-step": key, onclick: () => openInspector(other.id, key) }, `${words}: ${shortName(other)}`);

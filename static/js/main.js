@@ -74,7 +74,14 @@ function startPlan(config) {
 
 function viewFromAddress() {
   const query = new URLSearchParams(location.search);
-  return { sort: query.get("sort") || "", sel: query.get("sel") || "" };
+  const oneOf = (name, ...known) => (known.includes(query.get(name)) ? query.get(name) : "");
+  return {
+    sort: query.get("sort") || "",
+    sel: query.get("sel") || "",
+    x: oneOf("x", "bytes"),
+    y: oneOf("y", "p90", "p99", "slowest"),
+    find: query.get("find") || "",
+  };
 }
 
 function wire() {

@@ -98,12 +98,16 @@ export const SELECTORS = {
   exports: "#exports",
   further: "#further",
   problems: "#problems",
+  showLatency: "#show-latency",
+  overWhat: "#over-what",
   plots: "#plots",
   deciding: "#deciding",
   compared: "#compared",
   table: "#variants",
   resizers: "#resizers",
   sortBy: "#sort-by",
+  find: "#find",
+  found: "#found",
   method: "#method",
   environment: "#environment",
   drawer: "#drawer",
@@ -204,7 +208,7 @@ export const state = {
   report: /** @type {?Report} */ (null), // the report so far, as exported
   connection: "", // a sentence while the event stream is broken
   notice: /** @type {?Notice} */ (null),
-  view: /** @type {View} */ ({ sort: "", sel: "" }),
+  view: /** @type {View} */ ({ sort: "", sel: "", x: "", y: "", find: "" }),
   theme: "auto",
 };
 

@@ -3,6 +3,7 @@
 import { base, getFigures } from "./api.js";
 import { el, fill, isBusy, part, setText, state, watch } from "./page.js";
 import { triesQualities } from "./plan.js";
+import { copyLinkTo, csvOf, saveText } from "./saving.js";
 
 // No bar of buttons: it would offer to send the data to another company's cloud.
 export const CONFIG = { displayModeBar: false, responsive: true, plotlyServerURL: "", doubleClick: "reset" };
@@ -10,9 +11,11 @@ const NAMES = ["trade_off", "latency_by_size", "agreement_by_size", "where_time_
 const OF_QUALITY = "by_quality"; // only of runs that try several
 
 let loading = null;
-let shown = { id: "", theme: "" };
+let shown = { id: "", query: "", theme: "" };
 let framed = ""; // the run that the frames were made for
 let drawn = {}; // name -> what was drawn last, as text
+let tables = {}; // name -> the table of what was drawn last
+let isLinkFollowed = false;
 
 watch(["theme"], redraw);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
@@ -28,19 +31,34 @@ export const lookNow = () => lookOf(state.theme, matchMedia("(prefers-color-sche
 /** Draws the figures of a run as they are now. @param {string} id */
 export async function drawFigures(id) {
   const theme = lookNow();
+  const query = queryNow();
   makeFrames(id);
-  shown = { id, theme };
-  const [plotly, figures] = await Promise.all([loadPlotly(), getFigures(id, theme)]);
+  shown = { id, query, theme };
+  const [plotly, figures] = await Promise.all([loadPlotly(), getFigures(id, query)]);
   for (const [name, figure] of Object.entries(figures)) {
-    if (shown.id !== id || shown.theme !== theme) return; // another run or look was asked for meanwhile
+    if (shown.id !== id || shown.query !== query) return; // another run or look was asked for meanwhile
     await draw(plotly, name, figure);
   }
+  followLink();
+}
+
+/** What the server is asked for: the look, and what the address says about the figures. */
+function queryNow() {
+  const { x, y } = state.view;
+  return new URLSearchParams({ theme: lookNow(), ...(x && { x }), ...(y && { y }) }).toString();
+}
+
+/** A link may lead to one plot; the page moves there once, when it is drawn. */
+function followLink() {
+  const place = location.hash.startsWith("#plot-") && document.getElementById(location.hash.slice(1));
+  if (place && !isLinkFollowed) place.scrollIntoView();
+  isLinkFollowed = true;
 }
 
 /** While a run goes on its refreshes draw in the look of the moment, together with the table. */
-function redraw() {
+export function redraw() {
   if (isBusy()) return;
-  if (shown.id && shown.theme !== lookNow()) drawFigures(shown.id);
+  if (shown.id && shown.query !== queryNow()) drawFigures(shown.id);
 }
 
 /** The frames come first and keep their height, so that nothing moves when plots arrive. @param {string} id of the run */
@@ -59,9 +77,18 @@ export function frame(name) {
   const toggle = el("button", { type: "button", className: "quiet", "aria-expanded": "false" }, "Show as table");
   toggle.addEventListener("click", () => toggleTable(toggle, area, table));
   const saves = ["png", "svg"].map((format) => saveButton(name, area, format));
-  return el("figure", { className: `card plot ${name}`, "data-name": name },
+  return el("figure", { className: `card plot ${name}`, id: `plot-${name}`, "data-name": name },
     el("figcaption", {}, el("h3", {}), el("p", { className: "muted" })),
-    area, table, el("div", { className: "plot-tools" }, toggle, ...saves));
+    area, table, el("div", { className: "plot-tools" }, toggle, ...saves, ...takeAway(name)));
+}
+
+/** The buttons for the numbers and for the address. @param {string} name */
+function takeAway(name) {
+  const csv = el("button", { type: "button", className: "quiet" }, "CSV");
+  csv.addEventListener("click", () => tables[name] && saveText(csvOf(tables[name]), `pixelcost-${name}.csv`));
+  const link = el("button", { type: "button", className: "quiet" }, "Link");
+  link.addEventListener("click", () => copyLinkTo(`plot-${name}`, link));
+  return [csv, link];
 }
 
 function saveButton(name, area, format) {
@@ -94,6 +121,7 @@ async function draw(plotly, name, figure) {
 /** Writes a figure into its frame. @param {any} plotly @param {HTMLElement} place made by frame() @param {any} figure */
 export async function renderFigure(plotly, place, figure) {
   const { title, caption, table } = figure.meta;
+  tables[name] = table;
   setText(place.querySelector("h3"), title);
   setText(place.querySelector("figcaption p"), caption);
   const area = place.querySelector(".plot-area");

@@ -9,6 +9,7 @@ import { factName, methodWords, problemWords } from "./explain.js";
 import { dateTime, plural, runtimeWords, UNKNOWN } from "./format.js";
 import { announce, el, fill, isBusy, part, setText, state } from "./page.js";
 import { renderTable, wireTable } from "./table.js";
+import { renderViewBar, wireViewBar } from "./view_bar.js";
 
 const VALIDITY_WORDS = {
   VALID: "Enough samples, no failures, and a narrow interval.",
@@ -24,6 +25,7 @@ const EXPORTS = [
 const ANSWERS = ["/answers.csv", "Every answer .csv"]; // of a set, in place of the variants
 
 wireTable(inspect);
+wireViewBar(async () => (await import("./plots.js")).redraw());
 
 /** A closer look at one variant. @param {string} variantId */
 async function inspect(variantId) {
@@ -44,6 +46,7 @@ export function renderResults() {
   renderExports(report);
   renderProblems(report);
   renderTable(report);
+  renderViewBar(report);
   renderResizers(report);
   renderMethod(report);
   renderEnvironment(report);

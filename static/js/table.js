@@ -1,6 +1,6 @@
 /** The table of all variants: the primary, accessible form of the results. */
 
-import { columnsOf, formatWords, nextSort, parseSort, rowsOf, sortRows } from "./columns.js";
+import { columnsOf, formatWords, matches, nextSort, parseSort, rowsOf, sortRows } from "./columns.js";
 import { el, fill, isBusy, part, setText, state, update } from "./page.js";
 
 /** @typedef {import("./columns.js").Row} Row @typedef {import("./columns.js").Column} Column */
@@ -16,7 +16,7 @@ export function wireTable(choose) {
 
 /** @param {import("./types.js").Report} report */
 export function renderTable(report) {
-  const columns = columnsOf(report);
+  const columns = columnsOf(report, state.view.y);
   const table = part("table");
   const head = JSON.stringify([report.run_id, columns.map((column) => column.key), state.view.sort]);
   if (head !== drawnHead) drawHead(table, report, columns);
@@ -25,8 +25,19 @@ export function renderTable(report) {
   const rows = rowsOf(report);
   const body = table.tBodies[0];
   for (const row of rows) drawRow(body, row, columns, report);
+  for (const row of rows) rowOf(row).hidden = !matches(row, columns, state.view.find);
   // While results come in, rows stay where they are: nothing moves under the pointer.
   if (resorted || !isBusy()) putInOrder(body, sortRows(rows, columns, state.view.sort));
+}
+
+/** @param {Row} row */
+const rowOf = ({ variant }) => document.getElementById(`row-${variant.id}`);
+
+/** How many rows the filter lets through; "" without one. */
+export function shownWords() {
+  const rows = [...part("table").tBodies[0].rows];
+  const shown = rows.filter((row) => !row.hidden).length;
+  return state.view.find ? `${shown} of ${rows.length} shown` : "";
 }
 
 function drawHead(table, report, columns) {

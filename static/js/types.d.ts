@@ -60,6 +60,12 @@ export interface Figure {
 export interface View {
   sort: string;
   sel: string;
+  /** What the trade-off lies over: "" for latency, "bytes". */
+  x: string;
+  /** The latency that is shown: "" for p50, "p90", "p99", "slowest". */
+  y: string;
+  /** Words that rows of the table must hold. */
+  find: string;
   [key: string]: string;
 }
 
@@ -67,6 +73,9 @@ export interface View {
 interface Special {
   theme: HTMLSelectElement;
   sortBy: HTMLSelectElement;
+  showLatency: HTMLSelectElement;
+  overWhat: HTMLSelectElement;
+  find: HTMLInputElement;
   fileInput: HTMLInputElement;
   cameraInput: HTMLInputElement;
   folderInput: HTMLInputElement;

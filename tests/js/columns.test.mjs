@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { columnsOf, nextSort, rowsOf, sortRows } from "../../static/js/columns.js";
+import { columnsOf, matches, nextSort, rowsOf, sortRows } from "../../static/js/columns.js";
 
 const variant = (id, sizePx) => ({ id, size_px: sizePx, format: "jpeg", quality: 85, size_bytes: sizePx * 10,
   percent_of_original: 1, encode_ms: 1, is_reference: false });
@@ -69,4 +69,19 @@ test("correctness is shown only where the true label is known", () => {
 test("a backend that is not there takes one column only", () => {
   const made = report(CELLS, { backends: [{ name: "GPU", state: "absent" }] });
   assert.deepEqual(columnsOf(made).filter((column) => column.group).map((column) => column.key), ["p50:GPU"]);
+});
+
+test("a filter looks for every word in what a row is called and answered, not in its numbers", () => {
+  const made = report(CELLS);
+  const found = (find) => rowsOf(made).filter((row) => matches(row, columnsOf(made), find)).map((row) => row.variant.id);
+  assert.deepEqual(found(""), ["a", "b", "c"]);
+  assert.deepEqual(found("JPEG 256"), ["b"]);
+  assert.deepEqual(found("tabby"), ["a", "b", "c"]);
+  assert.deepEqual(found("jpeg 60"), []); // the slowest of "a" took 60 ms
+});
+
+test("another latency stands beside p50 where it is chosen", () => {
+  const heads = (beside) => columnsOf(report(CELLS), beside).map((column) => column.key).join();
+  assert.match(heads("p99"), /p50:GPU,p99:GPU/);
+  assert.match(heads(""), /p50:GPU,slowest:GPU/);
 });
