@@ -13,10 +13,12 @@ import requests
 from flask import Flask
 from flask.testing import FlaskClient
 
+from experiment.errors import ConfigRefused
 from tests.browser import SMALL, visiting
 from tests.web_process import WebProcess, web_process
 from tests.webapp_parts import photo_bytes, serving
 from webapp.access import COOKIE, OPEN, _where_to
+from webapp.config import read_settings
 
 TOKEN = "an example token".replace(" ", "-")
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -165,3 +167,33 @@ def test_a_person_enters_the_token_once_and_the_page_follows_a_run(live: WebProc
         page.locator("#run").click()
         page.wait_for_selector("progress.done", state="attached")
         assert page.evaluate("document.cookie") == ""
+
+
+def test_a_blank_token_does_not_open_the_app() -> None:
+    with pytest.raises(ConfigRefused, match="PIXELCOST_TOKEN"):
+        read_settings({"PIXELCOST_TOKEN": " \n"}, dotenv=None)
+
+
+def test_two_different_tokens_are_one_too_many(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("x" * 20)
+    files = {"PIXELCOST_TOKEN_FILE": str(tmp_path / "token")}
+    assert read_settings({"PIXELCOST_TOKEN": "x" * 20, **files}, dotenv=None).shared_token == "x" * 20
+    with pytest.raises(ConfigRefused, match="differ"):
+        read_settings({"PIXELCOST_TOKEN": "y" * 20, **files}, dotenv=None)
+
+
+def test_who_may_not_use_the_app_learns_no_addresses_of_servers(tmp_path: Path) -> None:
+    for token, is_told in (("", True), (TOKEN, False)):
+        with serving(tmp_path / (token or "open"), token=token, tf_servers="A:127.0.0.1:9") as app:
+            answer = app.test_client().get("/readyz")
+            assert answer.status_code == 503
+            assert ("127.0.0.1" in answer.get_data(as_text=True)) is is_told
+
+
+@pytest.mark.parametrize("prefix", ["//other.example", "/a b", "/a/../b?", "https://other.example"])
+def test_a_prefix_that_leads_elsewhere_is_refused(tmp_path: Path, prefix: str) -> None:
+    with serving(tmp_path, trust_proxy=1) as app:
+        client = app.test_client()
+        assert client.get("/", headers={"X-Forwarded-Prefix": prefix}).status_code == 400
+        page = client.get("/", headers={"X-Forwarded-Prefix": "/pixel/cost-1"})
+        assert page.status_code == 200 and 'data-base="/pixel/cost-1"' in page.get_data(as_text=True)

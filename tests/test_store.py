@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -163,3 +164,11 @@ def test_space_is_given_back_when_runs_go(tmp_path: Path) -> None:
     store.evict()
     store.close()
     assert path.stat().st_size < 5_000_000
+
+
+def test_processes_that_start_at_once_make_the_tables_once(url: str) -> None:
+    if url.startswith("sqlite"):
+        pytest.skip("one process has an SQLite file")
+    with ThreadPoolExecutor(4) as starters:
+        for store in [starting.result() for starting in [starters.submit(Store, url) for _ in range(4)]]:
+            store.close()

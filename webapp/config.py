@@ -322,7 +322,7 @@ def read_settings(environ: Mapping[str, str] | None = None, dotenv: str | Path |
     values: dict[str, Any] = {}
     for each in fields(Settings):
         key, text = each.metadata["key"], environ.get(each.metadata["key"], "")
-        if not text.strip():
+        if not text.strip() and not (text and key == "PIXELCOST_TOKEN"):  # a blank one must not open it
             continue
         try:
             values[each.name] = each.metadata["parse"](text)
@@ -330,6 +330,8 @@ def read_settings(environ: Mapping[str, str] | None = None, dotenv: str | Path |
             problems.append(f"{key}={_shown(key, text)} is not {expected}")
     settings = Settings(**values)
     problems += _server_problems(settings)
+    if settings.token and settings.token_in_file and settings.token != settings.token_in_file:
+        problems.append("PIXELCOST_TOKEN and the file of PIXELCOST_TOKEN_FILE differ: leave one out")
     if problems:
         raise ConfigRefused("The configuration", problems)
     return settings

@@ -6,6 +6,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from typing import IO, Any, cast
 
 from flask import Request
@@ -22,6 +23,7 @@ from webapp.spool import Spool
 ZIP_START = b"PK\x03\x04"
 MOST_NAME_CHARACTERS = 200  # of each part of a path; ImageNet's longest label has 131
 MOST_LABELS_BYTES = 5_000_000
+MOST_IN_MEMORY_BYTES = 500_000  # of the first photo, as werkzeug has it
 FORM_SLACK_BYTES = 64_000  # what a form may hold besides its photos
 PART_SLACK_BYTES = 1_000  # of the head of each photo
 MOST_OTHER_PARTS = 50
@@ -93,10 +95,14 @@ class SpooledRequest(Request):
             return super()._get_file_stream(*args, **kwargs)
         if not self._has_first:
             self._has_first = True
-            first = super()._get_file_stream(*args, **kwargs)
-            return cast(IO[bytes], _Capped(first, self._photo_limit_bytes))
+            return cast(IO[bytes], _Capped(self._first_stream(), self._photo_limit_bytes))
         self._spool = self._spool or Spool(self._spool_dir)
         return cast(IO[bytes], _Capped(cast(IO[bytes], self._spool.part()), self._photo_limit_bytes))
+
+    def _first_stream(self) -> IO[bytes]:
+        """Where a set lies, too: it may be a ZIP file larger than the system's folder for such files."""
+        self._spool_dir.mkdir(parents=True, exist_ok=True)
+        return cast(IO[bytes], SpooledTemporaryFile(MOST_IN_MEMORY_BYTES, "rb+", dir=str(self._spool_dir)))
 
     def keep_spool(self) -> Spool:
         """The spool, which from now on belongs to the caller."""

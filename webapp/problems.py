@@ -49,6 +49,7 @@ TITLES: Final = {
     "run_is_live": "This run is busy.",
     "no_bytes": "This run can't be measured further.",
     "backend_changed": "A backend is not as it was.",
+    "bad_prefix": "The path in front of this app can't be used.",
     "bad_query": "The address has a value that can't be used.",
     "cross_site": "Another site may not do this.",
     "not_ready": "No backend answers yet.",

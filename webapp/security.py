@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
@@ -32,11 +33,14 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
+_PREFIX = re.compile(r"(/[\w.~-]+)*", re.ASCII)
+
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
 def install(app: Flask) -> None:
     """Check every change and mark every answer."""
+    app.before_request(refuse_odd_prefix)
     app.before_request(refuse_other_sites)
     app.after_request(add_headers)
 
@@ -48,6 +52,12 @@ def add_headers(response: Response) -> Response:
     if not request.path.startswith("/static/"):
         response.headers.setdefault("Cache-Control", "no-store")
     return response
+
+
+def refuse_odd_prefix() -> None:
+    """Refuse a path in front (X-Forwarded-Prefix) that leads a browser elsewhere, as //other.example."""
+    if not _PREFIX.fullmatch(request.script_root):
+        raise Refused("bad_prefix", "The proxy in front names a path (X-Forwarded-Prefix) that is none.", 400)
 
 
 def refuse_other_sites() -> None:

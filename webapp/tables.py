@@ -21,12 +21,15 @@ from sqlalchemy import (
     Text,
     create_engine,
     event,
+    func,
     make_url,
+    select,
 )
 from sqlalchemy.exc import SQLAlchemyError
 
 from experiment.errors import ConfigRefused
 
+START_LOCK = 0x7069786C  # "pixl": any number will do that nobody else takes in this database
 LIVE_STATES = ("queued", "running")
 
 metadata = MetaData()
@@ -113,16 +116,25 @@ def open_database(url: str) -> Engine:
         is_sqlite = parsed.get_backend_name() == "sqlite"
         if is_sqlite and parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(parsed, pool_size=4, max_overflow=60, pool_pre_ping=not is_sqlite)
+        most = 60 if is_sqlite else 20  # PostgreSQL allows 100 of all processes, unless told otherwise
+        engine = create_engine(parsed, pool_size=4, max_overflow=most, pool_pre_ping=not is_sqlite)
         if is_sqlite:
             event.listen(engine, "connect", _prepare_sqlite)
-        metadata.create_all(engine)
+        _create_tables(engine)
     except (SQLAlchemyError, OSError) as error:
         cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise ConfigRefused(
             "The database", [f"it can't be opened ({cause}); see DATABASE_URL and PIXELCOST_DATA_DIR"]
         ) from None
     return engine
+
+
+def _create_tables(engine: Engine) -> None:
+    """Those that are missing; of several processes that start at once, one after another."""
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(START_LOCK)))
+        metadata.create_all(connection)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -50,7 +50,8 @@ def readyz() -> ResponseReturnValue:
     backends = parts().fleet.backends()
     states = {info.name: info.state for info in backends}
     if "ready" not in states.values():
-        told = "; ".join(f"{info.name}: {info.detail or info.state}" for info in backends)
+        is_open = not parts().settings.shared_token  # else no addresses: who asks here needs no token
+        told = "; ".join(f"{info.name}: {(is_open and info.detail) or info.state}" for info in backends)
         raise Refused("not_ready", told or "No backends are configured. Set TF_SERVERS.", 503, 5)
     return jsonify({"status": "ready", "backends": states})
 
