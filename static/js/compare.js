@@ -94,13 +94,24 @@ function resize(parts) {
   const high = Math.min(MOST_HIGH_PX, Math.max(LEAST_HIGH_PX, window.innerHeight * 0.55));
   const scale = scaleOf(zoomNow(), before, { width: frame.clientWidth, height: high });
   const shown = shownSize(before, scale);
+  const middle = middleOf(parts);
   setLive("--shown-width", `${shown.width}px`);
   setLive("--shown-height", `${shown.height}px`);
   [before, after].filter(Boolean).forEach((each, at) =>
     pictures[at].classList.toggle("sharp", isSharp(each.width, shown.width)));
   parts.canvas.classList.toggle("sharp", isSharp(before.width, shown.width));
   setText(parts.zoomed, zoomNow() === "fit" ? scaleWords(scale) : "");
+  frame.scrollTo(middle.x * shown.width - frame.clientWidth / 2, middle.y * shown.height - frame.clientHeight / 2);
   moveLine(parts);
+}
+
+/** What stands in the middle of what is in sight, as a share of the picture: it stays there when the zoom changes. */
+function middleOf({ frame, picture }) {
+  const share = (scrolled, seen, whole) => (whole > seen ? (scrolled + seen / 2) / whole : 0.5);
+  return {
+    x: share(frame.scrollLeft, frame.clientWidth, picture.clientWidth),
+    y: share(frame.scrollTop, frame.clientHeight, picture.clientHeight),
+  };
 }
 
 function moveLine({ frame, picture, value }) {
