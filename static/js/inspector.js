@@ -39,7 +39,7 @@ export async function openInspector(variantId, focusOn = "") {
     ...[...shown.cards.values()].map(({ card }) => card),
     making(report, variant),
   ], close);
-  part("drawerBody").querySelector(`[data-step="${focusOn}"]`)?.focus();
+  /** @type {HTMLElement} */ (part("drawerBody").querySelector(`[data-step="${focusOn}"]`))?.focus();
   drawFigures();
 }
 
