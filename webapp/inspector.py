@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 from flask import Blueprint, Response, jsonify, request, url_for
@@ -53,7 +54,7 @@ def seen_by_model(run_id: str, variant_id: str) -> ResponseReturnValue:
     if content is None:
         raise Refused("no_such_variant", f"The bytes of {variant.id} are not kept.", 404)
     data = b"".join(content)
-    with _one_at_a_time:
+    with _turn():
         _refuse_while_measuring()
         try:
             picture = seen(info, data, SEEN_TIMEOUT_S)
@@ -125,6 +126,17 @@ def _that_decodes(info: BackendInfo) -> BackendInfo:
             404,
         )
     return info
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Wait for the others that ask, but never for long: each of them holds one of the server's threads."""
+    if not _one_at_a_time.acquire(timeout=SEEN_TIMEOUT_S):
+        raise Refused("not_seen", "Others are asking what the models see. Try again in a moment.", 503, 5)
+    try:
+        yield
+    finally:
+        _one_at_a_time.release()
 
 
 def _refuse_while_measuring() -> None:
