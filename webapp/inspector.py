@@ -116,9 +116,10 @@ def _grpc_twin(name: str) -> BackendInfo:
 
 
 def _that_decodes(info: BackendInfo) -> BackendInfo:
-    if info.state in {"absent", "down", "loading"}:
-        raise Refused("not_seen", f"{info.name} can't be asked now: {info.detail or info.state}", 503)
-    if not info.decode_signature or info.protocol != "grpc":
+    """Refuse what is known to be in vain. One that was seen down is asked all the same: it may be back."""
+    if info.state == "absent":
+        raise Refused("not_seen", f"{info.name} can't be asked: {info.detail}", 503)
+    if info.protocol != "grpc" or (info.state == "ready" and not info.decode_signature):
         raise Refused(
             "no_decode_signature",
             f"The model on {info.name} has no signature decode_images, so what it sees can't be shown. "
