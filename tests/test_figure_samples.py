@@ -87,7 +87,7 @@ def test_a_cell_with_failures_only_still_has_its_strip():
 
 def test_warm_ups_are_hollow_come_first_and_say_where_they_are_beyond_the_edge():
     figure = strip("steady")
-    warm, dots = traces(figure)["warm-up, not counted"], traces(figure)["sample"]
+    warm, dots = traces(figure)["warm-up"], traces(figure)["sample"]
     assert warm["marker"]["symbol"].endswith("-open")
     assert max(warm["y"]) < min(dots["y"])
     assert warm["text"][0].startswith("300 ms")

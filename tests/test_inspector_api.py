@@ -28,7 +28,7 @@ from tests.app_process import CAT
 from tests.photo_sets import colour_server
 from tests.serving_process import start_server
 from tests.web_process import WebProcess, web_process
-from tests.webapp_parts import NOWHERE
+from tests.webapp_parts import NOWHERE, eventually, serving
 from webapp.child import WORKER_COMMAND
 
 ODD = """O'Brien's "$(touch pwned)" `touch pwned` \\"""
@@ -330,3 +330,19 @@ def test_where_a_token_is_needed_the_shell_puts_it_in(kind: str) -> None:
     made = KINDS[kind](target)
     assert "# Set PIXELCOST_TOKEN first" in made
     assert made.count('-H "Authorization: Bearer $PIXELCOST_TOKEN"') == 2  # the variant and the description
+
+
+def test_behind_a_proxy_the_command_names_the_address_that_the_browser_sees(tmp_path: Path) -> None:
+    told = {
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": "pixels.example",
+        "X-Forwarded-Prefix": "/some/prefix",
+    }
+    with serving(tmp_path, trust_proxy=1) as app:
+        client = app.test_client()
+        body = {"file": (io.BytesIO(CAT.read_bytes()), "cat.png"), "plan": json.dumps(PLAN)}
+        run_id = client.post("/api/runs", data=body).json["id"]  # type: ignore[index]
+        path = f"/api/runs/{run_id}/copy/ghz?variant=original&backend=1%20CPU"
+        answer = eventually(lambda: (got := client.get(path, headers=told)).status_code == 200 and got)
+    assert f" https://pixels.example/some/prefix/api/runs/{run_id}/variants/original " in answer.text
+    assert "https://pixels.example/some/prefix/api/predict.protoset" in answer.text

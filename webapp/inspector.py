@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 from flask import Blueprint, Response, jsonify, request, url_for
@@ -53,7 +54,7 @@ def seen_by_model(run_id: str, variant_id: str) -> ResponseReturnValue:
     if content is None:
         raise Refused("no_such_variant", f"The bytes of {variant.id} are not kept.", 404)
     data = b"".join(content)
-    with _one_at_a_time:
+    with _turn():
         _refuse_while_measuring()
         try:
             picture = seen(info, data, SEEN_TIMEOUT_S)
@@ -115,9 +116,10 @@ def _grpc_twin(name: str) -> BackendInfo:
 
 
 def _that_decodes(info: BackendInfo) -> BackendInfo:
-    if info.state in {"absent", "down", "loading"}:
-        raise Refused("not_seen", f"{info.name} can't be asked now: {info.detail or info.state}", 503)
-    if not info.decode_signature or info.protocol != "grpc":
+    """Refuse what is known to be in vain. One that was seen down is asked all the same: it may be back."""
+    if info.state == "absent":
+        raise Refused("not_seen", f"{info.name} can't be asked: {info.detail}", 503)
+    if info.protocol != "grpc" or (info.state == "ready" and not info.decode_signature):
         raise Refused(
             "no_decode_signature",
             f"The model on {info.name} has no signature decode_images, so what it sees can't be shown. "
@@ -125,6 +127,17 @@ def _that_decodes(info: BackendInfo) -> BackendInfo:
             404,
         )
     return info
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Wait for the others that ask, but never for long: each of them holds one of the server's threads."""
+    if not _one_at_a_time.acquire(timeout=SEEN_TIMEOUT_S):
+        raise Refused("not_seen", "Others are asking what the models see. Try again in a moment.", 503, 5)
+    try:
+        yield
+    finally:
+        _one_at_a_time.release()
 
 
 def _refuse_while_measuring() -> None:

@@ -23,6 +23,7 @@ FEW, FEW_PX, MANY_PX = 100, 8, 5  # more samples than that are drawn smaller
 LOG_FROM = 6.0  # slowest over fastest
 TOO_FAR = 2.0  # times the slowest sample: such a warm-up stands on the edge, or it would hide their spread
 NAMED_OUTLIERS = 3
+PATCH_PX = 30  # in the legend; plotly allows no less
 LINES = {"p50_ms": ("p50", "solid"), "p90_ms": ("p90", "dash"), "p99_ms": ("p99", "dot")}
 
 
@@ -39,7 +40,9 @@ def samples(exported: Mapping[str, Any], index: int, palette: Palette, *, is_run
     ]
     if cell.failures:
         data.append(_failed(cell, edge_ms, palette))
-    layout = base_layout(palette, HEIGHT_PX) | {
+    layout = base_layout(palette, HEIGHT_PX)
+    layout |= {
+        "legend": layout["legend"] | {"itemwidth": PATCH_PX},
         "margin": {"l": 48, "r": 16, "t": 34, "b": 46},
         "xaxis": horizontal,
         "yaxis": _order_axis(cell, palette),
@@ -71,7 +74,7 @@ def _warmups(cell: Cell, index: int, edge_ms: float, palette: Palette) -> dict[s
     return {
         "type": "scatter",
         "mode": "markers+text",
-        "name": "warm-up, not counted",
+        "name": "warm-up",
         "x": [min(each, edge_ms) for each in cell.warmup_samples_ms],
         "text": [f"{milliseconds(each)} →  " if each > edge_ms else "" for each in cell.warmup_samples_ms],
         "textposition": "middle left",

@@ -2,8 +2,7 @@
 
 import { el, setText } from "./page.js";
 
-const TURN_MS = 500; // each picture stands so long: one flash a second, far below three (WCAG 2.3.1)
-const LESS_MOTION = matchMedia("(prefers-reduced-motion: reduce)");
+export const TURN_MS = 500; // each picture stands so long: one flash a second, far below three (WCAG 2.3.1)
 
 /**
  * While Space is held, or the pointer is down, on `target`, the original is shown.
@@ -26,16 +25,20 @@ export function hold(target, show) {
 
 /** The buttons for it. @param {(which: "before"|"after") => void} show */
 export function blinker(show) {
+  const lessMotion = matchMedia("(prefers-reduced-motion: reduce)").matches;
   let timer = 0;
   let shown = "after";
-  const turn = () => show((shown = shown === "after" ? "before" : "after"));
-  const button = el("button", { type: "button", "aria-pressed": "false", disabled: LESS_MOTION.matches }, "Start blinking");
+  const button = el("button", { type: "button", "aria-pressed": "false", disabled: lessMotion }, "Start blinking");
   const holder = el("button", { type: "button", className: "hold" }, "Hold to see the original");
   const stop = () => {
     clearInterval(timer);
     timer = 0;
     button.setAttribute("aria-pressed", "false");
     setText(button, "Start blinking");
+  };
+  const turn = () => {
+    if (!button.isConnected) return stop(); // the inspector was closed
+    return show((shown = shown === "after" ? "before" : "after"));
   };
   button.addEventListener("click", () => {
     if (timer) {
@@ -51,7 +54,7 @@ export function blinker(show) {
     stop();
     show(which);
   });
-  const words = LESS_MOTION.matches
+  const words = lessMotion
     ? "Your system asks for less motion, so nothing blinks by itself. Hold Space on the picture or the button."
     : "Hold Space on the picture or the second button to do it by hand.";
   const controls = [el("div", { className: "buttons" }, button, holder), el("p", { className: "hint" }, words)];

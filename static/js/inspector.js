@@ -99,8 +99,10 @@ function pictures(report, variant, reference) {
   return compareView(before, after, () => whyMissing(report));
 }
 
+const sizeWords = (variant) => `${variant.width_px} × ${variant.height_px} px, ${bytes(variant.size_bytes)}`;
 const pictureOf = (report, variant) => ({
-  url: imageUrl(report, variant), name: variantName(variant), width: variant.width_px, height: variant.height_px,
+  url: imageUrl(report, variant), name: variantName(variant), facts: sizeWords(variant),
+  width: variant.width_px, height: variant.height_px,
 });
 const imageUrl = (report, variant) => base + variantPath(report.run_id, variant.id);
 
@@ -182,7 +184,7 @@ function agreementRows(cell) {
 /** How the bytes came about, and the bytes themselves. */
 function making(report, variant) {
   const rows = [
-    ["Size", `${variant.width_px} × ${variant.height_px} px, ${bytes(variant.size_bytes)}`],
+    ["Size", sizeWords(variant)],
     ["Encoder", variant.encoder],
     ...(variant.resampler ? [["Resize filter", variant.resampler]] : []),
     ...(variant.engine ? placeRows(variant) : []),
@@ -238,6 +240,7 @@ async function drawFigures() {
   try {
     const made = await getVariantFigures(state.report.run_id, variantId, lookNow());
     if (shown.figures !== stagesOf) return; // another variant was chosen meanwhile
+    stagesOf.hidden = !made.stages.data.length; // nothing was answered, so no time went anywhere
     await drawFigure(stagesOf, made.stages);
     for (const [name, { strip }] of cards) if (made.samples[name]) await drawFigure(strip, made.samples[name]);
   } catch (problem) {

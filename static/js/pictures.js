@@ -14,6 +14,7 @@ const LEAST_HIGH_PX = 160;
  * @typedef {object} Picture
  * @property {string} url
  * @property {string} name    "512 px JPEG"
+ * @property {string} facts   "512 × 341 px, 28 KB"
  * @property {number} width   its own pixels
  * @property {number} height
  */
@@ -43,12 +44,15 @@ export function compareView(before, after, whyMissing) {
   const section = el("section", { className: "compare", "aria-label": "Pictures" }, bar, parts.tags, frame, parts.controls);
   wire(parts);
   if (after) setLook(parts, lookNow());
+  else fill(parts.tags, tag(before));
   whenLoaded(parts, section, whyMissing);
   return section;
 }
 
-const lookNow = () => state.view.look || "slider";
-const zoomNow = () => state.view.zoom || "fit";
+/** What the address says, else the first: the usual one. */
+const chosenOf = (key, options) => (options.find(([value]) => value === state.view[key]) || options[0])[0];
+const lookNow = () => chosenOf("look", LOOKS);
+const zoomNow = () => chosenOf("zoom", ZOOMS);
 
 /** @param {Picture} picture */
 function image({ url, name }) {
@@ -58,7 +62,7 @@ function image({ url, name }) {
 /** One of several, as radio buttons. The choice stays in the address, but for the first: it is the usual one. */
 function choice(legend, key, options, onChange) {
   const [[usual]] = options;
-  const chosen = state.view[key] || usual;
+  const chosen = chosenOf(key, options);
   const chips = options.map(([value, words]) => {
     const radio = el("input", { type: "radio", name: `compare-${key}`, value, checked: value === chosen });
     radio.addEventListener("change", () => {
@@ -94,13 +98,24 @@ function resize(parts) {
   const high = Math.min(MOST_HIGH_PX, Math.max(LEAST_HIGH_PX, window.innerHeight * 0.55));
   const scale = scaleOf(zoomNow(), before, { width: frame.clientWidth, height: high });
   const shown = shownSize(before, scale);
+  const middle = middleOf(parts);
   setLive("--shown-width", `${shown.width}px`);
   setLive("--shown-height", `${shown.height}px`);
   [before, after].filter(Boolean).forEach((each, at) =>
     pictures[at].classList.toggle("sharp", isSharp(each.width, shown.width)));
   parts.canvas.classList.toggle("sharp", isSharp(before.width, shown.width));
   setText(parts.zoomed, zoomNow() === "fit" ? scaleWords(scale) : "");
+  frame.scrollTo(middle.x * shown.width - frame.clientWidth / 2, middle.y * shown.height - frame.clientHeight / 2);
   moveLine(parts);
+}
+
+/** What stands in the middle of what is in sight, as a share of the picture: it stays there when the zoom changes. */
+function middleOf({ frame, picture }) {
+  const share = (scrolled, seen, whole) => (whole > seen ? (scrolled + seen / 2) / whole : 0.5);
+  return {
+    x: share(frame.scrollLeft, frame.clientWidth, picture.clientWidth),
+    y: share(frame.scrollTop, frame.clientHeight, picture.clientHeight),
+  };
 }
 
 function moveLine({ frame, picture, value }) {
@@ -130,9 +145,14 @@ function useSlider(parts) {
     setValue(parts, slider, value);
   });
   const jump = (words, value) => el("button", { type: "button", onclick: () => setValue(parts, slider, value) }, words);
-  fill(parts.tags, el("span", {}, `◧ ${after.name}`), el("span", {}, `${before.name} ◨`));
+  fill(parts.tags, tag(after, "◧ "), tag(before, "◨ "));
   fill(parts.controls, slider, el("div", { className: "buttons" }, jump("Original", 0), jump("Half", 50), jump("Variant", 100)));
   setValue(parts, slider, parts.value);
+}
+
+/** Which picture stands where. @param {Picture} picture */
+function tag({ name, facts }, side = "") {
+  return el("span", {}, side, el("strong", {}, name), ` ${facts}`);
 }
 
 function setValue(parts, slider, value) {
@@ -143,16 +163,14 @@ function setValue(parts, slider, value) {
 }
 
 function useBlink(parts) {
-  const { before, after, picture, frame, controls } = parts;
-  const now = el("span", {});
+  const { before, after, picture, frame, controls, tags } = parts;
   const show = (which) => {
     picture.dataset.shows = which;
-    setText(now, which === "before" ? before.name : after.name);
+    fill(tags, tag(which === "before" ? before : after));
   };
   show("after");
   const stopHolding = hold(frame, show);
   const blink = blinker(show);
-  fill(parts.tags, now);
   fill(controls, ...blink.controls);
   parts.tool = { stop: () => { blink.stop(); stopHolding(); } };
 }

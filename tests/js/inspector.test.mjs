@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { answersOf, scoreWords } from "../../static/js/answers.js";
+import { TURN_MS } from "../../static/js/blink.js";
 import { tableCsv } from "../../static/js/table_csv.js";
 import { differenceOf, differenceWords, isNoisy, knownPixels } from "../../static/js/difference.js";
 import { isSharp, scaleOf, scaleWords, shownSize, sliderValue, splitAt } from "../../static/js/zoom.js";
@@ -29,6 +30,10 @@ test("a single level of noise is noticed", () => {
   assert.equal(isNoisy(known, back), false);
   back[100] ^= 1;
   assert.equal(isNoisy(known, back), true);
+});
+
+test("nothing blinks by itself more than three times a second", () => {
+  assert.ok(1000 / TURN_MS <= 3);
 });
 
 test("a fitted picture fills the room, also when it is smaller", () => {
