@@ -83,10 +83,8 @@ def test_copies_belong_together_by_size_format_and_quality_then_by_filter():
 
 def test_each_engine_of_the_browser_is_compared_with_the_servers_copy():
     server = copy()
-    pica, canvas = (
-        in_browser(server, id=f"512-jpeg-85-{each}", resize_ms=ms)
-        for each, ms in (("pica", 40.0), ("canvas", 5.0))
-    )
+    pica = in_browser(server, id="512-jpeg-85-pica", resize_ms=40.0)
+    canvas = in_browser(server, id="512-jpeg-85-canvas", resize_ms=5.0)
     made = found(server, pica, canvas)
     assert [(each.browser.making_ms, each.server.making_ms) for each in made] == [(80.0, 60.0), (45.0, 60.0)]
     section = uplink_section(seen(run_of(whole(), server, pica, canvas)), SOURCE, uplink_of("10"), LIGHT)
