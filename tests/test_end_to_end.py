@@ -90,8 +90,8 @@ def test_each_engine_of_the_browser_is_compared_with_the_servers_copy():
     section = uplink_section(seen(run_of(whole(), server, pica, canvas)), SOURCE, uplink_of("10"), LIGHT)
     rows = section.figures["end_to_end"]["meta"]["table"]["rows"]
     assert [(row[2], row[4], row[8]) for row in rows] == [
-        ("in the browser", 80.0, "measured"), ("in the browser", 45.0, "measured"), ("on the server", 60.0, "measured"),
-        ("not resized", 0.0, "measured"),
+        ("in the browser", 80.0, "measured"), ("in the browser", 45.0, "measured"),
+        ("on the server", 60.0, "measured"), ("not resized", 0.0, "measured"),
     ]  # fmt: skip
 
 
