@@ -167,7 +167,8 @@ def changed_words(pair: Pair) -> str:
         f"{short_label(each.answer)} ({percent(each.cell.top[0].score)})" for each in (pair.other, pair.this)
     )
     name = short_name(pair.this.variant)
-    return f"{name[:1].upper()}{name[1:]} on {pair.this.backend.name}: {before} in the other run, {after} in this one."
+    where = f"{name[:1].upper()}{name[1:]} on {pair.this.backend.name}"
+    return f"{where}: {before} in the other run, {after} in this one."
 
 
 def left_out(found: Comparison) -> str:
