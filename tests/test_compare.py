@@ -123,7 +123,7 @@ def test_an_answer_that_changed_is_named_with_both():
         measurements=answered(AROUND_100, "512-jpeg-85", "8 CPU", answer((Label("lynx", 0.6),))),
     )
     section = compare_section(report_dict(after), report_dict(run_of(AROUND_100)), LIGHT)
-    assert section.notes[0] == "512 px JPEG on 8 CPU: tabby (50 %) before, lynx (60 %) now."
+    assert section.notes[0] == "512 px JPEG on 8 CPU: tabby (50 %) in the other run, lynx (60 %) in this one."
     assert section.sentence.endswith("1 answer changed.")
     assert section.tables[0]["rows"][0][5] == "tabby → lynx"
 
@@ -171,7 +171,7 @@ def test_a_run_differs_from_itself_in_nothing_and_the_seed_is_of_no_matter():
 def test_another_photo_is_a_warning_and_answers_are_not_compared():
     before, now = run_of(AROUND_100), run_of(AROUND_100, source=source(name="dog.jpg", sha256="d" * 64))
     (warning,) = warned(now, before)
-    assert warning.startswith("The photo is another one, cat.jpg before and dog.jpg now")
+    assert warning.startswith("The photo is another one, cat.jpg there and dog.jpg here")
     assert not compared(now, before).answers_compared
     assert conclusion(compared(now, before)).endswith("could show.")
 

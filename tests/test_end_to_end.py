@@ -17,6 +17,7 @@ from experiment.figures.view import view_of
 from tests.deciding_records import ORIGINAL_BYTES, copy, in_browser, seen, small_report, whole
 from tests.records import report, sample_report
 
+SOURCE = {"size_bytes": ORIGINAL_BYTES}
 FASTEST = "145 ms end to end (modelled), of it 60 ms making, 80 ms uploading 100 KB, 5.0 ms latency."
 SIX = {"8 CPU": [5.0] * 6}
 
@@ -80,6 +81,27 @@ def test_copies_belong_together_by_size_format_and_quality_then_by_filter():
     ]
 
 
+def test_each_engine_of_the_browser_is_compared_with_the_servers_copy():
+    server = copy()
+    pica = in_browser(server, id="512-jpeg-85-pica", resize_ms=40.0)
+    canvas = in_browser(server, id="512-jpeg-85-canvas", resize_ms=5.0)
+    made = found(server, pica, canvas)
+    assert [(each.browser.making_ms, each.server.making_ms) for each in made] == [(80.0, 60.0), (45.0, 60.0)]
+    section = uplink_section(seen(run_of(whole(), server, pica, canvas)), SOURCE, uplink_of("10"), LIGHT)
+    rows = section.figures["end_to_end"]["meta"]["table"]["rows"]
+    assert [(row[2], row[4], row[8]) for row in rows] == [
+        ("in the browser", 80.0, "measured"), ("in the browser", 45.0, "measured"),
+        ("on the server", 60.0, "measured"), ("not resized", 0.0, "measured"),
+    ]  # fmt: skip
+
+
+def test_a_photo_that_stayed_in_the_browser_would_have_been_uploaded_whole():
+    source = {"size_bytes": 50_000, "original": {"size_bytes": ORIGINAL_BYTES}}
+    section = uplink_section(seen(run_of(whole(), in_browser(copy()))), source, uplink_of("10"), LIGHT)
+    rows = section.figures["end_to_end"]["meta"]["table"]["rows"]
+    assert [(row[2], row[3]) for row in rows] == [("in the browser", 100.0), ("on the server", 1000.0)]
+
+
 def test_the_original_as_it_is_costs_its_upload_and_its_latency():
     (trip,) = originals(seen(run_of(whole(), copy())), ORIGINAL_BYTES)
     assert (trip.making_ms, trip.total_ms(10.0)) == (0.0, 805.0)
@@ -138,7 +160,7 @@ def test_an_uplink_is_a_row_of_the_table_or_a_number():
 
 
 def test_the_section_says_that_it_is_modelled_and_what_is_assumed():
-    section = uplink_section(seen(run_of(whole(), copy())), ORIGINAL_BYTES, uplink_of("10"), LIGHT)
+    section = uplink_section(seen(run_of(whole(), copy())), SOURCE, uplink_of("10"), LIGHT)
     assert section.sentence.startswith(
         "Resizing in the browser wins at every bandwidth, if the browser makes the copy as fast as the "
         "server did (512 px JPEG on 8 CPU, modelled). At 10 Mbit/s it saves 720 ms of uploading"
@@ -150,7 +172,7 @@ def test_the_section_says_that_it_is_modelled_and_what_is_assumed():
 def test_the_section_names_the_break_even_where_both_were_measured():
     server = copy()
     both = run_of(whole(), server, in_browser(server, encode_ms=130.0))
-    section = uplink_section(seen(both), ORIGINAL_BYTES, uplink_of("100"), LIGHT)
+    section = uplink_section(seen(both), SOURCE, uplink_of("100"), LIGHT)
     assert section.sentence.startswith(
         "Below 72 Mbit/s, resizing in the browser wins (512 px JPEG on 8 CPU, modelled)."
     )
@@ -163,7 +185,7 @@ def test_the_section_names_the_break_even_where_both_were_measured():
 @pytest.mark.parametrize("palette", [LIGHT, DARK])
 def test_the_plot_shows_what_its_table_says_and_adds_up(palette):
     made = report_dict(sample_report())
-    section = uplink_section(view_of(made), made["source"]["size_bytes"], uplink_of("3g"), palette)
+    section = uplink_section(view_of(made), made["source"], uplink_of("3g"), palette)
     figure = section.figures["end_to_end"]
     go.Figure(figure["data"], figure["layout"])
     rows = figure["meta"]["table"]["rows"]
@@ -175,7 +197,7 @@ def test_the_plot_shows_what_its_table_says_and_adds_up(palette):
 
 
 def test_a_run_without_answers_or_copies_says_so():
-    empty = uplink_section(seen(report()), ORIGINAL_BYTES, uplink_of(""), LIGHT)
+    empty = uplink_section(seen(report()), SOURCE, uplink_of(""), LIGHT)
     assert (empty.sentence, empty.figures) == ("Nothing was measured yet.", {})
-    alone = uplink_section(seen(run_of(whole())), ORIGINAL_BYTES, uplink_of(""), LIGHT)
+    alone = uplink_section(seen(run_of(whole())), SOURCE, uplink_of(""), LIGHT)
     assert alone.sentence == "There is no smaller copy to upload."

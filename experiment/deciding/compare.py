@@ -66,7 +66,7 @@ class Comparison:
 
     @property
     def changed(self) -> list[Pair]:
-        """Cells with another top answer than before."""
+        """Cells with another top answer."""
         return [each for each in self.pairs if each.is_changed]
 
 
@@ -123,7 +123,7 @@ def _words(pair: Pair) -> str:
 
 def _doubts(pair: Pair) -> list[str]:
     """What speaks against believing it, in either run."""
-    sides = ((pair.other.cell, "before"), (pair.this.cell, "now"))
+    sides = ((pair.other.cell, "in the other run"), (pair.this.cell, "in this one"))
     failed = [f"{count(cell.failures, 'request')} failed {when}" for cell, when in sides if cell.failures]
     invalid = [when for cell, when in sides if cell.validity == "INVALID"]
     return [*failed, *([f"INVALID {listed(invalid)}"] if invalid else [])]
@@ -162,12 +162,13 @@ def _answers(found: Comparison) -> str:
 
 
 def changed_words(pair: Pair) -> str:
-    """ "256 px JPEG on 8 CPU: tabby (71 %) before, tiger cat (41 %) now"."""
+    """ "256 px JPEG on 8 CPU: tabby (71 %) in the other run, lynx (41 %) in this one"."""
     before, after = (
         f"{short_label(each.answer)} ({percent(each.cell.top[0].score)})" for each in (pair.other, pair.this)
     )
     name = short_name(pair.this.variant)
-    return f"{name[:1].upper()}{name[1:]} on {pair.this.backend.name}: {before} before, {after} now."
+    where = f"{name[:1].upper()}{name[1:]} on {pair.this.backend.name}"
+    return f"{where}: {before} in the other run, {after} in this one."
 
 
 def left_out(found: Comparison) -> str:

@@ -19,11 +19,11 @@ from experiment.figures.compared import compared
 from experiment.figures.palette import Palette
 from experiment.wording import percent, short_label, short_name
 
-CELL_COLUMNS = ("Variant", "Backend", "Before, p50 ms", "Now, p50 ms", "Difference", "Answer")
-DIFFERENCE_COLUMNS = ("What differs", "Before", "Now")
+CELL_COLUMNS = ("Variant", "Backend", "Other run, p50 ms", "This run, p50 ms", "Difference", "Answer")
+DIFFERENCE_COLUMNS = ("What differs", "Other run", "This run")
 MOST_NAMED = 5  # answers that changed; the table has them all
 METHOD = (
-    "Before is the run that is compared with. The interval is that of the ratio of the two medians and "
+    "The interval is that of the ratio of the two medians and "
     "assumes no distribution (Price and Bonett 2002)."
 )
 OF_SETS = (

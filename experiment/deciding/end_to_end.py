@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Any, Literal
 
 from experiment.deciding.uplinks import transfer_ms
@@ -60,8 +59,8 @@ class Copy:
 
     @property
     def measured(self) -> Trip:
-        """The one whose times are its own."""
-        return self.browser if self.server.is_assumed else self.server
+        """The one whose times are its own; the browser's where both are, for it says which engine made it."""
+        return self.server if self.browser.is_assumed else self.browser
 
 
 def originals(view: View, original_bytes: int) -> list[Trip]:
@@ -104,20 +103,18 @@ def _finer(point: Point) -> tuple[Any, ...]:
 def _matched(points: Sequence[Point]) -> Iterator[tuple[Point | None, Point | None]]:
     """(made on the server, made in the browser) among copies of one size, format and quality.
 
-    Browsers choose subsampling and filter themselves, so copies that share these belong together
-    first, and then the others in their order.
+    Browsers choose subsampling and filter themselves, so a copy of theirs belongs to the server's
+    with the same ones, else to the server's first. Several engines may have made one each.
     """
     servers = [each for each in points if each.variant.made_in == "server"]
     browsers = [each for each in points if each.variant.made_in == "browser"]
-    alone = []
-    for server in servers:
-        same = next((each for each in browsers if _finer(each) == _finer(server)), None)
-        if same is None:
-            alone.append(server)
-        else:
-            browsers.remove(same)
-            yield server, same
-    yield from zip_longest(alone, browsers)
+    used = []
+    for browser in browsers:
+        usual = servers[0] if servers else None
+        server = next((each for each in servers if _finer(each) == _finer(browser)), usual)
+        used.append(server)
+        yield server, browser
+    yield from ((server, None) for server in servers if server not in used)
 
 
 def _copy(server: Point | None, browser: Point | None, original_bytes: int) -> Copy | None:

@@ -30,19 +30,19 @@ class Factor:
 
 
 def _of_variant(key: str) -> Callable[[Point], Any]:
-    return lambda point: getattr(point.variant, key)
+    return lambda point: getattr(point.variant, key, None)
 
 
 # A quality of JPEG is no quality of WebP, and a browser has its own filter: such choices follow.
+BROWSERS_OWN = frozenset({"subsampling", "resampler"})
 FACTORS: Final = (
     Factor("size_px", "size", _of_variant("size_px"), lambda value: f"{value} px"),
     Factor("format", "format", _of_variant("format"), format_name, frozenset({"quality", "subsampling"})),
     Factor("quality", "quality", _of_variant("quality"), lambda value: f"q{value}"),
     Factor("subsampling", "subsampling", _of_variant("subsampling")),
     Factor("resampler", "filter", _of_variant("resampler"), str.capitalize),
-    Factor(
-        "made_in", "place of resizing", _of_variant("made_in"), str, frozenset({"subsampling", "resampler"})
-    ),
+    Factor("made_in", "place of resizing", _of_variant("made_in"), str, BROWSERS_OWN | {"engine"}),
+    Factor("engine", "browser's engine", _of_variant("engine"), str, BROWSERS_OWN),
     Factor("backend", "backend", lambda point: point.backend.name),
 )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from experiment.deciding.break_even import break_even
 from experiment.deciding.end_to_end import PLACE_WORDS, Copy, Trip, copies, originals
@@ -24,8 +25,10 @@ PARTS = (
 COLUMNS = ("Variant", "Backend", "Uploaded by the browser", "Where resizing wins (modelled)")
 
 
-def uplink_section(view: View, original_bytes: int, uplink: Uplink, palette: Palette) -> Section:
-    """`original_bytes`: what is uploaded where the server resizes."""
+def uplink_section(view: View, source: Mapping[str, Any], uplink: Uplink, palette: Palette) -> Section:
+    """`source` of the exported report: what is uploaded where the server resizes."""
+    kept_back = source.get("original")  # a photo that stayed in the browser: the largest copy stands for it
+    original_bytes = (kept_back or source)["size_bytes"]
     point = smaller_copy(view)
     every = copies(view, original_bytes)
     if point is None:
@@ -35,8 +38,9 @@ def uplink_section(view: View, original_bytes: int, uplink: Uplink, palette: Pal
     of_backend = [each for each in every if each.measured.point.backend.name == name]
     if not of_backend:
         return Section(TITLE, "Nobody knows how long making these copies takes, so nothing can be added up.")
-    alone = [each for each in originals(view, original_bytes) if each.point.backend.name == name]
-    chosen = _of(point, of_backend)
+    whole = [] if kept_back else originals(view, original_bytes)
+    alone = [each for each in whole if each.point.backend.name == name]
+    chosen = _of(point, of_backend, uplink)
     shown = replace(view, points=tuple(each for each in view.points if each.backend.name == name))
     return Section(
         TITLE,
@@ -48,10 +52,10 @@ def uplink_section(view: View, original_bytes: int, uplink: Uplink, palette: Pal
     )
 
 
-def _of(point: Point, found: Sequence[Copy]) -> Copy:
-    """The copy of a point; where nobody knows how long making it takes, the first one."""
-    keys = {key: each for each in found for key in (each.browser.point.key, each.server.point.key)}
-    return keys.get(point.key, found[0])
+def _of(point: Point, found: Sequence[Copy], uplink: Uplink) -> Copy:
+    """The copy of a point, by the fastest of the browser's engines; any where making it is not known."""
+    own = [each for each in found if point.key in {each.browser.point.key, each.server.point.key}]
+    return min(own or found, key=lambda each: each.browser.total_ms(uplink.mbit_s))
 
 
 def _verdict(copy: Copy, uplink: Uplink) -> str:

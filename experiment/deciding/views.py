@@ -31,7 +31,7 @@ def sections(
     prices = prices_of(report, typed_prices or {})
     return {
         "cost": cost_section(view, prices, palette),
-        "uplink": uplink_section(view, report["source"]["size_bytes"], uplink, palette),
+        "uplink": uplink_section(view, report["source"], uplink, palette),
         "sensitivity": sensitivity_section(view, palette),
     }
 

@@ -44,16 +44,19 @@ def end_to_end(
 
 
 def _lines(series: Sequence[Series], copies: Sequence[Copy]) -> list[tuple[str, list[Trip], int]]:
-    """One line for each way of making and place, largest size first; its name, and which of its format."""
-    by_point = {each.measured.point.key: each for each in copies}
+    """One line for each way of making and place, largest size first; its name, and which of its format.
+
+    Copies of one place only are on two lines, one of which is assumed.
+    """
+    trips = {(each.place, each.point.key): each for copy in copies for each in (copy.browser, copy.server)}
     found = []
     for each in series:
-        of_line = [by_point[point.key] for point in each.points if point.key in by_point]
-        if of_line:
-            kind = each.name.partition(", ")[2]
-            found.append((f"{kind}, in the browser", [copy.browser for copy in of_line], each.nth))
-            found.append((f"{kind}, on the server", [copy.server for copy in of_line], each.nth))
-    return [(_named(name, trips), trips, nth) for name, trips, nth in found]
+        kind = each.name.partition(", ")[2]
+        for place in PLACES:
+            of_line = [trips[place, point.key] for point in each.points if (place, point.key) in trips]
+            if of_line:
+                found.append((_named(f"{kind}, {PLACE_WORDS[place]}", of_line), of_line, each.nth))
+    return found
 
 
 def _shown(view: View) -> list[Series]:

@@ -81,15 +81,18 @@ function tableFold(table, before) {
   return fold;
 }
 
+/** With its roles told, since narrow screens show the rows as cards, which would lose them. */
 function tableOf({ title, columns, rows }) {
-  return el("table", {},
+  const heads = columns.map((column) => el("th", { scope: "col", role: "columnheader" }, column));
+  return el("table", { role: "table" },
     el("caption", { className: "visually-hidden" }, title),
-    el("thead", {}, el("tr", {}, ...columns.map((column) => el("th", { scope: "col" }, column)))),
-    el("tbody", {}, ...rows.map((row) => el("tr", {}, ...row.map(cell)))));
+    el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, ...heads)),
+    el("tbody", { role: "rowgroup" }, ...rows.map((row) =>
+      el("tr", { role: "row" }, ...row.map((value, index) => cell(value, index, columns[index]))))));
 }
 
-function cell(value, index) {
+function cell(value, index, column) {
   const text = value === null ? UNKNOWN : typeof value === "number" ? number(value) : String(value);
-  if (!index) return el("th", { scope: "row" }, text);
-  return el("td", { className: typeof value === "number" ? "number" : "" }, text);
+  if (!index) return el("th", { scope: "row", role: "rowheader" }, text);
+  return el("td", { role: "cell", "data-label": column, className: typeof value === "number" ? "number" : "" }, text);
 }
