@@ -64,7 +64,7 @@ def _parsed(data: bytes, shown: str) -> Any:
     except RecursionError:
         raise ReportRefused(f"{shown} is no report: it is nested too deeply. {_HOW}") from None
     except json.JSONDecodeError as error:
-        at_end = error.pos >= len(text.rstrip()) - 1
+        at_end = error.pos >= len(text.rstrip()) - 1 or error.msg.startswith("Unterminated")
         where = "it ends too early" if at_end else f"it can't be read from line {error.lineno} on"
         raise ReportRefused(f"{shown} is damaged: {where}. {_AGAIN}") from None
     except ValueError as error:

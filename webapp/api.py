@@ -17,6 +17,7 @@ from experiment.schedule import planned_requests
 from experiment.servers import chosen
 from experiment.variants import most_variants
 from webapp.browser_upload import check_place
+from webapp.history_search import found, words_in
 from webapp.live import LiveRun
 from webapp.offers import backends_seen, offers
 from webapp.parts import parts
@@ -111,12 +112,14 @@ def _stopping(run_id: str, state: str) -> ResponseReturnValue:
 
 @routes.get("/runs")
 def history() -> ResponseReturnValue:
-    """Runs, newest first, a page at a time: `limit`, and `before` as in the answer's `next`."""
+    """Runs, newest first, a page at a time: `limit`, `before` as in the answer's `next`, `q` to find some."""
     limit = _number("limit", PAGE_RUNS, MOST_RUNS)
     before = _number("before", 0, 2**31 - 1) or None
-    runs = parts().store.history(limit + 1, before)
+    text = request.args.get("q", "").strip()
+    runs = found(parts().store.history, words_in(text), limit + 1, before)
     more = len(runs) > limit
-    next_url = url_for("api.history", limit=limit, before=runs[limit - 1].number) if more else None
+    asked: dict[str, Any] = {"limit": limit, **({"q": text} if text else {})}
+    next_url = url_for("api.history", **asked, before=runs[limit - 1].number) if more else None
     return jsonify({"runs": [_row(run) for run in runs[:limit]], "next": next_url})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -41,6 +42,7 @@ class Fleet:
         )
         self._probed: dict[str, BackendInfo] = {}  # as last seen, by name
         self._probed_at: Stamp = None  # of the state file they were probed for
+        self._loading_since: dict[str, float] = {}  # by name, on the monotonic clock
         self._asking = threading.Lock()
         self._stop = threading.Event()
 
@@ -54,7 +56,7 @@ class Fleet:
         if self._probed_at != stamp or any(info.name not in self._probed for info in listed):
             self.refresh()
         fresh = self._probed if self._probed_at == stamp else {}
-        return [_merged(info, fresh.get(info.name)) for info in listed]
+        return [self._timed(_merged(info, fresh.get(info.name))) for info in listed]
 
     def processes(self) -> dict[str, dict[str, Any]]:
         """Of each embedded backend, what its supervisor tells about the process."""
@@ -73,6 +75,17 @@ class Fleet:
             with ThreadPoolExecutor(len(listed), "probe") as pool:
                 answers = list(pool.map(lambda info: probe(info, PROBE_TIMEOUT_S), listed))
             self._probed, self._probed_at = {info.name: info for info in answers}, stamp
+
+    def _timed(self, info: BackendInfo) -> BackendInfo:
+        """One that loads its model says for how long it was seen to do so: is it slow, or stuck?"""
+        if info.state != "loading":
+            self._loading_since.pop(info.name, None)
+            return info
+        since = self._loading_since.setdefault(info.name, time.monotonic())
+        seconds = f"{time.monotonic() - since:.0f}"
+        return replace(
+            info, detail=info.detail.replace("Loading the model.", f"Loading the model, {seconds} s so far.")
+        )
 
     def close(self) -> None:
         """Stop asking."""

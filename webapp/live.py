@@ -58,9 +58,10 @@ class LiveRun:
             raise _refusal(answer.body)
         raise _unreadable(exit_code, timeout_s, timed_out=watchdog.barked)
 
-    def announce(self, position: int) -> None:
-        """Tell the readers which place in the queue the run has; 1 is next."""
-        is_next = "Another run is in progress; yours is next."
+    def announce(self, position: int, left_s: float | None = None) -> None:
+        """Tell the readers which place in the queue the run has; 1 is next, in `left_s` or so."""
+        about = f", in about {max(1, round(left_s))} s" if left_s else ""
+        is_next = f"Another run is in progress; yours is next{about}."
         text = is_next if position == 1 else f"{position} runs are before yours."
         self.log.add("state", {"state": "queued", "position": position, "text": text})
 

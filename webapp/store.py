@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Row, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, select, update
 
 from experiment.errors import PixelcostError
 from webapp.claims import Claims
@@ -169,11 +169,15 @@ class Store:
             )
         return _parsed(row)
 
-    def history(self, limit: int, before: int | None = None) -> list[StoredRun]:
-        """Newest first; `before` is the number of the last run already seen."""
+    def history(
+        self, limit: int, before: int | None = None, where: ColumnElement[bool] | None = None
+    ) -> list[StoredRun]:
+        """Newest first; `before` is the number of the last run already seen, `where` narrows them down."""
         query = select(runs).where(~_IS_FOLLOW_UP).order_by(runs.c.number.desc()).limit(limit)
         if before is not None:
             query = query.where(runs.c.number < before)
+        if where is not None:
+            query = query.where(where)
         with self._engine.connect() as connection:
             return [_parsed(row) for row in connection.execute(query)]
 

@@ -59,7 +59,7 @@ class Turns:
                 self._running.append(live)
             else:
                 self._waiting.append(live)
-                live.announce(len(self._waiting))
+                live.announce(len(self._waiting), self._left_s())
 
     def wait(self, live: LiveRun, is_over: Callable[[], bool]) -> bool:
         """Block until it is the run's turn; False when `is_over` says so first."""
@@ -111,9 +111,13 @@ class Turns:
 
     def _announce(self) -> None:
         for position, waiting in enumerate(self._waiting, start=1):
-            waiting.announce(position)
+            waiting.announce(position, self._left_s())
+
+    def _left_s(self) -> float | None:
+        """Until the first of those that measure ends, by its pace so far; None: not known yet."""
+        left = [run.log.progress.eta_s for run in self._running]
+        return min((eta_s for eta_s in left if eta_s is not None), default=None)
 
     def _retry_after_s(self) -> int:
-        left = [run.log.progress.eta_s for run in self._running]
-        known = [eta_s for eta_s in left if eta_s is not None]
-        return max(2, min(600, round(min(known)) + 1)) if known else 10
+        left_s = self._left_s()
+        return 10 if left_s is None else max(2, min(600, round(left_s) + 1))

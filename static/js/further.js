@@ -50,7 +50,7 @@ function actions(offered) {
 function progress() {
   const bar = el("progress", { max: job.planned || 1, "aria-label": words.NAMES[job.kind] });
   if (job.state === "running" && job.planned) bar.value = job.done;
-  const stop = el("button", { type: "button", id: "further-stop", disabled: job.state === "stopping", onclick: stopJob },
+  const stop = el("button", { type: "button", id: "further-stop", disabled: !job.id || job.state === "stopping", onclick: stopJob },
     job.state === "stopping" ? "Stopping" : "Stop");
   const text = el("p", { id: "further-text" }, lost || job.text);
   return el("div", { className: "further-progress" }, bar, text, stop);

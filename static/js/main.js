@@ -246,14 +246,14 @@ function renderNotice() {
 
 /** @param {import("./page.js").Notice} notice */
 function noticeBox(notice) {
-  const buttons = (notice.actions || []).map(({ label, act }) =>
-    el("button", { type: "button", onclick: () => { update({ notice: null }); act(); } }, label));
+  const buttons = (notice.actions || []).map(({ label, act, keep }) =>
+    el("button", { type: "button", onclick: () => { if (!keep) update({ notice: null }); act(); } }, label));
   const close = el("button", { type: "button", className: "quiet", onclick: () => update({ notice: null }) }, "Dismiss");
   return el(
     "div",
     { className: "notice", role: "alert" },
     el("p", {}, el("strong", {}, notice.title), notice.detail ? ` ${notice.detail}` : ""),
-    notice.reference && el("p", { className: "muted" }, `Reference ${notice.reference}`),
+    notice.reference && !notice.detail?.includes(notice.reference) && el("p", { className: "muted" }, `Reference ${notice.reference}`),
     el("div", { className: "buttons" }, ...buttons, close),
   );
 }

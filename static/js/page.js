@@ -34,7 +34,7 @@
  * @property {string} title
  * @property {string} detail
  * @property {string} [reference]  to quote when asking for help
- * @property {{label: string, act: () => void}[]} [actions]
+ * @property {{label: string, act: () => void, keep?: boolean}[]} [actions]  keep: the notice stays
  */
 
 /** Every element that the scripts reach for. templates/index.html holds them all. */

@@ -77,7 +77,7 @@ function openSelected(report) {
 /** @param {Report} report */
 function renderRecommendation(report) {
   const recommendation = isWarmingUp(report) ? WARMING_UP : report.recommendation;
-  const eyebrow = isBusy() ? "Result so far" : "Result";
+  const eyebrow = isBusy() ? "Result so far" : report.imported ? "Imported result" : "Result";
   const title = recommendation?.sentence || "Nothing to recommend yet.";
   const warnings = problemWords(report).length;
   const signature = JSON.stringify([eyebrow, recommendation, warnings]);

@@ -317,10 +317,21 @@ function showGone() {
   const kept = state.config.keep_runs ? ` (the last ${state.config.keep_runs} are kept)` : "";
   unfoldSetup();
   const again = { label: "Start a new run", act: () => location.assign(`${api.base}/`) };
-  update({ notice: { title: "There is no run with this address.", detail: `It may have been deleted${kept}.`, actions: [again] } });
+  const json = { label: "Choose its JSON", act: () => part("fileInput").click() };
+  const detail = `It may have been deleted${kept}. If you have its JSON, drop it here.`;
+  update({ notice: { title: "There is no run with this address.", detail, actions: [json, again] } });
 }
 
 function showProblem(problem, actions) {
   const { title, detail, reference } = problem;
-  update({ notice: { title: title || String(problem), detail: detail || "", reference, actions } });
+  const copy = { label: "Copy details", keep: true, act: () => copyDetails(problem) };
+  const all = reference ? [...actions, copy] : actions;
+  update({ notice: { title: title || String(problem), detail: detail || "", reference, actions: all } });
+}
+
+/** What whoever runs the server needs to find the cause in its log. */
+async function copyDetails(problem) {
+  const { copyText } = await import("./copy.js");
+  const details = [problem.title, problem.detail, `Status ${problem.status}`, location.href, new Date().toISOString()];
+  announce((await copyText(details.join("\n"))) ? "Details copied." : "Press Ctrl+C to copy the details.");
 }

@@ -315,7 +315,8 @@ function estimateText(backends) {
 /** Size and weight of the photo in words. @param {Partial<import("./page.js").Photo>} photo */
 export function photoFacts(photo) {
   if (photo.facts) return photo.facts;
-  const facts = [photo.width_px ? `${photo.width_px} × ${photo.height_px} px` : "size not known here"];
+  const unseen = "this browser can't show it, the server will say whether it can";
+  const facts = [photo.width_px ? `${photo.width_px} × ${photo.height_px} px` : unseen];
   if (photo.size_bytes !== null) facts.push(bytes(photo.size_bytes));
   return facts.join(", ");
 }
