@@ -143,7 +143,11 @@ def test_a_browser_that_changes_pixels_is_told_of_and_its_cells_are_not_believed
 def test_making_variants_can_be_cancelled(visit):
     page, _ = ready(visit, "/?sample=cat&sizes=64&fmt=png&repeat=6&resize=browser")
     held: list[object] = []
-    page.route("**/vendor/pica.js", held.append)  # the worker waits for it, for ever
+
+    def hold(route):
+        held.append(route)
+
+    page.route("**/vendor/pica.js", hold)  # the worker waits for it, for ever
     page.click("#run")
     page.get_by_text("Decoding the photo here").first.wait_for()
     page.wait_for_timeout(800)  # a second click at once would count as a double click
