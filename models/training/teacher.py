@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
+import signal
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -16,6 +18,7 @@ from models.demo_files import IMAGENET_INDEX
 from models.problems import ModelProblem
 
 IMAGENET_ROWS = (1000, 1001)  # 1001: row 0 is "background"
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 CHUNK = 256  # photos whose labels lie in one file: what a killed run loses
 
 
@@ -85,6 +88,7 @@ _ours: tuple[Teacher, np.ndarray]
 
 def _start(teacher: Path, squares: Path) -> None:
     global _ours  # noqa: PLW0603 - what a worker process holds from chunk to chunk
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # it would wait for work for ever
     _ours = Teacher(teacher), np.load(squares, mmap_mode="r")
 
 
