@@ -77,13 +77,14 @@ export const getConfig = () => getJson("/api/config");
 export const getBackends = (refresh) => getJson(`/api/backends${refresh ? "?refresh=1" : ""}`);
 export const getReport = (id) => getJson(reportPath(id));
 export const getFigures = (id, theme) => getJson(`${reportPath(id)}/figures?theme=${theme}`);
+export const getRuns = (query = "") => getJson(`/api/runs${query}`);
+/** Cancels a run that goes on, removes one that has ended. */
+export const deleteRun = (id) => getJson(reportPath(id), { method: "DELETE" });
+
 export const getVariantFigures = (id, variantId, theme) => getJson(`${variantPath(id, variantId)}/figures?theme=${theme}`);
 export const seenPath = (id, variantId, backend) => `${variantPath(id, variantId)}/seen.png?backend=${encodeURIComponent(backend)}`;
 export const copyPath = (id, kind, variantId, backend) =>
   `${reportPath(id)}/copy/${kind}?${new URLSearchParams({ variant: variantId, backend })}`;
-export const getRuns = (query = "") => getJson(`/api/runs${query}`);
-/** Cancels a run that goes on, removes one that has ended. */
-export const deleteRun = (id) => getJson(reportPath(id), { method: "DELETE" });
 
 /**
  * Sends photos and their plan. XMLHttpRequest, because fetch can't tell how much was sent.
