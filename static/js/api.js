@@ -85,13 +85,14 @@ export const getFigures = (id, query) => getJson(`${reportPath(id)}/figures?${qu
 export const getDeciding = (id, query) => getJson(`${reportPath(id)}/deciding?${query}`);
 export const getCompared = (id, otherId, theme) =>
   getJson(`${reportPath(id)}/compare?${new URLSearchParams({ with: otherId, theme })}`);
+export const getRuns = (query = "") => getJson(`/api/runs${query}`);
+/** Cancels a run that goes on, removes one that has ended. */
+export const deleteRun = (id) => getJson(reportPath(id), { method: "DELETE" });
+
 export const getVariantFigures = (id, variantId, theme) => getJson(`${variantPath(id, variantId)}/figures?theme=${theme}`);
 export const seenPath = (id, variantId, backend) => `${variantPath(id, variantId)}/seen.png?backend=${encodeURIComponent(backend)}`;
 export const copyPath = (id, kind, variantId, backend) =>
   `${reportPath(id)}/copy/${kind}?${new URLSearchParams({ variant: variantId, backend })}`;
-export const getRuns = (query = "") => getJson(`/api/runs${query}`);
-/** Cancels a run that goes on, removes one that has ended. */
-export const deleteRun = (id) => getJson(reportPath(id), { method: "DELETE" });
 
 const sendJson = (path, body) => getJson(path, {
   method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),

@@ -3,7 +3,7 @@
 import { base, getReport, getVariantFigures, variantPath } from "./api.js";
 import { answerBars } from "./answers.js";
 import { cellReasons, columnsOf, correctWords, rowsOf, sortRows } from "./columns.js";
-import { compareView } from "./pictures.js";
+import { compareView } from "./overlay.js";
 import { copyAs } from "./copy_as.js";
 import { openDrawer } from "./drawer.js";
 import { drawFigure, figureCard } from "./figure_card.js";
@@ -14,7 +14,6 @@ import { badge } from "./result.js";
 import { seenSection } from "./seen.js";
 import { writeView } from "./table.js";
 
-const NO_IMAGES = "This run was imported from its JSON, which holds no images.";
 const KEPT_IN_ADDRESS = ["look", "zoom"]; // beside `sel`: how one looks at it
 
 /** What the open inspector shows; `variantId` is "" while it is closed. */
@@ -34,13 +33,13 @@ export async function openInspector(variantId, focusOn = "") {
   part("drawer").classList.add("inspecting");
   openDrawer(variantName(variant), [
     neighbours(report, variant),
-    ...(report.imported ? [el("p", { className: "muted" }, NO_IMAGES)]
-      : [pictures(report, variant, reference), seenSection(report, variant, reference)]),
+    pictures(report, variant, reference),
+    report.imported ? null : seenSection(report, variant, reference),
     shown.figures,
     ...[...shown.cards.values()].map(({ card }) => card),
     making(report, variant),
   ], close);
-  /** @type {?HTMLElement} */ (part("drawerBody").querySelector(`[data-step="${focusOn}"]`))?.focus();
+  /** @type {HTMLElement} */ (part("drawerBody").querySelector(`[data-step="${focusOn}"]`))?.focus();
   drawFigures();
 }
 
@@ -93,7 +92,10 @@ function neighbours(report, variant) {
 
 const shortName = (variant) => `${variant.size_px} px ${madeAs(variant)}`;
 
+const NO_PICTURES = "This run was imported from its JSON, which holds no pictures.";
+
 function pictures(report, variant, reference) {
+  if (report.imported) return el("p", { className: "missing" }, NO_PICTURES);
   const before = pictureOf(report, reference || variant);
   const after = reference && reference !== variant ? pictureOf(report, variant) : null;
   return compareView(before, after, () => whyMissing(report));
@@ -135,7 +137,7 @@ function cardOf(report, variant, reference, cell) {
   const body = el("div", { className: "cell-body" }, ...cellBody(report, cell, reference));
   const strip = figureCard(`pixelcost-${report.run_id}-${variant.id}-${cell.backend_name}-samples`, "strip");
   const card = el("section", { className: "cell-card", "aria-label": cell.backend_name },
-    body, strip, report.imported ? "" : copyAs(report, variant, cell.backend_name));
+    body, strip, report.imported ? null : copyAs(report, variant, cell.backend_name));
   return { card, body, strip, signature: JSON.stringify([cell, isBusy()]) };
 }
 
@@ -193,8 +195,7 @@ function making(report, variant) {
   ];
   const download = `${report.source.name.replace(/\.[^.]*$/, "")}-${variant.id}`;
   return el("section", { className: "cell-card" }, el("h3", {}, "The bytes that were sent"), definitions(rows),
-    !report.imported &&
-      el("p", {}, el("a", { className: "button", href: imageUrl(report, variant), download }, "Download the bytes that were sent")));
+    !report.imported && el("p", {}, el("a", { className: "button", href: imageUrl(report, variant), download }, "Download the bytes that were sent")));
 }
 
 /** What only variants of a browser have to tell. */
