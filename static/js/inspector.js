@@ -3,7 +3,7 @@
 import { base, variantPath } from "./api.js";
 import { cellReasons, columnsOf, rowsOf, sortRows } from "./columns.js";
 import { openDrawer } from "./drawer.js";
-import { bytes, duration, madeAs, milliseconds, percent, plural, signedPoints, variantName } from "./format.js";
+import { bytes, comparedWith, duration, madeAs, milliseconds, percent, plural, signedPoints, variantName } from "./format.js";
 import { el, state, update } from "./page.js";
 import { badge } from "./result.js";
 import { writeView } from "./table.js";
@@ -119,14 +119,14 @@ function agreementRows(cell) {
   if (cell.reference_score_change === null || cell.reference_score_change === undefined) return [];
   const change = `${signedPoints(cell.reference_score_change)} points`;
   const overlap = cell.top5_overlap === null ? "" : `, ${percent(cell.top5_overlap)} of the top 5 kept`;
-  return [["Against the original", `${change} for its top answer${overlap}`]];
+  return [[`Against the ${comparedWith(state.report)}`, `${change} for its top answer${overlap}`]];
 }
 
 /** The top 5, each with the original's score as a mark. */
 function answers(cell, referenceCell) {
   const before = Object.fromEntries((referenceCell?.top || []).map(({ label, score }) => [label, score]));
   const items = cell.top.map(({ label, score }) => {
-    const was = label in before && referenceCell !== cell ? ` (original ${percent(before[label])})` : "";
+    const was = label in before && referenceCell !== cell ? ` (${comparedWith(state.report)} ${percent(before[label])})` : "";
     return el("li", {}, el("span", { className: "answer-label" }, label),
       el("meter", { min: 0, max: 1, value: score, "aria-hidden": "true" }),
       el("span", { className: "num" }, percent(score)), el("span", { className: "muted" }, was));

@@ -72,7 +72,7 @@ async function toSend(photo, plan) {
   return { parts: all, fields };
 }
 
-const UNABLE_HERE = ["undecodable", "unreadable", "broken"];
+const UNABLE_HERE = ["undecodable", "unreadable", "broken", "variants_refused"];
 
 function onServer() {
   update({ plan: { ...state.plan, resize_in: "server" } });
