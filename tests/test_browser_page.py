@@ -29,6 +29,12 @@ CanvasRenderingContext2D.prototype.getImageData = function (...where) {
   return found;
 };
 """
+WITHOUT_WEBP = """
+const able = OffscreenCanvas.prototype.convertToBlob;
+OffscreenCanvas.prototype.convertToBlob = function (options) {
+  return able.call(this, options.type === "image/webp" ? { type: "image/png" } : options);
+};
+"""
 WITHOUT_OFFSCREEN = "delete window.OffscreenCanvas;"
 
 
@@ -127,10 +133,18 @@ def test_without_the_original_the_photo_stays_here_and_the_page_says_what_the_re
     assert "reference" in page.locator("#row-128-png-pica").inner_text()
 
 
-def test_a_browser_that_changes_pixels_is_told_of_and_its_cells_are_not_believed(visit, app):
+def test_a_browser_that_changes_pixels_and_writes_no_webp_is_told_of(visit, app):
+    """As Brave and Safari; what is patched here is the browser, in the page and in the worker."""
+
+    def without_webp(route):
+        answer = route.fetch()
+        route.fulfill(response=answer, body=WITHOUT_WEBP + answer.text())
+
     visit.page.add_init_script(NOISY)
-    page, _ = ready(visit, "/?sample=cat&sizes=64&fmt=png&repeat=6&resize=browser")
+    page, _ = ready(visit, "/?sample=cat&sizes=64&fmt=png,webp&repeat=6&resize=browser")
+    page.route("**/resize_worker.js", without_webp)
     page.click("#run")
+    page.get_by_text("This browser does not write WebP.").wait_for()
     assert visit.wait_end() == "done"
     report = app.report(visit.run_id())
     assert [each["canvas_noise"] for each in report["variants"]] == [None, True]
