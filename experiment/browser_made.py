@@ -27,7 +27,7 @@ BROWSER_FORMATS: Final[Mapping[str, str | None]] = {
     "jpeg": "jpeg_qualities",
     "webp": "webp_qualities",
 }
-MAX_PIXELS_FACTOR = 4  # all variants together, in photos of the most pixels: all are decoded at once
+MAX_PIXELS_FACTOR = 8  # all variants together, in photos of the most pixels: all are decoded at once
 _COLOUR_TYPE_AT = 25  # in a PNG
 _CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # by PNG's colour type
 

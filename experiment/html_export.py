@@ -271,8 +271,19 @@ def _this_run(plan: Mapping[str, Any]) -> str:
         f"Each variant went to each backend {count(plan['warmups'], 'time')} to warm up, which is never "
         f"counted, and {count(plan['repeats'], 'time')} to be measured, in random order "
         f"(seed {plan['seed']}), one request at a "
-        f"time; {orders[plan['order']]}. Variants were made before, resized with "
-        f"{listed([name.capitalize() for name in plan.get('resamplers') or [plan['resampler']]])}. "
+        f"time; {orders[plan['order']]}. Variants were made before, resized {_place_words(plan)}. "
         "What a variant's name does not say is as usual: q85 for JPEG, q80 for WebP, 4:2:0, Lanczos. "
         "Failed requests are never counted as latencies."
     )
+
+
+def _place_words(plan: Mapping[str, Any]) -> str:
+    """Where and with what: "with Lanczos", "in the browser by pica", or both."""
+    filters = [name.capitalize() for name in plan.get("resamplers") or [plan["resampler"]]]
+    engines = listed(plan.get("browser_engines") or [])
+    places = {
+        "server": f"with {listed(filters)}",
+        "browser": f"in the browser by {engines}",
+        "both": f"on the server with {listed(filters)} and in the browser by {engines}",
+    }
+    return places[plan.get("resize_in", "server")]

@@ -16,7 +16,17 @@ from experiment.hardware import cheapest_alike, compared, fewer_cores, is_faster
 from experiment.no_choice import nothing_fits, nothing_measured, original_to_come
 from experiment.records import BackendInfo, Cell, Plan, Recommendation, RunState, Variant
 from experiment.statistics import SAMPLES_FOR_INTERVAL
-from experiment.wording import count, full_name, milliseconds, percent, ratio, sentence, size, times
+from experiment.wording import (
+    compared_with,
+    count,
+    full_name,
+    milliseconds,
+    percent,
+    ratio,
+    sentence,
+    size,
+    times,
+)
 
 MOST_OTHERS = 3  # backends that are compared with the best one by name
 LESS_SURE_POINTS = 10.0  # a fall of the label's probability that is worth a sentence
@@ -40,7 +50,7 @@ def recommend(
         cells,
         goals_of(plan, true_label, so_far),
         needs_reference=plan.keep_top1 and true_label is None,
-        why=lambda best: _why(best, true_label, so_far),
+        why=lambda best: _why(best, true_label, so_far, compared_with(variants)),
     )
 
 
@@ -86,12 +96,12 @@ def _headline(best: Candidate, so_far: bool) -> str:
     return f"So far: serve {what}." if so_far else f"Serve {what}."
 
 
-def _why(best: Candidate, true_label: str | None, so_far: bool) -> str:
-    parts = [_answer(best, true_label), f"p50 {milliseconds(best.p50_ms)}"]
+def _why(best: Candidate, true_label: str | None, so_far: bool, other: str) -> str:
+    parts = [_answer(best, true_label, other), f"p50 {milliseconds(best.p50_ms)}"]
     if best.cell.max_ms is not None and best.cell.count > 1:
         parts.append(f"slowest of {best.cell.count}: {milliseconds(best.cell.max_ms)}")
     figures = ", ".join([*parts, size(best.variant.size_bytes)]) + "."
-    return " ".join(part for part in (doubt(best, so_far), figures, _less_sure(best)) if part)
+    return " ".join(part for part in (doubt(best, so_far), figures, _less_sure(best, other)) if part)
 
 
 def doubt(best: Candidate, so_far: bool) -> str:
@@ -105,20 +115,20 @@ def doubt(best: Candidate, so_far: bool) -> str:
     return f"{few}; more may come." if so_far else f"{few}; use at least {SAMPLES_FOR_INTERVAL} repeats."
 
 
-def _answer(each: Candidate, true_label: str | None) -> str:
+def _answer(each: Candidate, true_label: str | None, other: str) -> str:
     if not each.cell.top:
         return "No label given"
     label = f"{each.label}, {percent(each.cell.top[0].score)}"
     before = _original_score(each)
-    both = label if before is None else f"{label}; original {percent(before)}"
+    both = label if before is None else f"{label}; {other} {percent(before)}"
     if true_label is not None and each.cell.correct_top1:
-        by_luck = ", where the original's was wrong" if each.cell.same_top1 is False else ""
+        by_luck = f", where the {other}'s was wrong" if each.cell.same_top1 is False else ""
         return f"Right answer ({both}){by_luck}"
     if true_label is not None:
         return f"Wrong answer ({label})"
     if each.variant.is_reference or each.cell.same_top1 is None:
         return f"Its answer: {label}"
-    return f"Same top answer as the original ({both})" if each.cell.same_top1 else f"Another answer ({label})"
+    return f"Same top answer as the {other} ({both})" if each.cell.same_top1 else f"Another answer ({label})"
 
 
 def _original_score(each: Candidate) -> float | None:
@@ -129,7 +139,7 @@ def _original_score(each: Candidate) -> float | None:
     return max(cell.top[0].score - cell.reference_score_change / 100, 0.0)
 
 
-def _less_sure(best: Candidate) -> str:
+def _less_sure(best: Candidate, other: str) -> str:
     """A warning where the top label stays, but only just."""
     cell, before = best.cell, _original_score(best)
     if before is None or cell.reference_score_change is None:
@@ -138,7 +148,7 @@ def _less_sure(best: Candidate) -> str:
     if cell.reference_score_change < -LESS_SURE_POINTS:
         signs.append(f"the probability falls by {-cell.reference_score_change:.0f} points")
     if cell.top5_overlap is not None and cell.top5_overlap < LEAST_TOP5_KEPT:
-        signs.append(f"only {percent(cell.top5_overlap)} of the original's top 5 is kept")
+        signs.append(f"only {percent(cell.top5_overlap)} of the {other}'s top 5 is kept")
     return f"But it is less sure: {' and '.join(signs)}." if signs else ""
 
 

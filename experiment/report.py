@@ -150,7 +150,7 @@ def _cell(
     agrees = agreement(answer, reference)
     correct_top1, correct_top5 = correctness(answer.top if answer else (), true_label)
     validity, reasons = judge(backend, samples_ms, len(failures), failure_reasons, conditions)
-    if variant.canvas_noise:
+    if variant.canvas_noise and samples_ms:
         validity, reasons = with_noise(validity, reasons)
     return Cell(
         variant_id=variant.id,

@@ -5,7 +5,7 @@ The page's static/js/format.js follows the same rules, so that a report reads li
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from experiment.axes import settings_words
 from experiment.records import BackendInfo, Variant
@@ -106,6 +106,12 @@ def format_name(key: str) -> str:
 def reference_name(variant: Variant) -> str:
     """ "original", or "reference (PNG)" where the file as uploaded could not be sent itself."""
     return "original" if variant.encoder == AS_UPLOADED else f"reference ({format_name(variant.format)})"
+
+
+def compared_with(variants: Iterable[Variant]) -> str:
+    """What agreement is with: "original", or "reference" where that stayed in the browser."""
+    is_stand_in = any(each.is_reference and each.made_in == "browser" for each in variants)
+    return "reference" if is_stand_in else "original"
 
 
 def made_as(variant: Variant) -> str:

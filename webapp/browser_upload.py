@@ -167,7 +167,13 @@ def _check_headers(described: Sequence[Described], parts: Sequence[FileStorage],
     problems: list[str] = []
     pixels = 0
     for number, (each, part) in enumerate(zip(described, parts, strict=True)):
-        data = part.stream.read()  # one at a time, and none is larger than a photo may be
+        if each.size_bytes > limits.max_bytes:
+            problems.append(
+                f"variants[{number}] ({each.words}) has {each.size_bytes / 1e6:.1f} MB; the limit is "
+                f"{limits.max_bytes / 1e6:g} MB for each. Use a smaller size, or JPEG."
+            )
+            continue
+        data = part.stream.read()  # one at a time
         part.stream.seek(0)
         problems += check_header(each, data, number, limits)
         pixels += each.size_px**2

@@ -16,7 +16,7 @@ from experiment.figures.over_photos import axis_title, bars, what_is_shown
 from experiment.figures.palette import Palette, dash, symbol
 from experiment.figures.points import changed_mark, describe, line, markers, size_axis
 from experiment.figures.view import Point, Series, View, missing_note
-from experiment.wording import count, kind_name, listed, percent, short_label, sized_name
+from experiment.wording import compared_with, count, kind_name, listed, percent, short_label, sized_name
 
 HEIGHT_PX = 360
 COLUMNS = ("Backend", "Format", "Size, px", "Probability, %", "Answer", "Kept")
@@ -174,7 +174,8 @@ def _what(view: View) -> str:
     if not references or not references[0].cell.top:
         return "The original got no answer, so there is nothing to agree with."
     top = references[0].cell.top[0]
-    return f"Agreement with the original's own answer, {short_label(top.label)} ({percent(top.score)})."
+    other = compared_with(view.variants)
+    return f"Agreement with the {other}'s own answer, {short_label(top.label)} ({percent(top.score)})."
 
 
 def _where_it_changes(view: View) -> str:

@@ -118,14 +118,20 @@ class View:
         """Whether there are more lines than can be told apart."""
         return len(self.series) > MOST_LINES
 
-    def uncrowded(self) -> View:
+    def uncrowded(self, *, by_engine: bool = False) -> View:
         """This view, or one with only the first way of making of each format where it is crowded.
 
+        With `by_engine` the first of each that resized, so that browser and server stay side by side.
         What is recommended stays in any case.
         """
         if not self.is_crowded:
             return self
-        kept = {point.key for each in self.series if each.nth == 0 for point in each.points}
+        first: dict[tuple[str | None, ...], Series] = {}
+        for each in self.series:
+            variant = each.first.variant
+            kind = (each.first.backend.name, variant.format, variant.engine if by_engine else None)
+            first.setdefault(kind, each)
+        kept = {point.key for each in first.values() for point in each.points}
         kept |= {each.key for each in (self.recommended(), *self.references) if each}
         points = tuple(each for each in self.points if each.key in kept)
         return replace(self, points=points, left_out=len(self.points) - len(points))

@@ -52,7 +52,7 @@ COLUMNS = ("Backend", "Variant", *(f"{stage.name}, ms" for stage in STAGES), "To
 
 def where_time_goes(view: View, palette: Palette) -> Figure:
     """One panel for each backend, one bar for each variant, one part for each stage. All in ms."""
-    view = view.uncrowded()
+    view = view.uncrowded(by_engine=True)
     if not view.points:
         return empty_figure(palette, TITLE, COLUMNS, EMPTY_HEIGHT_PX)
     panels = _panels(view)

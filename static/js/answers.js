@@ -25,23 +25,26 @@ export function answersOf(cell, referenceCell) {
   return [...now, ...lost];
 }
 
-/** "66 %, original 71 %". @param {Answer} answer @param {boolean} compared */
-export function scoreWords({ score, was }, compared) {
+/** "66 %, original 71 %". @param {Answer} answer @param {boolean} compared @param {string} [base] what it is compared with */
+export function scoreWords({ score, was }, compared, base = "original") {
   const now = score === null ? "below the top 5" : percent(score);
   if (!compared) return now;
-  return `${now}, original ${was === null ? "below its top 5" : percent(was)}`;
+  return `${now}, ${base} ${was === null ? "below its top 5" : percent(was)}`;
 }
 
-/** @param {any} cell @param {any} referenceCell undefined for the original itself @param {string} [trueLabel] the one that is right */
-export function answerBars(cell, referenceCell, trueLabel = "") {
+/**
+ * @param {any} cell @param {any} referenceCell undefined for the original itself @param {string} [trueLabel] the one that is right
+ * @param {string} [base] what it is compared with
+ */
+export function answerBars(cell, referenceCell, trueLabel = "", base = "original") {
   const compared = Boolean(referenceCell);
   const items = answersOf(cell, referenceCell).map((answer) =>
     el("li", {},
       el("span", { className: "answer-label" }, answer.label, answer.label === trueLabel ? " ✓ true label" : ""),
       bar(answer),
-      el("span", { className: "answer-score" }, scoreWords(answer, compared))));
+      el("span", { className: "answer-score" }, scoreWords(answer, compared, base))));
   const legend = compared &&
-    el("p", { className: "muted answers-legend" }, key("bar-now"), " this variant", key("bar-ghost"), " the original");
+    el("p", { className: "muted answers-legend" }, key("bar-now"), " this variant", key("bar-ghost"),  ` the ${base}`);
   return el("div", { className: "answer-block" }, el("ol", { className: "answers bars", "aria-label": "Top answers" }, ...items), legend);
 }
 

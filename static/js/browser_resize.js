@@ -3,6 +3,8 @@
 import { Problem } from "./api.js";
 import { changedBytes, SIDE_PX } from "./canvas_noise.js";
 
+export { tooHeavy } from "./copies.js";
+
 const WORDS = {
   undecodable: {
     title: "This browser can't decode the photo.",

@@ -1,5 +1,7 @@
 /** Which copies a browser makes of a photo, in which order, and from what. Pure arithmetic. */
 
+import { bytes } from "./format.js";
+
 // From four times the size resizing again changes next to nothing; see DECISIONS.md.
 const CASCADE_FROM = 4;
 
@@ -34,6 +36,21 @@ export function startFor(sizePx, made) {
 export function longestWithin(widthPx, heightPx, maxPixels) {
   const factor = Math.min(1, Math.sqrt(maxPixels / (widthPx * heightPx)));
   return Math.max(1, Math.floor(Math.max(widthPx, heightPx) * factor));
+}
+
+/**
+ * Why what was made can't be sent; null when it can. An upload that is too large is refused unread, so it is told here.
+ * @param {[string, {size: number}, string][]} parts @param {{max_bytes: number, max_with_variants_bytes: number}} limits
+ */
+export function tooHeavy(parts, limits) {
+  const heaviest = parts.reduce((most, part) => (part[1].size > most[1].size ? part : most));
+  const total = parts.reduce((sum, [, content]) => sum + content.size, 0);
+  const detail = "Use fewer or smaller sizes, or JPEG in place of PNG.";
+  if (heaviest[1].size > limits.max_bytes)
+    return { title: `The variant ${heaviest[2]} has ${bytes(heaviest[1].size)}; the limit is ${bytes(limits.max_bytes)}.`, detail };
+  if (total > limits.max_with_variants_bytes)
+    return { title: `The variants have ${bytes(total)}; the limit is ${bytes(limits.max_with_variants_bytes)}.`, detail };
+  return null;
 }
 
 /** "Chromium 150", "Firefox 145", "Safari 18", as far as the browser tells. @param {string} userAgent */

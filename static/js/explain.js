@@ -3,7 +3,7 @@
  * @import { Report } from "./types.js"
  */
 
-import { dateTime, plural } from "./format.js";
+import { comparedWith, dateTime, plural } from "./format.js";
 
 /**
  * Failures of the cells, one entry for each backend and cause, with how many requests it cost.
@@ -43,6 +43,10 @@ const DECODE_WORDS =
   "Where a server does not tell how long decoding takes, requests that only decode and resize are sent between the " +
   "others. They count as no sample; what the latency has beyond them is the model and its answer.";
 
+const STEPS_WORDS =
+  "Smaller copies are made in steps from larger ones where that gives nearly the same picture (as a rule over 50 dB PSNR). " +
+  "A copy's resize time covers all steps from the original.";
+
 /** The sentences of "How this was measured". @param {Report} report */
 export function methodWords(report) {
   const { plan } = report;
@@ -60,12 +64,11 @@ export function methodWords(report) {
     ...(report.cells.some((cell) => cell.decode_request_ms) ? [DECODE_WORDS] : []),
     "What a variant's name does not say is as usual: q85 for JPEG, q80 for WebP, 4:2:0, Lanczos.",
     "p50 is the median with a distribution-free 95 % interval. p90 is shown from 64 samples, p99 from 662.",
-    "The same answer means the same top answer as this backend gave to the original. " +
+    `The same answer means the same top answer as this backend gave to the ${comparedWith(report)}. ` +
       (report.source.true_label
         ? `Accuracy compares with the true label, ${report.source.true_label}.`
         : "Without a true label this is agreement, not accuracy."),
-    "Smaller copies are made in steps from larger ones where that gives nearly the same picture (as a rule over 50 dB PSNR). " +
-      "A copy's resize time covers all steps from the original.",
+    ...(plan.resize_in === "browser" ? [] : [STEPS_WORDS]),
     ...placeWords(report),
     ...(report.source.notes || []),
   ];
@@ -77,6 +80,8 @@ function placeWords(report) {
   return [
     "“browser/” names what resized a variant in the browser; the others the server made. Stage times of the browser are by " +
       "its own clock, as time that passed, and those of the server are CPU time.",
+    "pica makes copies below a quarter of a size that is there already from that one, and its resize time covers both steps; " +
+      "plain canvas makes each from the photo.",
     "A browser writes PNG as RGBA, where the server writes RGB. The model drops the fourth channel, but the bytes hold it.",
   ];
 }

@@ -121,6 +121,11 @@ export function variantName(variant) {
   return name;
 }
 
+/** What agreement is with: "original", or "reference" where that stayed in the browser. @param {any} report */
+export function comparedWith(report) {
+  return report.source?.original ? "reference" : "original";
+}
+
 /** "2026-05-04T10:20:30Z" -> the reader's own date and time. @param {string} timestamp */
 export function dateTime(timestamp) {
   return new Date(timestamp).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });

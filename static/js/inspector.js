@@ -7,7 +7,7 @@ import { compareView } from "./overlay.js";
 import { copyAs } from "./copy_as.js";
 import { openDrawer } from "./drawer.js";
 import { drawFigure, figureCard } from "./figure_card.js";
-import { bytes, duration, madeAs, milliseconds, percent, signedPoints, variantName } from "./format.js";
+import { bytes, comparedWith, duration, madeAs, milliseconds, percent, signedPoints, variantName } from "./format.js";
 import { el, fill, isBusy, part, state, update, watch } from "./page.js";
 import { lookNow } from "./plots.js";
 import { badge } from "./result.js";
@@ -149,7 +149,7 @@ function cellBody(report, cell, reference) {
     el("h3", {}, cell.backend_name, " ", cell.count && !isBusy() ? badge(cell.validity) : null),
     isBusy() ? el("p", { className: "muted" }, `Measured so far: ${cell.count} of ${report.plan.repeats}.`) : null,
     reasons && !isBusy() ? el("p", { className: "muted" }, reasons) : null,
-    cell.top.length ? answerBars(cell, ofReference, report.source.true_label || "") : null,
+    cell.top.length ? answerBars(cell, ofReference, report.source.true_label || "", comparedWith(report)) : null,
     cell.count ? definitions(timeRows(report, cell)) : null,
   ];
 }
@@ -180,7 +180,7 @@ function agreementRows(cell) {
   if (cell.reference_score_change === null || cell.reference_score_change === undefined) return [];
   const change = `${signedPoints(cell.reference_score_change)} points`;
   const overlap = cell.top5_overlap === null ? "" : `, ${percent(cell.top5_overlap)} of the top 5 kept`;
-  return [["Against the original", `${change} for its top answer${overlap}`]];
+  return [[`Against the ${comparedWith(state.report)}`, `${change} for its top answer${overlap}`]];
 }
 
 /** How the bytes came about, and the bytes themselves. */

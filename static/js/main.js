@@ -251,7 +251,7 @@ function noticeBox(notice) {
   const close = el("button", { type: "button", className: "quiet", onclick: () => update({ notice: null }) }, "Dismiss");
   return el(
     "div",
-    { className: "notice", role: "alert" },
+    notice.calm ? { className: "notice calm", role: "status" } : { className: "notice", role: "alert" },
     el("p", {}, el("strong", {}, notice.title), notice.detail ? ` ${notice.detail}` : ""),
     notice.reference && !notice.detail?.includes(notice.reference) && el("p", { className: "muted" }, `Reference ${notice.reference}`),
     el("div", { className: "buttons" }, ...buttons, close),

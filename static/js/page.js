@@ -33,6 +33,7 @@
  * @typedef {object} Notice        something that went wrong, and what to do about it
  * @property {string} title
  * @property {string} detail
+ * @property {boolean} [calm]      nothing went wrong: it only takes its time
  * @property {string} [reference]  to quote when asking for help
  * @property {{label: string, act: () => void, keep?: boolean}[]} [actions]  keep: the notice stays
  */

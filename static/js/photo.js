@@ -205,7 +205,7 @@ function refuse({ too_large: tooLarge, ...problem }, file = null) {
 
 /** The photo made small enough by this browser, taken in its place. @param {File} file */
 async function shrinkHere(file) {
-  notice({ title: `Shrinking ${file.name} here.`, detail: "A large photo takes some seconds." });
+  notice({ title: `Shrinking ${file.name} here.`, detail: "A large photo takes some seconds.", calm: true });
   try {
     const smaller = await (await import("./browser_resize.js")).shrink(file, state.config.limits);
     await takePhoto(smaller, { facts: (facts) => `${facts}, shrunk here from ${bytes(file.size)}: this copy is the reference` });

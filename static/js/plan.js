@@ -127,7 +127,7 @@ export function placeWords(plan) {
   const missing = plan.formats.includes("webp-lossless") ? " A browser can't write WebP lossless." : "";
   const rgba = plan.formats.includes("png") ? " A browser's PNG is RGBA, so larger than the server's." : "";
   if (!uploadsOriginal(plan))
-    return `The photo stays here; the largest variant is the reference, and agreement is with that.${rgba}${missing}`;
+    return `The photo stays in this browser; the largest variant is the reference, and agreement is with that.${rgba}${missing}`;
   const both = plan.resize_in === "both" ? " Each variant is made twice and compared." : "";
   return `The copies are made here and sent with the original, the reference.${both}${rgba}${missing}`;
 }

@@ -65,18 +65,23 @@ export async function startRun() {
  */
 async function toSend(photo, plan) {
   if (!resizesHere(plan)) return { parts: await formParts(photo), fields: {} };
-  const [{ makeVariants }, blob] = await Promise.all([import("./browser_resize.js"), photoBlob(photo)]);
+  const [{ makeVariants, tooHeavy }, blob] = await Promise.all([import("./browser_resize.js"), photoBlob(photo)]);
   patchRun({ state: "making" });
   upload = makeVariants(photo, blob, plan, (made, toMake) => patchRun({ made, to_make: toMake }));
   const { parts, fields, unable } = await upload.answer;
-  if (unable.length) announce(`This browser does not write ${unable.map(formatName).join(", ")}: left out.`);
+  if (unable.length) {
+    const title = `This browser does not write ${unable.map(formatName).join(", ")}.`;
+    update({ notice: { title, detail: "Those variants are left out.", calm: true } });
+  }
   const original = uploadsOriginal(plan) ? [["file", blob, photo.name]] : [];
   const all = /** @type {[string, Blob, string][]} */ ([...original, ...parts]);
+  const problem = tooHeavy(all, state.config.limits);
+  if (problem) throw new api.Problem({ ...problem, code: "broken" });
   patchRun({ state: "uploading", total_bytes: all.reduce((sum, [, content]) => sum + content.size, 0) });
   return { parts: all, fields };
 }
 
-const UNABLE_HERE = ["undecodable", "unreadable", "broken"];
+const UNABLE_HERE = ["undecodable", "unreadable", "broken", "variants_refused"];
 
 function onServer() {
   update({ plan: { ...state.plan, resize_in: "server" } });

@@ -1,6 +1,7 @@
 /** The table of all variants: the primary, accessible form of the results. */
 
 import { columnsOf, formatWords, matches, nextSort, parseSort, rowsOf, sortRows } from "./columns.js";
+import { comparedWith } from "./format.js";
 import { el, fill, isBusy, part, setText, state, update } from "./page.js";
 
 /** @typedef {import("./columns.js").Row} Row @typedef {import("./columns.js").Column} Column */
@@ -65,7 +66,7 @@ function captionOf(report) {
       "original on the same photos, in percentage points. ≈ the interval is wide, ✕ beside a time: do not rely on it.";
   const label = report.source.true_label;
   const judged = label ? ` Correct: the answer is the true label, ${label}.` : "";
-  return `Each variant on each backend. ✓ the same top answer as the original, ✕ another one. ` +
+  return `Each variant on each backend. ✓ the same top answer as the ${comparedWith(report)}, ✕ another one. ` +
     `≈ the interval is wide, ✕ beside a time: do not rely on it.${judged}`;
 }
 

@@ -21,7 +21,7 @@ export type PagePlan = Omit<Plan, "jpeg_quality" | "resampler"> & Lists & { true
 /** Of /api/config: limits, the plan's defaults and every choice there is. */
 export interface Config {
   app_version: string;
-  limits: Record<"max_bytes" | "max_pixels" | "max_requests" | "max_photos" | "max_set_bytes", number>;
+  limits: Record<"max_bytes" | "max_pixels" | "max_requests" | "max_photos" | "max_set_bytes" | "max_with_variants_bytes", number>;
   plan: Plan;
   offered_sizes_px: number[];
   formats: Format[];

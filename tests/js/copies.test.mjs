@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { changedBytes, knownPixels, SIDE_PX } from "../../static/js/canvas_noise.js";
-import { browserName, copiesOf, longestWithin, scaled, startFor } from "../../static/js/copies.js";
+import { browserName, copiesOf, longestWithin, scaled, startFor, tooHeavy } from "../../static/js/copies.js";
 import * as plans from "../../static/js/plan.js";
 
 const CONFIG = {
@@ -79,6 +79,14 @@ test("a photo over the limit is shrunk to just below it", () => {
   const { width_px, height_px } = scaled(10_000, 6_100, sizePx);
   assert.ok(width_px * height_px <= 50e6 && width_px * height_px > 49.9e6);
   assert.equal(longestWithin(400, 300, 50e6), 400);
+});
+
+test("variants that the server would refuse unread are told of before they are sent", () => {
+  const limits = { max_bytes: 20e6, max_with_variants_bytes: 100e6 };
+  const part = (size) => ["variant", { size }, "8192-png-pica"];
+  assert.equal(tooHeavy([part(19e6), part(19e6)], limits), null);
+  assert.match(tooHeavy([part(1e6), part(25e6)], limits).title, /The variant 8192-png-pica has 25 MB; the limit is 20 MB/);
+  assert.match(tooHeavy(Array(6).fill(part(19e6)), limits).title, /The variants have 114 MB; the limit is 100 MB/);
 });
 
 test("a browser is named by what it says of itself", () => {
