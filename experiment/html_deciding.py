@@ -34,6 +34,6 @@ def _section(section: Section, draw: Draw) -> Safe:
         for each in section.tables
     )
     return Safe(
-        f"<h3>{text(section.title)}</h3><p>{text(section.sentence)}</p>"
-        f'<div class="figures">{figures}</div>{tables}{items(section.notes)}'
+        f'<div class="answer"><h3>{text(section.title)}</h3><p>{text(section.sentence)}</p>'
+        f'<div class="figures">{figures}</div>{tables}{items(section.notes)}</div>'
     )

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+import threading
 
 import jsonschema
 import pytest
@@ -60,17 +60,23 @@ def test_a_server_that_refuses_everything_still_gives_a_report():
 
 
 def test_ctrl_c_keeps_what_was_measured(tmp_path):
-    out = tmp_path / "out.json"
-    with grpc_server(hanging(0.02)) as address:
+    out, asked, slow = tmp_path / "out.json", threading.Semaphore(0), hanging(0.02)
+
+    def counting(request, context):
+        asked.release()
+        return slow(request, context)
+
+    with grpc_server(counting) as address:
         process = subprocess.Popen(
             command("--repeats", "900", "--servers", f"slow:{address}", "--json", str(out)),
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        time.sleep(4)
+        for _ in range(20):
+            assert asked.acquire(timeout=60), "the run did not begin"
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        assert process.wait(60) == 130
     report = json.loads(out.read_text())
     assert report["state"] == "cancelled"
     assert 0 < report["requests"]["done"] < report["requests"]["planned"]

@@ -190,6 +190,13 @@ def test_another_way_of_making_the_same_variant_is_a_warning():
     assert "1 variant of 2 with the same name hold other bytes" in warned(now, before)[0]
 
 
+def test_the_hash_over_a_sets_photos_tells_nothing_when_they_came_in_another_order():
+    before = summary(photos(both=8))
+    now = replace(before, variants=tuple(replace(each, sha256="e" * 64) for each in before.variants))
+    assert "2 variants of 2" in warned(now, before)[0]
+    assert warned(replace(now, plan=replace(now.plan, seed=2)), before) == []
+
+
 def test_app_hardware_plan_and_label_are_told_without_alarm():
     before = sample_report()
     now = sample_report(

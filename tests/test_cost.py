@@ -117,6 +117,9 @@ def test_where_the_gpu_never_pays_the_section_says_why():
 
 def test_backends_that_cant_be_told_apart_are_compared_by_their_price_alone():
     section = cost_section(seen(two_backends(10.0, 10.0)), {"GPU": 4.0, "CPU": 1.0}, LIGHT)
+    assert section.sentence.startswith(
+        "512 px JPEG on CPU costs 0.00278 for 1,000 predictions, 2.78 for a million. GPU"
+    )
     assert section.tables[0]["rows"][0][2].endswith("can't be told apart by p50; CPU costs less per hour.")
 
 

@@ -183,7 +183,6 @@ def by_chance(found: Comparison) -> str:
     compared = sum(each.ratio is not None for each in found.pairs)
     return (
         "The intervals cover how samples scatter within each run. Another state of the machine shifts a "
-        "whole run, which they can't know; run both again before you believe a small difference. Of "
-        f"{compared} comparisons about {max(round(compared * 0.05), 1)} would show a difference by chance "
-        "alone."
+        "whole run, which they can't know; run both again before you believe a small difference. One "
+        f"comparison in 20 shows a difference by chance alone; here are {compared}."
     )

@@ -57,14 +57,20 @@ def _told(notes: Sequence[str]) -> tuple[str, ...]:
 
 def _conclusion(same: Sequence[Point], rivals: Sequence[Rival]) -> str:
     """The cheapest per prediction, and where the fastest takes over."""
-    cheapest = min(rivals, key=lambda each: each.price_per_hour * each.latency_ms)
+    nominal = min(rivals, key=lambda each: each.price_per_hour * each.latency_ms)
+    alike = [each for each in rivals if each != nominal and _alike(each, nominal, same)]
+    cheapest = min([nominal, *alike], key=lambda each: each.price_per_hour)
     what = f"{short_name(same[0].variant)} on {cheapest.name}"
     costs = (
         f"{what} costs {money(cost_of(THOUSAND, cheapest.price_per_hour, cheapest.latency_ms))} "
         f"for 1,000 predictions, {money(cost_of(MILLION, cheapest.price_per_hour, cheapest.latency_ms))} "
         "for a million"
     )
-    costs = costs[:1].upper() + costs[1:] + (", the least of all backends." if len(rivals) > 1 else ".")
+    costs = (
+        costs[:1].upper()
+        + costs[1:]
+        + (", the least of all backends." if len(rivals) > 1 and not alike else ".")
+    )
     pairs = [each for each in crossovers(rivals) if each[0].price_per_hour > each[1].price_per_hour]
     return f"{costs} {_verdict(*pairs[0], same)}" if pairs else costs
 
