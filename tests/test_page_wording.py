@@ -1,8 +1,8 @@
 """Every message of the page's specification is reachable: where each is made, and what really makes it.
 
 A row holds what the design says (with made-up numbers), what we say, and who says it: something that is
-called here, a line of what Node makes of the page's modules, or a test that is named, in which it is read. Where
-our words differ from the design's there is a note why.
+called here, a line of what Node makes of the page's modules, or a test that is named, in which it is read.
+Where our words differ from the design's there is a note why.
 """
 
 from __future__ import annotations
