@@ -13,9 +13,6 @@ let following = null;
 let lookedFor = ""; // the run that was asked whether something is under way
 let drawn = "";
 
-await loadStyle();
-watch(["report", "run"], render);
-
 /** Beside the module, since nothing of it is needed at the first look. */
 function loadStyle() {
   return new Promise((resolve) => {
@@ -184,3 +181,7 @@ function forget() {
   following?.close();
   [following, job, lost] = [null, null, ""];
 }
+
+// Last, because it draws at once, with all that stands above.
+await loadStyle();
+watch(["report", "run"], render);
