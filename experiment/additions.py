@@ -15,7 +15,10 @@ from experiment.records import Addition, Measurement, Plan, Variant, Warning_
 from experiment.statistics import median_interval, percentile
 from experiment.wording import count, milliseconds, sized_name
 
-CODES = {"W20": "repeats that were added later took another time"}
+CODES = {
+    "W20": "repeats that were added later took another time",
+    "W21": "cells that had failed were measured again",
+}
 _HEARTBEAT = ("heartbeat_max_ms", "heartbeat_late_share")
 
 
@@ -43,9 +46,20 @@ def addition_of(
     return Addition(id_, created_at, state, repeats, plan.seed, environment)
 
 
+def retry_of(addition: Addition, plan: Plan, taken: Sequence[Measurement]) -> Addition:
+    """The same for a session that measured some cells of one backend again."""
+    return replace(
+        addition,
+        backend_name=taken[0].backend_name,
+        retried=tuple(dict.fromkeys(each.variant_id for each in taken)),
+        timeout_s=plan.timeout_s,
+    )
+
+
 def joined_plan(plan: Plan, sessions: Sequence[Session]) -> Plan:
     """The plan as if all repeats had been one run's."""
-    return replace(plan, repeats=plan.repeats + sum(each.addition.repeats for each in sessions))
+    added = sum(each.addition.repeats for each in sessions if not each.addition.retried)
+    return replace(plan, repeats=plan.repeats + added)
 
 
 def joined_environment(environment: Mapping[str, Any], sessions: Sequence[Session]) -> dict[str, Any]:
@@ -62,8 +76,34 @@ def joined_environment(environment: Mapping[str, Any], sessions: Sequence[Sessio
 def joined_measurements(
     measurements: Sequence[Measurement], sessions: Sequence[Session]
 ) -> list[Measurement]:
-    """In the order they were taken."""
-    return [*measurements, *(each for session in sessions for each in session.measurements)]
+    """In the order they were taken; of a cell that was measured again only the last time."""
+    joined = list(measurements)
+    for session in sessions:
+        again = _retried_cells(session)
+        joined = [each for each in joined if (each.variant_id, each.backend_name) not in again]
+        joined += session.measurements
+    return joined
+
+
+def _retried_cells(session: Session) -> set[tuple[str, str | None]]:
+    return {(variant_id, session.addition.backend_name) for variant_id in session.addition.retried}
+
+
+def retried(measurements: Sequence[Measurement], sessions: Sequence[Session]) -> tuple[Warning_, ...]:
+    """A note for each session that measured failed cells again: what is no longer counted."""
+    notes = []
+    for session in sessions:
+        cells, addition = _retried_cells(session), session.addition
+        gone = [each for each in measurements if (each.variant_id, each.backend_name) in cells]
+        if cells:
+            failed = sum(each.failure is not None for each in gone)
+            were = "was" if len(cells) == 1 else "were"
+            notes.append(
+                f"{count(len(cells), 'cell')} of {addition.backend_name} {were} measured again with a time "
+                f"limit of {addition.timeout_s:g} s. Left out: {count(len(gone), 'earlier request')}, "
+                f"{failed:,} of which failed."
+            )
+    return tuple(Warning_("W21", note, "note") for note in notes)
 
 
 def differing(
@@ -74,6 +114,7 @@ def differing(
     return tuple(
         Warning_("W20", sentence)
         for session in sessions
+        if not session.addition.retried
         for sentence in _difference(first, session, {each.id: each for each in variants})
     )
 

@@ -348,7 +348,7 @@ class BreakingPoint:
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """Repeats that were measured after a run had ended, on the same bytes, and are among its samples."""
+    """What was measured after a run had ended, on the same bytes, and is among its samples."""
 
     id: str
     created_at: float  # seconds since the epoch
@@ -356,6 +356,9 @@ class Addition:
     repeats: int  # of each cell, as far as it came
     seed: int
     environment: Mapping[str, Any]
+    backend_name: str | None = None  # None: repeats were added to every cell
+    retried: tuple[str, ...] = ()  # variants measured again on that backend; what failed before is left out
+    timeout_s: float | None = None  # of those
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from experiment.additions import (
     joined_environment,
     joined_measurements,
     joined_plan,
+    retried,
 )
 from experiment.agreement import agreement, correctness
 from experiment.cautions import Facts, cautions
@@ -67,6 +68,8 @@ def summarise(
     on each backend; those without measurements are empty and say why.
     """
     before, measurements = measurements, joined_measurements(measurements, added)
+    left_out = len(before) + sum(len(each.measurements) for each in added) - len(measurements)
+    requests_planned -= left_out
     plan, environment = joined_plan(plan, added), joined_environment(environment, added)
     late = late_ms(environment)
     conditions = Conditions(state, rivals_for_cores(backends, plan.order), late, _interrupted(measurements))
@@ -87,7 +90,7 @@ def summarise(
         skipped_sizes_px=tuple(skipped_sizes_px),
         cells=cells,
         recommendation=recommend(plan, state, source.true_label, variants, backends, cells),
-        warnings=(*cautions(facts), *differing(before, added, variants)),
+        warnings=(*cautions(facts), *differing(before, added, variants), *retried(before, added)),
         requests_planned=requests_planned,
         requests_done=len(measurements),
         requests_failed=sum(each.failure is not None for each in measurements),

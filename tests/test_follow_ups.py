@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -174,6 +175,46 @@ def test_stored_bytes_that_are_not_those_sent_are_refused(client, app):
     answer = client.post(f"/api/runs/{run_id}/repeats", json={"repeats": 1})
     assert answer.status_code == 422
     assert "24-png are damaged" in answer.json["detail"]
+
+
+def test_cells_that_failed_are_measured_again_and_what_is_left_out_is_told(tmp_path):
+    slow = [True]
+
+    def guess(colour: str, side_px: int, number: int) -> str:
+        if slow[0] and side_px == 64:
+            time.sleep(3)
+        return colour
+
+    plan = {**PLAN, "repeats": 2, "warmups": 0, "timeout_s": 1.5}
+    with (
+        colour_server(guess) as address,
+        serving(tmp_path, WORKER_COMMAND, tf_servers=f"eye:{address}") as app,
+    ):
+        client = app.test_client()
+        run_id = finished(client, plan=json.dumps(plan))
+        before = wait(client, run_id)
+        assert {cell["variant_id"] for cell in before["cells"] if cell["failures"]} == {"64-png"}
+        answer = client.post(f"/api/runs/{run_id}/retry", json={"backend_name": "A"})
+        assert answer.status_code == 422
+        assert "must be a list of this run's: eye" in answer.json["detail"]
+        slow[0] = False
+        body = {"backend_name": "eye", "timeout_s": 30}
+        answer = client.post(f"/api/runs/{run_id}/retry", json=body)
+        assert answer.status_code == 202, answer.data
+        report = wait(client, run_id)
+        assert [(cell["count"], cell["failures"]) for cell in report["cells"]] == [(2, 0)] * 3
+        (addition,) = report["additions"]
+        assert (addition["retried"], addition["timeout_s"]) == (["64-png"], 30.0)
+        assert report["requests"] == {"planned": 6, "done": 6, "failed": 0}
+        assert report["plan"]["repeats"] == 2
+        told = {each["code"]: each["message"] for each in report["warnings"]}
+        assert "W10" not in told
+        assert told["W21"] == (
+            "1 cell of eye was measured again with a time limit of 30 s. "
+            "Left out: 2 earlier requests, 2 of which failed."
+        )
+        answer = client.post(f"/api/runs/{run_id}/retry", json=body)
+        assert "No request to eye failed in this run." in answer.json["detail"]
 
 
 READY = BackendInfo("A", address="tf:8500", version=1, state="ready")

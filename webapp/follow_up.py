@@ -15,8 +15,12 @@ from experiment.records import BackendInfo
 from webapp.problems import Refused
 from webapp.store import Follows, Store
 
-REPEATS, SEARCH = "repeats", "search"
-OPENINGS: Final = {REPEATS: "Warming up.", SEARCH: "Searching for the smallest copy that keeps the answer."}
+REPEATS, SEARCH, RETRY = "repeats", "search", "retry"
+OPENINGS: Final = {
+    REPEATS: "Warming up.",
+    RETRY: "Warming up.",
+    SEARCH: "Searching for the smallest copy that keeps the answer.",
+}
 
 # What must be as it was, or two sessions are not about the same server. Embedded ones get a new port
 # at each start.

@@ -1,4 +1,4 @@
-"""/api/runs/<id>/repeats and /breaking-point: measure further what a finished run sent."""
+"""/api/runs/<id>/repeats, /retry and /breaking-point: measure further what a finished run sent."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from flask import Blueprint, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from experiment.codec import from_dict
-from experiment.plan import check_request_count
+from experiment.plan import check_request_count, parse_plan
 from experiment.records import BackendInfo, Plan
 from experiment.schedule import planned_requests
-from webapp.follow_up import REPEATS, SEARCH, FollowUp, still_the_same
+from webapp.follow_up import REPEATS, RETRY, SEARCH, FollowUp, still_the_same
 from webapp.live import LiveRun
 from webapp.parts import parts
 from webapp.problems import Refused
@@ -38,6 +38,27 @@ def add_repeats(run_id: str) -> ResponseReturnValue:
     return _begun(run, report, plan, infos, REPEATS)
 
 
+@routes.post("/<run_id>/retry")
+def retry(run_id: str) -> ResponseReturnValue:
+    """Measure the cells of one backend again in which requests failed.
+
+    {"backend_name": "8 CPU", "timeout_s": 120}; without `timeout_s` the time limit stays.
+    """
+    run, report = _finished(run_id, needs_answers=False)
+    body = _body()
+    named = _named(run, {"backend_names": [body.get("backend_name")]})
+    cells = [cell for cell in report["cells"] if cell["backend_name"] == named[0]["name"]]
+    failed = {cell["variant_id"] for cell in cells if cell["failures"]}
+    if not failed:
+        raise Refused("bad_query", f"No request to {named[0]['name']} failed in this run.", 422)
+    before = from_dict(Plan, run.plan)
+    timeout_s = parse_plan({"timeout_s": body.get("timeout_s") or before.timeout_s}).timeout_s
+    plan = replace(before, timeout_s=timeout_s, repeats=report["plan"]["repeats"])
+    infos = still_the_same(named, parts().fleet.backends())
+    variants = [each for each in report["variants"] if each["id"] in failed]
+    return _begun(run, {**report, "variants": variants}, plan, infos, RETRY)
+
+
 @routes.post("/<run_id>/breaking-point")
 def find_breaking_point(run_id: str) -> ResponseReturnValue:
     """Search for the smallest copy that keeps the answer: {"backend_names": ["8 CPU"]}, or all of them."""
@@ -50,24 +71,24 @@ def find_breaking_point(run_id: str) -> ResponseReturnValue:
 def follow_ups(run_id: str) -> ResponseReturnValue:
     """What was measured after the run had ended, or is being measured, oldest first."""
     run = parts().store.run(run_id)
-    rows = [_row(kind, each) for kind, each in parts().store.follow_ups(run.id)]
+    rows = [_row(kind, each) for kind, each in parts().store.follow_ups.of(run.id)]
     return jsonify({"follow_ups": rows})
 
 
-def _finished(run_id: str) -> tuple[StoredRun, Mapping[str, Any]]:
+def _finished(run_id: str, *, needs_answers: bool = True) -> tuple[StoredRun, Mapping[str, Any]]:
     """The run and its report, if there is anything to measure further."""
     app = parts()
     run = app.store.run(run_id)
     if run.is_live:
         raise Refused("run_is_live", "This run still goes on. Wait for its end, or stop it.", 409)
-    if any(each.is_live for _, each in app.store.follow_ups(run.id)):
+    if any(each.is_live for _, each in app.store.follow_ups.of(run.id)):
         raise Refused("run_is_live", "This run is being measured further just now. Wait, or stop that.", 409)
     report = app.reports.report(run.id)
     if report.get("imported"):
         raise Refused("no_bytes", "An imported run brings no images, so nothing can be sent again.", 422)
     if report["photo_set"]:
         raise Refused("no_bytes", "The photos of a set are not kept, so nothing can be sent again.", 422)
-    if not any(cell["count"] for cell in report["cells"]):
+    if needs_answers and not any(cell["count"] for cell in report["cells"]):
         raise Refused("no_bytes", "Nothing was measured in this run. Start a new one.", 422)
     return run, report
 
@@ -113,7 +134,7 @@ def _begun(
     run: StoredRun, report: Mapping[str, Any], plan: Plan, infos: list[BackendInfo], kind: str
 ) -> ResponseReturnValue:
     app = parts()
-    variants = report["variants"] if kind == REPEATS else report["variants"][:1]
+    variants = report["variants"][:1] if kind == SEARCH else report["variants"]
     follows = Follows(run.id, kind)
     upload = FollowUp(follows, run.name, report["source"]["true_label"], variants, app.store)
     live = app.runs.submit(upload, plan, infos)

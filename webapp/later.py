@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from experiment.additions import Session, addition_of
+from experiment.additions import Session, addition_of, retry_of
 from experiment.export import from_dict
 from experiment.records import BreakingPoint, Measurement, Plan
-from webapp.follow_up import REPEATS, SEARCH
+from webapp.follow_up import REPEATS, RETRY, SEARCH
 from webapp.store import Event, StoredRun
 
 # (id of a follow-up, number of its last event known) -> the events after that, with scores
@@ -38,10 +38,12 @@ def later_of(
     requests = 0
     for kind, run in ended:
         found = list(events_after(run.id, 0))
-        if kind == REPEATS:
+        if kind in {REPEATS, RETRY}:
             taken = [measurement_in(each) for each in found if each.kind == "measurement"]
-            if taken:
-                sessions.append(_session(run, taken))
+            if taken and (
+                kind == REPEATS or run.state == "done"
+            ):  # half a retry is worse than what it replaces
+                sessions.append(_session(kind, run, taken))
                 requests += run.requests_planned if run.state == "done" else len(taken)
         elif kind == SEARCH:
             points |= {point.backend_name: point for point in _points(found)}
@@ -54,11 +56,11 @@ def stamp_of(follow_ups: Sequence[tuple[str, StoredRun]]) -> str:
     return f"-{len(ended)}-{ended[-1].id}" if ended else ""
 
 
-def _session(run: StoredRun, taken: Sequence[Measurement]) -> Session:
+def _session(kind: str, run: StoredRun, taken: Sequence[Measurement]) -> Session:
     plan = from_dict(Plan, run.plan)
     state: Any = run.state
     addition = addition_of(run.id, run.created_at, state, plan, run.environment, taken)
-    return Session(addition, taken)
+    return Session(retry_of(addition, plan, taken) if kind == RETRY else addition, taken)
 
 
 def _points(found: Iterable[Event]) -> Iterable[BreakingPoint]:

@@ -1,7 +1,7 @@
 """A follow-up in the timing process: the bytes come as they were sent, nothing is made anew but for a search.
 
-in:   worker.py's job with "more": {"kind": "repeats" or "search", "variants": […]}, then their bytes
-out:  accepted | refused, then measurement… of repeats, or step… and finding… of a search, end
+in:   worker.py's job with "more": {"kind": "repeats", "retry" or "search", "variants": […]}, then their bytes
+out:  accepted | refused, then measurement…, or step… and finding… of a search, end
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ def run_more(
     """Announce, wait for "go", measure or search, say how it ended."""
     try:
         variants = _variants(job["more"]["variants"], data)
-        if job["more"]["kind"] == "repeats":
-            _repeat(events, commands, plan, variants, backends)
-        else:
+        if job["more"]["kind"] == "search":
             _search(events, commands, plan, variants[0], job, backends)
+        else:
+            _repeat(events, commands, plan, variants, backends)
     except PixelcostError as refusal:
         events.send("refused", code=refusal.code, message=refusal.message, http_status=refusal.http_status)
 

@@ -82,7 +82,7 @@ class Reports:
 
     def report(self, run_id: str) -> dict[str, Any]:
         """The exported report of a run, as far as it has come. Raises NoSuchRun."""
-        run = self._store.run(self._store.followed(run_id) or run_id)
+        run = self._store.run(self._store.follow_ups.run_of(run_id) or run_id)
         run_id = run.id
         with self._lock:
             stamp, made = self._made.get(run_id, ("", {}))
@@ -108,7 +108,7 @@ class Reports:
 
     def stamp(self, run: StoredRun) -> str:
         """Changes whenever the report does."""
-        return f"{run.id}-{run.last_seq}-{run.state}" + stamp_of(self._store.follow_ups(run.id))
+        return f"{run.id}-{run.last_seq}-{run.state}" + stamp_of(self._store.follow_ups.of(run.id))
 
     def headline(self, run_id: str) -> str | None:
         """The recommendation in one sentence, for the history; None when there is none."""
@@ -136,7 +136,7 @@ class Reports:
         if records.header is not None:
             return _set_summary(run, records.header, records.tally)
         assert records.source is not None, f"run {run.id} has no source event"  # noqa: S101
-        later = later_of(self._store.follow_ups(run.id), self._events_after, _measurement)
+        later = later_of(self._store.follow_ups.of(run.id), self._events_after, _measurement)
         return summarise(
             run_id=run.id,
             state=cast(RunState, run.state),

@@ -10,14 +10,17 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 
 from experiment.errors import PixelcostError
 from webapp.claims import Claims
+from webapp.follow_up_rows import IS_FOLLOW_UP, FollowUps, busy_runs
+from webapp.rows import Event, Follows, StoredRun, parsed
 from webapp.tables import LIVE_STATES, blobs, claims, events, follow_ups, open_database, runs
+
+__all__ = ["Event", "Follows", "NoSuchRun", "Store", "StoredRun"]
 
 PART_BYTES = 1_000_000
 
@@ -26,14 +29,6 @@ _OF_A_RUN = (
     *((table, table.c.run_id) for table in (blobs, events, claims, follow_ups)),
     (runs, runs.c.id),
 )
-_IS_FOLLOW_UP = runs.c.id.in_(select(follow_ups.c.run_id))
-
-
-class Follows(NamedTuple):
-    """What a follow-up belongs to."""
-
-    run_id: str
-    kind: str
 
 
 class NoSuchRun(PixelcostError):
@@ -43,48 +38,13 @@ class NoSuchRun(PixelcostError):
     http_status = 404
 
 
-class Event(NamedTuple):
-    """One thing that happened. `data` is JSON text; `seq` counts from 1 within the run."""
-
-    seq: int
-    kind: str
-    data: str
-    scores: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRun:
-    """The row of one run, parsed."""
-
-    number: int
-    id: str
-    state: str
-    name: str
-    created_at: float
-    finished_at: float | None
-    plan: Mapping[str, Any]
-    backends: Sequence[Mapping[str, Any]]
-    environment: Mapping[str, Any]
-    failure: Mapping[str, Any] | None
-    requests_planned: int
-    requests_done: int
-    requests_failed: int
-    last_seq: int
-    size_bytes: int
-    headline: str | None
-
-    @property
-    def is_live(self) -> bool:
-        """Whether the run still waits or measures."""
-        return self.state in LIVE_STATES
-
-
 class Store:
     """All runs. Safe to use from several threads."""
 
     def __init__(self, url: str, keep_runs: int = 200, keep_bytes: int = 2_000_000_000):
         self._engine = open_database(url)
         self.claims = Claims(self._engine)
+        self.follow_ups = FollowUps(self._engine)
         self._is_sqlite = self._engine.dialect.name == "sqlite"
         self._keep_runs = keep_runs
         self._keep_bytes = keep_bytes
@@ -167,36 +127,19 @@ class Store:
             raise NoSuchRun(
                 f"There is no run {run_id}. It may have been deleted: the last {self._keep_runs} are kept."
             )
-        return _parsed(row)
+        return parsed(row)
 
     def history(
         self, limit: int, before: int | None = None, where: ColumnElement[bool] | None = None
     ) -> list[StoredRun]:
         """Newest first; `before` is the number of the last run already seen, `where` narrows them down."""
-        query = select(runs).where(~_IS_FOLLOW_UP).order_by(runs.c.number.desc()).limit(limit)
+        query = select(runs).where(~IS_FOLLOW_UP).order_by(runs.c.number.desc()).limit(limit)
         if before is not None:
             query = query.where(runs.c.number < before)
         if where is not None:
             query = query.where(where)
         with self._engine.connect() as connection:
-            return [_parsed(row) for row in connection.execute(query)]
-
-    def follow_ups(self, run_id: str) -> list[tuple[str, StoredRun]]:
-        """What was measured after a run had ended, oldest first: its kind and its own row."""
-        query = (
-            select(follow_ups.c.kind, runs)
-            .join_from(follow_ups, runs, follow_ups.c.run_id == runs.c.id)
-            .where(follow_ups.c.of_run == run_id)
-            .order_by(runs.c.number)
-        )
-        with self._engine.connect() as connection:
-            return [(row.kind, _parsed(row)) for row in connection.execute(query)]
-
-    def followed(self, run_id: str) -> str | None:
-        """The run that a follow-up belongs to; None: it is none."""
-        with self._engine.connect() as connection:
-            query = select(follow_ups.c.of_run).where(follow_ups.c.run_id == run_id)
-            return connection.scalar(query)
+            return [parsed(row) for row in connection.execute(query)]
 
     def count(self) -> dict[str, int]:
         """How many runs there are in each state."""
@@ -245,7 +188,7 @@ class Store:
         """Remove the oldest ended runs until count and size are within their limits. Returns their ids."""
         query = (
             select(runs.c.id, runs.c.size_bytes)
-            .where(runs.c.state.not_in(LIVE_STATES), ~_IS_FOLLOW_UP, runs.c.id.not_in(_busy()))
+            .where(runs.c.state.not_in(LIVE_STATES), ~IS_FOLLOW_UP, runs.c.id.not_in(busy_runs()))
             .order_by(runs.c.number.desc())
         )
         with self._engine.connect() as connection:
@@ -274,12 +217,6 @@ class Store:
                 cast(sqlite3.Connection, connection.connection).executescript("PRAGMA incremental_vacuum")
 
 
-def _busy() -> Select[tuple[str]]:
-    """Ended runs that are measured further just now."""
-    joined = follow_ups.join(runs, follow_ups.c.run_id == runs.c.id)
-    return select(follow_ups.c.of_run).select_from(joined).where(runs.c.state.in_(LIVE_STATES))
-
-
 def _too_much(ended: Iterable[tuple[str, int]], keep_runs: int, keep_bytes: int) -> list[str]:
     """Ids of the runs to remove; `ended` holds ids and sizes, newest first. The newest always stays."""
     gone: list[str] = []
@@ -289,10 +226,3 @@ def _too_much(ended: Iterable[tuple[str, int]], keep_runs: int, keep_bytes: int)
         if index and (index >= keep_runs or total_bytes > keep_bytes):
             gone.append(run_id)
     return gone
-
-
-def _parsed(row: Row[*tuple[Any, ...]]) -> StoredRun:
-    values = {key: value for key, value in row._mapping.items() if key != "kind"}
-    for key in ("plan", "backends", "environment", "failure"):
-        values[key] = None if values[key] is None else json.loads(values[key])
-    return StoredRun(**values)

@@ -105,6 +105,8 @@ export function postReport(file) {
 }
 /** Measures a finished run further; both answer with the id and events of what begins. */
 export const addRepeats = (id, repeats) => sendJson(`${reportPath(id)}/repeats`, { repeats });
+export const retryCells = (id, backendName, timeoutS) =>
+  sendJson(`${reportPath(id)}/retry`, { backend_name: backendName, timeout_s: timeoutS });
 export const findBreakingPoint = (id) => sendJson(`${reportPath(id)}/breaking-point`, {});
 export const getFollowUps = (id) => getJson(`${reportPath(id)}/follow-ups`);
 

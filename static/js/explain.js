@@ -55,7 +55,7 @@ export function methodWords(report) {
     ...setWords,
     `Each variant went to each backend ${plan.warmups} times to warm up, which do not count, and then ` +
       `${plan.repeats} times in random order (seed ${plan.seed}).`,
-    ...(report.additions || []).map((added) =>
+    ...(report.additions || []).filter((added) => !added.retried?.length).map((added) =>
       `${added.repeats} of these ${plan.repeats} repeats were added on ${dateTime(added.created_at)}, on the same bytes ` +
         `(seed ${added.seed}).`),
     `${ORDER_WORDS[plan.order]} Each backend had one request at a time.`,

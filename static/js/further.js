@@ -1,6 +1,6 @@
 /** Measuring a finished run further: more repeats on the same bytes, and the search for the breaking point. */
 
-import { addRepeats, base, deleteRun, findBreakingPoint, getFollowUps, getReport } from "./api.js";
+import { addRepeats, base, deleteRun, findBreakingPoint, getFollowUps, getReport, retryCells } from "./api.js";
 import { follow } from "./events.js";
 import { announce, el, fill, isBusy, part, setText, state, update, watch } from "./page.js";
 import * as words from "./further_words.js";
@@ -12,9 +12,6 @@ let lost = ""; // a sentence while the event stream is broken
 let following = null;
 let lookedFor = ""; // the run that was asked whether something is under way
 let drawn = "";
-
-await loadStyle();
-watch(["report", "run"], render);
 
 /** Beside the module, since nothing of it is needed at the first look. */
 function loadStyle() {
@@ -41,11 +38,20 @@ function render() {
 
 function actions(offered) {
   const blocked = isBusy() || Boolean(job);
-  const buttons = offered.map(({ kind, label }) =>
-    el("button", { type: "button", id: `further-${kind}`, disabled: blocked, onclick: () => start(kind) }, label));
-  const hints = offered.map(({ hint }) => hint).join(" ");
+  const buttons = offered.map((offer, at) =>
+    el("button", { type: "button", id: idOf(offer, at), disabled: blocked, onclick: () => start(offer) }, offer.label));
+  const hints = [...new Set(offered.map(({ hint }) => hint))].join(" ");
   return el("div", { className: "further-actions" }, ...buttons, el("p", { className: "hint" }, hints));
 }
+
+/** A backend's place is its own, so that the focus stays on its button. */
+const idOf = ({ kind }, at) => `further-${kind}${kind === "retry" ? `-${at}` : ""}`;
+
+const ASK = {
+  search: (report) => findBreakingPoint(report.run_id),
+  repeats: (report) => addRepeats(report.run_id, words.missingRepeats(report)),
+  retry: (report, { backendName, timeoutS }) => retryCells(report.run_id, backendName, timeoutS),
+};
 
 function progress() {
   const bar = el("progress", { max: job.planned || 1, "aria-label": words.NAMES[job.kind] });
@@ -81,14 +87,14 @@ function stepTable(rows) {
     el("tr", {}, ...row.map((value, at) => el("td", { className: at < 3 ? "number" : "" }, value))))));
 }
 
-async function start(kind) {
+async function start(offer) {
+  const { kind } = offer;
   const { report } = state;
   problem = null;
   job = { id: "", run_id: report.run_id, kind, state: "queued", done: 0, planned: 0, text: "Getting ready" };
   render();
   try {
-    const ask = kind === "search" ? findBreakingPoint(report.run_id) : addRepeats(report.run_id, words.missingRepeats(report));
-    attach({ ...job, ...(await ask) });
+    attach({ ...job, ...(await ASK[kind](report, offer)) });
   } catch (refused) {
     fail(refused);
   }
@@ -130,7 +136,7 @@ async function onEnd(data) {
     const text = kind === "search" ? state.run.text : "";
     update({ report, run: { ...state.run, planned, done, failed, text } });
     announce(words.endWords(kind, report));
-    if (kind === "repeats") await (await import("./plots.js")).drawFigures(runId);
+    if (kind !== "search") await (await import("./plots.js")).drawFigures(runId);
   } catch (refused) {
     fail(refused);
   }
@@ -175,3 +181,7 @@ function forget() {
   following?.close();
   [following, job, lost] = [null, null, ""];
 }
+
+// Last, because it draws at once, with all that stands above.
+await loadStyle();
+watch(["report", "run"], render);

@@ -4,7 +4,7 @@ import { bytes, formatName, plural, shortLabel } from "./format.js";
 
 const FOR_P90 = 64; // samples; experiment/statistics.py says why
 
-export const NAMES = { repeats: "Adding repeats", search: "The search" };
+export const NAMES = { repeats: "Adding repeats", retry: "The retry", search: "The search" };
 export const HOW =
   "Bisection: sizes about 4 % apart, then quality, then three neighbours on either side, each copy asked for once. It finds a " +
   "boundary and is no proof that there is no other one.";
@@ -18,7 +18,8 @@ export function offers(report) {
   if (report.photo_set || report.imported) return [];
   const answered = report.cells.some((cell) => cell.count);
   const isLive = ["queued", "running"].includes(report.state);
-  if (!answered && !isLive) return [];
+  const retries = isLive ? [] : retriesOf(report);
+  if (!answered && !isLive) return retries;
   const missing = missingRepeats(report);
   const more = {
     kind: "repeats", label: `Add ${missing} more to see p90`, hint: "Added repeats are measured on the same bytes.",
@@ -28,7 +29,27 @@ export function offers(report) {
     hint: "The breaking point is the smallest copy that keeps the answer: about 25 requests to each backend.",
   };
   const addable = missing > 0 && (isLive || report.state === "done");
-  return [...(addable ? [more] : []), search];
+  return [...retries, ...(addable ? [more] : []), search];
+}
+
+const WITH_TIME = ["deadline", "not_sent"]; // a longer limit may help
+
+/** One offer for each backend on which cells failed: to measure those again, with twice the time where that may help. */
+function retriesOf(report) {
+  const byBackend = new Map();
+  for (const cell of report.cells.filter(({ failures }) => failures))
+    byBackend.set(cell.backend_name, [...(byBackend.get(cell.backend_name) || []), cell]);
+  return [...byBackend].map(([backendName, cells]) => {
+    const codes = cells.flatMap((cell) => cell.failure_reasons.map(({ code }) => code));
+    const earlier = (report.additions || []).filter((each) => each.backend_name === backendName);
+    const limitS = Math.max(report.plan.timeout_s, ...earlier.map((each) => each.timeout_s));
+    const timeoutS = Math.min(600, limitS * (codes.some((code) => WITH_TIME.includes(code)) ? 2 : 1));
+    const limit = timeoutS === limitS ? "" : ` with ${timeoutS} s`;
+    return {
+      kind: "retry", backendName, timeoutS, label: `Retry ${plural(cells.length, "cell")} on ${backendName}${limit}`,
+      hint: limit ? `The limit was ${limitS} s for one answer.` : "",
+    };
+  });
 }
 
 export const points = (report) => report.breaking_points || [];
@@ -57,5 +78,5 @@ export function progressWords(job, data) {
 
 export function endWords(kind, report) {
   if (kind === "search") return points(report).map((point) => `${point.backend_name}: ${point.sentence}`).join(" ");
-  return `Repeats added. ${report.recommendation?.sentence || ""}`;
+  return `${kind === "retry" ? "Measured again" : "Repeats added"}. ${report.recommendation?.sentence || ""}`;
 }

@@ -23,7 +23,7 @@ export interface Report {
   requests: { planned: Count; done: Count; failed: Count; };
   /** Why the run as a whole failed. */
   failure: Failure | null;
-  /** Repeats that were measured after the run had ended, on the same bytes. They are among the samples and among the plan's repeats. */
+  /** What was measured after the run had ended, on the same bytes: repeats of every cell, which are among the plan's, or cells that had failed, again. */
   additions?: Array<Addition>;
   /** The smallest copy that keeps the answer, as far as bisection finds it: one for each backend that was searched after the run. */
   breaking_points?: Array<BreakingPoint>;
@@ -367,6 +367,12 @@ export interface Addition {
   repeats: Count;
   seed: Count;
   environment: Environment;
+  /** null: repeats were added to every cell. */
+  backend_name?: string | null;
+  /** Variants that were measured again on that backend; what was measured of them before is left out. */
+  retried?: Array<string>;
+  /** The time limit of those. */
+  timeout_s?: number | null;
 }
 
 /** One copy that was asked for, once. It tells an answer, no latency. */

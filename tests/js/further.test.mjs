@@ -33,6 +33,18 @@ test("where nothing can be sent again nothing is offered", () => {
   assert.deepEqual(kinds({ state: "failed", cells: [{ count: 0 }] }), []);
 });
 
+test("cells that failed can be measured again, with twice the time where that may help", () => {
+  const cell = (backendName, code) => ({
+    backend_name: backendName, count: 0, failures: 20, failure_reasons: code ? [{ code }] : [] });
+  const made = report({
+    plan: { repeats: 64, timeout_s: 10 },
+    cells: [cell("8 CPU", "deadline"), cell("8 CPU", "not_sent"), cell("GPU", "overloaded"), { count: 64, failures: 0 }] });
+  const told = offers(made).map(({ label, timeoutS }) => [label, timeoutS]);
+  assert.deepEqual(told.slice(0, 2), [["Retry 2 cells on 8 CPU with 20 s", 20], ["Retry 1 cell on GPU", 10]]);
+  assert.equal(offers({ ...made, additions: [{ backend_name: "8 CPU", timeout_s: 20 }] })[0].timeoutS, 40);
+  assert.deepEqual(offers({ ...made, cells: made.cells.slice(0, 1) }).map(({ kind }) => kind), ["retry"]);
+});
+
 test("a place is told with what its copy weighs", () => {
   assert.equal(pointSentence(POINT), "Still a tabby down to 181 px, JPEG q34. That copy weighs 3.1 KB.");
   assert.equal(pointSentence({ sentence: "Stopped.", size_bytes: null }), "Stopped.");
