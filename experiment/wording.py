@@ -34,6 +34,14 @@ def milliseconds(value_ms: float) -> str:
     return f"{number(value_ms)} ms"
 
 
+def wait(left_s: float) -> str:
+    """A time that a person waits for, no finer than an estimate is: "9 s", "9 min", "2 h"."""
+    for unit_s, unit in ((3600, "h"), (60, "min")):
+        if left_s >= 1.5 * unit_s:
+            return f"{left_s / unit_s:.0f} {unit}"
+    return f"{max(1, round(left_s))} s"
+
+
 def span(low_ms: float, high_ms: float) -> str:
     """From one time to another, with its unit: "23.2 to 23.5 ms"."""
     return f"{bounds(low_ms, high_ms)} ms"

@@ -11,7 +11,7 @@ from typing import IO, Any
 from experiment.codec import from_dict
 from experiment.errors import ImageRefused, VariantsRefused
 from experiment.records import Variant
-from experiment.wording import sized_name
+from experiment.wording import sized_name, wait
 from webapp.child import Child, Message
 from webapp.metrics import Metrics
 from webapp.runlog import RunLog
@@ -167,7 +167,7 @@ class LiveRun:
             self.log.add("progress", progress.event(self._photo_text(photo["name"])))
 
     def _photo_text(self, name: str) -> str:
-        left = f", about {max(1, round(self.log.progress.eta_s))} s left" if self.log.progress.eta_s else ""
+        left = f", about {wait(self.log.progress.eta_s)} left" if self.log.progress.eta_s else ""
         return f"Photo {self._photos_done:,} of {self._photo_count:,}: {name}{left}"
 
     def _progress_text(self, measurement: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from experiment.wording import wait
 from webapp.store import Event, Store
 
 PROGRESS_INTERVAL_S = 0.5
@@ -97,5 +98,5 @@ class Progress:
 
     def text(self, what: str) -> str:
         """ "412 of 690: 512 px JPEG on 8 CPU, about 9 s left"."""
-        left = f", about {max(1, round(self.eta_s))} s left" if self.eta_s else ""
-        return f"{self.done} of {self.planned}: {what}{left}"
+        left = f", about {wait(self.eta_s)} left" if self.eta_s else ""
+        return f"{self.done:,} of {self.planned:,}: {what}{left}"

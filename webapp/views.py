@@ -24,17 +24,23 @@ def index() -> ResponseReturnValue:
 def run_page(run_id: str) -> ResponseReturnValue:
     """The page showing a run. It also says so when the run is gone, with the right status."""
     try:
-        parts().store.run(run_id)
+        run = parts().store.run(run_id)
     except NoSuchRun:
         return _page(run_id), 404
-    return _page(run_id)
+    return _page(run_id, None if run.is_live else parts().reports.headline(run_id))
 
 
-def _page(run_id: str | None) -> str:
+def _page(run_id: str | None, headline: str | None = None) -> str:
+    """`headline` is what other sites show beside a link to a run."""
     fleet = parts().fleet
     config = {"config": offers(parts().settings, fleet.model()), "backends": backends_seen(fleet)}
     return render_template(
-        "index.html", base=request.script_root, run_id=run_id, app_version=__version__, config=config
+        "index.html",
+        base=request.script_root,
+        run_id=run_id,
+        headline=headline,
+        app_version=__version__,
+        config=config,
     )
 
 

@@ -22,12 +22,10 @@ export function duration(ms) {
   return isUnknown(ms) ? UNKNOWN : `${number(ms)} ms`;
 }
 
-/** A time that a person waits for: "9 s", "1 min 5 s". @param {number} waitS */
+/** A time that a person waits for, no finer than an estimate is: "9 s", "9 min", "2 h". @param {number} waitS */
 export function seconds(waitS) {
-  const rounded = Math.max(1, Math.round(waitS));
-  if (rounded < 60) return `${rounded} s`;
-  const minutes = Math.floor(rounded / 60);
-  return rounded % 60 ? `${minutes} min ${rounded % 60} s` : `${minutes} min`;
+  if (waitS >= 5400) return `${Math.round(waitS / 3600)} h`;
+  return waitS >= 90 ? `${Math.round(waitS / 60)} min` : `${Math.max(1, Math.round(waitS))} s`;
 }
 
 /** Decimal units: 812 -> "812 B", 9215 -> "9.2 KB", 2470000 -> "2.5 MB". @param {?number} sizeBytes */

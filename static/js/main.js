@@ -92,6 +92,7 @@ function wire() {
   for (const name of INPUTS) part(name).addEventListener("change", takeInput);
   part("checkBackends").addEventListener("click", () => askBackends(true));
   part("runsButton").addEventListener("click", () => using(import("./history.js"), (runs) => runs.openHistory()));
+  part("helpButton").addEventListener("click", () => using(import("./help.js"), (help) => help.openHelp()));
   part("form").addEventListener("submit", submit);
   part("theme").addEventListener("change", () => applyTheme(part("theme").value));
   part("drawerClose").addEventListener("click", () => part("drawer").close());

@@ -14,11 +14,14 @@ let loading = null;
 let shown = { id: "", query: "", theme: "" };
 let framed = ""; // the run that the frames were made for
 let drawn = {}; // name -> what was drawn last, as text
+const heights = {}; // name -> its height in px, which plotly.js forgets when it resizes
 let tables = {}; // name -> the table of what was drawn last
 let isLinkFollowed = false;
 
 watch(["theme"], redraw);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+window.addEventListener("beforeprint", () => fitPlots(true));
+window.addEventListener("afterprint", () => fitPlots(false));
 
 /** "light" or "dark", as the page looks now. */
 export function lookOf(theme, prefersDark) {
@@ -59,6 +62,20 @@ function followLink() {
 export function redraw() {
   if (isBusy()) return;
   if (shown.id && shown.query !== queryNow()) drawFigures(shown.id);
+}
+
+const PAPER_PX = { wide: 650, half: 296, low: 340 }; // fits A4 and Letter upright within the margins of page.css
+const HALF_WIDE = ["latency_by_size", "agreement_by_size"];
+
+/** plotly.js draws for the width of the screen, and an SVG without a viewBox does not shrink. @param {boolean} onPaper */
+function fitPlots(onPaper) {
+  for (const area of /** @type {NodeListOf<any>} */ (part("plots").querySelectorAll(".js-plotly-plot"))) {
+    const { name } = area.closest("figure").dataset;
+    const height = onPaper && name === "trade_off" ? PAPER_PX.low : heights[name]; // beside the headline on the first page
+    const width = HALF_WIDE.includes(name) ? PAPER_PX.half : PAPER_PX.wide;
+    area.style.height = `${height}px`;
+    window.Plotly.relayout(area, { width: onPaper ? width : null, height, autosize: !onPaper });
+  }
 }
 
 /** The frames come first and keep their height, so that nothing moves when plots arrive. @param {string} id of the run */
@@ -124,10 +141,12 @@ export async function renderFigure(plotly, place, figure) {
   tables[name] = table;
   setText(place.querySelector("h3"), title);
   setText(place.querySelector("figcaption p"), caption);
-  const area = place.querySelector(".plot-area");
+  const area = /** @type {HTMLElement} */ (place.querySelector(".plot-area"));
   area.setAttribute("aria-label", `${title}. ${caption}`);
   place.querySelector(".plot-table").setAttribute("aria-label", `${title}, as a table`);
   fill(place.querySelector(".plot-table"), tableOf(title, table));
+  heights[name] = figure.layout.height;
+  area.style.height = `${figure.layout.height}px`;
   await plotly.react(area, figure.data, { ...figure.layout, autosize: true }, CONFIG);
 }
 

@@ -40,6 +40,7 @@ export function renderResults() {
   const shown = Boolean(report) && !promise;
   part("resultsEmpty").hidden = shown;
   part("resultsBody").hidden = !shown;
+  part("toResults").hidden = !shown;
   if (promise) setText(part("resultsEmpty").firstElementChild, promise);
   if (!shown) return;
   renderRecommendation(report);

@@ -24,8 +24,8 @@ test("a small probability is not called nothing", () => {
   assert.deepEqual([0, 0.004, 0.714, 1].map(format.percent), ["0 %", "< 1 %", "71 %", "100 %"]);
 });
 
-test("a wait is told in seconds, then in minutes", () => {
-  assert.deepEqual([0.2, 9.4, 59.6, 65].map(format.seconds), ["1 s", "9 s", "1 min", "1 min 5 s"]);
+test("a wait is told in seconds, then in minutes, then in hours", () => {
+  assert.deepEqual([0.2, 9.4, 89, 351, 7000].map(format.seconds), ["1 s", "9 s", "89 s", "6 min", "2 h"]);
 });
 
 test("points carry their sign, and nothing is neither more nor less", () => {
