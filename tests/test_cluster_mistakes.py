@@ -225,6 +225,10 @@ def twice(objects: Objects) -> None:
     objects.append(manifests.one(objects, "Service", "tf-serving-gpu"))
 
 
+def elsewhere(objects: Objects) -> None:
+    manifests.one(objects, "HorizontalPodAutoscaler", "tf-serving-1cpu")["metadata"]["namespace"] = "default"
+
+
 def links(objects: Objects) -> None:
     del pod(objects, "image-resizer")["enableServiceLinks"]
 
@@ -282,6 +286,7 @@ MISTAKES: list[tuple[Callable[[Objects], None], str]] = [
     (all_on_one_node, "spread"),
     (no_data, "data"),
     (twice, "unique"),
+    (elsewhere, "namespace"),
     (links, "service_links"),
     (token, "service_account"),
     (escalation, "escalation"),

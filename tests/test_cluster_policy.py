@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,9 @@ from tests.policy.objects import Cluster, environment, main_container, name_of
 
 ROOT = Path(__file__).resolve().parent.parent
 OVERLAYS = sorted((ROOT / "deploy" / "kustomize" / "overlays").iterdir())
+DOCUMENT = (ROOT / "docs" / "kubernetes.md").read_text("utf-8")
+# Components of a kustomization like that of the document; "" are its own.
+MINE = ["", "no-gpu embedded keep-runs token", "gpu-nodes embedded", "no-gpu postgresql token", "autoscaling"]
 KUBECTL = shutil.which("kubectl")
 
 built = pytest.mark.skipif(KUBECTL is None, reason="kubectl, which builds kustomizations, is not installed")
@@ -74,19 +79,61 @@ def test_the_servers_stand_in_the_order_of_the_contract() -> None:
     assert [each.split(":")[0] for each in str(servers).split(";")] == ["GPU", "1 CPU", "8 CPU"]
 
 
-@built
-def test_the_kustomization_that_the_document_shows_breaks_no_rule(tmp_path: Path) -> None:
-    text = (ROOT / "docs" / "kubernetes.md").read_text("utf-8").split("```yaml\n")[1].split("```")[0]
+@pytest.fixture
+def mine(tmp_path: Path) -> Callable[..., list[dict[str, Any]]]:
+    """What the kustomization of the document builds, with other components and further keys."""
     for folder in ("k8s", "deploy/kustomize"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "kustomization.yaml").write_text(text, "utf-8")
-    objects = build(tmp_path / "mine")
+
+    def build_mine(*components: str, **more: str) -> list[dict[str, Any]]:
+        paths = [f"../deploy/kustomize/components/{name}" for name in components]
+        found = yaml.safe_load(DOCUMENT.split("```yaml\n")[1].split("```")[0])
+        found |= {"components": paths} if components else {}
+        (tmp_path / "mine" / "kustomization.yaml").write_text(yaml.safe_dump(found | more), "utf-8")
+        return build(tmp_path / "mine")
+
+    return build_mine
+
+
+def registries(objects: list[dict[str, Any]]) -> set[str]:
+    return {each["image"].partition("/")[0] for _, _, each in Cluster(objects).containers()}
+
+
+@built
+@pytest.mark.parametrize("components", MINE)
+def test_the_kustomization_that_the_document_shows_breaks_no_rule(mine, components: str) -> None:
+    objects = mine(*components.split())
     assert problems(objects) == []
-    images = {container["image"] for _, _, container in Cluster(objects).containers()}
-    assert {image.partition("/")[0] for image in images} == {"registry.example", "tensorflow"}
+    assert registries(objects) <= {"registry.example", "tensorflow"}
 
 
-def test_the_document_lists_every_overlay() -> None:
-    text = (ROOT / "docs" / "kubernetes.md").read_text("utf-8")
-    assert all(f"| `{folder.name}` |" in text for folder in OVERLAYS)
+@built
+def test_another_namespace_holds_everything_that_the_components_add(mine) -> None:
+    objects = mine("keep-runs", "autoscaling", "token", namespace="other")
+    assert problems(objects) == []
+    assert {each["metadata"].get("namespace") for each in objects if each["kind"] != "Namespace"} == {"other"}
+
+
+@built
+def test_the_embedded_component_leaves_a_gpu_to_the_server_that_can_use_it(mine) -> None:
+    images = {
+        name_of(each): main_container(each)["image"]
+        for each in Cluster(mine("embedded")).workloads("serving")
+    }
+    assert images["tf-serving-gpu"] == "tensorflow/serving:2.19.1-gpu"
+    assert images["tf-serving-1cpu"] == "registry.example/me/pixelcost-serving:0.1.0"
+
+
+def test_the_document_never_applies_anything_over_the_readers_own_kustomization() -> None:
+    assert set(re.findall(r"kubectl apply -k (\S+)", DOCUMENT.replace("`", " "))) == {"mine"}
+
+
+def test_the_document_lists_every_overlay_with_its_components_and_every_component() -> None:
+    for folder in OVERLAYS:
+        text = yaml.safe_load((folder / "kustomization.yaml").read_text("utf-8"))
+        names = ", ".join(f"`{Path(each).name}`" for each in text["components"])
+        assert f"| `{folder.name}` | {names} |" in DOCUMENT
+    assert all(
+        f"| `{folder.name}` | " in DOCUMENT for folder in (ROOT / "deploy/kustomize/components").iterdir()
+    )

@@ -16,6 +16,7 @@ from tests import manifests
 from tests.helm_render import render
 from tests.policy import problems
 from tests.policy.objects import Cluster, environment, flags, main_container, name_of
+from webapp.config import read_settings
 
 CPU = {"name": "4 CPU", "service": "tf-serving-4cpu", "device": "cpu", "cpu": 4, "memory": "4Gi"}
 GPU = {"name": "T4", "service": "tf-serving-t4", "device": "gpu", "cpu": 6, "memory": "8Gi", "gpus": 1}
@@ -61,6 +62,17 @@ GOOD: dict[str, dict[str, Any]] = {
     "monitoring": {"monitoring": {"enabled": True, "labels": {"release": "prometheus"}}},
     "default deny": {
         "networkPolicy": {"defaultDeny": True, "webFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}
+    },
+    "large numbers": {
+        "web": {"env": {"PIXELCOST_MAX_BYTES": 40_000_000, "PIXELCOST_MAX_RUN": 90.5}},
+        "model": {
+            "source": "claim",
+            "claim": {"name": "models"},
+            "versions": [1_700_000_000, 9_007_199_254_740_991],
+            "labels": {"stable": 1_700_000_000, "canary": 9_007_199_254_740_991},
+            "batching": {"enabled": True, "maxEnqueuedBatches": 1_000_000, "batchTimeoutMicros": 10_000_000},
+        },
+        "backends": [{**CPU, "pricePerHour": 0.000001}],
     },
     "settings": {"web": {"env": {"PIXELCOST_KEEP_RUNS": 50, "PIXELCOST_LOG_LEVEL": "debug"}}},
     "everything": {
@@ -134,6 +146,21 @@ def test_versions_and_labels_are_written_as_the_model_server_reads_them(rendered
     (model,) = from_proto(read_models(file))
     assert (model.name, str(model.base_path)) == ("inception", "/models/inception")
     assert model.labels == {"stable": 1, "canary": 2}
+
+
+def test_large_numbers_are_written_as_the_app_and_the_model_server_read_them(
+    rendered, tmp_path: Path
+) -> None:
+    objects = rendered["large numbers"]
+    (web,) = Cluster(objects).workloads("web")
+    given = {key: value for key, value in environment(main_container(web)).items() if value is not None}
+    settings = read_settings(given, dotenv=None)
+    assert (settings.max_bytes, settings.max_run_s) == (40_000_000, 90.5)
+    assert parse_servers(given["TF_SERVERS"])[0].price_per_hour == 0.000001
+    (model,) = from_proto(read_models(written(objects, "models.config", tmp_path)[0]))
+    assert model.policy.specific == {1_700_000_000, 9_007_199_254_740_991} == set(model.labels.values())
+    batching = read_batching(written(objects, "-batching.config", tmp_path)[0])
+    assert (batching.max_enqueued_batches, batching.batch_timeout_micros) == (1_000_000, 10_000_000)
 
 
 def test_batching_is_written_as_the_model_server_reads_it(rendered, tmp_path: Path) -> None:

@@ -25,6 +25,9 @@ ELSEWHERE = {
 }
 
 
+WHOLE = {"Namespace"}  # kinds that are in no namespace
+
+
 def _valid(cluster: Cluster) -> Iterator[tuple[str, str]]:
     for each in cluster.objects:
         if ELSEWHERE.get(str(each.get("kind"))) != each.get("apiVersion"):
@@ -50,4 +53,15 @@ def _unique(cluster: Cluster) -> Iterator[tuple[str, str]]:
             yield name, f"is there {count} times"
 
 
-RULES = {"schema": _valid, "unique": _unique}
+def _namespace(cluster: Cluster) -> Iterator[tuple[str, str]]:
+    """What is applied together finds itself only in one namespace; none written is that of the caller."""
+    found = [
+        (each, each["metadata"].get("namespace")) for each in cluster.objects if each["kind"] not in WHOLE
+    ]
+    meant = Counter(namespace for _, namespace in found).most_common(1)
+    for each, namespace in found:
+        if namespace != meant[0][0]:
+            yield where(each), f"is in the namespace {namespace}, the others are in {meant[0][0]}"
+
+
+RULES = {"schema": _valid, "unique": _unique, "namespace": _namespace}

@@ -11,6 +11,11 @@ app.kubernetes.io/part-of: pixelcost
 {{- end }}
 {{- end }}
 
+{{- /* a value as quoted text; Helm's numbers are floats, whose usual text from a million on is 1e+06 */ -}}
+{{- define "pixelcost.text" -}}
+{{ ternary (toJson .) (toString .) (kindIs "float64" .) | quote }}
+{{- end }}
+
 {{- define "pixelcost.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 10001
@@ -29,7 +34,7 @@ capabilities: {drop: [ALL]}
 {{- define "pixelcost.servers" -}}
 {{- $entries := list }}
 {{- range .Values.backends }}
-{{- $price := ternary "" (printf "&price_per_hour=%v" .pricePerHour) (empty .pricePerHour) }}
+{{- $price := ternary "" (printf "&price_per_hour=%s" (toJson .pricePerHour)) (empty .pricePerHour) }}
 {{- $entries = append $entries (printf "%s:%s:8500?rest=8501%s" .name .service $price) }}
 {{- end }}
 {{- join ";" $entries }}
