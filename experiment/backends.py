@@ -72,6 +72,8 @@ def short_cause(details: str) -> str:
             return known
     if "dns" in lowered or "name or service not known" in lowered or "resolve" in lowered:
         return "the host name is not known"
+    if "tcp handshaker shutdown" in lowered:  # gRPC's words when its time to connect is over
+        return "no connection in time"
     return details.splitlines()[0][:200] if details else "no reason given"
 
 

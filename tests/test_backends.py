@@ -10,7 +10,7 @@ from dataclasses import replace
 import grpc
 import pytest
 
-from experiment.backends import RequestFailed, connect
+from experiment.backends import RequestFailed, connect, short_cause
 from experiment.errors import FAILURE_CODES
 from experiment.probe import probe
 from experiment.protocol import types_pb2
@@ -106,6 +106,19 @@ def test_nobody_at_the_address_is_unreachable(protocol):
 
 
 REST_ANSWER = json.dumps({"predictions": [{"classes": ["tabby", "lynx"], "scores": [0.7, 0.2]}]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("details", "cause"),
+    [
+        ("ipv4:1.2.3.4:8500: Failed to connect: Connection refused", "connection refused"),
+        ("UNKNOWN: ipv4:1.2.3.4:8500: tcp handshaker shutdown", "no connection in time"),
+        ("DNS resolution failed for tf-gpu:8500", "the host name is not known"),
+        ("", "no reason given"),
+    ],
+)
+def test_of_a_transports_message_only_what_a_person_can_use_is_kept(details, cause):
+    assert short_cause(details) == cause
 
 
 def test_rest_sends_base64_and_reads_labels_and_server_timing():
