@@ -232,6 +232,8 @@ READY = BackendInfo("A", address="tf:8500", version=1, state="ready")
 def test_another_server_is_not_measured_into_the_same_samples(now, words):
     before = [{"name": "A", "protocol": "grpc", "address": "tf:8500", "model": "inception", "version": 1}]
     assert still_the_same(before, [READY]) == [READY]
+    was_down = [{**before[0], "version": None}]
+    assert still_the_same(was_down, [READY]) == [READY]
     with pytest.raises(Refused, match=words):
         still_the_same(before, now)
 

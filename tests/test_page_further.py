@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import time
+
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser import PATIENCE_MS, SMALL, Visit
+from tests.app_process import running_app
+from tests.browser import PATIENCE_MS, SMALL, Visit, visiting
+from tests.photo_sets import colour_server, photo
 
 pytestmark = pytest.mark.browser
 
@@ -14,7 +19,8 @@ def test_the_breaking_point_is_found_stays_after_a_reload_and_is_in_the_export(v
     page = visit.open(SMALL)
     page.click("#run")
     visit.wait_end()
-    page.click("#further-search")
+    page.locator("#further-search").focus()
+    page.keyboard.press("Enter")
     expect(page.locator("#further-stop, .breaking li").first).to_be_visible(timeout=PATIENCE_MS)
     told = page.locator(".breaking li > p")
     expect(told.first).to_contain_text("down to", timeout=PATIENCE_MS)
@@ -23,6 +29,7 @@ def test_the_breaking_point_is_found_stays_after_a_reload_and_is_in_the_export(v
     shown = told.all_inner_texts()
     assert words
     assert all(text.startswith(said) for text, said in zip(shown, words, strict=True))
+    visit.wait_until("document.activeElement.id.startsWith('further-')")  # it was not lost on the way
     visit.reload()
     expect(told).to_have_count(len(words), timeout=PATIENCE_MS)
     assert told.all_inner_texts() == shown
@@ -46,6 +53,34 @@ def test_missing_repeats_are_added_can_be_stopped_and_survive_a_reload(visit: Vi
     assert all(cell["p90_ms"] for cell in app.report(visit.run_id())["cells"] if cell["count"])
     page.locator("#row-64-jpeg-85 button").click()
     expect(page.locator("#drawer-body")).to_contain_text("p90", timeout=PATIENCE_MS)
+
+
+def test_cells_that_failed_are_measured_again_with_more_time(browser, tmp_path):
+    slow = [True]
+
+    def guess(colour: str, side_px: int, number: int) -> str:
+        if slow[0] and side_px == 32:
+            time.sleep(4)
+        return colour
+
+    with (
+        colour_server(guess) as address,
+        running_app(tmp_path, TF_SERVERS=f"eye:{address}", TF_REQUEST_TIMEOUT="2") as app,
+        visiting(browser, app.url) as visit,
+    ):
+        page = visit.open("/?sizes=32&fmt=png&repeat=1")
+        red = {"name": "red.jpg", "mimeType": "image/jpeg", "buffer": photo("red", 1, 200)}
+        page.set_input_files("#file", red)
+        page.locator("#photo-image[src]").wait_for()
+        page.click("#run")
+        visit.wait_end()
+        retry = page.locator("#further-retry-0")
+        expect(retry).to_have_text(re.compile(r"^Retry \d cells? on eye with 4 s$"), timeout=PATIENCE_MS)
+        slow[0] = False
+        retry.click()
+        expect(page.locator("#problems")).to_contain_text("measured again", timeout=PATIENCE_MS)
+        expect(retry).to_have_count(0)
+        assert app.report(visit.run_id())["requests"]["failed"] == 0
 
 
 def test_runs_are_found_by_words_and_an_empty_result_says_so(visit: Visit):

@@ -106,7 +106,8 @@ def _same(before: Mapping[str, Any], now: BackendInfo | None) -> BackendInfo:
         why = now.detail or "It does not answer."
         raise Refused("backend_changed", f"{name} is not ready: {why} Try again when it is.", 409)
     addresses = (before["address"], now.address) if not now.embedded else ("", "")
-    changed = [key for key in _SAME if before.get(key) != _plain(getattr(now, key))]
+    known = [key for key in _SAME if before.get(key) is not None]  # one that was down had told nothing
+    changed = [key for key in known if before[key] != _plain(getattr(now, key))]
     if changed or addresses[0] != addresses[1]:
         what = changed[0] if changed else "address"
         old, new = before.get(what), getattr(now, what)

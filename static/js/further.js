@@ -12,6 +12,7 @@ let lost = ""; // a sentence while the event stream is broken
 let following = null;
 let lookedFor = ""; // the run that was asked whether something is under way
 let drawn = "";
+let wantsFocus = false; // it was on a button that can't have it just now
 
 /** Beside the module, since nothing of it is needed at the first look. */
 function loadStyle() {
@@ -33,7 +34,17 @@ function render() {
   drawn = signature;
   const focused = document.activeElement?.id;
   fill(part("further"), actions(offered), job && progress(), problem && refusal(), results(report));
-  if (focused) document.getElementById(focused)?.focus();
+  keepFocus(focused);
+}
+
+/** Whoever began with the keyboard finds Stop under it, and at the end a button again. @param {string} [focused] id */
+function keepFocus(focused) {
+  if (focused) wantsFocus = focused.startsWith("further-");
+  if (!wantsFocus) return;
+  const same = focused && document.getElementById(focused);
+  const next = same && !same.disabled ? same : part("further").querySelector("button:enabled");
+  next?.focus({ preventScroll: true });
+  wantsFocus = !next;
 }
 
 function actions(offered) {
