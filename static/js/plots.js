@@ -39,10 +39,23 @@ export async function drawFigures(id) {
   shown = { id, query, theme };
   const [plotly, figures] = await Promise.all([loadPlotly(), getFigures(id, query)]);
   for (const [name, figure] of Object.entries(figures)) {
+    await breath();
     if (shown.id !== id || shown.query !== query) return; // another run or look was asked for meanwhile
-    await draw(plotly, name, figure);
+    if (!canWait(name, theme)) await draw(plotly, name, figure);
   }
   followLink();
+}
+
+/** Lets the page answer clicks and paint between two plots, also in a tab that nobody sees. */
+const breath = () => new Promise((resolve) => setTimeout(resolve));
+
+const NEAR_PX = 400; // beyond the window's edges
+
+/** While results stream in, what is far out of sight keeps its last picture; a later refresh draws it. */
+function canWait(name, theme) {
+  if (!isBusy() || !drawn[name] || part("plots").dataset.look !== theme) return false;
+  const { top, bottom } = document.getElementById(`plot-${name}`).getBoundingClientRect();
+  return bottom < -NEAR_PX || top > window.innerHeight + NEAR_PX;
 }
 
 /** What the server is asked for: the look, and what the address says about the figures. */

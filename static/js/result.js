@@ -96,6 +96,7 @@ function renderRecommendation(report) {
     !isBusy() && doubts(report),
     whyNot(recommendation?.why_not || []),
   );
+  card.style.minHeight = isBusy() ? `${card.offsetHeight}px` : card.style.minHeight; // shorter words move nothing
 }
 
 const WARMING_UP = { sentence: "Warming up…", why: "Answers to warm-up requests do not count; the others follow." };
