@@ -41,8 +41,8 @@ function render() {
 function keepFocus(focused) {
   if (focused) wantsFocus = focused.startsWith("further-");
   if (!wantsFocus) return;
-  const same = focused && document.getElementById(focused);
-  const next = same && !same.disabled ? same : part("further").querySelector("button:enabled");
+  const enabled = /** @type {HTMLButtonElement[]} */ ([...part("further").querySelectorAll("button:enabled")]);
+  const next = enabled.find((button) => button.id === focused) || enabled[0];
   next?.focus({ preventScroll: true });
   wantsFocus = !next;
 }
