@@ -5,13 +5,15 @@ from __future__ import annotations
 import getpass
 import http.client
 import shutil
+import socket
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -83,7 +85,14 @@ def _wait(url: str) -> None:
 
 @contextmanager
 def stubborn(url: str) -> Iterator[int]:
-    """The port of a proxy that buffers whatever the app says about it, as some do and nginx can be told to.
+    """The port of such a proxy, as a server of its own."""
+    with stubborn_server(url) as server:
+        yield server.server_port
+
+
+@contextmanager
+def stubborn_server(url: str) -> Iterator[_Server]:
+    """A proxy that buffers whatever the app says about it, as some do and nginx can be told to.
 
     It passes an answer on in pieces of HELD_BYTES, and the last one when the app has finished: of a stream
     of events nothing comes until so many bytes are there.
@@ -92,7 +101,7 @@ def stubborn(url: str) -> Iterator[int]:
     server.behind = urlsplit(url).netloc
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
-        yield server.server_port
+        yield server
     finally:
         server.shutdown()
         server.server_close()
@@ -101,6 +110,18 @@ def stubborn(url: str) -> Iterator[int]:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     behind = ""  # "host:port" of the app
+
+    def __init__(self, *arguments: Any):
+        super().__init__(*arguments)
+        self.streams: list[socket.socket] = []  # to browsers that listen to events
+
+    def cut(self) -> int:
+        """End every stream of events at once, in the middle of whatever it says. How many there were."""
+        streams, self.streams = self.streams, []
+        for each in streams:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        return len(streams)
 
     def handle_error(self, *args: object) -> None:
         """A browser that hangs up, as on a stream of events, is nothing to tell."""
@@ -138,6 +159,8 @@ class _Handler(BaseHTTPRequestHandler):
         }
 
     def _pass_on(self, answer: http.client.HTTPResponse) -> None:
+        if answer.headers.get_content_type() == "text/event-stream":
+            self.server.streams.append(self.connection)
         self.send_response(answer.status)
         for key, value in answer.getheaders():
             if key.lower() not in HOP_BY_HOP | {"content-length", "server", "date"}:

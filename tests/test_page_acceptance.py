@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import requests
 
+from tests.browser import visiting
 from tests.test_page_live import WATCH_SHIFTS
 
 pytestmark = pytest.mark.browser
@@ -86,3 +87,28 @@ def bars_of(page) -> list[list[float]]:
             for x, y in trace["points"]:
                 bars.setdefault((axis, y), []).append(x or 0.0)
     return [bars[key] for key in sorted(bars, key=lambda key: key[0])]
+
+
+COVERED = """
+(() => {
+  const focused = document.activeElement;
+  const bar = document.querySelector(".run-bar").getBoundingClientRect();
+  const { top, bottom, width } = (focused.closest(".chip, label") || focused).getBoundingClientRect();
+  if (focused === document.body || !width || focused.closest(".run-bar")) return "";
+  return top >= bar.top && bottom <= bar.bottom ? focused.outerHTML : "";
+})()
+"""
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_what_has_the_focus_is_never_under_the_run_bar(browser, app, width):
+    with visiting(browser, app.url, viewport={"width": width, "height": 640}) as visit:
+        page = visit.open("/?sample=cat&sizes=64&fmt=jpeg")
+        page.locator("#photo-image[src]").wait_for()
+        page.locator(".more > summary").click()
+        page.evaluate("scrollTo(0, 0)")
+        page.locator("#choose").focus()
+        for _ in range(45):
+            page.keyboard.press("Tab")
+            assert page.evaluate(COVERED) == ""
+        assert page.evaluate("getComputedStyle(document.querySelector('.run-bar')).position") == "sticky"

@@ -6,7 +6,7 @@ import pytest
 
 from tests.app_process import running_app
 from tests.browser import visiting
-from tests.proxies import PREFIX, nginx, nginx_path, stubborn
+from tests.proxies import PREFIX, nginx, nginx_path, stubborn, stubborn_server
 from tools import chromium
 
 pytestmark = pytest.mark.browser
@@ -68,3 +68,23 @@ def test_a_whole_visit_by_host_name_under_a_path_behind_a_buffering_proxy(
         page.locator("#runs-button").click()
         link = page.locator("#drawer .runs a").first
         assert link.get_attribute("href").startswith(f"{PREFIX}/runs/")
+
+
+def test_a_stream_that_is_cut_again_and_again_loses_nothing(browser, behind):
+    with (
+        stubborn_server(behind.url) as proxy,
+        visiting(browser, f"http://127.0.0.1:{proxy.server_port}") as visit,
+    ):
+        page = visit.open(f"{PREFIX}/?sample=cat&sizes=64,32&fmt=jpeg&repeat=200")
+        page.locator("#photo-image[src]").wait_for()
+        page.click("#run")
+        seen = 20
+        for _ in range(2):
+            visit.wait_until(f"document.querySelector('#progress.running')?.value > {seen}")
+            assert proxy.cut() == 1
+            seen = page.evaluate("document.querySelector('#progress').value")
+        assert visit.wait_end() == "done"
+        report = behind.report(visit.run_id())
+        assert report["requests"]["done"] == report["requests"]["planned"]
+        assert page.evaluate("document.querySelector('#progress').value") == report["requests"]["planned"]
+        assert page.evaluate(f"{FILLED}.length") == len(report["cells"])

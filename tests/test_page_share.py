@@ -1,4 +1,4 @@
-"""What a link to the page shows elsewhere, what paper shows of it, and the words of its help."""
+"""What a link to the page shows elsewhere, what paper shows of it, its help and its words for a wait."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 import requests
 from PIL import Image
 
+from experiment.wording import wait
 from tests.app_process import CAT
 
 
@@ -58,6 +59,13 @@ def test_on_paper_plots_fit_their_cards_and_afterwards_the_screen(visit, stored)
     page.set_viewport_size({"width": 1280, "height": 800})
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     visit.wait_until(f"JSON.stringify({drawn}) === JSON.stringify({on_screen})")
+
+
+@pytest.mark.parametrize(
+    ("left_s", "words"), [(0.2, "1 s"), (9.4, "9 s"), (89, "89 s"), (351, "6 min"), (7000, "2 h")]
+)
+def test_a_wait_is_told_as_the_page_tells_it(left_s, words):
+    assert wait(left_s) == words
 
 
 @pytest.mark.browser
