@@ -49,12 +49,23 @@ class Container:
 
 def read_compose(path: Path = ROOT / "compose.yaml", profiles: str = "") -> list[Container]:
     """As `docker compose config` reads it."""
+    return of_services(compose_services(path, profiles))
+
+
+def compose_services(path: Path = ROOT / "compose.yaml", profiles: str = "") -> dict[str, Any]:
+    """The specification of each service, by name."""
     found = json.loads(compose("config", "--format", "json", path=path, COMPOSE_PROFILES=profiles))
-    return [_from_compose(name, spec) for name, spec in found["services"].items()]
+    services: dict[str, Any] = found["services"]
+    return services
 
 
 def read_swarm(*paths: Path) -> list[Container]:
     """As `docker stack deploy -c first -c second` reads them, without the variables' other values."""
+    return of_services(swarm_services(*paths))
+
+
+def swarm_services(*paths: Path) -> dict[str, Any]:
+    """The specification of each service, by name."""
     services: dict[str, Any] = {}
     for path in paths or (ROOT / "deploy" / "swarm" / "pixelcost.yaml",):
         text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", path.read_text("utf-8"))
@@ -62,6 +73,11 @@ def read_swarm(*paths: Path) -> list[Container]:
             before = services.get(name, {})
             environ = {**before.get("environment", {}), **spec.get("environment", {})}
             services[name] = {**before, **spec, "environment": environ}
+    return services
+
+
+def of_services(services: Mapping[str, Any]) -> list[Container]:
+    """The containers that these services would start."""
     return [_from_compose(name, spec) for name, spec in services.items()]
 
 

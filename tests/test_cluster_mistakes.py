@@ -6,36 +6,13 @@ only when the rule named with it speaks, and no rule that isn't named does.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-import yaml
 
 from tests import manifests
+from tests.mistakes import Objects, Table, around, inside, main, pod, right, security
 from tests.policy import RULES, problems
-
-ROOT = manifests.ROOT
-SCALERS = ROOT / "deploy" / "kustomize" / "components" / "autoscaling" / "autoscalers.yaml"
-
-Objects = list[dict[str, Any]]
-
-
-def right() -> Objects:
-    """k8s/ with the autoscaler of the 1-CPU server."""
-    objects = copy.deepcopy(manifests.read())
-    objects.append(next(yaml.safe_load_all(SCALERS.read_text("utf-8"))))
-    del manifests.one(objects, "Deployment", "tf-serving-1cpu")["spec"]["replicas"]
-    return objects
-
-
-def pod(objects: Objects, name: str) -> dict[str, Any]:
-    return manifests.one(objects, "Deployment", name)["spec"]["template"]["spec"]
-
-
-def main(objects: Objects, name: str) -> dict[str, Any]:
-    return pod(objects, name)["containers"][0]
 
 
 def starve_the_gpu(objects: Objects) -> None:
@@ -246,7 +223,10 @@ def host_network(objects: Objects) -> None:
 
 
 # The rule meant for each mistake comes first; those after it must follow from the same mistake.
-MISTAKES: list[tuple[Callable[[Objects], None], str]] = [
+MISTAKES: Table = [
+    *security.MISTAKES,
+    *inside.MISTAKES,
+    *around.MISTAKES,
     (starve_the_gpu, "gpu whole_cpus"),
     (half_a_cpu, "whole_cpus"),
     (probe_the_port, "probes available model"),
@@ -269,9 +249,9 @@ MISTAKES: list[tuple[Callable[[Objects], None], str]] = [
     (threads_of_the_node, "threads"),
     (no_liveness, "probes"),
     (no_budget, "budgets"),
-    (no_policy, "isolated reach"),
+    (no_policy, "isolated reach names open_page"),
     (servers_open_to_all, "quiet_servers"),
-    (no_names, "reach"),
+    (no_names, "names"),
     (wrong_port, "servers"),
     (misspelt_setting, "settings"),
     (two_writers, "one_writer"),
@@ -282,7 +262,7 @@ MISTAKES: list[tuple[Callable[[Objects], None], str]] = [
     (empty_model, "model"),
     (other_model, "servers"),
     (ends_at_once, "drain"),
-    (other_label, "found_by_name services budgets isolated reach"),
+    (other_label, "found_by_name selectors services budgets isolated reach"),
     (all_on_one_node, "spread"),
     (no_data, "data"),
     (twice, "unique"),
@@ -306,7 +286,10 @@ def test_a_mistake_is_found_by_the_rule_meant_for_it(make: Callable[[Objects], N
     assert {each.rule for each in problems(objects)} == set(rules.split())
 
 
-def test_every_rule_but_one_finds_a_mistake_of_its_own() -> None:
-    """The rule about volume claims concerns only the overlay that has one."""
-    meant = {rules.split()[0] for _, rules in MISTAKES}
-    assert RULES.keys() - meant == {"claims"}
+def test_every_rule_finds_a_mistake_of_its_own() -> None:
+    assert {rules.split()[0] for _, rules in MISTAKES} == RULES.keys()
+
+
+def test_the_document_says_how_many_there_are() -> None:
+    text = (manifests.ROOT / "docs" / "kubernetes.md").read_text("utf-8")
+    assert f"{len(MISTAKES)} deliberate mistakes" in text

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from tests.policy import network, pods, schema, serving, web
+from tests.policy import hardening, network, pods, probing, schema, serving, traffic, web, wiring
 from tests.policy.objects import Cluster
 
 Rule = Callable[[Cluster], Iterator[tuple[str, str]]]
@@ -23,7 +23,8 @@ class Problem(NamedTuple):
     what: str
 
 
-RULES: Mapping[str, Rule] = {**schema.RULES, **pods.RULES, **serving.RULES, **web.RULES, **network.RULES}
+PARTS = (schema, pods, hardening, probing, wiring, serving, web, network, traffic)
+RULES: Mapping[str, Rule] = {name: rule for part in PARTS for name, rule in part.RULES.items()}
 
 
 def problems(objects: Iterable[Mapping[str, Any]]) -> list[Problem]:

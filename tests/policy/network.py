@@ -1,14 +1,12 @@
-"""Who reaches whom, what finds what, and what may be taken away at once."""
+"""What finds what, what leads where, and what may be taken away at once."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from tests.policy.objects import COMPONENT, Cluster, Object, labels, main_container, name_of, pod_of, where
 
-MODEL_PORTS = {8500, 8501}
 NODE_PORTS = range(30000, 32768)
 
 Found = Iterator[tuple[str, str]]
@@ -43,68 +41,8 @@ def _node_ports(cluster: Cluster) -> Found:
     for service in cluster.of("Service"):
         if service["spec"].get("type") == "NodePort" and service["spec"]["ports"][0].get("nodePort") != 30501:
             yield where(service), "is not on 30501, where everything else says that the page is"
-
-
-def _policies_of(cluster: Cluster, workload: Object) -> list[Object]:
-    return [
-        each
-        for each in cluster.of("NetworkPolicy")
-        if workload in cluster.selected(each["spec"]["podSelector"].get("matchLabels", {}))
-    ]
-
-
-def _isolated(cluster: Cluster) -> Found:
-    for workload in cluster.workloads():
-        policies = _policies_of(cluster, workload)
-        kinds = {kind for each in policies for kind in each["spec"]["policyTypes"]}
-        if kinds != {"Ingress", "Egress"}:
-            yield where(workload), "is not shut off in both directions"
-        rules = [
-            rule for each in policies for way in ("ingress", "egress") for rule in each["spec"].get(way, ())
-        ]
-        if any(not rule.get("ports") for rule in rules):
-            yield where(workload), "is open on every port"
-
-
-def _quiet_servers(cluster: Cluster) -> Found:
-    for workload in cluster.workloads("serving"):
-        for policy in _policies_of(cluster, workload):
-            if policy["spec"].get("egress"):
-                yield where(policy), "a model server calls nobody"
-            for rule in policy["spec"].get("ingress", ()):
-                if "from" not in rule and _ports(rule) != {8500}:  # 8500 alone: opened for a gateway
-                    yield where(policy), "everybody may ask the model servers"
-
-
-def _reach(cluster: Cluster) -> Found:
-    for web in cluster.workloads("web"):
-        out = [rule for each in _policies_of(cluster, web) for rule in each["spec"].get("egress", ())]
-        if not any(53 in _ports(rule) for rule in out):
-            yield where(web), "can't ask for names"
-        for server in cluster.workloads("serving"):
-            sent = {port for rule in out if _meets(rule.get("to", ()), server) for port in _ports(rule)}
-            rules = [
-                rule for each in _policies_of(cluster, server) for rule in each["spec"].get("ingress", ())
-            ]
-            taken = {port for rule in rules if _meets(rule.get("from", ()), web) for port in _ports(rule)}
-            if not sent & taken >= MODEL_PORTS:
-                yield (
-                    where(server),
-                    f"{where(web)} can't reach its ports {sorted(MODEL_PORTS - (sent & taken))}",
-                )
-
-
-def _meets(peers: Any, workload: Object) -> bool:
-    carried = labels(pod_of(workload)).items()
-    return any(
-        each["podSelector"].get("matchLabels", {}).items() <= carried
-        for each in peers
-        if "podSelector" in each
-    )
-
-
-def _ports(rule: Mapping[str, Any]) -> set[int]:
-    return {each["port"] for each in rule.get("ports", ())}
+        if service["spec"].get("externalTrafficPolicy", "Cluster") != "Cluster":
+            yield where(service), "answers only on nodes that have a pod of the page"
 
 
 def _budgets(cluster: Cluster) -> Found:
@@ -112,7 +50,7 @@ def _budgets(cluster: Cluster) -> Found:
         found = [
             each
             for each in cluster.of("PodDisruptionBudget")
-            if workload in cluster.selected(each["spec"]["selector"]["matchLabels"])
+            if workload in cluster.selected(each["spec"].get("selector", {}).get("matchLabels", {}))
         ]
         if len(found) != 1:
             yield where(workload), f"has {len(found)} PodDisruptionBudgets"
@@ -123,15 +61,32 @@ def _budgets(cluster: Cluster) -> Found:
 
 def _scalers(cluster: Cluster) -> Found:
     for scaler in cluster.of("HorizontalPodAutoscaler", "ScaledObject"):
-        name = scaler["spec"]["scaleTargetRef"]["name"]
-        found = [each for each in cluster.workloads() if name_of(each) == name]
+        target = scaler["spec"]["scaleTargetRef"]
+        wanted = (target.get("kind", "Deployment"), target["name"])
+        found = [each for each in cluster.workloads() if (each["kind"], name_of(each)) == wanted]
         if not found:
-            yield where(scaler), f"scales {name}, which is not there"
+            yield where(scaler), f"scales {'/'.join(wanted)}, which is not there"
         if any("replicas" in each["spec"] for each in found):
-            yield where(scaler), f"each `apply` would set {name} back to the replicas of its manifest"
-        if scaler["kind"] == "HorizontalPodAutoscaler" and not scaler["spec"].get("behavior", {}).get(
-            "scaleDown"
-        ):
+            yield where(scaler), f"each `apply` would set {wanted[1]} back to the replicas of its manifest"
+        if not 1 <= _bound(scaler, "min") <= _bound(scaler, "max"):
+            yield where(scaler), "its least replicas are above its most, or none"
+
+
+def _bound(scaler: Object, which: str) -> int:
+    spec = scaler["spec"]
+    return int(spec.get(f"{which}Replicas", spec.get(f"{which}ReplicaCount", 1)))
+
+
+def _load(cluster: Cluster) -> Found:
+    for scaler in cluster.of("HorizontalPodAutoscaler"):
+        found = [
+            each for each in cluster.workloads() if name_of(each) == scaler["spec"]["scaleTargetRef"]["name"]
+        ]
+        there = {container["name"] for each in found for container in pod_of(each)["spec"]["containers"]}
+        for metric in scaler["spec"]["metrics"]:
+            if metric.get("containerResource", {}).get("container") not in there:
+                yield where(scaler), "looks at a container that is not there, or at all of a pod"
+        if not scaler["spec"].get("behavior", {}).get("scaleDown"):
             yield where(scaler), "gives pods away at the first quiet moment"
 
 
@@ -156,10 +111,8 @@ RULES = {
     "services": _services,
     "headless": _headless,
     "node_ports": _node_ports,
-    "isolated": _isolated,
-    "quiet_servers": _quiet_servers,
-    "reach": _reach,
     "budgets": _budgets,
     "scalers": _scalers,
+    "load": _load,
     "fronts": _fronts,
 }

@@ -128,7 +128,10 @@ def _probes(cluster: Cluster) -> Found:
 def _spread(cluster: Cluster) -> Found:
     for workload in cluster.workloads():
         for spread in pod_of(workload)["spec"].get("topologySpreadConstraints", ()):
-            if workload in cluster.selected(spread["labelSelector"]["matchLabels"]):
+            is_wish = (
+                spread["whenUnsatisfiable"] == "ScheduleAnyway"
+            )  # else a small cluster could not hold them
+            if is_wish and workload in cluster.selected(spread["labelSelector"]["matchLabels"]):
                 break
         else:
             yield where(workload), "its replicas may all be put on one node"

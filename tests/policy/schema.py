@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
@@ -25,6 +26,7 @@ ELSEWHERE = {
 }
 
 
+SERVICE_NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 WHOLE = {"Namespace"}  # kinds that are in no namespace
 
 
@@ -64,4 +66,11 @@ def _namespace(cluster: Cluster) -> Iterator[tuple[str, str]]:
             yield where(each), f"is in the namespace {namespace}, the others are in {meant[0][0]}"
 
 
-RULES = {"schema": _valid, "unique": _unique, "namespace": _namespace}
+def _service_names(cluster: Cluster) -> Iterator[tuple[str, str]]:
+    """A rule of the API server that is not in its schemas."""
+    for each in cluster.of("Service"):
+        if not SERVICE_NAME.fullmatch(str(each["metadata"]["name"])):
+            yield where(each), "is no name for a Service: those begin with a letter"
+
+
+RULES = {"schema": _valid, "unique": _unique, "namespace": _namespace, "service_names": _service_names}

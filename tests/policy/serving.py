@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from serving.flag_table import FLAGS, WITHOUT_EFFECT
 from tests.policy.objects import Cluster, Object, flags, main_container, name_of, pod_of, where
+from tests.policy.pods import PROBES
 
 GPU = "nvidia.com/gpu"
 CPUS_BESIDE_A_GPU = 4  # the 2018 pod had 0.2, and measured how long it waited to decode
@@ -38,6 +39,9 @@ def _gpu(cluster: Cluster) -> Found:
             yield where(workload), "the GPU and the image for it don't go together"
         if is_gpu and _limit(container, "cpu") < CPUS_BESIDE_A_GPU:
             yield where(workload), f"fewer than {CPUS_BESIDE_A_GPU} CPUs beside the GPU: decoding starves it"
+        tolerated = {each.get("key") for each in pod_of(workload)["spec"].get("tolerations", ())}
+        if is_gpu and not {GPU, None} & tolerated:
+            yield where(workload), "GPU nodes are tainted so that nothing else runs there"
 
 
 def _available(cluster: Cluster) -> Found:
@@ -65,9 +69,10 @@ def _model(cluster: Cluster) -> Found:
             base_path = next((path for path in paths if path.startswith("/models/")), None)
         if base_path not in paths or not paths[base_path].get("readOnly"):
             yield where(workload), f"nothing is mounted read-only at the model's folder {base_path}"
-        probed = container.get("readinessProbe", {}).get("httpGet", {}).get("path", "").split("/")
-        if not names & set(probed):
-            yield where(workload), f"is probed for another model than {', '.join(names)}"
+        for probe in PROBES:
+            asked = container.get(probe, {}).get("httpGet", {}).get("path", "")
+            if not any(f"{asked}/".startswith(f"/v1/models/{name}/") for name in names):
+                yield where(workload), f"its {probe} asks for another model than {', '.join(names)}"
         yield from _filled(workload, container, base_path)
 
 
@@ -77,7 +82,12 @@ def _filled(workload: Object, container: Object, base_path: str | None) -> Found
     mounted = {each["mountPath"]: each["name"] for each in container.get("volumeMounts", ())}
     volume = volumes.get(mounted.get(str(base_path), ""), {})
     fillers = pod_of(workload)["spec"].get("initContainers", ())
-    filled = {(each["name"], each["mountPath"]) for init in fillers for each in init.get("volumeMounts", ())}
+    filled = {
+        (each["name"], each["mountPath"])
+        for init in fillers
+        for each in init.get("volumeMounts", ())
+        if not each.get("readOnly") and init.get("command", [""])[-1] == base_path
+    }
     if "emptyDir" in volume and (volume["name"], base_path) not in filled:
         yield where(workload), "nobody fills the model's volume"
 
@@ -90,16 +100,20 @@ def _flags(cluster: Cluster) -> Found:
             yield where(workload), f"--{unknown} is no flag of tensorflow_model_server"
         if ("batching_parameters_file" in given) != ("enable_batching" in given):
             yield where(workload), "batching and its file go together; reloading a model needs neither"
+        if ("model_config_file" in given) == ("model_base_path" in given):
+            yield where(workload), "is given its model twice, or not at all"
         if not int(given.get("file_system_poll_wait_seconds", "0") or 0):
             yield where(workload), "never looks for a new version"
         yield from _config_files(cluster, workload, given)
 
 
 def _config_files(cluster: Cluster, workload: Object, given: dict[str, str]) -> Found:
-    """Files that flags name under /etc/pixelcost are in a ConfigMap."""
+    """Files that flags name are in a ConfigMap, at /etc/pixelcost, and that is mounted."""
+    mounts = {each["mountPath"] for each in main_container(workload).get("volumeMounts", ())}
     held = {key for each in cluster.of("ConfigMap") for key in each.get("data", {})}
     for flag, value in given.items():
-        if value.startswith(CONFIG_DIR) and value.removeprefix(f"{CONFIG_DIR}/") not in held:
+        is_held = CONFIG_DIR in mounts and value.removeprefix(f"{CONFIG_DIR}/") in held
+        if value.startswith("/") and flag != "model_base_path" and not is_held:
             yield where(workload), f"--{flag} names {value}, which no ConfigMap holds"
 
 
@@ -114,6 +128,8 @@ def _drain(cluster: Cluster) -> Found:
         )
         if not 0 < seconds < pod_of(workload)["spec"].get("terminationGracePeriodSeconds", 30):
             yield where(workload), "ends while requests are under way"
+        if more := main_container(workload).get("lifecycle", {}).keys() - {"preStop"}:
+            yield where(workload), f"does something at {', '.join(more)}, which nothing here needs"
 
 
 def _found_by_name(cluster: Cluster) -> Found:
