@@ -34,7 +34,7 @@ from experiment.records import BackendInfo, Plan
 from experiment.servers import parse_servers
 from tests.app_process import CAT, ROOT
 from tests.browser import PATIENCE_MS, Visit, visiting
-from tests.records import TABBY, TIGER, answer, answered, backend, environment, report, variant
+from tests.records import TABBY, TIGER, answer, answered, backend, environment, original, report, variant
 from tests.test_page_js import node
 from tests.web_process import web_process
 from tests.webapp_parts import serving, settings
@@ -186,6 +186,7 @@ def warnings() -> dict[str, str]:
             backend("GPU", address="10.0.3.7:8501"),
             backend("2 CPU", replicas=3),
         ),
+        variants=(original(), variant(canvas_noise=True, made_in="browser")),
         skipped_sizes_px=(8192,),
         measurements=[*twice, *asked],
         environment=environment(heartbeat_max_ms=38.0, heartbeat_late_share=0.5),
@@ -398,7 +399,12 @@ ROWS = [
         "is damaged",
         in_test("test_page_import", "test_a_set_comes_back_too_and_a_damaged_file_says_what_to_do"),
     ),
-    # Warnings. W1 (the browser changes pixels) comes with variants that are made in the browser.
+    # Warnings
+    Row(
+        "Your browser changes pixels it reads back (fingerprinting protection). …",
+        "^Your browser changes pixels it reads back .* Use server resize, or allow canvas for this site.$",
+        lambda: warning("W1"),
+    ),
     Row(
         "20 samples are too few for p95. Add 44 more to see p90.",
         "^20 samples per cell are too few for p90. Add 44 more to see it.$",
@@ -457,14 +463,14 @@ def test_what_can_go_wrong_with_a_photo_and_a_run_has_its_sentence_and_a_way_on(
     expect(notice).to_contain_text("If you have its JSON, drop it here.")
     assert notice.locator("button").all_inner_texts() == ["Choose its JSON", "Start a new run", "Dismiss"]
     heic = b"\0\0\0\x18ftypheic" + bytes(60)
-    for name, data, words in (
-        ("IMG_1.HEIC", heic, "This is a HEIC photo from an iPhone. Export it as JPEG"),
-        ("huge.png", huge_png(), "This photo is 61 MP; the limit is 50 MP."),
-        ("empty.png", b"", "empty.png is empty."),
+    for name, data, words, ways in (
+        ("IMG_1.HEIC", heic, "This is a HEIC photo from an iPhone. Export it as JPEG", ()),
+        ("huge.png", huge_png(), "This photo is 61 MP; the limit is 50 MP.", ("Shrink it here first",)),
+        ("empty.png", b"", "empty.png is empty.", ()),
     ):
         page.set_input_files("#file", {"name": name, "mimeType": "image/png", "buffer": data})
         expect(notice).to_contain_text(words, timeout=PATIENCE_MS)
-        assert notice.locator("button").first.inner_text() == "Choose another"
+        assert notice.locator("button").all_inner_texts() == [*ways, "Choose another", "Dismiss"]
     cut = CAT.read_bytes()[:40]  # a signature and a size, and no picture that anybody could show
     page.set_input_files("#file", {"name": "cut.png", "mimeType": "image/png", "buffer": cut})
     expect(page.locator("#photo-facts")).to_contain_text("this browser can't show it", timeout=PATIENCE_MS)

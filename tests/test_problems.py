@@ -112,7 +112,10 @@ def test_a_crash_shows_a_browser_the_same_reference(client: FlaskClient) -> None
 
 
 def test_every_code_that_is_raised_has_a_title() -> None:
-    sources = "".join(path.read_text() for path in Path(__file__).parent.parent.glob("webapp/*.py"))
+    root = Path(__file__).parent.parent
+    sources = "".join(
+        path.read_text() for name in ("webapp", "experiment") for path in (root / name).rglob("*.py")
+    )
     raised = {code for code in TITLES if f'"{code}"' in sources}
     assert raised == set(TITLES)
     assert Refused("no_file", "…").code in TITLES

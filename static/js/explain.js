@@ -23,14 +23,14 @@ export function failureGroups(report) {
   return [...groups.values()];
 }
 
-/** Everything that the reader must know, worst first. @param {Report} report @returns {{who: string, message: string}[]} */
+/** Everything that the reader must know, worst first. @param {Report} report @returns {{who: string, message: string, code?: string}[]} */
 export function problemWords(report) {
   const whole = report.failure ? [{ who: "The run failed", message: report.failure.message }] : [];
   const failed = failureGroups(report).map((group) => ({
     who: group.backend_name,
     message: `${plural(group.requests, "request")} failed, in ${plural(group.cells, "cell")}. ${group.message}`,
   }));
-  return [...whole, ...failed, ...report.warnings.map(({ message }) => ({ who: "", message }))];
+  return [...whole, ...failed, ...report.warnings.map(({ code, message }) => ({ who: "", message, code }))];
 }
 
 const ORDER_WORDS = {

@@ -7,7 +7,8 @@ import { base, reportPath } from "./api.js";
 import { cellReasons, MARKS } from "./columns.js";
 import { factName, methodWords, problemWords } from "./explain.js";
 import { dateTime, plural, runtimeWords, UNKNOWN } from "./format.js";
-import { announce, el, fill, isBusy, part, setText, state } from "./page.js";
+import { announce, el, fill, isBusy, part, setText, state, update } from "./page.js";
+import { fillForm } from "./setup.js";
 import { renderTable, wireTable } from "./table.js";
 import { renderViewBar, wireViewBar } from "./view_bar.js";
 
@@ -22,6 +23,7 @@ const EXPORTS = [
   ["csv", "CSV"],
   ["zip", "Variants .zip"],
 ];
+const SIDE_BY_SIDE = "W3"; // of experiment/cautions.py
 const ANSWERS = ["/answers.csv", "Every answer .csv"]; // of a set, in place of the variants
 
 wireTable(inspect);
@@ -169,7 +171,7 @@ async function copyLink(button) {
 
 function renderProblems(report) {
   const problems = problemWords(report);
-  const signature = JSON.stringify(problems);
+  const signature = JSON.stringify([problems, isBusy()]);
   const place = part("problems");
   if (place.dataset.signature === signature) return;
   place.dataset.signature = signature;
@@ -177,8 +179,20 @@ function renderProblems(report) {
   fill(
     place,
     el("h2", {}, `Warnings (${problems.length})`),
-    el("ul", {}, ...problems.map(({ who, message }) => el("li", {}, who && el("strong", {}, `${who}: `), message))),
+    el("ul", {}, ...problems.map(({ who, message, code }) =>
+      el("li", {}, who && el("strong", {}, `${who}: `), message, code === SIDE_BY_SIDE && oneAtATime(report)))),
   );
+}
+
+/** The way out of backends that slow each other: the same run again, one backend after the other. @param {Report} report */
+function oneAtATime(report) {
+  if (!state.photo || isBusy() || report.imported) return null;
+  const again = async () => {
+    update({ plan: { ...state.plan, order: "one_at_a_time" } });
+    fillForm();
+    (await import("./run.js")).startRun();
+  };
+  return el("button", { type: "button", className: "quiet", onclick: again }, "Run one at a time");
 }
 
 /** Where both places made copies. */
