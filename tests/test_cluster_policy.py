@@ -125,6 +125,12 @@ def test_the_embedded_component_leaves_a_gpu_to_the_server_that_can_use_it(mine)
     assert images["tf-serving-1cpu"] == "registry.example/me/pixelcost-serving:0.1.0"
 
 
+@built
+def test_the_components_that_the_document_keeps_apart_do_not_go_together(mine) -> None:
+    assert {each.rule for each in problems(mine("keep-runs", "postgresql"))} == {"one_node"}
+    assert "not together with `keep-runs`" in DOCUMENT
+
+
 def test_the_document_never_applies_anything_over_the_readers_own_kustomization() -> None:
     assert set(re.findall(r"kubectl apply -k (\S+)", DOCUMENT.replace("`", " "))) == {"mine"}
 
