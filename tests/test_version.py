@@ -1,4 +1,4 @@
-"""One version everywhere: that of pyproject.toml. Deployments would else ask for images that nobody has built."""
+"""One version everywhere, that of pyproject.toml: else deployments ask for images that nobody has built."""
 
 from __future__ import annotations
 
