@@ -20,7 +20,13 @@ ROOT = Path(__file__).resolve().parent.parent
 OVERLAYS = sorted((ROOT / "deploy" / "kustomize" / "overlays").iterdir())
 DOCUMENT = (ROOT / "docs" / "kubernetes.md").read_text("utf-8")
 # Components of a kustomization like that of the document; "" are its own.
-MINE = ["", "no-gpu embedded keep-runs token", "gpu-nodes embedded", "no-gpu postgresql token", "autoscaling"]
+MINE = [
+    "",
+    "no-gpu embedded keep-runs token",
+    "gpu-nodes embedded",
+    "no-gpu postgresql token",
+    "autoscaling model-claim",
+]
 KUBECTL = shutil.which("kubectl")
 
 built = pytest.mark.skipif(KUBECTL is None, reason="kubectl, which builds kustomizations, is not installed")
@@ -123,6 +129,25 @@ def test_the_embedded_component_leaves_a_gpu_to_the_server_that_can_use_it(mine)
     }
     assert images["tf-serving-gpu"] == "tensorflow/serving:2.19.1-gpu"
     assert images["tf-serving-1cpu"] == "registry.example/me/pixelcost-serving:0.1.0"
+
+
+@built
+def test_servers_can_have_their_model_from_the_claim_that_the_document_shows(mine) -> None:
+    claim = yaml.safe_load(re.split(r"```yaml\n", DOCUMENT)[2].split("```")[0])
+    objects = [*mine("no-gpu", "model-claim", "keep-runs"), claim]
+    assert problems(objects) == []
+    for each in Cluster(objects).workloads("serving"):
+        pod = each["spec"]["template"]["spec"]
+        assert "initContainers" not in pod
+        assert pod["volumes"][0]["persistentVolumeClaim"] == {"claimName": name_of(claim), "readOnly": True}
+    assert set(claim["spec"]["accessModes"]) <= {"ReadWriteMany", "ReadOnlyMany"}
+    assert all(mode in DOCUMENT for mode in ("ReadWriteOnce", "ReadWriteMany", "ReadOnlyMany"))
+
+
+@built
+def test_the_components_that_the_document_keeps_apart_do_not_go_together(mine) -> None:
+    assert {each.rule for each in problems(mine("keep-runs", "postgresql"))} == {"one_node"}
+    assert "not together with `keep-runs`" in DOCUMENT
 
 
 def test_the_document_never_applies_anything_over_the_readers_own_kustomization() -> None:

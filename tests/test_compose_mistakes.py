@@ -1,4 +1,4 @@
-"""Mistakes made on purpose in compose.yaml and the swarm stack; each is found by the rule meant for it alone."""
+"""Mistakes made on purpose in compose.yaml and the swarm stack; the rule meant for each finds it alone."""
 
 from __future__ import annotations
 

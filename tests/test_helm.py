@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ from experiment.servers import parse_servers
 from serving.model_config import from_proto
 from serving.text_messages import read_batching, read_models
 from tests import manifests
-from tests.helm_render import render
+from tests.helm_render import CHART, render
 from tests.policy import problems
 from tests.policy.objects import Cluster, environment, flags, main_container, name_of
 from webapp.config import read_settings
 
 CPU = {"name": "4 CPU", "service": "tf-serving-4cpu", "device": "cpu", "cpu": 4, "memory": "4Gi"}
 GPU = {"name": "T4", "service": "tf-serving-t4", "device": "gpu", "cpu": 6, "memory": "8Gi", "gpus": 1}
+CLAIM: dict[str, Any] = {"source": "claim", "claim": {"name": "models"}}
 GATEWAY = {"enabled": True, "parentRefs": [{"name": "front", "namespace": "gateways"}]}
 DIGEST = "sha256:" + "0" * 64
 
@@ -28,8 +30,18 @@ GOOD: dict[str, dict[str, Any]] = {
     "one backend": {"backends": [CPU]},
     "prices and replicas": {"backends": [{**CPU, "replicas": 3, "pricePerHour": 0.35}]},
     "embedded": {"backends": [{**CPU, "server": "embedded"}]},
+    "embedded on a gpu": {
+        "backends": [{**GPU, "server": "embedded", "image": {"repository": "own", "tag": "1-gpu"}}]
+    },
     "own gpu nodes": {
-        "backends": [{**GPU, "nodeSelector": {"gpu": "t4"}, "runtimeClassName": "nvidia", "tolerations": []}]
+        "backends": [
+            {
+                **GPU,
+                "nodeSelector": {"gpu": "t4", "kubernetes.io/arch": "amd64"},
+                "runtimeClassName": "nvidia",
+                "tolerations": [],
+            }
+        ]
     },
     "own image": {"backends": [{**CPU, "image": {"repository": "registry.example/tf", "tag": "avx512"}}]},
     "digests": {
@@ -38,7 +50,7 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "claim": {"model": {"source": "claim", "claim": {"name": "models", "subPath": "inception"}}},
     "other model": {"model": {"name": "resnet", "signature": "serving_default", "input": "image_bytes"}},
-    "labels": {"model": {"versions": [1, 2], "labels": {"stable": 1, "canary": 2}}},
+    "labels": {"model": {**CLAIM, "versions": [1, 2], "labels": {"stable": 1, "canary": 2}}},
     "batching": {"model": {"batching": {"enabled": True, "maxBatchSize": 16}}},
     "token": {"web": {"tokenSecret": "pixelcost-token"}, "monitoring": {"enabled": True}},
     "postgresql": {"web": {"replicas": 3, "database": {"secret": "pixelcost-database"}}},
@@ -55,9 +67,10 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "hpa": {"backends": [{**CPU, "autoscaling": {"kind": "hpa", "max": 4}}]},
     "keda": {
+        "monitoring": {"enabled": True},
         "backends": [
             {**CPU, "autoscaling": {"kind": "keda", "max": 4, "prometheus": "http://prometheus:9090"}}
-        ]
+        ],
     },
     "monitoring": {"monitoring": {"enabled": True, "labels": {"release": "prometheus"}}},
     "default deny": {
@@ -66,13 +79,37 @@ GOOD: dict[str, dict[str, Any]] = {
     "large numbers": {
         "web": {"env": {"PIXELCOST_MAX_BYTES": 40_000_000, "PIXELCOST_MAX_RUN": 90.5}},
         "model": {
-            "source": "claim",
-            "claim": {"name": "models"},
+            **CLAIM,
             "versions": [1_700_000_000, 9_007_199_254_740_991],
             "labels": {"stable": 1_700_000_000, "canary": 9_007_199_254_740_991},
             "batching": {"enabled": True, "maxEnqueuedBatches": 1_000_000, "batchTimeoutMicros": 10_000_000},
         },
         "backends": [{**CPU, "pricePerHour": 0.000001}],
+    },
+    "metrics of a page that few reach": {
+        "monitoring": {"enabled": True},
+        "networkPolicy": {"webFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]},
+    },
+    "names that YAML takes for something else": {
+        "host": "123",
+        "ingress": {"enabled": True, "tlsSecret": "1e3", "className": "no"},
+        "web": {
+            "tokenSecret": "123",
+            "persistence": {"enabled": True, "storageClass": "true", "existingClaim": "0"},
+        },
+        "model": {"name": "123", "source": "claim", "claim": {"name": "1e3", "subPath": "0"}},
+        "backends": [
+            {**CPU, "name": "null", "service": "null", "runtimeClassName": "true"},
+            {**CPU, "name": 'a "b" \\ c: {{ d }}', "service": "y"},
+        ],
+    },
+    "gateway names that YAML takes for something else": {
+        "host": "true",
+        "backends": [{**CPU, "service": "true"}],
+        "gateway": {**GATEWAY, "grpc": {"enabled": True, "host": "no", "backend": "true"}},
+        "monitoring": {"enabled": True},
+        "networkPolicy": {"monitoringNamespace": "1"},
+        "web": {"replicas": 2, "database": {"secret": "2", "key": "3"}, "tokenSecret": "4"},
     },
     "settings": {"web": {"env": {"PIXELCOST_KEEP_RUNS": 50, "PIXELCOST_LOG_LEVEL": "debug"}}},
     "everything": {
@@ -86,7 +123,78 @@ GOOD: dict[str, dict[str, Any]] = {
     },
 }
 
+KEDA = {"kind": "keda", "max": 4, "prometheus": "http://prometheus:9090"}
+DATABASE = {"secret": "pixelcost-database"}
+
 BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "one volume for three": (
+        {"web": {"replicas": 3, "database": DATABASE, "persistence": {"enabled": True}}},
+        "ReadWriteOnce volume can't be attached",
+    ),
+    "one volume in a roll-out": (
+        {"web": {"database": DATABASE, "persistence": {"enabled": True}}},
+        "ReadWriteOnce",
+    ),
+    "two of one service": ({"backends": [CPU, {**CPU, "name": "b"}]}, "tf-serving-4cpu is there twice"),
+    "two of one name": ({"backends": [CPU, {**CPU, "service": "b"}]}, "4 CPU is there twice"),
+    "the page as a server": ({"backends": [{**CPU, "service": "image-resizer"}]}, "the page's own name"),
+    "a service that begins with a digit": ({"backends": [{**CPU, "service": "4cpu"}]}, "service"),
+    "a name of two lines": ({"backends": [{**CPU, "name": "a\nb"}]}, "name"),
+    "a name that REST has": ({"backends": [{**CPU, "name": "4 CPU over REST"}]}, "may not end so"),
+    "a service without quotes": ({"backends": [{**CPU, "service": True}]}, "service"),
+    "gRPC to nobody": (
+        {"host": "a.b", "gateway": {**GATEWAY, "grpc": {"enabled": True, "host": "g.x"}}, "backends": [CPU]},
+        "tf-serving-8cpu is the service of no backend",
+    ),
+    "gRPC without a gateway": (
+        {"gateway": {"grpc": {"enabled": True, "host": "g.x"}}},
+        "needs gateway.enabled",
+    ),
+    "gRPC without a name": (
+        {"host": "a.b", "gateway": {**GATEWAY, "grpc": {"enabled": True}}},
+        "gateway.grpc.host",
+    ),
+    "keda without metrics": ({"backends": [{**CPU, "autoscaling": KEDA}]}, "keda needs monitoring.enabled"),
+    "least above most": (
+        {"backends": [{**CPU, "autoscaling": {"kind": "hpa", "min": 5, "max": 2}}]},
+        "min 5 is above",
+    ),
+    "two versions of an image": ({"model": {"versions": [1, 2]}}, "an image brings one version"),
+    "a label of nothing": (
+        {"model": {**CLAIM, "versions": [2], "labels": {"stable": 1}}},
+        "stable is version 1",
+    ),
+    "a label with quotes": (
+        {"model": {**CLAIM, "versions": [1], "labels": {'st"able': 1}}},
+        "labels|st.+able",
+    ),
+    "the embedded image on a gpu": ({"backends": [{**GPU, "server": "embedded"}]}, "has nothing for a GPU"),
+    "backends taken away": ({"backends": None}, "backends"),
+    "an image taken away": ({"web": {"image": None}}, "image"),
+    "a folder above": ({"model": {"name": ".."}}, "name"),
+    "a path that is YAML": (
+        {"model": {"source": "claim", "claim": {"name": "m", "subPath": "a: b"}}},
+        "subPath",
+    ),
+    "a path out of the claim": (
+        {"model": {"source": "claim", "claim": {"name": "m", "subPath": "../x"}}},
+        "subPath",
+    ),
+    "no memory": ({"backends": [{**CPU, "memory": "0Gi"}]}, "memory"),
+    "another port": ({"backends": [{**CPU, "flags": ["--port=9000"]}]}, "--port=9000 is set by the chart"),
+    "another page port": ({"web": {"env": {"PORT": 8080}}}, "web.env: PORT is fixed"),
+    "a readable password": (
+        {"web": {"env": {"DATABASE_URL": "postgresql://a:b@c/d"}}},
+        "DATABASE_URL is set by the value web.database",
+    ),
+    "a price that is none": ({"backends": [{**CPU, "pricePerHour": 3_000_000}]}, "pricePerHour"),
+    "another processor": ({"backends": [{**CPU, "nodeSelector": {"kubernetes.io/arch": "arm64"}}]}, "arch"),
+    "a repository with a tag": ({"web": {"image": {"repository": "r/x:3"}}}, "repository"),
+    "the key tmp": ({"backends": [{**CPU, "tmp": "1Gi"}]}, "tmp"),
+    "deny without policies": (
+        {"networkPolicy": {"defaultDeny": True, "enabled": False}},
+        "networkPolicy.enabled",
+    ),
     "a misspelt value": ({"backend": []}, "backend"),
     "no backends": ({"backends": []}, "backends"),
     "half a cpu": ({"backends": [{**CPU, "cpu": 0.5}]}, "cpu"),
@@ -122,6 +230,7 @@ EXAMPLES = {
 
 @pytest.fixture(scope="module")
 def rendered() -> dict[str, Any]:
+    assert not GOOD.keys() & BAD.keys()
     return render({**GOOD, **EXAMPLES, **{name: values for name, (values, _) in BAD.items()}})
 
 
@@ -190,6 +299,21 @@ def test_prometheus_is_given_the_token_that_the_page_asks_for(rendered) -> None:
     )
     (endpoint,) = monitor["spec"]["endpoints"]
     assert endpoint["authorization"]["credentials"] == {"name": "pixelcost-token", "key": "token"}
+
+
+def test_keda_counts_the_requests_of_its_own_namespace(rendered) -> None:
+    (scaler,) = Cluster(rendered["keda"]).of("ScaledObject")
+    assert (
+        'namespace="pixelcost", pod=~"tf-serving-4cpu-.*"'
+        in scaler["spec"]["triggers"][0]["metadata"]["query"]
+    )
+
+
+def test_every_key_that_the_defaults_name_is_one_that_the_schema_takes() -> None:
+    text = (CHART / "values.yaml").read_text("utf-8").split("Further keys of a backend:")[1].split(".\n")[0]
+    named = set(re.findall(r"(\w+)(?=,|$)", re.sub(r" \(.*?\)", "", text.replace("\n#", ""))))
+    schema = json.loads((CHART / "values.schema.json").read_text("utf-8"))["$defs"]["backend"]
+    assert named == schema["properties"].keys() - set(schema["required"]) - {"gpus"}
 
 
 def test_http_goes_to_the_page_and_grpc_to_a_server(rendered) -> None:

@@ -11,6 +11,10 @@ from tests.policy.objects import Cluster, Object, flags, labels, main_container,
 PORT_FLAGS = {"grpc": "port", "rest": "rest_api_port"}  # name of the port -> flag of the model server
 MODEL_PORTS = {"grpc": 8500, "rest": 8501}
 HTTP_PORT = 5051
+PROGRAMS = {
+    "pixelcost-serving": "python -m serving",
+    "serving": "tensorflow_model_server",
+}  # of images we know
 STEPS = ((0, 1), (1, 0))  # maxSurge, maxUnavailable: one pod at a time
 
 Found = Iterator[tuple[str, str]]
@@ -89,7 +93,7 @@ def _own_images(cluster: Cluster) -> Found:
         meant = {"web": "pixelcost-web", "model": "pixelcost-model"}.get(container["name"])
         if meant and image != meant:
             yield place, f"runs {image}, not {meant}"
-        if not meant and (image == "pixelcost-serving") != (program == "python -m serving"):
+        if not meant and PROGRAMS.get(image, program) != program:
             yield place, f"the image {image} has no program `{program}`"
 
 

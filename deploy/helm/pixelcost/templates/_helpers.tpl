@@ -1,5 +1,5 @@
 {{- define "pixelcost.labels" -}}
-app: {{ .app }}
+app: {{ .app | quote }}
 app.kubernetes.io/component: {{ .component }}
 app.kubernetes.io/part-of: pixelcost
 {{- end }}
