@@ -41,7 +41,7 @@ def test_a_dropped_report_shows_the_run_again_without_its_images(visit: Visit, a
     assert page.locator("#exports a").all_inner_texts() == ["Report .html", "JSON", "CSV"]
     assert page.locator("#further").is_hidden()
     page.locator("#row-512-jpeg-85 button").click()
-    expect(page.locator("#drawer-body")).to_contain_text("holds no images", timeout=PATIENCE_MS)
+    expect(page.locator("#drawer-body")).to_contain_text("holds no pictures", timeout=PATIENCE_MS)
     assert page.locator("#drawer-body img").count() == 0
     found = app.report(visit.run_id())
     assert {k: v for k, v in found.items() if k not in {"run_id", "imported"}} == {

@@ -46,10 +46,13 @@ def test_on_paper_plots_fit_their_cards_and_afterwards_the_screen(visit, stored)
     page = visit.open(f"/runs/{stored}")
     visit.wait_end()
     visit.wait_until("[...document.querySelectorAll('.plot-area')].every((area) => area.data?.length)")
+    page.locator("details[data-section=uplink] > summary").click()  # what is opened later fits as well
+    visit.wait_until("document.querySelector('[data-section=uplink] .plot-area')?._fullLayout")
     drawn = "[...document.querySelectorAll('.plot-area')].map((area) => area._fullLayout.width)"
     on_screen = page.evaluate(drawn)
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert all(width < 700 for width in page.evaluate(drawn))
+    assert len(page.evaluate(drawn)) == len(on_screen)  # nothing is drawn too late for the paper
     page.emulate_media(media="print")
     page.set_viewport_size({"width": 703, "height": 1000})  # A4 less its margins
     assert page.evaluate("document.documentElement.scrollWidth") <= 703

@@ -154,9 +154,12 @@ function onWayBack() {
   if (location.pathname !== shown) location.reload();
 }
 
-/** Paper can't be clicked: what is folded is printed open, and folded again afterwards. */
+/**
+ * Paper can't be clicked: what is folded is printed open, and folded again afterwards.
+ * Sections that draw when they are opened stay as they are: a plot would come too late, and their conclusion is in view.
+ */
 function unfoldForPrint() {
-  const folded = [.../** @type {NodeListOf<HTMLDetailsElement>} */ (part("resultsBody").querySelectorAll("details:not([open])"))];
+  const folded = [.../** @type {NodeListOf<HTMLDetailsElement>} */ (part("resultsBody").querySelectorAll("details:not([open], [data-section])"))];
   for (const details of folded) details.open = true;
   window.addEventListener("afterprint", () => folded.forEach((details) => (details.open = false)), { once: true });
 }

@@ -82,7 +82,7 @@ const HALF_WIDE = ["latency_by_size", "agreement_by_size"];
 
 /** plotly.js draws for the width of the screen, and an SVG without a viewBox does not shrink. @param {boolean} onPaper */
 function fitPlots(onPaper) {
-  for (const area of /** @type {NodeListOf<any>} */ (part("plots").querySelectorAll(".js-plotly-plot"))) {
+  for (const area of /** @type {NodeListOf<any>} */ (part("resultsBody").querySelectorAll(".js-plotly-plot"))) {
     const { name } = area.closest("figure").dataset;
     const height = onPaper && name === "trade_off" ? PAPER_PX.low : heights[name]; // beside the headline on the first page
     const width = HALF_WIDE.includes(name) ? PAPER_PX.half : PAPER_PX.wide;
@@ -151,6 +151,7 @@ async function draw(plotly, name, figure) {
 /** Writes a figure into its frame. @param {any} plotly @param {HTMLElement} place made by frame() @param {any} figure */
 export async function renderFigure(plotly, place, figure) {
   const { title, caption, table } = figure.meta;
+  const { name } = place.dataset; // not window.name, which is there when this line is not
   tables[name] = table;
   setText(place.querySelector("h3"), title);
   setText(place.querySelector("figcaption p"), caption);
