@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.study.pairs import Ratio, time_ratio
-from bench.study.runs import Run
+from bench.study.runs import MADE, PHOTO, Run
 from experiment.figures.view import Point, View
 
 EIGHT, ONE, GPU = "8 CPU", "1 CPU", "GPU"  # the post's backends, which start by themselves
+ONE_PHOTO = {MADE: "made photo", PHOTO: "real photo"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Found:
     def place(self) -> str:
         """What was measured, in a few words."""
         photos = self.view.photo_set.count if self.view.photo_set else 1
-        return f"{self.model}, {f'{photos} photos' if photos > 1 else self.run.photos + ' photo'}"
+        return f"{self.model}, {f'{photos} photos' if photos > 1 else ONE_PHOTO[self.run.photos]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from tools import chromium
 
 PLOTLY = ROOT / "static" / "vendor" / "plotly-basic.min.js"
 WIDTH_PX, HEIGHT_PX = 760, 420
+DASHES, SYMBOLS = ("solid", "dash", "dot"), ("circle", "square-open", "diamond-open")  # of three backends
 PREFERRED = ("mobilenet", "demo")  # whose answers are drawn: one model's, the best known first
 DRAW = """async ({data, layout, width, height}) => {
   const url = await Plotly.toImage({data, layout}, {format: "svg", width, height});
@@ -50,13 +51,14 @@ def plots(found: Sequence[Found], reports: Mapping[str, Mapping[str, Any]]) -> d
 
 def ratios(title: str, compared: Sequence[Compared]) -> Figure:
     """Ratios over the longest side, one line for each model, backend and format, with 95 % intervals."""
-    lines: dict[str, list[Compared]] = {}
+    lines: dict[tuple[str, str], list[Compared]] = {}
     for each in compared:
         made_as = each.point.variant.format.upper() if "CPU /" in title else each.point.backend.name
-        lines.setdefault(f"{each.found.model}, {made_as}", []).append(each)
-    colours = LIGHT.backends
+        lines.setdefault((each.found.model, made_as), []).append(each)
+    models, ways = (list(dict.fromkeys(names)) for names in zip(*lines, strict=True))
     data = [
-        _line(name, line, colours[place % len(colours)]) for place, (name, line) in enumerate(lines.items())
+        _line(f"{model}, {way}", line, LIGHT.backends[models.index(model)], ways.index(way))
+        for (model, way), line in lines.items()
     ]
     layout = base_layout(LIGHT, HEIGHT_PX, len(lines)) | {
         "xaxis": axis(
@@ -96,7 +98,8 @@ def _svg(page: Any, drawn: Figure) -> str:
     return unquote(str(url).partition(",")[2]) + "\n"
 
 
-def _line(name: str, line: Sequence[Compared], colour: str) -> dict[str, Any]:
+def _line(name: str, line: Sequence[Compared], colour: str, way: int) -> dict[str, Any]:
+    """`way`: the place of its backend or format among all, told apart by dash and symbol."""
     line = [each for each in line if not each.point.variant.is_reference]
     return {
         "type": "scatter",
@@ -104,7 +107,8 @@ def _line(name: str, line: Sequence[Compared], colour: str) -> dict[str, Any]:
         "name": name,
         "x": [each.point.variant.size_px for each in line],
         "y": [round(each.ratio.value, 3) for each in line],
-        "line": {"color": colour},
+        "line": {"color": colour, "dash": DASHES[way]},
+        "marker": {"symbol": SYMBOLS[way], "size": 7},
         "error_y": {
             "type": "data",
             "symmetric": False,
