@@ -34,7 +34,7 @@ http {{
   fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   server {{
     listen 127.0.0.1:{port};
-    client_max_body_size 25m;
+    client_max_body_size 520m;
     location {prefix}/ {{
       proxy_pass {url}/;
       proxy_http_version 1.1;

@@ -184,6 +184,10 @@ def ends_at_once(objects: Objects) -> None:
     del main(objects, "tf-serving-8cpu")["lifecycle"]
 
 
+def page_ends_at_once(objects: Objects) -> None:
+    del main(objects, "image-resizer")["lifecycle"]
+
+
 def other_label(objects: Objects) -> None:
     found = manifests.one(objects, "Deployment", "tf-serving-gpu")
     for labels in (found["spec"]["selector"]["matchLabels"], found["spec"]["template"]["metadata"]["labels"]):
@@ -262,6 +266,7 @@ MISTAKES: Table = [
     (empty_model, "model"),
     (other_model, "servers"),
     (ends_at_once, "drain"),
+    (page_ends_at_once, "drain"),
     (other_label, "found_by_name selectors services budgets isolated reach"),
     (all_on_one_node, "spread"),
     (no_data, "data"),

@@ -118,7 +118,7 @@ def _config_files(cluster: Cluster, workload: Object, given: dict[str, str]) -> 
 
 
 def _drain(cluster: Cluster) -> Found:
-    for workload in cluster.workloads("serving"):
+    for workload in (*cluster.workloads("serving"), *cluster.workloads("web")):
         seconds = (
             main_container(workload)
             .get("lifecycle", {})
