@@ -14,12 +14,13 @@ from typing import Any, Final
 from experiment.errors import PixelcostError
 from experiment.export import SCHEMA, report_csv, report_html
 from experiment.figures import figures
+from experiment.plan import SEED_LIMIT
 from experiment.refusals import plain_name
 from experiment.schema_check import problems
 from experiment.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99, percentile, percentile_from
 
 MOST_DEPTH = 16  # a report has 6 levels
-MOST_NUMBER = 1e15
+MOST_NUMBER = SEED_LIMIT  # the largest that a report holds
 MOST_TEXT = 20_000  # characters of one text
 MOST_PROBLEMS = 3  # named in one sentence
 TOLERANCE_MS = 2e-6  # derived numbers have six digits

@@ -27,6 +27,7 @@ async def main(listen: str, target: str) -> None:
         await asyncio.gather(_copy(reader, back), _copy(there, writer))
 
     server = await asyncio.start_server(passed_on, *listen.split(":"))
+    print("ready", flush=True)
     await server.serve_forever()
 
 

@@ -173,7 +173,11 @@ class Rehearsal:
     def _publish(self, outside: int, target: str) -> None:
         listen = f"{self.node.address}:{outside}"
         command = self.node.wrapped([sys.executable, "-m", "tests.node_port", listen, target])
-        self.others.append(subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL))
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        )
+        self.others.append(process)
+        assert process.stdout and process.stdout.readline() == "ready\n", f"nothing listens on {listen}"
 
 
 @contextmanager

@@ -105,11 +105,16 @@ def test_what_is_not_the_published_file_is_removed(models, tmp_path):
     assert not [path for path in target(tmp_path).parent.iterdir() if not path.name.endswith(".lock")]
 
 
+HEARING_CTRL_C = ("env", "--default-signal=INT")  # `make test &` and its children are deaf to it
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
 def test_a_download_that_was_ended_half_way_goes_on_later(models, tmp_path, number, code):
     part = target(tmp_path).with_name(target(tmp_path).name + ".part")
     with server(stalled_after(200_000)) as web:
-        process = subprocess.Popen(command("fetch", NAME), cwd=ROOT, env=environment(tmp_path, web.url))
+        process = subprocess.Popen(
+            [*HEARING_CTRL_C, *command("fetch", NAME)], cwd=ROOT, env=environment(tmp_path, web.url)
+        )
         deadline = time.monotonic() + 60
         while not part.exists() or part.stat().st_size < 150_000:
             assert time.monotonic() < deadline and process.poll() is None

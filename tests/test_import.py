@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiment.export import SCHEMA, report_dict, report_json
+from experiment.plan import SEED_LIMIT
 from experiment.report_file import ReportRefused, read_report
 from experiment.schema_check import _NO_RULE, RULES, problems
 from tests.records import answered, report, sample_report
@@ -42,7 +43,10 @@ def changed(**paths: Any) -> dict[str, Any]:
     return made
 
 
-@pytest.mark.parametrize("made", [ONE, SET, report_dict(report(state="queued", variants=()))])
+LARGEST_SEED = changed(plan__seed=SEED_LIMIT - 1)
+
+
+@pytest.mark.parametrize("made", [ONE, SET, LARGEST_SEED, report_dict(report(state="queued", variants=()))])
 def test_an_exported_report_is_read_as_it_was(made):
     assert read_report(text(made), "a.json") == made
 

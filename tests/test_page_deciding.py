@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -110,6 +111,9 @@ def test_a_run_is_compared_with_an_older_one_and_the_address_keeps_it(visit, two
     entry = drawer.locator("li", has_text="older.png")
     entry.wait_for()
     assert drawer.locator("li", has_text="newer.png").count() == 0
+    page.fill("#runs-search", "no-such-photo")
+    drawer.get_by_text("No run fits “no-such-photo”").wait_for()
+    page.fill("#runs-search", "older.png")
     entry.get_by_role("button", name="Compare with older.png").click()
     compared = page.locator("#compared")
     compared.locator(".main-svg").first.wait_for()
@@ -125,6 +129,21 @@ def test_a_run_is_compared_with_an_older_one_and_the_address_keeps_it(visit, two
     assert not compared.is_visible()
     assert "compare" not in query(page)
     assert page.evaluate("document.activeElement.id") == "compare-with"
+
+
+def test_a_colleagues_exported_run_can_be_compared_with(visit, app, two_runs):
+    """What dropping the report onto the page sends, then the chooser."""
+    report = json.dumps(app.report(two_runs[0])).encode()
+    made = requests.post(f"{app.url}/api/runs/import", files={"file": ("theirs.json", report)}, timeout=60)
+    assert made.status_code == 201, made.text
+    page = visit.open(f"/runs/{two_runs[1]}")
+    page.locator(".plot .main-svg").first.wait_for()
+    page.click("#compare-with")
+    rows = page.locator("#drawer li")
+    rows.first.wait_for()
+    rows.first.get_by_role("button").click()  # the newest: the import
+    page.locator("#compared .lead", has_text="Of 3 cells that both runs have").wait_for()
+    assert query(page)["compare"] == [made.json()["id"]]
 
 
 def test_a_run_to_compare_with_that_is_gone_is_said_in_its_place(visit, two_runs):

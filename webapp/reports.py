@@ -107,8 +107,9 @@ class Reports:
         yield text.getvalue()
 
     def stamp(self, run: StoredRun) -> str:
-        """Changes whenever the report does."""
-        return f"{run.id}-{run.last_seq}-{run.state}" + stamp_of(self._store.follow_ups.of(run.id))
+        """Changes whenever the report does. The event "end", which comes a little later, is no part of it."""
+        place = run.last_seq if run.is_live else "end"
+        return f"{run.id}-{place}-{run.state}" + stamp_of(self._store.follow_ups.of(run.id))
 
     def headline(self, run_id: str) -> str | None:
         """The recommendation in one sentence, for the history; None when there is none."""

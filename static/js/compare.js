@@ -6,9 +6,10 @@ import { openDrawer } from "./drawer.js";
 import { dateTime } from "./format.js";
 import { announce, el, fill, isBusy, part, setText, state, watch } from "./page.js";
 import { lookNow } from "./plots.js";
+import { runList } from "./run_list.js";
 import { loadStyle, makePlace, showSection } from "./sections.js";
 
-const ENDED = ["done", "cancelled", "failed"];
+const ENDED = ["done", "cancelled", "failed", "imported"];
 
 let shown = { id: "", other: "", look: "" };
 let place = null;
@@ -18,33 +19,13 @@ watch(["run"], () => isBusy() && close());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
 /** Lists the runs that have ended; choosing one shows the comparison. */
-export async function openChooser() {
-  const list = el("ul", { className: "runs" });
-  const more = el("div", { className: "buttons" });
+export function openChooser() {
   const words = "Cells that both runs have are set side by side: what is faster, slower, or another answer.";
-  openDrawer("Compare with…", [el("p", { className: "muted" }, words), list, more]);
-  await showPage(list, more, "");
+  const none = "There is no other run yet. Run again, then compare.";
+  openDrawer("Compare with…", [el("p", { className: "muted" }, words), ...runList((run) => isOther(run) && entry(run), none)]);
 }
 
-/** @param {string} query of the page of runs to add */
-async function showPage(list, more, query) {
-  try {
-    const page = await api.getRuns(query);
-    const others = page.runs.filter((run) => run.id !== state.report.run_id && ENDED.includes(run.state));
-    list.append(...others.map(entry));
-    fill(more, page.next && moreButton(list, more, page.next));
-    if (!list.childElementCount && !page.next) fill(more, el("p", {}, "There is no other run yet. Run again, then compare."));
-  } catch (problem) {
-    const again = el("button", { type: "button", onclick: () => showPage(list, more, query) }, "Try again");
-    fill(more, el("p", {}, `${problem.title} ${problem.detail || ""}`), again);
-  }
-}
-
-/** @param {string} next address of the next page; only its query matters here */
-function moreButton(list, more, next) {
-  const query = next.slice(next.indexOf("?"));
-  return el("button", { type: "button", onclick: () => showPage(list, more, query) }, "Older runs");
-}
+const isOther = (run) => run.id !== state.report.run_id && ENDED.includes(run.state);
 
 function entry(run) {
   const name = `${run.name}, ${dateTime(run.created_at)}`;

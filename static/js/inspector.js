@@ -6,7 +6,7 @@ import { cellReasons, columnsOf, correctWords, rowsOf, sortRows } from "./column
 import { compareView } from "./overlay.js";
 import { copyAs } from "./copy_as.js";
 import { openDrawer } from "./drawer.js";
-import { drawFigure, figureCard } from "./figure_card.js";
+import { frame, renderFigure } from "./figure.js";
 import { bytes, comparedWith, duration, madeAs, milliseconds, percent, signedPoints, variantName } from "./format.js";
 import { el, fill, isBusy, part, state, update, watch } from "./page.js";
 import { lookNow } from "./plots.js";
@@ -118,8 +118,11 @@ async function whyMissing(report) {
   }
 }
 
+const smallFrame = (name, file) =>
+  frame(name, { file, look: "figure-card", title: "h4", savedPx: { width: 1000, height: 400 } });
+
 function stagesCard(report, variant) {
-  return figureCard(`pixelcost-${report.run_id}-${variant.id}-stages`, "stages");
+  return smallFrame("stages", `pixelcost-${report.run_id}-${variant.id}-stages`);
 }
 
 /** @returns {Map<string, {card: HTMLElement, body: HTMLElement, strip: HTMLElement, signature: string}>} by backend */
@@ -135,7 +138,7 @@ function isAbsent(report, cell) {
 
 function cardOf(report, variant, reference, cell) {
   const body = el("div", { className: "cell-body" }, ...cellBody(report, cell, reference));
-  const strip = figureCard(`pixelcost-${report.run_id}-${variant.id}-${cell.backend_name}-samples`, "strip");
+  const strip = smallFrame("strip", `pixelcost-${report.run_id}-${variant.id}-${cell.backend_name}-samples`);
   const card = el("section", { className: "cell-card", "aria-label": cell.backend_name },
     body, strip, report.imported ? null : copyAs(report, variant, cell.backend_name));
   return { card, body, strip, signature: JSON.stringify([cell, isBusy()]) };
@@ -242,8 +245,8 @@ async function drawFigures() {
     const made = await getVariantFigures(state.report.run_id, variantId, lookNow());
     if (shown.figures !== stagesOf) return; // another variant was chosen meanwhile
     stagesOf.hidden = !made.stages.data.length; // nothing was answered, so no time went anywhere
-    await drawFigure(stagesOf, made.stages);
-    for (const [name, { strip }] of cards) if (made.samples[name]) await drawFigure(strip, made.samples[name]);
+    await renderFigure(stagesOf, made.stages);
+    for (const [name, { strip }] of cards) if (made.samples[name]) await renderFigure(strip, made.samples[name]);
   } catch (problem) {
     const words = `The plots can't be drawn. ${problem.detail || problem.title || problem}`;
     if (shown.figures === stagesOf) fill(stagesOf, el("p", { className: "muted", role: "status" }, words));

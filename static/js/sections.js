@@ -12,9 +12,10 @@
 
 import { base } from "./api.js";
 import { firstSentence } from "./choices.js";
+import { frame, renderFigure } from "./figure.js";
 import { number, UNKNOWN } from "./format.js";
 import { el, fill, setText } from "./page.js";
-import { frame, loadPlotly, lookNow, renderFigure } from "./plots.js";
+import { lookNow } from "./plots.js";
 
 const FEW_ROWS = 6; // a longer table is folded
 let styled = null;
@@ -55,12 +56,10 @@ export async function showSection({ parts, node }, section) {
   list(parts.notes, section.notes);
   fill(parts.tables, ...section.tables.map((table) => tableFold(table, parts.tables)));
   const names = Object.keys(section.figures);
-  if (names.join() !== framesOf(parts).join()) fill(parts.figures, ...names.map(frame));
-  if (!names.length) return;
-  const plotly = await loadPlotly();
+  if (names.join() !== framesOf(parts).join()) fill(parts.figures, ...names.map((name) => frame(name)));
   for (const name of names) {
     const place = parts.figures.querySelector(`[data-name="${CSS.escape(name)}"]`);
-    if (place) await renderFigure(plotly, place, section.figures[name]);
+    if (place) await renderFigure(place, section.figures[name]);
   }
 }
 

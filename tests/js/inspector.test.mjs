@@ -3,7 +3,6 @@ import test from "node:test";
 
 import { answersOf, scoreWords } from "../../static/js/answers.js";
 import { TURN_MS } from "../../static/js/blink.js";
-import { tableCsv } from "../../static/js/table_csv.js";
 import { differenceOf, differenceWords, isNoisy, knownPixels } from "../../static/js/difference.js";
 import { isSharp, scaleOf, scaleWords, shownSize, sliderValue, splitAt } from "../../static/js/zoom.js";
 
@@ -92,9 +91,4 @@ test("answers stand with the original's, and those that were lost come last", ()
   assert.equal(scoreWords({ label: "", score: 0.4, was: null }, true), "40 %, original below its top 5");
   assert.deepEqual(answersOf(cell), cell.top.map((each) => ({ ...each, was: null })));
   assert.equal(scoreWords({ label: "", score: 0.4, was: null }, false), "40 %");
-});
-
-test("a table becomes CSV that no spreadsheet takes for formulas", () => {
-  const table = { columns: ["Backend", "p50, ms"], rows: [["=1+1", 3.5], ['a "b"', null]] };
-  assert.equal(tableCsv(table), 'Backend,"p50, ms"\r\n\'=1+1,3.5\r\n"a ""b""",\r\n');
 });

@@ -9,5 +9,5 @@ test("a table becomes CSV with unknown values empty and texts quoted where they 
 });
 
 test("no text of others becomes a formula", () => {
-  assert.equal(csvOf({ columns: ["x"], rows: [["=1+1"], [-1]] }), "x\r\n'=1+1\r\n-1\r\n");
+  assert.equal(csvOf({ columns: ["x"], rows: [["=1+1"], [-1], ["\n=1"]] }), "x\r\n'=1+1\r\n-1\r\n\"'\n=1\"\r\n");
 });
