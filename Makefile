@@ -12,7 +12,7 @@ run: $(VENV)/run.stamp  ## start everything; the page is on http://localhost:305
 
 test: $(VENV)/dev.stamp  ## set up, then run every test
 	$(BIN)/python -m tools.chromium
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 lint: $(VENV)/dev.stamp  ## style, formatting and types
 	$(BIN)/ruff check .
