@@ -133,9 +133,12 @@ def test_a_run_is_compared_with_an_older_one_and_the_address_keeps_it(visit, two
 
 def test_a_colleagues_exported_run_can_be_compared_with(visit, app, two_runs):
     """What dropping the report onto the page sends, then the chooser."""
-    report = json.dumps(app.report(two_runs[0])).encode()
-    made = requests.post(f"{app.url}/api/runs/import", files={"file": ("theirs.json", report)}, timeout=60)
+    report = app.report(two_runs[0])
+    file = {"file": ("theirs.json", json.dumps(report).encode())}
+    made = requests.post(f"{app.url}/api/runs/import", files=file, timeout=60)
     assert made.status_code == 201, made.text
+    shown = app.report(made.json()["id"])
+    assert {key for key in report if shown[key] != report[key]} == {"run_id"}
     page = visit.open(f"/runs/{two_runs[1]}")
     page.locator(".plot .main-svg").first.wait_for()
     page.click("#compare-with")
