@@ -196,7 +196,8 @@ def test_the_history_shows_imported_runs_as_what_they_are(client):
     run_id = imported(client, ONE)["run_id"]
     row = client.get("/api/runs").json["runs"][0]
     assert (row["id"], row["state"], row["created_at"]) == (run_id, "imported", ONE["created_at"])
-    assert row["sentence"] == ONE["recommendation"]["sentence"]
+    assert row["sentence"] == ONE["recommendation"]["sentence"] + " Answer: tabby."
+    assert client.get("/api/runs?q=tabby").json["runs"]
     assert client.delete(f"/api/runs/{run_id}").status_code == 204
     assert client.get(f"/api/runs/{run_id}").status_code == 404
 

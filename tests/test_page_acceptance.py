@@ -52,7 +52,8 @@ def test_the_cat_with_all_defaults_from_the_first_click_to_every_table(visit, ap
     for name in ("trade_off", "latency_by_size", "agreement_by_size"):
         assert points_of(page, name) == rows_of(page, name)
     bars, rows = bars_of(page), rows_of(page, "where_time_goes")
-    assert [round(sum(stages), 2) for stages in bars] == [round(total, 2) for *_, total in rows]
+    totals = [total for *_, total in rows]  # which the table rounds once, and the bars stage by stage
+    assert [sum(stages) for stages in bars] == pytest.approx(totals, abs=0.05)
     assert len(requests.get(f"{app.url}/api/runs/{report['run_id']}.html", timeout=60).content) < 1_600_000
 
 

@@ -17,6 +17,7 @@ from experiment.report_file import read_report
 from webapp.parts import parts
 from webapp.photo_upload import SpooledRequest
 from webapp.problems import Refused
+from webapp.reports import with_answer
 from webapp.store import Event
 
 IMPORTED: Final = "imported"  # the state of its row, and the key of its report
@@ -74,7 +75,7 @@ def _row(made: Mapping[str, Any], name: str) -> dict[str, Any]:
         "backends": json.dumps(made["backends"]),
         "environment": json.dumps(made["environment"]),
         "failure": None,
-        "headline": made["recommendation"]["sentence"],
+        "headline": with_answer(made["recommendation"]["sentence"], made),
         **requests,
     }
 

@@ -26,7 +26,7 @@ class Parts:
         self.metrics = Metrics()
         self.store = Store(settings.store_url, settings.keep_runs, settings.keep_bytes)
         self.reports = Reports(self.store)
-        self.runs = Runs(settings, self.store, self.metrics, self.reports.headline, worker_command)
+        self.runs = Runs(settings, self.store, self.metrics, self.reports.history_words, worker_command)
         self.fleet = Fleet(settings, lambda: self.runs.is_measuring)
         self.uploads = Uploads(settings)
         self.streams = Streams(self.store, self.runs, settings.max_streams)

@@ -112,13 +112,18 @@ class Reports:
         return f"{run.id}-{place}-{run.state}" + stamp_of(self._store.follow_ups.of(run.id))
 
     def headline(self, run_id: str) -> str | None:
-        """The recommendation in one sentence, for the history; None when there is none."""
+        """The recommendation in one sentence; None when there is none."""
         try:
             sentence: str = self.report(run_id)["recommendation"]["sentence"]
         except Exception:
             log.exception("run %s has no headline", run_id)
             return None
         return sentence
+
+    def history_words(self, run_id: str) -> str | None:
+        """The recommendation and the answer, as the history shows and searches them."""
+        sentence = self.headline(run_id)
+        return sentence and with_answer(sentence, self.report(run_id))
 
     def _keep(self, run: StoredRun, made: dict[str, Any]) -> None:
         self._made[run.id] = (self.stamp(run), made)
@@ -189,3 +194,11 @@ def _measurement(event: Event) -> Measurement:
     if event.scores is not None:
         stored["prediction"]["distribution"] = json.loads(event.scores)
     return from_dict(Measurement, stored)
+
+
+def with_answer(sentence: str, report: Mapping[str, Any]) -> str:
+    """`sentence`, and what the reference was taken for by the first backend that answered."""
+    references = {each["id"] for each in report["variants"] if each["is_reference"]}
+    tops = (each["top"] for each in report["cells"] if each["variant_id"] in references and each["top"])
+    top = next(tops, None)
+    return f"{sentence} Answer: {top[0]['label']}." if top else sentence

@@ -62,7 +62,7 @@ function firstLook() {
   return element ? JSON.parse(element.textContent) : {};
 }
 
-const keepWords = (runs) => `Photos stay on this server and are kept: last ${runs} runs.`;
+const keepWords = (runs) => `What is sent stays on this server and is kept: last ${runs} runs.`;
 
 /** @param {import("./types.js").Config} config */
 function startPlan(config) {

@@ -12,6 +12,7 @@ import { bytes, plural } from "./format.js";
  * @property {?Item} csv       labels.csv among the files
  * @property {?number} count   null: a ZIP file, which nobody has opened
  * @property {number} size_bytes
+ * @property {string[]} left_out  names of files that are neither photos nor labels
  * @property {string[]} folders   names of the folders that hold photos: what may be labels
  */
 
@@ -31,7 +32,7 @@ export function isMany(items) {
 /** What is in the files; other files than photos and labels.csv are left out. @param {Item[]} items @returns {PhotoSet} */
 export function photoSetOf(items) {
   if (items.length === 1 && ZIP_ENDING.test(items[0].path))
-    return { items, csv: null, count: null, size_bytes: items[0].file.size, folders: [] };
+    return { items, csv: null, count: null, size_bytes: items[0].file.size, left_out: [], folders: [] };
   const shown = items.filter((item) => !HIDDEN.test(item.path));
   const photos = shown.filter((item) => PHOTO_ENDINGS.test(item.path));
   return {
@@ -39,6 +40,7 @@ export function photoSetOf(items) {
     csv: shown.find((item) => LABELS_NAME.test(item.path)) || null,
     count: photos.length,
     size_bytes: photos.reduce((sum, item) => sum + item.file.size, 0),
+    left_out: shown.filter((item) => !PHOTO_ENDINGS.test(item.path) && !LABELS_NAME.test(item.path)).map((item) => item.file.name),
     folders: [...new Set(photos.map((item) => folderOf(item.path)).filter(Boolean))].sort(),
   };
 }
@@ -70,9 +72,13 @@ export function setName(set) {
   return tops.size === 1 && top ? top : plural(set.count, "photo");
 }
 
-/** "300 photos, 12 MB" @param {PhotoSet} set */
+/** "300 photos, 12 MB. Left out: notes.txt", beside the set's name. @param {PhotoSet} set */
 export function setFacts(set) {
-  return set.count === null ? `ZIP file, ${bytes(set.size_bytes)}` : `${plural(set.count, "photo")}, ${bytes(set.size_bytes)}`;
+  if (set.count === null) return `ZIP file, ${bytes(set.size_bytes)}`;
+  const count = plural(set.count, "photo");
+  const facts = [setName(set) !== count && count, bytes(set.size_bytes)].filter(Boolean).join(", ");
+  const left = set.left_out.length;
+  return left ? `${facts}. Left out, as no photo that can be read: ${some(set.left_out)}` : facts;
 }
 
 /** Where labels may come from, the likeliest first: "folders", "csv", "none". @param {PhotoSet} set */

@@ -22,12 +22,13 @@ test("of a folder only photos and labels.csv count, and its folders may be label
   assert.deepEqual(set.folders, ["lynx", "tabby"]);
   assert.equal(set.csv.path, "pets/labels.csv");
   assert.equal(sets.setName(set), "pets");
-  assert.equal(sets.setFacts(set), "2 photos, 20 B");
+  assert.equal(sets.setFacts(set), "2 photos, 20 B. Left out, as no photo that can be read: notes.txt");
 });
 
 test("loose photos are named by their number and have no labels at first", () => {
   const set = sets.photoSetOf([item("a.jpg"), item("b.jpg")]);
   assert.equal(sets.setName(set), "2 photos");
+  assert.equal(sets.setFacts(set), "20 B");
   assert.equal(sets.firstLabels(set), "none");
   assert.deepEqual(sets.labelSources(set), ["csv", "none"]);
 });
@@ -84,4 +85,9 @@ test("shares stand with their interval, and a difference says what is behind it"
   const words = differenceHint({ photos: 982, gained: 13, lost: 24, mcnemar_p: 0.0989, mcnemar_p_holm: 0.2 });
   assert.equal(words, "Of 982 photos 13 are right only here, 24 only as the original. McNemar p 0.10, 0.20 among all comparisons.");
   assert.equal(pText(0.00002), "< 0.001");
+});
+
+test("files that are no photos are named, not dropped without a word", () => {
+  const set = sets.photoSetOf([item("a.jpg"), item("b.heic"), item("c.txt"), item(".DS_Store")]);
+  assert.equal(sets.setFacts(set), "10 B. Left out, as no photo that can be read: b.heic, c.txt");
 });
