@@ -95,6 +95,20 @@ def test_each_engine_of_the_browser_is_compared_with_the_servers_copy():
     ]  # fmt: skip
 
 
+def test_where_there_are_many_ways_the_first_of_each_place_is_drawn():
+    """Two formats by the server and by two engines of a browser: six lines, and room for four."""
+    made = []
+    for server in (copy(), copy(id="512-png", format="png")):
+        made.append(server)
+        made += [in_browser(server, id=f"{server.id}-{name}", engine=name) for name in ("pica", "canvas")]
+    section = uplink_section(seen(run_of(whole(), *made)), SOURCE, uplink_of("10"), LIGHT)
+    figure = section.figures["end_to_end"]
+    names = {trace["name"].replace(" (assumed)", "") for trace in figure["data"]}
+    assert {name.rsplit(", ", 1)[1] for name in names} >= {"in the browser", "on the server"}
+    assert any("browser/pica" in name for name in names) and not any("canvas" in name for name in names)
+    assert "2 further ways of making the copies would hide them" in figure["meta"]["caption"]
+
+
 def test_a_photo_that_stayed_in_the_browser_would_have_been_uploaded_whole():
     source = {"size_bytes": 50_000, "original": {"size_bytes": ORIGINAL_BYTES}}
     section = uplink_section(seen(run_of(whole(), in_browser(copy()))), source, uplink_of("10"), LIGHT)

@@ -60,10 +60,13 @@ def _lines(series: Sequence[Series], copies: Sequence[Copy]) -> list[tuple[str, 
 
 
 def _shown(view: View) -> list[Series]:
-    """The lines that there is room for: where there are many, the first way of making each format."""
+    """The lines that there is room for: where there are many, the first way of each format in each place."""
     if len(view.series) <= MOST_SERIES:
         return view.series
-    return [each for each in view.series if not each.nth][:MOST_SERIES]
+    ways: dict[tuple[str, str], Series] = {}
+    for each in view.series:
+        ways.setdefault((each.first.variant.format, each.first.variant.made_in), each)
+    return list(ways.values())[:MOST_SERIES]
 
 
 def _named(name: str, trips: Sequence[Trip]) -> str:
