@@ -35,10 +35,14 @@ async function inspect(variantId) {
   (await module).openInspector(variantId);
 }
 
+const AT_FIRST = "Results appear here. The first ones take about a second.";
+let hasBegun = false; // a run that was stopped before it was one leaves the page as it was
+
 /** Draws everything that follows from the report so far. */
 export function renderResults() {
   const { report, run } = state;
-  const promise = run ? emptyWords(run, report) : "";
+  hasBegun ||= Boolean(run);
+  const promise = run ? emptyWords(run, report) : hasBegun && !report ? AT_FIRST : "";
   const shown = Boolean(report) && !promise;
   part("resultsEmpty").hidden = shown;
   part("resultsBody").hidden = !shown;

@@ -37,6 +37,8 @@ watch(["report", "run"], renderResults);
 watch(["run", "plan", "photo"], renderEarlierHint);
 watch(["theme"], () => refreshTimer && refresh()); // table and plots change together
 
+const STOPPED = { title: "Stopped before anything was measured.", detail: "Run again as soon as you like.", calm: true };
+
 /** Sends the photo with the plan and follows the run that begins. */
 export async function startRun() {
   const { photo, plan } = state;
@@ -55,7 +57,8 @@ export async function startRun() {
     followRun(answer.id);
   } catch (problem) {
     update({ run: null });
-    if (problem.type !== "stopped") showProblem(problem, [wayOut(problem)]);
+    if (problem.type === "stopped") return update({ notice: STOPPED });
+    showProblem(problem, [wayOut(problem)]);
   }
 }
 
