@@ -6,6 +6,7 @@ answers in its own words, often a list of synonyms: "tabby, tabby cat".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 
@@ -74,7 +75,9 @@ def _plain(label: str) -> str:
 
 
 def _whole(label: str) -> set[str]:
-    return {_plain(label)} - {""}
+    """The whole text; "maillot (tank suit)", as some write it, is "maillot, tank suit" too."""
+    plain = _plain(label)
+    return {plain, re.sub(r" \((.+)\)$", r", \1", plain)} - {""}
 
 
 def _first_name(label: str) -> set[str]:

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from models import imagenet
-from models.demo_files import IMAGENET_INDEX, LABELS, WEIGHTS
+from models.demo_files import IMAGENET_INDEX, WEIGHTS
 from models.image_model import ImageModel
 
 SIDE_PX = 192
@@ -22,20 +22,19 @@ CHANNELS = (48, 48, 96, 96, 192, 192, 384)  # one residual block each; more chan
 BATCH_NORM_EPSILON = 1e-3  # what Keras trained with
 
 
-def short_labels() -> list[str]:
-    """The first name of each class: "tabby, tabby cat" is "tabby". No two are the same."""
-    lines = LABELS.read_text(encoding="utf-8").splitlines()
-    labels = [line.split(",")[0].strip() for line in lines]
-    if len(set(labels)) != len(labels):
-        raise ValueError("labels.txt: two classes have the same first name, so answers would be ambiguous")
-    return labels
+def labels() -> list[str]:
+    """The label of each row of the head: "tabby", and "crane (machine)" where ImageNet has another crane."""
+    return [each.label for each in _rows()]
 
 
 def wordnet_ids() -> list[str]:
     """The WordNet id of each row of the head: how folders of ImageNet photos are named."""
+    return [each.wordnet_id for each in _rows()]
+
+
+def _rows() -> list[imagenet.ImageNetClass]:
     classes = imagenet.classes()
-    rows = IMAGENET_INDEX.read_text(encoding="utf-8").split()
-    return [classes[int(row)].wordnet_id for row in rows]
+    return [classes[int(row)] for row in IMAGENET_INDEX.read_text(encoding="utf-8").split()]
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,7 @@ class DemoModel(ImageModel):
         with np.load(file) as stored:
             weights = Weights(stored[f"arr_{i}"] for i in range(len(stored.files)))
             self.network = Network(weights)
-        super().__init__(self.probabilities_of, short_labels(), (SIDE_PX, SIDE_PX), weights.variables)
+        super().__init__(self.probabilities_of, labels(), (SIDE_PX, SIDE_PX), weights.variables)
 
     def probabilities_of(self, pixels: tf.Tensor) -> tf.Tensor:
         """Pixels [n, 192, 192, 3] in 0..255 to [n, 306]."""

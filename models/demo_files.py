@@ -6,5 +6,4 @@ from pathlib import Path
 
 DEMO_DIR = Path(__file__).parent / "demo"
 WEIGHTS = DEMO_DIR / "demo_weights_fp16.npz"  # arr_0, arr_1, ... in the order that models/demo.py reads
-LABELS = DEMO_DIR / "labels.txt"  # one ImageNet label a row of the head
-IMAGENET_INDEX = DEMO_DIR / "imagenet_index.txt"  # the same rows as indices of ImageNet's 0..999
+IMAGENET_INDEX = DEMO_DIR / "imagenet_index.txt"  # ImageNet's index, 0..999, of each row of the head

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from models.demo_files import IMAGENET_INDEX, LABELS, WEIGHTS
+from models.demo_files import IMAGENET_INDEX, WEIGHTS
 from models.placing import Exported, hash_of, place
 
 HERE = Path(__file__).parent
@@ -25,7 +25,7 @@ def export_demo(out: Path, weights: Path = WEIGHTS) -> Exported:
 
     Raises OSError and ModelProblem.
     """
-    made_from = hash_of((*(HERE / name for name in SOURCES), LABELS, IMAGENET_INDEX, weights))
+    made_from = hash_of((*(HERE / name for name in SOURCES), IMAGENET_INDEX, weights))
     return place(out, "demo", made_from, partial(_write, weights))
 
 
@@ -36,13 +36,14 @@ def _write(weights: Path, directory: Path) -> dict[str, object]:
     model = demo.DemoModel(weights)
     model.save(directory)
     write_warmup_requests(directory, "demo")
-    labels = demo.short_labels()
+    labels = demo.labels()
     return {
         "name": "demo",
         "title": "Pixelcost demo model",
         "knows": "pets and ten everyday things",
         "classes": len(labels),
-        "labels_note": "The first name of each ImageNet class. For anything else the answers mean nothing.",
+        "labels_note": "The first name of each ImageNet class, in brackets what tells two alike apart. "
+        "For anything else the answers mean nothing.",
         "labels": labels,
         "wnids": demo.wordnet_ids(),
         "pixels": model.pixels_section(),

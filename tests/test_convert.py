@@ -90,10 +90,9 @@ def test_a_converted_graph_has_the_signatures_of_the_contract_and_warms_itself()
 
 
 def test_an_unknown_way_of_preprocessing_is_warned_of():
-    out = converter().folder / "guessed"
-    done = models(
-        "convert", converter().sources / "ir", "--out", out, "--labels", ROOT / "models/demo/labels.txt"
-    )
+    out, labels = converter().folder / "guessed", converter().folder / "many.txt"
+    labels.write_text("\n".join(str(number) for number in range(306)))
+    done = models("convert", converter().sources / "ir", "--out", out, "--labels", labels)
     assert done.returncode == 2
     assert "WARNING, assumed: values 0 to 1, then ImageNet's mean" in done.stdout
     assert "--preprocess raw|unit|tf|torch|caffe" in done.stdout

@@ -32,6 +32,12 @@ def test_a_name_that_could_be_two_labels_is_none_of_them():
     assert Vocabulary(["crane, bird", "crane, machine"]).own_label("crane") is None
 
 
+def test_words_in_brackets_tell_labels_apart_and_are_a_second_name():
+    vocabulary = Vocabulary(["crane (machine)", "Cardigan (dog)", "maillot (tights)", "maillot (tank suit)"])
+    assert vocabulary.own_label("maillot, tank suit") == "maillot (tank suit)"
+    assert [vocabulary.own_label(name) for name in ("crane", "cardigan", "maillot")] == [None] * 3
+
+
 def test_an_answer_is_right_when_it_is_that_very_label():
     vocabulary = Vocabulary(KNOWN)
     assert vocabulary.is_right("tench,  tinca TINCA", "tench, Tinca tinca")

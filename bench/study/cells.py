@@ -24,9 +24,11 @@ class Found:
 
     @property
     def place(self) -> str:
-        """What was measured, in a few words."""
+        """What was measured, in a few words; that requests failed is not kept quiet."""
         photos = self.view.photo_set.count if self.view.photo_set else 1
-        return f"{self.model}, {f'{photos} photos' if photos > 1 else ONE_PHOTO[self.run.photos]}"
+        failures = sum(point.cell.failures for point in self.view.points)
+        lost = f", {failures} requests failed" if failures else ""
+        return f"{self.model}, {f'{photos} photos' if photos > 1 else ONE_PHOTO[self.run.photos]}{lost}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """One block of figures for each source of photos."""
-    from models.demo import short_labels
+    from models.demo import labels
     from models.training.evaluation import ask, lines
     from models.training.photos import files
 
@@ -27,5 +27,5 @@ def run(options: argparse.Namespace) -> int:
         print(f"{source.name}: {len(answers)} photos")
         if not len(answers):
             continue
-        print("\n".join(lines(answers, short_labels())), flush=True)
+        print("\n".join(lines(answers, labels())), flush=True)
     return 0
