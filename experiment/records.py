@@ -143,7 +143,7 @@ class BackendInfo:
     runtime: str | None = (
         None  # with its version, "OpenVINO 2026.4.1"; None, as below: the server did not tell
     )
-    precision: str | None = None  # of its arithmetic: "f32", "bf16"
+    precision: str | None = None  # of its arithmetic: "f32", "bf16", "int8"
     isa: str | None = None  # the instruction set it was held to; None also: to none
     device_name: str | None = None  # of a GPU
     device_memory_bytes: int | None = None

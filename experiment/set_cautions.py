@@ -98,9 +98,10 @@ def _early_end(facts: SetFacts) -> Iterator[str]:
 def _skipped_photos(facts: SetFacts) -> Iterator[str]:
     skipped = facts.photo_set.skipped
     if skipped:
-        named = [each.message for each in skipped[:MOST_NAMED]]
+        # Each begins with a file's name.
+        named = [sentence(each.message, capital=False) for each in skipped[:MOST_NAMED]]
         more = f" And {len(skipped) - MOST_NAMED:,} more." if len(skipped) > MOST_NAMED else ""
-        yield f"{count(len(skipped), 'photo')} could not be used. {' '.join(map(sentence, named))}{more}"
+        yield f"{count(len(skipped), 'photo')} could not be used. {' '.join(named)}{more}"
 
 
 def _unknown_labels(facts: SetFacts) -> Iterator[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +17,7 @@ import tensorflow as tf
 from models import imagenet
 from models.demo_files import IMAGENET_INDEX, WEIGHTS
 from models.image_model import ImageModel
+from models.problems import ModelProblem
 
 SIDE_PX = 192
 CHANNELS = (48, 48, 96, 96, 192, 192, 384)  # one residual block each; more channels, half the side
@@ -129,9 +131,15 @@ class DemoModel(ImageModel):
     """The network with what a client needs around it."""
 
     def __init__(self, file: Path = WEIGHTS) -> None:
-        with np.load(file) as stored:
-            weights = Weights(stored[f"arr_{i}"] for i in range(len(stored.files)))
-            self.network = Network(weights)
+        """Raises ModelProblem when the file holds other things than these weights."""
+        try:
+            with np.load(file) as stored:
+                weights = Weights(stored[f"arr_{i}"] for i in range(len(stored.files)))
+                self.network = Network(weights)
+        except (ValueError, KeyError, EOFError, AttributeError, BadZipFile) as problem:
+            raise ModelProblem(
+                f"{file} holds no weights of the demo model, as train-demo writes them."
+            ) from problem
         super().__init__(self.probabilities_of, labels(), (SIDE_PX, SIDE_PX), weights.variables)
 
     def probabilities_of(self, pixels: tf.Tensor) -> tf.Tensor:

@@ -92,6 +92,8 @@ def find(path: Path) -> Found:
         raise ModelProblem(f"{path} does not exist. Give the file of a model, or the folder that holds it.")
     if path.is_dir():
         return _in_directory(path)
+    if not path.is_file():
+        raise ModelProblem(f"{path} is neither a file nor a folder. Give the file of a model.")
     if path.name == GRAPH_FILE:
         return _in_directory(path.absolute().parent)
     kind = kind_of(path)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
 from models import imagenet
-from models.convert import cluster_serving
+from models.convert import cluster_serving, convert
 from models.convert.ends import choose
 from models.convert.labels import plain_labels, read_labels
 from models.convert.pixels import Hints, work_out
 from models.convert.preprocess import OF_ARCHITECTURE, PRESETS, Pixels, of_architecture, quantised
 from models.convert.scores import is_logits
-from models.convert.wanted import Wanted
+from models.convert.wanted import LOGITS, Wanted
+from models.kinds import find
 from models.problems import ModelProblem, first_line
 from models.tensors import Signature, Tensor
 
@@ -193,6 +196,25 @@ def test_quantised_probabilities_may_add_up_to_less():
     assert not is_logits(np.array([[100, 80, 0, 0]]), found, Wanted(), quiet)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("wanted", [Wanted(), Wanted(scores=LOGITS)])
+def test_a_model_that_does_not_answer_with_numbers_is_refused(value, wanted):
+    with pytest.raises(ModelProblem, match="NaN or infinity"):
+        is_logits(np.array([[0.5, value]]), pixels(), wanted, quiet)
+
+
+def test_a_configuration_that_names_itself_is_refused(tmp_path):
+    (tmp_path / "config.yaml").write_text("modelPath: config.yaml\n")
+    with pytest.raises(ModelProblem, match="is such a configuration too, and no model"):
+        convert(tmp_path / "config.yaml", tmp_path / "out", Wanted(), quiet)
+
+
+def test_what_is_neither_file_nor_folder_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ModelProblem, match="neither a file nor a folder"):
+        find(tmp_path / "pipe")
+
+
 def test_one_score_for_each_image_is_too_few():
     with pytest.raises(ModelProblem, match="one score per image"):
         is_logits(np.array([[0.5]]), pixels(), Wanted(), quiet)
@@ -226,6 +248,10 @@ def test_both_kinds_of_configuration_are_read(tmp_path, text, layout, batch_size
         ("modelPath: net\nmodelEncrypted: true\n", "is encrypted"),
         ("modelPath: net\ndata:\n  shape: 7\n", "is no image"),
         ("modelPath: [", "is no YAML"),
+        ("modelPath: net\ndata:\n  shape: banana\n", "no list of whole numbers"),
+        ("modelPath: net\ndata:\n  shape: 0,-5,3\n", "no list of whole numbers"),
+        ("modelPath: net\nparams:\n  batch_size: lots\n", "batch_size must be a whole number"),
+        ("modelPath: net\nparams:\n  top_n: -3\n", "top_n must be a whole number"),
         ("- modelPath", "holds no keys"),
     ],
 )

@@ -13,6 +13,7 @@ import pytest
 
 from models import imagenet
 from models.catalogue import CATALOGUE, row
+from models.demo_files import IMAGENET_INDEX
 from tests.serving_client import Client
 from tests.serving_process import ROOT, start_server
 
@@ -94,13 +95,13 @@ def test_a_label_is_the_first_of_its_names_where_that_is_enough():
         assert each.label.partition(" (")[0] == each.names[0]
 
 
-def test_the_demo_models_classes_are_the_same_ones():
-    folder = ROOT / "models" / "demo"
-    numbers = map(int, (folder / "imagenet_index.txt").read_text().split())
+def test_the_demo_models_classes_are_told_apart_too():
     classes = imagenet.classes()
-    assert [", ".join(classes[number].names) for number in numbers] == (
-        folder / "labels.txt"
-    ).read_text().splitlines()
+    known = [classes[int(row)] for row in IMAGENET_INDEX.read_text(encoding="utf-8").split()]
+    labels = {each.wordnet_id: each.label for each in known}
+    assert len(known) == len(labels) == len(set(labels.values())) == 306
+    assert labels["n02124075"] == "Egyptian cat"
+    assert labels["n03126707"] == "crane (machine)"
 
 
 @pytest.mark.slow

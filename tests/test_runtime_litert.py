@@ -90,6 +90,7 @@ def test_quantised_numbers_are_served_as_they_are(files):
     sent = np.array([[0, 85, 170, 255], [255, 0, 0, 1]], np.uint8)
     answer = model.infer("serving_default", {"x": sent})["y"]
     assert answer.dtype == np.uint8
+    assert model.about.precision == "int8"
     assert np.abs(answer.astype(int) - sent).max() <= 1
 
 

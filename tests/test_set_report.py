@@ -217,11 +217,12 @@ def test_without_the_models_labels_every_label_counts_and_is_looked_for():
 
 def test_photos_that_were_skipped_are_named_up_to_five():
     broken = [
-        refused(at, ListedPhoto(f"{at}.jpg", 3, None), "truncated", f"{at} ends early") for at in range(7)
+        refused(at, ListedPhoto(f"{at}.jpg", 3, None), "truncated", f"cat{at}.jpg ends early")
+        for at in range(7)
     ]
     report = summary([*photos(both=3), *broken])
-    assert "7 photos could not be used. 0 ends early." in warning(report, "W14")
-    assert warning(report, "W14").endswith("4 ends early. And 2 more.")
+    assert "7 photos could not be used. cat0.jpg ends early." in warning(report, "W14")
+    assert warning(report, "W14").endswith("cat4.jpg ends early. And 2 more.")
     assert len(report.photo_set.skipped) == 7
 
 

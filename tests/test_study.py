@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.study.cells import Found, one_over_other, png_over_jpeg, size_over_smallest
 from bench.study.claims import LOST, OPEN, SURVIVES, claims, judged, keeps
+from bench.study.elsewhere import elsewhere
+from bench.study.models import Missing
 from bench.study.pairs import Ratio, accuracy_difference, corrected, right_by_variant, time_ratio
 from bench.study.runs import LABELLED, MADE, QUESTIONS, SMALL, TIME, Run, runs
 from bench.study.tables import put_into, tables
@@ -22,21 +28,43 @@ PLAN = Plan(sizes_px=(512, 128), seed=7, repeats=8, warmups=0)
 TIMES_MS = {"original": 40.0, "512-png": 45.0, "512-jpeg-85": 10.0, "128-png": 10.0, "128-jpeg-85": 10.0}
 
 
-def found(question: str = TIME, photos: str = MADE, **slower: float) -> Found:
-    """A run of 8 blocks, each 1 % slower than the one before, on 8 CPU and 1 CPU."""
+TWO_CORES = {"8 CPU": (0, 1), "1 CPU": (1,)}
+WITH_GPU = {"GPU": (8, 9), "8 CPU": tuple(range(8)), "1 CPU": (10,)}
+
+
+def measured(cores: Mapping[str, tuple[int, ...]] = TWO_CORES, **slower: float) -> dict[str, Any]:
+    """The report of 8 blocks, each 1 % slower than the one before."""
     measurements = [
         each
-        for name, factor in (("8 CPU", 1.0), ("1 CPU", 2.0))
+        for name, factor in (("GPU", 0.5), ("8 CPU", 1.0), ("1 CPU", 2.0))
+        if name in cores
         for variant_id, time_ms in (TIMES_MS | slower).items()
         for each in answered([time_ms * factor * 1.01**block for block in range(8)], variant_id, name)
     ]
     made = report(
         plan=PLAN,
-        backends=(backend("8 CPU", cpus=8, cores=(0, 1)), backend("1 CPU", cpus=1, cores=(1,))),
+        backends=tuple(
+            backend(
+                name, cores=own, runtime="PyTorch 2.11.0", device_name="NVIDIA X1" if name == "GPU" else None
+            )
+            for name, own in cores.items()
+        ),
         variants=VARIANTS,
         measurements=measurements,
     )
-    return Found(Run("m", question, photos, ()), "a model", view_of(report_dict(made)))
+    return report_dict(made)
+
+
+def found(question: str = TIME, photos: str = MADE, **slower: float) -> Found:
+    """A run on 8 CPU and 1 CPU of a machine with two cores."""
+    return Found(Run("m", question, photos, ()), "a model", view_of(measured(**slower)))
+
+
+def from_elsewhere(folder: Path) -> Found:
+    """A run on a GPU, 8 CPU and 1 CPU of another machine."""
+    (folder / "demo-time-made.json").write_text(json.dumps(measured(WITH_GPU)), "utf-8")
+    (one,) = elsewhere(folder)
+    return one
 
 
 def cells(one: Found) -> dict[tuple[str, str], object]:
@@ -110,6 +138,25 @@ def test_the_verdicts_follow_the_measurements():
     assert verdicts["d"].verdict == OPEN and "No GPU" in verdicts["d"].why and "2 cores" in verdicts["d"].why
     slow = claims([found(**{"512-jpeg-85": 12.0})])
     assert slow[2].verdict == LOST
+
+
+def test_times_of_another_machine_count_and_say_where_they_were_taken(tmp_path):
+    one = from_elsewhere(tmp_path)
+    assert one.place == "demo model on PyTorch, NVIDIA X1, made photo"
+    gpu = claims([found(), one])[3]
+    assert gpu.verdict == LOST  # 8 CPU takes twice as long
+    assert "2.00 (2.00 to 2.00) [demo model on PyTorch, NVIDIA X1, 8 CPU, 512 px]" in gpu.figure
+    assert "Of 4 comparisons it is so in 0, is not in 4" in gpu.why  # without the original
+    table = tables([found(), one])["gpu"]
+    assert table.count("| 8 | 2.00 (2.00 to 2.00) | 4.00 (4.00 to 4.00) |") == 5
+
+
+def test_a_report_from_elsewhere_that_is_named_otherwise_is_refused(tmp_path):
+    with pytest.raises(Missing, match="There is no MODEL-time-PHOTO"):
+        elsewhere(tmp_path)
+    (tmp_path / "run.json").write_text("{}", "utf-8")
+    with pytest.raises(Missing, match="is not named MODEL-time-PHOTO"):
+        elsewhere(tmp_path)
 
 
 def test_the_original_does_not_decide_about_resized_photos():

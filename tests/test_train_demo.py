@@ -118,6 +118,7 @@ def test_a_folder_without_photos_is_named(given, tmp_path):
     (tmp_path / "teacher.tflite").write_bytes((given / "teacher.tflite").read_bytes())
     refused = train(tmp_path, tmp_path / "work").stderr
     assert f"no photo in {tmp_path / 'empty'}. Looked for .jpeg, .jpg" in refused
+    assert not (tmp_path / "work" / "training.json").exists()  # a slip of the pen takes no folder
 
 
 @pytest.mark.parametrize(
@@ -127,6 +128,12 @@ def test_a_folder_without_photos_is_named(given, tmp_path):
 def test_a_model_that_can_not_teach_is_refused_with_what_it_has(tmp_path, classes, dtype, words):
     make_teacher(tmp_path / "other.tflite", classes, dtype)
     assert words in run("read_teacher", tmp_path / "other.tflite").stderr
+
+
+def test_a_teacher_that_is_cut_off_is_refused(given, tmp_path):
+    whole = (given / "teacher.tflite").read_bytes()
+    (tmp_path / "cut.tflite").write_bytes(whole[: len(whole) // 2])
+    assert "can't be read as a TFLite model" in run("read_teacher", tmp_path / "cut.tflite").stderr
 
 
 def test_a_file_that_is_no_model_is_refused(tmp_path):

@@ -70,6 +70,8 @@ def test_a_folder_of_photos_gives_accuracy_by_its_folders_names(client, tmp_path
     assert (report["photo_set"]["name"], report["photo_set"]["labelled"]) == ("set", 12)
     assert report["plan"]["repeats"] == 1
     assert cell(report, "32-png")["over_photos"]["top1"]["count"] == 12
+    requests = client.get("/api/runs").json["runs"][0]["requests"]
+    assert requests["planned"] == requests["done"]
     assert cell(report, "24-png")["over_photos"]["difference"]["lost"] == 8
     assert not list((tmp_path / "uploads").iterdir())
 

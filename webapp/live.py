@@ -104,7 +104,8 @@ class LiveRun:
         exit_code = self._child.close()
         self.log.flush()
         state, failure, environment = self._ending(exit_code)
-        values = {"state": state, "failure": failure, "finished_at": time.time()}
+        planned = self.log.progress.planned  # of a set an estimate at first
+        values = {"state": state, "failure": failure, "finished_at": time.time(), "requests_planned": planned}
         self._store.change(self.id, **values, **({"environment": environment} if environment else {}))
         self._store.change(self.id, headline=headline(self.id))
         self.log.add("end", {"state": state, "text": self._end_text(state, failure)})

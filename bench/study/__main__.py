@@ -18,6 +18,7 @@ from bench.photo import ten_megapixels
 from bench.servables import ROOT
 from bench.study.ask import Photos, Stopped, asked, report_of
 from bench.study.cells import Found
+from bench.study.elsewhere import elsewhere
 from bench.study.models import NAMES, Missing, Model, prepare
 from bench.study.plots import draw, plots
 from bench.study.runs import QUESTIONS, Run, runs
@@ -47,7 +48,7 @@ def main() -> int:
     except Stopped as stop:
         print(f"{stop} The same command goes on from there.")
         return 1
-    _write(found, reports, out, options.into)
+    _write([*found, *_elsewhere(options)], reports, out, options.into)
     print(f"{(time.monotonic() - started_s) / 60:.1f} minutes in all")
     return 0
 
@@ -72,6 +73,16 @@ def _models(options: argparse.Namespace, out: Path) -> list[Model]:
         except Missing as missing:
             print(f"{name} is left out. {missing}", flush=True)
     return ready
+
+
+def _elsewhere(options: argparse.Namespace) -> list[Found]:
+    found = []
+    for folder in options.elsewhere:
+        try:
+            found += elsewhere(folder)
+        except Missing as missing:
+            print(f"{folder} is left out. {missing}", flush=True)
+    return found
 
 
 def _found(run: Run, model: Model, report: Mapping[str, Any], out: Path) -> Found:
@@ -147,6 +158,14 @@ def _options() -> argparse.Namespace:
         type=Path,
         metavar="FILE.md",
         help="renew this page's tables, and the plots in the folder beside it",
+    )
+    add(
+        "--elsewhere",
+        type=Path,
+        metavar="DIR",
+        action="append",
+        default=[],
+        help="times taken on another machine: reports of python -m experiment, MODEL-time-PHOTO.json",
     )
     add("--quick", action="store_true", help="few sizes and repeats: shows that it works, and nothing else")
     return parser.parse_args()

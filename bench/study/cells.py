@@ -21,6 +21,12 @@ class Found:
     model: str  # for people
     view: View
     rows: Sequence[Mapping[str, str]] = ()  # of --answers; none for one photo
+    machine: str = ""  # another than the study's own
+
+    @property
+    def title(self) -> str:
+        """The model, and the machine where that is another."""
+        return f"{self.model} on {self.machine}" if self.machine else self.model
 
     @property
     def place(self) -> str:
@@ -28,7 +34,7 @@ class Found:
         photos = self.view.photo_set.count if self.view.photo_set else 1
         failures = sum(point.cell.failures for point in self.view.points)
         lost = f", {failures} requests failed" if failures else ""
-        return f"{self.model}, {f'{photos} photos' if photos > 1 else ONE_PHOTO[self.run.photos]}{lost}"
+        return f"{self.title}, {f'{photos} photos' if photos > 1 else ONE_PHOTO[self.run.photos]}{lost}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class Compared:
     @property
     def place(self) -> str:
         """Where it was measured: model, backend, size."""
-        return f"{self.found.model}, {self.point.backend.name}, {self.point.variant.size_px} px"
+        return f"{self.found.title}, {self.point.backend.name}, {self.point.variant.size_px} px"
 
     @property
     def is_valid(self) -> bool:

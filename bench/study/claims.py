@@ -134,12 +134,19 @@ def _gpu(found: Sequence[Found]) -> Claim:
         if len(each.point.backend.cores or ()) >= CPUS and not each.point.variant.is_reference
     ]
     if whole:
-        verdict = judged(whole, lambda times: ALIKE[0] <= times <= ALIKE[1])
-        return Claim("d", said, verdict, _range(whole), "8 CPU over GPU, the same variant on both.")
+        verdict = judged(whole, _alike)
+        counted = _counted(whole, _alike)
+        return Claim(
+            "d", said, verdict, _range(whole), f"8 CPU over GPU, the same variant on both. {counted}"
+        )
     speedup = [each for one in found for each in one_over_other(one, ONE, EIGHT)]
     here = f"{max(cores)} cores" if cores else "no such backend"
     missing = f"No GPU answered, and “{EIGHT}” has {here} here."
     return Claim("d", said, OPEN, f"1 CPU over {here}: {_range(speedup)}" if speedup else "none", missing)
+
+
+def _alike(times: float) -> bool:
+    return ALIKE[0] <= times <= ALIKE[1]
 
 
 def _range(compared: Sequence[Compared]) -> str:

@@ -13,6 +13,13 @@ from typing import Any
 from bench.servables import ROOT
 
 NAMES = ("demo", "mobilenet", "inception-v3")
+RANDOM = "inception-v3-random"  # right in speed only
+TITLES = {  # for people
+    "demo": "demo model",
+    "mobilenet": "MobileNet v2, 8 bit",
+    "inception-v3": "Inception v3",
+    RANDOM: "Inception v3, random weights",
+}
 DOWNLOAD_FAILED = 3  # exit code of `python -m models`, see docs/models.md
 
 
@@ -39,10 +46,10 @@ def prepare(name: str, folder: Path, file: Path | None, labels: Path | None) -> 
     base_path = folder / name
     if name == "demo":
         _models("export", "demo", "--out", str(base_path))
-        return Model(name, "demo model", base_path, is_imagenet=False)
+        return Model(name, TITLES[name], base_path, is_imagenet=False)
     if name == "mobilenet":
         _converted(base_path, file, labels)
-        return Model(name, "MobileNet v2, 8 bit", base_path)
+        return Model(name, TITLES[name], base_path)
     return _inception(base_path)
 
 
@@ -62,12 +69,12 @@ def _converted(base_path: Path, file: Path | None, labels: Path | None) -> None:
 
 def _inception(base_path: Path) -> Model:
     """With the published weights, else with random ones, which take as long."""
-    random = base_path.with_name(f"{base_path.name}-random")
+    random = base_path.with_name(RANDOM)
     done = _models("export", "inception-v3", "--out", str(base_path), fails_with=DOWNLOAD_FAILED)
     if done:
-        return Model("inception-v3", "Inception v3", base_path)
+        return Model("inception-v3", TITLES["inception-v3"], base_path)
     _models("export", "inception-v3", "--out", str(random), "--random", "0")
-    return Model("inception-v3", "Inception v3, random weights", random, answers=False)
+    return Model("inception-v3", TITLES[RANDOM], random, answers=False)
 
 
 def _models(*arguments: str, fails_with: int = 0) -> bool:

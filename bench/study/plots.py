@@ -11,7 +11,16 @@ from urllib.parse import unquote
 from playwright.sync_api import sync_playwright
 
 from bench.servables import ROOT
-from bench.study.cells import Compared, Found, one_over_other, png_over_jpeg, size_over_smallest
+from bench.study.cells import (
+    EIGHT,
+    GPU,
+    ONE,
+    Compared,
+    Found,
+    one_over_other,
+    png_over_jpeg,
+    size_over_smallest,
+)
 from bench.study.runs import LABELLED, MADE, TIME
 from experiment.figures import Figure, figures
 from experiment.figures.frame import axis, base_layout, figure
@@ -40,11 +49,13 @@ def plots(found: Sequence[Found], reports: Mapping[str, Mapping[str, Any]]) -> d
         )
         if one and name in (own := figures(reports[one.run.id])):
             drawn[question] = own[name]
-    times = [each for each in found if each.run.question == TIME and each.run.photos == MADE]
+    everywhere = [each for each in found if each.run.question == TIME and each.run.photos == MADE]
+    times = [each for each in everywhere if not each.machine]
     pairs = {
         "png": ("PNG / JPEG", [each for one in times for each in png_over_jpeg(one)]),
         "time": ("time / that of 128 px, JPEG", _without_original(times)),
-        "cpus": ("1 CPU / 8 CPU", [each for one in times for each in one_over_other(one, "1 CPU", "8 CPU")]),
+        "cpus": ("1 CPU / 8 CPU", [each for one in times for each in one_over_other(one, ONE, EIGHT)]),
+        "gpu": ("8 CPU / GPU", [each for one in everywhere for each in one_over_other(one, EIGHT, GPU)]),
     }
     return drawn | {name: ratios(title, compared) for name, (title, compared) in pairs.items() if compared}
 

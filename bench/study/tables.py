@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.study.cells import EIGHT, ONE, Found, made, one_over_other, png_over_jpeg, size_over_smallest
+from bench.study.cells import EIGHT, GPU, ONE, Found, made, one_over_other, png_over_jpeg, size_over_smallest
 from bench.study.claims import LOSS_POINTS, claims, keeps
 from bench.study.pairs import accuracy_difference, corrected, right_by_variant
 from bench.study.runs import TIME
@@ -139,6 +139,23 @@ def _cpus(found: Sequence[Found]) -> Rows:
             )
 
 
+def _gpus(found: Sequence[Found]) -> Rows:
+    for one in _of(found, TIME):
+        slowest = {each.point.variant.id: each for each in one_over_other(one, ONE, GPU)}
+        for each in one_over_other(one, EIGHT, GPU):
+            single = slowest.get(each.point.variant.id)
+            yield (
+                one.place,
+                each.point.variant.id,
+                milliseconds(each.base.p50_ms),
+                milliseconds(single.point.p50_ms) if single else UNKNOWN,
+                milliseconds(each.point.p50_ms),
+                len(each.point.backend.cores or ()) or UNKNOWN,
+                each.ratio,
+                single.ratio if single else UNKNOWN,
+            )
+
+
 def _decode_ms(point: Point) -> float | None:
     return point.cell.server_ms.get("decode")
 
@@ -193,6 +210,19 @@ TABLES: Mapping[str, tuple[Sequence[str], Callable[[Sequence[Found]], Rows]]] = 
         _times,
     ),
     "cpus": (("model, photo", "variant", "1 CPU p50", "8 CPU p50", "its cores", "1 CPU / 8 CPU"), _cpus),
+    "gpu": (
+        (
+            "model, photo",
+            "variant",
+            "GPU p50",
+            "1 CPU p50",
+            "8 CPU p50",
+            "its cores",
+            "8 CPU / GPU",
+            "1 CPU / GPU",
+        ),
+        _gpus,
+    ),
     "quality": ((*_SHARES, "bytes", "against q95, same size", *_GAPS), _against("quality", _base_quality)),
     "filter": ((*_SHARES, "bytes", "against Lanczos, same size", *_GAPS), _against("filter", _base_filter)),
     "subsampling": (

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preprocess", choices=tuple(PRESETS), help=PRESETS_HELP)
     parser.add_argument("--scale", type=float, help="value = (level * SCALE - MEAN) / STD")
     parser.add_argument("--mean", type=_by_channel, help="one number, or red,green,blue")
-    parser.add_argument("--std", type=_by_channel, help="one number, or red,green,blue")
+    parser.add_argument("--std", type=_divisors, help="one number, or red,green,blue")
     parser.add_argument("--layout", choices=("NHWC", "NCHW"))
     parser.add_argument("--channels", choices=("RGB", "BGR"))
     parser.add_argument("--signature", help="of several, the one that takes pixels or images")
@@ -94,6 +94,13 @@ def _size(text: str) -> tuple[int, int]:
     if not found or not 0 < int(found[1]) <= 4096:
         raise argparse.ArgumentTypeError(f"{text!r} is no size: HEIGHTxWIDTH in pixels, like 224x224")
     return int(found[1]), int(found[2] or found[1])
+
+
+def _divisors(text: str) -> float | tuple[float, ...]:
+    values = _by_channel(text)
+    if 0 in (values if isinstance(values, tuple) else (values,)):
+        raise argparse.ArgumentTypeError(f"{text!r}: nothing can be divided by 0")
+    return values
 
 
 def _by_channel(text: str) -> float | tuple[float, ...]:

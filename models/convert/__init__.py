@@ -37,6 +37,10 @@ def convert(path: Path, out: Path, wanted: Wanted, say: Say) -> Exported:
 def _configured(file: Path, out: Path, wanted: Wanted, say: Say) -> Exported:
     """The model that a Cluster Serving configuration names."""
     configuration = cluster_serving.read(file, say)
+    if configuration.model.exists() and find(configuration.model).kind.name == CLUSTER_SERVING:
+        raise ModelProblem(
+            f"{file}: its model, {configuration.model}, is such a configuration too, and no model."
+        )
     done = convert(configuration.model, out, configuration.completed(wanted), say)
     if configuration.batch_size:
         cluster_serving.write_batching(out, configuration.batch_size, say)

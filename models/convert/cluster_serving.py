@@ -53,8 +53,8 @@ def read(file: Path, say: Say) -> Configuration:
     if values["encrypted"] is True:
         raise ModelProblem(f"{file}: the model is encrypted (modelEncrypted). Decrypt it, then convert it.")
     layout, sides = _shape(file, values["shape"] or values["sides"])
-    batch_size = int(values["batch_size"]) if str(values["batch_size"]).isdigit() else None
-    _say_about_top(values["top_n"], say)
+    batch_size = _count(file, "batch_size", values["batch_size"], r"(-?\d+)")
+    _say_about_top(_count(file, "top_n", values["top_n"], r"(?:topN\()?(-?\d+)\)?"), say)
     known = {key for keys in KEYS.values() for key in keys}
     ignored = [key for key, value in given.items() if key not in known and value not in (None, "")]
     if ignored:
@@ -96,7 +96,11 @@ def _first(given: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
 
 def _shape(file: Path, shape: Any) -> tuple[str | None, tuple[int, int] | None]:
     """Layout and sides of "3,224,224", [224, 224, 3] or "224,224"."""
-    sizes = [int(each) for each in re.findall(r"\d+", str(shape))] if shape is not None else []
+    sizes = []
+    if shape not in (None, ""):
+        if not re.fullmatch(r"[\[(]?\s*[1-9]\d*(\s*,\s*[1-9]\d*)*\s*[\])]?", str(shape)):
+            raise ModelProblem(f"{file}: the shape {shape!r} is no list of whole numbers such as 3,224,224.")
+        sizes = [int(each) for each in re.findall(r"\d+", str(shape))]
     match sizes:
         case []:
             return None, None
@@ -110,14 +114,23 @@ def _shape(file: Path, shape: Any) -> tuple[str | None, tuple[int, int] | None]:
             raise ModelProblem(f"{file}: the shape {shape!r} is no image: 3,height,width or height,width,3.")
 
 
-def _say_about_top(top: Any, say: Say) -> None:
-    found = re.search(r"\d+", str(top)) if top is not None else None
-    if not found:
+def _count(file: Path, key: str, value: Any, written: str) -> int | None:
+    """A whole number of 1 or more, None where none is given."""
+    if value in (None, ""):
+        return None
+    found = re.fullmatch(written, str(value).strip())
+    if not found or int(found[1]) < 1:
+        raise ModelProblem(f"{file}: {key} must be a whole number of 1 or more, not {value!r}.")
+    return int(found[1])
+
+
+def _say_about_top(top: int | None, say: Say) -> None:
+    if top is None:
         return
-    if int(found[0]) > TOP:
-        say(f"top_n {found[0]}: classes and scores hold the best {TOP}; the output probabilities has all")
+    if top > TOP:
+        say(f"top_n {top}: classes and scores hold the best {TOP}; the output probabilities has all")
     else:
-        say(f"top_n {found[0]}: classes and scores hold the best {TOP}, best first; take {found[0]} of them")
+        say(f"top_n {top}: classes and scores hold the best {TOP}, best first; take {top} of them")
 
 
 def _model(file: Path, written: str) -> Path:

@@ -27,6 +27,11 @@ def is_logits(scores: np.ndarray, pixels: Pixels, wanted: Wanted, say: Say) -> b
             "The model gives one score per image. Pixelcost compares classifiers of two classes or more: "
             "export it with one score for each class."
         )
+    if not np.isfinite(scores.astype(float)).all():
+        raise ModelProblem(
+            "The model answers with NaN or infinity. Its weights may be damaged, or the preprocessing is "
+            "not its own (--preprocess, --scale, --mean, --std)."
+        )
     if wanted.scores:
         return wanted.scores == LOGITS
     is_quantised = pixels.output_scale != 1

@@ -50,6 +50,7 @@ class Job:
 
     def lessons(self, say: Callable[[str], None]) -> Lessons:
         """Photos and what the teacher says to them, computed once."""
+        photos.check(self.sources)
         taught_by = _sha256(self.teacher, "an ImageNet classifier as a TFLite file")
         names = [source.name for source in self.sources]
         self.work.mkdir(parents=True, exist_ok=True)

@@ -62,6 +62,18 @@ def files(sources: Sequence[Path]) -> Iterator[File]:
             )
 
 
+def check(sources: Sequence[Path]) -> None:
+    """Raises ModelProblem when one of them holds no photos, before anything is written."""
+    for source in sources:
+        if next(files([source]), None) is None:
+            raise _no_photo([source])
+
+
+def _no_photo(sources: Sequence[Path]) -> ModelProblem:
+    where = ", ".join(map(str, sources))
+    return ModelProblem(f"no photo in {where}. Looked for {', '.join(sorted(SUFFIXES))}, also in folders.")
+
+
 def _read_from(folder: Path, name: str) -> bytes:
     return (folder / name).read_bytes()
 
@@ -116,8 +128,7 @@ def _store(sources: Sequence[Path], index: Path, store: Path, say: Callable[[str
         names.append(file.name)
         imagenet.append(file.imagenet)
     if not names:
-        where = ", ".join(map(str, sources))
-        raise ModelProblem(f"no photo in {where}. Looked for {', '.join(sorted(SUFFIXES))}, also in folders.")
+        raise _no_photo(sources)
     np.save(store, np.stack(squares))
     index.write_text(
         json.dumps({"names": names, "imagenet": imagenet}), encoding="utf-8"

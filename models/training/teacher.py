@@ -16,6 +16,8 @@ from PIL import Image
 
 from models.demo_files import IMAGENET_INDEX
 from models.problems import ModelProblem
+from models.sniff import Damaged
+from models.tflite_reader import read
 
 IMAGENET_ROWS = (1000, 1001)  # 1001: row 0 is "background"
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -30,11 +32,12 @@ class Teacher:
         import tensorflow as tf
 
         try:
+            read(path)  # TensorFlow follows the tables of a damaged file to its own end
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # it says that LiteRT is to replace it
                 self._run = tf.lite.Interpreter(str(path), num_threads=1)
             self._run.allocate_tensors()
-        except (OSError, ValueError) as problem:
+        except (OSError, ValueError, Damaged) as problem:
             raise ModelProblem(f"{path} can't be read as a TFLite model: {problem}") from problem
         (self._input, *_), (self._output, *_) = self._run.get_input_details(), self._run.get_output_details()
         self.side_px = int(self._input["shape"][1])

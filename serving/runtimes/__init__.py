@@ -22,6 +22,7 @@ from serving.signatures import Signature
 
 AUTO = "auto"
 F32, BF16 = "f32", "bf16"
+INT8 = "int8"  # of a file that was quantised; nobody asks for it
 
 Arrays = Mapping[str, np.ndarray]
 

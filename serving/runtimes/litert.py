@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from serving.runtimes import F32, About, Arrays, Setting
+from serving.runtimes import F32, INT8, About, Arrays, Setting
 from serving.runtimes.problems import load_failed, run_failed
 from serving.runtimes.specs import tensor_spec
 from serving.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
@@ -60,11 +60,11 @@ class TensorRunner:
 class LiteModel:
     """An interpreter, which only one thread may use at a time."""
 
-    about = About(LIBRARY, F32, "CPU")
-
     def __init__(self, file: Path, setting: Setting):
         self._one_at_a_time = threading.Lock()
-        self._runners = _runners(_interpreter(file, setting))
+        interpreter = _interpreter(file, setting)
+        self.about = About(LIBRARY, INT8 if _is_quantised(interpreter) else F32, "CPU")
+        self._runners = _runners(interpreter)
         tried = _runners(_interpreter(file, setting))  # not the same one: a batch that fails may spoil it
         self.signatures: Mapping[str, Signature] = {
             name: _signature(file, name, runner, _takes_any_batch(tried[name]))
@@ -99,6 +99,12 @@ def load(file: Path, setting: Setting) -> LiteModel:
 
 def _interpreter(file: Path, setting: Setting) -> Interpreter:
     return Interpreter(str(file), num_threads=setting.thread_count)
+
+
+def _is_quantised(interpreter: Interpreter) -> bool:
+    """Whether numbers of 8 bits are computed with: in the whole model or, as weights, in parts of it."""
+    tensors = interpreter.get_tensor_details()
+    return any(each["dtype"] in (np.int8, np.uint8) and each["quantization"][0] for each in tensors)
 
 
 def _runners(interpreter: Interpreter) -> dict[str, Runner]:
