@@ -1,4 +1,7 @@
-"""/api/runs/<id> in every form: JSON, CSV, HTML, figures, and the variants exactly as sent."""
+"""/api/runs/<id> in every form: JSON, CSV, HTML, figures, and the variants exactly as sent.
+
+Each form but the ZIP takes other goals than the run's own in its query, see experiment/other_goals.py.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,11 @@ from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from experiment import __version__
+from experiment.errors import PlanRefused
 from experiment.export import report_csv, report_html
 from experiment.figures import LATENCIES, figures
 from experiment.formats import FORMATS
+from experiment.other_goals import goals_in, with_goals
 from webapp.imports import refuse_if_imported
 from webapp.parts import parts
 from webapp.problems import Refused
@@ -58,7 +63,16 @@ def report_figures(run_id: str) -> ResponseReturnValue:
     """Every plot as a Plotly figure: `?theme=dark`, `?x=bytes` under the trade-off, `?y=p90` as latency."""
     over = _chosen("x", OVER)
     latency = _chosen("y", {name: name for name in LATENCIES})
-    return jsonify(figures(parts().reports.report(run_id), theme=theme_asked(), latency=latency, over=over))
+    made = with_goals(parts().reports.report(run_id), _goals_asked())
+    return jsonify(figures(made, theme=theme_asked(), latency=latency, over=over))
+
+
+def _goals_asked() -> dict[str, Any]:
+    """Other goals than the run's own, of the query."""
+    try:
+        return goals_in(request.args)
+    except PlanRefused as problem:
+        raise Refused("bad_query", str(problem)) from None
 
 
 def theme_asked() -> Literal["light", "dark"]:
@@ -125,10 +139,12 @@ def _rendered(
     run_id: str, render: Callable[[dict[str, Any]], str], content_type: str, extension: str
 ) -> Response:
     app = parts()
-    etag = f"{app.reports.stamp(app.store.run(run_id))}-{__version__}"
+    goals = _goals_asked()
+    judged_by = "".join(f"-{key}={value}" for key, value in sorted(goals.items()))
+    etag = f"{app.reports.stamp(app.store.run(run_id))}{judged_by}-{__version__}"
     if request.if_none_match.contains_weak(etag):
         return Response(status=304, headers={"ETag": f'"{etag}"', "Cache-Control": "private, no-cache"})
-    made = app.reports.report(run_id)
+    made = with_goals(app.reports.report(run_id), goals)
     response = Response(render(made), content_type=content_type)
     response.set_etag(etag)
     response.headers["Cache-Control"] = "private, no-cache"

@@ -77,8 +77,8 @@ export const variantPath = (id, variantId) => `${reportPath(id)}/variants/${enco
 export const getConfig = () => getJson("/api/config");
 /** @returns {Promise<import("./types.js").Backends>} */
 export const getBackends = (refresh) => getJson(`/api/backends${refresh ? "?refresh=1" : ""}`);
-/** @returns {Promise<import("./types.js").Report>} */
-export const getReport = (id) => getJson(reportPath(id));
+/** @param {string} [goals] goalsQuery() @returns {Promise<import("./types.js").Report>} */
+export const getReport = (id, goals) => getJson(reportPath(id) + (goals ? `?${goals}` : ""));
 /** By name. @returns {Promise<Record<string, import("./types.js").Figure>>} */
 export const getFigures = (id, query) => getJson(`${reportPath(id)}/figures?${query}`);
 /** @param {string} query of choices.js */

@@ -2,7 +2,7 @@
 
 import { addRepeats, base, deleteRun, findBreakingPoint, getFollowUps, getReport, retryCells } from "./api.js";
 import { follow } from "./events.js";
-import { announce, el, fill, isBusy, part, setText, state, update, watch } from "./page.js";
+import { announce, el, fill, goalsQuery, isBusy, part, setText, state, update, watch } from "./page.js";
 import * as words from "./further_words.js";
 
 /** What is under way: null, or {id, run_id, kind, state, done, planned, text}. */
@@ -140,7 +140,7 @@ async function onEnd(data) {
   forget();
   if (data.state === "failed") problem = { title: `${words.NAMES[kind]} ended early.`, detail: data.text };
   try {
-    const report = await getReport(runId);
+    const report = await getReport(runId, goalsQuery());
     if (state.report?.run_id !== runId) return;
     const { planned, done, failed } = report.requests;
     // How long the run itself took is still so after a search, but not after more repeats.

@@ -72,6 +72,9 @@ function startPlan(config) {
   return planFromQuery(new URLSearchParams(location.search), plan, config);
 }
 
+/** A number above 0, or none of them. @param {?string} text */
+const goalIn = (text) => (text === "none" || Number(text) > 0 ? text : "");
+
 function viewFromAddress() {
   const query = new URLSearchParams(location.search);
   const oneOf = (name, ...known) => (known.includes(query.get(name)) ? query.get(name) : "");
@@ -81,6 +84,9 @@ function viewFromAddress() {
     x: oneOf("x", "bytes"),
     y: oneOf("y", "p90", "p99", "slowest"),
     find: query.get("find") || "",
+    keep_top1: oneOf("keep_top1", "true", "false"),
+    max_p50_ms: goalIn(query.get("max_p50_ms")),
+    max_size_bytes: goalIn(query.get("max_size_bytes")),
   };
 }
 

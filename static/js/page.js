@@ -103,6 +103,12 @@ export const SELECTORS = {
   problems: "#problems",
   showLatency: "#show-latency",
   overWhat: "#over-what",
+  goals: "#goals",
+  goalKeep: "#goal-keep",
+  goalP50: "#goal-p50",
+  goalSize: "#goal-size",
+  goalsOwn: "#goals-own",
+  goalsProblem: "#goals-problem",
   plots: "#plots",
   deciding: "#deciding",
   compared: "#compared",
@@ -200,6 +206,9 @@ export function wireAdd(input, button, hint, add) {
   });
 }
 
+/** Of the view: no other goals than those that the run has. */
+export const OWN_GOALS = { keep_top1: "", max_p50_ms: "", max_size_bytes: "" };
+
 /** All that the page knows. Read it anywhere; change it with `update` only. */
 export const state = {
   config: /** @type {?Config} */ (null),
@@ -211,7 +220,7 @@ export const state = {
   report: /** @type {?Report} */ (null), // the report so far, as exported
   connection: "", // a sentence while the event stream is broken
   notice: /** @type {?Notice} */ (null),
-  view: /** @type {View} */ ({ sort: "", sel: "", x: "", y: "", find: "" }),
+  view: /** @type {View} */ ({ sort: "", sel: "", x: "", y: "", find: "", ...OWN_GOALS }),
   theme: "auto",
 };
 
@@ -222,6 +231,12 @@ const watchers = [];
 export function watch(keys, render) {
   watchers.push({ keys, render });
   render();
+}
+
+/** Other goals than the run's own, as a query of the server; "" where there are none. */
+export function goalsQuery() {
+  const goals = Object.keys(OWN_GOALS).map((key) => [key, state.view[key]]);
+  return new URLSearchParams(goals.filter(([, goal]) => goal)).toString();
 }
 
 /** @param {Partial<typeof state>} changes */

@@ -2,7 +2,7 @@
 
 import { getFigures } from "./api.js";
 import { fitFigure, frame, loadPlotly, renderFigure } from "./figure.js";
-import { fill, isBusy, part, state, watch } from "./page.js";
+import { fill, goalsQuery, isBusy, part, state, watch } from "./page.js";
 import { triesQualities } from "./plan.js";
 
 const NAMES = ["trade_off", "latency_by_size", "agreement_by_size", "where_time_goes"];
@@ -56,7 +56,8 @@ function canWait(name, theme) {
 /** What the server is asked for: the look, and what the address says about the figures. */
 function queryNow() {
   const { x, y } = state.view;
-  return new URLSearchParams({ theme: lookNow(), ...(x && { x }), ...(y && { y }) }).toString();
+  const looked = new URLSearchParams({ theme: lookNow(), ...(x && { x }), ...(y && { y }) });
+  return [looked, goalsQuery()].filter(String).join("&");
 }
 
 /** A link may lead to one plot; the page moves there once, when it is drawn. */

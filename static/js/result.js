@@ -7,7 +7,7 @@ import { base, reportPath } from "./api.js";
 import { cellReasons, MARKS } from "./columns.js";
 import { factName, methodWords, problemWords } from "./explain.js";
 import { dateTime, plural, runtimeWords, UNKNOWN } from "./format.js";
-import { announce, el, fill, isBusy, part, setText, state, update } from "./page.js";
+import { announce, el, fill, goalsQuery, isBusy, part, setText, state, update } from "./page.js";
 import { fillForm } from "./setup.js";
 import { renderTable, wireTable } from "./table.js";
 import { renderViewBar, wireViewBar } from "./view_bar.js";
@@ -23,6 +23,7 @@ const EXPORTS = [
   ["csv", "CSV"],
   ["zip", "Variants .zip"],
 ];
+const JUDGED = ["html", "json", "csv"]; // what other goals change
 const SIDE_BY_SIDE = "W3"; // of experiment/cautions.py
 const ANSWERS = ["/answers.csv", "Every answer .csv"]; // of a set, in place of the variants
 
@@ -84,7 +85,8 @@ function openSelected(report) {
 /** @param {Report} report */
 function renderRecommendation(report) {
   const recommendation = isWarmingUp(report) ? WARMING_UP : report.recommendation;
-  const eyebrow = isBusy() ? "Result so far" : report.imported ? "Imported result" : "Result";
+  const result = isBusy() ? "Result so far" : report.imported ? "Imported result" : "Result";
+  const eyebrow = goalsQuery() ? `${result} by other goals` : result;
   const title = recommendation?.sentence || "Nothing to recommend yet.";
   const warnings = problemWords(report).length;
   const signature = JSON.stringify([eyebrow, recommendation, warnings]);
@@ -141,8 +143,9 @@ function renderExports(report) {
   const place = part("exports");
   const others = /** @type {?HTMLButtonElement} */ (place.querySelector("#compare-with"));
   if (others) others.disabled = isBusy();
-  if (place.dataset.run === report.run_id) return;
-  place.dataset.run = report.run_id;
+  const shown = `${report.run_id}?${goalsQuery()}`;
+  if (place.dataset.run === shown) return;
+  place.dataset.run = shown;
   const copy = el("button", { type: "button", id: "copy-link" }, "Copy link");
   copy.addEventListener("click", () => copyLink(copy));
   const all = report.photo_set ? [...EXPORTS.slice(0, -1), ANSWERS] : EXPORTS;
@@ -161,7 +164,8 @@ function compareButton() {
 
 function exportUrl(report, kind) {
   const ending = kind === "json" ? "" : kind.startsWith("/") ? kind : `.${kind}`;
-  return base + reportPath(report.run_id) + ending;
+  const goals = JUDGED.includes(kind) ? goalsQuery() : "";
+  return base + reportPath(report.run_id) + ending + (goals && `?${goals}`);
 }
 
 /** @param {HTMLElement} button */

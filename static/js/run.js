@@ -4,7 +4,9 @@ import * as api from "./api.js";
 import { follow } from "./events.js";
 import { formatName, plural, progressText } from "./format.js";
 import { importedWords } from "./import_report.js";
-import { announce, el, fill, isBusy, memory, part, setText, state, update, watch } from "./page.js";
+import {
+  announce, el, fill, goalsQuery, isBusy, memory, OWN_GOALS, part, setText, state, update, watch,
+} from "./page.js";
 import { paceOf, planWords, resizesHere, uploadsOriginal, withLists } from "./plan.js";
 import { formParts, photoBlob, setPhoto } from "./photo.js";
 import { renderResults } from "./result.js";
@@ -43,7 +45,8 @@ const STOPPED = { title: "Stopped before anything was measured.", detail: "Run a
 export async function startRun() {
   const { photo, plan } = state;
   startedAt = Date.now();
-  update({ run: { ...NEW_RUN, total_bytes: photo.size_bytes, plan, photo }, report: null, notice: null, connection: "" });
+  const view = { ...state.view, ...OWN_GOALS }; // what runs now has its own
+  update({ run: { ...NEW_RUN, total_bytes: photo.size_bytes, plan, photo }, report: null, view, notice: null, connection: "" });
   try {
     const { true_label: trueLabel, upload_original: _, ...sent } = planToRun();
     const { parts, fields } = await toSend(photo, planToRun());
@@ -101,7 +104,7 @@ function wayOut(problem) {
 /** Shows a stored run, or goes on with one that is under way. @param {string} id */
 export async function openRun(id) {
   try {
-    const report = await api.getReport(id);
+    const report = await api.getReport(id, goalsQuery());
     await prepareFrames(id);
     const { planned, done, failed } = report.requests;
     update({ report, run: { ...NEW_RUN, id, state: report.state, planned, done, failed } });
@@ -144,7 +147,7 @@ function onEvent(name, data) {
 async function onEnd(data) {
   stopRefreshing();
   try {
-    const report = await api.getReport(state.run.id);
+    const report = await api.getReport(state.run.id, goalsQuery());
     const { planned, done, failed } = report.requests;
     memory.set("pace", { ...memory.get("pace"), ...paceOf(report) });
     update({ report, run: { ...state.run, state: data.state, text: data.text, planned, done, failed }, connection: "" });
@@ -171,7 +174,7 @@ async function refresh() {
   clearTimeout(refreshTimer);
   const mine = (refreshTimer = window.setTimeout(refresh, LONGEST_ANSWER_MS));
   // A lost server is noticed by the event stream, which says so; the next refresh makes up for this one.
-  const report = await api.getReport(state.run.id).catch(() => null);
+  const report = await api.getReport(state.run.id, goalsQuery()).catch(() => null);
   if (refreshTimer !== mine) return; // the run ended meanwhile, or a newer refresh began
   if (report) showSoFar(report);
   clearTimeout(mine);

@@ -66,6 +66,10 @@ export interface View {
   y: string;
   /** Words that rows of the table must hold. */
   find: string;
+  /** Other goals than the run's own: "true", "false", a number, "none"; "" is the run's own. */
+  keep_top1: string;
+  max_p50_ms: string;
+  max_size_bytes: string;
   [key: string]: string;
 }
 
@@ -76,6 +80,10 @@ interface Special {
   showLatency: HTMLSelectElement;
   overWhat: HTMLSelectElement;
   find: HTMLInputElement;
+  goals: HTMLFieldSetElement;
+  goalKeep: HTMLInputElement;
+  goalP50: HTMLInputElement;
+  goalSize: HTMLInputElement;
   fileInput: HTMLInputElement;
   cameraInput: HTMLInputElement;
   folderInput: HTMLInputElement;

@@ -1,6 +1,6 @@
 /** How results are looked at: which latency is shown, what the trade-off lies over, which rows the table has. */
 
-import { announce, el, fill, part, setText, state, update } from "./page.js";
+import { announce, el, fill, goalsQuery, isBusy, OWN_GOALS, part, setText, state, update } from "./page.js";
 import { renderTable, shownWords, writeView } from "./table.js";
 
 /** @type {[string, string, string][]} value in the address, words, field of a cell; p50 needs no word there */
@@ -17,6 +17,8 @@ export function wireViewBar(redraw) {
   part("showLatency").addEventListener("change", () => choose({ y: part("showLatency").value }, redraw));
   part("overWhat").addEventListener("change", () => choose({ x: part("overWhat").value }, redraw));
   part("find").addEventListener("input", () => find(part("find").value));
+  part("goals").addEventListener("change", async () => (await import("./goals.js")).judgeByFields());
+  part("goalsOwn").addEventListener("click", async () => (await import("./goals.js")).judgeBy(OWN_GOALS));
 }
 
 /** @param {Partial<import("./types.js").View>} changes */
@@ -39,6 +41,21 @@ function setView(changes) {
   writeView();
 }
 
+/** What the results are judged by, but nothing that is being typed. @param {import("./types.js").Report["plan"]} plan */
+function fillGoals(plan) {
+  part("goals").disabled = isBusy();
+  part("goalsOwn").hidden = !goalsQuery();
+  const sizeKb = plan.max_size_bytes === null ? "" : plan.max_size_bytes / 1000;
+  part("goalKeep").checked = plan.keep_top1;
+  setGoal(part("goalP50"), plan.max_p50_ms ?? "");
+  setGoal(part("goalSize"), sizeKb);
+}
+
+/** @param {HTMLInputElement} field @param {number|string} goal */
+function setGoal(field, goal) {
+  if (document.activeElement !== field) field.value = String(goal);
+}
+
 /** Offers what this report knows. @param {import("./types.js").Report} report */
 export function renderViewBar(report) {
   const known = (field) => report.cells.some((cell) => cell[field] !== null);
@@ -53,6 +70,7 @@ export function renderViewBar(report) {
   select.dataset.signature = signature;
   select.value = state.view.y;
   part("overWhat").value = state.view.x;
+  fillGoals(report.plan);
   if (document.activeElement !== part("find")) part("find").value = state.view.find;
   setText(part("found"), shownWords());
 }
