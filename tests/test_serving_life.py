@@ -31,10 +31,17 @@ HAS_GPU = any(Path("/dev").glob("nvidia[0-9]*"))
 
 
 def state_of(client: Client) -> int:
-    """Waits for the port, then asks."""
+    """Waits for the port, then asks; the port opens a moment before the versions have been looked for."""
     request = get_model_status_pb2.GetModelStatusRequest(model_spec={"name": MODEL})
-    answer = client.model.GetModelStatus(request, timeout=60, wait_for_ready=True)
-    return answer.model_version_status[0].state
+    give_up = time.monotonic() + 60
+    while True:
+        try:
+            answer = client.model.GetModelStatus(request, timeout=60, wait_for_ready=True)
+            return answer.model_version_status[0].state
+        except grpc.RpcError as problem:
+            if problem.code() != grpc.StatusCode.NOT_FOUND or time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
 
 
 def health_of(client: Client) -> int:
