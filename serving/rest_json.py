@@ -21,6 +21,7 @@ from serving.json_bytes import is_base64
 from serving.signatures import Signature, TensorSpec
 from serving.tensors import dtype_name, numpy_dtype
 
+ASK_BY_COLUMN = "Ask with 'inputs' instead of 'instances'."
 KEYS_COUNTED = 32  # of a body's objects; with more it is read slowly
 
 
@@ -67,15 +68,20 @@ def answer_text(outputs: Mapping[str, np.ndarray], is_rows: bool) -> str:
     columns = {alias: _writable(alias, array, is_finite) for alias, array in outputs.items()}
     if not is_rows:
         return _written({"outputs": _unnamed(columns)}, is_finite)
-    sizes = {len(array) if array.ndim else None for array in outputs.values()}
-    if len(sizes) != 1 or None in sizes:
-        raise InvalidArgument(
-            "The outputs differ in their batch size. Ask with 'inputs' instead of 'instances'."
-        )
+    _require_rows(outputs)
     if len(columns) == 1:
         return _written({"predictions": _unnamed(columns)}, is_finite)
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     return _written({"predictions": rows}, is_finite)
+
+
+def _require_rows(outputs: Mapping[str, np.ndarray]) -> None:
+    single = [alias for alias, array in outputs.items() if not array.ndim]
+    if single:
+        why = f"Output {single[0]!r} is one value, not one for each instance."
+        raise InvalidArgument(f"{why} {ASK_BY_COLUMN}")
+    if len({len(array) for array in outputs.values()}) > 1:
+        raise InvalidArgument(f"The outputs differ in their batch size. {ASK_BY_COLUMN}")
 
 
 def _written(answer: Any, is_finite: bool) -> str:

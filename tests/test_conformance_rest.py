@@ -16,7 +16,10 @@ import requests
 from tests.model_server import model_list, model_server, one_model
 from tests.servables import servable
 
-MODELS = ("half_plus_two", "half_plus_two_tf2", "half_plus_three", "mixed_batches", "named", "echo")
+MODELS = (
+    *("half_plus_two", "half_plus_two_tf2", "half_plus_three", "mixed_batches", "named", "echo"),
+    "constants",
+)
 ODD_NAMES = ("größe", "大小", "debug/half", "a:b", "a+b", "a%20b", "my model", "q?x#y")
 ODD_LABEL = "stabil/größte:1"
 ECHOED = (
@@ -66,6 +69,19 @@ def test_rows_and_columns_of_half_plus_two(server, model):
 def test_the_example_of_the_documentation(server):
     body = {"instances": [1.0, 2.0, 5.0]}
     assert answered(server.post("half_plus_three:predict", body)) == {"predictions": [3.5, 4.0, 5.5]}
+
+
+@pytest.mark.parametrize(("signature", "y"), [("serving_default", 1.0), ("custom_signature_key", 2.0)])
+def test_an_answer_that_does_not_depend_on_the_input_is_one_value(server, signature, y):
+    response = server.predict("constants", signature=signature, output_filter=["y"])
+    assert list(response.outputs["y"].float_val) == [y]
+    assert (response.model_spec.signature_name, response.model_spec.version.value) == (signature, 123)
+    asked = {"signature_name": signature}
+    columns = server.post("constants:predict", {**asked, "inputs": [1.0, 2.0]})
+    assert answered(columns) == {"outputs": y}
+    rows = server.post("constants:predict", {**asked, "instances": [1.0, 2.0]})
+    assert rows.status_code == 400
+    assert "Output 'y' is one value, not one for each instance. Ask with 'inputs'" in rows.json()["error"]
 
 
 @pytest.mark.parametrize(
