@@ -10,6 +10,7 @@ import contextlib
 import resource
 import socket
 import time
+from heapq import nlargest
 from typing import Any
 
 from waitress.channel import HTTPChannel
@@ -17,12 +18,13 @@ from waitress.server import TcpWSGIServer
 
 from serving.limits import BODY_READ_BYTES
 
-CONNECTIONS = 1000  # with more than that the loop over them takes milliseconds, and the oldest makes room
+CONNECTIONS = 1000  # beyond that the client that has used up most of our patience makes room
 CLOSING_CONNECTIONS = 64  # that many more while those that make room are closed
 ACCEPTED_AT_ONCE = 32
 HEAD_S = 10  # until the head of a request is whole: from connecting, or from its first byte
 IDLE_S = 60  # between requests, and for a client that takes nothing of its answer
-BODY_PACE_BYTES_S = 1000  # of a body on average, after the first HEAD_S
+BODY_S = 20  # until the body is whole, and longer for what came of it:
+BODY_PACE_BYTES_S = 1000
 LOOK_EVERY_S = 1
 
 
@@ -41,27 +43,21 @@ class Channel(HTTPChannel):
         super().service()
         self.answered = time.time()
 
-    @property
-    def waiting_since(self) -> float:
-        return max(self.creation_time, self.answered, self.begun if self.request else 0.0)
-
-    def is_overdue(self, now: float) -> bool:
-        """Whether it can be given up. Not while a request is computed: then the client waits for us."""
+    def patience_used(self, now: float) -> float:
+        """How much of the time that it may take its client has taken; from 1 on it is given up."""
         if self.total_outbufs_len:
-            return now - self.last_activity > IDLE_S
-        if self.requests:
-            return False
-        return now - self.waiting_since > self._patience_s()
+            return (now - self.last_activity) / IDLE_S
+        since = max(self.creation_time, self.answered, self.begun if self.request else 0.0)
+        return (now - since) / self._patience_s()
 
     def _patience_s(self) -> float:
         if self.request and self.request.headers_finished:
-            return HEAD_S + self.request.body_bytes_received / BODY_PACE_BYTES_S
+            return BODY_S + self.request.body_bytes_received / BODY_PACE_BYTES_S
         return IDLE_S if self.answered and not self.request else HEAD_S
 
-    def worth(self) -> tuple[int, float]:
-        """Who makes room first, the least: who asks nothing, then who sends a body, then who is answered."""
-        is_sending = bool(self.request and self.request.headers_finished)
-        return (2 if self.total_outbufs_len else int(is_sending)), self.waiting_since
+    def is_computed(self) -> bool:
+        """Whether the client waits for us, and not we for it."""
+        return bool(self.requests) and not self.total_outbufs_len
 
     def give_up(self) -> None:
         """waitress closes it in the next round: the end wakes it, even if the client reads nothing."""
@@ -102,19 +98,22 @@ class RestServer(TcpWSGIServer):
             before = len(self._channels())
             super().handle_accept()
             if len(self._channels()) == before:
-                return
-            self._make_room()
+                break
+        self._make_room()
 
     def maintenance(self, now: float) -> None:
         for channel in self._channels():
-            if channel.is_overdue(now) and not channel.will_close:
+            if not channel.is_computed() and channel.patience_used(now) >= 1:
                 channel.give_up()
 
     def _make_room(self) -> None:
         channels = [channel for channel in self._channels() if not channel.will_close]
-        idle = [channel for channel in channels if not channel.requests]
-        if idle and len(channels) > self._most:
-            min(idle, key=Channel.worth).give_up()
+        surplus = len(channels) - self._most
+        if surplus > 0:
+            now = time.time()
+            waited_for = [channel for channel in channels if not channel.requests]
+            for channel in nlargest(surplus, waited_for, key=lambda each: each.patience_used(now)):
+                channel.give_up()
 
     def _channels(self) -> list[Channel]:
         active: Any = self.active_channels  # a dict; waitress's types say otherwise

@@ -72,6 +72,16 @@ def test_honest_requests_are_answered_beside_1100_connections_that_ask_nothing(s
     assert server.post(f"{M}:predict", {"instances": [2.0]}).json() == {"predictions": [3.0]}
 
 
+def test_a_kept_connection_stays_while_others_come_and_ask_nothing(server):
+    """It has more time than they, so it is not the first to make room."""
+    url = f"{server.rest_url}/v1/models/{M}"
+    with ExitStack() as stack, requests.Session() as session:
+        assert session.get(url, timeout=WAIT_S).status_code == 200
+        for _ in range(3):
+            open_connections(stack, server.rest_url, 500, HEAD)
+            assert session.get(url, timeout=WAIT_S).status_code == 200
+
+
 def test_rest_answers_when_grpc_has_taken_the_first_1024_descriptors(server):
     """Where select() ends."""
     with ExitStack() as stack:
@@ -113,6 +123,7 @@ def hello(environ, start_response):
 @pytest.fixture
 def short(monkeypatch):
     monkeypatch.setattr(rest_server, "HEAD_S", 0.5)
+    monkeypatch.setattr(rest_server, "BODY_S", 0.5)
     monkeypatch.setattr(rest_server, "IDLE_S", 3)
     monkeypatch.setattr(rest_server, "BODY_PACE_BYTES_S", 100)
     monkeypatch.setattr(rest_server, "CONNECTIONS", 4)
@@ -203,13 +214,15 @@ def test_a_client_that_takes_nothing_of_a_large_answer_frees_its_thread(short):
         assert answer.content == b"a"
 
 
-def test_the_oldest_that_asks_nothing_makes_room_and_a_body_that_comes_stays(short, monkeypatch):
+def test_who_has_used_up_most_of_its_time_makes_room_and_a_body_that_comes_stays(short, monkeypatch):
     monkeypatch.setattr(rest_server, "HEAD_S", WAIT_S)
+    monkeypatch.setattr(rest_server, "BODY_S", 2 * WAIT_S)
     with answering() as server, ExitStack() as stack:
         sending = stack.enter_context(connect(server))
         sending.sendall(b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\na")
         idle = [stack.enter_context(connect(server)) for _ in range(3)]
         eventually(lambda: len(server.active_channels) == 4)
+        time.sleep(0.5)  # the idle ones have half of the time of the other, so they have used more of it
         assert requests.get(f"http://127.0.0.1:{server.effective_port}/", timeout=WAIT_S).text == "hello"
         eventually(lambda: is_closed(idle[0]))
         assert not is_closed(idle[1])
