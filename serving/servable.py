@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from serving import batching
 from serving.errors import ImageUndecodable, InvalidArgument, ServingError
 from serving.runtimes import Arrays, Model
 from serving.signatures import DEFAULT_SIGNATURE, Signature
@@ -30,6 +31,7 @@ class Servable:
     def __init__(self, model: Model):
         self._model = model
         self.about = model.about
+        self.rows = batching.Rows()
         self.signatures: Mapping[str, Signature] = dict(model.signatures)
         self._split = {name for name in SPLIT if self._can_split(name)}
 
