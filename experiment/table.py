@@ -24,7 +24,7 @@ def print_report(report: Report, console: Console) -> None:
         f"\n[bold]{escape(recommendation.sentence)}[/]  [{colour}]{recommendation.validity}[/]",
         soft_wrap=True,
     )
-    for line in (recommendation.why, *recommendation.why_not[:1]):
+    for line in (recommendation.why, *recommendation.why_not[:2]):
         if line:
             console.print(f"  {line}", soft_wrap=True, markup=False)
     console.print(table_of_set(report, report.photo_set) if report.photo_set else _table(report))

@@ -18,6 +18,7 @@ from tensorflow_serving.apis import input_pb2
 from serving import json_text
 from serving.errors import InvalidArgument
 from serving.json_bytes import is_base64, to_bytes
+from serving.limits import EXAMPLES_LIMIT, EXPANDED_LIMIT_BYTES
 
 LIMITS = np.iinfo(np.int64)
 FLOAT_LIMIT = float(np.finfo(np.float32).max)  # features hold 32-bit floats
@@ -49,6 +50,7 @@ def from_input(proto: input_pb2.Input) -> np.ndarray:
     context = b""
     if kind == "example_list_with_context":
         context = proto.example_list_with_context.context.SerializeToString()
+    _check_size(len(examples), context)
     # Messages that stand one after the other are one merged message; the later feature of a name counts.
     return _array([context + example.SerializeToString() for example in examples])
 
@@ -58,11 +60,22 @@ def _from_json(body: Mapping[str, Any]) -> np.ndarray:
     if not isinstance(examples, list):
         raise InvalidArgument("Key 'examples' is expected and must be a list of objects.")
     shared = _serialised("context", context)
+    _check_size(len(examples), shared)
     for index, example in enumerate(examples):
         twice = context.keys() & example.keys() if isinstance(example, dict) else ()
         if twice:
             raise InvalidArgument(f"examples[{index}] repeats {sorted(twice)} of the context. Give it once.")
     return _array([shared + _serialised(f"examples[{i}]", example) for i, example in enumerate(examples)])
+
+
+def _check_size(count: int, context: bytes) -> None:
+    """The context becomes a part of each example: a short message may stand for a very long one."""
+    if count > EXAMPLES_LIMIT or count * len(context) > EXPANDED_LIMIT_BYTES:
+        raise InvalidArgument(
+            f"{count} examples with a context of {len(context)} bytes are too much at once: at most "
+            f"{EXAMPLES_LIMIT} are taken, and {EXPANDED_LIMIT_BYTES // 1024**2} MiB of repeated context. "
+            "Send them in several requests."
+        )
 
 
 def _array(serialised: list[bytes]) -> np.ndarray:

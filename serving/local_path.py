@@ -12,7 +12,7 @@ HOSTS = {"", "localhost"}
 def local_path(text: str) -> Path:
     """Raises ValueError with a sentence that lacks its full stop."""
     if "\0" in text:
-        raise ValueError("A path can't hold the character NUL")
+        raise ValueError("it holds a NUL, and no path has one")
     match = SCHEME.fullmatch(text)
     if not match:
         return Path(text)

@@ -123,6 +123,10 @@ def _is_named(value: Any) -> bool:
 
 
 def _only_input(signature: Signature) -> str:
+    if not signature.inputs:
+        raise InvalidArgument(
+            f'Signature {signature.name!r} takes no inputs. Ask it with {{"inputs": {{}}}}.'
+        )
     if len(signature.inputs) != 1:
         raise InvalidArgument(
             f"Signature {signature.name!r} has several inputs, so each value needs its name: "

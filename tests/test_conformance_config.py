@@ -137,7 +137,7 @@ def test_a_path_on_another_machine_ends_the_start_and_says_what_to_do(flag, path
     [
         *((path, "Mount that place") for path in REMOTE),
         ("file://models/x", "names the host 'models'. A local path has three slashes: file:///models/x."),
-        ("/models\\000x", "can't hold the character NUL."),
+        ("/models\\000x", "it holds a NUL, and no path has one."),
     ],
 )
 def test_a_base_path_that_is_none_of_this_machine_is_refused_when_reloading(reloadable, path, why):

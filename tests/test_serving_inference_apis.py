@@ -54,6 +54,19 @@ def test_the_context_is_merged_into_each_example():
     assert features(second) == {"query": [4], "x": [3]}
 
 
+def test_a_context_that_would_be_repeated_too_often_is_refused():
+    """A message of 1 MB that would become 3 GB."""
+    context = example_pb2.Example()
+    context.features.feature["x"].bytes_list.value.append(bytes(1_000_000))
+    many = {"context": context, "examples": [example_pb2.Example()] * 3000}
+    with pytest.raises(InvalidArgument, match="3000 examples with a context of 1000"):
+        examples.from_input(input_pb2.Input(example_list_with_context=many))
+    with pytest.raises(InvalidArgument, match="100001 examples"):
+        examples.from_input(input_pb2.Input(example_list={"examples": [example_pb2.Example()] * 100_001}))
+    with pytest.raises(InvalidArgument, match="3000 examples"):
+        parse(context={"x": "a" * 1_000_000}, examples=[{}] * 3000)
+
+
 @pytest.mark.parametrize(
     "proto",
     [
