@@ -119,6 +119,16 @@ def half_plus_two_of_rank_1(path: Path) -> None:
     save(path, serving_default=(lambda x: {"y": x / 2 + 2}, {"x": numbers()}))
 
 
+def constants(path: Path) -> None:
+    """Two signatures that answer one value each, whatever they are asked."""
+    asked = {"x": tf.TensorSpec(None, tf.float32)}
+    save(
+        path,
+        serving_default=(lambda x: {"y": tf.constant(1.0)}, asked),
+        custom_signature_key=(lambda x: {"y": tf.constant(2.0)}, asked),
+    )
+
+
 def mixed_batches(path: Path) -> None:
     """Two inputs and outputs, each with a batch size of its own."""
     body = lambda a, b: {"twice_a": 2 * a, "sum_b": tf.reduce_sum(b, keepdims=True)}  # noqa: E731
@@ -305,6 +315,7 @@ def main(out: Path) -> None:
     shutil.copytree(out / "half_plus_three" / VERSION, two / "00000124")
     half_plus_two_of_tensorflow_2(out / "half_plus_two_tf2" / VERSION)
     half_plus_two_of_rank_1(out / "rank_1" / "1")
+    constants(out / "constants" / VERSION)
     for make in MADE:
         make(out / make.__name__ / "1")
     for make in (tflite_without_signature, tflite_with_signature, tflite_with_definition):
