@@ -81,6 +81,14 @@ def _database_url(text: str) -> str:
     return text.strip()
 
 
+def _host_names(text: str) -> str:
+    """With a space between them."""
+    names = text.lower().replace(",", " ").replace(";", " ").split()
+    if not all(re.fullmatch(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?", name) for name in names):
+        raise ValueError("names without a port, as `pixelcost.example.org,pixelcost`")
+    return " ".join(names)
+
+
 def _token(text: str) -> str:
     if not re.fullmatch(r"[!-~]{16,}", text.strip()):
         raise ValueError("16 or more characters without spaces, as `openssl rand -hex 24` makes them")
@@ -209,7 +217,11 @@ class Settings:
         "PIXELCOST_READ_TIMEOUT", 20.0, "s", "Longest time to decode a photo.", _seconds(0.1, 600)
     )
     upload_timeout_s: float = _row(
-        "PIXELCOST_UPLOAD_TIMEOUT", 120.0, "s", "Longest time to receive a photo.", _seconds(1, 3600)
+        "PIXELCOST_UPLOAD_TIMEOUT",
+        120.0,
+        "s",
+        "Longest time to receive a photo; slower than 20 kB/s it is given up after 5 s.",
+        _seconds(1, 3600),
     )
     runs_at_once: int = _row(
         "PIXELCOST_RUNS_AT_ONCE",
@@ -242,7 +254,8 @@ class Settings:
         "PIXELCOST_MAX_STREAMS",
         16,
         "streams",
-        "Event streams held open; further ones get what there is and come again.",
+        "Event streams held open, for half of the threads at most; further ones get what there is and come "
+        "again.",
         _whole(0, 1000),
     )
     probe_every_s: float = _row(
@@ -273,6 +286,14 @@ class Settings:
         "proxies",
         "Proxies in front whose X-Forwarded-For, -Proto, -Host and -Prefix are believed.",
         _whole(0, 10),
+    )
+    allowed_hosts: str = _row(
+        "PIXELCOST_ALLOWED_HOSTS",
+        "",
+        "",
+        "Names under which the app may be asked, besides addresses and `localhost`. Empty: any name; "
+        "`localhost` alone where `PIXELCOST_HOST` is this machine and no proxy is trusted.",
+        _host_names,
     )
     log_format: str = _row("PIXELCOST_LOG_FORMAT", "json", "", "`json` or `text`.", _one_of("json", "text"))
     log_level: str = _row(
