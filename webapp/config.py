@@ -53,6 +53,14 @@ def _database_url(text: str) -> str:
     return text.strip()
 
 
+def _host_names(text: str) -> str:
+    """With a space between them."""
+    names = text.lower().replace(",", " ").replace(";", " ").split()
+    if not all(re.fullmatch(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?", name) for name in names):
+        raise ValueError("names without a port, as `pixelcost.example.org,pixelcost`")
+    return " ".join(names)
+
+
 def _token(text: str) -> str:
     if not re.fullmatch(r"[!-~]{16,}", text.strip()):
         raise ValueError("16 or more characters without spaces, as `openssl rand -hex 24` makes them")
@@ -81,7 +89,7 @@ class Settings(SharedSettings):
         "PIXELCOST_HOST",
         "127.0.0.1",
         "",
-        "Address to listen on; `0.0.0.0` for every interface, as in a container.",
+        "Address to listen on; `0.0.0.0` for every interface, as in a container, or `::` with IPv6 too.",
         str.strip,
     )
     port: int = setting("PORT", 30501, "", "Port of the page.", whole(1, 65535))
@@ -126,7 +134,11 @@ class Settings(SharedSettings):
         "PIXELCOST_READ_TIMEOUT", 20.0, "s", "Longest time to decode a photo.", seconds(0.1, 600)
     )
     upload_timeout_s: float = setting(
-        "PIXELCOST_UPLOAD_TIMEOUT", 120.0, "s", "Longest time to receive a photo.", seconds(1, 3600)
+        "PIXELCOST_UPLOAD_TIMEOUT",
+        120.0,
+        "s",
+        "Longest time to receive a photo; slower than 20 kB/s it is given up after 5 s.",
+        seconds(1, 3600),
     )
     runs_at_once: int = setting(
         "PIXELCOST_RUNS_AT_ONCE",
@@ -159,7 +171,8 @@ class Settings(SharedSettings):
         "PIXELCOST_MAX_STREAMS",
         16,
         "streams",
-        "Event streams held open; further ones get what there is and come again.",
+        "Event streams held open, for half of the threads at most; further ones get what there is and come "
+        "again.",
         whole(0, 1000),
     )
     probe_every_s: float = setting(
@@ -190,6 +203,14 @@ class Settings(SharedSettings):
         "proxies",
         "Proxies in front whose X-Forwarded-For, -Proto, -Host and -Prefix are believed.",
         whole(0, 10),
+    )
+    allowed_hosts: str = setting(
+        "PIXELCOST_ALLOWED_HOSTS",
+        "",
+        "",
+        "Names under which the app may be asked, besides addresses and `localhost`. Empty: any name; "
+        "`localhost` alone where `PIXELCOST_HOST` is this machine and no proxy is trusted.",
+        _host_names,
     )
     log_format: str = setting(
         "PIXELCOST_LOG_FORMAT", "json", "", "`json` or `text`.", _one_of("json", "text")
