@@ -68,7 +68,7 @@ VOLUME /data
 USER 10001:10001
 EXPOSE 5051
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:5051/healthz', timeout=4)"]
+    CMD ["python", "-c", "from urllib.request import *; build_opener(ProxyHandler({})).open('http://127.0.0.1:5051/healthz', timeout=4)"]
 CMD ["gunicorn", "-c", "webapp/gunicorn_conf.py", "webapp:create_app()"]
 
 FROM ${PYTHON_IMAGE} AS serving
@@ -90,7 +90,7 @@ USER 10001:10001
 EXPOSE 8500 8501
 # Metadata is answered only while a version is available; the status is answered in every state.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=120s \
-    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:8501/v1/models/' + os.environ['MODEL_NAME'] + '/metadata', timeout=4)"]
+    CMD ["python", "-c", "import os; from urllib.request import *; build_opener(ProxyHandler({})).open('http://127.0.0.1:8501/v1/models/' + os.environ['MODEL_NAME'] + '/metadata', timeout=4)"]
 ENTRYPOINT ["sh", "-c", "exec python -m serving --port=8500 --rest_api_port=8501 --model_name=${MODEL_NAME} --model_base_path=${MODEL_BASE_PATH}/${MODEL_NAME} \"$@\"", "serving"]
 
 FROM ${PYTHON_IMAGE} AS model

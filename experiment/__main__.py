@@ -21,7 +21,6 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
-from dotenv import load_dotenv
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -44,6 +43,7 @@ from experiment.report import summarise
 from experiment.run import measure
 from experiment.schedule import planned_requests
 from experiment.set_command import run_set, save_answers
+from experiment.settings import SharedSettings, read_settings
 from experiment.table import print_report
 from experiment.variants import FORMATS, RESAMPLERS, make_variants, skipped_sizes_px
 
@@ -54,7 +54,6 @@ console = Console(stderr=True, highlight=False, markup=False, emoji=False)  # na
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the arguments, run, report. Returns the exit code."""
     options = _options(arguments)
-    load_dotenv()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: names may be no text of its encoding
     cancel = threading.Event()
@@ -75,13 +74,14 @@ def _run(options: argparse.Namespace, cancel: threading.Event) -> int:
         return 0
     uplink_of(options.uplink)
     _check_outputs(options)
-    if options.breaking_point:
-        return _breaking_point(options, cancel)
-    return _one_photo(options, cancel) if options.photo else _many_photos(options, cancel)
+    servers = {"TF_SERVERS": options.servers} if options.servers else {}
+    settings = read_settings(SharedSettings, os.environ | servers)
+    command = _breaking_point if options.breaking_point else _one_photo if options.photo else _many_photos
+    return command(options, settings, cancel)
 
 
-def _many_photos(options: argparse.Namespace, cancel: threading.Event) -> int:
-    done = run_set(options, _plan_fields(options), cancel, console)
+def _many_photos(options: argparse.Namespace, settings: SharedSettings, cancel: threading.Event) -> int:
+    done = run_set(options, settings, _plan_fields(options, settings), cancel, console)
     all_written = _write(done.report, options)
     if options.answers:
         all_written &= _saved(options.answers, partial(save_answers, done, options.answers))
@@ -92,10 +92,10 @@ def _many_photos(options: argparse.Namespace, cancel: threading.Event) -> int:
     return _exit_code(done.report, cancel) if all_written else 2
 
 
-def _one_photo(options: argparse.Namespace, cancel: threading.Event) -> int:
+def _one_photo(options: argparse.Namespace, settings: SharedSettings, cancel: threading.Event) -> int:
     source = read_image(_read(options.photo), options.photo.name, true_label=options.true_label)
-    plan = parse_plan(_plan_fields(options))
-    with asked_backends(options.servers, plan.backend_names, console, cancel) as asked:
+    plan = parse_plan(_plan_fields(options, settings))
+    with asked_backends(settings, plan.backend_names, console, cancel) as asked:
         report = _experiment(source, plan, asked.infos, cancel)
     all_written = _write(report, options)
     print_report(report, _output())
@@ -103,8 +103,9 @@ def _one_photo(options: argparse.Namespace, cancel: threading.Event) -> int:
     return _exit_code(report, cancel) if all_written else 2
 
 
-def _breaking_point(options: argparse.Namespace, cancel: threading.Event) -> int:
-    code, told = run_search(options, _read(options.photo), _plan_fields(options), cancel, console)
+def _breaking_point(options: argparse.Namespace, settings: SharedSettings, cancel: threading.Event) -> int:
+    fields = _plan_fields(options, settings)
+    code, told = run_search(options, settings, _read(options.photo), fields, cancel, console)
     print_points(told, _output())
     written = not options.json or _saved(options.json, partial(_save_text, options.json, points_json, told))
     return code if written else 2
@@ -208,7 +209,7 @@ def _read(path: Path) -> bytes:
         raise PixelcostError(f"{path} can't be read: {error.strerror}.") from None
 
 
-def _plan_fields(options: argparse.Namespace) -> dict[str, Any]:
+def _plan_fields(options: argparse.Namespace, settings: SharedSettings) -> dict[str, Any]:
     """The options that were given, under the plan's own names."""
     fields: dict[str, Any] = {
         "sizes_px": options.sizes,
@@ -224,7 +225,7 @@ def _plan_fields(options: argparse.Namespace) -> dict[str, Any]:
         "repeats": options.repeats,
         "order": options.order,
         "seed": options.seed,
-        "timeout_s": options.timeout or float(os.environ.get("TF_REQUEST_TIMEOUT", "60")),
+        "timeout_s": options.timeout or settings.tf_request_timeout_s,
         "backend_names": options.backends,
         "max_p50_ms": options.max_p50_ms,
         "max_size_bytes": options.max_size_bytes,

@@ -21,6 +21,7 @@ from experiment.images import read_image
 from experiment.plan import parse_plan
 from experiment.records import BackendInfo, BreakingPoint, Plan, SearchStep, SourceImage
 from experiment.reference import make_reference
+from experiment.settings import SharedSettings
 from experiment.wording import size
 
 FOUND = {"found", "never", "at_once", "not_right"}  # outcomes that are an answer
@@ -28,6 +29,7 @@ FOUND = {"found", "never", "at_once", "not_right"}  # outcomes that are an answe
 
 def run_search(
     options: argparse.Namespace,
+    settings: SharedSettings,
     data: bytes,
     fields: dict[str, Any],
     cancel: threading.Event,
@@ -36,7 +38,7 @@ def run_search(
     """Search on every backend that is asked. Returns the exit code and what `--json` holds."""
     source = read_image(data, options.photo.name, true_label=options.true_label)
     plan = parse_plan(fields)
-    with asked_backends(options.servers, plan.backend_names, console, cancel) as asked:
+    with asked_backends(settings, plan.backend_names, console, cancel) as asked:
         present = [info for info in asked.infos if info.state != "absent"]
         points = _search(source, plan, present, cancel, console)
     told = {

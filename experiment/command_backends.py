@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from experiment.probe import probe
 from experiment.records import BackendInfo
 from experiment.servable import ModelChoice, prepare_model
 from experiment.servers import chosen, parse_servers
+from experiment.settings import SharedSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,40 +29,28 @@ class Asked:
     model: Mapping[str, Any] = field(default_factory=dict)  # empty: servers that are not ours
 
 
-def data_dir() -> Path:
-    """The data folder, by the environment."""
-    return Path(os.environ.get("PIXELCOST_DATA_DIR", "var"))
-
-
 @contextmanager
 def asked_backends(
-    servers: str | None, names: Sequence[str] | None, console: Console, cancel: threading.Event
+    settings: SharedSettings, names: Sequence[str] | None, console: Console, cancel: threading.Event
 ) -> Iterator[Asked]:
     """The servers to ask; `names` are those that the plan wants, None: all of them."""
-    servers = servers or os.environ.get("TF_SERVERS")
-    wanted = os.environ.get("PIXELCOST_EMBEDDED", "").strip()
-    profiles = parse_embedded(wanted)
-    if servers:
-        defaults = BackendInfo(
-            name="",
-            model=os.environ.get("MODEL_NAME", "inception"),
-            signature=os.environ.get("MODEL_SIGNATURE_NAME", "predict_images"),
-            input_key=os.environ.get("MODEL_INPUT_KEY", "images"),
-        )
-        yield Asked([probe(info) for info in chosen(parse_servers(servers, defaults), names)])
-    elif running := running_servers(data_dir(), profiles if wanted else None):
+    folder, profiles = Path(settings.data_dir), parse_embedded(settings.embedded)
+    if settings.tf_servers:
+        infos = parse_servers(settings.tf_servers, settings.backend_defaults)
+        yield Asked([probe(info) for info in chosen(infos, names)])
+    elif running := running_servers(folder, profiles if settings.embedded else None):
         yield Asked(chosen(running[1], names), running[0])
     else:
-        with claimed(data_dir()), _own_servers(data_dir(), profiles, console, cancel) as embedded:
+        with claimed(folder), _own_servers(settings, profiles, console, cancel) as embedded:
             yield Asked(chosen(embedded.infos(), names), embedded.model)
 
 
 @contextmanager
 def _own_servers(
-    folder: Path, profiles: Sequence[Profile], console: Console, cancel: threading.Event
+    settings: SharedSettings, profiles: Sequence[Profile], console: Console, cancel: threading.Event
 ) -> Iterator[EmbeddedServers]:
-    keys = ("MODEL_BASE_PATH", "MODEL", "PIXELCOST_WEIGHTS_URL")
-    choice = ModelChoice(*(os.environ.get(key, "").strip() for key in keys))
+    folder = Path(settings.data_dir)
+    choice = ModelChoice(settings.model_base_path, settings.model, settings.weights_url)
     model = prepare_model(folder, choice, cancel)
     if "notice" in model:
         console.print(model["notice"], markup=False, soft_wrap=True)

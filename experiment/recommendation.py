@@ -155,16 +155,20 @@ def _less_sure(best: Candidate, other: str) -> str:
 def _why_not(
     best: Candidate, eligible: Sequence[Candidate], candidates: Sequence[Candidate], goals: Sequence[Goal]
 ) -> Iterator[str]:
-    """The runner-up first: the largest of the smaller ones that failed a goal."""
-    smaller = _next_smaller(best, candidates)
-    if smaller:
-        yield f"Next best: {smaller.place}, p50 {milliseconds(smaller.p50_ms)}, {unmet_by(smaller, goals)}."
+    """Those that meet the goals too, by rank; the next smaller one, which does not; the original."""
     others = [each for each in eligible if each.variant == best.variant and each.backend != best.backend]
     for each in sorted(others, key=lambda each: each.p50_ms)[:MOST_OTHERS]:
         yield compared(best, each)
     larger = [each for each in eligible if each.variant.size_bytes > best.variant.size_bytes]
-    if larger:
-        yield _heavier(best, min(larger, key=lambda each: each.rank))
+    heavier = min(larger, key=lambda each: each.rank, default=None)
+    if heavier and not heavier.variant.is_reference:
+        yield f"Next best: {_heavier(best, heavier)}."
+    smaller = _next_smaller(best, candidates)
+    if smaller:
+        figures = f"p50 {milliseconds(smaller.p50_ms)}, {size(smaller.variant.size_bytes)}"
+        yield f"The next smaller one misses a goal: {smaller.place}, {figures}, {unmet_by(smaller, goals)}."
+    if heavier and heavier.variant.is_reference:
+        yield sentence(f"{_heavier(best, heavier)}, meets the goals too")
     quickest = min(eligible, key=lambda each: each.p50_ms)
     if quickest.variant != best.variant and is_faster(quickest, best):
         yield _faster(best, quickest)
@@ -179,10 +183,10 @@ def _next_smaller(best: Candidate, candidates: Sequence[Candidate]) -> Candidate
 
 def _heavier(best: Candidate, other: Candidate) -> str:
     factor = times(other.variant.size_bytes / best.variant.size_bytes)
-    return (
-        f"{sentence(other.place)[:-1]} meets the goals too, with {factor} the bytes "
-        f"({size(other.variant.size_bytes)}) and p50 {milliseconds(other.p50_ms)}."
+    figures = (
+        f"with {factor} the bytes ({size(other.variant.size_bytes)}) and p50 {milliseconds(other.p50_ms)}"
     )
+    return f"{other.place}, {figures}"
 
 
 def _faster(best: Candidate, other: Candidate) -> str:

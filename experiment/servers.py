@@ -20,7 +20,7 @@ from experiment.records import BackendInfo
 OPTIONS = ("rest", "model", "signature", "input", "price_per_hour")
 REST_SUFFIX = " over REST"
 
-_ENTRY = re.compile(r"(?P<name>.*?[^:]):(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(?P<port>\d+)")
+_ENTRY = re.compile(r"(?P<name>.*?[^:]):(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]+)")
 _EXAMPLE = "GPU:tf-gpu:8500;8 CPU:tf-8cpu:8500"
 
 
@@ -79,7 +79,7 @@ def _parse_entry(entry: str, taken: set[str], defaults: BackendInfo) -> list[Bac
     match = _ENTRY.fullmatch(place.strip())
     if match is None:
         raise ValueError(_what_is_missing(place))
-    name, host, port = match["name"].strip(), match["host"], int(match["port"])
+    name, host, port = match["name"].strip(), match["host"], match["port"]
     if name in taken:
         raise ValueError(f"repeats the name `{name}`")
     options = _options(query)
@@ -94,18 +94,22 @@ def _parse_entry(entry: str, taken: set[str], defaults: BackendInfo) -> list[Bac
     )
     if "rest" not in options:
         return [info]
-    if not options["rest"].isdigit():
-        raise ValueError(f"has the REST port `{options['rest']}`, which is no number")
-    return [info, over_rest(info, f"{host}:{_port(int(options['rest']))}")]
+    return [info, over_rest(info, f"{host}:{_port(options['rest'], 'REST port')}")]
 
 
 def _what_is_missing(place: str) -> str:
+    if "://" in place:
+        return (
+            "has a URL where host and port belong: gRPC has no scheme and no path, "
+            f"so write name:host:port, for example `{_EXAMPLE.partition(';')[0]}`"
+        )
     parts = place.split(":")
     if len(parts) < 3:
         return f"has no {'port' if len(parts) == 2 else 'host and port'}; write name:host:port"
-    if not parts[-1].isdigit():
-        return f"has the port `{parts[-1]}`, which is no number"
-    return "is not name:host:port; IPv6 hosts stand in brackets, like [::1]"
+    if place.count(":") > 3:
+        return "is not name:host:port; an IPv6 host stands in brackets, like [::1]"
+    _port(parts[-1])
+    return f"has the host `{parts[-2]}`, which is not a host name or an address; write name:host:port"
 
 
 def _options(query: str) -> dict[str, str]:
@@ -116,10 +120,12 @@ def _options(query: str) -> dict[str, str]:
     return options
 
 
-def _port(port: int) -> int:
-    if not 1 <= port <= 65535:
-        raise ValueError(f"has the port {port}; ports go from 1 to 65535")
-    return port
+def _port(text: str, what: str = "port") -> int:
+    if not re.fullmatch("[0-9]+", text):
+        raise ValueError(f"has the {what} `{text}`, which is not a number")
+    if not 1 <= int(text[:9]) <= 65535:
+        raise ValueError(f"has the {what} {text}; ports go from 1 to 65535")
+    return int(text)
 
 
 def _price(text: str | None) -> float | None:

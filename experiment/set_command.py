@@ -23,7 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from experiment.answers_csv import AnswerRows
 from experiment.backends import connect
-from experiment.command_backends import Asked, asked_backends, data_dir
+from experiment.command_backends import Asked, asked_backends
 from experiment.environment import environment
 from experiment.journal import (
     Journal,
@@ -43,6 +43,7 @@ from experiment.records import SET_REPEATS, BackendInfo, Failure, Plan, Report, 
 from experiment.set_cautions import labels_that_miss
 from experiment.set_report import summarise_set
 from experiment.set_run import SILENT, measure_set
+from experiment.settings import SharedSettings
 from experiment.tally import Tally
 
 JOURNALS = "journals"  # within the data folder
@@ -59,7 +60,11 @@ class SetRun:
 
 
 def run_set(
-    options: argparse.Namespace, fields: Mapping[str, Any], cancel: threading.Event, console: Console
+    options: argparse.Namespace,
+    settings: SharedSettings,
+    fields: Mapping[str, Any],
+    cancel: threading.Event,
+    console: Console,
 ) -> SetRun:
     """Measure the set that `options` name, from where its journal ends. `fields` are the plan's.
 
@@ -69,8 +74,10 @@ def run_set(
     _tell_of_labels(photos, console)
     names = names_in(read_text(options.label_map), str(options.label_map)) if options.label_map else {}
     plan = parse_plan(fields, repeats=SET_REPEATS)
-    with _backends(options, photos, plan, console, cancel) as asked:
-        path = options.journal or _own_journal(photos, plan, asked, has_seed=options.seed is not None)
+    with _backends(options, settings, photos, plan, console, cancel) as asked:
+        path = options.journal or _own_journal(
+            Path(settings.data_dir), photos, plan, asked, has_seed=options.seed is not None
+        )
         found = read_header_line(path)
         if found is not None and options.seed is None:
             plan = replace(plan, seed=found.plan.seed)
@@ -144,25 +151,30 @@ def _ending(tally: Tally, count: int, cancel: threading.Event) -> tuple[RunState
 
 @contextmanager
 def _backends(
-    options: argparse.Namespace, photos: PhotoSet, plan: Plan, console: Console, cancel: threading.Event
+    options: argparse.Namespace,
+    settings: SharedSettings,
+    photos: PhotoSet,
+    plan: Plan,
+    console: Console,
+    cancel: threading.Event,
 ) -> Iterator[Asked]:
     """Nobody is asked when the journal named holds all photos already; then it is only reported anew."""
     found = read_header_line(options.journal) if options.journal else None
     if found is not None and found.sha256 == photos.sha256 and is_complete(options.journal, found):
         yield Asked(list(found.backends), found.model)
         return
-    with asked_backends(options.servers, plan.backend_names, console, cancel) as asked:
+    with asked_backends(settings, plan.backend_names, console, cancel) as asked:
         yield asked
 
 
-def _own_journal(photos: PhotoSet, plan: Plan, asked: Asked, *, has_seed: bool) -> Path:
+def _own_journal(data_dir: Path, photos: PhotoSet, plan: Plan, asked: Asked, *, has_seed: bool) -> Path:
     """Where a run that names no journal keeps its own: the same run finds it again until it is complete."""
     header = header_of("", 0.0, photos, plan, asked.infos, environment(), asked.model)
     pinned = pins(header)
     if not has_seed:
         pinned["plan"].pop("seed")
     key = hashlib.sha256(json.dumps(pinned, sort_keys=True).encode()).hexdigest()[:10]
-    folder = data_dir() / JOURNALS
+    folder = data_dir / JOURNALS
     folder.mkdir(parents=True, exist_ok=True)
     number = 1
     while True:

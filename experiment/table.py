@@ -20,7 +20,7 @@ def print_report(report: Report, console: Console) -> None:
     colour = COLOURS[recommendation.validity]
     first = Text.assemble("\n", (recommendation.sentence, "bold"), "  ", (recommendation.validity, colour))
     console.print(first, soft_wrap=True)
-    for line in (recommendation.why, *recommendation.why_not[:1]):
+    for line in (recommendation.why, *recommendation.why_not[:2]):
         if line:
             console.print(f"  {line}", soft_wrap=True, markup=False)
     console.print(table_of_set(report, report.photo_set) if report.photo_set else _table(report))

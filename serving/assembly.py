@@ -126,7 +126,7 @@ def _timed(load: Load, metrics: Metrics) -> Load:
         started = time.perf_counter()
         try:
             loaded = load(directory)
-        except LoadFailed:
+        except Exception:
             metrics.load_failed(str(directory))
             raise
         metrics.loaded(str(directory), time.perf_counter() - started)

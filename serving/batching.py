@@ -6,8 +6,53 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
-from serving.errors import ServingError
 from serving.runtimes import Arrays
+from serving.signatures import Signature
+
+KEPT = 1000  # kinds of requests that are remembered
+
+Shapes = tuple[tuple[str, tuple[int, ...]], ...]  # of one row of each output
+
+
+class Rows:
+    """Which signatures of a servable answer with one row for each example, as far as its runs have shown.
+
+    One size proves nothing: a constant of 8 rows has a row for each example of a batch of 8, and so has
+    every square. Only outputs that had as many rows as examples at two different sizes, all rows of one
+    shape, have them because of the examples. A signature with an output that once was otherwise is never
+    batched again. What the shapes do not show is not seen: a model may mix its examples' values.
+    Any thread may ask.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, Hashable], tuple[Shapes, tuple[int, ...]]] = {}  # two sizes at most
+        self._odd: set[str] = set()
+
+    def may_batch(self, signature: Signature) -> bool:
+        """Whether there is any use in trying: every input has an open first size, no output was odd."""
+        return signature.name not in self._odd and all(
+            spec.shape is None or spec.shape[:1] == (None,) for spec in signature.inputs.values()
+        )
+
+    def may_split(self, signature_name: str, like: Hashable, size: int) -> bool:
+        """Whether a run of so many alike has been shown to be divisible, by one of another size."""
+        _, sizes = self._seen.get((signature_name, like), ((), ()))
+        return signature_name not in self._odd and any(other != size for other in sizes)
+
+    def saw(self, signature_name: str, inputs: Arrays, outputs: Arrays) -> None:
+        """A run, of whatever size, and all it answered."""
+        size = size_of(inputs)
+        if not size:
+            return
+        kind = signature_name, likeness(inputs)
+        shapes = tuple((alias, array.shape[1:]) for alias, array in sorted(outputs.items()))
+        shapes_before, sizes = self._seen.get(kind, (shapes, ()))
+        if shapes != shapes_before or any(array.shape[:1] != (size,) for array in outputs.values()):
+            self._odd.add(signature_name)
+        elif size not in sizes and len(sizes) < 2:
+            if len(self._seen) >= KEPT:
+                self._seen = {}  # learnt anew, by the next run of each
+            self._seen[kind] = shapes, (*sizes, size)
 
 
 def size_of(inputs: Arrays) -> int | None:
@@ -21,30 +66,23 @@ def likeness(inputs: Arrays) -> Hashable:
     return tuple(sorted((alias, array.dtype.str, array.shape[1:]) for alias, array in inputs.items()))
 
 
-def merge(requests: Sequence[Arrays], allowed_sizes: Sequence[int] = ()) -> dict[str, np.ndarray]:
-    """One after another along the first dimension, filled up to the next allowed size.
+def filled_size(size: int, allowed_sizes: Sequence[int]) -> int:
+    """The allowed size that so many examples are filled up to; empty: every size is allowed."""
+    return next((allowed for allowed in sorted(allowed_sizes) if allowed >= size), size)
+
+
+def merge(requests: Sequence[Arrays], size: int) -> dict[str, np.ndarray]:
+    """One after another along the first dimension, filled up to `size`.
 
     Filled with repetitions of the last example, which is always a valid one.
     """
-    merged = {alias: np.concatenate([each[alias] for each in requests]) for alias in requests[0]}
-    size = size_of(merged) or 0
-    missing = next((allowed - size for allowed in sorted(allowed_sizes) if allowed >= size), 0)
-    if not missing:
-        return merged
-    return {
-        alias: np.concatenate([array, np.repeat(array[-1:], missing, 0)]) for alias, array in merged.items()
-    }
+    missing = size - sum(size_of(each) or 0 for each in requests)
+    filling = {alias: np.repeat(array[-1:], missing, 0) for alias, array in requests[-1].items()}
+    return {alias: np.concatenate([each[alias] for each in (*requests, filling)]) for alias in filling}
 
 
 def split(outputs: Arrays, sizes: Sequence[int]) -> list[Mapping[str, np.ndarray]]:
-    """Each request's own rows. Raises ServingError for an output without one row per example."""
-    total = sum(sizes)
-    for alias, array in outputs.items():
-        if array.ndim == 0 or array.shape[0] < total:
-            raise ServingError(
-                f"Output {alias!r} has no row for each example (shape {list(array.shape)} for {total} "
-                "examples), so requests to this signature can't be batched."
-            )
+    """Each request's own rows, without the filling's. Only for what `Rows` says is divisible."""
     ends = np.cumsum(sizes)
     return [
         {alias: array[end - size : end] for alias, array in outputs.items()}

@@ -19,7 +19,7 @@ def read(directory: Path) -> Mapping[str, Any]:
         return {}
     try:
         card = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         raise LoadFailed(f"{path} can't be read: {problem}. Correct it, or remove it.") from problem
     if not isinstance(card, dict):
         raise LoadFailed(f"{path} must hold a JSON object. Correct it, or remove it.")

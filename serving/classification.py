@@ -7,11 +7,13 @@ https://www.tensorflow.org/tfx/serving/signature_defs; the wordings are TensorFl
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from tensorflow_serving.apis import classification_pb2
 
 from serving.errors import InvalidArgument
+from serving.json_arrays import shortest
 from serving.signatures import CLASSIFY_METHOD, Signature
 
 INPUTS, CLASSES, SCORES = "inputs", "classes", "scores"
@@ -59,7 +61,15 @@ def result(outputs: Mapping[str, np.ndarray], count: int) -> classification_pb2.
 
 def as_json(answer: classification_pb2.ClassificationResult) -> list[list[list[str | float]]]:
     """[label, score] pairs of each example; a label that the model does not give is ""."""
-    return [[[each.label, each.score] for each in row.classes] for row in answer.classifications]
+    return [
+        [list(pair) for pair in zip((each.label for each in row.classes), _scores(row), strict=True)]
+        for row in answer.classifications
+    ]
+
+
+def _scores(row: Any) -> list[float]:
+    scores: list[float] = shortest(np.array([each.score for each in row.classes], np.float32))
+    return scores
 
 
 def _check(alias: str, dtype_name: str, dtype: np.dtype, array: np.ndarray | None, count: int) -> None:

@@ -35,6 +35,12 @@ class InvalidArgument(ServingError):
     http_status = 400
 
 
+class UnknownEncoding(InvalidArgument):
+    """A REST body in a Content-Encoding that is not taken."""
+
+    http_status = 415
+
+
 class ImageUndecodable(InvalidArgument):
     """Bytes that are no image. The message names which of the images it is."""
 

@@ -6,9 +6,7 @@ https://www.tensorflow.org/tfx/serving/api_rest.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,9 +15,13 @@ import numpy as np
 from tensorflow.core.example import example_pb2, feature_pb2
 from tensorflow_serving.apis import input_pb2
 
+from serving import json_text
 from serving.errors import InvalidArgument
+from serving.json_bytes import is_base64, to_bytes
+from serving.limits import EXAMPLES_LIMIT, EXPANDED_LIMIT_BYTES
 
 LIMITS = np.iinfo(np.int64)
+FLOAT_LIMIT = float(np.finfo(np.float32).max)  # features hold 32-bit floats
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,7 @@ class Body:
     @classmethod
     def parse(cls, text: bytes) -> Body:
         """Raises InvalidArgument, naming the example and its feature."""
-        try:
-            body = json.loads(text)
-        except (ValueError, RecursionError) as problem:
-            raise InvalidArgument(f"JSON Parse error: {problem}") from problem
+        body = json_text.read_unique(text)
         if not isinstance(body, dict):
             raise InvalidArgument("The body must be a JSON object with the key 'examples'.")
         signature_name = body.get("signature_name", "")
@@ -51,6 +50,7 @@ def from_input(proto: input_pb2.Input) -> np.ndarray:
     context = b""
     if kind == "example_list_with_context":
         context = proto.example_list_with_context.context.SerializeToString()
+    _check_size(len(examples), context)
     # Messages that stand one after the other are one merged message; the later feature of a name counts.
     return _array([context + example.SerializeToString() for example in examples])
 
@@ -60,11 +60,22 @@ def _from_json(body: Mapping[str, Any]) -> np.ndarray:
     if not isinstance(examples, list):
         raise InvalidArgument("Key 'examples' is expected and must be a list of objects.")
     shared = _serialised("context", context)
+    _check_size(len(examples), shared)
     for index, example in enumerate(examples):
         twice = context.keys() & example.keys() if isinstance(example, dict) else ()
         if twice:
             raise InvalidArgument(f"examples[{index}] repeats {sorted(twice)} of the context. Give it once.")
     return _array([shared + _serialised(f"examples[{i}]", example) for i, example in enumerate(examples)])
+
+
+def _check_size(count: int, context: bytes) -> None:
+    """The context becomes a part of each example: a short message may stand for a very long one."""
+    if count > EXAMPLES_LIMIT or count * len(context) > EXPANDED_LIMIT_BYTES:
+        raise InvalidArgument(
+            f"{count} examples with a context of {len(context)} bytes are too much at once: at most "
+            f"{EXAMPLES_LIMIT} are taken, and {EXPANDED_LIMIT_BYTES // 1024**2} MiB of repeated context. "
+            "Send them in several requests."
+        )
 
 
 def _array(serialised: list[bytes]) -> np.ndarray:
@@ -96,28 +107,22 @@ def _feature(value: Any) -> feature_pb2.Feature:
     if kinds == {"float"}:
         return feature_pb2.Feature(float_list={"value": values})
     if kinds == {"int"}:
-        return feature_pb2.Feature(int64_list={"value": values})
+        return feature_pb2.Feature(int64_list={"value": map(int, values)})
     if kinds == {"bytes"}:
-        return feature_pb2.Feature(bytes_list={"value": [_bytes(each) for each in values]})
+        return feature_pb2.Feature(bytes_list={"value": [to_bytes(each) for each in values]})
     return feature_pb2.Feature()
 
 
 def _kind(value: Any) -> str:
+    """true and false are 1 and 0, as in TensorFlow Serving."""
     if isinstance(value, float):
+        if math.isfinite(value) and abs(value) > FLOAT_LIMIT:
+            raise ValueError(f"holds {value}, which does not fit into a 32-bit float")
         return "float"
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int):
         if not LIMITS.min <= value <= LIMITS.max:
             raise ValueError("holds a whole number that does not fit into 64 bits")
         return "int"
-    if isinstance(value, str) or (isinstance(value, dict) and value.keys() == {"b64"}):
+    if isinstance(value, str) or is_base64(value):
         return "bytes"
-    raise ValueError('must be a number, a string, {"b64": "..."} or a list of such')
-
-
-def _bytes(value: str | dict[str, Any]) -> bytes:
-    if isinstance(value, str):
-        return value.encode("utf-8", "surrogatepass")
-    try:
-        return base64.b64decode(value["b64"], validate=True)
-    except (binascii.Error, ValueError, TypeError) as problem:
-        raise ValueError(f"has damaged base64 ({problem})") from problem
+    raise ValueError('must be a number, true, false, a string, {"b64": "..."} or a list of such')

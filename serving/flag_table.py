@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from serving.limits import WAITING_LIMIT
+from serving.local_path import local_path
 from serving.runtimes import AUTO, BF16, F32, RUNTIMES
 
 NO_PATH = Path()
@@ -56,6 +57,13 @@ def _whole_number(text: str, least: int, most: int) -> int:
     if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
     return int(text)
+
+
+def path(text: str) -> Path:
+    try:
+        return local_path(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from problem
 
 
 def cores(text: str) -> tuple[int, ...]:
@@ -110,15 +118,15 @@ THEIRS: dict[str, dict[str, Any]] = {
     "--rest_api_num_threads": _option(count, 0, "REST requests at once, 0: 4 for each core (0)"),
     "--rest_api_timeout_in_ms": _option(milliseconds, 30_000, "longest time for a REST answer (30000)"),
     "--model_name": _option(str, "default", "the name clients ask for (default)"),
-    "--model_base_path": _option(Path, NO_PATH, "directory with one numbered directory per version"),
-    "--model_config_file": _option(Path, NO_PATH, "several models: a ModelServerConfig as text"),
+    "--model_base_path": _option(path, NO_PATH, "directory with one numbered directory per version"),
+    "--model_config_file": _option(path, NO_PATH, "several models: a ModelServerConfig as text"),
     "--model_config_file_poll_wait_seconds": _option(seconds, 0, "look at it again that often, 0: never (0)"),
     "--file_system_poll_wait_seconds": _option(seconds, 1, "look for new versions that often, 0: once (1)"),
     "--allow_version_labels_for_unavailable_models": _switch("labels may point at versions not loaded"),
     "--enable_batching": _switch("compute several waiting requests at once"),
-    "--batching_parameters_file": _option(Path, NO_PATH, "BatchingParameters as text"),
-    "--monitoring_config_file": _option(Path, NO_PATH, "MonitoringConfig as text: Prometheus on or off"),
-    "--ssl_config_file": _option(Path, NO_PATH, "SSLConfig as text: gRPC over TLS"),
+    "--batching_parameters_file": _option(path, NO_PATH, "BatchingParameters as text"),
+    "--monitoring_config_file": _option(path, NO_PATH, "MonitoringConfig as text: Prometheus on or off"),
+    "--ssl_config_file": _option(path, NO_PATH, "SSLConfig as text: gRPC over TLS"),
     "--grpc_max_threads": _option(count, 0, "gRPC requests at once, 0: as the queue needs (0)"),
     "--grpc_channel_arguments": _option(channel_arguments, (), "key=value,... for gRPC"),
     "--saved_model_tags": _option(names, ("serve",), "tags of the SavedModel's graph (serve)"),

@@ -25,7 +25,7 @@ from serving.monitoring import OK
 from serving.ports import Ports
 from serving.replica import Replica
 from serving.replicas import Replicas
-from serving.server import is_busy, rest_server
+from serving.rest_server import RestServer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -44,7 +44,7 @@ class Front:
         self.on_change(0)
         self._grpc = ports.grpc_server
         self._socket, self._rest_threads = ports.rest_socket, rest_threads
-        self._rest: Any = None
+        self._rest: RestServer | None = None
 
     def start(self, replicas: Replicas, cores: Sequence[int]) -> None:
         """Answer from now on; before a replica does, with UNAVAILABLE."""
@@ -52,7 +52,7 @@ class Front:
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self._grpc)
         self._grpc.start()
         if self._socket:
-            self._rest = rest_server(RestFront(replicas), self._socket, self._rest_threads)
+            self._rest = RestServer(RestFront(replicas), self._socket, self._rest_threads)
             threading.Thread(target=self._rest.run, name="rest", daemon=True).start()
 
     def on_change(self, ready: int) -> None:
@@ -66,7 +66,7 @@ class Front:
         self.health.enter_graceful_shutdown()
         deadline = time.monotonic() + STOP_GRACE_S
         stopped = self._grpc.stop(STOP_GRACE_S)
-        while self._rest and is_busy(self._rest) and time.monotonic() < deadline:
+        while self._rest and self._rest.is_busy() and time.monotonic() < deadline:
             time.sleep(0.02)
         stopped.wait(STOP_GRACE_S + 1)
 

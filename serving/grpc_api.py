@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import grpc
+import numpy as np
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import HealthServicer
@@ -33,7 +34,7 @@ from serving.model import ModelSpec
 from serving.model_config import from_proto
 from serving.monitoring import GRPC, OK
 from serving.service import Caller, Question, Service
-from serving.tensors import to_array, to_proto
+from serving.tensors import header, to_array, to_proto
 from serving.version import Status
 
 PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
@@ -108,7 +109,7 @@ class GrpcApi:
         question = Question(
             model=model_spec.from_proto(request.model_spec),
             signature_name=request.model_spec.signature_name,
-            inputs={alias: to_array(alias, proto) for alias, proto in request.inputs.items()},
+            inputs=self._arrays(request),
             output_filter=tuple(request.output_filter),
         )
         answer = self._service.predict(question, caller_of(context))
@@ -118,6 +119,13 @@ class GrpcApi:
         for alias, array in answer.outputs.items():
             to_proto(array, response.outputs[alias])  # in its place: a map would copy what it is given
         return response
+
+    def _arrays(self, request: Any) -> dict[str, np.ndarray]:
+        """The inputs. What can't fit the signature costs no memory."""
+        spec = model_spec.from_proto(request.model_spec)
+        signature = self._service.signature(spec, request.model_spec.signature_name)
+        signature.check_inputs({alias: header(alias, proto) for alias, proto in request.inputs.items()})
+        return {alias: to_array(alias, proto) for alias, proto in request.inputs.items()}
 
     def _of_examples(self, request_type: Any, compute: Callable[..., Any]) -> Method:
         def answer(request: Any, context: grpc.ServicerContext) -> Any:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from serving import model_dir, priority
-from serving.errors import FailedPrecondition, LoadFailed
+from serving.errors import FailedPrecondition, InvalidArgument, LoadFailed
 from serving.model import ServedModel
 from serving.model_config import ModelConfig
 from serving.servable import Servable
@@ -23,6 +23,7 @@ from serving.warmup import Shapes, difference
 
 log = logging.getLogger(__name__)
 
+REASON_LENGTH = 300  # characters of what a library said
 ENDED_KEPT = 100  # versions of a model whose end is still told
 
 Load = Callable[[Path], tuple[Servable, Shapes]]  # raises LoadFailed
@@ -52,10 +53,13 @@ class Manager:
         self.is_started = True
 
     def reload(self, configs: Sequence[ModelConfig]) -> None:
-        """Serve these models from now on. Raises LoadFailed or FailedPrecondition; the rest is applied."""
+        """Serve these models from now on. Raises LoadFailed or a ServingError; the rest is applied."""
         priority.run_low(lambda: self._reload(configs))
 
     def _reload(self, configs: Sequence[ModelConfig]) -> None:
+        for config in configs:
+            if "\0" in str(config.base_path):
+                raise InvalidArgument(f"The base_path of model {config.name} holds a NUL: no path has one.")
         with self._turn:
             problems = self._apply(configs)
             problems += [_why_unserved(model) for model in self.models.values() if not model.available()]
@@ -164,10 +168,13 @@ class Manager:
         try:
             servable, shapes = self._load(version.path)
             self._refuse_change(model, before, version, servable, shapes)
-        except LoadFailed as problem:
+        except Exception as problem:  # whatever is odd about its files: it can be mended and tried again
+            is_expected = isinstance(problem, LoadFailed)
+            reason = str(problem) if is_expected else _why_odd(version.path, problem)
             version.files = files
-            version.failed(str(problem))
-            log.error("%s version %d is not served: %s", model.config.name, version.number, problem)
+            version.failed(reason)
+            told = "%s version %d is not served: %s"
+            log.error(told, model.config.name, version.number, reason, exc_info=not is_expected)
             return
         self._shapes[version] = shapes
         version.available(servable)
@@ -216,6 +223,13 @@ class Manager:
         served = {version.number for version in self.models[config.name].available()}
         wrong = (label for label, number in config.labels.items() if number not in served)
         return None if self._allow_labels else next(wrong, None)
+
+
+def _why_odd(path: Path, problem: Exception) -> str:
+    return (
+        f"{path} can't be loaded: {type(problem).__name__}: {str(problem)[:REASON_LENGTH]}. "
+        "Correct its files or copy them again; the server's log says where it happened."
+    )
 
 
 def _why_unserved(model: ServedModel) -> str:

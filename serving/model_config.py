@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from serving.errors import InvalidArgument
+from serving.local_path import local_path
 
 PLATFORMS = ("", "tensorflow")
 
@@ -63,7 +64,11 @@ def _one(proto: Any) -> ModelConfig:
             f"Model {proto.name}: model_platform {proto.model_platform!r} is not supported. "
             'Leave it out, or set "tensorflow"; the files tell which runtime it takes.'
         )
-    return ModelConfig(proto.name, Path(proto.base_path), _policy(proto), {**proto.version_labels})
+    try:
+        base_path = local_path(proto.base_path)
+    except ValueError as problem:
+        raise InvalidArgument(f"The base_path of model {proto.name} can't be used: {problem}.") from problem
+    return ModelConfig(proto.name, base_path, _policy(proto), {**proto.version_labels})
 
 
 def _policy(proto: Any) -> Policy:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 from serving.errors import StartRefused
@@ -28,8 +29,9 @@ def fingerprint(directory: Path) -> frozenset[tuple[str, int, int]]:
     for folder, _, names in os.walk(directory):
         for name in names:
             path = Path(folder, name)
-            status = path.lstat()
-            found.append((str(path.relative_to(directory)), status.st_size, status.st_mtime_ns))
+            with suppress(OSError):  # it has gone since
+                status = path.lstat()
+                found.append((str(path.relative_to(directory)), status.st_size, status.st_mtime_ns))
     return frozenset(found)
 
 

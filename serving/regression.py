@@ -12,6 +12,7 @@ import numpy as np
 from tensorflow_serving.apis import regression_pb2
 
 from serving.errors import InvalidArgument
+from serving.json_arrays import shortest
 from serving.signatures import REGRESS_METHOD, Signature
 
 INPUTS, OUTPUTS = "inputs", "outputs"
@@ -55,4 +56,5 @@ def result(outputs: Mapping[str, np.ndarray], count: int) -> regression_pb2.Regr
 
 
 def as_json(answer: regression_pb2.RegressionResult) -> list[float]:
-    return [each.value for each in answer.regressions]
+    values: list[float] = shortest(np.array([each.value for each in answer.regressions], np.float32))
+    return values

@@ -10,20 +10,20 @@ import logging
 import math
 import re
 import time
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http.client import responses
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from google.protobuf.json_format import MessageToDict
 from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
 
-from serving.errors import InvalidArgument, ServingError, TooLarge
+from serving.errors import InvalidArgument, ServingError, UnknownEncoding
 from serving.inference_apis import classify_json, regress_json
-from serving.limits import BODY_LIMIT_BYTES
 from serving.model import ModelSpec
 from serving.monitoring import CONTENT_TYPE, OK, REST
+from serving.rest_body import read
 from serving.rest_json import Body, answer_text
 from serving.service import Caller, Question, Service
 from serving.text_messages import Monitoring
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 # The paths of tensorflow/serving, model_servers/http_rest_api_handler.cc.
 PATH = re.compile(
-    r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>\d{1,18})|/labels/(?P<label>[^/:]+))?"
+    r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>[0-9]{1,18})|/labels/(?P<label>[^/:]+))?"
     r"(?P<action>:predict|:classify|:regress|/metadata)?",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 
 log = logging.getLogger(__name__)
@@ -94,10 +94,10 @@ class RestApi:
         name = action = ""
         status = OK
         try:
-            method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
+            method, path = environ["REQUEST_METHOD"], _path(environ)
             if method == "GET" and self._monitoring.is_enabled and path == self._monitoring.path:
                 return Response(self._service.metrics.page(), content_type=CONTENT_TYPE)
-            row, spec = self._route(method, path)
+            row, spec = self._route(method, path, _raw_path(environ))
             name, action = spec.name, row.name
             return row.answer(spec, environ)
         except ServingError as problem:
@@ -112,16 +112,19 @@ class RestApi:
                 model = name if self._service.is_served(name) else ""
                 self._service.metrics.answered(model, action, REST, status, time.perf_counter() - started)
 
-    def _route(self, method: str, path: str) -> tuple[Action, ModelSpec]:
-        match = PATH.fullmatch(path)
-        row = match and self._actions.get((method, (match["action"] or "").lower()))
-        if not match or not row:
-            raise InvalidArgument(f"Malformed request: {method} {path}")
-        version = int(match["version"]) if match["version"] else None
-        return row, ModelSpec(match["name"], version, match["label"] or "")
+    def _route(self, method: str, path: str, raw_path: str) -> tuple[Action, ModelSpec]:
+        """A name may hold %2F and %3A. Clients that write :predict as %3Apredict are understood as well."""
+        for each in (raw_path, path):
+            match = PATH.fullmatch(each)
+            row = match and self._actions.get((method, (match["action"] or "").lower()))
+            if match and row:
+                decoded = unquote if each is raw_path else str
+                version = int(match["version"]) if match["version"] else None
+                return row, ModelSpec(decoded(match["name"]), version, decoded(match["label"] or ""))
+        raise InvalidArgument(f"Malformed request: {method} {path}")
 
     def _predict(self, spec: ModelSpec, environ: WSGIEnvironment) -> Response:
-        body = Body.parse(_read(environ))
+        body = Body.parse(read(environ))
         signature = self._service.signature(spec, body.signature_name)
         question = Question(spec, signature.name, body.arrays(signature))
         answer = self._service.predict(question, self._caller(environ))
@@ -129,7 +132,7 @@ class RestApi:
 
     def _of_examples(self, compute: Callable[..., tuple[str, Mapping[str, float]]]) -> Handler:
         def answer(spec: ModelSpec, environ: WSGIEnvironment) -> Response:
-            text, stage_ms = compute(self._service, spec, _read(environ), self._caller(environ))
+            text, stage_ms = compute(self._service, spec, read(environ), self._caller(environ))
             return Response(text, headers=_timing(stage_ms))
 
         return answer
@@ -163,34 +166,35 @@ class RestApi:
         return Response(json.dumps({"model_spec": model, "metadata": metadata}, indent=1))
 
 
+def _path(environ: WSGIEnvironment) -> str:
+    return _text(environ.get("PATH_INFO", ""))
+
+
+def _raw_path(environ: WSGIEnvironment) -> str:
+    """As it was sent: %2F is not a slash yet. An absolute URI is taken, too (RFC 9112, 3.2.2)."""
+    uri = _text(environ.get("REQUEST_URI", ""))
+    if not uri.startswith("/"):
+        uri = "/" + uri.partition("://")[2].partition("/")[2]
+    return "/" + re.split("[?#]", uri, maxsplit=1)[0].lstrip("/")
+
+
+def _text(value: str) -> str:
+    """WSGI holds bytes as Latin-1 (PEP 3333)."""
+    return value.encode("latin-1").decode("utf-8", "replace")
+
+
 def _timing(stage_ms: Mapping[str, float]) -> list[tuple[str, str]]:
     return [("Server-Timing", ", ".join(f"{stage};dur={ms:.3f}" for stage, ms in stage_ms.items()))]
 
 
 def _refusal(problem: ServingError) -> Response:
+    hints = []
     retry_after_s = getattr(problem, "retry_after_s", None)
-    hint = [] if retry_after_s is None else [("Retry-After", str(math.ceil(retry_after_s)))]
-    return Response(json.dumps({"error": problem.message}), problem.http_status, hint)
-
-
-def _read(environ: WSGIEnvironment) -> bytes:
-    length = int(environ.get("CONTENT_LENGTH") or 0)
-    if length > BODY_LIMIT_BYTES:
-        raise TooLarge(f"The body has {length} bytes; the limit is {BODY_LIMIT_BYTES}. Send a smaller image.")
-    body = bytes(environ["wsgi.input"].read(length))
-    return _unpacked(body) if environ.get("HTTP_CONTENT_ENCODING", "").lower() == "gzip" else body
-
-
-def _unpacked(body: bytes) -> bytes:
-    """TensorFlow Serving takes compressed bodies too (util/net_http). A small one may hide a huge one."""
-    unpacking = zlib.decompressobj(wbits=31)  # gzip only
-    try:
-        text = unpacking.decompress(body, BODY_LIMIT_BYTES)
-    except zlib.error as problem:
-        raise InvalidArgument(f"The body is not the gzip that its header says: {problem}.") from problem
-    if unpacking.unconsumed_tail:
-        raise TooLarge(f"The unpacked body has over {BODY_LIMIT_BYTES} bytes. Send a smaller image.")
-    return text
+    if retry_after_s is not None:
+        hints.append(("Retry-After", str(math.ceil(retry_after_s))))
+    if isinstance(problem, UnknownEncoding):
+        hints.append(("Accept-Encoding", "gzip"))  # RFC 9110, 15.5.16
+    return Response(json.dumps({"error": problem.message}), problem.http_status, hints)
 
 
 def _is_connected(environ: WSGIEnvironment) -> Callable[[], bool]:

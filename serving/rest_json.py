@@ -6,8 +6,8 @@ Format: https://www.tensorflow.org/tfx/serving/api_rest and tensorflow/serving, 
 from __future__ import annotations
 
 import base64
-import binascii
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 import orjson
 
+from serving import json_arrays, json_text
 from serving.errors import InvalidArgument
+from serving.json_bytes import is_base64
 from serving.signatures import Signature, TensorSpec
 from serving.tensors import dtype_name, numpy_dtype
 
-# Kinds of a NumPy array made from JSON that may become an array of the wanted kind. Others have no JSON.
-LOSSLESS_KINDS = {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}
+ASK_BY_COLUMN = "Ask with 'inputs' instead of 'instances'."
+KEYS_COUNTED = 32  # of a body's objects; with more it is read slowly
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,11 @@ class Body:
     @classmethod
     def parse(cls, text: bytes) -> Body:
         """Raises InvalidArgument unless it is an object with just one of "instances" and "inputs"."""
-        body = _read(text)
+        body = json_text.read(text)
         if not isinstance(body, dict):
             raise InvalidArgument("The body must be a JSON object with 'instances' or 'inputs'.")
+        if _may_repeat_a_key(body, text):
+            body = json_text.read_unique(text)
         signature_name = body.get("signature_name", "")
         if not isinstance(signature_name, str):
             raise InvalidArgument("'signature_name' key must be a string value.")
@@ -57,37 +61,43 @@ class Body:
 def answer_text(outputs: Mapping[str, np.ndarray], is_rows: bool) -> str:
     """The answer in the form of the request: "predictions" for rows, "outputs" for columns.
 
-    With a single output its values stand there without its name.
+    With a single output its values stand there without its name. Floats have the fewest digits that
+    give them back; those that are not finite are written as NaN and Infinity, as TensorFlow Serving does.
     """
-    columns = {alias: _plain(alias, array) for alias, array in outputs.items()}
+    is_finite = all(np.isfinite(array).all() for array in outputs.values() if array.dtype.kind == "f")
+    columns = {alias: _writable(alias, array, is_finite) for alias, array in outputs.items()}
     if not is_rows:
-        return _written({"outputs": _unnamed(columns)}, outputs)
-    sizes = {len(values) if isinstance(values, list) else None for values in columns.values()}
-    if len(sizes) != 1 or None in sizes:
-        raise InvalidArgument(
-            "The outputs differ in their batch size. Ask with 'inputs' instead of 'instances'."
-        )
-    rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
-    return _written({"predictions": [_unnamed(row) for row in rows]}, outputs)
+        return _written({"outputs": _unnamed(columns)}, is_finite)
+    _require_rows(outputs)
+    if len(columns) == 1:
+        return _written({"predictions": _unnamed(columns)}, is_finite)
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return _written({"predictions": rows}, is_finite)
 
 
-def _read(text: bytes) -> Any:
-    """orjson holds Python's lock for a fifth of the time; the other one knows NaN and says what is wrong."""
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        try:
-            return json.loads(text)
-        except (ValueError, RecursionError) as problem:
-            raise InvalidArgument(f"JSON Parse error: {problem}") from problem
+def _require_rows(outputs: Mapping[str, np.ndarray]) -> None:
+    single = [alias for alias, array in outputs.items() if not array.ndim]
+    if single:
+        why = f"Output {single[0]!r} is one value, not one for each instance."
+        raise InvalidArgument(f"{why} {ASK_BY_COLUMN}")
+    if len({len(array) for array in outputs.values()}) > 1:
+        raise InvalidArgument(f"The outputs differ in their batch size. {ASK_BY_COLUMN}")
 
 
-def _written(answer: Any, outputs: Mapping[str, np.ndarray]) -> str:
-    """Numbers that are not finite are written as NaN and Infinity, as TensorFlow Serving does."""
-    reals = (array for array in outputs.values() if array.dtype.kind == "f")
-    if all(np.isfinite(array).all() for array in reals):
-        return orjson.dumps(answer).decode()
-    return json.dumps(answer)
+def _written(answer: Any, is_finite: bool) -> str:
+    return (
+        orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY).decode() if is_finite else json.dumps(answer)
+    )
+
+
+def _may_repeat_a_key(body: Any, text: bytes) -> bool:
+    """Whether a key stands more often in the text than in the body as read, where the last one counts."""
+    values = (body.get("inputs"), *(body["instances"] if isinstance(body.get("instances"), list) else ()))
+    objects = (body, *(value for value in values if isinstance(value, dict)))
+    counts = Counter(key for each in objects for key in each)
+    return len(counts) > KEYS_COUNTED or any(
+        text.count(orjson.dumps(key)) > count for key, count in counts.items()
+    )
 
 
 def _columns_of_rows(rows: Any, signature: Signature) -> dict[str, list[Any]]:
@@ -109,14 +119,14 @@ def _columns(values: Any, signature: Signature) -> dict[str, Any]:
 
 def _is_named(value: Any) -> bool:
     """True for {"images": ...}; false for a plain value and for {"b64": "..."}."""
-    return isinstance(value, dict) and not _is_base64(value)
-
-
-def _is_base64(value: dict[str, Any]) -> bool:
-    return value.keys() == {"b64"} and isinstance(value["b64"], str)
+    return isinstance(value, dict) and not is_base64(value)
 
 
 def _only_input(signature: Signature) -> str:
+    if not signature.inputs:
+        raise InvalidArgument(
+            f'Signature {signature.name!r} takes no inputs. Ask it with {{"inputs": {{}}}}.'
+        )
     if len(signature.inputs) != 1:
         raise InvalidArgument(
             f"Signature {signature.name!r} has several inputs, so each value needs its name: "
@@ -129,59 +139,25 @@ def _array(alias: str, values: Any, spec: TensorSpec | None) -> np.ndarray:
     """Inputs that the signature does not have become an array too: the service refuses them by name."""
     if spec is None:
         return np.empty(0)
-    dtype = numpy_dtype(spec.dtype)
     try:
-        return _string_array(values) if dtype.kind == "O" else _number_array(values, dtype)
-    except (ValueError, TypeError, OverflowError, RecursionError) as problem:
+        return json_arrays.from_json(values, numpy_dtype(spec.dtype))
+    except ValueError as problem:
         raise InvalidArgument(
             f"Input {alias!r} can't be read as {dtype_name(spec.dtype)}: {problem}."
         ) from problem
 
 
-def _number_array(values: Any, dtype: np.dtype) -> np.ndarray:
-    array = np.array(values)
-    if dtype.kind not in LOSSLESS_KINDS:
-        raise ValueError("JSON has no such numbers; ask over gRPC")
-    if array.dtype.kind not in LOSSLESS_KINDS[dtype.kind]:
-        raise ValueError("it holds values of another type")
-    if dtype.kind in "iu" and array.size:
-        limits = np.iinfo(dtype)
-        if array.min() < limits.min or array.max() > limits.max:
-            raise ValueError(f"it holds values outside {limits.min} to {limits.max}")
-    return array.astype(dtype)
-
-
-def _string_array(values: Any) -> np.ndarray:
-    array = np.array(_bytes(values), dtype=object)
-    if any(isinstance(value, list) for value in array.flat):
-        raise ValueError("its lists differ in length")
-    return array
-
-
-def _bytes(value: Any) -> Any:
-    """Each string as UTF-8 and each {"b64": ...} decoded, lists kept as they are."""
-    if isinstance(value, list):
-        return [_bytes(each) for each in value]
-    if isinstance(value, str):
-        return value.encode()
-    if isinstance(value, dict) and _is_base64(value):
-        try:
-            return base64.b64decode(value["b64"], validate=True)
-        except (binascii.Error, ValueError) as problem:
-            raise ValueError(f"its base64 is damaged ({problem})") from problem
-    raise ValueError('it needs strings or {"b64": "..."}')
-
-
-def _plain(alias: str, array: np.ndarray) -> Any:
-    """Lists of plain values. Strings are text, and base64 where the name ends in _bytes."""
-    if array.dtype.kind not in {"O", *LOSSLESS_KINDS}:
+def _writable(alias: str, array: np.ndarray, is_finite: bool) -> Any:
+    """As orjson takes it, or as json does. Strings are text, and base64 where the name ends in _bytes."""
+    if array.dtype.kind not in json_arrays.READERS:
         raise InvalidArgument(
             f"Output {alias!r} is {array.dtype}, which JSON has no word for. Ask over gRPC."
         )
-    values = array.tolist()
-    if array.dtype.kind != "O":
-        return values
-    return _text(values, as_base64=alias.endswith("_bytes"))
+    if array.dtype.kind == "O":
+        return _text(array.tolist(), as_base64=alias.endswith("_bytes"))
+    if is_finite:
+        return np.ascontiguousarray(array) if array.ndim else array[()]
+    return json_arrays.shortest(array) if array.dtype.kind == "f" else array.tolist()
 
 
 def _text(value: Any, as_base64: bool) -> Any:

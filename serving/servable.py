@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from serving import batching
 from serving.errors import ImageUndecodable, InvalidArgument, ServingError
+from serving.limits import EXPANDED_LIMIT_BYTES
 from serving.runtimes import Arrays, Model
 from serving.signatures import DEFAULT_SIGNATURE, Signature
+from serving.tensors import numpy_dtype
 
 DECODE, CLASSIFY = "decode_images", "classify_pixels"
 SPLIT = ("predict_images", DEFAULT_SIGNATURE)  # run as DECODE, then CLASSIFY, where these fit
+
+NOT_THE_INPUT = {"RESOURCE_EXHAUSTED", "CANCELLED", "DEADLINE_EXCEEDED"}  # codes of what is not its fault
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,7 @@ class Servable:
     def __init__(self, model: Model):
         self._model = model
         self.about = model.about
+        self.rows = batching.Rows()
         self.signatures: Mapping[str, Signature] = dict(model.signatures)
         self._split = {name for name in SPLIT if self._can_split(name)}
 
@@ -38,15 +45,24 @@ class Servable:
         try:
             return self._infer(signature_name, inputs)
         except ServingError as problem:
-            empty = next((alias for alias, array in inputs.items() if not array.size), None)
-            if empty is None:
+            why = self._odd_input(signature_name, inputs)
+            if not why or problem.code in NOT_THE_INPUT:
                 raise
-            raise InvalidArgument(
-                f"Input {empty!r} is empty: its shape is {list(inputs[empty].shape)}. {problem.message}"
-            ) from problem
+            raise InvalidArgument(f"{why} {problem.message}") from problem
+
+    def _odd_input(self, signature_name: str, inputs: Arrays) -> str:
+        """What is odd about an input, so that a run of it failed; empty if nothing is."""
+        for alias, array in inputs.items():
+            if not array.size:
+                return f"Input {alias!r} is empty: its shape is {list(array.shape)}."
+        return self.signatures[signature_name].unlike(inputs)
 
     def _infer(self, signature_name: str, inputs: Arrays) -> Result:
         started = time.perf_counter()
+        # One value that stands for all takes its memory only now.
+        inputs = {alias: np.asarray(array, order="C") for alias, array in inputs.items()}
+        if signature_name == DECODE or signature_name in self._split:
+            self._check_decoded(inputs)
         if signature_name not in self._split:
             outputs = self._model.infer(signature_name, inputs)
             return Result(outputs, {"inference": _ms_since(started)})
@@ -63,6 +79,20 @@ class Servable:
         """What CLASSIFY takes. DECODE may give more, such as a checksum for clients that time it."""
         return {name: decoded[name] for name in self.signatures[CLASSIFY].inputs}
 
+    def _check_decoded(self, inputs: Arrays) -> None:
+        """Images of a few bytes each become pixels of a megabyte each. One is always taken."""
+        count = batching.size_of(inputs) or 1
+        for spec in self.signatures[DECODE].outputs.values():
+            if spec.shape is None or None in spec.shape[1:]:
+                continue
+            one_bytes = numpy_dtype(spec.dtype).itemsize * math.prod(size or 0 for size in spec.shape[1:])
+            most = max(1, EXPANDED_LIMIT_BYTES // max(1, one_bytes))
+            if count > most:
+                raise InvalidArgument(
+                    f"{count} images are too many at once: this model makes {one_bytes} bytes of each, so at "
+                    f"most {most} are taken. Send them in several requests."
+                )
+
     def _decode(self, inputs: Arrays) -> Arrays:
         """Bad bytes are the client's fault, whatever code the decoder gives them."""
         try:
@@ -70,7 +100,7 @@ class Servable:
         except ImageUndecodable:
             raise
         except ServingError as problem:
-            if problem.code in {"RESOURCE_EXHAUSTED", "CANCELLED", "DEADLINE_EXCEEDED"}:
+            if problem.code in NOT_THE_INPUT:
                 raise
             raise InvalidArgument(self._blame(inputs, problem.message)) from problem
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from serving import batching
-from serving.errors import FailedPrecondition, InvalidArgument, NotFound, ServingError, Unavailable
+from serving.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from serving.limits import WAITING_LIMIT
 from serving.line import Job, Line
 from serving.manager import Manager
@@ -95,6 +95,7 @@ class Service:
     ):
         self._manager = manager
         self._batch = batch
+        self._allowed_sizes = batch.allowed_batch_sizes if batch else ()
         self.metrics = metrics or Metrics()
         self.line = Line(self._compute, workers, waiting_limit, batch.max_batch_size if batch else 1)
         self._is_stopping = False
@@ -155,47 +156,52 @@ class Service:
         cost = (work.model_name, work.signature_name)
         job = Job(work, deadline=caller.deadline, is_wanted=caller.is_wanted, cost=cost)
         size = batching.size_of(work.inputs) if self._batch else None
-        if self._batch and size is not None:
+        if self._batch and size:
             if size > self._batch.max_batch_size:
                 raise InvalidArgument(
                     f"Task size {size} is larger than maximum input batch size {self._batch.max_batch_size}"
                 )
             job.size = size
-            job.kind = (version, work.signature_name, batching.likeness(work.inputs))
+            if work.servable.rows.may_batch(work.servable.signatures[work.signature_name]):
+                job.kind = (version, work.signature_name, batching.likeness(work.inputs))
         return job
 
     def _compute(self, jobs: Sequence[Job]) -> None:
-        """Together; and if that fails, each alone, so that nobody pays for another's bad image."""
-        first: _Work = jobs[0].content
-        self.metrics.batch(first.model_name, len(jobs))
-        if len(jobs) > 1 and self._compute_together(jobs, first):
+        """Together; and if that can't be, each alone, so that nobody pays for another's bad image."""
+        size = batching.filled_size(sum(job.size for job in jobs), self._allowed_sizes)
+        if jobs[0].kind is not None and size != jobs[0].size and self._compute_together(jobs, size):
             return
         for job in jobs:
             work: _Work = job.content
-            inputs = self._padded(job, work.inputs)
+            self.metrics.batch(work.model_name, 1)
             try:
-                result = work.servable.infer(work.signature_name, inputs)
-                job.result = result if inputs is work.inputs else _cut(result, job.size)
-            except ServingError as problem:
+                job.result = work.servable.infer(work.signature_name, work.inputs)
+            except Exception as problem:
                 job.problem = problem
+            else:
+                if job.kind is not None:
+                    work.servable.rows.saw(work.signature_name, work.inputs, job.result.outputs)
 
-    def _compute_together(self, jobs: Sequence[Job], first: _Work) -> bool:
-        allowed = self._batch.allowed_batch_sizes if self._batch else ()
-        inputs = batching.merge([job.content.inputs for job in jobs], allowed)
-        try:
-            result = first.servable.infer(first.signature_name, inputs)
-            parts = batching.split(result.outputs, [job.size for job in jobs])
-        except ServingError:
+    def _compute_together(self, jobs: Sequence[Job], size: int) -> bool:
+        """In one run of `size`, its filling included. False where its answer can't be taken apart."""
+        first: _Work = jobs[0].content
+        name, rows = first.signature_name, first.servable.rows
+        like = batching.likeness(first.inputs)
+        if not rows.may_split(name, like, size):
             return False
+        self.metrics.batch(first.model_name, len(jobs))
+        try:
+            inputs = batching.merge([job.content.inputs for job in jobs], size)
+            result = first.servable.infer(name, inputs)
+        except Exception:  # whose fault it is shows when each is alone
+            return False
+        rows.saw(name, inputs, result.outputs)
+        if not rows.may_split(name, like, size):
+            return False
+        parts = batching.split(result.outputs, [job.size for job in jobs])
         for job, outputs in zip(jobs, parts, strict=True):
             job.result = replace(result, outputs=outputs)
         return True
-
-    def _padded(self, job: Job, inputs: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        allowed = self._batch.allowed_batch_sizes if self._batch else ()
-        if job.kind is None or not allowed or job.size in allowed:
-            return inputs
-        return batching.merge([inputs], allowed)
 
     def _held(self, spec: ModelSpec) -> _Held:
         """The version that is meant. Looks again if it left just now."""
@@ -223,8 +229,3 @@ def _signature(servable: Servable, name: str) -> Signature:
             f"{', '.join(sorted(servable.signatures))}."
         )
     return servable.signatures[name]
-
-
-def _cut(result: Any, size: int) -> Any:
-    (outputs,) = batching.split(result.outputs, [size])
-    return replace(result, outputs=outputs)

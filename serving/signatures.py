@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from tensorflow.core.framework import tensor_shape_pb2
@@ -16,6 +17,15 @@ DEFAULT_SIGNATURE = "serving_default"
 PREDICT_METHOD = "tensorflow/serving/predict"
 CLASSIFY_METHOD = "tensorflow/serving/classify"
 REGRESS_METHOD = "tensorflow/serving/regress"
+
+
+class Shaped(Protocol):
+    """An array, or what a message says about one before its values are read."""
+
+    @property
+    def dtype(self) -> np.dtype: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -36,16 +46,28 @@ class TensorSpec:
             info.tensor_shape.dim.add().size = -1 if size is None else size
         return info
 
-    def fits(self, array: np.ndarray, may_leave_out_ones: bool = False) -> bool:
-        """Whether the shape is one the model takes; last dimensions of size 1 may be left out for some."""
+    def fits(self, sent: Shaped) -> bool:
+        """Whether the shape is just what is declared."""
         if self.shape is None:
             return True
-        left_out = self.shape[array.ndim :]
-        sizes = zip(self.shape, array.shape, strict=False)
+        sizes = zip(self.shape, sent.shape, strict=False)
+        return len(sent.shape) == len(self.shape) and all(want in (None, have) for want, have in sizes)
+
+    def may_be_tried(self, sent: Shaped, is_scalar_open: bool) -> bool:
+        """Whether a runtime that looks at shapes itself may be asked, though this one is not declared.
+
+        Last dimensions of size 1 may be left out, and sizes may be others, but not 0. Another number of
+        dimensions ends the process within the kernels of TensorFlow (convolutions, LSTM cells, ...), and
+        sizes of 0 that of LiteRT too: both were tried, docs/conformance.md.
+        """
+        if self.shape is None or (is_scalar_open and not self.shape):
+            return True
+        left_out = self.shape[len(sent.shape) :]
+        sizes = zip(self.shape, sent.shape, strict=False)
         return (
-            array.ndim <= len(self.shape)
-            and all(may_leave_out_ones and size == 1 for size in left_out)
-            and all(want in (None, have) for want, have in sizes)
+            len(sent.shape) <= len(self.shape)
+            and all(size == 1 for size in left_out)
+            and all(want is None or have > 0 for want, have in sizes if want != have)
         )
 
     def __str__(self) -> str:
@@ -61,12 +83,13 @@ class Signature:
     outputs: Mapping[str, TensorSpec]
     method_name: str = PREDICT_METHOD
     definition: meta_graph_pb2.SignatureDef | None = None  # as the model brought it
+    tries_shapes: bool = False  # the runtime is asked also where a shape is not the declared one
 
     @classmethod
     def from_proto(cls, name: str, definition: meta_graph_pb2.SignatureDef) -> Signature:
         inputs = {alias: TensorSpec.from_proto(info) for alias, info in sorted(definition.inputs.items())}
         outputs = {alias: TensorSpec.from_proto(info) for alias, info in sorted(definition.outputs.items())}
-        return cls(name, inputs, outputs, definition.method_name, definition)
+        return cls(name, inputs, outputs, definition.method_name, definition, tries_shapes=True)
 
     def as_proto(self) -> meta_graph_pb2.SignatureDef:
         """The model's own definition; else one made from the names, types and shapes."""
@@ -78,17 +101,17 @@ class Signature:
             method_name=self.method_name,
         )
 
-    def check_inputs(self, arrays: Mapping[str, np.ndarray]) -> None:
+    def check_inputs(self, sent: Mapping[str, Shaped]) -> None:
         """Raises InvalidArgument, naming the input, unless exactly the right tensors are there.
 
         The first words of the first two messages are TensorFlow Serving's (predict_util.cc).
         """
-        extra = [alias for alias in arrays if alias not in self.inputs]
-        missing = [alias for alias in self.inputs if alias not in arrays]
-        if len(arrays) != len(self.inputs):
+        extra = [alias for alias in sent if alias not in self.inputs]
+        missing = [alias for alias in self.inputs if alias not in sent]
+        if len(sent) != len(self.inputs):
             raise InvalidArgument(
-                f"input size does not match signature: {len(arrays)}!={len(self.inputs)} "
-                f"len({{{','.join(arrays)}}}) != len({{{','.join(self.inputs)}}}). "
+                f"input size does not match signature: {len(sent)}!={len(self.inputs)} "
+                f"len({{{','.join(sent)}}}) != len({{{','.join(self.inputs)}}}). "
                 f"Sent extra: {{{','.join(extra)}}}. Missing but required: {{{','.join(missing)}}}."
             )
         if extra:
@@ -97,7 +120,25 @@ class Signature:
                 f"Inputs expected to be in the set {{{','.join(self.inputs)}}}."
             )
         for alias, spec in self.inputs.items():
-            _check_input(alias, spec, arrays[alias], is_graph=self.definition is not None)
+            self._check_input(alias, spec, sent[alias])
+
+    def unlike(self, sent: Mapping[str, Shaped]) -> str:
+        """One sentence about the first input whose shape is not the declared one; empty if there is none."""
+        for alias, each in sent.items():
+            if not self.inputs[alias].fits(each):
+                wanted = _written(self.inputs[alias].shape)
+                return f"Input {alias!r} has the wrong shape: {_written(each.shape)} instead of {wanted}."
+        return ""
+
+    def _check_input(self, alias: str, spec: TensorSpec, sent: Shaped) -> None:
+        if sent.dtype != numpy_dtype(spec.dtype):
+            found = dtype_name(DTYPE_OF[sent.dtype])
+            raise InvalidArgument(f"Input {alias!r} has the wrong type: {found} instead of {spec}.")
+        # A TensorFlow 1 placeholder of shape [] takes any shape, and other graphs look the same.
+        is_graph = self.definition is not None
+        may_be_tried = self.tries_shapes and spec.may_be_tried(sent, is_scalar_open=is_graph)
+        if not may_be_tried and not spec.fits(sent):
+            raise InvalidArgument(self.unlike({alias: sent}))
 
     def chosen_outputs(self, output_filter: tuple[str, ...]) -> tuple[str, ...]:
         """The outputs to answer with: those of the filter, or all. Raises InvalidArgument."""
@@ -110,20 +151,6 @@ class Signature:
             if alias in output_filter[:index]:
                 raise InvalidArgument(f"duplicate output tensor alias: {alias}")
         return output_filter or tuple(self.outputs)
-
-
-def _check_input(alias: str, spec: TensorSpec, array: np.ndarray, is_graph: bool) -> None:
-    """TensorFlow Serving looks at no shape at all, and its own tests send [n] to a graph's [?, 1].
-
-    But a wrong number of dimensions can end the process from within TensorFlow's kernels.
-    """
-    if array.dtype != numpy_dtype(spec.dtype):
-        sent = dtype_name(DTYPE_OF[array.dtype])
-        raise InvalidArgument(f"Input {alias!r} has the wrong type: {sent} instead of {spec}.")
-    if not spec.fits(array, may_leave_out_ones=is_graph):
-        raise InvalidArgument(
-            f"Input {alias!r} has the wrong shape: {_written(array.shape)} instead of {_written(spec.shape)}."
-        )
 
 
 def _shape(proto: tensor_shape_pb2.TensorShapeProto) -> tuple[int | None, ...] | None:

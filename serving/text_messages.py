@@ -7,6 +7,7 @@ others are declared here.
 
 from __future__ import annotations
 
+import codecs
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,13 @@ MESSAGES: dict[str, tuple[tuple[str, int, str], ...]] = {
         ("client_verify", 4, "bool"),
     ),
 }
+
+# UTF-32 first: its mark begins as that of UTF-16.
+MARKS = (
+    *((mark, "utf-32") for mark in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)),
+    *((mark, "utf-16") for mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+)
 
 M = TypeVar("M", bound=Message)
 
@@ -78,10 +86,10 @@ class Ssl:
 def read(path: Path, message: M) -> M:
     """The message of a file, written into `message`. Raises StartRefused, naming file, line and column."""
     try:
-        return text_format.Parse(path.read_text("utf-8"), message)
+        return text_format.Parse(_text(path.read_bytes()), message)
     except OSError as problem:
         raise StartRefused(f"{path} can't be read: {problem.strerror}. Give the path of a file.") from problem
-    except (UnicodeDecodeError, text_format.ParseError) as problem:
+    except (_NotText, text_format.ParseError) as problem:
         # The first words are TensorFlow Serving's own: scripts look for them.
         raise StartRefused(
             f"Error parsing text-format {message.DESCRIPTOR.full_name}: {_where_and_why(problem)} "
@@ -140,6 +148,25 @@ def _check(path: Path, batching: Batching) -> None:
             f"{path}: the last of allowed_batch_sizes is {sizes[-1]}, "
             f"but it must equal max_batch_size, which is {batching.max_batch_size}."
         )
+
+
+class _NotText(Exception):
+    """A file's bytes that are no text."""
+
+
+def _text(data: bytes) -> str:
+    """UTF-8; or what the byte order mark says, which editors and shells of Windows write."""
+    encoding = next((name for mark, name in MARKS if data.startswith(mark)), "utf-8")
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as problem:
+        line = data[: problem.start].count(b"\n") + 1
+        raise _NotText(
+            f"it is not {encoding.upper()} text from line {line} on. Save it as UTF-8."
+        ) from problem
+    if "\0" in text:
+        raise _NotText("it holds NUL characters, as UTF-16 does. Save it as UTF-8.")
+    return text
 
 
 def _where_and_why(problem: Exception) -> str:

@@ -78,9 +78,11 @@ class Version:
         with self._guard:
             self._unused.wait_for(lambda: not self._users)
             servable, self._servable = self._servable, None
-        if servable:
-            servable.close()
-        self._set(END)
+        try:
+            if servable:
+                servable.close()
+        finally:
+            self._set(END)
 
     def _set(self, state: str, error_message: str = "") -> None:
         self.status = Status(self.number, state, error_message)

@@ -11,8 +11,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import flatbuffers
 import numpy as np
 import tensorflow as tf
+from flatbuffers import flexbuffers
+from tensorflow.core.protobuf import meta_graph_pb2
+from tensorflow.lite.python import schema_py_generated as schema
 
 v1 = tf.compat.v1
 VERSION = "00000123"  # 123, written as TensorFlow Serving's own test data has it
@@ -115,6 +119,16 @@ def half_plus_two_of_rank_1(path: Path) -> None:
     save(path, serving_default=(lambda x: {"y": x / 2 + 2}, {"x": numbers()}))
 
 
+def constants(path: Path) -> None:
+    """Two signatures that answer one value each, whatever they are asked."""
+    asked = {"x": tf.TensorSpec(None, tf.float32)}
+    save(
+        path,
+        serving_default=(lambda x: {"y": tf.constant(1.0)}, asked),
+        custom_signature_key=(lambda x: {"y": tf.constant(2.0)}, asked),
+    )
+
+
 def mixed_batches(path: Path) -> None:
     """Two inputs and outputs, each with a batch size of its own."""
     body = lambda a, b: {"twice_a": 2 * a, "sum_b": tf.reduce_sum(b, keepdims=True)}  # noqa: E731
@@ -153,12 +167,67 @@ def slow(path: Path) -> None:
     save(path, serving_default=(body, {"seconds": numbers()}))
 
 
+def odd_rows(path: Path) -> None:
+    """Outputs with and without one row for each example, all slow enough for callers to meet in the queue."""
+    names = tf.constant(["cat", "dog", "cow", "fox", "owl", "pig", "rat", "yak"])
+
+    def slowly(body: Callable) -> tuple[Callable, dict[str, tf.TensorSpec]]:
+        def slow_body(x: tf.Tensor) -> dict[str, tf.Tensor]:
+            end, matrix = tf.timestamp() + 0.03, tf.eye(64)
+            spun = tf.while_loop(
+                lambda _: tf.timestamp() < end, lambda each: [each @ matrix], [matrix], parallel_iterations=1
+            )
+            with tf.control_dependencies(spun):
+                return {alias: tf.identity(output) for alias, output in body(x).items()}
+
+        return slow_body, {"x": numbers()}
+
+    save(
+        path,
+        constant=slowly(lambda x: {"names": names, "y": x}),
+        flat=slowly(lambda x: {"pair": tf.reshape(tf.stack([x, x * 10], 1), [-1])}),
+        total=slowly(lambda x: {"sum": tf.reduce_sum(x), "y": x}),
+        transposed=slowly(lambda x: {"y": tf.stack([x, x + 1])}),
+        rows=slowly(lambda x: {"y": x / 2 + 2}),
+    )
+
+
 def functions(path: Path) -> None:
     """Two functions, each a signature, neither the default one."""
     save(
         path,
         add=(lambda x: {"sum": x + 1.0}, {"x": numbers()}),
         multiply=(lambda x: {"product": x * 3.0}, {"x": numbers()}),
+    )
+
+
+def scalar_placeholder(path: Path) -> None:
+    """As TensorFlow 1 exported half-plus-two where nobody gave the placeholder a shape but []."""
+    with tf.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, [], "x")
+        y = tf.identity(x / 2 + 2, "y")
+        signatures = {"serving_default": v1.saved_model.predict_signature_def({"x": x}, {"y": y})}
+        builder = v1.saved_model.Builder(str(path))
+        builder.add_meta_graph_and_variables(session, ["serve"], signature_def_map=signatures)
+        builder.save()
+
+
+def convolved(path: Path) -> None:
+    """Declared for images of 8 x 8; the graph takes every size, but not every number of dimensions."""
+    kernel = tf.ones([3, 3, 1, 1]) / 9
+
+    def body(x: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"y": tf.reduce_mean(tf.nn.conv2d(x, kernel, 1, "VALID"), [1, 2, 3])}
+
+    save(path, serving_default=(body, {"x": tf.TensorSpec([None, 8, 8, 1])}))
+
+
+def no_inputs(path: Path) -> None:
+    """One signature that takes nothing, one that takes two inputs."""
+    save(
+        path,
+        state=(lambda: {"v": tf.constant(42.0)}, {}),
+        sums=(lambda a, b: {"sum": a + b}, {"a": numbers(), "b": numbers()}),
     )
 
 
@@ -193,9 +262,49 @@ def tflite_with_signature(path: Path) -> None:
     write(path, tf.lite.TFLiteConverter.from_concrete_functions([function], module).convert())
 
 
+def tflite_with_definition(path: Path) -> None:
+    """As TensorFlow Serving's own tools write it: a SignatureDef in the metadata, by a name of its own."""
+    with tf.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, [1, 1], "tflite_input")
+        y = tf.identity(x / 2 + 2, "tflite_output")
+        converted = v1.lite.TFLiteConverter.from_session(session, [x], [y]).convert()
+    info = lambda name: meta_graph_pb2.TensorInfo(name=f"{name}:0", dtype=1)  # noqa: E731
+    definition = meta_graph_pb2.SignatureDef(
+        inputs={"x": info("tflite_input")},
+        outputs={"y": info("tflite_output")},
+        method_name="tensorflow/serving/predict",
+    )
+    write(path, with_definitions(converted, serving_default=definition))
+
+
+def with_definitions(converted: bytes, **definitions: meta_graph_pb2.SignatureDef) -> bytes:
+    """The file with a flexbuffer that maps names to serialised messages."""
+    table = flexbuffers.Builder()
+    with table.Map():
+        for name, definition in definitions.items():
+            table.Key(name)
+            table._WriteBlob(definition.SerializeToString(), True, flexbuffers.Type.STRING)
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(converted, 0))
+    model.signatureDefs = []
+    model.buffers.append(schema.BufferT())
+    model.buffers[-1].data = np.frombuffer(table.Finish(), np.uint8)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = b"signature_defs_metadata", len(model.buffers) - 1
+    model.metadata = [*(model.metadata or []), entry]
+    packed = flatbuffers.Builder()
+    packed.Finish(model.Pack(packed), b"TFL3")
+    return bytes(packed.Output())
+
+
 def write(path: Path, model: bytes) -> None:
     path.mkdir(parents=True)
     (path / "model.tflite").write_bytes(model)
+
+
+MADE = (
+    *(not_a_number, pairs, mixed_batches, named, echo, slow, odd_rows, functions, sequential, mirrored),
+    *(scalar_placeholder, convolved, no_inputs),
+)
 
 
 def main(out: Path) -> None:
@@ -206,9 +315,10 @@ def main(out: Path) -> None:
     shutil.copytree(out / "half_plus_three" / VERSION, two / "00000124")
     half_plus_two_of_tensorflow_2(out / "half_plus_two_tf2" / VERSION)
     half_plus_two_of_rank_1(out / "rank_1" / "1")
-    for make in (not_a_number, pairs, mixed_batches, named, echo, slow, functions, sequential, mirrored):
+    constants(out / "constants" / VERSION)
+    for make in MADE:
         make(out / make.__name__ / "1")
-    for make in (tflite_without_signature, tflite_with_signature):
+    for make in (tflite_without_signature, tflite_with_signature, tflite_with_definition):
         make(out / make.__name__ / VERSION)
     damaged(out)
 

@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from markupsafe import escape
 
 from experiment.export import SCHEMA
 from tests.webapp_parts import eventually, parts_of, photo_bytes, serving
@@ -388,6 +389,33 @@ def test_everything_works_below_a_path_that_a_trusted_proxy_names(tmp_path: Path
         assert answer.json is not None
         assert answer.json["events_url"].startswith("/pixelcost/api/runs/")
         assert 'data-base="/pixelcost"' in client.get("/", headers=headers).text
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        *("/user/jane@corp.com/proxy/30501", "/user/jane%40corp.com", "/@owner/ws/apps/px", "/a+b;c=d"),
+        *("/services/http:pixelcost:80/proxy", "/j%C3%B6rg", "/a!b$c&d(e)*f", "/..a/b."),
+    ],
+)
+def test_such_a_path_may_have_every_character_that_a_path_has(tmp_path: Path, prefix: str) -> None:
+    with serving(tmp_path, trust_proxy=1) as app:
+        page = app.test_client().get("/", headers={"X-Forwarded-Prefix": prefix})
+    assert page.status_code == 200
+    assert f'src="{escape(prefix)}/static/js/main.js' in page.text
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        *("//evil.example", "/%2Fevil.example", "/a//b", "/a/../b", "/..", "/a/.", "/%2e%2e/b", "a"),
+        *("/a\\b", "/a%5Cb", "/a%0Db", "/a%00", "/a%7F", "/a%2", "/a?b", "/a#b", "/<a>", "/j\xf6rg"),
+    ],
+)
+def test_such_a_path_leads_nowhere_else(tmp_path: Path, prefix: str) -> None:
+    with serving(tmp_path, trust_proxy=1) as app:
+        answer = app.test_client().get("/", headers={"X-Forwarded-Prefix": prefix})
+    assert (answer.status_code, json.loads(answer.data)["code"]) == (400, "bad_prefix")
 
 
 def test_a_proxy_that_is_not_trusted_changes_nothing(client: FlaskClient) -> None:

@@ -156,6 +156,62 @@ def test_a_file_that_can_not_be_written_costs_only_that_file(tmp_path):
     assert "JPEG q85 at " in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"TF_REQUEST_TIMEOUT": "60s"}, "TF_REQUEST_TIMEOUT='60s' is not a number of seconds"),
+        ({"TF_REQUEST_TIMEOUT": "nan"}, "TF_REQUEST_TIMEOUT='nan' is not a number of seconds"),
+        ({"PIXELCOST_EMBEDDED": "1 CPU"}, "PIXELCOST_EMBEDDED entry 1 `1 CPU` has no cpus"),
+        ({"TF_REQUEST_TIMEOUT": "x", "TF_SERVERS": "GPU:tf-gpu"}, "The configuration has 2 problems"),
+    ],
+)
+def test_a_bad_setting_ends_with_2_and_is_named_as_the_page_names_it(environ, words):
+    done = run(env=os.environ | environ)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_blank_settings_mean_the_defaults(tmp_path):
+    out = tmp_path / "out.json"
+    keys = (
+        "TF_REQUEST_TIMEOUT",
+        "MODEL_NAME",
+        "MODEL_SIGNATURE_NAME",
+        "MODEL_INPUT_KEY",
+        "PIXELCOST_DATA_DIR",
+    )
+    blank = dict.fromkeys((*keys, "PIXELCOST_EMBEDDED", "MODEL"), " ")
+    with grpc_server(always(good_answer())) as address:
+        done = run("--json", str(out), env=os.environ | blank | {"TF_SERVERS": f"a:{address}"})
+    assert done.returncode == 0, done.stderr
+    report = json.loads(out.read_text())
+    [backend] = report["backends"]
+    assert (backend["model"], backend["signature"]) == ("inception", "predict_images")
+    assert report["plan"]["timeout_s"] == 60
+
+
+def test_a_blank_data_folder_is_the_usual_one_for_journals_too(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "cat.png").write_bytes(CAT.read_bytes())
+    arguments = ["--photos", str(photos), "--sizes", "64", "--formats", "jpeg", "--warmups", "0"]
+    with grpc_server(always(good_answer())) as address:
+        done = subprocess.run(
+            [sys.executable, "-m", "experiment", *arguments],
+            cwd=tmp_path,
+            env=os.environ
+            | {"PYTHONPATH": str(ROOT), "PIXELCOST_DATA_DIR": "", "TF_SERVERS": f"a:{address}"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "journals").exists()
+    assert len(list((tmp_path / "var" / "journals").iterdir())) == 1
+
+
 def test_a_file_that_is_no_photo_ends_with_2_and_a_sentence():
     done = subprocess.run(
         [sys.executable, "-m", "experiment", "README.md"],

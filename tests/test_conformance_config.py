@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import grpc
 import pytest
 import requests
 
 from experiment.protocol import predict_pb2
+from serving import text_messages
+from serving.errors import StartRefused
 from tests.model_server import eventually, model_list, model_server, numbers, one_model, spec
 from tests.servables import place, servable, version
 from tests.serving_client import refused
@@ -75,6 +78,75 @@ def test_a_config_that_can_not_work_ends_the_start_and_names_why(config, text, w
     assert why in done.stderr
 
 
+def test_files_with_a_byte_order_mark_and_paths_as_file_addresses_are_read(tmp_path):
+    """As Windows writes text, and as TensorFlow Serving takes paths."""
+    texts = {
+        "models": (model_list(one_model("größe", f"file://{servable(TWO)}")), "utf-16"),
+        "monitoring": ("prometheus_config { enable: true path: '/größe/metrics' }", "utf-8-sig"),
+        "batching": ("max_batch_size { value: 8 }", "utf-32"),
+    }
+    for name, (text, encoding) in texts.items():
+        (tmp_path / name).write_text(text, encoding)
+    flags = (
+        f"--model_config_file=file://{tmp_path / 'models'}",
+        f"--monitoring_config_file=file://localhost{tmp_path / 'monitoring'}",
+        f"--batching_parameters_file={tmp_path / 'batching'}",
+    )
+    with model_server(*flags, "--enable_batching") as server:
+        assert server.y("größe") == [3.0]
+        page = requests.get(f"{server.rest_url}/gr%C3%B6%C3%9Fe/metrics", timeout=10)
+        assert ':tensorflow:serving:request_count{model_name="größe",status="OK"} 1' in page.text
+
+
+@pytest.mark.parametrize("flag", ["model_config_file", "monitoring_config_file", "batching_parameters_file"])
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        ("# ok\n# größe".encode("latin-1"), "it is not UTF-8 text from line 2 on. Save it as UTF-8."),
+        (b"\xff\xfe#\x00\x00", "it is not UTF-16 text from line 1 on. Save it as UTF-8."),
+        ("# ok".encode("utf-16-le"), "it holds NUL characters, as UTF-16 does. Save it as UTF-8."),
+    ],
+)
+def test_a_file_in_another_encoding_ends_the_start_with_a_sentence(tmp_path, flag, data, why):
+    file = tmp_path / "file"
+    file.write_bytes(data)
+    read = {
+        "model_config_file": text_messages.read_models,
+        "monitoring_config_file": text_messages.read_monitoring,
+        "batching_parameters_file": text_messages.read_batching,
+    }[flag]
+    with pytest.raises(StartRefused) as caught:
+        read(file)
+    assert str(caught.value).startswith("Error parsing text-format tensorflow.serving.")
+    assert str(caught.value).endswith(f": {why} Correct the file {file}.")
+
+
+REMOTE = ("s3://bucket/models", "gs://bucket/models", "hdfs://host:9000/models", "https://host/models")
+
+
+@pytest.mark.parametrize("path", REMOTE)
+@pytest.mark.parametrize("flag", ["model_base_path", "model_config_file"])
+def test_a_path_on_another_machine_ends_the_start_and_says_what_to_do(flag, path):
+    done = run_server("--port=0", "--rest_api_port=1", f"--{flag}={path}")
+    assert done.returncode == 2
+    assert f"{path} lies on {path.partition('://')[0]}://, and this server reads local files" in done.stderr
+    assert "Mount that place, or copy what is there" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        *((path, "Mount that place") for path in REMOTE),
+        ("file://models/x", "names the host 'models'. A local path has three slashes: file:///models/x."),
+        ("/models\\000x", "can't hold the character NUL."),
+    ],
+)
+def test_a_base_path_that_is_none_of_this_machine_is_refused_when_reloading(reloadable, path, why):
+    with refused(INVALID, "The base_path of model m can't be used: ", why):
+        reloadable.reload(model_list(one_model("m", path), one_model(TWO, servable(TWO))))
+    assert reloadable.y(TWO) == [3.0]
+
+
 def test_a_changed_file_is_served_after_the_poll(config):
     config.write_text(single(TWO))
     with model_server(f"--model_config_file={config}", "--model_config_file_poll_wait_seconds=1") as server:
@@ -137,6 +209,8 @@ def test_a_reload_that_can_not_work_leaves_what_was_served(reloadable):
         reloadable.reload(twice)
     with refused(INVALID, "Only ModelConfigList is currently supported"):
         reloadable.reload("")
+    with refused(INVALID, f"The base_path of model {TWO} holds a NUL"):
+        reloadable.reload(model_list(one_model(TWO, Path(r"/models\000"))))
     assert reloadable.y(TWO) == [3.0]
 
 

@@ -35,12 +35,15 @@ needs_litert = pytest.mark.skipif(
 
 
 @needs_litert
-@pytest.mark.parametrize("name", ["tflite_with_signature", "tflite_without_signature"])
+@pytest.mark.parametrize(
+    "name", ["tflite_with_signature", "tflite_without_signature", "tflite_with_definition"]
+)
 @pytest.mark.parametrize("flag", ["--prefer_tflite_model=true", "--use_tflite_model=true"])
 def test_a_tflite_model_is_served_over_both_protocols(name, flag):
     with model_server(f"--model_name={M}", f"--model_base_path={servable(name)}", flag) as server:
         response = server.predict(M)
         assert list(response.outputs["y"].float_val) == [3.0]
+        assert list(server.predict(M, [2.0, 3.0, 4.0]).outputs["y"].float_val) == [3.0, 3.5, 4.0]
         spec = response.model_spec
         assert (spec.signature_name, spec.version.value) == ("serving_default", 123)
         assert server.post(f"{M}:predict", {"instances": [2.0]}).json() == {"predictions": [3.0]}

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
+import math
+import zlib
+from http.client import HTTPConnection
+from urllib.parse import quote, urlsplit
 
 import pytest
 import requests
@@ -11,10 +16,24 @@ import requests
 from tests.model_server import model_list, model_server, one_model
 from tests.servables import servable
 
-MODELS = ("half_plus_two", "half_plus_two_tf2", "half_plus_three", "mixed_batches", "named", "echo")
+MODELS = (
+    *("half_plus_two", "half_plus_two_tf2", "half_plus_three", "mixed_batches", "named", "echo"),
+    "constants",
+)
+ODD_NAMES = ("größe", "大小", "debug/half", "a:b", "a+b", "a%20b", "my model", "q?x#y")
+ODD_LABEL = "stabil/größte:1"
+ECHOED = (
+    "float32",
+    "float64",
+    "float16",
+    "bool",
+    "string",
+    *(f"{u}int{n}" for u in ("", "u") for n in (8, 16, 32, 64)),
+)
 LABELLED = (
     "model_version_policy { specific { versions: 123 versions: 124 } } "
     "version_labels { key: 'stable' value: 123 }"
+    f"version_labels {{ key: '{ODD_LABEL}' value: 124 }}"
 )
 
 
@@ -23,7 +42,8 @@ def server(tmp_path_factory):
     directory = tmp_path_factory.mktemp("config")
     labelled = one_model("two_versions", servable("two_versions"), LABELLED)
     models, monitoring = directory / "models.config", directory / "monitoring.config"
-    models.write_text(model_list(*(one_model(name, servable(name)) for name in MODELS), labelled))
+    odd = (one_model(name, servable("half_plus_two")) for name in ODD_NAMES)
+    models.write_text(model_list(*(one_model(name, servable(name)) for name in MODELS), *odd, labelled))
     monitoring.write_text('prometheus_config { enable: true, path: "/monitoring/prometheus/metrics" }')
     flags = (f"--model_config_file={models}", f"--monitoring_config_file={monitoring}")
     with model_server(*flags, "--rest_api_timeout_in_ms=5000") as server:
@@ -49,6 +69,19 @@ def test_rows_and_columns_of_half_plus_two(server, model):
 def test_the_example_of_the_documentation(server):
     body = {"instances": [1.0, 2.0, 5.0]}
     assert answered(server.post("half_plus_three:predict", body)) == {"predictions": [3.5, 4.0, 5.5]}
+
+
+@pytest.mark.parametrize(("signature", "y"), [("serving_default", 1.0), ("custom_signature_key", 2.0)])
+def test_an_answer_that_does_not_depend_on_the_input_is_one_value(server, signature, y):
+    response = server.predict("constants", signature=signature, output_filter=["y"])
+    assert list(response.outputs["y"].float_val) == [y]
+    assert (response.model_spec.signature_name, response.model_spec.version.value) == (signature, 123)
+    asked = {"signature_name": signature}
+    columns = server.post("constants:predict", {**asked, "inputs": [1.0, 2.0]})
+    assert answered(columns) == {"outputs": y}
+    rows = server.post("constants:predict", {**asked, "instances": [1.0, 2.0]})
+    assert rows.status_code == 400
+    assert "Output 'y' is one value, not one for each instance. Ask with 'inputs'" in rows.json()["error"]
 
 
 @pytest.mark.parametrize(
@@ -79,10 +112,41 @@ def test_columns_may_differ_in_length_and_rows_may_not(server):
     assert "batch size" in refused.json()["error"]
 
 
+def post_text(server, path: str, body: str | bytes, **headers: str) -> requests.Response:
+    url = f"{server.rest_url}/v1/models/{path}"
+    return requests.post(url, data=body, headers=headers, timeout=30)
+
+
 def test_what_json_has_no_word_for_is_written_as_pythons_json_reads_it(server):
-    body = '{"signature_name": "float32", "inputs": [NaN, Infinity, -Infinity, 1e-3]}'
-    response = requests.post(f"{server.rest_url}/v1/models/echo:predict", data=body, timeout=10)
-    assert "[NaN, Infinity, -Infinity, " in json.dumps(answered(response)["outputs"])
+    body = '{"signature_name": "float32", "inputs": [NaN, Infinity, -Infinity, 2.48]}'
+    assert "[NaN, Infinity, -Infinity, 2.48]" in post_text(server, "echo:predict", body).text
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("float32", "[2.48,0.1,3.0,-0.0,1e-45,3.4028235e+38,0.12345679]"),
+        ("float64", "[2.48,0.1,3.0,5e-324,1.7976931348623157e+308]"),
+        ("float16", "[2.5,3.0,65504.0,0.099975586]"),
+        ("int64", "[3,-9223372036854775808]"),
+        ("uint64", "[3,18446744073709551615]"),
+        ("bool", "[true,false]"),
+    ],
+)
+def test_a_number_is_written_with_the_fewest_digits_that_give_it_back(server, name, written):
+    body = f'{{"signature_name": "{name}", "inputs": {written}}}'
+    assert post_text(server, "echo:predict", body).text == f'{{"outputs":{written}}}'
+
+
+def test_predict_classify_and_regress_write_a_float_without_the_digits_of_a_double(server):
+    assert '"predictions":[2.48]' in server.post("half_plus_two:predict", {"instances": [0.96]}).text
+    named = server.post("named:predict", {"instances": [{"name": "cat", "size": 1.24}]}).text
+    assert '"twice":2.48' in named
+    examples = [{"x": 0.96}, {"x": math.nan}]
+    for method, results in (("classify", '[[["", 2.48]], [["", NaN]]]'), ("regress", "[2.48, NaN]")):
+        body = json.dumps({"signature_name": f"{method}_x_to_y", "examples": examples})
+        answer = post_text(server, f"half_plus_two:{method}", body)
+        assert answer.text == f'{{"results": {results}}}'
 
 
 @pytest.mark.parametrize(
@@ -92,7 +156,18 @@ def test_what_json_has_no_word_for_is_written_as_pythons_json_reads_it(server):
         ("int64", [-(2**63), 2**63 - 1]),
         ("uint8", [0, 255]),
         ("uint64", [2**64 - 1]),
+        ("uint64", [2**63, 1]),
+        ("uint64", [1, 2**63 + 1]),
+        ("uint64", [[2**63], [0]]),
+        ("uint32", [0, 2**32 - 1]),
+        ("int32", [-(2**31), 2**31 - 1]),
+        ("uint16", [0, 2**16 - 1]),
+        ("int16", [-(2**15), 2**15 - 1]),
+        ("int8", [-128, 127]),
         ("float64", [0.1, 1e300]),
+        ("float16", [0.5, 65504.0]),
+        *((name, []) for name in ECHOED),
+        *((name, [[], []]) for name in ("int64", "float32", "string")),
         ("string", ["é", ""]),
         ("int32", [[1, 2], [3, 4]]),
         ("float32", 2.5),
@@ -101,6 +176,118 @@ def test_what_json_has_no_word_for_is_written_as_pythons_json_reads_it(server):
 def test_every_type_that_json_can_write_comes_back(server, name, values):
     body = {"signature_name": name, "inputs": values}
     assert answered(server.post("echo:predict", body)) == {"outputs": values}
+
+
+WHOLE = {
+    **{f"int{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)},
+    **{f"uint{bits}": (0, 2**bits - 1) for bits in (8, 16, 32, 64)},
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_whole_number_outside_its_type_is_refused_with_the_limits(server, name):
+    least, most = WHOLE[name]
+    for values in ([least - 1, 0], [0, most + 1], [most + 1, least], [10**30]):
+        response = server.post("echo:predict", {"signature_name": name, "inputs": values})
+        assert response.status_code == 400
+        assert f"outside {least} to {most}." in response.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "why"),
+    [
+        ("int64", "[1.0]", "it holds 1.0, which is no whole number."),
+        ("int64", "[1, true]", "it holds true, which is no whole number."),
+        ("int64", '[1, "2"]', 'it holds "2", which is no whole number.'),
+        ("uint64", "[9223372036854775808, 0.5]", "it holds 0.5, which is no whole number."),
+        ("int32", "[NaN]", "it holds NaN, which is no whole number."),
+        ("int32", "[null]", "it holds null, which is no whole number."),
+        ("int8", '[{"a": 1}]', "it holds an object, which is no whole number."),
+        ("float32", "[1.5, true]", "it holds true, which is no number."),
+        ("float32", '[1.5, "2"]', 'it holds "2", which is no number.'),
+        ("float32", "[1e39]", "it holds 1e+39, outside -3.4028e+38 to 3.4028e+38."),
+        ("float16", "[70000]", "it holds 70000, outside -65504 to 65504."),
+        ("float32", "[16777217]", "it holds 16777217, which a float32 can't hold exactly"),
+        ("float64", "[9007199254740993]", "it holds 9007199254740993, which a float64 can't hold exactly"),
+        ("float64", "[1e400]", "JSON Parse error: the number 1e400 is too big"),
+        ("bool", "[true, 1]", "it holds 1, which is neither true nor false."),
+        ("bool", '["true"]', 'it holds "true", which is neither true nor false.'),
+        ("string", '["a", 1]', "it holds 1, which is neither a string nor"),
+        ("string", '["\\ud83d"]', "it holds half of a surrogate pair"),
+        ("int64", "[[1], [2, 3]]", "its lists differ in length or depth."),
+        ("int64", "[[1], 2]", "its lists differ in length or depth."),
+        ("float32", "[1, [2]]", "its lists differ in length or depth."),
+    ],
+)
+def test_values_of_another_kind_are_refused_and_the_first_one_named(server, name, values, why):
+    response = post_text(server, "echo:predict", f'{{"signature_name": "{name}", "inputs": {values}}}')
+    assert response.status_code == 400
+    assert why in response.json()["error"]
+
+
+@pytest.mark.parametrize("name", ["float32", "int64", "string"])
+@pytest.mark.parametrize("depth", [33, 40, 70, 900, 1100, 100_000])
+def test_lists_that_are_nested_too_deeply_are_the_clients_fault(server, name, depth):
+    lists = "[" * depth + "1" + "]" * depth
+    response = post_text(server, "echo:predict", f'{{"signature_name": "{name}", "inputs": {lists}}}')
+    assert response.status_code == 400
+    assert "nested" in response.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("body", "key"),
+    [
+        ('{"instances": [1.0], "instances": [2.0]}', "instances"),
+        ('{"instances": [{"x": 1.0, "x": 2.0}]}', "x"),
+        ('{"inputs": {"x": [1.0], "x": [2.0]}}', "x"),
+        ('{"instances": [NaN], "signature_name": "a", "signature_name": "b"}', "signature_name"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_for_parsers_differ_in_which_one_counts(server, body, key):
+    response = post_text(server, "half_plus_two:predict", body)
+    assert response.status_code == 400
+    assert f"The key {key!r} stands twice" in response.json()["error"]
+
+
+def test_an_input_may_bear_the_name_of_a_key(server):
+    body = {"signature_name": "string", "instances": ["instances", "inputs", "signature_name"]}
+    assert answered(server.post("echo:predict", body)) == {"predictions": body["instances"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "data"),
+    [
+        (base64.encodebytes(b"x" * 100).decode(), b"x" * 100),
+        (base64.encodebytes(b"x" * 100).decode().replace("\n", "\r\n"), b"x" * 100),
+        (" YW\tJj ", b"abc"),
+        ("YWJjZA==", b"abcd"),
+        ("YWJjZA", b"abcd"),
+        ("YWJjZA=\n=", b"abcd"),
+        ("YWJjZGU", b"abcde"),
+        ("", b""),
+    ],
+)
+def test_base64_may_have_line_breaks_and_no_padding(server, text, data):
+    row = {"name": {"b64": text}, "size": 1}
+    (answer,) = answered(server.post("named:predict", {"instances": [row]}))["predictions"]
+    assert base64.b64decode(answer["name_bytes"]["b64"]) == data
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("-_8=", "URL-safe"),
+        ("YWJjZA=", "damaged base64"),
+        ("A", "damaged base64"),
+        ("YW=Jj", "damaged base64"),
+        ("YWJjé", "damaged base64"),
+        ("data:image/png;base64,YWJj", "damaged base64"),
+    ],
+)
+def test_other_base64_is_refused_with_the_reason(server, text, why):
+    response = server.post("echo:predict", {"signature_name": "string", "inputs": [{"b64": text}]})
+    assert response.status_code == 400
+    assert why in response.json()["error"]
 
 
 @pytest.mark.parametrize("name", ["bfloat16", "complex64"])
@@ -116,11 +303,84 @@ def test_a_body_may_be_compressed(server):
     assert post_gzip(server, body).status_code == 400
     bomb = gzip.compress(b" " * 100 * 1024**2)
     assert post_gzip(server, bomb).status_code == 413
+    assert post_gzip(server, bomb[:-8]).status_code == 413
 
 
-def post_gzip(server, data: bytes) -> requests.Response:
-    url = f"{server.rest_url}/v1/models/half_plus_two:predict"
-    return requests.post(url, data=data, headers={"Content-Encoding": "gzip"}, timeout=30)
+def post_gzip(server, data: bytes, encoding: str = "gzip") -> requests.Response:
+    return post_text(server, "half_plus_two:predict", data, **{"Content-Encoding": encoding})
+
+
+BODY = json.dumps({"instances": [2.0]}).encode()
+HALVES = gzip.compress(BODY[:10]) + gzip.compress(BODY[10:])
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "x-gzip"])
+@pytest.mark.parametrize("data", [gzip.compress(BODY), HALVES, HALVES + bytes(512)])
+def test_gzip_may_have_several_members_and_zeros_behind_them(server, encoding, data):
+    assert answered(post_gzip(server, data, encoding)) == {"predictions": [3.0]}
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (gzip.compress(BODY)[:-9], "cut short"),
+        (gzip.compress(BODY)[:-8], "cut short"),
+        (gzip.compress(BODY)[:-1], "cut short"),
+        (HALVES[:-8], "cut short"),
+        (gzip.compress(BODY)[:-8] + bytes(8), "is not the gzip that its header says"),
+        (gzip.compress(BODY) + b"more", "is not the gzip that its header says"),
+        (zlib.compress(BODY), "is not the gzip that its header says"),
+        (gzip.compress(b"") * 10_001 + gzip.compress(BODY), "over 10000 gzip members"),
+    ],
+)
+def test_gzip_that_is_cut_or_damaged_is_refused(server, data, why):
+    response = post_gzip(server, data)
+    assert response.status_code == 400
+    assert why in response.json()["error"]
+
+
+@pytest.mark.parametrize("encoding", ["deflate", "br", "zstd", "compress", "gzip, gzip"])
+def test_another_content_encoding_is_415_and_says_which_are_taken(server, encoding):
+    response = post_gzip(server, zlib.compress(BODY), encoding)
+    assert response.status_code == 415
+    assert "gzip (or x-gzip)" in response.json()["error"]
+    assert response.headers["Accept-Encoding"] == "gzip"
+
+
+# Names
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_model_of_any_name_is_asked_by_its_name_percent_encoded(server, name):
+    path = quote(name, safe="")
+    assert answered(server.post(f"{path}:predict", {"instances": [2.0]})) == {"predictions": [3.0]}
+    assert answered(server.get(path))["model_version_status"][0]["state"] == "AVAILABLE"
+    assert answered(server.get(f"{path}/versions/123/metadata"))["model_spec"]["name"] == name
+    regress = {"signature_name": "regress_x_to_y", "examples": [{"x": 2.0}]}
+    assert answered(server.post(f"{path}:regress", regress)) == {"results": [3.0]}
+
+
+def test_a_label_may_have_any_name_too(server):
+    path = f"two_versions/labels/{quote(ODD_LABEL, safe='')}:predict"
+    assert answered(server.post(path, {"instances": [2.0]})) == {"predictions": [4.0]}
+
+
+def test_the_colon_of_the_action_may_be_percent_encoded(server):
+    assert answered(server.post("half_plus_two%3Apredict", {"instances": [2.0]})) == {"predictions": [3.0]}
+
+
+def test_a_path_that_is_not_utf_8_names_no_model(server):
+    response = server.get("gr%F6%DFe")
+    assert (response.status_code, "Could not find any versions" in response.text) == (404, True)
+
+
+def test_the_whole_address_may_stand_in_the_request_line(server):
+    """As proxies send it."""
+    address = urlsplit(server.rest_url)
+    connection = HTTPConnection(address.hostname, address.port, timeout=10)
+    connection.request("GET", f"{server.rest_url}/v1/models/debug%2Fhalf")
+    assert connection.getresponse().status == 200
+    connection.close()
 
 
 # Classify and regress

@@ -158,7 +158,7 @@ def test_the_caption_says_from_which_quality_on_the_answer_holds():
     assert caption.startswith("From q85 upwards the answer stays the same at every size.")
 
 
-def test_the_runner_up_is_named_with_its_quality():
+def test_the_next_smaller_one_is_named_with_its_quality():
     """The same size at a lower quality loses the answer: its name must not be that of the winner."""
     good, bad = copies((512,), (85, 50))
     measurements = [
@@ -168,4 +168,6 @@ def test_the_runner_up_is_named_with_its_quality():
     ]
     made = report(variants=(original(), good, bad), measurements=measurements)
     assert made.recommendation.sentence == "Serve JPEG q85 at 512 px on 8 CPU."
-    assert made.recommendation.why_not[0].startswith("Next best: 512 px JPEG q50 on 8 CPU")
+    assert made.recommendation.why_not[0].startswith(
+        "The next smaller one misses a goal: 512 px JPEG q50 on 8 CPU"
+    )

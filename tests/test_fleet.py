@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tests.scripted_server import always, good_answer, grpc_server
+import grpc
+
+from tests.scripted_server import _serving, always, good_answer, grpc_server
 from tests.webapp_parts import NOWHERE, settings
 from webapp.fleet import Fleet
 
@@ -80,3 +84,19 @@ def test_a_missing_state_file_means_no_backends_yet(tmp_path: Path) -> None:
     found = fleet(tmp_path, tf_servers="", embedded_state=str(tmp_path / "none.json"))
     assert found.backends() == []
     assert found.model() == {"name": "inception"}
+
+
+def test_who_asks_while_backends_are_asked_shares_the_answer(tmp_path: Path) -> None:
+    asked = []
+
+    def slowly(_request: bytes, context: grpc.ServicerContext) -> bytes:
+        asked.append(context.peer())
+        time.sleep(0.5)
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "a stand-in")
+
+    with _serving({"/tensorflow.serving.ModelService/GetModelStatus": slowly}) as address:
+        found = fleet(tmp_path, tf_servers=f"Slow:{address}")
+        with ThreadPoolExecutor(20) as pool:
+            list(pool.map(lambda _: found.refresh(), range(20)))
+        assert 1 <= len(asked) <= 3  # a thread that starts late may ask again
+        assert found.backends()[0].state != "unknown"

@@ -254,3 +254,46 @@ def test_the_first_look_is_light(visit):
     visit.open().wait_for_timeout(500)
     assert len(sizes) < MOST_REQUESTS, sizes
     assert sum(sizes.values()) < MOST_BYTES
+
+
+def test_a_double_click_on_run_starts_one_run(visit):
+    """Also where the part of the page that starts it takes its time to arrive."""
+    page, started = visit.open(SMALL), []
+    page.locator("#photo-image[src]").wait_for()
+    page.on("request", lambda sent: sent.method == "POST" and started.append(sent.url))
+    page.route("**/js/run.js", lambda route: (page.wait_for_timeout(700), route.continue_()))
+    page.dblclick("#run")
+    page.locator("#run").click()
+    assert visit.wait_end() == "done"
+    assert len(started) == 1
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+def test_an_error_of_run_stands_beside_run_with_the_focus_on_it(browser, app, width, height):
+    with visiting(browser, app.url, viewport={"width": width, "height": height}) as visit:
+        page = visit.open()
+        broken = CAT.read_bytes()[:-2000]
+        page.set_input_files("#file", {"name": "cut.png", "mimeType": "image/png", "buffer": broken})
+        page.locator("#photo-facts:not(:empty)").wait_for()
+        page.locator("#run").scroll_into_view_if_needed()
+        page.click("#run")
+        notice = page.locator("#run-notice .notice")
+        notice.wait_for()
+        assert page.evaluate("document.activeElement?.classList.contains('notice')")
+        box = notice.bounding_box()
+        assert box["y"] >= 0 and box["y"] + box["height"] <= height
+        bar = page.locator(".run-bar").bounding_box()
+        assert box["y"] + box["height"] <= bar["y"] + 1  # above the bar, not under it
+        page.get_by_role("button", name="Dismiss").click()
+        assert page.locator(".notice").count() == 0
+
+
+def test_an_error_at_the_top_is_brought_into_the_window(visit):
+    page = visit.open("/?sample=cat")
+    page.locator("#photo-image[src]").wait_for()
+    page.locator("#run").scroll_into_view_if_needed()
+    page.set_input_files("#file", {"name": "empty.png", "mimeType": "image/png", "buffer": b""})
+    notice = page.locator("#notice .notice")
+    notice.wait_for()
+    box = notice.bounding_box()
+    assert 0 <= box["y"] <= 800 - box["height"]

@@ -60,15 +60,16 @@ def test_the_smallest_variant_that_keeps_the_answer_is_recommended():
     assert made.validity == "VALID"
 
 
-def test_the_runner_up_is_the_next_smaller_one_with_the_reason_why_it_lost():
+def test_the_runner_up_meets_the_goals_and_is_named_with_its_price_in_bytes():
     assert recommend(*CHANGES_AT_128).why_not[0] == (
-        "Next best: 128 px JPEG on 8 CPU, p50 20 ms, but the answer changes to tiger cat."
+        "Next best: 512 px JPEG on 8 CPU, with 4.0x the bytes (28 KB) and p50 31 ms."
     )
 
 
-def test_the_next_larger_one_is_named_with_its_price_in_bytes():
-    assert recommend(*CHANGES_AT_128).why_not[-1] == (
-        "512 px JPEG on 8 CPU meets the goals too, with 4.0x the bytes (28 KB) and p50 31 ms."
+def test_the_next_smaller_one_is_named_with_the_reason_why_it_fails():
+    assert recommend(*CHANGES_AT_128).why_not[1] == (
+        "The next smaller one misses a goal: 128 px JPEG on 8 CPU, p50 20 ms, 1.7 KB, "
+        "but the answer changes to tiger cat."
     )
 
 
@@ -119,7 +120,10 @@ def test_a_larger_variant_that_is_faster_elsewhere_is_mentioned():
 def test_a_cell_with_failures_is_never_recommended():
     made = recommend(cell(60), cell(25, SMALL.id), failed(1, SMALL.id), cell(31, LARGE.id))
     assert made.variant_id == LARGE.id
-    assert made.why_not[0] == "Next best: 256 px JPEG on 8 CPU, p50 25 ms, but 1 of 21 requests failed."
+    assert made.why_not[0] == (
+        "The next smaller one misses a goal: 256 px JPEG on 8 CPU, p50 25 ms, 6.9 KB, "
+        "but 1 of 21 requests failed."
+    )
 
 
 def test_goals_of_the_user_rule_out_what_is_too_slow_or_too_large():

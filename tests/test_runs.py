@@ -15,6 +15,7 @@ import pytest
 from experiment.errors import ImageRefused
 from experiment.records import BackendInfo, Plan
 from tests.webapp_parts import SCRIPTED, eventually, photo_bytes, settings
+from webapp.child import Child
 from webapp.live import LiveRun
 from webapp.metrics import Metrics
 from webapp.runs import Photo, Runs
@@ -237,3 +238,23 @@ def test_finished_runs_and_latencies_are_counted(bench: Bench) -> None:
     text = bench.metrics.text("")[0].decode()
     assert 'pixelcost_runs_finished_total{state="done"} 1.0' in text
     assert 'pixelcost_measured_latency_seconds_count{backend="8 CPU"} 6.0' in text
+
+
+def test_the_child_that_decodes_knows_no_secret_and_can_gain_no_rights(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PIXELCOST_TOKEN", "an-example-token")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://someone:secret@nowhere/runs")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another-secret")
+    child = Child()
+    try:
+        told = {
+            line.split(b"=")[0]
+            for line in Path(f"/proc/{child.pid}/environ").read_bytes().split(b"\0")
+            if line
+        }
+        assert b"PATH" in told
+        assert not told & {b"PIXELCOST_TOKEN", b"DATABASE_URL", b"AWS_SECRET_ACCESS_KEY"}
+        eventually(lambda: "NoNewPrivs:\t1" in Path(f"/proc/{child.pid}/status").read_text())
+    finally:
+        child.close()

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serving.errors import LoadFailed
+from serving.errors import InvalidArgument, LoadFailed
 from tests.runtime_models import ONE_THREAD, require
 
 require("litert")
 from serving.runtimes.litert import load  # noqa: E402
+from serving.servable import Servable  # noqa: E402
 
 # The old way to convert, without a signature, gives tensors named after the placeholders.
 EXPORT = """
@@ -39,6 +40,7 @@ with tf.Graph().as_default(), tf.compat.v1.Session() as session:
 
 write("signed", of(module(lambda x: {"y": x / 2.0 + 2.0}, x=([None], tf.float32))))
 write("fixed", of(module(lambda x: {"y": tf.reshape(x, [2, 3])}, x=([1, 6], tf.float32))))
+write("rank_2", of(module(lambda x: {"y": x / 2.0 + 2.0}, x=([None, 1], tf.float32))))
 write("strings", of(module(lambda t: {"u": tf.identity(t)}, t=([None], tf.string))))
 
 matrix = module(lambda x: {"y": x @ np.eye(4, dtype=np.float32)}, x=([1, 4], tf.float32))
@@ -82,6 +84,28 @@ def test_a_batch_size_that_the_graph_fixes_stands_in_the_signature(files):
     model = load(files / "fixed.tflite", ONE_THREAD)
     assert described(model)["serving_default"] == ({"x": "DT_FLOAT [1,6]"}, {"y": "DT_FLOAT [2,3]"})
     assert model.infer("serving_default", {"x": np.ones((1, 6), np.float32)})["y"].shape == (2, 3)
+
+
+def ask(model, shape):
+    """As the service does, with ones."""
+    inputs = {"x": np.ones(shape, np.float32)}
+    servable = Servable(model)
+    servable.signatures["serving_default"].check_inputs(inputs)
+    return servable.infer("serving_default", inputs).outputs["y"]
+
+
+def test_an_input_is_resized_to_what_was_sent(files):
+    model = load(files / "rank_2.tflite", ONE_THREAD)
+    for shape in ([1], [3], [2, 1], [1, 4], [5, 2]):
+        assert ask(model, shape).tolist() == np.full(shape, 2.5).tolist()
+
+
+@pytest.mark.parametrize("shape", [[2, 6], [1, 5], [0, 6], [1, 0], [1, 6, 1], [1, 2, 3]])
+def test_what_the_file_can_not_compute_is_refused_and_spoils_nothing(files, shape):
+    model = load(files / "fixed.tflite", ONE_THREAD)
+    with pytest.raises(InvalidArgument, match="Input 'x'"):
+        ask(model, shape)
+    assert ask(model, [1, 6]).tolist() == [[1, 1, 1]] * 2
 
 
 def test_quantised_numbers_are_served_as_they_are(files):

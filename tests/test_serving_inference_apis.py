@@ -54,6 +54,19 @@ def test_the_context_is_merged_into_each_example():
     assert features(second) == {"query": [4], "x": [3]}
 
 
+def test_a_context_that_would_be_repeated_too_often_is_refused():
+    """A message of 1 MB that would become 3 GB."""
+    context = example_pb2.Example()
+    context.features.feature["x"].bytes_list.value.append(bytes(1_000_000))
+    many = {"context": context, "examples": [example_pb2.Example()] * 3000}
+    with pytest.raises(InvalidArgument, match="3000 examples with a context of 1000"):
+        examples.from_input(input_pb2.Input(example_list_with_context=many))
+    with pytest.raises(InvalidArgument, match="100001 examples"):
+        examples.from_input(input_pb2.Input(example_list={"examples": [example_pb2.Example()] * 100_001}))
+    with pytest.raises(InvalidArgument, match="3000 examples"):
+        parse(context={"x": "a" * 1_000_000}, examples=[{}] * 3000)
+
+
 @pytest.mark.parametrize(
     "proto",
     [
@@ -71,7 +84,15 @@ def test_json_values_become_features_of_their_kind():
     body = parse(
         signature_name="s",
         examples=[
-            {"f": 2.0, "i": [1, -2], "s": "é", "b": {"b64": "/wA="}, "many": ["a", {"b64": "YQ=="}], "no": []}
+            {
+                "f": 2.0,
+                "i": [1, -2],
+                "s": "é",
+                "b": {"b64": "/w\nA"},
+                "many": ["a", {"b64": "YQ=="}],
+                "no": [],
+            },
+            {"i": [True, False, 3]},
         ],
     )
     message = example_pb2.Example.FromString(body.examples[0]).features.feature
@@ -82,6 +103,7 @@ def test_json_values_become_features_of_their_kind():
     assert list(message["b"].bytes_list.value) == [b"\xff\x00"]
     assert list(message["many"].bytes_list.value) == [b"a", b"a"]
     assert message["no"].WhichOneof("kind") is None
+    assert features(body.examples[1]) == {"i": [1, 0, 3]}
 
 
 def test_the_context_of_json_is_merged_too():
@@ -98,13 +120,16 @@ def test_the_context_of_json_is_merged_too():
         ({"examples": [{}, 1]}, "examples[1] must be an object"),
         ({"examples": [{"x": [1, 2.5]}]}, "Feature 'x' of examples[0] mixes kinds"),
         ({"examples": [{"x": [1, "a"]}]}, "Feature 'x' of examples[0] mixes kinds"),
-        ({"examples": [{"x": None}]}, "Feature 'x' of examples[0] must be a number, a string"),
-        ({"examples": [{"x": True}]}, "must be a number"),
+        ({"examples": [{"x": None}]}, "Feature 'x' of examples[0] must be a number"),
+        ({"examples": [{"x": [True, 1.5]}]}, "mixes kinds"),
+        ({"examples": [{"x": 1e39}]}, "does not fit into a 32-bit float"),
+        ({"examples": [{"x": "\ud83d"}]}, "Feature 'x' of examples[0] holds half of a surrogate pair"),
         ({"examples": [{"x": [[1]]}]}, "must be a number"),
         ({"examples": [{"x": {"y": 1}}]}, "must be a number"),
         ({"examples": [{"x": 2**63}]}, "does not fit into 64 bits"),
         ({"examples": [{"x": {"b64": "%"}}]}, "Feature 'x' of examples[0] has damaged base64"),
-        ({"examples": [{"x": {"b64": 1}}]}, "damaged base64"),
+        ({"examples": [{"x": {"b64": "-_8="}}]}, "Feature 'x' of examples[0] has URL-safe base64"),
+        ({"examples": [{"x": {"b64": 1}}]}, "must be a number"),
         ({"context": [1], "examples": [{}]}, "context must be an object"),
         ({"context": {"x": 1}, "examples": [{}, {"x": 1}]}, "examples[1] repeats ['x'] of the context"),
         ({"signature_name": 1, "examples": [{}]}, "must be a string"),

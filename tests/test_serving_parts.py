@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -40,6 +42,50 @@ def test_strings_survive_the_way_through_a_message():
 def test_the_last_value_stands_for_all_that_follow():
     proto = tensor_pb2.TensorProto(dtype=1, tensor_shape={"dim": [{"size": 4}]}, float_val=[1, 2])
     assert to_array("x", proto).tolist() == [1, 2, 2, 2]
+
+
+def message(dtype: int, *shape: int, **values) -> tensor_pb2.TensorProto:
+    dims = {"dim": [{"size": size} for size in shape]}
+    return tensor_pb2.TensorProto(dtype=dtype, tensor_shape=dims, **values)
+
+
+@pytest.mark.parametrize(
+    ("proto", "why"),
+    [
+        (message(7, 33_554_332, string_val=[b""]), "holds 33554332 examples; at most 100000"),
+        (message(7, 3, string_val=[b"a"]), "it says 3 strings and holds 1; send each of them"),
+        (message(7, 3), "it says 3 strings and holds 0"),
+        (message(1, 17_000_000, float_val=[0]), "so many may not be left out"),
+        (message(1, 17_000_000), "so many may not be left out"),
+        (message(1, 300_000, float_val=[1, 2]), "so many may not be left out"),
+        (message(1, 200_000, 1, float_val=[1]), "holds 200000 examples; at most 100000"),
+        (message(1, 2**62, 2**62), "is over 256 MiB"),
+        (message(1, 2**40, 0), "is over 256 MiB"),
+        (message(1, 2, tensor_content=b"12345"), "buffer size must be a multiple"),
+        (message(1, 2, tensor_content=b"1234"), "cannot reshape"),
+        (message(4, 1, int_val=[300]), "out of bounds"),
+        (message(8, 2, scomplex_val=[1, 2, 3]), "no whole number of elements"),
+    ],
+)
+def test_a_message_that_says_more_than_it_holds_is_refused_without_the_memory_that_it_asks_for(proto, why):
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidArgument, match=re.escape(why)):
+            to_array("x", proto)
+        assert tracemalloc.get_traced_memory()[1] < 2 * 1024**2
+    finally:
+        tracemalloc.stop()
+
+
+def test_one_value_for_all_takes_no_memory_until_it_is_computed():
+    """Zeros of a load test, as tf.make_tensor_proto(0.0, shape=[32, 224, 224, 3]) writes them."""
+    array = to_array("x", message(1, 32, 224, 224, 3, float_val=[0.5]))
+    assert (array.shape, array.strides, float(array[-1, -1, -1, -1])) == ((32, 224, 224, 3), (0,) * 4, 0.5)
+
+
+def test_values_that_were_all_sent_are_taken_up_to_the_limit_of_a_message():
+    assert to_array("x", message(1, 1_000_000, float_val=np.arange(1e6, dtype=np.float32)))[-1] == 999_999
+    assert to_array("x", message(7, 2, string_val=[b"a", b"b", b"left out"])).tolist() == [b"a", b"b"]
 
 
 SHAPES = st.lists(st.integers(-2, 2**40), max_size=4)

@@ -34,16 +34,39 @@ def without_marker(jpeg: bytes, marker: bytes) -> bytes:
     return jpeg[:at] + jpeg[at + 2 + struct.unpack(">H", jpeg[at + 2 : at + 4])[0] :]
 
 
+def with_segment(jpeg: bytes, body: bytes, marker: int = 0xE1) -> bytes:
+    """An APP1, or another one, as the first segment."""
+    return jpeg[:2] + bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
+
+
+def inks() -> list[tuple[str, bytes]]:
+    """Four colours, with the name Adobe in and out of its own segment."""
+    adobe = encoded(photo(203, 151).convert("CMYK"), "JPEG")
+    plain = without_marker(adobe, b"\xff\xee")
+    exif = Image.Exif()
+    exif[0x0131] = "Adobe Photoshop 25.0"
+    thumbnail = b"Exif\0\0" + encoded(photo(16, 16), "JPEG")
+    cut = b"Adobe\0\x64\0\0"  # libjpeg wants 12 bytes
+    return [
+        ("inks.jpg", adobe),
+        ("inks-without-adobe.jpg", plain),
+        ("inks-adobe-in-exif.jpg", with_segment(plain, exif.tobytes())),
+        ("inks-adobe-behind-a-thumbnail.jpg", with_segment(adobe, thumbnail)),
+        ("inks-adobe-in-a-thumbnail.jpg", with_segment(plain, b"Exif\0\0" + adobe[:2000])),
+        ("inks-adobe-too-short.jpg", with_segment(plain, cut, 0xEE)),
+        ("inks-adobe-with-filling.jpg", adobe[:2] + b"\xff" * 3 + adobe[2:]),
+    ]
+
+
 def more_photos() -> list[tuple[str, bytes]]:
-    large, cmyk = photo(203, 151), photo(203, 151).convert("CMYK")
+    large = photo(203, 151)
     files = [(f"{way}.jpg", encoded(large, "JPEG", subsampling=way)) for way in ("4:4:4", "4:2:2", "4:2:0")]
     return [
         *files,
         ("cat.png", CAT.read_bytes()),
         ("large-progressive.jpg", encoded(large, "JPEG", progressive=True, quality=60)),
         ("stored-as-rgb.jpg", encoded(large, "JPEG", keep_rgb=True)),
-        ("inks.jpg", encoded(cmyk, "JPEG")),
-        ("inks-without-adobe.jpg", without_marker(encoded(cmyk, "JPEG"), b"\xff\xee")),
+        *inks(),
         ("interlaced.png", INTERLACED),
         ("second-frame-larger.gif", SECOND_FRAME_LARGER),
         ("top-down.bmp", TOP_DOWN),

@@ -96,7 +96,7 @@ def test_the_version_may_stand_in_the_path(url, path):
         ('{"instances": [{"images": "a"}, "b"]}', "instances[1] must be an object with the keys images"),
         ('{"instances": [{"image": "a"}]}', "instances[0] must be an object with the keys images"),
         ('{"instances": ["no image"]}', "images[0] can't be decoded: Unknown image file format"),
-        ('{"instances": [{"b64": "%%%"}]}', "base64 is damaged"),
+        ('{"instances": [{"b64": "%%%"}]}', "damaged base64"),
         ('{"instances": [["a"], ["b", "c"]]}', "differ in length"),
         ('{"instances": [["a"], ["b"]]}', "wrong shape: [2,1] instead of [?]"),
         ('{"inputs": {"images": ["a"], "more": 1}}', "Sent extra: {more}."),

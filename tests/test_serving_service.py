@@ -29,6 +29,7 @@ from serving.servable import Servable
 from serving.service import Caller, Question, Service
 from serving.signatures import Signature, TensorSpec
 from serving.text_messages import Batching
+from serving.version import Version
 
 ABOUT = About("test", "f32", "CPU")
 LATEST = Policy()
@@ -220,6 +221,40 @@ def moved(disk: Disk, model: object, tmp_path: Path) -> tuple[Service, Manager, 
     return Service(manager), manager, ModelConfig("m", disk.base)
 
 
+@pytest.mark.parametrize("odd", [RecursionError("too deep"), OSError("no such device"), KeyError("x")])
+def test_whatever_a_version_fails_with_it_ends_with_the_reason_and_is_tried_again_when_mended(disk, odd):
+    disk.put(1, Doubler())
+    manager = Manager(disk.load)
+    config = ModelConfig("m", disk.base)
+    manager.start([config])
+    disk.put(2, odd)
+    manager.reload([config])
+    (status,) = Service(manager).statuses(ModelSpec("m", 2))
+    assert status.state == "END"
+    assert type(odd).__name__ in status.error_message
+    assert str(odd) in status.error_message
+    manager.reload([config])
+    assert version_that_answers(Service(manager), ModelSpec("m")) == 1
+    disk.models[2] = Doubler()
+    (disk.base / "2" / "mended").touch()
+    manager.reload([config])
+    assert version_that_answers(Service(manager), ModelSpec("m")) == 2
+
+
+def test_a_version_whose_memory_can_not_be_given_back_ends_all_the_same(disk):
+    def fail() -> None:
+        raise RuntimeError("busy")
+
+    odd = Doubler()
+    odd.close = fail
+    version = Version(1, disk.base)
+    version.available(Servable(odd))
+    version.leaving()
+    with pytest.raises(RuntimeError):
+        version.unload()
+    assert version.status.state == "END"
+
+
 def test_a_model_that_moves_is_served_from_its_old_place_until_the_new_one_is_ready(disk, tmp_path):
     answers = []
     tripler = Doubler()
@@ -314,7 +349,7 @@ def test_batches_are_filled_up_to_an_allowed_size_and_the_filling_is_not_seen(di
     service = one(disk, Doubler(before=batches), batch=sizes)
     found = together(service, batches, [question(1), question(2), question(3), question(4)])
     assert found == [[2], [4], [6], [8]]
-    assert batches.seen == [[1, 1], [2, 3, 4, 4]]
+    assert batches.seen == [[1], [2, 3, 4, 4]]  # the first one as it is: what a run gives was not known
 
 
 def test_a_question_larger_than_the_largest_batch_is_refused(disk):

@@ -131,6 +131,19 @@ def test_a_version_that_was_not_complete_is_served_when_it_is(server, base):
     assert ask(Client(server.grpc_address))[0] == 2
 
 
+def test_a_version_with_an_odd_card_says_so_and_is_served_when_it_is_mended(server, base):
+    """JSON nested so deeply that reading it is no ValueError."""
+    directory = place(version("half_plus_two"), base, 2)
+    card = directory / "assets.extra" / "pixelcost.json"
+    card.parent.mkdir()
+    card.write_text("[" * 100_000)
+    (directory / "saved_model.pb").touch()
+    assert str(card) in refused_reason(server, 2)
+    card.write_text("{}")
+    until(lambda: states(server)[2][0] == "AVAILABLE")
+    assert ask(Client(server.grpc_address))[0] == 2
+
+
 def test_outputs_of_another_shape_are_served_where_that_is_meant(base):
     with start_server(LOOKS, "--accept_changed_outputs", model_dir=base) as server:
         place(version("pairs"), base, 2)

@@ -213,7 +213,7 @@ def test_a_connection_serves_one_request_after_another(web: WebProcess) -> None:
 
 
 def test_clients_that_never_close_hold_up_nobody(web: WebProcess) -> None:
-    ask = b"POST /api/runs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+    ask = b"POST /api/runs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999\r\n\r\n"
     connections = [web.connect() for _ in range(40)]
     for connection in connections:
         connection.sendall(ask)

@@ -14,9 +14,9 @@ import sys
 import threading
 import time
 import urllib.error
-import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
 
 from experiment.data_dir import claimed
 from experiment.embedded import EmbeddedServers
@@ -109,9 +109,10 @@ def _stop_web(web: subprocess.Popen[bytes]) -> None:
 
 def _wait_for_page(settings: Settings, web: subprocess.Popen[bytes], stop: threading.Event) -> None:
     deadline = time.monotonic() + WEB_READY_TIMEOUT_S
+    direct = build_opener(ProxyHandler({}))  # a proxy of the environment can't reach this machine's loopback
     while not stop.is_set():
         try:
-            urllib.request.urlopen(f"{_address(settings)}/healthz", timeout=2).close()  # noqa: S310  our own
+            direct.open(f"{_address(settings)}/healthz", timeout=2).close()
             return
         except (urllib.error.URLError, OSError):
             if web.poll() is not None or time.monotonic() > deadline:
@@ -120,20 +121,28 @@ def _wait_for_page(settings: Settings, web: subprocess.Popen[bytes], stop: threa
 
 
 def _check_port(settings: Settings) -> None:
-    with socket.socket() as attempt:
-        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            attempt.bind((settings.host, settings.port))
-        except OSError as error:
-            raise PixelcostError(
-                f"Port {settings.port} on {settings.host} can't be used: {error.strerror}. "
-                f"Choose another one, for example PORT={settings.port + 1} make run."
-            ) from None
+    host, port = settings.host, settings.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    other = port + 1 if port < 65535 else port - 1
+    try:
+        with socket.socket(family) as attempt:
+            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            attempt.bind((host, port))
+    except socket.gaierror:
+        raise PixelcostError(
+            f"PIXELCOST_HOST={host} is not an address of this machine. Write 127.0.0.1 for this machine "
+            "only, 0.0.0.0 for every interface, or :: for every interface with IPv6."
+        ) from None
+    except OSError as error:
+        raise PixelcostError(
+            f"Port {port} on {host} can't be used: {error.strerror}. "
+            f"Choose another one, for example PORT={other} make run."
+        ) from None
 
 
 def _address(settings: Settings) -> str:
     host = "localhost" if settings.host in {"0.0.0.0", "127.0.0.1", "::"} else settings.host
-    return f"http://{host}:{settings.port}"
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from webapp.offers import backends_seen, offers
 from webapp.parts import parts
 from webapp.photo_upload import SpooledRequest
 from webapp.problems import Refused
+from webapp.security import refuse_from_other_sites
 from webapp.sse import hung_up, last_seen
 from webapp.store import StoredRun
 
@@ -156,6 +157,7 @@ def backends() -> ResponseReturnValue:
     """Every backend with its state; `?refresh=1` asks them anew."""
     fleet = parts().fleet
     if request.args.get("refresh") == "1":
+        refuse_from_other_sites()  # an image's address would do
         fleet.refresh()
     return jsonify(backends_seen(fleet))
 

@@ -26,10 +26,11 @@ from webapp import (
 from webapp.child import WORKER_COMMAND
 from webapp.config import Settings, read_settings
 from webapp.parts import Parts
-from webapp.photo_upload import FORM_SLACK_BYTES, SpooledRequest
+from webapp.photo_upload import SpooledRequest
 from webapp.uploads import FORM_MEMORY_BYTES
 
 ROOT = Path(__file__).resolve().parent.parent
+MOST_BODY_BYTES = 10_000  # of every request but an upload
 
 
 def create_app(settings: Settings | None = None, worker_command: Sequence[str] = WORKER_COMMAND) -> Flask:
@@ -40,7 +41,7 @@ def create_app(settings: Settings | None = None, worker_command: Sequence[str] =
     settings = settings or read_settings()
     app = Flask("webapp", root_path=str(ROOT), static_folder="static", template_folder="templates")
     app.config.update(
-        MAX_CONTENT_LENGTH=settings.max_bytes + FORM_SLACK_BYTES,
+        MAX_CONTENT_LENGTH=MOST_BODY_BYTES,
         MAX_FORM_MEMORY_SIZE=FORM_MEMORY_BYTES,
         MAX_FORM_PARTS=50,
         PHOTO_LIMIT_BYTES=settings.max_bytes,
@@ -51,7 +52,7 @@ def create_app(settings: Settings | None = None, worker_command: Sequence[str] =
     parts = Parts(settings, worker_command)
     app.extensions["pixelcost"] = parts
     logs.install(app, parts.metrics, trust_ids=settings.trust_proxy > 0)
-    security.install(app)
+    security.install(app, settings)
     access.install(app, settings.shared_token)
     problems.install(app)
     compress.install(app)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import re
 import subprocess
 import sys
 import threading
@@ -15,6 +17,13 @@ ROOT = Path(__file__).resolve().parent.parent
 WORKER_COMMAND = (sys.executable, "-m", "webapp.worker")
 PART_BYTES = 1_000_000
 END_GRACE_S = 5.0
+# What the child gets of our environment: how to run, how to reach backends. No token, no database.
+_PASSED_ON = re.compile(
+    "PATH|HOME|TMPDIR|TZ|LANG|LC_.*|PYTHON.*|VIRTUAL_ENV|LD_LIBRARY_PATH|COVERAGE_.*|PIXELCOST_TEST_.*"
+    "|(http|https|no|all)_proxy|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|GRPC_.*"
+    "|(OMP|OPENBLAS|MKL|MALLOC)_.*|KUBERNETES_SERVICE_HOST",
+    re.IGNORECASE,
+)
 
 
 class Message(NamedTuple):
@@ -34,6 +43,7 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
+            env={key: value for key, value in os.environ.items() if _PASSED_ON.fullmatch(key)},
             start_new_session=True,  # a Ctrl-C in the terminal is for the web process alone
         )
         assert self._process.stdin and self._process.stdout  # noqa: S101  both are pipes

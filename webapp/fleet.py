@@ -20,6 +20,7 @@ from experiment.servers import parse_servers
 from webapp.config import Settings
 
 PROBE_TIMEOUT_S = 2.0
+MOST_SHARING = 4  # threads that wait for the same answers
 SEEN = ("state", "detail", "version", "reads", "decode_signature", "decode_output")  # by probe()
 
 Stamp = tuple[int, int] | None  # time and inode of a file; None: no file, or not read
@@ -43,7 +44,9 @@ class Fleet:
         self._probed: dict[str, BackendInfo] = {}  # as last seen, by name
         self._probed_at: Stamp = None  # of the state file they were probed for
         self._loading_since: dict[str, float] = {}  # by name, on the monotonic clock
-        self._asking = threading.Lock()
+        self._changed = threading.Condition()
+        self._is_asking = False
+        self._sharing = 0  # threads that wait for the answers of another one
         self._stop = threading.Event()
 
     def start(self) -> None:
@@ -53,8 +56,9 @@ class Fleet:
     def backends(self) -> list[BackendInfo]:
         """Every backend with its last known state; asks first when nothing newer is known."""
         listed, stamp = self._listed()
-        if self._probed_at != stamp or any(info.name not in self._probed for info in listed):
-            self.refresh()
+        for _ in range(2):  # the first one may share answers that belong to what was listed before
+            if self._probed_at != stamp or any(info.name not in self._probed for info in listed):
+                self.refresh()
         fresh = self._probed if self._probed_at == stamp else {}
         return [self._timed(_merged(info, fresh.get(info.name))) for info in listed]
 
@@ -67,14 +71,37 @@ class Fleet:
         return (self._state_file.model() if self._state_file else {}) or {"name": self._settings.model_name}
 
     def refresh(self) -> None:
-        """Ask every backend now, all at once. Does nothing while something is measured."""
-        with self._asking:
-            listed, stamp = self._listed()
-            if not listed or self._is_measuring():
+        """Ask every backend now, all at once. Does nothing while something is measured.
+
+        Who comes while they are asked shares the answers; further ones get what was known before,
+        so that a backend that does not answer can't keep every thread waiting.
+        """
+        with self._changed:
+            if self._is_asking:
+                self._share()
                 return
-            with ThreadPoolExecutor(len(listed), "probe") as pool:
-                answers = list(pool.map(lambda info: probe(info, PROBE_TIMEOUT_S), listed))
-            self._probed, self._probed_at = {info.name: info for info in answers}, stamp
+            self._is_asking = True
+        try:
+            self._ask()
+        finally:
+            with self._changed:
+                self._is_asking = False
+                self._changed.notify_all()
+
+    def _share(self) -> None:
+        if self._sharing >= MOST_SHARING:
+            return
+        self._sharing += 1
+        self._changed.wait_for(lambda: not self._is_asking)
+        self._sharing -= 1
+
+    def _ask(self) -> None:
+        listed, stamp = self._listed()
+        if not listed or self._is_measuring():
+            return
+        with ThreadPoolExecutor(len(listed), "probe") as pool:
+            answers = list(pool.map(lambda info: probe(info, PROBE_TIMEOUT_S), listed))
+        self._probed, self._probed_at = {info.name: info for info in answers}, stamp
 
     def _timed(self, info: BackendInfo) -> BackendInfo:
         """One that loads its model says for how long it was seen to do so: is it slow, or stuck?"""

@@ -17,6 +17,7 @@ from flask import Flask, Response, g, has_request_context, request
 from webapp.config import Settings
 from webapp.metrics import Metrics
 
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 access = logging.getLogger("webapp.access")
@@ -84,7 +85,8 @@ def install(app: Flask, metrics: Metrics, *, trust_ids: bool) -> None:
         seconds = time.perf_counter() - g.started
         route = request.url_rule.rule if request.url_rule else "(none)"
         is_stream = response.mimetype == "text/event-stream"
-        metrics.answered(request.method, route, response.status_code, None if is_stream else seconds)
+        method = request.method if request.method in METHODS else "OTHER"  # or clients could make series
+        metrics.answered(method, route, response.status_code, None if is_stream else seconds)
         if "problem_code" in g:
             metrics.refused(g.problem_code)
         _log_request(response, seconds)

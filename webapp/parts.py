@@ -29,7 +29,8 @@ class Parts:
         self.runs = Runs(settings, self.store, self.metrics, self.reports.history_words, worker_command)
         self.fleet = Fleet(settings, lambda: self.runs.is_measuring)
         self.uploads = Uploads(settings)
-        self.streams = Streams(self.store, self.runs, settings.max_streams)
+        most_streams = min(settings.max_streams, settings.threads // 2)  # the rest is for the others
+        self.streams = Streams(self.store, self.runs, most_streams)
         self._show_in_metrics()
 
     def start(self, is_serving: Callable[[], bool] = lambda: True) -> None:

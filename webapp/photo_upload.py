@@ -93,6 +93,11 @@ class SpooledRequest(Request):
         self.max_content_length = limit_bytes + FORM_SLACK_BYTES
         self.max_form_parts = most_photos + MOST_OTHER_PARTS
 
+    @property
+    def expects_sets(self) -> bool:
+        """Whether allow_sets() has set the limits."""
+        return self._photo_limit_bytes is not None
+
     def _get_file_stream(self, *args: Any, **kwargs: Any) -> IO[bytes]:
         if self._photo_limit_bytes is None:
             return super()._get_file_stream(*args, **kwargs)

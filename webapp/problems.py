@@ -11,7 +11,9 @@ import logging
 from typing import Any, Final
 
 from flask import Flask, Response, current_app, g, json, render_template, request
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
 
 from experiment.errors import ImageRefused, PixelcostError, PlanRefused, VariantsRefused
 from webapp.browser_limits import upload_limit
@@ -22,6 +24,8 @@ log = logging.getLogger(__name__)
 
 TITLES: Final = {
     "no_file": "There is no photo in this request.",
+    "bad_part": "The form can't be used.",
+    "bad_host": "This app is not at that address.",
     "too_many_files": "There are too many photos in this request.",
     "no_photos": "There are no photos in this request.",
     "bad_price": "A price can't be used.",
@@ -68,7 +72,13 @@ REFUSALS: Final = {
     405: ("method_not_allowed", "This address does not take that method.", "See the header Allow."),
     408: ("timeout", "The request took too long to arrive.", "Try a smaller photo, or a faster connection."),
     413: ("too_large", "The request is too large.", ""),
+    414: ("uri_too_long", "The address is too long.", "Shorten it, for example what stands behind the ?."),
     415: ("unsupported_media_type", "This kind of content is not understood.", ""),
+    431: (
+        "headers_too_large",
+        "The request's headers are too large.",
+        "Often it is the cookies of other apps at this address: delete them in the browser.",
+    ),
 }
 CRASH_TITLE: Final = "Something went wrong on our side."
 
@@ -85,6 +95,7 @@ def install(app: Flask) -> None:
     """Make `app` answer every error in this way."""
     app.register_error_handler(PixelcostError, _refusal)
     app.register_error_handler(HTTPException, _http_refusal)
+    app.register_error_handler(ParseException, _broken_chunks)
     app.register_error_handler(Exception, _crash)
 
 
@@ -109,12 +120,31 @@ def _http_refusal(error: HTTPException) -> Response:
         return error.get_response()  # type: ignore[return-value]  # a redirect
     code, title, detail = REFUSALS.get(status, ("http_error", f"{error.name}.", ""))
     if status == 413:
-        detail = _size_limit()
+        is_upload = request.max_content_length != current_app.config["MAX_CONTENT_LENGTH"]
+        detail = _size_limit() if is_upload else _body_limit()
     response = _answer(status, code, title, detail or error.description or "")
     for name, value in error.get_headers(request.environ):
         if name in {"Allow", "Retry-After"}:
             response.headers[name] = value
     return response
+
+
+def _broken_chunks(error: Exception) -> Response:
+    """What gunicorn finds wrong in a body, it finds while the app reads it."""
+    return _answer(400, "broken_upload", TITLES["broken_upload"], f"{error}.")
+
+
+def written(status: int, why: str = "") -> bytes:
+    """A refusal as it goes over the wire, for what never reaches the app. Ends the connection."""
+    code, title, detail = REFUSALS.get(status, REFUSALS[400])
+    problem = _problem(status, code, title, detail or why)
+    body = json.dumps(problem).encode()
+    head = (
+        f"HTTP/1.1 {status} {HTTP_STATUS_CODES.get(status, 'Error')}\r\n"
+        f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n"
+        "Cache-Control: no-store\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
 
 
 def _size_limit() -> str:
@@ -129,6 +159,10 @@ def _size_limit() -> str:
     )
 
 
+def _body_limit() -> str:
+    return f"At this address it is {current_app.config['MAX_CONTENT_LENGTH'] / 1e3:g} kB."
+
+
 def _crash(error: Exception) -> Response:
     log.error("a request crashed", exc_info=error)
     detail = f"Your settings are kept. Reference {g.request_id}."
@@ -140,8 +174,12 @@ def _answer(status: int, code: str, title: str, detail: str, more: dict[str, Any
     if _wants_page():
         page = render_template("problem.html", status=status, title=title, detail=detail)
         return Response(page, status, content_type="text/html; charset=utf-8")
-    body = {"type": TYPE_PREFIX + code, "title": title, "status": status, "detail": detail, "code": code}
-    return Response(json.dumps(body | (more or {})), status, content_type="application/problem+json")
+    body = json.dumps(_problem(status, code, title, detail) | (more or {}))
+    return Response(body, status, content_type="application/problem+json")
+
+
+def _problem(status: int, code: str, title: str, detail: str) -> dict[str, Any]:
+    return {"type": TYPE_PREFIX + code, "title": title, "status": status, "detail": detail, "code": code}
 
 
 def _wants_page() -> bool:

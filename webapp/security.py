@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
-from urllib.parse import urlsplit
+from collections.abc import Collection
+from urllib.parse import unquote, urlsplit
 
 from flask import Flask, Response, request
 
+from webapp.config import Settings
 from webapp.problems import Refused
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -33,13 +36,20 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
-_PREFIX = re.compile(r"(/[\w.~-]+)*", re.ASCII)
+# The segments of a path, as RFC 3986 writes them, and what a browser would read as something else.
+_PREFIX = re.compile(r"(/([\w.~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+)*", re.ASCII)
+_LEADS_ELSEWHERE = re.compile(r"//|.*[\\\x00-\x1f\x7f]|(.*/)?\.\.?(/|$)", re.DOTALL)
+
+ANY_HOST = {"views.healthz", "views.readyz"}  # probes name what they like, and learn nothing
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
-def install(app: Flask) -> None:
+def install(app: Flask, settings: Settings) -> None:
     """Check every change and mark every answer."""
+    names = hosts(settings)
+    if names:
+        app.before_request(lambda: refuse_other_hosts(names))
     app.before_request(refuse_odd_prefix)
     app.before_request(refuse_other_sites)
     app.after_request(add_headers)
@@ -54,20 +64,63 @@ def add_headers(response: Response) -> Response:
     return response
 
 
+def hosts(settings: Settings) -> Collection[str]:
+    """The names under which the app may be asked; none: under any.
+
+    Where it listens to this machine alone, the names are known: whoever calls it otherwise is a page
+    whose own name was made to lead here (DNS rebinding).
+    """
+    if settings.allowed_hosts:
+        return {"localhost", *settings.allowed_hosts.split()}
+    return {"localhost"} if _is_loopback(settings.host) and not settings.trust_proxy else set()
+
+
+def refuse_other_hosts(names: Collection[str]) -> None:
+    """Refuse a name in Host that is none of `names`. An address passes: no name can be made to lead here."""
+    try:
+        host = urlsplit(f"//{request.host}").hostname or ""
+    except ValueError:
+        host = ""
+    if request.endpoint not in ANY_HOST and host not in names and not _is_address(host):
+        raise Refused(
+            "bad_host",
+            f"It was asked for as {request.host or 'nothing'}. If that is right, for example because a proxy "
+            f"stands in front, add the name to PIXELCOST_ALLOWED_HOSTS.",
+            421,
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def refuse_odd_prefix() -> None:
     """Refuse a path in front (X-Forwarded-Prefix) that leads a browser elsewhere, as //other.example."""
-    if not _PREFIX.fullmatch(request.script_root):
+    prefix = request.script_root
+    if not _PREFIX.fullmatch(prefix) or _LEADS_ELSEWHERE.match(unquote(prefix)):
         raise Refused("bad_prefix", "The proxy in front names a path (X-Forwarded-Prefix) that is none.", 400)
 
 
 def refuse_other_sites() -> None:
-    """Refuse a change that a page of another site makes its visitor's browser send.
+    """Refuse a change that a page of another site makes its visitor's browser send."""
+    if request.method not in SAFE_METHODS:
+        refuse_from_other_sites()
+
+
+def refuse_from_other_sites() -> None:
+    """The same, whatever the method.
 
     Browsers say where a request comes from: by Sec-Fetch-Site on https and localhost, by
     Origin everywhere. Programs send neither and are let through.
     """
-    if request.method in SAFE_METHODS:
-        return
     site = request.headers.get("Sec-Fetch-Site")
     if site in {"same-origin", "none"}:
         return

@@ -4,37 +4,45 @@ from __future__ import annotations
 
 import io
 import mmap
-import socket
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import IO, Any, cast
 
 from flask import Request
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestTimeout
+from werkzeug.formparser import FormDataParser
 
 from experiment.header import Limits, read_header
 from experiment.refusals import plain_name
 from webapp.browser_upload import FIELDS, BrowserUpload, browser_upload, has_variants, upload_limit
+from webapp.client_socket import ClientSocket
 from webapp.config import Settings
-from webapp.photo_upload import PART_SLACK_BYTES, PhotoUpload, SpooledRequest, gathered, is_many
+from webapp.photo_upload import (
+    FORM_SLACK_BYTES,
+    PART_SLACK_BYTES,
+    PhotoUpload,
+    SpooledRequest,
+    gathered,
+    is_many,
+)
 from webapp.problems import Refused
 from webapp.runs import Photo
+from webapp.upload_places import Places, UploadPace
 
 FORM_MEMORY_BYTES = 256_000  # of its text fields; werkzeug counts its read buffer of 128 KiB against it
 LONGEST_LABEL = 200
-SLOWEST_BYTES_PER_S = 20_000  # below this an upload of known size is given up
-PATIENCE_S = 20.0
+SINGLE_FIELDS = ("plan", "true_label", "labels", "variants", "browser")
 EXAMPLE = "For example: curl -F file=@cat.jpg"
 
 
 class Uploads:
-    """Lets a few uploads in at once, so that slow ones can't take every thread."""
+    """Lets a few uploads in at once, so that they can't take every thread."""
 
     def __init__(self, settings: Settings):
         self._settings = settings
-        self._places = threading.BoundedSemaphore(max(2, settings.threads // 4))
+        self._places = Places(max(2, settings.threads // 4 + 1))
 
     @contextmanager
     def photo(self, request: Request, known_fields: frozenset[str] | None) -> Iterator[Photo]:
@@ -99,15 +107,13 @@ class Uploads:
         if request.mimetype != "multipart/form-data":
             how = f"Send it as multipart/form-data, in the field `file`. {EXAMPLE}"
             raise Refused("not_a_form", how, 415)
-        if not self._places.acquire(blocking=False):
-            why = "Other photos are arriving. Try again in a few seconds."
-            raise Refused("too_many_uploads", why, 429, 5)
-        try:
-            with _time_limit(request, self._settings.upload_timeout_s):
-                request.files  # noqa: B018  reads it all
+        if not isinstance(request, SpooledRequest) or not request.expects_sets:
+            request.max_content_length = self._settings.max_bytes + FORM_SLACK_BYTES
+        with self._places.taken(request.remote_addr) as owner:
+            with _paced(request, UploadPace(self._places, owner, self._settings.upload_timeout_s)):
+                _read_form(request)
+            _check_parts(request)
             yield
-        finally:
-            self._places.release()
 
     @property
     def _limits(self) -> Limits:
@@ -135,6 +141,31 @@ def _only_file(request: Request) -> FileStorage:
         others = ", ".join(sorted(request.files)) or "none"
         raise Refused("no_file", f"Send one in the field `file`; files came in: {others}. {EXAMPLE}")
     return files[0]
+
+
+def _read_form(request: Request) -> None:
+    """All of it. Left alone, werkzeug takes a form that it can't read for an empty one."""
+    request.form_data_parser_class = cast(Any, partial(FormDataParser, silent=False))
+    try:
+        request.files  # noqa: B018  reads it
+    except UnicodeDecodeError:
+        why = "The name of a file or field is not in UTF-8. Rename the file, then send it again."
+        raise Refused("bad_part", why) from None
+    except ValueError:
+        why = f"It breaks off, or is no multipart/form-data. Send it again. {EXAMPLE}"
+        raise Refused("broken_upload", why) from None
+
+
+def _check_parts(request: Request) -> None:
+    """Refuse what would be ignored, or taken for something else, in silence."""
+    if None in request.form or None in request.files:
+        raise Refused("bad_part", f"A part of the form has no name. {EXAMPLE}")
+    for name in SINGLE_FIELDS:
+        if len(request.form.getlist(name)) + len(request.files.getlist(name)) > 1:
+            raise Refused("bad_part", f"There are several parts `{name}` in this request. Send it once.", 422)
+        if name in request.files and name != "labels":
+            how = f"curl -F '{name}=<FILE' sends a file's text"
+            raise Refused("bad_part", f"`{name}` came as a file, but must come as text: {how}.", 422)
 
 
 def _check_fields(request: Request, known: frozenset[str] | None) -> None:
@@ -170,29 +201,19 @@ def _in_memory(stream: IO[bytes], size_bytes: int) -> Iterator[bytes]:
 
 
 @contextmanager
-def _time_limit(request: Request, longest_s: float) -> Iterator[None]:
-    """Stop receiving when the body takes too long; what has come by then is not enough."""
-    connection: socket.socket | None = request.environ.get("gunicorn.socket")
+def _paced(request: Request, pace: UploadPace) -> Iterator[None]:
+    """Receive no slower than `pace` says; what has come by then is not enough."""
+    connection: ClientSocket | None = request.environ.get("gunicorn.socket")
     if connection is None:
         yield
         return
-    expected_s = PATIENCE_S + (request.content_length or 0) / SLOWEST_BYTES_PER_S
-    late = threading.Event()
-
-    def give_up() -> None:
-        late.set()
-        connection.shutdown(socket.SHUT_RD)
-
-    timer = threading.Timer(min(longest_s, expected_s), give_up)
-    timer.daemon = True
-    timer.start()
+    connection.pace = pace
     try:
         yield
     except Exception:
-        if late.is_set():
+        if pace.is_late:
             raise RequestTimeout from None
         raise
     finally:
-        timer.cancel()
-    if late.is_set():
-        raise RequestTimeout
+        connection.pace = None
+        pace.end()

@@ -14,7 +14,7 @@ from experiment.figures.frame import Figure, base_layout, empty_figure, figure, 
 from experiment.figures.labels import Spot, place_labels
 from experiment.figures.over_photos import score_column, what_is_shown
 from experiment.figures.palette import Palette
-from experiment.figures.points import AFTER_THE_LINES, changed_mark, point_label, ring, unmet_goal
+from experiment.figures.points import band, changed_mark, point_label, ring, unbeaten, unmet_goal
 from experiment.figures.view import Point, Series, View, missing_note
 from experiment.wording import full_name, kind_name, sentence
 
@@ -37,7 +37,7 @@ def over_bytes(view: View, palette: Palette) -> Figure:
     x_axis = log_axis(palette, "Size, KB", [kilobytes(each) for each in drawn])
     y_axis = percent_axis(view, palette)
     labels = _labels(drawn, best, x_axis["range"], y_axis["range"])
-    data = [_band(best, palette)] if len(best) > 1 else []
+    data = [band(best, [kilobytes(each) for each in best], palette)] if len(best) > 1 else []
     data += [_trace(group, view, palette, labels) for group in groups]
     if any(each.is_kept is False for each in drawn):
         data.append(changed_mark(palette, changed_words(view)))
@@ -56,25 +56,7 @@ def kilobytes(point: Point) -> float:
 
 def lightest(points: Sequence[Point]) -> list[Point]:
     """The points that no other beats in both weight and probability, lightest first."""
-    known = [each for each in points if each.score is not None]
-    best: list[Point] = []
-    for each in sorted(known, key=lambda each: (each.variant.size_bytes, -(each.score or 0))):
-        if not best or (each.score or 0) > (best[-1].score or 0):
-            best.append(each)
-    return best
-
-
-def _band(best: Sequence[Point], palette: Palette) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "x": [kilobytes(each) for each in best],
-        "y": [each.percent for each in best],
-        "name": "best trade-offs",
-        "legendrank": AFTER_THE_LINES,
-        "line": {"color": palette.halo, "width": 12, "shape": "hv"},
-        "hoverinfo": "skip",
-    }
+    return unbeaten(points, lambda each: each.variant.size_bytes)
 
 
 def _trace(group: Group, view: View, palette: Palette, labels: dict[tuple[str, str], str]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from experiment.axes import settings_words
@@ -22,6 +22,33 @@ def point_label(point: Point) -> str:
     if point.variant.is_reference:
         return reference_name(point.variant)
     return f"{point.variant.size_px}{settings_words(point.variant)}"
+
+
+def unbeaten(points: Sequence[Point], cost: Callable[[Point], float]) -> list[Point]:
+    """The points that no other beats in both cost and probability, cheapest first.
+
+    A changed answer is never a good trade, however cheap and however sure it looks.
+    """
+    right = [each for each in points if each.score is not None and each.is_kept is not False]
+    best: list[Point] = []
+    for each in sorted(right, key=lambda each: (cost(each), -(each.score or 0))):
+        if not best or (each.score or 0) > (best[-1].score or 0):
+            best.append(each)
+    return best
+
+
+def band(best: Sequence[Point], x_values: Sequence[float], palette: Palette) -> dict[str, Any]:
+    """The best trade-offs, stepped: between two points the cheaper one's answer is what one gets."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": list(x_values),
+        "y": [each.percent for each in best],
+        "name": "best trade-offs",
+        "legendrank": AFTER_THE_LINES,
+        "line": {"color": palette.halo, "width": 12, "shape": "hv"},
+        "hoverinfo": "skip",
+    }
 
 
 def ring(point: Point, x: float, palette: Palette, position: str) -> dict[str, Any]:

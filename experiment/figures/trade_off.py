@@ -7,6 +7,7 @@ shows the same over bytes. y is the same probability as in agreement_by_size.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -17,13 +18,14 @@ from experiment.figures.labels import Spot, place_labels
 from experiment.figures.over_photos import bars, score_column, what_is_shown
 from experiment.figures.palette import Palette
 from experiment.figures.points import (
-    AFTER_THE_LINES,
+    band,
     changed_mark,
     describe,
     line,
     markers,
     point_label,
     ring,
+    unbeaten,
     unmet_goal,
 )
 from experiment.figures.view import Point, Series, View, missing_note
@@ -61,7 +63,7 @@ def trade_off(view: View, palette: Palette) -> Figure:
         *(_clouds(view) if view.is_crowded else view.series),
         *(Series(f"{each.backend.name}, {kind_name(each.variant)}", (each,)) for each in view.references),
     ]
-    data = [_band(best, palette)] if len(best) > 1 else []
+    data = [band(best, [each.latency_ms for each in best], palette)] if len(best) > 1 else []
     data += [_trace(each, view, palette, labels) for each in lines]
     if any(each.is_kept is False for each in view.points):
         data.append(changed_mark(palette, changed_words(view)))
@@ -79,30 +81,15 @@ def _x_title(view: View) -> str:
 
 
 def frontier(points: Sequence[Point]) -> list[Point]:
-    """The points that no other beats in both latency and probability, fastest first."""
-    known = sorted(
-        (each for each in points if each.score is not None),
-        key=lambda each: (each.latency_ms, -(each.score or 0)),
-    )
-    best: list[Point] = []
-    for each in known:
-        if not best or (each.score or 0) > (best[-1].score or 0):
-            best.append(each)
-    return best
+    """The points that no other beats in both latency and probability, fastest first.
 
-
-def _band(best: Sequence[Point], palette: Palette) -> dict[str, Any]:
-    """Stepped: between two points the faster one's answer is what one gets."""
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "x": [each.latency_ms for each in best],
-        "y": [each.percent for each in best],
-        "name": "best trade-offs",
-        "legendrank": AFTER_THE_LINES,
-        "line": {"color": palette.halo, "width": 12, "shape": "hv"},
-        "hoverinfo": "skip",
-    }
+    One that can't be told faster than the next, surer one is left out: there is nothing to trade.
+    """
+    best = unbeaten(points, lambda each: each.latency_ms)
+    followed = [
+        each for each, surer in itertools.pairwise(best) if (each.cell.p50_high_ms or 0) < surer.latency_ms
+    ]
+    return [*followed, *best[-1:]]
 
 
 def _clouds(view: View) -> list[Series]:

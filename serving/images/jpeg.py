@@ -7,6 +7,7 @@ which gives other levels for two samples in three.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 
 import numpy as np
 import simplejpeg
@@ -16,6 +17,8 @@ from serving.images.refused import ImageRefused, check_size
 
 FOUR_COLOURS = ("CMYK", "YCCK")
 START_OF_SCAN, END = b"\xff\xda", b"\xff\xd9"  # markers
+WITHOUT_LENGTH = {0x00, 0x01, *range(0xD0, 0xD9)}  # markers, but for 0, which makes FF a plain byte
+ADOBE_SEGMENT, ADOBE_LEAST_BYTES = 0xEE, 12  # APP14
 
 
 def decode(data: bytes) -> np.ndarray:
@@ -66,5 +69,28 @@ def _without_black(inks: np.ndarray, is_inverted: bool) -> np.ndarray:
 
 
 def _is_inverted(data: bytes) -> bool:
-    """Whether Adobe's marker stands before the pixels: its programs store the inks the other way round."""
-    return b"Adobe" in data[: data.find(START_OF_SCAN)]
+    """Whether Adobe's segment stands before the pixels: its programs store the inks the other way round.
+
+    Its name elsewhere, in EXIF or in a thumbnail, means nothing. As libjpeg reads it (jdmarker.c).
+    """
+    return any(
+        marker == ADOBE_SEGMENT and len(body) >= ADOBE_LEAST_BYTES and body.startswith(b"Adobe")
+        for marker, body in _segments(data)
+    )
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Marker and body of each segment before the pixels, without the two bytes of its length."""
+    at = data.find(0xFF, 2)
+    while at >= 0 and at + 4 <= len(data):
+        marker = data[at + 1]
+        if marker == START_OF_SCAN[1] or marker == END[1]:
+            return
+        if marker == 0xFF:  # filling
+            at += 1
+        elif marker in WITHOUT_LENGTH:
+            at = data.find(0xFF, at + 2)
+        else:
+            end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+            yield marker, data[at + 4 : end]
+            at = data.find(0xFF, max(end, at + 2))

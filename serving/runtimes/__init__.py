@@ -114,7 +114,7 @@ def choose(directory: Path, name: str = AUTO) -> tuple[Runtime, Path]:
     for row in rows:
         patterns = row.own_files if name == AUTO else (*row.own_files, *row.also_reads)
         for pattern in patterns:
-            files = sorted(directory.glob(pattern))
+            files = sorted(file for file in directory.glob(pattern) if file.is_file())
             if len(files) > 1:
                 names = ", ".join(file.name for file in files)
                 raise LoadFailed(f"{directory} holds several models: {names}. Leave one of them there.")

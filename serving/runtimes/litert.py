@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,9 +11,11 @@ from typing import Any, Protocol
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
+from serving.errors import InvalidArgument, LoadFailed
 from serving.runtimes import F32, INT8, About, Arrays, Setting
 from serving.runtimes.problems import load_failed, run_failed
 from serving.runtimes.specs import tensor_spec
+from serving.runtimes.tflite_metadata import SignatureDefs, tflite_signatures
 from serving.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
 
 LIBRARY = f"LiteRT {version('ai-edge-litert')}"
@@ -34,12 +36,13 @@ class Runner(Protocol):
 
 
 class TensorRunner:
-    """The runner of a file without signatures: its tensors by name, without what a converter added."""
+    """The runner of a file whose own signatures LiteRT does not see: its tensors under some names."""
 
-    def __init__(self, interpreter: Interpreter):
+    def __init__(
+        self, interpreter: Interpreter, inputs: Mapping[str, Details], outputs: Mapping[str, Details]
+    ):
         self._interpreter = interpreter
-        self._inputs = {_plain_name(each["name"]): each for each in interpreter.get_input_details()}
-        self._outputs = {_plain_name(each["name"]): each for each in interpreter.get_output_details()}
+        self._inputs, self._outputs = inputs, outputs
 
     def get_input_details(self) -> Mapping[str, Details]:
         return self._inputs
@@ -63,9 +66,11 @@ class LiteModel:
     def __init__(self, file: Path, setting: Setting):
         self._one_at_a_time = threading.Lock()
         interpreter = _interpreter(file, setting)
+        written = tflite_signatures(file)
         self.about = About(LIBRARY, INT8 if _is_quantised(interpreter) else F32, "CPU")
-        self._runners = _runners(interpreter)
-        tried = _runners(_interpreter(file, setting))  # not the same one: a batch that fails may spoil it
+        self._runners = _runners(file, interpreter, written)
+        # Not the same one: a batch that fails may spoil it.
+        tried = _runners(file, _interpreter(file, setting), written)
         self.signatures: Mapping[str, Signature] = {
             name: _signature(file, name, runner, _takes_any_batch(tried[name]))
             for name, runner in self._runners.items()
@@ -73,6 +78,9 @@ class LiteModel:
 
     def infer(self, signature_name: str, inputs: Arrays) -> Arrays:
         """All outputs of a signature, by name. Raises ServingError."""
+        for alias, array in inputs.items():
+            if not array.size:  # some of LiteRT's kernels end the process
+                raise InvalidArgument(f"Input {alias!r} is empty, and LiteRT computes nothing of it.")
         with self._one_at_a_time:
             try:
                 return self._runners[signature_name](**inputs)
@@ -107,11 +115,44 @@ def _is_quantised(interpreter: Interpreter) -> bool:
     return any(each["dtype"] in (np.int8, np.uint8) and each["quantization"][0] for each in tensors)
 
 
-def _runners(interpreter: Interpreter) -> dict[str, Runner]:
+def _runners(file: Path, interpreter: Interpreter, written: SignatureDefs) -> dict[str, Runner]:
+    """By signature: those in the file's metadata, else LiteRT's own, else one of all tensors."""
+    into, out = (
+        _by_name(each) for each in (interpreter.get_input_details(), interpreter.get_output_details())
+    )
+    if written:
+        return {
+            name: TensorRunner(
+                interpreter,
+                _named(file, name, definition.inputs, into),
+                _named(file, name, definition.outputs, out),
+            )
+            for name, definition in written.items()
+        }
     names = interpreter.get_signature_list()
     if not names:
-        return {DEFAULT_SIGNATURE: TensorRunner(interpreter)}
+        return {DEFAULT_SIGNATURE: TensorRunner(interpreter, into, out)}
     return {name: interpreter.get_signature_runner(name) for name in names}
+
+
+def _by_name(details: Sequence[Details]) -> dict[str, Details]:
+    return {_plain_name(each["name"]): each for each in details}
+
+
+def _named(
+    file: Path, signature_name: str, infos: Mapping[str, Any], tensors: Mapping[str, Details]
+) -> dict[str, Details]:
+    """The tensors that a definition means, under the names that it gives them."""
+    found = {}
+    for alias, info in sorted(infos.items()):
+        name = _plain_name(info.name)
+        if name not in tensors:
+            raise LoadFailed(
+                f"{file}: the signature {signature_name!r} means the tensor {info.name!r}, but the model has "
+                f"{', '.join(tensors)}. {ADVICE}"
+            )
+        found[alias] = tensors[name]
+    return found
 
 
 def _signature(file: Path, name: str, runner: Runner, any_batch: bool) -> Signature:
@@ -119,7 +160,7 @@ def _signature(file: Path, name: str, runner: Runner, any_batch: bool) -> Signat
         {alias: _spec(file, alias, each, any_batch) for alias, each in details.items()}
         for details in (runner.get_input_details(), runner.get_output_details())
     )
-    return Signature(name, inputs, outputs)
+    return Signature(name, inputs, outputs, tries_shapes=True)
 
 
 def _spec(file: Path, alias: str, details: Details, any_batch: bool) -> TensorSpec:

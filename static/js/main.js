@@ -251,7 +251,10 @@ const words = (problem) => ({ title: problem.title || String(problem), detail: p
 
 function renderNotice() {
   const { notice } = state;
-  fill(part("notice"), notice && noticeBox(notice));
+  const box = notice && noticeBox(notice);
+  fill(part("notice"), notice?.at !== "run" && box);
+  fill(part("runNotice"), notice?.at === "run" && box);
+  if (notice && !notice.calm) box.focus(); // brings it into the window too, wherever the reader is
 }
 
 /** @param {import("./page.js").Notice} notice */
@@ -261,7 +264,7 @@ function noticeBox(notice) {
   const close = el("button", { type: "button", className: "quiet", onclick: () => update({ notice: null }) }, "Dismiss");
   return el(
     "div",
-    notice.calm ? { className: "notice calm", role: "status" } : { className: "notice", role: "alert" },
+    notice.calm ? { className: "notice calm", role: "status" } : { className: "notice", role: "alert", tabIndex: -1 },
     el("p", {}, el("strong", {}, notice.title), notice.detail ? ` ${notice.detail}` : ""),
     notice.reference && !notice.detail?.includes(notice.reference) && el("p", { className: "muted" }, `Reference ${notice.reference}`),
     el("div", { className: "buttons" }, ...buttons, close),

@@ -34,6 +34,7 @@
  * @property {string} title
  * @property {string} detail
  * @property {boolean} [calm]      nothing went wrong: it only takes its time
+ * @property {"top"|"run"} [at]    where it stands: above the form, or beside Run; top when left out
  * @property {string} [reference]  to quote when asking for help
  * @property {{label: string, act: () => void, keep?: boolean}[]} [actions]  keep: the notice stays
  */
@@ -50,6 +51,7 @@ export const SELECTORS = {
   modelNotice: "#model-notice",
   checkBackends: "#check-backends",
   notice: "#notice",
+  runNotice: "#run-notice",
   setup: "#setup",
   setupSummary: "#setup-summary",
   drop: "#drop",

@@ -130,12 +130,12 @@ export function badge(validity) {
 
 function whyNot(reasons) {
   if (!reasons.length) return null;
-  const [next, ...others] = reasons;
+  const [first, second, ...others] = reasons;
   const rest = others.length
     ? el("details", {}, el("summary", {}, `Why not the other ${others.length === 1 ? "one" : others.length}`),
       el("ul", {}, ...others.map((reason) => el("li", {}, reason))))
     : null;
-  return el("div", { className: "why-not" }, el("p", {}, next), rest);
+  return el("div", { className: "why-not" }, el("p", {}, first), second && el("p", {}, second), rest);
 }
 
 /** @param {Report} report */

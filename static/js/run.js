@@ -39,10 +39,13 @@ watch(["report", "run"], renderResults);
 watch(["run", "plan", "photo"], renderEarlierHint);
 watch(["theme"], () => refreshTimer && refresh()); // table and plots change together
 
-const STOPPED = { title: "Stopped before anything was measured.", detail: "Run again as soon as you like.", calm: true };
+const STOPPED = /** @type {import("./page.js").Notice} */ ({
+  title: "Stopped before anything was measured.", detail: "Run again as soon as you like.", calm: true, at: "run",
+});
 
 /** Sends the photo with the plan and follows the run that begins. */
 export async function startRun() {
+  if (isBusy()) return; // the second click of a double click, while this module was on its way
   const { photo, plan } = state;
   startedAt = Date.now();
   const view = { ...state.view, ...OWN_GOALS }; // what runs now has its own
@@ -61,7 +64,7 @@ export async function startRun() {
   } catch (problem) {
     update({ run: null });
     if (problem.type === "stopped") return update({ notice: STOPPED });
-    showProblem(problem, [wayOut(problem)]);
+    showProblem(problem, [wayOut(problem)], "run");
   }
 }
 
@@ -125,7 +128,7 @@ export async function cancelRun() {
   try {
     await api.deleteRun(id);
   } catch (problem) {
-    showProblem(problem, [{ label: "Try again", act: cancelRun }]);
+    showProblem(problem, [{ label: "Try again", act: cancelRun }], "run");
   }
 }
 
@@ -333,11 +336,12 @@ function showGone() {
   update({ notice: { title: "There is no run with this address.", detail, actions: [json, again] } });
 }
 
-function showProblem(problem, actions) {
+/** @param {any} problem @param {any[]} actions @param {"top"|"run"} [at] beside the button that was pressed */
+function showProblem(problem, actions, at = "top") {
   const { title, detail, reference } = problem;
   const copy = { label: "Copy details", keep: true, act: () => copyDetails(problem) };
   const all = reference ? [...actions, copy] : actions;
-  update({ notice: { title: title || String(problem), detail: detail || "", reference, actions: all } });
+  update({ notice: { title: title || String(problem), detail: detail || "", reference, actions: all, at } });
 }
 
 /** What whoever runs the server needs to find the cause in its log. */

@@ -1,0 +1,184 @@
+"""The settings that the page and the command line share, and how every setting is read.
+
+A row holds the name in the environment, the default, the unit, one sentence of help
+and the parser. A blank value counts as unset, as compose files hand such over. All
+problems are reported at once, each with its key and value.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dotenv import dotenv_values
+
+from experiment.embedded_plan import parse_embedded
+from experiment.errors import ConfigRefused
+from experiment.records import BackendInfo
+from experiment.servers import parse_servers
+from experiment.text_file import decoded
+
+SECRETS = {"DATABASE_URL", "PIXELCOST_TOKEN"}  # never shown
+MAY_NOT_BE_BLANK = {"PIXELCOST_TOKEN"}  # a value of spaces must not open the app
+
+Read = TypeVar("Read", bound="SharedSettings")
+
+
+def setting(key: str, default: Any, unit: str, help_: str, parse: Callable[[str], Any]) -> Any:
+    """One row of the table: a field of a settings class."""
+    return field(default=default, metadata={"key": key, "unit": unit, "help": help_, "parse": parse})
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Parses a whole number in plain digits, from `low` to `high`."""
+
+    def parse(text: str) -> int:
+        plain = re.fullmatch(r"[+-]?[0-9]{1,18}", text.strip())
+        if plain is None or not low <= int(text) <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def seconds(low: float, high: float) -> Callable[[str], float]:
+    """Parses a time in seconds, from `low` to `high`."""
+
+    def parse(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = float("nan")
+        if not low <= number <= high:
+            raise ValueError(f"a number of seconds from {low:g} to {high:g}")
+        return number
+
+    return parse
+
+
+@dataclass(frozen=True, slots=True)
+class SharedSettings:
+    """Which servers are asked, with what model, and where things are kept."""
+
+    tf_servers: str = setting(
+        "TF_SERVERS",
+        "",
+        "",
+        "Model servers as `name:host:port;name:host:port`, with options after `?`: `rest=8501`, `model=`, "
+        "`price_per_hour=`. Empty: the embedded backends are started.",
+        str.strip,
+    )
+    embedded: str = setting(
+        "PIXELCOST_EMBEDDED",
+        "",
+        "",
+        "Which embedded backends, as `1 CPU:cpus=1;bf16:cpus=1,runtime=openvino,precision=bf16`; also "
+        "`device=`, `isa=`, `replicas=`, `model=`, `price_per_hour=`. Empty: a GPU if there, 1 CPU, 8 CPU.",
+        str.strip,
+    )
+    model_name: str = setting("MODEL_NAME", "inception", "", "Name of the model on the servers.", str.strip)
+    model_signature_name: str = setting(
+        "MODEL_SIGNATURE_NAME", "predict_images", "", "Signature that takes encoded images.", str.strip
+    )
+    model_input_key: str = setting("MODEL_INPUT_KEY", "images", "", "Input of that signature.", str.strip)
+    model_base_path: str = setting(
+        "MODEL_BASE_PATH",
+        "",
+        "",
+        "Folder of a SavedModel (`<folder>/<version>/`) for the embedded backends. Empty: see `MODEL`.",
+        str.strip,
+    )
+    model: str = setting(
+        "MODEL",
+        "",
+        "",
+        "Model for the embedded backends, a name of `python -m models list`, as `demo`. Empty: "
+        "`inception-v3`, or the demo model where it can't be downloaded.",
+        str.strip,
+    )
+    weights_url: str = setting(
+        "PIXELCOST_WEIGHTS_URL",
+        "",
+        "",
+        "Mirror to download models' weights from, in place of where Keras publishes them.",
+        str.strip,
+    )
+    tf_request_timeout_s: float = setting(
+        "TF_REQUEST_TIMEOUT",
+        60.0,
+        "s",
+        "Longest wait for one answer, unless the plan says otherwise.",
+        seconds(0.1, 600),
+    )
+    data_dir: str = setting("PIXELCOST_DATA_DIR", "var", "", "Folder for the database and models.", str.strip)
+
+    @property
+    def backend_defaults(self) -> BackendInfo:
+        """What every server of TF_SERVERS has unless its entry says otherwise."""
+        return BackendInfo("", "grpc", "", self.model_name, self.model_signature_name, self.model_input_key)
+
+
+def read_settings(
+    kind: type[Read],
+    environ: Mapping[str, str] | None = None,
+    dotenv: str | Path | None = ".env",
+    problems_of: Callable[[Mapping[str, str], Read], Sequence[str]] = lambda environ, settings: (),
+) -> Read:
+    """The settings of `kind` from the environment, above the file `dotenv`, above the defaults.
+
+    `problems_of` looks for what is wrong beyond the single values. Raises ConfigRefused with every
+    bad key and value at once.
+
+    >>> read_settings(SharedSettings, {"TF_REQUEST_TIMEOUT": "5"}, dotenv=None).tf_request_timeout_s
+    5.0
+    """
+    environ = {**_from_file(dotenv), **(os.environ if environ is None else environ)}
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for each in fields(kind):
+        key, text = each.metadata["key"], environ.get(each.metadata["key"], "")
+        if not text.strip() and not (text and key in MAY_NOT_BE_BLANK):
+            continue
+        try:
+            values[each.name] = each.metadata["parse"](text)
+        except ValueError as expected:
+            problems.append(f"{key}={'(hidden)' if key in SECRETS else repr(text)} is not {expected}")
+    settings = kind(**values)
+    problems += [*_server_problems(settings), *problems_of(environ, settings)]
+    if problems:
+        raise ConfigRefused("The configuration", problems)
+    return settings
+
+
+def _from_file(dotenv: str | Path | None) -> dict[str, str]:
+    if dotenv is None or not Path(dotenv).is_file():
+        return {}
+    try:
+        text = decoded(Path(dotenv).read_bytes())
+    except (OSError, UnicodeError):
+        problem = f"{dotenv} can't be read as text; save it as UTF-8, one NAME=value in each line"
+        raise ConfigRefused("The configuration", [problem]) from None
+    found = dotenv_values(stream=io.StringIO(text))
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _server_problems(settings: SharedSettings) -> Iterator[str]:
+    """What is wrong within the two settings that list backends."""
+    if settings.tf_servers:
+        yield from _refused(
+            "TF_SERVERS", lambda: parse_servers(settings.tf_servers, settings.backend_defaults)
+        )
+    yield from _refused("PIXELCOST_EMBEDDED", lambda: parse_embedded(settings.embedded))
+
+
+def _refused(key: str, parse: Callable[[], object]) -> list[str]:
+    try:
+        parse()
+    except ConfigRefused as error:
+        return [f"{key} {problem}" for problem in error.problems]
+    return []

@@ -1,0 +1,159 @@
+"""What a connection does for a thread: it waits for nobody but an upload, and cuts who does not read."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.webapp_parts import eventually
+from webapp import client_socket, upload_places
+from webapp.client_socket import MOST_UNSENT_BYTES, ClientSocket, Outbox
+from webapp.problems import Refused
+from webapp.upload_places import MOST_SLOW, Places, UploadPace
+
+HERE, THERE = "192.0.2.1", "192.0.2.2"
+ANSWER = bytes(MOST_UNSENT_BYTES - 1_000)
+
+
+class Clients:
+    """Connections whose other ends read nothing, and the outbox that they share."""
+
+    def __init__(self, stack: ExitStack):
+        self._stack = stack
+        self.left: list[ClientSocket] = []  # those with something to send later
+        self.outbox = Outbox(1, self.left.append)
+
+    def connected(self) -> tuple[ClientSocket, socket.socket]:
+        ours, theirs = (self._stack.enter_context(each) for each in socket.socketpair())
+        return self._stack.enter_context(ClientSocket(ours, self.outbox)), theirs
+
+
+@pytest.fixture
+def clients() -> Iterator[Clients]:
+    with ExitStack() as stack:
+        yield Clients(stack)
+
+
+def test_an_answer_is_taken_at_once_and_sent_as_the_client_reads(clients: Clients) -> None:
+    client, theirs = clients.connected()
+    client.sendall(ANSWER)
+    assert clients.left == [client]
+    received = bytearray()
+    while clients.outbox.flush(client):
+        received += theirs.recv(1_000_000)
+    client.close()
+    while part := theirs.recv(1_000_000):
+        received += part
+    assert received == ANSWER
+
+
+def test_who_takes_nothing_for_long_is_cut(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, _theirs = clients.connected()
+    client.sendall(ANSWER)
+    clients.outbox.cut_stalled()
+    assert not client.is_cut
+    monkeypatch.setattr(client_socket, "SEND_TIMEOUT_S", 0.0)
+    clients.outbox.cut_stalled()
+    assert client.is_cut
+    with pytest.raises(BrokenPipeError):
+        client.sendall(b"more")
+
+
+def test_more_memory_than_there_is_for_all_is_taken_from_who_waits_longest(clients: Clients) -> None:
+    several = [clients.connected()[0] for _ in range(30)]
+    for client in several:
+        client.sendall(ANSWER)
+    cut = [client.is_cut for client in several]
+    assert cut == sorted(cut, reverse=True)  # the first ones
+    assert 0 < cut.count(True) < 15
+
+
+def test_threads_wait_for_few_readers_of_long_answers(clients: Clients) -> None:
+    several = [clients.connected()[0] for _ in range(4)]
+    ended: list[ClientSocket] = []
+
+    def send(client: ClientSocket) -> None:
+        with pytest.raises(BrokenPipeError):
+            client.sendall(2 * ANSWER)
+        ended.append(client)
+
+    threads = [threading.Thread(target=send, args=(client,)) for client in several]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: len(ended) == 3)  # one may be waited for
+    for client in several:
+        client.abandon()
+    for thread in threads:
+        thread.join()
+
+
+def test_a_body_that_has_not_come_is_not_waited_for(clients: Clients) -> None:
+    client, theirs = clients.connected()
+    theirs.sendall(b"ab")
+    assert client.recv(100) == b"ab"
+    with pytest.raises(ConnectionResetError):
+        client.recv(100)
+
+
+def test_an_upload_is_waited_for_as_long_as_its_pace_allows(
+    clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload_places, "PATIENCE_S", 0.2)
+    client, theirs = clients.connected()
+    client.pace = pace = UploadPace(Places(4), HERE, 60)
+    timer = threading.Timer(0.1, theirs.sendall, (b"late",))
+    timer.start()
+    assert client.recv(100) == b"late"
+    with pytest.raises(ConnectionResetError):
+        client.recv(100)
+    assert pace.is_late
+    timer.join()
+
+
+def test_an_upload_that_comes_fast_enough_may_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload_places, "PATIENCE_S", 0.0)
+    places = Places(10)
+    paces = [UploadPace(places, HERE, 60) for _ in range(MOST_SLOW + 1)]
+    for pace in paces:
+        pace.got(1_000_000)
+    assert [pace.left_s() > 40 for pace in paces] == [True] * MOST_SLOW + [False]
+    paces[0].end()
+    paces.append(UploadPace(places, HERE, 60))
+    paces[-1].got(1_000_000)
+    assert paces[-1].left_s() > 40
+
+
+def test_the_last_place_is_for_an_address_that_has_none() -> None:
+    places = Places(3)
+    with places.taken(HERE), places.taken(HERE):
+        with pytest.raises(Refused, match="Other photos"), places.taken(HERE):
+            pass
+        with places.taken(THERE), pytest.raises(Refused, match="Other photos"), places.taken("192.0.2.3"):
+            pass
+    with places.taken(HERE), places.taken(HERE):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_same"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:1", True),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("fe80::1%eth0", "fe80::2", True),
+        (None, "", True),
+    ],
+)
+def test_an_ipv6_network_counts_as_one_address(first: str | None, second: str, is_same: bool) -> None:
+    places = Places(2)
+    with places.taken(first) as one:
+        if is_same:
+            with pytest.raises(Refused), places.taken(second):
+                pass
+        else:
+            with places.taken(second) as other:
+                assert one != other

@@ -1,0 +1,224 @@
+"""A client's connection as gunicorn's threads see it: reading and writing never wait for the client.
+
+What is read has come before a thread is asked, but for an upload, whose Pace says how long to wait
+for more. What is written goes to an Outbox, which the main loop empties as fast as the client reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import select
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+READ_BYTES = 65536
+PIECE_BYTES = 65536
+MOST_UNSENT_BYTES = 1_500_000  # of one answer; then its thread waits. The page's largest file fits
+MOST_UNSENT_IN_ALL_BYTES = 32_000_000
+SEND_TIMEOUT_S = 20.0  # to take what counts as progress
+PROGRESS_BYTES = 16_384
+CROWDED_TIMEOUT_S = 1.0  # the same, for a reader that a thread waits for while too many threads wait
+
+
+class Pace(Protocol):
+    """How long to wait for the next bytes of a body."""
+
+    def left_s(self) -> float:
+        """Seconds; 0 or less: no longer."""
+
+    def got(self, size_bytes: int) -> None:
+        """So many bytes have come."""
+
+
+class ClientSocket(socket.socket):
+    """The socket of one connection."""
+
+    def __init__(self, accepted: socket.socket, outbox: Outbox):
+        super().__init__(fileno=accepted.detach())
+        super().setblocking(False)
+        self._outbox = outbox
+        self.ahead = bytearray()  # came, but no thread has read it yet
+        self.pace: Pace | None = None  # None: a body that has not come is not waited for
+        self.unsent: deque[memoryview] = deque()
+        self.unsent_bytes = 0
+        self.sent_bytes = 0  # since progress_at
+        self.progress_at = 0.0  # monotonic seconds
+        self.is_cut = False
+
+    def setblocking(self, flag: bool) -> None:
+        """It never blocks, whatever gunicorn asks for."""
+
+    def settimeout(self, value: float | None) -> None:
+        """Nor has it a time limit of its own."""
+
+    def read_ahead(self) -> bool:
+        """Take what has come, without waiting. False: no more will come."""
+        try:
+            data = super().recv(READ_BYTES)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        self.ahead += data
+        return bool(data)
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Raises ConnectionResetError where the client keeps this thread waiting for longer than it may."""
+        if flags:
+            return super().recv(size, flags)
+        if self.ahead:
+            data = bytes(self.ahead[:size])
+            del self.ahead[:size]
+        else:
+            data = self._next(size)
+        if self.pace is not None:
+            self.pace.got(len(data))
+        return data
+
+    def _next(self, size: int) -> bytes:
+        while True:
+            left_s = 0.0 if self.pace is None else self.pace.left_s()
+            if self.pace is None or left_s > 0:
+                with contextlib.suppress(BlockingIOError):
+                    return super().recv(size)
+            if left_s <= 0:
+                raise ConnectionResetError(errno.ECONNRESET, "the rest did not come in time")
+            _wait_readable(self, left_s)
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Raises BrokenPipeError where the client does not read."""
+        assert not flags  # noqa: S101  gunicorn passes none
+        view = memoryview(data)
+        for start in range(0, len(view), PIECE_BYTES):
+            self._outbox.add(self, view[start : start + PIECE_BYTES])
+
+    def send_at_once(self, data: bytes) -> None:
+        """A few bytes from the main loop, while nothing is unsent. Lost where even they find no room."""
+        with contextlib.suppress(OSError):
+            super().send(data)
+
+    def send_some(self) -> None:
+        """Send what the client takes at once. Called by the outbox, under its lock."""
+        try:
+            while self.unsent:
+                size_bytes = super().send(self.unsent[0])
+                self._took(size_bytes)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.cut()
+
+    def _took(self, size_bytes: int) -> None:
+        piece = self.unsent.popleft()
+        if size_bytes < len(piece):
+            self.unsent.appendleft(piece[size_bytes:])
+        self.unsent_bytes -= size_bytes
+        self.sent_bytes += size_bytes
+        if self.sent_bytes >= PROGRESS_BYTES or not self.unsent:
+            self.sent_bytes, self.progress_at = 0, time.monotonic()
+
+    def abandon(self) -> None:
+        """The answer broke off: end it in a way that the client can't take for its end."""
+        self._outbox.cut(self)
+
+    def cut(self) -> None:
+        """End both directions; whoever waits for it is told by the system. Under the outbox's lock."""
+        self.is_cut = True
+        self.unsent.clear()
+        self.unsent_bytes = 0
+        with contextlib.suppress(OSError):
+            self.shutdown(socket.SHUT_RDWR)
+
+
+class Outbox:
+    """What was answered and not taken yet, of all connections.
+
+    Clients that don't read cost neither a thread, as long as the rest of the answer is small, nor more
+    memory than MOST_UNSENT_IN_ALL_BYTES: who has taken nothing for longest is cut first.
+    """
+
+    def __init__(self, most_waiting: int, on_unsent: Callable[[ClientSocket], None]):
+        self._most_waiting = most_waiting  # threads
+        self._on_unsent = on_unsent  # asks for flush() whenever the client has room
+        self._changed = threading.Condition()
+        self._unsent: set[ClientSocket] = set()
+        self._waiting: set[ClientSocket] = set()  # a thread stands still for each of them
+
+    def add(self, client: ClientSocket, piece: memoryview) -> None:
+        """Send `piece` behind what is there. Waits only above MOST_UNSENT_BYTES."""
+        with self._changed:
+            if client.unsent_bytes + len(piece) > MOST_UNSENT_BYTES:
+                self._wait(client)
+            is_first = not client.unsent
+            if not client.is_cut:
+                client.unsent.append(piece)
+                client.unsent_bytes += len(piece)
+            if is_first:
+                client.progress_at = time.monotonic()
+            client.send_some()
+            if is_first and client.unsent:
+                self._unsent.add(client)
+                self._on_unsent(client)
+            self._limit_memory()
+            if client.is_cut:
+                raise BrokenPipeError(errno.EPIPE, "the client does not read")
+
+    def flush(self, client: ClientSocket) -> bool:
+        """Send what the client takes at once. Returns whether something is left."""
+        with self._changed:
+            client.send_some()
+            if not client.unsent:
+                self._unsent.discard(client)
+            self._changed.notify_all()
+            return bool(client.unsent)
+
+    def has(self, client: ClientSocket) -> bool:
+        """Whether something of its answer is not sent yet."""
+        return client in self._unsent
+
+    def cut(self, client: ClientSocket) -> None:
+        """Give up one of them."""
+        with self._changed:
+            client.cut()
+            self._changed.notify_all()
+
+    def cut_stalled(self) -> None:
+        """Give up those that have taken nothing for too long. Call it about once a second."""
+        with self._changed:
+            late = time.monotonic() - SEND_TIMEOUT_S
+            for client in [client for client in self._unsent if client.progress_at < late]:
+                client.cut()
+            self._changed.notify_all()
+
+    def _wait(self, client: ClientSocket) -> None:
+        self._waiting.add(client)
+        try:
+            while client.unsent_bytes + PIECE_BYTES > MOST_UNSENT_BYTES and not client.is_cut:
+                self._limit_threads()
+                self._changed.wait(CROWDED_TIMEOUT_S)
+        finally:
+            self._waiting.discard(client)
+
+    def _limit_threads(self) -> None:
+        if len(self._waiting) > self._most_waiting:
+            slowest = min(self._waiting, key=lambda client: client.progress_at)
+            if time.monotonic() - slowest.progress_at >= CROWDED_TIMEOUT_S:
+                slowest.cut()
+                self._waiting.discard(slowest)
+                self._changed.notify_all()
+
+    def _limit_memory(self) -> None:
+        if sum(client.unsent_bytes for client in self._unsent) > MOST_UNSENT_IN_ALL_BYTES:
+            min(self._unsent, key=lambda client: client.progress_at).cut()
+            self._changed.notify_all()
+
+
+def _wait_readable(connection: socket.socket, timeout_s: float) -> None:
+    poll = select.poll()  # not select(): that ends at descriptor 1024
+    poll.register(connection, select.POLLIN)
+    poll.poll(timeout_s * 1e3)
