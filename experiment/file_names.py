@@ -26,9 +26,9 @@ SYSTEM_NAMES = frozenset(
 
 
 def printable(text: str) -> str:
-    """On one line and in NFC, without what only changes how the rest is shown.
+    """On one line and in NFC, with plain spaces, without what only changes how the rest is shown.
 
-    What was no text (a lone surrogate, Python's sign for bytes that are not UTF-8) becomes U+FFFD.
+    What is no text (a lone surrogate, Python's sign for bytes that are not UTF-8) becomes U+FFFD.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -37,10 +37,10 @@ def printable(text: str) -> str:
 
 
 def _shown(char: str) -> str:
+    if char.isprintable() or char in JOINERS:
+        return char
     category = unicodedata.category(char)
-    if category == "Cs":
-        return "\ufffd"
-    return "" if category in UNSHOWN and char not in JOINERS else char
+    return " " if category == "Zs" else "" if category in UNSHOWN else "\ufffd"
 
 
 def clean_path(text: str) -> str:
