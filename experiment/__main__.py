@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from experiment.backends import connect
-from experiment.breaking_command import print_points, run_search, save
+from experiment.breaking_command import points_json, print_points, run_search
 from experiment.command_backends import asked_backends
 from experiment.compare_command import print_comparison
 from experiment.deciding.uplinks import uplink_of
@@ -47,12 +48,14 @@ from experiment.table import print_report
 from experiment.variants import FORMATS, RESAMPLERS, make_variants, skipped_sizes_px
 
 PIPE_WIDTH = 132  # columns of the table where there is no terminal to fit
-console = Console(stderr=True, highlight=False)
+console = Console(stderr=True, highlight=False, markup=False, emoji=False)  # names are no markup
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the arguments, run, report. Returns the exit code."""
     options = _options(arguments)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: names may be no text of its encoding
     cancel = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: cancel.set())
     try:
@@ -60,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StartStopped:
         return 130
     except PixelcostError as error:
-        console.print(error.message, style="bold red", markup=False, soft_wrap=True)
+        console.print(error.message, style="bold red", soft_wrap=True)
         return 2
 
 
@@ -104,7 +107,7 @@ def _breaking_point(options: argparse.Namespace, settings: SharedSettings, cance
     fields = _plan_fields(options, settings)
     code, told = run_search(options, settings, _read(options.photo), fields, cancel, console)
     print_points(told, _output())
-    written = not options.json or _saved(options.json, partial(save, told, options.json))
+    written = not options.json or _saved(options.json, partial(_save_text, options.json, points_json, told))
     return code if written else 2
 
 
@@ -116,7 +119,8 @@ def _print_deciding(report: Report, options: argparse.Namespace) -> None:
 
 
 def _output() -> Console:
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    return Console(highlight=False, markup=False, emoji=False, width=width)
 
 
 def _experiment(
@@ -176,16 +180,18 @@ def _write(report: Report, options: argparse.Namespace) -> bool:
 
 
 def _save_text(path: Path, text: Callable[[dict[str, Any]], str], exported: dict[str, Any]) -> None:
-    path.write_text(text(exported), "utf-8")
+    # A name that was no text is written as Python shows it, "\udce9": it costs no file.
+    path.write_bytes(text(exported).encode("utf-8", "backslashreplace"))
 
 
 def _saved(path: Path, save: Callable[[], object]) -> bool:
     try:
         save()
-    except OSError as error:
-        console.print(f"{path} could not be written: {error.strerror}.", style="bold red", markup=False)
+    except (OSError, ValueError) as error:  # what can't be expressed in a format costs that file alone
+        why = getattr(error, "strerror", None) or str(error)
+        console.print(f"{path} could not be written: {why}.", style="bold red", soft_wrap=True)
         return False
-    console.print(f"Wrote {path}")
+    console.print(f"Wrote {path}", soft_wrap=True)
     return True
 
 
@@ -236,7 +242,7 @@ def _doing(measurement: Measurement) -> str:
 
 def _progress() -> Progress:
     return Progress(
-        TextColumn("{task.description:<28}"),
+        TextColumn("{task.description:<28}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),

@@ -7,10 +7,10 @@ import json
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from experiment.backends import connect
 from experiment.breaking_search import find_breaking_points, most_requests
@@ -61,9 +61,9 @@ def print_points(told: dict[str, Any], console: Console) -> None:
         console.print(f"  {_how(point)}", markup=False, soft_wrap=True)
 
 
-def save(told: dict[str, Any], path: Path) -> None:
+def points_json(told: dict[str, Any]) -> str:
     """What was found, with every step, as JSON."""
-    path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    return json.dumps(told, indent=1, ensure_ascii=False) + "\n"
 
 
 def _search(
@@ -75,7 +75,7 @@ def _search(
         status = stack.enter_context(console.status(f"Searching, up to {most} requests for each backend"))
 
         def tell(name: str, step: SearchStep) -> None:
-            status.update(f"Searching on {name}: {step.size_px} px, JPEG q{step.quality}")
+            status.update(Text(f"Searching on {name}: {step.size_px} px, JPEG q{step.quality}"))
 
         reference = make_reference(source)
         return list(find_breaking_points(source, reference, plan, backends, cancel, tell))

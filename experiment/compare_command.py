@@ -10,11 +10,13 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from experiment.deciding.compare import NotComparable
 from experiment.deciding.compare_section import compare_section
 from experiment.errors import PixelcostError
 from experiment.figures.palette import LIGHT
+from experiment.set_table import title_of
 from experiment.wording import number
 
 
@@ -33,10 +35,10 @@ def print_comparison(older: Path, newer: Path, console: Console) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        read = json.loads(path.read_text("utf-8"))
+        read = json.loads(path.read_bytes())  # in UTF-8 or UTF-16, which PowerShell's > writes
     except OSError as error:
         raise PixelcostError(f"{path} can't be read: {error.strerror}.") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise NotComparable(f"{path} is no JSON. Export reports with --json FILE.") from None
     if not isinstance(read, dict) or not str(read.get("schema_version", "")).startswith("1."):
         raise NotComparable(f"{path} is no report of Pixelcost. Export reports with --json FILE.")
@@ -44,15 +46,15 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _table(told: Mapping[str, Any]) -> Table:
-    table = Table(title=told["title"], box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    table = Table(title=title_of(told["title"]), box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for heading in told["columns"]:
-        table.add_column(heading, justify="right" if heading.endswith(" ms") else "left")
+        table.add_column(Text(heading), justify="right" if heading.endswith(" ms") else "left")
     for row in told["rows"]:
-        table.add_row(*(_words(each) for each in row))
+        table.add_row(*(Text(_words(each)) for each in row))
     return table
 
 
 def _words(value: Any) -> str:
     if value is None:
         return "-"
-    return (number(value) if isinstance(value, float) else str(value)).replace("[", "\\[")
+    return number(value) if isinstance(value, float) else str(value)

@@ -27,6 +27,8 @@ COLUMNS = (
     "Validity",
 )
 
+MOST_SKIPPED = 50  # named; a report of a set that went wrong is still read
+
 METHOD = {
     "Photos": "Bytes, sizes and p50 are medians over the photos; a cell has one latency for each photo.",
     "Top-1, top-5": "The share of photos with a label that the model knows whose label is the first "
@@ -53,7 +55,7 @@ def cells_of_set(report: Mapping[str, Any]) -> Safe:
 def facts_of_set(report: Mapping[str, Any]) -> Safe:
     """The set, in place of the photo."""
     photo_set, source = from_dict(PhotoSetFacts, report["photo_set"]), report["source"]
-    skipped = [(each.name, each.message) for each in photo_set.skipped]
+    shown, more = photo_set.skipped[:MOST_SKIPPED], len(photo_set.skipped) - MOST_SKIPPED
     rows: list[tuple[str, Any]] = [
         ("name", photo_set.name),
         ("photos", f"{photo_set.measured:,} measured of {photo_set.count:,} listed"),
@@ -63,7 +65,8 @@ def facts_of_set(report: Mapping[str, Any]) -> Safe:
         ("SHA-256 of the list", photo_set.sha256),
         ("measured", f"{report['created_at']}, run {report['run_id']}"),
         *([("imported", imported_words(report))] if report.get("imported") else []),
-        *((f"skipped {name}", message) for name, message in skipped),
+        *((f"skipped {each.name}", each.message) for each in shown),
+        *([("skipped too", f"{more:,} more, which the JSON names")] if more > 0 else []),
     ]
     return facts("The photos", rows)
 

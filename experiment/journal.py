@@ -20,7 +20,7 @@ from experiment.errors import PixelcostError
 from experiment.labels import Vocabulary, vocabulary_of
 from experiment.photo_result import PhotoResult
 from experiment.photo_set import PhotoSet
-from experiment.records import BackendInfo, Plan, SkippedPhoto
+from experiment.records import BackendInfo, GivenLabels, Plan, SkippedPhoto
 
 KIND = "pixelcost-journal-1"
 
@@ -55,6 +55,7 @@ class SetHeader:
     environment: Mapping[str, Any]
     model: Mapping[str, Any] = field(default_factory=dict)  # its card: name, labels, wnids
     missing: tuple[SkippedPhoto, ...] = ()
+    given_labels: GivenLabels | None = None
     kind: str = field(default=KIND)
 
 
@@ -79,6 +80,7 @@ def header_of(
         environment,
         {key: model[key] for key in CARD_KEYS if key in model},
         photos.missing,
+        photos.given_labels,
     )
 
 

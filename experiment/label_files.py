@@ -1,20 +1,26 @@
 """Files that tell what photos show: labels.csv, and maps from ids to labels.
 
 A map is what people have at hand: a CSV, lines like "n02123045 tabby, tabby cat"
-(ImageNet's own LOC_synset_mapping.txt) or Keras' imagenet_class_index.json.
+(ImageNet's own LOC_synset_mapping.txt), Keras' imagenet_class_index.json, or a JSON list.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from experiment.errors import PixelcostError
+from experiment.file_names import clean_path, printable
 
 FILE_COLUMNS = ("file", "filename", "path", "name", "image")  # the first one found is taken
 LABEL_COLUMNS = ("label", "class", "true_label", "wnid")
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+END = "\0"  # a row behind the last one, which no text holds: an open quotation mark swallows it
 
 
 class LabelsRefused(PixelcostError):
@@ -27,43 +33,101 @@ class LabelsRefused(PixelcostError):
 def read_text(path: Path) -> str:
     """The text of a file of labels. Raises LabelsRefused."""
     try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeError) as error:
-        raise LabelsRefused(f"{path} can't be read: {error}.") from None
+        return decoded(path.read_bytes(), str(path))
+    except OSError as error:
+        raise LabelsRefused(f"{path} can't be read: {error.strerror}.") from None
+
+
+def decoded(data: bytes, name: str) -> str:
+    """UTF-8, or UTF-16 with its mark as Windows writes it. Raises LabelsRefused."""
+    is_utf16 = data.startswith(UTF16_MARKS)
+    try:
+        text = data.decode("utf-16" if is_utf16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _no_utf8(name, "" if is_utf16 else f" in line {line}") from None
+    if END in text:
+        raise _no_utf8(name)
+    return text
+
+
+def _no_utf8(name: str, where: str = "") -> LabelsRefused:
+    return LabelsRefused(f'{name} is not text in UTF-8{where}. A spreadsheet saves it so as "CSV UTF-8".')
+
+
+def refuse_above(size_bytes: int, limit_bytes: int, name: str) -> None:
+    """Raises LabelsRefused for a file of labels that is too large."""
+    if size_bytes > limit_bytes:
+        raise LabelsRefused(
+            f"{name} is larger than {limit_bytes / 1e6:g} MB, the limit for labels. "
+            "Leave out the rows of photos that are not in the set."
+        )
 
 
 def labels_in(text: str, name: str) -> dict[str, str]:
-    """File name -> label, from a CSV with a header; further columns are ignored.
+    """File -> label, from a CSV with a header; further columns are ignored.
 
-    Raises LabelsRefused with what is wrong and where. `name` is the file's, for the message.
+    Files are named as clean_path() names them. Raises LabelsRefused with what is wrong and where;
+    `name` is the CSV's, for the message.
     """
-    rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), skipinitialspace=True)
-    columns = {(column or "").strip().casefold(): column for column in rows.fieldnames or ()}
-    file_column = next((columns[each] for each in FILE_COLUMNS if each in columns), None)
-    label_column = next((columns[each] for each in LABEL_COLUMNS if each in columns), None)
-    if file_column is None or label_column is None:
-        found = ", ".join(each or "" for each in rows.fieldnames or ()) or "nothing"
+    if text.lstrip("\ufeff \t\r\n").startswith(("[", "{")):
+        raise LabelsRefused(f"{name} is JSON. Write a CSV: a line file,label, then a line for each photo.")
+    rows = _rows(text.removeprefix("\ufeff"), name)
+    _, header = next(rows, (1, []))
+    columns = {column.strip().casefold(): at for at, column in reversed(list(enumerate(header)))}
+    file_at = next((columns[each] for each in FILE_COLUMNS if each in columns), None)
+    label_at = next((columns[each] for each in LABEL_COLUMNS if each in columns), None)
+    if file_at is None or label_at is None:
+        found = printable(", ".join(header)) or "nothing"
         raise LabelsRefused(
             f"{name} must begin with a line that names the columns file and label; it has: {found[:200]}."
         )
-    found_labels: dict[str, str] = {}
-    for row in rows:
-        file, label = (row[file_column] or "").strip(), (row[label_column] or "").strip()
+    labels: dict[str, str] = {}
+    for line, row in rows:
+        file = row[file_at].strip() if file_at < len(row) else ""
+        label = row[label_at].strip() if label_at < len(row) else ""
         if not file and not label:
             continue
         if not file or not label:
-            raise LabelsRefused(f"{name}, line {rows.line_num}: a file and its label must both be there.")
-        if found_labels.setdefault(file, label) != label:
-            raise LabelsRefused(f"{name}, line {rows.line_num}: {file} has another label further up.")
-    return found_labels
+            raise LabelsRefused(f"{name}, line {line}: a file and its label must both be there.")
+        if not {"\n", "\r"}.isdisjoint(file + label):
+            raise LabelsRefused(
+                f"{name}, line {line}: a name or label goes on in the next line. Is a quotation mark missing?"
+            )
+        path, label = clean_path(file), printable(label)
+        if labels.setdefault(path, label) != label:
+            raise LabelsRefused(f"{name}, line {line}: {path} has another label further up.")
+    return labels
+
+
+def _rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows that hold something, each with the line that it begins in. Raises LabelsRefused."""
+    reader = csv.reader(chain(io.StringIO(text, newline=""), ("\n", END)), skipinitialspace=True)
+    line = 1
+    try:
+        for row in reader:
+            if row == [END]:
+                return
+            if row and row[-1].endswith(END):
+                raise LabelsRefused(
+                    f"{name}, line {line}: a quotation mark is opened there and never closed."
+                )
+            if any(row):
+                yield line, row
+            line = reader.line_num + 1
+    except csv.Error:
+        raise LabelsRefused(
+            f"{name}, line {line}: a field is longer than {csv.field_size_limit():,} characters. "
+            "Is a quotation mark missing?"
+        ) from None
 
 
 def names_in(text: str, name: str) -> dict[str, str]:
     """Id -> label, from any of the kinds of map named above. Raises LabelsRefused."""
     text = text.removeprefix("\ufeff").strip()
     try:
-        found = _from_json(text) if text.startswith("{") else _from_lines(text)
-    except ValueError as error:
+        found = _from_json(text) if text.startswith(("{", "[")) else _from_lines(text)
+    except (ValueError, csv.Error, RecursionError) as error:
         raise LabelsRefused(
             f"{name} is no map from ids to labels ({error}). Write one pair in each line: id,label."
         ) from None
@@ -73,21 +137,33 @@ def names_in(text: str, name: str) -> dict[str, str]:
 
 
 def _from_json(text: str) -> dict[str, str]:
-    """{"n02123045": "tabby"}, or Keras' {"281": ["n02123045", "tabby"]}."""
-    pairs = [value if isinstance(value, list) else [key, value] for key, value in json.loads(text).items()]
+    """{"n02123045": "tabby"}, Keras' {"281": ["n02123045", "tabby"]}, or ["tench", "goldfish"], from 0 on."""
+    read = json.loads(text)
+    rows = [(str(at), value) for at, value in enumerate(read)] if isinstance(read, list) else read.items()
+    pairs = [value if isinstance(value, list) else [key, value] for key, value in rows]
     if not all(len(pair) == 2 and all(isinstance(each, str) for each in pair) for pair in pairs):
         raise ValueError("its entries are no pairs of texts")
-    return dict(pairs)
+    return _without_doubt((key, label) for key, label in pairs)
 
 
 def _from_lines(text: str) -> dict[str, str]:
-    found = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    return _without_doubt(_pairs(text))
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(io.StringIO(text), start=1):
         if not line.strip():
             continue
         has_comma = "," in line.split()[0]
         pair = next(csv.reader([line], skipinitialspace=True))[:2] if has_comma else line.split(maxsplit=1)
         if len(pair) != 2 or not pair[0].strip() or not pair[1].strip():
             raise ValueError(f"line {number} holds no pair")
-        found[pair[0].strip()] = pair[1].strip()
+        yield pair[0].strip(), pair[1].strip()
+
+
+def _without_doubt(pairs: Iterator[tuple[str, str]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, label in pairs:
+        if found.setdefault(key, label) != label:
+            raise ValueError(f"{key} has two labels")
     return found

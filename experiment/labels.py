@@ -7,7 +7,9 @@ answers in its own words, often a list of synonyms: "tabby, tabby cat".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from unicodedata import normalize
 
 
 def same_thing(label: str, true_label: str) -> bool:
@@ -52,11 +54,23 @@ class Vocabulary:
         return _plain(label) == _plain(own_label) if self.is_known else same_thing(label, own_label)
 
     def _matching(self, wanted: str) -> str | None:
-        for part in (_whole, _first_name, _names):
-            found = [label for label in self._labels if part(label) & part(wanted)]
+        for part, labels_by_name in self._by_part:
+            found = {label for name in part(wanted) for label in labels_by_name.get(name, ())}
             if found:
-                return found[0] if len(found) == 1 else None
+                return found.pop() if len(found) == 1 else None
         return None
+
+    @cached_property
+    def _by_part(self) -> list[tuple[Callable[[str], set[str]], dict[str, list[str]]]]:
+        """The labels by each of their names: sets may have as many labels of their own as photos."""
+        rows: list[tuple[Callable[[str], set[str]], dict[str, list[str]]]] = []
+        for part in (_whole, _first_name, _names):
+            labels_by_name: dict[str, list[str]] = {}
+            for label in self._labels:
+                for name in part(label):
+                    labels_by_name.setdefault(name, []).append(label)
+            rows.append((part, labels_by_name))
+        return rows
 
 
 def vocabulary_of(card: Mapping[str, object], names: Mapping[str, str] | None = None) -> Vocabulary:
@@ -71,7 +85,9 @@ def _texts(value: object) -> list[str]:
 
 
 def _plain(label: str) -> str:
-    return " ".join(label.casefold().replace("_", " ").split())
+    """In NFC, as files of labels and names of folders come in either form."""
+    folded = normalize("NFC", normalize("NFC", label).casefold())
+    return " ".join(folded.replace("_", " ").split())
 
 
 def _whole(label: str) -> set[str]:

@@ -119,6 +119,7 @@ class Variant:
         None  # against the server's copy, both decoded; None: no such copy, or the same pixels
     )
     largest_difference: int | None = None  # of any channel from that copy, 0..255; None: no such copy
+    percent_of_original: float | None = None  # over a set, the median of its photos'; None: see size_bytes
     data: bytes = field(default=b"", repr=False, compare=False)  # empty once stored
 
 
@@ -279,7 +280,7 @@ class SkippedPhoto:
     """A photo of a set that could not be used, and why."""
 
     name: str
-    code: str  # one of errors.IMAGE_CODES, or "missing", "unreadable"
+    code: str  # one of errors.IMAGE_CODES, or "unreadable"; "missing": a label without a photo
     message: str
 
 
@@ -289,6 +290,17 @@ class UnknownLabel:
 
     label: str
     photos: int
+
+
+@dataclass(frozen=True, slots=True)
+class GivenLabels:
+    """A CSV of labels, and how much of it is about the photos of the set."""
+
+    name: str
+    rows: int  # files that it names
+    unused: int  # of them: no photo has that name, or more than one
+    photos: int  # that it labels
+    unlabelled: str | None  # the first photo that it does not label; None: there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,9 +323,10 @@ class PhotoSetFacts:
     sha256: str  # of the list: names, sizes in bytes, labels
     margin_points: float  # how much a variant may lose and still be recommended
     comparisons: int  # how many differences the report holds; what Holm's correction is for
-    skipped: tuple[SkippedPhoto, ...]
+    skipped: tuple[SkippedPhoto, ...]  # with code "missing": the first rows of a CSV without a photo
     unknown_labels: tuple[UnknownLabel, ...]
     between_backends: tuple[BetweenBackends, ...]
+    given_labels: GivenLabels | None = None  # None: no CSV told the labels, or a report before it was counted
 
 
 @dataclass(frozen=True, slots=True)

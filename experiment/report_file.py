@@ -111,7 +111,7 @@ def _insane(value: Any, place: str, depth: int) -> Iterator[str]:
 def _insane_text(text: str, place: str) -> Iterator[str]:
     if len(text) > MOST_TEXT:
         yield f"{place[:60]} is too long"
-    elif not all(char.isprintable() or char in "\n\t\u00a0\u200b" for char in text):
+    elif not all(char.isprintable() or char in "\n\t\u00a0\u200b\u200c\u200d" for char in text):
         yield f"{place[:60]} holds characters that can't be shown"
 
 

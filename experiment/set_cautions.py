@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 from experiment.cautions import as_warning, busy_app, shared_machine, short_of_cores
 from experiment.contention import NOT_THERE
-from experiment.records import BackendInfo, Cell, PhotoSetFacts, Plan, RunState, Variant, Warning_
+from experiment.records import (
+    BackendInfo,
+    Cell,
+    GivenLabels,
+    PhotoSetFacts,
+    Plan,
+    RunState,
+    Variant,
+    Warning_,
+)
 from experiment.set_words import points
 from experiment.tally import Tally
 from experiment.wording import count, listed, sentence, short_label
@@ -45,6 +54,7 @@ def set_cautions(facts: SetFacts) -> tuple[Warning_, ...]:
         ("W15", _unknown_labels),
         ("W16", _unseen_labels),
         ("W17", _small_differences),
+        ("W18", _labels_that_miss),
     )
     return tuple(as_warning(code, found) for code, find in rows for found in find(facts))
 
@@ -96,7 +106,7 @@ def _early_end(facts: SetFacts) -> Iterator[str]:
 
 
 def _skipped_photos(facts: SetFacts) -> Iterator[str]:
-    skipped = facts.photo_set.skipped
+    skipped = [each for each in facts.photo_set.skipped if each.code != "missing"]
     if skipped:
         # Each begins with a file's name.
         named = [sentence(each.message, capital=False) for each in skipped[:MOST_NAMED]]
@@ -137,6 +147,42 @@ def _small_differences(facts: SetFacts) -> Iterator[str]:
             "can't be seen (80 % power). Each p is that of one comparison; there are "
             f"{facts.photo_set.comparisons}, and mcnemar_p_holm is corrected for that."
         )
+
+
+def _labels_that_miss(facts: SetFacts) -> Iterator[Warning_]:
+    given = facts.photo_set.given_labels
+    if given is not None:
+        rows = [each.message for each in facts.photo_set.skipped if each.code == "missing"]
+        yield from labels_that_miss(given, facts.photo_set.count, rows)
+
+
+def labels_that_miss(given: GivenLabels, photos: int, rows: Sequence[str]) -> Iterator[Warning_]:
+    """Whether a CSV of labels and the set are of the same files. `rows`: about the first that are not.
+
+    A note where the CSV is of a larger set, or of a part of this one; a warning where both lack something.
+    """
+    without = photos - given.photos
+    parts = []
+    if not given.photos:
+        parts.append(
+            f"No photo has a label: {given.name} names {count(given.rows, 'file')}, and none of them is in "
+            "the set. So what the photos show is not known; answers are compared with the originals' alone."
+        )
+    elif without:
+        have = "has" if without == 1 else "have"
+        parts.append(
+            f"{without:,} of {photos:,} photos {have} no label in {given.name}, "
+            "and accuracy is that of the others."
+        )
+    if given.unlabelled is not None:
+        parts.append(f"The first one without is {given.unlabelled}.")
+    if given.unused:
+        named = [sentence(each, capital=False) for each in rows[:MOST_NAMED]]
+        more = f" And {given.unused - len(named):,} more." if given.unused > len(named) else ""
+        parts.append(f"{count(given.unused, 'row')} of the CSV without a photo: {' '.join(named)}{more}")
+    is_amiss = without and (given.unused or 2 * given.photos < photos)
+    if parts:
+        yield Warning_("W18", " ".join(parts), "warning" if is_amiss else "note")
 
 
 def _from_to(low: float, high: float) -> str:

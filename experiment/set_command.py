@@ -40,6 +40,7 @@ from experiment.photo_result import PhotoResult
 from experiment.photo_set import PhotoSet, open_photo_set
 from experiment.plan import parse_plan
 from experiment.records import SET_REPEATS, BackendInfo, Failure, Plan, Report, RunState
+from experiment.set_cautions import labels_that_miss
 from experiment.set_report import summarise_set
 from experiment.set_run import SILENT, measure_set
 from experiment.settings import SharedSettings
@@ -70,6 +71,7 @@ def run_set(
     Raises PixelcostError for bad input, and when the journal belongs to another run.
     """
     photos = open_photo_set(options.photos, options.labels)
+    _tell_of_labels(photos, console)
     names = names_in(read_text(options.label_map), str(options.label_map)) if options.label_map else {}
     plan = parse_plan(fields, repeats=SET_REPEATS)
     with _backends(options, settings, photos, plan, console, cancel) as asked:
@@ -85,9 +87,17 @@ def run_set(
             return _run(journal, photos, asked, names, cancel, console)
 
 
+def _tell_of_labels(photos: PhotoSet, console: Console) -> None:
+    """Labels that miss the photos, before hours are spent on a run without them."""
+    if photos.given_labels is not None:
+        rows = [each.message for each in photos.missing]
+        for warning in labels_that_miss(photos.given_labels, len(photos.photos), rows):
+            console.print(f"{warning.code}: {warning.message}", markup=False, soft_wrap=True)
+
+
 def save_answers(done: SetRun, path: Path) -> None:
     """Every answer of the journal as CSV. Raises OSError when the file can't be written."""
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         rows = AnswerRows(done.vocabularies, file)
         for result in results_in(done.journal):
             rows.add(result)
@@ -109,7 +119,9 @@ def _run(
             tally.add(result)
             progress.update(task, advance=1)
         if tally.done:
-            console.print(f"{tally.done:,} of {len(photos.photos):,} photos are in {journal.path}")
+            console.print(
+                f"{tally.done:,} of {len(photos.photos):,} photos are in {journal.path}", markup=False
+            )
         progress.update(task, description="Warming up")
         for result in _session(journal.header.plan, photos, asked.infos, cancel, tally.done):
             journal.append(result)

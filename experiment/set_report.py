@@ -142,6 +142,7 @@ def _facts(
         skipped=(*header.missing, *tally.skipped),
         unknown_labels=tuple(UnknownLabel(*each) for each in tally.unknown_labels.most_common()),
         between_backends=between_backends(tally),
+        given_labels=header.given_labels,
     )
 
 
@@ -171,16 +172,18 @@ def _variants(tally: Tally) -> tuple[Variant, ...]:
 
 
 def _variant(tally: VariantTally) -> Variant:
+    photos = len(tally.sizes_bytes)
     return replace(
-        tally.first,
+        tally.typical,
         size_px=_whole_median(tally.longest_px),
         width_px=_whole_median(tally.widths_px),
         height_px=_whole_median(tally.heights_px),
         size_bytes=_whole_median(tally.sizes_bytes),
         sha256=tally.digest.hexdigest(),
-        decode_ms=_median(tally.decode_ms),
-        resize_ms=_median(tally.resize_ms),
-        encode_ms=_median(tally.encode_ms),
+        decode_ms=_median_of_most(tally.decode_ms, photos),
+        resize_ms=_median_of_most(tally.resize_ms, photos),
+        encode_ms=_median_of_most(tally.encode_ms, photos),
+        percent_of_original=percentile(tally.percents, 50),
     )
 
 
@@ -230,6 +233,11 @@ def _cell(
 
 def _median(values: Sequence[float]) -> float | None:
     return percentile(values, 50) if len(values) else None
+
+
+def _median_of_most(values_ms: Sequence[float], photos: int) -> float | None:
+    """None where most photos went without this stage: a few encoded originals tell nothing."""
+    return _median(values_ms) if 2 * len(values_ms) > photos else None
 
 
 def _whole_median(values: Sequence[float]) -> int:

@@ -1,10 +1,10 @@
-"""The report of a set as a table for the terminal."""
+"""The report of a set as a table for the terminal. Names are shown as they are, [brackets] too."""
 
 from __future__ import annotations
 
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from experiment.records import Cell, Difference, OverPhotos, PhotoSetFacts, Report, Share, Variant
 from experiment.set_words import p_words
@@ -23,7 +23,7 @@ _COLUMNS = (
     "p50 ms",
     "validity",
 )
-_COLOURS = {"VALID": "green", "NOISY": "yellow", "INVALID": "red"}
+COLOURS = {"VALID": "green", "NOISY": "yellow", "INVALID": "red"}
 
 
 def table_of_set(report: Report, facts: PhotoSetFacts) -> Table:
@@ -32,7 +32,7 @@ def table_of_set(report: Report, facts: PhotoSetFacts) -> Table:
         f"{facts.name}, {facts.measured:,} photos, {facts.labelled:,} of them with a label the model knows"
     )
     table = Table(
-        title=escape(title), box=SIMPLE_HEAD, title_justify="left", pad_edge=False, collapse_padding=True
+        title=title_of(title), box=SIMPLE_HEAD, title_justify="left", pad_edge=False, collapse_padding=True
     )
     for heading in _COLUMNS:
         table.add_column(heading, justify="left" if heading in _TEXTS else "right", no_wrap=True)
@@ -43,12 +43,22 @@ def table_of_set(report: Report, facts: PhotoSetFacts) -> Table:
     return table
 
 
-def _row(variant: Variant, cell: Cell) -> list[str]:
+def title_of(text: str) -> Text:
+    """A table's title, in the style that texts of titles have."""
+    return Text(text, style="italic")
+
+
+def verdict(cell: Cell) -> Text:
+    """The last column."""
+    return Text(cell.validity, style=COLOURS[cell.validity])
+
+
+def _row(variant: Variant, cell: Cell) -> list[Text]:
     over = cell.over_photos or OverPhotos(None, None, None, None)
-    return [
+    texts = (
         variant.id,
         f"{variant.size_bytes:,}",
-        escape(cell.backend_name),
+        cell.backend_name,
         f"{cell.count:,}",
         _share(over.top1),
         f"{over.top5.share * 100:.1f}" if over.top5 else "-",
@@ -56,8 +66,8 @@ def _row(variant: Variant, cell: Cell) -> list[str]:
         p_words(over.difference.mcnemar_p) if over.difference else "-",
         f"{over.agreement.share * 100:.1f}" if over.agreement else "-",
         "-" if cell.p50_ms is None else f"{cell.p50_ms:.1f}",
-        f"[{_COLOURS[cell.validity]}]{cell.validity}[/]",
-    ]
+    )
+    return [*map(Text, texts), verdict(cell)]
 
 
 def _share(share: Share | None) -> str:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from experiment.records import Cell, Report, Variant
-from experiment.set_table import table_of_set
-
-_COLOURS = {"VALID": "green", "NOISY": "yellow", "INVALID": "red"}
+from experiment.set_table import COLOURS, table_of_set, title_of, verdict
 
 _NUMBERS = ("bytes", "p50 ms", "95 % ms", "slowest", "cold")
 _COLUMNS = ("variant", "bytes", "backend", *_NUMBERS[1:], "answer", "agrees", "validity")
@@ -19,11 +17,9 @@ _COLUMNS = ("variant", "bytes", "backend", *_NUMBERS[1:], "answer", "agrees", "v
 def print_report(report: Report, console: Console) -> None:
     """The recommendation, one row per cell, and the warnings."""
     recommendation = report.recommendation
-    colour = _COLOURS[recommendation.validity]
-    console.print(
-        f"\n[bold]{escape(recommendation.sentence)}[/]  [{colour}]{recommendation.validity}[/]",
-        soft_wrap=True,
-    )
+    colour = COLOURS[recommendation.validity]
+    first = Text.assemble("\n", (recommendation.sentence, "bold"), "  ", (recommendation.validity, colour))
+    console.print(first, soft_wrap=True)
     for line in (recommendation.why, *recommendation.why_not[:2]):
         if line:
             console.print(f"  {line}", soft_wrap=True, markup=False)
@@ -33,7 +29,7 @@ def print_report(report: Report, console: Console) -> None:
 
 
 def _table(report: Report) -> Table:
-    title = f"{report.source.name}, {report.source.width_px} x {report.source.height_px} px"
+    title = title_of(f"{report.source.name}, {report.source.width_px} x {report.source.height_px} px")
     table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for heading in _COLUMNS:
         table.add_column(heading, justify="right" if heading in _NUMBERS else "left", no_wrap=True)
@@ -44,9 +40,9 @@ def _table(report: Report) -> Table:
     return table
 
 
-def _row(variant: Variant, cell: Cell) -> list[str]:
-    answer = f"{escape(cell.top[0].label)} {cell.top[0].score:.0%}" if cell.top else _why_empty(cell)
-    return [
+def _row(variant: Variant, cell: Cell) -> list[Text]:
+    answer = f"{cell.top[0].label} {cell.top[0].score:.0%}" if cell.top else _why_empty(cell)
+    texts = (
         variant.id,
         f"{variant.size_bytes:,}",
         cell.backend_name,
@@ -56,8 +52,8 @@ def _row(variant: Variant, cell: Cell) -> list[str]:
         _ms(cell.cold_ms),
         answer,
         {True: "yes", False: "no", None: "-"}[cell.same_top1],
-        f"[{_COLOURS[cell.validity]}]{cell.validity}[/]",
-    ]
+    )
+    return [*map(Text, texts), verdict(cell)]
 
 
 def _why_empty(cell: Cell) -> str:

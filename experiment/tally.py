@@ -48,7 +48,7 @@ class Tally:
         self.measured += 1
         self._add_photo(result)
         for variant in result.variants:
-            self.variants.setdefault(variant.id, VariantTally(variant)).add(variant)
+            self.variants.setdefault(variant.id, VariantTally()).add(variant, result.size_bytes or 0)
         groups: dict[tuple[str, str], list[Measurement]] = defaultdict(list)
         for each in result.measurements:
             self.backends[each.backend_name].add(each)

@@ -70,18 +70,29 @@ class CellTally:
 class VariantTally:
     """One variant over all photos that are large enough for it."""
 
-    first: Variant  # stands for all of them where they don't differ
+    makings: Counter[tuple[str, str]] = field(default_factory=Counter)  # photos by format and encoder
+    examples: dict[tuple[str, str], Variant] = field(default_factory=dict)  # the first one of each
     longest_px: array[float] = field(default_factory=floats)
     widths_px: array[float] = field(default_factory=floats)
     heights_px: array[float] = field(default_factory=floats)
     sizes_bytes: array[float] = field(default_factory=floats)
+    percents: array[float] = field(default_factory=floats)  # of the bytes of the photo's own file
     decode_ms: array[float] = field(default_factory=floats)
     resize_ms: array[float] = field(default_factory=floats)
     encode_ms: array[float] = field(default_factory=floats)
     digest: Any = field(default_factory=hashlib.sha256)  # over the sha256 of each photo's
 
-    def add(self, variant: Variant) -> None:
-        """Take in one photo's."""
+    @property
+    def typical(self) -> Variant:
+        """What most photos' are like; of originals some may have been encoded again."""
+        return self.examples[self.makings.most_common(1)[0][0]]
+
+    def add(self, variant: Variant, original_bytes: int) -> None:
+        """Take in one photo's; the photo's file has `original_bytes`."""
+        making = (variant.format, variant.encoder)
+        self.makings[making] += 1
+        self.examples.setdefault(making, variant)
+        self.percents.append(100 * variant.size_bytes / max(1, original_bytes))
         self.longest_px.append(variant.size_px)
         self.widths_px.append(variant.width_px)
         self.heights_px.append(variant.height_px)

@@ -24,7 +24,7 @@ class DownloadProgress:
     def __init__(self, title: str, console: Console):
         self._title, self._console = title, console
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from experiment.protocol import predict_pb2
 from tests.scripted_server import good_answer, grpc_server
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200)}
+LOCAL, CENTRAL = b"PK\x03\x04", b"PK\x01\x02"  # what the two headers of a ZIP file's entry begin with
 Guess = Callable[[str, int, int], str]  # true colour, longest side in px, number of the photo -> answer
 
 
@@ -44,6 +46,28 @@ def zipped(folder: Path, path: Path) -> Path:
         for each in sorted(folder.rglob("*")):
             if each.is_file():
                 archive.write(each, each.relative_to(folder).as_posix())
+    return path
+
+
+def packed(path: Path, entries: dict[bytes, bytes], **header: int) -> Path:
+    """A ZIP file with names as they are given, byte for byte; `header`: flags and method of each entry."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for at, (name, data) in enumerate(entries.items()):
+            info = zipfile.ZipInfo(str(at).ljust(len(name), "x")[: len(name)])
+            info.compress_type = archive.compression
+            with archive.open(info, "w") as file:
+                file.write(data)
+    data = bytearray(buffer.getvalue())
+    for signature, flags_at, name_at in ((LOCAL, 6, 30), (CENTRAL, 8, 46)):
+        at = -1
+        for name in entries:
+            at = data.index(signature, at + 1)
+            data[at + flags_at : at + flags_at + 2] = struct.pack("<H", header.get("flags", 0))
+            if "method" in header:
+                data[at + flags_at + 2 : at + flags_at + 4] = struct.pack("<H", header["method"])
+            data[at + name_at : at + name_at + len(name)] = name
+    path.write_bytes(data)
     return path
 
 

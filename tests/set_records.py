@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from experiment.journal import SetHeader
@@ -63,6 +64,7 @@ def summary(
     backend_names: Sequence[str] = ("8 CPU",),
     vocabulary: Vocabulary = VOCABULARY,
     count: int | None = None,
+    **header_too: Any,
 ) -> Report:
     """The report of these photos; `count` is how many were listed."""
     tally = Tally(dict.fromkeys(backend_names, vocabulary))
@@ -73,4 +75,5 @@ def summary(
     listed = len(results) if count is None else count
     facts = {key: value for key, value in environment().items() if not key.startswith("heartbeat")}
     header = SetHeader("run1", 1_777_890_030.0, "pets.zip", listed, sha256("pets"), plan, infos, facts)
+    header = replace(header, **header_too)
     return summarise_set(header, tally, state)  # type: ignore[arg-type]

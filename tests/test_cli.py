@@ -15,7 +15,7 @@ import pytest
 
 from experiment.export import SCHEMA
 from tests.app_process import CAT, ROOT, free_port
-from tests.scripted_server import aborting, always, good_answer, grpc, grpc_server, hanging
+from tests.scripted_server import aborting, always, good_answer, grpc, grpc_server, hanging, rest_server
 
 QUICK = ["--sizes", "64,32", "--repeats", "6", "--warmups", "1"]
 
@@ -42,6 +42,51 @@ def test_a_run_prints_a_table_and_writes_json_csv_and_html(tmp_path):
     assert report["requests"] == {"planned": 70, "done": 70, "failed": 0}
     assert len(list(csv.DictReader(files["csv"].open()))) == 10
     assert files["html"].read_text().startswith("<!DOCTYPE html>")
+
+
+def test_names_in_brackets_are_shown_as_they_are(tmp_path):
+    photo = tmp_path / "cat [edited] :cat:.png"
+    photo.write_bytes(CAT.read_bytes())
+    out = tmp_path / "out [edited]" / "o.json"
+    out.parent.mkdir()
+    quick = ("--sizes", "32", "--formats", "jpeg", "--repeats", "1", "--json", str(out))
+    with (
+        grpc_server(always(good_answer(("tabby [/x]", "b"), (0.7, 0.3)))) as one,
+        grpc_server(always(good_answer())) as other,
+    ):
+        both = ("--servers", f"CPU [/new]:{one};CPU [old]:{other}")
+        for more in ((), ("--breaking-point",)):
+            done = subprocess.run(
+                [sys.executable, "-m", "experiment", str(photo), *quick, *both, *more],
+                cwd=ROOT,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=120,
+            )
+            assert done.returncode in {0, 1}, done.stderr
+            assert "Traceback" not in done.stderr
+            assert "CPU [/new]" in done.stdout
+            assert "CPU [old]" in done.stdout
+            assert f"Wrote {out}" in done.stderr
+            if not more:
+                assert "cat [edited] :cat:.png, " in done.stdout
+                assert "tabby [/x] 70%" in done.stdout
+
+
+def test_a_label_that_is_no_text_costs_no_file(tmp_path):
+    files = {name: tmp_path / f"out.{name}" for name in ("json", "csv", "html")}
+    options = [part for name, path in files.items() for part in (f"--{name}", str(path))]
+    body = rb'{"predictions": [{"classes": ["caf\ud83d", "b"], "scores": [0.7, 0.3]}]}'
+    with rest_server(200, body) as (address, _):
+        servers = f"A:127.0.0.1:{free_port()}?rest={address.partition(':')[2]}"
+        done = run("--servers", servers, "--backends", "A over REST", *options)
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("Wrote ") == 3
+    cells = json.loads(files["json"].read_text("utf-8"))["cells"]
+    assert {label["label"][:3] for cell in cells for label in cell["top"]} == {"caf", "b"}
+    assert "caf" in files["html"].read_text("utf-8")
+    assert "caf" in done.stdout
 
 
 def test_one_server_down_gives_a_result_for_the_other_and_exit_code_1():

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
+import unicodedata
+
 import pytest
 
-from experiment.label_files import LabelsRefused, labels_in, names_in
+from experiment.label_files import LabelsRefused, labels_in, names_in, read_text
 from experiment.labels import Vocabulary, vocabulary_of
 
 KNOWN = ["tench, Tinca tinca", "tabby, tabby cat", "projectile, missile", "missile", "crane"]
@@ -68,6 +71,7 @@ def test_a_card_whose_ids_are_not_as_many_as_its_labels_gives_none():
         'id,label\nn02123045,"tabby, tabby cat"\nn01440764,tench',
         '{"281": ["n02123045", "tabby, tabby cat"], "0": ["n01440764", "tench"]}',
         '{"n02123045": "tabby, tabby cat", "n01440764": "tench"}',
+        "\ufeffn02123045 tabby, tabby cat\r\nn01440764 tench\r\n",
     ],
 )
 def test_every_kind_of_map_is_read(text):
@@ -75,7 +79,14 @@ def test_every_kind_of_map_is_read(text):
     assert (names["n02123045"], names["n01440764"]) == ("tabby, tabby cat", "tench")
 
 
-@pytest.mark.parametrize("text", ["", "n02123045\n", "{broken", '{"a": [1, 2]}', "a,\n"])
+def test_a_list_of_labels_counts_from_0():
+    assert names_in('["tench", "goldfish"]', "map") == {"0": "tench", "1": "goldfish"}
+
+
+NO_MAPS = ["", "n02123045\n", "{broken", '{"a": [1, 2]}', "a,\n", "[" * 100_000, "[1, 2]", "[]", "a x\na y\n"]
+
+
+@pytest.mark.parametrize("text", [*NO_MAPS, 'a,"' + "x" * 140_000])
 def test_what_is_no_map_is_refused(text):
     with pytest.raises(LabelsRefused, match=r"^map is "):
         names_in(text, "map")
@@ -98,3 +109,95 @@ def test_a_csv_of_labels_may_have_other_columns_a_mark_and_quotes():
 def test_a_csv_that_makes_no_sense_says_where(text, words):
     with pytest.raises(LabelsRefused, match=words):
         labels_in(text, "l.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            'file,label\na.jpg,x\nb.jpg,"y\nc.jpg,z\n',
+            "line 3: a quotation mark is opened there and never closed",
+        ),
+        (
+            'file,label,note\na.jpg,x,"y\nb.jpg,z,\n',
+            "line 2: a quotation mark is opened there and never closed",
+        ),
+        ('file,label\na.jpg,"x\nb.jpg,y\nc.jpg","z"\n', "line 2: a name or label goes on in the next line"),
+        ('file,label\na.jpg,"' + "x" * 140_000, "line 2: a field is longer than 131,072 characters"),
+        ('[{"file": "a.jpg", "label": "x"}]', "is JSON. Write a CSV"),
+        ("file,label\ncat\\a.jpg,x\n./cat/a.jpg,y\n", "line 3: cat/a.jpg has another label further up"),
+    ],
+)
+def test_a_csv_that_would_lose_rows_is_refused(text, words):
+    with pytest.raises(LabelsRefused, match=words):
+        labels_in(text, "l.csv")
+
+
+def test_empty_lines_above_the_columns_and_notes_of_several_lines_do_no_harm():
+    text = '\n\r\nfile,label,note\n\na.jpg,x,"two\nlines"\n\nb.jpg,y\n'
+    assert labels_in(text, "l.csv") == {"a.jpg": "x", "b.jpg": "y"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_csv_is_read_in_the_encodings_that_spreadsheets_mark(tmp_path, encoding):
+    (tmp_path / "l.csv").write_text("file,label\nlöwe.jpg,Löwe\n", encoding)
+    assert labels_in(read_text(tmp_path / "l.csv"), "l.csv") == {"löwe.jpg": "Löwe"}
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (
+            "file,label\nlöwe.jpg,x\n".encode("cp1252"),
+            r"l\.csv is not text in UTF-8 in line 2\. A spreadsheet",
+        ),
+        ("file,label\na.jpg,x\n".encode("utf-16-le"), r"l\.csv is not text in UTF-8\. A spreadsheet"),
+        (b"\xff\xfea", r"l\.csv is not text in UTF-8\. A spreadsheet"),
+    ],
+)
+def test_a_csv_in_another_encoding_is_refused_and_not_guessed(tmp_path, data, words):
+    (tmp_path / "l.csv").write_bytes(data)
+    with pytest.raises(LabelsRefused, match=words):
+        read_text(tmp_path / "l.csv")
+
+
+def test_a_label_means_the_models_in_either_of_unicodes_forms():
+    composed, decomposed = (unicodedata.normalize(form, "Löwe, Ångström") for form in ("NFC", "NFD"))
+    assert Vocabulary([composed]).own_label(decomposed) == composed
+    assert Vocabulary([decomposed]).own_label(composed) == decomposed
+    assert Vocabulary([decomposed]).is_right(composed, decomposed)
+
+
+def test_changed_files_of_labels_are_read_or_refused(tmp_path):
+    """Errors are those that are told; anything else would be a crash."""
+    chance = random.Random(12)
+    pieces = (
+        b'"',
+        b"\0",
+        b"\r",
+        b"\n",
+        b",",
+        b"\xff\xfe",
+        b"[",
+        b"{",
+        b"\xed\xb2\x80",
+        b'"' + b"x" * 140_000,
+    )
+    bases = (
+        "file,label\nlöwe.jpg,x\n".encode(),
+        'file,label\n"a, b.jpg","x, y"\n'.encode("utf-16"),
+        b'["a","b"]',
+    )
+    outcomes = {"read": 0, "refused": 0}
+    for _ in range(600):
+        data = bytearray(chance.choice(bases))
+        at = chance.randrange(len(data))
+        data[at : at + chance.randrange(3)] = chance.choice(pieces)
+        (tmp_path / "l.csv").write_bytes(data)
+        for reader in (labels_in, names_in):
+            try:
+                reader(read_text(tmp_path / "l.csv"), "l.csv")
+                outcomes["read"] += 1
+            except LabelsRefused:
+                outcomes["refused"] += 1
+    assert min(outcomes.values()) > 20

@@ -16,7 +16,7 @@ import pytest
 
 from experiment.export import SCHEMA
 from tests.app_process import ROOT
-from tests.photo_sets import blind_when_small, colour_server, photo, write_folders, zipped
+from tests.photo_sets import blind_when_small, colour_server, packed, photo, write_folders, zipped
 
 QUICK = ("--sizes", "32,24", "--formats", "png", "--warmups", "1", "--seed", "3")
 
@@ -123,7 +123,10 @@ def test_a_complete_journal_is_reported_again_without_any_server(tmp_path):
         (["nowhere"], "nowhere is not there"),
         (["set", "--sizes", "16"], "belongs to another run: sizes_px 32, 24 there, 16 here"),
         (["set", "--labels", "bad.csv"], "must begin with a line that names the columns"),
-        (["set", "--label-map", "none.txt"], "none.txt can't be read"),
+        (["set", "--label-map", "none.txt"], "none.txt can't be read: No such file"),
+        (["set", "--labels", "open.csv"], "line 2: a field is longer than 131,072 characters"),
+        (["set", "--labels", "cp1252.csv"], "cp1252.csv is not text in UTF-8 in line 2"),
+        (["encrypted.zip"], "labels.csv can't be read: it is encrypted"),
         (["set", "--true-label", "red"], "--true-label is for one photo"),
         (["set", "--margin", "-1"], "margin_points must be a number above 0"),
     ],
@@ -131,6 +134,9 @@ def test_a_complete_journal_is_reported_again_without_any_server(tmp_path):
 def test_bad_input_ends_with_2_and_a_sentence(tmp_path, arguments, words):
     write_folders(tmp_path / "set", 2)
     (tmp_path / "bad.csv").write_text("a,b\n")
+    (tmp_path / "open.csv").write_text('file,label\na.jpg,"x' + "\nb.jpg,y" * 20_000)
+    (tmp_path / "cp1252.csv").write_text("file,label\na.jpg,Löwe\n", "cp1252")
+    packed(tmp_path / "encrypted.zip", {b"labels.csv": b"file,label\n", b"a.jpg": b"x"}, flags=1)
     with colour_server() as address:
         shared = ("--servers", f"A:{address}", "--journal", str(tmp_path / "j.jsonl"))
         run(tmp_path, tmp_path / "set", *shared)
@@ -139,6 +145,50 @@ def test_bad_input_ends_with_2_and_a_sentence(tmp_path, arguments, words):
     assert done.returncode == 2
     assert words in done.stderr.replace("\n", "").replace("  ", " ")
     assert "Traceback" not in done.stderr
+
+
+def test_names_that_are_no_text_and_names_in_brackets_cost_no_file(tmp_path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/set/caf\xe9 [x]"))
+    folder.mkdir(parents=True)
+    (folder / os.fsdecode(b"\xe9.jpg")).write_bytes(photo("red", 0))
+    (folder / "broken.jpg").write_bytes(b"x")
+    files = {name: tmp_path / f"out [new].{name}" for name in ("json", "csv", "html", "answers")}
+    options = [part for name, path in files.items() for part in (f"--{name}", str(path))]
+    with colour_server() as address:
+        server = f"CPU [/old]:{address}"
+        done = run(tmp_path, tmp_path / "set", "--servers", server, *options)
+    assert done.returncode in {0, 1}, done.stderr
+    assert "CPU [/old]" in done.stdout
+    for path in files.values():
+        assert f"Wrote {path}" in done.stderr
+    report = json.loads(files["json"].read_text())
+    assert report["photo_set"]["skipped"][0]["name"] == "caf\ufffd [x]/broken.jpg"
+    answers = list(csv.DictReader(files["answers"].open()))
+    assert {row["photo"] for row in answers} == {"caf\ufffd [x]/\ufffd.jpg"}
+    assert "caf\ufffd [x]" in files["html"].read_text()
+
+
+def test_a_file_that_can_not_be_written_costs_only_itself(tmp_path):
+    folder, report = write_folders(tmp_path / "set", 2), tmp_path / "o.csv"
+    with colour_server() as address:
+        files = ("--json", "/dev/full", "--answers", "/dev/full", "--csv", str(report))
+        done = run(tmp_path, folder, "--servers", f"A:{address}", *files)
+    assert done.returncode == 2
+    assert done.stderr.count("/dev/full could not be written: No space left on device.") == 2
+    assert len(list(csv.DictReader(report.open()))) == 3
+
+
+def test_labels_that_miss_the_photos_are_told_before_anything_is_measured(tmp_path):
+    folder = write_folders(tmp_path / "set", 3)
+    (tmp_path / "other.csv").write_text("file,label\npink/1.jpg,pink\n")
+    with colour_server() as address:
+        done = run(tmp_path, folder, "--servers", f"A:{address}", "--labels", str(tmp_path / "other.csv"))
+    words = (
+        f"W18: No photo has a label: {tmp_path / 'other.csv'} names 1 file, and none of them is in the set"
+    )
+    assert words in done.stderr
+    assert words in done.stdout
+    assert "3 photos, 0 of them with a label" in done.stdout
 
 
 def test_one_photo_and_many_at_once_make_no_sense(tmp_path):

@@ -14,11 +14,11 @@ from experiment.labels import Vocabulary
 from experiment.photo_result import refused
 from experiment.photo_set import ListedPhoto
 from experiment.proportions import wilson
-from experiment.records import Plan
+from experiment.records import GivenLabels, Plan, SkippedPhoto
 from experiment.set_validity import judge_over_photos
 from experiment.tally_counts import Failures
 from experiment.validity import Conditions
-from tests.records import backend, failed
+from tests.records import backend, failed, original
 from tests.set_records import PLAN, SMALL, photos, result, summary
 from tests.test_export import closed
 
@@ -226,6 +226,69 @@ def test_photos_that_were_skipped_are_named_up_to_five():
     assert len(report.photo_set.skipped) == 7
 
 
+GIVEN = GivenLabels("labels.csv", rows=300, unused=297, photos=3, unlabelled="cat/4.jpg")
+ROWS = tuple(
+    SkippedPhoto(f"{at}.jpg", "missing", f"{at}.jpg has a label, but is not there.") for at in range(20)
+)
+
+
+def test_rows_of_a_csv_without_a_photo_are_counted_and_are_no_photos_that_could_not_be_used():
+    full = replace(GIVEN, photos=30, unused=270, unlabelled=None)
+    report = summary(photos(both=30), missing=ROWS, given_labels=full)
+    jsonschema.validate(report_dict(report), SCHEMA)
+    assert "W14" not in codes(report)
+    told = warning(report, "W18")
+    assert told.startswith("270 rows of the CSV without a photo: 0.jpg has a label, but is not there.")
+    assert told.endswith("And 265 more.")
+    assert next(each.level for each in report.warnings if each.code == "W18") == "note"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (GIVEN, "27 of 30 photos have no label in labels.csv, and accuracy is that of the others."),
+        (
+            replace(GIVEN, photos=0),
+            "No photo has a label: labels.csv names 300 files, and none of them is in",
+        ),
+        (replace(GIVEN, photos=29), "1 of 30 photos has no label in labels.csv"),
+        (replace(GIVEN, unused=0), "The first one without is cat/4.jpg."),
+    ],
+)
+def test_labels_that_do_not_meet_the_photos_are_a_warning(given, words):
+    report = summary(photos(both=30), missing=ROWS, given_labels=given)
+    assert words in warning(report, "W18")
+    assert next(each.level for each in report.warnings if each.code == "W18") == "warning"
+
+
+def test_labels_that_meet_all_photos_are_no_warning():
+    given = GivenLabels("labels.csv", rows=30, unused=0, photos=30, unlabelled=None)
+    assert "W18" not in codes(summary(photos(both=30), given_labels=given))
+
+
+def test_an_original_that_was_encoded_again_does_not_make_the_set_heavier_than_itself():
+    """Files of 1, 2 and 3 MB; the first was sent as a PNG of 9 MB, so what was sent has a median of 3 MB."""
+    sent = [replace(original(), size_bytes=size_bytes) for size_bytes in (9_000_000, 2_000_000, 3_000_000)]
+    sent[0] = replace(sent[0], format="png", encoder="Pillow 13.0.0 png", encode_ms=2.8)
+    results = [
+        replace(each, size_bytes=(at + 1) * 1_000_000, variants=(sent[at], *each.variants[1:]))
+        for at, each in enumerate(photos(both=3))
+    ]
+    exported = report_dict(summary(results))
+    first = exported["variants"][0]
+    assert (first["percent_of_original"], first["size_bytes"]) == (100.0, 3_000_000)
+    assert (first["encoder"], first["format"], first["encode_ms"]) == (sent[1].encoder, "jpeg", None)
+
+
+def test_a_share_of_the_original_is_of_the_photos_that_have_that_size():
+    """One photo of 100 KB, two of 1 MB; only those have the size, and a tenth of the bytes there."""
+    large = [replace(each, size_bytes=10 * SMALL.size_bytes) for each in photos(both=2)]
+    small = [replace(result(at, original="tabby"), size_bytes=100) for at in (2, 3, 4)]
+    exported = report_dict(summary([*small, *large]))
+    share = next(each for each in exported["variants"] if each["id"] == SMALL.id)
+    assert share["percent_of_original"] == 10.0
+
+
 def test_sizes_above_some_photos_are_said_to_stand_for_others():
     small_photo = replace(result(0, original="tabby"), skipped_sizes_px=(256,))
     report = summary([small_photo, *photos(both=3)])
@@ -268,3 +331,12 @@ def test_the_html_report_of_a_set_tells_of_photos_shares_and_how_it_was_measured
     assert "82.0 (73.3 to 88.3)" in page
     assert "skipped a&lt;b.jpg" in page
     assert "Newcombe&#x27;s paired 95 % interval" in page
+
+
+def test_the_html_report_of_a_set_that_went_wrong_stays_short():
+    lost = [refused(at, ListedPhoto(f"{at}.jpg", 3, None), "truncated", "Cut.") for at in range(2000)]
+    report = report_dict(summary([*photos(both=3), *lost]))
+    page = report_html(report)
+    assert page.count("skipped") < 70
+    assert "1,950 more, which the JSON names" in page
+    assert len(report["photo_set"]["skipped"]) == 2000

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tempfile
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -13,10 +15,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from experiment.export import SCHEMA
-from tests.photo_sets import COLOURS, blind_when_small, colour_server, photo, write_folders, zipped
+from experiment.file_names import clean_path
+from tests.photo_sets import COLOURS, blind_when_small, colour_server, packed, photo, write_folders, zipped
 from tests.webapp_parts import eventually, parts_of, serving
 from webapp.child import WORKER_COMMAND
-from webapp.photo_upload import clean_path
 
 PLAN = {"sizes_px": [32, 24], "formats": ["png"], "warmups": 1, "seed": 3}
 
@@ -58,6 +60,25 @@ def ended(client: FlaskClient, answer: Any) -> dict[str, Any]:
 def cell(report: dict[str, Any], variant_id: str) -> dict[str, Any]:
     found: dict[str, Any] = next(each for each in report["cells"] if each["variant_id"] == variant_id)
     return found
+
+
+LONG_FIELD = b'file,label\n0000.jpg,"red' + b"\n0001.jpg,red" * 20_000
+# Cut at 5 MB, where it is within a label, it would still look whole.
+ABOVE_5_MB = b"file,label,notes_of_mine\n" + b"".join(
+    b"n01440764/%08d.jpg,tench\n" % at for at in range(190_000)
+)
+
+
+def csv_part(data: bytes) -> tuple[io.BytesIO, str]:
+    """A file in the field `labels`."""
+    return io.BytesIO(data), "l.csv"
+
+
+def odd_zip(entries: dict[bytes, bytes], **header: int) -> tuple[io.BytesIO, str]:
+    """One photo and what is odd about its ZIP file."""
+    with tempfile.NamedTemporaryFile() as file:
+        path = packed(Path(file.name), {**entries, b"a.jpg": photo("red", 0)}, **header)
+        return io.BytesIO(path.read_bytes()), "set.zip"
 
 
 def code(answer: Any) -> tuple[int, str]:
@@ -102,6 +123,26 @@ def test_photos_without_labels_give_agreement(client):
     over = cell(report, "24-png")["over_photos"]
     assert report["photo_set"]["name"] == "6 photos"
     assert (over["top1"], over["agreement"]["count"], over["agreement"]["total"]) == (None, 2, 6)
+
+
+def test_labels_that_name_no_photo_are_a_warning_and_photos_are_counted_without_their_csv(client):
+    files = [*photos(6, folders=False), (io.BytesIO(b"file,label\npink/x.jpg,pink\n"), "labels.csv")]
+    report = ended(client, post(client, files))
+    assert (report["photo_set"]["name"], report["photo_set"]["labelled"]) == ("6 photos", 0)
+    assert [each["level"] for each in report["warnings"] if each["code"] == "W18"] == ["warning"]
+    assert client.get("/api/runs").json["runs"][0]["name"] == "6 photos"
+
+
+def test_a_windows_zip_with_windows_labels_is_understood(client, tmp_path):
+    colours = list(COLOURS)
+    entries = {f"set\\{colours[at % 3]}\\{at}.jpg".encode(): photo(colours[at % 3], at) for at in range(6)}
+    path = packed(tmp_path / "set.zip", entries)
+    report = ended(client, post(client, (io.BytesIO(path.read_bytes()), "set.zip")))
+    assert report["photo_set"]["labelled"] == 6
+    rows = "".join(f"C:\\my\\set\\{colours[at % 3]}\\{at}.jpg,{colours[at % 3]}\n" for at in range(6))
+    csv_file = (io.BytesIO(("file,label\n" + rows).encode("utf-16")), "l.csv")
+    told = ended(client, post(client, (io.BytesIO(path.read_bytes()), "set.zip"), labels=csv_file))
+    assert told["photo_set"]["given_labels"]["photos"] == told["photo_set"]["labelled"] == 6
 
 
 def test_photos_of_one_name_are_all_measured(client):
@@ -164,6 +205,21 @@ def test_a_cancelled_set_keeps_the_photos_measured_so_far(client):
         ((io.BytesIO(b"PK\x03\x04 broken"), "a.zip"), {}, (422, "no_photos")),
         (photos(2), {"labels": "a,b\n1,2\n"}, (422, "labels_refused")),
         (photos(2), {"lables": "x"}, (422, "unknown_fields")),
+        (photos(2), {"labels": csv_part(LONG_FIELD)}, (422, "labels_refused")),
+        (photos(2), {"labels": csv_part(ABOVE_5_MB)}, (422, "labels_refused")),
+        (
+            photos(2),
+            {"labels": csv_part("file,label\n0.jpg,Löwe\n".encode("cp1252"))},
+            (422, "labels_refused"),
+        ),
+        ([*photos(2), (io.BytesIO(LONG_FIELD), "labels.csv")], {}, (422, "labels_refused")),
+        ([*photos(2), (io.BytesIO(ABOVE_5_MB), "labels.csv")], {}, (422, "labels_refused")),
+        (odd_zip({b"labels.csv": LONG_FIELD}), {}, (422, "labels_refused")),
+        (odd_zip({b"labels.csv": ABOVE_5_MB}), {}, (422, "labels_refused")),
+        (odd_zip({b"labels.csv": b"x"}, flags=1), {}, (422, "labels_refused")),
+        (odd_zip({b"labels.csv": b"x"}, method=93), {}, (422, "labels_refused")),
+        (odd_zip({b"L\xf6we/b.jpg": b"x"}, flags=0x800), {}, (422, "no_photos")),
+        (odd_zip({f"{at}.txt".encode(): b"" for at in range(401)}), {}, (422, "too_many_files")),
     ],
 )
 def test_what_is_no_set_is_refused_with_a_reason_and_leaves_nothing(

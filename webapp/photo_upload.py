@@ -13,15 +13,17 @@ from flask import Request
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from experiment.label_files import labels_in
+from experiment.file_names import clean_path, unique
+from experiment.label_files import decoded, refuse_above
+from experiment.photo_places import is_photo
 from experiment.records import SET_REPEATS
 from experiment.refusals import plain_name
+from experiment.wording import count
 from webapp.live import OPENING
 from webapp.problems import Refused
 from webapp.spool import Spool
 
 ZIP_START = b"PK\x03\x04"
-MOST_NAME_CHARACTERS = 200  # of each part of a path; ImageNet's longest label has 131
 MOST_LABELS_BYTES = 5_000_000
 MOST_IN_MEMORY_BYTES = 500_000  # of the first photo, as werkzeug has it
 FORM_SLACK_BYTES = 64_000  # what a form may hold besides its photos
@@ -36,7 +38,7 @@ class PhotoUpload:
     name: str
     spool: Spool
     pieces: tuple[tuple[str, int, int], ...]  # name, start, bytes; none: the file is a ZIP file
-    labels: Mapping[str, str] | None  # by file name; None: from the set itself
+    labels: tuple[str, str] | None  # name and text of a CSV, read by the timing process; None: the set's own
     true_label: str | None  # of all of them
     most_photos: int
     model: Mapping[str, Any]  # its card
@@ -60,6 +62,7 @@ class PhotoUpload:
             "path": str(self.spool.path),
             "pieces": self.pieces,
             "labels": self.labels,
+            "most_labels_bytes": MOST_LABELS_BYTES,
             "most_photos": self.most_photos,
             "model": self.model,
         }
@@ -158,7 +161,7 @@ def gathered(request: SpooledRequest, true_label: str | None, model: Mapping[str
             422,
         )
     labels = _labels(request)
-    names = _unique([clean_path(each.filename or "") for each in files])
+    names = unique(clean_path(each.filename or "") for each in files)
     spool = request.keep_spool()
     try:
         pieces = _pieces(spool, files, names)
@@ -177,17 +180,6 @@ def _pieces(spool: Spool, files: list[FileStorage], names: list[str]) -> tuple[t
     return tuple((name, part.start, part.size_bytes) for name, part in zip(names, parts, strict=True))
 
 
-def clean_path(text: str) -> str:
-    """A file's path within the upload: no way out of it, nothing unprintable."""
-    parts = [_printable(part) for part in text.replace("\\", "/").split("/")]
-    kept = [part[:MOST_NAME_CHARACTERS] for part in parts if part not in {"", ".", ".."}]
-    return "/".join(kept) or "photo"
-
-
-def _printable(part: str) -> str:
-    return "".join(char for char in part if char.isprintable()).strip()
-
-
 def _files(request: Request) -> list[FileStorage]:
     return [storage for storage in request.files.getlist("file") if storage.filename]
 
@@ -198,33 +190,20 @@ def _is_zip(storage: FileStorage) -> bool:
     return start == ZIP_START
 
 
-def _labels(request: Request) -> dict[str, str] | None:
-    """The part `labels`: a CSV, as a file or as text."""
+def _labels(request: Request) -> tuple[str, str] | None:
+    """The part `labels`: name and text of a CSV, that came as a file or as text. Raises LabelsRefused."""
     storage = request.files.get("labels")
     if storage is not None:
-        data = storage.stream.read(MOST_LABELS_BYTES)
-        return labels_in(data.decode("utf-8", "replace"), plain_name(storage.filename or "labels.csv"))
+        name = plain_name(storage.filename or "labels.csv")
+        data = storage.stream.read(MOST_LABELS_BYTES + 1)
+        refuse_above(len(data), MOST_LABELS_BYTES, name)
+        return name, decoded(data, name)
     text = request.form.get("labels", "").strip()
-    return labels_in(text, "labels") if text else None
-
-
-def _unique(names: list[str]) -> list[str]:
-    """Photos of the same name are told apart: "a.jpg", "a (2).jpg"."""
-    seen: dict[str, int] = {}
-    found = []
-    for name in names:
-        seen[name] = number = seen.get(name, 0) + 1
-        found.append(name if number == 1 else _numbered(name, number))
-    return found
-
-
-def _numbered(name: str, number: int) -> str:
-    stem, dot, ending = name.rpartition(".")
-    return f"{stem} ({number}){dot}{ending}" if dot else f"{name} ({number})"
+    return ("labels", text) if text else None
 
 
 def _set_name(names: list[str]) -> str:
-    """The folder that holds all of them, else how many there are."""
+    """The folder that holds all of them, else how many photos there are."""
     tops = {name.partition("/")[0] for name in names if "/" in name}
     all_within = all("/" in name for name in names)
-    return tops.pop() if all_within and len(tops) == 1 else f"{len(names):,} photos"
+    return tops.pop() if all_within and len(tops) == 1 else count(sum(map(is_photo, names)), "photo")

@@ -1,6 +1,7 @@
 """A run over many photos, in the timing process: photo after photo from one file on disk.
 
-in:   worker.py's job with "photos": {"path":…, "pieces":[[name, start, bytes]…], "labels":…, "model":…}
+in:   worker.py's job with "photos": {"path":…, "pieces":[[name, start, bytes]…],
+          "labels":null or [name, text of a CSV], "model":…}
 out:  accepted | refused, then photo…, end
 """
 
@@ -19,12 +20,17 @@ from experiment.errors import PixelcostError
 from experiment.export import to_dict
 from experiment.header import Limits
 from experiment.journal import header_of
-from experiment.photo_set import Archive, PhotoSet, Place, photo_set_in
+from experiment.label_files import labels_in
+from experiment.photo_places import Archive, Place
+from experiment.photo_set import LabelsCsv, PhotoSet, photo_set_in
 from experiment.records import BackendInfo, Plan
 from experiment.schedule import planned_requests
 from experiment.set_run import SILENT, measure_set
 from experiment.variants import most_variants
 from webapp.spool import Pieces
+
+# Folders, and what systems put beside photos: macOS packs a second file with each of them.
+ENTRIES_PER_PHOTO = 10
 
 if TYPE_CHECKING:
     from webapp.worker import Commands, Events
@@ -65,7 +71,11 @@ def run_set(
 def _photos(job: Mapping[str, Any]) -> PhotoSet:
     """Raises PixelcostError when there are none, or too many."""
     told = job["photos"]
-    found = photo_set_in(_place(job["name"], told), told["labels"])
+    labels = None
+    if told["labels"] is not None:
+        name, text = told["labels"]
+        labels = LabelsCsv(name, labels_in(text, name))
+    found = photo_set_in(_place(job["name"], told), labels, told["most_labels_bytes"])
     if len(found.photos) > told["most_photos"]:
         raise PixelcostError(
             f"{found.name} holds {len(found.photos):,} photos; the limit is {told['most_photos']:,}. "
@@ -75,11 +85,12 @@ def _photos(job: Mapping[str, Any]) -> PhotoSet:
         )
     if job["true_label"] is None:
         return found
-    return replace(found, photos=tuple(replace(each, label=job["true_label"]) for each in found.photos))
+    photos = tuple(replace(each, label=job["true_label"]) for each in found.photos)
+    return replace(found, photos=photos, missing=(), given_labels=None)
 
 
 def _place(name: str, told: Mapping[str, Any]) -> Place:
     path = Path(told["path"])
     if told["pieces"]:
         return Pieces(name, path, [tuple(each) for each in told["pieces"]])
-    return Archive(path, name)
+    return Archive(path, name, ENTRIES_PER_PHOTO * told["most_photos"])

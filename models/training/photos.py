@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,12 +16,14 @@ import numpy as np
 from PIL import Image
 
 from models.imagenet import classes
-from models.problems import ModelProblem
+from models.problems import ModelProblem, first_line
 
 SQUARE_PX = 160  # the photos that the demo model was trained on have 144 px on their shorter side
 SQUARES = "photos.npy"
 LABELS = "labels.csv"
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+# What zipfile raises for archives that are damaged, encrypted or packed in another way.
+ZIP_PROBLEMS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
 UNKNOWN = -1  # the true class of a photo whose folder does not tell
 
 
@@ -52,8 +55,13 @@ def files(sources: Sequence[Path]) -> Iterator[File]:
             names = [path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()]
             yield from _among(source, names, partial(_read_from, source))
         elif source.is_file() and zipfile.is_zipfile(source):
-            with zipfile.ZipFile(source) as archive:
-                yield from _among(source, archive.namelist(), archive.read)
+            try:
+                with zipfile.ZipFile(source) as archive:
+                    yield from _among(source, archive.namelist(), archive.read)
+            except ZIP_PROBLEMS as problem:
+                raise ModelProblem(
+                    f"{source} can't be read as a ZIP file: {first_line(problem)}"
+                ) from problem
         elif source.is_file() and source.suffix.lower() in SUFFIXES:
             yield File(source.name, source.read_bytes(), UNKNOWN)
         else:
@@ -91,8 +99,14 @@ def _among(source: Path, names: list[str], read: Callable[[str], bytes]) -> Iter
 
 def _labels(table: bytes) -> dict[str, int]:
     """Class of each photo. First columns of the table: its path, and the index in ImageNet's 0..999."""
-    _titles, *rows = csv.reader(table.decode("utf-8").splitlines())
-    return {row[0]: int(row[1]) for row in rows}
+    try:
+        _titles, *rows = csv.reader(io.StringIO(table.decode("utf-8-sig"), newline=""))
+        return {row[0]: int(row[1]) for row in rows if row}
+    except (ValueError, IndexError, csv.Error) as problem:
+        raise ModelProblem(
+            f"{LABELS} is no table of photos in UTF-8: {first_line(problem)} "
+            "After a line of titles each line begins with a path and an index of ImageNet, 0 to 999."
+        ) from problem
 
 
 def read_square(data: bytes, side_px: int) -> np.ndarray:

@@ -11,12 +11,15 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from serving.errors import LoadFailed
 
 SCRIPT, EXPORTED = "TorchScript", "torch.export"
+# What zipfile and json raise for archives that are damaged, encrypted or packed in another way.
+ZIP_PROBLEMS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
 ZIP, PICKLE = b"PK\x03\x04", b"\x80"
 EXPORT_INSTEAD = "Export the model with torch.jit.script, torch.jit.trace or torch.export."
 
@@ -43,7 +46,7 @@ def kind(file: Path) -> str:
             if any(name.startswith("models/") for name in members):
                 _check_exported(file, archive, members)
                 return EXPORTED
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RecursionError) as problem:
+    except ZIP_PROBLEMS as problem:
         raise LoadFailed(_no_archive(file)) from problem
     raise LoadFailed(_pickled(file))
 

@@ -19,7 +19,9 @@ import { bytes, plural } from "./format.js";
 const PHOTO_ENDINGS = /\.(jpe?g|png|webp|gif|bmp)$/i;
 const LABELS_NAME = /(^|\/)labels\.csv$/i;
 const ZIP_ENDING = /\.zip$/i;
-const HIDDEN = /(^|\/)(\.|__MACOSX\/)/;
+// What systems put beside photos, as experiment/file_names.py has it.
+const SYSTEM_NAMES = ["__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "system volume information",
+  "$recycle.bin", "#recycle", "@recycle", "@eadir", "lost+found"];
 
 /** Files as a file input gives them; those of a chosen folder know their path. @param {File[]} files @returns {Item[]} */
 export const itemsOf = (files) => files.map((file) => ({ file, path: file.webkitRelativePath || file.name }));
@@ -33,7 +35,7 @@ export function isMany(items) {
 export function photoSetOf(items) {
   if (items.length === 1 && ZIP_ENDING.test(items[0].path))
     return { items, csv: null, count: null, size_bytes: items[0].file.size, left_out: [], folders: [] };
-  const shown = items.filter((item) => !HIDDEN.test(item.path));
+  const shown = items.filter((item) => !isSystemsOwn(item.path));
   const photos = shown.filter((item) => PHOTO_ENDINGS.test(item.path));
   return {
     items: photos,
@@ -44,6 +46,10 @@ export function photoSetOf(items) {
     folders: [...new Set(photos.map((item) => folderOf(item.path)).filter(Boolean))].sort(),
   };
 }
+
+/** Whether no person put it there. @param {string} path */
+const isSystemsOwn = (path) =>
+  path.split("/").some((part) => part.startsWith(".") || SYSTEM_NAMES.includes(part.toLowerCase()));
 
 /** The folder that holds a file: its label, if folders are labels. @param {string} path */
 const folderOf = (path) => path.split("/").slice(-2, -1)[0] || "";
