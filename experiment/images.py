@@ -110,7 +110,7 @@ def _opened(data: bytes, header: Header, name: str, limits: Limits) -> ImageFile
 
 def _colours_missing(image: Image.Image, colours: int | None) -> list[str]:
     """Pillow shows such pixels black, browsers otherwise; TensorFlow refuses them in a GIF."""
-    if colours is None or image.mode not in {"P", "L", "1"} or not any(image.histogram()[colours:]):
+    if colours is None or image.mode not in {"P", "L"} or not any(image.histogram()[colours:]):
         return []
     return ["Some pixels have a colour that the palette lacks."]
 
