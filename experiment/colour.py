@@ -43,7 +43,7 @@ def _in_8_bits(image: Image.Image) -> Image.Image:
     samples = np.asarray(image).astype(np.uint16, copy=False)
     reduced = Image.fromarray((samples >> 8).astype(np.uint8))
     if "transparency" in image.info:
-        opaque = np.where(samples == image.info["transparency"], 0, _OPAQUE).astype(np.uint8)
+        opaque = (samples != image.info["transparency"]).astype(np.uint8) * np.uint8(_OPAQUE)
         reduced.putalpha(Image.fromarray(opaque))
     return reduced
 

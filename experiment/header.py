@@ -43,6 +43,11 @@ class Header:
         """Width times height."""
         return self.width_px * self.height_px
 
+    @property
+    def decoding_bytes(self) -> int:
+        """Memory that read_image() takes for it at most."""
+        return self.pixels * READABLE[self.format].bytes_per_pixel
+
 
 class _Damaged(Exception):
     """The header contradicts itself."""
@@ -62,6 +67,7 @@ class _Kind(NamedTuple):
     begins: re.Pattern[bytes]
     media_type: str
     size: Callable[[bytes], tuple[int, int]]
+    bytes_per_pixel: int  # for the costliest kind at its peak; tests/test_large_photos.py measures them
 
 
 def read_header(data: bytes, name: str, limits: Limits | None = None) -> Header:
@@ -184,12 +190,12 @@ def _pattern(expression: bytes) -> re.Pattern[bytes]:
 
 
 READABLE: Final = {
-    "JPEG": _Kind(_pattern(rb"\xff\xd8\xff"), "image/jpeg", _jpeg_size),
-    "PNG": _Kind(_pattern(rb"\x89PNG\r\n\x1a\n"), "image/png", _png_size),
-    "WEBP": _Kind(_pattern(rb"RIFF....WEBP"), "image/webp", _webp_size),
-    "GIF": _Kind(_pattern(rb"GIF8[79]a"), "image/gif", _gif_size),
+    "JPEG": _Kind(_pattern(rb"\xff\xd8\xff"), "image/jpeg", _jpeg_size, 13),
+    "PNG": _Kind(_pattern(rb"\x89PNG\r\n\x1a\n"), "image/png", _png_size, 10),
+    "WEBP": _Kind(_pattern(rb"RIFF....WEBP"), "image/webp", _webp_size, 18),
+    "GIF": _Kind(_pattern(rb"GIF8[79]a"), "image/gif", _gif_size, 10),
     # "BM" alone begins many a text; the length of the next header tells a picture.
-    "BMP": _Kind(_pattern(rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0"), "image/bmp", _bmp_size),
+    "BMP": _Kind(_pattern(rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0"), "image/bmp", _bmp_size, 10),
 }
 
 # Pictures that people do try, named as the message names them.

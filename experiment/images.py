@@ -55,6 +55,7 @@ def read_image(
     with _refusing(name, header):
         image = _opened(contents.picture, header, name, limits)
         image.load()
+        vars(image).pop("_decoder", None)  # WebP's, which would keep two more pictures of this size
         more_notes = _colours_missing(image, contents.colours)
         image.info["icc_profile"] = contents.profile
         pixels, changes = _upright_srgb(image, orientation, contents.box)
