@@ -24,7 +24,7 @@ from experiment.records import (
 )
 from experiment.statistics import SAMPLES_FOR_P90
 from experiment.validity import LATE_MS
-from experiment.wording import AS_UPLOADED, count, listed, milliseconds, sentence, sized_name
+from experiment.wording import NOT_ENCODED, count, listed, milliseconds, sentence, sized_name
 
 CODES = {
     "W1": "the browser changes the pixels that it made variants of",
@@ -260,7 +260,7 @@ def _other_reference(facts: Facts) -> Iterator[str]:
                 f"The original was not uploaded. The reference is the largest variant that the browser made, "
                 f"{sized_name(each)}: agreement is with the answer to that."
             )
-        elif each.is_reference and each.encoder != AS_UPLOADED:
+        elif each.is_reference and each.encoder not in NOT_ENCODED:
             yield f"The reference is not the file as uploaded. It is {sentence(each.encoder, capital=False)}"
 
 

@@ -1,7 +1,7 @@
 """to_srgb(): any mode, depth, transparency or colour profile brought to 8-bit sRGB.
 
-Each step takes an image and gives it back with a sentence about what it did, or None
-where a plain decoder would have come to the same pixels.
+Colours are converted before they are laid on white, as in a browser. A sentence tells each change;
+none is made, and none told, where a plain decoder would have come to the same pixels.
 """
 
 from __future__ import annotations
@@ -17,68 +17,73 @@ from PIL import Image, ImageCms
 SRGB_TOLERANCE = 2
 
 _OPAQUE = 255  # below this a pixel lets something through
+_INVERTED = [_OPAQUE - level for level in range(256)]
 
 
 def to_srgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
     """`image` as mode RGB in sRGB on a white ground, with a sentence for each change.
 
     Reads the colour profile and the transparent colour from `image.info`. A profile that
-    can't be used is ignored, which is said. May change `image` itself.
+    can't be used is ignored, which is said. Takes `image` over: large ones are let go on the way.
     """
-    notes = []
-    for step in (_in_8_bits, _opaque, _in_srgb):
-        image, note = step(image)
-        if note:
-            notes.append(note)
-    return image, notes
+    embedded = image.info.get("icc_profile")
+    colours, alpha = _apart(_in_8_bits(image))
+    converted, note = _in_srgb(colours, embedded)
+    notes = [note] if note else []
+    if alpha is not None:
+        converted.paste("white", mask=alpha.point(_INVERTED))
+        notes.append("Transparent parts filled with white.")
+    return converted, notes
 
 
-def _in_8_bits(image: Image.Image) -> tuple[Image.Image, str | None]:
+def _in_8_bits(image: Image.Image) -> Image.Image:
     """Keep the upper byte, as libpng does. Pillow itself would cut everything off at 255."""
     if not image.mode.startswith("I"):
-        return image, None
-    samples = np.asarray(image).clip(0, 0xFFFF).astype(np.uint16)
+        return image
+    samples = np.asarray(image).astype(np.uint16, copy=False)
     reduced = Image.fromarray((samples >> 8).astype(np.uint8))
-    reduced.info = {key: value for key, value in image.info.items() if key != "transparency"}
     if "transparency" in image.info:
-        opaque = np.where(samples == image.info["transparency"], 0, 255).astype(np.uint8)
+        opaque = (samples != image.info["transparency"]).astype(np.uint8) * np.uint8(_OPAQUE)
         reduced.putalpha(Image.fromarray(opaque))
-    return reduced, None  # read_image() says it: most 16-bit files arrive here already reduced
+    return reduced
 
 
-def _opaque(image: Image.Image) -> tuple[Image.Image, str | None]:
-    """Lay what is transparent on white."""
+def _apart(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """The colours, of mode L, CMYK or RGB, and what is transparent; None: nothing is.
+
+    Apart, because a profile is one of colours: one for grey would fit no RGB.
+    """
     if not image.has_transparency_data:
-        return (image if image.mode in {"L", "CMYK"} else _rgb(image)), None
-    image = image.convert("RGBA")
+        return (image if image.mode in {"L", "CMYK"} else _converted(image, "RGB")), None
+    is_grey = image.mode in {"1", "L", "LA", "La"}
+    image = _converted(image, "LA" if is_grey else "RGBA")
     alpha = image.getchannel("A")
-    if not any(alpha.histogram()[:_OPAQUE]):
-        return _rgb(image), None
-    ground = Image.new("RGB", image.size, "white")
-    ground.paste(image, mask=alpha)
-    ground.info = image.info
-    return ground, "Transparent parts filled with white."
+    colours = _converted(image, "L" if is_grey else "RGB")
+    return colours, alpha if any(alpha.histogram()[:_OPAQUE]) else None
 
 
-def _in_srgb(image: Image.Image) -> tuple[Image.Image, str | None]:
-    """Apply the embedded colour profile, if it says anything but sRGB."""
-    embedded = image.info.get("icc_profile")
+def _in_srgb(image: Image.Image, embedded: bytes | None) -> tuple[Image.Image, str | None]:
+    """Apply the colour profile, if it says anything but sRGB."""
     converted = "CMYK colours converted to sRGB." if image.mode == "CMYK" else None
     if not embedded:
-        return _rgb(image), converted
+        return _converted(image, "RGB"), converted
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(embedded))
         if converted is None and _is_srgb(profile, image.mode):
-            return _rgb(image), None
+            return _converted(image, "RGB"), None
         name = _name_of(profile)
         return _transformed(image, profile), converted or f"Colours converted from {name} to sRGB."
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError, SyntaxError):
-        return _rgb(image), "The colour profile can't be used and was ignored."
+        return _converted(image, "RGB"), "The colour profile can't be used and was ignored."
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    """Like convert(), which would copy an image that is RGB already."""
-    return image if image.mode == "RGB" else image.convert("RGB")
+def _converted(image: Image.Image, mode: str) -> Image.Image:
+    """Like convert(), which would copy an image that has this mode already and keep both."""
+    if image.mode == mode:
+        return image
+    result = image.convert(mode)
+    image.close()
+    return result
 
 
 def _transformed(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:

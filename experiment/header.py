@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from experiment import refusals
+from experiment.jpeg_segments import END_OF_IMAGE, START_OF_SCAN, STARTS_OF_FRAME, segments
 
 # Photos have a few dozen blocks before the picture, long ICC and XMP ones some hundred.
 MAX_BLOCKS = 1000
@@ -42,9 +43,22 @@ class Header:
         """Width times height."""
         return self.width_px * self.height_px
 
+    @property
+    def decoding_bytes(self) -> int:
+        """Memory that read_image() takes for it at most."""
+        return self.pixels * READABLE[self.format].bytes_per_pixel
+
 
 class _Damaged(Exception):
     """The header contradicts itself."""
+
+
+class _TooMany(Exception):
+    """More blocks before the picture than photos have."""
+
+
+class _OtherKind(Exception):
+    """What begins like a format that we read, but is a kind of it that nearly no program reads."""
 
 
 class _Kind(NamedTuple):
@@ -53,6 +67,7 @@ class _Kind(NamedTuple):
     begins: re.Pattern[bytes]
     media_type: str
     size: Callable[[bytes], tuple[int, int]]
+    bytes_per_pixel: int  # for the costliest kind at its peak; tests/test_large_photos.py measures them
 
 
 def read_header(data: bytes, name: str, limits: Limits | None = None) -> Header:
@@ -75,6 +90,10 @@ def read_header(data: bytes, name: str, limits: Limits | None = None) -> Header:
         raise refusals.truncated() from None
     except _Damaged:
         raise refusals.damaged(name) from None
+    except _TooMany:
+        raise refusals.too_many_parts(name, "segments") from None
+    except _OtherKind as kind:
+        raise refusals.kind_not_read(name, str(kind)) from None
     check_size(width_px, height_px, name, limits)
     return Header(found, READABLE[found].media_type, width_px, height_px)
 
@@ -90,37 +109,46 @@ def check_size(width_px: int, height_px: int, name: str, limits: Limits) -> None
 
 
 def _unreadable(data: bytes, name: str) -> Exception:
-    kind = next((kind for kind, begins in OTHER_KINDS.items() if begins.match(data)), None)
+    kind = _brand_of(data) or next((kind for kind, begins in OTHER_KINDS.items() if begins.match(data)), None)
     if kind is None:
         return refusals.not_an_image(name)
     return refusals.heic_not_supported() if kind == HEIC else refusals.format_not_allowed(name, kind)
 
 
-_JPEG_MARKER = re.compile(rb"\xff[^\xff\x00]")
-_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
-_HOLDS_SIZE = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0..15; the others are tables
-_END_OF_HEADERS = {0xD9, 0xDA}
+def _brand_of(data: bytes) -> str | None:
+    """Of pictures in boxes (ISO/IEC 23008-12): the first brand may be a general one, so all of them count."""
+    if data[4:8] != b"ftyp":
+        return None
+    listed = data[8 : min(int.from_bytes(data[:4], "big"), 8 + 4 * _MAX_BRANDS)] or data[8:12]
+    brands = [listed[at : at + 4] for at in range(0, len(listed), 4)]
+    return next((kind for kind, known in BRANDS.items() if known.intersection(brands)), None)
+
+
+_HIERARCHICAL = {0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF}
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
     """From the first start-of-frame segment (ITU-T T.81, B.2.2)."""
-    at = 2
-    for _ in range(MAX_BLOCKS):
-        found = _JPEG_MARKER.search(data, at)
-        if found is None:
-            raise EOFError
-        at, marker = found.end(), data[found.end() - 1]
-        if marker in _HOLDS_SIZE:
-            height_px, width_px = struct.unpack_from(">HH", data, at + 3)
+    for number, segment in enumerate(segments(data)):
+        if number == MAX_BLOCKS:
+            raise _TooMany
+        if segment.marker in STARTS_OF_FRAME:
+            bits, height_px, width_px = struct.unpack_from(">BHH", data, segment.content)
+            if bits != 8:
+                raise _OtherKind(f"a JPEG with {bits} bits per channel in place of 8")
+            if segment.marker in _HIERARCHICAL:
+                raise _OtherKind("a hierarchical JPEG")
             return width_px, height_px
-        if marker in _END_OF_HEADERS:
+        if segment.marker in {START_OF_SCAN, END_OF_IMAGE}:
             break
-        if marker not in _WITHOUT_LENGTH:
-            at += struct.unpack_from(">H", data, at)[0]
     raise _Damaged
 
 
 def _png_size(data: bytes) -> tuple[int, int]:
+    if data[12:16] == b"CgBI":  # its rows are packed otherwise, and its colours in another order
+        raise _OtherKind("a PNG as Xcode writes it for iOS apps (CgBI)")
+    if data[12:16] not in {b"IHDR", b""}:
+        raise _Damaged
     width_px, height_px = struct.unpack_from(">II", data, 16)
     return width_px, height_px
 
@@ -162,19 +190,23 @@ def _pattern(expression: bytes) -> re.Pattern[bytes]:
 
 
 READABLE: Final = {
-    "JPEG": _Kind(_pattern(rb"\xff\xd8\xff"), "image/jpeg", _jpeg_size),
-    "PNG": _Kind(_pattern(rb"\x89PNG\r\n\x1a\n"), "image/png", _png_size),
-    "WEBP": _Kind(_pattern(rb"RIFF....WEBP"), "image/webp", _webp_size),
-    "GIF": _Kind(_pattern(rb"GIF8[79]a"), "image/gif", _gif_size),
+    "JPEG": _Kind(_pattern(rb"\xff\xd8\xff"), "image/jpeg", _jpeg_size, 13),
+    "PNG": _Kind(_pattern(rb"\x89PNG\r\n\x1a\n"), "image/png", _png_size, 10),
+    "WEBP": _Kind(_pattern(rb"RIFF....WEBP"), "image/webp", _webp_size, 18),
+    "GIF": _Kind(_pattern(rb"GIF8[79]a"), "image/gif", _gif_size, 10),
     # "BM" alone begins many a text; the length of the next header tells a picture.
-    "BMP": _Kind(_pattern(rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0"), "image/bmp", _bmp_size),
+    "BMP": _Kind(_pattern(rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0"), "image/bmp", _bmp_size, 10),
 }
 
 # Pictures that people do try, named as the message names them.
 HEIC = "a HEIC"
+_MAX_BRANDS = 32
+BRANDS: Final = {  # what is particular first
+    "an AVIF": {b"avif", b"avis"},
+    HEIC: {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"},
+    "a HEIF": {b"mif1", b"msf1"},
+}
 OTHER_KINDS: Final = {
-    HEIC: _pattern(rb"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)"),
-    "an AVIF": _pattern(rb"....ftypavi[fs]"),
     "a TIFF": _pattern(rb"II\*\0|MM\0\*"),
     "a Photoshop": _pattern(rb"8BPS"),
     "a JPEG 2000": _pattern(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"),

@@ -15,17 +15,14 @@ from PIL import Image, ImageFile
 from experiment import refusals
 from experiment.colour import to_srgb
 from experiment.errors import ImageRefused
+from experiment.exif_orientation import exif_orientation
 from experiment.header import Header, Limits, check_size, read_header
-from experiment.integrity import check_whole
+from experiment.photo_files import contents_of
 from experiment.records import SourceImage
 
 Image.preinit()  # the other plugins, now rather than within the first measured decode
 
 __all__ = ["Limits", "read_header", "read_image"]
-
-_ORIENTATION_TAG = 0x0112
-_PNG_BIT_DEPTH_AT = 24
-_BMP_DEPTH_AT, _BMP_OS2_DEPTH_AT = 28, 24
 
 # EXIF orientation -> what turns the picture upright (Exif 2.32, section 4.6.4 A).
 _UPRIGHT = {
@@ -45,25 +42,27 @@ def read_image(
     """Decode an uploaded photo.
 
     The size is checked before a pixel is touched. Whatever makes the pixels differ from
-    what a plain decoder gives stands in `notes`; without notes the bytes can be sent as
-    they are. `pixels` carry no metadata of the file. `decode_ms` is CPU time from bytes
-    to upright sRGB. Raises ImageRefused, and nothing else, for anything that is not a
-    whole photo of an allowed format within `limits` (default: Limits()).
+    what a plain decoder gives stands in `notes`; without notes `data`, the upload without its
+    metadata, can be sent to any of them. `pixels` carry no metadata of the file. `decode_ms` is
+    CPU time from bytes to upright sRGB. Raises ImageRefused, and nothing else, for anything that
+    is not a whole photo of an allowed format within `limits` (default: Limits()).
     """
     limits = limits or Limits()
     header = read_header(data, name, limits)
-    check_whole(data, header.format, name)
+    contents = contents_of(data, header.format, name)
+    orientation = exif_orientation(contents.exif)
     started_s = time.thread_time()
     with _refusing(name, header):
-        image = _opened(data, header, name, limits)
-        notes = _notes_on_file(image, data)
+        image = _opened(contents.picture, header, name, limits)
         image.load()
-        orientation = _orientation(image)
-        pixels, more_notes = _upright_srgb(image, orientation)
+        vars(image).pop("_decoder", None)  # WebP's, which would keep two more pictures of this size
+        more_notes = _colours_missing(image, contents.colours)
+        image.info["icc_profile"] = contents.profile
+        pixels, changes = _upright_srgb(image, orientation, contents.box)
     decode_ms = (time.thread_time() - started_s) * 1000
     return SourceImage(
         name=refusals.plain_name(name),
-        data=data,
+        data=contents.picture,
         sha256=hashlib.sha256(data).hexdigest(),
         media_type=header.media_type,
         size_bytes=len(data),
@@ -71,7 +70,7 @@ def read_image(
         height_px=pixels.height,
         exif_orientation=orientation,
         decode_ms=decode_ms,
-        notes=(*notes, *more_notes),
+        notes=(*contents.notes, *more_notes, *changes),
         true_label=true_label,
         pixels=pixels,
     )
@@ -110,33 +109,20 @@ def _opened(data: bytes, header: Header, name: str, limits: Limits) -> ImageFile
     return image
 
 
-def _orientation(image: Image.Image) -> int:
-    """1..8; 1 where the file says nothing, or nonsense. To be asked after loading: see PNG's eXIf."""
-    try:
-        value = image.getexif().get(_ORIENTATION_TAG, 1)
-    except MemoryError:
-        raise
-    except Exception:  # a broken block beside the picture is no reason to refuse it
-        return 1
-    return value if value in _UPRIGHT else 1
+def _colours_missing(image: Image.Image, colours: int | None) -> list[str]:
+    """Pillow shows such pixels black, browsers otherwise; TensorFlow refuses them in a GIF."""
+    if colours is None or image.mode not in {"P", "L"} or not any(image.histogram()[colours:]):
+        return []
+    return ["Some pixels have a colour that the palette lacks."]
 
 
-def _notes_on_file(image: ImageFile.ImageFile, data: bytes) -> list[str]:
-    """What the decoder itself leaves out or adds. To be asked before the pixels are loaded."""
-    notes = []
-    if image.format == "GIF" and image.tile[0].extents != (0, 0, *image.size):
-        notes.append("The first frame laid on its whole canvas.")
-    if image.format != "MPO" and getattr(image, "is_animated", False):
-        notes.append("Only the first frame of the animation is used.")
-    if image.format == "PNG" and data[_PNG_BIT_DEPTH_AT] == 16:
-        notes.append("16 bits per channel reduced to 8.")
-    if image.format == "BMP" and data[_BMP_OS2_DEPTH_AT if data[14] == 12 else _BMP_DEPTH_AT] != 24:
-        notes.append("BMP brought to 24 bits per pixel.")
-    return notes
-
-
-def _upright_srgb(image: Image.Image, orientation: int) -> tuple[Image.Image, list[str]]:
+def _upright_srgb(
+    image: Image.Image, orientation: int, box: tuple[int, int, int, int] | None
+) -> tuple[Image.Image, list[str]]:
     pixels, notes = to_srgb(image)
+    if box is not None:  # Pillow fills what is around with a colour of the palette, browsers leave it clear
+        frame, pixels = pixels.crop(box), Image.new("RGB", pixels.size, "white")
+        pixels.paste(frame, box)
     if orientation in _UPRIGHT:
         pixels = pixels.transpose(_UPRIGHT[orientation])
         notes.insert(0, f"Turned upright (EXIF orientation {orientation}).")

@@ -45,8 +45,8 @@ class SourceImage:
     """The photo as uploaded, and its pixels made upright sRGB."""
 
     name: str
-    data: bytes = field(repr=False)
-    sha256: str
+    data: bytes = field(repr=False)  # without EXIF and other metadata, as it may be sent
+    sha256: str  # of the upload, as is size_bytes
     media_type: str  # "image/jpeg", found from the bytes, never from the name
     size_bytes: int
     width_px: int  # after turning upright
@@ -98,7 +98,7 @@ class Variant:
     height_px: int
     format: str  # a key of variants.FORMATS, or the source's own format for the reference
     quality: int | None  # None: lossless, or sent as uploaded
-    encoder: str  # "Pillow 13.0.0 libjpeg-turbo q85 4:2:0", "as uploaded"
+    encoder: str  # "Pillow 13.0.0 libjpeg-turbo q85 4:2:0", "as uploaded, without metadata"
     size_bytes: int
     sha256: str
     decode_ms: float | None  # None: this stage was not run for this variant

@@ -1,7 +1,7 @@
 """The reference: what every variant is compared with, and itself a variant.
 
-It is the uploaded file, byte for byte, wherever a model server reads the same pixels
-from it as we do. Else it is those pixels as lossless PNG, and `encoder` says why.
+It is the uploaded file without its metadata wherever a model server reads the same pixels from it
+as we do. Else it is those pixels as lossless PNG, and `encoder` says why.
 """
 
 from __future__ import annotations
@@ -16,16 +16,19 @@ from experiment.formats import READ_BY_CONTRACT
 from experiment.png import encode_png
 from experiment.records import REFERENCE_ID, SourceImage, Variant
 from experiment.resize import RESAMPLERS, scaled
+from experiment.wording import AS_UPLOADED, WITHOUT_METADATA
 
 # Backends take messages of 64 MiB; the rest of the message needs a little room.
 MAX_REFERENCE_BYTES = 60 * 1024**2
 
 
 def make_reference(source: SourceImage, max_bytes: int = MAX_REFERENCE_BYTES) -> Variant:
-    """The original as uploaded, else as lossless PNG, at most `max_bytes` large."""
+    """The original as uploaded but for metadata, else as lossless PNG, at most `max_bytes` large."""
     reasons = _reasons_to_change(source, max_bytes)
     if not reasons:
-        return _variant(source, (source.width_px, source.height_px), source.data, "as uploaded", None)
+        is_same = hashlib.sha256(source.data).hexdigest() == source.sha256
+        how = AS_UPLOADED if is_same else WITHOUT_METADATA
+        return _variant(source, (source.width_px, source.height_px), source.data, how, None)
     assert source.pixels is not None, "a stored source has no pixels"  # noqa: S101
     started_s = time.thread_time()
     image, data = _fitting_png(source.pixels, max_bytes)
@@ -40,7 +43,7 @@ def _reasons_to_change(source: SourceImage, max_bytes: int) -> list[str]:
     reasons = [_within_sentence(note) for note in source.notes]
     if source.media_type not in READ_BY_CONTRACT:
         reasons.append("model servers may not read its format")
-    if source.size_bytes > max_bytes:
+    if len(source.data) > max_bytes:
         reasons.append("too large for a message")
     return reasons
 

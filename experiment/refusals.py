@@ -33,6 +33,24 @@ def format_not_allowed(name: str, kind: str) -> ImageRefused:
     return _refused("format_not_allowed", f"{plain_name(name)} is {kind} file. {_USE_INSTEAD}")
 
 
+def kind_not_read(name: str, kind: str) -> ImageRefused:
+    """Of a format on the list, but as good as nothing reads this kind; `kind` comes with its article."""
+    return _refused(
+        "format_not_allowed",
+        f"{plain_name(name)} is {kind}, which browsers and models can't read. "
+        "Save it as an ordinary JPEG or PNG.",
+    )
+
+
+def too_many_parts(name: str, parts: str) -> ImageRefused:
+    """A photo, but each of its thousands of parts takes time."""
+    return _refused(
+        "damaged",
+        f"{plain_name(name)} has far more {parts} than photos have, which would take too long to read. "
+        "Save it again in a photo program, or choose another.",
+    )
+
+
 def heic_not_supported() -> ImageRefused:
     """What iPhones make unless told otherwise."""
     return _refused(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from experiment.backends import Backend
@@ -41,8 +41,11 @@ def measure_set(
     cancel: threading.Event,
     start: int = 0,
     limits: Limits | None = None,
+    read: Callable[[bytes, str, Limits], SourceImage] = read_image,
 ) -> Iterator[PhotoResult]:
     """Yield one result per photo, from place `start` of the order on. Set `cancel` to stop.
+
+    `read` is read_image() or what waits before it.
 
     The photo under way at a cancel is dropped as a whole; a later run takes it again. A backend
     that stopped answering is left out from the next photo on; without any, the run ends.
@@ -54,7 +57,7 @@ def measure_set(
         if cancel.is_set() or not session.backends:
             return
         try:
-            source = read_image(photos.read(photo, limits), photo.name, limits)
+            source = read(photos.read(photo, limits), photo.name, limits)
         except ImageRefused as refusal:
             yield refused(index, photo, refusal.code, refusal.message)
             continue

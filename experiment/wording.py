@@ -10,7 +10,10 @@ from collections.abc import Iterable, Sequence
 from experiment.axes import settings_words
 from experiment.records import BackendInfo, Variant
 
-AS_UPLOADED = "as uploaded"  # the encoder of a reference that was not encoded again
+# The encoder of a reference that was not encoded again.
+AS_UPLOADED = "as uploaded"
+WITHOUT_METADATA = "as uploaded, without metadata"
+NOT_ENCODED = frozenset({AS_UPLOADED, WITHOUT_METADATA})
 ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 FORMAT_NAMES = {
     "png": "PNG",
@@ -113,7 +116,7 @@ def format_name(key: str) -> str:
 
 def reference_name(variant: Variant) -> str:
     """ "original", or "reference (PNG)" where the file as uploaded could not be sent itself."""
-    return "original" if variant.encoder == AS_UPLOADED else f"reference ({format_name(variant.format)})"
+    return "original" if variant.encoder in NOT_ENCODED else f"reference ({format_name(variant.format)})"
 
 
 def compared_with(variants: Iterable[Variant]) -> str:

@@ -105,6 +105,22 @@ def test_both_places_agree_on_a_photo_that_lies_on_its_side(visit, app):
     assert card.locator("tbody tr").count() == 4
 
 
+@pytest.mark.parametrize("orientation", [3, 5, 6])
+def test_both_places_agree_on_a_webp_that_says_how_to_turn_it(visit, app, orientation):
+    """Chromium does not obey EXIF in a WebP; a square one shows that turning is more than a shape."""
+    size_px = (240, 160) if orientation == 6 else (160, 160)
+    page = visit.open("/?sizes=128&fmt=png&repeat=1&resize=both&engine=pica")
+    lying = encoded(photo(*size_px), "WEBP", exif=exif(orientation), lossless=True)
+    page.set_input_files("#file", {"name": "lying.webp", "mimeType": "image/webp", "buffer": lying})
+    page.get_by_text("160 × 240 px" if orientation == 6 else "160 × 160 px").wait_for()
+    page.click("#run")
+    assert visit.wait_end() == "done"
+    report = app.report(visit.run_id())
+    assert report["source"]["exif_orientation"] == orientation
+    [pair] = report["resizers"]["pairs"]
+    assert pair["psnr_db"] > 42
+
+
 def test_without_the_original_the_photo_stays_here_and_the_page_says_what_the_reference_is(visit, app):
     sent: list[str] = []
     page, _ = ready(visit, "/?sample=cat&sizes=128,64&fmt=png&repeat=6&resize=browser")

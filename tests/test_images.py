@@ -9,6 +9,8 @@ import pytest
 from PIL import Image, ImageChops
 
 from experiment.images import Limits, read_image
+from experiment.made_profile import made_profile, power
+from tests.odd_files import odd_files, with_chunks
 from tests.odd_photos import (
     animation,
     chunk,
@@ -134,6 +136,46 @@ def test_a_broken_colour_profile_is_ignored_and_said(profile):
     source = read(encoded(flat(RED), "PNG", icc_profile=profile))
     assert pixel(source) == RED
     assert source.notes == ("The colour profile can't be used and was ignored.",)
+
+
+def test_colours_told_by_numbers_are_converted_like_those_of_a_profile():
+    """(215, 93, 31) is what this colour of Display P3 is in sRGB, by Chromium too."""
+    plain = encoded(flat((200, 100, 50)), "PNG")
+    source = read(with_chunks(plain, chunk(b"cICP", bytes((12, 13, 0, 1)))))
+    assert is_close(pixel(source), (215, 93, 31), 1)
+    assert source.notes == ('Colours converted from the colour profile "Display P3" to sRGB.',)
+    assert read(with_chunks(plain, chunk(b"cICP", bytes((1, 13, 0, 1))))).notes == ()
+    assert read(with_chunks(plain, chunk(b"cICP", bytes((9, 16, 0, 1))))).notes == (
+        "The colour profile can't be used and was ignored.",
+    )
+
+
+def test_a_gamma_counts_where_nothing_better_is_told_and_it_is_not_the_usual_one():
+    plain = encoded(flat((200, 100, 50)), "PNG")
+    linear, usual = (chunk(b"gAMA", number.to_bytes(4, "big")) for number in (100_000, 45_455))
+    assert is_close(pixel(read(with_chunks(plain, linear))), (229, 168, 122), 1)
+    assert read(with_chunks(plain, usual)).notes == ()
+    assert read(with_chunks(plain, chunk(b"sRGB", b"\0"), linear)).notes == ()
+
+
+def test_a_grey_picture_has_the_same_colours_with_and_without_transparency():
+    profile = made_profile("Grey of gamma 1", power(1.0), None)
+    grey = encoded(flat(100, "L"), "PNG", icc_profile=profile)
+    glassy = encoded(flat((100, 255), "LA"), "PNG", icc_profile=profile)
+    assert pixel(read(grey)) == pixel(read(glassy)) == (168, 168, 168)
+    half = read(encoded(flat((100, 128), "LA"), "PNG", icc_profile=profile))
+    assert is_close(pixel(half), (211, 211, 211), 1)
+    assert half.notes == (
+        'Colours converted from the colour profile "Grey of gamma 1" to sRGB.',
+        "Transparent parts filled with white.",
+    )
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_an_orientation_in_xmp_alone_turns_nothing(kind):
+    name = f"orientation in XMP.{'jpg' if kind == 'JPEG' else kind.lower()}"
+    source = read(dict(odd_files())[name])
+    assert (source.width_px, source.exif_orientation, source.notes) == (48, 1, ())
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])

@@ -104,13 +104,65 @@ def test_a_cut_file_is_told_as_such(kind, missing):
         "no width",
         "a small GIF whose frame is huge",
         "a JPEG that never says its size",
-        "64 000 text chunks",
-        "a JPEG of 3 000 passes",
-        "200 000 empty JPEG segments",
     ],
 )
 def test_a_lying_file_is_refused_as_damaged(why):
     assert told(by_reason()[why]) == ("damaged", DAMAGED)
+
+
+@pytest.mark.parametrize(
+    ("why", "parts"),
+    [
+        ("64 000 text chunks", "chunks"),
+        ("a JPEG of 3 000 passes", "passes"),
+        ("200 000 empty JPEG segments", "segments"),
+    ],
+)
+def test_a_file_built_to_waste_time_is_told_as_such(why, parts):
+    assert told(by_reason()[why]) == (
+        "damaged",
+        f"cat.jpg has far more {parts} than photos have, which would take too long to read. "
+        "Save it again in a photo program, or choose another.",
+    )
+
+
+def test_passes_over_a_large_picture_are_fewer():
+    data = encoded(Image.new("L", (6000, 6000)), "JPEG", progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    assert "far more passes" in refusal(data[:-2] + 30 * last + data[-2:]).message
+
+
+AVIF = b"\0\0\0\x20ftypmif1\0\0\0\0mif1avifmiafMA1A" + bytes(300)
+HEIF = b"\0\0\0\x18ftypmif1\0\0\0\0mif1miaf" + bytes(300)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("a.avif", AVIF, f"a.avif is an AVIF file. {USE}"),
+        ("a.heif", HEIF, f"a.heif is a HEIF file. {USE}"),
+        (
+            "icon.png",
+            encoded(photo(), "PNG")[:8] + chunk(b"CgBI", b"\x50\0\x20\2") + encoded(photo(), "PNG")[8:],
+            "icon.png is a PNG as Xcode writes it for iOS apps (CgBI), which browsers and models can't read. "
+            "Save it as an ordinary JPEG or PNG.",
+        ),
+        (
+            "scan.jpg",
+            encoded(photo(), "JPEG").replace(b"\xff\xc0\0\x11\x08", b"\xff\xc1\0\x11\x0c"),
+            "scan.jpg is a JPEG with 12 bits per channel in place of 8, which browsers and models can't "
+            "read. Save it as an ordinary JPEG or PNG.",
+        ),
+    ],
+)
+def test_a_kind_that_nobody_reads_is_named_for_what_it_is(name, data, words):
+    assert told(data, name) == ("format_not_allowed", words)
+
+
+@pytest.mark.parametrize("extra", [chunk(b"IHDR", bytes(13)), chunk(b"PLTE", bytes(6)), chunk(b"ABCD", b"x")])
+def test_two_headers_or_palettes_or_a_needed_chunk_that_nobody_knows_are_damage(extra):
+    data = encoded(photo().quantize(2), "PNG")
+    assert refusal(data[:33] + extra + data[33:]).code == "damaged"
 
 
 def test_ordinary_progressive_photos_have_few_enough_passes():

@@ -6,7 +6,6 @@ import io
 import json
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from PIL import Image, ImageChops
 
 from experiment.images import read_image
 from experiment.records import SourceImage
-from experiment.reference import make_reference
+from experiment.reference import MAX_REFERENCE_BYTES, make_reference
 from tests.odd_photos import animation, encoded, exif, odd_photos, photo, profile_with_red_and_blue_swapped
 
 
@@ -28,12 +27,21 @@ def same_pixels(data: bytes, image: Image.Image) -> bool:
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP"])
 def test_an_ordinary_photo_is_sent_as_uploaded(kind):
-    data = encoded(photo(), kind, **({"exif": exif(1)} if kind in {"JPEG", "PNG"} else {}))
+    data = encoded(photo(), kind)
     reference = make_reference(source(data))
     assert reference.data == data
     assert (reference.id, reference.is_reference, reference.format) == ("original", True, kind.lower())
     assert (reference.encoder, reference.quality) == ("as uploaded", None)
     assert (reference.encode_ms, reference.resize_ms) == (None, None)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_metadata_is_cut_out_and_the_picture_keeps_every_byte(kind):
+    plain = encoded(photo(), kind)
+    reference = make_reference(source(encoded(photo(), kind, exif=exif(1))))
+    assert reference.data == plain
+    assert reference.encoder == "as uploaded, without metadata"
+    assert (reference.encode_ms, reference.size_bytes) == (None, len(plain))
 
 
 @pytest.mark.parametrize(
@@ -84,10 +92,12 @@ def test_a_reference_that_is_smaller_as_png_keeps_all_its_pixels():
     assert (reference.width_px, reference.height_px) == (300, 200)
 
 
-def test_the_message_limit_is_60_mib():
-    photo_ = source(encoded(photo(), "JPEG"))
-    assert make_reference(replace(photo_, size_bytes=60 * 2**20)).encoder == "as uploaded"
-    assert make_reference(replace(photo_, size_bytes=60 * 2**20 + 1)).encoder != "as uploaded"
+def test_the_message_limit_is_one_for_what_is_sent():
+    data = encoded(photo(), "JPEG", exif=exif(1))
+    photo_ = source(data)
+    assert MAX_REFERENCE_BYTES == 60 * 2**20
+    assert make_reference(photo_, len(photo_.data)).encoder == "as uploaded, without metadata"
+    assert make_reference(photo_, len(photo_.data) - 1).encoder.endswith("too large for a message")
 
 
 READ_ALL = """

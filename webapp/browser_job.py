@@ -29,6 +29,15 @@ class Received:
         """Whether the photo itself was uploaded."""
         return self.source.original is None
 
+    def let_go(self) -> None:
+        """Give the photo's pixels back. Making variants again takes with_pixels_of()."""
+        if self.source.pixels is not None:
+            self.source.pixels.close()
+
+    def with_pixels_of(self, other: Received) -> Received:
+        """The same photo, read again. Its times stay those of the first reading."""
+        return replace(self, source=replace(other.source, decode_ms=self.source.decode_ms))
+
     def planned_variants(self, plan: Plan) -> int:
         """How many variants() will give."""
         return len(self.made) + (planned_variants(self.source, plan) if self.has_original else 0)

@@ -27,7 +27,9 @@ log = logging.getLogger(__name__)
 class LiveRun:
     """Follows one child. `accept` is called once, by the upload; `follow` by the run's own thread."""
 
-    def __init__(self, run_id: str, child: Child, store: Store, metrics: Metrics):
+    def __init__(
+        self, run_id: str, child: Child, store: Store, metrics: Metrics, large: threading.Lock | None = None
+    ):
         self.id = run_id
         self.state = "queued"
         self.log = RunLog(store, run_id)
@@ -37,6 +39,8 @@ class LiveRun:
         self._messages = child.messages()
         self._store = store
         self._metrics = metrics
+        self._large = large or threading.Lock()  # held while a large photo is decoded, by one run of all
+        self._has_turn = False
         self._started = 0.0
         self._photo_count = 1
         self._photos_done = 0
@@ -49,6 +53,10 @@ class LiveRun:
         with _Watchdog(timeout_s, self._child.kill) as watchdog:
             self._child.send_job(job, photo)
             answer = next(self._messages, None)
+        if answer is not None and answer.kind == "large":
+            with self._large, _Watchdog(timeout_s, self._child.kill) as watchdog:
+                self._child.say("read")
+                answer = next(self._messages, None)
         if answer is not None and answer.kind == "accepted":
             self.log.progress.planned = answer.body["requests_planned"]
             self._photo_count = answer.body["source"].get("photo_set", {}).get("count", 1)
@@ -102,6 +110,7 @@ class LiveRun:
     def close(self, headline: Callable[[str], str | None]) -> None:
         """End the child, record how the run ended, wake its readers."""
         exit_code = self._child.close()
+        self._end_turn()
         self.log.flush()
         state, failure, environment = self._ending(exit_code)
         planned = self.log.progress.planned  # of a set an estimate at first
@@ -177,6 +186,20 @@ class LiveRun:
             return f"Warming up {backend}"
         return self.log.progress.text(f"{self._variants.get(variant, variant)} on {backend}")
 
+    def _on_large(self, _: Message) -> None:
+        """The photo is decoded again, now that the run's turn has come."""
+        self._large.acquire()
+        self._has_turn = True
+        self._child.say("read")
+
+    def _on_made(self, _: Message) -> None:
+        self._end_turn()
+
+    def _end_turn(self) -> None:
+        if self._has_turn:
+            self._has_turn = False
+            self._large.release()
+
     def _on_step(self, message: Message) -> None:
         """One answer of a search for the breaking point."""
         step, progress = message.body["step"], self.log.progress
@@ -197,6 +220,8 @@ _HANDLERS: dict[str, Callable[[LiveRun, Message], None]] = {
     "progress": LiveRun._on_progress,
     "measurement": LiveRun._on_measurement,
     "photo": LiveRun._on_photo,
+    "large": LiveRun._on_large,
+    "made": LiveRun._on_made,
     "step": LiveRun._on_step,
     "finding": LiveRun._on_finding,
     "end": LiveRun._on_end,

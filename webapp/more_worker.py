@@ -22,6 +22,7 @@ from experiment.images import read_image
 from experiment.records import BackendInfo, Plan, SourceImage, Variant
 from experiment.reference import MAX_REFERENCE_BYTES
 from experiment.schedule import planned_requests
+from webapp.large_photos import are_large, await_turn
 
 if TYPE_CHECKING:
     from webapp.worker import Commands, Events
@@ -41,6 +42,8 @@ def run_more(
     try:
         variants = _variants(job["more"]["variants"], data)
         if job["more"]["kind"] == "search":
+            if are_large([variants[0].data], job["name"], _roomy(job)):
+                await_turn(events, commands)
             _search(events, commands, plan, variants[0], job, backends)
         else:
             _repeat(events, commands, plan, variants, backends)
@@ -102,9 +105,12 @@ def _search(
 
 def _source(reference: Variant, job: Mapping[str, Any]) -> SourceImage:
     """The reference holds the very pixels that the run's copies were made of."""
-    limits = Limits(**job["limits"])
-    roomy = Limits(max_bytes=MAX_REFERENCE_BYTES * HEADROOM, max_pixels=limits.max_pixels * HEADROOM)
-    return read_image(reference.data, job["name"], roomy, job["true_label"])
+    return read_image(reference.data, job["name"], _roomy(job), job["true_label"])
+
+
+def _roomy(job: Mapping[str, Any]) -> Limits:
+    max_pixels = Limits(**job["limits"]).max_pixels
+    return Limits(max_bytes=MAX_REFERENCE_BYTES * HEADROOM, max_pixels=max_pixels * HEADROOM)
 
 
 def _accept(events: Events, commands: Commands, requests_planned: int) -> None:

@@ -108,6 +108,7 @@ class Runs:
         self._headline = headline
         self._spare = Spare(worker_command)
         self.turns = Turns(settings.runs_at_once, settings.queue_length)
+        self._large = threading.Lock()  # see large_photos.py
         self._stop = threading.Event()
         self._is_serving: Callable[[], bool] = lambda: True
         self._threads: list[threading.Thread] = []
@@ -190,7 +191,7 @@ class Runs:
             "limits": {"max_bytes": self._settings.max_bytes, "max_pixels": self._settings.max_pixels},
             **photo.job,
         }
-        live = LiveRun(secrets.token_hex(8), self._spare.take(), self._store, self._metrics)
+        live = LiveRun(secrets.token_hex(8), self._spare.take(), self._store, self._metrics, self._large)
         accepted = live.accept(job, photo.stream, self._settings.read_timeout_s)
         try:
             check_request_count(accepted["requests_planned"], self._settings.max_requests)

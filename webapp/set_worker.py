@@ -2,13 +2,13 @@
 
 in:   worker.py's job with "photos": {"path":…, "pieces":[[name, start, bytes]…],
           "labels":null or [name, text of a CSV], "model":…}
-out:  accepted | refused, then photo…, end
+out:  accepted | refused, then photo…, end; before a large photo large, answered with "read", and then made
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
@@ -19,14 +19,16 @@ from experiment.environment import environment
 from experiment.errors import PixelcostError
 from experiment.export import to_dict
 from experiment.header import Limits
+from experiment.images import read_image
 from experiment.journal import header_of
 from experiment.label_files import labels_in
 from experiment.photo_places import Archive, Place
 from experiment.photo_set import LabelsCsv, PhotoSet, photo_set_in
-from experiment.records import BackendInfo, Plan
+from experiment.records import BackendInfo, Plan, SourceImage
 from experiment.schedule import planned_requests
 from experiment.set_run import SILENT, measure_set
 from experiment.variants import most_variants
+from webapp.large_photos import are_large, await_turn
 from webapp.spool import Pieces
 
 # Folders, and what systems put beside photos: macOS packs a second file with each of them.
@@ -59,13 +61,29 @@ def run_set(
     done = 0
     with ExitStack() as stack:
         connected = [stack.enter_context(closing(connect(info))) for info in present]
-        for result in measure_set(plan, photos, connected, commands.cancel, limits=Limits(**job["limits"])):
+        limits, read = Limits(**job["limits"]), _in_turn(events, commands)
+        for result in measure_set(plan, photos, connected, commands.cancel, limits=limits, read=read):
             done += 1
             events.send("photo", photo=to_dict(result))
     is_complete = done == len(photos.photos)
     state = "done" if is_complete else "cancelled" if commands.cancel.is_set() else "failed"
     failure = to_dict(SILENT) if state == "failed" else None
     events.send("end", state=state, environment=facts, failure=failure)
+
+
+def _in_turn(events: Events, commands: Commands) -> Callable[[bytes, str, Limits], SourceImage]:
+    """read_image(), but a large photo waits until no other run decodes one."""
+
+    def read(data: bytes, name: str, limits: Limits) -> SourceImage:
+        if not are_large([data], name, limits):
+            return read_image(data, name, limits)
+        await_turn(events, commands)
+        try:
+            return read_image(data, name, limits)
+        finally:
+            events.send("made")
+
+    return read
 
 
 def _photos(job: Mapping[str, Any]) -> PhotoSet:

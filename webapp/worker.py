@@ -11,6 +11,8 @@ can at worst end this process, and serving pages can't disturb the clock.
           or with "more":… a finished run's variants, see more_worker.py
           "go" when the run may begin, "cancel" at any time; end of input ends the process
     out:  accepted | refused, then variant…, progress…, measurement…, end; of a set photo…, end
+          before accepted and before the first variant perhaps large, which is answered with "read", and
+          then made behind the last variant; see large_photos.py
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import os
 import resource
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from typing import IO, Any
 
@@ -35,6 +38,7 @@ from experiment.records import BackendInfo, Plan, Variant
 from experiment.run import measure
 from experiment.schedule import planned_requests
 from webapp.browser_job import Received, receive
+from webapp.large_photos import PATIENCE_S, are_large, await_turn
 
 PR_SET_NO_NEW_PRIVS = 38  # of <linux/prctl.h>
 # Far above what a photo within the limits needs; a decoder gone wild gets MemoryError.
@@ -48,6 +52,7 @@ class Commands(threading.Thread):
         super().__init__(daemon=True)
         self._pipe = pipe
         self.go = threading.Event()
+        self.read = threading.Event()
         self.cancel = threading.Event()
 
     def run(self) -> None:
@@ -57,6 +62,8 @@ class Commands(threading.Thread):
                 self.cancel.set()
             if line.strip() in {b"go", b"cancel"}:
                 self.go.set()
+            if line.strip() == b"read":
+                self.read.set()
         os._exit(1)  # nobody is left to read the results
 
 
@@ -99,16 +106,22 @@ def main() -> None:
 
         run_more(events, commands, job, data, plan, backends)
         return
-    try:
-        limits = Limits(**job["limits"])
+    limits = Limits(**job["limits"])
+
+    def read() -> Received:
         if "browser" in job:
-            received = receive(job, data, made_parts, limits)
-        else:
-            received = Received(read_image(data, job["name"], limits, job["true_label"]))
+            return receive(job, data, made_parts, limits)
+        return Received(read_image(data, job["name"], limits, job["true_label"]))
+
+    try:
+        is_large = are_large([data, *made_parts], job["name"], limits)
+        if is_large:
+            await_turn(events, commands)
+        received = read()
     except PixelcostError as refusal:
         events.send("refused", code=refusal.code, message=refusal.message, http_status=refusal.http_status)
         return
-    run(events, commands, received, plan, backends)
+    run(events, commands, received, plan, backends, read if is_large else None)
 
 
 def _read(pipe: io.FileIO, size_bytes: int) -> bytes:
@@ -119,9 +132,17 @@ def _read(pipe: io.FileIO, size_bytes: int) -> bytes:
 
 
 def run(
-    events: Events, commands: Commands, received: Received, plan: Plan, backends: list[BackendInfo]
+    events: Events,
+    commands: Commands,
+    received: Received,
+    plan: Plan,
+    backends: list[BackendInfo],
+    read_again: Callable[[], Received] | None = None,
 ) -> None:
-    """Announce the run, wait for "go", make the variants, measure, say how it ended."""
+    """Announce the run, wait for "go", make the variants, measure, say how it ended.
+
+    A large photo comes with `read_again`: its pixels are let go while the run waits, and once all is made.
+    """
     present = [info for info in backends if info.state != "absent"]
     events.send(
         "accepted",
@@ -129,9 +150,20 @@ def run(
         skipped_sizes_px=received.skipped_sizes_px(plan),
         requests_planned=planned_requests(plan, received.planned_variants(plan), present),
     )
+    has_pixels = read_again is None or commands.go.wait(PATIENCE_S)
+    if not has_pixels:
+        received.let_go()
     commands.go.wait()
     facts = environment() | dict(received.facts)
-    variants = [] if commands.cancel.is_set() else _make(events, received, plan)
+    variants = []
+    if not commands.cancel.is_set():
+        if read_again:
+            await_turn(events, commands)
+            received = received if has_pixels else received.with_pixels_of(read_again())
+        variants = _make(events, received, plan)
+        received.let_go()
+        if read_again:
+            events.send("made")
     heartbeat = measure_on(events, commands, plan, variants, present)
     state = "cancelled" if commands.cancel.is_set() else "done"
     events.send("end", state=state, environment=facts | heartbeat.facts(), failure=None)

@@ -217,7 +217,7 @@ function placeRows(variant) {
 function stageWords(variant) {
   const stages = [["decode", variant.decode_ms], ["resize", variant.resize_ms], ["encode", variant.encode_ms]];
   const known = stages.filter(([, ms]) => ms !== null && ms !== undefined);
-  return known.length ? known.map(([name, ms]) => `${name} ${duration(ms)}`).join(", ") : "nothing: sent as uploaded";
+  return known.length ? known.map(([name, ms]) => `${name} ${duration(ms)}`).join(", ") : "nothing: sent as uploaded, without metadata";
 }
 
 function definitions(rows) {

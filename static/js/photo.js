@@ -6,10 +6,18 @@ import { looksLikeReport, openReport } from "./import_report.js";
 import { announce, el, fill, part, setText, state, update } from "./page.js";
 import * as sets from "./photo_set.js";
 import { presetRepeats, presetSizes } from "./plan.js";
+import { liesOnItsSide, orientationLeft } from "./orientation.js";
 import { canResizeHere, fillForm, photoFacts } from "./setup.js";
 
 const READABLE = "Use JPEG, PNG, WebP, GIF or BMP.";
-const HEAD_BYTES = 16;
+const HEAD_BYTES = 136; // as many brands as the server looks at
+const BRANDS = [["avif", /avi[fs]/], ["heic", /he[iv][cmsx]/], ["heif", /m[is]f1/]];
+/** What is named in a refusal, and not read. */
+const OTHER_KINDS = {
+  avif: "is an AVIF file.",
+  heif: "is a HEIF file.",
+  cgbi: "is a PNG as Xcode writes it for iOS apps (CgBI), which browsers and models can’t read.",
+};
 
 /**
  * What the first bytes of a file say it is: the name of a kind of image, "heic", or "".
@@ -18,11 +26,19 @@ const HEAD_BYTES = 16;
 export function sniff(head) {
   const text = String.fromCharCode(...head);
   if (text.startsWith("\xff\xd8\xff")) return "jpeg";
-  if (text.startsWith("\x89PNG\r\n")) return "png";
+  if (text.startsWith("\x89PNG\r\n")) return text.slice(12, 16) === "CgBI" ? "cgbi" : "png";
   if (text.startsWith("GIF8")) return "gif";
   if (text.startsWith("BM")) return "bmp";
   if (text.startsWith("RIFF") && text.slice(8, 12) === "WEBP") return "webp";
-  return /^....ftyp(heic|heix|hevc|mif1|msf1)/s.test(text) ? "heic" : "";
+  return text.slice(4, 8) === "ftyp" ? brandOf(text) : "";
+}
+
+/** Of pictures in boxes: the first brand may be a general one, so all of them count. @param {string} text */
+function brandOf(text) {
+  const size = text.charCodeAt(0) * 2 ** 24 + text.charCodeAt(1) * 2 ** 16 + text.charCodeAt(2) * 2 ** 8 + text.charCodeAt(3);
+  const brands = (text.slice(8, size) || text.slice(8, 12)).match(/.{4}/gs) || [];
+  const found = BRANDS.find(([, known]) => brands.some((brand) => /** @type {RegExp} */ (known).test(brand)));
+  return found ? String(found[0]) : "";
 }
 
 /** Why a file can't be used, judged by its weight and first bytes; null when nothing is wrong. */
@@ -33,6 +49,7 @@ export function refusal(name, sizeBytes, kind, limits) {
       title: "This is a HEIC photo from an iPhone.",
       detail: "Export it as JPEG, or set the camera to “Most Compatible”.",
     };
+  if (kind in OTHER_KINDS) return { title: `${name} ${OTHER_KINDS[kind]}`, detail: READABLE };
   if (!kind) return { title: `${name} is not a photo we can read.`, detail: READABLE };
   if (sizeBytes > limits.max_bytes)
     return {
@@ -91,7 +108,7 @@ function takeSet(items) {
 /** @param {File} file @param {{facts: (facts: string) => string}} [shrunk] how its facts tell that it was made here */
 async function takePhoto(file, shrunk) {
   const url = URL.createObjectURL(file);
-  const size = await sizeOf(url);
+  const size = await sizeOf(url, file);
   const problem = size && pixelRefusal(size.width_px, size.height_px, state.config.limits);
   if (problem) {
     URL.revokeObjectURL(url);
@@ -104,13 +121,17 @@ async function takePhoto(file, shrunk) {
 const NOT_KNOWN = { width_px: null, height_px: null };
 
 /** Pixels of an image, upright; null when this browser can't decode it. Nothing is drawn. */
-function sizeOf(url) {
-  return new Promise((resolve) => {
-    const image = new Image();
-    image.onload = () => resolve({ width_px: image.naturalWidth, height_px: image.naturalHeight });
-    image.onerror = () => resolve(null);
-    image.src = url;
+async function sizeOf(url, file) {
+  const image = new Image();
+  image.src = url;
+  const isRead = await new Promise((resolve) => {
+    image.onload = () => resolve(true);
+    image.onerror = () => resolve(false);
   });
+  if (!isRead) return null;
+  const [width_px, height_px] = [image.naturalWidth, image.naturalHeight];
+  const isLying = liesOnItsSide(await orientationLeft(file));
+  return isLying ? { width_px: height_px, height_px: width_px } : { width_px, height_px };
 }
 
 /** @param {import("./page.js").Photo} photo */

@@ -13,6 +13,7 @@
 import { Pica } from "../vendor/pica.js";
 import { changedBytes, SIDE_PX } from "./canvas_noise.js";
 import { browserName, copiesOf, longestWithin, scaled, startFor } from "./copies.js";
+import { liesOnItsSide, orientationLeft, uprightTransform } from "./orientation.js";
 import { encodingsHere } from "./plan.js";
 
 const PICA_VERSION = "10.0.3"; // pica does not tell; tests/test_browser_page.py compares it with VERSIONS
@@ -59,13 +60,17 @@ async function makeAll(file, plan) {
  * by way of an element that a worker does not have; the bitmap goes at once. @param {Blob} file
  */
 async function decoded(file) {
+  const orientation = await orientationLeft(file);
   const start = performance.now();
   const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" }).catch(() => null);
   if (!bitmap) throw Object.assign(new Error("createImageBitmap refused the file"), { code: "undecodable" });
-  const { canvas, context } = surface(bitmap.width, bitmap.height);
+  const { width, height } = bitmap;
+  const { canvas, context } = liesOnItsSide(orientation) ? surface(height, width) : surface(width, height);
   context.fillStyle = "#fff";
   context.fillRect(0, 0, canvas.width, canvas.height);
+  context.setTransform(...uprightTransform(orientation, width, height));
   context.drawImage(bitmap, 0, 0);
+  context.resetTransform();
   bitmap.close();
   context.getImageData(0, 0, 1, 1); // drawing may be put off until someone looks
   return { canvas, decode_ms: performance.now() - start };

@@ -26,6 +26,11 @@ test("a file is known by its first bytes, not by its name", () => {
   assert.equal(sniff(bytesOf("\x89PNG\r\n\x1a\n________")), "png");
   assert.equal(sniff(bytesOf("RIFF____WEBPVP8 ")), "webp");
   assert.equal(sniff(bytesOf("____ftypheic____")), "heic");
+  assert.equal(sniff(bytesOf("\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf")), "avif");
+  assert.equal(sniff(bytesOf("\0\0\0\x18ftypmif1\0\0\0\0mif1heic____avif")), "heic");
+  assert.equal(sniff(bytesOf("\0\0\0\x14ftypmif1\0\0\0\0mif1")), "heif");
+  assert.equal(sniff(bytesOf("\0\0\0\x18ftypisom\0\0\0\0mp42isom")), "");
+  assert.equal(sniff(bytesOf("\x89PNG\r\n\x1a\n\0\0\0\x04CgBI")), "cgbi");
   assert.equal(sniff(bytesOf("%PDF-1.7________")), "");
 });
 
@@ -33,6 +38,8 @@ test("a file that can't be used says why and what to do", () => {
   assert.equal(refusal("notes.pdf", 10, "", LIMITS).title, "notes.pdf is not a photo we can read.");
   assert.equal(refusal("notes.pdf", 10, "", LIMITS).detail, "Use JPEG, PNG, WebP, GIF or BMP.");
   assert.match(refusal("IMG.HEIC", 10, "heic", LIMITS).detail, /Export it as JPEG/);
+  assert.equal(refusal("a.avif", 10, "avif", LIMITS).title, "a.avif is an AVIF file.");
+  assert.match(refusal("a.png", 10, "cgbi", LIMITS).title, /^a.png is a PNG as Xcode writes it/);
   assert.equal(refusal("a.png", 38_000_000, "png", LIMITS).title, "This photo is 38 MB; the limit is 20 MB.");
   assert.equal(refusal("a.png", 0, "", LIMITS).title, "a.png is empty.");
   assert.equal(refusal("a.png", 10, "png", LIMITS), null);

@@ -1,0 +1,31 @@
+"""Large photos are decoded one at a time: the timing process asks for its turn, the web process gives it.
+
+A photo of 50 megapixels takes up to 900 MB while it is decoded, whatever its file weighs, and a container
+has 2 GiB for all runs, those that wait included. So what a waiting run has decoded is let go, and decoded
+again when it is to be measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from experiment.header import Limits, read_header
+
+if TYPE_CHECKING:
+    from webapp.worker import Commands, Events
+
+LARGE_BYTES = 100_000_000  # of memory; several smaller ones at once do no harm
+PATIENCE_S = 0.5  # a run that is not the first in line waits longer
+
+
+def are_large(files: Iterable[bytes], name: str, limits: Limits) -> bool:
+    """Whether decoding one of the images takes much memory, by its header. Raises ImageRefused."""
+    return any(read_header(data, name, limits).decoding_bytes > LARGE_BYTES for data in files if data)
+
+
+def await_turn(events: Events, commands: Commands) -> None:
+    """Return when no other large photo is decoded. "made" or an answer about the photo ends the turn."""
+    commands.read.clear()
+    events.send("large")
+    commands.read.wait()
