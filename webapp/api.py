@@ -98,7 +98,7 @@ def end_run(run_id: str) -> ResponseReturnValue:
         app.runs.cancel(live)
         return _stopping(run_id, live.state)
     run = app.store.run(run_id)
-    if run.is_live and app.runs.cancel_elsewhere(run_id):
+    if run.is_live and not app.runs.is_unended(run_id) and app.runs.cancel_elsewhere(run_id):
         return _stopping(run_id, run.state)
     if any(each.is_live for _, each in app.store.follow_ups.of(run_id)):
         raise Refused("run_is_live", "It is being measured further just now. Stop that first.", 409)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dotenv import dotenv_values
+from sqlalchemy import URL
 
 from experiment.embedded_plan import parse_embedded
 from experiment.errors import ConfigRefused
@@ -296,7 +297,10 @@ class Settings:
     @property
     def store_url(self) -> str:
         """Where runs are kept, as SQLAlchemy wants it."""
-        return self.database_url or f"sqlite:///{Path(self.data_dir).absolute() / 'pixelcost.db'}"
+        if self.database_url:
+            return self.database_url
+        path = str(Path(self.data_dir).absolute() / "pixelcost.db")  # may hold what means something in a URL
+        return URL.create("sqlite", database=path).render_as_string()
 
     @property
     def backend_defaults(self) -> BackendInfo:
