@@ -24,7 +24,7 @@ from webapp.parts import parts
 from webapp.photo_upload import SpooledRequest
 from webapp.problems import Refused
 from webapp.sse import hung_up, last_seen
-from webapp.store import StoredRun
+from webapp.store import HistoryRow
 
 FORM_FIELDS = frozenset({"plan", "true_label"})
 PAGE_RUNS, MOST_RUNS = 20, 100
@@ -132,7 +132,7 @@ def _number(key: str, default: int, high: int) -> int:
     return int(text)
 
 
-def _row(run: StoredRun) -> Mapping[str, Any]:
+def _row(run: HistoryRow) -> Mapping[str, Any]:
     return {
         "id": run.id,
         "url": url_for("views.run_page", run_id=run.id),

@@ -11,6 +11,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
@@ -20,11 +21,11 @@ from experiment.errors import PixelcostError
 from webapp.claims import Claims
 from webapp.follow_up_rows import IS_FOLLOW_UP, FollowUps, busy_runs, bytes_of_follow_ups
 from webapp.reserve import Reserve
-from webapp.rows import Event, Follows, StoredRun, parsed
+from webapp.rows import Event, Follows, HistoryRow, StoredRun, parsed
 from webapp.storage_errors import is_no_room
 from webapp.tables import LIVE_STATES, blobs, claims, events, follow_ups, open_database, runs, sqlite_path
 
-__all__ = ["Event", "Follows", "NoSuchRun", "Store", "StoredRun"]
+__all__ = ["Event", "Follows", "HistoryRow", "NoSuchRun", "Store", "StoredRun"]
 
 PART_BYTES = 1_000_000
 VACUUM_PAGES = 512  # given back in one go; each page may have to be moved, and is written twice then
@@ -140,15 +141,17 @@ class Store:
 
     def history(
         self, limit: int, before: int | None = None, where: ColumnElement[bool] | None = None
-    ) -> list[StoredRun]:
+    ) -> list[HistoryRow]:
         """Newest first; `before` is the number of the last run already seen, `where` narrows them down."""
-        query = select(runs).where(~IS_FOLLOW_UP).order_by(runs.c.number.desc()).limit(limit)
+        names = [each.name for each in fields(HistoryRow) if where is not None or each.name != "backends"]
+        query = select(*(runs.c[name] for name in names))
+        query = query.where(~IS_FOLLOW_UP).order_by(runs.c.number.desc()).limit(limit)
         if before is not None:
             query = query.where(runs.c.number < before)
         if where is not None:
             query = query.where(where)
         with self._engine.connect() as connection:
-            return [parsed(row) for row in connection.execute(query)]
+            return [HistoryRow(**row._mapping) for row in connection.execute(query)]
 
     def count(self) -> dict[str, int]:
         """How many runs there are in each state."""
