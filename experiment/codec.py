@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any, TypeVar
 
 Record = TypeVar("Record")
+Make = Callable[[Any], Any]
 
 # Bytes and pixels travel and are stored apart from the records.
 LEFT_OUT = {"data": b"", "pixels": None}
@@ -30,9 +31,9 @@ def from_dict(cls: type[Record], data: Mapping[str, Any]) -> Record:
 
     Raises TypeError when a key without default is missing.
     """
-    kinds = _kinds(typing.cast(Any, cls))
-    values = {name: _typed(kinds[name], value) for name, value in data.items() if name in kinds}
-    left_out = {name: empty for name, empty in LEFT_OUT.items() if name in kinds}
+    makers = _makers(typing.cast(Any, cls))
+    values = {name: makers[name](value) for name, value in data.items() if name in makers}
+    left_out = {name: empty for name, empty in LEFT_OUT.items() if name in makers}
     return cls(**left_out | values)
 
 
@@ -47,17 +48,25 @@ def _plain(value: Any) -> Any:
 
 
 @cache
-def _kinds(cls: type) -> dict[str, Any]:
-    """Field name -> type. Pillow's Image, known to type checkers only, stands as Any."""
-    return typing.get_type_hints(cls, localns={"Image": Any})
+def _makers(cls: type) -> dict[str, Make]:
+    """Field name -> what makes its value from JSON. Pillow's Image, known to type checkers only, is Any."""
+    kinds = typing.get_type_hints(cls, localns={"Image": Any})
+    return {name: _maker(kind) for name, kind in kinds.items()}
 
 
-def _typed(kind: Any, value: Any) -> Any:
-    if value is None:
-        return None
+def _maker(kind: Any) -> Make:
+    """Worked out once for each field: reports have thousands of cells."""
     if isinstance(kind, types.UnionType):
         kind = next(each for each in typing.get_args(kind) if each is not types.NoneType)
     if typing.get_origin(kind) is tuple:
-        item = typing.get_args(kind)[0]
-        return tuple(_typed(item, each) for each in value)
-    return from_dict(kind, value) if isinstance(kind, type) and is_dataclass(kind) else value
+        item = _maker(typing.get_args(kind)[0])
+        if item is _as_it_is:
+            return lambda value: None if value is None else tuple(value)
+        return lambda value: None if value is None else tuple(map(item, value))
+    if isinstance(kind, type) and is_dataclass(kind):
+        return lambda value: None if value is None else from_dict(kind, value)
+    return _as_it_is
+
+
+def _as_it_is(value: Any) -> Any:
+    return value

@@ -23,7 +23,7 @@ from experiment.records import BackendInfo
 HERE = Path(__file__).parent
 TOKEN_SETTING = "PIXELCOST_TOKEN"  # noqa: S105  the name of a variable, not a token
 REQUESTS = 200  # of a load test, one at a time as Pixelcost sends them
-_SLOT = "@@"  # where the image's base64 goes in a JSON text
+_SLOT: Final = object()  # where the image's base64 goes
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,10 @@ def _script(target: Target, title: str, steps: list[str]) -> str:
 
 def _piped(target: Target, body: Mapping[str, Any], send: str) -> str:
     """Fetch the image, put its base64 into `body`, and give that to `send`."""
-    before, after = json.dumps(body).split(_SLOT)
+    mark = "@@"
+    while mark in json.dumps(body, default=lambda _: ""):  # a model may be called so
+        mark += "@"
+    before, after = json.dumps(body, default=lambda _: mark).split(mark)
     around = f"{{ printf %s {shlex.quote(before)}; cat; printf %s {shlex.quote(after)}; }}"
     return f"{_fetch(target, target.variant_url)} | base64 | tr -d '\\n' |\n  {around} |\n  {send}"
 

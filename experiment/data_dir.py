@@ -21,7 +21,7 @@ def claimed(data_dir: Path) -> Iterator[Path]:
     other's servers. Raises PixelcostError when it is in use or can't be written to.
     """
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)  # photos will lie in it
         lock = (data_dir / LOCK_NAME).open("a+")
     except OSError as error:
         raise PixelcostError(

@@ -9,6 +9,8 @@ from experiment.labels import same_thing
 from experiment.records import BackendInfo, Cell, Plan, Variant
 from experiment.wording import count, listed, milliseconds, ordinal, percent, short_label, short_name, size
 
+LEAST_MS = 0.001  # what a limit of 0 stands for, which an old or changed report may hold
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -134,7 +136,7 @@ def fast_enough(limit_ms: float) -> Goal:
     """A p50 of at most so much."""
     return Goal(
         met=lambda each: each.p50_ms <= limit_ms,
-        overshoot=lambda each: max(0.0, each.p50_ms / limit_ms - 1),
+        overshoot=lambda each: max(0.0, each.p50_ms / max(limit_ms, LEAST_MS) - 1),
         lack=lambda each: f"its p50 of {milliseconds(each.p50_ms)} is above your {milliseconds(limit_ms)}",
         nobody=lambda all_: f"no p50 is below {milliseconds(limit_ms)}",
     )
@@ -144,7 +146,7 @@ def small_enough(limit_bytes: int) -> Goal:
     """At most so many bytes."""
     return Goal(
         met=lambda each: each.variant.size_bytes <= limit_bytes,
-        overshoot=lambda each: max(0.0, each.variant.size_bytes / limit_bytes - 1),
+        overshoot=lambda each: max(0.0, each.variant.size_bytes / max(limit_bytes, 1) - 1),
         lack=lambda each: f"its {size(each.variant.size_bytes)} are above your {size(limit_bytes)}",
         nobody=lambda all_: f"no variant is below {size(limit_bytes)}",
     )

@@ -6,6 +6,7 @@ shown and exported again like a report of our own, and says nothing that its own
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -13,8 +14,8 @@ from typing import Any, Final
 
 from experiment.errors import PixelcostError
 from experiment.export import SCHEMA, report_csv, report_html
-from experiment.figures import figures
-from experiment.plan import SEED_LIMIT
+from experiment.figures import figures, variant_figures
+from experiment.plan import MAX_BACKENDS, MAX_VARIANTS, SEED_LIMIT
 from experiment.refusals import plain_name
 from experiment.schema_check import problems
 from experiment.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99, percentile, percentile_from
@@ -22,6 +23,12 @@ from experiment.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99, percentile, 
 MOST_DEPTH = 16  # a report has 6 levels
 MOST_NUMBER = SEED_LIMIT  # the largest that a report holds
 MOST_TEXT = 20_000  # characters of one text
+MOST_KEYS = 100  # of one object; a cell has 34
+MOST_ENVIRONMENT = 20_000  # characters of it as JSON: the history is not the place for more
+MOST_CELLS = MAX_VARIANTS * MAX_BACKENDS
+MOST_SAMPLES = 100_000  # of one cell; of a set there is one for each photo
+MOST_SAMPLES_IN_ALL = 1_000_000
+MOST_VALUES = 3_000_000  # that a file may seem to hold before it is parsed
 MOST_PROBLEMS = 3  # named in one sentence
 TOLERANCE_MS = 2e-6  # derived numbers have six digits
 
@@ -38,13 +45,22 @@ class ReportRefused(PixelcostError):
 
 
 def read_report(data: bytes, name: str) -> dict[str, Any]:
-    """The report in a file of that name. Raises ReportRefused."""
+    """The report in a file of that name. Raises ReportRefused.
+
+    A legal report of 5,000 cells takes seconds, one that is made to be heavy more time and memory: what comes
+    from anybody belongs into a process with limits.
+    """
     shown = plain_name(name)
     found = _parsed(data, shown)
     if not isinstance(found, dict) or "schema_version" not in found or "cells" not in found:
         raise ReportRefused(f"{shown} is JSON, but no Pixelcost report. {_HOW}")
     _check_version(found["schema_version"], shown)
-    wrong = _first(_insane(found, "", 0)) or _first(problems(found, SCHEMA)) or _first(_contradictions(found))
+    wrong = (
+        _first(_insane(found, "", 0))
+        or _first(problems(found, SCHEMA, whole=True))
+        or _first(_too_much(found))
+        or _first(_contradictions(found))
+    )
     if wrong:
         raise ReportRefused(
             f"{shown} is damaged or was changed: {'; '.join(wrong[:MOST_PROBLEMS])}. {_AGAIN}"
@@ -54,12 +70,11 @@ def read_report(data: bytes, name: str) -> dict[str, Any]:
 
 
 def _parsed(data: bytes, shown: str) -> Any:
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ReportRefused(f"{shown} is no report: it holds no text. {_HOW}") from None
+    text = report_text(data, shown)
     if not text.lstrip().startswith("{"):
         raise ReportRefused(f"{shown} is no report: it does not begin like one. {_HOW}")
+    if text.count(",") + text.count("[") + text.count("{") > MOST_VALUES:
+        raise ReportRefused(f"{shown} is no report: it holds far more values than one. {_HOW}")
     try:
         return json.loads(text, parse_constant=_no_constant)
     except RecursionError:
@@ -68,12 +83,34 @@ def _parsed(data: bytes, shown: str) -> Any:
         at_end = error.pos >= len(text.rstrip()) - 1 or error.msg.startswith("Unterminated")
         where = "it ends too early" if at_end else f"it can't be read from line {error.lineno} on"
         raise ReportRefused(f"{shown} is damaged: {where}. {_AGAIN}") from None
-    except ValueError as error:
-        raise ReportRefused(f"{shown} is damaged: {error}. {_AGAIN}") from None
+    except _NoNumber as error:
+        raise ReportRefused(
+            f"{shown} is damaged: it holds {error} where a number belongs. {_AGAIN}"
+        ) from None
+    except ValueError:  # Python reads no more than so many digits
+        raise ReportRefused(f"{shown} is damaged: a number in it is too large. {_AGAIN}") from None
+
+
+def report_text(data: bytes, shown: str) -> str:
+    """The text of a file, in UTF-8 or, as editors on Windows save it, in UTF-16. Raises ReportRefused."""
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return data.decode("utf-16" if is_utf16 else "utf-8-sig")
+    except UnicodeDecodeError:
+        if data.lstrip().startswith(b"{"):
+            raise ReportRefused(
+                f"{shown} is text, but not in UTF-8: another program has saved it. Save it there as UTF-8. "
+                f"{_AGAIN}"
+            ) from None
+        raise ReportRefused(f"{shown} is no report: it holds no text. {_HOW}") from None
+
+
+class _NoNumber(ValueError):
+    """NaN or Infinity, which JSON does not know."""
 
 
 def _no_constant(name: str) -> float:
-    raise ValueError(f"it holds {name} where a number belongs")
+    raise _NoNumber(name)
 
 
 def _check_version(version: Any, shown: str) -> None:
@@ -96,6 +133,9 @@ def _insane(value: Any, place: str, depth: int) -> Iterator[str]:
     if depth > MOST_DEPTH:
         yield f"{place[:60]} is nested too deeply"
     elif isinstance(value, dict):
+        if len(value) > MOST_KEYS:
+            yield f"{place[:60] or 'it'} has more than {MOST_KEYS} keys"
+            return
         for key, each in value.items():
             yield from _insane_text(key, f"a key of {place or 'it'}")
             yield from _insane(each, f"{place}.{key}" if place else key, depth + 1)
@@ -115,6 +155,22 @@ def _insane_text(text: str, place: str) -> Iterator[str]:
         yield f"{place[:60]} holds characters that can't be shown"
 
 
+def _too_much(report: Mapping[str, Any]) -> Iterator[str]:
+    """More than any plan makes."""
+    lists = {"variants": MAX_VARIANTS + 1, "backends": MAX_VARIANTS, "cells": MOST_CELLS}
+    for key, most in lists.items():
+        if len(report[key]) > most:
+            yield f"it has {len(report[key]):,} {key}, and no run has more than {most:,}"
+    if len(json.dumps(report["environment"])) > MOST_ENVIRONMENT:
+        yield "environment is too long"
+    counts = [len(cell.get(key, ())) for cell in report["cells"] for key in _SAMPLES]
+    if max(counts, default=0) > MOST_SAMPLES or sum(counts) > MOST_SAMPLES_IN_ALL:
+        yield "it has more samples than any run takes"
+
+
+_SAMPLES: Final = ("samples_ms", "warmup_samples_ms", "decode_request_samples_ms", "peers")
+
+
 def _contradictions(report: Mapping[str, Any]) -> Iterator[str]:
     """Names that lead nowhere, and numbers that don't follow from the samples beside them."""
     variants = [each["id"] for each in report["variants"]]
@@ -124,13 +180,25 @@ def _contradictions(report: Mapping[str, Any]) -> Iterator[str]:
     for what, names in (("variant", variants), ("backend", backends), ("cell", cells)):
         if len(set(names)) < len(names):
             yield f"there are two of one {what}"
-    if any(cell[0] not in variants or cell[1] not in backends for cell in cells):
+    if not ({cell[0] for cell in cells} <= set(variants) and {cell[1] for cell in cells} <= set(backends)):
         yield "there is a cell of a variant or backend that is not there"
     chosen = report["recommendation"]
     if chosen["variant_id"] is not None and (chosen["variant_id"], chosen["backend_name"]) not in cells:
         yield "what it recommends is not there"
+    yield from _other_counts(report)
     for index, cell in enumerate(report["cells"]):
         yield from _other_numbers(cell, f"cells[{index}]")
+
+
+def _other_counts(report: Mapping[str, Any]) -> Iterator[str]:
+    """Every sample and every failure of a cell was a request."""
+    requests, cells = report["requests"], report["cells"]
+    for index, cell in enumerate(cells):
+        if cell["count"] != len(cell["samples_ms"]):
+            yield f"cells[{index}].count is {cell['count']}, but there are {len(cell['samples_ms'])} samples"
+    counted, failed = (sum(cell[key] for cell in cells) for key in ("count", "failures"))
+    if requests["done"] < counted + failed or not failed <= requests["failed"] <= requests["done"]:
+        yield "its numbers of requests don't fit its cells"
 
 
 def _other_numbers(cell: Mapping[str, Any], place: str) -> Iterator[str]:
@@ -154,11 +222,16 @@ def _alike(told: float | None, value: float | None) -> bool:
 
 
 def _check_drawable(report: Mapping[str, Any], shown: str) -> None:
-    """The last look: everything that will be made of it is made once."""
+    """The last look: everything that will be made of it is made once. Both themes are in the HTML."""
+    made = dict(report)
     try:
-        figures(dict(report), theme="light")
-        report_csv(dict(report))
-        report_html(dict(report))
+        figures(made, latency="slowest", over="bytes")
+        for variant in report["variants"][:1]:
+            variant_figures(made, variant["id"])
+        report_csv(made)
+        report_html(made)
+    except MemoryError:
+        raise
     except Exception as error:
         raise ReportRefused(
             f"{shown} is damaged or was changed: its parts don't fit together ({type(error).__name__}). "

@@ -23,16 +23,20 @@ _WORDS: Final = {"boolean": "true or false", "integer": "whole number", "string"
 _NO_RULE: Final = {"$schema", "$defs", "title", "description"}
 
 
-def problems(value: Any, schema: Mapping[str, Any]) -> Iterator[str]:
-    """Each thing that is wrong, with its place: "cells[3].p50_ms must be a number or null"."""
-    yield from _Checker(schema["$defs"]).check(value, schema, "")
+def problems(value: Any, schema: Mapping[str, Any], *, whole: bool = False) -> Iterator[str]:
+    """Each thing that is wrong, with its place: "cells[3].p50_ms must be a number or null".
+
+    `whole`: a whole number must be written as one. To JSON Schema 1.0 is one too; to Python it is not.
+    """
+    yield from _Checker(schema["$defs"], whole=whole).check(value, schema, "")
 
 
 class _Checker:
     """Knows where references lead."""
 
-    def __init__(self, definitions: Mapping[str, Any]):
+    def __init__(self, definitions: Mapping[str, Any], *, whole: bool):
         self._definitions = definitions
+        self.whole = whole
 
     def check(self, value: Any, schema: Mapping[str, Any], place: str) -> Iterator[str]:
         for keyword, rule in schema.items():
@@ -64,17 +68,17 @@ class _Checker:
             yield from max(found, key=lambda each: (not each[0].startswith(f"{place} must be"), len(each)))
 
 
-def _kind(_: _Checker, value: Any, rule: str | list[str], place: str) -> Iterator[str]:
+def _kind(checker: _Checker, value: Any, rule: str | list[str], place: str) -> Iterator[str]:
     kinds = [rule] if isinstance(rule, str) else rule
-    if not any(_is(value, each) for each in kinds):
+    if not any(_is(value, each, whole=checker.whole) for each in kinds):
         yield f"{place or 'it'} must be {_listed(kinds)}"
 
 
-def _is(value: Any, kind: str) -> bool:
+def _is(value: Any, kind: str, *, whole: bool) -> bool:
     if isinstance(value, bool):
         return kind == "boolean"
     if kind == "integer" and isinstance(value, float):
-        return value.is_integer()
+        return value.is_integer() and not whole
     return isinstance(value, _KINDS[kind])
 
 

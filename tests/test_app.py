@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 import jsonschema
 import pytest
@@ -113,9 +114,13 @@ def test_no_process_outlives_a_killed_app(tmp_path, demo_model):
             time.sleep(0.1)
 
 
-def failed_start(**environ: str) -> str:
+SUPERVISED = ("-m", "webapp")
+ALONE = ("-m", "gunicorn", "-c", "webapp/gunicorn_conf.py", "webapp:create_app()")  # as in the containers
+
+
+def failed_start(command: Sequence[str] = SUPERVISED, **environ: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "webapp"],
+        [sys.executable, *command],
         cwd=ROOT,
         check=False,
         env={**os.environ, "MODEL": "demo", **environ},
@@ -158,6 +163,24 @@ def test_a_second_app_in_the_same_data_folder_is_refused(app):
 def test_a_data_folder_that_can_not_be_made_is_said():
     said = failed_start(PIXELCOST_DATA_DIR="/dev/null/x", PORT=str(free_port()))
     assert "The data folder /dev/null/x can't be used" in said
+
+
+@pytest.mark.parametrize("command", [SUPERVISED, ALONE], ids=["supervised", "alone"])
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("postgresql://me:secret@127.0.0.1:9/runs", "check that its server runs, and host, port, user"),
+        ("sqlite://", "names no file to keep runs in"),
+        ("sqlite:////proc/nowhere/runs.db", "check its folder's rights"),
+    ],
+)
+def test_a_database_that_can_not_be_used_is_one_sentence(tmp_path, command, url, words):
+    port = str(free_port())
+    said = failed_start(command, DATABASE_URL=url, PIXELCOST_DATA_DIR=str(tmp_path), PORT=port)
+    assert said.startswith("Pixelcost can't start. The database has 1 problem: ")
+    assert words in said
+    assert len(said.splitlines()) == 1
+    assert "secret" not in said
 
 
 def test_a_damaged_model_is_refused_at_once_with_its_reason(tmp_path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +17,7 @@ from experiment.__main__ import main
 from experiment.deciding.compare import NotComparable, compare, conclusion
 from experiment.deciding.compare_section import compare_section
 from experiment.deciding.differences import differences
-from experiment.deciding.median_ratio import ratio_of_medians
+from experiment.deciding.median_ratio import _outside, ratio_of_medians
 from experiment.export import report_dict, report_json
 from experiment.figures.palette import DARK, LIGHT
 from experiment.records import Label, Plan
@@ -54,6 +56,17 @@ def test_the_interval_is_that_of_rs_statpsych():
     second = [32, 39, 26, 35, 43, 27, 40, 37, 34, 29, 49, 42, 40]
     ratio = ratio_of_medians(first, second)
     assert (ratio.value, ratio.low, ratio.high) == pytest.approx((1.162162, 0.927667, 1.455933), abs=1e-6)
+
+
+def test_many_samples_are_compared_at_once_and_as_exactly_as_few():
+    for count in (6, 7, 20, 100, 1000):
+        rank = max(round(count / 2 - math.sqrt(count)), 1)
+        assert _outside(count, rank) == sum(math.comb(count, below) for below in range(rank)) / 2**count
+    started_s = time.process_time()
+    samples = [10 + place % 97 / 100 for place in range(20_000)]
+    ratio = ratio_of_medians(samples, samples)
+    assert ratio.low < ratio.value == 1 < ratio.high
+    assert time.process_time() - started_s < 20  # binomials from scratch took minutes
 
 
 def test_below_six_samples_nothing_is_said():

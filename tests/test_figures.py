@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import time
 from dataclasses import replace
 
 import plotly.graph_objects as go
@@ -15,7 +16,15 @@ from hypothesis import strategies as st
 from experiment.export import report_dict
 from experiment.figures import FIGURES, figures
 from experiment.figures.frame import round_ticks
-from experiment.figures.labels import Spot, place_labels
+from experiment.figures.labels import (
+    CHARACTER_PX,
+    LINE_PX,
+    POSITIONS,
+    Box,
+    Spot,
+    _on_plot,
+    place_labels,
+)
 from experiment.figures.palette import DARK, LIGHT, colour, symbol
 from experiment.figures.points import apart
 from experiment.figures.trade_off import frontier
@@ -507,6 +516,33 @@ def test_labels_are_placed_for_the_first_points_first(points):
     positions = place_labels(points)
     assert len(positions) == len(points)
     assert place_labels(points[:1]) == ["top center"] * len(points[:1])
+
+
+@given(st.lists(spots, min_size=2, max_size=40))
+def test_no_label_covers_another_one_or_a_point(points):
+    """As every box compared with every other one has it."""
+    plot = [_on_plot(each) for each in points]
+    labels = []
+    for spot, position in zip(points, place_labels(points), strict=True):
+        boxes = {name: _label(spot, way) for name, way in POSITIONS.items()}
+        free = [name for name, box in boxes.items() if not any(map(box.overlaps, [*plot, *labels]))]
+        assert position == next(iter(free), None)
+        labels += [boxes[position]] if position else []
+
+
+def _label(spot, way):
+    point, width = _on_plot(spot), CHARACTER_PX * len(spot.text)
+    x, y = point.x + way[0] * (point.width + width) / 2, point.y + way[1] * (point.height + LINE_PX) / 2
+    return Box(x, y, width, LINE_PX)
+
+
+def test_thousands_of_points_in_one_cloud_get_their_labels_in_seconds():
+    cloud = [Spot(0.4 + x / 2000, 0.4 + y / 2000, "2048 q85") for x in range(90) for y in range(90)]
+    started_s = time.process_time()
+    positions = place_labels([Spot(0.9, 0.9, "512"), *cloud])
+    assert time.process_time() - started_s < 20  # each compared with each took minutes
+    assert positions[0] == "top center"
+    assert 0 < sum(each is not None for each in positions) < 50
 
 
 def test_a_label_moves_aside_for_a_neighbour_and_goes_where_there_is_no_room():

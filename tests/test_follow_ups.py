@@ -22,8 +22,9 @@ from tests.test_export import closed
 from tests.webapp_parts import eventually, parts_of, serving
 from webapp.child import WORKER_COMMAND
 from webapp.follow_up import still_the_same
+from webapp.follow_up_routes import MOST_FOLLOW_UPS
 from webapp.problems import Refused
-from webapp.store import NoSuchRun
+from webapp.store import Follows, NoSuchRun
 
 PLAN = {"sizes_px": [64, 24], "formats": ["png"], "warmups": 1, "repeats": 6, "seed": 3}
 
@@ -114,6 +115,16 @@ def test_a_follow_up_is_no_run_of_its_own_to_readers(client, app):
     assert client.delete(f"/api/runs/{run_id}").status_code == 204
     with pytest.raises(NoSuchRun):
         parts_of(app).store.run(later)
+
+
+def test_one_run_is_measured_further_only_so_often(client, app):
+    run_id = finished(client)
+    store = parts_of(app).store
+    for number in range(MOST_FOLLOW_UPS):
+        store.create(f"{run_id}-{number}", "red.jpg", {}, [], {}, 1, Follows(run_id, "breaking_point"))
+        store.change(f"{run_id}-{number}", state="cancelled")
+    answer = client.post(f"/api/runs/{run_id}/breaking-point")
+    assert (answer.status_code, answer.json["code"]) == (409, "too_many_follow_ups")
 
 
 def test_a_true_label_decides_what_is_kept(client):

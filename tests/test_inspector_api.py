@@ -332,6 +332,21 @@ def test_where_a_token_is_needed_the_shell_puts_it_in(kind: str) -> None:
     assert made.count('-H "Authorization: Bearer $PIXELCOST_TOKEN"') == 2  # the variant and the description
 
 
+@pytest.mark.parametrize("name", ["@@", "a@@@b", "@"])
+def test_no_name_is_taken_for_the_place_of_the_image(name: str, tmp_path: Path) -> None:
+    info = BackendInfo("A", address="a:8500", model=name, input_key=name)
+    target = Target("64 px JPEG", VARIANT, "http://x/v", "http://x/p", info, None)
+    for tool, does in (("curl", "printf image"), ("grpcurl", "cat > given.json")):
+        (tmp_path / tool).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / tool).chmod(0o755)
+    shell(KINDS["grpcurl"](target), tmp_path, tmp_path)
+    body = json.loads((tmp_path / "given.json").read_text())
+    assert base64.b64decode(body["inputs"][name]["string_val"][0]) == b"image"
+    assert body["model_spec"]["name"] == name
+    for kind in KINDS:
+        assert KINDS[kind](target)
+
+
 def test_behind_a_proxy_the_command_names_the_address_that_the_browser_sees(tmp_path: Path) -> None:
     told = {
         "X-Forwarded-Proto": "https",

@@ -13,7 +13,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.webapp_parts import photo_bytes, serving
+from tests.test_store import another_writer
+from tests.webapp_parts import eventually, parts_of, photo_bytes, serving
 from webapp.logs import JsonFormatter
 from webapp.problems import TITLES, Refused
 from webapp.security import HEADERS
@@ -103,6 +104,23 @@ def test_a_crash_is_answered_with_a_reference_that_the_log_has_too(
     assert answer.headers["X-Request-ID"] == problem["reference"]
     assert "ZeroDivisionError" in caplog.text
     assert "ZeroDivisionError" not in answer.text
+
+
+def test_a_database_that_another_program_holds_is_busy_not_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webapp.tables.PATIENCE_S", 0.1)
+    with serving(tmp_path) as app:
+        client = app.test_client()
+        run_id = client.post("/api/runs", data=form()).json["id"]
+        eventually(lambda: parts_of(app).runs.live(run_id) is None)
+        with another_writer(tmp_path / "pixelcost.db"):
+            assert client.get("/api/runs").status_code == 200
+            for refused in (client.delete(f"/api/runs/{run_id}"), client.post("/api/runs", data=form())):
+                assert (refused.status_code, refused.json["code"]) == (503, "database_busy")
+                assert refused.headers["Retry-After"] == "5"
+                assert "locked by another program" in refused.json["detail"]
+        assert client.delete(f"/api/runs/{run_id}").status_code == 204
 
 
 def test_a_crash_shows_a_browser_the_same_reference(client: FlaskClient) -> None:

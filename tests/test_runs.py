@@ -6,6 +6,7 @@ import io
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from experiment.errors import ImageRefused
 from experiment.records import BackendInfo, Plan
+from tests.test_store import another_writer
 from tests.webapp_parts import SCRIPTED, eventually, photo_bytes, settings
 from webapp.child import Child
 from webapp.live import LiveRun
@@ -196,6 +198,21 @@ def test_a_restart_ends_the_runs_that_it_interrupted(bench: Bench) -> None:
     assert run.failure is not None
     assert run.failure["code"] == "app_restarted"
     assert [each.kind for each in bench.store.events("0123")] == ["source", "measurement", "end"]
+
+
+def test_a_run_goes_on_while_another_program_holds_the_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webapp.tables.PATIENCE_S", 0.1)
+    bench = Bench(tmp_path)
+    live = bench.submit("slow-cat.png", Plan(sizes_px=(32,), formats=("png",), warmups=1, repeats=20))
+    eventually(lambda: live.log.progress.done)
+    with another_writer(tmp_path / "pixelcost.db"):
+        time.sleep(0.5)
+    run = bench.store.run(ended(live).id)
+    assert (run.state, run.failure, run.requests_done) == ("done", None, 2 * 2 * 21)
+    assert len(bench.events(live, "measurement")) == 2 * 2 * 21
+    bench.runs.close()
 
 
 def test_stopping_the_app_ends_its_runs_and_says_so(bench: Bench) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import SQLAlchemyError
 
 from experiment.errors import ConfigRefused
 from tests.databases import url
-from webapp.store import Event, NoSuchRun, Store
+from webapp.config import Settings
+from webapp.storage_errors import is_busy, is_no_room
+from webapp.store import Event, Follows, NoSuchRun, Store
 
 __all__ = ["url"]  # a fixture
 
@@ -87,6 +93,13 @@ def test_history_is_newest_first_and_paged(store: Store) -> None:
     assert [run.id for run in store.history(limit=2, before=first[-1].number)] == ["a"]
 
 
+def test_the_history_reads_no_more_than_it_shows(store: Store) -> None:
+    """The environment of one imported run could make every look at the history take seconds."""
+    add(store, "a")
+    store.change("a", environment='{"cut off', plan='{"cut off')
+    assert [run.id for run in store.history(limit=2)] == ["a"]
+
+
 def test_the_oldest_runs_go_when_there_are_too_many(store: Store) -> None:
     for run_id in "abcde":
         add(store, run_id)
@@ -147,12 +160,125 @@ def test_many_threads_may_write_and_read_at_once(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["sqlite:////proc/nowhere/runs.db", "postgresql+psycopg://me:secret@127.0.0.1:9/runs"]
+    ("url", "words"),
+    [
+        ("sqlite:////proc/nowhere/runs.db", r"can't be opened .*folder's rights.*DATABASE_URL"),
+        ("postgresql+psycopg://me:secret@127.0.0.1:9/runs", r"can't be opened .*server runs.*DATABASE_URL"),
+        ("postgresql+psycopg://me:secret@127.0.0.1:nine/secret", "DATABASE_URL can't be read"),
+        ("sqlite://", "names no file"),
+        ("sqlite:///:memory:", "names no file"),
+    ],
 )
-def test_a_database_that_cannot_be_opened_is_refused_without_its_password(url: str) -> None:
-    with pytest.raises(ConfigRefused, match=r"can't be opened .*DATABASE_URL") as refused:
+def test_a_database_that_cannot_be_opened_is_refused_without_its_password(url: str, words: str) -> None:
+    with pytest.raises(ConfigRefused, match=words) as refused:
         Store(url)
     assert "secret" not in refused.value.message
+    assert "\n" not in refused.value.message
+
+
+@pytest.mark.parametrize("folder", ["feature%2Flogin", "what?x=1", "a b%20c", "#1", "a@b:c", "käse"])
+def test_any_name_of_the_data_folder_is_the_place_of_its_database(tmp_path: Path, folder: str) -> None:
+    store = Store(Settings(data_dir=str(tmp_path / folder)).store_url)
+    add(store, "a")
+    store.close()
+    assert (tmp_path / folder / "pixelcost.db").stat().st_size
+    assert [path.name for path in tmp_path.iterdir()] == [folder]
+
+
+def test_a_new_database_and_its_folder_are_for_their_owner_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        store = Store(f"sqlite:///{tmp_path}/data/runs.db")
+        add(store, "a")
+        modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "data").iterdir()}
+        store.close()
+    finally:
+        os.umask(before)
+    assert set(modes) >= {"runs.db", "runs.db-wal"}
+    assert set(modes.values()) == {0o600}
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+
+
+@contextmanager
+def another_writer(path: Path) -> Iterator[None]:
+    """Another program that holds the database's only place for writing."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+def test_runs_are_read_while_another_program_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webapp.tables.PATIENCE_S", 0.1)
+    path = tmp_path / "runs.db"
+    store = Store(f"sqlite:///{path}")
+    add(store, "a")
+    store._engine.dispose()  # so that each connection from here on is a new one
+    with another_writer(path):
+        assert [run.id for run in store.history(limit=5)] == ["a"]
+        with pytest.raises(SQLAlchemyError) as busy:
+            store.remove("a")
+    assert is_busy(busy.value)
+    assert not is_no_room(busy.value)
+    store.remove("a")
+    store.close()
+
+
+def test_the_log_beside_the_database_does_not_stay_large(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/runs.db", keep_bytes=10**9)
+    add(store, "a")
+    with closing(sqlite3.connect(tmp_path / "runs.db", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM runs").fetchall()  # while somebody reads, the log only grows
+        store.add_blob("a", "original", [bytes(1_000_000)] * 20)
+    log = tmp_path / "runs.db-wal"
+    assert log.stat().st_size > 15_000_000
+    for seq in range(1, 4):
+        store.append("a", [event(seq)], done=seq, failed=0)
+    assert log.stat().st_size <= 4_000_000
+    store.close()
+
+
+def test_space_is_given_back_in_steps_that_need_little_room_themselves(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/runs.db", keep_bytes=10**9)
+    for run_id in "ab":
+        add(store, run_id)
+        store.add_blob(run_id, "original", [bytes(1_000_000)] * 20)
+    with store._engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
+    largest = [0]
+    with watched(tmp_path / "runs.db-wal", largest):
+        store.remove("a")  # what stays lies behind it, and has to be moved
+    assert (tmp_path / "runs.db").stat().st_size < 22_000_000
+    assert 0 < largest[0] < 12_000_000
+    assert sum(map(len, store.blob("b", "original") or ())) == 20_000_000
+    store.close()
+
+
+@contextmanager
+def watched(path: Path, largest: list[int]) -> Iterator[None]:
+    """Keep how large a file was at its largest."""
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            largest[0] = max(largest[0], path.stat().st_size)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    yield
+    stop.set()
+    thread.join()
+
+
+def test_what_was_measured_after_a_run_counts_as_part_of_its_size(store: Store) -> None:
+    for run_id in "abc":
+        add(store, run_id, size_bytes=1_000)
+    for number in range(3):
+        store.create(f"more-{number}", "cat.jpg", {}, [], {}, 10, Follows("b", "repeats"))
+        store.change(f"more-{number}", state="done", size_bytes=4_000)
+    assert store.evict() == ["b", "a"]
+    assert store.count() == {"done": 1}
 
 
 def test_space_is_given_back_when_runs_go(tmp_path: Path) -> None:

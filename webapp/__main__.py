@@ -25,6 +25,7 @@ from experiment.errors import EmbeddedFailed, PixelcostError
 from experiment.models_command import StartStopped, end_with_parent
 from experiment.servable import DEFAULT_TITLE, ModelChoice, is_downloaded, prepare_model
 from webapp.config import Settings, read_settings
+from webapp.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 SKIP = "MODEL=demo make run starts without"
@@ -55,6 +56,7 @@ def _serve(settings: Settings, stop: threading.Event) -> int:
         environ.setdefault("PIXELCOST_LOG_FORMAT", "text")
     with ExitStack() as stack:
         stack.enter_context(claimed(Path(settings.data_dir)))
+        Store(settings.store_url).close()  # before anything is downloaded or started for nothing
         if not settings.tf_servers:
             servers = _start_servers(settings, stack, stop)
             environ["PIXELCOST_EMBEDDED_STATE"] = str(servers.state_path.resolve())

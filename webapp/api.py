@@ -25,7 +25,7 @@ from webapp.photo_upload import SpooledRequest
 from webapp.problems import Refused
 from webapp.security import refuse_from_other_sites
 from webapp.sse import hung_up, last_seen
-from webapp.store import StoredRun
+from webapp.store import HistoryRow
 
 FORM_FIELDS = frozenset({"plan", "true_label"})
 PAGE_RUNS, MOST_RUNS = 20, 100
@@ -99,7 +99,7 @@ def end_run(run_id: str) -> ResponseReturnValue:
         app.runs.cancel(live)
         return _stopping(run_id, live.state)
     run = app.store.run(run_id)
-    if run.is_live and app.runs.cancel_elsewhere(run_id):
+    if run.is_live and not app.runs.is_unended(run_id) and app.runs.cancel_elsewhere(run_id):
         return _stopping(run_id, run.state)
     if any(each.is_live for _, each in app.store.follow_ups.of(run_id)):
         raise Refused("run_is_live", "It is being measured further just now. Stop that first.", 409)
@@ -133,7 +133,7 @@ def _number(key: str, default: int, high: int) -> int:
     return int(text)
 
 
-def _row(run: StoredRun) -> Mapping[str, Any]:
+def _row(run: HistoryRow) -> Mapping[str, Any]:
     return {
         "id": run.id,
         "url": url_for("views.run_page", run_id=run.id),

@@ -8,6 +8,7 @@ database's, so that the clocks of the hosts need not agree.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -54,9 +55,12 @@ class Claims:
             with self._engine.begin() as connection:
                 connection.execute(delete(claims).where(claims.c.owner != self.owner))
 
-    def renew(self) -> list[str]:
-        """Say that this process is still there. Returns its runs that another one was asked to cancel."""
-        mine = claims.c.owner == self.owner
+    def renew(self, run_ids: Sequence[str]) -> list[str]:
+        """Say that this process still has these runs. Returns those that another one was asked to cancel.
+
+        A run that is not among them is over here, whatever the database still says of it.
+        """
+        mine = (claims.c.owner == self.owner) & claims.c.run_id.in_(run_ids)
         with self._engine.begin() as connection:
             connection.execute(update(claims).where(mine).values(seen_at=self._now))
             query = select(claims.c.run_id).where(mine, claims.c.is_cancelled)
@@ -96,6 +100,12 @@ class Claims:
         with self._engine.connect() as connection:
             held = select(claims.c.run_id).where(claims.c.run_id == run_id, self._is_fresh)
             return connection.scalar(held) is not None
+
+    def is_mine(self, run_id: str) -> bool:
+        """Whether the run is this process's own; no more once it is removed or another has closed it."""
+        with self._engine.connect() as connection:
+            mine = select(claims.c.run_id).where(claims.c.run_id == run_id, claims.c.owner == self.owner)
+            return connection.scalar(mine) is not None
 
     def cancel(self, run_id: str) -> bool:
         """Ask the process that has the run to cancel it; False when none has."""

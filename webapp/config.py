@@ -12,6 +12,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sqlalchemy import URL
+
 import experiment.settings
 from experiment.settings import SharedSettings, seconds, setting, whole
 
@@ -236,7 +238,10 @@ class Settings(SharedSettings):
     @property
     def store_url(self) -> str:
         """Where runs are kept, as SQLAlchemy wants it."""
-        return self.database_url or f"sqlite:///{Path(self.data_dir).absolute() / 'pixelcost.db'}"
+        if self.database_url:
+            return self.database_url
+        path = str(Path(self.data_dir).absolute() / "pixelcost.db")  # may hold what means something in a URL
+        return URL.create("sqlite", database=path).render_as_string()
 
 
 def rows() -> list[Row]:

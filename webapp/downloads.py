@@ -153,7 +153,7 @@ def _rendered(
 
 
 def _saved_as(response: Response, made: dict[str, Any], extension: str) -> Response:
-    stem = PurePath(made["source"]["name"]).stem
+    stem = "".join(char for char in PurePath(made["source"]["name"]).stem if char.isprintable())
     name = f"pixelcost-{stem}-{made['run_id']}.{extension}"
     plain = name.encode("ascii", "replace").decode().replace("?", "_")  # for clients without RFC 5987
     encoded = {"filename*": f"UTF-8''{quote(name, safe='')}"} if plain != name else {}

@@ -20,6 +20,7 @@ from webapp.problems import Refused
 from webapp.store import Follows, StoredRun
 
 MOST_REPEATS = 1000  # of one cell, all sessions together; the plan's own limit
+MOST_FOLLOW_UPS = 100  # of one run; each is read anew for every report of it
 
 routes = Blueprint("follow_ups", __name__, url_prefix="/api/runs")
 
@@ -80,8 +81,15 @@ def _finished(run_id: str, *, needs_answers: bool = True) -> tuple[StoredRun, Ma
     run = app.store.run(run_id)
     if run.is_live:
         raise Refused("run_is_live", "This run still goes on. Wait for its end, or stop it.", 409)
-    if any(each.is_live for _, each in app.store.follow_ups.of(run.id)):
+    before = app.store.follow_ups.of(run.id)
+    if any(each.is_live for _, each in before):
         raise Refused("run_is_live", "This run is being measured further just now. Wait, or stop that.", 409)
+    if len(before) >= MOST_FOLLOW_UPS:
+        raise Refused(
+            "too_many_follow_ups",
+            f"It was measured further {len(before)} times, the most for one run. Start a new one.",
+            409,
+        )
     report = app.reports.report(run.id)
     if report.get("imported"):
         raise Refused("no_bytes", "An imported run brings no images, so nothing can be sent again.", 422)

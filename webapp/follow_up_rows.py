@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine, Select, select
+from sqlalchemy import ColumnElement, Engine, Select, func, select
 
 from webapp.rows import StoredRun, parsed
 from webapp.tables import LIVE_STATES, follow_ups, runs
@@ -32,6 +32,14 @@ class FollowUps:
         with self._engine.connect() as connection:
             query = select(follow_ups.c.of_run).where(follow_ups.c.run_id == run_id)
             return connection.scalar(query)
+
+
+def bytes_of_follow_ups() -> ColumnElement[int]:
+    """What all that was measured after a run takes, within a query of `runs`."""
+    later = runs.alias()
+    joined = follow_ups.join(later, follow_ups.c.run_id == later.c.id)
+    taken = select(func.coalesce(func.sum(later.c.size_bytes), 0)).select_from(joined)
+    return taken.where(follow_ups.c.of_run == runs.c.id).correlate(runs).scalar_subquery()
 
 
 def busy_runs() -> Select[tuple[str]]:

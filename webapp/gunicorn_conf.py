@@ -12,11 +12,14 @@ from typing import Any
 from experiment.errors import ConfigRefused
 from webapp.config import read_settings
 from webapp.logs import log_config
+from webapp.store import Store
 
 try:
     _settings = read_settings()
+    Store(_settings.store_url).close()  # a worker would say with a traceback what is wrong with it
 except ConfigRefused as error:
-    sys.exit(f"Pixelcost can't start. {error.message}")
+    sys.stderr.write(f"Pixelcost can't start. {error.message}\n")
+    sys.exit(2)
 
 _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 bind = f"{_host}:{_settings.port}"

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, and_, func, or_
 
 from experiment.export import timestamp
 from webapp.problems import Refused
-from webapp.store import StoredRun
+from webapp.store import HistoryRow
 from webapp.tables import runs
 
 LONGEST_QUERY = 200  # characters
@@ -27,7 +27,7 @@ _DAY: Final = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
 _OF_BACKENDS = ("name", "model", "runtime", "device_name")
 
 # (limit, before, condition) -> rows, newest first
-Rows = Callable[[int, int | None, ColumnElement[bool] | None], list[StoredRun]]
+Rows = Callable[[int, int | None, ColumnElement[bool] | None], list[HistoryRow]]
 
 
 def words_in(text: str) -> list[str]:
@@ -38,9 +38,9 @@ def words_in(text: str) -> list[str]:
     return words
 
 
-def found(rows: Rows, words: list[str], limit: int, before: int | None) -> list[StoredRun]:
+def found(rows: Rows, words: list[str], limit: int, before: int | None) -> list[HistoryRow]:
     """Up to `limit` runs in which every word is found, newest first."""
-    kept: list[StoredRun] = []
+    kept: list[HistoryRow] = []
     condition = and_(*(_narrowed(word) for word in words)) if words else None
     for _ in range(MOST_ROWS // PAGE_ROWS):
         page = rows(PAGE_ROWS if words else limit, before, condition)
@@ -91,12 +91,12 @@ def _span(word: str) -> tuple[float, float] | None:
     return start.timestamp(), end.timestamp()
 
 
-def _holds(run: StoredRun, word: str) -> bool:
+def _holds(run: HistoryRow, word: str) -> bool:
     return any(word in text.lower() for text in _texts(run)) or timestamp(run.created_at).startswith(word)
 
 
-def _texts(run: StoredRun) -> Iterator[str]:
+def _texts(run: HistoryRow) -> Iterator[str]:
     yield run.name
     yield run.headline or ""
-    for backend in run.backends:
+    for backend in json.loads(run.backends):
         yield from (str(backend.get(key) or "") for key in _OF_BACKENDS)

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
-import time
+import subprocess
+import sys
+import threading
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 from flask import Blueprint, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
-from experiment.export import timestamp
-from experiment.report_file import read_report
+from experiment.refusals import plain_name
+from experiment.report_file import ReportRefused
+from webapp.child import ROOT
+from webapp.import_worker import IMPORTED
 from webapp.parts import parts
 from webapp.photo_upload import SpooledRequest
 from webapp.problems import Refused
-from webapp.reports import with_answer
 from webapp.store import Event
 
-IMPORTED: Final = "imported"  # the state of its row, and the key of its report
-_ENDED_AS: Final = {"queued": "cancelled", "running": "cancelled"}  # nobody measures it any more
-_MOST_COUNT = 2**31 - 1  # what the databases hold
+WORKER_COMMAND: Final = (sys.executable, "-m", "webapp.import_worker")
+TIMEOUT_S: Final = 180.0  # the process gets less of the processor where others are busy
+WAIT_S: Final = 30.0  # for another report that is being read
+_PASSED_ON: Final = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ")  # and no token, no password
 
+_reading = threading.Lock()
 routes = Blueprint("imports", __name__, url_prefix="/api/runs")
 
 
@@ -31,23 +36,43 @@ routes = Blueprint("imports", __name__, url_prefix="/api/runs")
 def import_report() -> ResponseReturnValue:
     """Take the JSON of a run in the field `file`; 201 with where it is shown."""
     app = parts()
-    with app.uploads.document(cast(SpooledRequest, request)) as (name, data):
-        report = read_report(data, name)
     run_id = secrets.token_hex(8)
-    made = as_imported(report, run_id, name, time.time())
-    app.store.add_ended(_row(made, name), Event(1, "report", json.dumps(made, allow_nan=False)))
+    with app.uploads.document(cast(SpooledRequest, request)) as (name, data):
+        row, report = _read(data, name, run_id)
+    app.store.add_ended(row, Event(1, "report", report))
     app.store.evict()
     report_url = url_for("downloads.report", run_id=run_id)
     answer = {"id": run_id, "url": url_for("views.run_page", run_id=run_id), "report_url": report_url}
     return jsonify(answer), 201, {"Location": report_url}
 
 
-def as_imported(report: Mapping[str, Any], run_id: str, name: str, now: float) -> dict[str, Any]:
-    """The report under an id of this server's; nothing else changes, but a state that can't go on."""
-    before = report.get(IMPORTED) or {}
-    came = {"name": name, "run_id": before.get("run_id") or report["run_id"], "imported_at": timestamp(now)}
-    state = _ENDED_AS.get(report["state"], report["state"])
-    return {**report, "run_id": run_id, "state": state, IMPORTED: came}
+def _read(data: bytes, name: str, run_id: str) -> tuple[dict[str, Any], str]:
+    """What is stored of the file: the row of its run, and its report. Raises ReportRefused."""
+    if not _reading.acquire(timeout=WAIT_S):
+        raise Refused("too_many_uploads", "Another report is being read. Try again in a few seconds.", 429, 5)
+    try:
+        done = subprocess.run(
+            WORKER_COMMAND,
+            input=json.dumps({"name": name, "run_id": run_id}).encode() + b"\n" + data,
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
+            env={key: os.environ[key] for key in _PASSED_ON if key in os.environ},
+            timeout=TIMEOUT_S,
+            start_new_session=True,  # a Ctrl-C in the terminal is for the web process alone
+            check=True,
+        )
+    except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
+        raise ReportRefused(
+            f"{plain_name(name)} can't be read: it takes more time or memory than any report. Choose a file "
+            'that was saved with the button "JSON" below a run.'
+        ) from None
+    finally:
+        _reading.release()
+    head, _, report = done.stdout.partition(b"\n")
+    told = json.loads(head)
+    if "refused" in told:
+        raise ReportRefused(told["refused"])
+    return told["row"], report.decode()
 
 
 def refuse_if_imported(report: Mapping[str, Any]) -> None:
@@ -59,30 +84,3 @@ def refuse_if_imported(report: Mapping[str, Any]) -> None:
             "They are on the server that measured it.",
             404,
         )
-
-
-def _row(made: Mapping[str, Any], name: str) -> dict[str, Any]:
-    requests = {
-        f"requests_{key}": min(made["requests"][key], _MOST_COUNT) for key in ("planned", "done", "failed")
-    }
-    return {
-        "id": made["run_id"],
-        "state": IMPORTED,
-        "name": made["source"]["name"] or name,
-        "created_at": measured_at(made),
-        "finished_at": time.time(),
-        "plan": json.dumps(made["plan"]),
-        "backends": json.dumps(made["backends"]),
-        "environment": json.dumps(made["environment"]),
-        "failure": None,
-        "headline": with_answer(made["recommendation"]["sentence"], made),
-        **requests,
-    }
-
-
-def measured_at(report: Mapping[str, Any]) -> float:
-    """Seconds since the epoch; a day that no calendar has counts as none."""
-    try:
-        return datetime.strptime(report["created_at"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        return 0.0

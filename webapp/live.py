@@ -47,6 +47,9 @@ class LiveRun:
         self._variants: dict[str, str] = {}  # id -> how progress texts name it
         self._outcome: dict[str, Any] | None = None  # the child's last message
         self._why_killed: dict[str, str] | None = None
+        self._exit_code = 0
+        self._finished_at = 0.0  # seconds since the epoch
+        self._end_told = False
 
     def accept(self, job: Mapping[str, Any], photo: IO[bytes], timeout_s: float) -> dict[str, Any]:
         """Hand the photo to the child. Returns its `accepted` message; raises ImageRefused."""
@@ -107,17 +110,29 @@ class LiveRun:
         self._child.kill()
         self._child.close()
 
-    def close(self, headline: Callable[[str], str | None]) -> None:
-        """End the child, record how the run ended, wake its readers."""
-        exit_code = self._child.close()
+    @property
+    def is_killed(self) -> bool:
+        """Whether it was told to stop at once."""
+        return self._why_killed is not None
+
+    def close(self) -> None:
+        """End the child."""
+        self._exit_code = self._child.close()
         self._end_turn()
+        self._finished_at = time.time()
+
+    def record_end(self, headline: Callable[[str], str | None]) -> None:
+        """Store how the run ended and wake its readers. Where that fails it can be called again."""
         self.log.flush()
-        state, failure, environment = self._ending(exit_code)
+        state, failure, environment = self._ending(self._exit_code)
         planned = self.log.progress.planned  # of a set an estimate at first
-        values = {"state": state, "failure": failure, "finished_at": time.time(), "requests_planned": planned}
-        self._store.change(self.id, **values, **({"environment": environment} if environment else {}))
+        values = {"state": state, "failure": failure, "finished_at": self._finished_at}
+        more = {"environment": environment} if environment else {}
+        self._store.change(self.id, **values, requests_planned=planned, **more)
         self._store.change(self.id, headline=headline(self.id))
-        self.log.add("end", {"state": state, "text": self._end_text(state, failure)})
+        if not self._end_told:
+            self.log.add("end", {"state": state, "text": self._end_text(state, failure)})
+            self._end_told = True
         self.log.flush()
         self.state = state
         self._metrics.finished(state)

@@ -12,11 +12,13 @@ from typing import Any, Final
 
 from flask import Flask, Response, current_app, g, json, render_template, request
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from experiment.errors import ImageRefused, PixelcostError, PlanRefused, VariantsRefused
 from webapp.browser_limits import upload_limit
+from webapp.storage_errors import is_busy, is_no_room
 
 TYPE_PREFIX: Final = "urn:pixelcost:problem:"
 
@@ -54,12 +56,15 @@ TITLES: Final = {
     "report_refused": "This report can't be opened.",
     "not_imported": "This was not imported.",
     "run_is_live": "This run is busy.",
+    "too_many_follow_ups": "This run was measured further too often.",
     "no_bytes": "This run can't be measured further.",
     "backend_changed": "A backend is not as it was.",
     "bad_prefix": "The path in front of this app can't be used.",
     "bad_query": "The address has a value that can't be used.",
     "cross_site": "Another site may not do this.",
     "not_ready": "No backend answers yet.",
+    "storage_full": "There is no room left on this server.",
+    "database_busy": "The database does not answer just now.",
     "no_token": "This server needs a token.",
     "wrong_token": "This token is not the right one.",
 }
@@ -81,6 +86,12 @@ REFUSALS: Final = {
     ),
 }
 CRASH_TITLE: Final = "Something went wrong on our side."
+NO_ROOM: Final = (
+    "Its disk is full, so nothing can be stored. Remove runs in the history, or make room in the data folder "
+    "and the folder for temporary files; then try again. What was measured before is kept."
+)
+BUSY: Final = "It is locked by another program, or can't be reached. Try again in a few seconds."
+BUSY_RETRY_S: Final = 5
 
 
 class Refused(PixelcostError):
@@ -96,6 +107,8 @@ def install(app: Flask) -> None:
     app.register_error_handler(PixelcostError, _refusal)
     app.register_error_handler(HTTPException, _http_refusal)
     app.register_error_handler(ParseException, _broken_chunks)
+    app.register_error_handler(SQLAlchemyError, _storage_failure)
+    app.register_error_handler(OSError, _storage_failure)
     app.register_error_handler(Exception, _crash)
 
 
@@ -161,6 +174,17 @@ def _size_limit() -> str:
 
 def _body_limit() -> str:
     return f"At this address it is {current_app.config['MAX_CONTENT_LENGTH'] / 1e3:g} kB."
+
+
+def _storage_failure(error: Exception) -> Response:
+    """Neither a mistake in the request nor a bug: it goes well again with more room, or a while later."""
+    if is_no_room(error):
+        log.error("there is no room left: %s", getattr(error, "orig", error))
+        return _refusal(Refused("storage_full", NO_ROOM, 507))
+    if is_busy(error):
+        log.error("the database does not answer: %s", getattr(error, "orig", error))
+        return _refusal(Refused("database_busy", BUSY, 503, BUSY_RETRY_S))
+    return _crash(error)
 
 
 def _crash(error: Exception) -> Response:

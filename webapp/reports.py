@@ -28,6 +28,7 @@ from experiment.records import (
 from experiment.report import summarise
 from experiment.set_report import summarise_set
 from experiment.tally import Tally
+from webapp.headline import with_answer
 from webapp.later import later_of, stamp_of
 from webapp.store import Event, Store, StoredRun
 
@@ -194,11 +195,3 @@ def _measurement(event: Event) -> Measurement:
     if event.scores is not None:
         stored["prediction"]["distribution"] = json.loads(event.scores)
     return from_dict(Measurement, stored)
-
-
-def with_answer(sentence: str, report: Mapping[str, Any]) -> str:
-    """`sentence`, and what the reference was taken for by the first backend that answered."""
-    references = {each["id"] for each in report["variants"] if each["is_reference"]}
-    tops = (each["top"] for each in report["cells"] if each["variant_id"] in references and each["top"])
-    top = next(tops, None)
-    return f"{sentence} Answer: {top[0]['label']}." if top else sentence

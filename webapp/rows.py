@@ -55,6 +55,24 @@ class StoredRun:
         return self.state in LIVE_STATES
 
 
+@dataclass(frozen=True, slots=True)
+class HistoryRow:
+    """What the history shows and searches of a run; its plan and environment may be large and stay unread."""
+
+    number: int
+    id: str
+    state: str
+    name: str
+    created_at: float
+    finished_at: float | None
+    requests_planned: int
+    requests_done: int
+    requests_failed: int
+    size_bytes: int
+    headline: str | None
+    backends: str = "[]"  # JSON; only where it is searched
+
+
 def parsed(row: Row[*tuple[Any, ...]]) -> StoredRun:
     """A row of the table `runs`."""
     values = {key: value for key, value in row._mapping.items() if key != "kind"}

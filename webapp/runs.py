@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import IO, Any, NamedTuple, Protocol
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from experiment.codec import to_dict
 from experiment.environment import environment
 from experiment.errors import PlanRefused
@@ -22,6 +24,7 @@ from webapp.live import OPENING, LiveRun
 from webapp.metrics import Metrics
 from webapp.problems import CRASH_TITLE
 from webapp.spool import remove_left_over
+from webapp.storage_errors import is_busy, is_no_room
 from webapp.store import Event, Follows, Store, StoredRun
 from webapp.turns import LOOK_AGAIN_S, Turns
 
@@ -35,7 +38,16 @@ RESTARTED = {
     "message": "The app ended or was restarted during this run. What was measured until then is kept.",
 }
 BROKE = {"code": "internal", "message": f"{CRASH_TITLE} What was measured is kept."}
-NOT_STORED = {"code": "store_failed", "message": "The results could no longer be stored. Is the disk full?"}
+NOT_STORED = {
+    "code": "store_failed",
+    "message": "The results could no longer be stored; the server's log says why. What was stored until then "
+    "is kept.",
+}
+NO_ROOM = {
+    "code": "storage_full",
+    "message": "The disk that holds the runs is full, so this one was stopped. What was measured until then "
+    "is kept. Remove runs or make room on the server, then start it again.",
+}
 
 log = logging.getLogger(__name__)
 
@@ -112,17 +124,21 @@ class Runs:
         self._stop = threading.Event()
         self._is_serving: Callable[[], bool] = lambda: True
         self._threads: list[threading.Thread] = []
+        self._unended: list[tuple[LiveRun, Follows | None]] = []  # over, but the store does not say so yet
+        self._unsettled: list[str] = []  # left open by a process that has gone, and seized
         self._scribe = threading.Thread(target=self._write_on, name="scribe", daemon=True)
         self._scribe_started = threading.Lock()
 
     def start(self, is_serving: Callable[[], bool]) -> None:
         """Close what a restart left open, and get a child ready. Call it once, after any fork."""
         self._is_serving = is_serving
-        self._store.claims.start()
-        self._settle_orphans()
-        threading.Thread(target=self._keep_claims, name="keeper", daemon=True).start()
         remove_left_over(self._settings.uploads_dir)
-        self._store.evict()
+        for tidy_up in (self._store.claims.start, self._settle_orphans, self._store.evict):
+            try:
+                tidy_up()
+            except SQLAlchemyError:  # a full disk must not keep the page from showing what there is
+                log.exception("the store could not be tidied up at the start")
+        threading.Thread(target=self._keep_claims, name="keeper", daemon=True).start()
         self._spare.refill()
 
     def submit(self, photo: Upload, plan: Plan, backends: Sequence[BackendInfo]) -> LiveRun:
@@ -137,6 +153,7 @@ class Runs:
                     self._record(live, photo, plan, backends, accepted)
                 except Exception:
                     live.abandon()
+                    self._forget(live)
                     raise
                 self.turns.enter(live)
                 self._begin(live, photo)
@@ -147,6 +164,10 @@ class Runs:
     def live(self, run_id: str) -> LiveRun | None:
         """The run if it waits or measures; None when it has ended or never was."""
         return next((run for run in self.turns.alive() if run.id == run_id), None)
+
+    def is_unended(self, run_id: str) -> bool:
+        """Whether the run is over here, though the store could not be told yet."""
+        return any(live.id == run_id for live, _ in self._unended)
 
     def is_elsewhere(self, run_id: str) -> bool:
         """Whether another process still has the run."""
@@ -228,21 +249,42 @@ class Runs:
         try:
             if self.turns.wait(live, lambda: self._is_over(live)) and self._others_let(live):
                 live.follow(self._settings.max_run_s, photo.opening)
-        except Exception:
+        except Exception as error:
             log.exception("run %s broke", live.id)
-            live.kill(BROKE)
+            live.kill(NO_ROOM if is_no_room(error) else BROKE)
+        live.close()
         try:
-            live.close(self._headline if photo.follows is None else lambda _: None)
-            if photo.follows is not None:
-                self._store.change(photo.follows.run_id, headline=self._headline(photo.follows.run_id))
-            self._store.evict()
+            self._end(live, photo.follows)
         except Exception:
-            log.exception("run %s could not be ended in the store", live.id)
-        self._release(live)
+            log.exception("run %s could not be ended in the store; it is tried again", live.id)
+            self._unended.append((live, photo.follows))
         self.turns.leave(live)
         photo.discard()
         live.ended.set()
         self._refill_when_idle()
+
+    def _end(self, live: LiveRun, follows: Follows | None) -> None:
+        """Tell the store how the run ended. On a full disk too: the reserve is there for that."""
+        self._store.with_room(lambda: live.record_end(self._headline if follows is None else lambda _: None))
+        if follows is not None:
+            self._store.change(follows.run_id, headline=self._headline(follows.run_id))
+        self._store.claims.release(live.id)
+        self._store.evict()
+
+    def _end_anew(self) -> None:
+        """Try again to end what could not be ended, unless it is removed or another process has closed it."""
+        for live, follows in list(self._unended):
+            if self._store.claims.is_mine(live.id):
+                self._end(live, follows)
+                log.info("run %s is ended in the store now", live.id)
+            self._unended.remove((live, follows))
+
+    def _forget(self, live: LiveRun) -> None:
+        """Remove what was stored of a run that could not begin."""
+        try:
+            self._store.remove(live.id)
+        except Exception:
+            log.exception("run %s, which could not begin, could not be removed", live.id)
 
     def _refill_when_idle(self) -> None:
         """Starting a child takes a core for a moment, so it waits until nothing is measured."""
@@ -255,9 +297,16 @@ class Runs:
             for run in self.turns.alive():
                 try:
                     run.log.flush()
-                except Exception:
-                    log.exception("events of run %s could not be stored", run.id)
-                    run.kill(NOT_STORED)
+                except Exception as error:
+                    self._cannot_store(run, error)
+
+    def _cannot_store(self, run: LiveRun, error: Exception) -> None:
+        """Stop a run whose events can't be stored; while the database is only busy they wait in memory."""
+        if run.is_killed:
+            return
+        log.error("events of run %s could not be stored", run.id, exc_info=error)
+        if not is_busy(error):
+            run.kill(NO_ROOM if is_no_room(error) else NOT_STORED)
 
     def _is_over(self, live: LiveRun) -> bool:
         return self._stop.is_set() or live.cancelled.is_set()
@@ -266,7 +315,7 @@ class Runs:
         """Wait until few enough measure in all processes; False when it is over before."""
         told = False
         while not self._is_over(live):
-            if self._store.claims.begin(live.id, self._settings.runs_at_once):
+            if self._may_begin(live):
                 return True
             if not told:
                 live.announce(1)
@@ -274,28 +323,43 @@ class Runs:
             live.cancelled.wait(LOOK_AGAIN_S)
         return False
 
-    def _release(self, live: LiveRun) -> None:
+    def _may_begin(self, live: LiveRun) -> bool:
         try:
-            self._store.claims.release(live.id)
-        except Exception:
-            log.exception("run %s is still held in the store", live.id)
+            return self._store.claims.begin(live.id, self._settings.runs_at_once)
+        except SQLAlchemyError as error:
+            if not is_busy(error):
+                raise
+            return False
 
     def _keep_claims(self) -> None:
-        """Say to the other processes that this one is there; do what they ask; close what gone ones left."""
+        """Every few seconds: end what could not be ended, say that the live runs are had, close lost ones."""
+        is_well = True
         while not self._stop.wait(RENEW_EVERY_S):
             try:
-                cancelled = self._store.claims.renew()
-                for live in self.turns.alive():
-                    if live.id in cancelled and not live.cancelled.is_set():
-                        self.cancel(live)
+                self._end_anew()
+                self._renew()
                 self._settle_orphans()
+                is_well = True
             except Exception:
-                log.exception("the claims on runs could not be renewed")
+                if is_well:  # a full disk stays so for a while; one word of it is enough
+                    log.exception("the store can't be written; it is tried again")
+                is_well = False
+
+    def _renew(self) -> None:
+        """Say to the other processes that this one is there; do what they ask."""
+        alive = self.turns.alive()
+        cancelled = self._store.claims.renew([live.id for live in alive])
+        for live in alive:
+            if live.id in cancelled and not live.cancelled.is_set():
+                self.cancel(live)
 
     def _settle_orphans(self) -> None:
-        for run_id in self._store.claims.orphans():
+        self._unsettled += self._store.claims.orphans()
+        while self._unsettled:
+            run_id = self._unsettled[0]
             self._settle(self._store.run(run_id))
             self._store.claims.release(run_id)
+            self._unsettled.remove(run_id)
 
     def _settle(self, run: StoredRun) -> None:
         """Close a run that a process which has gone left open."""

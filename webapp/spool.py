@@ -36,9 +36,13 @@ class Spool:
         self._file.close()
 
     def discard(self) -> None:
-        """Remove the file."""
-        self._file.close()
-        self.path.unlink(missing_ok=True)
+        """Remove the file, even one whose last bytes found no room."""
+        try:
+            self._file.close()
+        except OSError:
+            pass
+        finally:
+            self.path.unlink(missing_ok=True)
 
 
 class Part(io.RawIOBase):

@@ -7,23 +7,30 @@ event streams replay them. Who writes them is in claims.py.
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from experiment.errors import PixelcostError
 from webapp.claims import Claims
-from webapp.follow_up_rows import IS_FOLLOW_UP, FollowUps, busy_runs
-from webapp.rows import Event, Follows, StoredRun, parsed
-from webapp.tables import LIVE_STATES, blobs, claims, events, follow_ups, open_database, runs
+from webapp.follow_up_rows import IS_FOLLOW_UP, FollowUps, busy_runs, bytes_of_follow_ups
+from webapp.reserve import Reserve
+from webapp.rows import Event, Follows, HistoryRow, StoredRun, parsed
+from webapp.storage_errors import is_no_room
+from webapp.tables import LIVE_STATES, blobs, claims, events, follow_ups, open_database, runs, sqlite_path
 
-__all__ = ["Event", "Follows", "NoSuchRun", "Store", "StoredRun"]
+__all__ = ["Event", "Follows", "HistoryRow", "NoSuchRun", "Store", "StoredRun"]
 
 PART_BYTES = 1_000_000
+VACUUM_PAGES = 512  # given back in one go; each page may have to be moved, and is written twice then
 
+log = logging.getLogger(__name__)
 
 _OF_A_RUN = (
     *((table, table.c.run_id) for table in (blobs, events, claims, follow_ups)),
@@ -42,7 +49,10 @@ class Store:
     """All runs. Safe to use from several threads."""
 
     def __init__(self, url: str, keep_runs: int = 200, keep_bytes: int = 2_000_000_000):
-        self._engine = open_database(url)
+        path = sqlite_path(url)
+        self._reserve = Reserve(path and path.with_name(f"{path.name}-reserve"))
+        with self._reserve.released():  # opening takes some, and must go well on a full disk
+            self._engine = open_database(url)
         self.claims = Claims(self._engine)
         self.follow_ups = FollowUps(self._engine)
         self._is_sqlite = self._engine.dialect.name == "sqlite"
@@ -131,15 +141,17 @@ class Store:
 
     def history(
         self, limit: int, before: int | None = None, where: ColumnElement[bool] | None = None
-    ) -> list[StoredRun]:
+    ) -> list[HistoryRow]:
         """Newest first; `before` is the number of the last run already seen, `where` narrows them down."""
-        query = select(runs).where(~IS_FOLLOW_UP).order_by(runs.c.number.desc()).limit(limit)
+        names = [each.name for each in fields(HistoryRow) if where is not None or each.name != "backends"]
+        query = select(*(runs.c[name] for name in names))
+        query = query.where(~IS_FOLLOW_UP).order_by(runs.c.number.desc()).limit(limit)
         if before is not None:
             query = query.where(runs.c.number < before)
         if where is not None:
             query = query.where(where)
         with self._engine.connect() as connection:
-            return [parsed(row) for row in connection.execute(query)]
+            return [HistoryRow(**row._mapping) for row in connection.execute(query)]
 
     def count(self) -> dict[str, int]:
         """How many runs there are in each state."""
@@ -181,13 +193,25 @@ class Store:
             return connection.execute(query).scalar_one_or_none()
 
     def remove(self, run_id: str) -> None:
-        """Forget a run and all that belongs to it."""
-        self._remove([run_id])
+        """Forget a run and all that belongs to it. On a full disk too: the reserve is there for that."""
+        self.with_room(lambda: self._remove([run_id]))
+
+    def with_room(self, action: Callable[[], None]) -> None:
+        """Do it; where there is no room for it, again with the reserve. `action` must bear a second time."""
+        try:
+            action()
+        except SQLAlchemyError as error:
+            if not is_no_room(error):
+                raise
+            with self._reserve.released():
+                action()
+        self._reserve.keep()
 
     def evict(self) -> list[str]:
         """Remove the oldest ended runs until count and size are within their limits. Returns their ids."""
+        whole_bytes = runs.c.size_bytes + bytes_of_follow_ups()
         query = (
-            select(runs.c.id, runs.c.size_bytes)
+            select(runs.c.id, whole_bytes.label("size_bytes"))
             .where(runs.c.state.not_in(LIVE_STATES), ~IS_FOLLOW_UP, runs.c.id.not_in(busy_runs()))
             .order_by(runs.c.number.desc())
         )
@@ -213,8 +237,25 @@ class Store:
             for table, column in _OF_A_RUN:
                 connection.execute(delete(table).where(column.in_(run_ids)))
         if self._is_sqlite:
-            with self._engine.connect() as connection:  # a script runs to its end, a statement for one page
-                cast(sqlite3.Connection, connection.connection).executescript("PRAGMA incremental_vacuum")
+            self._give_back_space()
+
+    def _give_back_space(self) -> None:
+        """Shrink the file in small steps: done at once, its log would take as much as all that is moved."""
+        try:
+            with self._engine.connect() as connection:
+                raw = cast(sqlite3.Connection, connection.connection)
+                before, free = None, _free_pages(raw)
+                while free and free != before:  # a file from elsewhere may not be able to shrink
+                    # A script runs to its end, a statement for one page.
+                    raw.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
+                    before, free = free, _free_pages(raw)
+                raw.executescript("PRAGMA wal_checkpoint(TRUNCATE)")
+        except (SQLAlchemyError, sqlite3.Error):
+            log.warning("space of removed runs is given back later", exc_info=True)
+
+
+def _free_pages(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA freelist_count").fetchone()[0])
 
 
 def _too_much(ended: Iterable[tuple[str, int]], keep_runs: int, keep_bytes: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ from experiment.errors import ConfigRefused
 
 START_LOCK = 0x7069786C  # "pixl": any number will do that nobody else takes in this database
 LIVE_STATES = ("queued", "running")
+PATIENCE_S = 10  # while another program writes to SQLite, and until a PostgreSQL is reached
+SQLITE_LOG_BYTES = 4_000_000  # what its write-ahead log is cut to when it has grown
 
 metadata = MetaData()
 
@@ -111,22 +114,60 @@ def open_database(url: str) -> Engine:
 
     Raises ConfigRefused when that can't be done; the message holds no password.
     """
+    path = sqlite_path(url)
     try:
-        parsed = make_url(url)
-        is_sqlite = parsed.get_backend_name() == "sqlite"
-        if is_sqlite and parsed.database:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        most = 60 if is_sqlite else 20  # PostgreSQL allows 100 of all processes, unless told otherwise
-        engine = create_engine(parsed, pool_size=4, max_overflow=most, pool_pre_ping=not is_sqlite)
-        if is_sqlite:
+        if path is not None:
+            _make_private(path)
+        most = 20 if path is None else 60  # PostgreSQL allows 100 of all processes, unless told otherwise
+        patience = "timeout" if path is not None else "connect_timeout"
+        engine = create_engine(
+            make_url(url),
+            pool_size=4,
+            max_overflow=most,
+            pool_pre_ping=path is None,
+            connect_args={patience: PATIENCE_S},
+        )
+        if path is not None:
             event.listen(engine, "connect", _prepare_sqlite)
         _create_tables(engine)
     except (SQLAlchemyError, OSError) as error:
         cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise ConfigRefused(
-            "The database", [f"it can't be opened ({cause}); see DATABASE_URL and PIXELCOST_DATA_DIR"]
+            "The database", [f"it can't be opened ({cause}): {_TO_CHECK[path is None]}"]
         ) from None
     return engine
+
+
+_TO_CHECK = {
+    True: "check that its server runs, and host, port, user, password and name in DATABASE_URL",
+    False: "check its folder's rights and free space, and DATABASE_URL or PIXELCOST_DATA_DIR",
+}
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file of an SQLite database; None: it is of another kind. Raises ConfigRefused for no such URL."""
+    try:
+        parsed = make_url(url)
+        is_sqlite = parsed.get_backend_name() == "sqlite"
+    except (SQLAlchemyError, ValueError):  # whose words may hold the password
+        raise ConfigRefused(
+            "The database",
+            [
+                "DATABASE_URL can't be read; write postgresql://user:password@host/name or sqlite:////folder/file"
+            ],
+        ) from None
+    if is_sqlite and parsed.database in {None, "", ":memory:"}:
+        raise ConfigRefused(
+            "The database",
+            ["DATABASE_URL names no file to keep runs in; write sqlite:////folder/file, or leave it out"],
+        )
+    return Path(parsed.database or "") if is_sqlite else None
+
+
+def _make_private(path: Path) -> None:
+    """Photos lie in it: a new one, and a new folder around it, are for this user alone."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # what SQLite makes beside it has its mode
 
 
 def _create_tables(engine: Engine) -> None:
@@ -140,13 +181,16 @@ def _create_tables(engine: Engine) -> None:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     """Readers beside one writer, foreign keys, space given back, little memory per connection."""
     cursor = connection.cursor()
+    is_new = cursor.execute("PRAGMA page_count").fetchone() == (0,)
     for pragma in (
-        "auto_vacuum=INCREMENTAL",  # only has an effect before the first table
+        # Only has an effect before the first table, and later would be a write that waits for other writers.
+        *(["auto_vacuum=INCREMENTAL"] if is_new else []),
         "journal_mode=WAL",
         "synchronous=NORMAL",
-        "busy_timeout=10000",
         "foreign_keys=ON",
         "cache_size=-512",
+        "secure_delete=FAST",  # Debian's default writes zeros over all it removes: not on a full disk
+        f"journal_size_limit={SQLITE_LOG_BYTES}",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -34,6 +34,7 @@ from webapp.upload_places import Places, UploadPace
 FORM_MEMORY_BYTES = 256_000  # of its text fields; werkzeug counts its read buffer of 128 KiB against it
 LONGEST_LABEL = 200
 SINGLE_FIELDS = ("plan", "true_label", "labels", "variants", "browser")
+MAPPED_FROM_BYTES = 1_000_000  # a smaller one may be in memory still, and asking for its file would make one
 EXAMPLE = "For example: curl -F file=@cat.jpg"
 
 
@@ -186,15 +187,14 @@ def _true_label(request: Request) -> str | None:
 
 @contextmanager
 def _in_memory(stream: IO[bytes], size_bytes: int) -> Iterator[bytes]:
-    """The photo's bytes; those of a file are mapped, not read."""
+    """The photo's bytes; those of a large file are mapped, not read."""
     try:
-        descriptor = stream.fileno()
-    except OSError:
+        descriptor = stream.fileno() if size_bytes >= MAPPED_FROM_BYTES else None
+    except io.UnsupportedOperation:  # one of several in a spool
+        descriptor = None
+    if descriptor is None:
         yield stream.read()
         stream.seek(0)
-        return
-    if size_bytes == 0:
-        yield b""
         return
     with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as mapped:
         yield cast(bytes, mapped)  # slices, indexes and searches like bytes

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 from experiment.statistics import SAMPLES_FOR_INTERVAL, percentile
@@ -47,6 +48,18 @@ def _error_of_log_median(samples: Sequence[float]) -> float:
     """Standard error: how far apart two samples lie that enclose the median with a known probability."""
     ordered, count = sorted(max(each, LEAST_MS) for each in samples), len(samples)
     rank = max(round(count / 2 - math.sqrt(count)), 1)
-    outside = sum(math.comb(count, below) for below in range(rank)) / 2**count
     width = math.log(ordered[count - rank]) - math.log(ordered[rank - 1])
-    return width / (2 * NormalDist().inv_cdf(1 - outside))
+    return width / (2 * NormalDist().inv_cdf(1 - _outside(count, rank)))
+
+
+@lru_cache(maxsize=256)
+def _outside(count: int, rank: int) -> float:
+    """How probable it is that fewer than `rank` of `count` samples lie below the median.
+
+    Each term follows from the one before: binomials from scratch take minutes for 20,000 samples.
+    """
+    ways, total = 1, 0
+    for below in range(rank):
+        total += ways
+        ways = ways * (count - below) // (below + 1)
+    return total / (1 << count)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 # The plot as it is on a phone; on a wider one there is more room than this.
 WIDTH_PX, HEIGHT_PX = 280.0, 240.0
 CHARACTER_PX, LINE_PX = 7.0, 13.0
+MOST_CHARACTERS = 60  # that are given room; an imported name may be of any length
+PART_PX = 4.0  # of the grid that finds neighbours; less than half a point
+TOUCHING_PX = 1e-6  # what neighbours may share and still lie side by side
 
 # Position -> the direction of the label from its point: to the right, and up.
 POSITIONS = {
@@ -38,10 +44,10 @@ class Box:
     height: float
 
     def overlaps(self, other: Box) -> bool:
-        """Whether the two share any area."""
+        """Whether the two share any area; side by side they don't."""
         return (
-            abs(self.x - other.x) * 2 < self.width + other.width
-            and abs(self.y - other.y) * 2 < self.height + other.height
+            abs(self.x - other.x) * 2 < self.width + other.width - TOUCHING_PX
+            and abs(self.y - other.y) * 2 < self.height + other.height - TOUCHING_PX
         )
 
 
@@ -51,15 +57,55 @@ def place_labels(spots: Sequence[Spot]) -> list[str | None]:
     Spots choose in the order they come in.
     """
     points = [_on_plot(spot) for spot in spots]
-    taken: list[Box] = []
+    grid = _Grid()
+    for point in points:
+        grid.add(point)
     positions: list[str | None] = []
-    for number, (spot, point) in enumerate(zip(spots, points, strict=True)):
-        others = [*points[:number], *points[number + 1 :], *taken]
-        position, box = _free_place(spot, point, others)
+    for spot, point in zip(spots, points, strict=True):
+        position, box = _free_place(spot, point, grid)
         positions.append(position)
         if box is not None:
-            taken.append(box)
+            grid.add(box)
     return positions
+
+
+class _Grid:
+    """Boxes by the parts of the plot that they touch, so that each is compared with its neighbours alone.
+
+    A part that one box covers as a whole needs no comparing: thousands of points in one cloud cost little.
+    """
+
+    def __init__(self) -> None:
+        self._boxes: dict[tuple[int, int], set[Box]] = defaultdict(set)
+        self._covered: set[tuple[int, int]] = set()
+
+    def add(self, box: Box) -> None:
+        """Here it takes room from now on."""
+        inner = set(product(_parts(box.x, box.width, covered=True), _parts(box.y, box.height, covered=True)))
+        self._covered |= inner
+        for part in _touched(box):
+            if part not in self._covered:
+                self._boxes[part].add(box)
+
+    def is_free(self, box: Box) -> bool:
+        """Whether nothing shares any area with it."""
+        parts = list(_touched(box))
+        return self._covered.isdisjoint(parts) and not any(
+            box.overlaps(other) for part in parts for other in self._boxes.get(part, ())
+        )
+
+
+def _touched(box: Box) -> Iterator[tuple[int, int]]:
+    return product(_parts(box.x, box.width), _parts(box.y, box.height))
+
+
+def _parts(middle: float, length: float, *, covered: bool = False) -> range:
+    """The parts of one axis that a length touches, or only those that it covers as a whole."""
+    first, last = (middle - length / 2) / PART_PX, (middle + length / 2) / PART_PX
+    slack = TOUCHING_PX / PART_PX
+    if covered:
+        return range(math.ceil(first - slack), math.floor(last + slack))
+    return range(math.floor(first + slack), math.ceil(last - slack))
 
 
 def _on_plot(spot: Spot) -> Box:
@@ -67,8 +113,8 @@ def _on_plot(spot: Spot) -> Box:
     return Box(spot.x * WIDTH_PX, spot.y * HEIGHT_PX, side, side)
 
 
-def _free_place(spot: Spot, point: Box, others: Sequence[Box]) -> tuple[str | None, Box | None]:
-    width = CHARACTER_PX * len(spot.text)
+def _free_place(spot: Spot, point: Box, grid: _Grid) -> tuple[str | None, Box | None]:
+    width = CHARACTER_PX * min(len(spot.text), MOST_CHARACTERS)
     for position, (right, up) in POSITIONS.items():
         box = Box(
             point.x + right * (point.width + width) / 2,
@@ -76,6 +122,6 @@ def _free_place(spot: Spot, point: Box, others: Sequence[Box]) -> tuple[str | No
             width,
             LINE_PX,
         )
-        if not any(box.overlaps(other) for other in others):
+        if grid.is_free(box):
             return position, box
     return None, None

@@ -6,7 +6,7 @@ For whom bandwidth or storage is dear. Backends that answer alike share a line, 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 from experiment.figures.agreement_by_size import alike, changed_words, group_trace, percent_axis, who
@@ -44,7 +44,8 @@ def over_bytes(view: View, palette: Palette) -> Figure:
     data += _ring(view, palette, labels)
     layout = base_layout(palette, HEIGHT_PX, len(data)) | {"xaxis": x_axis, "yaxis": y_axis}
     layout |= _unmet_goal(view, palette, 10 ** x_axis["range"][1])
-    rows = [_row(group, point, best) for group in groups for point in group[0].points]
+    best_keys = {each.key for each in best}
+    rows = [_row(group, point, best_keys) for group in groups for point in group[0].points]
     columns = [score_column(view) if each == SCORE else each for each in COLUMNS]
     return figure(data, layout, TITLE, _caption(view), columns, rows)
 
@@ -76,7 +77,8 @@ def _labels(
 ) -> dict[tuple[str, str], str]:
     """Where labels stand, by point; the best trade-offs choose first."""
     known = [each for each in drawn if each.percent is not None]
-    ordered = sorted(known, key=lambda each: (each not in best, -each.variant.size_px))
+    best_keys = {each.key for each in best}
+    ordered = sorted(known, key=lambda each: (each.key not in best_keys, -each.variant.size_px))
     spots = [
         Spot(
             (math.log10(kilobytes(each)) - x_range[0]) / (x_range[1] - x_range[0]),
@@ -104,7 +106,7 @@ def _unmet_goal(view: View, palette: Palette, right_end_kb: float) -> dict[str, 
     return unmet_goal(limit_bytes / 1000, right_end_kb, f"over your {limit_bytes / 1000:,g} KB", palette)
 
 
-def _row(group: Group, point: Point, best: Sequence[Point]) -> list[Any]:
+def _row(group: Group, point: Point, best_keys: Set[tuple[str, str]]) -> list[Any]:
     return [
         who(group),
         kind_name(point.variant),
@@ -112,7 +114,7 @@ def _row(group: Group, point: Point, best: Sequence[Point]) -> list[Any]:
         kilobytes(point),
         point.percent,
         {True: "yes", False: "no", None: None}[point.is_kept],
-        "yes" if point in best else "no",
+        "yes" if point.key in best_keys else "no",
     ]
 
 

@@ -58,7 +58,7 @@ def _dots(cell: Cell, far: frozenset[float], index: int, palette: Palette) -> di
         "mode": "markers",
         "name": "sample",
         "x": list(cell.samples_ms),
-        "y": list(range(1, cell.count + 1)),
+        "y": list(range(1, len(cell.samples_ms) + 1)),
         "marker": _mark(cell, symbol(index), colour(palette, index)),
         "hovertext": [
             hover_text(f"Sample {place} of {cell.count}", each) for place, each in enumerate(words, start=1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 from experiment.figures.agreement_by_size import changed_words, percent_axis
@@ -70,7 +70,8 @@ def trade_off(view: View, palette: Palette) -> Figure:
     data += _ring(view, palette, labels)
     layout = base_layout(palette, HEIGHT_PX, len(data)) | {"xaxis": x_axis, "yaxis": y_axis}
     layout |= _unmet_goal(view, palette, 10 ** x_axis["range"][1])
-    rows = [_row(point, best) for series in lines for point in series.points]
+    best_keys = {each.key for each in best}
+    rows = [_row(point, best_keys) for series in lines for point in series.points]
     names = {SCORE: score_column(view), LATENCY: f"{view.latency}, ms"}
     columns = [names.get(each, each) for each in COLUMNS]
     return figure(data, layout, TITLE, _caption(view), columns, rows)
@@ -94,13 +95,13 @@ def frontier(points: Sequence[Point]) -> list[Point]:
 
 def _clouds(view: View) -> list[Series]:
     """All points of one backend and format together."""
-    clouds: dict[tuple[str, str], list[Point]] = {}
+    clouds: dict[tuple[str, str], dict[tuple[str, str], Point]] = {}
     for series in view.series:
-        for each in series.points:
-            cloud = clouds.setdefault((each.backend.name, each.variant.format), [])
-            if each not in cloud:  # a copy that was not resized is on the line of each filter
-                cloud.append(each)
-    return [Series(f"{name}, {format_name(key)}", tuple(cloud)) for (name, key), cloud in clouds.items()]
+        for each in series.points:  # a copy that was not resized is on the line of each filter
+            clouds.setdefault((each.backend.name, each.variant.format), {}).setdefault(each.key, each)
+    return [
+        Series(f"{name}, {format_name(key)}", tuple(cloud.values())) for (name, key), cloud in clouds.items()
+    ]
 
 
 def _trace(
@@ -134,9 +135,9 @@ def _labels(
 ) -> dict[tuple[str, str], str]:
     """Where labels stand, by point. The recommended point and the best trade-offs choose first."""
     drawn = [each for each in view.points if each.percent is not None]
-    recommended = view.recommended()
+    recommended, best_keys = view.recommended(), {each.key for each in best}
     ordered = sorted(
-        drawn, key=lambda each: (each is not recommended, each not in best, -each.variant.size_px)
+        drawn, key=lambda each: (each is not recommended, each.key not in best_keys, -each.variant.size_px)
     )
     spots = [
         Spot(
@@ -170,7 +171,7 @@ def _unmet_goal(view: View, palette: Palette, right_end_ms: float) -> dict[str, 
     return unmet_goal(limit_ms, right_end_ms, f"over your {milliseconds(limit_ms)}", palette)
 
 
-def _row(point: Point, best: Sequence[Point]) -> list[Any]:
+def _row(point: Point, best_keys: Set[tuple[str, str]]) -> list[Any]:
     return [
         point.backend.name,
         kind_name(point.variant),
@@ -179,7 +180,7 @@ def _row(point: Point, best: Sequence[Point]) -> list[Any]:
         point.percent,
         point.variant.size_bytes,
         {True: "yes", False: "no", None: None}[point.is_kept],
-        "yes" if point in best else "no",
+        "yes" if point.key in best_keys else "no",
     ]
 
 

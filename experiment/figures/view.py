@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from experiment.axes import AXES, settings_words
@@ -62,9 +63,9 @@ class Series:
         return self.points[0]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class View:
-    """What the figures need of a report."""
+    """What the figures need of a report. What follows from it is worked out once."""
 
     points: tuple[Point, ...]  # as the report orders them: the reference first
     plan: Plan
@@ -93,7 +94,7 @@ class View:
         first = next(references, None)
         return short_label(first.answer) if first else ""
 
-    @property
+    @cached_property
     def series(self) -> list[Series]:
         """One line for each backend and way of making, backend by backend. The reference is in none."""
         lines = _lines(each for each in self.points if not each.variant.is_reference)
@@ -106,7 +107,7 @@ class View:
             seen[kind] += 1
         return found
 
-    @property
+    @cached_property
     def varied(self) -> frozenset[str]:
         """The axes of which this run tried several values in one format."""
         values = {(each.format, axis, getattr(each, axis)) for each in self.variants for axis in AXES}
@@ -229,12 +230,14 @@ def _lines(points: Iterable[Point]) -> list[list[Point]]:
     lines: dict[tuple[Any, ...], list[Point]] = {}
     for each in points:
         lines.setdefault((each.backend.name, *making(each.variant)), []).append(each)
-    for key in [key for key in lines if key[-1] is None]:
-        resized = [other for other in lines if other[:-1] == key[:-1] and other != key]
-        for other in resized:
-            lines[other] += lines[key]
-        if resized:
-            del lines[key]
+    resized: dict[tuple[Any, ...], list[list[Point]]] = {}
+    for key, line in lines.items():
+        if key[-1] is not None:
+            resized.setdefault(key[:-1], []).append(line)
+    for key in [key for key in lines if key[-1] is None and key[:-1] in resized]:
+        for line in resized[key[:-1]]:
+            line.extend(lines[key])
+        del lines[key]
     return list(lines.values())
 
 
