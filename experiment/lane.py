@@ -7,8 +7,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 
-from experiment.backends import Backend, RequestFailed
+from experiment.backends import CONNECT_S, Backend, RequestFailed, reading_answers_of
 from experiment.records import Failure, Measurement, Prediction
 from experiment.schedule import Request
 
@@ -40,7 +41,8 @@ class Lane:
         )
 
     def measurements(self) -> Iterator[Measurement]:
-        """Ask until the schedule ends, the run is stopped, or patience is used up."""
+        """Connect, then ask until the schedule ends, the run is stopped, or patience is used up."""
+        self._backend.open(min(CONNECT_S, self._timeout_s))
         for request in self._requests:
             if self._stop.is_set():
                 return
@@ -62,10 +64,13 @@ class Lane:
         started = time.perf_counter()
         try:
             ask = self._backend.predict if request.asked_for == "predict" else self._backend.decode
-            prediction = ask(request.variant, self._timeout_s)
+            with reading_answers_of(self._backend.info):
+                prediction = ask(request.variant, self._timeout_s)
         except RequestFailed as error:
             failure = error.failure
         latency_ms = (time.perf_counter() - started) * 1e3
+        if prediction is not None:
+            prediction = _with_plausible_stages(prediction, latency_ms)
         return self._record(request, started_at, latency_ms, prediction, failure)
 
     def _not_sent(self, request: Request) -> Measurement:
@@ -91,6 +96,12 @@ class Lane:
             failure=failure,
             asked_for=request.asked_for,
         )
+
+
+def _with_plausible_stages(prediction: Prediction, latency_ms: float) -> Prediction:
+    """No stage at a server takes longer than the whole request did: such a time is not known."""
+    known = {name: time_ms for name, time_ms in prediction.server_ms.items() if time_ms <= latency_ms}
+    return replace(prediction, server_ms=known)
 
 
 class Patience:

@@ -7,8 +7,6 @@ import threading
 import time
 from collections import Counter
 
-import pytest
-
 from experiment import lane, run
 from experiment.backends import FakeBackend, RequestFailed
 from experiment.heartbeat import Heartbeat
@@ -181,12 +179,18 @@ def test_cancel_does_not_wait_for_a_hanging_request(monkeypatch):
     assert time.monotonic() - started < 10
 
 
-def test_a_bug_in_a_backend_is_raised_and_not_taken_for_a_result():
+def test_a_bug_of_ours_costs_the_cells_of_one_backend_and_is_logged(caplog):
     def bug(asked):
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError):
-        list(measure(Plan(warmups=0, repeats=1), VARIANTS, [FakeBackend("x", answer=bug)]))
+    backends = [FakeBackend("bad", answer=bug), FakeBackend("good")]
+    taken = list(measure(Plan(warmups=0, repeats=2), VARIANTS, backends))
+    failures = {each.backend_name: each.failure for each in taken}
+    assert failures["good"] is None
+    assert failures["bad"].code == "bad_answer"
+    assert "ZeroDivisionError" in failures["bad"].message
+    assert caplog.text.count("an answer of bad could not be read") == 1
+    assert "in bug" in caplog.text
 
 
 def test_all_scores_are_kept_once_per_cell():
