@@ -134,6 +134,14 @@ def test_after_three_deadlines_in_a_row_the_rest_is_not_sent():
     assert "3 requests in a row passed the time limit" in taken[-1].failure.message
 
 
+def test_who_was_down_before_the_run_and_hangs_costs_one_time_limit():
+    info = BackendInfo(name="slow", protocol="fake", state="down")
+    slow = FakeBackend(service_ms=1000, info=info)
+    taken = list(measure(Plan(warmups=0, repeats=5, timeout_s=0.02), VARIANTS, [slow]))
+    assert [each.failure.code for each in taken] == ["deadline"] + ["not_sent"] * 14
+    assert "A request passed the time limit" in taken[-1].failure.message
+
+
 def test_a_backend_that_comes_back_goes_on_being_measured(monkeypatch):
     down = iter([True] * 3)
 
