@@ -198,7 +198,7 @@ def _saved(path: Path, save: Callable[[], object]) -> bool:
 def _exit_code(report: Report, cancel: threading.Event) -> int:
     if cancel.is_set():
         return 130
-    failed = any(cell.failures for cell in report.cells)
+    failed = any(cell.unanswered for cell in report.cells)
     return 1 if failed or report.recommendation.variant_id is None else 0
 
 

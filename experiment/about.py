@@ -6,11 +6,11 @@ Serving sends none, so nothing is known there; what makes no sense is taken for 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+from experiment.answers import parsed_json
 from experiment.records import BackendInfo
 
 KEY = "pixelcost-about"
@@ -23,7 +23,7 @@ def with_about(info: BackendInfo, metadata: Iterable[tuple[str, str | bytes]] | 
     facts: dict[str, Any] = {
         name: sent.get(name) if is_sound(sent.get(name)) else None for name, is_sound in FACTS.items()
     }
-    device = sent["device"] if sent.get("device") in {"CPU", "GPU"} else info.device
+    device = sent["device"] if sent.get("device") in ("CPU", "GPU") else info.device
     return replace(info, device=device, **facts)
 
 
@@ -35,8 +35,8 @@ def about_of(info: BackendInfo) -> dict[str, Any]:
 def _sent(metadata: Iterable[tuple[str, str | bytes]] | None) -> dict[str, Any]:
     text = next((value for key, value in metadata or () if key == KEY), "{}")
     try:
-        sent = json.loads(text)
-    except (ValueError, RecursionError):
+        sent = parsed_json(text)
+    except ValueError:
         return {}
     return sent if isinstance(sent, dict) else {}
 

@@ -96,7 +96,7 @@ def retried(measurements: Sequence[Measurement], sessions: Sequence[Session]) ->
         cells, addition = _retried_cells(session), session.addition
         gone = [each for each in measurements if (each.variant_id, each.backend_name) in cells]
         if cells:
-            failed = sum(each.failure is not None for each in gone)
+            failed = sum(each.failure is not None and each.failure.was_sent for each in gone)
             were = "was" if len(cells) == 1 else "were"
             notes.append(
                 f"{count(len(cells), 'cell')} of {addition.backend_name} {were} measured again with a time "

@@ -6,14 +6,22 @@ our own overhead, and a fake with a known service time for tests.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from experiment.records import BackendInfo, Failure, Label, Prediction, Variant
-from experiment.wording import sized_name
+from experiment.wording import sized_name, told
 
 MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
+CONNECT_S = 5.0  # a server 600 ms away needs two round trips, 2.4 s, before the first request can go
+LONGEST_MESSAGE = 600  # characters; part of it is the server's own text
+
+log = logging.getLogger(__name__)
+
+_logged: set[tuple[str, type[Exception]]] = set()
 
 
 class RequestFailed(Exception):
@@ -21,13 +29,16 @@ class RequestFailed(Exception):
 
     def __init__(self, code: str, message: str):
         super().__init__(message)
-        self.failure = Failure(code, message)
+        self.failure = Failure(code, told(message, LONGEST_MESSAGE))
 
 
 class Backend(Protocol):
     """Something that classifies an encoded image."""
 
     info: BackendInfo
+
+    def open(self, timeout_s: float) -> None:
+        """Connect, so that no latency holds the time for it. Never raises: the first request tells."""
 
     def predict(self, variant: Variant, timeout_s: float) -> Prediction:
         """Classify `variant.data`. Builds the message, sends it, waits and parses.
@@ -48,6 +59,26 @@ class Backend(Protocol):
 def connect(info: BackendInfo) -> Backend:
     """Open a backend. Call it in the process that will use it: gRPC does not survive a fork."""
     return _CONNECTORS[info.protocol](info)
+
+
+@contextlib.contextmanager
+def reading_answers_of(info: BackendInfo) -> Iterator[None]:
+    """Make whatever an answer makes our code raise a failure of that backend alone.
+
+    The exception is a bug of ours all the same, so it is logged: once for each backend and kind, for it
+    may come with every request.
+    """
+    try:
+        yield
+    except RequestFailed:
+        raise
+    except Exception as bug:
+        if (info.name, type(bug)) not in _logged:
+            _logged.add((info.name, type(bug)))
+            log.exception("an answer of %s could not be read", info.name)
+        raise RequestFailed(
+            "bad_answer", f"{info.name} answered something that can't be read ({type(bug).__name__})."
+        ) from bug
 
 
 def describe(variant: Variant) -> str:
@@ -74,7 +105,7 @@ def short_cause(details: str) -> str:
         return "the host name is not known"
     if "tcp handshaker shutdown" in lowered:  # gRPC's words when its time to connect is over
         return "no connection in time"
-    return details.splitlines()[0][:200] if details else "no reason given"
+    return told(details, 200) or "no reason given"
 
 
 class NullBackend:
@@ -82,6 +113,9 @@ class NullBackend:
 
     def __init__(self, info: BackendInfo):
         self.info = info
+
+    def open(self, timeout_s: float) -> None:
+        """Nothing to connect to."""
 
     def predict(self, variant: Variant, timeout_s: float) -> Prediction:
         """Answer with an empty prediction."""
@@ -112,6 +146,9 @@ class FakeBackend:
         self._service_ms = service_ms
         self._answer = answer
         self.asked: list[str] = []  # ids of the variants, in the order of the requests
+
+    def open(self, timeout_s: float) -> None:
+        """Nothing to connect to."""
 
     def predict(self, variant: Variant, timeout_s: float) -> Prediction:
         """Wait the service time, then answer; past `timeout_s` fail as a deadline does."""

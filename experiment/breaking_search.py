@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from experiment.axes import values_of
-from experiment.backends import Backend, RequestFailed
+from experiment.backends import Backend, RequestFailed, reading_answers_of
 from experiment.breaking_point import Found, search, sizes_to_try
 from experiment.breaking_words import (
     at_once_words,
@@ -160,7 +160,8 @@ class _Search:
     def _answer(self, variant: Variant) -> Label:
         if self._cancel.is_set():
             raise Stopped
-        top = self._backend.predict(variant, self._timeout_s).top
+        with reading_answers_of(self._backend.info):
+            top = self._backend.predict(variant, self._timeout_s).top
         if not top:
             raise RequestFailed("bad_answer", f"{self._backend.info.name} answered without a label.")
         return top[0]

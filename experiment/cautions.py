@@ -220,7 +220,7 @@ def _unusable_backends(facts: Facts) -> Iterator[Warning_]:
         lost = failed_requests(info.name, facts.measurements)
         parts = [f"{info.name}: {sentence(info.detail or info.state)}"]
         if lost.failed:
-            parts.append(f"{lost.all_of_them} failed{lost.warmups_among}.")
+            parts.append(f"{lost.all_of_them} failed{lost.warmups_among}{lost.left_out}.")
         elif not _was_asked(info, facts):
             parts.append("Its cells stay empty.")
         yield Warning_("W8", " ".join(parts), "note" if info.state == "absent" else "warning")
@@ -244,12 +244,12 @@ def _failed_requests(facts: Facts) -> Iterator[str]:
         lost = failed_requests(info.name, facts.measurements)
         if lost.worst is None or (info.state in NOT_THERE and not _was_answered(info, facts)):
             continue  # W8 has said why
-        asked = sum(each.backend_name == info.name for each in facts.measurements)
+        asked = sum(each.backend_name == info.name for each in facts.measurements) - lost.not_sent
         what = lost.all_of_them if lost.failed == asked else f"{lost.failed:,} of {count(asked, 'request')}"
         unaffected = " Other backends are unaffected." if len(facts.backends) > 1 else ""
         yield (
-            f"{what} to {info.name} failed{lost.warmups_among}, in {count(lost.cells, 'cell')}: "
-            f"{sentence(lost.worst.message)}{unaffected}"
+            f"{what} to {info.name} failed{lost.warmups_among}, "
+            f"in {count(lost.cells, 'cell')}{lost.left_out}: {sentence(lost.worst.message)}{unaffected}"
         )
 
 

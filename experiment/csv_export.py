@@ -66,7 +66,7 @@ LATER_VARIANT_KEYS = (
     *("subsampling", "resampler", "engine", "channels"),
     *("canvas_noise", "psnr_db", "largest_difference"),
 )
-LATER_CELL_KEYS = ("decode_request_ms", "decode_response_bytes")
+LATER_CELL_KEYS = ("decode_request_ms", "decode_response_bytes", "not_sent")
 
 BACKEND_KEYS = ("runtime", "precision", "isa", "device_name", "replicas")  # empty in reports before 1.1
 

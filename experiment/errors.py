@@ -17,7 +17,7 @@ FAILURE_CODES = {
     "not_found": "the backend has no such model, version or signature",
     "overloaded": "the backend is overloaded and said so",
     "bad_answer": "the answer can't be understood, has the wrong shape, or holds NaN",
-    "not_sent": "the backend had stopped answering, so this request was not sent",
+    "not_sent": "the backend had stopped answering, so this request was not sent: it counts as no failed one",
     "server_error": "the backend failed on its side",
 }
 

@@ -48,6 +48,7 @@ def report_dict(report: Report) -> dict[str, Any]:
             "planned": report.requests_planned,
             "done": report.requests_done,
             "failed": report.requests_failed,
+            "not_sent": report.requests_not_sent,
         },
         "failure": None if report.failure is None else to_dict(report.failure),
         "additions": [

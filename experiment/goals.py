@@ -80,13 +80,19 @@ def goals_of(plan: Plan, true_label: str | None, so_far: bool) -> list[Goal]:
 
 def _answers_always() -> Goal:
     return Goal(
-        met=lambda each: each.cell.failures == 0,
-        overshoot=lambda each: each.cell.failures / (each.cell.failures + each.cell.count),
-        lack=lambda each: (
-            f"{each.cell.failures:,} of {count(each.cell.failures + each.cell.count, 'request')} failed"
-        ),
+        met=lambda each: each.cell.unanswered == 0,
+        overshoot=lambda each: each.cell.unanswered / (each.cell.unanswered + each.cell.count),
+        lack=_unanswered_words,
         nobody=lambda all_: "some requests failed for every variant",
     )
+
+
+def _unanswered_words(each: Candidate) -> str:
+    cell = each.cell
+    asked = count(cell.unanswered + cell.count, "request")
+    if cell.not_sent:
+        return f"{cell.unanswered:,} of {asked} got no answer or were not sent"
+    return f"{cell.failures:,} of {asked} failed"
 
 
 def _keeps_answer(so_far: bool) -> Goal:

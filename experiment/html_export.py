@@ -170,7 +170,7 @@ def _cells(report: Mapping[str, Any]) -> Safe:
     has_label = report["source"]["true_label"] is not None
     columns = [*CELL_COLUMNS[:-1], "Correct", CELL_COLUMNS[-1]] if has_label else CELL_COLUMNS
     not_there = _not_there(report)
-    asked = [each for each in cells if each.count or each.failures or each.backend_name not in not_there]
+    asked = [each for each in cells if each.count or each.unanswered or each.backend_name not in not_there]
     rows = [_cell_row(variants[each.variant_id], each, has_label) for each in asked]
     return table(columns, rows)
 

@@ -48,7 +48,7 @@ def cells_of_set(report: Mapping[str, Any]) -> Safe:
     """One row for each cell that was asked for something."""
     variants = {each["id"]: from_dict(Variant, each) for each in report["variants"]}
     cells = [from_dict(Cell, each) for each in report["cells"]]
-    asked = [each for each in cells if each.count or each.failures]
+    asked = [each for each in cells if each.count or each.unanswered]
     return table(COLUMNS, [_row(variants[each.variant_id], each) for each in asked])
 
 

@@ -7,16 +7,18 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 
-from experiment.backends import Backend, RequestFailed
-from experiment.records import Failure, Measurement, Prediction
+from experiment.backends import CONNECT_S, Backend, RequestFailed, reading_answers_of
+from experiment.records import NOT_SENT, Failure, Measurement, Prediction
 from experiment.schedule import Request
 
 # A backend that stops answering is asked again until one of these is used up; then the
 # rest of its requests are recorded as not sent, so that the run can end.
 PATIENCE_S = 20.0  # an embedded server restarts and loads its model within about 10 s
-PATIENCE_WHEN_DOWN_S = 3.0  # it was down before the run began
+PATIENCE_WHEN_DOWN_S = 3.0  # it was down before the run began: five requests to a port that refuses
 DEADLINES_IN_A_ROW = 3
+DEADLINES_WHEN_DOWN = 1
 
 
 class Lane:
@@ -35,12 +37,16 @@ class Lane:
         self._timeout_s = timeout_s
         self._turnstile = turnstile
         self._stop = stop
-        self._patience = Patience(
-            PATIENCE_WHEN_DOWN_S if backend.info.state == "down" else PATIENCE_S, DEADLINES_IN_A_ROW
+        is_down = backend.info.state == "down"
+        self._patience = (
+            Patience(PATIENCE_WHEN_DOWN_S, DEADLINES_WHEN_DOWN)
+            if is_down
+            else Patience(PATIENCE_S, DEADLINES_IN_A_ROW)
         )
 
     def measurements(self) -> Iterator[Measurement]:
-        """Ask until the schedule ends, the run is stopped, or patience is used up."""
+        """Connect, then ask until the schedule ends, the run is stopped, or patience is used up."""
+        self._backend.open(min(CONNECT_S, self._timeout_s))
         for request in self._requests:
             if self._stop.is_set():
                 return
@@ -62,15 +68,18 @@ class Lane:
         started = time.perf_counter()
         try:
             ask = self._backend.predict if request.asked_for == "predict" else self._backend.decode
-            prediction = ask(request.variant, self._timeout_s)
+            with reading_answers_of(self._backend.info):
+                prediction = ask(request.variant, self._timeout_s)
         except RequestFailed as error:
             failure = error.failure
         latency_ms = (time.perf_counter() - started) * 1e3
+        if prediction is not None:
+            prediction = _with_plausible_stages(prediction, latency_ms)
         return self._record(request, started_at, latency_ms, prediction, failure)
 
     def _not_sent(self, request: Request) -> Measurement:
         message = f"Not sent: {self._backend.info.name} had stopped answering. {self._patience.why}"
-        return self._record(request, time.time(), None, None, Failure("not_sent", message))
+        return self._record(request, time.time(), None, None, Failure(NOT_SENT, message))
 
     def _record(
         self,
@@ -91,6 +100,12 @@ class Lane:
             failure=failure,
             asked_for=request.asked_for,
         )
+
+
+def _with_plausible_stages(prediction: Prediction, latency_ms: float) -> Prediction:
+    """No stage at a server takes longer than the whole request did: such a time is not known."""
+    known = {name: time_ms for name, time_ms in prediction.server_ms.items() if time_ms <= latency_ms}
+    return replace(prediction, server_ms=known)
 
 
 class Patience:
@@ -121,7 +136,8 @@ class Patience:
     def _after_deadline(self) -> float:
         self._deadlines += 1
         if self._deadlines >= self._deadlines_allowed:
-            self.why = f"{self._deadlines} requests in a row passed the time limit."
+            passed = f"{self._deadlines} requests in a row" if self._deadlines > 1 else "A request"
+            self.why = f"{passed} passed the time limit."
         return 0.0
 
     def _after_refusal(self) -> float:

@@ -56,7 +56,8 @@ def _distance(each: Candidate, goals: Sequence[Goal]) -> tuple[int, float, int, 
 
 
 def _most_failed(cells: Sequence[Cell]) -> Cell | None:
-    return max((cell for cell in cells if cell.failures), key=lambda cell: cell.failures, default=None)
+    failed = (cell for cell in cells if cell.unanswered)
+    return max(failed, key=lambda cell: (cell.failures, cell.not_sent), default=None)
 
 
 def _states(backends: Sequence[BackendInfo]) -> str:

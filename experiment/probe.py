@@ -2,43 +2,64 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 import grpc
-import requests
+from google.protobuf.message import DecodeError
 
 from experiment.about import with_about
-from experiment.backends import short_cause
+from experiment.answers import parsed_json
+from experiment.backends import CONNECT_S, short_cause
 from experiment.decoding import with_decoding
-from experiment.grpc_backend import open_channel
+from experiment.grpc_backend import names_of, open_channel, wait_for_connection
+from experiment.http_connection import HttpConnection, NotUnderstood
 from experiment.protocol import (
     GET_MODEL_METADATA,
     GET_MODEL_STATUS,
     get_model_metadata_pb2,
     get_model_status_pb2,
+    type_name,
     types_pb2,
 )
 from experiment.reads import FormatsRead
 from experiment.records import BackendInfo
 from experiment.replicas import Resolver, addresses_of, look_up
+from experiment.rest_backend import model_path
+from experiment.wording import told
 
 AVAILABLE = 30  # get_model_status.proto, ModelVersionStatus.State
+MOST_VERSION = 2**63 - 1
+STATUS_LIMIT_BYTES = 4 * 1024 * 1024  # of a status, or of the signatures of a model
+LONGEST_DETAIL = 600  # characters
+
+log = logging.getLogger(__name__)
 
 
 _formats_read = FormatsRead()  # of this process: asked once per backend and version, not at each probe
 
 
 def probe(info: BackendInfo, timeout_s: float = 2.0, resolve: Resolver = look_up) -> BackendInfo:
-    """`info` with state, version and one sentence about it. Never raises for a bad backend."""
+    """`info` with state, version and one sentence about it. Never raises, whatever the backend sends.
+
+    Connecting may take CONNECT_S, each answer `timeout_s`.
+    """
     if info.state == "absent":
         return info
-    seen = _probe_rest(info, timeout_s) if info.protocol == "rest" else _probe_grpc(info, timeout_s)
-    if seen.state == "ready":
-        seen = _counted(seen, resolve)
-    return replace(seen, reads=_formats_read.by(seen, timeout_s))
+    try:
+        seen = _probe_rest(info, timeout_s) if info.protocol == "rest" else _probe_grpc(info, timeout_s)
+        if seen.state == "ready":
+            seen = _counted(seen, resolve)
+        seen = replace(seen, reads=_formats_read.by(seen, timeout_s))
+    except Exception as bug:  # of ours: it must not hide the other backends
+        log.exception("how %s is could not be read", info.name)
+        seen = _odd(info, f"its answer can't be read: {type(bug).__name__}")
+    return replace(seen, detail=told(seen.detail, LONGEST_DETAIL))
 
 
 def _counted(info: BackendInfo, resolve: Resolver) -> BackendInfo:
@@ -48,7 +69,8 @@ def _counted(info: BackendInfo, resolve: Resolver) -> BackendInfo:
 
 
 def _probe_grpc(info: BackendInfo, timeout_s: float) -> BackendInfo:
-    with open_channel(info.address) as channel:
+    with open_channel(info.address, STATUS_LIMIT_BYTES) as channel:
+        wait_for_connection(channel, CONNECT_S)
         try:
             return _asked_over_grpc(info, channel, timeout_s)
         except grpc.RpcError as error:
@@ -66,10 +88,13 @@ def _asked_over_grpc(info: BackendInfo, channel: grpc.Channel, timeout_s: float)
     answer, call = status.with_call(request, timeout=timeout_s)
     versions = answer.model_version_status
     info = with_about(info, call.trailing_metadata())
-    available = [each.version for each in versions if each.state == AVAILABLE]
+    available = [each.version for each in versions if each.state == AVAILABLE and each.version >= 0]
     if not available:
         return _loading(info)
-    signatures = _signatures(info, channel, timeout_s)
+    try:
+        signatures = _signatures(info, channel, timeout_s)
+    except DecodeError:
+        return _odd(info, "its list of signatures can't be read")
     info = with_decoding(info, signatures)
     problem = _mismatch(info, signatures)
     if problem:
@@ -99,39 +124,52 @@ def _mismatch(info: BackendInfo, signatures: Any) -> str:
     if info.signature not in signatures:
         return (
             f"The model has no signature {info.signature}. Set MODEL_SIGNATURE_NAME to one it has: "
-            f"{', '.join(sorted(signatures)) or 'none'}."
+            f"{names_of(signatures) or 'none'}."
         )
     inputs = signatures[info.signature].inputs
     if info.input_key not in inputs:
         return (
             f"The signature {info.signature} has no input {info.input_key}. "
-            f"It has: {', '.join(sorted(inputs)) or 'none'}. Set MODEL_INPUT_KEY."
+            f"It has: {names_of(inputs) or 'none'}. Set MODEL_INPUT_KEY."
         )
     if inputs[info.input_key].dtype != types_pb2.DT_STRING:
-        kind = types_pb2.DataType.Name(inputs[info.input_key].dtype)
         return (
-            f"The model expects {kind} values, not JPEG or PNG bytes. "
+            f"The model expects {type_name(inputs[info.input_key].dtype)} values, not JPEG or PNG bytes. "
             "Export it with a signature that takes encoded images."
         )
     return ""
 
 
 def _probe_rest(info: BackendInfo, timeout_s: float) -> BackendInfo:
-    url = f"http://{info.address}/v1/models/{info.model}"
-    started = time.perf_counter()
     try:
-        with requests.Session() as session:
-            session.trust_env = False
-            response = session.get(url, timeout=timeout_s)
-            versions = response.json().get("model_version_status", [])
-    except (requests.RequestException, ValueError, AttributeError) as error:
+        with contextlib.closing(HttpConnection(info.address)) as connection:
+            connection.open(CONNECT_S)
+            started = time.perf_counter()
+            answer = connection.exchange(
+                "GET", model_path(info), {"Host": info.address}, timeout_s, STATUS_LIMIT_BYTES
+            )
+            round_trip_ms = (time.perf_counter() - started) * 1e3
+    except OSError as error:
         return replace(info, state="down", detail=_no_answer(info.address, str(error)))
-    if response.status_code == 404:
+    except NotUnderstood as error:
+        return _odd(info, f"it answers {error}")
+    if answer.status == 404:
         return replace(info, state="wrong_model", detail=_no_such_model(info))
-    available = [int(each["version"]) for each in versions if each.get("state") == "AVAILABLE"]
-    if not available:
-        return _loading(info)
-    return _ready(info, (time.perf_counter() - started) * 1e3, max(available))
+    if answer.status != 200:
+        return _odd(info, f"it answers HTTP {answer.status}")
+    try:
+        versions = _available(parsed_json(answer.body)["model_version_status"])
+    except (ValueError, LookupError, TypeError):
+        return _odd(info, "its status can't be read")
+    return _ready(info, round_trip_ms, max(versions)) if versions else _loading(info)
+
+
+def _available(rows: Iterable[dict[str, Any]]) -> list[int]:
+    """The versions that are ready. Raises ValueError, LookupError or TypeError for what is no status."""
+    versions = [int(str(each["version"])) for each in rows if each["state"] == "AVAILABLE"]
+    if not all(0 <= each <= MOST_VERSION for each in versions):
+        raise ValueError("no version of TensorFlow Serving's")
+    return versions
 
 
 def _not_ready(info: BackendInfo, status: grpc.StatusCode, details: str) -> BackendInfo:
@@ -139,6 +177,8 @@ def _not_ready(info: BackendInfo, status: grpc.StatusCode, details: str) -> Back
         return replace(info, state="wrong_model", detail=_no_such_model(info))
     if status == grpc.StatusCode.DEADLINE_EXCEEDED:
         details = "it took too long"
+    if status == grpc.StatusCode.RESOURCE_EXHAUSTED or "deserializ" in details:
+        return _odd(info, f"its status can't be read: {details}")
     return replace(info, state="down", detail=_no_answer(info.address, details))
 
 
@@ -152,6 +192,12 @@ def _loading(info: BackendInfo) -> BackendInfo:
 
 def _no_such_model(info: BackendInfo) -> str:
     return f"This server has no model named {info.model}. Set MODEL_NAME, or `?model=` in TF_SERVERS."
+
+
+def _odd(info: BackendInfo, what: str) -> BackendInfo:
+    """Somebody is there, but answers as no model server does."""
+    words = f"Something at {info.address} answers, but not as TensorFlow Serving does: {told(what, 200)}. "
+    return replace(info, state="down", detail=f"{words}Is it the right port?")
 
 
 def _no_answer(address: str, details: str) -> str:

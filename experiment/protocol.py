@@ -44,6 +44,15 @@ PREDICT = "/tensorflow.serving.PredictionService/Predict"
 GET_MODEL_METADATA = "/tensorflow.serving.PredictionService/GetModelMetadata"
 GET_MODEL_STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 
+
+def type_name(dtype: int) -> str:
+    """A tensor's type as TensorFlow calls it. Servers may send numbers that it does not have."""
+    try:
+        return str(types_pb2.DataType.Name(dtype))
+    except ValueError:
+        return f"type number {dtype}, which does not exist,"
+
+
 __all__ = [
     "GET_MODEL_METADATA",
     "GET_MODEL_STATUS",
@@ -55,5 +64,6 @@ __all__ = [
     "predict_pb2",
     "tensor_pb2",
     "tensor_shape_pb2",
+    "type_name",
     "types_pb2",
 ]

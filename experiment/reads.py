@@ -13,7 +13,7 @@ from functools import cache
 
 from PIL import Image
 
-from experiment.backends import Backend, RequestFailed, connect
+from experiment.backends import CONNECT_S, Backend, RequestFailed, connect, reading_answers_of
 from experiment.formats import FORMATS, READ_BY_CONTRACT, encodings
 from experiment.records import BackendInfo, Plan, Variant
 
@@ -48,10 +48,12 @@ class FormatsRead:
     def _ask(self, info: BackendInfo, timeout_s: float) -> tuple[str, ...] | None:
         read = list(READ_BY_CONTRACT)
         with closing(self._connect(info)) as backend:
+            backend.open(CONNECT_S)
             ask = backend.decode if info.decode_signature else backend.predict
             for media_type, image in _tiny_images().items():
                 try:
-                    ask(image, timeout_s)
+                    with reading_answers_of(info):
+                        ask(image, timeout_s)
                     read.append(media_type)
                 except RequestFailed as error:
                     if error.failure.code not in REFUSALS:

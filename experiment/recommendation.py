@@ -202,6 +202,6 @@ def _gaps(so_far: bool, backends: Sequence[BackendInfo], cells: Sequence[Cell]) 
     """Backends that were meant to answer and gave nothing. One that the machine lacks is no gap."""
     for info in backends:
         own = [cell for cell in cells if cell.backend_name == info.name]
-        gave_up = info.state in NOT_THERE or any(cell.failures for cell in own)
+        gave_up = info.state in NOT_THERE or any(cell.unanswered for cell in own)
         if info.state != "absent" and not any(cell.count for cell in own) and (gave_up or not so_far):
             yield f"No results from {info.name}."

@@ -28,6 +28,7 @@ ResizeIn = Literal["server", "browser", "both"]
 DEFAULT_SIZES_PX = (2048, 1024, 512, 256, 128)
 OFFERED_SIZES_PX = (*DEFAULT_SIZES_PX, 64, 32)
 REFERENCE_ID = "original"
+NOT_SENT = "not_sent"  # code of what was left out because the backend had stopped answering
 SET_REPEATS = 1  # of each photo's variants by default: more photos tell more than more repeats
 
 
@@ -182,6 +183,11 @@ class Failure:
     code: str
     message: str
 
+    @property
+    def was_sent(self) -> bool:
+        """Whether the request went out at all; one that did not is no failed request."""
+        return self.code != NOT_SENT
+
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
@@ -241,7 +247,7 @@ class Cell:
     variant_id: str
     backend_name: str
     count: int  # answered requests
-    failures: int
+    failures: int  # requests that were sent and failed
     cold_ms: float | None  # the first warm-up; None: no warm-ups, or it failed
     samples_ms: tuple[float, ...]  # in the order they were taken
     p50_ms: float | None  # None: no samples
@@ -264,7 +270,7 @@ class Cell:
     correct_top5: bool | None
     validity: Validity
     reasons: tuple[str, ...]  # one sentence each: why, and what to do
-    failure_reasons: tuple[Failure, ...] = ()  # distinct ones, most frequent first
+    failure_reasons: tuple[Failure, ...] = ()  # distinct ones, the most frequent first
     peers: tuple[str, ...] = ()  # which replica gave each sample; empty where the name has one address
     # Requests of their own that only decode and resize, sending included. The server's word for
     # the same is server_ms["decode"]; making the variant is Variant.decode_ms and has nothing to do with it.
@@ -273,6 +279,12 @@ class Cell:
     decode_response_bytes: int | None = None  # large where the pixels came back, whose way is in the time
     over_photos: OverPhotos | None = None  # None: a run of one photo
     warmup_samples_ms: tuple[float, ...] = ()  # answered warm-ups, never counted; empty for a set of photos
+    not_sent: int = 0  # requests left out because the backend had stopped answering; they are no failures
+
+    @property
+    def unanswered(self) -> int:
+        """Requests without an answer: those that failed, and those left out."""
+        return self.failures + self.not_sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -441,3 +453,4 @@ class Report:
     additions: tuple[Addition, ...] = ()  # their repeats are among those of the plan
     breaking_points: tuple[BreakingPoint, ...] = ()  # of a search after the run; at most one for each backend
     resizers: Resizers | None = None  # None: only one place resized
+    requests_not_sent: int = 0  # of those done: left out, as the backend had stopped answering

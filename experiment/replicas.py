@@ -22,13 +22,15 @@ MOST_PAUSE_S = 60.0  # twice as long each further time without an answer between
 Resolver = Callable[[str, int], Sequence[str]]  # host and port to numeric addresses; may raise OSError
 
 
-class Closable(Protocol):
+class Openable(Protocol):
     """A connection of either protocol."""
+
+    def open(self, timeout_s: float) -> None: ...
 
     def close(self) -> None: ...
 
 
-Connection = TypeVar("Connection", bound=Closable)
+Connection = TypeVar("Connection", bound=Openable)
 
 
 def look_up(host: str, port: int) -> list[str]:
@@ -77,6 +79,14 @@ class Replicas(Generic[Connection]):
         found = addresses_of(address, resolve)
         self._is_single = len(found) < 2
         self._open = {each: connect(each) for each in ((address,) if self._is_single else found)}
+
+    def open(self, timeout_s: float) -> None:
+        """Connect to all of them at once. One that can't be reached is found out when it is asked."""
+        with self._lock:
+            connections = list(self._open.values())
+        with ThreadPoolExecutor(len(connections), "connect") as pool:
+            for each in connections:
+                pool.submit(each.open, timeout_s)
 
     def next(self) -> tuple[str | None, Connection]:
         """Whose turn it is: its address, None where the name has but one, and the connection to it."""

@@ -93,7 +93,10 @@ def summarise(
         warnings=(*cautions(facts), *differing(before, added, variants), *retried(before, added)),
         requests_planned=requests_planned,
         requests_done=len(measurements),
-        requests_failed=sum(each.failure is not None for each in measurements),
+        requests_failed=sum(each.failure is not None and each.failure.was_sent for each in measurements),
+        requests_not_sent=sum(
+            each.failure is not None and not each.failure.was_sent for each in measurements
+        ),
         failure=failure,
         additions=tuple(each.addition for each in added),
         breaking_points=tuple(breaking_points),
@@ -119,12 +122,14 @@ def _cells(
     for each in measurements:
         groups[each.variant_id, each.backend_name].append(each)
     reference_id = next((each.id for each in variants if each.is_reference), REFERENCE_ID)
+    stopped_by = _stopped_by(measurements)
     return tuple(
         _cell(
             variant,
             backend,
             groups[variant.id, backend.name],
             _answer(groups[reference_id, backend.name]),
+            stopped_by.get(backend.name),
             true_label,
             conditions,
         )
@@ -138,6 +143,7 @@ def _cell(
     backend: BackendInfo,
     measurements: Sequence[Measurement],
     reference: Prediction | None,
+    stopped_by: Failure | None,
     true_label: str | None,
     conditions: Conditions,
 ) -> Cell:
@@ -148,18 +154,23 @@ def _cell(
     samples_ms = tuple(_latency_ms(each) for each in counted if each.prediction is not None)
     failures = [each.failure for each in counted if each.failure is not None]
     failure_reasons = _most_frequent(failures)
+    not_sent = sum(not each.was_sent for each in failures)
+    if not_sent and stopped_by and stopped_by.code not in {each.code for each in failure_reasons}:
+        failure_reasons += (stopped_by,)
     low, high = median_interval(samples_ms) or (None, None)
     answer = _answer(measurements)
     agrees = agreement(answer, reference)
     correct_top1, correct_top5 = correctness(answer.top if answer else (), true_label)
-    validity, reasons = judge(backend, samples_ms, len(failures), failure_reasons, conditions)
+    validity, reasons = judge(
+        backend, samples_ms, len(failures) - not_sent, failure_reasons, conditions, not_sent
+    )
     if variant.canvas_noise and samples_ms:
         validity, reasons = with_noise(validity, reasons)
     return Cell(
         variant_id=variant.id,
         backend_name=backend.name,
         count=len(samples_ms),
-        failures=len(failures),
+        failures=len(failures) - not_sent,
         cold_ms=_cold_ms(measurements),
         samples_ms=samples_ms,
         p50_ms=percentile(samples_ms, 50) if samples_ms else None,
@@ -192,7 +203,17 @@ def _cell(
         warmup_samples_ms=tuple(
             _latency_ms(each) for each in measurements if each.is_warmup and each.prediction is not None
         ),
+        not_sent=not_sent,
     )
+
+
+def _stopped_by(measurements: Sequence[Measurement]) -> dict[str, Failure]:
+    """Backend name -> its last failure before requests to it were left out; it may have been a warm-up's."""
+    return {
+        each.backend_name: each.failure
+        for each in measurements
+        if each.failure and each.failure.code in {"unreachable", "deadline"}
+    }
 
 
 def _latency_ms(measurement: Measurement) -> float:

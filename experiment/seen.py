@@ -6,6 +6,7 @@ the network wants, so they are brought to 8 bits, and `scale` says how.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from experiment.backends import RequestFailed, short_cause
+from experiment.backends import CONNECT_S, RequestFailed, reading_answers_of, short_cause
 from experiment.decoding import SIGNATURE, SMALL_OUTPUT
-from experiment.grpc_backend import open_channel
+from experiment.grpc_backend import names_of, open_channel, wait_for_connection
 from experiment.protocol import PREDICT, predict_pb2, tensor_pb2, types_pb2
 from experiment.records import BackendInfo
+from experiment.wording import told
 
 _FLOATS = {types_pb2.DT_FLOAT: "<f4", types_pb2.DT_DOUBLE: "<f8", types_pb2.DT_HALF: "<f2"}
 _WHOLE = {types_pb2.DT_UINT8: "u1", types_pb2.DT_INT8: "i1", types_pb2.DT_INT32: "<i4"}
@@ -49,15 +51,17 @@ def seen(info: BackendInfo, data: bytes, timeout_s: float) -> Seen:
             request_serializer=predict_pb2.PredictRequest.SerializeToString,
             response_deserializer=predict_pb2.PredictResponse.FromString,
         )
+        wait_for_connection(channel, CONNECT_S)
         try:
             answer = ask(_request(info, data), timeout=timeout_s)
         except grpc.RpcError as error:
             raise _failed(info, error) from None
-    values = _pixels(info, answer.outputs)
-    if not np.isfinite(values).all():
-        raise RequestFailed("bad_answer", f"{info.name} answered pixels that are no numbers.")
-    levels, scale = to_8_bits(values)
-    return Seen(_picture(levels), scale, answer.model_spec.version.value or None)
+    with reading_answers_of(info):
+        values = _pixels(info, answer.outputs)
+        if not np.isfinite(values).all():
+            raise RequestFailed("bad_answer", f"{info.name} answered pixels that are no numbers.")
+        levels, scale = to_8_bits(values)
+        return Seen(_picture(levels), scale, max(0, answer.model_spec.version.value) or None)
 
 
 def to_8_bits(values: NDArray[Any]) -> tuple[NDArray[np.uint8], str]:
@@ -101,11 +105,17 @@ def _pixels(info: BackendInfo, outputs: Mapping[str, Any]) -> NDArray[Any]:
     for name in sorted(outputs):
         shape = [dim.size for dim in outputs[name].tensor_shape.dim]
         if name != SMALL_OUTPUT and _is_picture(shape) and outputs[name].dtype in _TYPES:
-            values = _values(outputs[name]).reshape(shape)[0]
+            values = _values(outputs[name])
+            if values.size != math.prod(shape):
+                raise RequestFailed(
+                    "bad_answer",
+                    f"{info.name} answered a picture of shape {shape} with {values.size:,} values.",
+                )
+            values = values.reshape(shape)[0]
             return values if values.shape[-1] in {1, 3} else np.moveaxis(values, 0, -1)
     raise RequestFailed(
         "bad_answer",
-        f"{info.name} answered {', '.join(sorted(outputs)) or 'nothing'}; none of it is a picture of "
+        f"{info.name} answered {names_of(outputs) or 'nothing'}; none of it is a picture of "
         "1 x height x width x 3.",
     )
 
@@ -117,8 +127,9 @@ def _is_picture(shape: list[int]) -> bool:
 def _values(tensor: tensor_pb2.TensorProto) -> NDArray[Any]:
     """In either of the two ways servers send them."""
     kind = _TYPES[tensor.dtype]
-    if tensor.tensor_content:
-        return np.frombuffer(tensor.tensor_content, kind)
+    content = tensor.tensor_content
+    if content:
+        return np.frombuffer(content, kind, len(content) // np.dtype(kind).itemsize)
     return np.asarray(tensor.float_val or tensor.double_val or tensor.int_val, kind)
 
 
@@ -127,7 +138,7 @@ def _picture(levels: NDArray[np.uint8]) -> Image.Image:
 
 
 def _failed(info: BackendInfo, error: grpc.RpcError) -> RequestFailed:
-    status, details = error.code(), error.details() or ""
+    status, details = error.code(), told(error.details() or "")
     if status == grpc.StatusCode.DEADLINE_EXCEEDED:
         return RequestFailed("deadline", f"{info.name} did not answer in time.")
     if status == grpc.StatusCode.UNAVAILABLE:

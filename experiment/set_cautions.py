@@ -73,7 +73,7 @@ def _small_photos(facts: SetFacts) -> Iterator[str]:
 def _unusable_backends(facts: SetFacts) -> Iterator[Warning_]:
     for info in facts.backends:
         asked = facts.tally.backends.get(info.name)
-        if info.state in NOT_THERE and (asked is None or asked.failed == asked.asked):
+        if info.state in NOT_THERE and (asked is None or asked.unanswered == asked.asked):
             words = f"{info.name}: {sentence(info.detail or info.state)}"
             yield Warning_("W8", words, "note" if info.state == "absent" else "warning")
 

@@ -45,13 +45,18 @@ def _answers_nearly_always() -> Goal:
     return Goal(
         met=lambda each: _failed_share(each) <= MOST_FAILED_SHARE,
         overshoot=_failed_share,
-        lack=lambda each: f"{each.cell.failures:,} of its requests failed",
+        lack=_unanswered_words,
         nobody=lambda all_: "too many requests failed for every variant",
     )
 
 
+def _unanswered_words(each: Candidate) -> str:
+    left_out = " or were not sent" if each.cell.not_sent else ""
+    return f"{each.cell.unanswered:,} of its requests failed{left_out}"
+
+
 def _failed_share(each: Candidate) -> float:
-    return each.cell.failures / (each.cell.failures + each.cell.count)
+    return each.cell.unanswered / (each.cell.unanswered + each.cell.count)
 
 
 def _loses_little(margin: float) -> Goal:

@@ -90,6 +90,7 @@ def summarise_set(
         requests_planned=_planned(header, tally),
         requests_done=tally.requests_done,
         requests_failed=tally.requests_failed,
+        requests_not_sent=tally.requests_not_sent,
         failure=failure,
         photo_set=photo_set,
     )
@@ -109,7 +110,7 @@ def _interrupted(tally: Tally) -> frozenset[str]:
     return frozenset(
         name
         for name, each in tally.backends.items()
-        if each.by_code["unreachable"] and each.asked > each.failed
+        if each.by_code["unreachable"] and each.asked > each.unanswered
     )
 
 
@@ -227,6 +228,7 @@ def _cell(
         validity=validity,
         reasons=reasons,
         failure_reasons=failure_reasons,
+        not_sent=cell.failures.not_sent,
         over_photos=shares.get((variant_id, backend.name), OverPhotos(None, None, None, None)),
     )
 

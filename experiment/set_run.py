@@ -96,7 +96,7 @@ class _Session:
         return [without_weight(each) for each in measure(plan, variants, self.backends, self._cancel)]
 
     def _let_go_of_silent_ones(self, taken: Sequence[Measurement]) -> None:
-        silent = {each.backend_name for each in taken if each.failure and each.failure.code == "not_sent"}
+        silent = {each.backend_name for each in taken if each.failure and not each.failure.was_sent}
         self.backends = [each for each in self.backends if each.info.name not in silent]
 
 

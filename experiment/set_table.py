@@ -38,7 +38,7 @@ def table_of_set(report: Report, facts: PhotoSetFacts) -> Table:
         table.add_column(heading, justify="left" if heading in _TEXTS else "right", no_wrap=True)
     variants = {variant.id: variant for variant in report.variants}
     for cell in report.cells:
-        if cell.count or cell.failures:
+        if cell.count or cell.unanswered:
             table.add_row(*_row(variants[cell.variant_id], cell))
     return table
 

@@ -19,11 +19,12 @@ def judge_over_photos(
     backend: BackendInfo, samples_ms: Sequence[float], failures: Failures, conditions: Conditions
 ) -> tuple[Validity, tuple[str, ...]]:
     """The verdict on one cell, and one sentence for each reason."""
-    is_few = bool(failures.failed) and failures.failed <= failures.asked * MOST_FAILED_SHARE
-    counted = 0 if is_few else failures.failed
-    validity, reasons = judge(backend, samples_ms, counted, failures.most_frequent, conditions)
+    lost = failures.unanswered
+    is_few = bool(lost) and lost <= failures.asked * MOST_FAILED_SHARE
+    failed, not_sent = (0, 0) if is_few else (failures.failed, failures.not_sent)
+    validity, reasons = judge(backend, samples_ms, failed, failures.most_frequent, conditions, not_sent)
     if not is_few:
         return validity, reasons
     why = sentence(failures.most_frequent[0].message)
-    words = f"{failures.failed:,} of {failures.asked:,} requests failed: {why}"
+    words = f"{lost:,} of {failures.asked:,} requests failed: {why}"
     return ("INVALID", reasons) if validity == "INVALID" else ("NOISY", (words,))

@@ -35,7 +35,7 @@ def _table(report: Report) -> Table:
         table.add_column(heading, justify="right" if heading in _NUMBERS else "left", no_wrap=True)
     variants = {variant.id: variant for variant in report.variants}
     for cell in report.cells:
-        if cell.count or cell.failures:  # nothing was asked of a backend that this machine lacks
+        if cell.count or cell.unanswered:  # nothing was asked of a backend that this machine lacks
             table.add_row(*_row(variants[cell.variant_id], cell))
     return table
 

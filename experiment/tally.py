@@ -66,8 +66,13 @@ class Tally:
 
     @property
     def requests_failed(self) -> int:
-        """Those without an answer."""
+        """Those that were sent and not answered."""
         return sum(each.failed for each in self.backends.values())
+
+    @property
+    def requests_not_sent(self) -> int:
+        """Those that were left out."""
+        return sum(each.not_sent for each in self.backends.values())
 
     def _add_photo(self, result: PhotoResult) -> None:
         self.skipped_sizes_px.update(result.skipped_sizes_px)

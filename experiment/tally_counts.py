@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from experiment.records import Failure, Measurement, Variant
+from experiment.records import NOT_SENT, Failure, Measurement, Variant
 
 
 def floats() -> array[float]:
@@ -29,14 +29,24 @@ class Failures:
         """Count one request."""
         self.asked += 1
         if measurement.failure is not None:
-            self.warmups_failed += measurement.is_warmup
+            self.warmups_failed += measurement.is_warmup and measurement.failure.was_sent
             self.by_code[measurement.failure.code] += 1
             self.example.setdefault(measurement.failure.code, measurement.failure)
 
     @property
-    def failed(self) -> int:
+    def unanswered(self) -> int:
         """Requests without an answer."""
         return self.by_code.total()
+
+    @property
+    def not_sent(self) -> int:
+        """Those of them that were left out."""
+        return self.by_code[NOT_SENT]
+
+    @property
+    def failed(self) -> int:
+        """Those of them that were sent."""
+        return self.unanswered - self.not_sent
 
     @property
     def most_frequent(self) -> tuple[Failure, ...]:

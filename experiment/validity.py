@@ -54,13 +54,18 @@ def judge(
     failures: int,
     failure_reasons: Sequence[Failure],
     conditions: Conditions,
+    not_sent: int = 0,
 ) -> tuple[Validity, tuple[str, ...]]:
     """The verdict on one cell, and one sentence for each reason."""
-    if not samples_ms and not failures:
+    if not samples_ms and not failures and not not_sent:
         return "INVALID", (_not_measured(backend, conditions),)
     invalid = tuple(_invalid(backend, samples_ms, conditions))
+    if not_sent:
+        why = next(each for each in failure_reasons if not each.was_sent)
+        invalid = (_left_out(len(samples_ms) + failures + not_sent, not_sent, why), *invalid)
     if failures:
-        invalid = (_failed(len(samples_ms), failures, failure_reasons[0]), *invalid)
+        why = next(each for each in failure_reasons if each.was_sent)
+        invalid = (_failed(len(samples_ms), failures, why), *invalid)
     if invalid:
         return "INVALID", invalid
     low, high = median_interval(samples_ms) or (0.0, 0.0)
@@ -112,6 +117,12 @@ def _failed(answered: int, failures: int, reason: Failure) -> str:
     asked = answered + failures
     many = f"All {asked:,}" if not answered and asked > 1 else f"{failures:,} of {asked:,}"
     return f"{many} requests failed: {sentence(reason.message)} They are not counted as latencies."
+
+
+def _left_out(planned: int, not_sent: int, reason: Failure) -> str:
+    """The reason's own sentence, which begins with "Not sent:"."""
+    why = sentence(reason.message)
+    return why if not_sent == planned else f"{not_sent:,} of {count(planned, 'request')}: {why}"
 
 
 def _too_few(samples: int, is_running: bool) -> str:

@@ -32,6 +32,12 @@ def number(value: float) -> str:
     return f"{value:.1f}" if value < 9.95 else f"{value:,.0f}"
 
 
+def told(text: str, longest: int = 300) -> str:
+    """What another program says, fit for a sentence: one printable line of at most `longest` characters."""
+    plain = " ".join("".join(each if each.isprintable() else " " for each in text[: 4 * longest]).split())
+    return plain if len(plain) <= longest else plain[: longest - 1].rstrip() + "…"
+
+
 def milliseconds(value_ms: float) -> str:
     """A time with its unit: "0.40 ms", "7.2 ms", "1,234 ms"."""
     return f"{number(value_ms)} ms"

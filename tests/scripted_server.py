@@ -101,15 +101,19 @@ def grpc_server(
         response.metadata["signature_def"].Pack(signatures)
         return response.SerializeToString()
 
-    with _serving(
+    with serving(
         {PREDICT: predict, GET_MODEL_STATUS: status, GET_MODEL_METADATA: metadata}, port, host
     ) as address:
         yield address
 
 
 @contextmanager
-def _serving(handlers: dict[str, Answer], port: int = 0, host: str = "127.0.0.1") -> Iterator[str]:
-    server = grpc.server(ThreadPoolExecutor(8))
+def serving(
+    handlers: dict[str, Answer], port: int = 0, host: str = "127.0.0.1", answer_limit_bytes: int = 0
+) -> Iterator[str]:
+    """Serve bytes for bytes by method name; yields the address."""
+    options = [("grpc.max_send_message_length", answer_limit_bytes)] if answer_limit_bytes else []
+    server = grpc.server(ThreadPoolExecutor(8), options=options)
     server.add_generic_rpc_handlers((_Handlers(handlers),))
     bound = server.add_insecure_port(f"{host}:{port}")
     server.start()
@@ -132,11 +136,17 @@ class _Handlers(grpc.GenericRpcHandler):
 
 @contextmanager
 def rest_server(
-    status: int, body: bytes, drip_s: float = 0.0, host: str = "127.0.0.1", port: int = 0
+    status: int,
+    body: bytes,
+    drip_s: float = 0.0,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    hangs_up: bool = False,
 ) -> Iterator[tuple[str, list[dict]]]:
     """Serve one fixed answer to every request; yields the address and the bodies received.
 
-    With `drip_s` the answer comes byte by byte with that pause.
+    With `drip_s` the answer comes byte by byte with that pause. With `hangs_up` the connection ends
+    with each answer, without a word about it.
     """
     received: list[dict] = []
 
@@ -161,6 +171,8 @@ def rest_server(
                     self.wfile.write(piece)
                     time.sleep(drip_s)
             except OSError:
+                self.close_connection = True
+            if hangs_up:
                 self.close_connection = True
 
         def log_message(self, *arguments: object) -> None:
@@ -193,5 +205,5 @@ def like_a_stock_server(address: str) -> Iterator[str]:
             return answer
 
         methods = (PREDICT, GET_MODEL_STATUS, GET_MODEL_METADATA)
-        with _serving({method: passing(method) for method in methods}) as own_address:
+        with serving({method: passing(method) for method in methods}) as own_address:
             yield own_address

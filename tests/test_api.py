@@ -87,7 +87,7 @@ def test_a_finished_report_fits_the_schema(client: FlaskClient) -> None:
     jsonschema.validate(report, SCHEMA)
     assert report["state"] == "done"
     assert report["source"]["true_label"] == "tabby"
-    assert report["requests"] == {"planned": 9, "done": 9, "failed": 0}
+    assert report["requests"] == {"planned": 9, "done": 9, "failed": 0, "not_sent": 0}
 
 
 def test_the_report_so_far_fits_the_schema_too(client: FlaskClient) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import grpc
@@ -14,7 +16,9 @@ from experiment.backends import RequestFailed, connect, short_cause
 from experiment.errors import FAILURE_CODES
 from experiment.probe import probe
 from experiment.protocol import types_pb2
-from experiment.records import BackendInfo
+from experiment.records import BackendInfo, Plan
+from experiment.run import measure
+from tests.far_away import far_away
 from tests.records import variant
 from tests.scripted_server import aborting, always, good_answer, grpc_server, hanging, rest_server
 
@@ -249,3 +253,52 @@ def test_in_a_cluster_the_probe_says_which_pods_to_look_at(monkeypatch):
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
     named = replace(down, address="tf-serving-gpu.invalid:8500")
     assert probe(named).detail.endswith("Is the pod running? kubectl get pods -l app=tf-serving-gpu")
+
+
+ONE_WAY_S = 0.3  # 600 ms there and back
+
+
+def test_a_server_600_ms_away_is_ready_and_connecting_to_it_is_part_of_no_latency():
+    with grpc_server(always(good_answer())) as near, far_away(near, ONE_WAY_S) as address:
+        found = probe(info_at(address))
+        assert found.state == "ready", found.detail
+        with closing(connect(found)) as backend:
+            plan = Plan(warmups=0, repeats=3, timeout_s=20)
+            taken = list(measure(plan, [VARIANT], [backend]))
+    assert [each.failure for each in taken] == [None] * 3
+    latencies_ms = [each.latency_ms for each in taken]
+    assert min(latencies_ms) >= 2 * ONE_WAY_S * 1e3
+    assert latencies_ms[0] < 1.7 * min(latencies_ms)  # one way there and back; connecting takes another
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "rest"])
+def test_a_backend_connects_before_its_first_request(protocol):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        with closing(connect(BackendInfo("1 CPU", protocol=protocol, address=address))) as backend:
+            opening = threading.Thread(target=backend.open, args=(10,))
+            opening.start()
+            listener.accept()[0].close()
+            opening.join()
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "rest"])
+def test_that_nobody_is_there_is_found_at_once_though_connecting_may_take_seconds(protocol):
+    info = BackendInfo("1 CPU", protocol=protocol, address=f"127.0.0.1:{refused_port()}")
+    started = time.monotonic()
+    with closing(connect(info)) as backend:
+        backend.open(timeout_s=60)
+    assert probe(info, timeout_s=60).state == "down"
+    assert time.monotonic() - started < 10
+
+
+def test_a_rest_server_that_hung_up_in_between_is_connected_to_anew_and_asked_once():
+    with (
+        rest_server(200, REST_ANSWER, hangs_up=True) as (address, received),
+        closing(connect(BackendInfo("1 CPU", protocol="rest", address=address))) as backend,
+    ):
+        for _ in range(3):
+            assert backend.predict(VARIANT, 5.0).top[0].label == "tabby"
+            time.sleep(0.05)  # its end of the connection arrives
+    assert len(received) == 3

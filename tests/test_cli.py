@@ -39,7 +39,7 @@ def test_a_run_prints_a_table_and_writes_json_csv_and_html(tmp_path):
     assert "JPEG q85 at 32 px on" in done.stdout  # "Serve ..." where the machine was quiet
     report = json.loads(files["json"].read_text())
     jsonschema.validate(report, SCHEMA)
-    assert report["requests"] == {"planned": 70, "done": 70, "failed": 0}
+    assert report["requests"] == {"planned": 70, "done": 70, "failed": 0, "not_sent": 0}
     assert len(list(csv.DictReader(files["csv"].open()))) == 10
     assert files["html"].read_text().startswith("<!DOCTYPE html>")
 

@@ -150,7 +150,7 @@ def test_the_exported_samples_give_every_exported_percentile_again():
 def test_the_keys_of_the_contract_are_there():
     made = report_dict(REPORTS["whole"])
     assert made["created_at"] == "2026-05-04T10:20:30Z"
-    assert made["requests"] == {"planned": 759, "done": 759, "failed": 0}
+    assert made["requests"] == {"planned": 759, "done": 759, "failed": 0, "not_sent": 0}
     assert made["variants"][1]["percent_of_original"] == 157.3
     assert made["recommendation"]["variant_id"] == "256-jpeg-85"
     assert (made["warnings"][0]["code"], made["warnings"][0]["level"]) == ("W2", "note")

@@ -216,7 +216,7 @@ def test_cells_that_failed_are_measured_again_and_what_is_left_out_is_told(tmp_p
         assert [(cell["count"], cell["failures"]) for cell in report["cells"]] == [(2, 0)] * 3
         (addition,) = report["additions"]
         assert (addition["retried"], addition["timeout_s"]) == (["64-png"], 30.0)
-        assert report["requests"] == {"planned": 6, "done": 6, "failed": 0}
+        assert report["requests"] == {"planned": 6, "done": 6, "failed": 0, "not_sent": 0}
         assert report["plan"]["repeats"] == 2
         told = {each["code"]: each["message"] for each in report["warnings"]}
         assert "W10" not in told

@@ -119,6 +119,29 @@ def test_failure_reasons_are_distinct_with_the_most_frequent_first():
     assert [each.code for each in cell.failure_reasons] == ["deadline", "overloaded"]
 
 
+def test_a_request_that_was_not_sent_is_neither_an_answer_nor_a_failure():
+    made = report(
+        measurements=[
+            *failed(2, code="unreachable", is_warmup=True),
+            *failed(3, code="not_sent", message="Not sent: 8 CPU had stopped answering."),
+        ]
+    )
+    (cell,) = made.cells
+    assert (cell.count, cell.failures, cell.not_sent, cell.validity) == (0, 0, 3, "INVALID")
+    assert cell.reasons[0] == "Not sent: 8 CPU had stopped answering."
+    assert [each.code for each in cell.failure_reasons] == ["not_sent", "unreachable"]
+    assert (made.requests_done, made.requests_failed, made.requests_not_sent) == (5, 2, 3)
+    (told,) = [each.message for each in made.warnings if each.code == "W10"]
+    assert told.startswith("All 2 requests to 8 CPU failed (warm-ups), in 1 cell; 3 more were not sent: ")
+
+
+def test_a_cell_that_was_left_out_in_the_middle_is_invalid_and_says_how_much_is_missing():
+    message = "Not sent: 8 CPU had stopped answering."
+    cell = only_cell([*answered([30.0] * 12), *failed(8, code="not_sent", message=message)])
+    assert (cell.count, cell.failures, cell.not_sent, cell.validity) == (12, 0, 8, "INVALID")
+    assert cell.reasons[0] == f"8 of 20 requests: {message}"
+
+
 def test_there_is_a_cell_for_each_variant_on_each_backend_even_without_measurements():
     made = report(variants=(original(), SMALL), backends=(backend("8 CPU"), backend("1 CPU")))
     names = [(cell.variant_id, cell.backend_name) for cell in made.cells]

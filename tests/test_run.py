@@ -7,8 +7,6 @@ import threading
 import time
 from collections import Counter
 
-import pytest
-
 from experiment import lane, run
 from experiment.backends import FakeBackend, RequestFailed
 from experiment.heartbeat import Heartbeat
@@ -136,6 +134,14 @@ def test_after_three_deadlines_in_a_row_the_rest_is_not_sent():
     assert "3 requests in a row passed the time limit" in taken[-1].failure.message
 
 
+def test_who_was_down_before_the_run_and_hangs_costs_one_time_limit():
+    info = BackendInfo(name="slow", protocol="fake", state="down")
+    slow = FakeBackend(service_ms=1000, info=info)
+    taken = list(measure(Plan(warmups=0, repeats=5, timeout_s=0.02), VARIANTS, [slow]))
+    assert [each.failure.code for each in taken] == ["deadline"] + ["not_sent"] * 14
+    assert "A request passed the time limit" in taken[-1].failure.message
+
+
 def test_a_backend_that_comes_back_goes_on_being_measured(monkeypatch):
     down = iter([True] * 3)
 
@@ -181,12 +187,18 @@ def test_cancel_does_not_wait_for_a_hanging_request(monkeypatch):
     assert time.monotonic() - started < 10
 
 
-def test_a_bug_in_a_backend_is_raised_and_not_taken_for_a_result():
+def test_a_bug_of_ours_costs_the_cells_of_one_backend_and_is_logged(caplog):
     def bug(asked):
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError):
-        list(measure(Plan(warmups=0, repeats=1), VARIANTS, [FakeBackend("x", answer=bug)]))
+    backends = [FakeBackend("bad", answer=bug), FakeBackend("good")]
+    taken = list(measure(Plan(warmups=0, repeats=2), VARIANTS, backends))
+    failures = {each.backend_name: each.failure for each in taken}
+    assert failures["good"] is None
+    assert failures["bad"].code == "bad_answer"
+    assert "ZeroDivisionError" in failures["bad"].message
+    assert caplog.text.count("an answer of bad could not be read") == 1
+    assert "in bug" in caplog.text
 
 
 def test_all_scores_are_kept_once_per_cell():

@@ -57,9 +57,17 @@ def test_a_run_with_one_backend_down_is_complete_for_the_other(web: WebProcess, 
     report = web.finished(run_id)
     jsonschema.validate(report, SCHEMA)
     assert report["state"] == "done"
-    assert report["requests"] == {"planned": 2 * REQUESTS, "done": 2 * REQUESTS, "failed": REQUESTS}
-    counts = {(cell["backend_name"], cell["count"], cell["failures"]) for cell in report["cells"]}
-    assert counts == {("Real", 8, 0), ("Down", 0, 8)}
+    requests = report["requests"]
+    assert (requests["planned"], requests["done"]) == (2 * REQUESTS, 2 * REQUESTS)
+    # Whom nobody answers for is asked a few times, and then left out: what was not sent has not failed.
+    assert 1 <= requests["failed"] <= 6
+    assert requests["failed"] + requests["not_sent"] == REQUESTS
+    cells = [cell for cell in report["cells"] if cell["backend_name"] == "Down"]
+    assert all(cell["count"] == 0 and cell["failures"] + cell["not_sent"] == 8 for cell in cells)
+    assert all(
+        {"not_sent", "unreachable"} <= {each["code"] for each in cell["failure_reasons"]} for cell in cells
+    )
+    assert {(cell["count"], cell["failures"]) for cell in report["cells"] if cell not in cells} == {(8, 0)}
     assert report["recommendation"]["backend_name"] == "Real"
 
 

@@ -40,7 +40,7 @@ def add_repeats(run_id: str) -> ResponseReturnValue:
 
 @routes.post("/<run_id>/retry")
 def retry(run_id: str) -> ResponseReturnValue:
-    """Measure the cells of one backend again in which requests failed.
+    """Measure the cells of one backend again in which requests failed or were not sent.
 
     {"backend_name": "8 CPU", "timeout_s": 120}; without `timeout_s` the time limit stays.
     """
@@ -48,7 +48,7 @@ def retry(run_id: str) -> ResponseReturnValue:
     body = _body()
     named = _named(run, {"backend_names": [body.get("backend_name")]})
     cells = [cell for cell in report["cells"] if cell["backend_name"] == named[0]["name"]]
-    failed = {cell["variant_id"] for cell in cells if cell["failures"]}
+    failed = {cell["variant_id"] for cell in cells if cell["failures"] or cell.get("not_sent")}
     if not failed:
         raise Refused("bad_query", f"No request to {named[0]['name']} failed in this run.", 422)
     before = from_dict(Plan, run.plan)

@@ -156,7 +156,9 @@ class LiveRun:
             counts = f"{progress.done} of {progress.planned}"
             return f"Stopped after {counts} requests. The results so far are kept."
         seconds = time.monotonic() - self._started
-        return f"Done in {seconds:.0f} s. {progress.done} requests, {progress.failed} failed."
+        left_out = f", {progress.not_sent} were not sent" if progress.not_sent else ""
+        asked = progress.done - progress.not_sent
+        return f"Done in {seconds:.0f} s. {asked} requests, {progress.failed} failed{left_out}."
 
     def _on_variant(self, message: Message) -> None:
         variant = message.body["variant"]
@@ -173,7 +175,7 @@ class LiveRun:
         prediction, scores = measurement["prediction"], None
         if prediction is not None:
             scores, prediction["distribution"] = prediction.get("distribution"), None
-        progress.count(failed=measurement["failure"] is not None)
+        progress.count(measurement["failure"])
         self._metrics.measured(measurement)
         self.log.add("measurement", measurement, scores)
         if progress.is_due:
@@ -183,7 +185,7 @@ class LiveRun:
         """The whole result is for reports alone; readers of the stream get its name."""
         photo, progress = message.body["photo"], self.log.progress
         for measurement in photo["measurements"]:
-            progress.count(failed=measurement["failure"] is not None)
+            progress.count(measurement["failure"])
             self._metrics.measured(measurement)
         self._photos_done += 1
         progress.planned = round(progress.done * self._photo_count / self._photos_done)
@@ -218,7 +220,7 @@ class LiveRun:
     def _on_step(self, message: Message) -> None:
         """One answer of a search for the breaking point."""
         step, progress = message.body["step"], self.log.progress
-        progress.count(failed=False)
+        progress.count(None)
         self.log.add("step", message.body)
         where = f"{step['size_px']} px, JPEG q{step['quality']} on {message.body['backend_name']}"
         self.log.add("progress", progress.event(f"{where}: {step['label']}"))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from experiment.records import NOT_SENT
 from experiment.wording import wait
 from webapp.store import Event, Store
 
@@ -60,14 +61,17 @@ class Progress:
         self.planned = 0
         self.done = 0
         self.failed = 0
+        self.not_sent = 0  # of those done: left out, as the backend had stopped answering
         self._started: float | None = None
         self._told = 0.0
 
-    def count(self, failed: bool) -> None:
-        """One more measurement."""
+    def count(self, failure: Mapping[str, Any] | None) -> None:
+        """One more measurement, and how it failed."""
         self._started = self._started or time.monotonic()
         self.done += 1
-        self.failed += failed
+        is_left_out = failure is not None and failure["code"] == NOT_SENT
+        self.not_sent += is_left_out
+        self.failed += failure is not None and not is_left_out
 
     @property
     def eta_s(self) -> float | None:
@@ -92,6 +96,7 @@ class Progress:
             "done": self.done,
             "planned": self.planned,
             "failed": self.failed,
+            "not_sent": self.not_sent,
             "text": text,
             "eta_s": self.eta_s,
         }

@@ -38,7 +38,7 @@ def samples(exported: Mapping[str, Any], index: int, palette: Palette, *, is_run
         _warmups(cell, index, edge_ms, palette),
         *_percentiles(cell, palette),
     ]
-    if cell.failures:
+    if cell.unanswered:
         data.append(_failed(cell, edge_ms, palette))
     layout = base_layout(palette, HEIGHT_PX)
     layout |= {
@@ -119,14 +119,23 @@ def _failed(cell: Cell, edge_ms: float, palette: Palette) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": f"{cell.failures:,} failed",
+        "name": f"{cell.unanswered:,} {'failed' if cell.failures else 'not sent'}",
         "x": [edge_ms],
         "y": [sum(_order_range(cell)) / 2],
         "marker": {"size": 11, "symbol": "x", "color": palette.ink},
-        "hovertext": [hover_text(f"{count(cell.failures, 'request')} failed", *reasons)],
+        "hovertext": [hover_text(_unanswered_words(cell), *reasons)],
         "hoverinfo": "text",
         "cliponaxis": False,
     }
+
+
+def _unanswered_words(cell: Cell) -> str:
+    """ "2 requests failed, 6 not sent"."""
+    if not cell.failures:
+        return f"{count(cell.not_sent, 'request')} not sent"
+    return f"{count(cell.failures, 'request')} failed" + (
+        f", {cell.not_sent:,} not sent" if cell.not_sent else ""
+    )
 
 
 def _latency_axis(cell: Cell, palette: Palette) -> dict[str, Any]:
@@ -174,13 +183,17 @@ def _rows(cell: Cell, far: frozenset[float]) -> list[list[Any]]:
         [f"sample {place}", value_ms, "yes", "yes" if value_ms in far else "no"]
         for place, value_ms in enumerate(cell.samples_ms, start=1)
     ]
-    return rows + ([[f"{cell.failures} failed", None, "no", None]] if cell.failures else [])
+    return rows + (
+        [[f"{cell.unanswered} {'failed' if cell.failures else 'not sent'}", None, "no", None]]
+        if cell.unanswered
+        else []
+    )
 
 
 def _caption(cell: Cell, far: frozenset[float], is_running: bool) -> str:
     parts = [
         _what_was_taken(cell, far, is_running),
-        f"{count(cell.failures, 'request')} failed." if cell.failures and cell.count else "",
+        f"{_unanswered_words(cell)}." if cell.unanswered and cell.count else "",
         _what_is_missing(cell),
     ]
     return " ".join(part for part in parts if part)
@@ -188,8 +201,8 @@ def _caption(cell: Cell, far: frozenset[float], is_running: bool) -> str:
 
 def _what_was_taken(cell: Cell, far: frozenset[float], is_running: bool) -> str:
     if not cell.count:
-        if cell.failures:
-            return f"No samples: {count(cell.failures, 'request')} failed."
+        if cell.unanswered:
+            return f"No samples: {_unanswered_words(cell)}."
         return "Nothing was measured yet." if is_running else "Nothing was measured."
     so_far = " so far" if is_running else ""
     return f"{count(cell.count, 'sample')}{so_far}, {_outlier_words(cell, far)}."

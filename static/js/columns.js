@@ -112,15 +112,16 @@ function measured(kind, label, name, value, text) {
 }
 
 function p50Text(cell, marked) {
-  if (!cell.count) return cell.failures ? "failed" : UNKNOWN;
+  if (!cell.count) return cell.failures ? "failed" : cell.not_sent ? "not asked" : UNKNOWN;
   const mark = marked && cell.validity !== "VALID" ? ` ${MARKS[cell.validity] || ""}` : "";
   return milliseconds(cell.p50_ms) + mark;
 }
 
 /** Why a cell is not to be trusted, or failed, in sentences. @param {Cell} cell */
 export function cellReasons(cell) {
-  const failures = (cell.failure_reasons || []).map((failure) => failure.message);
-  return [...(cell.reasons || []), ...failures].join(" ");
+  const reasons = (cell.reasons || []).join(" ");
+  const untold = (cell.failure_reasons || []).map(({ message }) => message).filter((message) => !reasons.includes(message.slice(1)));
+  return [reasons, ...untold].filter(Boolean).join(" ");
 }
 
 /** The top answer, and whether it is the one that the original gets. */

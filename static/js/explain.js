@@ -5,32 +5,10 @@
 
 import { comparedWith, dateTime, plural } from "./format.js";
 
-/**
- * Failures of the cells, one entry for each backend and cause, with how many requests it cost.
- * @param {Report} report @returns {{backend_name: string, message: string, requests: number, cells: number}[]}
- */
-export function failureGroups(report) {
-  const groups = new Map();
-  for (const cell of report.cells) {
-    const [first] = cell.failure_reasons || [];
-    if (!first) continue;
-    const key = `${cell.backend_name}\n${first.code}`;
-    const group = groups.get(key) || { backend_name: cell.backend_name, message: first.message, requests: 0, cells: 0 };
-    group.requests += cell.failures;
-    group.cells += 1;
-    groups.set(key, group);
-  }
-  return [...groups.values()];
-}
-
 /** Everything that the reader must know, worst first. @param {Report} report @returns {{who: string, message: string, code?: string}[]} */
 export function problemWords(report) {
   const whole = report.failure ? [{ who: "The run failed", message: report.failure.message }] : [];
-  const failed = failureGroups(report).map((group) => ({
-    who: group.backend_name,
-    message: `${plural(group.requests, "request")} failed, in ${plural(group.cells, "cell")}. ${group.message}`,
-  }));
-  return [...whole, ...failed, ...report.warnings.map(({ code, message }) => ({ who: "", message, code }))];
+  return [...whole, ...report.warnings.map(({ code, message }) => ({ who: "", message, code }))]; // W8 and W10 tell of failures
 }
 
 const ORDER_WORDS = {

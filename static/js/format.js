@@ -150,7 +150,10 @@ export function progressText(run) {
     failed: `The run failed after ${asked} requests. The results so far are kept.`,
   };
   if (run.state === "cancelled" && !run.done) return "Stopped before the first request. Nothing was measured.";
-  if (run.state === "done" && run.failed) return `Done with failures. ${plural(run.done, "request")}, ${run.failed} failed.`;
+  if (run.state === "done" && run.failed) {
+    const leftOut = run.not_sent ? `, ${run.not_sent} not sent` : "";
+    return `Done with failures. ${plural(run.done - (run.not_sent || 0), "request")}, ${run.failed} failed${leftOut}.`;
+  }
   return run.text || fallback[run.state];
 }
 

@@ -142,10 +142,10 @@ async function onEnd(data) {
   try {
     const report = await getReport(runId, goalsQuery());
     if (state.report?.run_id !== runId) return;
-    const { planned, done, failed } = report.requests;
+    const { planned, done, failed, not_sent } = report.requests;
     // How long the run itself took is still so after a search, but not after more repeats.
     const text = kind === "search" ? state.run.text : "";
-    update({ report, run: { ...state.run, planned, done, failed, text } });
+    update({ report, run: { ...state.run, planned, done, failed, not_sent, text } });
     announce(words.endWords(kind, report));
     if (kind !== "search") await (await import("./plots.js")).drawFigures(runId);
   } catch (refused) {

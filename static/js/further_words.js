@@ -32,18 +32,18 @@ export function offers(report) {
   return [...retries, ...(addable ? [more] : []), search];
 }
 
-const WITH_TIME = ["deadline", "not_sent"]; // a longer limit may help
+const WITH_TIME = "deadline"; // a longer limit may help; where nobody is there it does not
 
 /** One offer for each backend on which cells failed: to measure those again, with twice the time where that may help. */
 function retriesOf(report) {
   const byBackend = new Map();
-  for (const cell of report.cells.filter(({ failures }) => failures))
+  for (const cell of report.cells.filter((each) => each.failures || each.not_sent))
     byBackend.set(cell.backend_name, [...(byBackend.get(cell.backend_name) || []), cell]);
   return [...byBackend].map(([backendName, cells]) => {
     const codes = cells.flatMap((cell) => cell.failure_reasons.map(({ code }) => code));
     const earlier = (report.additions || []).filter((each) => each.backend_name === backendName);
     const limitS = Math.max(report.plan.timeout_s, ...earlier.map((each) => each.timeout_s));
-    const timeoutS = Math.min(600, limitS * (codes.some((code) => WITH_TIME.includes(code)) ? 2 : 1));
+    const timeoutS = Math.min(600, limitS * (codes.includes(WITH_TIME) ? 2 : 1));
     const limit = timeoutS === limitS ? "" : ` with ${timeoutS} s`;
     return {
       kind: "retry", backendName, timeoutS, label: `Retry ${plural(cells.length, "cell")} on ${backendName}${limit}`,

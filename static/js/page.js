@@ -26,6 +26,7 @@
  * @property {number} done
  * @property {number} planned
  * @property {number} failed
+ * @property {number} [not_sent] of those done: left out, as the backend had stopped answering
  * @property {string} text         the server's words for how far it is; "" while there are none
  * @property {?PagePlan} plan      the plan it was started with
  * @property {?Photo} photo        the photo it was started with

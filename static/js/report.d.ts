@@ -20,7 +20,7 @@ export interface Report {
   recommendation: Recommendation;
   warnings: Array<Warning>;
   /** All requests, warm-ups too. */
-  requests: { planned: Count; done: Count; failed: Count; };
+  requests: { planned: Count; done: Count; failed: Count; not_sent?: Count; };
   /** Why the run as a whole failed. */
   failure: Failure | null;
   /** What was measured after the run had ended, on the same bytes: repeats of every cell, which are among the plan's, or cells that had failed, again. */
@@ -242,7 +242,10 @@ export interface Cell {
   backend_name: string;
   /** Answered requests. */
   count: Count;
+  /** Requests that were sent and failed. */
   failures: Count;
+  /** Requests left out, as the backend had stopped answering: neither answers nor failures. Before they were told apart they counted as failures. */
+  not_sent?: Count;
   /** The first warm-up. */
   cold_ms: MillisecondsOrNull;
   /** Every latency, in the order they were taken: the whole call as a client sees it. */

@@ -111,7 +111,7 @@ const WARMING_UP = { sentence: "Warming up…", why: "Answers to warm-up request
 
 /** Whether no request that counts has been answered or has failed so far. @param {Report} report */
 function isWarmingUp(report) {
-  return isBusy() && report.cells.every((cell) => !cell.count && !cell.failures);
+  return isBusy() && report.cells.every((cell) => !cell.count && !cell.failures && !cell.not_sent);
 }
 
 /** Why the recommended times are not to be trusted, and what helps. @param {Report} report */

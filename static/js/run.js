@@ -109,8 +109,8 @@ export async function openRun(id) {
   try {
     const report = await api.getReport(id, goalsQuery());
     await prepareFrames(id);
-    const { planned, done, failed } = report.requests;
-    update({ report, run: { ...NEW_RUN, id, state: report.state, planned, done, failed } });
+    const { planned, done, failed, not_sent } = report.requests;
+    update({ report, run: { ...NEW_RUN, id, state: report.state, planned, done, failed, not_sent } });
     showSetupOf(report);
     if (isBusy()) followRun(id);
     else await drawResults();
@@ -142,7 +142,7 @@ const patchRun = (changes) => update({ run: { ...state.run, ...changes } });
 function onEvent(name, data) {
   if (name === "state") patchRun({ state: data.state, text: data.text || "" });
   if (name === "source") patchRun({ planned: data.requests_planned });
-  if (name === "progress") patchRun({ done: data.done, planned: data.planned, failed: data.failed, text: data.text });
+  if (name === "progress") patchRun({ done: data.done, planned: data.planned, failed: data.failed, not_sent: data.not_sent, text: data.text });
   if (name === "end") onEnd(data);
   else if (name === "progress") refreshSoon();
 }
@@ -151,9 +151,9 @@ async function onEnd(data) {
   stopRefreshing();
   try {
     const report = await api.getReport(state.run.id, goalsQuery());
-    const { planned, done, failed } = report.requests;
+    const { planned, done, failed, not_sent } = report.requests;
     memory.set("pace", { ...memory.get("pace"), ...paceOf(report) });
-    update({ report, run: { ...state.run, state: data.state, text: data.text, planned, done, failed }, connection: "" });
+    update({ report, run: { ...state.run, state: data.state, text: data.text, planned, done, failed, not_sent }, connection: "" });
     await drawing;
     await drawResults();
     announceEnd(report);

@@ -45,6 +45,13 @@ test("cells that failed can be measured again, with twice the time where that ma
   assert.deepEqual(offers({ ...made, cells: made.cells.slice(0, 1) }).map(({ kind }) => kind), ["retry"]);
 });
 
+test("a longer limit is not offered where nobody is there, only where an answer was late", () => {
+  const left = (...codes) => ({ backend_name: "GPU", count: 0, failures: 0, not_sent: 20, failure_reasons: codes.map((code) => ({ code })) });
+  const label = (...codes) => offers(report({ plan: { repeats: 64, timeout_s: 60 }, cells: [left(...codes)] }))[0].label;
+  assert.equal(label("not_sent", "unreachable"), "Retry 1 cell on GPU");
+  assert.equal(label("not_sent", "deadline"), "Retry 1 cell on GPU with 120 s");
+});
+
 test("a place is told with what its copy weighs", () => {
   assert.equal(pointSentence(POINT), "Still a tabby down to 181 px, JPEG q34. That copy weighs 3.1 KB.");
   assert.equal(pointSentence({ sentence: "Stopped.", size_bytes: null }), "Stopped.");
