@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from experiment.deciding.compare import NotComparable
 from experiment.deciding.compare_section import compare_section
 from experiment.errors import PixelcostError
 from experiment.figures.palette import LIGHT
+from experiment.report_file import read_report
 from experiment.set_table import title_of
 from experiment.wording import number
 
@@ -35,14 +34,10 @@ def print_comparison(older: Path, newer: Path, console: Console) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        read = json.loads(path.read_bytes())  # in UTF-8 or UTF-16, which PowerShell's > writes
+        data = path.read_bytes()
     except OSError as error:
         raise PixelcostError(f"{path} can't be read: {error.strerror}.") from None
-    except (ValueError, RecursionError):
-        raise NotComparable(f"{path} is no JSON. Export reports with --json FILE.") from None
-    if not isinstance(read, dict) or not str(read.get("schema_version", "")).startswith("1."):
-        raise NotComparable(f"{path} is no report of Pixelcost. Export reports with --json FILE.")
-    return read
+    return read_report(data, path.name)
 
 
 def _table(told: Mapping[str, Any]) -> Table:

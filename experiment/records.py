@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 
 Order = Literal["auto", "parallel", "one_at_a_time"]
 Validity = Literal["VALID", "NOISY", "INVALID"]

@@ -191,13 +191,15 @@ def _contradictions(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _other_counts(report: Mapping[str, Any]) -> Iterator[str]:
-    """Every sample and every failure of a cell was a request."""
+    """Every sample and every failure of a cell was a request, and what was not sent is none."""
     requests, cells = report["requests"], report["cells"]
     for index, cell in enumerate(cells):
         if cell["count"] != len(cell["samples_ms"]):
             yield f"cells[{index}].count is {cell['count']}, but there are {len(cell['samples_ms'])} samples"
     counted, failed = (sum(cell[key] for cell in cells) for key in ("count", "failures"))
-    if requests["done"] < counted + failed or not failed <= requests["failed"] <= requests["done"]:
+    left_out = sum(cell.get("not_sent", 0) for cell in cells)
+    is_short = requests["done"] < counted + failed + left_out or requests.get("not_sent", 0) < left_out
+    if is_short or not failed <= requests["failed"] <= requests["done"]:
         yield "its numbers of requests don't fit its cells"
 
 

@@ -274,11 +274,18 @@ def test_the_command_line_prints_the_table(tmp_path, capsys):
 
 
 def test_the_command_line_refuses_what_is_no_report(tmp_path, capsys):
-    good, no_json, other = tmp_path / "good.json", tmp_path / "photo.json", tmp_path / "other.json"
+    good, no_json, other, damaged = (tmp_path / f"{name}.json" for name in ("good", "photo", "other", "bad"))
     good.write_text(report_json(report_dict(run_of(AROUND_100))))
     no_json.write_bytes(b"\xff\xd8")
     other.write_text(json.dumps({"schema_version": "1.2"}))
-    for path in (no_json, other, tmp_path / "nowhere.json"):
+    damaged.write_text(report_json({**report_dict(run_of(AROUND_100)), "cells": [{}]}))
+    for path in (no_json, other, damaged, tmp_path / "nowhere.json"):
         assert main(["--compare", str(good), str(path)]) == 2
     told = " ".join(capsys.readouterr().err.split())
-    assert "is no JSON" in told and "is no report of Pixelcost" in told and "can't be read" in told
+    for words in (
+        "holds no text",
+        "is JSON, but no Pixelcost report",
+        "is damaged or was changed",
+        "can't be read",
+    ):
+        assert words in told

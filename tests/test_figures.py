@@ -536,11 +536,12 @@ def _label(spot, way):
     return Box(x, y, width, LINE_PX)
 
 
-def test_thousands_of_points_in_one_cloud_get_their_labels_in_seconds():
-    cloud = [Spot(0.4 + x / 2000, 0.4 + y / 2000, "2048 q85") for x in range(90) for y in range(90)]
+@pytest.mark.parametrize("width", [0, 0.8], ids=["in one place", "in a row"])
+def test_thousands_of_points_get_their_labels_in_seconds(width):
+    crowd = [Spot(0.1 + width * place / 6400, 0.5, "2048 q85") for place in range(6400)]
     started_s = time.process_time()
-    positions = place_labels([Spot(0.9, 0.9, "512"), *cloud])
-    assert time.process_time() - started_s < 20  # each compared with each took minutes
+    positions = place_labels([Spot(0.9, 0.9, "512"), *crowd])
+    assert time.process_time() - started_s < 4  # each compared with each takes more than twice as long
     assert positions[0] == "top center"
     assert 0 < sum(each is not None for each in positions) < 50
 

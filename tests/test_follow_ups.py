@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 from experiment.additions import CODES, Session, addition_of, differing
 from experiment.export import SCHEMA, report_html
 from experiment.records import BackendInfo, Plan
+from experiment.report_file import read_report
 from tests.photo_sets import blind_when_small, colour_server, photo
 from tests.records import answered, original
 from tests.test_export import closed
@@ -61,6 +62,9 @@ def wait(client: FlaskClient, run_id: str) -> dict[str, Any]:
     eventually(lambda: all(each["state"] not in live for each in client.get(rows).json["follow_ups"]), 60)
     report: dict[str, Any] = client.get(f"/api/runs/{run_id}").json
     jsonschema.Draft202012Validator(closed(SCHEMA)).validate(report)
+    assert (
+        read_report(json.dumps(report).encode(), "run.json") == report
+    )  # all that is exported can be imported
     return report
 
 

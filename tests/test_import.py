@@ -285,7 +285,7 @@ def test_a_report_that_an_editor_saved_anew_is_read(encoding):
 
 
 def test_what_a_plan_at_its_limits_exports_is_imported_and_shown_in_seconds(tmp_path):
-    """500 variants on 10 backends. All of it took minutes, which only grew with the square of the points."""
+    """500 variants on 10 backends: nothing may grow with the square of its 5,000 cells."""
     made = large_report()
     assert len(made["cells"]) == 5_000
     with serving(tmp_path) as large:
@@ -293,11 +293,9 @@ def test_what_a_plan_at_its_limits_exports_is_imported_and_shown_in_seconds(tmp_
         url = f"/api/runs/{post(client, text(made)).json['id']}"
         started_s = time.process_time()
         assert len(client.get(f"{url}/figures").json["trade_off"]["meta"]["table"]["rows"]) == 5_000
-        assert client.get(f"{url}/figures?x=bytes&y=slowest").status_code == 200
         assert len(client.get(f"{url}.html").text) > 1_000_000
         assert len(client.get(f"{url}.csv").text.splitlines()) == 5_001
-        assert client.get(f"{url}/compare?with={url.rpartition('/')[2]}").status_code == 200
-        assert time.process_time() - started_s < 60
+        assert time.process_time() - started_s < 40
 
 
 def test_a_file_that_is_made_to_be_heavy_is_given_up_and_the_app_goes_on(client, monkeypatch):
