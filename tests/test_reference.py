@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -14,7 +15,15 @@ from PIL import Image, ImageChops
 from experiment.images import read_image
 from experiment.records import SourceImage
 from experiment.reference import MAX_REFERENCE_BYTES, make_reference
-from tests.odd_photos import animation, encoded, exif, odd_photos, photo, profile_with_red_and_blue_swapped
+from tests.odd_photos import (
+    animation,
+    encoded,
+    exif,
+    odd_photos,
+    photo,
+    png,
+    profile_with_red_and_blue_swapped,
+)
 
 
 def source(data: bytes) -> SourceImage:
@@ -62,6 +71,18 @@ def test_else_its_pixels_are_sent_as_lossless_png_and_the_reason_is_told(data, r
     assert (reference.format, reference.quality) == ("png", None)
     assert same_pixels(reference.data, photo_.pixels)
     assert reference.encode_ms > 0
+
+
+def test_a_stream_that_goes_on_far_behind_the_last_row_is_not_sent_on():
+    """30 MB of nothing in 30 kB, which every model server would unpack with each request."""
+    rows = b"".join(b"\0" + row.tobytes() for row in np.asarray(photo()))
+    long_ = png(48, 32, 8, 2, zlib.compress(rows + bytes(30_000_000), 9))
+    reference = make_reference(source(long_))
+    assert reference.encoder == (
+        "lossless PNG of the original: the packed rows of the PNG do not end as they should"
+    )
+    assert same_pixels(reference.data, photo())
+    assert reference.size_bytes < 10_000 < len(long_)
 
 
 def test_several_reasons_are_told_together():

@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 import requests
+from PIL import Image
 
 from experiment.export import SCHEMA
 from tests.app_process import CAT
@@ -96,7 +97,10 @@ def test_the_bytes_kept_are_those_that_were_sent(web: WebProcess, run_id: str) -
         served = web.get(f"/api/runs/{run_id}/variants/{variant['id']}").content
         assert hashlib.sha256(served).hexdigest() == variant["sha256"]
         assert zipped[variant["id"]] == served
-    assert zipped["original"] == CAT.read_bytes()
+    original = zipped["original"]
+    assert report["variants"][0]["encoder"] == "as uploaded, without metadata"
+    assert len(original) < report["source"]["size_bytes"] == CAT.stat().st_size
+    assert Image.open(io.BytesIO(original)).tobytes() == Image.open(CAT).tobytes()
 
 
 def test_the_html_report_is_a_page_of_its_own(web: WebProcess, run_id: str) -> None:

@@ -13,7 +13,7 @@ from itertools import pairwise
 from experiment import refusals
 from experiment.photo_files.contents import Contents
 from experiment.photo_files.png_colour import profile_of
-from experiment.photo_files.png_rows import rows_end_well
+from experiment.photo_files.png_rows import rows_bytes, rows_end_well
 from experiment.png_chunks import SIGNATURE, Chunk, chunk_of, chunks
 
 # A 20 MB photo in libpng's chunks of 8 kB has 2 500. Each one costs time, however empty.
@@ -26,7 +26,8 @@ _MAX_PALETTE_BYTES = 3 * 256
 _ONCE = {b"IHDR", b"PLTE", b"IEND"}
 _NEEDED = _ONCE | {b"IDAT"}
 _READ = {b"PLTE", b"tRNS", b"eXIf", b"iCCP", b"cICP", b"sRGB", b"gAMA", b"cHRM", b"acTL"}
-_LARGEST_WINDOW = 0x70  # 32 kB, in the first byte of a zlib stream (RFC 1950)
+_LARGEST_WINDOW = 0x70  # in the first byte of a zlib stream (RFC 1950)
+_LARGEST_WINDOW_BYTES = 32 * 1024
 
 
 def contents(data: bytes, name: str) -> Contents:
@@ -48,8 +49,9 @@ def contents(data: bytes, name: str) -> Contents:
         notes.append("The packed rows of the PNG do not end as they should.")
     kept = [data[found[0].start : found[0].end], *_palette(header[9], said)]
     as_it_is = [data[each.start : each.end] for each in rows]
-    window = packed[0] & 0xF0
-    kept += as_it_is if window == _LARGEST_WINDOW and _stand_together(rows) else [_in_one(packed)]
+    window_bytes = 256 << (packed[0] >> 4)
+    is_large_enough = window_bytes >= min(rows_bytes(header), _LARGEST_WINDOW_BYTES)
+    kept += as_it_is if is_large_enough and _stand_together(rows) else [_in_one(packed)]
     picture = b"".join([SIGNATURE, *kept, chunk_of(b"IEND", b"")])
     colours = len(said.get(b"PLTE", b"")) // 3 if header[9] == _PALETTE else None
     return Contents(picture, said.get(b"eXIf", b""), profile_of(header, said), tuple(notes), colours)

@@ -25,7 +25,7 @@ def rows_end_well(header: bytes, packed: bytes) -> bool | None:
 
     `header` is IHDR's content, `packed` that of all IDAT chunks together.
     """
-    missing_bytes, checksum = _rows_bytes(header), 1
+    missing_bytes, checksum = rows_bytes(header), 1
     unpacker = isal_zlib.decompressobj(wbits=-15)  # the checksum is looked at here: rows come before it
     stream = memoryview(packed)
     at = _ZLIB_HEADER_BYTES
@@ -43,7 +43,7 @@ def rows_end_well(header: bytes, packed: bytes) -> bool | None:
     return bool(unpacker.eof) and missing_bytes == 0 and len(told) == 4
 
 
-def _rows_bytes(header: bytes) -> int:
+def rows_bytes(header: bytes) -> int:
     """Length of the unpacked rows, each with its filter byte."""
     width_px, height_px, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", header)
     bits_per_pixel = depth * _CHANNELS.get(colour, 1)
