@@ -7,6 +7,7 @@ Exit codes: 0 done; 1 done, but Pixelcost can't use what was found; 2 it could n
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -22,13 +23,22 @@ def main(arguments: Sequence[str]) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no page about CUDA where none is wanted
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files need not be UTF-8
     try:
         return COMMANDS[options.command].run(options)
     except (OSError, ModelProblem) as problem:
-        print(f"python -m models: {problem}", file=sys.stderr)
+        print(f"python -m models: {_said(problem)}", file=sys.stderr)
         return 3 if isinstance(problem, FetchFailed) else 2
     except KeyboardInterrupt:
         return 130
+
+
+def _said(problem: Exception) -> str:
+    if isinstance(problem, OSError) and problem.filename and problem.strerror:
+        return f"{os.fsdecode(problem.filename)}: {problem.strerror}."
+    return str(problem)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.placing import refuse_patterns
 from models.problems import ModelProblem
-from models.tensors import Signature, Tensor
+from models.task import other_than_classifier
+from models.tensors import TEXT, Signature, Tensor
 
 SIGNATURE = "predict_images"
 INTERNAL = "__saved_model"  # TensorFlow's own entries, like __saved_model_init_op
@@ -39,8 +41,14 @@ class Contents:
         ]
         if len(signature.inputs) != 1:
             found.append(f"It takes {len(signature.inputs)} inputs, but should take one: the images.")
-        missing = [alias for alias in ("classes", "scores") if alias not in signature.outputs]
-        return found + [f"It has no output {alias!r}." for alias in missing]
+        return found + list(_wrong_outputs(_tensors(signature.outputs)))
+
+    def other_task(self) -> str:
+        """What it is instead of a classifier; empty where one of its signatures may be one."""
+        signatures = self.as_signatures()
+        contract = [each for each in signatures if each.name == SIGNATURE]
+        others = [other_than_classifier(each) for each in contract or signatures]
+        return others[0] if others and all(others) else ""
 
     def as_signatures(self) -> list[Signature]:
         """By name."""
@@ -58,6 +66,7 @@ class Contents:
 def look_into(directory: Path) -> Contents:
     """A SavedModel, or the newest of the numbered versions in `directory`. Raises CheckFailed."""
     path = _version_directory(directory)
+    refuse_patterns(path)
     saved_model = _parse(path)
     if not saved_model.meta_graphs:
         raise CheckFailed(f"{path / 'saved_model.pb'} holds no graph. Export the model again.")
@@ -69,6 +78,17 @@ def look_into(directory: Path) -> Contents:
     signatures = {name: each for name, each in graph.signature_def.items() if not name.startswith(INTERNAL)}
     size_bytes = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     return Contents(path, size_bytes, tuple(graph.meta_info_def.tags), signatures)
+
+
+def _wrong_outputs(outputs: Sequence[Tensor]) -> Iterator[str]:
+    """Where `classes` and `scores` are missing or of another type than the contract's."""
+    by_name = {tensor.name: tensor for tensor in outputs}
+    for name, dtype in (("classes", TEXT), ("scores", "DT_FLOAT")):
+        tensor = by_name.get(name)
+        if tensor is None:
+            yield f"It has no output {name!r}."
+        elif tensor.dtype != dtype:
+            yield f"Output {name!r} is {tensor}, but should be {dtype} [?,5]."
 
 
 def _version_directory(directory: Path) -> Path:
@@ -86,7 +106,7 @@ def _version_directory(directory: Path) -> Path:
 
 
 def _version_number(directory: Path) -> int:
-    return int(directory.name) if directory.name.isdigit() else -1
+    return int(directory.name) if directory.name.isdecimal() else -1
 
 
 def _parse(path: Path) -> Any:

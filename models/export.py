@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from models.demo_files import IMAGENET_INDEX, WEIGHTS
-from models.placing import Exported, hash_of, place
+from models.placing import Exported, hash_of, place, refuse_patterns
 
 HERE = Path(__file__).parent
 SOURCES = (
@@ -25,6 +25,7 @@ def export_demo(out: Path, weights: Path = WEIGHTS) -> Exported:
 
     Raises OSError and ModelProblem.
     """
+    refuse_patterns(out)
     made_from = hash_of((*(HERE / name for name in SOURCES), IMAGENET_INDEX, weights))
     return place(out, "demo", made_from, partial(_write, weights))
 

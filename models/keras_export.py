@@ -10,7 +10,7 @@ from typing import Any
 
 from models import imagenet
 from models.catalogue import Row
-from models.placing import VERSION, Exported, card_of, hash_of, place
+from models.placing import VERSION, Exported, card_of, hash_of, place, refuse_patterns
 from models.problems import ModelProblem
 
 HERE = Path(__file__).parent
@@ -54,6 +54,7 @@ def export_keras(row: Row, out: Path, weights: Weights) -> Exported:
 
     Raises OSError when `out` can't be written, ModelProblem when the weights don't fit the model.
     """
+    refuse_patterns(out)
     return place(out, row.name, made_from(row, weights), lambda directory: _write(directory, row, weights))
 
 
@@ -110,7 +111,7 @@ def _probabilities(row: Row, network: Any, pixels: Any) -> Any:
 def _load(network: Any, row: Row, path: Path) -> None:
     try:
         network.load_weights(path)
-    except (ValueError, OSError, KeyError, TypeError) as problem:
+    except Exception as problem:  # Keras and h5py raise what they like for another file
         first_line = next(iter(str(problem).splitlines()), type(problem).__name__)
         raise ModelProblem(
             f"{path} holds no weights of {row.title}: {first_line}\n"

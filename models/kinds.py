@@ -5,8 +5,8 @@ What can't be converted has a sentence instead that says how to go on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.onnx_reader import external_files
@@ -75,7 +75,7 @@ class Found:
     def name(self) -> str:
         """Of the file, or of the folder that holds the version."""
         path = self.path.resolve()
-        return path.parent.name if path.name.isdigit() else path.stem
+        return path.parent.name if path.name.isdecimal() else path.stem
 
     @property
     def size_bytes(self) -> int:
@@ -105,29 +105,42 @@ def find(path: Path) -> Found:
 
 
 def _in_directory(directory: Path) -> Found:
+    found, skipped = _models_in(directory)
     if (directory / GRAPH_FILE).is_file():
-        others = [file.name for _, file in _models_in(directory) if file.name != GRAPH_FILE]
+        others = [file.name for _, file in found if file.name != GRAPH_FILE]
         remarks = [f"beside the SavedModel lies {', '.join(others)}: not looked at"] if others else []
         return Found(KINDS["SavedModel"], directory, remarks=tuple(remarks))
-    found = _models_in(directory)
     whole = [(kind, file) for kind, file in found if not kind.way_on]
     if len(whole) > 1:
         listed = ", ".join(f"{file.name} ({kind.name})" for kind, file in whole)
         raise ModelProblem(f"{directory} holds several models: {listed}. Name one of the files.")
     if whole:
-        return _with_companions(*whole[0])
+        remarks = [f"skipped: {problem}" for problem in skipped]
+        return replace(_with_companions(*whole[0]), remarks=tuple(remarks))
+    if skipped:
+        raise skipped[0]
     if found:
         return Found(*found[0])
-    versions = [each for each in directory.iterdir() if each.name.isdigit() and each.is_dir()]
+    versions = [each for each in directory.iterdir() if each.name.isdecimal() and each.is_dir()]
     if versions:
         return _in_directory(max(versions, key=lambda each: int(each.name)))
     raise ModelProblem(f"{directory} holds no model: found {contents(directory)}. Name the model's file.")
 
 
-def _models_in(directory: Path) -> Sequence[tuple[Kind, Path]]:
+def _models_in(directory: Path) -> tuple[list[tuple[Kind, Path]], list[Exception]]:
+    """Its models, and why files that nobody named can't be looked at: the others may be what is meant."""
+    found: list[tuple[Kind, Path]] = []
+    skipped: list[Exception] = []
     files = (file for file in sorted(directory.iterdir()) if file.is_file())
-    kinds = ((kind_of(file), file) for file in files if file.suffix not in NO_MODEL_NAMES)
-    return [(KINDS[kind], file) for kind, file in kinds if kind in KINDS]
+    for file in (each for each in files if each.suffix not in NO_MODEL_NAMES):
+        try:
+            kind = kind_of(file)
+        except (ModelProblem, OSError) as problem:
+            skipped.append(problem)
+            continue
+        if kind in KINDS:
+            found.append((KINDS[kind], file))
+    return found, skipped
 
 
 def _with_companions(kind: Kind, file: Path) -> Found:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from models.problems import ModelProblem
+from models.sniff import Damaged
 from models.wire_reader import mapped, messages, text
 
 GRAPH, INITIALIZER, EXTERNAL_DATA = 7, 5, 13
@@ -16,14 +17,23 @@ KEY, VALUE = 1, 2
 
 
 def metadata(file: Path) -> dict[str, str]:
-    """The model's own remarks by name."""
-    return {text(each, KEY): text(each, VALUE) for each in messages(mapped(file), METADATA)}
+    """The model's own remarks by name; nothing where they can't be read."""
+    try:
+        return {text(each, KEY): text(each, VALUE) for each in messages(mapped(file), METADATA)}
+    except ValueError:
+        return {}
 
 
 def external_files(file: Path) -> list[Path]:
-    """Files beside it with its larger weights. Raises ModelProblem when one is missing or lies elsewhere."""
-    entries = list(messages(mapped(file), GRAPH, INITIALIZER, EXTERNAL_DATA))
-    names = dict.fromkeys(text(entry, VALUE) for entry in entries if text(entry, KEY) == "location")
+    """Files beside it with its larger weights.
+
+    Raises ModelProblem when one is missing or lies elsewhere, and Damaged.
+    """
+    try:
+        entries = list(messages(mapped(file), GRAPH, INITIALIZER, EXTERNAL_DATA))
+        names = dict.fromkeys(text(entry, VALUE) for entry in entries if text(entry, KEY) == "location")
+    except ValueError as problem:
+        raise Damaged(file, "ONNX", f"its graph can't be read ({problem})") from problem
     for name in names:
         if Path(name).name != name:
             raise ModelProblem(

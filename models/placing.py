@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -37,6 +38,8 @@ def place(out: Path, name: str, made_from: str, write: Callable[[Path], Mapping[
     like one. Raises OSError when `out` can't be written, ModelProblem when another model lies there.
     """
     target = out / VERSION
+    if out.exists() and not out.is_dir():
+        raise ModelProblem(f"{out} is a file. Name a folder with --out.")
     out.mkdir(parents=True, exist_ok=True)
     with alone_in(out):
         found = card_of(target)
@@ -81,6 +84,16 @@ def hash_of(files: Iterable[Path], *more: str) -> str:
     for part in (*(path.read_bytes() for path in files), *(text.encode() for text in more)):
         digest.update(part)
     return digest.hexdigest()
+
+
+def refuse_patterns(directory: Path) -> None:
+    """Raises ModelProblem for a SavedModel's folder that TensorFlow would take for a pattern of names."""
+    path = os.path.realpath(directory)
+    if found := [character for character in "[*?\\" if character in path]:
+        raise ModelProblem(
+            f"{path}: TensorFlow can't load a SavedModel from a folder with {found[0]} in its path. "
+            "Give it another name."
+        )
 
 
 def _refuse_another(target: Path, name: str, found: Mapping[str, object]) -> None:

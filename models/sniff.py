@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickletools
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from models.wire_reader import CutOff, Value
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 ZIP = b"PK\x03\x04"
+# What zipfile raises for archives that are damaged, encrypted or compressed in a way that it does not know.
+ZIP_PROBLEMS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
 JAVA_OBJECT = b"\xac\xed\x00\x05"
 BIGDL = b"com.intel.analytics.bigdl"
 TABLE_END = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"  # of TensorFlow's tables: checkpoints and their indexes
@@ -67,8 +70,8 @@ def _hdf5(file: Path, _: bytes) -> str:
     try:
         with h5py.File(file, "r") as opened:
             return "Keras HDF5" if "model_config" in opened.attrs else "Keras weights"
-    except OSError as problem:
-        reason = str(problem).partition("(")[2].strip(")")
+    except Exception as problem:  # KeyError, RuntimeError, OSError, by where the damage is
+        reason = str(problem).partition("(")[2].strip(")'") or type(problem).__name__
         raise Damaged(file, "Keras HDF5", f"HDF5 can't open it ({reason})") from problem
 
 
@@ -76,7 +79,7 @@ def _archive(file: Path, _: bytes) -> str | None:
     try:
         with zipfile.ZipFile(file) as archive:
             names = set(archive.namelist())
-    except zipfile.BadZipFile as problem:
+    except ZIP_PROBLEMS as problem:
         raise Damaged(file, "of Keras or PyTorch", f"its archive is cut off ({problem})") from problem
     inner = {name.partition("/")[2] for name in names}
     if {"config.json", "metadata.json"} <= names:

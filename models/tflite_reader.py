@@ -6,13 +6,18 @@ Schema: tensorflow/lite/schema/schema.fbs. Labels: https://ai.google.dev/edge/li
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from models.sniff import Damaged
+from models.label_files import LARGEST_BYTES, names_in
+from models.problems import ModelProblem
+from models.sniff import ZIP_PROBLEMS, Damaged
 
+NOTES = "temp_meta.txt"  # of Ultralytics, see models/exporter_notes.py
 TYPES = {"FLOAT32": np.float32, "FLOAT16": np.float16, "INT32": np.int32, "UINT8": np.uint8, "INT8": np.int8}
 
 
@@ -28,13 +33,22 @@ def schema() -> Any:
 def read(file: Path) -> Any:
     """The model as the generated class ModelT. Raises Damaged."""
     generated = schema()
-    try:
+    with whole(file):
         model = generated.ModelT.InitFromObj(generated.Model.GetRootAs(file.read_bytes(), 0))
-    except Exception as problem:  # flatbuffers raises struct.error, IndexError, TypeError, ... by chance
-        raise Damaged(file, "TFLite", f"its tables lead nowhere ({type(problem).__name__})") from problem
     if not model.subgraphs:
         raise Damaged(file, "TFLite", "it has no graph")
     return model
+
+
+@contextmanager
+def whole(file: Path) -> Iterator[None]:
+    """Raises Damaged for what its tables make a reader raise: struct.error, IndexError, TypeError, ..."""
+    try:
+        yield
+    except ModelProblem:
+        raise
+    except Exception as problem:
+        raise Damaged(file, "TFLite", f"its tables lead nowhere ({type(problem).__name__})") from problem
 
 
 def quantisation(tensor: Any) -> tuple[float, int]:
@@ -62,7 +76,8 @@ def numbers(tensor: Any, buffers: Any) -> np.ndarray:
     scales, zero_points = (
         np.asarray(each, np.float32).reshape(along) for each in (found.scale, found.zeroPoint)
     )
-    stands_for: np.ndarray = (values.astype(np.float32) - zero_points) * scales
+    with np.errstate(all="ignore"):  # of a damaged scale; what comes out is refused as NaN or infinity
+        stands_for: np.ndarray = (values.astype(np.float32) - zero_points) * scales
     return stands_for
 
 
@@ -79,12 +94,17 @@ def activation_of(operator: Any) -> str:
 
 
 def labels(file: Path) -> tuple[str, ...]:
-    """One a class, where the file has them."""
-    if not zipfile.is_zipfile(file):
+    """One a class, where the archive behind the file has a list that can be read."""
+    try:
+        if not zipfile.is_zipfile(file):
+            return ()
+        with zipfile.ZipFile(file) as archive:
+            lists = [info for info in archive.infolist() if info.filename.endswith(".txt")]
+            lists.sort(key=lambda info: "label" not in info.filename)
+            fitting = [info for info in lists if info.file_size <= LARGEST_BYTES and info.filename != NOTES]
+            return tuple(names_in(archive.read(fitting[0]))) if fitting else ()
+    except ZIP_PROBLEMS:
         return ()
-    with zipfile.ZipFile(file) as archive:
-        names = [name for name in archive.namelist() if name.endswith(".txt")]
-        return tuple(archive.read(names[0]).decode("utf-8", "replace").splitlines()) if names else ()
 
 
 def _name(enumeration: type, number: int) -> str:

@@ -13,6 +13,7 @@ from typing import IO, Any, Protocol
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 
 from models.checksum import Checksum, in_header
 from models.problems import FetchFailed
@@ -92,7 +93,7 @@ class Transfer:
             if self.has_begun:
                 raise _BrokenOff(f"The connection to {self.host} broke: {_cause(problem)}.") from problem
             raise FetchFailed(f"{self.host} can't be reached: {_cause(problem)}.") from problem
-        except requests.RequestException as problem:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError) as problem:
             raise FetchFailed(f"{self._url} can't be fetched: {_cause(problem)}.") from problem
 
     def _refuse_bad_answers(self, response: requests.Response) -> None:
@@ -174,7 +175,7 @@ def _total_bytes(response: requests.Response, offset: int) -> int | None:
             raise _Damaged("the server sent another range than the one asked for")
         return int(told[2])
     length = response.headers.get("Content-Length", "")
-    return offset + int(length) if length.isdigit() else None
+    return offset + int(length) if length.isdecimal() else None
 
 
 def _mb(size_bytes: int) -> str:

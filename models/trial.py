@@ -6,6 +6,7 @@ file's inputs are, instead of reading the file a second time, can't disagree wit
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import socket
@@ -25,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from models.kinds import Found
-from models.problems import ModelProblem
+from models.problems import LONGEST, ModelProblem
 from models.tensors import Signature, Tensor
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,6 +34,7 @@ NAME = "trial"
 READY = f"serving {NAME} version"
 SAVED_MODEL_RUNTIMES = {"tensorflow": "tensorflow", "openvino": "openvino"}
 START_TIMEOUT_S, ANSWER_TIMEOUT_S = 300, 120
+DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # this machine asks itself
 
 
 class NotServed(ModelProblem):
@@ -80,10 +82,17 @@ class Server:
     def _ask(self, action: str, body: Mapping[str, Any] | None = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         try:
-            with urllib.request.urlopen(f"{self._url}{action}", data, ANSWER_TIMEOUT_S) as answer:  # noqa: S310
+            with DIRECTLY.open(f"{self._url}{action}", data, ANSWER_TIMEOUT_S) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as problem:
             raise NotServed(_message(problem)) from problem
+        except TimeoutError as problem:
+            raise NotServed(f"The model server did not answer within {ANSWER_TIMEOUT_S} s.") from problem
+        except (OSError, http.client.HTTPException) as problem:  # for instance killed for its memory
+            raise NotServed(
+                "The model server ended while it computed. The model may be damaged, or needs more memory "
+                "than there is."
+            ) from problem
 
 
 @contextmanager
@@ -115,8 +124,11 @@ def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def _reason(log: str) -> str:
-    said = re.findall(r"^python -m serving: (.*)", log, re.MULTILINE)
-    return said[-1] if said else f"The model server did not start:\n{log.strip()[-2000:]}"
+    said: list[str] = re.findall(r"^python -m serving: (.*)", log, re.MULTILINE)
+    if said:
+        return said[-1]
+    lines = [line.strip() for line in log.splitlines() if line.strip()] or ["it was killed"]
+    return f"The model server did not start: {lines[-1][:LONGEST]}. The model may be damaged."
 
 
 def _message(problem: urllib.error.HTTPError) -> str:

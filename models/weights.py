@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from models.catalogue import BASE_URL, Row
 from models.checksum import Checksum
 from models.download import Limits, download, part_of
-from models.problems import FetchFailed
+from models.problems import FetchFailed, ModelProblem
 from models.transfer import Reporter
 
 MIRROR_VARIABLE = "PIXELCOST_WEIGHTS_URL"
@@ -21,8 +22,21 @@ def cache_dir() -> Path:
 
 
 def url_of(row: Row, mirror: str = "") -> str:
-    """Where the weights are published; `mirror` stands for everything before `inception_v3/...`."""
-    return (mirror.rstrip("/") + "/" if mirror else BASE_URL) + row.weights
+    """Where the weights are published; `mirror` stands for everything before `inception_v3/...`.
+
+    Raises ModelProblem when it is no address.
+    """
+    url = (mirror.rstrip("/") + "/" if mirror else BASE_URL) + row.weights
+    try:
+        is_web = urlsplit(url).scheme in ("http", "https") and bool(urlsplit(url).hostname)
+    except ValueError:  # for instance an IPv6 address without its bracket
+        is_web = False
+    if not is_web:
+        raise ModelProblem(
+            f"The mirror {mirror!r} is no address of the web. Give one such as https://host/weights with "
+            f"--mirror or {MIRROR_VARIABLE}."
+        )
+    return url
 
 
 def state_in_cache(row: Row, cache: Path) -> str:

@@ -13,8 +13,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.serving_process import ROOT
 
@@ -48,12 +50,14 @@ class Converted:
 
     base: Path
     said: str
+    exit_code: int
 
 
 TF = ("--preprocess", "tf")
 CASES = (
     Case("keras", "model.keras", TF),
     Case("keras-hdf5", "model.h5", TF),
+    Case("keras-2-hdf5", "keras_2.h5", TF, "keras_2"),
     Case("saved-model-of-tensorflow-1", "saved_model_1", TF),
     Case("saved-model-one-at-a-time-uint8-nchw", "saved_model_2", ("--output", "scores")),
     Case("saved-model-of-encoded-images", "encoded"),
@@ -93,11 +97,22 @@ class Converter:
     def converted(self, name: str) -> Converted:
         """`python -m models convert` of the case with this name, once."""
         if name not in self._done:
-            print(name, file=self._process.stdin, flush=True)
-            self._done[name] = Converted(self.folder / name, self._answer())
+            case = next(case for case in CASES if case.name == name)
+            self._done[name] = self.convert(case.source, *case.options, out=name)
         return self._done[name]
 
-    def _answer(self) -> str:
+    def convert(self, source: str | Path, *options: str, out: str) -> Converted:
+        """Of a file below the folder of make_convertible.py, or anywhere else."""
+        exit_code, said = self.run("convert", self.sources / source, "--out", self.folder / out, *options)
+        return Converted(self.folder / out, said, exit_code)
+
+    def run(self, *arguments: object) -> tuple[int, str]:
+        """`python -m models` with any arguments: its exit code, and what it printed."""
+        print(json.dumps([str(each) for each in arguments]), file=self._process.stdin, flush=True)
+        exit_code, said = self._answer()
+        return exit_code, said
+
+    def _answer(self) -> Any:
         for line in self._process.stdout:
             if line.startswith(ANSWER):
                 return json.loads(line.removeprefix(ANSWER))
@@ -127,14 +142,17 @@ def _work(folder: Path) -> None:
 
     make_convertible.main(folder / SOURCES)
     print(ANSWER + json.dumps("ready"), flush=True)
-    cases = {case.name: case for case in CASES}
     for line in sys.stdin:
-        case = cases[line.strip()]
-        arguments = ["convert", str(folder / SOURCES / case.source), "--out", str(folder / case.name)]
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-            main([*arguments, *case.options])
-        print(ANSWER + json.dumps(printed.getvalue()), flush=True)
+            try:
+                exit_code = main(json.loads(line))
+            except SystemExit as end:  # argparse's
+                exit_code = end.code
+            except Exception:  # what a user would see as a traceback
+                exit_code = 1
+                traceback.print_exc()
+        print(ANSWER + json.dumps([exit_code, printed.getvalue()]), flush=True)
 
 
 if __name__ == "__main__":

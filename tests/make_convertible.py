@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import tensorflow as tf
@@ -60,6 +61,53 @@ def keras_files(out: Path) -> None:
         [keras.Input((HEIGHT_PX, WIDTH_PX, 3)), keras.layers.Rescaling(1 / 127.5, -1), keras_model("softmax")]
     )
     own.save(out / "rescales.keras")
+
+
+def keras_2_files(out: Path, photo: np.ndarray) -> np.ndarray:
+    """A network as Keras 2 wrote it, with what Keras 3 no longer knows. Gives its answer to the photo."""
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((HEIGHT_PX, WIDTH_PX, 3), name="photo"),
+            layers.DepthwiseConv2D(3, strides=2),
+            layers.SpatialDropout2D(0.1),
+            layers.SeparableConv2D(8, 3),
+            layers.BatchNormalization(),
+            layers.Conv2DTranspose(8, 2),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(CLASSES, activation="softmax"),
+        ]
+    )
+    model.save(out / "keras_2.h5")
+    with h5py.File(out / "keras_2.h5", "r+") as file:
+        written = json.loads(file.attrs["model_config"])
+        for layer in written["config"]["layers"]:
+            as_keras_2(layer)
+        file.attrs["model_config"], file.attrs["keras_version"] = json.dumps(written), "2.15.0"
+    answer: np.ndarray = model(photo_values(photo)).numpy()
+    return answer
+
+
+def as_keras_2(layer: dict) -> None:
+    """A layer's configuration, in place."""
+    name, config = layer["class_name"], layer["config"]
+    for key in ("module", "registered_name", "build_config"):
+        layer.pop(key, None)
+    config["dtype"] = "float32"
+    for key, value in config.items():
+        if key.endswith("_initializer") and value:
+            value["config"]["dtype"] = "float32"  # until TensorFlow 2.2
+    if "Conv2D" in name:
+        config["groups"] = 1
+    if "Separable" in name:
+        initialiser = {"class_name": "GlorotUniform", "config": {"seed": None}}
+        config |= {"kernel_initializer": initialiser, "kernel_regularizer": None, "kernel_constraint": None}
+    if name == "InputLayer":
+        config |= {"batch_input_shape": config.pop("batch_shape"), "ragged": False}
+    if name == "BatchNormalization":
+        config["axis"] = [3]
+    if name == "SpatialDropout2D":
+        config["noise_shape"] = None
 
 
 def graphs_of_tensorflow_1(out: Path) -> None:
@@ -182,6 +230,7 @@ def main(out: Path) -> None:
     plain = tf.nn.softmax(logits(photo_values(photo), KERNEL, HEAD)).numpy()
     expected = {
         "float": plain[0].tolist(),
+        "keras_2": keras_2_files(out, photo)[0].tolist(),
         **{name: tflite_answer(out / f"{name}.tflite", photo)[0].tolist() for name in ("uint8", "int8")},
     }
     (out / "expected.json").write_text(json.dumps(expected))

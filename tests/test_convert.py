@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 
+import h5py
 import numpy as np
 import pytest
 
@@ -52,6 +55,28 @@ def test_the_proof_names_what_the_model_sees_in_the_sample_photo():
     assert "not served with openvino: it has no signature from numbers to numbers" in said(
         "saved-model-of-encoded-images"
     )
+
+
+def test_the_models_own_process_is_never_asked_through_a_proxy():
+    environment = {**os.environ, "http_proxy": "http://127.0.0.1:9", "no_proxy": ""}
+    source, out = converter().sources / "model.keras", converter().folder / "behind a proxy"
+    command = [sys.executable, "-m", "models", "convert", str(source), "--out", str(out)]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "served with tensorflow, cat.png is: class " in done.stdout
+
+
+def test_groups_that_keras_3_can_not_compute_are_named_without_the_whole_configuration():
+    file = converter().folder / "groups.h5"
+    shutil.copyfile(converter().sources / "keras_2.h5", file)
+    with h5py.File(file, "r+") as opened:
+        opened.attrs["model_config"] = opened.attrs["model_config"].replace('"groups": 1', '"groups": 2')
+    exit_code, said = converter().run("check", file)
+    assert exit_code == 2
+    assert "Unrecognized keyword arguments passed to DepthwiseConv2D: {'groups': 2}. Load it with" in said
+    assert len(said.splitlines()[-1]) < 500
 
 
 def test_a_layer_of_the_models_own_that_rescales_is_seen():

@@ -10,11 +10,11 @@ import pytest
 from models import imagenet
 from models.convert import cluster_serving, convert
 from models.convert.ends import choose
-from models.convert.labels import plain_labels, read_labels
+from models.convert.labels import find_labels, labels_beside, labels_of, read_labels
 from models.convert.pixels import Hints, work_out
 from models.convert.preprocess import OF_ARCHITECTURE, PRESETS, Pixels, of_architecture, quantised
-from models.convert.scores import is_logits
-from models.convert.wanted import LOGITS, Wanted
+from models.convert.scores import is_logits, made_up
+from models.convert.wanted import LOGITS, PROBABILITIES, Wanted
 from models.kinds import find
 from models.problems import ModelProblem, first_line
 from models.tensors import Signature, Tensor
@@ -49,7 +49,69 @@ def ends(into: Tensor = NHWC, *outputs: Tensor, labels: int | None = None, **wan
     ],
 )
 def test_labels_are_what_people_call_the_classes_and_never_two_the_same(lines, labels):
-    assert plain_labels(lines) == labels
+    assert labels_of("\n".join(lines).encode()) == labels
+
+
+CAT_DOG = ["cat", "dog"]
+NOTATIONS = {
+    "a byte order mark": ("\ufeff0 cat\r\n1 dog\r\n".encode(), CAT_DOG),
+    "UTF-16 as Notepad and PowerShell write it": ("cat\r\ndog\r\n".encode("utf-16"), CAT_DOG),
+    "JSON list": (b'["cat", "dog"]', CAT_DOG),
+    "JSON index": (b'{"1": ["n02084071", "dog"], "0": ["n02121620", "cat"]}', CAT_DOG),
+    "class_indices of Keras": (b'{"dog": 1, "cat": 0}', CAT_DOG),
+    "config.json of Hugging Face": (b'{"model_type": "vit", "id2label": {"0": "cat", "1": "dog"}}', CAT_DOG),
+    "Python dictionary": (b"{0: 'cat, tabby',\n 1: 'dog'}", CAT_DOG),
+    "YAML list": (b"- cat\n- no\n- 'on'\n", ["cat", "no", "on"]),
+    "data.yaml of Ultralytics": (b"path: x\nnames:\n  0: cat\n  1: dog\n", CAT_DOG),
+    "numbers from 1": (b"1 cat\n2 dog\n", CAT_DOG),
+    "numbers behind": (b"dog\t1\ncat\t0\n", CAT_DOG),
+    "quotes": (b'"cat"\n"dog"\n', CAT_DOG),
+    "single quotes": (b"'cat'\n'dog'\n", CAT_DOG),
+    "quotes in CSV": (b'0,"cat, tabby"\n1,"dog"\n', CAT_DOG),
+    "columns with names": (b"id,label\n0,cat\n1,dog\n", CAT_DOG),
+    "numbers that are part of the names": (b"1 cent\n2 cent\n", ["1 cent", "2 cent"]),
+    "odd blanks within names": ("a\u2028b\nc\x85d\ne\x0cf".encode(), ["a\u2028b", "c\x85d", "e\x0cf"]),
+    "apostrophe": (b"'s-Hertogenbosch\ndog\n", ["'s-Hertogenbosch", "dog"]),
+}
+
+
+@pytest.mark.parametrize(("data", "labels"), NOTATIONS.values(), ids=list(NOTATIONS))
+def test_a_list_of_labels_is_read_in_the_notations_that_people_have(tmp_path, data, labels):
+    (tmp_path / "labels").write_bytes(data)
+    assert read_labels(tmp_path / "labels") == labels
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        ("Katze\nLöwe\n".encode("cp1252"), r"line 2 is not UTF-8 \(byte 0xf6\).*iconv -f WINDOWS-1252"),
+        (b"{cat\n", r"it starts with \{, but is neither JSON nor"),
+        (b"[background]\ncat\n", r"it starts with \[, but is neither JSON nor"),
+        (b'cat\n"dog\n', "line 2 starts with a quotation mark, but is no quoted name"),
+        (b'{"0": "cat", "2": "dog"}', "its numbers are not 0, 1, 2 and so on"),
+        (b'{"0": {"a": 1}}', "is no name"),
+        (b"cat\n\0\1\2", "line 2 has the control character"),
+        ("cat\ndog".encode("utf-16-le"), "line 1 has the control character"),
+        (b"[" * 100_000, "neither JSON nor"),
+    ],
+)
+def test_what_is_no_list_of_labels_is_never_taken_as_names(tmp_path, data, why):
+    (tmp_path / "labels").write_bytes(data)
+    with pytest.raises(ModelProblem, match=why):
+        read_labels(tmp_path / "labels")
+
+
+def test_files_that_were_found_by_their_names_are_skipped_with_a_line_when_they_do_not_help(tmp_path):
+    (tmp_path / "a_label_notes.txt").write_bytes(b"L\xf6we")
+    (tmp_path / "b_labels.txt").write_text("")
+    (tmp_path / "c_labels.txt").write_text("one\ntwo\nthree")
+    (tmp_path / "d_labels.txt").write_text("cat\ndog")
+    (tmp_path / "e_labels.txt").mkdir()
+    said: list[str] = []
+    beside = labels_beside(tmp_path / "model.keras")
+    assert find_labels(Wanted(likely_labels=beside), (), 2, said.append) == CAT_DOG
+    assert [line.partition(": ")[0] for line in said] == ["skipped"] * 3 + ["labels"]
+    assert "c_labels.txt has 3 labels for 2 scores" in said[2]
 
 
 def test_a_list_of_imagenets_classes_gets_the_spelling_of_the_catalogue(tmp_path):
@@ -87,11 +149,17 @@ def test_further_inputs_are_in_the_way():
         choose([two], Wanted(), None, quiet)
 
 
+def test_a_signature_without_inputs_is_not_said_to_have_several():
+    with pytest.raises(ModelProblem, match="no input, where the pixels are wanted"):
+        choose([Signature("init", [], [SCORES])], Wanted(), None, quiet)
+
+
 def test_of_several_outputs_the_one_with_as_many_scores_as_labels_is_taken():
     features = Tensor("features", "DT_FLOAT", (None, 512))
     picture = Tensor("picture", "DT_FLOAT", (None, 8, 8, 3))
     assert ends(NHWC, features, SCORES, picture, labels=7).output == SCORES
-    assert ends(NHWC, features, SCORES, picture).output == features
+    assert ends(NHWC, features, SCORES, picture).output == SCORES
+    assert ends(NHWC, features, SCORES, output="features").output == features
     assert ends(NHWC, features, SCORES, output="y").output == SCORES
     with pytest.raises(ModelProblem, match="no output 'z'"):
         ends(NHWC, SCORES, output="z")
@@ -182,7 +250,7 @@ def test_every_known_architecture_has_a_preset():
     [
         ([[0.2, 0.8]], False, "sum is 1"),
         ([[-1.0, 4.0]], True, "logits"),
-        ([[0.9, 0.8]], False, "WARNING"),
+        ([[0.0, 1.0], [0.5, 0.5]], False, "sum is 1"),
     ],
 )
 def test_one_answer_shows_whether_scores_are_probabilities(scores, logits, said):
@@ -193,7 +261,9 @@ def test_one_answer_shows_whether_scores_are_probabilities(scores, logits, said)
 
 def test_quantised_probabilities_may_add_up_to_less():
     found = Pixels("x", "y", (1, 1), output_scale=1 / 256)
-    assert not is_logits(np.array([[100, 80, 0, 0]]), found, Wanted(), quiet)
+    assert not is_logits(np.array([[100, 80, *[0] * 300]]), found, Wanted(), quiet)
+    as_floats = np.array([[100, 80, *[0] * 300]]) / 256
+    assert not is_logits(as_floats, pixels(), Wanted(), quiet)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -213,6 +283,39 @@ def test_what_is_neither_file_nor_folder_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ModelProblem, match="neither a file nor a folder"):
         find(tmp_path / "pipe")
+
+
+@pytest.mark.parametrize(
+    ("scores", "why"),
+    [
+        ([[0.9, 0.8, 0.1]], "add up to 1.8 to 1.8 instead of 1"),
+        ([[0.0] * 100], "add up to 0 to 0 instead of 1"),
+        ([[0.6, 0.8], [-0.8, 0.6]], "is a vector of length 1"),
+        ([[0.0, *range(16)]], "as after a ReLU"),
+    ],
+)
+def test_scores_that_no_classifier_gives_are_refused(scores, why):
+    with pytest.raises(ModelProblem, match=why):
+        is_logits(np.array(scores), pixels(), Wanted(), quiet)
+
+
+def test_what_the_user_says_of_the_scores_is_believed_but_not_what_can_not_be():
+    said: list[str] = []
+    assert not is_logits(np.array([[0.9, 0.8]]), pixels(), Wanted(scores=PROBABILITIES), said.append)
+    assert is_logits(np.array([[0.2, 0.8]]), pixels(), Wanted(scores=LOGITS), said.append)
+    assert [line.partition(",")[0] for line in said] == ["WARNING", "WARNING"]
+    with pytest.raises(ModelProblem, match="so they are no probabilities"):
+        is_logits(np.array([[-3.0, 5.0]]), pixels(), Wanted(scores=PROBABILITIES), quiet)
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+@pytest.mark.parametrize("dtype", ["float32", "uint8", "int8"])
+def test_made_up_images_are_as_the_model_takes_them(layout, dtype):
+    wanted = Pixels("x", "y", (4, 6), layout=layout, dtype=dtype, mean=128.0 if dtype == "int8" else 0.0)
+    images = made_up(wanted, 2)
+    assert {image.shape for image in images} == {(2, 4, 6, 3) if layout == "NHWC" else (2, 3, 4, 6)}
+    assert {str(image.dtype) for image in images} == {dtype}
+    assert all(np.ptp(image.astype(float)) > 50 for image in images)
 
 
 def test_one_score_for_each_image_is_too_few():
@@ -266,3 +369,9 @@ def test_of_tensorflows_tracebacks_the_last_line_says_what_happened():
     assert first_line(ValueError(text)) == "Not a PNG."
     assert first_line(ValueError("cut off")) == "cut off."
     assert first_line(ValueError("")) == "ValueError."
+
+
+def test_of_what_keras_says_the_reason_is_shown_and_not_the_configuration():
+    text = f"Error with config={{{chr(97) * 600}}}.\n\nException encountered: no groups"
+    assert first_line(TypeError(text)) == "no groups."
+    assert len(first_line(ValueError("x" * 5000))) < 500

@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     verdict = ["Pixelcost can use it."]
     if description.problems:
         verdict = ["Pixelcost can't use it as it is:", *description.problems]
-        if not found.kind.way_on:
+        if description.is_convertible:
             command = ["convert", str(options.path), "--out", f"var/models/{found.name}"]
             verdict.append(f"Convert it: .venv/bin/python -m models {shlex.join(command)}")
     print("\n".join([*description.lines, *found.remarks, *verdict]))

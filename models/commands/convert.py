@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder that gets the model as OUT/1")
     parser.add_argument("--name", help="what the report calls it (the file's name)")
     parser.add_argument(
-        "--labels", type=Path, help="names of the classes, one a line in the order of the scores"
+        "--labels", type=Path, help="names of the classes in the order of the scores: one a line, or JSON"
     )
     background = parser.add_mutually_exclusive_group()
     background.add_argument(
@@ -46,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--resize", choices=("bilinear", "bicubic", "area"), default="bilinear")
     parser.add_argument("--preprocess", choices=tuple(PRESETS), help=PRESETS_HELP)
-    parser.add_argument("--scale", type=float, help="value = (level * SCALE - MEAN) / STD")
+    parser.add_argument("--scale", type=_number, help="value = (level * SCALE - MEAN) / STD")
     parser.add_argument("--mean", type=_by_channel, help="one number, or red,green,blue")
     parser.add_argument("--std", type=_divisors, help="one number, or red,green,blue")
     parser.add_argument("--layout", choices=("NHWC", "NCHW"))
@@ -60,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_const",
         const=PROBABILITIES,
         dest="scores",
-        help="the scores are probabilities: the model ends with softmax (tried out)",
+        help="the scores are probabilities, or to be taken as they are (tried out)",
     )
     scores.add_argument(
         "--logits",
@@ -96,6 +97,16 @@ def _size(text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2] or found[1])
 
 
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number")
+    return value
+
+
 def _divisors(text: str) -> float | tuple[float, ...]:
     values = _by_channel(text)
     if 0 in (values if isinstance(values, tuple) else (values,)):
@@ -108,6 +119,6 @@ def _by_channel(text: str) -> float | tuple[float, ...]:
         values = tuple(float(each) for each in text.split(","))
     except ValueError:
         values = ()
-    if len(values) not in (1, 3):
+    if len(values) not in (1, 3) or not all(map(math.isfinite, values)):
         raise argparse.ArgumentTypeError(f"{text!r}: give one number, or three as red,green,blue")
     return values if len(values) == 3 else values[0]

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--weights", type=Path, metavar="FILE", help="Keras weights instead of the published ones"
     )
     numbers.add_argument(
-        "--random", type=int, metavar="SEED", help="random weights: right in speed, not in answers"
+        "--random", type=_seed, metavar="SEED", help="random weights: right in speed, not in answers"
     )
     add("--quiet", action="store_true", help="say only how a download goes")
     add_fetch_options(parser)
@@ -54,3 +54,9 @@ def _weights(model: Row, options: argparse.Namespace) -> Weights:
     if is_exported(model, options.out, Weights(is_published=True)):
         return Weights(is_published=True)  # works offline, even when the download was removed
     return Weights(fetched(model, options), is_published=True)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text[:12]) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to {2**32 - 1}")
+    return int(text)

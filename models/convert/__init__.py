@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from models.convert import as_it_is, cluster_serving, proof, rewrite
-from models.convert.labels import labels_beside
+from models.convert.labels import labels_beside, read_labels
 from models.convert.wanted import Say, Wanted
+from models.exporter_notes import notes_of, refuse_other_tasks
 from models.kinds import CLUSTER_SERVING, KINDS, Found, find
-from models.placing import CARD, Exported, hash_of, place
-from models.problems import ModelProblem
+from models.placing import CARD, VERSION, Exported, hash_of, place, refuse_patterns
+from models.problems import ModelProblem, without_scratch
 
 
 def convert(path: Path, out: Path, wanted: Wanted, say: Say) -> Exported:
@@ -28,10 +30,30 @@ def convert(path: Path, out: Path, wanted: Wanted, say: Say) -> Exported:
         say(remark)
     if found.kind.way_on:
         raise ModelProblem(f"{found.path}: {found.kind.name}. {found.kind.way_on}")
-    name = wanted.name or found.name
-    wanted = replace(wanted, likely_labels=labels_beside(found.path))
+    _refuse_its_own_place(found, out)
+    if wanted.photo and not wanted.photo.is_file():
+        raise ModelProblem(f"--photo {wanted.photo}: there is no such file.")
+    notes = notes_of(found)
+    refuse_other_tasks(found, notes)
+    if wanted.to == rewrite.TENSORFLOW or not (wanted.to or found.kind.runtimes):
+        refuse_patterns(out)
+    if wanted.labels:
+        read_labels(wanted.labels)
+    name = (wanted.name or found.name).encode("utf-8", "replace").decode()
+    beside = labels_beside(found.path)
+    wanted = replace(wanted, likely_labels=(notes.beside, *beside) if notes.beside else beside, name=name)
     made_from = _made_from(found, wanted)
     return place(out, name, made_from, lambda directory: _write(found, directory, name, wanted, say))
+
+
+def _refuse_its_own_place(found: Found, out: Path) -> None:
+    """Raises ModelProblem where the model would be written over itself or into its own folder."""
+    target = Path(os.path.realpath(out / VERSION))
+    folder = Path(os.path.realpath(found.path if found.path.is_dir() else found.path.parent))
+    if target == folder or target in folder.parents or (found.path.is_dir() and folder in target.parents):
+        raise ModelProblem(
+            f"--out {out}: the model would be written over itself or into its own folder. Name another one."
+        )
 
 
 def _configured(file: Path, out: Path, wanted: Wanted, say: Say) -> Exported:
@@ -48,8 +70,21 @@ def _configured(file: Path, out: Path, wanted: Wanted, say: Say) -> Exported:
 
 
 def _write(found: Found, directory: Path, name: str, wanted: Wanted, say: Say) -> dict[str, object]:
-    with tempfile.TemporaryDirectory(prefix="convert-") as scratch:
-        written, sections = _written(found, directory, wanted, Path(scratch), say)
+    with tempfile.TemporaryDirectory(prefix="convert-") as folder:
+        scratch = Path(folder)
+        try:
+            return _proved(found, directory, scratch, name, wanted, say)
+        except ModelProblem as problem:
+            copy = {directory / found.kind.stored_as: str(found.path)} if found.kind.stored_as else {}
+            names = {**copy, directory: "the converted model", scratch: "the rewritten model"}
+            raise without_scratch(problem, names) from problem
+
+
+def _proved(
+    found: Found, directory: Path, scratch: Path, name: str, wanted: Wanted, say: Say
+) -> dict[str, object]:
+    """Written into `directory` with its card, which is given, and tried there."""
+    written, sections = _written(found, directory, wanted, scratch, say)
     labels = sections.get("labels", [])
     card: dict[str, object] = {
         "title": name,
@@ -87,7 +122,8 @@ def _made_from(found: Found, wanted: Wanted) -> str:
     files = [found.path, *found.beside]
     if found.path.is_dir():
         files = [file for file in sorted(found.path.rglob("*")) if file.is_file()]
-    labels = [wanted.labels] if wanted.labels else wanted.likely_labels
+    likely = [file for file in wanted.likely_labels if os.access(file, os.R_OK)]
+    labels = [wanted.labels] if wanted.labels else likely
     return hash_of([*files, *labels], repr(wanted), hashlib.sha256(_sources()).hexdigest())
 
 

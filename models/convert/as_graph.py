@@ -18,7 +18,7 @@ from models.convert.labels import find_labels, label_count
 from models.convert.network import Network
 from models.convert.pixels import work_out
 from models.convert.preprocess import Pixels
-from models.convert.scores import is_logits, made_up
+from models.convert.scores import is_logits, made_up, rows_of
 from models.convert.wanted import Say, Wanted
 from models.image_model import ImageModel
 from models.kinds import Found
@@ -91,16 +91,16 @@ def _around(network: Network, wanted: Wanted, say: Say) -> tuple[ImageModel, lis
 
 
 def _try(network: Network, ends: Ends, pixels: Pixels) -> np.ndarray:
-    """Scores [n, classes] for a made-up image."""
+    """Scores [images, classes] for made-up images."""
     try:
-        scores = _call(network, ends, tf.constant(made_up(pixels, 1))).numpy()
+        answers = [_call(network, ends, tf.constant(image)).numpy() for image in made_up(pixels, 1)]
     except (tf.errors.OpError, ValueError, TypeError) as problem:
         height, width = pixels.side_px
         raise ModelProblem(
             f"The model does not take {height}x{width} pixels as {pixels.dtype} {pixels.layout}: "
             f"{first_line(problem)} Say what it takes with --size, --layout."
         ) from problem
-    return np.asarray(scores).reshape(1, -1)
+    return np.concatenate([rows_of(np.asarray(answer), 1, ends.output) for answer in answers])
 
 
 def _call(network: Network, ends: Ends, values: tf.Tensor) -> tf.Tensor:

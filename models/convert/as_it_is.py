@@ -15,7 +15,7 @@ from models.convert.hints import hints_of
 from models.convert.labels import find_labels, label_count
 from models.convert.pixels import Hints, work_out
 from models.convert.preprocess import Pixels
-from models.convert.scores import is_logits, made_up
+from models.convert.scores import is_logits, made_up, rows_of
 from models.convert.wanted import Say, Wanted
 from models.kinds import Found
 from models.problems import ModelProblem
@@ -69,14 +69,16 @@ def _with_layout(server: Server, ends: Ends, wanted: Wanted, hints: Hints, say: 
 
 
 def _try(server: Server, ends: Ends, pixels: Pixels) -> np.ndarray:
-    """Scores [n, classes] for a made-up image."""
+    """Scores [images, classes] for made-up images."""
     batch = (ends.input.shape or (None,))[0] or 1
     try:
-        scores = server.numbers(ends.signature, made_up(pixels, batch))[ends.output.name]
+        answers = [
+            server.numbers(ends.signature, image)[ends.output.name] for image in made_up(pixels, batch)
+        ]
     except NotServed as problem:
         height, width = pixels.side_px
         raise ModelProblem(
             f"The model does not take {height}x{width} pixels as {pixels.dtype} {pixels.layout}: {problem} "
             "Say what it takes with --size, --layout."
         ) from problem
-    return scores.reshape(batch, -1)
+    return np.concatenate([rows_of(answer, batch, ends.output) for answer in answers])

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from models.convert.ends import scores_of
 from models.convert.labels import find_labels, label_count
 from models.convert.network import Network
+from models.convert.preprocess import Pixels
 from models.convert.proof import SAMPLE
+from models.convert.scores import is_logits, made_up, rows_of
 from models.convert.wanted import Say, Wanted
 from models.image_model import labelled
 from models.kinds import Found
 from models.problems import ModelProblem, first_line
+from models.task import other_than_classifier
 from models.tensors import Signature
 
 CONTRACT = {"classes", "scores"}
+MADE_UP = Pixels("", "", (96, 128), dtype="uint8")
+Answers = dict[str, tf.Tensor]
 
 
 def takes_images(network: Network, wanted: Wanted) -> Signature | None:
@@ -31,17 +38,25 @@ def write(found: Found, network: Network, directory: Path, wanted: Wanted, say: 
     signature = takes_images(network, wanted)
     if signature is None:
         raise ValueError("none of its signatures takes texts")
-    name = signature.inputs[0].name
+    name, photo = signature.inputs[0].name, wanted.photo or SAMPLE
     say(f"signature {signature.name} takes encoded images (--signature)")
-    tried = _try(found, network, signature, wanted.photo or SAMPLE)
-    labels, output = [], ""
-    if not tried.keys() >= CONTRACT:
+    if {each.name for each in signature.outputs} >= CONTRACT:
+        if other := other_than_classifier(signature):
+            raise ModelProblem(other)
+        _try(found, network, signature, photo.name, photo.read_bytes())
+        labels, softmax, output = [], False, ""
+    else:
         output = scores_of(signature, wanted, label_count(wanted, ()), say).name
-        labels = find_labels(wanted, (), int(tried[output].shape[-1]), say)
+        scores = _scores(found, network, signature, output, photo)
+        softmax = is_logits(scores, MADE_UP, wanted, say)
+        labels = find_labels(wanted, (), scores.shape[-1], say)
 
     def predict(images: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = network.call(signature.name, {name: images})
-        return labelled(outputs[output], labels) if labels else dict(outputs)
+        if not labels:
+            return dict(outputs)
+        scores = tf.cast(tf.reshape(outputs[output], (-1, len(labels))), tf.float32)
+        return labelled(tf.nn.softmax(scores) if softmax else scores, labels)
 
     stored = tf.Module()
     stored.kept = list(network.keep)
@@ -50,14 +65,25 @@ def write(found: Found, network: Network, directory: Path, wanted: Wanted, say: 
     return {"labels": labels} if labels else {}
 
 
-def _try(found: Found, network: Network, signature: Signature, photo: Path) -> dict[str, tf.Tensor]:
-    """Its answer to one photo: types can't tell images from serialised tf.Examples."""
+def _scores(found: Found, network: Network, signature: Signature, output: str, photo: Path) -> np.ndarray:
+    """Scores [images, classes] for the photo, and for made-up images where it takes PNG."""
+    tensor = next(each for each in signature.outputs if each.name == output)
+    answers = [_try(found, network, signature, photo.name, photo.read_bytes())]
+    for levels in made_up(MADE_UP, 1):
+        with suppress(ModelProblem):
+            image = tf.io.encode_png(levels[0]).numpy()
+            answers.append(_try(found, network, signature, "a made-up PNG", image))
+    return np.concatenate([rows_of(answer[output].numpy(), 1, tensor) for answer in answers])
+
+
+def _try(found: Found, network: Network, signature: Signature, name: str, image: bytes) -> Answers:
+    """Its answer to one image: types can't tell images from serialised tf.Examples."""
     try:
-        images = tf.constant([photo.read_bytes()])
+        images = tf.constant([image])
         return dict(network.call(signature.name, {signature.inputs[0].name: images}))
     except (tf.errors.OpError, ValueError) as problem:
         raise ModelProblem(
-            f"{found.path}: the signature {signature} does not take {photo.name}: {first_line(problem)} "
+            f"{found.path}: the signature {signature} does not take {name}: {first_line(problem)} "
             "If it takes serialised tf.Examples, export one for images or pixels; if another takes pixels, "
             "name it with --signature."
         ) from problem

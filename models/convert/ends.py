@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from models.convert.preprocess import INPUT_TYPES
 from models.convert.wanted import Say, Wanted
 from models.problems import ModelProblem
+from models.task import NEEDED, are_features, may_be_scores, other_than_classifier
 from models.tensors import Signature, Tensor, listed
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -62,7 +63,9 @@ def _why_not(signature: Signature, wanted: Wanted) -> str:
     names = [tensor.name for tensor in signature.inputs]
     if wanted.input and wanted.input not in names:
         return f"no input {wanted.input!r}"
-    if len(signature.inputs) != 1:
+    if not names:
+        return "no input, where the pixels are wanted: export the model with one"
+    if len(names) > 1:
         return f"{len(names)} inputs, where one is wanted: export the model without the others"
     tensor = signature.inputs[0]
     if tensor.dtype not in INPUT_TYPES:
@@ -81,7 +84,10 @@ def scores_of(signature: Signature, wanted: Wanted, labels: int | None, say: Say
     named = [each for each in signature.outputs if wanted.output == each.name]
     if wanted.output and not named:
         raise ModelProblem(f"The model has no output {wanted.output!r}. It has {listed(signature.outputs)}.")
-    scores = named or [each for each in signature.outputs if _may_be_scores(each)]
+    if other := other_than_classifier(signature, wanted.output):
+        raise ModelProblem(other)
+    scores = named or [each for each in signature.outputs if may_be_scores(each)]
+    scores = [each for each in scores if not are_features(each)] or scores
     if labels and len(scores) > 1:
         scores = [each for each in scores if _count(each) in (labels, labels + 1)] or scores
     if len(scores) > 1:
@@ -89,19 +95,10 @@ def scores_of(signature: Signature, wanted: Wanted, labels: int | None, say: Say
         say(f"output {largest.name} of {listed(scores)} (--output)")
         return largest
     if not scores:
-        raise ModelProblem(f"None of the outputs holds one score per class: {listed(signature.outputs)}.")
+        raise ModelProblem(
+            f"None of the outputs holds one score per class: {listed(signature.outputs)}. {NEEDED}"
+        )
     return scores[0]
-
-
-def _may_be_scores(tensor: Tensor) -> bool:
-    """[n, classes], perhaps with dimensions of size 1 behind or between."""
-    if tensor.dtype not in {*INPUT_TYPES, "DT_DOUBLE"}:
-        return False
-    return tensor.shape is None or (len(tensor.shape) >= 2 and _long(tensor.shape[1:]) <= 1)
-
-
-def _long(sizes: Sequence[int | None]) -> int:
-    return sum(size != 1 for size in sizes)
 
 
 def _count(tensor: Tensor) -> int | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from models.convert.hints import hints_of
 from models.convert.network import Network
 from models.convert.wanted import Wanted
 from models.kinds import Found
-from models.problems import ModelProblem
+from models.problems import ModelProblem, first_line
 from models.sniff import Damaged
 from models.tensors import Signature, Tensor
 
@@ -29,23 +30,23 @@ def load(found: Found, wanted: Wanted) -> Network:
         )
     try:
         graph = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(definition, name=""), [])
-    except ValueError as problem:
-        raise ModelProblem(f"TensorFlow can't load {found.path}: {problem}") from problem
+    except Exception as problem:  # for instance an operation that this TensorFlow does not know
+        raise ModelProblem(f"TensorFlow can't load {found.path}: {first_line(problem)}") from problem
     outputs = [_named(graph.graph, wanted.output)] if wanted.output else _results(graph.graph)
     inputs = [_named(graph.graph, wanted.input)] if wanted.input else _placeholders(outputs)
     signature = Signature(GRAPH, [_tensor(each) for each in inputs], [_tensor(each) for each in outputs])
     try:
         pruned = graph.prune(inputs, outputs)
-    except ValueError as problem:
+    except Exception as problem:
         raise ModelProblem(
-            f"{signature} is no whole computation: {problem} Name --input and --output."
+            f"{signature} is no whole computation: {first_line(problem)} Name --input and --output."
         ) from problem
 
     def call(_: str, given: Any) -> dict[str, Any]:
         results = pruned(*given.values())
         return {tensor.name: result for tensor, result in zip(signature.outputs, results, strict=True)}
 
-    return Network([signature], call, [pruned])
+    return Network([signature], call, [pruned], hints_of(found))
 
 
 def _parse(found: Found) -> Any:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from models import onnx_reader, tflite_reader
+from models import tflite_reader
 from models.convert.pixels import Hints
+from models.exporter_notes import CLASSIFY, notes_of
 from models.kinds import Found
+from models.problems import ModelProblem
 
 AS_TORCHVISION = Hints(layout="NCHW", usual_preset="torch")
 AS_CAFFES_EXAMPLES = Hints(layout="NCHW", usual_preset="caffe")
@@ -17,8 +18,14 @@ AS_CAFFES_EXAMPLES = Hints(layout="NCHW", usual_preset="caffe")
 
 def hints_of(found: Found) -> Hints:
     """Raises Damaged."""
-    look = LOOKS.get(found.kind.name)
-    return look(found.path) if look else Hints()
+    look, notes = LOOKS.get(found.kind.name), notes_of(found)
+    hints = look(found.path) if look else Hints()
+    if notes.names and not notes.beside:
+        hints = replace(hints, labels=notes.names)
+    if notes.task != CLASSIFY:
+        return hints
+    why = f"as the notes of its exporter say it (task {CLASSIFY})"
+    return replace(hints, preset="unit", why=why, sides_px=notes.sides_px or hints.sides_px)
 
 
 def of_layers(hints: Hints, sides_px: tuple[int, int]) -> Hints:
@@ -27,24 +34,15 @@ def of_layers(hints: Hints, sides_px: tuple[int, int]) -> Hints:
     return replace(anew, preset="raw", why="as the network does the rest") if hints.input_scale else anew
 
 
-def _onnx(file: Path) -> Hints:
-    """Labels where the metadata has them, as Ultralytics writes them: names = {0: 'tench', ...}."""
-    return Hints(_names(onnx_reader.metadata(file).get("names", "")), layout="NCHW", usual_preset="torch")
-
-
-def _names(written: str) -> tuple[str, ...]:
-    try:
-        names = ast.literal_eval(written) if written else {}
-    except (ValueError, SyntaxError):
-        return ()
-    is_list = isinstance(names, dict) and list(names) == list(range(len(names)))
-    return tuple(map(str, names.values())) if is_list else ()
-
-
 def _tflite(file: Path) -> Hints:
     graph = tflite_reader.read(file).subgraphs[0]
-    input_scale, input_zero_point = tflite_reader.quantisation(graph.tensors[graph.inputs[0]])
-    output_scale, output_zero_point = tflite_reader.quantisation(graph.tensors[graph.outputs[0]])
+    if graph.inputs is None or graph.outputs is None:
+        raise ModelProblem(
+            f"{file} has no input or no output. Convert it again, as a model from images to scores."
+        )
+    with tflite_reader.whole(file):
+        input_scale, input_zero_point = tflite_reader.quantisation(graph.tensors[graph.inputs[0]])
+        output_scale, output_zero_point = tflite_reader.quantisation(graph.tensors[graph.outputs[0]])
     return Hints(
         labels=tflite_reader.labels(file),
         input_scale=input_scale,
@@ -56,7 +54,7 @@ def _tflite(file: Path) -> Hints:
 
 LOOKS: dict[str, Callable[[Path], Hints]] = {
     "TFLite": _tflite,
-    "ONNX": _onnx,
+    "ONNX": lambda _: AS_TORCHVISION,
     "TorchScript": lambda _: AS_TORCHVISION,
     "torch.export": lambda _: AS_TORCHVISION,
     "OpenVINO IR": lambda _: AS_TORCHVISION,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from models.convert.keras_2 import for_keras_3
 from models.convert.network import Network
 from models.convert.pixels import Hints
 from models.convert.preprocess import of_architecture
@@ -22,12 +23,19 @@ def load(found: Found, _: Wanted) -> Network:
     import keras
 
     try:
-        model = keras.models.load_model(found.path, compile=False)
+        with for_keras_3(found) as file:
+            model = keras.models.load_model(file, compile=False)
     except Exception as problem:  # Keras raises whatever its layers raise
         raise ModelProblem(
-            f"Keras {keras.__version__} can't load {found.path}: {first_line(problem)} If it needs code of "
-            "your own, load it there and export a SavedModel with model.export(DIR); then convert that."
+            f"Keras {keras.__version__} can't load {found.path}: {_reason(problem)}. Load it with the Keras "
+            "and the code that made it, and export a SavedModel: model.export(DIR), in Keras 2 "
+            "tf.saved_model.save(model, DIR); then convert that."
         ) from problem
+    if not getattr(model, "inputs", None) or not model.outputs:
+        raise ModelProblem(
+            f"{found.path} does not say what it takes: it was saved before it was built. Call the model once "
+            "on an image where it was made, and save it again."
+        )
     signature = Signature(CALL, _tensors(model.inputs), _tensors(model.outputs))
 
     def call(_: str, inputs: Any) -> dict[str, Any]:
@@ -39,6 +47,11 @@ def load(found: Found, _: Wanted) -> Network:
 
     variables = [each.value for each in model.variables]
     return Network([signature], call, variables, _hints(model))
+
+
+def _reason(problem: Exception) -> str:
+    """Its first sentence: further ones name functions, or show the whole configuration."""
+    return first_line(problem).partition(". ")[0].rstrip(".")
 
 
 def _tensors(tensors: Sequence[Any]) -> list[Tensor]:

@@ -9,55 +9,52 @@ from pathlib import Path
 
 from models import imagenet
 from models.convert.wanted import Say, Wanted
+from models.label_files import names_in
 from models.problems import ModelProblem
 
 BACKGROUND = "background"
-NUMBERED = re.compile(r"(\d+)\s*[:,\s]\s*(\S.*)")  # "281: tabby", "281  tabby"
 NEARLY_ALL = 0.9
 WORDNET = re.compile(r"n\d{8}\s+")
 
 
 def read_labels(file: Path) -> list[str]:
-    """One label a line. Raises ModelProblem when it can't be read or is empty."""
+    """One label for each class. Raises ModelProblem when it can't be read or is empty."""
     try:
-        return _as_imagenet(plain_labels(file.read_text("utf-8").splitlines()))
+        return labels_of(file.read_bytes())
     except (OSError, ValueError) as problem:
         raise ModelProblem(
-            f"The labels in {file} can't be read: {problem}. One name a line, as UTF-8."
+            f"The labels in {file} can't be read: {str(problem).rstrip('.')}. Give one name a line in UTF-8, "
+            "or JSON."
         ) from problem
 
 
-def plain_labels(lines: Sequence[str]) -> list[str]:
-    """Without numbers of lines and WordNet's ids; the first of several names where that is nobody else's.
+def labels_of(data: bytes) -> list[str]:
+    """Of a file's content, in any notation. Raises ValueError."""
+    return _as_imagenet(plain_labels(names_in(data)))
+
+
+def plain_labels(written: Sequence[str]) -> list[str]:
+    """Without WordNet's ids; the first of several names where that is nobody else's.
 
     Raises ValueError when there are none.
     """
-    names = [line.strip() for line in lines]
+    names = [name.strip() for name in written]
     while names and not names[-1]:
         names.pop()
     if not names:
         raise ValueError("there are none")
-    names = [WORDNET.sub("", name, count=1) for name in _without_numbers(names)]
+    names = [WORDNET.sub("", name, count=1) for name in names]
     first = [name.split(",")[0].strip() for name in names]
     names = [name if first.count(short) > 1 else short for short, name in zip(first, names, strict=True)]
     twice = {name for name, times in Counter(names).items() if times > 1 or not name}
     return [f"{name} (class {index})".strip() if name in twice else name for index, name in enumerate(names)]
 
 
-def _without_numbers(lines: list[str]) -> list[str]:
-    """In the order of the numbers before them, where each line has one."""
-    found = [NUMBERED.fullmatch(line) for line in lines]
-    numbers = [int(match[1]) for match in found if match]
-    if sorted(numbers) != list(range(len(lines))):
-        return lines
-    by_number = {int(match[1]): match[2] for match in found if match}
-    return [by_number[number] for number in range(len(lines))]
-
-
 def labels_beside(model: Path) -> tuple[Path, ...]:
-    """Files with labels, to judge by their names, in the folder of a model's file or in the model's own."""
+    """Files that may hold labels, by their names, in the folder of a model's file or in the model's own."""
     folders = [model, model.parent] if model.is_dir() else [model.parent]
-    return tuple(file for folder in folders for file in sorted(folder.glob("*label*.txt")))
+    found = (file for folder in folders for file in sorted(folder.glob("*label*.txt")))
+    return tuple(file for file in found if file.is_file())
 
 
 def label_count(wanted: Wanted, inside: Sequence[str]) -> int | None:
@@ -72,9 +69,14 @@ def find_labels(wanted: Wanted, inside: Sequence[str], count: int, say: Say) -> 
     if inside:
         return _fitting(_as_imagenet(plain_labels(inside)), "the model's own file", wanted, count, say)
     for file in wanted.likely_labels:
-        labels = read_labels(file)
+        try:
+            labels = read_labels(file)
+        except ModelProblem as problem:
+            say(f"skipped: {problem}")
+            continue
         if count in (len(labels), len(labels) + 1):
             return _fitting(labels, f"{file}, beside the model", wanted, count, say)
+        say(f"skipped: {file} has {len(labels)} labels for {count} scores")
     if count in (1000, 1001):
         say(f"assumed: {count} scores are ImageNet's classes in their usual order (--labels FILE)")
         return _fitting(imagenet.labels(), "ImageNet", wanted, count, say)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from models.check import look_into
+from models.convert.hints import hints_of
 from models.convert.network import Network
 from models.convert.wanted import Wanted
 from models.kinds import Found
@@ -27,4 +28,4 @@ def load(found: Found, _: Wanted) -> Network:
         outputs: dict[str, Any] = loaded.signatures[signature](**inputs)
         return outputs
 
-    return Network(contents.as_signatures(), call, [loaded])
+    return Network(contents.as_signatures(), call, [loaded], hints_of(found))

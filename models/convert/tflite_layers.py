@@ -29,6 +29,11 @@ class NotRewritable(ModelProblem):
 def layers_of(file: Path) -> Layers:
     """Raises NotRewritable and Damaged. Float inputs stay as they are; of integers 0..255 is made."""
     model = tflite_reader.read(file)
+    with tflite_reader.whole(file):
+        return _layers_of(model)
+
+
+def _layers_of(model: Any) -> Layers:
     reader = _Reader(model.subgraphs[0], model.buffers)
     for operator in model.subgraphs[0].operators:
         reader.take(tflite_reader.name_of(model, operator), operator)
@@ -50,9 +55,11 @@ class _Reader:
     constant: dict[int, int] = field(default_factory=dict)  # what DEQUANTIZE made, to what it was made of
 
     def __post_init__(self) -> None:
-        if len(self.graph.inputs) != 1 or len(self.graph.outputs) != 1:
+        inputs, outputs = len(self.graph.inputs), len(self.graph.outputs)
+        if (inputs, outputs) != (1, 1):
             raise NotRewritable(
-                "It has several inputs or outputs, so it can't be written for other runtimes."
+                f"It has {inputs} inputs and {outputs} outputs, where one of each is wanted, so it can't be "
+                "written for other runtimes."
             )
         tensor = self.graph.tensors[self.graph.inputs[0]]
         scale, zero_point = tflite_reader.quantisation(tensor)
@@ -110,7 +117,11 @@ def _depthwise(reader: _Reader, operator: Any) -> str:
 
 def _window(reader: _Reader, operator: Any, kernel: np.ndarray, groups: int) -> str:
     source, options = operator.inputs[0], operator.builtinOptions
-    if options.strideH != options.strideW or (options.dilationHFactor, options.dilationWFactor) != (1, 1):
+    if (
+        options.strideH < 1
+        or options.strideH != options.strideW
+        or (options.dilationHFactor, options.dilationWFactor) != (1, 1)
+    ):
         raise NotRewritable("It has a convolution with two strides or dilation.")
     padding = reader.padding.get(source, NO_PADDING)
     if options.padding == 0:  # SAME

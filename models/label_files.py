@@ -1,0 +1,162 @@
+"""Reads lists of labels in the notations that people have: lines, JSON, Python's dictionaries, YAML, CSV."""
+
+from __future__ import annotations
+
+import ast
+import codecs
+import itertools
+import json
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import yaml
+
+LARGEST_BYTES = 20_000_000
+BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+LINE_BREAK = re.compile(r"\r\n|\n|\r")  # str.splitlines() would also split names at U+2028 and the like
+NO_TEXT = re.compile(r"[\0-\x08\x0e-\x1f]")
+NUMBER_FIRST = re.compile(r"(?P<number>\d+)\s*[:,;\s]\s*(?P<name>\S.*)")  # "281: tabby", "281  tabby"
+NUMBER_LAST = re.compile(r"(?P<name>\S.*?)\s*[\t,;]\s*(?P<number>\d+)")  # "tabby<TAB>281"
+HEADER = re.compile(
+    r"(class|label|id|index|idx|name|number)s?([_ ]?(id|index|idx|name|label))?", re.IGNORECASE
+)
+YAML_KEY = re.compile(r"^(names|id2label|labels|classes)\s*:", re.MULTILINE)
+KEYS = ("names", "id2label", "labels", "classes")  # under which a larger document has its list
+QUOTE = '"'
+
+
+def names_in(data: bytes) -> list[str]:
+    """The names in their order, as they are written. Raises ValueError that says what is wrong."""
+    if len(data) > LARGEST_BYTES:
+        raise ValueError(f"it has {len(data) / 1e6:.0f} MB, which is no list of names")
+    text = _text(data)
+    start = text.lstrip()[:1]
+    if start and start in "[{":
+        return _names(_parsed(text, start))
+    if YAML_KEY.search(text) and (found := _under_key(_yaml(text))) is not None:
+        return _names(found)
+    lines = LINE_BREAK.split(text)
+    while lines and not lines[-1].strip():
+        lines.pop()
+    if lines and all(line.startswith("- ") for line in lines if line.strip()):
+        return _names(_yaml(text))
+    return _numbered([line.strip() for line in lines])
+
+
+def _text(data: bytes) -> str:
+    encoding = next((name for bom, name in BOMS if data.startswith(bom)), "utf-8")
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as problem:
+        line = data[: problem.start].count(b"\n") + 1
+        raise ValueError(
+            f"line {line} is not {encoding.removesuffix('-sig').upper()} (byte 0x{data[problem.start]:02x}). "
+            "If it was saved on Windows: iconv -f WINDOWS-1252 -t UTF-8 FILE > labels-utf8.txt"
+        ) from problem
+    if found := NO_TEXT.search(text):
+        line = text[: found.start()].count("\n") + 1
+        raise ValueError(f"line {line} has the control character {found[0]!r}. Save it as text in UTF-8")
+    return text
+
+
+def _parsed(text: str, start: str) -> Any:
+    """JSON, or Python's own notation."""
+    readers: tuple[Callable[[str], Any], ...] = (json.loads, ast.literal_eval)
+    for read in readers:
+        try:
+            return read(text.strip())
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            continue
+    raise ValueError(f"it starts with {start}, but is neither JSON nor a list or dictionary of Python's")
+
+
+def _yaml(text: str) -> Any:
+    try:
+        return yaml.load(text, yaml.BaseLoader)  # noqa: S506  gives texts only: a class may be called "no"
+    except (yaml.YAMLError, RecursionError) as problem:
+        raise ValueError(f"it looks like YAML, but is none: {' '.join(str(problem).split())}") from problem
+
+
+def _names(written: Any) -> list[str]:
+    """Of a list, or of a dictionary from numbers to names or from names to numbers."""
+    if isinstance(written, dict):
+        inner = _under_key(written)
+        return _of_dictionary(written) if inner is None else _names(inner)
+    if not isinstance(written, list | tuple):
+        raise ValueError("it holds neither a list nor a dictionary of names")
+    return [_name(each) for each in written]
+
+
+def _under_key(written: Any) -> Any:
+    """The list in a larger document; None where it has none."""
+    if not isinstance(written, dict):
+        return None
+    return next((written[key] for key in KEYS if isinstance(written.get(key), dict | list)), None)
+
+
+def _of_dictionary(written: dict[Any, Any]) -> list[str]:
+    by_number = {_number(key): value for key, value in written.items()}
+    if None in by_number:
+        by_number = {_number(value): key for key, value in written.items()}
+    first = min((number for number in by_number if number is not None), default=0)
+    if first not in (0, 1) or by_number.keys() != set(range(first, first + len(written))):
+        raise ValueError("its numbers are not 0, 1, 2 and so on with one name each")
+    return [_name(by_number[number]) for number in range(first, first + len(written))]
+
+
+def _number(written: Any) -> int | None:
+    is_number = isinstance(written, int | str) and not isinstance(written, bool)
+    return int(written) if is_number and re.fullmatch(r"\d{1,9}", str(written).strip()) else None
+
+
+def _name(written: Any) -> str:
+    """A name, or the last of [WordNet id, name]."""
+    if isinstance(written, list | tuple) and written:
+        written = written[-1]
+    if not isinstance(written, str | int | float) or isinstance(written, bool):
+        raise ValueError(f"{str(written)[:60]!r} in it is no name")
+    return str(written).strip()
+
+
+def _numbered(lines: Sequence[str]) -> list[str]:
+    """Without the numbers before or behind each name, in their order, where each line has one."""
+    tables = [lines, lines[1:]] if lines and _is_header(lines[0]) else [lines]
+    for rows, pattern in itertools.product(tables, (NUMBER_FIRST, NUMBER_LAST)):
+        if names := _by_number(rows, pattern):
+            return names
+    return [_unquoted(line, index + 1) for index, line in enumerate(_without_single_quotes(lines))]
+
+
+def _by_number(rows: Sequence[str], pattern: re.Pattern[str]) -> list[str]:
+    """Nothing where the numbers are not 0, 1, 2 and so on, or 1, 2, 3; or part of the names: "1 cent"."""
+    found = [match for row in rows if (match := pattern.fullmatch(row))]
+    places = {int(match["number"]): _unquoted(match["name"], index + 1) for index, match in enumerate(found)}
+    first = min(places, default=0)
+    wanted = range(first, first + len(rows))
+    is_numbering = (
+        first in (0, 1) and places.keys() == set(wanted) and 2 * len({*places.values()}) > len(rows)
+    )
+    return [places[number] for number in wanted] if is_numbering else []
+
+
+def _is_header(line: str) -> bool:
+    """The names of a table's columns."""
+    columns = [column.strip().strip(QUOTE) for column in re.split(r"[,;\t]", line)]
+    return len(columns) > 1 and all(HEADER.fullmatch(column) for column in columns)
+
+
+def _without_single_quotes(lines: Sequence[str]) -> Sequence[str]:
+    """Where every line is in them; one alone is part of a name."""
+    are_all = all(len(line) > 1 and line[0] == line[-1] == "'" for line in lines)
+    return [line[1:-1] for line in lines] if are_all else lines
+
+
+def _unquoted(line: str, number: int) -> str:
+    line = line.removesuffix(",") if line.startswith(QUOTE) else line
+    if not line.startswith(QUOTE):
+        return line
+    inner = line[1:-1].replace(2 * QUOTE, "")
+    if len(line) < 2 or not line.endswith(QUOTE) or QUOTE in inner:
+        raise ValueError(f"line {number} starts with a quotation mark, but is no quoted name")
+    return line[1:-1].replace(2 * QUOTE, QUOTE)
