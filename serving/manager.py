@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from serving import model_dir, priority
-from serving.errors import FailedPrecondition, InvalidArgument, LoadFailed
+from serving.errors import FailedPrecondition, LoadFailed
 from serving.model import ServedModel
 from serving.model_config import ModelConfig
 from serving.servable import Servable
@@ -57,9 +57,6 @@ class Manager:
         priority.run_low(lambda: self._reload(configs))
 
     def _reload(self, configs: Sequence[ModelConfig]) -> None:
-        for config in configs:
-            if "\0" in str(config.base_path):
-                raise InvalidArgument(f"The base_path of model {config.name} holds a NUL: no path has one.")
         with self._turn:
             problems = self._apply(configs)
             problems += [_why_unserved(model) for model in self.models.values() if not model.available()]

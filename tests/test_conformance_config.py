@@ -209,7 +209,7 @@ def test_a_reload_that_can_not_work_leaves_what_was_served(reloadable):
         reloadable.reload(twice)
     with refused(INVALID, "Only ModelConfigList is currently supported"):
         reloadable.reload("")
-    with refused(INVALID, f"The base_path of model {TWO} holds a NUL"):
+    with refused(INVALID, f"The base_path of model {TWO} can't be used", "the character NUL"):
         reloadable.reload(model_list(one_model(TWO, Path(r"/models\000"))))
     assert reloadable.y(TWO) == [3.0]
 
