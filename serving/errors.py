@@ -7,6 +7,11 @@ HTTP statuses are those TensorFlow Serving answers for the same codes
 from __future__ import annotations
 
 
+def as_text(message: str) -> str:
+    """Names of files need not be UTF-8, gRPC's messages must be: such a byte is shown as \\udcff."""
+    return message.encode("utf-8", "backslashreplace").decode()
+
+
 class StartRefused(Exception):
     """The server can't start: wrong flags, port taken, no model. One line a person can act on."""
 

@@ -62,12 +62,12 @@ class Front:
             self.health.set(name, states.SERVING if ready else states.NOT_SERVING)
 
     def stop(self) -> None:
-        """Refuse what is new, wait for what is in flight, for a few seconds at most."""
+        """As Server.stop; the replicas go on until then."""
         self.health.enter_graceful_shutdown()
         deadline = time.monotonic() + STOP_GRACE_S
         stopped = self._grpc.stop(STOP_GRACE_S)
-        while self._rest and self._rest.is_busy() and time.monotonic() < deadline:
-            time.sleep(0.02)
+        if self._rest:
+            self._rest.leave(deadline)
         stopped.wait(STOP_GRACE_S + 1)
 
 

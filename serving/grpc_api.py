@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, NoReturn
 
 import grpc
@@ -28,7 +30,7 @@ from tensorflow_serving.apis import (
 )
 
 from serving import model_spec
-from serving.errors import InvalidArgument, LoadFailed, ServingError, Unknown
+from serving.errors import InvalidArgument, LoadFailed, ServingError, Unknown, as_text
 from serving.inference_apis import classify, multi_inference, regress
 from serving.model import ModelSpec
 from serving.model_config import from_proto
@@ -41,7 +43,9 @@ PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
 MODEL_SERVICE = "tensorflow.serving.ModelService"
 HEALTH_CHECK = "/grpc.health.v1.Health/Check"
 RELOAD = f"/{MODEL_SERVICE}/HandleReloadConfigRequest"
-DETAILS_LIMIT = 1000  # characters; details travel in a header, and headers are limited to 8 kB
+# Details travel in a header, and the client's gRPC makes another error of headers over 8 kB.
+DETAILS_LIMIT = 1000  # characters
+DETAILS_LIMIT_BYTES = 4000  # as they travel: each byte that is not ASCII takes three
 
 log = logging.getLogger(__name__)
 
@@ -222,8 +226,15 @@ def _abort(context: grpc.ServicerContext, problem: ServingError) -> NoReturn:
     retry_after_s = getattr(problem, "retry_after_s", None)
     if retry_after_s is not None:
         context.set_trailing_metadata((("grpc-retry-pushback-ms", str(int(retry_after_s * 1e3) + 1)),))
-    context.abort(grpc.StatusCode[problem.code], problem.message[:DETAILS_LIMIT])
+    context.abort(grpc.StatusCode[problem.code], _details(problem.message))
     raise AssertionError("abort returned")
+
+
+def _details(message: str) -> str:
+    """As much of it as fits."""
+    characters = as_text(message[:DETAILS_LIMIT])
+    ends = accumulate(1 if each.isascii() else 3 * len(each.encode()) for each in characters)
+    return characters[: bisect_right(list(ends), DETAILS_LIMIT_BYTES)]
 
 
 def _serialised(response: Any) -> bytes:

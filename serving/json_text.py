@@ -8,24 +8,30 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 
 from serving.errors import InvalidArgument
 
+# Such a key may be written in two ways: "x" and "\\u0078".
+ESCAPE_IN_KEY = re.compile(rb'\\.[^"\\]*"\s*:')
 WHOLE_NUMBER_CHARACTERS = 20  # of the longest ones with 64 bits, the sign included
 
 
-def read(text: bytes) -> Any:
-    """The value of a body. Raises InvalidArgument. Of two equal keys the last one may count.
+def read(text: bytes, may_repeat_a_key: Callable[[Any, bytes], bool]) -> Any:
+    """The value of a body. Raises InvalidArgument. Where a key may stand twice the caller looks for it.
 
     orjson holds Python's lock for a fifth of the time; the other one knows NaN and says what is wrong.
     """
     try:
-        return orjson.loads(text)
+        value = orjson.loads(text)
     except orjson.JSONDecodeError:
         return read_unique(text)
+    is_doubtful = ESCAPE_IN_KEY.search(text) or may_repeat_a_key(value, text)
+    return read_unique(text) if is_doubtful else value
 
 
 def read_unique(text: bytes) -> Any:

@@ -22,6 +22,7 @@ from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
 from serving.errors import InvalidArgument, ServingError, UnknownEncoding
 from serving.inference_apis import classify_json, regress_json
 from serving.model import ModelSpec
+from serving.model_dir import HIGHEST
 from serving.monitoring import CONTENT_TYPE, OK, REST
 from serving.rest_body import read
 from serving.rest_json import Body, answer_text
@@ -33,10 +34,11 @@ if TYPE_CHECKING:
 
 # The paths of tensorflow/serving, model_servers/http_rest_api_handler.cc.
 PATH = re.compile(
-    r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>[0-9]{1,18})|/labels/(?P<label>[^/:]+))?"
+    r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
     r"(?P<action>:predict|:classify|:regress|/metadata)?",
     re.IGNORECASE | re.ASCII,
 )
+DIGITS_SHOWN = 40  # of a version in a message
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +121,7 @@ class RestApi:
             row = match and self._actions.get((method, (match["action"] or "").lower()))
             if match and row:
                 decoded = unquote if each is raw_path else str
-                version = int(match["version"]) if match["version"] else None
+                version = _version(match["version"]) if match["version"] else None
                 return row, ModelSpec(decoded(match["name"]), version, decoded(match["label"] or ""))
         raise InvalidArgument(f"Malformed request: {method} {path}")
 
@@ -164,6 +166,15 @@ class RestApi:
         model = {"name": answered.name, "signature_name": "", "version": str(answered.version)}
         metadata = {"signature_def": signatures}
         return Response(json.dumps({"model_spec": model, "metadata": metadata}, indent=1))
+
+
+def _version(digits: str) -> int:
+    digits = digits.lstrip("0") or "0"
+    if len(digits) > len(str(HIGHEST)) or int(digits) > HIGHEST:
+        raise InvalidArgument(
+            f"Version {digits[:DIGITS_SHOWN]} is none: the highest possible one is {HIGHEST}."
+        )
+    return int(digits)
 
 
 def _path(environ: WSGIEnvironment) -> str:

@@ -36,11 +36,9 @@ class Body:
     @classmethod
     def parse(cls, text: bytes) -> Body:
         """Raises InvalidArgument unless it is an object with just one of "instances" and "inputs"."""
-        body = json_text.read(text)
+        body = json_text.read(text, _may_repeat_a_key)
         if not isinstance(body, dict):
             raise InvalidArgument("The body must be a JSON object with 'instances' or 'inputs'.")
-        if _may_repeat_a_key(body, text):
-            body = json_text.read_unique(text)
         signature_name = body.get("signature_name", "")
         if not isinstance(signature_name, str):
             raise InvalidArgument("'signature_name' key must be a string value.")
@@ -92,6 +90,8 @@ def _written(answer: Any, is_finite: bool) -> str:
 
 def _may_repeat_a_key(body: Any, text: bytes) -> bool:
     """Whether a key stands more often in the text than in the body as read, where the last one counts."""
+    if not isinstance(body, dict):
+        return False
     values = (body.get("inputs"), *(body["instances"] if isinstance(body.get("instances"), list) else ()))
     objects = (body, *(value for value in values if isinstance(value, dict)))
     counts = Counter(key for each in objects for key in each)

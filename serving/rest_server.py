@@ -15,6 +15,8 @@ from typing import Any
 
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
+from waitress.task import WSGITask
+from waitress.wasyncore import dispatcher
 
 from serving.limits import BODY_READ_BYTES
 
@@ -26,10 +28,30 @@ IDLE_S = 60  # between requests, and for a client that takes nothing of its answ
 BODY_S = 20  # until the body is whole, and longer for what came of it:
 BODY_PACE_BYTES_S = 1000
 LOOK_EVERY_S = 1
+LAST_REQUEST_S = 1.0  # after the stop a connection may ask once more: its client does not know yet
+LOOK_WHETHER_DONE_S = 0.02
+
+
+class Task(WSGITask):
+    """An answer on its way."""
+
+    request: Any  # waitress's types name that of its refusals only
+    channel: Any
+
+    def write(self, data: bytes) -> None:
+        """To HEAD it has no body (RFC 9110, 9.3.2): the client would take that for its next answer."""
+        super().write(b"" if self.request.command == "HEAD" else data)
+
+    def build_response_header(self) -> bytes:
+        if self.channel.server.is_leaving:
+            self.set_close_on_finish()
+        return bytes(super().build_response_header())
 
 
 class Channel(HTTPChannel):
     """One connection, and whether its client takes too long. Times are time.time(), as waitress's are."""
+
+    task_class = Task
 
     begun = 0.0  # when the first byte after the last answer came; empty lines are no request, and no news
     answered = 0.0  # when the last answer was ready; 0: none yet
@@ -71,6 +93,7 @@ class RestServer(TcpWSGIServer):
     """Answers with a WSGI app on a listening socket."""
 
     channel_class = Channel
+    is_leaving = False  # from now on each answer is the last one of its connection
 
     def __init__(self, app: Any, listening: socket.socket, threads: int):
         self._most = _connections()
@@ -88,9 +111,29 @@ class RestServer(TcpWSGIServer):
         place = (listening.family, listening.type, listening.proto, listening.getsockname())
         super().__init__(app, _sock=listening, bind_socket=False, sockinfo=place, **settings)
 
-    def is_busy(self) -> bool:
-        """Whether a request is being answered, or an answer is not sent yet."""
-        return any(channel.requests or channel.total_outbufs_len for channel in self._channels())
+    def leave(self, deadline: float) -> None:
+        """Accept nobody any more, answer who is there, and return; at `deadline`, monotonic s, at the latest.
+
+        A client that keeps its connection hears with an answer that it is the last one, and connects anew,
+        elsewhere. Were the connection just closed, the request that is on its way would be lost.
+        """
+        self.is_leaving = True
+        main_loop: Any = self.trigger  # waitress's types take it for a number
+        main_loop.pull_trigger(self._stop_listening)
+        last_request = time.monotonic() + LAST_REQUEST_S
+        while (now := time.monotonic()) < deadline and self._is_asked(now < last_request):
+            time.sleep(LOOK_WHETHER_DONE_S)
+
+    def _is_asked(self, may_be_soon: bool) -> bool:
+        """Whether a request comes or is being answered, an answer is not sent yet, or more may come."""
+        channels = self._channels()
+        is_busy = any(each.request or each.requests or each.total_outbufs_len for each in channels)
+        return self.accepting or is_busy or (may_be_soon and bool(channels))
+
+    def _stop_listening(self) -> None:
+        """In the thread of the main loop. Those that are connected already, as far as they know, come in."""
+        self.handle_accept()
+        dispatcher.close(self)
 
     def handle_accept(self) -> None:
         """All who wait, not one in each round: a round takes milliseconds when there are many."""

@@ -40,13 +40,16 @@ class Server:
         self._api.set_serving(True)
 
     def stop(self) -> None:
-        """Refuse what is new, answer what waits, for a few seconds at most."""
+        """Take no new connections, answer what comes on those there are, for a few seconds at most.
+
+        Nothing that was accepted is refused: its client has nowhere else to go.
+        """
         self._api.health.enter_graceful_shutdown()
-        self._service.stop()
         deadline = time.monotonic() + STOP_GRACE_S
         grpc_stopped = self._grpc.stop(STOP_GRACE_S)
-        while self._rest and self._rest.is_busy() and time.monotonic() < deadline:
-            time.sleep(0.02)
+        if self._rest:
+            self._rest.leave(deadline)
         if self._frames:
             self._frames.wait_idle(deadline)
         grpc_stopped.wait(STOP_GRACE_S + 1)
+        self._service.stop()

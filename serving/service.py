@@ -14,7 +14,7 @@ import numpy as np
 
 from serving import batching
 from serving.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
-from serving.limits import WAITING_LIMIT
+from serving.limits import TENSOR_LIMIT_BYTES, WAITING_LIMIT
 from serving.line import Job, Line
 from serving.manager import Manager
 from serving.model import ModelSpec, requested
@@ -186,8 +186,9 @@ class Service:
         """In one run of `size`, its filling included. False where its answer can't be taken apart."""
         first: _Work = jobs[0].content
         name, rows = first.signature_name, first.servable.rows
-        like = batching.likeness(first.inputs)
-        if not rows.may_split(name, like, size):
+        like, parts = batching.likeness(first.inputs), [job.size for job in jobs]
+        is_too_large = batching.merged_bytes(first.inputs, size) > TENSOR_LIMIT_BYTES
+        if is_too_large or not rows.may_split(name, like, parts, size):
             return False
         self.metrics.batch(first.model_name, len(jobs))
         try:
@@ -196,10 +197,9 @@ class Service:
         except Exception:  # whose fault it is shows when each is alone
             return False
         rows.saw(name, inputs, result.outputs)
-        if not rows.may_split(name, like, size):
+        if not rows.may_split(name, like, parts, size):
             return False
-        parts = batching.split(result.outputs, [job.size for job in jobs])
-        for job, outputs in zip(jobs, parts, strict=True):
+        for job, outputs in zip(jobs, batching.split(result.outputs, parts), strict=True):
             job.result = replace(result, outputs=outputs)
         return True
 

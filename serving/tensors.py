@@ -184,7 +184,7 @@ def _from_field(row: Dtype, proto: tensor_pb2.TensorProto, said: Header) -> np.n
     if not left_out:
         return array
     if len(array) < 2:
-        return np.broadcast_to(array if len(array) else np.zeros(1, row.numpy), said.shape)
+        return np.broadcast_to(array[0] if len(array) else np.zeros((), row.numpy), said.shape)
     return np.concatenate([array, np.repeat(array[-1:], left_out)])
 
 

@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from serving.errors import as_text
 from serving.servable import Servable
 
 # By TensorFlow Serving's names (apis/get_model_status.proto).
@@ -51,7 +52,7 @@ class Version:
         self._set(AVAILABLE)
 
     def failed(self, reason: str) -> None:
-        self._set(END, reason)
+        self._set(END, as_text(reason))
 
     def take(self) -> Servable | None:
         """The servable, kept loaded until `give_back`; None when it is not to be had (any more)."""

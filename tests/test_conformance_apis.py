@@ -120,6 +120,14 @@ def test_a_wrong_request_is_refused_in_tensorflow_servings_words(server, asked, 
         server.predict(**{"model": "half_plus_two", **asked})
 
 
+@pytest.mark.parametrize("letter", ["a", "模", "😀"])
+def test_a_refusal_that_quotes_a_long_name_still_comes_with_its_own_code(server, letter):
+    """gRPC's client makes RESOURCE_EXHAUSTED of over 8 kB, now and then: hence several tries."""
+    for _ in range(20):
+        with refused(INVALID, "Unrecognized servable version label: " + 300 * letter):
+            server.predict("half_plus_two", label=5000 * letter)
+
+
 def test_bytes_that_are_no_message_are_the_clients_fault(server):
     for method in ("Predict", "Classify", "Regress", "MultiInference", "GetModelMetadata"):
         send = server.client.channel.unary_unary(f"/tensorflow.serving.PredictionService/{method}")

@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import math
+import socket
 import zlib
 from http.client import HTTPConnection
 from urllib.parse import quote, urlsplit
@@ -241,12 +242,28 @@ def test_lists_that_are_nested_too_deeply_are_the_clients_fault(server, name, de
         ('{"instances": [{"x": 1.0, "x": 2.0}]}', "x"),
         ('{"inputs": {"x": [1.0], "x": [2.0]}}', "x"),
         ('{"instances": [NaN], "signature_name": "a", "signature_name": "b"}', "signature_name"),
+        (r'{"instances": [1.0], "\u0069nstances": [2.0]}', "instances"),
+        (r'{"instances": [{"x": 1.0, "\u0078" : 2.0}]}', "x"),
+        (r'{"inputs": {"x": [1.0], "\u0078": [2.0]}}', "x"),
     ],
 )
 def test_a_key_that_stands_twice_is_refused_for_parsers_differ_in_which_one_counts(server, body, key):
     response = post_text(server, "half_plus_two:predict", body)
     assert response.status_code == 400
     assert f"The key {key!r} stands twice" in response.json()["error"]
+
+
+def test_a_key_may_be_written_with_escapes(server):
+    body = r'{"signature\u005fname": "serving_default", "\u0069nputs": {"\u0078": [2.0]}}'
+    assert answered(post_text(server, "half_plus_two:predict", body)) == {"outputs": [3.0]}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(r'{"inputs": {"\ud83d": [1.0]}}', 400), (r'{"\ud83d": 1, "inputs": [[1.0]]}', 200)],
+)
+def test_a_key_that_is_half_of_a_pair_is_like_other_keys_that_nobody_knows(server, body, status):
+    assert post_text(server, "half_plus_two:predict", body).status_code == status
 
 
 def test_an_input_may_bear_the_name_of_a_key(server):
@@ -347,7 +364,36 @@ def test_another_content_encoding_is_415_and_says_which_are_taken(server, encodi
     assert response.headers["Accept-Encoding"] == "gzip"
 
 
-# Names
+# Methods and names
+
+
+def test_an_answer_to_head_has_no_body_that_would_be_taken_for_the_next_answer(server):
+    address = urlsplit(server.rest_url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        for method in ("HEAD", "GET"):
+            last = "Connection: close\r\n" if method == "GET" else ""
+            connection.sendall(
+                f"{method} /v1/models/half_plus_two HTTP/1.1\r\nHost: a\r\n{last}\r\n".encode()
+            )
+        received = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _, rest = received.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert rest.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("number", ["1760000000000000000", "9223372036854775807"])
+def test_every_version_that_a_directory_may_have_can_be_asked_for(server, number):
+    """Times in nanoseconds have 19 digits."""
+    response = server.get(f"half_plus_two/versions/{number}")
+    assert response.status_code == 404
+    assert f"Could not find version {number} of" in response.json()["error"]
+
+
+@pytest.mark.parametrize("number", ["9223372036854775808", "1" * 5000])
+def test_a_version_over_64_bits_is_refused(server, number):
+    response = server.get(f"half_plus_two/versions/{number}")
+    assert response.status_code == 400
+    assert "the highest possible one is 9223372036854775807" in response.json()["error"]
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)

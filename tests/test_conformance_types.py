@@ -63,6 +63,13 @@ def test_bfloat16_comes_back_as_it_was_sent(server):
     assert list(answer.half_val) == bits or answer.tensor_content == np.array(bits, np.uint16).tobytes()
 
 
+def test_a_number_without_dimensions_and_value_is_zero_as_one_with_dimensions_is(server):
+    for shape in ({}, {"dim": [{"size": 1}]}):
+        proto = tensor_pb2.TensorProto(dtype=types_pb2.DT_FLOAT, tensor_shape=shape)
+        answer = server.predict("echo", signature="float32", inputs={"x": proto}).outputs["y"]
+        assert list(answer.float_val) == [0.0]
+
+
 def test_strings_of_any_bytes_come_back(server):
     answer = server.predict("echo", signature="string", inputs={"x": strings(b"", b"\xff\0", b"a" * 1000)})
     assert list(answer.outputs["y"].string_val) == [b"", b"\xff\0", b"a" * 1000]

@@ -143,6 +143,17 @@ def is_closed(connection: socket.socket) -> bool:
         return True
 
 
+def received(connection: socket.socket, end: bytes) -> bytes:
+    """All up to this end: head and body may come apart."""
+    connection.settimeout(WAIT_S)
+    data = b""
+    while not data.endswith(end):
+        piece = connection.recv(1000)
+        assert piece, f"it ended with {data!r}"
+        data += piece
+    return data
+
+
 def drip_until_closed(connection: socket.socket, pieces: bytes) -> None:
     """A byte now and then. Fails if the server puts up with it to the end."""
     for byte in pieces:
@@ -218,14 +229,39 @@ def test_who_has_used_up_most_of_its_time_makes_room_and_a_body_that_comes_stays
     monkeypatch.setattr(rest_server, "HEAD_S", WAIT_S)
     monkeypatch.setattr(rest_server, "BODY_S", 2 * WAIT_S)
     with answering() as server, ExitStack() as stack:
+        began = time.monotonic()
         sending = stack.enter_context(connect(server))
         sending.sendall(b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\na")
         idle = [stack.enter_context(connect(server)) for _ in range(3)]
         eventually(lambda: len(server.active_channels) == 4)
-        time.sleep(0.5)  # the idle ones have half of the time of the other, so they have used more of it
+        time.sleep(
+            0.5 + time.monotonic() - began
+        )  # the idle ones have half of the time of the other, so they have used more of it
         assert requests.get(f"http://127.0.0.1:{server.effective_port}/", timeout=WAIT_S).text == "hello"
         eventually(lambda: is_closed(idle[0]))
         assert not is_closed(idle[1])
-        sending.settimeout(WAIT_S)
         sending.sendall(b"bc")
-        assert sending.recv(1000).endswith(b"helloabc")
+        assert received(sending, b"helloabc")
+
+
+def test_told_to_leave_it_takes_nobody_in_and_the_next_answer_to_those_there_is_the_last(monkeypatch):
+    """One is sending its body, one has asked before, one asks nothing: only it is not waited for."""
+    monkeypatch.setattr(rest_server, "LAST_REQUEST_S", 0.5)
+    with answering() as server, ExitStack() as stack:
+        sending, kept, silent = (stack.enter_context(connect(server)) for _ in range(3))
+        sending.sendall(b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\na")
+        eventually(lambda: any(channel.request for channel in list(server.active_channels.values())))
+        leaving = threading.Thread(target=server.leave, args=(time.monotonic() + WAIT_S,))
+        leaving.start()
+        eventually(lambda: not server.accepting)
+        with pytest.raises(ConnectionRefusedError):
+            connect(server)
+        kept.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert b"Connection: close" in received(kept, b"hello")
+        eventually(lambda: is_closed(kept))
+        assert leaving.is_alive()
+        sending.sendall(b"bc")
+        assert b"Connection: close" in received(sending, b"helloabc")
+        leaving.join(WAIT_S)
+        assert not leaving.is_alive()
+        assert not is_closed(silent)  # the end of the process will do that

@@ -48,6 +48,8 @@ BODIES: dict[str, Body] = {
     "first_three": lambda x: x[:3],
     "gram": lambda x: x.reshape(len(x), -1) @ x.reshape(len(x), -1).T,
     "raveled": lambda x: x.ravel(),
+    "at_least_four": lambda x: np.concatenate([x, x[-1:].repeat(max(0, 4 - len(x)), 0)]),
+    "filled_up_to_fours": lambda x: np.concatenate([x, x[-1:].repeat(-len(x) % 4, 0)]),
 }
 
 
@@ -168,6 +170,27 @@ def test_requests_of_a_model_with_rows_are_computed_together_once_that_was_seen(
         answers = bench.ask(ONES, callers)
     assert [answer["rows"].tolist() for answer in answers] == [[2 * value] for value in range(9)]
     assert bench.model.largest == 8
+
+
+def test_a_size_that_was_never_asked_alone_is_not_cut_out_of_a_batch(tmp_path):
+    """Filled up to 4 rows: at 4 and at 8 examples there is a row for each, at 3 and at 5 there is not."""
+    bench = Bench(tmp_path / "m", Gated(["filled_up_to_fours"]), Batching(max_batch_size=8))
+    sizes = [[4], [8], [4, 3, 5]]
+    with ThreadPoolExecutor(4) as callers:
+        for requests in [[np.arange(size, dtype=np.float32) for size in each] for each in sizes]:
+            for x, answer in zip(requests, bench.ask(requests, callers), strict=True):
+                assert same(answer, bench.model.answer(x))
+
+
+def test_what_short_messages_stand_for_is_not_put_together_to_more_than_one_may_be(tmp_path):
+    """Each of the waiting ones is 50 MiB of one value, which takes no memory before it is computed."""
+    bench = Bench(tmp_path / "m", Gated(["row_sums"]), Batching(max_batch_size=8))
+    wide = [np.broadcast_to(np.float32(value), (1, 50 * 1024**2 // 4)) for value in range(7)]
+    with ThreadPoolExecutor(7) as callers:
+        for requests in (wide[:3], wide):
+            answers = bench.ask(requests, callers)
+            assert [answer["row_sums"].shape for answer in answers] == [(1,)] * len(requests)
+    assert bench.model.largest == 2  # of the first three; six would be 300 MiB
 
 
 # With TensorFlow, over gRPC

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import struct
 import threading
@@ -20,7 +21,7 @@ from tests.serving_client import Client, floats, predict_request, refused
 from tests.serving_process import MODEL, ServingProcess, start_server
 
 from tensorflow.core.protobuf import saved_model_pb2  # isort: skip  # after what lets it load
-from tensorflow_serving.apis import prediction_log_pb2  # isort: skip  # after what lets it load
+from tensorflow_serving.apis import get_model_status_pb2, prediction_log_pb2  # isort: skip  # after what lets it load
 
 SOON_S = 20.0
 LOOKS = "--file_system_poll_wait_seconds=0.05"
@@ -121,6 +122,15 @@ def test_a_version_that_is_not_sane_gets_no_request(server, base, model, reason)
     assert seen["failures"] == []
     with refused(grpc.StatusCode.NOT_FOUND, f"Specific({MODEL}, 2)"):
         ask(client, version=2)
+
+
+def test_a_file_whose_name_is_not_utf_8_does_not_stop_the_status(server, base):
+    (base / "2").mkdir()
+    (base / "2" / os.fsdecode(b"gr\xfcn.bin")).write_bytes(b"")
+    assert "holds no model" in refused_reason(server, 2)
+    request = get_model_status_pb2.GetModelStatusRequest(model_spec={"name": MODEL})
+    found = Client(server.grpc_address).model.GetModelStatus(request, timeout=10).model_version_status
+    assert "gr\\udcfcn.bin" in found[0].status.error_message
 
 
 def test_a_version_that_was_not_complete_is_served_when_it_is(server, base):
