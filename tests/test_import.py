@@ -232,6 +232,17 @@ def test_an_imported_run_can_be_exported_in_every_form_but_has_no_images(client)
     assert client.get(f"{url}/events?last_event_id=1").status_code == 204
 
 
+@pytest.mark.parametrize("key", ["photo_set", "imported", "additions", "breaking_points", "resizers"])
+def test_a_report_without_what_a_schema_added_later_is_shown_like_any_other(client, key):
+    run_id = imported(client, {name: value for name, value in ONE.items() if name != key})["run_id"]
+    url = f"/api/runs/{run_id}"
+    variant = ONE["variants"][1]["id"]
+    assert client.get(f"{url}/variants/{variant}/figures").status_code == 200
+    for path in ("/answers.csv", ".zip", "/copy/curl", f"/variants/{variant}"):
+        assert client.get(url + path).status_code < 500
+    assert client.post(f"{url}/repeats", json={"repeats": 1}).status_code == 422
+
+
 def test_the_history_shows_imported_runs_as_what_they_are(client):
     run_id = imported(client, ONE)["run_id"]
     row = client.get("/api/runs").json["runs"][0]

@@ -53,11 +53,14 @@ def _say(words: Mapping[str, Any]) -> None:
 
 
 def as_imported(report: Mapping[str, Any], run_id: str, name: str, now: float) -> dict[str, Any]:
-    """The report under an id of this server's; nothing else changes, but a state that can't go on."""
+    """The report under an id of this server's; nothing else changes, but a state that can't go on.
+
+    One of before there were photo sets says that it is of one photo.
+    """
     before = report.get(IMPORTED) or {}
     came = {"name": name, "run_id": before.get("run_id") or report["run_id"], "imported_at": timestamp(now)}
     state = _ENDED_AS.get(report["state"], report["state"])
-    return {**report, "run_id": run_id, "state": state, IMPORTED: came}
+    return {"photo_set": None, **report, "run_id": run_id, "state": state, IMPORTED: came}
 
 
 def _row(made: Mapping[str, Any], name: str) -> dict[str, Any]:
