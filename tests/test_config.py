@@ -121,6 +121,13 @@ def test_the_environment_comes_before_the_dotenv_file(tmp_path: Path) -> None:
     assert (settings.port, settings.model_name) == (2000, "resnet")
 
 
+@pytest.mark.parametrize("key", ["TF_SERVERS", "MODEL_NAME", "PIXELCOST_DATA_DIR", "PIXELCOST_TOKEN"])
+def test_a_value_that_is_not_utf_8_is_named(key: str) -> None:
+    (problem,) = problems(**{key: b"Caf\xe9:host:8500".decode("utf-8", "surrogateescape")})
+    assert problem.startswith(f"{key}=")
+    assert problem.endswith(" is not UTF-8 text")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
 def test_a_dotenv_file_may_be_saved_as_windows_saves_it(encoding: str, tmp_path: Path) -> None:
     dotenv = tmp_path / ".env"
