@@ -29,6 +29,9 @@ check: lint test  ## the one command before a commit: lint, types, tests (import
 bench: $(VENV)/dev.stamp  ## the benchmarks, as ratios side by side in one run
 	$(BIN)/python -m bench
 
+fuzz: $(VENV)/dev.stamp  ## 6,000 damaged inputs for each reader of input from outside, always the same ones
+	$(BIN)/python -m fuzz
+
 runtimes: $(VENV)/runtimes.stamp  ## also install ONNX Runtime, LiteRT and OpenCV for the model server
 
 lock: $(VENV)/dev.stamp  ## compile requirements/*.txt anew from the *.in files
@@ -52,4 +55,4 @@ node_modules/installed.stamp: package-lock.json
 	npm ci --silent --no-audit --no-fund --ignore-scripts
 	touch $@
 
-.PHONY: help run test lint scripts check bench runtimes lock clean
+.PHONY: help run test lint scripts check bench fuzz runtimes lock clean

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = {"experiment", "serving", "models", "webapp", "loadtest", "tests", "tools", "bench"}
+PACKAGES = {"experiment", "serving", "models", "webapp", "loadtest", "tests", "tools", "bench", "fuzz"}
 MAY_IMPORT = {
     "experiment": {"experiment"},
     "webapp": {"webapp", "experiment"},
