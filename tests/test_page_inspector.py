@@ -106,7 +106,7 @@ def blink(page):
     tab_to(page, ".compare-frame")
     page.keyboard.down(" ")
     assert picture.get_attribute("data-shows") == "before"
-    assert page.locator(".compare-tags").inner_text() == "Original (451 px PNG) 451 × 300 px, 241 KB"
+    assert page.locator(".compare-tags").inner_text() == "Original (451 px PNG) 451 × 300 px, 235 KB"
     page.keyboard.up(" ")
     assert picture.get_attribute("data-shows") == "after"
     page.keyboard.press("Tab")

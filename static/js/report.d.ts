@@ -204,6 +204,7 @@ export interface Variant {
   quality: number | null;
   encoder: string;
   size_bytes: Bytes;
+  /** Its bytes against the photo's own file; over a set the median of its photos'. */
   percent_of_original: number;
   sha256: Sha256;
   decode_ms: MillisecondsOrNull;
@@ -341,6 +342,18 @@ export interface Difference {
   detectable_points: Points;
 }
 
+export interface GivenLabels {
+  name: string;
+  /** Files that it names. */
+  rows: Count;
+  /** Of them: no photo has that name, or more than one. */
+  unused: Count;
+  /** That it labels. */
+  photos: Count;
+  /** The first photo that it does not label. */
+  unlabelled: string | null;
+}
+
 /** The set that the report is about. Its source and variants hold medians over the photos. */
 export interface PhotoSet {
   name: string;
@@ -355,9 +368,12 @@ export interface PhotoSet {
   margin_points: Points;
   /** How many differences there are. */
   comparisons: Count;
+  /** Photos that could not be used; with the code missing the first rows of a CSV without a photo. */
   skipped: Array<{ name: string; code: string; message: string; }>;
   /** Labels that the model does not know; their photos don't count for accuracy. */
   unknown_labels: Array<{ label: string; photos: Count; }>;
+  /** The CSV that told the labels. null: there was none. */
+  given_labels?: GivenLabels | null;
   /** How often two backends give the same top label to a variant. */
   between_backends: Array<{ variant_id: string; backend_names: Array<string>; agreement: CountedShare; }>;
 }

@@ -288,14 +288,14 @@ function setTitle(prefix) {
 /** The photo and plan of a stored run, folded to one line: the results are what one came for. */
 function showSetupOf(report) {
   const reference = report.variants.find((variant) => variant.is_reference);
-  const asUploaded = !report.photo_set && !report.imported && !report.source.original && reference
-    && reference.sha256 === report.source.sha256;
-  const { true_label: trueLabel, width_px, height_px, name, size_bytes } = report.source;
+  const asUploaded = !report.photo_set && !report.imported && !report.source.original
+    && reference?.encoder.startsWith("as uploaded"); // with or without its metadata, the picture is the same
+  const { true_label: trueLabel, width_px, height_px, name } = report.source;
   const stored = withLists(report.plan);
   const known = /** @type {any} */ (Object.fromEntries(Object.keys(state.plan).map((key) => [key, stored[key] ?? state.plan[key]])));
   if (asUploaded) {
     const url = api.base + api.variantPath(state.run.id, reference.id);
-    setPhoto({ name, file: null, url, size_bytes, width_px, height_px });
+    setPhoto({ name, file: null, url, size_bytes: reference.size_bytes, width_px, height_px });
   }
   const plan = { ...known, seed: null, true_label: trueLabel || "", upload_original: !report.source.original };
   update({ plan, run: { ...state.run, plan, photo: state.photo } });
