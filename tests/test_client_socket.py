@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import selectors
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from gunicorn.config import Config  # type: ignore[import-untyped]
 
 from tests.webapp_parts import eventually
 from webapp import client_socket, upload_places
 from webapp.client_socket import MOST_UNSENT_BYTES, ClientSocket, Outbox
+from webapp.gunicorn_worker import Worker
 from webapp.problems import Refused
 from webapp.upload_places import MOST_SLOW, Places, UploadPace
 
@@ -49,6 +52,24 @@ def test_an_answer_is_taken_at_once_and_sent_as_the_client_reads(clients: Client
     while part := theirs.recv(1_000_000):
         received += part
     assert received == ANSWER
+
+
+def test_what_a_thread_has_sent_itself_may_be_left_again() -> None:
+    worker = Worker(0, 0, [], None, 0, Config(), None)
+    worker.method_queue.init()
+    with ExitStack() as stack:
+        worker.poller = stack.enter_context(selectors.DefaultSelector())
+        ours, theirs = (stack.enter_context(each) for each in socket.socketpair())
+        client = stack.enter_context(ClientSocket(ours, worker._outbox))
+        client.sendall(ANSWER)
+        worker.method_queue.run_callbacks(None)  # the main loop waits until there is room
+        while client.unsent:
+            theirs.recv(len(ANSWER))
+            client.send_some()  # as sendall does: there is room before the main loop has looked
+        client.sendall(ANSWER)
+        worker.method_queue.run_callbacks(None)
+        assert worker._outbox.has(client)
+    worker.method_queue.close()
 
 
 def test_who_takes_nothing_for_long_is_cut(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -116,6 +117,23 @@ def test_readers_that_do_not_read_keep_nobody_waiting(web: WebProcess) -> None:
         assert web.memory_mb() < 250
 
 
+def test_readers_on_every_connection_there_is_room_for_keep_nobody_waiting(web: WebProcess) -> None:
+    ask = b"GET /static/js/plan.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(540):
+            stack.enter_context(connected(web, receive_bytes=4096)).sendall(400 * ask)
+        time.sleep(1)
+        assert_honest_clients_are_served(web, rounds=2)
+        assert kernel_memory_mb(web) < 200
+
+
+def kernel_memory_mb(web: WebProcess) -> float:
+    """What the system holds for the app's connections: answers that were written, but not taken."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    mine = [row for row in rows if int(row[1].partition(":")[2], 16) == web.port]
+    return sum(int(row[4].partition(":")[0], 16) for row in mine) / 1e6
+
+
 def test_a_slow_reader_gets_the_whole_answer(web: WebProcess) -> None:
     path = "/static/vendor/plotly-basic.min.js"
     expected = requests.get(web.url + path, headers={"Accept-Encoding": "identity"}, timeout=30).content
@@ -126,6 +144,25 @@ def test_a_slow_reader_gets_the_whole_answer(web: WebProcess) -> None:
         while part := connection.recv(65536):
             received += part
     assert received.partition(b"\r\n\r\n")[2] == expected
+
+
+def test_readers_at_their_own_pace_end_no_process(web: WebProcess) -> None:
+    path, worker_pid = "/static/vendor/plotly-basic.min.js", web.worker_pid
+    expected = requests.get(web.url + path, headers={"Accept-Encoding": "identity"}, timeout=30).content
+    with ThreadPoolExecutor(6) as pool:
+        counts = set(pool.map(lambda _: answers(web, path, 20).count(expected), range(36)))
+    assert (counts, web.worker_pid) == ({20}, worker_pid)
+
+
+def answers(web: WebProcess, path: str, count: int) -> bytes:
+    """As many as a client that reads well gets; its buffer is so small that the app must wait for it."""
+    received = bytearray()
+    ask = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n"
+    with connected(web, receive_bytes=65536) as connection:
+        connection.sendall(f"{ask}\r\n".encode() * (count - 1) + f"{ask}Connection: close\r\n\r\n".encode())
+        while part := connection.recv(65536):
+            received += part
+    return bytes(received)
 
 
 def test_slow_uploads_from_one_address_leave_places_for_others(web: WebProcess) -> None:
