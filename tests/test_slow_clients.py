@@ -15,6 +15,7 @@ import pytest
 import requests
 
 from tests.web_process import WebProcess, web_process
+from webapp.upload_places import MOST_SLOW
 
 GENEROUS_S = 8  # what is answered at once takes far less; what waits for attackers, far more
 FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
@@ -178,6 +179,23 @@ def test_slow_uploads_from_one_address_leave_places_for_others(web: WebProcess) 
         assert_honest_clients_are_served(web)
     requests.delete(f"{web.url}/api/runs/{run_id}", timeout=30)
     web.finished(run_id)
+
+
+def test_several_phones_behind_one_address_all_get_their_photo_in(web: WebProcess) -> None:
+    size_bytes = 60_000 * 7  # a second's worth at a time, for longer than PATIENCE_S
+    head = f"POST /api/runs HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size_bytes}\r\n"
+    head += "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+    start = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'
+    body = start.ljust(size_bytes - 9, b"0") + b"\r\n--x--\r\n"
+    with ExitStack() as stack:
+        phones = [stack.enter_context(connected(web, ELSEWHERE)) for _ in range(MOST_SLOW + 2)]
+        for phone in phones:
+            phone.sendall(head.encode())
+        for sent_bytes in range(0, size_bytes, 60_000):
+            for phone in phones:
+                phone.sendall(body[sent_bytes : sent_bytes + 60_000])
+            time.sleep(1)
+        assert [phone.recv(12) for phone in phones] == [b"HTTP/1.1 415"] * len(phones)  # arrived: no image
 
 
 def test_a_small_body_is_waited_for_a_few_seconds_only(web: WebProcess) -> None:
