@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import selectors
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from gunicorn.config import Config  # type: ignore[import-untyped]
 
 from tests.webapp_parts import eventually
 from webapp import client_socket, upload_places
 from webapp.client_socket import MOST_UNSENT_BYTES, ClientSocket, Outbox
+from webapp.gunicorn_worker import Worker
 from webapp.problems import Refused
-from webapp.upload_places import MOST_SLOW, Places, UploadPace
+from webapp.upload_places import LOOK_AGAIN_S, MOST_SLOW, Places, UploadPace
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
 ANSWER = bytes(MOST_UNSENT_BYTES - 1_000)
@@ -49,6 +52,24 @@ def test_an_answer_is_taken_at_once_and_sent_as_the_client_reads(clients: Client
     while part := theirs.recv(1_000_000):
         received += part
     assert received == ANSWER
+
+
+def test_what_a_thread_has_sent_itself_may_be_left_again() -> None:
+    worker = Worker(0, 0, [], None, 0, Config(), None)
+    worker.method_queue.init()
+    with ExitStack() as stack:
+        worker.poller = stack.enter_context(selectors.DefaultSelector())
+        ours, theirs = (stack.enter_context(each) for each in socket.socketpair())
+        client = stack.enter_context(ClientSocket(ours, worker._outbox))
+        client.sendall(ANSWER)
+        worker.method_queue.run_callbacks(None)  # the main loop waits until there is room
+        while client.unsent:
+            theirs.recv(len(ANSWER))
+            client.send_some()  # as sendall does: there is room before the main loop has looked
+        client.sendall(ANSWER)
+        worker.method_queue.run_callbacks(None)
+        assert worker._outbox.has(client)
+    worker.method_queue.close()
 
 
 def test_who_takes_nothing_for_long_is_cut(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,17 +135,33 @@ def test_an_upload_is_waited_for_as_long_as_its_pace_allows(
     timer.join()
 
 
-def test_an_upload_that_comes_fast_enough_may_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_uploads_of_an_address_may_take_their_time_and_more_while_most_places_are_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(upload_places, "PATIENCE_S", 0.0)
-    places = Places(10)
-    paces = [UploadPace(places, HERE, 60) for _ in range(MOST_SLOW + 1)]
-    for pace in paces:
-        pace.got(1_000_000)
-    assert [pace.left_s() > 40 for pace in paces] == [True] * MOST_SLOW + [False]
-    paces[0].end()
-    paces.append(UploadPace(places, HERE, 60))
-    paces[-1].got(1_000_000)
-    assert paces[-1].left_s() > 40
+    places = Places(2 * MOST_SLOW + 3)
+    with ExitStack() as stack:
+        paces = []
+        for _ in range(MOST_SLOW + 1):
+            paces.append(UploadPace(places, stack.enter_context(places.taken(HERE)), 60))
+            paces[-1].got(1_000_000)
+        assert [pace.left_s() > 40 for pace in paces] == [True] * MOST_SLOW + [False]
+        assert 0 < paces[-1].left_s() <= LOOK_AGAIN_S
+        stack.enter_context(places.taken(THERE))
+        assert paces[-1].left_s() <= 0
+        assert (paces[-1].is_late, paces[-1].is_one_too_many) == (True, True)
+        paces[0].end()
+        assert paces[-1].left_s() > 40
+        assert not paces[-1].is_one_too_many
+
+
+def test_an_upload_that_is_too_slow_is_told_so_however_many_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(upload_places, "PATIENCE_S", 0.0)
+    pace = UploadPace(Places(9), HERE, 60)
+    assert pace.left_s() <= 0
+    assert (pace.is_late, pace.is_one_too_many) == (True, False)
 
 
 def test_the_last_place_is_for_an_address_that_has_none() -> None:

@@ -110,6 +110,12 @@ def test_a_bad_database_url_is_refused_without_showing_its_password() -> None:
     assert "secret" not in problem
 
 
+@pytest.mark.parametrize("url", ["sqlite", "sqlite://", "sqlite:///", "sqlite:///:memory:"])
+def test_sqlite_without_a_file_is_refused(url: str) -> None:
+    (problem,) = problems(DATABASE_URL=url)
+    assert problem.endswith("is not postgresql://user:password@host/name or sqlite:///file")
+
+
 def test_without_a_database_url_runs_are_kept_in_the_data_folder(tmp_path: Path) -> None:
     assert read(PIXELCOST_DATA_DIR=str(tmp_path)).store_url == f"sqlite:///{tmp_path}/pixelcost.db"
 

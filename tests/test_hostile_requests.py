@@ -234,7 +234,17 @@ def test_an_app_for_this_machine_answers_to_no_other_name(client: FlaskClient, h
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost", "localhost:8080", "LOCALHOST", "127.0.0.1:30501", "[::1]:1", "10.0.0.5"]
+    "host",
+    [
+        "localhost",
+        "localhost:8080",
+        "LOCALHOST",
+        "localhost.",
+        "localhost.:8080",
+        "127.0.0.1:30501",
+        "[::1]:1",
+        "10.0.0.5",
+    ],
 )
 def test_it_answers_to_its_own_name_and_to_addresses(client: FlaskClient, host: str) -> None:
     assert client.get("/api/runs", headers={"Host": host}).status_code == 200

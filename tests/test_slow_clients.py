@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 import requests
 
 from tests.web_process import WebProcess, web_process
+from webapp.upload_places import MOST_SLOW
 
 GENEROUS_S = 8  # what is answered at once takes far less; what waits for attackers, far more
 FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
@@ -116,6 +118,23 @@ def test_readers_that_do_not_read_keep_nobody_waiting(web: WebProcess) -> None:
         assert web.memory_mb() < 250
 
 
+def test_readers_on_every_connection_there_is_room_for_keep_nobody_waiting(web: WebProcess) -> None:
+    ask = b"GET /static/js/plan.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(540):
+            stack.enter_context(connected(web, receive_bytes=4096)).sendall(400 * ask)
+        time.sleep(1)
+        assert_honest_clients_are_served(web, rounds=2)
+        assert kernel_memory_mb(web) < 200
+
+
+def kernel_memory_mb(web: WebProcess) -> float:
+    """What the system holds for the app's connections: answers that were written, but not taken."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    mine = [row for row in rows if int(row[1].partition(":")[2], 16) == web.port]
+    return sum(int(row[4].partition(":")[0], 16) for row in mine) / 1e6
+
+
 def test_a_slow_reader_gets_the_whole_answer(web: WebProcess) -> None:
     path = "/static/vendor/plotly-basic.min.js"
     expected = requests.get(web.url + path, headers={"Accept-Encoding": "identity"}, timeout=30).content
@@ -126,6 +145,25 @@ def test_a_slow_reader_gets_the_whole_answer(web: WebProcess) -> None:
         while part := connection.recv(65536):
             received += part
     assert received.partition(b"\r\n\r\n")[2] == expected
+
+
+def test_readers_at_their_own_pace_end_no_process(web: WebProcess) -> None:
+    path, worker_pid = "/static/vendor/plotly-basic.min.js", web.worker_pid
+    expected = requests.get(web.url + path, headers={"Accept-Encoding": "identity"}, timeout=30).content
+    with ThreadPoolExecutor(6) as pool:
+        counts = set(pool.map(lambda _: answers(web, path, 20).count(expected), range(36)))
+    assert (counts, web.worker_pid) == ({20}, worker_pid)
+
+
+def answers(web: WebProcess, path: str, count: int) -> bytes:
+    """As many as a client that reads well gets; its buffer is so small that the app must wait for it."""
+    received = bytearray()
+    ask = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n"
+    with connected(web, receive_bytes=65536) as connection:
+        connection.sendall(f"{ask}\r\n".encode() * (count - 1) + f"{ask}Connection: close\r\n\r\n".encode())
+        while part := connection.recv(65536):
+            received += part
+    return bytes(received)
 
 
 def test_slow_uploads_from_one_address_leave_places_for_others(web: WebProcess) -> None:
@@ -141,6 +179,23 @@ def test_slow_uploads_from_one_address_leave_places_for_others(web: WebProcess) 
         assert_honest_clients_are_served(web)
     requests.delete(f"{web.url}/api/runs/{run_id}", timeout=30)
     web.finished(run_id)
+
+
+def test_several_phones_behind_one_address_all_get_their_photo_in(web: WebProcess) -> None:
+    size_bytes = 60_000 * 7  # a second's worth at a time, for longer than PATIENCE_S
+    head = f"POST /api/runs HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size_bytes}\r\n"
+    head += "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+    start = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'
+    body = start.ljust(size_bytes - 9, b"0") + b"\r\n--x--\r\n"
+    with ExitStack() as stack:
+        phones = [stack.enter_context(connected(web, ELSEWHERE)) for _ in range(MOST_SLOW + 2)]
+        for phone in phones:
+            phone.sendall(head.encode())
+        for sent_bytes in range(0, size_bytes, 60_000):
+            for phone in phones:
+                phone.sendall(body[sent_bytes : sent_bytes + 60_000])
+            time.sleep(1)
+        assert [phone.recv(12) for phone in phones] == [b"HTTP/1.1 415"] * len(phones)  # arrived: no image
 
 
 def test_a_small_body_is_waited_for_a_few_seconds_only(web: WebProcess) -> None:

@@ -22,6 +22,7 @@ MOST_UNSENT_BYTES = 1_500_000  # of one answer; then its thread waits. The page'
 MOST_UNSENT_IN_ALL_BYTES = 32_000_000
 SEND_TIMEOUT_S = 20.0  # to take what counts as progress
 PROGRESS_BYTES = 16_384
+MOST_UNSENT_IN_KERNEL_BYTES = 65_536  # else it holds megabytes for each client that does not read
 CROWDED_TIMEOUT_S = 1.0  # the same, for a reader that a thread waits for while too many threads wait
 
 
@@ -41,6 +42,8 @@ class ClientSocket(socket.socket):
     def __init__(self, accepted: socket.socket, outbox: Outbox):
         super().__init__(fileno=accepted.detach())
         super().setblocking(False)
+        with contextlib.suppress(OSError):  # not every system has it
+            self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, MOST_UNSENT_IN_KERNEL_BYTES)
         self._outbox = outbox
         self.ahead = bytearray()  # came, but no thread has read it yet
         self.pace: Pace | None = None  # None: a body that has not come is not waited for
@@ -187,6 +190,12 @@ class Outbox:
             client.cut()
             self._changed.notify_all()
 
+    def cut_slowest(self) -> None:
+        """Give up the one that has taken nothing for longest, to make room for others."""
+        with self._changed:
+            self._cut_slowest()
+            self._changed.notify_all()
+
     def cut_stalled(self) -> None:
         """Give up those that have taken nothing for too long. Call it about once a second."""
         with self._changed:
@@ -214,8 +223,13 @@ class Outbox:
 
     def _limit_memory(self) -> None:
         if sum(client.unsent_bytes for client in self._unsent) > MOST_UNSENT_IN_ALL_BYTES:
-            min(self._unsent, key=lambda client: client.progress_at).cut()
+            self._cut_slowest()
             self._changed.notify_all()
+
+    def _cut_slowest(self) -> None:
+        reading = [client for client in self._unsent if not client.is_cut]
+        if reading:
+            min(reading, key=lambda client: client.progress_at).cut()
 
 
 def _wait_readable(connection: socket.socket, timeout_s: float) -> None:

@@ -47,10 +47,10 @@ def _one_of(*choices: str) -> Callable[[str], str]:
 
 def _database_url(text: str) -> str:
     """PostgreSQL in any of its spellings, by psycopg 3; SQLite as it is."""
-    scheme, separator, rest = text.strip().partition("://")
+    scheme, _, rest = text.strip().partition("://")
     if scheme in {"postgres", "postgresql", "postgresql+psycopg"} and rest:
         return f"postgresql+psycopg://{rest}"
-    if text.strip() and (scheme != "sqlite" or not separator):
+    if text.strip() and (scheme != "sqlite" or rest in {"", "/", "/:memory:"}):  # the last three are no file
         raise ValueError("postgresql://user:password@host/name or sqlite:///file")
     return text.strip()
 

@@ -61,6 +61,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         self._looked_at = 0.0  # monotonic seconds
         self._arriving: dict[Any, Arriving] = {}  # by connection, the oldest first
         self._lingering: dict[Any, Linger] = {}
+        self._flushing: set[ClientSocket] = set()  # those that are watched for room to send
         self._finishing: dict[ClientSocket, tuple[Any, Future[Any]]] = {}  # answered, but not sent yet
 
     def accept(self, listener: socket.socket) -> None:
@@ -158,16 +159,22 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
             self._let_go(next(iter(self._lingering)))
         elif self._arriving:
             self._give_up(next(iter(self._arriving)))
+        else:
+            self._outbox.cut_slowest()
 
     def _begin_flush(self, client: ClientSocket) -> None:
-        """A thread has left something to send."""
+        """A thread has left something to send, perhaps again: it may have sent the former rest itself."""
+        if client in self._flushing:
+            return
         if self._outbox.flush(client):
+            self._flushing.add(client)
             self.poller.register(client, selectors.EVENT_WRITE, self._flush)
         else:
             self._finish(client)
 
     def _flush(self, client: ClientSocket) -> None:
         if not self._outbox.flush(client):
+            self._flushing.remove(client)
             self.poller.unregister(client)
             self._finish(client)
 

@@ -78,7 +78,7 @@ def hosts(settings: Settings) -> Collection[str]:
 def refuse_other_hosts(names: Collection[str]) -> None:
     """Refuse a name in Host that is none of `names`. An address passes: no name can be made to lead here."""
     try:
-        host = urlsplit(f"//{request.host}").hostname or ""
+        host = (urlsplit(f"//{request.host}").hostname or "").removesuffix(".")
     except ValueError:
         host = ""
     if request.endpoint not in ANY_HOST and host not in names and not _is_address(host):

@@ -13,7 +13,8 @@ from webapp.problems import Refused
 
 PATIENCE_S = 5.0  # after which an upload counts as slow
 SLOWEST_BYTES_PER_S = 20_000  # on average, from then on
-MOST_SLOW = 2  # uploads of one address
+MOST_SLOW = 2  # uploads of one address, for certain; further ones as long as most places are free
+LOOK_AGAIN_S = 1.0  # how soon those notice that places are wanted
 
 
 class Places:
@@ -49,6 +50,12 @@ class Places:
             self._slow[owner] += 1
             return True
 
+    @property
+    def are_plenty(self) -> bool:
+        """Whether more than half of the places are free."""
+        with self._lock:
+            return 2 * self._taken.total() < self._count
+
     def end_slow(self, owner: str) -> None:
         """It has ended."""
         self._give_back(self._slow, owner)
@@ -71,6 +78,7 @@ class UploadPace:
         self._size_bytes = 0
         self._is_slow = False
         self.is_late = False
+        self.is_one_too_many = False  # late because others of its address take their time too
 
     def got(self, size_bytes: int) -> None:
         """So many bytes have come."""
@@ -79,10 +87,14 @@ class UploadPace:
     def left_s(self) -> float:
         """How long to wait for the next bytes; 0 or less: no longer."""
         passed_s = time.monotonic() - self._started
-        if passed_s >= PATIENCE_S and not self._is_slow:
-            self._is_slow = self._places.take_slow(self._owner)
-        earned_s = self._size_bytes / SLOWEST_BYTES_PER_S if self._is_slow else 0.0
+        earned_s = self._size_bytes / SLOWEST_BYTES_PER_S
         left_s = min(PATIENCE_S + earned_s, self._longest_s) - passed_s
+        self.is_one_too_many = False
+        if left_s > 0 and passed_s >= PATIENCE_S:
+            self._is_slow = self._is_slow or self._places.take_slow(self._owner)
+            if not self._is_slow:
+                self.is_one_too_many = not self._places.are_plenty
+                left_s = 0.0 if self.is_one_too_many else min(left_s, LOOK_AGAIN_S)
         self.is_late = left_s <= 0
         return left_s
 

@@ -211,6 +211,9 @@ def _paced(request: Request, pace: UploadPace) -> Iterator[None]:
     try:
         yield
     except Exception:
+        if pace.is_one_too_many:
+            why = "Other uploads from your address are still arriving. Send this one when they are through."
+            raise Refused("too_many_uploads", why, 429, 10) from None
         if pace.is_late:
             raise RequestTimeout from None
         raise
