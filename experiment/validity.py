@@ -90,7 +90,7 @@ def with_noise(validity: Validity, reasons: tuple[str, ...]) -> tuple[Validity, 
 
 
 def _invalid(backend: BackendInfo, samples_ms: Sequence[float], conditions: Conditions) -> Iterator[str]:
-    if len(samples_ms) < SAMPLES_FOR_INTERVAL:
+    if 0 < len(samples_ms) < SAMPLES_FOR_INTERVAL:  # without any, why there are none says it all
         yield _too_few(len(samples_ms), conditions.is_running)
     if backend.name in conditions.core_rivals:
         yield _contended(conditions.core_rivals[backend.name])

@@ -198,7 +198,14 @@ def test_a_browser_without_offscreen_canvas_leaves_it_to_the_server(visit):
     assert run_label(page) == "Run 2 variants"
 
 
-def test_it_works_on_plain_http_by_host_name(browser, app):
+def test_it_works_on_plain_http_by_host_name(browser, app, tmp_path):
+    info = app.backends()["1 CPU"]
+    servers = f"CPU:{info['address']}?model={info['model']}"
+    with running_app(tmp_path, TF_SERVERS=servers, PIXELCOST_ALLOWED_HOSTS="node.test") as named:
+        resizes_here_by_name(browser, named)
+
+
+def resizes_here_by_name(browser, app):
     rules = ("--host-resolver-rules=MAP node.test 127.0.0.1",)
     other = browser.browser_type.launch(executable_path=chromium.find(), args=[*chromium.FLAGS, *rules])
     try:
