@@ -179,7 +179,8 @@ def test_the_command_line_refuses_a_wrong_plan_before_it_starts_anything(tmp_pat
     command = [sys.executable, "-m", "experiment", str(CAT)]
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.startswith("PIXELCOST_EMBEDDED has 2 problems: entry 1 `1 CPU:cpus=0` has cpus=`0`")
+    told = "The configuration has 2 problems: PIXELCOST_EMBEDDED entry 1 `1 CPU:cpus=0` has cpus=`0`"
+    assert done.stderr.startswith(told)
     assert not list(tmp_path.iterdir())
 
 

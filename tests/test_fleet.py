@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from tests.scripted_server import _serving, always, good_answer, grpc_server
+from tests.scripted_server import always, good_answer, grpc_server, serving
 from tests.webapp_parts import NOWHERE, settings
 from webapp.fleet import Fleet
 
@@ -94,7 +94,7 @@ def test_who_asks_while_backends_are_asked_shares_the_answer(tmp_path: Path) -> 
         time.sleep(0.5)
         context.abort(grpc.StatusCode.UNIMPLEMENTED, "a stand-in")
 
-    with _serving({"/tensorflow.serving.ModelService/GetModelStatus": slowly}) as address:
+    with serving({"/tensorflow.serving.ModelService/GetModelStatus": slowly}) as address:
         found = fleet(tmp_path, tf_servers=f"Slow:{address}")
         with ThreadPoolExecutor(20) as pool:
             list(pool.map(lambda _: found.refresh(), range(20)))
