@@ -168,6 +168,28 @@ def _check_outputs(options: argparse.Namespace) -> None:
     for path in filter(None, (options.json, options.csv, options.html, options.answers, options.journal)):
         if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
             raise PixelcostError(f"{path} can't be written. Name a file in a folder that exists.")
+    if options.journal and options.journal.exists() and not options.journal.is_file():
+        raise PixelcostError(f"{options.journal} can't be a journal: it is no file that can be read again.")
+    _check_none_is_lost(options)
+
+
+def _check_none_is_lost(options: argparse.Namespace) -> None:
+    """No file may be written over another one of this run, nor over what it reads."""
+    taken: dict[Path, str] = {}
+    for name in ("photo", "photos", "labels", "label_map", "journal", "json", "csv", "html", "answers"):
+        path = getattr(options, name)
+        if path is None or (path.exists() and not path.is_file()):  # as /dev/stdout, which takes any number
+            continue
+        first = taken.setdefault(path.resolve(), name)
+        if first != name:
+            raise PixelcostError(
+                f"{path} is named twice, {_named(first)} and {_named(name)}, and one would overwrite "
+                "the other. Name another file."
+            )
+
+
+def _named(option: str) -> str:
+    return "as the photo" if option == "photo" else f"with --{option.replace('_', '-')}"
 
 
 def _write(report: Report, options: argparse.Namespace) -> bool:

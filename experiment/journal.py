@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -56,6 +56,7 @@ class SetHeader:
     model: Mapping[str, Any] = field(default_factory=dict)  # its card: name, labels, wnids
     missing: tuple[SkippedPhoto, ...] = ()
     given_labels: GivenLabels | None = None
+    photos_sha256: str = ""  # of the list without labels; "": a journal from before this was kept
     kind: str = field(default=KIND)
 
 
@@ -81,6 +82,7 @@ def header_of(
         {key: model[key] for key in CARD_KEYS if key in model},
         photos.missing,
         photos.given_labels,
+        photos.photos_sha256,
     )
 
 
@@ -116,20 +118,31 @@ def pins(header: SetHeader) -> dict[str, Any]:
     """What must stay the same for a run to go on: of the photos, the plan, backends and encoders."""
     present = [each for each in header.backends if each.state != "absent"]
     return {
-        "photos": header.sha256,
+        "photos": header.photos_sha256,
         "plan": {key: value for key, value in to_dict(header.plan).items() if key not in PLAN_FREE},
         "backends": {each.name: {key: getattr(each, key) for key in BACKEND_PINS} for each in present},
         "encoders": {key: header.environment.get(key) for key in ENCODER_PINS},
     }
 
 
-def results_in(path: Path) -> Iterator[PhotoResult]:
-    """Every photo of a journal so far, in order. Raises JournalRefused for a damaged line."""
+def same_photos(there: SetHeader, here: SetHeader | PhotoSet) -> bool:
+    """Whether both list the same photos; what these show may have changed since."""
+    if there.photos_sha256:
+        return there.photos_sha256 == here.photos_sha256
+    return there.sha256 == here.sha256
+
+
+def results_in(path: Path, labels: Mapping[str, str | None] | None = None) -> Iterator[PhotoResult]:
+    """Every photo of a journal so far, in order. Raises JournalRefused for a damaged line.
+
+    `labels`: what the photos show by today's labels, in place of the journal's.
+    """
     with path.open("rb") as file:
         file.readline()
         for number, line in enumerate(file, start=2):
             try:
-                yield from_dict(PhotoResult, json.loads(line))
+                result = from_dict(PhotoResult, json.loads(line))
+                yield result if labels is None else replace(result, label=labels.get(result.name))
             except (ValueError, TypeError, KeyError):
                 raise JournalRefused(
                     f"Line {number} of {path} is damaged. To go on from there, remove it and all below."
@@ -185,9 +198,9 @@ class Journal:
 def differences(there: SetHeader, here: SetHeader) -> Iterator[str]:
     """What keeps a run from going on in a journal, in words."""
     before, now = pins(there), pins(here)
-    if before["photos"] != now["photos"]:
+    if not same_photos(there, here):
         sets = [f"{each.count:,} in {each.name}" for each in (there, here)]
-        yield f"other photos or labels ({sets[0]} there, {sets[1]} here)"
+        yield f"other photos ({sets[0]} there, {sets[1]} here)"
     yield from _changed("", before["plan"], now["plan"])
     if set(before["backends"]) != set(now["backends"]):
         names = [", ".join(each["backends"]) or "none" for each in (before, now)]

@@ -59,6 +59,17 @@ class PhotoSet:
         rows = (f"{each.name}\0{each.size_bytes}\0{each.label or ''}\n" for each in self.photos)
         return hashlib.sha256("".join(rows).encode("utf-8")).hexdigest()
 
+    @property
+    def photos_sha256(self) -> str:
+        """The same, whatever the labels: what is measured does not depend on them."""
+        rows = (f"{each.name}\0{each.size_bytes}\n" for each in self.photos)
+        return hashlib.sha256("".join(rows).encode("utf-8")).hexdigest()
+
+    @property
+    def labels(self) -> dict[str, str | None]:
+        """What each photo shows, by its name."""
+        return {each.name: each.label for each in self.photos}
+
     def read(self, photo: ListedPhoto, limits: Limits) -> bytes:
         """The photo's bytes. Raises ImageRefused when it is too large or can't be read."""
         if photo.size_bytes > limits.max_bytes:

@@ -10,15 +10,17 @@ host and a port: gRPC's own target schemes (unix:, xds:, dns:) are refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from urllib.parse import parse_qsl
 
 from experiment.errors import ConfigRefused, PlanRefused
+from experiment.file_names import printable
 from experiment.records import BackendInfo
 
 OPTIONS = ("rest", "model", "signature", "input", "price_per_hour")
 REST_SUFFIX = " over REST"
+LONGEST_NAME = 100  # characters; names stand in tables and figures
 
 _ENTRY = re.compile(r"(?P<name>.*?[^:]):(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]+)")
 _EXAMPLE = "GPU:tf-gpu:8500;8 CPU:tf-8cpu:8500"
@@ -79,9 +81,8 @@ def _parse_entry(entry: str, taken: set[str], defaults: BackendInfo) -> list[Bac
     match = _ENTRY.fullmatch(place.strip())
     if match is None:
         raise ValueError(_what_is_missing(place))
-    name, host, port = match["name"].strip(), match["host"], match["port"]
-    if name in taken:
-        raise ValueError(f"repeats the name `{name}`")
+    name, host, port = printable(match["name"]).strip(), match["host"], match["port"]
+    _check_name(name, taken)
     options = _options(query)
     info = replace(
         defaults,
@@ -95,6 +96,20 @@ def _parse_entry(entry: str, taken: set[str], defaults: BackendInfo) -> list[Bac
     if "rest" not in options:
         return [info]
     return [info, over_rest(info, f"{host}:{_port(options['rest'], 'REST port')}")]
+
+
+def _check_name(name: str, taken: Collection[str]) -> None:
+    """Raises ValueError for a name that tables can't show, or that two backends would have."""
+    if not name:
+        raise ValueError("has a name in which nothing can be shown")
+    if len(name) > LONGEST_NAME:
+        raise ValueError(f"has a name of {len(name):,} characters; at most {LONGEST_NAME} are taken")
+    if name.endswith(REST_SUFFIX):
+        raise ValueError(
+            f"has a name that ends with `{REST_SUFFIX.strip()}`; the option rest= makes such a backend"
+        )
+    if name in taken:
+        raise ValueError(f"repeats the name `{name}`")
 
 
 def _what_is_missing(place: str) -> str:
@@ -117,6 +132,9 @@ def _options(query: str) -> dict[str, str]:
     unknown = [key for key in options if key not in OPTIONS]
     if unknown:
         raise ValueError(f"has the unknown option `{unknown[0]}`; there are {', '.join(OPTIONS)}")
+    odd = [key for key, value in options.items() if not value.isprintable()]
+    if odd:
+        raise ValueError(f"has the option `{odd[0]}` with characters that are no text")
     return options
 
 

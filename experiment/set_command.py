@@ -32,6 +32,7 @@ from experiment.journal import (
     pins,
     read_header_line,
     results_in,
+    same_photos,
     vocabularies_of,
 )
 from experiment.label_files import names_in, read_text
@@ -56,6 +57,7 @@ class SetRun:
 
     report: Report
     journal: Path
+    photos: PhotoSet
     vocabularies: Mapping[str, Vocabulary]  # by backend name
 
 
@@ -83,7 +85,13 @@ def run_set(
             plan = replace(plan, seed=found.plan.seed)
         header = header_of(_id(), time.time(), photos, plan, asked.infos, environment(), asked.model)
         with closing(Journal(path, header)) as journal:
-            journal.header = replace(journal.header, plan=plan)  # the goals are those of today
+            journal.header = replace(  # the goals and labels are those of today
+                journal.header,
+                plan=plan,
+                sha256=header.sha256,
+                missing=header.missing,
+                given_labels=header.given_labels,
+            )
             return _run(journal, photos, asked, names, cancel, console)
 
 
@@ -99,7 +107,7 @@ def save_answers(done: SetRun, path: Path) -> None:
     """Every answer of the journal as CSV. Raises OSError when the file can't be written."""
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         rows = AnswerRows(done.vocabularies, file)
-        for result in results_in(done.journal):
+        for result in results_in(done.journal, done.photos.labels):
             rows.add(result)
 
 
@@ -115,7 +123,7 @@ def _run(
     tally = Tally(vocabularies)
     with _progress(console) as progress:
         task = progress.add_task("Reading the journal", total=len(photos.photos))
-        for result in results_in(journal.path):
+        for result in results_in(journal.path, photos.labels):
             tally.add(result)
             progress.update(task, advance=1)
         if tally.done:
@@ -129,7 +137,7 @@ def _run(
             progress.update(task, advance=1, description=_doing(result))
     state, failure = _ending(tally, len(photos.photos), cancel)
     report = summarise_set(journal.header, tally, state, asked.infos, failure)
-    return SetRun(report, journal.path, vocabularies)
+    return SetRun(report, journal.path, photos, vocabularies)
 
 
 def _session(
@@ -160,7 +168,7 @@ def _backends(
 ) -> Iterator[Asked]:
     """Nobody is asked when the journal named holds all photos already; then it is only reported anew."""
     found = read_header_line(options.journal) if options.journal else None
-    if found is not None and found.sha256 == photos.sha256 and is_complete(options.journal, found):
+    if found is not None and same_photos(found, photos) and is_complete(options.journal, found):
         yield Asked(list(found.backends), found.model)
         return
     with asked_backends(settings, plan.backend_names, console, cancel) as asked:

@@ -61,6 +61,13 @@ def seconds(low: float, high: float) -> Callable[[str], float]:
     return parse
 
 
+def line(text: str) -> str:
+    """Parses a name that a model server is told: one line of text."""
+    if not text.strip().isprintable():
+        raise ValueError("a line of text in UTF-8")
+    return text.strip()
+
+
 @dataclass(frozen=True, slots=True)
 class SharedSettings:
     """Which servers are asked, with what model, and where things are kept."""
@@ -81,11 +88,11 @@ class SharedSettings:
         "`device=`, `isa=`, `replicas=`, `model=`, `price_per_hour=`. Empty: a GPU if there, 1 CPU, 8 CPU.",
         str.strip,
     )
-    model_name: str = setting("MODEL_NAME", "inception", "", "Name of the model on the servers.", str.strip)
+    model_name: str = setting("MODEL_NAME", "inception", "", "Name of the model on the servers.", line)
     model_signature_name: str = setting(
-        "MODEL_SIGNATURE_NAME", "predict_images", "", "Signature that takes encoded images.", str.strip
+        "MODEL_SIGNATURE_NAME", "predict_images", "", "Signature that takes encoded images.", line
     )
-    model_input_key: str = setting("MODEL_INPUT_KEY", "images", "", "Input of that signature.", str.strip)
+    model_input_key: str = setting("MODEL_INPUT_KEY", "images", "", "Input of that signature.", line)
     model_base_path: str = setting(
         "MODEL_BASE_PATH",
         "",

@@ -308,6 +308,11 @@ def test_a_label_must_be_one_short_line(client: FlaskClient) -> None:
         assert refused(post(client, true_label=label)) == (422, "bad_label")
 
 
+def test_a_label_is_kept_as_it_is_shown(client: FlaskClient) -> None:
+    report = client.get(f"/api/runs/{finished(client, true_label=chr(0x200F) + 'tabby')}").json
+    assert report["source"]["true_label"] == "tabby"
+
+
 def test_config_offers_what_a_plan_may_hold(client: FlaskClient) -> None:
     config = client.get("/api/config").json
     assert config is not None

@@ -22,6 +22,8 @@ from tests.far_away import far_away
 from tests.records import variant
 from tests.scripted_server import aborting, always, good_answer, grpc_server, hanging, rest_server
 
+NGINX = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><center><h1>502 Bad Gateway</h1>"
+
 VARIANT = variant(512, "png", size_bytes=2_400_000, data=b"picture")
 
 
@@ -151,6 +153,18 @@ def test_every_way_to_fail_over_rest_has_its_code_and_sentence(status, body, cod
         failure = failure_of(address, "rest")
     assert failure.code == code
     assert words in failure.message
+
+
+def test_a_proxy_whose_server_is_gone_is_told_as_such_and_its_page_by_its_title():
+    with rest_server(502, NGINX) as (address, _):
+        seen = probe(BackendInfo("A", "rest", address, "m"), 5.0)
+        failure = failure_of(address, "rest")
+    assert seen.state == "down"
+    assert seen.detail == (
+        f"{address} answers HTTP 502, as a proxy does when the server behind it gives no answer. "
+        "Is that one running?"
+    )
+    assert failure.message.endswith(": 502 Bad Gateway")
 
 
 def test_a_rest_answer_that_drips_fails_at_the_deadline_of_the_whole_call():

@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 
 from experiment.export import SCHEMA
+from experiment.report_file import read_report
 from tests.app_process import CAT, ROOT, free_port
 from tests.scripted_server import aborting, always, good_answer, grpc, grpc_server, hanging, rest_server
 
@@ -89,6 +90,14 @@ def test_a_label_that_is_no_text_costs_no_file(tmp_path):
     assert "caf" in done.stdout
 
 
+def test_a_server_named_in_bytes_that_are_no_text_is_measured_and_its_report_can_be_imported(tmp_path):
+    out = tmp_path / "o.json"
+    with grpc_server(always(good_answer())) as address:
+        done = run("--json", str(out), env={**os.environ, "TF_SERVERS": f"caf\udce9\u202e:{address}"})
+    assert done.returncode == 0, done.stderr
+    assert [each["name"] for each in read_report(out.read_bytes(), "o.json")["backends"]] == ["caf\ufffd"]
+
+
 def test_one_server_down_gives_a_result_for_the_other_and_exit_code_1():
     with grpc_server(always(good_answer())) as address:
         done = run("--servers", f"up:{address};gone:127.0.0.1:{free_port()}")
@@ -137,6 +146,10 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path):
         (["--servers", "a:h:1", "--backends", "b"], "no backend named b"),
         (["--json", "/nowhere/out.json"], "/nowhere/out.json can't be written"),
         (["--csv", "/tmp"], "/tmp can't be written"),
+        (
+            ["--csv", "same.out", "--html", "./same.out"],
+            "same.out is named twice, with --csv and with --html",
+        ),
         (["--sizes", "abc"], "no list of whole numbers"),
     ],
 )
@@ -162,6 +175,11 @@ def test_a_file_that_can_not_be_written_costs_only_that_file(tmp_path):
         ({"TF_REQUEST_TIMEOUT": "60s"}, "TF_REQUEST_TIMEOUT='60s' is not a number of seconds"),
         ({"TF_REQUEST_TIMEOUT": "nan"}, "TF_REQUEST_TIMEOUT='nan' is not a number of seconds"),
         ({"PIXELCOST_EMBEDDED": "1 CPU"}, "PIXELCOST_EMBEDDED entry 1 `1 CPU` has no cpus"),
+        ({"MODEL_NAME": "caf\udce9"}, "is not a line of text in UTF-8"),
+        (
+            {"TF_SERVERS": "A:h:1?signature=caf\udce9"},
+            "the option `signature` with characters that are no text",
+        ),
         ({"TF_REQUEST_TIMEOUT": "x", "TF_SERVERS": "GPU:tf-gpu"}, "The configuration has 2 problems"),
     ],
 )

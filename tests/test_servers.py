@@ -106,3 +106,24 @@ def test_an_unknown_name_is_refused_with_the_known_ones():
 )
 def test_cores_are_shared_only_where_there_are_too_few(wanted, available, shares):
     assert share_out(wanted, available) == shares
+
+
+def test_names_are_shown_as_files_are_without_what_is_no_text_or_turns_the_rest_round():
+    infos = parse_servers("caf\udce9:h:1;8\tCPU\u202e:h:2;new\u00a0GPU:h:3;猫:h:4;👩\u200d🔬:h:5")
+    assert [each.name for each in infos] == ["caf\ufffd", "8CPU", "new GPU", "猫", "👩\u200d🔬"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x" * 101 + ":h:1", "has a name of 101 characters; at most 100 are taken"),
+        ("A over REST:h:3;A:h:1?rest=2", "has a name that ends with `over REST`"),
+        ("caf\udce9:h:1;caf\udce8:h:2", "repeats the name `caf\ufffd`"),
+        ("\u202e:h:1", "has a name in which nothing can be shown"),
+        ("A:h:1?model=caf\udce9", "has the option `model` with characters that are no text"),
+    ],
+)
+def test_names_that_cannot_be_shown_or_told_apart_are_refused(text, words):
+    with pytest.raises(ConfigRefused) as caught:
+        parse_servers(text)
+    assert words in caught.value.message

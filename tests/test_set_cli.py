@@ -107,6 +107,47 @@ def test_ctrl_c_tells_how_to_go_on_and_the_same_command_does(tmp_path):
     assert len(list(journals.iterdir())) == 2  # it was complete, so this one is a new run
 
 
+def test_labels_mended_since_count_for_what_the_journal_holds_and_nothing_is_asked_again(tmp_path):
+    folder = write_folders(tmp_path / "set", 6)
+    out, answers = tmp_path / "o.json", tmp_path / "a.csv"
+    journal = ("--journal", str(tmp_path / "j.jsonl"), "--json", str(out), "--answers", str(answers))
+    with colour_server() as address:
+        run(tmp_path, folder, "--servers", f"A:{address}", *journal)
+    before = json.loads(out.read_text())["photo_set"]
+    names = [each.relative_to(folder).as_posix() for each in folder.rglob("*.jpg")]
+    (tmp_path / "l.csv").write_text("file,label\n" + "".join(f"{name},blue\n" for name in names[1:]))
+    done = run(tmp_path, folder, *journal, "--labels", str(tmp_path / "l.csv"))
+    assert "6 of 6 photos are in" in done.stderr, done.stderr
+    after = json.loads(out.read_text())
+    assert (before["labelled"], after["photo_set"]["labelled"]) == (6, 5)
+    assert after["photo_set"]["given_labels"]["photos"] == 5
+    assert after["photo_set"]["sha256"] != before["sha256"]
+    assert {row["label"] for row in csv.DictReader(answers.open())} == {"", "blue"}
+    (folder / "red" / "0000.jpg").unlink()
+    done = run(tmp_path, folder, *journal, "--servers", "A:127.0.0.1:9")
+    assert "belongs to another run: other photos (6 in set there, 5 in set here)" in done.stderr.replace(
+        "\n", " "
+    )
+
+
+def test_a_journal_that_could_not_be_read_again_is_refused_unread(tmp_path):
+    folder = write_folders(tmp_path / "set", 3)
+    done = run(tmp_path, folder, "--servers", "A:127.0.0.1:9", "--journal", "/dev/null")
+    assert done.returncode == 2
+    assert "/dev/null can't be a journal: it is no file that can be read again." in done.stderr
+
+
+def test_no_output_of_a_set_is_written_over_another_or_over_the_labels(tmp_path):
+    folder = write_folders(tmp_path / "set", 3)
+    csv_ = tmp_path / "l.csv"
+    csv_.write_text("file,label\n0000.jpg,red\n")
+    for arguments in (("--labels", str(csv_), "--answers", str(csv_)), ("--journal", "j", "--json", "j")):
+        done = run(tmp_path, folder, "--servers", "A:127.0.0.1:9", *arguments)
+        assert done.returncode == 2
+        assert "is named twice" in done.stderr
+    assert csv_.read_text() == "file,label\n0000.jpg,red\n"
+
+
 def test_a_complete_journal_is_reported_again_without_any_server(tmp_path):
     folder = write_folders(tmp_path / "set", 6)
     journal = ("--journal", str(tmp_path / "j.jsonl"))
