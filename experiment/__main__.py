@@ -33,6 +33,7 @@ from experiment.deciding.views import sections
 from experiment.environment import environment
 from experiment.errors import PixelcostError
 from experiment.export import report_csv, report_dict, report_html, report_json
+from experiment.file_names import printable
 from experiment.formats import SUBSAMPLINGS
 from experiment.heartbeat import Heartbeat
 from experiment.images import read_image
@@ -93,7 +94,8 @@ def _many_photos(options: argparse.Namespace, settings: SharedSettings, cancel: 
 
 
 def _one_photo(options: argparse.Namespace, settings: SharedSettings, cancel: threading.Event) -> int:
-    source = read_image(_read(options.photo), options.photo.name, true_label=options.true_label)
+    true_label = printable(options.true_label) if options.true_label else None
+    source = read_image(_read(options.photo), options.photo.name, true_label=true_label)
     plan = parse_plan(_plan_fields(options, settings))
     with asked_backends(settings, plan.backend_names, console, cancel) as asked:
         report = _experiment(source, plan, asked.infos, cancel)

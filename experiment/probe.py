@@ -36,6 +36,7 @@ from experiment.wording import told
 AVAILABLE = 30  # get_model_status.proto, ModelVersionStatus.State
 MOST_VERSION = 2**63 - 1
 STATUS_LIMIT_BYTES = 4 * 1024 * 1024  # of a status, or of the signatures of a model
+OF_PROXIES = (502, 503, 504)  # what a proxy answers where the server behind it does not
 LONGEST_DETAIL = 600  # characters
 
 log = logging.getLogger(__name__)
@@ -153,15 +154,25 @@ def _probe_rest(info: BackendInfo, timeout_s: float) -> BackendInfo:
         return replace(info, state="down", detail=_no_answer(info.address, str(error)))
     except NotUnderstood as error:
         return _odd(info, f"it answers {error}")
-    if answer.status == 404:
-        return replace(info, state="wrong_model", detail=_no_such_model(info))
     if answer.status != 200:
-        return _odd(info, f"it answers HTTP {answer.status}")
+        return _without_status(info, answer.status)
     try:
         versions = _available(parsed_json(answer.body)["model_version_status"])
     except (ValueError, LookupError, TypeError):
         return _odd(info, "its status can't be read")
     return _ready(info, round_trip_ms, max(versions)) if versions else _loading(info)
+
+
+def _without_status(info: BackendInfo, http_status: int) -> BackendInfo:
+    if http_status == 404:
+        return replace(info, state="wrong_model", detail=_no_such_model(info))
+    if http_status not in OF_PROXIES:
+        return _odd(info, f"it answers HTTP {http_status}")
+    detail = (
+        f"{info.address} answers HTTP {http_status}, as a proxy does when the server behind it gives no "
+        "answer. Is that one running?"
+    )
+    return replace(info, state="down", detail=detail)
 
 
 def _available(rows: Iterable[dict[str, Any]]) -> list[int]:

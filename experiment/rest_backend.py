@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ from experiment.wording import told
 
 # As JSON. Parsed, nested lists take twenty times as much; 100,000 labels with their scores fit.
 ANSWER_LIMIT_BYTES = 8 * 1024 * 1024
+_TITLE = re.compile(r"<title>([^<]+)</title>", re.IGNORECASE)
 
 _CODES = {
     400: "bad_request",
@@ -122,7 +124,9 @@ def _error_text(answer: bytes) -> str:
     try:
         return told(str(parsed_json(answer)["error"]))
     except (ValueError, LookupError, TypeError):
-        return told(answer[:2000].decode("utf-8", "replace"))
+        text = answer[:2000].decode("utf-8", "replace")
+        title = _TITLE.search(text) if text.lstrip().startswith("<") else None
+        return told(title[1].strip() if title else text)  # a proxy's page says no more than its title
 
 
 def _durations(server_timing: str) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestTimeout
 from werkzeug.formparser import FormDataParser
 
+from experiment.file_names import printable
 from experiment.header import Limits, read_header
 from experiment.refusals import plain_name
 from webapp.browser_upload import FIELDS, BrowserUpload, browser_upload, has_variants, upload_limit
@@ -180,9 +181,9 @@ def _check_fields(request: Request, known: frozenset[str] | None) -> None:
 
 def _true_label(request: Request) -> str | None:
     label = request.form.get("true_label", "").strip()
-    if len(label) > LONGEST_LABEL or not label.isprintable():
+    if len(label) > LONGEST_LABEL or not {"\n", "\r"}.isdisjoint(label):
         raise Refused("bad_label", f"`true_label` is one line of at most {LONGEST_LABEL} characters.", 422)
-    return label or None
+    return printable(label) or None
 
 
 @contextmanager
