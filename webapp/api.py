@@ -41,7 +41,8 @@ def start_run() -> ResponseReturnValue:
         text = request.form.get("plan", "").strip() or "{}"
         plan = plan_from_json(text, timeout_s=app.settings.tf_request_timeout_s, **photos.plan_defaults)
         check_place(photos, plan)
-        live = app.runs.submit(photos, plan, backends_for(plan))
+        is_gone = partial(hung_up, request.environ.get("gunicorn.socket"))
+        live = app.runs.submit(photos, plan, backends_for(plan), is_gone)
     answer = _whereabouts(live)
     return jsonify(answer), 202, {"Location": answer["report_url"]}
 

@@ -22,7 +22,7 @@ from webapp.claims import RENEW_EVERY_S
 from webapp.config import Settings
 from webapp.live import OPENING, LiveRun
 from webapp.metrics import Metrics
-from webapp.problems import CRASH_TITLE
+from webapp.problems import CRASH_TITLE, Refused
 from webapp.spool import remove_left_over
 from webapp.storage_errors import is_busy, is_no_room
 from webapp.store import Event, Follows, Store, StoredRun
@@ -141,14 +141,24 @@ class Runs:
         threading.Thread(target=self._keep_claims, name="keeper", daemon=True).start()
         self._spare.refill()
 
-    def submit(self, photo: Upload, plan: Plan, backends: Sequence[BackendInfo]) -> LiveRun:
+    def submit(
+        self,
+        photo: Upload,
+        plan: Plan,
+        backends: Sequence[BackendInfo],
+        is_gone: Callable[[], bool] = lambda: False,
+    ) -> LiveRun:
         """Start or queue a run. Raises TooBusy, PlanRefused, or ImageRefused when the photo can't be read.
 
+        `is_gone` tells whether whoever sent it has hung up while it was read or waited for that: Refused.
         The run discards `photo` when it ends; when this raises, that is left to the caller.
         """
         try:
             with self.turns.place():
                 live, accepted = self._accepted(photo, plan, backends)
+                if is_gone():
+                    live.abandon()
+                    raise Refused("broken_upload", "The sender hung up before the run began.")
                 try:
                     self._record(live, photo, plan, backends, accepted)
                 except Exception:
