@@ -24,7 +24,7 @@ from experiment.records import (
 )
 from experiment.statistics import SAMPLES_FOR_P90
 from experiment.validity import LATE_MS
-from experiment.wording import NOT_ENCODED, count, listed, milliseconds, sentence, sized_name
+from experiment.wording import NOT_ENCODED, count, listed, milliseconds, sentence, size, sized_name
 
 CODES = {
     "W1": "the browser changes the pixels that it made variants of",
@@ -52,6 +52,9 @@ NOTES = frozenset({"W2", "W6", "W9", "W17"})  # good to know; the numbers can be
 
 # Answers whose probabilities differ by less than this are the same to any reader.
 SAME_SCORE = 0.0005
+
+# The share of an upload that may be missing from the reference before it is told.
+MUCH_LEFT_OUT = 0.05
 
 
 class Situation(Protocol):
@@ -253,7 +256,7 @@ def _failed_requests(facts: Facts) -> Iterator[str]:
         )
 
 
-def _other_reference(facts: Facts) -> Iterator[str]:
+def _other_reference(facts: Facts) -> Iterator[str | Warning_]:
     for each in facts.variants:
         if each.is_reference and each.made_in == "browser":
             yield (
@@ -262,6 +265,21 @@ def _other_reference(facts: Facts) -> Iterator[str]:
             )
         elif each.is_reference and each.encoder not in NOT_ENCODED:
             yield f"The reference is not the file as uploaded. It is {sentence(each.encoder, capital=False)}"
+        elif each.is_reference:
+            yield from _much_left_out(facts.source, each)
+
+
+def _much_left_out(source: SourceImage, reference: Variant) -> Iterator[Warning_]:
+    """Of a motion photo most is no picture, and "2.6 % of original" beside the original would puzzle."""
+    left_out_bytes = source.size_bytes - reference.size_bytes
+    if left_out_bytes >= MUCH_LEFT_OUT * source.size_bytes:
+        yield Warning_(
+            "W11",
+            f"{size(left_out_bytes)} of the {size(source.size_bytes)} uploaded are not the picture (but a "
+            "video, a thumbnail, EXIF or the like). The original was sent without them, "
+            f"{size(reference.size_bytes)}; percentages are of the whole file.",
+            "note",
+        )
 
 
 def _early_end(facts: Facts) -> Iterator[str]:

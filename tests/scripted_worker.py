@@ -10,6 +10,8 @@ are made up: 10 ms for each request. The photo's name says what it does:
     die-at-once-…   dies of SIGKILL before it answers
     broken-…     ends with exit code 3 before it answers
     hang-…       never answers
+    large-…      asks for the turn of large photos before it answers, and before it makes variants
+    large-slow-…  the same, and keeps the second turn until cancelled
 """
 
 from __future__ import annotations
@@ -80,19 +82,29 @@ def measurement(variant: Variant, backend: BackendInfo, attempt: int, is_warmup:
     return Measurement(variant.id, backend.name, attempt, is_warmup, time.time(), 10.0, prediction)
 
 
+def await_turn(script: Script) -> None:
+    script.read.clear()
+    say("large")
+    script.read.wait()
+
+
 class Script(threading.Thread):
     """Listens for commands, as the real worker does."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
         self.go = threading.Event()
+        self.read = threading.Event()
         self.cancel = threading.Event()
 
     def run(self) -> None:
         for line in sys.stdin.buffer:
             if line == b"cancel\n":
                 self.cancel.set()
-            self.go.set()
+            if line == b"read\n":
+                self.read.set()
+            else:
+                self.go.set()
         os._exit(1)
 
 
@@ -130,10 +142,18 @@ def play(
         for backend in backends
     ]
     source = SourceImage(name, photo, "0" * 64, "image/png", len(photo), 2048, 2048, 1, 1.0, (), true_label)
+    if name.startswith("large-"):
+        await_turn(script)
     say("accepted", source=to_dict(source), skipped_sizes_px=[], requests_planned=len(requests))
     script.go.wait()
+    if name.startswith("large-"):
+        await_turn(script)
+    if name.startswith("large-slow-"):
+        script.cancel.wait()
     for variant, data in made:
         say("variant", data, variant=to_dict(variant), size_bytes=len(data))
+    if name.startswith("large-"):
+        say("made")
     say("progress", text=f"Making {len(made)} variants ({len(made)} done)")
     for number, each in enumerate(requests):
         if script.cancel.is_set():

@@ -513,3 +513,15 @@ def test_each_sample_says_which_replica_gave_it():
     assert cell.peers == ("10.0.3.7:8500", "10.0.3.8:8500", "10.0.3.7:8500")
     assert len(cell.peers) == len(cell.samples_ms)
     assert report(measurements=answered([4.0])).cells[0].peers == ()
+
+
+def test_an_upload_that_is_mostly_no_picture_is_said_and_a_little_exif_is_not():
+    cut = {"encoder": "as uploaded, without metadata", "size_bytes": 212_000}
+    made = report(source=source(size_bytes=8_200_000), variants=(original(**cut),))
+    assert warning(made, "W11") == (
+        "8.0 MB of the 8.2 MB uploaded are not the picture (but a video, a thumbnail, EXIF or the like). "
+        "The original was sent without them, 212 KB; percentages are of the whole file."
+    )
+    assert next(each.level for each in made.warnings if each.code == "W11") == "note"
+    usual = report(source=source(size_bytes=220_000), variants=(original(**cut),))
+    assert "W11" not in {each.code for each in usual.warnings}

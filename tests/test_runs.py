@@ -18,6 +18,7 @@ from experiment.records import BackendInfo, Plan
 from tests.test_store import another_writer
 from tests.webapp_parts import SCRIPTED, eventually, photo_bytes, settings
 from webapp.child import Child
+from webapp.large_photos import LargePhotoBusy
 from webapp.live import LiveRun
 from webapp.metrics import Metrics
 from webapp.runs import Photo, Runs
@@ -275,3 +276,41 @@ def test_the_child_that_decodes_knows_no_secret_and_can_gain_no_rights(
         eventually(lambda: "NoNewPrivs:\t1" in Path(f"/proc/{child.pid}/status").read_text())
     finally:
         child.close()
+
+
+def holder_of_the_turn(bench: Bench) -> LiveRun:
+    """A run that makes copies of a large photo until it is cancelled."""
+    live = bench.submit("large-slow-wall.png")
+    eventually(lambda: bench.runs._large.locked() and live._has_turn)
+    return live
+
+
+def test_an_upload_is_not_kept_waiting_while_all_copies_of_a_large_photo_are_made(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webapp.live.TURN_PATIENCE_S", 0.2)
+    first = holder_of_the_turn(bench)
+    with pytest.raises(LargePhotoBusy, match="one at a time") as busy:
+        bench.submit("large-phone.png")
+    assert (busy.value.http_status, busy.value.retry_after_s) == (429, 30)
+    small = bench.submit("cat.png")  # the place of the refused one is free again
+    bench.runs.cancel(first)
+    assert ended(first).state == "cancelled"
+    assert ended(small).state == "done"
+    assert ended(bench.submit("large-phone.png")).state == "done"
+
+
+def test_the_turn_of_a_large_photo_goes_on_when_the_process_that_holds_it_is_killed(bench: Bench) -> None:
+    first = holder_of_the_turn(bench)
+    os.kill(first._child.pid, signal.SIGKILL)
+    assert ended(first).state == "failed"
+    assert ended(bench.submit("large-phone.png")).state == "done"
+
+
+def test_a_run_that_is_stopped_while_it_waits_for_the_turn_ends(bench: Bench) -> None:
+    first, waiting = bench.submit("slow-first.png"), bench.submit("large-phone.png")
+    with bench.runs._large:  # as another run does for minutes
+        bench.runs.cancel(first)
+        eventually(lambda: waiting.state == "running")
+        waiting.kill({"code": "too_long", "message": "Stopped."})
+        assert ended(waiting).state == "failed"

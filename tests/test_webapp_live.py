@@ -227,3 +227,15 @@ def test_half_a_request_is_not_waited_for_for_ever(web: WebProcess) -> None:
         connection.sendall(b"GET /api/runs HTTP/1.1\r\n")
     assert web.get("/healthz").status_code == 200
     assert [connection.recv(1) for connection in connections] == [b""] * 16
+
+
+def test_who_hangs_up_while_waiting_for_the_turn_of_a_large_photo_starts_no_run(web: WebProcess) -> None:
+    wall = web.post("large-slow-wall.png").json()["id"]
+    form = {"files": {"file": ("large-left.png", photo_bytes())}, "data": {"plan": "{}"}}
+    with pytest.raises(requests.ReadTimeout):
+        requests.post(f"{web.url}/api/runs", **form, timeout=1.5)
+    requests.delete(f"{web.url}/api/runs/{wall}", timeout=10)
+    assert web.finished(wall)["state"] == "cancelled"
+    following = web.post("large-next.png")
+    assert (following.status_code, web.finished(following.json()["id"])["state"]) == (202, "done")
+    assert "large-left.png" not in web.get("/api/runs").text

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from experiment.errors import PixelcostError
 from experiment.header import Limits, read_header
 
 if TYPE_CHECKING:
@@ -17,6 +18,23 @@ if TYPE_CHECKING:
 
 LARGE_BYTES = 100_000_000  # of memory; several smaller ones at once do no harm
 PATIENCE_S = 0.5  # a run that is not the first in line waits longer
+TURN_PATIENCE_S = (
+    30.0  # whoever uploads waits for an answer; making all copies of a large photo can take minutes
+)
+
+
+class LargePhotoBusy(PixelcostError):
+    """Another run has the turn and keeps it. Try again after `retry_after_s`."""
+
+    code = "large_photo_waits"
+    http_status = 429
+    retry_after_s = 30
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Large photos are decoded one at a time, and another run is still making copies of one. "
+            f"Try again in about {self.retry_after_s} s, or send a smaller photo."
+        )
 
 
 def are_large(files: Iterable[bytes], name: str, limits: Limits) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import IO, Any
 
 from experiment.codec import from_dict
@@ -13,12 +14,14 @@ from experiment.errors import ImageRefused, VariantsRefused
 from experiment.records import Variant
 from experiment.wording import sized_name, wait
 from webapp.child import Child, Message
+from webapp.large_photos import TURN_PATIENCE_S, LargePhotoBusy
 from webapp.metrics import Metrics
 from webapp.runlog import RunLog
 from webapp.store import Store
 
 PHOTO_KEYS = ("index", "name", "label", "refused")  # of a photo of a set, for those who follow
 OPENING = "Making the variants."
+LOOK_AGAIN_S = 1.0
 CANCEL_GRACE_S = 10.0  # a child that was told to stop may finish the requests under way
 
 log = logging.getLogger(__name__)
@@ -52,12 +55,15 @@ class LiveRun:
         self._end_told = False
 
     def accept(self, job: Mapping[str, Any], photo: IO[bytes], timeout_s: float) -> dict[str, Any]:
-        """Hand the photo to the child. Returns its `accepted` message; raises ImageRefused."""
+        """Hand the photo to the child. Returns its `accepted` message.
+
+        Raises ImageRefused and LargePhotoBusy.
+        """
         with _Watchdog(timeout_s, self._child.kill) as watchdog:
             self._child.send_job(job, photo)
             answer = next(self._messages, None)
         if answer is not None and answer.kind == "large":
-            with self._large, _Watchdog(timeout_s, self._child.kill) as watchdog:
+            with self._turn_for_large(), _Watchdog(timeout_s, self._child.kill) as watchdog:
                 self._child.say("read")
                 answer = next(self._messages, None)
         if answer is not None and answer.kind == "accepted":
@@ -68,6 +74,17 @@ class LiveRun:
         if answer is not None:
             raise _refusal(answer.body)
         raise _unreadable(exit_code, timeout_s, timed_out=watchdog.barked)
+
+    @contextmanager
+    def _turn_for_large(self) -> Iterator[None]:
+        """Nobody else decodes a large photo meanwhile. Raises LargePhotoBusy."""
+        if not self._large.acquire(timeout=TURN_PATIENCE_S):
+            self.abandon()
+            raise LargePhotoBusy
+        try:
+            yield
+        finally:
+            self._large.release()
 
     def announce(self, position: int, left_s: float | None = None) -> None:
         """Tell the readers which place in the queue the run has; 1 is next, in `left_s` or so."""
@@ -205,7 +222,9 @@ class LiveRun:
 
     def _on_large(self, _: Message) -> None:
         """The photo is decoded again, now that the run's turn has come."""
-        self._large.acquire()
+        while not self._large.acquire(timeout=LOOK_AGAIN_S):
+            if not self._child.is_alive:  # cancelled or stopped meanwhile
+                return
         self._has_turn = True
         self._child.say("read")
 

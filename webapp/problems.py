@@ -43,6 +43,7 @@ TITLES: Final = {
     "no_backends": "There is no backend to ask.",
     "no_answers": "No backend answered.",
     "too_many_runs": "Too many runs at once.",
+    "large_photo_waits": "Another large photo is in work.",
     "too_many_uploads": "Too many uploads at once.",
     "no_such_run": "This run is not here.",
     "not_a_set": "This run has no such file.",
