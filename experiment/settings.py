@@ -152,8 +152,9 @@ def read_settings(
         if not text.strip() and not (text and key in MAY_NOT_BE_BLANK):
             continue
         try:
-            text.encode()  # other bytes than UTF-8 come as lone surrogates, which nothing can send or store
             values[each.name] = each.metadata["parse"](text)
+            if key != "TF_SERVERS":  # whose names are shown as those of files are
+                text.encode()  # other bytes than UTF-8 come as lone surrogates, which nothing can store
         except UnicodeEncodeError:
             problems.append(f"{key}={'(hidden)' if key in SECRETS else repr(text)} is not UTF-8 text")
         except ValueError as expected:

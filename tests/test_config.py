@@ -127,9 +127,9 @@ def test_the_environment_comes_before_the_dotenv_file(tmp_path: Path) -> None:
     assert (settings.port, settings.model_name) == (2000, "resnet")
 
 
-@pytest.mark.parametrize("key", ["TF_SERVERS", "MODEL_NAME", "PIXELCOST_DATA_DIR", "PIXELCOST_TOKEN"])
+@pytest.mark.parametrize("key", ["DATABASE_URL", "MODEL_BASE_PATH", "PIXELCOST_DATA_DIR", "PIXELCOST_HOST"])
 def test_a_value_that_is_not_utf_8_is_named(key: str) -> None:
-    (problem,) = problems(**{key: b"Caf\xe9:host:8500".decode("utf-8", "surrogateescape")})
+    (problem,) = problems(**{key: b"postgresql://Caf\xe9".decode("utf-8", "surrogateescape")})
     assert problem.startswith(f"{key}=")
     assert problem.endswith(" is not UTF-8 text")
 
