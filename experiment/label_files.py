@@ -6,7 +6,6 @@ A map is what people have at hand: a CSV, lines like "n02123045 tabby, tabby cat
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import json
@@ -14,12 +13,12 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
+from experiment import text_file
 from experiment.errors import PixelcostError
 from experiment.file_names import clean_path, printable
 
 FILE_COLUMNS = ("file", "filename", "path", "name", "image")  # the first one found is taken
 LABEL_COLUMNS = ("label", "class", "true_label", "wnid")
-UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 END = "\0"  # a row behind the last one, which no text holds: an open quotation mark swallows it
 
 
@@ -40,12 +39,11 @@ def read_text(path: Path) -> str:
 
 def decoded(data: bytes, name: str) -> str:
     """UTF-8, or UTF-16 with its mark as Windows writes it. Raises LabelsRefused."""
-    is_utf16 = data.startswith(UTF16_MARKS)
     try:
-        text = data.decode("utf-16" if is_utf16 else "utf-8-sig")
+        text = text_file.decoded(data)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise _no_utf8(name, "" if is_utf16 else f" in line {line}") from None
+        raise _no_utf8(name, f" in line {line}" if error.encoding == "utf-8" else "") from None
     if END in text:
         raise _no_utf8(name)
     return text

@@ -6,7 +6,6 @@ shown and exported again like a report of our own, and says nothing that its own
 
 from __future__ import annotations
 
-import codecs
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ from experiment.plan import MAX_BACKENDS, MAX_VARIANTS, SEED_LIMIT
 from experiment.refusals import plain_name
 from experiment.schema_check import problems
 from experiment.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99, percentile, percentile_from
+from experiment.text_file import decoded
 
 MOST_DEPTH = 16  # a report has 6 levels
 MOST_NUMBER = SEED_LIMIT  # the largest that a report holds
@@ -93,9 +93,8 @@ def _parsed(data: bytes, shown: str) -> Any:
 
 def report_text(data: bytes, shown: str) -> str:
     """The text of a file, in UTF-8 or, as editors on Windows save it, in UTF-16. Raises ReportRefused."""
-    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        return data.decode("utf-16" if is_utf16 else "utf-8-sig")
+        return decoded(data)
     except UnicodeDecodeError:
         if data.lstrip().startswith(b"{"):
             raise ReportRefused(
