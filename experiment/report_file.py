@@ -195,6 +195,8 @@ def _other_counts(report: Mapping[str, Any]) -> Iterator[str]:
     for index, cell in enumerate(cells):
         if cell["count"] != len(cell["samples_ms"]):
             yield f"cells[{index}].count is {cell['count']}, but there are {len(cell['samples_ms'])} samples"
+        if cell["failures"] + cell.get("not_sent", 0) and not cell["failure_reasons"]:
+            yield f"cells[{index}] has failures, but no reason for them"
     counted, failed = (sum(cell[key] for cell in cells) for key in ("count", "failures"))
     left_out = sum(cell.get("not_sent", 0) for cell in cells)
     is_short = requests["done"] < counted + failed + left_out or requests.get("not_sent", 0) < left_out

@@ -170,7 +170,7 @@ def test_a_data_folder_that_can_not_be_made_is_said():
     ("url", "words"),
     [
         ("postgresql://me:secret@127.0.0.1:9/runs", "check that its server runs, and host, port, user"),
-        ("sqlite://", "names no file to keep runs in"),
+        ("sqlite:///:memory:?cache=shared", "names no file to keep runs in"),
         ("sqlite:////proc/nowhere/runs.db", "check its folder's rights"),
     ],
 )

@@ -96,6 +96,10 @@ BROKEN = {
         r"cells\[0\]\.count must be a whole number",
     ),
     "more failures than requests": (text(changed(cells__0__failures=9)), "numbers of requests don't fit"),
+    "failures without a reason": (
+        text(changed(cells__0__failures=1, requests__failed=1)),
+        r"cells\[0\] has failures, but no reason for them",
+    ),
     "fewer requests than samples": (text(changed(requests__done=5)), "numbers of requests don't fit"),
     "a heavy environment": (
         text(changed(environment={f"{key}": "x" * 1_000 for key in range(90)})),

@@ -25,7 +25,9 @@ PROXIES = {
 @pytest.fixture(scope="module")
 def behind(app, tmp_path_factory):
     """The web process alone, on the shared app's backends, told that a proxy stands before it."""
-    ready = [each for each in app.backends().values() if each["state"] == "ready"]
+    ready = [
+        each for each in app.backends().values() if (each["state"], each["protocol"]) == ("ready", "grpc")
+    ]
     servers = ";".join(f"{each['name']}:{each['address']}?model={each['model']}" for each in ready)
     folder = tmp_path_factory.mktemp("behind")
     with running_app(folder, TF_SERVERS=servers, PIXELCOST_TRUST_PROXY="1") as started:
