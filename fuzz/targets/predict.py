@@ -45,9 +45,6 @@ class _Context:
     def set_trailing_metadata(self, metadata: object) -> None:
         """Nobody reads it."""
 
-    def invocation_metadata(self) -> tuple[()]:
-        return ()
-
     def abort(self, status: grpc.StatusCode, details: str) -> NoReturn:
         self.status = status
         raise _Aborted(details)
