@@ -155,7 +155,7 @@ def _less_sure(best: Candidate, other: str) -> str:
 def _why_not(
     best: Candidate, eligible: Sequence[Candidate], candidates: Sequence[Candidate], goals: Sequence[Goal]
 ) -> Iterator[str]:
-    """Those that meet the goals too, by rank; the next smaller one, which does not; the original."""
+    """Those that meet the goals too, by rank; the next lighter one, which does not; the original."""
     others = [each for each in eligible if each.variant == best.variant and each.backend != best.backend]
     for each in sorted(others, key=lambda each: each.p50_ms)[:MOST_OTHERS]:
         yield compared(best, each)
@@ -166,7 +166,7 @@ def _why_not(
     smaller = _next_smaller(best, candidates)
     if smaller:
         figures = f"p50 {milliseconds(smaller.p50_ms)}, {size(smaller.variant.size_bytes)}"
-        yield f"The next smaller one misses a goal: {smaller.place}, {figures}, {unmet_by(smaller, goals)}."
+        yield f"The next lighter one misses a goal: {smaller.place}, {figures}, {unmet_by(smaller, goals)}."
     if heavier and heavier.variant.is_reference:
         yield sentence(f"{_heavier(best, heavier)}, meets the goals too")
     quickest = min(eligible, key=lambda each: each.p50_ms)

@@ -68,7 +68,7 @@ def test_the_runner_up_meets_the_goals_and_is_named_with_its_price_in_bytes():
 
 def test_the_next_smaller_one_is_named_with_the_reason_why_it_fails():
     assert recommend(*CHANGES_AT_128).why_not[1] == (
-        "The next smaller one misses a goal: 128 px JPEG on 8 CPU, p50 20 ms, 1.7 KB, "
+        "The next lighter one misses a goal: 128 px JPEG on 8 CPU, p50 20 ms, 1.7 KB, "
         "but the answer changes to tiger cat."
     )
 
@@ -121,7 +121,7 @@ def test_a_cell_with_failures_is_never_recommended():
     made = recommend(cell(60), cell(25, SMALL.id), failed(1, SMALL.id), cell(31, LARGE.id))
     assert made.variant_id == LARGE.id
     assert made.why_not[0] == (
-        "The next smaller one misses a goal: 256 px JPEG on 8 CPU, p50 25 ms, 6.9 KB, "
+        "The next lighter one misses a goal: 256 px JPEG on 8 CPU, p50 25 ms, 6.9 KB, "
         "but 1 of 21 requests failed."
     )
 
