@@ -12,7 +12,7 @@ import io
 import numpy as np
 from PIL import AvifImagePlugin, Image, ImageOps, UnidentifiedImageError
 
-from serving.images.refused import ImageRefused, check_size
+from serving.images.refused import OVER_LIMIT, ImageRefused, check_size
 
 # One request, one thread, like every other format's; else it would be one for each of the server's cores.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
@@ -37,7 +37,9 @@ def decode(data: bytes) -> np.ndarray:
                 raise ImageRefused("it is an AVIF with transparency or several frames: send a plain one")
             # Pillow hands irot and imir on as EXIF's orientation, in place of what EXIF itself says.
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except Image.DecompressionBombError as problem:  # Pillow's own limit, found before the size is told
+        raise ImageRefused(f"its pixels are {OVER_LIMIT}") from problem
     except UnidentifiedImageError as problem:  # whose words name a Python object
         raise ImageRefused("it is a truncated or damaged AVIF") from problem
-    except (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError) as problem:
+    except (OSError, SyntaxError, ValueError, RuntimeError) as problem:
         raise ImageRefused(f"it is a truncated or damaged AVIF: {problem}") from problem
