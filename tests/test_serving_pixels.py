@@ -165,7 +165,7 @@ def test_a_header_that_asks_for_too_many_pixels_is_refused_before_anything_is_un
 
 
 def test_a_webp_that_is_none_is_refused_in_words_of_our_own():
-    with pytest.raises(ImageRefused, match="^it is a damaged WebP$"):
+    with pytest.raises(ImageRefused, match=r"^it is a damaged WebP$"):
         images.decode(b"RIFF\x10\0\0\0AVI LIST")
 
 
