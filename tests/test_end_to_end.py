@@ -183,6 +183,16 @@ def test_the_section_says_that_it_is_modelled_and_what_is_assumed():
     assert any("No copy of this run was made in a browser" in note for note in section.notes)
 
 
+@pytest.mark.parametrize(("key", "name"), [("avif", "AVIF"), ("webp-lossless", "WebP lossless")])
+def test_the_section_says_that_no_canvas_writes_a_format(key, name):
+    made = copy(id=f"512-{key}", format=key, quality=None)
+    section = uplink_section(seen(run_of(whole(), made)), SOURCE, uplink_of("10"), LIGHT)
+    assert section.sentence.startswith(
+        "Resizing in the browser wins at every bandwidth, if the browser makes the copy as fast as the "
+        f"server did, with an encoder that it loads, for no canvas writes {name} (512 px {name}"
+    )
+
+
 def test_the_section_names_the_break_even_where_both_were_measured():
     server = copy()
     both = run_of(whole(), server, in_browser(server, encode_ms=130.0))

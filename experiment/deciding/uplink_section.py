@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from experiment.browser_made import BROWSER_FORMATS
 from experiment.deciding.break_even import break_even
 from experiment.deciding.end_to_end import PLACE_WORDS, Copy, Trip, copies, originals
 from experiment.deciding.section import Section, table_of
@@ -14,7 +15,7 @@ from experiment.deciding.uplinks import Uplink
 from experiment.figures.end_to_end import end_to_end
 from experiment.figures.palette import Palette
 from experiment.figures.view import Point, View
-from experiment.wording import kind_name, milliseconds, short_name, size
+from experiment.wording import format_name, kind_name, milliseconds, short_name, size
 
 TITLE = "Over the network (modelled)"
 PARTS = (
@@ -73,7 +74,11 @@ def _verdict(copy: Copy, uplink: Uplink) -> str:
 
 def _condition(copy: Copy) -> str:
     if copy.browser.is_assumed:
-        return ", if the browser makes the copy as fast as the server did"
+        condition = ", if the browser makes the copy as fast as the server did"
+        key = copy.browser.variant.format
+        if key in BROWSER_FORMATS:
+            return condition
+        return f"{condition}, with an encoder that it loads, for no canvas writes {format_name(key)}"
     return ", if the server makes the copy as fast as the browser did" if copy.server.is_assumed else ""
 
 
