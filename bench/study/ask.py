@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.servables import ROOT
 from bench.study.models import Model
-from bench.study.runs import LABELLED, MADE, PHOTO, SMALL, Run
+from bench.study.runs import LABELLED, MADE, PHOTO, Run
 
 CORES = len(os.sched_getaffinity(0))
 ANSWERING = f"{CORES} CPU:cpus={CORES}"  # one backend is enough to tell what a model answers
@@ -30,7 +30,6 @@ class Photos:
     """Where the photos are; None: there are none of that kind."""
 
     labelled: Path
-    small: Path | None
     made: Path
     photo: Path | None
     label_map: Path
@@ -38,12 +37,17 @@ class Photos:
     @property
     def kinds(self) -> tuple[str, ...]:
         """Those that there are."""
-        return tuple(kind for kind in (LABELLED, SMALL, MADE, PHOTO) if getattr(self, kind))
+        return tuple(kind for kind in (LABELLED, MADE, PHOTO) if getattr(self, kind))
 
 
 def report_of(run: Run, out: Path) -> Path:
     """Where its report is kept."""
     return out / f"{run.id}.json"
+
+
+def journal_of(run: Run, out: Path) -> Path:
+    """Where a run over many photos keeps what was measured."""
+    return out / f"{run.id}.jsonl"
 
 
 def asked(run: Run, model: Model, photos: Photos, out: Path) -> Mapping[str, Any]:
@@ -66,7 +70,7 @@ def _command(run: Run, photos: Photos, out: Path) -> list[str]:
     command = [sys.executable, "-m", "experiment", "--seed", "0", "--json", str(out / f"{run.id}.part")]
     if not run.is_of_set:
         return [*command, subject, *run.arguments]
-    kept = ("--journal", out / f"{run.id}.jsonl", "--answers", out / f"{run.id}.csv")
+    kept = ("--journal", journal_of(run, out), "--answers", out / f"{run.id}.csv")
     named = ("--photos", subject, "--label-map", photos.label_map)
     return [*command, *map(str, named), *map(str, kept), *run.arguments]
 
