@@ -16,7 +16,6 @@ from bench.study.models import Model
 from bench.study.runs import LABELLED, MADE, PHOTO, Run
 
 CORES = len(os.sched_getaffinity(0))
-ANSWERING = f"{CORES} CPU:cpus={CORES}"  # one backend is enough to tell what a model answers
 NOT_OURS = ("TF_SERVERS", "MODEL", "MODEL_NAME", "PIXELCOST_EMBEDDED", "PIXELCOST_WEIGHTS_URL")
 REPORTED = {0, 1}  # 1: some requests failed, or nothing can be recommended
 
@@ -55,7 +54,7 @@ def asked(run: Run, model: Model, photos: Photos, out: Path) -> Mapping[str, Any
     path = report_of(run, out)
     if not path.exists():
         done = subprocess.run(
-            _command(run, photos, out), check=False, cwd=ROOT, env=_environ(run, model, out)
+            _command(run, photos, out), check=False, cwd=ROOT, env=environ_of(run, model, out)
         )
         part = path.with_suffix(".part")
         if done.returncode not in REPORTED or json.loads(part.read_text("utf-8"))["state"] != "done":
@@ -75,8 +74,15 @@ def _command(run: Run, photos: Photos, out: Path) -> list[str]:
     return [*command, *map(str, named), *map(str, kept), *run.arguments]
 
 
-def _environ(run: Run, model: Model, out: Path) -> dict[str, str]:
-    """Times are taken on the post's three backends, which are those that start by themselves."""
+def environ_of(run: Run, model: Model, out: Path) -> dict[str, str]:
+    """What the run gets of this process's environment, and what the study adds.
+
+    Times are taken on the post's three backends, which are those that start by themselves.
+    """
     environ = {key: value for key, value in os.environ.items() if key not in NOT_OURS}
-    environ |= {"MODEL_BASE_PATH": str(model.base_path), "PIXELCOST_DATA_DIR": str(out / "data")}
-    return environ | ({"PIXELCOST_EMBEDDED": ANSWERING} if run.is_of_set else {})
+    # A data folder for each model: who shares one with a running app asks that app's servers.
+    data_dir = out / "data" / model.name
+    environ |= {"MODEL_BASE_PATH": str(model.base_path), "PIXELCOST_DATA_DIR": str(data_dir)}
+    # One backend is enough to tell what a model answers.
+    answering = f"{CORES} CPU:cpus={CORES},runtime={model.runtime}"
+    return environ | ({"PIXELCOST_EMBEDDED": answering} if run.is_of_set else {})

@@ -99,7 +99,9 @@ def distances(
 def _key(photos: PhotoSet, plan: Plan, cards: Mapping[str, Mapping[str, Any]]) -> str:
     """Names what is computed, so that another plan or network does not go on in the same file."""
     sections = {name: card["pixels"] for name, card in cards.items()}
-    asked = [photos.photos_sha256, to_dict(plan), sections]
+    usual = to_dict(Plan())
+    unusual = {key: value for key, value in to_dict(plan).items() if value != usual[key]}
+    asked = [photos.photos_sha256, unusual, sections]
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:10]
 
 

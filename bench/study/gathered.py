@@ -13,17 +13,24 @@ from experiment.header import Limits
 from experiment.photo_places import is_photo
 from experiment.photo_set import LABELS_NAME, ListedPhoto, PhotoSet, open_photo_set
 
+PLACES = "places.txt"  # within the folder: where its photos are from
+
 
 def gathered(places: Sequence[Path], folder: Path) -> Path:
     """The one place itself, or `folder` with the photos of all and one labels.csv.
 
     A place is a folder or ZIP of photos, or one photo, which has no label. In `folder` each has
     a folder of its own, so names that two of them share don't clash. Copied whole or not at all.
-    Raises PixelcostError for a place that can't be read, and where two places have the same name.
+    Raises PixelcostError for a place that can't be read, where two have the same name, and where
+    `folder` was made from others.
     """
     if len(places) == 1 and not _is_single(places[0]):
+        open_photo_set(places[0])  # which refuses what is none, before hours are spent
         return places[0]
+    listed = "".join(f"{each}\n" for each in places)
     if folder.exists():
+        if (folder / PLACES).read_text("utf-8") != listed:
+            raise PixelcostError(f"{folder} holds other photos. Name another --out for these.")
         return folder
     twice = [name for name, times in Counter(each.stem for each in places).items() if times > 1]
     if twice:
@@ -31,6 +38,7 @@ def gathered(places: Sequence[Path], folder: Path) -> Path:
     part = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
+    (part / PLACES).write_text(listed, "utf-8")
     with (part / LABELS_NAME).open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(("file", "label"))

@@ -24,7 +24,8 @@ from tools import chromium
 
 PLOTLY = ROOT / "static" / "vendor" / "plotly-basic.min.js"
 WIDTH_PX, HEIGHT_PX = 760, 420
-SYMBOLS, DASHES = ("circle", "square-open", "diamond-open", "triangle-up-open"), ("solid", "dash", "dot")
+COLOURS = (*LIGHT.backends, LIGHT.preparing)
+SYMBOLS = ("circle", "square-open", "diamond-open", "triangle-up-open", "cross-open")
 DRAW = """async ({data, layout, width, height}) => {
   const url = await Plotly.toImage({data, layout}, {format: "svg", width, height});
   return url;
@@ -57,22 +58,20 @@ def _by_size(rows: Sequence[Row]) -> Figure | None:
 
 
 def _by_bytes(rows: Sequence[Row]) -> Figure | None:
-    """Top-1 over bytes of one network, a line for each format and size."""
+    """Top-1 over bytes of one network, a line for each format."""
     own = [row for row in rows if row["question"] == "format" and row["model"] == TITLES[LITE0]]
-    lines: dict[tuple[str, str], list[Row]] = {}
+    lines: dict[str, list[Row]] = {}
     for row in own:
-        lines.setdefault((row["size_px"], row["format"]), []).append(row)
-    sizes, formats = (list(dict.fromkeys(row[key] for row in own)) for key in ("size_px", "format"))
+        lines.setdefault(row["format"], []).append(row)
     data = [
         _line(
-            f"{size_px} px {format_name(key)}",
+            format_name(key),
             [{**row, "kilobytes": str(float(row["size_bytes"]) / 1000)} for row in line],
             "kilobytes",
             "top1_percent",
-            formats.index(key),
-            sizes.index(size_px),
+            nth,
         )
-        for (size_px, key), line in lines.items()
+        for nth, (key, line) in enumerate(lines.items())
     ]
     x_axis = axis(LIGHT, "KB, median over photos", type="log", dtick="D2")
     layout = _layout(len(lines), x_axis, axis(LIGHT, f"top-1 of {TITLES[LITE0]}, %"))
@@ -114,7 +113,7 @@ def _areas(rows: Sequence[Row]) -> Figure | None:
         axis(LIGHT, "area under the ROC curve: 0.5 is by chance, 1 tells every change"),
         axis(LIGHT, "", type="category", categoryorder="array", categoryarray=names, automargin=True),
     )
-    return figure(data, layout, "What tells that an answer will change", "", [], []) if data else None
+    return figure(data, layout, "What tells that an answer will change", "", [], []) if own else None
 
 
 def _layout(lines: int, x_axis: dict[str, Any], y_axis: dict[str, Any]) -> dict[str, Any]:
@@ -128,8 +127,8 @@ def _sides(rows: Iterable[Row]) -> dict[str, Any]:
     )
 
 
-def _line(name: str, rows: Sequence[Row], x: str, y: str, nth: int, way: int = 0) -> dict[str, Any]:
-    """With 95 % intervals of the quantity that has them. `nth` chooses colour and symbol, `way` the dash."""
+def _line(name: str, rows: Sequence[Row], x: str, y: str, nth: int) -> dict[str, Any]:
+    """With 95 % intervals of the quantity that has them. `nth` chooses colour and symbol."""
     measured, side = (x, "error_x") if x == "auc" else (y, "error_y")
     stem = measured.removesuffix("_percent")
     values = [float(row[measured]) for row in rows]
@@ -139,7 +138,7 @@ def _line(name: str, rows: Sequence[Row], x: str, y: str, nth: int, way: int = 0
         "name": name,
         "x": [float(row[x]) for row in rows],
         "y": [row[y] for row in rows] if y == "name" else [float(row[y]) for row in rows],
-        "line": {"color": LIGHT.backends[nth % len(LIGHT.backends)], "dash": DASHES[way % len(DASHES)]},
+        "line": {"color": COLOURS[nth % len(COLOURS)]},
         "marker": {"symbol": SYMBOLS[nth % len(SYMBOLS)], "size": 7},
         side: {
             "type": "data",

@@ -13,7 +13,7 @@ TIME = "time"
 QUESTIONS: Final = {
     "size": {LABELLED: "--sizes 1024,768,512,384,256,224,192,128,96,64 --formats png,jpeg"},
     "format": {
-        LABELLED: "--sizes 384,192 --formats png,jpeg,webp,webp-lossless "
+        LABELLED: "--sizes 384 --formats png,jpeg,webp,webp-lossless "
         "--qualities 75,50,25,10 --webp-qualities 75,50,20,5"
     },
     "filter": {LABELLED: "--sizes 224,96 --formats png --resamplers lanczos,bicubic,bilinear,box,nearest"},

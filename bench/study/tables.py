@@ -79,12 +79,12 @@ def _runs(found: Sequence[Found]) -> Rows:
             "model": one.model,
             "question": one.run.question,
             "photos": one.run.photos,
-            "started_at": facts["started_at"],
+            "started_at": one.report["created_at"],
             "cpu": facts["cpu_model"],
             "cores": facts["cpu_count"],
             "load_1m_at_start": facts["load_1m"],
             "runtime": " and ".join(dict.fromkeys(runtimes)),
-            "pillow": facts["pillow"],
+            "pillow": facts.get("pillow"),
             "requests": asked["done"],
             "failed": asked["failed"],
         }
@@ -222,9 +222,14 @@ def area_rows(found: Iterable[Area]) -> Rows:
     """How well each predictor tells changed answers."""
     for each in found:
         yield {
-            **each._asdict(),
+            "network": each.network,
+            "size_px": each.size_px,
+            "predictor": each.predictor,
+            "answers": each.answers,
+            "photos": each.photos,
+            "changed": each.changed,
             **_estimate("auc", each.auc),
-            **_estimate("less_margin", each.less_margin),
+            **_estimate("auc_less_margins", each.less_margin),
         }
 
 
