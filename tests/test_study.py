@@ -570,11 +570,15 @@ def test_the_findings_show_every_plot_and_every_plot_is_shown():
     assert set(drawn) == files == {name for name in files if f"](findings/{name}.svg)" in text}
 
 
-def test_without_photos_and_without_a_page_the_command_says_what_to_name(tmp_path):
+def test_wrong_input_is_refused_with_a_sentence(tmp_path):
     done = studied()
-    assert done.returncode == 2 and done.stderr.startswith("Name the photos")
+    assert done.returncode == 2 and done.stderr.startswith("python -m bench.study: Name the photos")
     done = studied(str(tmp_path / "missing.zip"), "--out", str(tmp_path / "out"), "--models", "mobilenet")
     assert done.returncode == 2 and "is not there" in done.stderr and "Traceback" not in done.stderr
+    done = studied("--into", str(tmp_path / "no.md"))
+    assert done.returncode == 2 and "no.md is not there" in done.stderr
+    done = studied(str(tmp_path), "--questions", "size,colour")
+    assert done.returncode == 2 and "there is no colour, only size" in done.stderr
 
 
 def studied(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -11,7 +11,7 @@ import argparse
 import csv
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from experiment.records import REFERENCE_ID
 
 DESCRIPTION = "What a demo claimed about image sizes and formats in 2018, measured again."
 IMAGENET = ROOT / "models" / "imagenet_labels.txt"  # WordNet id, label, all names; by tabs
+NOTHING = "none"
 Asked = Sequence[tuple[Model, Run]]
 
 
@@ -44,6 +45,10 @@ def main() -> int:
     options = _options()
     started_s = time.monotonic()
     try:
+        if options.into and not options.into.is_file():
+            raise PixelcostError(
+                f"{options.into} is not there. Name a page with marks, like docs/findings.md."
+            )
         if options.photos:
             _study(options)
         elif options.into:
@@ -54,7 +59,7 @@ def main() -> int:
         print(f"{stop} The same command goes on from there.")
         return 1
     except PixelcostError as error:
-        print(error, file=sys.stderr)
+        print(f"python -m bench.study: {error}", file=sys.stderr)
         return 2
     print(f"{(time.monotonic() - started_s) / 60:.1f} minutes in all")
     return 0
@@ -198,17 +203,18 @@ def _options() -> argparse.Namespace:
     add("--mobilenet-labels", type=Path, metavar="FILE", help="its labels, one a line")
     add(
         "--models",
-        type=lambda text: text.split(","),
+        type=_some_of(NAMES),
         default=list(NAMES),
         metavar="NAME,NAME",
-        help="only these",
+        help=f"only these of {', '.join(NAMES)}",
     )
     add(
         "--questions",
-        type=lambda text: text.split(","),
+        type=_some_of((*QUESTIONS, NOTHING)),
         default=list(QUESTIONS),
         metavar="NAME,NAME",
-        help=f"only these of {', '.join(QUESTIONS)}; of the others what is there is reported",
+        help=f"only these of {', '.join(QUESTIONS)}; of the others, with {NOTHING} of all, what is there "
+        "is reported",
     )
     add(
         "--out",
@@ -233,6 +239,16 @@ def _options() -> argparse.Namespace:
     )
     add("--quick", action="store_true", help="few sizes and repeats: shows that it works, and nothing else")
     return parser.parse_args()
+
+
+def _some_of(known: Sequence[str]) -> Callable[[str], list[str]]:
+    def names(text: str) -> list[str]:
+        unknown = [each for each in text.split(",") if each not in known]
+        if unknown:
+            raise argparse.ArgumentTypeError(f"there is no {unknown[0]}, only {', '.join(known)}")
+        return text.split(",")
+
+    return names
 
 
 if __name__ == "__main__":
