@@ -242,6 +242,7 @@ def _plan_fields(options: argparse.Namespace, settings: SharedSettings) -> dict[
         "resampler": options.resampler,
         "jpeg_qualities": options.qualities,
         "webp_qualities": options.webp_qualities,
+        "avif_qualities": options.avif_qualities,
         "subsamplings": options.subsamplings,
         "resamplers": options.resamplers,
         "split_decode": options.split_decode,
@@ -320,6 +321,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--quality", type=int, metavar="1..100", help="one JPEG quality (85)")
     add("--qualities", type=_numbers, metavar="Q,Q", help="several of them, instead of --quality")
     add("--webp-qualities", type=_numbers, metavar="Q,Q", help="for the format webp (80)")
+    add("--avif-qualities", type=_numbers, metavar="Q,Q", help="for the format avif (65)")
     add("--subsamplings", type=_names, metavar="S,S", help=f"JPEG's, of {', '.join(SUBSAMPLINGS)} (4:2:0)")
     add("--resampler", choices=sorted(RESAMPLERS), help="one filter (lanczos)")
     add("--resamplers", type=_names, metavar="R,R", help="several of them, instead of --resampler")

@@ -272,7 +272,8 @@ def _this_run(plan: Mapping[str, Any]) -> str:
         f"counted, and {count(plan['repeats'], 'time')} to be measured, in random order "
         f"(seed {plan['seed']}), one request at a "
         f"time; {orders[plan['order']]}. Variants were made before, resized {_place_words(plan)}. "
-        "What a variant's name does not say is as usual: q85 for JPEG, q80 for WebP, 4:2:0, Lanczos. "
+        "What a variant's name does not say is as usual: q85 for JPEG, q80 for WebP, q65 for AVIF, 4:2:0, "
+        "Lanczos. "
         "Failed requests are never counted as latencies."
     )
 

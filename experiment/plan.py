@@ -49,6 +49,9 @@ def parse_plan(wanted: Mapping[str, Any], **defaults: Any) -> Plan:
     if problems:
         raise PlanRefused(problems)
     plan = _agreeing(Plan(**values), given=values)
+    unwritten = [why_not for key in plan.formats if (why_not := FORMATS[key].why_not())]
+    if unwritten:
+        raise PlanRefused(unwritten)
     if plan.resize_in != "server" and not set(plan.formats) & set(BROWSER_FORMATS):
         raise PlanRefused([f"A browser makes none of these formats. It makes {', '.join(BROWSER_FORMATS)}."])
     if most_variants(plan) > MAX_VARIANTS:
@@ -196,6 +199,7 @@ RULES: Final[Mapping[str, Callable[[Any], Any]]] = {
     "margin_points": _number(0.0, 100.0),
     "jpeg_qualities": _list_of(_whole(1, 100), "JPEG qualities", MAX_QUALITIES),
     "webp_qualities": _list_of(_whole(1, 100), "WebP qualities", MAX_QUALITIES),
+    "avif_qualities": _list_of(_whole(1, 100), "AVIF qualities", MAX_QUALITIES),
     "subsamplings": _list_of(_one_of(SUBSAMPLINGS), "chroma subsamplings", len(SUBSAMPLINGS)),
     "resamplers": _list_of(_one_of(RESAMPLERS), "filters", len(RESAMPLERS)),
     "resize_in": _one_of(get_args(ResizeIn)),

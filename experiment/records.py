@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 
 Order = Literal["auto", "parallel", "one_at_a_time"]
 Validity = Literal["VALID", "NOISY", "INVALID"]
@@ -80,6 +80,7 @@ class Plan:
     margin_points: float | None = None  # how much a photo set may lose; None: 1 with labels, else 5
     jpeg_qualities: tuple[int, ...] | None = None  # None: jpeg_quality alone
     webp_qualities: tuple[int, ...] = (80,)
+    avif_qualities: tuple[int, ...] = (65,)
     subsamplings: tuple[str, ...] = ("4:2:0",)  # of JPEG's colours; keys of formats.SUBSAMPLINGS
     resamplers: tuple[str, ...] | None = None  # None: resampler alone
     resize_in: ResizeIn = "server"  # "both": the server makes its own copies beside those of the browser

@@ -40,6 +40,7 @@ def offers(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
                 "lossless": each.lossless,
                 "media_type": each.media_type,
                 "axes": list(each.axes.values()),  # lists of the plan; their product is encoded
+                "why_not": each.why_not() or None,  # a sentence where this server can't write it
             }
             for key, each in FORMATS.items()
         ],
@@ -47,6 +48,7 @@ def offers(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
         "offered": {
             "jpeg_qualities": defaults["jpeg_qualities"],
             "webp_qualities": defaults["webp_qualities"],
+            "avif_qualities": defaults["avif_qualities"],
             "subsamplings": list(SUBSAMPLINGS),
             "resamplers": list(RESAMPLERS),
         },

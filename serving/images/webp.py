@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from serving.images.refused import ImageRefused, check_size
 
@@ -18,5 +18,7 @@ def decode(data: bytes) -> np.ndarray:
             if getattr(image, "n_frames", 1) > 1 or image.mode != "RGB":
                 raise ImageRefused("it is a WebP with transparency or several frames: send a plain one")
             return np.asarray(image)
+    except UnidentifiedImageError as problem:  # whose words name a Python object
+        raise ImageRefused("it is a damaged WebP") from problem
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as problem:
         raise ImageRefused(f"it is a damaged WebP: {problem}") from problem

@@ -40,7 +40,7 @@ export function methodWords(report) {
     "Latency is the time from building the request to the parsed answer, seen by this app. Making the variant is " +
       "never part of it.",
     ...(report.cells.some((cell) => cell.decode_request_ms) ? [DECODE_WORDS] : []),
-    "What a variant's name does not say is as usual: q85 for JPEG, q80 for WebP, 4:2:0, Lanczos.",
+    "What a variant's name does not say is as usual: q85 for JPEG, q80 for WebP, q65 for AVIF, 4:2:0, Lanczos.",
     "p50 is the median with a distribution-free 95 % interval. p90 is shown from 64 samples, p99 from 662.",
     `The same answer means the same top answer as this backend gave to the ${comparedWith(report)}. ` +
       (report.source.true_label

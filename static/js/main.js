@@ -9,8 +9,8 @@ import { announce, el, fill, isBusy, memory, part, setText, state, update, watch
 const ASK_AGAIN_MS = 3000; // while a backend loads its model
 const INPUTS = /** @type {const} */ (["fileInput", "cameraInput", "folderInput"]);
 const KEEP_FROM_LAST_TIME = [
-  "jpeg_qualities", "webp_qualities", "subsamplings", "resamplers", "repeats", "order", "resize_in", "browser_engines",
-  "upload_original",
+  "jpeg_qualities", "webp_qualities", "avif_qualities", "subsamplings", "resamplers", "repeats", "order", "resize_in",
+  "browser_engines", "upload_original",
 ];
 const STATE_WORDS = {
   ready: "ready",

@@ -82,6 +82,7 @@ export const SELECTORS = {
   formatsHint: "#formats-hint",
   jpegQualities: "#jpeg-qualities",
   webpQualities: "#webp-qualities",
+  avifQualities: "#avif-qualities",
   subsamplings: "#subsamplings",
   resamplers: "#resamplers",
   resizeHint: "#resize-hint",

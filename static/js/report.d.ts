@@ -128,6 +128,7 @@ export interface Plan {
   /** null: jpeg_quality alone, which else is the first of these. */
   jpeg_qualities?: Array<number> | null;
   webp_qualities?: Array<number>;
+  avif_qualities?: Array<number>;
   /** Of JPEG's colours. */
   subsamplings?: Array<string>;
   /** null: resampler alone, which else is the first of these. */

@@ -15,7 +15,8 @@ const CHOICE_NAMES = {
   lanczos: "Lanczos", bicubic: "Bicubic", bilinear: "Bilinear", box: "Box", nearest: "Nearest",
 };
 const PLACES = /** @type {const} */ ({
-  jpeg_qualities: "jpegQualities", webp_qualities: "webpQualities", subsamplings: "subsamplings", resamplers: "resamplers",
+  jpeg_qualities: "jpegQualities", webp_qualities: "webpQualities", avif_qualities: "avifQualities",
+  subsamplings: "subsamplings", resamplers: "resamplers",
 }); // list of the plan -> its part of the page
 const QUICK = ["20", "64"];
 const ENGINE_NAMES = { pica: "pica (Lanczos)", canvas: "plain canvas" };
@@ -179,10 +180,10 @@ function renderPlace() {
   setText(part("resizeHint"), why || plans.placeWords(plan));
 }
 
-/** A format that no backend reads can't be chosen, and says why. */
+/** A format that no backend reads, or that the server can't write, can't be chosen, and says why. */
 function renderFormats() {
   const asked = plans.askedBackends(state.backends?.backends || [], state.plan.backend_names);
-  const reasons = plans.unreadFormats(state.config.formats, asked);
+  const reasons = { ...plans.unreadFormats(state.config.formats, asked), ...plans.unwrittenFormats(state.config.formats) };
   const formats = state.plan.formats.filter((key) => !reasons[key]);
   if (formats.length < state.plan.formats.length) return update({ plan: { ...state.plan, formats } });
   for (const box of part("formats").querySelectorAll("input")) {
@@ -191,7 +192,7 @@ function renderFormats() {
     box.parentElement.title = reasons[box.value] || "";
   }
   const partly = plans.partlyUnread(state.plan, state.config.formats, asked);
-  const words = [...new Set(Object.values(reasons).map((reason) => `${reason}.`)), ...partly].join(" ");
+  const words = [...new Set(Object.values(reasons)), ...partly].join(" ");
   setText(part("formatsHint"), words);
   return undefined;
 }

@@ -11,6 +11,7 @@ export type ListedPlan = Plan & Lists;
 interface Lists {
   jpeg_qualities: number[];
   webp_qualities: number[];
+  avif_qualities: number[];
   subsamplings: string[];
   resamplers: string[];
 }
@@ -41,6 +42,8 @@ export interface Format {
   media_type: string;
   /** Lists of the plan whose product is encoded. */
   axes: string[];
+  /** A sentence where the server can't write it. */
+  why_not: string | null;
 }
 
 /** Of /api/backends. */
