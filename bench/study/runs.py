@@ -13,8 +13,8 @@ TIME = "time"
 QUESTIONS: Final = {
     "size": {LABELLED: "--sizes 1024,768,512,384,256,224,192,128,96,64 --formats png,jpeg"},
     "format": {
-        LABELLED: "--sizes 384 --formats png,jpeg,webp,webp-lossless "
-        "--qualities 75,50,25,10 --webp-qualities 75,50,20,5"
+        LABELLED: "--sizes 384 --formats png,jpeg,webp,webp-lossless,avif --qualities 75,50,25,10 "
+        "--webp-qualities 75,50,20,5 --avif-qualities 65,45,25,10"
     },
     "filter": {LABELLED: "--sizes 224,96 --formats png --resamplers lanczos,bicubic,bilinear,box,nearest"},
     "subsampling": {LABELLED: "--sizes 384,128 --formats jpeg --subsamplings 4:4:4,4:2:2,4:2:0"},
