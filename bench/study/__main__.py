@@ -95,7 +95,7 @@ def _paper(folder: Path, into: Path | None) -> None:
         unknown = page.put_into(into, found)
         print(f"Wrote {into}")
         if unknown:
-            print(f"Left as they were, because nothing measured tells them: {'; '.join(unknown)}")
+            print(f"Nothing measured tells these: {'; '.join(unknown)}")
 
 
 def _asked_in_time(run: Run, model: Model, photos: Photos, out: Path) -> Mapping[str, Any]:

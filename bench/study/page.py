@@ -16,6 +16,7 @@ from bench.study.claims import CPUS
 from bench.study.runs import TIME
 from bench.study.tables import Tables
 
+NOT_MEASURED = "(not measured)"
 MARKED = re.compile(r"(<!-- study: ([^>]+?) -->)(.*?)(<!-- end -->)", re.DOTALL)
 Row = Mapping[str, str]
 
@@ -29,18 +30,18 @@ def renewed(page: str, tables: Tables) -> tuple[str, list[str]]:
     unknown: list[str] = []
 
     def put(match: re.Match[str]) -> str:
-        start, key, old, end = match.groups()
+        start, key, _, end = match.groups()
         try:
             return f"{start}{figure(key, tables)}{end}"
         except Unknown:
             unknown.append(key)
-            return f"{start}{old}{end}"
+            return f"{start}{NOT_MEASURED}{end}"
 
     return MARKED.sub(put, page), unknown
 
 
 def put_into(path: Path, tables: Tables) -> list[str]:
-    """Renew the page's file; the keys that stay as they were."""
+    """Renew the page's file; the keys that nothing measured tells."""
     page, unknown = renewed(path.read_text("utf-8"), tables)
     path.write_text(page, "utf-8")
     return unknown
@@ -88,7 +89,7 @@ def _points(tables: Tables, question: str, model: str, variant: str) -> str:
 def _points_of_all(tables: Tables, question: str, *variants: str) -> str:
     """The range over all networks and the variants named."""
     rows = [row for row in tables["answers"] if row["question"] == question and row["variant"] in variants]
-    return _span([float(row["points"]) for row in rows], "{:+.1f}")
+    return _span([float(row["points"]) for row in rows if row["points"]], "{:+.1f}")
 
 
 def _large(tables: Tables) -> str:

@@ -17,6 +17,7 @@ from bench.study.cells import (
     ONE,
     Compared,
     Found,
+    Right,
     one_over_other,
     png_over_jpeg,
     size_over_smallest,
@@ -28,7 +29,7 @@ from bench.study.ranks import Estimate
 from bench.study.runs import TIME
 from experiment.figures.view import Point
 from experiment.over_photos import share
-from experiment.records import REFERENCE_ID, Share
+from experiment.records import REFERENCE_ID, Difference, Share
 
 Row = Mapping[str, Any]
 Rows = Iterator[Row]
@@ -125,12 +126,8 @@ def _answers(found: Sequence[Found]) -> Rows:
         for one in _of(found, question):
             points = [each for each in one.view.points if not each.variant.is_reference]
             bases = [base_of(each) for each in points]
-            gaps = corrected(
-                [
-                    accuracy_difference(one.right.get(each.variant.id, {}), one.right.get(base, {}))
-                    for each, base in zip(points, bases, strict=True)
-                ]
-            )
+            pairs = ((each.variant.id, base) for each, base in zip(points, bases, strict=True))
+            gaps = corrected([_gap(one.right, own, base) for own, base in pairs])
             for point, base, gap in zip(points, bases, gaps, strict=True):
                 variant, over = point.variant, point.cell.over_photos
                 known = one.right.get(variant.id, {}).values()
@@ -158,6 +155,11 @@ def _answers(found: Sequence[Found]) -> Rows:
                     "p_holm": gap.mcnemar_p_holm if gap else None,
                     "detectable_points": gap.detectable_points if gap else None,
                 }
+
+
+def _gap(right: Right, own: str, base: str) -> Difference | None:
+    """None of the base itself, which is no comparison to correct for."""
+    return None if own == base else accuracy_difference(right.get(own, {}), right.get(base, {}))
 
 
 def _percent(name: str, found: Share | None) -> dict[str, float | None]:
