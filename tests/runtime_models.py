@@ -1,4 +1,4 @@
-"""Demo models in every format, what TensorFlow answers to them, and how a server asks a runtime."""
+"""The default model in every format, what TensorFlow answers to them, and how a server asks a runtime."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.catalogue import DEFAULT
 from serving.runtimes import RUNTIMES, Model, Runtime, Setting
 from serving.signatures import Signature
 from tests.locks import alone_in
@@ -38,9 +39,9 @@ PHOTOS = 8
 
 
 @functools.cache
-def demo_formats_dir(formats: str = "") -> Path:
-    """The version directory with the demo model as SavedModel and in `formats`. Written once."""
-    command = [sys.executable, "-m", "models", "demo", "--out", str(BASE)]
+def default_formats_dir(formats: str = "") -> Path:
+    """The version directory with the default model as SavedModel and in `formats`. Written once."""
+    command = [sys.executable, "-m", "models", "export", DEFAULT, "--out", str(BASE)]
     asked = ["--formats", formats] if formats else []
     with alone_in(BASE.parent):
         done = subprocess.run([*command, *asked], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -64,7 +65,7 @@ def require(name: str) -> None:
 
 @dataclass(frozen=True)
 class Case:
-    """One file of the demo model with a runtime that reads it."""
+    """One file of the default model with a runtime that reads it."""
 
     runtime: Runtime
     pattern: str
@@ -74,7 +75,7 @@ class Case:
 
     @property
     def file(self) -> Path:
-        directory = demo_formats_dir(FORMATS_OF.get(self.runtime.name, ""))
+        directory = default_formats_dir(FORMATS_OF.get(self.runtime.name, ""))
         return next(directory.glob(self.pattern))
 
     def load(self, file: Path | None = None, setting: Setting = ONE_THREAD) -> Model:
@@ -101,11 +102,11 @@ def cases() -> list[Case]:
 
 @functools.cache
 def pixels() -> np.ndarray:
-    """Noisy gradients: [8, 192, 192, 3] in 0..255, of which the model thinks different things."""
+    """Noisy gradients: [8, 224, 224, 3] in 0..255, of which the model thinks different things."""
     random = np.random.default_rng(0)
-    ramp = np.linspace(0, 255, 192, dtype=np.float32)
+    ramp = np.linspace(0, 255, 224, dtype=np.float32)
     base = np.stack([np.roll(ramp, 24 * photo) for photo in range(PHOTOS)])[:, :, None, None]
-    noise = random.uniform(-60, 60, (PHOTOS, 192, 192, 3)) * random.uniform(0, 1, (PHOTOS, 1, 1, 3))
+    noise = random.uniform(-60, 60, (PHOTOS, 224, 224, 3)) * random.uniform(0, 1, (PHOTOS, 1, 1, 3))
     return np.clip(base + noise, 0, 255).astype(np.float32)
 
 
@@ -118,8 +119,8 @@ np.save(sys.argv[3], classify(pixels=tf.constant(np.load(sys.argv[2])))["probabi
 
 @functools.cache
 def reference() -> np.ndarray:
-    """What real TensorFlow, in a process of its own, gives for `pixels()`: [8, 306]. Made once."""
-    directory = demo_formats_dir()
+    """What real TensorFlow, in a process of its own, gives for `pixels()`: [8, 1000]. Made once."""
+    directory = default_formats_dir()
     stored = BASE / "reference.npy"
     graph = directory / "saved_model.pb"
     with alone_in(BASE):
@@ -150,6 +151,6 @@ def ask(model: Model, inputs: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarr
 
 
 def probabilities(model: Model, images: np.ndarray) -> np.ndarray:
-    """What the model thinks of images [n, 192, 192, 3], in the layout that it wants."""
+    """What the model thinks of images [n, 224, 224, 3], in the layout that it wants."""
     turned = images.transpose(0, 3, 1, 2) if channels_first(signature_of(model)) else images
     return ask(model, {"pixels": np.ascontiguousarray(turned)})["probabilities"]

@@ -11,7 +11,7 @@ import pytest
 
 from serving import isa
 from serving.runtimes import BF16, RUNTIMES
-from tests.runtime_models import FORMATS_OF, demo_formats_dir, is_there
+from tests.runtime_models import FORMATS_OF, default_formats_dir, is_there
 from tests.serving_process import ROOT
 
 PHOTO = ROOT / "static" / "samples" / "cat.png"
@@ -41,7 +41,7 @@ def report(tmp_path_factory) -> dict:
         **os.environ,
         "PIXELCOST_DATA_DIR": str(folder),
         "PIXELCOST_EMBEDDED": plan_of_all(),
-        "MODEL_BASE_PATH": str(demo_formats_dir(formats).parent),
+        "MODEL_BASE_PATH": str(default_formats_dir(formats).parent),
     }
     command = [sys.executable, "-m", "experiment", str(PHOTO), "--sizes", "256,128", "--repeats", "6"]
     command += ["--json", str(folder / "report.json")]

@@ -41,9 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--fit",
-        choices=("squash", "central_crop"),
+        choices=("squash", "central_crop", "central_square"),
         default="squash",
-        help="to these sides: squashed, or the middle 87.5 %% of each side (squash)",
+        help="to these sides: squashed, or the middle 87.5 %% of both sides, or of the shorter one (squash)",
     )
     parser.add_argument("--resize", choices=("bilinear", "bicubic", "area"), default="bilinear")
     parser.add_argument("--preprocess", choices=tuple(PRESETS), help=PRESETS_HELP)
