@@ -65,10 +65,10 @@ def read(folder: Path) -> dict[str, list[dict[str, str]]]:
 
 
 def _shown(value: Any) -> str:
-    """Four digits are more than any of them is known to."""
+    """Six digits: more than any is known to, so that what is shown of them is rounded once."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
-    return f"{value:.4g}" if isinstance(value, float) and abs(value) < 1000 else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _runs(found: Sequence[Found]) -> Rows:
