@@ -170,21 +170,25 @@ def allowed_fall_points(plan: Plan) -> float:
     return MARGIN_POINTS if plan.margin_points is None else plan.margin_points
 
 
-def fall_points(each: Candidate, true_label: str | None) -> float | None:
+def fall_points(cell: Cell, reference: Cell | None, true_label: str | None) -> float | None:
     """By how many percentage points the kept answer is less likely than for the original; negative: more.
 
-    None: the answer is not kept, or the original's probability of it is not known.
+    `reference` is the original's cell on the same backend. None: the answer is not kept, or the original's
+    probability of it is not known.
     """
-    if each.variant.is_reference:
-        return 0.0
     if true_label is None:
-        change = each.cell.reference_score_change if each.cell.same_top1 else None
+        change = cell.reference_score_change if cell.same_top1 else None
         return None if change is None else -change
-    if not each.cell.correct_top1 or not each.cell.top or each.reference is None:
+    if not cell.correct_top1 or not cell.top or reference is None:
         return None
-    before = (guess.score for guess in each.reference.top if same_thing(guess.label, true_label))
+    before = (guess.score for guess in reference.top if same_thing(guess.label, true_label))
     score = next(before, None)
-    return None if score is None else 100 * (score - each.cell.top[0].score)
+    return None if score is None else 100 * (score - cell.top[0].score)
+
+
+def is_too_far(fall: float | None, margin: float) -> bool:
+    """Whether a fall is above the margin. One that nobody can know is not: the recommendation says so."""
+    return fall is not None and fall > margin + 100 * SAME_SCORE
 
 
 def fall_words(fall: float, margin: float) -> str:
@@ -197,10 +201,13 @@ def fall_words(fall: float, margin: float) -> str:
 
 
 def _stays_as_sure(margin: float, true_label: str | None) -> Goal:
-    """Of an answer that is kept. A fall that nobody can know is none: the recommendation says so."""
-    fall = lambda each: fall_points(each, true_label) or 0.0  # noqa: E731
+    """Of an answer that is kept."""
+
+    def fall(each: Candidate) -> float:
+        return fall_points(each.cell, each.reference, true_label) or 0.0
+
     return Goal(
-        met=lambda each: fall(each) <= margin + 100 * SAME_SCORE,
+        met=lambda each: not is_too_far(fall(each), margin),
         overshoot=lambda each: max(0.0, fall(each) - margin) / 100,
         lack=lambda each: f"the probability falls by {fall_words(fall(each), margin)}",
         nobody=lambda all_: f"the probability falls by more than {margin:g} points for every variant",

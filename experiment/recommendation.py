@@ -156,7 +156,7 @@ def _original_score(each: Candidate) -> float | None:
 def _unknown_fall(best: Candidate, true_label: str | None, so_far: bool, other: str) -> str:
     """That nothing tells how far it falls. A right answer below the original's top 5 has not fallen."""
     original, unknown = best.reference, "Whether the probability falls is not known"
-    if fall_points(best, true_label) is not None:
+    if best.variant.is_reference or fall_points(best.cell, original, true_label) is not None:
         return ""
     if original is not None and original.top:
         return f"{unknown}." if true_label is None else ""
