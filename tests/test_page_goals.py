@@ -13,6 +13,7 @@ from tests.set_records import photos, summary
 pytestmark = pytest.mark.browser
 
 TITLE = "document.querySelector('#recommendation-title').textContent"
+NO_POINTS = "The points that may be lost are a number from 0 to 100."
 TRADE_OFF = "document.querySelector('[data-name=trade_off] .plot-area')"
 
 
@@ -149,7 +150,7 @@ def test_a_margin_of_0_can_be_asked_for_by_the_address_and_nonsense_can_not(visi
     page.fill("#goal-margin", "101")
     page.press("#goal-margin", "Tab")
     visit.wait_until("document.querySelector('#goals-problem').textContent")
-    assert page.locator("#goals-problem").inner_text() == "The margin is a number of points from 0 to 100."
+    assert page.locator("#goals-problem").inner_text() == NO_POINTS
     for nonsense in ("101", "-1", "%20", "all"):
         visit.open(f"/runs/{imported}?margin_points={nonsense}")
         visit.wait_end()
@@ -186,7 +187,7 @@ def test_the_form_sends_the_margin_with_the_plan(visit, app):
     assert field.get_attribute("placeholder") == "5"
     field.fill("5 %")
     visit.wait_until("document.querySelector('#margin-note')?.textContent")
-    assert page.locator("#margin-note").inner_text() == "The margin is a number of points from 0 to 100."
+    assert page.locator("#margin-note").inner_text() == NO_POINTS
     page.locator("#keep").uncheck()
     assert field.is_disabled()
     assert page.locator("#margin-note").count() == 0

@@ -273,7 +273,7 @@ export function fieldProblems(plan) {
   if (!isWhole(plan.repeats, 1, 1000)) problems.repeats = "Repeats is a whole number from 1 to 1000.";
   if (!isWhole(plan.warmups, 0, 100)) problems.warmups = "Warm-up requests is a whole number from 0 to 100.";
   if (plan.keep_top1 && !isMargin(plan.margin_points ?? 0))
-    problems.margin_points = "The margin is a number of points from 0 to 100.";
+    problems.margin_points = "The points that may be lost are a number from 0 to 100.";
   if (isBadGoal(plan.max_p50_ms)) problems.max_p50_ms = "The p50 goal is a number of milliseconds above 0.";
   if (isBadGoal(plan.max_size_bytes)) problems.max_size_bytes = "The size goal is a number of kilobytes above 0.";
   return problems;
