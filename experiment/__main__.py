@@ -298,7 +298,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error("name one photo, or a folder or ZIP file of many with --photos")
     if options.breaking_point and (options.photo is None or options.csv or options.html):
         parser.error("--breaking-point is for one photo, and writes --json alone")
-    of_many = ("labels", "label_map", "journal", "answers", "margin")
+    if options.breaking_point and options.margin is not None:
+        parser.error(
+            "--breaking-point asks whether the top answer is kept, at whatever probability: no --margin"
+        )
+    of_many = ("labels", "label_map", "journal", "answers")
     wrong = of_many if options.photo else ("true_label",)
     given = [f"--{name.replace('_', '-')}" for name in wrong if getattr(options, name) is not None]
     if given:
@@ -353,7 +357,7 @@ def _parser() -> argparse.ArgumentParser:
         "--margin",
         type=float,
         metavar="POINTS",
-        help="of --photos: what a variant may lose (1; 5 unlabelled)",
+        help="goal: the answer's probability falls by no more (5); of --photos: accuracy (1; 5 unlabelled)",
     )
     add(
         "--breaking-point",

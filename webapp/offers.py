@@ -9,9 +9,12 @@ from experiment import __version__
 from experiment.browser_made import BROWSER_FORMATS, ENGINES
 from experiment.codec import to_dict
 from experiment.formats import SUBSAMPLINGS
+from experiment.goals import MARGIN_POINTS
 from experiment.plan import parse_plan
 from experiment.records import OFFERED_SIZES_PX, Order
 from experiment.schedule import DECODE_REPEATS, DECODE_WARMUPS
+from experiment.set_goals import MARGIN_POINTS as SET_MARGIN_POINTS
+from experiment.set_goals import MARGIN_POINTS_WITHOUT_LABELS
 from experiment.variants import FORMATS, RESAMPLERS
 from webapp.browser_limits import upload_limit
 from webapp.config import Settings
@@ -55,6 +58,11 @@ def offers(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
         "browser": {"engines": list(ENGINES), "formats": list(BROWSER_FORMATS)},
         "decode_requests": {"warmups": DECODE_WARMUPS, "repeats": DECODE_REPEATS},  # at most, per cell
         "orders": list(get_args(Order)),
+        "margins": {  # in points, where the plan names none
+            "photo": MARGIN_POINTS,
+            "labelled": SET_MARGIN_POINTS,
+            "unlabelled": MARGIN_POINTS_WITHOUT_LABELS,
+        },
         "keep_runs": settings.keep_runs,
         "labels": list(model.get("labels", ())),
     }

@@ -85,10 +85,13 @@ def _condition(copy: Copy) -> str:
 def _fastest(found: Sequence[Copy], alone: Sequence[Trip], uplink: Uplink) -> str:
     """Of all ways that keep the answer, at this bandwidth."""
     every = [trip for each in found for trip in (each.browser, each.server)] + list(alone)
-    kept = [each for each in every if each.point.is_kept is not False]
+    kept = [each for each in every if each.point.is_kept is not False and not each.point.is_less_sure]
+    are_less_sure = any(each.point.is_less_sure for each in every)
     best = min(kept or every, key=lambda each: each.total_ms(uplink.mbit_s))
     place = "" if best.place == "nowhere" else f" resized {PLACE_WORDS[best.place]}"
-    keeping = "that keep the answer " if len(kept) < len(every) and kept else ""
+    keeping = f"that keep the answer{' and its probability' if are_less_sure else ''} "
+    if not kept or len(kept) == len(every):
+        keeping = ""
     return (
         f"At {uplink.mbit_s:,g} Mbit/s the fastest of all ways {keeping}is "
         f"{short_name(best.variant)}{place}: {milliseconds(best.total_ms(uplink.mbit_s))} end to end "

@@ -280,9 +280,24 @@ export function fieldProblems(plan) {
   const problems = /** @type {Record<string, string>} */ ({});
   if (!isWhole(plan.repeats, 1, 1000)) problems.repeats = "Repeats is a whole number from 1 to 1000.";
   if (!isWhole(plan.warmups, 0, 100)) problems.warmups = "Warm-up requests is a whole number from 0 to 100.";
+  if (plan.keep_top1 && !isMargin(plan.margin_points ?? 0))
+    problems.margin_points = "The points that may be lost are a number from 0 to 100.";
   if (isBadGoal(plan.max_p50_ms)) problems.max_p50_ms = "The p50 goal is a number of milliseconds above 0.";
   if (isBadGoal(plan.max_size_bytes)) problems.max_size_bytes = "The size goal is a number of kilobytes above 0.";
   return problems;
+}
+
+/** Whether an answer may lose so many percentage points: 0 is none, 100 all. @param {number} points */
+export const isMargin = (points) => points >= 0 && points <= 100;
+
+/**
+ * The points that hold where the plan names none, as words: what a ZIP file holds is not known before it is read.
+ * @param {Config["margins"]} margins @param {?import("./page.js").Photo} photo
+ */
+export function usualMargin({ photo: ofOne, labelled, unlabelled }, photo) {
+  if (!photo?.set) return String(ofOne);
+  if (photo.set.count === null) return `${labelled} or ${unlabelled}`;
+  return String(photo.labels === "none" ? unlabelled : labelled);
 }
 
 const isBadGoal = (goal) => goal !== null && !(goal > 0);

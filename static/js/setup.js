@@ -42,6 +42,7 @@ export function buildForm() {
   watch(["plan", "backends"], renderFormats);
   watch(["plan"], renderAxes);
   watch(["plan", "photo"], renderPlace);
+  watch(["plan", "photo"], renderMargin);
   watch(["plan"], renderFieldProblems);
   watch(["plan"], renderLabelHint);
   watch(["plan", "backends"], renderAsked);
@@ -61,6 +62,7 @@ export function fillForm() {
   for (const key of ["repeats", "warmups", "order"]) form[key].value = plan[key];
   form.pace.value = QUICK.includes(String(plan.repeats)) ? String(plan.repeats) : "own";
   form.keep_top1.checked = plan.keep_top1;
+  form.margin_points.value = plan.margin_points ?? "";
   form.resize_in.value = plan.resize_in;
   for (const box of part("engines").querySelectorAll("input")) box.checked = plan.browser_engines.includes(box.value);
   form.upload_original.checked = plan.upload_original;
@@ -93,6 +95,7 @@ function fieldsOf(form) {
     order: form.order.value,
     backend_names: namedBackends(),
     keep_top1: form.keep_top1.checked,
+    margin_points: optionalNumber(form.margin_points.value),
     max_p50_ms: optionalNumber(form.max_p50_ms.value),
     max_size_bytes: sizeKb === null ? null : Math.round(sizeKb * 1000),
     true_label: form.true_label.value.trim(),
@@ -220,8 +223,17 @@ function syncSize(box, choice) {
   box.parentElement.title = choice.reason;
 }
 
+/** What keeping the answer may cost, of one photo in probability, of a set in accuracy or agreement. */
+function renderMargin() {
+  const { photo, plan, config } = state;
+  const input = /** @type {HTMLInputElement} */ (part("form").margin_points);
+  input.disabled = !plan.keep_top1;
+  input.placeholder = plans.usualMargin(config.margins, photo);
+  setText(input.labels[0], photo?.set ? "May lose" : "Probability may fall by");
+}
+
 const FIELDS = {
-  repeats: "repeats", warmups: "warmups", max_p50_ms: "max_p50_ms",
+  repeats: "repeats", warmups: "warmups", margin_points: "margin_points", max_p50_ms: "max_p50_ms",
   max_size_bytes: "max_size_kb",
 }; // key of the plan -> name of its field
 

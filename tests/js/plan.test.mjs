@@ -136,6 +136,20 @@ test("every problem of a plan is named at once", () => {
   assert.deepEqual(plans.planProblems(PLAN, null), []);
 });
 
+test("a margin lies between 0 and 100 points, where the answer has to stay", () => {
+  const problem = (margin_points, keep_top1 = true) => plans.fieldProblems({ ...PLAN, keep_top1, margin_points }).margin_points;
+  for (const fine of [null, 0, 5, 100]) assert.equal(problem(fine), undefined);
+  for (const bad of [-1, 100.1, NaN]) assert.match(problem(bad), /from 0 to 100/);
+  assert.equal(problem(NaN, false), undefined);
+});
+
+test("the usual margin depends on what is chosen", () => {
+  const margins = { photo: 5, labelled: 1, unlabelled: 4 };
+  const of = (photo) => plans.usualMargin(margins, photo);
+  assert.deepEqual([of(null), of({ set: null }), of({ set: { count: null } })], ["5", "5", "1 or 4"]);
+  assert.deepEqual(["csv", "folders", "none"].map((labels) => of({ set: { count: 3 }, labels })), ["1", "1", "4"]);
+});
+
 test("a photo smaller than all chosen sizes is said so", () => {
   assert.match(plans.planProblems(PLAN, 100)[0], /larger than the photo \(100 px\)/);
 });
