@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 export PORT ?= 30501
 
-# Which build of TensorFlow: with code for NVIDIA's GPUs it is 1.9 GB, without 1.0 GB. There is one without only for
-# x86-64 Linux. TENSORFLOW= overrides the choice. A GPU is what serving/devices.py takes for one.
+# Which build of TensorFlow: with code for NVIDIA's GPUs it takes 1.5 GB, without 1.0 GB. There is one without only
+# for x86-64 Linux. TENSORFLOW= overrides the choice. A GPU is what serving/devices.py takes for one.
 GPU_DEVICES := /dev/nvidia[0-9]* /dev/dxg
 PLATFORM := $(shell uname -sm)
 BUILDS := tensorflow-cpu tensorflow
@@ -43,10 +43,11 @@ bench: $(VENV)/dev.stamp  ## the benchmarks, as ratios side by side in one run
 fuzz: $(VENV)/dev.stamp  ## 6,000 damaged inputs for each reader of input from outside, always the same ones
 	$(BIN)/python -m fuzz
 
-runtimes: $(VENV)/runtimes.stamp  ## also install ONNX Runtime, LiteRT and OpenCV for the model server
+runtimes: $(VENV)/runtimes.stamp  ## also install ONNX Runtime, LiteRT and OpenCV for the model server, and what writes ONNX
 
 COMPILE := ../$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links
-# libclang: 62 MB that TensorFlow asks for and imports nowhere.
+# libclang: 62 MB that TensorFlow asks for and imports nowhere. pip-compile warns that pip may reject a lock that
+# leaves something out; nothing else in them needs what is left out, so it does not.
 LEFT_OUT := $(BUILDS) tensorflow-serving-api libclang
 
 lock: $(VENV)/dev.stamp  ## compile requirements/*.txt anew from the *.in files

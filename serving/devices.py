@@ -39,8 +39,8 @@ def remedy() -> str:
     except PackageNotFoundError:
         return CUDA
     return (
-        f"TensorFlow is installed here as {CPU_BUILD}, which has no code for GPUs. "
-        f"`TENSORFLOW=tensorflow make run` puts the build with it in its place. {CUDA}"
+        f"TensorFlow is installed here as {CPU_BUILD}, which has no code for GPUs: "
+        f"`TENSORFLOW=tensorflow make run` replaces it by the build that has. {CUDA}"
     )
 
 

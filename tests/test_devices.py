@@ -80,7 +80,7 @@ def test_a_tensorflow_without_gpu_code_is_to_be_replaced_first(driver, monkeypat
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     monkeypatch.setitem(devices.GPUS_OF, "tensorflow", list)
     reason = devices.look("tensorflow")["no_gpu"]
-    assert ("`TENSORFLOW=tensorflow make run` puts" in reason) == (package == "tensorflow-cpu")
+    assert ("`TENSORFLOW=tensorflow make run` replaces it" in reason) == (package == "tensorflow-cpu")
     assert "tensorflow[and-cuda]" in reason
 
 
