@@ -1,4 +1,4 @@
-"""Demo models in every format, what TensorFlow answers to them, and how a server asks a runtime."""
+"""The default model in every format, what TensorFlow answers to it, and how a server asks a runtime."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from serving.runtimes import RUNTIMES, Model, Runtime, Setting
 from serving.signatures import Signature
 from tests.locks import alone_in
-from tests.serving_process import ROOT
+from tests.serving_process import ROOT, default_model_dir
 
 PACKAGES = {
     "litert": "ai_edge_litert",
@@ -25,27 +25,52 @@ PACKAGES = {
     "opencv": "cv2",
     "pytorch": "torch",
 }
-FORMATS_OF = {
-    "litert": "tflite",
-    "openvino": "openvino,onnx",
-    "onnxruntime": "onnx",
-    "opencv": "caffe,onnx",
-    "pytorch": "torchscript,torch_export",
+# The format that a file's name stands for, what writes it beside TensorFlow, and all its files.
+FORMAT_OF = {
+    "*.tflite": "tflite",
+    "*.onnx": "onnx",
+    "*.xml": "openvino",
+    "*.pt": "torchscript",
+    "*.pt2": "torch_export",
+    "*.caffemodel": "caffe",
 }
+WRITTEN_BY = {"onnx": "tf2onnx", "openvino": "openvino", "torchscript": "torch", "torch_export": "torch"}
 ONE_THREAD = Setting(threads=1, inter_op_threads=1)
-BASE = ROOT / "var" / "tests" / "models" / "formats"
-PHOTOS = 8
+MODELS = ROOT / "var" / "tests" / "models"
+BASE = MODELS / "formats"
+PHOTOS, SIDE_PX, CLASSES = 8, 224, 1000
 
 
 @functools.cache
-def demo_formats_dir(formats: str = "") -> Path:
-    """The version directory with the demo model as SavedModel and in `formats`. Written once."""
-    command = [sys.executable, "-m", "models", "demo", "--out", str(BASE)]
-    asked = ["--formats", formats] if formats else []
-    with alone_in(BASE.parent):
-        done = subprocess.run([*command, *asked], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+def default_formats_dir(*formats: str) -> Path:
+    """The version directory with the default model as SavedModel and in `formats`. Written once.
+
+    Its files are links to where each was written, so none is older than the model.
+    """
+    written = [default_model_dir() / "1", *(written_as(each) for each in formats)]
+    with alone_in(BASE):
+        (BASE / "1").mkdir(exist_ok=True)
+        for source in (each for directory in written for each in directory.iterdir()):
+            link = BASE / "1" / source.name
+            if not link.is_symlink():
+                link.symlink_to(source)
     return BASE / "1"
+
+
+@functools.cache
+def written_as(name: str) -> Path:
+    """The version directory with the default model in one format."""
+    out = MODELS / f"default-{name}"
+    if name == "caffe":
+        command = ["tests.make_caffe", str(written_as("tflite") / "model.tflite"), str(out / "1")]
+    else:
+        command = ["models", "convert", str(default_model_dir()), "--to", name, "--out", str(out)]
+    with alone_in(out):
+        done = subprocess.run(
+            [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 0, done.stderr
+    return out / "1"
 
 
 def is_there(runtime: Runtime) -> bool:
@@ -53,6 +78,12 @@ def is_there(runtime: Runtime) -> bool:
     if not (ROOT / "serving" / "runtimes" / f"{runtime.name}.py").is_file():
         return False
     package = PACKAGES.get(runtime.name)
+    return package is None or importlib.util.find_spec(package) is not None
+
+
+def is_written(pattern: str) -> bool:
+    """Whether a file of this kind can be made of the default model here."""
+    package = WRITTEN_BY.get(FORMAT_OF.get(pattern, ""))
     return package is None or importlib.util.find_spec(package) is not None
 
 
@@ -64,7 +95,7 @@ def require(name: str) -> None:
 
 @dataclass(frozen=True)
 class Case:
-    """One file of the demo model with a runtime that reads it."""
+    """One file of the default model with a runtime that reads it."""
 
     runtime: Runtime
     pattern: str
@@ -74,8 +105,8 @@ class Case:
 
     @property
     def file(self) -> Path:
-        directory = demo_formats_dir(FORMATS_OF.get(self.runtime.name, ""))
-        return next(directory.glob(self.pattern))
+        formats = [FORMAT_OF[self.pattern]] if self.pattern in FORMAT_OF else []
+        return next(default_formats_dir(*formats).glob(self.pattern))
 
     def load(self, file: Path | None = None, setting: Setting = ONE_THREAD) -> Model:
         module = importlib.import_module(f"serving.runtimes.{self.runtime.name}")
@@ -95,17 +126,17 @@ def cases() -> list[Case]:
         for runtime in RUNTIMES.values()
         if is_there(runtime)
         for pattern in (*runtime.own_files, *runtime.also_reads)
-        if pattern not in NOT_WRITTEN and (runtime.name, pattern) not in OTHER_NAMES
+        if pattern not in NOT_WRITTEN and is_written(pattern) and (runtime.name, pattern) not in OTHER_NAMES
     ]
 
 
 @functools.cache
 def pixels() -> np.ndarray:
-    """Noisy gradients: [8, 192, 192, 3] in 0..255, of which the model thinks different things."""
+    """Noisy gradients: [8, 224, 224, 3] in 0..255, of which the model thinks different things."""
     random = np.random.default_rng(0)
-    ramp = np.linspace(0, 255, 192, dtype=np.float32)
+    ramp = np.linspace(0, 255, SIDE_PX, dtype=np.float32)
     base = np.stack([np.roll(ramp, 24 * photo) for photo in range(PHOTOS)])[:, :, None, None]
-    noise = random.uniform(-60, 60, (PHOTOS, 192, 192, 3)) * random.uniform(0, 1, (PHOTOS, 1, 1, 3))
+    noise = random.uniform(-60, 60, (PHOTOS, SIDE_PX, SIDE_PX, 3)) * random.uniform(0, 1, (PHOTOS, 1, 1, 3))
     return np.clip(base + noise, 0, 255).astype(np.float32)
 
 
@@ -118,8 +149,8 @@ np.save(sys.argv[3], classify(pixels=tf.constant(np.load(sys.argv[2])))["probabi
 
 @functools.cache
 def reference() -> np.ndarray:
-    """What real TensorFlow, in a process of its own, gives for `pixels()`: [8, 306]. Made once."""
-    directory = demo_formats_dir()
+    """What real TensorFlow, in a process of its own, gives for `pixels()`: [8, 1000]. Made once."""
+    directory = default_formats_dir()
     stored = BASE / "reference.npy"
     graph = directory / "saved_model.pb"
     with alone_in(BASE):
@@ -150,6 +181,6 @@ def ask(model: Model, inputs: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarr
 
 
 def probabilities(model: Model, images: np.ndarray) -> np.ndarray:
-    """What the model thinks of images [n, 192, 192, 3], in the layout that it wants."""
+    """What the model thinks of images [n, 224, 224, 3], in the layout that it wants."""
     turned = images.transpose(0, 3, 1, 2) if channels_first(signature_of(model)) else images
     return ask(model, {"pixels": np.ascontiguousarray(turned)})["probabilities"]

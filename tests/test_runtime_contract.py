@@ -59,15 +59,15 @@ def test_it_says_what_really_computes(model, case):
     assert (model.about.precision, model.about.device) == ("f32", "CPU")
 
 
-@pytest.mark.parametrize("shape", [(1, 192, 192, 4), (192, 192, 3), (1, 5)])
+@pytest.mark.parametrize("shape", [(1, 224, 224, 4), (224, 224, 3), (1, 5)])
 def test_a_wrong_shape_is_the_clients_fault(model, shape):
     with pytest.raises(InvalidArgument):
         ask(model, {"pixels": np.zeros(shape, np.float32)})
-    assert probabilities(model, pixels()[:1]).shape == (1, 306)  # and it serves on
+    assert probabilities(model, pixels()[:1]).shape == (1, 1000)  # and it serves on
 
 
 def test_an_array_that_can_not_be_written_is_read(model):
-    frozen = np.frombuffer(pixels()[:1].tobytes(), np.float32).reshape(1, 192, 192, 3)
+    frozen = np.frombuffer(pixels()[:1].tobytes(), np.float32).reshape(1, 224, 224, 3)
     np.testing.assert_allclose(probabilities(model, frozen), reference()[:1], atol=1e-3)
 
 
@@ -95,7 +95,7 @@ def resident_mb() -> float:
 
 
 def test_close_gives_the_memory_back(case):
-    """Six models that stay would be 90 MB of weights and more."""
+    """Six models that stay would be 110 MB of weights and more."""
     for round_ in range(9):
         model = case.load()
         probabilities(model, pixels()[:1])
