@@ -2,7 +2,7 @@
 # Three images, each a target. docs/compose.md says how to build and use them.
 #   web      the page and the API; no TensorFlow, only its protocol messages
 #   serving  the embedded model server: takes the place of tensorflow/serving, same flags, ports and folders
-#   model    puts a servable into a shared volume, then ends; MODEL=demo, or a name of `python -m models list`
+#   model    puts a servable into a shared volume, then ends; MODEL is a name of `python -m models list`
 #
 #   docker build --target web -t pixelcost-web:0.1.0 .
 
@@ -25,7 +25,7 @@ COPY tools tools
 RUN /venv/bin/python -m tools.protocol_files /messages
 
 FROM environment AS exported
-ARG MODEL=demo
+ARG MODEL=efficientnet-lite0
 ARG PIXELCOST_WEIGHTS_URL=
 WORKDIR /app
 COPY models models

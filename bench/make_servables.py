@@ -1,7 +1,7 @@
 """Writes what is served while benchmarking, with real TensorFlow: python -m bench.make_servables KIND DIR
 
 `inception` is Inception v3 with random weights, which computes as long as a trained one, with the
-signatures of the demo model. `null` takes the same bytes and computes nothing: the length of each.
+signatures of the default model. `null` takes the same bytes and computes nothing: the length of each.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def bench(blocks: int = BLOCKS) -> Iterator[str]:
     client, core = client_and_server()
     request = request_of(servables.photo_of())
     with ExitStack() as stack:
-        served = stack.enter_context(server(servables.demo(), core))
+        served = stack.enter_context(server(servables.default(), core))
         predict = stack.enter_context(calling(served.address))
         neighbour = stack.enter_context(_neighbour(client))
         stack.enter_context(on_core(client))

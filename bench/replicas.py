@@ -26,9 +26,9 @@ def bench(blocks: int = BLOCKS) -> Iterator[str]:
     first, last = client_and_server()
     request = request_of(servables.photo_of())
     with ExitStack() as stack:
-        one = stack.enter_context(server(servables.demo(), last))
+        one = stack.enter_context(server(servables.default(), last))
         two = stack.enter_context(
-            server(servables.demo(), last, "--replicas=2", "--cpus=1", f"--cores={first},{last}")
+            server(servables.default(), last, "--replicas=2", "--cpus=1", f"--cores={first},{last}")
         )
         ask_one = asking(stack.enter_context(calling(one.address)), request)
         ask_two = asking(stack.enter_context(calling(two.address)), request)

@@ -19,10 +19,10 @@ CACHE = ROOT / "var" / "bench"
 JPEG_BYTES = 110_000
 
 
-def demo() -> Path:
-    """Base path of the demo model."""
-    out = CACHE / "demo"
-    _python("-m", "models", "demo", "--out", str(out))
+def default() -> Path:
+    """Base path of the default model, EfficientNet-Lite0."""
+    out = CACHE / "default"
+    _python("-m", "models", "export", "efficientnet-lite0", "--out", str(out))
     return out
 
 

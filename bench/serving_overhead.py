@@ -25,7 +25,7 @@ from bench.processes import echoes, loop, server
 BLOCKS = 20
 CALLERS = 4
 GROUP, GROUPS = 2, 4  # requests one after another, and how often in a block
-DEMO_COUNT, INCEPTION_COUNT = 32, 12  # requests of the callers together in a block
+LITE_COUNT, INCEPTION_COUNT = 32, 12  # requests of the callers together in a block
 MOST_OVERHEAD_MS, LEAST_RATE = 0.30, 0.97
 
 Figures = dict[str, list[float]]
@@ -34,7 +34,7 @@ Times = Callable[[int], list[float]]
 
 def bench() -> Iterator[str]:
     """The lines to print."""
-    yield from compared("demo model", servables.demo(), DEMO_COUNT)
+    yield from compared("EfficientNet-Lite0", servables.default(), LITE_COUNT)
     yield from compared("Inception v3", servables.made("inception"), INCEPTION_COUNT)
 
 

@@ -1,4 +1,4 @@
-"""Twenty new versions of the demo model while requests come at a fixed rate, 70 % of what one core can do.
+"""Twenty new versions of one model while requests come at a fixed rate, 70 % of what one core can do.
 
 A version is put in place by renaming, as an exporter does; the server finds, loads and warms it beside the
 old one. Targets: no request fails, and the p99 is at most 1.3 times that without switches. Each stretch with
@@ -39,7 +39,7 @@ def bench(switches: int = SWITCHES, stretches: int = STRETCHES) -> Iterator[str]
     request = request_of(servables.photo_of())
     with ExitStack() as stack:
         base = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        source = servables.demo() / "1"
+        source = servables.default() / "1"
         shutil.copytree(source, base / "1")
         served = stack.enter_context(server(base, core, f"--file_system_poll_wait_seconds={POLL_S}"))
         predict = stack.enter_context(calling(served.address))

@@ -52,8 +52,6 @@ def _own_servers(
     folder = Path(settings.data_dir)
     choice = ModelChoice(settings.model_base_path, settings.model, settings.weights_url)
     model = prepare_model(folder, choice, cancel)
-    if "notice" in model:
-        console.print(model["notice"], markup=False, soft_wrap=True)
     with console.status("Starting the embedded model servers"):
         embedded = EmbeddedServers(folder, model, profiles)
     with embedded:

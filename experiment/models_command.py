@@ -19,16 +19,11 @@ from experiment.errors import EmbeddedFailed
 ROOT = Path(__file__).resolve().parent.parent
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 STOP_TIMEOUT_S = 5.0
-DOWNLOAD_FAILED = 3  # its exit code
 SPEAKER = "python -m models: "  # what its own messages begin with
 
 
 class ModelUnavailable(EmbeddedFailed):
     """`python -m models` could not do it. The message's first line says why, further ones what helps."""
-
-
-class DownloadFailed(ModelUnavailable):
-    """It could not download what it needs."""
 
 
 class StartStopped(EmbeddedFailed):
@@ -62,8 +57,7 @@ def run_models(arguments: list[str], stop: threading.Event | None = None) -> Non
             raise StartStopped("The start was ended.")
         if process.returncode:
             words.seek(0)
-            error = DownloadFailed if process.returncode == DOWNLOAD_FAILED else ModelUnavailable
-            raise error(_said(words.read()) or f"It ended with exit code {process.returncode}.")
+            raise ModelUnavailable(_said(words.read()) or f"It ended with exit code {process.returncode}.")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from experiment.errors import EmbeddedFailed
-from experiment.models_command import DownloadFailed, ModelUnavailable, run_models
+from experiment.models_command import run_models
 
-DEFAULT, DEMO = "inception-v3", "demo"  # names of `python -m models list`
-DEFAULT_TITLE = "Inception v3"
-FIRST_BYTE_S = 5.0  # at a start; then the demo model has to do
+DEFAULT = "efficientnet-lite0"
+PACKAGED = (DEFAULT, "efficientnet-lite2")  # of `python -m models list`, those that need no download
+FIRST_BYTE_S = 5.0  # at a start, where somebody waits
 STALL_S = 15.0
 
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """What the settings ask for. All empty: the default model, else the demo model."""
+    """What the settings ask for. All empty: the default model, whose weights are installed with Pixelcost."""
 
     base_path: str = ""  # MODEL_BASE_PATH: a folder with a model; comes before the name
     name: str = ""  # MODEL: a name of `python -m models list`
@@ -31,26 +31,21 @@ def prepare_model(
 ) -> dict[str, Any]:
     """The model to serve: its card (name, title, knows, labels) and `base_path`.
 
-    The default model is downloaded and exported once. Where that fails the demo model takes its place, and
-    the card's `notice` says so; a model that was asked for by name has no stand-in. Raises EmbeddedFailed
-    when the directory holds no model or the export fails, StartStopped when `stop` is set meanwhile.
+    A model of the catalogue is exported once, and downloaded before where it has to be. Raises EmbeddedFailed
+    when the directory holds no model, ModelUnavailable when a download or the export fails, and StartStopped
+    when `stop` is set meanwhile.
     """
     choice = choice or ModelChoice()
     if choice.base_path:
         return _card_in(Path(choice.base_path).resolve())
-    if choice.name:
-        return _exported(data_dir, choice.name, choice, stop)
-    try:
-        return _exported(data_dir, DEFAULT, choice, stop)
-    except ModelUnavailable as problem:
-        demo = _exported(data_dir, DEMO, choice, stop)
-        return {**demo, "notice": _notice(problem, str(demo["knows"]))}
+    return _exported(data_dir, choice.name or DEFAULT, choice, stop)
 
 
 def is_downloaded(data_dir: Path, choice: ModelChoice) -> bool:
     """Whether the start needs no download."""
-    name = choice.name or DEFAULT
-    return bool(choice.base_path) or name == DEMO or _latest(_place(data_dir, name)) is not None
+    if choice.base_path or (choice.name or DEFAULT) in PACKAGED:
+        return True
+    return _latest(_place(data_dir, choice.name)) is not None
 
 
 def model_in(base_path: str) -> dict[str, Any]:
@@ -74,15 +69,6 @@ def _exported(data_dir: Path, name: str, choice: ModelChoice, stop: threading.Ev
 
 def _place(data_dir: Path, name: str) -> Path:
     return (data_dir / "models" / name).resolve()
-
-
-def _notice(problem: ModelUnavailable, knows: str) -> str:
-    failed = "downloaded" if isinstance(problem, DownloadFailed) else "prepared"
-    reason = problem.message.partition("\n")[0].rstrip(".")
-    return (
-        f"The default model, {DEFAULT_TITLE}, could not be {failed} ({reason}). "
-        f"This is the demo model, which knows {knows}."
-    )
 
 
 def _card_in(base_path: Path) -> dict[str, Any]:

@@ -104,8 +104,8 @@ class SharedSettings:
         "MODEL",
         "",
         "",
-        "Model for the embedded backends, a name of `python -m models list`, as `demo`. Empty: "
-        "`inception-v3`, or the demo model where it can't be downloaded.",
+        "Model for the embedded backends, a name of `python -m models list`, as `inception-v3`, which is "
+        "downloaded once. Empty: `efficientnet-lite0`, which needs no download.",
         str.strip,
     )
     weights_url: str = setting(

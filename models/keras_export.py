@@ -76,12 +76,9 @@ def _write(directory: Path, row: Row, weights: Weights) -> dict[str, object]:
     return {
         "name": row.name,
         "title": f"{row.title} with random weights" if is_random else row.title,
-        "knows": "nothing: its answers are noise" if is_random else "the 1000 classes of ImageNet",
         "weights": weights.identity(row),
-        "classes": len(labels),
-        "labels_note": "The first name of each ImageNet class; in brackets what tells two alike apart.",
-        "labels": labels,
-        "wnids": [each.wordnet_id for each in imagenet.classes()],
+        **imagenet.card_sections(),
+        **({"knows": "nothing: its answers are noise"} if is_random else {}),
         "pixels": model.pixels_section(),
     }
 

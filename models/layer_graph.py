@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from models.layers import PIXELS, PROBABILITIES, Layer, Layers
+from models.layers import PIXELS, Layer, Layers
 
 PLAIN: dict[str, Callable[..., tf.Tensor]] = {
     "relu": tf.nn.relu,
@@ -39,7 +39,7 @@ class LayerGraph(tf.Module):  # type: ignore[misc]
         values = {PIXELS: pixels}
         for layer in self._network.layers:
             values[layer.name] = self._computed(layer, *(values[name] for name in layer.inputs))
-        return values[PROBABILITIES]
+        return values[self._network.layers[-1].name]
 
     def _computed(self, layer: Layer, *inputs: tf.Tensor) -> tf.Tensor:
         match layer.kind:

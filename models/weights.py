@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from models.catalogue import BASE_URL, Row
+from models.catalogue import BASE_URL, DEFAULT, Row
+from models.catalogue import row as row_of
 from models.checksum import Checksum
 from models.download import Limits, download, part_of
 from models.problems import FetchFailed, ModelProblem
@@ -70,6 +71,6 @@ def _advice(row: Row, target: Path, url: str, checksum: Checksum | None) -> list
         f"  from  {url}",
         f"  to    {target}",
         f"  with  {checksum or 'a checksum that is not published'}",
-        "A mirror can be named with --mirror or PIXELCOST_WEIGHTS_URL. The demo model needs no download: "
-        "MODEL=demo make run.",
+        f"A mirror can be named with --mirror or {MIRROR_VARIABLE}.",
+        f"{row_of(DEFAULT).title} needs no download: leave MODEL out, and make run starts with it.",
     ]

@@ -5,8 +5,9 @@ All its keys, with what they stand for when they are missing:
     input          the model's input for pixels                                    (required)
     output         its output: one score per label                                 (required)
     side_px        [height, width] of the pixels                                   (required)
-    fit            "squash" to the sides, or "central_crop" before that            "squash"
-    crop_fraction  how much of each side "central_crop" keeps                      0.875
+    fit            "squash" to the sides; before that "central_crop" of both sides,
+                   or the "central_square" of the shorter one                      "squash"
+    crop_fraction  how much the crop keeps                                         0.875
     resize         "bilinear", "bicubic" or "area"                                 "bilinear"
     antialias      as in tf.image.resize                                           true
     scale, mean, std   value = (level * scale - mean) / std, mean and std for all channels or one each
@@ -79,6 +80,8 @@ class Pixels:
         levels = images.decode(data)
         if self.fit == "central_crop":
             levels = _central_crop(levels, self.crop_fraction)
+        if self.fit == "central_square":
+            levels = _central_square(levels, self.crop_fraction)
         return self._arranged(self._normalised(resize(levels, self.side_px, self.resize, self.antialias)))
 
     def _normalised(self, values: np.ndarray) -> np.ndarray:
@@ -115,6 +118,13 @@ def _central_crop(levels: np.ndarray, fraction: float) -> np.ndarray:
     """tf.image.central_crop: the same number of pixels off on both sides, rounded down."""
     top, left = (int((size - size * fraction) / 2) for size in levels.shape[:2])
     return np.ascontiguousarray(levels[top : levels.shape[0] - top, left : levels.shape[1] - left])
+
+
+def _central_square(levels: np.ndarray, fraction: float) -> np.ndarray:
+    """From the middle; its side is so much of the shorter side, rounded down."""
+    side = max(1, int(min(levels.shape[:2]) * fraction))
+    top, left = ((size - side) // 2 for size in levels.shape[:2])
+    return np.ascontiguousarray(levels[top : top + side, left : left + side])
 
 
 def _is_list(value: Any, size: int) -> bool:
@@ -166,7 +176,7 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "input": (_is_name, "a name"),
     "output": (_is_name, "a name"),
     "side_px": (_is_sides, "[height, width] in pixels, each 1 to 4096"),
-    "fit": _is_one_of(("squash", "central_crop")),
+    "fit": _is_one_of(("squash", "central_crop", "central_square")),
     "crop_fraction": (_is_fraction, "a number above 0, at most 1"),
     "resize": _is_one_of(tuple(METHODS)),
     "antialias": (_is_bool, "true or false"),

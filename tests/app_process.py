@@ -34,7 +34,7 @@ class App:
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         clean = {key: value for key, value in os.environ.items() if not key.startswith("PIXELCOST_")}
         clean |= {"PORT": str(self.port), "PIXELCOST_DATA_DIR": str(data_dir)}
-        clean |= {"MODEL": "demo", **environ}  # the usual default would be downloaded
+        clean |= environ
         self.process = subprocess.Popen(
             [sys.executable, "-u", "-m", "webapp"],
             cwd=ROOT,

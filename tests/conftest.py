@@ -1,4 +1,4 @@
-"""What many tests share: the exported demo model, and one running app."""
+"""What many tests share: the exported default model, and one running app."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ settings.load_profile("shared machine")
 
 
 @pytest.fixture(scope="session")
-def demo_model():
-    """Base path of the exported demo model."""
-    from tests.serving_process import demo_model_dir
+def default_model():
+    """Base path of the exported default model."""
+    from tests.serving_process import default_model_dir
 
-    return demo_model_dir()
+    return default_model_dir()
 
 
 @pytest.fixture(scope="session")
-def app(tmp_path_factory, demo_model):
+def app(tmp_path_factory, default_model):
     """The app with embedded backends, shared by all tests that leave it as it was."""
-    with running_app(tmp_path_factory.mktemp("app"), MODEL_BASE_PATH=str(demo_model)) as app:
+    with running_app(tmp_path_factory.mktemp("app"), MODEL_BASE_PATH=str(default_model)) as app:
         yield app
 
 
 @pytest.fixture(scope="session")
-def demo_server():
-    """A ready `python -m serving` with the demo model, shared by all tests that leave it as it was."""
+def default_server():
+    """A ready `python -m serving` with the default model, shared by all tests that leave it as it was."""
     from tests.serving_process import start_server
 
     with start_server() as server:

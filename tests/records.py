@@ -112,7 +112,7 @@ def no_gpu() -> BackendInfo:
 
 
 def answer(top: Sequence[Label] = TABBY, **changes: Any) -> Prediction:
-    """A prediction as the demo model gives it."""
+    """A prediction as the default model gives it."""
     values: dict[str, Any] = {"top": tuple(top), "request_bytes": 1000, "response_bytes": 200}
     return Prediction(**values | changes)
 

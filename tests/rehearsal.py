@@ -27,7 +27,7 @@ from typing import Protocol
 
 from tests.deployments import MODEL, SERVING, WEB, Container
 from tests.dockerfile import ROOT
-from tests.serving_process import demo_model_dir
+from tests.serving_process import default_model_dir
 
 HEALTHY_TIMEOUT_S = 120
 PROGRAMS = {
@@ -102,7 +102,7 @@ class Rehearsal:
             process.wait()
 
     def _run_to_the_end(self, container: Container) -> None:
-        command = [str(demo_model_dir()) if part == "/model" else part for part in container.command]
+        command = [str(default_model_dir()) if part == "/model" else part for part in container.command]
         done = subprocess.run(
             self._command(container, command),
             cwd=ROOT,

@@ -17,6 +17,7 @@ from typing import IO
 
 from PIL import Image
 
+from models.catalogue import DEFAULT
 from tests.app_process import free_port
 from tests.locks import alone_in
 
@@ -27,10 +28,10 @@ START_TIMEOUT_S = 120
 
 
 @functools.cache
-def demo_model_dir() -> Path:
-    """Base path of the exported demo model. Exported once; later test runs find it there."""
-    out = ROOT / "var" / "tests" / "models" / "demo"
-    command = [sys.executable, "-m", "models", "demo", "--out", str(out)]
+def default_model_dir() -> Path:
+    """Base path of the exported default model. Exported once; later test runs find it there."""
+    out = ROOT / "var" / "tests" / "models" / "default"
+    command = [sys.executable, "-m", "models", "export", DEFAULT, "--out", str(out)]
     with alone_in(out.parent):
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -77,7 +78,7 @@ def start_server(
     `flags` are added to the ports, the model and `--device cpu`; `launcher` comes before the command.
     """
     with tempfile.NamedTemporaryFile(prefix="serving-", suffix=".log") as log_file:
-        server = _launch(flags, model_dir or demo_model_dir(), launcher, log_file)
+        server = _launch(flags, model_dir or default_model_dir(), launcher, log_file)
         try:
             if wait:
                 server.wait_ready()

@@ -344,7 +344,7 @@ def test_the_state_of_embedded_backends_is_read_again_when_it_changes(tmp_path: 
     row = {"name": "1 CPU", "address": "127.0.0.1:9", "embedded": True, "pid": 7, "restarts": 0}
 
     def write(state: str) -> None:
-        model = {"name": "inception", "title": "Demo", "labels": ["tabby"], "base_path": "/srv/model"}
+        model = {"name": "inception", "title": "EfficientNet", "labels": ["tabby"], "base_path": "/srv/model"}
         path.write_text(json.dumps({"model": model, "backends": [{**row, "state": state}]}))
 
     write("absent")
@@ -356,7 +356,7 @@ def test_the_state_of_embedded_backends_is_read_again_when_it_changes(tmp_path: 
 
         assert answer()["backends"][0]["state"] == "absent"
         assert answer()["backends"][0]["pid"] == 7
-        assert answer()["model"] == {"name": "inception", "title": "Demo"}
+        assert answer()["model"] == {"name": "inception", "title": "EfficientNet"}
         assert client.get("/api/config").json["labels"] == ["tabby"]  # type: ignore[index]
         write("loading")
         assert answer()["backends"][0]["state"] == "loading"

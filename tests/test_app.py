@@ -91,20 +91,20 @@ def test_killing_one_backend_in_mid_run_costs_only_its_own_cells(app):
         time.sleep(0.2)
 
 
-def test_sigterm_ends_every_process_and_runs_survive_a_restart(tmp_path, demo_model):
-    with running_app(tmp_path, MODEL_BASE_PATH=str(demo_model)) as app:
+def test_sigterm_ends_every_process_and_runs_survive_a_restart(tmp_path, default_model):
+    with running_app(tmp_path, MODEL_BASE_PATH=str(default_model)) as app:
         run_id = app.post_run(CAT.read_bytes(), json.dumps(SMALL)).json()["id"]
         before = app.finished(run_id)
         children = children_of(app.process.pid)
         assert len(children) >= 4
         assert app.stop() == 0
     assert not [pid for pid in children if is_alive(pid)]
-    with running_app(tmp_path, MODEL_BASE_PATH=str(demo_model)) as app:
+    with running_app(tmp_path, MODEL_BASE_PATH=str(default_model)) as app:
         assert app.report(run_id) == before
 
 
-def test_no_process_outlives_a_killed_app(tmp_path, demo_model):
-    with running_app(tmp_path, MODEL_BASE_PATH=str(demo_model)) as app:
+def test_no_process_outlives_a_killed_app(tmp_path, default_model):
+    with running_app(tmp_path, MODEL_BASE_PATH=str(default_model)) as app:
         children = children_of(app.process.pid)
         app.process.kill()
         app.process.wait()
@@ -123,7 +123,7 @@ def failed_start(command: Sequence[str] = SUPERVISED, **environ: str) -> str:
         [sys.executable, *command],
         cwd=ROOT,
         check=False,
-        env={**os.environ, "MODEL": "demo", **environ},
+        env={**os.environ, **environ},
         capture_output=True,
         text=True,
     )

@@ -242,9 +242,9 @@ def test_a_file_that_is_no_photo_ends_with_2_and_a_sentence():
     assert "README.md is not a photo we can read" in done.stderr
 
 
-def test_without_servers_it_starts_its_own_and_ends_them(tmp_path, demo_model):
+def test_without_servers_it_starts_its_own_and_ends_them(tmp_path, default_model):
     environ = {key: value for key, value in os.environ.items() if key != "TF_SERVERS"}
-    environ |= {"PIXELCOST_DATA_DIR": str(tmp_path), "MODEL_BASE_PATH": str(demo_model)}
+    environ |= {"PIXELCOST_DATA_DIR": str(tmp_path), "MODEL_BASE_PATH": str(default_model)}
     done = run(env=environ)
     assert done.returncode == 0, done.stderr
     assert "cat" in done.stdout

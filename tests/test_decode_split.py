@@ -192,12 +192,12 @@ def test_over_rest_decoding_alone_is_refused_in_words():
     rest.close()
 
 
-def test_a_real_model_behind_a_server_that_tells_nothing_is_split(demo_server):
-    """The exported demo model has the signature and its small output."""
+def test_a_real_model_behind_a_server_that_tells_nothing_is_split(default_server):
+    """The exported default model has the signature and its small output."""
     source = read_image(CAT.read_bytes(), "cat.png")
     plan = Plan(sizes_px=(128,), formats=("jpeg",), warmups=1, repeats=6, seed=1)
     variants = make_variants(source, plan)
-    with like_a_stock_server(demo_server.grpc_address) as address:
+    with like_a_stock_server(default_server.grpc_address) as address:
         info = probe(BackendInfo("TF", address=address), PATIENCE_S)
         assert (info.runtime, info.decode_output) == (None, "checksum")
         with closing(connect(info)) as stock:

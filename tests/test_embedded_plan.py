@@ -20,7 +20,7 @@ from experiment.errors import ConfigRefused, EmbeddedFailed
 from experiment.servable import model_in
 from serving.runtimes import RUNTIMES
 from tests.app_process import CAT, ROOT
-from tests.serving_process import demo_model_dir
+from tests.serving_process import default_model_dir
 
 
 def problems(text: str) -> tuple[str, ...]:
@@ -31,7 +31,7 @@ def problems(text: str) -> tuple[str, ...]:
 
 def command(profile: Profile, cores: tuple[int, ...] = (0,)) -> str:
     """The command line of the server that a profile starts."""
-    model = {"name": "demo", "base_path": "/models/demo"}
+    model = {"name": "lite", "base_path": "/models/lite"}
     return " ".join(EmbeddedServer(profile, cores, model, Path("unused.log")).command())
 
 
@@ -136,11 +136,11 @@ def test_the_precisions_are_those_that_the_server_has():
 
 
 def test_servers_that_run_with_another_plan_are_not_taken_for_those_asked_for(tmp_path):
-    state = {"supervisor_pid": os.getpid(), "model": {"name": "demo"}, "asked": [], "backends": []}
+    state = {"supervisor_pid": os.getpid(), "model": {"name": "lite"}, "asked": [], "backends": []}
     state["asked"] = [asdict(each) for each in parse_embedded("a:cpus=1,replicas=2")]
     (tmp_path / "embedded.json").write_text(json.dumps(state))
-    assert running_servers(tmp_path) == ({"name": "demo"}, [])
-    assert running_servers(tmp_path, parse_embedded(" a : replicas=2,cpus=1")) == ({"name": "demo"}, [])
+    assert running_servers(tmp_path) == ({"name": "lite"}, [])
+    assert running_servers(tmp_path, parse_embedded(" a : replicas=2,cpus=1")) == ({"name": "lite"}, [])
     with pytest.raises(EmbeddedFailed, match=r"asks for: a\. Stop them, unset it to use them"):
         running_servers(tmp_path, PROFILES)
 
@@ -148,7 +148,7 @@ def test_servers_that_run_with_another_plan_are_not_taken_for_those_asked_for(tm
 def test_a_profile_of_today_is_started_as_it_always_was():
     started = command(Profile("8 CPU", 8), (0, 1))
     assert "--cores 0,1 --device cpu --exit_with_parent" in started
-    assert "--model_name demo --model_base_path /models/demo" in started
+    assert "--model_name lite --model_base_path /models/lite" in started
 
 
 def test_what_a_profile_asks_for_reaches_its_server(tmp_path):
@@ -164,7 +164,7 @@ def test_what_a_profile_asks_for_reaches_its_server(tmp_path):
 
 def test_the_servers_of_a_plan_start_and_tell_what_they_are(tmp_path):
     plan = parse_embedded("plain:cpus=1,price_per_hour=0.1;two:cpus=1,replicas=2,runtime=tensorflow")
-    with EmbeddedServers(tmp_path, model_in(str(demo_model_dir())), plan) as servers:
+    with EmbeddedServers(tmp_path, model_in(str(default_model_dir())), plan) as servers:
         servers.wait_ready()
         plain, two, *twins = servers.infos()
     assert (plain.name, plain.replicas, plain.cpus, plain.price_per_hour) == ("plain", 1, 1, 0.1)

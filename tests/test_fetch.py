@@ -16,6 +16,7 @@ from models.catalogue import BASE_URL, CATALOGUE, DEFAULT, row
 from tests.serving_process import ROOT
 from tests.weights_server import WeightsServer, stalled_after
 
+LARGE = "inception-v3"
 NAME = "mobilenet-v2"  # no checksum of it is published, so any bytes will do
 DATA = random.Random(2).randbytes(400_000)
 
@@ -57,14 +58,14 @@ def target(cache: Path, name: str = NAME) -> Path:
 def test_the_list_names_every_model_and_what_is_downloaded(models, tmp_path):
     target(tmp_path).parent.mkdir()
     target(tmp_path).write_bytes(b"x")
-    target(tmp_path, DEFAULT).with_name(row(DEFAULT).file_name + ".part").write_bytes(b"x" * 2_000_000)
+    target(tmp_path, LARGE).with_name(row(LARGE).file_name + ".part").write_bytes(b"x" * 2_000_000)
     lines = models("list").stdout.splitlines()
     assert [line.split()[0] for line in lines[1:-1]] == [each.name for each in CATALOGUE]
     ends = {line.split()[0]: line.rstrip() for line in lines}
     assert ends[NAME].endswith(" yes")
-    assert ends[DEFAULT].endswith(" 2 of 96 MB")
+    assert ends[LARGE].endswith(" 2 of 96 MB")
     assert ends["resnet-50"].endswith(" no")
-    assert ends["demo"].endswith(" not needed")
+    assert ends[DEFAULT].endswith(" installed")
 
 
 def test_a_model_is_downloaded_into_the_cache_once(models, tmp_path):
@@ -86,20 +87,20 @@ def test_the_cache_can_be_named(models, tmp_path):
 def test_without_a_network_it_says_how_to_go_on(models, tmp_path):
     with server() as web:
         pass
-    done = models("fetch", mirror=web.url)
+    done = models("fetch", LARGE, mirror=web.url)
     said = done.stderr.splitlines()
     assert done.returncode == 3
     assert said[0] == f"python -m models: {web.host} can't be reached: Connection refused."
-    assert f"  from  {BASE_URL}{row(DEFAULT).weights}" in said
-    assert f"  to    {target(tmp_path, DEFAULT)}" in said
-    assert f"  with  md5 {row(DEFAULT).checksum}" in said
-    assert "MODEL=demo make run" in said[-1]
+    assert f"  from  {BASE_URL}{row(LARGE).weights}" in said
+    assert f"  to    {target(tmp_path, LARGE)}" in said
+    assert f"  with  md5 {row(LARGE).checksum}" in said
+    assert "EfficientNet-Lite0 needs no download: leave MODEL out" in said[-1]
     assert "Traceback" not in done.stderr
 
 
 def test_what_is_not_the_published_file_is_removed(models, tmp_path):
     with server() as web:
-        done = models("fetch", DEFAULT, mirror=web.url)
+        done = models("fetch", LARGE, mirror=web.url)
     assert done.returncode == 3
     assert "is damaged and was removed: its checksum is md5 " in done.stderr
     assert not [path for path in target(tmp_path).parent.iterdir() if not path.name.endswith(".lock")]
@@ -131,7 +132,7 @@ def test_a_name_that_is_not_in_the_catalogue_is_answered_with_those_that_are(mod
     done = models("fetch", "inceptionv3")
     assert done.returncode == 2
     assert "There is no model 'inceptionv3' (do you mean inception-v3?)." in done.stderr
-    assert models("fetch", "demo").stdout == "Pixelcost demo model needs no download.\n"
+    assert models("fetch").stdout == "EfficientNet-Lite0 needs no download.\n"
 
 
 def test_a_time_limit_that_is_no_number_of_seconds_is_refused(models):

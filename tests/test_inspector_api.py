@@ -38,10 +38,10 @@ VARIANT = "64-jpeg-85"
 
 
 @pytest.fixture(scope="module")
-def web(tmp_path_factory: pytest.TempPathFactory, demo_model: Path) -> Iterator[WebProcess]:
+def web(tmp_path_factory: pytest.TempPathFactory, default_model: Path) -> Iterator[WebProcess]:
     """Servers: over gRPC and REST, over gRPC only under an odd name, down, and one that only predicts."""
     folder = tmp_path_factory.mktemp("inspector")
-    with start_server("--cores", "0", model_dir=demo_model) as server, colour_server() as plain:
+    with start_server("--cores", "0", model_dir=default_model) as server, colour_server() as plain:
         rest_port = server.rest_url.split(":")[2].split("/")[0]
         servers = [
             f"Real:{server.grpc_address}?rest={rest_port}",

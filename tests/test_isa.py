@@ -13,7 +13,7 @@ import serving  # noqa: F401  # isort: skip  # first: it keeps TensorFlow's Pyth
 from serving import isa
 from serving.errors import LoadFailed, StartRefused
 from serving.runtimes import RUNTIMES, Setting, load
-from tests.serving_process import ROOT, demo_model_dir
+from tests.serving_process import ROOT, default_model_dir
 
 EVERYTHING = {flag for flags in isa.LEVELS.values() for flag in flags}
 
@@ -91,7 +91,7 @@ from serving.runtimes import Setting, openvino
 import numpy as np
 # Without the card: while oneDNN talks, this version of OpenVINO gives outputs without rows.
 model = openvino.load(Path(sys.argv[1]) / "saved_model.pb", Setting(threads=1))
-model.infer("classify_pixels", {"pixels": np.zeros((1, 192, 192, 3), np.float32)})
+model.infer("classify_pixels", {"pixels": np.zeros((1, 224, 224, 3), np.float32)})
 """
 TENSORFLOW = """
 import sys, tensorflow as tf
@@ -124,7 +124,7 @@ def variables(runtime: str, level: str) -> dict[str, str]:
 @pytest.mark.parametrize("level", ["avx", "avx2", "avx512"])
 def test_openvino_uses_no_more_than_it_is_held_to(level):
     variables("openvino", level)
-    assert SAYS[level] in said(OPENVINO, str(demo_model_dir() / "1"), level)
+    assert SAYS[level] in said(OPENVINO, str(default_model_dir() / "1"), level)
 
 
 def test_tensorflow_uses_no_more_than_it_is_held_to():

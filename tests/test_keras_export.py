@@ -13,7 +13,6 @@ import pytest
 
 from models import imagenet
 from models.catalogue import CATALOGUE, row
-from models.demo_files import IMAGENET_INDEX
 from tests.serving_client import Client
 from tests.serving_process import ROOT, start_server
 
@@ -95,15 +94,6 @@ def test_a_label_is_the_first_of_its_names_where_that_is_enough():
         assert each.label.partition(" (")[0] == each.names[0]
 
 
-def test_the_demo_models_classes_are_told_apart_too():
-    classes = imagenet.classes()
-    known = [classes[int(row)] for row in IMAGENET_INDEX.read_text(encoding="utf-8").split()]
-    labels = {each.wordnet_id: each.label for each in known}
-    assert len(known) == len(labels) == len(set(labels.values())) == 306
-    assert labels["n02124075"] == "Egyptian cat"
-    assert labels["n03126707"] == "crane (machine)"
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", COMPARED)
@@ -141,7 +131,7 @@ def test_the_same_seed_is_left_alone_and_another_one_is_exported_anew(small, tmp
 
 def test_another_models_folder_is_not_overwritten(small, tmp_path):
     shutil.copytree(small, tmp_path, dirs_exist_ok=True)
-    done = models("export", "demo", "--out", tmp_path)
+    done = models("export", "efficientnet-lite0", "--out", tmp_path)
     assert done.returncode == 2
     assert f"{tmp_path / '1'} holds another model, {SMALL}." in done.stderr
     (tmp_path / "1" / "assets.extra" / "pixelcost.json").unlink()
@@ -156,12 +146,6 @@ def test_weights_of_another_model_are_refused_with_what_would_fit(tmp_path):
     assert "weights.h5 holds no weights of MobileNet v3 small" in done.stderr
     assert "keras.applications.MobileNetV3Small" in done.stderr
     assert not list((tmp_path / "out").glob("[0-9.]*/saved_model.pb"))
-
-
-def test_export_of_the_demo_model_is_that_of_the_command_demo(tmp_path):
-    assert models("export", "demo", "--out", tmp_path).returncode == 0
-    assert "(was there already)" in models("demo", "--out", tmp_path).stdout
-    assert models("export", "demo", "--out", tmp_path, "--random", 1).returncode == 2
 
 
 @pytest.mark.parametrize("runtime", ["tensorflow", "openvino"])

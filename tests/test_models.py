@@ -1,4 +1,4 @@
-"""The demo model's export and `python -m models check`, run as a user runs them."""
+"""The default model's export and `python -m models check`, run as a user runs them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving_process import ROOT, demo_model_dir
+from models.catalogue import DEFAULT
+from tests.serving_process import ROOT, default_model_dir
 
 
 def models(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -26,8 +27,8 @@ def card(base: Path) -> dict:
 @pytest.fixture
 def copy(tmp_path) -> Path:
     """A copy of the exported model that a test may break."""
-    shutil.copytree(demo_model_dir(), tmp_path / "demo")
-    return tmp_path / "demo"
+    shutil.copytree(default_model_dir(), tmp_path / "model")
+    return tmp_path / "model"
 
 
 def saved_model_time(base: Path) -> int:
@@ -36,7 +37,7 @@ def saved_model_time(base: Path) -> int:
 
 def test_a_model_that_is_there_already_is_left_alone(copy):
     before = saved_model_time(copy)
-    done = models("demo", "--out", copy)
+    done = models("export", DEFAULT, "--out", copy)
     assert done.returncode == 0
     assert "(was there already)" in done.stdout
     assert saved_model_time(copy) == before
@@ -48,39 +49,39 @@ def test_an_old_or_broken_export_is_replaced_whole(copy, damage):
         (copy / "1" / "assets.extra" / "pixelcost.json").write_text("{")
     else:
         (copy / "1" / "saved_model.pb").unlink()
-    done = models("demo", "--out", copy)
-    assert done.stdout == f"demo model: {copy / '1'}\n"
+    done = models("export", DEFAULT, "--out", copy)
+    assert done.stdout == f"EfficientNet-Lite0: {copy / '1'}\n"
     assert models("check", copy).returncode == 0
     assert [path.name for path in copy.iterdir() if not path.name.startswith(".lock")] == ["1"]
 
 
 def test_two_exports_at_once_write_one_model(tmp_path):
     with ThreadPoolExecutor(2) as pool:
-        done = list(pool.map(lambda _: models("demo", "--out", tmp_path), range(2)))
+        done = list(pool.map(lambda _: models("export", DEFAULT, "--out", tmp_path), range(2)))
     assert [each.returncode for each in done] == [0, 0]
     assert sorted("already" in each.stdout for each in done) == [False, True]
 
 
 def test_a_place_that_can_not_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    done = models("demo", "--out", tmp_path / "file")
+    done = models("export", DEFAULT, "--out", tmp_path / "file")
     assert done.returncode == 2
     assert str(tmp_path / "file") in done.stderr.splitlines()[-1]
 
 
 def test_the_card_says_what_the_model_knows_and_names_every_label():
-    found = card(demo_model_dir())
-    assert (found["name"], found["knows"]) == ("demo", "pets and ten everyday things")
-    assert len(set(found["labels"])) == found["classes"] == 306
+    found = card(default_model_dir())
+    assert (found["name"], found["knows"]) == (DEFAULT, "the 1000 classes of ImageNet")
+    assert len(set(found["labels"])) == found["classes"] == 1000
     assert {"Egyptian cat", "tabby", "golf ball"} <= set(found["labels"])
     assert not [label for label in found["labels"] if "," in label]
 
 
 def test_check_lists_the_signatures_of_a_usable_model():
-    done = models("check", demo_model_dir())
+    done = models("check", default_model_dir())
     assert done.returncode == 0
     assert "predict_images: images DT_STRING [?] -> classes DT_STRING [?,5]" in done.stdout
-    assert "pixels DT_FLOAT [?,192,192,3]" in done.stdout
+    assert "pixels DT_FLOAT [?,224,224,3]" in done.stdout
     assert done.stdout.endswith("Pixelcost can use it.\n")
 
 

@@ -152,8 +152,8 @@ def see(page):
     name = page.evaluate("document.activeElement.innerText").removeprefix("Ask ")
     page.keyboard.press("Enter")
     page.locator(".seen canvas").wait_for()
-    assert f"Seen by {name}: 192 × 192. Values as the model gets them" in page.locator(".seen").inner_text()
-    assert page.locator(".seen img").evaluate_all("all => all.map(each => each.naturalWidth)") == [192, 192]
+    assert f"Seen by {name}: 224 × 224. Values as the model gets them" in page.locator(".seen").inner_text()
+    assert page.locator(".seen img").evaluate_all("all => all.map(each => each.naturalWidth)") == [224, 224]
     assert page.locator(".seen canvas").evaluate(COLOURS) > 50
 
 

@@ -30,7 +30,7 @@ from serving.replicas import Replicas, share_cores
 from tests.app_process import children_of, free_port, is_alive
 from tests.servables import place, version
 from tests.serving_client import Client, predict_request, refused
-from tests.serving_process import MODEL, ServingProcess, demo_model_dir, picture, run_server, start_server
+from tests.serving_process import MODEL, ServingProcess, default_model_dir, picture, run_server, start_server
 
 from tensorflow_serving.apis import model_management_pb2  # isort: skip  # after what lets it load
 
@@ -278,7 +278,7 @@ def test_replicas_end_with_their_front_and_leave_nothing_behind(tmp_path):
 @pytest.fixture(scope="module")
 def lone() -> Iterator[Replicas]:
     """A place with one process, kept by this one."""
-    model = ["--device=cpu", f"--model_name={MODEL}", f"--model_base_path={demo_model_dir()}"]
+    model = ["--device=cpu", f"--model_name={MODEL}", f"--model_base_path={default_model_dir()}"]
     command = [*model, "--port=0", "--behind_front", "--exit_with_parent"]
     replicas = Replicas([command], requests_at_once=4, on_change=lambda ready: None)
     with patch("serving.replicas.HANG_CHECK_S", 0.2), patch("serving.replica.ASK_TIMEOUT_S", 0.5):

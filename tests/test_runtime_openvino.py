@@ -1,4 +1,4 @@
-"""The OpenVINO runtime: the demo model's pixel part, IR, ONNX-like files without batch, and refusals."""
+"""The OpenVINO runtime: the default model's pixel part, IR, ONNX-like files without batch, and refusals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from serving.errors import InvalidArgument, LoadFailed
 from serving.runtimes import BF16, Setting, load
 from serving.runtimes import openvino as runtime
 from serving.servable import Servable
-from tests.serving_process import demo_model_dir
+from tests.serving_process import default_model_dir
 
 CAT = Path(__file__).resolve().parent.parent / "static" / "samples" / "cat.png"
 ONE_THREAD = Setting(threads=1)
@@ -51,8 +51,8 @@ def cat() -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def demo():
-    return load(demo_model_dir() / "1", "openvino", ONE_THREAD)
+def network():
+    return load(default_model_dir() / "1", "openvino", ONE_THREAD)
 
 
 def doubling(directory: Path, batch: int = -1) -> Path:
@@ -65,16 +65,19 @@ def doubling(directory: Path, batch: int = -1) -> Path:
     return directory
 
 
-def test_the_demo_model_answers_as_in_tensorflow(demo, tmp_path):
-    with_tensorflow(ASK_TENSORFLOW, demo_model_dir() / "1", CAT, tmp_path / "answer.npz")
-    expected, found = np.load(tmp_path / "answer.npz", allow_pickle=True), demo.infer("predict_images", cat())
+def test_the_default_model_answers_as_in_tensorflow(network, tmp_path):
+    with_tensorflow(ASK_TENSORFLOW, default_model_dir() / "1", CAT, tmp_path / "answer.npz")
+    expected, found = (
+        np.load(tmp_path / "answer.npz", allow_pickle=True),
+        network.infer("predict_images", cat()),
+    )
     assert found["classes"].tolist() == expected["classes"].tolist()
     np.testing.assert_allclose(found["probabilities"], expected["probabilities"], atol=1e-5)
 
 
-def test_it_says_what_really_computes(demo):
-    assert demo.about.runtime == f"OpenVINO {ov.get_version().partition('-')[0]}"
-    assert (demo.about.precision, demo.about.device) == ("f32", "CPU")
+def test_it_says_what_really_computes(network):
+    assert network.about.runtime == f"OpenVINO {ov.get_version().partition('-')[0]}"
+    assert (network.about.precision, network.about.device) == ("f32", "CPU")
 
 
 def precisions(model: runtime.Model) -> set[str]:
@@ -86,13 +89,13 @@ def precisions(model: runtime.Model) -> set[str]:
 
 
 def test_f32_is_computed_in_f32_also_where_the_cpu_is_faster_in_bf16():
-    model = runtime.load(demo_model_dir() / "1" / "saved_model.pb", ONE_THREAD)
+    model = runtime.load(default_model_dir() / "1" / "saved_model.pb", ONE_THREAD)
     assert precisions(model) == {"f32"}
 
 
 @pytest.mark.skipif(not HAS_BF16, reason="this CPU has no bf16")
 def test_bf16_is_computed_in_bf16_and_says_so():
-    model = runtime.load(demo_model_dir() / "1" / "saved_model.pb", Setting(threads=1, precision=BF16))
+    model = runtime.load(default_model_dir() / "1" / "saved_model.pb", Setting(threads=1, precision=BF16))
     assert model.about.precision == BF16
     assert precisions(model) == {"bf16"}
 
@@ -100,18 +103,18 @@ def test_bf16_is_computed_in_bf16_and_says_so():
 def test_bf16_is_refused_where_the_cpu_lacks_it(monkeypatch):
     monkeypatch.setattr(isa, "cpu_flags", lambda: {"avx2"})
     with pytest.raises(LoadFailed, match="imitate bf16"):
-        runtime.load(demo_model_dir() / "1" / "saved_model.pb", Setting(precision=BF16))
+        runtime.load(default_model_dir() / "1" / "saved_model.pb", Setting(precision=BF16))
 
 
 def test_the_pixel_part_of_a_saved_model_takes_and_gives_numbers_only():
-    model = runtime.load(demo_model_dir() / "1" / "saved_model.pb", ONE_THREAD)
+    model = runtime.load(default_model_dir() / "1" / "saved_model.pb", ONE_THREAD)
     assert list(model.signatures) == ["classify_pixels"]
     signature = model.signatures["classify_pixels"]
     assert {alias: str(spec) for alias, spec in signature.inputs.items()} == {
-        "pixels": "DT_FLOAT [?,192,192,3]"
+        "pixels": "DT_FLOAT [?,224,224,3]"
     }
     assert {alias: str(spec) for alias, spec in signature.outputs.items()} == {
-        "probabilities": "DT_FLOAT [?,306]",
+        "probabilities": "DT_FLOAT [?,1000]",
         "scores": "DT_FLOAT [?,5]",
     }
 
@@ -166,7 +169,7 @@ def test_a_damaged_saved_model_is_named(tmp_path):
 
 
 def test_a_saved_model_without_its_weights_is_refused(tmp_path):
-    shutil.copy(demo_model_dir() / "1" / "saved_model.pb", tmp_path)
+    shutil.copy(default_model_dir() / "1" / "saved_model.pb", tmp_path)
     with pytest.raises(LoadFailed, match="OpenVINO can't load"):
         load(tmp_path, "openvino", ONE_THREAD)
 
@@ -177,14 +180,14 @@ def test_a_saved_model_of_texts_alone_says_what_can_be_done(tmp_path):
         load(tmp_path, "openvino", ONE_THREAD)
 
 
-def test_no_image_at_all_is_refused_and_not_answered_with_an_older_answer(demo):
-    demo.infer("predict_images", cat())
+def test_no_image_at_all_is_refused_and_not_answered_with_an_older_answer(network):
+    network.infer("predict_images", cat())
     with pytest.raises(InvalidArgument, match="is empty"):
-        demo.infer("predict_images", {"images": np.array([], object)})
+        network.infer("predict_images", {"images": np.array([], object)})
 
 
-def test_a_server_times_both_stages_and_names_a_bad_image_once(demo):
-    servable = Servable(demo)
+def test_a_server_times_both_stages_and_names_a_bad_image_once(network):
+    servable = Servable(network)
     assert list(servable.infer("predict_images", cat()).stage_ms) == ["decode", "inference"]
     with pytest.raises(InvalidArgument) as refused:
         servable.infer("predict_images", {"images": np.array([CAT.read_bytes(), b"x"], object)})

@@ -33,9 +33,9 @@ def test_ipv6_hosts_names_with_colons_and_options_are_read():
 
 
 def test_defaults_give_model_and_signature():
-    defaults = BackendInfo(name="", model="demo", signature="serving_default", input_key="bytes")
+    defaults = BackendInfo(name="", model="lite", signature="serving_default", input_key="bytes")
     [info] = parse_servers("a:b:1", defaults)
-    assert (info.model, info.signature, info.input_key) == ("demo", "serving_default", "bytes")
+    assert (info.model, info.signature, info.input_key) == ("lite", "serving_default", "bytes")
 
 
 def test_three_different_mistakes_are_named_at_once():

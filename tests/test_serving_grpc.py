@@ -1,4 +1,4 @@
-"""The gRPC API of a real server with the demo model, asked by TensorFlow Serving's own stubs."""
+"""The gRPC API of a real server with the default model, asked by TensorFlow Serving's own stubs."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ INVALID = grpc.StatusCode.INVALID_ARGUMENT
 
 
 @pytest.fixture(scope="module")
-def client(demo_server):
-    return Client(demo_server.grpc_address)
+def client(default_server):
+    return Client(default_server.grpc_address)
 
 
 def test_a_photo_of_a_cat_is_called_a_cat(client):
@@ -62,7 +62,7 @@ def test_pngs_of_every_colour_type_are_read(client, mode):
 
 def test_the_two_steps_give_what_the_whole_gives(client):
     pixels = client.outputs(CAT, signature="decode_images")["pixels"]
-    assert pixels.shape == (1, 192, 192, 3)
+    assert pixels.shape == (1, 224, 224, 3)
     steps = client.outputs(signature="classify_pixels", inputs={"pixels": floats(pixels)})
     assert steps["probabilities"] == pytest.approx(client.outputs(CAT)["probabilities"], abs=1e-5)
 
@@ -120,14 +120,14 @@ def test_a_wrong_request_is_refused_by_name(client, asked, code, text):
         client.predict(picture(), **asked)
 
 
-@pytest.mark.parametrize("shape", [(192, 192, 3), (1, 10, 192, 3), (0, 192, 192, 3)])
+@pytest.mark.parametrize("shape", [(224, 224, 3), (1, 224, 224, 4), (0, 224, 224, 3)])
 def test_pixels_of_another_shape_are_refused(client, shape):
     with refused(INVALID, "'pixels'", "shape"):
         client.predict(signature="classify_pixels", inputs={"pixels": floats(np.zeros(shape))})
 
 
 def test_a_tensor_that_would_fill_the_memory_is_refused(client):
-    shape = {"dim": [{"size": 10**6}, {"size": 192}, {"size": 192}, {"size": 3}]}
+    shape = {"dim": [{"size": 10**6}, {"size": 224}, {"size": 224}, {"size": 3}]}
     bomb = tensor_pb2.TensorProto(dtype=types_pb2.DT_FLOAT, tensor_shape=shape, float_val=[0.0])
     with refused(INVALID, "'pixels' is too large"):
         client.predict(signature="classify_pixels", inputs={"pixels": bomb})

@@ -24,7 +24,7 @@ from serving.loading import Loader
 from serving.runtimes import Setting
 from tests.app_process import children_of, free_port, is_alive
 from tests.serving_client import Client
-from tests.serving_process import MODEL, ROOT, demo_model_dir, picture, run_server, start_server
+from tests.serving_process import MODEL, ROOT, default_model_dir, picture, run_server, start_server
 
 State = get_model_status_pb2.ModelVersionStatus
 HAS_GPU = any(Path("/dev").glob("nvidia[0-9]*"))
@@ -85,7 +85,7 @@ def test_the_cores_can_be_named_and_the_ones_that_lack_are_told():
 
 def test_the_highest_numbered_version_is_served(tmp_path):
     for name in ("2", "10"):
-        (tmp_path / name).symlink_to(demo_model_dir() / "1")
+        (tmp_path / name).symlink_to(default_model_dir() / "1")
     (tmp_path / "99.tmp").mkdir()
     (tmp_path / "notes.txt").write_text("not a version")
     with start_server(model_dir=tmp_path) as server:
@@ -143,13 +143,13 @@ def test_a_directory_without_versions_is_refused_with_what_was_found(tmp_path):
 
 
 def test_a_version_directory_given_for_its_parent_is_recognised():
-    done = run_server("--port", str(free_port()), "--model_base_path", str(demo_model_dir() / "1"))
+    done = run_server("--port", str(free_port()), "--model_base_path", str(default_model_dir() / "1"))
     assert "is itself a model" in done.stderr
 
 
 def test_a_damaged_model_ends_the_server_with_the_reason(tmp_path):
     (tmp_path / "1").mkdir()
-    whole = (demo_model_dir() / "1" / "saved_model.pb").read_bytes()
+    whole = (default_model_dir() / "1" / "saved_model.pb").read_bytes()
     (tmp_path / "1" / "saved_model.pb").write_bytes(whole[: len(whole) // 2])
     done = run_server("--port", str(free_port()), "--device=cpu", "--model_base_path", str(tmp_path))
     assert done.returncode == 2
@@ -161,7 +161,7 @@ def test_without_a_gpu_the_devices_say_so_and_a_gpu_server_is_refused():
     devices = json.loads(run_server("--list_devices").stdout)
     assert devices["devices"] == [{"type": "CPU", "cores": sorted(os.sched_getaffinity(0))}]
     assert devices["no_gpu"] == "no NVIDIA device on this machine"
-    base = str(demo_model_dir())
+    base = str(default_model_dir())
     done = run_server("--device=gpu", "--port", str(free_port()), "--model_base_path", base)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "--device gpu: no NVIDIA device on this machine" in done.stderr
@@ -236,9 +236,9 @@ def test_it_ends_when_the_process_that_started_it_is_killed():
             time.sleep(0.05)
 
 
-def test_a_second_server_on_the_same_port_is_refused(demo_server):
-    port = demo_server.grpc_address.rpartition(":")[2]
-    done = run_server("--host=127.0.0.1", "--port", port, "--model_base_path", str(demo_model_dir()))
+def test_a_second_server_on_the_same_port_is_refused(default_server):
+    port = default_server.grpc_address.rpartition(":")[2]
+    done = run_server("--host=127.0.0.1", "--port", port, "--model_base_path", str(default_model_dir()))
     assert done.returncode == 2
     assert f"--port {port}: something listens" in done.stderr
 
@@ -256,4 +256,4 @@ def test_listing_devices_loads_no_runtime():
 def test_a_model_that_ends_up_on_the_cpu_is_not_served_as_a_gpus():
     load = Loader("tensorflow", Setting(), needs_gpu=True)
     with pytest.raises(LoadFailed, match=r"--device gpu: TensorFlow .* can't use a GPU here\. Its CUDA"):
-        load(demo_model_dir() / "1")
+        load(default_model_dir() / "1")

@@ -1,4 +1,4 @@
-"""The REST API of a real server with the demo model, and that it agrees with gRPC."""
+"""The REST API of a real server with the default model, and that it agrees with gRPC."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.serving_process import MODEL, picture
 
 
 @pytest.fixture(scope="module")
-def client(demo_server):
-    return Client(demo_server.grpc_address)
+def client(default_server):
+    return Client(default_server.grpc_address)
 
 
 @pytest.fixture(scope="module")
-def url(demo_server):
-    return demo_server.rest_url
+def url(default_server):
+    return default_server.rest_url
 
 
 def b64(data: bytes) -> dict[str, str]:

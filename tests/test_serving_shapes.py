@@ -118,10 +118,10 @@ def test_one_value_for_a_whole_tensor_is_repeated_as_tensorflow_repeats_it(serve
     assert array(output).tolist() == pytest.approx([3, 3])
 
 
-def test_more_images_than_their_pixels_have_room_for_are_refused(demo_server):
-    """Of 151 images the demo model makes 64 MiB of pixels; a picture of one pixel has 70 bytes."""
-    client = Client(demo_server.grpc_address)
+def test_more_images_than_their_pixels_have_room_for_are_refused(default_server):
+    """Of 111 images the default model makes 64 MiB of pixels; a picture of one pixel has 70 bytes."""
+    client = Client(default_server.grpc_address)
     tiny = picture(size=(1, 1))
-    with refused(INVALID, "152 images are too many at once", "at most 151 are taken"):
-        client.predict(*[tiny] * 152)
+    with refused(INVALID, "112 images are too many at once", "at most 111 are taken"):
+        client.predict(*[tiny] * 112)
     assert client.outputs(tiny, tiny)["scores"].shape == (2, 5)

@@ -142,10 +142,10 @@ def test_the_verdicts_follow_the_measurements():
 
 def test_times_of_another_machine_count_and_say_where_they_were_taken(tmp_path):
     one = from_elsewhere(tmp_path)
-    assert one.place == "demo model on PyTorch, NVIDIA X1, made photo"
+    assert one.place == "default model on PyTorch, NVIDIA X1, made photo"
     gpu = claims([found(), one])[3]
     assert gpu.verdict == LOST  # 8 CPU takes twice as long
-    assert "2.00 (2.00 to 2.00) [demo model on PyTorch, NVIDIA X1, 8 CPU, 512 px]" in gpu.figure
+    assert "2.00 (2.00 to 2.00) [default model on PyTorch, NVIDIA X1, 8 CPU, 512 px]" in gpu.figure
     assert "Of 4 comparisons it is so in 0, is not in 4" in gpu.why  # without the original
     table = tables([found(), one])["gpu"]
     assert table.count("| 8 | 2.00 (2.00 to 2.00) | 4.00 (4.00 to 4.00) |") == 5

@@ -27,10 +27,10 @@ REQUESTS = 5 * 9  # original and two sizes in two formats; warm-up and repeats; 
 
 
 @pytest.fixture(scope="module")
-def web(tmp_path_factory: pytest.TempPathFactory, demo_model: Path) -> Iterator[WebProcess]:
+def web(tmp_path_factory: pytest.TempPathFactory, default_model: Path) -> Iterator[WebProcess]:
     """One server that is there, and one that is not."""
     folder = tmp_path_factory.mktemp("web")
-    with start_server("--cores", "0", model_dir=demo_model) as server:
+    with start_server("--cores", "0", model_dir=default_model) as server:
         servers = {"TF_SERVERS": f"Real:{server.grpc_address};Down:{NOWHERE}"}
         with web_process(folder, worker_command=WORKER_COMMAND, **servers) as web:
             yield web

@@ -23,12 +23,11 @@ from experiment.embedded import EmbeddedServers
 from experiment.embedded_plan import parse_embedded
 from experiment.errors import EmbeddedFailed, PixelcostError
 from experiment.models_command import StartStopped, end_with_parent
-from experiment.servable import DEFAULT_TITLE, ModelChoice, is_downloaded, prepare_model
+from experiment.servable import ModelChoice, is_downloaded, prepare_model
 from webapp.config import Settings, read_settings
 from webapp.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
-SKIP = "MODEL=demo make run starts without"
 WEB_READY_TIMEOUT_S = 30.0
 WEB_STOP_TIMEOUT_S = 15.0
 
@@ -77,10 +76,8 @@ def _start_servers(settings: Settings, stack: ExitStack, stop: threading.Event) 
     choice = ModelChoice(settings.model_base_path, settings.model, settings.weights_url)
     print("Preparing the model (the first time takes a while).", flush=True)
     if not is_downloaded(data_dir, choice):
-        print(f"{choice.name or DEFAULT_TITLE} has to be downloaded once; {SKIP}.", flush=True)
+        print(f"{choice.name} has to be downloaded once; the default model does not.", flush=True)
     model = prepare_model(data_dir, choice, stop)
-    if "notice" in model:
-        print(model["notice"], flush=True)
     print(f"Starting the embedded model servers with {model['title']}.", flush=True)
     servers = stack.enter_context(EmbeddedServers(data_dir, model, parse_embedded(settings.embedded)))
     servers.wait_ready(say=lambda text: print(text, flush=True), stop=stop)

@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Protocol
 
-from models.commands import catalogue, check, convert, demo, evaluate_demo, export, fetch, train_demo
+from models.commands import catalogue, check, convert, export, fetch
 
 
 class Command(Protocol):
@@ -29,7 +29,4 @@ COMMANDS: Mapping[str, Command] = {
     "export": export,
     "check": check,
     "convert": convert,
-    "demo": demo,
-    "evaluate-demo": evaluate_demo,
-    "train-demo": train_demo,
 }

@@ -1,4 +1,4 @@
-"""`list`: the models that can be had by name, and which of them are downloaded."""
+"""`list`: the models that can be had by name, and of which of them the weights are there."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from models.catalogue import CATALOGUE, DEFAULT, Row
+from models.packaged import weights_file
 from models.weights import cache_dir, state_in_cache
 
-COLUMNS = ("name", "model", "input px", "parameters", "download MB", "in the cache")
+COLUMNS = ("name", "model", "input px", "parameters", "download MB", "weights are there")
 NUMBERS = {"input px", "parameters", "download MB"}
 PIPE_WIDTH = 100  # columns where there is no terminal to fit
 
@@ -30,12 +31,16 @@ def run(options: argparse.Namespace) -> int:
     for column in COLUMNS:
         table.add_column(column, justify="right" if column in NUMBERS else "left", overflow="fold")
     for row in CATALOGUE:
-        table.add_row(
-            *cells(row), state_in_cache(row, options.cache.expanduser()) if row.weights else "not needed"
-        )
+        table.add_row(*cells(row), _state(row, options.cache.expanduser()))
     console.print(table)
     console.print(f"The default is {DEFAULT}. The cache: {options.cache}", soft_wrap=True)
     return 0
+
+
+def _state(row: Row, cache: Path) -> str:
+    if row.package:
+        return "installed" if weights_file(row) else "not installed"
+    return state_in_cache(row, cache)
 
 
 def cells(row: Row) -> tuple[str, ...]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from models.catalogue import DEMO, Row, row
+from models.catalogue import Row, row
 from models.commands.fetch import add_fetch_options, fetched
-from models.export import export_demo
 from models.keras_export import Weights, export_keras, is_exported
+from models.packaged import export_packaged
 from models.placing import Exported
 from models.problems import ModelProblem
 
@@ -33,17 +33,19 @@ def run(options: argparse.Namespace) -> int:
     """Export, downloading the published weights if they are needed, and say where it lies."""
     model = row(options.name)
     exported = (
-        _demo(options) if model.name == DEMO else export_keras(model, options.out, _weights(model, options))
+        _packaged(model, options)
+        if model.package
+        else export_keras(model, options.out, _weights(model, options))
     )
     if not options.quiet:
         print(f"{model.title}: {exported.directory}" + ("" if exported.is_new else " (was there already)"))
     return 0
 
 
-def _demo(options: argparse.Namespace) -> Exported:
+def _packaged(model: Row, options: argparse.Namespace) -> Exported:
     if options.weights or options.random is not None:
-        raise ModelProblem("The demo model brings its own weights: leave out --weights and --random.")
-    return export_demo(options.out)
+        raise ModelProblem(f"{model.title} brings its own weights: leave out --weights and --random.")
+    return export_packaged(model, options.out)
 
 
 def _weights(model: Row, options: argparse.Namespace) -> Weights:

@@ -42,7 +42,7 @@ def add_fetch_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Download, and say where it lies."""
     model = row(options.name)
-    if not model.weights:
+    if model.package:
         print(f"{model.title} needs no download.")
         return 0
     print(f"{model.title}: {fetched(model, options)}")

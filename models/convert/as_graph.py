@@ -86,8 +86,8 @@ def _around(network: Network, wanted: Wanted, say: Say) -> tuple[ImageModel, lis
     def probabilities_of(levels: tf.Tensor) -> tf.Tensor:
         return _probabilities(_call(network, ends, _prepared(levels, pixels)), len(labels), softmax)
 
-    model = ImageModel(probabilities_of, labels, pixels.side_px, network.keep, pixels.fit, pixels.resize)
-    return model, labels
+    shaping = (pixels.fit, pixels.resize, pixels.crop_fraction)
+    return ImageModel(probabilities_of, labels, pixels.side_px, network.keep, *shaping), labels
 
 
 def _try(network: Network, ends: Ends, pixels: Pixels) -> np.ndarray:

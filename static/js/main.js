@@ -218,8 +218,6 @@ function renderBackends() {
   const cards = known.backends.filter((backend) => !isRestTwin(backend, known.backends));
   fill(part("backends"), ...cards.map(backendCard));
   setText(part("backendsNote"), state.backendsNotice || modelWords(known));
-  setText(part("modelNotice"), known.model?.notice || "");
-  part("modelNotice").hidden = !known.model?.notice;
 }
 
 function modelWords({ backends, model }) {

@@ -49,7 +49,6 @@ export const SELECTORS = {
   helpButton: "#help-button",
   backends: "#backends",
   backendsNote: "#backends-note",
-  modelNotice: "#model-notice",
   checkBackends: "#check-backends",
   notice: "#notice",
   runNotice: "#run-notice",

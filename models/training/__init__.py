@@ -1,1 +1,0 @@
-"""How the demo model is made: photos and a teacher in, weights out. `python -m models train-demo` runs it."""
