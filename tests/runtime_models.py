@@ -37,7 +37,7 @@ FORMAT_OF = {
 WRITTEN_BY = {"onnx": "tf2onnx", "openvino": "openvino", "torchscript": "torch", "torch_export": "torch"}
 ONE_THREAD = Setting(threads=1, inter_op_threads=1)
 MODELS = ROOT / "var" / "tests" / "models"
-BASE = MODELS / "formats"
+BASE = MODELS / "default-formats"
 PHOTOS, SIDE_PX, CLASSES = 8, 224, 1000
 
 
@@ -52,25 +52,29 @@ def default_formats_dir(*formats: str) -> Path:
         (BASE / "1").mkdir(exist_ok=True)
         for source in (each for directory in written for each in directory.iterdir()):
             link = BASE / "1" / source.name
-            if not link.is_symlink():
+            if not link.exists():
+                link.unlink(missing_ok=True)  # of a checkout that lay elsewhere
                 link.symlink_to(source)
     return BASE / "1"
 
 
 @functools.cache
 def written_as(name: str) -> Path:
-    """The version directory with the default model in one format."""
+    """The version directory with the default model in one format. `models convert` locks it itself."""
     out = MODELS / f"default-{name}"
     if name == "caffe":
-        command = ["tests.make_caffe", str(written_as("tflite") / "model.tflite"), str(out / "1")]
+        with alone_in(out):
+            run_module("tests.make_caffe", written_as("tflite") / "model.tflite", out / "1")
     else:
-        command = ["models", "convert", str(default_model_dir()), "--to", name, "--out", str(out)]
-    with alone_in(out):
-        done = subprocess.run(
-            [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-    assert done.returncode == 0, done.stderr
+        run_module("models", "convert", default_model_dir(), "--to", name, "--out", out)
     return out / "1"
+
+
+def run_module(*command: object) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *map(str, command)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def is_there(runtime: Runtime) -> bool:

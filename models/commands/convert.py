@@ -42,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fit",
         choices=("squash", "central_crop", "central_square"),
-        help="to these sides: squashed, or the middle 87.5 %% of both sides, or of the shorter one (as its card "
-        "says, else squash)",
+        help="to these sides: squashed, or the middle 87.5 %% of both sides, or of the shorter one (as "
+        "its card says, else squash)",
     )
     parser.add_argument(
         "--resize", choices=("bilinear", "bicubic", "area"), help="(as its card says, else bilinear)"
