@@ -92,7 +92,8 @@ def ask(runtime: str, model: Path, sources: Sequence[Path], limit: int | None) -
     """Runs in a process of its own, because TensorFlow and the embedded server can't share one."""
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     about, decode, classify = _tensorflow(model) if runtime == TENSORFLOW else _ours(runtime, model)
-    top, inference_ms = [], []
+    top: list[tuple[bytes, float]] = []
+    inference_ms: list[float] = []
     for data in photos(sources, limit):
         try:
             pixels = decode(data)
