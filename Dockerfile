@@ -14,9 +14,13 @@ ARG REVISION=unknown
 # --- what the images are made of ---
 
 FROM ${PYTHON_IMAGE} AS environment
-COPY requirements/run.txt /requirements/
-RUN python -m venv --without-pip /venv \
-    && pip --python /venv/bin/python install --no-cache-dir --require-hashes -r /requirements/run.txt
+COPY requirements/run.txt requirements/tensorflow.txt requirements/tensorflow-cpu.txt /requirements/
+# TensorFlow without code for GPUs; other processors than x86-64 have only the one build. include/: see the Makefile.
+RUN build=tensorflow$(test "$(uname -m)" != x86_64 || echo -cpu) \
+    && python -m venv --without-pip /venv \
+    && pip --python /venv/bin/python install --no-cache-dir --require-hashes -r /requirements/run.txt \
+    && pip --python /venv/bin/python install --no-cache-dir --no-deps --require-hashes -r "/requirements/$build.txt" \
+    && rm -r /venv/lib/python3*/site-packages/tensorflow/include
 
 FROM environment AS messages
 WORKDIR /app

@@ -2,7 +2,18 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 export PORT ?= 30501
+
+# Which build of TensorFlow: with code for NVIDIA's GPUs it takes 1.5 GB, without 1.0 GB. There is one without only
+# for x86-64 Linux. TENSORFLOW= overrides the choice. A GPU is what serving/devices.py takes for one.
+GPU_DEVICES := /dev/nvidia[0-9]* /dev/dxg
+PLATFORM := $(shell uname -sm)
+BUILDS := tensorflow-cpu tensorflow
+BUILD := $(or $(TENSORFLOW),$(if $(filter-out Linux x86_64,$(PLATFORM))$(wildcard $(GPU_DEVICES)),tensorflow,tensorflow-cpu))
+ifeq ($(filter $(BUILD),$(BUILDS)),)
+  $(error TENSORFLOW=$(BUILD) is no build of TensorFlow. Write tensorflow-cpu, or tensorflow for the one with GPU code)
+endif
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -32,24 +43,44 @@ bench: $(VENV)/dev.stamp  ## the benchmarks, as ratios side by side in one run
 fuzz: $(VENV)/dev.stamp  ## 6,000 damaged inputs for each reader of input from outside, always the same ones
 	$(BIN)/python -m fuzz
 
-runtimes: $(VENV)/runtimes.stamp  ## also install ONNX Runtime, LiteRT and OpenCV for the model server
+runtimes: $(VENV)/runtimes.stamp  ## also install ONNX Runtime, LiteRT and OpenCV for the model server, and what writes ONNX
+
+COMPILE := ../$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links
+# libclang: 62 MB that TensorFlow asks for and imports nowhere. pip-compile warns that pip may reject a lock that
+# leaves something out; nothing else in them needs what is left out, so it does not.
+LEFT_OUT := $(BUILDS) tensorflow-serving-api libclang
 
 lock: $(VENV)/dev.stamp  ## compile requirements/*.txt anew from the *.in files
 	cd requirements && for name in dev runtimes run web; do \
 	  case $$name in dev) rule=;; *) rule=--constraint=dev.txt;; esac; \
-	  ../$(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-emit-index-url \
-	    --no-emit-find-links $$rule --output-file=$$name.txt $$name.in || exit 1; done
+	  $(COMPILE) $(LEFT_OUT:%=--unsafe-package=%) $$rule --output-file=$$name.txt $$name.in || exit 1; done
+	cd requirements && $(COMPILE) --allow-unsafe --constraint=dev.txt --output-file=../$(VENV)/builds.txt tensorflow.in
+	cd requirements && for build in $(BUILDS); do awk -v build=$$build \
+	  'BEGIN { print "# Made by make lock from tensorflow.in. What these need is in the other locks." } \
+	   /^[^ ]/ { taken = $$1 ~ "^(" build "|tensorflow-serving-api)==" } taken' ../$(VENV)/builds.txt > $$build.txt; done
 
 clean:  ## remove the environment, the exported model and all stored runs
 	rm -rf $(VENV) node_modules var
 
 # A stamp per lock file: installed again only when the lock changes.
-$(VENV)/%.stamp: requirements/%.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Pixelcost needs Python 3.11 or newer: PYTHON=python3.11 make run")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
-	  { echo "Python's venv module is missing. On Debian and Ubuntu: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+$(VENV)/%.stamp: requirements/%.txt | $(VENV)/$(BUILD).stamp
+	$(PIP) install --no-warn-conflicts --require-hashes -r $<
 	touch $@
+
+# Both builds fill the folder tensorflow/, so whichever is there goes first; it is not touched before the other one
+# has been fetched. Of the files, include/ (287 MB of C++ headers) is only for who compiles operations of their own.
+$(BUILDS:%=$(VENV)/%.stamp): $(VENV)/%.stamp: requirements/%.txt | $(BIN)/python
+	$(PIP) download --no-deps --require-hashes --dest $(VENV)/wheels -r $<
+	rm -f $(BUILDS:%=$(VENV)/%.stamp)
+	$(PIP) --quiet uninstall --yes $(BUILDS)
+	$(PIP) install --no-deps --require-hashes --no-index --find-links $(VENV)/wheels -r $<
+	rm -rf $(VENV)/wheels $(VENV)/lib/python3*/site-packages/tensorflow/include
+	touch $@
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Pixelcost needs Python 3.11 or newer: PYTHON=python3.11 make run")'
+	$(PYTHON) -m venv $(VENV) || \
+	  { echo "Python's venv module is missing. On Debian and Ubuntu: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
 
 node_modules/installed.stamp: package-lock.json
 	npm ci --silent --no-audit --no-fund --ignore-scripts

@@ -242,6 +242,7 @@ def _plan_fields(options: argparse.Namespace, settings: SharedSettings) -> dict[
         "resampler": options.resampler,
         "jpeg_qualities": options.qualities,
         "webp_qualities": options.webp_qualities,
+        "avif_qualities": options.avif_qualities,
         "subsamplings": options.subsamplings,
         "resamplers": options.resamplers,
         "split_decode": options.split_decode,
@@ -297,7 +298,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error("name one photo, or a folder or ZIP file of many with --photos")
     if options.breaking_point and (options.photo is None or options.csv or options.html):
         parser.error("--breaking-point is for one photo, and writes --json alone")
-    of_many = ("labels", "label_map", "journal", "answers", "margin")
+    if options.breaking_point and options.margin is not None:
+        parser.error(
+            "--breaking-point asks whether the top answer is kept, at whatever probability: no --margin"
+        )
+    of_many = ("labels", "label_map", "journal", "answers")
     wrong = of_many if options.photo else ("true_label",)
     given = [f"--{name.replace('_', '-')}" for name in wrong if getattr(options, name) is not None]
     if given:
@@ -320,6 +325,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--quality", type=int, metavar="1..100", help="one JPEG quality (85)")
     add("--qualities", type=_numbers, metavar="Q,Q", help="several of them, instead of --quality")
     add("--webp-qualities", type=_numbers, metavar="Q,Q", help="for the format webp (80)")
+    add("--avif-qualities", type=_numbers, metavar="Q,Q", help="for the format avif (65)")
     add("--subsamplings", type=_names, metavar="S,S", help=f"JPEG's, of {', '.join(SUBSAMPLINGS)} (4:2:0)")
     add("--resampler", choices=sorted(RESAMPLERS), help="one filter (lanczos)")
     add("--resamplers", type=_names, metavar="R,R", help="several of them, instead of --resampler")
@@ -351,7 +357,7 @@ def _parser() -> argparse.ArgumentParser:
         "--margin",
         type=float,
         metavar="POINTS",
-        help="of --photos: what a variant may lose (1; 5 unlabelled)",
+        help="goal: the answer's probability falls by no more (5); of --photos: accuracy (1; 5 unlabelled)",
     )
     add(
         "--breaking-point",

@@ -13,6 +13,8 @@ from experiment.labels import same_thing
 from experiment.records import Label, Prediction
 from experiment.statistics import jensen_shannon_distance
 
+SAME_SCORE = 0.0005  # probabilities that differ by no more are the same: arithmetic has noise
+
 
 @dataclass(frozen=True, slots=True)
 class Agreement:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from experiment.agreement import SAME_SCORE
 from experiment.contention import NOT_THERE, host_of, rivals_for_cores, rivals_for_machine
 from experiment.failed_requests import failed_requests
 from experiment.hardware import fewer_cores
@@ -51,7 +52,6 @@ SET_CODES = {  # of reports about many photos, which have most of the others too
 NOTES = frozenset({"W2", "W6", "W9", "W17"})  # good to know; the numbers can be believed all the same
 
 # Answers whose probabilities differ by less than this are the same to any reader.
-SAME_SCORE = 0.0005
 
 # The share of an upload that may be missing from the reference before it is told.
 MUCH_LEFT_OUT = 0.05

@@ -12,6 +12,7 @@ import PIL
 from PIL import Image, features
 
 from experiment import png
+from experiment.avif import avif_encoder, encode_avif, why_no_avif
 from experiment.axes import values_of
 from experiment.records import Plan
 
@@ -32,6 +33,7 @@ class Format:
     axes: Mapping[str, str]  # its settings: a key of axes.AXES -> the plan's list of values
     encode: Callable[..., bytes]  # image of mode RGB, then the settings by name
     encoder: Callable[..., str]  # settings by name -> which program, with which settings
+    why_not: Callable[[], str] = str  # a sentence where this installation can't write it, else ""
 
     @property
     def lossless(self) -> bool:
@@ -103,5 +105,14 @@ FORMATS: Final[dict[str, Format]] = {
         axes={},
         encode=lambda image: _saved(image, "WEBP", lossless=True, method=_WEBP_METHOD),
         encoder=lambda: _webp_encoder("lossless"),
+    ),
+    "avif": Format(
+        name="AVIF",
+        media_type="image/avif",
+        extension="avif",
+        axes={"quality": "avif_qualities"},
+        encode=encode_avif,
+        encoder=avif_encoder,
+        why_not=why_no_avif,
     ),
 }

@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from experiment.agreement import SAME_SCORE
 from experiment.labels import same_thing
 from experiment.records import BackendInfo, Cell, Plan, Variant
-from experiment.wording import count, listed, milliseconds, ordinal, percent, short_label, short_name, size
+from experiment.wording import (
+    count,
+    full_name,
+    listed,
+    milliseconds,
+    ordinal,
+    percent,
+    short_label,
+    short_name,
+    size,
+)
 
 LEAST_MS = 0.001  # what a limit of 0 stands for, which an old or changed report may hold
+MARGIN_POINTS = 5.0  # by which the probability of one photo's answer may fall, unless the plan says otherwise
+MOST_DECIMALS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +33,7 @@ class Candidate:
     backend: BackendInfo
     cell: Cell
     p50_ms: float
+    reference: Cell | None = None  # the original's cell on the same backend; None: there is none
 
     @property
     def rank(self) -> tuple[int, float]:
@@ -30,6 +44,11 @@ class Candidate:
     def place(self) -> str:
         """ "256 px JPEG on 8 CPU"."""
         return f"{short_name(self.variant)} on {self.backend.name}"
+
+    @property
+    def full_place(self) -> str:
+        """ "JPEG q85 at 256 px on 8 CPU"."""
+        return f"{full_name(self.variant)} on {self.backend.name}"
 
     @property
     def label(self) -> str:
@@ -54,8 +73,15 @@ def candidates_among(
     """The cells that answered at least once."""
     by_id = {each.id: each for each in variants}
     by_name = {each.name: each for each in backends}
+    references = {cell.backend_name: cell for cell in cells if by_id[cell.variant_id].is_reference}
     return [
-        Candidate(by_id[cell.variant_id], by_name[cell.backend_name], cell, cell.p50_ms)
+        Candidate(
+            by_id[cell.variant_id],
+            by_name[cell.backend_name],
+            cell,
+            cell.p50_ms,
+            references.get(cell.backend_name),
+        )
         for cell in cells
         if cell.p50_ms is not None
     ]
@@ -71,6 +97,7 @@ def goals_of(plan: Plan, true_label: str | None, so_far: bool) -> list[Goal]:
     goals = [_answers_always()]
     if plan.keep_top1:
         goals.append(_keeps_answer(so_far) if true_label is None else _is_right(true_label))
+        goals.append(_stays_as_sure(allowed_fall_points(plan), true_label))
     if plan.max_p50_ms is not None:
         goals.append(fast_enough(plan.max_p50_ms))
     if plan.max_size_bytes is not None:
@@ -136,6 +163,55 @@ def _about_label(true_label: str, candidates: Sequence[Candidate]) -> str:
                 place_words = f"{true_label} is its {ordinal(place)} guess ({percent(guess.score)})"
                 return f"The model's answer is {each.label}; {place_words}."
     return "Check how the model spells that label, or choose another model."
+
+
+def allowed_fall_points(plan: Plan) -> float:
+    """By how many percentage points the probability of one photo's answer may fall."""
+    return MARGIN_POINTS if plan.margin_points is None else plan.margin_points
+
+
+def fall_points(cell: Cell, reference: Cell | None, true_label: str | None) -> float | None:
+    """By how many percentage points the kept answer is less likely than for the original; negative: more.
+
+    `reference` is the original's cell on the same backend. None: the answer is not kept, or the original's
+    probability of it is not known.
+    """
+    if true_label is None:
+        change = cell.reference_score_change if cell.same_top1 else None
+        return None if change is None else -change
+    if not cell.correct_top1 or not cell.top or reference is None:
+        return None
+    before = (guess.score for guess in reference.top if same_thing(guess.label, true_label))
+    score = next(before, None)
+    return None if score is None else 100 * (score - cell.top[0].score)
+
+
+def is_too_far(fall: float | None, margin: float) -> bool:
+    """Whether a fall is above the margin. One that nobody can know is not: the recommendation says so."""
+    return fall is not None and fall > margin + 100 * SAME_SCORE
+
+
+def fall_words(fall: float, margin: float) -> str:
+    """ "16 points (5 allowed)", with as many decimals as show on which side of the margin it is."""
+    over = fall > margin
+    shown = (f"{fall:.{decimals}f}" for decimals in range(MOST_DECIMALS + 1))
+    figure = next((each for each in shown if (float(each) > margin) == over), f"{fall:.{MOST_DECIMALS}f}")
+    allowed = f"{margin:g}" if margin else "none"
+    return f"{figure} point{'' if figure == '1' else 's'} ({allowed} allowed)"
+
+
+def _stays_as_sure(margin: float, true_label: str | None) -> Goal:
+    """Of an answer that is kept."""
+
+    def fall(each: Candidate) -> float:
+        return fall_points(each.cell, each.reference, true_label) or 0.0
+
+    return Goal(
+        met=lambda each: not is_too_far(fall(each), margin),
+        overshoot=lambda each: max(0.0, fall(each) - margin) / 100,
+        lack=lambda each: f"the probability falls by {fall_words(fall(each), margin)}",
+        nobody=lambda all_: f"the probability falls by more than {margin:g} points for every variant",
+    )
 
 
 def fast_enough(limit_ms: float) -> Goal:

@@ -19,13 +19,15 @@ from experiment.contention import NOT_THERE
 from experiment.deciding.uplinks import USUAL, Uplink
 from experiment.deciding.views import sections
 from experiment.figures import figures
+from experiment.goals import allowed_fall_points
 from experiment.html_deciding import deciding_figures, deciding_html
 from experiment.html_import import imported_words
 from experiment.html_parts import Figures, Safe, badge, facts, items, script_json, table, text
 from experiment.html_resizers import resizers_section
 from experiment.html_set import METHOD as SET_METHOD
 from experiment.html_set import cells_of_set, facts_of_set, set_run_words
-from experiment.records import BackendInfo, Cell, Variant
+from experiment.records import BackendInfo, Cell, Plan, Variant
+from experiment.set_words import points
 from experiment.wording import (
     count,
     listed,
@@ -136,7 +138,9 @@ def _hash(content: str) -> str:
 def _verdict(recommendation: Mapping[str, Any], state: str) -> Safe:
     unfinished = "" if state == "done" else f' <span class="badge">{text(state)}</span>'
     why = f"<p>{badge(recommendation['validity'])}{unfinished} {text(recommendation['why'])}</p>"
-    return Safe(why + items(recommendation["why_not"]))
+    lighter = recommendation.get("next_lighter")  # not there before 1.4
+    next_lighter = f'<p class="next-lighter">{text(lighter)}</p>' if lighter else ""
+    return Safe(next_lighter + why + items(recommendation["why_not"]))
 
 
 def _breaking_points(report: Mapping[str, Any]) -> Safe:
@@ -251,13 +255,24 @@ def _backend_row(info: BackendInfo) -> list[Any]:
 
 def _method(report: Mapping[str, Any]) -> Safe:
     plan = report["plan"]
-    terms = {"This run": _this_run(plan), **METHOD}
+    terms = {"This run": _this_run(plan), "Recommended": _goal_words(from_dict(Plan, plan)), **METHOD}
     if report.get("photo_set"):
-        terms |= {"This run": set_run_words(plan["seed"]) + _this_run(plan), **SET_METHOD}
+        terms = {"This run": set_run_words(plan["seed"]) + _this_run(plan), **METHOD, **SET_METHOD}
     return Safe(
         "<dl>"
         + "".join(f"<dt>{text(term)}</dt><dd>{text(words)}</dd>" for term, words in terms.items())
         + "</dl>"
+    )
+
+
+def _goal_words(plan: Plan) -> str:
+    """What the recommended variant of one photo had to fulfil beside limits of time and size."""
+    chosen = "The fewest bytes among what answered every request and meets the goals."
+    if not plan.keep_top1:
+        return f"{chosen} The answer was allowed to change."
+    return (
+        f"{chosen} The top answer must be the original's, or the true label where one is given, and its "
+        f"probability may fall by at most {points(allowed_fall_points(plan))}."
     )
 
 
@@ -272,7 +287,8 @@ def _this_run(plan: Mapping[str, Any]) -> str:
         f"counted, and {count(plan['repeats'], 'time')} to be measured, in random order "
         f"(seed {plan['seed']}), one request at a "
         f"time; {orders[plan['order']]}. Variants were made before, resized {_place_words(plan)}. "
-        "What a variant's name does not say is as usual: q85 for JPEG, q80 for WebP, 4:2:0, Lanczos. "
+        "What a variant's name does not say is as usual: q85 for JPEG, q80 for WebP, q65 for AVIF, 4:2:0, "
+        "Lanczos. "
         "Failed requests are never counted as latencies."
     )
 

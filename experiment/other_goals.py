@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from experiment.codec import from_dict, to_dict
@@ -11,8 +10,10 @@ from experiment.errors import PlanRefused
 from experiment.plan import parse_plan
 from experiment.recommendation import recommend
 from experiment.records import BackendInfo, Cell, PhotoSetFacts, Plan, Recommendation, Variant
+from experiment.set_goals import margin_points
 from experiment.set_recommendation import recommend_for_set
 
+NUMBERS = {"max_p50_ms": "no such goal", "max_size_bytes": "no such goal", "margin_points": "the usual one"}
 NO_GOAL = "none"
 TRUTH = {"true": True, "false": False}
 
@@ -20,9 +21,11 @@ TRUTH = {"true": True, "false": False}
 def goals_in(query: Mapping[str, str]) -> dict[str, Any]:
     """The goals that a query names, as a plan has them: `max_p50_ms=20`, or `=none`; `keep_top1=false`.
 
+    `margin_points=none` is the usual margin, since none at all is 100.
+
     What it does not name stays as the run had it. Raises PlanRefused.
     """
-    asked = {key: _number(key, query[key]) for key in ("max_p50_ms", "max_size_bytes") if query.get(key)}
+    asked = {key: _number(key, query[key]) for key in NUMBERS if query.get(key)}
     if keep := query.get("keep_top1"):
         if keep not in TRUTH:
             raise PlanRefused(["keep_top1 must be true or false."])
@@ -38,7 +41,7 @@ def _number(key: str, text: str) -> float | None:
     try:
         number = float(text)
     except ValueError:
-        raise PlanRefused([f"{key} must be a number, or {NO_GOAL} for no such goal."]) from None
+        raise PlanRefused([f"{key} must be a number, or {NO_GOAL} for {NUMBERS[key]}."]) from None
     return int(number) if number.is_integer() else number
 
 
@@ -46,12 +49,16 @@ def with_goals(report: Mapping[str, Any], goals: Mapping[str, Any]) -> dict[str,
     """The exported report as it would be, had its plan had these goals from the start."""
     if not goals:
         return dict(report)
-    plan = replace(from_dict(Plan, report["plan"]), **goals)
-    return {
-        **report,
-        "plan": {**report["plan"], **goals},
-        "recommendation": to_dict(_recommended(report, plan)),
-    }
+    return judged({**report, "plan": {**report["plan"], **goals}})
+
+
+def judged(report: Mapping[str, Any]) -> dict[str, Any]:
+    """The exported report with what its plan's goals recommend, whatever it recommended before."""
+    plan, photo_set = from_dict(Plan, report["plan"]), report.get("photo_set")
+    if photo_set is not None:
+        photo_set = {**photo_set, "margin_points": margin_points(plan, photo_set["labelled"] > 0)}
+        report = {**report, "photo_set": photo_set}
+    return {**report, "recommendation": to_dict(_recommended(report, plan))}
 
 
 def _recommended(report: Mapping[str, Any], plan: Plan) -> Recommendation:

@@ -49,6 +49,9 @@ def parse_plan(wanted: Mapping[str, Any], **defaults: Any) -> Plan:
     if problems:
         raise PlanRefused(problems)
     plan = _agreeing(Plan(**values), given=values)
+    unwritten = [why_not for key in plan.formats if (why_not := FORMATS[key].why_not())]
+    if unwritten:
+        raise PlanRefused(unwritten)
     if plan.resize_in != "server" and not set(plan.formats) & set(BROWSER_FORMATS):
         raise PlanRefused([f"A browser makes none of these formats. It makes {', '.join(BROWSER_FORMATS)}."])
     if most_variants(plan) > MAX_VARIANTS:
@@ -142,6 +145,14 @@ def _number(above: float, high: float) -> Callable[[Any], float]:
     return check
 
 
+def _share_of_100(value: Any) -> float:
+    """Percentage points of a probability or of a share: 0 is none, 100 all of it."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= 100:  # false for NaN
+        raise _Bad("a number from 0 to 100")
+    return float(value)
+
+
 def _one_of(choices: Iterable[str]) -> Callable[[Any], str]:
     known = tuple(choices)
 
@@ -193,9 +204,10 @@ RULES: Final[Mapping[str, Callable[[Any], Any]]] = {
     "max_p50_ms": _number(0.0, 1e6),
     "max_size_bytes": _whole(1, 10**9),
     "keep_top1": _yes_or_no,
-    "margin_points": _number(0.0, 100.0),
+    "margin_points": _share_of_100,
     "jpeg_qualities": _list_of(_whole(1, 100), "JPEG qualities", MAX_QUALITIES),
     "webp_qualities": _list_of(_whole(1, 100), "WebP qualities", MAX_QUALITIES),
+    "avif_qualities": _list_of(_whole(1, 100), "AVIF qualities", MAX_QUALITIES),
     "subsamplings": _list_of(_one_of(SUBSAMPLINGS), "chroma subsamplings", len(SUBSAMPLINGS)),
     "resamplers": _list_of(_one_of(RESAMPLERS), "filters", len(RESAMPLERS)),
     "resize_in": _one_of(get_args(ResizeIn)),

@@ -20,7 +20,7 @@ def _stand_in_for_tensorflow() -> None:
     spec = importlib.util.find_spec("tensorflow")
     if spec is None or not spec.submodule_search_locations:
         raise ImportError(
-            "The protocol messages of TensorFlow are missing. Install requirements/run.txt, "
+            "The protocol messages of TensorFlow are missing. `make run` installs them with everything else; "
             "or copy tensorflow/core/**/*_pb2.py and tensorflow_serving as the Dockerfile does."
         )
     package = types.ModuleType("tensorflow")

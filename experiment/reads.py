@@ -1,7 +1,7 @@
-"""Which image formats a backend decodes: the contract's four, and what a tiny image shows.
+"""Which image formats a backend decodes: the contract's four, and what tiny images show.
 
-TensorFlow's decode_image learned WebP late, so a stock server may read it or not, and nothing
-it tells says which. It is asked once for each version of its model, with a few pixels.
+TensorFlow's decode_image learned WebP late and AVIF not at all, other servers read both, and nothing
+they tell says which. Each is asked once for each version of its model, with a few pixels.
 """
 
 from __future__ import annotations
@@ -63,9 +63,11 @@ class FormatsRead:
 
 @cache
 def _tiny_images() -> dict[str, Variant]:
-    """One image of each media type that the contract does not promise."""
+    """One image of each media type that the contract does not promise and that can be written here."""
     formats = {
-        each.media_type: key for key, each in FORMATS.items() if each.media_type not in READ_BY_CONTRACT
+        each.media_type: key
+        for key, each in FORMATS.items()
+        if each.media_type not in READ_BY_CONTRACT and not each.why_not()
     }
     return {media_type: _tiny_image(key) for media_type, key in formats.items()}
 

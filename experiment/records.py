@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 
 Order = Literal["auto", "parallel", "one_at_a_time"]
 Validity = Literal["VALID", "NOISY", "INVALID"]
@@ -77,9 +77,12 @@ class Plan:
     max_p50_ms: float | None = None  # goals of the user; None: no such goal
     max_size_bytes: int | None = None
     keep_top1: bool = True
-    margin_points: float | None = None  # how much a photo set may lose; None: 1 with labels, else 5
+    # What keep_top1 may cost, in percentage points. One photo: by how much the answer's probability may fall;
+    # None: 5. A set: how much accuracy may be lost, None: 1, or without labels agreement, None: 5.
+    margin_points: float | None = None
     jpeg_qualities: tuple[int, ...] | None = None  # None: jpeg_quality alone
     webp_qualities: tuple[int, ...] = (80,)
+    avif_qualities: tuple[int, ...] = (65,)
     subsamplings: tuple[str, ...] = ("4:2:0",)  # of JPEG's colours; keys of formats.SUBSAMPLINGS
     resamplers: tuple[str, ...] | None = None  # None: resampler alone
     resize_in: ResizeIn = "server"  # "both": the server makes its own copies beside those of the browser
@@ -417,6 +420,7 @@ class Recommendation:
     why: str  # the figures behind the sentence
     why_not: tuple[str, ...]  # the runner-up first
     validity: Validity
+    next_lighter: str | None = None  # what it saves and costs; None: there is none
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Any, Final
 from experiment.errors import PixelcostError
 from experiment.export import SCHEMA, report_csv, report_html
 from experiment.figures import figures, variant_figures
+from experiment.other_goals import judged
 from experiment.plan import MAX_BACKENDS, MAX_VARIANTS, SEED_LIMIT
 from experiment.refusals import plain_name
 from experiment.schema_check import problems
@@ -233,6 +234,7 @@ def _check_drawable(report: Mapping[str, Any], shown: str) -> None:
             variant_figures(made, variant["id"])
         report_csv(made)
         report_html(made)
+        judged(made)
     except MemoryError:
         raise
     except Exception as error:

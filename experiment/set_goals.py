@@ -61,7 +61,7 @@ def _failed_share(each: Candidate) -> float:
 
 def _loses_little(margin: float) -> Goal:
     return Goal(
-        met=lambda each: _most_lost(each) < margin,
+        met=lambda each: each.variant.is_reference or _most_lost(each) < margin,
         overshoot=lambda each: max(0.0, _most_lost(each) - margin),
         lack=lambda each: _worse(each, margin),
         nobody=lambda all_: f"no variant is shown to lose less than {points(margin)} of accuracy",

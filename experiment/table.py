@@ -15,12 +15,12 @@ _COLUMNS = ("variant", "bytes", "backend", *_NUMBERS[1:], "answer", "agrees", "v
 
 
 def print_report(report: Report, console: Console) -> None:
-    """The recommendation, one row per cell, and the warnings."""
+    """The recommendation and what the next lighter copy would cost, one row per cell, and the warnings."""
     recommendation = report.recommendation
     colour = COLOURS[recommendation.validity]
     first = Text.assemble("\n", (recommendation.sentence, "bold"), "  ", (recommendation.validity, colour))
     console.print(first, soft_wrap=True)
-    for line in (recommendation.why, *recommendation.why_not[:2]):
+    for line in (recommendation.next_lighter, recommendation.why, *recommendation.why_not[:2]):
         if line:
             console.print(f"  {line}", soft_wrap=True, markup=False)
     console.print(table_of_set(report, report.photo_set) if report.photo_set else _table(report))

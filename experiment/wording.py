@@ -20,6 +20,7 @@ FORMAT_NAMES = {
     "jpeg": "JPEG",
     "webp": "WebP",
     "webp-lossless": "WebP lossless",
+    "avif": "AVIF",
     "gif": "GIF",
     "bmp": "BMP",
 }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
-# NVIDIA's driver makes these on Linux; WSL 2 passes a GPU through as /dev/dxg.
+# NVIDIA's driver makes these on Linux; WSL 2 passes a GPU through as /dev/dxg. The Makefile goes by them too.
 GPU_DEVICE_FILES = ("nvidia[0-9]*", "dxg")
-INSTALL = 'Its CUDA libraries come with pip install "tensorflow[and-cuda]".'
+CPU_BUILD = "tensorflow-cpu"
+CUDA = 'Its CUDA libraries come with pip install "tensorflow[and-cuda]".'
 OTHERWISE = "Or use --runtime pytorch with a PyTorch that has CUDA"
 GPU_FACTS = Path("/proc/driver/nvidia/gpus")
 
@@ -30,6 +32,18 @@ def may_have_gpu() -> bool:
     return any(any(Path("/dev").glob(pattern)) for pattern in GPU_DEVICE_FILES)
 
 
+def remedy() -> str:
+    """How TensorFlow gets to use a GPU that is there, as sentences."""
+    try:
+        distribution(CPU_BUILD)
+    except PackageNotFoundError:
+        return CUDA
+    return (
+        f"TensorFlow is installed here as {CPU_BUILD}, which has no code for GPUs: "
+        f"`TENSORFLOW=tensorflow make run` replaces it by the build that has. {CUDA}"
+    )
+
+
 def gpu_name() -> str | None:
     """The first GPU's model as its driver names it; None where the driver does not say."""
     for facts in sorted(GPU_FACTS.glob("*/information")):
@@ -47,7 +61,7 @@ def _gpus(runtimes: Sequence[str]) -> tuple[list[dict[str, Any]], str | None]:
     for runtime in runtimes:
         if found := GPUS_OF.get(runtime, list)():
             return [{"type": "GPU", **each, "runtime": runtime} for each in found], None
-    return [], f"there is an NVIDIA device, but {_names(runtimes)} use it. {INSTALL} {OTHERWISE}."
+    return [], f"there is an NVIDIA device, but {_names(runtimes)} use it. {remedy()} {OTHERWISE}."
 
 
 def _names(runtimes: Sequence[str]) -> str:

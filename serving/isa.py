@@ -7,10 +7,10 @@ choice is held down, by the runtimes' own environment variables, which they read
 What the switch covers, with milliseconds for one image on one core of an AMD EPYC (Zen 4), seen once by
 hand; a sweep with one backend for each level shows those of another machine:
 
-- tensorflow: everything that oneDNN computes, above all convolutions and matrix products (a residual
-  network of 3.7 million parameters: sse41 47, avx 27, avx2 22, avx512 14). TensorFlow leaves oneDNN out on older CPUs, so it is switched on.
-  Not covered are the other kernels, which are compiled for one instruction set; the wheel needs AVX
-  anyway, so sse41 is a bound for the time of an SSE4.1 build, not that build.
+- tensorflow: everything that oneDNN computes, above all convolutions and matrix products (a residual network
+  of 3.7 million parameters: sse41 47, avx 27, avx2 22, avx512 14). TensorFlow leaves oneDNN out on older
+  CPUs, so it is switched on. Not covered are the other kernels, which are compiled for one instruction set;
+  the wheel needs AVX anyway, so sse41 is a bound for the time of an SSE4.1 build, not that build.
 - openvino: everything, as all its kernels are made by oneDNN or its generator (the same network: avx 49,
   avx2 14, avx512 14; bf16 on avx512 33, on avx512_bf16 7). With SSE4.1 it can't load that network.
 - pytorch: oneDNN, for convolutions (four of them: sse41 42, avx 24, avx2 19, avx512 18), and its own kernels,

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from serving import runtimes, warmup
-from serving.devices import INSTALL, OTHERWISE
+from serving.devices import OTHERWISE, remedy
 from serving.errors import LoadFailed, ServingError
 from serving.runtimes import Setting
 from serving.servable import Servable
@@ -44,7 +44,7 @@ class Loader:
         if self._needs_gpu and servable.about.device != "GPU":
             servable.close()
             raise LoadFailed(
-                f"--device gpu: {servable.about.runtime} can't use a GPU here. {INSTALL} "
+                f"--device gpu: {servable.about.runtime} can't use a GPU here. {remedy()} "
                 f"{OTHERWISE}, or --device cpu."
             )
         if not self._warms:

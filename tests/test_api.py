@@ -322,9 +322,13 @@ def test_config_offers_what_a_plan_may_hold(client: FlaskClient) -> None:
         "jpeg": ["jpeg_qualities", "subsamplings"],
         "webp": ["webp_qualities"],
         "webp-lossless": [],
+        "avif": ["avif_qualities"],
     }
+    assert [each["why_not"] for each in config["formats"]] == [None] * len(axes)
+    assert config["offered"]["avif_qualities"] == [65]
     assert config["offered"]["subsamplings"] == ["4:4:4", "4:2:2", "4:2:0"]
     assert config["plan"]["jpeg_qualities"] == config["offered"]["jpeg_qualities"] == [85]
+    assert config["margins"] == {"photo": 5.0, "labelled": 1.0, "unlabelled": 5.0}
     assert config["plan"]["sizes_px"] == [2048, 1024, 512, 256, 128]
     assert config["plan"]["seed"] is None
     assert post(client, plan=config["plan"]).status_code == 202

@@ -26,9 +26,10 @@ from tests.records import answered, report, variant
 
 ALL = Plan(
     sizes_px=(48, 24),
-    formats=("jpeg", "webp", "webp-lossless", "png"),
+    formats=("jpeg", "webp", "webp-lossless", "png", "avif"),
     jpeg_qualities=(85, 50),
     webp_qualities=(80, 30),
+    avif_qualities=(65, 20),
     subsamplings=("4:2:0", "4:4:4"),
     resamplers=("lanczos", "box"),
 )
@@ -57,16 +58,16 @@ def test_only_what_is_unusual_is_added_to_an_id():
 
 
 def test_variants_are_the_product_of_the_axes_that_a_format_has():
-    """Two sizes by two filters, each as 2 x 2 JPEG, 2 WebP, 1 lossless WebP and 1 PNG."""
+    """Two sizes by two filters, each as 2 x 2 JPEG, 2 WebP, 1 lossless WebP, 1 PNG and 2 AVIF."""
     variants = made(ALL)
-    assert len(variants) == 1 + 2 * 2 * (4 + 2 + 1 + 1) == most_variants(ALL)
+    assert len(variants) == 1 + 2 * 2 * (4 + 2 + 1 + 1 + 2) == most_variants(ALL)
     assert len({each.id for each in variants}) == len(variants)
 
 
 def test_each_variant_was_made_as_it_says():
     for each in made(ALL)[1:]:
         image = Image.open(io.BytesIO(each.data))
-        assert image.format == {"jpeg": "JPEG", "png": "PNG"}.get(each.format, "WEBP")
+        assert image.format == {"jpeg": "JPEG", "png": "PNG", "avif": "AVIF"}.get(each.format, "WEBP")
         assert (each.quality is None) == (each.format in {"png", "webp-lossless"})
         assert each.resampler in {"lanczos", "box"}
         if each.format == "jpeg":
@@ -109,6 +110,7 @@ def test_a_lower_quality_is_smaller_and_lossless_keeps_every_pixel():
     by_id = {each.id: each for each in made(ALL, photo(200, 150))}
     assert by_id["48-jpeg-50"].size_bytes < by_id["48-jpeg-85"].size_bytes
     assert by_id["48-webp-30"].size_bytes < by_id["48-webp-80"].size_bytes
+    assert by_id["48-avif-20"].size_bytes < by_id["48-avif-65"].size_bytes
     pixels = [Image.open(io.BytesIO(by_id[key].data)).tobytes() for key in ("48-png", "48-webp-lossless")]
     assert pixels[0] == pixels[1]
 
@@ -163,6 +165,10 @@ def test_the_older_keys_alone_work_as_before_also_in_a_stored_plan():
             {"webp_qualities": [0]},
             "webp_qualities must be a list of WebP qualities, each a whole number from 1",
         ),
+        (
+            {"avif_qualities": [101]},
+            "avif_qualities must be a list of AVIF qualities, each a whole number from 1",
+        ),
         ({"subsamplings": ["4:1:1"]}, "each one of 4:4:4, 4:2:2, 4:2:0"),
         ({"resamplers": ["hamming"]}, "each one of lanczos, bicubic, bilinear, box, nearest"),
         ({"split_decode": "yes"}, "split_decode must be true or false"),
@@ -196,6 +202,8 @@ def test_what_a_name_does_not_say_is_as_usual():
     assert full_name(odd) == "JPEG q50 4:4:4 Bicubic at 512 px"
     assert short_name(variant(format="webp", quality=80)) == "512 px WebP"
     assert short_name(variant(format="webp-lossless")) == "512 px WebP lossless"
+    assert short_name(variant(format="avif", quality=65)) == "512 px AVIF"
+    assert short_name(variant(format="avif", quality=20)) == "512 px AVIF q20"
     assert settings_words(plain, always=frozenset({"quality", "subsampling", "resampler"})) == (
         " q85 4:2:0 Lanczos"
     )
@@ -220,7 +228,8 @@ def test_a_report_from_before_there_were_axes_can_still_be_exported_and_drawn():
         del old["variants"][0][key]
     for key in ("decode_request_ms", "decode_request_samples_ms", "decode_response_bytes"):
         del old["cells"][0][key]
-    for key in ("jpeg_qualities", "webp_qualities", "subsamplings", "resamplers", "split_decode"):
+    lists = ("jpeg_qualities", "webp_qualities", "avif_qualities", "subsamplings", "resamplers")
+    for key in (*lists, "split_decode"):
         del old["plan"][key]
     assert "512 px JPEG" in report_csv(old)
     assert "resized with Lanczos." in report_html(json.loads(json.dumps(old)))

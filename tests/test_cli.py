@@ -98,6 +98,48 @@ def test_a_server_named_in_bytes_that_are_no_text_is_measured_and_its_report_can
     assert [each["name"] for each in read_report(out.read_bytes(), "o.json")["backends"]] == ["caf\ufffd"]
 
 
+def by_bytes(surely, less_surely, limit_bytes=2000):
+    """A server that is less sure of a small image."""
+
+    def behave(request, context):
+        score = surely if len(request) > limit_bytes else less_surely
+        return good_answer(("tabby", "lynx"), (score, 1 - score))
+
+    return behave
+
+
+@pytest.mark.parametrize(
+    ("margin", "sentence", "next_lighter"),
+    [
+        ((), "JPEG q85 at 128 px on A.", "but the probability falls by 16 points (5 allowed)."),
+        (("--margin", "16.5"), "JPEG q85 at 32 px on A.", None),
+        (("--margin", "0"), "JPEG q85 at 128 px on A.", "falls by 16 points (none allowed)."),
+    ],
+)
+def test_the_probability_of_one_photo_may_fall_by_a_margin_which_is_5_points(
+    tmp_path, margin, sentence, next_lighter
+):
+    files = {name: tmp_path / f"out.{name}" for name in ("json", "html")}
+    options = [part for name, path in files.items() for part in (f"--{name}", str(path))]
+    with grpc_server(by_bytes(0.9, 0.74)) as address:
+        done = run("--servers", f"A:{address}", "--formats", "jpeg", "--sizes", "128,32", *margin, *options)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(files["json"].read_text())["recommendation"]
+    assert told["sentence"].endswith(sentence)
+    assert told["sentence"] in done.stdout
+    if next_lighter is None:
+        assert told["next_lighter"] is None
+        assert (
+            "next-lighter"
+            not in files["html"].read_text().partition("</header>")[0].rpartition("</style>")[2]
+        )
+        return
+    assert told["next_lighter"].startswith("The next lighter JPEG, q85 at 32 px, would save")
+    assert told["next_lighter"].endswith(next_lighter)
+    assert done.stdout.index(told["sentence"]) < done.stdout.index(told["next_lighter"])
+    assert f'<p class="next-lighter">{told["next_lighter"]}</p>' in files["html"].read_text()
+
+
 def test_one_server_down_gives_a_result_for_the_other_and_exit_code_1():
     with grpc_server(always(good_answer())) as address:
         done = run("--servers", f"up:{address};gone:127.0.0.1:{free_port()}")
@@ -151,6 +193,10 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path):
             "same.out is named twice, with --csv and with --html",
         ),
         (["--sizes", "abc"], "no list of whole numbers"),
+        (["--margin", "-1"], "margin_points must be a number from 0 to 100"),
+        (["--margin", "nan"], "margin_points must be a number from 0 to 100"),
+        (["--margin", "5%"], "--margin: invalid float value"),
+        (["--breaking-point", "--margin", "5"], "at whatever probability: no --margin"),
     ],
 )
 def test_bad_input_ends_with_2_and_a_sentence(arguments, words):

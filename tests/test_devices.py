@@ -72,5 +72,17 @@ def test_where_none_can_use_it_both_remedies_are_named(driver, monkeypatch, has_
     assert "tensorflow[and-cuda]" in reason and "a PyTorch that has CUDA" in reason
 
 
+@pytest.mark.parametrize("package", ["tensorflow-cpu", "tensorflow"])
+def test_a_tensorflow_without_gpu_code_is_to_be_replaced_first(driver, monkeypatch, tmp_path, package):
+    about = tmp_path / f"{package.replace('-', '_')}-2.21.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 2.21.0\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.setitem(devices.GPUS_OF, "tensorflow", list)
+    reason = devices.look("tensorflow")["no_gpu"]
+    assert ("`TENSORFLOW=tensorflow make run` replaces it" in reason) == (package == "tensorflow-cpu")
+    assert "tensorflow[and-cuda]" in reason
+
+
 def test_a_runtime_of_cpus_has_no_gpu(driver):
     assert not gpus("openvino")

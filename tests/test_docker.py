@@ -87,8 +87,27 @@ def test_everything_copied_from_the_project_exists_and_is_let_through_by_dockeri
 
 def test_the_web_environment_locks_no_tensorflow():
     lock = (ROOT / "requirements" / "web.txt").read_text("utf-8")
-    assert "tensorflow" not in lock
+    assert not re.search("^(keras|tensorflow)", lock, re.MULTILINE)
     assert "--hash=sha256:" in lock
+
+
+@pytest.mark.parametrize(("machine", "build"), [("x86_64", "tensorflow-cpu"), ("aarch64", "tensorflow")])
+def test_the_images_take_tensorflow_without_gpu_code_where_there_is_a_build_without(tmp_path, machine, build):
+    """The stage's own line, with stand-ins for its programs. No GPU is looked for: images run elsewhere."""
+    (line,) = STAGES["environment"].all("RUN")
+    said = tmp_path / "said"
+    for name, script in {"python": ":", "uname": f"echo {machine}", "pip": f'echo "$@" >> {said}'}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    headers = tmp_path / "lib" / "python3.11" / "site-packages" / "tensorflow" / "include"
+    headers.mkdir(parents=True)
+    line = line.replace("/venv", str(tmp_path))
+    environ = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run(["sh", "-c", line], env=environ, check=True)
+    everything, tensorflow = said.read_text().splitlines()
+    assert everything.endswith("--require-hashes -r /requirements/run.txt")
+    assert tensorflow.endswith(f"--no-deps --require-hashes -r /requirements/{build}.txt")
+    assert not headers.exists()
 
 
 def test_the_copied_messages_are_all_that_the_protocol_needs(tmp_path):

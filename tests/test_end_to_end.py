@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 
 from experiment.deciding.break_even import break_even
 from experiment.deciding.end_to_end import copies, originals
+from experiment.deciding.subject import smaller_copy, subject
 from experiment.deciding.uplink_section import uplink_section
 from experiment.deciding.uplinks import UPLINKS, UplinkRefused, transfer_ms, uplink_of
 from experiment.export import report_dict
 from experiment.figures.palette import DARK, LIGHT
 from experiment.figures.view import view_of
+from experiment.records import Plan
 from tests.deciding_records import ORIGINAL_BYTES, copy, in_browser, seen, small_report, whole
 from tests.records import report, sample_report
 
@@ -183,6 +185,16 @@ def test_the_section_says_that_it_is_modelled_and_what_is_assumed():
     assert any("No copy of this run was made in a browser" in note for note in section.notes)
 
 
+@pytest.mark.parametrize(("key", "name"), [("avif", "AVIF"), ("webp-lossless", "WebP lossless")])
+def test_the_section_says_that_no_canvas_writes_a_format(key, name):
+    made = copy(id=f"512-{key}", format=key, quality=None)
+    section = uplink_section(seen(run_of(whole(), made)), SOURCE, uplink_of("10"), LIGHT)
+    assert section.sentence.startswith(
+        "Resizing in the browser wins at every bandwidth, if the browser makes the copy as fast as the "
+        f"server did, with an encoder that it loads, for no canvas writes {name} (512 px {name}"
+    )
+
+
 def test_the_section_names_the_break_even_where_both_were_measured():
     server = copy()
     both = run_of(whole(), server, in_browser(server, encode_ms=130.0))
@@ -215,3 +227,31 @@ def test_a_run_without_answers_or_copies_says_so():
     assert (empty.sentence, empty.figures) == ("Nothing was measured yet.", {})
     alone = uplink_section(seen(run_of(whole())), SOURCE, uplink_of(""), LIGHT)
     assert alone.sentence == "There is no smaller copy to upload."
+
+
+@pytest.mark.parametrize(
+    ("plan", "fastest"),
+    [
+        (
+            Plan(),
+            "of all ways that keep the answer and its probability is 512 px JPEG resized in the browser",
+        ),
+        (Plan(margin_points=40.0), "of all ways is 256 px JPEG resized in the browser"),
+        (Plan(keep_top1=False), "of all ways is 256 px JPEG resized in the browser"),
+    ],
+)
+def test_the_fastest_way_keeps_the_probability_where_the_goals_ask_for_it(plan, fastest):
+    variants = (whole(), copy(), copy(256, size_bytes=20_000))
+    scores = {variants[0].id: 0.5, variants[1].id: 0.48, variants[2].id: 0.2}
+    made = small_report({each.id: SIX for each in variants}, variants, scores, plan=plan)
+    assert fastest in uplink_section(seen(made), SOURCE, uplink_of("10"), LIGHT).sentence
+
+
+def test_where_nothing_is_recommended_the_copy_in_question_keeps_its_probability():
+    variants = (whole(), copy(), copy(256))
+    latencies = {each.id: {"8 CPU": [ms] * 6} for each, ms in zip(variants, (9.0, 8.0, 7.0), strict=True)}
+    scores = {variants[2].id: 0.2}
+    made = small_report(latencies, variants, scores, plan=Plan(max_p50_ms=1.0))
+    assert made.recommendation.variant_id is None
+    assert subject(seen(made)).variant.id == variants[1].id
+    assert smaller_copy(seen(made)).variant.id == variants[1].id

@@ -11,7 +11,7 @@ import pytest
 from experiment.axes import variant_id
 from experiment.export import report_dict
 from experiment.figures import FIGURES, figures
-from experiment.figures.palette import DASHES, FURTHER_DASHES, dash
+from experiment.figures.palette import DASHES, FURTHER_DASHES, LIGHT, dash, outline, symbol
 from experiment.records import Plan, Report, Variant
 from tests.records import TIGER, answer, answered, backend, original, report, sample_measurements, variant
 
@@ -97,6 +97,19 @@ def test_lines_of_one_backend_and_format_differ_in_their_dash():
     assert dash("jpeg", 1) != dash("jpeg")
 
 
+def test_each_format_has_a_look_of_its_own():
+    """AVIF's symbol is solid with a dot, which the paper's colour makes visible."""
+    formats = ("jpeg", "png", "webp", "avif")
+    assert len({symbol(0, each) for each in formats}) == len({dash(each) for each in formats}) == 4
+    lines = {each: outline(LIGHT, LIGHT.backends[0], each)["color"] for each in formats}
+    assert lines == dict.fromkeys(formats, LIGHT.backends[0]) | {"avif": LIGHT.paper}
+    copies_of = [a_copy(size_px, "avif", 65, "lanczos") for size_px in (512, 256)]
+    for figure in ("latency_by_size", "agreement_by_size", "trade_off"):
+        data = figures(report_dict(run_of(copies_of)))[figure]["data"]
+        drawn = next(each for each in data if each.get("line", {}).get("dash") == dash("avif"))
+        assert drawn["marker"]["line"]["color"] == LIGHT.paper
+
+
 def test_a_copy_that_no_filter_made_begins_the_line_of_each():
     whole = a_copy(1024, "jpeg", 85, None)
     made = run_of([whole, *copies((512, 256), (85,), ("lanczos", "nearest"))])
@@ -168,6 +181,4 @@ def test_the_next_smaller_one_is_named_with_its_quality():
     ]
     made = report(variants=(original(), good, bad), measurements=measurements)
     assert made.recommendation.sentence == "Serve JPEG q85 at 512 px on 8 CPU."
-    assert made.recommendation.why_not[0].startswith(
-        "The next lighter one misses a goal: 512 px JPEG q50 on 8 CPU"
-    )
+    assert made.recommendation.next_lighter.startswith("The next lighter JPEG, q50 at 512 px, would save")

@@ -351,6 +351,47 @@ def test_a_goal_of_0_can_be_judged_anew(client, goal):
         assert client.get(f"{url}?{query}").status_code == 200
 
 
+def from_before_margins(**changes):
+    """A report as version 1.3 wrote it: of what keeps its answer, the fewest bytes."""
+    old = changed(
+        schema_version="1.3",
+        recommendation__variant_id="256-jpeg-85",
+        recommendation__sentence="Serve JPEG q85 at 256 px on 8 CPU.",
+        **changes,
+    )
+    del old["recommendation"]["next_lighter"]
+    del old["plan"]["margin_points"]
+    return old
+
+
+def test_a_report_from_before_margins_is_judged_with_the_usual_one(client):
+    run_id = imported(client, from_before_margins())["run_id"]
+    url = f"/api/runs/{run_id}"
+    assert client.get(url).json["recommendation"]["sentence"] == ONE["recommendation"]["sentence"]
+    assert "falls by 19 points (5 allowed)" in client.get(url).json["recommendation"]["next_lighter"]
+    (row,) = [each for each in client.get("/api/runs").json["runs"] if each["id"] == run_id]
+    assert row["sentence"].startswith("Serve JPEG q85 at 512 px on ")
+    for query in ("keep_top1=false", "margin_points=none", "margin_points=0", "max_p50_ms=1"):
+        for extension in ("json", "csv", "html"):
+            assert client.get(f"{url}.{extension}?{query}").status_code == 200
+    wide = client.get(f"{url}?margin_points=20").json
+    assert wide["recommendation"]["variant_id"] == "256-jpeg-85"
+
+
+def test_a_report_that_knows_margins_recommends_what_it_came_with(client):
+    run_id = imported(client, changed(recommendation__sentence="Serve what it says."))["run_id"]
+    assert client.get(f"/api/runs/{run_id}").json["recommendation"]["sentence"] == "Serve what it says."
+
+
+def test_a_kept_answer_without_a_label_can_be_judged_anew(client):
+    """Of a changed report: no run gives it."""
+    same = {"same_top1": True, "correct_top1": True, "top": [], "reference_score_change": -1.0}
+    cells = [{**each, **same} for each in ONE["cells"]]
+    for true_label in (None, "tabby"):
+        url = f"/api/runs/{imported(client, changed(cells=cells, source__true_label=true_label))['run_id']}"
+        assert client.get(f"{url}?margin_points=0").status_code == 200
+
+
 def test_a_report_from_before_searches_and_additions_is_read():
     old = {k: v for k, v in ONE.items() if k not in {"additions", "breaking_points"}} | {
         "schema_version": "1.0"

@@ -172,6 +172,7 @@ def every_form(made: dict[str, Any], run_id: str, other_id: str) -> Iterator[str
     url = f"/api/runs/{run_id}"
     yield from (f"{url}{extension}" for extension in ("", ".json", ".csv", ".html", ".zip"))
     goals = ("max_p50_ms=1", "max_p50_ms=none", "max_size_bytes=1", "keep_top1=false", "keep_top1=true")
+    goals += ("margin_points=0", "margin_points=none")
     yield from (f"{url}?{goal}" for goal in goals)
     yield from (f"{url}/figures?theme=dark&x=bytes&y={latency}" for latency in LATENCIES)
     yield from (f"{url}/figures", f"{url}/events", f"{url}/follow-ups", f"/runs/{run_id}")

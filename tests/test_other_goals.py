@@ -19,11 +19,14 @@ GOALS = [
     {"max_size_bytes": 20_000},
     {"keep_top1": False, "max_p50_ms": 1.0, "max_size_bytes": 10},  # nothing meets these
     {"max_p50_ms": None, "keep_top1": True},
+    {"margin_points": 30.0},
+    {"margin_points": 0.0},
+    {"margin_points": None},
 ]
 
 
 @pytest.mark.parametrize("goals", GOALS)
-@pytest.mark.parametrize("own", [{}, {"max_p50_ms": 15.0, "keep_top1": False}])
+@pytest.mark.parametrize("own", [{}, {"max_p50_ms": 15.0, "keep_top1": False}, {"margin_points": 20.0}])
 def test_other_goals_give_what_they_would_have_given_from_the_start(own, goals):
     measured = sample_report(plan=Plan(seed=7, **own))
     from_the_start = sample_report(plan=Plan(seed=7, **own | goals))
@@ -53,6 +56,8 @@ def test_a_query_names_goals_as_a_plan_has_them():
     query = {"max_p50_ms": "12.5", "max_size_bytes": "20000", "keep_top1": "false", "x": "bytes"}
     assert goals_in(query) == {"max_p50_ms": 12.5, "max_size_bytes": 20_000, "keep_top1": False}
     assert goals_in({"max_p50_ms": "none", "max_size_bytes": ""}) == {"max_p50_ms": None}
+    assert goals_in({"margin_points": "0"}) == {"margin_points": 0.0}
+    assert goals_in({"margin_points": "none"}) == {"margin_points": None}
 
 
 @pytest.mark.parametrize(
@@ -64,6 +69,10 @@ def test_a_query_names_goals_as_a_plan_has_them():
         ({"max_size_bytes": "1.5"}, "max_size_bytes must be"),
         ({"max_size_bytes": "-1"}, "max_size_bytes must be"),
         ({"keep_top1": "perhaps"}, "keep_top1 must be true or false"),
+        ({"margin_points": "some"}, "margin_points must be a number, or none for the usual one"),
+        ({"margin_points": "-0.1"}, "margin_points must be a number from 0 to 100"),
+        ({"margin_points": "100.1"}, "margin_points must be a number from 0 to 100"),
+        ({"margin_points": "nan"}, "margin_points must be a number from 0 to 100"),
     ],
 )
 def test_what_is_no_goal_is_refused_in_a_sentence(query, words):

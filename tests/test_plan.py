@@ -57,7 +57,7 @@ def test_every_problem_is_named_at_once() -> None:
     assert problems(json.dumps({**wanted, "sizs": 1})) == (
         'The plan has no setting "sizs".',
         "sizes_px must be a list of sizes in pixels, each a whole number from 16 to 8192, not [4].",
-        'formats must be a list of formats, each one of png, jpeg, webp, webp-lossless, not ["tiff"].',
+        'formats must be a list of formats, each one of png, jpeg, webp, webp-lossless, avif, not ["tiff"].',
         "jpeg_quality must be a whole number from 1 to 100, not 101.",
         "repeats must be a whole number from 1 to 1000, not 0.",
         'order must be one of auto, parallel, one_at_a_time, not "zigzag".',

@@ -169,7 +169,7 @@ def test_a_complete_journal_is_reported_again_without_any_server(tmp_path):
         (["set", "--labels", "cp1252.csv"], "cp1252.csv is not text in UTF-8 in line 2"),
         (["encrypted.zip"], "labels.csv can't be read: it is encrypted"),
         (["set", "--true-label", "red"], "--true-label is for one photo"),
-        (["set", "--margin", "-1"], "margin_points must be a number above 0"),
+        (["set", "--margin", "-1"], "margin_points must be a number from 0 to 100"),
     ],
 )
 def test_bad_input_ends_with_2_and_a_sentence(tmp_path, arguments, words):

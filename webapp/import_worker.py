@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from experiment.export import timestamp
+from experiment.other_goals import judged
 from experiment.report_file import ReportRefused, read_report
 from webapp.headline import with_answer
 
@@ -55,12 +56,14 @@ def _say(words: Mapping[str, Any]) -> None:
 def as_imported(report: Mapping[str, Any], run_id: str, name: str, now: float) -> dict[str, Any]:
     """The report under an id of this server's; nothing else changes, but a state that can't go on.
 
-    One of before there were photo sets says that it is of one photo.
+    One of before there were photo sets says that it is of one photo. One of before the goal had a margin
+    is judged anew, so that what it recommends meets the goals that stand beside it.
     """
     before = report.get(IMPORTED) or {}
     came = {"name": name, "run_id": before.get("run_id") or report["run_id"], "imported_at": timestamp(now)}
     state = _ENDED_AS.get(report["state"], report["state"])
-    return {"photo_set": None, **report, "run_id": run_id, "state": state, IMPORTED: came}
+    made = {"photo_set": None, **report, "run_id": run_id, "state": state}
+    return (made if "next_lighter" in report["recommendation"] else judged(made)) | {IMPORTED: came}
 
 
 def _row(made: Mapping[str, Any], name: str) -> dict[str, Any]:

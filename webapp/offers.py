@@ -9,9 +9,12 @@ from experiment import __version__
 from experiment.browser_made import BROWSER_FORMATS, ENGINES
 from experiment.codec import to_dict
 from experiment.formats import SUBSAMPLINGS
+from experiment.goals import MARGIN_POINTS
 from experiment.plan import parse_plan
 from experiment.records import OFFERED_SIZES_PX, Order
 from experiment.schedule import DECODE_REPEATS, DECODE_WARMUPS
+from experiment.set_goals import MARGIN_POINTS as SET_MARGIN_POINTS
+from experiment.set_goals import MARGIN_POINTS_WITHOUT_LABELS
 from experiment.variants import FORMATS, RESAMPLERS
 from webapp.browser_limits import upload_limit
 from webapp.config import Settings
@@ -40,6 +43,7 @@ def offers(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
                 "lossless": each.lossless,
                 "media_type": each.media_type,
                 "axes": list(each.axes.values()),  # lists of the plan; their product is encoded
+                "why_not": each.why_not() or None,  # a sentence where this server can't write it
             }
             for key, each in FORMATS.items()
         ],
@@ -47,12 +51,18 @@ def offers(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
         "offered": {
             "jpeg_qualities": defaults["jpeg_qualities"],
             "webp_qualities": defaults["webp_qualities"],
+            "avif_qualities": defaults["avif_qualities"],
             "subsamplings": list(SUBSAMPLINGS),
             "resamplers": list(RESAMPLERS),
         },
         "browser": {"engines": list(ENGINES), "formats": list(BROWSER_FORMATS)},
         "decode_requests": {"warmups": DECODE_WARMUPS, "repeats": DECODE_REPEATS},  # at most, per cell
         "orders": list(get_args(Order)),
+        "margins": {  # in points, where the plan names none
+            "photo": MARGIN_POINTS,
+            "labelled": SET_MARGIN_POINTS,
+            "unlabelled": MARGIN_POINTS_WITHOUT_LABELS,
+        },
         "keep_runs": settings.keep_runs,
         "labels": list(model.get("labels", ())),
     }

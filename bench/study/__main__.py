@@ -1,7 +1,8 @@
-"""python -m bench.study PHOTOS: the whole study, from photos to tables, plots and verdicts.
+"""python -m bench.study PHOTOS...: the whole study, from photos to tables, plots and verdicts.
 
-PHOTOS is a folder or ZIP of labelled photos, see docs/accuracy.md. The same command goes on where it
-was stopped, and only reports again when all runs are there: to measure anew, name another --out.
+PHOTOS are folders or ZIPs of labelled photos, see docs/accuracy.md, or single photos without a label. The
+same command goes on where it was stopped, and only reports again when all runs are there: to measure anew,
+name another --out. Without PHOTOS the page and plots of --into are made anew from the CSV files beside it.
 """
 
 from __future__ import annotations
@@ -10,58 +11,134 @@ import argparse
 import csv
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.photo import ten_megapixels
 from bench.servables import ROOT
-from bench.study.ask import Photos, Stopped, asked, report_of
+from bench.study import page
+from bench.study.ask import Photos, Stopped, asked, journal_of, report_of
 from bench.study.cells import Found
+from bench.study.changes import Change, Columns, areas_of, bands_of, changes
+from bench.study.distances import ByView, distances
 from bench.study.elsewhere import elsewhere
+from bench.study.gathered import gathered
 from bench.study.models import NAMES, Missing, Model, prepare
+from bench.study.pairs import confidences, right_by_variant
 from bench.study.plots import draw, plots
 from bench.study.runs import QUESTIONS, Run, runs
-from bench.study.tables import put_into, tables
+from bench.study.tables import Row, area_rows, band_rows, read, tables, write
 from experiment.environment import environment
-from experiment.figures.view import view_of
+from experiment.errors import PixelcostError
+from experiment.journal import read_header_line
+from experiment.records import REFERENCE_ID
 
+DESCRIPTION = "What a demo claimed about image sizes and formats in 2018, measured again."
 IMAGENET = ROOT / "models" / "imagenet_labels.txt"  # WordNet id, label, all names; by tabs
+NOTHING = "none"
+Asked = Sequence[tuple[Model, Run]]
 
 
 def main() -> int:
-    """Prepare, ask, report. Returns the exit code: 0 all there, 1 stopped."""
+    """Prepare, ask, report. Returns the exit code: 0 all there, 1 stopped, 2 bad input."""
     options = _options()
     started_s = time.monotonic()
-    out = options.out.resolve()
-    photos = _photos(options, out)
-    facts = environment()
-    print(f"{facts['cpu_model']}, {facts['cpu_count']} cores, load {facts['load_1m']}", flush=True)
-    reports: dict[str, Mapping[str, Any]] = {}
     try:
-        found = [
-            _found(run, model, asked_in_time(run, model, photos, out, reports), out)
-            for model in _models(options, out)
-            for run in runs(model.name, photos.kinds, answers=model.answers, quick=options.quick)
-            if run.question in options.questions or report_of(run, out).exists()
-        ]
+        if options.into and not options.into.is_file():
+            raise PixelcostError(
+                f"{options.into} is not there. Name a page with marks, like docs/findings.md."
+            )
+        if options.photos:
+            _study(options)
+        elif options.into:
+            _paper(options.into.with_suffix(""), options.into)
+        else:
+            raise PixelcostError("Name the photos: folders or ZIPs. Or name a page with --into to renew it.")
     except Stopped as stop:
         print(f"{stop} The same command goes on from there.")
         return 1
-    _write([*found, *_elsewhere(options)], reports, out, options.into)
+    except PixelcostError as error:
+        print(f"python -m bench.study: {error}", file=sys.stderr)
+        return 2
     print(f"{(time.monotonic() - started_s) / 60:.1f} minutes in all")
     return 0
 
 
-def asked_in_time(
-    run: Run, model: Model, photos: Photos, out: Path, reports: dict[str, Mapping[str, Any]]
-) -> Mapping[str, Any]:
-    """The report, which also goes into `reports`; says how long it took."""
+def _study(options: argparse.Namespace) -> None:
+    out = options.out.resolve()
+    photos = _photos(options, out)
+    facts = environment()
+    print(f"{facts['cpu_model']}, {facts['cpu_count']} cores, load {facts['load_1m']}", flush=True)
+    wanted = [
+        (model, run)
+        for model in _models(options, out)
+        for run in runs(model.name, photos.kinds, answers=model.answers, quick=options.quick)
+        if run.question in options.questions or report_of(run, out).exists()
+    ]
+    found = [_found(run, model, _asked_in_time(run, model, photos, out), out) for model, run in wanted]
+    rows = tables([*found, *_elsewhere(options)]) | _metric(wanted, photos, out)
+    folder = options.into.with_suffix("") if options.into else out / "tables"
+    for file in write(rows, folder):
+        print(f"Wrote {file}")
+    _paper(folder, options.into)
+
+
+def _paper(folder: Path, into: Path | None) -> None:
+    """Plots and page from the CSV files in `folder`."""
+    found = read(folder)
+    for row in found.get("verdicts", []):
+        print(f"({row['claim']}) {row['said']}: {row['verdict']}. {row['figure']} {row['why']}")
+    for file in draw(plots(found), folder):
+        print(f"Wrote {file}")
+    if into:
+        unknown = page.put_into(into, found)
+        print(f"Wrote {into}")
+        if unknown:
+            print(f"Nothing measured tells these: {'; '.join(unknown)}")
+
+
+def _asked_in_time(run: Run, model: Model, photos: Photos, out: Path) -> Mapping[str, Any]:
+    """The report; says how long it took."""
     started_s = time.monotonic()
     print(f"\n{run.id}: {' '.join(run.arguments)}", flush=True)
-    reports[run.id] = asked(run, model, photos, out)
+    report = asked(run, model, photos, out)
     print(f"{run.id}: {time.monotonic() - started_s:.0f} s", flush=True)
-    return reports[run.id]
+    return report
+
+
+def _metric(wanted: Asked, photos: Photos, out: Path) -> dict[str, list[Row]]:
+    """What tells that an answer changes; {} where no question was about answers."""
+    started_s = time.monotonic()
+    asked_of_set = [(model, run) for model, run in wanted if run.is_of_set]
+    by_photo = _distances(asked_of_set, photos, out)
+    found: list[Change] = []
+    for name in dict.fromkeys(model.name for model, _ in asked_of_set):
+        journals = [journal_of(run, out) for model, run in asked_of_set if model.name == name]
+        found += changes(name, journals, by_photo)
+    if not found:
+        return {}
+    columns = Columns(found)
+    sizes_px = sorted({each.size_px for each in found}, reverse=True)
+    rows = {
+        "areas": list(area_rows(areas_of(columns, sizes_px))),
+        "bands": list(band_rows(bands_of(columns))),
+    }
+    print(f"{len(found):,} answers against PSNR and SSIM: {time.monotonic() - started_s:.0f} s", flush=True)
+    return rows
+
+
+def _distances(asked_of_set: Asked, photos: Photos, out: Path) -> dict[str, dict[str, ByView]]:
+    """By photo and variant's SHA-256, of every question's variants."""
+    cards = {model.name: model.card for model, _ in asked_of_set}
+    by_photo: dict[str, dict[str, ByView]] = {}
+    for question in dict.fromkeys(run.question for _, run in asked_of_set):
+        run = next(run for _, run in asked_of_set if run.question == question)
+        header = read_header_line(journal_of(run, out))
+        if header is not None:
+            for name, found in distances(photos.labelled, header.plan, cards, out):
+                by_photo.setdefault(name, {}).update(found)
+    return by_photo
 
 
 def _models(options: argparse.Namespace, out: Path) -> list[Model]:
@@ -86,11 +163,12 @@ def _elsewhere(options: argparse.Namespace) -> list[Found]:
 
 
 def _found(run: Run, model: Model, report: Mapping[str, Any], out: Path) -> Found:
-    rows: list[dict[str, str]] = []
-    if run.is_of_set:
-        with (out / f"{run.id}.csv").open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    return Found(run, model.title, view_of(report), rows)
+    if not run.is_of_set:
+        return Found(run, model.title, report)
+    with (out / f"{run.id}.csv").open(encoding="utf-8", newline="") as file:
+        right = right_by_variant(csv.DictReader(file))
+        file.seek(0)
+        return Found(run, model.title, report, right, confidences(csv.DictReader(file), REFERENCE_ID))
 
 
 def _photos(options: argparse.Namespace, out: Path) -> Photos:
@@ -102,28 +180,19 @@ def _photos(options: argparse.Namespace, out: Path) -> Photos:
     lines = (line.split("\t") for line in IMAGENET.read_text("utf-8").splitlines())
     with label_map.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows((wnid, names) for wnid, _, names in lines)
-    return Photos(options.photos.resolve(), options.small_photos, made, options.photo, label_map)
-
-
-def _write(
-    found: Sequence[Found], reports: Mapping[str, Mapping[str, Any]], out: Path, into: Path | None
-) -> None:
-    named = tables(found)
-    text = "\n".join(f"## {name}\n\n{table}" for name, table in named.items())
-    (out / "study.md").write_text(text, "utf-8")
-    print(f"\n{named['verdicts']}\nWrote {out / 'study.md'}")
-    if into:
-        put_into(into, named)
-        print(f"Wrote {into}")
-    for file in draw(plots(found, reports), into.with_suffix("") if into else out):
-        print(f"Wrote {file}")
+    places = [each.resolve() for each in options.photos]
+    return Photos(gathered(places, out / "photos"), made, options.photo, label_map)
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench.study", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m bench.study", description=DESCRIPTION)
     add = parser.add_argument
-    add("photos", type=Path, help="labelled photos: a folder or ZIP")
-    add("--small-photos", type=Path, metavar="DIR", help="a further set, of small photos, for more of them")
+    add(
+        "photos",
+        type=Path,
+        nargs="*",
+        help="labelled photos: folders or ZIPs; single photos, without a label",
+    )
     add("--photo", type=Path, metavar="FILE", help="a real photo for the times, beside the one that is made")
     add(
         "--mobilenet",
@@ -134,17 +203,18 @@ def _options() -> argparse.Namespace:
     add("--mobilenet-labels", type=Path, metavar="FILE", help="its labels, one a line")
     add(
         "--models",
-        type=lambda text: text.split(","),
+        type=_some_of(NAMES),
         default=list(NAMES),
         metavar="NAME,NAME",
-        help="only these",
+        help=f"only these of {', '.join(NAMES)}",
     )
     add(
         "--questions",
-        type=lambda text: text.split(","),
+        type=_some_of((*QUESTIONS, NOTHING)),
         default=list(QUESTIONS),
         metavar="NAME,NAME",
-        help=f"only these of {', '.join(QUESTIONS)}; of the others what is there is reported",
+        help=f"only these of {', '.join(QUESTIONS)}; of the others, with {NOTHING} of all, what is there "
+        "is reported",
     )
     add(
         "--out",
@@ -157,7 +227,7 @@ def _options() -> argparse.Namespace:
         "--into",
         type=Path,
         metavar="FILE.md",
-        help="renew this page's tables, and the plots in the folder beside it",
+        help="renew this page's figures, and the tables and plots in the folder beside it",
     )
     add(
         "--elsewhere",
@@ -169,6 +239,16 @@ def _options() -> argparse.Namespace:
     )
     add("--quick", action="store_true", help="few sizes and repeats: shows that it works, and nothing else")
     return parser.parse_args()
+
+
+def _some_of(known: Sequence[str]) -> Callable[[str], list[str]]:
+    def names(text: str) -> list[str]:
+        unknown = [each for each in text.split(",") if each not in known]
+        if unknown:
+            raise argparse.ArgumentTypeError(f"there is no {unknown[0]}, only {', '.join(known)}")
+        return text.split(",")
+
+    return names
 
 
 if __name__ == "__main__":

@@ -13,10 +13,9 @@ from typing import Any
 
 from bench.servables import ROOT
 from bench.study.models import Model
-from bench.study.runs import LABELLED, MADE, PHOTO, SMALL, Run
+from bench.study.runs import LABELLED, MADE, PHOTO, Run
 
 CORES = len(os.sched_getaffinity(0))
-ANSWERING = f"{CORES} CPU:cpus={CORES}"  # one backend is enough to tell what a model answers
 NOT_OURS = ("TF_SERVERS", "MODEL", "MODEL_NAME", "PIXELCOST_EMBEDDED", "PIXELCOST_WEIGHTS_URL")
 REPORTED = {0, 1}  # 1: some requests failed, or nothing can be recommended
 
@@ -30,7 +29,6 @@ class Photos:
     """Where the photos are; None: there are none of that kind."""
 
     labelled: Path
-    small: Path | None
     made: Path
     photo: Path | None
     label_map: Path
@@ -38,7 +36,7 @@ class Photos:
     @property
     def kinds(self) -> tuple[str, ...]:
         """Those that there are."""
-        return tuple(kind for kind in (LABELLED, SMALL, MADE, PHOTO) if getattr(self, kind))
+        return tuple(kind for kind in (LABELLED, MADE, PHOTO) if getattr(self, kind))
 
 
 def report_of(run: Run, out: Path) -> Path:
@@ -46,12 +44,17 @@ def report_of(run: Run, out: Path) -> Path:
     return out / f"{run.id}.json"
 
 
+def journal_of(run: Run, out: Path) -> Path:
+    """Where a run over many photos keeps what was measured."""
+    return out / f"{run.id}.jsonl"
+
+
 def asked(run: Run, model: Model, photos: Photos, out: Path) -> Mapping[str, Any]:
     """The run's report; measured only if it is not there yet. Raises Stopped."""
     path = report_of(run, out)
     if not path.exists():
         done = subprocess.run(
-            _command(run, photos, out), check=False, cwd=ROOT, env=_environ(run, model, out)
+            _command(run, photos, out), check=False, cwd=ROOT, env=environ_of(run, model, out)
         )
         part = path.with_suffix(".part")
         if done.returncode not in REPORTED or json.loads(part.read_text("utf-8"))["state"] != "done":
@@ -66,13 +69,20 @@ def _command(run: Run, photos: Photos, out: Path) -> list[str]:
     command = [sys.executable, "-m", "experiment", "--seed", "0", "--json", str(out / f"{run.id}.part")]
     if not run.is_of_set:
         return [*command, subject, *run.arguments]
-    kept = ("--journal", out / f"{run.id}.jsonl", "--answers", out / f"{run.id}.csv")
+    kept = ("--journal", journal_of(run, out), "--answers", out / f"{run.id}.csv")
     named = ("--photos", subject, "--label-map", photos.label_map)
     return [*command, *map(str, named), *map(str, kept), *run.arguments]
 
 
-def _environ(run: Run, model: Model, out: Path) -> dict[str, str]:
-    """Times are taken on the post's three backends, which are those that start by themselves."""
+def environ_of(run: Run, model: Model, out: Path) -> dict[str, str]:
+    """What the run gets of this process's environment, and what the study adds.
+
+    Times are taken on the post's three backends, which are those that start by themselves.
+    """
     environ = {key: value for key, value in os.environ.items() if key not in NOT_OURS}
-    environ |= {"MODEL_BASE_PATH": str(model.base_path), "PIXELCOST_DATA_DIR": str(out / "data")}
-    return environ | ({"PIXELCOST_EMBEDDED": ANSWERING} if run.is_of_set else {})
+    # A data folder for each model: who shares one with a running app asks that app's servers.
+    data_dir = out / "data" / model.name
+    environ |= {"MODEL_BASE_PATH": str(model.base_path), "PIXELCOST_DATA_DIR": str(data_dir)}
+    # One backend is enough to tell what a model answers.
+    answering = f"{CORES} CPU:cpus={CORES},runtime={model.runtime}"
+    return environ | ({"PIXELCOST_EMBEDDED": answering} if run.is_of_set else {})

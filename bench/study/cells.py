@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 from bench.study.pairs import Ratio, time_ratio
-from bench.study.runs import MADE, PHOTO, Run
-from experiment.figures.view import Point, View
+from bench.study.runs import Run
+from experiment.figures.view import Point, View, view_of
 
 EIGHT, ONE, GPU = "8 CPU", "1 CPU", "GPU"  # the post's backends, which start by themselves
-ONE_PHOTO = {MADE: "made photo", PHOTO: "real photo"}
 
 
-@dataclass(frozen=True, slots=True)
+Right = Mapping[str, Mapping[str, bool]]  # variant -> photo -> whether the top answer was right
+
+
+@dataclass(frozen=True)
 class Found:
     """One run and what came of it."""
 
     run: Run
     model: str  # for people
-    view: View
-    rows: Sequence[Mapping[str, str]] = ()  # of --answers; none for one photo
+    report: Mapping[str, Any]
+    right: Right = field(default_factory=dict)  # of a run over many photos
+    confidences: Sequence[tuple[float, bool]] = ()  # of the photos as they are: top probability, right or not
     machine: str = ""  # another than the study's own
+
+    @cached_property
+    def view(self) -> View:
+        """The report as figures see it."""
+        return view_of(self.report)
 
     @property
     def title(self) -> str:
         """The model, and the machine where that is another."""
         return f"{self.model} on {self.machine}" if self.machine else self.model
-
-    @property
-    def place(self) -> str:
-        """What was measured, in a few words; that requests failed is not kept quiet."""
-        photos = self.view.photo_set.count if self.view.photo_set else 1
-        failures = sum(point.cell.failures for point in self.view.points)
-        lost = f", {failures} requests failed" if failures else ""
-        return f"{self.title}, {f'{photos} photos' if photos > 1 else ONE_PHOTO[self.run.photos]}{lost}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,17 +89,18 @@ def _accuracy(found: Sequence[Found]) -> Claim:
 
 
 def _few_large(at_size: Sequence[tuple[str, Difference]], found: Sequence[Found], below: int | None) -> str:
-    """How many photos can tell, and what the next smaller size says, which all can."""
+    """How many photos can tell, and what the next smaller size says, which more can."""
     if not at_size:
         return "No labelled photo is that large."
-    model, gap = at_size[0]
-    smaller = next((lesser for each in found if below and (lesser := _difference(each, below))), None)
+    photos = max(gap.photos for _, gap in at_size)
+    unseen = max(gap.detectable_points for _, gap in at_size)
     parts = [
-        f"{gap.photos} labelled photos are that large; with them a loss below "
-        f"{gap.detectable_points:.0f} points goes unseen."
+        f"{photos} labelled photos are that large; with them a loss below {unseen:.0f} points may go unseen."
     ]
+    smaller = [(each.model, lesser) for each in found if below and (lesser := _difference(each, below))]
     if smaller:
-        parts.append(f"At {below} px: {model} {difference_words(smaller)}, {smaller.photos} photos.")
+        words = (f"{model} {difference_words(gap)}" for model, gap in smaller)
+        parts.append(f"At {below} px, {smaller[0][1].photos} photos: {'; '.join(words)}.")
     return " ".join(parts)
 
 

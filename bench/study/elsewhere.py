@@ -14,7 +14,6 @@ from typing import Any
 from bench.study.cells import GPU, Found
 from bench.study.models import TITLES, Missing
 from bench.study.runs import MADE, PHOTO, TIME, Run
-from experiment.figures.view import view_of
 
 NAMED = re.compile(rf"({'|'.join(TITLES)})-{TIME}-({MADE}|{PHOTO})")
 
@@ -34,7 +33,7 @@ def _found(file: Path) -> Found:
         raise Missing(f"{file.name} is not named MODEL-{TIME}-PHOTO.json, with {models}; {photos}.")
     model, photo = named.groups()
     report = json.loads(file.read_text("utf-8"))
-    return Found(Run(model, TIME, photo, ()), TITLES[model], view_of(report), machine=_machine(report))
+    return Found(Run(model, TIME, photo, ()), TITLES[model], report, machine=_machine(report))
 
 
 def _machine(report: Mapping[str, Any]) -> str:

@@ -50,6 +50,27 @@ def right_by_variant(rows: Iterable[Mapping[str, str]]) -> dict[str, dict[str, b
     return found
 
 
+def confidences(rows: Iterable[Mapping[str, str]], variant_id: str) -> list[tuple[float, bool]]:
+    """Top probability and whether it was right, of one variant; photos without a known label are left out."""
+    return [
+        (float(row["top_score"]), row["correct_top1"] == "true")
+        for row in rows
+        if row["variant_id"] == variant_id and row["correct_top1"]
+    ]
+
+
+def calibration_error(found: Sequence[tuple[float, bool]], bins: int = 15) -> float:
+    """Expected calibration error, 0..1: in bins of equal width, how far accuracy is from the probability.
+
+    Guo et al. 2017, ICML. The bins are weighted by their photos. Raises ZeroDivisionError without any.
+    """
+    parts: dict[int, list[tuple[float, bool]]] = {}
+    for score, right in found:
+        parts.setdefault(min(int(score * bins), bins - 1), []).append((score, right))
+    gaps = (abs(sum(right - score for score, right in part)) for part in parts.values())
+    return sum(gaps) / len(found)
+
+
 def accuracy_difference(one: Mapping[str, bool], other: Mapping[str, bool]) -> Difference | None:
     """Top-1 of `one` less that of `other`, on the photos that both have. Holm's p is left at its own."""
     pairs = [(one[photo], other[photo]) for photo in one.keys() & other.keys()]

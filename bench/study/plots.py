@@ -1,9 +1,9 @@
-"""The study's plots as SVG: the project's own figures, drawn by plotly.js in Chromium."""
+"""The study's plots as SVG, made from its tables: the project's own look, drawn by plotly.js in Chromium."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -11,77 +11,146 @@ from urllib.parse import unquote
 from playwright.sync_api import sync_playwright
 
 from bench.servables import ROOT
-from bench.study.cells import (
-    EIGHT,
-    GPU,
-    ONE,
-    Compared,
-    Found,
-    one_over_other,
-    png_over_jpeg,
-    size_over_smallest,
-)
-from bench.study.runs import LABELLED, MADE, TIME
-from experiment.figures import Figure, figures
+from bench.study.cells import ONE
+from bench.study.changes import ALL, PREDICTORS
+from bench.study.models import LITE0, TITLES
+from bench.study.runs import MADE
+from bench.study.tables import Tables
+from experiment.figures import Figure
 from experiment.figures.frame import axis, base_layout, figure
 from experiment.figures.palette import LIGHT
+from experiment.wording import format_name
 from tools import chromium
 
 PLOTLY = ROOT / "static" / "vendor" / "plotly-basic.min.js"
 WIDTH_PX, HEIGHT_PX = 760, 420
-DASHES, SYMBOLS = ("solid", "dash", "dot"), ("circle", "square-open", "diamond-open")  # of three backends
-PREFERRED = ("mobilenet", "demo")  # whose answers are drawn: one model's, the best known first
+COLOURS = (*LIGHT.backends, LIGHT.preparing)
+SYMBOLS = ("circle", "square-open", "diamond-open", "triangle-up-open", "cross-open")
 DRAW = """async ({data, layout, width, height}) => {
   const url = await Plotly.toImage({data, layout}, {format: "svg", width, height});
   return url;
 }"""
-
-# Report of a question -> which of its figures, under which name.
-OWN = {"size": "agreement_by_size", "quality": "by_quality", "filter": "agreement_by_size"}
+Row = Mapping[str, str]
 
 
-def plots(found: Sequence[Found], reports: Mapping[str, Mapping[str, Any]]) -> dict[str, Figure]:
-    """Every figure by the name of its file. `reports` by the run's id."""
-    drawn: dict[str, Figure] = {}
-    for question, name in OWN.items():
-        one = _preferred(
-            [each for each in found if each.run.question == question and each.run.photos == LABELLED]
-        )
-        if one and name in (own := figures(reports[one.run.id])):
-            drawn[question] = own[name]
-    everywhere = [each for each in found if each.run.question == TIME and each.run.photos == MADE]
-    times = [each for each in everywhere if not each.machine]
-    pairs = {
-        "png": ("PNG / JPEG", [each for one in times for each in png_over_jpeg(one)]),
-        "time": ("time / that of 128 px, JPEG", _without_original(times)),
-        "cpus": ("1 CPU / 8 CPU", [each for one in times for each in one_over_other(one, ONE, EIGHT)]),
-        "gpu": ("8 CPU / GPU", [each for one in everywhere for each in one_over_other(one, EIGHT, GPU)]),
+def plots(tables: Tables) -> dict[str, Figure]:
+    """Every figure by the name of its file; those whose tables are not there are left out."""
+    drawn = {
+        "size": _by_size(tables.get("answers", [])),
+        "format": _by_bytes(tables.get("answers", [])),
+        "png": _ratios(tables.get("ratios", []), "PNG / JPEG"),
+        "time": _ratios(tables.get("ratios", []), "size / smallest"),
+        "metric": _areas(tables.get("areas", [])),
     }
-    return drawn | {name: ratios(title, compared) for name, (title, compared) in pairs.items() if compared}
+    return {name: each for name, each in drawn.items() if each is not None}
 
 
-def ratios(title: str, compared: Sequence[Compared]) -> Figure:
-    """Ratios over the longest side, one line for each model, backend and format, with 95 % intervals."""
-    lines: dict[tuple[str, str], list[Compared]] = {}
-    for each in compared:
-        made_as = each.point.variant.format.upper() if "CPU /" in title else each.point.backend.name
-        lines.setdefault((each.found.model, made_as), []).append(each)
-    models, ways = (list(dict.fromkeys(names)) for names in zip(*lines, strict=True))
+def _by_size(rows: Sequence[Row]) -> Figure | None:
+    """What JPEGs lose against the photos themselves, a line for each network."""
+    own = [row for row in rows if row["question"] == "size" and row["format"] == "jpeg" and row["points"]]
+    lines = {
+        model: [row for row in own if row["model"] == model]
+        for model in dict.fromkeys(row["model"] for row in own)
+    }
+    data = [_line(model, line, "size_px", "points", nth) for nth, (model, line) in enumerate(lines.items())]
+    layout = _layout(len(lines), _sides(own), axis(LIGHT, "top-1 against the original, points"))
+    return figure(data, layout, "Accuracy by size", "", [], []) if data else None
+
+
+def _by_bytes(rows: Sequence[Row]) -> Figure | None:
+    """Top-1 over bytes of one network, a line for each format."""
+    own = [row for row in rows if row["question"] == "format" and row["model"] == TITLES[LITE0]]
+    lines: dict[str, list[Row]] = {}
+    for row in own:
+        lines.setdefault(row["format"], []).append(row)
     data = [
-        _line(f"{model}, {way}", line, LIGHT.backends[models.index(model)], ways.index(way))
-        for (model, way), line in lines.items()
+        _line(
+            format_name(key),
+            [{**row, "kilobytes": str(float(row["size_bytes"]) / 1000)} for row in line],
+            "kilobytes",
+            "top1_percent",
+            nth,
+        )
+        for nth, (key, line) in enumerate(lines.items())
     ]
-    layout = base_layout(LIGHT, HEIGHT_PX, len(lines)) | {
-        "xaxis": axis(
-            LIGHT,
-            "Longest side, px",
-            type="log",
-            tickvals=_sizes(compared),
-            ticktext=list(map(str, _sizes(compared))),
-        ),
-        "yaxis": axis(LIGHT, title, rangemode="tozero"),
+    x_axis = axis(LIGHT, "KB, median over photos", type="log", dtick="D2")
+    layout = _layout(len(lines), x_axis, axis(LIGHT, f"top-1 of {TITLES[LITE0]}, %"))
+    return figure(data, layout, "Accuracy by format and bytes", "", [], []) if data else None
+
+
+def _ratios(rows: Sequence[Row], what: str) -> Figure | None:
+    """Ratios of times on one core over the longest side, JPEG where sizes are compared."""
+    own = [
+        row
+        for row in rows
+        if (row["what"], row["photo"], row["backend"]) == (what, MADE, ONE)
+        and row["machine"] == "here"
+        and row["size_px"] != "original"
+    ]
+    lines = {
+        model: [row for row in own if row["model"] == model]
+        for model in dict.fromkeys(row["model"] for row in own)
     }
-    return figure(data, layout, title, "", [], [])
+    data = [_line(model, line, "size_px", "ratio", nth) for nth, (model, line) in enumerate(lines.items())]
+    shown = f"time, {what}" if what.startswith("PNG") else "time / that of the smallest JPEG"
+    layout = _layout(len(lines), _sides(own), axis(LIGHT, shown, rangemode="tozero"))
+    return figure(data, layout, what, "", [], []) if data else None
+
+
+def _areas(rows: Sequence[Row]) -> Figure | None:
+    """How well each predictor tells changed answers, over all sizes, best at the top."""
+    own = [row for row in rows if row["size_px"] == ALL]
+    ranked = sorted((row for row in own if row["network"] == ALL), key=lambda row: float(row["auc"]))
+    names = [PREDICTORS[row["predictor"]] for row in ranked]
+    networks = [ALL, *dict.fromkeys(row["network"] for row in own if row["network"] != ALL)]
+    data = []
+    for nth, network in enumerate(networks):
+        line = [{**row, "name": PREDICTORS[row["predictor"]]} for row in own if row["network"] == network]
+        trace = _line("all networks" if network == ALL else TITLES[network], line, "auc", "name", nth)
+        data.append(trace | {"mode": "markers"})
+    layout = _layout(
+        len(networks),
+        axis(LIGHT, "area under the ROC curve: 0.5 is by chance, 1 tells every change"),
+        axis(LIGHT, "", type="category", categoryorder="array", categoryarray=names, automargin=True),
+    )
+    return figure(data, layout, "What tells that an answer will change", "", [], []) if own else None
+
+
+def _layout(lines: int, x_axis: dict[str, Any], y_axis: dict[str, Any]) -> dict[str, Any]:
+    return base_layout(LIGHT, HEIGHT_PX, lines) | {"xaxis": x_axis, "yaxis": y_axis}
+
+
+def _sides(rows: Iterable[Row]) -> dict[str, Any]:
+    sizes_px = sorted({int(row["size_px"]) for row in rows})
+    return axis(
+        LIGHT, "Longest side, px", type="log", tickvals=sizes_px, ticktext=[str(each) for each in sizes_px]
+    )
+
+
+def _line(name: str, rows: Sequence[Row], x: str, y: str, nth: int) -> dict[str, Any]:
+    """With 95 % intervals of the quantity that has them. `nth` chooses colour and symbol."""
+    measured, side = (x, "error_x") if x == "auc" else (y, "error_y")
+    stem = measured.removesuffix("_percent")
+    values = [float(row[measured]) for row in rows]
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": name,
+        "x": [float(row[x]) for row in rows],
+        "y": [row[y] for row in rows] if y == "name" else [float(row[y]) for row in rows],
+        "line": {"color": COLOURS[nth % len(COLOURS)]},
+        "marker": {"symbol": SYMBOLS[nth % len(SYMBOLS)], "size": 7},
+        side: {
+            "type": "data",
+            "symmetric": False,
+            "array": [float(row[f"{stem}_high"]) - value for row, value in zip(rows, values, strict=True)],
+            "arrayminus": [
+                value - float(row[f"{stem}_low"]) for row, value in zip(rows, values, strict=True)
+            ],
+            "thickness": 1,
+            "width": 4,
+        },
+    }
 
 
 def draw(drawn: Mapping[str, Figure], folder: Path) -> Iterator[Path]:
@@ -107,38 +176,3 @@ def _svg(page: Any, drawn: Figure) -> str:
     asked = {"data": drawn["data"], "layout": layout, "width": WIDTH_PX, "height": height}
     url = page.evaluate(DRAW, json.loads(json.dumps(asked)))
     return unquote(str(url).partition(",")[2]) + "\n"
-
-
-def _line(name: str, line: Sequence[Compared], colour: str, way: int) -> dict[str, Any]:
-    """`way`: the place of its backend or format among all, told apart by dash and symbol."""
-    line = [each for each in line if not each.point.variant.is_reference]
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "name": name,
-        "x": [each.point.variant.size_px for each in line],
-        "y": [round(each.ratio.value, 3) for each in line],
-        "line": {"color": colour, "dash": DASHES[way]},
-        "marker": {"symbol": SYMBOLS[way], "size": 7},
-        "error_y": {
-            "type": "data",
-            "symmetric": False,
-            "array": [round(each.ratio.high - each.ratio.value, 4) for each in line],
-            "arrayminus": [round(each.ratio.value - each.ratio.low, 4) for each in line],
-            "thickness": 1,
-            "width": 4,
-        },
-    }
-
-
-def _without_original(times: Sequence[Found]) -> list[Compared]:
-    compared = (each for one in times for each in size_over_smallest(one))
-    return [each for each in compared if not each.point.variant.is_reference]
-
-
-def _preferred(found: Sequence[Found]) -> Found | None:
-    return next((each for name in PREFERRED for each in found if each.run.model == name), None)
-
-
-def _sizes(compared: Sequence[Compared]) -> list[int]:
-    return sorted({each.point.variant.size_px for each in compared if not each.point.variant.is_reference})

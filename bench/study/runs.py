@@ -6,29 +6,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-LABELLED, SMALL = "labelled", "small"  # sets of photos
+LABELLED = "labelled"  # a set of photos
 MADE, PHOTO = "made", "photo"  # single ones: the benchmark's own, and a real one
 TIME = "time"
 
 QUESTIONS: Final = {
-    "size": {
-        LABELLED: "--sizes 512,384,256,192,128,96,64 --formats png,jpeg",
-        SMALL: "--sizes 144,128,96,64,48 --formats png,jpeg",
+    "size": {LABELLED: "--sizes 1024,768,512,384,256,224,192,128,96,64 --formats png,jpeg"},
+    "format": {
+        LABELLED: "--sizes 384 --formats png,jpeg,webp,webp-lossless,avif --qualities 75,50,25,10 "
+        "--webp-qualities 75,50,20,5 --avif-qualities 65,45,25,10"
     },
-    "quality": {
-        LABELLED: "--sizes 384,192 --formats jpeg,webp --qualities 95,85,75,50,30,20,10,5 "
-        "--webp-qualities 80,50,20,5",
-        SMALL: "--sizes 144 --formats jpeg,webp --qualities 95,85,75,50,30,20,10,5 "
-        "--webp-qualities 80,50,20,5",
-    },
-    "filter": {
-        LABELLED: "--sizes 256,128 --formats png --resamplers lanczos,bicubic,bilinear,box,nearest",
-        SMALL: "--sizes 96,48 --formats png --resamplers lanczos,bicubic,bilinear,box,nearest",
-    },
-    "subsampling": {
-        LABELLED: "--sizes 384,128 --formats jpeg --subsamplings 4:4:4,4:2:2,4:2:0",
-        SMALL: "--sizes 144 --formats jpeg --subsamplings 4:4:4,4:2:2,4:2:0",
-    },
+    "filter": {LABELLED: "--sizes 224,96 --formats png --resamplers lanczos,bicubic,bilinear,box,nearest"},
+    "subsampling": {LABELLED: "--sizes 384,128 --formats jpeg --subsamplings 4:4:4,4:2:2,4:2:0"},
     TIME: {
         MADE: "--sizes 2048,1024,512,256,128 --formats png,jpeg --repeats 30",
         PHOTO: "--sizes 1024,512,256,128 --formats png,jpeg --repeats 30",
@@ -37,7 +26,7 @@ QUESTIONS: Final = {
 
 # What --quick asks instead: enough to see that everything works, too little to say anything.
 QUICK: Final = {
-    "size": {LABELLED: "--sizes 256,128 --formats png,jpeg", SMALL: "--sizes 96,48 --formats png,jpeg"},
+    "size": {LABELLED: "--sizes 256,96 --formats png,jpeg"},
     TIME: {MADE: "--sizes 512,128 --formats png,jpeg --repeats 6"},
 }
 
@@ -48,7 +37,7 @@ class Run:
 
     model: str
     question: str  # a key of QUESTIONS
-    photos: str  # LABELLED, SMALL, MADE or PHOTO
+    photos: str  # LABELLED, MADE or PHOTO
     arguments: tuple[str, ...]
 
     @property

@@ -1,232 +1,287 @@
-"""The study's tables, as Markdown. Each is named; docs/findings.md holds them between marks."""
+"""The study's figures as tables: rows of plain values by the table's name, each kept as a CSV file.
+
+docs/findings.md and its plots are made from these files alone, see page.py and plots.py.
+"""
 
 from __future__ import annotations
 
-import re
+import csv
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.study.cells import EIGHT, GPU, ONE, Found, made, one_over_other, png_over_jpeg, size_over_smallest
-from bench.study.claims import LOSS_POINTS, claims, keeps
-from bench.study.pairs import accuracy_difference, corrected, right_by_variant
+from bench.study.cells import (
+    EIGHT,
+    GPU,
+    ONE,
+    Compared,
+    Found,
+    Right,
+    one_over_other,
+    png_over_jpeg,
+    size_over_smallest,
+)
+from bench.study.changes import Area, Band
+from bench.study.claims import claims
+from bench.study.pairs import accuracy_difference, calibration_error, corrected
+from bench.study.ranks import Estimate
 from bench.study.runs import TIME
 from experiment.figures.view import Point
-from experiment.records import Difference
-from experiment.set_words import difference_words, p_words, share_words
-from experiment.wording import milliseconds, size
+from experiment.over_photos import share
+from experiment.records import REFERENCE_ID, Difference, Share
 
-Rows = Iterator[Sequence[Any]]
-UNKNOWN = "-"
-MARKED = re.compile(r"(<!-- study: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
-
-
-def tables(found: Sequence[Found]) -> dict[str, str]:
-    """Every table by name."""
-    return {name: _markdown(columns, list(rows(found))) for name, (columns, rows) in TABLES.items()}
+Row = Mapping[str, Any]
+Rows = Iterator[Row]
+Tables = Mapping[str, Sequence[Mapping[str, str]]]
 
 
-def put_into(document: Path, named: Mapping[str, str]) -> None:
-    """Renew what stands between `<!-- study: NAME -->` and `<!-- end -->`."""
+def tables(found: Sequence[Found]) -> dict[str, list[Row]]:
+    """Every table of the reports, by name."""
+    return {name: list(rows(found)) for name, rows in TABLES.items()}
 
-    def renewed(match: re.Match[str]) -> str:
-        start, name, old, end = match.groups()
-        return f"{start}{named.get(name, old)}{end}"
 
-    document.write_text(MARKED.sub(renewed, document.read_text("utf-8")), "utf-8")
+def write(named: Mapping[str, Iterable[Row]], folder: Path) -> Iterator[Path]:
+    """Each as folder/NAME.csv. One without rows leaves the file as it is: its question was not asked."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in named.items():
+        shown = [{key: _shown(value) for key, value in row.items()} for row in rows]
+        if shown:
+            path = folder / f"{name}.csv"
+            with path.open("w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, shown[0].keys(), lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(shown)
+            yield path
+
+
+def read(folder: Path) -> dict[str, list[dict[str, str]]]:
+    """Every CSV file of the folder by name; unknown values are ""."""
+    found = {}
+    for path in sorted(folder.glob("*.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            found[path.stem] = list(csv.DictReader(file))
+    return found
+
+
+def _shown(value: Any) -> str:
+    """Six digits: more than any is known to, so that what is shown of them is rounded once."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _runs(found: Sequence[Found]) -> Rows:
+    for one in found:
+        facts, asked = one.report["environment"], one.report["requests"]
+        runtimes = (each["runtime"] for each in one.report["backends"] if each["runtime"])
+        yield {
+            "machine": one.machine or "here",
+            "model": one.model,
+            "question": one.run.question,
+            "photos": one.run.photos,
+            "started_at": one.report["created_at"],
+            "cpu": facts["cpu_model"],
+            "cores": facts["cpu_count"],
+            "load_1m_at_start": facts["load_1m"],
+            "runtime": " and ".join(dict.fromkeys(runtimes)),
+            "pillow": facts.get("pillow"),
+            "requests": asked["done"],
+            "failed": asked["failed"],
+        }
 
 
 def _verdicts(found: Sequence[Found]) -> Rows:
     for each in claims(found):
-        yield f"({each.key}) {each.said}", f"**{each.verdict}**", each.figure, each.why
+        yield {
+            "claim": each.key,
+            "said": each.said,
+            "verdict": each.verdict,
+            "figure": each.figure,
+            "why": each.why,
+        }
 
 
-def _sizes(found: Sequence[Found]) -> Rows:
+def _networks(found: Sequence[Found]) -> Rows:
+    """What each makes of the photos as they are."""
     for one in _of(found, "size"):
-        for point in one.view.points:
-            gap = point.cell.over_photos.difference if point.cell.over_photos else None
-            yield (*_answers(one, point), gap.photos if gap else UNKNOWN, *_gap(gap), _kept(gap))
+        over = next(each.cell.over_photos for each in one.view.points if each.variant.is_reference)
+        if over and over.top1 and over.top5 and one.confidences:
+            yield {
+                "model": one.model,
+                "photos": over.top1.total,
+                "right": over.top1.count,
+                **_percent("top1", over.top1),
+                **_percent("top5", over.top5),
+                "mean_probability_percent": 100
+                * sum(each for each, _ in one.confidences)
+                / len(one.confidences),
+                "calibration_error_points": 100 * calibration_error(one.confidences),
+            }
 
 
-def _kept(gap: Difference | None) -> str:
-    words = {"survives": "yes", "does not survive": "no"}
-    return words.get(keeps(gap), "not known") if gap else UNKNOWN
-
-
-def _against(question: str, base_of: Callable[[Point], str]) -> Callable[[Sequence[Found]], Rows]:
-    """Rows of a question whose variants are compared with one of their own size, photo by photo."""
-
-    def rows(found: Sequence[Found]) -> Rows:
+def _answers(found: Sequence[Found]) -> Rows:
+    """Every variant against the one of its question's base, on the same photos."""
+    for question, base_of in BASES.items():
         for one in _of(found, question):
-            right = right_by_variant(one.rows)
-            points = made(one.view)
-            gaps = corrected([_gap_between(right, each.variant.id, base_of(each)) for each in points])
-            for point, gap in zip(points, gaps, strict=True):
-                yield (*_answers(one, point), size(point.variant.size_bytes), *_gap(gap))
+            points = [each for each in one.view.points if not each.variant.is_reference]
+            bases = [base_of(each) for each in points]
+            pairs = ((each.variant.id, base) for each, base in zip(points, bases, strict=True))
+            gaps = corrected([_gap(one.right, own, base) for own, base in pairs])
+            for point, base, gap in zip(points, bases, gaps, strict=True):
+                variant, over = point.variant, point.cell.over_photos
+                known = one.right.get(variant.id, {}).values()
+                yield {
+                    "question": question,
+                    "model": one.model,
+                    "variant": variant.id,
+                    "size_px": _nominal(point),
+                    "format": variant.format,
+                    "quality": variant.quality,
+                    "subsampling": variant.subsampling,
+                    "resampler": variant.resampler,
+                    "size_bytes": variant.size_bytes,
+                    "labelled": len(known),
+                    **_percent("top1", share(sum(known), len(known))),
+                    "photos": over.agreement.total if over and over.agreement else None,
+                    **_percent("agrees", over.agreement if over else None),
+                    "against": base,
+                    "compared": gap.photos if gap else None,
+                    "gained": gap.gained if gap else None,
+                    "lost": gap.lost if gap else None,
+                    "points": gap.points if gap else None,
+                    "points_low": gap.low_points if gap else None,
+                    "points_high": gap.high_points if gap else None,
+                    "p_holm": gap.mcnemar_p_holm if gap else None,
+                    "detectable_points": gap.detectable_points if gap else None,
+                }
 
-    return rows
+
+def _gap(right: Right, own: str, base: str) -> Difference | None:
+    """None of the base itself, which is no comparison to correct for."""
+    return None if own == base else accuracy_difference(right.get(own, {}), right.get(base, {}))
 
 
-def _gap_between(right: Mapping[str, Mapping[str, bool]], own: str, base: str) -> Difference | None:
-    if own == base:
-        return None
-    return accuracy_difference(right.get(own, {}), right.get(base, {}))
-
-
-def _answers(one: Found, point: Point) -> tuple[str, ...]:
-    over = point.cell.over_photos
-    return one.place, point.variant.id, share_words(over.top1) if over and over.top1 else UNKNOWN
-
-
-def _gap(gap: Difference | None) -> tuple[str, ...]:
-    if gap is None:
-        return UNKNOWN, UNKNOWN, UNKNOWN
-    interval = difference_words(gap).partition(", McNemar")[0] + ")"
-    return interval, p_words(gap.mcnemar_p_holm), f"{gap.detectable_points:.1f}"
-
-
-def _png(found: Sequence[Found]) -> Rows:
-    for one in found:
-        if one.run.question == TIME:
-            for each in png_over_jpeg(one):
-                stages = [_decode_ms(point) for point in (each.point, each.base)]
-                known = [value for value in stages if value]
-                decode = f"{known[0] / known[1]:.1f}" if len(known) == 2 else UNKNOWN
-                bytes_ratio = each.point.variant.size_bytes / each.base.variant.size_bytes
-                yield (
-                    one.place,
-                    each.point.backend.name,
-                    _nominal(each.point),
-                    milliseconds(each.point.p50_ms),
-                    milliseconds(each.base.p50_ms),
-                    each.ratio,
-                    decode,
-                    f"{bytes_ratio:.1f}",
-                )
+def _percent(name: str, found: Share | None) -> dict[str, float | None]:
+    return {
+        f"{name}_percent": 100 * found.share if found else None,
+        f"{name}_low": 100 * found.low if found else None,
+        f"{name}_high": 100 * found.high if found else None,
+    }
 
 
 def _times(found: Sequence[Found]) -> Rows:
     for one in _of(found, TIME):
-        for each in size_over_smallest(one):
-            name = "original" if each.point.variant.is_reference else str(each.point.variant.size_px)
-            inference = [
-                each.point.cell.server_ms.get("inference"),
-                each.base.cell.server_ms.get("inference"),
-            ]
-            alone = f"{inference[0] / inference[1]:.2f}" if inference[0] and inference[1] else UNKNOWN
-            yield (
-                one.place,
-                each.point.backend.name,
-                name,
-                milliseconds(each.point.p50_ms),
-                milliseconds(_decode_ms(each.point) or 0.0),
-                each.ratio,
-                alone,
-            )
+        for point in one.view.points:
+            cell = point.cell
+            yield {
+                "machine": one.machine or "here",
+                "model": one.model,
+                "photo": one.run.photos,
+                "backend": point.backend.name,
+                "cores": len(point.backend.cores or ()) or None,
+                "variant": point.variant.id,
+                "size_bytes": point.variant.size_bytes,
+                "samples": cell.count,
+                "p50_ms": cell.p50_ms,
+                "p50_low_ms": cell.p50_low_ms,
+                "p50_high_ms": cell.p50_high_ms,
+                "decode_ms": cell.server_ms.get("decode"),
+                "inference_ms": cell.server_ms.get("inference"),
+                "validity": cell.validity,
+            }
 
 
-def _cpus(found: Sequence[Found]) -> Rows:
+def _ratios(found: Sequence[Found]) -> Rows:
     for one in _of(found, TIME):
-        for each in one_over_other(one, ONE, EIGHT):
-            cores = len(each.base.backend.cores or ())
-            yield (
-                one.place,
-                each.point.variant.id,
-                milliseconds(each.point.p50_ms),
-                milliseconds(each.base.p50_ms),
-                cores or UNKNOWN,
-                each.ratio,
-            )
+        for name, compared in RATIOS.items():
+            for each in compared(one):
+                yield {
+                    "machine": one.machine or "here",
+                    "model": one.model,
+                    "photo": one.run.photos,
+                    "what": name,
+                    "backend": each.point.backend.name,
+                    "size_px": "original" if each.point.variant.is_reference else _nominal(each.point),
+                    "variant": each.point.variant.id,
+                    "over_backend": each.base.backend.name,
+                    "over_variant": each.base.variant.id,
+                    "ratio": each.ratio.value,
+                    "ratio_low": each.ratio.low,
+                    "ratio_high": each.ratio.high,
+                    "decode_ratio": _stage(each, "decode"),
+                    "inference_ratio": _stage(each, "inference"),
+                    "is_valid": each.is_valid,
+                }
 
 
-def _gpus(found: Sequence[Found]) -> Rows:
-    for one in _of(found, TIME):
-        slowest = {each.point.variant.id: each for each in one_over_other(one, ONE, GPU)}
-        for each in one_over_other(one, EIGHT, GPU):
-            single = slowest.get(each.point.variant.id)
-            yield (
-                one.place,
-                each.point.variant.id,
-                milliseconds(each.base.p50_ms),
-                milliseconds(single.point.p50_ms) if single else UNKNOWN,
-                milliseconds(each.point.p50_ms),
-                len(each.point.backend.cores or ()) or UNKNOWN,
-                each.ratio,
-                single.ratio if single else UNKNOWN,
-            )
+def _stage(compared: Compared, stage: str) -> float | None:
+    one, other = (each.cell.server_ms.get(stage) for each in (compared.point, compared.base))
+    return one / other if one and other else None
 
 
-def _decode_ms(point: Point) -> float | None:
-    return point.cell.server_ms.get("decode")
+def area_rows(found: Iterable[Area]) -> Rows:
+    """How well each predictor tells changed answers."""
+    for each in found:
+        yield {
+            "network": each.network,
+            "size_px": each.size_px,
+            "predictor": each.predictor,
+            "answers": each.answers,
+            "photos": each.photos,
+            "changed": each.changed,
+            **_estimate("auc", each.auc),
+            **_estimate("auc_less_margins", each.less_margin),
+        }
 
 
-def _nominal(point: Point) -> str:
-    return point.variant.id.split("-")[0]
+def band_rows(found: Iterable[Band]) -> Rows:
+    """How many answers change, by SSIM and margin."""
+    for each in found:
+        yield {
+            "network": each.network,
+            "ssim_above": each.ssim_seen[0],
+            "ssim_to": each.ssim_seen[1],
+            "margin_above": each.margin[0],
+            "margin_to": each.margin[1],
+            "answers": each.answers,
+            "photos": each.photos,
+            **{key: value * 100 for key, value in _estimate("changed_percent", each.share).items()},
+        }
+
+
+def _estimate(name: str, found: Estimate) -> dict[str, float]:
+    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
 
 
 def _of(found: Sequence[Found], question: str) -> list[Found]:
     return [each for each in found if each.run.question == question]
 
 
-def _base_quality(point: Point) -> str:
-    return f"{_nominal(point)}-jpeg-95"
+def _nominal(point: Point) -> str:
+    """The size that was asked for; a variant of the report has the median over photos."""
+    return point.variant.id.split("-")[0]
 
 
-def _base_filter(point: Point) -> str:
-    return f"{_nominal(point)}-png"
-
-
-def _base_subsampling(point: Point) -> str:
-    return f"{_nominal(point)}-jpeg-85-444"
-
-
-def _markdown(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
-
-
-_SHARES = ("model, photos", "variant", "top-1")
-_GAPS = ("Holm p", "detectable, points")
-TABLES: Mapping[str, tuple[Sequence[str], Callable[[Sequence[Found]], Rows]]] = {
-    "verdicts": (("claim", "verdict", "our figure (95 %)", "why"), _verdicts),
-    "size": (
-        (*_SHARES, "photos", "against the original", *_GAPS, f"loses less than {LOSS_POINTS:g} points"),
-        _sizes,
-    ),
-    "png": (
-        ("model, photo", "backend", "px", "PNG p50", "JPEG p50", "PNG / JPEG", "decoding alone", "bytes"),
-        _png,
-    ),
-    "time": (
-        (
-            "model, photo",
-            "backend",
-            "JPEG, px",
-            "p50",
-            "decoding",
-            "time / that of the smallest",
-            "model alone",
-        ),
-        _times,
-    ),
-    "cpus": (("model, photo", "variant", "1 CPU p50", "8 CPU p50", "its cores", "1 CPU / 8 CPU"), _cpus),
-    "gpu": (
-        (
-            "model, photo",
-            "variant",
-            "GPU p50",
-            "1 CPU p50",
-            "8 CPU p50",
-            "its cores",
-            "8 CPU / GPU",
-            "1 CPU / GPU",
-        ),
-        _gpus,
-    ),
-    "quality": ((*_SHARES, "bytes", "against q95, same size", *_GAPS), _against("quality", _base_quality)),
-    "filter": ((*_SHARES, "bytes", "against Lanczos, same size", *_GAPS), _against("filter", _base_filter)),
-    "subsampling": (
-        (*_SHARES, "bytes", "against 4:4:4, same size", *_GAPS),
-        _against("subsampling", _base_subsampling),
-    ),
+# What the variants of a question are compared with.
+BASES: Mapping[str, Callable[[Point], str]] = {
+    "size": lambda _: REFERENCE_ID,
+    "format": lambda point: f"{_nominal(point)}-png",
+    "filter": lambda point: f"{_nominal(point)}-png",
+    "subsampling": lambda point: f"{_nominal(point)}-jpeg-85-444",
+}
+RATIOS: Mapping[str, Callable[[Found], Iterator[Compared]]] = {
+    "PNG / JPEG": png_over_jpeg,
+    "size / smallest": size_over_smallest,
+    f"{ONE} / {EIGHT}": lambda one: one_over_other(one, ONE, EIGHT),
+    f"{EIGHT} / {GPU}": lambda one: one_over_other(one, EIGHT, GPU),
+    f"{ONE} / {GPU}": lambda one: one_over_other(one, ONE, GPU),
+}
+TABLES: Mapping[str, Callable[[Sequence[Found]], Rows]] = {
+    "runs": _runs,
+    "verdicts": _verdicts,
+    "networks": _networks,
+    "answers": _answers,
+    "times": _times,
+    "ratios": _ratios,
 }

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from experiment.browser_made import BROWSER_FORMATS
 from experiment.deciding.break_even import break_even
 from experiment.deciding.end_to_end import PLACE_WORDS, Copy, Trip, copies, originals
 from experiment.deciding.section import Section, table_of
@@ -14,7 +15,7 @@ from experiment.deciding.uplinks import Uplink
 from experiment.figures.end_to_end import end_to_end
 from experiment.figures.palette import Palette
 from experiment.figures.view import Point, View
-from experiment.wording import kind_name, milliseconds, short_name, size
+from experiment.wording import format_name, kind_name, milliseconds, short_name, size
 
 TITLE = "Over the network (modelled)"
 PARTS = (
@@ -73,17 +74,24 @@ def _verdict(copy: Copy, uplink: Uplink) -> str:
 
 def _condition(copy: Copy) -> str:
     if copy.browser.is_assumed:
-        return ", if the browser makes the copy as fast as the server did"
+        condition = ", if the browser makes the copy as fast as the server did"
+        key = copy.browser.variant.format
+        if key in BROWSER_FORMATS:
+            return condition
+        return f"{condition}, with an encoder that it loads, for no canvas writes {format_name(key)}"
     return ", if the server makes the copy as fast as the browser did" if copy.server.is_assumed else ""
 
 
 def _fastest(found: Sequence[Copy], alone: Sequence[Trip], uplink: Uplink) -> str:
     """Of all ways that keep the answer, at this bandwidth."""
     every = [trip for each in found for trip in (each.browser, each.server)] + list(alone)
-    kept = [each for each in every if each.point.is_kept is not False]
+    kept = [each for each in every if each.point.is_kept is not False and not each.point.is_less_sure]
+    are_less_sure = any(each.point.is_less_sure for each in every)
     best = min(kept or every, key=lambda each: each.total_ms(uplink.mbit_s))
     place = "" if best.place == "nowhere" else f" resized {PLACE_WORDS[best.place]}"
-    keeping = "that keep the answer " if len(kept) < len(every) and kept else ""
+    keeping = f"that keep the answer{' and its probability' if are_less_sure else ''} "
+    if not kept or len(kept) == len(every):
+        keeping = ""
     return (
         f"At {uplink.mbit_s:,g} Mbit/s the fastest of all ways {keeping}is "
         f"{short_name(best.variant)}{place}: {milliseconds(best.total_ms(uplink.mbit_s))} end to end "

@@ -13,7 +13,7 @@ from typing import Any
 
 from experiment.figures.frame import Figure, axis, base_layout, empty_figure, escaped, figure
 from experiment.figures.over_photos import axis_title, bars, what_is_shown
-from experiment.figures.palette import Palette, dash, symbol
+from experiment.figures.palette import Palette, dash, outline, symbol
 from experiment.figures.points import changed_mark, describe, line, markers, size_axis
 from experiment.figures.view import Point, Series, View, missing_note
 from experiment.wording import compared_with, count, kind_name, listed, percent, short_label, sized_name
@@ -116,7 +116,7 @@ def _shared_look(series: Series, palette: Palette) -> dict[str, Any]:
             "size": 9,
             "color": palette.ink,
             "symbol": [symbol(place, first.format, each.is_kept is not False) for each in series.points],
-            "line": {"width": 1.5, "color": palette.ink},
+            "line": outline(palette, palette.ink, first.format),
         },
         **bars(series.points, palette.ink),
     }

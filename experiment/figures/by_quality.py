@@ -13,7 +13,7 @@ from typing import Any
 from experiment.figures.agreement_by_size import changed_words, percent_axis
 from experiment.figures.frame import Figure, axis, base_layout, empty_figure, escaped, figure, round_ticks
 from experiment.figures.over_photos import bars, score_column, what_is_shown
-from experiment.figures.palette import Palette, colour, dash, symbol
+from experiment.figures.palette import Palette, colour, dash, outline, symbol
 from experiment.figures.points import changed_mark, describe
 from experiment.figures.view import MOST_LINES, Point, Series, View, making, missing_note
 from experiment.wording import listed, number, ratio, sized_name, times
@@ -103,7 +103,7 @@ def _trace(series: Series, view: View, palette: Palette) -> dict[str, Any]:
             "symbol": [
                 symbol(series.nth, each.variant.format, each.is_kept is not False) for each in series.points
             ],
-            "line": {"width": 1.5, "color": own},
+            "line": outline(palette, own, series.first.variant.format),
         },
         "hovertext": [describe(each, view) for each in series.points],
         "hoverinfo": "text",

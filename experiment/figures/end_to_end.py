@@ -11,7 +11,7 @@ from typing import Any
 from experiment.deciding.end_to_end import PLACE_WORDS, Copy, Place, Trip
 from experiment.deciding.uplinks import Uplink
 from experiment.figures.frame import Figure, base_layout, escaped, figure, hover_text, log_axis
-from experiment.figures.palette import Palette, colour, dash, symbol
+from experiment.figures.palette import Palette, colour, dash, outline, symbol
 from experiment.figures.points import size_axis
 from experiment.figures.view import Series, View
 from experiment.wording import count, kind_name, milliseconds, reference_name, short_name, size
@@ -99,7 +99,7 @@ def _trace(trips: Sequence[Trip], uplink: Uplink, palette: Palette) -> dict[str,
             "size": 9,
             "color": own,
             "symbol": [symbol(place, each.variant.format) for each in trips],
-            "line": {"width": 1.5, "color": own},
+            "line": outline(palette, own, trips[0].variant.format),
         },
         "hovertext": [_hover(each, uplink) for each in trips],
         "hoverinfo": "text",

@@ -7,14 +7,17 @@ each backend has a symbol as well, and each format a dash and a filling of that 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "pentagon")
 WITH_CROSS = frozenset({"circle", "square", "diamond"})  # plotly.js has these hollow with an x
-DASHES = {"jpeg": "solid", "png": "dash", "webp": "dot"}
+DASHES = {"jpeg": "solid", "png": "dash", "webp": "dot", "avif": "6px,3px,6px,9px"}
 OTHER_DASH = "dashdot"
 # Of one backend and format several lines may stand side by side, one for each way of making it.
 FURTHER_DASHES = ("longdash", "longdashdot", "10px,3px,2px,3px,2px,3px", "2px,6px", "16px,4px")
-FILLINGS = {"jpeg": "", "png": "-open-dot"}  # "" is solid; a hollow symbol with a cross is a changed answer
+DOT = "-dot"  # a solid symbol with a dot of another colour
+# "" is solid; a hollow symbol with a cross is a changed answer.
+FILLINGS = {"jpeg": "", "png": "-open-dot", "avif": DOT}
 OTHER_FILLING = "-open"
 
 
@@ -72,6 +75,14 @@ def symbol(index: int, format_key: str = "jpeg", kept: bool = True) -> str:
     if kept:
         return name + FILLINGS.get(format_key, OTHER_FILLING)
     return f"{name}-x-open" if name in WITH_CROSS else f"{name}-open"
+
+
+def outline(palette: Palette, own: str, format_key: str) -> dict[str, Any]:
+    """The line around a symbol of the colour `own`, and of the dot in it, which must not be of that colour.
+
+    Hollow symbols are drawn in `own` whatever this says.
+    """
+    return {"width": 1.5, "color": palette.paper if FILLINGS.get(format_key) == DOT else own}
 
 
 def dash(format_key: str, nth: int = 0) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from experiment.axes import settings_words
 from experiment.figures.frame import axis, hover_text
 from experiment.figures.over_photos import describe_shares
-from experiment.figures.palette import Palette, colour, dash, symbol
+from experiment.figures.palette import Palette, colour, dash, outline, symbol
 from experiment.figures.view import Point, Series, View
 from experiment.wording import milliseconds, percent, reference_name, short_label, short_name, size, span
 
@@ -152,7 +152,7 @@ def markers(points: Sequence[Point], palette: Palette, size_px: int = 9) -> dict
         "size": size_px,
         "color": own,
         "symbol": [symbol(place, each.variant.format, each.is_kept is not False) for each in points],
-        "line": {"width": 1.5, "color": own},
+        "line": outline(palette, own, points[0].variant.format),
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from experiment.axes import AXES, settings_words
 from experiment.codec import from_dict
+from experiment.goals import allowed_fall_points, fall_points, is_too_far
 from experiment.labels import same_thing
 from experiment.records import BackendInfo, Cell, PhotoSetFacts, Plan, Recommendation, Share, Variant
 from experiment.wording import count, format_name, sentence, short_label
@@ -30,6 +31,7 @@ class Point:
     latency_ms: float  # the one that is shown: p50, unless View.showing() chose another
     score: float | None  # probability of the expected label, 0..1; None: below the top 5
     is_kept: bool | None  # the answer is as expected; None: nothing to compare with, or a set of photos
+    is_less_sure: bool = False  # kept, but less likely by more than the goal's margin
     low: float | None = None  # 95 % interval of the score, 0..1; None: one photo has none
     high: float | None = None
 
@@ -167,13 +169,14 @@ def view_of(report: Mapping[str, Any]) -> View:
     true_label = report["source"]["true_label"]
     told = report.get("photo_set")  # not there before 1.2
     photo_set = None if told is None else from_dict(PhotoSetFacts, told)
-    points = _points(variants, backends, cells, true_label)
+    plan = from_dict(Plan, report["plan"])
+    points = _points(variants, backends, cells, true_label, plan)
     if photo_set is not None:
         points = [_of_photos(each, photo_set) for each in points]
     answered = {each.backend.name for each in points}
     return View(
         points=tuple(points),
-        plan=from_dict(Plan, report["plan"]),
+        plan=plan,
         recommendation=from_dict(Recommendation, report["recommendation"]),
         true_label=true_label,
         empty_backends=tuple(each.name for each in backends if each.name not in answered),
@@ -188,9 +191,16 @@ def _points(
     backends: Sequence[BackendInfo],
     cells: Sequence[Cell],
     true_label: str | None,
+    plan: Plan,
 ) -> list[Point]:
     by_id = {each.id: each for each in variants}
     places = {each.name: place for place, each in enumerate(backends)}
+    references = {cell.backend_name: cell for cell in cells if by_id[cell.variant_id].is_reference}
+
+    def is_less_sure(cell: Cell) -> bool:
+        fall = fall_points(cell, references.get(cell.backend_name), true_label)
+        return plan.keep_top1 and is_too_far(fall, allowed_fall_points(plan))
+
     return [
         Point(
             variant=by_id[cell.variant_id],
@@ -201,6 +211,7 @@ def _points(
             latency_ms=cell.p50_ms,
             score=cell.reference_score if true_label is None else _true_score(cell, true_label),
             is_kept=cell.same_top1 if true_label is None else cell.correct_top1,
+            is_less_sure=is_less_sure(cell),
         )
         for cell in cells
         if cell.p50_ms is not None

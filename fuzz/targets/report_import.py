@@ -34,6 +34,7 @@ VIEWS = (
     ),
     *(
         "?max_p50_ms=1",
+        "?margin_points=0",
         ".csv?max_size_bytes=1&keep_top1=false",
         "/variants/16-jpeg-85/figures",
         "/copy/curl",

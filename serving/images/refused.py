@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 PIXEL_LIMIT = 100_000_000  # more than any camera makes; as RGB levels 300 MB
+OVER_LIMIT = f"over the limit of {PIXEL_LIMIT // 1_000_000} megapixels; send a smaller one"
 
 
 class ImageRefused(Exception):
@@ -14,7 +15,4 @@ def check_size(width_px: int, height_px: int) -> None:
     if width_px <= 0 or height_px <= 0:
         raise ImageRefused(f"its header says {width_px} x {height_px} px")
     if width_px * height_px > PIXEL_LIMIT:
-        raise ImageRefused(
-            f"its {width_px} x {height_px} px are over the limit of {PIXEL_LIMIT // 1_000_000} megapixels; "
-            "send a smaller one"
-        )
+        raise ImageRefused(f"its {width_px} x {height_px} px are {OVER_LIMIT}")

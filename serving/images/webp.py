@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
-from serving.images.refused import ImageRefused, check_size
+from serving.images.refused import OVER_LIMIT, ImageRefused, check_size
 
 
 def decode(data: bytes) -> np.ndarray:
@@ -18,5 +18,9 @@ def decode(data: bytes) -> np.ndarray:
             if getattr(image, "n_frames", 1) > 1 or image.mode != "RGB":
                 raise ImageRefused("it is a WebP with transparency or several frames: send a plain one")
             return np.asarray(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as problem:
+    except Image.DecompressionBombError as problem:  # Pillow's own limit, found before the size is told
+        raise ImageRefused(f"its pixels are {OVER_LIMIT}") from problem
+    except UnidentifiedImageError as problem:  # whose words name a Python object
+        raise ImageRefused("it is a damaged WebP") from problem
+    except (OSError, SyntaxError, ValueError) as problem:
         raise ImageRefused(f"it is a damaged WebP: {problem}") from problem

@@ -25,8 +25,8 @@ const STEPS_WORDS =
   "Smaller copies are made in steps from larger ones where that gives nearly the same picture (as a rule over 50 dB PSNR). " +
   "A copy's resize time covers all steps from the original.";
 
-/** The sentences of "How this was measured". @param {Report} report */
-export function methodWords(report) {
+/** The sentences of "How this was measured". @param {Report} report @param {number} usualMargin of one photo, in points */
+export function methodWords(report, usualMargin) {
   const { plan } = report;
   const setWords = report.photo_set ? wordsOfSet(report) : [];
   return [
@@ -40,16 +40,26 @@ export function methodWords(report) {
     "Latency is the time from building the request to the parsed answer, seen by this app. Making the variant is " +
       "never part of it.",
     ...(report.cells.some((cell) => cell.decode_request_ms) ? [DECODE_WORDS] : []),
-    "What a variant's name does not say is as usual: q85 for JPEG, q80 for WebP, 4:2:0, Lanczos.",
+    "What a variant's name does not say is as usual: q85 for JPEG, q80 for WebP, q65 for AVIF, 4:2:0, Lanczos.",
     "p50 is the median with a distribution-free 95 % interval. p90 is shown from 64 samples, p99 from 662.",
     `The same answer means the same top answer as this backend gave to the ${comparedWith(report)}. ` +
       (report.source.true_label
         ? `Accuracy compares with the true label, ${report.source.true_label}.`
         : "Without a true label this is agreement, not accuracy."),
+    ...(report.photo_set ? [] : [goalWords(report, usualMargin)]),
     ...(plan.resize_in === "browser" ? [] : [STEPS_WORDS]),
     ...placeWords(report),
     ...(report.source.notes || []),
   ];
+}
+
+/** What a recommended copy of one photo had to fulfil. @param {Report} report @param {number} usualMargin */
+function goalWords({ plan, source }, usualMargin) {
+  const chosen = "Recommended is the fewest bytes among what answered every request and meets the goals.";
+  if (!plan.keep_top1) return `${chosen} The answer was allowed to change.`;
+  const answer = source.true_label ? "The top answer must be the true label" : "The top answer must stay";
+  const points = plan.margin_points ?? usualMargin;
+  return `${chosen} ${answer}, and its probability may fall by at most ${points} ${points === 1 ? "point" : "points"}.`;
 }
 
 /** @param {Report} report whose variants a browser made, perhaps */

@@ -81,7 +81,7 @@ export function plural(count, noun) {
 }
 
 const FORMAT_NAMES = {
-  png: "PNG", jpeg: "JPEG", webp: "WebP", "webp-lossless": "WebP lossless", gif: "GIF", bmp: "BMP",
+  png: "PNG", jpeg: "JPEG", webp: "WebP", "webp-lossless": "WebP lossless", avif: "AVIF", gif: "GIF", bmp: "BMP",
 };
 
 /** @param {string} key a format key of the report */
@@ -93,7 +93,7 @@ const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
 /** What variants of one size and format differ in; the usual value needs no words. As in experiment/axes.py. */
 const SETTINGS = [
-  { key: "quality", usual: (format) => ({ jpeg: 85, webp: 80 })[format], words: (value) => `q${value}` },
+  { key: "quality", usual: (format) => ({ jpeg: 85, webp: 80, avif: 65 })[format], words: (value) => `q${value}` },
   { key: "subsampling", usual: () => "4:2:0", words: String },
   { key: "engine", usual: () => null, words: (value) => `browser/${value}` },
   { key: "resampler", usual: () => "lanczos", words: capital },

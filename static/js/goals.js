@@ -19,11 +19,13 @@ export function judgeByFields() {
   if (!problems.length) judgeBy(Object.fromEntries(Object.entries(goals).map(([key, goal]) => [key, String(goal ?? NO_GOAL)])));
 }
 
-/** @returns {{keep_top1: boolean, max_p50_ms: ?number, max_size_bytes: ?number}} NaN where no number was typed */
+/** @returns {{keep_top1: boolean, margin_points: ?number, max_p50_ms: ?number, max_size_bytes: ?number}} NaN where no number was typed */
 function typedGoals() {
   const sizeKb = optionalNumber(part("goalSize").value);
+  const keep = part("goalKeep").checked;
   return {
-    keep_top1: part("goalKeep").checked,
+    keep_top1: keep,
+    margin_points: keep ? optionalNumber(part("goalMargin").value) : state.report.plan.margin_points ?? null,
     max_p50_ms: optionalNumber(part("goalP50").value),
     max_size_bytes: sizeKb === null ? null : Math.round(sizeKb * 1000),
   };

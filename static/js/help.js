@@ -17,6 +17,8 @@ const WORDS = [
   ["Latency", "From building a request to its parsed answer, as this app sees it. Making the variant is not part of it."],
   ["Server time", "The server's own stages, where it tells them."],
   ["p50, p90, p99", "Half, 90 % and 99 % of the requests were faster. p90 needs 64 samples, p99 662."],
+  ["Recommended", "The fewest bytes among what answered every request and meets the goals: as a rule the same top answer, with " +
+    "a probability that is at most 5 points lower."],
   ["Agreement", "The same top answer as this backend gives to the original. It does not say that the answer is right."],
   ["Accuracy", "The answer is right. Only known when you name what the photo shows, or send photos with labels."],
 ];

@@ -3,14 +3,14 @@
 import { base, getBackends, getConfig, runPath } from "./api.js";
 import { runtimeWords } from "./format.js";
 import { buildForm, focusProblem, runProblems } from "./setup.js";
-import { defaultPlan, isRestTwin, planFromQuery } from "./plan.js";
+import { defaultPlan, isMargin, isRestTwin, planFromQuery } from "./plan.js";
 import { announce, el, fill, isBusy, memory, part, setText, state, update, watch } from "./page.js";
 
 const ASK_AGAIN_MS = 3000; // while a backend loads its model
 const INPUTS = /** @type {const} */ (["fileInput", "cameraInput", "folderInput"]);
 const KEEP_FROM_LAST_TIME = [
-  "jpeg_qualities", "webp_qualities", "subsamplings", "resamplers", "repeats", "order", "resize_in", "browser_engines",
-  "upload_original",
+  "jpeg_qualities", "webp_qualities", "avif_qualities", "subsamplings", "resamplers", "repeats", "order", "resize_in",
+  "browser_engines", "upload_original",
 ];
 const STATE_WORDS = {
   ready: "ready",
@@ -75,6 +75,9 @@ function startPlan(config) {
 /** A number above 0, or none of them. @param {?string} text */
 const goalIn = (text) => (text === "none" || Number(text) > 0 ? text : "");
 
+/** @param {?string} text */
+const marginIn = (text) => (text === "none" || (text?.trim() && isMargin(Number(text))) ? text : "");
+
 function viewFromAddress() {
   const query = new URLSearchParams(location.search);
   const oneOf = (name, ...known) => (known.includes(query.get(name)) ? query.get(name) : "");
@@ -85,6 +88,7 @@ function viewFromAddress() {
     y: oneOf("y", "p90", "p99", "slowest"),
     find: query.get("find") || "",
     keep_top1: oneOf("keep_top1", "true", "false"),
+    margin_points: marginIn(query.get("margin_points")),
     max_p50_ms: goalIn(query.get("max_p50_ms")),
     max_size_bytes: goalIn(query.get("max_size_bytes")),
   };

@@ -81,6 +81,7 @@ export const SELECTORS = {
   formatsHint: "#formats-hint",
   jpegQualities: "#jpeg-qualities",
   webpQualities: "#webp-qualities",
+  avifQualities: "#avif-qualities",
   subsamplings: "#subsamplings",
   resamplers: "#resamplers",
   resizeHint: "#resize-hint",
@@ -107,6 +108,7 @@ export const SELECTORS = {
   overWhat: "#over-what",
   goals: "#goals",
   goalKeep: "#goal-keep",
+  goalMargin: "#goal-margin",
   goalP50: "#goal-p50",
   goalSize: "#goal-size",
   goalsOwn: "#goals-own",
@@ -209,7 +211,7 @@ export function wireAdd(input, button, hint, add) {
 }
 
 /** Of the view: no other goals than those that the run has. */
-export const OWN_GOALS = { keep_top1: "", max_p50_ms: "", max_size_bytes: "" };
+export const OWN_GOALS = { keep_top1: "", margin_points: "", max_p50_ms: "", max_size_bytes: "" };
 
 /** All that the page knows. Read it anywhere; change it with `update` only. */
 export const state = {

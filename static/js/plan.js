@@ -5,7 +5,7 @@
  * @import { Backend, Config, PagePlan, Plan, Report } from "./types.js"
  *
  * @typedef {object} Axis
- * @property {"jpeg_qualities"|"webp_qualities"|"subsamplings"|"resamplers"} key   of the list in the plan
+ * @property {"jpeg_qualities"|"webp_qualities"|"avif_qualities"|"subsamplings"|"resamplers"} key   of the list in the plan
  * @property {string} name
  * @property {string} query     its name in an address
  * @property {string} [format]  that the numbers belong to, from `low` to `high`
@@ -25,6 +25,7 @@ const ENOUGH_SIZES = 3; // fewer than this teach little: small photos get the sm
 export const AXES = /** @type {Axis[]} */ ([
   { key: "jpeg_qualities", name: "JPEG quality", format: "jpeg", low: 1, high: 100, query: "q" },
   { key: "webp_qualities", name: "WebP quality", format: "webp", low: 1, high: 100, query: "webp" },
+  { key: "avif_qualities", name: "AVIF quality", format: "avif", low: 1, high: 100, query: "avif" },
   { key: "subsamplings", name: "chroma subsampling", query: "sub" },
   { key: "resamplers", name: "resize filter", query: "filter" },
 ]);
@@ -35,7 +36,7 @@ const SINGLE = { jpeg_quality: "jpeg_qualities", resampler: "resamplers" }; // o
  * @param {Plan} plan @returns {import("./types.js").ListedPlan}
  */
 export function withLists(plan) {
-  const lists = /** @type {any} */ ({ webp_qualities: [80], subsamplings: ["4:2:0"], ...plan });
+  const lists = /** @type {any} */ ({ webp_qualities: [80], avif_qualities: [65], subsamplings: ["4:2:0"], ...plan });
   for (const [single, many] of Object.entries(SINGLE)) lists[many] = plan[many] ?? [plan[single]];
   return lists;
 }
@@ -97,6 +98,9 @@ export function encodingsHere(plan) {
   return known.flatMap((format) => (plan[CANVAS_WRITES[format]] || [null]).map((quality) => ({ format, quality })));
 }
 
+/** Names of the chosen formats that no canvas writes. */
+const unwrittenHere = (plan) => plan.formats.filter((key) => !(key in CANVAS_WRITES)).map(formatName);
+
 /** The copy as large as the photo is made by the first engine alone, as in copies.js. */
 function countHere(plan, longestPx) {
   const engines = usableSizes(plan.sizes_px, longestPx).map((sizePx) => (sizePx === longestPx ? 1 : plan.browser_engines.length));
@@ -124,7 +128,7 @@ export const possiblePlan = (plan, photo, able) =>
 /** What the choice of place means, in a sentence or two. */
 export function placeWords(plan) {
   if (!resizesHere(plan)) return "";
-  const missing = plan.formats.includes("webp-lossless") ? " A browser can't write WebP lossless." : "";
+  const missing = unwrittenHere(plan).length ? ` A browser can't write ${unwrittenHere(plan).join(" or ")}.` : "";
   const rgba = plan.formats.includes("png") ? " A browser's PNG is RGBA, so larger than the server's." : "";
   if (!uploadsOriginal(plan))
     return `The photo stays in this browser; the largest variant is the reference, and agreement is with that.${rgba}${missing}`;
@@ -155,9 +159,13 @@ export function unreadFormats(formats, asked) {
   const refused = (format) => told.length > 0 && told.length === answeringBackends(asked).length
     && told.every((backend) => !backend.reads.includes(format.media_type));
   const names = (told[0]?.reads || []).map((type) => formatName(type.replace("image/", "")));
-  const reason = `This model reads ${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+  const reason = `This model reads ${names.slice(0, -1).join(", ")} and ${names.at(-1)}.`;
   return Object.fromEntries(formats.filter(refused).map((format) => [format.key, reason]));
 }
+
+/** Why formats can't be tried, by key: the server can't write them. @param {Config["formats"]} formats */
+export const unwrittenFormats = (formats) =>
+  Object.fromEntries(formats.filter((format) => format.why_not).map((format) => [format.key, format.why_not]));
 
 /** Of the chosen formats those that some of the backends refuse, in sentences. */
 export function partlyUnread(plan, formats, asked) {
@@ -261,7 +269,7 @@ export function planProblems(plan, longestPx) {
   }
   if (resizesHere(plan) && !plan.browser_engines.length) problems.push("Choose at least one browser engine.");
   if (resizesHere(plan) && plan.formats.length && !encodingsHere(plan).length)
-    problems.push("A browser can't write WebP lossless. Choose PNG, JPEG or WebP too.");
+    problems.push(`A browser can't write ${unwrittenHere(plan).join(" or ")}. Choose PNG, JPEG or WebP too.`);
   problems.push(...Object.values(fieldProblems(plan)));
   if (plan.backend_names && !plan.backend_names.length) problems.push("Choose at least one backend.");
   return problems;
@@ -272,9 +280,24 @@ export function fieldProblems(plan) {
   const problems = /** @type {Record<string, string>} */ ({});
   if (!isWhole(plan.repeats, 1, 1000)) problems.repeats = "Repeats is a whole number from 1 to 1000.";
   if (!isWhole(plan.warmups, 0, 100)) problems.warmups = "Warm-up requests is a whole number from 0 to 100.";
+  if (plan.keep_top1 && !isMargin(plan.margin_points ?? 0))
+    problems.margin_points = "The points that may be lost are a number from 0 to 100.";
   if (isBadGoal(plan.max_p50_ms)) problems.max_p50_ms = "The p50 goal is a number of milliseconds above 0.";
   if (isBadGoal(plan.max_size_bytes)) problems.max_size_bytes = "The size goal is a number of kilobytes above 0.";
   return problems;
+}
+
+/** Whether an answer may lose so many percentage points: 0 is none, 100 all. @param {number} points */
+export const isMargin = (points) => points >= 0 && points <= 100;
+
+/**
+ * The points that hold where the plan names none, as words: what a ZIP file holds is not known before it is read.
+ * @param {Config["margins"]} margins @param {?import("./page.js").Photo} photo
+ */
+export function usualMargin({ photo: ofOne, labelled, unlabelled }, photo) {
+  if (!photo?.set) return String(ofOne);
+  if (photo.set.count === null) return `${labelled} or ${unlabelled}`;
+  return String(photo.labels === "none" ? unlabelled : labelled);
 }
 
 const isBadGoal = (goal) => goal !== null && !(goal > 0);

@@ -100,6 +100,7 @@ function renderRecommendation(report) {
       recommendation?.variant_id && !isBusy() && badge(recommendation.validity),
       warnings > 0 && el("a", { className: "to-warnings", href: "#problems" }, plural(warnings, "warning"))),
     el("h2", { id: "recommendation-title" }, title),
+    recommendation?.next_lighter && el("p", { className: "next-lighter" }, recommendation.next_lighter),
     recommendation?.why && el("p", { className: "why" }, recommendation.why),
     !isBusy() && doubts(report),
     whyNot(recommendation?.why_not || []),
@@ -211,7 +212,7 @@ async function renderResizers(report) {
 
 function renderMethod(report) {
   fillFold(part("method"), "How this was measured",
-    el("ul", {}, ...methodWords(report).map((sentence) => el("li", {}, sentence))));
+    el("ul", {}, ...methodWords(report, state.config.margins.photo).map((sentence) => el("li", {}, sentence))));
 }
 
 /** @param {Report} report */

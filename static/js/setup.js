@@ -15,7 +15,8 @@ const CHOICE_NAMES = {
   lanczos: "Lanczos", bicubic: "Bicubic", bilinear: "Bilinear", box: "Box", nearest: "Nearest",
 };
 const PLACES = /** @type {const} */ ({
-  jpeg_qualities: "jpegQualities", webp_qualities: "webpQualities", subsamplings: "subsamplings", resamplers: "resamplers",
+  jpeg_qualities: "jpegQualities", webp_qualities: "webpQualities", avif_qualities: "avifQualities",
+  subsamplings: "subsamplings", resamplers: "resamplers",
 }); // list of the plan -> its part of the page
 const QUICK = ["20", "64"];
 const ENGINE_NAMES = { pica: "pica (Lanczos)", canvas: "plain canvas" };
@@ -41,6 +42,7 @@ export function buildForm() {
   watch(["plan", "backends"], renderFormats);
   watch(["plan"], renderAxes);
   watch(["plan", "photo"], renderPlace);
+  watch(["plan", "photo"], renderMargin);
   watch(["plan"], renderFieldProblems);
   watch(["plan"], renderLabelHint);
   watch(["plan", "backends"], renderAsked);
@@ -60,6 +62,7 @@ export function fillForm() {
   for (const key of ["repeats", "warmups", "order"]) form[key].value = plan[key];
   form.pace.value = QUICK.includes(String(plan.repeats)) ? String(plan.repeats) : "own";
   form.keep_top1.checked = plan.keep_top1;
+  form.margin_points.value = plan.margin_points ?? "";
   form.resize_in.value = plan.resize_in;
   for (const box of part("engines").querySelectorAll("input")) box.checked = plan.browser_engines.includes(box.value);
   form.upload_original.checked = plan.upload_original;
@@ -92,6 +95,7 @@ function fieldsOf(form) {
     order: form.order.value,
     backend_names: namedBackends(),
     keep_top1: form.keep_top1.checked,
+    margin_points: optionalNumber(form.margin_points.value),
     max_p50_ms: optionalNumber(form.max_p50_ms.value),
     max_size_bytes: sizeKb === null ? null : Math.round(sizeKb * 1000),
     true_label: form.true_label.value.trim(),
@@ -179,10 +183,10 @@ function renderPlace() {
   setText(part("resizeHint"), why || plans.placeWords(plan));
 }
 
-/** A format that no backend reads can't be chosen, and says why. */
+/** A format that no backend reads, or that the server can't write, can't be chosen, and says why. */
 function renderFormats() {
   const asked = plans.askedBackends(state.backends?.backends || [], state.plan.backend_names);
-  const reasons = plans.unreadFormats(state.config.formats, asked);
+  const reasons = { ...plans.unreadFormats(state.config.formats, asked), ...plans.unwrittenFormats(state.config.formats) };
   const formats = state.plan.formats.filter((key) => !reasons[key]);
   if (formats.length < state.plan.formats.length) return update({ plan: { ...state.plan, formats } });
   for (const box of part("formats").querySelectorAll("input")) {
@@ -191,7 +195,7 @@ function renderFormats() {
     box.parentElement.title = reasons[box.value] || "";
   }
   const partly = plans.partlyUnread(state.plan, state.config.formats, asked);
-  const words = [...new Set(Object.values(reasons).map((reason) => `${reason}.`)), ...partly].join(" ");
+  const words = [...new Set(Object.values(reasons)), ...partly].join(" ");
   setText(part("formatsHint"), words);
   return undefined;
 }
@@ -219,8 +223,17 @@ function syncSize(box, choice) {
   box.parentElement.title = choice.reason;
 }
 
+/** What keeping the answer may cost, of one photo in probability, of a set in accuracy or agreement. */
+function renderMargin() {
+  const { photo, plan, config } = state;
+  const input = /** @type {HTMLInputElement} */ (part("form").margin_points);
+  input.disabled = !plan.keep_top1;
+  input.placeholder = plans.usualMargin(config.margins, photo);
+  setText(input.labels[0], photo?.set ? "May lose" : "Probability may fall by");
+}
+
 const FIELDS = {
-  repeats: "repeats", warmups: "warmups", max_p50_ms: "max_p50_ms",
+  repeats: "repeats", warmups: "warmups", margin_points: "margin_points", max_p50_ms: "max_p50_ms",
   max_size_bytes: "max_size_kb",
 }; // key of the plan -> name of its field
 

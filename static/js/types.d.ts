@@ -11,6 +11,7 @@ export type ListedPlan = Plan & Lists;
 interface Lists {
   jpeg_qualities: number[];
   webp_qualities: number[];
+  avif_qualities: number[];
   subsamplings: string[];
   resamplers: string[];
 }
@@ -29,6 +30,8 @@ export interface Config {
   offered: Record<string, (number | string)[]>;
   decode_requests: { warmups: number; repeats: number };
   orders: Plan["order"][];
+  /** Points that hold where the plan names none. */
+  margins: Record<"photo" | "labelled" | "unlabelled", number>;
   browser: { engines: string[]; formats: string[] };
   keep_runs: number;
   labels: string[];
@@ -41,6 +44,8 @@ export interface Format {
   media_type: string;
   /** Lists of the plan whose product is encoded. */
   axes: string[];
+  /** A sentence where the server can't write it. */
+  why_not: string | null;
 }
 
 /** Of /api/backends. */
@@ -68,6 +73,7 @@ export interface View {
   find: string;
   /** Other goals than the run's own: "true", "false", a number, "none"; "" is the run's own. */
   keep_top1: string;
+  margin_points: string;
   max_p50_ms: string;
   max_size_bytes: string;
   [key: string]: string;
@@ -82,6 +88,7 @@ interface Special {
   find: HTMLInputElement;
   goals: HTMLFieldSetElement;
   goalKeep: HTMLInputElement;
+  goalMargin: HTMLInputElement;
   goalP50: HTMLInputElement;
   goalSize: HTMLInputElement;
   fileInput: HTMLInputElement;

@@ -41,12 +41,16 @@ function setView(changes) {
   writeView();
 }
 
-/** What the results are judged by, but nothing that is being typed. @param {import("./types.js").Report["plan"]} plan */
-function fillGoals(plan) {
+/** What the results are judged by, but nothing that is being typed. @param {import("./types.js").Report} report */
+function fillGoals({ plan, photo_set: set }) {
   part("goals").disabled = isBusy();
   part("goalsOwn").hidden = !goalsQuery();
   const sizeKb = plan.max_size_bytes === null ? "" : plan.max_size_bytes / 1000;
   part("goalKeep").checked = plan.keep_top1;
+  part("goalMargin").disabled = !plan.keep_top1;
+  part("goalMargin").placeholder = String(state.config.margins[set ? (set.labelled ? "labelled" : "unlabelled") : "photo"]);
+  setText(part("goalMargin").previousElementSibling, set ? "Loses at most" : "Probability falls by at most");
+  setGoal(part("goalMargin"), plan.margin_points ?? "");
   setGoal(part("goalP50"), plan.max_p50_ms ?? "");
   setGoal(part("goalSize"), sizeKb);
 }
@@ -70,7 +74,7 @@ export function renderViewBar(report) {
   select.dataset.signature = signature;
   select.value = state.view.y;
   part("overWhat").value = state.view.x;
-  fillGoals(report.plan);
+  fillGoals(report);
   if (document.activeElement !== part("find")) part("find").value = state.view.find;
   setText(part("found"), shownWords());
 }

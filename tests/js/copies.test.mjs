@@ -10,13 +10,14 @@ const CONFIG = {
     { key: "png", axes: [] },
     { key: "jpeg", axes: ["jpeg_qualities", "subsamplings"] },
     { key: "webp-lossless", axes: [] },
+    { key: "avif", axes: ["avif_qualities"] },
   ],
   offered: { subsamplings: [], resamplers: [] },
   browser: { engines: ["pica", "canvas"], formats: ["png", "jpeg", "webp"] },
 };
 const PLAN = {
-  sizes_px: [512, 256], formats: ["png", "jpeg"], jpeg_qualities: [85, 50], webp_qualities: [80], subsamplings: ["4:2:0"],
-  resamplers: ["lanczos"], resize_in: "browser", browser_engines: ["pica", "canvas"], upload_original: true, repeats: 20,
+  sizes_px: [512, 256], formats: ["png", "jpeg"], jpeg_qualities: [85, 50], webp_qualities: [80], avif_qualities: [65],
+  subsamplings: ["4:2:0"], resamplers: ["lanczos"], resize_in: "browser", browser_engines: ["pica", "canvas"], upload_original: true, repeats: 20,
   warmups: 3, backend_names: null, max_p50_ms: null, max_size_bytes: null,
 };
 
@@ -46,12 +47,14 @@ test("the number of variants counts each place that makes them, and the original
   assert.equal(count({ resize_in: "both", upload_original: false }), 1 + 2 * 2 * 3 + 2 * 3);
   assert.equal(count({ resize_in: "server" }), 1 + 2 * 3);
   assert.equal(count({}, 512), 1 + 3 * 3); // the copy of 512 px is the photo itself
-  assert.equal(count({ formats: ["png", "webp-lossless"] }), 1 + 2 * 2); // no canvas writes the second
+  assert.equal(count({ formats: ["png", "webp-lossless", "avif"] }), 1 + 2 * 2); // no canvas writes the others
 });
 
 test("what a browser can't do is refused with words", () => {
   assert.deepEqual(plans.planProblems({ ...PLAN, browser_engines: [] }, null), ["Choose at least one browser engine."]);
-  assert.match(plans.planProblems({ ...PLAN, formats: ["webp-lossless"] }, null)[0], /can't write WebP lossless/);
+  assert.match(plans.planProblems({ ...PLAN, formats: ["webp-lossless"] }, null)[0], /can't write WebP lossless\. Choose/);
+  assert.match(plans.planProblems({ ...PLAN, formats: ["webp-lossless", "avif"] }, null)[0], /can't write WebP lossless or AVIF\. Choose/);
+  assert.match(plans.placeWords({ ...PLAN, formats: ["png", "avif"] }), /A browser can't write AVIF\.$/);
   assert.deepEqual(plans.planProblems({ ...PLAN, resize_in: "server", browser_engines: [] }, null), []);
 });
 

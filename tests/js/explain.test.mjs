@@ -14,6 +14,16 @@ test("what stopped the run comes first, then the warnings, and no failure is tol
     ["The run failed", "Sizes were skipped.", "All 20 requests to GPU failed: too late."]);
 });
 
+test("the goals of one photo are told, with the margin that holds", () => {
+  const plan = { warmups: 3, repeats: 20, seed: 7, order: "auto", keep_top1: true, margin_points: null };
+  const words = (changes, trueLabel = null) =>
+    methodWords({ plan: { ...plan, ...changes }, cells: [], source: { true_label: trueLabel } }, 5).join(" ");
+  assert.match(words({}), /top answer must stay, and its probability may fall by at most 5 points\./);
+  assert.match(words({ margin_points: 0 }), /at most 0 points/);
+  assert.match(words({ margin_points: 1 }, "tabby"), /must be the true label, and its probability may fall by at most 1 point\./);
+  assert.match(words({ keep_top1: false }), /The answer was allowed to change\./);
+});
+
 test("the word accuracy needs a true label", () => {
   const report = (trueLabel) => ({ plan: { warmups: 3, repeats: 20, seed: 7, order: "auto" }, cells: [],
     source: { true_label: trueLabel, notes: [] } });

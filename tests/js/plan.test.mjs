@@ -77,11 +77,17 @@ test("a format that no backend reads says what they read", () => {
   const reads = ["image/jpeg", "image/png", "image/gif", "image/bmp"];
   const old = { ...remote("old"), reads };
   const newer = { ...remote("new"), reads: [...reads, "image/webp"] };
-  const words = { webp: "This model reads JPEG, PNG, GIF and BMP" };
+  const words = { webp: "This model reads JPEG, PNG, GIF and BMP." };
   assert.deepEqual(plans.unreadFormats(CONFIG.formats, [old]), words);
   assert.deepEqual(plans.unreadFormats(CONFIG.formats, [old, newer]), {});
   assert.deepEqual(plans.unreadFormats(CONFIG.formats, [old, { ...remote("not asked"), reads: null }]), {});
   assert.deepEqual(plans.unreadFormats(CONFIG.formats, [old, { name: "away", state: "down", reads: null }]), words);
+});
+
+test("a format that the server can't write says why", () => {
+  const formats = [...CONFIG.formats, { key: "avif", name: "AVIF", media_type: "image/avif", axes: [], why_not: "No encoder." }];
+  assert.deepEqual(plans.unwrittenFormats(formats), { avif: "No encoder." });
+  assert.deepEqual(plans.unwrittenFormats(CONFIG.formats), {});
 });
 
 test("a format that only some backends read is named with those that don't", () => {
@@ -128,6 +134,20 @@ test("every problem of a plan is named at once", () => {
   const bad = { ...PLAN, sizes_px: [], formats: [], resamplers: [], repeats: 0, max_p50_ms: -1 };
   assert.equal(plans.planProblems(bad, null).length, 5);
   assert.deepEqual(plans.planProblems(PLAN, null), []);
+});
+
+test("a margin lies between 0 and 100 points, where the answer has to stay", () => {
+  const problem = (margin_points, keep_top1 = true) => plans.fieldProblems({ ...PLAN, keep_top1, margin_points }).margin_points;
+  for (const fine of [null, 0, 5, 100]) assert.equal(problem(fine), undefined);
+  for (const bad of [-1, 100.1, NaN]) assert.match(problem(bad), /from 0 to 100/);
+  assert.equal(problem(NaN, false), undefined);
+});
+
+test("the usual margin depends on what is chosen", () => {
+  const margins = { photo: 5, labelled: 1, unlabelled: 4 };
+  const of = (photo) => plans.usualMargin(margins, photo);
+  assert.deepEqual([of(null), of({ set: null }), of({ set: { count: null } })], ["5", "5", "1 or 4"]);
+  assert.deepEqual(["csv", "folders", "none"].map((labels) => of({ set: { count: 3 }, labels })), ["1", "1", "4"]);
 });
 
 test("a photo smaller than all chosen sizes is said so", () => {
