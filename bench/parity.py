@@ -207,7 +207,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("photos", type=Path, nargs="+", metavar="PHOTOS")
     parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME|DIR")
     parser.add_argument("--runtimes", type=_runtimes, default=("openvino", "onnxruntime", "litert"))
-    parser.add_argument("--limit", type=int, help="the first so many photos")
+    parser.add_argument("--limit", type=_count, help="the first so many photos")
     asked = parser.parse_args(arguments)
     try:
         if not any(photos(asked.photos, asked.limit)):
@@ -218,6 +218,12 @@ def main(arguments: Sequence[str]) -> int:
         print(problem, file=sys.stderr)
         return 2
     return 0
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of photos: give 1 or more")
+    return int(text)
 
 
 def _runtimes(text: str) -> tuple[str, ...]:
