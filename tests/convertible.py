@@ -72,13 +72,13 @@ CASES = (
     Case("torch-export", "export.pt2", TF, packages=("torch",)),
     Case("keras-to-onnx", "rescales.keras", ("--to", "onnx"), packages=("onnxruntime", "tf2onnx")),
     Case("keras-to-tflite", "rescales.keras", ("--to", "tflite"), packages=("ai_edge_litert",)),
-    Case("keras-to-torch-export", "rescales.keras", ("--to", "torch_export"), packages=("torch",)),
+    Case("keras-logits-to-torch-export", "model.h5", (*TF, "--to", "torch_export"), packages=("torch",)),
     Case(
         "saved-model-to-onnx-in-opencv",
         *("saved_model_1", (*TF, "--to", "onnx"), "float", 1e-4, ("tf2onnx", "cv2"), "opencv"),
     ),
     Case("tflite-uint8-to-openvino", "uint8.tflite", ("--to", "openvino"), "float", 0.05),
-    Case("tflite-float-to-tensorflow", "float.tflite", (*TF, "--to", "tensorflow")),
+    Case("tflite-logits-to-tensorflow", "logits.tflite", (*TF, "--to", "tensorflow", "--logits")),
 )
 
 

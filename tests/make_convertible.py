@@ -166,6 +166,7 @@ def save_one(path: Path, module: tf.Module, name: str, body: Callable, spec: tf.
 def tflite_files(out: Path, photo: np.ndarray) -> None:
     model = keras_model("softmax")
     (out / "float.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+    (out / "logits.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(keras_model()).convert())
     for dtype in (tf.uint8, tf.int8):
         converter = tf.lite.TFLiteConverter.from_keras_model(model)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]

@@ -21,7 +21,7 @@ from models.kinds import Found
 from models.problems import ModelProblem
 from models.trial import NotServed, Server, runtimes_for, served
 
-MOST_OFF = 1e-3  # how far scores may be off after rewriting, of 1 or of the largest
+MOST_OFF = 1e-3  # how far scores may be off after rewriting, of the largest
 
 
 def write(
@@ -106,7 +106,7 @@ def _compare(scores: np.ndarray, ends: Ends, pixels: Pixels, scores_of: ScoresOf
         raise ModelProblem(
             f"The written file gives {scores.shape[-1]} scores instead of {expected.shape[-1]}."
         )
-    off = np.abs(scores - expected).max() / max(1.0, np.abs(expected).max())
+    off = np.abs(scores - expected).max() / np.abs(expected).max()
     if not off <= MOST_OFF:
         raise ModelProblem(
             f"The written file answers otherwise than the model: its scores are up to {off:.2g} off. The "
