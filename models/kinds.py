@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.onnx_reader import external_files
+from models.placing import card_of
 from models.problems import ModelProblem
 from models.sniff import Damaged, kind_of
 
@@ -76,6 +77,11 @@ class Found:
         """Of the file, or of the folder that holds the version."""
         path = self.path.resolve()
         return path.parent.name if path.name.isdecimal() else path.stem
+
+    @property
+    def card(self) -> dict[str, object]:
+        """What Pixelcost wrote of it, where it was exported or converted here; else empty."""
+        return card_of(self.path if self.path.is_dir() else self.path.parent)
 
     @property
     def size_bytes(self) -> int:

@@ -20,7 +20,7 @@ PLAIN: dict[str, Callable[..., tf.Tensor]] = {
 
 
 class LayerGraph(tf.Module):  # type: ignore[misc]
-    """Pixels [n, height, width, 3] in 0..255 to probabilities [n, classes]."""
+    """Pixels [n, height, width, 3] in 0..255 to the scores [n, classes]."""
 
     def __init__(self, network: Layers):
         super().__init__()

@@ -1,6 +1,6 @@
 """A network as a list of layers: what the readers and writers of other formats go through.
 
-Pixels [n, height, width, 3], red first, in 0..255, to probabilities [n, classes].
+Pixels [n, height, width, 3], red first, in 0..255, to probabilities or logits [n, classes].
 """
 
 from __future__ import annotations
@@ -55,10 +55,15 @@ class Layer:
 
 @dataclass(frozen=True)
 class Layers:
-    """All layers, each after those that it reads; the first reads PIXELS, the last gives PROBABILITIES."""
+    """All layers, each after those that it reads; the first reads PIXELS, the last gives the scores."""
 
     layers: Sequence[Layer]
     sides_px: tuple[int, int]
+
+    @property
+    def last(self) -> str:
+        """The name of the layer with the scores."""
+        return self.layers[-1].name
 
     @property
     def classes(self) -> int:

@@ -22,11 +22,11 @@ PLAIN: dict[str, Callable[..., torch.Tensor]] = {
 
 
 class Network(torch.nn.Module):  # type: ignore[misc]
-    """Pixels [n, height, width, 3] in 0..255 to a dict with `probabilities` [n, classes]."""
+    """Pixels [n, height, width, 3] in 0..255 to a dict with `probabilities` [n, classes], or logits."""
 
     def __init__(self, network: Layers) -> None:
         super().__init__()
-        self._layers = network.layers
+        self._layers, self._last = network.layers, network.last
         for layer in self._layers:
             if layer.has_weights:
                 self.register_buffer(f"{layer.name}_kernel", torch.tensor(layer.kernel))
@@ -36,7 +36,7 @@ class Network(torch.nn.Module):  # type: ignore[misc]
         values = {PIXELS: pixels.permute(0, 3, 1, 2)}
         for layer in self._layers:
             values[layer.name] = self._computed(layer, *(values[name] for name in layer.inputs))
-        return {PROBABILITIES: values[PROBABILITIES]}
+        return {PROBABILITIES: values[self._last]}
 
     def _computed(self, layer: Layer, *inputs: torch.Tensor) -> torch.Tensor:
         match layer.kind:

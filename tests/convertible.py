@@ -70,9 +70,15 @@ CASES = (
     Case("openvino-ir", "ir/net.xml", (*TF, "--layout", "NHWC")),
     Case("torchscript", "script.pt", (*TF, "--size", "32x40"), packages=("torch",)),
     Case("torch-export", "export.pt2", TF, packages=("torch",)),
-    Case("keras-to-onnx", "rescales.keras", ("--to", "onnx"), packages=("onnxruntime",)),
-    Case("tflite-uint8-to-caffe", "uint8.tflite", ("--to", "caffe"), "float", 0.05, ("cv2",)),
-    Case("tflite-float-to-tensorflow", "float.tflite", (*TF, "--to", "tensorflow")),
+    Case("keras-to-onnx", "rescales.keras", ("--to", "onnx"), packages=("onnxruntime", "tf2onnx")),
+    Case("keras-to-tflite", "rescales.keras", ("--to", "tflite"), packages=("ai_edge_litert",)),
+    Case("keras-logits-to-torch-export", "model.h5", (*TF, "--to", "torch_export"), packages=("torch",)),
+    Case(
+        "saved-model-to-onnx-in-opencv",
+        *("saved_model_1", (*TF, "--to", "onnx"), "float", 1e-4, ("tf2onnx", "cv2"), "opencv"),
+    ),
+    Case("tflite-uint8-to-openvino", "uint8.tflite", ("--to", "openvino"), "float", 0.05),
+    Case("tflite-logits-to-tensorflow", "logits.tflite", (*TF, "--to", "tensorflow", "--logits")),
 )
 
 

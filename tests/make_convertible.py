@@ -151,6 +151,10 @@ def saved_models(out: Path) -> None:
         from_bytes,
         tf.TensorSpec([None], tf.string, "image_bytes"),
     )
+    odd = lambda pixels: {"p": tf.nn.softmax(tf.math.lgamma(tf.reduce_mean(pixels, [1, 2]) + 1.5))}  # noqa: E731
+    save_one(
+        out / "odd", module, "odd", odd, tf.TensorSpec([None, HEIGHT_PX, WIDTH_PX, 3], tf.float32, "pixels")
+    )
 
 
 def save_one(path: Path, module: tf.Module, name: str, body: Callable, spec: tf.TensorSpec) -> None:
@@ -162,6 +166,7 @@ def save_one(path: Path, module: tf.Module, name: str, body: Callable, spec: tf.
 def tflite_files(out: Path, photo: np.ndarray) -> None:
     model = keras_model("softmax")
     (out / "float.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+    (out / "logits.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(keras_model()).convert())
     for dtype in (tf.uint8, tf.int8):
         converter = tf.lite.TFLiteConverter.from_keras_model(model)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]

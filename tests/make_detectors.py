@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from models.wire import block, number, numbers
+from tests.wire import block, number, numbers
 
 v1 = tf.compat.v1
 SIDE_PX, BOXES = 32, 10

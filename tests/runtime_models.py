@@ -1,4 +1,4 @@
-"""The default model in every format, what TensorFlow answers to them, and how a server asks a runtime."""
+"""The default model in every format, what TensorFlow answers to it, and how a server asks a runtime."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.catalogue import DEFAULT
 from serving.runtimes import RUNTIMES, Model, Runtime, Setting
 from serving.signatures import Signature
 from tests.locks import alone_in
-from tests.serving_process import ROOT
+from tests.serving_process import ROOT, default_model_dir
 
 PACKAGES = {
     "litert": "ai_edge_litert",
@@ -26,27 +25,56 @@ PACKAGES = {
     "opencv": "cv2",
     "pytorch": "torch",
 }
-FORMATS_OF = {
-    "litert": "tflite",
-    "openvino": "openvino,onnx",
-    "onnxruntime": "onnx",
-    "opencv": "caffe,onnx",
-    "pytorch": "torchscript,torch_export",
+# The format that a file's name stands for, what writes it beside TensorFlow, and all its files.
+FORMAT_OF = {
+    "*.tflite": "tflite",
+    "*.onnx": "onnx",
+    "*.xml": "openvino",
+    "*.pt": "torchscript",
+    "*.pt2": "torch_export",
+    "*.caffemodel": "caffe",
 }
+WRITTEN_BY = {"onnx": "tf2onnx", "openvino": "openvino", "torchscript": "torch", "torch_export": "torch"}
 ONE_THREAD = Setting(threads=1, inter_op_threads=1)
-BASE = ROOT / "var" / "tests" / "models" / "formats"
-PHOTOS = 8
+MODELS = ROOT / "var" / "tests" / "models"
+BASE = MODELS / "default-formats"
+PHOTOS, SIDE_PX, CLASSES = 8, 224, 1000
 
 
 @functools.cache
-def default_formats_dir(formats: str = "") -> Path:
-    """The version directory with the default model as SavedModel and in `formats`. Written once."""
-    command = [sys.executable, "-m", "models", "export", DEFAULT, "--out", str(BASE)]
-    asked = ["--formats", formats] if formats else []
-    with alone_in(BASE.parent):
-        done = subprocess.run([*command, *asked], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+def default_formats_dir(*formats: str) -> Path:
+    """The version directory with the default model as SavedModel and in `formats`. Written once.
+
+    Its files are links to where each was written, so none is older than the model.
+    """
+    written = [default_model_dir() / "1", *(written_as(each) for each in formats)]
+    with alone_in(BASE):
+        (BASE / "1").mkdir(exist_ok=True)
+        for source in (each for directory in written for each in directory.iterdir()):
+            link = BASE / "1" / source.name
+            if not link.exists():
+                link.unlink(missing_ok=True)  # of a checkout that lay elsewhere
+                link.symlink_to(source)
     return BASE / "1"
+
+
+@functools.cache
+def written_as(name: str) -> Path:
+    """The version directory with the default model in one format. `models convert` locks it itself."""
+    out = MODELS / f"default-{name}"
+    if name == "caffe":
+        with alone_in(out):
+            run_module("tests.make_caffe", written_as("tflite") / "model.tflite", out / "1")
+    else:
+        run_module("models", "convert", default_model_dir(), "--to", name, "--out", out)
+    return out / "1"
+
+
+def run_module(*command: object) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *map(str, command)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def is_there(runtime: Runtime) -> bool:
@@ -54,6 +82,12 @@ def is_there(runtime: Runtime) -> bool:
     if not (ROOT / "serving" / "runtimes" / f"{runtime.name}.py").is_file():
         return False
     package = PACKAGES.get(runtime.name)
+    return package is None or importlib.util.find_spec(package) is not None
+
+
+def is_written(pattern: str) -> bool:
+    """Whether a file of this kind can be made of the default model here."""
+    package = WRITTEN_BY.get(FORMAT_OF.get(pattern, ""))
     return package is None or importlib.util.find_spec(package) is not None
 
 
@@ -75,8 +109,8 @@ class Case:
 
     @property
     def file(self) -> Path:
-        directory = default_formats_dir(FORMATS_OF.get(self.runtime.name, ""))
-        return next(directory.glob(self.pattern))
+        formats = [FORMAT_OF[self.pattern]] if self.pattern in FORMAT_OF else []
+        return next(default_formats_dir(*formats).glob(self.pattern))
 
     def load(self, file: Path | None = None, setting: Setting = ONE_THREAD) -> Model:
         module = importlib.import_module(f"serving.runtimes.{self.runtime.name}")
@@ -96,7 +130,7 @@ def cases() -> list[Case]:
         for runtime in RUNTIMES.values()
         if is_there(runtime)
         for pattern in (*runtime.own_files, *runtime.also_reads)
-        if pattern not in NOT_WRITTEN and (runtime.name, pattern) not in OTHER_NAMES
+        if pattern not in NOT_WRITTEN and is_written(pattern) and (runtime.name, pattern) not in OTHER_NAMES
     ]
 
 
@@ -104,9 +138,9 @@ def cases() -> list[Case]:
 def pixels() -> np.ndarray:
     """Noisy gradients: [8, 224, 224, 3] in 0..255, of which the model thinks different things."""
     random = np.random.default_rng(0)
-    ramp = np.linspace(0, 255, 224, dtype=np.float32)
+    ramp = np.linspace(0, 255, SIDE_PX, dtype=np.float32)
     base = np.stack([np.roll(ramp, 24 * photo) for photo in range(PHOTOS)])[:, :, None, None]
-    noise = random.uniform(-60, 60, (PHOTOS, 224, 224, 3)) * random.uniform(0, 1, (PHOTOS, 1, 1, 3))
+    noise = random.uniform(-60, 60, (PHOTOS, SIDE_PX, SIDE_PX, 3)) * random.uniform(0, 1, (PHOTOS, 1, 1, 3))
     return np.clip(base + noise, 0, 255).astype(np.float32)
 
 

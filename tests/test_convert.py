@@ -7,12 +7,17 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
-from tests.convertible import CASES, converter
+from models.convert import as_it_is
+from models.convert.wanted import Wanted
+from models.kinds import find
+from models.problems import ModelProblem
+from tests.convertible import CASES, TF, converter
 from tests.serving_client import Client
 from tests.serving_process import ROOT, start_server
 
@@ -91,9 +96,11 @@ def test_what_a_torchscript_file_does_not_say_is_tried():
 
 
 def card(name: str) -> dict:
-    return json.loads(
-        (converter().converted(name).base / "1" / "assets.extra" / "pixelcost.json").read_text()
-    )
+    return card_in(converter().converted(name).base)
+
+
+def card_in(base: Path) -> dict:
+    return json.loads((base / "1" / "assets.extra" / "pixelcost.json").read_text())
 
 
 def test_the_card_says_what_it_was_converted_from():
@@ -112,6 +119,85 @@ def test_a_converted_graph_has_the_signatures_of_the_contract_and_warms_itself()
     assert (
         converter().converted("keras").base / "1" / "assets.extra" / "tf_serving_warmup_requests"
     ).is_file()
+
+
+def test_what_the_card_of_a_model_says_goes_with_it_into_another_format():
+    names = converter().folder / "seven.txt"
+    names.write_text("\n".join("abcdefg"))
+    said_first = ("--labels", str(names), "--fit", "central_crop", "--resize", "bicubic", "--name", "seven")
+    first = converter().convert("model.keras", *TF, *said_first, out="of-keras")
+    again = converter().convert(first.base, "--to", "openvino", out="of-card")
+    assert again.exit_code == 0, again.said
+    assert "read: how levels become values, from the model's card (--preprocess)" in again.said
+    assert "WARNING" not in again.said
+    cards = [card_in(each.base) for each in (first, again)]
+    for key in ("name", "title", "labels"):
+        assert cards[0][key] == cards[1][key]
+    assert [cards[1]["pixels"][key] for key in ("fit", "resize")] == ["central_crop", "bicubic"]
+    answers = []
+    for each in (first, again):
+        with start_server(model_dir=each.base) as server:
+            answers.append(Client(server.grpc_address).outputs(converter().photo))
+    assert answers[0]["classes"].tolist() == answers[1]["classes"].tolist()
+    np.testing.assert_allclose(*(each["probabilities"] for each in answers), atol=1e-4)
+
+
+def test_a_card_that_can_not_be_read_is_named():
+    folder = converter().folder / "odd-card"
+    shutil.copytree(converter().sources / "ir", folder)
+    (folder / "assets.extra").mkdir()
+    (folder / "assets.extra" / "pixelcost.json").write_text('{"pixels": {"side_px": 32}}')
+    done = converter().convert(folder, out="from-odd-card")
+    assert done.exit_code == 2
+    assert "The model's card, assets.extra/pixelcost.json, can't be read (" in done.said
+    assert not (done.base / "1").exists()
+
+
+WITHOUT = """
+import sys
+sys.modules["tf2onnx"] = None
+from models.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_converter_that_is_not_installed_is_named_with_how_to_get_it(tmp_path):
+    arguments = ["convert", str(converter().sources / "model.keras"), "--to", "onnx", "--out", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert "--to onnx needs a package that is not installed" in last and "pip install tf2onnx" in last
+    assert not (tmp_path / "1").exists()
+
+
+@pytest.mark.parametrize(
+    ("to", "package", "reason"),
+    [
+        ("openvino", "openvino", "as OpenVINO IR: No conversion rule found for operations: Lgamma."),
+        ("onnx", "tf2onnx", "as ONNX: No Op registered for Lgamma with domain_version of 18."),
+    ],
+)
+def test_operations_that_a_format_does_not_have_are_named(to, package, reason):
+    pytest.importorskip(package)
+    done = converter().convert("odd", "--preprocess", "unit", "--to", to, out=f"odd-{to}")
+    assert done.exit_code == 2
+    assert f"can't be written {reason}" in done.said.splitlines()[-1]
+    assert not (done.base / "1").exists()
+
+
+def test_a_file_that_computes_something_else_than_the_model_is_refused(tmp_path):
+    found, wanted = find(converter().sources / "ir"), Wanted(preprocess="tf", layout="NHWC")
+    with pytest.raises(ModelProblem, match="answers otherwise than the model: its scores are up to"):
+        as_it_is.write(found, tmp_path / "1", wanted, print, None, lambda values: np.ones((len(values), 7)))
+    with pytest.raises(ModelProblem, match="gives 7 scores instead of 5"):
+        as_it_is.write(found, tmp_path / "1", wanted, print, None, lambda values: np.ones((len(values), 5)))
 
 
 def test_an_unknown_way_of_preprocessing_is_warned_of():

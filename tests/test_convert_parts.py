@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from models import imagenet
 from models.convert import cluster_serving, convert
 from models.convert.ends import choose
+from models.convert.hints import of_layers
 from models.convert.labels import find_labels, labels_beside, labels_of, read_labels
 from models.convert.pixels import Hints, work_out
 from models.convert.preprocess import OF_ARCHITECTURE, PRESETS, Pixels, of_architecture, quantised
@@ -199,6 +201,24 @@ def test_unknown_preprocessing_is_assumed_with_a_warning_and_said_one_without():
     said.clear()
     found = pixels(said=said, preprocess="caffe", mean=128.0)
     assert (found.channels, found.mean, said) == ("BGR", 128.0, [])
+
+
+OF_CARD = Hints(
+    shaping={"fit": "central_crop", "crop_fraction": 0.5, "resize": "bicubic"}, levels={"mean": 4.0}
+)
+
+
+def test_what_the_card_says_is_taken_unless_the_user_says_otherwise():
+    kept = work_out(ends(), Wanted(), OF_CARD, quiet)
+    assert (kept.fit, kept.crop_fraction, kept.resize, kept.mean) == ("central_crop", 0.5, "bicubic", 4.0)
+    said = work_out(ends(), Wanted(fit="squash", resize="area", preprocess="raw"), OF_CARD, quiet)
+    assert (said.fit, said.crop_fraction, said.resize, said.mean) == ("squash", 0.875, "area", 0.0)
+
+
+def test_the_levels_of_a_card_stay_true_only_where_no_scale_moves_into_the_network():
+    assert of_layers(OF_CARD, (32, 40)).levels == OF_CARD.levels
+    moved = of_layers(replace(OF_CARD, input_scale=0.1), (32, 40))
+    assert (moved.levels, moved.preset, moved.shaping) == (None, "raw", OF_CARD.shaping)
 
 
 def test_a_quantised_input_takes_levels_or_what_its_scale_makes_of_values():

@@ -11,11 +11,11 @@ import pytest
 
 from serving import isa
 from serving.runtimes import BF16, RUNTIMES
-from tests.runtime_models import FORMATS_OF, default_formats_dir, is_there
+from tests.runtime_models import FORMAT_OF, default_formats_dir, is_there, is_written
 from tests.serving_process import ROOT
 
 PHOTO = ROOT / "static" / "samples" / "cat.png"
-PRESENT = [name for name, row in RUNTIMES.items() if is_there(row)]
+PRESENT = [name for name, row in RUNTIMES.items() if is_there(row) and is_written(row.own_files[0])]
 CLOSE = 0.002  # of a probability, between runtimes in f32
 
 
@@ -34,14 +34,13 @@ def plan_of_all() -> str:
 def report(tmp_path_factory) -> dict:
     """Of one run over all of them, by the command line."""
     folder = tmp_path_factory.mktemp("every-runtime")
-    formats = ",".join(
-        sorted({each for name in PRESENT if name in FORMATS_OF for each in [FORMATS_OF[name]]})
-    )
+    first = [RUNTIMES[name].own_files[0] for name in PRESENT]
+    formats = [FORMAT_OF[pattern] for pattern in first if pattern in FORMAT_OF]
     environment = {
         **os.environ,
         "PIXELCOST_DATA_DIR": str(folder),
         "PIXELCOST_EMBEDDED": plan_of_all(),
-        "MODEL_BASE_PATH": str(default_formats_dir(formats).parent),
+        "MODEL_BASE_PATH": str(default_formats_dir(*formats).parent),
     }
     command = [sys.executable, "-m", "experiment", str(PHOTO), "--sizes", "256,128", "--repeats", "6"]
     command += ["--json", str(folder / "report.json")]

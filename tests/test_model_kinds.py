@@ -13,7 +13,7 @@ import pytest
 from models.kinds import find
 from models.problems import ModelProblem
 from models.sniff import Damaged
-from models.wire import block, number, numbers
+from tests.wire import block, number, numbers
 
 NODE = block(1, "x") + block(2, "Placeholder")
 

@@ -95,7 +95,7 @@ def resident_mb() -> float:
 
 
 def test_close_gives_the_memory_back(case):
-    """Six models that stay would be 90 MB of weights and more."""
+    """Six models that stay would be 110 MB of weights and more."""
     for round_ in range(9):
         model = case.load()
         probabilities(model, pixels()[:1])

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.wire import block, number, numbers
 from serving.errors import InvalidArgument, LoadFailed
 from serving.runtimes import Setting
 from tests.runtime_models import ONE_THREAD, require
+from tests.wire import block, number, numbers
 
 require("onnxruntime")
 from serving.runtimes.onnxruntime import load  # noqa: E402

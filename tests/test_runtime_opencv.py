@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.wire import block, number, numbers
 from serving.errors import LoadFailed
 from tests.runtime_models import ONE_THREAD, require
+from tests.wire import block, number, numbers
 
 require("opencv")
 from serving.runtimes.opencv import load  # noqa: E402

@@ -42,10 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fit",
         choices=("squash", "central_crop", "central_square"),
-        default="squash",
-        help="to these sides: squashed, or the middle 87.5 %% of both sides, or of the shorter one (squash)",
+        help="to these sides: squashed, or the middle 87.5 %% of both sides, or of the shorter one (as "
+        "its card says, else squash)",
     )
-    parser.add_argument("--resize", choices=("bilinear", "bicubic", "area"), default="bilinear")
+    parser.add_argument(
+        "--resize", choices=("bilinear", "bicubic", "area"), help="(as its card says, else bilinear)"
+    )
     parser.add_argument("--preprocess", choices=tuple(PRESETS), help=PRESETS_HELP)
     parser.add_argument("--scale", type=_number, help="value = (level * SCALE - MEAN) / STD")
     parser.add_argument("--mean", type=_by_channel, help="one number, or red,green,blue")

@@ -19,6 +19,8 @@ from models.kinds import CLUSTER_SERVING, KINDS, Found, find
 from models.placing import CARD, VERSION, Exported, hash_of, place, refuse_patterns
 from models.problems import ModelProblem, without_scratch
 
+DESCRIPTION = ("title", "knows", "labels_note", "wnids")  # of a card: what stays true in another format
+
 
 def convert(path: Path, out: Path, wanted: Wanted, say: Say) -> Exported:
     """Make sure that `out/1` holds the model at `path`, and works. Raises ModelProblem and OSError."""
@@ -39,7 +41,7 @@ def convert(path: Path, out: Path, wanted: Wanted, say: Say) -> Exported:
         refuse_patterns(out)
     if wanted.labels:
         read_labels(wanted.labels)
-    name = (wanted.name or found.name).encode("utf-8", "replace").decode()
+    name = str(wanted.name or found.card.get("name") or found.name).encode("utf-8", "replace").decode()
     beside = labels_beside(found.path)
     wanted = replace(wanted, likely_labels=(notes.beside, *beside) if notes.beside else beside, name=name)
     made_from = _made_from(found, wanted)
@@ -86,10 +88,12 @@ def _proved(
     """Written into `directory` with its card, which is given, and tried there."""
     written, sections = _written(found, directory, wanted, scratch, say)
     labels = sections.get("labels", [])
+    of_source = {key: found.card[key] for key in DESCRIPTION if key in found.card}
     card: dict[str, object] = {
         "title": name,
         "knows": f"{len(labels)} classes" if labels else None,
         "classes": len(labels),
+        **(of_source if labels == found.card.get("labels") and name == found.card.get("name") else {}),
         **sections,
         "name": name,
         "converted_from": {"file": found.path.name, "kind": found.kind.name},
@@ -104,12 +108,12 @@ def _written(
     found: Found, directory: Path, wanted: Wanted, scratch: Path, say: Say
 ) -> tuple[Found, Mapping[str, Any]]:
     """What was written of which model, and the card's sections."""
-    hints = None
+    hints, scores_of = None, None
     if wanted.to and wanted.to != rewrite.TENSORFLOW:
-        found, hints, wanted = rewrite.rewritten(found, wanted, scratch, say)
+        found, hints, wanted, scores_of = rewrite.rewritten(found, wanted, scratch, say)
         say(f"written as {found.kind.name}, {found.size_bytes / 1e6:.1f} MB")
     if found.kind.runtimes and wanted.to != rewrite.TENSORFLOW:
-        return found, as_it_is.write(found, directory, wanted, say, hints)
+        return found, as_it_is.write(found, directory, wanted, say, hints, scores_of)
     from models.convert import as_graph  # imports TensorFlow
 
     if found.kind.name not in as_graph.LOAD:
@@ -124,7 +128,7 @@ def _made_from(found: Found, wanted: Wanted) -> str:
         files = [file for file in sorted(found.path.rglob("*")) if file.is_file()]
     likely = [file for file in wanted.likely_labels if os.access(file, os.R_OK)]
     labels = [wanted.labels] if wanted.labels else likely
-    return hash_of([*files, *labels], repr(wanted), hashlib.sha256(_sources()).hexdigest())
+    return hash_of([*files, *labels], repr(wanted), repr(found.card), hashlib.sha256(_sources()).hexdigest())
 
 
 def _sources() -> bytes:

@@ -66,13 +66,13 @@ def loaded(found: Found, wanted: Wanted, say: Say) -> Network:
 
 
 def as_function(network: Network, ends: Ends) -> tuple[Any, tf.Module]:
-    """Values [n, ...] as the model wants them to its scores, and what owns its variables."""
+    """A tf.function of values [n, ...] as the model wants them to its scores; what owns its variables."""
     sizes = (ends.input.shape or (None,))[1:]
     spec = tf.TensorSpec([None, *sizes], types_pb2.DataType.Value(ends.input.dtype), ends.input.name)
     stored = tf.Module()
     stored.kept = list(network.keep)
     ask = tf.function(lambda values: {ends.output.name: _call(network, ends, values)}, input_signature=[spec])
-    return ask.get_concrete_function(), stored
+    return ask, stored
 
 
 def _around(network: Network, wanted: Wanted, say: Say) -> tuple[ImageModel, list[str]]:
@@ -86,8 +86,8 @@ def _around(network: Network, wanted: Wanted, say: Say) -> tuple[ImageModel, lis
     def probabilities_of(levels: tf.Tensor) -> tf.Tensor:
         return _probabilities(_call(network, ends, _prepared(levels, pixels)), len(labels), softmax)
 
-    model = ImageModel(probabilities_of, labels, pixels.side_px, network.keep, pixels.fit, pixels.resize)
-    return model, labels
+    shaping = (pixels.fit, pixels.resize, pixels.crop_fraction)
+    return ImageModel(probabilities_of, labels, pixels.side_px, network.keep, *shaping), labels
 
 
 def _try(network: Network, ends: Ends, pixels: Pixels) -> np.ndarray:

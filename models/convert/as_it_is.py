@@ -16,18 +16,25 @@ from models.convert.labels import find_labels, label_count
 from models.convert.pixels import Hints, work_out
 from models.convert.preprocess import Pixels
 from models.convert.scores import is_logits, made_up, rows_of
-from models.convert.wanted import Say, Wanted
+from models.convert.wanted import Say, ScoresOf, Wanted
 from models.kinds import Found
 from models.problems import ModelProblem
 from models.trial import NotServed, Server, runtimes_for, served
 
+MOST_OFF = 1e-3  # how far scores may be off after rewriting, of the largest
+
 
 def write(
-    found: Found, directory: Path, wanted: Wanted, say: Say, hints: Hints | None = None
+    found: Found,
+    directory: Path,
+    wanted: Wanted,
+    say: Say,
+    hints: Hints | None = None,
+    scores_of: ScoresOf | None = None,
 ) -> dict[str, Any]:
     """Copy the files into `directory`, `<base>/1`. Gives the card's sections. Raises ModelProblem.
 
-    `hints` is what is known of a model that was written anew.
+    `hints` is what is known of a model that was written anew, `scores_of` what the former one answers.
     """
     runtime = runtimes_for(found)[0]
     copy_files(found, directory)
@@ -39,6 +46,8 @@ def write(
         wanted = _with_layout(server, ends, wanted, hints, say)
         pixels = work_out(ends, wanted, hints, say)
         scores = _try(server, ends, pixels)
+    if scores_of:
+        _compare(scores, ends, pixels, scores_of, say)
     softmax = is_logits(scores, pixels, wanted, say)
     labels = find_labels(wanted, hints.labels, scores.shape[-1], say)
     return {"labels": labels, "pixels": {**pixels.as_card(), "softmax": softmax}}
@@ -70,7 +79,7 @@ def _with_layout(server: Server, ends: Ends, wanted: Wanted, hints: Hints, say: 
 
 def _try(server: Server, ends: Ends, pixels: Pixels) -> np.ndarray:
     """Scores [images, classes] for made-up images."""
-    batch = (ends.input.shape or (None,))[0] or 1
+    batch = _batch(ends)
     try:
         answers = [
             server.numbers(ends.signature, image)[ends.output.name] for image in made_up(pixels, batch)
@@ -82,3 +91,25 @@ def _try(server: Server, ends: Ends, pixels: Pixels) -> np.ndarray:
             "Say what it takes with --size, --layout."
         ) from problem
     return np.concatenate([rows_of(answer, batch, ends.output) for answer in answers])
+
+
+def _batch(ends: Ends) -> int:
+    return (ends.input.shape or (None,))[0] or 1
+
+
+def _compare(scores: np.ndarray, ends: Ends, pixels: Pixels, scores_of: ScoresOf, say: Say) -> None:
+    """Raises ModelProblem where the written file computes something else than the model that it was."""
+    batch = _batch(ends)
+    former = [rows_of(scores_of(image), batch, ends.output) for image in made_up(pixels, batch)]
+    expected = np.concatenate(former).astype(float)
+    if expected.shape != scores.shape:
+        raise ModelProblem(
+            f"The written file gives {scores.shape[-1]} scores instead of {expected.shape[-1]}."
+        )
+    off = np.abs(scores - expected).max() / np.abs(expected).max()
+    if not off <= MOST_OFF:
+        raise ModelProblem(
+            f"The written file answers otherwise than the model: its scores are up to {off:.2g} off. The "
+            "converter does not translate this network right, so nothing was kept. Choose another --to."
+        )
+    say(f"tried: its scores are those that TensorFlow computes, within {off:.1g}")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from models import tflite_reader
 from models.convert.pixels import Hints
+from models.convert.preprocess import LEVELS, SHAPING
 from models.exporter_notes import CLASSIFY, notes_of
 from models.kinds import Found
+from models.placing import CARD
 from models.problems import ModelProblem
 
 AS_TORCHVISION = Hints(layout="NCHW", usual_preset="torch")
@@ -19,7 +22,7 @@ AS_CAFFES_EXAMPLES = Hints(layout="NCHW", usual_preset="caffe")
 def hints_of(found: Found) -> Hints:
     """Raises Damaged."""
     look, notes = LOOKS.get(found.kind.name), notes_of(found)
-    hints = look(found.path) if look else Hints()
+    hints = _with_card(look(found.path) if look else Hints(), found.card)
     if notes.names and not notes.beside:
         hints = replace(hints, labels=notes.names)
     if notes.task != CLASSIFY:
@@ -31,7 +34,30 @@ def hints_of(found: Found) -> Hints:
 def of_layers(hints: Hints, sides_px: tuple[int, int]) -> Hints:
     """Of a network that was written anew, channels last: the file's own scaling is in its layers."""
     anew = replace(hints, sides_px=sides_px, layout="NHWC", input_scale=0.0, output_scale=0.0)
-    return replace(anew, preset="raw", why="as the network does the rest") if hints.input_scale else anew
+    if not hints.input_scale:
+        return anew
+    return replace(anew, preset="raw", why="as the network does the rest", levels=None)
+
+
+def _with_card(hints: Hints, card: Mapping[str, Any]) -> Hints:
+    """What the card in the model's folder says, where it was exported or converted here."""
+    section, labels = card.get("pixels"), card.get("labels")
+    if not isinstance(section, dict):
+        return hints
+    try:
+        height, width = map(int, section["side_px"])
+        return replace(
+            hints,
+            labels=tuple(map(str, labels or ())),
+            sides_px=(height, width),
+            layout=section.get("layout", "NHWC"),
+            shaping={key: kind(section[key]) for key, kind in SHAPING.items() if key in section},
+            levels={key: kind(section[key]) for key, kind in LEVELS.items() if key in section},
+        )
+    except (KeyError, TypeError, ValueError) as problem:
+        raise ModelProblem(
+            f"The model's card, {CARD}, can't be read ({problem}). Export or convert the model again."
+        ) from problem
 
 
 def _tflite(file: Path) -> Hints:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from models.convert.ends import Ends, layout_of, sides_of
@@ -28,6 +28,8 @@ class Hints:
     input_zero_point: int = 0
     output_scale: float = 0.0
     output_zero_point: int = 0
+    shaping: Mapping[str, Any] = field(default_factory=dict)  # fit, resize, ... of the model's card
+    levels: Mapping[str, Any] | None = None  # scale, mean, ... of its card; None: it has none
 
 
 def work_out(ends: Ends, wanted: Wanted, hints: Hints, say: Say) -> Pixels:
@@ -42,13 +44,21 @@ def work_out(ends: Ends, wanted: Wanted, hints: Hints, say: Say) -> Pixels:
         input=ends.input.name,
         output=ends.output.name,
         side_px=_sides(ends, wanted, hints, layout, say),
-        fit=wanted.fit,
-        resize=wanted.resize,
         layout=layout,
         dtype=dtype,
+        **_shaping(wanted, hints),
         **_values(dtype, wanted, hints, say),
         **output,
     )
+
+
+def _shaping(wanted: Wanted, hints: Hints) -> dict[str, Any]:
+    """fit, crop_fraction, resize, antialias: what neither the user nor the card says is left out."""
+    shaping = dict(hints.shaping)
+    if wanted.fit:
+        shaping = {key: value for key, value in shaping.items() if key != "crop_fraction"}
+    said = {"fit": wanted.fit, "resize": wanted.resize}
+    return {**shaping, **{key: value for key, value in said.items() if value}}
 
 
 def _layout(ends: Ends, wanted: Wanted, hints: Hints, say: Say) -> str:
@@ -76,7 +86,11 @@ def _sides(ends: Ends, wanted: Wanted, hints: Hints, layout: str, say: Say) -> t
 
 def _values(dtype: str, wanted: Wanted, hints: Hints, say: Say) -> dict[str, Any]:
     """scale, mean, std and channels."""
-    values = dict(_preset(dtype, wanted, hints, say))
+    if hints.levels is not None and not _says(wanted):
+        say("read: how levels become values, from the model's card (--preprocess)")
+        values = dict(hints.levels)
+    else:
+        values = dict(_preset(dtype, wanted, hints, say))
     for key in ("scale", "mean", "std", "channels"):
         if getattr(wanted, key) is not None:
             values[key] = getattr(wanted, key)

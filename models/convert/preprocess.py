@@ -5,7 +5,7 @@ The keys and their defaults are those of `serving/pixels.py`; docs/models.md exp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -42,6 +42,20 @@ class Pixels:
         """What the card has to say: all that is not the default."""
         defaults = {each.name: each.default for each in fields(self)}
         return {key: value for key, value in asdict(self).items() if value != defaults[key]}
+
+
+def _by_channel(value: Any) -> ByChannel:
+    return tuple(map(float, value)) if isinstance(value, list) else float(value)
+
+
+# What can be taken from another card: how an image gets its sides, and how a level becomes a value.
+SHAPING = {"fit": str, "crop_fraction": float, "resize": str, "antialias": bool}
+LEVELS: Mapping[str, Callable[[Any], Any]] = {
+    "scale": float,
+    "mean": _by_channel,
+    "std": _by_channel,
+    "channels": str,
+}
 
 
 @dataclass(frozen=True)

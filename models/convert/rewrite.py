@@ -1,30 +1,28 @@
-"""The same network for another runtime: `--to`. From TensorFlow to TFLite, from TFLite to all others."""
+"""The same network for another runtime: `--to`, through TensorFlow."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from models import layer_formats
+import numpy as np
+
 from models.convert.ends import choose
+from models.convert.formats import FORMATS, OF_LAYERS, Format
 from models.convert.hints import hints_of, of_layers
 from models.convert.labels import label_count
 from models.convert.pixels import Hints
-from models.convert.wanted import PROBABILITIES, Say, Wanted
+from models.convert.wanted import Say, ScoresOf, Wanted
 from models.kinds import Found, find
 from models.problems import ModelProblem, first_line
 
 TENSORFLOW, TFLITE, OPENVINO = "tensorflow", "tflite", "openvino"
-KIND_OF = {
-    TFLITE: "TFLite",
-    OPENVINO: "OpenVINO IR",
-    "onnx": "ONNX",
-    "torchscript": "TorchScript",
-    "torch_export": "torch.export",
-    "caffe": "Caffe",
-}
-TARGETS = (TENSORFLOW, TFLITE, *layer_formats.FORMATS)
+TARGETS = (TENSORFLOW, *FORMATS)
+# What OpenVINO's, TensorFlow's and ONNX's converters say of what they don't know, among much else.
+TELLING = re.compile(r"\b((?:No conversion rule|Custom op|Flex op|No Op registered).*?)\W*$", re.MULTILINE)
 
 
 class Rewritten(NamedTuple):
@@ -33,63 +31,70 @@ class Rewritten(NamedTuple):
     found: Found
     hints: Hints
     wanted: Wanted
+    scores_of: ScoresOf | None = None  # what the former model answers; None: it was not computed
 
 
 def rewritten(found: Found, wanted: Wanted, scratch: Path, say: Say) -> Rewritten:
     """`found` in the format `wanted.to`, in the folder `scratch`. Raises ModelProblem where that can't be."""
     target = str(wanted.to)
-    if found.kind.name == KIND_OF.get(target):
+    if found.kind.name == FORMATS[target].kind:
         return Rewritten(found, hints_of(found), wanted)
     if found.kind.name == "ONNX" and target == OPENVINO:
         return _openvino_of_onnx(found, wanted, scratch)
-    if not found.kind.runtimes:
-        made = _tflite_of_graph(found, wanted, scratch, say)
-        return made if target == TFLITE else _of_layers(made, target, scratch)
-    if found.kind.name == "TFLite" and target in layer_formats.FORMATS:
-        return _of_layers(Rewritten(found, hints_of(found), wanted), target, scratch)
-    raise ModelProblem(f"--to {target}: there is no way from {found.kind.name} to it here.")
+    if target not in OF_LAYERS:
+        return _of_function(found, target, wanted, scratch, say)
+    return _of_layers(_of_function(found, TFLITE, wanted, scratch, say), target, scratch)
+
+
+def _of_function(found: Found, target: str, wanted: Wanted, scratch: Path, say: Say) -> Rewritten:
+    """The network as it is: what comes before and behind it stands on the card."""
+    from models.convert import as_graph  # imports TensorFlow
+
+    if found.kind.name not in as_graph.LOAD:
+        raise ModelProblem(f"--to {target}: there is no way from {found.kind.name} to it here.")
+    network = as_graph.loaded(found, wanted, say)
+    ends = choose(network.signatures, wanted, label_count(wanted, network.hints.labels), say)
+    row, (function, owner) = FORMATS[target], as_graph.as_function(network, ends)
+    file = _written(found, target, scratch / row.file, lambda file: row.write(function, owner, file))
+
+    def scores_of(values: np.ndarray) -> np.ndarray:
+        scores: np.ndarray = function(values)[ends.output.name].numpy()
+        return scores
+
+    return Rewritten(find(file), network.hints, _without_ends(wanted), scores_of)
 
 
 def _of_layers(made: Rewritten, target: str, scratch: Path) -> Rewritten:
+    """Of a TFLite file."""
     from models.convert.tflite_layers import layers_of
 
-    row = layer_formats.FORMATS[target]
-    folder = scratch / target
-    folder.mkdir()
-    network = layers_of(made.found.path)
-    try:
-        row.write(network, folder)
-    except ImportError as problem:
-        raise ModelProblem(f"--to {target} needs a package ({problem}): {row.install}.") from problem
+    network, row = layers_of(made.found.path), FORMATS[target]
+    file = _written(made.found, target, scratch / row.file, lambda file: row.write(network, file))
     hints = of_layers(made.hints, network.sides_px)
-    # Softmax is among the layers, and some formats have their channels first.
-    wanted = replace(_without_ends(made.wanted), layout=None, scores=PROBABILITIES)
-    return Rewritten(find(folder / row.files[-1]), hints, wanted)
-
-
-def _tflite_of_graph(found: Found, wanted: Wanted, scratch: Path, say: Say) -> Rewritten:
-    """The network as it is: what comes before and behind it stands on the card."""
-    from models.convert import as_graph
-    from models.tflite_file import tflite_bytes
-
-    network = as_graph.loaded(found, wanted, say)
-    ends = choose(network.signatures, wanted, label_count(wanted, network.hints.labels), say)
-    file = scratch / "model.tflite"
-    try:
-        file.write_bytes(tflite_bytes(*as_graph.as_function(network, ends)))
-    except Exception as problem:  # TensorFlow's converter raises what it likes
-        raise ModelProblem(
-            f"TensorFlow can't write {found.path} as TFLite: {first_line(problem)}"
-        ) from problem
-    return Rewritten(find(file), network.hints, _without_ends(wanted))
+    return made._replace(found=find(file), hints=hints, wanted=replace(made.wanted, layout=None))
 
 
 def _openvino_of_onnx(found: Found, wanted: Wanted, scratch: Path) -> Rewritten:
     import openvino
 
-    file = scratch / "model.xml"
+    file = scratch / FORMATS[OPENVINO].file
     openvino.save_model(openvino.convert_model(found.path), file, compress_to_fp16=False)
     return Rewritten(find(file), hints_of(found), wanted)
+
+
+def _written(found: Found, target: str, file: Path, write: Callable[[Path], None]) -> Path:
+    row: Format = FORMATS[target]
+    try:
+        write(file)
+    except ImportError as problem:
+        raise ModelProblem(
+            f"--to {target} needs a package that is not installed ({problem}). Get it with {row.install}."
+        ) from problem
+    except Exception as problem:  # the converters raise what they like
+        telling = TELLING.search(str(problem))
+        reason = f"{telling[1]}." if telling else first_line(problem)
+        raise ModelProblem(f"{found.path} can't be written as {row.kind}: {reason}") from problem
+    return file
 
 
 def _without_ends(wanted: Wanted) -> Wanted:

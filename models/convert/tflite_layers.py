@@ -37,8 +37,6 @@ def _layers_of(model: Any) -> Layers:
     reader = _Reader(model.subgraphs[0], model.buffers)
     for operator in model.subgraphs[0].operators:
         reader.take(tflite_reader.name_of(model, operator), operator)
-    if reader.tape.layers[-1].kind != "softmax":
-        reader.tape.add("softmax", reader.tape.layers[-1].name)
     height, width = (int(size) for size in reader.shape(reader.graph.inputs[0])[1:3])
     return Layers(reader.tape.layers, (height, width))
 
@@ -59,7 +57,7 @@ class _Reader:
         if (inputs, outputs) != (1, 1):
             raise NotRewritable(
                 f"It has {inputs} inputs and {outputs} outputs, where one of each is wanted, so it can't be "
-                "written for other runtimes."
+                "written layer by layer."
             )
         tensor = self.graph.tensors[self.graph.inputs[0]]
         scale, zero_point = tflite_reader.quantisation(tensor)
@@ -77,7 +75,7 @@ class _Reader:
         elif name == "DEQUANTIZE":
             self.constant[target] = source
         elif take is None:
-            raise NotRewritable(f"It has the operator {name}, which can't be written for other runtimes.")
+            raise NotRewritable(f"It has the operator {name}, which can't be written layer by layer.")
         else:
             self.became[target] = self._activated(operator, take(self, operator))
 
@@ -91,9 +89,7 @@ class _Reader:
     def _activated(self, operator: Any, name: str) -> str:
         activation = tflite_reader.activation_of(operator)
         if activation not in ACTIVATIONS:
-            raise NotRewritable(
-                f"It has the activation {activation}, which can't be written for other runtimes."
-            )
+            raise NotRewritable(f"It has the activation {activation}, which can't be written layer by layer.")
         kind = ACTIVATIONS[activation]
         return self.tape.add(kind, name) if kind else name
 
@@ -106,7 +102,7 @@ def _convolution(reader: _Reader, operator: Any) -> str:
     if kernel.shape[2:] == (1, 1) and reader.shape(operator.inputs[0])[1:3] == [1, 1]:
         return _dense(reader, operator, kernel[:, :, 0, 0].T)
     if kernel.shape[1] != reader.shape(operator.inputs[0])[3]:
-        raise NotRewritable("It has a convolution in groups, which can't be written for other runtimes.")
+        raise NotRewritable("It has a convolution in groups, which can't be written layer by layer.")
     return _window(reader, operator, kernel, groups=1)
 
 
@@ -188,9 +184,7 @@ def _is_half(options: Any, sides: Sequence[int]) -> bool:
 
 
 def _no_pool() -> str:
-    raise NotRewritable(
-        "It has a pool that is neither 2 by 2 nor over all, so it can't be written elsewhere."
-    )
+    raise NotRewritable("It has a pool that is neither 2 by 2 nor over all, so it can't be written so.")
 
 
 def _mean(reader: _Reader, operator: Any) -> str:

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from models.convert.preprocess import ByChannel
 
 Say = Callable[[str], None]  # one line for people: what was read, or assumed
+ScoresOf = Callable[[np.ndarray], np.ndarray]  # what a model answers to values as it takes them
 
 PROBABILITIES, LOGITS = "probabilities", "logits"
 
@@ -22,8 +25,8 @@ class Wanted:
     likely_labels: tuple[Path, ...] = ()  # to take where they are as many as the scores
     background: bool | None = None
     size_px: tuple[int, int] | None = None
-    fit: str = "squash"
-    resize: str = "bilinear"
+    fit: str | None = None
+    resize: str | None = None
     preprocess: str | None = None
     scale: float | None = None
     mean: ByChannel | None = None

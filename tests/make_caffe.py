@@ -1,4 +1,6 @@
-"""Writes a network for Caffe. Field numbers: https://github.com/BVLC/caffe, caffe.proto.
+"""Writes a TFLite network for Caffe: `python -m tests.make_caffe FILE DIR`. Nobody else does any more.
+
+Field numbers: https://github.com/BVLC/caffe, caffe.proto.
 
 Caffe's layout is its own: the input is `pixels` [n, 3, height, width], channels first. Caffe pads both
 sides alike, so a 3 by 3 convolution with stride 2, which needs padding only at the end, becomes
@@ -7,12 +9,15 @@ sides alike, so a 3 by 3 convolution with stride 2, which needs padding only at 
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
+from models.convert.tflite_layers import layers_of
 from models.layers import PIXELS, Layer, Layers
-from models.wire import block, numbers
+from tests.wire import block, numbers
 
 TYPES = {
     "scale": "Power",
@@ -81,3 +86,18 @@ def _blob(array: np.ndarray) -> bytes:
     """BlobProto: its shape, then its numbers in row order."""
     values = np.ascontiguousarray(array, "<f4")
     return block(7, block(7, numbers(1, values.shape)) + block(5, values.tobytes()))
+
+
+def main(tflite: Path, folder: Path) -> None:
+    """What is there already and no older than its source stays."""
+    prototxt, weights = folder / "model.prototxt", folder / "model.caffemodel"
+    if weights.is_file() and weights.stat().st_mtime >= tflite.stat().st_mtime:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    text, data = caffe_texts(layers_of(tflite))
+    prototxt.write_text(text, encoding="utf-8")
+    weights.write_bytes(data)
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))
