@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,23 @@ def test_old_measurements_can_be_reported_without_anything_that_measures(name):
     code = f"import sys, experiment.{name}; print(*sys.modules)"
     modules = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split()
     assert not {"experiment.run", "experiment.backends", "grpc", "tensorflow", "PIL"} & set(modules)
+
+
+SHOWS = re.compile(
+    r"experiment\.(figures|deciding|html_\w+|export|csv_export|report|report_file)\b"
+    "|flask|jinja2|sqlalchemy|gunicorn"
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["webapp.worker", "webapp.set_worker", "webapp.more_worker", "webapp.browser_job", "experiment.embedded"],
+)
+def test_what_measures_and_what_supervises_servers_load_nothing_that_shows_results(name):
+    code = f"import sys, {name}; print(*sys.modules)"
+    modules = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split()
+    assert name in modules
+    assert not [each for each in modules if SHOWS.match(each)]
 
 
 def test_the_protocol_messages_load_without_tensorflows_runtime():

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from experiment.backends import connect
 from experiment.breaking_search import find_breaking_points, most_requests
+from experiment.codec import from_dict, to_dict
 from experiment.environment import environment
 from experiment.errors import ImageRefused, PixelcostError
-from experiment.export import from_dict, to_dict
 from experiment.header import Limits
 from experiment.images import read_image
 from experiment.records import BackendInfo, Plan, SourceImage, Variant

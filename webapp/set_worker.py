@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiment.backends import connect
+from experiment.codec import to_dict
 from experiment.environment import environment
 from experiment.errors import PixelcostError
-from experiment.export import to_dict
 from experiment.header import Limits
 from experiment.images import read_image
 from experiment.journal import header_of

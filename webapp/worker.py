@@ -29,9 +29,9 @@ from contextlib import ExitStack, closing
 from typing import IO, Any
 
 from experiment.backends import connect
+from experiment.codec import from_dict, to_dict
 from experiment.environment import environment
 from experiment.errors import PixelcostError
-from experiment.export import from_dict, to_dict
 from experiment.heartbeat import Heartbeat
 from experiment.images import Limits, read_image
 from experiment.records import BackendInfo, Plan, Variant
