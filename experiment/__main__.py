@@ -24,10 +24,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from experiment.backends import connect
 from experiment.breaking_command import points_json, print_points, run_search
 from experiment.command_backends import asked_backends
 from experiment.compare_command import print_comparison
+from experiment.connect import connect
 from experiment.deciding.uplinks import uplink_of
 from experiment.deciding.views import sections
 from experiment.environment import environment

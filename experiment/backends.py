@@ -1,7 +1,7 @@
-"""The one interface that every backend has, and how to get one.
+"""The one interface that every backend has, how its failures are worded, and two backends without a server.
 
-Two real protocols (grpc_backend.py, rest_backend.py), a null backend that measures
-our own overhead, and a fake with a known service time for tests.
+The null backend measures our own overhead; the fake has a known service time, for tests. Those
+with a server are in grpc_backend.py and rest_backend.py; connect.py gives the one that is wanted.
 """
 
 from __future__ import annotations
@@ -54,11 +54,6 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Give back the connection. The backend can't be used afterwards."""
-
-
-def connect(info: BackendInfo) -> Backend:
-    """Open a backend. Call it in the process that will use it: gRPC does not survive a fork."""
-    return _CONNECTORS[info.protocol](info)
 
 
 @contextlib.contextmanager
@@ -172,23 +167,3 @@ class FakeBackend:
 
     def close(self) -> None:
         """Nothing to give back."""
-
-
-def _grpc(info: BackendInfo) -> Backend:
-    from experiment.grpc_backend import GrpcBackend  # noqa: PLC0415  importing gRPC takes time and memory
-
-    return GrpcBackend(info)
-
-
-def _rest(info: BackendInfo) -> Backend:
-    from experiment.rest_backend import RestBackend  # noqa: PLC0415
-
-    return RestBackend(info)
-
-
-_CONNECTORS: dict[str, Callable[[BackendInfo], Backend]] = {
-    "grpc": _grpc,
-    "rest": _rest,
-    "null": NullBackend,
-    "fake": lambda info: FakeBackend(info=info),
-}

@@ -12,9 +12,9 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from experiment.backends import connect
 from experiment.breaking_search import find_breaking_points, most_requests
 from experiment.codec import from_dict, to_dict
+from experiment.connect import connect
 from experiment.environment import environment
 from experiment.errors import ImageRefused, PixelcostError
 from experiment.header import Limits

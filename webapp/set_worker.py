@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiment.backends import connect
 from experiment.codec import to_dict
+from experiment.connect import connect
 from experiment.environment import environment
 from experiment.errors import PixelcostError
 from experiment.header import Limits

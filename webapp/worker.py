@@ -28,8 +28,8 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from typing import IO, Any
 
-from experiment.backends import connect
 from experiment.codec import from_dict, to_dict
+from experiment.connect import connect
 from experiment.environment import environment
 from experiment.errors import PixelcostError
 from experiment.heartbeat import Heartbeat
