@@ -19,7 +19,7 @@ from serving.image_signatures import with_image_signatures
 from serving.images import ImageRefused
 from serving.images.resize import resize
 from serving.pixels import Pixels
-from serving.runtimes import About
+from serving.runtimes.base import About
 from serving.signatures import Signature, TensorSpec
 from tests.broken_files import bombs, broken_files
 from tests.odd_photos import animation, encoded, odd_photos, photo, png
