@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from experiment.codec import to_dict
 from experiment.connect import connect
@@ -30,12 +30,10 @@ from experiment.set_run import SILENT, measure_set
 from experiment.variants import most_variants
 from webapp.large_photos import are_large, await_turn
 from webapp.spool import Pieces
+from webapp.worker_pipe import Commands, Events
 
 # Folders, and what systems put beside photos: macOS packs a second file with each of them.
 ENTRIES_PER_PHOTO = 10
-
-if TYPE_CHECKING:
-    from webapp.worker import Commands, Events
 
 
 def run_set(
