@@ -138,6 +138,20 @@ def test_no_python_files_import_each_other_in_a_circle():
     assert not circle_in(imports)
 
 
+def test_no_two_folders_of_a_package_import_each_other():
+    files = python_imports(ROOT, PACKAGES)
+    packages = {name.rpartition(".")[0] for name in files}
+    folder = {name: name if name in packages else name.rpartition(".")[0] for name in files}
+    folders: dict[str, set[str]] = {}
+    for name, names in files.items():
+        folders.setdefault(folder[name], set()).update({folder[other] for other in names} - {folder[name]})
+    below = {
+        name: {other for other in others if "." in other} for name, others in folders.items() if "." in name
+    }
+    assert "experiment.figures" in below["experiment.deciding"]
+    assert not circle_in(below)
+
+
 def test_no_scripts_of_the_page_import_each_other_in_a_circle():
     imports = script_imports(ROOT / "static" / "js")
     assert {"result.js", "browser_resize.js"} <= imports["run.js"]
