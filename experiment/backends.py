@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from experiment.records import BackendInfo, Failure, Label, Prediction, Variant
-from experiment.wording import sized_name, told
+from experiment.wording import size, sized_name, told
 
 MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
 CONNECT_S = 5.0  # a server 600 ms away needs two round trips, 2.4 s, before the first request can go
@@ -78,7 +78,7 @@ def reading_answers_of(info: BackendInfo) -> Iterator[None]:
 
 def describe(variant: Variant) -> str:
     """The variant as error messages name it: "2048 px PNG (2.4 MB)"."""
-    return f"{sized_name(variant)} ({variant.size_bytes / 1e6:.1f} MB)"
+    return f"{sized_name(variant)} ({size(variant.size_bytes)})"
 
 
 def too_late(info: BackendInfo, variant: Variant, timeout_s: float) -> RequestFailed:
