@@ -49,8 +49,7 @@ def _state(row: Row) -> bytes:
     found, published = Checksum(row.checksum).of(file), Checksum(row.checksum)
     if found != published:
         raise ModelProblem(
-            f"{file} is damaged or was changed: it has {found}, not {published}. Install it again: "
-            f"{again}"
+            f"{file} is damaged or was changed: it has {found}, not {published}. Install it again: {again}"
         )
     return file.read_bytes()
 
