@@ -143,11 +143,14 @@ def _area(tables: Tables, predictor: str, network: str = ALL, size_px: str = ALL
 
 
 def _area_within(tables: Tables, predictor: str) -> str:
-    """Range within one size, all networks together."""
+    """Range within one size, all networks together; of sizes where enough answers changed to tell."""
     rows = [
         row
         for row in tables["areas"]
-        if row["predictor"] == predictor and row["network"] == ALL and row["size_px"] != ALL
+        if row["predictor"] == predictor
+        and row["network"] == ALL
+        and row["size_px"] != ALL
+        and int(row["changed"]) >= LEAST_CHANGED
     ]
     return _span([float(row["auc"]) for row in rows], "{:.2f}")
 
@@ -288,6 +291,7 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 WHOLE = (0.0, 1.0)  # SSIM and margin of any value
+LEAST_CHANGED = 100  # answers of one size; of fewer an area says little
 FEWEST_PHOTOS = 30  # with fewer a share is known to 20 points at best
 MOST_PX = 384  # most photos are larger than this
 FIGURES: Mapping[str, Callable[..., str]] = {
