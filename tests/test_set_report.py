@@ -9,6 +9,7 @@ from dataclasses import replace
 import jsonschema
 import pytest
 
+from experiment.cautions import CODES, SET_CODES
 from experiment.export import SCHEMA, report_csv, report_dict, report_html
 from experiment.labels import Vocabulary
 from experiment.photo_result import refused
@@ -28,6 +29,7 @@ def cell(report, variant_id=SMALL.id):
 
 
 def codes(report):
+    assert {each.code for each in report.warnings} <= {*CODES, *SET_CODES}
     return [each.code for each in report.warnings]
 
 

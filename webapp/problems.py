@@ -53,7 +53,6 @@ TITLES: Final = {
     "not_seen": "The backend did not show what its model sees.",
     "run_measures": "A run is being measured.",
     "of_many_photos": "This run is about many photos.",
-    "run_is_starting": "This run has only just begun.",
     "report_refused": "This report can't be opened.",
     "not_imported": "This was not imported.",
     "run_is_live": "This run is busy.",

@@ -11,7 +11,6 @@ from experiment.wording import count, listed
 Report = Mapping[str, Any]
 
 NOT_SET = "not set"
-MODEL_KEYS = ("model", "version", "signature")
 HARDWARE_KEYS = (
     "protocol", "address", "device", "device_name", "cpus", "runtime", "precision", "isa", "replicas",
     "embedded",

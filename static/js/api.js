@@ -64,7 +64,7 @@ export async function getAnswer(path, options) {
 }
 
 /** JSON of one of our addresses. Throws Problem. @param {string} path @param {RequestInit} [options] */
-export async function getJson(path, options) {
+async function getJson(path, options) {
   const text = await (await getAnswer(path, options)).text();
   return text ? JSON.parse(text) : null;
 }
