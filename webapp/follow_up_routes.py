@@ -92,11 +92,11 @@ def _finished(run_id: str, *, needs_answers: bool = True) -> tuple[StoredRun, Ma
         )
     report = app.reports.report(run.id)
     if report.get("imported"):
-        raise Refused("no_bytes", "An imported run brings no images, so nothing can be sent again.", 422)
+        raise Refused("not_imported", "An imported run has no images, so nothing can be sent again.", 422)
     if report["photo_set"]:
-        raise Refused("no_bytes", "The photos of a set are not kept, so nothing can be sent again.", 422)
+        raise Refused("of_many_photos", "Photos of a set are not kept, so nothing can be sent again.", 422)
     if needs_answers and not any(cell["count"] for cell in report["cells"]):
-        raise Refused("no_bytes", "Nothing was measured in this run. Start a new one.", 422)
+        raise Refused("nothing_measured", "None of its requests was answered. Start a new run.", 422)
     return run, report
 
 

@@ -4,10 +4,10 @@ import * as api from "./api.js";
 import { withChoices } from "./choices.js";
 import { openDrawer } from "./drawer.js";
 import { dateTime } from "./format.js";
-import { announce, el, fill, isBusy, part, setText, state, watch } from "./page.js";
+import { announce, el, fill, isBusy, loadStyle, part, setText, state, watch } from "./page.js";
 import { lookNow } from "./plots.js";
 import { runList } from "./run_list.js";
-import { loadStyle, makePlace, showSection } from "./sections.js";
+import { makePlace, showSection } from "./sections.js";
 
 const ENDED = ["done", "cancelled", "failed", "imported"];
 
@@ -51,7 +51,7 @@ export async function showCompared() {
   const other = new URLSearchParams(location.search).get("compare");
   const id = state.report.run_id;
   const look = lookNow();
-  await loadStyle();
+  await loadStyle("deciding");
   if (shown.id !== id || shown.other !== other) build();
   shown = { id, other, look };
   const made = await api.getCompared(id, other, look).catch((problem) => ({ problem }));

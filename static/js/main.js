@@ -224,10 +224,9 @@ function renderBackends() {
   setText(part("backendsNote"), state.backendsNotice || modelWords(known));
 }
 
-function modelWords({ backends, model }) {
-  if (!backends.length)
-    return "No backends are configured. Set TF_SERVERS, for example TF_SERVERS=\"GPU:tf-gpu:8500;8-CPU:tf-cpu8:8500\", " +
-      "or start with python -m webapp.";
+/** @param {import("./types.js").Backends} known */
+function modelWords({ backends, model, detail }) {
+  if (!backends.length) return detail;
   if (!model?.title) return model?.name ? `Model: ${model.name}` : "";
   return model.knows ? `${model.title}: knows ${model.knows}` : model.title;
 }
