@@ -28,7 +28,7 @@ class NotAStateDict(ModelProblem):
     """The bytes are no state dict of tensors that torch.save wrote."""
 
     def __init__(self, found: str):
-        super().__init__(f"The weights are no PyTorch state dict of tensors that can be read: {found}.")
+        super().__init__(f"The weights are not a PyTorch state dict of tensors that can be read: {found}.")
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def url_of(row: Row, mirror: str = "") -> str:
         is_web = False
     if not is_web:
         raise ModelProblem(
-            f"The mirror {mirror!r} is no address of the web. Give one such as https://host/weights with "
+            f"The mirror {mirror!r} is not a web address. Give one such as https://host/weights with "
             f"--mirror or {MIRROR_VARIABLE}."
         )
     return url

@@ -247,7 +247,7 @@ READY = BackendInfo("A", address="tf:8500", version=1, state="ready")
 @pytest.mark.parametrize(
     ("now", "words"),
     [
-        ([], "not among the backends"),
+        ([], "no longer one of the backends"),
         ([replace(READY, state="down", detail="No answer at tf:8500.")], "not ready: No answer at tf:8500."),
         ([replace(READY, version=2)], "version: 1, now 2"),
         ([replace(READY, address="other:8500")], "address: tf:8500, now other:8500"),

@@ -73,7 +73,7 @@ def test_every_problem_is_named_at_once() -> None:
         ("null", "must be a JSON object"),
         ('{"timeout_s": NaN}', "NaN is not a number that JSON knows"),
         ('{"max_p50_ms": 1e999}', "max_p50_ms must be"),
-        ('{"seed": 1, "seed": 2}', "stands there twice"),
+        ('{"seed": 1, "seed": 2}', "appears twice"),
         ("[" * 10_000 + "]" * 10_000, "nested too deeply"),
         ('{"sizes_px": ' + "[" * 5_000 + "]" * 5_000 + "}", "nested too deeply"),
         ('{"seed": ' + "9" * 5_000 + "}", "not valid JSON"),

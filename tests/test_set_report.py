@@ -208,7 +208,7 @@ def test_unknown_and_unseen_labels_are_named():
         ]
     )
     assert "1 photo has a label that the model does not know (n0144)" in warning(report, "W15")
-    assert "1 label (lynx) never stood in any top 5, for 1 photo: they count as wrong" in warning(
+    assert "1 label (lynx) never appeared in any top 5, for 1 photo: they count as wrong" in warning(
         report, "W16"
     )
     assert (report.photo_set.labelled, cell(report).over_photos.top1.total) == (6, 6)

@@ -99,7 +99,7 @@ def end_run(run_id: str) -> ResponseReturnValue:
     if run.is_live and not app.runs.is_unended(run_id) and app.runs.cancel_elsewhere(run_id):
         return _stopping(run_id, run.state)
     if any(each.is_live for _, each in app.store.follow_ups.of(run_id)):
-        raise Refused("run_is_live", "It is being measured further just now. Stop that first.", 409)
+        raise Refused("run_is_live", "A follow-up of it is in progress. Stop that first.", 409)
     app.store.remove(run_id)
     return "", 204
 

@@ -80,14 +80,16 @@ def _finished(run_id: str, *, needs_answers: bool = True) -> tuple[StoredRun, Ma
     app = parts()
     run = app.store.run(run_id)
     if run.is_live:
-        raise Refused("run_is_live", "This run still goes on. Wait for its end, or stop it.", 409)
+        raise Refused("run_is_live", "This run is still in progress. Wait until it ends, or stop it.", 409)
     before = app.store.follow_ups.of(run.id)
     if any(each.is_live for _, each in before):
-        raise Refused("run_is_live", "This run is being measured further just now. Wait, or stop that.", 409)
+        raise Refused(
+            "run_is_live", "A follow-up of this run is in progress. Wait until it ends, or stop it.", 409
+        )
     if len(before) >= MOST_FOLLOW_UPS:
         raise Refused(
             "too_many_follow_ups",
-            f"It was measured further {len(before)} times, the most for one run. Start a new one.",
+            f"It was measured further {len(before)} times, the most for one run. Start a new run.",
             409,
         )
     report = app.reports.report(run.id)

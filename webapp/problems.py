@@ -27,47 +27,47 @@ log = logging.getLogger(__name__)
 TITLES: Final = {
     "no_file": "There is no photo in this request.",
     "bad_part": "The form can't be used.",
-    "bad_host": "This app is not at that address.",
+    "bad_host": "This host name is not allowed.",
     "too_many_files": "There are too many photos in this request.",
     "no_photos": "There are no photos in this request.",
     "bad_price": "A price can't be used.",
     "bad_uplink": "This uplink can't be used.",
     "not_comparable": "These two runs can't be compared.",
     "labels_refused": "These labels can't be used.",
-    "not_a_form": "The photo must come as a form.",
-    "broken_upload": "The upload did not arrive whole.",
-    "unknown_fields": "The form has fields that we don't know.",
+    "not_a_form": "The photo must be sent as a form.",
+    "broken_upload": "The upload is incomplete.",
+    "unknown_fields": "The form has unknown fields.",
     "bad_label": "This label can't be used.",
     "variants_refused": "These variants can't be used.",
     "plan_refused": "This plan can't be run.",
-    "no_backends": "There is no backend to ask.",
+    "no_backends": "No backend is available.",
     "no_answers": "No backend answered.",
     "too_many_runs": "Too many runs at once.",
-    "large_photo_waits": "Another large photo is in work.",
+    "large_photo_waits": "Another large photo is being decoded.",
     "too_many_uploads": "Too many uploads at once.",
-    "no_such_run": "This run is not here.",
+    "no_such_run": "Run not found.",
     "not_a_set": "This run has no such file.",
-    "no_such_variant": "This variant is not here.",
-    "no_such_backend": "This backend is not here.",
+    "no_such_variant": "Variant not found.",
+    "no_such_backend": "Backend not found.",
     "no_decode_signature": "This model does not show what it sees.",
     "not_seen": "The backend did not show what its model sees.",
     "run_measures": "A run is being measured.",
-    "of_many_photos": "This run is about many photos.",
+    "of_many_photos": "Not available for photo sets.",
     "report_refused": "This report can't be opened.",
     "not_imported": "Not available for imported runs.",
     "run_is_live": "This run is busy.",
-    "too_many_follow_ups": "This run was measured further too often.",
+    "too_many_follow_ups": "This run has reached its limit of follow-ups.",
     "no_bytes": "This run can't be measured further.",
     "nothing_measured": "Nothing was measured in this run.",
-    "backend_changed": "A backend is not as it was.",
-    "bad_prefix": "The path in front of this app can't be used.",
-    "bad_query": "The address has a value that can't be used.",
-    "cross_site": "Another site may not do this.",
+    "backend_changed": "A backend has changed since this run.",
+    "bad_prefix": "The proxy's X-Forwarded-Prefix is not a valid path.",
+    "bad_query": "A value in the request is not valid.",
+    "cross_site": "Requests from other sites are refused.",
     "not_ready": "No backend answers yet.",
-    "storage_full": "There is no room left on this server.",
-    "database_busy": "The database does not answer just now.",
+    "storage_full": "This server is out of disk space.",
+    "database_busy": "The database is not responding.",
     "no_token": "This server needs a token.",
-    "wrong_token": "This token is not the right one.",
+    "wrong_token": "The token is wrong.",
 }
 IMAGE_TITLE: Final = "This photo can't be used."
 
@@ -75,21 +75,21 @@ IMAGE_TITLE: Final = "This photo can't be used."
 REFUSALS: Final = {
     400: ("bad_request", "The request can't be understood.", ""),
     404: ("not_found", "There is nothing at this address.", "The README lists the routes."),
-    405: ("method_not_allowed", "This address does not take that method.", "See the header Allow."),
+    405: ("method_not_allowed", "This address does not accept that method.", "See the Allow header."),
     408: ("timeout", "The request took too long to arrive.", "Try a smaller photo, or a faster connection."),
     413: ("too_large", "The request is too large.", ""),
-    414: ("uri_too_long", "The address is too long.", "Shorten it, for example what stands behind the ?."),
-    415: ("unsupported_media_type", "This kind of content is not understood.", ""),
+    414: ("uri_too_long", "The address is too long.", "Shorten it, for example the part after the ?."),
+    415: ("unsupported_media_type", "This content type is not supported.", ""),
     431: (
         "headers_too_large",
         "The request's headers are too large.",
-        "Often it is the cookies of other apps at this address: delete them in the browser.",
+        "Cookies of other apps at this address are a common cause: delete them in the browser.",
     ),
 }
 CRASH_TITLE: Final = "Something went wrong on our side."
 NO_ROOM: Final = (
-    "Its disk is full, so nothing can be stored. Remove runs in the history, or make room in the data folder "
-    "and the folder for temporary files; then try again. What was measured before is kept."
+    "Nothing can be stored. Remove runs in the history, or free space in the data folder and the folder "
+    "for temporary files; then try again. What was measured before is kept."
 )
 BUSY: Final = "It is locked by another program, or can't be reached. Try again in a few seconds."
 BUSY_RETRY_S: Final = 5

@@ -56,8 +56,8 @@ def _photo(this: Report, other: Report) -> Iterator[Difference]:
             f"{noun} (SHA-256)",
             f"{names[0]} ({theirs[:12]})",
             f"{names[1]} ({mine[:12]})",
-            f"The {noun} is another one, {names[0]} there and {names[1]} here: times and answers are about "
-            "different pictures.",
+            f"The {noun} is a different one, {names[0]} there and {names[1]} here: times and answers are "
+            "about different pictures.",
         )
 
 
@@ -89,8 +89,8 @@ def _model(name: str, this: Report, other: Report) -> Iterator[Difference]:
             f"model on {name}",
             theirs,
             mine,
-            f"{name} served another model or version, {theirs} there and {mine} here: what changed may be "
-            "its doing.",
+            f"{name} served a different model or version, {theirs} there and {mine} here, which may "
+            "explain the changes.",
         )
 
 

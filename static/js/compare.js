@@ -20,7 +20,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
 /** Lists the runs that have ended; choosing one shows the comparison. */
 export function openChooser() {
-  const words = "Cells that both runs have are set side by side: what is faster, slower, or another answer.";
+  const words = "Compares the cells that both runs have: what got faster or slower, and where the answer changed.";
   const none = "There is no other run yet. Run again, then compare.";
   openDrawer("Compare with…", [el("p", { className: "muted" }, words), ...runList((run) => isOther(run) && entry(run), none)]);
 }

@@ -100,7 +100,7 @@ const imageUrl = (report, variant) => base + variantPath(report.run_id, variant.
 async function whyMissing(report) {
   try {
     await getReport(report.run_id);
-    return "The pictures of this variant are not here. Reload the page to try again.";
+    return "The pictures of this variant could not be loaded. Reload the page to try again.";
   } catch (problem) {
     return `The pictures of this variant are gone. ${problem.detail || problem.title}`;
   }
