@@ -149,7 +149,7 @@ REFUSED = {
         {"variants": [GOOD], "rows": [GOOD[0]] * 2},
         "`variants` describes 2, but 1 parts",
     ),
-    "no variants": ({"variants": [], "photo_bytes": original()}, "0 variants came"),
+    "no variants": ({"variants": [], "photo_bytes": original()}, "0 variants were sent"),
     "another format": ({"variants": [(told(96, "png"), JPEG)]}, "variants[0] (96 px png by pica) is JPEG"),
     "another size": ({"variants": [(told(48, "jpeg"), JPEG)]}, "is 96 x 64 px by its bytes"),
     "no image": ({"variants": [(told(96, "png"), b"hello")]}, "is not a photo we can read"),
