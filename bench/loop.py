@@ -23,11 +23,12 @@ def asked(facts: dict[str, Any]) -> Callable[[], Any]:
     os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     import numpy as np  # noqa: PLC0415  # the caller pins first: these start threads
 
-    from serving import runtimes  # noqa: PLC0415
+    from serving.loading import load  # noqa: PLC0415
+    from serving.runtimes.base import Setting  # noqa: PLC0415
     from serving.servable import Servable  # noqa: PLC0415
 
-    setting = runtimes.Setting(threads=1, inter_op_threads=1, precision=facts.get("precision", "f32"))
-    servable = Servable(runtimes.load(Path(facts["model"]), facts.get("runtime", "auto"), setting))
+    setting = Setting(threads=1, inter_op_threads=1, precision=facts.get("precision", "f32"))
+    servable = Servable(load(Path(facts["model"]), facts.get("runtime", "auto"), setting))
     images = np.array([Path(facts["photo"]).read_bytes()], object)
     ask = functools.partial(servable.infer, "predict_images", {"images": images})
     for _ in range(WARMUPS):

@@ -128,7 +128,8 @@ def _tensorflow(model: Path) -> tuple[str, Any, Any]:
 
 
 def _ours(runtime: str, model: Path) -> tuple[str, Any, Any]:
-    from serving.runtimes import F32, Setting, load  # noqa: PLC0415  # keeps TensorFlow's Python out
+    from serving.loading import load  # noqa: PLC0415  # keeps TensorFlow's Python out
+    from serving.runtimes.base import F32, Setting  # noqa: PLC0415  # keeps TensorFlow's Python out
 
     name, _, precision = runtime.partition(":")
     loaded = load(model, name, Setting(threads=1, precision=precision or F32))

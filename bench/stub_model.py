@@ -26,7 +26,7 @@ from serving.loading import settle
 from serving.manager import Manager
 from serving.model_config import ModelConfig
 from serving.rest_api import RestApi
-from serving.runtimes import About
+from serving.runtimes.base import About
 from serving.servable import Servable
 from serving.server import Server
 from serving.service import Service

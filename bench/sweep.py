@@ -16,7 +16,8 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from experiment.backends import Backend, FakeBackend, connect
+from experiment.backends import Backend, FakeBackend
+from experiment.connect import connect
 from experiment.records import BackendInfo, Plan, Variant
 from experiment.run import measure
 

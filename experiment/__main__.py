@@ -24,10 +24,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from experiment.backends import connect
 from experiment.breaking_command import points_json, print_points, run_search
 from experiment.command_backends import asked_backends
 from experiment.compare_command import print_comparison
+from experiment.connect import connect
 from experiment.deciding.uplinks import uplink_of
 from experiment.deciding.views import sections
 from experiment.environment import environment
@@ -285,6 +285,13 @@ def _numbers(text: str) -> list[int]:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers like 512,256") from None
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number like 5 or 0.5") from None
+
+
 def _names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",")]
 
@@ -338,7 +345,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--warmups", type=int, metavar="N", help="requests before that, not counted (3)")
     add("--order", choices=["auto", "parallel", "one_at_a_time"], help="how backends are asked (auto)")
     add("--seed", type=int, metavar="N", help="order of the requests (random)")
-    add("--timeout", type=float, metavar="S", help="time limit per request (TF_REQUEST_TIMEOUT, 60)")
+    add("--timeout", type=_number, metavar="S", help="time limit per request (TF_REQUEST_TIMEOUT, 60)")
     add("--backends", type=_names, metavar="NAME,NAME", help="only these")
     add("--servers", metavar="TF_SERVERS", help='"name:host:port;..." instead of the environment')
     add("--true-label", metavar="LABEL", help="what the photo shows: gives accuracy beside agreement")
@@ -355,7 +362,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--answers", type=Path, metavar="FILE", help="of --photos: write every answer to every photo as CSV")
     add(
         "--margin",
-        type=float,
+        type=_number,
         metavar="POINTS",
         help="goal: the answer's probability falls by no more (5); of --photos: accuracy (1; 5 unlabelled)",
     )
@@ -364,7 +371,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="instead of a run: the smallest size, then the lowest JPEG quality, that keeps the top answer",
     )
-    add("--max-p50-ms", type=float, metavar="MS", help="goal: p50 latency below this")
+    add("--max-p50-ms", type=_number, metavar="MS", help="goal: p50 latency below this")
     add("--max-size-bytes", type=int, metavar="BYTES", help="goal: size below this")
     add("--uplink", default="", metavar="MBIT/S", help="of the modelled end to end: 3g, 10, 100 ... (10)")
     add(

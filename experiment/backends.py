@@ -1,7 +1,7 @@
-"""The one interface that every backend has, and how to get one.
+"""The one interface that every backend has, how its failures are worded, and two backends without a server.
 
-Two real protocols (grpc_backend.py, rest_backend.py), a null backend that measures
-our own overhead, and a fake with a known service time for tests.
+The null backend measures our own overhead; the fake has a known service time, for tests. Those
+with a server are in grpc_backend.py and rest_backend.py; connect.py gives the one that is wanted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from experiment.records import BackendInfo, Failure, Label, Prediction, Variant
-from experiment.wording import sized_name, told
+from experiment.wording import size, sized_name, told
 
 MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
 CONNECT_S = 5.0  # a server 600 ms away needs two round trips, 2.4 s, before the first request can go
@@ -56,11 +56,6 @@ class Backend(Protocol):
         """Give back the connection. The backend can't be used afterwards."""
 
 
-def connect(info: BackendInfo) -> Backend:
-    """Open a backend. Call it in the process that will use it: gRPC does not survive a fork."""
-    return _CONNECTORS[info.protocol](info)
-
-
 @contextlib.contextmanager
 def reading_answers_of(info: BackendInfo) -> Iterator[None]:
     """Make whatever an answer makes our code raise a failure of that backend alone.
@@ -83,7 +78,7 @@ def reading_answers_of(info: BackendInfo) -> Iterator[None]:
 
 def describe(variant: Variant) -> str:
     """The variant as error messages name it: "2048 px PNG (2.4 MB)"."""
-    return f"{sized_name(variant)} ({variant.size_bytes / 1e6:.1f} MB)"
+    return f"{sized_name(variant)} ({size(variant.size_bytes)})"
 
 
 def too_late(info: BackendInfo, variant: Variant, timeout_s: float) -> RequestFailed:
@@ -172,23 +167,3 @@ class FakeBackend:
 
     def close(self) -> None:
         """Nothing to give back."""
-
-
-def _grpc(info: BackendInfo) -> Backend:
-    from experiment.grpc_backend import GrpcBackend  # noqa: PLC0415  importing gRPC takes time and memory
-
-    return GrpcBackend(info)
-
-
-def _rest(info: BackendInfo) -> Backend:
-    from experiment.rest_backend import RestBackend  # noqa: PLC0415
-
-    return RestBackend(info)
-
-
-_CONNECTORS: dict[str, Callable[[BackendInfo], Backend]] = {
-    "grpc": _grpc,
-    "rest": _rest,
-    "null": NullBackend,
-    "fake": lambda info: FakeBackend(info=info),
-}

@@ -12,10 +12,10 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from experiment.backends import connect
 from experiment.breaking_search import find_breaking_points, most_requests
 from experiment.codec import to_dict
 from experiment.command_backends import asked_backends
+from experiment.connect import connect
 from experiment.environment import environment
 from experiment.images import read_image
 from experiment.plan import parse_plan

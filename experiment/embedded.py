@@ -20,10 +20,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
 
+from experiment.codec import from_dict, to_dict
 from experiment.cores import share_out
 from experiment.embedded_plan import PROFILES, Profile, alike
 from experiment.errors import EmbeddedFailed
-from experiment.export import from_dict, to_dict
 from experiment.probe import probe
 from experiment.records import BackendInfo
 from experiment.servable import model_in

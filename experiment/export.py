@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from experiment.codec import from_dict, to_dict
+from experiment.codec import to_dict
 from experiment.csv_export import report_csv
 from experiment.html_export import report_html
 from experiment.records import Cell, Report, SourceImage, Variant
 
-__all__ = ["SCHEMA", "from_dict", "report_csv", "report_dict", "report_html", "report_json", "to_dict"]
+__all__ = ["SCHEMA", "report_csv", "report_dict", "report_html", "report_json"]
 
 SCHEMA: dict[str, Any] = json.loads(Path(__file__).with_name("schema.json").read_text("utf-8"))
 

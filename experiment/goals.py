@@ -9,9 +9,12 @@ from experiment.agreement import SAME_SCORE
 from experiment.labels import same_thing
 from experiment.records import BackendInfo, Cell, Plan, Variant
 from experiment.wording import (
+    above,
+    beside,
     count,
     full_name,
     listed,
+    margin_words,
     milliseconds,
     ordinal,
     percent,
@@ -22,7 +25,6 @@ from experiment.wording import (
 
 LEAST_MS = 0.001  # what a limit of 0 stands for, which an old or changed report may hold
 MARGIN_POINTS = 5.0  # by which the probability of one photo's answer may fall, unless the plan says otherwise
-MOST_DECIMALS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +195,9 @@ def is_too_far(fall: float | None, margin: float) -> bool:
 
 def fall_words(fall: float, margin: float) -> str:
     """ "16 points (5 allowed)", with as many decimals as show on which side of the margin it is."""
-    over = fall > margin
-    shown = (f"{fall:.{decimals}f}" for decimals in range(MOST_DECIMALS + 1))
-    figure = next((each for each in shown if (float(each) > margin) == over), f"{fall:.{MOST_DECIMALS}f}")
+    counted = fall if is_too_far(fall, margin) else min(fall, margin)
+    decimals = len(f"{margin:g}".partition(".")[2])
+    figure = beside(counted, margin, decimals)
     allowed = f"{margin:g}" if margin else "none"
     return f"{figure} point{'' if figure == '1' else 's'} ({allowed} allowed)"
 
@@ -210,7 +212,7 @@ def _stays_as_sure(margin: float, true_label: str | None) -> Goal:
         met=lambda each: not is_too_far(fall(each), margin),
         overshoot=lambda each: max(0.0, fall(each) - margin) / 100,
         lack=lambda each: f"the probability falls by {fall_words(fall(each), margin)}",
-        nobody=lambda all_: f"the probability falls by more than {margin:g} points for every variant",
+        nobody=lambda all_: f"the probability falls by more than {margin_words(margin)} for every variant",
     )
 
 
@@ -219,7 +221,9 @@ def fast_enough(limit_ms: float) -> Goal:
     return Goal(
         met=lambda each: each.p50_ms <= limit_ms,
         overshoot=lambda each: max(0.0, each.p50_ms / max(limit_ms, LEAST_MS) - 1),
-        lack=lambda each: f"its p50 of {milliseconds(each.p50_ms)} is above your {milliseconds(limit_ms)}",
+        lack=lambda each: "its p50 of {} is above your {}".format(
+            *above(each.p50_ms, limit_ms, milliseconds, "ms")
+        ),
         nobody=lambda all_: f"no p50 is below {milliseconds(limit_ms)}",
     )
 
@@ -229,6 +233,8 @@ def small_enough(limit_bytes: int) -> Goal:
     return Goal(
         met=lambda each: each.variant.size_bytes <= limit_bytes,
         overshoot=lambda each: max(0.0, each.variant.size_bytes / max(limit_bytes, 1) - 1),
-        lack=lambda each: f"its {size(each.variant.size_bytes)} are above your {size(limit_bytes)}",
+        lack=lambda each: "its {} are above your {}".format(
+            *above(each.variant.size_bytes, limit_bytes, size, "B")
+        ),
         nobody=lambda all_: f"no variant is below {size(limit_bytes)}",
     )

@@ -27,10 +27,10 @@ from experiment.html_resizers import resizers_section
 from experiment.html_set import METHOD as SET_METHOD
 from experiment.html_set import cells_of_set, facts_of_set, set_run_words
 from experiment.records import BackendInfo, Cell, Plan, Variant
-from experiment.set_words import points
 from experiment.wording import (
     count,
     listed,
+    margin_words,
     number,
     percent,
     runtime_words,
@@ -272,7 +272,7 @@ def _goal_words(plan: Plan) -> str:
         return f"{chosen} The answer was allowed to change."
     return (
         f"{chosen} The top answer must be the original's, or the true label where one is given, and its "
-        f"probability may fall by at most {points(allowed_fall_points(plan))}."
+        f"probability may fall by at most {margin_words(allowed_fall_points(plan))}."
     )
 
 

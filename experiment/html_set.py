@@ -9,8 +9,8 @@ from experiment.codec import from_dict
 from experiment.html_import import imported_words
 from experiment.html_parts import Figures, Safe, badge, facts, table, text
 from experiment.records import Cell, Difference, OverPhotos, PhotoSetFacts, Share, Variant
-from experiment.set_words import p_words, points
-from experiment.wording import number, short_name, size
+from experiment.set_words import p_words
+from experiment.wording import margin_words, number, short_name, size
 
 COLUMNS = (
     "Variant",
@@ -52,6 +52,10 @@ def cells_of_set(report: Mapping[str, Any]) -> Safe:
     return table(COLUMNS, [_row(variants[each.variant_id], each) for each in asked])
 
 
+def _margin(photo_set: PhotoSetFacts, plan: Mapping[str, Any]) -> str:
+    return margin_words(photo_set.margin_points) if plan["keep_top1"] else "none, the answer may change"
+
+
 def facts_of_set(report: Mapping[str, Any]) -> Safe:
     """The set, in place of the photo."""
     photo_set, source = from_dict(PhotoSetFacts, report["photo_set"]), report["source"]
@@ -61,7 +65,7 @@ def facts_of_set(report: Mapping[str, Any]) -> Safe:
         ("photos", f"{photo_set.measured:,} measured of {photo_set.count:,} listed"),
         ("labelled", f"{photo_set.labelled:,} with a label that the model knows"),
         ("typical photo", f"{source['width_px']} x {source['height_px']} px, {size(source['size_bytes'])}"),
-        ("margin", points(photo_set.margin_points)),
+        ("margin", _margin(photo_set, report["plan"])),
         ("SHA-256 of the list", photo_set.sha256),
         ("measured", f"{report['created_at']}, run {report['run_id']}"),
         *([("imported", imported_words(report))] if report.get("imported") else []),

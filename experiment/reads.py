@@ -13,7 +13,8 @@ from functools import cache
 
 from PIL import Image
 
-from experiment.backends import CONNECT_S, Backend, RequestFailed, connect, reading_answers_of
+from experiment.backends import CONNECT_S, Backend, RequestFailed, reading_answers_of
+from experiment.connect import connect
 from experiment.formats import FORMATS, READ_BY_CONTRACT, encodings
 from experiment.records import BackendInfo, Plan, Variant
 

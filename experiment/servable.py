@@ -12,7 +12,6 @@ from experiment.errors import EmbeddedFailed
 from experiment.models_command import run_models
 
 DEFAULT = "efficientnet-lite0"
-PACKAGED = (DEFAULT, "efficientnet-lite2")  # of `python -m models list`, those that need no download
 FIRST_BYTE_S = 5.0  # at a start, where somebody waits
 STALL_S = 15.0
 
@@ -39,13 +38,6 @@ def prepare_model(
     if choice.base_path:
         return _card_in(Path(choice.base_path).resolve())
     return _exported(data_dir, choice.name or DEFAULT, choice, stop)
-
-
-def is_downloaded(data_dir: Path, choice: ModelChoice) -> bool:
-    """Whether the start needs no download."""
-    if choice.base_path or (choice.name or DEFAULT) in PACKAGED:
-        return True
-    return _latest(_place(data_dir, choice.name)) is not None
 
 
 def model_in(base_path: str) -> dict[str, Any]:

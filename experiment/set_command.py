@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from experiment.answers_csv import AnswerRows
-from experiment.backends import connect
 from experiment.command_backends import Asked, asked_backends
+from experiment.connect import connect
 from experiment.environment import environment
 from experiment.journal import (
     Journal,

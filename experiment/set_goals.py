@@ -11,7 +11,7 @@ from experiment.goals import Candidate, Goal, fast_enough, small_enough
 from experiment.proportions import photos_to_settle
 from experiment.records import Difference, OverPhotos, Plan
 from experiment.set_words import points
-from experiment.wording import count
+from experiment.wording import beside, count, margin_words
 
 # Percentage points that a variant may lose, unless the plan says otherwise. Without labels a
 # changed answer is not yet a worse one, so more of them may pass.
@@ -64,7 +64,7 @@ def _loses_little(margin: float) -> Goal:
         met=lambda each: each.variant.is_reference or _most_lost(each) < margin,
         overshoot=lambda each: max(0.0, _most_lost(each) - margin),
         lack=lambda each: _worse(each, margin),
-        nobody=lambda all_: f"no variant is shown to lose less than {points(margin)} of accuracy",
+        nobody=lambda all_: f"no variant is shown to lose less than {margin_words(margin)} of accuracy",
         advice=lambda all_: ADVICE,
     )
 
@@ -82,13 +82,15 @@ def _worse(each: Candidate, margin: float) -> str:
     if difference is None:
         return "no photo with a known label was answered both here and as the original"
     interval = f"({difference.low_points:.1f} to {difference.high_points:.1f})"
-    if difference.high_points < 0:
+    if difference.high_points < 0 and difference.points < -margin:
         return f"its top-1 accuracy is {points(-difference.points)} lower {interval}"
     needed = _needed(difference, margin)
     tell = f"; about {count(needed, 'photo')} would tell" if needed else ""
+    lost = beside(-difference.low_points, margin, 1).removesuffix(".0")
+    relation = "above" if -difference.low_points > margin else "as much as"
     return (
-        f"it may lose up to {points(-difference.low_points)} {interval}, above the margin of "
-        f"{points(margin)}{tell}"
+        f"it may lose up to {lost} point{'' if lost == '1' else 's'} {interval}, {relation} the margin of "
+        f"{margin_words(margin)}{tell}"
     )
 
 
@@ -104,12 +106,13 @@ def _needed(difference: Difference, margin: float) -> int | None:
 
 def _agrees(margin: float) -> Goal:
     least = 1 - margin / 100
-    of_photos = f"{least * 100:.0f} % of photos"
     return Goal(
         met=lambda each: _least_agreement(each) >= least,
         overshoot=lambda each: max(0.0, least - _least_agreement(each)),
-        lack=lambda each: _disagrees(each, least),
-        nobody=lambda all_: f"no variant is shown to keep the original's answer for {of_photos}",
+        lack=lambda each: _disagrees(each, 100 - margin),
+        nobody=lambda all_: (
+            f"no variant is shown to keep the original's answer for {100 - margin:g} % of photos"
+        ),
         advice=lambda all_: ADVICE,
     )
 
@@ -121,13 +124,14 @@ def _least_agreement(each: Candidate) -> float:
     return over.agreement.low if over is not None and over.agreement is not None else 0.0
 
 
-def _disagrees(each: Candidate, least: float) -> str:
+def _disagrees(each: Candidate, least_percent: float) -> str:
     over = each.cell.over_photos
     if over is None or over.agreement is None:
         return "no photo was answered both here and as the original"
+    kept = beside(100 * over.agreement.low, least_percent, 1)
     return (
-        f"it is only shown to keep the original's answer for {over.agreement.low * 100:.1f} % of photos, "
-        f"less than {least * 100:.0f} %"
+        f"it is only shown to keep the original's answer for {kept} % of photos, "
+        f"less than {least_percent:g} %"
     )
 
 

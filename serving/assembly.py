@@ -22,7 +22,7 @@ from serving.model_config import ModelConfig, from_proto
 from serving.monitoring import Metrics
 from serving.ports import Ports, Wanted
 from serving.rest_api import RestApi
-from serving.runtimes import Setting
+from serving.runtimes.base import Setting
 from serving.servable import Servable
 from serving.server import Server
 from serving.service import Service

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
-from serving.runtimes import Arrays
+from serving.runtimes.base import Arrays
 from serving.signatures import Signature
 
 KEPT = 10_000  # sizes of kinds of requests that are remembered

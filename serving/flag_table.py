@@ -8,7 +8,8 @@ from typing import Any
 
 from serving.limits import WAITING_LIMIT
 from serving.local_path import local_path
-from serving.runtimes import AUTO, BF16, F32, RUNTIMES
+from serving.runtimes import AUTO, RUNTIMES
+from serving.runtimes.base import BF16, F32
 
 NO_PATH = Path()
 

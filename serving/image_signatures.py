@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from tensorflow.core.framework import types_pb2
@@ -18,11 +18,9 @@ from serving import memory
 from serving.errors import ImageUndecodable, LoadFailed, ServingError
 from serving.images.refused import ImageRefused
 from serving.pixels import LAYOUTS, Pixels
+from serving.runtimes.base import About, Arrays, Model
 from serving.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
 from serving.tensors import DTYPE_OF
-
-if TYPE_CHECKING:
-    from serving.runtimes import About, Arrays, Model
 
 DECODE, CLASSIFY, PREDICT = "decode_images", "classify_pixels", "predict_images"
 TOP = 5

@@ -7,10 +7,11 @@ import logging
 import sys
 from pathlib import Path
 
-from serving import runtimes, warmup
+from serving import card, runtimes, warmup
 from serving.devices import OTHERWISE, remedy
 from serving.errors import LoadFailed, ServingError
-from serving.runtimes import Setting
+from serving.image_signatures import with_image_signatures
+from serving.runtimes.base import Model, Setting
 from serving.servable import Servable
 from serving.warmup import Shapes
 
@@ -40,7 +41,7 @@ class Loader:
         """Raises LoadFailed."""
         is_tflite = self._prefers_tflite and any(directory.glob("*.tflite"))
         runtime = "litert" if is_tflite else self._runtime
-        servable = Servable(runtimes.load(directory, runtime, self._setting))
+        servable = Servable(load(directory, runtime, self._setting))
         if self._needs_gpu and servable.about.device != "GPU":
             servable.close()
             raise LoadFailed(
@@ -57,6 +58,11 @@ class Loader:
         for line in warmed.cold:
             log.warning("Not warmed up: %s", line)
         return servable, warmed.shapes
+
+
+def load(directory: Path, runtime: str, setting: Setting) -> Model:
+    """The model of a version's directory, with the signatures that its card adds. Raises LoadFailed."""
+    return with_image_signatures(runtimes.load(directory, runtime, setting), card.read(directory))
 
 
 def settle() -> None:

@@ -8,7 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from serving.errors import StartRefused
-from serving.runtimes import RUNTIMES, contents
+from serving.runtimes import RUNTIMES
+from serving.runtimes.problems import contents
 
 HIGHEST = 2**63 - 1  # versions are 64-bit numbers with a sign in the protocol
 

@@ -115,8 +115,8 @@ class Pixels:
 
 
 def _central_crop(levels: np.ndarray, fraction: float) -> np.ndarray:
-    """tf.image.central_crop: the same number of pixels off on both sides, rounded down."""
-    top, left = (int((size - size * fraction) / 2) for size in levels.shape[:2])
+    """tf.image.central_crop: as many pixels off on both sides, rounded down; but something is left."""
+    top, left = (min(int((size - size * fraction) / 2), (size - 1) // 2) for size in levels.shape[:2])
     return np.ascontiguousarray(levels[top : levels.shape[0] - top, left : levels.shape[1] - left])
 
 

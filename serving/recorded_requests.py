@@ -15,7 +15,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from serving.errors import InvalidArgument, LoadFailed
 from serving.examples import from_input
-from serving.runtimes import Arrays
+from serving.runtimes.base import Arrays
 from serving.signatures import DEFAULT_SIGNATURE
 from serving.tensors import to_array
 

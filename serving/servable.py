@@ -12,7 +12,7 @@ import numpy as np
 from serving import batching
 from serving.errors import ImageUndecodable, InvalidArgument, ServingError
 from serving.limits import EXPANDED_LIMIT_BYTES
-from serving.runtimes import Arrays, Model
+from serving.runtimes.base import Arrays, Model
 from serving.signatures import DEFAULT_SIGNATURE, Signature
 from serving.tensors import numpy_dtype
 

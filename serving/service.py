@@ -20,7 +20,7 @@ from serving.manager import Manager
 from serving.model import ModelSpec, requested
 from serving.model_config import ModelConfig
 from serving.monitoring import Metrics
-from serving.runtimes import About
+from serving.runtimes.base import About
 from serving.servable import Servable
 from serving.signatures import DEFAULT_SIGNATURE, Signature
 from serving.text_messages import Batching

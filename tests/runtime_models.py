@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serving.runtimes import RUNTIMES, Model, Runtime, Setting
+from serving.runtimes import RUNTIMES, Runtime
+from serving.runtimes.base import Model, Setting
 from serving.signatures import Signature
 from tests.locks import alone_in
 from tests.serving_process import ROOT, default_model_dir

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from experiment.axes import settings_words, values_of
+from experiment.codec import from_dict, to_dict
 from experiment.errors import PlanRefused
-from experiment.export import from_dict, report_csv, report_dict, report_html, to_dict
+from experiment.export import report_csv, report_dict, report_html
 from experiment.formats import FORMATS, SUBSAMPLINGS
 from experiment.images import read_image
 from experiment.plan import MAX_VARIANTS, parse_plan

@@ -12,7 +12,8 @@ from dataclasses import replace
 import grpc
 import pytest
 
-from experiment.backends import RequestFailed, connect, short_cause
+from experiment.backends import RequestFailed, short_cause
+from experiment.connect import connect
 from experiment.errors import FAILURE_CODES
 from experiment.probe import probe
 from experiment.protocol import types_pb2

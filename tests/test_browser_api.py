@@ -172,6 +172,10 @@ REFUSED = {
         {"variants": [(told(96, "jpeg", encode_ms=-1), JPEG)]},
         "encode_ms must be a number from 0",
     ),
+    "a time of 400 digits": (
+        {"variants": [(told(96, "jpeg", encode_ms=10**400), JPEG)]},
+        "encode_ms must be a number from 0",
+    ),
     "a key too many": (
         {"variants": [(told(96, "jpeg", colour="red"), JPEG)]},
         'has a key "colour" that is not known',

@@ -195,7 +195,7 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path):
         (["--sizes", "abc"], "is not a list of whole numbers"),
         (["--margin", "-1"], "margin_points must be a number from 0 to 100"),
         (["--margin", "nan"], "margin_points must be a number from 0 to 100"),
-        (["--margin", "5%"], "--margin: invalid float value"),
+        (["--margin", "5%"], "--margin: '5%' is not a number like 5 or 0.5"),
         (["--breaking-point", "--margin", "5"], "leave out --margin"),
     ],
 )

@@ -11,7 +11,8 @@ from statistics import median
 import grpc
 import pytest
 
-from experiment.backends import RequestFailed, connect
+from experiment.backends import RequestFailed
+from experiment.connect import connect
 from experiment.export import report_csv, report_dict
 from experiment.figures import figures
 from experiment.images import read_image

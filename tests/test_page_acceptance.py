@@ -113,3 +113,22 @@ def test_what_has_the_focus_is_never_under_the_run_bar(browser, app, width):
             page.keyboard.press("Tab")
             assert page.evaluate(COVERED) == ""
         assert page.evaluate("getComputedStyle(document.querySelector('.run-bar')).position") == "sticky"
+
+
+BESIDE_THE_FORM = """
+(() => {
+  const { right } = document.querySelector("#order").form.getBoundingClientRect();
+  return [...document.querySelectorAll(".more :is(select, input, .chip)")]
+    .filter((each) => each.getBoundingClientRect().right > right)
+    .map((each) => each.id || each.textContent.trim());
+})()
+"""
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_on_a_narrow_screen_nothing_under_more_reaches_over_the_form(browser, app, width):
+    with visiting(browser, app.url, viewport={"width": width, "height": 640}) as visit:
+        page = visit.open("/?sample=cat&sizes=64&fmt=jpeg")
+        page.locator("#photo-image[src]").wait_for()
+        page.locator(".more > summary").click()
+        assert page.evaluate(BESIDE_THE_FORM) == []

@@ -13,6 +13,8 @@ from tests.set_records import photos, summary
 pytestmark = pytest.mark.browser
 
 TITLE = "document.querySelector('#recommendation-title').textContent"
+NO_P50 = "The p50 goal is a number of milliseconds above 0, at most 1,000,000."
+NO_SIZE = "The size goal is a number of kilobytes from 0.001 to 1,000,000."
 NO_POINTS = "The points that may be lost are a number from 0 to 100."
 TRADE_OFF = "document.querySelector('[data-name=trade_off] .plot-area')"
 
@@ -75,7 +77,7 @@ def test_what_is_no_number_is_told_beside_the_fields_and_changes_nothing(visit, 
     page.fill("#goal-p50", "fast")
     page.press("#goal-p50", "Tab")
     visit.wait_until("document.querySelector('#goals-problem').textContent")
-    assert page.locator("#goals-problem").inner_text() == "The p50 goal is a number of milliseconds above 0."
+    assert page.locator("#goals-problem").inner_text() == NO_P50
     assert page.locator("#recommendation-title").inner_text() == before
     assert "max_p50_ms" not in page.url
 
@@ -155,6 +157,30 @@ def test_a_margin_of_0_can_be_asked_for_by_the_address_and_nonsense_can_not(visi
         visit.open(f"/runs/{imported}?margin_points={nonsense}")
         visit.wait_end()
         assert page.locator("#recommendation .eyebrow").inner_text().lower() == "imported result"
+
+
+def test_goals_of_an_address_that_the_server_would_refuse_hide_no_run(visit, imported):
+    refused = ("max_p50_ms=Infinity", "max_p50_ms=1e9", "max_size_bytes=0.5", "max_size_bytes=1e10")
+    for query in (*refused, "margin_points=0x65", "max_p50_ms=-0x1"):
+        page = visit.open(f"/runs/{imported}?{query}")
+        visit.wait_end()
+        assert page.locator("#recommendation .eyebrow").inner_text().lower() == "imported result", query
+    page = visit.open(f"/runs/{imported}?margin_points=0x14")  # a number all the same
+    visit.wait_end()
+    assert page.locator("#goal-margin").input_value() == "20"
+
+
+@pytest.mark.parametrize(("field", "typed"), [("p50", "1000001"), ("size", "0.0001"), ("size", "1000001")])
+def test_a_goal_beyond_what_a_plan_may_have_is_told_at_once_and_kept_from_the_address(
+    visit, imported, field, typed
+):
+    page = visit.open(f"/runs/{imported}")
+    visit.wait_end()
+    page.fill(f"#goal-{field}", typed)
+    page.press(f"#goal-{field}", "Tab")
+    visit.wait_until("document.querySelector('#goals-problem').textContent")
+    assert page.locator("#goals-problem").inner_text() == (NO_P50 if field == "p50" else NO_SIZE)
+    assert page.url.endswith(f"/runs/{imported}")
 
 
 def test_where_the_answer_may_change_there_is_no_margin(visit, imported):

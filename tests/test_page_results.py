@@ -114,6 +114,22 @@ def test_a_stored_run_can_be_changed_and_run_again(visit, stored):
     assert page.locator("#variants tbody tr").count() == 2
 
 
+def test_backends_that_slowed_each_other_can_be_measured_again_one_at_a_time(visit, app):
+    page = visit.open(SMALL)
+    page.locator("#photo-image[src]").wait_for()
+    page.locator("details.more summary").click()
+    page.select_option("#order", "parallel")
+    page.click("#run")
+    assert visit.wait_end() == "done"
+    in_parallel = visit.run_id()
+    page.locator("#problems").get_by_role("button", name="Run one at a time").first.click()
+    visit.wait_until(f"!location.pathname.endsWith({json.dumps(in_parallel)})")
+    assert visit.wait_end() == "done"
+    report = requests.get(f"{app.url}/api/runs/{visit.run_id()}", timeout=30).json()
+    assert report["plan"]["order"] == "one_at_a_time"
+    assert "W3" not in {warning["code"] for warning in report["warnings"]}
+
+
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_nothing_makes_the_page_scroll_sideways(browser, app, stored, width):
     with visiting(browser, app.url, viewport={"width": width, "height": 800}) as visit:

@@ -9,7 +9,7 @@ import grpc
 import pytest
 from PIL import Image
 
-from experiment.backends import connect
+from experiment.connect import connect
 from experiment.formats import FORMATS, READ_BY_CONTRACT
 from experiment.probe import probe
 from experiment.protocol import predict_pb2

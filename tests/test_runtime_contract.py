@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from serving.errors import InvalidArgument, LoadFailed
-from serving.runtimes import RUNTIMES, Setting, load
+from serving.runtimes import RUNTIMES, load
+from serving.runtimes.base import Setting
 from tests.runtime_models import Case, ask, cases, pixels, probabilities, reference, signature_of
 from tests.serving_process import ROOT
 

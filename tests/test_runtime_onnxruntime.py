@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from serving.errors import InvalidArgument, LoadFailed
-from serving.runtimes import Setting
+from serving.runtimes.base import Setting
 from tests.runtime_models import ONE_THREAD, require
 from tests.wire import block, number, numbers
 

@@ -17,8 +17,9 @@ from openvino import opset13 as ops
 
 from serving import isa
 from serving.errors import InvalidArgument, LoadFailed
-from serving.runtimes import BF16, Setting, load
+from serving.loading import load
 from serving.runtimes import openvino as runtime
+from serving.runtimes.base import BF16, Setting
 from serving.servable import Servable
 from tests.serving_process import default_model_dir
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from serving.errors import InvalidArgument, LoadFailed
-from serving.runtimes import RUNTIMES, Setting
+from serving.runtimes import RUNTIMES
+from serving.runtimes.base import Setting
 from tests.runtime_models import ONE_THREAD, Case, pixels, probabilities, reference, require
 
 require("pytorch")

@@ -17,7 +17,7 @@ from experiment.protocol import types_pb2  # isort: skip
 from serving.manager import Manager
 from serving.model import ModelSpec
 from serving.model_config import ModelConfig
-from serving.runtimes import About
+from serving.runtimes.base import About
 from serving.servable import Servable
 from serving.service import Question, Service
 from serving.signatures import Signature, TensorSpec

@@ -21,7 +21,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from experiment.protocol import get_model_status_pb2
 from serving.errors import LoadFailed
 from serving.loading import Loader
-from serving.runtimes import Setting
+from serving.runtimes.base import Setting
 from tests.app_process import children_of, free_port, is_alive
 from tests.serving_client import Client
 from tests.serving_process import MODEL, ROOT, default_model_dir, picture, run_server, start_server

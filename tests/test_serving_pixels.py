@@ -19,7 +19,7 @@ from serving.image_signatures import with_image_signatures
 from serving.images import ImageRefused
 from serving.images.resize import resize
 from serving.pixels import Pixels
-from serving.runtimes import About
+from serving.runtimes.base import About
 from serving.signatures import Signature, TensorSpec
 from tests.broken_files import bombs, broken_files
 from tests.odd_photos import animation, encoded, odd_photos, photo, png
@@ -235,6 +235,15 @@ def test_a_central_crop_keeps_the_middle():
     image = Image.new("RGB", (16, 16), "white")
     image.paste((0, 0, 0), (1, 1, 15, 15))  # the border that is cut off stays white
     assert pixels(fit="central_crop").of(encoded(image, "PNG")).max() == 0
+
+
+@pytest.mark.parametrize("fit", ["central_crop", "central_square"])
+@pytest.mark.parametrize("crop_fraction", [1, 1e-9, 5e-324])
+@pytest.mark.parametrize("size_px", [(1, 1), (2, 2), (1, 5000), (5000, 1)])
+def test_whatever_is_cropped_something_is_left(fit, crop_fraction, size_px):
+    photo = encoded(Image.new("RGB", size_px, (77, 77, 77)), "PNG")
+    found = pixels(fit=fit, crop_fraction=crop_fraction).of(photo)
+    np.testing.assert_allclose(found, 77, rtol=1e-6)
 
 
 # The signatures

@@ -24,7 +24,7 @@ from serving.errors import (
 from serving.manager import Manager
 from serving.model import ModelSpec
 from serving.model_config import ModelConfig, Policy
-from serving.runtimes import About
+from serving.runtimes.base import About
 from serving.servable import Servable
 from serving.service import Caller, Question, Service
 from serving.signatures import Signature, TensorSpec

@@ -11,11 +11,13 @@ import pytest
 
 from experiment.cautions import CODES, SET_CODES
 from experiment.export import SCHEMA, report_csv, report_dict, report_html
+from experiment.goals import Candidate
 from experiment.labels import Vocabulary
 from experiment.photo_result import refused
 from experiment.photo_set import ListedPhoto
 from experiment.proportions import wilson
 from experiment.records import GivenLabels, Plan, SkippedPhoto
+from experiment.set_goals import set_goals
 from experiment.set_validity import judge_over_photos
 from experiment.tally_counts import Failures
 from experiment.validity import Conditions
@@ -174,6 +176,61 @@ def test_unlabelled_photos_that_often_change_their_answer_keep_the_original():
     assert chosen.next_lighter.endswith(
         "only shown to keep the original's answer for 71.1 % of photos, less than 95 %."
     )
+
+
+@pytest.mark.parametrize("has_labels", [True, False])
+def test_where_the_answer_may_change_nothing_is_said_to_be_within_a_margin(has_labels):
+    results = photos(both=40, lost=60)
+    if not has_labels:
+        results = [replace(each, label=None) for each in results]
+    report = summary(results, replace(PLAN, keep_top1=False))
+    assert report.recommendation.variant_id == SMALL.id
+    assert "40.0 %" in report.recommendation.why
+    assert "margin" not in report.recommendation.why
+    assert "none, the answer may change" in report_html(report_dict(report))
+
+
+@pytest.mark.parametrize(
+    ("low", "margin", "words"),
+    [
+        (0.9499, 5.0, "for 94.99 % of photos, less than 95 %"),
+        (0.9949, 0.5, "for 99.49 % of photos, less than 99.5 %"),
+        (0.711, 5.0, "for 71.1 % of photos, less than 95 %"),
+    ],
+)
+def test_an_agreement_that_is_too_low_reads_as_less_than_what_is_asked_for(low, margin, words):
+    goal = set_goals(replace(PLAN, margin_points=margin), has_labels=False)[-1]
+    over = cell(summary(photos(both=90, lost=10))).over_photos
+    small = measured(replace(over, agreement=replace(over.agreement, low=low)))
+    assert not goal.met(small)
+    assert goal.lack(small).endswith(words)
+    assert goal.nobody([small]).endswith(f"{100 - margin:g} % of photos")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "margin", "words"),
+    [
+        (-1.004, 0.4, 1.0, "may lose up to 1.004 points (-1.0 to 0.4), above the margin of 1 point"),
+        (-1.0, 0.4, 1.0, "may lose up to 1 point (-1.0 to 0.4), as much as the margin of 1 point"),
+        (-2.3, 0.4, 2.25, "may lose up to 2.3 points (-2.3 to 0.4), above the margin of 2.25 points"),
+        (-71.3, -37.3, 60.0, "may lose up to 71.3 points (-71.3 to -37.3), above the margin of 60 points"),
+        (-71.3, -37.3, 1.0, "top-1 accuracy is 57.5 points lower (-71.3 to -37.3)"),
+    ],
+)
+def test_a_loss_that_is_too_large_reads_as_more_than_the_margin(low, high, margin, words):
+    goal = set_goals(replace(PLAN, margin_points=margin), has_labels=True)[-1]
+    over = cell(summary(photos(both=90, lost=10))).over_photos
+    mean = -57.5 if high < 0 else -0.2
+    difference = replace(over.difference, low_points=low, high_points=high, points=mean)
+    small = measured(replace(over, difference=difference))
+    assert not goal.met(small)
+    assert words in goal.lack(small)
+
+
+def measured(over):
+    report = summary(photos(both=90, lost=10))
+    small = replace(cell(report), over_photos=over)
+    return Candidate(SMALL, report.backends[0], small, small.p50_ms)
 
 
 def test_limits_on_latency_and_size_hold_for_sets_too():

@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from scipy.stats import mannwhitneyu
 
 from bench.study import page, ranks
-from bench.study.ask import environ_of
+from bench.study.ask import Photos, asked, environ_of, report_of
 from bench.study.cells import Found, one_over_other, png_over_jpeg, size_over_smallest
 from bench.study.changes import ALL, Change, Columns, areas_of, bands_of, changes
 from bench.study.claims import LOST, OPEN, SURVIVES, claims, judged, keeps
@@ -533,6 +533,15 @@ def test_tables_are_kept_as_csv_and_an_unasked_question_leaves_its_file(tmp_path
     assert {row["machine"] for row in kept["times"]} == {"here"}
 
 
+def test_a_network_whose_photos_themselves_got_no_answer_has_no_row_and_stops_nothing():
+    made = report(
+        backends=(backend(),), variants=VARIANTS, measurements=answered([10.0], "512-jpeg-85"), plan=PLAN
+    )
+    rows = tables([Found(Run("m", "size", LABELLED, ()), "a model", report_dict(made))])
+    assert rows["networks"] == []
+    assert [row["variant"] for row in rows["answers"]] == ["512-jpeg-85"]
+
+
 def test_a_variant_is_not_compared_with_itself_and_does_not_count_for_holm():
     """Five photos; JPEG loses all of them, so p is 2 / 2^5, and there is one comparison."""
     right = {
@@ -597,6 +606,28 @@ def test_wrong_input_is_refused_with_a_sentence(tmp_path):
     assert done.returncode == 2 and "no.md is not there" in done.stderr
     done = studied(str(tmp_path), "--questions", "size,colour")
     assert done.returncode == 2 and "there is no colour, only size" in done.stderr
+    done = studied(str(tmp_path), "--questions", "")
+    assert done.returncode == 2 and "there is no empty name, only size" in done.stderr
+
+
+def test_a_study_that_can_ask_or_write_nothing_says_so(tmp_path):
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(jpeg("red", (64, 64)))
+    done = studied(str(photo), "--out", str(tmp_path / "out"), "--models", MOBILENET)
+    assert done.returncode == 2
+    assert done.stderr.endswith("None of the models can be had, so nothing can be asked.\n")
+    done = studied(str(photo), "--out", str(photo / "out"), "--models", MOBILENET)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "photo.jpg/out can't be used (Not a directory)" in done.stderr
+
+
+def test_a_run_without_any_answer_ends_the_study_with_the_reason(tmp_path):
+    (run,) = [each for each in runs(LITE0, (LABELLED,), answers=True, quick=True) if each.question == "size"]
+    empty = {"cells": [], "photo_set": {"skipped": [{"name": "a.jpg", "message": "a.jpg is not a photo."}]}}
+    report_of(run, tmp_path).write_text(json.dumps(empty), "utf-8")
+    photos = Photos(tmp_path, tmp_path / "made.jpg", None, tmp_path / "map.csv")
+    with pytest.raises(PixelcostError, match=r"got no answer at all: a\.jpg is not a photo\. Remove "):
+        asked(run, Model(LITE0, tmp_path), photos, tmp_path)
 
 
 def studied(*arguments: str) -> subprocess.CompletedProcess[str]:

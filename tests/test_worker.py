@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from experiment.export import to_dict
+from experiment.codec import to_dict
 from experiment.records import BackendInfo, Plan
 from tests.scripted_server import always, good_answer, grpc_server, hanging
 

@@ -23,7 +23,7 @@ from experiment.embedded import EmbeddedServers
 from experiment.embedded_plan import parse_embedded
 from experiment.errors import EmbeddedFailed, PixelcostError
 from experiment.models_command import StartStopped, end_with_parent
-from experiment.servable import ModelChoice, is_downloaded, prepare_model
+from experiment.servable import ModelChoice, prepare_model
 from webapp.config import Settings, read_settings
 from webapp.store import Store
 
@@ -75,8 +75,6 @@ def _start_servers(settings: Settings, stack: ExitStack, stop: threading.Event) 
     data_dir = Path(settings.data_dir)
     choice = ModelChoice(settings.model_base_path, settings.model, settings.weights_url)
     print("Preparing the model (the first time takes a while).", flush=True)
-    if not is_downloaded(data_dir, choice):
-        print(f"{choice.name} has to be downloaded once; the default model does not.", flush=True)
     model = prepare_model(data_dir, choice, stop)
     print(f"Starting the embedded model servers with {model['title']}.", flush=True)
     servers = stack.enter_context(EmbeddedServers(data_dir, model, parse_embedded(settings.embedded)))

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from experiment.browser_made import Described, check_shapes, read_made, with_reference
+from experiment.codec import from_dict
 from experiment.errors import ImageRefused, VariantsRefused
-from experiment.export import from_dict
 from experiment.images import Limits, read_image
 from experiment.likeness import likeness
 from experiment.records import NotUploaded, Plan, SourceImage, Variant

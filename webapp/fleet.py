@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from experiment.about import about_of
-from experiment.export import from_dict
+from experiment.codec import from_dict
 from experiment.probe import probe
 from experiment.records import BackendInfo
 from experiment.servers import parse_servers

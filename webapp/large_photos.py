@@ -8,13 +8,10 @@ again when it is to be measured.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from experiment.errors import PixelcostError
 from experiment.header import Limits, read_header
-
-if TYPE_CHECKING:
-    from webapp.worker import Commands, Events
+from webapp.worker_pipe import Commands, Events
 
 LARGE_BYTES = 100_000_000  # of memory; several smaller ones at once do no harm
 PATIENCE_S = 0.5  # a run that is not the first in line waits longer

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiment.additions import Session, addition_of, retry_of
-from experiment.export import from_dict
+from experiment.codec import from_dict
 from experiment.records import BreakingPoint, Measurement, Plan
 from webapp.follow_up import REPEATS, RETRY, SEARCH
 from webapp.store import Event, StoredRun

@@ -10,22 +10,20 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from experiment.backends import connect
 from experiment.breaking_search import find_breaking_points, most_requests
+from experiment.codec import from_dict, to_dict
+from experiment.connect import connect
 from experiment.environment import environment
 from experiment.errors import ImageRefused, PixelcostError
-from experiment.export import from_dict, to_dict
 from experiment.header import Limits
 from experiment.images import read_image
 from experiment.records import BackendInfo, Plan, SourceImage, Variant
 from experiment.reference import MAX_REFERENCE_BYTES
 from experiment.schedule import planned_requests
 from webapp.large_photos import are_large, await_turn
-
-if TYPE_CHECKING:
-    from webapp.worker import Commands, Events
+from webapp.worker_pipe import Commands, Events, measure_on
 
 HEADROOM = 2  # a stored reference may be a PNG with a few more pixels than the upload's header said
 
@@ -69,8 +67,6 @@ def _variants(told: Sequence[Mapping[str, Any]], data: bytes) -> list[Variant]:
 def _repeat(
     events: Events, commands: Commands, plan: Plan, variants: list[Variant], infos: Sequence[BackendInfo]
 ) -> None:
-    from webapp.worker import measure_on  # noqa: PLC0415  it imports this module
-
     _accept(events, commands, planned_requests(plan, len(variants), infos))
     facts = environment()
     heartbeat = measure_on(events, commands, plan, variants, list(infos))

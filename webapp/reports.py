@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from experiment.answers_csv import AnswerRows
-from experiment.export import from_dict, report_dict
+from experiment.codec import from_dict
+from experiment.export import report_dict
 from experiment.journal import SetHeader, vocabularies_of
 from experiment.photo_result import PhotoResult
 from experiment.records import (

@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from experiment.backends import connect
+from experiment.codec import to_dict
+from experiment.connect import connect
 from experiment.environment import environment
 from experiment.errors import PixelcostError
-from experiment.export import to_dict
 from experiment.header import Limits
 from experiment.images import read_image
 from experiment.journal import header_of
@@ -30,12 +30,10 @@ from experiment.set_run import SILENT, measure_set
 from experiment.variants import most_variants
 from webapp.large_photos import are_large, await_turn
 from webapp.spool import Pieces
+from webapp.worker_pipe import Commands, Events
 
 # Folders, and what systems put beside photos: macOS packs a second file with each of them.
 ENTRIES_PER_PHOTO = 10
-
-if TYPE_CHECKING:
-    from webapp.worker import Commands, Events
 
 
 def run_set(

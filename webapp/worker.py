@@ -20,63 +20,23 @@ from __future__ import annotations
 import ctypes
 import io
 import json
-import os
 import resource
 import sys
-import threading
 from collections.abc import Callable
-from contextlib import ExitStack, closing
-from typing import IO, Any
 
-from experiment.backends import connect
+from experiment.codec import from_dict, to_dict
 from experiment.environment import environment
 from experiment.errors import PixelcostError
-from experiment.export import from_dict, to_dict
-from experiment.heartbeat import Heartbeat
 from experiment.images import Limits, read_image
 from experiment.records import BackendInfo, Plan, Variant
-from experiment.run import measure
 from experiment.schedule import planned_requests
 from webapp.browser_job import Received, receive
 from webapp.large_photos import PATIENCE_S, are_large, await_turn
+from webapp.worker_pipe import Commands, Events, measure_on
 
 PR_SET_NO_NEW_PRIVS = 38  # of <linux/prctl.h>
 # Far above what a photo within the limits needs; a decoder gone wild gets MemoryError.
 ADDRESS_SPACE_BYTES = 4 * 1024**3
-
-
-class Commands(threading.Thread):
-    """Listens for "go" and "cancel". When the parent is gone, this process goes too."""
-
-    def __init__(self, pipe: io.FileIO):
-        super().__init__(daemon=True)
-        self._pipe = pipe
-        self.go = threading.Event()
-        self.read = threading.Event()
-        self.cancel = threading.Event()
-
-    def run(self) -> None:
-        """Read commands until the end of input."""
-        for line in self._pipe:
-            if line.strip() == b"cancel":
-                self.cancel.set()
-            if line.strip() in {b"go", b"cancel"}:
-                self.go.set()
-            if line.strip() == b"read":
-                self.read.set()
-        os._exit(1)  # nobody is left to read the results
-
-
-class Events:
-    """Writes events to the parent."""
-
-    def __init__(self, pipe: IO[bytes]):
-        self._pipe = pipe
-
-    def send(self, event: str, data: bytes = b"", **fields: Any) -> None:
-        """One JSON line, then `data` as it is."""
-        self._pipe.write(json.dumps({"event": event, **fields}).encode() + b"\n" + data)
-        self._pipe.flush()
 
 
 def main() -> None:
@@ -180,18 +140,6 @@ def _make(events: Events, received: Received, plan: Plan) -> list[Variant]:
         events.send("progress", text=f"Making {count} variants ({made} done)")
 
     return received.variants(plan, announce)
-
-
-def measure_on(
-    events: Events, commands: Commands, plan: Plan, variants: list[Variant], infos: list[BackendInfo]
-) -> Heartbeat:
-    """Send every measurement on as it is taken. Returns what the heartbeat saw."""
-    with ExitStack() as stack:
-        backends = [stack.enter_context(closing(connect(info))) for info in infos]
-        heartbeat = stack.enter_context(Heartbeat())
-        for measurement in measure(plan, variants, backends, commands.cancel):
-            events.send("measurement", measurement=to_dict(measurement))
-    return heartbeat
 
 
 if __name__ == "__main__":

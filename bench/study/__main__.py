@@ -61,6 +61,13 @@ def main() -> int:
     except PixelcostError as error:
         print(f"python -m bench.study: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(
+            f"python -m bench.study: {error.filename or options.out} can't be used ({error.strerror}). "
+            "Name another --out, or make room.",
+            file=sys.stderr,
+        )
+        return 2
     print(f"{(time.monotonic() - started_s) / 60:.1f} minutes in all")
     return 0
 
@@ -149,6 +156,8 @@ def _models(options: argparse.Namespace, out: Path) -> list[Model]:
             ready.append(prepare(name, out / "models", options.mobilenet, options.mobilenet_labels))
         except Missing as missing:
             print(f"{name} is left out. {missing}", flush=True)
+    if not ready and not options.elsewhere:
+        raise PixelcostError("None of the models can be had, so nothing can be asked.")
     return ready
 
 
@@ -245,7 +254,8 @@ def _some_of(known: Sequence[str]) -> Callable[[str], list[str]]:
     def names(text: str) -> list[str]:
         unknown = [each for each in text.split(",") if each not in known]
         if unknown:
-            raise argparse.ArgumentTypeError(f"there is no {unknown[0]}, only {', '.join(known)}")
+            what = unknown[0] or "empty name"
+            raise argparse.ArgumentTypeError(f"there is no {what}, only {', '.join(known)}")
         return text.split(",")
 
     return names

@@ -14,6 +14,7 @@ from typing import Any
 from bench.servables import ROOT
 from bench.study.models import Model
 from bench.study.runs import LABELLED, MADE, PHOTO, Run
+from experiment.errors import PixelcostError
 
 CORES = len(os.sched_getaffinity(0))
 NOT_OURS = ("TF_SERVERS", "MODEL", "MODEL_NAME", "PIXELCOST_EMBEDDED", "PIXELCOST_WEIGHTS_URL")
@@ -50,7 +51,10 @@ def journal_of(run: Run, out: Path) -> Path:
 
 
 def asked(run: Run, model: Model, photos: Photos, out: Path) -> Mapping[str, Any]:
-    """The run's report; measured only if it is not there yet. Raises Stopped."""
+    """The run's report; measured only if it is not there yet.
+
+    Raises Stopped, and PixelcostError where it holds no answer: nothing can be said of it then.
+    """
     path = report_of(run, out)
     if not path.exists():
         done = subprocess.run(
@@ -60,7 +64,19 @@ def asked(run: Run, model: Model, photos: Photos, out: Path) -> Mapping[str, Any
         if done.returncode not in REPORTED or json.loads(part.read_text("utf-8"))["state"] != "done":
             raise Stopped(f"{run.id} did not come to its end (exit code {done.returncode}).")
         part.replace(path)
-    return dict(json.loads(path.read_text("utf-8")))
+    report = dict(json.loads(path.read_text("utf-8")))
+    if not any(cell["count"] for cell in report["cells"]):
+        raise PixelcostError(_without_answers(run, report, path))
+    return report
+
+
+def _without_answers(run: Run, report: Mapping[str, Any], path: Path) -> str:
+    """With the first reason that the report gives."""
+    skipped = (report.get("photo_set") or {}).get("skipped") or []
+    failed = [reason for cell in report["cells"] for reason in cell["failure_reasons"]]
+    reasons = [each["message"] for each in (*skipped, *failed)]
+    why = f": {reasons[0]}" if reasons else "."
+    return f"{run.id} got no answer at all{why} Remove {path} to ask again, or name another --out."
 
 
 def _command(run: Run, photos: Photos, out: Path) -> list[str]:

@@ -105,7 +105,8 @@ def _verdicts(found: Sequence[Found]) -> Rows:
 def _networks(found: Sequence[Found]) -> Rows:
     """What each makes of the photos as they are."""
     for one in _of(found, "size"):
-        over = next(each.cell.over_photos for each in one.view.points if each.variant.is_reference)
+        references = (each.cell.over_photos for each in one.view.points if each.variant.is_reference)
+        over = next(references, None)  # none where every request with the photos themselves failed
         if over and over.top1 and over.top5 and one.confidences:
             yield {
                 "model": one.model,

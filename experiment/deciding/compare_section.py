@@ -14,8 +14,8 @@ from experiment.deciding.compare import (
     conclusion,
     left_out,
 )
+from experiment.deciding.compared import compared
 from experiment.deciding.section import Section, table_of
-from experiment.figures.compared import compared
 from experiment.figures.palette import Palette
 from experiment.wording import percent, short_label, short_name
 

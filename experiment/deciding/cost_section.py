@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiment.deciding.cost import Crossover, Rival, cost_of, crossovers
+from experiment.deciding.cost_by_rate import cost_by_rate
+from experiment.deciding.cost_by_size import cost_by_size
 from experiment.deciding.money import money, rate
 from experiment.deciding.section import Section, table_of
 from experiment.deciding.subject import subject
-from experiment.figures.cost_by_rate import cost_by_rate
-from experiment.figures.cost_by_size import cost_by_size
 from experiment.figures.palette import Palette
 from experiment.figures.view import Point, View
 from experiment.goals import Candidate

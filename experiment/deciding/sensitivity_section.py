@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from experiment.deciding.section import Section
 from experiment.deciding.sensitivity import Effect, effects
+from experiment.deciding.sensitivity_figure import between, score_words, sensitivity
 from experiment.figures.palette import Palette
-from experiment.figures.sensitivity import between, score_words, sensitivity
 from experiment.figures.view import View
 from experiment.wording import listed
 

@@ -11,8 +11,8 @@ from experiment.deciding.break_even import break_even
 from experiment.deciding.end_to_end import PLACE_WORDS, Copy, Trip, copies, originals
 from experiment.deciding.section import Section, table_of
 from experiment.deciding.subject import smaller_copy
+from experiment.deciding.uplink_figure import end_to_end
 from experiment.deciding.uplinks import Uplink
-from experiment.figures.end_to_end import end_to_end
 from experiment.figures.palette import Palette
 from experiment.figures.view import Point, View
 from experiment.wording import format_name, kind_name, milliseconds, short_name, size

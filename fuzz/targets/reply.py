@@ -12,7 +12,8 @@ from functools import cache
 
 import grpc
 
-from experiment.backends import RequestFailed, connect
+from experiment.backends import RequestFailed
+from experiment.connect import connect
 from experiment.errors import FAILURE_CODES
 from experiment.probe import probe
 from experiment.records import BackendInfo, Variant

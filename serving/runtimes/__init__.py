@@ -7,67 +7,16 @@ it is asked for, so a runtime that is not installed costs nothing and says how t
 from __future__ import annotations
 
 import importlib
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-
-from serving import card, isa
+from serving import isa
 from serving.errors import LoadFailed
-from serving.image_signatures import with_image_signatures
-from serving.signatures import Signature
+from serving.runtimes.base import BF16, F32, Model, Setting
+from serving.runtimes.problems import contents
 
 AUTO = "auto"
-F32, BF16 = "f32", "bf16"
-INT8 = "int8"  # of a file that was quantised; nobody asks for it
-
-Arrays = Mapping[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Setting:
-    """How a model should be computed."""
-
-    threads: int = 0  # within an operation; 0: the runtime decides
-    inter_op_threads: int = 0  # operations side by side; 0: the runtime decides
-    precision: str = F32  # of the arithmetic; another one is never chosen silently
-    use_gpu: bool = False
-    gpu_memory_fraction: float = 0.0  # of the GPU's memory, taken at once; 0: as needed
-    saved_model_tags: tuple[str, ...] = ("serve",)
-
-    @property
-    def thread_count(self) -> int:
-        """`threads` as a number of one or more: by default one for each core that is ours to use."""
-        return self.threads or len(os.sched_getaffinity(0))
-
-
-@dataclass(frozen=True)
-class About:
-    """What really computes: goes into the report beside every figure."""
-
-    runtime: str  # with its version: "OpenVINO 2026.4.0"
-    precision: str
-    device: str  # "CPU" or "GPU"
-    device_name: str | None = None  # of a GPU
-    device_memory_bytes: int | None = None
-
-
-class Model(Protocol):
-    """What a runtime loads from a file. Its methods may be called from several threads at once."""
-
-    @property
-    def signatures(self) -> Mapping[str, Signature]: ...
-    @property
-    def about(self) -> About: ...
-
-    def infer(self, signature_name: str, inputs: Arrays) -> Arrays:
-        """All outputs of a signature, by name. The inputs fit it already. Raises ServingError."""
-
-    def close(self) -> None:
-        """Give the memory back. Nobody infers any more."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +54,7 @@ def load(directory: Path, name: str, setting: Setting) -> Model:
         )
     isa.check(runtime.name)
     model: Model = _module(runtime).load(file, setting)
-    return with_image_signatures(model, card.read(directory))
+    return model
 
 
 def choose(directory: Path, name: str = AUTO) -> tuple[Runtime, Path]:
@@ -124,13 +73,6 @@ def choose(directory: Path, name: str = AUTO) -> tuple[Runtime, Path]:
     wanted = ", ".join(known)
     whose = "" if name == AUTO else f" for {name}"
     raise LoadFailed(f"{directory} holds no model{whose}: looked for {wanted}, found {contents(directory)}.")
-
-
-def contents(directory: Path) -> str:
-    """The first few names in a directory, for messages."""
-    names = sorted(entry.name for entry in directory.iterdir()) if directory.is_dir() else []
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more if names else "nothing"
 
 
 def _module(runtime: Runtime) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from serving.errors import InvalidArgument, LoadFailed
-from serving.runtimes import F32, INT8, About, Arrays, Setting
+from serving.runtimes.base import F32, INT8, About, Arrays, Setting
 from serving.runtimes.problems import load_failed, run_failed
 from serving.runtimes.specs import tensor_spec
 from serving.runtimes.tflite_metadata import SignatureDefs, tflite_signatures

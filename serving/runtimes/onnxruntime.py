@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from serving.runtimes import F32, About, Arrays, Setting
+from serving.runtimes.base import F32, About, Arrays, Setting
 from serving.runtimes.problems import load_failed, run_failed
 from serving.runtimes.specs import tensor_spec
 from serving.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec

@@ -19,10 +19,10 @@ import cv2
 import numpy as np
 
 from serving.errors import LoadFailed, ServingError
-from serving.runtimes import F32, About, Arrays, Setting, contents
+from serving.runtimes.base import F32, About, Arrays, Setting
 from serving.runtimes.caffe_text import caffe_inputs
 from serving.runtimes.onnx_inputs import onnx_inputs
-from serving.runtimes.problems import load_failed, run_failed
+from serving.runtimes.problems import contents, load_failed, run_failed
 from serving.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
 from serving.tensors import DTYPE_OF, numpy_dtype
 

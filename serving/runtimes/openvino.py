@@ -12,7 +12,7 @@ import openvino as ov
 
 from serving import isa
 from serving.errors import InvalidArgument, LoadFailed, ServingError
-from serving.runtimes import BF16, About, Arrays, Setting
+from serving.runtimes.base import BF16, About, Arrays, Setting
 from serving.runtimes.saved_model_cut import numeric_signatures
 from serving.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
 from serving.tensors import DTYPE_OF

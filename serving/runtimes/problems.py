@@ -34,3 +34,10 @@ def first_line(problem: Exception | str) -> str:
     text = str(problem).strip()
     line = text.splitlines()[0].strip()[:LONGEST] if text else "the library gave no reason"
     return line if line.endswith((".", "!", "?")) else line + "."
+
+
+def contents(directory: Path) -> str:
+    """The first few names in a directory, for messages."""
+    names = sorted(entry.name for entry in directory.iterdir()) if directory.is_dir() else []
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more if names else "nothing"

@@ -21,7 +21,7 @@ import torch
 
 from serving import isa
 from serving.errors import LoadFailed
-from serving.runtimes import BF16, About, Arrays, Setting
+from serving.runtimes.base import BF16, About, Arrays, Setting
 from serving.runtimes.problems import load_failed, run_failed
 from serving.runtimes.torch_archive import EXPORT_INSTEAD, SCRIPT, kind
 from serving.runtimes.torch_names import Program, exported_program, scripted_program

@@ -8,7 +8,7 @@ from pathlib import Path
 from tensorflow.core.protobuf import config_pb2
 
 from serving.errors import LoadFailed
-from serving.runtimes import F32, About, Arrays, Setting
+from serving.runtimes.base import F32, About, Arrays, Setting
 from serving.runtimes.tensorflow_errors import as_serving_error, first_line
 from serving.runtimes.tensorflow_library import CallFailed, library
 from serving.runtimes.tensorflow_session import Plan, Session

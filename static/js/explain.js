@@ -59,8 +59,11 @@ function goalWords({ plan, source }, usualMargin) {
   if (!plan.keep_top1) return `${chosen} The answer was allowed to change.`;
   const answer = source.true_label ? "The top answer must be the true label" : "The top answer must stay";
   const points = plan.margin_points ?? usualMargin;
-  return `${chosen} ${answer}, and its probability may fall by at most ${points} ${points === 1 ? "point" : "points"}.`;
+  return `${chosen} ${answer}, and its probability may fall by at most ${pointWords(points)}.`;
 }
+
+/** @param {number} points of a margin */
+const pointWords = (points) => `${points} ${points === 1 ? "point" : "points"}`;
 
 /** @param {Report} report whose variants a browser made, perhaps */
 function placeWords(report) {
@@ -82,7 +85,9 @@ function wordsOfSet(report) {
       `${labelled.toLocaleString("en")} have a label that the model knows. Bytes, sizes and p50 are medians.`,
     "Top-1 is the share of those whose label is the first answer, with Wilson's 95 % interval. The difference is against the " +
       "original on the same photos, with Newcombe's paired interval; p is McNemar's, exact.",
-    `A variant is recommended only when its interval shows that it loses less than ${margin} points.`,
+    report.plan.keep_top1
+      ? `A variant is recommended only when its interval shows that it loses less than ${pointWords(margin)}.`
+      : "The fewest bytes are recommended, whatever they lose: the answer was allowed to change.",
   ];
 }
 

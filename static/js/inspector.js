@@ -2,6 +2,7 @@
 
 import { base, getReport, getVariantFigures, variantPath } from "./api.js";
 import { answerBars } from "./answers.js";
+import { badge } from "./badge.js";
 import { cellReasons, columnsOf, correctWords, rowsOf, sortRows } from "./columns.js";
 import { compareView } from "./overlay.js";
 import { copyAs } from "./copy_as.js";
@@ -10,7 +11,6 @@ import { frame, renderFigure } from "./figure.js";
 import { bytes, comparedWith, duration, madeAs, milliseconds, percent, signedPoints, variantName } from "./format.js";
 import { el, fill, isBusy, loadStyle, part, state, update, watch } from "./page.js";
 import { lookNow } from "./plots.js";
-import { badge } from "./result.js";
 import { seenSection } from "./seen.js";
 import { writeView } from "./table.js";
 

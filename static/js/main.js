@@ -3,7 +3,7 @@
 import { base, getBackends, getConfig, runPath } from "./api.js";
 import { runtimeWords } from "./format.js";
 import { buildForm, focusProblem, runProblems } from "./setup.js";
-import { defaultPlan, isMargin, isRestTwin, planFromQuery } from "./plan.js";
+import { defaultPlan, isMargin, isP50Goal, isRestTwin, isSizeGoal, planFromQuery } from "./plan.js";
 import { announce, el, fill, isBusy, memory, part, setText, state, update, watch } from "./page.js";
 
 const ASK_AGAIN_MS = 3000; // while a backend loads its model
@@ -72,11 +72,12 @@ function startPlan(config) {
   return planFromQuery(new URLSearchParams(location.search), plan, config);
 }
 
-/** A number above 0, or none of them. @param {?string} text */
-const goalIn = (text) => (text === "none" || Number(text) > 0 ? text : "");
-
-/** @param {?string} text */
-const marginIn = (text) => (text === "none" || (text?.trim() && isMargin(Number(text))) ? text : "");
+/** A goal of the address as the server takes it, "none" too; "" where it would be refused. @param {?string} text */
+function goalIn(text, isGoal) {
+  if (text === "none") return text;
+  const goal = Number(text);
+  return text?.trim() && isGoal(goal) ? String(goal) : "";
+}
 
 function viewFromAddress() {
   const query = new URLSearchParams(location.search);
@@ -88,9 +89,9 @@ function viewFromAddress() {
     y: oneOf("y", "p90", "p99", "slowest"),
     find: query.get("find") || "",
     keep_top1: oneOf("keep_top1", "true", "false"),
-    margin_points: marginIn(query.get("margin_points")),
-    max_p50_ms: goalIn(query.get("max_p50_ms")),
-    max_size_bytes: goalIn(query.get("max_size_bytes")),
+    margin_points: goalIn(query.get("margin_points"), isMargin),
+    max_p50_ms: goalIn(query.get("max_p50_ms"), isP50Goal),
+    max_size_bytes: goalIn(query.get("max_size_bytes"), isSizeGoal),
   };
 }
 

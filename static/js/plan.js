@@ -282,10 +282,19 @@ export function fieldProblems(plan) {
   if (!isWhole(plan.warmups, 0, 100)) problems.warmups = "Warm-up requests is a whole number from 0 to 100.";
   if (plan.keep_top1 && !isMargin(plan.margin_points ?? 0))
     problems.margin_points = "The points that may be lost are a number from 0 to 100.";
-  if (isBadGoal(plan.max_p50_ms)) problems.max_p50_ms = "The p50 goal is a number of milliseconds above 0.";
-  if (isBadGoal(plan.max_size_bytes)) problems.max_size_bytes = "The size goal is a number of kilobytes above 0.";
+  if (plan.max_p50_ms !== null && !isP50Goal(plan.max_p50_ms)) problems.max_p50_ms = P50_PROBLEM;
+  if (plan.max_size_bytes !== null && !isSizeGoal(plan.max_size_bytes)) problems.max_size_bytes = SIZE_PROBLEM;
   return problems;
 }
+
+const P50_PROBLEM = "The p50 goal is a number of milliseconds above 0, at most 1,000,000.";
+const SIZE_PROBLEM = "The size goal is a number of kilobytes from 0.001 to 1,000,000.";
+
+/** As experiment/plan.py takes it. @param {number} goal in ms */
+export const isP50Goal = (goal) => goal > 0 && goal <= 1e6;
+
+/** As experiment/plan.py takes it. @param {number} goal in bytes */
+export const isSizeGoal = (goal) => isWhole(goal, 1, 1e9);
 
 /** Whether an answer may lose so many percentage points: 0 is none, 100 all. @param {number} points */
 export const isMargin = (points) => points >= 0 && points <= 100;
@@ -300,7 +309,6 @@ export function usualMargin({ photo: ofOne, labelled, unlabelled }, photo) {
   return String(photo.labels === "none" ? unlabelled : labelled);
 }
 
-const isBadGoal = (goal) => goal !== null && !(goal > 0);
 export const isWhole = (value, low, high) => Number.isInteger(value) && value >= low && value <= high;
 
 /** "Run 11 variants x 3 backends", of a set "Run 300 photos x 11 variants x 3 backends". */

@@ -4,7 +4,8 @@
  */
 
 import { base, reportPath } from "./api.js";
-import { cellReasons, MARKS } from "./columns.js";
+import { badge } from "./badge.js";
+import { cellReasons } from "./columns.js";
 import { factName, methodWords, problemWords } from "./explain.js";
 import { dateTime, plural, runtimeWords, UNKNOWN } from "./format.js";
 import { announce, el, fill, goalsQuery, isBusy, part, setText, state, update } from "./page.js";
@@ -12,11 +13,6 @@ import { fillForm } from "./setup.js";
 import { renderTable, wireTable } from "./table.js";
 import { renderViewBar, wireViewBar } from "./view_bar.js";
 
-const VALIDITY_WORDS = {
-  VALID: "Enough samples, no failures, and a narrow interval.",
-  NOISY: "The interval of the p50 is wider than 10 %. Run it again with more repeats.",
-  INVALID: "Do not rely on these times.",
-};
 const EXPORTS = [
   ["html", "Report .html"],
   ["json", "JSON"],
@@ -39,8 +35,8 @@ async function inspect(variantId) {
 const AT_FIRST = "Results appear here. The first ones take about a second.";
 let hasBegun = false; // a run that was stopped before it was one leaves the page as it was
 
-/** Draws everything that follows from the report so far. */
-export function renderResults() {
+/** Draws everything that follows from the report so far. @param {() => void} startRun  what a button here may do */
+export function renderResults(startRun) {
   const { report, run } = state;
   hasBegun ||= Boolean(run);
   const promise = run ? emptyWords(run, report) : hasBegun && !report ? AT_FIRST : "";
@@ -52,7 +48,7 @@ export function renderResults() {
   if (!shown) return;
   renderRecommendation(report);
   renderExports(report);
-  renderProblems(report);
+  renderProblems(report, startRun);
   renderTable(report);
   renderViewBar(report);
   renderResizers(report);
@@ -123,12 +119,6 @@ function doubts(report) {
   return el("p", { className: "unsure" }, cellReasons(cell));
 }
 
-/** Icon and word, never colour alone. @param {string} validity */
-export function badge(validity) {
-  return el("span", { className: `validity ${validity.toLowerCase()}`, title: VALIDITY_WORDS[validity] || "" },
-    el("span", { "aria-hidden": "true" }, `${MARKS[validity] || ""} `), validity);
-}
-
 function whyNot(reasons) {
   if (!reasons.length) return null;
   const [first, second, ...others] = reasons;
@@ -178,7 +168,7 @@ async function copyLink(button) {
   setTimeout(() => setText(button, "Copy link"), 2500);
 }
 
-function renderProblems(report) {
+function renderProblems(report, startRun) {
   const problems = problemWords(report);
   const signature = JSON.stringify([problems, isBusy()]);
   const place = part("problems");
@@ -189,17 +179,20 @@ function renderProblems(report) {
     place,
     el("h2", {}, `Warnings (${problems.length})`),
     el("ul", {}, ...problems.map(({ who, message, code }) =>
-      el("li", {}, who && el("strong", {}, `${who}: `), message, code === SIDE_BY_SIDE && oneAtATime(report)))),
+      el("li", {}, who && el("strong", {}, `${who}: `), message, code === SIDE_BY_SIDE && oneAtATime(report, startRun)))),
   );
 }
 
-/** The way out of backends that slow each other: the same run again, one backend after the other. @param {Report} report */
-function oneAtATime(report) {
+/**
+ * The way out of backends that slow each other: the same run again, one backend after the other.
+ * @param {Report} report @param {() => void} startRun
+ */
+function oneAtATime(report, startRun) {
   if (!state.photo || isBusy() || report.imported) return null;
-  const again = async () => {
+  const again = () => {
     update({ plan: { ...state.plan, order: "one_at_a_time" } });
     fillForm();
-    (await import("./run.js")).startRun();
+    startRun();
   };
   return el("button", { type: "button", className: "quiet", onclick: again }, "Run one at a time");
 }

@@ -35,7 +35,7 @@ let refreshTimer = 0;
 let drawing = null;
 
 watch(["run", "connection", "plan", "photo"], renderProgress);
-watch(["report", "run"], renderResults);
+watch(["report", "run"], () => renderResults(startRun));
 watch(["run", "plan", "photo"], renderEarlierHint);
 watch(["theme"], () => refreshTimer && refresh()); // table and plots change together
 

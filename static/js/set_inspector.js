@@ -1,10 +1,10 @@
 /** One variant of a set, closely: what each backend answered over all photos. */
 
+import { badge } from "./badge.js";
 import { cellReasons, differenceHint, shareText } from "./columns.js";
 import { openDrawer } from "./drawer.js";
 import { bytes, duration, plural, signedPoints, variantName } from "./format.js";
 import { el, state, update } from "./page.js";
-import { badge } from "./result.js";
 import { writeView } from "./table.js";
 
 /** @param {string} variantId */

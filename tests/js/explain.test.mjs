@@ -24,6 +24,16 @@ test("the goals of one photo are told, with the margin that holds", () => {
   assert.match(words({ keep_top1: false }), /The answer was allowed to change\./);
 });
 
+test("a set's margin is told in points, or that there is none", () => {
+  const plan = { warmups: 0, repeats: 1, seed: 7, order: "auto", keep_top1: true, margin_points: null };
+  const words = (changes, margin) => methodWords({ plan: { ...plan, ...changes }, cells: [], source: { true_label: null },
+    photo_set: { count: 2, measured: 2, labelled: 2, margin_points: margin } }, 5).join(" ");
+  assert.match(words({}, 1), /that it loses less than 1 point\./);
+  assert.match(words({}, 2.5), /that it loses less than 2\.5 points\./);
+  assert.match(words({ keep_top1: false }, 1), /the answer was allowed to change\./);
+  assert.doesNotMatch(words({ keep_top1: false }, 1), /loses less/);
+});
+
 test("the word accuracy needs a true label", () => {
   const report = (trueLabel) => ({ plan: { warmups: 3, repeats: 20, seed: 7, order: "auto" }, cells: [],
     source: { true_label: trueLabel, notes: [] } });
