@@ -89,7 +89,7 @@ def _many_photos(options: argparse.Namespace, settings: SharedSettings, cancel: 
     print_report(done.report, _output())
     _print_deciding(done.report, options)
     if done.report.state != "done":
-        console.print(f"The same command goes on from here. Journal: {done.journal}", markup=False)
+        console.print(f"Run the same command again to continue. Journal: {done.journal}", markup=False)
     return _exit_code(done.report, cancel) if all_written else 2
 
 
@@ -171,7 +171,9 @@ def _check_outputs(options: argparse.Namespace) -> None:
         if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
             raise PixelcostError(f"{path} can't be written. Name a file in a folder that exists.")
     if options.journal and options.journal.exists() and not options.journal.is_file():
-        raise PixelcostError(f"{options.journal} can't be a journal: it is no file that can be read again.")
+        raise PixelcostError(
+            f"{options.journal} can't be a journal: it is not a regular file. Name another file."
+        )
     _check_none_is_lost(options)
 
 
@@ -280,14 +282,14 @@ def _numbers(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of whole numbers like 512,256") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers like 512,256") from None
 
 
 def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number like 5 or 0.5") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number like 5 or 0.5") from None
 
 
 def _names(text: str) -> list[str]:
@@ -306,9 +308,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     if options.breaking_point and (options.photo is None or options.csv or options.html):
         parser.error("--breaking-point is for one photo, and writes --json alone")
     if options.breaking_point and options.margin is not None:
-        parser.error(
-            "--breaking-point asks whether the top answer is kept, at whatever probability: no --margin"
-        )
+        parser.error("--breaking-point only asks whether the top answer is kept: leave out --margin")
     of_many = ("labels", "label_map", "journal", "answers")
     wrong = of_many if options.photo else ("true_label",)
     given = [f"--{name.replace('_', '-')}" for name in wrong if getattr(options, name) is not None]
@@ -339,7 +339,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--split-decode",
         action=argparse.BooleanOptionalAction,
-        help="ask for decoding alone too (where a server does not tell its stages)",
+        help="also measure decoding alone (if a server does not report its stages)",
     )
     add("--repeats", type=int, metavar="N", help="counted requests per cell (20; 64 for p90, 662 for p99)")
     add("--warmups", type=int, metavar="N", help="requests before that, not counted (3)")
@@ -379,7 +379,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         nargs=2,
         metavar=("OLDER", "NEWER"),
-        help="two reports written with --json: what is faster, slower, or another answer",
+        help="compare two reports written with --json",
     )
     add("--json", type=Path, metavar="FILE", help="write the report as JSON")
     add("--csv", type=Path, metavar="FILE", help="write one row per cell")

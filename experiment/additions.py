@@ -16,7 +16,7 @@ from experiment.statistics import median_interval, percentile
 from experiment.wording import count, milliseconds, sized_name
 
 CODES = {
-    "W20": "repeats that were added later took another time",
+    "W20": "repeats that were added later took a different time",
     "W21": "cells that had failed were measured again",
 }
 _HEARTBEAT = ("heartbeat_max_ms", "heartbeat_late_share")
@@ -131,9 +131,9 @@ def _difference(
     before_ms, after_ms = percentile(first[worst], 50), percentile(added[worst], 50)
     name = f"{sized_name(variants[worst[0]])} on {worst[1]}"
     yield (
-        f"The repeats added later took another time in {len(apart):,} of {count(len(cells), 'cell')}: the "
+        f"The added repeats took a different time in {len(apart):,} of {count(len(cells), 'cell')}: the "
         f"p50 of {name} was {milliseconds(before_ms)} and then {milliseconds(after_ms)}. "
-        "The machine was in another state; a new run measures all of it at once."
+        "The machine was in a different state; a new run measures everything again."
     )
 
 

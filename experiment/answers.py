@@ -58,7 +58,7 @@ def distribution(info: BackendInfo, values: Any) -> tuple[float, ...] | None:
     Raises RequestFailed("bad_answer") for something other than a list of numbers.
     """
     if not isinstance(values, list) or not all(_is_number(value) for value in values):
-        raise bad_answer(info, "probabilities that are no list of numbers.")
+        raise bad_answer(info, "probabilities that are not a list of numbers.")
     if not 0 < len(values) <= MOST_CLASSES or any(not 0 <= value <= 1 for value in values):
         return None
     return tuple(values) if abs(sum(values) - 1) <= 0.01 else None

@@ -83,4 +83,4 @@ def _search(
 
 def _how(point: dict[str, Any]) -> str:
     asked = f"{point['requests']} requests, one for each copy. "
-    return asked + "Bisection finds a boundary; it is no proof that there is no other one."
+    return asked + "Bisection finds a boundary; it does not prove that there is no other one."

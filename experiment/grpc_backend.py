@@ -194,7 +194,7 @@ class GrpcBackend:
         self._check_type(name, tensor, types_pb2.DT_FLOAT)
         content = tensor.tensor_content
         if len(content) % 4:
-            raise bad_answer(self.info, f"{name} of {len(content):,} bytes, which are no 4-byte floats.")
+            raise bad_answer(self.info, f"{name} of {len(content):,} bytes, which are not 4-byte floats.")
         values = list(memoryview(content).cast("f")) if content else list(tensor.float_val)
         return self._one_row(name, tensor, values)
 
@@ -228,7 +228,7 @@ class GrpcBackend:
         if code == "overloaded" and "metadata size exceeds" in details:
             return bad_answer(self.info, f"with more metadata than gRPC takes: {details}")
         if "deserializ" in details:
-            return bad_answer(self.info, "something that is no Predict response.")
+            return bad_answer(self.info, "something that is not a Predict response.")
         return RequestFailed(code, _sentence(code, self.info, variant, details, peer))
 
 

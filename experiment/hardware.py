@@ -48,7 +48,7 @@ def compared(best: Candidate, other: Candidate) -> str:
     if not overlaps(best, other):
         return f"{name} has too few samples to compare: {both}."
     if other.p50_ms < best.p50_ms:
-        return f"{name} is not faster that we can detect: {both}."
+        return f"{name} is not measurably faster: {both}."
     return f"{name} can't be told apart from {best.backend.name}: {both}."
 
 

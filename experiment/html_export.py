@@ -63,8 +63,8 @@ METHOD = {
     "answer. Making the variant is never part of it.",
     "p50": "The middle of all counted samples. Its 95 % interval assumes nothing about how they are spread. "
     "p90 is given from 64 samples, p99 from 662.",
-    "Decode request": "Where a server does not tell how long decoding takes, requests that only decode and "
-    "resize are sent between the others. What the latency has beyond them is the model and its answer.",
+    "Decode request": "If a server does not report its decoding time, requests that only decode and resize "
+    "are sent between the others. The rest of the latency is the model and its answer.",
     "Agreement": "A variant's answer against the same backend's answer to the original: the same top label, "
     "the change of that label's probability, and how many of the top 5 stay.",
     "Accuracy": "Only where a true label was given: whether the answer is right.",
@@ -267,7 +267,7 @@ def _method(report: Mapping[str, Any]) -> Safe:
 
 def _goal_words(plan: Plan) -> str:
     """What the recommended variant of one photo had to fulfil beside limits of time and size."""
-    chosen = "The fewest bytes among what answered every request and meets the goals."
+    chosen = "Of the variants that answered every request and meet the goals, this one has the fewest bytes."
     if not plan.keep_top1:
         return f"{chosen} The answer was allowed to change."
     return (
@@ -278,8 +278,8 @@ def _goal_words(plan: Plan) -> str:
 
 def _this_run(plan: Mapping[str, Any]) -> str:
     orders = {
-        "auto": "backends were asked in parallel; those that share cores took turns",
-        "parallel": "all backends were asked in parallel",
+        "auto": "backends were measured in parallel; those that share cores took turns",
+        "parallel": "all backends were measured in parallel",
         "one_at_a_time": "one backend was finished before the next began",
     }
     return (
@@ -287,8 +287,8 @@ def _this_run(plan: Mapping[str, Any]) -> str:
         f"counted, and {count(plan['repeats'], 'time')} to be measured, in random order "
         f"(seed {plan['seed']}), one request at a "
         f"time; {orders[plan['order']]}. Variants were made before, resized {_place_words(plan)}. "
-        "What a variant's name does not say is as usual: q85 for JPEG, q80 for WebP, q65 for AVIF, 4:2:0, "
-        "Lanczos. "
+        "A variant's name lists only non-default settings. The defaults: q85 for JPEG, q80 for WebP, q65 "
+        "for AVIF, 4:2:0, Lanczos. "
         "Failed requests are never counted as latencies."
     )
 

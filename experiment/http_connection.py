@@ -134,4 +134,4 @@ def _plain_errors() -> Iterator[None]:
     except OSError:
         raise
     except HTTPException as error:
-        raise NotUnderstood("something that is no HTTP") from error
+        raise NotUnderstood("something that is not HTTP") from error

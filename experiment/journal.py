@@ -231,7 +231,7 @@ def _header(line: bytes, path: Path) -> SetHeader:
             return from_dict(SetHeader, row)
     except (ValueError, TypeError, KeyError):
         pass
-    raise JournalRefused(f"{path} is no journal of this version of Pixelcost. Name another file.")
+    raise JournalRefused(f"{path} is not a journal of this version of Pixelcost. Name another file.")
 
 
 def _is_half_a_header(line: bytes) -> bool:

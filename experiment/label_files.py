@@ -50,7 +50,7 @@ def decoded(data: bytes, name: str) -> str:
 
 
 def _no_utf8(name: str, where: str = "") -> LabelsRefused:
-    return LabelsRefused(f'{name} is not text in UTF-8{where}. A spreadsheet saves it so as "CSV UTF-8".')
+    return LabelsRefused(f'{name} is not text in UTF-8{where}. A spreadsheet saves it as "CSV UTF-8".')
 
 
 def refuse_above(size_bytes: int, limit_bytes: int, name: str) -> None:
@@ -87,14 +87,15 @@ def labels_in(text: str, name: str) -> dict[str, str]:
         if not file and not label:
             continue
         if not file or not label:
-            raise LabelsRefused(f"{name}, line {line}: a file and its label must both be there.")
+            raise LabelsRefused(f"{name}, line {line}: both a file and a label are needed.")
         if not {"\n", "\r"}.isdisjoint(file + label):
             raise LabelsRefused(
-                f"{name}, line {line}: a name or label goes on in the next line. Is a quotation mark missing?"
+                f"{name}, line {line}: a name or label continues on the next line. Is a quotation mark "
+                "missing?"
             )
         path, label = clean_path(file), printable(label)
         if labels.setdefault(path, label) != label:
-            raise LabelsRefused(f"{name}, line {line}: {path} has another label further up.")
+            raise LabelsRefused(f"{name}, line {line}: {path} has a different label further up.")
     return labels
 
 
@@ -127,7 +128,7 @@ def names_in(text: str, name: str) -> dict[str, str]:
         found = _from_json(text) if text.startswith(("{", "[")) else _from_lines(text)
     except (ValueError, csv.Error, RecursionError) as error:
         raise LabelsRefused(
-            f"{name} is no map from ids to labels ({error}). Write one pair in each line: id,label."
+            f"{name} is not a map from ids to labels ({error}). Write one pair in each line: id,label."
         ) from None
     if not found:
         raise LabelsRefused(f"{name} is empty. Write one pair in each line: id,label.")
@@ -140,7 +141,7 @@ def _from_json(text: str) -> dict[str, str]:
     rows = [(str(at), value) for at, value in enumerate(read)] if isinstance(read, list) else read.items()
     pairs = [value if isinstance(value, list) else [key, value] for key, value in rows]
     if not all(len(pair) == 2 and all(isinstance(each, str) for each in pair) for pair in pairs):
-        raise ValueError("its entries are no pairs of texts")
+        raise ValueError("its entries are not pairs of texts")
     return _without_doubt((key, label) for key, label in pairs)
 
 

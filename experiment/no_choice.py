@@ -28,7 +28,9 @@ def original_to_come(variants: Sequence[Variant], cells: Sequence[Cell]) -> Reco
     references = {each.id for each in variants if each.is_reference}
     failed = _most_failed([cell for cell in cells if cell.variant_id in references])
     if failed is None:
-        return _none(True, "the original's turn has not come yet.", "The copies are compared with it then.")
+        return _none(
+            True, "the original has not been measured yet.", "Copies are compared with it once it has."
+        )
     return _none(True, "the original's requests failed so far.", sentence(failed.failure_reasons[0].message))
 
 

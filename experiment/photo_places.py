@@ -32,7 +32,7 @@ WHY: dict[type[Exception], str] = {  # the first that fits
     UnicodeDecodeError: "a file's name in it is marked as UTF-8 and is not",
     NotImplementedError: "it is packed in a way that is not known here, use Deflate",
     RuntimeError: "it is encrypted",
-    MemoryError: "it takes more memory than there is",
+    MemoryError: "it needs more memory than this machine has",
 }
 
 
@@ -53,7 +53,7 @@ def place_at(path: Path) -> Place:
     if path.is_dir():
         return Folder(path)
     if not path.exists():
-        raise PixelcostError(f"{path} is not there. Name a folder of photos, or a ZIP file.")
+        raise PixelcostError(f"{path} does not exist. Name a folder of photos, or a ZIP file.")
     return Archive(path)
 
 
@@ -145,7 +145,7 @@ class Archive:
             ) from None
         except zipfile.BadZipFile:
             raise PixelcostError(
-                f"{shown} is no folder and no whole ZIP file. Name one of these.", "no_photos", 422
+                f"{shown} is neither a folder nor a complete ZIP file. Name one of these.", "no_photos", 422
             ) from None
         except UNREADABLE as error:
             raise PixelcostError(

@@ -105,7 +105,7 @@ def photo_set_in(
     if not names:
         raise PixelcostError(
             f"{place.name} holds no photos. Photos end in {', '.join(sorted(ENDINGS))}; "
-            "their labels are the names of the folders they lie in, or stand in labels.csv.",
+            "their labels come from folder names or labels.csv.",
             "no_photos",
             422,
         )

@@ -112,7 +112,7 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"the key {_quoted(key)} stands there twice")
+            raise ValueError(f"the key {_quoted(key)} appears twice")
         found[key] = value
     return found
 

@@ -94,7 +94,7 @@ def side_too_long(width_px: int, height_px: int, limit_px: int) -> ImageRefused:
     return _refused(
         "side_too_long",
         f"This photo is {width_px} x {height_px} px; no side may be longer than {limit_px} px. "
-        "Cut or shrink it first.",
+        "Crop or shrink it first.",
     )
 
 
@@ -102,7 +102,8 @@ def truncated() -> ImageRefused:
     """The bytes stop before the picture does."""
     return _refused(
         "truncated",
-        "The file ends too early; it may not have finished downloading. Get it again, or choose another.",
+        "The file ends too early; it may not have finished downloading. Download it again, or choose "
+        "another.",
     )
 
 

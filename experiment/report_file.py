@@ -35,7 +35,7 @@ TOLERANCE_MS = 2e-6  # derived numbers have six digits
 
 ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _HOW = 'Choose a file that was saved with the button "JSON" below a run.'
-_AGAIN = "Export it again, or get it again from where it came."
+_AGAIN = "Export it again, or download it again from its source."
 
 
 class ReportRefused(PixelcostError):
@@ -54,7 +54,7 @@ def read_report(data: bytes, name: str) -> dict[str, Any]:
     shown = plain_name(name)
     found = _parsed(data, shown)
     if not isinstance(found, dict) or "schema_version" not in found or "cells" not in found:
-        raise ReportRefused(f"{shown} is JSON, but no Pixelcost report. {_HOW}")
+        raise ReportRefused(f"{shown} is JSON, but not a Pixelcost report. {_HOW}")
     _check_version(found["schema_version"], shown)
     wrong = (
         _first(_insane(found, "", 0))
@@ -73,13 +73,13 @@ def read_report(data: bytes, name: str) -> dict[str, Any]:
 def _parsed(data: bytes, shown: str) -> Any:
     text = report_text(data, shown)
     if not text.lstrip().startswith("{"):
-        raise ReportRefused(f"{shown} is no report: it does not begin like one. {_HOW}")
+        raise ReportRefused(f"{shown} is not a report: it does not start like one. {_HOW}")
     if text.count(",") + text.count("[") + text.count("{") > MOST_VALUES:
-        raise ReportRefused(f"{shown} is no report: it holds far more values than one. {_HOW}")
+        raise ReportRefused(f"{shown} is not a report: it holds far more values than one. {_HOW}")
     try:
         return json.loads(text, parse_constant=_no_constant)
     except RecursionError:
-        raise ReportRefused(f"{shown} is no report: it is nested too deeply. {_HOW}") from None
+        raise ReportRefused(f"{shown} is not a report: it is nested too deeply. {_HOW}") from None
     except json.JSONDecodeError as error:
         at_end = error.pos >= len(text.rstrip()) - 1 or error.msg.startswith("Unterminated")
         where = "it ends too early" if at_end else f"it can't be read from line {error.lineno} on"
@@ -102,7 +102,7 @@ def report_text(data: bytes, shown: str) -> str:
                 f"{shown} is text, but not in UTF-8: another program has saved it. Save it there as UTF-8. "
                 f"{_AGAIN}"
             ) from None
-        raise ReportRefused(f"{shown} is no report: it holds no text. {_HOW}") from None
+        raise ReportRefused(f"{shown} is not a report: it is not text. {_HOW}") from None
 
 
 class _NoNumber(ValueError):
@@ -176,15 +176,15 @@ def _contradictions(report: Mapping[str, Any]) -> Iterator[str]:
     variants = [each["id"] for each in report["variants"]]
     backends = [each["name"] for each in report["backends"]]
     cells = [(cell["variant_id"], cell["backend_name"]) for cell in report["cells"]]
-    yield from (f"{each[:60]} is no id" for each in variants if not ID.fullmatch(each))
+    yield from (f"{each[:60]} is not an id" for each in variants if not ID.fullmatch(each))
     for what, names in (("variant", variants), ("backend", backends), ("cell", cells)):
         if len(set(names)) < len(names):
             yield f"there are two of one {what}"
     if not ({cell[0] for cell in cells} <= set(variants) and {cell[1] for cell in cells} <= set(backends)):
-        yield "there is a cell of a variant or backend that is not there"
+        yield "a cell names a variant or backend that the report does not have"
     chosen = report["recommendation"]
     if chosen["variant_id"] is not None and (chosen["variant_id"], chosen["backend_name"]) not in cells:
-        yield "what it recommends is not there"
+        yield "the report does not have what it recommends"
     yield from _other_counts(report)
     for index, cell in enumerate(report["cells"]):
         yield from _other_numbers(cell, f"cells[{index}]")

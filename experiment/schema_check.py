@@ -98,7 +98,7 @@ def _const(checker: _Checker, value: Any, rule: Any, place: str) -> Iterator[str
 
 def _pattern(_: _Checker, value: Any, rule: str, place: str) -> Iterator[str]:
     if isinstance(value, str) and not re.search(rule, value):
-        yield f"{place} does not look as it should"
+        yield f"{place} does not have the expected form"
 
 
 def _bound(is_wrong: Callable[[Any, Any], bool], words: str, kinds: tuple[type, ...]) -> Callable[..., Any]:

@@ -59,7 +59,7 @@ def seen(info: BackendInfo, data: bytes, timeout_s: float) -> Seen:
     with reading_answers_of(info):
         values = _pixels(info, answer.outputs)
         if not np.isfinite(values).all():
-            raise RequestFailed("bad_answer", f"{info.name} answered pixels that are no numbers.")
+            raise RequestFailed("bad_answer", f"{info.name} answered pixels that are not numbers.")
         levels, scale = to_8_bits(values)
         return Seen(_picture(levels), scale, max(0, answer.model_spec.version.value) or None)
 

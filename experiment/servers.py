@@ -101,7 +101,7 @@ def _parse_entry(entry: str, taken: set[str], defaults: BackendInfo) -> list[Bac
 def _check_name(name: str, taken: Collection[str]) -> None:
     """Raises ValueError for a name that tables can't show, or that two backends would have."""
     if not name:
-        raise ValueError("has a name in which nothing can be shown")
+        raise ValueError("has a name without a visible character")
     if len(name) > LONGEST_NAME:
         raise ValueError(f"has a name of {len(name):,} characters; at most {LONGEST_NAME} are taken")
     if name.endswith(REST_SUFFIX):
@@ -134,7 +134,7 @@ def _options(query: str) -> dict[str, str]:
         raise ValueError(f"has the unknown option `{unknown[0]}`; there are {', '.join(OPTIONS)}")
     odd = [key for key, value in options.items() if not value.isprintable()]
     if odd:
-        raise ValueError(f"has the option `{odd[0]}` with characters that are no text")
+        raise ValueError(f"has the option `{odd[0]}` with characters that are not text")
     return options
 
 
@@ -154,5 +154,5 @@ def _price(text: str | None) -> float | None:
     except ValueError:
         price = -1.0
     if not 0 <= price < 1e6:
-        raise ValueError(f"has the price_per_hour `{text}`, which is no price")
+        raise ValueError(f"has the price_per_hour `{text}`, which is not a price")
     return price

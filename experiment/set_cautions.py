@@ -130,8 +130,8 @@ def _unseen_labels(facts: SetFacts) -> Iterator[str]:
     if unseen and facts.state not in {"queued", "running"}:
         photos = sum(facts.tally.wanted_labels[label] for label in unseen)
         yield (
-            f"{count(len(unseen), 'label')} ({_some(unseen)}) never stood in any top 5, for "
-            f"{count(photos, 'photo')}: they count as wrong. Check that the model spells them so."
+            f"{count(len(unseen), 'label')} ({_some(unseen)}) never appeared in any top 5, for "
+            f"{count(photos, 'photo')}: they count as wrong. Check how the model spells them."
         )
 
 

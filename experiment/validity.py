@@ -100,8 +100,8 @@ def _invalid(backend: BackendInfo, samples_ms: Sequence[float], conditions: Cond
 
 def _interrupted(backend: BackendInfo) -> str:
     return (
-        f"{backend.name} went away in mid-run and came back, so these samples may come from two processes, "
-        "the second one cold. Run again."
+        f"{backend.name} stopped answering during the run and came back, so these samples may come from "
+        "two processes, the second one cold. Run again."
     )
 
 
@@ -151,7 +151,7 @@ def _busy(worst_ms: float) -> str:
 def _noisy(p50_ms: float, low_ms: float, high_ms: float) -> str:
     return (
         f"p50 is known only to ±{_width(p50_ms, low_ms, high_ms)} (95 %: {span(low_ms, high_ms)}). "
-        "Add repeats, or quieten the machine."
+        "Add repeats, or close other programs."
     )
 
 

@@ -146,6 +146,6 @@ def row(name: str) -> Row:
     by_name = {each.name: each for each in CATALOGUE}
     if name not in by_name:
         near = difflib.get_close_matches(name.lower(), by_name, n=1)
-        meant = f" (do you mean {near[0]}?)" if near else ""
+        meant = f" (did you mean {near[0]}?)" if near else ""
         raise ModelProblem(f"There is no model {name!r}{meant}. There are {', '.join(by_name)}.")
     return by_name[name]

@@ -193,7 +193,7 @@ def _no_model(file: Path) -> str:
     if not start:
         return f"{file} is empty. Copy or export it again."
     known = ", ".join(kind.name for kind in CONVERTED)
-    return f"{file} is no model that is known here: it starts with {start!r}. Known are {known}."
+    return f"{file} is not a known kind of model: it starts with {start!r}. Known are {known}."
 
 
 def contents(directory: Path) -> str:

@@ -29,7 +29,7 @@ QUOTE = '"'
 def names_in(data: bytes) -> list[str]:
     """The names in their order, as they are written. Raises ValueError that says what is wrong."""
     if len(data) > LARGEST_BYTES:
-        raise ValueError(f"it has {len(data) / 1e6:.0f} MB, which is no list of names")
+        raise ValueError(f"it has {len(data) / 1e6:.0f} MB, which is not a list of names")
     text = _text(data)
     start = text.lstrip()[:1]
     if start and start in "[{":
@@ -75,7 +75,7 @@ def _yaml(text: str) -> Any:
     try:
         return yaml.load(text, yaml.BaseLoader)  # noqa: S506  gives texts only: a class may be called "no"
     except (yaml.YAMLError, RecursionError) as problem:
-        raise ValueError(f"it looks like YAML, but is none: {' '.join(str(problem).split())}") from problem
+        raise ValueError(f"it looks like YAML, but is not: {' '.join(str(problem).split())}") from problem
 
 
 def _names(written: Any) -> list[str]:
@@ -115,7 +115,7 @@ def _name(written: Any) -> str:
     if isinstance(written, list | tuple) and written:
         written = written[-1]
     if not isinstance(written, str | int | float) or isinstance(written, bool):
-        raise ValueError(f"{str(written)[:60]!r} in it is no name")
+        raise ValueError(f"{str(written)[:60]!r} in it is not a name")
     return str(written).strip()
 
 
@@ -158,5 +158,5 @@ def _unquoted(line: str, number: int) -> str:
         return line
     inner = line[1:-1].replace(2 * QUOTE, "")
     if len(line) < 2 or not line.endswith(QUOTE) or QUOTE in inner:
-        raise ValueError(f"line {number} starts with a quotation mark, but is no quoted name")
+        raise ValueError(f"line {number} starts with a quotation mark, but is not a quoted name")
     return line[1:-1].replace(2 * QUOTE, QUOTE)

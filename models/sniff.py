@@ -100,7 +100,7 @@ def _pickle(_: Path, start: bytes) -> str | None:
     return "pickled PyTorch"
 
 
-def _by_text(file: Path, start: bytes) -> str | None:
+def _by_text(_: Path, start: bytes) -> str | None:
     try:
         text = start.decode("utf-8", "strict" if len(start) < LOOKED_AT_BYTES else "ignore")
     except UnicodeDecodeError:

@@ -32,7 +32,7 @@ class NotAStateDict(ModelProblem):
     """The bytes are no state dict of tensors that torch.save wrote."""
 
     def __init__(self, found: str):
-        super().__init__(f"The weights are no PyTorch state dict of tensors that can be read: {found}.")
+        super().__init__(f"The weights are not a PyTorch state dict of tensors that can be read: {found}.")
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def _maker(name: str) -> Callable[[_Pickle, Any], Any]:
 def _put(into: Any, items: list[Any]) -> None:
     keys = items[0::2]
     if not all(type(key) is str for key in keys):  # of tuples in tuples, hash() may never end
-        raise NotAStateDict("a key in it is no text")
+        raise NotAStateDict("a key in it is not text")
     into.update(zip(keys, items[1::2], strict=True))
 
 
@@ -192,7 +192,7 @@ def _storage(_: object, dtype: Any, key: Any, _place: object, count: Any, _whole
 def _view(storage: Any, offset: Any, shape: Any, strides: Any, *_about_gradients: object) -> View:
     sizes = (offset, *shape, *strides)
     if not isinstance(storage, Storage) or not all(type(size) is int for size in sizes):
-        raise NotAStateDict("a tensor in it has no storage, or a size that is no whole number")
+        raise NotAStateDict("a tensor in it has no storage, or a size that is not a whole number")
     if min(sizes) < 0 or len(shape) > MAX_AXES:
         raise NotAStateDict("a tensor in it has a negative size, or too many axes")
     return View(storage, offset, tuple(shape), tuple(strides))

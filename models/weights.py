@@ -34,7 +34,7 @@ def url_of(row: Row, mirror: str = "") -> str:
         is_web = False
     if not is_web:
         raise ModelProblem(
-            f"The mirror {mirror!r} is no address of the web. Give one such as https://host/weights with "
+            f"The mirror {mirror!r} is not a web address. Give one such as https://host/weights with "
             f"--mirror or {MIRROR_VARIABLE}."
         )
     return url
@@ -56,13 +56,11 @@ def fetch_weights(row: Row, cache: Path, mirror: str, limits: Limits, reporter: 
     try:
         download(url_of(row, mirror), target, checksum, limits, reporter)
     except FetchFailed as problem:
-        raise FetchFailed(
-            "\n".join([str(problem), *_advice(row, target, url_of(row), checksum)])
-        ) from problem
+        raise FetchFailed("\n".join([str(problem), *_advice(target, url_of(row), checksum)])) from problem
     return target
 
 
-def _advice(row: Row, target: Path, url: str, checksum: Checksum | None) -> list[str]:
+def _advice(target: Path, url: str, checksum: Checksum | None) -> list[str]:
     part = part_of(target)
     begun = part.stat().st_size / 1e6 if part.is_file() else 0
     again = f"Try again; it goes on after the {begun:.1f} MB that are there." if begun else "Try again later."

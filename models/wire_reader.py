@@ -35,7 +35,7 @@ def fields(message: memoryview) -> Iterator[tuple[int, Value]]:
         key, position = _varint(message, position, 0)
         field, wire = key >> 3, key & 7
         if not field or wire not in {0, 1, 2, 5}:
-            raise ValueError("it is no protobuf")
+            raise ValueError("it is not a protobuf")
         if wire == 0:
             number, position = _varint(message, position, field)
             yield field, number
@@ -73,4 +73,4 @@ def _varint(message: memoryview, position: int, field: int) -> tuple[int, int]:
         number |= (byte & 127) << shift
         if byte < 128:
             return number, position
-    raise ValueError("it is no protobuf")
+    raise ValueError("it is not a protobuf")

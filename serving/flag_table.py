@@ -148,7 +148,7 @@ OURS: dict[str, dict[str, Any]] = {
     "--device": {
         "choices": ("auto", "cpu", "gpu"),
         "default": "auto",
-        "help": "auto: a GPU where there is one (auto)",
+        "help": "auto: a GPU if there is one (auto)",
     },
     "--runtime": {
         "choices": (AUTO, *RUNTIMES),

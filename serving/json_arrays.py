@@ -66,7 +66,7 @@ def _leaves(values: Any, shape: tuple[int, ...]) -> list[Any]:
 
 
 def _floats(leaves: list[Any], dtype: np.dtype) -> np.ndarray:
-    types = _require({int, float}, "is no number", leaves)
+    types = _require({int, float}, "is not a number", leaves)
     wide = np.array(leaves, np.float64)
     with np.errstate(over="ignore"):
         narrow = wide.astype(dtype)
@@ -94,7 +94,7 @@ def _whole_numbers(leaves: list[Any], dtype: np.dtype) -> np.ndarray:
     limits = np.iinfo(dtype)
     outside = [value for value in leaves if _is_long(value)] if float in set(map(type, leaves)) else []
     if not outside:
-        _require({int}, "is no whole number", leaves)
+        _require({int}, "is not a whole number", leaves)
         ends = (min(leaves, default=0), max(leaves, default=0))
         outside = [value for value in ends if not limits.min <= value <= limits.max]
     if outside:

@@ -26,7 +26,7 @@ def _encoded(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as problem:
-        raise ValueError("holds half of a surrogate pair, which is no text") from problem
+        raise ValueError("holds half of a surrogate pair, which is not text") from problem
 
 
 def _decoded(text: str) -> bytes:

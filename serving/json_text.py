@@ -35,7 +35,7 @@ def read(text: bytes, may_repeat_a_key: Callable[[Any, bytes], bool]) -> Any:
 
 
 def read_unique(text: bytes) -> Any:
-    """The same, slower. Raises InvalidArgument also for a key that stands twice in an object."""
+    """The same, slower. Raises InvalidArgument also for a key that appears twice in an object."""
     try:
         return _UNIQUE.decode(text.decode("utf-8-sig"))
     except UnicodeDecodeError as problem:
@@ -51,7 +51,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise InvalidArgument(f"The key {key!r} stands twice in an object. Send it once.")
+            raise InvalidArgument(f"The key {key!r} appears twice in an object. Send it once.")
         found[key] = value
     return found
 

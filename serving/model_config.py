@@ -62,7 +62,7 @@ def _one(proto: Any) -> ModelConfig:
     if proto.model_platform not in PLATFORMS:
         raise InvalidArgument(
             f"Model {proto.name}: model_platform {proto.model_platform!r} is not supported. "
-            'Leave it out, or set "tensorflow"; the files tell which runtime it takes.'
+            'Leave it out, or set "tensorflow"; the files decide which runtime is used.'
         )
     try:
         base_path = local_path(proto.base_path)

@@ -95,7 +95,7 @@ def _socket_on_stdin() -> socket.socket:
         return socket.socket(fileno=sys.stdin.fileno())
     except OSError as problem:
         raise StartRefused(
-            "--behind_front: the standard input is no socket. This flag is for the processes that "
+            "--behind_front: the standard input is not a socket. This flag is for the processes that "
             "--replicas starts; leave it out."
         ) from problem
 

@@ -76,4 +76,4 @@ def _requests(log: prediction_log_pb2.PredictionLog) -> Iterator[RecordedRequest
             name = task.model_spec.signature_name or DEFAULT_SIGNATURE
             yield RecordedRequest(name, {"inputs": from_input(request.input)})
     else:
-        raise ValueError(f"a record holds {kind or 'nothing'}, which is no request to this server")
+        raise ValueError(f"a record holds {kind or 'nothing'}, which is not a request to this server")

@@ -172,7 +172,7 @@ def _version(digits: str) -> int:
     digits = digits.lstrip("0") or "0"
     if len(digits) > len(str(HIGHEST)) or int(digits) > HIGHEST:
         raise InvalidArgument(
-            f"Version {digits[:DIGITS_SHOWN]} is none: the highest possible one is {HIGHEST}."
+            f"Version {digits[:DIGITS_SHOWN]} does not exist: the highest possible one is {HIGHEST}."
         )
     return int(digits)
 

@@ -25,7 +25,7 @@ def read(environ: WSGIEnvironment) -> bytes:
     encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding not in GZIP | PLAIN:
         raise UnknownEncoding(
-            f"Content-Encoding {encoding!r} is not taken. Send the body as gzip (or x-gzip), "
+            f"Content-Encoding {encoding!r} is not accepted. Send the body as gzip (or x-gzip), "
             "or uncompressed and without that header."
         )
     length = int(environ.get("CONTENT_LENGTH") or 0)

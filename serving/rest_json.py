@@ -150,9 +150,7 @@ def _array(alias: str, values: Any, spec: TensorSpec | None) -> np.ndarray:
 def _writable(alias: str, array: np.ndarray, is_finite: bool) -> Any:
     """As orjson takes it, or as json does. Strings are text, and base64 where the name ends in _bytes."""
     if array.dtype.kind not in json_arrays.READERS:
-        raise InvalidArgument(
-            f"Output {alias!r} is {array.dtype}, which JSON has no word for. Ask over gRPC."
-        )
+        raise InvalidArgument(f"Output {alias!r} is {array.dtype}, which JSON can't express. Ask over gRPC.")
     if array.dtype.kind == "O":
         return _text(array.tolist(), as_base64=alias.endswith("_bytes"))
     if is_finite:

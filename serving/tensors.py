@@ -172,7 +172,7 @@ def _from_field(row: Dtype, proto: tensor_pb2.TensorProto, said: Header) -> np.n
     values = getattr(proto, row.field)
     given, rest = divmod(len(values), row.per_element)
     if rest:
-        raise ValueError(f"{row.field} holds {len(values)} values, which is no whole number of elements")
+        raise ValueError(f"{row.field} holds {len(values)} values, which is not a whole number of elements")
     if given < said.count:
         _check_left_out(row, given, said)
     wanted = said.count * row.per_element

@@ -161,7 +161,7 @@ def test_a_person_enters_the_token_once_and_the_page_follows_a_run(live: WebProc
             page.get_by_label("Token").fill(token)
             page.get_by_role("button", name="Open").click()
             if token == "wrong":
-                page.get_by_text("This token is not the right one.").wait_for()
+                page.get_by_text("The token is wrong.").wait_for()
         visit.wait_ready()
         assert page.url == live.url + SMALL
         page.locator("#run").click()

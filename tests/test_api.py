@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import jsonschema
 import pytest
@@ -291,9 +292,13 @@ def test_a_plan_of_too_many_requests_is_refused(client: FlaskClient) -> None:
 
 def test_without_backends_a_run_is_refused_with_what_to_set(tmp_path: Path) -> None:
     with serving(tmp_path, tf_servers="") as app:
-        answer = post(app.test_client())
+        client = app.test_client()
+        answer = post(client)
         assert refused(answer) == (503, "no_backends")
-        assert "TF_SERVERS" in json.loads(answer.data)["detail"]
+        words = json.loads(answer.data)["detail"]
+        assert "Set TF_SERVERS, for example" in words
+        assert client.get("/readyz").json["detail"] == words
+        assert client.get("/api/backends").json == {"backends": [], "model": ANY, "detail": words}
 
 
 def test_a_body_over_the_limit_is_refused(tmp_path: Path) -> None:

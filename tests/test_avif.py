@@ -249,7 +249,7 @@ REFUSED = {
     "general brand": (lambda: b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", "it is a truncated or damaged AVIF"),
     "huge": (lambda: of_size(13_000, 8_000), f"over the limit of {PIXEL_LIMIT // 1_000_000} megapixels"),
     "a bomb": (lambda: of_size(16_000, 16_000), f"over the limit of {PIXEL_LIMIT // 1_000_000} megapixels"),
-    "HEIC": (lambda: b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "it is no JPEG, PNG, GIF, BMP, WebP or AVIF"),
+    "HEIC": (lambda: b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "it is not a JPEG, PNG, GIF, BMP, WebP or AVIF"),
 }
 
 

@@ -82,7 +82,7 @@ def test_grpc_reads_server_stages_from_trailing_metadata():
             "use JPEG",
         ),
         (aborting(grpc.StatusCode.INTERNAL, "boom"), "server_error", "boom"),
-        (always(b"\xff\xff\xff"), "bad_answer", "no Predict response"),
+        (always(b"\xff\xff\xff"), "bad_answer", "not a Predict response"),
         (always(b""), "bad_answer", "without classes and scores"),
         (always(good_answer(scores=(float("nan"), 0.1))), "bad_answer", "nan"),
         (always(good_answer(scores=(8.9, 0.1))), "bad_answer", "softmax"),

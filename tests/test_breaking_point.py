@@ -195,5 +195,5 @@ def test_the_command_searches_on_a_real_server_and_writes_every_step(tmp_path):
         done = run("--breaking-point", "--servers", f"eye:{address}", "--json", str(out))
     assert done.returncode == 0, done.stderr
     assert "eye: Still a" in done.stdout
-    assert "no proof" in done.stdout
+    assert "does not prove" in done.stdout
     assert '"outcome": "found"' in out.read_text()

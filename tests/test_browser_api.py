@@ -149,7 +149,7 @@ REFUSED = {
         {"variants": [GOOD], "rows": [GOOD[0]] * 2},
         "`variants` describes 2, but 1 parts",
     ),
-    "no variants": ({"variants": [], "photo_bytes": original()}, "0 variants came"),
+    "no variants": ({"variants": [], "photo_bytes": original()}, "0 variants were sent"),
     "another format": ({"variants": [(told(96, "png"), JPEG)]}, "variants[0] (96 px png by pica) is JPEG"),
     "another size": ({"variants": [(told(48, "jpeg"), JPEG)]}, "is 96 x 64 px by its bytes"),
     "no image": ({"variants": [(told(96, "png"), b"hello")]}, "is not a photo we can read"),
@@ -226,7 +226,7 @@ def test_what_makes_no_sense_is_refused_with_the_reason(app, name):
 def test_a_plan_for_a_browser_needs_its_variants(app):
     answer = app.post_run(original(), json.dumps(PLAN))
     assert (answer.status_code, answer.json()["code"]) == (422, "plan_refused")
-    assert "but no variants came. docs/browser-resizing.md shows" in answer.json()["detail"]
+    assert "but no variants were sent. docs/browser-resizing.md shows" in answer.json()["detail"]
 
 
 def test_a_variant_larger_than_a_photo_may_be_is_refused_and_so_is_a_photo_set(app):

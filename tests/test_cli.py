@@ -192,11 +192,11 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path):
             ["--csv", "same.out", "--html", "./same.out"],
             "same.out is named twice, with --csv and with --html",
         ),
-        (["--sizes", "abc"], "no list of whole numbers"),
+        (["--sizes", "abc"], "is not a list of whole numbers"),
         (["--margin", "-1"], "margin_points must be a number from 0 to 100"),
         (["--margin", "nan"], "margin_points must be a number from 0 to 100"),
-        (["--margin", "5%"], "--margin: '5%' is no number like 5 or 0.5"),
-        (["--breaking-point", "--margin", "5"], "at whatever probability: no --margin"),
+        (["--margin", "5%"], "--margin: '5%' is not a number like 5 or 0.5"),
+        (["--breaking-point", "--margin", "5"], "leave out --margin"),
     ],
 )
 def test_bad_input_ends_with_2_and_a_sentence(arguments, words):
@@ -224,7 +224,7 @@ def test_a_file_that_can_not_be_written_costs_only_that_file(tmp_path):
         ({"MODEL_NAME": "caf\udce9"}, "is not a line of text in UTF-8"),
         (
             {"TF_SERVERS": "A:h:1?signature=caf\udce9"},
-            "the option `signature` with characters that are no text",
+            "the option `signature` with characters that are not text",
         ),
         ({"TF_REQUEST_TIMEOUT": "x", "TF_SERVERS": "GPU:tf-gpu"}, "The configuration has 2 problems"),
     ],

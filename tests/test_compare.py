@@ -120,7 +120,7 @@ def test_the_same_is_no_difference_that_so_many_samples_could_show():
 
 
 def test_too_few_samples_are_said_with_how_many_it_takes():
-    assert words(AROUND_100, [90.0] * 3) == "too few samples to tell (3, it takes 6)"
+    assert words(AROUND_100, [90.0] * 3) == "too few samples to compare (3, at least 6 are needed)"
 
 
 def test_the_conclusion_counts_cells_and_answers():
@@ -184,16 +184,16 @@ def test_a_run_differs_from_itself_in_nothing_and_the_seed_is_of_no_matter():
 def test_another_photo_is_a_warning_and_answers_are_not_compared():
     before, now = run_of(AROUND_100), run_of(AROUND_100, source=source(name="dog.jpg", sha256="d" * 64))
     (warning,) = warned(now, before)
-    assert warning.startswith("The photo is another one, cat.jpg there and dog.jpg here")
+    assert warning.startswith("The photo is a different one, cat.jpg there and dog.jpg here")
     assert not compared(now, before).answers_compared
-    assert conclusion(compared(now, before)).endswith("could show.")
+    assert conclusion(compared(now, before)).endswith("without a detectable difference.")
 
 
 def test_another_model_or_version_is_a_warning():
     before = run_of(AROUND_100, backends=(backend(version=1),))
     now = run_of(AROUND_100, backends=(backend(version=2),))
     assert warned(now, before)[0].startswith(
-        "8 CPU served another model or version, inception predict_images version 1"
+        "8 CPU served a different model or version, inception predict_images version 1"
     )
 
 
@@ -270,7 +270,7 @@ def test_the_command_line_prints_the_table(tmp_path, capsys):
     assert main(["--compare", str(older), str(newer)]) == 0
     printed = capsys.readouterr().out
     assert "faster by 10 %" in printed
-    assert "Warning: The photo is another one" in printed and "[b]dog.jpg" in printed
+    assert "Warning: The photo is a different one" in printed and "[b]dog.jpg" in printed
 
 
 def test_the_command_line_refuses_what_is_no_report(tmp_path, capsys):
@@ -283,8 +283,8 @@ def test_the_command_line_refuses_what_is_no_report(tmp_path, capsys):
         assert main(["--compare", str(good), str(path)]) == 2
     told = " ".join(capsys.readouterr().err.split())
     for words in (
-        "holds no text",
-        "is JSON, but no Pixelcost report",
+        "is not text",
+        "is JSON, but not a Pixelcost report",
         "is damaged or was changed",
         "can't be read",
     ):

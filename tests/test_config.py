@@ -61,7 +61,7 @@ def test_mistakes_in_the_embedded_backends_are_named_beside_all_others() -> None
 
 def test_a_misspelt_setting_is_refused_and_the_right_one_named() -> None:
     assert problems(PIXELCOST_KEEP_RUN="5") == (
-        "PIXELCOST_KEEP_RUN is not a setting (do you mean PIXELCOST_KEEP_RUNS?)",
+        "PIXELCOST_KEEP_RUN is not a known setting (did you mean PIXELCOST_KEEP_RUNS?)",
     )
 
 
@@ -85,7 +85,7 @@ def test_service_links_of_kubernetes_are_not_misspelt_settings(key: str, value: 
 
 
 def test_a_port_that_a_person_wrote_is_still_a_misspelt_setting() -> None:
-    assert problems(PIXELCOST_PORT="80")[0].startswith("PIXELCOST_PORT is not a setting")
+    assert problems(PIXELCOST_PORT="80")[0].startswith("PIXELCOST_PORT is not a known setting")
 
 
 @pytest.mark.parametrize("text", ["²", "1" * 5000, "+-5", "1_000", "१०००"])

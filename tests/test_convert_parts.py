@@ -89,9 +89,9 @@ def test_a_list_of_labels_is_read_in_the_notations_that_people_have(tmp_path, da
         ("Katze\nLöwe\n".encode("cp1252"), r"line 2 is not UTF-8 \(byte 0xf6\).*iconv -f WINDOWS-1252"),
         (b"{cat\n", r"it starts with \{, but is neither JSON nor"),
         (b"[background]\ncat\n", r"it starts with \[, but is neither JSON nor"),
-        (b'cat\n"dog\n', "line 2 starts with a quotation mark, but is no quoted name"),
+        (b'cat\n"dog\n', "line 2 starts with a quotation mark, but is not a quoted name"),
         (b'{"0": "cat", "2": "dog"}', "its numbers are not 0, 1, 2 and so on"),
-        (b'{"0": {"a": 1}}', "is no name"),
+        (b'{"0": {"a": 1}}', "is not a name"),
         (b"cat\n\0\1\2", "line 2 has the control character"),
         ("cat\ndog".encode("utf-16-le"), "line 1 has the control character"),
         (b"[" * 100_000, "neither JSON nor"),
@@ -295,7 +295,7 @@ def test_a_model_that_does_not_answer_with_numbers_is_refused(value, wanted):
 
 def test_a_configuration_that_names_itself_is_refused(tmp_path):
     (tmp_path / "config.yaml").write_text("modelPath: config.yaml\n")
-    with pytest.raises(ModelProblem, match="is such a configuration too, and no model"):
+    with pytest.raises(ModelProblem, match="is such a configuration too, not a model"):
         convert(tmp_path / "config.yaml", tmp_path / "out", Wanted(), quiet)
 
 
@@ -324,7 +324,7 @@ def test_what_the_user_says_of_the_scores_is_believed_but_not_what_can_not_be():
     assert not is_logits(np.array([[0.9, 0.8]]), pixels(), Wanted(scores=PROBABILITIES), said.append)
     assert is_logits(np.array([[0.2, 0.8]]), pixels(), Wanted(scores=LOGITS), said.append)
     assert [line.partition(",")[0] for line in said] == ["WARNING", "WARNING"]
-    with pytest.raises(ModelProblem, match="so they are no probabilities"):
+    with pytest.raises(ModelProblem, match="so they are not probabilities"):
         is_logits(np.array([[-3.0, 5.0]]), pixels(), Wanted(scores=PROBABILITIES), quiet)
 
 
@@ -369,10 +369,10 @@ def test_both_kinds_of_configuration_are_read(tmp_path, text, layout, batch_size
         ("model:\n  path:\n", "names no model"),
         ("modelPath: hdfs://node/net", "Copy it to this machine"),
         ("modelPath: net\nmodelEncrypted: true\n", "is encrypted"),
-        ("modelPath: net\ndata:\n  shape: 7\n", "is no image"),
-        ("modelPath: [", "is no YAML"),
-        ("modelPath: net\ndata:\n  shape: banana\n", "no list of whole numbers"),
-        ("modelPath: net\ndata:\n  shape: 0,-5,3\n", "no list of whole numbers"),
+        ("modelPath: net\ndata:\n  shape: 7\n", "is not an image"),
+        ("modelPath: [", "is not valid YAML"),
+        ("modelPath: net\ndata:\n  shape: banana\n", "not a list of whole numbers"),
+        ("modelPath: net\ndata:\n  shape: 0,-5,3\n", "not a list of whole numbers"),
         ("modelPath: net\nparams:\n  batch_size: lots\n", "batch_size must be a whole number"),
         ("modelPath: net\nparams:\n  top_n: -3\n", "top_n must be a whole number"),
         ("- modelPath", "holds no keys"),

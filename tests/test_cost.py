@@ -83,7 +83,7 @@ def test_what_the_crossover_says_is_what_counting_servers_says(price_fast, price
 def test_prices_are_read_as_they_are_typed():
     assert read_prices(["8 CPU:0.35", "a:b:2"]) == {"8 CPU": 0.35, "a:b": 2.0}
     for wrong in ("8 CPU", "8 CPU:dear", ":1", "8 CPU:-1", "8 CPU:1e6", "8 CPU:nan", "8 CPU:inf"):
-        with pytest.raises(PriceRefused, match="is no price"):
+        with pytest.raises(PriceRefused, match="is not a price"):
             read_prices([wrong])
 
 

@@ -66,7 +66,7 @@ def test_a_model_that_was_asked_for_has_no_stand_in_and_its_message_says_how_to_
         prepare_model(data_dir, ModelChoice(name=LARGE, weights_url=nobody()))
     assert "EfficientNet-Lite0 needs no download: leave MODEL out" in failed.value.message
     assert f"  with  md5 {row(LARGE).checksum}" in failed.value.message.splitlines()
-    with pytest.raises(ModelUnavailable, match=r"There is no model 'resnet' \(do you mean resnet-50\?\)"):
+    with pytest.raises(ModelUnavailable, match=r"There is no model 'resnet' \(did you mean resnet-50\?\)"):
         prepare_model(data_dir, ModelChoice(name="resnet"))
 
 

@@ -171,7 +171,7 @@ def test_the_break_even_agrees_with_adding_up(server_ms, browser_ms, size_bytes,
 def test_an_uplink_is_a_row_of_the_table_or_a_number():
     assert [uplink_of(text).mbit_s for text in ("", "3g", "3G", "100", "22.5")] == [10, 0.75, 0.75, 100, 22.5]
     for wrong in ("fast", "0", "-1", "nan", "inf", "1e9"):
-        with pytest.raises(UplinkRefused, match="is no uplink"):
+        with pytest.raises(UplinkRefused, match="is not an uplink"):
             uplink_of(wrong)
 
 

@@ -131,11 +131,11 @@ def test_a_download_that_was_ended_half_way_goes_on_later(models, tmp_path, numb
 def test_a_name_that_is_not_in_the_catalogue_is_answered_with_those_that_are(models):
     done = models("fetch", "inceptionv3")
     assert done.returncode == 2
-    assert "There is no model 'inceptionv3' (do you mean inception-v3?)." in done.stderr
+    assert "There is no model 'inceptionv3' (did you mean inception-v3?)." in done.stderr
     assert models("fetch").stdout == "EfficientNet-Lite0 needs no download.\n"
 
 
 def test_a_time_limit_that_is_no_number_of_seconds_is_refused(models):
     done = models("fetch", NAME, "--stall-timeout", "soon")
     assert done.returncode == 2
-    assert "'soon' is no number of seconds above 0" in done.stderr
+    assert "'soon' is not a number of seconds above 0" in done.stderr

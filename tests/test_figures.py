@@ -289,7 +289,7 @@ def test_the_trade_off_does_not_repeat_a_headline_that_recommends_nothing():
 
 def test_while_the_run_goes_on_the_original_is_waited_for():
     made = report(variants=(original(), SMALL), measurements=answered([9.0], SMALL.id), state="running")
-    assert caption(made, "agreement_by_size").startswith("The original's turn has not come yet")
+    assert caption(made, "agreement_by_size").startswith("The original has not been measured yet")
 
 
 @pytest.mark.parametrize("name", ["trade_off", "latency_by_size"])

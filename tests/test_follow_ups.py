@@ -232,13 +232,22 @@ def test_cells_that_failed_are_measured_again_and_what_is_left_out_is_told(tmp_p
         assert "No request to eye failed in this run." in answer.json["detail"]
 
 
+def test_a_run_without_an_answer_has_nothing_to_measure_further(tmp_path):
+    with serving(tmp_path, WORKER_COMMAND, tf_servers="gone:127.0.0.1:9") as app:
+        client = app.test_client()
+        run_id = finished(client, plan=json.dumps({**PLAN, "repeats": 1, "warmups": 0}))
+        answer = client.post(f"/api/runs/{run_id}/repeats", json={"repeats": 1})
+        assert (answer.status_code, answer.json["code"]) == (422, "nothing_measured")
+        assert answer.json["title"] == "Nothing was measured in this run."
+
+
 READY = BackendInfo("A", address="tf:8500", version=1, state="ready")
 
 
 @pytest.mark.parametrize(
     ("now", "words"),
     [
-        ([], "not among the backends"),
+        ([], "no longer one of the backends"),
         ([replace(READY, state="down", detail="No answer at tf:8500.")], "not ready: No answer at tf:8500."),
         ([replace(READY, version=2)], "version: 1, now 2"),
         ([replace(READY, address="other:8500")], "address: tf:8500, now other:8500"),

@@ -73,7 +73,7 @@ def test_a_photo_that_finds_no_room_is_told_so_and_not_called_empty(web, disk, s
     fill(disk)
     answer = web.post(data=photo)
     assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
-    assert "disk is full" in answer.json()["detail"]
+    assert "Nothing can be stored." in answer.json()["detail"]
     assert "empty" not in answer.text
     (disk / "filler").unlink()
     assert web.finished(web.post().json()["id"])["state"] == "done"

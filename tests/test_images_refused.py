@@ -18,7 +18,9 @@ from tests.broken_files import OTHER_FILES, bomb_png, broken_files, jpeg_with_pa
 from tests.odd_photos import chunk, encoded, odd_photos, photo, png
 
 USE = "Use JPEG, PNG, WebP, GIF or BMP."
-ENDS_EARLY = "The file ends too early; it may not have finished downloading. Get it again, or choose another."
+ENDS_EARLY = (
+    "The file ends too early; it may not have finished downloading. Download it again, or choose another."
+)
 DAMAGED = "cat.jpg is damaged: it can't be decoded. Save it again in a photo program, or choose another."
 
 

@@ -56,11 +56,11 @@ def test_an_exported_report_is_read_as_it_was(made):
 
 
 BROKEN = {
-    "empty": (b"", "is no report"),
-    "a photo": (b"\xff\xd8\xff\xe0", "is no report: it holds no text"),
-    "words": (b"hello", "is no report: it does not begin like one"),
-    "a list": (b"[1, 2]", "is no report"),
-    "other JSON": (b'{"name": "x"}', "is JSON, but no Pixelcost report"),
+    "empty": (b"", "is not a report"),
+    "a photo": (b"\xff\xd8\xff\xe0", "is not a report: it is not text"),
+    "words": (b"hello", "is not a report: it does not start like one"),
+    "a list": (b"[1, 2]", "is not a report"),
+    "other JSON": (b'{"name": "x"}', "is JSON, but not a Pixelcost report"),
     "cut off": (text(ONE)[:5000], "is damaged: it ends too early"),
     "a hole": (text(ONE).replace(b'"cells"', b'"cells', 1), "is damaged: it can't be read from line"),
     "not a number": (text(ONE).replace(b'"decode_ms": 48.7', b'"decode_ms": NaN', 1), "holds NaN"),
@@ -80,10 +80,13 @@ BROKEN = {
     "twice": (text(changed(variants__1__id="original")), "two of one variant"),
     "nowhere": (
         text(changed(cells__0__backend_name="TPU")),
-        "cell of a variant or backend that is not there",
+        "a cell names a variant or backend that the report does not have",
     ),
-    "recommends nothing": (text(changed(recommendation__variant_id="1-png")), "recommends is not there"),
-    "a path as id": (text(changed(variants__1__id="../../etc/passwd")), "is no id"),
+    "recommends nothing": (
+        text(changed(recommendation__variant_id="1-png")),
+        "does not have what it recommends",
+    ),
+    "a path as id": (text(changed(variants__1__id="../../etc/passwd")), "is not an id"),
     "control characters": (text(changed(source__name="a\r\nSet-Cookie: x")), "can't be shown"),
     "a surrogate": (json.dumps(changed(source__name="\ud800")).encode(), "can't be shown"),
     "a key too long": (text(changed(environment={"x" * 30_000: 1})), "too long"),
@@ -126,7 +129,7 @@ BROKEN = {
         json.dumps(changed(source__name="käse.jpg"), ensure_ascii=False).encode("cp1252"),
         "is text, but not in UTF-8",
     ),
-    "half a UTF-16": (b"\xff\xfe{", "holds no text"),
+    "half a UTF-16": (b"\xff\xfe{", "it is not text"),
     "an unknown verdict": (text(changed(cells__0__validity="GREAT")), "must be one of VALID, NOISY, INVALID"),
 }
 
@@ -232,7 +235,8 @@ def test_an_imported_run_can_be_exported_in_every_form_but_has_no_images(client)
         assert client.get(url + path).status_code == 404
     assert "imported" in client.get(f"{url}.zip").json["detail"]
     for path in ("/repeats", "/breaking-point"):
-        assert client.post(url + path, json={"repeats": 1}).status_code == 422
+        answer = client.post(url + path, json={"repeats": 1})
+        assert (answer.status_code, answer.json["code"]) == (422, "not_imported")
     assert client.get(f"{url}/events?last_event_id=1").status_code == 204
 
 

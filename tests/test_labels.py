@@ -103,7 +103,7 @@ def test_a_csv_of_labels_may_have_other_columns_a_mark_and_quotes():
         ("", "it has: nothing"),
         ("a.jpg,tabby\n", "it has: a.jpg, tabby"),
         ("file,label\na.jpg,\n", "line 2"),
-        ("file,label\na.jpg,x\na.jpg,y\n", "line 3: a.jpg has another label"),
+        ("file,label\na.jpg,x\na.jpg,y\n", "line 3: a.jpg has a different label"),
     ],
 )
 def test_a_csv_that_makes_no_sense_says_where(text, words):
@@ -122,10 +122,10 @@ def test_a_csv_that_makes_no_sense_says_where(text, words):
             'file,label,note\na.jpg,x,"y\nb.jpg,z,\n',
             "line 2: a quotation mark is opened there and never closed",
         ),
-        ('file,label\na.jpg,"x\nb.jpg,y\nc.jpg","z"\n', "line 2: a name or label goes on in the next line"),
+        ('file,label\na.jpg,"x\nb.jpg,y\nc.jpg","z"\n', "line 2: a name or label continues on the next line"),
         ('file,label\na.jpg,"' + "x" * 140_000, "line 2: a field is longer than 131,072 characters"),
         ('[{"file": "a.jpg", "label": "x"}]', "is JSON. Write a CSV"),
-        ("file,label\ncat\\a.jpg,x\n./cat/a.jpg,y\n", "line 3: cat/a.jpg has another label further up"),
+        ("file,label\ncat\\a.jpg,x\n./cat/a.jpg,y\n", "line 3: cat/a.jpg has a different label further up"),
     ],
 )
 def test_a_csv_that_would_lose_rows_is_refused(text, words):

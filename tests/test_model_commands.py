@@ -57,10 +57,10 @@ def test_a_folder_that_tensorflow_takes_for_a_pattern_is_refused_before_anything
         (("--photo", "missing.png"), "--photo missing.png: there is no such file."),
         (("--labels", "."), "The labels in . can't be read"),
         (("--labels", "missing.txt"), "The labels in missing.txt can't be read"),
-        (("--scale", "nan"), "'nan' is no number"),
+        (("--scale", "nan"), "'nan' is not a number"),
         (("--mean", "1,2"), "give one number, or three"),
         (("--std", "inf"), "give one number, or three"),
-        (("--size", "0"), "'0' is no size"),
+        (("--size", "0"), "'0' is not a size"),
     ],
 )
 def test_an_option_that_can_not_be_followed_is_named(tmp_path, options, why):
@@ -86,7 +86,7 @@ def test_a_place_that_is_a_file_or_can_not_be_made_is_named(tmp_path):
         "convert", source, "--out", tmp_path / "loop" / "x"
     )
     assert "File exists" in sentence("fetch", "mobilenet-v2", "--cache", source)
-    assert "is no whole number" in sentence("export", "mobilenet-v2", "--random=-1", "--out", tmp_path)
+    assert "is not a whole number" in sentence("export", "mobilenet-v2", "--random=-1", "--out", tmp_path)
 
 
 def test_a_damaged_file_beside_the_model_is_skipped_with_a_line(tmp_path):
@@ -106,9 +106,9 @@ def test_a_folder_whose_name_only_looks_like_a_number_is_no_version(tmp_path):
 
 @pytest.mark.parametrize("mirror", ["http://[", "ftp://host/x", "host/x", "http://"])
 def test_a_mirror_that_is_no_address_is_named(mirror):
-    with pytest.raises(ModelProblem, match="is no address of the web"):
+    with pytest.raises(ModelProblem, match="is not a web address"):
         url_of(row("mobilenet-v2"), mirror)
-    assert "is no address of the web" in sentence("fetch", "mobilenet-v2", "--mirror", mirror)
+    assert "is not a web address" in sentence("fetch", "mobilenet-v2", "--mirror", mirror)
 
 
 def test_a_host_that_can_not_be_one_is_a_failed_download(tmp_path):

@@ -156,7 +156,7 @@ def test_of_numbered_versions_the_newest_is_taken(tmp_path):
 
 @pytest.mark.parametrize(
     ("data", "message"),
-    [(b"", "is empty"), (b"\x1f\x8b\x08 gzip", "is no model that is known here: it starts with")],
+    [(b"", "is empty"), (b"\x1f\x8b\x08 gzip", "is not a known kind of model: it starts with")],
 )
 def test_a_file_that_is_no_model_says_so(tmp_path, data, message):
     (tmp_path / "x").write_bytes(data)

@@ -28,7 +28,7 @@ REFUSED = {
     "noted.tflite": "the notes of its exporter say task segment",
     "pose.torchscript": "the notes of its exporter say task pose",
     "segments.keras": "gives a map of the image, as those for segmentation",
-    "detector_with_classes": "which are no probabilities",
+    "detector_with_classes": "which are not probabilities",
 }
 LOOKS_RIGHT = {  # by names and shapes: it shows when they are tried
     "labels_of_one_image.keras": "instead of 1, as a multi-label model (sigmoid) or an object detector",

@@ -326,7 +326,7 @@ def test_a_small_file_takes_neither_gigabytes_nor_for_ever_nor_the_process_down(
     done = subprocess.run(command, cwd=ROOT, input=data, capture_output=True, check=False)
     said = done.stdout.decode()
     assert done.returncode == 0, done.stderr[-1000:]
-    assert said.startswith("The weights are no PyTorch state dict of tensors that can be read: ")
+    assert said.startswith("The weights are not a PyTorch state dict of tensors that can be read: ")
     assert "MemoryError" not in said
     assert len(said) < 300
 

@@ -152,7 +152,7 @@ def test_a_colleagues_exported_run_can_be_compared_with(visit, app, two_runs):
 def test_a_run_to_compare_with_that_is_gone_is_said_in_its_place(visit, two_runs):
     page = visit.open(f"/runs/{two_runs[1]}?compare=nobody")
     words = page.locator("#compared .lead")
-    words.filter(has_text="This run is not here.").wait_for()
+    words.filter(has_text="Run not found.").wait_for()
     assert page.locator("#compared").get_by_role("button", name="Another run").is_visible()
 
 

@@ -130,7 +130,7 @@ def test_changed_settings_are_told_from_the_results_below_them(visit):
     page.locator("#photo-image[src]").wait_for()
     page.click("#run")
     assert visit.wait_end() == "done"
-    hint = page.get_by_text("These results belong to earlier settings.")
+    hint = page.get_by_text("These results are from earlier settings.")
     assert not hint.is_visible()
     page.fill("#repeats", "40")
     assert hint.is_visible()

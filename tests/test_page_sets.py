@@ -102,7 +102,7 @@ def test_a_zip_file_and_then_one_photo_again(at_sets, tmp_path):
     page.set_input_files("#file", str(packed))
     page.locator("#set-labels:not([hidden])").wait_for()
     assert page.locator("#run").inner_text() == "Run ZIP × 3 variants × 1 backend"
-    assert page.locator("#set-hint").inner_text().startswith("What they show is told by labels.csv")
+    assert page.locator("#set-hint").inner_text().startswith("Labels come from labels.csv")
     page.set_input_files("#file", [{"name": "a.jpg", "mimeType": "image/jpeg", "buffer": photo("red", 0)}])
     page.locator("#photo-image:not([hidden])").wait_for()
     assert page.locator("#set-labels").is_hidden()

@@ -391,7 +391,7 @@ ROWS = [
     Row("files without a photo", "^There are no photos among these files. Use JPEG", page("none")),
     Row(
         "a photo that the browser can't decode",
-        "^this browser can't show it, the server will say whether it can, 9.0 KB$",
+        "^this browser can't show it; the server may still read it, 9.0 KB$",
         page("unseen"),
     ),
     Row(

@@ -88,7 +88,7 @@ def test_the_sum_changes_with_any_photo_name_or_label(tmp_path, change):
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("nowhere", "is not there"), ("a.txt", "no whole ZIP"), ("e", "no photos")]
+    ("name", "words"), [("nowhere", "does not exist"), ("a.txt", "nor a complete ZIP"), ("e", "no photos")]
 )
 def test_what_is_no_set_is_refused_with_a_sentence(tmp_path, name, words):
     (tmp_path / "a.txt").write_text("x")

@@ -76,7 +76,7 @@ def test_every_problem_is_named_at_once() -> None:
         ('{"max_p50_ms": ' + "9" * 400 + "}", "max_p50_ms must be"),
         ('{"timeout_s": ' + "9" * 400 + "}", "timeout_s must be"),
         ('{"margin_points": ' + "9" * 400 + "}", "margin_points must be"),
-        ('{"seed": 1, "seed": 2}', "stands there twice"),
+        ('{"seed": 1, "seed": 2}', "appears twice"),
         ("[" * 10_000 + "]" * 10_000, "nested too deeply"),
         ('{"sizes_px": ' + "[" * 5_000 + "]" * 5_000 + "}", "nested too deeply"),
         ('{"seed": ' + "9" * 5_000 + "}", "not valid JSON"),

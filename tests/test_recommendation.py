@@ -394,7 +394,7 @@ def test_of_backends_that_cant_be_told_apart_the_cheaper_one_is_chosen(cheap, de
     made = on_two(cheap, dear)
     assert made.backend_name == "1 CPU"
     assert made.why_not[0] == (
-        "8 CPU is not faster that we can detect: p50 10 ms (9.9 to 10.0) against 10 ms (10.0 to 10.1)."
+        "8 CPU is not measurably faster: p50 10 ms (9.9 to 10.0) against 10 ms (10.0 to 10.1)."
     )
 
 
@@ -512,7 +512,7 @@ def test_before_the_first_answer_there_is_nothing_to_recommend_yet():
 
 def test_while_the_run_goes_on_the_original_is_waited_for_and_no_advice_is_given():
     made = recommend(cell(25, SMALL.id), state="running")
-    assert made.sentence == "Nothing to recommend yet: the original's turn has not come yet."
+    assert made.sentence == "Nothing to recommend yet: the original has not been measured yet."
     assert "Give" not in made.why and "got no answer" not in made.why
 
 

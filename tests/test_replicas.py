@@ -323,7 +323,7 @@ def test_a_replica_that_hangs_is_killed_and_started_again(lone):
         (["--replicas=0", "--model_base_path=/tmp"], "--replicas: '0' is not a whole number from 1 to 64"),
         (["--replicas=2", "--model_base_path=/nowhere"], "/nowhere does not exist"),
         (["--replicas=2", "--cores=9999", "--model_base_path=/tmp"], "--cores names core 9999"),
-        (["--behind_front", "--model_base_path=/tmp"], "--behind_front: the standard input is no socket"),
+        (["--behind_front", "--model_base_path=/tmp"], "--behind_front: the standard input is not a socket"),
     ],
 )
 def test_what_no_replica_could_do_is_refused_once_in_one_line(flags, text):

@@ -320,7 +320,7 @@ def test_cells_of_a_backend_that_went_away_in_mid_run_are_not_taken_for_quiet_on
     backends = (backend("8 CPU"), backend("1 CPU"))
     judged = {cell.backend_name: cell for cell in report(measurements=taken, backends=backends).cells[:2]}
     assert judged["8 CPU"].validity == "NOISY"
-    assert "went away in mid-run and came back" in judged["8 CPU"].reasons[0]
+    assert "stopped answering during the run and came back" in judged["8 CPU"].reasons[0]
     assert judged["1 CPU"].validity == "VALID"
 
 

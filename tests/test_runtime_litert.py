@@ -125,5 +125,5 @@ def test_strings_are_refused_when_the_model_is_loaded(files):
 
 def test_another_flatbuffer_is_no_tflite_model(tmp_path):
     (tmp_path / "model.tflite").write_bytes(b"\x18\0\0\0ARRO" + bytes(200))
-    with pytest.raises(LoadFailed, match="It is no TFLite model"):
+    with pytest.raises(LoadFailed, match="It is not a TFLite model"):
         load(tmp_path / "model.tflite", ONE_THREAD)

@@ -124,7 +124,7 @@ def test_a_name_that_is_no_text_does_not_crash_it(tmp_path):
     inputs, outputs = block(1, "x") + value, block(1, "y") + value
     graph = block(1, node) + block(2, "g") + block(11, inputs) + block(12, outputs)
     (tmp_path / "model.onnx").write_bytes(number(1, 8) + block(7, graph) + block(8, number(2, 13)))
-    with pytest.raises(LoadFailed, match="is no ONNX model, or damaged"):
+    with pytest.raises(LoadFailed, match="is not an ONNX model, or damaged"):
         load(tmp_path / "model.onnx", ONE_THREAD)
 
 

@@ -192,4 +192,6 @@ def test_a_server_times_both_stages_and_names_a_bad_image_once(network):
     assert list(servable.infer("predict_images", cat()).stage_ms) == ["decode", "inference"]
     with pytest.raises(InvalidArgument) as refused:
         servable.infer("predict_images", {"images": np.array([CAT.read_bytes(), b"x"], object)})
-    assert refused.value.message == "images[1] can't be decoded: it is no JPEG, PNG, GIF, BMP, WebP or AVIF."
+    assert (
+        refused.value.message == "images[1] can't be decoded: it is not a JPEG, PNG, GIF, BMP, WebP or AVIF."
+    )

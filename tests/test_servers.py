@@ -67,7 +67,7 @@ def test_three_different_mistakes_are_named_at_once():
         ("a:::1:8500", "an IPv6 host stands in brackets"),
         ("a:b:1?colour=red", "unknown option `colour`"),
         ("a:b:1?rest=x", "REST port `x`"),
-        ("a:b:1?price_per_hour=nan", "which is no price"),
+        ("a:b:1?price_per_hour=nan", "which is not a price"),
     ],
 )
 def test_each_mistake_has_its_sentence(text, words):
@@ -119,8 +119,8 @@ def test_names_are_shown_as_files_are_without_what_is_no_text_or_turns_the_rest_
         ("x" * 101 + ":h:1", "has a name of 101 characters; at most 100 are taken"),
         ("A over REST:h:3;A:h:1?rest=2", "has a name that ends with `over REST`"),
         ("caf\udce9:h:1;caf\udce8:h:2", "repeats the name `caf\ufffd`"),
-        ("\u202e:h:1", "has a name in which nothing can be shown"),
-        ("A:h:1?model=caf\udce9", "has the option `model` with characters that are no text"),
+        ("\u202e:h:1", "has a name without a visible character"),
+        ("A:h:1?model=caf\udce9", "has the option `model` with characters that are not text"),
     ],
 )
 def test_names_that_cannot_be_shown_or_told_apart_are_refused(text, words):

@@ -311,7 +311,7 @@ def test_the_signatures_fit_into_each_other_so_that_the_stages_can_be_timed():
 
 def test_an_image_that_can_not_be_decoded_is_named_by_its_place():
     model = with_image_signatures(Mean(), a_card())
-    with pytest.raises(InvalidArgument, match=r"images\[1\] can't be decoded: it is no JPEG, PNG, GIF"):
+    with pytest.raises(InvalidArgument, match=r"images\[1\] can't be decoded: it is not a JPEG, PNG, GIF"):
         model.infer("predict_images", {"images": an_array(RED, b"cat")})
 
 

@@ -99,7 +99,7 @@ def test_ctrl_c_tells_how_to_go_on_and_the_same_command_does(tmp_path):
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=30)
         assert process.returncode == 130
-        assert "The same command goes on from here. Journal:" in told
+        assert "Run the same command again to continue. Journal:" in told
         done = run(tmp_path, folder, "--servers", f"A:{address}", "--repeats", "8")
         assert done.returncode == 0, done.stderr
         assert len(list(journals.iterdir())) == 1
@@ -134,7 +134,7 @@ def test_a_journal_that_could_not_be_read_again_is_refused_unread(tmp_path):
     folder = write_folders(tmp_path / "set", 3)
     done = run(tmp_path, folder, "--servers", "A:127.0.0.1:9", "--journal", "/dev/null")
     assert done.returncode == 2
-    assert "/dev/null can't be a journal: it is no file that can be read again." in done.stderr
+    assert "/dev/null can't be a journal: it is not a regular file. Name another file." in done.stderr
 
 
 def test_no_output_of_a_set_is_written_over_another_or_over_the_labels(tmp_path):
@@ -161,7 +161,7 @@ def test_a_complete_journal_is_reported_again_without_any_server(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nowhere"], "nowhere is not there"),
+        (["nowhere"], "nowhere does not exist"),
         (["set", "--sizes", "16"], "belongs to another run: sizes_px 32, 24 there, 16 here"),
         (["set", "--labels", "bad.csv"], "must begin with a line that names the columns"),
         (["set", "--label-map", "none.txt"], "none.txt can't be read: No such file"),

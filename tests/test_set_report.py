@@ -9,6 +9,7 @@ from dataclasses import replace
 import jsonschema
 import pytest
 
+from experiment.cautions import CODES, SET_CODES
 from experiment.export import SCHEMA, report_csv, report_dict, report_html
 from experiment.goals import Candidate
 from experiment.labels import Vocabulary
@@ -30,6 +31,7 @@ def cell(report, variant_id=SMALL.id):
 
 
 def codes(report):
+    assert {each.code for each in report.warnings} <= {*CODES, *SET_CODES}
     return [each.code for each in report.warnings]
 
 
@@ -263,7 +265,7 @@ def test_unknown_and_unseen_labels_are_named():
         ]
     )
     assert "1 photo has a label that the model does not know (n0144)" in warning(report, "W15")
-    assert "1 label (lynx) never stood in any top 5, for 1 photo: they count as wrong" in warning(
+    assert "1 label (lynx) never appeared in any top 5, for 1 photo: they count as wrong" in warning(
         report, "W16"
     )
     assert (report.photo_set.labelled, cell(report).over_photos.top1.total) == (6, 6)

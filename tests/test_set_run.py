@@ -238,7 +238,7 @@ def test_two_runs_can_not_write_one_journal(tmp_path, photos):
 def test_a_file_that_is_no_journal_is_left_as_it_is(tmp_path, photos, content):
     path = tmp_path / "cat.jpg"
     path.write_bytes(content)
-    with pytest.raises(JournalRefused, match="is no journal"):
+    with pytest.raises(JournalRefused, match="is not a journal"):
         Journal(path, header(photos))
     assert path.read_bytes() == content
 

@@ -17,6 +17,7 @@ from experiment.schedule import planned_requests
 from experiment.servers import chosen
 from experiment.variants import most_variants
 from webapp.browser_upload import check_place
+from webapp.fleet import NONE_CONFIGURED
 from webapp.history_search import found, words_in
 from webapp.live import LiveRun
 from webapp.offers import backends_seen, offers
@@ -54,12 +55,7 @@ def backends_for(plan: Plan) -> Sequence[BackendInfo]:
     if backends and not present:
         raise PlanRefused([f"{info.name} can't be asked: {info.detail}" for info in backends])
     if not present:
-        raise Refused(
-            "no_backends",
-            "No backends are configured. Set TF_SERVERS, for example "
-            'TF_SERVERS="GPU:tf-gpu:8500;8 CPU:tf-8cpu:8500", or start with `make run`.',
-            503,
-        )
+        raise Refused("no_backends", NONE_CONFIGURED, 503)
     planned = planned_requests(plan, most_variants(plan), present)
     check_request_count(planned, parts().settings.max_requests)
     return backends
@@ -103,7 +99,7 @@ def end_run(run_id: str) -> ResponseReturnValue:
     if run.is_live and not app.runs.is_unended(run_id) and app.runs.cancel_elsewhere(run_id):
         return _stopping(run_id, run.state)
     if any(each.is_live for _, each in app.store.follow_ups.of(run_id)):
-        raise Refused("run_is_live", "It is being measured further just now. Stop that first.", 409)
+        raise Refused("run_is_live", "A follow-up of it is in progress. Stop that first.", 409)
     app.store.remove(run_id)
     return "", 204
 

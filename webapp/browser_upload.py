@@ -108,7 +108,7 @@ def check_place(upload: Photo | PhotoUpload | BrowserUpload, plan: Plan) -> None
     if isinstance(upload, BrowserUpload):
         if plan.resize_in == "server":
             raise PlanRefused(
-                ['resize_in is "server", but variants made in a browser came. Leave one of them out.']
+                ['resize_in is "server", but variants made in a browser were sent. Leave out one of the two.']
             )
         check_against_plan(upload.described, plan, has_original=upload.photo is not None)
     elif plan.resize_in != "server" and isinstance(upload, PhotoUpload):
@@ -116,7 +116,7 @@ def check_place(upload: Photo | PhotoUpload | BrowserUpload, plan: Plan) -> None
             [f'resize_in is "{plan.resize_in}", but a set of photos is resized on the server only.']
         )
     elif plan.resize_in != "server":
-        raise PlanRefused([f'resize_in is "{plan.resize_in}", but no variants came. {HOW}'])
+        raise PlanRefused([f'resize_in is "{plan.resize_in}", but no variants were sent. {HOW}'])
 
 
 def browser_upload(
@@ -132,10 +132,10 @@ def browser_upload(
     )
     if len(rows) != len(parts):
         raise VariantsRefused(
-            [f"`variants` describes {len(rows)}, but {len(parts)} parts `variant` came. {HOW}"]
+            [f"`variants` describes {len(rows)}, but {len(parts)} parts `variant` were sent. {HOW}"]
         )
     if not 1 <= len(rows) <= MAX_VARIANTS:
-        raise VariantsRefused([f"{len(rows)} variants came; send 1 to {MAX_VARIANTS}. {HOW}"])
+        raise VariantsRefused([f"{len(rows)} variants were sent; send 1 to {MAX_VARIANTS}. {HOW}"])
     described = _described(rows, parts)
     _check_headers(described, parts, limits)
     facts, original = _browser(request.form.get("browser", "").strip() or "{}")

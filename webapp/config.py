@@ -274,7 +274,7 @@ def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
             if _is_service_link(key, environ[key]):
                 continue
             near = difflib.get_close_matches(key, known, n=1)
-            yield f"{key} is not a setting" + (f" (do you mean {near[0]}?)" if near else "")
+            yield f"{key} is not a known setting" + (f" (did you mean {near[0]}?)" if near else "")
 
 
 def _is_service_link(key: str, text: str) -> bool:

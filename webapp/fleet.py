@@ -19,6 +19,10 @@ from experiment.records import BackendInfo
 from experiment.servers import parse_servers
 from webapp.config import Settings
 
+NONE_CONFIGURED = (
+    "No backends are configured. Set TF_SERVERS, for example "
+    'TF_SERVERS="GPU:tf-gpu:8500;8 CPU:tf-8cpu:8500", or start with `make run`.'
+)
 PROBE_TIMEOUT_S = 2.0
 MOST_SHARING = 4  # threads that wait for the same answers
 SEEN = ("state", "detail", "version", "reads", "decode_signature", "decode_output")  # by probe()

@@ -101,7 +101,7 @@ def still_the_same(before: Sequence[Mapping[str, Any]], now: Sequence[BackendInf
 def _same(before: Mapping[str, Any], now: BackendInfo | None) -> BackendInfo:
     name = before["name"]
     if now is None:
-        raise Refused("backend_changed", f"{name} is not among the backends any more. Start a new run.", 409)
+        raise Refused("backend_changed", f"{name} is no longer one of the backends. Start a new run.", 409)
     if now.state != "ready":
         why = now.detail or "It does not answer."
         raise Refused("backend_changed", f"{name} is not ready: {why} Try again when it is.", 409)

@@ -80,23 +80,25 @@ def _finished(run_id: str, *, needs_answers: bool = True) -> tuple[StoredRun, Ma
     app = parts()
     run = app.store.run(run_id)
     if run.is_live:
-        raise Refused("run_is_live", "This run still goes on. Wait for its end, or stop it.", 409)
+        raise Refused("run_is_live", "This run is still in progress. Wait until it ends, or stop it.", 409)
     before = app.store.follow_ups.of(run.id)
     if any(each.is_live for _, each in before):
-        raise Refused("run_is_live", "This run is being measured further just now. Wait, or stop that.", 409)
+        raise Refused(
+            "run_is_live", "A follow-up of this run is in progress. Wait until it ends, or stop it.", 409
+        )
     if len(before) >= MOST_FOLLOW_UPS:
         raise Refused(
             "too_many_follow_ups",
-            f"It was measured further {len(before)} times, the most for one run. Start a new one.",
+            f"It was measured further {len(before)} times, the most for one run. Start a new run.",
             409,
         )
     report = app.reports.report(run.id)
     if report.get("imported"):
-        raise Refused("no_bytes", "An imported run brings no images, so nothing can be sent again.", 422)
+        raise Refused("not_imported", "An imported run has no images, so nothing can be sent again.", 422)
     if report["photo_set"]:
-        raise Refused("no_bytes", "The photos of a set are not kept, so nothing can be sent again.", 422)
+        raise Refused("of_many_photos", "Photos of a set are not kept, so nothing can be sent again.", 422)
     if needs_answers and not any(cell["count"] for cell in report["cells"]):
-        raise Refused("no_bytes", "Nothing was measured in this run. Start a new one.", 422)
+        raise Refused("nothing_measured", "None of its requests was answered. Start a new run.", 422)
     return run, report
 
 

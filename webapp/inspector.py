@@ -72,7 +72,7 @@ def seen_by_model(run_id: str, variant_id: str) -> ResponseReturnValue:
 def copy_as(run_id: str, kind: str) -> ResponseReturnValue:
     """`?variant=` to `?backend=` as text for another tool: curl, grpcurl, ghz or locust."""
     if kind not in KINDS:
-        raise Refused("bad_query", f"There is {', '.join(KINDS)}; not {kind}.", 404)
+        raise Refused("bad_query", f"There are {', '.join(KINDS)}, but not {kind}.", 404)
     report = parts().reports.report(run_id)
     variant = _variant(report, request.args.get("variant", ""))
     made = KINDS[kind](_target(report, variant, request.args.get("backend", "")))
@@ -133,7 +133,12 @@ def _that_decodes(info: BackendInfo) -> BackendInfo:
 def _turn() -> Iterator[None]:
     """Wait for the others that ask, but never for long: each of them holds one of the server's threads."""
     if not _one_at_a_time.acquire(timeout=SEEN_TIMEOUT_S):
-        raise Refused("not_seen", "Others are asking what the models see. Try again in a moment.", 503, 5)
+        raise Refused(
+            "not_seen",
+            "Other requests for what the models see are in progress. Try again in a moment.",
+            503,
+            5,
+        )
     try:
         yield
     finally:

@@ -295,14 +295,14 @@ def _unreadable(exit_code: int, timeout_s: float, *, timed_out: bool) -> Excepti
     """Why there was no answer about the photo: the photo's fault, unless the child never worked."""
     if timed_out:
         return ImageRefused(
-            f"Decoding this photo took longer than {timeout_s:g} s, the limit. Save it anew as JPEG or PNG.",
+            f"Decoding this photo took longer than {timeout_s:g} s, the limit. Save it again as JPEG or PNG.",
             "damaged",
             422,
         )
     if exit_code < 0:
         return ImageRefused(
             "Decoding this photo ended the process that reads it, so the file is damaged or too heavy. "
-            "Save it anew as JPEG or PNG.",
+            "Save it again as JPEG or PNG.",
             "damaged",
             422,
         )

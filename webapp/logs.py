@@ -8,7 +8,6 @@ import re
 import secrets
 import sys
 import time
-from logging.config import dictConfig
 from typing import Any
 from urllib.parse import quote
 
@@ -63,11 +62,6 @@ def log_config(settings: Settings) -> dict[str, Any]:
         "root": {"level": level, "handlers": ["stderr"]},
         "loggers": {"gunicorn.error": {"level": level, "handlers": [], "propagate": True}},
     }
-
-
-def configure(settings: Settings) -> None:
-    """Log as the settings say."""
-    dictConfig(log_config(settings))
 
 
 def install(app: Flask, metrics: Metrics, *, trust_ids: bool) -> None:

@@ -18,7 +18,7 @@ from experiment.set_goals import MARGIN_POINTS_WITHOUT_LABELS
 from experiment.variants import FORMATS, RESAMPLERS
 from webapp.browser_limits import upload_limit
 from webapp.config import Settings
-from webapp.fleet import Fleet
+from webapp.fleet import NONE_CONFIGURED, Fleet
 
 
 def offers(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,9 +69,9 @@ def offers(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def backends_seen(fleet: Fleet) -> dict[str, Any]:
-    """Every backend as last seen, and their model."""
+    """Every backend as last seen, and their model; `detail` says what to set when there are none."""
     processes = fleet.processes()
     rows = [to_dict(info) | processes.get(info.name, {}) for info in fleet.backends()]
     model = dict(fleet.model())
     model.pop("labels", None)  # many, and in the offers
-    return {"backends": rows, "model": model}
+    return {"backends": rows, "model": model, "detail": "" if rows else NONE_CONFIGURED}

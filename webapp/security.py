@@ -84,8 +84,9 @@ def refuse_other_hosts(names: Collection[str]) -> None:
     if request.endpoint not in ANY_HOST and host not in names and not _is_address(host):
         raise Refused(
             "bad_host",
-            f"It was asked for as {request.host or 'nothing'}. If that is right, for example because a proxy "
-            f"stands in front, add the name to PIXELCOST_ALLOWED_HOSTS.",
+            f"The request is for the host {request.host or '(none)'}. If that is right, for example "
+            "because a "
+            "proxy stands in front, add the name to PIXELCOST_ALLOWED_HOSTS.",
             421,
         )
 
@@ -106,7 +107,7 @@ def refuse_odd_prefix() -> None:
     """Refuse a path in front (X-Forwarded-Prefix) that leads a browser elsewhere, as //other.example."""
     prefix = request.script_root
     if not _PREFIX.fullmatch(prefix) or _LEADS_ELSEWHERE.match(unquote(prefix)):
-        raise Refused("bad_prefix", "The proxy in front names a path (X-Forwarded-Prefix) that is none.", 400)
+        raise Refused("bad_prefix", "Set it to a path like /pixelcost in the proxy, or leave it out.", 400)
 
 
 def refuse_other_sites() -> None:

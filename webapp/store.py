@@ -27,7 +27,6 @@ from webapp.tables import LIVE_STATES, blobs, claims, events, follow_ups, open_d
 
 __all__ = ["Event", "Follows", "HistoryRow", "NoSuchRun", "Store", "StoredRun"]
 
-PART_BYTES = 1_000_000
 VACUUM_PAGES = 512  # given back in one go; each page may have to be moved, and is written twice then
 
 log = logging.getLogger(__name__)

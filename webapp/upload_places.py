@@ -34,7 +34,7 @@ class Places:
             free = self._count - self._taken.total()
             if free < 1 or (free == 1 and self._taken[owner]):
                 raise Refused(
-                    "too_many_uploads", "Other photos are arriving. Try again in a few seconds.", 429, 5
+                    "too_many_uploads", "Other uploads are in progress. Try again in a few seconds.", 429, 5
                 )
             self._taken[owner] += 1
         try:

@@ -154,7 +154,7 @@ def _read_form(request: Request) -> None:
         why = "The name of a file or field is not in UTF-8. Rename the file, then send it again."
         raise Refused("bad_part", why) from None
     except ValueError:
-        why = f"It breaks off, or is no multipart/form-data. Send it again. {EXAMPLE}"
+        why = f"It is cut off, or not multipart/form-data. Send it again. {EXAMPLE}"
         raise Refused("broken_upload", why) from None
 
 
@@ -213,7 +213,7 @@ def _paced(request: Request, pace: UploadPace) -> Iterator[None]:
         yield
     except Exception:
         if pace.is_one_too_many:
-            why = "Other uploads from your address are still arriving. Send this one when they are through."
+            why = "Other uploads from your address are still in progress. Send this one when they are done."
             raise Refused("too_many_uploads", why, 429, 10) from None
         if pace.is_late:
             raise RequestTimeout from None

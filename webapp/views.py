@@ -6,6 +6,7 @@ from flask import Blueprint, Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 from experiment import __version__
+from webapp.fleet import NONE_CONFIGURED
 from webapp.offers import backends_seen, offers
 from webapp.parts import parts
 from webapp.problems import Refused
@@ -58,7 +59,7 @@ def readyz() -> ResponseReturnValue:
     if "ready" not in states.values():
         is_open = not parts().settings.shared_token  # else no addresses: who asks here needs no token
         told = "; ".join(f"{info.name}: {(is_open and info.detail) or info.state}" for info in backends)
-        raise Refused("not_ready", told or "No backends are configured. Set TF_SERVERS.", 503, 5)
+        raise Refused("not_ready", told or NONE_CONFIGURED, 503, 5)
     return jsonify({"status": "ready", "backends": states})
 
 

@@ -75,7 +75,7 @@ def compare(this: Mapping[str, Any], other: Mapping[str, Any]) -> Comparison:
     mine, theirs = _view(this), _view(other)
     if (mine.photo_set is None) != (theirs.photo_set is None):
         raise NotComparable(
-            "One run is about one photo and the other about a set: their times mean other things."
+            "One run is about one photo and the other about a set: their times can't be compared."
         )
     differing = tuple(differences(this, other))
     same_photo = not any(each.what.endswith("(SHA-256)") for each in differing)
@@ -97,9 +97,7 @@ def _view(report: Mapping[str, Any]) -> View:
     try:
         return view_of(report)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise NotComparable(
-            f"This is no report of Pixelcost, or an incomplete one: {error!r} in it."
-        ) from None
+        raise NotComparable(f"This is not a Pixelcost report, or it is incomplete ({error!r}).") from None
 
 
 def _pair(this: Point, other: Point, answers_compared: bool) -> Pair:
@@ -110,7 +108,7 @@ def _pair(this: Point, other: Point, answers_compared: bool) -> Pair:
 def _words(pair: Pair) -> str:
     ratio, counts = pair.ratio, (pair.other.cell.count, pair.this.cell.count)
     if ratio is None:
-        return f"too few samples to tell ({min(counts)}, it takes {SAMPLES_FOR_INTERVAL})"
+        return f"too few samples to compare ({min(counts)}, at least {SAMPLES_FOR_INTERVAL} are needed)"
     if pair.verdict == "same":
         samples = f"{counts[0]}" if counts[0] == counts[1] else f"{counts[0]} and {counts[1]}"
         return f"no difference that {samples} samples could show"
@@ -146,8 +144,8 @@ def conclusion(found: Comparison) -> str:
     names: Sequence[tuple[Verdict, str]] = (
         ("faster", "faster"),
         ("slower", "slower"),
-        ("same", "without a difference that the samples could show"),
-        ("unknown", "with too few samples to tell"),
+        ("same", "without a detectable difference"),
+        ("unknown", "with too few samples to compare"),
     )
     parts = [f"{verdicts.count(key)} {words}" for key, words in names if key in verdicts]
     return f"Of {count(len(found.pairs), 'cell')} that both runs have: {', '.join(parts)}.{_answers(found)}"
@@ -182,7 +180,7 @@ def by_chance(found: Comparison) -> str:
     """How many differences chance alone would show, and what the interval does not cover."""
     compared = sum(each.ratio is not None for each in found.pairs)
     return (
-        "The intervals cover how samples scatter within each run. Another state of the machine shifts a "
-        "whole run, which they can't know; run both again before you believe a small difference. One "
+        "The intervals cover how samples scatter within each run. They don't cover a change in the "
+        "machine's state, which shifts a whole run; run both again before you trust a small difference. One "
         f"comparison in 20 shows a difference by chance alone; here are {compared}."
     )

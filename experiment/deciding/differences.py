@@ -11,7 +11,6 @@ from experiment.wording import count, listed
 Report = Mapping[str, Any]
 
 NOT_SET = "not set"
-MODEL_KEYS = ("model", "version", "signature")
 HARDWARE_KEYS = (
     "protocol", "address", "device", "device_name", "cpus", "runtime", "precision", "isa", "replicas",
     "embedded",
@@ -57,8 +56,8 @@ def _photo(this: Report, other: Report) -> Iterator[Difference]:
             f"{noun} (SHA-256)",
             f"{names[0]} ({theirs[:12]})",
             f"{names[1]} ({mine[:12]})",
-            f"The {noun} is another one, {names[0]} there and {names[1]} here: times and answers are about "
-            "different pictures.",
+            f"The {noun} is a different one, {names[0]} there and {names[1]} here: times and answers are "
+            "about different pictures.",
         )
 
 
@@ -90,8 +89,8 @@ def _model(name: str, this: Report, other: Report) -> Iterator[Difference]:
             f"model on {name}",
             theirs,
             mine,
-            f"{name} served another model or version, {theirs} there and {mine} here: what changed may be "
-            "its doing.",
+            f"{name} served a different model or version, {theirs} there and {mine} here, which may "
+            "explain the changes.",
         )
 
 

@@ -43,5 +43,7 @@ def _read(text: str) -> tuple[str, float]:
     except ValueError:
         value = -1.0
     if not name or not 0 <= value < MOST:
-        raise PriceRefused(f"`{text}` is no price. Write it as the backend's name and a number: 8 CPU:0.35")
+        raise PriceRefused(
+            f"`{text}` is not a price. Write it as the backend's name and a number: 8 CPU:0.35"
+        )
     return name, value

@@ -38,7 +38,9 @@ def uplink_section(view: View, source: Mapping[str, Any], uplink: Uplink, palett
     name = point.backend.name
     of_backend = [each for each in every if each.measured.point.backend.name == name]
     if not of_backend:
-        return Section(TITLE, "Nobody knows how long making these copies takes, so nothing can be added up.")
+        return Section(
+            TITLE, "How long making these copies took is not known, so there is no end-to-end time."
+        )
     whole = [] if kept_back else originals(view, original_bytes)
     alone = [each for each in whole if each.point.backend.name == name]
     chosen = _of(point, of_backend, uplink)

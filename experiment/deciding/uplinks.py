@@ -54,7 +54,7 @@ def _mbit_s(text: str) -> float:
         value = -1.0
     if not LEAST_MBIT_S <= value <= MOST_MBIT_S:
         raise UplinkRefused(
-            f"`{text[:40]}` is no uplink. Use {', '.join(UPLINKS)}, or a number of Mbit/s from "
+            f"`{text[:40]}` is not an uplink. Use {', '.join(UPLINKS)}, or a number of Mbit/s from "
             f"{LEAST_MBIT_S:g} to {MOST_MBIT_S:,.0f}."
         )
     return value

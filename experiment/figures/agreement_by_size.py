@@ -170,9 +170,9 @@ def _what(view: View) -> str:
         return f"Accuracy, measured against the true label “{view.true_label}”."
     references = view.references
     if not references and view.is_running:
-        return "The original's turn has not come yet, so there is nothing to agree with."
+        return "The original has not been measured yet, so there is nothing to compare with."
     if not references or not references[0].cell.top:
-        return "The original got no answer, so there is nothing to agree with."
+        return "The original got no answer, so there is nothing to compare with."
     top = references[0].cell.top[0]
     other = compared_with(view.variants)
     return f"Agreement with the {other}'s own answer, {short_label(top.label)} ({percent(top.score)})."

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--background",
         action="store_true",
         default=None,
-        help="row 0 of the scores is no class (found out: one score more than labels)",
+        help="row 0 of the scores is not a class (detected: one score more than labels)",
     )
     background.add_argument("--no-background", action="store_false", dest="background")
     parser.add_argument(
@@ -72,9 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="scores",
         help="the scores are logits: softmax is added (tried out)",
     )
-    parser.add_argument(
-        "--to", choices=TARGETS, help="write it for another runtime, where there is a way (as it is)"
-    )
+    parser.add_argument("--to", choices=TARGETS, help="write it for another runtime, if possible (as it is)")
     parser.add_argument("--photo", type=Path, help="what the model is tried with (the sample cat)")
 
 
@@ -95,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
 def _size(text: str) -> tuple[int, int]:
     found = re.fullmatch(r"(\d{1,4})(?:[x,](\d{1,4}))?", text)
     if not found or not 0 < int(found[1]) <= 4096:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size: HEIGHTxWIDTH in pixels, like 224x224")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size: HEIGHTxWIDTH in pixels, like 224x224")
     return int(found[1]), int(found[2] or found[1])
 
 
@@ -105,7 +103,7 @@ def _number(text: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
     return value
 
 

@@ -60,5 +60,5 @@ def _weights(model: Row, options: argparse.Namespace) -> Weights:
 
 def _seed(text: str) -> int:
     if not text.isdecimal() or int(text[:12]) >= 2**32:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to {2**32 - 1}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {2**32 - 1}")
     return int(text)

@@ -63,7 +63,7 @@ def _configured(file: Path, out: Path, wanted: Wanted, say: Say) -> Exported:
     configuration = cluster_serving.read(file, say)
     if configuration.model.exists() and find(configuration.model).kind.name == CLUSTER_SERVING:
         raise ModelProblem(
-            f"{file}: its model, {configuration.model}, is such a configuration too, and no model."
+            f"{file}: its model, {configuration.model}, is such a configuration too, not a model."
         )
     done = convert(configuration.model, out, configuration.completed(wanted), say)
     if configuration.batch_size:

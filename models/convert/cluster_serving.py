@@ -75,9 +75,9 @@ def _parsed(file: Path) -> Mapping[str, Any]:
     try:
         parsed = yaml.safe_load(file.read_text("utf-8"))
     except (yaml.YAMLError, ValueError) as problem:
-        raise ModelProblem(f"{file} is no YAML: {' '.join(str(problem).split())}") from problem
+        raise ModelProblem(f"{file} is not valid YAML: {' '.join(str(problem).split())}") from problem
     if not isinstance(parsed, dict):
-        raise ModelProblem(f"{file} is no configuration of Cluster Serving: it holds no keys.")
+        raise ModelProblem(f"{file} is not a configuration of Cluster Serving: it holds no keys.")
     return parsed
 
 
@@ -99,7 +99,9 @@ def _shape(file: Path, shape: Any) -> tuple[str | None, tuple[int, int] | None]:
     sizes = []
     if shape not in (None, ""):
         if not re.fullmatch(r"[\[(]?\s*[1-9]\d*(\s*,\s*[1-9]\d*)*\s*[\])]?", str(shape)):
-            raise ModelProblem(f"{file}: the shape {shape!r} is no list of whole numbers such as 3,224,224.")
+            raise ModelProblem(
+                f"{file}: the shape {shape!r} is not a list of whole numbers such as 3,224,224."
+            )
         sizes = [int(each) for each in re.findall(r"\d+", str(shape))]
     match sizes:
         case []:
@@ -111,7 +113,9 @@ def _shape(file: Path, shape: Any) -> tuple[str | None, tuple[int, int] | None]:
         case [height, width]:
             return None, (height, width)
         case _:
-            raise ModelProblem(f"{file}: the shape {shape!r} is no image: 3,height,width or height,width,3.")
+            raise ModelProblem(
+                f"{file}: the shape {shape!r} is not an image: 3,height,width or height,width,3."
+            )
 
 
 def _count(file: Path, key: str, value: Any, written: str) -> int | None:

@@ -39,7 +39,7 @@ def load(found: Found, wanted: Wanted) -> Network:
         pruned = graph.prune(inputs, outputs)
     except Exception as problem:
         raise ModelProblem(
-            f"{signature} is no whole computation: {first_line(problem)} Name --input and --output."
+            f"{signature} is not a complete computation: {first_line(problem)} Name --input and --output."
         ) from problem
 
     def call(_: str, given: Any) -> dict[str, Any]:

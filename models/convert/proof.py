@@ -40,7 +40,7 @@ def why_no_probabilities(scores: Sequence[float]) -> str:
         return ""
     listed = ", ".join(f"{score:.3g}" for score in scores)
     return (
-        f"Its best scores for a photo are {listed}, which are no probabilities: those lie between 0 and 1 "
+        f"Its best scores for a photo are {listed}, which are not probabilities: those lie between 0 and 1 "
         f"and don't add up to more than 1. {NEEDED}"
     )
 

@@ -80,7 +80,7 @@ def is_logits(scores: np.ndarray, pixels: Pixels, wanted: Wanted, say: Say) -> b
 def _as_said(said: str, scores: np.ndarray, is_within: bool, is_distribution: bool, say: Say) -> bool:
     if said == PROBABILITIES and not is_within:
         raise ModelProblem(
-            f"--softmax: the scores reach from {scores.min():g} to {scores.max():g}, so they are no "
+            f"--softmax: the scores reach from {scores.min():g} to {scores.max():g}, so they are not "
             "probabilities. Leave the option out: softmax is added to logits."
         )
     if said == PROBABILITIES and not is_distribution:
@@ -101,7 +101,7 @@ def _add_up_to_1(scores: np.ndarray, pixels: Pixels) -> bool:
 
 def _independent(scores: np.ndarray) -> str:
     return (
-        f"The outputs are no classifier's: {_sums(scores)}, as a multi-label model (sigmoid) or an object "
+        f"The outputs are not a classifier's: {_sums(scores)}, as a multi-label model (sigmoid) or an object "
         f"detector gives them. {NEEDED} If the best score of a multi-label model is its answer, --softmax "
         "takes the scores as they are; if they are small logits, say --logits."
     )

@@ -33,4 +33,4 @@ def decode(data: bytes) -> np.ndarray:
         return avif.decode(data)
     if not data:
         raise ImageRefused("it is empty")
-    raise ImageRefused("it is no JPEG, PNG, GIF, BMP, WebP or AVIF")
+    raise ImageRefused("it is not a JPEG, PNG, GIF, BMP, WebP or AVIF")

@@ -80,7 +80,7 @@ class LiteModel:
         """All outputs of a signature, by name. Raises ServingError."""
         for alias, array in inputs.items():
             if not array.size:  # some of LiteRT's kernels end the process
-                raise InvalidArgument(f"Input {alias!r} is empty, and LiteRT computes nothing of it.")
+                raise InvalidArgument(f"Input {alias!r} is empty, and LiteRT can't compute with it.")
         with self._one_at_a_time:
             try:
                 return self._runners[signature_name](**inputs)
@@ -99,7 +99,7 @@ def load(file: Path, setting: Setting) -> LiteModel:
         with file.open("rb") as opened:
             is_tflite = opened.read(8)[IDENTIFIER[0]] == IDENTIFIER[1]
         if not is_tflite:
-            raise load_failed(file, LIBRARY, "It is no TFLite model", ADVICE)
+            raise load_failed(file, LIBRARY, "It is not a TFLite model", ADVICE)
         return LiteModel(file, setting)
     except (ValueError, RuntimeError, MemoryError, OSError) as problem:
         raise load_failed(file, LIBRARY, problem, ADVICE) from problem

@@ -37,9 +37,9 @@ def onnx_inputs(file: Path) -> Mapping[str, TensorSpec]:
         values = {_text(value, VALUE_NAME): value for value in _messages(graph, GRAPH_INPUT)}
         inputs = {name: _spec(file, name, value) for name, value in values.items() if name not in weights}
     except (ValueError, IndexError) as problem:
-        raise LoadFailed(f"{file} is no ONNX model, or damaged. Export or copy it again.") from problem
+        raise LoadFailed(f"{file} is not an ONNX model, or damaged. Export or copy it again.") from problem
     if not inputs:
-        raise LoadFailed(f"{file} is no ONNX model: it has no input. Export or copy it again.")
+        raise LoadFailed(f"{file} is not an ONNX model: it has no input. Export or copy it again.")
     return inputs
 
 

@@ -51,7 +51,7 @@ class Part:
         """Inputs are read where they are; outputs are copied before the request is another thread's."""
         for alias, array in inputs.items():
             if not array.size:  # OpenVINO would answer with what the request before this one left
-                raise InvalidArgument(f"Input {alias!r} is empty, and OpenVINO computes nothing of it.")
+                raise InvalidArgument(f"Input {alias!r} is empty, and OpenVINO can't compute with it.")
         request = self._request()
         try:
             found = request.infer(

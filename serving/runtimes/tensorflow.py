@@ -30,7 +30,7 @@ def load(file: Path, setting: Setting) -> TensorFlowModel:
     model = TensorFlowModel(session, in_callers_thread=setting.threads == 1)
     if not model.signatures:
         session.close()
-        raise LoadFailed(f"{file.parent} has no signature, so nobody could ask it anything. Export one.")
+        raise LoadFailed(f"{file.parent} has no signature, so it can't serve requests. Export one.")
     return model
 
 

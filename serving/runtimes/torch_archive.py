@@ -56,7 +56,7 @@ def _no_archive(file: Path) -> str:
         beginning = opened.read(4)
     if beginning.startswith(PICKLE):
         return _pickled(file)
-    what = "is cut off or damaged" if beginning == ZIP else "is no PyTorch model"
+    what = "is cut off or damaged" if beginning == ZIP else "is not a PyTorch model"
     return f"{file} {what}. {EXPORT_INSTEAD}"
 
 

@@ -107,7 +107,7 @@ def _scripted_outputs(file: Path, module: torch.jit.ScriptModule) -> list[str]:
             return [key.toIValue() for key in list(node.inputs())[::2]]
         case _:
             raise LoadFailed(
-                f"{file}: forward() gives {returned}, of which the names can't be told. "
+                f"{file}: forward() gives {returned}, whose names can't be determined. "
                 "Let it return a tensor, a tuple of tensors, or a dict that is written out."
             )
 

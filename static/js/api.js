@@ -25,7 +25,7 @@ const NO_ANSWER = {
 };
 const CRASHED = {
   title: "Something went wrong on our side.",
-  detail: "Your settings are kept. Try again; if it stays so, the server's log says why.",
+  detail: "Your settings are kept. Try again; if it happens again, the server's log says why.",
 };
 const REFUSED_BY_PROXY = {
   title: "A proxy in front of this app refuses bodies this large.",
@@ -64,7 +64,7 @@ export async function getAnswer(path, options) {
 }
 
 /** JSON of one of our addresses. Throws Problem. @param {string} path @param {RequestInit} [options] */
-export async function getJson(path, options) {
+async function getJson(path, options) {
   const text = await (await getAnswer(path, options)).text();
   return text ? JSON.parse(text) : null;
 }

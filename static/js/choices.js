@@ -6,7 +6,7 @@
  */
 
 const MOST_PRICE = 1e6; // as the server has it
-export const UPLINK_LIMITS_MBIT_S = [0.01, 100_000];
+const UPLINK_LIMITS_MBIT_S = [0.01, 100_000];
 export const PRICE_WORDS = "A price per hour is a number from 0 to below 1,000,000, like 0.35.";
 export const UPLINK_WORDS = "An uplink is a number of Mbit/s from 0.01 to 100,000.";
 

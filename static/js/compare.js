@@ -4,10 +4,10 @@ import * as api from "./api.js";
 import { withChoices } from "./choices.js";
 import { openDrawer } from "./drawer.js";
 import { dateTime } from "./format.js";
-import { announce, el, fill, isBusy, part, setText, state, watch } from "./page.js";
+import { announce, el, fill, isBusy, loadStyle, part, setText, state, watch } from "./page.js";
 import { lookNow } from "./plots.js";
 import { runList } from "./run_list.js";
-import { loadStyle, makePlace, showSection } from "./sections.js";
+import { makePlace, showSection } from "./sections.js";
 
 const ENDED = ["done", "cancelled", "failed", "imported"];
 
@@ -20,7 +20,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
 /** Lists the runs that have ended; choosing one shows the comparison. */
 export function openChooser() {
-  const words = "Cells that both runs have are set side by side: what is faster, slower, or another answer.";
+  const words = "Compares the cells that both runs have: what got faster or slower, and where the answer changed.";
   const none = "There is no other run yet. Run again, then compare.";
   openDrawer("Compare with…", [el("p", { className: "muted" }, words), ...runList((run) => isOther(run) && entry(run), none)]);
 }
@@ -51,7 +51,7 @@ export async function showCompared() {
   const other = new URLSearchParams(location.search).get("compare");
   const id = state.report.run_id;
   const look = lookNow();
-  await loadStyle();
+  await loadStyle("deciding");
   if (shown.id !== id || shown.other !== other) build();
   shown = { id, other, look };
   const made = await api.getCompared(id, other, look).catch((problem) => ({ problem }));

@@ -4,9 +4,9 @@ import { getDeciding } from "./api.js";
 import {
   computingQuery, firstSentence, PRICE_WORDS, priceFrom, typedPrices, UPLINK_WORDS, uplinkFrom, withChoices,
 } from "./choices.js";
-import { el, fill, isBusy, memory, part, setText, watch } from "./page.js";
+import { el, fill, isBusy, loadStyle, memory, part, setText, watch } from "./page.js";
 import { lookNow } from "./plots.js";
-import { loadStyle, makePlace, showSection } from "./sections.js";
+import { makePlace, showSection } from "./sections.js";
 
 const OWN = "own"; // the choice of a number instead of a row of the server's table
 
@@ -24,7 +24,7 @@ const query = () => new URLSearchParams(location.search);
 
 /** Shows what can be concluded from a run that has ended. @param {any} report */
 export async function showDeciding(report) {
-  await loadStyle();
+  await loadStyle("deciding");
   const id = report.run_id;
   const names = report.backends.filter((each) => each.state !== "absent").map((each) => each.name);
   if (shown.id !== id) build(id, names);

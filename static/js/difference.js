@@ -1,6 +1,6 @@
 /** Pixels of two pictures: where they differ, and whether this browser may be trusted to read them. Pure. */
 
-export const GAIN = 8; // a difference is drawn this many times as strong
+const GAIN = 8; // a difference is drawn this many times as strong
 const SEEN_FROM = 4; // levels of 255; a smaller difference is hardly seen by anybody
 
 /**

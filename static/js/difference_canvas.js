@@ -28,7 +28,7 @@ export function drawDifference(canvas, one, other, size) {
 }
 
 /** Whether this browser gives back other pixels than were drawn. */
-export function canvasIsNoisy() {
+function canvasIsNoisy() {
   if (noisy !== null) return noisy;
   const canvas = canvasOf(16, 16);
   const known = knownPixels(16 * 16);

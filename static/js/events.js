@@ -4,7 +4,9 @@ import { base, reportPath } from "./api.js";
 
 const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 8000;
-const NAMES = ["state", "source", "variant", "progress", "measurement", "end"];
+// Every kind that the server sends (webapp/live.py and runs.py), also those that the page makes nothing of: after one
+// that is not listed here a lost connection would be taken up too early.
+const NAMES = ["state", "source", "variant", "progress", "measurement", "photo", "step", "finding", "end"];
 
 /** How long to wait before the given attempt, the first being 1. Doubles up to a limit. */
 export function waitBefore(attempt) {

@@ -12,14 +12,14 @@ export function problemWords(report) {
 }
 
 const ORDER_WORDS = {
-  auto: "Backends were asked in parallel; embedded ones that share cores took turns.",
-  parallel: "All backends were asked in parallel.",
-  one_at_a_time: "One backend was asked after the other.",
+  auto: "Backends were measured in parallel; embedded ones that share cores took turns.",
+  parallel: "All backends were measured in parallel.",
+  one_at_a_time: "One backend was measured after the other.",
 };
 
 const DECODE_WORDS =
-  "Where a server does not tell how long decoding takes, requests that only decode and resize are sent between the " +
-  "others. They count as no sample; what the latency has beyond them is the model and its answer.";
+  "If a server does not report its decoding time, requests that only decode and resize are sent between the others. They do " +
+  "not count as samples; the rest of the latency is the model and its answer.";
 
 const STEPS_WORDS =
   "Smaller copies are made in steps from larger ones where that gives nearly the same picture (as a rule over 50 dB PSNR). " +
@@ -40,7 +40,7 @@ export function methodWords(report, usualMargin) {
     "Latency is the time from building the request to the parsed answer, seen by this app. Making the variant is " +
       "never part of it.",
     ...(report.cells.some((cell) => cell.decode_request_ms) ? [DECODE_WORDS] : []),
-    "What a variant's name does not say is as usual: q85 for JPEG, q80 for WebP, q65 for AVIF, 4:2:0, Lanczos.",
+    "A variant's name lists only non-default settings. The defaults: q85 for JPEG, q80 for WebP, q65 for AVIF, 4:2:0, Lanczos.",
     "p50 is the median with a distribution-free 95 % interval. p90 is shown from 64 samples, p99 from 662.",
     `The same answer means the same top answer as this backend gave to the ${comparedWith(report)}. ` +
       (report.source.true_label
@@ -55,7 +55,7 @@ export function methodWords(report, usualMargin) {
 
 /** What a recommended copy of one photo had to fulfil. @param {Report} report @param {number} usualMargin */
 function goalWords({ plan, source }, usualMargin) {
-  const chosen = "Recommended is the fewest bytes among what answered every request and meets the goals.";
+  const chosen = "Of the variants that answered every request and meet the goals, the one with the fewest bytes is recommended.";
   if (!plan.keep_top1) return `${chosen} The answer was allowed to change.`;
   const answer = source.true_label ? "The top answer must be the true label" : "The top answer must stay";
   const points = plan.margin_points ?? usualMargin;
@@ -69,9 +69,9 @@ const pointWords = (points) => `${points} ${points === 1 ? "point" : "points"}`;
 function placeWords(report) {
   if (!report.variants?.some((variant) => variant.engine)) return [];
   return [
-    "“browser/” names what resized a variant in the browser; the others the server made. Stage times of the browser are by " +
-      "its own clock, as time that passed, and those of the server are CPU time.",
-    "pica makes copies below a quarter of a size that is there already from that one, and its resize time covers both steps; " +
+    "Variants with “browser/” in their name were resized in the browser, by the engine named; the server made the others. The " +
+    "browser's stage times are wall-clock time, the server's are CPU time.",
+    "pica makes copies smaller than a quarter of an existing size from that size, and its resize time covers both steps; " +
       "plain canvas makes each from the photo.",
     "A browser writes PNG as RGBA, where the server writes RGB. The model drops the fourth channel, but the bytes hold it.",
   ];

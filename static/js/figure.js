@@ -116,7 +116,7 @@ export function loadPlotly() {
     script.onerror = () => {
       loading = null; // the next refresh tries again
       script.remove();
-      reject(new Error("plotly.js did not arrive"));
+      reject(new Error("plotly.js could not be loaded"));
     };
     document.head.append(style, script);
   });

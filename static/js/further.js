@@ -1,8 +1,8 @@
 /** Measuring a finished run further: more repeats on the same bytes, and the search for the breaking point. */
 
-import { addRepeats, base, deleteRun, findBreakingPoint, getFollowUps, getReport, retryCells } from "./api.js";
+import { addRepeats, deleteRun, findBreakingPoint, getFollowUps, getReport, retryCells } from "./api.js";
 import { follow } from "./events.js";
-import { announce, el, fill, goalsQuery, isBusy, part, setText, state, update, watch } from "./page.js";
+import { announce, el, fill, goalsQuery, isBusy, loadStyle, part, setText, state, update, watch } from "./page.js";
 import * as words from "./further_words.js";
 
 /** What is under way: null, or {id, run_id, kind, state, done, planned, text}. */
@@ -13,14 +13,6 @@ let following = null;
 let lookedFor = ""; // the run that was asked whether something is under way
 let drawn = "";
 let wantsFocus = false; // it was on a button that can't have it just now
-
-/** Beside the module, since nothing of it is needed at the first look. */
-function loadStyle() {
-  return new Promise((resolve) => {
-    const link = el("link", { rel: "stylesheet", href: `${base}/static/css/further.css`, onload: resolve, onerror: resolve });
-    document.head.append(link);
-  });
-}
 
 function render() {
   const { report } = state;
@@ -194,5 +186,5 @@ function forget() {
 }
 
 // Last, because it draws at once, with all that stands above.
-await loadStyle();
+await loadStyle("further");
 watch(["report", "run"], render);

@@ -6,8 +6,8 @@ const FOR_P90 = 64; // samples; experiment/statistics.py says why
 
 export const NAMES = { repeats: "Adding repeats", retry: "The retry", search: "The search" };
 export const HOW =
-  "Bisection: sizes about 4 % apart, then quality, then three neighbours on either side, each copy asked for once. It finds a " +
-  "boundary and is no proof that there is no other one.";
+  "Bisection: sizes about 4 % apart, then quality, then three neighbours on either side, each copy sent once. It finds a " +
+  "boundary; it does not prove that there is no other one.";
 export const STEP_COLUMNS = ["Size, px", "Quality", "Weight", "Answer", "Kept"];
 
 /** How many repeats a run lacks for a p90; 0 when it lacks none. */

@@ -15,10 +15,10 @@ const WORDS = [
   ["Variant", "One copy of the photo: a size, a format, a quality. The original is one of them."],
   ["Backend", "A model server that the variants are sent to."],
   ["Latency", "From building a request to its parsed answer, as this app sees it. Making the variant is not part of it."],
-  ["Server time", "The server's own stages, where it tells them."],
+  ["Server time", "The server's own stages, if it reports them."],
   ["p50, p90, p99", "Half, 90 % and 99 % of the requests were faster. p90 needs 64 samples, p99 662."],
-  ["Recommended", "The fewest bytes among what answered every request and meets the goals: as a rule the same top answer, with " +
-    "a probability that is at most 5 points lower."],
+  ["Recommended", "Of the variants that answered every request and meet the goals, the one with the fewest bytes. By default " +
+    "the top answer must stay the same, with a probability at most 5 points lower."],
   ["Agreement", "The same top answer as this backend gives to the original. It does not say that the answer is right."],
   ["Accuracy", "The answer is right. Only known when you name what the photo shows, or send photos with labels."],
 ];

@@ -9,7 +9,7 @@ import { copyAs } from "./copy_as.js";
 import { openDrawer } from "./drawer.js";
 import { frame, renderFigure } from "./figure.js";
 import { bytes, comparedWith, duration, madeAs, milliseconds, percent, signedPoints, variantName } from "./format.js";
-import { el, fill, isBusy, part, state, update, watch } from "./page.js";
+import { el, fill, isBusy, loadStyle, part, state, update, watch } from "./page.js";
 import { lookNow } from "./plots.js";
 import { seenSection } from "./seen.js";
 import { writeView } from "./table.js";
@@ -24,7 +24,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => show
 
 /** @param {string} variantId @param {string} [focusOn] "previous" or "next": the button that keeps the focus */
 export async function openInspector(variantId, focusOn = "") {
-  await styled();
+  await loadStyle("inspector");
   const { report } = state;
   const variant = report.variants.find((each) => each.id === variantId);
   const reference = report.variants.find((each) => each.is_reference);
@@ -41,18 +41,6 @@ export async function openInspector(variantId, focusOn = "") {
   ], close);
   /** @type {HTMLElement} */ (part("drawerBody").querySelector(`[data-step="${focusOn}"]`))?.focus();
   drawFigures();
-}
-
-/** Its look is fetched with it, not with the page. */
-function styled() {
-  const id = "inspector-style";
-  if (document.getElementById(id)) return null;
-  const link = el("link", { id, rel: "stylesheet", href: `${base}/static/css/inspector.css` });
-  return new Promise((resolve) => {
-    link.addEventListener("load", resolve);
-    link.addEventListener("error", resolve); // unstyled is better than not at all
-    document.head.append(link);
-  });
 }
 
 let lastLook = {}; // how the inspector looked when it was closed
@@ -112,7 +100,7 @@ const imageUrl = (report, variant) => base + variantPath(report.run_id, variant.
 async function whyMissing(report) {
   try {
     await getReport(report.run_id);
-    return "The pictures of this variant are not here. Reload the page to try again.";
+    return "The pictures of this variant could not be loaded. Reload the page to try again.";
   } catch (problem) {
     return `The pictures of this variant are gone. ${problem.detail || problem.title}`;
   }

@@ -19,7 +19,7 @@ const STATE_WORDS = {
   wrong_model: "wrong model",
   wrong_signature: "wrong signature",
   absent: "not here",
-  unknown: "not asked yet",
+  unknown: "not checked yet",
 };
 
 /** Does something with a part of the page that is only fetched when it is needed. */
@@ -28,7 +28,7 @@ async function using(module, act) {
   if (found) return act(found);
   const reload = { label: "Reload", act: () => location.reload() };
   const detail = "Is the server still running?";
-  return update({ notice: { title: "A part of this page did not arrive.", detail, actions: [reload] } });
+  return update({ notice: { title: "Part of this page could not be loaded.", detail, actions: [reload] } });
 }
 
 const withPhoto = (act) => using(import("./photo.js"), act);
@@ -201,7 +201,7 @@ function applyTheme(theme) {
 }
 
 async function askBackends(refresh) {
-  setText(part("backendsNote"), "Asking the backends how they are");
+  setText(part("backendsNote"), "Checking the backends…");
   try {
     showBackends(await getBackends(refresh));
   } catch (problem) {
@@ -225,10 +225,9 @@ function renderBackends() {
   setText(part("backendsNote"), state.backendsNotice || modelWords(known));
 }
 
-function modelWords({ backends, model }) {
-  if (!backends.length)
-    return "No backends are configured. Set TF_SERVERS, for example TF_SERVERS=\"GPU:tf-gpu:8500;8-CPU:tf-cpu8:8500\", " +
-      "or start with python -m webapp.";
+/** @param {import("./types.js").Backends} known */
+function modelWords({ backends, model, detail }) {
+  if (!backends.length) return detail;
   if (!model?.title) return model?.name ? `Model: ${model.name}` : "";
   return model.knows ? `${model.title}: knows ${model.knows}` : model.title;
 }

@@ -181,7 +181,7 @@ function useDifference(parts) {
   Promise.all(parts.pictures.map((each) => each.decode()))
     .then(() => drawDifference(parts.canvas, parts.pictures[0], parts.pictures[1], parts.before))
     .then((words) => parts.picture.dataset.look === "difference" && setText(parts.controls.firstElementChild, words))
-    .catch(() => setText(parts.controls.firstElementChild, "There is nothing to compare: a picture did not come."));
+    .catch(() => setText(parts.controls.firstElementChild, "Nothing to compare: a picture could not be loaded."));
 }
 
 /** A picture that is not there any more is said in words; nothing is left to compare then. */

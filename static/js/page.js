@@ -40,6 +40,8 @@
  * @property {{label: string, act: () => void, keep?: boolean}[]} [actions]  keep: the notice stays
  */
 
+import { base } from "./api.js";
+
 /** Every element that the scripts reach for. templates/index.html holds them all. */
 export const SELECTORS = {
   firstLook: "#first-look",
@@ -145,6 +147,18 @@ export function el(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [key, value] of Object.entries(properties)) setProperty(element, key, value);
   return fill(element, ...children);
+}
+
+/** @type {Record<string, Promise<unknown>>} */
+const styles = {};
+
+/** Fetches a stylesheet that the first look does without; done when it is there, or could not be fetched. */
+export function loadStyle(/** @type {"deciding" | "further" | "inspector"} */ name) {
+  styles[name] ||= new Promise((resolve) => {
+    const href = `${base}/static/css/${name}.css`;
+    document.head.append(el("link", { rel: "stylesheet", href, onload: resolve, onerror: resolve }));
+  });
+  return styles[name];
 }
 
 /** Replaces what an element holds; children that are null or false are left out. */

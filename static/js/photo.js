@@ -197,7 +197,7 @@ export async function useSample() {
     if (!answer.ok) throw new Error(String(answer.status));
     await takePhoto(new File([await answer.blob()], "cat.png", { type: "image/png" }));
   } catch {
-    notice({ title: "The cat photo did not arrive.", detail: "Is the server still running? Try again." });
+    notice({ title: "The cat photo could not be loaded.", detail: "Is the server still running? Try again." });
   }
 }
 

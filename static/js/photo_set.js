@@ -84,7 +84,7 @@ export function setFacts(set) {
   const count = plural(set.count, "photo");
   const facts = [setName(set) !== count && count, bytes(set.size_bytes)].filter(Boolean).join(", ");
   const left = set.left_out.length;
-  return left ? `${facts}. Left out, as no photo that can be read: ${some(set.left_out)}` : facts;
+  return left ? `${facts}. Left out, as they can't be read as photos: ${some(set.left_out)}` : facts;
 }
 
 /** Where labels may come from, the likeliest first: "folders", "csv", "none". @param {PhotoSet} set */
@@ -102,7 +102,7 @@ export function firstLabels(set) {
 
 /** What a choice means, in one sentence. @param {PhotoSet} set @param {string} labels @param {?File} csvFile */
 export function labelWords(set, labels, csvFile) {
-  if (set.count === null) return "What they show is told by labels.csv in the file, else by the names of its folders.";
+  if (set.count === null) return "Labels come from labels.csv in the file, or else from its folder names.";
   if (labels === "folders") return `${plural(set.folders.length, "label")}: ${some(set.folders)}.`;
   if (labels === "csv" && csvFile) return `${csvFile.name} tells what each photo shows.`;
   if (labels === "csv" && set.csv) return `${set.csv.path} tells what each photo shows.`;

@@ -19,7 +19,7 @@ window.addEventListener("beforeprint", () => fitPlots(true));
 window.addEventListener("afterprint", () => fitPlots(false));
 
 /** "light" or "dark", as the page looks now. */
-export function lookOf(theme, prefersDark) {
+function lookOf(theme, prefersDark) {
   if (theme === "light" || theme === "dark") return theme;
   return prefersDark ? "dark" : "light";
 }

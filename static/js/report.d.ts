@@ -136,7 +136,7 @@ export interface Plan {
   resize_in?: "server" | "browser" | "both";
   /** Used where the browser resizes. */
   browser_engines?: Array<string>;
-  /** Whether decoding alone is asked for too; null: where a server does not tell its stages. */
+  /** Whether decoding alone is asked for too; null: where a server does not report its stages. */
   split_decode?: YesNoOrNull;
 }
 
@@ -173,7 +173,7 @@ export interface Backend {
   state: "unknown" | "ready" | "loading" | "down" | "wrong_model" | "wrong_signature" | "absent";
   /** One sentence about the state. */
   detail: string;
-  /** What computes, with its version, as the server tells; null, as in the keys below: it did not tell. */
+  /** What computes, with its version, as the server reports it; null, as in the keys below: it did not. */
   runtime?: string | null;
   /** Of its arithmetic, like f32 or bf16. */
   precision?: string | null;
@@ -395,7 +395,7 @@ export interface Addition {
   timeout_s?: number | null;
 }
 
-/** One copy that was asked for, once. It tells an answer, no latency. */
+/** One copy that was asked for, once. It gives an answer, but no latency. */
 export interface SearchStep {
   size_px: Pixels;
   /** JPEG's. */

@@ -51,6 +51,6 @@ function searchField(search) {
 }
 
 /** @param {string} words that were looked for @param {string} noRuns */
-export function noneWords(words, noRuns) {
+function noneWords(words, noRuns) {
   return words ? `No run fits “${words}”. Try fewer words, or part of one.` : noRuns;
 }

@@ -10,7 +10,6 @@
  * @property {{title: string, columns: string[], rows: any[][], is_main: boolean}[]} tables
  */
 
-import { base } from "./api.js";
 import { firstSentence } from "./choices.js";
 import { frame, renderFigure } from "./figure.js";
 import { number, UNKNOWN } from "./format.js";
@@ -18,17 +17,6 @@ import { el, fill, setText } from "./page.js";
 import { lookNow } from "./plots.js";
 
 const FEW_ROWS = 6; // a longer table is folded
-let styled = null;
-
-/** The style of these parts, fetched with the first of them. */
-export function loadStyle() {
-  styled ||= new Promise((resolve) => {
-    const link = el("link", { rel: "stylesheet", href: `${base}/static/css/deciding.css` });
-    link.onload = link.onerror = resolve; // without it everything can still be read
-    document.head.append(link);
-  });
-  return styled;
-}
 
 /** Places for a section's parts, in the order of reading. @param {...(Node|null)} controls above all */
 export function makePlace(...controls) {

@@ -66,7 +66,7 @@ function differenceFigure(pictures, words) {
 function sentences(report, backend, pictures) {
   const [{ image, version }] = pictures;
   const scales = [...new Set(pictures.map(({ scale }) => scale))];
-  const apart = scales.length > 1 ? ["The two have other ranges, so no difference is drawn."] : [];
+  const apart = scales.length > 1 ? ["The two have different ranges, so no difference is drawn."] : [];
   const other = version && backend.version && version !== backend.version
     ? [`It is model version ${version} now; version ${backend.version} was measured.`] : [];
   return [`Seen by ${backend.name}: ${image.naturalWidth} × ${image.naturalHeight}.`, ...scales, ...apart, ...other].join(" ");

@@ -293,7 +293,7 @@ export function runProblems() {
   const problems = plans.planProblems(planToRun(), longestPx());
   const backends = state.backends?.backends || [];
   if (state.backends && !plans.askedBackends(backends, state.plan.backend_names).length)
-    problems.push("No backend can be asked. See above what each of them says.");
+    problems.push("No backend is available. The reasons are above.");
   return problems;
 }
 
@@ -328,7 +328,7 @@ function estimateText(backends) {
 /** Size and weight of the photo in words. @param {Partial<import("./page.js").Photo>} photo */
 export function photoFacts(photo) {
   if (photo.facts) return photo.facts;
-  const unseen = "this browser can't show it, the server will say whether it can";
+  const unseen = "this browser can't show it; the server may still read it";
   const facts = [photo.width_px ? `${photo.width_px} × ${photo.height_px} px` : unseen];
   if (photo.size_bytes !== null) facts.push(bytes(photo.size_bytes));
   return facts.join(", ");

@@ -52,6 +52,8 @@ export interface Format {
 export interface Backends {
   backends: Backend[];
   model: { name?: string; title?: string; knows?: string; notice?: string };
+  /** What to set when there are none, else "". */
+  detail: string;
 }
 
 /** A figure as the server defines it: Plotly's data and layout, and the words and table beside them. */

@@ -22,7 +22,7 @@ test("of a folder only photos and labels.csv count, and its folders may be label
   assert.deepEqual(set.folders, ["lynx", "tabby"]);
   assert.equal(set.csv.path, "pets/labels.csv");
   assert.equal(sets.setName(set), "pets");
-  assert.equal(sets.setFacts(set), "2 photos, 20 B. Left out, as no photo that can be read: notes.txt");
+  assert.equal(sets.setFacts(set), "2 photos, 20 B. Left out, as they can't be read as photos: notes.txt");
 });
 
 test("loose photos are named by their number and have no labels at first", () => {
@@ -89,5 +89,5 @@ test("shares stand with their interval, and a difference says what is behind it"
 
 test("files that are no photos are named, not dropped without a word", () => {
   const set = sets.photoSetOf([item("a.jpg"), item("b.heic"), item("c.txt"), item(".DS_Store")]);
-  assert.equal(sets.setFacts(set), "10 B. Left out, as no photo that can be read: b.heic, c.txt");
+  assert.equal(sets.setFacts(set), "10 B. Left out, as they can't be read as photos: b.heic, c.txt");
 });

@@ -95,6 +95,17 @@ test("a lost connection is taken up after the last event that came", () => {
   assert.deepEqual([log.events.length, log.lost, log.back], [1, [1], 1]);
 });
 
+test("photos of a set and steps of a search count as seen, whatever the page makes of them", () => {
+  for (const name of ["photo", "step", "finding"]) {
+    follow("r1", handlersOf(seen()));
+    const source = FakeSource.made.at(-1);
+    source.send(name, "12", {});
+    source.onerror();
+    mock.timers.tick(waitBefore(1));
+    assert.equal(FakeSource.made.at(-1).url, "/api/runs/r1/events?last_event_id=12");
+  }
+});
+
 test("it tries again ever more slowly, but never gives up", () => {
   assert.deepEqual([1, 2, 3, 4, 5, 9].map(waitBefore), [1000, 2000, 4000, 8000, 8000, 8000]);
 });
