@@ -112,7 +112,7 @@ class SharedSettings:
         "PIXELCOST_WEIGHTS_URL",
         "",
         "",
-        "Mirror to download models' weights from, in place of where Keras publishes them.",
+        "Mirror for models' weights, instead of Keras' own server.",
         str.strip,
     )
     tf_request_timeout_s: float = setting(

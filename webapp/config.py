@@ -173,15 +173,15 @@ class Settings(SharedSettings):
         "PIXELCOST_MAX_STREAMS",
         16,
         "streams",
-        "Event streams held open, for half of the threads at most; further ones get what there is and come "
-        "again.",
+        "Maximum open event streams, at most half of the threads; further ones get the events so far "
+        "and must reconnect.",
         whole(0, 1000),
     )
     probe_every_s: float = setting(
         "PIXELCOST_PROBE_EVERY",
         5.0,
         "s",
-        "How often the backends are asked how they are, while nothing is measured.",
+        "Interval between health checks of the backends, while nothing is measured.",
         seconds(0.1, 3600),
     )
     token: str = setting(
