@@ -601,9 +601,9 @@ def test_wrong_input_is_refused_with_a_sentence(tmp_path):
     done = studied()
     assert done.returncode == 2 and done.stderr.startswith("python -m bench.study: Name the photos")
     done = studied(str(tmp_path / "missing.zip"), "--out", str(tmp_path / "out"), "--models", "mobilenet")
-    assert done.returncode == 2 and "is not there" in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 2 and "does not exist" in done.stderr and "Traceback" not in done.stderr
     done = studied("--into", str(tmp_path / "no.md"))
-    assert done.returncode == 2 and "no.md is not there" in done.stderr
+    assert done.returncode == 2 and "no.md does not exist" in done.stderr
     done = studied(str(tmp_path), "--questions", "size,colour")
     assert done.returncode == 2 and "there is no colour, only size" in done.stderr
     done = studied(str(tmp_path), "--questions", "")
