@@ -47,7 +47,7 @@ def main() -> int:
     try:
         if options.into and not options.into.is_file():
             raise PixelcostError(
-                f"{options.into} is not there. Name a page with marks, like docs/findings.md."
+                f"{options.into} does not exist. Name a page with marks, like docs/findings.md."
             )
         if options.photos:
             _study(options)
