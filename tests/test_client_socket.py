@@ -167,9 +167,9 @@ def test_an_upload_that_is_too_slow_is_told_so_however_many_there_are(
 def test_the_last_place_is_for_an_address_that_has_none() -> None:
     places = Places(3)
     with places.taken(HERE), places.taken(HERE):
-        with pytest.raises(Refused, match="Other photos"), places.taken(HERE):
+        with pytest.raises(Refused, match="Other uploads"), places.taken(HERE):
             pass
-        with places.taken(THERE), pytest.raises(Refused, match="Other photos"), places.taken("192.0.2.3"):
+        with places.taken(THERE), pytest.raises(Refused, match="Other uploads"), places.taken("192.0.2.3"):
             pass
     with places.taken(HERE), places.taken(HERE):
         pass
