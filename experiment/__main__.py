@@ -28,11 +28,12 @@ from experiment.breaking_command import points_json, print_points, run_search
 from experiment.command_backends import asked_backends
 from experiment.compare_command import print_comparison
 from experiment.connect import connect
+from experiment.csv_export import report_csv
 from experiment.deciding.uplinks import uplink_of
 from experiment.deciding.views import sections
 from experiment.environment import environment
 from experiment.errors import PixelcostError
-from experiment.export import report_csv, report_dict, report_html, report_json
+from experiment.export import report_dict, report_json
 from experiment.file_names import printable
 from experiment.formats import SUBSAMPLINGS
 from experiment.heartbeat import Heartbeat
@@ -41,6 +42,7 @@ from experiment.models_command import StartStopped
 from experiment.plan import parse_plan
 from experiment.records import BackendInfo, Measurement, Plan, Report, SourceImage, Variant
 from experiment.report import summarise
+from experiment.report_html import report_html
 from experiment.run import measure
 from experiment.schedule import planned_requests
 from experiment.set_command import run_set, save_answers

@@ -7,6 +7,7 @@ from typing import Any
 
 from experiment.codec import from_dict, to_dict
 from experiment.errors import PlanRefused
+from experiment.method import method
 from experiment.plan import parse_plan
 from experiment.recommendation import recommend
 from experiment.records import BackendInfo, Cell, PhotoSetFacts, Plan, Recommendation, Variant
@@ -53,12 +54,12 @@ def with_goals(report: Mapping[str, Any], goals: Mapping[str, Any]) -> dict[str,
 
 
 def judged(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The exported report with what its plan's goals recommend, whatever it recommended before."""
+    """The exported report with what its plan's goals recommend, and the method to that."""
     plan, photo_set = from_dict(Plan, report["plan"]), report.get("photo_set")
     if photo_set is not None:
         photo_set = {**photo_set, "margin_points": margin_points(plan, photo_set["labelled"] > 0)}
         report = {**report, "photo_set": photo_set}
-    return {**report, "recommendation": to_dict(_recommended(report, plan))}
+    return {**report, "recommendation": to_dict(_recommended(report, plan)), "method": method(report)}
 
 
 def _recommended(report: Mapping[str, Any], plan: Plan) -> Recommendation:

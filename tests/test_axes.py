@@ -13,12 +13,14 @@ from PIL import Image
 
 from experiment.axes import settings_words, values_of
 from experiment.codec import from_dict, to_dict
+from experiment.csv_export import report_csv
 from experiment.errors import PlanRefused
-from experiment.export import report_csv, report_dict, report_html
+from experiment.export import report_dict
 from experiment.formats import FORMATS, SUBSAMPLINGS
 from experiment.images import read_image
 from experiment.plan import MAX_VARIANTS, parse_plan
 from experiment.records import Plan, Variant
+from experiment.report_html import report_html
 from experiment.resize import RESAMPLERS
 from experiment.variants import make_variants, most_variants, planned_variants
 from experiment.wording import full_name, kind_name, short_name

@@ -13,7 +13,8 @@ import pytest
 
 from experiment.backends import RequestFailed
 from experiment.connect import connect
-from experiment.export import report_csv, report_dict
+from experiment.csv_export import report_csv
+from experiment.export import report_dict
 from experiment.figures import figures
 from experiment.images import read_image
 from experiment.probe import probe

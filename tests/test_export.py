@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiment.codec import from_dict, to_dict
-from experiment.export import SCHEMA, report_csv, report_dict, report_html, report_json
+from experiment.csv_export import report_csv
+from experiment.export import SCHEMA, report_dict, report_json
 from experiment.records import (
     BackendInfo,
     Cell,
@@ -29,6 +30,7 @@ from experiment.records import (
     SourceImage,
     Variant,
 )
+from experiment.report_html import report_html
 from tests.browser import visiting
 from tests.records import (
     answer,

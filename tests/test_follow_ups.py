@@ -14,9 +14,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from experiment.additions import CODES, Session, addition_of, differing
-from experiment.export import SCHEMA, report_html
+from experiment.export import SCHEMA
 from experiment.records import BackendInfo, Plan
 from experiment.report_file import read_report
+from experiment.report_html import report_html
 from tests.photo_sets import blind_when_small, colour_server, photo
 from tests.records import answered, original
 from tests.test_export import closed

@@ -6,7 +6,8 @@ import json
 import re
 
 from experiment.deciding.uplinks import uplink_of
-from experiment.export import report_dict, report_html
+from experiment.export import report_dict
+from experiment.report_html import report_html
 from tests.records import backend, report, sample_report
 
 PRICED = tuple(

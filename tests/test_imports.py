@@ -58,7 +58,7 @@ def test_only_serving_and_models_import_tensorflow(path):
     assert not roots & {"tensorflow", "tensorflow_serving", "keras"}
 
 
-@pytest.mark.parametrize("name", ["report", "figures", "export"])
+@pytest.mark.parametrize("name", ["report", "figures", "export", "method", "report_html"])
 def test_old_measurements_can_be_reported_without_anything_that_measures(name):
     code = f"import sys, experiment.{name}; print(*sys.modules)"
     modules = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split()
@@ -66,7 +66,7 @@ def test_old_measurements_can_be_reported_without_anything_that_measures(name):
 
 
 SHOWS = re.compile(
-    r"experiment\.(figures|deciding|html_\w+|export|csv_export|report|report_file)\b"
+    r"experiment\.(figures|deciding|report_html|export|csv_export|method|report|report_file)\b"
     "|flask|jinja2|sqlalchemy|gunicorn"
 )
 
@@ -80,6 +80,14 @@ def test_what_measures_and_what_supervises_servers_load_nothing_that_shows_resul
     modules = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split()
     assert name in modules
     assert not [each for each in modules if SHOWS.match(each)]
+
+
+@pytest.mark.parametrize("name", ["experiment.report_file", "webapp.import_worker", "experiment.export"])
+def test_what_reads_an_exported_report_loads_nothing_that_writes_html(name):
+    code = f"import sys, {name}; print(*sys.modules)"
+    modules = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split()
+    assert name in modules
+    assert not {"jinja2", "experiment.report_html", "experiment.csv_export"} & set(modules)
 
 
 def test_the_protocol_messages_load_without_tensorflows_runtime():

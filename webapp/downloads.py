@@ -17,11 +17,12 @@ from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from experiment import __version__
+from experiment.csv_export import report_csv
 from experiment.errors import PlanRefused
-from experiment.export import report_csv, report_html
 from experiment.figures import LATENCIES, figures
 from experiment.formats import FORMATS
 from experiment.other_goals import goals_in, with_goals
+from experiment.report_html import report_html
 from webapp.imports import refuse_if_imported
 from webapp.parts import parts
 from webapp.problems import Refused

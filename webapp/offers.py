@@ -10,6 +10,7 @@ from experiment.browser_made import BROWSER_FORMATS, ENGINES
 from experiment.codec import to_dict
 from experiment.formats import SUBSAMPLINGS
 from experiment.goals import MARGIN_POINTS
+from experiment.method import DEFINITIONS, VALIDITY, terms
 from experiment.plan import parse_plan
 from experiment.records import OFFERED_SIZES_PX, Order
 from experiment.schedule import DECODE_REPEATS, DECODE_WARMUPS
@@ -63,6 +64,8 @@ def offers(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
             "labelled": SET_MARGIN_POINTS,
             "unlabelled": MARGIN_POINTS_WITHOUT_LABELS,
         },
+        "definitions": terms(DEFINITIONS),  # for the page's help: what each number means
+        "validity": terms(VALIDITY),
         "keep_runs": settings.keep_runs,
         "labels": list(model.get("labels", ())),
     }

@@ -15,6 +15,7 @@ from experiment.answers_csv import AnswerRows
 from experiment.codec import from_dict
 from experiment.export import report_dict
 from experiment.journal import SetHeader, vocabularies_of
+from experiment.method import method
 from experiment.photo_result import PhotoResult
 from experiment.records import (
     BackendInfo,
@@ -134,10 +135,10 @@ class Reports:
             self._made.popitem(last=False)
 
     def _stored(self, run: StoredRun) -> dict[str, Any]:
-        """What was imported, as it came."""
+        """What was imported, as it came, but in our own words of how it was measured."""
         (event,) = self._store.events(run.id)
         made: dict[str, Any] = json.loads(event.data)
-        return made
+        return made | {"method": method(made)}
 
     def _summary(self, run: StoredRun) -> Any:
         records = self._records(run)
