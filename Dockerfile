@@ -47,7 +47,7 @@ COPY webapp webapp
 # Bytecode of what the app imports and of nothing else: a read-only container can't keep any, and without it a
 # start takes nearly three times as long.
 RUN PYTHONPATH=/messages /venv/bin/python -c "import webapp.worker, webapp.gunicorn_worker, gunicorn.app.wsgiapp, \
-    experiment.grpc_backend, experiment.probe, sqlalchemy.dialects.sqlite, sqlalchemy.dialects.postgresql.psycopg"
+    experiment.backends.grpc, experiment.backends.probe, sqlalchemy.dialects.sqlite, sqlalchemy.dialects.postgresql.psycopg"
 
 # --- the images ---
 

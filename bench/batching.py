@@ -24,7 +24,7 @@ from bench.cores import client_and_server, on_core
 from bench.figures import figure
 from bench.open_loop import offer
 from bench.processes import Child, child
-from experiment.statistics import percentile
+from experiment.report.statistics import percentile
 
 FIXED_MS, EACH_MS, LARGEST = 8.2, 3.3, 32
 BLOCKS = 20

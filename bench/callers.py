@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.echo import LENGTH_BYTES, receive
 from bench.processes import MODEL
-from experiment.grpc_backend import open_channel
+from experiment.backends.grpc import open_channel
 from experiment.protocol import PREDICT, predict_pb2, types_pb2
 
 WARMUPS = 10

@@ -8,7 +8,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 
-from experiment.statistics import median_interval
+from experiment.report.statistics import median_interval
 
 WIDTH = 62
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from experiment.statistics import median_interval
+from experiment.report.statistics import median_interval
 
 Times = Mapping[str, list[float]]
 

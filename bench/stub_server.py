@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 
-from experiment.backends import MESSAGE_LIMIT_BYTES
+from experiment.backends.base import MESSAGE_LIMIT_BYTES
 from experiment.protocol import PREDICT, predict_pb2, types_pb2
 
 SPIN_S = 0.001

@@ -16,10 +16,10 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from experiment.backends import Backend, FakeBackend
-from experiment.connect import connect
+from experiment.backends.base import Backend, FakeBackend
+from experiment.backends.connect import connect
+from experiment.measure.run import measure
 from experiment.records import BackendInfo, Plan, Variant
-from experiment.run import measure
 
 SERVICE_MS = (10, 40, 100)
 # The ten default variants of a 12 MP photo of a cat: PNG and JPEG at 2048, 1024, 512, 256 and 128 px.

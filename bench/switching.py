@@ -22,7 +22,7 @@ from bench.cores import client_and_server, on_core
 from bench.open_loop import OK, Outcome, offer
 from bench.processes import server
 from experiment.protocol import predict_pb2
-from experiment.statistics import SAMPLES_FOR_P99, percentile
+from experiment.report.statistics import SAMPLES_FOR_P99, percentile
 
 SWITCHES, STRETCHES = 20, 4  # so many switches in all, in so many stretches with a steady one before each
 EVERY_S = 1.5

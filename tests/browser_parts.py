@@ -9,7 +9,7 @@ from typing import Any
 import requests
 from PIL import Image
 
-from experiment.resize import scaled
+from experiment.images.resize import scaled
 from tests.odd_photos import encoded, photo
 
 PHOTO = photo(120, 80)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from experiment.export import report_dict
+from experiment.export.report_json import report_dict
 from experiment.figures.view import View, view_of
 from experiment.records import Label, Report, Variant
 from tests.records import answer, answered, backend, original, report, source, variant

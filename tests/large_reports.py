@@ -6,8 +6,8 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
-from experiment.export import report_dict
-from experiment.plan import MAX_QUALITIES, MAX_VARIANTS
+from experiment.export.report_json import report_dict
+from experiment.measure.plan import MAX_QUALITIES, MAX_VARIANTS
 from experiment.records import Plan
 from tests.records import answer, backend, original, report, sample_measurements, variant
 

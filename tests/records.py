@@ -18,7 +18,7 @@ from experiment.records import (
     SourceImage,
     Variant,
 )
-from experiment.report import summarise
+from experiment.report.summarise import summarise
 
 TABBY = (
     Label("tabby", 0.71),

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from experiment.journal import SetHeader
 from experiment.labels import Vocabulary
-from experiment.photo_result import Beats, PhotoResult
+from experiment.photo_sets.journal import SetHeader
+from experiment.photo_sets.photo_result import Beats, PhotoResult
+from experiment.photo_sets.summarise import summarise_set
+from experiment.photo_sets.tally import Tally
 from experiment.records import Label, Plan, Report
-from experiment.set_report import summarise_set
-from experiment.tally import Tally
 from tests.records import answer, answered, backend, environment, original, sha256, variant
 
 SMALL, TINY = variant(256), variant(64)

@@ -17,7 +17,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from markupsafe import escape
 
-from experiment.export import SCHEMA
+from experiment.export.report_json import SCHEMA
 from tests.webapp_parts import eventually, parts_of, photo_bytes, serving
 from webapp.sse import last_seen
 

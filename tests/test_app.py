@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 import requests
 
-from experiment.export import SCHEMA
+from experiment.export.report_json import SCHEMA
 from tests.app_process import CAT, ROOT, App, children_of, free_port, is_alive, running_app
 
 SMALL = {"sizes_px": [64, 32], "repeats": 8, "warmups": 1}

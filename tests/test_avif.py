@@ -22,12 +22,12 @@ import serving  # noqa: F401  # isort: skip  # first: it keeps TensorFlow's Pyth
 import openvino as ov
 from openvino import opset13 as ops
 
-from experiment.avif import LARGE_PIXELS, encode_avif
-from experiment.formats import FORMATS
-from experiment.images import read_image
-from experiment.likeness import likeness
+from experiment.images.avif import LARGE_PIXELS, encode_avif
+from experiment.images.formats import FORMATS
+from experiment.images.likeness import likeness
+from experiment.images.read import read_image
+from experiment.images.variants import make_variants
 from experiment.records import Plan
-from experiment.variants import make_variants
 from serving import images
 from serving.images import ImageRefused
 from serving.images.refused import PIXEL_LIMIT
@@ -148,7 +148,7 @@ def test_the_bytes_do_not_depend_on_the_number_of_cores():
         "import os, sys, hashlib\n"
         "cores = sorted(os.sched_getaffinity(0))\n"
         "os.sched_setaffinity(0, cores[:int(sys.argv[1])])\n"
-        "from experiment.avif import encode_avif\n"
+        "from experiment.images.avif import encode_avif\n"
         "from tests.odd_photos import photo\n"
         "print(hashlib.sha256(encode_avif(photo(700, 500), 65)).hexdigest())\n"
     )
@@ -172,7 +172,7 @@ def test_one_large_picture_is_encoded_at_a_time(monkeypatch):
     real = Image.Image.save
 
     def save(self: Image.Image, *arguments: object, **options: object) -> None:
-        from experiment.avif import _large_turn
+        from experiment.images.avif import _large_turn
 
         depths.append(_large_turn.locked())
         real(self, *arguments, **options)

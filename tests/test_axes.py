@@ -14,13 +14,13 @@ from PIL import Image
 from experiment.axes import settings_words, values_of
 from experiment.codec import from_dict, to_dict
 from experiment.errors import PlanRefused
-from experiment.export import report_csv, report_dict, report_html
-from experiment.formats import FORMATS, SUBSAMPLINGS
-from experiment.images import read_image
-from experiment.plan import MAX_VARIANTS, parse_plan
+from experiment.export.report_json import report_csv, report_dict, report_html
+from experiment.images.formats import FORMATS, SUBSAMPLINGS
+from experiment.images.read import read_image
+from experiment.images.resize import RESAMPLERS
+from experiment.images.variants import make_variants, most_variants, planned_variants
+from experiment.measure.plan import MAX_VARIANTS, parse_plan
 from experiment.records import Plan, Variant
-from experiment.resize import RESAMPLERS
-from experiment.variants import make_variants, most_variants, planned_variants
 from experiment.wording import full_name, kind_name, short_name
 from tests.odd_photos import encoded, photo
 from tests.records import answered, report, variant

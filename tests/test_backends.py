@@ -12,13 +12,13 @@ from dataclasses import replace
 import grpc
 import pytest
 
-from experiment.backends import RequestFailed, short_cause
-from experiment.connect import connect
+from experiment.backends.base import RequestFailed, short_cause
+from experiment.backends.connect import connect
+from experiment.backends.probe import probe
 from experiment.errors import FAILURE_CODES
-from experiment.probe import probe
+from experiment.measure.run import measure
 from experiment.protocol import types_pb2
 from experiment.records import BackendInfo, Plan
-from experiment.run import measure
 from tests.far_away import far_away
 from tests.records import variant
 from tests.scripted_server import aborting, always, good_answer, grpc_server, hanging, rest_server

@@ -9,14 +9,14 @@ from itertools import pairwise
 import pytest
 from PIL import Image
 
-from experiment.backends import FakeBackend, RequestFailed
-from experiment.bisection import last_kept
-from experiment.breaking_point import search, sizes_to_try
-from experiment.breaking_search import find_breaking_points, most_requests
-from experiment.breaking_words import with_article
-from experiment.images import read_image
+from experiment.backends.base import FakeBackend, RequestFailed
+from experiment.images.read import read_image
+from experiment.images.reference import make_reference
+from experiment.measure.bisection import last_kept
+from experiment.measure.breaking_point import search, sizes_to_try
+from experiment.measure.breaking_search import find_breaking_points, most_requests
+from experiment.measure.breaking_words import with_article
 from experiment.records import BreakingPoint, Label, Plan, SearchStep, Variant
-from experiment.reference import make_reference
 from tests.photo_sets import blind_when_small, colour_server
 from tests.test_cli import run
 

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 import requests
 
-from experiment.export import SCHEMA
+from experiment.export.report_json import SCHEMA
 from tests.browser_parts import PHOTO, PLAN, all_of, image_of, made, original, post, told
 from tests.odd_photos import encoded, exif, photo
 from tests.test_export import closed

@@ -13,8 +13,8 @@ import threading
 import jsonschema
 import pytest
 
-from experiment.export import SCHEMA
-from experiment.report_file import read_report
+from experiment.export.import_report import read_report
+from experiment.export.report_json import SCHEMA
 from tests.app_process import CAT, ROOT, free_port
 from tests.scripted_server import aborting, always, good_answer, grpc, grpc_server, hanging, rest_server
 

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiment.__main__ import main
-from experiment.deciding.compare import NotComparable, compare, conclusion
-from experiment.deciding.compare_section import compare_section
-from experiment.deciding.differences import differences
-from experiment.deciding.median_ratio import _outside, ratio_of_medians
-from experiment.export import report_dict, report_json
+from experiment.cli.main import main
+from experiment.decide.compare import NotComparable, compare, conclusion
+from experiment.decide.compare_section import compare_section
+from experiment.decide.differences import differences
+from experiment.decide.median_ratio import _outside, ratio_of_medians
+from experiment.export.report_json import report_dict, report_json
 from experiment.figures.palette import DARK, LIGHT
 from experiment.records import Label, Plan
 from tests.deciding_records import copy, small_report, whole

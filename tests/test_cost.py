@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiment.deciding.cost import Rival, cost_of, crossover
-from experiment.deciding.cost_section import INVITATION, cost_section
-from experiment.deciding.money import money
-from experiment.deciding.prices import PriceRefused, prices_of, read_prices
-from experiment.export import report_dict
+from experiment.decide.cost import Rival, cost_of, crossover
+from experiment.decide.cost_section import INVITATION, cost_section
+from experiment.decide.money import money
+from experiment.decide.prices import PriceRefused, prices_of, read_prices
+from experiment.export.report_json import report_dict
 from experiment.figures.palette import DARK, LIGHT
 from experiment.figures.view import view_of
 from tests.deciding_records import copy, seen, small_report, whole

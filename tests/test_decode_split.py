@@ -11,18 +11,18 @@ from statistics import median
 import grpc
 import pytest
 
-from experiment.backends import RequestFailed
-from experiment.connect import connect
-from experiment.export import report_csv, report_dict
+from experiment.backends.addresses import over_rest
+from experiment.backends.base import RequestFailed
+from experiment.backends.connect import connect
+from experiment.backends.probe import probe
+from experiment.export.report_json import report_csv, report_dict
 from experiment.figures import figures
-from experiment.images import read_image
-from experiment.probe import probe
+from experiment.images.read import read_image
+from experiment.images.variants import make_variants
+from experiment.measure.run import measure
+from experiment.measure.schedule import DECODE_REPEATS, planned_requests, schedule, splits_decode
 from experiment.protocol import predict_pb2, types_pb2
 from experiment.records import BackendInfo, Plan
-from experiment.run import measure
-from experiment.schedule import DECODE_REPEATS, planned_requests, schedule, splits_decode
-from experiment.servers import over_rest
-from experiment.variants import make_variants
 from tests.app_process import CAT
 from tests.records import answered, backend, report, variant
 from tests.scripted_server import good_answer, grpc_server, like_a_stock_server

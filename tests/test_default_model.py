@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from experiment import servable
-from experiment.models_command import ModelUnavailable, StartStopped
-from experiment.servable import ModelChoice, prepare_model
+from experiment.embedded import model as servable
+from experiment.embedded.model import ModelChoice, prepare_model
+from experiment.embedded.models_cli import ModelUnavailable, StartStopped
 from models.catalogue import DEFAULT, row
 from tests.app_process import App, free_port
 from tests.weights_server import WeightsServer, silent, stalled_after

@@ -121,7 +121,7 @@ class OnlyCopied:  # what is left of TensorFlow in the web image
         if name in ("tensorflow", "tensorflow_serving"):
             return importlib.machinery.PathFinder.find_spec(name, [{str(tmp_path)!r}])
 sys.meta_path.insert(0, OnlyCopied())
-import experiment.grpc_backend, experiment.probe
+import experiment.backends.grpc, experiment.backends.probe
 from experiment.protocol import predict_pb2, tensor_pb2
 print(predict_pb2.__file__, tensor_pb2.__file__)
 """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from experiment.__main__ import _parser
+from experiment.cli.main import _parser
 from tools import catalogue_table, flags_table
 from tools.settings_table import END, START, table
 from webapp import create_app

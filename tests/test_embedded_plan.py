@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiment import embedded
-from experiment.embedded import EmbeddedServer, EmbeddedServers, running_servers
-from experiment.embedded_plan import PRECISIONS, PROFILES, Profile, parse_embedded
+from experiment.embedded import supervisor as embedded
+from experiment.embedded.model import model_in
+from experiment.embedded.profiles import PRECISIONS, PROFILES, Profile, parse_embedded
+from experiment.embedded.supervisor import EmbeddedServer, EmbeddedServers, running_servers
 from experiment.errors import ConfigRefused, EmbeddedFailed
-from experiment.servable import model_in
 from serving.runtimes import RUNTIMES
 from tests.app_process import CAT, ROOT
 from tests.serving_process import default_model_dir

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiment.deciding.break_even import break_even
-from experiment.deciding.end_to_end import copies, originals
-from experiment.deciding.subject import smaller_copy, subject
-from experiment.deciding.uplink_section import uplink_section
-from experiment.deciding.uplinks import UPLINKS, UplinkRefused, transfer_ms, uplink_of
-from experiment.export import report_dict
+from experiment.decide.break_even import break_even
+from experiment.decide.end_to_end import copies, originals
+from experiment.decide.subject import smaller_copy, subject
+from experiment.decide.uplink_section import uplink_section
+from experiment.decide.uplinks import UPLINKS, UplinkRefused, transfer_ms, uplink_of
+from experiment.export.report_json import report_dict
 from experiment.figures.palette import DARK, LIGHT
 from experiment.figures.view import view_of
 from experiment.records import Plan

@@ -7,11 +7,11 @@ import json
 import plotly.graph_objects as go
 import pytest
 
-from experiment.export import report_dict
+from experiment.export.report_json import report_dict
 from experiment.figures import variant_figures
 from experiment.figures.where_time_goes import STAGES
 from experiment.records import Plan
-from experiment.statistics import outliers
+from experiment.report.statistics import outliers
 from tests.records import answered, backend, failed, no_gpu, original, report, sample_report, variant
 
 STEADY = [30.0 + place % 5 / 10 for place in range(20)]

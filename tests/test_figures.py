@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiment.export import report_dict
+from experiment.export.report_json import report_dict
 from experiment.figures import FIGURES, figures
 from experiment.figures.frame import round_ticks
-from experiment.figures.labels import (
+from experiment.figures.label_places import (
     CHARACTER_PX,
     LINE_PX,
     POSITIONS,

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import pytest
 
 from experiment.axes import variant_id
-from experiment.export import report_dict
+from experiment.export.report_json import report_dict
 from experiment.figures import FIGURES, figures
 from experiment.figures.palette import DASHES, FURTHER_DASHES, LIGHT, dash, outline, symbol
 from experiment.records import Plan, Report, Variant

@@ -7,7 +7,7 @@ from dataclasses import replace
 import plotly.graph_objects as go
 import pytest
 
-from experiment.export import report_dict
+from experiment.export.report_json import report_dict
 from experiment.figures import figures
 from experiment.records import Plan
 from tests.test_figures import REPORTS, points_of

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from experiment.additions import CODES, Session, addition_of, differing
-from experiment.export import SCHEMA, report_html
+from experiment.export.import_report import read_report
+from experiment.export.report_json import SCHEMA, report_html
 from experiment.records import BackendInfo, Plan
-from experiment.report_file import read_report
+from experiment.report.additions import CODES, Session, addition_of, differing
 from tests.photo_sets import blind_when_small, colour_server, photo
 from tests.records import answered, original
 from tests.test_export import closed

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from experiment.servers import parse_servers
+from experiment.backends.addresses import parse_servers
 from serving.model_config import from_proto
 from serving.text_messages import read_batching, read_models
 from tests import manifests

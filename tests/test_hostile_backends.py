@@ -12,16 +12,16 @@ from typing import Any
 import jsonschema
 import pytest
 
-from experiment.answers import LONGEST_LABEL, MOST_STAGES
-from experiment.backends import LONGEST_MESSAGE, RequestFailed
-from experiment.connect import connect
+from experiment.backends.answers import LONGEST_LABEL, MOST_STAGES
+from experiment.backends.base import LONGEST_MESSAGE, RequestFailed
+from experiment.backends.connect import connect
+from experiment.backends.model_input import seen
+from experiment.backends.probe import probe
 from experiment.errors import FAILURE_CODES
-from experiment.export import SCHEMA, report_dict, report_json
-from experiment.probe import probe
+from experiment.export.report_json import SCHEMA, report_dict, report_json
+from experiment.measure.run import measure
 from experiment.protocol import predict_pb2, types_pb2
 from experiment.records import BackendInfo, Measurement, Plan
-from experiment.run import measure
-from experiment.seen import seen
 from tests.hostile_server import (
     FINE,
     GRPC_ANSWERS,

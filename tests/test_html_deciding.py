@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 
-from experiment.deciding.uplinks import uplink_of
-from experiment.export import report_dict, report_html
+from experiment.decide.uplinks import uplink_of
+from experiment.export.report_json import report_dict, report_html
 from tests.records import backend, report, sample_report
 
 PRICED = tuple(

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
-from experiment.images import Limits, read_image
-from experiment.made_profile import made_profile, power
+from experiment.images.read import Limits, read_image
+from experiment.photo_files.made_profile import made_profile, power
 from tests.odd_files import odd_files, with_chunks
 from tests.odd_photos import (
     animation,

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from experiment.errors import IMAGE_CODES, ImageRefused
-from experiment.header import Limits, read_header
-from experiment.images import read_image
+from experiment.images.header import Limits, read_header
+from experiment.images.read import read_image
 from experiment.records import SourceImage
 from tests.broken_files import OTHER_FILES, bomb_png, broken_files, jpeg_with_passes, random_damage
 from tests.odd_photos import chunk, encoded, odd_photos, photo, png

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiment.export import SCHEMA, report_dict, report_json
-from experiment.plan import SEED_LIMIT
-from experiment.report_file import ReportRefused, read_report
-from experiment.schema_check import _NO_RULE, RULES, problems
+from experiment.export.import_report import ReportRefused, read_report
+from experiment.export.report_json import SCHEMA, report_dict, report_json
+from experiment.export.schema_check import _NO_RULE, RULES, problems
+from experiment.measure.plan import SEED_LIMIT
 from tests.large_reports import large_report
 from tests.records import answered, report, sample_report
 from tests.set_records import photos, summary

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from experiment.copy_as import KINDS
-from experiment.export import report_dict
+from experiment.backends.copy_as import KINDS
+from experiment.export.import_report import ReportRefused
+from experiment.export.report_json import report_dict
 from experiment.figures import LATENCIES
 from experiment.records import Addition, BreakingPoint, SearchStep
-from experiment.report_file import ReportRefused
 from tests.records import failed, report, sample_report, variant
 from tests.set_records import photos, summary
 from tests.webapp_parts import parts_of, serving

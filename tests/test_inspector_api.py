@@ -21,10 +21,10 @@ import requests
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
 from PIL import Image
 
-from experiment.copy_as import KINDS, Target
+from experiment.backends.copy_as import KINDS, Target
+from experiment.backends.model_input import to_8_bits
 from experiment.protocol import PREDICT, predict_pb2
 from experiment.records import BackendInfo
-from experiment.seen import to_8_bits
 from tests.app_process import CAT
 from tests.photo_sets import colour_server
 from tests.serving_process import start_server

@@ -7,8 +7,8 @@ import unicodedata
 
 import pytest
 
-from experiment.label_files import LabelsRefused, labels_in, names_in, read_text
 from experiment.labels import Vocabulary, vocabulary_of
+from experiment.photo_sets.label_files import LabelsRefused, labels_in, names_in, read_text
 
 KNOWN = ["tench, Tinca tinca", "tabby, tabby cat", "projectile, missile", "missile", "crane"]
 

@@ -8,8 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from experiment import lanczos as module
-from experiment.lanczos import MAX_SHRINK, lanczos
+from experiment.images import lanczos as module
+from experiment.images.lanczos import MAX_SHRINK, lanczos
 from tests.odd_photos import photo
 
 

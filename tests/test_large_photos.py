@@ -14,7 +14,7 @@ import pytest
 import requests
 from PIL import Image
 
-from experiment.header import read_header
+from experiment.images.header import read_header
 from tests.app_process import ROOT, free_port, running_app
 from tests.odd_photos import chunk, encoded, exif, png
 from tests.webapp_parts import eventually
@@ -25,7 +25,7 @@ OTHERS_BYTES = 20_000_000  # what a process takes for whatever else it does mean
 
 PEAK = """
 import sys
-from experiment.images import read_image
+from experiment.images.read import read_image
 def status_kb(key):
     return int(next(line for line in open("/proc/self/status") if line.startswith(key)).split()[1])
 data = sys.stdin.buffer.read()

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import requests
 
-from experiment.images import read_image
-from experiment.plan import parse_plan
+from experiment.images.read import read_image
+from experiment.images.reference import make_reference
+from experiment.images.variants import make_variants
+from experiment.measure.plan import parse_plan
 from experiment.records import SourceImage
-from experiment.reference import make_reference
-from experiment.variants import make_variants
 from serving import images
 from tests.broken_files import random_damage
 from tests.odd_files import (

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from experiment.decide.other_goals import goals_in, with_goals
 from experiment.errors import PlanRefused
-from experiment.export import report_dict
-from experiment.other_goals import goals_in, with_goals
+from experiment.export.report_json import report_dict
 from experiment.records import Plan
 from tests.records import report, sample_report
 from tests.set_records import PLAN, photos, summary

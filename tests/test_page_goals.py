@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import requests
 
-from experiment.export import report_dict, report_json
+from experiment.export.report_json import report_dict, report_json
 from tests.app_process import CAT
 from tests.records import sample_report
 from tests.set_records import photos, summary

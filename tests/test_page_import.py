@@ -7,7 +7,7 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from experiment.export import report_dict, report_json
+from experiment.export.report_json import report_dict, report_json
 from tests.browser import PATIENCE_MS, Visit
 from tests.records import sample_report
 from tests.set_records import photos, summary

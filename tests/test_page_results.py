@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import requests
 
-from experiment.export import SCHEMA
+from experiment.export.report_json import SCHEMA
 from tests.app_process import CAT
 from tests.browser import SMALL, visiting
 

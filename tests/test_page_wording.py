@@ -24,14 +24,14 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from experiment import refusals
-from experiment.backends import too_late
+from experiment.backends.addresses import parse_servers
+from experiment.backends.base import too_late
+from experiment.backends.grpc import _too_large
+from experiment.backends.probe import _loading, _no_answer, _no_such_model
 from experiment.errors import ConfigRefused, ImageRefused
-from experiment.grpc_backend import _too_large
-from experiment.header import Limits
-from experiment.images import read_image
-from experiment.probe import _loading, _no_answer, _no_such_model
+from experiment.images.header import Limits
+from experiment.images.read import read_image
 from experiment.records import BackendInfo, Plan
-from experiment.servers import parse_servers
 from tests.app_process import CAT, ROOT
 from tests.browser import PATIENCE_MS, Visit, visiting
 from tests.records import TABBY, TIGER, answer, answered, backend, environment, original, report, variant

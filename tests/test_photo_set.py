@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from experiment.errors import ImageRefused, PixelcostError
-from experiment.header import Limits
-from experiment.label_files import LabelsRefused
-from experiment.photo_places import Archive
-from experiment.photo_set import open_photo_set, photo_set_in
+from experiment.images.header import Limits
+from experiment.photo_sets.label_files import LabelsRefused
+from experiment.photo_sets.listing import open_photo_set, photo_set_in
+from experiment.photo_sets.places import Archive
 from tests.photo_sets import packed, photo, write_folders, zipped
 
 UTF8 = 0x800

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiment.errors import PlanRefused
-from experiment.plan import RULES, check_request_count, parse_plan, plan_from_json
+from experiment.measure.plan import RULES, check_request_count, parse_plan, plan_from_json
 from experiment.records import Plan
 
 

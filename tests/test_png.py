@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from experiment import png
-from experiment.png import encode_png
+from experiment.images import png
+from experiment.images.png import encode_png
 from tests.odd_photos import encoded, photo
 
 

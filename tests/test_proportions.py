@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiment.proportions import (
+from experiment.report.proportions import (
     Z_95,
     detectable_difference,
     holm,

@@ -9,13 +9,13 @@ import grpc
 import pytest
 from PIL import Image
 
-from experiment.connect import connect
-from experiment.formats import FORMATS, READ_BY_CONTRACT
-from experiment.probe import probe
+from experiment.backends.connect import connect
+from experiment.backends.formats_read import _tiny_images
+from experiment.backends.probe import probe
+from experiment.images.formats import FORMATS, READ_BY_CONTRACT
+from experiment.measure.run import measure
 from experiment.protocol import predict_pb2
-from experiment.reads import _tiny_images
 from experiment.records import BackendInfo, Plan
-from experiment.run import measure
 from experiment.wording import kind_name
 from tests.records import report, variant
 from tests.scripted_server import aborting, good_answer, grpc_server

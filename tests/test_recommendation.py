@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiment.export import report_dict
-from experiment.goals import fall_words, goals_of, is_too_far
-from experiment.other_goals import with_goals
+from experiment.decide.other_goals import with_goals
+from experiment.export.report_json import report_dict
 from experiment.records import Label, Plan
+from experiment.report.goals import fall_words, goals_of, is_too_far
 from tests.records import (
     TABBY,
     TIGER,

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
-from experiment.images import read_image
+from experiment.images.read import read_image
+from experiment.images.reference import MAX_REFERENCE_BYTES, make_reference
 from experiment.records import SourceImage
-from experiment.reference import MAX_REFERENCE_BYTES, make_reference
 from tests.odd_photos import (
     animation,
     encoded,

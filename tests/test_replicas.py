@@ -20,7 +20,7 @@ import requests
 from google.protobuf import text_format
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from experiment.probe import probe
+from experiment.backends.probe import probe
 
 from experiment.protocol import get_model_status_pb2  # isort: skip  # lets the other messages load
 from experiment.records import BackendInfo

@@ -14,12 +14,12 @@ from contextlib import ExitStack
 import grpc
 import pytest
 
-from experiment.backends import Backend, RequestFailed
-from experiment.grpc_backend import GrpcBackend
-from experiment.probe import probe
+from experiment.backends.base import Backend, RequestFailed
+from experiment.backends.grpc import GrpcBackend
+from experiment.backends.probe import probe
+from experiment.backends.replicas import Replicas, addresses_of, look_up
+from experiment.backends.rest import RestBackend
 from experiment.records import BackendInfo
-from experiment.replicas import Replicas, addresses_of, look_up
-from experiment.rest_backend import RestBackend
 from tests.app_process import free_port
 from tests.records import variant
 from tests.scripted_server import aborting, always, good_answer, grpc_server, hanging, rest_server
@@ -119,8 +119,8 @@ def test_a_replica_that_goes_costs_one_request_and_the_others_carry_on(port: int
 
 
 def test_a_replica_that_comes_back_is_asked_again(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("experiment.replicas.PAUSE_S", 0.0)
-    monkeypatch.setattr("experiment.replicas.LOOK_AGAIN_S", 0.01)
+    monkeypatch.setattr("experiment.backends.replicas.PAUSE_S", 0.0)
+    monkeypatch.setattr("experiment.backends.replicas.LOOK_AGAIN_S", 0.01)
     with grpc_server(always(good_answer()), port, host=HOSTS[1]):
         backend = GrpcBackend(info(port), Names(*HOSTS[:2]))
         failures, answered = outcomes(backend, 6)
@@ -133,7 +133,7 @@ def test_a_replica_that_comes_back_is_asked_again(port: int, monkeypatch: pytest
 def test_a_replica_that_hangs_is_set_aside_too_and_longer_each_time(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("experiment.replicas.PAUSE_S", 1000.0)
+    monkeypatch.setattr("experiment.backends.replicas.PAUSE_S", 1000.0)
     with ExitStack() as stack:
         stack.enter_context(grpc_server(hanging(30), port, host=HOSTS[0]))
         stack.enter_context(grpc_server(always(good_answer()), port, host=HOSTS[1]))
@@ -205,7 +205,7 @@ def test_a_name_that_nobody_knows_or_answers_for_holds_nothing_up(monkeypatch: p
         raise OSError("Name or service not known")
 
     assert addresses_of("nowhere:8500", unknown) == ()
-    monkeypatch.setattr("experiment.replicas.RESOLVE_TIMEOUT_S", 0.01)
+    monkeypatch.setattr("experiment.backends.replicas.RESOLVE_TIMEOUT_S", 0.01)
     release = threading.Event()
     assert addresses_of("slow:8500", lambda *_: [str(release.wait(60))]) == ()
     release.set()

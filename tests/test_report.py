@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiment.cautions import CODES
 from experiment.labels import same_thing
 from experiment.records import Label, Plan
+from experiment.report.warnings import CODES
 from tests.records import (
     TABBY,
     TIGER,

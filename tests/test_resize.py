@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
-from experiment import resize
-from experiment.resize import RESAMPLERS, copies, scaled
+from experiment.images import resize
+from experiment.images.resize import RESAMPLERS, copies, scaled
 from tests.odd_photos import photo
 
 SIZES_PX = (512, 256, 128, 64)

@@ -8,15 +8,21 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from experiment.browser_made import Described, browser_encodings, jpeg_subsampling, read_made, with_reference
 from experiment.errors import PlanRefused
-from experiment.export import report_dict
+from experiment.export.report_json import report_dict
 from experiment.figures import figures
-from experiment.likeness import likeness
-from experiment.plan import parse_plan
+from experiment.images.browser import (
+    Described,
+    browser_encodings,
+    jpeg_subsampling,
+    read_made,
+    with_reference,
+)
+from experiment.images.likeness import likeness
+from experiment.images.variants import most_variants
+from experiment.measure.plan import parse_plan
 from experiment.records import Plan, Variant
-from experiment.resizers import compare_resizers, counterpart
-from experiment.variants import most_variants
+from experiment.report.resizers import compare_resizers, counterpart
 from experiment.wording import full_name, short_name
 from tests.browser_parts import made, told
 from tests.odd_photos import encoded, photo

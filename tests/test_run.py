@@ -7,12 +7,12 @@ import threading
 import time
 from collections import Counter
 
-from experiment import lane, run
-from experiment.backends import FakeBackend, RequestFailed
-from experiment.heartbeat import Heartbeat
+from experiment.backends.base import FakeBackend, RequestFailed
+from experiment.measure import lane, run
+from experiment.measure.heartbeat import Heartbeat
+from experiment.measure.run import measure
+from experiment.measure.schedule import planned_requests, schedule, turn_groups
 from experiment.records import BackendInfo, Label, Plan, Prediction
-from experiment.run import measure
-from experiment.schedule import planned_requests, schedule, turn_groups
 from tests.records import variant
 
 VARIANTS = [variant(id=name, data=b"abc") for name in ("a", "b", "c")]

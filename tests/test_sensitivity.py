@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiment.axes import variant_id
-from experiment.deciding.sensitivity import effects
-from experiment.deciding.sensitivity_section import sensitivity_section
-from experiment.export import report_dict
+from experiment.decide.sensitivity import effects
+from experiment.decide.sensitivity_section import sensitivity_section
+from experiment.export.report_json import report_dict
 from experiment.figures.palette import DARK, LIGHT
 from experiment.figures.view import view_of
 from experiment.records import Label

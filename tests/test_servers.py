@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiment.cores import share_out
+from experiment.backends.addresses import chosen, parse_servers
+from experiment.embedded.cores import share_out
 from experiment.errors import ConfigRefused, PlanRefused
 from experiment.records import BackendInfo
-from experiment.servers import chosen, parse_servers
 
 
 def test_the_three_servers_of_the_2018_demo_are_read():

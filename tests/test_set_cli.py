@@ -14,7 +14,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from experiment.export import SCHEMA
+from experiment.export.report_json import SCHEMA
 from tests.app_process import ROOT
 from tests.photo_sets import blind_when_small, colour_server, packed, photo, write_folders, zipped
 

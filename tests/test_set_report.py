@@ -9,18 +9,18 @@ from dataclasses import replace
 import jsonschema
 import pytest
 
-from experiment.cautions import CODES, SET_CODES
-from experiment.export import SCHEMA, report_csv, report_dict, report_html
-from experiment.goals import Candidate
+from experiment.export.report_json import SCHEMA, report_csv, report_dict, report_html
 from experiment.labels import Vocabulary
-from experiment.photo_result import refused
-from experiment.photo_set import ListedPhoto
-from experiment.proportions import wilson
+from experiment.photo_sets.goals import set_goals
+from experiment.photo_sets.listing import ListedPhoto
+from experiment.photo_sets.photo_result import refused
+from experiment.photo_sets.tally_counts import Failures
+from experiment.photo_sets.validity import judge_over_photos
 from experiment.records import GivenLabels, Plan, SkippedPhoto
-from experiment.set_goals import set_goals
-from experiment.set_validity import judge_over_photos
-from experiment.tally_counts import Failures
-from experiment.validity import Conditions
+from experiment.report.goals import Candidate
+from experiment.report.proportions import wilson
+from experiment.report.validity import Conditions
+from experiment.report.warnings import CODES, SET_CODES
 from tests.records import backend, failed, original
 from tests.set_records import PLAN, SMALL, photos, result, summary
 from tests.test_export import closed

@@ -9,14 +9,21 @@ from dataclasses import replace
 
 import pytest
 
-from experiment.backends import FakeBackend, RequestFailed
-from experiment.environment import environment
-from experiment.journal import Journal, JournalRefused, header_of, is_complete, read_header_line, results_in
+from experiment.backends.base import FakeBackend, RequestFailed
 from experiment.labels import Vocabulary
-from experiment.photo_set import open_photo_set
+from experiment.measure.environment import environment
+from experiment.photo_sets.journal import (
+    Journal,
+    JournalRefused,
+    header_of,
+    is_complete,
+    read_header_line,
+    results_in,
+)
+from experiment.photo_sets.listing import open_photo_set
+from experiment.photo_sets.run import measure_set, photo_order
+from experiment.photo_sets.tally import Tally
 from experiment.records import BackendInfo, Label, Plan
-from experiment.set_run import measure_set, photo_order
-from experiment.tally import Tally
 from tests.photo_sets import COLOURS, always_right, blind_when_small, colour_of, photo, write_folders
 
 PLAN = Plan(sizes_px=(32, 24), formats=("png",), warmups=1, repeats=1, seed=5, timeout_s=5)
@@ -114,7 +121,7 @@ def test_the_photo_under_way_at_a_cancel_is_dropped_as_a_whole(photos):
 
 
 def test_a_backend_that_stopped_answering_is_left_out_and_the_others_go_on(photos, monkeypatch):
-    monkeypatch.setattr("experiment.lane.PATIENCE_S", 0.0)
+    monkeypatch.setattr("experiment.measure.lane.PATIENCE_S", 0.0)
 
     def gone(variant):
         raise RequestFailed("unreachable", "No answer.")

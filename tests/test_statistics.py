@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiment.statistics import (
+from experiment.report.statistics import (
     SAMPLES_FOR_INTERVAL,
     SAMPLES_FOR_P90,
     SAMPLES_FOR_P99,

@@ -40,12 +40,12 @@ from bench.study.pairs import (
 from bench.study.plots import plots
 from bench.study.runs import LABELLED, MADE, QUESTIONS, TIME, Run, runs
 from bench.study.tables import read, tables, write
-from experiment.environment import environment
 from experiment.errors import PixelcostError
-from experiment.export import report_dict
-from experiment.journal import Journal, header_of
-from experiment.photo_result import PhotoResult
-from experiment.photo_set import open_photo_set
+from experiment.export.report_json import report_dict
+from experiment.measure.environment import environment
+from experiment.photo_sets.journal import Journal, header_of
+from experiment.photo_sets.listing import open_photo_set
+from experiment.photo_sets.photo_result import PhotoResult
 from experiment.records import Label, Measurement, Plan
 from tests.records import answer, answered, backend, original, report, variant
 

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, features
 
-from experiment.formats import FORMATS
-from experiment.images import read_image
+from experiment.images.formats import FORMATS
+from experiment.images.read import read_image
+from experiment.images.variants import make_variants, planned_variants, skipped_sizes_px
 from experiment.records import Plan
-from experiment.variants import make_variants, planned_variants, skipped_sizes_px
 from tests.odd_photos import CANARY, encoded, exif, odd_photos, photo, srgb_profile
 
 PLAN = Plan(sizes_px=(64, 16, 32, 2048), jpeg_quality=70)

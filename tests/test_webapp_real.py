@@ -15,7 +15,7 @@ import pytest
 import requests
 from PIL import Image
 
-from experiment.export import SCHEMA
+from experiment.export.report_json import SCHEMA
 from tests.app_process import CAT
 from tests.serving_process import start_server
 from tests.web_process import WebProcess, web_process

@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 from flask.testing import FlaskClient
 
-from experiment.export import SCHEMA
+from experiment.export.report_json import SCHEMA
 from experiment.file_names import clean_path
 from tests.photo_sets import COLOURS, blind_when_small, colour_server, packed, photo, write_folders, zipped
 from tests.webapp_parts import eventually, parts_of, serving

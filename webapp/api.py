@@ -9,13 +9,13 @@ from typing import Any, cast
 from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
+from experiment.backends.addresses import chosen
 from experiment.errors import PlanRefused
-from experiment.export import SCHEMA, timestamp
-from experiment.plan import check_request_count, plan_from_json
+from experiment.export.report_json import SCHEMA, timestamp
+from experiment.images.variants import most_variants
+from experiment.measure.plan import check_request_count, plan_from_json
+from experiment.measure.schedule import planned_requests
 from experiment.records import BackendInfo, Plan
-from experiment.schedule import planned_requests
-from experiment.servers import chosen
-from experiment.variants import most_variants
 from webapp.browser_upload import check_place
 from webapp.fleet import NONE_CONFIGURED
 from webapp.history_search import found, words_in

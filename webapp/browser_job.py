@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from experiment.browser_made import Described, check_shapes, read_made, with_reference
 from experiment.codec import from_dict
 from experiment.errors import ImageRefused, VariantsRefused
-from experiment.images import Limits, read_image
-from experiment.likeness import likeness
+from experiment.images.browser import Described, check_shapes, read_made, with_reference
+from experiment.images.likeness import likeness
+from experiment.images.read import Limits, read_image
+from experiment.images.variants import make_variants, planned_variants, skipped_sizes_px
 from experiment.records import NotUploaded, Plan, SourceImage, Variant
-from experiment.resizers import counterpart
-from experiment.variants import make_variants, planned_variants, skipped_sizes_px
+from experiment.report.resizers import counterpart
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,16 +16,16 @@ from typing import IO, Any, Final, cast
 from flask import Request
 from werkzeug.datastructures import FileStorage
 
-from experiment.browser_made import (
+from experiment.errors import PlanRefused, VariantsRefused
+from experiment.images.browser import (
     BROWSER_FORMATS,
     MAX_PIXELS_FACTOR,
     Described,
     check_against_plan,
     check_header,
 )
-from experiment.errors import PlanRefused, VariantsRefused
-from experiment.header import Limits
-from experiment.plan import MAX_VARIANTS
+from experiment.images.header import Limits
+from experiment.measure.plan import MAX_VARIANTS
 from experiment.records import Plan
 from experiment.refusals import plain_name
 from webapp.browser_limits import upload_limit

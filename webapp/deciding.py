@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from experiment.deciding.prices import read_prices
-from experiment.deciding.uplinks import uplink_of
-from experiment.deciding.views import comparison, deciding
+from experiment.decide.prices import read_prices
+from experiment.decide.sections import comparison, deciding
+from experiment.decide.uplinks import uplink_of
 from webapp.downloads import theme_asked
 from webapp.parts import parts
 from webapp.problems import Refused

@@ -1,6 +1,6 @@
 """/api/runs/<id> in every form: JSON, CSV, HTML, figures, and the variants exactly as sent.
 
-Each form but the ZIP takes other goals than the run's own in its query, see experiment/other_goals.py.
+Each form but the ZIP takes other goals than the run's own in its query, see experiment/decide/other_goals.py.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from experiment import __version__
+from experiment.decide.other_goals import goals_in, with_goals
 from experiment.errors import PlanRefused
-from experiment.export import report_csv, report_html
+from experiment.export.report_json import report_csv, report_html
 from experiment.figures import LATENCIES, figures
-from experiment.formats import FORMATS
-from experiment.other_goals import goals_in, with_goals
+from experiment.images.formats import FORMATS
 from webapp.imports import refuse_if_imported
 from webapp.parts import parts
 from webapp.problems import Refused

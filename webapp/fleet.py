@@ -12,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from experiment.about import about_of
+from experiment.backends.addresses import parse_servers
+from experiment.backends.capabilities import about_of
+from experiment.backends.probe import probe
 from experiment.codec import from_dict
-from experiment.probe import probe
 from experiment.records import BackendInfo
-from experiment.servers import parse_servers
 from webapp.config import Settings
 
 NONE_CONFIGURED = (

@@ -10,9 +10,9 @@ from flask import Blueprint, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from experiment.codec import from_dict
-from experiment.plan import check_request_count, parse_plan
+from experiment.measure.plan import check_request_count, parse_plan
+from experiment.measure.schedule import planned_requests
 from experiment.records import BackendInfo, Plan
-from experiment.schedule import planned_requests
 from webapp.follow_up import REPEATS, RETRY, SEARCH, FollowUp, still_the_same
 from webapp.live import LiveRun
 from webapp.parts import parts

@@ -14,7 +14,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, and_, func, or_
 
-from experiment.export import timestamp
+from experiment.export.report_json import timestamp
 from webapp.problems import Refused
 from webapp.store import HistoryRow
 from webapp.tables import runs

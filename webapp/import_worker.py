@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from experiment.export import timestamp
-from experiment.other_goals import judged
-from experiment.report_file import ReportRefused, read_report
+from experiment.decide.other_goals import judged
+from experiment.export.import_report import ReportRefused, read_report
+from experiment.export.report_json import timestamp
 from webapp.headline import with_answer
 
 IMPORTED: Final = "imported"  # the state of its row, and the key of its report

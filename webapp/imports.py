@@ -14,8 +14,8 @@ from typing import Any, Final, cast
 from flask import Blueprint, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
+from experiment.export.import_report import ReportRefused
 from experiment.refusals import plain_name
-from experiment.report_file import ReportRefused
 from webapp.child import ROOT
 from webapp.import_worker import IMPORTED
 from webapp.parts import parts

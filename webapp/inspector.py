@@ -10,15 +10,15 @@ from typing import Any, Final
 from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
-from experiment.backends import RequestFailed
+from experiment.backends.addresses import REST_SUFFIX
+from experiment.backends.base import RequestFailed
+from experiment.backends.copy_as import KINDS, Target, locust_file_name
+from experiment.backends.model_input import seen
+from experiment.backends.protoset import FILE_NAME, protoset
 from experiment.codec import from_dict
-from experiment.copy_as import KINDS, Target, locust_file_name
 from experiment.figures import variant_figures
-from experiment.png import encode_png
-from experiment.protoset import FILE_NAME, protoset
+from experiment.images.png import encode_png
 from experiment.records import BackendInfo, Variant
-from experiment.seen import seen
-from experiment.servers import REST_SUFFIX
 from experiment.wording import sized_name
 from webapp.downloads import THEMES
 from webapp.parts import parts

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from experiment.errors import PixelcostError
-from experiment.header import Limits, read_header
+from experiment.images.header import Limits, read_header
 from webapp.worker_pipe import Commands, Events
 
 LARGE_BYTES = 100_000_000  # of memory; several smaller ones at once do no harm

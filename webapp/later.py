@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from experiment.additions import Session, addition_of, retry_of
 from experiment.codec import from_dict
 from experiment.records import BreakingPoint, Measurement, Plan
+from experiment.report.additions import Session, addition_of, retry_of
 from webapp.follow_up import REPEATS, RETRY, SEARCH
 from webapp.store import Event, StoredRun
 

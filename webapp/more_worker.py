@@ -12,16 +12,16 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any
 
-from experiment.breaking_search import find_breaking_points, most_requests
+from experiment.backends.connect import connect
 from experiment.codec import from_dict, to_dict
-from experiment.connect import connect
-from experiment.environment import environment
 from experiment.errors import ImageRefused, PixelcostError
-from experiment.header import Limits
-from experiment.images import read_image
+from experiment.images.header import Limits
+from experiment.images.read import read_image
+from experiment.images.reference import MAX_REFERENCE_BYTES
+from experiment.measure.breaking_search import find_breaking_points, most_requests
+from experiment.measure.environment import environment
+from experiment.measure.schedule import planned_requests
 from experiment.records import BackendInfo, Plan, SourceImage, Variant
-from experiment.reference import MAX_REFERENCE_BYTES
-from experiment.schedule import planned_requests
 from webapp.large_photos import are_large, await_turn
 from webapp.worker_pipe import Commands, Events, measure_on
 

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from experiment import __version__
-from experiment.browser_made import BROWSER_FORMATS, ENGINES
 from experiment.codec import to_dict
-from experiment.formats import SUBSAMPLINGS
-from experiment.goals import MARGIN_POINTS
-from experiment.plan import parse_plan
+from experiment.images.browser import BROWSER_FORMATS, ENGINES
+from experiment.images.formats import SUBSAMPLINGS
+from experiment.images.variants import FORMATS, RESAMPLERS
+from experiment.measure.plan import parse_plan
+from experiment.measure.schedule import DECODE_REPEATS, DECODE_WARMUPS
+from experiment.photo_sets.goals import MARGIN_POINTS as SET_MARGIN_POINTS
+from experiment.photo_sets.goals import MARGIN_POINTS_WITHOUT_LABELS
 from experiment.records import OFFERED_SIZES_PX, Order
-from experiment.schedule import DECODE_REPEATS, DECODE_WARMUPS
-from experiment.set_goals import MARGIN_POINTS as SET_MARGIN_POINTS
-from experiment.set_goals import MARGIN_POINTS_WITHOUT_LABELS
-from experiment.variants import FORMATS, RESAMPLERS
+from experiment.report.goals import MARGIN_POINTS
 from webapp.browser_limits import upload_limit
 from webapp.config import Settings
 from webapp.fleet import NONE_CONFIGURED, Fleet

@@ -11,11 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from experiment.answers_csv import AnswerRows
 from experiment.codec import from_dict
-from experiment.export import report_dict
-from experiment.journal import SetHeader, vocabularies_of
-from experiment.photo_result import PhotoResult
+from experiment.export.answers_csv import AnswerRows
+from experiment.export.report_json import report_dict
+from experiment.photo_sets.journal import SetHeader, vocabularies_of
+from experiment.photo_sets.photo_result import PhotoResult
+from experiment.photo_sets.summarise import summarise_set
+from experiment.photo_sets.tally import Tally
 from experiment.records import (
     BackendInfo,
     Failure,
@@ -26,9 +28,7 @@ from experiment.records import (
     SourceImage,
     Variant,
 )
-from experiment.report import summarise
-from experiment.set_report import summarise_set
-from experiment.tally import Tally
+from experiment.report.summarise import summarise
 from webapp.headline import with_answer
 from webapp.later import later_of, stamp_of
 from webapp.store import Event, Store, StoredRun

@@ -13,9 +13,9 @@ from typing import IO, Any, NamedTuple, Protocol
 from sqlalchemy.exc import SQLAlchemyError
 
 from experiment.codec import to_dict
-from experiment.environment import environment
 from experiment.errors import PlanRefused
-from experiment.plan import check_request_count
+from experiment.measure.environment import environment
+from experiment.measure.plan import check_request_count
 from experiment.records import BackendInfo, Plan
 from webapp.child import WORKER_COMMAND, Spare
 from webapp.claims import RENEW_EVERY_S

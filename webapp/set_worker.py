@@ -14,20 +14,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from experiment.backends.connect import connect
 from experiment.codec import to_dict
-from experiment.connect import connect
-from experiment.environment import environment
 from experiment.errors import PixelcostError
-from experiment.header import Limits
-from experiment.images import read_image
-from experiment.journal import header_of
-from experiment.label_files import labels_in
-from experiment.photo_places import Archive, Place
-from experiment.photo_set import LabelsCsv, PhotoSet, photo_set_in
+from experiment.images.header import Limits
+from experiment.images.read import read_image
+from experiment.images.variants import most_variants
+from experiment.measure.environment import environment
+from experiment.measure.schedule import planned_requests
+from experiment.photo_sets.journal import header_of
+from experiment.photo_sets.label_files import labels_in
+from experiment.photo_sets.listing import LabelsCsv, PhotoSet, photo_set_in
+from experiment.photo_sets.places import Archive, Place
+from experiment.photo_sets.run import SILENT, measure_set
 from experiment.records import BackendInfo, Plan, SourceImage
-from experiment.schedule import planned_requests
-from experiment.set_run import SILENT, measure_set
-from experiment.variants import most_variants
 from webapp.large_photos import are_large, await_turn
 from webapp.spool import Pieces
 from webapp.worker_pipe import Commands, Events

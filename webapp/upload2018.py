@@ -20,7 +20,7 @@ from typing import Any
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from experiment.plan import parse_plan
+from experiment.measure.plan import parse_plan
 from webapp.api import backends_for
 from webapp.live import LiveRun
 from webapp.parts import parts

@@ -15,7 +15,7 @@ from werkzeug.exceptions import RequestTimeout
 from werkzeug.formparser import FormDataParser
 
 from experiment.file_names import printable
-from experiment.header import Limits, read_header
+from experiment.images.header import Limits, read_header
 from experiment.refusals import plain_name
 from webapp.browser_upload import FIELDS, BrowserUpload, browser_upload, has_variants, upload_limit
 from webapp.client_socket import ClientSocket

@@ -25,11 +25,11 @@ import sys
 from collections.abc import Callable
 
 from experiment.codec import from_dict, to_dict
-from experiment.environment import environment
 from experiment.errors import PixelcostError
-from experiment.images import Limits, read_image
+from experiment.images.read import Limits, read_image
+from experiment.measure.environment import environment
+from experiment.measure.schedule import planned_requests
 from experiment.records import BackendInfo, Plan, Variant
-from experiment.schedule import planned_requests
 from webapp.browser_job import Received, receive
 from webapp.large_photos import PATIENCE_S, are_large, await_turn
 from webapp.worker_pipe import Commands, Events, measure_on

@@ -9,11 +9,11 @@ import threading
 from contextlib import ExitStack, closing
 from typing import IO, Any
 
+from experiment.backends.connect import connect
 from experiment.codec import to_dict
-from experiment.connect import connect
-from experiment.heartbeat import Heartbeat
+from experiment.measure.heartbeat import Heartbeat
+from experiment.measure.run import measure
 from experiment.records import BackendInfo, Plan, Variant
-from experiment.run import measure
 
 
 class Commands(threading.Thread):

@@ -29,9 +29,9 @@ from bench.study.pairs import confidences, right_by_variant
 from bench.study.plots import draw, plots
 from bench.study.runs import QUESTIONS, Run, runs
 from bench.study.tables import Row, area_rows, band_rows, read, tables, write
-from experiment.environment import environment
 from experiment.errors import PixelcostError
-from experiment.journal import read_header_line
+from experiment.measure.environment import environment
+from experiment.photo_sets.journal import read_header_line
 from experiment.records import REFERENCE_ID
 
 DESCRIPTION = "What a demo claimed about image sizes and formats in 2018, measured again."

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import fields
 
+from experiment.backends.addresses import parse_servers
 from experiment.errors import ConfigRefused
-from experiment.servers import parse_servers
 from tests.policy.hardening import memory_mib
 from tests.policy.objects import Cluster, environment, main_container, name_of, pod_of, where
 from tests.policy.serving import GPU
