@@ -23,7 +23,7 @@ from sqlalchemy import create_engine
 
 from tests.app_process import free_port
 from webapp.config import read_settings
-from webapp.tables import metadata
+from webapp.store.tables import metadata
 
 GIVEN = os.environ.get("PIXELCOST_TEST_DATABASE_URL", "")
 INSTALLED = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))

@@ -1,6 +1,6 @@
 """A timing process that plays a script instead of measuring: an honest fake for the web tests.
 
-It reads a real job and speaks the real protocol of webapp/worker.py, but its latencies
+It reads a real job and speaks the real protocol of webapp/worker/__main__.py, but its latencies
 are made up: 10 ms for each request. The photo's name says what it does:
 
     anything     every variant and every request of the plan, then "done"

@@ -17,8 +17,8 @@ from experiment.errors import ConfigRefused
 from tests.browser import SMALL, visiting
 from tests.web_process import WebProcess, web_process
 from tests.webapp_parts import photo_bytes, serving
-from webapp.access import COOKIE, OPEN, _where_to
 from webapp.config import read_settings
+from webapp.http.access import COOKIE, OPEN, _where_to
 
 TOKEN = "an example token".replace(" ", "-")
 BEARER = {"Authorization": f"Bearer {TOKEN}"}

@@ -19,7 +19,7 @@ from markupsafe import escape
 
 from experiment.export.report_json import SCHEMA
 from tests.webapp_parts import eventually, parts_of, photo_bytes, serving
-from webapp.sse import last_seen
+from webapp.runs.event_stream import last_seen
 
 SMALL = {"sizes_px": [32], "repeats": 2, "warmups": 1}
 LONG = {"sizes_px": [32], "repeats": 1000}

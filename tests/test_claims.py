@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import update
 
 from tests.databases import url
-from webapp.store import Store
-from webapp.tables import claims
+from webapp.store.store import Store
+from webapp.store.tables import claims
 
 __all__ = ["url"]  # a fixture
 

@@ -12,11 +12,12 @@ import pytest
 from gunicorn.config import Config  # type: ignore[import-untyped]
 
 from tests.webapp_parts import eventually
-from webapp import client_socket, upload_places
-from webapp.client_socket import MOST_UNSENT_BYTES, ClientSocket, Outbox
-from webapp.gunicorn_worker import Worker
+from webapp.http import client_socket
+from webapp.http.client_socket import MOST_UNSENT_BYTES, ClientSocket, Outbox
+from webapp.http.gunicorn_worker import Worker
 from webapp.problems import Refused
-from webapp.upload_places import LOOK_AGAIN_S, MOST_SLOW, Places, UploadPace
+from webapp.uploads import places as upload_places
+from webapp.uploads.places import LOOK_AGAIN_S, MOST_SLOW, Places, UploadPace
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
 ANSWER = bytes(MOST_UNSENT_BYTES - 1_000)

@@ -12,7 +12,7 @@ import grpc
 
 from tests.scripted_server import always, good_answer, grpc_server, serving
 from tests.webapp_parts import NOWHERE, settings
-from webapp.fleet import Fleet
+from webapp.backends import Fleet
 
 LOADING = 20  # get_model_status.proto, ModelVersionStatus.State
 

@@ -21,11 +21,11 @@ from tests.photo_sets import blind_when_small, colour_server, photo
 from tests.records import answered, original
 from tests.test_export import closed
 from tests.webapp_parts import eventually, parts_of, serving
-from webapp.child import WORKER_COMMAND
-from webapp.follow_up import still_the_same
-from webapp.follow_up_routes import MOST_FOLLOW_UPS
 from webapp.problems import Refused
-from webapp.store import Follows, NoSuchRun
+from webapp.routes.follow_ups import MOST_FOLLOW_UPS
+from webapp.runs.follow_up import still_the_same
+from webapp.store.store import Follows, NoSuchRun
+from webapp.worker.process import WORKER_COMMAND
 
 PLAN = {"sizes_px": [64, 24], "formats": ["png"], "warmups": 1, "repeats": 6, "seed": 3}
 
@@ -182,7 +182,7 @@ def test_stored_bytes_that_are_not_those_sent_are_refused(client, app):
     stored = b"".join(parts.store.blob(run_id, "24-png"))
     from sqlalchemy import update
 
-    from webapp.tables import blobs
+    from webapp.store.tables import blobs
 
     damaged = bytes([stored[0] ^ 1]) + stored[1:]
     with parts.store._engine.begin() as connection:

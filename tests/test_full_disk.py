@@ -12,7 +12,7 @@ import requests
 from tests.small_disk import fill, small_disk
 from tests.web_process import WebProcess, web_process
 from tests.webapp_parts import eventually, photo_bytes
-from webapp.reserve import Reserve
+from webapp.store.reserve import Reserve
 
 LONG = '{"sizes_px": [32], "formats": ["png"], "warmups": 0, "repeats": 1000}'
 

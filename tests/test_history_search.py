@@ -10,8 +10,8 @@ import pytest
 from experiment.errors import PixelcostError
 from tests.databases import url
 from tests.webapp_parts import parts_of, serving
-from webapp.history_search import LONGEST_QUERY, found, words_in
-from webapp.store import Follows, Store
+from webapp.store.search import LONGEST_QUERY, found, words_in
+from webapp.store.store import Follows, Store
 
 __all__ = ["url"]  # a fixture
 

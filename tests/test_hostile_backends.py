@@ -36,7 +36,7 @@ from tests.hostile_server import (
 from tests.records import original, report
 from tests.scripted_server import always, grpc_server
 from tests.web_process import WebProcess, web_process
-from webapp.child import WORKER_COMMAND
+from webapp.worker.process import WORKER_COMMAND
 
 Servers = dict[str, tuple[str, Counter[str]]]
 

@@ -318,7 +318,7 @@ def test_what_a_plan_at_its_limits_exports_is_imported_and_shown_in_seconds(tmp_
 
 
 def test_a_file_that_is_made_to_be_heavy_is_given_up_and_the_app_goes_on(client, monkeypatch):
-    monkeypatch.setattr("webapp.imports.TIMEOUT_S", 0.01)
+    monkeypatch.setattr("webapp.routes.imports.TIMEOUT_S", 0.01)
     answer = post(client, text(ONE))
     assert (answer.status_code, answer.json["code"]) == (422, "report_refused")
     assert "more time or memory than any report" in answer.json["detail"]
@@ -332,7 +332,7 @@ def test_the_process_that_reads_a_report_has_limits_and_none_of_the_secrets(clie
         "resource.getrlimit(resource.RLIMIT_AS)[0], resource.getrlimit(resource.RLIMIT_CPU)[0]))); w.main()"
     )
     monkeypatch.setenv("PIXELCOST_TOKEN", "a-token-of-16-characters")
-    monkeypatch.setattr("webapp.imports.WORKER_COMMAND", (sys.executable, "-c", look % str(seen)))
+    monkeypatch.setattr("webapp.routes.imports.WORKER_COMMAND", (sys.executable, "-c", look % str(seen)))
     assert post(client, text(ONE)).status_code == 422
     environ, memory_bytes, cpu_s = ast.literal_eval(seen.read_text())
     assert "a-token-of-16-characters" not in environ.values()

@@ -19,8 +19,8 @@ from experiment.records import Addition, BreakingPoint, SearchStep
 from tests.records import failed, report, sample_report, variant
 from tests.set_records import photos, summary
 from tests.webapp_parts import parts_of, serving
-from webapp.import_worker import imported
-from webapp.store import Event
+from webapp.store.store import Event
+from webapp.worker.import_report import imported
 
 TRIES = 60  # of each export; 2,000 were tried once
 MOST_CHANGES = 3

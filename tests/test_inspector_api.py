@@ -30,7 +30,7 @@ from tests.photo_sets import colour_server
 from tests.serving_process import start_server
 from tests.web_process import WebProcess, web_process
 from tests.webapp_parts import NOWHERE, eventually, serving
-from webapp.child import WORKER_COMMAND
+from webapp.worker.process import WORKER_COMMAND
 
 ODD = """O'Brien's "$(touch pwned)" `touch pwned` \\"""
 PLAN = {"sizes_px": [64], "formats": ["jpeg"], "repeats": 2, "warmups": 1}

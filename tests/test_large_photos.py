@@ -18,7 +18,7 @@ from experiment.images.header import read_header
 from tests.app_process import ROOT, free_port, running_app
 from tests.odd_photos import chunk, encoded, exif, png
 from tests.webapp_parts import eventually
-from webapp.large_photos import LARGE_BYTES
+from webapp.worker.large_photos import LARGE_BYTES
 
 WIDTH_PX, HEIGHT_PX = 3000, 2000
 OTHERS_BYTES = 20_000_000  # what a process takes for whatever else it does meanwhile

@@ -9,7 +9,7 @@ from tests.app_process import CAT
 from tests.browser import visiting
 from tests.web_process import web_process
 from tests.webapp_parts import NOWHERE
-from webapp.child import WORKER_COMMAND
+from webapp.worker.process import WORKER_COMMAND
 
 pytestmark = pytest.mark.browser
 

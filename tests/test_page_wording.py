@@ -38,10 +38,10 @@ from tests.records import TABBY, TIGER, answer, answered, backend, environment, 
 from tests.test_page_js import node
 from tests.web_process import web_process
 from tests.webapp_parts import serving, settings
-from webapp.fleet import Fleet
-from webapp.live import LiveRun
+from webapp.backends import Fleet
 from webapp.problems import CRASH_TITLE
-from webapp.runlog import Progress, RunLog
+from webapp.runs.event_log import Progress, RunLog
+from webapp.runs.live_run import LiveRun
 
 
 @dataclass(frozen=True)

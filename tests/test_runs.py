@@ -17,13 +17,13 @@ from experiment.errors import ImageRefused
 from experiment.records import BackendInfo, Plan
 from tests.test_store import another_writer
 from tests.webapp_parts import SCRIPTED, eventually, photo_bytes, settings
-from webapp.child import Child
-from webapp.large_photos import LargePhotoBusy
-from webapp.live import LiveRun
 from webapp.metrics import Metrics
-from webapp.runs import Photo, Runs
-from webapp.store import Event, Store
-from webapp.turns import TooBusy
+from webapp.runs.live_run import LiveRun
+from webapp.runs.manager import Photo, Runs
+from webapp.runs.queue import TooBusy
+from webapp.store.store import Event, Store
+from webapp.worker.large_photos import LargePhotoBusy
+from webapp.worker.process import Child
 
 BACKENDS = [BackendInfo("1 CPU"), BackendInfo("8 CPU")]
 PLAN = Plan(sizes_px=(32,), formats=("png", "jpeg"), warmups=1, repeats=2)
@@ -204,7 +204,7 @@ def test_a_restart_ends_the_runs_that_it_interrupted(bench: Bench) -> None:
 def test_a_run_goes_on_while_another_program_holds_the_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webapp.tables.PATIENCE_S", 0.1)
+    monkeypatch.setattr("webapp.store.tables.PATIENCE_S", 0.1)
     bench = Bench(tmp_path)
     live = bench.submit("slow-cat.png", Plan(sizes_px=(32,), formats=("png",), warmups=1, repeats=20))
     eventually(lambda: live.log.progress.done)
@@ -288,7 +288,7 @@ def holder_of_the_turn(bench: Bench) -> LiveRun:
 def test_an_upload_is_not_kept_waiting_while_all_copies_of_a_large_photo_are_made(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webapp.live.TURN_PATIENCE_S", 0.2)
+    monkeypatch.setattr("webapp.runs.live_run.TURN_PATIENCE_S", 0.2)
     first = holder_of_the_turn(bench)
     with pytest.raises(LargePhotoBusy, match="one at a time") as busy:
         bench.submit("large-phone.png")

@@ -17,7 +17,7 @@ from experiment.errors import ConfigRefused
 from tests.databases import url
 from webapp.config import Settings
 from webapp.storage_errors import is_busy, is_no_room
-from webapp.store import Event, Follows, NoSuchRun, Store
+from webapp.store.store import Event, Follows, NoSuchRun, Store
 
 __all__ = ["url"]  # a fixture
 
@@ -209,7 +209,7 @@ def another_writer(path: Path) -> Iterator[None]:
 
 
 def test_runs_are_read_while_another_program_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webapp.tables.PATIENCE_S", 0.1)
+    monkeypatch.setattr("webapp.store.tables.PATIENCE_S", 0.1)
     path = tmp_path / "runs.db"
     store = Store(f"sqlite:///{path}")
     add(store, "a")

@@ -12,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.webapp_parts import photo_bytes, serving
-from webapp.upload2018 import answer_2018
+from webapp.routes.upload2018 import answer_2018
 
 FILE_KEYS = {"filename", "content_type", "filesize", "server_names", "sizes", "derivatives"}
 DERIVATIVE_KEYS = {

@@ -15,7 +15,7 @@ from tests.broken_files import broken_files
 from tests.odd_photos import encoded, photo
 from tests.scripted_server import always, good_answer, grpc_server
 from tests.web_process import WebProcess, web_process
-from webapp.child import WORKER_COMMAND
+from webapp.worker.process import WORKER_COMMAND
 
 QUICK = json.dumps({"sizes_px": [16], "formats": ["jpeg"], "repeats": 1, "warmups": 0})
 UPLOAD_CODES = {"too_large", "no_photos"}  # cut off while it arrives; a ZIP file with no photo in it

@@ -20,7 +20,7 @@ from tests.app_process import CAT
 from tests.serving_process import start_server
 from tests.web_process import WebProcess, web_process
 from tests.webapp_parts import NOWHERE
-from webapp.child import WORKER_COMMAND
+from webapp.worker.process import WORKER_COMMAND
 
 PLAN = json.dumps({"sizes_px": [128, 64], "repeats": 8, "warmups": 1})
 REQUESTS = 5 * 9  # original and two sizes in two formats; warm-up and repeats; for each backend

@@ -18,7 +18,7 @@ from experiment.export.report_json import SCHEMA
 from experiment.file_names import clean_path
 from tests.photo_sets import COLOURS, blind_when_small, colour_server, packed, photo, write_folders, zipped
 from tests.webapp_parts import eventually, parts_of, serving
-from webapp.child import WORKER_COMMAND
+from webapp.worker.process import WORKER_COMMAND
 
 PLAN = {"sizes_px": [32, 24], "formats": ["png"], "warmups": 1, "seed": 3}
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from webapp import create_app
 from webapp.config import Settings
-from webapp.parts import Parts
+from webapp.services import Parts
 
 SCRIPTED = (sys.executable, "-m", "tests.scripted_worker")
 NOWHERE = "127.0.0.1:9"  # the discard port: nothing listens there

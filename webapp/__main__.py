@@ -25,7 +25,7 @@ from experiment.embedded.profiles import parse_embedded
 from experiment.embedded.supervisor import EmbeddedServers
 from experiment.errors import EmbeddedFailed, PixelcostError
 from webapp.config import Settings, read_settings
-from webapp.store import Store
+from webapp.store.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 WEB_READY_TIMEOUT_S = 30.0
