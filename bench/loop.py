@@ -23,9 +23,9 @@ def asked(facts: dict[str, Any]) -> Callable[[], Any]:
     os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     import numpy as np  # noqa: PLC0415  # the caller pins first: these start threads
 
-    from serving.loading import load  # noqa: PLC0415
+    from serving.models.loading import load  # noqa: PLC0415
+    from serving.models.servable import Servable  # noqa: PLC0415
     from serving.runtimes.base import Setting  # noqa: PLC0415
-    from serving.servable import Servable  # noqa: PLC0415
 
     setting = Setting(threads=1, inter_op_threads=1, precision=facts.get("precision", "f32"))
     servable = Servable(load(Path(facts["model"]), facts.get("runtime", "auto"), setting))

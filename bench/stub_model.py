@@ -21,17 +21,17 @@ import numpy as np
 
 from bench.processes import MODEL, free_port
 from serving import ports
-from serving.grpc_api import GrpcApi
-from serving.loading import settle
-from serving.manager import Manager
-from serving.model_config import ModelConfig
-from serving.rest_api import RestApi
+from serving.api.grpc import GrpcApi
+from serving.api.rest import RestApi
+from serving.config.text_messages import Batching, Monitoring
+from serving.models.config import ModelConfig
+from serving.models.loading import settle
+from serving.models.manager import Manager
+from serving.models.servable import Servable
 from serving.runtimes.base import About
-from serving.servable import Servable
 from serving.server import Server
 from serving.service import Service
-from serving.signatures import Signature, TensorSpec
-from serving.text_messages import Batching, Monitoring
+from serving.values.signatures import Signature, TensorSpec
 
 from tensorflow.core.framework import types_pb2  # isort: skip  # after serving, which puts it in place
 

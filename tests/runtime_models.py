@@ -15,7 +15,7 @@ import pytest
 
 from serving.runtimes import RUNTIMES, Runtime
 from serving.runtimes.base import Model, Setting
-from serving.signatures import Signature
+from serving.values.signatures import Signature
 from tests.locks import alone_in
 from tests.serving_process import ROOT, default_model_dir
 

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from experiment.protocol import predict_pb2
-from serving import text_messages
+from serving.config import text_messages
 from serving.errors import StartRefused
 from tests.model_server import eventually, model_list, model_server, numbers, one_model, spec
 from tests.servables import place, servable, version

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from serving import devices
+from serving.runtimes import devices
 
 H200 = SimpleNamespace(name="NVIDIA H200", total_memory=150_109_880_320)
 PYTORCHS = {"name": H200.name, "memory_bytes": H200.total_memory}
@@ -57,7 +57,7 @@ def test_without_tensorflows_library_there_is_no_gpu_of_it(driver, monkeypatch):
     def no_library() -> list[object]:
         raise OSError("libtensorflow_cc.so.2: cannot open shared object file")
 
-    monkeypatch.setattr("serving.runtimes.tensorflow_session.devices", no_library)
+    monkeypatch.setattr("serving.tensorflow_c.session.devices", no_library)
     assert not gpus("tensorflow")
 
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from serving import isa
+from serving.machine import isa
 from serving.runtimes import RUNTIMES
 from serving.runtimes.base import BF16
 from tests.runtime_models import FORMAT_OF, default_formats_dir, is_there, is_written

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from experiment.backends.addresses import parse_servers
-from serving.model_config import from_proto
-from serving.text_messages import read_batching, read_models
+from serving.config.text_messages import read_batching, read_models
+from serving.models.config import from_proto
 from tests import manifests
 from tests.helm_render import CHART, render
 from tests.policy import problems

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from serving import devices
+from serving.runtimes import devices
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILDS = ("tensorflow", "tensorflow-cpu")

@@ -10,8 +10,8 @@ from contextlib import nullcontext
 import pytest
 
 import serving  # noqa: F401  # isort: skip  # first: it keeps TensorFlow's Python out of this process
-from serving import isa
 from serving.errors import LoadFailed, StartRefused
+from serving.machine import isa
 from serving.runtimes import RUNTIMES, load
 from serving.runtimes.base import Setting
 from tests.serving_process import ROOT, default_model_dir
@@ -86,7 +86,7 @@ SAYS = {"avx": "isa:Intel AVX\n", "avx2": "isa:Intel AVX2\n", "avx512": "isa:Int
 OPENVINO = """
 import sys
 from pathlib import Path
-from serving import isa
+from serving.machine import isa
 isa.apply("openvino", sys.argv[2])
 from serving.runtimes import openvino
 from serving.runtimes.base import Setting

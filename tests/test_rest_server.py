@@ -14,8 +14,8 @@ import pytest
 import requests
 from waitress import wasyncore
 
-from serving import rest_server
-from serving.rest_server import RestServer
+from serving.api import rest_server
+from serving.api.rest_server import RestServer
 from tests.model_server import model_server
 from tests.servables import servable
 from tests.serving_process import start_server

@@ -13,8 +13,8 @@ from serving.errors import InvalidArgument, LoadFailed
 from tests.runtime_models import ONE_THREAD, require
 
 require("litert")
+from serving.models.servable import Servable  # noqa: E402
 from serving.runtimes.litert import load  # noqa: E402
-from serving.servable import Servable  # noqa: E402
 
 # The old way to convert, without a signature, gives tensors named after the placeholders.
 EXPORT = """

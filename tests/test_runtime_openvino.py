@@ -15,12 +15,12 @@ import serving  # noqa: F401  # isort: skip  # first: it keeps TensorFlow's Pyth
 import openvino as ov
 from openvino import opset13 as ops
 
-from serving import isa
 from serving.errors import InvalidArgument, LoadFailed
-from serving.loading import load
+from serving.machine import isa
+from serving.models.loading import load
+from serving.models.servable import Servable
 from serving.runtimes import openvino as runtime
 from serving.runtimes.base import BF16, Setting
-from serving.servable import Servable
 from tests.serving_process import default_model_dir
 
 CAT = Path(__file__).resolve().parent.parent / "static" / "samples" / "cat.png"

@@ -14,14 +14,14 @@ import pytest
 
 # First: it lets the messages load without TensorFlow.
 from experiment.protocol import types_pb2  # isort: skip
-from serving.manager import Manager
-from serving.model import ModelSpec
-from serving.model_config import ModelConfig
+from serving.config.text_messages import Batching
+from serving.models.config import ModelConfig
+from serving.models.manager import Manager
+from serving.models.servable import Servable
+from serving.models.served_model import ModelSpec
 from serving.runtimes.base import About
-from serving.servable import Servable
 from serving.service import Question, Service
-from serving.signatures import Signature, TensorSpec
-from serving.text_messages import Batching
+from serving.values.signatures import Signature, TensorSpec
 from tests.model_server import ModelServer, model_list, model_server, numbers, one_model
 from tests.servables import servable
 from tests.serving_client import array

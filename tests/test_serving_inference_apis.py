@@ -13,10 +13,11 @@ from tensorflow.core.example import example_pb2
 from tensorflow_serving.apis import classification_pb2, inference_pb2, input_pb2
 
 import serving  # noqa: F401  # lets the messages load without TensorFlow
-from serving import classification, examples, inference_apis, regression
+from serving.api import classification, inference_apis, regression
 from serving.errors import FailedPrecondition, InvalidArgument, Unimplemented
 from serving.service import Answer, ModelSpec
-from serving.signatures import CLASSIFY_METHOD, PREDICT_METHOD, REGRESS_METHOD, Signature, TensorSpec
+from serving.values import examples
+from serving.values.signatures import CLASSIFY_METHOD, PREDICT_METHOD, REGRESS_METHOD, Signature, TensorSpec
 
 FLOAT, STRING = TensorSpec(1, (None, 1)), TensorSpec(7, (None,))
 ALWAYS = lambda: True  # noqa: E731

@@ -20,7 +20,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from experiment.protocol import get_model_status_pb2
 from serving.errors import LoadFailed
-from serving.loading import Loader
+from serving.models.loading import Loader
 from serving.runtimes.base import Setting
 from tests.app_process import children_of, free_port, is_alive
 from tests.serving_client import Client
@@ -245,8 +245,8 @@ def test_a_second_server_on_the_same_port_is_refused(default_server):
 
 def test_listing_devices_loads_no_runtime():
     code = (
-        "import sys, serving.devices as d; d.look(); "
-        "print('serving.runtimes.tensorflow_library' in sys.modules or 'numpy' in sys.modules)"
+        "import sys, serving.runtimes.devices as d; d.look(); "
+        "print('serving.tensorflow_c.library' in sys.modules or 'numpy' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

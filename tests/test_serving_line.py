@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from serving.errors import Cancelled, DeadlineExceeded, Overloaded, ServingError
-from serving.line import Job, Line
+from serving.queue import Job, Line
 
 SOON_S = 10.0  # longer than anything here takes; then a test fails instead of hanging
 

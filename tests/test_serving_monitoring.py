@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from serving.monitoring import GRPC, REST, Metrics
+from serving.metrics import GRPC, REST, Metrics
 from serving.series import LIMIT, OTHER, Counter
 
 

@@ -14,11 +14,12 @@ from hypothesis.extra import numpy as hnp
 
 # First: it lets the messages load without TensorFlow.
 from experiment.protocol import tensor_pb2, types_pb2  # isort: skip
-from serving import affinity, flags
+from serving.api.rest_json import Body, answer_text
+from serving.config import flags
 from serving.errors import InvalidArgument, StartRefused
-from serving.rest_json import Body, answer_text
-from serving.signatures import Signature, TensorSpec
-from serving.tensors import DTYPES, to_array, to_proto
+from serving.machine import affinity
+from serving.values.signatures import Signature, TensorSpec
+from serving.values.tensors import DTYPES, to_array, to_proto
 
 # Tensors
 

@@ -15,12 +15,12 @@ from PIL import Image
 import serving  # noqa: F401  # isort: skip  # first: it keeps TensorFlow's Python out of this process
 from serving import images
 from serving.errors import InvalidArgument, LoadFailed
-from serving.image_signatures import with_image_signatures
 from serving.images import ImageRefused
+from serving.images.pixels import Pixels
 from serving.images.resize import resize
-from serving.pixels import Pixels
+from serving.images.signatures import with_image_signatures
 from serving.runtimes.base import About
-from serving.signatures import Signature, TensorSpec
+from serving.values.signatures import Signature, TensorSpec
 from tests.broken_files import bombs, broken_files
 from tests.odd_photos import animation, encoded, odd_photos, photo, png
 from tests.tensorflow_pixels import ask

@@ -12,6 +12,7 @@ import pytest
 
 # First: it lets the messages load without TensorFlow.
 from experiment.protocol import types_pb2  # isort: skip
+from serving.config.text_messages import Batching
 from serving.errors import (
     Cancelled,
     FailedPrecondition,
@@ -21,15 +22,14 @@ from serving.errors import (
     ServingError,
     Unavailable,
 )
-from serving.manager import Manager
-from serving.model import ModelSpec
-from serving.model_config import ModelConfig, Policy
+from serving.models.config import ModelConfig, Policy
+from serving.models.manager import Manager
+from serving.models.servable import Servable
+from serving.models.served_model import ModelSpec
+from serving.models.version import Version
 from serving.runtimes.base import About
-from serving.servable import Servable
 from serving.service import Caller, Question, Service
-from serving.signatures import Signature, TensorSpec
-from serving.text_messages import Batching
-from serving.version import Version
+from serving.values.signatures import Signature, TensorSpec
 
 ABOUT = About("test", "f32", "CPU")
 LATEST = Policy()

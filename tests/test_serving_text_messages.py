@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 import serving  # noqa: F401  # lets the messages load without TensorFlow
-from serving.errors import StartRefused
-from serving.text_messages import (
+from serving.config.text_messages import (
     PROMETHEUS_PATH,
     Batching,
     Monitoring,
@@ -15,6 +14,7 @@ from serving.text_messages import (
     read_monitoring,
     read_ssl,
 )
+from serving.errors import StartRefused
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from serving.errors import LoadFailed
-from serving.runtimes.torch_archive import kind
+from serving.model_files.torch_archive import kind
 from tests.photo_sets import packed
 
 GRAPH = {b"model/models/model.json": b'{"graph": 1}' * 20}

@@ -1,6 +1,6 @@
 """How a model wants its pixels: the section "pixels" of its card, and the usual ways by name.
 
-The keys and their defaults are those of `serving/pixels.py`; docs/models.md explains them.
+The keys and their defaults are those of `serving/images/pixels.py`; docs/models.md explains them.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from serving.flag_table import FLAGS, WITHOUT_EFFECT
+from serving.config.flag_table import FLAGS, WITHOUT_EFFECT
 from tests.policy.objects import Cluster, Object, flags, main_container, name_of, pod_of, where
 from tests.policy.pods import PROBES
 
