@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from models.catalogue import Row, row
-from models.packaged import weights_file
+from models.catalogue.packaged import weights_file
+from models.catalogue.table import Row, row
 
 NAMES = ("efficientnet-lite0", "efficientnet-lite2")
 PHOTOS = (
@@ -43,10 +43,10 @@ def _middle(file: Path, side_px: int) -> np.ndarray:
 
 def ours(model: Row, levels: np.ndarray) -> np.ndarray:
     """[10, 1000], of the network that Pixelcost serves, without its softmax."""
-    from models.efficientnet_lite import SIZES, build
+    from models.catalogue.efficientnet_lite import SIZES, build
+    from models.catalogue.torch_state import read_state
     from models.layer_graph import LayerGraph
     from models.layers import Layers
-    from models.torch_state import read_state
 
     whole = build(SIZES[model.name], read_state(weights_file(model).read_bytes()))
     assert whole.layers[-1].kind == "softmax"

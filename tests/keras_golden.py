@@ -24,8 +24,8 @@ import tensorflow as tf
 from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 from PIL import Image
 
-from models.catalogue import Row, row
-from models.keras_export import Weights, export_keras
+from models.catalogue.keras_export import Weights, export_keras
+from models.catalogue.table import Row, row
 
 SPREAD = 2.0  # standard deviation of the logits: the best of 1000 then has a score of some percent
 

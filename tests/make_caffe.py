@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models.convert.tflite_layers import layers_of
 from models.layers import PIXELS, Layer, Layers
+from models.networks.tflite_layers import layers_of
 from tests.wire import block, numbers
 
 TYPES = {

@@ -17,7 +17,7 @@ from typing import IO
 
 from PIL import Image
 
-from models.catalogue import DEFAULT
+from models.catalogue.table import DEFAULT
 from tests.app_process import free_port
 from tests.locks import alone_in
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from models.convert import as_it_is
-from models.convert.wanted import Wanted
-from models.kinds import find
+from models.formats.kinds import find
+from models.interface.wanted import Wanted
 from models.problems import ModelProblem
 from tests.convertible import CASES, TF, converter
 from tests.serving_client import Client

@@ -8,16 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models import imagenet
+from models.catalogue import imagenet
 from models.convert import cluster_serving, convert
-from models.convert.ends import choose
-from models.convert.hints import of_layers
-from models.convert.labels import find_labels, labels_beside, labels_of, read_labels
-from models.convert.pixels import Hints, work_out
-from models.convert.preprocess import OF_ARCHITECTURE, PRESETS, Pixels, of_architecture, quantised
-from models.convert.scores import is_logits, made_up
-from models.convert.wanted import LOGITS, PROBABILITIES, Wanted
-from models.kinds import find
+from models.formats.kinds import find
+from models.interface.ends import choose
+from models.interface.hints import of_layers
+from models.interface.labels import find_labels, labels_beside, labels_of, read_labels
+from models.interface.pixels import Hints, work_out
+from models.interface.preprocess import OF_ARCHITECTURE, PRESETS, Pixels, of_architecture, quantised
+from models.interface.scores import is_logits, made_up
+from models.interface.wanted import LOGITS, PROBABILITIES, Wanted
 from models.problems import ModelProblem, first_line
 from models.tensors import Signature, Tensor
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from models.convert.hints import hints_of
-from models.convert.tflite_layers import layers_of
-from models.exporter_notes import notes_of
-from models.kinds import find
+from models.formats.exporter_notes import notes_of
+from models.formats.kinds import find
+from models.interface.hints import hints_of
+from models.networks.tflite_layers import layers_of
 from models.problems import ModelProblem
 from tests.convertible import converter
 from tests.detectors import folder

@@ -16,7 +16,7 @@ import pytest
 from experiment.embedded import model as servable
 from experiment.embedded.model import ModelChoice, prepare_model
 from experiment.embedded.models_cli import ModelUnavailable, StartStopped
-from models.catalogue import DEFAULT, row
+from models.catalogue.table import DEFAULT, row
 from tests.app_process import App, free_port
 from tests.weights_server import WeightsServer, silent, stalled_after
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from models.checksum import Checksum
-from models.download import Limits, download
+from models.catalogue.checksum import Checksum
+from models.catalogue.download import Limits, download
 from models.problems import FetchFailed
 from tests.serving_process import ROOT
 from tests.weights_server import (
@@ -241,8 +241,8 @@ def test_a_disk_that_is_too_small_is_said_before_anything_is_written(target, par
 TWO_AT_ONCE = """
 import sys
 from pathlib import Path
-from models.checksum import Checksum
-from models.download import Limits, download
+from models.catalogue.checksum import Checksum
+from models.catalogue.download import Limits, download
 class Heard:
     def say(self, text): print(text)
     def progress(self, *numbers): pass

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from models.catalogue import BASE_URL, CATALOGUE, DEFAULT, row
+from models.catalogue.table import BASE_URL, CATALOGUE, DEFAULT, row
 from tests.serving_process import ROOT
 from tests.weights_server import WeightsServer, stalled_after
 

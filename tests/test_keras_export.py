@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from models import imagenet
-from models.catalogue import CATALOGUE, row
+from models.catalogue import imagenet
+from models.catalogue.table import CATALOGUE, row
 from tests.serving_client import Client
 from tests.serving_process import ROOT, start_server
 

@@ -7,9 +7,9 @@ import shutil
 
 import pytest
 
-from models.catalogue import row
+from models.catalogue.table import row
+from models.catalogue.weights import url_of
 from models.problems import ModelProblem
-from models.weights import url_of
 from tests.convertible import converter
 
 ODD = "ö [b]x y"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from models.kinds import find
+from models.formats.kinds import find
+from models.formats.sniff import Damaged
 from models.problems import ModelProblem
-from models.sniff import Damaged
 from tests.wire import block, number, numbers
 
 NODE = block(1, "x") + block(2, "Placeholder")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from models.catalogue import DEFAULT
+from models.catalogue.table import DEFAULT
 from tests.serving_process import ROOT, default_model_dir
 
 

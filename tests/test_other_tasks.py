@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from models.exporter_notes import notes_of
-from models.kinds import KINDS, Found
+from models.formats.exporter_notes import notes_of
+from models.formats.kinds import KINDS, Found
 from models.task import other_than_classifier
 from models.tensors import Signature, Tensor
 from tests.convertible import converter

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models import packaged, torch_state
-from models.catalogue import CATALOGUE, DEFAULT, row
-from models.packaged import weights_file
+from models.catalogue import packaged, torch_state
+from models.catalogue.packaged import weights_file
+from models.catalogue.table import CATALOGUE, DEFAULT, row
+from models.catalogue.torch_state import NotAStateDict, read_state
 from models.problems import ModelProblem
-from models.torch_state import NotAStateDict, read_state
 from tests.efficientnet_logits import GOLDEN, NAMES
 from tests.serving_client import Client
 from tests.serving_process import ROOT, default_model_dir
@@ -308,7 +308,7 @@ BOMBS = {
 READS_WITH_LIMITS = """
 import resource, sys
 from pathlib import Path
-from models.torch_state import NotAStateDict, read_state
+from models.catalogue.torch_state import NotAStateDict, read_state
 data = sys.stdin.buffer.read()
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + 300_000_000,) * 2)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from models.checksum import Checksum, in_header
+from models.catalogue.checksum import Checksum, in_header
 from models.problems import FetchFailed
 
 PIECE_BYTES = 16 * 1024  # read at once: small, so that a slow line is told from a dead one

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.check import look_into
-from models.convert.hints import hints_of
-from models.convert.network import Network
-from models.convert.wanted import Wanted
-from models.kinds import Found
+from models.formats.kinds import Found
+from models.formats.saved_model import look_into
+from models.interface.hints import hints_of
+from models.interface.wanted import Wanted
+from models.networks.network import Network
 from models.problems import ModelProblem, first_line
 
 

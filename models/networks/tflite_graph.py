@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.convert.hints import hints_of, of_layers
-from models.convert.network import Network
-from models.convert.tflite_layers import layers_of
-from models.convert.wanted import Wanted
-from models.kinds import Found
+from models.formats.kinds import Found
+from models.interface.hints import hints_of, of_layers
+from models.interface.wanted import Wanted
 from models.layers import PIXELS, PROBABILITIES
+from models.networks.network import Network
+from models.networks.tflite_layers import layers_of
 from models.tensors import Signature, Tensor
 
 CALL = "call"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.convert.preprocess import ByChannel
+from models.interface.preprocess import ByChannel
 
 Say = Callable[[str], None]  # one line for people: what was read, or assumed
 ScoresOf = Callable[[np.ndarray], np.ndarray]  # what a model answers to values as it takes them

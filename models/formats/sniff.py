@@ -1,4 +1,4 @@
-"""Tells by its content what kind of model a file holds. The names of kinds are those of models/kinds.py."""
+"""Tells by its content what kind of model a file holds. The names of kinds are those of models/formats/kinds.py."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from models import wire_reader
+from models.formats import wire_reader
+from models.formats.wire_reader import CutOff, Value
 from models.problems import ModelProblem
-from models.wire_reader import CutOff, Value
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 ZIP = b"PK\x03\x04"

@@ -17,7 +17,7 @@ from typing import Any
 
 import h5py
 
-from models.kinds import Found
+from models.formats.kinds import Found
 
 CONFIGURATION = "model_config"  # an attribute of the HDF5 file
 MEMBER = "config.json"  # of the archive

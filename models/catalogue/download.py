@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.checksum import Checksum
+from models.catalogue.checksum import Checksum
+from models.catalogue.transfer import Reporter, Transfer
 from models.problems import FetchFailed
-from models.transfer import Reporter, Transfer
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from typing import Any
 
 import yaml
 
-from models import onnx_reader
-from models.kinds import Found
+from models.formats import onnx_reader
+from models.formats.kinds import Found
+from models.formats.sniff import ZIP_PROBLEMS
 from models.problems import ModelProblem
-from models.sniff import ZIP_PROBLEMS
 from models.task import DETECTOR, NEEDED
 
 CLASSIFY = "classify"

@@ -6,16 +6,17 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from models import imagenet
-from models.catalogue import Row
-from models.checksum import Checksum
+from models.catalogue import imagenet
+from models.catalogue.checksum import Checksum
+from models.catalogue.table import Row
 from models.placing import Exported, hash_of, place, refuse_patterns
 from models.problems import ModelProblem
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 SOURCES = (
-    *("packaged.py", "efficientnet_lite.py", "torch_state.py", "layers.py", "layer_graph.py"),
-    *("image_model.py", "warmup_requests.py", "placing.py", "imagenet.py", "imagenet_labels.txt"),
+    *("catalogue/packaged.py", "catalogue/efficientnet_lite.py", "catalogue/torch_state.py", "layers.py"),
+    *("layer_graph.py", "image_model.py", "warmup_requests.py", "placing.py"),
+    *("catalogue/imagenet.py", "catalogue/imagenet_labels.txt"),
 )
 
 
@@ -57,10 +58,10 @@ def _state(row: Row) -> bytes:
 def _write(row: Row, directory: Path) -> dict[str, object]:
     state = _state(row)  # before TensorFlow, which takes seconds to import
 
-    from models.efficientnet_lite import SIZES, build
+    from models.catalogue.efficientnet_lite import SIZES, build
+    from models.catalogue.torch_state import read_state
     from models.image_model import ImageModel
     from models.layer_graph import LayerGraph
-    from models.torch_state import read_state
     from models.warmup_requests import write_warmup_requests
 
     size = SIZES[row.name]

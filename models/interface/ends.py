@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models.convert.preprocess import INPUT_TYPES
-from models.convert.wanted import Say, Wanted
+from models.interface.preprocess import INPUT_TYPES
+from models.interface.wanted import Say, Wanted
 from models.problems import ModelProblem
 from models.task import NEEDED, are_features, may_be_scores, other_than_classifier
 from models.tensors import Signature, Tensor, listed

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.convert.preprocess import LEAST, Pixels
-from models.convert.wanted import LOGITS, PROBABILITIES, Say, Wanted
+from models.interface.preprocess import LEAST, Pixels
+from models.interface.wanted import LOGITS, PROBABILITIES, Say, Wanted
 from models.problems import ModelProblem
 from models.task import NEEDED, not_one_row
 from models.tensors import Tensor

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from models.convert.hints import hints_of
-from models.convert.network import Network
-from models.convert.wanted import Wanted
-from models.kinds import Found
+from models.formats.kinds import Found
+from models.formats.sniff import Damaged
+from models.interface.hints import hints_of
+from models.interface.wanted import Wanted
+from models.networks.network import Network
 from models.problems import ModelProblem, first_line
-from models.sniff import Damaged
 from models.tensors import Signature, Tensor
 
 GRAPH = "graph"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from models.convert.pixels import Hints
+from models.interface.pixels import Hints
 from models.tensors import Signature
 
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from models.label_files import LARGEST_BYTES, names_in
+from models.formats.label_files import LARGEST_BYTES, names_in
+from models.formats.sniff import ZIP_PROBLEMS, Damaged
 from models.problems import ModelProblem
-from models.sniff import ZIP_PROBLEMS, Damaged
 
-NOTES = "temp_meta.txt"  # of Ultralytics, see models/exporter_notes.py
+NOTES = "temp_meta.txt"  # of Ultralytics, see models/formats/exporter_notes.py
 TYPES = {"FLOAT32": np.float32, "FLOAT16": np.float16, "INT32": np.int32, "UINT8": np.uint8, "INT8": np.int8}
 
 

@@ -9,8 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from models import imagenet
-from models.catalogue import Row
+from models.catalogue import imagenet
+from models.catalogue.table import Row
 from models.placing import VERSION, Exported, card_of, hash_of, place, refuse_patterns
 from models.problems import ModelProblem
 

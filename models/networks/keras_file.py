@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from models.convert.keras_2 import for_keras_3
-from models.convert.network import Network
-from models.convert.pixels import Hints
-from models.convert.preprocess import of_architecture
-from models.convert.wanted import Wanted
-from models.kinds import Found
+from models.formats.kinds import Found
+from models.interface.pixels import Hints
+from models.interface.preprocess import of_architecture
+from models.interface.wanted import Wanted
+from models.networks.keras_2 import for_keras_3
+from models.networks.network import Network
 from models.problems import ModelProblem, first_line
 from models.tensors import Signature, Tensor
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from models import tflite_reader
-from models.convert.pixels import Hints
-from models.convert.preprocess import LEVELS, SHAPING
-from models.exporter_notes import CLASSIFY, notes_of
-from models.kinds import Found
+from models.formats import tflite_reader
+from models.formats.exporter_notes import CLASSIFY, notes_of
+from models.formats.kinds import Found
+from models.interface.pixels import Hints
+from models.interface.preprocess import LEVELS, SHAPING
 from models.placing import CARD
 from models.problems import ModelProblem
 

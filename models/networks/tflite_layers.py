@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from models import tflite_reader
+from models.formats import tflite_reader
 from models.layers import PIXELS, Kind, Layers, Tape
 from models.problems import ModelProblem
 

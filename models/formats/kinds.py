@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.onnx_reader import external_files
+from models.formats.onnx_reader import external_files
+from models.formats.sniff import Damaged, kind_of
 from models.placing import card_of
 from models.problems import ModelProblem
-from models.sniff import Damaged, kind_of
 
 GRAPH_FILE = "saved_model.pb"
 CLUSTER_SERVING = "Cluster Serving configuration"

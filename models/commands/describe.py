@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.check import SIGNATURE, look_into
 from models.convert.proof import SAMPLE, why_no_probabilities
-from models.exporter_notes import notes_of, other_task
-from models.kinds import Found
+from models.formats.exporter_notes import notes_of, other_task
+from models.formats.kinds import Found
+from models.formats.saved_model import SIGNATURE, look_into
 from models.placing import CARD
 from models.problems import without_scratch
 from models.task import other_than_classifier
@@ -99,6 +99,6 @@ def _served(found: Found) -> Iterator[Server]:
 
 def _loaded(found: Found) -> Sequence[Signature]:
     from models.convert.as_graph import LOAD
-    from models.convert.wanted import Wanted
+    from models.interface.wanted import Wanted
 
     return LOAD[found.kind.name](found, Wanted()).signatures

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from models.convert.ends import Ends, layout_of, sides_of
-from models.convert.preprocess import INPUT_TYPES, PRESETS, Pixels, quantised
-from models.convert.wanted import Say, Wanted
+from models.interface.ends import Ends, layout_of, sides_of
+from models.interface.preprocess import INPUT_TYPES, PRESETS, Pixels, quantised
+from models.interface.wanted import Say, Wanted
 from models.problems import ModelProblem
 
 USUAL_SIDES_PX = (224, 224)

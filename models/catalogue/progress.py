@@ -19,7 +19,7 @@ LINE_EVERY_S = 5.0
 
 
 class DownloadProgress:
-    """A Reporter (models/transfer.py). Use as a context manager."""
+    """A Reporter (models/catalogue/transfer.py). Use as a context manager."""
 
     def __init__(self, title: str, console: Console):
         self._title, self._console = title, console

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from models import imagenet
-from models.convert.wanted import Say, Wanted
-from models.label_files import names_in
+from models.catalogue import imagenet
+from models.formats.label_files import names_in
+from models.interface.wanted import Say, Wanted
 from models.problems import ModelProblem
 
 BACKGROUND = "background"

@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from models.catalogue import BASE_URL, DEFAULT, Row
-from models.catalogue import row as row_of
-from models.checksum import Checksum
-from models.download import Limits, download, part_of
+from models.catalogue.checksum import Checksum
+from models.catalogue.download import Limits, download, part_of
+from models.catalogue.table import BASE_URL, DEFAULT, Row
+from models.catalogue.table import row as row_of
+from models.catalogue.transfer import Reporter
 from models.problems import FetchFailed, ModelProblem
-from models.transfer import Reporter
 
 MIRROR_VARIABLE = "PIXELCOST_WEIGHTS_URL"
 
