@@ -81,7 +81,7 @@ def _p50_ms(backend: Backend, variant: Variant) -> float:
 @contextmanager
 def stub_server(service_ms: float) -> Iterator[int]:
     """A stub in a process of its own; yields its port."""
-    command = [sys.executable, "-m", "bench.stub_server", str(service_ms / 1e3)]
+    command = [sys.executable, "-m", "bench.support.stub_server", str(service_ms / 1e3)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin and process.stdout
         try:

@@ -16,11 +16,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench import servables
-from bench.callers import WARMUPS, asking, calling, p50_ms, request_of, times_ms
-from bench.cores import client_and_server, on_core
-from bench.open_loop import OK, Outcome, offer
-from bench.processes import server
+from bench.support import servables
+from bench.support.callers import WARMUPS, asking, calling, p50_ms, request_of, times_ms
+from bench.support.cores import client_and_server, on_core
+from bench.support.open_loop import OK, Outcome, offer
+from bench.support.processes import server
 from experiment.protocol import predict_pb2
 from experiment.report.statistics import SAMPLES_FOR_P99, percentile
 

@@ -7,10 +7,10 @@ import io
 from PIL import Image
 
 from bench.batching import steady_rate
-from bench.callers import calling, ends_s, request_of
-from bench.figures import figure
-from bench.open_loop import OK, offer
-from bench.servables import photo_of
+from bench.support.callers import calling, ends_s, request_of
+from bench.support.figures import figure
+from bench.support.open_loop import OK, offer
+from bench.support.servables import photo_of
 from bench.sweep import stub_server
 
 

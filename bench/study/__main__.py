@@ -15,8 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.photo import ten_megapixels
-from bench.servables import ROOT
 from bench.study import page
 from bench.study.ask import Photos, Stopped, asked, journal_of, report_of
 from bench.study.cells import Found
@@ -29,6 +27,8 @@ from bench.study.pairs import confidences, right_by_variant
 from bench.study.plots import draw, plots
 from bench.study.runs import QUESTIONS, Run, runs
 from bench.study.tables import Row, area_rows, band_rows, read, tables, write
+from bench.support.photo import ten_megapixels
+from bench.support.servables import ROOT
 from experiment.errors import PixelcostError
 from experiment.measure.environment import environment
 from experiment.photo_sets.journal import read_header_line

@@ -1,4 +1,4 @@
-"""Our server around a model that takes a + b * batch ms: python -m bench.stub_model JSON
+"""Our server around a model that takes a + b * batch ms: python -m bench.support.stub_model JSON
 
 Everything but the model is the real thing: service, queue, batching, gRPC. Like an accelerator the model
 leaves the CPU free while it works. Prints its port; then a line with a count is answered with the seconds
@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.processes import MODEL, free_port
+from bench.support.processes import MODEL, free_port
 from serving import ports
 from serving.api.grpc import GrpcApi
 from serving.api.rest import RestApi

@@ -1,4 +1,4 @@
-"""Servers that do nothing but answer: python -m bench.echo JSON. Prints two ports.
+"""Servers that do nothing but answer: python -m bench.support.echo JSON. Prints two ports.
 
 The first is a gRPC server with our options, whose one handler takes bytes and gives bytes: what gRPC in
 Python costs. Where the JSON names a model, the handler also asks that, always with the same photo: then
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from bench.loop import asked
+from bench.support.loop import asked
 
 LENGTH_BYTES = 8
 

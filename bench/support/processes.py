@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from bench.servables import ROOT
+from bench.support.servables import ROOT
 
 MODEL = "m"
 
@@ -95,9 +95,9 @@ class Loop:
 
 @contextmanager
 def loop(model: Path, core: int, photo: Path, **how: Any) -> Iterator[Loop]:
-    """Ready and warm. `how`: runtime, precision and signature, see `bench.loop`."""
+    """Ready and warm. `how`: runtime, precision and signature, see `bench.support.loop`."""
     facts = {"model": str(model / "1"), "core": core, "photo": str(photo), **how}
-    with child("-m", "bench.loop", json.dumps(facts)) as process:
+    with child("-m", "bench.support.loop", json.dumps(facts)) as process:
         process.line()
         yield Loop(process)
 
@@ -121,6 +121,6 @@ def echoes(
     facts: dict[str, Any] = {"core": core, "answer_bytes": answer_bytes}
     if model and photo:
         facts |= {"model": str(model / "1"), "photo": str(photo)}
-    with child("-m", "bench.echo", json.dumps(facts)) as process:
+    with child("-m", "bench.support.echo", json.dumps(facts)) as process:
         grpc_port, tcp_port = process.line().split()
         yield Echoes(f"127.0.0.1:{grpc_port}", int(tcp_port))

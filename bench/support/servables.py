@@ -12,9 +12,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from bench.photo import SAMPLE
+from bench.support.photo import SAMPLE
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / "var" / "bench"
 JPEG_BYTES = 110_000
 
@@ -32,7 +32,7 @@ def made(kind: str) -> Path:
     if not (base / "1").is_dir():
         base.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=base, prefix=".") as scratch:
-            _python("-m", "bench.make_servables", kind, f"{scratch}/1")
+            _python("-m", "bench.support.make_servables", kind, f"{scratch}/1")
             (Path(scratch) / "1").rename(base / "1")
     return base
 

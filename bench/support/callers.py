@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from bench.echo import LENGTH_BYTES, receive
-from bench.processes import MODEL
+from bench.support.echo import LENGTH_BYTES, receive
+from bench.support.processes import MODEL
 from experiment.backends.grpc import open_channel
 from experiment.protocol import PREDICT, predict_pb2, types_pb2
 

@@ -1,4 +1,4 @@
-"""A gRPC model server that takes exactly so long: python -m bench.stub_server 0.040
+"""A gRPC model server that takes exactly so long: python -m bench.support.stub_server 0.040
 
 Prints its port, serves until its standard input closes. The wait is a sleep to shortly
 before the time and a spin over the rest, so that the service time is exact.

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-SAMPLE = Path(__file__).resolve().parent.parent / "static" / "samples" / "cat.png"
+SAMPLE = Path(__file__).resolve().parents[2] / "static" / "samples" / "cat.png"
 SIZE_PX = (3872, 2576)
 GRAIN_LEVELS = 8.0  # standard deviation, of 255
 QUALITY = 90
