@@ -9,7 +9,7 @@ from models.catalogue.table import CATALOGUE, DEFAULT
 from models.commands.catalogue import COLUMNS, cells
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "models.md"
-START = "<!-- catalogue: checked against models/catalogue/table.py by tests/test_docs.py -->\n"
+START = "<!-- catalogue: checked against models/catalogue/table.py by tests/project/test_docs.py -->\n"
 END = "<!-- end of catalogue -->"
 
 
