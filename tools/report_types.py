@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-SCHEMA = ROOT / "experiment" / "schema.json"
+SCHEMA = ROOT / "experiment" / "export" / "schema.json"
 TYPES = ROOT / "static" / "js" / "report.d.ts"
 HEADER = """\
 // Written by tools/report_types.py from experiment/export/schema.json: renew with it, do not edit.

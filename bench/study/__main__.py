@@ -35,7 +35,7 @@ from experiment.photo_sets.journal import read_header_line
 from experiment.records import REFERENCE_ID
 
 DESCRIPTION = "What a demo claimed about image sizes and formats in 2018, measured again."
-IMAGENET = ROOT / "models" / "imagenet_labels.txt"  # WordNet id, label, all names; by tabs
+IMAGENET = ROOT / "models" / "catalogue" / "imagenet_labels.txt"  # WordNet id, label, all names; by tabs
 NOTHING = "none"
 Asked = Sequence[tuple[Model, Run]]
 

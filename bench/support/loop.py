@@ -1,7 +1,7 @@
 """A servable asked in the same process, one request after another: what a server can't be faster than.
 
-Started by bench.support.processes.loop with a JSON object. Reads a count a line, answers with the milliseconds of
-each request, as JSON.
+Started by bench.support.processes.loop with a JSON object. Reads a count a line, answers with the
+milliseconds of each request, as JSON.
 """
 
 from __future__ import annotations

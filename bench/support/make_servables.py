@@ -1,7 +1,8 @@
-"""Writes what is served while benchmarking, with real TensorFlow: python -m bench.support.make_servables KIND DIR
+"""Writes what is served while benchmarking: python -m bench.support.make_servables KIND DIR
 
-`inception` is Inception v3 with random weights, which computes as long as a trained one, with the
-signatures of the default model. `null` takes the same bytes and computes nothing: the length of each.
+Real TensorFlow writes it. `inception` is Inception v3 with random weights, which computes as long as a
+trained one, with the signatures of the default model.
+`null` takes the same bytes and computes nothing: the length of each.
 """
 
 from __future__ import annotations

@@ -385,7 +385,3 @@ def _parser() -> argparse.ArgumentParser:
     add("--csv", type=Path, metavar="FILE", help="write one row per cell")
     add("--html", type=Path, metavar="FILE", help="write a report that opens without a network")
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

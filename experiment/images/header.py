@@ -67,9 +67,7 @@ class _Kind(NamedTuple):
     begins: re.Pattern[bytes]
     media_type: str
     size: Callable[[bytes], tuple[int, int]]
-    bytes_per_pixel: (
-        int  # for the costliest kind at its peak; tests/webapp/runs/test_large_photos.py measures them
-    )
+    bytes_per_pixel: int  # for the costliest kind at its peak; measured by test_large_photos.py
 
 
 def read_header(data: bytes, name: str, limits: Limits | None = None) -> Header:

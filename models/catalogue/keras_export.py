@@ -14,10 +14,10 @@ from models.catalogue.table import Row
 from models.placing import VERSION, Exported, card_of, hash_of, place, refuse_patterns
 from models.problems import ModelProblem
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 SOURCES = (
-    *("keras_export.py", "image_model.py", "warmup_requests.py", "placing.py"),
-    *("imagenet.py", "imagenet_labels.txt"),
+    *("catalogue/keras_export.py", "catalogue/imagenet.py", "catalogue/imagenet_labels.txt"),
+    *("image_model.py", "warmup_requests.py", "placing.py"),
 )
 
 

@@ -1,4 +1,4 @@
-"""Tells by its content what kind of model a file holds. The names of kinds are those of models/formats/kinds.py."""
+"""What kind of model a file holds, by its content. The kinds are those of models/formats/kinds.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Dockerfile promises, read from it. tests/deploy/test_container_images.py builds and runs it without Docker."""
+"""What the Dockerfile promises, read from it. test_container_images.py builds and runs it without Docker."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Rules for what compose.yaml and the swarm stack would start, mostly as lists of what is allowed.
 
-For every rule `tests/deploy/test_compose_mistakes.py` makes a mistake on purpose, and the rule meant for it has to
-find it.
+For every rule `tests/deploy/test_compose_mistakes.py` makes a mistake on purpose, and the rule meant for it
+has to find it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Hosts with addresses of their own on one machine: network namespaces, joined by a switch.
 
 Nothing of the machine's own network is touched, and no packet leaves: the switch has no way out. All
-is gone when the context ends. Needs root and iproute2; `why_not` of tests/support/deploy/image_builder.py says so.
+is gone when the context ends. Needs root and iproute2; `why_not` of image_builder.py says so.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Passes connections on, as a node does for a NodePort: python -m tests.support.deploy.node_port FROM:PORT TO:PORT"""
+"""Passes connections on, as a node does for a NodePort.
+
+python -m tests.support.deploy.node_port FROM:PORT TO:PORT
+"""
 
 from __future__ import annotations
 

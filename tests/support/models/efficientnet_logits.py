@@ -1,4 +1,6 @@
-"""EfficientNet-Lite's logits for ten photos of scikit-image: python -m tests.support.models.efficientnet_logits NETWORK OUT
+"""EfficientNet-Lite's logits for ten photos of scikit-image.
+
+    python -m tests.support.models.efficientnet_logits NETWORK OUT
 
 NETWORK is `ours`, or `torch`: the network of efficientnet-lite-pytorch, which the weights were made for, with
 PyTorch's own reader. tests/models/golden/efficientnet_lite.npz is what `torch` wrote, with torch 2.13.0 and

@@ -1,4 +1,6 @@
-"""Exports models of the catalogue and asks Keras the same: `python -m tests.support.models.keras_golden DIR NAME...`.
+"""Exports models of the catalogue and asks Keras the same.
+
+    python -m tests.support.models.keras_golden DIR NAME...
 
 Prints a line of JSON for each. The weights are random, with the last layer scaled so that the scores spread:
 else all 1000 would be close to 0.001 and any preprocessing would agree. They go through a file like those

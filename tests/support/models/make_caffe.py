@@ -1,4 +1,6 @@
-"""Writes a TFLite network for Caffe: `python -m tests.support.models.make_caffe FILE DIR`. Nobody else does any more.
+"""Writes a TFLite network for Caffe, which nobody else does any more.
+
+    python -m tests.support.models.make_caffe FILE DIR
 
 Field numbers: https://github.com/BVLC/caffe, caffe.proto.
 

@@ -327,7 +327,7 @@ def test_a_file_that_is_made_to_be_heavy_is_given_up_and_the_app_goes_on(client,
 def test_the_process_that_reads_a_report_has_limits_and_none_of_the_secrets(client, monkeypatch, tmp_path):
     seen = tmp_path / "seen"
     look = (
-        "import os, resource; from webapp import import_worker as w; from pathlib import Path; "
+        "import os, resource; from webapp.worker import import_report as w; from pathlib import Path; "
         "w.read_report = lambda *_: Path(%r).write_text(repr((dict(os.environ), "
         "resource.getrlimit(resource.RLIMIT_AS)[0], resource.getrlimit(resource.RLIMIT_CPU)[0]))); w.main()"
     )
