@@ -9,7 +9,7 @@ export function problemWords(report) {
   return [...whole, ...report.warnings.map(({ code, message }) => ({ who: "", message, code }))]; // W8 and W10 tell of failures
 }
 
-/** The sentences of "How this was measured", as experiment/method.py writes them. @param {Report} report */
+/** The sentences of "How this was measured", as experiment/report/method.py writes them. @param {Report} report */
 export function methodWords(report) {
   return (report.method || []).map(({ term, text }) => `${term}: ${text}`);
 }
