@@ -1,7 +1,7 @@
 """What each number means and how a run was measured, in sentences.
 
 Written once: the page shows the method() that its report carries and the definitions of /api/config, the HTML
-report prints the first, and README's table is made of the second.
+report prints the first, docs/numbers.md has the second.
 """
 
 from __future__ import annotations
