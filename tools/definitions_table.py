@@ -1,4 +1,4 @@
-"""Write the definitions of experiment/report/method.py into docs/numbers.md: python -m tools.definitions_table"""
+"""Write the definitions of experiment/report/method.py into docs/numbers.md: -m tools.definitions_table"""
 
 from __future__ import annotations
 
