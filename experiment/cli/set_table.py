@@ -6,8 +6,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from experiment.photo_sets.words import p_words
 from experiment.records import Cell, Difference, OverPhotos, PhotoSetFacts, Report, Share, Variant
+from experiment.wording import p_words
 
 _TEXTS = ("variant", "backend", "validity")
 _COLUMNS = (

@@ -19,13 +19,13 @@ from experiment.codec import from_dict
 from experiment.decide.sections import sections
 from experiment.decide.uplinks import USUAL, Uplink
 from experiment.figures import figures
-from experiment.photo_sets.words import p_words
 from experiment.records import BackendInfo, Cell, PhotoSetFacts, Variant
 from experiment.report.contention import NOT_THERE
 from experiment.report.method import method
 from experiment.wording import (
     margin_words,
     number,
+    p_words,
     percent,
     runtime_words,
     short_label,

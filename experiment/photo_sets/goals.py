@@ -7,11 +7,10 @@ it (a non-inferiority test). Too few photos then say so, and never pass for good
 
 from __future__ import annotations
 
-from experiment.photo_sets.words import points
 from experiment.records import Difference, OverPhotos, Plan
 from experiment.report.goals import Candidate, Goal, fast_enough, small_enough
 from experiment.report.proportions import photos_to_settle
-from experiment.wording import beside, count, margin_words
+from experiment.wording import beside, count, margin_words, points
 
 # Percentage points that a variant may lose, unless the plan says otherwise. Without labels a
 # changed answer is not yet a worse one, so more of them may pass.

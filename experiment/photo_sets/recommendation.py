@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from experiment.photo_sets.goals import set_goals
-from experiment.photo_sets.words import difference_words, share_words
 from experiment.records import (
     BackendInfo,
     Cell,
@@ -18,7 +17,7 @@ from experiment.records import (
 )
 from experiment.report.goals import Candidate
 from experiment.report.recommendation import choose, doubt
-from experiment.wording import margin_words, milliseconds, size
+from experiment.wording import difference_words, margin_words, milliseconds, share_words, size
 
 
 def recommend_for_set(

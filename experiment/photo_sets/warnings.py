@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from experiment.photo_sets.tally import Tally
-from experiment.photo_sets.words import points
 from experiment.records import (
     BackendInfo,
     Cell,
@@ -19,7 +18,7 @@ from experiment.records import (
 )
 from experiment.report.contention import NOT_THERE
 from experiment.report.warnings import as_warning, busy_app, shared_machine, short_of_cores
-from experiment.wording import count, listed, sentence, short_label
+from experiment.wording import count, listed, points, sentence, short_label
 
 MOST_NAMED = 5
 MOST_NOTES = 3
