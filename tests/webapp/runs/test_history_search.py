@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from experiment.errors import PixelcostError
-from tests.support.databases import url
+from tests.support.processes.databases import url
 from tests.support.processes.webapp_parts import parts_of, serving
 from webapp.store.search import LONGEST_QUERY, found, words_in
 from webapp.store.store import Follows, Store

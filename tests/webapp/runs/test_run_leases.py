@@ -13,7 +13,7 @@ from contextlib import ExitStack
 import pytest
 from sqlalchemy import update
 
-from tests.support.databases import url
+from tests.support.processes.databases import url
 from webapp.store.store import Store
 from webapp.store.tables import claims
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from tests.support.databases import needs_postgresql, postgresql_url
+from tests.support.processes.databases import needs_postgresql, postgresql_url
 from tests.support.processes.webapp_parts import eventually, parts_of, photo_bytes, serving
 
 __all__ = ["postgresql_url"]  # a fixture

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
 from experiment.errors import ConfigRefused
-from tests.support.databases import url
+from tests.support.processes.databases import url
 from webapp.config import Settings
 from webapp.storage_errors import is_busy, is_no_room
 from webapp.store.store import Event, Follows, NoSuchRun, Store
