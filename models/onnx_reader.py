@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from common.wire import mapped, messages, text
 from models.problems import ModelProblem
 from models.sniff import Damaged
-from models.wire_reader import mapped, messages, text
 
 GRAPH, INITIALIZER, EXTERNAL_DATA = 7, 5, 13
 METADATA = 14
