@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +30,7 @@ from experiment.protocol import (
 )
 from experiment.reads import FormatsRead
 from experiment.records import BackendInfo
-from experiment.replicas import Resolver, addresses_of, look_up
+from experiment.replicas import Resolver, addresses_of, as_one, look_up
 from experiment.rest_backend import model_path
 from experiment.wording import told
 
@@ -52,6 +53,10 @@ def probe(info: BackendInfo, timeout_s: float = 2.0, resolve: Resolver = look_up
     """
     if info.state == "absent":
         return info
+    if "," in info.address:
+        replicas = [replace(info, address=each) for each in addresses_of(info.address)]
+        with ThreadPoolExecutor(len(replicas), "probe") as pool:
+            return as_one(list(pool.map(lambda replica: probe(replica, timeout_s), replicas)))
     try:
         seen = _probe_rest(info, timeout_s) if info.protocol == "rest" else _probe_grpc(info, timeout_s)
         if seen.state == "ready":
