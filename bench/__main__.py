@@ -13,7 +13,6 @@ from bench import (
     batching,
     large_requests,
     pinning,
-    replicas,
     runtimes,
     serving_overhead,
     sweep,
@@ -31,7 +30,6 @@ PARTS: dict[str, Callable[[], Iterable[str]]] = {
     "large": large_requests.bench,
     "batching": batching.bench,
     "pinning": pinning.bench,
-    "replicas": replicas.bench,
     "runtimes": runtimes.bench,
     "switching": switching.bench,
 }
