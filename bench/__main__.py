@@ -20,7 +20,7 @@ from bench import (
     variants,
     web,
 )
-from experiment.environment import environment
+from experiment.measure.environment import environment
 
 PARTS: dict[str, Callable[[], Iterable[str]]] = {
     "variants": variants.bench,

@@ -22,8 +22,8 @@ from bench.study.cells import (
     size_over_smallest,
 )
 from bench.study.runs import LABELLED, TIME
+from experiment.photo_sets.words import difference_words
 from experiment.records import Difference
-from experiment.set_words import difference_words
 
 Verdict = Literal["survives", "does not survive", "can't be told with this data"]
 SURVIVES: Verdict = "survives"

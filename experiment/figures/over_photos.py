@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from experiment.figures.view import Point, View
+from experiment.photo_sets.words import difference_words, share_words
 from experiment.records import OverPhotos, Share
-from experiment.set_words import difference_words, share_words
 
 CAP_PX = 4
 

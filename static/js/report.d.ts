@@ -1,4 +1,4 @@
-// Written by tools/report_types.py from experiment/schema.json: renew with it, do not edit.
+// Written by tools/report_types.py from experiment/export/schema.json: renew with it, do not edit.
 // A key with ? may be missing in a report of an older minor version.
 
 /** One run: a photo, its variants, the backends, and what each variant cost on each backend. Units stand in the keys; null means not known. Within version 1 keys may be added, never changed, so readers must ignore keys they do not know. */
