@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 from bench import (
     batching,
+    commits,
     large_requests,
     pinning,
     runtimes,
@@ -26,6 +27,7 @@ PARTS: dict[str, Callable[[], Iterable[str]]] = {
     "variants": variants.bench,
     "sweep": sweep.bench,
     "web": web.bench,
+    "commits": commits.bench,
     "overhead": serving_overhead.bench,
     "large": large_requests.bench,
     "batching": batching.bench,

@@ -34,7 +34,9 @@ from experiment.decide.sections import sections
 from experiment.decide.uplinks import uplink_of
 from experiment.embedded.models_cli import StartStopped
 from experiment.errors import PixelcostError
-from experiment.export.report_json import report_csv, report_dict, report_html, report_json
+from experiment.export.report_csv import report_csv
+from experiment.export.report_html import report_html
+from experiment.export.report_json import report_dict, report_json
 from experiment.file_names import printable
 from experiment.images.formats import SUBSAMPLINGS
 from experiment.images.read import read_image

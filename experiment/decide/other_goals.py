@@ -11,6 +11,7 @@ from experiment.measure.plan import parse_plan
 from experiment.photo_sets.goals import margin_points
 from experiment.photo_sets.recommendation import recommend_for_set
 from experiment.records import BackendInfo, Cell, PhotoSetFacts, Plan, Recommendation, Variant
+from experiment.report.method import method
 from experiment.report.recommendation import recommend
 
 NUMBERS = {"max_p50_ms": "no such goal", "max_size_bytes": "no such goal", "margin_points": "the usual one"}
@@ -53,12 +54,12 @@ def with_goals(report: Mapping[str, Any], goals: Mapping[str, Any]) -> dict[str,
 
 
 def judged(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The exported report with what its plan's goals recommend, whatever it recommended before."""
+    """The exported report with what its plan's goals recommend, and the method to that."""
     plan, photo_set = from_dict(Plan, report["plan"]), report.get("photo_set")
     if photo_set is not None:
         photo_set = {**photo_set, "margin_points": margin_points(plan, photo_set["labelled"] > 0)}
         report = {**report, "photo_set": photo_set}
-    return {**report, "recommendation": to_dict(_recommended(report, plan))}
+    return {**report, "recommendation": to_dict(_recommended(report, plan)), "method": method(report)}
 
 
 def _recommended(report: Mapping[str, Any], plan: Plan) -> Recommendation:

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from experiment.decide.other_goals import judged
+from experiment.decide.sections import sections
 from experiment.errors import PixelcostError
-from experiment.export.report_json import SCHEMA, report_csv, report_html
+from experiment.export.report_json import SCHEMA
 from experiment.export.schema_check import problems
 from experiment.figures import figures, variant_figures
 from experiment.measure.plan import MAX_BACKENDS, MAX_VARIANTS, SEED_LIMIT
@@ -185,6 +186,9 @@ def _contradictions(report: Mapping[str, Any]) -> Iterator[str]:
     chosen = report["recommendation"]
     if chosen["variant_id"] is not None and (chosen["variant_id"], chosen["backend_name"]) not in cells:
         yield "the report does not have what it recommends"
+    pairs = (report.get("resizers") or {"pairs": ()})["pairs"]
+    if not {pair[key] for pair in pairs for key in ("browser_id", "server_id")} <= set(variants):
+        yield "it compares a variant that the report does not have"
     yield from _other_counts(report)
     for index, cell in enumerate(report["cells"]):
         yield from _other_numbers(cell, f"cells[{index}]")
@@ -226,14 +230,13 @@ def _alike(told: float | None, value: float | None) -> bool:
 
 
 def _check_drawable(report: Mapping[str, Any], shown: str) -> None:
-    """The last look: everything that will be made of it is made once. Both themes are in the HTML."""
+    """The last look: everything that is computed from a report is computed once."""
     made = dict(report)
     try:
         figures(made, latency="slowest", over="bytes")
         for variant in report["variants"][:1]:
             variant_figures(made, variant["id"])
-        report_csv(made)
-        report_html(made)
+        sections(made)
         judged(made)
     except MemoryError:
         raise

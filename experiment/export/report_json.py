@@ -1,4 +1,4 @@
-"""The report as others read it: JSON with a schema, CSV and HTML.
+"""The report as others read it: JSON with a schema.
 
 The only place that knows the keys of the report's JSON and how its numbers are rounded.
 Keys are stable within schema version 1: they may be added to, never changed.
@@ -13,11 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from experiment.codec import to_dict
-from experiment.export.report_csv import report_csv
-from experiment.export.report_html import report_html
 from experiment.records import Cell, Report, SourceImage, Variant
-
-__all__ = ["SCHEMA", "report_csv", "report_dict", "report_html", "report_json"]
+from experiment.report.method import method
 
 SCHEMA: dict[str, Any] = json.loads(Path(__file__).with_name("schema.json").read_text("utf-8"))
 
@@ -30,7 +27,7 @@ SCORE_DIGITS = 6
 
 def report_dict(report: Report) -> dict[str, Any]:
     """The report as JSON values; valid against SCHEMA. Unknown is None, and says null."""
-    return {
+    made = {
         "schema_version": report.schema_version,
         "run_id": report.run_id,
         "state": report.state,
@@ -58,6 +55,7 @@ def report_dict(report: Report) -> dict[str, Any]:
         "photo_set": None if report.photo_set is None else _digits(to_dict(report.photo_set)),
         "resizers": None if report.resizers is None else _digits(to_dict(report.resizers)),
     }
+    return made | {"method": method(made)}
 
 
 def report_json(report: Mapping[str, Any]) -> str:

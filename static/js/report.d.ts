@@ -29,6 +29,8 @@ export interface Report {
   breaking_points?: Array<BreakingPoint>;
   /** Only where the run was imported from an exported report: the file's name, the id that it had there, and when. */
   imported?: { name: string; run_id: string; imported_at: string; };
+  /** How the run was measured and what its numbers mean, in sentences, in the order to be read. */
+  method?: Array<{ term: string; text: string; }>;
   /** null: a run of one photo. */
   photo_set?: PhotoSet | null;
   /** How copies made in the browser and by the server differ; null: only one of them made copies. */

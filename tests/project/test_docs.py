@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from experiment.cli.main import _parser
-from tools import catalogue_table, flags_table
+from tools import catalogue_table, definitions_table, flags_table
 from tools.settings_table import END, START, table
 from webapp import create_app
 
@@ -33,6 +33,13 @@ def test_the_catalogue_is_that_of_the_code():
     shown = catalogue_table.DOCUMENT.read_text("utf-8").split(catalogue_table.START)[1]
     assert shown.split(catalogue_table.END)[0] == catalogue_table.table(), (
         "run: .venv/bin/python -m tools.catalogue_table"
+    )
+
+
+def test_the_definitions_are_those_that_the_page_and_the_html_report_print():
+    shown = definitions_table.DOCUMENT.read_text("utf-8").split(definitions_table.START)[1]
+    assert shown.split(definitions_table.END)[0] == definitions_table.table(), (
+        "run: .venv/bin/python -m tools.definitions_table"
     )
 
 

@@ -58,7 +58,7 @@ def test_only_serving_and_models_import_tensorflow(path):
     assert not roots & {"tensorflow", "tensorflow_serving", "keras"}
 
 
-@pytest.mark.parametrize("name", ["report", "figures", "export"])
+@pytest.mark.parametrize("name", ["report.summarise", "report.method", "figures", "export.report_json"])
 def test_old_measurements_can_be_reported_without_anything_that_measures(name):
     code = f"import sys, experiment.{name}; print(*sys.modules)"
     modules = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split()
@@ -68,7 +68,7 @@ def test_old_measurements_can_be_reported_without_anything_that_measures(name):
 
 
 SHOWS = re.compile(
-    r"experiment\.(figures|deciding|html_\w+|export|csv_export|report|report_file)\b"
+    r"experiment\.(figures|decide|export|report\.(method|summarise))\b"
     "|flask|jinja2|sqlalchemy|gunicorn"
 )
 
@@ -88,6 +88,17 @@ def test_what_measures_and_what_supervises_servers_load_nothing_that_shows_resul
     modules = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split()
     assert name in modules
     assert not [each for each in modules if SHOWS.match(each)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["experiment.export.import_report", "experiment.export.report_json", "webapp.worker.import_report"],
+)
+def test_what_reads_an_exported_report_loads_nothing_that_writes_html(name):
+    code = f"import sys, {name}; print(*sys.modules)"
+    modules = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split()
+    assert name in modules
+    assert not {"jinja2", "experiment.export.report_html", "experiment.export.report_csv"} & set(modules)
 
 
 def test_the_protocol_messages_load_without_tensorflows_runtime():

@@ -19,7 +19,8 @@ from flask.typing import ResponseReturnValue
 from experiment import __version__
 from experiment.decide.other_goals import goals_in, with_goals
 from experiment.errors import PlanRefused
-from experiment.export.report_json import report_csv, report_html
+from experiment.export.report_csv import report_csv
+from experiment.export.report_html import report_html
 from experiment.figures import LATENCIES, figures
 from experiment.images.formats import FORMATS
 from webapp.problems import Refused

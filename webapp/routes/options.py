@@ -16,6 +16,7 @@ from experiment.photo_sets.goals import MARGIN_POINTS as SET_MARGIN_POINTS
 from experiment.photo_sets.goals import MARGIN_POINTS_WITHOUT_LABELS
 from experiment.records import OFFERED_SIZES_PX, Order
 from experiment.report.goals import MARGIN_POINTS
+from experiment.report.method import DEFINITIONS, VALIDITY, terms
 from webapp.backends import NONE_CONFIGURED, Fleet
 from webapp.browser_limits import upload_limit
 from webapp.config import Settings
@@ -63,6 +64,8 @@ def offers(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
             "labelled": SET_MARGIN_POINTS,
             "unlabelled": MARGIN_POINTS_WITHOUT_LABELS,
         },
+        "definitions": terms(DEFINITIONS),  # for the page's help: what each number means
+        "validity": terms(VALIDITY),
         "keep_runs": settings.keep_runs,
         "labels": list(model.get("labels", ())),
     }

@@ -28,6 +28,7 @@ from experiment.records import (
     SourceImage,
     Variant,
 )
+from experiment.report.method import method
 from experiment.report.summarise import summarise
 from webapp.runs.later import later_of, stamp_of
 from webapp.store.headline import with_answer
@@ -134,10 +135,10 @@ class Reports:
             self._made.popitem(last=False)
 
     def _stored(self, run: StoredRun) -> dict[str, Any]:
-        """What was imported, as it came."""
+        """What was imported, as it came, but in our own words of how it was measured."""
         (event,) = self._store.events(run.id)
         made: dict[str, Any] = json.loads(event.data)
-        return made
+        return made | {"method": method(made)}
 
     def _summary(self, run: StoredRun) -> Any:
         records = self._records(run)

@@ -15,7 +15,8 @@ from experiment.backends.addresses import over_rest
 from experiment.backends.base import RequestFailed
 from experiment.backends.connect import connect
 from experiment.backends.probe import probe
-from experiment.export.report_json import report_csv, report_dict
+from experiment.export.report_csv import report_csv
+from experiment.export.report_json import report_dict
 from experiment.figures import figures
 from experiment.images.read import read_image
 from experiment.images.variants import make_variants

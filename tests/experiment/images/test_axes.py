@@ -14,7 +14,9 @@ from PIL import Image
 from experiment.axes import settings_words, values_of
 from experiment.codec import from_dict, to_dict
 from experiment.errors import PlanRefused
-from experiment.export.report_json import report_csv, report_dict, report_html
+from experiment.export.report_csv import report_csv
+from experiment.export.report_html import report_html
+from experiment.export.report_json import report_dict
 from experiment.images.formats import FORMATS, SUBSAMPLINGS
 from experiment.images.read import read_image
 from experiment.images.resize import RESAMPLERS

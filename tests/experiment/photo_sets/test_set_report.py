@@ -9,7 +9,9 @@ from dataclasses import replace
 import jsonschema
 import pytest
 
-from experiment.export.report_json import SCHEMA, report_csv, report_dict, report_html
+from experiment.export.report_csv import report_csv
+from experiment.export.report_html import report_html
+from experiment.export.report_json import SCHEMA, report_dict
 from experiment.labels import Vocabulary
 from experiment.photo_sets.goals import set_goals
 from experiment.photo_sets.listing import ListedPhoto
@@ -396,7 +398,7 @@ def test_the_html_report_of_a_set_tells_of_photos_shares_and_how_it_was_measured
     assert "100 measured of 101 listed" in page
     assert "82.0 (73.3 to 88.3)" in page
     assert "skipped a&lt;b.jpg" in page
-    assert "Newcombe&#x27;s paired 95 % interval" in page
+    assert "Newcombe&#39;s paired 95 % interval" in page
 
 
 def test_the_html_report_of_a_set_that_went_wrong_stays_short():

@@ -16,7 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiment.codec import from_dict, to_dict
-from experiment.export.report_json import SCHEMA, report_csv, report_dict, report_html, report_json
+from experiment.export.report_csv import report_csv
+from experiment.export.report_html import report_html
+from experiment.export.report_json import SCHEMA, report_dict, report_json
 from experiment.records import (
     BackendInfo,
     Cell,

@@ -6,7 +6,8 @@ import json
 import re
 
 from experiment.decide.uplinks import uplink_of
-from experiment.export.report_json import report_dict, report_html
+from experiment.export.report_html import report_html
+from experiment.export.report_json import report_dict
 from tests.support.records import backend, report, sample_report
 
 PRICED = tuple(

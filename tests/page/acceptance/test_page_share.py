@@ -10,6 +10,7 @@ import pytest
 import requests
 from PIL import Image
 
+from experiment.report.method import DEFINITIONS, VALIDITY
 from experiment.wording import wait
 from tests.support.processes.app_process import CAT
 
@@ -78,6 +79,8 @@ def test_help_explains_the_badges_and_gives_the_focus_back(visit):
     drawer = page.get_by_role("dialog", name="Help")
     drawer.locator(".validity").first.wait_for()
     assert drawer.locator(".validity").all_text_contents() == ["✓ VALID", "≈ NOISY", "✕ INVALID"]
+    told = drawer.locator("dd").all_text_contents()
+    assert told[: len(DEFINITIONS) + len(VALIDITY)] == [*DEFINITIONS.values(), *VALIDITY.values()]
     assert "It does not say that the answer is right." in drawer.inner_text()
     page.keyboard.press("Escape")
     assert page.evaluate("document.activeElement.id") == "help-button"

@@ -18,6 +18,7 @@ from flask.testing import FlaskClient
 from markupsafe import escape
 
 from experiment.export.report_json import SCHEMA
+from experiment.report.method import DEFINITIONS
 from tests.support.processes.webapp_parts import eventually, parts_of, photo_bytes, serving
 from webapp.runs.event_stream import last_seen
 
@@ -336,6 +337,8 @@ def test_config_offers_what_a_plan_may_hold(client: FlaskClient) -> None:
     assert config["margins"] == {"photo": 5.0, "labelled": 1.0, "unlabelled": 5.0}
     assert config["plan"]["sizes_px"] == [2048, 1024, 512, 256, 128]
     assert config["plan"]["seed"] is None
+    assert config["definitions"] == [{"term": term, "text": text} for term, text in DEFINITIONS.items()]
+    assert [each["term"] for each in config["validity"]] == ["VALID", "NOISY", "INVALID"]
     assert post(client, plan=config["plan"]).status_code == 202
 
 

@@ -14,7 +14,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from experiment.export.import_report import read_report
-from experiment.export.report_json import SCHEMA, report_html
+from experiment.export.report_html import report_html
+from experiment.export.report_json import SCHEMA
 from experiment.records import BackendInfo, Plan
 from experiment.report.additions import CODES, Session, addition_of, differing
 from tests.experiment.report.test_export import closed

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiment.export.import_report import ReportRefused, read_report
+from experiment.export.report_csv import CELL_KEYS, VARIANT_KEYS
 from experiment.export.report_json import SCHEMA, report_dict, report_json
 from experiment.export.schema_check import _NO_RULE, RULES, problems
 from experiment.measure.plan import SEED_LIMIT
@@ -55,6 +56,10 @@ def test_an_exported_report_is_read_as_it_was(made):
     assert read_report(text(made), "a.json") == made
 
 
+PAIR = {
+    **{"browser_id": "original", "server_id": "1-png", "engine": "pica", "bytes_ratio": 1.0},
+    **{"psnr_db": None, "largest_difference": None, "same_top1": {}},
+}
 BROKEN = {
     "empty": (b"", "is not a report"),
     "a photo": (b"\xff\xd8\xff\xe0", "is not a report: it is not text"),
@@ -81,6 +86,10 @@ BROKEN = {
     "nowhere": (
         text(changed(cells__0__backend_name="TPU")),
         "a cell names a variant or backend that the report does not have",
+    ),
+    "compares nothing": (
+        text(changed(resizers={"sentence": "Alike.", "pairs": [PAIR]})),
+        "compares a variant that the report does not have",
     ),
     "recommends nothing": (
         text(changed(recommendation__variant_id="1-png")),
@@ -288,6 +297,18 @@ def test_refusals_are_problems_and_leave_nothing_behind(client, app):
         == 400
     )
     assert parts_of(app).store.count() == before
+
+
+def test_how_a_report_was_measured_is_told_in_our_own_words(client):
+    lie = [{"term": "Latency", "text": "Whatever you like."}]
+    assert imported(client, changed(method=lie))["method"] == ONE["method"]
+    assert imported(client, {key: value for key, value in ONE.items() if key != "method"})["method"]
+
+
+def test_a_report_that_passes_the_check_has_all_that_the_csv_needs():
+    needed = SCHEMA["$defs"]
+    assert set(VARIANT_KEYS) <= set(needed["variant"]["required"])
+    assert set(CELL_KEYS) <= set(needed["cell"]["required"])
 
 
 def test_a_report_above_the_limit_is_refused_unread(tmp_path):
