@@ -21,7 +21,7 @@ from experiment.backends.probe import probe
 from experiment.embedded.cores import share_of_each
 from experiment.embedded.model import model_in
 from experiment.embedded.profiles import parse_embedded
-from experiment.embedded.supervisor import EmbeddedServers
+from experiment.embedded.supervisor import EmbeddedServers, _free_port
 from experiment.errors import EmbeddedFailed
 from experiment.records import BackendInfo
 from tests.support.processes.app_process import CAT, is_alive, running_app
@@ -77,6 +77,11 @@ def cores_of_every_thread(pid: int) -> set[str]:
 )
 def test_replicas_share_cores_only_where_there_are_too_few(cores, cpus, replicas, shares):
     assert share_of_each(cores, cpus, replicas) == shares
+
+
+def test_no_two_servers_are_given_the_same_port():
+    ports = [_free_port() for _ in range(2000)]
+    assert len(set(ports)) == len(ports)
 
 
 def test_replicas_are_one_backend_with_the_addresses_of_all(pair):
