@@ -58,7 +58,7 @@ def read_report(data: bytes, name: str) -> dict[str, Any]:
     _check_version(found["schema_version"], shown)
     wrong = (
         _first(_insane(found, "", 0))
-        or _first(problems(found, SCHEMA, whole=True))
+        or _first(problems(found, SCHEMA))
         or _first(_too_much(found))
         or _first(_contradictions(found))
     )
