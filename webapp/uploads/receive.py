@@ -186,8 +186,8 @@ def _check_fields(request: Request, known: frozenset[str] | None) -> None:
         return
     unknown = sorted((set(request.form) | set(request.files)) - known - {"file"})
     if unknown:
-        names, offered = (", ".join(map(plain_name, each)) for each in (unknown, sorted({"file", *known})))
-        raise Refused("unknown_fields", f"Not known: {names}. There are: {offered}.", 422)
+        names, offered = ", ".join(map(plain_name, unknown)), ", ".join(sorted({"file", *known}))
+        raise Refused("unknown_fields", f"Unknown fields: {names}. Known fields: {offered}.", 422)
 
 
 def _true_label(request: Request) -> str | None:
