@@ -69,7 +69,7 @@ def test_old_measurements_can_be_reported_without_anything_that_measures(name):
 
 SHOWS = re.compile(
     r"experiment\.(figures|deciding|html_\w+|export|csv_export|report|report_file)\b"
-    "|flask|jinja2|sqlalchemy|gunicorn"
+    "|flask|werkzeug|jinja2|sqlalchemy|gunicorn"
 )
 
 

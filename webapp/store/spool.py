@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
@@ -36,7 +35,7 @@ class Spool:
         return self._file
 
     def close(self) -> None:
-        """The form has been read; its files stay. Read them by their paths."""
+        """Call it when the form has been read. Its files stay, to be read by their paths."""
         if self._file is not None:
             self._file.close()
 
@@ -56,22 +55,3 @@ def remove_left_over(parent: Path) -> None:
     """Remove the files of uploads that a former process left behind."""
     for path in parent.glob(f"{PREFIX}*"):
         shutil.rmtree(path, ignore_errors=True)
-
-
-class SpooledPhotos:
-    """The photos of an upload, as a place of a photo set: the name of each, and its file in `folder`."""
-
-    def __init__(self, name: str, folder: Path, files: Mapping[str, str]):
-        self.name = name
-        self._paths = {name: folder / file for name, file in files.items()}
-        self._sizes = {name: path.stat().st_size for name, path in self._paths.items()}
-
-    def sizes(self) -> Mapping[str, int]:
-        """Name -> bytes."""
-        return self._sizes
-
-    def read(self, name: str, max_bytes: int) -> bytes:
-        """One photo's bytes. Raises OSError, also for one that is larger than `max_bytes`."""
-        if self._sizes[name] > max_bytes:
-            raise OSError(f"it is larger than {max_bytes:,} bytes")
-        return self._paths[name].read_bytes()

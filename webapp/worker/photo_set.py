@@ -28,7 +28,6 @@ from experiment.photo_sets.listing import LabelsCsv, PhotoSet, photo_set_in
 from experiment.photo_sets.places import Archive, Place
 from experiment.photo_sets.run import SILENT, measure_set
 from experiment.records import BackendInfo, Plan, SourceImage
-from webapp.store.spool import SpooledPhotos
 from webapp.worker.large_photos import are_large, await_turn
 from webapp.worker.pipe import Commands, Events
 
@@ -108,6 +107,25 @@ def _photos(job: Mapping[str, Any]) -> PhotoSet:
 def _place(name: str, told: Mapping[str, Any]) -> Place:
     folder, files = Path(told["folder"]), told["files"]
     if len(files) > 1:
-        return SpooledPhotos(name, folder, files)
+        return UploadedPhotos(name, folder, files)
     (file,) = files.values()
     return Archive(folder / file, name, ENTRIES_PER_PHOTO * told["most_photos"])
+
+
+class UploadedPhotos:
+    """The photos of an upload, as a place of a photo set: the name of each, and its file in `folder`."""
+
+    def __init__(self, name: str, folder: Path, files: Mapping[str, str]):
+        self.name = name
+        self._paths = {name: folder / file for name, file in files.items()}
+        self._sizes = {name: path.stat().st_size for name, path in self._paths.items()}
+
+    def sizes(self) -> Mapping[str, int]:
+        """Name -> bytes."""
+        return self._sizes
+
+    def read(self, name: str, max_bytes: int) -> bytes:
+        """One photo's bytes. Raises OSError, also for one that is larger than `max_bytes`."""
+        if self._sizes[name] > max_bytes:
+            raise OSError(f"it is larger than {max_bytes:,} bytes")
+        return self._paths[name].read_bytes()
