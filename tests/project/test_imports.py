@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import subprocess
 import sys
-from collections.abc import Container, Iterable, Mapping
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+from tests.support.imports import circle_in, imported, python_imports, script_imports
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = {"common", "experiment", "serving", "models", "webapp", "tests", "tools", "bench", "fuzz"}
@@ -22,17 +21,6 @@ MAY_IMPORT = {
     "models": {"models", "common"},
 }
 FILES = sorted(path for package in MAY_IMPORT for path in (ROOT / package).rglob("*.py"))
-
-
-def imported(path: Path) -> set[str]:
-    """Dotted names of everything a file imports, wherever in it."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -113,48 +101,17 @@ def test_importing_the_experiment_needs_no_web_framework():
         assert not {name.split(".")[0] for name in imported(path)} & {"flask", "sqlalchemy", "gunicorn"}
 
 
-def circle_in(imports: Mapping[str, Iterable[str]]) -> list[str]:
-    """Names of which each is imported by the next and the last is the first again; none: []."""
-    try:
-        TopologicalSorter(imports).prepare()
-    except CycleError as found:
-        return list(found.args[1])
-    return []
-
-
-def python_imports(root: Path, packages: Iterable[str]) -> dict[str, set[str]]:
-    """Dotted name of each file -> the files it imports, in functions and for type checkers too."""
-    paths = [path for package in packages for path in (root / package).rglob("*.py")]
-    files = {".".join(path.relative_to(root).with_suffix("").parts): path for path in paths}
-    files = {name.removesuffix(".__init__"): path for name, path in files.items()}
-    return {
-        importer: {file for name in imported(path) for file in run_by(name, importer, files)} - {importer}
-        for importer, path in files.items()
-    }
-
-
-def run_by(name: str, importer: str, files: Container[str]) -> set[str]:
-    """The files that importing a dotted name runs: its own, and the folders above that do not run yet."""
-    own = name if name in files else name.rpartition(".")[0]
-    above = {own.rsplit(".", depth)[0] for depth in range(1, own.count(".") + 1)}
-    outside = {folder for folder in above if not importer.startswith(f"{folder}.")}
-    return {file for file in {own} | outside if file in files}
-
-
-def script_imports(folder: Path) -> dict[str, set[str]]:
-    """Each script -> those it names outside its comments: imports of both kinds, and workers.
-
-    The types in comments load nothing, and JavaScript has no other place to name them.
-    """
-    files = {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*.js"))}
-    code = {name: re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL) for name, text in files.items()}
-    return {name: set(re.findall(r'"\./([\w.]+\.js)"', text)) for name, text in code.items()}
-
-
 def test_no_python_files_import_each_other_in_a_circle():
     imports = python_imports(ROOT, PACKAGES)
     assert "webapp.worker.large_photos" in imports["webapp.worker.__main__"]
     assert not circle_in(imports)
+
+
+def test_no_test_imports_from_another_test():
+    imports = python_imports(ROOT, ["tests"])
+    tests = {name for name in imports if name.rpartition(".")[2].startswith("test_")}
+    assert "tests.support.imports" in imports["tests.project.test_imports"]
+    assert [(name, other) for name in sorted(tests) for other in sorted(imports[name] & tests)] == []
 
 
 def test_no_two_folders_of_a_package_import_each_other():
