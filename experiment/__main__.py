@@ -12,41 +12,32 @@ import os
 import signal
 import sys
 import threading
-import time
-import uuid
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from experiment.breaking_command import points_json, print_points, run_search
 from experiment.command_backends import asked_backends
 from experiment.compare_command import print_comparison
-from experiment.connect import connect
 from experiment.deciding.uplinks import uplink_of
 from experiment.deciding.views import sections
-from experiment.environment import environment
 from experiment.errors import PixelcostError
 from experiment.export import report_csv, report_dict, report_html, report_json
 from experiment.file_names import printable
 from experiment.formats import SUBSAMPLINGS
-from experiment.heartbeat import Heartbeat
 from experiment.images import read_image
 from experiment.models_command import StartStopped
+from experiment.photo_command import measure_photo
 from experiment.plan import parse_plan
-from experiment.records import BackendInfo, Measurement, Plan, Report, SourceImage, Variant
-from experiment.report import summarise
-from experiment.run import measure
-from experiment.schedule import planned_requests
+from experiment.records import Report
 from experiment.set_command import run_set, save_answers
 from experiment.settings import SharedSettings, read_settings
 from experiment.table import print_report
-from experiment.variants import FORMATS, RESAMPLERS, make_variants, skipped_sizes_px
+from experiment.variants import FORMATS, RESAMPLERS
 
 PIPE_WIDTH = 132  # columns of the table where there is no terminal to fit
 console = Console(stderr=True, highlight=False, markup=False, emoji=False)  # names are no markup
@@ -98,7 +89,7 @@ def _one_photo(options: argparse.Namespace, settings: SharedSettings, cancel: th
     source = read_image(_read(options.photo), options.photo.name, true_label=true_label)
     plan = parse_plan(_plan_fields(options, settings))
     with asked_backends(settings, plan.backend_names, console, cancel) as asked:
-        report = _experiment(source, plan, asked.infos, cancel)
+        report = measure_photo(source, plan, asked.infos, cancel, console)
     all_written = _write(report, options)
     print_report(report, _output())
     _print_deciding(report, options)
@@ -123,46 +114,6 @@ def _print_deciding(report: Report, options: argparse.Namespace) -> None:
 def _output() -> Console:
     width = None if sys.stdout.isatty() else PIPE_WIDTH
     return Console(highlight=False, markup=False, emoji=False, width=width)
-
-
-def _experiment(
-    source: SourceImage, plan: Plan, infos: Sequence[BackendInfo], cancel: threading.Event
-) -> Report:
-    created_at = time.time()
-    present = [info for info in infos if info.state != "absent"]
-    facts = environment()
-    with console.status("Making variants"):
-        variants = make_variants(source, plan)
-    measurements, heartbeat = _measure(plan, variants, present, cancel)
-    return summarise(
-        run_id=uuid.uuid4().hex[:12],
-        state="cancelled" if cancel.is_set() else "done",
-        created_at=created_at,
-        source=source,
-        plan=plan,
-        environment=facts | heartbeat.facts(),
-        backends=infos,
-        variants=variants,
-        skipped_sizes_px=skipped_sizes_px(source, plan),
-        measurements=measurements,
-        requests_planned=planned_requests(plan, len(variants), present),
-    )
-
-
-def _measure(
-    plan: Plan, variants: Sequence[Variant], infos: Sequence[BackendInfo], cancel: threading.Event
-) -> tuple[list[Measurement], Heartbeat]:
-    measurements: list[Measurement] = []
-    total = planned_requests(plan, len(variants), infos)
-    with ExitStack() as stack:
-        backends = [stack.enter_context(closing(connect(info))) for info in infos]
-        heartbeat = stack.enter_context(Heartbeat())
-        progress = stack.enter_context(_progress())
-        task = progress.add_task("Warming up", total=total)
-        for measurement in measure(plan, variants, backends, cancel):
-            measurements.append(measurement)
-            progress.update(task, advance=1, description=_doing(measurement))
-    return measurements, heartbeat
 
 
 def _check_outputs(options: argparse.Namespace) -> None:
@@ -259,23 +210,6 @@ def _plan_fields(options: argparse.Namespace, settings: SharedSettings) -> dict[
         "margin_points": options.margin,
     }
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _doing(measurement: Measurement) -> str:
-    if measurement.is_warmup:
-        return f"Warming up {measurement.backend_name}"
-    return f"{measurement.variant_id} on {measurement.backend_name}"
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description:<28}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        refresh_per_second=2,  # drawing must not disturb what is being timed
-    )
 
 
 def _numbers(text: str) -> list[int]:

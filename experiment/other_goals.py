@@ -14,6 +14,7 @@ from experiment.set_goals import margin_points
 from experiment.set_recommendation import recommend_for_set
 
 NUMBERS = {"max_p50_ms": "no such goal", "max_size_bytes": "no such goal", "margin_points": "the usual one"}
+GOALS = (*NUMBERS, "keep_top1")
 NO_GOAL = "none"
 TRUTH = {"true": True, "false": False}
 

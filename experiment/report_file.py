@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from experiment.errors import PixelcostError
@@ -43,6 +44,15 @@ class ReportRefused(PixelcostError):
 
     code = "report_refused"
     http_status = 422
+
+
+def load_report(path: str | Path) -> dict[str, Any]:
+    """The report in a file on this machine. Raises PixelcostError when it can't be read, or is no report."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise PixelcostError(f"{path} can't be read: {error.strerror}.") from None
+    return read_report(data, Path(path).name)
 
 
 def read_report(data: bytes, name: str) -> dict[str, Any]:
