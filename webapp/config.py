@@ -28,7 +28,7 @@ _LINK_ADDRESS = re.compile(r"(tcp|udp|sctp)://.+", re.IGNORECASE)
 
 
 class Row(NamedTuple):
-    """One setting, as the README's table shows it."""
+    """One setting, as docs/settings.md shows it."""
 
     key: str
     default: Any
