@@ -76,16 +76,14 @@ class SharedSettings:
         "TF_SERVERS",
         "",
         "",
-        "Model servers as `name:host:port;name:host:port`, with options after `?`: `rest=8501`, `model=`, "
-        "`price_per_hour=`. Empty: the embedded backends are started.",
+        "Model servers, as `name:host:port;name:host:port` (below). Empty: embedded ones are started.",
         str.strip,
     )
     embedded: str = setting(
         "PIXELCOST_EMBEDDED",
         "",
         "",
-        "Which embedded backends, as `1 CPU:cpus=1;bf16:cpus=1,runtime=openvino,precision=bf16`; also "
-        "`device=`, `isa=`, `replicas=`, `model=`, `price_per_hour=`. Empty: a GPU if there, 1 CPU, 8 CPU.",
+        "Embedded backends, as `1 CPU:cpus=1;4 CPU:cpus=4` (below). Empty: a GPU if present, 1 CPU, 8 CPU.",
         str.strip,
     )
     model_name: str = setting("MODEL_NAME", "inception", "", "Name of the model on the servers.", line)
@@ -104,8 +102,7 @@ class SharedSettings:
         "MODEL",
         "",
         "",
-        "Model for the embedded backends, a name of `python -m models list`, as `inception-v3`, which is "
-        "downloaded once. Empty: `efficientnet-lite0`, which needs no download.",
+        "Model of the embedded backends, a name from `python -m models list`. Empty: `efficientnet-lite0`.",
         str.strip,
     )
     weights_url: str = setting(

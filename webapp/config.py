@@ -153,7 +153,7 @@ class Settings(SharedSettings):
         "PIXELCOST_QUEUE_LENGTH",
         4,
         "runs",
-        "Runs that may wait; further ones are answered 429.",
+        "Runs that may wait; more are refused with 429.",
         whole(0, 1000),
     )
     keep_runs: int = setting(
@@ -173,8 +173,7 @@ class Settings(SharedSettings):
         "PIXELCOST_MAX_STREAMS",
         16,
         "streams",
-        "Maximum open event streams, at most half of the threads; further ones get the events so far "
-        "and must reconnect.",
+        "Most open event streams, at most half of the threads; others get the events so far and reconnect.",
         whole(0, 1000),
     )
     probe_every_s: float = setting(
@@ -188,8 +187,7 @@ class Settings(SharedSettings):
         "PIXELCOST_TOKEN",
         "",
         "",
-        "Shared token that the page and the API then ask for: `Authorization: Bearer TOKEN`. Empty: anybody "
-        "who reaches the port may use the app.",
+        "Shared token for the page and the API (SECURITY.md). Empty: no token is needed.",
         _token,
     )
     token_in_file: str = setting(
@@ -210,8 +208,7 @@ class Settings(SharedSettings):
         "PIXELCOST_ALLOWED_HOSTS",
         "",
         "",
-        "Names under which the app may be asked, besides addresses and `localhost`. Empty: any name; "
-        "`localhost` alone where `PIXELCOST_HOST` is this machine and no proxy is trusted.",
+        "Host names that the app answers to, besides addresses and `localhost`; see below.",
         _host_names,
     )
     log_format: str = setting(
