@@ -267,7 +267,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--qualities", type=_numbers, metavar="Q,Q", help="several of them, instead of --quality")
     add("--webp-qualities", type=_numbers, metavar="Q,Q", help="for the format webp (80)")
     add("--avif-qualities", type=_numbers, metavar="Q,Q", help="for the format avif (65)")
-    add("--subsamplings", type=_names, metavar="S,S", help=f"JPEG's, of {', '.join(SUBSAMPLINGS)} (4:2:0)")
+    add(
+        "--subsamplings",
+        type=_names,
+        metavar="S,S",
+        help=f"chroma subsamplings of JPEG, of {', '.join(SUBSAMPLINGS)} (4:2:0)",
+    )
     add("--resampler", choices=sorted(RESAMPLERS), help="one filter (lanczos)")
     add("--resamplers", type=_names, metavar="R,R", help="several of them, instead of --resampler")
     add(
@@ -277,7 +282,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--repeats", type=int, metavar="N", help="counted requests per cell (20; 64 for p90, 662 for p99)")
     add("--warmups", type=int, metavar="N", help="requests before that, not counted (3)")
-    add("--order", choices=["auto", "parallel", "one_at_a_time"], help="how backends are asked (auto)")
+    add(
+        "--order",
+        choices=["auto", "parallel", "one_at_a_time"],
+        help="whether backends work in parallel (auto)",
+    )
     add("--seed", type=int, metavar="N", help="order of the requests (random)")
     add("--timeout", type=_number, metavar="S", help="time limit per request (TF_REQUEST_TIMEOUT, 60)")
     add("--backends", type=_names, metavar="NAME,NAME", help="only these")
@@ -287,18 +296,25 @@ def _parser() -> argparse.ArgumentParser:
         "--labels",
         type=Path,
         metavar="CSV",
-        help="of --photos: columns file,label (folder names, labels.csv)",
+        help="with --photos: CSV with columns file,label (folder names, labels.csv)",
     )
-    add("--label-map", type=Path, metavar="FILE", help="of --photos: id,label lines for labels that are ids")
     add(
-        "--journal", type=Path, metavar="FILE", help="of --photos: where it is kept and goes on (data folder)"
+        "--label-map", type=Path, metavar="FILE", help="with --photos: id,label lines for labels that are ids"
     )
-    add("--answers", type=Path, metavar="FILE", help="of --photos: write every answer to every photo as CSV")
+    add(
+        "--journal",
+        type=Path,
+        metavar="FILE",
+        help="with --photos: file that keeps the results so far (in the data folder)",
+    )
+    add(
+        "--answers", type=Path, metavar="FILE", help="with --photos: write every answer to every photo as CSV"
+    )
     add(
         "--margin",
         type=_number,
         metavar="POINTS",
-        help="goal: the answer's probability falls by no more (5); of --photos: accuracy (1; 5 unlabelled)",
+        help="goal: how much the answer's probability may fall (5); with --photos accuracy (1; 5 unlabelled)",
     )
     add(
         "--breaking-point",
@@ -307,7 +323,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--max-p50-ms", type=_number, metavar="MS", help="goal: p50 latency below this")
     add("--max-size-bytes", type=int, metavar="BYTES", help="goal: size below this")
-    add("--uplink", default="", metavar="MBIT/S", help="of the modelled end to end: 3g, 10, 100 ... (10)")
+    add("--uplink", default="", metavar="MBIT/S", help="for modelled end-to-end times: 3g, 10, 100 ... (10)")
     add(
         "--compare",
         type=Path,
