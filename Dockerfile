@@ -46,8 +46,8 @@ COPY experiment experiment
 COPY webapp webapp
 # Bytecode of what the app imports and of nothing else: a read-only container can't keep any, and without it a
 # start takes nearly three times as long.
-RUN PYTHONPATH=/messages /venv/bin/python -c "import webapp.worker, webapp.gunicorn_worker, gunicorn.app.wsgiapp, \
-    experiment.grpc_backend, experiment.probe, sqlalchemy.dialects.sqlite, sqlalchemy.dialects.postgresql.psycopg"
+RUN PYTHONPATH=/messages /venv/bin/python -c "import webapp.worker.__main__, webapp.http.gunicorn_worker, gunicorn.app.wsgiapp, \
+    experiment.backends.grpc, experiment.backends.probe, sqlalchemy.dialects.sqlite, sqlalchemy.dialects.postgresql.psycopg"
 
 # --- the images ---
 

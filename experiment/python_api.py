@@ -15,19 +15,21 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 
-from experiment.command_backends import asked_backends
-from experiment.deciding.compare_section import compare_section
-from experiment.deciding.section import Section
-from experiment.deciding.views import palette_of, sections
+from experiment.cli.backends import asked_backends
+from experiment.cli.photo import measure_photo as measured
+from experiment.decide.compare_section import compare_section
+from experiment.decide.other_goals import GOALS
+from experiment.decide.other_goals import with_goals as judged_by
+from experiment.decide.section import Section
+from experiment.decide.sections import palette_of, sections
 from experiment.errors import PixelcostError, PlanRefused
-from experiment.export import report_csv, report_dict, report_html, report_json
+from experiment.export.import_report import load_report
+from experiment.export.report_csv import report_csv
+from experiment.export.report_html import report_html
+from experiment.export.report_json import report_dict, report_json
 from experiment.figures import figures
-from experiment.images import read_image
-from experiment.other_goals import GOALS
-from experiment.other_goals import with_goals as judged_by
-from experiment.photo_command import measure_photo as measured
-from experiment.plan import parse_plan
-from experiment.report_file import load_report
+from experiment.images.read import read_image
+from experiment.measure.plan import parse_plan
 from experiment.settings import SharedSettings, read_settings
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 import { bytes, formatName, plural, shortLabel } from "./format.js";
 
-const FOR_P90 = 64; // samples; experiment/statistics.py says why
+const FOR_P90 = 64; // samples; experiment/report/statistics.py says why
 
 export const NAMES = { repeats: "Adding repeats", retry: "The retry", search: "The search" };
 export const HOW =

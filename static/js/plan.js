@@ -87,7 +87,7 @@ export function countVariants(plan, longestPx, config) {
   return Number(uploadsOriginal(plan)) + (plan.resize_in === "both" ? onServer : 0) + countHere(plan, longestPx);
 }
 
-const CANVAS_WRITES = { png: null, jpeg: "jpeg_qualities", webp: "webp_qualities" }; // as experiment/browser_made.py
+const CANVAS_WRITES = { png: null, jpeg: "jpeg_qualities", webp: "webp_qualities" }; // as experiment/images/browser.py
 
 /**
  * Everything that a browser encodes of one copy, in the plan's order; what no canvas writes is left out.
@@ -175,7 +175,7 @@ export function partlyUnread(plan, formats, asked) {
   });
 }
 
-/** Whether decoding is measured apart on a backend, as in experiment/schedule.py. */
+/** Whether decoding is measured apart on a backend, as in experiment/measure/schedule.py. */
 const splitsDecode = (plan, backend) => Boolean((plan.split_decode ?? !backend.runtime) && backend.decode_signature);
 
 /** The backends that a run would ask: those named, else each once. REST twins only when named. @param {Backend[]} backends @param {?string[]} names */
@@ -191,7 +191,7 @@ export function answeringBackends(backends) {
 
 /**
  * Whether a true label can ever be met: case and underscores don't matter, any synonym will do,
- * as in experiment/agreement.py. @param {string} label @param {string[]} known of the model; [] when not known
+ * as in experiment/report/agreement.py. @param {string} label @param {string[]} known of the model; [] when not known
  */
 export function isKnownLabel(label, known) {
   const names = (text) => text.split(",").map((name) => name.trim().toLowerCase().replaceAll("_", " ")).filter(Boolean);
@@ -290,10 +290,10 @@ export function fieldProblems(plan) {
 const P50_PROBLEM = "The p50 goal is a number of milliseconds above 0, at most 1,000,000.";
 const SIZE_PROBLEM = "The size goal is a number of kilobytes from 0.001 to 1,000,000.";
 
-/** As experiment/plan.py takes it. @param {number} goal in ms */
+/** As experiment/measure/plan.py takes it. @param {number} goal in ms */
 export const isP50Goal = (goal) => goal > 0 && goal <= 1e6;
 
-/** As experiment/plan.py takes it. @param {number} goal in bytes */
+/** As experiment/measure/plan.py takes it. @param {number} goal in bytes */
 export const isSizeGoal = (goal) => isWhole(goal, 1, 1e9);
 
 /** Whether an answer may lose so many percentage points: 0 is none, 100 all. @param {number} points */

@@ -16,7 +16,7 @@ import { browserName, copiesOf, longestWithin, scaled, startFor } from "./copies
 import { liesOnItsSide, orientationLeft, uprightTransform } from "./orientation.js";
 import { encodingsHere } from "./plan.js";
 
-const PICA_VERSION = "10.0.3"; // pica does not tell; tests/test_browser_page.py compares it with VERSIONS
+const PICA_VERSION = "10.0.3"; // pica does not tell; tests/page/test_browser_page.py compares it with VERSIONS
 const KEEP_PIXELS = 8e6; // larger copies are not kept to be resized again
 const SHRUNK_QUALITY = 0.92;
 const SHRINK_STEP = 0.85; // of the side, while the file is too large

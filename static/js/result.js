@@ -20,7 +20,7 @@ const EXPORTS = [
   ["zip", "Variants .zip"],
 ];
 const JUDGED = ["html", "json", "csv"]; // what other goals change
-const SIDE_BY_SIDE = "W3"; // of experiment/cautions.py
+const SIDE_BY_SIDE = "W3"; // of experiment/report/warnings.py
 const ANSWERS = ["/answers.csv", "Every answer .csv"]; // of a set, in place of the variants
 
 wireTable(inspect);
@@ -205,7 +205,7 @@ async function renderResizers(report) {
 
 function renderMethod(report) {
   fillFold(part("method"), "How this was measured",
-    el("ul", {}, ...methodWords(report, state.config.margins.photo).map((sentence) => el("li", {}, sentence))));
+    el("ul", {}, ...methodWords(report).map((sentence) => el("li", {}, sentence))));
 }
 
 /** @param {Report} report */

@@ -33,8 +33,16 @@ export interface Config {
   /** Points that hold where the plan names none. */
   margins: Record<"photo" | "labelled" | "unlabelled", number>;
   browser: { engines: string[]; formats: string[] };
+  /** What each number means, and each verdict on a cell. */
+  definitions: Definition[];
+  validity: Definition[];
   keep_runs: number;
   labels: string[];
+}
+
+export interface Definition {
+  term: string;
+  text: string;
 }
 
 export interface Format {

@@ -10,7 +10,7 @@ const LATENCIES = [
   ["p99", "p99", "p99_ms"],
   ["slowest", "slowest", "max_ms"],
 ];
-const FROM_SAMPLES = { p90: 64, p99: 662 }; // as in experiment/statistics.py
+const FROM_SAMPLES = { p90: 64, p99: 662 }; // as in experiment/report/statistics.py
 
 /** @param {() => void} redraw of the plots */
 export function wireViewBar(redraw) {
