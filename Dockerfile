@@ -32,6 +32,7 @@ FROM environment AS exported
 ARG MODEL=efficientnet-lite0
 ARG PIXELCOST_WEIGHTS_URL=
 WORKDIR /app
+COPY common common
 COPY models models
 RUN /venv/bin/python -m models export "$MODEL" --out /model
 
@@ -88,6 +89,7 @@ ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 MODEL_NAME
 WORKDIR /app
 COPY --from=environment /venv /venv
 COPY experiment/__init__.py experiment/protocol.py experiment/
+COPY common common
 COPY serving serving
 COPY --from=exported --chown=10001:10001 /model /models/inception
 USER 10001:10001

@@ -1,4 +1,4 @@
-"""Tells a person how a download goes: a bar on a terminal, a line now and then elsewhere."""
+"""Shows how a download goes: a bar on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LINE_EVERY_S = 5.0
 
 
 class DownloadProgress:
-    """A Reporter (models/catalogue/transfer.py). Use as a context manager."""
+    """A Reporter of models/catalogue/download.py. Use as a context manager."""
 
     def __init__(self, title: str, console: Console):
         self._title, self._console = title, console

@@ -7,10 +7,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from models.catalogue.checksum import Checksum
-from models.catalogue.download import Limits, download, part_of
+from models.catalogue.download import Limits, Reporter, download, part_of
 from models.catalogue.table import BASE_URL, DEFAULT, Row
 from models.catalogue.table import row as row_of
-from models.catalogue.transfer import Reporter
 from models.problems import FetchFailed, ModelProblem
 
 MIRROR_VARIABLE = "PIXELCOST_WEIGHTS_URL"
@@ -62,7 +61,7 @@ def fetch_weights(row: Row, cache: Path, mirror: str, limits: Limits, reporter: 
 
 def _advice(target: Path, url: str, checksum: Checksum | None) -> list[str]:
     part = part_of(target)
-    begun = part.stat().st_size / 1e6 if part.is_file() else 0
+    begun = part.stat().st_size / 1e6 if checksum and part.is_file() else 0
     again = f"Try again; it goes on after the {begun:.1f} MB that are there." if begun else "Try again later."
     return [
         f"{again} Or get the file in another way and put it in its place:",

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from common.wire import mapped, messages, text
 from models.formats.sniff import Damaged
-from models.formats.wire_reader import mapped, messages, text
 from models.problems import ModelProblem
 
 GRAPH, INITIALIZER, EXTERNAL_DATA = 7, 5, 13

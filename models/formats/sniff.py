@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from models.formats import wire_reader
-from models.formats.wire_reader import CutOff, Value
+from common import wire
+from common.wire import CutOff, Value
 from models.problems import ModelProblem
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -126,11 +126,11 @@ TEXTS = {
 
 def _by_fields(file: Path, _: bytes) -> str | None:
     """Protobuf has no magic bytes: what a file is shows in its fields."""
-    data = wire_reader.mapped(file)
+    data = wire.mapped(file)
     found: list[tuple[int, Value]] = []
     cut_at = None
     try:
-        found.extend(wire_reader.fields(data))
+        found.extend(wire.fields(data))
     except CutOff as problem:
         cut_at = problem.field
     except ValueError:
@@ -174,14 +174,14 @@ def _is_old_caffe(found: list[tuple[int, Value]]) -> bool:
 
 def _numbers(message: memoryview) -> Iterator[int]:
     try:
-        yield from (number for number, value in wire_reader.fields(message) if isinstance(value, int))
+        yield from (number for number, value in wire.fields(message) if isinstance(value, int))
     except ValueError:
         return
 
 
 def _texts(message: memoryview, field: int) -> bool:
     try:
-        return wire_reader.text(message, field).isprintable() and bool(wire_reader.text(message, field))
+        return wire.text(message, field).isprintable() and bool(wire.text(message, field))
     except ValueError:
         return False
 

@@ -11,19 +11,18 @@ import codecs
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
+from google.protobuf import text_format, wrappers_pb2
 from google.protobuf.message import Message
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
+from serving.declared_messages import Fields, declared
 from serving.errors import StartRefused
 
-PACKAGE = "tensorflow.serving"
 PROMETHEUS_PATH = "/monitoring/prometheus/metrics"
 
-# Field name, number and type; a type with a capital letter is a message.
-MESSAGES: dict[str, tuple[tuple[str, int, str], ...]] = {
+MESSAGES: dict[str, Fields] = {
     "BatchingParameters": (
         ("max_batch_size", 1, "google.protobuf.Int64Value"),
         ("batch_timeout_micros", 2, "google.protobuf.Int64Value"),
@@ -42,6 +41,7 @@ MESSAGES: dict[str, tuple[tuple[str, int, str], ...]] = {
         ("client_verify", 4, "bool"),
     ),
 }
+CLASSES = declared("tensorflow.serving", MESSAGES, wrappers_pb2.DESCRIPTOR)
 
 # UTF-32 first: its mark begins as that of UTF-16.
 MARKS = (
@@ -104,7 +104,7 @@ def read_models(path: Path) -> ModelServerConfig:
 
 def read_batching(path: Path) -> Batching:
     """--batching_parameters_file. Raises StartRefused, also when the values do not fit together."""
-    message = read(path, _new("BatchingParameters"))
+    message = read(path, CLASSES["BatchingParameters"]())
     wrapped = [name for name, _, kind in MESSAGES["BatchingParameters"] if kind.endswith("Int64Value")]
     given = {name: getattr(message, name).value for name in wrapped if message.HasField(name)}
     batching = Batching(
@@ -118,7 +118,7 @@ def read_batching(path: Path) -> Batching:
 
 def read_monitoring(path: Path) -> Monitoring:
     """--monitoring_config_file. Raises StartRefused."""
-    config = read(path, _new("MonitoringConfig")).prometheus_config
+    config = read(path, CLASSES["MonitoringConfig"]()).prometheus_config
     if config.path and not config.path.startswith("/"):
         raise StartRefused(f"{path}: the path {config.path!r} must start with a slash.")
     return Monitoring(config.enable, config.path or PROMETHEUS_PATH)
@@ -126,7 +126,7 @@ def read_monitoring(path: Path) -> Monitoring:
 
 def read_ssl(path: Path) -> Ssl:
     """--ssl_config_file. Raises StartRefused."""
-    message = read(path, _new("SSLConfig"))
+    message = read(path, CLASSES["SSLConfig"]())
     ssl = Ssl(**{name: getattr(message, name) for name, _, _ in MESSAGES["SSLConfig"]})
     for name in ("server_key", "server_cert"):
         if not getattr(ssl, name):
@@ -172,35 +172,3 @@ def _text(data: bytes) -> str:
 def _where_and_why(problem: Exception) -> str:
     """ "3:5: why", as TensorFlow Serving writes it."""
     return str(problem).replace(" : ", ": ", 1).rstrip(".") + "."
-
-
-def _new(name: str) -> Any:
-    return _CLASSES[f"{PACKAGE}.{name}"]()
-
-
-def _classes() -> dict[str, type[Message]]:
-    """Classes of all MESSAGES, in a pool of their own: the program's pool may get the originals one day."""
-    file = descriptor_pb2.FileDescriptorProto(name="declared.proto", package=PACKAGE, syntax="proto3")
-    file.dependency.append(wrappers_pb2.DESCRIPTOR.name)
-    for name, fields in MESSAGES.items():
-        file.message_type.add(name=name).field.extend(_field(*field) for field in fields)
-    pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(wrappers_pb2.DESCRIPTOR.serialized_pb)
-    pool.AddSerializedFile(file.SerializeToString())
-    return message_factory.GetMessageClassesForFiles([file.name], pool)
-
-
-def _field(name: str, number: int, kind: str) -> descriptor_pb2.FieldDescriptorProto:
-    proto = descriptor_pb2.FieldDescriptorProto
-    is_repeated, kind = kind.startswith("repeated "), kind.removeprefix("repeated ")
-    field = proto(name=name, number=number, label=proto.LABEL_OPTIONAL)
-    if is_repeated:
-        field.label = proto.LABEL_REPEATED
-    if "." in kind:
-        field.type, field.type_name = proto.TYPE_MESSAGE, f".{kind}"
-    else:
-        field.type = proto.Type.Value(f"TYPE_{kind.upper()}")
-    return field
-
-
-_CLASSES = _classes()

@@ -1,25 +1,42 @@
 """The inputs of a Caffe network, from its prototxt: both ways to write them.
 
-Format: text form of NetParameter in https://github.com/BVLC/caffe, caffe.proto.
+Names and numbers of the fields: NetParameter in https://github.com/BVLC/caffe, caffe.proto.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from google.protobuf import text_format
 from tensorflow.core.framework import types_pb2
 
+from serving.declared_messages import declared
 from serving.errors import LoadFailed
 from serving.values.signatures import TensorSpec
 
-TOKEN = re.compile(r"""\s+|\#[^\n]*|(?P<text>"[^"\n]*"|'[^'\n]*')|(?P<mark>[{}:;,<>])|(?P<word>[\w.+-]+)""")
 LIMIT_BYTES = 16 << 20
-DEEPEST = 100  # messages within messages
+CLASSES = declared(
+    "caffe",
+    {
+        "NetParameter": (
+            ("input", 3, "repeated string"),
+            ("input_dim", 4, "repeated int64"),
+            ("input_shape", 8, "repeated caffe.BlobShape"),
+            ("layer", 100, "repeated caffe.LayerParameter"),
+        ),
+        "LayerParameter": (
+            ("type", 2, "string"),
+            ("top", 4, "repeated string"),
+            ("input_param", 143, "caffe.InputParameter"),
+        ),
+        "InputParameter": (("shape", 1, "repeated caffe.BlobShape"),),
+        "BlobShape": (("dim", 1, "repeated int64"),),
+    },
+)
 
-Fields = list[tuple[str, object]]  # name, and a text or the fields of a message
+Shape = Sequence[int]
 
 
 def caffe_inputs(prototxt: Path) -> Mapping[str, TensorSpec]:
@@ -27,83 +44,49 @@ def caffe_inputs(prototxt: Path) -> Mapping[str, TensorSpec]:
     try:
         if prototxt.stat().st_size > LIMIT_BYTES:
             raise ValueError("it is too large for a description")
-        fields = _fields(_tokens(prototxt.read_text(encoding="utf-8")))
-        shapes = {**_input_layers(fields), **_old_inputs(fields)}
+        network = _parsed(prototxt.read_text(encoding="utf-8"))
+        shapes = {**_input_layers(network), **_old_inputs(network)}
         if not shapes:
             raise ValueError("it names no input with its shape")
-        return {
-            alias: TensorSpec(types_pb2.DT_FLOAT, (None, *(_size(text) for text in sizes[1:])))
-            for alias, sizes in shapes.items()
-        }
     except ValueError as problem:
         raise LoadFailed(
             f"{prototxt} can't be read as a Caffe network: {problem}. Put the deploy.prototxt there that "
             "came with the weights, with an Input layer or input_shape."
         ) from problem
+    return {
+        # Zero or less, which some files have, means any.
+        alias: TensorSpec(types_pb2.DT_FLOAT, (None, *(size if size > 0 else None for size in sizes[1:])))
+        for alias, sizes in shapes.items()
+    }
 
 
-def _input_layers(fields: Fields) -> dict[str, list[str]]:
+def _parsed(text: str) -> Any:
+    """A NetParameter with the fields that are declared. Raises ValueError."""
+    try:
+        return text_format.Parse(text, CLASSES["NetParameter"](), allow_unknown_field=True)
+    except text_format.ParseError as problem:
+        reason = str(problem).rpartition("': ")[2].rpartition(" : ")[2].rstrip(".")  # without the whole line
+        raise ValueError(f"line {problem.GetLine()}: {reason}") from problem
+    except RecursionError as problem:
+        raise ValueError("its braces are nested too deeply") from problem
+
+
+def _input_layers(network: Any) -> dict[str, Shape]:
     """layer { type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 ... } } }"""
     found = {}
-    for layer in _all(fields, "layer"):
-        if _all(layer, "type") == ["Input"]:
-            shapes = [shape for inner in _all(layer, "input_param") for shape in _all(inner, "shape")]
-            tops = _all(layer, "top")
-            for index, top in enumerate(tops if shapes else []):
-                found[str(top)] = _all(shapes[min(index, len(shapes) - 1)], "dim")
+    for layer in network.layer:
+        shapes = layer.input_param.shape
+        if layer.type == "Input" and shapes:
+            for index, top in enumerate(layer.top):
+                found[top] = shapes[min(index, len(shapes) - 1)].dim
     return found
 
 
-def _old_inputs(fields: Fields) -> dict[str, list[str]]:
+def _old_inputs(network: Any) -> dict[str, Shape]:
     """input: "data" and then input_shape { dim: 1 ... }, or four input_dim for each input."""
-    names = [str(name) for name in _all(fields, "input")]
-    sizes = _all(fields, "input_dim")
-    shapes = [_all(shape, "dim") for shape in _all(fields, "input_shape")]
+    names, sizes = network.input, network.input_dim
+    shapes = [shape.dim for shape in network.input_shape]
     shapes = shapes or [sizes[start : start + 4] for start in range(0, len(sizes), 4)]
     if len(shapes) < len(names):
         raise ValueError(f"the input {names[len(shapes)]!r} has no shape")
     return dict(zip(names, shapes, strict=False))
-
-
-def _all(fields: object, name: str) -> list[Any]:
-    return [value for key, value in fields if key == name] if isinstance(fields, list) else []
-
-
-def _size(text: object) -> int | None:
-    """A size; zero or less, which some files have, means any."""
-    size = int(str(text))
-    return size if size > 0 else None
-
-
-def _tokens(text: str) -> Iterator[str]:
-    position = 0
-    while position < len(text):
-        match = TOKEN.match(text, position)
-        if match is None:
-            raise ValueError(f"line {text.count(chr(10), 0, position) + 1} has {text[position]!r}")
-        position = match.end()
-        if match.lastgroup:
-            yield match.group()
-
-
-def _fields(tokens: Iterator[str], depth: int = 0) -> Fields:
-    """`name: value` and `name { ... }` up to the closing brace, or the end."""
-    found: Fields = []
-    if depth > DEEPEST:
-        raise ValueError("its braces are nested too deeply")
-    for name in tokens:
-        if name in {"}", ">"} and depth:
-            return found
-        if name in {";", ","}:
-            continue
-        mark = next(tokens, "")
-        value = next(tokens, "") if mark == ":" else mark
-        if value in {"{", "<"}:
-            found.append((name, _fields(tokens, depth + 1)))
-        elif mark == ":" and value and value not in "};,>:":
-            found.append((name, value.strip("\"'")))
-        else:
-            raise ValueError(f"{name[:40]!r} has no value")
-    if depth:
-        raise ValueError("it ends within a layer")
-    return found

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from ctypes import c_char_p, c_void_p
 from dataclasses import dataclass
 from pathlib import Path
 
-from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
+from tensorflow.core.protobuf import config_pb2
+from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
 
+from common import wire
 from serving.tensorflow_c.library import Buffer, CallFailed, Output, Status, library
 from serving.tensorflow_c.tensor import Tensor
 
@@ -129,33 +131,12 @@ class Plan:
         library().TF_DeleteBuffer(self.options)
 
 
-def _signature_defs(buffer: Buffer) -> Mapping[str, meta_graph_pb2.SignatureDef]:
+def _signature_defs(buffer: Buffer) -> Mapping[str, SignatureDef]:
     """`signature_def` of a serialised MetaGraphDef, without parsing the graph beside it.
 
     A graph can hold 100 MB of constants, and parsing them would stop every other thread.
     """
-    text = memoryview((ctypes.c_ubyte * buffer.length).from_address(buffer.data)).cast("B")
-    wanted = meta_graph_pb2.MetaGraphDef.SIGNATURE_DEF_FIELD_NUMBER
-    kept = b"".join(bytes(text[start:end]) for number, start, end in _fields(text) if number == wanted)
-    return dict(meta_graph_pb2.MetaGraphDef.FromString(kept).signature_def)
-
-
-def _fields(text: memoryview) -> Iterator[tuple[int, int, int]]:
-    """Number, start and end of each field of a message; all fields of MetaGraphDef have a length."""
-    at = 0
-    while at < len(text):
-        start = at
-        tag, at = _varint(text, at)
-        length, at = _varint(text, at) if tag & 7 == 2 else (0, _varint(text, at)[1])
-        at += length
-        yield tag >> 3, start, at
-
-
-def _varint(text: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = text[at]
-        value |= (byte & 127) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 128:
-            return value, at
+    meta_graph = memoryview((ctypes.c_ubyte * buffer.length).from_address(buffer.data)).cast("B")
+    entries = wire.messages(meta_graph, MetaGraphDef.SIGNATURE_DEF_FIELD_NUMBER)
+    parsed = map(MetaGraphDef.SignatureDefEntry.FromString, entries)
+    return {entry.key: entry.value for entry in parsed}

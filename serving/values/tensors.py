@@ -16,6 +16,7 @@ import numpy as np
 from ml_dtypes import bfloat16
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
+from common.wire import varint
 from serving.errors import InvalidArgument, Unimplemented
 from serving.limits import (
     EXAMPLES_LIMIT,
@@ -149,16 +150,10 @@ def to_proto(array: np.ndarray, proto: tensor_pb2.TensorProto | None = None) -> 
     if row.field in PACKED_TAGS and values.size:
         # The very bytes of the field in the wire format: a hundred times faster for the pixels of an image.
         data = values.tobytes()
-        proto.MergeFromString(PACKED_TAGS[row.field] + _varint(len(data)) + data)
+        proto.MergeFromString(PACKED_TAGS[row.field] + varint(len(data)) + data)
     else:
         getattr(proto, row.field).extend(values.tolist())
     return proto
-
-
-def _varint(value: int) -> bytes:
-    """A number as a message holds it: seven bits in each byte, the lowest first."""
-    groups = [value >> shift & 127 for shift in range(0, max(1, value.bit_length()), 7)]
-    return bytes([*(group | 128 for group in groups[:-1]), groups[-1]])
 
 
 def _from_content(row: Dtype, proto: tensor_pb2.TensorProto) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from serving.errors import LoadFailed
 from tests.support.models.runtime_models import ONE_THREAD, require
 from tests.support.models.wire import block, number, numbers
+from tests.support.processes.serving_process import ROOT
 
 require("opencv")
 from serving.runtimes.opencv import load  # noqa: E402
@@ -19,6 +22,9 @@ DENSE = """layer { name: "prob" type: "InnerProduct" bottom: "data" top: "prob"
 """
 NEW = """# a network
 name: 'tiny' layer { name: "in" type: "Input" top: "data" input_param: { shape: { dim: 10 dim: 3 } } }
+"""
+SHORT = """layer < type: "In" "put" top: "da\\164a" input_param < shape < dim: [10, 3] > > ; >
+unknown_field: [{ a: 1e-05 }, { b: -0.5f c: TRAIN }]
 """
 OLD = 'input: "data" input_shape { dim: 1 dim: 3 }\n'
 OLDER = 'input: "data" input_dim: 1 input_dim: 3 input_dim: 1 input_dim: 1\n'
@@ -47,7 +53,9 @@ def pair(tmp_path):
     return written
 
 
-@pytest.mark.parametrize("beginning", [NEW, OLD, OLDER], ids=["layer", "input_shape", "input_dim"])
+@pytest.mark.parametrize(
+    "beginning", [NEW, SHORT, OLD, OLDER], ids=["layer", "all of the text format", "input_shape", "input_dim"]
+)
 def test_all_ways_to_write_an_input_are_read(pair, beginning):
     model = load(pair(beginning + DENSE), ONE_THREAD)
     signature = model.signatures["serving_default"]
@@ -83,12 +91,14 @@ def test_of_several_descriptions_none_is_guessed(pair, tmp_path):
     [
         ("", "it names no input with its shape"),
         (DENSE, "it names no input with its shape"),
-        (NEW + DENSE[:20], "it ends within a layer"),
-        ("<!doctype html><title>404</title>", "line 1 has '!'"),
+        (NEW + DENSE[:20], 'line 3: Expected "}"'),
+        ("<!doctype html><title>404</title>", "line 1: Expected identifier or number, got <. Put"),
         ('input: "data"\n' + DENSE, "the input 'data' has no shape"),
-        ("layer layer", "'layer' has no value"),
-        ('input: "data" input_shape { dim: 1 dim: x }', "invalid literal for int"),
+        ("layer layer", 'line 1: Expected "{"'),
+        ('input: "data" input_shape { dim: 1 dim: x }', "Couldn't parse integer: x"),
+        (NEW.replace("dim: 3", "dim: 99999999999999999999") + DENSE, "line 2: Value out of range"),
         ("a {" * 1000, "nested too deeply"),
+        ("layer {" * 1000, "nested too deeply"),
     ],
 )
 def test_a_damaged_description_is_named_with_the_reason(pair, prototxt, reason):
@@ -103,7 +113,7 @@ def test_a_damaged_description_is_named_with_the_reason(pair, prototxt, reason):
     [
         NEW + DENSE.replace("InnerProduct", "NoSuchLayer"),
         NEW + DENSE.replace('bottom: "data"', 'bottom: "b"'),
-        NEW.replace("dim: 3", "dim: 99999999999999999999") + DENSE,
+        NEW.replace("dim: 3", "dim: 9000000000000000000") + DENSE,
     ],
     ids=["unknown layer", "unknown bottom", "no such size"],
 )
@@ -126,6 +136,30 @@ def test_a_name_that_is_no_text_does_not_crash_it(tmp_path):
     (tmp_path / "model.onnx").write_bytes(number(1, 8) + block(7, graph) + block(8, number(2, 13)))
     with pytest.raises(LoadFailed, match="is not an ONNX model, or damaged"):
         load(tmp_path / "model.onnx", ONE_THREAD)
+
+
+READ_INPUTS = """
+import sys
+from pathlib import Path
+from serving.model_files.onnx_inputs import onnx_inputs
+def peak_kb():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+before = peak_kb()
+inputs = onnx_inputs(Path(sys.argv[1]))
+print(*inputs, peak_kb() - before)
+"""
+
+
+def test_the_weights_of_an_onnx_file_are_skipped_and_not_copied_to_read_its_inputs(tmp_path):
+    file, size_bytes = tmp_path / "model.onnx", 64 << 20
+    value = block(1, "x") + block(2, block(1, number(1, 1) + block(2, block(1, number(1, 1)))))
+    weights = block(8, "w") + block(9, bytes(size_bytes))
+    file.write_bytes(number(1, 8) + block(7, block(5, weights) + block(11, value)))
+    command = [sys.executable, "-c", READ_INPUTS, str(file)]
+    alias, more_kb = subprocess.check_output(command, cwd=ROOT, text=True).split()
+    assert alias == "x"
+    assert int(more_kb) * 1024 < 1.5 * size_bytes  # the file's bytes, once
 
 
 def test_an_onnx_file_without_an_input_is_none(tmp_path):

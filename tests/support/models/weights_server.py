@@ -107,11 +107,6 @@ def instead(other: bytes) -> Answer:
     return lambda handler, data: well(handler, other)
 
 
-def announcing(length: int) -> Answer:
-    """So much, of which little comes."""
-    return lambda handler, data: handler.start(200, length)
-
-
 def with_status(status: int) -> Answer:
     return lambda handler, data: handler.send_error(status)
 

@@ -1,5 +1,7 @@
-"""Reads protobuf fields: enough to tell what a file is, without its message classes.
+"""Reads a protobuf message field by field: what nobody asks for is skipped, not copied.
 
+protobuf's own runtime copies the whole message, with all weights of a model, and stops every other thread
+meanwhile. So large messages are cut up with this, and the pieces that are wanted are parsed by their classes.
 Format: https://protobuf.dev/programming-guides/encoding/
 """
 
@@ -29,18 +31,18 @@ def mapped(file: Path) -> memoryview:
 
 
 def fields(message: memoryview) -> Iterator[tuple[int, Value]]:
-    """Number and value of each field. Raises ValueError: CutOff, or another when it is no protobuf."""
+    """Number and value of each field. Raises ValueError: CutOff, or another when it is not a protobuf."""
     position = 0
     while position < len(message):
-        key, position = _varint(message, position, 0)
+        key, position = _varint_at(message, position, 0)
         field, wire = key >> 3, key & 7
         if not field or wire not in {0, 1, 2, 5}:
             raise ValueError("it is not a protobuf")
         if wire == 0:
-            number, position = _varint(message, position, field)
+            number, position = _varint_at(message, position, field)
             yield field, number
             continue
-        size, position = (FIXED_BYTES[wire], position) if wire != 2 else _varint(message, position, field)
+        size, position = (FIXED_BYTES[wire], position) if wire != 2 else _varint_at(message, position, field)
         if size > len(message) - position:
             raise CutOff(field)
         yield field, message[position : position + size]
@@ -48,7 +50,7 @@ def fields(message: memoryview) -> Iterator[tuple[int, Value]]:
 
 
 def messages(message: memoryview, *path: int) -> Iterator[memoryview]:
-    """The messages, texts or bytes at the end of a path of fields."""
+    """The messages, texts or bytes at the end of a path of fields. Raises ValueError."""
     for field, value in fields(message):
         if field == path[0] and isinstance(value, memoryview):
             if len(path) == 1:
@@ -58,12 +60,18 @@ def messages(message: memoryview, *path: int) -> Iterator[memoryview]:
 
 
 def text(message: memoryview, *path: int) -> str:
-    """The first text at the end of a path of fields; empty where there is none."""
+    """The first text at the end of a path of fields; empty if there is none. Raises ValueError."""
     return str(next(messages(message, *path), memoryview(b"")), "utf-8")
 
 
-def _varint(message: memoryview, position: int, field: int) -> tuple[int, int]:
-    """A number of seven bits a byte, and where it ends."""
+def varint(value: int) -> bytes:
+    """A number as a message holds it: seven bits in each byte, the lowest first."""
+    groups = [value >> shift & 127 for shift in range(0, max(1, value.bit_length()), 7)]
+    return bytes([*(group | 128 for group in groups[:-1]), groups[-1]])
+
+
+def _varint_at(message: memoryview, position: int, field: int) -> tuple[int, int]:
+    """A number, and where it ends."""
     number = 0
     for shift in range(0, 70, 7):
         if position >= len(message):
