@@ -22,6 +22,16 @@ _SUBSAMPLING, _RESAMPLER = "4:2:0", "lanczos"
 SINGLE: Final = {"jpeg_quality": "jpeg_qualities", "resampler": "resamplers"}
 
 
+# Engine -> the filter that it resizes with; None: the browser keeps that to itself.
+ENGINES: Final[Mapping[str, str | None]] = {"pica": "lanczos", "canvas": None}
+# What a canvas can encode -> the plan's list of qualities; None: lossless.
+BROWSER_FORMATS: Final[Mapping[str, str | None]] = {
+    "png": None,
+    "jpeg": "jpeg_qualities",
+    "webp": "webp_qualities",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Axis:
     """One thing that can be chosen; its key in AXES is a field of Variant."""

@@ -50,7 +50,7 @@ def probe(info: BackendInfo, timeout_s: float = 2.0, resolve: Resolver = look_up
 
     Connecting may take CONNECT_S, each answer `timeout_s`.
     """
-    if info.state == "absent":
+    if not info.is_present:
         return info
     try:
         seen = _probe_rest(info, timeout_s) if info.protocol == "rest" else _probe_grpc(info, timeout_s)

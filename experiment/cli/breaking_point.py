@@ -39,7 +39,7 @@ def run_search(
     source = read_image(data, options.photo.name, true_label=options.true_label)
     plan = parse_plan(fields)
     with asked_backends(settings, plan.backend_names, console, cancel) as asked:
-        present = [info for info in asked.infos if info.state != "absent"]
+        present = [info for info in asked.infos if info.is_present]
         points = _search(source, plan, present, cancel, console)
     told = {
         "source": to_dict(source),

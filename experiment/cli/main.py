@@ -44,7 +44,7 @@ from experiment.measure.heartbeat import Heartbeat
 from experiment.measure.plan import parse_plan
 from experiment.measure.run import measure
 from experiment.measure.schedule import planned_requests
-from experiment.records import BackendInfo, Measurement, Plan, Report, SourceImage, Variant
+from experiment.records import BackendInfo, Measurement, Plan, Report, Run, SourceImage, Variant
 from experiment.report.summarise import summarise
 from experiment.settings import SharedSettings, read_settings
 
@@ -129,24 +129,25 @@ def _experiment(
     source: SourceImage, plan: Plan, infos: Sequence[BackendInfo], cancel: threading.Event
 ) -> Report:
     created_at = time.time()
-    present = [info for info in infos if info.state != "absent"]
+    present = [info for info in infos if info.is_present]
     facts = environment()
     with console.status("Making variants"):
         variants = make_variants(source, plan)
     measurements, heartbeat = _measure(plan, variants, present, cancel)
-    return summarise(
+    run = Run(
         run_id=uuid.uuid4().hex[:12],
         state="cancelled" if cancel.is_set() else "done",
         created_at=created_at,
         source=source,
         plan=plan,
         environment=facts | heartbeat.facts(),
-        backends=infos,
-        variants=variants,
-        skipped_sizes_px=skipped_sizes_px(source, plan),
+        backends=tuple(infos),
+        variants=tuple(variants),
+        skipped_sizes_px=tuple(skipped_sizes_px(source, plan)),
         measurements=measurements,
         requests_planned=planned_requests(plan, len(variants), present),
     )
+    return summarise(run)
 
 
 def _measure(

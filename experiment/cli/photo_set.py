@@ -146,7 +146,7 @@ def _session(
     if start >= len(photos.photos):
         return
     with ExitStack() as stack:
-        present = [info for info in infos if info.state != "absent"]
+        present = [info for info in infos if info.is_present]
         backends = [stack.enter_context(closing(connect(info))) for info in present]
         yield from measure_set(plan, photos, backends, cancel, start)
 

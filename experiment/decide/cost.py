@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from experiment.records import RESOLUTION_MS
+
 HOUR_MS = 3_600_000
 SECOND_MS = 1000
-LEAST_MS = 0.001  # what a latency of 0 stands for
 
 
 def cost_of(predictions: int, price_per_hour: float, latency_ms: float) -> float:
@@ -25,7 +26,7 @@ def cost_of(predictions: int, price_per_hour: float, latency_ms: float) -> float
 
 def answers_per_s(latency_ms: float) -> float:
     """How many requests a server answers in a second, one after another."""
-    return SECOND_MS / max(latency_ms, LEAST_MS)
+    return SECOND_MS / max(latency_ms, RESOLUTION_MS)
 
 
 @dataclass(frozen=True, slots=True)

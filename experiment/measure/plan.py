@@ -8,19 +8,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, get_args
 
-from experiment.axes import SINGLE
+from experiment.axes import BROWSER_FORMATS, ENGINES, SINGLE
 from experiment.errors import PlanRefused
-from experiment.images.browser import BROWSER_FORMATS, ENGINES
 from experiment.images.formats import SUBSAMPLINGS
 from experiment.images.variants import FORMATS, RESAMPLERS, most_variants
-from experiment.records import Order, Plan, ResizeIn
+from experiment.records import MAX_BACKENDS, MAX_VARIANTS, SEED_LIMIT, Order, Plan, ResizeIn
 
 SIZES_RANGE_PX = (16, 8192)
 MAX_SIZES = 16
 MAX_QUALITIES = 16
-MAX_VARIANTS = 500  # all are held in memory while a run goes on
-MAX_BACKENDS = 64
-SEED_LIMIT = 2**53  # the largest whole number that JSON carries to a browser unharmed
 MAX_JSON_CHARS = 20_000
 
 

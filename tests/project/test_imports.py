@@ -58,7 +58,7 @@ def test_only_serving_and_models_import_tensorflow(path):
     assert not roots & {"tensorflow", "tensorflow_serving", "keras"}
 
 
-@pytest.mark.parametrize("name", ["report", "figures", "export"])
+@pytest.mark.parametrize("name", ["report", "figures", "export", "report_file", "other_goals", "deciding"])
 def test_old_measurements_can_be_reported_without_anything_that_measures(name):
     code = f"import sys, experiment.{name}; print(*sys.modules)"
     modules = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split()

@@ -7,8 +7,8 @@ from itertools import product
 from typing import Any
 
 from experiment.export.report_json import report_dict
-from experiment.measure.plan import MAX_QUALITIES, MAX_VARIANTS
-from experiment.records import Plan
+from experiment.measure.plan import MAX_QUALITIES
+from experiment.records import MAX_VARIANTS, Plan
 from tests.support.records import answer, backend, original, report, sample_measurements, variant
 
 SIZES_PX = tuple(2048 - 110 * place for place in range(16))

@@ -17,11 +17,12 @@ from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from experiment import __version__
-from experiment.decide.other_goals import goals_in, with_goals
+from experiment.decide.other_goals import with_goals
 from experiment.errors import PlanRefused
 from experiment.export.report_json import report_csv, report_html
 from experiment.figures import LATENCIES, figures
 from experiment.images.formats import FORMATS
+from webapp.goals_asked import goals_in
 from webapp.problems import Refused
 from webapp.routes.imports import refuse_if_imported
 from webapp.services import parts

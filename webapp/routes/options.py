@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from experiment import __version__
+from experiment.axes import BROWSER_FORMATS, ENGINES
 from experiment.codec import to_dict
-from experiment.images.browser import BROWSER_FORMATS, ENGINES
 from experiment.images.formats import SUBSAMPLINGS
 from experiment.images.variants import FORMATS, RESAMPLERS
 from experiment.measure.plan import parse_plan

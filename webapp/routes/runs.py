@@ -51,7 +51,7 @@ def start_run() -> ResponseReturnValue:
 def backends_for(plan: Plan) -> Sequence[BackendInfo]:
     """The backends that a plan means, unless there are none or it asks for too much of them."""
     backends = chosen(parts().fleet.backends(), plan.backend_names)
-    present = [info for info in backends if info.state != "absent"]
+    present = [info for info in backends if info.is_present]
     if backends and not present:
         raise PlanRefused([f"{info.name} can't be asked: {info.detail}" for info in backends])
     if not present:

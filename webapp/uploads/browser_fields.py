@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from experiment.axes import BROWSER_FORMATS, ENGINES
 from experiment.errors import VariantsRefused
-from experiment.images.browser import BROWSER_FORMATS, ENGINES
 from experiment.measure.plan import SIZES_RANGE_PX
 
 LONGEST_TEXT = 120  # of an encoder's or a browser's name

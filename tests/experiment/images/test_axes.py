@@ -19,8 +19,8 @@ from experiment.images.formats import FORMATS, SUBSAMPLINGS
 from experiment.images.read import read_image
 from experiment.images.resize import RESAMPLERS
 from experiment.images.variants import make_variants, most_variants, planned_variants
-from experiment.measure.plan import MAX_VARIANTS, parse_plan
-from experiment.records import Plan, Variant
+from experiment.measure.plan import parse_plan
+from experiment.records import MAX_VARIANTS, Plan, Variant
 from experiment.wording import full_name, kind_name, short_name
 from tests.support.odd_photos import encoded, photo
 from tests.support.records import answered, report, variant
