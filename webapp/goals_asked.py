@@ -30,11 +30,10 @@ def goals_in(query: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _number(key: str, text: str) -> float | None:
-    """Whole where it is whole: bytes are counted."""
     if text == NO_GOAL:
         return None
     try:
         number = float(text)
     except ValueError:
         raise PlanRefused([f"{key} must be a number, or {NO_GOAL} for {NUMBERS[key]}."]) from None
-    return int(number) if number.is_integer() else number
+    return int(number) if number.is_integer() else number  # bytes are counted

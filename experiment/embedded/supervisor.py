@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
 
+from common.addresses import free_port
 from experiment.backends.addresses import over_rest
 from experiment.backends.probe import probe
 from experiment.codec import from_dict, to_dict
@@ -55,10 +55,10 @@ class EmbeddedServer:
         self._silent_checks = 0
         self._next_check = 0.0
         self.restarts = 0
-        self.rest_port = _free_port()
+        self.rest_port = free_port()
         self.info = BackendInfo(
             name=profile.name,
-            address=f"127.0.0.1:{_free_port()}",
+            address=f"127.0.0.1:{free_port()}",
             model=str(self._model["name"]),
             device=profile.device,
             cpus=profile.cores_wanted,
@@ -319,9 +319,3 @@ def _hardware(info: BackendInfo) -> str:
     cores = "core" if have == 1 else "cores"
     short = f" {info.cpus} CPU, {have} on this machine." if info.cpus and have < info.cpus else ""
     return f"{info.detail} Runs on this machine, pinned to {have} {cores}.{short}"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe_socket:
-        probe_socket.bind(("127.0.0.1", 0))
-        return int(probe_socket.getsockname()[1])

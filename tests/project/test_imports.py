@@ -1,4 +1,4 @@
-"""Imports point one way: webapp -> experiment, nothing else crosses a folder, and no files form a circle."""
+"""Imports point one way: webapp -> experiment, all -> common; and no files form a circle."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = {"experiment", "serving", "models", "webapp", "loadtest", "tests", "tools", "bench", "fuzz"}
+PACKAGES = {"common", "experiment", "serving", "models", "webapp", "tests", "tools", "bench", "fuzz"}
 MAY_IMPORT = {
-    "experiment": {"experiment"},
-    "webapp": {"webapp", "experiment"},
-    "loadtest": {"loadtest", "experiment"},
-    "serving": {"serving"},
-    "models": {"models"},
+    "common": {"common"},
+    "experiment": {"experiment", "common"},
+    "webapp": {"webapp", "experiment", "common"},
+    "serving": {"serving", "common"},
+    "models": {"models", "common"},
 }
 FILES = sorted(path for package in MAY_IMPORT for path in (ROOT / package).rglob("*.py"))
 
@@ -95,6 +95,11 @@ def test_the_protocol_messages_load_without_tensorflows_runtime():
     modules = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split()
     assert "tensorflow_serving.apis.predict_pb2" in modules
     assert not [name for name in modules if name.startswith("tensorflow.python")]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "common").glob("*.py")), ids=lambda path: path.name)
+def test_what_all_folders_share_depends_on_nothing_but_python(path):
+    assert {name.split(".")[0] for name in imported(path)} <= {*sys.stdlib_module_names, "common"}
 
 
 def test_importing_the_experiment_needs_no_web_framework():

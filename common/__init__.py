@@ -1,0 +1,1 @@
+"""What every folder may import: checks, another program's words, addresses. It imports only Python."""
