@@ -35,6 +35,8 @@ def from_dict(cls: type[Record], data: Mapping[str, Any]) -> Record:
 
     Raises TypeError when a key without default is missing.
     """
+    upgraded = getattr(cls, "upgraded", None)  # of records whose keys have changed
+    data = upgraded(data) if upgraded else data
     makers = _makers(typing.cast(Any, cls))
     values = {name: makers[name](value) for name, value in data.items() if name in makers}
     left_out = {name: empty for name, empty in LEFT_OUT.items() if name in makers}

@@ -26,6 +26,8 @@ RunState = Literal["queued", "running", "done", "cancelled", "failed"]
 ResizeIn = Literal["server", "browser", "both"]
 
 DEFAULT_SIZES_PX = (2048, 1024, 512, 256, 128)
+# Keys of a plan that came first and hold one value -> the list that they became.
+ONE_VALUE = {"jpeg_quality": "jpeg_qualities", "resampler": "resamplers"}
 OFFERED_SIZES_PX = (*DEFAULT_SIZES_PX, 64, 32)
 REFERENCE_ID = "original"
 SEED_LIMIT = 2**53  # the largest whole number that JSON carries to a browser unharmed
@@ -75,8 +77,6 @@ class Plan:
 
     sizes_px: tuple[int, ...] = DEFAULT_SIZES_PX  # longest side
     formats: tuple[str, ...] = ("png", "jpeg")  # keys of variants.FORMATS
-    jpeg_quality: int = 85  # the only one, or the first of jpeg_qualities
-    resampler: str = "lanczos"  # likewise
     warmups: int = 3  # per backend and variant, not counted
     repeats: int = 20
     order: Order = "auto"
@@ -89,16 +89,22 @@ class Plan:
     # What keep_top1 may cost, in percentage points. One photo: by how much the answer's probability may fall;
     # None: 5. A set: how much accuracy may be lost, None: 1, or without labels agreement, None: 5.
     margin_points: float | None = None
-    jpeg_qualities: tuple[int, ...] | None = None  # None: jpeg_quality alone
+    jpeg_qualities: tuple[int, ...] = (85,)
     webp_qualities: tuple[int, ...] = (80,)
     avif_qualities: tuple[int, ...] = (65,)
     subsamplings: tuple[str, ...] = ("4:2:0",)  # of JPEG's colours; keys of formats.SUBSAMPLINGS
-    resamplers: tuple[str, ...] | None = None  # None: resampler alone
+    resamplers: tuple[str, ...] = ("lanczos",)
     resize_in: ResizeIn = "server"  # "both": the server makes its own copies beside those of the browser
     browser_engines: tuple[str, ...] = (
         "pica",
     )  # keys of browser_made.ENGINES; used where the browser resizes
     split_decode: bool | None = None  # ask for decoding alone too; None: where a server won't tell its stages
+
+    @staticmethod
+    def upgraded(data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A plan as JSON, of any age, with the lists that older keys for one value became."""
+        lists = {many: [data[one]] for one, many in ONE_VALUE.items() if one in data and not data.get(many)}
+        return {**data, **lists}
 
 
 @dataclass(frozen=True, slots=True)

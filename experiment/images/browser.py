@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from experiment.axes import BROWSER_FORMATS, ENGINES, values_of, variant_id
+from experiment.axes import BROWSER_FORMATS, ENGINES, variant_id
 from experiment.errors import ImageRefused, VariantsRefused
 from experiment.images.header import Header, Limits, read_header
 from experiment.records import Plan, Variant
@@ -58,7 +58,7 @@ def browser_encodings(plan: Plan) -> list[tuple[str, int | None]]:
     found: list[tuple[str, int | None]] = []
     for key in plan.formats:
         many = BROWSER_FORMATS.get(key)
-        found += [(key, quality) for quality in (values_of(plan, many) if many else (None,))]
+        found += [(key, quality) for quality in (getattr(plan, many) if many else (None,))]
     return [each for each in found if each[0] in BROWSER_FORMATS]
 
 

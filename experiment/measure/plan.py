@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final, get_args
 
 from common.checks import Expected, list_of, number, number_above, one_of, whole, yes_or_no
 from common.json_values import quoted, strict_json
-from experiment.axes import BROWSER_FORMATS, ENGINES, SINGLE
+from experiment.axes import BROWSER_FORMATS, ENGINES
 from experiment.errors import PlanRefused
 from experiment.images.formats import SUBSAMPLINGS
 from experiment.images.variants import FORMATS, RESAMPLERS, most_variants
-from experiment.records import MAX_BACKENDS, MAX_VARIANTS, SEED_LIMIT, Order, Plan, ResizeIn
+from experiment.records import MAX_BACKENDS, MAX_VARIANTS, ONE_VALUE, SEED_LIMIT, Order, Plan, ResizeIn
 
 SIZES_RANGE_PX = (16, 8192)
 MAX_SIZES = 16
@@ -26,7 +25,7 @@ def parse_plan(wanted: Mapping[str, Any], **defaults: Any) -> Plan:
 
     A key that is left out or null has its default: that of `defaults`, else Plan's own,
     and a random one for the seed. A list (`jpeg_qualities`, `resamplers`) outranks the
-    older key for one value, which then holds the first of the list, so that both agree.
+    older key for one value.
     Raises PlanRefused with every problem at once.
     """
     problems = [f"The plan has no setting {quoted(key)}." for key in wanted if key not in RULES]
@@ -40,7 +39,11 @@ def parse_plan(wanted: Mapping[str, Any], **defaults: Any) -> Plan:
             problems.append(f"{key} must be {expected}, not {quoted(wanted[key])}.")
     if problems:
         raise PlanRefused(problems)
-    plan = _agreeing(Plan(**values), given=values)
+    for one, many in ONE_VALUE.items():
+        if one in values:
+            value = values.pop(one)
+            values.setdefault(many, (value,))
+    plan = Plan(**values)
     unwritten = [why_not for key in plan.formats if (why_not := FORMATS[key].why_not())]
     if unwritten:
         raise PlanRefused(unwritten)
@@ -54,17 +57,6 @@ def parse_plan(wanted: Mapping[str, Any], **defaults: Any) -> Plan:
             ]
         )
     return plan
-
-
-def _agreeing(plan: Plan, given: Mapping[str, Any]) -> Plan:
-    """Each list and the older key for one value say the same."""
-    changes: dict[str, Any] = {}
-    for single, many in SINGLE.items():
-        if given.get(many) is not None:
-            changes[single] = given[many][0]
-        else:
-            changes[many] = (getattr(plan, single),)
-    return replace(plan, **changes)
 
 
 def plan_from_json(text: str, **defaults: Any) -> Plan:

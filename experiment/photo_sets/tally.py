@@ -10,6 +10,7 @@ from experiment.labels import Vocabulary
 from experiment.photo_sets.photo_result import PhotoResult
 from experiment.photo_sets.tally_counts import CellTally, Failures, VariantTally, floats
 from experiment.records import Measurement, Prediction, SkippedPhoto
+from experiment.report.agreement import first_answer
 from experiment.report.statistics import percentile
 
 
@@ -56,7 +57,7 @@ class Tally:
         for key, group in groups.items():
             self._add_latencies(self.cells[key], group)
         self._add_answers(
-            result, {key: answer for key, group in groups.items() if (answer := _answer(group))}
+            result, {key: answer for key, group in groups.items() if (answer := first_answer(group))}
         )
 
     @property
@@ -169,11 +170,6 @@ class Tally:
             return [False]
         vocabulary = self._vocabulary(backend_name)
         return [vocabulary.is_right(each.label, truth) for each in answer.top] or [False]
-
-
-def _answer(group: Sequence[Measurement]) -> Prediction | None:
-    """What the backend says: its first counted answer, as for one photo."""
-    return next((each.prediction for each in group if each.prediction and not each.is_warmup), None)
 
 
 def _first(answer: Prediction) -> str | None:

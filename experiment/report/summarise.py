@@ -20,7 +20,7 @@ from experiment.records import (
     Variant,
 )
 from experiment.report.additions import Session, differing, joined, retried
-from experiment.report.agreement import agreement, correctness
+from experiment.report.agreement import agreement, correctness, first_answer
 from experiment.report.contention import rivals_for_cores
 from experiment.report.goals import Results
 from experiment.report.recommendation import recommend
@@ -90,7 +90,7 @@ def _cells(run: Run, conditions: Conditions) -> tuple[Cell, ...]:
             variant,
             backend,
             groups[variant.id, backend.name],
-            _answer(groups[reference_id, backend.name]),
+            first_answer(groups[reference_id, backend.name]),
             stopped_by.get(backend.name),
             run.source.true_label,
             conditions,
@@ -118,7 +118,7 @@ def _cell(
     not_sent = sum(not failure.was_sent for failure in failures)
     if not_sent and stopped_by and stopped_by.code not in {failure.code for failure in failure_reasons}:
         failure_reasons += (stopped_by,)
-    answer = _answer(measurements)
+    answer = first_answer(measurements)
     agrees = agreement(answer, reference)
     correct_top1, correct_top5 = correctness(answer.top if answer else (), true_label)
     validity, reasons = judge(
@@ -178,12 +178,6 @@ def _cold_ms(measurements: Iterable[Measurement]) -> float | None:
         if each.is_warmup and each.attempt == 0:
             return None if each.prediction is None else each.rounded_ms
     return None
-
-
-def _answer(measurements: Iterable[Measurement]) -> Prediction | None:
-    """What the backend says: its first counted answer."""
-    counted = (each for each in measurements if not each.is_warmup and each.asked_for == "predict")
-    return next((each.prediction for each in counted if each.prediction), None)
 
 
 def _stage_medians(counted: Iterable[Measurement]) -> dict[str, float]:
