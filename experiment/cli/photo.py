@@ -6,18 +6,17 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from experiment.backends.connect import connect
+from experiment.backends.connect import connected
 from experiment.images.variants import make_variants, skipped_sizes_px
 from experiment.measure.environment import environment
 from experiment.measure.heartbeat import Heartbeat
 from experiment.measure.run import measure
 from experiment.measure.schedule import planned_requests
-from experiment.records import BackendInfo, Measurement, Plan, Report, SourceImage, Variant
+from experiment.records import BackendInfo, Measurement, Plan, Report, Run, SourceImage, Variant
 from experiment.report.summarise import summarise
 
 
@@ -33,24 +32,25 @@ def measure_photo(
     Once `cancel` is set, the report is about what was measured until then.
     """
     created_at = time.time()
-    present = [info for info in infos if info.state != "absent"]
+    present = [info for info in infos if info.is_present]
     facts = environment()
     with console.status("Making variants"):
         variants = make_variants(source, plan)
     measurements, heartbeat = _measure(plan, variants, present, cancel, console)
-    return summarise(
+    run = Run(
         run_id=uuid.uuid4().hex[:12],
         state="cancelled" if cancel.is_set() else "done",
         created_at=created_at,
         source=source,
         plan=plan,
         environment=facts | heartbeat.facts(),
-        backends=infos,
-        variants=variants,
-        skipped_sizes_px=skipped_sizes_px(source, plan),
+        backends=tuple(infos),
+        variants=tuple(variants),
+        skipped_sizes_px=tuple(skipped_sizes_px(source, plan)),
         measurements=measurements,
         requests_planned=planned_requests(plan, len(variants), present),
     )
+    return summarise(run)
 
 
 def _measure(
@@ -62,10 +62,7 @@ def _measure(
 ) -> tuple[list[Measurement], Heartbeat]:
     measurements: list[Measurement] = []
     total = planned_requests(plan, len(variants), infos)
-    with ExitStack() as stack:
-        backends = [stack.enter_context(closing(connect(info))) for info in infos]
-        heartbeat = stack.enter_context(Heartbeat())
-        progress = stack.enter_context(_progress(console))
+    with connected(infos) as backends, Heartbeat() as heartbeat, _progress(console) as progress:
         task = progress.add_task("Warming up", total=total)
         for measurement in measure(plan, variants, backends, cancel):
             measurements.append(measurement)

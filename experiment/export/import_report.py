@@ -19,9 +19,9 @@ from experiment.errors import PixelcostError
 from experiment.export.report_json import SCHEMA
 from experiment.export.schema_check import problems
 from experiment.figures import figures, variant_figures
-from experiment.measure.plan import MAX_BACKENDS, MAX_VARIANTS, SEED_LIMIT
-from experiment.refusals import plain_name
-from experiment.report.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99, percentile, percentile_from
+from experiment.file_names import plain_name
+from experiment.records import MAX_BACKENDS, MAX_VARIANTS, SEED_LIMIT
+from experiment.report.statistics import latency_stats
 from experiment.text_file import decoded
 
 MOST_DEPTH = 16  # a report has 6 levels
@@ -221,15 +221,15 @@ def _other_counts(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _other_numbers(cell: Mapping[str, Any], place: str) -> Iterator[str]:
-    samples = cell["samples_ms"]
-    expected = {
-        "p50_ms": percentile(samples, 50) if samples else None,
-        "p90_ms": percentile_from(SAMPLES_FOR_P90, samples, 90),
-        "p99_ms": percentile_from(SAMPLES_FOR_P99, samples, 99),
-        "min_ms": min(samples, default=None),
-        "max_ms": max(samples, default=None),
-    }
-    for key, value in expected.items():
+    expected = latency_stats(cell["samples_ms"])
+    pairs = (
+        ("p50_ms", expected["p50_ms"]),
+        ("p90_ms", expected["p90_ms"]),
+        ("p99_ms", expected["p99_ms"]),
+        ("min_ms", expected["min_ms"]),
+        ("max_ms", expected["max_ms"]),
+    )
+    for key, value in pairs:
         if not _alike(cell[key], value):
             yield f"{place}.{key} is {cell[key]}, but its own samples give {value}"
 

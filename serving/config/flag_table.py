@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from common.arguments import argument
+from common.checks import number, number_text, whole_text
 from serving.config.local_path import local_path
 from serving.limits import WAITING_LIMIT
 from serving.runtimes import AUTO, RUNTIMES
@@ -14,46 +16,12 @@ from serving.runtimes.base import BF16, F32
 NO_PATH = Path()
 
 
-def count(text: str) -> int:
-    return _whole_number(text, 0, 1024)
-
-
-def positive(text: str) -> int:
-    return _whole_number(text, 1, 1024)
-
-
-def port(text: str) -> int:
-    return _whole_number(text, 0, 65535)
-
-
-def milliseconds(text: str) -> int:
-    return _whole_number(text, 1, 2**31 - 1)
-
-
-def seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1
-    if not 0 <= value < 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, 0 or more")
-    return value
-
-
-def fraction(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
-    return value
-
-
-def _whole_number(text: str, least: int, most: int) -> int:
-    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
-    return int(text)
+count = argument(whole_text(0, 1024))
+positive = argument(whole_text(1, 1024))
+port = argument(whole_text(0, 65535))
+milliseconds = argument(whole_text(1, 2**31 - 1))
+seconds = argument(number_text(number(0, 10**9, "a number of seconds")))
+fraction = argument(number_text(number(0, 1)))
 
 
 def path(text: str) -> Path:
