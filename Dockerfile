@@ -24,6 +24,7 @@ RUN build=tensorflow$(test "$(uname -m)" != x86_64 || echo -cpu) \
 
 FROM environment AS messages
 WORKDIR /app
+COPY common common
 COPY experiment experiment
 COPY tools tools
 RUN /venv/bin/python -m tools.protocol_files /messages
@@ -43,6 +44,7 @@ RUN python -m venv --without-pip /venv \
     && find /venv -type d -name tests -prune -exec rm -r {} +
 WORKDIR /app
 COPY --from=messages /messages /messages
+COPY common common
 COPY experiment experiment
 COPY webapp webapp
 # Bytecode of what the app imports and of nothing else: a read-only container can't keep any, and without it a
@@ -88,6 +90,7 @@ LABEL org.opencontainers.image.title="pixelcost-serving" \
 ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 MODEL_NAME=inception MODEL_BASE_PATH=/models
 WORKDIR /app
 COPY --from=environment /venv /venv
+COPY common common
 COPY experiment/__init__.py experiment/protocol.py experiment/
 COPY common common
 COPY serving serving
@@ -109,6 +112,7 @@ LABEL org.opencontainers.image.title="pixelcost-model" \
       org.opencontainers.image.revision="${REVISION}"
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /app
+COPY common common
 COPY models/__init__.py models/install.py models/placing.py models/problems.py models/
 COPY --from=exported /model /model
 RUN mkdir -p /models/inception && chown 10001:10001 /models/inception

@@ -11,7 +11,6 @@ TensorFlow decodes, resizes and computes in its own graph. Shares come with thei
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import statistics
 import subprocess
@@ -28,6 +27,8 @@ from typing import Any
 
 import numpy as np
 
+from experiment.report.proportions import wilson
+
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = {".jpg", ".jpeg", ".png", ".gif", ".bmp"}
 MADE = ROOT / "var" / "parity"
@@ -40,7 +41,6 @@ FORMATS = {
     "opencv": "onnx",
     "pytorch": "torch_export",
 }  # what each runtime is given: a target of `python -m models convert --to`
-Z_95 = 1.959964
 
 
 class NoAnswer(Exception):
@@ -54,15 +54,6 @@ class Answers:
     about: str
     top: list[tuple[bytes, float]]  # for each photo
     inference_ms: list[float]
-
-
-def wilson_percent(hits: int, count: int) -> tuple[float, float]:
-    """The interval that holds the true share with 95 % confidence."""
-    share, spread = hits / count, Z_95**2 / count
-    middle = share + spread / 2
-    half = Z_95 * math.sqrt(share * (1 - share) / count + spread / (4 * count))
-    low, high = ((middle + sign * half) / (1 + spread) for sign in (-1, 1))
-    return 100 * max(0.0, low), 100 * min(1.0, high)
 
 
 def photos(sources: Sequence[Path], limit: int | None) -> Iterator[bytes]:
@@ -144,10 +135,10 @@ def compared(one: Answers, other: Answers) -> str:
     """One line: how often both name the same class first, and how far its probabilities are apart then."""
     pairs = list(zip(one.top, other.top, strict=True))
     apart = [abs(p - q) for (label, p), (same, q) in pairs if label == same]
-    low, high = wilson_percent(len(apart), len(pairs))
+    low, high = wilson(len(apart), len(pairs))
     return (
         f"{one.about} against {other.about}: {len(apart)} of {len(pairs)} photos keep the top class, "
-        f"{100 * len(apart) / len(pairs):.2f} % (95 %: {low:.2f} to {high:.2f}); "
+        f"{100 * len(apart) / len(pairs):.2f} % (95 %: {100 * low:.2f} to {100 * high:.2f}); "
         f"its probability is up to {100 * max(apart, default=0):.2g} points off"
     )
 

@@ -63,7 +63,7 @@ def _naive_set(data: bytes) -> list[bytes]:
     """The code that everybody writes: for each variant open, decode, resize, save."""
     made = []
     for size_px in PLAN.sizes_px:
-        for kind, options in (("PNG", {}), ("JPEG", {"quality": PLAN.jpeg_quality})):
+        for kind, options in (("PNG", {}), ("JPEG", {"quality": PLAN.jpeg_qualities[0]})):
             image: Image.Image = Image.open(io.BytesIO(data))
             image = image if image.mode == "RGB" else image.convert("RGB")
             if size_px <= max(image.size):
@@ -104,7 +104,7 @@ def _likeness(source: SourceImage) -> Iterator[str]:
 
 def _copies_of(source: SourceImage) -> Sequence[Image.Image]:
     assert source.pixels is not None
-    return [copy.image for copy in copies(source.pixels, PLAN.sizes_px, PLAN.resampler)]
+    return [copy.image for copy in copies(source.pixels, PLAN.sizes_px, PLAN.resamplers[0])]
 
 
 def _saved(image: Image.Image, kind: str, **options: int) -> bytes:

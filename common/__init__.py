@@ -1,1 +1,1 @@
-"""Small helpers that need nothing but Python; every folder may import them."""
+"""What every folder may import: checks, words, addresses, protobuf fields. It imports only Python."""

@@ -11,15 +11,23 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from experiment.records import Plan, Variant
+from experiment.codec import to_dict
+from experiment.records import ONE_VALUE, Plan, Variant
 
 # Each has a scale of its own. Mean of 30 photos at 256 px: JPEG q85 14.7 kB and a PSNR of 32.6 dB, WebP q80
 # 10.7 kB and 33.3 dB, AVIF q65 8.7 kB and 32.6 dB.
 _USUAL_QUALITIES = {"jpeg": 85, "webp": 80, "avif": 65}
 _SUBSAMPLING, _RESAMPLER = "4:2:0", "lanczos"
 
-# Keys of the plan that came first and hold one value -> the list that they became.
-SINGLE: Final = {"jpeg_quality": "jpeg_qualities", "resampler": "resamplers"}
+
+# Engine -> the filter that it resizes with; None: the browser keeps that to itself.
+ENGINES: Final[Mapping[str, str | None]] = {"pica": "lanczos", "canvas": None}
+# What a canvas can encode -> the plan's list of qualities; None: lossless.
+BROWSER_FORMATS: Final[Mapping[str, str | None]] = {
+    "png": None,
+    "jpeg": "jpeg_qualities",
+    "webp": "webp_qualities",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +48,11 @@ AXES: Final[Mapping[str, Axis]] = {
 }
 
 
-def values_of(plan: Plan, key: str) -> tuple[Any, ...]:
-    """What the plan wants of one of its lists, also where it holds one value under the older key."""
-    values = getattr(plan, key)
-    if values is not None:
-        return tuple(values)
-    return tuple(getattr(plan, single) for single, many in SINGLE.items() if many == key)
+def plan_dict(plan: Plan) -> dict[str, Any]:
+    """The plan as everybody reads it: with the keys for one value, which hold the first of their lists."""
+    values = to_dict(plan)
+    first = {key: values[key] for key in ("sizes_px", "formats")}
+    return first | {one: values[many][0] for one, many in ONE_VALUE.items()} | values
 
 
 def variant_id(size_px: int, format_key: str, settings: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Records to plain JSON values and back, without loss: for the store and between processes.
+"""Records to plain JSON values and back, without loss: for the store and between processes. Values for CSV.
 
 The report that users download is another matter: export.py chooses its keys and rounding.
 """
@@ -19,6 +19,10 @@ Make = Callable[[Any], Any]
 LEFT_OUT = {"data": b"", "pixels": None}
 
 
+# A spreadsheet takes a text that starts so for a formula (OWASP, CSV Injection).
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
 def to_dict(record: Any) -> dict[str, Any]:
     """The record as JSON values. Tuples become lists; image data is left out."""
     return {
@@ -31,10 +35,23 @@ def from_dict(cls: type[Record], data: Mapping[str, Any]) -> Record:
 
     Raises TypeError when a key without default is missing.
     """
+    upgraded = getattr(cls, "upgraded", None)  # of records whose keys have changed
+    data = upgraded(data) if upgraded else data
     makers = _makers(typing.cast(Any, cls))
     values = {name: makers[name](value) for name, value in data.items() if name in makers}
     left_out = {name: empty for name, empty in LEFT_OUT.items() if name in makers}
     return cls(**left_out | values)
+
+
+def csv_field(value: Any) -> Any:
+    """The value as CSV has it; none of them is a formula to a spreadsheet."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+        return "'" + value
+    return value
 
 
 def _plain(value: Any) -> Any:

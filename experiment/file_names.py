@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 MOST_PART_CHARACTERS = 200  # of each part of a path; ImageNet's longest label has 131
+LONGEST_PLAIN_NAME = 80  # characters of a file's name in a sentence
 KEPT_END_CHARACTERS = 10  # of a part that is cut: its ending tells what it is
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")  # is clean; a CSV may hold a million of them
 JOINERS = frozenset("\u200c\u200d")  # words of some scripts, and emoji, need them
@@ -55,6 +56,15 @@ def _cut(part: str) -> str:
     if len(part) <= MOST_PART_CHARACTERS:
         return part
     return part[: MOST_PART_CHARACTERS - KEPT_END_CHARACTERS] + part[-KEPT_END_CHARACTERS:]
+
+
+def plain_name(name: str) -> str:
+    """The file's name without folders and unprintable characters, at most 80 characters."""
+    last = re.split(r"[/\\]", name)[-1]
+    shown = "".join(char for char in last if char.isprintable()).strip()
+    if len(shown) > LONGEST_PLAIN_NAME:
+        shown = shown[: LONGEST_PLAIN_NAME - 13] + "..." + shown[-10:]
+    return shown or "The file"
 
 
 def unique(names: Iterable[str]) -> list[str]:

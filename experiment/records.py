@@ -10,7 +10,7 @@ probabilities from 0 to 1. All records are immutable.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,10 +26,21 @@ RunState = Literal["queued", "running", "done", "cancelled", "failed"]
 ResizeIn = Literal["server", "browser", "both"]
 
 DEFAULT_SIZES_PX = (2048, 1024, 512, 256, 128)
+# Keys of a plan that came first and hold one value -> the list that they became.
+ONE_VALUE = {"jpeg_quality": "jpeg_qualities", "resampler": "resamplers"}
 OFFERED_SIZES_PX = (*DEFAULT_SIZES_PX, 64, 32)
 REFERENCE_ID = "original"
+SEED_LIMIT = 2**53  # the largest whole number that JSON carries to a browser unharmed
+MAX_VARIANTS = 500  # all are held in memory while a run goes on
+MAX_BACKENDS = 64
+RESOLUTION_MS = 0.001  # samples are whole microseconds: a latency of 0 is one below this
 NOT_SENT = "not_sent"  # code of what was left out because the backend had stopped answering
 SET_REPEATS = 1  # of each photo's variants by default: more photos tell more than more repeats
+
+
+def is_live(state: str) -> bool:
+    """Whether a run of that state has more measurements to come."""
+    return state in {"queued", "running"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +77,6 @@ class Plan:
 
     sizes_px: tuple[int, ...] = DEFAULT_SIZES_PX  # longest side
     formats: tuple[str, ...] = ("png", "jpeg")  # keys of variants.FORMATS
-    jpeg_quality: int = 85  # the only one, or the first of jpeg_qualities
-    resampler: str = "lanczos"  # likewise
     warmups: int = 3  # per backend and variant, not counted
     repeats: int = 20
     order: Order = "auto"
@@ -80,16 +89,22 @@ class Plan:
     # What keep_top1 may cost, in percentage points. One photo: by how much the answer's probability may fall;
     # None: 5. A set: how much accuracy may be lost, None: 1, or without labels agreement, None: 5.
     margin_points: float | None = None
-    jpeg_qualities: tuple[int, ...] | None = None  # None: jpeg_quality alone
+    jpeg_qualities: tuple[int, ...] = (85,)
     webp_qualities: tuple[int, ...] = (80,)
     avif_qualities: tuple[int, ...] = (65,)
     subsamplings: tuple[str, ...] = ("4:2:0",)  # of JPEG's colours; keys of formats.SUBSAMPLINGS
-    resamplers: tuple[str, ...] | None = None  # None: resampler alone
+    resamplers: tuple[str, ...] = ("lanczos",)
     resize_in: ResizeIn = "server"  # "both": the server makes its own copies beside those of the browser
     browser_engines: tuple[str, ...] = (
         "pica",
     )  # keys of browser_made.ENGINES; used where the browser resizes
     split_decode: bool | None = None  # ask for decoding alone too; None: where a server won't tell its stages
+
+    @staticmethod
+    def upgraded(data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A plan as JSON, of any age, with the lists that older keys for one value became."""
+        lists = {many: [data[one]] for one, many in ONE_VALUE.items() if one in data and not data.get(many)}
+        return {**data, **lists}
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +172,11 @@ class BackendInfo:
     decode_signature: str | None = None  # takes the same input and only decodes; None: none, or not known
     decode_output: str | None = None  # the output that is asked of it; None: all of them, the pixels too
 
+    @property
+    def is_present(self) -> bool:
+        """Whether this machine has it; one that is down is present."""
+        return self.state != "absent"
+
 
 @dataclass(frozen=True, slots=True)
 class Label:
@@ -206,6 +226,29 @@ class Measurement:
     failure: Failure | None = None
     asked_for: Question = "predict"  # "decode" never counts as a sample of the cell
 
+    @property
+    def rounded_ms(self) -> float:
+        """To the microsecond, so that anyone can recompute each number from the exported samples."""
+        return round(self.latency_ms or 0.0, 3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run of one photo: what was tried, on what, and every request so far. Its report follows from it."""
+
+    run_id: str
+    state: RunState
+    created_at: float  # seconds since the epoch
+    source: SourceImage
+    plan: Plan
+    environment: Mapping[str, Any]
+    backends: tuple[BackendInfo, ...]  # those of this run, absent ones too
+    variants: tuple[Variant, ...]  # the reference first
+    skipped_sizes_px: tuple[int, ...] = ()  # larger than the original
+    measurements: Sequence[Measurement]
+    requests_planned: int
+    failure: Failure | None = None  # why the run as a whole failed
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -243,34 +286,34 @@ class OverPhotos:
     difference: Difference | None  # None also for the reference itself
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
     """All measurements of one variant on one backend. Warm-ups never count."""
 
     variant_id: str
     backend_name: str
     count: int  # answered requests
-    failures: int  # requests that were sent and failed
-    cold_ms: float | None  # the first warm-up; None: no warm-ups, or it failed
+    failures: int = 0  # requests that were sent and failed
+    cold_ms: float | None = None  # the first warm-up; None: no warm-ups, or it failed
     samples_ms: tuple[float, ...]  # in the order they were taken
-    p50_ms: float | None  # None: no samples
-    p50_low_ms: float | None  # distribution-free 95 % interval; None below 6 samples
-    p50_high_ms: float | None
-    p90_ms: float | None  # None below 64 samples
-    p99_ms: float | None  # None below 662 samples
-    min_ms: float | None
-    max_ms: float | None
+    p50_ms: float | None = None  # None: no samples
+    p50_low_ms: float | None = None  # distribution-free 95 % interval; None below 6 samples
+    p50_high_ms: float | None = None
+    p90_ms: float | None = None  # None below 64 samples
+    p99_ms: float | None = None  # None below 662 samples
+    min_ms: float | None = None
+    max_ms: float | None = None
     server_ms: Mapping[str, float]  # median per stage
-    request_bytes: int | None
-    response_bytes: int | None
-    top: tuple[Label, ...]  # of the first answered request
-    same_top1: bool | None  # agreement with this backend's answer to the reference; None: no reference
-    top5_overlap: float | None  # share of the reference's top 5 that is kept, 0..1
-    reference_score: float | None  # this variant's probability of the reference's top label
-    reference_score_change: float | None  # percentage points against the reference
-    js_distance: float | None  # Jensen-Shannon distance, 0..1; None: not all scores known
-    correct_top1: bool | None  # None: no true label
-    correct_top5: bool | None
+    request_bytes: int | None = None
+    response_bytes: int | None = None
+    top: tuple[Label, ...] = ()  # of the first answered request
+    same_top1: bool | None = None  # agreement with this backend's answer to the reference; None: no reference
+    top5_overlap: float | None = None  # share of the reference's top 5 that is kept, 0..1
+    reference_score: float | None = None  # this variant's probability of the reference's top label
+    reference_score_change: float | None = None  # percentage points against the reference
+    js_distance: float | None = None  # Jensen-Shannon distance, 0..1; None: not all scores known
+    correct_top1: bool | None = None  # None: no true label
+    correct_top5: bool | None = None
     validity: Validity
     reasons: tuple[str, ...]  # one sentence each: why, and what to do
     failure_reasons: tuple[Failure, ...] = ()  # distinct ones, the most frequent first

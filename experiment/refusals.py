@@ -6,21 +6,10 @@ codes are errors.IMAGE_CODES, which also holds the HTTP status of each.
 
 from __future__ import annotations
 
-import re
-
 from experiment.errors import IMAGE_CODES, ImageRefused
+from experiment.file_names import plain_name
 
 _USE_INSTEAD = "Use JPEG, PNG, WebP, GIF or BMP."
-_LONGEST_NAME = 80
-
-
-def plain_name(name: str) -> str:
-    """The file's name without folders and unprintable characters, at most 80 characters."""
-    last = re.split(r"[/\\]", name)[-1]
-    shown = "".join(char for char in last if char.isprintable()).strip()
-    if len(shown) > _LONGEST_NAME:
-        shown = shown[: _LONGEST_NAME - 13] + "..." + shown[-10:]
-    return shown or "The file"
 
 
 def not_an_image(name: str) -> ImageRefused:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any, TypeVar
 
 from dotenv import dotenv_values
 
+from common.checks import Expected, number, number_text
 from experiment.backends.addresses import parse_servers
 from experiment.embedded.profiles import parse_embedded
 from experiment.errors import ConfigRefused
@@ -34,37 +34,15 @@ def setting(key: str, default: Any, unit: str, help_: str, parse: Callable[[str]
     return field(default=default, metadata={"key": key, "unit": unit, "help": help_, "parse": parse})
 
 
-def whole(low: int, high: int) -> Callable[[str], int]:
-    """Parses a whole number in plain digits, from `low` to `high`."""
-
-    def parse(text: str) -> int:
-        plain = re.fullmatch(r"[+-]?[0-9]{1,18}", text.strip())
-        if plain is None or not low <= int(text) <= high:
-            raise ValueError(f"a whole number from {low} to {high}")
-        return int(text)
-
-    return parse
-
-
 def seconds(low: float, high: float) -> Callable[[str], float]:
     """Parses a time in seconds, from `low` to `high`."""
-
-    def parse(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = float("nan")
-        if not low <= number <= high:
-            raise ValueError(f"a number of seconds from {low:g} to {high:g}")
-        return number
-
-    return parse
+    return number_text(number(low, high, "a number of seconds"))
 
 
 def line(text: str) -> str:
     """Parses a name that a model server is told: one line of text."""
     if not text.strip().isprintable():
-        raise ValueError("a line of text in UTF-8")
+        raise Expected("a line of text in UTF-8")
     return text.strip()
 
 
@@ -76,16 +54,14 @@ class SharedSettings:
         "TF_SERVERS",
         "",
         "",
-        "Model servers as `name:host:port;name:host:port`, with options after `?`: `rest=8501`, `model=`, "
-        "`price_per_hour=`. Empty: the embedded backends are started.",
+        "Model servers, as `name:host:port;name:host:port` (below). Empty: embedded ones are started.",
         str.strip,
     )
     embedded: str = setting(
         "PIXELCOST_EMBEDDED",
         "",
         "",
-        "Which embedded backends, as `1 CPU:cpus=1;bf16:cpus=1,runtime=openvino,precision=bf16`; also "
-        "`device=`, `isa=`, `replicas=`, `model=`, `price_per_hour=`. Empty: a GPU if there, 1 CPU, 8 CPU.",
+        "Embedded backends, as `1 CPU:cpus=1;4 CPU:cpus=4` (below). Empty: a GPU if present, 1 CPU, 8 CPU.",
         str.strip,
     )
     model_name: str = setting("MODEL_NAME", "inception", "", "Name of the model on the servers.", line)
@@ -104,8 +80,7 @@ class SharedSettings:
         "MODEL",
         "",
         "",
-        "Model for the embedded backends, a name of `python -m models list`, as `inception-v3`, which is "
-        "downloaded once. Empty: `efficientnet-lite0`, which needs no download.",
+        "Model of the embedded backends, a name from `python -m models list`. Empty: `efficientnet-lite0`.",
         str.strip,
     )
     weights_url: str = setting(

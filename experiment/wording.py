@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from experiment.axes import settings_words
-from experiment.records import BackendInfo, Difference, Share, Variant
+from experiment.records import RESOLUTION_MS, BackendInfo, Difference, Share, Variant
 
 # The encoder of a reference that was not encoded again.
 AS_UPLOADED = "as uploaded"
@@ -117,7 +117,7 @@ def percent(share: float) -> str:
 
 def ratio(more: float, less: float) -> float:
     """`more` over `less`. A latency of 0 is one below the resolution, 0.001 ms."""
-    return more / (less or 0.001)
+    return more / (less or RESOLUTION_MS)
 
 
 def times(factor: float) -> str:
@@ -182,11 +182,15 @@ def full_name(variant: Variant) -> str:
     return f"{format_name(variant.format)}{settings} at {variant.size_px} px"
 
 
+def capitalised(text: str) -> str:
+    """With a capital at its start, the rest as it is: "the original" -> "The original"."""
+    return text[:1].upper() + text[1:]
+
+
 def sentence(text: str, capital: bool = True) -> str:
     """With a full stop at its end, and a capital at its start."""
-    text = text.strip()
-    start = text[:1].upper() if capital else text[:1]
-    return start + text[1:] + ("" if text.endswith((".", "!", "?", "`")) else ".")
+    text = capitalised(text.strip()) if capital else text.strip()
+    return text + ("" if text.endswith((".", "!", "?", "`")) else ".")
 
 
 def ordinal(place: int) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from common.words import first_line
+
 
 class ModelProblem(Exception):
     """It could not be done. The first line says what happened, further ones what to do next."""
@@ -22,17 +24,13 @@ def without_scratch(problem: ModelProblem, names: Mapping[Path, str]) -> ModelPr
     return ModelProblem(text)
 
 
-LONGEST = 400  # characters of another library's message
 KERAS_REASON = "Exception encountered: "  # after the whole configuration of a layer
 
 
-def first_line(problem: Exception) -> str:
-    """What another library says went wrong, as one sentence."""
+def what_went_wrong(problem: Exception) -> str:
+    """What another library says, as one sentence."""
     text = str(problem).rpartition(KERAS_REASON)[2]
-    lines = [line.strip() for line in text.splitlines()]
-    said = [line for line in lines if line and not line.startswith("[[")] or [type(problem).__name__]
-    line = (
-        said[-1] if said[0].startswith("Graph execution error") else said[0]
-    )  # TensorFlow's traceback first
-    line = line if len(line) <= LONGEST else f"{line[:LONGEST]} ..."
-    return line if line.endswith((".", "!", "?")) else f"{line}."
+    said = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("[[")]
+    if said and said[0].startswith("Graph execution error"):  # TensorFlow's traceback comes first
+        said = said[-1:]
+    return first_line("\n".join(said), type(problem).__name__, longest=400)

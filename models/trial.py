@@ -9,7 +9,6 @@ from __future__ import annotations
 import http.client
 import json
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,8 +24,10 @@ from typing import Any
 
 import numpy as np
 
+from common.addresses import free_port
+from common.words import first_line
 from models.formats.kinds import Found
-from models.problems import LONGEST, ModelProblem
+from models.problems import ModelProblem
 from models.tensors import Signature, Tensor
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -98,7 +99,7 @@ class Server:
 @contextmanager
 def served(base: Path, runtime: str) -> Iterator[Server]:
     """`base/1` in a server that ends with the block. Raises NotServed when it can't be loaded."""
-    port = _free_port()
+    port = free_port()
     command = [
         *(sys.executable, "-m", "serving", "--host", "127.0.0.1", "--port", "0", "--device", "cpu"),
         *("--rest_api_port", str(port), "--model_name", NAME, "--model_base_path", str(base.resolve())),
@@ -128,7 +129,7 @@ def _reason(log: str) -> str:
     if said:
         return said[-1]
     lines = [line.strip() for line in log.splitlines() if line.strip()] or ["it was killed"]
-    return f"The model server did not start: {lines[-1][:LONGEST]}. The model may be damaged."
+    return f"The model server did not start: {first_line(lines[-1], '')} The model may be damaged."
 
 
 def _message(problem: urllib.error.HTTPError) -> str:
@@ -147,9 +148,3 @@ def _shape(shape: Mapping[str, Any]) -> tuple[int | None, ...] | None:
         return None
     sizes = [int(each["size"]) for each in shape.get("dim", [])]
     return tuple(None if size < 0 else size for size in sizes)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

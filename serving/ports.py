@@ -35,7 +35,7 @@ class Wanted:
 GRPC_OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES),
     ("grpc.max_send_message_length", MESSAGE_LIMIT_BYTES),
-    # Large images in large pieces, and without waiting for room after each; DECISIONS.md has figures.
+    # Large images in large pieces, and without waiting for room after each; docs/serving.md has figures.
     ("grpc.experimental.tcp_min_read_chunk_size", 1024**2),
     ("grpc.http2.max_frame_size", 1024**2),
     ("grpc.http2.lookahead_bytes", 4 * 1024**2),

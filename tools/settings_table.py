@@ -1,4 +1,4 @@
-"""Write the settings of webapp/config.py into README.md: python -m tools.settings_table"""
+"""Write the settings of webapp/config.py into docs/settings.md: python -m tools.settings_table"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from webapp.config import Row, rows
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
 START = "<!-- settings: checked against webapp/config.py by tests/project/test_docs.py -->\n"
 END = "<!-- end of settings -->"
 
@@ -30,10 +30,10 @@ def _line(row: Row) -> str:
 
 
 def main() -> None:
-    """Replace the table in README.md."""
-    text = README.read_text("utf-8")
+    """Replace the table in the document."""
+    text = DOCUMENT.read_text("utf-8")
     pattern = re.escape(START) + ".*?" + re.escape(END)
-    README.write_text(re.sub(pattern, lambda _: START + table() + END, text, flags=re.DOTALL), "utf-8")
+    DOCUMENT.write_text(re.sub(pattern, lambda _: START + table() + END, text, flags=re.DOTALL), "utf-8")
 
 
 if __name__ == "__main__":

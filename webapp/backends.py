@@ -179,7 +179,7 @@ def _merged(listed: BackendInfo, probed: BackendInfo | None) -> BackendInfo:
 
     It knows why one is not ready, and the hardware of one that is.
     """
-    if probed is None or listed.state == "absent":
+    if probed is None or not listed.is_present:
         return listed
     if listed.embedded and (listed.state != "ready" or probed.state == "ready"):
         return listed

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import URL
 
 import experiment.settings
-from experiment.settings import SharedSettings, seconds, setting, whole
+from common.checks import Expected, one_of_texts, whole_text
+from experiment.settings import SharedSettings, seconds, setting
 
 PREFIX = "PIXELCOST_"
 TEST_PREFIX = "PIXELCOST_TEST_"  # settings of the tests, not of the app
@@ -28,21 +29,12 @@ _LINK_ADDRESS = re.compile(r"(tcp|udp|sctp)://.+", re.IGNORECASE)
 
 
 class Row(NamedTuple):
-    """One setting, as the README's table shows it."""
+    """One setting, as docs/settings.md shows it."""
 
     key: str
     default: Any
     unit: str
     help: str
-
-
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text.strip().lower() not in choices:
-            raise ValueError(f"one of {', '.join(choices)}")
-        return text.strip().lower()
-
-    return parse
 
 
 def _database_url(text: str) -> str:
@@ -51,7 +43,7 @@ def _database_url(text: str) -> str:
     if scheme in {"postgres", "postgresql", "postgresql+psycopg"} and rest:
         return f"postgresql+psycopg://{rest}"
     if text.strip() and (scheme != "sqlite" or rest in {"", "/", "/:memory:"}):  # the last three are no file
-        raise ValueError("postgresql://user:password@host/name or sqlite:///file")
+        raise Expected("postgresql://user:password@host/name or sqlite:///file")
     return text.strip()
 
 
@@ -59,13 +51,13 @@ def _host_names(text: str) -> str:
     """With a space between them."""
     names = text.lower().replace(",", " ").replace(";", " ").split()
     if not all(re.fullmatch(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?", name) for name in names):
-        raise ValueError("names without a port, as `pixelcost.example.org,pixelcost`")
+        raise Expected("names without a port, as `pixelcost.example.org,pixelcost`")
     return " ".join(names)
 
 
 def _token(text: str) -> str:
     if not re.fullmatch(r"[!-~]{16,}", text.strip()):
-        raise ValueError("16 or more characters without spaces, as `openssl rand -hex 24` makes them")
+        raise Expected("16 or more characters without spaces, as `openssl rand -hex 24` makes them")
     return text.strip()
 
 
@@ -73,7 +65,7 @@ def _token_in_file(text: str) -> str:
     try:
         return _token(Path(text.strip()).read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"a file that can be read ({error.__class__.__name__})") from error
+        raise Expected(f"a file that can be read ({error.__class__.__name__})") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +86,7 @@ class Settings(SharedSettings):
         "Address to listen on; `0.0.0.0` for every interface, as in a container, or `::` with IPv6 too.",
         str.strip,
     )
-    port: int = setting("PORT", 30501, "", "Port of the page.", whole(1, 65535))
+    port: int = setting("PORT", 30501, "", "Port of the page.", whole_text(1, 65535))
     embedded_state: str = setting(
         "PIXELCOST_EMBEDDED_STATE",
         "",
@@ -103,27 +95,35 @@ class Settings(SharedSettings):
         str.strip,
     )
     max_bytes: int = setting(
-        "PIXELCOST_MAX_BYTES", 20_000_000, "bytes", "Largest photo accepted.", whole(1_000, 1_000_000_000)
+        "PIXELCOST_MAX_BYTES",
+        20_000_000,
+        "bytes",
+        "Largest photo accepted.",
+        whole_text(1_000, 1_000_000_000),
     )
     max_pixels: int = setting(
         "PIXELCOST_MAX_PIXELS",
         50_000_000,
         "pixels",
         "Most pixels a photo may have.",
-        whole(1_000, 500_000_000),
+        whole_text(1_000, 500_000_000),
     )
     max_photos: int = setting(
-        "PIXELCOST_MAX_PHOTOS", 1_000, "photos", "Most photos in one set.", whole(2, 100_000)
+        "PIXELCOST_MAX_PHOTOS", 1_000, "photos", "Most photos in one set.", whole_text(2, 100_000)
     )
     max_set_bytes: int = setting(
         "PIXELCOST_MAX_SET_BYTES",
         500_000_000,
         "bytes",
         "Largest set of photos accepted, all of them together.",
-        whole(1_000, 100_000_000_000),
+        whole_text(1_000, 100_000_000_000),
     )
     max_requests: int = setting(
-        "PIXELCOST_MAX_REQUESTS", 20_000, "requests", "Most requests one run may plan.", whole(1, 1_000_000)
+        "PIXELCOST_MAX_REQUESTS",
+        20_000,
+        "requests",
+        "Most requests one run may plan.",
+        whole_text(1, 1_000_000),
     )
     max_run_s: float = setting(
         "PIXELCOST_MAX_RUN",
@@ -147,35 +147,38 @@ class Settings(SharedSettings):
         1,
         "runs",
         "Runs that measure at the same time. Above 1 they slow each other.",
-        whole(1, 64),
+        whole_text(1, 64),
     )
     queue_length: int = setting(
         "PIXELCOST_QUEUE_LENGTH",
         4,
         "runs",
-        "Runs that may wait; further ones are answered 429.",
-        whole(0, 1000),
+        "Runs that may wait; more are refused with 429.",
+        whole_text(0, 1000),
     )
     keep_runs: int = setting(
-        "PIXELCOST_KEEP_RUNS", 200, "runs", "Finished runs that are kept.", whole(1, 1_000_000)
+        "PIXELCOST_KEEP_RUNS", 200, "runs", "Finished runs that are kept.", whole_text(1, 1_000_000)
     )
     keep_bytes: int = setting(
         "PIXELCOST_KEEP_BYTES",
         2_000_000_000,
         "bytes",
         "Size of all runs that are kept; the oldest go first.",
-        whole(1_000_000, 10**15),
+        whole_text(1_000_000, 10**15),
     )
     threads: int = setting(
-        "PIXELCOST_THREADS", 32, "threads", "Requests that the web process serves at once.", whole(4, 1000)
+        "PIXELCOST_THREADS",
+        32,
+        "threads",
+        "Requests that the web process serves at once.",
+        whole_text(4, 1000),
     )
     max_streams: int = setting(
         "PIXELCOST_MAX_STREAMS",
         16,
         "streams",
-        "Maximum open event streams, at most half of the threads; further ones get the events so far "
-        "and must reconnect.",
-        whole(0, 1000),
+        "Most open event streams, at most half of the threads; others get the events so far and reconnect.",
+        whole_text(0, 1000),
     )
     probe_every_s: float = setting(
         "PIXELCOST_PROBE_EVERY",
@@ -188,8 +191,7 @@ class Settings(SharedSettings):
         "PIXELCOST_TOKEN",
         "",
         "",
-        "Shared token that the page and the API then ask for: `Authorization: Bearer TOKEN`. Empty: anybody "
-        "who reaches the port may use the app.",
+        "Shared token for the page and the API (SECURITY.md). Empty: no token is needed.",
         _token,
     )
     token_in_file: str = setting(
@@ -204,25 +206,24 @@ class Settings(SharedSettings):
         0,
         "proxies",
         "Proxies in front whose X-Forwarded-For, -Proto, -Host and -Prefix are believed.",
-        whole(0, 10),
+        whole_text(0, 10),
     )
     allowed_hosts: str = setting(
         "PIXELCOST_ALLOWED_HOSTS",
         "",
         "",
-        "Names under which the app may be asked, besides addresses and `localhost`. Empty: any name; "
-        "`localhost` alone where `PIXELCOST_HOST` is this machine and no proxy is trusted.",
+        "Host names that the app answers to, besides addresses and `localhost`; see below.",
         _host_names,
     )
     log_format: str = setting(
-        "PIXELCOST_LOG_FORMAT", "json", "", "`json` or `text`.", _one_of("json", "text")
+        "PIXELCOST_LOG_FORMAT", "json", "", "`json` or `text`.", one_of_texts("json", "text")
     )
     log_level: str = setting(
         "PIXELCOST_LOG_LEVEL",
         "info",
         "",
         "`debug`, `info`, `warning` or `error`.",
-        _one_of("debug", "info", "warning", "error"),
+        one_of_texts("debug", "info", "warning", "error"),
     )
 
     @property

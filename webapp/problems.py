@@ -74,7 +74,7 @@ IMAGE_TITLE: Final = "This photo can't be used."
 # What HTTP itself refuses: status -> code, title, detail.
 REFUSALS: Final = {
     400: ("bad_request", "The request can't be understood.", ""),
-    404: ("not_found", "There is nothing at this address.", "The README lists the routes."),
+    404: ("not_found", "There is nothing at this address.", "docs/http-api.md lists the routes."),
     405: ("method_not_allowed", "This address does not accept that method.", "See the Allow header."),
     408: ("timeout", "The request took too long to arrive.", "Try a smaller photo, or a faster connection."),
     413: ("too_large", "The request is too large.", ""),

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from urllib.parse import parse_qsl
 
+from common.checks import Expected, price, whole_text
 from experiment.errors import ConfigRefused, PlanRefused
 from experiment.file_names import printable
 from experiment.records import BackendInfo
@@ -139,20 +140,14 @@ def _options(query: str) -> dict[str, str]:
 
 
 def _port(text: str, what: str = "port") -> int:
-    if not re.fullmatch("[0-9]+", text):
-        raise ValueError(f"has the {what} `{text}`, which is not a number")
-    if not 1 <= int(text[:9]) <= 65535:
-        raise ValueError(f"has the {what} {text}; ports go from 1 to 65535")
-    return int(text)
+    try:
+        return whole_text(1, 65535)(text)
+    except Expected as expected:
+        raise ValueError(f"has the {what} `{text}`, which is not {expected}") from None
 
 
 def _price(text: str | None) -> float | None:
-    if text is None:
-        return None
     try:
-        price = float(text)
-    except ValueError:
-        price = -1.0
-    if not 0 <= price < 1e6:
-        raise ValueError(f"has the price_per_hour `{text}`, which is not a price")
-    return price
+        return None if text is None else price(text)
+    except Expected as expected:
+        raise ValueError(f"has the price_per_hour `{text}`, which is not {expected}") from None

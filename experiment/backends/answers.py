@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from common.checks import is_number
 from experiment.backends.base import RequestFailed
 from experiment.records import BackendInfo, Label
 from experiment.wording import told
@@ -42,7 +43,7 @@ def top_labels(info: BackendInfo, classes: Sequence[Any], scores: Sequence[Any])
             f"the signature {info.signature} must give as many of the one as of the other.",
         )
     for score in scores:
-        if not _is_number(score) or not -1e-6 <= score <= 1 + 1e-4:  # false for NaN
+        if not is_number(score) or not -1e-6 <= score <= 1 + 1e-4:  # false for NaN
             raise bad_answer(
                 info,
                 f"the score {told(repr(score), 40)}; probabilities from 0 to 1 are expected. "
@@ -57,7 +58,7 @@ def distribution(info: BackendInfo, values: Any) -> tuple[float, ...] | None:
 
     Raises RequestFailed("bad_answer") for something other than a list of numbers.
     """
-    if not isinstance(values, list) or not all(_is_number(value) for value in values):
+    if not isinstance(values, list) or not all(is_number(value) for value in values):
         raise bad_answer(info, "probabilities that are not a list of numbers.")
     if not 0 < len(values) <= MOST_CLASSES or any(not 0 <= value <= 1 for value in values):
         return None
@@ -90,10 +91,6 @@ def parsed_json(text: str | bytes) -> Any:
 def bad_answer(info: BackendInfo, what: str) -> RequestFailed:
     """The failure of a request whose answer makes no sense."""
     return RequestFailed("bad_answer", f"{info.name} answered {what}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _label(info: BackendInfo, name: Any) -> str:

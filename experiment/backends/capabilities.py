@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+from common.checks import is_line, is_number
 from experiment.backends.answers import parsed_json
 from experiment.records import BackendInfo
 
@@ -42,11 +43,11 @@ def _sent(metadata: Iterable[tuple[str, str | bytes]] | None) -> dict[str, Any]:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= LONGEST_TEXT and value.isprintable()
+    return is_line(value, LONGEST_TEXT)
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**53
+    return isinstance(value, int) and is_number(value) and 0 < value < 2**53
 
 
 FACTS: dict[str, Callable[[Any], bool]] = {

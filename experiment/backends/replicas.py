@@ -7,7 +7,6 @@ it the service. gRPC's own round_robin would spread the requests too, but not te
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from dataclasses import replace
 from threading import Event, Lock, Thread
 from typing import Generic, Protocol, TypeVar
 
+from common.addresses import is_ip_address
 from experiment.records import BackendInfo
 
 RESOLVE_TIMEOUT_S = 2.0
@@ -54,7 +54,7 @@ def addresses_of(address: str, resolve: Resolver = look_up) -> tuple[str, ...]:
     if "," in address:
         return tuple(address.split(","))
     host, _, port = address.rpartition(":")
-    if _is_numeric(host.strip("[]")):
+    if is_ip_address(host.strip("[]")):
         return (address,)
     pool = ThreadPoolExecutor(1, "resolve")  # getaddrinfo has no time limit of its own
     try:
@@ -168,13 +168,5 @@ def is_reachable(address: str) -> bool:
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=RESOLVE_TIMEOUT_S).close()
     except OSError:
-        return False
-    return True
-
-
-def _is_numeric(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
         return False
     return True

@@ -13,15 +13,14 @@ from rich.text import Text
 
 from experiment.cli.set_table import title_of
 from experiment.decide.compare_section import compare_section
-from experiment.errors import PixelcostError
-from experiment.export.import_report import read_report
+from experiment.export.import_report import load_report
 from experiment.figures.palette import LIGHT
 from experiment.wording import number
 
 
 def print_comparison(older: Path, newer: Path, console: Console) -> None:
     """The newer report against the older one, as tables. Raises PixelcostError."""
-    section = compare_section(_read(newer), _read(older), LIGHT)
+    section = compare_section(load_report(newer), load_report(older), LIGHT)
     console.print(f"\n{section.title}", style="bold", markup=False, soft_wrap=True)
     console.print(section.sentence, markup=False, soft_wrap=True)
     for warning in section.warnings:
@@ -30,14 +29,6 @@ def print_comparison(older: Path, newer: Path, console: Console) -> None:
         console.print(_table(table))
     for note in section.notes:
         console.print(note, markup=False, soft_wrap=True)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise PixelcostError(f"{path} can't be read: {error.strerror}.") from None
-    return read_report(data, path.name)
 
 
 def _table(told: Mapping[str, Any]) -> Table:

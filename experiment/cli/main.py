@@ -12,22 +12,18 @@ import os
 import signal
 import sys
 import threading
-import time
-import uuid
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from experiment.backends.connect import connect
 from experiment.cli.backends import asked_backends
 from experiment.cli.breaking_point import points_json, print_points, run_search
 from experiment.cli.compare import print_comparison
+from experiment.cli.photo import measure_photo
 from experiment.cli.photo_set import run_set, save_answers
 from experiment.cli.table import print_report
 from experiment.decide.sections import sections
@@ -40,14 +36,9 @@ from experiment.export.report_json import report_dict, report_json
 from experiment.file_names import printable
 from experiment.images.formats import SUBSAMPLINGS
 from experiment.images.read import read_image
-from experiment.images.variants import FORMATS, RESAMPLERS, make_variants, skipped_sizes_px
-from experiment.measure.environment import environment
-from experiment.measure.heartbeat import Heartbeat
+from experiment.images.variants import FORMATS, RESAMPLERS
 from experiment.measure.plan import parse_plan
-from experiment.measure.run import measure
-from experiment.measure.schedule import planned_requests
-from experiment.records import BackendInfo, Measurement, Plan, Report, SourceImage, Variant
-from experiment.report.summarise import summarise
+from experiment.records import Report
 from experiment.settings import SharedSettings, read_settings
 
 PIPE_WIDTH = 132  # columns of the table where there is no terminal to fit
@@ -100,7 +91,7 @@ def _one_photo(options: argparse.Namespace, settings: SharedSettings, cancel: th
     source = read_image(_read(options.photo), options.photo.name, true_label=true_label)
     plan = parse_plan(_plan_fields(options, settings))
     with asked_backends(settings, plan.backend_names, console, cancel) as asked:
-        report = _experiment(source, plan, asked.infos, cancel)
+        report = measure_photo(source, plan, asked.infos, cancel, console)
     all_written = _write(report, options)
     print_report(report, _output())
     _print_deciding(report, options)
@@ -125,46 +116,6 @@ def _print_deciding(report: Report, options: argparse.Namespace) -> None:
 def _output() -> Console:
     width = None if sys.stdout.isatty() else PIPE_WIDTH
     return Console(highlight=False, markup=False, emoji=False, width=width)
-
-
-def _experiment(
-    source: SourceImage, plan: Plan, infos: Sequence[BackendInfo], cancel: threading.Event
-) -> Report:
-    created_at = time.time()
-    present = [info for info in infos if info.state != "absent"]
-    facts = environment()
-    with console.status("Making variants"):
-        variants = make_variants(source, plan)
-    measurements, heartbeat = _measure(plan, variants, present, cancel)
-    return summarise(
-        run_id=uuid.uuid4().hex[:12],
-        state="cancelled" if cancel.is_set() else "done",
-        created_at=created_at,
-        source=source,
-        plan=plan,
-        environment=facts | heartbeat.facts(),
-        backends=infos,
-        variants=variants,
-        skipped_sizes_px=skipped_sizes_px(source, plan),
-        measurements=measurements,
-        requests_planned=planned_requests(plan, len(variants), present),
-    )
-
-
-def _measure(
-    plan: Plan, variants: Sequence[Variant], infos: Sequence[BackendInfo], cancel: threading.Event
-) -> tuple[list[Measurement], Heartbeat]:
-    measurements: list[Measurement] = []
-    total = planned_requests(plan, len(variants), infos)
-    with ExitStack() as stack:
-        backends = [stack.enter_context(closing(connect(info))) for info in infos]
-        heartbeat = stack.enter_context(Heartbeat())
-        progress = stack.enter_context(_progress())
-        task = progress.add_task("Warming up", total=total)
-        for measurement in measure(plan, variants, backends, cancel):
-            measurements.append(measurement)
-            progress.update(task, advance=1, description=_doing(measurement))
-    return measurements, heartbeat
 
 
 def _check_outputs(options: argparse.Namespace) -> None:
@@ -263,23 +214,6 @@ def _plan_fields(options: argparse.Namespace, settings: SharedSettings) -> dict[
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _doing(measurement: Measurement) -> str:
-    if measurement.is_warmup:
-        return f"Warming up {measurement.backend_name}"
-    return f"{measurement.variant_id} on {measurement.backend_name}"
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description:<28}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        refresh_per_second=2,  # drawing must not disturb what is being timed
-    )
-
-
 def _numbers(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
@@ -335,7 +269,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--qualities", type=_numbers, metavar="Q,Q", help="several of them, instead of --quality")
     add("--webp-qualities", type=_numbers, metavar="Q,Q", help="for the format webp (80)")
     add("--avif-qualities", type=_numbers, metavar="Q,Q", help="for the format avif (65)")
-    add("--subsamplings", type=_names, metavar="S,S", help=f"JPEG's, of {', '.join(SUBSAMPLINGS)} (4:2:0)")
+    add(
+        "--subsamplings",
+        type=_names,
+        metavar="S,S",
+        help=f"chroma subsamplings of JPEG, of {', '.join(SUBSAMPLINGS)} (4:2:0)",
+    )
     add("--resampler", choices=sorted(RESAMPLERS), help="one filter (lanczos)")
     add("--resamplers", type=_names, metavar="R,R", help="several of them, instead of --resampler")
     add(
@@ -345,7 +284,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--repeats", type=int, metavar="N", help="counted requests per cell (20; 64 for p90, 662 for p99)")
     add("--warmups", type=int, metavar="N", help="requests before that, not counted (3)")
-    add("--order", choices=["auto", "parallel", "one_at_a_time"], help="how backends are asked (auto)")
+    add(
+        "--order",
+        choices=["auto", "parallel", "one_at_a_time"],
+        help="whether backends work in parallel (auto)",
+    )
     add("--seed", type=int, metavar="N", help="order of the requests (random)")
     add("--timeout", type=_number, metavar="S", help="time limit per request (TF_REQUEST_TIMEOUT, 60)")
     add("--backends", type=_names, metavar="NAME,NAME", help="only these")
@@ -355,18 +298,25 @@ def _parser() -> argparse.ArgumentParser:
         "--labels",
         type=Path,
         metavar="CSV",
-        help="of --photos: columns file,label (folder names, labels.csv)",
+        help="with --photos: CSV with columns file,label (folder names, labels.csv)",
     )
-    add("--label-map", type=Path, metavar="FILE", help="of --photos: id,label lines for labels that are ids")
     add(
-        "--journal", type=Path, metavar="FILE", help="of --photos: where it is kept and goes on (data folder)"
+        "--label-map", type=Path, metavar="FILE", help="with --photos: id,label lines for labels that are ids"
     )
-    add("--answers", type=Path, metavar="FILE", help="of --photos: write every answer to every photo as CSV")
+    add(
+        "--journal",
+        type=Path,
+        metavar="FILE",
+        help="with --photos: file that keeps the results so far (in the data folder)",
+    )
+    add(
+        "--answers", type=Path, metavar="FILE", help="with --photos: write every answer to every photo as CSV"
+    )
     add(
         "--margin",
         type=_number,
         metavar="POINTS",
-        help="goal: the answer's probability falls by no more (5); of --photos: accuracy (1; 5 unlabelled)",
+        help="goal: how much the answer's probability may fall (5); with --photos accuracy (1; 5 unlabelled)",
     )
     add(
         "--breaking-point",
@@ -375,7 +325,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--max-p50-ms", type=_number, metavar="MS", help="goal: p50 latency below this")
     add("--max-size-bytes", type=int, metavar="BYTES", help="goal: size below this")
-    add("--uplink", default="", metavar="MBIT/S", help="of the modelled end to end: 3g, 10, 100 ... (10)")
+    add("--uplink", default="", metavar="MBIT/S", help="for modelled end-to-end times: 3g, 10, 100 ... (10)")
     add(
         "--compare",
         type=Path,

@@ -11,7 +11,7 @@ from experiment.decide.median_ratio import Ratio, ratio_of_medians
 from experiment.errors import PixelcostError
 from experiment.figures.view import Point, View, view_of
 from experiment.report.statistics import SAMPLES_FOR_INTERVAL
-from experiment.wording import bounds, count, listed, percent, short_label, short_name, times
+from experiment.wording import bounds, capitalised, count, listed, percent, short_label, short_name, times
 
 Verdict = Literal["faster", "slower", "same", "unknown"]
 NEVER_KEPT_APART = 2.0  # from twice as long on a factor says more than percents
@@ -165,7 +165,7 @@ def changed_words(pair: Pair) -> str:
         f"{short_label(each.answer)} ({percent(each.cell.top[0].score)})" for each in (pair.other, pair.this)
     )
     name = short_name(pair.this.variant)
-    where = f"{name[:1].upper()}{name[1:]} on {pair.this.backend.name}"
+    where = f"{capitalised(name)} on {pair.this.backend.name}"
     return f"{where}: {before} in the other run, {after} in this one."
 
 

@@ -10,7 +10,7 @@ from experiment.figures.frame import Figure, base_layout, escaped, figure, hover
 from experiment.figures.palette import Palette, colour
 from experiment.figures.points import size_axis
 from experiment.figures.view import Point, Series
-from experiment.wording import count, kind_name, milliseconds, short_name, span
+from experiment.wording import capitalised, count, kind_name, milliseconds, short_name, span
 
 TITLE = "Latency by size, both runs"
 HEIGHT_PX = 420
@@ -109,7 +109,7 @@ def _ends(point: Point) -> tuple[float, float]:
 def _hover(run: str, point: Point) -> str:
     name = short_name(point.variant)
     return hover_text(
-        f"{name[:1].upper()}{name[1:]} on {point.backend.name}, {run}",
+        f"{capitalised(name)} on {point.backend.name}, {run}",
         f"p50 {milliseconds(point.p50_ms)} (95 %: {span(*_ends(point))})",
         count(point.cell.count, "sample"),
     )

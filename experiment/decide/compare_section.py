@@ -17,7 +17,7 @@ from experiment.decide.compare import (
 from experiment.decide.compare_figure import compared
 from experiment.decide.section import Section, table_of
 from experiment.figures.palette import Palette
-from experiment.wording import percent, short_label, short_name
+from experiment.wording import capitalised, percent, short_label, short_name
 
 CELL_COLUMNS = ("Variant", "Backend", "Other run, p50 ms", "This run, p50 ms", "Difference", "Answer")
 DIFFERENCE_COLUMNS = ("What differs", "Other run", "This run")
@@ -75,7 +75,7 @@ def moment(report: Mapping[str, Any]) -> str:
 def _row(pair: Pair) -> list[Any]:
     name = short_name(pair.this.variant)
     return [
-        f"{name[:1].upper()}{name[1:]}", pair.this.backend.name, pair.other.p50_ms, pair.this.p50_ms,
+        capitalised(name), pair.this.backend.name, pair.other.p50_ms, pair.this.p50_ms,
         pair.words, _answer(pair),
     ]  # fmt: skip
 

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from experiment.records import RESOLUTION_MS
+
 HOUR_MS = 3_600_000
 SECOND_MS = 1000
-LEAST_MS = 0.001  # what a latency of 0 stands for
 
 
 def cost_of(predictions: int, price_per_hour: float, latency_ms: float) -> float:
@@ -25,7 +26,7 @@ def cost_of(predictions: int, price_per_hour: float, latency_ms: float) -> float
 
 def answers_per_s(latency_ms: float) -> float:
     """How many requests a server answers in a second, one after another."""
-    return SECOND_MS / max(latency_ms, LEAST_MS)
+    return SECOND_MS / max(latency_ms, RESOLUTION_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,14 @@ def crossover(fast: Rival, slow: Rival) -> Crossover | None:
     ratio = Fraction(str(fast.price_per_hour)) / Fraction(str(slow.price_per_hour))
     servers = math.floor(ratio) + 1
     from_per_s = (servers - 1) * slow.per_s
-    if from_per_s >= fast.per_s:
+    if (servers - 1) * _exactly(fast.latency_ms) >= _exactly(slow.latency_ms):  # floats are a little off
         return None
     for_good = fast.price_per_hour * fast.latency_ms < slow.price_per_hour * slow.latency_ms
     return Crossover(fast, slow, servers, from_per_s, fast.per_s, for_good)
+
+
+def _exactly(latency_ms: float) -> Fraction:
+    return Fraction(str(max(latency_ms, RESOLUTION_MS)))
 
 
 def crossovers(rivals: Sequence[Rival]) -> list[tuple[Rival, Rival, Crossover | None]]:

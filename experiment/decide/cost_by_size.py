@@ -11,7 +11,7 @@ from experiment.figures.frame import Figure, base_layout, escaped, figure, hover
 from experiment.figures.palette import Palette, symbol
 from experiment.figures.points import line, markers, size_axis
 from experiment.figures.view import Point, Series, View, missing_note
-from experiment.wording import kind_name, milliseconds, short_name
+from experiment.wording import capitalised, kind_name, milliseconds, short_name
 
 TITLE = "Cost by size"
 HEIGHT_PX = 380
@@ -95,7 +95,7 @@ def _hover(point: Point, prices: Mapping[str, float]) -> str:
     name = short_name(point.variant)
     price = prices[point.backend.name]
     return hover_text(
-        f"{name[:1].upper()}{name[1:]} on {point.backend.name}",
+        f"{capitalised(name)} on {point.backend.name}",
         f"{money(cost_of(THOUSAND, price, point.p50_ms))} for 1,000 predictions",
         f"{money(cost_of(MILLION, price, point.p50_ms))} for 1,000,000",
         f"p50 {milliseconds(point.p50_ms)}, one request in flight",

@@ -16,7 +16,7 @@ from experiment.figures.palette import Palette
 from experiment.figures.view import Point, View
 from experiment.report.backend_choice import overlaps
 from experiment.report.goals import Candidate
-from experiment.wording import listed, short_name
+from experiment.wording import capitalised, listed, short_name
 
 TITLE = "What it costs"
 THOUSAND, MILLION = 1000, 1_000_000
@@ -66,11 +66,7 @@ def _conclusion(same: Sequence[Point], rivals: Sequence[Rival]) -> str:
         f"for 1,000 predictions, {money(cost_of(MILLION, cheapest.price_per_hour, cheapest.latency_ms))} "
         "for a million"
     )
-    costs = (
-        costs[:1].upper()
-        + costs[1:]
-        + (", the least of all backends." if len(rivals) > 1 and not alike else ".")
-    )
+    costs = capitalised(costs) + (", the least of all backends." if len(rivals) > 1 and not alike else ".")
     pairs = [each for each in crossovers(rivals) if each[0].price_per_hour > each[1].price_per_hour]
     return f"{costs} {_verdict(*pairs[0], same)}" if pairs else costs
 
@@ -116,7 +112,7 @@ def _cheapest_cell(priced: Sequence[Point], prices: Mapping[str, float]) -> str:
     cheapest = min(priced, key=lambda each: prices[each.backend.name] * each.p50_ms)
     cost = cost_of(THOUSAND, prices[cheapest.backend.name], cheapest.p50_ms)
     words = f"{short_name(cheapest.variant)} on {cheapest.backend.name} costs {money(cost)}"
-    return f"{words[:1].upper()}{words[1:]} for 1,000 predictions, the least of all that have a price."
+    return f"{capitalised(words)} for 1,000 predictions, the least of all that have a price."
 
 
 def _without_price(view: View, prices: Mapping[str, float]) -> str:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
 
+from experiment.records import RESOLUTION_MS
 from experiment.report.statistics import SAMPLES_FOR_INTERVAL, percentile
 
 Z_95 = NormalDist().inv_cdf(0.975)
-LEAST_MS = 0.001  # what a latency of 0 stands for: one below the resolution
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,12 @@ def ratio_of_medians(first: Sequence[float], second: Sequence[float]) -> Ratio |
 
 
 def _log_median(samples: Sequence[float]) -> float:
-    return math.log(max(percentile(samples, 50), LEAST_MS))
+    return math.log(max(percentile(samples, 50), RESOLUTION_MS))
 
 
 def _error_of_log_median(samples: Sequence[float]) -> float:
     """Standard error: how far apart two samples lie that enclose the median with a known probability."""
-    ordered, count = sorted(max(each, LEAST_MS) for each in samples), len(samples)
+    ordered, count = sorted(max(each, RESOLUTION_MS) for each in samples), len(samples)
     rank = max(round(count / 2 - math.sqrt(count)), 1)
     width = math.log(ordered[count - rank]) - math.log(ordered[rank - 1])
     return width / (2 * NormalDist().inv_cdf(1 - _outside(count, rank)))

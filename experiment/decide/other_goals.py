@@ -6,44 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiment.codec import from_dict, to_dict
-from experiment.errors import PlanRefused
-from experiment.measure.plan import parse_plan
 from experiment.photo_sets.goals import margin_points
 from experiment.photo_sets.recommendation import recommend_for_set
 from experiment.records import BackendInfo, Cell, PhotoSetFacts, Plan, Recommendation, Variant
+from experiment.report.goals import Results
 from experiment.report.method import method
 from experiment.report.recommendation import recommend
 
-NUMBERS = {"max_p50_ms": "no such goal", "max_size_bytes": "no such goal", "margin_points": "the usual one"}
-NO_GOAL = "none"
-TRUTH = {"true": True, "false": False}
-
-
-def goals_in(query: Mapping[str, str]) -> dict[str, Any]:
-    """The goals that a query names, as a plan has them: `max_p50_ms=20`, or `=none`; `keep_top1=false`.
-
-    `margin_points=none` is the usual margin, since none at all is 100.
-
-    What it does not name stays as the run had it. Raises PlanRefused.
-    """
-    asked = {key: _number(key, query[key]) for key in NUMBERS if query.get(key)}
-    if keep := query.get("keep_top1"):
-        if keep not in TRUTH:
-            raise PlanRefused(["keep_top1 must be true or false."])
-        asked["keep_top1"] = TRUTH[keep]
-    checked = parse_plan({key: value for key, value in asked.items() if value is not None})
-    return {key: getattr(checked, key) for key in asked}
-
-
-def _number(key: str, text: str) -> float | None:
-    """Whole where it is whole: bytes are counted."""
-    if text == NO_GOAL:
-        return None
-    try:
-        number = float(text)
-    except ValueError:
-        raise PlanRefused([f"{key} must be a number, or {NO_GOAL} for {NUMBERS[key]}."]) from None
-    return int(number) if number.is_integer() else number
+GOALS = ("max_p50_ms", "max_size_bytes", "margin_points", "keep_top1")
 
 
 def with_goals(report: Mapping[str, Any], goals: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,11 +33,15 @@ def judged(report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _recommended(report: Mapping[str, Any], plan: Plan) -> Recommendation:
-    state, photo_set = report["state"], report.get("photo_set")
-    variants = [from_dict(Variant, each) for each in report["variants"]]
-    backends = [from_dict(BackendInfo, each) for each in report["backends"]]
-    cells = [from_dict(Cell, each) for each in report["cells"]]
+    results = Results(
+        plan,
+        report["state"],
+        [from_dict(Variant, variant) for variant in report["variants"]],
+        [from_dict(BackendInfo, info) for info in report["backends"]],
+        [from_dict(Cell, cell) for cell in report["cells"]],
+        report["source"]["true_label"],
+    )
+    photo_set = report.get("photo_set")
     if photo_set is not None:
-        facts = from_dict(PhotoSetFacts, photo_set)
-        return recommend_for_set(plan, state, facts, variants, backends, cells)
-    return recommend(plan, state, report["source"]["true_label"], variants, backends, cells)
+        return recommend_for_set(results, from_dict(PhotoSetFacts, photo_set))
+    return recommend(results)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from common.checks import Expected, price
 from experiment.errors import PixelcostError
 
-MOST = 1e6  # per hour, as in TF_SERVERS
 Prices = dict[str, float]  # by backend, per hour, in one currency that nobody has to name
 
 
@@ -37,12 +37,12 @@ def prices_of(report: Mapping[str, Any], typed: Mapping[str, float]) -> Prices:
 
 
 def _read(text: str) -> tuple[str, float]:
-    name, _, price = text.rpartition(":")
+    name, _, written = text.rpartition(":")
     try:
-        value = float(price)
-    except ValueError:
-        value = -1.0
-    if not name or not 0 <= value < MOST:
+        value = price(written)
+    except Expected:
+        value = None
+    if not name or value is None:
         raise PriceRefused(
             f"`{text}` is not a price. Write it as the backend's name and a number: 8 CPU:0.35"
         )

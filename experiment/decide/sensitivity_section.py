@@ -9,7 +9,7 @@ from experiment.decide.sensitivity import Effect, effects
 from experiment.decide.sensitivity_figure import between, score_words, sensitivity
 from experiment.figures.palette import Palette
 from experiment.figures.view import View
-from experiment.wording import listed
+from experiment.wording import capitalised, listed
 
 TITLE = "What moved the answer"
 FORMATS_NOTE = (
@@ -51,7 +51,7 @@ def _conclusion(view: View, known: Sequence[Effect]) -> str:
     rest = f", {listed(others)}" if others else ""
     name = first.factor.name
     return (
-        f"{name[:1].upper()}{name[1:]} moved {score_words(view)} most: {first.mean_points:.1f} points on "
+        f"{capitalised(name)} moved {score_words(view)} most: {first.mean_points:.1f} points on "
         f"average{rest}. The largest change is {first.largest_points:.1f} points, between "
         f"{between(first.largest)}."
     )

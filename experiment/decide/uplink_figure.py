@@ -14,7 +14,7 @@ from experiment.figures.frame import Figure, base_layout, escaped, figure, hover
 from experiment.figures.palette import Palette, colour, dash, outline, symbol
 from experiment.figures.points import size_axis
 from experiment.figures.view import Series, View
-from experiment.wording import count, kind_name, milliseconds, reference_name, short_name, size
+from experiment.wording import capitalised, count, kind_name, milliseconds, reference_name, short_name, size
 
 TITLE = "End to end by size (modelled)"
 HEIGHT_PX = 380
@@ -114,7 +114,7 @@ def _total_ms(trip: Trip, uplink: Uplink) -> float:
 def _hover(trip: Trip, uplink: Uplink) -> str:
     name = short_name(trip.variant)
     return hover_text(
-        f"{name[:1].upper()}{name[1:]}, {PLACE_WORDS[trip.place]}",
+        f"{capitalised(name)}, {PLACE_WORDS[trip.place]}",
         f"end to end {milliseconds(trip.total_ms(uplink.mbit_s))} (modelled)",
         f"making {milliseconds(trip.making_ms)}" + (" (assumed)" if trip.is_assumed else ""),
         f"uploading {size(trip.upload_bytes)} at {uplink.mbit_s:,g} Mbit/s: "

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from experiment.axes import BROWSER_FORMATS
 from experiment.decide.break_even import break_even
 from experiment.decide.end_to_end import PLACE_WORDS, Copy, Trip, copies, originals
 from experiment.decide.section import Section, table_of
@@ -14,7 +15,6 @@ from experiment.decide.uplink_figure import end_to_end
 from experiment.decide.uplinks import Uplink
 from experiment.figures.palette import Palette
 from experiment.figures.view import Point, View
-from experiment.images.browser import BROWSER_FORMATS
 from experiment.wording import format_name, kind_name, milliseconds, short_name, size
 
 TITLE = "Over the network (modelled)"

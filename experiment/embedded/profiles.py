@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from common.checks import Expected, one_of_texts, price, whole_text
 from experiment.backends.addresses import REST_SUFFIX
 from experiment.errors import ConfigRefused
 
@@ -131,7 +132,7 @@ def _add(options: dict[str, Any], key: str, value: str | None) -> None:
         raise ValueError(f"gives {key} twice; one of them is meant")
     try:
         options[key] = OPTIONS[key](value)
-    except ValueError as allowed:
+    except Expected as allowed:
         options[key] = None  # so that it does not count as missing
         raise ValueError(f"has {key}=`{value}`; {key} is {allowed}") from None
 
@@ -159,58 +160,26 @@ def _gpu_conflicts(options: Mapping[str, Any], runtime: str) -> Iterator[str]:
         yield f"has runtime={runtime} on a GPU; there the runtime is {' or '.join(ON_GPU)}"
 
 
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and low <= int(text[:9]) <= high):
-            raise ValueError(f"a whole number from {low} to {high}")
-        return int(text)
-
-    return parse
-
-
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text.lower() not in choices:
-            raise ValueError(f"one of {', '.join(choices)}")
-        return text.lower()
-
-    return parse
-
-
-def _device(text: str) -> str:
-    return _one_of("cpu", "gpu")(text).upper()
-
-
 def _isa(text: str) -> str:
     """Which names there are depends on the runtime, and is the server's to say."""
     if not re.fullmatch(r"[a-z][a-z0-9_]{1,31}", text.lower()):
-        raise ValueError("the name of an instruction set, like sse41, avx2 or avx512")
+        raise Expected("the name of an instruction set, like sse41, avx2 or avx512")
     return text.lower()
 
 
 def _path(text: str) -> str:
     if not text:
-        raise ValueError("a folder that holds one numbered folder per version")
+        raise Expected("a folder that holds one numbered folder per version")
     return text
 
 
-def _price(text: str) -> float:
-    try:
-        price = float(text)
-    except ValueError:
-        price = -1.0
-    if not 0 <= price < 1e6:
-        raise ValueError("a price, like 0.35")
-    return price
-
-
 OPTIONS: dict[str, Callable[[str], Any]] = {
-    "cpus": _whole(1, 1024),
-    "device": _device,
-    "runtime": _one_of("auto", *PRECISIONS),
-    "precision": _one_of("f32", "bf16"),
+    "cpus": whole_text(1, 1024),
+    "device": lambda text: one_of_texts("cpu", "gpu")(text).upper(),
+    "runtime": one_of_texts("auto", *PRECISIONS),
+    "precision": one_of_texts("f32", "bf16"),
     "isa": _isa,
-    "replicas": _whole(1, 64),
+    "replicas": whole_text(1, 64),
     "model": _path,
-    "price_per_hour": _price,
+    "price_per_hour": price,
 }

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
 
+from common.addresses import free_port
 from experiment.backends.addresses import over_rest
 from experiment.backends.probe import probe
 from experiment.backends.replicas import as_one
@@ -41,8 +41,6 @@ NO_DEVICE = "no NVIDIA device on this machine"  # as --list_devices of the serve
 HOPELESS = {"down", "wrong_model", "wrong_signature"}  # waiting longer for one would not make it ready
 RESTARTS_IN_A_ROW = 5  # then it stays down: something is wrong that a restart won't mend
 
-_given_ports: set[int] = set()
-
 
 class EmbeddedServer:
     """One child process and what is known about it."""
@@ -58,10 +56,10 @@ class EmbeddedServer:
         self._silent_checks = 0
         self._next_check = 0.0
         self.restarts = 0
-        self.rest_port = _free_port()
+        self.rest_port = free_port()
         self.info = BackendInfo(
             name=profile.name,
-            address=f"127.0.0.1:{_free_port()}",
+            address=f"127.0.0.1:{free_port()}",
             model=str(self._model["name"]),
             device=profile.device,
             cpus=profile.cpus,
@@ -354,14 +352,3 @@ def _hardware(info: BackendInfo) -> str:
     cores = "core" if have == 1 else "cores"
     short = f" {info.cpus} CPU, {have} on this machine." if info.cpus and have < info.cpus else ""
     return f"{info.detail} Runs on this machine, pinned to {have} {cores}.{short}"
-
-
-def _free_port() -> int:
-    """One that no server was given before: it may not listen there yet."""
-    while True:
-        with socket.socket() as probe_socket:
-            probe_socket.bind(("127.0.0.1", 0))
-            port = int(probe_socket.getsockname()[1])
-        if port not in _given_ports:
-            _given_ports.add(port)
-            return port

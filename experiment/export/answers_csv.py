@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
-from experiment.export.report_csv import field
+from experiment.codec import csv_field
 from experiment.labels import Vocabulary
 from experiment.photo_sets.photo_result import PhotoResult
 from experiment.records import Measurement, Prediction
@@ -40,7 +40,7 @@ class AnswerRows:
     def add(self, result: PhotoResult) -> None:
         """Write the rows of one photo."""
         for row in _rows(result, self._vocabularies):
-            self._writer.writerow({key: field(value) for key, value in row.items()})
+            self._writer.writerow({key: csv_field(value) for key, value in row.items()})
 
 
 def _rows(result: PhotoResult, vocabularies: Mapping[str, Vocabulary]) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
+from pathlib import Path
 from typing import Any, Final
 
 from experiment.decide.other_goals import judged
@@ -18,9 +19,9 @@ from experiment.errors import PixelcostError
 from experiment.export.report_json import SCHEMA
 from experiment.export.schema_check import problems
 from experiment.figures import figures, variant_figures
-from experiment.measure.plan import MAX_BACKENDS, MAX_VARIANTS, SEED_LIMIT
-from experiment.refusals import plain_name
-from experiment.report.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99, percentile, percentile_from
+from experiment.file_names import plain_name
+from experiment.records import MAX_BACKENDS, MAX_VARIANTS, SEED_LIMIT
+from experiment.report.statistics import latency_stats
 from experiment.text_file import decoded
 
 MOST_DEPTH = 16  # a report has 6 levels
@@ -45,6 +46,15 @@ class ReportRefused(PixelcostError):
 
     code = "report_refused"
     http_status = 422
+
+
+def load_report(path: str | Path) -> dict[str, Any]:
+    """The report in a file on this machine. Raises PixelcostError when it can't be read, or is no report."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise PixelcostError(f"{path} can't be read: {error.strerror}.") from None
+    return read_report(data, Path(path).name)
 
 
 def read_report(data: bytes, name: str) -> dict[str, Any]:
@@ -211,15 +221,15 @@ def _other_counts(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _other_numbers(cell: Mapping[str, Any], place: str) -> Iterator[str]:
-    samples = cell["samples_ms"]
-    expected = {
-        "p50_ms": percentile(samples, 50) if samples else None,
-        "p90_ms": percentile_from(SAMPLES_FOR_P90, samples, 90),
-        "p99_ms": percentile_from(SAMPLES_FOR_P99, samples, 99),
-        "min_ms": min(samples, default=None),
-        "max_ms": max(samples, default=None),
-    }
-    for key, value in expected.items():
+    expected = latency_stats(cell["samples_ms"])
+    pairs = (
+        ("p50_ms", expected["p50_ms"]),
+        ("p90_ms", expected["p90_ms"]),
+        ("p99_ms", expected["p99_ms"]),
+        ("min_ms", expected["min_ms"]),
+        ("max_ms", expected["max_ms"]),
+    )
+    for key, value in pairs:
         if not _alike(cell[key], value):
             yield f"{place}.{key} is {cell[key]}, but its own samples give {value}"
 

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from experiment.codec import from_dict
+from experiment.codec import csv_field, from_dict
 from experiment.records import Variant
 from experiment.wording import short_name
 
@@ -70,9 +70,6 @@ LATER_CELL_KEYS = ("decode_request_ms", "decode_response_bytes", "not_sent")
 
 BACKEND_KEYS = ("runtime", "precision", "isa", "device_name", "replicas")  # empty in reports before 1.1
 
-# A spreadsheet takes a text that starts so for a formula (OWASP, CSV Injection).
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-
 
 def report_csv(report: Mapping[str, Any]) -> str:
     """The report's cells as CSV (RFC 4180). Unknown values are empty, yes and no are true and false."""
@@ -83,7 +80,7 @@ def report_csv(report: Mapping[str, Any]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\r\n")
     writer.writeheader()
-    writer.writerows({key: field(value) for key, value in row.items()} for row in rows)
+    writer.writerows({key: csv_field(value) for key, value in row.items()} for row in rows)
     return text.getvalue()
 
 
@@ -126,14 +123,3 @@ def _over_photos(over: Mapping[str, Any]) -> dict[str, Any]:
 
 def _samples(samples_ms: Iterable[float]) -> str:
     return " ".join(str(each) for each in samples_ms)
-
-
-def field(value: Any) -> Any:
-    """The value as CSV has it; none of them is a formula to a spreadsheet."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return "'" + value
-    return value

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from experiment.axes import plan_dict
 from experiment.codec import to_dict
 from experiment.records import Cell, Report, SourceImage, Variant
 from experiment.report.method import method
@@ -33,7 +34,7 @@ def report_dict(report: Report) -> dict[str, Any]:
         "state": report.state,
         "created_at": timestamp(report.created_at),
         "source": _source(report.source),
-        "plan": to_dict(report.plan),
+        "plan": plan_dict(report.plan),
         "environment": dict(report.environment),
         "backends": [to_dict(each) for each in report.backends],
         "variants": [_variant(each, _original_bytes(report.source)) for each in report.variants],

@@ -15,7 +15,7 @@ from experiment.figures.frame import Figure, axis, base_layout, empty_figure, es
 from experiment.figures.over_photos import bars, score_column, what_is_shown
 from experiment.figures.palette import Palette, colour, dash, outline, symbol
 from experiment.figures.points import changed_mark, describe
-from experiment.figures.view import MOST_LINES, Point, Series, View, making, missing_note
+from experiment.figures.view import MOST_LINES, Making, Point, Series, View, making, missing_note
 from experiment.wording import listed, number, ratio, sized_name, times
 
 TITLE = "Quality, answer and bytes"
@@ -45,11 +45,11 @@ def by_quality(view: View, palette: Palette) -> Figure:
 def _lines(view: View) -> list[Series]:
     """Points that differ in quality only, best quality first; at most MOST_LINES."""
     name = _backend_name(view)
-    found: dict[tuple[Any, ...], list[Point]] = {}
+    found: dict[tuple[int, Making], list[Point]] = {}
     for each in view.points:
         if each.backend.name == name and each.variant.quality is not None:
-            kind, _, *others = making(each.variant)
-            found.setdefault((each.variant.size_px, kind, *others), []).append(each)
+            key = each.variant.size_px, making(each.variant)._replace(quality=None)
+            found.setdefault(key, []).append(each)
     several = [points for points in found.values() if len(points) > 1][:MOST_LINES]
     sizes = list(dict.fromkeys(points[0].variant.size_px for points in several))
     return [

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from experiment.figures.palette import Palette
+from experiment.records import RESOLUTION_MS
 
 Figure = dict[str, Any]
 
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 LEGEND_ROW_PX = 19
 LEGEND_LINE_PX = 48  # long enough to tell a dashed line from a solid one
-LEAST_MS = 0.001  # where a logarithmic axis begins when a latency is 0
 
 
 def figure(
@@ -101,7 +101,7 @@ def axis(palette: Palette, title: str, **more: Any) -> dict[str, Any]:
 
 
 def log_axis(
-    palette: Palette, title: str, values: Sequence[float], least: float = LEAST_MS
+    palette: Palette, title: str, values: Sequence[float], least: float = RESOLUTION_MS
 ) -> dict[str, Any]:
     """A logarithmic axis over `values`, ticked at 1, 2, 5, 10 and so on. It begins at `least` for a 0."""
     low, high = padded_range([max(value, least) for value in values])

@@ -11,7 +11,16 @@ from experiment.figures.frame import axis, hover_text
 from experiment.figures.over_photos import describe_shares
 from experiment.figures.palette import Palette, colour, dash, outline, symbol
 from experiment.figures.view import Point, Series, View
-from experiment.wording import milliseconds, percent, reference_name, short_label, short_name, size, span
+from experiment.wording import (
+    capitalised,
+    milliseconds,
+    percent,
+    reference_name,
+    short_label,
+    short_name,
+    size,
+    span,
+)
 
 AFTER_THE_LINES = 2000  # legendrank of entries that explain; a line has plotly's 1000
 TOO_CLOSE = 1.22  # ticks whose sizes differ by less would print over each other
@@ -108,7 +117,7 @@ def describe(point: Point, view: View) -> str:
     cell = point.cell
     name = short_name(point.variant)
     return hover_text(
-        f"{name[:1].upper()}{name[1:]} on {point.backend.name}",
+        f"{capitalised(name)} on {point.backend.name}",
         f"p50 {milliseconds(point.p50_ms)}" + _interval(point),
         _further(point, view),
         f"fastest {milliseconds(cell.min_ms or 0)}, slowest {milliseconds(cell.max_ms or 0)}, "

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiment.codec import from_dict
-from experiment.figures.frame import LEAST_MS, Figure, axis, base_layout, figure, hover_text, log_axis
+from experiment.figures.frame import Figure, axis, base_layout, figure, hover_text, log_axis
 from experiment.figures.palette import Palette, colour, symbol
-from experiment.records import Cell
+from experiment.records import RESOLUTION_MS, Cell
 from experiment.report.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99, outliers
 from experiment.wording import count, listed, milliseconds, number
 
@@ -144,7 +144,7 @@ def _latency_axis(cell: Cell, palette: Palette) -> dict[str, Any]:
     title = "Latency, ms"
     if not drawn:
         return axis(palette, title, range=[0.0, 1.0], tickvals=[])
-    low, high = max(min(drawn), LEAST_MS), max(*drawn, LEAST_MS)
+    low, high = max(min(drawn), RESOLUTION_MS), max(*drawn, RESOLUTION_MS)
     if high / low > LOG_FROM:
         return log_axis(palette, title, drawn)
     room = (high - low) * 0.08 or high * 0.1

@@ -13,7 +13,7 @@ from collections.abc import Sequence, Set
 from typing import Any
 
 from experiment.figures.agreement_by_size import changed_words, percent_axis
-from experiment.figures.frame import LEAST_MS, Figure, base_layout, empty_figure, escaped, figure, log_axis
+from experiment.figures.frame import Figure, base_layout, empty_figure, escaped, figure, log_axis
 from experiment.figures.label_places import Spot, place_labels
 from experiment.figures.over_photos import bars, score_column, what_is_shown
 from experiment.figures.palette import Palette
@@ -29,6 +29,7 @@ from experiment.figures.points import (
     unmet_goal,
 )
 from experiment.figures.view import Point, Series, View, missing_note
+from experiment.records import RESOLUTION_MS
 from experiment.wording import format_name, full_name, kind_name, milliseconds, sentence
 
 TITLE = "Trade-off"
@@ -141,7 +142,7 @@ def _labels(
     )
     spots = [
         Spot(
-            _share(math.log10(max(each.latency_ms, LEAST_MS)), x_range),
+            _share(math.log10(max(each.latency_ms, RESOLUTION_MS)), x_range),
             _share(each.percent or 0.0, y_range),
             point_label(each),
             radius_px=12.0 if each is recommended else 6.0,

@@ -6,12 +6,21 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from experiment.axes import AXES, settings_words
 from experiment.codec import from_dict
 from experiment.labels import same_thing
-from experiment.records import BackendInfo, Cell, PhotoSetFacts, Plan, Recommendation, Share, Variant
+from experiment.records import (
+    BackendInfo,
+    Cell,
+    PhotoSetFacts,
+    Plan,
+    Recommendation,
+    Share,
+    Variant,
+    is_live,
+)
 from experiment.report.goals import allowed_fall_points, fall_points, is_too_far
 from experiment.wording import count, format_name, sentence, short_label
 
@@ -181,7 +190,7 @@ def view_of(report: Mapping[str, Any]) -> View:
         true_label=true_label,
         empty_backends=tuple(each.name for each in backends if each.name not in answered),
         variants=variants,
-        is_running=report["state"] in {"queued", "running"},
+        is_running=is_live(report["state"]),
         photo_set=photo_set,
     )
 
@@ -231,22 +240,32 @@ def _true_score(cell: Cell, true_label: str) -> float | None:
     return next((each.score for each in cell.top if same_thing(each.label, true_label)), None)
 
 
-def making(variant: Variant) -> tuple[Any, ...]:
-    """What variants on one line have in common: format and settings; the filter stands last."""
-    return variant.format, *(getattr(variant, axis) for axis in AXES)
+class Making(NamedTuple):
+    """What variants on one line have in common: their format, and the value of each of AXES."""
+
+    format: str
+    quality: int | None
+    subsampling: str | None
+    engine: str | None
+    resampler: str | None  # None: not resized, or by a browser's own canvas
+
+
+def making(variant: Variant) -> Making:
+    """How a variant was made."""
+    return Making(*(getattr(variant, key) for key in Making._fields))
 
 
 def _lines(points: Iterable[Point]) -> list[list[Point]]:
     """Points by backend and way of making. A copy that was not resized begins the line of each filter."""
-    lines: dict[tuple[Any, ...], list[Point]] = {}
-    for each in points:
-        lines.setdefault((each.backend.name, *making(each.variant)), []).append(each)
-    resized: dict[tuple[Any, ...], list[list[Point]]] = {}
-    for key, line in lines.items():
-        if key[-1] is not None:
-            resized.setdefault(key[:-1], []).append(line)
-    for key in [key for key in lines if key[-1] is None and key[:-1] in resized]:
-        for line in resized[key[:-1]]:
+    lines: dict[tuple[str, Making], list[Point]] = {}
+    for point in points:
+        lines.setdefault((point.backend.name, making(point.variant)), []).append(point)
+    resized: dict[tuple[str, Making], list[list[Point]]] = {}
+    for (name, made), line in lines.items():
+        if made.resampler is not None:
+            resized.setdefault((name, made._replace(resampler=None)), []).append(line)
+    for key in resized.keys() & lines.keys():
+        for line in resized[key]:
             line.extend(lines[key])
         del lines[key]
     return list(lines.values())

@@ -13,7 +13,7 @@ from typing import Any
 from experiment.figures.frame import Figure, axis, base_layout, empty_figure, escaped, figure, hover_text
 from experiment.figures.palette import Palette
 from experiment.figures.view import Point, View, missing_note
-from experiment.wording import made_as, milliseconds, percent, reference_name, short_name
+from experiment.wording import capitalised, made_as, milliseconds, percent, reference_name, short_name
 
 TITLE = "Where the time goes"
 EMPTY_HEIGHT_PX = 320
@@ -162,7 +162,7 @@ def _hover(stage: Stage, point: Point, value_ms: float | None) -> str:
     share = f" ({percent(value_ms / total_ms)} of {milliseconds(total_ms)})" if total_ms else ""
     name = short_name(point.variant)
     return hover_text(
-        f"{name[:1].upper()}{name[1:]} on {point.backend.name}",
+        f"{capitalised(name)} on {point.backend.name}",
         f"{stage.name}: {milliseconds(value_ms)}{share}",
         "all steps down from the original" if stage.key == "made_resize" else "",
         f"p50 latency {milliseconds(point.p50_ms)}",

@@ -14,19 +14,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from experiment.axes import values_of, variant_id
+from experiment.axes import BROWSER_FORMATS, ENGINES, variant_id
 from experiment.errors import ImageRefused, VariantsRefused
 from experiment.images.header import Header, Limits, read_header
 from experiment.records import Plan, Variant
 
-# Engine -> the filter that it resizes with; None: the browser keeps that to itself.
-ENGINES: Final[Mapping[str, str | None]] = {"pica": "lanczos", "canvas": None}
-# What a canvas can encode -> the plan's list of qualities; None: lossless.
-BROWSER_FORMATS: Final[Mapping[str, str | None]] = {
-    "png": None,
-    "jpeg": "jpeg_qualities",
-    "webp": "webp_qualities",
-}
 MAX_PIXELS_FACTOR = 8  # all variants together, in photos of the most pixels: all are decoded at once
 _COLOUR_TYPE_AT = 25  # in a PNG
 _CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # by PNG's colour type
@@ -66,7 +58,7 @@ def browser_encodings(plan: Plan) -> list[tuple[str, int | None]]:
     found: list[tuple[str, int | None]] = []
     for key in plan.formats:
         many = BROWSER_FORMATS.get(key)
-        found += [(key, quality) for quality in (values_of(plan, many) if many else (None,))]
+        found += [(key, quality) for quality in (getattr(plan, many) if many else (None,))]
     return [each for each in found if each[0] in BROWSER_FORMATS]
 
 

@@ -11,7 +11,6 @@ from typing import Any, Final
 import PIL
 from PIL import Image, features
 
-from experiment.axes import values_of
 from experiment.images import png
 from experiment.images.avif import avif_encoder, encode_avif, why_no_avif
 from experiment.records import Plan
@@ -46,7 +45,7 @@ def encodings(plan: Plan) -> list[tuple[str, dict[str, Any]]]:
     return [
         (key, dict(zip(FORMATS[key].axes, values, strict=True)))
         for key in plan.formats
-        for values in product(*(values_of(plan, many) for many in FORMATS[key].axes.values()))
+        for values in product(*(getattr(plan, many) for many in FORMATS[key].axes.values()))
     ]
 
 

@@ -14,6 +14,7 @@ from PIL import Image, ImageFile
 
 from experiment import refusals
 from experiment.errors import ImageRefused
+from experiment.file_names import plain_name
 from experiment.images.colour import to_srgb
 from experiment.images.exif_orientation import exif_orientation
 from experiment.images.header import Header, Limits, check_size, read_header
@@ -61,7 +62,7 @@ def read_image(
         pixels, changes = _upright_srgb(image, orientation, contents.box)
     decode_ms = (time.thread_time() - started_s) * 1000
     return SourceImage(
-        name=refusals.plain_name(name),
+        name=plain_name(name),
         data=contents.picture,
         sha256=hashlib.sha256(data).hexdigest(),
         media_type=header.media_type,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from experiment.axes import values_of, variant_id
+from experiment.axes import variant_id
 from experiment.images.browser import browser_encodings
 from experiment.images.formats import FORMATS, Format, encodings
 from experiment.images.reference import make_reference
@@ -62,7 +62,7 @@ def planned_variants(source: SourceImage, plan: Plan) -> int:
     if plan.resize_in == "browser":
         return 1
     longest_px = max(source.width_px, source.height_px)
-    filters = len(values_of(plan, "resamplers"))
+    filters = len(plan.resamplers)
     sizes_px = [size_px for size_px in set(plan.sizes_px) if size_px <= longest_px]
     made = sum(1 if size_px == longest_px else filters for size_px in sizes_px)
     return 1 + made * len(encodings(plan))
@@ -70,7 +70,7 @@ def planned_variants(source: SourceImage, plan: Plan) -> int:
 
 def most_variants(plan: Plan) -> int:
     """How many variants there are of a photo that is larger than every size, those of a browser included."""
-    on_server = len(values_of(plan, "resamplers")) * len(encodings(plan))
+    on_server = len(plan.resamplers) * len(encodings(plan))
     in_browser = len(plan.browser_engines) * len(browser_encodings(plan))
     places = {"server": on_server, "browser": in_browser, "both": on_server + in_browser}
     return 1 + len(set(plan.sizes_px)) * places[plan.resize_in]
@@ -99,7 +99,7 @@ def _copies(pixels: Image, plan: Plan) -> Iterator[tuple[Copy, str | None]]:
     """Each copy with the filter that made it; None where it is the original and no filter was at work."""
     if plan.resize_in == "browser":
         return
-    filters = values_of(plan, "resamplers")
+    filters = plan.resamplers
     for alike in zip(*(copies(pixels, plan.sizes_px, each) for each in filters), strict=True):
         if alike[0].resize_ms is None:
             yield alike[0], None

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from experiment.axes import values_of
 from experiment.backends.base import Backend, RequestFailed, reading_answers_of
 from experiment.images.variants import make_copy
 from experiment.labels import same_thing
@@ -64,9 +63,9 @@ class _Copies:
 
     def __init__(self, source: SourceImage, plan: Plan):
         self.source = source
-        self.quality: int = values_of(plan, "jpeg_qualities")[0]
+        self.quality: int = plan.jpeg_qualities[0]
         self._subsampling: str = plan.subsamplings[0]
-        self._resampler: str = values_of(plan, "resamplers")[0]
+        self._resampler: str = plan.resamplers[0]
         self._made: dict[tuple[int, int], Variant] = {}
 
     @property

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from typing import Any, Final, get_args
 
-from experiment.axes import SINGLE
+from common.checks import Expected, list_of, number, number_above, one_of, whole, yes_or_no
+from common.json_values import quoted, strict_json
+from experiment.axes import BROWSER_FORMATS, ENGINES
 from experiment.errors import PlanRefused
-from experiment.images.browser import BROWSER_FORMATS, ENGINES
 from experiment.images.formats import SUBSAMPLINGS
 from experiment.images.variants import FORMATS, RESAMPLERS, most_variants
-from experiment.records import Order, Plan, ResizeIn
+from experiment.records import MAX_BACKENDS, MAX_VARIANTS, ONE_VALUE, SEED_LIMIT, Order, Plan, ResizeIn
 
 SIZES_RANGE_PX = (16, 8192)
 MAX_SIZES = 16
 MAX_QUALITIES = 16
-MAX_VARIANTS = 500  # all are held in memory while a run goes on
-MAX_BACKENDS = 64
-SEED_LIMIT = 2**53  # the largest whole number that JSON carries to a browser unharmed
 MAX_JSON_CHARS = 20_000
-
-
-class _Bad(ValueError):
-    """A value that can't be used; the text says what it should be."""
 
 
 def parse_plan(wanted: Mapping[str, Any], **defaults: Any) -> Plan:
@@ -33,21 +25,25 @@ def parse_plan(wanted: Mapping[str, Any], **defaults: Any) -> Plan:
 
     A key that is left out or null has its default: that of `defaults`, else Plan's own,
     and a random one for the seed. A list (`jpeg_qualities`, `resamplers`) outranks the
-    older key for one value, which then holds the first of the list, so that both agree.
+    older key for one value.
     Raises PlanRefused with every problem at once.
     """
-    problems = [f"The plan has no setting {_quoted(key)}." for key in wanted if key not in RULES]
+    problems = [f"The plan has no setting {quoted(key)}." for key in wanted if key not in RULES]
     values: dict[str, Any] = {"seed": secrets.randbelow(SEED_LIMIT), **defaults}
     for key, check in RULES.items():
         if wanted.get(key) is None:
             continue
         try:
             values[key] = check(wanted[key])
-        except _Bad as expected:
-            problems.append(f"{key} must be {expected}, not {_quoted(wanted[key])}.")
+        except Expected as expected:
+            problems.append(f"{key} must be {expected}, not {quoted(wanted[key])}.")
     if problems:
         raise PlanRefused(problems)
-    plan = _agreeing(Plan(**values), given=values)
+    for one, many in ONE_VALUE.items():
+        if one in values:
+            value = values.pop(one)
+            values.setdefault(many, (value,))
+    plan = Plan(**values)
     unwritten = [why_not for key in plan.formats if (why_not := FORMATS[key].why_not())]
     if unwritten:
         raise PlanRefused(unwritten)
@@ -61,17 +57,6 @@ def parse_plan(wanted: Mapping[str, Any], **defaults: Any) -> Plan:
             ]
         )
     return plan
-
-
-def _agreeing(plan: Plan, given: Mapping[str, Any]) -> Plan:
-    """Each list and the older key for one value say the same."""
-    changes: dict[str, Any] = {}
-    for single, many in SINGLE.items():
-        if given.get(many) is not None:
-            changes[single] = given[many][0]
-        else:
-            changes[many] = (getattr(plan, single),)
-    return replace(plan, **changes)
 
 
 def plan_from_json(text: str, **defaults: Any) -> Plan:
@@ -94,7 +79,7 @@ def _object_in(text: str) -> dict[str, Any]:
     if len(text) > MAX_JSON_CHARS:
         raise PlanRefused([f"The plan is too long: {len(text)} characters; the limit is {MAX_JSON_CHARS}."])
     try:
-        found = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_repeats)
+        found = strict_json(text)
     except RecursionError:
         raise PlanRefused(["The plan is nested too deeply. It is one flat JSON object."]) from None
     except ValueError as error:
@@ -104,112 +89,38 @@ def _object_in(text: str) -> dict[str, Any]:
     return found
 
 
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number that JSON knows")
-
-
-def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"the key {_quoted(key)} appears twice")
-        found[key] = value
-    return found
-
-
-def _quoted(value: Any) -> str:
-    """The value as a message shows it: short, whatever it is."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _whole(low: int, high: int) -> Callable[[Any], int]:
-    def check(value: Any) -> int:
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise _Bad(f"a whole number from {low} to {high}")
-        return value
-
-    return check
-
-
-def _number(above: float, high: float) -> Callable[[Any], float]:
-    def check(value: Any) -> float:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or not above < value <= high:  # false for NaN
-            raise _Bad(f"a number above {above:g} and at most {high:g}")
-        return float(value)
-
-    return check
-
-
-def _share_of_100(value: Any) -> float:
-    """Percentage points of a probability or of a share: 0 is none, 100 all of it."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not 0 <= value <= 100:  # false for NaN
-        raise _Bad("a number from 0 to 100")
-    return float(value)
-
-
-def _one_of(choices: Iterable[str]) -> Callable[[Any], str]:
-    known = tuple(choices)
-
-    def check(value: Any) -> str:
-        if not isinstance(value, str) or value not in known:
-            raise _Bad("one of " + ", ".join(known))
-        return value
-
-    return check
-
-
-def _yes_or_no(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise _Bad("true or false")
-    return value
-
-
 def _name(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise _Bad("a name")
+        raise Expected("a name")
     return value
 
 
-def _list_of(check: Callable[[Any], Any], what: str, most: int) -> Callable[[Any], tuple[Any, ...]]:
-    """A list of 1 to `most` entries, each checked; repeated entries count once."""
-
-    def check_all(value: Any) -> tuple[Any, ...]:
-        if not isinstance(value, list | tuple) or not 1 <= len(value) <= most:
-            raise _Bad(f"a list of 1 to {most} {what}")
-        try:
-            return tuple(dict.fromkeys(check(entry) for entry in value))
-        except _Bad as expected:
-            raise _Bad(f"a list of {what}, each {expected}") from None
-
-    return check_all
+def _number(check: Callable[[Any], float]) -> Callable[[Any], float]:
+    """As a float: 60 and 60.0 are the same plan."""
+    return lambda value: float(check(value))
 
 
 RULES: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "sizes_px": _list_of(_whole(*SIZES_RANGE_PX), "sizes in pixels", MAX_SIZES),
-    "formats": _list_of(_one_of(FORMATS), "formats", len(FORMATS)),
-    "jpeg_quality": _whole(1, 100),
-    "resampler": _one_of(RESAMPLERS),
-    "warmups": _whole(0, 100),
-    "repeats": _whole(1, 1000),
-    "order": _one_of(get_args(Order)),
-    "seed": _whole(0, SEED_LIMIT - 1),
-    "timeout_s": _number(0.0, 600.0),
-    "backend_names": _list_of(_name, "names of backends", MAX_BACKENDS),
-    "max_p50_ms": _number(0.0, 1e6),
-    "max_size_bytes": _whole(1, 10**9),
-    "keep_top1": _yes_or_no,
-    "margin_points": _share_of_100,
-    "jpeg_qualities": _list_of(_whole(1, 100), "JPEG qualities", MAX_QUALITIES),
-    "webp_qualities": _list_of(_whole(1, 100), "WebP qualities", MAX_QUALITIES),
-    "avif_qualities": _list_of(_whole(1, 100), "AVIF qualities", MAX_QUALITIES),
-    "subsamplings": _list_of(_one_of(SUBSAMPLINGS), "chroma subsamplings", len(SUBSAMPLINGS)),
-    "resamplers": _list_of(_one_of(RESAMPLERS), "filters", len(RESAMPLERS)),
-    "resize_in": _one_of(get_args(ResizeIn)),
-    "browser_engines": _list_of(_one_of(ENGINES), "browser engines", len(ENGINES)),
-    "split_decode": _yes_or_no,
+    "sizes_px": list_of(whole(*SIZES_RANGE_PX), "sizes in pixels", MAX_SIZES),
+    "formats": list_of(one_of(FORMATS), "formats", len(FORMATS)),
+    "jpeg_quality": whole(1, 100),
+    "resampler": one_of(RESAMPLERS),
+    "warmups": whole(0, 100),
+    "repeats": whole(1, 1000),
+    "order": one_of(get_args(Order)),
+    "seed": whole(0, SEED_LIMIT - 1),
+    "timeout_s": _number(number_above(0, 600)),
+    "backend_names": list_of(_name, "names of backends", MAX_BACKENDS),
+    "max_p50_ms": _number(number_above(0, 1e6)),
+    "max_size_bytes": whole(1, 10**9),
+    "keep_top1": yes_or_no,
+    "margin_points": _number(number(0, 100)),
+    "jpeg_qualities": list_of(whole(1, 100), "JPEG qualities", MAX_QUALITIES),
+    "webp_qualities": list_of(whole(1, 100), "WebP qualities", MAX_QUALITIES),
+    "avif_qualities": list_of(whole(1, 100), "AVIF qualities", MAX_QUALITIES),
+    "subsamplings": list_of(one_of(SUBSAMPLINGS), "chroma subsamplings", len(SUBSAMPLINGS)),
+    "resamplers": list_of(one_of(RESAMPLERS), "filters", len(RESAMPLERS)),
+    "resize_in": one_of(get_args(ResizeIn)),
+    "browser_engines": list_of(one_of(ENGINES), "browser engines", len(ENGINES)),
+    "split_decode": yes_or_no,
 }

@@ -7,8 +7,11 @@ it (a non-inferiority test). Too few photos then say so, and never pass for good
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from experiment.records import Difference, OverPhotos, Plan
-from experiment.report.goals import Candidate, Goal, fast_enough, small_enough
+from experiment.report.goals import Candidate, Goal, limits_of
 from experiment.report.proportions import photos_to_settle
 from experiment.wording import beside, count, margin_words, points
 
@@ -30,54 +33,61 @@ def margin_points(plan: Plan, has_labels: bool) -> float:
 def set_goals(plan: Plan, has_labels: bool) -> list[Goal]:
     """The goals of a run over a set, those that rule out most first."""
     margin = margin_points(plan, has_labels)
-    goals = [_answers_nearly_always()]
+    goals: list[Goal] = [AnswersNearlyAlways()]
     if plan.keep_top1:
-        goals.append(_loses_little(margin) if has_labels else _agrees(margin))
-    if plan.max_p50_ms is not None:
-        goals.append(fast_enough(plan.max_p50_ms))
-    if plan.max_size_bytes is not None:
-        goals.append(small_enough(plan.max_size_bytes))
-    return goals
+        goals.append(LosesLittle(margin) if has_labels else Agrees(margin))
+    return [*goals, *limits_of(plan)]
 
 
-def _answers_nearly_always() -> Goal:
-    return Goal(
-        met=lambda each: _failed_share(each) <= MOST_FAILED_SHARE,
-        overshoot=_failed_share,
-        lack=_unanswered_words,
-        nobody=lambda all_: "too many requests failed for every variant",
-    )
+class AnswersNearlyAlways(Goal):
+    """Few enough requests failed for the photos to be the same sample still."""
+
+    def is_met(self, candidate: Candidate) -> bool:
+        return candidate.unanswered_share <= MOST_FAILED_SHARE
+
+    def overshoot(self, candidate: Candidate) -> float:
+        return candidate.unanswered_share
+
+    def lack(self, candidate: Candidate) -> str:
+        left_out = " or were not sent" if candidate.cell.not_sent else ""
+        return f"{candidate.cell.unanswered:,} of its requests failed{left_out}"
+
+    def nobody(self, candidates: Sequence[Candidate]) -> str:
+        return "too many requests failed for every variant"
 
 
-def _unanswered_words(each: Candidate) -> str:
-    left_out = " or were not sent" if each.cell.not_sent else ""
-    return f"{each.cell.unanswered:,} of its requests failed{left_out}"
+@dataclass(frozen=True, slots=True)
+class LosesLittle(Goal):
+    """Its accuracy is shown to be less than the margin below the original's."""
+
+    margin: float  # percentage points
+
+    def is_met(self, candidate: Candidate) -> bool:
+        return candidate.variant.is_reference or _most_lost(candidate) < self.margin
+
+    def overshoot(self, candidate: Candidate) -> float:
+        return max(0.0, _most_lost(candidate) - self.margin)
+
+    def lack(self, candidate: Candidate) -> str:
+        return _worse(candidate, self.margin)
+
+    def nobody(self, candidates: Sequence[Candidate]) -> str:
+        return f"no variant is shown to lose less than {margin_words(self.margin)} of accuracy"
+
+    def advice(self, candidates: Sequence[Candidate]) -> str:
+        return ADVICE
 
 
-def _failed_share(each: Candidate) -> float:
-    return each.cell.unanswered / (each.cell.unanswered + each.cell.count)
-
-
-def _loses_little(margin: float) -> Goal:
-    return Goal(
-        met=lambda each: each.variant.is_reference or _most_lost(each) < margin,
-        overshoot=lambda each: max(0.0, _most_lost(each) - margin),
-        lack=lambda each: _worse(each, margin),
-        nobody=lambda all_: f"no variant is shown to lose less than {margin_words(margin)} of accuracy",
-        advice=lambda all_: ADVICE,
-    )
-
-
-def _most_lost(each: Candidate) -> float:
+def _most_lost(candidate: Candidate) -> float:
     """The points that it may lose at worst; for the original itself none."""
-    if each.variant.is_reference:
+    if candidate.variant.is_reference:
         return 0.0
-    difference = _difference(each)
+    difference = _difference(candidate)
     return 100.0 if difference is None else -difference.low_points
 
 
-def _worse(each: Candidate, margin: float) -> str:
-    difference = _difference(each)
+def _worse(candidate: Candidate, margin: float) -> str:
+    difference = _difference(candidate)
     if difference is None:
         return "no photo with a known label was answered both here and as the original"
     interval = f"({difference.low_points:.1f} to {difference.high_points:.1f})"
@@ -103,28 +113,41 @@ def _needed(difference: Difference, margin: float) -> int | None:
     return round(needed, 1 - len(str(needed))) if needed < MOST_PHOTOS_NAMED else None
 
 
-def _agrees(margin: float) -> Goal:
-    least = 1 - margin / 100
-    return Goal(
-        met=lambda each: _least_agreement(each) >= least,
-        overshoot=lambda each: max(0.0, least - _least_agreement(each)),
-        lack=lambda each: _disagrees(each, 100 - margin),
-        nobody=lambda all_: (
-            f"no variant is shown to keep the original's answer for {100 - margin:g} % of photos"
-        ),
-        advice=lambda all_: ADVICE,
-    )
+@dataclass(frozen=True, slots=True)
+class Agrees(Goal):
+    """It is shown to get the original's answer for all photos but the margin."""
+
+    margin: float  # percentage points
+
+    @property
+    def _least(self) -> float:
+        return 1 - self.margin / 100
+
+    def is_met(self, candidate: Candidate) -> bool:
+        return _least_agreement(candidate) >= self._least
+
+    def overshoot(self, candidate: Candidate) -> float:
+        return max(0.0, self._least - _least_agreement(candidate))
+
+    def lack(self, candidate: Candidate) -> str:
+        return _disagrees(candidate, 100 - self.margin)
+
+    def nobody(self, candidates: Sequence[Candidate]) -> str:
+        return f"no variant is shown to keep the original's answer for {100 - self.margin:g} % of photos"
+
+    def advice(self, candidates: Sequence[Candidate]) -> str:
+        return ADVICE
 
 
-def _least_agreement(each: Candidate) -> float:
-    if each.variant.is_reference:
+def _least_agreement(candidate: Candidate) -> float:
+    if candidate.variant.is_reference:
         return 1.0
-    over = each.cell.over_photos
+    over = candidate.cell.over_photos
     return over.agreement.low if over is not None and over.agreement is not None else 0.0
 
 
-def _disagrees(each: Candidate, least_percent: float) -> str:
-    over = each.cell.over_photos
+def _disagrees(candidate: Candidate, least_percent: float) -> str:
+    over = candidate.cell.over_photos
     if over is None or over.agreement is None:
         return "no photo was answered both here and as the original"
     kept = beside(100 * over.agreement.low, least_percent, 1)
@@ -134,6 +157,6 @@ def _disagrees(each: Candidate, least_percent: float) -> str:
     )
 
 
-def _difference(each: Candidate) -> Difference | None:
-    over: OverPhotos | None = each.cell.over_photos
+def _difference(candidate: Candidate) -> Difference | None:
+    over: OverPhotos | None = candidate.cell.over_photos
     return None if over is None else over.difference

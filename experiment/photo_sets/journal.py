@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
+from experiment.axes import plan_dict
 from experiment.codec import from_dict, to_dict
 from experiment.errors import PixelcostError
 from experiment.labels import Vocabulary, vocabulary_of
@@ -116,10 +117,10 @@ def is_complete(path: Path, header: SetHeader) -> bool:
 
 def pins(header: SetHeader) -> dict[str, Any]:
     """What must stay the same for a run to go on: of the photos, the plan, backends and encoders."""
-    present = [each for each in header.backends if each.state != "absent"]
+    present = [info for info in header.backends if info.is_present]
     return {
         "photos": header.photos_sha256,
-        "plan": {key: value for key, value in to_dict(header.plan).items() if key not in PLAN_FREE},
+        "plan": {key: value for key, value in plan_dict(header.plan).items() if key not in PLAN_FREE},
         "backends": {each.name: {key: getattr(each, key) for key in BACKEND_PINS} for each in present},
         "encoders": {key: header.environment.get(key) for key in ENCODER_PINS},
     }

@@ -2,65 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from experiment.photo_sets.goals import set_goals
-from experiment.records import (
-    BackendInfo,
-    Cell,
-    OverPhotos,
-    PhotoSetFacts,
-    Plan,
-    Recommendation,
-    RunState,
-    Variant,
-)
-from experiment.report.goals import Candidate
+from experiment.records import Cell, OverPhotos, PhotoSetFacts, Recommendation
+from experiment.report.goals import Candidate, Results
 from experiment.report.recommendation import choose, doubt
 from experiment.wording import difference_words, margin_words, milliseconds, share_words, size
 
 
-def recommend_for_set(
-    plan: Plan,
-    state: RunState,
-    photo_set: PhotoSetFacts,
-    variants: Sequence[Variant],
-    backends: Sequence[BackendInfo],
-    cells: Sequence[Cell],
-) -> Recommendation:
-    """The best choice among `cells`, or a sentence that says why there is none."""
-    references = {each.backend_name: each for each in cells if _is_reference(each, variants)}
+def recommend_for_set(results: Results, photo_set: PhotoSetFacts) -> Recommendation:
+    """The best choice among the results of a set, or a sentence that says why there is none."""
+    ids = {variant.id for variant in results.variants if variant.is_reference}
+    references = {cell.backend_name: cell for cell in results.cells if cell.variant_id in ids}
+    margin = margin_words(photo_set.margin_points)
+    within = f", within the margin of {margin}" if results.plan.keep_top1 else ""
     return choose(
-        state,
-        variants,
-        backends,
-        cells,
-        set_goals(plan, photo_set.labelled > 0),
-        needs_reference=plan.keep_top1,
-        why=lambda best: _why(best, references.get(best.backend.name), photo_set, plan, state),
+        results,
+        set_goals(results.plan, photo_set.labelled > 0),
+        needs_reference=results.plan.keep_top1,
+        why=lambda best: _why(best, references.get(best.backend.name), within, results.so_far),
     )
 
 
-def _is_reference(cell: Cell, variants: Sequence[Variant]) -> bool:
-    return any(each.id == cell.variant_id and each.is_reference for each in variants)
-
-
-def _why(
-    best: Candidate, reference: Cell | None, photo_set: PhotoSetFacts, plan: Plan, state: RunState
-) -> str:
+def _why(best: Candidate, reference: Cell | None, within: str, so_far: bool) -> str:
     over = best.cell.over_photos or OverPhotos(None, None, None, None)
     figures = f"p50 {milliseconds(best.p50_ms)}, {size(best.variant.size_bytes)} (medians)."
-    parts = [
-        doubt(best, state in {"queued", "running"}),
-        *_answers(over, reference, _within(photo_set, plan), best),
-        figures,
-    ]
+    parts = [doubt(best, so_far), *_answers(over, reference, within, best), figures]
     return " ".join(part for part in parts if part)
-
-
-def _within(photo_set: PhotoSetFacts, plan: Plan) -> str:
-    """Where the answer may change, no margin was asked for."""
-    return f", within the margin of {margin_words(photo_set.margin_points)}" if plan.keep_top1 else ""
 
 
 def _answers(over: OverPhotos, reference: Cell | None, within: str, best: Candidate) -> list[str]:

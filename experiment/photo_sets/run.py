@@ -18,11 +18,10 @@ from experiment.images.header import Limits
 from experiment.images.read import read_image
 from experiment.images.variants import make_variants, skipped_sizes_px
 from experiment.measure.heartbeat import Heartbeat
-from experiment.measure.plan import SEED_LIMIT
 from experiment.measure.run import measure
 from experiment.photo_sets.listing import ListedPhoto, PhotoSet
 from experiment.photo_sets.photo_result import Beats, PhotoResult, refused, result_of, without_weight
-from experiment.records import Failure, Measurement, Plan, SourceImage, Variant
+from experiment.records import SEED_LIMIT, Failure, Measurement, Plan, SourceImage, Variant
 
 SILENT = Failure("backends_silent", "No backend answered any more. What was measured is kept.")
 

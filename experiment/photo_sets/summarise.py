@@ -17,7 +17,7 @@ from experiment.photo_sets.shares import between_backends, over_photos
 from experiment.photo_sets.tally import Tally
 from experiment.photo_sets.tally_counts import CellTally, VariantTally
 from experiment.photo_sets.validity import judge_over_photos
-from experiment.photo_sets.warnings import SetFacts, set_cautions
+from experiment.photo_sets.warnings import set_cautions
 from experiment.records import (
     REFERENCE_ID,
     SCHEMA_VERSION,
@@ -34,13 +34,8 @@ from experiment.records import (
     Variant,
 )
 from experiment.report.contention import rivals_for_cores
-from experiment.report.statistics import (
-    SAMPLES_FOR_P90,
-    SAMPLES_FOR_P99,
-    median_interval,
-    percentile,
-    percentile_from,
-)
+from experiment.report.goals import Results
+from experiment.report.statistics import latency_stats, percentile, percentile_from
 from experiment.report.validity import Conditions, late_ms
 
 NOTHING_YET = CellTally()
@@ -61,7 +56,7 @@ def summarise_set(
     plan = header.plan
     environment = {**header.environment, **_heartbeat(tally)}
     variants = _variants(tally)
-    reference_id = next((each.id for each in variants if each.is_reference), REFERENCE_ID)
+    reference_id = next((variant.id for variant in variants if variant.is_reference), REFERENCE_ID)
     late = late_ms(environment)
     conditions = Conditions(state, rivals_for_cores(backends, plan.order), late, _interrupted(tally))
     shares = over_photos(tally, reference_id)
@@ -71,22 +66,21 @@ def summarise_set(
         for backend in backends
     )
     photo_set = _facts(header, tally, plan, shares)
-    source = _source(header, tally)
-    facts = SetFacts(state, plan, backends, variants, cells, photo_set, tally, late)
+    results = Results(plan, state, variants, backends, cells)
     return Report(
         schema_version=SCHEMA_VERSION,
         run_id=header.run_id,
         state=state,
         created_at=header.created_at,
-        source=source,
+        source=_source(header, tally),
         plan=plan,
         environment=environment,
         backends=backends,
         variants=variants,
         skipped_sizes_px=_never_made(plan, tally),
         cells=cells,
-        recommendation=recommend_for_set(plan, state, photo_set, variants, backends, cells),
-        warnings=set_cautions(facts),
+        recommendation=recommend_for_set(results, photo_set),
+        warnings=set_cautions(results, photo_set, tally, late),
         requests_planned=_planned(header, tally),
         requests_done=tally.requests_done,
         requests_failed=tally.requests_failed,
@@ -159,7 +153,7 @@ def _source(header: SetHeader, tally: Tally) -> SourceImage:
         width_px=_whole_median(tally.widths_px),
         height_px=_whole_median(tally.heights_px),
         exif_orientation=1,
-        decode_ms=_median(tally.decode_ms) or 0.0,
+        decode_ms=percentile_from(1, tally.decode_ms, 50) or 0.0,
         notes=tuple(
             f"{note} ({count:,} of {tally.measured:,} photos)" for note, count in tally.notes.most_common()
         ),
@@ -197,8 +191,6 @@ def _cell(
 ) -> Cell:
     cell = tally or NOTHING_YET
     samples_ms = tuple(cell.samples_ms)
-    low, high = median_interval(samples_ms) or (None, None)
-    failure_reasons = cell.failures.most_frequent
     validity, reasons = judge_over_photos(backend, samples_ms, cell.failures, conditions)
     return Cell(
         variant_id=variant_id,
@@ -207,39 +199,21 @@ def _cell(
         failures=cell.failures.failed,
         cold_ms=cell.cold_ms,
         samples_ms=samples_ms,
-        p50_ms=_median(samples_ms),
-        p50_low_ms=low,
-        p50_high_ms=high,
-        p90_ms=percentile_from(SAMPLES_FOR_P90, samples_ms, 90),
-        p99_ms=percentile_from(SAMPLES_FOR_P99, samples_ms, 99),
-        min_ms=min(samples_ms, default=None),
-        max_ms=max(samples_ms, default=None),
+        **latency_stats(samples_ms),
         server_ms={stage: percentile(values_ms, 50) for stage, values_ms in cell.stages_ms.items()},
         request_bytes=_whole_median(cell.request_bytes) if cell.request_bytes else None,
         response_bytes=_whole_median(cell.response_bytes) if cell.response_bytes else None,
-        top=(),
-        same_top1=None,
-        top5_overlap=None,
-        reference_score=None,
-        reference_score_change=None,
-        js_distance=None,
-        correct_top1=None,
-        correct_top5=None,
         validity=validity,
         reasons=reasons,
-        failure_reasons=failure_reasons,
+        failure_reasons=cell.failures.most_frequent,
         not_sent=cell.failures.not_sent,
         over_photos=shares.get((variant_id, backend.name), OverPhotos(None, None, None, None)),
     )
 
 
-def _median(values: Sequence[float]) -> float | None:
-    return percentile(values, 50) if len(values) else None
-
-
 def _median_of_most(values_ms: Sequence[float], photos: int) -> float | None:
     """None where most photos went without this stage: a few encoded originals tell nothing."""
-    return _median(values_ms) if 2 * len(values_ms) > photos else None
+    return percentile_from(1, values_ms, 50) if 2 * len(values_ms) > photos else None
 
 
 def _whole_median(values: Sequence[float]) -> int:

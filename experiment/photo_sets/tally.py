@@ -10,6 +10,7 @@ from experiment.labels import Vocabulary
 from experiment.photo_sets.photo_result import PhotoResult
 from experiment.photo_sets.tally_counts import CellTally, Failures, VariantTally, floats
 from experiment.records import Measurement, Prediction, SkippedPhoto
+from experiment.report.agreement import first_answer
 from experiment.report.statistics import percentile
 
 
@@ -56,7 +57,7 @@ class Tally:
         for key, group in groups.items():
             self._add_latencies(self.cells[key], group)
         self._add_answers(
-            result, {key: answer for key, group in groups.items() if (answer := _answer(group))}
+            result, {key: answer for key, group in groups.items() if (answer := first_answer(group))}
         )
 
     @property
@@ -89,13 +90,13 @@ class Tally:
     def _add_latencies(self, cell: CellTally, group: Sequence[Measurement]) -> None:
         if not cell.was_warmed and group[0].is_warmup:
             cell.was_warmed = True
-            cell.cold_ms = _latency_ms(group[0]) if group[0].prediction else None
+            cell.cold_ms = group[0].rounded_ms if group[0].prediction else None
         counted = [each for each in group if not each.is_warmup]
         for each in counted:
             cell.failures.add(each)
         answered = [each for each in counted if each.prediction is not None]
         if answered:
-            cell.samples_ms.append(percentile([_latency_ms(each) for each in answered], 50))
+            cell.samples_ms.append(percentile([each.rounded_ms for each in answered], 50))
             first = answered[0].prediction
             assert first is not None  # noqa: S101
             cell.request_bytes.append(first.request_bytes)
@@ -171,14 +172,5 @@ class Tally:
         return [vocabulary.is_right(each.label, truth) for each in answer.top] or [False]
 
 
-def _answer(group: Sequence[Measurement]) -> Prediction | None:
-    """What the backend says: its first counted answer, as for one photo."""
-    return next((each.prediction for each in group if each.prediction and not each.is_warmup), None)
-
-
 def _first(answer: Prediction) -> str | None:
     return answer.top[0].label if answer.top else None
-
-
-def _latency_ms(measurement: Measurement) -> float:
-    return round(measurement.latency_ms or 0.0, 3)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 
 from experiment.photo_sets.tally import Tally
 from experiment.records import (
@@ -11,148 +10,137 @@ from experiment.records import (
     Cell,
     GivenLabels,
     PhotoSetFacts,
-    Plan,
     RunState,
-    Variant,
     Warning_,
+    is_live,
 )
 from experiment.report.contention import NOT_THERE
-from experiment.report.warnings import as_warning, busy_app, shared_machine, short_of_cores
+from experiment.report.goals import Results
+from experiment.report.warnings import as_warnings, busy_app, shared_machine, short_of_cores
 from experiment.wording import count, listed, points, sentence, short_label
 
 MOST_NAMED = 5
 MOST_NOTES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class SetFacts:
-    """What the warnings are drawn from."""
+def set_cautions(
+    results: Results, photo_set: PhotoSetFacts, tally: Tally, late_ms: float | None
+) -> tuple[Warning_, ...]:
+    """Every warning that a run over a set calls for, in the order of their codes.
 
-    state: RunState
-    plan: Plan
-    backends: Sequence[BackendInfo]
-    variants: Sequence[Variant]
-    cells: Sequence[Cell]
-    photo_set: PhotoSetFacts
-    tally: Tally
-    late_ms: float | None
-
-
-def set_cautions(facts: SetFacts) -> tuple[Warning_, ...]:
-    """Every warning that the facts call for, in the order of their codes."""
-    rows: tuple[tuple[str, Callable[[SetFacts], Iterator[str | Warning_]]], ...] = (
-        ("W3", shared_machine),
-        ("W4", busy_app),
-        ("W6", _small_photos),
-        ("W8", _unusable_backends),
-        ("W9", _changed_pixels),
-        ("W10", _failed_requests),
-        ("W12", _early_end),
-        ("W13", short_of_cores),
-        ("W14", _skipped_photos),
-        ("W15", _unknown_labels),
-        ("W16", _unseen_labels),
-        ("W17", _small_differences),
-        ("W18", _labels_that_miss),
+    `late_ms`: how late this app woke up at worst while measuring; None: it was quiet.
+    """
+    found: tuple[tuple[str, Iterable[str | Warning_]], ...] = (
+        ("W3", shared_machine(results.backends, results.plan.order)),
+        ("W4", busy_app(results.cells, late_ms)),
+        ("W6", _small_photos(tally)),
+        ("W8", _unusable_backends(results.backends, tally)),
+        ("W9", _changed_pixels(tally)),
+        ("W10", _failed_requests(tally)),
+        ("W12", _early_end(results.state, tally.done, photo_set.count)),
+        ("W13", short_of_cores(results.backends)),
+        ("W14", _skipped_photos(photo_set)),
+        ("W15", _unknown_labels(photo_set)),
+        ("W16", _unseen_labels(results.state, tally)),
+        ("W17", _small_differences(results.cells, photo_set.comparisons)),
+        ("W18", _labels_that_miss(photo_set)),
     )
-    return tuple(as_warning(code, found) for code, find in rows for found in find(facts))
+    return as_warnings(found)
 
 
-def _small_photos(facts: SetFacts) -> Iterator[str]:
-    measured = facts.tally.measured
-    skipped = sorted(facts.tally.skipped_sizes_px.items(), reverse=True)
+def _small_photos(tally: Tally) -> Iterator[str]:
+    skipped = sorted(tally.skipped_sizes_px.items(), reverse=True)
     parts = [f"{size_px} px for {number:,}" for size_px, number in skipped]
     if parts:
         yield (
-            f"Sizes above a photo's own were skipped, of {count(measured, 'photo')}: {listed(parts)}. "
+            f"Sizes above a photo's own were skipped, of {count(tally.measured, 'photo')}: {listed(parts)}. "
             "Nothing is enlarged. So sizes stand for different photos; each difference is on the same ones."
         )
 
 
-def _unusable_backends(facts: SetFacts) -> Iterator[Warning_]:
-    for info in facts.backends:
-        asked = facts.tally.backends.get(info.name)
+def _unusable_backends(backends: Iterable[BackendInfo], tally: Tally) -> Iterator[Warning_]:
+    for info in backends:
+        asked = tally.backends.get(info.name)
         if info.state in NOT_THERE and (asked is None or asked.unanswered == asked.asked):
             words = f"{info.name}: {sentence(info.detail or info.state)}"
-            yield Warning_("W8", words, "note" if info.state == "absent" else "warning")
+            yield Warning_("W8", words, "warning" if info.is_present else "note")
 
 
-def _changed_pixels(facts: SetFacts) -> Iterator[str]:
-    notes = facts.tally.notes.most_common()
+def _changed_pixels(tally: Tally) -> Iterator[str]:
+    notes = tally.notes.most_common()
     if notes:
-        named = [f"{sentence(note)[:-1]} ({number:,})" for note, number in notes[:MOST_NOTES]]
+        named = [f"{sentence(note).rstrip('.')} ({number:,})" for note, number in notes[:MOST_NOTES]]
         more = f"; and {len(notes) - MOST_NOTES} other kinds of change" if len(notes) > MOST_NOTES else ""
         yield f"Pixels were changed to make photos usable: {'; '.join(named)}{more}."
 
 
-def _failed_requests(facts: SetFacts) -> Iterator[str]:
-    for name, each in facts.tally.backends.items():
-        if each.failed:
-            warmups = f" ({each.warmups_failed:,} of them warm-ups)" if each.warmups_failed else ""
+def _failed_requests(tally: Tally) -> Iterator[str]:
+    for name, failures in tally.backends.items():
+        if failures.failed:
+            warmups = f" ({failures.warmups_failed:,} of them warm-ups)" if failures.warmups_failed else ""
             yield (
-                f"{each.failed:,} of {count(each.asked, 'request')} to {name} failed{warmups}: "
-                f"{sentence(each.most_frequent[0].message)}"
+                f"{failures.failed:,} of {count(failures.asked, 'request')} to {name} failed{warmups}: "
+                f"{sentence(failures.most_frequent[0].message)}"
             )
 
 
-def _early_end(facts: SetFacts) -> Iterator[str]:
-    if facts.state in {"cancelled", "failed"}:
-        what = "Stopped" if facts.state == "cancelled" else "The run failed"
+def _early_end(state: RunState, done: int, photos: int) -> Iterator[str]:
+    if state in {"cancelled", "failed"}:
+        what = "Stopped" if state == "cancelled" else "The run failed"
         yield (
-            f"{what} after {facts.tally.done:,} of {count(facts.photo_set.count, 'photo')}. "
+            f"{what} after {done:,} of {count(photos, 'photo')}. "
             "They came in random order, so the results so far are a fair sample."
         )
 
 
-def _skipped_photos(facts: SetFacts) -> Iterator[str]:
-    skipped = [each for each in facts.photo_set.skipped if each.code != "missing"]
+def _skipped_photos(photo_set: PhotoSetFacts) -> Iterator[str]:
+    skipped = [photo for photo in photo_set.skipped if photo.code != "missing"]
     if skipped:
         # Each begins with a file's name.
-        named = [sentence(each.message, capital=False) for each in skipped[:MOST_NAMED]]
+        named = [sentence(photo.message, capital=False) for photo in skipped[:MOST_NAMED]]
         more = f" And {len(skipped) - MOST_NAMED:,} more." if len(skipped) > MOST_NAMED else ""
         yield f"{count(len(skipped), 'photo')} could not be used. {' '.join(named)}{more}"
 
 
-def _unknown_labels(facts: SetFacts) -> Iterator[str]:
-    unknown = facts.photo_set.unknown_labels
+def _unknown_labels(photo_set: PhotoSetFacts) -> Iterator[str]:
+    unknown = photo_set.unknown_labels
     if unknown:
-        photos = sum(each.photos for each in unknown)
+        photos = sum(label.photos for label in unknown)
         have = "photo has a label" if photos == 1 else "photos have labels"
         yield (
-            f"{photos:,} {have} that the model does not know ({_some([each.label for each in unknown])}): "
+            f"{photos:,} {have} that the model does not know ({_some([label.label for label in unknown])}): "
             "they count for latency and agreement, not for accuracy. Ids need a --label-map."
         )
 
 
-def _unseen_labels(facts: SetFacts) -> Iterator[str]:
-    unseen = [label for label in facts.tally.wanted_labels if label not in facts.tally.seen_labels]
-    if unseen and facts.state not in {"queued", "running"}:
-        photos = sum(facts.tally.wanted_labels[label] for label in unseen)
+def _unseen_labels(state: RunState, tally: Tally) -> Iterator[str]:
+    unseen = [label for label in tally.wanted_labels if label not in tally.seen_labels]
+    if unseen and not is_live(state):
+        photos = sum(tally.wanted_labels[label] for label in unseen)
         yield (
             f"{count(len(unseen), 'label')} ({_some(unseen)}) never appeared in any top 5, for "
             f"{count(photos, 'photo')}: they count as wrong. Check how the model spells them."
         )
 
 
-def _small_differences(facts: SetFacts) -> Iterator[str]:
-    cells = [each.over_photos.difference for each in facts.cells if each.over_photos]
-    found = [each for each in cells if each is not None]
+def _small_differences(cells: Iterable[Cell], comparisons: int) -> Iterator[str]:
+    over = [cell.over_photos for cell in cells if cell.over_photos is not None]
+    found = [photos.difference for photos in over if photos.difference is not None]
     if found:
-        widest = max(found, key=lambda each: each.detectable_points)
-        finest = min(found, key=lambda each: each.detectable_points)
+        widest = max(found, key=lambda difference: difference.detectable_points)
+        finest = min(found, key=lambda difference: difference.detectable_points)
         bounds = _from_to(finest.detectable_points, widest.detectable_points)
         yield (
             f"With {count(widest.photos, 'photo')}, differences in accuracy below about {bounds} "
             "can't be seen (80 % power). Each p is that of one comparison; there are "
-            f"{facts.photo_set.comparisons}, and mcnemar_p_holm is corrected for that."
+            f"{comparisons}, and mcnemar_p_holm is corrected for that."
         )
 
 
-def _labels_that_miss(facts: SetFacts) -> Iterator[Warning_]:
-    given = facts.photo_set.given_labels
-    if given is not None:
-        rows = [each.message for each in facts.photo_set.skipped if each.code == "missing"]
-        yield from labels_that_miss(given, facts.photo_set.count, rows)
+def _labels_that_miss(photo_set: PhotoSetFacts) -> Iterator[Warning_]:
+    if photo_set.given_labels is not None:
+        rows = [photo.message for photo in photo_set.skipped if photo.code == "missing"]
+        yield from labels_that_miss(photo_set.given_labels, photo_set.count, rows)
 
 
 def labels_that_miss(given: GivenLabels, photos: int, rows: Sequence[str]) -> Iterator[Warning_]:
@@ -176,7 +164,7 @@ def labels_that_miss(given: GivenLabels, photos: int, rows: Sequence[str]) -> It
     if given.unlabelled is not None:
         parts.append(f"The first one without is {given.unlabelled}.")
     if given.unused:
-        named = [sentence(each, capital=False) for each in rows[:MOST_NAMED]]
+        named = [sentence(row, capital=False) for row in rows[:MOST_NAMED]]
         more = f" And {given.unused - len(named):,} more." if given.unused > len(named) else ""
         parts.append(f"{count(given.unused, 'row')} of the CSV without a photo: {' '.join(named)}{more}")
     is_amiss = without and (given.unused or 2 * given.photos < photos)
@@ -189,5 +177,5 @@ def _from_to(low: float, high: float) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(short_label(each) for each in names[:MOST_NAMED])
+    shown = ", ".join(short_label(name) for name in names[:MOST_NAMED])
     return f"{shown} and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else shown

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from experiment.records import Addition, Measurement, Plan, Variant, Warning_
+from experiment.records import RESOLUTION_MS, Addition, Measurement, Plan, Run, Variant, Warning_
 from experiment.report.statistics import median_interval, percentile
 from experiment.wording import count, milliseconds, sized_name
 
@@ -56,33 +56,30 @@ def retry_of(addition: Addition, plan: Plan, taken: Sequence[Measurement]) -> Ad
     )
 
 
-def joined_plan(plan: Plan, sessions: Sequence[Session]) -> Plan:
-    """The plan as if all repeats had been one run's."""
-    added = sum(each.addition.repeats for each in sessions if not each.addition.retried)
-    return replace(plan, repeats=plan.repeats + added)
+def joined(run: Run, sessions: Sequence[Session]) -> Run:
+    """The run as if all sessions had been part of it, with the worst delays of all.
 
-
-def joined_environment(environment: Mapping[str, Any], sessions: Sequence[Session]) -> dict[str, Any]:
-    """The first one's, with the worst delays of all."""
-    joined = dict(environment)
-    for name in _HEARTBEAT:
-        seen = [joined.get(name), *(each.addition.environment.get(name) for each in sessions)]
-        known = [value for value in seen if value is not None]
-        if known:
-            joined[name] = max(known)
-    return joined
-
-
-def joined_measurements(
-    measurements: Sequence[Measurement], sessions: Sequence[Session]
-) -> list[Measurement]:
-    """In the order they were taken; of a cell that was measured again only the last time."""
-    joined = list(measurements)
+    Measurements are in the order they were taken; of a cell that was measured again only the last time.
+    """
+    environment, measurements, left_out = dict(run.environment), list(run.measurements), 0
     for session in sessions:
         again = _retried_cells(session)
-        joined = [each for each in joined if (each.variant_id, each.backend_name) not in again]
-        joined += session.measurements
-    return joined
+        kept = [each for each in measurements if (each.variant_id, each.backend_name) not in again]
+        left_out += len(measurements) - len(kept)
+        measurements = [*kept, *session.measurements]
+    for name in _HEARTBEAT:
+        seen = [environment.get(name), *(session.addition.environment.get(name) for session in sessions)]
+        known = [value for value in seen if value is not None]
+        if known:
+            environment[name] = max(known)
+    added = sum(session.addition.repeats for session in sessions if not session.addition.retried)
+    return replace(
+        run,
+        plan=replace(run.plan, repeats=run.plan.repeats + added),
+        environment=environment,
+        measurements=measurements,
+        requests_planned=run.requests_planned - left_out,
+    )
 
 
 def _retried_cells(session: Session) -> set[tuple[str, str | None]]:
@@ -144,7 +141,7 @@ def _are_apart(first: Sequence[float], added: Sequence[float]) -> bool:
 
 
 def _ratio(first: Sequence[float], added: Sequence[float]) -> float:
-    one, other = percentile(first, 50) or 0.001, percentile(added, 50) or 0.001
+    one, other = percentile(first, 50) or RESOLUTION_MS, percentile(added, 50) or RESOLUTION_MS
     return max(one / other, other / one)
 
 

@@ -6,11 +6,11 @@ the user says the photo shows; without that there is no accuracy, only agreement
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from experiment.labels import same_thing
-from experiment.records import Label, Prediction
+from experiment.records import Label, Measurement, Prediction
 from experiment.report.statistics import jensen_shannon_distance
 
 SAME_SCORE = 0.0005  # probabilities that differ by no more are the same: arithmetic has noise
@@ -25,6 +25,12 @@ class Agreement:
     reference_score: float | None = None  # probability of the reference's top label, 0..1
     reference_score_change: float | None = None  # percentage points
     js_distance: float | None = None  # 0..1
+
+
+def first_answer(measurements: Iterable[Measurement]) -> Prediction | None:
+    """What a backend says of a variant: its first counted answer. None: it gave none."""
+    counted = (each for each in measurements if not each.is_warmup and each.asked_for == "predict")
+    return next((each.prediction for each in counted if each.prediction), None)
 
 
 def agreement(answer: Prediction | None, reference: Prediction | None) -> Agreement:

@@ -1,12 +1,21 @@
-"""What a recommended cell must fulfil: the user's goals, each a row that can say why a cell lost."""
+"""What a recommended cell must fulfil: the user's goals, which can say why a cell lost."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from experiment.labels import same_thing
-from experiment.records import BackendInfo, Cell, Plan, Variant
+from experiment.records import (
+    RESOLUTION_MS,
+    BackendInfo,
+    Cell,
+    Plan,
+    RunState,
+    Variant,
+    is_live,
+)
 from experiment.report.agreement import SAME_SCORE
 from experiment.wording import (
     above,
@@ -23,7 +32,6 @@ from experiment.wording import (
     size,
 )
 
-LEAST_MS = 0.001  # what a limit of 0 stands for, which an old or changed report may hold
 MARGIN_POINTS = 5.0  # by which the probability of one photo's answer may fall, unless the plan says otherwise
 
 
@@ -53,118 +61,179 @@ class Candidate:
         return f"{full_name(self.variant)} on {self.backend.name}"
 
     @property
+    def unanswered_share(self) -> float:
+        """Of the cell's requests, 0..1."""
+        return self.cell.unanswered / (self.cell.unanswered + self.cell.count)
+
+    @property
     def label(self) -> str:
         """The top label, short: the first of its synonyms."""
         return short_label(self.cell.top[0].label) if self.cell.top else "nothing"
 
 
-@dataclass(frozen=True, slots=True)
-class Goal:
+class Goal(ABC):
     """One thing that a recommended cell must fulfil."""
 
-    met: Callable[[Candidate], bool]
-    overshoot: Callable[[Candidate], float]  # how far from being met; 0 is met
-    lack: Callable[[Candidate], str]  # why a candidate lost: "its p50 of 60 ms is above your 26 ms"
-    nobody: Callable[[Sequence[Candidate]], str]  # when no candidate meets it: "no p50 is below 5.0 ms"
-    advice: Callable[[Sequence[Candidate]], str] = lambda all_: ""  # a sentence: what to do then
+    @abstractmethod
+    def is_met(self, candidate: Candidate) -> bool:
+        """Whether the candidate fulfils it."""
+
+    @abstractmethod
+    def overshoot(self, candidate: Candidate) -> float:
+        """How far the candidate is from meeting it; 0 is met."""
+
+    @abstractmethod
+    def lack(self, candidate: Candidate) -> str:
+        """Why a candidate lost: "its p50 of 60 ms is above your 26 ms"."""
+
+    @abstractmethod
+    def nobody(self, candidates: Sequence[Candidate]) -> str:
+        """When no candidate meets it: "no p50 is below 5.0 ms"."""
+
+    def advice(self, candidates: Sequence[Candidate]) -> str:
+        """A sentence: what to do then."""
+        return ""
 
 
-def candidates_among(
-    variants: Sequence[Variant], backends: Sequence[BackendInfo], cells: Sequence[Cell]
-) -> list[Candidate]:
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What a choice is made among, and by whose goals: the part of a report that a recommendation needs."""
+
+    plan: Plan
+    state: RunState
+    variants: Sequence[Variant]
+    backends: Sequence[BackendInfo]
+    cells: Sequence[Cell]
+    true_label: str | None = None  # of one photo; None also: a set
+
+    @property
+    def so_far(self) -> bool:
+        """Whether more answers may come."""
+        return is_live(self.state)
+
+
+def candidates_among(results: Results) -> list[Candidate]:
     """The cells that answered at least once."""
-    by_id = {each.id: each for each in variants}
-    by_name = {each.name: each for each in backends}
-    references = {cell.backend_name: cell for cell in cells if by_id[cell.variant_id].is_reference}
+    variants = {variant.id: variant for variant in results.variants}
+    backends = {info.name: info for info in results.backends}
+    references = {cell.backend_name: cell for cell in results.cells if variants[cell.variant_id].is_reference}
     return [
         Candidate(
-            by_id[cell.variant_id],
-            by_name[cell.backend_name],
+            variants[cell.variant_id],
+            backends[cell.backend_name],
             cell,
             cell.p50_ms,
             references.get(cell.backend_name),
         )
-        for cell in cells
+        for cell in results.cells
         if cell.p50_ms is not None
     ]
 
 
-def unmet_by(each: Candidate, goals: Sequence[Goal]) -> str:
+def unmet_by(candidate: Candidate, goals: Sequence[Goal]) -> str:
     """Why a candidate lost: "but the answer changes to lynx and its 28 KB are above your 9.0 KB"."""
-    return f"but {listed([goal.lack(each) for goal in goals if not goal.met(each)])}"
+    return f"but {listed([goal.lack(candidate) for goal in goals if not goal.is_met(candidate)])}"
 
 
 def goals_of(plan: Plan, true_label: str | None, so_far: bool) -> list[Goal]:
     """The goals of a run, those that rule out most first. `so_far`: more answers may come."""
-    goals = [_answers_always()]
+    goals: list[Goal] = [AnswersAlways()]
     if plan.keep_top1:
-        goals.append(_keeps_answer(so_far) if true_label is None else _is_right(true_label))
-        goals.append(_stays_as_sure(allowed_fall_points(plan), true_label))
+        goals.append(KeepsAnswer(so_far) if true_label is None else IsRight(true_label))
+        goals.append(StaysAsSure(allowed_fall_points(plan), true_label))
+    return [*goals, *limits_of(plan)]
+
+
+def limits_of(plan: Plan) -> list[Goal]:
+    """The goals that one photo and a set share."""
+    goals: list[Goal] = []
     if plan.max_p50_ms is not None:
-        goals.append(fast_enough(plan.max_p50_ms))
+        goals.append(FastEnough(plan.max_p50_ms))
     if plan.max_size_bytes is not None:
-        goals.append(small_enough(plan.max_size_bytes))
+        goals.append(SmallEnough(plan.max_size_bytes))
     return goals
 
 
-def _answers_always() -> Goal:
-    return Goal(
-        met=lambda each: each.cell.unanswered == 0,
-        overshoot=lambda each: each.cell.unanswered / (each.cell.unanswered + each.cell.count),
-        lack=_unanswered_words,
-        nobody=lambda all_: "some requests failed for every variant",
-    )
+class AnswersAlways(Goal):
+    """Every request was answered."""
+
+    def is_met(self, candidate: Candidate) -> bool:
+        return candidate.cell.unanswered == 0
+
+    def overshoot(self, candidate: Candidate) -> float:
+        return candidate.unanswered_share
+
+    def lack(self, candidate: Candidate) -> str:
+        cell = candidate.cell
+        asked = count(cell.unanswered + cell.count, "request")
+        if cell.not_sent:
+            return f"{cell.unanswered:,} of {asked} got no answer or were not sent"
+        return f"{cell.failures:,} of {asked} failed"
+
+    def nobody(self, candidates: Sequence[Candidate]) -> str:
+        return "some requests failed for every variant"
 
 
-def _unanswered_words(each: Candidate) -> str:
-    cell = each.cell
-    asked = count(cell.unanswered + cell.count, "request")
-    if cell.not_sent:
-        return f"{cell.unanswered:,} of {asked} got no answer or were not sent"
-    return f"{cell.failures:,} of {asked} failed"
+@dataclass(frozen=True, slots=True)
+class KeepsAnswer(Goal):
+    """The top label is that of the original on the same backend."""
+
+    so_far: bool  # the original's turn may come yet
+
+    def is_met(self, candidate: Candidate) -> bool:
+        return candidate.cell.same_top1 is True
+
+    def overshoot(self, candidate: Candidate) -> float:
+        return 0.0 if candidate.cell.same_top1 else 1.0
+
+    def lack(self, candidate: Candidate) -> str:
+        if candidate.cell.same_top1 is not None:
+            return f"the answer changes to {candidate.label}"
+        if self.so_far:
+            return "the original's turn there has not come yet"
+        return "the original got no answer there"
+
+    def nobody(self, candidates: Sequence[Candidate]) -> str:
+        if _is_uncompared(candidates):
+            return "the original got no answer, so nobody can tell whether the smaller copies keep it"
+        return "no variant that was answered keeps the original's answer"
+
+    def advice(self, candidates: Sequence[Candidate]) -> str:
+        if not _is_uncompared(candidates):
+            return ""
+        return 'Give the true label, or switch "same top answer" off, to choose without it.'
 
 
-def _keeps_answer(so_far: bool) -> Goal:
-    missing = "the original's turn there has not come yet" if so_far else "the original got no answer there"
-    return Goal(
-        met=lambda each: each.cell.same_top1 is True,
-        overshoot=lambda each: 0.0 if each.cell.same_top1 else 1.0,
-        lack=lambda each: missing if each.cell.same_top1 is None else f"the answer changes to {each.label}",
-        nobody=_nobody_keeps,
-        advice=_without_original,
-    )
+def _is_uncompared(candidates: Sequence[Candidate]) -> bool:
+    return all(candidate.cell.same_top1 is None for candidate in candidates)
 
 
-def _nobody_keeps(candidates: Sequence[Candidate]) -> str:
-    if all(each.cell.same_top1 is None for each in candidates):
-        return "the original got no answer, so nobody can tell whether the smaller copies keep it"
-    return "no variant that was answered keeps the original's answer"
+@dataclass(frozen=True, slots=True)
+class IsRight(Goal):
+    """The top label is what the photo shows."""
 
+    true_label: str
 
-def _without_original(candidates: Sequence[Candidate]) -> str:
-    if any(each.cell.same_top1 is not None for each in candidates):
-        return ""
-    return 'Give the true label, or switch "same top answer" off, to choose without it.'
+    def is_met(self, candidate: Candidate) -> bool:
+        return candidate.cell.correct_top1 is True
 
+    def overshoot(self, candidate: Candidate) -> float:
+        return 0.0 if candidate.cell.correct_top1 else 0.5 if candidate.cell.correct_top5 else 1.0
 
-def _is_right(true_label: str) -> Goal:
-    return Goal(
-        met=lambda each: each.cell.correct_top1 is True,
-        overshoot=lambda each: 0.0 if each.cell.correct_top1 else 0.5 if each.cell.correct_top5 else 1.0,
-        lack=lambda each: f"its answer is {each.label}, not {true_label}",
-        nobody=lambda all_: f"no variant is recognised as {true_label}",
-        advice=lambda all_: _about_label(true_label, all_),
-    )
+    def lack(self, candidate: Candidate) -> str:
+        return f"its answer is {candidate.label}, not {self.true_label}"
 
+    def nobody(self, candidates: Sequence[Candidate]) -> str:
+        return f"no variant is recognised as {self.true_label}"
 
-def _about_label(true_label: str, candidates: Sequence[Candidate]) -> str:
-    """Where the label stands in the answer to the original; else it may be spelled otherwise."""
-    for each in candidates:
-        for place, guess in enumerate(each.cell.top if each.variant.is_reference else (), start=1):
-            if same_thing(guess.label, true_label):
-                place_words = f"{true_label} is its {ordinal(place)} guess ({percent(guess.score)})"
-                return f"The model's answer is {each.label}; {place_words}."
-    return "Check how the model spells that label, or choose another model."
+    def advice(self, candidates: Sequence[Candidate]) -> str:
+        """Where the label stands in the answer to the original; else it may be spelled otherwise."""
+        for original in (candidate for candidate in candidates if candidate.variant.is_reference):
+            for place, guess in enumerate(original.cell.top, start=1):
+                if same_thing(guess.label, self.true_label):
+                    place_words = f"{self.true_label} is its {ordinal(place)} guess ({percent(guess.score)})"
+                    return f"The model's answer is {original.label}; {place_words}."
+        return "Check how the model spells that label, or choose another model."
 
 
 def allowed_fall_points(plan: Plan) -> float:
@@ -202,39 +271,64 @@ def fall_words(fall: float, margin: float) -> str:
     return f"{figure} point{'' if figure == '1' else 's'} ({allowed} allowed)"
 
 
-def _stays_as_sure(margin: float, true_label: str | None) -> Goal:
-    """Of an answer that is kept."""
+@dataclass(frozen=True, slots=True)
+class StaysAsSure(Goal):
+    """The probability of an answer that is kept falls by no more than the margin."""
 
-    def fall(each: Candidate) -> float:
-        return fall_points(each.cell, each.reference, true_label) or 0.0
+    margin: float  # percentage points
+    true_label: str | None
 
-    return Goal(
-        met=lambda each: not is_too_far(fall(each), margin),
-        overshoot=lambda each: max(0.0, fall(each) - margin) / 100,
-        lack=lambda each: f"the probability falls by {fall_words(fall(each), margin)}",
-        nobody=lambda all_: f"the probability falls by more than {margin_words(margin)} for every variant",
-    )
+    def _fall(self, candidate: Candidate) -> float:
+        return fall_points(candidate.cell, candidate.reference, self.true_label) or 0.0
+
+    def is_met(self, candidate: Candidate) -> bool:
+        return not is_too_far(self._fall(candidate), self.margin)
+
+    def overshoot(self, candidate: Candidate) -> float:
+        return max(0.0, self._fall(candidate) - self.margin) / 100
+
+    def lack(self, candidate: Candidate) -> str:
+        return f"the probability falls by {fall_words(self._fall(candidate), self.margin)}"
+
+    def nobody(self, candidates: Sequence[Candidate]) -> str:
+        return f"the probability falls by more than {margin_words(self.margin)} for every variant"
 
 
-def fast_enough(limit_ms: float) -> Goal:
+@dataclass(frozen=True, slots=True)
+class FastEnough(Goal):
     """A p50 of at most so much."""
-    return Goal(
-        met=lambda each: each.p50_ms <= limit_ms,
-        overshoot=lambda each: max(0.0, each.p50_ms / max(limit_ms, LEAST_MS) - 1),
-        lack=lambda each: "its p50 of {} is above your {}".format(
-            *above(each.p50_ms, limit_ms, milliseconds, "ms")
-        ),
-        nobody=lambda all_: f"no p50 is below {milliseconds(limit_ms)}",
-    )
+
+    limit_ms: float  # 0 in an old or changed report
+
+    def is_met(self, candidate: Candidate) -> bool:
+        return candidate.p50_ms <= self.limit_ms
+
+    def overshoot(self, candidate: Candidate) -> float:
+        return max(0.0, candidate.p50_ms / max(self.limit_ms, RESOLUTION_MS) - 1)
+
+    def lack(self, candidate: Candidate) -> str:
+        p50, limit = above(candidate.p50_ms, self.limit_ms, milliseconds, "ms")
+        return f"its p50 of {p50} is above your {limit}"
+
+    def nobody(self, candidates: Sequence[Candidate]) -> str:
+        return f"no p50 is below {milliseconds(self.limit_ms)}"
 
 
-def small_enough(limit_bytes: int) -> Goal:
+@dataclass(frozen=True, slots=True)
+class SmallEnough(Goal):
     """At most so many bytes."""
-    return Goal(
-        met=lambda each: each.variant.size_bytes <= limit_bytes,
-        overshoot=lambda each: max(0.0, each.variant.size_bytes / max(limit_bytes, 1) - 1),
-        lack=lambda each: "its {} are above your {}".format(
-            *above(each.variant.size_bytes, limit_bytes, size, "B")
-        ),
-        nobody=lambda all_: f"no variant is below {size(limit_bytes)}",
-    )
+
+    limit_bytes: int
+
+    def is_met(self, candidate: Candidate) -> bool:
+        return candidate.variant.size_bytes <= self.limit_bytes
+
+    def overshoot(self, candidate: Candidate) -> float:
+        return max(0.0, candidate.variant.size_bytes / max(self.limit_bytes, 1) - 1)
+
+    def lack(self, candidate: Candidate) -> str:
+        bytes_, limit = above(candidate.variant.size_bytes, self.limit_bytes, size, "B")
+        return f"its {bytes_} are above your {limit}"
+
+    def nobody(self, candidates: Sequence[Candidate]) -> str:
+        return f"no variant is below {size(self.limit_bytes)}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from experiment.axes import AXES, values_of
+from experiment.axes import AXES
 from experiment.codec import from_dict
 from experiment.records import Plan, Variant
 from experiment.report.goals import MARGIN_POINTS, allowed_fall_points
@@ -136,7 +136,7 @@ def _added(report: Mapping[str, Any], plan: Plan) -> str:
 
 def _variants(report: Mapping[str, Any], plan: Plan) -> str:
     """Where they were resized and with what, and what their names say."""
-    filters = listed([name.capitalize() for name in values_of(plan, "resamplers")])
+    filters = listed([name.capitalize() for name in plan.resamplers])
     engines = listed(plan.browser_engines)
     places = {
         "server": f"with {filters}",

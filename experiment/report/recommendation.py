@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from experiment.records import BackendInfo, Cell, Plan, Recommendation, RunState, Variant
+from experiment.records import Plan, Recommendation
 from experiment.report.backend_choice import cheapest_alike, compared, fewer_cores, is_faster, price_words
 from experiment.report.contention import NOT_THERE
 from experiment.report.goals import (
     Candidate,
     Goal,
+    Results,
     allowed_fall_points,
     candidates_among,
     fall_points,
@@ -27,6 +28,7 @@ from experiment.report.goals import (
 from experiment.report.no_choice import nothing_fits, nothing_measured, original_to_come
 from experiment.report.statistics import SAMPLES_FOR_INTERVAL
 from experiment.wording import (
+    capitalised,
     compared_with,
     count,
     format_name,
@@ -44,54 +46,41 @@ LESS_SURE_POINTS = 10.0  # a fall of the label's probability that is worth a sen
 LEAST_TOP5_KEPT = 0.6  # below it as well
 
 
-def recommend(
-    plan: Plan,
-    state: RunState,
-    true_label: str | None,
-    variants: Sequence[Variant],
-    backends: Sequence[BackendInfo],
-    cells: Sequence[Cell],
-) -> Recommendation:
-    """The best choice among `cells`, or a sentence that says why there is none."""
-    so_far = state in {"queued", "running"}
+def recommend(results: Results) -> Recommendation:
+    """The best choice among the results of one photo, or a sentence that says why there is none."""
+    plan, true_label = results.plan, results.true_label
+    other = compared_with(results.variants)
     return choose(
-        state,
-        variants,
-        backends,
-        cells,
-        goals_of(plan, true_label, so_far),
+        results,
+        goals_of(plan, true_label, results.so_far),
         needs_reference=plan.keep_top1 and true_label is None,
-        why=lambda best: _why(best, plan, true_label, so_far, compared_with(variants)),
+        why=lambda best: _why(best, results, other),
     )
 
 
 def choose(
-    state: RunState,
-    variants: Sequence[Variant],
-    backends: Sequence[BackendInfo],
-    cells: Sequence[Cell],
+    results: Results,
     goals: Sequence[Goal],
     *,
     needs_reference: bool,
     why: Callable[[Candidate], str],
 ) -> Recommendation:
     """The smallest variant that meets all `goals`, on the backend that suits it; `why` gives its figures."""
-    so_far = state in {"queued", "running"}
-    candidates = candidates_among(variants, backends, cells)
+    candidates = candidates_among(results)
     if not candidates:
-        return nothing_measured(state, backends, cells)
-    if so_far and needs_reference and not any(each.variant.is_reference for each in candidates):
-        return original_to_come(variants, cells)
-    eligible = [each for each in candidates if all(goal.met(each) for goal in goals)]
-    gaps = tuple(_gaps(so_far, backends, cells))
+        return nothing_measured(results)
+    if results.so_far and needs_reference and not any(each.variant.is_reference for each in candidates):
+        return original_to_come(results)
+    eligible = [each for each in candidates if all(goal.is_met(each) for goal in goals)]
+    gaps = tuple(_gaps(results))
     if not eligible:
-        return nothing_fits(so_far, candidates, goals, gaps)
+        return nothing_fits(results.so_far, candidates, goals, gaps)
     smallest = min(eligible, key=lambda each: each.rank).variant
     best = cheapest_alike([each for each in eligible if each.variant == smallest])
     return Recommendation(
         variant_id=best.variant.id,
         backend_name=best.backend.name,
-        sentence=_headline(best, so_far),
+        sentence=_headline(best, results.so_far),
         why=why(best),
         why_not=(*_why_not(best, eligible), *gaps),
         validity=best.cell.validity,
@@ -108,7 +97,8 @@ def _headline(best: Candidate, so_far: bool) -> str:
     return f"So far: serve {what}." if so_far else f"Serve {what}."
 
 
-def _why(best: Candidate, plan: Plan, true_label: str | None, so_far: bool, other: str) -> str:
+def _why(best: Candidate, results: Results, other: str) -> str:
+    plan, true_label, so_far = results.plan, results.true_label, results.so_far
     parts = [_answer(best, true_label, other), f"p50 {milliseconds(best.p50_ms)}"]
     if best.cell.max_ms is not None and best.cell.count > 1:
         parts.append(f"slowest of {best.cell.count}: {milliseconds(best.cell.max_ms)}")
@@ -241,15 +231,15 @@ def _faster(best: Candidate, other: Candidate) -> str:
     factor = times(ratio(best.p50_ms, other.p50_ms))
     price = price_words(other.backend, best.backend)
     return (
-        f"{sentence(other.place)[:-1]} would be {factor} faster (p50 {milliseconds(other.p50_ms)}), "
+        f"{capitalised(other.place)} would be {factor} faster (p50 {milliseconds(other.p50_ms)}), "
         f"with {size(other.variant.size_bytes)} to send{price}."
     )
 
 
-def _gaps(so_far: bool, backends: Sequence[BackendInfo], cells: Sequence[Cell]) -> Iterator[str]:
+def _gaps(results: Results) -> Iterator[str]:
     """Backends that were meant to answer and gave nothing. One that the machine lacks is no gap."""
-    for info in backends:
-        own = [cell for cell in cells if cell.backend_name == info.name]
+    for info in results.backends:
+        own = [cell for cell in results.cells if cell.backend_name == info.name]
         gave_up = info.state in NOT_THERE or any(cell.unanswered for cell in own)
-        if info.state != "absent" and not any(cell.count for cell in own) and (gave_up or not so_far):
+        if info.is_present and not any(cell.count for cell in own) and (gave_up or not results.so_far):
             yield f"No results from {info.name}."

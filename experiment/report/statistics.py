@@ -9,6 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import TypedDict
+
+from experiment.records import RESOLUTION_MS
 
 SAMPLES_FOR_INTERVAL = 6  # with fewer, no two samples enclose the median with 95 %
 SAMPLES_FOR_P90 = 64
@@ -16,7 +19,18 @@ SAMPLES_FOR_P99 = 662
 # An outlier is this many times the median absolute deviation away from the median, 10 standard deviations
 # of a normal distribution: hyperfine's rule (outlier_detection.rs), after Iglewicz and Hoaglin (1993).
 OUTLIER_DEVIATIONS = 14.826
-RESOLUTION_MS = 0.001  # samples are whole microseconds, so no deviation is known finer
+
+
+class LatencyStats(TypedDict):
+    """What a cell says of its samples. Each None where there are too few."""
+
+    p50_ms: float | None
+    p50_low_ms: float | None  # distribution-free 95 % interval
+    p50_high_ms: float | None
+    p90_ms: float | None
+    p99_ms: float | None
+    min_ms: float | None
+    max_ms: float | None
 
 
 def percentile(samples: Sequence[float], percent: float) -> float:
@@ -67,13 +81,27 @@ def median_interval(samples: Sequence[float]) -> tuple[float, float] | None:
     return ordered[ranks[0] - 1], ordered[ranks[1] - 1]
 
 
+def latency_stats(samples_ms: Sequence[float]) -> LatencyStats:
+    """The numbers that stand for the samples of one cell."""
+    low_ms, high_ms = median_interval(samples_ms) or (None, None)
+    return {
+        "p50_ms": percentile_from(1, samples_ms, 50),
+        "p50_low_ms": low_ms,
+        "p50_high_ms": high_ms,
+        "p90_ms": percentile_from(SAMPLES_FOR_P90, samples_ms, 90),
+        "p99_ms": percentile_from(SAMPLES_FOR_P99, samples_ms, 99),
+        "min_ms": min(samples_ms, default=None),
+        "max_ms": max(samples_ms, default=None),
+    }
+
+
 def outliers(samples_ms: Sequence[float]) -> list[float]:
     """The samples that lie far from all others, in the order they were taken; none below 6 samples."""
     if len(samples_ms) < SAMPLES_FOR_INTERVAL:
         return []
     middle = percentile(samples_ms, 50)
-    deviation = max(percentile([abs(each - middle) for each in samples_ms], 50), RESOLUTION_MS)
-    return [each for each in samples_ms if abs(each - middle) > OUTLIER_DEVIATIONS * deviation]
+    deviation = max(percentile([abs(sample - middle) for sample in samples_ms], 50), RESOLUTION_MS)
+    return [sample for sample in samples_ms if abs(sample - middle) > OUTLIER_DEVIATIONS * deviation]
 
 
 def jensen_shannon_distance(first: Sequence[float], second: Sequence[float]) -> float:

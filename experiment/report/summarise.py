@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from experiment.records import (
     REFERENCE_ID,
@@ -15,92 +14,61 @@ from experiment.records import (
     Cell,
     Failure,
     Measurement,
-    Plan,
     Prediction,
     Report,
-    RunState,
-    SourceImage,
+    Run,
     Variant,
 )
-from experiment.report.additions import (
-    Session,
-    differing,
-    joined_environment,
-    joined_measurements,
-    joined_plan,
-    retried,
-)
-from experiment.report.agreement import agreement, correctness
+from experiment.report.additions import Session, differing, joined, retried
+from experiment.report.agreement import agreement, correctness, first_answer
 from experiment.report.contention import rivals_for_cores
+from experiment.report.goals import Results
 from experiment.report.recommendation import recommend
 from experiment.report.resizers import compare_resizers
-from experiment.report.statistics import (
-    SAMPLES_FOR_P90,
-    SAMPLES_FOR_P99,
-    median_interval,
-    percentile,
-    percentile_from,
-)
+from experiment.report.statistics import latency_stats, percentile, percentile_from
 from experiment.report.validity import Conditions, judge, late_ms, with_noise
-from experiment.report.warnings import Facts, cautions
+from experiment.report.warnings import cautions
 
 
 def summarise(
-    *,
-    run_id: str,
-    state: RunState,
-    created_at: float,
-    source: SourceImage,
-    plan: Plan,
-    environment: Mapping[str, Any],
-    backends: Sequence[BackendInfo],
-    variants: Sequence[Variant],
-    skipped_sizes_px: Sequence[int],
-    measurements: Sequence[Measurement],
-    requests_planned: int,
-    failure: Failure | None = None,
-    added: Sequence[Session] = (),
-    breaking_points: Sequence[BreakingPoint] = (),
+    run: Run, added: Sequence[Session] = (), breaking_points: Sequence[BreakingPoint] = ()
 ) -> Report:
     """Everything that follows from what was measured so far, and `added` afterwards.
 
-    `backends` are those of this run, absent ones too. There is one cell for each variant
-    on each backend; those without measurements are empty and say why.
+    There is one cell for each variant on each backend; those without measurements are empty and say why.
     """
-    before, measurements = measurements, joined_measurements(measurements, added)
-    left_out = len(before) + sum(len(each.measurements) for each in added) - len(measurements)
-    requests_planned -= left_out
-    plan, environment = joined_plan(plan, added), joined_environment(environment, added)
-    late = late_ms(environment)
-    conditions = Conditions(state, rivals_for_cores(backends, plan.order), late, _interrupted(measurements))
-    cells = _cells(source.true_label, variants, backends, measurements, conditions)
-    facts = Facts(
-        state, source, plan, backends, variants, skipped_sizes_px, measurements, cells, requests_planned, late
-    )
+    first, run = run.measurements, joined(run, added)
+    late = late_ms(run.environment)
+    rivals = rivals_for_cores(run.backends, run.plan.order)
+    cells = _cells(run, Conditions(run.state, rivals, late, _interrupted(run.measurements)))
+    results = Results(run.plan, run.state, run.variants, run.backends, cells, run.source.true_label)
+    failures = [each.failure for each in run.measurements if each.failure is not None]
     return Report(
         schema_version=SCHEMA_VERSION,
-        run_id=run_id,
-        state=state,
-        created_at=created_at,
-        source=source,
-        plan=plan,
-        environment=environment,
-        backends=tuple(backends),
-        variants=tuple(variants),
-        skipped_sizes_px=tuple(skipped_sizes_px),
+        run_id=run.run_id,
+        state=run.state,
+        created_at=run.created_at,
+        source=run.source,
+        plan=run.plan,
+        environment=run.environment,
+        backends=tuple(run.backends),
+        variants=tuple(run.variants),
+        skipped_sizes_px=tuple(run.skipped_sizes_px),
         cells=cells,
-        recommendation=recommend(plan, state, source.true_label, variants, backends, cells),
-        warnings=(*cautions(facts), *differing(before, added, variants), *retried(before, added)),
-        requests_planned=requests_planned,
-        requests_done=len(measurements),
-        requests_failed=sum(each.failure is not None and each.failure.was_sent for each in measurements),
-        requests_not_sent=sum(
-            each.failure is not None and not each.failure.was_sent for each in measurements
+        recommendation=recommend(results),
+        warnings=(
+            *cautions(run, cells, late),
+            *differing(first, added, run.variants),
+            *retried(first, added),
         ),
-        failure=failure,
-        additions=tuple(each.addition for each in added),
+        requests_planned=run.requests_planned,
+        requests_done=len(run.measurements),
+        requests_failed=sum(failure.was_sent for failure in failures),
+        requests_not_sent=sum(not failure.was_sent for failure in failures),
+        failure=run.failure,
+        additions=tuple(session.addition for session in added),
         breaking_points=tuple(breaking_points),
-        resizers=compare_resizers(variants, cells),
+        resizers=compare_resizers(run.variants, cells),
     )
 
 
@@ -111,30 +79,24 @@ def _interrupted(measurements: Sequence[Measurement]) -> frozenset[str]:
     return frozenset(answered & lost)
 
 
-def _cells(
-    true_label: str | None,
-    variants: Sequence[Variant],
-    backends: Sequence[BackendInfo],
-    measurements: Sequence[Measurement],
-    conditions: Conditions,
-) -> tuple[Cell, ...]:
+def _cells(run: Run, conditions: Conditions) -> tuple[Cell, ...]:
     groups: dict[tuple[str, str], list[Measurement]] = defaultdict(list)
-    for each in measurements:
-        groups[each.variant_id, each.backend_name].append(each)
-    reference_id = next((each.id for each in variants if each.is_reference), REFERENCE_ID)
-    stopped_by = _stopped_by(measurements)
+    for measurement in run.measurements:
+        groups[measurement.variant_id, measurement.backend_name].append(measurement)
+    reference_id = next((variant.id for variant in run.variants if variant.is_reference), REFERENCE_ID)
+    stopped_by = _stopped_by(run.measurements)
     return tuple(
         _cell(
             variant,
             backend,
             groups[variant.id, backend.name],
-            _answer(groups[reference_id, backend.name]),
+            first_answer(groups[reference_id, backend.name]),
             stopped_by.get(backend.name),
-            true_label,
+            run.source.true_label,
             conditions,
         )
-        for variant in variants
-        for backend in backends
+        for variant in run.variants
+        for backend in run.backends
     )
 
 
@@ -149,16 +111,14 @@ def _cell(
 ) -> Cell:
     decodings = [each for each in measurements if each.asked_for == "decode" and not each.is_warmup]
     measurements = [each for each in measurements if each.asked_for == "predict"]
-    decoding_ms = tuple(_latency_ms(each) for each in decodings if each.prediction is not None)
     counted = [each for each in measurements if not each.is_warmup]
-    samples_ms = tuple(_latency_ms(each) for each in counted if each.prediction is not None)
+    samples_ms, decoding_ms = _samples_ms(counted), _samples_ms(decodings)
     failures = [each.failure for each in counted if each.failure is not None]
     failure_reasons = _most_frequent(failures)
-    not_sent = sum(not each.was_sent for each in failures)
-    if not_sent and stopped_by and stopped_by.code not in {each.code for each in failure_reasons}:
+    not_sent = sum(not failure.was_sent for failure in failures)
+    if not_sent and stopped_by and stopped_by.code not in {failure.code for failure in failure_reasons}:
         failure_reasons += (stopped_by,)
-    low, high = median_interval(samples_ms) or (None, None)
-    answer = _answer(measurements)
+    answer = first_answer(measurements)
     agrees = agreement(answer, reference)
     correct_top1, correct_top5 = correctness(answer.top if answer else (), true_label)
     validity, reasons = judge(
@@ -173,13 +133,7 @@ def _cell(
         failures=len(failures) - not_sent,
         cold_ms=_cold_ms(measurements),
         samples_ms=samples_ms,
-        p50_ms=percentile(samples_ms, 50) if samples_ms else None,
-        p50_low_ms=low,
-        p50_high_ms=high,
-        p90_ms=percentile_from(SAMPLES_FOR_P90, samples_ms, 90),
-        p99_ms=percentile_from(SAMPLES_FOR_P99, samples_ms, 99),
-        min_ms=min(samples_ms, default=None),
-        max_ms=max(samples_ms, default=None),
+        **latency_stats(samples_ms),
         server_ms=_stage_medians(counted),
         request_bytes=answer.request_bytes if answer else None,
         response_bytes=answer.response_bytes if answer else None,
@@ -195,16 +149,19 @@ def _cell(
         reasons=reasons,
         failure_reasons=failure_reasons,
         peers=tuple(each.prediction.peer for each in counted if each.prediction and each.prediction.peer),
-        decode_request_ms=percentile(decoding_ms, 50) if decoding_ms else None,
+        decode_request_ms=percentile_from(1, decoding_ms, 50),
         decode_request_samples_ms=decoding_ms,
         decode_response_bytes=max(
             (each.prediction.response_bytes for each in decodings if each.prediction), default=None
         ),
-        warmup_samples_ms=tuple(
-            _latency_ms(each) for each in measurements if each.is_warmup and each.prediction is not None
-        ),
+        warmup_samples_ms=_samples_ms(each for each in measurements if each.is_warmup),
         not_sent=not_sent,
     )
+
+
+def _samples_ms(measurements: Iterable[Measurement]) -> tuple[float, ...]:
+    """Of those that were answered."""
+    return tuple(each.rounded_ms for each in measurements if each.prediction is not None)
 
 
 def _stopped_by(measurements: Sequence[Measurement]) -> dict[str, Failure]:
@@ -216,22 +173,11 @@ def _stopped_by(measurements: Sequence[Measurement]) -> dict[str, Failure]:
     }
 
 
-def _latency_ms(measurement: Measurement) -> float:
-    """To the microsecond, so that anyone can recompute each number from the exported samples."""
-    return round(measurement.latency_ms or 0.0, 3)
-
-
 def _cold_ms(measurements: Iterable[Measurement]) -> float | None:
     for each in measurements:
         if each.is_warmup and each.attempt == 0:
-            return None if each.prediction is None else _latency_ms(each)
+            return None if each.prediction is None else each.rounded_ms
     return None
-
-
-def _answer(measurements: Iterable[Measurement]) -> Prediction | None:
-    """What the backend says: its first counted answer."""
-    counted = (each for each in measurements if not each.is_warmup and each.asked_for == "predict")
-    return next((each.prediction for each in counted if each.prediction), None)
 
 
 def _stage_medians(counted: Iterable[Measurement]) -> dict[str, float]:

@@ -5,20 +5,9 @@ Each code stands for one kind of warning and keeps its meaning for ever.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Sequence
 
-from experiment.records import (
-    BackendInfo,
-    Cell,
-    Measurement,
-    Plan,
-    RunState,
-    SourceImage,
-    Variant,
-    Warning_,
-)
+from experiment.records import BackendInfo, Cell, Label, Order, Run, SourceImage, Variant, Warning_
 from experiment.report.agreement import SAME_SCORE
 from experiment.report.backend_choice import fewer_cores
 from experiment.report.contention import NOT_THERE, host_of, rivals_for_cores, rivals_for_machine
@@ -51,70 +40,44 @@ SET_CODES = {  # of reports about many photos, which have most of the others too
 }
 NOTES = frozenset({"W2", "W6", "W9", "W17"})  # good to know; the numbers can be believed all the same
 
-# Answers whose probabilities differ by less than this are the same to any reader.
-
 # The share of an upload that may be missing from the reference before it is told.
 MUCH_LEFT_OUT = 0.05
 
 
-class Situation(Protocol):
-    """What those warnings are drawn from that a run of one photo and a set share."""
+def cautions(run: Run, cells: Sequence[Cell], late_ms: float | None) -> tuple[Warning_, ...]:
+    """Every warning that a run calls for, in the order of their codes.
 
-    @property
-    def plan(self) -> Plan: ...
-    @property
-    def backends(self) -> Sequence[BackendInfo]: ...
-    @property
-    def cells(self) -> Sequence[Cell]: ...
-    @property
-    def late_ms(self) -> float | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the warnings are drawn from."""
-
-    state: RunState
-    source: SourceImage
-    plan: Plan
-    backends: Sequence[BackendInfo]
-    variants: Sequence[Variant]
-    skipped_sizes_px: Sequence[int]
-    measurements: Sequence[Measurement]
-    cells: Sequence[Cell]
-    requests_planned: int
-    late_ms: float | None
-
-
-def cautions(facts: Facts) -> tuple[Warning_, ...]:
-    """Every warning that the facts call for, in the order of their codes."""
-    rows: tuple[tuple[str, Callable[[Facts], Iterator[str | Warning_]]], ...] = (
-        ("W1", _canvas_noise),
-        ("W2", _few_repeats),
-        ("W3", shared_machine),
-        ("W4", busy_app),
-        ("W5", _silent_replicas),
-        ("W6", _skipped_sizes),
-        ("W7", _fickle_answers),
-        ("W8", _unusable_backends),
-        ("W9", _changed_pixels),
-        ("W10", _failed_requests),
-        ("W11", _other_reference),
-        ("W12", _early_end),
-        ("W13", short_of_cores),
+    `late_ms`: how late this app woke up at worst while measuring; None: it was quiet.
+    """
+    found: tuple[tuple[str, Iterable[str | Warning_]], ...] = (
+        ("W1", _canvas_noise(run.variants)),
+        ("W2", _few_repeats(run.plan.repeats)),
+        ("W3", shared_machine(run.backends, run.plan.order)),
+        ("W4", busy_app(cells, late_ms)),
+        ("W5", _silent_replicas(run.backends, cells)),
+        ("W6", _skipped_sizes(run.skipped_sizes_px)),
+        ("W7", _fickle_answers(run)),
+        ("W8", _unusable_backends(run, cells)),
+        ("W9", map(sentence, run.source.notes)),
+        ("W10", _failed_requests(run, cells)),
+        ("W11", _other_reference(run)),
+        ("W12", _early_end(run)),
+        ("W13", short_of_cores(run.backends)),
     )
-    return tuple(as_warning(code, found) for code, find in rows for found in find(facts))
+    return as_warnings(found)
 
 
-def as_warning(code: str, found: str | Warning_) -> Warning_:
-    """A found sentence with its code and level."""
-    if isinstance(found, Warning_):
-        return found
-    return Warning_(code, found, "note" if code in NOTES else "warning")
+def as_warnings(found: Iterable[tuple[str, Iterable[str | Warning_]]]) -> tuple[Warning_, ...]:
+    """What was found under each code, as warnings with its level."""
+    return tuple(
+        each if isinstance(each, Warning_) else Warning_(code, each, "note" if code in NOTES else "warning")
+        for code, words in found
+        for each in words
+    )
 
 
-def _canvas_noise(facts: Facts) -> Iterator[str]:
-    if any(each.canvas_noise for each in facts.variants):
+def _canvas_noise(variants: Iterable[Variant]) -> Iterator[str]:
+    if any(variant.canvas_noise for variant in variants):
         yield (
             "Your browser changes pixels it reads back (fingerprinting protection). Variants made in the "
             "browser contain noise and may be judged differently by the model. Use server resize, or allow "
@@ -122,8 +85,7 @@ def _canvas_noise(facts: Facts) -> Iterator[str]:
         )
 
 
-def _few_repeats(facts: Facts) -> Iterator[str]:
-    repeats = facts.plan.repeats
+def _few_repeats(repeats: int) -> Iterator[str]:
     if repeats < SAMPLES_FOR_P90:
         yield (
             f"{count(repeats, 'sample')} per cell {'is' if repeats == 1 else 'are'} too few for p90. "
@@ -131,15 +93,15 @@ def _few_repeats(facts: Facts) -> Iterator[str]:
         )
 
 
-def shared_machine(facts: Situation) -> Iterator[str]:
+def shared_machine(backends: Sequence[BackendInfo], order: Order) -> Iterator[str]:
     """Backends that may have slowed each other."""
-    for names in _distinct_groups(rivals_for_cores(facts.backends, facts.plan.order)):
+    for names in _distinct_groups(rivals_for_cores(backends, order)):
         yield (
             f"{listed(names)} share cores and were measured at the same time, so they slowed each other. "
             'Run again with the order "auto".'
         )
-    hosts = {info.name: host_of(info) for info in facts.backends}
-    for names in _distinct_groups(rivals_for_machine(facts.backends, facts.plan.order)):
+    hosts = {info.name: host_of(info) for info in backends}
+    for names in _distinct_groups(rivals_for_machine(backends, order)):
         yield (
             f"{listed(names)} run on the same machine ({hosts[names[0]]}). Measured in parallel they may "
             "slow each other. Measure one at a time to be sure."
@@ -155,20 +117,20 @@ def _distinct_groups(rivals: dict[str, tuple[str, ...]]) -> list[list[str]]:
     return sorted(named, key=lambda names: [order.index(name) for name in names])
 
 
-def busy_app(facts: Situation) -> Iterator[str]:
+def busy_app(cells: Iterable[Cell], late_ms: float | None) -> Iterator[str]:
     """Latencies that this app was too busy to take."""
-    fastest_ms = min((cell.p50_ms for cell in facts.cells if cell.p50_ms is not None), default=None)
-    if facts.late_ms is not None and fastest_ms is not None and fastest_ms < LATE_MS:
+    fastest_ms = min((cell.p50_ms for cell in cells if cell.p50_ms is not None), default=None)
+    if late_ms is not None and fastest_ms is not None and fastest_ms < LATE_MS:
         yield (
-            f"This app was busy while measuring (event delay up to {milliseconds(facts.late_ms)}). "
+            f"This app was busy while measuring (event delay up to {milliseconds(late_ms)}). "
             f"Latencies below {LATE_MS:.0f} ms are not reliable. Close other programs and run again."
         )
 
 
-def _silent_replicas(facts: Facts) -> Iterator[str]:
+def _silent_replicas(backends: Iterable[BackendInfo], cells: Sequence[Cell]) -> Iterator[str]:
     """Only where it is known who answered, and that there are more who could have."""
-    for info in facts.backends:
-        peers = [peer for cell in facts.cells if cell.backend_name == info.name for peer in cell.peers]
+    for info in backends:
+        peers = [peer for cell in cells if cell.backend_name == info.name for peer in cell.peers]
         asked, there = len(set(peers)), info.replicas or 0
         if asked < there <= len(peers):
             yield (
@@ -178,8 +140,8 @@ def _silent_replicas(facts: Facts) -> Iterator[str]:
             )
 
 
-def _skipped_sizes(facts: Facts) -> Iterator[str]:
-    sizes = sorted(facts.skipped_sizes_px, reverse=True)
+def _skipped_sizes(skipped_sizes_px: Iterable[int]) -> Iterator[str]:
+    sizes = sorted(skipped_sizes_px, reverse=True)
     if sizes:
         was = "was" if len(sizes) == 1 else "were"
         yield (
@@ -188,13 +150,14 @@ def _skipped_sizes(facts: Facts) -> Iterator[str]:
         )
 
 
-def _fickle_answers(facts: Facts) -> Iterator[str]:
-    for info in facts.backends:
-        answers: dict[str, list[Measurement]] = {}
-        for each in facts.measurements:
-            if each.backend_name == info.name and each.prediction and each.prediction.top:
-                answers.setdefault(each.variant_id, []).append(each)
-        changed = [_change(group) for group in answers.values()]
+def _fickle_answers(run: Run) -> Iterator[str]:
+    for info in run.backends:
+        answers: dict[str, list[tuple[Label, ...]]] = {}
+        for measurement in run.measurements:
+            prediction = measurement.prediction
+            if measurement.backend_name == info.name and prediction and prediction.top:
+                answers.setdefault(measurement.variant_id, []).append(prediction.top)
+        changed = [_change(tops) for tops in answers.values()]
         largest = max((points for points, _ in changed), default=0.0)
         new_label = any(other_label for _, other_label in changed)
         if new_label or largest > SAME_SCORE:
@@ -205,68 +168,60 @@ def _fickle_answers(facts: Facts) -> Iterator[str]:
             )
 
 
-def _change(group: Sequence[Measurement]) -> tuple[float, bool]:
+def _change(tops: Sequence[tuple[Label, ...]]) -> tuple[float, bool]:
     """The largest change of a label's probability, and whether the top label changed."""
-    tops = [each.prediction.top for each in group if each.prediction]
     scores: dict[str, list[float]] = {}
     for top in tops:
-        for each in top:
-            scores.setdefault(each.label, []).append(each.score)
+        for label in top:
+            scores.setdefault(label.label, []).append(label.score)
     spread = max(max(values) - min(values) for values in scores.values())
     return spread, len({top[0].label for top in tops}) > 1
 
 
-def _unusable_backends(facts: Facts) -> Iterator[Warning_]:
-    for info in facts.backends:
-        if info.state not in NOT_THERE or _was_answered(info, facts):
+def _unusable_backends(run: Run, cells: Sequence[Cell]) -> Iterator[Warning_]:
+    for info in run.backends:
+        if info.state not in NOT_THERE or _was_answered(info, cells):
             continue
-        lost = failed_requests(info.name, facts.measurements)
+        lost = failed_requests(info.name, run.measurements)
         parts = [f"{info.name}: {sentence(info.detail or info.state)}"]
         if lost.failed:
             parts.append(f"{lost.all_of_them} failed{lost.warmups_among}{lost.left_out}.")
-        elif not _was_asked(info, facts):
+        elif not any(measurement.backend_name == info.name for measurement in run.measurements):
             parts.append("Its cells stay empty.")
-        yield Warning_("W8", " ".join(parts), "note" if info.state == "absent" else "warning")
+        yield Warning_("W8", " ".join(parts), "warning" if info.is_present else "note")
 
 
-def _was_answered(info: BackendInfo, facts: Facts) -> bool:
-    return any(cell.count for cell in facts.cells if cell.backend_name == info.name)
+def _was_answered(info: BackendInfo, cells: Iterable[Cell]) -> bool:
+    return any(cell.count for cell in cells if cell.backend_name == info.name)
 
 
-def _was_asked(info: BackendInfo, facts: Facts) -> bool:
-    return any(each.backend_name == info.name for each in facts.measurements)
-
-
-def _changed_pixels(facts: Facts) -> Iterator[str]:
-    for note in facts.source.notes:
-        yield sentence(note)
-
-
-def _failed_requests(facts: Facts) -> Iterator[str]:
-    for info in facts.backends:
-        lost = failed_requests(info.name, facts.measurements)
-        if lost.worst is None or (info.state in NOT_THERE and not _was_answered(info, facts)):
+def _failed_requests(run: Run, cells: Sequence[Cell]) -> Iterator[str]:
+    for info in run.backends:
+        lost = failed_requests(info.name, run.measurements)
+        if lost.worst is None or (info.state in NOT_THERE and not _was_answered(info, cells)):
             continue  # W8 has said why
-        asked = sum(each.backend_name == info.name for each in facts.measurements) - lost.not_sent
+        asked = sum(measurement.backend_name == info.name for measurement in run.measurements) - lost.not_sent
         what = lost.all_of_them if lost.failed == asked else f"{lost.failed:,} of {count(asked, 'request')}"
-        unaffected = " Other backends are unaffected." if len(facts.backends) > 1 else ""
+        unaffected = " Other backends are unaffected." if len(run.backends) > 1 else ""
         yield (
             f"{what} to {info.name} failed{lost.warmups_among}, "
             f"in {count(lost.cells, 'cell')}{lost.left_out}: {sentence(lost.worst.message)}{unaffected}"
         )
 
 
-def _other_reference(facts: Facts) -> Iterator[str | Warning_]:
-    for each in facts.variants:
-        if each.is_reference and each.made_in == "browser":
+def _other_reference(run: Run) -> Iterator[str | Warning_]:
+    for variant in run.variants:
+        if variant.is_reference and variant.made_in == "browser":
             yield (
                 f"The original was not uploaded. The reference is the largest variant that the browser made, "
-                f"{sized_name(each)}: agreement is with the answer to that."
+                f"{sized_name(variant)}: agreement is with the answer to that."
             )
-        elif each.is_reference and each.encoder not in NOT_ENCODED:
-            yield f"The reference is not the file as uploaded. It is {sentence(each.encoder, capital=False)}"
-        elif each.is_reference:
-            yield from _much_left_out(facts.source, each)
+        elif variant.is_reference and variant.encoder not in NOT_ENCODED:
+            yield (
+                f"The reference is not the file as uploaded. It is {sentence(variant.encoder, capital=False)}"
+            )
+        elif variant.is_reference:
+            yield from _much_left_out(run.source, variant)
 
 
 def _much_left_out(source: SourceImage, reference: Variant) -> Iterator[Warning_]:
@@ -282,19 +237,19 @@ def _much_left_out(source: SourceImage, reference: Variant) -> Iterator[Warning_
         )
 
 
-def _early_end(facts: Facts) -> Iterator[str]:
-    if facts.state not in {"cancelled", "failed"}:
+def _early_end(run: Run) -> Iterator[str]:
+    if run.state not in {"cancelled", "failed"}:
         return
-    what = "Stopped" if facts.state == "cancelled" else "The run failed"
+    what = "Stopped" if run.state == "cancelled" else "The run failed"
     yield (
-        f"{what} after {len(facts.measurements):,} of {count(facts.requests_planned, 'request')}. "
+        f"{what} after {len(run.measurements):,} of {count(run.requests_planned, 'request')}. "
         "The results so far are kept."
     )
 
 
-def short_of_cores(facts: Situation) -> Iterator[str]:
+def short_of_cores(backends: Iterable[BackendInfo]) -> Iterator[str]:
     """Backends whose name promises more than they have."""
-    for info in facts.backends:
+    for info in backends:
         cores = fewer_cores(info)
         if cores and info.state not in NOT_THERE:
             yield (

@@ -15,7 +15,7 @@ from experiment.images.variants import make_variants
 from experiment.measure.environment import environment
 from experiment.measure.run import measure
 from experiment.measure.schedule import planned_requests
-from experiment.records import Label, Plan, Variant
+from experiment.records import Label, Plan, Run, Variant
 from experiment.report.summarise import summarise
 from fuzz.mutate_json import mutated_json
 from fuzz.target import Target
@@ -80,21 +80,19 @@ def _measured(plan: Plan) -> dict:
     variants = make_variants(source, plan)
     backends = [FakeBackend("1 CPU", answer=_answer), FakeBackend("GPU", answer=_answer)]
     infos = [each.info for each in backends]
-    return report_dict(
-        summarise(
-            run_id="0123456789ab",
-            state="done",
-            created_at=1.0,
-            source=source,
-            plan=plan,
-            environment=environment(),
-            backends=infos,
-            variants=variants,
-            skipped_sizes_px=(),
-            measurements=list(measure(plan, variants, backends)),
-            requests_planned=planned_requests(plan, len(variants), infos),
-        )
+    run = Run(
+        run_id="0123456789ab",
+        state="done",
+        created_at=1.0,
+        source=source,
+        plan=plan,
+        environment=environment(),
+        backends=tuple(infos),
+        variants=tuple(variants),
+        measurements=list(measure(plan, variants, backends)),
+        requests_planned=planned_requests(plan, len(variants), infos),
     )
+    return report_dict(summarise(run))
 
 
 def _answer(variant: Variant) -> tuple[Label, ...]:

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from common.words import first_line
 from models.catalogue import imagenet
 from models.catalogue.table import Row
 from models.placing import VERSION, Exported, card_of, hash_of, place, refuse_patterns
@@ -113,8 +114,8 @@ def _load(network: Any, row: Row, path: Path) -> None:
         ):  # one for each layer that the file lacks; then it raises
             network.load_weights(path)
     except Exception as problem:  # Keras and h5py raise what they like for another file
-        first_line = next(iter(str(problem).splitlines()), type(problem).__name__)
-        why = first_line.partition(" Example error message")[0].rstrip(".")
+        said = str(problem).partition(" Example error message")[0]
+        why = first_line(said, type(problem).__name__).rstrip(".")
         raise ModelProblem(
             f"{path} holds no weights of {row.title}: {why}.\n"
             f"Give a file that Keras wrote for keras.applications.{row.application.partition('.')[2]} with "

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from common.arguments import argument
+from common.checks import number_above, number_text
 from models.catalogue.download import Limits
 from models.catalogue.progress import DownloadProgress
 from models.catalogue.table import DEFAULT, Row, row
@@ -36,7 +38,13 @@ def add_fetch_options(parser: argparse.ArgumentParser) -> None:
         ("total", usual.total_s, "longest time for all of it"),
     ):
         shown = "none" if default_s is None else f"{default_s:g}"
-        add(f"--{name}-timeout", type=_seconds, default=default_s, metavar="S", help=f"{about} ({shown})")
+        add(
+            f"--{name}-timeout",
+            type=argument(number_text(number_above(0, 10**7, "a number of seconds"))),
+            default=default_s,
+            metavar="S",
+            help=f"{about} ({shown})",
+        )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -59,13 +67,3 @@ def fetched(model: Row, options: argparse.Namespace) -> Path:
                 f"Downloading {model.title}, about {model.download_mb} MB: {url_of(model, options.mirror)}"
             )
         return fetch_weights(model, cache, options.mirror, limits, progress)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 1e7:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return seconds

@@ -24,7 +24,7 @@ from models.interface.wanted import Say, Wanted
 from models.networks import graph_def, keras_file, saved_model, tflite_graph
 from models.networks.network import Network
 from models.placing import card_of
-from models.problems import ModelProblem, first_line
+from models.problems import ModelProblem, what_went_wrong
 from models.warmup_requests import write_warmup_requests
 
 LOAD: dict[str, Callable[[Found, Wanted], Network]] = {
@@ -99,7 +99,7 @@ def _try(network: Network, ends: Ends, pixels: Pixels) -> np.ndarray:
         height, width = pixels.side_px
         raise ModelProblem(
             f"The model does not take {height}x{width} pixels as {pixels.dtype} {pixels.layout}: "
-            f"{first_line(problem)} Say what it takes with --size, --layout."
+            f"{what_went_wrong(problem)} Say what it takes with --size, --layout."
         ) from problem
     return np.concatenate([rows_of(np.asarray(answer), 1, ends.output) for answer in answers])
 

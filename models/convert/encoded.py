@@ -18,7 +18,7 @@ from models.interface.preprocess import Pixels
 from models.interface.scores import is_logits, made_up, rows_of
 from models.interface.wanted import Say, Wanted
 from models.networks.network import Network
-from models.problems import ModelProblem, first_line
+from models.problems import ModelProblem, what_went_wrong
 from models.task import other_than_classifier
 from models.tensors import Signature
 
@@ -83,7 +83,7 @@ def _try(found: Found, network: Network, signature: Signature, name: str, image:
         return dict(network.call(signature.name, {signature.inputs[0].name: images}))
     except (tf.errors.OpError, ValueError) as problem:
         raise ModelProblem(
-            f"{found.path}: the signature {signature} does not take {name}: {first_line(problem)} "
+            f"{found.path}: the signature {signature} does not take {name}: {what_went_wrong(problem)} "
             "If it takes serialised tf.Examples, export one for images or pixels; if another takes pixels, "
             "name it with --signature."
         ) from problem

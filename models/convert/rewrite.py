@@ -17,7 +17,7 @@ from models.interface.hints import hints_of, of_layers
 from models.interface.labels import label_count
 from models.interface.pixels import Hints
 from models.interface.wanted import Say, ScoresOf, Wanted
-from models.problems import ModelProblem, first_line
+from models.problems import ModelProblem, what_went_wrong
 
 TENSORFLOW, TFLITE, OPENVINO = "tensorflow", "tflite", "openvino"
 TARGETS = (TENSORFLOW, *FORMATS)
@@ -92,7 +92,7 @@ def _written(found: Found, target: str, file: Path, write: Callable[[Path], None
         ) from problem
     except Exception as problem:  # the converters raise what they like
         telling = TELLING.search(str(problem))
-        reason = f"{telling[1]}." if telling else first_line(problem)
+        reason = f"{telling[1]}." if telling else what_went_wrong(problem)
         raise ModelProblem(f"{found.path} can't be written as {row.kind}: {reason}") from problem
     return file
 

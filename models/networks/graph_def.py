@@ -10,7 +10,7 @@ from models.formats.sniff import Damaged
 from models.interface.hints import hints_of
 from models.interface.wanted import Wanted
 from models.networks.network import Network
-from models.problems import ModelProblem, first_line
+from models.problems import ModelProblem, what_went_wrong
 from models.tensors import Signature, Tensor
 
 GRAPH = "graph"
@@ -31,7 +31,7 @@ def load(found: Found, wanted: Wanted) -> Network:
     try:
         graph = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(definition, name=""), [])
     except Exception as problem:  # for instance an operation that this TensorFlow does not know
-        raise ModelProblem(f"TensorFlow can't load {found.path}: {first_line(problem)}") from problem
+        raise ModelProblem(f"TensorFlow can't load {found.path}: {what_went_wrong(problem)}") from problem
     outputs = [_named(graph.graph, wanted.output)] if wanted.output else _results(graph.graph)
     inputs = [_named(graph.graph, wanted.input)] if wanted.input else _placeholders(outputs)
     signature = Signature(GRAPH, [_tensor(each) for each in inputs], [_tensor(each) for each in outputs])
@@ -39,7 +39,8 @@ def load(found: Found, wanted: Wanted) -> Network:
         pruned = graph.prune(inputs, outputs)
     except Exception as problem:
         raise ModelProblem(
-            f"{signature} is not a complete computation: {first_line(problem)} Name --input and --output."
+            f"{signature} is not a complete computation: {what_went_wrong(problem)} "
+            "Name --input and --output."
         ) from problem
 
     def call(_: str, given: Any) -> dict[str, Any]:

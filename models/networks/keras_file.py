@@ -11,7 +11,7 @@ from models.interface.preprocess import of_architecture
 from models.interface.wanted import Wanted
 from models.networks.keras_2 import for_keras_3
 from models.networks.network import Network
-from models.problems import ModelProblem, first_line
+from models.problems import ModelProblem, what_went_wrong
 from models.tensors import Signature, Tensor
 
 CALL = "call"
@@ -51,7 +51,7 @@ def load(found: Found, _: Wanted) -> Network:
 
 def _reason(problem: Exception) -> str:
     """Its first sentence: further ones name functions, or show the whole configuration."""
-    return first_line(problem).partition(". ")[0].rstrip(".")
+    return what_went_wrong(problem).partition(". ")[0].rstrip(".")
 
 
 def _tensors(tensors: Sequence[Any]) -> list[Tensor]:

@@ -9,7 +9,7 @@ from models.formats.saved_model import look_into
 from models.interface.hints import hints_of
 from models.interface.wanted import Wanted
 from models.networks.network import Network
-from models.problems import ModelProblem, first_line
+from models.problems import ModelProblem, what_went_wrong
 
 
 def load(found: Found, _: Wanted) -> Network:
@@ -21,7 +21,7 @@ def load(found: Found, _: Wanted) -> Network:
         loaded = tf.saved_model.load(str(found.path), contents.tags)
     except Exception as problem:  # whatever its operations raise
         raise ModelProblem(
-            f"TensorFlow {tf.__version__} can't load {found.path}: {first_line(problem)}"
+            f"TensorFlow {tf.__version__} can't load {found.path}: {what_went_wrong(problem)}"
         ) from problem
 
     def call(signature: str, inputs: Any) -> dict[str, Any]:

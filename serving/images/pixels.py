@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from common.checks import is_number
 from serving import images
 from serving.errors import LoadFailed
 from serving.images.resize import METHODS, resize
@@ -139,28 +140,24 @@ def _is_bool(value: Any) -> bool:
     return isinstance(value, bool)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _is_sides(value: Any) -> bool:
     return _is_list(value, 2) and all(isinstance(side, int) and 0 < side <= 4096 for side in value)
 
 
 def _is_fraction(value: Any) -> bool:
-    return _is_number(value) and 0 < value <= 1
+    return is_number(value) and 0 < value <= 1
 
 
 def _is_by_channel(value: Any) -> bool:
-    return _is_number(value) or (_is_list(value, 3) and all(_is_number(each) for each in value))
+    return is_number(value) or (_is_list(value, 3) and all(is_number(each) for each in value))
 
 
 def _is_divisor(value: Any) -> bool:
-    return _is_by_channel(value) and value != 0 and (_is_number(value) or 0 not in value)
+    return _is_by_channel(value) and value != 0 and (is_number(value) or 0 not in value)
 
 
 def _is_factor(value: Any) -> bool:
-    return _is_number(value) and value > 0
+    return is_number(value) and value > 0
 
 
 def _is_whole(value: Any) -> bool:
@@ -180,7 +177,7 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "crop_fraction": (_is_fraction, "a number above 0, at most 1"),
     "resize": _is_one_of(tuple(METHODS)),
     "antialias": (_is_bool, "true or false"),
-    "scale": (_is_number, "a number"),
+    "scale": (is_number, "a number"),
     "mean": (_is_by_channel, "a number or a list of three"),
     "std": (_is_divisor, "a number or a list of three, none of them 0"),
     "layout": _is_one_of(LAYOUTS),

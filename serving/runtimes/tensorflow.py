@@ -9,7 +9,7 @@ from tensorflow.core.protobuf import config_pb2
 
 from serving.errors import LoadFailed
 from serving.runtimes.base import F32, About, Arrays, Setting
-from serving.tensorflow_c.errors import as_serving_error, first_line
+from serving.tensorflow_c.errors import as_serving_error, what_went_wrong
 from serving.tensorflow_c.library import CallFailed, library
 from serving.tensorflow_c.session import Plan, Session
 from serving.tensorflow_c.tensor import tensor_of
@@ -24,7 +24,7 @@ def load(file: Path, setting: Setting) -> TensorFlowModel:
         session = Session(file.parent, setting.saved_model_tags, _config(setting))
     except CallFailed as problem:
         raise LoadFailed(
-            f"{file} can't be loaded: {first_line(problem.message)} Export the model again, "
+            f"{file} can't be loaded: {what_went_wrong(problem.message)} Export the model again, "
             "or look at it with `python -m models check`."
         ) from problem
     model = TensorFlowModel(session, in_callers_thread=setting.threads == 1)

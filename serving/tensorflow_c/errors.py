@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from common.words import first_line
 from serving import errors
 
 PREFIX = "Graph execution error:"
 NODE = "[[{{node"  # from here on a message tells where in the graph; no client knows the graph
-LONGEST = 300  # characters; some messages quote the whole input
 
 # By the numbers of tensorflow/c/tsl/tsl_status.h, which are gRPC's.
 BY_CODE: dict[int, type[errors.ServingError]] = {
@@ -24,12 +24,9 @@ BY_CODE: dict[int, type[errors.ServingError]] = {
 
 def as_serving_error(code: int, message: str) -> errors.ServingError:
     """An error of a run with a gRPC code and one line of text."""
-    return BY_CODE.get(code, errors.ServingError)(first_line(message))
+    return BY_CODE.get(code, errors.ServingError)(what_went_wrong(message))
 
 
-def first_line(text: str) -> str:
-    """What went wrong, without the prefix, the graph nodes and the traceback that follow it."""
-    text = text.removeprefix(PREFIX).partition(NODE)[0].strip()
-    line = text.splitlines()[0].strip()[:LONGEST] if text else "TensorFlow gave no reason"
-    line = "".join(each if each.isprintable() else "?" for each in line)  # some quote bytes of the input
-    return line if line.endswith(".") else line + "."
+def what_went_wrong(text: str) -> str:
+    """One line, without the prefix, the graph nodes and the traceback that follow it."""
+    return first_line(text.removeprefix(PREFIX).partition(NODE)[0], "TensorFlow gave no reason")

@@ -2,7 +2,7 @@
 
 import { bytes } from "./format.js";
 
-// From four times the size resizing again changes next to nothing; see DECISIONS.md.
+// From four times the size resizing again changes next to nothing.
 const CASCADE_FROM = 4;
 
 /** Width and height with the longest side `sizePx`, rounded half up: as experiment/images/resize.py has it. */

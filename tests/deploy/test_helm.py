@@ -135,16 +135,16 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"web": {"database": DATABASE, "persistence": {"enabled": True}}},
         "ReadWriteOnce",
     ),
-    "two of one service": ({"backends": [CPU, {**CPU, "name": "b"}]}, "tf-serving-4cpu is there twice"),
-    "two of one name": ({"backends": [CPU, {**CPU, "service": "b"}]}, "4 CPU is there twice"),
-    "the page as a server": ({"backends": [{**CPU, "service": "image-resizer"}]}, "the page's own name"),
+    "two of one service": ({"backends": [CPU, {**CPU, "name": "b"}]}, "tf-serving-4cpu is listed twice"),
+    "two of one name": ({"backends": [CPU, {**CPU, "service": "b"}]}, "4 CPU is listed twice"),
+    "the page as a server": ({"backends": [{**CPU, "service": "image-resizer"}]}, "is reserved for the page"),
     "a service that begins with a digit": ({"backends": [{**CPU, "service": "4cpu"}]}, "service"),
     "a name of two lines": ({"backends": [{**CPU, "name": "a\nb"}]}, "name"),
-    "a name that REST has": ({"backends": [{**CPU, "name": "4 CPU over REST"}]}, "may not end so"),
+    "a name that REST has": ({"backends": [{**CPU, "name": "4 CPU over REST"}]}, "must not end like this"),
     "a service without quotes": ({"backends": [{**CPU, "service": True}]}, "service"),
     "gRPC to nobody": (
         {"host": "a.b", "gateway": {**GATEWAY, "grpc": {"enabled": True, "host": "g.x"}}, "backends": [CPU]},
-        "tf-serving-8cpu is the service of no backend",
+        "no backend has the service tf-serving-8cpu",
     ),
     "gRPC without a gateway": (
         {"gateway": {"grpc": {"enabled": True, "host": "g.x"}}},
@@ -168,7 +168,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"model": {**CLAIM, "versions": [1], "labels": {'st"able': 1}}},
         "labels|st.+able",
     ),
-    "the embedded image on a gpu": ({"backends": [{**GPU, "server": "embedded"}]}, "has nothing for a GPU"),
+    "the embedded image on a gpu": ({"backends": [{**GPU, "server": "embedded"}]}, "does not support GPUs"),
     "backends taken away": ({"backends": None}, "backends"),
     "an image taken away": ({"web": {"image": None}}, "image"),
     "a folder above": ({"model": {"name": ".."}}, "name"),
@@ -310,7 +310,7 @@ def test_keda_counts_the_requests_of_its_own_namespace(rendered) -> None:
 
 
 def test_every_key_that_the_defaults_name_is_one_that_the_schema_takes() -> None:
-    text = (CHART / "values.yaml").read_text("utf-8").split("Further keys of a backend:")[1].split(".\n")[0]
+    text = (CHART / "values.yaml").read_text("utf-8").split("Optional keys of a backend:")[1].split(".\n")[0]
     named = set(re.findall(r"(\w+)(?=,|$)", re.sub(r" \(.*?\)", "", text.replace("\n#", ""))))
     schema = json.loads((CHART / "values.schema.json").read_text("utf-8"))["$defs"]["backend"]
     assert named == schema["properties"].keys() - set(schema["required"]) - {"gpus"}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+CHANGES = (ROOT / "CHANGELOG.md").read_text("utf-8")
 FOLDERS = [path for folder in ("k8s", "deploy") for path in (ROOT / folder).rglob("*.*") if path.is_file()]
 DOCUMENTS = [ROOT / "docs" / f"{name}.md" for name in ("compose", "helm", "kubernetes", "swarm")]
 FILES = [
@@ -54,3 +55,15 @@ def test_every_kind_of_deployment_names_a_version() -> None:
         "experiment",
     }
     assert sum(len(places(path)) for path in found) >= 30
+
+
+def test_the_changelog_names_the_version_that_was_released_last() -> None:
+    headings = re.findall(r"^## (\d+\.\d+\.\d+)( \(not released yet\))?$", CHANGES, re.MULTILINE)
+    assert next(version for version, is_coming in headings if not is_coming) == VERSION
+    assert len(headings) == CHANGES.count("\n## ")
+
+
+def test_every_change_stands_under_one_of_four_headings() -> None:
+    kinds = re.findall(r"^### (.+)$", CHANGES, re.MULTILINE)
+    assert set(kinds) <= {"Added", "Changed", "Fixed", "Removed"}
+    assert max(map(len, re.split(r"\n(?=- |\*|#)|\n\n", CHANGES))) < 420, "a bullet, not a story"

@@ -18,7 +18,7 @@ from models.interface.pixels import Hints, work_out
 from models.interface.preprocess import OF_ARCHITECTURE, PRESETS, Pixels, of_architecture, quantised
 from models.interface.scores import is_logits, made_up
 from models.interface.wanted import LOGITS, PROBABILITIES, Wanted
-from models.problems import ModelProblem, first_line
+from models.problems import ModelProblem, what_went_wrong
 from models.tensors import Signature, Tensor
 
 NHWC = Tensor("x", "DT_FLOAT", (None, 32, 40, 3))
@@ -386,12 +386,12 @@ def test_a_configuration_that_can_not_be_followed_says_why(tmp_path, text, messa
 
 def test_of_tensorflows_tracebacks_the_last_line_says_what_happened():
     text = "Graph execution error:\n\nDetected at node x\nNot a PNG\n\t [[{{node x}}]]"
-    assert first_line(ValueError(text)) == "Not a PNG."
-    assert first_line(ValueError("cut off")) == "cut off."
-    assert first_line(ValueError("")) == "ValueError."
+    assert what_went_wrong(ValueError(text)) == "Not a PNG."
+    assert what_went_wrong(ValueError("cut off")) == "cut off."
+    assert what_went_wrong(ValueError("")) == "ValueError."
 
 
 def test_of_what_keras_says_the_reason_is_shown_and_not_the_configuration():
     text = f"Error with config={{{chr(97) * 600}}}.\n\nException encountered: no groups"
-    assert first_line(TypeError(text)) == "no groups."
-    assert len(first_line(ValueError("x" * 5000))) < 500
+    assert what_went_wrong(TypeError(text)) == "no groups."
+    assert len(what_went_wrong(ValueError("x" * 5000))) < 500

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+import experiment
+from bench.study import page as findings
+from bench.study.tables import read
 from experiment.cli.main import _parser
-from tools import catalogue_table, definitions_table, flags_table
-from tools.settings_table import END, START, table
+from tools import catalogue_table, definitions_table, flags_table, settings_table
 from webapp import create_app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,9 +21,21 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("mod
 README = (ROOT / "README.md").read_text("utf-8")
 
 
+def test_the_readme_stays_short():
+    assert README.count("\n") <= 100, "the details belong into docs/"
+
+
+def test_the_figures_in_the_readme_are_those_of_the_findings():
+    shown, unknown = findings.renewed(README, read(ROOT / "docs" / "findings"))
+    assert not unknown
+    assert shown == README, "write what docs/findings.md says between the marks"
+
+
 def test_the_settings_table_is_that_of_the_code():
-    shown = README.split(START)[1].split(END)[0]
-    assert shown == table(), "run: .venv/bin/python -m tools.settings_table"
+    shown = settings_table.DOCUMENT.read_text("utf-8").split(settings_table.START)[1]
+    assert shown.split(settings_table.END)[0] == settings_table.table(), (
+        "run: .venv/bin/python -m tools.settings_table"
+    )
 
 
 def test_the_tables_of_flags_are_those_of_the_model_server():
@@ -43,10 +57,19 @@ def test_the_definitions_are_those_that_the_page_and_the_html_report_print():
     )
 
 
+def anchors(path: Path) -> set[str]:
+    """The places in a page that a link may name after a #, as GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_every_link_to_a_file_leads_somewhere(path):
-    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", path.read_text("utf-8")):
-        assert (path.parent / target).exists(), target
+    for target in re.findall(r"\]\((?!https?://)([^)]+)\)", path.read_text("utf-8")):
+        name, _, anchor = target.partition("#")
+        page = path.parent / name if name else path
+        assert page.exists(), target
+        assert not anchor or anchor in anchors(page), target
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
@@ -55,18 +78,28 @@ def test_every_make_target_that_is_named_exists(path):
     assert set(re.findall(r"`(?:[A-Z_]+=\S+ )*make ([a-z]+)`", path.read_text("utf-8"))) <= targets
 
 
-def test_every_option_of_the_command_line_in_the_readme_exists():
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_option_of_the_command_line_that_is_shown_exists(path):
     known = {option for action in _parser()._actions for option in action.option_strings}
-    for line in re.findall(r"python -m experiment (.*)", README):
-        assert set(re.findall(r"--[a-z-]+", line)) <= known
+    text = path.read_text("utf-8").replace("\\\n", " ")
+    for line in re.findall(r"python -m experiment (.*)", text):
+        assert set(re.findall(r"(?<![\w-])--[a-z0-9-]+", line)) <= known, line
 
 
-def test_the_routes_in_the_readme_are_those_of_the_app(tmp_path):
+def test_the_names_for_notebooks_are_those_of_the_package():
+    page = (ROOT / "docs" / "cli.md").read_text("utf-8")
+    rows = page.split("| name | does |")[1].split("\n\n")[0]
+    names = " ".join(row.split("|")[1] for row in rows.splitlines() if row.startswith("| `"))
+    assert set(re.findall(r"`(\w+)", names)) == set(experiment.NAMES)
+
+
+def test_the_documented_routes_are_those_of_the_app():
     app = create_app()
     rules = {
         re.sub(r"<[^>]+>", "<>", rule.rule) for rule in app.url_map.iter_rules() if rule.endpoint != "static"
     }
-    table_rows = README.split("| route | does |")[1].split("\n\n")[0]
+    page = (ROOT / "docs" / "http-api.md").read_text("utf-8")
+    table_rows = page.split("| route | does |")[1].split("\n\n")[0]
     documented = {
         re.sub(r"<[^>]+>", "<>", path.split("?")[0]) for path in re.findall(r"(/[^`\s]*|/)`", table_rows)
     }
@@ -101,3 +134,12 @@ def test_the_lock_of_the_tools_for_scripts_carries_hashes_and_no_addresses():
     assert "://" not in text and '"resolved"' not in text
     for name, package in json.loads(text)["packages"].items():
         assert not name or package["integrity"].startswith("sha512-"), name
+
+
+def test_decisions_stand_under_ten_headings_and_take_at_most_six_lines():
+    headings = re.split(r"^## .+\n", (ROOT / "DECISIONS.md").read_text("utf-8"), flags=re.MULTILINE)
+    assert len(headings) == 1 + 10
+    for entry in re.split(r"\n{2,}", "\n".join(headings[1:]).strip()):
+        lines = entry.split("\n")
+        assert lines[0].startswith("**"), entry
+        assert len(lines) <= 6 and max(map(len, lines)) <= 135, entry

@@ -356,7 +356,7 @@ CROPPING = {
     }
 }
 WHOLE = {"pixels": CROPPING["pixels"] | {"fit": "squash"}}
-TWO_SIZES = Plan(sizes_px=(64, 32), formats=("png", "jpeg"), seed=0, jpeg_qualities=(50,), jpeg_quality=50)
+TWO_SIZES = Plan(sizes_px=(64, 32), formats=("png", "jpeg"), seed=0, jpeg_qualities=(50,))
 
 
 def test_psnr_is_that_of_the_levels_and_the_same_pixels_have_none():
@@ -400,7 +400,7 @@ def test_what_a_network_does_not_see_does_not_count(tmp_path):
     ImageDraw.Draw(image).rectangle((0, 0, 7, 63), fill="red")
     place = set_of(tmp_path / "photos", a=encoded(image, "PNG"))
     (place / "a.jpg").rename(place / "a.png")
-    plan = replace(TWO_SIZES, sizes_px=(64,), formats=("jpeg",), jpeg_qualities=(10,), jpeg_quality=10)
+    plan = replace(TWO_SIZES, sizes_px=(64,), formats=("jpeg",), jpeg_qualities=(10,))
     ((_, by_variant),) = distances(place, plan, {"cropping": CROPPING, "whole": WHOLE}, tmp_path)
     (by_view,) = by_variant.values()
     assert by_view["cropping"].psnr_db is None or by_view["cropping"].psnr_db > 45

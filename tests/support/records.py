@@ -15,6 +15,7 @@ from experiment.records import (
     Plan,
     Prediction,
     Report,
+    Run,
     SourceImage,
     Variant,
 )
@@ -164,7 +165,9 @@ def report(**changes: Any) -> Report:
         "measurements": (),
         "requests_planned": 23,
     }
-    return summarise(**values | changes)
+    values |= changes
+    added, points = values.pop("added", ()), values.pop("breaking_points", ())
+    return summarise(Run(**values), added, points)
 
 
 def environment(**changes: Any) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from itertools import product
 from typing import Any
 
 from experiment.export.report_json import report_dict
-from experiment.measure.plan import MAX_QUALITIES, MAX_VARIANTS
-from experiment.records import Plan
+from experiment.measure.plan import MAX_QUALITIES
+from experiment.records import MAX_VARIANTS, Plan
 from tests.support.records import (
     answer,
     answered,
@@ -86,7 +86,6 @@ def large_report(variants: int = MAX_VARIANTS, backends: int = 10, repeats: int 
         repeats=repeats,
         jpeg_qualities=tuple(range(20, 20 + 5 * MAX_QUALITIES, 5)),
         webp_qualities=tuple(range(20, 20 + 5 * MAX_QUALITIES, 5)),
-        jpeg_quality=20,
     )
     made = [
         variant(
@@ -94,7 +93,7 @@ def large_report(variants: int = MAX_VARIANTS, backends: int = 10, repeats: int 
         )
         for size_px in SIZES_PX
         for kind in ("jpeg", "webp")
-        for quality in plan.jpeg_qualities or ()
+        for quality in plan.jpeg_qualities
     ]
     chosen = (original(), *made[: variants - 1])
     infos = tuple(backend(f"{number} CPU", cpus=number, cores=()) for number in range(1, backends + 1))

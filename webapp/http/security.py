@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from flask import Flask, Response, request
 
+from common.addresses import is_ip_address
 from webapp.config import Settings
 from webapp.problems import Refused
 
@@ -81,7 +82,7 @@ def refuse_other_hosts(names: Collection[str]) -> None:
         host = (urlsplit(f"//{request.host}").hostname or "").removesuffix(".")
     except ValueError:
         host = ""
-    if request.endpoint not in ANY_HOST and host not in names and not _is_address(host):
+    if request.endpoint not in ANY_HOST and host not in names and not is_ip_address(host):
         raise Refused(
             "bad_host",
             f"The request is for the host {request.host or '(none)'}. If that is right, for example "
@@ -92,15 +93,7 @@ def refuse_other_hosts(names: Collection[str]) -> None:
 
 
 def _is_loopback(host: str) -> bool:
-    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+    return host == "localhost" or (is_ip_address(host) and ipaddress.ip_address(host).is_loopback)
 
 
 def refuse_odd_prefix() -> None:

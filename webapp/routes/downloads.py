@@ -17,13 +17,14 @@ from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from experiment import __version__
-from experiment.decide.other_goals import goals_in, with_goals
+from experiment.decide.other_goals import with_goals
 from experiment.errors import PlanRefused
 from experiment.export.report_csv import report_csv
 from experiment.export.report_html import report_html
 from experiment.figures import LATENCIES, figures
 from experiment.images.formats import FORMATS
 from webapp.problems import Refused
+from webapp.routes.goals_asked import goals_in
 from webapp.routes.imports import refuse_if_imported
 from webapp.services import parts
 from webapp.store.store import Store

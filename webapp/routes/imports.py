@@ -15,7 +15,7 @@ from flask import Blueprint, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from experiment.export.import_report import ReportRefused
-from experiment.refusals import plain_name
+from experiment.file_names import plain_name
 from webapp.problems import Refused
 from webapp.services import parts
 from webapp.store.store import Event

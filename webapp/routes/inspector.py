@@ -118,7 +118,7 @@ def _grpc_twin(name: str) -> BackendInfo:
 
 def _that_decodes(info: BackendInfo) -> BackendInfo:
     """Refuse what is known to be in vain. One that was seen down is asked all the same: it may be back."""
-    if info.state == "absent":
+    if not info.is_present:
         raise Refused("not_seen", f"{info.name} can't be asked: {info.detail}", 503)
     if info.protocol != "grpc" or (info.state == "ready" and not info.decode_signature):
         raise Refused(

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from experiment import __version__
+from experiment.axes import BROWSER_FORMATS, ENGINES, plan_dict
 from experiment.codec import to_dict
-from experiment.images.browser import BROWSER_FORMATS, ENGINES
 from experiment.images.formats import SUBSAMPLINGS
 from experiment.images.variants import FORMATS, RESAMPLERS
 from experiment.measure.plan import parse_plan
@@ -24,7 +24,7 @@ from webapp.config import Settings
 
 def offers(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
     """Limits, the plan's defaults and every choice there is."""
-    defaults = to_dict(parse_plan({}, timeout_s=settings.tf_request_timeout_s))
+    defaults = plan_dict(parse_plan({}, timeout_s=settings.tf_request_timeout_s))
     return {
         "app_version": __version__,
         "limits": {

@@ -9,6 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
+from common.checks import Expected, whole_text
 from experiment.backends.addresses import chosen
 from experiment.errors import PlanRefused
 from experiment.export.report_json import SCHEMA, timestamp
@@ -50,7 +51,7 @@ def start_run() -> ResponseReturnValue:
 def backends_for(plan: Plan) -> Sequence[BackendInfo]:
     """The backends that a plan means, unless there are none or it asks for too much of them."""
     backends = chosen(parts().fleet.backends(), plan.backend_names)
-    present = [info for info in backends if info.state != "absent"]
+    present = [info for info in backends if info.is_present]
     if backends and not present:
         raise PlanRefused([f"{info.name} can't be asked: {info.detail}" for info in backends])
     if not present:
@@ -124,9 +125,10 @@ def _number(key: str, default: int, high: int) -> int:
     text = request.args.get(key, "")
     if not text:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) < 12 and 1 <= int(text) <= high):
-        raise Refused("bad_query", f"{key} must be a whole number from 1 to {high}.")
-    return int(text)
+    try:
+        return whole_text(1, high)(text)
+    except Expected as expected:
+        raise Refused("bad_query", f"{key} must be {expected}.") from None
 
 
 def _row(run: HistoryRow) -> Mapping[str, Any]:

@@ -24,6 +24,7 @@ from experiment.records import (
     Measurement,
     Plan,
     Report,
+    Run,
     RunState,
     SourceImage,
     Variant,
@@ -146,7 +147,7 @@ class Reports:
             return _set_summary(run, records.header, records.tally)
         assert records.source is not None, f"run {run.id} has no source event"  # noqa: S101
         later = later_of(self._store.follow_ups.of(run.id), self._events_after, _measurement)
-        return summarise(
+        measured = Run(
             run_id=run.id,
             state=cast(RunState, run.state),
             created_at=run.created_at,
@@ -159,9 +160,8 @@ class Reports:
             measurements=tuple(records.measurements),
             requests_planned=run.requests_planned + later.requests,
             failure=None if run.failure is None else from_dict(Failure, run.failure),
-            added=later.sessions,
-            breaking_points=later.breaking_points,
         )
+        return summarise(measured, later.sessions, later.breaking_points)
 
     def _records(self, run: StoredRun) -> Records:
         """A live run's records grow with each call; those of an ended run are read and let go."""

@@ -18,18 +18,12 @@ from typing import IO, Any, Final, cast
 from flask import Request
 from werkzeug.datastructures import FileStorage
 
+from experiment.axes import BROWSER_FORMATS
 from experiment.errors import PlanRefused, VariantsRefused
-from experiment.images.browser import (
-    BROWSER_FORMATS,
-    MAX_PIXELS_FACTOR,
-    Described,
-    check_against_plan,
-    check_header,
-)
+from experiment.file_names import plain_name
+from experiment.images.browser import MAX_PIXELS_FACTOR, Described, check_against_plan, check_header
 from experiment.images.header import Limits
-from experiment.measure.plan import MAX_VARIANTS
-from experiment.records import Plan
-from experiment.refusals import plain_name
+from experiment.records import MAX_VARIANTS, Plan
 from webapp.browser_limits import upload_limit
 from webapp.runs.live_run import OPENING
 from webapp.runs.manager import Photo

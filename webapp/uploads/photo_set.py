@@ -10,11 +10,10 @@ from typing import IO, Any
 from flask import Request
 from werkzeug.datastructures import FileStorage
 
-from experiment.file_names import clean_path, unique
+from experiment.file_names import clean_path, plain_name, unique
 from experiment.photo_sets.label_files import decoded, refuse_above
 from experiment.photo_sets.places import is_photo
 from experiment.records import SET_REPEATS
-from experiment.refusals import plain_name
 from experiment.wording import count
 from webapp.problems import Refused
 from webapp.runs.live_run import OPENING

@@ -13,9 +13,8 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestTimeout
 from werkzeug.formparser import FormDataParser
 
-from experiment.file_names import printable
+from experiment.file_names import plain_name, printable
 from experiment.images.header import Limits, read_header
-from experiment.refusals import plain_name
 from webapp.config import Settings
 from webapp.http.client_socket import ClientSocket
 from webapp.problems import Refused

@@ -103,7 +103,7 @@ def run(
 
     A large photo comes with `read_again`: its pixels are let go while the run waits, and once all is made.
     """
-    present = [info for info in backends if info.state != "absent"]
+    present = [info for info in backends if info.is_present]
     events.send(
         "accepted",
         source=to_dict(received.source),

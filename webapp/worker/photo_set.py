@@ -39,7 +39,7 @@ def run_set(
     events: Events, commands: Commands, job: Mapping[str, Any], plan: Plan, backends: Sequence[BackendInfo]
 ) -> None:
     """List the photos, announce the run, wait for "go", measure, say how it ended."""
-    present = [info for info in backends if info.state != "absent"]
+    present = [info for info in backends if info.is_present]
     try:
         photos = _photos(job)
     except PixelcostError as refusal:

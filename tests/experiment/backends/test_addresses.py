@@ -44,7 +44,7 @@ def test_three_different_mistakes_are_named_at_once():
     assert caught.value.message == (
         "TF_SERVERS has 3 problems: entry 1 `GPU:tf-gpu` has no port; write name:host:port; "
         "entry 3 `8 CPU:other:8500` repeats the name `8 CPU`; "
-        "entry 4 `x:host:99999` has the port 99999; ports go from 1 to 65535."
+        "entry 4 `x:host:99999` has the port `99999`, which is not a whole number from 1 to 65535."
     )
 
 
@@ -54,16 +54,16 @@ def test_three_different_mistakes_are_named_at_once():
         ("", "names no server"),
         (";;", "names no server"),
         ("GPU", "has no host and port"),
-        ("GPU:host:http", "port `http`, which is not a number"),
+        ("GPU:host:http", "port `http`, which is not a whole number from 1 to 65535"),
         ("a:unix:/tmp/socket:1", "host `/tmp/socket`, which is not a host name"),
         ("a:xds:///x:1", "has a URL where host and port belong"),
         ("GPU:http://tf-gpu:8501", "has a URL where host and port belong"),
         ("http://tf-gpu:8501", "has a URL where host and port belong"),
         ("GPU:tf gpu:8500", "host `tf gpu`, which is not a host name"),
-        ("GPU:tf-gpu:²", "port `²`, which is not a number"),
-        ("GPU:tf-gpu:" + "1" * 5000, "ports go from 1 to 65535"),
-        ("a:b:1?rest=²", "REST port `²`, which is not a number"),
-        ("a:b:1?rest=0", "REST port 0; ports go from 1 to 65535"),
+        ("GPU:tf-gpu:²", "port `²`, which is not a whole number from 1 to 65535"),
+        ("GPU:tf-gpu:" + "1" * 5000, "which is not a whole number from 1 to 65535"),
+        ("a:b:1?rest=²", "REST port `²`, which is not a whole number from 1 to 65535"),
+        ("a:b:1?rest=0", "REST port `0`, which is not a whole number from 1 to 65535"),
         ("a:::1:8500", "an IPv6 host stands in brackets"),
         ("a:b:1?colour=red", "unknown option `colour`"),
         ("a:b:1?rest=x", "REST port `x`"),

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from experiment.decide.other_goals import goals_in, with_goals
+from experiment.decide.other_goals import with_goals
 from experiment.errors import PlanRefused
 from experiment.export.report_json import report_dict
 from experiment.records import Plan
 from tests.support.records import report, sample_report
 from tests.support.set_records import PLAN, photos, summary
+from webapp.routes.goals_asked import goals_in
 
 GOALS = [
     {"keep_top1": False},

@@ -8,10 +8,11 @@ from dataclasses import replace
 import plotly.graph_objects as go
 import pytest
 
-from experiment.axes import variant_id
+from experiment.axes import AXES, variant_id
 from experiment.export.report_json import report_dict
 from experiment.figures import FIGURES, figures
 from experiment.figures.palette import DASHES, FURTHER_DASHES, LIGHT, dash, outline, symbol
+from experiment.figures.view import Making
 from experiment.records import Plan, Report, Variant
 from tests.support.records import (
     TIGER,
@@ -191,3 +192,7 @@ def test_the_next_smaller_one_is_named_with_its_quality():
     made = report(variants=(original(), good, bad), measurements=measurements)
     assert made.recommendation.sentence == "Serve JPEG q85 at 512 px on 8 CPU."
     assert made.recommendation.next_lighter.startswith("The next lighter JPEG, q50 at 512 px, would save")
+
+
+def test_lines_are_told_apart_by_every_axis():
+    assert Making._fields == ("format", *AXES)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from experiment.axes import settings_words, values_of
+from experiment.axes import plan_dict, settings_words
 from experiment.codec import from_dict, to_dict
 from experiment.errors import PlanRefused
 from experiment.export.report_csv import report_csv
@@ -21,8 +21,8 @@ from experiment.images.formats import FORMATS, SUBSAMPLINGS
 from experiment.images.read import read_image
 from experiment.images.resize import RESAMPLERS
 from experiment.images.variants import make_variants, most_variants, planned_variants
-from experiment.measure.plan import MAX_VARIANTS, parse_plan
-from experiment.records import Plan, Variant
+from experiment.measure.plan import parse_plan
+from experiment.records import MAX_VARIANTS, Plan, Variant
 from experiment.wording import full_name, kind_name, short_name
 from tests.support.odd_photos import encoded, photo
 from tests.support.records import answered, report, variant
@@ -48,13 +48,13 @@ def ids(plan: Plan) -> list[str]:
 
 def test_a_plan_without_further_values_names_its_variants_as_before():
     assert ids(Plan(sizes_px=(32,))) == ["32-png", "32-jpeg-85"]
-    assert ids(Plan(sizes_px=(32,), jpeg_quality=70)) == ["32-png", "32-jpeg-70"]
+    assert ids(Plan(sizes_px=(32,), jpeg_qualities=(70,))) == ["32-png", "32-jpeg-70"]
 
 
 def test_only_what_is_unusual_is_added_to_an_id():
     plan = Plan(sizes_px=(32,), formats=("jpeg", "webp", "webp-lossless"), subsamplings=("4:4:4", "4:2:0"))
     assert ids(plan) == ["32-jpeg-85-444", "32-jpeg-85", "32-webp-80", "32-webp-lossless"]
-    assert ids(replace(plan, formats=("jpeg",), resampler="bicubic")) == [
+    assert ids(replace(plan, formats=("jpeg",), resamplers=("bicubic",))) == [
         "32-jpeg-85-444-bicubic",
         "32-jpeg-85-bicubic",
     ]
@@ -150,13 +150,16 @@ def test_as_many_variants_are_made_as_were_planned_and_all_have_ids_of_their_own
 
 def test_a_list_outranks_the_older_key_which_then_holds_its_first_value():
     plan = parse_plan({"jpeg_quality": 40, "jpeg_qualities": [95, 50], "resampler": "box"})
-    assert (plan.jpeg_quality, plan.jpeg_qualities) == (95, (95, 50))
-    assert (plan.resampler, plan.resamplers) == ("box", ("box",))
+    assert (plan.jpeg_qualities, plan.resamplers) == ((95, 50), ("box",))
+    written = plan_dict(plan)
+    assert (written["jpeg_quality"], written["resampler"]) == (95, "box")
+    assert list(written)[:4] == ["sizes_px", "formats", "jpeg_quality", "resampler"]
+    assert from_dict(Plan, written) == plan
 
 
 def test_the_older_keys_alone_work_as_before_also_in_a_stored_plan():
-    assert values_of(from_dict(Plan, {"jpeg_quality": 40}), "jpeg_qualities") == (40,)
-    assert values_of(Plan(resampler="box"), "resamplers") == ("box",)
+    stored = from_dict(Plan, {"jpeg_quality": 40, "resampler": "box", "resamplers": None})
+    assert (stored.jpeg_qualities, stored.resamplers) == ((40,), ("box",))
     assert parse_plan({"jpeg_quality": 40}).jpeg_qualities == (40,)
 
 

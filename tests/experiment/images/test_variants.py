@@ -20,7 +20,7 @@ from experiment.images.variants import make_variants, planned_variants, skipped_
 from experiment.records import Plan
 from tests.support.odd_photos import CANARY, encoded, exif, odd_photos, photo, srgb_profile
 
-PLAN = Plan(sizes_px=(64, 16, 32, 2048), jpeg_quality=70)
+PLAN = Plan(sizes_px=(64, 16, 32, 2048), jpeg_qualities=(70,))
 
 
 def source(image: Image.Image | None = None, kind: str = "JPEG", **options: object):
@@ -68,7 +68,7 @@ def test_the_encoder_is_named_with_its_version_and_settings():
 
 def test_jpeg_is_sampled_and_packed_as_it_says():
     coarse, fine = (
-        Image.open(io.BytesIO(make_variants(source(), replace(PLAN, jpeg_quality=quality))[-1].data))
+        Image.open(io.BytesIO(make_variants(source(), replace(PLAN, jpeg_qualities=(quality,)))[-1].data))
         for quality in (30, 95)
     )
     assert [layer[1:3] for layer in fine.layer] == [(2, 2), (1, 1), (1, 1)]  # 4:2:0

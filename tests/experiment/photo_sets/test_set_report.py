@@ -204,7 +204,7 @@ def test_an_agreement_that_is_too_low_reads_as_less_than_what_is_asked_for(low, 
     goal = set_goals(replace(PLAN, margin_points=margin), has_labels=False)[-1]
     over = cell(summary(photos(both=90, lost=10))).over_photos
     small = measured(replace(over, agreement=replace(over.agreement, low=low)))
-    assert not goal.met(small)
+    assert not goal.is_met(small)
     assert goal.lack(small).endswith(words)
     assert goal.nobody([small]).endswith(f"{100 - margin:g} % of photos")
 
@@ -225,7 +225,7 @@ def test_a_loss_that_is_too_large_reads_as_more_than_the_margin(low, high, margi
     mean = -57.5 if high < 0 else -0.2
     difference = replace(over.difference, low_points=low, high_points=high, points=mean)
     small = measured(replace(over, difference=difference))
-    assert not goal.met(small)
+    assert not goal.is_met(small)
     assert words in goal.lack(small)
 
 

@@ -14,6 +14,7 @@ from experiment.report.statistics import (
     SAMPLES_FOR_P90,
     SAMPLES_FOR_P99,
     jensen_shannon_distance,
+    latency_stats,
     median_interval,
     median_ranks,
     percentile,
@@ -104,3 +105,13 @@ def test_scores_that_do_not_quite_sum_to_1_are_scaled():
 def test_distributions_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match="shorter"):
         jensen_shannon_distance([0.5, 0.5], [1.0])
+
+
+def test_the_numbers_of_a_cell_come_where_there_are_samples_enough_for_each():
+    assert set(latency_stats([]).values()) == {None}
+    few = latency_stats([3.0, 1.0, 2.0])
+    assert (few["min_ms"], few["p50_ms"], few["max_ms"]) == (1.0, 2.0, 3.0)
+    assert few["p50_low_ms"] is few["p50_high_ms"] is few["p90_ms"] is None
+    many = latency_stats([float(ms) for ms in range(1, SAMPLES_FOR_P90 + 1)])
+    assert many["p50_low_ms"] < many["p50_ms"] < many["p50_high_ms"] < many["p90_ms"]
+    assert many["p99_ms"] is None

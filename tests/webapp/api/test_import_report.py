@@ -22,7 +22,7 @@ from experiment.export.import_report import ReportRefused, read_report
 from experiment.export.report_csv import CELL_KEYS, VARIANT_KEYS
 from experiment.export.report_json import SCHEMA, report_dict, report_json
 from experiment.export.schema_check import ANNOTATIONS, APPLICATORS, RULES, problems
-from experiment.measure.plan import SEED_LIMIT
+from experiment.records import SEED_LIMIT
 from tests.support.processes.webapp_parts import parts_of, serving
 from tests.support.records import answered, report, sample_report
 from tests.support.reports import HOSTILE, closed, large_report

@@ -1,0 +1,87 @@
+"""One photo, measured from here: what `python -m experiment photo.jpg` and a notebook share."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from experiment.backends.connect import connected
+from experiment.images.variants import make_variants, skipped_sizes_px
+from experiment.measure.environment import environment
+from experiment.measure.heartbeat import Heartbeat
+from experiment.measure.run import measure
+from experiment.measure.schedule import planned_requests
+from experiment.records import BackendInfo, Measurement, Plan, Report, Run, SourceImage, Variant
+from experiment.report.summarise import summarise
+
+
+def measure_photo(
+    source: SourceImage,
+    plan: Plan,
+    infos: Sequence[BackendInfo],
+    cancel: threading.Event,
+    console: Console,
+) -> Report:
+    """Make the variants, send them to every backend that is present, report. `console` shows the progress.
+
+    Once `cancel` is set, the report is about what was measured until then.
+    """
+    created_at = time.time()
+    present = [info for info in infos if info.is_present]
+    facts = environment()
+    with console.status("Making variants"):
+        variants = make_variants(source, plan)
+    measurements, heartbeat = _measure(plan, variants, present, cancel, console)
+    run = Run(
+        run_id=uuid.uuid4().hex[:12],
+        state="cancelled" if cancel.is_set() else "done",
+        created_at=created_at,
+        source=source,
+        plan=plan,
+        environment=facts | heartbeat.facts(),
+        backends=tuple(infos),
+        variants=tuple(variants),
+        skipped_sizes_px=tuple(skipped_sizes_px(source, plan)),
+        measurements=measurements,
+        requests_planned=planned_requests(plan, len(variants), present),
+    )
+    return summarise(run)
+
+
+def _measure(
+    plan: Plan,
+    variants: Sequence[Variant],
+    infos: Sequence[BackendInfo],
+    cancel: threading.Event,
+    console: Console,
+) -> tuple[list[Measurement], Heartbeat]:
+    measurements: list[Measurement] = []
+    total = planned_requests(plan, len(variants), infos)
+    with connected(infos) as backends, Heartbeat() as heartbeat, _progress(console) as progress:
+        task = progress.add_task("Warming up", total=total)
+        for measurement in measure(plan, variants, backends, cancel):
+            measurements.append(measurement)
+            progress.update(task, advance=1, description=_doing(measurement))
+    return measurements, heartbeat
+
+
+def _doing(measurement: Measurement) -> str:
+    if measurement.is_warmup:
+        return f"Warming up {measurement.backend_name}"
+    return f"{measurement.variant_id} on {measurement.backend_name}"
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description:<28}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        refresh_per_second=2,  # drawing must not disturb what is being timed
+    )
