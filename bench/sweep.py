@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from bench.support.errors import CannotRun
 from experiment.backends.base import Backend, FakeBackend
 from experiment.backends.connect import connect
 from experiment.measure.run import measure
@@ -66,7 +67,7 @@ def _wall_s(backends: list[Backend], variants: list[Variant]) -> tuple[float, fl
     taken = list(measure(PLAN, variants, backends))
     wall_s = time.perf_counter() - started
     if any(each.prediction is None for each in taken):
-        raise RuntimeError("a stub did not answer")
+        raise CannotRun("A stub server did not answer.")
     slowest = backends[-1].info.name
     return wall_s, sum(each.latency_ms or 0.0 for each in taken if each.backend_name == slowest) / 1e3
 
