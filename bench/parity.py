@@ -58,8 +58,8 @@ class Answers:
 
 def photos(sources: Sequence[Path], limit: int | None) -> Iterator[bytes]:
     """The bytes of each photo, source by source, in the order of their names."""
-    each = (_zipped(source) if source.is_file() else _in_folder(source) for source in sources)
-    yield from islice(chain.from_iterable(each), limit)
+    found = (_zipped(source) if source.is_file() else _in_folder(source) for source in sources)
+    yield from islice(chain.from_iterable(found), limit)
 
 
 def _zipped(source: Path) -> Iterator[bytes]:
@@ -149,8 +149,8 @@ def saved_model(name: str) -> Path:
     if not base.is_dir():
         base = MADE / TENSORFLOW / name
         _models("export", name, "--out", base)
-    versions = [each for each in base.iterdir() if each.name.isdecimal()]
-    model = max(versions, key=lambda each: int(each.name), default=base)
+    versions = [version for version in base.iterdir() if version.name.isdecimal()]
+    model = max(versions, key=lambda version: int(version.name), default=base)
     if not (model / "saved_model.pb").is_file():
         raise NoAnswer(f"{model} holds no SavedModel. Name the folder of one, or a name of the catalogue.")
     return model

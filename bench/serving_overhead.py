@@ -55,8 +55,8 @@ def compared(name: str, model: Path, count: int, blocks: int = BLOCKS) -> Iterat
         echo = stack.enter_context(calling(echoing.grpc_address))
         bare_grpc = stack.enter_context(calling(floor.grpc_address))
         stack.enter_context(on_core(client))  # last, because a child may use no more cores than its parent
-        for each in (predict, echo, bare_grpc):
-            times_ms(asking(each, request), WARMUPS)
+        for method in (predict, echo, bare_grpc):
+            times_ms(asking(method, request), WARMUPS)
         alone = {
             "bare_ms": bare.times_ms,
             "served_ms": lambda count: times_ms(asking(predict, request), count),

@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.study import page
-from bench.study.ask import Photos, Stopped, asked, journal_of, report_of
 from bench.study.cells import Found
 from bench.study.changes import Change, Columns, areas_of, bands_of, changes
 from bench.study.distances import ByView, distances
-from bench.study.elsewhere import elsewhere
 from bench.study.gathered import gathered
 from bench.study.models import NAMES, Missing, Model, prepare
 from bench.study.pairs import confidences, right_by_variant
 from bench.study.plots import draw, plots
+from bench.study.reports import Photos, Stopped, asked, elsewhere, journal_of, report_of
 from bench.study.runs import QUESTIONS, Run, runs
 from bench.study.tables import Row, area_rows, band_rows, read, tables, write
 from bench.support.photo import ten_megapixels
@@ -126,7 +125,7 @@ def _metric(wanted: Asked, photos: Photos, out: Path) -> dict[str, list[Row]]:
     if not found:
         return {}
     columns = Columns(found)
-    sizes_px = sorted({each.size_px for each in found}, reverse=True)
+    sizes_px = sorted({change.size_px for change in found}, reverse=True)
     rows = {
         "areas": list(area_rows(areas_of(columns, sizes_px))),
         "bands": list(band_rows(bands_of(columns))),
@@ -189,7 +188,7 @@ def _photos(options: argparse.Namespace, out: Path) -> Photos:
     lines = (line.split("\t") for line in IMAGENET.read_text("utf-8").splitlines())
     with label_map.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows((wnid, names) for wnid, _, names in lines)
-    places = [each.resolve() for each in options.photos]
+    places = [place.resolve() for place in options.photos]
     return Photos(gathered(places, out / "photos"), made, options.photo, label_map)
 
 
@@ -252,7 +251,7 @@ def _options() -> argparse.Namespace:
 
 def _some_of(known: Sequence[str]) -> Callable[[str], list[str]]:
     def names(text: str) -> list[str]:
-        unknown = [each for each in text.split(",") if each not in known]
+        unknown = [name for name in text.split(",") if name not in known]
         if unknown:
             what = unknown[0] or "empty name"
             raise argparse.ArgumentTypeError(f"there is no {what}, only {', '.join(known)}")

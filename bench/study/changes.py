@@ -105,11 +105,11 @@ def _of_photo(
     network: str, result: PhotoResult, distances: Mapping[str, ByView]
 ) -> Iterator[tuple[Variant, Change]]:
     answers = {
-        each.variant_id: each.prediction
-        for each in result.measurements
-        if each.prediction and each.prediction.top and not each.is_warmup
+        measurement.variant_id: measurement.prediction
+        for measurement in result.measurements
+        if measurement.prediction and measurement.prediction.top and not measurement.is_warmup
     }
-    reference = next((answers.get(each.id) for each in result.variants if each.is_reference), None)
+    reference = next((answers.get(variant.id) for variant in result.variants if variant.is_reference), None)
     if reference is None:
         return
     for variant in result.variants:
@@ -131,7 +131,7 @@ def _change(
     reference: Prediction,
     by_view: ByView,
 ) -> Change:
-    first, second = [*(each.score for each in reference.top), 0.0][:2]
+    first, second = [*(label.score for label in reference.top), 0.0][:2]
     longest_px = max(result.width_px or 0, result.height_px or 0)
     source, own = by_view[AS_SOURCE], by_view[network]
     return Change(
@@ -159,13 +159,13 @@ class Columns:
     """Many changes as columns, with the photos numbered."""
 
     def __init__(self, found: Sequence[Change]):
-        names = {name: number for number, name in enumerate(sorted({each.photo for each in found}))}
-        self.photo = np.array([names[each.photo] for each in found], np.int64)
-        self.network = np.array([each.network for each in found], object)
-        self.size_px = np.array([each.size_px for each in found], np.int64)
-        self.has_changed = np.array([each.has_changed for each in found], bool)
+        names = {name: number for number, name in enumerate(sorted({change.photo for change in found}))}
+        self.photo = np.array([names[change.photo] for change in found], np.int64)
+        self.network = np.array([change.network for change in found], object)
+        self.size_px = np.array([change.size_px for change in found], np.int64)
+        self.has_changed = np.array([change.has_changed for change in found], bool)
         self.values = {
-            key: np.array([getattr(each, key) for each in found], np.float64) for key in PREDICTORS
+            key: np.array([getattr(change, key) for change in found], np.float64) for key in PREDICTORS
         }
         self.weights: Weights = drawn(len(names))
 

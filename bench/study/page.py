@@ -181,7 +181,7 @@ def _bands(tables: Tables) -> str:
     rows = [row for row in tables["bands"] if row["network"] == ALL]
     across, down = (_ranges(rows, name) for name in ("margin", "ssim"))
     shares = {(_range(row, "ssim"), _range(row, "margin")): row for row in rows}
-    columns = ["SSIM", *(f"margin {_range_words(each)}" for each in across)]
+    columns = ["SSIM", *(f"margin {_range_words(margin)}" for margin in across)]
     lines = (
         [_range_words(ssim), *(_share(shares.get((ssim, margin))) for margin in across)] for ssim in down
     )

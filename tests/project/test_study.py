@@ -20,12 +20,10 @@ from PIL import Image, ImageDraw, ImageFilter
 from scipy.stats import mannwhitneyu
 
 from bench.study import page, ranks
-from bench.study.ask import Photos, asked, environ_of, report_of
 from bench.study.cells import Found, one_over_other, png_over_jpeg, size_over_smallest
 from bench.study.changes import ALL, Change, Columns, areas_of, bands_of, changes
 from bench.study.claims import LOST, OPEN, SURVIVES, claims, judged, keeps
 from bench.study.distances import AS_SOURCE, Distance, distance, distances
-from bench.study.elsewhere import elsewhere
 from bench.study.gathered import gathered
 from bench.study.models import LITE0, MOBILENET, RANDOM, TITLES, Missing, Model, prepare
 from bench.study.pairs import (
@@ -38,6 +36,7 @@ from bench.study.pairs import (
     time_ratio,
 )
 from bench.study.plots import plots
+from bench.study.reports import Photos, asked, elsewhere, environ_of, report_of
 from bench.study.runs import LABELLED, MADE, QUESTIONS, TIME, Run, runs
 from bench.study.tables import read, tables, write
 from experiment.errors import PixelcostError

@@ -1,9 +1,14 @@
-"""One run of the study: `python -m experiment` as a user calls it, with its report kept."""
+"""The reports of the study: of runs of `python -m experiment` as a user calls it, each report kept.
+
+Reports of times that were measured on another machine are read from a folder. A file there is named as the
+study names its own, MODEL-time-PHOTO.json; what ran there is read from it.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,13 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.study.models import Model
-from bench.study.runs import LABELLED, MADE, PHOTO, Run
+from bench.study.cells import GPU, Found
+from bench.study.models import TITLES, Missing, Model
+from bench.study.runs import LABELLED, MADE, PHOTO, TIME, Run
 from bench.support.servables import ROOT
 from experiment.errors import PixelcostError
 
 CORES = len(os.sched_getaffinity(0))
 NOT_OURS = ("TF_SERVERS", "MODEL", "MODEL_NAME", "PIXELCOST_EMBEDDED", "PIXELCOST_WEIGHTS_URL")
+NAMED = re.compile(rf"({'|'.join(TITLES)})-{TIME}-({MADE}|{PHOTO})")
 REPORTED = {0, 1}  # 1: some requests failed, or nothing can be recommended
 
 
@@ -74,7 +81,7 @@ def _without_answers(run: Run, report: Mapping[str, Any], path: Path) -> str:
     """With the first reason that the report gives."""
     skipped = (report.get("photo_set") or {}).get("skipped") or []
     failed = [reason for cell in report["cells"] for reason in cell["failure_reasons"]]
-    reasons = [each["message"] for each in (*skipped, *failed)]
+    reasons = [reason["message"] for reason in (*skipped, *failed)]
     why = f": {reasons[0]}" if reasons else "."
     return f"{run.id} got no answer at all{why} Remove {path} to ask again, or name another --out."
 
@@ -102,3 +109,30 @@ def environ_of(run: Run, model: Model, out: Path) -> dict[str, str]:
     # One backend is enough to tell what a model answers.
     answering = f"{CORES} CPU:cpus={CORES},runtime={model.runtime}"
     return environ | ({"PIXELCOST_EMBEDDED": answering} if run.is_of_set else {})
+
+
+def elsewhere(folder: Path) -> list[Found]:
+    """Every report in the folder, by name. Raises Missing where there is none, or one with another name."""
+    found = [_found(file) for file in sorted(folder.glob("*.json"))]
+    if not found:
+        raise Missing(f"There is no MODEL-{TIME}-PHOTO.json in it.")
+    return found
+
+
+def _found(file: Path) -> Found:
+    named = NAMED.fullmatch(file.stem)
+    if not named:
+        models, photos = ", ".join(TITLES), f"{MADE} or {PHOTO}"
+        raise Missing(f"{file.name} is not named MODEL-{TIME}-PHOTO.json, with {models}; {photos}.")
+    model, photo = named.groups()
+    report = json.loads(file.read_text("utf-8"))
+    return Found(Run(model, TIME, photo, ()), TITLES[model], report, machine=_machine(report))
+
+
+def _machine(report: Mapping[str, Any]) -> str:
+    """What it computed with: the library, and the GPU's name or else the processor's."""
+    libraries = {
+        str(backend["runtime"]).partition(" ")[0] for backend in report["backends"] if backend["runtime"]
+    }
+    gpu = next((backend["device_name"] for backend in report["backends"] if backend["name"] == GPU), None)
+    return ", ".join([*sorted(libraries), gpu or report["environment"]["cpu_model"]])
