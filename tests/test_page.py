@@ -261,7 +261,7 @@ def test_a_double_click_on_run_starts_one_run(visit):
     page, started = visit.open(SMALL), []
     page.locator("#photo-image[src]").wait_for()
     page.on("request", lambda sent: sent.method == "POST" and started.append(sent.url))
-    page.route("**/js/run.js", lambda route: (page.wait_for_timeout(700), route.continue_()))
+    page.route("**/js/run/run.js", lambda route: (page.wait_for_timeout(700), route.continue_()))
     page.dblclick("#run")
     page.locator("#run").click()
     assert visit.wait_end() == "done"

@@ -59,7 +59,7 @@ def test_every_selector_of_the_page_is_in_its_template():
 
 
 def test_no_script_or_template_writes_markup_or_inline_style():
-    for path in [*ROOT.glob("static/js/*.js"), *ROOT.glob("templates/*.html")]:
+    for path in [*ROOT.glob("static/js/**/*.js"), *ROOT.glob("templates/*.html")]:
         text = path.read_text("utf-8")
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(", text), path
         assert not re.search(r"<[a-z][^>]*\s(style|on[a-z]+)=", text), path

@@ -58,10 +58,10 @@ TEMPLATE = (ROOT / "templates" / "index.html").read_text("utf-8")
 
 NODE = """
 import { progressText } from "BASE/static/js/format.js";
-import { pixelRefusal, refusal, sniff } from "BASE/static/js/photo.js";
+import { pixelRefusal, refusal, sniff } from "BASE/static/js/setup/photo.js";
 import { problemFrom } from "BASE/static/js/api.js";
-import { photoFacts } from "BASE/static/js/setup.js";
-import { setRefusal } from "BASE/static/js/photo_set.js";
+import { photoFacts } from "BASE/static/js/setup/form.js";
+import { setRefusal } from "BASE/static/js/setup/photo_set.js";
 const limits = { max_bytes: 20e6, max_pixels: 50e6, max_photos: 2, max_set_bytes: 1e9 };
 const words = (problem) => `${problem.title} ${problem.detail}`;
 const run = (changes) => ({ done: 412, planned: 690, failed: 0, text: "", state: "running", ...changes });

@@ -2,8 +2,8 @@
 
 import { base, getBackends, getConfig, runPath } from "./api.js";
 import { runtimeWords } from "./format.js";
-import { buildForm, focusProblem, runProblems } from "./setup.js";
-import { defaultPlan, isMargin, isP50Goal, isRestTwin, isSizeGoal, planFromQuery } from "./plan.js";
+import { buildForm, focusProblem, runProblems } from "./setup/form.js";
+import { defaultPlan, isMargin, isP50Goal, isRestTwin, isSizeGoal, planFromQuery } from "./setup/plan.js";
 import { announce, el, fill, isBusy, memory, part, setText, state, update, watch } from "./page.js";
 
 const ASK_AGAIN_MS = 3000; // while a backend loads its model
@@ -31,8 +31,8 @@ async function using(module, act) {
   return update({ notice: { title: "Part of this page could not be loaded.", detail, actions: [reload] } });
 }
 
-const withPhoto = (act) => using(import("./photo.js"), act);
-const withRun = (act) => using(import("./run.js"), act);
+const withPhoto = (act) => using(import("./setup/photo.js"), act);
+const withRun = (act) => using(import("./run/run.js"), act);
 
 async function start() {
   applyTheme(memory.get("theme") || "auto");
@@ -102,8 +102,8 @@ function wire() {
   part("chooseFolder").addEventListener("click", () => part("folderInput").click());
   for (const name of INPUTS) part(name).addEventListener("change", takeInput);
   part("checkBackends").addEventListener("click", () => askBackends(true));
-  part("runsButton").addEventListener("click", () => using(import("./history.js"), (runs) => runs.openHistory()));
-  part("helpButton").addEventListener("click", () => using(import("./help.js"), (help) => help.openHelp()));
+  part("runsButton").addEventListener("click", () => using(import("./run/history.js"), (runs) => runs.openHistory()));
+  part("helpButton").addEventListener("click", () => using(import("./results/help.js"), (help) => help.openHelp()));
   part("form").addEventListener("submit", submit);
   part("theme").addEventListener("change", () => applyTheme(part("theme").value));
   part("drawerClose").addEventListener("click", () => part("drawer").close());

@@ -11,7 +11,7 @@
  * @property {?number} size_bytes
  * @property {?number} width_px    null: this browser can't decode it; the server will judge
  * @property {?number} height_px
- * @property {import("./photo_set.js").PhotoSet} [set]  many photos in place of one
+ * @property {import("./setup/photo_set.js").PhotoSet} [set]  many photos in place of one
  * @property {string} [facts]      of a set: how many photos, how large
  * @property {string} [labels]     where the labels of a set come from
  * @property {?File} [csvFile]     a CSV of labels chosen for a set
@@ -153,7 +153,7 @@ export function el(tag, properties = {}, ...children) {
 const styles = {};
 
 /** Fetches a stylesheet that the first look does without; done when it is there, or could not be fetched. */
-export function loadStyle(/** @type {"deciding" | "further" | "inspector"} */ name) {
+export function loadStyle(/** @type {"deciding" | "follow_ups" | "inspector"} */ name) {
   styles[name] ||= new Promise((resolve) => {
     const href = `${base}/static/css/${name}.css`;
     document.head.append(el("link", { rel: "stylesheet", href, onload: resolve, onerror: resolve }));

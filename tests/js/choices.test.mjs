@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import {
   computingQuery, firstSentence, priceFrom, typedNumber, typedPrices, uplinkFrom, withChoices,
-} from "../../static/js/choices.js";
+} from "../../static/js/decide/choices.js";
 
 const query = (text) => new URLSearchParams(text);
 

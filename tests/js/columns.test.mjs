@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { columnsOf, matches, nextSort, rowsOf, sortRows } from "../../static/js/columns.js";
+import { columnsOf, matches, nextSort, rowsOf, sortRows } from "../../static/js/results/columns.js";
 
 const variant = (id, sizePx) => ({ id, size_px: sizePx, format: "jpeg", quality: 85, size_bytes: sizePx * 10,
   percent_of_original: 1, encode_ms: 1, is_reference: false });

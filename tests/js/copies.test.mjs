@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { changedBytes, knownPixels, SIDE_PX } from "../../static/js/canvas_noise.js";
-import { browserName, copiesOf, longestWithin, scaled, startFor, tooHeavy } from "../../static/js/copies.js";
-import * as plans from "../../static/js/plan.js";
+import { changedBytes, knownPixels, SIDE_PX } from "../../static/js/browser_resize/canvas_noise.js";
+import { browserName, copiesOf, longestWithin, scaled, startFor, tooHeavy } from "../../static/js/browser_resize/copies.js";
+import * as plans from "../../static/js/setup/plan.js";
 
 const CONFIG = {
   formats: [

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { differenceHint, pText, shareText } from "../../static/js/columns.js";
-import * as sets from "../../static/js/photo_set.js";
-import { planOfAll, presetRepeats, runLabel } from "../../static/js/plan.js";
+import { differenceHint, pText, shareText } from "../../static/js/results/columns.js";
+import * as sets from "../../static/js/setup/photo_set.js";
+import { planOfAll, presetRepeats, runLabel } from "../../static/js/setup/plan.js";
 
 const item = (path, size = 10) => ({ path, file: { size, name: path.split("/").pop() } });
 const LIMITS = { max_photos: 3, max_set_bytes: 1000 };

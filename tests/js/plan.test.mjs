@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import * as plans from "../../static/js/plan.js";
+import * as plans from "../../static/js/setup/plan.js";
 
 const OFFERED = [2048, 1024, 512, 256, 128, 64, 32];
 const CONFIG = {

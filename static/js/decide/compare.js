@@ -1,0 +1,94 @@
+/** This run beside another one: the chooser, and what the server computed from both. */
+
+import * as api from "../api.js";
+import { withChoices } from "./choices.js";
+import { openDrawer } from "../drawer.js";
+import { dateTime } from "../format.js";
+import { announce, el, fill, isBusy, loadStyle, part, setText, state, watch } from "../page.js";
+import { lookNow } from "../results/plots.js";
+import { runList } from "../run_list.js";
+import { makePlace, showSection } from "./sections.js";
+
+const ENDED = ["done", "cancelled", "failed", "imported"];
+
+let shown = { id: "", other: "", look: "" };
+let place = null;
+
+watch(["theme"], redraw);
+watch(["run"], () => isBusy() && close());
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+
+/** Lists the runs that have ended; choosing one shows the comparison. */
+export function openChooser() {
+  const words = "Compares the cells that both runs have: what got faster or slower, and where the answer changed.";
+  const none = "There is no other run yet. Run again, then compare.";
+  openDrawer("Compare with…", [el("p", { className: "muted" }, words), ...runList((run) => isOther(run) && entry(run), none)]);
+}
+
+const isOther = (run) => run.id !== state.report.run_id && ENDED.includes(run.state);
+
+function entry(run) {
+  const name = `${run.name}, ${dateTime(run.created_at)}`;
+  return el("li", {},
+    el("div", {}, el("strong", {}, run.name), el("p", { className: "hint" }, dateTime(run.created_at)),
+      run.sentence && el("p", {}, run.sentence)),
+    el("button", { type: "button", "aria-label": `Compare with ${name}`, onclick: () => choose(run.id) }, "Compare"));
+}
+
+/** @param {string} otherId */
+async function choose(otherId) {
+  part("drawer").close();
+  writeAddress(otherId);
+  await showCompared();
+  const section = part("compared");
+  section.scrollIntoView({ block: "start" });
+  section.focus({ preventScroll: true });
+  announce(section.querySelector(".lead").textContent);
+}
+
+/** Shows the comparison that the address asks for. */
+export async function showCompared() {
+  const other = new URLSearchParams(location.search).get("compare");
+  const id = state.report.run_id;
+  const look = lookNow();
+  await loadStyle("deciding");
+  if (shown.id !== id || shown.other !== other) build();
+  shown = { id, other, look };
+  const made = await api.getCompared(id, other, look).catch((problem) => ({ problem }));
+  if (shown.id !== id || shown.other !== other || shown.look !== look) return; // another one was asked for meanwhile
+  setText(part("compared").querySelector("h2"), made.problem ? "Compare" : made.section.title);
+  await showSection(place, made.problem ? refusal(made.problem) : made.section);
+}
+
+/** Nothing to compare is said where the comparison would be. */
+const refusal = ({ title, detail }) =>
+  ({ title: "", sentence: `${title} ${detail || ""}`, warnings: [], notes: [], figures: {}, tables: [] });
+
+function build() {
+  place = makePlace();
+  const other = el("button", { type: "button", className: "quiet", onclick: openChooser }, "Another run");
+  const done = el("button", { type: "button", className: "quiet", onclick: leave }, "Close");
+  fill(part("compared"),
+    el("div", { className: "section-head" }, el("h2", { id: "compared-title" }, "Compare"), other, done), place.node);
+  part("compared").hidden = false;
+}
+
+function leave() {
+  close();
+  writeAddress("");
+  /** @type {?HTMLElement} */ (document.querySelector("#compare-with"))?.focus();
+}
+
+function close() {
+  shown = { id: "", other: "", look: "" };
+  part("compared").hidden = true;
+}
+
+function redraw() {
+  if (shown.id && shown.look !== lookNow()) showCompared();
+}
+
+function writeAddress(compare) {
+  const text = withChoices(location.search, { compare });
+  history.replaceState(null, "", location.pathname + (text ? `?${text}` : ""));
+}
