@@ -15,13 +15,25 @@ from experiment.formats import SUBSAMPLINGS
 from experiment.records import Order, Plan, ResizeIn
 from experiment.variants import FORMATS, RESAMPLERS, most_variants
 
-SIZES_RANGE_PX = (16, 8192)
 MAX_SIZES = 16
 MAX_QUALITIES = 16
 MAX_VARIANTS = 500  # all are held in memory while a run goes on
 MAX_BACKENDS = 64
 SEED_LIMIT = 2**53  # the largest whole number that JSON carries to a browser unharmed
 MAX_JSON_CHARS = 20_000
+# Key of a plan -> the least and the most of its number, or of each in its list; also of the page's fields.
+RANGES: Final[Mapping[str, tuple[int, int]]] = {
+    "sizes_px": (16, 8192),
+    "jpeg_qualities": (1, 100),
+    "webp_qualities": (1, 100),
+    "avif_qualities": (1, 100),
+    "warmups": (0, 100),
+    "repeats": (1, 1000),
+    "timeout_s": (0, 600),  # above 0
+    "max_p50_ms": (0, 10**6),  # above 0
+    "max_size_bytes": (1, 10**9),
+    "margin_points": (0, 100),  # of a probability or of a share: 0 is none, 100 all of it
+}
 
 
 class _Bad(ValueError):
@@ -144,12 +156,14 @@ def _number(above: float, high: float) -> Callable[[Any], float]:
     return check
 
 
-def _share_of_100(value: Any) -> float:
-    """Percentage points of a probability or of a share: 0 is none, 100 all of it."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not 0 <= value <= 100:  # false for NaN
-        raise _Bad("a number from 0 to 100")
-    return float(value)
+def _share(low: float, high: float) -> Callable[[Any], float]:
+    def check(value: Any) -> float:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not low <= value <= high:  # false for NaN
+            raise _Bad(f"a number from {low:g} to {high:g}")
+        return float(value)
+
+    return check
 
 
 def _one_of(choices: Iterable[str]) -> Callable[[Any], str]:
@@ -190,23 +204,23 @@ def _list_of(check: Callable[[Any], Any], what: str, most: int) -> Callable[[Any
 
 
 RULES: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "sizes_px": _list_of(_whole(*SIZES_RANGE_PX), "sizes in pixels", MAX_SIZES),
+    "sizes_px": _list_of(_whole(*RANGES["sizes_px"]), "sizes in pixels", MAX_SIZES),
     "formats": _list_of(_one_of(FORMATS), "formats", len(FORMATS)),
-    "jpeg_quality": _whole(1, 100),
+    "jpeg_quality": _whole(*RANGES["jpeg_qualities"]),
     "resampler": _one_of(RESAMPLERS),
-    "warmups": _whole(0, 100),
-    "repeats": _whole(1, 1000),
+    "warmups": _whole(*RANGES["warmups"]),
+    "repeats": _whole(*RANGES["repeats"]),
     "order": _one_of(get_args(Order)),
     "seed": _whole(0, SEED_LIMIT - 1),
-    "timeout_s": _number(0.0, 600.0),
+    "timeout_s": _number(*RANGES["timeout_s"]),
     "backend_names": _list_of(_name, "names of backends", MAX_BACKENDS),
-    "max_p50_ms": _number(0.0, 1e6),
-    "max_size_bytes": _whole(1, 10**9),
+    "max_p50_ms": _number(*RANGES["max_p50_ms"]),
+    "max_size_bytes": _whole(*RANGES["max_size_bytes"]),
     "keep_top1": _yes_or_no,
-    "margin_points": _share_of_100,
-    "jpeg_qualities": _list_of(_whole(1, 100), "JPEG qualities", MAX_QUALITIES),
-    "webp_qualities": _list_of(_whole(1, 100), "WebP qualities", MAX_QUALITIES),
-    "avif_qualities": _list_of(_whole(1, 100), "AVIF qualities", MAX_QUALITIES),
+    "margin_points": _share(*RANGES["margin_points"]),
+    "jpeg_qualities": _list_of(_whole(*RANGES["jpeg_qualities"]), "JPEG qualities", MAX_QUALITIES),
+    "webp_qualities": _list_of(_whole(*RANGES["webp_qualities"]), "WebP qualities", MAX_QUALITIES),
+    "avif_qualities": _list_of(_whole(*RANGES["avif_qualities"]), "AVIF qualities", MAX_QUALITIES),
     "subsamplings": _list_of(_one_of(SUBSAMPLINGS), "chroma subsamplings", len(SUBSAMPLINGS)),
     "resamplers": _list_of(_one_of(RESAMPLERS), "filters", len(RESAMPLERS)),
     "resize_in": _one_of(get_args(ResizeIn)),

@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "serving": {"serving"},
     "models": {"models"},
 }
+SCRIPTS = ROOT / "static" / "js"
 FILES = sorted(path for package in MAY_IMPORT for path in (ROOT / package).rglob("*.py"))
 
 
@@ -157,9 +158,39 @@ def test_no_two_folders_of_a_package_import_each_other():
 
 
 def test_no_scripts_of_the_page_import_each_other_in_a_circle():
-    imports = script_imports(ROOT / "static" / "js")
+    imports = script_imports(SCRIPTS)
     assert {"results/result.js", "browser_resize/browser_resize.js"} <= imports["run/run.js"]
     assert not circle_in(imports)
+
+
+# Folders of static/js from the bottom up; "" holds what all others use, and main.js starts the page.
+SCRIPT_LAYERS = (
+    {""},
+    {"browser_resize"},
+    {"setup"},
+    {"results"},
+    {"inspector", "decide"},
+    {"run"},
+    {"main.js"},
+)
+
+
+def script_layer(name: str) -> str:
+    return name if name == "main.js" else name.rpartition("/")[0]
+
+
+@pytest.mark.parametrize("name", sorted(script_imports(SCRIPTS)))
+def test_a_script_imports_only_from_its_own_folder_and_from_those_below(name):
+    own = script_layer(name)
+    level = next(at for at, layer in enumerate(SCRIPT_LAYERS) if own in layer)
+    below = set().union(*SCRIPT_LAYERS[:level])
+    assert {script_layer(each) for each in script_imports(SCRIPTS)[name]} <= {own} | below
+
+
+def test_every_folder_of_scripts_has_a_layer_and_at_most_fifteen_files():
+    folders = [script_layer(name) for name in script_imports(SCRIPTS)]
+    assert set(folders) == set().union(*SCRIPT_LAYERS)
+    assert max(folders.count(folder) for folder in folders) <= 15
 
 
 @pytest.mark.parametrize("way", ["from p import b", "import p.b", "def f():\n    from p.b import f"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import subprocess
 import pytest
 
 from tests.app_process import ROOT
+from tests.webapp_parts import serving
 from tools import report_types, vendor
 
 OLDEST_NODE = (20, 19)  # the first that reads static/js as modules without being told
@@ -35,6 +37,15 @@ def test_the_pure_modules_of_the_page_pass_their_own_tests():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_config_of_these_tests_is_the_servers(tmp_path):
+    shown = 'import { CONFIG } from "./tests/js/config.mjs"; console.log(JSON.stringify(CONFIG))'
+    command = [node(), "--input-type=module", "--eval", shown]
+    config = json.loads(subprocess.check_output(command, text=True, cwd=ROOT, timeout=60))
+    with serving(tmp_path) as app:
+        served = app.test_client().get("/api/config").json
+    assert config.items() <= served.items()
+
+
 def test_vendored_files_are_those_that_versions_names():
     assert vendor.VERSIONS.read_text("utf-8") == vendor.versions_text()
 
@@ -52,7 +63,7 @@ def test_the_types_of_the_report_are_those_of_its_schema():
 
 def test_every_selector_of_the_page_is_in_its_template():
     template = (ROOT / "templates" / "index.html").read_text("utf-8")
-    script = (ROOT / "static" / "js" / "page.js").read_text("utf-8")
+    script = (ROOT / "static" / "js" / "dom.js").read_text("utf-8")
     selectors = script[script.index("SELECTORS = {") : script.index("};")]
     for name in re.findall(r'"#([a-z0-9-]+)"', selectors):
         assert f'id="{name}"' in template, name

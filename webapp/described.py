@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from experiment.browser_made import BROWSER_FORMATS, ENGINES
 from experiment.errors import VariantsRefused
-from experiment.plan import SIZES_RANGE_PX
+from experiment.plan import RANGES
 
 LONGEST_TEXT = 120  # of an encoder's or a browser's name
 LONGEST_STAGE_MS = 3.6e6
@@ -92,7 +92,7 @@ _STAGE = _number(LONGEST_STAGE_MS)
 NEEDED: Final = ("format", "size_px", "engine")
 RULES: Final[Mapping[str, Rule]] = {
     "format": _one_of(tuple(BROWSER_FORMATS)),
-    "size_px": _whole(*SIZES_RANGE_PX),
+    "size_px": _whole(*RANGES["sizes_px"]),
     "quality": _whole(1, 100),
     "engine": _one_of(tuple(ENGINES)),
     "encoder": _TEXT,

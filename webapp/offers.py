@@ -8,13 +8,16 @@ from typing import Any, get_args
 from experiment import __version__
 from experiment.browser_made import BROWSER_FORMATS, ENGINES
 from experiment.codec import to_dict
+from experiment.deciding.prices import MOST
+from experiment.deciding.uplinks import LEAST_MBIT_S, MOST_MBIT_S
 from experiment.formats import SUBSAMPLINGS
 from experiment.goals import MARGIN_POINTS
-from experiment.plan import parse_plan
+from experiment.plan import RANGES, parse_plan
 from experiment.records import OFFERED_SIZES_PX, Order
 from experiment.schedule import DECODE_REPEATS, DECODE_WARMUPS
 from experiment.set_goals import MARGIN_POINTS as SET_MARGIN_POINTS
 from experiment.set_goals import MARGIN_POINTS_WITHOUT_LABELS
+from experiment.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99
 from experiment.variants import FORMATS, RESAMPLERS
 from webapp.browser_limits import upload_limit
 from webapp.config import Settings
@@ -47,6 +50,12 @@ def offers(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
             }
             for key, each in FORMATS.items()
         ],
+        "ranges": {  # the least and the most of what is typed
+            **RANGES,
+            "price_per_hour": (0, MOST),  # below it
+            "uplink_mbit_s": (LEAST_MBIT_S, MOST_MBIT_S),
+        },
+        "samples_for": {"p90": SAMPLES_FOR_P90, "p99": SAMPLES_FOR_P99},  # with fewer there is none
         "resamplers": list(RESAMPLERS),
         "offered": {
             "jpeg_qualities": defaults["jpeg_qualities"],

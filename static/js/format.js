@@ -75,6 +75,15 @@ export function signedPoints(points) {
   return Number(text) > 0 ? `+${text}` : text.replace("-", "−").replace("−0.0", "0.0");
 }
 
+/** A number as people type it, "0,35" too; null where it is not a number. @param {string} text */
+export function typedNumber(text) {
+  const plain = text.trim().replace(",", ".");
+  return /^\d*\.?\d+$|^\d+\.$/.test(plain) ? Number(plain) : null;
+}
+
+/** What stands before the first full stop that ends a sentence. @param {string} text */
+export const firstSentence = (text) => text.match(/^.*?\.(?=\s|$)/)?.[0] || text;
+
 /** 1 -> "1 request", 2 -> "2 requests". @param {number} count @param {string} noun */
 export function plural(count, noun) {
   return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
@@ -89,7 +98,8 @@ export function formatName(key) {
   return FORMAT_NAMES[key] || key.toUpperCase();
 }
 
-const capital = (text) => text[0].toUpperCase() + text.slice(1);
+/** "lanczos" -> "Lanczos". @param {string} text */
+export const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
 /** What variants of one size and format differ in; the usual value needs no words. As in experiment/axes.py. */
 const SETTINGS = [
@@ -136,7 +146,7 @@ export function shortLabel(label) {
 
 /**
  * The line beside the progress bar: the server's own words, and ours where it has said nothing.
- * @param {import("./page.js").RunProgress} run
+ * @param {import("./types.js").RunProgress} run
  */
 export function progressText(run) {
   const asked = `${run.done.toLocaleString("en")} of ${run.planned.toLocaleString("en")}`;

@@ -1,10 +1,11 @@
 /** Starts the page: wires its parts, and brings in what a step needs when it is needed. */
 
 import { base, getBackends, getConfig, runPath } from "./api.js";
+import { announce, el, fill, part, setText } from "./dom.js";
 import { runtimeWords } from "./format.js";
+import { isBusy, memory, state, update, watch } from "./state.js";
 import { buildForm, focusProblem, runProblems } from "./setup/form.js";
-import { defaultPlan, isMargin, isP50Goal, isRestTwin, isSizeGoal, planFromQuery } from "./setup/plan.js";
-import { announce, el, fill, isBusy, memory, part, setText, state, update, watch } from "./page.js";
+import { defaultPlan, isGoal, isRestTwin, planFromQuery } from "./setup/plan.js";
 
 const ASK_AGAIN_MS = 3000; // while a backend loads its model
 const INPUTS = /** @type {const} */ (["fileInput", "cameraInput", "folderInput"]);
@@ -42,7 +43,7 @@ async function start() {
   const first = firstLook();
   try {
     const config = first.config || (await getConfig());
-    update({ config, plan: startPlan(config), view: viewFromAddress() });
+    update({ config, plan: startPlan(config), view: viewFromAddress(config) });
   } catch (problem) {
     return update({ notice: { ...words(problem), actions: [{ label: "Reload", act: () => location.reload() }] } });
   }
@@ -72,16 +73,16 @@ function startPlan(config) {
   return planFromQuery(new URLSearchParams(location.search), plan, config);
 }
 
-/** A goal of the address as the server takes it, "none" too; "" where it would be refused. @param {?string} text */
-function goalIn(text, isGoal) {
-  if (text === "none") return text;
-  const goal = Number(text);
-  return text?.trim() && isGoal(goal) ? String(goal) : "";
-}
-
-function viewFromAddress() {
+/** @param {import("./types.js").Config} config */
+function viewFromAddress({ ranges }) {
   const query = new URLSearchParams(location.search);
   const oneOf = (name, ...known) => (known.includes(query.get(name)) ? query.get(name) : "");
+  /** As the server takes it, "none" too; "" where it would be refused. @param {Parameters<typeof isGoal>[0]} key */
+  const goal = (key) => {
+    const text = query.get(key)?.trim() || "";
+    if (text === "none") return text;
+    return text && isGoal(key, Number(text), ranges) ? String(Number(text)) : "";
+  };
   return {
     sort: query.get("sort") || "",
     sel: query.get("sel") || "",
@@ -89,9 +90,9 @@ function viewFromAddress() {
     y: oneOf("y", "p90", "p99", "slowest"),
     find: query.get("find") || "",
     keep_top1: oneOf("keep_top1", "true", "false"),
-    margin_points: goalIn(query.get("margin_points"), isMargin),
-    max_p50_ms: goalIn(query.get("max_p50_ms"), isP50Goal),
-    max_size_bytes: goalIn(query.get("max_size_bytes"), isSizeGoal),
+    margin_points: goal("margin_points"),
+    max_p50_ms: goal("max_p50_ms"),
+    max_size_bytes: goal("max_size_bytes"),
   };
 }
 
@@ -259,7 +260,7 @@ function renderNotice() {
   if (notice && !notice.calm) box.focus(); // brings it into the window too, wherever the reader is
 }
 
-/** @param {import("./page.js").Notice} notice */
+/** @param {import("./types.js").Notice} notice */
 function noticeBox(notice) {
   const buttons = (notice.actions || []).map(({ label, act, keep }) =>
     el("button", { type: "button", onclick: () => { if (!keep) update({ notice: null }); act(); } }, label));

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { methodWords } from "../../static/js/results/explain.js";
-import { endWords, missingRepeats, offers, pointSentence, progressWords, stepRows } from "../../static/js/run/follow_up_words.js";
+import { endWords, missingRepeats, offers as offersOf, pointSentence, progressWords, stepRows } from "../../static/js/run/follow_up_words.js";
+import { CONFIG } from "./config.mjs";
 
 const POINT = {
   backend_name: "8 CPU", sentence: "Still a tabby down to 181 px, JPEG q34.", size_bytes: 3100,
@@ -14,13 +15,14 @@ const POINT = {
 const report = (changes) => ({
   plan: { repeats: 20 }, cells: [{ count: 20 }], state: "done", photo_set: null, breaking_points: [], ...changes,
 });
+const offers = (made) => offersOf(made, CONFIG);
 const kinds = (changes) => offers(report(changes)).map(({ kind }) => kind);
 
 test("a finished run offers what it lacks for a p90, and the search", () => {
   assert.equal(offers(report({}))[0].label, "Add 44 more to see p90");
   assert.deepEqual(kinds({}), ["repeats", "search"]);
   assert.deepEqual(kinds({ plan: { repeats: 64 } }), ["search"]);
-  assert.equal(missingRepeats(report({ plan: { repeats: 100 } })), 0);
+  assert.equal(missingRepeats(report({ plan: { repeats: 100 } }), CONFIG), 0);
 });
 
 test("a run that was stopped has cells of different lengths: only the search is offered", () => {

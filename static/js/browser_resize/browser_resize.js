@@ -29,15 +29,16 @@ const STOPPED = { title: "Making the variants was stopped.", type: "stopped" };
  */
 
 /**
- * @param {import("../page.js").Photo} photo @param {Blob} blob its bytes @param {any} plan
+ * @param {import("../types.js").Photo} photo @param {Blob} blob its bytes @param {import("../types.js").PagePlan} plan
+ * @param {{format: string, quality: ?number}[]} encodings of each copy
  * @param {(done: number, count: number) => void} onProgress
  * @returns {{answer: Promise<Made>, abort: () => void}}
  */
-export function makeVariants(photo, blob, plan, onProgress) {
+export function makeVariants(photo, blob, plan, encodings, onProgress) {
   const rows = [];
   const parts = [];
   let count = 0;
-  const { stop, answer } = ask({ file: blob, plan }, (message) => {
+  const { stop, answer } = ask({ file: blob, plan, encodings }, (message) => {
     if (message.kind === "count") count = message.count;
     if (message.kind === "made") {
       rows.push(message.row);

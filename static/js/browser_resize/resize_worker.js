@@ -1,7 +1,7 @@
 /**
  * Makes copies of one photo, off the page's own thread: decode once, resize, encode, let go.
  *
- *   in   {file, plan}                              make the plan's variants
+ *   in   {file, plan, encodings}                   make the plan's variants: each of its copies in each encoding
  *        {file, shrink: {max_pixels, max_bytes}}   make one photo that is within the limits
  *   out  {kind: "count", count}                    so many are to be made
  *        {kind: "made", row, blob}                 one of them; `row` is what the server wants to know of it
@@ -14,7 +14,6 @@ import { Pica } from "../../vendor/pica.js";
 import { changedBytes, SIDE_PX } from "./canvas_noise.js";
 import { browserName, copiesOf, longestWithin, scaled, startFor } from "./copies.js";
 import { liesOnItsSide, orientationLeft, uprightTransform } from "./orientation.js";
-import { encodingsHere } from "../setup/plan.js";
 
 const PICA_VERSION = "10.0.3"; // pica does not tell; tests/test_browser_page.py compares it with VERSIONS
 const KEEP_PIXELS = 8e6; // larger copies are not kept to be resized again
@@ -28,20 +27,20 @@ const pica = new Pica({ features: ["js"] });
 self.onmessage = async ({ data }) => {
   try {
     if (data.shrink) await shrink(data.file, data.shrink);
-    else await makeAll(data.file, data.plan);
+    else await makeAll(data.file, data.plan, data.encodings);
   } catch (error) {
     const code = error.code === "ERR_GET_IMAGE_DATA" ? "unreadable" : error.code === "undecodable" ? error.code : "broken";
     self.postMessage({ kind: "failed", code, detail: String(error.message || error) });
   }
 };
 
-/** @param {Blob} file @param {any} plan */
-async function makeAll(file, plan) {
+/** @param {Blob} file @param {any} plan @param {{format: string, quality: ?number}[]} encodings */
+async function makeAll(file, plan, encodings) {
   const facts = { name: browserName(navigator.userAgent), clock_resolution_us: clockResolutionUs(), noise_bytes: noise() };
   await pica.init(); // it tries out the browser, which is no part of resizing
   const photo = await decoded(file);
   const { width: width_px, height: height_px } = photo.canvas;
-  const [copies, encodings] = [copiesOf(plan, width_px, height_px), encodingsHere(plan)];
+  const copies = copiesOf(plan, width_px, height_px);
   self.postMessage({ kind: "count", count: copies.length * encodings.length });
   const [unable, kept] = [new Set(), []];
   for (const copy of copies) {

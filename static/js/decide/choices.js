@@ -3,51 +3,47 @@
  * The address says it, so that a link shows the same; what it leaves open is remembered here. Pure.
  *
  * @typedef {Record<string, number>} Prices   per hour, by backend; 0: no price
+ * @typedef {[number, number]} Range            the least and the most, of the config
  */
 
-const MOST_PRICE = 1e6; // as the server has it
-const UPLINK_LIMITS_MBIT_S = [0.01, 100_000];
-export const PRICE_WORDS = "A price per hour is a number from 0 to below 1,000,000, like 0.35.";
-export const UPLINK_WORDS = "An uplink is a number of Mbit/s from 0.01 to 100,000.";
+import { typedNumber } from "../format.js";
 
-/** What stands before the first full stop that ends a sentence. @param {string} text */
-export const firstSentence = (text) => text.match(/^.*?\.(?=\s|$)/)?.[0] || text;
+/** @param {Range} range */
+export const priceWords = ([low, high]) =>
+  `A price per hour is a number from ${low} to below ${high.toLocaleString("en")}, like 0.35.`;
 
-/** A number as people type it, "0,35" too; null where it is none. @param {string} text */
-export function typedNumber(text) {
-  const plain = text.trim().replace(",", ".");
-  return /^\d*\.?\d+$|^\d+\.$/.test(plain) ? Number(plain) : null;
-}
+/** @param {Range} range */
+export const uplinkWords = ([low, high]) => `An uplink is a number of Mbit/s from ${low} to ${high.toLocaleString("en")}.`;
 
-/** @param {string} text @returns {?number} null: not a price */
-export function priceFrom(text) {
+/** @param {string} text @param {Range} range @returns {?number} null: not a price */
+export function priceFrom(text, range) {
   const price = typedNumber(text);
-  return price !== null && price < MOST_PRICE ? price : null;
+  return isPrice(price, range) ? price : null;
 }
 
-/** The uplink of a field, as the server takes it; "" where it is none. @param {string} text */
-export function uplinkFrom(text) {
+/** The uplink of a field, as the server takes it; "" where it is not one. @param {string} text @param {Range} range */
+export function uplinkFrom(text, [low, high]) {
   const mbitS = typedNumber(text);
-  const [least, most] = UPLINK_LIMITS_MBIT_S;
-  return mbitS !== null && mbitS >= least && mbitS <= most ? String(mbitS) : "";
+  return mbitS !== null && mbitS >= low && mbitS <= high ? String(mbitS) : "";
 }
 
 /**
  * Prices of the address, else the remembered ones; only those of backends of this run.
- * @param {URLSearchParams} query @param {?Prices} remembered @param {string[]} names @returns {Prices}
+ * @param {URLSearchParams} query @param {?Prices} remembered @param {string[]} names @param {Range} range
+ * @returns {Prices}
  */
-export function typedPrices(query, remembered, names) {
-  const found = query.has("price") ? pricesOf(query) : remembered || {};
-  return Object.fromEntries(Object.entries(found).filter(([name, price]) => names.includes(name) && isPrice(price)));
+export function typedPrices(query, remembered, names, range) {
+  const found = query.has("price") ? pricesOf(query, range) : remembered || {};
+  return Object.fromEntries(Object.entries(found).filter(([name, price]) => names.includes(name) && isPrice(price, range)));
 }
 
-const isPrice = (price) => typeof price === "number" && price >= 0 && price < MOST_PRICE;
+const isPrice = (price, [low, high]) => typeof price === "number" && price >= low && price < high;
 
-/** @param {URLSearchParams} query @returns {Prices} */
-function pricesOf(query) {
+/** @param {URLSearchParams} query @param {Range} range @returns {Prices} */
+function pricesOf(query, range) {
   const pairs = query.getAll("price").map((text) => {
     const colon = text.lastIndexOf(":"); // names may hold one, prices don't
-    return [text.slice(0, colon), priceFrom(text.slice(colon + 1))];
+    return [text.slice(0, colon), priceFrom(text.slice(colon + 1), range)];
   });
   return Object.fromEntries(pairs.filter(([name, price]) => name && price !== null));
 }

@@ -1,12 +1,12 @@
 /** This run beside another one: the chooser, and what the server computed from both. */
 
 import * as api from "../api.js";
-import { withChoices } from "./choices.js";
+import { announce, el, fill, loadStyle, part, setText } from "../dom.js";
 import { openDrawer } from "../drawer.js";
 import { dateTime } from "../format.js";
-import { announce, el, fill, isBusy, loadStyle, part, setText, state, watch } from "../page.js";
-import { lookNow } from "../results/plots.js";
 import { runList } from "../run_list.js";
+import { isBusy, lookNow, state, watch, whenLookChanges } from "../state.js";
+import { withChoices } from "./choices.js";
 import { makePlace, showSection } from "./sections.js";
 
 const ENDED = ["done", "cancelled", "failed", "imported"];
@@ -14,9 +14,8 @@ const ENDED = ["done", "cancelled", "failed", "imported"];
 let shown = { id: "", other: "", look: "" };
 let place = null;
 
-watch(["theme"], redraw);
+whenLookChanges(redraw);
 watch(["run"], () => isBusy() && close());
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
 /** Lists the runs that have ended; choosing one shows the comparison. */
 export function openChooser() {

@@ -1,11 +1,10 @@
 /** What helps to decide about a finished run: what it costs, the way over the network, what moved the answer. */
 
 import { getDeciding } from "../api.js";
-import {
-  computingQuery, firstSentence, PRICE_WORDS, priceFrom, typedPrices, UPLINK_WORDS, uplinkFrom, withChoices,
-} from "./choices.js";
-import { el, fill, isBusy, loadStyle, memory, part, setText, watch } from "../page.js";
-import { lookNow } from "../results/plots.js";
+import { el, fill, loadStyle, part, setText } from "../dom.js";
+import { firstSentence } from "../format.js";
+import { isBusy, lookNow, memory, state, watch, whenLookChanges } from "../state.js";
+import { computingQuery, priceFrom, priceWords, typedPrices, uplinkFrom, uplinkWords, withChoices } from "./choices.js";
 import { makePlace, showSection } from "./sections.js";
 
 const OWN = "own"; // the choice of a number instead of a row of the server's table
@@ -14,9 +13,8 @@ let shown = { id: "", look: "" };
 let places = {}; // by key of a section, see makePlace()
 let told = null; // what the server computed last
 
-watch(["theme"], redraw);
+whenLookChanges(redraw);
 watch(["run"], () => isBusy() && clear());
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
 /** @returns {HTMLDetailsElement[]} */
 const folds = () => [...part("deciding").querySelectorAll(/** @type {"details"} */ ("details[data-section]"))];
@@ -36,7 +34,7 @@ export async function showDeciding(report) {
 function build(id, names) {
   shown = { id, look: "" };
   choices = {
-    prices: typedPrices(query(), memory.get("prices"), names),
+    prices: typedPrices(query(), memory.get("prices"), names, state.config.ranges.price_per_hour),
     uplink: query().get("uplink") || memory.get("uplink") || "",
   };
   const controls = { cost: priceForm(names), uplink: el("fieldset", { className: "uplinks" }), sensitivity: null };
@@ -127,9 +125,10 @@ const PRICES_STAY = "Any currency. Prices stay in this browser and in the addres
 function takePrice(field, hint) {
   const { name } = field.dataset;
   const text = field.value.trim();
-  const price = text ? priceFrom(text) : undefined;
+  const range = state.config.ranges.price_per_hour;
+  const price = text ? priceFrom(text, range) : undefined;
   field.toggleAttribute("aria-invalid", false);
-  setText(hint, price === null ? PRICE_WORDS : PRICES_STAY);
+  setText(hint, price === null ? priceWords(range) : PRICES_STAY);
   if (price === null) return field.setAttribute("aria-invalid", "true");
   const { [name]: _, ...others } = choices.prices;
   choices = { ...choices, prices: price === undefined ? others : { ...others, [name]: price } };
@@ -185,10 +184,11 @@ function makeUplinks(place, uplinks) {
 function takeUplink(value, own, hint) {
   own.removeAttribute("aria-invalid");
   setText(hint, "");
-  const uplink = value === OWN ? uplinkFrom(own.value) : value;
+  const range = state.config.ranges.uplink_mbit_s;
+  const uplink = value === OWN ? uplinkFrom(own.value, range) : value;
   if (!uplink) {
     if (!own.value) return own.focus(); // nothing was typed yet
-    setText(hint, UPLINK_WORDS);
+    setText(hint, uplinkWords(range));
     return own.setAttribute("aria-invalid", "true");
   }
   choices = { ...choices, uplink };

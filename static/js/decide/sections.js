@@ -10,11 +10,10 @@
  * @property {{title: string, columns: string[], rows: any[][], is_main: boolean}[]} tables
  */
 
-import { firstSentence } from "./choices.js";
+import { el, fill, setText } from "../dom.js";
+import { firstSentence, number, UNKNOWN } from "../format.js";
+import { lookNow } from "../state.js";
 import { frame, renderFigure } from "../results/figure.js";
-import { number, UNKNOWN } from "../format.js";
-import { el, fill, setText } from "../page.js";
-import { lookNow } from "../results/plots.js";
 
 const FEW_ROWS = 6; // a longer table is folded
 

@@ -1,7 +1,7 @@
 /** The answers to a variant beside those to the original, as bars. */
 
+import { el } from "../dom.js";
 import { percent } from "../format.js";
-import { el } from "../page.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 

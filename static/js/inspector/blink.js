@@ -1,6 +1,6 @@
 /** Two pictures in turn: by a button, slowly, or by hand as fast as one likes. */
 
-import { el, setText } from "../page.js";
+import { el, setText } from "../dom.js";
 
 export const TURN_MS = 500; // each picture stands so long: one flash a second, far below three (WCAG 2.3.1)
 

@@ -2,7 +2,7 @@
 
 import { base, copyPath, getAnswer } from "../api.js";
 import { copyText } from "../clipboard.js";
-import { el, fill, setText } from "../page.js";
+import { el, fill, setText } from "../dom.js";
 
 const KINDS = ["curl", "ghz", "locust"];
 

@@ -1,18 +1,17 @@
 /** One variant, closely: its image over the original, what the model saw, the answers, the times, its making. */
 
 import { base, getReport, getVariantFigures, variantPath } from "../api.js";
-import { answerBars } from "./answer_bars.js";
+import { el, fill, loadStyle, part } from "../dom.js";
+import { openDrawer } from "../drawer.js";
+import { bytes, comparedWith, duration, madeAs, milliseconds, percent, signedPoints, variantName } from "../format.js";
+import { isBusy, lookNow, state, update, watch, whenLookChanges, writeView } from "../state.js";
 import { badge } from "../results/badge.js";
 import { cellReasons, columnsOf, correctWords, rowsOf, sortRows } from "../results/columns.js";
-import { compareView } from "./overlay.js";
-import { copyAs } from "./copy_as.js";
-import { openDrawer } from "../drawer.js";
 import { frame, renderFigure } from "../results/figure.js";
-import { bytes, comparedWith, duration, madeAs, milliseconds, percent, signedPoints, variantName } from "../format.js";
-import { el, fill, isBusy, loadStyle, part, state, update, watch } from "../page.js";
-import { lookNow } from "../results/plots.js";
+import { answerBars } from "./answer_bars.js";
+import { copyAs } from "./copy_as.js";
+import { compareView } from "./overlay.js";
 import { seenSection } from "./seen.js";
-import { writeView } from "../results/table.js";
 
 const KEPT_IN_ADDRESS = ["look", "zoom"]; // beside `sel`: how one looks at it
 
@@ -20,7 +19,7 @@ const KEPT_IN_ADDRESS = ["look", "zoom"]; // beside `sel`: how one looks at it
 const shown = { variantId: "", cards: new Map(), figures: null };
 
 watch(["report"], refresh);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => shown.variantId && drawFigures());
+whenLookChanges(() => shown.variantId && drawFigures());
 
 /** @param {string} variantId @param {string} [focusOn] "previous" or "next": the button that keeps the focus */
 export async function openInspector(variantId, focusOn = "") {
@@ -69,7 +68,7 @@ function close() {
 
 /** The variants before and after in the table's order, so that one can walk through all without closing. */
 function neighbours(report, variant) {
-  const rows = sortRows(rowsOf(report), columnsOf(report, state.view.y), state.view.sort).map((row) => row.variant);
+  const rows = sortRows(rowsOf(report), columnsOf(report, state.config.samples_for, state.view.y), state.view.sort).map((row) => row.variant);
   const index = rows.indexOf(variant);
   const step = (other, key, words) => other &&
     el("button", { type: "button", "data-step": key, onclick: () => openInspector(other.id, key) }, `${words}: ${shortName(other)}`);

@@ -1,9 +1,9 @@
 /** Two pictures of the same thing, laid over each other: slider, blink, difference, zoom. */
 
+import { el, fill, setText } from "../dom.js";
+import { state, update, writeView } from "../state.js";
 import { hold, blinker } from "./blink.js";
 import { drawDifference } from "./difference_canvas.js";
-import { el, fill, setText, state, update } from "../page.js";
-import { writeView } from "../results/table.js";
 import { isSharp, scaleOf, scaleWords, shownSize, sliderValue, splitAt, ZOOMS } from "./zoom.js";
 
 const LOOKS = [["slider", "Slider"], ["blink", "Blink"], ["difference", "Difference ×8"]];

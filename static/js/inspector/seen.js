@@ -1,9 +1,9 @@
 /** What the model really sees of a variant: asked of a backend again, when somebody wants to know. */
 
 import { getAnswer, seenPath } from "../api.js";
-import { drawDifference } from "./difference_canvas.js";
+import { el, fill, setText } from "../dom.js";
 import { variantName } from "../format.js";
-import { el, fill, setText } from "../page.js";
+import { drawDifference } from "./difference_canvas.js";
 
 /** @param {any} report @param {any} variant @param {any} reference the original; the variant itself, or undefined */
 export function seenSection(report, variant, reference) {

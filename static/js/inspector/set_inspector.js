@@ -1,11 +1,11 @@
 /** One variant of a set, closely: what each backend answered over all photos. */
 
-import { badge } from "../results/badge.js";
-import { cellReasons, differenceHint, shareText } from "../results/columns.js";
+import { el } from "../dom.js";
 import { openDrawer } from "../drawer.js";
 import { bytes, duration, plural, signedPoints, variantName } from "../format.js";
-import { el, state, update } from "../page.js";
-import { writeView } from "../results/table.js";
+import { state, update, writeView } from "../state.js";
+import { badge } from "../results/badge.js";
+import { cellReasons, differenceHint, shareText } from "../results/columns.js";
 
 /** @param {string} variantId */
 export function openInspector(variantId) {

@@ -1,7 +1,7 @@
 /** How far a number can be trusted, as a mark that is read alike wherever it stands. */
 
+import { el } from "../dom.js";
 import { MARKS } from "./columns.js";
-import { el } from "../page.js";
 
 const VALIDITY_WORDS = {
   VALID: "Enough samples, no failures, and a narrow interval.",

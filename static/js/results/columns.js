@@ -4,11 +4,10 @@ import {
   formatName, isUnknown, kilobytes, madeAs, milliseconds, percent, shortLabel, signedPoints, UNKNOWN,
 } from "../format.js";
 
-const P90_FROM = 64; // samples; below, the slowest is shown instead
 export const MARKS = { VALID: "✓", NOISY: "≈", INVALID: "✕" };
 
 /**
- * @import { Cell, Report, Variant } from "../types.js"
+ * @import { Cell, Config, Report, Variant } from "../types.js"
  *
  * @typedef {object} Row       one variant with its cells, by backend name
  * @property {Variant} variant
@@ -34,9 +33,13 @@ export function rowsOf(report) {
   }));
 }
 
-/** @param {Report} report @param {string} [beside] which latency stands beside p50; "": as many samples allow @returns {Column[]} */
-export function columnsOf(report, beside = "") {
-  const high = highColumn(beside || (report.plan.repeats >= P90_FROM ? "p90" : "slowest"));
+/**
+ * @param {Report} report @param {Config["samples_for"]} samplesFor
+ * @param {string} [beside] which latency stands beside p50; "": p90, or the slowest where the samples are too few for it
+ * @returns {Column[]}
+ */
+export function columnsOf(report, samplesFor, beside = "") {
+  const high = highColumn(beside || (report.plan.repeats >= samplesFor.p90 ? "p90" : "slowest"));
   // While a run goes on, few samples are no flaw: marks come with the last one.
   const marked = !["queued", "running"].includes(report.state);
   const p50 = (name) => p50Column(name, marked);

@@ -1,7 +1,7 @@
 /** One figure as the server made it: its frame, its drawing by plotly.js, its table, and the ways to save it. */
 
 import { base } from "../api.js";
-import { el, fill, setText } from "../page.js";
+import { el, fill, setText } from "../dom.js";
 import { copyLinkTo, csvOf, saveText } from "./saving.js";
 
 // No bar of buttons: it would offer to send the data to another company's cloud.

@@ -4,17 +4,17 @@
  */
 
 import { getReport } from "../api.js";
-import { typedNumber } from "../decide/choices.js";
-import { announce, goalsQuery, part, setText, state, update } from "../page.js";
+import { announce, part, setText } from "../dom.js";
+import { typedNumber } from "../format.js";
+import { goalsQuery, state, update, writeView } from "../state.js";
 import { fieldProblems } from "../setup/plan.js";
-import { writeView } from "./table.js";
 
 const NO_GOAL = "none"; // as the server's query says it
 
 /** Takes what the fields say, or tells what is wrong with it. */
 export function judgeByFields() {
   const goals = typedGoals();
-  const problems = Object.values(fieldProblems({ ...state.report.plan, ...goals }));
+  const problems = Object.values(fieldProblems({ ...state.report.plan, ...goals }, state.config.ranges));
   setText(part("goalsProblem"), problems.join(" "));
   if (!problems.length) judgeBy(Object.fromEntries(Object.entries(goals).map(([key, goal]) => [key, String(goal ?? NO_GOAL)])));
 }

@@ -1,8 +1,8 @@
 /** The question that the page answers, the words it uses, and how to read its marks. */
 
-import { badge } from "./badge.js";
+import { el } from "../dom.js";
 import { openDrawer } from "../drawer.js";
-import { el } from "../page.js";
+import { badge } from "./badge.js";
 
 const QUESTION = [
   "A classifier sees a small square of pixels, whatever you send. So a smaller or more compressed photo often gives the same " +

@@ -1,9 +1,10 @@
 /** The plots. Each is defined once, in Python; here plotly.js only renders it. */
 
 import { getFigures } from "../api.js";
-import { fitFigure, frame, loadPlotly, renderFigure } from "./figure.js";
-import { fill, goalsQuery, isBusy, part, state, watch } from "../page.js";
+import { fill, part } from "../dom.js";
+import { goalsQuery, isBusy, lookNow, state, whenLookChanges } from "../state.js";
 import { triesQualities } from "../setup/plan.js";
+import { fitFigure, frame, loadPlotly, renderFigure } from "./figure.js";
 
 const NAMES = ["trade_off", "latency_by_size", "agreement_by_size", "where_time_goes"];
 const OF_QUALITY = "by_quality"; // only of runs that try several
@@ -13,18 +14,9 @@ let framed = ""; // the run that the frames were made for
 let drawn = {}; // name -> what was drawn last, as text
 let isLinkFollowed = false;
 
-watch(["theme"], redraw);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+whenLookChanges(redraw);
 window.addEventListener("beforeprint", () => fitPlots(true));
 window.addEventListener("afterprint", () => fitPlots(false));
-
-/** "light" or "dark", as the page looks now. */
-function lookOf(theme, prefersDark) {
-  if (theme === "light" || theme === "dark") return theme;
-  return prefersDark ? "dark" : "light";
-}
-
-export const lookNow = () => lookOf(state.theme, matchMedia("(prefers-color-scheme: dark)").matches);
 
 /** Draws the figures of a run as they are now. @param {string} id */
 export async function drawFigures(id) {

@@ -1,7 +1,7 @@
 /** Browser and server side by side: the report's sentence, and one row for each pair. */
 
+import { el, fill, part } from "../dom.js";
 import { madeAs } from "../format.js";
-import { el, fill, part } from "../page.js";
 
 /** @param {any} report with `resizers` */
 export function drawResizers(report) {

@@ -4,12 +4,13 @@
  */
 
 import { base, reportPath } from "../api.js";
+import { announce, el, fill, part, setText } from "../dom.js";
+import { dateTime, plural, runtimeWords, UNKNOWN } from "../format.js";
+import { goalsQuery, isBusy, state, update } from "../state.js";
+import { fillForm } from "../setup/form.js";
 import { badge } from "./badge.js";
 import { cellReasons } from "./columns.js";
 import { factName, methodWords, problemWords } from "./explain.js";
-import { dateTime, plural, runtimeWords, UNKNOWN } from "../format.js";
-import { announce, el, fill, goalsQuery, isBusy, part, setText, state, update } from "../page.js";
-import { fillForm } from "../setup/form.js";
 import { renderTable, wireTable } from "./table.js";
 import { renderViewBar, wireViewBar } from "./view_bar.js";
 
@@ -20,23 +21,28 @@ const EXPORTS = [
   ["zip", "Variants .zip"],
 ];
 const JUDGED = ["html", "json", "csv"]; // what other goals change
-const SIDE_BY_SIDE = "W3"; // of experiment/cautions.py
+const SIDE_BY_SIDE = "W3"; // a warning of the report
 const ANSWERS = ["/answers.csv", "Every answer .csv"]; // of a set, in place of the variants
 
-wireTable(inspect);
-wireViewBar(async () => (await import("./plots.js")).redraw());
+/** What can be begun here, and is done by modules above: handed in by wireResults(). */
+const acts = {
+  inspect: (/** @type {string} */ variantId) => {},
+  compare: () => {},
+  startRun: () => {},
+};
 
-/** A closer look at one variant. @param {string} variantId */
-async function inspect(variantId) {
-  const module = state.report.photo_set ? import("../inspector/set_inspector.js") : import("../inspector/inspector.js");
-  (await module).openInspector(variantId);
+/** Once, before results are drawn. @param {typeof acts} given */
+export function wireResults(given) {
+  Object.assign(acts, given);
+  wireTable(given.inspect);
+  wireViewBar(async () => (await import("./plots.js")).redraw());
 }
 
 const AT_FIRST = "Results appear here. The first ones take about a second.";
 let hasBegun = false; // a run that was stopped before it was one leaves the page as it was
 
-/** Draws everything that follows from the report so far. @param {() => void} startRun  what a button here may do */
-export function renderResults(startRun) {
+/** Draws everything that follows from the report so far. */
+export function renderResults() {
   const { report, run } = state;
   hasBegun ||= Boolean(run);
   const promise = run ? emptyWords(run, report) : hasBegun && !report ? AT_FIRST : "";
@@ -48,19 +54,18 @@ export function renderResults(startRun) {
   if (!shown) return;
   renderRecommendation(report);
   renderExports(report);
-  renderProblems(report, startRun);
+  renderProblems(report);
   renderTable(report);
   renderViewBar(report);
   renderResizers(report);
   renderMethod(report);
   renderEnvironment(report);
   openSelected(report);
-  import("../run/follow_ups.js").catch(() => null); // draws what can be measured further, from then on by itself
 }
 
 /**
  * What stands in the place of results; "" once there is something to show.
- * @param {import("../page.js").RunProgress} run @param {?Report} report
+ * @param {import("../types.js").RunProgress} run @param {?Report} report
  */
 function emptyWords(run, report) {
   if (run.state === "queued") return "This run waits for its turn. Results appear here once it has begun.";
@@ -75,7 +80,7 @@ function openSelected(report) {
   const { sel } = state.view;
   if (selectedOnce || !sel || !report.variants.some((variant) => variant.id === sel)) return;
   selectedOnce = true;
-  inspect(sel);
+  acts.inspect(sel);
 }
 
 /** @param {Report} report */
@@ -149,8 +154,7 @@ function renderExports(report) {
 }
 
 function compareButton() {
-  const open = async () => (await import("../decide/compare.js")).openChooser();
-  return el("button", { type: "button", id: "compare-with", disabled: isBusy(), onclick: open }, "Compare with…");
+  return el("button", { type: "button", id: "compare-with", disabled: isBusy(), onclick: () => acts.compare() }, "Compare with…");
 }
 
 function exportUrl(report, kind) {
@@ -168,7 +172,8 @@ async function copyLink(button) {
   setTimeout(() => setText(button, "Copy link"), 2500);
 }
 
-function renderProblems(report, startRun) {
+/** @param {Report} report */
+function renderProblems(report) {
   const problems = problemWords(report);
   const signature = JSON.stringify([problems, isBusy()]);
   const place = part("problems");
@@ -179,20 +184,20 @@ function renderProblems(report, startRun) {
     place,
     el("h2", {}, `Warnings (${problems.length})`),
     el("ul", {}, ...problems.map(({ who, message, code }) =>
-      el("li", {}, who && el("strong", {}, `${who}: `), message, code === SIDE_BY_SIDE && oneAtATime(report, startRun)))),
+      el("li", {}, who && el("strong", {}, `${who}: `), message, code === SIDE_BY_SIDE && oneAtATime(report)))),
   );
 }
 
 /**
  * The way out of backends that slow each other: the same run again, one backend after the other.
- * @param {Report} report @param {() => void} startRun
+ * @param {Report} report
  */
-function oneAtATime(report, startRun) {
+function oneAtATime(report) {
   if (!state.photo || isBusy() || report.imported) return null;
   const again = () => {
     update({ plan: { ...state.plan, order: "one_at_a_time" } });
     fillForm();
-    startRun();
+    acts.startRun();
   };
   return el("button", { type: "button", className: "quiet", onclick: again }, "Run one at a time");
 }

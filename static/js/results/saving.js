@@ -1,7 +1,7 @@
 /** What can be taken away from a plot beside its picture: its table as CSV, and a link to it. */
 
 import { copyText } from "../clipboard.js";
-import { announce, el, setText } from "../page.js";
+import { announce, el, setText } from "../dom.js";
 
 const SAID_MS = 2500;
 

@@ -1,8 +1,9 @@
 /** The table of all variants: the primary, accessible form of the results. */
 
-import { columnsOf, formatWords, matches, nextSort, parseSort, rowsOf, sortRows } from "./columns.js";
+import { el, fill, part, setText } from "../dom.js";
 import { comparedWith } from "../format.js";
-import { el, fill, isBusy, part, setText, state, update } from "../page.js";
+import { isBusy, state, update, writeView } from "../state.js";
+import { columnsOf, formatWords, matches, nextSort, parseSort, rowsOf, sortRows } from "./columns.js";
 
 /** @typedef {import("./columns.js").Row} Row @typedef {import("./columns.js").Column} Column */
 
@@ -17,7 +18,7 @@ export function wireTable(choose) {
 
 /** @param {import("../types.js").Report} report */
 export function renderTable(report) {
-  const columns = columnsOf(report, state.view.y);
+  const columns = columnsOf(report, state.config.samples_for, state.view.y);
   const table = part("table");
   const head = JSON.stringify([report.run_id, columns.map((column) => column.key), state.view.sort]);
   if (head !== drawnHead) drawHead(table, report, columns);
@@ -99,14 +100,6 @@ function setSort(sort) {
   update({ view: { ...state.view, sort } });
   writeView();
   renderTable(state.report);
-}
-
-/** Puts the view into the address, so that a link and a reload show the same. */
-export function writeView() {
-  const query = new URLSearchParams(location.search);
-  for (const [key, value] of Object.entries(state.view)) value ? query.set(key, value) : query.delete(key);
-  const text = query.toString();
-  history.replaceState(null, "", location.pathname + (text ? `?${text}` : ""));
 }
 
 /** Makes the row once, later only changes the cells whose text changed. */

@@ -1,7 +1,8 @@
 /** How results are looked at: which latency is shown, what the trade-off lies over, which rows the table has. */
 
-import { announce, el, fill, goalsQuery, isBusy, OWN_GOALS, part, setText, state, update } from "../page.js";
-import { renderTable, shownWords, writeView } from "./table.js";
+import { announce, el, fill, part, setText } from "../dom.js";
+import { goalsQuery, isBusy, OWN_GOALS, state, update, writeView } from "../state.js";
+import { renderTable, shownWords } from "./table.js";
 
 /** @type {[string, string, string][]} value in the address, words, field of a cell; p50 needs no word there */
 const LATENCIES = [
@@ -10,7 +11,6 @@ const LATENCIES = [
   ["p99", "p99", "p99_ms"],
   ["slowest", "slowest", "max_ms"],
 ];
-const FROM_SAMPLES = { p90: 64, p99: 662 }; // as in experiment/statistics.py
 
 /** @param {() => void} redraw of the plots */
 export function wireViewBar(redraw) {
@@ -65,7 +65,8 @@ export function renderViewBar(report) {
   const known = (field) => report.cells.some((cell) => cell[field] !== null);
   const options = LATENCIES.map(([value, words, field]) => {
     const disabled = Boolean(value) && !known(field);
-    const from = disabled && FROM_SAMPLES[value] ? ` (from ${FROM_SAMPLES[value]} samples)` : "";
+    const samples = state.config.samples_for[value];
+    const from = disabled && samples ? ` (from ${samples} samples)` : "";
     return el("option", { value, disabled }, words + from);
   });
   const select = part("showLatency");

@@ -2,8 +2,6 @@
 
 import { bytes, formatName, plural, shortLabel } from "../format.js";
 
-const FOR_P90 = 64; // samples; experiment/statistics.py says why
-
 export const NAMES = { repeats: "Adding repeats", retry: "The retry", search: "The search" };
 export const HOW =
   "Bisection: sizes about 4 % apart, then quality, then three neighbours on either side, each copy sent once. It finds a " +
@@ -11,16 +9,16 @@ export const HOW =
 export const STEP_COLUMNS = ["Size, px", "Quality", "Weight", "Answer", "Kept"];
 
 /** How many repeats a run lacks for a p90; 0 when it lacks none. */
-export const missingRepeats = (report) => Math.max(0, FOR_P90 - report.plan.repeats);
+export const missingRepeats = (report, config) => Math.max(0, config.samples_for.p90 - report.plan.repeats);
 
 /** What can be done with a run: kind, label of its button, and what it gives. */
-export function offers(report) {
+export function offers(report, config) {
   if (report.photo_set || report.imported) return [];
   const answered = report.cells.some((cell) => cell.count);
   const isLive = ["queued", "running"].includes(report.state);
-  const retries = isLive ? [] : retriesOf(report);
+  const retries = isLive ? [] : retriesOf(report, config.ranges.timeout_s[1]);
   if (!answered && !isLive) return retries;
-  const missing = missingRepeats(report);
+  const missing = missingRepeats(report, config);
   const more = {
     kind: "repeats", label: `Add ${missing} more to see p90`, hint: "Added repeats are measured on the same bytes.",
   };
@@ -35,7 +33,7 @@ export function offers(report) {
 const WITH_TIME = "deadline"; // a longer limit may help; where nobody is there it does not
 
 /** One offer for each backend on which cells failed: to measure those again, with twice the time where that may help. */
-function retriesOf(report) {
+function retriesOf(report, longestS) {
   const byBackend = new Map();
   for (const cell of report.cells.filter((each) => each.failures || each.not_sent))
     byBackend.set(cell.backend_name, [...(byBackend.get(cell.backend_name) || []), cell]);
@@ -43,7 +41,7 @@ function retriesOf(report) {
     const codes = cells.flatMap((cell) => cell.failure_reasons.map(({ code }) => code));
     const earlier = (report.additions || []).filter((each) => each.backend_name === backendName);
     const limitS = Math.max(report.plan.timeout_s, ...earlier.map((each) => each.timeout_s));
-    const timeoutS = Math.min(600, limitS * (codes.includes(WITH_TIME) ? 2 : 1));
+    const timeoutS = Math.min(longestS, limitS * (codes.includes(WITH_TIME) ? 2 : 1));
     const limit = timeoutS === limitS ? "" : ` with ${timeoutS} s`;
     return {
       kind: "retry", backendName, timeoutS, label: `Retry ${plural(cells.length, "cell")} on ${backendName}${limit}`,

@@ -1,8 +1,9 @@
 /** Measuring a finished run further: more repeats on the same bytes, and the search for the breaking point. */
 
 import { addRepeats, deleteRun, findBreakingPoint, getFollowUps, getReport, retryCells } from "../api.js";
+import { announce, el, fill, loadStyle, part, setText } from "../dom.js";
+import { goalsQuery, isBusy, state, update, watch } from "../state.js";
 import { follow } from "./events.js";
-import { announce, el, fill, goalsQuery, isBusy, loadStyle, part, setText, state, update, watch } from "../page.js";
 import * as words from "./follow_up_words.js";
 
 /** What is under way: null, or {id, run_id, kind, state, done, planned, text}. */
@@ -17,23 +18,23 @@ let wantsFocus = false; // it was on a button that can't have it just now
 function render() {
   const { report } = state;
   if (job && report && job.run_id !== report.run_id) forget();
-  const offered = report ? words.offers(report) : [];
-  part("further").hidden = !report || (!offered.length && !words.points(report).length);
-  if (part("further").hidden) return;
+  const offered = report ? words.offers(report, state.config) : [];
+  part("followUps").hidden = !report || (!offered.length && !words.points(report).length);
+  if (part("followUps").hidden) return;
   if (!isBusy()) findUnderWay(report.run_id);
   const signature = JSON.stringify([report.run_id, isBusy(), offered, job, problem, lost, report.breaking_points]);
   if (signature === drawn) return;
   drawn = signature;
   const focused = document.activeElement?.id;
-  fill(part("further"), actions(offered), job && progress(), problem && refusal(), results(report));
+  fill(part("followUps"), actions(offered), job && progress(), problem && refusal(), results(report));
   keepFocus(focused);
 }
 
 /** Whoever began with the keyboard finds Stop under it, and at the end a button again. @param {string} [focused] id */
 function keepFocus(focused) {
-  if (focused) wantsFocus = focused.startsWith("further-");
+  if (focused) wantsFocus = focused.startsWith("follow-up-");
   if (!wantsFocus) return;
-  const enabled = /** @type {HTMLButtonElement[]} */ ([...part("further").querySelectorAll("button:enabled")]);
+  const enabled = /** @type {HTMLButtonElement[]} */ ([...part("followUps").querySelectorAll("button:enabled")]);
   const next = enabled.find((button) => button.id === focused) || enabled[0];
   next?.focus({ preventScroll: true });
   wantsFocus = !next;
@@ -44,29 +45,29 @@ function actions(offered) {
   const buttons = offered.map((offer, at) =>
     el("button", { type: "button", id: idOf(offer, at), disabled: blocked, onclick: () => start(offer) }, offer.label));
   const hints = [...new Set(offered.map(({ hint }) => hint))].join(" ");
-  return el("div", { className: "further-actions" }, ...buttons, el("p", { className: "hint" }, hints));
+  return el("div", { className: "follow-up-actions" }, ...buttons, el("p", { className: "hint" }, hints));
 }
 
 /** A backend's place is its own, so that the focus stays on its button. */
-const idOf = ({ kind }, at) => `further-${kind}${kind === "retry" ? `-${at}` : ""}`;
+const idOf = ({ kind }, at) => `follow-up-${kind}${kind === "retry" ? `-${at}` : ""}`;
 
 const ASK = {
   search: (report) => findBreakingPoint(report.run_id),
-  repeats: (report) => addRepeats(report.run_id, words.missingRepeats(report)),
+  repeats: (report) => addRepeats(report.run_id, words.missingRepeats(report, state.config)),
   retry: (report, { backendName, timeoutS }) => retryCells(report.run_id, backendName, timeoutS),
 };
 
 function progress() {
   const bar = el("progress", { max: job.planned || 1, "aria-label": words.NAMES[job.kind] });
   if (job.state === "running" && job.planned) bar.value = job.done;
-  const stop = el("button", { type: "button", id: "further-stop", disabled: !job.id || job.state === "stopping", onclick: stopJob },
+  const stop = el("button", { type: "button", id: "follow-up-stop", disabled: !job.id || job.state === "stopping", onclick: stopJob },
     job.state === "stopping" ? "Stopping" : "Stop");
-  const text = el("p", { id: "further-text" }, lost || job.text);
-  return el("div", { className: "further-progress" }, bar, text, stop);
+  const text = el("p", { id: "follow-up-text" }, lost || job.text);
+  return el("div", { className: "follow-up-progress" }, bar, text, stop);
 }
 
 function refusal() {
-  return el("p", { className: "further-problem", role: "alert" }, el("strong", {}, problem.title), ` ${problem.detail || ""}`);
+  return el("p", { className: "follow-up-problem", role: "alert" }, el("strong", {}, problem.title), ` ${problem.detail || ""}`);
 }
 
 function results(report) {

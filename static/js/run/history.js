@@ -1,9 +1,9 @@
 /** The runs that the server has kept, newest first. */
 
 import * as api from "../api.js";
+import { announce, el } from "../dom.js";
 import { openDrawer } from "../drawer.js";
 import { dateTime, plural } from "../format.js";
-import { announce, el } from "../page.js";
 import { runList } from "../run_list.js";
 
 const STATE_NAMES = { queued: "waiting", running: "running", done: "done", cancelled: "stopped", failed: "failed",

@@ -1,17 +1,15 @@
 /** One run on the page: start it, open a stored one, follow it, cancel it. */
 
 import * as api from "../api.js";
-import { follow } from "./events.js";
+import { announce, el, fill, part, setText } from "../dom.js";
 import { formatName, plural, progressText } from "../format.js";
-import { importedWords } from "../setup/import_report.js";
-import {
-  announce, el, fill, goalsQuery, isBusy, memory, OWN_GOALS, part, setText, state, update, watch,
-} from "../page.js";
-import { paceOf, planWords, resizesHere, uploadsOriginal, withLists } from "../setup/plan.js";
-import { formParts, photoBlob, setPhoto } from "../setup/photo.js";
-import { renderResults } from "../results/result.js";
+import { goalsQuery, isBusy, memory, OWN_GOALS, state, update, watch, writeView } from "../state.js";
+import { renderResults, wireResults } from "../results/result.js";
 import { fillForm, photoFacts, planToRun } from "../setup/form.js";
-import { writeView } from "../results/table.js";
+import { importedWords } from "../setup/import_report.js";
+import { formParts, photoBlob, setPhoto } from "../setup/photo.js";
+import { encodingsHere, paceOf, planWords, resizesHere, uploadsOriginal, withLists } from "../setup/plan.js";
+import { follow } from "./events.js";
 
 const REFRESH_EVERY_MS = 1500;
 const LONGEST_ANSWER_MS = 10_000; // an answer that takes longer is asked for again
@@ -23,7 +21,7 @@ const UNUSABLE_PHOTO = [
   "side_too_long", "truncated", "damaged",
 ];
 
-const NEW_RUN = /** @type {import("../page.js").RunProgress} */ ({
+const NEW_RUN = /** @type {import("../types.js").RunProgress} */ ({
   id: "", state: "uploading", made: 0, to_make: 0, sent_bytes: 0, total_bytes: 0, done: 0, planned: 0, failed: 0, text: "", plan: null,
   photo: null,
 });
@@ -35,13 +33,30 @@ let refreshTimer = 0;
 let drawing = null;
 
 watch(["run", "connection", "plan", "photo"], renderProgress);
-watch(["report", "run"], () => renderResults(startRun));
+wireResults({ inspect, compare, startRun });
+watch(["report", "run"], renderResults);
+watch(["report"], showFollowUps);
 watch(["run", "plan", "photo"], renderEarlierHint);
 watch(["theme"], () => refreshTimer && refresh()); // table and plots change together
 
-const STOPPED = /** @type {import("../page.js").Notice} */ ({
+const STOPPED = /** @type {import("../types.js").Notice} */ ({
   title: "Stopped before anything was measured.", detail: "Run again as soon as you like.", calm: true, at: "run",
 });
+
+/** A closer look at one variant. @param {string} variantId */
+async function inspect(variantId) {
+  const module = state.report.photo_set ? import("../inspector/set_inspector.js") : import("../inspector/inspector.js");
+  (await module).openInspector(variantId);
+}
+
+async function compare() {
+  (await import("../decide/compare.js")).openChooser();
+}
+
+/** With the first report; from then on they draw themselves. */
+function showFollowUps() {
+  if (state.report) import("./follow_ups.js").catch(() => null);
+}
 
 /** Sends the photo with the plan and follows the run that begins. */
 export async function startRun() {
@@ -76,7 +91,7 @@ async function toSend(photo, plan) {
   if (!resizesHere(plan)) return { parts: await formParts(photo), fields: {} };
   const [{ makeVariants, tooHeavy }, blob] = await Promise.all([import("../browser_resize/browser_resize.js"), photoBlob(photo)]);
   patchRun({ state: "making" });
-  upload = makeVariants(photo, blob, plan, (made, toMake) => patchRun({ made, to_make: toMake }));
+  upload = makeVariants(photo, blob, plan, encodingsHere(plan, state.config), (made, toMake) => patchRun({ made, to_make: toMake }));
   const { parts, fields, unable } = await upload.answer;
   if (unable.length) {
     const title = `This browser does not write ${unable.map(formatName).join(", ")}.`;

@@ -1,18 +1,14 @@
 /** The form: draws what the config offers, reads what the person wants into `state.plan`. */
 
-import { bytes, plural, seconds } from "../format.js";
-import {
-  checkChip, el, fill, isBusy, memory, part, setText, state, syncChips, tickedValues, update, watch, wireAdd,
-} from "../page.js";
+import { checkChip, el, fill, part, setText, syncChips, tickedValues, wireAdd } from "../dom.js";
+import { bytes, capital, plural, seconds } from "../format.js";
+import { isBusy, memory, state, update, watch } from "../state.js";
 import * as plans from "./plan.js";
 
 const ORDER_NAMES = {
   auto: "Auto: in parallel, shared cores take turns",
   parallel: "All backends in parallel",
   one_at_a_time: "One backend after the other",
-};
-const CHOICE_NAMES = {
-  lanczos: "Lanczos", bicubic: "Bicubic", bilinear: "Bilinear", box: "Box", nearest: "Nearest",
 };
 const PLACES = /** @type {const} */ ({
   jpeg_qualities: "jpegQualities", webp_qualities: "webpQualities", avif_qualities: "avifQualities",
@@ -131,7 +127,8 @@ function namedBackends() {
 
 /** @param {number} sizePx @returns {string} what is wrong with it */
 function addSize(sizePx) {
-  if (!plans.isWhole(sizePx, 16, 8192)) return "A size is a whole number of pixels from 16 to 8192.";
+  const range = state.config.ranges.sizes_px;
+  if (!plans.isWhole(sizePx, range)) return `A size is a whole number of pixels from ${range.join(" to ")}.`;
   update({ plan: { ...state.plan, sizes_px: [...new Set([...state.plan.sizes_px, sizePx])] } });
   return "";
 }
@@ -146,10 +143,11 @@ function valuesOf(axis) {
 }
 
 function wireQualities(axis) {
-  const { key, name, low, high } = axis;
+  const { key, name } = axis;
+  const range = state.config.ranges[key];
   const [input, button, hint] = [".add input", ".add button", "p"].map((each) => part(PLACES[key]).querySelector(each));
   wireAdd(input, button, hint, (value) => {
-    if (!plans.isWhole(value, low, high)) return `${name} is a whole number from ${low} to ${high}.`;
+    if (!plans.isWhole(value, range)) return `${name} is a whole number from ${range.join(" to ")}.`;
     update({ plan: { ...state.plan, [key]: [...new Set([...state.plan[key], value])] } });
     return "";
   });
@@ -164,7 +162,7 @@ function renderAxes() {
     const chosen = state.plan[key];
     shownValues[key] = [...new Set([...(shownValues[key] || state.config.offered[key]), ...chosen])];
     const values = format ? shownValues[key].sort((a, b) => b - a) : state.config.offered[key];
-    syncChips(chipsOf(axis), key, values, chosen, (value) => CHOICE_NAMES[value] || String(value));
+    syncChips(chipsOf(axis), key, values, chosen, (value) => capital(String(value)));
     if (format) part(PLACES[key]).hidden = !state.plan.formats.includes(format);
   }
 }
@@ -180,7 +178,7 @@ function renderPlace() {
   part("browserResize").hidden = !plans.resizesHere(plan);
   form.upload_original.disabled = plan.resize_in === "both";
   form.upload_original.checked = plans.uploadsOriginal(plan);
-  setText(part("resizeHint"), why || plans.placeWords(plan));
+  setText(part("resizeHint"), why || plans.placeWords(plan, state.config));
 }
 
 /** A format that no backend reads, or that the server can't write, can't be chosen, and says why. */
@@ -239,13 +237,13 @@ const FIELDS = {
 
 /** Marks each field that can't be used as it is, and says beneath it why. */
 function renderFieldProblems() {
-  const problems = plans.fieldProblems(state.plan);
+  const problems = plans.fieldProblems(state.plan, state.config.ranges);
   for (const [key, name] of Object.entries(FIELDS)) tellBeneath(part("form")[name], problems[key] || "", true);
 }
 
 /** The focus goes to the first field that stands against running. */
 export function focusProblem() {
-  const [key] = Object.keys(plans.fieldProblems(state.plan));
+  const [key] = Object.keys(plans.fieldProblems(state.plan, state.config.ranges));
   if (!key) return;
   const input = /** @type {HTMLInputElement} */ (part("form")[FIELDS[key]]);
   const folded = input.closest("details");
@@ -290,7 +288,7 @@ function renderAsked() {
 export function runProblems() {
   if (!state.photo) return ["Choose a photo first."];
   if (state.photo.labels === "csv" && !state.photo.csvFile && !state.photo.set.csv) return ["Choose the CSV file of labels."];
-  const problems = plans.planProblems(planToRun(), longestPx());
+  const problems = plans.planProblems(planToRun(), longestPx(), state.config);
   const backends = state.backends?.backends || [];
   if (state.backends && !plans.askedBackends(backends, state.plan.backend_names).length)
     problems.push("No backend is available. The reasons are above.");
@@ -325,7 +323,7 @@ function estimateText(backends) {
   return `${plural(cost.requests, "request")}, about ${seconds(cost.seconds)}${failing}`;
 }
 
-/** Size and weight of the photo in words. @param {Partial<import("../page.js").Photo>} photo */
+/** Size and weight of the photo in words. @param {Partial<import("../types.js").Photo>} photo */
 export function photoFacts(photo) {
   if (photo.facts) return photo.facts;
   const unseen = "this browser can't show it; the server may still read it";

@@ -1,8 +1,9 @@
 /** A report that was exported as JSON, dropped or chosen, becomes a run again. */
 
 import { base, postReport } from "../api.js";
+import { announce, part } from "../dom.js";
 import { dateTime } from "../format.js";
-import { announce, part, update } from "../page.js";
+import { update } from "../state.js";
 
 const JSON_ENDING = /\.json$/i;
 const BRACE = "{".charCodeAt(0);

@@ -1,13 +1,14 @@
 /** Takes a photo from wherever it comes, and says at once when it can't be used. */
 
 import { base, Problem } from "../api.js";
+import { announce, el, fill, part, setText } from "../dom.js";
 import { bytes } from "../format.js";
-import { looksLikeReport, openReport } from "./import_report.js";
-import { announce, el, fill, part, setText, state, update } from "../page.js";
-import * as sets from "./photo_set.js";
-import { presetRepeats, presetSizes } from "./plan.js";
+import { state, update } from "../state.js";
 import { liesOnItsSide, orientationLeft } from "../browser_resize/orientation.js";
 import { canResizeHere, fillForm, photoFacts } from "./form.js";
+import { looksLikeReport, openReport } from "./import_report.js";
+import * as sets from "./photo_set.js";
+import { presetRepeats, presetSizes } from "./plan.js";
 
 const READABLE = "Use JPEG, PNG, WebP, GIF or BMP.";
 const HEAD_BYTES = 136; // as many brands as the server looks at
@@ -134,7 +135,7 @@ async function sizeOf(url, file) {
   return isLying ? { width_px: height_px, height_px: width_px } : { width_px, height_px };
 }
 
-/** @param {import("../page.js").Photo} photo */
+/** @param {import("../types.js").Photo} photo */
 export function setPhoto(photo) {
   if (state.photo?.file) URL.revokeObjectURL(state.photo.url);
   const { config, plan } = state;
@@ -235,7 +236,7 @@ async function shrinkHere(file) {
   }
 }
 
-/** @param {import("../page.js").Notice} words */
+/** @param {import("../types.js").Notice} words */
 function notice(words) {
   update({ notice: words });
 }

@@ -8,9 +8,7 @@
  * @property {"jpeg_qualities"|"webp_qualities"|"avif_qualities"|"subsamplings"|"resamplers"} key   of the list in the plan
  * @property {string} name
  * @property {string} query     its name in an address
- * @property {string} [format]  that the numbers belong to, from `low` to `high`
- * @property {number} [low]
- * @property {number} [high]
+ * @property {string} [format]  that the numbers belong to
  */
 
 import { formatName } from "../format.js";
@@ -20,12 +18,12 @@ const ENOUGH_SIZES = 3; // fewer than this teach little: small photos get the sm
 
 /**
  * What variants differ in beside size and format: a list of the plan for each. Those with a `format` are
- * numbers that belong to it, from `low` to `high`; the others are choices that the server offers.
+ * numbers that belong to it; the others are choices that the server offers.
  */
 export const AXES = /** @type {Axis[]} */ ([
-  { key: "jpeg_qualities", name: "JPEG quality", format: "jpeg", low: 1, high: 100, query: "q" },
-  { key: "webp_qualities", name: "WebP quality", format: "webp", low: 1, high: 100, query: "webp" },
-  { key: "avif_qualities", name: "AVIF quality", format: "avif", low: 1, high: 100, query: "avif" },
+  { key: "jpeg_qualities", name: "JPEG quality", format: "jpeg", query: "q" },
+  { key: "webp_qualities", name: "WebP quality", format: "webp", query: "webp" },
+  { key: "avif_qualities", name: "AVIF quality", format: "avif", query: "avif" },
   { key: "subsamplings", name: "chroma subsampling", query: "sub" },
   { key: "resamplers", name: "resize filter", query: "filter" },
 ]);
@@ -84,27 +82,27 @@ export function countVariants(plan, longestPx, config) {
   const made = usableSizes(plan.sizes_px, longestPx).map((sizePx) => (sizePx === longestPx ? 1 : plan.resamplers.length));
   const onServer = sum(made) * sum(plan.formats.map((key) => encodings(plan, key, config)));
   if (!resizesHere(plan)) return onServer + 1;
-  return Number(uploadsOriginal(plan)) + (plan.resize_in === "both" ? onServer : 0) + countHere(plan, longestPx);
+  return Number(uploadsOriginal(plan)) + (plan.resize_in === "both" ? onServer : 0) + countHere(plan, longestPx, config);
 }
-
-const CANVAS_WRITES = { png: null, jpeg: "jpeg_qualities", webp: "webp_qualities" }; // as experiment/browser_made.py
 
 /**
  * Everything that a browser encodes of one copy, in the plan's order; what no canvas writes is left out.
- * @returns {{format: string, quality: ?number}[]}
+ * @param {PagePlan} plan @param {Config} config @returns {{format: string, quality: ?number}[]}
  */
-export function encodingsHere(plan) {
-  const known = plan.formats.filter((key) => key in CANVAS_WRITES);
-  return known.flatMap((format) => (plan[CANVAS_WRITES[format]] || [null]).map((quality) => ({ format, quality })));
+export function encodingsHere(plan, config) {
+  return plan.formats.filter((key) => config.browser.formats.includes(key)).flatMap((format) => {
+    const qualities = AXES.find((axis) => axis.format === format)?.key;
+    return (qualities ? plan[qualities] : [null]).map((quality) => ({ format, quality }));
+  });
 }
 
-/** Names of the chosen formats that no canvas writes. */
-const unwrittenHere = (plan) => plan.formats.filter((key) => !(key in CANVAS_WRITES)).map(formatName);
+/** Names of the chosen formats that no canvas writes. @param {PagePlan} plan @param {Config} config */
+const unwrittenHere = (plan, config) => plan.formats.filter((key) => !config.browser.formats.includes(key)).map(formatName);
 
 /** The copy as large as the photo is made by the first engine alone, as in copies.js. */
-function countHere(plan, longestPx) {
+function countHere(plan, longestPx, config) {
   const engines = usableSizes(plan.sizes_px, longestPx).map((sizePx) => (sizePx === longestPx ? 1 : plan.browser_engines.length));
-  return sum(engines) * encodingsHere(plan).length;
+  return sum(engines) * encodingsHere(plan, config).length;
 }
 
 /** Whether the browser makes variants. */
@@ -125,10 +123,11 @@ export function whyNotHere(photo, able) {
 export const possiblePlan = (plan, photo, able) =>
   resizesHere(plan) && whyNotHere(photo, able) ? { ...plan, resize_in: "server" } : plan;
 
-/** What the choice of place means, in a sentence or two. */
-export function placeWords(plan) {
+/** What the choice of place means, in a sentence or two. @param {Config} config */
+export function placeWords(plan, config) {
   if (!resizesHere(plan)) return "";
-  const missing = unwrittenHere(plan).length ? ` A browser can't write ${unwrittenHere(plan).join(" or ")}.` : "";
+  const unwritten = unwrittenHere(plan, config);
+  const missing = unwritten.length ? ` A browser can't write ${unwritten.join(" or ")}.` : "";
   const rgba = plan.formats.includes("png") ? " A browser's PNG is RGBA, so larger than the server's." : "";
   if (!uploadsOriginal(plan))
     return `The photo stays in this browser; the largest variant is the reference, and agreement is with that.${rgba}${missing}`;
@@ -256,8 +255,11 @@ export function paceOf(report) {
   return pace;
 }
 
-/** Everything that stands against running, one sentence each. @param {PagePlan} plan @param {?number} longestPx */
-export function planProblems(plan, longestPx) {
+/**
+ * Everything that stands against running, one sentence each.
+ * @param {PagePlan} plan @param {?number} longestPx @param {Config} config
+ */
+export function planProblems(plan, longestPx, config) {
   const problems = [];
   if (!plan.sizes_px.length) problems.push("Choose at least one size.");
   else if (!usableSizes(plan.sizes_px, longestPx).length)
@@ -268,40 +270,44 @@ export function planProblems(plan, longestPx) {
     if (isUsed && !plan[key].length) problems.push(`Choose at least one ${name}.`);
   }
   if (resizesHere(plan) && !plan.browser_engines.length) problems.push("Choose at least one browser engine.");
-  if (resizesHere(plan) && plan.formats.length && !encodingsHere(plan).length)
-    problems.push(`A browser can't write ${unwrittenHere(plan).join(" or ")}. Choose PNG, JPEG or WebP too.`);
-  problems.push(...Object.values(fieldProblems(plan)));
+  if (resizesHere(plan) && plan.formats.length && !encodingsHere(plan, config).length)
+    problems.push(`A browser can't write ${unwrittenHere(plan, config).join(" or ")}. Choose PNG, JPEG or WebP too.`);
+  problems.push(...Object.values(fieldProblems(plan, config.ranges)));
   if (plan.backend_names && !plan.backend_names.length) problems.push("Choose at least one backend.");
   return problems;
 }
 
-/** What is wrong in a field, by the key of the plan that the field fills. @returns {Record<string, string>} */
-export function fieldProblems(plan) {
+/**
+ * What is wrong in a field, by the key of the plan that the field fills.
+ * @param {Partial<Plan>} plan @param {Config["ranges"]} ranges @returns {Record<string, string>}
+ */
+export function fieldProblems(plan, ranges) {
+  const range = (key, unit = 1) => ranges[key].map((value) => (value / unit).toLocaleString("en"));
   const problems = /** @type {Record<string, string>} */ ({});
-  if (!isWhole(plan.repeats, 1, 1000)) problems.repeats = "Repeats is a whole number from 1 to 1000.";
-  if (!isWhole(plan.warmups, 0, 100)) problems.warmups = "Warm-up requests is a whole number from 0 to 100.";
-  if (plan.keep_top1 && !isMargin(plan.margin_points ?? 0))
-    problems.margin_points = "The points that may be lost are a number from 0 to 100.";
-  if (plan.max_p50_ms !== null && !isP50Goal(plan.max_p50_ms)) problems.max_p50_ms = P50_PROBLEM;
-  if (plan.max_size_bytes !== null && !isSizeGoal(plan.max_size_bytes)) problems.max_size_bytes = SIZE_PROBLEM;
+  for (const [key, name] of [["repeats", "Repeats"], ["warmups", "Warm-up requests"]])
+    if (!isWhole(plan[key], ranges[key])) problems[key] = `${name} is a whole number from ${ranges[key].join(" to ")}.`;
+  if (plan.keep_top1 && !isGoal("margin_points", plan.margin_points ?? 0, ranges))
+    problems.margin_points = `The points that may be lost are a number from ${range("margin_points").join(" to ")}.`;
+  if (plan.max_p50_ms !== null && !isGoal("max_p50_ms", plan.max_p50_ms, ranges))
+    problems.max_p50_ms = `The p50 goal is a number of milliseconds above ${range("max_p50_ms").join(", at most ")}.`;
+  if (plan.max_size_bytes !== null && !isGoal("max_size_bytes", plan.max_size_bytes, ranges))
+    problems.max_size_bytes = `The size goal is a number of kilobytes from ${range("max_size_bytes", 1000).join(" to ")}.`;
   return problems;
 }
 
-const P50_PROBLEM = "The p50 goal is a number of milliseconds above 0, at most 1,000,000.";
-const SIZE_PROBLEM = "The size goal is a number of kilobytes from 0.001 to 1,000,000.";
-
-/** As experiment/plan.py takes it. @param {number} goal in ms */
-export const isP50Goal = (goal) => goal > 0 && goal <= 1e6;
-
-/** As experiment/plan.py takes it. @param {number} goal in bytes */
-export const isSizeGoal = (goal) => isWhole(goal, 1, 1e9);
-
-/** Whether an answer may lose so many percentage points: 0 is none, 100 all. @param {number} points */
-export const isMargin = (points) => points >= 0 && points <= 100;
+/**
+ * Whether the server takes a goal: percentage points that may be lost, milliseconds, or bytes.
+ * @param {"margin_points"|"max_p50_ms"|"max_size_bytes"} key @param {number} goal @param {Config["ranges"]} ranges
+ */
+export function isGoal(key, goal, ranges) {
+  const [low, high] = ranges[key];
+  if (key === "max_size_bytes") return isWhole(goal, [low, high]);
+  return (key === "max_p50_ms" ? goal > low : goal >= low) && goal <= high;
+}
 
 /**
  * The points that hold where the plan names none, as words: what a ZIP file holds is not known before it is read.
- * @param {Config["margins"]} margins @param {?import("../page.js").Photo} photo
+ * @param {Config["margins"]} margins @param {?import("../types.js").Photo} photo
  */
 export function usualMargin({ photo: ofOne, labelled, unlabelled }, photo) {
   if (!photo?.set) return String(ofOne);
@@ -309,7 +315,8 @@ export function usualMargin({ photo: ofOne, labelled, unlabelled }, photo) {
   return String(photo.labels === "none" ? unlabelled : labelled);
 }
 
-export const isWhole = (value, low, high) => Number.isInteger(value) && value >= low && value <= high;
+/** @param {number} value @param {number[]} range */
+export const isWhole = (value, [low, high]) => Number.isInteger(value) && value >= low && value <= high;
 
 /** "Run 11 variants x 3 backends", of a set "Run 300 photos x 11 variants x 3 backends". */
 export function runLabel(variants, backends, set = null) {
@@ -324,11 +331,11 @@ export function runLabel(variants, backends, set = null) {
  */
 export function planFromQuery(query, plan, config) {
   const listed = (name) => (query.get(name) || "").split(",");
-  const numbers = listed("sizes").map(Number).filter((size) => isWhole(size, 16, 8192));
+  const numbers = listed("sizes").map(Number).filter((size) => isWhole(size, config.ranges.sizes_px));
   const known = listed("fmt").filter((key) => config.formats.some((format) => format.key === key));
   const repeats = Number(query.get("repeat"));
-  const lists = AXES.map(({ key, format, low, high, query: name }) => {
-    const found = format ? listed(name).map(Number).filter((value) => isWhole(value, low, high))
+  const lists = AXES.map(({ key, format, query: name }) => {
+    const found = format ? listed(name).map(Number).filter((value) => isWhole(value, config.ranges[key]))
       : listed(name).filter((value) => config.offered[key].includes(value));
     return [key, found.length ? [...new Set(/** @type {any[]} */ (found))] : plan[key]];
   });
@@ -337,7 +344,7 @@ export function planFromQuery(query, plan, config) {
     sizes_px: numbers.length ? [...new Set(numbers)] : plan.sizes_px,
     formats: known.length ? [...new Set(known)] : plan.formats,
     ...Object.fromEntries(lists),
-    repeats: isWhole(repeats, 1, 1000) ? repeats : plan.repeats,
+    repeats: isWhole(repeats, config.ranges.repeats) ? repeats : plan.repeats,
     ...placeFromQuery(query, plan, config),
   };
 }

@@ -1,43 +1,8 @@
 /**
- * The page itself: its one state, its parts (SELECTORS), and the small tools that
- * put data into elements. Data enters through textContent only.
+ * The elements of the page: those that its template holds (SELECTORS), how new ones are made, and what fills them.
+ * Data enters through textContent only.
  *
- * @import { Backends, Config, PagePlan, Part, Report, View } from "./types.js"
- *
- * @typedef {object} Photo
- * @property {string} name
- * @property {?File} file          null: the photo of a stored run, fetched again when needed
- * @property {string} url          what an <img> can show
- * @property {?number} size_bytes
- * @property {?number} width_px    null: this browser can't decode it; the server will judge
- * @property {?number} height_px
- * @property {import("./setup/photo_set.js").PhotoSet} [set]  many photos in place of one
- * @property {string} [facts]      of a set: how many photos, how large
- * @property {string} [labels]     where the labels of a set come from
- * @property {?File} [csvFile]     a CSV of labels chosen for a set
- *
- * @typedef {object} RunProgress
- * @property {string} id           "" until the server has given one
- * @property {"making"|"uploading"|"queued"|"running"|"done"|"cancelled"|"failed"} state
- * @property {number} made         variants that this browser has made
- * @property {number} to_make      0 while that is not known
- * @property {number} sent_bytes
- * @property {number} total_bytes
- * @property {number} done
- * @property {number} planned
- * @property {number} failed
- * @property {number} [not_sent] of those done: left out, as the backend had stopped answering
- * @property {string} text         the server's words for how far it is; "" while there are none
- * @property {?PagePlan} plan      the plan it was started with
- * @property {?Photo} photo        the photo it was started with
- *
- * @typedef {object} Notice        something that went wrong, and what to do about it
- * @property {string} title
- * @property {string} detail
- * @property {boolean} [calm]      nothing went wrong: it only takes its time
- * @property {"top"|"run"} [at]    where it stands: above the form, or beside Run; top when left out
- * @property {string} [reference]  to quote when asking for help
- * @property {{label: string, act: () => void, keep?: boolean}[]} [actions]  keep: the notice stays
+ * @import { Part } from "./types.js"
  */
 
 import { base } from "./api.js";
@@ -104,7 +69,7 @@ export const SELECTORS = {
   resultsBody: "#results-body",
   recommendation: "#recommendation",
   exports: "#exports",
-  further: "#further",
+  followUps: "#follow-ups",
   problems: "#problems",
   showLatency: "#show-latency",
   overWhat: "#over-what",
@@ -224,51 +189,6 @@ export function wireAdd(input, button, hint, add) {
   });
 }
 
-/** Of the view: no other goals than those that the run has. */
-export const OWN_GOALS = { keep_top1: "", margin_points: "", max_p50_ms: "", max_size_bytes: "" };
-
-/** All that the page knows. Read it anywhere; change it with `update` only. */
-export const state = {
-  config: /** @type {?Config} */ (null),
-  backends: /** @type {?Backends} */ (null), // {backends, model} of /api/backends; null: not asked yet
-  backendsNotice: "", // why they could not be asked
-  photo: /** @type {?Photo} */ (null),
-  plan: /** @type {?PagePlan} */ (null), // see setup.js
-  run: /** @type {?RunProgress} */ (null),
-  report: /** @type {?Report} */ (null), // the report so far, as exported
-  connection: "", // a sentence while the event stream is broken
-  notice: /** @type {?Notice} */ (null),
-  view: /** @type {View} */ ({ sort: "", sel: "", x: "", y: "", find: "", ...OWN_GOALS }),
-  theme: "auto",
-};
-
-/** @type {{keys: string[], render: () => void}[]} */
-const watchers = [];
-
-/** Calls `render` now and whenever one of the named parts of the state is replaced. */
-export function watch(keys, render) {
-  watchers.push({ keys, render });
-  render();
-}
-
-/** Other goals than the run's own, as a query of the server; "" where there are none. */
-export function goalsQuery() {
-  const goals = Object.keys(OWN_GOALS).map((key) => [key, state.view[key]]);
-  return new URLSearchParams(goals.filter(([, goal]) => goal)).toString();
-}
-
-/** @param {Partial<typeof state>} changes */
-export function update(changes) {
-  const changed = Object.keys(changes).filter((key) => state[key] !== changes[key]);
-  Object.assign(state, changes);
-  for (const { keys, render } of watchers) if (keys.some((key) => changed.includes(key))) render();
-}
-
-/** True while a run is under way, from the first byte sent to its last answer. */
-export function isBusy() {
-  return Boolean(state.run) && ["making", "uploading", "queued", "running"].includes(state.run.state);
-}
-
 const ANNOUNCE_EVERY_MS = 1000;
 let announceTimer = 0;
 let waitingWords = "";
@@ -282,21 +202,3 @@ export function announce(words) {
     setText(part("announcer"), waitingWords);
   }, ANNOUNCE_EVERY_MS);
 }
-
-/** A place to remember small things. A browser that forbids it just forgets. */
-export const memory = {
-  get(key) {
-    try {
-      return JSON.parse(localStorage.getItem(`pixelcost.${key}`) ?? "null");
-    } catch {
-      return null;
-    }
-  },
-  set(key, value) {
-    try {
-      localStorage.setItem(`pixelcost.${key}`, JSON.stringify(value));
-    } catch {
-      // Private windows may refuse; nothing depends on it.
-    }
-  },
-};

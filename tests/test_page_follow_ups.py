@@ -26,9 +26,9 @@ def test_the_breaking_point_is_found_stays_after_a_reload_and_is_in_the_export(v
     page.locator("#photo-image[src]").wait_for()
     page.click("#run")
     visit.wait_end()
-    page.locator("#further-search").focus()
+    page.locator("#follow-up-search").focus()
     page.keyboard.press("Enter")
-    expect(page.locator("#further-stop, .breaking li").first).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator("#follow-up-stop, .breaking li").first).to_be_visible(timeout=PATIENCE_MS)
     told = page.locator(".breaking li > p")
     expect(told.first).to_contain_text("down to", timeout=PATIENCE_MS)
     report = app.report(visit.run_id())
@@ -36,7 +36,7 @@ def test_the_breaking_point_is_found_stays_after_a_reload_and_is_in_the_export(v
     shown = told.all_inner_texts()
     assert words
     assert all(text.startswith(said) for text, said in zip(shown, words, strict=True))
-    visit.wait_until("document.activeElement.id.startsWith('further-')")  # it was not lost on the way
+    visit.wait_until("document.activeElement.id.startsWith('follow-up-')")  # it was not lost on the way
     visit.reload()
     expect(told).to_have_count(len(words), timeout=PATIENCE_MS)
     assert told.all_inner_texts() == shown
@@ -49,13 +49,15 @@ def test_missing_repeats_are_added_can_be_stopped_and_survive_a_reload(visit: Vi
     page = visit.open("/?sample=cat&sizes=64&fmt=jpeg&repeat=6")
     page.click("#run")
     visit.wait_end()
-    add = page.locator("#further-repeats")
+    add = page.locator("#follow-up-repeats")
     expect(add).to_have_text("Add 58 more to see p90", timeout=PATIENCE_MS)
     add.click()
-    begun = page.locator("#further-stop:enabled, #further:not(:has(#further-repeats))")
+    begun = page.locator("#follow-up-stop:enabled, #follow-ups:not(:has(#follow-up-repeats))")
     expect(begun.first).to_be_visible(timeout=PATIENCE_MS)
     visit.reload()  # it goes on without the page, and the page finds it again, or its end
-    expect(page.locator("#further-stop, #further-search:enabled").first).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator("#follow-up-stop, #follow-up-search:enabled").first).to_be_visible(
+        timeout=PATIENCE_MS
+    )
     expect(add).to_have_count(0, timeout=PATIENCE_MS)
     assert all(cell["p90_ms"] for cell in app.report(visit.run_id())["cells"] if cell["count"])
     page.locator("#row-64-jpeg-85 button").click()
@@ -81,7 +83,7 @@ def test_cells_that_failed_are_measured_again_with_more_time(browser, tmp_path):
         page.locator("#photo-image[src]").wait_for()
         page.click("#run")
         visit.wait_end()
-        retry = page.locator("#further-retry-0")
+        retry = page.locator("#follow-up-retry-0")
         expect(retry).to_have_text(re.compile(r"^Retry \d cells? on eye with 4 s$"), timeout=PATIENCE_MS)
         slow[0] = False
         retry.click()
