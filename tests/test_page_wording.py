@@ -290,7 +290,7 @@ ROWS = [
     ),
     Row(
         "Lost touch with the server. …",
-        "Lost touch",
+        "Lost the connection to the server",
         in_test(PAGE, "test_a_broken_connection_is_said_and_made_good"),
     ),
     Row(
@@ -459,7 +459,7 @@ def test_the_message_is_read_in_the_test_that_is_named(row: Row):
 def test_what_can_go_wrong_with_a_photo_and_a_run_has_its_sentence_and_a_way_on(visit: Visit):
     page = visit.open("/runs/0123456789abcdef")
     notice = page.locator(".notice")
-    expect(notice).to_contain_text("There is no run with this address.", timeout=PATIENCE_MS)
+    expect(notice).to_contain_text("Run not found.", timeout=PATIENCE_MS)
     expect(notice).to_contain_text("If you have its JSON, drop it here.")
     assert notice.locator("button").all_inner_texts() == ["Choose its JSON", "Start a new run", "Dismiss"]
     heic = b"\0\0\0\x18ftypheic" + bytes(60)

@@ -132,6 +132,10 @@ export function fill(element, ...children) {
   return element;
 }
 
+/** Names and what each means. @param {(string|Node)[][]} rows */
+export const definitions = (rows) =>
+  el("dl", {}, ...rows.flatMap(([name, words]) => [el("dt", {}, name), el("dd", {}, words)]));
+
 /** @param {HTMLElement} element @param {string} key @param {any} value */
 function setProperty(element, key, value) {
   if (value === undefined || value === null) return;
@@ -193,7 +197,7 @@ const ANNOUNCE_EVERY_MS = 1000;
 let announceTimer = 0;
 let waitingWords = "";
 
-/** Tells screen readers, politely and at most once a second; the newest words win. */
+/** For screen readers, politely and at most once a second; the newest words win. */
 export function announce(words) {
   waitingWords = words;
   if (announceTimer) return;

@@ -1,6 +1,6 @@
 /** Starts the page: wires its parts, and brings in what a step needs when it is needed. */
 
-import { base, getBackends, getConfig, runPath } from "./api.js";
+import { base, getBackends, getConfig, problemParts, problemText, runPath } from "./api.js";
 import { announce, el, fill, part, setText } from "./dom.js";
 import { runtimeWords } from "./format.js";
 import { isBusy, memory, state, update, watch } from "./state.js";
@@ -45,10 +45,10 @@ async function start() {
     const config = first.config || (await getConfig());
     update({ config, plan: startPlan(config), view: viewFromAddress(config) });
   } catch (problem) {
-    return update({ notice: { ...words(problem), actions: [{ label: "Reload", act: () => location.reload() }] } });
+    return update({ notice: { ...problemParts(problem), actions: [{ label: "Reload", act: () => location.reload() }] } });
   }
   if (state.config.keep_runs)
-    setText(part("keepHint"), keepWords(state.config.keep_runs));
+    setText(part("keepHint"), `What is sent stays on this server and is kept: last ${state.config.keep_runs} runs.`);
   buildForm();
   if (first.backends) showBackends(first.backends);
   else askBackends(false);
@@ -62,8 +62,6 @@ function firstLook() {
   const element = part("firstLook");
   return element ? JSON.parse(element.textContent) : {};
 }
-
-const keepWords = (runs) => `What is sent stays on this server and is kept: last ${runs} runs.`;
 
 /** @param {import("./types.js").Config} config */
 function startPlan(config) {
@@ -206,7 +204,7 @@ async function askBackends(refresh) {
   try {
     showBackends(await getBackends(refresh));
   } catch (problem) {
-    update({ backendsNotice: `${problem.title} ${problem.detail}` });
+    update({ backendsNotice: problemText(problem) });
   }
 }
 
@@ -249,8 +247,6 @@ function backendCard(backend) {
     el("span", { className: "backend-detail" }, backend.detail || STATE_WORDS[backend.state] || backend.state),
   );
 }
-
-const words = (problem) => ({ title: problem.title || String(problem), detail: problem.detail || "" });
 
 function renderNotice() {
   const { notice } = state;

@@ -30,7 +30,7 @@ export function runList(entry, noRuns) {
       if (words) announce(list.childElementCount ? "Runs found." : noneWords(words, noRuns));
     } catch (problem) {
       const again = el("button", { type: "button", onclick: () => showPage(query, words) }, "Try again");
-      fill(more, el("p", {}, `${problem.title} ${problem.detail || ""}`), again);
+      fill(more, el("p", {}, api.problemText(problem)), again);
     }
   }
 

@@ -4,6 +4,8 @@
  * @import { Backends, Config, Notice, PagePlan, Photo, Report, RunProgress, View } from "./types.js"
  */
 
+import { isLive } from "./api.js";
+
 /** Of the view: no other goals than those that the run has. */
 export const OWN_GOALS = { keep_top1: "", margin_points: "", max_p50_ms: "", max_size_bytes: "" };
 
@@ -60,7 +62,7 @@ export function update(changes) {
 
 /** True while a run is under way, from the first byte sent to its last answer. */
 export function isBusy() {
-  return Boolean(state.run) && ["making", "uploading", "queued", "running"].includes(state.run.state);
+  return Boolean(state.run) && (["making", "uploading"].includes(state.run.state) || isLive(state.run.state));
 }
 
 /** Puts the view into the address, so that a link and a reload show the same. */

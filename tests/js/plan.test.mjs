@@ -77,16 +77,16 @@ test("a format that no backend reads says what they read", () => {
   const old = { ...remote("old"), reads };
   const newer = { ...remote("new"), reads: [...reads, "image/webp"] };
   const words = { webp: "This model reads JPEG, PNG, GIF and BMP." };
-  assert.deepEqual(plans.unreadFormats(CONFIG.formats, [old]), words);
-  assert.deepEqual(plans.unreadFormats(CONFIG.formats, [old, newer]), {});
-  assert.deepEqual(plans.unreadFormats(CONFIG.formats, [old, { ...remote("not asked"), reads: null }]), {});
-  assert.deepEqual(plans.unreadFormats(CONFIG.formats, [old, { name: "away", state: "down", reads: null }]), words);
+  assert.deepEqual(plans.unusableFormats(CONFIG.formats, [old]), words);
+  assert.deepEqual(plans.unusableFormats(CONFIG.formats, [old, newer]), {});
+  assert.deepEqual(plans.unusableFormats(CONFIG.formats, [old, { ...remote("not asked"), reads: null }]), {});
+  assert.deepEqual(plans.unusableFormats(CONFIG.formats, [old, { name: "away", state: "down", reads: null }]), words);
 });
 
 test("a format that the server can't write says why", () => {
   const formats = [...CONFIG.formats, { key: "avif", name: "AVIF", media_type: "image/avif", axes: [], why_not: "No encoder." }];
-  assert.deepEqual(plans.unwrittenFormats(formats), { avif: "No encoder." });
-  assert.deepEqual(plans.unwrittenFormats(CONFIG.formats), {});
+  assert.deepEqual(plans.unusableFormats(formats, []), { avif: "No encoder." });
+  assert.deepEqual(plans.unusableFormats(CONFIG.formats, []), {});
 });
 
 test("a format that only some backends read is named with those that don't", () => {

@@ -40,17 +40,17 @@ export function makeVariants(photo, blob, plan, encodings, onProgress) {
   let count = 0;
   const { stop, answer } = ask({ file: blob, plan, encodings }, (message) => {
     if (message.kind === "count") count = message.count;
-    if (message.kind === "made") {
+    if (message.kind === "variant") {
       rows.push(message.row);
       parts.push(["variant", message.blob, partName(message.row)]);
     }
     onProgress(parts.length, count);
   });
-  const made = answer.then((message) => {
+  const variants = answer.then((message) => {
     if (!parts.length) throw new Problem(WORDS.broken);
     return { parts, fields: fieldsOf(photo, blob, rows, message), unable: message.unable };
   });
-  return { answer: made, abort: stop };
+  return { answer: variants, abort: stop };
 }
 
 const partName = (row) => [row.size_px, row.format, row.quality, row.engine].filter(Boolean).join("-");
@@ -73,7 +73,7 @@ function pageContext() {
 }
 
 /**
- * A photo over the server's limits, made smaller here.
+ * A photo over the server's limits, shrunk here.
  * @param {File} file @param {{max_pixels: number, max_bytes: number}} limits
  * @returns {Promise<File>}
  */

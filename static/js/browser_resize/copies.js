@@ -26,9 +26,9 @@ export function copiesOf(plan, widthPx, heightPx) {
   });
 }
 
-/** The smallest of the copies made so far that is large enough to be resized again; null: the photo itself. */
-export function startFor(sizePx, made) {
-  const large = made.filter((copy) => copy.size_px >= CASCADE_FROM * sizePx);
+/** The smallest of the copies so far that is large enough to be resized again; null: the photo itself. */
+export function startFor(sizePx, copies) {
+  const large = copies.filter((copy) => copy.size_px >= CASCADE_FROM * sizePx);
   return large.length ? large.reduce((least, copy) => (copy.size_px < least.size_px ? copy : least)) : null;
 }
 
@@ -39,7 +39,7 @@ export function longestWithin(widthPx, heightPx, maxPixels) {
 }
 
 /**
- * Why what was made can't be sent; null when it can. An upload that is too large is refused unread, so it is told here.
+ * Why the variants can't be sent; null when they can. The server refuses an upload that is too large without reading it.
  * @param {[string, {size: number}, string][]} parts @param {{max_bytes: number, max_with_variants_bytes: number}} limits
  */
 export function tooHeavy(parts, limits) {
@@ -53,7 +53,7 @@ export function tooHeavy(parts, limits) {
   return null;
 }
 
-/** "Chromium 150", "Firefox 145", "Safari 18", as far as the browser tells. @param {string} userAgent */
+/** "Chromium 150", "Firefox 145", "Safari 18", as far as the browser says. @param {string} userAgent */
 export function browserName(userAgent) {
   for (const [pattern, name] of BROWSERS) {
     const found = pattern.exec(userAgent);

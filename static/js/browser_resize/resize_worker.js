@@ -3,8 +3,8 @@
  *
  *   in   {file, plan, encodings}                   make the plan's variants: each of its copies in each encoding
  *        {file, shrink: {max_pixels, max_bytes}}   make one photo that is within the limits
- *   out  {kind: "count", count}                    so many are to be made
- *        {kind: "made", row, blob}                 one of them; `row` is what the server wants to know of it
+ *   out  {kind: "count", count}                    of the variants to come
+ *        {kind: "variant", row, blob}              one of them; `row` is what the server wants to know of it
  *        {kind: "done", facts, unable, width_px, height_px}
  *        {kind: "shrunk", blob, width_px, height_px}
  *        {kind: "failed", code, detail}            code: "undecodable", "unreadable" or "broken"
@@ -15,7 +15,7 @@ import { changedBytes, SIDE_PX } from "./canvas_noise.js";
 import { browserName, copiesOf, longestWithin, scaled, startFor } from "./copies.js";
 import { liesOnItsSide, orientationLeft, uprightTransform } from "./orientation.js";
 
-const PICA_VERSION = "10.0.3"; // pica does not tell; tests/test_browser_page.py compares it with VERSIONS
+const PICA_VERSION = "10.0.3"; // pica does not say; tests/test_browser_page.py compares it with VERSIONS
 const KEEP_PIXELS = 8e6; // larger copies are not kept to be resized again
 const SHRUNK_QUALITY = 0.92;
 const SHRINK_STEP = 0.85; // of the side, while the file is too large
@@ -37,20 +37,20 @@ self.onmessage = async ({ data }) => {
 /** @param {Blob} file @param {any} plan @param {{format: string, quality: ?number}[]} encodings */
 async function makeAll(file, plan, encodings) {
   const facts = { name: browserName(navigator.userAgent), clock_resolution_us: clockResolutionUs(), noise_bytes: noise() };
-  await pica.init(); // it tries out the browser, which is no part of resizing
+  await pica.init(); // it probes the browser, which does not belong to the resize time
   const photo = await decoded(file);
   const { width: width_px, height: height_px } = photo.canvas;
   const copies = copiesOf(plan, width_px, height_px);
   self.postMessage({ kind: "count", count: copies.length * encodings.length });
   const [unable, kept] = [new Set(), []];
   for (const copy of copies) {
-    const made = await resized(photo.canvas, copy, kept);
-    for (const encoding of encodings) await tell(made, encoding, photo.decode_ms, facts, unable);
-    if (copy.engine === "pica" && copy.width_px * copy.height_px <= KEEP_PIXELS) kept.push(made);
-    else release(made.canvas);
+    const resizedCopy = await resized(photo.canvas, copy, kept);
+    for (const encoding of encodings) await encode(resizedCopy, encoding, photo.decode_ms, facts, unable);
+    if (copy.engine === "pica" && copy.width_px * copy.height_px <= KEEP_PIXELS) kept.push(resizedCopy);
+    else release(resizedCopy.canvas);
   }
   release(photo.canvas);
-  kept.forEach((made) => release(made.canvas));
+  kept.forEach(({ canvas }) => release(canvas));
   self.postMessage({ kind: "done", facts, unable: [...unable], width_px, height_px });
 }
 
@@ -105,17 +105,17 @@ function drawSmaller(context, photo, copy) {
   context.getImageData(0, 0, 1, 1);
 }
 
-async function tell(made, { format, quality }, decodeMs, facts, unable) {
+async function encode(copy, { format, quality }, decodeMs, facts, unable) {
   const start = performance.now();
-  const blob = await made.canvas.convertToBlob({ type: `image/${format}`, quality: quality === null ? undefined : quality / 100 });
+  const blob = await copy.canvas.convertToBlob({ type: `image/${format}`, quality: quality === null ? undefined : quality / 100 });
   const encodeMs = performance.now() - start;
   if (blob.type !== `image/${format}`) return unable.add(format); // a browser writes PNG for what it can't write
   const row = {
-    format, size_px: made.size_px, quality, engine: made.engine, decode_ms: rounded(decodeMs), resize_ms: rounded(made.resize_ms),
+    format, size_px: copy.size_px, quality, engine: copy.engine, decode_ms: rounded(decodeMs), resize_ms: rounded(copy.resize_ms),
     encode_ms: rounded(encodeMs), canvas_noise: facts.noise_bytes > 0,
-    encoder: `${ENGINE_WORDS[made.engine]}, ${facts.name} canvas encoder`,
+    encoder: `${ENGINE_WORDS[copy.engine]}, ${facts.name} canvas encoder`,
   };
-  return self.postMessage({ kind: "made", row, blob });
+  return self.postMessage({ kind: "variant", row, blob });
 }
 
 const rounded = (ms) => (ms === null ? null : Math.round(ms * 1000) / 1000);

@@ -1,6 +1,6 @@
 /**
  * What a reader chose for a finished run: prices per hour, the uplink, the run to compare with.
- * The address says it, so that a link shows the same; what it leaves open is remembered here. Pure.
+ * The address says it, so that a link shows the same; what it leaves open is remembered here.
  *
  * @typedef {Record<string, number>} Prices   per hour, by backend; 0: no price
  * @typedef {[number, number]} Range            the least and the most, of the config
@@ -72,4 +72,10 @@ export function withChoices(search, choices) {
     else query.delete(key);
   }
   return query.toString();
+}
+
+/** Puts choices into the page's address. @param {Parameters<typeof withChoices>[1]} choices */
+export function writeChoices(choices) {
+  const text = withChoices(location.search, choices);
+  history.replaceState(null, "", location.pathname + (text ? `?${text}` : "") + location.hash);
 }

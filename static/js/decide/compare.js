@@ -6,10 +6,8 @@ import { openDrawer } from "../drawer.js";
 import { dateTime } from "../format.js";
 import { runList } from "../run_list.js";
 import { isBusy, lookNow, state, watch, whenLookChanges } from "../state.js";
-import { withChoices } from "./choices.js";
+import { writeChoices } from "./choices.js";
 import { makePlace, showSection } from "./sections.js";
-
-const ENDED = ["done", "cancelled", "failed", "imported"];
 
 let shown = { id: "", other: "", look: "" };
 let place = null;
@@ -20,11 +18,10 @@ watch(["run"], () => isBusy() && close());
 /** Lists the runs that have ended; choosing one shows the comparison. */
 export function openChooser() {
   const words = "Compares the cells that both runs have: what got faster or slower, and where the answer changed.";
-  const none = "There is no other run yet. Run again, then compare.";
+  const isOther = (run) => run.id !== state.report.run_id && !api.isLive(run.state);
+  const none = "No other runs yet. Run again, then compare.";
   openDrawer("Compare with…", [el("p", { className: "muted" }, words), ...runList((run) => isOther(run) && entry(run), none)]);
 }
-
-const isOther = (run) => run.id !== state.report.run_id && ENDED.includes(run.state);
 
 function entry(run) {
   const name = `${run.name}, ${dateTime(run.created_at)}`;
@@ -37,7 +34,7 @@ function entry(run) {
 /** @param {string} otherId */
 async function choose(otherId) {
   part("drawer").close();
-  writeAddress(otherId);
+  writeChoices({ compare: otherId });
   await showCompared();
   const section = part("compared");
   section.scrollIntoView({ block: "start" });
@@ -53,15 +50,15 @@ export async function showCompared() {
   await loadStyle("deciding");
   if (shown.id !== id || shown.other !== other) build();
   shown = { id, other, look };
-  const made = await api.getCompared(id, other, look).catch((problem) => ({ problem }));
+  const answer = await api.getCompared(id, other, look).catch((problem) => ({ problem }));
   if (shown.id !== id || shown.other !== other || shown.look !== look) return; // another one was asked for meanwhile
-  setText(part("compared").querySelector("h2"), made.problem ? "Compare" : made.section.title);
-  await showSection(place, made.problem ? refusal(made.problem) : made.section);
+  setText(part("compared").querySelector("h2"), answer.problem ? "Compare" : answer.section.title);
+  await showSection(place, answer.problem ? refusal(answer.problem) : answer.section);
 }
 
 /** Nothing to compare is said where the comparison would be. */
-const refusal = ({ title, detail }) =>
-  ({ title: "", sentence: `${title} ${detail || ""}`, warnings: [], notes: [], figures: {}, tables: [] });
+const refusal = (problem) =>
+  ({ title: "", sentence: api.problemText(problem), warnings: [], notes: [], figures: {}, tables: [] });
 
 function build() {
   place = makePlace();
@@ -74,7 +71,7 @@ function build() {
 
 function leave() {
   close();
-  writeAddress("");
+  writeChoices({ compare: "" });
   /** @type {?HTMLElement} */ (document.querySelector("#compare-with"))?.focus();
 }
 
@@ -85,9 +82,4 @@ function close() {
 
 function redraw() {
   if (shown.id && shown.look !== lookNow()) showCompared();
-}
-
-function writeAddress(compare) {
-  const text = withChoices(location.search, { compare });
-  history.replaceState(null, "", location.pathname + (text ? `?${text}` : ""));
 }

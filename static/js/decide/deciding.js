@@ -1,17 +1,17 @@
 /** What helps to decide about a finished run: what it costs, the way over the network, what moved the answer. */
 
-import { getDeciding } from "../api.js";
+import { getDeciding, problemText } from "../api.js";
 import { el, fill, loadStyle, part, setText } from "../dom.js";
 import { firstSentence } from "../format.js";
 import { isBusy, lookNow, memory, state, watch, whenLookChanges } from "../state.js";
-import { computingQuery, priceFrom, priceWords, typedPrices, uplinkFrom, uplinkWords, withChoices } from "./choices.js";
+import { computingQuery, priceFrom, priceWords, typedPrices, uplinkFrom, uplinkWords, writeChoices } from "./choices.js";
 import { makePlace, showSection } from "./sections.js";
 
 const OWN = "own"; // the choice of a number instead of a row of the server's table
 
 let shown = { id: "", look: "" };
 let places = {}; // by key of a section, see makePlace()
-let told = null; // what the server computed last
+let computed = null; // by the server, last
 
 whenLookChanges(redraw);
 watch(["run"], () => isBusy() && clear());
@@ -24,7 +24,7 @@ const query = () => new URLSearchParams(location.search);
 export async function showDeciding(report) {
   await loadStyle("deciding");
   const id = report.run_id;
-  const names = report.backends.filter((each) => each.state !== "absent").map((each) => each.name);
+  const names = report.backends.filter((backend) => backend.state !== "absent").map((backend) => backend.name);
   if (shown.id !== id) build(id, names);
   await compute();
   if (query().get("compare")) (await import("./compare.js")).showCompared();
@@ -45,7 +45,7 @@ function build(id, names) {
     fill(fold, fold.querySelector("summary"), place.node);
     fold.ontoggle = () => fold.open && draw(fold.dataset.section);
   }
-  if (Object.keys(choices.prices).length) writeAddress({ prices: choices.prices });
+  if (Object.keys(choices.prices).length) writeChoices({ prices: choices.prices });
 }
 
 let choices = { prices: /** @type {import("./choices.js").Prices} */ ({}), uplink: "" };
@@ -55,22 +55,22 @@ async function compute() {
   const { id } = shown;
   const look = (shown.look = lookNow());
   const asked = computingQuery(look, choices.prices, choices.uplink);
-  const made = await getDeciding(id, asked).catch((problem) => ({ problem }));
+  const answer = await getDeciding(id, asked).catch((problem) => ({ problem }));
   if (shown.id !== id || asked !== computingQuery(lookNow(), choices.prices, choices.uplink)) return; // newer ones are asked for
-  if (made.problem) return showProblem(made.problem);
-  told = made;
+  if (answer.problem) return showProblem(answer.problem);
+  computed = answer;
   for (const fold of folds()) {
-    setText(fold.querySelector(".conclusion"), firstSentence(made.sections[fold.dataset.section].sentence));
+    setText(fold.querySelector(".conclusion"), firstSentence(answer.sections[fold.dataset.section].sentence));
     if (fold.open) draw(fold.dataset.section);
   }
-  fillPrices(made.prices);
-  fillUplinks(made);
+  fillPrices(answer.prices);
+  fillUplinks(answer);
 }
 
 /** An address that somebody wrote by hand may hold nonsense; the sections say so. */
 function showProblem(problem) {
-  told = null;
-  const words = `${problem.title} ${problem.detail || ""}`;
+  computed = null;
+  const words = problemText(problem);
   for (const fold of folds()) {
     setText(fold.querySelector(".conclusion"), words);
     setText(places[fold.dataset.section].parts.lead, words);
@@ -79,7 +79,7 @@ function showProblem(problem) {
 
 /** Plots need a place that can be seen: they are drawn when a section is opened. @param {string} key */
 function draw(key) {
-  if (told) showSection(places[key], told.sections[key]);
+  if (computed) showSection(places[key], computed.sections[key]);
 }
 
 function redraw() {
@@ -90,17 +90,12 @@ function redraw() {
 function clear() {
   if (!shown.id) return;
   shown = { id: "", look: "" };
-  told = null;
+  computed = null;
   for (const fold of folds()) {
     fold.open = false;
     setText(fold.querySelector(".conclusion"), "");
     fill(fold, fold.querySelector("summary"));
   }
-}
-
-function writeAddress(changes) {
-  const text = withChoices(location.search, changes);
-  history.replaceState(null, "", location.pathname + (text ? `?${text}` : "") + location.hash);
 }
 
 // Prices
@@ -132,14 +127,9 @@ function takePrice(field, hint) {
   if (price === null) return field.setAttribute("aria-invalid", "true");
   const { [name]: _, ...others } = choices.prices;
   choices = { ...choices, prices: price === undefined ? others : { ...others, [name]: price } };
-  memory.set("prices", { ...withoutName(memory.get("prices"), name), ...choices.prices });
-  writeAddress({ prices: choices.prices });
+  memory.set("prices", { ...memory.get("prices"), [name]: undefined, ...choices.prices });
+  writeChoices({ prices: choices.prices });
   return compute();
-}
-
-function withoutName(prices, name) {
-  const { [name]: _, ...others } = prices || {};
-  return others;
 }
 
 /** Also those that the server knew already; the field that is being typed in is left alone. */
@@ -153,7 +143,7 @@ function fillPrices(prices) {
 
 // Uplinks
 
-/** Radio buttons from the server's table, and a number of one's own; made once. */
+/** Radio buttons from the server's table, and a field for another number; built once. */
 function fillUplinks({ uplinks, uplink }) {
   const place = places.uplink.node.querySelector(".uplinks");
   if (!place.childElementCount) makeUplinks(place, uplinks);
@@ -193,6 +183,6 @@ function takeUplink(value, own, hint) {
   }
   choices = { ...choices, uplink };
   memory.set("uplink", uplink);
-  writeAddress({ uplink });
+  writeChoices({ uplink });
   return compute();
 }

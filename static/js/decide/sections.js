@@ -43,14 +43,13 @@ export async function showSection({ parts, node }, section) {
   list(parts.notes, section.notes);
   fill(parts.tables, ...section.tables.map((table) => tableFold(table, parts.tables)));
   const names = Object.keys(section.figures);
-  if (names.join() !== framesOf(parts).join()) fill(parts.figures, ...names.map((name) => frame(name)));
+  const drawn = [...parts.figures.querySelectorAll("figure")].map((figure) => figure.dataset.name);
+  if (names.join() !== drawn.join()) fill(parts.figures, ...names.map((name) => frame(name)));
   for (const name of names) {
     const place = parts.figures.querySelector(`[data-name="${CSS.escape(name)}"]`);
     if (place) await renderFigure(place, section.figures[name]);
   }
 }
-
-const framesOf = (parts) => [...parts.figures.children].map((each) => each.dataset.name);
 
 function list(place, sentences) {
   place.hidden = !sentences.length;
@@ -59,7 +58,7 @@ function list(place, sentences) {
 
 /** A table that stays open or closed as the reader left it. */
 function tableFold(table, before) {
-  const was = [...before.children].find((each) => each.dataset.title === table.title);
+  const was = [...before.children].find((fold) => fold.dataset.title === table.title);
   const fold = el("details", { "data-title": table.title },
     el("summary", {}, table.title),
     el("div", { className: "table-scroll", tabIndex: 0, role: "region", "aria-label": table.title }, tableOf(table)));
@@ -67,7 +66,7 @@ function tableFold(table, before) {
   return fold;
 }
 
-/** With its roles told, since narrow screens show the rows as cards, which would lose them. */
+/** With explicit roles, since narrow screens show the rows as cards, which would lose them. */
 function tableOf({ title, columns, rows }) {
   const heads = columns.map((column) => el("th", { scope: "col", role: "columnheader" }, column));
   return el("table", { role: "table" },

@@ -1,6 +1,6 @@
 /** "Copy as": the request of one variant to one backend for other tools, made by the server. */
 
-import { base, copyPath, getAnswer } from "../api.js";
+import { base, copyPath, getAnswer, problemText } from "../api.js";
 import { copyText } from "../clipboard.js";
 import { el, fill, setText } from "../dom.js";
 
@@ -31,7 +31,7 @@ async function copy(path, kind, words, shown) {
     return setText(words, "Press Ctrl+C to copy the selected text.");
   } catch (problem) {
     fill(shown);
-    return setText(words, `${problem.title || problem} ${problem.detail || ""}`);
+    return setText(words, problemText(problem));
   }
 }
 

@@ -1,7 +1,7 @@
 /** One variant, closely: its image over the original, what the model saw, the answers, the times, its making. */
 
 import { base, getReport, getVariantFigures, variantPath } from "../api.js";
-import { el, fill, loadStyle, part } from "../dom.js";
+import { definitions, el, fill, loadStyle, part } from "../dom.js";
 import { openDrawer } from "../drawer.js";
 import { bytes, comparedWith, duration, madeAs, milliseconds, percent, signedPoints, variantName } from "../format.js";
 import { isBusy, lookNow, state, update, watch, whenLookChanges, writeView } from "../state.js";
@@ -25,10 +25,11 @@ whenLookChanges(() => shown.variantId && drawFigures());
 export async function openInspector(variantId, focusOn = "") {
   await loadStyle("inspector");
   const { report } = state;
-  const variant = report.variants.find((each) => each.id === variantId);
-  const reference = report.variants.find((each) => each.is_reference);
+  const variant = report.variants.find(({ id }) => id === variantId);
+  const reference = report.variants.find((other) => other.is_reference);
   select(variantId);
-  Object.assign(shown, { variantId, cards: cardsOf(report, variant, reference), figures: stagesCard(report, variant) });
+  const stages = smallFrame("stages", `pixelcost-${report.run_id}-${variant.id}-stages`);
+  Object.assign(shown, { variantId, cards: cardsOf(report, variant, reference), figures: stages });
   part("drawer").classList.add("inspecting");
   openDrawer(variantName(variant), [
     neighbours(report, variant),
@@ -108,19 +109,11 @@ async function whyMissing(report) {
 const smallFrame = (name, file) =>
   frame(name, { file, look: "figure-card", title: "h4", savedPx: { width: 1000, height: 400 } });
 
-function stagesCard(report, variant) {
-  return smallFrame("stages", `pixelcost-${report.run_id}-${variant.id}-stages`);
-}
-
 /** @returns {Map<string, {card: HTMLElement, body: HTMLElement, strip: HTMLElement, signature: string}>} by backend */
 function cardsOf(report, variant, reference) {
-  const cells = report.cells.filter((cell) => cell.variant_id === variant.id && !isAbsent(report, cell));
+  const absent = report.backends.filter(({ state }) => state === "absent").map(({ name }) => name); // have nothing to show
+  const cells = report.cells.filter((cell) => cell.variant_id === variant.id && !absent.includes(cell.backend_name));
   return new Map(cells.map((cell) => [cell.backend_name, cardOf(report, variant, reference, cell)]));
-}
-
-/** A backend that is not on this machine has nothing to show. */
-function isAbsent(report, cell) {
-  return report.backends.some((each) => each.name === cell.backend_name && each.state === "absent");
 }
 
 function cardOf(report, variant, reference, cell) {
@@ -133,7 +126,7 @@ function cardOf(report, variant, reference, cell) {
 
 function cellBody(report, cell, reference) {
   const ofReference = reference && reference.id !== cell.variant_id && report.cells.find(
-    (each) => each.backend_name === cell.backend_name && each.variant_id === reference.id);
+    (other) => other.backend_name === cell.backend_name && other.variant_id === reference.id);
   const reasons = cellReasons(cell);
   return [
     el("h3", {}, cell.backend_name, " ", cell.count && !isBusy() ? badge(cell.validity) : null),
@@ -160,7 +153,7 @@ function timeRows(report, cell) {
   ];
 }
 
-/** Requests that only decode; where the pixels came back, their way is in the time. */
+/** Requests that only decode; if the server sends the pixels back, their transfer is part of the time. */
 function decodeWords(cell) {
   const back = cell.decode_response_bytes > 10_000 ? `, with ${bytes(cell.decode_response_bytes)} of pixels sent back` : "";
   return `${duration(cell.decode_request_ms)} to send and decode, measured apart${back}`;
@@ -188,7 +181,7 @@ function making(report, variant) {
     !report.imported && el("p", {}, el("a", { className: "button", href: imageUrl(report, variant), download }, "Download the bytes that were sent")));
 }
 
-/** What only variants of a browser have to tell. */
+/** Facts that only variants resized in a browser have. */
 function placeRows(variant) {
   const { channels, psnr_db: psnrDb, largest_difference: largest, canvas_noise: noise } = variant;
   const alike = largest === 0 ? "the same pixels" : `PSNR ${psnrDb?.toFixed(1)} dB, at most ${largest} of 255 apart`;
@@ -207,16 +200,12 @@ function stageWords(variant) {
   return known.length ? known.map(([name, ms]) => `${name} ${duration(ms)}`).join(", ") : "nothing: sent as uploaded, without metadata";
 }
 
-function definitions(rows) {
-  return el("dl", {}, ...rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
-}
-
 /** While a run goes on, numbers follow it; plots are drawn anew at its end, to leave the machine alone. */
 function refresh() {
   const { report } = state;
-  if (!shown.variantId || !report?.variants.some((each) => each.id === shown.variantId)) return;
-  const reference = report.variants.find((each) => each.is_reference);
-  for (const cell of report.cells.filter((each) => each.variant_id === shown.variantId)) {
+  if (!shown.variantId || !report?.variants.some(({ id }) => id === shown.variantId)) return;
+  const reference = report.variants.find((other) => other.is_reference);
+  for (const cell of report.cells.filter(({ variant_id: id }) => id === shown.variantId)) {
     const known = shown.cards.get(cell.backend_name);
     const signature = JSON.stringify([cell, isBusy()]);
     if (!known || known.signature === signature) continue;
@@ -229,11 +218,11 @@ function refresh() {
 async function drawFigures() {
   const { variantId, cards, figures: stagesOf } = shown;
   try {
-    const made = await getVariantFigures(state.report.run_id, variantId, lookNow());
+    const figures = await getVariantFigures(state.report.run_id, variantId, lookNow());
     if (shown.figures !== stagesOf) return; // another variant was chosen meanwhile
-    stagesOf.hidden = !made.stages.data.length; // nothing was answered, so no time went anywhere
-    await renderFigure(stagesOf, made.stages);
-    for (const [name, { strip }] of cards) if (made.samples[name]) await renderFigure(strip, made.samples[name]);
+    stagesOf.hidden = !figures.stages.data.length; // nothing was answered, so no time went anywhere
+    await renderFigure(stagesOf, figures.stages);
+    for (const [name, { strip }] of cards) if (figures.samples[name]) await renderFigure(strip, figures.samples[name]);
   } catch (problem) {
     const words = `The plots can't be drawn. ${problem.detail || problem.title || problem}`;
     if (shown.figures === stagesOf) fill(stagesOf, el("p", { className: "muted", role: "status" }, words));

@@ -31,7 +31,7 @@ const setLive = (name, value) => /** @type {CSSStyleRule} */ (live.cssRules[0]).
  * @param {() => Promise<string>} whyMissing asked when a picture does not come
  */
 export function compareView(before, after, whyMissing) {
-  const pictures = [before, after].filter(Boolean).map((each) => image(each));
+  const pictures = [before, after].filter(Boolean).map(image);
   const canvas = el("canvas", { className: "difference", hidden: true, role: "img", "aria-label": "Difference, eight times as strong" });
   const picture = el("div", { className: "compare-picture" }, ...pictures, after && canvas,
     after && el("div", { className: "split-line", "aria-hidden": "true" }));
@@ -101,8 +101,8 @@ function resize(parts) {
   const middle = middleOf(parts);
   setLive("--shown-width", `${shown.width}px`);
   setLive("--shown-height", `${shown.height}px`);
-  [before, after].filter(Boolean).forEach((each, at) =>
-    pictures[at].classList.toggle("sharp", isSharp(each.width, shown.width)));
+  [before, after].filter(Boolean).forEach((picture, at) =>
+    pictures[at].classList.toggle("sharp", isSharp(picture.width, shown.width)));
   parts.canvas.classList.toggle("sharp", isSharp(before.width, shown.width));
   setText(parts.zoomed, zoomNow() === "fit" ? scaleWords(scale) : "");
   frame.scrollTo(middle.x * shown.width - frame.clientWidth / 2, middle.y * shown.height - frame.clientHeight / 2);
@@ -178,7 +178,7 @@ function useBlink(parts) {
 function useDifference(parts) {
   fill(parts.tags, el("span", {}, "Difference ×8: black where nothing changed"));
   fill(parts.controls, el("p", { role: "status" }, "Comparing…"));
-  Promise.all(parts.pictures.map((each) => each.decode()))
+  Promise.all(parts.pictures.map((picture) => picture.decode()))
     .then(() => drawDifference(parts.canvas, parts.pictures[0], parts.pictures[1], parts.before))
     .then((words) => parts.picture.dataset.look === "difference" && setText(parts.controls.firstElementChild, words))
     .catch(() => setText(parts.controls.firstElementChild, "Nothing to compare: a picture could not be loaded."));
@@ -186,10 +186,10 @@ function useDifference(parts) {
 
 /** A picture that is not there any more is said in words; nothing is left to compare then. */
 function whenLoaded({ pictures }, section, whyMissing) {
-  const came = pictures.map((each) => new Promise((resolve, reject) => {
-    each.addEventListener("load", resolve);
-    each.addEventListener("error", reject);
-    if (each.complete && each.naturalWidth) resolve(null);
+  const came = pictures.map((picture) => new Promise((resolve, reject) => {
+    picture.addEventListener("load", resolve);
+    picture.addEventListener("error", reject);
+    if (picture.complete && picture.naturalWidth) resolve(null);
   }));
   Promise.all(came).then(() => (section.dataset.loaded = "yes"), async () => {
     fill(section, el("p", { className: "missing", role: "status" }, await whyMissing()));

@@ -1,6 +1,6 @@
 /** What the model really sees of a variant: asked of a backend again, when somebody wants to know. */
 
-import { getAnswer, seenPath } from "../api.js";
+import { getAnswer, problemText, seenPath } from "../api.js";
 import { el, fill, setText } from "../dom.js";
 import { variantName } from "../format.js";
 import { drawDifference } from "./difference_canvas.js";
@@ -33,7 +33,7 @@ async function ask(report, variant, reference, backend, place, words) {
     setText(words, sentences(report, backend, pictures));
   } catch (problem) {
     words.classList.add("problem");
-    setText(words, `${problem.title || problem} ${problem.detail || ""}`);
+    setText(words, problemText(problem));
     fill(place);
   }
 }

@@ -1,6 +1,6 @@
 /** One variant of a set, closely: what each backend answered over all photos. */
 
-import { el } from "../dom.js";
+import { definitions, el } from "../dom.js";
 import { openDrawer } from "../drawer.js";
 import { bytes, duration, plural, signedPoints, variantName } from "../format.js";
 import { state, update, writeView } from "../state.js";
@@ -10,7 +10,7 @@ import { cellReasons, differenceHint, shareText } from "../results/columns.js";
 /** @param {string} variantId */
 export function openInspector(variantId) {
   const { report } = state;
-  const variant = report.variants.find((each) => each.id === variantId);
+  const variant = report.variants.find(({ id }) => id === variantId);
   const cells = report.cells.filter((cell) => cell.variant_id === variantId && cell.count);
   select(variantId);
   openDrawer(variantName(variant), [
@@ -61,13 +61,9 @@ function differenceRows(difference) {
 
 /** How often two backends gave the same answer to this variant. @param {import("../types.js").Report} report */
 function between(report, variantId) {
-  const pairs = report.photo_set.between_backends.filter((each) => each.variant_id === variantId);
+  const pairs = report.photo_set.between_backends.filter((pair) => pair.variant_id === variantId);
   if (!pairs.length) return null;
   const found = pairs.map(({ backend_names: [one, other], agreement }) =>
     [`${one} and ${other}`, `${shareText(agreement)} %, ${agreement.count.toLocaleString("en")} of ${plural(agreement.total, "photo")}`]);
   return el("section", {}, el("h3", {}, "Same answer on two backends"), definitions(found));
-}
-
-function definitions(pairs) {
-  return el("dl", {}, ...pairs.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
 }

@@ -1,5 +1,6 @@
 /** Rows and columns of the table of all variants: what stands in them, and their order. Pure. */
 
+import { isLive } from "../api.js";
 import {
   formatName, isUnknown, kilobytes, madeAs, milliseconds, percent, shortLabel, signedPoints, UNKNOWN,
 } from "../format.js";
@@ -35,13 +36,13 @@ export function rowsOf(report) {
 
 /**
  * @param {Report} report @param {Config["samples_for"]} samplesFor
- * @param {string} [beside] which latency stands beside p50; "": p90, or the slowest where the samples are too few for it
+ * @param {string} [beside] which latency stands beside p50; "": p90, or the slowest if there are too few samples for it
  * @returns {Column[]}
  */
 export function columnsOf(report, samplesFor, beside = "") {
   const high = highColumn(beside || (report.plan.repeats >= samplesFor.p90 ? "p90" : "slowest"));
   // While a run goes on, few samples are no flaw: marks come with the last one.
-  const marked = !["queued", "running"].includes(report.state);
+  const marked = !isLive(report.state);
   const p50 = (name) => p50Column(name, marked);
   const kinds = report.photo_set
     ? [p50, ...(report.photo_set.labelled ? [top1Column, differenceColumn] : []), sameColumn]
@@ -61,7 +62,7 @@ const VARIANT_COLUMNS = [
   shared("encode", "encode ms", true, (row) => row.variant.encode_ms, (row) => milliseconds(row.variant.encode_ms)),
 ];
 
-/** Where copies come from the browser: its PNG has a fourth channel, which the bytes pay for. */
+/** For variants resized in the browser: its PNG has a fourth channel, which costs bytes. */
 const PLACE_COLUMNS = [
   shared("made", "made in", false, (row) => row.variant.engine || row.variant.made_in, (row) => row.variant.made_in),
   shared("channels", "channels", true, (row) => row.variant.channels, (row) => String(row.variant.channels ?? UNKNOWN)),
@@ -91,6 +92,7 @@ function highColumn(label) {
   const field = HIGH_FIELDS[label];
   return (name) => measured(label, `${label} ms`, name, (cell) => cell[field], (cell) => milliseconds(cell[field]));
 }
+
 const answerColumn = (name) => measured("answer", "answer", name, (cell) => cell.reference_score, answerText);
 const top1Column = (name) =>
   measured("top1", "top-1 % (95 %)", name, (cell) => cell.over_photos?.top1?.share, (cell) => shareText(cell.over_photos?.top1));
@@ -101,7 +103,8 @@ const differenceColumn = (name) => ({
   ...measured("difference", "difference (95 %)", name, (cell) => cell.over_photos?.difference?.points, differenceText),
   hint: (row) => differenceHint(row.cells[name]?.over_photos?.difference),
 });
-const correctColumn = (name) => measured("correct", "correct", name, correctValue, correctText);
+const correctColumn = (name) => measured("correct", "correct", name,
+  (cell) => (cell.correct_top1 === null ? null : Number(cell.correct_top1)), correctText);
 
 function measured(kind, label, name, value, text) {
   return {
@@ -123,8 +126,8 @@ function p50Text(cell, marked) {
 /** Why a cell is not to be trusted, or failed, in sentences. @param {Cell} cell */
 export function cellReasons(cell) {
   const reasons = (cell.reasons || []).join(" ");
-  const untold = (cell.failure_reasons || []).map(({ message }) => message).filter((message) => !reasons.includes(message.slice(1)));
-  return [reasons, ...untold].filter(Boolean).join(" ");
+  const unsaid = (cell.failure_reasons || []).map(({ message }) => message).filter((message) => !reasons.includes(message.slice(1)));
+  return [reasons, ...unsaid].filter(Boolean).join(" ");
 }
 
 /** The top answer, and whether it is the one that the original gets. */
@@ -139,7 +142,7 @@ function answerText(cell) {
 /** "84.2 (81.8 to 86.4)", in percent. @param {?{share: number, low: number, high: number}} share */
 export function shareText(share) {
   if (!share) return UNKNOWN;
-  const [middle, low, high] = [share.share, share.low, share.high].map((each) => (each * 100).toFixed(1));
+  const [middle, low, high] = [share.share, share.low, share.high].map((value) => (value * 100).toFixed(1));
   return `${middle} (${low} to ${high})`;
 }
 
@@ -163,15 +166,13 @@ export function pText(p) {
   return p.toFixed(p < 0.095 ? 3 : 2);
 }
 
-const correctValue = (cell) => (cell.correct_top1 === null ? null : Number(cell.correct_top1));
-
 function correctText(cell) {
   if (cell.correct_top1 === null) return UNKNOWN;
   if (cell.correct_top1) return "✓ yes";
   return cell.correct_top5 ? "✕ in top 5" : "✕ no";
 }
 
-/** "yes", "no, but in the top 5", "no"; where there is a true label. */
+/** "yes", "no, but in the top 5", "no"; for runs with a true label. */
 export function correctWords(cell) {
   if (cell.correct_top1 === null) return UNKNOWN;
   if (cell.correct_top1) return "yes";
@@ -194,7 +195,7 @@ export function matches(row, columns, find) {
  */
 export function sortRows(rows, columns, sort) {
   const { key, down } = parseSort(sort);
-  const column = columns.find((each) => each.key === key);
+  const column = columns.find((column) => column.key === key);
   if (!column) return rows;
   const turn = down ? -1 : 1;
   return [...rows].sort((a, b) => compare(column.value(a), column.value(b), turn));

@@ -8,7 +8,7 @@ import { comparedWith, dateTime, plural } from "../format.js";
 /** Everything that the reader must know, worst first. @param {Report} report @returns {{who: string, message: string, code?: string}[]} */
 export function problemWords(report) {
   const whole = report.failure ? [{ who: "The run failed", message: report.failure.message }] : [];
-  return [...whole, ...report.warnings.map(({ code, message }) => ({ who: "", message, code }))]; // W8 and W10 tell of failures
+  return [...whole, ...report.warnings.map(({ code, message }) => ({ who: "", message, code }))]; // W8 and W10 name failures
 }
 
 const ORDER_WORDS = {

@@ -2,7 +2,8 @@
 
 import { base } from "../api.js";
 import { el, fill, setText } from "../dom.js";
-import { copyLinkTo, csvOf, saveText } from "./saving.js";
+import { UNKNOWN } from "../format.js";
+import { copyLink, csvOf, saveText } from "./saving.js";
 
 // No bar of buttons: it would offer to send the data to another company's cloud.
 const CONFIG = { displayModeBar: false, responsive: true, plotlyServerURL: "", doubleClick: "reset" };
@@ -36,7 +37,7 @@ const quiet = (words, onclick) => el("button", { type: "button", className: "qui
 
 /** @param {string} id of the frame */
 function linkButton(id) {
-  const button = quiet("Link", () => copyLinkTo(id, button));
+  const button = quiet("Link", () => copyLink(button, id));
   return button;
 }
 
@@ -85,29 +86,13 @@ function tableOf(title, { columns, rows }) {
   return el("table", {},
     el("caption", { className: "visually-hidden" }, title),
     el("thead", {}, el("tr", {}, ...columns.map((column) => el("th", { scope: "col" }, String(column))))),
-    el("tbody", {}, ...rows.map(tableRow)));
-}
-
-function tableRow(row) {
-  return el("tr", {}, ...row.map((value) =>
-    el("td", { className: typeof value === "number" ? "number" : "" }, value === null ? "–" : String(value))));
-}
-
-/**
- * plotly.js marks bold text in a plot by an inline style attribute, which our
- * Content-Security-Policy forbids; set through the style object, the same style is allowed.
- */
-function allowBoldText() {
-  SVGTSpanElement.prototype.setAttribute = function setAttribute(name, value) {
-    if (name === "style") this.style.cssText = value;
-    else Element.prototype.setAttribute.call(this, name, value);
-  };
+    el("tbody", {}, ...rows.map((row) => el("tr", {}, ...row.map((value) =>
+      el("td", { className: typeof value === "number" ? "number" : "" }, value === null ? UNKNOWN : String(value)))))));
 }
 
 /** Fetches plotly.js the first time it is needed. @returns {Promise<any>} */
 export function loadPlotly() {
   loading ||= new Promise((resolve, reject) => {
-    allowBoldText();
     // plotly.js looks for this id and class, and then does not try to add an inline style.
     const style = el("link", { id: "plotly.js-style-global", className: "no-inline-styles", rel: "stylesheet" });
     style.href = `${base}/static/vendor/plotly.css`;

@@ -3,15 +3,15 @@
  * again; the address keeps them, and the run its own.
  */
 
-import { getReport } from "../api.js";
+import { getReport, problemText } from "../api.js";
 import { announce, part, setText } from "../dom.js";
-import { typedNumber } from "../format.js";
+import { optionalNumber } from "../format.js";
 import { goalsQuery, state, update, writeView } from "../state.js";
 import { fieldProblems } from "../setup/plan.js";
 
 const NO_GOAL = "none"; // as the server's query says it
 
-/** Takes what the fields say, or tells what is wrong with it. */
+/** Judges by what the fields say, or says what is wrong with it. */
 export function judgeByFields() {
   const goals = typedGoals();
   const problems = Object.values(fieldProblems({ ...state.report.plan, ...goals }, state.config.ranges));
@@ -31,8 +31,6 @@ function typedGoals() {
   };
 }
 
-const optionalNumber = (text) => (text.trim() === "" ? null : typedNumber(text) ?? NaN);
-
 /** Shows the same run by these goals. @param {Record<string, string>} goals of the view; "" is the run's own */
 export async function judgeBy(goals) {
   update({ view: { ...state.view, ...goals } });
@@ -47,7 +45,7 @@ export async function judgeBy(goals) {
     update({ report });
     announce(report.recommendation.sentence);
   } catch (problem) {
-    if (!isOld()) setText(part("goalsProblem"), `${problem.title} ${problem.detail}`);
+    if (!isOld()) setText(part("goalsProblem"), problemText(problem));
     return;
   }
   (await import("./plots.js")).redraw();

@@ -1,6 +1,6 @@
 /** The question that the page answers, the words it uses, and how to read its marks. */
 
-import { el } from "../dom.js";
+import { definitions, el } from "../dom.js";
 import { openDrawer } from "../drawer.js";
 import { badge } from "./badge.js";
 
@@ -47,9 +47,4 @@ export function openHelp() {
 /** @param {string} title @param {...Node} content */
 function section(title, ...content) {
   return el("section", { className: "help-part" }, el("h3", {}, title), ...content);
-}
-
-/** @param {(string|Node)[][]} rows */
-function definitions(rows) {
-  return el("dl", {}, ...rows.flatMap(([name, words]) => [el("dt", {}, name), el("dd", {}, words)]));
 }

@@ -4,13 +4,14 @@
  */
 
 import { base, reportPath } from "../api.js";
-import { announce, el, fill, part, setText } from "../dom.js";
+import { el, fill, part, setText } from "../dom.js";
 import { dateTime, plural, runtimeWords, UNKNOWN } from "../format.js";
 import { goalsQuery, isBusy, state, update } from "../state.js";
 import { fillForm } from "../setup/form.js";
 import { badge } from "./badge.js";
 import { cellReasons } from "./columns.js";
 import { factName, methodWords, problemWords } from "./explain.js";
+import { copyLink } from "./saving.js";
 import { renderTable, wireTable } from "./table.js";
 import { renderViewBar, wireViewBar } from "./view_bar.js";
 
@@ -57,7 +58,8 @@ export function renderResults() {
   renderProblems(report);
   renderTable(report);
   renderViewBar(report);
-  renderResizers(report);
+  part("resizers").hidden = !report.resizers;
+  if (report.resizers) import("./resizers.js").then(({ drawResizers }) => drawResizers(report), () => null);
   renderMethod(report);
   renderEnvironment(report);
   openSelected(report);
@@ -119,7 +121,7 @@ function isWarmingUp(report) {
 /** Why the recommended times are not to be trusted, and what helps. @param {Report} report */
 function doubts(report) {
   const { variant_id, backend_name, validity } = report.recommendation;
-  const cell = report.cells.find((each) => each.variant_id === variant_id && each.backend_name === backend_name);
+  const cell = report.cells.find((other) => other.variant_id === variant_id && other.backend_name === backend_name);
   if (!cell || validity === "VALID") return null;
   return el("p", { className: "unsure" }, cellReasons(cell));
 }
@@ -150,26 +152,14 @@ function renderExports(report) {
     const download = `pixelcost-${report.run_id}.${kind.replace("/", "")}`;
     return el("a", { className: "button", href: exportUrl(report, kind), download }, words);
   });
-  fill(place, copy, ...links, compareButton());
-}
-
-function compareButton() {
-  return el("button", { type: "button", id: "compare-with", disabled: isBusy(), onclick: () => acts.compare() }, "Compare with…");
+  const compare = { type: "button", id: "compare-with", disabled: isBusy(), onclick: () => acts.compare() };
+  fill(place, copy, ...links, el("button", compare, "Compare with…"));
 }
 
 function exportUrl(report, kind) {
   const ending = kind === "json" ? "" : kind.startsWith("/") ? kind : `.${kind}`;
   const goals = JUDGED.includes(kind) ? goalsQuery() : "";
   return base + reportPath(report.run_id) + ending + (goals && `?${goals}`);
-}
-
-/** @param {HTMLElement} button */
-async function copyLink(button) {
-  const { copyText } = await import("../clipboard.js");
-  const words = (await copyText(location.href)) ? "Link copied" : "Press Ctrl+C";
-  setText(button, words);
-  announce(words);
-  setTimeout(() => setText(button, "Copy link"), 2500);
 }
 
 /** @param {Report} report */
@@ -200,12 +190,6 @@ function oneAtATime(report) {
     acts.startRun();
   };
   return el("button", { type: "button", className: "quiet", onclick: again }, "Run one at a time");
-}
-
-/** Where both places made copies. */
-async function renderResizers(report) {
-  part("resizers").hidden = !report.resizers;
-  if (report.resizers) (await import("./resizers.js")).drawResizers(report);
 }
 
 function renderMethod(report) {

@@ -1,4 +1,4 @@
-/** What can be taken away from a plot beside its picture: its table as CSV, and a link to it. */
+/** What can be taken away beside a plot's picture: its table as CSV, and a link to it or to the page. */
 
 import { copyText } from "../clipboard.js";
 import { announce, el, setText } from "../dom.js";
@@ -27,11 +27,11 @@ export function saveText(text, name) {
   setTimeout(() => URL.revokeObjectURL(url), SAID_MS);
 }
 
-/** Copies the address of a part of the page as it is looked at now. @param {string} id @param {HTMLElement} button */
-export async function copyLinkTo(id, button) {
+/** Copies the address of the page, or of a part of it, as it is looked at now. @param {HTMLElement} button @param {string} [id] */
+export async function copyLink(button, id) {
   const words = button.textContent;
-  const copied = await copyText(`${location.origin}${location.pathname}${location.search}#${id}`);
-  setText(button, copied ? "Copied" : "Press Ctrl+C");
-  announce(copied ? "Link copied" : "Press Ctrl+C");
+  const copied = await copyText(location.origin + location.pathname + location.search + (id ? `#${id}` : location.hash));
+  setText(button, copied ? "Link copied" : "Press Ctrl+C");
+  announce(button.textContent);
   setTimeout(() => setText(button, words), SAID_MS);
 }

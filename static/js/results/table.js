@@ -116,7 +116,7 @@ function newRow(id, variant, columns, report) {
   const cells = columns.map((column, index) => {
     const label = column.group ? `${column.group}: ${column.label}` : column.label;
     const first = column.key.startsWith("p50:") ? " first" : "";
-    const absent = report.backends.some((each) => each.name === column.group && each.state === "absent");
+    const absent = report.backends.some(({ name, state }) => name === column.group && state === "absent");
     const properties = { "data-label": label, "data-absent": absent ? "" : null, className: (column.number ? "number" : "") + first };
     if (index) return el("td", { ...properties, role: "cell" });
     const button = el("button", { type: "button", className: "row-button", "aria-haspopup": "dialog" },

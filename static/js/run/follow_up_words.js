@@ -1,5 +1,6 @@
-/** What measuring further is called, when it is offered and what came out, in words. Pure. */
+/** Follow-ups in words: what they are called, when they are offered, what they found. Pure. */
 
+import { isLive } from "../api.js";
 import { bytes, formatName, plural, shortLabel } from "../format.js";
 
 export const NAMES = { repeats: "Adding repeats", retry: "The retry", search: "The search" };
@@ -15,9 +16,9 @@ export const missingRepeats = (report, config) => Math.max(0, config.samples_for
 export function offers(report, config) {
   if (report.photo_set || report.imported) return [];
   const answered = report.cells.some((cell) => cell.count);
-  const isLive = ["queued", "running"].includes(report.state);
-  const retries = isLive ? [] : retriesOf(report, config.ranges.timeout_s[1]);
-  if (!answered && !isLive) return retries;
+  const live = isLive(report.state);
+  const retries = live ? [] : retriesOf(report, config.ranges.timeout_s[1]);
+  if (!answered && !live) return retries;
   const missing = missingRepeats(report, config);
   const more = {
     kind: "repeats", label: `Add ${missing} more to see p90`, hint: "Added repeats are measured on the same bytes.",
@@ -26,21 +27,21 @@ export function offers(report, config) {
     kind: "search", label: points(report).length ? "Find the breaking point again" : "Find the breaking point",
     hint: "The breaking point is the smallest copy that keeps the answer: about 25 requests to each backend.",
   };
-  const addable = missing > 0 && (isLive || report.state === "done");
+  const addable = missing > 0 && (live || report.state === "done");
   return [...retries, ...(addable ? [more] : []), search];
 }
 
-const WITH_TIME = "deadline"; // a longer limit may help; where nobody is there it does not
+const WITH_TIME = "deadline"; // a longer limit may help; for a server that is down it does not
 
-/** One offer for each backend on which cells failed: to measure those again, with twice the time where that may help. */
+/** One offer for each backend on which cells failed: to measure those again, with twice the time if that may help. */
 function retriesOf(report, longestS) {
   const byBackend = new Map();
-  for (const cell of report.cells.filter((each) => each.failures || each.not_sent))
+  for (const cell of report.cells.filter(({ failures, not_sent: notSent }) => failures || notSent))
     byBackend.set(cell.backend_name, [...(byBackend.get(cell.backend_name) || []), cell]);
   return [...byBackend].map(([backendName, cells]) => {
     const codes = cells.flatMap((cell) => cell.failure_reasons.map(({ code }) => code));
-    const earlier = (report.additions || []).filter((each) => each.backend_name === backendName);
-    const limitS = Math.max(report.plan.timeout_s, ...earlier.map((each) => each.timeout_s));
+    const earlier = (report.additions || []).filter((addition) => addition.backend_name === backendName);
+    const limitS = Math.max(report.plan.timeout_s, ...earlier.map((addition) => addition.timeout_s));
     const timeoutS = Math.min(longestS, limitS * (codes.includes(WITH_TIME) ? 2 : 1));
     const limit = timeoutS === limitS ? "" : ` with ${timeoutS} s`;
     return {

@@ -1,12 +1,12 @@
-/** Measuring a finished run further: more repeats on the same bytes, and the search for the breaking point. */
+/** Follow-ups of a finished run: more repeats on the same bytes, retries, and the search for the breaking point. */
 
-import { addRepeats, deleteRun, findBreakingPoint, getFollowUps, getReport, retryCells } from "../api.js";
+import { addRepeats, deleteRun, findBreakingPoint, getFollowUps, getReport, isLive, problemParts, retryCells } from "../api.js";
 import { announce, el, fill, loadStyle, part, setText } from "../dom.js";
 import { goalsQuery, isBusy, state, update, watch } from "../state.js";
 import { follow } from "./events.js";
 import * as words from "./follow_up_words.js";
 
-/** What is under way: null, or {id, run_id, kind, state, done, planned, text}. */
+/** The follow-up under way: null, or {id, run_id, kind, state, done, planned, text}. */
 let job = null;
 let problem = null; // the server's refusal, until the next try
 let lost = ""; // a sentence while the event stream is broken
@@ -67,7 +67,7 @@ function progress() {
 }
 
 function refusal() {
-  return el("p", { className: "follow-up-problem", role: "alert" }, el("strong", {}, problem.title), ` ${problem.detail || ""}`);
+  return el("p", { className: "follow-up-problem", role: "alert" }, el("strong", {}, problem.title), ` ${problem.detail}`);
 }
 
 function results(report) {
@@ -104,7 +104,7 @@ async function start(offer) {
   }
 }
 
-/** @param {any} begun as the server tells it */
+/** @param {any} begun as the server answered */
 function attach(begun) {
   job = { done: 0, text: "Waiting: another run goes first", ...begun };
   render();
@@ -116,7 +116,7 @@ async function findUnderWay(runId) {
   if (lookedFor === runId) return;
   lookedFor = runId;
   const known = await getFollowUps(runId).catch(() => null);
-  const live = known?.follow_ups.find((each) => ["queued", "running"].includes(each.state));
+  const live = known?.follow_ups.find((followUp) => isLive(followUp.state));
   if (live && !job) attach({ ...live, run_id: runId });
 }
 
@@ -160,7 +160,7 @@ async function stopJob() {
 /** The first attempt is silent, as for a run: a stream may end in good order. */
 function onLost(attempt) {
   if (attempt < 2) return;
-  lost = `Lost touch with the server. It goes on there; reconnecting (${attempt})...`;
+  lost = `Lost the connection to the server. It continues there; reconnecting (${attempt})...`;
   render();
   setText(part("announcer"), lost);
 }
@@ -177,7 +177,7 @@ const patch = (changes) => {
 
 function fail(refused) {
   forget();
-  problem = { title: refused.title || String(refused), detail: refused.detail };
+  problem = problemParts(refused);
   render();
 }
 

@@ -21,7 +21,7 @@ function entry(run) {
       el("a", { href: api.base + api.runPath(run.id) }, run.name),
       el("p", { className: "hint" }, facts.filter(Boolean).join(" · ")),
       run.sentence && el("p", {}, run.sentence)));
-  if (["done", "cancelled", "failed", "imported"].includes(run.state)) item.append(removeButton(run, item));
+  if (!api.isLive(run.state)) item.append(removeButton(run, item));
   return item;
 }
 
@@ -44,7 +44,7 @@ function removeButton(run, item) {
       announce(`${run.name} removed.`);
     } catch (problem) {
       button.textContent = "Remove";
-      item.querySelector("div").append(el("p", { className: "bad" }, `${problem.title} ${problem.detail || ""}`));
+      item.querySelector("div").append(el("p", { className: "bad" }, api.problemText(problem)));
     }
   });
   return button;

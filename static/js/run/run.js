@@ -36,7 +36,7 @@ watch(["run", "connection", "plan", "photo"], renderProgress);
 wireResults({ inspect, compare, startRun });
 watch(["report", "run"], renderResults);
 watch(["report"], showFollowUps);
-watch(["run", "plan", "photo"], renderEarlierHint);
+watch(["run", "plan", "photo"], () => (part("earlier").hidden = !hasChanged() || !state.report));
 watch(["theme"], () => refreshTimer && refresh()); // table and plots change together
 
 const STOPPED = /** @type {import("../types.js").Notice} */ ({
@@ -159,7 +159,7 @@ function onEvent(name, data) {
   if (name === "source") patchRun({ planned: data.requests_planned });
   if (name === "progress") patchRun({ done: data.done, planned: data.planned, failed: data.failed, not_sent: data.not_sent, text: data.text });
   if (name === "end") onEnd(data);
-  else if (name === "progress") refreshSoon();
+  else if (name === "progress") refreshTimer ||= window.setTimeout(refresh, REFRESH_EVERY_MS);
 }
 
 async function onEnd(data) {
@@ -171,23 +171,14 @@ async function onEnd(data) {
     update({ report, run: { ...state.run, state: data.state, text: data.text, planned, done, failed, not_sent }, connection: "" });
     await drawing;
     await drawResults();
-    announceEnd(report);
+    announce(`${progressText(state.run)} ${report.recommendation?.sentence || ""}`);
   } catch (problem) {
     patchRun({ state: data.state, text: data.text });
     showProblem(problem, [{ label: "Try again", act: () => openRun(state.run.id) }]);
   }
 }
 
-function announceEnd(report) {
-  announce(`${progressText(state.run)} ${report.recommendation?.sentence || ""}`);
-}
-
-/** Begins to fetch the report so far, again and again until the run ends. */
-function refreshSoon() {
-  if (!refreshTimer) refreshTimer = window.setTimeout(refresh, REFRESH_EVERY_MS);
-}
-
-/** The wait does not depend on how long drawing takes: plotly.js alone takes seconds to arrive on a busy machine. */
+/** Fetches the report so far, again and again until the run ends. The wait does not depend on how long drawing takes: plotly.js alone takes seconds to arrive on a busy machine. */
 async function refresh() {
   clearTimeout(refreshTimer);
   const mine = (refreshTimer = window.setTimeout(refresh, LONGEST_ANSWER_MS));
@@ -236,7 +227,7 @@ async function checkStillThere(id) {
 function onLost(attempt) {
   if (attempt < 2) return;
   if (attempt > 2) checkStillThere(state.run.id);
-  const words = `Lost touch with the server. The run continues there; reconnecting (${attempt})...`;
+  const words = `Lost the connection to the server. The run continues there; reconnecting (${attempt})...`;
   update({ connection: words });
   announce(words);
 }
@@ -271,10 +262,6 @@ function hasChanged() {
   const { run, plan, photo } = state;
   if (!run?.plan || isBusy()) return false;
   return run.photo !== photo || JSON.stringify(run.plan) !== JSON.stringify(plan);
-}
-
-function renderEarlierHint() {
-  part("earlier").hidden = !hasChanged() || !state.report;
 }
 
 function connectionWords(connection) {
@@ -348,15 +335,14 @@ function showGone() {
   const again = { label: "Start a new run", act: () => location.assign(`${api.base}/`) };
   const json = { label: "Choose its JSON", act: () => part("fileInput").click() };
   const detail = `It may have been deleted${kept}. If you have its JSON, drop it here.`;
-  update({ notice: { title: "There is no run with this address.", detail, actions: [json, again] } });
+  update({ notice: { title: "Run not found.", detail, actions: [json, again] } });
 }
 
 /** @param {any} problem @param {any[]} actions @param {"top"|"run"} [at] beside the button that was pressed */
 function showProblem(problem, actions, at = "top") {
-  const { title, detail, reference } = problem;
   const copy = { label: "Copy details", keep: true, act: () => copyDetails(problem) };
-  const all = reference ? [...actions, copy] : actions;
-  update({ notice: { title: title || String(problem), detail: detail || "", reference, actions: all, at } });
+  const all = problem.reference ? [...actions, copy] : actions;
+  update({ notice: { ...api.problemParts(problem), actions: all, at } });
 }
 
 /** What whoever runs the server needs to find the cause in its log. */

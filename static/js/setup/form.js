@@ -1,7 +1,7 @@
 /** The form: draws what the config offers, reads what the person wants into `state.plan`. */
 
 import { checkChip, el, fill, part, setText, syncChips, tickedValues, wireAdd } from "../dom.js";
-import { bytes, capital, plural, seconds } from "../format.js";
+import { bytes, capital, optionalNumber, plural, seconds } from "../format.js";
 import { isBusy, memory, state, update, watch } from "../state.js";
 import * as plans from "./plan.js";
 
@@ -26,9 +26,9 @@ export const planToRun = () => plans.possiblePlan(state.plan, state.photo, canRe
 /** Builds the form once the config is known, and keeps it in step with the state from then on. */
 export function buildForm() {
   const { config } = state;
-  part("formats").append(...config.formats.map(formatChip));
-  part("order").append(...config.orders.map((key) => option(key, ORDER_NAMES[key] || key)));
-  part("labels").append(...(config.labels || []).map((label) => el("option", { value: label })));
+  part("formats").append(...config.formats.map((format) => checkChip("formats", format.key, format.name)));
+  part("order").append(...config.orders.map((key) => el("option", { value: key }, ORDER_NAMES[key] || key)));
+  part("labels").append(...(config.labels || []).map((value) => el("option", { value })));
   part("engines").append(...config.browser.engines.map((key) => checkChip("engines", key, ENGINE_NAMES[key] || key)));
   fillForm();
   part("form").addEventListener("input", readForm);
@@ -46,7 +46,7 @@ export function buildForm() {
 }
 
 /** The longest side of the chosen photo; null while there is none or it is not known. */
-export function longestPx() {
+function longestPx() {
   const { photo } = state;
   return photo?.width_px ? Math.max(photo.width_px, photo.height_px) : null;
 }
@@ -109,8 +109,6 @@ function placeFields(form) {
   };
 }
 
-const optionalNumber = (text) => (text.trim() === "" ? null : Number(text.trim().replace(",", ".")));
-
 /** Values of the ticked boxes; a size that is too large for this photo stays chosen for the next. */
 function checkedValues(name) {
   const boxes = [...part(name).querySelectorAll("input")];
@@ -145,7 +143,7 @@ function valuesOf(axis) {
 function wireQualities(axis) {
   const { key, name } = axis;
   const range = state.config.ranges[key];
-  const [input, button, hint] = [".add input", ".add button", "p"].map((each) => part(PLACES[key]).querySelector(each));
+  const [input, button, hint] = [".add input", ".add button", "p"].map((selector) => part(PLACES[key]).querySelector(selector));
   wireAdd(input, button, hint, (value) => {
     if (!plans.isWhole(value, range)) return `${name} is a whole number from ${range.join(" to ")}.`;
     update({ plan: { ...state.plan, [key]: [...new Set([...state.plan[key], value])] } });
@@ -184,7 +182,7 @@ function renderPlace() {
 /** A format that no backend reads, or that the server can't write, can't be chosen, and says why. */
 function renderFormats() {
   const asked = plans.askedBackends(state.backends?.backends || [], state.plan.backend_names);
-  const reasons = { ...plans.unreadFormats(state.config.formats, asked), ...plans.unwrittenFormats(state.config.formats) };
+  const reasons = plans.unusableFormats(state.config.formats, asked);
   const formats = state.plan.formats.filter((key) => !reasons[key]);
   if (formats.length < state.plan.formats.length) return update({ plan: { ...state.plan, formats } });
   for (const box of part("formats").querySelectorAll("input")) {
@@ -238,7 +236,7 @@ const FIELDS = {
 /** Marks each field that can't be used as it is, and says beneath it why. */
 function renderFieldProblems() {
   const problems = plans.fieldProblems(state.plan, state.config.ranges);
-  for (const [key, name] of Object.entries(FIELDS)) tellBeneath(part("form")[name], problems[key] || "", true);
+  for (const [key, name] of Object.entries(FIELDS)) writeBeneath(part("form")[name], problems[key] || "", true);
 }
 
 /** The focus goes to the first field that stands against running. */
@@ -254,14 +252,14 @@ export function focusProblem() {
 function renderLabelHint() {
   const isKnown = plans.isKnownLabel(state.plan.true_label || "", state.config.labels || []);
   const words = "The model does not know this label; accuracy would always be 0. Choose one from the list.";
-  tellBeneath(part("form").true_label, isKnown ? "" : words, false);
+  writeBeneath(part("form").true_label, isKnown ? "" : words, false);
 }
 
 /** Words about a field, beneath it and tied to it for screen readers. @param {HTMLInputElement} input */
-function tellBeneath(input, words, isWrong) {
+function writeBeneath(input, words, isWrong) {
   const id = `${input.id}-note`;
   const note = document.getElementById(id) || el("p", { id, className: isWrong ? "field-note bad" : "field-note unsure" });
-  const others = (input.getAttribute("aria-describedby") || "").split(" ").filter((each) => each && each !== id);
+  const others = (input.getAttribute("aria-describedby") || "").split(" ").filter((other) => other && other !== id);
   const ids = words ? [...others, id] : others;
   setText(note, words);
   if (words) input.closest(".field, fieldset").append(note);
@@ -331,6 +329,3 @@ export function photoFacts(photo) {
   if (photo.size_bytes !== null) facts.push(bytes(photo.size_bytes));
   return facts.join(", ");
 }
-
-const option = (value, words) => el("option", { value }, words);
-const formatChip = (format) => checkChip("formats", format.key, format.name);

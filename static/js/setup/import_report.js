@@ -1,6 +1,6 @@
 /** A report that was exported as JSON, dropped or chosen, becomes a run again. */
 
-import { base, postReport } from "../api.js";
+import { base, postReport, problemParts } from "../api.js";
 import { announce, part } from "../dom.js";
 import { dateTime } from "../format.js";
 import { update } from "../state.js";
@@ -39,10 +39,9 @@ export async function openReport(file, limits) {
   try {
     location.assign(base + (await postReport(file)).url.slice(base.length));
   } catch (problem) {
-    const { title, detail, reference, status } = problem;
     const again = { label: "Try again", act: () => openReport(file, limits) };
-    const actions = [status >= 400 && status < 500 ? choose : again];
-    update({ notice: { title: title || String(problem), detail: detail || "", reference, actions } });
+    const isRefused = problem.status >= 400 && problem.status < 500;
+    update({ notice: { ...problemParts(problem), actions: [isRefused ? choose : again] } });
   }
   return undefined;
 }

@@ -1,6 +1,6 @@
 /** Takes a photo from wherever it comes, and says at once when it can't be used. */
 
-import { base, Problem } from "../api.js";
+import { base, Problem, problemParts } from "../api.js";
 import { announce, el, fill, part, setText } from "../dom.js";
 import { bytes } from "../format.js";
 import { state, update } from "../state.js";
@@ -106,7 +106,7 @@ function takeSet(items) {
   part("setLabels").focus?.();
 }
 
-/** @param {File} file @param {{facts: (facts: string) => string}} [shrunk] how its facts tell that it was made here */
+/** @param {File} file @param {{facts: (facts: string) => string}} [shrunk] how its facts say that it was shrunk here */
 async function takePhoto(file, shrunk) {
   const url = URL.createObjectURL(file);
   const size = await sizeOf(url, file);
@@ -232,7 +232,7 @@ async function shrinkHere(file) {
     const smaller = await (await import("../browser_resize/browser_resize.js")).shrink(file, state.config.limits);
     await takePhoto(smaller, { facts: (facts) => `${facts}, shrunk here from ${bytes(file.size)}: this copy is the reference` });
   } catch (problem) {
-    refuse({ title: problem.title || String(problem), detail: problem.detail || "" });
+    refuse(problemParts(problem));
   }
 }
 

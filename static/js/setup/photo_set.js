@@ -19,7 +19,7 @@ import { bytes, plural } from "../format.js";
 const PHOTO_ENDINGS = /\.(jpe?g|png|webp|gif|bmp)$/i;
 const LABELS_NAME = /(^|\/)labels\.csv$/i;
 const ZIP_ENDING = /\.zip$/i;
-// What systems put beside photos, as experiment/file_names.py has it.
+// Files that systems put beside photos, as in experiment/file_names.py.
 const SYSTEM_NAMES = ["__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "system volume information",
   "$recycle.bin", "#recycle", "@recycle", "@eadir", "lost+found"];
 
@@ -104,8 +104,8 @@ export function firstLabels(set) {
 export function labelWords(set, labels, csvFile) {
   if (set.count === null) return "Labels come from labels.csv in the file, or else from its folder names.";
   if (labels === "folders") return `${plural(set.folders.length, "label")}: ${some(set.folders)}.`;
-  if (labels === "csv" && csvFile) return `${csvFile.name} tells what each photo shows.`;
-  if (labels === "csv" && set.csv) return `${set.csv.path} tells what each photo shows.`;
+  if (labels === "csv" && csvFile) return `Labels come from ${csvFile.name}.`;
+  if (labels === "csv" && set.csv) return `Labels come from ${set.csv.path}.`;
   if (labels === "csv") return "Choose a CSV file with the columns file and label.";
   return "Without labels the result is agreement with the originals, not accuracy.";
 }
@@ -131,7 +131,7 @@ export async function itemsIn(entries) {
 const itemOf = (entry) =>
   new Promise((resolve, reject) => entry.file((file) => resolve([{ file, path: entry.fullPath.slice(1) }]), reject));
 
-/** A folder tells its entries in portions, and an empty one at the end. */
+/** A folder lists its entries in portions, the last one empty. */
 async function itemsOfFolder(entry) {
   const reader = entry.createReader();
   const found = [];

@@ -79,8 +79,8 @@ export function presetSizes(config, chosenPx, longestPx) {
  * as large as the photo is not resized, so that filters don't multiply it. @param {PagePlan} plan @param {Config} config
  */
 export function countVariants(plan, longestPx, config) {
-  const made = usableSizes(plan.sizes_px, longestPx).map((sizePx) => (sizePx === longestPx ? 1 : plan.resamplers.length));
-  const onServer = sum(made) * sum(plan.formats.map((key) => encodings(plan, key, config)));
+  const copies = usableSizes(plan.sizes_px, longestPx).map((sizePx) => (sizePx === longestPx ? 1 : plan.resamplers.length));
+  const onServer = sum(copies) * sum(plan.formats.map((key) => encodings(plan, key, config)));
   if (!resizesHere(plan)) return onServer + 1;
   return Number(uploadsOriginal(plan)) + (plan.resize_in === "both" ? onServer : 0) + countHere(plan, longestPx, config);
 }
@@ -108,7 +108,7 @@ function countHere(plan, longestPx, config) {
 /** Whether the browser makes variants. */
 export const resizesHere = (plan) => ["browser", "both"].includes(plan.resize_in);
 
-/** Whether the photo itself is sent: always where the server makes copies of it. */
+/** Whether the photo itself is sent: always if the server resizes it. */
 export const uploadsOriginal = (plan) => plan.resize_in !== "browser" || plan.upload_original !== false;
 
 /** Why this photo can't be resized in this browser; "" when it can. @param {?any} photo @param {boolean} able */
@@ -119,7 +119,7 @@ export function whyNotHere(photo, able) {
   return "";
 }
 
-/** The plan as it will be run: on the server where this browser can't resize. */
+/** The plan as it will be run: on the server if this browser can't resize. */
 export const possiblePlan = (plan, photo, able) =>
   resizesHere(plan) && whyNotHere(photo, able) ? { ...plan, resize_in: "server" } : plan;
 
@@ -150,26 +150,23 @@ export function triesQualities(plan) {
 }
 
 /**
- * Why formats can't be tried, by key: no backend that is asked reads them, as far as they were asked.
+ * Why formats can't be tried, by key: the server can't write them, or no backend that is asked reads them, as far as known.
  * @param {Config["formats"]} formats @param {Backend[]} asked
  */
-export function unreadFormats(formats, asked) {
-  const told = asked.filter((backend) => backend.reads);
-  const refused = (format) => told.length > 0 && told.length === answeringBackends(asked).length
-    && told.every((backend) => !backend.reads.includes(format.media_type));
-  const names = (told[0]?.reads || []).map((type) => formatName(type.replace("image/", "")));
+export function unusableFormats(formats, asked) {
+  const probed = asked.filter((backend) => backend.reads);
+  const refused = (format) => probed.length > 0 && probed.length === answeringBackends(asked).length
+    && probed.every((backend) => !backend.reads.includes(format.media_type));
+  const names = (probed[0]?.reads || []).map((type) => formatName(type.replace("image/", "")));
   const reason = `This model reads ${names.slice(0, -1).join(", ")} and ${names.at(-1)}.`;
-  return Object.fromEntries(formats.filter(refused).map((format) => [format.key, reason]));
+  const reasons = formats.map((format) => [format.key, format.why_not || (refused(format) && reason)]);
+  return Object.fromEntries(reasons.filter(([, why]) => why));
 }
-
-/** Why formats can't be tried, by key: the server can't write them. @param {Config["formats"]} formats */
-export const unwrittenFormats = (formats) =>
-  Object.fromEntries(formats.filter((format) => format.why_not).map((format) => [format.key, format.why_not]));
 
 /** Of the chosen formats those that some of the backends refuse, in sentences. */
 export function partlyUnread(plan, formats, asked) {
   return formats.filter((format) => plan.formats.includes(format.key)).flatMap((format) => {
-    const names = asked.filter((each) => each.reads && !each.reads.includes(format.media_type)).map((each) => each.name);
+    const names = asked.filter(({ reads }) => reads && !reads.includes(format.media_type)).map(({ name }) => name);
     return names.length ? [`${format.name} is not read by ${names.join(", ")}: those requests will fail.`] : [];
   });
 }
@@ -196,7 +193,7 @@ export function isKnownLabel(label, known) {
   const names = (text) => text.split(",").map((name) => name.trim().toLowerCase().replaceAll("_", " ")).filter(Boolean);
   if (!known.length || !names(label).length) return true;
   const wanted = names(label);
-  return known.some((each) => names(each).some((name) => wanted.includes(name)));
+  return known.some((labels) => names(labels).some((name) => wanted.includes(name)));
 }
 
 /** The same server offered a second time, over REST. */
@@ -205,7 +202,7 @@ export function isRestTwin(backend, backends) {
 }
 
 /**
- * Repeats to begin with: one for a set, where more photos tell more than more repeats, unless the
+ * Repeats to begin with: one for a set, for which more photos help more than more repeats, unless the
  * person has chosen a number. @param {any} config @param {any} before the photo until now
  */
 export function presetRepeats(config, repeats, before, photo) {
