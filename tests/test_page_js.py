@@ -9,7 +9,10 @@ import subprocess
 
 import pytest
 
+from experiment.codec import to_dict
+from experiment.wording import sized_name
 from tests.app_process import ROOT
+from tests.records import variant
 from tests.webapp_parts import serving
 from tools import report_types, vendor
 
@@ -44,6 +47,24 @@ def test_the_config_of_these_tests_is_the_servers(tmp_path):
     with serving(tmp_path) as app:
         served = app.test_client().get("/api/config").json
     assert config.items() <= served.items()
+
+
+def test_variants_have_the_same_names_on_the_page_and_in_the_report():
+    made = [
+        variant(64, format_key, quality=quality, subsampling=subsampling, engine=engine, resampler=resampler)
+        for format_key, qualities in {"png": [None], "jpeg": [85, 50], "webp": [80], "avif": [65]}.items()
+        for quality in qualities
+        for subsampling in (None, "4:2:0", "4:4:4")
+        for engine, resampler in ((None, "lanczos"), (None, "box"), ("pica", "lanczos"), ("canvas", None))
+    ]
+    shown = """
+      import { variantName } from "./static/js/format.js";
+      const variants = JSON.parse(process.argv[1]);
+      console.log(JSON.stringify(variants.map(variantName)));
+    """
+    command = [node(), "--input-type=module", "--eval", shown, json.dumps([to_dict(each) for each in made])]
+    names = json.loads(subprocess.check_output(command, text=True, cwd=ROOT, timeout=60))
+    assert names == [sized_name(each) for each in made]
 
 
 def test_vendored_files_are_those_that_versions_names():

@@ -10,6 +10,7 @@ from experiment.browser_made import BROWSER_FORMATS, ENGINES
 from experiment.codec import to_dict
 from experiment.deciding.prices import MOST
 from experiment.deciding.uplinks import LEAST_MBIT_S, MOST_MBIT_S
+from experiment.file_names import SYSTEM_NAMES
 from experiment.formats import SUBSAMPLINGS
 from experiment.goals import MARGIN_POINTS
 from experiment.plan import RANGES, parse_plan
@@ -73,6 +74,7 @@ def offers(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
             "unlabelled": MARGIN_POINTS_WITHOUT_LABELS,
         },
         "keep_runs": settings.keep_runs,
+        "system_names": sorted(SYSTEM_NAMES),  # of files that are left out of a photo set
         "labels": list(model.get("labels", ())),
     }
 

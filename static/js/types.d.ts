@@ -39,6 +39,8 @@ export interface Config {
   margins: Record<"photo" | "labelled" | "unlabelled", number>;
   browser: { engines: string[]; formats: string[] };
   keep_runs: number;
+  /** Files and folders that systems put beside photos, in lower case. */
+  system_names: string[];
   labels: string[];
 }
 

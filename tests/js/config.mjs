@@ -10,4 +10,8 @@ export const CONFIG = {
     price_per_hour: [0, 1e6], uplink_mbit_s: [0.01, 1e5],
   },
   samples_for: { p90: 64, p99: 662 },
+  system_names: [
+    "#recycle", "$recycle.bin", "@eadir", "@recycle", "__macosx", "desktop.ini", "ehthumbs.db", "lost+found",
+    "system volume information", "thumbs.db",
+  ],
 };

@@ -98,7 +98,7 @@ export async function takeDropped(files, entries) {
 
 /** @param {import("./photo_set.js").Item[]} items */
 function takeSet(items) {
-  const set = sets.photoSetOf(items);
+  const set = sets.photoSetOf(items, state.config.system_names);
   const problem = sets.setRefusal(set, state.config.limits);
   if (problem) return refuse(problem);
   const labels = sets.firstLabels(set);

@@ -19,9 +19,6 @@ import { bytes, plural } from "../format.js";
 const PHOTO_ENDINGS = /\.(jpe?g|png|webp|gif|bmp)$/i;
 const LABELS_NAME = /(^|\/)labels\.csv$/i;
 const ZIP_ENDING = /\.zip$/i;
-// Files that systems put beside photos, as in experiment/file_names.py.
-const SYSTEM_NAMES = ["__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "system volume information",
-  "$recycle.bin", "#recycle", "@recycle", "@eadir", "lost+found"];
 
 /** Files as a file input gives them; those of a chosen folder know their path. @param {File[]} files @returns {Item[]} */
 export const itemsOf = (files) => files.map((file) => ({ file, path: file.webkitRelativePath || file.name }));
@@ -31,11 +28,15 @@ export function isMany(items) {
   return items.length > 1 || (items.length === 1 && ZIP_ENDING.test(items[0].path));
 }
 
-/** What is in the files; other files than photos and labels.csv are left out. @param {Item[]} items @returns {PhotoSet} */
-export function photoSetOf(items) {
+/**
+ * What is in the files; other files than photos and labels.csv are left out.
+ * @param {Item[]} items @param {string[]} systemNames what systems put beside photos, in lower case @returns {PhotoSet}
+ */
+export function photoSetOf(items, systemNames) {
   if (items.length === 1 && ZIP_ENDING.test(items[0].path))
     return { items, csv: null, count: null, size_bytes: items[0].file.size, left_out: [], folders: [] };
-  const shown = items.filter((item) => !isSystemsOwn(item.path));
+  const isSystems = (part) => part.startsWith(".") || systemNames.includes(part.toLowerCase());
+  const shown = items.filter((item) => !item.path.split("/").some(isSystems));
   const photos = shown.filter((item) => PHOTO_ENDINGS.test(item.path));
   return {
     items: photos,
@@ -46,10 +47,6 @@ export function photoSetOf(items) {
     folders: [...new Set(photos.map((item) => folderOf(item.path)).filter(Boolean))].sort(),
   };
 }
-
-/** Whether no person put it there. @param {string} path */
-const isSystemsOwn = (path) =>
-  path.split("/").some((part) => part.startsWith(".") || SYSTEM_NAMES.includes(part.toLowerCase()));
 
 /** The folder that holds a file: its label, if folders are labels. @param {string} path */
 const folderOf = (path) => path.split("/").slice(-2, -1)[0] || "";
