@@ -32,6 +32,7 @@ FROM environment AS exported
 ARG MODEL=efficientnet-lite0
 ARG PIXELCOST_WEIGHTS_URL=
 WORKDIR /app
+COPY common common
 COPY models models
 RUN /venv/bin/python -m models export "$MODEL" --out /model
 
@@ -46,8 +47,8 @@ COPY experiment experiment
 COPY webapp webapp
 # Bytecode of what the app imports and of nothing else: a read-only container can't keep any, and without it a
 # start takes nearly three times as long.
-RUN PYTHONPATH=/messages /venv/bin/python -c "import webapp.worker, webapp.gunicorn_worker, gunicorn.app.wsgiapp, \
-    experiment.grpc_backend, experiment.probe, sqlalchemy.dialects.sqlite, sqlalchemy.dialects.postgresql.psycopg"
+RUN PYTHONPATH=/messages /venv/bin/python -c "import webapp.worker.__main__, webapp.http.gunicorn_worker, gunicorn.app.wsgiapp, \
+    experiment.backends.grpc, experiment.backends.probe, sqlalchemy.dialects.sqlite, sqlalchemy.dialects.postgresql.psycopg"
 
 # --- the images ---
 
@@ -88,6 +89,7 @@ ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 MODEL_NAME
 WORKDIR /app
 COPY --from=environment /venv /venv
 COPY experiment/__init__.py experiment/protocol.py experiment/
+COPY common common
 COPY serving serving
 COPY --from=exported --chown=10001:10001 /model /models/inception
 USER 10001:10001

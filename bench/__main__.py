@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 from bench import (
     batching,
+    commits,
     large_requests,
     pinning,
     replicas,
@@ -21,12 +22,13 @@ from bench import (
     variants,
     web,
 )
-from experiment.environment import environment
+from experiment.measure.environment import environment
 
 PARTS: dict[str, Callable[[], Iterable[str]]] = {
     "variants": variants.bench,
     "sweep": sweep.bench,
     "web": web.bench,
+    "commits": commits.bench,
     "overhead": serving_overhead.bench,
     "large": large_requests.bench,
     "batching": batching.bench,

@@ -19,12 +19,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from bench.callers import WARMUPS, calling, ends_s, p50_ms, request_of, times_ms
-from bench.cores import client_and_server, on_core
-from bench.figures import figure
-from bench.open_loop import offer
-from bench.processes import Child, child
-from experiment.statistics import percentile
+from bench.support.callers import WARMUPS, calling, ends_s, p50_ms, request_of, times_ms
+from bench.support.cores import client_and_server, on_core
+from bench.support.figures import figure
+from bench.support.open_loop import offer
+from bench.support.processes import Child, child
+from experiment.report.statistics import percentile
 
 FIXED_MS, EACH_MS, LARGEST = 8.2, 3.3, 32
 BLOCKS = 20
@@ -58,7 +58,7 @@ def stub(core: int, largest: int) -> Iterator[Stub]:
     """One with batches up to `largest`; 1: no batching."""
     facts = {"core": core, "fixed_ms": FIXED_MS, "each_ms": EACH_MS, "largest": largest}
     with ExitStack() as stack:
-        process = stack.enter_context(child("-m", "bench.stub_model", json.dumps(facts)))
+        process = stack.enter_context(child("-m", "bench.support.stub_model", json.dumps(facts)))
         yield Stub(process, stack.enter_context(calling(f"127.0.0.1:{int(process.line())}")))
 
 

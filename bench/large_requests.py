@@ -12,11 +12,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
-from bench import servables
-from bench.callers import asking, calling, p50_ms, request_of, sending
-from bench.cores import client_and_server, on_core
-from bench.figures import figure
-from bench.processes import echoes, server
+from bench.support import servables
+from bench.support.callers import asking, calling, p50_ms, request_of, sending
+from bench.support.cores import client_and_server, on_core
+from bench.support.figures import figure
+from bench.support.processes import echoes, server
 
 SIZES_BYTES = (64_000, 256_000, 1_260_000, 4_800_000, 8_000_000)
 PNG_BYTES = 4_800_000  # of these sizes the one with a target

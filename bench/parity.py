@@ -128,7 +128,7 @@ def _tensorflow(model: Path) -> tuple[str, Any, Any]:
 
 
 def _ours(runtime: str, model: Path) -> tuple[str, Any, Any]:
-    from serving.loading import load  # noqa: PLC0415  # keeps TensorFlow's Python out
+    from serving.models.loading import load  # noqa: PLC0415  # keeps TensorFlow's Python out
     from serving.runtimes.base import F32, Setting  # noqa: PLC0415  # keeps TensorFlow's Python out
 
     name, _, precision = runtime.partition(":")

@@ -16,11 +16,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from bench import servables
-from bench.callers import WARMUPS, calling, ends_s, request_of
-from bench.cores import client_and_server, on_core
-from bench.figures import figure
-from bench.processes import child, server
+from bench.support import servables
+from bench.support.callers import WARMUPS, calling, ends_s, request_of
+from bench.support.cores import client_and_server, on_core
+from bench.support.figures import figure
+from bench.support.processes import child, server
 
 BLOCKS = 20
 CALLERS, BUSY_COUNT = 4, 60  # requests of a block that measures CPU time

@@ -10,11 +10,11 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-from bench import servables
-from bench.callers import WARMUPS, asking, calling, rate_per_s, request_of
-from bench.cores import client_and_server
-from bench.figures import figure
-from bench.processes import server
+from bench.support import servables
+from bench.support.callers import WARMUPS, asking, calling, rate_per_s, request_of
+from bench.support.cores import client_and_server
+from bench.support.figures import figure
+from bench.support.processes import server
 
 BLOCKS = 20
 CALLERS, COUNT = 8, 80  # requests of a block

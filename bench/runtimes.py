@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import servables
-from bench.cores import client_and_server
-from bench.figures import figure
-from bench.processes import loop
+from bench.support import servables
+from bench.support.cores import client_and_server
+from bench.support.figures import figure
+from bench.support.processes import loop
 
 BLOCKS = 20
 COUNT = 4  # images of each in a block

@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import servables
-from bench.callers import WARMUPS, asking, calling, rate_per_s, request_of, times_ms
-from bench.cores import client_and_server, on_core
-from bench.figures import figure
-from bench.processes import echoes, loop, server
+from bench.support import servables
+from bench.support.callers import WARMUPS, asking, calling, rate_per_s, request_of, times_ms
+from bench.support.cores import client_and_server, on_core
+from bench.support.figures import figure
+from bench.support.processes import echoes, loop, server
 
 BLOCKS = 20
 CALLERS = 4

@@ -16,10 +16,10 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from experiment.backends import Backend, FakeBackend
-from experiment.connect import connect
+from experiment.backends.base import Backend, FakeBackend
+from experiment.backends.connect import connect
+from experiment.measure.run import measure
 from experiment.records import BackendInfo, Plan, Variant
-from experiment.run import measure
 
 SERVICE_MS = (10, 40, 100)
 # The ten default variants of a 12 MP photo of a cat: PNG and JPEG at 2048, 1024, 512, 256 and 128 px.
@@ -81,7 +81,7 @@ def _p50_ms(backend: Backend, variant: Variant) -> float:
 @contextmanager
 def stub_server(service_ms: float) -> Iterator[int]:
     """A stub in a process of its own; yields its port."""
-    command = [sys.executable, "-m", "bench.stub_server", str(service_ms / 1e3)]
+    command = [sys.executable, "-m", "bench.support.stub_server", str(service_ms / 1e3)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin and process.stdout
         try:

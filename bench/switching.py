@@ -16,13 +16,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench import servables
-from bench.callers import WARMUPS, asking, calling, p50_ms, request_of, times_ms
-from bench.cores import client_and_server, on_core
-from bench.open_loop import OK, Outcome, offer
-from bench.processes import server
+from bench.support import servables
+from bench.support.callers import WARMUPS, asking, calling, p50_ms, request_of, times_ms
+from bench.support.cores import client_and_server, on_core
+from bench.support.open_loop import OK, Outcome, offer
+from bench.support.processes import server
 from experiment.protocol import predict_pb2
-from experiment.statistics import SAMPLES_FOR_P99, percentile
+from experiment.report.statistics import SAMPLES_FOR_P99, percentile
 
 SWITCHES, STRETCHES = 20, 4  # so many switches in all, in so many stretches with a steady one before each
 EVERY_S = 1.5

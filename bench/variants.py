@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bench.photo import ten_megapixels
-from bench.side_by_side import cpu_times_ms, on_one_core, ratio
-from experiment.images import read_image
-from experiment.png import encode_png
+from bench.support.photo import ten_megapixels
+from bench.support.side_by_side import cpu_times_ms, on_one_core, ratio
+from experiment.images.png import encode_png
+from experiment.images.read import read_image
+from experiment.images.resize import RESAMPLERS, copies, scaled
+from experiment.images.variants import make_variants
 from experiment.records import Plan, SourceImage
-from experiment.resize import RESAMPLERS, copies, scaled
-from experiment.variants import make_variants
 
 PLAN = Plan()
 BLOCKS = 12  # each does everything once

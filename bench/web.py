@@ -32,12 +32,12 @@ def bench() -> list[str]:
     """The lines to print."""
     with tempfile.TemporaryDirectory() as folder, stub_server(5) as port:
         started = time.perf_counter()
-        with _web(folder, port) as (url, process):
+        with web(folder, port) as (url, process):
             start_s = time.perf_counter() - started
-            worker = _worker_of(process.pid)
-            idle_mb = _memory_mb(worker)
+            idle_mb = worker_memory_mb(process.pid)
             _use(url)
-            used_mb = _memory_mb(worker)
+            used_mb = worker_memory_mb(process.pid)
+            worker = _worker_of(process.pid)
             libraries = len(
                 set(re.findall(r"\S*/tensorflow/\S+\.so\S*", Path(f"/proc/{worker}/maps").read_text()))
             )
@@ -73,8 +73,8 @@ def _directly() -> requests.Session:
 
 
 @contextmanager
-def _web(folder: str, port: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """gunicorn as a container starts it, in front of one stub server."""
+def web(folder: str, port: int, tree: Path = ROOT) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """gunicorn as a container starts it, with the source in `tree`, in front of one stub server."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         web_port = free.getsockname()[1]
@@ -86,7 +86,7 @@ def _web(folder: str, port: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]
     }
     command = [sys.executable, "-m", "gunicorn", "-c", "webapp/gunicorn_conf.py", "webapp:create_app()"]
     url = f"http://127.0.0.1:{web_port}"
-    process = subprocess.Popen(command, cwd=ROOT, env=environ)
+    process = subprocess.Popen(command, cwd=tree, env=environ)
     try:
         _wait_for(f"{url}/healthz")
         yield url, process
@@ -113,10 +113,10 @@ def _worker_of(pid: int) -> int:
     return next(int(child) for child in children if "gunicorn" in Path(f"/proc/{child}/cmdline").read_text())
 
 
-def _memory_mb(pid: int) -> float:
-    line = next(
-        line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS")
-    )
+def worker_memory_mb(pid: int) -> float:
+    """Resident memory of the web process under the gunicorn that has this id."""
+    status = Path(f"/proc/{_worker_of(pid)}/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
     return int(line.split()[1]) / 1024
 
 

@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 
 from dotenv import dotenv_values
 
-from experiment.embedded_plan import parse_embedded
+from experiment.backends.addresses import parse_servers
+from experiment.embedded.profiles import parse_embedded
 from experiment.errors import ConfigRefused
 from experiment.records import BackendInfo
-from experiment.servers import parse_servers
 from experiment.text_file import decoded
 
 SECRETS = {"DATABASE_URL", "PIXELCOST_TOKEN"}  # never shown

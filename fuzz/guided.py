@@ -6,7 +6,7 @@ import sys
 
 import atheris
 
-PACKAGES = ["experiment", "webapp", "serving", "models"]
+PACKAGES = ["common", "experiment", "webapp", "serving", "models"]
 
 with atheris.instrument_imports(include=PACKAGES):
     from fuzz.runner import load

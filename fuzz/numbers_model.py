@@ -11,12 +11,12 @@ import numpy as np
 
 # First: it lets the messages load without TensorFlow.
 from experiment.protocol import types_pb2  # isort: skip
-from serving.manager import Manager
-from serving.model_config import ModelConfig, Policy
+from serving.models.config import ModelConfig, Policy
+from serving.models.manager import Manager
+from serving.models.servable import Servable
 from serving.runtimes.base import About
-from serving.servable import Servable
 from serving.service import Service
-from serving.signatures import Signature, TensorSpec
+from serving.values.signatures import Signature, TensorSpec
 
 NAME = "numbers"
 TYPES = ("FLOAT", "DOUBLE", "HALF", "INT8", "UINT8", "INT32", "INT64", "UINT64", "BOOL", "STRING")

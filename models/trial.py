@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from models.kinds import Found
+from models.formats.kinds import Found
 from models.problems import LONGEST, ModelProblem
 from models.tensors import Signature, Tensor
 

@@ -17,10 +17,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from serving import affinity, devices, flags, isa
+from serving.config import flags
+from serving.config.flags import Flags
 from serving.errors import LoadFailed, ServingError, StartRefused
-from serving.flags import Flags
-from serving.parent import when_orphaned
+from serving.machine import affinity, isa
+from serving.machine.parent import when_orphaned
+from serving.runtimes import devices
 
 PROTOCOL = "2.19"
 LOOK_UP_S = 0.5
@@ -88,7 +90,7 @@ def _serve(asked: Flags, pinning: affinity.Pinning, stop: Stop) -> None:
         # Before any runtime is loaded: they look at the processor then.
         isa.apply(asked.runtime, asked.isa)
     from serving import assembly, ports  # the slow imports come after what can be refused without them
-    from serving.loading import settle
+    from serving.models.loading import settle
 
     settings = assembly.read_files(asked)
     taken = ports.take(assembly.wanted_ports(asked, settings))

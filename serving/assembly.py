@@ -9,25 +9,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from serving import isa, model_dir, text_messages
-from serving.affinity import Pinning
+from serving.api.grpc import GrpcApi
+from serving.api.rest import RestApi
+from serving.config import text_messages
+from serving.config.flag_table import NO_PATH
+from serving.config.flags import Flags
+from serving.config.text_messages import Batching, Monitoring, Ssl
 from serving.errors import InvalidArgument, LoadFailed, ServingError, StartRefused
-from serving.flag_table import NO_PATH
-from serving.flags import Flags
-from serving.grpc_api import GrpcApi
-from serving.loading import Loader
-from serving.manager import Load, Manager
-from serving.model import ModelSpec
-from serving.model_config import ModelConfig, from_proto
-from serving.monitoring import Metrics
+from serving.machine import isa
+from serving.machine.affinity import Pinning
+from serving.metrics import Metrics
+from serving.models import model_dir
+from serving.models.config import ModelConfig, from_proto
+from serving.models.loading import Loader
+from serving.models.manager import Load, Manager
+from serving.models.servable import Servable
+from serving.models.served_model import ModelSpec
+from serving.models.warmup import Shapes
 from serving.ports import Ports, Wanted
-from serving.rest_api import RestApi
 from serving.runtimes.base import Setting
-from serving.servable import Servable
 from serving.server import Server
 from serving.service import Service
-from serving.text_messages import Batching, Monitoring, Ssl
-from serving.warmup import Shapes
 
 REST_THREADS_PER_CORE = 4  # TensorFlow Serving's default
 REST_THREADS_LEAST = 8

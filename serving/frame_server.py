@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 import grpc
 
 from serving import frames
-from serving.grpc_api import HEALTH_CHECK, GrpcApi
-from serving.rest_api import RestApi
+from serving.api.grpc import HEALTH_CHECK, GrpcApi
+from serving.api.rest import RestApi
 
 LOOK_EVERY_S = 0.02  # whether what is in flight at the end is answered
 

@@ -18,14 +18,14 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import HealthServicer
 
+from serving.api.grpc import MODEL_SERVICE, PREDICTION_SERVICE, RELOAD
+from serving.api.rest_server import RestServer
 from serving.errors import ServingError
-from serving.grpc_api import MODEL_SERVICE, PREDICTION_SERVICE, RELOAD
 from serving.limits import STOP_GRACE_S
-from serving.monitoring import OK
+from serving.metrics import OK
 from serving.ports import Ports
 from serving.replica import Replica
 from serving.replicas import Replicas
-from serving.rest_server import RestServer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -12,9 +12,9 @@ from typing import Any
 
 import grpc
 
+from serving.config.text_messages import Ssl
 from serving.errors import StartRefused
 from serving.limits import MESSAGE_LIMIT_BYTES, WAITING_LIMIT
-from serving.text_messages import Ssl
 
 UNIX_PATH_LIMIT_BYTES = 107  # sockaddr_un
 

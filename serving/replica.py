@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from grpc_health.v1 import health_pb2
 
 from serving import frames
+from serving.api.grpc import HEALTH_CHECK, RELOAD
 from serving.errors import Unavailable
-from serving.grpc_api import HEALTH_CHECK, RELOAD
 from serving.link import Exchange, Gone, Link
-from serving.monitoring import OK
+from serving.metrics import OK
 
 ASK_TIMEOUT_S = 2.0
 RELOAD_TIMEOUT_S = 600.0  # it loads models

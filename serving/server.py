@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 
+from serving.api.grpc import GrpcApi
+from serving.api.rest import RestApi
+from serving.api.rest_server import RestServer
 from serving.frame_server import FrameServer
-from serving.grpc_api import GrpcApi
 from serving.limits import STOP_GRACE_S
 from serving.ports import Ports
-from serving.rest_api import RestApi
-from serving.rest_server import RestServer
 from serving.service import Service
 
 

@@ -12,19 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from serving import batching
+from serving.config.text_messages import Batching
 from serving.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from serving.limits import TENSOR_LIMIT_BYTES, WAITING_LIMIT
-from serving.line import Job, Line
-from serving.manager import Manager
-from serving.model import ModelSpec, requested
-from serving.model_config import ModelConfig
-from serving.monitoring import Metrics
+from serving.metrics import Metrics
+from serving.models import batching
+from serving.models.config import ModelConfig
+from serving.models.manager import Manager
+from serving.models.servable import Servable
+from serving.models.served_model import ModelSpec, requested
+from serving.models.version import Status, Version
+from serving.queue import Job, Line
 from serving.runtimes.base import About
-from serving.servable import Servable
-from serving.signatures import DEFAULT_SIGNATURE, Signature
-from serving.text_messages import Batching
-from serving.version import Status, Version
+from serving.values.signatures import DEFAULT_SIGNATURE, Signature
 
 
 @dataclass(frozen=True)

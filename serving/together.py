@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from serving import affinity, assembly, ports
-from serving.flags import Flags
+from serving import assembly, ports
+from serving.config.flags import Flags
 from serving.front import Front
+from serving.machine import affinity
 from serving.replicas import Replicas, share_cores
 
 REST_THREADS = 8  # for each replica

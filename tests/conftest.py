@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.app_process import running_app
-from tests.browser import browser, visit  # noqa: F401  # fixtures
+from tests.support.processes.app_process import running_app
+from tests.support.processes.browser import browser, visit  # noqa: F401  # fixtures
 
 # No test may depend on how fast a shared machine happens to be.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -16,7 +16,7 @@ settings.load_profile("shared machine")
 @pytest.fixture(scope="session")
 def default_model():
     """Base path of the exported default model."""
-    from tests.serving_process import default_model_dir
+    from tests.support.processes.serving_process import default_model_dir
 
     return default_model_dir()
 
@@ -31,7 +31,7 @@ def app(tmp_path_factory, default_model):
 @pytest.fixture(scope="session")
 def default_server():
     """A ready `python -m serving` with the default model, shared by all tests that leave it as it was."""
-    from tests.serving_process import start_server
+    from tests.support.processes.serving_process import start_server
 
     with start_server() as server:
         yield server

@@ -1,15 +1,15 @@
-"""Write the catalogue of models/catalogue.py into docs/models.md: python -m tools.catalogue_table"""
+"""Write the catalogue of models/catalogue/table.py into docs/models.md: python -m tools.catalogue_table"""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from models.catalogue import CATALOGUE, DEFAULT
+from models.catalogue.table import CATALOGUE, DEFAULT
 from models.commands.catalogue import COLUMNS, cells
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "models.md"
-START = "<!-- catalogue: checked against models/catalogue.py by tests/test_docs.py -->\n"
+START = "<!-- catalogue: checked against models/catalogue/table.py by tests/project/test_docs.py -->\n"
 END = "<!-- end of catalogue -->"
 
 

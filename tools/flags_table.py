@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from serving.flag_table import OURS, THEIRS, WITHOUT_EFFECT
+from serving.config.flag_table import OURS, THEIRS, WITHOUT_EFFECT
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "serving.md"
-START = "<!-- flags: written by tools/flags_table.py, checked by tests/test_docs.py -->\n"
+START = "<!-- flags: written by tools/flags_table.py, checked by tests/project/test_docs.py -->\n"
 END = "<!-- end of flags -->\n"
 
 

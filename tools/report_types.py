@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-SCHEMA = ROOT / "experiment" / "schema.json"
+SCHEMA = ROOT / "experiment" / "export" / "schema.json"
 TYPES = ROOT / "static" / "js" / "report.d.ts"
 HEADER = """\
-// Written by tools/report_types.py from experiment/schema.json: renew with it, do not edit.
+// Written by tools/report_types.py from experiment/export/schema.json: renew with it, do not edit.
 // A key with ? may be missing in a report of an older minor version.
 """
 NAMES = {"string": "string", "number": "number", "integer": "number", "boolean": "boolean", "null": "null"}

@@ -8,7 +8,7 @@ from pathlib import Path
 from webapp.config import Row, rows
 
 README = Path(__file__).resolve().parent.parent / "README.md"
-START = "<!-- settings: checked against webapp/config.py by tests/test_docs.py -->\n"
+START = "<!-- settings: checked against webapp/config.py by tests/project/test_docs.py -->\n"
 END = "<!-- end of settings -->"
 
 

@@ -18,14 +18,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
-from experiment.data_dir import claimed
-from experiment.embedded import EmbeddedServers
-from experiment.embedded_plan import parse_embedded
+from experiment.embedded.data_dir import claimed
+from experiment.embedded.model import ModelChoice, prepare_model
+from experiment.embedded.models_cli import StartStopped, end_with_parent
+from experiment.embedded.profiles import parse_embedded
+from experiment.embedded.supervisor import EmbeddedServers
 from experiment.errors import EmbeddedFailed, PixelcostError
-from experiment.models_command import StartStopped, end_with_parent
-from experiment.servable import ModelChoice, prepare_model
 from webapp.config import Settings, read_settings
-from webapp.store import Store
+from webapp.store.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 WEB_READY_TIMEOUT_S = 30.0

@@ -9,25 +9,37 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp import (
-    access,
-    api,
-    compress,
-    deciding,
-    downloads,
-    follow_up_routes,
-    imports,
-    inspector,
     logs,
     problems,
-    security,
-    upload2018,
-    views,
 )
-from webapp.child import WORKER_COMMAND
 from webapp.config import Settings, read_settings
-from webapp.parts import Parts
-from webapp.photo_upload import SpooledRequest
-from webapp.uploads import FORM_MEMORY_BYTES
+from webapp.http import (
+    access,
+    compress,
+    security,
+)
+from webapp.routes import (
+    decide as deciding,
+)
+from webapp.routes import (
+    downloads,
+    imports,
+    inspector,
+    upload2018,
+)
+from webapp.routes import (
+    follow_ups as follow_up_routes,
+)
+from webapp.routes import (
+    pages as views,
+)
+from webapp.routes import (
+    runs as api,
+)
+from webapp.services import Parts
+from webapp.uploads.photo_set import SpooledRequest
+from webapp.uploads.receive import FORM_MEMORY_BYTES
+from webapp.worker.process import WORKER_COMMAND
 
 ROOT = Path(__file__).resolve().parent.parent
 MOST_BODY_BYTES = 10_000  # of every request but an upload

@@ -12,7 +12,7 @@ from typing import Any
 from experiment.errors import ConfigRefused
 from webapp.config import read_settings
 from webapp.logs import log_config
-from webapp.store import Store
+from webapp.store.store import Store
 
 try:
     _settings = read_settings()
@@ -23,7 +23,7 @@ except ConfigRefused as error:
 
 _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 bind = f"{_host}:{_settings.port}"
-worker_class = "webapp.gunicorn_worker.Worker"
+worker_class = "webapp.http.gunicorn_worker.Worker"
 workers = 1
 threads = _settings.threads
 worker_connections = 512  # below the 1,024 descriptors that a process may commonly open

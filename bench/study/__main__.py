@@ -15,8 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.photo import ten_megapixels
-from bench.servables import ROOT
 from bench.study import page
 from bench.study.ask import Photos, Stopped, asked, journal_of, report_of
 from bench.study.cells import Found
@@ -29,13 +27,15 @@ from bench.study.pairs import confidences, right_by_variant
 from bench.study.plots import draw, plots
 from bench.study.runs import QUESTIONS, Run, runs
 from bench.study.tables import Row, area_rows, band_rows, read, tables, write
-from experiment.environment import environment
+from bench.support.photo import ten_megapixels
+from bench.support.servables import ROOT
 from experiment.errors import PixelcostError
-from experiment.journal import read_header_line
+from experiment.measure.environment import environment
+from experiment.photo_sets.journal import read_header_line
 from experiment.records import REFERENCE_ID
 
 DESCRIPTION = "What a demo claimed about image sizes and formats in 2018, measured again."
-IMAGENET = ROOT / "models" / "imagenet_labels.txt"  # WordNet id, label, all names; by tabs
+IMAGENET = ROOT / "models" / "catalogue" / "imagenet_labels.txt"  # WordNet id, label, all names; by tabs
 NOTHING = "none"
 Asked = Sequence[tuple[Model, Run]]
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.servables import ROOT
 from bench.study.models import Model
 from bench.study.runs import LABELLED, MADE, PHOTO, Run
+from bench.support.servables import ROOT
 from experiment.errors import PixelcostError
 
 CORES = len(os.sched_getaffinity(0))

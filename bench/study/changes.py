@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from bench.study.distances import AS_SOURCE, ByView
 from bench.study.ranks import Estimate, Weights, areas, drawn, estimate, shares
-from experiment.journal import results_in
-from experiment.photo_result import PhotoResult
+from experiment.photo_sets.journal import results_in
+from experiment.photo_sets.photo_result import PhotoResult
 from experiment.records import Prediction, Variant
 
 ALL = "all"

@@ -23,7 +23,7 @@ from bench.study.cells import (
 )
 from bench.study.runs import LABELLED, TIME
 from experiment.records import Difference
-from experiment.set_words import difference_words
+from experiment.wording import difference_words
 
 Verdict = Literal["survives", "does not survive", "can't be told with this data"]
 SURVIVES: Verdict = "survives"

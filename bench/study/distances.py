@@ -23,12 +23,12 @@ from skimage.metrics import structural_similarity
 
 from experiment.codec import to_dict
 from experiment.errors import ImageRefused
-from experiment.header import Limits
-from experiment.images import read_image
-from experiment.photo_set import ListedPhoto, PhotoSet, open_photo_set
+from experiment.images.header import Limits
+from experiment.images.read import read_image
+from experiment.images.variants import make_variants
+from experiment.photo_sets.listing import ListedPhoto, PhotoSet, open_photo_set
 from experiment.records import Plan, Variant
-from experiment.variants import make_variants
-from serving.pixels import Pixels
+from serving.images.pixels import Pixels
 
 AS_SOURCE = "source"  # scaled back; every other name is that of a network
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow's mode L

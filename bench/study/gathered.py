@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from experiment.errors import PixelcostError
-from experiment.header import Limits
-from experiment.photo_places import is_photo
-from experiment.photo_set import LABELS_NAME, ListedPhoto, PhotoSet, open_photo_set
+from experiment.images.header import Limits
+from experiment.photo_sets.listing import LABELS_NAME, ListedPhoto, PhotoSet, open_photo_set
+from experiment.photo_sets.places import is_photo
 
 PLACES = "places.txt"  # within the folder: where its photos are from
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.servables import ROOT
+from bench.support.servables import ROOT
 
 LITE0, LITE2, MOBILENET = "efficientnet-lite0", "efficientnet-lite2", "mobilenet"
 RANDOM = "inception-v3-random"  # right in speed only

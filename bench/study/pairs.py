@@ -10,10 +10,10 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from experiment.over_photos import difference
-from experiment.proportions import holm
+from experiment.photo_sets.shares import difference
 from experiment.records import Cell, Difference
-from experiment.statistics import median_interval
+from experiment.report.proportions import holm
+from experiment.report.statistics import median_interval
 
 
 @dataclass(frozen=True, slots=True)

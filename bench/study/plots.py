@@ -10,12 +10,12 @@ from urllib.parse import unquote
 
 from playwright.sync_api import sync_playwright
 
-from bench.servables import ROOT
 from bench.study.cells import ONE
 from bench.study.changes import ALL, PREDICTORS
 from bench.study.models import LITE0, TITLES
 from bench.study.runs import MADE
 from bench.study.tables import Tables
+from bench.support.servables import ROOT
 from experiment.figures import Figure
 from experiment.figures.frame import axis, base_layout, figure
 from experiment.figures.palette import LIGHT

@@ -28,7 +28,7 @@ from bench.study.pairs import accuracy_difference, calibration_error, corrected
 from bench.study.ranks import Estimate
 from bench.study.runs import TIME
 from experiment.figures.view import Point
-from experiment.over_photos import share
+from experiment.photo_sets.shares import share
 from experiment.records import REFERENCE_ID, Difference, Share
 
 Row = Mapping[str, Any]

@@ -11,7 +11,7 @@ from typing import Any
 
 from experiment.figures.agreement_by_size import alike, changed_words, group_trace, percent_axis, who
 from experiment.figures.frame import Figure, base_layout, empty_figure, figure, log_axis
-from experiment.figures.labels import Spot, place_labels
+from experiment.figures.label_places import Spot, place_labels
 from experiment.figures.over_photos import score_column, what_is_shown
 from experiment.figures.palette import Palette
 from experiment.figures.points import band, changed_mark, point_label, ring, unbeaten, unmet_goal

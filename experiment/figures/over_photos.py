@@ -7,7 +7,7 @@ from typing import Any
 
 from experiment.figures.view import Point, View
 from experiment.records import OverPhotos, Share
-from experiment.set_words import difference_words, share_words
+from experiment.wording import difference_words, share_words
 
 CAP_PX = 4
 

@@ -13,7 +13,7 @@ from experiment.codec import from_dict
 from experiment.figures.frame import LEAST_MS, Figure, axis, base_layout, figure, hover_text, log_axis
 from experiment.figures.palette import Palette, colour, symbol
 from experiment.records import Cell
-from experiment.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99, outliers
+from experiment.report.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99, outliers
 from experiment.wording import count, listed, milliseconds, number
 
 HEIGHT_PX = 200

@@ -14,7 +14,7 @@ from typing import Any
 
 from experiment.figures.agreement_by_size import changed_words, percent_axis
 from experiment.figures.frame import LEAST_MS, Figure, base_layout, empty_figure, escaped, figure, log_axis
-from experiment.figures.labels import Spot, place_labels
+from experiment.figures.label_places import Spot, place_labels
 from experiment.figures.over_photos import bars, score_column, what_is_shown
 from experiment.figures.palette import Palette
 from experiment.figures.points import (

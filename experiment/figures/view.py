@@ -10,9 +10,9 @@ from typing import Any
 
 from experiment.axes import AXES, settings_words
 from experiment.codec import from_dict
-from experiment.goals import allowed_fall_points, fall_points, is_too_far
 from experiment.labels import same_thing
 from experiment.records import BackendInfo, Cell, PhotoSetFacts, Plan, Recommendation, Share, Variant
+from experiment.report.goals import allowed_fall_points, fall_points, is_too_far
 from experiment.wording import count, format_name, sentence, short_label
 
 LATENCIES = {"p50": "p50_ms", "p90": "p90_ms", "p99": "p99_ms", "slowest": "max_ms"}  # field of a cell

@@ -6,8 +6,8 @@ import struct
 from collections.abc import Iterator, Sequence
 
 from experiment import refusals
-from experiment.jpeg_segments import START_OF_SCAN, STARTS_OF_FRAME, Segment, segments
 from experiment.photo_files.contents import Contents
+from experiment.photo_files.jpeg_segments import START_OF_SCAN, STARTS_OF_FRAME, Segment, segments
 
 # Cameras write about ten passes. Each one costs time over the whole picture, so a small
 # file with thousands of empty ones would keep a decoder busy for hours.

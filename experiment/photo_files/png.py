@@ -12,9 +12,9 @@ from itertools import pairwise
 
 from experiment import refusals
 from experiment.photo_files.contents import Contents
+from experiment.photo_files.png_chunks import SIGNATURE, Chunk, chunk_of, chunks
 from experiment.photo_files.png_colour import profile_of
 from experiment.photo_files.png_rows import rows_bytes, rows_end_well
-from experiment.png_chunks import SIGNATURE, Chunk, chunk_of, chunks
 
 # A 20 MB photo in libpng's chunks of 8 kB has 2 500. Each one costs time, however empty.
 MAX_CHUNKS = 20_000

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Final
 
-from experiment.made_profile import SRGB, Curve, Primaries, made_profile, power
+from experiment.photo_files.made_profile import SRGB, Curve, Primaries, made_profile, power
 
 MAX_PROFILE_BYTES = 16 * 1024**2  # the largest in use have 4 MB; 20 MB of PNG may unpack to 20 GB
 UNUSABLE = b"unusable"  # a profile that no reader takes

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from experiment.errors import PixelcostError
-from experiment.label_files import decoded, labels_in, names_in
-from experiment.label_match import matched
+from experiment.photo_sets.label_files import decoded, labels_in, names_in
+from experiment.photo_sets.label_match import matched
 from fuzz.target import Target
 
 NAMES = ("cat/1.png", "dog/2.png", "dog/L\u00f6we.png")

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fuzz.target import Target
-from models.convert.hints import hints_of
-from models.convert.tflite_layers import layers_of
-from models.exporter_notes import notes_of
-from models.kinds import find
+from models.formats.exporter_notes import notes_of
+from models.formats.kinds import find
+from models.interface.hints import hints_of
+from models.networks.tflite_layers import layers_of
 from models.problems import ModelProblem
-from tests.convertible import converter
-from tests.detectors import folder
+from tests.support.models.convertible import converter
+from tests.support.models.detectors import folder
 
 NAMES = ("model.h5", "model.keras", "frozen.pb", "float.tflite", "int8.tflite")
 NETWORKS = ("noted.tflite", "classify.onnx", "yolo-with-notes.onnx", "pose.torchscript")

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from PIL import Image
 
 from experiment.errors import PixelcostError
-from experiment.images import Limits, read_image
+from experiment.images.read import Limits, read_image
+from experiment.images.reference import make_reference
+from experiment.images.variants import make_variants
 from experiment.records import Plan
-from experiment.reference import make_reference
-from experiment.variants import make_variants
 from fuzz.target import Target
 
 PLAN = Plan(sizes_px=(16,), formats=("png", "jpeg"))

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from experiment.errors import ImageRefused, PixelcostError
-from experiment.header import Limits
-from experiment.photo_set import open_photo_set
+from experiment.images.header import Limits
+from experiment.photo_sets.listing import open_photo_set
 from fuzz.target import Target
 
 LABELS = b'file,label\ncat/1.png,cat\r\n"dog/2,2.png","a ""dog"""\n'

@@ -10,7 +10,7 @@ import grpc
 
 from fuzz import numbers_model
 from fuzz.target import Target
-from serving.grpc_api import GrpcApi
+from serving.api.grpc import GrpcApi
 
 # After serving, which lets the messages load without TensorFlow.
 from experiment.protocol import types_pb2  # isort: skip

@@ -12,10 +12,10 @@ from functools import cache
 
 import grpc
 
-from experiment.backends import RequestFailed
-from experiment.connect import connect
+from experiment.backends.base import RequestFailed
+from experiment.backends.connect import connect
+from experiment.backends.probe import probe
 from experiment.errors import FAILURE_CODES
-from experiment.probe import probe
 from experiment.records import BackendInfo, Variant
 from fuzz.mutate_json import mutated_json
 from fuzz.target import Target

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from experiment.backends import FakeBackend
-from experiment.environment import environment
-from experiment.export import report_dict, report_json
-from experiment.images import read_image
+from experiment.backends.base import FakeBackend
+from experiment.export.import_report import ReportRefused, read_report
+from experiment.export.report_json import report_dict, report_json
+from experiment.images.read import read_image
+from experiment.images.variants import make_variants
+from experiment.measure.environment import environment
+from experiment.measure.run import measure
+from experiment.measure.schedule import planned_requests
 from experiment.records import Label, Plan, Variant
-from experiment.report import summarise
-from experiment.report_file import ReportRefused, read_report
-from experiment.run import measure
-from experiment.schedule import planned_requests
-from experiment.variants import make_variants
+from experiment.report.summarise import summarise
 from fuzz.mutate_json import mutated_json
 from fuzz.target import Target
 from fuzz.webapp_client import BOUNDARY, checked, client, form, part

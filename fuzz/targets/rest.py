@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from fuzz import numbers_model
 from fuzz.target import Target
-from serving.rest_api import RestApi
-from serving.text_messages import Monitoring
+from serving.api.rest import RestApi
+from serving.config.text_messages import Monitoring
 
 ACTIONS = (":predict", ":classify", ":regress")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from models.catalogue import CATALOGUE, DEFAULT, Row
-from models.packaged import weights_file
-from models.weights import cache_dir, state_in_cache
+from models.catalogue.packaged import weights_file
+from models.catalogue.table import CATALOGUE, DEFAULT, Row
+from models.catalogue.weights import cache_dir, state_in_cache
 
 COLUMNS = ("name", "model", "input px", "parameters", "download MB", "weights are there")
 NUMBERS = {"input px", "parameters", "download MB"}

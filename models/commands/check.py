@@ -6,9 +6,9 @@ import argparse
 import shlex
 from pathlib import Path
 
+from models.commands.describe import describe
 from models.convert import cluster_serving
-from models.describe import describe
-from models.kinds import CLUSTER_SERVING, find
+from models.formats.kinds import CLUSTER_SERVING, find
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

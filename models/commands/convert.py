@@ -7,9 +7,9 @@ import math
 import re
 from pathlib import Path
 
-from models.convert.preprocess import PRESETS
 from models.convert.rewrite import TARGETS
-from models.convert.wanted import LOGITS, PROBABILITIES, Wanted
+from models.interface.preprocess import PRESETS
+from models.interface.wanted import LOGITS, PROBABILITIES, Wanted
 
 PRESETS_HELP = "; ".join(f"{name}: {preset.about}" for name, preset in PRESETS.items())
 

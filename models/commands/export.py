@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from models.catalogue import Row, row
+from models.catalogue.keras_export import Weights, export_keras, is_exported
+from models.catalogue.packaged import export_packaged
+from models.catalogue.table import Row, row
 from models.commands.fetch import add_fetch_options, fetched
-from models.keras_export import Weights, export_keras, is_exported
-from models.packaged import export_packaged
 from models.placing import Exported
 from models.problems import ModelProblem
 

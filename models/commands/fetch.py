@@ -8,10 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from models.catalogue import DEFAULT, Row, row
-from models.download import Limits
-from models.progress import DownloadProgress
-from models.weights import MIRROR_VARIABLE, cache_dir, fetch_weights, url_of
+from models.catalogue.download import Limits
+from models.catalogue.progress import DownloadProgress
+from models.catalogue.table import DEFAULT, Row, row
+from models.catalogue.weights import MIRROR_VARIABLE, cache_dir, fetch_weights, url_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from models.convert import as_it_is, cluster_serving, proof, rewrite
-from models.convert.labels import labels_beside, read_labels
-from models.convert.wanted import Say, Wanted
-from models.exporter_notes import notes_of, refuse_other_tasks
-from models.kinds import CLUSTER_SERVING, KINDS, Found, find
+from models.formats.exporter_notes import notes_of, refuse_other_tasks
+from models.formats.kinds import CLUSTER_SERVING, KINDS, Found, find
+from models.interface.labels import labels_beside, read_labels
+from models.interface.wanted import Say, Wanted
 from models.placing import CARD, VERSION, Exported, hash_of, place, refuse_patterns
 from models.problems import ModelProblem, without_scratch
 

@@ -11,17 +11,18 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import types_pb2
 
-from models.check import look_into
-from models.convert import encoded, graph_def, keras_file, saved_model, tflite_graph
-from models.convert.ends import Ends, choose
-from models.convert.labels import find_labels, label_count
-from models.convert.network import Network
-from models.convert.pixels import work_out
-from models.convert.preprocess import Pixels
-from models.convert.scores import is_logits, made_up, rows_of
-from models.convert.wanted import Say, Wanted
+from models.convert import encoded
+from models.formats.kinds import Found
+from models.formats.saved_model import look_into
 from models.image_model import ImageModel
-from models.kinds import Found
+from models.interface.ends import Ends, choose
+from models.interface.labels import find_labels, label_count
+from models.interface.pixels import work_out
+from models.interface.preprocess import Pixels
+from models.interface.scores import is_logits, made_up, rows_of
+from models.interface.wanted import Say, Wanted
+from models.networks import graph_def, keras_file, saved_model, tflite_graph
+from models.networks.network import Network
 from models.placing import card_of
 from models.problems import ModelProblem, first_line
 from models.warmup_requests import write_warmup_requests

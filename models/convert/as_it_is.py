@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from models.convert.ends import LAYOUTS, Ends, choose, layout_of
-from models.convert.hints import hints_of
-from models.convert.labels import find_labels, label_count
-from models.convert.pixels import Hints, work_out
-from models.convert.preprocess import Pixels
-from models.convert.scores import is_logits, made_up, rows_of
-from models.convert.wanted import Say, ScoresOf, Wanted
-from models.kinds import Found
+from models.formats.kinds import Found
+from models.interface.ends import LAYOUTS, Ends, choose, layout_of
+from models.interface.hints import hints_of
+from models.interface.labels import find_labels, label_count
+from models.interface.pixels import Hints, work_out
+from models.interface.preprocess import Pixels
+from models.interface.scores import is_logits, made_up, rows_of
+from models.interface.wanted import Say, ScoresOf, Wanted
 from models.problems import ModelProblem
 from models.trial import NotServed, Server, runtimes_for, served
 

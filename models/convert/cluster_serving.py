@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from models.convert.wanted import Say, Wanted
+from models.interface.wanted import Say, Wanted
 from models.problems import ModelProblem
 
 TOP = 5

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from models.convert.ends import scores_of
-from models.convert.labels import find_labels, label_count
-from models.convert.network import Network
-from models.convert.preprocess import Pixels
 from models.convert.proof import SAMPLE
-from models.convert.scores import is_logits, made_up, rows_of
-from models.convert.wanted import Say, Wanted
+from models.formats.kinds import Found
 from models.image_model import labelled
-from models.kinds import Found
+from models.interface.ends import scores_of
+from models.interface.labels import find_labels, label_count
+from models.interface.preprocess import Pixels
+from models.interface.scores import is_logits, made_up, rows_of
+from models.interface.wanted import Say, Wanted
+from models.networks.network import Network
 from models.problems import ModelProblem, first_line
 from models.task import other_than_classifier
 from models.tensors import Signature

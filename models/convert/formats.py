@@ -52,13 +52,13 @@ def _openvino(function: Any, _: Any, file: Path) -> None:
 
 
 def _torchscript(network: Layers, file: Path) -> None:
-    from models.torch_files import write_torchscript
+    from models.convert.torch_files import write_torchscript
 
     write_torchscript(network, file)
 
 
 def _torch_export(network: Layers, file: Path) -> None:
-    from models.torch_files import write_torch_export
+    from models.convert.torch_files import write_torch_export
 
     write_torch_export(network, file)
 

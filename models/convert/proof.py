@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from models.convert.wanted import PROBABILITIES, Say, Wanted
-from models.kinds import Found
+from models.formats.kinds import Found
+from models.interface.wanted import PROBABILITIES, Say, Wanted
 from models.problems import ModelProblem
 from models.task import NEEDED
 from models.trial import ROOT, NotServed, runtimes_for, served

@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.convert.ends import choose
 from models.convert.formats import FORMATS, OF_LAYERS, Format
-from models.convert.hints import hints_of, of_layers
-from models.convert.labels import label_count
-from models.convert.pixels import Hints
-from models.convert.wanted import Say, ScoresOf, Wanted
-from models.kinds import Found, find
+from models.formats.kinds import Found, find
+from models.interface.ends import choose
+from models.interface.hints import hints_of, of_layers
+from models.interface.labels import label_count
+from models.interface.pixels import Hints
+from models.interface.wanted import Say, ScoresOf, Wanted
 from models.problems import ModelProblem, first_line
 
 TENSORFLOW, TFLITE, OPENVINO = "tensorflow", "tflite", "openvino"
@@ -66,7 +66,7 @@ def _of_function(found: Found, target: str, wanted: Wanted, scratch: Path, say: 
 
 def _of_layers(made: Rewritten, target: str, scratch: Path) -> Rewritten:
     """Of a TFLite file."""
-    from models.convert.tflite_layers import layers_of
+    from models.networks.tflite_layers import layers_of
 
     network, row = layers_of(made.found.path), FORMATS[target]
     file = _written(made.found, target, scratch / row.file, lambda file: row.write(network, file))

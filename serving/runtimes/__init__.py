@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serving import isa
 from serving.errors import LoadFailed
+from serving.machine import isa
 from serving.runtimes.base import BF16, F32, Model, Setting
 from serving.runtimes.problems import contents
 

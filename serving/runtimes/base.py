@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from serving.signatures import Signature
+from serving.values.signatures import Signature
 
 F32, BF16 = "f32", "bf16"
 INT8 = "int8"  # of a file that was quantised; nobody asks for it

@@ -12,11 +12,11 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from serving.errors import InvalidArgument, LoadFailed
+from serving.model_files.specs import tensor_spec
+from serving.model_files.tflite_metadata import SignatureDefs, tflite_signatures
 from serving.runtimes.base import F32, INT8, About, Arrays, Setting
 from serving.runtimes.problems import load_failed, run_failed
-from serving.runtimes.specs import tensor_spec
-from serving.runtimes.tflite_metadata import SignatureDefs, tflite_signatures
-from serving.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
+from serving.values.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
 
 LIBRARY = f"LiteRT {version('ai-edge-litert')}"
 ADVICE = "Convert or copy the TFLite file again."

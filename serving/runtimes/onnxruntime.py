@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from serving.model_files.specs import tensor_spec
 from serving.runtimes.base import F32, About, Arrays, Setting
 from serving.runtimes.problems import load_failed, run_failed
-from serving.runtimes.specs import tensor_spec
-from serving.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
+from serving.values.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
 
 LIBRARY = f"ONNX Runtime {onnxruntime.__version__}"
 ADVICE = "Export or copy the ONNX file again, with the files of its external data beside it."

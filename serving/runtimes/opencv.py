@@ -19,12 +19,12 @@ import cv2
 import numpy as np
 
 from serving.errors import LoadFailed, ServingError
+from serving.model_files.caffe_text import caffe_inputs
+from serving.model_files.onnx_inputs import onnx_inputs
 from serving.runtimes.base import F32, About, Arrays, Setting
-from serving.runtimes.caffe_text import caffe_inputs
-from serving.runtimes.onnx_inputs import onnx_inputs
 from serving.runtimes.problems import contents, load_failed, run_failed
-from serving.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
-from serving.tensors import DTYPE_OF, numpy_dtype
+from serving.values.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
+from serving.values.tensors import DTYPE_OF, numpy_dtype
 
 LIBRARY = f"OpenCV {cv2.__version__}"
 ADVICE = "Export or copy the model again."

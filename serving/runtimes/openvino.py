@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-from serving import isa
 from serving.errors import InvalidArgument, LoadFailed, ServingError
+from serving.machine import isa
+from serving.model_files.saved_model_cut import numeric_signatures
 from serving.runtimes.base import BF16, About, Arrays, Setting
-from serving.runtimes.saved_model_cut import numeric_signatures
-from serving.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
-from serving.tensors import DTYPE_OF
+from serving.values.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
+from serving.values.tensors import DTYPE_OF
 
 DEVICE = "CPU"
 LONGEST = 300  # characters of OpenVINO's own messages, which quote its source files

@@ -19,13 +19,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin take th
 import numpy as np
 import torch
 
-from serving import isa
 from serving.errors import LoadFailed
+from serving.machine import isa
+from serving.model_files.torch_archive import EXPORT_INSTEAD, SCRIPT, kind
+from serving.model_files.torch_names import Program, exported_program, scripted_program
 from serving.runtimes.base import BF16, About, Arrays, Setting
 from serving.runtimes.problems import load_failed, run_failed
-from serving.runtimes.torch_archive import EXPORT_INSTEAD, SCRIPT, kind
-from serving.runtimes.torch_names import Program, exported_program, scripted_program
-from serving.signatures import DEFAULT_SIGNATURE, Signature
+from serving.values.signatures import DEFAULT_SIGNATURE, Signature
 
 LIBRARY = f"PyTorch {torch.__version__}"
 

@@ -9,11 +9,11 @@ from tensorflow.core.protobuf import config_pb2
 
 from serving.errors import LoadFailed
 from serving.runtimes.base import F32, About, Arrays, Setting
-from serving.runtimes.tensorflow_errors import as_serving_error, first_line
-from serving.runtimes.tensorflow_library import CallFailed, library
-from serving.runtimes.tensorflow_session import Plan, Session
-from serving.runtimes.tensorflow_tensor import tensor_of
-from serving.signatures import Signature
+from serving.tensorflow_c.errors import as_serving_error, first_line
+from serving.tensorflow_c.library import CallFailed, library
+from serving.tensorflow_c.session import Plan, Session
+from serving.tensorflow_c.tensor import tensor_of
+from serving.values.signatures import Signature
 
 INTERNAL = "__saved_model"  # TensorFlow's own entries, like __saved_model_init_op
 
@@ -72,7 +72,7 @@ def _about(session: Session) -> About:
     gpus = [device for device in session.devices() if device.type == "GPU"]
     if not gpus:
         return About(f"TensorFlow {version}", F32, "CPU")
-    from serving.devices import gpu_name
+    from serving.runtimes.devices import gpu_name
 
     return About(f"TensorFlow {version}", F32, "GPU", gpu_name(), gpus[0].memory_bytes)
 

@@ -1,4 +1,4 @@
-// Written by tools/report_types.py from experiment/schema.json: renew with it, do not edit.
+// Written by tools/report_types.py from experiment/export/schema.json: renew with it, do not edit.
 // A key with ? may be missing in a report of an older minor version.
 
 /** One run: a photo, its variants, the backends, and what each variant cost on each backend. Units stand in the keys; null means not known. Within version 1 keys may be added, never changed, so readers must ignore keys they do not know. */
@@ -29,6 +29,8 @@ export interface Report {
   breaking_points?: Array<BreakingPoint>;
   /** Only where the run was imported from an exported report: the file's name, the id that it had there, and when. */
   imported?: { name: string; run_id: string; imported_at: string; };
+  /** How the run was measured and what its numbers mean, in sentences, in the order to be read. */
+  method?: Array<{ term: string; text: string; }>;
   /** null: a run of one photo. */
   photo_set?: PhotoSet | null;
   /** How copies made in the browser and by the server differ; null: only one of them made copies. */

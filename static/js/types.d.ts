@@ -38,10 +38,18 @@ export interface Config {
   /** Points that hold where the plan names none. */
   margins: Record<"photo" | "labelled" | "unlabelled", number>;
   browser: { engines: string[]; formats: string[] };
+  /** What each number means, and each verdict on a cell. */
+  definitions: Definition[];
+  validity: Definition[];
   keep_runs: number;
   /** Files and folders that systems put beside photos, in lower case. */
   system_names: string[];
   labels: string[];
+}
+
+export interface Definition {
+  term: string;
+  text: string;
 }
 
 export interface Format {

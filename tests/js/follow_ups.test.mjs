@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { methodWords } from "../../static/js/results/explain.js";
 import { endWords, missingRepeats, offers as offersOf, pointSentence, progressWords, stepRows } from "../../static/js/run/follow_up_words.js";
 import { CONFIG } from "./config.mjs";
 
@@ -69,12 +68,4 @@ test("words of progress and of the end", () => {
   assert.equal(progressWords({ kind: "search" }, { done: 7, text: "181 px" }), "Copy 7: 181 px");
   assert.equal(progressWords({ kind: "repeats" }, { done: 7, text: "7 of 44" }), "7 of 44");
   assert.equal(endWords("search", report({ breaking_points: [POINT] })), "8 CPU: Still a tabby down to 181 px, JPEG q34.");
-});
-
-test("the method tells which repeats were added", () => {
-  const told = methodWords({
-    plan: { warmups: 3, repeats: 64, seed: 7, order: "auto" }, cells: [], source: { true_label: null, notes: [] },
-    additions: [{ repeats: 44, created_at: "2026-05-04T10:20:30Z", seed: 8 }],
-  }).join(" ");
-  assert.match(told, /44 of these 64 repeats were added on May 4, 2026/);
 });

@@ -5,7 +5,7 @@ import { bytes } from "../format.js";
 // From four times the size resizing again changes next to nothing; see DECISIONS.md.
 const CASCADE_FROM = 4;
 
-/** Width and height with the longest side `sizePx`, rounded half up: as experiment/resize.py has it. */
+/** Width and height with the longest side `sizePx`, rounded half up: as experiment/images/resize.py has it. */
 export function scaled(widthPx, heightPx, sizePx) {
   const longest = Math.max(widthPx, heightPx);
   const side = (px) => Math.max(1, Math.floor((2 * px * sizePx + longest) / (2 * longest)));

@@ -47,7 +47,7 @@ export function orientationOf(bytes) {
 /** Some programs put JPEG's prefix into a WebP. */
 const withoutPrefix = (exif, isPng) => (!isPng && text(exif, 0, 6) === "Exif\0\0" ? exif.subarray(6) : exif);
 
-/** As experiment/exif_orientation.py reads it. @param {Uint8Array} exif from its byte order on */
+/** As experiment/images/exif_orientation.py reads it. @param {Uint8Array} exif from its byte order on */
 function inExif(exif) {
   const order = text(exif, 0, 4);
   if (order !== "II*\0" && order !== "MM\0*") return 1;

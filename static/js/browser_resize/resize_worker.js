@@ -15,7 +15,7 @@ import { changedBytes, SIDE_PX } from "./canvas_noise.js";
 import { browserName, copiesOf, longestWithin, scaled, startFor } from "./copies.js";
 import { liesOnItsSide, orientationLeft, uprightTransform } from "./orientation.js";
 
-const PICA_VERSION = "10.0.3"; // pica does not say; tests/test_browser_page.py compares it with VERSIONS
+const PICA_VERSION = "10.0.3"; // pica does not say; tests/page/test_browser_page.py compares it with VERSIONS
 const KEEP_PIXELS = 8e6; // larger copies are not kept to be resized again
 const SHRUNK_QUALITY = 0.92;
 const SHRINK_STEP = 0.85; // of the side, while the file is too large

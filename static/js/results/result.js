@@ -194,7 +194,7 @@ function oneAtATime(report) {
 
 function renderMethod(report) {
   fillFold(part("method"), "How this was measured",
-    el("ul", {}, ...methodWords(report, state.config.margins.photo).map((sentence) => el("li", {}, sentence))));
+    el("ul", {}, ...methodWords(report).map((sentence) => el("li", {}, sentence))));
 }
 
 /** @param {Report} report */

@@ -4,7 +4,7 @@ import { base, reportPath } from "../api.js";
 
 const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 8000;
-// Every kind that the server sends (webapp/live.py and runs.py), also those that the page makes nothing of: after one
+// Every kind that the server sends (webapp/runs/live_run.py and runs.py), also those that the page makes nothing of: after one
 // that is not listed here a lost connection would be taken up too early.
 const NAMES = ["state", "source", "variant", "progress", "measurement", "photo", "step", "finding", "end"];
 

@@ -171,7 +171,7 @@ export function partlyUnread(plan, formats, asked) {
   });
 }
 
-/** Whether decoding is measured apart on a backend, as in experiment/schedule.py. */
+/** Whether decoding is measured apart on a backend, as in experiment/measure/schedule.py. */
 const splitsDecode = (plan, backend) => Boolean((plan.split_decode ?? !backend.runtime) && backend.decode_signature);
 
 /** The backends that a run would ask: those named, else each once. REST twins only when named. @param {Backend[]} backends @param {?string[]} names */
@@ -187,7 +187,7 @@ export function answeringBackends(backends) {
 
 /**
  * Whether a true label can ever be met: case and underscores don't matter, any synonym will do,
- * as in experiment/agreement.py. @param {string} label @param {string[]} known of the model; [] when not known
+ * as in experiment/report/agreement.py. @param {string} label @param {string[]} known of the model; [] when not known
  */
 export function isKnownLabel(label, known) {
   const names = (text) => text.split(",").map((name) => name.trim().toLowerCase().replaceAll("_", " ")).filter(Boolean);

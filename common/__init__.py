@@ -1,0 +1,1 @@
+"""Small helpers that need nothing but Python; every folder may import them."""

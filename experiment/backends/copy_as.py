@@ -1,0 +1,149 @@
+"""One variant to one backend as a command or a file for other tools: curl, grpcurl, ghz, Locust.
+
+Each fetches the variant's bytes from its run and asks the backend as Pixelcost did. Names may hold
+anything: what a shell reads is quoted, what Python reads is a literal, and comments hold plain text.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import quote
+
+from experiment.backends.base import MESSAGE_LIMIT_BYTES
+from experiment.backends.protoset import FILE_NAME, METHOD, SERVICE
+from experiment.records import BackendInfo
+
+HERE = Path(__file__).parent
+TOKEN_SETTING = "PIXELCOST_TOKEN"  # noqa: S105  the name of a variable, not a token
+REQUESTS = 200  # of a load test, one at a time as Pixelcost sends them
+_SLOT: Final = object()  # where the image's base64 goes
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is sent where."""
+
+    what: str  # "512 px JPEG"
+    variant_id: str
+    variant_url: str
+    protoset_url: str
+    info: BackendInfo  # the backend over gRPC; over REST where there is nothing else
+    rest_address: str | None  # "host:port"; None: it is asked over gRPC only
+    needs_token: bool = False  # to fetch the variant
+
+
+def curl(target: Target) -> str:
+    """A predict request over REST; over gRPC with grpcurl where there is no REST."""
+    if target.rest_address is None:
+        return grpcurl(target)
+    body = {"signature_name": target.info.signature, "instances": [{"b64": _SLOT}]}
+    send = _words(
+        *("curl", "-sS", "-H", "Content-Type: application/json", "-H", "Expect:"),
+        *("--data-binary", "@-", f"http://{target.rest_address}{_rest_path(target.info)}"),
+    )
+    return _script(target, f"{target.what} to {target.info.name} over REST.", [_piped(target, body, send)])
+
+
+def grpcurl(target: Target) -> str:
+    """A predict request over gRPC, with grpcurl."""
+    send = _words(
+        *("grpcurl", "-plaintext", "-protoset", FILE_NAME, "-max-msg-sz", str(MESSAGE_LIMIT_BYTES)),
+        *("-d", "@", target.info.address, f"{SERVICE}/{METHOD}"),
+    )
+    title = f"{target.what} to {target.info.name} over gRPC, with grpcurl."
+    return _script(target, title, [_protoset(target), _piped(target, _grpc_request(target.info), send)])
+
+
+def ghz(target: Target) -> str:
+    """A load test over gRPC, one request at a time, with ghz."""
+    title = f"{target.what} to {target.info.name} over gRPC, {REQUESTS} times, one at a time, with ghz."
+    data = f"request-{target.variant_id}.json"
+    make = f"{_piped(target, _grpc_request(target.info), 'cat')} > {shlex.quote(data)}"
+    run = _words(
+        *("ghz", "--insecure", "--protoset", FILE_NAME, "--call", f"{SERVICE}.{METHOD}"),
+        *("-c", "1", "-n", str(REQUESTS), "-D", f"./{data}", target.info.address),
+    )
+    return _script(target, title, [_protoset(target), make, run])
+
+
+def locust(target: Target) -> str:
+    """A file for Locust: over REST, or over gRPC where there is no REST."""
+    is_rest = target.rest_address is not None
+    template = Template((HERE / f"locust_{'rest' if is_rest else 'grpc'}.txt").read_text("utf-8"))
+    info = target.info
+    literals = {
+        "variant_url": target.variant_url,
+        "variant_id": target.variant_id,
+        "address": target.rest_address or info.address,
+        "path": _rest_path(info),
+        "model": info.model,
+        "signature": info.signature,
+        "input_key": info.input_key,
+        "method": f"/{SERVICE}/{METHOD}",
+    }
+    words = {"title": _plain(f"{target.what} to {info.name}"), "file": locust_file_name(target.variant_id)}
+    return template.substitute({key: repr(value) for key, value in literals.items()} | words)
+
+
+KINDS: Final[Mapping[str, Callable[[Target], str]]] = MappingProxyType(
+    {"curl": curl, "grpcurl": grpcurl, "ghz": ghz, "locust": locust}
+)
+
+
+def locust_file_name(variant_id: str) -> str:
+    """How the file is saved, and what its own instructions call it."""
+    return f"locust_{_plain(variant_id).replace('-', '_').replace(' ', '_')}.py"
+
+
+def _script(target: Target, title: str, steps: list[str]) -> str:
+    token = [f"# Set {TOKEN_SETTING} first: this Pixelcost asks for a token."] if target.needs_token else []
+    return "\n".join([f"# {_plain(title)}", *token, *steps]) + "\n"
+
+
+def _piped(target: Target, body: Mapping[str, Any], send: str) -> str:
+    """Fetch the image, put its base64 into `body`, and give that to `send`."""
+    mark = "@@"
+    while mark in json.dumps(body, default=lambda _: ""):  # a model may be called so
+        mark += "@"
+    before, after = json.dumps(body, default=lambda _: mark).split(mark)
+    around = f"{{ printf %s {shlex.quote(before)}; cat; printf %s {shlex.quote(after)}; }}"
+    return f"{_fetch(target, target.variant_url)} | base64 | tr -d '\\n' |\n  {around} |\n  {send}"
+
+
+def _fetch(target: Target, url: str, *options: str) -> str:
+    """The token is left to the shell, so that no copied text holds it."""
+    token = f' -H "Authorization: Bearer ${TOKEN_SETTING}"' if target.needs_token else ""
+    return f"curl -fsS{token} {_words(*options, url)}"
+
+
+def _protoset(target: Target) -> str:
+    return _fetch(target, target.protoset_url, "-o", FILE_NAME)
+
+
+def _grpc_request(info: BackendInfo) -> dict[str, Any]:
+    """A PredictRequest as JSON, in which bytes are base64."""
+    tensor = {"dtype": "DT_STRING", "tensor_shape": {"dim": [{"size": "1"}]}, "string_val": [_SLOT]}
+    return {
+        "model_spec": {"name": info.model, "signature_name": info.signature},
+        "inputs": {info.input_key: tensor},
+    }
+
+
+def _rest_path(info: BackendInfo) -> str:
+    return f"/v1/models/{quote(info.model, safe='')}:predict"
+
+
+def _words(*words: str) -> str:
+    return " ".join(map(shlex.quote, words))
+
+
+def _plain(text: str) -> str:
+    """Text for a comment: on one line, and nothing that could end it or start something else."""
+    return "".join(each if each.isprintable() and each not in "\"'\\`$" else "_" for each in text)

@@ -1,0 +1,86 @@
+"""python -m experiment photo.jpg --breaking-point: the smallest copy that keeps the answer, no full run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from experiment.backends.connect import connect
+from experiment.cli.backends import asked_backends
+from experiment.codec import to_dict
+from experiment.images.read import read_image
+from experiment.images.reference import make_reference
+from experiment.measure.breaking_search import find_breaking_points, most_requests
+from experiment.measure.environment import environment
+from experiment.measure.plan import parse_plan
+from experiment.records import BackendInfo, BreakingPoint, Plan, SearchStep, SourceImage
+from experiment.settings import SharedSettings
+from experiment.wording import size
+
+FOUND = {"found", "never", "at_once", "not_right"}  # outcomes that are an answer
+
+
+def run_search(
+    options: argparse.Namespace,
+    settings: SharedSettings,
+    data: bytes,
+    fields: dict[str, Any],
+    cancel: threading.Event,
+    console: Console,
+) -> tuple[int, dict[str, Any]]:
+    """Search on every backend that is asked. Returns the exit code and what `--json` holds."""
+    source = read_image(data, options.photo.name, true_label=options.true_label)
+    plan = parse_plan(fields)
+    with asked_backends(settings, plan.backend_names, console, cancel) as asked:
+        present = [info for info in asked.infos if info.state != "absent"]
+        points = _search(source, plan, present, cancel, console)
+    told = {
+        "source": to_dict(source),
+        "plan": to_dict(plan),
+        "environment": environment(),
+        "backends": [to_dict(info) for info in present],
+        "breaking_points": [to_dict(point) for point in points],
+    }
+    if cancel.is_set():
+        return 130, told
+    return (0 if points and all(point.outcome in FOUND for point in points) else 1), told
+
+
+def print_points(told: dict[str, Any], console: Console) -> None:
+    """One sentence for each backend."""
+    for point in told["breaking_points"]:
+        weight = f" ({size(point['size_bytes'])})" if point["size_bytes"] else ""
+        console.print(f"{point['backend_name']}: {point['sentence']}{weight}", markup=False, soft_wrap=True)
+        console.print(f"  {_how(point)}", markup=False, soft_wrap=True)
+
+
+def points_json(told: dict[str, Any]) -> str:
+    """What was found, with every step, as JSON."""
+    return json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+
+
+def _search(
+    source: SourceImage, plan: Plan, infos: Sequence[BackendInfo], cancel: threading.Event, console: Console
+) -> list[BreakingPoint]:
+    most = most_requests(max(source.width_px, source.height_px))
+    with ExitStack() as stack:
+        backends = [stack.enter_context(closing(connect(info))) for info in infos]
+        status = stack.enter_context(console.status(f"Searching, up to {most} requests for each backend"))
+
+        def tell(name: str, step: SearchStep) -> None:
+            status.update(Text(f"Searching on {name}: {step.size_px} px, JPEG q{step.quality}"))
+
+        reference = make_reference(source)
+        return list(find_breaking_points(source, reference, plan, backends, cancel, tell))
+
+
+def _how(point: dict[str, Any]) -> str:
+    asked = f"{point['requests']} requests, one for each copy. "
+    return asked + "Bisection finds a boundary; it does not prove that there is no other one."

@@ -1,0 +1,215 @@
+"""python -m experiment --photos DIR: the comparison over many photos.
+
+Everything goes to a journal as it is measured. The same command goes on where the journal
+ends, whatever ended it: Ctrl-C, a crash, a power cut.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from experiment.backends.connect import connect
+from experiment.cli.backends import Asked, asked_backends
+from experiment.export.answers_csv import AnswerRows
+from experiment.labels import Vocabulary
+from experiment.measure.environment import environment
+from experiment.measure.plan import parse_plan
+from experiment.photo_sets.journal import (
+    Journal,
+    header_of,
+    is_complete,
+    pins,
+    read_header_line,
+    results_in,
+    same_photos,
+    vocabularies_of,
+)
+from experiment.photo_sets.label_files import names_in, read_text
+from experiment.photo_sets.listing import PhotoSet, open_photo_set
+from experiment.photo_sets.photo_result import PhotoResult
+from experiment.photo_sets.run import SILENT, measure_set
+from experiment.photo_sets.summarise import summarise_set
+from experiment.photo_sets.tally import Tally
+from experiment.photo_sets.warnings import labels_that_miss
+from experiment.records import SET_REPEATS, BackendInfo, Failure, Plan, Report, RunState
+from experiment.settings import SharedSettings
+
+JOURNALS = "journals"  # within the data folder
+NAME_CHARACTERS = 24  # of a photo's name, in the progress bar
+
+
+@dataclass(frozen=True, slots=True)
+class SetRun:
+    """How a run over a set came out."""
+
+    report: Report
+    journal: Path
+    photos: PhotoSet
+    vocabularies: Mapping[str, Vocabulary]  # by backend name
+
+
+def run_set(
+    options: argparse.Namespace,
+    settings: SharedSettings,
+    fields: Mapping[str, Any],
+    cancel: threading.Event,
+    console: Console,
+) -> SetRun:
+    """Measure the set that `options` name, from where its journal ends. `fields` are the plan's.
+
+    Raises PixelcostError for bad input, and when the journal belongs to another run.
+    """
+    photos = open_photo_set(options.photos, options.labels)
+    _tell_of_labels(photos, console)
+    names = names_in(read_text(options.label_map), str(options.label_map)) if options.label_map else {}
+    plan = parse_plan(fields, repeats=SET_REPEATS)
+    with _backends(options, settings, photos, plan, console, cancel) as asked:
+        path = options.journal or _own_journal(
+            Path(settings.data_dir), photos, plan, asked, has_seed=options.seed is not None
+        )
+        found = read_header_line(path)
+        if found is not None and options.seed is None:
+            plan = replace(plan, seed=found.plan.seed)
+        header = header_of(_id(), time.time(), photos, plan, asked.infos, environment(), asked.model)
+        with closing(Journal(path, header)) as journal:
+            journal.header = replace(  # the goals and labels are those of today
+                journal.header,
+                plan=plan,
+                sha256=header.sha256,
+                missing=header.missing,
+                given_labels=header.given_labels,
+            )
+            return _run(journal, photos, asked, names, cancel, console)
+
+
+def _tell_of_labels(photos: PhotoSet, console: Console) -> None:
+    """Labels that miss the photos, before hours are spent on a run without them."""
+    if photos.given_labels is not None:
+        rows = [each.message for each in photos.missing]
+        for warning in labels_that_miss(photos.given_labels, len(photos.photos), rows):
+            console.print(f"{warning.code}: {warning.message}", markup=False, soft_wrap=True)
+
+
+def save_answers(done: SetRun, path: Path) -> None:
+    """Every answer of the journal as CSV. Raises OSError when the file can't be written."""
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        rows = AnswerRows(done.vocabularies, file)
+        for result in results_in(done.journal, done.photos.labels):
+            rows.add(result)
+
+
+def _run(
+    journal: Journal,
+    photos: PhotoSet,
+    asked: Asked,
+    names: Mapping[str, str],
+    cancel: threading.Event,
+    console: Console,
+) -> SetRun:
+    vocabularies = vocabularies_of(journal.header, names)
+    tally = Tally(vocabularies)
+    with _progress(console) as progress:
+        task = progress.add_task("Reading the journal", total=len(photos.photos))
+        for result in results_in(journal.path, photos.labels):
+            tally.add(result)
+            progress.update(task, advance=1)
+        if tally.done:
+            console.print(
+                f"{tally.done:,} of {len(photos.photos):,} photos are in {journal.path}", markup=False
+            )
+        progress.update(task, description="Warming up")
+        for result in _session(journal.header.plan, photos, asked.infos, cancel, tally.done):
+            journal.append(result)
+            tally.add(result)
+            progress.update(task, advance=1, description=_doing(result))
+    state, failure = _ending(tally, len(photos.photos), cancel)
+    report = summarise_set(journal.header, tally, state, asked.infos, failure)
+    return SetRun(report, journal.path, photos, vocabularies)
+
+
+def _session(
+    plan: Plan, photos: PhotoSet, infos: Sequence[BackendInfo], cancel: threading.Event, start: int
+) -> Iterator[PhotoResult]:
+    if start >= len(photos.photos):
+        return
+    with ExitStack() as stack:
+        present = [info for info in infos if info.state != "absent"]
+        backends = [stack.enter_context(closing(connect(info))) for info in present]
+        yield from measure_set(plan, photos, backends, cancel, start)
+
+
+def _ending(tally: Tally, count: int, cancel: threading.Event) -> tuple[RunState, Failure | None]:
+    if tally.done == count:
+        return "done", None
+    return ("cancelled", None) if cancel.is_set() else ("failed", SILENT)
+
+
+@contextmanager
+def _backends(
+    options: argparse.Namespace,
+    settings: SharedSettings,
+    photos: PhotoSet,
+    plan: Plan,
+    console: Console,
+    cancel: threading.Event,
+) -> Iterator[Asked]:
+    """Nobody is asked when the journal named holds all photos already; then it is only reported anew."""
+    found = read_header_line(options.journal) if options.journal else None
+    if found is not None and same_photos(found, photos) and is_complete(options.journal, found):
+        yield Asked(list(found.backends), found.model)
+        return
+    with asked_backends(settings, plan.backend_names, console, cancel) as asked:
+        yield asked
+
+
+def _own_journal(data_dir: Path, photos: PhotoSet, plan: Plan, asked: Asked, *, has_seed: bool) -> Path:
+    """Where a run that names no journal keeps its own: the same run finds it again until it is complete."""
+    header = header_of("", 0.0, photos, plan, asked.infos, environment(), asked.model)
+    pinned = pins(header)
+    if not has_seed:
+        pinned["plan"].pop("seed")
+    key = hashlib.sha256(json.dumps(pinned, sort_keys=True).encode()).hexdigest()[:10]
+    folder = data_dir / JOURNALS
+    folder.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        path = folder / f"{Path(photos.name).stem}-{key}-{number}.jsonl"
+        found = read_header_line(path)
+        if found is None or not is_complete(path, found):
+            return path
+        number += 1
+
+
+def _doing(result: PhotoResult) -> str:
+    name = result.name.rpartition("/")[2]
+    shown = name if len(name) <= NAME_CHARACTERS else f"...{name[3 - NAME_CHARACTERS :]}"
+    return shown if result.refused is None else f"skipped {shown}"
+
+
+def _id() -> str:
+    return uuid.uuid4().hex[:12]
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description:<32}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("photos"),
+        TimeRemainingColumn(),
+        console=console,
+        refresh_per_second=2,  # drawing must not disturb what is being timed
+    )

@@ -1,0 +1,124 @@
+"""What it costs: the section about prices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from experiment.decide.cost import Crossover, Rival, cost_of, crossovers
+from experiment.decide.cost_by_rate import cost_by_rate
+from experiment.decide.cost_by_size import cost_by_size
+from experiment.decide.money import money, rate
+from experiment.decide.section import Section, table_of
+from experiment.decide.subject import subject
+from experiment.figures.palette import Palette
+from experiment.figures.view import Point, View
+from experiment.report.backend_choice import overlaps
+from experiment.report.goals import Candidate
+from experiment.wording import listed, short_name
+
+TITLE = "What it costs"
+THOUSAND, MILLION = 1000, 1_000_000
+INVITATION = (
+    "Give the price per hour of your backends to see what a prediction costs, and from which request rate on "
+    "a dearer backend is the cheaper choice."
+)
+IN_FLIGHT = (
+    "Costs come from the p50 with one request in flight, for a server that is kept busy. With several "
+    "requests in flight most servers answer more per hour, so read each cost as an upper bound; that "
+    "throughput was not measured. A server that waits costs its price all the same."
+)
+CROSSOVER_COLUMNS = ("Faster backend", "Slower backend", "Which is cheaper")
+
+
+def cost_section(view: View, prices: Mapping[str, float], palette: Palette) -> Section:
+    """`prices` per hour by backend, above 0. Without any the section is an invitation."""
+    point = subject(view)
+    priced = [each for each in view.points if each.backend.name in prices]
+    if point is None or not priced:
+        return Section(TITLE, INVITATION if prices or view.points else "Nothing was measured yet.")
+    same = [each for each in priced if each.variant.id == point.variant.id]
+    figures: dict[str, Any] = {"cost_by_size": cost_by_size(view, prices, palette)}
+    notes = [IN_FLIGHT, _without_price(view, prices)]
+    if not same:
+        return Section(TITLE, _cheapest_cell(priced, prices), (), _told(notes), figures)
+    rivals = [Rival(each.backend.name, prices[each.backend.name], each.p50_ms) for each in same]
+    places = {each.backend.name: each.backend_index for each in same}
+    figures["cost_by_rate"] = cost_by_rate(rivals, places, short_name(point.variant), palette)
+    rows = [[fast.name, slow.name, _verdict(fast, slow, at, same)] for fast, slow, at in crossovers(rivals)]
+    tables = (table_of(f"For {short_name(point.variant)}", CROSSOVER_COLUMNS, rows),) if rows else ()
+    return Section(TITLE, _conclusion(same, rivals), (), _told(notes), figures, tables)
+
+
+def _told(notes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(each for each in notes if each)
+
+
+def _conclusion(same: Sequence[Point], rivals: Sequence[Rival]) -> str:
+    """The cheapest per prediction, and where the fastest takes over."""
+    nominal = min(rivals, key=lambda each: each.price_per_hour * each.latency_ms)
+    alike = [each for each in rivals if each != nominal and _alike(each, nominal, same)]
+    cheapest = min([nominal, *alike], key=lambda each: each.price_per_hour)
+    what = f"{short_name(same[0].variant)} on {cheapest.name}"
+    costs = (
+        f"{what} costs {money(cost_of(THOUSAND, cheapest.price_per_hour, cheapest.latency_ms))} "
+        f"for 1,000 predictions, {money(cost_of(MILLION, cheapest.price_per_hour, cheapest.latency_ms))} "
+        "for a million"
+    )
+    costs = (
+        costs[:1].upper()
+        + costs[1:]
+        + (", the least of all backends." if len(rivals) > 1 and not alike else ".")
+    )
+    pairs = [each for each in crossovers(rivals) if each[0].price_per_hour > each[1].price_per_hour]
+    return f"{costs} {_verdict(*pairs[0], same)}" if pairs else costs
+
+
+def _verdict(fast: Rival, slow: Rival, at: Crossover | None, same: Sequence[Point]) -> str:
+    if _alike(fast, slow, same):
+        cheaper = min(fast, slow, key=lambda each: each.price_per_hour)
+        if fast.price_per_hour == slow.price_per_hour:
+            return f"{fast.name} and {slow.name} can't be told apart, and cost the same per hour."
+        return f"{fast.name} and {slow.name} can't be told apart by p50; {cheaper.name} costs less per hour."
+    if at is None:
+        enough = math.ceil(fast.per_s / slow.per_s)
+        return (
+            f"At no rate is {fast.name} cheaper than {slow.name}: one {fast.name} is full at "
+            f"{rate(fast.per_s)}, which {enough} × {slow.name} answer for "
+            f"{money(enough * slow.price_per_hour)} per hour."
+        )
+    if not at.from_per_s:
+        return f"{fast.name} is faster and costs less per hour: it is cheaper at every rate."
+    winner = fast.name if at.for_good else slow.name
+    return (
+        f"Above {rate(at.from_per_s)} one {fast.name} ({money(fast.price_per_hour)} per hour) is cheaper "
+        f"than the {at.servers} × {slow.name} ({money(at.servers * slow.price_per_hour)}) that the rate "
+        f"takes, up to the {rate(at.to_per_s)} that it answers. Per prediction, both kept busy, {winner} "
+        "is cheaper."
+    )
+
+
+def _alike(fast: Rival, slow: Rival, same: Sequence[Point]) -> bool:
+    first, second = (
+        next(
+            Candidate(each.variant, each.backend, each.cell, each.p50_ms)
+            for each in same
+            if each.backend.name == name
+        )
+        for name in (fast.name, slow.name)
+    )
+    return overlaps(first, second)
+
+
+def _cheapest_cell(priced: Sequence[Point], prices: Mapping[str, float]) -> str:
+    """Where no priced backend answered the variant in question: the cheapest of all with a price."""
+    cheapest = min(priced, key=lambda each: prices[each.backend.name] * each.p50_ms)
+    cost = cost_of(THOUSAND, prices[cheapest.backend.name], cheapest.p50_ms)
+    words = f"{short_name(cheapest.variant)} on {cheapest.backend.name} costs {money(cost)}"
+    return f"{words[:1].upper()}{words[1:]} for 1,000 predictions, the least of all that have a price."
+
+
+def _without_price(view: View, prices: Mapping[str, float]) -> str:
+    names = dict.fromkeys(each.backend.name for each in view.points if each.backend.name not in prices)
+    return f"No price was given for {listed(list(names))}." if names else ""

@@ -1,0 +1,65 @@
+"""All sections about one run, as JSON values: for the page and the HTML report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Literal
+
+from experiment.decide.compare_section import compare_section
+from experiment.decide.cost_section import cost_section
+from experiment.decide.prices import prices_of
+from experiment.decide.section import Section
+from experiment.decide.sensitivity_section import sensitivity_section
+from experiment.decide.uplink_section import uplink_section
+from experiment.decide.uplinks import UPLINKS, USUAL, Uplink
+from experiment.figures.palette import DARK, LIGHT, Palette
+from experiment.figures.view import view_of
+
+Report = Mapping[str, Any]
+Theme = Literal["light", "dark"]
+
+
+def sections(
+    report: Report,
+    typed_prices: Mapping[str, float] | None = None,
+    uplink: Uplink = USUAL,
+    theme: Theme = "light",
+) -> dict[str, Section]:
+    """Cost, end to end and sensitivity of an exported report, by key. Raises PriceRefused."""
+    view, palette = view_of(report), palette_of(theme)
+    prices = prices_of(report, typed_prices or {})
+    return {
+        "cost": cost_section(view, prices, palette),
+        "uplink": uplink_section(view, report["source"], uplink, palette),
+        "sensitivity": sensitivity_section(view, palette),
+    }
+
+
+def deciding(
+    report: Report,
+    typed_prices: Mapping[str, float] | None = None,
+    uplink: Uplink = USUAL,
+    theme: Theme = "light",
+) -> dict[str, Any]:
+    """sections() as JSON values, and what was chosen and can be chosen."""
+    made = sections(report, typed_prices, uplink, theme)
+    stored = {each["name"]: each.get("price_per_hour") or None for each in report["backends"]}
+    return {
+        "run_id": report["run_id"],
+        "sections": {key: asdict(each) for key, each in made.items()},
+        "prices": stored | dict(typed_prices or {}),
+        "uplink": asdict(uplink),
+        "uplinks": [asdict(each) for each in UPLINKS.values()],
+    }
+
+
+def comparison(this: Report, other: Report, theme: Theme = "light") -> dict[str, Any]:
+    """One run against another, as JSON values. Raises NotComparable."""
+    made = compare_section(this, other, palette_of(theme))
+    return {"run_id": this["run_id"], "other_id": other["run_id"], "section": asdict(made)}
+
+
+def palette_of(theme: Theme) -> Palette:
+    """The colours of a theme."""
+    return DARK if theme == "dark" else LIGHT

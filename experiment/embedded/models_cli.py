@@ -1,0 +1,74 @@
+"""Runs `python -m models` as a process: nothing here may import what stands apart.
+
+It ends when we are killed, and when `stop` is set.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from experiment.errors import EmbeddedFailed
+
+ROOT = Path(__file__).resolve().parents[2]
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+STOP_TIMEOUT_S = 5.0
+SPEAKER = "python -m models: "  # what its own messages begin with
+
+
+class ModelUnavailable(EmbeddedFailed):
+    """`python -m models` could not do it. The message's first line says why, further ones what helps."""
+
+
+class StartStopped(EmbeddedFailed):
+    """The user ended the start."""
+
+
+def end_with_parent() -> None:
+    """For `preexec_fn`: the kernel ends the child when its parent is gone."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def run_models(arguments: list[str], stop: threading.Event | None = None) -> None:
+    """Run it to its end; how a download goes is seen on our standard error.
+
+    Raises ModelUnavailable, and StartStopped when `stop` is set meanwhile.
+    """
+    stop = stop or threading.Event()
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as words:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "models", *arguments],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr,
+            stderr=words,
+            preexec_fn=end_with_parent,  # noqa: PLW1509  only prctl
+        )
+        while process.poll() is None and not stop.is_set():
+            time.sleep(0.05)
+        if stop.is_set():
+            _end(process)
+            raise StartStopped("The start was ended.")
+        if process.returncode:
+            words.seek(0)
+            raise ModelUnavailable(_said(words.read()) or f"It ended with exit code {process.returncode}.")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _said(text: str) -> str:
+    """Its own message, without what libraries said before; all of it after a crash."""
+    return text.rpartition(SPEAKER)[2].strip()[-2000:]

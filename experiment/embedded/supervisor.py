@@ -1,0 +1,327 @@
+"""Model servers on this machine, for people who have none: start, watch, restart, stop.
+
+Each one is a child process `python -m serving`, pinned to its cores, and is spoken to
+over the network like any other server. Their state goes to a JSON file, so that other
+processes (the web app, a command line beside it) can use them and see what happened.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import IO, Any
+
+from experiment.backends.addresses import over_rest
+from experiment.backends.probe import probe
+from experiment.codec import from_dict, to_dict
+from experiment.embedded.cores import share_out
+from experiment.embedded.model import model_in
+from experiment.embedded.profiles import PROFILES, Profile, alike
+from experiment.errors import EmbeddedFailed
+from experiment.records import BackendInfo
+from experiment.wording import runtime_words
+
+ROOT = Path(__file__).resolve().parents[2]
+READY_TIMEOUT_S = 180.0
+STOP_TIMEOUT_S = 8.0
+WATCH_INTERVAL_S = 0.25
+HANG_CHECK_S = 10.0  # how often a ready server is asked whether it still answers
+SILENT_CHECKS = 3  # without an answer, then it is restarted
+NO_DEVICE = "no NVIDIA device on this machine"  # as --list_devices of the server says it
+HOPELESS = {"down", "wrong_model", "wrong_signature"}  # waiting longer for one would not make it ready
+RESTARTS_IN_A_ROW = 5  # then it stays down: something is wrong that a restart won't mend
+
+
+class EmbeddedServer:
+    """One child process and what is known about it."""
+
+    def __init__(self, profile: Profile, cores: tuple[int, ...], model: Mapping[str, Any], log_path: Path):
+        self._profile = profile
+        self._model = model_in(profile.model) if profile.model else model
+        self._log_path = log_path
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log: IO[bytes] | None = None
+        self._failures_in_a_row = 0
+        self._was_ready = False
+        self._silent_checks = 0
+        self._next_check = 0.0
+        self.restarts = 0
+        self.rest_port = _free_port()
+        self.info = BackendInfo(
+            name=profile.name,
+            address=f"127.0.0.1:{_free_port()}",
+            model=str(self._model["name"]),
+            device=profile.device,
+            cpus=profile.cores_wanted,
+            cores=cores,
+            embedded=True,
+            price_per_hour=profile.price_per_hour,
+            state="loading",
+            detail="Starting.",
+        )
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start the child process. It is not ready yet."""
+        self._log_path.parent.mkdir(parents=True, exist_ok=True)
+        self._log = self._log_path.open("ab")
+        self._process = subprocess.Popen(
+            self.command(), stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL, cwd=ROOT
+        )
+
+    def look(self) -> None:
+        """Bring `info` up to date; restart the process if it has ended."""
+        if self._process is None:
+            return
+        exit_code = self._process.poll()
+        if exit_code is not None:
+            self._restart(exit_code)
+        elif self.info.state != "ready":
+            self._ask()
+        elif time.monotonic() >= self._next_check:
+            self._check_answers()
+
+    def stop(self) -> None:
+        """Ask it to end; the caller waits with `ended`."""
+        if self._process and self._process.poll() is None:
+            self._process.terminate()
+
+    def ended(self, deadline: float) -> None:
+        """Wait until `deadline` (monotonic seconds), then kill."""
+        if self._process is None:
+            return
+        try:
+            self._process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._log:
+            self._log.close()
+
+    def command(self) -> list[str]:
+        """What is started: `python -m serving` with what the profile asks for, and no more."""
+        info = self.info
+        return [
+            *(sys.executable, "-m", "serving", "--host", "127.0.0.1"),
+            *("--port", info.address.rpartition(":")[2], "--rest_api_port", str(self.rest_port)),
+            *("--model_name", info.model, "--model_base_path", str(self._model["base_path"])),
+            *("--cores", ",".join(map(str, info.cores or ())), "--device", info.device.lower()),
+            *_asked_for(self._profile),
+            "--exit_with_parent",
+        ]
+
+    def last_words(self) -> str:
+        """The last line of its log: a server that refuses to start says why there."""
+        lines = self._log_path.read_text("utf-8", "replace").splitlines()
+        return lines[-1] if lines else "it said nothing."
+
+    def _ask(self) -> None:
+        answer = probe(self.info, timeout_s=2.0)
+        if answer.state == "ready":
+            self._failures_in_a_row, self._was_ready = 0, True
+            self._next_check = time.monotonic() + HANG_CHECK_S
+            self.info = replace(answer, detail=_hardware(answer))
+        elif self.info.state == "loading" and answer.state not in {"down", "loading"}:
+            self.info = answer
+
+    def _check_answers(self) -> None:
+        """A process that lives but does not answer is ended; then it is restarted like any other."""
+        self._next_check = time.monotonic() + HANG_CHECK_S
+        answers = probe(self.info, timeout_s=2.0).state == "ready"
+        self._silent_checks = 0 if answers else self._silent_checks + 1
+        if self._silent_checks >= SILENT_CHECKS and self._process:
+            self._silent_checks = 0
+            self._process.kill()
+
+    def _restart(self, exit_code: int) -> None:
+        self._failures_in_a_row += 1
+        cause = f"killed by signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
+        refused = exit_code > 0 and not self._was_ready  # a restart would be refused again
+        if refused or self._failures_in_a_row > RESTARTS_IN_A_ROW:
+            self._process = None
+            detail = f"The embedded server ended ({cause}): {self.last_words()} Its log is {self._log_path}."
+            self.info = replace(self.info, state="down", detail=detail)
+            return
+        self.restarts += 1
+        detail = f"The embedded server had ended ({cause}); it was restarted and is loading its model."
+        self.info = replace(self.info, state="loading", detail=detail)
+        if self._log:
+            self._log.close()
+        self.start()
+
+
+class EmbeddedServers:
+    """All embedded backends of this machine. Use as a context manager."""
+
+    def __init__(self, data_dir: Path, model: Mapping[str, Any], profiles: Sequence[Profile] = PROFILES):
+        self.model = model
+        self._profiles = profiles
+        self.state_path = data_dir / "embedded.json"
+        self._absent = _absent(profiles, model)
+        present = [each for each in profiles if each.name not in {info.name for info in self._absent}]
+        shares = share_out([each.cores_wanted for each in present], sorted(os.sched_getaffinity(0)))
+        self._servers = [
+            EmbeddedServer(each, cores, model, data_dir / "logs" / f"serving-{alike(each.name)}.log")
+            for each, cores in zip(present, shares, strict=True)
+        ]
+        self._stop = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> EmbeddedServers:
+        for server in self._servers:
+            server.start()
+        self._write_state()
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stop.set()
+        self._watcher.join()
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        for server in self._servers:
+            server.stop()
+        for server in self._servers:
+            server.ended(deadline)
+        self.state_path.unlink(missing_ok=True)
+
+    def infos(self) -> list[BackendInfo]:
+        """Every backend, the absent ones too; REST twins last."""
+        live = [server.info for server in self._servers]
+        twins = [over_rest(server.info, f"127.0.0.1:{server.rest_port}") for server in self._servers]
+        return [*self._absent, *live, *twins]
+
+    def wait_ready(
+        self,
+        timeout_s: float = READY_TIMEOUT_S,
+        say: Callable[[str], None] = lambda text: None,
+        stop: threading.Event | None = None,
+    ) -> None:
+        """Return when all answer, or when `stop` is set.
+
+        Raises EmbeddedFailed when one can't, with the end of its log.
+        """
+        deadline = time.monotonic() + timeout_s
+        stop = stop or threading.Event()
+        waiting = list(self._servers)
+        while waiting and not stop.wait(0.1):
+            for server in waiting:
+                if server.info.state == "ready":
+                    what = runtime_words(server.info)
+                    say(f"{server.info.name}: {what + '. ' if what else ''}{server.info.detail}")
+                elif server.info.state in HOPELESS or time.monotonic() > deadline:
+                    raise EmbeddedFailed(f"{server.info.name} did not start. {server.info.detail}")
+            waiting = [server for server in waiting if server.info.state != "ready"]
+
+    def _watch(self) -> None:
+        while not self._stop.wait(WATCH_INTERVAL_S):
+            before = [(server.info, server.pid) for server in self._servers]
+            for server in self._servers:
+                server.look()
+            if before != [(server.info, server.pid) for server in self._servers]:
+                self._write_state()
+
+    def _write_state(self) -> None:
+        by_name = {server.info.name: server for server in self._servers}
+        rows = []
+        for info in self.infos():
+            row = to_dict(info)
+            server = by_name.get(info.name)
+            row |= {"pid": server.pid, "restarts": server.restarts} if server else {}
+            rows.append(row)
+        asked = [asdict(each) for each in self._profiles]
+        state = {"supervisor_pid": os.getpid(), "model": dict(self.model), "asked": asked, "backends": rows}
+        scratch = self.state_path.with_suffix(".tmp")
+        scratch.write_text(json.dumps(state, indent=1), "utf-8")
+        scratch.replace(self.state_path)
+
+
+def running_servers(
+    data_dir: Path, asked: Sequence[Profile] | None = None
+) -> tuple[dict[str, Any], list[BackendInfo]] | None:
+    """Model and backends of embedded servers that another process runs; None when none does.
+
+    Raises EmbeddedFailed when others run than those `asked` for; None: any will do.
+    """
+    try:
+        state = json.loads((data_dir / "embedded.json").read_text("utf-8"))
+        os.kill(int(state["supervisor_pid"]), 0)
+        found = state["model"], [from_dict(BackendInfo, row) for row in state["backends"]]
+        running = state["asked"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    if asked is not None and running != [asdict(each) for each in asked]:
+        names = ", ".join(each["name"] for each in running)
+        raise EmbeddedFailed(
+            f"Other embedded servers run on {data_dir} than PIXELCOST_EMBEDDED asks for: {names}. "
+            "Stop them, unset it to use them, or set PIXELCOST_DATA_DIR to another folder."
+        )
+    return found
+
+
+def _asked_for(profile: Profile) -> list[str]:
+    """The flags for what a profile has otherwise than by default."""
+    plain = Profile(profile.name, profile.cpus)
+    changed = {
+        name: getattr(profile, name)
+        for name in ("runtime", "precision", "isa", "replicas")
+        if getattr(profile, name) != getattr(plain, name)
+    }
+    if "replicas" in changed:
+        changed["cpus"] = profile.cpus  # of each one; --cores names those of all
+    return [part for name, value in changed.items() for part in (f"--{name}", str(value))]
+
+
+def _absent(profiles: Sequence[Profile], model: Mapping[str, Any]) -> list[BackendInfo]:
+    """The GPU backends that this machine has no GPU for."""
+    wanted = [each for each in profiles if each.device == "GPU"]
+    return [_no_gpu(each, reason) for each in wanted if (reason := _gpu_problem(_runtime(each, model)))]
+
+
+def _runtime(profile: Profile, model: Mapping[str, Any]) -> str:
+    """The one that has to use the GPU: `auto` goes by the model's file."""
+    if profile.runtime != "auto":
+        return profile.runtime
+    base_path = model_in(profile.model)["base_path"] if profile.model else model["base_path"]
+    return "tensorflow" if any(Path(str(base_path)).glob("*/saved_model.pb*")) else "auto"
+
+
+@functools.cache
+def _gpu_problem(runtime: str) -> str | None:
+    """Why a runtime can't use a GPU here; None: it can."""
+    command = [sys.executable, "-m", "serving", "--list_devices", "--runtime", runtime]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return f"No GPU could be looked for: {done.stderr.strip()}"
+    reason: str | None = json.loads(done.stdout)["no_gpu"]
+    return reason
+
+
+def _no_gpu(profile: Profile, reason: str) -> BackendInfo:
+    detail = f"No GPU on this machine: {reason}" if reason != NO_DEVICE else "No GPU on this machine."
+    return BackendInfo(name=profile.name, device="GPU", embedded=True, state="absent", detail=detail)
+
+
+def _hardware(info: BackendInfo) -> str:
+    have = len(info.cores or ())
+    cores = "core" if have == 1 else "cores"
+    short = f" {info.cpus} CPU, {have} on this machine." if info.cpus and have < info.cpus else ""
+    return f"{info.detail} Runs on this machine, pinned to {have} {cores}.{short}"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe_socket:
+        probe_socket.bind(("127.0.0.1", 0))
+        return int(probe_socket.getsockname()[1])

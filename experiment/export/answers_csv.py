@@ -1,0 +1,86 @@
+"""Every answer of a set as CSV: one row for each photo, variant and backend."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from typing import IO, Any
+
+from experiment.export.report_csv import field
+from experiment.labels import Vocabulary
+from experiment.photo_sets.photo_result import PhotoResult
+from experiment.records import Measurement, Prediction
+
+COLUMNS = (
+    "photo",
+    "label",
+    "variant_id",
+    "backend_name",
+    "size_bytes",
+    "attempt",
+    "latency_ms",
+    "top_label",
+    "top_score",
+    "correct_top1",
+    "correct_top5",
+    "same_top1",
+    "failure_code",
+)
+
+
+class AnswerRows:
+    """Writes counted requests photo by photo; warm-ups are left out. Unknown values are empty."""
+
+    def __init__(self, vocabularies: Mapping[str, Vocabulary], file: IO[str]):
+        """`vocabularies`: what the model behind each backend can answer, by backend name."""
+        self._vocabularies = vocabularies
+        self._writer = csv.DictWriter(file, COLUMNS, lineterminator="\r\n")
+        self._writer.writeheader()
+
+    def add(self, result: PhotoResult) -> None:
+        """Write the rows of one photo."""
+        for row in _rows(result, self._vocabularies):
+            self._writer.writerow({key: field(value) for key, value in row.items()})
+
+
+def _rows(result: PhotoResult, vocabularies: Mapping[str, Vocabulary]) -> Iterator[dict[str, Any]]:
+    sizes_bytes = {each.id: each.size_bytes for each in result.variants}
+    reference_ids = {each.id for each in result.variants if each.is_reference}
+    references = {
+        each.backend_name: each.prediction
+        for each in reversed(result.measurements)
+        if each.variant_id in reference_ids and each.prediction and not each.is_warmup
+    }
+    for each in result.measurements:
+        if not each.is_warmup:
+            vocabulary = vocabularies.get(each.backend_name, Vocabulary())
+            yield {
+                "photo": result.name,
+                "label": result.label,
+                "variant_id": each.variant_id,
+                "backend_name": each.backend_name,
+                "size_bytes": sizes_bytes[each.variant_id],
+                "attempt": each.attempt,
+                "latency_ms": None if each.latency_ms is None else round(each.latency_ms, 3),
+                **_answer(each, result.label, vocabulary, references.get(each.backend_name)),
+            }
+
+
+def _answer(
+    each: Measurement, label: str | None, vocabulary: Vocabulary, reference: Prediction | None
+) -> dict[str, Any]:
+    if each.prediction is None:
+        return {"failure_code": each.failure.code if each.failure else None}
+    top = each.prediction.top
+    truth = None if label is None else vocabulary.own_label(label)
+    right = None if truth is None else [vocabulary.is_right(guess.label, truth) for guess in top]
+    same = (
+        None if reference is None or not reference.top or not top else top[0].label == reference.top[0].label
+    )
+    return {
+        "top_label": top[0].label if top else None,
+        "top_score": round(top[0].score, 6) if top else None,
+        "correct_top1": None if right is None else bool(right and right[0]),
+        "correct_top5": None if right is None else any(right),
+        "same_top1": same,
+    }

@@ -1,0 +1,150 @@
+"""The report as one HTML file that opens from disk, needs no network and prints well.
+
+The templates escape everything that is put into them. The file's own policy lets only its own two scripts
+and its own style in, each by its hash.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, wraps
+from pathlib import Path
+from typing import Any, Literal
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from experiment.codec import from_dict
+from experiment.decide.sections import sections
+from experiment.decide.uplinks import USUAL, Uplink
+from experiment.figures import figures
+from experiment.records import BackendInfo, Cell, PhotoSetFacts, Variant
+from experiment.report.contention import NOT_THERE
+from experiment.report.method import method
+from experiment.wording import (
+    margin_words,
+    number,
+    p_words,
+    percent,
+    runtime_words,
+    short_label,
+    short_name,
+    size,
+    sized_name,
+    span,
+)
+
+TEMPLATES = Path(__file__).parent / "templates"
+VENDORED = Path(__file__).parents[2] / "static" / "vendor"
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+FILTERS = (
+    *(margin_words, number, p_words, percent, runtime_words, short_label, short_name, size, sized_name, span),
+)
+
+
+def report_html(report: Mapping[str, Any], uplink: Uplink = USUAL) -> str:
+    """The exported report as a page. Raises FileNotFoundError when static/vendor lacks plotly.js.
+
+    `uplink`: the bandwidth that the modelled end to end is about.
+    """
+    style, script = _asset("report.css") + _vendored("plotly*.css"), _asset("report.js")
+    plotly = _vendored("plotly*.min.js")
+    drawn = {theme: figures(report, theme) for theme in THEMES}
+    decided = {theme: sections(report, uplink=uplink, theme=theme).values() for theme in THEMES}
+    photo_set = report.get("photo_set")
+    page = (
+        _templates()
+        .get_template("photo_set.html" if photo_set else "one_photo.html")
+        .render(
+            policy=_policy([plotly, script], style),
+            style=style,
+            script=script,
+            plotly=plotly,
+            report=report,
+            photo_set=from_dict(PhotoSetFacts, photo_set) if photo_set else None,
+            variants={each["id"]: from_dict(Variant, each) for each in report["variants"]},
+            cells=_cells_asked(report),
+            backends=[from_dict(BackendInfo, each) for each in report["backends"]],
+            figures=drawn["light"],
+            sections=[each for each in decided["light"] if each.figures],  # the others only invite
+            all_figures={
+                theme: {**drawn[theme], **{k: v for each in decided[theme] for k, v in each.figures.items()}}
+                for theme in THEMES
+            },
+            method=method(report),
+        )
+    )
+    return page.encode("utf-8", "replace").decode()  # a file name may hold what UTF-8 can't
+
+
+def _cells_asked(report: Mapping[str, Any]) -> list[Cell]:
+    """Without those of backends that could not be used: they say nothing that a warning does not say."""
+    unused = {each["name"] for each in report["backends"] if each["state"] in NOT_THERE}
+    cells = [from_dict(Cell, each) for each in report["cells"]]
+    of_one_photo = not report.get("photo_set")
+    return [
+        cell
+        for cell in cells
+        if cell.count or cell.unanswered or (of_one_photo and cell.backend_name not in unused)
+    ]
+
+
+@cache
+def _templates() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_words,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        extensions=["jinja2.ext.do"],
+    )
+    made.filters.update({each.__name__: _of_known(each) for each in FILTERS})
+    made.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+    return made
+
+
+def _words(value: Any) -> Any:
+    """None is a dash; yes and no are words."""
+    if value is None:
+        return "–"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+
+
+def _of_known(written: Callable[..., str]) -> Callable[..., str | None]:
+    """The same, but what is unknown stays unknown."""
+
+    @wraps(written)
+    def words(value: Any, *more: Any) -> str | None:
+        return None if value is None or None in more else written(value, *more)
+
+    return words
+
+
+@cache
+def _asset(name: str) -> str:
+    return (TEMPLATES / name).read_text("utf-8")
+
+
+@cache
+def _vendored(pattern: str) -> str:
+    found = sorted(VENDORED.glob(pattern))
+    if not found:
+        raise FileNotFoundError(f"static/vendor/{pattern} is missing. It comes with the repository.")
+    return found[-1].read_text("utf-8")
+
+
+def _policy(scripts: Iterable[str], style: str) -> str:
+    allowed = " ".join(_hash(each) for each in scripts)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+
+
+@cache
+def _hash(content: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"

@@ -1,0 +1,123 @@
+"""The report as others read it: JSON with a schema.
+
+The only place that knows the keys of the report's JSON and how its numbers are rounded.
+Keys are stable within schema version 1: they may be added to, never changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from experiment.codec import to_dict
+from experiment.records import Cell, Report, SourceImage, Variant
+from experiment.report.method import method
+
+SCHEMA: dict[str, Any] = json.loads(Path(__file__).with_name("schema.json").read_text("utf-8"))
+
+# Samples are whole microseconds. What is interpolated between two of them gets three more
+# digits, so that recomputing it from the exported samples gives the exported number.
+SAMPLE_DIGITS_MS = 3
+DERIVED_DIGITS_MS = 6
+SCORE_DIGITS = 6
+
+
+def report_dict(report: Report) -> dict[str, Any]:
+    """The report as JSON values; valid against SCHEMA. Unknown is None, and says null."""
+    made = {
+        "schema_version": report.schema_version,
+        "run_id": report.run_id,
+        "state": report.state,
+        "created_at": timestamp(report.created_at),
+        "source": _source(report.source),
+        "plan": to_dict(report.plan),
+        "environment": dict(report.environment),
+        "backends": [to_dict(each) for each in report.backends],
+        "variants": [_variant(each, _original_bytes(report.source)) for each in report.variants],
+        "skipped_sizes_px": list(report.skipped_sizes_px),
+        "cells": [_cell(each) for each in report.cells],
+        "recommendation": to_dict(report.recommendation),
+        "warnings": [to_dict(each) for each in report.warnings],
+        "requests": {
+            "planned": report.requests_planned,
+            "done": report.requests_done,
+            "failed": report.requests_failed,
+            "not_sent": report.requests_not_sent,
+        },
+        "failure": None if report.failure is None else to_dict(report.failure),
+        "additions": [
+            to_dict(each) | {"created_at": timestamp(each.created_at)} for each in report.additions
+        ],
+        "breaking_points": [to_dict(each) for each in report.breaking_points],
+        "photo_set": None if report.photo_set is None else _digits(to_dict(report.photo_set)),
+        "resizers": None if report.resizers is None else _digits(to_dict(report.resizers)),
+    }
+    return made | {"method": method(made)}
+
+
+def report_json(report: Mapping[str, Any]) -> str:
+    """The exported report as a JSON text that people can read too."""
+    return json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def timestamp(seconds: float) -> str:
+    """Seconds since the epoch as ISO 8601 in UTC: "2026-05-04T10:20:30Z"."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _source(source: SourceImage) -> dict[str, Any]:
+    return to_dict(source) | {"decode_ms": _rounded(source.decode_ms, SAMPLE_DIGITS_MS)}
+
+
+def _original_bytes(source: SourceImage) -> int:
+    """Of the original, also where it stayed in the browser."""
+    return source.size_bytes if source.original is None else source.original.size_bytes
+
+
+def _variant(variant: Variant, source_bytes: int) -> dict[str, Any]:
+    return to_dict(variant) | {
+        "percent_of_original": round(_percent_of_original(variant, source_bytes), 1),
+        "decode_ms": _rounded(variant.decode_ms, SAMPLE_DIGITS_MS),
+        "resize_ms": _rounded(variant.resize_ms, SAMPLE_DIGITS_MS),
+        "encode_ms": _rounded(variant.encode_ms, SAMPLE_DIGITS_MS),
+        "psnr_db": _rounded(variant.psnr_db, 2),
+    }
+
+
+def _percent_of_original(variant: Variant, source_bytes: int) -> float:
+    """Of a set each photo counts by itself: the medians of two lists are of different photos."""
+    of_photos = variant.percent_of_original
+    return 100 * variant.size_bytes / source_bytes if of_photos is None else of_photos
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    derived = {
+        name: _rounded(getattr(cell, name), DERIVED_DIGITS_MS)
+        for name in ("p50_ms", "p90_ms", "p99_ms", "decode_request_ms")
+    }
+    return to_dict(cell) | {
+        **derived,
+        "server_ms": {stage: round(value, SAMPLE_DIGITS_MS) for stage, value in cell.server_ms.items()},
+        "top": [{"label": each.label, "score": round(each.score, SCORE_DIGITS)} for each in cell.top],
+        "top5_overlap": _rounded(cell.top5_overlap, 3),
+        "reference_score": _rounded(cell.reference_score, SCORE_DIGITS),
+        "reference_score_change": _rounded(cell.reference_score_change, 4),  # percentage points
+        "js_distance": _rounded(cell.js_distance, 4),
+        "over_photos": None if cell.over_photos is None else _digits(to_dict(cell.over_photos)),
+    }
+
+
+def _digits(value: Any) -> Any:
+    """Shares, points and p with six digits that count; whole numbers stay whole."""
+    if isinstance(value, dict):
+        return {key: _digits(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_digits(each) for each in value]
+    return float(f"{value:.{SCORE_DIGITS}g}") if isinstance(value, float) else value
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)

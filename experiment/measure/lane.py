@@ -1,0 +1,175 @@
+"""One backend's requests, one after another: a Lane, its Patience and its Turnstile."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+
+from experiment.backends.base import CONNECT_S, Backend, RequestFailed, reading_answers_of
+from experiment.measure.schedule import Request
+from experiment.records import NOT_SENT, Failure, Measurement, Prediction
+
+# A backend that stops answering is asked again until one of these is used up; then the
+# rest of its requests are recorded as not sent, so that the run can end.
+PATIENCE_S = 20.0  # an embedded server restarts and loads its model within about 10 s
+PATIENCE_WHEN_DOWN_S = 3.0  # it was down before the run began: five requests to a port that refuses
+DEADLINES_IN_A_ROW = 3
+DEADLINES_WHEN_DOWN = 1
+
+
+class Lane:
+    """The requests to one backend, one after another."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        requests: Iterator[Request],
+        timeout_s: float,
+        turnstile: Turnstile | None,
+        stop: threading.Event,
+    ):
+        self._backend = backend
+        self._requests = requests
+        self._timeout_s = timeout_s
+        self._turnstile = turnstile
+        self._stop = stop
+        is_down = backend.info.state == "down"
+        self._patience = (
+            Patience(PATIENCE_WHEN_DOWN_S, DEADLINES_WHEN_DOWN)
+            if is_down
+            else Patience(PATIENCE_S, DEADLINES_IN_A_ROW)
+        )
+
+    def measurements(self) -> Iterator[Measurement]:
+        """Connect, then ask until the schedule ends, the run is stopped, or patience is used up."""
+        self._backend.open(min(CONNECT_S, self._timeout_s))
+        for request in self._requests:
+            if self._stop.is_set():
+                return
+            if self._patience.used_up:
+                yield self._not_sent(request)
+                continue
+            measurement = self._in_turn(request)
+            yield measurement
+            self._stop.wait(self._patience.pause_s(measurement.failure))
+
+    def _in_turn(self, request: Request) -> Measurement:
+        with self._turnstile or contextlib.nullcontext():
+            return self._ask(request)
+
+    def _ask(self, request: Request) -> Measurement:
+        prediction: Prediction | None = None
+        failure: Failure | None = None
+        started_at = time.time()
+        started = time.perf_counter()
+        try:
+            ask = self._backend.predict if request.asked_for == "predict" else self._backend.decode
+            with reading_answers_of(self._backend.info):
+                prediction = ask(request.variant, self._timeout_s)
+        except RequestFailed as error:
+            failure = error.failure
+        latency_ms = (time.perf_counter() - started) * 1e3
+        if prediction is not None:
+            prediction = _with_plausible_stages(prediction, latency_ms)
+        return self._record(request, started_at, latency_ms, prediction, failure)
+
+    def _not_sent(self, request: Request) -> Measurement:
+        message = f"Not sent: {self._backend.info.name} had stopped answering. {self._patience.why}"
+        return self._record(request, time.time(), None, None, Failure(NOT_SENT, message))
+
+    def _record(
+        self,
+        request: Request,
+        started_at: float,
+        latency_ms: float | None,
+        prediction: Prediction | None,
+        failure: Failure | None,
+    ) -> Measurement:
+        return Measurement(
+            variant_id=request.variant.id,
+            backend_name=self._backend.info.name,
+            attempt=request.attempt,
+            is_warmup=request.is_warmup,
+            started_at=started_at,
+            latency_ms=latency_ms,
+            prediction=prediction,
+            failure=failure,
+            asked_for=request.asked_for,
+        )
+
+
+def _with_plausible_stages(prediction: Prediction, latency_ms: float) -> Prediction:
+    """No stage at a server takes longer than the whole request did: such a time is not known."""
+    known = {name: time_ms for name, time_ms in prediction.server_ms.items() if time_ms <= latency_ms}
+    return replace(prediction, server_ms=known)
+
+
+class Patience:
+    """How long to go on asking a backend that does not answer."""
+
+    def __init__(self, patience_s: float, deadlines_in_a_row: int):
+        self._patience_s = patience_s
+        self._deadlines_allowed = deadlines_in_a_row
+        self._deadlines = 0
+        self._silent_since: float | None = None
+        self._pause_s = 0.0
+        self.why = ""
+
+    @property
+    def used_up(self) -> bool:
+        """Whether asking again makes no sense any more."""
+        return bool(self.why)
+
+    def pause_s(self, failure: Failure | None) -> float:
+        """Seconds to wait before the next request, given how the last one ended."""
+        if failure is None or failure.code not in {"unreachable", "deadline"}:
+            self._deadlines, self._silent_since, self._pause_s = 0, None, 0.0
+            return 0.0
+        if failure.code == "deadline":
+            return self._after_deadline()
+        return self._after_refusal()
+
+    def _after_deadline(self) -> float:
+        self._deadlines += 1
+        if self._deadlines >= self._deadlines_allowed:
+            passed = f"{self._deadlines} requests in a row" if self._deadlines > 1 else "A request"
+            self.why = f"{passed} passed the time limit."
+        return 0.0
+
+    def _after_refusal(self) -> float:
+        now = time.monotonic()
+        self._silent_since = self._silent_since or now
+        if now - self._silent_since >= self._patience_s:
+            self.why = f"It could not be reached for {now - self._silent_since:.0f} s."
+            return 0.0
+        self._pause_s = min(2.0, max(0.25, self._pause_s * 2))
+        return self._pause_s
+
+
+class Turnstile:
+    """A lock that serves its waiters in the order they came, so that lanes alternate."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+        self._taken = False
+
+    def __enter__(self) -> None:
+        with self._guard:
+            if not self._taken:
+                self._taken = True
+                return
+            my_turn = threading.Event()
+            self._waiting.append(my_turn)
+        my_turn.wait()
+
+    def __exit__(self, *exc: object) -> None:
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._taken = False

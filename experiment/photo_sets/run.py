@@ -1,0 +1,105 @@
+"""measure_set(): photo after photo through all variants and backends, one result each.
+
+Each photo is a block: every variant goes once (or `repeats` times) to every backend, in an
+order of its own. All variants of a photo are made before its first request, and it is let go
+before the next one is read, so memory does not grow with the number of photos.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from experiment.backends.base import Backend
+from experiment.errors import ImageRefused
+from experiment.images.header import Limits
+from experiment.images.read import read_image
+from experiment.images.variants import make_variants, skipped_sizes_px
+from experiment.measure.heartbeat import Heartbeat
+from experiment.measure.plan import SEED_LIMIT
+from experiment.measure.run import measure
+from experiment.photo_sets.listing import ListedPhoto, PhotoSet
+from experiment.photo_sets.photo_result import Beats, PhotoResult, refused, result_of, without_weight
+from experiment.records import Failure, Measurement, Plan, SourceImage, Variant
+
+SILENT = Failure("backends_silent", "No backend answered any more. What was measured is kept.")
+
+
+def photo_order(photos: Sequence[ListedPhoto], seed: int) -> list[ListedPhoto]:
+    """The photos shuffled, so that those measured before an early end are a fair sample of all."""
+    shuffled = list(photos)
+    random.Random(f"{seed}/photos").shuffle(shuffled)
+    return shuffled
+
+
+def measure_set(
+    plan: Plan,
+    photos: PhotoSet,
+    backends: Sequence[Backend],
+    cancel: threading.Event,
+    start: int = 0,
+    limits: Limits | None = None,
+    read: Callable[[bytes, str, Limits], SourceImage] = read_image,
+) -> Iterator[PhotoResult]:
+    """Yield one result per photo, from place `start` of the order on. Set `cancel` to stop.
+
+    `read` is read_image() or what waits before it.
+
+    The photo under way at a cancel is dropped as a whole; a later run takes it again. A backend
+    that stopped answering is left out from the next photo on; without any, the run ends.
+    """
+    session = _Session(plan, backends, cancel)
+    limits = limits or Limits()
+    order = photo_order(photos.photos, plan.seed)
+    for index, photo in enumerate(order[start:], start=start):
+        if cancel.is_set() or not session.backends:
+            return
+        try:
+            source = read(photos.read(photo, limits), photo.name, limits)
+        except ImageRefused as refusal:
+            yield refused(index, photo, refusal.code, refusal.message)
+            continue
+        result = session.measured(index, photo, source)
+        if cancel.is_set():
+            return
+        yield result
+
+
+class _Session:
+    """What one process does without a break: its backends are warmed once for each variant."""
+
+    def __init__(self, plan: Plan, backends: Sequence[Backend], cancel: threading.Event):
+        self._plan = replace(plan, split_decode=False)  # one photo shows what decoding takes
+        self._cancel = cancel
+        self._warm: set[str] = set()
+        self.backends = list(backends)
+
+    def measured(self, index: int, photo: ListedPhoto, source: SourceImage) -> PhotoResult:
+        """The photo's variants, made and sent."""
+        variants = tuple(make_variants(source, self._plan))
+        warm_up = replace(self._plan, repeats=0)
+        count = replace(self._plan, warmups=0, seed=_seed_of(self._plan.seed, index))
+        with Heartbeat() as heartbeat:
+            taken = self._take(warm_up, [each for each in variants if each.id not in self._warm])
+            taken += self._take(count, variants)
+        self._warm |= {each.id for each in variants}
+        self._let_go_of_silent_ones(taken)
+        beats = Beats(heartbeat.beats, heartbeat.late, round(heartbeat.max_delay_ms, 2))
+        skipped = skipped_sizes_px(source, self._plan)
+        return result_of(index, photo, source, skipped, variants, tuple(taken), beats)
+
+    def _take(self, plan: Plan, variants: Sequence[Variant]) -> list[Measurement]:
+        if not variants:
+            return []
+        return [without_weight(each) for each in measure(plan, variants, self.backends, self._cancel)]
+
+    def _let_go_of_silent_ones(self, taken: Sequence[Measurement]) -> None:
+        silent = {each.backend_name for each in taken if each.failure and not each.failure.was_sent}
+        self.backends = [each for each in self.backends if each.info.name not in silent]
+
+
+def _seed_of(seed: int, index: int) -> int:
+    """The requests of each photo come in an order of their own."""
+    return random.Random(f"{seed}/{index}").randrange(SEED_LIMIT)

@@ -1,0 +1,83 @@
+"""From the counts of a tally to shares and differences with their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from experiment.photo_sets.tally import Tally
+from experiment.photo_sets.tally_counts import CellTally
+from experiment.records import BetweenBackends, Difference, OverPhotos, Share
+from experiment.report.proportions import detectable_difference, holm, mcnemar, paired_difference, wilson
+
+CellKey = tuple[str, str]  # variant id, backend name
+
+
+def over_photos(tally: Tally, reference_id: str) -> dict[CellKey, OverPhotos]:
+    """What each cell says about answers; Holm's correction covers all differences together."""
+    differences = {
+        key: found
+        for key, cell in tally.cells.items()
+        if key[0] != reference_id and (found := _of_cell(cell)) is not None
+    }
+    corrected = _with_holm(differences)
+    return {
+        key: OverPhotos(
+            top1=share(cell.top1, cell.judged),
+            top5=share(cell.top5, cell.judged),
+            agreement=share(cell.agreed, cell.compared),
+            difference=corrected.get(key),
+        )
+        for key, cell in tally.cells.items()
+    }
+
+
+def between_backends(tally: Tally) -> tuple[BetweenBackends, ...]:
+    """For each variant, how often two backends give the same top answer."""
+    rows = []
+    for (variant_id, one, other), (agreed, compared) in tally.between.items():
+        found = share(agreed, compared)
+        if found is not None:
+            rows.append(BetweenBackends(variant_id, (one, other), found))
+    return tuple(rows)
+
+
+def share(count: int, total: int) -> Share | None:
+    """So many of `total`, with its interval; None of nothing."""
+    if not total:
+        return None
+    low, high = wilson(count, total)
+    return Share(count, total, count / total, low, high)
+
+
+def _of_cell(cell: CellTally) -> Difference | None:
+    return difference(cell.both, cell.gained, cell.lost, cell.neither)
+
+
+def difference(both: int, gained: int, lost: int, neither: int) -> Difference | None:
+    """Top-1 of one less that of another, from how many photos both, only the one, only the other and
+    neither have right. Holm's p is left at its own; None of no photos."""
+    photos = both + gained + lost + neither
+    if not photos:
+        return None
+    low, high = paired_difference(both, gained, lost, neither)
+    p = mcnemar(gained, lost)
+    # With no photo that differs, one more might: its share is not taken to be nothing.
+    differing = max(gained + lost, 1) / photos
+    return Difference(
+        photos=photos,
+        gained=gained,
+        lost=lost,
+        points=100 * (gained - lost) / photos,
+        low_points=100 * low,
+        high_points=100 * high,
+        mcnemar_p=p,
+        mcnemar_p_holm=p,
+        detectable_points=100 * detectable_difference(differing, photos),
+    )
+
+
+def _with_holm(differences: Mapping[CellKey, Difference]) -> dict[CellKey, Difference]:
+    adjusted = holm([each.mcnemar_p for each in differences.values()])
+    pairs = zip(differences.items(), adjusted, strict=True)
+    return {key: replace(each, mcnemar_p_holm=p) for (key, each), p in pairs}

@@ -1,0 +1,184 @@
+"""The results of a set, added up photo by photo. Holds counts and numbers, never a photo."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+from experiment.labels import Vocabulary
+from experiment.photo_sets.photo_result import PhotoResult
+from experiment.photo_sets.tally_counts import CellTally, Failures, VariantTally, floats
+from experiment.records import Measurement, Prediction, SkippedPhoto
+from experiment.report.statistics import percentile
+
+
+class Tally:
+    """Everything that the report of a set is computed from. Results are added in order."""
+
+    def __init__(self, vocabularies: Mapping[str, Vocabulary] | None = None):
+        """`vocabularies`: what the model behind each backend can answer, by backend name."""
+        self._vocabularies = vocabularies or {}
+        self._unknown = Vocabulary()
+        self.cells: dict[tuple[str, str], CellTally] = defaultdict(CellTally)
+        self.variants: dict[str, VariantTally] = {}
+        self.backends: dict[str, Failures] = defaultdict(Failures)
+        self.between: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0])
+        self.done = 0  # photos, those skipped too
+        self.measured = 0
+        self.labelled = 0
+        self.skipped: list[SkippedPhoto] = []
+        self.unknown_labels: Counter[str] = Counter()
+        self.wanted_labels: Counter[str] = Counter()
+        self.seen_labels: set[str] = set()
+        self.skipped_sizes_px: Counter[int] = Counter()
+        self.notes: Counter[str] = Counter()
+        self.media_types: Counter[str] = Counter()
+        self.widths_px, self.heights_px, self.sizes_bytes, self.decode_ms = (floats() for _ in range(4))
+        self.beats = self.late_beats = 0
+        self.max_delay_ms = 0.0
+
+    def add(self, result: PhotoResult) -> None:
+        """Take in the next photo."""
+        self.done += 1
+        if result.refused is not None:
+            refusal = result.refused
+            self.skipped.append(SkippedPhoto(result.name, refusal.code, refusal.message))
+            return
+        self.measured += 1
+        self._add_photo(result)
+        for variant in result.variants:
+            self.variants.setdefault(variant.id, VariantTally()).add(variant, result.size_bytes or 0)
+        groups: dict[tuple[str, str], list[Measurement]] = defaultdict(list)
+        for each in result.measurements:
+            self.backends[each.backend_name].add(each)
+            groups[each.variant_id, each.backend_name].append(each)
+        for key, group in groups.items():
+            self._add_latencies(self.cells[key], group)
+        self._add_answers(
+            result, {key: answer for key, group in groups.items() if (answer := _answer(group))}
+        )
+
+    @property
+    def requests_done(self) -> int:
+        """All requests so far, warm-ups too."""
+        return sum(each.asked for each in self.backends.values())
+
+    @property
+    def requests_failed(self) -> int:
+        """Those that were sent and not answered."""
+        return sum(each.failed for each in self.backends.values())
+
+    @property
+    def requests_not_sent(self) -> int:
+        """Those that were left out."""
+        return sum(each.not_sent for each in self.backends.values())
+
+    def _add_photo(self, result: PhotoResult) -> None:
+        self.skipped_sizes_px.update(result.skipped_sizes_px)
+        self.notes.update(result.notes)
+        self.media_types[result.media_type or ""] += 1
+        self.widths_px.append(result.width_px or 0)
+        self.heights_px.append(result.height_px or 0)
+        self.sizes_bytes.append(result.size_bytes or 0)
+        self.decode_ms.append(result.decode_ms or 0)
+        self.beats += result.beats.count
+        self.late_beats += result.beats.late
+        self.max_delay_ms = max(self.max_delay_ms, result.beats.max_delay_ms)
+
+    def _add_latencies(self, cell: CellTally, group: Sequence[Measurement]) -> None:
+        if not cell.was_warmed and group[0].is_warmup:
+            cell.was_warmed = True
+            cell.cold_ms = _latency_ms(group[0]) if group[0].prediction else None
+        counted = [each for each in group if not each.is_warmup]
+        for each in counted:
+            cell.failures.add(each)
+        answered = [each for each in counted if each.prediction is not None]
+        if answered:
+            cell.samples_ms.append(percentile([_latency_ms(each) for each in answered], 50))
+            first = answered[0].prediction
+            assert first is not None  # noqa: S101
+            cell.request_bytes.append(first.request_bytes)
+            cell.response_bytes.append(first.response_bytes)
+            for stage, value_ms in first.server_ms.items():
+                cell.stages_ms[stage].append(value_ms)
+
+    def _add_answers(self, result: PhotoResult, answers: Mapping[tuple[str, str], Prediction]) -> None:
+        references = {each.id for each in result.variants if each.is_reference}
+        names = sorted({each.backend_name for each in result.measurements})
+        truths = {name: self._truth(name, result.label) for name in names}
+        self._count_label(result.label, truths)
+        for name in names:
+            reference = next((answers[each, name] for each in references if (each, name) in answers), None)
+            for variant in result.variants:
+                if (variant.id, name) in answers:
+                    self._judge(variant.id, name, answers[variant.id, name], reference, truths[name])
+        for variant in result.variants:
+            for one, other in combinations(names, 2):
+                if (variant.id, one) in answers and (variant.id, other) in answers:
+                    pair = self.between[variant.id, one, other]
+                    pair[0] += _first(answers[variant.id, one]) == _first(answers[variant.id, other])
+                    pair[1] += 1
+
+    def _truth(self, backend_name: str, label: str | None) -> str | None:
+        return None if label is None else self._vocabulary(backend_name).own_label(label)
+
+    def _vocabulary(self, backend_name: str) -> Vocabulary:
+        return self._vocabularies.get(backend_name, self._unknown)
+
+    def _count_label(self, label: str | None, truths: Mapping[str, str | None]) -> None:
+        if label is None or not truths:
+            return
+        known = next((truth for truth in truths.values() if truth is not None), None)
+        if known is None:
+            self.unknown_labels[label] += 1
+        else:
+            self.labelled += 1
+            self.wanted_labels[known] += 1
+
+    def _judge(
+        self,
+        variant_id: str,
+        backend_name: str,
+        answer: Prediction,
+        reference: Prediction | None,
+        truth: str | None,
+    ) -> None:
+        cell = self.cells[variant_id, backend_name]
+        right = self._is_right(backend_name, answer, truth)
+        if reference is not None:
+            cell.compared += 1
+            cell.agreed += _first(answer) == _first(reference)
+        if truth is None:
+            return
+        cell.judged += 1
+        cell.top1 += right[0]
+        cell.top5 += any(right)
+        if any(right):
+            self.seen_labels.add(truth)
+        if reference is not None:
+            before = self._is_right(backend_name, reference, truth)[0]
+            cell.both += right[0] and before
+            cell.gained += right[0] and not before
+            cell.lost += before and not right[0]
+            cell.neither += not right[0] and not before
+
+    def _is_right(self, backend_name: str, answer: Prediction, truth: str | None) -> list[bool]:
+        """For each of the top labels; at least one entry."""
+        if truth is None:
+            return [False]
+        vocabulary = self._vocabulary(backend_name)
+        return [vocabulary.is_right(each.label, truth) for each in answer.top] or [False]
+
+
+def _answer(group: Sequence[Measurement]) -> Prediction | None:
+    """What the backend says: its first counted answer, as for one photo."""
+    return next((each.prediction for each in group if each.prediction and not each.is_warmup), None)
+
+
+def _first(answer: Prediction) -> str | None:
+    return answer.top[0].label if answer.top else None
+
+
+def _latency_ms(measurement: Measurement) -> float:
+    return round(measurement.latency_ms or 0.0, 3)

@@ -1,0 +1,70 @@
+"""Whether an answer is still right: agreement with the original's, accuracy with a true label.
+
+Agreement compares two answers of the same backend. Accuracy compares an answer with what
+the user says the photo shows; without that there is no accuracy, only agreement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from experiment.labels import same_thing
+from experiment.records import Label, Prediction
+from experiment.report.statistics import jensen_shannon_distance
+
+SAME_SCORE = 0.0005  # probabilities that differ by no more are the same: arithmetic has noise
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """One answer against the answer to the reference. None: it can't be known."""
+
+    same_top1: bool | None = None
+    top5_overlap: float | None = None  # share of the reference's top labels that is kept, 0..1
+    reference_score: float | None = None  # probability of the reference's top label, 0..1
+    reference_score_change: float | None = None  # percentage points
+    js_distance: float | None = None  # 0..1
+
+
+def agreement(answer: Prediction | None, reference: Prediction | None) -> Agreement:
+    """How much of `reference` the `answer` keeps. All None when either is missing."""
+    if answer is None or reference is None or not answer.top or not reference.top:
+        return Agreement()
+    expected = reference.top[0]
+    score = _score_of(expected, answer, reference)
+    kept = {each.label for each in answer.top} & {each.label for each in reference.top}
+    return Agreement(
+        same_top1=answer.top[0].label == expected.label,
+        top5_overlap=len(kept) / len({each.label for each in reference.top}),
+        reference_score=score,
+        reference_score_change=None if score is None else (score - expected.score) * 100,
+        js_distance=_distance(answer, reference),
+    )
+
+
+def correctness(top: Sequence[Label], true_label: str | None) -> tuple[bool | None, bool | None]:
+    """Whether the first label, and any of the top 5, is the true one. None without a true label."""
+    if true_label is None or not top:
+        return None, None
+    right = [same_thing(each.label, true_label) for each in top]
+    return right[0], any(right)
+
+
+def _score_of(expected: Label, answer: Prediction, reference: Prediction) -> float | None:
+    """The probability of `expected` in `answer`; below its top 5 only all scores can tell."""
+    for each in answer.top:
+        if each.label == expected.label:
+            return each.score
+    if answer.distribution is None or reference.distribution is None:
+        return None
+    if len(answer.distribution) != len(reference.distribution):
+        return None
+    return answer.distribution[reference.distribution.index(max(reference.distribution))]
+
+
+def _distance(answer: Prediction, reference: Prediction) -> float | None:
+    first, second = answer.distribution, reference.distribution
+    if first is None or second is None or len(first) != len(second):
+        return None
+    return jensen_shannon_distance(first, second)

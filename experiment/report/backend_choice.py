@@ -1,0 +1,91 @@
+"""On which backend to serve a variant, and how the others compare with it.
+
+Two backends are told apart only where the 95 % intervals of their p50 lie apart. Among
+those that can't be told apart from the fastest the cheaper one is chosen, since a few
+microseconds of luck are no reason to pay for more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from experiment.records import BackendInfo
+from experiment.report.goals import Candidate
+from experiment.wording import bounds, count, milliseconds, ratio, times
+
+
+def cheapest_alike(candidates: Sequence[Candidate]) -> Candidate:
+    """The fastest of `candidates`, or a cheaper one that can't be told apart from it."""
+    by_speed = sorted(candidates, key=lambda each: each.p50_ms)
+    best = fastest = by_speed[0]
+    for each in by_speed[1:]:
+        if overlaps(each, fastest) and _is_cheaper(each.backend, best.backend):
+            best = each
+    return best
+
+
+def overlaps(first: Candidate, second: Candidate) -> bool:
+    """Whether both have a 95 % interval of p50, and these meet."""
+    return _has_interval(first) and _has_interval(second) and not _apart(first, second)
+
+
+def is_faster(first: Candidate, second: Candidate) -> bool:
+    """Whether the 95 % intervals of p50 lie apart. Without intervals nothing is claimed."""
+    high, low = first.cell.p50_high_ms, second.cell.p50_low_ms
+    return high is not None and low is not None and high < low
+
+
+def compared(best: Candidate, other: Candidate) -> str:
+    """One sentence about another backend with the same variant."""
+    name, price = other.backend.name, price_words(other.backend, best.backend)
+    both = f"p50 {_p50(other)} against {_p50(best)}"
+    if is_faster(best, other):
+        factor = times(ratio(other.p50_ms, best.p50_ms))
+        return f"On {name} it takes {factor} as long, p50 {milliseconds(other.p50_ms)}{price}."
+    if is_faster(other, best):
+        factor = times(ratio(best.p50_ms, other.p50_ms))
+        return f"On {name} it is {factor} faster, p50 {milliseconds(other.p50_ms)}{price}."
+    if not overlaps(best, other):
+        return f"{name} has too few samples to compare: {both}."
+    if other.p50_ms < best.p50_ms:
+        return f"{name} is not measurably faster: {both}."
+    return f"{name} can't be told apart from {best.backend.name}: {both}."
+
+
+def price_words(dearer: BackendInfo, than: BackendInfo) -> str:
+    """ ", at 4.0x the price per hour", or nothing where a price is not known."""
+    if not dearer.price_per_hour or not than.price_per_hour or dearer.name == than.name:
+        return ""
+    return f", at {times(dearer.price_per_hour / than.price_per_hour)} the price per hour"
+
+
+def fewer_cores(info: BackendInfo) -> str | None:
+    """ "2 cores" where the machine has fewer than the backend's name promises, else None."""
+    if not info.embedded or info.cpus is None or not info.cores or len(info.cores) >= info.cpus:
+        return None
+    return count(len(info.cores), "core")
+
+
+def _apart(first: Candidate, second: Candidate) -> bool:
+    return is_faster(first, second) or is_faster(second, first)
+
+
+def _has_interval(each: Candidate) -> bool:
+    return each.cell.p50_low_ms is not None and each.cell.p50_high_ms is not None
+
+
+def _is_cheaper(first: BackendInfo, second: BackendInfo) -> bool:
+    """By price where both are known, else by how many CPUs they promise, then by their cores."""
+    if first.price_per_hour is not None and second.price_per_hour is not None:
+        return first.price_per_hour < second.price_per_hour
+    if first.cpus is not None and second.cpus is not None and first.cpus != second.cpus:
+        return first.cpus < second.cpus
+    if first.cores and second.cores:
+        return len(first.cores) < len(second.cores)
+    return False
+
+
+def _p50(each: Candidate) -> str:
+    low, high = each.cell.p50_low_ms, each.cell.p50_high_ms
+    interval = f" ({bounds(low, high)})" if low is not None and high is not None else ""
+    return milliseconds(each.p50_ms) + interval

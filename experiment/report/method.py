@@ -1,0 +1,182 @@
+"""What each number means and how a run was measured, in sentences.
+
+Written once: the page shows the method() that its report carries and the definitions of /api/config, the HTML
+report prints the first, docs/numbers.md has the second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from experiment.axes import AXES, values_of
+from experiment.codec import from_dict
+from experiment.records import Plan, Variant
+from experiment.report.goals import MARGIN_POINTS, allowed_fall_points
+from experiment.report.statistics import SAMPLES_FOR_INTERVAL, SAMPLES_FOR_P90, SAMPLES_FOR_P99
+from experiment.report.validity import NOISE_SHARE
+from experiment.wording import compared_with, count, format_name, listed, margin_words
+
+_NOISE = f"{NOISE_SHARE * 100:.0f} %"
+_USUAL = [
+    *(f"q{AXES['quality'].usual(key)} for {format_name(key)}" for key in ("jpeg", "webp", "avif")),
+    *(AXES[key].words(AXES[key].usual("jpeg")) for key in ("subsampling", "resampler")),
+]
+_NAMES = f"A variant's name lists only non-default settings. The defaults: {', '.join(_USUAL)}."
+_FEWEST = "Of the variants that answered every request and meet the goals, the one with the fewest bytes"
+_STEPS = (
+    "Smaller copies are made in steps from larger ones where that gives nearly the same picture (as a rule "
+    "over 50 dB PSNR). A copy's resize time covers all steps from the original."
+)
+
+DEFINITIONS = {
+    "Variant": f"One copy of the photo: a size, a format, a quality. The original is one of them. {_NAMES}",
+    "Backend": "A model server that the variants are sent to.",
+    "Latency": "The whole request as a client sees it: build the message, send it, wait, parse the answer. "
+    "Making the variant is never part of it.",
+    "p50": "The median of the counted requests, with a 95 % interval that assumes no distribution (order "
+    f"statistics, from {SAMPLES_FOR_INTERVAL} samples).",
+    "p90, p99": "90 % and 99 % of the counted requests were faster. Shown only from "
+    f"{SAMPLES_FOR_P90} and {SAMPLES_FOR_P99} samples: with fewer they can't be known.",
+    "Cold": "The very first request of a variant to a backend. It and the other warm-ups are never counted.",
+    "Server time": "The server's own stages (queue, decode, inference), if it reports them.",
+    "Decode request": "If a server does not report its decoding time, requests that only decode and resize "
+    "are sent between the others. They do not count as samples; the rest of the latency is the model and its "
+    "answer.",
+    "Resize time": "CPU time (in the browser: elapsed time) from the original to this size. " + _STEPS,
+    "Agreement": "The same top answer as this backend gave to the original; also the change of that label's "
+    "probability in percentage points, and how many of the top 5 stay. It does not say that the answer is "
+    "right.",
+    "Accuracy": "Whether the answer is right. Known only if you name what the photo shows, or send photos "
+    "with labels.",
+    "Recommended": f"{_FEWEST}. By default the top answer must stay the same, with a probability at most "
+    f"{margin_words(MARGIN_POINTS)} lower.",
+}
+
+VALIDITY = {
+    "VALID": f"No failures, an interval within {_NOISE} of p50, nothing disturbed the measurement.",
+    "NOISY": f"The interval is wider than {_NOISE}. More repeats narrow it; so does a quieter machine.",
+    "INVALID": "Failures, shared cores measured at the same time, or too few samples. Do not rely on the "
+    "times.",
+}
+
+_OF_A_SET = {
+    "Top-1, top-5": "The share of photos with a label that the model knows whose label is the first answer, "
+    "or one of the first five. Intervals of shares are Wilson's, 95 %.",
+    "Difference": "Top-1 against the original's on the same photos and backend, in percentage points, with "
+    "Newcombe's paired 95 % interval.",
+    "McNemar p": "The exact p of McNemar's test: whether as many photos could have been gained as lost. Each "
+    "p is that of one comparison; Holm's is corrected for all of them.",
+    "Agreement": "The share of photos with the same top answer as the same backend gave to the original.",
+}
+
+_ORDERS = {
+    "auto": "backends were measured in parallel; those that share cores took turns",
+    "parallel": "all backends were measured in parallel",
+    "one_at_a_time": "one backend was finished before the next began",
+}
+
+_MADE_IN_A_BROWSER = (
+    "Variants with “browser/” in their name were resized in the browser, by the engine named; the server "
+    "made the others. The browser's stage times are wall-clock time, the server's are CPU time. pica makes "
+    "copies smaller than a quarter of an existing size from that size, and its resize time covers both "
+    "steps; plain canvas makes each from the photo. A browser writes PNG as RGBA, where the server writes "
+    "RGB. The model drops the fourth channel, but the bytes hold it."
+)
+
+
+def terms(definitions: Mapping[str, str]) -> list[dict[str, str]]:
+    """As JSON that keeps their order: [{"term": "Latency", "text": "The whole request …"}]."""
+    return [{"term": term, "text": text} for term, text in definitions.items()]
+
+
+def method(report: Mapping[str, Any]) -> list[dict[str, str]]:
+    """How an exported report was measured and what its numbers mean, in the order to be read: see terms()."""
+    plan, photo_set = from_dict(Plan, report["plan"]), report.get("photo_set")
+    words = {
+        "Photos": _photos(photo_set) if photo_set else "",
+        "This run": _this_run(plan),
+        "Repeats added": _added(report, plan),
+        "Variants": _variants(report, plan),
+        "The photo": " ".join(report["source"].get("notes") or ()),
+        **{term: DEFINITIONS[term] for term in ("Latency", "p50", "p90, p99")},
+    }
+    if any(cell.get("decode_request_ms") for cell in report["cells"]):
+        words["Decode request"] = DEFINITIONS["Decode request"]
+    words |= {**_OF_A_SET, "Margin": _margin(photo_set, plan)} if photo_set else _of_one_photo(report, plan)
+    words["Validity"] = " ".join(f"{verdict}: {text}" for verdict, text in VALIDITY.items())
+    return terms({term: text for term, text in words.items() if text})
+
+
+def _photos(photo_set: Mapping[str, Any]) -> str:
+    return (
+        f"{photo_set['measured']:,} of {count(photo_set['count'], 'photo')} were measured, one after another "
+        f"in random order; {photo_set['labelled']:,} have a label that the model knows. Warm-ups came with "
+        "the first photo of each size. Bytes, sizes and p50 are medians over the photos; a cell has one "
+        "latency for each photo."
+    )
+
+
+def _this_run(plan: Plan) -> str:
+    return (
+        f"Each variant went to each backend {count(plan.warmups, 'time')} to warm up, which is never "
+        f"counted, and {count(plan.repeats, 'time')} to be measured, in random order (seed {plan.seed}), one "
+        f"request at a time; {_ORDERS[plan.order]}. Failed requests are never counted as latencies."
+    )
+
+
+def _added(report: Mapping[str, Any], plan: Plan) -> str:
+    return " ".join(
+        f"{added['repeats']} of these {plan.repeats} repeats were added at {added['created_at']}, on the "
+        f"same bytes (seed {added['seed']})."
+        for added in report.get("additions", ())
+        if not added.get("retried")
+    )
+
+
+def _variants(report: Mapping[str, Any], plan: Plan) -> str:
+    """Where they were resized and with what, and what their names say."""
+    filters = listed([name.capitalize() for name in values_of(plan, "resamplers")])
+    engines = listed(plan.browser_engines)
+    places = {
+        "server": f"with {filters}",
+        "browser": f"in the browser by {engines}",
+        "both": f"on the server with {filters} and in the browser by {engines}",
+    }
+    sentences = [f"All were made before timing began, resized {places[plan.resize_in]}. {_NAMES}"]
+    if plan.resize_in != "browser":
+        sentences.append(_STEPS)
+    if any(variant.get("engine") for variant in report["variants"]):
+        sentences.append(_MADE_IN_A_BROWSER)
+    return " ".join(sentences)
+
+
+def _of_one_photo(report: Mapping[str, Any], plan: Plan) -> dict[str, str]:
+    """Agreement, accuracy, and what the recommended variant had to fulfil beside limits of time and size."""
+    reference = compared_with(from_dict(Variant, each) for each in report["variants"] if each["is_reference"])
+    label = report["source"]["true_label"]
+    answer = "The answer was allowed to change."
+    if plan.keep_top1:
+        must = "be the true label" if label else "stay"
+        fall = margin_words(allowed_fall_points(plan))
+        answer = f"The top answer must {must}, and its probability may fall by at most {fall}."
+    return {
+        "Agreement": f"The same top answer as this backend gave to the {reference}; also the change of that "
+        "label's probability in percentage points, and how many of the top 5 stay.",
+        "Accuracy": f"Whether the top answer is the true label, {label}."
+        if label
+        else "Unknown: without a true label this is agreement, not accuracy.",
+        "Recommended": f"{_FEWEST}. {answer}",
+    }
+
+
+def _margin(photo_set: Mapping[str, Any], plan: Plan) -> str:
+    if not plan.keep_top1:
+        return (
+            "None: the answer was allowed to change, so the fewest bytes are recommended, whatever they lose."
+        )
+    return (
+        "A variant is recommended only when its interval shows that it loses less than "
+        f"{margin_words(photo_set['margin_points'])}. No significant difference alone proves nothing where "
+        "photos are few."
+    )

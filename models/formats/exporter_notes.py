@@ -1,0 +1,144 @@
+"""What Ultralytics' exporter leaves in or beside a model: its task, the names of its classes, its image size.
+
+https://docs.ultralytics.com/modes/export/: metadata_props of ONNX, config.txt of TorchScript, a file in the
+archive behind TFLite, and metadata.yaml in the folder of OpenVINO's and TensorFlow's files.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from models.formats import onnx_reader
+from models.formats.kinds import Found
+from models.formats.sniff import ZIP_PROBLEMS
+from models.problems import ModelProblem
+from models.task import DETECTOR, NEEDED
+
+CLASSIFY = "classify"
+TASKS = {
+    CLASSIFY: "a classifier",
+    "detect": DETECTOR,
+    "obb": DETECTOR,
+    "segment": "a network that segments images",
+    "pose": "a network that finds poses",
+}
+BESIDE = "metadata.yaml"
+IN_TFLITE, IN_TORCHSCRIPT = ("metadata.json", "temp_meta.txt"), ("extra/config.txt",)
+LARGEST_BYTES = 1_000_000
+LARGEST_SIDE_PX = 4096
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What they say; None and nothing where they don't."""
+
+    task: str | None = None
+    names: tuple[str, ...] = ()
+    sides_px: tuple[int, int] | None = None  # height, width
+    beside: Path | None = None  # the file that holds them, where it is one of its own
+
+
+def notes_of(found: Found) -> Notes:
+    """Nothing where there are none, or what there is can't be read: they are only found by their names."""
+    look = INSIDE.get(found.kind.name)
+    inside = _notes(look(found.path)) if look else Notes()
+    if inside != Notes() or found.kind.name not in BESIDE_KINDS:
+        return inside
+    file = (found.path if found.path.is_dir() else found.path.parent) / BESIDE
+    notes = _notes(_parsed(file.read_bytes()) if _is_short(file) else {})
+    return Notes(notes.task, notes.names, notes.sides_px, file) if notes.task else Notes()
+
+
+def refuse_other_tasks(found: Found, notes: Notes) -> None:
+    """Raises ModelProblem where the notes say that it is no classifier."""
+    if notes.task not in (None, CLASSIFY):
+        raise ModelProblem(f"{found.path}: {other_task(notes)}")
+
+
+def other_task(notes: Notes) -> str:
+    """One sentence on what it is instead of a classifier; empty where it may be one."""
+    if notes.task in (None, CLASSIFY):
+        return ""
+    return f"It is {TASKS[notes.task]}: the notes of its exporter say task {notes.task}. {NEEDED}"
+
+
+def _notes(written: Mapping[str, Any]) -> Notes:
+    task = written.get("task")
+    return Notes(task if task in TASKS else None, _names(written.get("names")), _sides(written.get("imgsz")))
+
+
+def _names(written: Any) -> tuple[str, ...]:
+    """{0: 'tench', ...}, also as text; JSON and YAML have texts for keys."""
+    names = _literal(written) if isinstance(written, str) else written
+    if isinstance(names, list):
+        return tuple(map(str, names))
+    is_list = isinstance(names, dict) and [str(key) for key in names] == [str(n) for n in range(len(names))]
+    return tuple(map(str, names.values())) if is_list else ()
+
+
+def _sides(written: Any) -> tuple[int, int] | None:
+    """[224, 224], also as text, or 224."""
+    sides = _literal(str(written).replace("'", ""))  # YAML read as texts
+    sides = [sides, sides] if isinstance(sides, int) else sides
+    fits = isinstance(sides, list) and len(sides) == 2
+    if not fits or not all(isinstance(side, int) and 0 < side <= LARGEST_SIDE_PX for side in sides):
+        return None
+    return sides[0], sides[1]
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _parsed(data: bytes) -> Mapping[str, Any]:
+    """JSON, YAML or a Python dictionary."""
+    text = data.decode("utf-8", "replace")
+    readers: tuple[Callable[[str], Any], ...] = (json.loads, _literal, _yaml)
+    for read in readers:
+        try:
+            found = read(text)
+        except (ValueError, yaml.YAMLError, RecursionError):
+            continue
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+def _yaml(text: str) -> Any:
+    return yaml.load(text, yaml.BaseLoader)  # noqa: S506  gives texts only: a class may be called "no"
+
+
+def _is_short(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size <= LARGEST_BYTES
+
+
+def _in_archive(file: Path, names: tuple[str, ...]) -> Mapping[str, Any]:
+    try:
+        if not zipfile.is_zipfile(file):
+            return {}
+        with zipfile.ZipFile(file) as archive:
+            for info in archive.infolist():
+                if info.filename.endswith(names) and info.file_size <= LARGEST_BYTES:
+                    return _parsed(archive.read(info))
+    except ZIP_PROBLEMS:
+        pass
+    return {}
+
+
+INSIDE: Mapping[str, Callable[[Path], Mapping[str, Any]]] = {
+    "ONNX": onnx_reader.metadata,
+    "TFLite": lambda file: _in_archive(file, IN_TFLITE),
+    "TorchScript": lambda file: _in_archive(file, IN_TORCHSCRIPT),
+}
+BESIDE_KINDS = {"SavedModel", "OpenVINO IR", "TFLite", "frozen GraphDef"}

@@ -1,0 +1,203 @@
+"""The kinds of models that people have, and finding the one that a path holds: one row each.
+
+What can't be converted has a sentence instead that says how to go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from models.formats.onnx_reader import external_files
+from models.formats.sniff import Damaged, kind_of
+from models.placing import card_of
+from models.problems import ModelProblem
+
+GRAPH_FILE = "saved_model.pb"
+CLUSTER_SERVING = "Cluster Serving configuration"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One row."""
+
+    name: str
+    runtimes: Mapping[str, str] | None = None  # what serves its files as they are, and the package it needs
+    stored_as: str = ""  # the name of its main file, as the model server looks for it
+    way_on: str = ""  # why it can't be converted, and what to do
+
+
+ONNX = {"onnxruntime": "onnxruntime", "openvino": "openvino", "opencv": "cv2"}
+CONVERTED = (
+    Kind("SavedModel"),
+    Kind("Keras"),
+    Kind("Keras HDF5"),
+    Kind("frozen GraphDef"),
+    Kind("TFLite", {"litert": "ai_edge_litert", "openvino": "openvino"}, "model.tflite"),
+    Kind("ONNX", ONNX, "model.onnx"),
+    Kind("OpenVINO IR", {"openvino": "openvino"}, "model.xml"),
+    Kind("TorchScript", {"pytorch": "torch"}, "model.pt"),
+    Kind("torch.export", {"pytorch": "torch"}, "model.pt2"),
+    Kind("Caffe", {"opencv": "cv2"}, "model.caffemodel"),
+)
+TORCH = "Load it in the Python code that made it, then torch.export.export() or torch.jit.trace() the model."
+WAYS_ON = {
+    "Keras weights": "It holds weights only. Build the model in Python, load_weights() this file and save it "
+    "whole: model.save('model.keras').",
+    "pickled PyTorch": "It is a pickle (a state dict or a whole module), which could run code when it is "
+    f"loaded. {TORCH}",
+    "safetensors": f"It holds weights without a network. {TORCH}",
+    "BigDL": "Export it to ONNX where BigDL or Analytics Zoo is installed, or take the model that it was "
+    "imported from, and convert that.",
+    "TensorFlow checkpoint": "It holds weights without a graph. Load it in the code that trained it and "
+    "export a SavedModel: model.export(DIR) in Keras, tf.saved_model.save(model, DIR) elsewhere.",
+    "SavedModel as text": "Save it as saved_model.pb: as_text=False.",
+    "GraphDef as text": "Write it as bytes: tf.io.write_graph(graph, DIR, 'frozen.pb', as_text=False).",
+    "Caffe description": "It describes a network, but its weights are missing: put them beside it.",
+    CLUSTER_SERVING: "It names a model and holds none.",
+    "Git LFS pointer": "The model itself is not there yet: git lfs pull.",
+    "web page": "A download gave a page instead of the model: look at it, and fetch it again.",
+}
+KINDS = {row.name: row for row in (*CONVERTED, *(Kind(name, way_on=way) for name, way in WAYS_ON.items()))}
+NO_MODEL_NAMES = {".txt", ".md", ".json", ".jpg", ".png", ".py", ".bin", ".csv", ".yaml", ".yml"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A model: its main file (for a SavedModel: its directory), and the files that belong to it."""
+
+    kind: Kind
+    path: Path
+    beside: tuple[Path, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Of the file, or of the folder that holds the version."""
+        path = self.path.resolve()
+        return path.parent.name if path.name.isdecimal() else path.stem
+
+    @property
+    def card(self) -> dict[str, object]:
+        """What Pixelcost wrote of it, where it was exported or converted here; else empty."""
+        return card_of(self.path if self.path.is_dir() else self.path.parent)
+
+    @property
+    def size_bytes(self) -> int:
+        files = self.path.rglob("*") if self.path.is_dir() else [self.path, *self.beside]
+        return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def find(path: Path) -> Found:
+    """The model at a path: a file, a folder with one, or the newest of its numbered versions.
+
+    Raises ModelProblem with what was found instead.
+    """
+    if not path.exists():
+        raise ModelProblem(f"{path} does not exist. Give the file of a model, or the folder that holds it.")
+    if path.is_dir():
+        return _in_directory(path)
+    if not path.is_file():
+        raise ModelProblem(f"{path} is neither a file nor a folder. Give the file of a model.")
+    if path.name == GRAPH_FILE:
+        return _in_directory(path.absolute().parent)
+    kind = kind_of(path)
+    if kind is None:
+        raise ModelProblem(_no_model(path))
+    if kind == "Caffe description":
+        return _of_description(path)
+    return _with_companions(KINDS[kind], path)
+
+
+def _in_directory(directory: Path) -> Found:
+    found, skipped = _models_in(directory)
+    if (directory / GRAPH_FILE).is_file():
+        others = [file.name for _, file in found if file.name != GRAPH_FILE]
+        remarks = [f"beside the SavedModel lies {', '.join(others)}: not looked at"] if others else []
+        return Found(KINDS["SavedModel"], directory, remarks=tuple(remarks))
+    whole = [(kind, file) for kind, file in found if not kind.way_on]
+    if len(whole) > 1:
+        listed = ", ".join(f"{file.name} ({kind.name})" for kind, file in whole)
+        raise ModelProblem(f"{directory} holds several models: {listed}. Name one of the files.")
+    if whole:
+        remarks = [f"skipped: {problem}" for problem in skipped]
+        return replace(_with_companions(*whole[0]), remarks=tuple(remarks))
+    if skipped:
+        raise skipped[0]
+    if found:
+        return Found(*found[0])
+    versions = [each for each in directory.iterdir() if each.name.isdecimal() and each.is_dir()]
+    if versions:
+        return _in_directory(max(versions, key=lambda each: int(each.name)))
+    raise ModelProblem(f"{directory} holds no model: found {contents(directory)}. Name the model's file.")
+
+
+def _models_in(directory: Path) -> tuple[list[tuple[Kind, Path]], list[Exception]]:
+    """Its models, and why files that nobody named can't be looked at: the others may be what is meant."""
+    found: list[tuple[Kind, Path]] = []
+    skipped: list[Exception] = []
+    files = (file for file in sorted(directory.iterdir()) if file.is_file())
+    for file in (each for each in files if each.suffix not in NO_MODEL_NAMES):
+        try:
+            kind = kind_of(file)
+        except (ModelProblem, OSError) as problem:
+            skipped.append(problem)
+            continue
+        if kind in KINDS:
+            found.append((KINDS[kind], file))
+    return found, skipped
+
+
+def _with_companions(kind: Kind, file: Path) -> Found:
+    match kind.name:
+        case "SavedModel":
+            return _in_directory(file.absolute().parent) if file.name == GRAPH_FILE else _misnamed(file)
+        case "OpenVINO IR":
+            return Found(kind, file, (_companion(kind, file, ".bin", "weights"),))
+        case "Caffe":
+            return Found(kind, file, (_companion(kind, file, ".prototxt", "description"),))
+        case "ONNX":
+            return Found(kind, file, tuple(external_files(file)))
+        case _:
+            return Found(kind, file)
+
+
+def _misnamed(file: Path) -> Found:
+    raise ModelProblem(f"{file} is the graph of a SavedModel, but not named {GRAPH_FILE}. Rename it.")
+
+
+def _companion(kind: Kind, file: Path, suffix: str, what: str) -> Path:
+    """The file of the same name, else the only one with the suffix."""
+    same = file.with_suffix(suffix)
+    others = sorted(file.parent.glob(f"*{suffix}"))
+    if same.is_file():
+        return same
+    if len(others) == 1:
+        return others[0]
+    which = "several files could be" if others else "there is none of"
+    raise Damaged(file, kind.name, f"{which} its {what}, {same.name}")
+
+
+def _of_description(prototxt: Path) -> Found:
+    weights = sorted(prototxt.parent.glob("*.caffemodel"))
+    same = [file for file in weights if file.stem == prototxt.stem]
+    if len(same or weights) != 1:
+        return Found(KINDS["Caffe description"], prototxt)
+    return Found(KINDS["Caffe"], (same or weights)[0], (prototxt,))
+
+
+def _no_model(file: Path) -> str:
+    with file.open("rb") as opened:
+        start = opened.read(16)
+    if not start:
+        return f"{file} is empty. Copy or export it again."
+    known = ", ".join(kind.name for kind in CONVERTED)
+    return f"{file} is not a known kind of model: it starts with {start!r}. Known are {known}."
+
+
+def contents(directory: Path) -> str:
+    """The first few names in a directory, for messages."""
+    names = sorted(entry.name for entry in directory.iterdir())
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more if names else "nothing"

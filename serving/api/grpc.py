@@ -1,0 +1,254 @@
+"""TensorFlow Serving's gRPC API. Translates to the service and back, decides nothing.
+
+Protocol: tensorflow_serving/apis/{prediction,model}_service.proto, grpc.health.v1.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any, NoReturn
+
+import grpc
+import numpy as np
+from google.protobuf.message import DecodeError
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import HealthServicer
+from tensorflow.core.protobuf import error_codes_pb2
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    inference_pb2,
+    model_management_pb2,
+    predict_pb2,
+    regression_pb2,
+)
+
+from serving.api import model_spec
+from serving.api.inference_apis import classify, multi_inference, regress
+from serving.errors import InvalidArgument, LoadFailed, ServingError, Unknown, as_text
+from serving.metrics import GRPC, OK
+from serving.models.config import from_proto
+from serving.models.served_model import ModelSpec
+from serving.models.version import Status
+from serving.service import Caller, Question, Service
+from serving.values.tensors import header, to_array, to_proto
+
+PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
+MODEL_SERVICE = "tensorflow.serving.ModelService"
+HEALTH_CHECK = "/grpc.health.v1.Health/Check"
+RELOAD = f"/{MODEL_SERVICE}/HandleReloadConfigRequest"
+# Details travel in a header, and the client's gRPC makes another error of headers over 8 kB.
+DETAILS_LIMIT = 1000  # characters
+DETAILS_LIMIT_BYTES = 4000  # as they travel: each byte that is not ASCII takes three
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of the API: how to read its request, and what answers it."""
+
+    parse: Callable[[bytes], Any]
+    answer: Callable[[Any, grpc.ServicerContext], Any]
+
+
+Answering = Callable[[bytes, grpc.ServicerContext], bytes]
+
+
+class GrpcApi:
+    """The methods of both services, and the health of the server."""
+
+    def __init__(self, service: Service, about: Callable[[ModelSpec], str]):
+        self._service = service
+        self._about = about  # a model's runtime and hardware, as JSON
+        self.health = HealthServicer()
+        self.set_serving(False)
+        services = {PREDICTION_SERVICE: self._prediction(), MODEL_SERVICE: self._model()}
+        self.methods: dict[str, Answering] = {
+            f"/{service_name}/{name}": self._answering(name, method)
+            for service_name, methods in services.items()
+            for name, method in methods.items()
+        }
+
+    def set_serving(self, is_serving: bool) -> None:
+        """What grpc.health.v1 answers, for the server as a whole and for each service."""
+        states = health_pb2.HealthCheckResponse
+        state = states.SERVING if is_serving else states.NOT_SERVING
+        for name in ("", PREDICTION_SERVICE, MODEL_SERVICE):
+            self.health.set(name, state)
+
+    def add_to(self, server: grpc.Server) -> None:
+        server.add_generic_rpc_handlers((_ByPath(self.methods),))
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
+
+    def check(self, message: bytes, context: grpc.ServicerContext) -> bytes:
+        """What the health service answers, as bytes."""
+        return _serialised(self.health.Check(health_pb2.HealthCheckRequest.FromString(message), context))
+
+    def _prediction(self) -> dict[str, Method]:
+        predict, metadata = predict_pb2.PredictRequest, get_model_metadata_pb2.GetModelMetadataRequest
+        return {
+            "Predict": Method(predict.FromString, self.predict),
+            "GetModelMetadata": Method(metadata.FromString, self.metadata),
+            "Classify": self._of_examples(classification_pb2.ClassificationRequest, classify),
+            "Regress": self._of_examples(regression_pb2.RegressionRequest, regress),
+            "MultiInference": self._of_examples(inference_pb2.MultiInferenceRequest, multi_inference),
+        }
+
+    def _model(self) -> dict[str, Method]:
+        status = get_model_status_pb2.GetModelStatusRequest
+        reload = model_management_pb2.ReloadConfigRequest
+        return {
+            "GetModelStatus": Method(status.FromString, self.status),
+            "HandleReloadConfigRequest": Method(reload.FromString, self.reload),
+        }
+
+    def predict(self, request: Any, context: grpc.ServicerContext) -> Any:
+        question = Question(
+            model=model_spec.from_proto(request.model_spec),
+            signature_name=request.model_spec.signature_name,
+            inputs=self._arrays(request),
+            output_filter=tuple(request.output_filter),
+        )
+        answer = self._service.predict(question, caller_of(context))
+        context.set_trailing_metadata(_stage_metadata(answer.stage_ms))
+        response = predict_pb2.PredictResponse()
+        response.model_spec.CopyFrom(model_spec.to_proto(answer.model, answer.signature_name))
+        for alias, array in answer.outputs.items():
+            to_proto(array, response.outputs[alias])  # in its place: a map would copy what it is given
+        return response
+
+    def _arrays(self, request: Any) -> dict[str, np.ndarray]:
+        """The inputs. What can't fit the signature costs no memory."""
+        spec = model_spec.from_proto(request.model_spec)
+        signature = self._service.signature(spec, request.model_spec.signature_name)
+        signature.check_inputs({alias: header(alias, proto) for alias, proto in request.inputs.items()})
+        return {alias: to_array(alias, proto) for alias, proto in request.inputs.items()}
+
+    def _of_examples(self, request_type: Any, compute: Callable[..., Any]) -> Method:
+        def answer(request: Any, context: grpc.ServicerContext) -> Any:
+            response, stage_ms = compute(self._service, request, caller_of(context))
+            context.set_trailing_metadata(_stage_metadata(stage_ms))
+            return response
+
+        return Method(request_type.FromString, answer)
+
+    def metadata(self, request: Any, context: grpc.ServicerContext) -> Any:
+        if not request.metadata_field:
+            raise InvalidArgument("GetModelMetadataRequest must specify at least one metadata_field")
+        for name in request.metadata_field:
+            if name != "signature_def":
+                raise InvalidArgument(f"Metadata field {name} is not supported")
+        model, definitions = self._service.definitions(model_spec.from_proto(request.model_spec))
+        response = get_model_metadata_pb2.GetModelMetadataResponse(model_spec=model_spec.to_proto(model))
+        signatures = get_model_metadata_pb2.SignatureDefMap(signature_def=definitions)
+        response.metadata["signature_def"].Pack(signatures)
+        return response
+
+    def status(self, request: Any, context: grpc.ServicerContext) -> Any:
+        spec = model_spec.from_proto(request.model_spec)
+        statuses = [_status_proto(status) for status in self._service.statuses(spec)]
+        context.set_trailing_metadata((("pixelcost-about", self._about(spec)),))
+        return get_model_status_pb2.GetModelStatusResponse(model_version_status=statuses)
+
+    def reload(self, request: Any, context: grpc.ServicerContext) -> Any:
+        if request.config.WhichOneof("config") != "model_config_list":
+            raise InvalidArgument(
+                "ServerModelConfig type not supported by HandleReloadConfigRequest. "
+                "Only ModelConfigList is currently supported"
+            )
+        try:
+            self._service.reload(from_proto(request.config))
+        except LoadFailed as problem:
+            raise Unknown(str(problem)) from problem
+        return model_management_pb2.ReloadConfigResponse()
+
+    def _answering(self, name: str, method: Method) -> Answering:
+        """The one place where errors become gRPC statuses.
+
+        Parses the request here: gRPC's own deserializer would answer INTERNAL to bytes that are no message.
+        """
+
+        def answer(message: bytes, context: grpc.ServicerContext) -> bytes:
+            started = time.perf_counter()
+            request = None
+            try:
+                request = method.parse(message)
+                response = _serialised(method.answer(request, context))
+                self._count(name, request, OK, started)
+                return response
+            except DecodeError:
+                problem: ServingError = InvalidArgument(f"The bytes sent to {name} are not its message.")
+            except ServingError as expected:
+                problem = expected
+            except Exception as bug:
+                log.exception("Bug while answering %s", name)
+                problem = ServingError(f"A bug in the server: {bug!r}")
+            self._count(name, request, problem.code, started)
+            return _abort(context, problem)
+
+        return answer
+
+    def _count(self, name: str, request: Any, status: str, started: float) -> None:
+        tasks = getattr(request, "tasks", None)  # of a MultiInferenceRequest, all for one model
+        spec = tasks[0].model_spec if tasks else getattr(request, "model_spec", None)
+        model = spec.name if spec is not None and self._service.is_served(spec.name) else ""
+        self._service.metrics.answered(model, name, GRPC, status, time.perf_counter() - started)
+
+
+class _ByPath(grpc.GenericRpcHandler):  # type: ignore[misc]  # gRPC has no types
+    """Bytes in, bytes out."""
+
+    def __init__(self, methods: Mapping[str, Answering]):
+        self._handlers = {
+            path: grpc.unary_unary_rpc_method_handler(answer) for path, answer in methods.items()
+        }
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        return self._handlers.get(handler_call_details.method)
+
+
+def caller_of(context: grpc.ServicerContext) -> Caller:
+    """Who waits for this call."""
+    left_s = context.time_remaining()
+    deadline = None if left_s is None else time.perf_counter() + left_s
+    return Caller(deadline, context.is_active)
+
+
+def _abort(context: grpc.ServicerContext, problem: ServingError) -> NoReturn:
+    """With a hint when to come again, in the metadata that gRPC's own retries obey (proposal A6)."""
+    retry_after_s = getattr(problem, "retry_after_s", None)
+    if retry_after_s is not None:
+        context.set_trailing_metadata((("grpc-retry-pushback-ms", str(int(retry_after_s * 1e3) + 1)),))
+    context.abort(grpc.StatusCode[problem.code], _details(problem.message))
+    raise AssertionError("abort returned")
+
+
+def _details(message: str) -> str:
+    """As much of it as fits."""
+    characters = as_text(message[:DETAILS_LIMIT])
+    ends = accumulate(1 if each.isascii() else 3 * len(each.encode()) for each in characters)
+    return characters[: bisect_right(list(ends), DETAILS_LIMIT_BYTES)]
+
+
+def _serialised(response: Any) -> bytes:
+    return bytes(response.SerializeToString())
+
+
+def _status_proto(status: Status) -> get_model_status_pb2.ModelVersionStatus:
+    failed = error_codes_pb2.Code.UNKNOWN if status.error_message else error_codes_pb2.Code.OK
+    return get_model_status_pb2.ModelVersionStatus(
+        version=status.version,
+        state=get_model_status_pb2.ModelVersionStatus.State.Value(status.state),
+        status={"error_code": failed, "error_message": status.error_message},
+    )
+
+
+def _stage_metadata(stage_ms: Mapping[str, float]) -> tuple[tuple[str, str], ...]:
+    return tuple((f"pixelcost-{stage}-ms", f"{ms:.3f}") for stage, ms in stage_ms.items())

@@ -1,0 +1,99 @@
+"""The parts of a SavedModel that compute with numbers only, for runtimes that know no text.
+
+OpenVINO reads the one signature `serving_default` and drops what that does not need. So each
+signature gets a SavedModel of its own, in which it stands under that name without its text outputs.
+The weights are not copied.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+from tensorflow.core.framework import types_pb2
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
+
+from serving.errors import LoadFailed
+from serving.values.signatures import DEFAULT_SIGNATURE, Signature
+
+FILE = "saved_model.pb"
+INTERNAL = "__saved_model"  # TensorFlow's own entries, like __saved_model_init_op
+
+
+def numeric_signatures(directory: Path, tags: Collection[str]) -> Iterator[tuple[str, Path]]:
+    """(name, directory of a SavedModel with it alone); the directory lasts until the next one.
+
+    Raises LoadFailed when there is no signature that takes numbers.
+    """
+    meta_graph = _meta_graph(directory, tags)
+    signatures = {
+        name: each for name, each in meta_graph.signature_def.items() if not name.startswith(INTERNAL)
+    }
+    cut = {name: _without_text(each) for name, each in sorted(signatures.items()) if _takes_numbers(each)}
+    cut = {name: each for name, each in cut.items() if each.outputs}
+    if not cut:
+        raise LoadFailed(_nothing(directory, signatures))
+    for name, signature in cut.items():
+        with tempfile.TemporaryDirectory(prefix="saved-model-") as scratch:
+            _write(Path(scratch), directory, meta_graph, signature)
+            yield name, Path(scratch)
+
+
+def _meta_graph(directory: Path, tags: Collection[str]) -> meta_graph_pb2.MetaGraphDef:
+    try:
+        graphs = saved_model_pb2.SavedModel.FromString((directory / FILE).read_bytes()).meta_graphs
+    except (OSError, DecodeError) as problem:
+        raise LoadFailed(f"{directory / FILE} is damaged ({problem}). Copy or export it again.") from problem
+    for graph in graphs:
+        if set(tags) == set(graph.meta_info_def.tags):
+            return graph
+    raise LoadFailed(
+        f"{directory / FILE} holds no graph with the tags {' '.join(tags)!r}. Export it with them."
+    )
+
+
+def _takes_numbers(signature: meta_graph_pb2.SignatureDef) -> bool:
+    return bool(signature.inputs) and all(
+        info.dtype != types_pb2.DT_STRING for info in signature.inputs.values()
+    )
+
+
+def _without_text(signature: meta_graph_pb2.SignatureDef) -> meta_graph_pb2.SignatureDef:
+    cut = meta_graph_pb2.SignatureDef()
+    cut.CopyFrom(signature)
+    for alias, info in signature.outputs.items():
+        if info.dtype == types_pb2.DT_STRING:
+            del cut.outputs[alias]
+    return cut
+
+
+def _nothing(directory: Path, signatures: dict[str, meta_graph_pb2.SignatureDef]) -> str:
+    found = "; ".join(
+        f"{name}: "
+        + ", ".join(f"{alias} {spec}" for alias, spec in Signature.from_proto(name, each).inputs.items())
+        for name, each in sorted(signatures.items())
+    )
+    return (
+        f"{directory} has no signature from numbers to numbers (found {found or 'none'}), and OpenVINO knows "
+        "no text or encoded images. Export a signature from pixels to probabilities beside it, and describe "
+        "the pixels in assets.extra/pixelcost.json; or serve it with the runtime tensorflow."
+    )
+
+
+def _write(
+    scratch: Path,
+    source: Path,
+    meta_graph: meta_graph_pb2.MetaGraphDef,
+    signature: meta_graph_pb2.SignatureDef,
+) -> None:
+    alone = saved_model_pb2.SavedModel(saved_model_schema_version=1)
+    graph = alone.meta_graphs.add()
+    graph.CopyFrom(meta_graph)
+    graph.signature_def.clear()
+    graph.signature_def[DEFAULT_SIGNATURE].CopyFrom(signature)
+    (scratch / FILE).write_bytes(alone.SerializeToString())
+    for part in ("variables", "assets"):
+        if (source / part).is_dir():
+            (scratch / part).symlink_to((source / part).resolve())

@@ -1,0 +1,124 @@
+"""The first requests of a version, before any client's: they wake the model, and show whether it is sane.
+
+Recorded ones from `assets.extra/tf_serving_warmup_requests` where the model brings them
+(https://www.tensorflow.org/tfx/serving/saved_model_warmup), else made-up ones.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tensorflow.core.framework import types_pb2
+
+from serving.errors import InvalidArgument, LoadFailed, NotFound, ServingError, Unimplemented
+from serving.models.recorded_requests import RecordedRequest
+from serving.models.recorded_requests import read as read_recorded
+from serving.models.servable import Servable
+from serving.values.signatures import Signature, TensorSpec
+from serving.values.tensors import numpy_dtype
+
+FORMATS = ("JPEG", "PNG", "GIF", "BMP")  # what the contract of `images` allows
+SIDE_PX = 64
+ASK_OR_LEAVE = (
+    "If that is right, record warm-up requests in assets.extra, or start with --enable_model_warmup=false."
+)
+
+Shapes = dict[tuple[str, str], tuple[object, ...]]  # (signature, output): type and shape without the batch
+
+
+@dataclass(frozen=True)
+class Warmed:
+    """What warming showed."""
+
+    shapes: Shapes
+    cold: tuple[str, ...] = ()  # one line for each signature that could not be asked
+
+
+def warm(servable: Servable, directory: Path, repeats: int = 1) -> Warmed:
+    """Ask every signature. Raises LoadFailed when one answers NaN, a recorded request fails, or none works.
+
+    One that fails on a made-up request only stays cold: serialised examples or flattened sparse tensors
+    can't be made up. If it answered in the version before, `difference` finds it missing.
+    """
+    recorded = read_recorded(directory)
+    shapes: Shapes = {}
+    cold: list[str] = []
+    broken = ""  # why a signature failed that did not blame its input
+    for request in recorded:
+        for _ in range(repeats):
+            _ask(servable, request, shapes)
+    for signature in servable.signatures.values():
+        if signature.name in {request.signature_name for request in recorded}:
+            continue
+        try:
+            for inputs in sample_inputs(signature):
+                _ask(servable, RecordedRequest(signature.name, inputs, is_recorded=False), shapes)
+        except ServingError as problem:
+            cold.append(f"{signature.name}: {problem.message}")
+            broken = broken or ("" if isinstance(problem, InvalidArgument | Unimplemented) else cold[-1])
+    if broken and not shapes:
+        raise LoadFailed(f"No signature answers a made-up request. {broken} {ASK_OR_LEAVE}")
+    return Warmed(shapes, tuple(cold))
+
+
+def difference(before: Shapes, now: Shapes) -> str:
+    """One sentence when a client of the version before would not get along with this one; else empty."""
+    for (signature, output), shape in before.items():
+        if (signature, output) not in now:
+            return f"signature {signature!r} has no output {output!r} any more"
+        if now[signature, output] != shape:
+            return f"output {output!r} of {signature!r} is {now[signature, output]}, not {shape}"
+    return ""
+
+
+def _ask(servable: Servable, request: RecordedRequest, shapes: Shapes) -> None:
+    name = request.signature_name
+    try:
+        if name not in servable.signatures:
+            raise NotFound(f"there is no signature {name!r}")
+        servable.signatures[name].check_inputs(request.inputs)
+        outputs = servable.infer(name, request.inputs).outputs
+    except ServingError as problem:
+        if request.is_recorded:
+            raise LoadFailed(f"A recorded request to {name} fails: {problem.message}") from None
+        raise
+    for alias, array in outputs.items():
+        if array.dtype.kind in "fc" and np.isnan(array).any():
+            raise LoadFailed(
+                f"Signature {name} answers NaN in {alias!r} to a "
+                f"{'recorded' if request.is_recorded else 'made-up'} request. {ASK_OR_LEAVE}"
+            )
+        shapes[name, alias] = (array.dtype.name, *array.shape[1:])
+
+
+def sample_inputs(signature: Signature) -> Iterator[dict[str, np.ndarray]]:
+    """Requests that fit the signature: one of each image format for strings, else one of numbers."""
+    if any(spec.dtype == types_pb2.DT_STRING for spec in signature.inputs.values()):
+        for image_format in FORMATS:
+            image = _image(image_format)
+            yield {alias: _filled(spec, image) for alias, spec in signature.inputs.items()}
+    else:
+        yield {alias: _filled(spec, b"") for alias, spec in signature.inputs.items()}
+
+
+def _filled(spec: TensorSpec, image: bytes) -> np.ndarray:
+    """Open sizes are taken as 1. Reals rise from 0 to 1: all the same would be NaN where a model
+    divides by the spread of its input."""
+    shape = [1 if size is None else size for size in (spec.shape if spec.shape is not None else (1,))]
+    dtype = numpy_dtype(spec.dtype)
+    if spec.dtype == types_pb2.DT_STRING:
+        return np.full(shape, image, dtype)
+    if dtype.kind in "fcV":
+        return np.linspace(0, 1, int(np.prod(shape))).reshape(shape).astype(dtype)
+    return np.zeros(shape, dtype)
+
+
+def _image(image_format: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").resize((SIDE_PX, SIDE_PX)).convert("RGB").save(buffer, image_format)
+    return buffer.getvalue()

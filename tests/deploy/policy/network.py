@@ -1,0 +1,127 @@
+"""What finds what, what leads where, and what may be taken away at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from tests.deploy.policy.objects import (
+    COMPONENT,
+    Cluster,
+    Object,
+    labels,
+    main_container,
+    name_of,
+    pod_of,
+    where,
+)
+
+NODE_PORTS = range(30000, 32768)
+
+Found = Iterator[tuple[str, str]]
+
+
+def _services(cluster: Cluster) -> Found:
+    for service in cluster.of("Service"):
+        found = cluster.selected(service["spec"].get("selector", {"no": "selector"}))
+        if not found:
+            yield where(service), "selects no pod"
+        for workload in found:
+            names = {each["name"] for each in main_container(workload).get("ports", ())}
+            for port in service["spec"]["ports"]:
+                if port.get("targetPort") not in names:
+                    yield (
+                        where(service),
+                        f"leads to the port {port.get('targetPort')}, which {where(workload)} lacks",
+                    )
+
+
+def _headless(cluster: Cluster) -> Found:
+    for service in cluster.of("Service"):
+        if labels(service).get(COMPONENT) == "serving" and service["spec"].get("clusterIP") != "None":
+            yield where(service), "has one address, behind which a kept-open gRPC channel stays on one pod"
+
+
+def _node_ports(cluster: Cluster) -> Found:
+    used = [port.get("nodePort") for each in cluster.of("Service") for port in each["spec"]["ports"]]
+    for number, count in Counter(filter(None, used)).items():
+        if count > 1 or number not in NODE_PORTS:
+            yield f"NodePort {number}", f"is used {count} times, or is none of 30000 to 32767"
+    for service in cluster.of("Service"):
+        if service["spec"].get("type") == "NodePort" and service["spec"]["ports"][0].get("nodePort") != 30501:
+            yield where(service), "is not on 30501, where everything else says that the page is"
+        if service["spec"].get("externalTrafficPolicy", "Cluster") != "Cluster":
+            yield where(service), "answers only on nodes that have a pod of the page"
+
+
+def _budgets(cluster: Cluster) -> Found:
+    for workload in cluster.workloads():
+        found = [
+            each
+            for each in cluster.of("PodDisruptionBudget")
+            if workload in cluster.selected(each["spec"].get("selector", {}).get("matchLabels", {}))
+        ]
+        if len(found) != 1:
+            yield where(workload), f"has {len(found)} PodDisruptionBudgets"
+        for each in found:
+            if each["spec"].get("maxUnavailable") != 1:
+                yield where(each), "one replica could never be moved, or all of them at once"
+
+
+def _scalers(cluster: Cluster) -> Found:
+    for scaler in cluster.of("HorizontalPodAutoscaler", "ScaledObject"):
+        target = scaler["spec"]["scaleTargetRef"]
+        wanted = (target.get("kind", "Deployment"), target["name"])
+        found = [each for each in cluster.workloads() if (each["kind"], name_of(each)) == wanted]
+        if not found:
+            yield where(scaler), f"scales {'/'.join(wanted)}, which is not there"
+        if any("replicas" in each["spec"] for each in found):
+            yield where(scaler), f"each `apply` would set {wanted[1]} back to the replicas of its manifest"
+        if not 1 <= _bound(scaler, "min") <= _bound(scaler, "max"):
+            yield where(scaler), "its least replicas are above its most, or none"
+
+
+def _bound(scaler: Object, which: str) -> int:
+    spec = scaler["spec"]
+    return int(spec.get(f"{which}Replicas", spec.get(f"{which}ReplicaCount", 1)))
+
+
+def _load(cluster: Cluster) -> Found:
+    for scaler in cluster.of("HorizontalPodAutoscaler"):
+        found = [
+            each for each in cluster.workloads() if name_of(each) == scaler["spec"]["scaleTargetRef"]["name"]
+        ]
+        there = {container["name"] for each in found for container in pod_of(each)["spec"]["containers"]}
+        for metric in scaler["spec"]["metrics"]:
+            if metric.get("containerResource", {}).get("container") not in there:
+                yield where(scaler), "looks at a container that is not there, or at all of a pod"
+        if not scaler["spec"].get("behavior", {}).get("scaleDown"):
+            yield where(scaler), "gives pods away at the first quiet moment"
+
+
+def _fronts(cluster: Cluster) -> Found:
+    web, servers = ({name_of(each) for each in cluster.workloads(part)} for part in ("web", "serving"))
+    for ingress in cluster.of("Ingress"):
+        for rule in ingress["spec"]["rules"]:
+            for path in rule["http"]["paths"]:
+                if path["backend"]["service"]["name"] not in web:
+                    yield where(ingress), "speaks HTTP to something that is no web server"
+    for kind, allowed in (("HTTPRoute", web), ("GRPCRoute", servers)):
+        for route in cluster.of(kind):
+            names = {ref["name"] for rule in route["spec"]["rules"] for ref in rule["backendRefs"]}
+            if not names <= allowed:
+                yield (
+                    where(route),
+                    f"leads to {', '.join(names - allowed)}, which does not speak its protocol",
+                )
+
+
+RULES = {
+    "services": _services,
+    "headless": _headless,
+    "node_ports": _node_ports,
+    "budgets": _budgets,
+    "scalers": _scalers,
+    "load": _load,
+    "fronts": _fronts,
+}

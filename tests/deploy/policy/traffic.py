@@ -1,0 +1,156 @@
+"""Network policies: who may talk to whom, as a list of what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from tests.deploy.policy.objects import (
+    Cluster,
+    Object,
+    environment,
+    labels,
+    main_container,
+    name_of,
+    pod_of,
+    where,
+)
+
+NAME = "kubernetes.io/metadata.name"  # the label that every namespace carries by itself
+WEB_PORT, GRPC, REST, DNS = ("TCP", 5051), ("TCP", 8500), ("TCP", 8501), {("UDP", 53), ("TCP", 53)}
+DNS_NAMESPACE = {"namespaceSelector": {"matchLabels": {NAME: "kube-system"}}}
+
+Found = Iterator[tuple[str, str]]
+Port = tuple[str, Any]
+
+
+def _policies_of(cluster: Cluster, workload: Object) -> list[Object]:
+    carried = labels(pod_of(workload)).items()
+    found = cluster.of("NetworkPolicy")
+    return [each for each in found if _chosen(each["spec"]["podSelector"]).items() <= carried]
+
+
+def _rules(cluster: Cluster, workload: Object, way: str) -> list[Mapping[str, Any]]:
+    """The rules of all policies of a workload; `way` is "ingress" or "egress"."""
+    return [rule for each in _policies_of(cluster, workload) for rule in each["spec"].get(way) or ()]
+
+
+def _isolated(cluster: Cluster) -> Found:
+    for workload in cluster.workloads():
+        policies = _policies_of(cluster, workload)
+        if {kind for each in policies for kind in each["spec"]["policyTypes"]} != {"Ingress", "Egress"}:
+            yield where(workload), "is not shut off in both directions"
+        rules = [rule for way in ("ingress", "egress") for rule in _rules(cluster, workload, way)]
+        if any(not rule.get("ports") for rule in rules):
+            yield where(workload), "is open on every port"
+
+
+def _quiet_servers(cluster: Cluster) -> Found:
+    for workload in cluster.workloads("serving"):
+        if _rules(cluster, workload, "egress"):
+            yield where(workload), "a model server calls nobody"
+        for rule in _rules(cluster, workload, "ingress"):
+            for peer in rule.get("from") or ({},):
+                if not _ports(rule) <= _allowed(cluster, workload, peer):
+                    yield where(workload), f"{peer or 'everybody'} may ask its ports {sorted(_ports(rule))}"
+
+
+def _allowed(cluster: Cluster, server: Object, peer: Mapping[str, Any]) -> set[Port]:
+    """The ports at which a peer may ask a model server; a peer without keys is everybody."""
+    if any(_meets([peer], web) for web in cluster.workloads("web")) or _is_web(peer):
+        return {GRPC, REST}
+    if peer.keys() == {"namespaceSelector"} and _chosen(peer["namespaceSelector"]).keys() == {NAME}:
+        return {REST}  # Prometheus, which reads the metrics there
+    return {GRPC} if not peer and _has_route(cluster, server) else set()
+
+
+def _is_web(peer: Mapping[str, Any]) -> bool:
+    """The page's pods, also where a server is applied alone."""
+    chosen = _chosen(peer.get("podSelector", {}))
+    return peer.keys() == {"podSelector"} and chosen.get("app.kubernetes.io/component") == "web"
+
+
+def _has_route(cluster: Cluster, server: Object) -> bool:
+    """Whether a gateway leads to a server; its pods are in a namespace of their own."""
+    rules = [rule for route in cluster.of("GRPCRoute") for rule in route["spec"]["rules"]]
+    return name_of(server) in {ref["name"] for rule in rules for ref in rule["backendRefs"]}
+
+
+def _reach(cluster: Cluster) -> Found:
+    for web in cluster.workloads("web"):
+        for server in cluster.workloads("serving"):
+            sent = _met(_rules(cluster, web, "egress"), "to", server)
+            taken = _met(_rules(cluster, server, "ingress"), "from", web)
+            if missing := {GRPC, REST} - (sent & taken):
+                yield where(server), f"{where(web)} can't reach its ports {sorted(missing)}"
+
+
+def _met(rules: Iterable[Mapping[str, Any]], key: str, workload: Object) -> set[Port]:
+    return {port for rule in rules if _meets(rule.get(key) or (), workload) for port in _ports(rule)}
+
+
+def _names(cluster: Cluster) -> Found:
+    for web in cluster.workloads("web"):
+        rules = [rule for rule in _rules(cluster, web, "egress") if DNS_NAMESPACE in (rule.get("to") or ())]
+        if not any(_ports(rule) >= DNS for rule in rules):
+            yield where(web), "can't ask the cluster's DNS for names, over UDP and TCP"
+
+
+def _open_page(cluster: Cluster) -> Found:
+    for web in cluster.workloads("web"):
+        taken = [_ports(rule) for rule in _rules(cluster, web, "ingress")]
+        if not taken or set().union(*taken) != {WEB_PORT}:
+            yield where(web), f"is reached at {taken}, not at {WEB_PORT} alone"
+
+
+def _page_calls(cluster: Cluster) -> Found:
+    for web in cluster.workloads("web"):
+        for rule in _rules(cluster, web, "egress"):
+            to_all = not rule.get("to")
+            if to_all and not ("DATABASE_URL" in environment(main_container(web)) and len(_ports(rule)) == 1):
+                yield where(web), f"may call anybody at {sorted(_ports(rule))}"
+
+
+def _monitored(cluster: Cluster) -> Found:
+    for monitor in cluster.of("ServiceMonitor"):
+        for workload in cluster.selected(monitor["spec"]["selector"]["matchLabels"]):
+            numbers = {each["name"]: each["containerPort"] for each in main_container(workload)["ports"]}
+            wanted = {("TCP", numbers.get(each["port"])) for each in monitor["spec"]["endpoints"]}
+            policies, rules = _policies_of(cluster, workload), _rules(cluster, workload, "ingress")
+            taken = {port for rule in rules if _from_elsewhere(rule) for port in _ports(rule)}
+            if policies and not wanted <= taken:
+                yield where(monitor), f"Prometheus can't reach {where(workload)}"
+
+
+def _from_elsewhere(rule: Mapping[str, Any]) -> bool:
+    """Whether a rule lets pods of another namespace in."""
+    return not rule.get("from") or any("namespaceSelector" in peer for peer in rule["from"])
+
+
+def _chosen(selector: Mapping[str, Any]) -> Mapping[str, str]:
+    """The labels of a selector. It must have no other way to choose."""
+    assert selector.keys() <= {"matchLabels"}, f"matchExpressions are not looked at here: {selector}"
+    found: Mapping[str, str] = selector.get("matchLabels") or {}
+    return found
+
+
+def _meets(peers: Iterable[Mapping[str, Any]], workload: Object) -> bool:
+    carried = labels(pod_of(workload)).items()
+    own = [each["podSelector"] for each in peers if each.keys() == {"podSelector"}]
+    return any(_chosen(each) and _chosen(each).items() <= carried for each in own)
+
+
+def _ports(rule: Mapping[str, Any]) -> set[Port]:
+    """Protocol and number; a rule without ports is none of these."""
+    return {(each.get("protocol", "TCP"), each.get("port")) for each in rule.get("ports") or ()}
+
+
+RULES = {
+    "isolated": _isolated,
+    "quiet_servers": _quiet_servers,
+    "reach": _reach,
+    "names": _names,
+    "open_page": _open_page,
+    "page_calls": _page_calls,
+    "monitored": _monitored,
+}

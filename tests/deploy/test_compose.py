@@ -1,0 +1,126 @@
+"""compose.yaml and the swarm stack: read by Docker's own programs, and held to the project's rules."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.deploy.container_rules import problems
+from tests.support.deploy.deployments import MODEL, SERVING, WEB, Container, compose, read_compose, read_swarm
+from tests.support.deploy.dockerfile import ROOT, read_stages
+from webapp.config import rows
+
+SWARM = ROOT / "deploy" / "swarm"
+WAYS = {
+    "compose": read_compose(profiles="gpu"),
+    "swarm": read_swarm(SWARM / "pixelcost.yaml", SWARM / "gpu.yaml", SWARM / "token.yaml"),
+}
+EACH = [pytest.param(each, id=f"{way}-{each.service}") for way, found in WAYS.items() for each in found]
+SERVERS = [each for each in EACH if each.values[0].role == SERVING]
+
+
+def test_compose_itself_refuses_a_key_that_it_does_not_know(tmp_path: Path) -> None:
+    text = (ROOT / "compose.yaml").read_text("utf-8")
+    (tmp_path / "compose.yaml").write_text(text.replace("read_only: true", "readonly: true"))
+    with pytest.raises(AssertionError, match="readonly"):
+        compose("config", "--quiet", path=tmp_path / "compose.yaml")
+
+
+@pytest.mark.parametrize("more", [(), ("gpu.yaml",), ("token.yaml",), ("gpu.yaml", "token.yaml")])
+def test_docker_reads_the_stack_with_every_addition(more: tuple[str, ...]) -> None:
+    if not shutil.which("docker"):
+        pytest.skip("The stack is not read by Docker: no docker client on this machine")
+    files = [part for name in ("pixelcost.yaml", *more) for part in ("-c", str(SWARM / name))]
+    command = ["docker", "stack", "config", *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    services = yaml.safe_load(done.stdout)["services"]
+    assert set(services) == {
+        each.service for each in read_swarm(SWARM / "pixelcost.yaml", *(SWARM / m for m in more))
+    }
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_rule_is_broken(way: str) -> None:
+    assert problems(way, WAYS[way]) == []
+
+
+@pytest.mark.parametrize("container", SERVERS)
+def test_a_model_server_is_checked_by_the_state_of_its_model_and_reads_it_only(container: Container) -> None:
+    assert isinstance(container.health, tuple)
+    assert "AVAILABLE" in container.health[-1] and "/v1/models/%s" in container.health[-1]
+    (volume,) = (each for each in container.spec["volumes"] if each["type"] == "volume")
+    assert (volume["target"], volume["read_only"]) == ("/models/inception", True)
+
+
+@pytest.mark.parametrize("container", SERVERS)
+def test_tensorflow_gets_as_many_threads_as_the_server_has_cpus(container: Container) -> None:
+    cpus = {"tf-serving-1cpu": 1, "tf-serving-8cpu": 8, "tf-serving-gpu": 4}[container.service]
+    assert {f"--tensorflow_{kind}_op_parallelism={cpus}" for kind in ("intra", "inter")} < set(
+        container.command
+    )
+    limits = container.spec.get("deploy", {}).get("resources", {}).get("limits", {"cpus": cpus})
+    assert int(limits["cpus"]) == cpus
+    if "cpuset" in container.spec:
+        first, _, last = container.spec["cpuset"].partition("-")
+        assert int(last or first) - int(first) + 1 == cpus
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_names_ports_and_the_model_agree(way: str) -> None:
+    found = {each.service: each for each in WAYS[way]}
+    web = found["image-resizer"]
+    assert set(found) == {"image-resizer", "model", "tf-serving-1cpu", "tf-serving-8cpu", "tf-serving-gpu"}
+    assert web.published == {30501: int(read_stages()[WEB].last("EXPOSE"))}
+    servers = dict(entry.split(":", 1) for entry in web.environ["TF_SERVERS"].split(";"))
+    assert servers == {
+        "GPU": "tf-serving-gpu:8500?rest=8501",
+        "1 CPU": "tf-serving-1cpu:8500?rest=8501",
+        "8 CPU": "tf-serving-8cpu:8500?rest=8501",
+    }
+    assert {each.environ["MODEL_NAME"] for each in WAYS[way] if each.role != MODEL} == {"inception"}
+    assert {each.mounts.get("/models/inception") for each in WAYS[way] if each.role != WEB} == {"model"}
+    known = {row.key for row in rows()}
+    assert {key for key in web.environ if key.startswith("PIXELCOST_")} <= known
+
+
+def test_the_gpu_stands_in_the_page_only_with_its_profile() -> None:
+    web = next(each for each in read_compose() if each.role == WEB)
+    assert "GPU" not in web.environ["TF_SERVERS"]
+
+
+def test_compose_starts_in_order_model_then_servers_then_page() -> None:
+    found = {each.service: each.spec for each in WAYS["compose"]}
+    for name in ("tf-serving-1cpu", "tf-serving-8cpu", "tf-serving-gpu"):
+        assert found[name]["depends_on"]["model"]["condition"] == "service_completed_successfully"
+        assert found["image-resizer"]["depends_on"][name]["condition"] == "service_healthy"
+    assert not found["image-resizer"]["depends_on"]["tf-serving-gpu"]["required"]
+
+
+def test_the_page_is_published_to_this_machine_alone_unless_told_otherwise() -> None:
+    web = next(each for each in WAYS["compose"] if each.role == WEB)
+    assert [port["host_ip"] for port in web.spec["ports"]] == ["127.0.0.1"]
+
+
+def test_every_service_of_the_stack_can_go_back_restarts_and_has_limits() -> None:
+    for each in WAYS["swarm"]:
+        deploy = each.spec["deploy"]
+        assert deploy["resources"]["limits"].keys() >= {"cpus", "memory"}
+        assert deploy["restart_policy"]["condition"] == ("on-failure" if each.role == MODEL else "any")
+        if each.role != MODEL:
+            assert deploy["update_config"]["failure_action"] == "rollback"
+        if each.role == SERVING:
+            assert deploy["endpoint_mode"] == "dnsrr"
+    by_name = {each.service: each.spec["deploy"] for each in WAYS["swarm"]}
+    orders = {name: deploy.get("update_config", {}).get("order") for name, deploy in by_name.items()}
+    assert orders == {
+        "image-resizer": "stop-first",  # one SQLite file
+        "model": None,
+        "tf-serving-1cpu": "start-first",
+        "tf-serving-8cpu": "start-first",
+        "tf-serving-gpu": "stop-first",  # one GPU
+    }

@@ -1,0 +1,127 @@
+"""Every stage of the Dockerfile is built with its own instructions, and every image is run, without Docker.
+
+The packages of TensorFlow (stage `environment`, minutes and gigabytes) are those of this test's own
+environment, which holds the same locked versions; PIXELCOST_TEST_IMAGES=full installs them anew too.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.deploy.dockerfile import read_stages
+from tests.support.deploy.image_builder import Builder, why_not
+from tests.support.processes.webapp_parts import eventually
+
+CAN_NOT = why_not()
+IS_FULL = os.environ.get("PIXELCOST_TEST_IMAGES") == "full"
+WEB_MB = 150  # what the web image adds to its base
+HEALTHY_TIMEOUT_S = 120
+PAGE = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:5051/').read().decode())"
+STATUS = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8501/v1/models/inception').read().decode())"
+
+pytestmark = [
+    pytest.mark.skipif(bool(CAN_NOT), reason=f"The images are not run: {CAN_NOT}"),
+    pytest.mark.timeout(1800 if IS_FULL else 300),
+]
+
+
+@pytest.fixture(scope="module")
+def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
+    given = {} if IS_FULL else {"environment": Path(sys.prefix).resolve()}
+    return Builder(tmp_path_factory.mktemp("images"), read_stages(), given)
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Path:
+    """A folder that the image's user may write, as its volume would be."""
+    os.chown(tmp_path, 10001, 10001)
+    return tmp_path
+
+
+class Container:
+    """A started one. `log_path` holds what it printed."""
+
+    def __init__(self, builder: Builder, name: str, process: subprocess.Popen[bytes], log_path: Path):
+        self.builder, self.name, self.process, self.log_path = builder, name, process, log_path
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in it, as `docker exec` does."""
+        line = self.builder.inside(self.name, self._first_process(), command)
+        return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+
+    def _first_process(self) -> int:
+        found: list[str] = eventually(lambda: self.process.poll() is not None or _children(self.process))
+        assert self.process.returncode is None, f"{self.name} ended:\n{self.log_path.read_text()}"
+        return int(found[0])
+
+    def wait_healthy(self) -> None:
+        """Return when the image's own HEALTHCHECK passes; fail with what it printed when it ends instead."""
+        check = self.builder.stages[self.name].command("HEALTHCHECK")
+        deadline = time.monotonic() + HEALTHY_TIMEOUT_S
+        while (done := self.run(*check)).returncode != 0:
+            assert time.monotonic() < deadline, f"{done.stderr}\n{self.log_path.read_text()}"
+            time.sleep(0.2)
+
+
+def _children(process: subprocess.Popen[bytes]) -> list[str]:
+    return Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+
+
+@contextmanager
+def started(builder: Builder, name: str, *flags: str, **writable: Path) -> Iterator[Container]:
+    """A container of the image `name` with its own command; ended at the end, with all its processes."""
+    stage = builder.stages[name]
+    command = [*stage.command("ENTRYPOINT"), *(flags or stage.command("CMD"))]
+    line = builder.container(name, command, {f"/{path}": folder for path, folder in writable.items()})
+    log_path = builder.folder / f"{name}.log"
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        yield Container(builder, name, process, log_path)
+    finally:
+        for first in _children(process):  # the first process of the container: all of it ends with it
+            os.kill(int(first), signal.SIGKILL)
+        process.wait(30)
+
+
+def test_the_web_image_serves_the_page_as_its_user_on_a_read_only_root(
+    builder: Builder, volume: Path
+) -> None:
+    with started(builder, "web", data=volume) as web:
+        web.wait_healthy()
+        assert "<title>Pixelcost</title>" in web.run("python", "-c", PAGE).stdout
+        assert web.run("id", "-u").stdout == "10001\n"
+        assert "Read-only file system" in web.run("touch", "/app/file").stderr
+    assert (volume / "pixelcost.db").exists()
+
+
+def test_the_web_image_holds_no_tensorflow_and_stays_small(builder: Builder) -> None:
+    root = builder.build("web")
+    own = [root / each for each in ("venv", "messages", "app")]
+    assert not list((root / "venv").rglob("tensorflow*"))
+    size_mb = sum(path.stat().st_size for each in own for path in each.rglob("*") if path.is_file()) / 1e6
+    print(f"\nthe web image adds {size_mb:.0f} MB to its base")
+    assert size_mb < WEB_MB
+
+
+def test_the_serving_image_serves_its_model_with_the_flags_of_tensorflow_serving(builder: Builder) -> None:
+    with started(builder, "serving", "--tensorflow_intra_op_parallelism=1") as serving:
+        serving.wait_healthy()
+        assert '"AVAILABLE"' in serving.run("python", "-c", STATUS).stdout
+        assert serving.run("id", "-u").stdout == "10001\n"
+
+
+def test_the_model_image_fills_a_volume_once(builder: Builder, volume: Path) -> None:
+    line = builder.container("model", builder.stages["model"].command("CMD"), {"/models/inception": volume})
+    said = [subprocess.run(line, capture_output=True, text=True, check=True).stdout for _ in range(2)]
+    assert said == ["model: /models/inception/1\n", "model: /models/inception/1 (was there already)\n"]
+    assert (volume / "1" / "saved_model.pb").stat().st_uid == 10001

@@ -1,0 +1,56 @@
+"""One version everywhere, that of pyproject.toml: else deployments ask for images that nobody has built."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+FOLDERS = [path for folder in ("k8s", "deploy") for path in (ROOT / folder).rglob("*.*") if path.is_file()]
+DOCUMENTS = [ROOT / "docs" / f"{name}.md" for name in ("compose", "helm", "kubernetes", "swarm")]
+FILES = [
+    ROOT / "Dockerfile",
+    ROOT / "compose.yaml",
+    ROOT / "experiment" / "__init__.py",
+    *FOLDERS,
+    *DOCUMENTS,
+]
+
+BEFORE = (  # what stands before a version of ours: the name of an image, or what says the tag of one
+    r"pixelcost-[\w$]+(?::|, tag: |, newTag: )",
+    r"VERSION:-|VERSION=|`VERSION` \| empty, ",
+    r"\bversion: |\bappVersion: ",
+    r'__version__ = "',
+)
+PLACE = re.compile(rf"(?:{'|'.join(BEFORE)})(\d[\w.+-]*)")
+
+
+def places(path: Path) -> list[str]:
+    """Every version of ours that stands in a file."""
+    return PLACE.findall(path.read_text("utf-8"))
+
+
+def test_every_version_of_ours_is_that_of_the_project() -> None:
+    found = {str(path.relative_to(ROOT)): set(places(path)) - {VERSION} for path in FILES}
+    assert {name: others for name, others in found.items() if others} == {}
+
+
+def test_no_version_stands_where_the_test_above_does_not_look() -> None:
+    whole = re.compile(rf"(?<![\w.]){re.escape(VERSION)}(?!\.?\w)")
+    unseen = [path for path in FILES if len(whole.findall(path.read_text("utf-8"))) != len(places(path))]
+    assert unseen == []
+
+
+def test_every_kind_of_deployment_names_a_version() -> None:
+    found = [path for path in FILES if places(path)]
+    assert {path.parent.name for path in found} >= {
+        "k8s",
+        "swarm",
+        "pixelcost",
+        "embedded",
+        "docs",
+        "experiment",
+    }
+    assert sum(len(places(path)) for path in found) >= 30

@@ -1,0 +1,220 @@
+"""measure(): order, parallelism, failures and cancelling, against fakes with known times."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections import Counter
+
+from experiment.backends.base import FakeBackend, RequestFailed
+from experiment.measure import lane, run
+from experiment.measure.heartbeat import Heartbeat
+from experiment.measure.run import measure
+from experiment.measure.schedule import planned_requests, schedule, turn_groups
+from experiment.records import BackendInfo, Label, Plan, Prediction
+from tests.support.records import variant
+
+VARIANTS = [variant(id=name, data=b"abc") for name in ("a", "b", "c")]
+
+
+def embedded(name: str, *cores: int) -> BackendInfo:
+    return BackendInfo(name=name, protocol="fake", cores=cores, embedded=True, state="ready")
+
+
+def test_warm_ups_come_first_and_every_block_holds_each_variant_once():
+    order = list(schedule(Plan(warmups=2, repeats=3, seed=1), VARIANTS, "GPU"))
+    assert [(each.variant.id, each.is_warmup) for each in order[:6]] == [
+        (name, True) for name in ("a", "a", "b", "b", "c", "c")
+    ]
+    blocks = [sorted(each.variant.id for each in order[start : start + 3]) for start in (6, 9, 12)]
+    assert blocks == [["a", "b", "c"]] * 3
+
+
+def test_the_order_depends_on_the_seed_and_on_the_backend_and_repeats_itself():
+    def ids(seed, name):
+        return [each.variant.id for each in schedule(Plan(warmups=0, repeats=20, seed=seed), VARIANTS, name)]
+
+    assert ids(1, "GPU") == ids(1, "GPU")
+    assert ids(1, "GPU") != ids(2, "GPU")
+    assert ids(1, "GPU") != ids(1, "1 CPU")
+
+
+def test_every_planned_request_leaves_one_measurement():
+    plan = Plan(warmups=1, repeats=4)
+    backends = [FakeBackend("x"), FakeBackend("y")]
+    taken = list(measure(plan, VARIANTS, backends))
+    assert len(taken) == planned_requests(plan, 3, [each.info for each in backends]) == 30
+    counts = Counter((each.backend_name, each.variant_id) for each in taken if not each.is_warmup)
+    assert set(counts.values()) == {4}
+    assert all(each.prediction and each.latency_ms is not None for each in taken)
+
+
+def test_backends_are_asked_in_parallel():
+    both_inside = threading.Barrier(2, timeout=5)
+
+    def meet(asked):
+        both_inside.wait()
+        return (Label("tabby", 1.0),)
+
+    backends = [FakeBackend("x", answer=meet), FakeBackend("y", answer=meet)]
+    assert all(each.prediction for each in measure(Plan(warmups=0, repeats=2), VARIANTS, backends))
+
+
+class Watched(FakeBackend):
+    """Counts how many requests are inside at once over all backends that share the counter."""
+
+    def __init__(self, info: BackendInfo, inside: list[str], most: list[int], asked_order: list[str]):
+        super().__init__(info=info)
+        self._inside, self._most, self._order = inside, most, asked_order
+
+    def predict(self, asked, timeout_s):
+        self._inside.append(self.info.name)
+        self._order.append(self.info.name)
+        self._most[0] = max(self._most[0], len(self._inside))
+        time.sleep(0.002)
+        self._inside.remove(self.info.name)
+        return super().predict(asked, timeout_s)
+
+
+def watched_run(infos, order):
+    inside, most, asked = [], [0], []
+    backends = [Watched(info, inside, most, asked) for info in infos]
+    list(measure(Plan(warmups=0, repeats=5, order=order), VARIANTS, backends))
+    return most[0], asked
+
+
+def test_embedded_backends_that_share_a_core_take_turns_request_by_request():
+    most, asked = watched_run([embedded("1 CPU", 1), embedded("8 CPU", 0, 1)], "auto")
+    assert most == 1
+    changes = sum(one != other for one, other in itertools.pairwise(asked))
+    assert changes >= len(asked) - 4  # strictly alternating but for the start and the end
+
+
+def test_parallel_order_sends_at_once_even_where_cores_are_shared():
+    most, _ = watched_run([embedded("1 CPU", 1), embedded("8 CPU", 0, 1)], "parallel")
+    assert most == 2
+
+
+def test_one_at_a_time_finishes_one_backend_before_the_next():
+    most, asked = watched_run([embedded("1 CPU", 0), embedded("8 CPU", 1)], "one_at_a_time")
+    assert most == 1
+    assert asked == ["1 CPU"] * 15 + ["8 CPU"] * 15
+
+
+def test_turn_groups_join_what_overlaps_and_leave_the_rest_alone():
+    infos = [embedded("a", 0), embedded("b", 0, 1), embedded("c", 1, 2), embedded("d", 5)]
+    remote = BackendInfo(name="remote", address="node:8500")
+    assert turn_groups([*infos, remote]) == [{"a", "b", "c"}]
+    assert turn_groups([embedded("a", 0), embedded("b", 1)]) == []
+
+
+def test_a_failing_backend_costs_only_its_own_cells():
+    def refuse(asked):
+        raise RequestFailed("bad_request", "no")
+
+    taken = list(
+        measure(
+            Plan(warmups=0, repeats=3), VARIANTS, [FakeBackend("good"), FakeBackend("bad", answer=refuse)]
+        )
+    )
+    assert Counter((each.backend_name, each.failure is None) for each in taken) == {
+        ("good", True): 9,
+        ("bad", False): 9,
+    }
+    assert {each.failure.code for each in taken if each.failure} == {"bad_request"}
+
+
+def test_after_three_deadlines_in_a_row_the_rest_is_not_sent():
+    slow = FakeBackend("slow", service_ms=1000)
+    taken = list(measure(Plan(warmups=0, repeats=5, timeout_s=0.02), VARIANTS, [slow]))
+    assert [each.failure.code for each in taken] == ["deadline"] * 3 + ["not_sent"] * 12
+    assert len(slow.asked) == 3
+    assert all(each.latency_ms is None for each in taken[3:])
+    assert "3 requests in a row passed the time limit" in taken[-1].failure.message
+
+
+def test_who_was_down_before_the_run_and_hangs_costs_one_time_limit():
+    info = BackendInfo(name="slow", protocol="fake", state="down")
+    slow = FakeBackend(service_ms=1000, info=info)
+    taken = list(measure(Plan(warmups=0, repeats=5, timeout_s=0.02), VARIANTS, [slow]))
+    assert [each.failure.code for each in taken] == ["deadline"] + ["not_sent"] * 14
+    assert "A request passed the time limit" in taken[-1].failure.message
+
+
+def test_a_backend_that_comes_back_goes_on_being_measured(monkeypatch):
+    down = iter([True] * 3)
+
+    def answer(asked):
+        if next(down, False):
+            raise RequestFailed("unreachable", "connection refused")
+        return (Label("tabby", 1.0),)
+
+    monkeypatch.setattr(lane.Patience, "_after_refusal", lambda self: 0.001)
+    taken = list(measure(Plan(warmups=0, repeats=5), VARIANTS, [FakeBackend("x", answer=answer)]))
+    assert [each.failure is None for each in taken] == [False] * 3 + [True] * 12
+
+
+def test_patience_with_a_dead_backend_ends(monkeypatch):
+    monkeypatch.setattr(lane, "PATIENCE_S", 0.3)
+
+    def dead(asked):
+        raise RequestFailed("unreachable", "connection refused")
+
+    taken = list(measure(Plan(warmups=0, repeats=20), VARIANTS, [FakeBackend("x", answer=dead)]))
+    codes = [each.failure.code for each in taken]
+    assert len(codes) == 60
+    assert 2 <= codes.count("unreachable") <= 5
+    assert codes[-1] == "not_sent"
+
+
+def test_cancel_keeps_what_was_measured_and_ends_soon():
+    cancel = threading.Event()
+    taken = []
+    for measurement in measure(Plan(warmups=0, repeats=1000), VARIANTS, [FakeBackend("x", 1)], cancel):
+        taken.append(measurement)
+        if len(taken) == 10:
+            cancel.set()
+    assert 10 <= len(taken) < 200
+
+
+def test_cancel_does_not_wait_for_a_hanging_request(monkeypatch):
+    monkeypatch.setattr(run, "CANCEL_GRACE_S", 0.1)
+    cancel = threading.Event()
+    threading.Timer(0.1, cancel.set).start()
+    started = time.monotonic()
+    assert list(measure(Plan(warmups=0, repeats=1), VARIANTS, [FakeBackend("x", 30_000)], cancel)) == []
+    assert time.monotonic() - started < 10
+
+
+def test_a_bug_of_ours_costs_the_cells_of_one_backend_and_is_logged(caplog):
+    def bug(asked):
+        raise ZeroDivisionError
+
+    backends = [FakeBackend("bad", answer=bug), FakeBackend("good")]
+    taken = list(measure(Plan(warmups=0, repeats=2), VARIANTS, backends))
+    failures = {each.backend_name: each.failure for each in taken}
+    assert failures["good"] is None
+    assert failures["bad"].code == "bad_answer"
+    assert "ZeroDivisionError" in failures["bad"].message
+    assert caplog.text.count("an answer of bad could not be read") == 1
+    assert "in bug" in caplog.text
+
+
+def test_all_scores_are_kept_once_per_cell():
+    class Full(FakeBackend):
+        def predict(self, asked, timeout_s):
+            return Prediction((Label("a", 1.0),), 1, 1, distribution=(1.0, 0.0))
+
+    taken = list(measure(Plan(warmups=2, repeats=3), VARIANTS, [Full("x")]))
+    kept = [each for each in taken if each.prediction.distribution]
+    assert sorted(each.variant_id for each in kept) == ["a", "b", "c"]
+    assert not any(each.is_warmup for each in kept)
+
+
+def test_the_heartbeat_notices_a_thread_that_holds_the_interpreter():
+    with Heartbeat() as heartbeat:
+        sorted(range(3_000_000), key=lambda number: -number)
+        time.sleep(0.05)
+    assert heartbeat.max_delay_ms > 0
+    assert 0 <= heartbeat.late_share <= 1

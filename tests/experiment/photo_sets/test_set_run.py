@@ -1,0 +1,267 @@
+"""Photo after photo, the journal that keeps them, and the tally that adds them up."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from experiment.backends.base import FakeBackend, RequestFailed
+from experiment.labels import Vocabulary
+from experiment.measure.environment import environment
+from experiment.photo_sets.journal import (
+    Journal,
+    JournalRefused,
+    header_of,
+    is_complete,
+    read_header_line,
+    results_in,
+)
+from experiment.photo_sets.listing import open_photo_set
+from experiment.photo_sets.run import measure_set, photo_order
+from experiment.photo_sets.tally import Tally
+from experiment.records import BackendInfo, Label, Plan
+from tests.support.photo_sets import COLOURS, always_right, blind_when_small, colour_of, photo, write_folders
+
+PLAN = Plan(sizes_px=(32, 24), formats=("png",), warmups=1, repeats=1, seed=5, timeout_s=5)
+IDS = ("original", "32-png", "24-png")
+
+
+def eye(name="eye", guess=always_right):
+    """A backend that looks at the pixels."""
+
+    def answer(variant):
+        told = guess(*colour_of(variant.data))
+        return (Label(told, 0.7), *(Label(each, 0.1) for each in COLOURS if each != told))
+
+    return FakeBackend(name, answer=answer)
+
+
+def taken(photos, backends, plan=PLAN, start=0, cancel=None):
+    return list(measure_set(plan, photos, backends, cancel or threading.Event(), start))
+
+
+def counted(results):
+    tally = Tally({"eye": Vocabulary(COLOURS)})
+    for each in results:
+        tally.add(each)
+    return tally
+
+
+EYE = (BackendInfo(name="eye", state="ready", version=1),)
+
+
+def header(photos, plan=PLAN, infos=EYE, facts=None):
+    return header_of("run", 0.0, photos, plan, infos, facts or environment(), {})
+
+
+@pytest.fixture
+def photos(tmp_path):
+    return open_photo_set(write_folders(tmp_path / "set", 12))
+
+
+# The run
+
+
+def test_each_photo_is_a_block_and_every_variant_is_warmed_once(photos):
+    backend = eye()
+    results = taken(photos, [backend])
+    assert sorted(each.name for each in results) == [each.name for each in photos.photos]
+    assert [each.index for each in results] == list(range(12))
+    warm, first = backend.asked[:3], backend.asked[3:6]
+    assert warm == list(IDS)
+    assert sorted(first) == sorted(IDS)
+    assert len(backend.asked) == 3 + 12 * 3
+    orders = {tuple(backend.asked[at : at + 3]) for at in range(3, 39, 3)}
+    assert len(orders) > 1  # not the same order for each photo
+    assert all(each.prediction.distribution is None for result in results for each in result.measurements)
+
+
+def test_the_photos_come_in_an_order_that_the_seed_decides(photos):
+    names = [each.name for each in photo_order(photos.photos, 5)]
+    assert names == [each.name for each in photo_order(photos.photos, 5)] != sorted(names)
+    assert names != [each.name for each in photo_order(photos.photos, 6)]
+
+
+def test_a_size_that_comes_later_is_warmed_when_it_comes(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(photo("red", 0, 28))
+    (tmp_path / "b.jpg").write_bytes(photo("red", 0, 48))
+    backend = eye()
+    taken(open_photo_set(tmp_path), [backend])
+    assert Counter(backend.asked) == {"original": 3, "24-png": 3, "32-png": 2}
+
+
+def test_broken_photos_are_named_and_cost_nothing_else(tmp_path):
+    folder = write_folders(tmp_path, 3)
+    (folder / "red" / "0000.jpg").write_bytes(photo("red", 0)[:200])
+    (folder / "red" / "zero.jpg").write_bytes(b"")
+    tally = counted(taken(open_photo_set(folder), [eye()]))
+    assert (tally.done, tally.measured) == (4, 2)
+    assert {(each.name, each.code) for each in tally.skipped} == {
+        ("red/0000.jpg", "truncated"),
+        ("red/zero.jpg", "empty_file"),
+    }
+
+
+def test_the_photo_under_way_at_a_cancel_is_dropped_as_a_whole(photos):
+    cancel = threading.Event()
+    stopped = eye()
+
+    def stop(variant):
+        if len(stopped.asked) == 3 + 7:  # in the third photo
+            cancel.set()
+        return eye()._answer(variant)
+
+    stopped._answer = stop
+    results = taken(photos, [stopped], cancel=cancel)
+    assert [len(each.measurements) for each in results] == [6, 3]
+
+
+def test_a_backend_that_stopped_answering_is_left_out_and_the_others_go_on(photos, monkeypatch):
+    monkeypatch.setattr("experiment.measure.lane.PATIENCE_S", 0.0)
+
+    def gone(variant):
+        raise RequestFailed("unreachable", "No answer.")
+
+    quiet, live = FakeBackend("quiet", answer=gone), eye()
+    results = taken(photos, [live, quiet])
+    names = [{each.backend_name for each in result.measurements} for result in results]
+    assert names == [{"eye", "quiet"}, *[{"eye"}] * 11]
+    assert len(taken(photos, [FakeBackend("quiet", answer=gone)])) == 1  # without any the run ends
+
+
+# The tally
+
+
+def test_the_tally_counts_what_a_person_would(photos):
+    tally = counted(taken(photos, [eye(guess=blind_when_small)]))
+    cells = {key[0]: cell for key, cell in tally.cells.items()}
+    assert tally.labelled == tally.measured == 12
+    assert [cells[each].judged for each in IDS] == [12, 12, 12]
+    assert [cells[each].top1 for each in IDS] == [12, 12, 4]  # a third is blue anyway
+    assert [cells[each].top5 for each in IDS] == [12, 12, 12]
+    assert [cells[each].agreed for each in IDS] == [12, 12, 4]
+    small = cells["24-png"]
+    assert (small.both, small.gained, small.lost, small.neither) == (4, 0, 8, 0)
+    assert len(small.samples_ms) == 12
+    assert small.cold_ms is not None
+
+
+def test_photos_whose_label_the_model_does_not_know_count_for_agreement_alone(tmp_path):
+    folder = write_folders(tmp_path, 6)
+    (folder / "red").rename(folder / "n01440764")
+    tally = counted(taken(open_photo_set(folder), [eye()]))
+    assert dict(tally.unknown_labels) == {"n01440764": 2}
+    assert (tally.labelled, tally.cells["32-png", "eye"].judged, tally.cells["32-png", "eye"].compared) == (
+        4,
+        4,
+        6,
+    )
+
+
+def test_two_backends_are_compared_answer_by_answer(photos):
+    tally = counted(taken(photos, [eye(), eye("dim", blind_when_small)]))
+    assert tally.between["32-png", "dim", "eye"] == [12, 12]
+    assert tally.between["24-png", "dim", "eye"] == [4, 12]
+
+
+def test_several_repeats_of_a_photo_are_one_sample(photos):
+    tally = counted(taken(photos, [eye()], replace(PLAN, repeats=3)))
+    cell = tally.cells["32-png", "eye"]
+    assert (len(cell.samples_ms), cell.failures.asked, cell.judged) == (12, 36, 12)
+
+
+# The journal
+
+
+def test_what_is_read_back_is_what_was_written(tmp_path, photos):
+    results = taken(photos, [eye()])
+    journal = Journal(tmp_path / "j.jsonl", header(photos))
+    for each in results:
+        journal.append(each)
+    journal.close()
+    assert list(results_in(tmp_path / "j.jsonl")) == results
+    found = read_header_line(tmp_path / "j.jsonl")
+    assert found == header(photos, facts=found.environment)
+    assert is_complete(tmp_path / "j.jsonl", found)
+
+
+def test_half_a_line_at_the_end_is_dropped_and_the_run_goes_on_behind_it(tmp_path, photos):
+    path, results = tmp_path / "j.jsonl", taken(photos, [eye()])
+    journal = Journal(path, header(photos))
+    for each in results[:3]:
+        journal.append(each)
+    journal.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    journal = Journal(path, header(photos))
+    assert [each.index for each in results_in(path)] == [0, 1]
+    for each in taken(photos, [eye()], start=2):
+        journal.append(each)
+    journal.close()
+    assert [each.name for each in results_in(path)] == [each.name for each in results]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"plan": replace(PLAN, repeats=2)}, "repeats 1 there, 2 here"),
+        ({"plan": replace(PLAN, sizes_px=(32,))}, "sizes_px 32, 24 there, 32 here"),
+        ({"infos": (BackendInfo(name="ear", state="ready"),)}, "the backends eye there, ear here"),
+        ({"infos": (BackendInfo(name="eye", state="ready", version=2),)}, "eye: version 1 there, 2 here"),
+        ({"facts": {"pillow": "1.0"}}, "pillow .* there, 1.0 here"),
+    ],
+)
+def test_a_journal_of_another_run_is_refused_and_says_what_differs(tmp_path, photos, change, words):
+    Journal(tmp_path / "j.jsonl", header(photos)).close()
+    with pytest.raises(JournalRefused, match=words):
+        Journal(tmp_path / "j.jsonl", header(photos, **change))
+
+
+def test_a_journal_of_other_photos_is_refused(tmp_path, photos):
+    Journal(tmp_path / "j.jsonl", header(photos)).close()
+    fewer = replace(photos, photos=photos.photos[:5])
+    with pytest.raises(JournalRefused, match=r"12 in set there, 5 in set here"):
+        Journal(tmp_path / "j.jsonl", header(fewer))
+
+
+def test_goals_and_what_a_server_that_was_down_did_not_tell_may_change(tmp_path, photos):
+    down = (BackendInfo(name="eye", state="down"),)
+    Journal(tmp_path / "j.jsonl", header(photos, infos=down)).close()
+    Journal(tmp_path / "j.jsonl", header(photos, replace(PLAN, margin_points=2.0, timeout_s=9))).close()
+
+
+def test_two_runs_can_not_write_one_journal(tmp_path, photos):
+    journal = Journal(tmp_path / "j.jsonl", header(photos))
+    with pytest.raises(JournalRefused, match="in use by another run"):
+        Journal(tmp_path / "j.jsonl", header(photos))
+    journal.close()
+
+
+@pytest.mark.parametrize("content", [b"\xff\xd8 a photo", b'{"kind": "other"}\n', b"text without an end"])
+def test_a_file_that_is_no_journal_is_left_as_it_is(tmp_path, photos, content):
+    path = tmp_path / "cat.jpg"
+    path.write_bytes(content)
+    with pytest.raises(JournalRefused, match="is not a journal"):
+        Journal(path, header(photos))
+    assert path.read_bytes() == content
+
+
+def test_half_a_header_is_begun_anew(tmp_path, photos):
+    path = tmp_path / "j.jsonl"
+    Journal(path, header(photos)).close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:40])
+    Journal(path, header(photos)).close()
+    assert json.loads(path.read_bytes())["name"] == "set"
+
+
+def test_a_damaged_line_is_named(tmp_path, photos):
+    path = tmp_path / "j.jsonl"
+    Journal(path, header(photos)).close()
+    path.write_bytes(path.read_bytes() + b"nonsense\n")
+    with pytest.raises(JournalRefused, match=r"Line 2 of .* is damaged"):
+        list(results_in(path))

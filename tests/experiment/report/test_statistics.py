@@ -1,0 +1,106 @@
+"""Percentiles, intervals and distances, against numpy and against their definitions."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiment.report.statistics import (
+    SAMPLES_FOR_INTERVAL,
+    SAMPLES_FOR_P90,
+    SAMPLES_FOR_P99,
+    jensen_shannon_distance,
+    median_interval,
+    median_ranks,
+    percentile,
+    percentile_from,
+)
+
+latencies = st.lists(st.floats(0, 1e6), min_size=1, max_size=100)
+scores = st.lists(st.floats(0.001, 1), min_size=2, max_size=20)
+
+
+@given(latencies, st.floats(0, 100))
+def test_percentiles_are_numpys_to_the_last_bit(samples, percent):
+    assert percentile(samples, percent) == np.percentile(samples, percent)
+
+
+@pytest.mark.parametrize(
+    ("count", "ranks"), [(5, None), (6, (1, 6)), (10, (2, 9)), (20, (6, 15)), (30, (10, 21)), (100, (40, 61))]
+)
+def test_the_interval_of_the_median_has_the_published_ranks(count, ranks):
+    assert median_ranks(count) == ranks
+
+
+@pytest.mark.parametrize("count", [*range(6, 80), 1000, 2001])
+def test_the_interval_covers_the_median_with_95_percent_and_no_narrower_one_does(count):
+    def coverage(low_rank):  # the median lies outside when fewer than low_rank samples are below it
+        outside = sum(math.comb(count, below) for below in range(low_rank))
+        return 1 - 2 * outside / 2**count
+
+    low, high = median_ranks(count)
+    assert high == count + 1 - low
+    assert coverage(low) >= 0.95 > coverage(low + 1)
+
+
+@given(latencies)
+def test_the_interval_encloses_the_median_and_consists_of_samples(samples):
+    interval = median_interval(samples)
+    if len(samples) < SAMPLES_FOR_INTERVAL:
+        assert interval is None
+    else:
+        assert interval[0] <= percentile(samples, 50) <= interval[1]
+        assert set(interval) <= set(samples)
+
+
+@pytest.mark.parametrize(("floor", "tail"), [(SAMPLES_FOR_P90, 0.10), (SAMPLES_FOR_P99, 0.01)])
+def test_the_floors_of_the_tails_are_those_of_mlperfs_early_stopping(floor, tail):
+    """The least n for which at most one of n samples above the percentile is a 1 % accident."""
+
+    def accident(count):
+        return (1 - tail) ** count + count * tail * (1 - tail) ** (count - 1)
+
+    assert accident(floor) <= 0.01 < accident(floor - 1)
+
+
+def test_a_percentile_is_not_known_below_its_floor():
+    assert percentile_from(SAMPLES_FOR_P90, [1.0] * 63, 90) is None
+    assert percentile_from(SAMPLES_FOR_P90, [1.0] * 64, 90) == 1.0
+    assert percentile_from(0, [], 50) is None
+
+
+@given(scores)
+def test_a_distribution_has_no_distance_to_itself(distribution):
+    assert jensen_shannon_distance(distribution, distribution) == pytest.approx(0, abs=1e-6)
+
+
+@given(scores.flatmap(lambda first: st.tuples(st.just(first), st.permutations(first))))
+def test_the_distance_is_symmetric_and_between_0_and_1(pair):
+    first, second = pair
+    distance = jensen_shannon_distance(first, second)
+    assert 0 <= distance <= 1
+    assert distance == pytest.approx(jensen_shannon_distance(second, first), abs=1e-6)
+
+
+def test_distributions_that_share_nothing_are_as_far_apart_as_can_be():
+    assert jensen_shannon_distance([1, 0], [0, 1]) == 1
+
+
+def test_the_distance_has_its_textbook_value():
+    p, q = np.array([0.5, 0.5]), np.array([0.9, 0.1])
+    m = (p + q) / 2
+    divergence = (np.sum(p * np.log2(p / m)) + np.sum(q * np.log2(q / m))) / 2
+    assert jensen_shannon_distance(p, q) == pytest.approx(math.sqrt(divergence))
+
+
+def test_scores_that_do_not_quite_sum_to_1_are_scaled():
+    assert jensen_shannon_distance([0.2, 0.2], [0.5, 0.5]) == 0
+
+
+def test_distributions_of_different_lengths_are_refused():
+    with pytest.raises(ValueError, match="shorter"):
+        jensen_shannon_distance([0.5, 0.5], [1.0])

@@ -1,0 +1,146 @@
+"""Networks that look like classifiers and are none are refused, of whatever kind their file is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from models.formats.exporter_notes import notes_of
+from models.formats.kinds import KINDS, Found
+from models.task import other_than_classifier
+from models.tensors import Signature, Tensor
+from tests.support.models.convertible import converter
+from tests.support.models.detectors import folder
+
+DETECTOR, TABLE = "It is an object detector: it gives", "gives a table of numbers for each image, as object"
+REFUSED = {
+    "detector": f"{DETECTOR} detection_boxes DT_FLOAT [?,10,4]",
+    "detector_of_images": f"{DETECTOR} detection_boxes",
+    "detector.tflite": f"{DETECTOR} output_0 DT_FLOAT [1,10,4], output_1 DT_FLOAT [1,10]",
+    "detector.pb": f"{DETECTOR} detection_boxes",
+    "detector.keras": DETECTOR,
+    "boxes.onnx": f"{DETECTOR} boxes DT_FLOAT [768,4]",
+    "boxes-ir": f"{DETECTOR} boxes DT_FLOAT [768,4]",
+    "yolo.onnx": TABLE,
+    "yolo-ir": TABLE,
+    "yolo-with-notes.onnx": "It is an object detector: the notes of its exporter say task detect",
+    "noted.tflite": "the notes of its exporter say task segment",
+    "pose.torchscript": "the notes of its exporter say task pose",
+    "segments.keras": "gives a map of the image, as those for segmentation",
+    "detector_with_classes": "which are not probabilities",
+}
+LOOKS_RIGHT = {  # by names and shapes: it shows when they are tried
+    "labels_of_one_image.keras": "instead of 1, as a multi-label model (sigmoid) or an object detector",
+    "vector_of_length_1.keras": "It gives features, not scores of classes: each of its answers",
+    "after_a_relu.keras": "some are exactly 0 and none is less, as after a ReLU",
+}
+
+
+@pytest.mark.parametrize(("name", "reason"), (REFUSED | LOOKS_RIGHT).items(), ids=list(REFUSED | LOOKS_RIGHT))
+def test_a_network_that_is_no_classifier_is_not_converted_and_the_reason_is_one_true_sentence(name, reason):
+    if name == "detector.tflite":
+        pytest.importorskip("ai_edge_litert")
+    done = converter().convert(folder() / name, out=f"out of {name}")
+    assert done.exit_code == 2, done.said
+    said = done.said.splitlines()[-1]
+    assert reason in said
+    assert "Pixelcost compares classifiers, which give one score for each class" in said
+    assert "Traceback" not in done.said
+    assert not (done.base / "1").exists()
+
+
+@pytest.mark.parametrize(("name", "reason"), REFUSED.items(), ids=list(REFUSED))
+def test_check_says_of_it_what_it_is_and_does_not_advise_to_convert_it(name, reason):
+    exit_code, said = converter().run("check", folder() / name)
+    assert exit_code == 1, said
+    assert reason in said
+    assert "Pixelcost can use it" not in said and "Convert it" not in said
+
+
+def test_what_a_detector_gives_is_not_taken_even_if_it_is_named():
+    done = converter().convert(folder() / "detector", "--output", "detection_scores", out="named")
+    assert (done.exit_code, "It is an object detector" in done.said) == (2, True)
+
+
+def test_a_multi_label_model_is_taken_as_it_is_if_the_user_says_so():
+    source = folder() / "labels_of_one_image.keras"
+    done = converter().convert(source, "--preprocess", "unit", "--softmax", out="several labels")
+    assert done.exit_code == 0, done.said
+    assert "WARNING, kept as --softmax says: the scores of 3 made-up images" in done.said
+
+
+def test_the_notes_of_an_exporter_tell_the_preprocessing_and_the_labels_of_a_classifier():
+    done = converter().convert(folder() / "classify.onnx", out="noted classifier")
+    assert done.exit_code == 0, done.said
+    assert "WARNING" not in done.said
+    card = json.loads((done.base / "1" / "assets.extra" / "pixelcost.json").read_text())
+    assert card["labels"] == ["red", "green", "blue"]
+    assert card["pixels"]["scale"] == 1 / 255
+    assert "mean" not in card["pixels"]
+
+
+@pytest.mark.parametrize(
+    ("text", "task", "names", "sides_px"),
+    [
+        (
+            "task: classify\nimgsz:\n- 224\n- 160\nnames:\n  0: no\n  1: on\n",
+            "classify",
+            ("no", "on"),
+            (224, 160),
+        ),
+        ("task: detect\nnames: [a, b]\nimgsz: 640\n", "detect", ("a", "b"), (640, 640)),
+        ("task: tidy the room\n", None, (), None),
+        ("- not a mapping\n", None, (), None),
+        ("task: [\n", None, (), None),
+        ("\xff", None, (), None),
+    ],
+)
+def test_notes_beside_a_model_are_read_and_others_are_no_reason_to_stop(
+    tmp_path, text, task, names, sides_px
+):
+    (tmp_path / "metadata.yaml").write_text(text)
+    notes = notes_of(Found(KINDS["SavedModel"], tmp_path))
+    assert (notes.task, notes.names, notes.sides_px) == (task, names, sides_px)
+
+
+def tensor(name: str, *sizes: int | None) -> Tensor:
+    return Tensor(name, "DT_FLOAT", sizes)
+
+
+IMAGE = tensor("image", None, 32, 32, 3)
+CLASSIFIERS = {
+    "one row": [tensor("scores", None, 7)],
+    "any shape": [Tensor("scores", "DT_FLOAT", None)],
+    "1 by 1 pixels": [tensor("MobilenetV1/Predictions", None, 1, 1, 1001)],
+    "features beside": [tensor("logits", None, 7), tensor("block", None, 16, 16, 64)],
+    "main and further head": [tensor("logits", None, 1000), tensor("aux", None, 1000)],
+}
+OTHERS = {
+    "boxes by name": [tensor("scores", 100), tensor("boxes", None, 4)],
+    "candidates of any number": [tensor("x", None, None, 4), tensor("y", None, None)],
+    "one score for each anchor": [tensor("x", 1, 896, 16), tensor("y", 1, 896, 1)],
+    "TFLite's operator": [tensor("TFLite_Detection_PostProcess:1", 1, 10)],
+    "embedding": [tensor("image_embeds", None, 512)],
+    "keypoints": [tensor("output_0", 1, 1, 17, 3)],
+    "transposed YOLO": [tensor("output0", 1, 25200, 85)],
+    "heatmaps": [tensor("StatefulPartitionedCall", 1, 48, 48, 17)],
+    "masks": [tensor("masks", None, 7), tensor("scores", None, 7)],
+}
+
+
+@pytest.mark.parametrize("outputs", CLASSIFIERS.values(), ids=list(CLASSIFIERS))
+def test_what_may_be_a_classifier_is_none_of_the_others(outputs):
+    assert other_than_classifier(Signature("serving_default", [IMAGE], outputs)) == ""
+
+
+@pytest.mark.parametrize("outputs", OTHERS.values(), ids=list(OTHERS))
+def test_names_and_shapes_tell_what_is_no_classifier(outputs):
+    assert other_than_classifier(Signature("serving_default", [IMAGE], outputs)).startswith("It is a")
+
+
+def test_an_output_that_the_user_names_is_believed_to_hold_scores():
+    outputs = [tensor("class_scores", None, 7), tensor("boxes", None, 4)]
+    signature = Signature("serving_default", [IMAGE], outputs)
+    assert "an object detector" in other_than_classifier(signature)
+    assert other_than_classifier(signature, "class_scores") == ""

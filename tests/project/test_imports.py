@@ -1,0 +1,231 @@
+"""Imports point one way: webapp -> experiment, each -> common, no other folder is crossed, and no circles."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Container, Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = {"common", "experiment", "serving", "models", "webapp", "tests", "tools", "bench", "fuzz"}
+MAY_IMPORT = {
+    "common": {"common"},
+    "experiment": {"experiment", "common"},
+    "webapp": {"webapp", "experiment", "common"},
+    "serving": {"serving", "common"},
+    "models": {"models", "common"},
+}
+SCRIPTS = ROOT / "static" / "js"
+FILES = sorted(path for package in MAY_IMPORT for path in (ROOT / package).rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """Dotted names of everything a file imports, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_imports_only_what_its_folder_may(path):
+    package = path.relative_to(ROOT).parts[0]
+    if path == ROOT / "serving" / "__init__.py":
+        return  # takes the stand-in for TensorFlow's Python from experiment/protocol.py, and nothing else
+    crossed = {name.split(".")[0] for name in imported(path)} & PACKAGES
+    assert crossed <= MAY_IMPORT[package]
+
+
+WITHOUT_TENSORFLOW = [
+    path
+    for path in FILES
+    if path.relative_to(ROOT).parts[0] not in {"serving", "models"}
+    and path.name != "protocol.py"  # the one place that imports the messages, without the runtime
+]
+
+
+@pytest.mark.parametrize("path", WITHOUT_TENSORFLOW, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_serving_and_models_import_tensorflow(path):
+    roots = {name.split(".")[0] for name in imported(path)}
+    assert not roots & {"tensorflow", "tensorflow_serving", "keras"}
+
+
+@pytest.mark.parametrize("name", ["report.summarise", "report.method", "figures", "export.report_json"])
+def test_old_measurements_can_be_reported_without_anything_that_measures(name):
+    code = f"import sys, experiment.{name}; print(*sys.modules)"
+    modules = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split()
+    assert not {"experiment.measure.run", "experiment.backends.base", "grpc", "tensorflow", "PIL"} & set(
+        modules
+    )
+
+
+SHOWS = re.compile(
+    r"experiment\.(figures|decide|export|report\.(method|summarise))\b"
+    "|flask|jinja2|sqlalchemy|gunicorn"
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "webapp.worker",
+        "webapp.worker.photo_set",
+        "webapp.worker.follow_up",
+        "webapp.worker.browser",
+        "experiment.embedded.supervisor",
+    ],
+)
+def test_what_measures_and_what_supervises_servers_load_nothing_that_shows_results(name):
+    code = f"import sys, {name}; print(*sys.modules)"
+    modules = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split()
+    assert name in modules
+    assert not [each for each in modules if SHOWS.match(each)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["experiment.export.import_report", "experiment.export.report_json", "webapp.worker.import_report"],
+)
+def test_what_reads_an_exported_report_loads_nothing_that_writes_html(name):
+    code = f"import sys, {name}; print(*sys.modules)"
+    modules = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split()
+    assert name in modules
+    assert not {"jinja2", "experiment.export.report_html", "experiment.export.report_csv"} & set(modules)
+
+
+def test_the_protocol_messages_load_without_tensorflows_runtime():
+    code = "import sys, experiment.protocol; print(*sys.modules)"
+    modules = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split()
+    assert "tensorflow_serving.apis.predict_pb2" in modules
+    assert not [name for name in modules if name.startswith("tensorflow.python")]
+
+
+def test_importing_the_experiment_needs_no_web_framework():
+    for path in (ROOT / "experiment").rglob("*.py"):
+        assert not {name.split(".")[0] for name in imported(path)} & {"flask", "sqlalchemy", "gunicorn"}
+
+
+def circle_in(imports: Mapping[str, Iterable[str]]) -> list[str]:
+    """Names of which each is imported by the next and the last is the first again; none: []."""
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as found:
+        return list(found.args[1])
+    return []
+
+
+def python_imports(root: Path, packages: Iterable[str]) -> dict[str, set[str]]:
+    """Dotted name of each file -> the files it imports, in functions and for type checkers too."""
+    paths = [path for package in packages for path in (root / package).rglob("*.py")]
+    files = {".".join(path.relative_to(root).with_suffix("").parts): path for path in paths}
+    files = {name.removesuffix(".__init__"): path for name, path in files.items()}
+    return {
+        importer: {file for name in imported(path) for file in run_by(name, importer, files)} - {importer}
+        for importer, path in files.items()
+    }
+
+
+def run_by(name: str, importer: str, files: Container[str]) -> set[str]:
+    """The files that importing a dotted name runs: its own, and the folders above that do not run yet."""
+    own = name if name in files else name.rpartition(".")[0]
+    above = {own.rsplit(".", depth)[0] for depth in range(1, own.count(".") + 1)}
+    outside = {folder for folder in above if not importer.startswith(f"{folder}.")}
+    return {file for file in {own} | outside if file in files}
+
+
+def script_imports(root: Path) -> dict[str, set[str]]:
+    """Each script below a folder -> those it names outside its comments: imports of both kinds, and workers.
+
+    The types in comments load nothing, and JavaScript has no other place to name them.
+    """
+    imports = {}
+    for path in sorted(root.rglob("*.js")):
+        code = re.sub(r"/\*.*?\*/", "", path.read_text("utf-8"), flags=re.DOTALL)
+        named = [(path.parent / name).resolve() for name in re.findall(r'"(\.\.?/[\w./]+\.js)"', code)]
+        own = {name.relative_to(root).as_posix() for name in named if name.is_relative_to(root)}
+        imports[path.relative_to(root).as_posix()] = own
+    return imports
+
+
+def test_no_python_files_import_each_other_in_a_circle():
+    imports = python_imports(ROOT, PACKAGES)
+    assert "webapp.worker.large_photos" in imports["webapp.worker.__main__"]
+    assert not circle_in(imports)
+
+
+def test_no_two_folders_of_a_package_import_each_other():
+    files = python_imports(ROOT, PACKAGES)
+    packages = {name.rpartition(".")[0] for name in files}
+    folder = {name: name if name in packages else name.rpartition(".")[0] for name in files}
+    folders: dict[str, set[str]] = {}
+    for name, names in files.items():
+        folders.setdefault(folder[name], set()).update({folder[other] for other in names} - {folder[name]})
+    below = {
+        name: {other for other in others if "." in other} for name, others in folders.items() if "." in name
+    }
+    assert "experiment.figures" in below["experiment.decide"]
+    assert not circle_in(below)
+
+
+def test_no_scripts_of_the_page_import_each_other_in_a_circle():
+    imports = script_imports(SCRIPTS)
+    assert {"results/result.js", "browser_resize/browser_resize.js"} <= imports["run/run.js"]
+    assert not circle_in(imports)
+
+
+# Folders of static/js from the bottom up; "" holds what all others use, and main.js starts the page.
+SCRIPT_LAYERS = (
+    {""},
+    {"browser_resize"},
+    {"setup"},
+    {"results"},
+    {"inspector", "decide"},
+    {"run"},
+    {"main.js"},
+)
+
+
+def script_layer(name: str) -> str:
+    return name if name == "main.js" else name.rpartition("/")[0]
+
+
+@pytest.mark.parametrize("name", sorted(script_imports(SCRIPTS)))
+def test_a_script_imports_only_from_its_own_folder_and_from_those_below(name):
+    own = script_layer(name)
+    level = next(at for at, layer in enumerate(SCRIPT_LAYERS) if own in layer)
+    below = set().union(*SCRIPT_LAYERS[:level])
+    assert {script_layer(each) for each in script_imports(SCRIPTS)[name]} <= {own} | below
+
+
+def test_every_folder_of_scripts_has_a_layer():
+    assert {script_layer(name) for name in script_imports(SCRIPTS)} == set().union(*SCRIPT_LAYERS)
+
+
+@pytest.mark.parametrize("way", ["from p import b", "import p.b", "def f():\n    from p.b import f"])
+def test_a_circle_of_python_files_is_found(tmp_path, way):
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "__init__.py").touch()
+    (tmp_path / "p" / "a.py").write_text(way)
+    (tmp_path / "p" / "b.py").write_text("import q")
+    (tmp_path / "q").mkdir()
+    (tmp_path / "q" / "__init__.py").write_text("from p.a import f")
+    assert set(circle_in(python_imports(tmp_path, ["p", "q"]))) == {"p.a", "p.b", "q"}
+
+
+def test_a_circle_of_scripts_is_found(tmp_path):
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "a.js").write_text('import { b } from "./x/b.js";')
+    (tmp_path / "x" / "b.js").write_text('/** @param {import("../d.js").D} d */ await import("../y/c.js");')
+    (tmp_path / "y" / "c.js").write_text('new Worker(new URL("../a.js", import.meta.url));')
+    (tmp_path / "d.js").write_text('export * from "./a.js";')
+    assert set(circle_in(script_imports(tmp_path))) == {"a.js", "x/b.js", "y/c.js"}

@@ -1,0 +1,215 @@
+"""Rules for what compose.yaml and the swarm stack would start, mostly as lists of what is allowed.
+
+For every rule `tests/deploy/test_compose_mistakes.py` makes a mistake on purpose, and the rule meant for it
+has to find it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from experiment.errors import ConfigRefused
+from tests.support.deploy.deployments import MODEL, SERVING, WEB, Container
+from webapp.config import read_settings, rows
+
+BOTH = {"cap_drop", "command", "deploy", "environment", "healthcheck", "image", "init", "ports", "read_only"}
+BOTH |= {"stop_grace_period", "user", "volumes"}
+PARTS = {"build", "cpuset", "depends_on", "entrypoint", "network_mode", "networks", "profiles", "restart"}
+KEYS = {  # everything else is refused: privileged, pid, devices, extra_hosts, ...
+    "compose": BOTH | PARTS | {"security_opt", "tmpfs"},
+    "swarm": BOTH | {"logging", "secrets"},
+}
+MOUNTS = {  # by role: path in the container -> volume, and whether it is read only
+    WEB: {"/data": ("data", False)},
+    SERVING: {"/models/inception": ("model", True)},
+    MODEL: {"/models/inception": ("model", False)},
+}
+RESTARTS = {
+    "compose": {WEB: "unless-stopped", SERVING: "unless-stopped", MODEL: None},
+    "swarm": {WEB: "any", SERVING: "any", MODEL: "on-failure"},
+}
+KEEPER = "node.labels.pixelcost.data == true"  # the node with the volume of the runs
+HEALTH_PORT = "/dev/tcp/127.0.0.1/8501 "
+
+Found = Iterator[tuple[str, str]]
+Rule = Callable[[str, Sequence[Container]], Found]
+
+
+def problems(way: str, containers: Sequence[Container]) -> list[tuple[str, str, str]]:
+    """(rule, service, what is wrong) for everything that is; `way` is "compose" or "swarm"."""
+    return [(name, *found) for name, rule in RULES.items() for found in rule(way, containers)]
+
+
+def _keys(way: str, containers: Sequence[Container]) -> Found:
+    for each in containers:
+        if more := each.spec.keys() - KEYS[way]:
+            yield each.service, f"sets {', '.join(more)}, which nothing here needs"
+
+
+def _hardened(way: str, containers: Sequence[Container]) -> Found:
+    wanted = {"user": "10001:10001", "read_only": True, "cap_drop": ["ALL"]}
+    if way == "compose":
+        wanted |= {"security_opt": ["no-new-privileges:true"], "init": True}
+    for each in containers:
+        for key, value in wanted.items():
+            if each.spec.get(key) != value:
+                yield each.service, f"{key} is {each.spec.get(key)}, not {value}"
+
+
+def _image(way: str, containers: Sequence[Container]) -> Found:
+    for each in containers:
+        if re.search(r":latest$|^[^:]+$", each.image) or each.spec.get("entrypoint"):
+            yield (
+                each.service,
+                f"runs {each.image}, {each.spec.get('entrypoint')}: no version, or not its own program",
+            )
+
+
+def _networks(way: str, containers: Sequence[Container]) -> Found:
+    for each in containers:
+        mode = each.spec.get("network_mode", "own")
+        if mode != ("none" if (way, each.role) == ("compose", MODEL) else "own"):
+            yield each.service, f"its network is {mode}"
+
+
+def _volumes(way: str, containers: Sequence[Container]) -> Found:
+    for each in containers:
+        rows_ = [row for row in each.spec.get("volumes", ()) if row["type"] != "tmpfs"]
+        found = {row["target"]: (row.get("source"), row.get("read_only", False)) for row in rows_}
+        if found != MOUNTS[each.role] or any(row["type"] != "volume" for row in rows_):
+            yield each.service, f"mounts {found}, not {MOUNTS[each.role]}"
+
+
+def _scratch(way: str, containers: Sequence[Container]) -> Found:
+    for each in containers:
+        rows_ = [row["target"] for row in each.spec.get("volumes", ()) if row["type"] == "tmpfs"]
+        found = {*rows_, *each.spec.get("tmpfs", ())}
+        if found - {"/tmp"} or (not found and each.role != MODEL):
+            yield each.service, f"may write to {found or 'nothing'}, not to /tmp"
+
+
+def _published(way: str, containers: Sequence[Container]) -> Found:
+    for each in containers:
+        if each.published != ({30501: 5051} if each.role == WEB else {}):
+            yield each.service, f"is published at {each.published}"
+        if any(port.get("host_ip") != "127.0.0.1" for port in each.spec.get("ports", ()) if way == "compose"):
+            yield each.service, "is published to everybody who reaches this machine"
+
+
+def _restarts(way: str, containers: Sequence[Container]) -> Found:
+    for each in containers:
+        policy = each.spec.get("deploy", {}).get("restart_policy", {}).get("condition")
+        if (policy if way == "swarm" else each.spec.get("restart")) != RESTARTS[way][each.role]:
+            yield each.service, f"is not restarted as meant: {RESTARTS[way][each.role]}"
+
+
+def _health(way: str, containers: Sequence[Container]) -> Found:
+    for each in containers:
+        if each.role == SERVING and not (each.health and HEALTH_PORT in str(each.health[-1])):
+            yield each.service, "its health is not asked at the port that speaks HTTP"
+        if each.spec.get("healthcheck", {}).get("disable"):
+            yield each.service, "nobody looks at its health"
+
+
+def _settings(way: str, containers: Sequence[Container]) -> Found:
+    keys = {row.key for row in rows()} - {"PIXELCOST_TOKEN_FILE"}  # that file is in the container
+    for each in containers:
+        if each.role != WEB:
+            continue
+        if unknown := (each.spec.get("environment") or {}).keys() - keys - {"PIXELCOST_TOKEN_FILE"}:
+            yield each.service, f"{', '.join(unknown)} is no setting of the app"
+        try:
+            read_settings(
+                {key: str(value) for key, value in each.environ.items() if key in keys}, dotenv=None
+            )
+        except ConfigRefused as error:
+            yield each.service, error.message
+
+
+def _token(way: str, containers: Sequence[Container]) -> Found:
+    for each in containers:
+        if each.role == WEB:
+            given = each.environ
+            if given.get("PIXELCOST_TOKEN") or given.get("DATABASE_URL"):
+                yield each.service, "a secret stands in the file"
+            if way == "compose" and "PIXELCOST_TOKEN" not in given:
+                yield each.service, "the token that the reader sets does not reach the page"
+            yield from _token_file(each, given.get("PIXELCOST_TOKEN_FILE"))
+
+
+def _token_file(web: Container, path: str | None) -> Found:
+    """A secret is where the setting says, and the app's user alone reads it."""
+    wanted = {"uid": "10001", "gid": "10001", "mode": 0o400}
+    secrets = {f"/run/secrets/{each['target']}": each for each in web.spec.get("secrets", ())}
+    if secrets.keys() != ({path} if path else set()):
+        yield web.service, f"the token is at {list(secrets)}, but looked for at {path}"
+    for each in secrets.values():
+        if not wanted.items() <= each.items():
+            yield web.service, f"the secret is not for the app's user alone: {each}"
+
+
+def _cores(way: str, containers: Sequence[Container]) -> Found:
+    taken: set[int] = set()
+    for each in containers:
+        if way == "compose" and each.role == SERVING and not each.needs_gpu:
+            own = _numbers(each.spec.get("cpuset", ""))
+            if not own or own & taken:
+                yield each.service, f"has no cores of its own: {sorted(own & taken) or 'any'}"
+            taken |= own
+
+
+def _numbers(cpuset: str) -> set[int]:
+    """ "0,2-3" as {0, 2, 3}."""
+    pairs = [part.partition("-") for part in cpuset.split(",") if part]
+    return {number for first, _, last in pairs for number in range(int(first), int(last or first) + 1)}
+
+
+def _resources(way: str, containers: Sequence[Container]) -> Found:
+    for each in containers:
+        found = each.spec.get("deploy", {}).get("resources", {})
+        reserved, limits = found.get("reservations", {}), found.get("limits", {})
+        if way == "swarm" and each.role != MODEL and reserved.get("cpus") != limits.get("cpus"):
+            yield each.service, f"may get {reserved.get('cpus')} of its {limits.get('cpus')} CPUs"
+        if each.image.partition("@")[0].endswith("-gpu") != (_gpus(reserved) == 1):
+            yield each.service, f"the image {each.image} goes with {_gpus(reserved)} GPUs"
+
+
+def _gpus(reserved: Mapping[str, Any]) -> int:
+    """How many GPUs are asked for, in compose's or in swarm's words."""
+    devices = [each for each in reserved.get("devices", ()) if each["capabilities"] == ["gpu"]]
+    kinds = [each["discrete_resource_spec"] for each in reserved.get("generic_resources", ())]
+    return sum(each["count"] for each in devices) + sum(
+        each["value"] for each in kinds if each["kind"] == "gpu"
+    )
+
+
+def _spread(way: str, containers: Sequence[Container]) -> Found:
+    for each in containers if way == "swarm" else ():
+        deploy = each.spec["deploy"]
+        if deploy.get("mode", "replicated") != ("global" if each.role == MODEL else "replicated"):
+            yield each.service, "each node needs the model, and no node a page or server by itself"
+        if each.role == WEB and (deploy["replicas"], deploy["update_config"]["order"]) != (1, "stop-first"):
+            yield each.service, "two processes may come to share one SQLite file"
+        constraints = deploy.get("placement", {}).get("constraints", [])
+        if constraints != ([KEEPER] if each.role == WEB else []):
+            yield each.service, f"is placed by {constraints}"
+
+
+RULES: Mapping[str, Rule] = {
+    "keys": _keys,
+    "hardened": _hardened,
+    "image": _image,
+    "networks": _networks,
+    "volumes": _volumes,
+    "scratch": _scratch,
+    "published": _published,
+    "restarts": _restarts,
+    "health": _health,
+    "settings": _settings,
+    "token": _token,
+    "cores": _cores,
+    "resources": _resources,
+    "spread": _spread,
+}

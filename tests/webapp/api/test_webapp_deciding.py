@@ -1,0 +1,68 @@
+"""/api/runs/<id>/deciding and /compare over the test client, with a scripted worker behind them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.webapp.api.test_api import client, finished, refused, web  # noqa: F401  # fixtures
+
+
+@pytest.fixture
+def run_id(client: FlaskClient) -> str:  # noqa: F811
+    return finished(client, plan={"sizes_px": [32], "repeats": 6, "warmups": 1})
+
+
+def deciding(client: FlaskClient, run_id: str, query: str = "") -> Any:  # noqa: F811
+    return client.get(f"/api/runs/{run_id}/deciding{query}")
+
+
+def test_prices_of_the_query_are_used_and_stored_nowhere(client: FlaskClient, run_id: str) -> None:  # noqa: F811
+    before = client.get(f"/api/runs/{run_id}").data
+    told = deciding(client, run_id, "?price=1+CPU:0.36").json
+    figures = told["sections"]["cost"]["figures"]
+    assert set(figures) == {"cost_by_size", "cost_by_rate"}
+    for row in figures["cost_by_size"]["meta"]["table"]["rows"]:
+        assert row[6] == pytest.approx(row[4] / 10, rel=1e-4)  # 0.36 an hour is 1e-4 a second
+    assert told["prices"] == {"1 CPU": 0.36}
+    assert client.get(f"/api/runs/{run_id}").data == before
+    assert deciding(client, run_id).json["sections"]["cost"]["figures"] == {}
+
+
+def test_the_uplink_of_the_query_is_used_and_its_choices_are_told(client: FlaskClient, run_id: str) -> None:  # noqa: F811
+    told = deciding(client, run_id, "?uplink=3g&theme=dark").json
+    assert told["uplink"] == {"key": "3g", "name": "3G, 0.75 Mbit/s", "mbit_s": 0.75}
+    assert [each["key"] for each in told["uplinks"]] == ["3g", "10", "100", "1000"]
+    assert "at 0.75 Mbit/s" in told["sections"]["uplink"]["figures"]["end_to_end"]["meta"]["caption"]
+    assert deciding(client, run_id).json["uplink"]["mbit_s"] == 10
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("?price=dear", "bad_price"),
+        ("?price=TPU:1", "bad_price"),
+        ("?uplink=fast", "bad_uplink"),
+        ("?theme=pink", "bad_query"),
+    ],
+)
+def test_nonsense_is_refused_by_name(client: FlaskClient, run_id: str, query: str, code: str) -> None:  # noqa: F811
+    assert refused(deciding(client, run_id, query)) == (400, code)
+
+
+def test_a_run_is_compared_with_another_one(client: FlaskClient, run_id: str) -> None:  # noqa: F811
+    other = finished(client, plan={"sizes_px": [32], "repeats": 6, "warmups": 1})
+    told = client.get(f"/api/runs/{other}/compare?with={run_id}&theme=dark").json
+    assert (told["run_id"], told["other_id"]) == (other, run_id)
+    assert told["section"]["sentence"].startswith("Of 3 cells that both runs have: ")
+    assert [row[0] for row in told["section"]["tables"][0]["rows"]][1:] == ["32 px PNG", "32 px JPEG"]
+    json.dumps(told, allow_nan=False)
+
+
+def test_a_run_that_is_not_there_and_none_at_all_are_told_apart(client: FlaskClient, run_id: str) -> None:  # noqa: F811
+    assert refused(client.get(f"/api/runs/{run_id}/compare?with=nobody")) == (404, "no_such_run")
+    assert refused(client.get(f"/api/runs/{run_id}/compare")) == (400, "bad_query")
+    assert refused(deciding(client, "nobody")) == (404, "no_such_run")

@@ -1,0 +1,295 @@
+"""Many photos over HTTP: real uploads, the real timing process, a real model server that sees colours."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from flask.testing import FlaskClient
+
+from experiment.export.report_json import SCHEMA
+from experiment.file_names import clean_path
+from tests.support.photo_sets import (
+    COLOURS,
+    blind_when_small,
+    colour_server,
+    packed,
+    photo,
+    write_folders,
+    zipped,
+)
+from tests.support.processes.webapp_parts import eventually, parts_of, serving
+from webapp.worker.process import WORKER_COMMAND
+
+PLAN = {"sizes_px": [32, 24], "formats": ["png"], "warmups": 1, "seed": 3}
+
+
+@pytest.fixture
+def client(tmp_path):
+    with (
+        colour_server(blind_when_small) as address,
+        serving(tmp_path, WORKER_COMMAND, tf_servers=f"A:{address}", max_photos=40) as app,
+    ):
+        yield app.test_client()
+
+
+def photos(count: int = 12, folders: bool = True) -> list[tuple[io.BytesIO, str]]:
+    """Parts of a form, as a browser sends a chosen folder."""
+    names = list(COLOURS)
+    return [
+        (
+            io.BytesIO(photo(names[at % 3], at % 40)),
+            f"set/{names[at % 3]}/{at:04}.jpg" if folders else f"{at:04}.jpg",
+        )
+        for at in range(count)
+    ]
+
+
+def post(client: FlaskClient, files: Any, plan: Any = PLAN, **fields: Any) -> Any:
+    return client.post("/api/runs?photos=many", data={"file": files, "plan": json.dumps(plan), **fields})
+
+
+def ended(client: FlaskClient, answer: Any) -> dict[str, Any]:
+    """The report of the run that the answer tells of, once it has ended."""
+    assert answer.status_code == 202, answer.data
+    url = answer.json["report_url"]
+    eventually(lambda: client.get(url).json["state"] not in {"queued", "running"}, 60)
+    report: dict[str, Any] = client.get(url).json
+    return report
+
+
+def cell(report: dict[str, Any], variant_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(each for each in report["cells"] if each["variant_id"] == variant_id)
+    return found
+
+
+LONG_FIELD = b'file,label\n0000.jpg,"red' + b"\n0001.jpg,red" * 20_000
+# Cut at 5 MB, where it is within a label, it would still look whole.
+ABOVE_5_MB = b"file,label,notes_of_mine\n" + b"".join(
+    b"n01440764/%08d.jpg,tench\n" % at for at in range(190_000)
+)
+
+
+def csv_part(data: bytes) -> tuple[io.BytesIO, str]:
+    """A file in the field `labels`."""
+    return io.BytesIO(data), "l.csv"
+
+
+def odd_zip(entries: dict[bytes, bytes], **header: int) -> tuple[io.BytesIO, str]:
+    """One photo and what is odd about its ZIP file."""
+    with tempfile.NamedTemporaryFile() as file:
+        path = packed(Path(file.name), {**entries, b"a.jpg": photo("red", 0)}, **header)
+        return io.BytesIO(path.read_bytes()), "set.zip"
+
+
+def code(answer: Any) -> tuple[int, str]:
+    return answer.status_code, json.loads(answer.data)["code"]
+
+
+def test_a_folder_of_photos_gives_accuracy_by_its_folders_names(client, tmp_path):
+    report = ended(client, post(client, photos()))
+    jsonschema.validate(report, SCHEMA)
+    assert (report["photo_set"]["name"], report["photo_set"]["labelled"]) == ("set", 12)
+    assert report["plan"]["repeats"] == 1
+    assert cell(report, "32-png")["over_photos"]["top1"]["count"] == 12
+    requests = client.get("/api/runs").json["runs"][0]["requests"]
+    assert requests["planned"] == requests["done"]
+    assert cell(report, "24-png")["over_photos"]["difference"]["lost"] == 8
+    assert not list((tmp_path / "uploads").iterdir())
+
+
+def test_a_zip_file_of_a_folder_gives_the_same_as_its_photos(client, tmp_path):
+    packed = zipped(write_folders(tmp_path / "set", 12), tmp_path / "set.zip")
+    report = ended(client, post(client, (io.BytesIO(packed.read_bytes()), "set.zip")))
+    again = ended(client, post(client, photos()))
+    assert report["photo_set"]["name"] == "set.zip"
+    assert [each["over_photos"] for each in report["cells"]] == [
+        each["over_photos"] for each in again["cells"]
+    ]
+
+
+def test_a_csv_or_one_label_for_all_tells_what_the_photos_show(client):
+    rows = "".join(f"{at:04}.jpg,{list(COLOURS)[at % 3]}\n" for at in range(6))
+    loose = photos(6, folders=False)
+    told = ended(client, post(client, loose, labels=(io.BytesIO(b"file,label\n" + rows.encode()), "l.csv")))
+    assert cell(told, "original")["over_photos"]["top1"]["count"] == 6
+    as_text = ended(client, post(client, photos(6, folders=False), labels="file,label\n" + rows))
+    assert cell(as_text, "original")["over_photos"]["top1"]["count"] == 6
+    blue = ended(client, post(client, photos(6, folders=False), true_label="blue"))
+    assert cell(blue, "original")["over_photos"]["top1"]["count"] == 2
+
+
+def test_photos_without_labels_give_agreement(client):
+    report = ended(client, post(client, photos(6, folders=False)))
+    over = cell(report, "24-png")["over_photos"]
+    assert report["photo_set"]["name"] == "6 photos"
+    assert (over["top1"], over["agreement"]["count"], over["agreement"]["total"]) == (None, 2, 6)
+
+
+def test_labels_that_name_no_photo_are_a_warning_and_photos_are_counted_without_their_csv(client):
+    files = [*photos(6, folders=False), (io.BytesIO(b"file,label\npink/x.jpg,pink\n"), "labels.csv")]
+    report = ended(client, post(client, files))
+    assert (report["photo_set"]["name"], report["photo_set"]["labelled"]) == ("6 photos", 0)
+    assert [each["level"] for each in report["warnings"] if each["code"] == "W18"] == ["warning"]
+    assert client.get("/api/runs").json["runs"][0]["name"] == "6 photos"
+
+
+def test_a_windows_zip_with_windows_labels_is_understood(client, tmp_path):
+    colours = list(COLOURS)
+    entries = {f"set\\{colours[at % 3]}\\{at}.jpg".encode(): photo(colours[at % 3], at) for at in range(6)}
+    path = packed(tmp_path / "set.zip", entries)
+    report = ended(client, post(client, (io.BytesIO(path.read_bytes()), "set.zip")))
+    assert report["photo_set"]["labelled"] == 6
+    rows = "".join(f"C:\\my\\set\\{colours[at % 3]}\\{at}.jpg,{colours[at % 3]}\n" for at in range(6))
+    csv_file = (io.BytesIO(("file,label\n" + rows).encode("utf-16")), "l.csv")
+    told = ended(client, post(client, (io.BytesIO(path.read_bytes()), "set.zip"), labels=csv_file))
+    assert told["photo_set"]["given_labels"]["photos"] == told["photo_set"]["labelled"] == 6
+
+
+def test_photos_of_one_name_are_all_measured(client):
+    files = [(io.BytesIO(photo("red", at)), "same.jpg") for at in range(3)]
+    report = ended(client, post(client, files))
+    assert report["photo_set"]["measured"] == 3
+
+
+def test_a_broken_photo_is_named_and_the_others_are_measured(client):
+    files = [*photos(4), (io.BytesIO(b"no photo"), "set/red/odd.jpg"), (io.BytesIO(b"x"), "set/notes.txt")]
+    report = ended(client, post(client, files))
+    assert (report["photo_set"]["count"], report["photo_set"]["measured"]) == (5, 4)
+    assert [each["name"] for each in report["photo_set"]["skipped"]] == ["set/red/odd.jpg"]
+
+
+def test_followers_hear_of_each_photo_and_of_nothing_heavy(client):
+    answer = post(client, photos(6))
+    ended(client, answer)
+    stream = client.get(answer.json["events_url"]).get_data(as_text=True)
+    told = [json.loads(line[6:]) for line in stream.splitlines() if line.startswith("data: ")]
+    assert "Photo 6 of 6: " in " ".join(each.get("text", "") for each in told)
+    names = [each["name"] for each in told if "index" in each]
+    assert len(names) == 6
+    assert "measurements" not in stream
+    assert told[-1]["state"] == "done"
+
+
+def test_every_export_of_a_set_is_there(client):
+    url = post(client, photos(6)).json["report_url"]
+    eventually(lambda: client.get(url).json["state"] == "done", 60)
+    answers = client.get(f"{url}/answers.csv")
+    rows = list(csv.DictReader(io.StringIO(answers.get_data(as_text=True))))
+    assert len(rows) == 6 * 3
+    assert sum(row["correct_top1"] == "false" for row in rows) == 4
+    with zipfile.ZipFile(io.BytesIO(client.get(f"{url}.zip").data)) as archive:
+        assert archive.namelist() == ["report.json", "answers.csv"]
+        assert archive.read("answers.csv") == answers.data
+    assert client.get(f"{url}.html").status_code == client.get(f"{url}.csv").status_code == 200
+    assert client.get(f"{url}/figures").json["agreement_by_size"]["meta"]["title"] == "Accuracy by size"
+    (row,) = client.get("/api/runs").json["runs"]
+    assert row["name"] == "set"
+    refused = client.post(f"{url}/repeats", json={"repeats": 1})
+    assert (refused.status_code, refused.json["code"]) == (422, "of_many_photos")
+
+
+def test_a_cancelled_set_keeps_the_photos_measured_so_far(client):
+    answer = post(client, photos(40), {**PLAN, "repeats": 60})
+    url = answer.json["report_url"]
+    eventually(lambda: (client.get(url).json["photo_set"] or {}).get("measured", 0) >= 2, 60)
+    client.delete(url)
+    report = ended(client, answer)
+    assert report["state"] == "cancelled"
+    assert 2 <= report["photo_set"]["measured"] < 40
+    assert cell(report, "original")["over_photos"]["top1"]["total"] == report["photo_set"]["measured"]
+
+
+@pytest.mark.parametrize(
+    ("files", "fields", "expected"),
+    [
+        (photos(41), {}, (422, "too_many_files")),
+        ([(io.BytesIO(b"a"), "a.txt"), (io.BytesIO(b"b"), "b.txt")], {}, (422, "no_photos")),
+        ((io.BytesIO(b"PK\x03\x04 broken"), "a.zip"), {}, (422, "no_photos")),
+        (photos(2), {"labels": "a,b\n1,2\n"}, (422, "labels_refused")),
+        (photos(2), {"lables": "x"}, (422, "unknown_fields")),
+        (photos(2), {"labels": csv_part(LONG_FIELD)}, (422, "labels_refused")),
+        (photos(2), {"labels": csv_part(ABOVE_5_MB)}, (422, "labels_refused")),
+        (
+            photos(2),
+            {"labels": csv_part("file,label\n0.jpg,Löwe\n".encode("cp1252"))},
+            (422, "labels_refused"),
+        ),
+        ([*photos(2), (io.BytesIO(LONG_FIELD), "labels.csv")], {}, (422, "labels_refused")),
+        ([*photos(2), (io.BytesIO(ABOVE_5_MB), "labels.csv")], {}, (422, "labels_refused")),
+        (odd_zip({b"labels.csv": LONG_FIELD}), {}, (422, "labels_refused")),
+        (odd_zip({b"labels.csv": ABOVE_5_MB}), {}, (422, "labels_refused")),
+        (odd_zip({b"labels.csv": b"x"}, flags=1), {}, (422, "labels_refused")),
+        (odd_zip({b"labels.csv": b"x"}, method=93), {}, (422, "labels_refused")),
+        (odd_zip({b"L\xf6we/b.jpg": b"x"}, flags=0x800), {}, (422, "no_photos")),
+        (odd_zip({f"{at}.txt".encode(): b"" for at in range(401)}), {}, (422, "too_many_files")),
+    ],
+)
+def test_what_is_no_set_is_refused_with_a_reason_and_leaves_nothing(
+    client, tmp_path, files, fields, expected
+):
+    assert code(post(client, files, **fields)) == expected
+    assert not list((tmp_path / "uploads").glob("*"))
+
+
+def test_a_set_that_plans_too_many_requests_is_refused(tmp_path):
+    with (
+        colour_server() as address,
+        serving(tmp_path, WORKER_COMMAND, tf_servers=f"A:{address}", max_requests=20) as app,
+    ):
+        assert code(post(app.test_client(), photos(12))) == (422, "plan_refused")
+        assert not parts_of(app).runs.turns.alive()
+        assert not list((tmp_path / "uploads").glob("*"))
+
+
+def test_one_photo_above_its_limit_is_refused_although_a_set_may_be_larger(tmp_path):
+    with serving(tmp_path, max_bytes=5_000, max_set_bytes=1_000_000) as app:
+        client = app.test_client()
+        many = [(io.BytesIO(b"\xff\xd8\xff" + b"x" * 4_000), f"{at}.jpg") for at in range(30)]
+        assert code(client.post("/api/runs", data={"file": many})) == (413, "too_large")
+        assert code(post(client, (io.BytesIO(b"\xff\xd8\xff" + b"x" * 200_000), "a.jpg"))) == (
+            413,
+            "too_large",
+        )
+        files = [*photos(2), (io.BytesIO(b"\xff\xd8\xff" + b"x" * 200_000), "a.jpg")]
+        assert code(post(client, files)) == (413, "too_large")
+        assert code(post(client, (io.BytesIO(b"x" * 2_200_000), "a.jpg"))) == (413, "too_large")
+        assert not list((tmp_path / "uploads").glob("*"))
+
+
+def test_what_a_former_process_left_behind_is_removed_at_the_start(tmp_path):
+    (tmp_path / "uploads").mkdir()
+    (tmp_path / "uploads" / "photos-abc").write_bytes(b"x")
+    with serving(tmp_path) as app:
+        parts_of(app).start()
+        assert not list((tmp_path / "uploads").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("../../etc/passwd.jpg", "etc/passwd.jpg"),
+        ("C:\\photos\\red\\1.jpg", "C:/photos/red/1.jpg"),
+        ("/a//b/./c.jpg", "a/b/c.jpg"),
+        ("re\nd/1.jpg", "red/1.jpg"),
+        ("", "photo"),
+    ],
+)
+def test_names_of_files_lead_nowhere(sent, kept):
+    assert clean_path(sent) == kept
+
+
+def test_ids_are_understood_where_the_models_card_has_them(tmp_path):
+    card = {"name": "inception", "labels": list(COLOURS), "wnids": ["n01", "n02", "n03"]}
+    with colour_server() as address, serving(tmp_path, WORKER_COMMAND, tf_servers=f"A:{address}") as app:
+        parts_of(app).fleet.model = lambda: card  # type: ignore[method-assign]
+        files = [(io.BytesIO(photo("green", at)), f"n02/{at}.jpg") for at in range(3)]
+        report = ended(app.test_client(), post(app.test_client(), files))
+        assert cell(report, "original")["over_photos"]["top1"]["count"] == 3

@@ -1,0 +1,134 @@
+"""The timing process, started for real, asked over its pipes, against a real gRPC server."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from experiment.codec import to_dict
+from experiment.records import BackendInfo, Plan
+from tests.support.scripted_server import always, good_answer, grpc_server, hanging
+
+ROOT = Path(__file__).resolve().parents[3]
+LIMITS = {"max_pixels": 50_000_000, "max_bytes": 20_000_000}
+
+
+def photo(width: int = 80, height: int = 60) -> bytes:
+    file = io.BytesIO()
+    Image.linear_gradient("L").resize((width, height)).convert("RGB").save(file, "JPEG")
+    return file.getvalue()
+
+
+class Worker:
+    """The child process, seen from the web process."""
+
+    def __init__(self):
+        command = [sys.executable, "-m", "webapp.worker"]
+        self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.process.kill()
+        self.process.communicate()
+
+    def send(self, data: bytes, plan: Plan, *backends: BackendInfo) -> None:
+        header = {
+            "plan": to_dict(plan),
+            "backends": [to_dict(info) for info in backends],
+            "name": "cat.jpg",
+            "true_label": None,
+            "limits": LIMITS,
+            "size_bytes": len(data),
+        }
+        self.process.stdin.write(json.dumps(header).encode() + b"\n" + data)
+        self.process.stdin.flush()
+
+    def say(self, command: str) -> None:
+        self.process.stdin.write(command.encode() + b"\n")
+        self.process.stdin.flush()
+
+    def next(self) -> tuple[dict, bytes]:
+        event = json.loads(self.process.stdout.readline())
+        size = event["size_bytes"] if event["event"] == "variant" else 0
+        return event, self.process.stdout.read(size)
+
+    def rest(self) -> list[tuple[dict, bytes]]:
+        events = []
+        while not events or events[-1][0]["event"] != "end":
+            events.append(self.next())
+        return events
+
+
+PLAN = Plan(sizes_px=(64, 32), warmups=1, repeats=3)
+
+
+def backend(address: str, name: str = "1 CPU") -> BackendInfo:
+    return BackendInfo(name=name, address=address, state="ready")
+
+
+def test_a_run_sends_variants_with_their_bytes_then_every_measurement_then_the_end():
+    with grpc_server(always(good_answer())) as address, Worker() as worker:
+        worker.send(photo(), PLAN, backend(address))
+        accepted, _ = worker.next()
+        assert accepted["event"] == "accepted"
+        assert accepted["requests_planned"] == 5 * (1 + 3)
+        worker.say("go")
+        events = worker.rest()
+    variants = [(event["variant"]["id"], data) for event, data in events if event["event"] == "variant"]
+    assert [name for name, _ in variants] == ["original", "64-png", "64-jpeg-85", "32-png", "32-jpeg-85"]
+    assert variants[0][1] == photo()
+    assert Image.open(io.BytesIO(variants[1][1])).size == (64, 48)
+    assert sum(event["event"] == "measurement" for event, _ in events) == 20
+    end = events[-1][0]
+    assert end["state"] == "done"
+    assert end["environment"]["heartbeat_max_ms"] >= 0
+
+
+def test_a_bad_file_is_refused_with_its_reason_and_the_process_ends():
+    with Worker() as worker:
+        worker.send(b"%PDF-1.7 not a photo", PLAN)
+        refused, _ = worker.next()
+        assert (refused["event"], refused["code"], refused["http_status"]) == ("refused", "not_an_image", 415)
+        assert worker.process.wait(10) == 0
+
+
+def test_cancel_in_mid_run_ends_it_as_cancelled_with_what_was_measured():
+    with grpc_server(hanging(0.02)) as address, Worker() as worker:
+        worker.send(photo(), Plan(sizes_px=(64,), warmups=0, repeats=500), backend(address))
+        worker.next()
+        worker.say("go")
+        while worker.next()[0]["event"] != "measurement":
+            pass
+        worker.say("cancel")
+        events = worker.rest()
+    assert events[-1][0]["state"] == "cancelled"
+    assert len(events) < 1000
+
+
+def test_cancel_before_the_start_measures_nothing():
+    with Worker() as worker:
+        worker.send(photo(), PLAN, backend("127.0.0.1:9"))
+        worker.next()
+        worker.say("cancel")
+        assert [event["event"] for event, _ in worker.rest()] == ["end"]
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_it_ends_when_its_parent_is_gone(started):
+    with grpc_server(hanging(0.05)) as address, Worker() as worker:
+        worker.send(photo(), Plan(sizes_px=(64,), repeats=500), backend(address))
+        worker.next()
+        if started:
+            worker.say("go")
+            worker.next()
+        worker.process.stdin.close()
+        assert worker.process.wait(10) == 1
+        worker.process.stdin = None

@@ -1,0 +1,185 @@
+"""Which backends there are, and how each of them is."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from experiment.backends.addresses import parse_servers
+from experiment.backends.capabilities import about_of
+from experiment.backends.probe import probe
+from experiment.codec import from_dict
+from experiment.records import BackendInfo
+from webapp.config import Settings
+
+NONE_CONFIGURED = (
+    "No backends are configured. Set TF_SERVERS, for example "
+    'TF_SERVERS="GPU:tf-gpu:8500;8 CPU:tf-8cpu:8500", or start with `make run`.'
+)
+PROBE_TIMEOUT_S = 2.0
+MOST_SHARING = 4  # threads that wait for the same answers
+SEEN = ("state", "detail", "version", "reads", "decode_signature", "decode_output")  # by probe()
+
+Stamp = tuple[int, int] | None  # time and inode of a file; None: no file, or not read
+
+log = logging.getLogger(__name__)
+
+
+class Fleet:
+    """The backends of TF_SERVERS, or those that the supervisor of the embedded ones lists.
+
+    They are asked how they are in the background, but never while something is measured.
+    """
+
+    def __init__(self, settings: Settings, is_measuring: Callable[[], bool]):
+        self._settings = settings
+        self._is_measuring = is_measuring
+        self._state_file = StateFile(settings.embedded_state) if settings.embedded_state else None
+        self._configured = (
+            parse_servers(settings.tf_servers, settings.backend_defaults) if settings.tf_servers else []
+        )
+        self._probed: dict[str, BackendInfo] = {}  # as last seen, by name
+        self._probed_at: Stamp = None  # of the state file they were probed for
+        self._loading_since: dict[str, float] = {}  # by name, on the monotonic clock
+        self._changed = threading.Condition()
+        self._is_asking = False
+        self._sharing = 0  # threads that wait for the answers of another one
+        self._stop = threading.Event()
+
+    def start(self) -> None:
+        """Ask in the background from now on. Call it after any fork."""
+        threading.Thread(target=self._keep_asking, name="prober", daemon=True).start()
+
+    def backends(self) -> list[BackendInfo]:
+        """Every backend with its last known state; asks first when nothing newer is known."""
+        listed, stamp = self._listed()
+        for _ in range(2):  # the first one may share answers that belong to what was listed before
+            if self._probed_at != stamp or any(info.name not in self._probed for info in listed):
+                self.refresh()
+        fresh = self._probed if self._probed_at == stamp else {}
+        return [self._timed(_merged(info, fresh.get(info.name))) for info in listed]
+
+    def processes(self) -> dict[str, dict[str, Any]]:
+        """Of each embedded backend, what its supervisor tells about the process."""
+        return self._state_file.processes() if self._state_file else {}
+
+    def model(self) -> Mapping[str, Any]:
+        """What is known about the model: at least its name."""
+        return (self._state_file.model() if self._state_file else {}) or {"name": self._settings.model_name}
+
+    def refresh(self) -> None:
+        """Ask every backend now, all at once. Does nothing while something is measured.
+
+        Who comes while they are asked shares the answers; further ones get what was known before,
+        so that a backend that does not answer can't keep every thread waiting.
+        """
+        with self._changed:
+            if self._is_asking:
+                self._share()
+                return
+            self._is_asking = True
+        try:
+            self._ask()
+        finally:
+            with self._changed:
+                self._is_asking = False
+                self._changed.notify_all()
+
+    def _share(self) -> None:
+        if self._sharing >= MOST_SHARING:
+            return
+        self._sharing += 1
+        self._changed.wait_for(lambda: not self._is_asking)
+        self._sharing -= 1
+
+    def _ask(self) -> None:
+        listed, stamp = self._listed()
+        if not listed or self._is_measuring():
+            return
+        with ThreadPoolExecutor(len(listed), "probe") as pool:
+            answers = list(pool.map(lambda info: probe(info, PROBE_TIMEOUT_S), listed))
+        self._probed, self._probed_at = {info.name: info for info in answers}, stamp
+
+    def _timed(self, info: BackendInfo) -> BackendInfo:
+        """One that loads its model says for how long it was seen to do so: is it slow, or stuck?"""
+        if info.state != "loading":
+            self._loading_since.pop(info.name, None)
+            return info
+        since = self._loading_since.setdefault(info.name, time.monotonic())
+        seconds = f"{time.monotonic() - since:.0f}"
+        return replace(
+            info, detail=info.detail.replace("Loading the model.", f"Loading the model, {seconds} s so far.")
+        )
+
+    def close(self) -> None:
+        """Stop asking."""
+        self._stop.set()
+
+    def _listed(self) -> tuple[Sequence[BackendInfo], Stamp]:
+        """What is configured; the stamp changes when the supervisor says something new."""
+        return self._state_file.backends() if self._state_file else (self._configured, None)
+
+    def _keep_asking(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.refresh()
+            except Exception:
+                log.exception("asking the backends failed")
+            self._stop.wait(self._settings.probe_every_s)
+
+
+class StateFile:
+    """The supervisor's file about the embedded backends, read again when it changes."""
+
+    def __init__(self, path: str):
+        self._path = Path(path)
+        self._stamp: Stamp = None
+        self._state: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def model(self) -> Mapping[str, Any]:
+        """The model they serve."""
+        model = self._read()[0].get("model", {})
+        return {key: value for key, value in model.items() if key != "base_path"}
+
+    def backends(self) -> tuple[list[BackendInfo], Stamp]:
+        """What the supervisor says about each backend, and when it last said anything."""
+        state, stamp = self._read()
+        return [from_dict(BackendInfo, row) for row in state.get("backends", [])], stamp
+
+    def processes(self) -> dict[str, dict[str, Any]]:
+        """Process id and restarts of each backend."""
+        rows = self._read()[0].get("backends", [])
+        return {row["name"]: {key: row[key] for key in ("pid", "restarts") if key in row} for row in rows}
+
+    def _read(self) -> tuple[dict[str, Any], Stamp]:
+        """The newest state that could be read; the last one stays while the file is away."""
+        with self._lock:
+            try:
+                facts = self._path.stat()
+                stamp = (facts.st_mtime_ns, facts.st_ino)
+                if stamp != self._stamp:
+                    self._state = json.loads(self._path.read_text("utf-8"))
+                    self._stamp = stamp
+            except (OSError, ValueError):
+                log.debug("the state of the embedded backends can't be read from %s", self._path)
+            return self._state, self._stamp
+
+
+def _merged(listed: BackendInfo, probed: BackendInfo | None) -> BackendInfo:
+    """Our own look at a backend, except where the supervisor of the embedded ones knows more.
+
+    It knows why one is not ready, and the hardware of one that is.
+    """
+    if probed is None or listed.state == "absent":
+        return listed
+    if listed.embedded and (listed.state != "ready" or probed.state == "ready"):
+        return listed
+    return replace(listed, **{name: getattr(probed, name) for name in SEEN}, **about_of(probed))

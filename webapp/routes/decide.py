@@ -1,0 +1,37 @@
+"""/api/runs/<id>/deciding and /compare: what helps to decide, computed anew from stored reports."""
+
+from __future__ import annotations
+
+from flask import Blueprint, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from experiment.decide.prices import read_prices
+from experiment.decide.sections import comparison, deciding
+from experiment.decide.uplinks import uplink_of
+from webapp.problems import Refused
+from webapp.routes.downloads import theme_asked
+from webapp.services import parts
+
+routes = Blueprint("deciding", __name__, url_prefix="/api/runs")
+
+
+@routes.get("/<run_id>/deciding")
+def run_deciding(run_id: str) -> ResponseReturnValue:
+    """Cost, end to end and sensitivity: `price=NAME:PRICE` once for each backend, `uplink=` a key or Mbit/s.
+
+    Nothing of it is stored.
+    """
+    report = parts().reports.report(run_id)
+    prices = read_prices(request.args.getlist("price"))
+    uplink = uplink_of(request.args.get("uplink", ""))
+    return jsonify(deciding(report, prices, uplink, theme_asked()))
+
+
+@routes.get("/<run_id>/compare")
+def run_compared(run_id: str) -> ResponseReturnValue:
+    """This run against the run that `with` names."""
+    other_id = request.args.get("with", "")
+    if not other_id:
+        raise Refused("bad_query", "Name the run to compare with: ?with=ID. GET /api/runs lists them.")
+    theme, reports = theme_asked(), parts().reports
+    return jsonify(comparison(reports.report(run_id), reports.report(other_id), theme))

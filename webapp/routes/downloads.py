@@ -1,0 +1,204 @@
+"""/api/runs/<id> in every form: JSON, CSV, HTML, figures, and the variants exactly as sent.
+
+Each form but the ZIP takes other goals than the run's own in its query, see experiment/decide/other_goals.py.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from io import RawIOBase
+from pathlib import PurePath
+from typing import Any, Final, Literal, TypeVar
+from urllib.parse import quote
+
+from flask import Blueprint, Response, jsonify, request, url_for
+from flask.typing import ResponseReturnValue
+
+from experiment import __version__
+from experiment.decide.other_goals import goals_in, with_goals
+from experiment.errors import PlanRefused
+from experiment.export.report_csv import report_csv
+from experiment.export.report_html import report_html
+from experiment.figures import LATENCIES, figures
+from experiment.images.formats import FORMATS
+from webapp.problems import Refused
+from webapp.routes.imports import refuse_if_imported
+from webapp.services import parts
+from webapp.store.store import Store
+
+THEMES: Final[dict[str, Literal["light", "dark"]]] = {"light": "light", "dark": "dark"}
+OVER: Final[dict[str, Literal["latency", "bytes"]]] = {"latency": "latency", "bytes": "bytes"}
+Chosen = TypeVar("Chosen")
+
+routes = Blueprint("downloads", __name__, url_prefix="/api/runs")
+
+
+@routes.get("/<run_id>")
+def report(run_id: str) -> ResponseReturnValue:
+    """The report as JSON; while the run goes on, the report so far."""
+    return _rendered(run_id, _json, "application/json", "")
+
+
+@routes.get("/<run_id>.json")
+def report_as_json(run_id: str) -> ResponseReturnValue:
+    """The same, to be saved."""
+    return _rendered(run_id, _json, "application/json", "json")
+
+
+@routes.get("/<run_id>.csv")
+def report_as_csv(run_id: str) -> ResponseReturnValue:
+    """One line per cell."""
+    return _rendered(run_id, report_csv, "text/csv; charset=utf-8", "csv")
+
+
+@routes.get("/<run_id>.html")
+def report_as_html(run_id: str) -> ResponseReturnValue:
+    """A page that needs no network. Saved, not shown: here our own rules would stop its scripts."""
+    return _rendered(run_id, report_html, "text/html; charset=utf-8", "html")
+
+
+@routes.get("/<run_id>/figures")
+def report_figures(run_id: str) -> ResponseReturnValue:
+    """Every plot as a Plotly figure: `?theme=dark`, `?x=bytes` under the trade-off, `?y=p90` as latency."""
+    over = _chosen("x", OVER)
+    latency = _chosen("y", {name: name for name in LATENCIES})
+    made = with_goals(parts().reports.report(run_id), _goals_asked())
+    return jsonify(figures(made, theme=theme_asked(), latency=latency, over=over))
+
+
+def _goals_asked() -> dict[str, Any]:
+    """Other goals than the run's own, of the query."""
+    try:
+        return goals_in(request.args)
+    except PlanRefused as problem:
+        raise Refused("bad_query", str(problem)) from None
+
+
+def theme_asked() -> Literal["light", "dark"]:
+    """The `theme` of the query, light by default."""
+    return _chosen("theme", THEMES)
+
+
+def _chosen(name: str, offered: Mapping[str, Chosen]) -> Chosen:
+    """What the query says, the first of what is offered where it says nothing. Refuses the rest."""
+    wanted = request.args.get(name) or next(iter(offered))
+    if wanted not in offered:
+        raise Refused("bad_query", f"{name} must be {' or '.join(offered)}.")
+    return offered[wanted]
+
+
+@routes.get("/<run_id>/variants/<variant_id>")
+def variant_bytes(run_id: str, variant_id: str) -> ResponseReturnValue:
+    """One variant, exactly as it was sent."""
+    found = [each for each in parts().reports.report(run_id)["variants"] if each["id"] == variant_id]
+    content = parts().store.blob(run_id, variant_id) if found else None
+    if content is None:
+        raise Refused("no_such_variant", f"Run {run_id} has no variant {variant_id}, or not yet.", 404)
+    response = Response(content, mimetype=_media_type(found[0]["format"]))
+    response.content_length = found[0]["size_bytes"]
+    response.headers["Cache-Control"] = "private, max-age=3600"
+    response.set_etag(found[0]["sha256"])
+    return response.make_conditional(request)
+
+
+def _media_type(key: str) -> str:
+    """Of one of our formats, or of a reference that was sent as uploaded."""
+    return FORMATS[key].media_type if key in FORMATS else f"image/{key}"
+
+
+def _extension(key: str) -> str:
+    return FORMATS[key].extension if key in FORMATS else key
+
+
+@routes.get("/<run_id>/answers.csv")
+def answers_as_csv(run_id: str) -> ResponseReturnValue:
+    """Every answer to every photo of a set."""
+    made = parts().reports.report(run_id)
+    refuse_if_imported(made)
+    if not made["photo_set"]:
+        raise Refused("not_a_set", f"Run {run_id} is about one photo. Its answers are in the report.", 404)
+    response = Response(parts().reports.answers(run_id), content_type="text/csv; charset=utf-8")
+    return _saved_as(response, made, "answers.csv")
+
+
+@routes.get("/<run_id>.zip")
+def variants_as_zip(run_id: str) -> ResponseReturnValue:
+    """Every variant exactly as sent, and the report; of a set the report and every answer."""
+    made = parts().reports.report(run_id)
+    refuse_if_imported(made)
+    app = parts()
+    files: Iterable[tuple[str, Iterable[bytes]]] = _variant_files(app.store, made)
+    if made["photo_set"]:
+        files = [("answers.csv", (piece.encode() for piece in app.reports.answers(run_id)))]
+    response = Response(_zipped(made, files), mimetype="application/zip")
+    return _saved_as(response, made, "zip")
+
+
+def _rendered(
+    run_id: str, render: Callable[[dict[str, Any]], str], content_type: str, extension: str
+) -> Response:
+    app = parts()
+    goals = _goals_asked()
+    judged_by = "".join(f"-{key}={value}" for key, value in sorted(goals.items()))
+    etag = f"{app.reports.stamp(app.store.run(run_id))}{judged_by}-{__version__}"
+    if request.if_none_match.contains_weak(etag):
+        return Response(status=304, headers={"ETag": f'"{etag}"', "Cache-Control": "private, no-cache"})
+    made = with_goals(app.reports.report(run_id), goals)
+    response = Response(render(made), content_type=content_type)
+    response.set_etag(etag)
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Link"] = f'<{url_for("api.schema")}>; rel="describedby"'
+    return _saved_as(response, made, extension) if extension else response
+
+
+def _saved_as(response: Response, made: dict[str, Any], extension: str) -> Response:
+    stem = "".join(char for char in PurePath(made["source"]["name"]).stem if char.isprintable())
+    name = f"pixelcost-{stem}-{made['run_id']}.{extension}"
+    plain = name.encode("ascii", "replace").decode().replace("?", "_")  # for clients without RFC 5987
+    encoded = {"filename*": f"UTF-8''{quote(name, safe='')}"} if plain != name else {}
+    response.headers.set("Content-Disposition", "attachment", filename=plain, **encoded)
+    return response
+
+
+def _json(made: dict[str, Any]) -> str:
+    return json.dumps(made, ensure_ascii=False, allow_nan=False)
+
+
+class _Outlet(RawIOBase):
+    """Takes what the ZIP writer writes and hands it out in pieces."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._pieces.append(bytes(data))
+        return len(data)
+
+    def take(self) -> bytes:
+        taken, self._pieces = b"".join(self._pieces), []
+        return taken
+
+
+def _zipped(made: dict[str, Any], files: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes]:
+    """A ZIP file of the report and `files`, made while it is sent; none of them is ever held as a whole."""
+    outlet = _Outlet()
+    with zipfile.ZipFile(outlet, "w") as archive:
+        archive.writestr("report.json", _json(made), zipfile.ZIP_DEFLATED)
+        yield outlet.take()
+        for name, content in files:
+            with archive.open(zipfile.ZipInfo(name), "w") as entry:
+                for part in content:
+                    entry.write(part)
+                    yield outlet.take()
+    yield outlet.take()
+
+
+def _variant_files(store: Store, made: dict[str, Any]) -> Iterator[tuple[str, Iterable[bytes]]]:
+    for variant in made["variants"]:
+        extension = _extension(variant["format"])
+        yield f"{variant['id']}.{extension}", store.blob(made["run_id"], variant["id"]) or ()

@@ -1,0 +1,177 @@
+"""What the inspector asks about one variant: its figures, what the model sees of it, and "copy as"."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+from flask import Blueprint, Response, jsonify, request, url_for
+from flask.typing import ResponseReturnValue
+
+from experiment.backends.addresses import REST_SUFFIX
+from experiment.backends.base import RequestFailed
+from experiment.backends.copy_as import KINDS, Target, locust_file_name
+from experiment.backends.model_input import seen
+from experiment.backends.protoset import FILE_NAME, protoset
+from experiment.codec import from_dict
+from experiment.figures import variant_figures
+from experiment.images.png import encode_png
+from experiment.records import BackendInfo, Variant
+from experiment.wording import sized_name
+from webapp.problems import Refused
+from webapp.routes.downloads import THEMES
+from webapp.services import parts
+
+SEEN_TIMEOUT_S: Final = 15.0
+# What a failed request means to somebody who asked over HTTP; anything else is a bad gateway.
+STATUSES: Final = {"not_found": 404, "deadline": 504, "unreachable": 503}
+
+_one_at_a_time = threading.Lock()  # a page asks for several pictures at once; a backend gets them in turn
+
+routes = Blueprint("inspector", __name__, url_prefix="/api")
+
+
+@routes.get("/runs/<run_id>/variants/<variant_id>/figures")
+def figures_of_variant(run_id: str, variant_id: str) -> ResponseReturnValue:
+    """Its stages, and its samples on each backend, as Plotly figures; `?theme=dark` for dark pages."""
+    theme = THEMES.get(request.args.get("theme", "light"))
+    if theme is None:
+        raise Refused("bad_query", f"theme must be {' or '.join(THEMES)}.")
+    report = parts().reports.report(run_id)
+    _variant(report, variant_id)
+    return jsonify(variant_figures(report, variant_id, theme))
+
+
+@routes.get("/runs/<run_id>/variants/<variant_id>/seen.png")
+def seen_by_model(run_id: str, variant_id: str) -> ResponseReturnValue:
+    """The decoded and resized input of `?backend=`'s model: asked now, never while a run measures."""
+    report = parts().reports.report(run_id)
+    variant = _variant(report, variant_id)
+    info = _that_decodes(_grpc_twin(request.args.get("backend", "")))
+    content = parts().store.blob(run_id, variant.id)
+    if content is None:
+        raise Refused("no_such_variant", f"The bytes of {variant.id} are not kept.", 404)
+    data = b"".join(content)
+    with _turn():
+        _refuse_while_measuring()
+        try:
+            picture = seen(info, data, SEEN_TIMEOUT_S)
+        except RequestFailed as failed:
+            code = failed.failure.code
+            raise Refused("not_seen", failed.failure.message, STATUSES.get(code, 502)) from None
+    response = Response(encode_png(picture.image), mimetype="image/png")
+    response.headers["X-Pixelcost-Scale"] = picture.scale
+    if picture.version is not None:
+        response.headers["X-Pixelcost-Model-Version"] = str(picture.version)
+    return response
+
+
+@routes.get("/runs/<run_id>/copy/<kind>")
+def copy_as(run_id: str, kind: str) -> ResponseReturnValue:
+    """`?variant=` to `?backend=` as text for another tool: curl, grpcurl, ghz or locust."""
+    if kind not in KINDS:
+        raise Refused("bad_query", f"There are {', '.join(KINDS)}, but not {kind}.", 404)
+    report = parts().reports.report(run_id)
+    variant = _variant(report, request.args.get("variant", ""))
+    made = KINDS[kind](_target(report, variant, request.args.get("backend", "")))
+    response = Response(made, content_type="text/plain; charset=utf-8")
+    name = locust_file_name(variant.id) if kind == "locust" else f"{kind}-{variant.id}.sh"
+    response.headers.set("Content-Disposition", "inline", filename=name)
+    return response
+
+
+@routes.get("/predict.protoset")
+def predict_protoset() -> ResponseReturnValue:
+    """PredictionService.Predict for grpcurl and ghz, which can't ask TensorFlow Serving for it."""
+    response = Response(protoset(), mimetype="application/octet-stream")
+    response.headers.set("Content-Disposition", "attachment", filename=FILE_NAME)
+    return response
+
+
+def _variant(report: Mapping[str, Any], variant_id: str) -> Variant:
+    if report["photo_set"]:
+        raise Refused(
+            "of_many_photos",
+            "The bytes of many photos are not kept. Measure one of them alone to look closer.",
+            404,
+        )
+    found = next((each for each in report["variants"] if each["id"] == variant_id), None)
+    if found is None:
+        raise Refused(
+            "no_such_variant", f"Run {report['run_id']} has no variant {variant_id}, or not yet.", 404
+        )
+    return from_dict(Variant, found)
+
+
+def _grpc_twin(name: str) -> BackendInfo:
+    """The backend of that name as it is now; of one over REST the same server over gRPC."""
+    by_name = {info.name: info for info in parts().fleet.backends()}
+    info = by_name.get(name.removesuffix(REST_SUFFIX), by_name.get(name))
+    if info is None:
+        known = ", ".join(by_name) or "none"
+        raise Refused("no_such_backend", f"There is no backend named {name} now. There are: {known}.", 404)
+    return info
+
+
+def _that_decodes(info: BackendInfo) -> BackendInfo:
+    """Refuse what is known to be in vain. One that was seen down is asked all the same: it may be back."""
+    if info.state == "absent":
+        raise Refused("not_seen", f"{info.name} can't be asked: {info.detail}", 503)
+    if info.protocol != "grpc" or (info.state == "ready" and not info.decode_signature):
+        raise Refused(
+            "no_decode_signature",
+            f"The model on {info.name} has no signature decode_images, so what it sees can't be shown. "
+            "The models of `python -m models export` have one.",
+            404,
+        )
+    return info
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Wait for the others that ask, but never for long: each of them holds one of the server's threads."""
+    if not _one_at_a_time.acquire(timeout=SEEN_TIMEOUT_S):
+        raise Refused(
+            "not_seen",
+            "Other requests for what the models see are in progress. Try again in a moment.",
+            503,
+            5,
+        )
+    try:
+        yield
+    finally:
+        _one_at_a_time.release()
+
+
+def _refuse_while_measuring() -> None:
+    if parts().runs.is_measuring:
+        raise Refused(
+            "run_measures",
+            "Asking a backend now would disturb the run that is being measured. Try again when it has ended.",
+            409,
+            10,
+        )
+
+
+def _target(report: Mapping[str, Any], variant: Variant, name: str) -> Target:
+    """Where to send it: the address of now, or that of the run where the backend is gone."""
+    known = {each["name"]: from_dict(BackendInfo, each) for each in report["backends"]}
+    known |= {info.name: info for info in parts().fleet.backends()}
+    info = known.get(name.removesuffix(REST_SUFFIX), known.get(name))
+    if info is None:
+        raise Refused(
+            "no_such_backend", f"There is no backend named {name}. There are: {', '.join(known)}.", 404
+        )
+    rest = known.get(info.name.removesuffix(REST_SUFFIX) + REST_SUFFIX)
+    arguments = {"run_id": report["run_id"], "variant_id": variant.id}
+    return Target(
+        what=sized_name(variant),
+        variant_id=variant.id,
+        variant_url=url_for("downloads.variant_bytes", **arguments, _external=True),
+        protoset_url=url_for("inspector.predict_protoset", _external=True),
+        info=info,
+        rest_address=rest.address if rest else None,
+        needs_token=bool(parts().settings.shared_token),
+    )

@@ -1,0 +1,91 @@
+"""What the app offers, limits and can ask: /api/config, /api/backends, and the page's first look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from experiment import __version__
+from experiment.codec import to_dict
+from experiment.decide.prices import MOST
+from experiment.decide.uplinks import LEAST_MBIT_S, MOST_MBIT_S
+from experiment.file_names import SYSTEM_NAMES
+from experiment.images.browser import BROWSER_FORMATS, ENGINES
+from experiment.images.formats import SUBSAMPLINGS
+from experiment.images.variants import FORMATS, RESAMPLERS
+from experiment.measure.plan import RANGES, parse_plan
+from experiment.measure.schedule import DECODE_REPEATS, DECODE_WARMUPS
+from experiment.photo_sets.goals import MARGIN_POINTS as SET_MARGIN_POINTS
+from experiment.photo_sets.goals import MARGIN_POINTS_WITHOUT_LABELS
+from experiment.records import OFFERED_SIZES_PX, Order
+from experiment.report.goals import MARGIN_POINTS
+from experiment.report.method import DEFINITIONS, VALIDITY, terms
+from experiment.report.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99
+from webapp.backends import NONE_CONFIGURED, Fleet
+from webapp.browser_limits import upload_limit
+from webapp.config import Settings
+
+
+def offers(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
+    """Limits, the plan's defaults and every choice there is."""
+    defaults = to_dict(parse_plan({}, timeout_s=settings.tf_request_timeout_s))
+    return {
+        "app_version": __version__,
+        "limits": {
+            "max_bytes": settings.max_bytes,
+            "max_pixels": settings.max_pixels,
+            "max_requests": settings.max_requests,
+            "max_photos": settings.max_photos,
+            "max_set_bytes": settings.max_set_bytes,
+            "max_with_variants_bytes": upload_limit(settings.max_bytes),
+        },
+        "plan": {**defaults, "seed": None},  # a random one for each run
+        "offered_sizes_px": list(OFFERED_SIZES_PX),
+        "formats": [
+            {
+                "key": key,
+                "name": each.name,
+                "lossless": each.lossless,
+                "media_type": each.media_type,
+                "axes": list(each.axes.values()),  # lists of the plan; their product is encoded
+                "why_not": each.why_not() or None,  # a sentence where this server can't write it
+            }
+            for key, each in FORMATS.items()
+        ],
+        "ranges": {  # the least and the most of what is typed
+            **RANGES,
+            "price_per_hour": (0, MOST),  # below it
+            "uplink_mbit_s": (LEAST_MBIT_S, MOST_MBIT_S),
+        },
+        "samples_for": {"p90": SAMPLES_FOR_P90, "p99": SAMPLES_FOR_P99},  # with fewer there is none
+        "resamplers": list(RESAMPLERS),
+        "offered": {
+            "jpeg_qualities": defaults["jpeg_qualities"],
+            "webp_qualities": defaults["webp_qualities"],
+            "avif_qualities": defaults["avif_qualities"],
+            "subsamplings": list(SUBSAMPLINGS),
+            "resamplers": list(RESAMPLERS),
+        },
+        "browser": {"engines": list(ENGINES), "formats": list(BROWSER_FORMATS)},
+        "decode_requests": {"warmups": DECODE_WARMUPS, "repeats": DECODE_REPEATS},  # at most, per cell
+        "orders": list(get_args(Order)),
+        "margins": {  # in points, where the plan names none
+            "photo": MARGIN_POINTS,
+            "labelled": SET_MARGIN_POINTS,
+            "unlabelled": MARGIN_POINTS_WITHOUT_LABELS,
+        },
+        "definitions": terms(DEFINITIONS),  # for the page's help: what each number means
+        "validity": terms(VALIDITY),
+        "keep_runs": settings.keep_runs,
+        "system_names": sorted(SYSTEM_NAMES),  # of files that are left out of a photo set
+        "labels": list(model.get("labels", ())),
+    }
+
+
+def backends_seen(fleet: Fleet) -> dict[str, Any]:
+    """Every backend as last seen, and their model; `detail` says what to set when there are none."""
+    processes = fleet.processes()
+    rows = [to_dict(info) | processes.get(info.name, {}) for info in fleet.backends()]
+    model = dict(fleet.model())
+    model.pop("labels", None)  # many, and in the offers
+    return {"backends": rows, "model": model, "detail": "" if rows else NONE_CONFIGURED}

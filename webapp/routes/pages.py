@@ -1,0 +1,70 @@
+"""The page, and the addresses that machines watch."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify, render_template, request
+from flask.typing import ResponseReturnValue
+
+from experiment import __version__
+from webapp.backends import NONE_CONFIGURED
+from webapp.problems import Refused
+from webapp.routes.options import backends_seen, offers
+from webapp.services import parts
+from webapp.store.store import NoSuchRun
+
+routes = Blueprint("views", __name__)
+
+
+@routes.get("/")
+def index() -> ResponseReturnValue:
+    """The page, empty."""
+    return _page(None)
+
+
+@routes.get("/runs/<run_id>")
+def run_page(run_id: str) -> ResponseReturnValue:
+    """The page showing a run. It also says so when the run is gone, with the right status."""
+    try:
+        run = parts().store.run(run_id)
+    except NoSuchRun:
+        return _page(run_id), 404
+    return _page(run_id, None if run.is_live else parts().reports.headline(run_id))
+
+
+def _page(run_id: str | None, headline: str | None = None) -> str:
+    """`headline` is what other sites show beside a link to a run."""
+    fleet = parts().fleet
+    config = {"config": offers(parts().settings, fleet.model()), "backends": backends_seen(fleet)}
+    return render_template(
+        "index.html",
+        base=request.script_root,
+        run_id=run_id,
+        headline=headline,
+        app_version=__version__,
+        config=config,
+    )
+
+
+@routes.get("/healthz")
+def healthz() -> ResponseReturnValue:
+    """The process is alive."""
+    return jsonify({"status": "alive", "app_version": __version__})
+
+
+@routes.get("/readyz")
+def readyz() -> ResponseReturnValue:
+    """At least one backend answers."""
+    backends = parts().fleet.backends()
+    states = {info.name: info.state for info in backends}
+    if "ready" not in states.values():
+        is_open = not parts().settings.shared_token  # else no addresses: who asks here needs no token
+        told = "; ".join(f"{info.name}: {(is_open and info.detail) or info.state}" for info in backends)
+        raise Refused("not_ready", told or NONE_CONFIGURED, 503, 5)
+    return jsonify({"status": "ready", "backends": states})
+
+
+@routes.get("/metrics")
+def metrics() -> ResponseReturnValue:
+    """OpenMetrics."""
+    text, content_type = parts().metrics.text(request.headers.get("Accept", ""))
+    return Response(text, content_type=content_type)

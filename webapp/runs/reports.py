@@ -1,0 +1,199 @@
+"""Reports of stored runs, always computed from their events."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from experiment.codec import from_dict
+from experiment.export.answers_csv import AnswerRows
+from experiment.export.report_json import report_dict
+from experiment.photo_sets.journal import SetHeader, vocabularies_of
+from experiment.photo_sets.photo_result import PhotoResult
+from experiment.photo_sets.summarise import summarise_set
+from experiment.photo_sets.tally import Tally
+from experiment.records import (
+    BackendInfo,
+    Failure,
+    Measurement,
+    Plan,
+    Report,
+    RunState,
+    SourceImage,
+    Variant,
+)
+from experiment.report.method import method
+from experiment.report.summarise import summarise
+from webapp.runs.later import later_of, stamp_of
+from webapp.store.headline import with_answer
+from webapp.store.store import Event, Store, StoredRun
+
+KEPT = 4  # reports held ready; the page asks for one run's report and figures again and again
+PAGE_EVENTS = 500
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Records:
+    """What the events of one run say, read so far."""
+
+    seq: int = 0
+    source: SourceImage | None = None
+    skipped_sizes_px: tuple[int, ...] = ()
+    variants: list[Variant] = field(default_factory=list)
+    measurements: list[Measurement] = field(default_factory=list)
+    header: SetHeader | None = None  # None: a run of one photo
+    tally: Tally = field(default_factory=Tally)  # of a set
+
+    def read(self, event: Event) -> None:
+        """Take in the next event."""
+        self.seq = event.seq
+        if event.kind == "measurement":
+            self.measurements.append(_measurement(event))
+        elif event.kind == "variant":
+            self.variants.append(from_dict(Variant, json.loads(event.data)))
+        elif event.kind == "source":
+            source = json.loads(event.data)
+            self.skipped_sizes_px = tuple(source.pop("skipped_sizes_px"))
+            self._begin(source)
+        elif event.kind == "photo":
+            self.tally.add(from_dict(PhotoResult, json.loads(event.scores or "{}")))
+
+    def _begin(self, source: dict[str, Any]) -> None:
+        if "photo_set" not in source:
+            self.source = from_dict(SourceImage, source)
+            return
+        self.header = from_dict(SetHeader, source["photo_set"])
+        self.tally = Tally(vocabularies_of(self.header))
+
+
+class Reports:
+    """Makes reports and keeps the last few. Safe to use from several threads."""
+
+    def __init__(self, store: Store):
+        self._store = store
+        self._lock = threading.Lock()
+        self._made: OrderedDict[str, tuple[str, dict[str, Any]]] = OrderedDict()
+        self._growing: tuple[str, Records] = ("", Records())  # of the live run asked for last
+
+    def report(self, run_id: str) -> dict[str, Any]:
+        """The exported report of a run, as far as it has come. Raises NoSuchRun."""
+        run = self._store.run(self._store.follow_ups.run_of(run_id) or run_id)
+        run_id = run.id
+        with self._lock:
+            stamp, made = self._made.get(run_id, ("", {}))
+            if stamp != self.stamp(run):
+                made = self._stored(run) if run.state == "imported" else report_dict(self._summary(run))
+                self._keep(run, made)
+        return made
+
+    def answers(self, run_id: str) -> Iterator[str]:
+        """Every answer of a set as CSV, in pieces. Raises NoSuchRun."""
+        header: SetHeader | None = None
+        text = io.StringIO(newline="")
+        for event in self._events_after(run_id, 0):
+            if event.kind == "source":
+                header = from_dict(SetHeader, json.loads(event.data)["photo_set"])
+                rows = AnswerRows(vocabularies_of(header), text)
+            elif event.kind == "photo" and header is not None:
+                rows.add(from_dict(PhotoResult, json.loads(event.scores or "{}")))
+                yield text.getvalue()
+                text.seek(0)
+                text.truncate()
+        yield text.getvalue()
+
+    def stamp(self, run: StoredRun) -> str:
+        """Changes whenever the report does. The event "end", which comes a little later, is no part of it."""
+        place = run.last_seq if run.is_live else "end"
+        return f"{run.id}-{place}-{run.state}" + stamp_of(self._store.follow_ups.of(run.id))
+
+    def headline(self, run_id: str) -> str | None:
+        """The recommendation in one sentence; None when there is none."""
+        try:
+            sentence: str = self.report(run_id)["recommendation"]["sentence"]
+        except Exception:
+            log.exception("run %s has no headline", run_id)
+            return None
+        return sentence
+
+    def history_words(self, run_id: str) -> str | None:
+        """The recommendation and the answer, as the history shows and searches them."""
+        sentence = self.headline(run_id)
+        return sentence and with_answer(sentence, self.report(run_id))
+
+    def _keep(self, run: StoredRun, made: dict[str, Any]) -> None:
+        self._made[run.id] = (self.stamp(run), made)
+        self._made.move_to_end(run.id)
+        while len(self._made) > KEPT:
+            self._made.popitem(last=False)
+
+    def _stored(self, run: StoredRun) -> dict[str, Any]:
+        """What was imported, as it came, but in our own words of how it was measured."""
+        (event,) = self._store.events(run.id)
+        made: dict[str, Any] = json.loads(event.data)
+        return made | {"method": method(made)}
+
+    def _summary(self, run: StoredRun) -> Any:
+        records = self._records(run)
+        if records.header is not None:
+            return _set_summary(run, records.header, records.tally)
+        assert records.source is not None, f"run {run.id} has no source event"  # noqa: S101
+        later = later_of(self._store.follow_ups.of(run.id), self._events_after, _measurement)
+        return summarise(
+            run_id=run.id,
+            state=cast(RunState, run.state),
+            created_at=run.created_at,
+            source=records.source,
+            plan=from_dict(Plan, run.plan),
+            environment=run.environment,
+            backends=tuple(from_dict(BackendInfo, info) for info in run.backends),
+            variants=tuple(records.variants),
+            skipped_sizes_px=records.skipped_sizes_px,
+            measurements=tuple(records.measurements),
+            requests_planned=run.requests_planned + later.requests,
+            failure=None if run.failure is None else from_dict(Failure, run.failure),
+            added=later.sessions,
+            breaking_points=later.breaking_points,
+        )
+
+    def _records(self, run: StoredRun) -> Records:
+        """A live run's records grow with each call; those of an ended run are read and let go."""
+        known_id, records = self._growing
+        if known_id != run.id:
+            records = Records()
+        for event in self._events_after(run.id, records.seq):
+            records.read(event)
+        self._growing = (run.id, records) if run.is_live else ("", Records())
+        return records
+
+    def _events_after(self, run_id: str, seq: int) -> Iterator[Event]:
+        while page := self._store.events(run_id, seq, PAGE_EVENTS, with_scores=True):
+            yield from page
+            seq = page[-1].seq
+
+
+def _set_summary(run: StoredRun, header: SetHeader, tally: Tally) -> Report:
+    now = replace(
+        header,
+        run_id=run.id,
+        created_at=run.created_at,
+        plan=from_dict(Plan, run.plan),
+        environment=run.environment,
+    )
+    backends = [from_dict(BackendInfo, info) for info in run.backends]
+    failure = None if run.failure is None else from_dict(Failure, run.failure)
+    return summarise_set(now, tally, cast(RunState, run.state), backends, failure)
+
+
+def _measurement(event: Event) -> Measurement:
+    stored: Mapping[str, Any] = json.loads(event.data)
+    if event.scores is not None:
+        stored["prediction"]["distribution"] = json.loads(event.scores)
+    return from_dict(Measurement, stored)

@@ -1,0 +1,97 @@
+"""The process that reads one imported report: a file from anybody takes its time and memory, not the app's.
+
+in:   {"name":…, "run_id":…} in one line, then the file
+out:  {"refused":…} in one line; or {"row":…}, as the table of runs has it, and the report as it is stored
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from experiment.decide.other_goals import judged
+from experiment.export.import_report import ReportRefused, read_report
+from experiment.export.report_json import timestamp
+from webapp.store.headline import with_answer
+
+IMPORTED: Final = "imported"  # the state of its row, and the key of its report
+ADDRESS_SPACE_BYTES: Final = 1024**3  # a legal report of 19 MB, 18,000 cells, needs 0.45 GB
+CPU_S: Final = 60  # and 15 s
+NICENESS: Final = 10  # a run may be measuring
+_ENDED_AS: Final = {"queued": "cancelled", "running": "cancelled"}  # nobody measures it any more
+_MOST_COUNT: Final = 2**31 - 1  # what the databases hold
+
+
+def main() -> None:
+    """Serve one file."""
+    os.nice(NICENESS)
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+    job = json.loads(sys.stdin.buffer.readline())
+    try:
+        row, report = imported(sys.stdin.buffer.read(), job["name"], job["run_id"])
+    except ReportRefused as refusal:
+        _say({"refused": refusal.message})
+        return
+    _say({"row": row})
+    sys.stdout.buffer.write(report.encode())
+
+
+def imported(data: bytes, name: str, run_id: str) -> tuple[dict[str, Any], str]:
+    """The row of the run that a file becomes, and its report as JSON. Raises ReportRefused."""
+    made = as_imported(read_report(data, name), run_id, name, time.time())
+    return _row(made, name), json.dumps(made, allow_nan=False)
+
+
+def _say(words: Mapping[str, Any]) -> None:
+    sys.stdout.buffer.write(json.dumps(words).encode() + b"\n")
+
+
+def as_imported(report: Mapping[str, Any], run_id: str, name: str, now: float) -> dict[str, Any]:
+    """The report under an id of this server's; nothing else changes, but a state that can't go on.
+
+    One of before there were photo sets says that it is of one photo. One of before the goal had a margin
+    is judged anew, so that what it recommends meets the goals that stand beside it.
+    """
+    before = report.get(IMPORTED) or {}
+    came = {"name": name, "run_id": before.get("run_id") or report["run_id"], "imported_at": timestamp(now)}
+    state = _ENDED_AS.get(report["state"], report["state"])
+    made = {"photo_set": None, **report, "run_id": run_id, "state": state}
+    return (made if "next_lighter" in report["recommendation"] else judged(made)) | {IMPORTED: came}
+
+
+def _row(made: Mapping[str, Any], name: str) -> dict[str, Any]:
+    requests = {
+        f"requests_{key}": min(made["requests"][key], _MOST_COUNT) for key in ("planned", "done", "failed")
+    }
+    return {
+        "id": made["run_id"],
+        "state": IMPORTED,
+        "name": made["source"]["name"] or name,
+        "created_at": measured_at(made),
+        "finished_at": time.time(),
+        "plan": json.dumps(made["plan"]),
+        "backends": json.dumps(made["backends"]),
+        "environment": json.dumps(made["environment"]),
+        "failure": None,
+        "headline": with_answer(made["recommendation"]["sentence"], made),
+        **requests,
+    }
+
+
+def measured_at(report: Mapping[str, Any]) -> float:
+    """Seconds since the epoch; a day that no calendar has counts as none."""
+    try:
+        return datetime.strptime(report["created_at"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return 0.0
+
+
+if __name__ == "__main__":
+    main()

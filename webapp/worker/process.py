@@ -1,0 +1,143 @@
+"""A timing process (worker.py) seen from the web process: start it, talk to it, end it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKER_COMMAND = (sys.executable, "-m", "webapp.worker")
+PART_BYTES = 1_000_000
+END_GRACE_S = 5.0
+# What the child gets of our environment: how to run, how to reach backends. No token, no database.
+_PASSED_ON = re.compile(
+    "PATH|HOME|TMPDIR|TZ|LANG|LC_.*|PYTHON.*|VIRTUAL_ENV|LD_LIBRARY_PATH|COVERAGE_.*|PIXELCOST_TEST_.*"
+    "|(http|https|no|all)_proxy|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|GRPC_.*"
+    "|(OMP|OPENBLAS|MKL|MALLOC)_.*|KUBERNETES_SERVICE_HOST",
+    re.IGNORECASE,
+)
+
+
+class Message(NamedTuple):
+    """One line from the child. `parts` must be read to its end before the next message."""
+
+    kind: str
+    body: dict[str, Any]
+    parts: Iterator[bytes]
+
+
+class Child:
+    """One process. It ends by itself when this process does: its standard input closes."""
+
+    def __init__(self, command: Sequence[str] = WORKER_COMMAND):
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
+            env={key: value for key, value in os.environ.items() if _PASSED_ON.fullmatch(key)},
+            start_new_session=True,  # a Ctrl-C in the terminal is for the web process alone
+        )
+        assert self._process.stdin and self._process.stdout  # noqa: S101  both are pipes
+        self._stdin: IO[bytes] = self._process.stdin
+        self._stdout: IO[bytes] = self._process.stdout
+        self._writing = threading.Lock()
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
+
+    def send_job(self, header: Mapping[str, Any], photo: IO[bytes]) -> None:
+        """One JSON line, then the photo's bytes. A child that died is noticed when reading."""
+        with contextlib.suppress(BrokenPipeError):
+            self._stdin.write(json.dumps(header).encode() + b"\n")
+            while part := photo.read(PART_BYTES):
+                self._stdin.write(part)
+            self._stdin.flush()
+
+    def say(self, command: str) -> None:
+        """Send "go" or "cancel"."""
+        with self._writing, contextlib.suppress(OSError, ValueError):
+            self._stdin.write(command.encode() + b"\n")
+            self._stdin.flush()
+
+    def messages(self) -> Iterator[Message]:
+        """What the child sends, until it closes its output or dies."""
+        while line := self._stdout.readline():
+            if not line.endswith(b"\n"):
+                return  # it died in the middle of a line
+            body = json.loads(line)
+            parts = self._parts(body.get("size_bytes", 0) if body["event"] == "variant" else 0)
+            yield Message(body.pop("event"), body, parts)
+
+    def _parts(self, size_bytes: int) -> Iterator[bytes]:
+        while size_bytes > 0:
+            part = self._stdout.read(min(size_bytes, PART_BYTES))
+            if not part:
+                return
+            size_bytes -= len(part)
+            yield part
+
+    def kill(self) -> None:
+        """End it now; what it has written can still be read."""
+        self._process.kill()
+
+    def close(self) -> int:
+        """Wait for its end, kill it if it does not come, and give everything back. Returns the exit code."""
+        with self._writing, contextlib.suppress(OSError):
+            self._stdin.close()
+        try:
+            self._process.wait(END_GRACE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._stdout.close()
+        return self._process.returncode
+
+
+class Spare:
+    """Keeps one child started, so that a run does not wait for its imports."""
+
+    def __init__(self, command: Sequence[str] = WORKER_COMMAND):
+        self._command = command
+        self._lock = threading.Lock()
+        self._child: Child | None = None
+        self._closed = False
+
+    def take(self) -> Child:
+        """The spare if there is a live one, else a new child."""
+        with self._lock:
+            child, self._child = self._child, None
+        if child is not None and child.is_alive:
+            return child
+        if child is not None:
+            child.close()
+        return Child(self._command)
+
+    def refill(self) -> None:
+        """Start a spare if there is none. Call it while nothing is measured."""
+        with self._lock:
+            if self._child is None and not self._closed:
+                self._child = Child(self._command)
+
+    def close(self) -> None:
+        """End the spare and start no other."""
+        with self._lock:
+            self._closed = True
+            child, self._child = self._child, None
+        if child is not None:
+            child.close()
