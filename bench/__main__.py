@@ -14,7 +14,6 @@ from bench import (
     commits,
     large_requests,
     pinning,
-    replicas,
     runtimes,
     serving_overhead,
     sweep,
@@ -33,7 +32,6 @@ PARTS: dict[str, Callable[[], Iterable[str]]] = {
     "large": large_requests.bench,
     "batching": batching.bench,
     "pinning": pinning.bench,
-    "replicas": replicas.bench,
     "runtimes": runtimes.bench,
     "switching": switching.bench,
 }

@@ -133,7 +133,7 @@ class BackendInfo:
 
     name: str
     protocol: Literal["grpc", "rest", "null", "fake"] = "grpc"
-    address: str = ""  # "host:port", IPv6 hosts in brackets
+    address: str = ""  # "host:port", IPv6 hosts in brackets; of embedded replicas several, with commas
     model: str = "inception"
     signature: str = "predict_images"
     input_key: str = "images"

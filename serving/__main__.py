@@ -66,12 +66,9 @@ def main(arguments: Sequence[str]) -> int:
         _allow_many_connections()
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
-        is_front = asked.replicas > 1  # of others, each of which is pinned
-        pinning = None if is_front else affinity.pin(asked.cpus, asked.cores)
+        pinning = affinity.pin(asked.cpus, asked.cores)
         if asked.exit_with_parent:
             when_orphaned(parent_pid, stop)
-        if pinning is None:
-            return _serve_together(asked, arguments, stop)
         _serve(asked, pinning, stop)
     except StartRefused as problem:
         print(f"python -m serving: {problem}", file=sys.stderr)
@@ -113,12 +110,6 @@ def _serve(asked: Flags, pinning: affinity.Pinning, stop: Stop) -> None:
     stop.wait()
     log.info("Stopping")
     server.stop()
-
-
-def _serve_together(asked: Flags, arguments: Sequence[str], stop: Stop) -> int:
-    from serving import together  # the usual single server needs none of it
-
-    return together.serve(asked, arguments, stop, say=lambda text: print(text, flush=True))
 
 
 def _listed(manager: Any) -> str:

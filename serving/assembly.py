@@ -64,7 +64,6 @@ def wanted_ports(asked: Flags, settings: Settings) -> Wanted:
         grpc_port=asked.port,
         rest_port=asked.rest_api_port,
         grpc_socket_path=asked.grpc_socket_path,
-        is_behind_front=asked.behind_front,
         grpc_threads=asked.grpc_max_threads,
         grpc_arguments=asked.grpc_channel_arguments,
         ssl=settings.ssl,

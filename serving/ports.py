@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import socket
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,16 +26,10 @@ class Wanted:
     grpc_port: int  # 0: off
     rest_port: int  # 0: off
     grpc_socket_path: str = ""  # empty: off
-    is_behind_front: bool = False  # whose socket is the standard input
     grpc_threads: int = 0  # 0: enough for a full queue
     grpc_arguments: tuple[tuple[str, Any], ...] = ()
     ssl: Ssl | None = None
     queue_limit: int = WAITING_LIMIT
-
-    @property
-    def requests_at_once(self) -> int:
-        """Beyond that they wait, however full the queue is."""
-        return self.grpc_threads or 2 * self.queue_limit + SPARE_THREADS
 
 
 GRPC_OPTIONS: tuple[tuple[str, Any], ...] = (
@@ -60,7 +53,6 @@ class Ports:
     grpc_addresses: tuple[str, ...]  # empty: off
     rest_socket: socket.socket | None  # None: off
     rest_port: int
-    front: socket.socket | None = None  # None: there is none
 
     def __str__(self) -> str:
         return f"grpc {' and '.join(self.grpc_addresses) or 'off'}, rest {self.rest_port or 'off'}"
@@ -68,7 +60,9 @@ class Ports:
 
 def take(wanted: Wanted) -> Ports:
     """Raises StartRefused, naming the flag, when a port or the host can't be had."""
-    pool = ThreadPoolExecutor(wanted.requests_at_once, thread_name_prefix="grpc")
+    # Beyond that requests wait, however full the queue is.
+    at_once = wanted.grpc_threads or 2 * wanted.queue_limit + SPARE_THREADS
+    pool = ThreadPoolExecutor(at_once, thread_name_prefix="grpc")
     server = grpc.server(pool, options=_options(wanted.grpc_arguments))
     addresses = []
     if wanted.grpc_port:
@@ -80,24 +74,13 @@ def take(wanted: Wanted) -> Ports:
     for address in addresses:
         _answer_on(server, address, wanted.ssl)
     rest_socket = _listen("--rest_api_port", wanted.host, wanted.rest_port) if wanted.rest_port else None
-    front = _socket_on_stdin() if wanted.is_behind_front else None
-    return Ports(server, tuple(addresses), rest_socket, wanted.rest_port, front)
+    return Ports(server, tuple(addresses), rest_socket, wanted.rest_port)
 
 
 def _options(asked: tuple[tuple[str, Any], ...]) -> tuple[tuple[str, Any], ...]:
     """Ours, but for those that are asked for otherwise: of two gRPC would take the first."""
     own = dict(asked)
     return (*((key, value) for key, value in GRPC_OPTIONS if key not in own), *asked)
-
-
-def _socket_on_stdin() -> socket.socket:
-    try:
-        return socket.socket(fileno=sys.stdin.fileno())
-    except OSError as problem:
-        raise StartRefused(
-            "--behind_front: the standard input is not a socket. This flag is for the processes that "
-            "--replicas starts; leave it out."
-        ) from problem
 
 
 def _answer_on(server: grpc.Server, address: str, ssl: Ssl | None) -> None:

@@ -8,7 +8,6 @@ import time
 from serving.api.grpc import GrpcApi
 from serving.api.rest import RestApi
 from serving.api.rest_server import RestServer
-from serving.frame_server import FrameServer
 from serving.limits import STOP_GRACE_S
 from serving.ports import Ports
 from serving.service import Service
@@ -25,15 +24,12 @@ class Server:
         self._grpc = ports.grpc_server
         self._api.add_to(self._grpc)
         self._rest = RestServer(rest_api, ports.rest_socket, rest_threads) if ports.rest_socket else None
-        self._frames = FrameServer(ports.front, grpc_api, rest_api) if ports.front else None
 
     def start(self) -> None:
         """Answer from now on; before the models are there, with UNAVAILABLE."""
         self._grpc.start()
         if self._rest:
             threading.Thread(target=self._rest.run, name="rest", daemon=True).start()
-        if self._frames:
-            self._frames.start()
 
     def is_ready(self) -> None:
         """From now on healthy."""
@@ -49,7 +45,5 @@ class Server:
         grpc_stopped = self._grpc.stop(STOP_GRACE_S)
         if self._rest:
             self._rest.leave(deadline)
-        if self._frames:
-            self._frames.wait_idle(deadline)
         grpc_stopped.wait(STOP_GRACE_S + 1)
         self._service.stop()

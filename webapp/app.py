@@ -37,7 +37,6 @@ from webapp.routes import (
     runs as api,
 )
 from webapp.services import Parts
-from webapp.uploads.photo_set import SpooledRequest
 from webapp.uploads.receive import FORM_MEMORY_BYTES
 from webapp.worker.process import WORKER_COMMAND
 
@@ -59,7 +58,6 @@ def create_app(settings: Settings | None = None, worker_command: Sequence[str] =
         PHOTO_LIMIT_BYTES=settings.max_bytes,
         SET_LIMIT_BYTES=settings.max_set_bytes,
     )
-    app.request_class = SpooledRequest
     app.json.sort_keys = False  # type: ignore[attr-defined]  # keys stand in the order of their meaning
     parts = Parts(settings, worker_command)
     app.extensions["pixelcost"] = parts

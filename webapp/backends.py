@@ -155,9 +155,10 @@ class StateFile:
         return [from_dict(BackendInfo, row) for row in state.get("backends", [])], stamp
 
     def processes(self) -> dict[str, dict[str, Any]]:
-        """Process id and restarts of each backend."""
+        """Process id, or those of the replicas, and restarts of each backend."""
         rows = self._read()[0].get("backends", [])
-        return {row["name"]: {key: row[key] for key in ("pid", "restarts") if key in row} for row in rows}
+        keys = ("pid", "pids", "restarts")
+        return {row["name"]: {key: row[key] for key in keys if key in row} for row in rows}
 
     def _read(self) -> tuple[dict[str, Any], Stamp]:
         """The newest state that could be read; the last one stays while the file is away."""

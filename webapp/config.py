@@ -227,7 +227,7 @@ class Settings(SharedSettings):
 
     @property
     def uploads_dir(self) -> Path:
-        """Where the photos of a set lie while it is measured."""
+        """Where the files of an upload lie, those of a photo set until it is measured."""
         return Path(self.data_dir) / "uploads"
 
     @property

@@ -55,9 +55,13 @@ _CODES = {
 
 
 def open_channel(address: str, answer_limit_bytes: int = MESSAGE_LIMIT_BYTES) -> grpc.Channel:
-    """An insecure channel with our limits. Connects lazily, at the first call."""
+    """An insecure channel with our limits; of a list of addresses, to the first that can be reached.
+
+    Connects lazily, at the first call.
+    """
     limit = ("grpc.max_receive_message_length", answer_limit_bytes)
-    return grpc.insecure_channel(address, options=(*CHANNEL_OPTIONS, limit))
+    target = f"ipv4:{address}" if "," in address else address
+    return grpc.insecure_channel(target, options=(*CHANNEL_OPTIONS, limit))
 
 
 def wait_for_connection(channel: grpc.Channel, timeout_s: float) -> None:

@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +21,7 @@ from experiment.backends.decoding import with_decoding
 from experiment.backends.formats_read import FormatsRead
 from experiment.backends.grpc import names_of, open_channel, wait_for_connection
 from experiment.backends.http_connection import HttpConnection, NotUnderstood
-from experiment.backends.replicas import Resolver, addresses_of, look_up
+from experiment.backends.replicas import Resolver, addresses_of, as_one, look_up
 from experiment.backends.rest import model_path
 from experiment.protocol import (
     GET_MODEL_METADATA,
@@ -52,6 +53,10 @@ def probe(info: BackendInfo, timeout_s: float = 2.0, resolve: Resolver = look_up
     """
     if info.state == "absent":
         return info
+    if "," in info.address:
+        replicas = [replace(info, address=each) for each in addresses_of(info.address)]
+        with ThreadPoolExecutor(len(replicas), "probe") as pool:
+            return as_one(list(pool.map(lambda replica: probe(replica, timeout_s), replicas)))
     try:
         seen = _probe_rest(info, timeout_s) if info.protocol == "rest" else _probe_grpc(info, timeout_s)
         if seen.state == "ready":

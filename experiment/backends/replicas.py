@@ -1,4 +1,5 @@
-"""The replicas behind one name: a headless Service's name has the address of each, and they take turns.
+"""The replicas of one backend, which take turns: a headless Service's name has the address of each, and
+embedded replicas are listed as "host:port,host:port".
 
 A kept-open connection stays with whom it was opened to, so one connection would measure one replica and call
 it the service. gRPC's own round_robin would spread the requests too, but not tell who answered.
@@ -11,8 +12,11 @@ import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
+from dataclasses import replace
 from threading import Event, Lock, Thread
 from typing import Generic, Protocol, TypeVar
+
+from experiment.records import BackendInfo
 
 RESOLVE_TIMEOUT_S = 2.0
 LOOK_AGAIN_S = 1.0
@@ -45,8 +49,10 @@ def look_up(host: str, port: int) -> list[str]:
 def addresses_of(address: str, resolve: Resolver = look_up) -> tuple[str, ...]:
     """What "host:port" stands for, as "ip:port" each; empty where nothing but the name itself is known.
 
-    Takes at most RESOLVE_TIMEOUT_S.
+    A list is taken as it is. Takes at most RESOLVE_TIMEOUT_S.
     """
+    if "," in address:
+        return tuple(address.split(","))
     host, _, port = address.rpartition(":")
     if _is_numeric(host.strip("[]")):
         return (address,)
@@ -58,6 +64,21 @@ def addresses_of(address: str, resolve: Resolver = look_up) -> tuple[str, ...]:
     finally:
         pool.shutdown(wait=False)
     return tuple(f"[{each}]:{port}" if ":" in each else f"{each}:{port}" for each in found)
+
+
+def as_one(replicas: Sequence[BackendInfo]) -> BackendInfo:
+    """One backend of servers that take turns: those that are ready; all of them while none is."""
+    if len(replicas) == 1:
+        return replicas[0]
+    ready = [info for info in replicas if info.state == "ready"]
+    others = [info for info in replicas if info.state != "ready"]
+    present = ready or sorted(others, key=lambda info: info.state != "loading")
+    words = [info.detail for info in (*ready[:1], *others[:1])]
+    if others:
+        verb = "answers" if len(ready) == 1 else "answer"
+        words.insert(-1, f"{len(ready)} of {len(replicas)} replicas {verb}.")
+    address = ",".join(info.address for info in present)
+    return replace(present[0], address=address, replicas=len(present), detail=" ".join(words))
 
 
 class Replicas(Generic[Connection]):

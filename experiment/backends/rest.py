@@ -40,7 +40,8 @@ class RestBackend:
     def __init__(self, info: BackendInfo, resolve: Resolver = look_up):
         self.info = info
         self._replicas = Replicas(info.address, HttpConnection, resolve)
-        self._headers = {"Content-Type": "application/json", "Host": info.address}
+        self._headers = {"Content-Type": "application/json"}
+        self._host = None if "," in info.address else info.address  # None: each replica's own address
         self._path = f"{model_path(info)}:predict"
         self._head = b'{"signature_name": %s, "instances": [{"b64": "' % json.dumps(info.signature).encode()
 
@@ -52,10 +53,9 @@ class RestBackend:
         """Send the image as base64, return the top 5. Raises RequestFailed."""
         peer, connection = self._replicas.next()
         body = self._head + base64.b64encode(variant.data) + b'"}]}'
+        headers = self._headers | {"Host": self._host or str(peer)}
         try:
-            answer = connection.exchange(
-                "POST", self._path, self._headers, timeout_s, ANSWER_LIMIT_BYTES, body
-            )
+            answer = connection.exchange("POST", self._path, headers, timeout_s, ANSWER_LIMIT_BYTES, body)
         except TimeoutError:
             self._replicas.lost(peer)
             raise too_late(self.info, variant, timeout_s) from None

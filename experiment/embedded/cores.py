@@ -1,4 +1,4 @@
-"""Which cores each embedded backend gets."""
+"""Which cores each embedded backend gets, and each of its replicas."""
 
 from __future__ import annotations
 
@@ -21,3 +21,9 @@ def share_out(wanted: Sequence[int], available: Sequence[int]) -> list[tuple[int
         shares.append(tuple(cores[end - count : end]))
         end -= count
     return shares
+
+
+def share_of_each(cores: Sequence[int], cpus: int, replicas: int) -> list[tuple[int, ...]]:
+    """Core numbers for each replica of one backend: `cpus` of its cores, apart if there are enough."""
+    size, end = min(cpus, len(cores)), len(cores)
+    return [tuple(sorted(cores[(at * size + i) % end] for i in range(size))) for at in range(replicas)]

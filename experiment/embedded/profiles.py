@@ -44,7 +44,7 @@ class Profile:
     runtime: str = "auto"  # auto: by the kind of the model's file
     precision: str = "f32"
     isa: str | None = None  # None: all that the processor has
-    replicas: int = 1  # processes behind the one address
+    replicas: int = 1  # servers that take turns
     model: str | None = None  # base path; None: the model that all serve
     price_per_hour: float | None = None
 

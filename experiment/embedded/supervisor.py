@@ -22,8 +22,9 @@ from typing import IO, Any
 
 from experiment.backends.addresses import over_rest
 from experiment.backends.probe import probe
+from experiment.backends.replicas import as_one
 from experiment.codec import from_dict, to_dict
-from experiment.embedded.cores import share_out
+from experiment.embedded.cores import share_of_each, share_out
 from experiment.embedded.model import model_in
 from experiment.embedded.profiles import PROFILES, Profile, alike
 from experiment.errors import EmbeddedFailed
@@ -39,6 +40,8 @@ SILENT_CHECKS = 3  # without an answer, then it is restarted
 NO_DEVICE = "no NVIDIA device on this machine"  # as --list_devices of the server says it
 HOPELESS = {"down", "wrong_model", "wrong_signature"}  # waiting longer for one would not make it ready
 RESTARTS_IN_A_ROW = 5  # then it stays down: something is wrong that a restart won't mend
+
+_given_ports: set[int] = set()
 
 
 class EmbeddedServer:
@@ -61,7 +64,7 @@ class EmbeddedServer:
             address=f"127.0.0.1:{_free_port()}",
             model=str(self._model["name"]),
             device=profile.device,
-            cpus=profile.cores_wanted,
+            cpus=profile.cpus,
             cores=cores,
             embedded=True,
             price_per_hour=profile.price_per_hour,
@@ -133,7 +136,7 @@ class EmbeddedServer:
         if answer.state == "ready":
             self._failures_in_a_row, self._was_ready = 0, True
             self._next_check = time.monotonic() + HANG_CHECK_S
-            self.info = replace(answer, detail=_hardware(answer))
+            self.info = answer
         elif self.info.state == "loading" and answer.state not in {"down", "loading"}:
             self.info = answer
 
@@ -163,6 +166,43 @@ class EmbeddedServer:
         self.start()
 
 
+class EmbeddedBackend:
+    """What a profile asks for: one server, or as many as it has replicas."""
+
+    def __init__(self, profile: Profile, cores: tuple[int, ...], model: Mapping[str, Any], log_dir: Path):
+        self.name = profile.name
+        self._whole: dict[str, Any] = {"cpus": profile.cores_wanted, "cores": cores}  # what all share
+        shares = share_of_each(cores, profile.cpus, profile.replicas)
+        numbers = [f".{number}" for number in range(1, len(shares) + 1)] if len(shares) > 1 else [""]
+        self.servers = [
+            EmbeddedServer(profile, share, model, log_dir / f"serving-{alike(profile.name)}{number}.log")
+            for share, number in zip(shares, numbers, strict=True)
+        ]
+
+    def info(self) -> BackendInfo:
+        """Over gRPC. With replicas, ready as soon as one is."""
+        info = self._together([server.info for server in self.servers])
+        return replace(info, detail=_hardware(info)) if info.state == "ready" else info
+
+    def rest_info(self) -> BackendInfo:
+        """The same over REST."""
+        twins = [over_rest(server.info, f"127.0.0.1:{server.rest_port}") for server in self.servers]
+        return self._together(twins)
+
+    def processes(self) -> dict[str, Any]:
+        """Process id, or those of the replicas, and how often one was restarted."""
+        pids = [server.pid for server in self.servers]
+        ids = {"pids": pids} if len(pids) > 1 else {"pid": pids[0]}
+        return ids | {"restarts": sum(server.restarts for server in self.servers)}
+
+    def not_ready(self) -> BackendInfo | None:
+        """The first server that is not ready; None when all are."""
+        return next((server.info for server in self.servers if server.info.state != "ready"), None)
+
+    def _together(self, infos: Sequence[BackendInfo]) -> BackendInfo:
+        return replace(as_one(infos), **self._whole)
+
+
 class EmbeddedServers:
     """All embedded backends of this machine. Use as a context manager."""
 
@@ -173,10 +213,11 @@ class EmbeddedServers:
         self._absent = _absent(profiles, model)
         present = [each for each in profiles if each.name not in {info.name for info in self._absent}]
         shares = share_out([each.cores_wanted for each in present], sorted(os.sched_getaffinity(0)))
-        self._servers = [
-            EmbeddedServer(each, cores, model, data_dir / "logs" / f"serving-{alike(each.name)}.log")
+        self._backends = [
+            EmbeddedBackend(each, cores, model, data_dir / "logs")
             for each, cores in zip(present, shares, strict=True)
         ]
+        self._servers = [server for backend in self._backends for server in backend.servers]
         self._stop = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
 
@@ -199,9 +240,8 @@ class EmbeddedServers:
 
     def infos(self) -> list[BackendInfo]:
         """Every backend, the absent ones too; REST twins last."""
-        live = [server.info for server in self._servers]
-        twins = [over_rest(server.info, f"127.0.0.1:{server.rest_port}") for server in self._servers]
-        return [*self._absent, *live, *twins]
+        live = [backend.info() for backend in self._backends]
+        return [*self._absent, *live, *(backend.rest_info() for backend in self._backends)]
 
     def wait_ready(
         self,
@@ -209,21 +249,23 @@ class EmbeddedServers:
         say: Callable[[str], None] = lambda text: None,
         stop: threading.Event | None = None,
     ) -> None:
-        """Return when all answer, or when `stop` is set.
+        """Return when all answer, each replica too, or when `stop` is set.
 
         Raises EmbeddedFailed when one can't, with the end of its log.
         """
         deadline = time.monotonic() + timeout_s
         stop = stop or threading.Event()
-        waiting = list(self._servers)
+        waiting = list(self._backends)
         while waiting and not stop.wait(0.1):
-            for server in waiting:
-                if server.info.state == "ready":
-                    what = runtime_words(server.info)
-                    say(f"{server.info.name}: {what + '. ' if what else ''}{server.info.detail}")
-                elif server.info.state in HOPELESS or time.monotonic() > deadline:
-                    raise EmbeddedFailed(f"{server.info.name} did not start. {server.info.detail}")
-            waiting = [server for server in waiting if server.info.state != "ready"]
+            for backend in list(waiting):
+                late = backend.not_ready()
+                if late is None:
+                    waiting.remove(backend)
+                    info = backend.info()
+                    what = runtime_words(info)
+                    say(f"{info.name}: {what + '. ' if what else ''}{info.detail}")
+                elif late.state in HOPELESS or time.monotonic() > deadline:
+                    raise EmbeddedFailed(f"{backend.name} did not start. {late.detail}")
 
     def _watch(self) -> None:
         while not self._stop.wait(WATCH_INTERVAL_S):
@@ -234,13 +276,8 @@ class EmbeddedServers:
                 self._write_state()
 
     def _write_state(self) -> None:
-        by_name = {server.info.name: server for server in self._servers}
-        rows = []
-        for info in self.infos():
-            row = to_dict(info)
-            server = by_name.get(info.name)
-            row |= {"pid": server.pid, "restarts": server.restarts} if server else {}
-            rows.append(row)
+        processes = {backend.name: backend.processes() for backend in self._backends}
+        rows = [to_dict(info) | processes.get(info.name, {}) for info in self.infos()]
         asked = [asdict(each) for each in self._profiles]
         state = {"supervisor_pid": os.getpid(), "model": dict(self.model), "asked": asked, "backends": rows}
         scratch = self.state_path.with_suffix(".tmp")
@@ -276,11 +313,9 @@ def _asked_for(profile: Profile) -> list[str]:
     plain = Profile(profile.name, profile.cpus)
     changed = {
         name: getattr(profile, name)
-        for name in ("runtime", "precision", "isa", "replicas")
+        for name in ("runtime", "precision", "isa")
         if getattr(profile, name) != getattr(plain, name)
     }
-    if "replicas" in changed:
-        changed["cpus"] = profile.cpus  # of each one; --cores names those of all
     return [part for name, value in changed.items() for part in (f"--{name}", str(value))]
 
 
@@ -322,6 +357,11 @@ def _hardware(info: BackendInfo) -> str:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe_socket:
-        probe_socket.bind(("127.0.0.1", 0))
-        return int(probe_socket.getsockname()[1])
+    """One that no server was given before: it may not listen there yet."""
+    while True:
+        with socket.socket() as probe_socket:
+            probe_socket.bind(("127.0.0.1", 0))
+            port = int(probe_socket.getsockname()[1])
+        if port not in _given_ports:
+            _given_ports.add(port)
+            return port

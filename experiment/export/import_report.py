@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from experiment.decide.other_goals import judged
@@ -59,7 +60,7 @@ def read_report(data: bytes, name: str) -> dict[str, Any]:
     _check_version(found["schema_version"], shown)
     wrong = (
         _first(_insane(found, "", 0))
-        or _first(problems(found, SCHEMA, whole=True))
+        or _first(problems(found, SCHEMA))
         or _first(_too_much(found))
         or _first(_contradictions(found))
     )
@@ -126,7 +127,7 @@ def _check_version(version: Any, shown: str) -> None:
 
 
 def _first(found: Iterator[str]) -> list[str]:
-    return [each for each, _ in zip(found, range(MOST_PROBLEMS), strict=False)]
+    return list(islice(found, MOST_PROBLEMS))
 
 
 def _insane(value: Any, place: str, depth: int) -> Iterator[str]:
@@ -137,12 +138,12 @@ def _insane(value: Any, place: str, depth: int) -> Iterator[str]:
         if len(value) > MOST_KEYS:
             yield f"{place[:60] or 'it'} has more than {MOST_KEYS} keys"
             return
-        for key, each in value.items():
+        for key, item in value.items():
             yield from _insane_text(key, f"a key of {place or 'it'}")
-            yield from _insane(each, f"{place}.{key}" if place else key, depth + 1)
+            yield from _insane(item, f"{place}.{key}" if place else key, depth + 1)
     elif isinstance(value, list):
-        for index, each in enumerate(value):
-            yield from _insane(each, f"{place}[{index}]", depth + 1)
+        for index, item in enumerate(value):
+            yield from _insane(item, f"{place}[{index}]", depth + 1)
     elif isinstance(value, str):
         yield from _insane_text(value, place)
     elif isinstance(value, int | float) and not abs(value) < MOST_NUMBER:
@@ -174,10 +175,10 @@ _SAMPLES: Final = ("samples_ms", "warmup_samples_ms", "decode_request_samples_ms
 
 def _contradictions(report: Mapping[str, Any]) -> Iterator[str]:
     """Names that lead nowhere, and numbers that don't follow from the samples beside them."""
-    variants = [each["id"] for each in report["variants"]]
-    backends = [each["name"] for each in report["backends"]]
+    variants = [variant["id"] for variant in report["variants"]]
+    backends = [backend["name"] for backend in report["backends"]]
     cells = [(cell["variant_id"], cell["backend_name"]) for cell in report["cells"]]
-    yield from (f"{each[:60]} is not an id" for each in variants if not ID.fullmatch(each))
+    yield from (f"{variant[:60]} is not an id" for variant in variants if not ID.fullmatch(variant))
     for what, names in (("variant", variants), ("backend", backends), ("cell", cells)):
         if len(set(names)) < len(names):
             yield f"there are two of one {what}"

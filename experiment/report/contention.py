@@ -36,7 +36,7 @@ def rivals_for_machine(backends: Sequence[BackendInfo], order: Order) -> dict[st
 
 def host_of(info: BackendInfo) -> str:
     """The host part of the address: "tf-gpu", "[::1]"; every name of this machine as "localhost"."""
-    host = info.address.rpartition(":")[0].lower()
+    host = info.address.partition(",")[0].rpartition(":")[0].lower()
     return "localhost" if host in _THIS_MACHINE else host
 
 

@@ -41,8 +41,6 @@ from serving.values.tensors import header, to_array, to_proto
 
 PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
 MODEL_SERVICE = "tensorflow.serving.ModelService"
-HEALTH_CHECK = "/grpc.health.v1.Health/Check"
-RELOAD = f"/{MODEL_SERVICE}/HandleReloadConfigRequest"
 # Details travel in a header, and the client's gRPC makes another error of headers over 8 kB.
 DETAILS_LIMIT = 1000  # characters
 DETAILS_LIMIT_BYTES = 4000  # as they travel: each byte that is not ASCII takes three
@@ -86,10 +84,6 @@ class GrpcApi:
     def add_to(self, server: grpc.Server) -> None:
         server.add_generic_rpc_handlers((_ByPath(self.methods),))
         health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
-
-    def check(self, message: bytes, context: grpc.ServicerContext) -> bytes:
-        """What the health service answers, as bytes."""
-        return _serialised(self.health.Check(health_pb2.HealthCheckRequest.FromString(message), context))
 
     def _prediction(self) -> dict[str, Method]:
         predict, metadata = predict_pb2.PredictRequest, get_model_metadata_pb2.GetModelMetadataRequest

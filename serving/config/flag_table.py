@@ -22,10 +22,6 @@ def positive(text: str) -> int:
     return _whole_number(text, 1, 1024)
 
 
-def replica_count(text: str) -> int:
-    return _whole_number(text, 1, 64)
-
-
 def port(text: str) -> int:
     return _whole_number(text, 0, 65535)
 
@@ -159,8 +155,6 @@ OURS: dict[str, dict[str, Any]] = {
     "--concurrency": _option(count, 0, "requests computed at once, 0: one per core (0)"),
     "--queue_limit": _option(positive, WAITING_LIMIT, "requests that may wait for one signature (64)"),
     "--isa": _option(str, "", "hold the runtime to this instruction set: sse41, avx2, ... (all there are)"),
-    "--replicas": _option(replica_count, 1, "processes that answer together; --cpus is of each (1)"),
-    "--behind_front": _switch("answer the process with --replicas whose socket is our standard input"),
     "--accept_changed_outputs": _switch("also serve a new version whose outputs have another shape"),
     "--exit_with_parent": _switch("stop when the process that started this one has gone"),
     "--list_devices": _switch("print the devices of this machine as JSON, then end"),

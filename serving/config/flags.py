@@ -51,8 +51,6 @@ class Flags:
     concurrency: int
     queue_limit: int
     isa: str
-    replicas: int
-    behind_front: bool
     accept_changed_outputs: bool
     exit_with_parent: bool
     list_devices: bool
@@ -81,7 +79,7 @@ def _check(flags: Flags) -> None:
             "--model_base_path is missing: the directory that holds 1/saved_model.pb. "
             "For several models give --model_config_file."
         )
-    if not (flags.port or flags.rest_api_port or flags.grpc_socket_path or flags.behind_front):
+    if not (flags.port or flags.rest_api_port or flags.grpc_socket_path):
         raise StartRefused("--port and --rest_api_port are both 0, so nobody could ask anything. Set one.")
     if flags.port == flags.rest_api_port != 0:
         raise StartRefused(f"--port and --rest_api_port are both {flags.port}. They must differ.")
@@ -105,6 +103,11 @@ class _Parser(argparse.ArgumentParser):
 
 def _unknown(argument: str) -> str:
     flag = argument.partition("=")[0]
+    if flag == "--replicas":
+        return (
+            "--replicas is no longer a flag. Start one server for each port, and let a load balancer "
+            "(Kubernetes, Envoy) or the client (gRPC's round_robin policy) spread the requests."
+        )
     if not flag.startswith("-"):
         return f"{argument!r} is not a flag, and this command takes flags only."
     return f"Unknown flag {flag}. `python -m serving --help` lists those there are."

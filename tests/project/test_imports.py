@@ -70,14 +70,14 @@ def test_old_measurements_can_be_reported_without_anything_that_measures(name):
 
 SHOWS = re.compile(
     r"experiment\.(figures|decide|export|report\.(method|summarise))\b"
-    "|flask|jinja2|sqlalchemy|gunicorn"
+    "|flask|werkzeug|jinja2|sqlalchemy|gunicorn"
 )
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        "webapp.worker",
+        "webapp.worker.__main__",
         "webapp.worker.photo_set",
         "webapp.worker.follow_up",
         "webapp.worker.browser",

@@ -110,6 +110,7 @@ def test_rest_is_off_when_its_port_is_0():
     ("flags", "text"),
     [
         (["--platform_config_file=x"], "Unknown flag --platform_config_file."),
+        (["--replicas=2"], "--replicas is no longer a flag. Start one server for each port"),
         (["--model_base_path=/tmp", "8500"], "'8500' is not a flag"),
         ([], "--model_base_path is missing"),
         (["--port=abc"], "--port: 'abc' is not a whole number"),

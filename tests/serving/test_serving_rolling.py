@@ -14,7 +14,6 @@ from contextlib import ExitStack, contextmanager
 
 import grpc
 import numpy as np
-import pytest
 import requests
 
 from tests.support.models.servables import servable
@@ -103,8 +102,8 @@ def asking(callers: list[Callable[[], list[float]]]) -> Iterator[dict[str, list]
 
 
 @contextmanager
-def ready_server(*flags: str) -> Iterator[ServingProcess]:
-    with start_server(*flags, model_dir=servable("half_plus_two"), wait=False) as server:
+def ready_server() -> Iterator[ServingProcess]:
+    with start_server(model_dir=servable("half_plus_two"), wait=False) as server:
         deadline = time.monotonic() + START_TIMEOUT_S
         while f"serving {MODEL}" not in server.log():
             assert server.process.poll() is None, f"the server ended:\n{server.log()}"
@@ -113,8 +112,7 @@ def ready_server(*flags: str) -> Iterator[ServingProcess]:
         yield server
 
 
-@pytest.mark.parametrize("flags", [(), ("--replicas=2",)], ids=["single", "replicas"])
-def test_no_request_fails_while_two_servers_are_restarted_in_turn(flags):
+def test_no_request_fails_while_two_servers_are_restarted_in_turn():
     """A run of 20: ROLLING_RESTARTS=20."""
     over_grpc, over_rest = Balancer(), Balancer()
 
@@ -127,7 +125,7 @@ def test_no_request_fails_while_two_servers_are_restarted_in_turn(flags):
             change(int(address.rpartition(":")[2]))
 
     with ExitStack() as stack:
-        servers = [stack.enter_context(ready_server(*flags)) for _ in range(2)]
+        servers = [stack.enter_context(ready_server()) for _ in range(2)]
         for server in servers:
             is_ready(server, True)
         callers = [grpc_caller(over_grpc.port) for _ in range(3)]
@@ -139,7 +137,7 @@ def test_no_request_fails_while_two_servers_are_restarted_in_turn(flags):
                 is_ready(leaving, False)
                 leaving.process.send_signal(signal.SIGTERM)
                 assert leaving.process.wait(30) == 0
-                servers[turn % 2] = stack.enter_context(ready_server(*flags))
+                servers[turn % 2] = stack.enter_context(ready_server())
                 is_ready(servers[turn % 2], True)
     assert seen["failures"] == []
     assert len(seen["answers"]) > 100 * RESTARTS

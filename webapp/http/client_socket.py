@@ -1,7 +1,8 @@
-"""A client's connection as gunicorn's threads see it: reading and writing never wait for the client.
+"""A client's connection as gunicorn's threads see it: reading and writing do not wait for the client.
 
-What is read has come before a thread is asked, but for an upload, whose Pace says how long to wait
-for more. What is written goes to an Outbox, which the main loop empties as fast as the client reads.
+The main loop has received a request before a thread reads it, except for an upload, whose Pace says how
+long to wait for more. What a thread writes goes to an Outbox, which the main loop empties as fast as the
+client reads. Only a thread whose answer is larger than MOST_UNSENT_BYTES waits for the client.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Pace(Protocol):
         """Seconds; 0 or less: no longer."""
 
     def got(self, size_bytes: int) -> None:
-        """So many bytes have come."""
+        """Count bytes that have come."""
 
 
 class ClientSocket(socket.socket):
@@ -45,8 +46,8 @@ class ClientSocket(socket.socket):
         with contextlib.suppress(OSError):  # not every system has it
             self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, MOST_UNSENT_IN_KERNEL_BYTES)
         self._outbox = outbox
-        self.ahead = bytearray()  # came, but no thread has read it yet
-        self.pace: Pace | None = None  # None: a body that has not come is not waited for
+        self.ahead = bytearray()  # received, but not read by a thread yet
+        self.pace: Pace | None = None  # None: reading does not wait for what has not come
         self.unsent: deque[memoryview] = deque()
         self.unsent_bytes = 0
         self.sent_bytes = 0  # since progress_at
@@ -54,13 +55,13 @@ class ClientSocket(socket.socket):
         self.is_cut = False
 
     def setblocking(self, flag: bool) -> None:
-        """It never blocks, whatever gunicorn asks for."""
+        """Ignored: it never blocks, whatever gunicorn asks for."""
 
     def settimeout(self, value: float | None) -> None:
-        """Nor has it a time limit of its own."""
+        """Ignored: the pace of an upload and the outbox say how long to wait."""
 
     def read_ahead(self) -> bool:
-        """Take what has come, without waiting. False: no more will come."""
+        """Receive into `ahead`, without waiting. Returns False if no more will come."""
         try:
             data = super().recv(READ_BYTES)
         except BlockingIOError:
@@ -71,7 +72,7 @@ class ClientSocket(socket.socket):
         return bool(data)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """Raises ConnectionResetError where the client keeps this thread waiting for longer than it may."""
+        """Read from `ahead`, else what comes in time. Raises ConnectionResetError if nothing does."""
         if flags:
             return super().recv(size, flags)
         if self.ahead:
@@ -91,17 +92,19 @@ class ClientSocket(socket.socket):
                     return super().recv(size)
             if left_s <= 0:
                 raise ConnectionResetError(errno.ECONNRESET, "the rest did not come in time")
-            _wait_readable(self, left_s)
+            poll = select.poll()  # select() would end at descriptor 1024
+            poll.register(self, select.POLLIN)
+            poll.poll(left_s * 1e3)
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        """Raises BrokenPipeError where the client does not read."""
+        """Leave `data` to the outbox. Raises BrokenPipeError if the client was cut."""
         assert not flags  # noqa: S101  gunicorn passes none
         view = memoryview(data)
         for start in range(0, len(view), PIECE_BYTES):
             self._outbox.add(self, view[start : start + PIECE_BYTES])
 
     def send_at_once(self, data: bytes) -> None:
-        """A few bytes from the main loop, while nothing is unsent. Lost where even they find no room."""
+        """Send a few bytes from the main loop, while nothing is unsent; lost if the client takes none."""
         with contextlib.suppress(OSError):
             super().send(data)
 
@@ -126,11 +129,11 @@ class ClientSocket(socket.socket):
             self.sent_bytes, self.progress_at = 0, time.monotonic()
 
     def abandon(self) -> None:
-        """The answer broke off: end it in a way that the client can't take for its end."""
+        """End an answer that broke off, in a way that the client can't take for a complete one."""
         self._outbox.cut(self)
 
     def cut(self) -> None:
-        """End both directions; whoever waits for it is told by the system. Under the outbox's lock."""
+        """Close for reading and writing, which wakes whoever waits for it. Needs the outbox's lock."""
         self.is_cut = True
         self.unsent.clear()
         self.unsent_bytes = 0
@@ -139,21 +142,25 @@ class ClientSocket(socket.socket):
 
 
 class Outbox:
-    """What was answered and not taken yet, of all connections.
+    """What clients have not read yet of their answers.
 
-    Clients that don't read cost neither a thread, as long as the rest of the answer is small, nor more
-    memory than MOST_UNSENT_IN_ALL_BYTES: who has taken nothing for longest is cut first.
+    A client that does not read costs no thread, as long as the rest of its answer is small, and all of
+    them together no more memory than MOST_UNSENT_IN_ALL_BYTES: the one that has read nothing for longest
+    is cut first.
     """
 
     def __init__(self, most_waiting: int, on_unsent: Callable[[ClientSocket], None]):
         self._most_waiting = most_waiting  # threads
-        self._on_unsent = on_unsent  # asks for flush() whenever the client has room
+        self._on_unsent = on_unsent  # has flush() called whenever the client takes more
         self._changed = threading.Condition()
         self._unsent: set[ClientSocket] = set()
-        self._waiting: set[ClientSocket] = set()  # a thread stands still for each of them
+        self._waiting: set[ClientSocket] = set()  # a thread waits for each of them
 
     def add(self, client: ClientSocket, piece: memoryview) -> None:
-        """Send `piece` behind what is there. Waits only above MOST_UNSENT_BYTES."""
+        """Send `piece` after what is unsent; waits while more than MOST_UNSENT_BYTES are.
+
+        Raises BrokenPipeError if the client was cut.
+        """
         with self._changed:
             if client.unsent_bytes + len(piece) > MOST_UNSENT_BYTES:
                 self._wait(client)
@@ -181,23 +188,23 @@ class Outbox:
             return bool(client.unsent)
 
     def has(self, client: ClientSocket) -> bool:
-        """Whether something of its answer is not sent yet."""
+        """Whether some of the client's answer is not sent yet."""
         return client in self._unsent
 
     def cut(self, client: ClientSocket) -> None:
-        """Give up one of them."""
+        """Give up on one client."""
         with self._changed:
             client.cut()
             self._changed.notify_all()
 
     def cut_slowest(self) -> None:
-        """Give up the one that has taken nothing for longest, to make room for others."""
+        """Give up on the client that has read nothing for longest, to make room for others."""
         with self._changed:
             self._cut_slowest()
             self._changed.notify_all()
 
     def cut_stalled(self) -> None:
-        """Give up those that have taken nothing for too long. Call it about once a second."""
+        """Give up on clients that have read nothing for SEND_TIMEOUT_S. Call it about once a second."""
         with self._changed:
             late = time.monotonic() - SEND_TIMEOUT_S
             for client in [client for client in self._unsent if client.progress_at < late]:
@@ -230,9 +237,3 @@ class Outbox:
         reading = [client for client in self._unsent if not client.is_cut]
         if reading:
             min(reading, key=lambda client: client.progress_at).cut()
-
-
-def _wait_readable(connection: socket.socket, timeout_s: float) -> None:
-    poll = select.poll()  # not select(): that ends at descriptor 1024
-    poll.register(connection, select.POLLIN)
-    poll.poll(timeout_s * 1e3)

@@ -1,10 +1,17 @@
-"""gunicorn's threaded worker, made safe against clients that dawdle.
+"""gunicorn's threaded worker, made safe against slow clients.
 
-As gunicorn 27 comes, a thread reads a request's head and body and writes the answer, and so a few
-clients that send or read a byte now and then keep all threads, and everybody, waiting. Here the main
-loop waits for all of them at once: it collects each request and hands a thread what has come whole.
-Only an upload's thread reads along, at the pace that uploads.py demands. Parsing stays gunicorn's:
-the main loop looks for a request's end, and changes no byte.
+In gunicorn 27 a thread reads a request from its first byte on and writes the answer, so a few clients
+that send or read a byte now and then keep all threads busy: of test_slow_clients.py 9 of 14 tests fail
+with it, of test_webapp_live.py 4. Here the main loop waits for all clients at once: it collects each
+request and gives it to a thread when it is complete, and sends what a client is slow to read
+(client_socket.py). Only an upload is read by its thread, at the pace that uploads.py demands.
+
+Parsing, the pool, keep-alive and the stop stay gunicorn's: the main loop only looks for the end of a
+request, and changes no byte. These methods of ThreadWorker are replaced:
+
+accept, on_client_socket_readable  begin to collect a request instead of starting a thread
+finish_request                     waits for an unsent answer, and closes without a thread
+notify                             also ends what has lasted too long
 """
 
 from __future__ import annotations
@@ -16,6 +23,7 @@ import selectors
 import socket
 import time
 from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -41,16 +49,16 @@ _CHUNK_SIZE = re.compile(rb"([0-9a-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n", re.IGNOREC
 
 
 def _write_refusal(client: socket.socket, status: int, _reason: str, why: str) -> None:
-    """In place of gunicorn's page in HTML."""
+    """Answer what gunicorn refuses as JSON, like every other problem; gunicorn would send HTML."""
     client.sendall(written(status, why))
 
 
 util.write_error = _write_refusal
-util.close_graceful = ClientSocket.abandon  # it would wait, and close what the main loop watches
+util.close_graceful = ClientSocket.abandon  # gunicorn's would wait, and close what the main loop watches
 
 
 class Worker(gthread.ThreadWorker):  # type: ignore[misc]
-    """A ThreadWorker with limits."""
+    """A ThreadWorker whose threads wait for no client."""
 
     def __init__(self, *arguments: Any, **named: Any):
         super().__init__(*arguments, **named)
@@ -61,11 +69,11 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         self._looked_at = 0.0  # monotonic seconds
         self._arriving: dict[Any, Arriving] = {}  # by connection, the oldest first
         self._lingering: dict[Any, Linger] = {}
-        self._flushing: set[ClientSocket] = set()  # those that are watched for room to send
+        self._flushing: set[ClientSocket] = set()  # the poller says when they take more of their answer
         self._finishing: dict[ClientSocket, tuple[Any, Future[Any]]] = {}  # answered, but not sent yet
 
     def accept(self, listener: socket.socket) -> None:
-        """Somebody has connected."""
+        """Called by the main loop when a client connects."""
         try:
             accepted, address = listener.accept()
         except OSError as error:
@@ -78,7 +86,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         self._await_request(gthread.TConn(self.cfg, client, address, listener.getsockname()))
 
     def on_client_socket_readable(self, conn: Any, client: ClientSocket) -> None:
-        """A connection that was kept sends its next request."""
+        """Called by the main loop when a kept connection sends its next request."""
         self.poller.unregister(client)
         self.keepalived_conns.remove(conn)
         self._await_request(conn)
@@ -97,7 +105,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
             self._begin_linger(conn)
 
     def notify(self) -> None:
-        """Called by the main loop before each wait, of a second at most: end what has lasted too long."""
+        """Called by the main loop at least once a second: end what has lasted too long."""
         super().notify()
         if self._is_full or self.nr_conns >= self.worker_connections:
             self._is_full = False
@@ -120,7 +128,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         self._outbox.cut_stalled()
 
     def _await_request(self, conn: Any) -> None:
-        """Collect the next request, and hand it over as soon as it has come."""
+        """Collect the next request, and give it to a thread as soon as it is complete."""
         self._arriving[conn] = Arriving(time.monotonic())
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._collect, conn))
         self._collect(conn, conn.sock)
@@ -138,7 +146,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
             self._give_up(conn, 431)
 
     def _give_up(self, conn: Any, status: int | None = None) -> None:
-        """End a connection whose request did not come."""
+        """Stop waiting for a request: answer with `status`, or close without an answer."""
         self._forget(conn)
         if status is None:
             self._let_go(conn)
@@ -151,7 +159,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         self.poller.unregister(conn.sock)
 
     def _make_room(self) -> None:
-        """End the connection that has been of no use for longest."""
+        """End one connection for a new one: kept before ending, before arriving, before being answered."""
         if self.keepalived_conns:
             self.keepalived_conns[0].timeout = 0.0
             self.murder_keepalived()
@@ -163,7 +171,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
             self._outbox.cut_slowest()
 
     def _begin_flush(self, client: ClientSocket) -> None:
-        """A thread has left something to send, perhaps again: it may have sent the former rest itself."""
+        """Send what a thread has left unsent. A thread may ask again for the same client."""
         if client in self._flushing:
             return
         if self._outbox.flush(client):
@@ -183,7 +191,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
             self.finish_request(*self._finishing.pop(client))
 
     def _begin_linger(self, conn: Any) -> None:
-        """Say that nothing more is sent, and wait a moment for the other end to close first."""
+        """Close for writing, and wait a moment for the client to close, so that it gets the last answer."""
         try:
             conn.sock.shutdown(socket.SHUT_WR)
             self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._discard, conn))
@@ -192,7 +200,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
             self._let_go(conn)
 
     def _discard(self, conn: Any, client: ClientSocket) -> None:
-        """Something still came after the last answer, or the other end has closed."""
+        """Throw away what still comes after the last answer, until the client closes."""
         client.ahead.clear()
         is_open = client.read_ahead()
         linger = self._lingering[conn]
@@ -209,18 +217,18 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
 
 
 class Arriving:
-    """A request on its way in."""
+    """How far a request has come, and until when it must."""
 
     def __init__(self, now: float):
-        self.since = now  # monotonic seconds, as the next one
-        self.until = now + HEAD_TIMEOUT_S
+        self.since = now  # monotonic seconds
+        self.until = now + HEAD_TIMEOUT_S  # monotonic seconds
         self.body_at = 0  # where its body begins; 0: the head has not come yet
         self._length_bytes = 0
         self._is_chunked = False
-        self._looked_at = 0  # nothing before needs to be looked at again
+        self._looked_at = 0  # what comes before has been looked at
 
     def has_come(self, client: ClientSocket) -> bool:
-        """Whether a thread can take it: it is whole, or too large to be collected here."""
+        """Whether a thread can take it: it is complete, or its body is too large to be collected here."""
         if not self.body_at and not self._head_has_come(client):
             return False
         body_bytes = len(client.ahead) - self.body_at
@@ -244,7 +252,7 @@ class Arriving:
         return True
 
     def _last_chunk_has_come(self, data: bytearray) -> bool:
-        """Also True for what is no chunk: then gunicorn says what is wrong."""
+        """Also True for what is not a chunk: gunicorn's parser says what is wrong with it."""
         while size := _CHUNK_SIZE.match(data, self._looked_at):
             size_bytes = int(size[1], 16)
             if size_bytes == 0:
@@ -253,9 +261,9 @@ class Arriving:
         return data.find(b"\r\n", self._looked_at) >= 0
 
 
+@dataclass(slots=True)
 class Linger:
     """A connection that has had its last answer."""
 
-    def __init__(self, until: float):
-        self.until = until  # monotonic seconds
-        self.size_bytes = 0  # that came since
+    until: float  # monotonic seconds
+    size_bytes: int = 0  # received since

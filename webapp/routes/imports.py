@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from flask import Blueprint, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
@@ -19,7 +19,6 @@ from experiment.refusals import plain_name
 from webapp.problems import Refused
 from webapp.services import parts
 from webapp.store.store import Event
-from webapp.uploads.photo_set import SpooledRequest
 from webapp.worker.import_report import IMPORTED
 from webapp.worker.process import ROOT
 
@@ -37,7 +36,7 @@ def import_report() -> ResponseReturnValue:
     """Take the JSON of a run in the field `file`; 201 with where it is shown."""
     app = parts()
     run_id = secrets.token_hex(8)
-    with app.uploads.document(cast(SpooledRequest, request)) as (name, data):
+    with app.uploads.document(request) as (name, data):
         row, report = _read(data, name, run_id)
     app.store.add_ended(row, Event(1, "report", report))
     app.store.evict()

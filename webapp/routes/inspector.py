@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 from flask import Blueprint, Response, jsonify, request, url_for
@@ -165,6 +166,8 @@ def _target(report: Mapping[str, Any], variant: Variant, name: str) -> Target:
             "no_such_backend", f"There is no backend named {name}. There are: {', '.join(known)}.", 404
         )
     rest = known.get(info.name.removesuffix(REST_SUFFIX) + REST_SUFFIX)
+    if "," in info.address:  # other tools take one address
+        info = replace(info, name=f"the first replica of {info.name}", address=info.address.partition(",")[0])
     arguments = {"run_id": report["run_id"], "variant_id": variant.id}
     return Target(
         what=sized_name(variant),
@@ -172,6 +175,6 @@ def _target(report: Mapping[str, Any], variant: Variant, name: str) -> Target:
         variant_url=url_for("downloads.variant_bytes", **arguments, _external=True),
         protoset_url=url_for("inspector.predict_protoset", _external=True),
         info=info,
-        rest_address=rest.address if rest else None,
+        rest_address=rest.address.partition(",")[0] if rest else None,
         needs_token=bool(parts().settings.shared_token),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
@@ -26,7 +26,6 @@ from webapp.services import parts
 from webapp.store.search import found, words_in
 from webapp.store.store import HistoryRow
 from webapp.uploads.browser import check_place
-from webapp.uploads.photo_set import SpooledRequest
 
 FORM_FIELDS = frozenset({"plan", "true_label"})
 PAGE_RUNS, MOST_RUNS = 20, 100
@@ -38,7 +37,7 @@ routes = Blueprint("api", __name__, url_prefix="/api")
 def start_run() -> ResponseReturnValue:
     """Take a photo, or many, and a plan; answer 202 with where to look."""
     app = parts()
-    with app.uploads.photos(cast(SpooledRequest, request), FORM_FIELDS, app.fleet.model()) as photos:
+    with app.uploads.photos(request, FORM_FIELDS, app.fleet.model()) as photos:
         text = request.form.get("plan", "").strip() or "{}"
         plan = plan_from_json(text, timeout_s=app.settings.tf_request_timeout_s, **photos.plan_defaults)
         check_place(photos, plan)

@@ -1,117 +1,57 @@
-"""Many photos of one request in one file on disk: one descriptor, however many they are, and no memory."""
+"""The files of one upload, each in a file of its own in a folder on disk; one of them is open at a time."""
 
 from __future__ import annotations
 
-import io
+import contextlib
+import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
+
+from werkzeug.datastructures import FileStorage
 
 PREFIX = "photos-"
-PIECE_BYTES = 1_000_000
 
 
 class Spool:
-    """A file that takes one photo behind the other. Its owner discards it."""
+    """A new folder in `parent`. Its owner removes it."""
 
-    def __init__(self, folder: Path):
-        folder.mkdir(parents=True, exist_ok=True)
-        self._file = tempfile.NamedTemporaryFile(dir=folder, prefix=PREFIX, delete=False)  # noqa: SIM115
-        self.path = Path(self._file.name)
+    def __init__(self, parent: Path):
+        parent.mkdir(parents=True, exist_ok=True)
+        self.path = Path(tempfile.mkdtemp(dir=parent, prefix=PREFIX)).absolute()
+        self.is_kept = False  # True: the run that the files are for removes them
+        self._file: IO[bytes] | None = None
+        self._count = 0
 
-    def part(self) -> Part:
-        """A new photo behind the last one; it must be written before the next one begins."""
-        return Part(self._file, self._file.seek(0, io.SEEK_END))
+    def new_file(self, **_about_it: object) -> IO[bytes]:
+        """werkzeug's `stream_factory`: where it writes the next file of a form.
 
-    def take(self, stream: IO[bytes]) -> Part:
-        """Copy a photo from elsewhere."""
-        part = self.part()
-        while piece := stream.read(PIECE_BYTES):
-            part.write(piece)
-        return part
+        The file before is closed, because a set may hold more files than a process may have open, whatever
+        its limit; and nothing stays in memory, as werkzeug's own files do up to 500 kB each.
+        """
+        self.close()
+        self._file = (self.path / str(self._count)).open("x+b")
+        self._count += 1
+        return self._file
 
     def close(self) -> None:
-        """Everything is written; the file stays."""
-        self._file.close()
-
-    def discard(self) -> None:
-        """Remove the file, even one whose last bytes found no room."""
-        try:
+        """Call it when the form has been read. Its files stay, to be read by their paths."""
+        if self._file is not None:
             self._file.close()
-        except OSError:
-            pass
-        finally:
-            self.path.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove the folder, even where the last bytes written found no room."""
+        with contextlib.suppress(OSError):
+            self.close()
+        shutil.rmtree(self.path, ignore_errors=True)
 
 
-class Part(io.RawIOBase):
-    """One photo in the spool, as a file of its own."""
-
-    def __init__(self, file: Any, start: int):
-        super().__init__()
-        self._file = file
-        self.start = start
-        self.size_bytes = 0
-        self._at = 0
-
-    def readable(self) -> bool:
-        """It can be read once it is written."""
-        return True
-
-    def writable(self) -> bool:
-        """It grows at its end."""
-        return True
-
-    def seekable(self) -> bool:
-        """Within itself."""
-        return True
-
-    def write(self, data: Any) -> int:
-        """Add to the end."""
-        self._file.seek(self.start + self.size_bytes)
-        self._file.write(data)
-        self.size_bytes += len(data)
-        return len(data)
-
-    def readinto(self, buffer: Any) -> int:
-        """The next bytes of this photo, and none of its neighbour's."""
-        self._file.seek(self.start + self._at)
-        data = self._file.read(min(len(buffer), self.size_bytes - self._at))
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Where to read next."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size_bytes}[whence]
-        self._at = max(0, base + offset)
-        return self._at
+def path_of(part: FileStorage) -> Path:
+    """Where a file of a form lies."""
+    return Path(part.stream.name)
 
 
-class Pieces:
-    """The photos in a closed spool, as a place of a photo set: name, start and size of each."""
-
-    def __init__(self, name: str, path: Path, pieces: Sequence[tuple[str, int, int]]):
-        self.name = name
-        self._path = path
-        self._pieces = {name: (start, size_bytes) for name, start, size_bytes in pieces}
-
-    def sizes(self) -> Mapping[str, int]:
-        """Name -> bytes."""
-        return {name: size_bytes for name, (_, size_bytes) in self._pieces.items()}
-
-    def read(self, name: str, max_bytes: int) -> bytes:
-        """One photo's bytes."""
-        start, size_bytes = self._pieces[name]
-        if size_bytes > max_bytes:
-            raise OSError(f"it is larger than {max_bytes:,} bytes")
-        with self._path.open("rb") as file:
-            file.seek(start)
-            return file.read(size_bytes)
-
-
-def remove_left_over(folder: Path) -> None:
-    """Spools of runs that a former process left behind."""
-    for path in folder.glob(f"{PREFIX}*"):
-        path.unlink(missing_ok=True)
+def remove_left_over(parent: Path) -> None:
+    """Remove the files of uploads that a former process left behind."""
+    for path in parent.glob(f"{PREFIX}*"):
+        shutil.rmtree(path, ignore_errors=True)

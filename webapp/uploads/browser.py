@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
+from pathlib import Path
 from typing import IO, Any, Final, cast
 
 from flask import Request
@@ -31,6 +33,7 @@ from experiment.refusals import plain_name
 from webapp.browser_limits import upload_limit
 from webapp.runs.live_run import OPENING
 from webapp.runs.manager import Photo
+from webapp.store.spool import path_of
 from webapp.uploads.browser_fields import BROWSER_RULES, HOW, NEEDED, ORIGINAL_RULES, RULES, checked, json_of
 from webapp.uploads.photo_set import PhotoUpload
 
@@ -46,7 +49,7 @@ class BrowserUpload:
     name: str
     photo: Photo | None  # None: it stayed in the browser
     described: tuple[Described, ...]
-    parts: tuple[IO[bytes], ...]  # as many
+    files: tuple[Path, ...]  # as many
     facts: Mapping[str, Any]  # about the browser
     original: Mapping[str, Any] | None  # what the page says of a photo that stayed there
     true_label: str | None
@@ -61,13 +64,14 @@ class BrowserUpload:
     @property
     def stream(self) -> IO[bytes]:
         """The photo's bytes, then those of each variant."""
-        return cast(IO[bytes], Chained([*([self.photo.stream] if self.photo else []), *self.parts]))
+        photo = [self.photo.stream] if self.photo else []
+        return cast(IO[bytes], Chained(chain(photo, (path.open("rb") for path in self.files))))
 
     @property
     def job(self) -> dict[str, Any]:
         """What the timing process is told."""
         browser = {
-            "variants": [asdict(each) for each in self.described],
+            "variants": [asdict(variant) for variant in self.described],
             "facts": dict(self.facts),
             "original": self.original,
         }
@@ -80,21 +84,23 @@ class BrowserUpload:
         }
 
     def discard(self) -> None:
-        """The request closes its own streams."""
+        """The files go with the request."""
 
 
 class Chained:
-    """Several streams, read one after the other."""
+    """Several streams, read one after the other; each is closed at its end, before the next is opened."""
 
-    def __init__(self, streams: Sequence[IO[bytes]]):
-        self._left = list(streams)
+    def __init__(self, streams: Iterator[IO[bytes]]):
+        self._streams = streams
+        self._stream = next(streams, None)
 
     def read(self, size: int) -> bytes:
         """At most `size` bytes; empty at the end of the last stream."""
-        while self._left:
-            if data := self._left[0].read(size):
+        while self._stream is not None:
+            if data := self._stream.read(size):
                 return data
-            self._left.pop(0)
+            self._stream.close()
+            self._stream = next(self._streams, None)
         return b""
 
 
@@ -140,8 +146,7 @@ def browser_upload(
     _check_headers(described, parts, limits)
     facts, original = _browser(request.form.get("browser", "").strip() or "{}")
     name = photo.name if photo else plain_name((original or {}).pop("name", "") or "photo")
-    streams = tuple(each.stream for each in parts)
-    return BrowserUpload(name, photo, described, streams, facts, original, true_label)
+    return BrowserUpload(name, photo, described, tuple(map(path_of, parts)), facts, original, true_label)
 
 
 def _described(rows: Sequence[Any], parts: Sequence[FileStorage]) -> tuple[Described, ...]:
@@ -150,33 +155,25 @@ def _described(rows: Sequence[Any], parts: Sequence[FileStorage]) -> tuple[Descr
     for number, (row, part) in enumerate(zip(rows, parts, strict=True)):
         values = {"quality": None, **checked(row, RULES, f"variants[{number}]", NEEDED, problems)}
         if not problems:
-            found.append(Described(**values, size_bytes=_size(part)))
+            found.append(Described(**values, size_bytes=path_of(part).stat().st_size))
             problems += _quality_problems(found[-1], number)
     if problems:
         raise VariantsRefused(problems)
     return tuple(found)
 
 
-def _quality_problems(each: Described, number: int) -> Iterator[str]:
-    if (each.quality is None) != (BROWSER_FORMATS[each.format] is None):
-        needs = "has no quality" if each.format == "png" else "needs a quality from 1 to 100"
-        yield f"variants[{number}]: {each.format} {needs}."
+def _quality_problems(variant: Described, number: int) -> Iterator[str]:
+    if (variant.quality is None) != (BROWSER_FORMATS[variant.format] is None):
+        needs = "has no quality" if variant.format == "png" else "needs a quality from 1 to 100"
+        yield f"variants[{number}]: {variant.format} {needs}."
 
 
 def _check_headers(described: Sequence[Described], parts: Sequence[FileStorage], limits: Limits) -> None:
     problems: list[str] = []
     pixels = 0
-    for number, (each, part) in enumerate(zip(described, parts, strict=True)):
-        if each.size_bytes > limits.max_bytes:
-            problems.append(
-                f"variants[{number}] ({each.words}) has {each.size_bytes / 1e6:.1f} MB; the limit is "
-                f"{limits.max_bytes / 1e6:g} MB for each. Use a smaller size, or JPEG."
-            )
-            continue
-        data = part.stream.read()  # one at a time
-        part.stream.seek(0)
-        problems += check_header(each, data, number, limits)
-        pixels += each.size_px**2
+    for number, (variant, part) in enumerate(zip(described, parts, strict=True)):
+        problems += check_header(variant, path_of(part).read_bytes(), number, limits)
+        pixels += variant.size_px**2
     if pixels > MAX_PIXELS_FACTOR * limits.max_pixels and not problems:
         problems.append(
             f"The variants may have up to {pixels / 1e6:,.0f} MP together; the limit is "
@@ -184,12 +181,6 @@ def _check_headers(described: Sequence[Described], parts: Sequence[FileStorage],
         )
     if problems:
         raise VariantsRefused(problems)
-
-
-def _size(part: FileStorage) -> int:
-    size_bytes = part.stream.seek(0, 2)
-    part.stream.seek(0)
-    return size_bytes
 
 
 def _browser(text: str) -> tuple[dict[str, Any], dict[str, Any] | None]:

@@ -1,17 +1,14 @@
-"""Many photos in one request: several files, a folder, or a ZIP file, gathered on disk."""
+"""Many photos in one request: several files, a folder, or a ZIP file, each part in a file on disk."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import SpooledTemporaryFile
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from flask import Request
 from werkzeug.datastructures import FileStorage
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from experiment.file_names import clean_path, unique
 from experiment.photo_sets.label_files import decoded, refuse_above
@@ -21,23 +18,19 @@ from experiment.refusals import plain_name
 from experiment.wording import count
 from webapp.problems import Refused
 from webapp.runs.live_run import OPENING
-from webapp.store.spool import Spool
+from webapp.store.spool import Spool, path_of
 
 ZIP_START = b"PK\x03\x04"
 MOST_LABELS_BYTES = 5_000_000
-MOST_IN_MEMORY_BYTES = 500_000  # of the first photo, as werkzeug has it
-FORM_SLACK_BYTES = 64_000  # what a form may hold besides its photos
-PART_SLACK_BYTES = 1_000  # of the head of each photo
-MOST_OTHER_PARTS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoUpload:
-    """The photos of one run, in a file on disk."""
+    """The photos of one run, in files on disk."""
 
     name: str
     spool: Spool
-    pieces: tuple[tuple[str, int, int], ...]  # name, start, bytes; none: the file is a ZIP file
+    files: Mapping[str, str]  # a photo's name -> its file in the spool; one alone is a ZIP file of photos
     labels: tuple[str, str] | None  # name and text of a CSV, read by the timing process; None: the set's own
     true_label: str | None  # of all of them
     most_photos: int
@@ -52,15 +45,15 @@ class PhotoUpload:
 
     @property
     def stream(self) -> IO[bytes]:
-        """Nothing goes through the pipe: the timing process opens the file."""
+        """Nothing goes through the pipe: the timing process opens the files."""
         return io.BytesIO()
 
     @property
     def job(self) -> dict[str, Any]:
         """What the timing process is told."""
         photos = {
-            "path": str(self.spool.path),
-            "pieces": self.pieces,
+            "folder": str(self.spool.path),
+            "files": self.files,
             "labels": self.labels,
             "most_labels_bytes": MOST_LABELS_BYTES,
             "most_photos": self.most_photos,
@@ -69,90 +62,40 @@ class PhotoUpload:
         return {"name": self.name, "true_label": self.true_label, "size_bytes": 0, "photos": photos}
 
     def discard(self) -> None:
-        """Remove the file."""
-        self.spool.discard()
+        """Remove the files."""
+        self.spool.remove()
 
 
-class SpooledRequest(Request):
-    """A request that may hold a set: its first file is kept as usual, all further ones in one spool.
-
-    A file alone may still be no larger than a photo, but a ZIP file as large as a set.
-    """
-
-    most_photos = 1
-    _photo_limit_bytes: int | None = None  # None: no set is expected
-    _spool: Spool | None = None
-    _spool_dir = Path()
-    _has_first = False
-
-    def allow_sets(self, spool_dir: Path, photo_limit_bytes: int, limit_bytes: int, most_photos: int) -> None:
-        """Set the limits, before the form is read."""
-        self._spool_dir = spool_dir
-        self._photo_limit_bytes = photo_limit_bytes
-        self.most_photos = most_photos
-        self.max_content_length = limit_bytes + FORM_SLACK_BYTES
-        self.max_form_parts = most_photos + MOST_OTHER_PARTS
-
-    @property
-    def expects_sets(self) -> bool:
-        """Whether allow_sets() has set the limits."""
-        return self._photo_limit_bytes is not None
-
-    def _get_file_stream(self, *args: Any, **kwargs: Any) -> IO[bytes]:
-        if self._photo_limit_bytes is None:
-            return super()._get_file_stream(*args, **kwargs)
-        if not self._has_first:
-            self._has_first = True
-            return cast(IO[bytes], _Capped(self._first_stream(), self._photo_limit_bytes))
-        self._spool = self._spool or Spool(self._spool_dir)
-        return cast(IO[bytes], _Capped(cast(IO[bytes], self._spool.part()), self._photo_limit_bytes))
-
-    def _first_stream(self) -> IO[bytes]:
-        """Where a set lies, too: it may be a ZIP file larger than the system's folder for such files."""
-        self._spool_dir.mkdir(parents=True, exist_ok=True)
-        return cast(IO[bytes], SpooledTemporaryFile(MOST_IN_MEMORY_BYTES, "rb+", dir=str(self._spool_dir)))
-
-    def keep_spool(self) -> Spool:
-        """The spool, which from now on belongs to the caller."""
-        spool, self._spool = self._spool or Spool(self._spool_dir), None
-        return spool
-
-    def close(self) -> None:
-        """Also of what nobody wanted to keep."""
-        super().close()
-        if self._spool is not None:
-            self._spool.discard()
-
-
-class _Capped:
-    """A stream that refuses to grow above a photo's limit, unless a ZIP file grows there."""
-
-    def __init__(self, stream: IO[bytes], limit_bytes: int):
-        self.stream = stream
-        self._left_bytes = limit_bytes
-        self._start = b""
-
-    def write(self, data: bytes) -> int:
-        """Raises RequestEntityTooLarge above the limit."""
-        self._start = (self._start + data[:4])[:4]
-        self._left_bytes -= len(data)
-        if self._left_bytes < 0 and self._start != ZIP_START:
-            raise RequestEntityTooLarge
-        return self.stream.write(data)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)
+def files_in(request: Request) -> list[FileStorage]:
+    """The parts `file` of the form; a browser sends an empty one without a name where none is chosen."""
+    return [part for part in request.files.getlist("file") if part.filename]
 
 
 def is_many(request: Request) -> bool:
     """Whether a run over a set is meant: several files, or a ZIP file."""
-    files = _files(request)
+    files = files_in(request)
     return len(files) > 1 or (len(files) == 1 and _is_zip(files[0]))
 
 
-def gathered(request: SpooledRequest, true_label: str | None, model: Mapping[str, Any]) -> PhotoUpload:
-    """All files of the request, in one spool. Raises Refused for too many, or labels that make no sense."""
-    files, most_photos = _files(request), request.most_photos
+def check_sizes(request: Request, limit_bytes: int) -> None:
+    """Raises Refused for a photo or variant above the limit; a ZIP file may be as large as a set."""
+    for part in (*request.files.getlist("file"), *request.files.getlist("variant")):
+        size_bytes = path_of(part).stat().st_size
+        if size_bytes > limit_bytes and (part.name != "file" or not _is_zip(part)):
+            found_mb, limit_mb = size_bytes / 1e6, limit_bytes / 1e6
+            raise Refused(
+                "too_large",
+                f"{plain_name(part.filename or '')} has {found_mb:.1f} MB; the limit is {limit_mb:g} MB for "
+                "each photo. Make it smaller first, or save it as JPEG.",
+                413,
+            )
+
+
+def photo_upload(
+    request: Request, spool: Spool, true_label: str | None, most_photos: int, model: Mapping[str, Any]
+) -> PhotoUpload:
+    """All photos of the request. Raises Refused for too many, or labels that make no sense."""
+    files = files_in(request)
     if len(files) > most_photos:
         raise Refused(
             "too_many_files",
@@ -160,44 +103,24 @@ def gathered(request: SpooledRequest, true_label: str | None, model: Mapping[str
             "raise PIXELCOST_MAX_PHOTOS, or use the command line: python -m experiment --photos.",
             422,
         )
-    labels = _labels(request)
-    names = unique(clean_path(each.filename or "") for each in files)
-    spool = request.keep_spool()
-    try:
-        pieces = _pieces(spool, files, names)
-        spool.close()
-    except BaseException:
-        spool.discard()
-        raise
-    if len(files) == 1:
-        return PhotoUpload(names[0], spool, (), labels, true_label, most_photos, model)
-    return PhotoUpload(_set_name(names), spool, pieces, labels, true_label, most_photos, model)
+    names = unique(clean_path(part.filename or "") for part in files)
+    name = _set_name(names) if len(files) > 1 else names[0]
+    stored = dict(zip(names, (path_of(part).name for part in files), strict=True))
+    return PhotoUpload(name, spool, stored, _labels(request), true_label, most_photos, model)
 
 
-def _pieces(spool: Spool, files: list[FileStorage], names: list[str]) -> tuple[tuple[str, int, int], ...]:
-    """Where each photo lies in the spool. The first one is not there yet."""
-    parts: list[Any] = [spool.take(files[0].stream), *(each.stream for each in files[1:])]
-    return tuple((name, part.start, part.size_bytes) for name, part in zip(names, parts, strict=True))
-
-
-def _files(request: Request) -> list[FileStorage]:
-    return [storage for storage in request.files.getlist("file") if storage.filename]
-
-
-def _is_zip(storage: FileStorage) -> bool:
-    start = storage.stream.read(len(ZIP_START))
-    storage.stream.seek(0)
-    return start == ZIP_START
+def _is_zip(part: FileStorage) -> bool:
+    with path_of(part).open("rb") as file:
+        return file.read(len(ZIP_START)) == ZIP_START
 
 
 def _labels(request: Request) -> tuple[str, str] | None:
     """The part `labels`: name and text of a CSV, that came as a file or as text. Raises LabelsRefused."""
-    storage = request.files.get("labels")
-    if storage is not None:
-        name = plain_name(storage.filename or "labels.csv")
-        data = storage.stream.read(MOST_LABELS_BYTES + 1)
-        refuse_above(len(data), MOST_LABELS_BYTES, name)
-        return name, decoded(data, name)
+    part = request.files.get("labels")
+    if part is not None:
+        name = plain_name(part.filename or "labels.csv")
+        refuse_above(path_of(part).stat().st_size, MOST_LABELS_BYTES, name)
+        return name, decoded(path_of(part).read_bytes(), name)
     text = request.form.get("labels", "").strip()
     return ("labels", text) if text else None
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import io
 import mmap
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
-from typing import IO, Any, cast
+from contextlib import contextmanager, nullcontext
+from typing import Any, cast
 
 from flask import Request
 from werkzeug.datastructures import FileStorage
@@ -21,21 +20,17 @@ from webapp.config import Settings
 from webapp.http.client_socket import ClientSocket
 from webapp.problems import Refused
 from webapp.runs.manager import Photo
+from webapp.store.spool import Spool, path_of
 from webapp.uploads.browser import FIELDS, BrowserUpload, browser_upload, has_variants, upload_limit
-from webapp.uploads.photo_set import (
-    FORM_SLACK_BYTES,
-    PART_SLACK_BYTES,
-    PhotoUpload,
-    SpooledRequest,
-    gathered,
-    is_many,
-)
+from webapp.uploads.photo_set import PhotoUpload, check_sizes, files_in, is_many, photo_upload
 from webapp.uploads.places import Places, UploadPace
 
 FORM_MEMORY_BYTES = 256_000  # of its text fields; werkzeug counts its read buffer of 128 KiB against it
+FORM_SLACK_BYTES = 64_000  # what a form may hold besides its photos
+PART_SLACK_BYTES = 1_000  # of the head of each photo
+MOST_OTHER_PARTS = 50
 LONGEST_LABEL = 200
 SINGLE_FIELDS = ("plan", "true_label", "labels", "variants", "browser")
-MAPPED_FROM_BYTES = 1_000_000  # a smaller one may be in memory still, and asking for its file would make one
 EXAMPLE = "For example: curl -F file=@cat.jpg"
 
 
@@ -54,13 +49,14 @@ class Uploads:
         ImageRefused.
         """
         with self._received(request):
-            storage = _only_file(request)
+            part = _only_file(request)
             _check_fields(request, known_fields)
-            yield self._looked_at(storage, _true_label(request))
+            with self._opened(part, _true_label(request)) as photo:
+                yield photo
 
     @contextmanager
     def photos(
-        self, request: SpooledRequest, known_fields: frozenset[str], model: Mapping[str, Any]
+        self, request: Request, known_fields: frozenset[str], model: Mapping[str, Any]
     ) -> Iterator[Photo | PhotoUpload | BrowserUpload]:
         """The photo in `request`, as photo() has it, or all of them when there are several or a ZIP file.
 
@@ -71,68 +67,75 @@ class Uploads:
         `?photos=many` all of it may be larger than one photo: without it a body that is too large is
         refused unread. Raises Refused, LabelsRefused or ImageRefused.
         """
-        settings = self._settings
-        asks_for_many = request.args.get("photos") == "many"
-        heads_bytes = settings.max_photos * PART_SLACK_BYTES
-        limit_bytes = settings.max_set_bytes + heads_bytes if asks_for_many else settings.max_bytes
+        settings, limit_bytes = self._settings, self._settings.max_bytes
+        if request.args.get("photos") == "many":
+            limit_bytes = settings.max_set_bytes + settings.max_photos * PART_SLACK_BYTES
         if request.args.get("variants") == "browser":
             limit_bytes = max(limit_bytes, upload_limit(settings.max_bytes))
-        request.allow_sets(settings.uploads_dir, settings.max_bytes, limit_bytes, settings.max_photos)
-        with self._received(request):
+        request.max_form_parts = settings.max_photos + MOST_OTHER_PARTS
+        with self._received(request, limit_bytes) as spool:
+            check_sizes(request, settings.max_bytes)
             _check_fields(request, known_fields | {"labels"} | FIELDS)
+            true_label = _true_label(request)
             if has_variants(request):
-                has_photo = bool(request.files.getlist("file"))
-                photo = self._looked_at(_only_file(request), _true_label(request)) if has_photo else None
-                yield browser_upload(request, photo, _true_label(request), self._limits)
-                return
-            if not is_many(request):
-                yield self._looked_at(_only_file(request), _true_label(request))
-                return
-            upload = gathered(request, _true_label(request), model)
-            try:
-                yield upload
-            except BaseException:
-                upload.discard()
-                raise
+                has_photo = "file" in request.files
+                with self._opened(_only_file(request), true_label) if has_photo else nullcontext() as photo:
+                    yield browser_upload(request, photo, true_label, self._limits)
+            elif is_many(request):
+                yield photo_upload(request, spool, true_label, settings.max_photos, model)
+                spool.is_kept = True
+            else:
+                with self._opened(_only_file(request), true_label) as photo:
+                    yield photo
 
     @contextmanager
     def document(self, request: Request) -> Iterator[tuple[str, bytes]]:
         """Name and content of the one file in `request`, whatever it holds. Raises Refused."""
         with self._received(request):
-            storage = _only_file(request)
+            part = _only_file(request)
             _check_fields(request, frozenset())
-            yield plain_name(storage.filename or ""), storage.stream.read()
+            yield plain_name(part.filename or ""), path_of(part).read_bytes()
 
     @contextmanager
-    def _received(self, request: Request) -> Iterator[None]:
-        """Holds a place while the whole form arrives and is worked on."""
+    def _received(self, request: Request, limit_bytes: int | None = None) -> Iterator[Spool]:
+        """Holds a place while the whole form arrives and is worked on, and its files where they are yielded.
+
+        `limit_bytes`: of all its files together; None: that of one photo.
+        """
         if request.mimetype != "multipart/form-data":
             how = f"Send it as multipart/form-data, in the field `file`. {EXAMPLE}"
             raise Refused("not_a_form", how, 415)
-        if not isinstance(request, SpooledRequest) or not request.expects_sets:
-            request.max_content_length = self._settings.max_bytes + FORM_SLACK_BYTES
+        request.max_content_length = (limit_bytes or self._settings.max_bytes) + FORM_SLACK_BYTES
         with self._places.taken(request.remote_addr) as owner:
-            with _paced(request, UploadPace(self._places, owner, self._settings.upload_timeout_s)):
-                _read_form(request)
-            _check_parts(request)
-            yield
+            spool = Spool(self._settings.uploads_dir)
+            try:
+                with _paced(request, UploadPace(self._places, owner, self._settings.upload_timeout_s)):
+                    _read_form(request, spool)
+                _check_parts(request)
+                yield spool
+            finally:
+                if not spool.is_kept:
+                    spool.remove()
 
     @property
     def _limits(self) -> Limits:
         return Limits(max_bytes=self._settings.max_bytes, max_pixels=self._settings.max_pixels)
 
-    def _looked_at(self, storage: FileStorage, true_label: str | None) -> Photo:
-        stream = storage.stream
-        size_bytes = stream.seek(0, io.SEEK_END)
-        stream.seek(0)
-        name = plain_name(storage.filename or "")
-        with _in_memory(stream, size_bytes) as data:
-            read_header(data, name, self._limits)
-        return Photo(name, stream, size_bytes, true_label)
+    @contextmanager
+    def _opened(self, part: FileStorage, true_label: str | None) -> Iterator[Photo]:
+        """A photo whose header has been looked at; its file is mapped for that, not read."""
+        name = plain_name(part.filename or "")
+        with path_of(part).open("rb") as file:
+            size_bytes = file.seek(0, io.SEEK_END)
+            file.seek(0)
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size_bytes else nullcontext(b"")
+            with mapped as data:
+                read_header(cast(bytes, data), name, self._limits)  # it is sliced and searched like bytes
+            yield Photo(name, file, size_bytes, true_label)
 
 
 def _only_file(request: Request) -> FileStorage:
-    files = [storage for storage in request.files.getlist("file") if storage.filename]
+    files = files_in(request)
     if len(files) > 1:
         raise Refused(
             "too_many_files", f"There are {len(files)} photos in this request. Send one photo per run.", 422
@@ -145,11 +148,19 @@ def _only_file(request: Request) -> FileStorage:
     return files[0]
 
 
-def _read_form(request: Request) -> None:
-    """All of it. Left alone, werkzeug takes a form that it can't read for an empty one."""
-    request.form_data_parser_class = cast(Any, partial(FormDataParser, silent=False))
+def _read_form(request: Request, spool: Spool) -> None:
+    """Read all of it, its files into `spool`. Raises Refused for a form that can't be read.
+
+    Left alone, werkzeug takes such a form for an empty one.
+    """
+
+    def parser(**options: Any) -> FormDataParser:
+        return FormDataParser(**{**options, "stream_factory": spool.new_file, "silent": False})
+
+    request.form_data_parser_class = cast(Any, parser)
     try:
-        request.files  # noqa: B018  reads it
+        request.files  # noqa: B018  parses the form
+        spool.close()
     except UnicodeDecodeError:
         why = "The name of a file or field is not in UTF-8. Rename the file, then send it again."
         raise Refused("bad_part", why) from None
@@ -175,8 +186,8 @@ def _check_fields(request: Request, known: frozenset[str] | None) -> None:
         return
     unknown = sorted((set(request.form) | set(request.files)) - known - {"file"})
     if unknown:
-        names, offered = (", ".join(map(plain_name, each)) for each in (unknown, sorted({"file", *known})))
-        raise Refused("unknown_fields", f"Not known: {names}. There are: {offered}.", 422)
+        names, offered = ", ".join(map(plain_name, unknown)), ", ".join(sorted({"file", *known}))
+        raise Refused("unknown_fields", f"Unknown fields: {names}. Known fields: {offered}.", 422)
 
 
 def _true_label(request: Request) -> str | None:
@@ -184,21 +195,6 @@ def _true_label(request: Request) -> str | None:
     if len(label) > LONGEST_LABEL or not {"\n", "\r"}.isdisjoint(label):
         raise Refused("bad_label", f"`true_label` is one line of at most {LONGEST_LABEL} characters.", 422)
     return printable(label) or None
-
-
-@contextmanager
-def _in_memory(stream: IO[bytes], size_bytes: int) -> Iterator[bytes]:
-    """The photo's bytes; those of a large file are mapped, not read."""
-    try:
-        descriptor = stream.fileno() if size_bytes >= MAPPED_FROM_BYTES else None
-    except io.UnsupportedOperation:  # one of several in a spool
-        descriptor = None
-    if descriptor is None:
-        yield stream.read()
-        stream.seek(0)
-        return
-    with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as mapped:
-        yield cast(bytes, mapped)  # slices, indexes and searches like bytes
 
 
 @contextmanager

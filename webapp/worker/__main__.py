@@ -7,7 +7,7 @@ can at worst end this process, and serving pages can't disturb the clock.
 
     in:   {"plan":…, "backends":[…], "name":…, "true_label":…, "limits":…, "size_bytes":n} + n bytes,
           with "browser":… also the bytes of each variant made there; see browser_job.py
-          or with "photos":… many photos in a file, see set_worker.py;
+          or with "photos":… many photos in files, see set_worker.py;
           or with "more":… a finished run's variants, see more_worker.py
           "go" when the run may begin, "cancel" at any time; end of input ends the process
     out:  accepted | refused, then variant…, progress…, measurement…, end; of a set photo…, end

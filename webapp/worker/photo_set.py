@@ -1,6 +1,6 @@
-"""A run over many photos, in the timing process: photo after photo from one file on disk.
+"""A run over many photos, in the timing process: photo after photo from files on disk.
 
-in:   worker.py's job with "photos": {"path":…, "pieces":[[name, start, bytes]…],
+in:   worker.py's job with "photos": {"folder":…, "files":{name: file in the folder} or that of one ZIP file,
           "labels":null or [name, text of a CSV], "model":…}
 out:  accepted | refused, then photo…, end; before a large photo large, answered with "read", and then made
 """
@@ -28,7 +28,6 @@ from experiment.photo_sets.listing import LabelsCsv, PhotoSet, photo_set_in
 from experiment.photo_sets.places import Archive, Place
 from experiment.photo_sets.run import SILENT, measure_set
 from experiment.records import BackendInfo, Plan, SourceImage
-from webapp.store.spool import Pieces
 from webapp.worker.large_photos import are_large, await_turn
 from webapp.worker.pipe import Commands, Events
 
@@ -101,12 +100,32 @@ def _photos(job: Mapping[str, Any]) -> PhotoSet:
         )
     if job["true_label"] is None:
         return found
-    photos = tuple(replace(each, label=job["true_label"]) for each in found.photos)
+    photos = tuple(replace(photo, label=job["true_label"]) for photo in found.photos)
     return replace(found, photos=photos, missing=(), given_labels=None)
 
 
 def _place(name: str, told: Mapping[str, Any]) -> Place:
-    path = Path(told["path"])
-    if told["pieces"]:
-        return Pieces(name, path, [tuple(each) for each in told["pieces"]])
-    return Archive(path, name, ENTRIES_PER_PHOTO * told["most_photos"])
+    folder, files = Path(told["folder"]), told["files"]
+    if len(files) > 1:
+        return UploadedPhotos(name, folder, files)
+    (file,) = files.values()
+    return Archive(folder / file, name, ENTRIES_PER_PHOTO * told["most_photos"])
+
+
+class UploadedPhotos:
+    """The photos of an upload, as a place of a photo set: the name of each, and its file in `folder`."""
+
+    def __init__(self, name: str, folder: Path, files: Mapping[str, str]):
+        self.name = name
+        self._paths = {name: folder / file for name, file in files.items()}
+        self._sizes = {name: path.stat().st_size for name, path in self._paths.items()}
+
+    def sizes(self) -> Mapping[str, int]:
+        """Name -> bytes."""
+        return self._sizes
+
+    def read(self, name: str, max_bytes: int) -> bytes:
+        """One photo's bytes. Raises OSError, also for one that is larger than `max_bytes`."""
+        if self._sizes[name] > max_bytes:
+            raise OSError(f"it is larger than {max_bytes:,} bytes")
+        return self._paths[name].read_bytes()

@@ -159,7 +159,7 @@ def test_what_a_profile_asks_for_reaches_its_server(tmp_path):
     started = command(profile, (0, 1))
     assert f"--model_name tiny --model_base_path {tmp_path}/tiny" in started
     assert "--cores 0,1" in started
-    assert "--runtime openvino --precision bf16 --isa avx2 --replicas 2 --cpus 1" in started
+    assert "--runtime openvino --precision bf16 --isa avx2 --exit_with_parent" in started
 
 
 def test_the_servers_of_a_plan_start_and_tell_what_they_are(tmp_path):

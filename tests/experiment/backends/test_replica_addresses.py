@@ -1,4 +1,4 @@
-"""One name, several addresses, as a headless Service has: requests go round, each answer says who gave it.
+"""A name with several addresses, or a list of them: requests go round, each answer says who gave it.
 
 The replicas are servers on 127.0.0.2, .3 and .4, all of them this machine; the name server is played.
 """
@@ -6,10 +6,12 @@ The replicas are servers on 127.0.0.2, .3 and .4, all of them this machine; the 
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import grpc
 import pytest
@@ -17,11 +19,12 @@ import pytest
 from experiment.backends.base import Backend, RequestFailed
 from experiment.backends.grpc import GrpcBackend
 from experiment.backends.probe import probe
-from experiment.backends.replicas import Replicas, addresses_of, look_up
+from experiment.backends.replicas import Replicas, addresses_of, as_one, look_up
 from experiment.backends.rest import RestBackend
 from experiment.records import BackendInfo
+from experiment.report.contention import host_of
 from tests.support.processes.app_process import free_port
-from tests.support.processes.webapp_parts import eventually
+from tests.support.processes.webapp_parts import NOWHERE, eventually
 from tests.support.records import variant
 from tests.support.scripted_server import aborting, always, good_answer, grpc_server, hanging, rest_server
 
@@ -189,6 +192,46 @@ def test_the_probe_counts_the_addresses_of_the_name(port: int, servers: ExitStac
         local = address.replace("127.0.0.1", "localhost")
         found = probe(BackendInfo(name="8 CPU", address=local), resolve=lambda *_: HOSTS)
     assert (found.state, found.replicas) == ("ready", 3)
+
+
+def test_of_listed_replicas_those_are_asked_that_answer_and_the_others_are_told_of() -> None:
+    with grpc_server(always(good_answer())) as here, grpc_server(always(good_answer())) as there:
+        both = probe(BackendInfo(name="2 x 1", address=f"{here},{there}"))
+        assert (both.state, both.address, both.replicas) == ("ready", f"{here},{there}", 2)
+        assert re.fullmatch(r"Ready\. Round trip [0-9.]+ ms\.", both.detail)
+        one = probe(BackendInfo(name="2 x 1", address=f"{NOWHERE},{there}"))
+        assert (one.state, one.address, one.replicas) == ("ready", there, 1)
+        assert f" ms. 1 of 2 replicas answers. No answer at {NOWHERE} " in one.detail
+    none = probe(BackendInfo(name="2 x 1", address=f"{here},{there}"))
+    assert (none.state, none.address, none.replicas) == ("down", f"{here},{there}", 2)
+    assert none.detail.startswith(f"0 of 2 replicas answer. No answer at {here} ")
+
+
+def test_listed_replicas_are_loading_as_long_as_one_of_them_is() -> None:
+    down = BackendInfo("2 x 1", address="127.0.0.1:1", state="down", detail="It ended.")
+    loading = BackendInfo("2 x 1", address="127.0.0.1:2", state="loading", detail="It loads.")
+    assert as_one([down, loading]).state == as_one([loading, down]).state == "loading"
+    assert as_one([down]) == down
+    assert host_of(as_one([down, loading])) == "localhost"
+
+
+def test_over_rest_each_listed_replica_is_called_by_its_own_address() -> None:
+    hosts = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            hosts.append(self.headers["Host"])
+            self.send_error(500)
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as here, HTTPServer(("127.0.0.1", 0), Handler) as there:
+        for server in (here, there):
+            threading.Thread(target=server.handle_request).start()
+        addresses = [f"127.0.0.1:{server.server_port}" for server in (here, there)]
+        backend = RestBackend(BackendInfo(name="2 x 1", protocol="rest", address=",".join(addresses)))
+        failures, _ = outcomes(backend, 2)
+        backend.close()
+    assert [each.failure.code for each in failures] == ["server_error"] * 2
+    assert sorted(hosts) == sorted(addresses)
 
 
 def test_a_host_with_ipv4_and_ipv6_is_one_host() -> None:

@@ -9,6 +9,7 @@ import json
 import re
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from experiment.export.import_report import ReportRefused, read_report
 from experiment.export.report_csv import CELL_KEYS, VARIANT_KEYS
 from experiment.export.report_json import SCHEMA, report_dict, report_json
-from experiment.export.schema_check import _NO_RULE, RULES, problems
+from experiment.export.schema_check import ANNOTATIONS, APPLICATORS, RULES, problems
 from experiment.measure.plan import SEED_LIMIT
 from tests.experiment.report.test_export import EVIL, closed
 from tests.support.large_reports import large_report
@@ -155,17 +156,21 @@ def test_a_file_that_is_no_report_gets_a_sentence_with_what_to_do(name):
     assert "Traceback" not in message
 
 
-def test_every_keyword_of_the_schema_is_known_to_our_check():
-    def keywords(schema: Any) -> set[str]:
-        if isinstance(schema, list):
-            return set().union(*map(keywords, schema))
-        if not isinstance(schema, dict) or not schema:
-            return set()
-        inner = [*schema.get("properties", {}).values(), *schema.get("$defs", {}).values()]
-        inner += [schema.get(key, {}) for key in ("items", "additionalProperties", "oneOf", "anyOf")]
-        return set(schema) | set().union(*map(keywords, inner))
+def parts_of_schema(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The schema and all schemas within it."""
+    yield schema
+    inner = [*schema.get("properties", {}).values(), *schema.get("$defs", {}).values()]
+    inner += [schema[key] for key in ("items", "additionalProperties") if key in schema]
+    for part in (*inner, *schema.get("oneOf", ())):
+        yield from parts_of_schema(part)
 
-    assert keywords(SCHEMA) <= {*RULES, *_NO_RULE}
+
+def test_every_keyword_of_the_schema_is_known_to_our_check():
+    keywords = {keyword for part in parts_of_schema(SCHEMA) for keyword in part}
+    assert keywords <= {*RULES, *APPLICATORS, *ANNOTATIONS}
+    for part in parts_of_schema(SCHEMA):
+        assert part.get("oneOf", [None, {"type": "null"}])[1:] == [{"type": "null"}]
+        assert all(isinstance(value, str | None) for value in part.get("enum", ()))
 
 
 PLACES = [f"{at}.{key}" for at in ("cells", "variants", "backends") for key in ONE[at][0]]
@@ -173,6 +178,15 @@ PLACES += [f"{at}.{key}" for at in ("plan", "source", "recommendation", "request
 PLACES += list(ONE)
 VALUES = st.sampled_from(
     [None, True, 0, -1, 1.5, 7, 1e6, "", "x", "png", "1.2", [], [None], [1.5], ["x"], {}, {"a": 1}]
+)
+
+
+# A whole number must be written as one here: JSON Schema takes 1.0 for one, Python does not.
+STRICT = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
 )
 
 
@@ -186,8 +200,20 @@ def test_our_check_refuses_what_the_library_refuses(place, value):
         made[at] = [{**held[0], key: value}] if isinstance(held, list) else {**held, key: value}
     else:
         made[at] = value
-    is_valid = jsonschema.Draft202012Validator(SCHEMA).is_valid(made)
+    is_valid = STRICT(SCHEMA).is_valid(made)
     assert (not list(problems(made, SCHEMA))) == is_valid, list(problems(made, SCHEMA))
+
+
+def test_what_is_wrong_in_an_object_that_may_be_null_is_named_with_its_place():
+    made = copy.deepcopy(SET)
+    made["photo_set"]["count"] = "x"
+    made["cells"][0]["over_photos"]["agreement"]["count"] = -1
+    made["cells"][1]["over_photos"] = 5
+    assert set(problems(made, SCHEMA)) == {
+        "photo_set.count must be a whole number",
+        "cells[0].over_photos.agreement.count must be at least 0",
+        "cells[1].over_photos must be an object",
+    }
 
 
 # Over HTTP

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import resource
 import tempfile
 import zipfile
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+import requests
 from flask.testing import FlaskClient
 
 from experiment.export.report_json import SCHEMA
@@ -25,6 +27,7 @@ from tests.support.photo_sets import (
     write_folders,
     zipped,
 )
+from tests.support.processes.web_process import web_process
 from tests.support.processes.webapp_parts import eventually, parts_of, serving
 from webapp.worker.process import WORKER_COMMAND
 
@@ -259,14 +262,43 @@ def test_one_photo_above_its_limit_is_refused_although_a_set_may_be_larger(tmp_p
             "too_large",
         )
         files = [*photos(2), (io.BytesIO(b"\xff\xd8\xff" + b"x" * 200_000), "a.jpg")]
-        assert code(post(client, files)) == (413, "too_large")
+        answer = post(client, files)
+        assert code(answer) == (413, "too_large")
+        assert "a.jpg has 0.2 MB; the limit is 0.005 MB for each photo." in answer.json["detail"]
         assert code(post(client, (io.BytesIO(b"x" * 2_200_000), "a.jpg"))) == (413, "too_large")
         assert not list((tmp_path / "uploads").glob("*"))
 
 
+def test_a_set_takes_few_descriptors_and_little_memory_however_many_photos_it_has(tmp_path):
+    with web_process(tmp_path) as web:
+        web.post()  # everything is loaded
+        resource.prlimit(web.worker_pid, resource.RLIMIT_NOFILE, (90, 90))
+        before_mb = web.memory_mb()
+        files = [("file", (f"{at}.jpg", bytes(400_000))) for at in range(200)]
+        answer = requests.post(f"{web.url}/api/runs?photos=many", files=files, timeout=60)
+        assert answer.status_code == 202, answer.text
+        assert web.memory_mb() < before_mb + 40  # of 80 MB
+        eventually(lambda: not list((tmp_path / "uploads").iterdir()))
+
+
+def test_an_upload_that_breaks_off_leaves_nothing_on_disk(tmp_path):
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="%d.jpg"\r\n\r\n'
+    with web_process(tmp_path) as web:
+        for path in (b"/api/runs?photos=many", b"/api/runs", b"/upload"):
+            with web.connect() as connection:
+                connection.sendall(
+                    b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000\r\n"
+                    b"Content-Type: multipart/form-data; boundary=x\r\n\r\n" % path
+                )
+                connection.sendall(head % 1 + bytes(300_000) + b"\r\n" + head % 2 + bytes(300_000))
+                eventually(lambda: len(list(tmp_path.glob("uploads/*/*"))) == 2)
+            eventually(lambda: not list((tmp_path / "uploads").iterdir()))
+
+
 def test_what_a_former_process_left_behind_is_removed_at_the_start(tmp_path):
-    (tmp_path / "uploads").mkdir()
-    (tmp_path / "uploads" / "photos-abc").write_bytes(b"x")
+    left = tmp_path / "uploads" / "photos-abc"
+    left.mkdir(parents=True)
+    (left / "0").write_bytes(b"x")
     with serving(tmp_path) as app:
         parts_of(app).start()
         assert not list((tmp_path / "uploads").iterdir())
