@@ -182,34 +182,6 @@ def test_no_scripts_of_the_page_import_each_other_in_a_circle():
     assert not circle_in(imports)
 
 
-# Folders of static/js from the bottom up; "" holds what all others use, and main.js starts the page.
-SCRIPT_LAYERS = (
-    {""},
-    {"browser_resize"},
-    {"setup"},
-    {"results"},
-    {"inspector", "decide"},
-    {"run"},
-    {"main.js"},
-)
-
-
-def script_layer(name: str) -> str:
-    return name if name == "main.js" else name.rpartition("/")[0]
-
-
-@pytest.mark.parametrize("name", sorted(script_imports(SCRIPTS)))
-def test_a_script_imports_only_from_its_own_folder_and_from_those_below(name):
-    own = script_layer(name)
-    level = next(at for at, layer in enumerate(SCRIPT_LAYERS) if own in layer)
-    below = set().union(*SCRIPT_LAYERS[:level])
-    assert {script_layer(each) for each in script_imports(SCRIPTS)[name]} <= {own} | below
-
-
-def test_every_folder_of_scripts_has_a_layer():
-    assert {script_layer(name) for name in script_imports(SCRIPTS)} == set().union(*SCRIPT_LAYERS)
-
-
 @pytest.mark.parametrize("way", ["from p import b", "import p.b", "def f():\n    from p.b import f"])
 def test_a_circle_of_python_files_is_found(tmp_path, way):
     (tmp_path / "p").mkdir()
