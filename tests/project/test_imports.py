@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "serving": {"serving", "common"},
     "models": {"models", "common"},
 }
+SCRIPTS = ROOT / "static" / "js"
 FILES = sorted(path for package in MAY_IMPORT for path in (ROOT / package).rglob("*.py"))
 
 
@@ -157,14 +158,18 @@ def run_by(name: str, importer: str, files: Container[str]) -> set[str]:
     return {file for file in {own} | outside if file in files}
 
 
-def script_imports(folder: Path) -> dict[str, set[str]]:
-    """Each script -> those it names outside its comments: imports of both kinds, and workers.
+def script_imports(root: Path) -> dict[str, set[str]]:
+    """Each script below a folder -> those it names outside its comments: imports of both kinds, and workers.
 
     The types in comments load nothing, and JavaScript has no other place to name them.
     """
-    files = {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*.js"))}
-    code = {name: re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL) for name, text in files.items()}
-    return {name: set(re.findall(r'"\./([\w.]+\.js)"', text)) for name, text in code.items()}
+    imports = {}
+    for path in sorted(root.rglob("*.js")):
+        code = re.sub(r"/\*.*?\*/", "", path.read_text("utf-8"), flags=re.DOTALL)
+        named = [(path.parent / name).resolve() for name in re.findall(r'"(\.\.?/[\w./]+\.js)"', code)]
+        own = {name.relative_to(root).as_posix() for name in named if name.is_relative_to(root)}
+        imports[path.relative_to(root).as_posix()] = own
+    return imports
 
 
 def test_no_python_files_import_each_other_in_a_circle():
@@ -188,8 +193,8 @@ def test_no_two_folders_of_a_package_import_each_other():
 
 
 def test_no_scripts_of_the_page_import_each_other_in_a_circle():
-    imports = script_imports(ROOT / "static" / "js")
-    assert {"result.js", "browser_resize.js"} <= imports["run.js"]
+    imports = script_imports(SCRIPTS)
+    assert {"results/result.js", "browser_resize/browser_resize.js"} <= imports["run/run.js"]
     assert not circle_in(imports)
 
 
@@ -205,8 +210,10 @@ def test_a_circle_of_python_files_is_found(tmp_path, way):
 
 
 def test_a_circle_of_scripts_is_found(tmp_path):
-    (tmp_path / "a.js").write_text('import { b } from "./b.js";')
-    (tmp_path / "b.js").write_text('/** @param {import("./d.js").D} d */ await import("./c.js");')
-    (tmp_path / "c.js").write_text('new Worker(new URL("./a.js", import.meta.url));')
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "a.js").write_text('import { b } from "./x/b.js";')
+    (tmp_path / "x" / "b.js").write_text('/** @param {import("../d.js").D} d */ await import("../y/c.js");')
+    (tmp_path / "y" / "c.js").write_text('new Worker(new URL("../a.js", import.meta.url));')
     (tmp_path / "d.js").write_text('export * from "./a.js";')
-    assert set(circle_in(script_imports(tmp_path))) == {"a.js", "b.js", "c.js"}
+    assert set(circle_in(script_imports(tmp_path))) == {"a.js", "x/b.js", "y/c.js"}

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from common.checks import PRICE_LIMIT
 from experiment import __version__
 from experiment.axes import BROWSER_FORMATS, ENGINES, plan_dict
 from experiment.codec import to_dict
+from experiment.decide.uplinks import LEAST_MBIT_S, MOST_MBIT_S
+from experiment.file_names import SYSTEM_NAMES
 from experiment.images.formats import SUBSAMPLINGS
 from experiment.images.variants import FORMATS, RESAMPLERS
-from experiment.measure.plan import parse_plan
+from experiment.measure.plan import RANGES, parse_plan
 from experiment.measure.schedule import DECODE_REPEATS, DECODE_WARMUPS
 from experiment.photo_sets.goals import MARGIN_POINTS as SET_MARGIN_POINTS
 from experiment.photo_sets.goals import MARGIN_POINTS_WITHOUT_LABELS
 from experiment.records import OFFERED_SIZES_PX, Order
 from experiment.report.goals import MARGIN_POINTS
 from experiment.report.method import DEFINITIONS, VALIDITY, terms
+from experiment.report.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99
 from webapp.backends import NONE_CONFIGURED, Fleet
 from webapp.browser_limits import upload_limit
 from webapp.config import Settings
@@ -48,6 +52,12 @@ def offers(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
             }
             for key, each in FORMATS.items()
         ],
+        "ranges": {  # the least and the most of what is typed
+            **RANGES,
+            "price_per_hour": (0, PRICE_LIMIT),  # below it
+            "uplink_mbit_s": (LEAST_MBIT_S, MOST_MBIT_S),
+        },
+        "samples_for": {"p90": SAMPLES_FOR_P90, "p99": SAMPLES_FOR_P99},  # with fewer there is none
         "resamplers": list(RESAMPLERS),
         "offered": {
             "jpeg_qualities": defaults["jpeg_qualities"],
@@ -67,6 +77,7 @@ def offers(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
         "definitions": terms(DEFINITIONS),  # for the page's help: what each number means
         "validity": terms(VALIDITY),
         "keep_runs": settings.keep_runs,
+        "system_names": sorted(SYSTEM_NAMES),  # of files that are left out of a photo set
         "labels": list(model.get("labels", ())),
     }
 

@@ -9,7 +9,7 @@ from common.checks import Expected, is_line, number, one_of, whole, yes_or_no
 from common.json_values import quoted, strict_json
 from experiment.axes import BROWSER_FORMATS, ENGINES
 from experiment.errors import VariantsRefused
-from experiment.measure.plan import SIZES_RANGE_PX
+from experiment.measure.plan import RANGES
 
 LONGEST_TEXT = 120  # of an encoder's or a browser's name
 LONGEST_STAGE_MS = 3.6e6
@@ -63,7 +63,7 @@ def _text(value: Any) -> str:
 NEEDED: Final = ("format", "size_px", "engine")
 RULES: Final[Mapping[str, Check]] = {
     "format": one_of(BROWSER_FORMATS),
-    "size_px": whole(*SIZES_RANGE_PX),
+    "size_px": whole(*RANGES["sizes_px"]),
     "quality": whole(1, 100),
     "engine": one_of(ENGINES),
     "encoder": _line,

@@ -68,10 +68,10 @@ TEMPLATE = (ROOT / "templates" / "index.html").read_text("utf-8")
 
 NODE = """
 import { progressText } from "BASE/static/js/format.js";
-import { pixelRefusal, refusal, sniff } from "BASE/static/js/photo.js";
+import { pixelRefusal, refusal, sniff } from "BASE/static/js/setup/photo.js";
 import { problemFrom } from "BASE/static/js/api.js";
-import { photoFacts } from "BASE/static/js/setup.js";
-import { setRefusal } from "BASE/static/js/photo_set.js";
+import { photoFacts } from "BASE/static/js/setup/form.js";
+import { setRefusal } from "BASE/static/js/setup/photo_set.js";
 const limits = { max_bytes: 20e6, max_pixels: 50e6, max_photos: 2, max_set_bytes: 1e9 };
 const words = (problem) => `${problem.title} ${problem.detail}`;
 const run = (changes) => ({ done: 412, planned: 690, failed: 0, text: "", state: "running", ...changes });
@@ -300,7 +300,7 @@ ROWS = [
     ),
     Row(
         "Lost touch with the server. …",
-        "Lost touch",
+        "Lost the connection to the server",
         in_test(PAGE, "test_a_broken_connection_is_said_and_made_good"),
     ),
     Row(
@@ -469,7 +469,7 @@ def test_the_message_is_read_in_the_test_that_is_named(row: Row):
 def test_what_can_go_wrong_with_a_photo_and_a_run_has_its_sentence_and_a_way_on(visit: Visit):
     page = visit.open("/runs/0123456789abcdef")
     notice = page.locator(".notice")
-    expect(notice).to_contain_text("There is no run with this address.", timeout=PATIENCE_MS)
+    expect(notice).to_contain_text("Run not found.", timeout=PATIENCE_MS)
     expect(notice).to_contain_text("If you have its JSON, drop it here.")
     assert notice.locator("button").all_inner_texts() == ["Choose its JSON", "Start a new run", "Dismiss"]
     heic = b"\0\0\0\x18ftypheic" + bytes(60)

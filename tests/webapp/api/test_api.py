@@ -336,6 +336,11 @@ def test_config_offers_what_a_plan_may_hold(client: FlaskClient) -> None:
     assert config["plan"]["jpeg_qualities"] == config["offered"]["jpeg_qualities"] == [85]
     assert config["margins"] == {"photo": 5.0, "labelled": 1.0, "unlabelled": 5.0}
     assert config["plan"]["sizes_px"] == [2048, 1024, 512, 256, 128]
+    assert config["ranges"]["sizes_px"] == [16, 8192]
+    for key, (low, high) in config["ranges"].items():
+        if key in config["plan"] and isinstance(config["plan"][key], int):
+            assert post(client, plan={key: high + 1}).status_code == 422, key
+            assert post(client, plan={key: low - 1}).status_code == 422, key
     assert config["plan"]["seed"] is None
     assert config["definitions"] == [{"term": term, "text": text} for term, text in DEFINITIONS.items()]
     assert [each["term"] for each in config["validity"]] == ["VALID", "NOISY", "INVALID"]
