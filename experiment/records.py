@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -23,6 +23,7 @@ Order = Literal["auto", "parallel", "one_at_a_time"]
 Validity = Literal["VALID", "NOISY", "INVALID"]
 Question = Literal["predict", "decode"]
 RunState = Literal["queued", "running", "done", "cancelled", "failed"]
+LIVE_STATES: Final = ("queued", "running")  # of a run that has not ended
 ResizeIn = Literal["server", "browser", "both"]
 
 DEFAULT_SIZES_PX = (2048, 1024, 512, 256, 128)
@@ -30,6 +31,11 @@ OFFERED_SIZES_PX = (*DEFAULT_SIZES_PX, 64, 32)
 REFERENCE_ID = "original"
 NOT_SENT = "not_sent"  # code of what was left out because the backend had stopped answering
 SET_REPEATS = 1  # of each photo's variants by default: more photos tell more than more repeats
+
+
+def is_live(state: str) -> bool:
+    """Whether a run in this state still waits or measures."""
+    return state in LIVE_STATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +162,11 @@ class BackendInfo:
     reads: tuple[str, ...] | None = None  # media types of images; None: not asked, or no clear answer
     decode_signature: str | None = None  # takes the same input and only decodes; None: none, or not known
     decode_output: str | None = None  # the output that is asked of it; None: all of them, the pixels too
+
+    @property
+    def is_present(self) -> bool:
+        """Whether this machine has it: one with a GPU is absent where there is no GPU."""
+        return self.state != "absent"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 
 from experiment.backends.base import Backend, FakeBackend, NullBackend
 from experiment.records import BackendInfo
@@ -11,6 +12,13 @@ from experiment.records import BackendInfo
 def connect(info: BackendInfo) -> Backend:
     """Open a backend. Call it in the process that will use it: gRPC does not survive a fork."""
     return _CONNECTORS[info.protocol](info)
+
+
+@contextmanager
+def connected(infos: Iterable[BackendInfo]) -> Iterator[list[Backend]]:
+    """Open backends for the length of the block, in their order."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(closing(connect(info))) for info in infos]
 
 
 def _grpc(info: BackendInfo) -> Backend:

@@ -51,7 +51,7 @@ def probe(info: BackendInfo, timeout_s: float = 2.0, resolve: Resolver = look_up
 
     Connecting may take CONNECT_S, each answer `timeout_s`.
     """
-    if info.state == "absent":
+    if not info.is_present:
         return info
     if "," in info.address:
         replicas = [replace(info, address=each) for each in addresses_of(info.address)]

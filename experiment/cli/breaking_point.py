@@ -6,13 +6,12 @@ import argparse
 import json
 import threading
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from experiment.backends.connect import connect
+from experiment.backends.connect import connected
 from experiment.cli.backends import asked_backends
 from experiment.codec import to_dict
 from experiment.images.read import read_image
@@ -39,7 +38,7 @@ def run_search(
     source = read_image(data, options.photo.name, true_label=options.true_label)
     plan = parse_plan(fields)
     with asked_backends(settings, plan.backend_names, console, cancel) as asked:
-        present = [info for info in asked.infos if info.state != "absent"]
+        present = [info for info in asked.infos if info.is_present]
         points = _search(source, plan, present, cancel, console)
     told = {
         "source": to_dict(source),
@@ -70,9 +69,8 @@ def _search(
     source: SourceImage, plan: Plan, infos: Sequence[BackendInfo], cancel: threading.Event, console: Console
 ) -> list[BreakingPoint]:
     most = most_requests(max(source.width_px, source.height_px))
-    with ExitStack() as stack:
-        backends = [stack.enter_context(closing(connect(info))) for info in infos]
-        status = stack.enter_context(console.status(f"Searching, up to {most} requests for each backend"))
+    searching = console.status(f"Searching, up to {most} requests for each backend")
+    with connected(infos) as backends, searching as status:
 
         def tell(name: str, step: SearchStep) -> None:
             status.update(Text(f"Searching on {name}: {step.size_px} px, JPEG q{step.quality}"))

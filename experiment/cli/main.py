@@ -15,7 +15,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
@@ -24,7 +23,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from experiment.backends.connect import connect
+from experiment.backends.connect import connected
 from experiment.cli.backends import asked_backends
 from experiment.cli.breaking_point import points_json, print_points, run_search
 from experiment.cli.compare import print_comparison
@@ -131,7 +130,7 @@ def _experiment(
     source: SourceImage, plan: Plan, infos: Sequence[BackendInfo], cancel: threading.Event
 ) -> Report:
     created_at = time.time()
-    present = [info for info in infos if info.state != "absent"]
+    present = [info for info in infos if info.is_present]
     facts = environment()
     with console.status("Making variants"):
         variants = make_variants(source, plan)
@@ -156,10 +155,7 @@ def _measure(
 ) -> tuple[list[Measurement], Heartbeat]:
     measurements: list[Measurement] = []
     total = planned_requests(plan, len(variants), infos)
-    with ExitStack() as stack:
-        backends = [stack.enter_context(closing(connect(info))) for info in infos]
-        heartbeat = stack.enter_context(Heartbeat())
-        progress = stack.enter_context(_progress())
+    with connected(infos) as backends, Heartbeat() as heartbeat, _progress() as progress:
         task = progress.add_task("Warming up", total=total)
         for measurement in measure(plan, variants, backends, cancel):
             measurements.append(measurement)

@@ -13,7 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from experiment.backends.connect import connect
+from experiment.backends.connect import connected
 from experiment.cli.backends import Asked, asked_backends
 from experiment.export.answers_csv import AnswerRows
 from experiment.labels import Vocabulary
@@ -145,9 +145,7 @@ def _session(
 ) -> Iterator[PhotoResult]:
     if start >= len(photos.photos):
         return
-    with ExitStack() as stack:
-        present = [info for info in infos if info.state != "absent"]
-        backends = [stack.enter_context(closing(connect(info))) for info in present]
+    with connected(info for info in infos if info.is_present) as backends:
         yield from measure_set(plan, photos, backends, cancel, start)
 
 

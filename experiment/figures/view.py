@@ -11,7 +11,7 @@ from typing import Any
 from experiment.axes import AXES, settings_words
 from experiment.codec import from_dict
 from experiment.labels import same_thing
-from experiment.records import BackendInfo, Cell, PhotoSetFacts, Plan, Recommendation, Share, Variant
+from experiment.records import BackendInfo, Cell, PhotoSetFacts, Plan, Recommendation, Share, Variant, is_live
 from experiment.report.goals import allowed_fall_points, fall_points, is_too_far
 from experiment.wording import count, format_name, sentence, short_label
 
@@ -181,7 +181,7 @@ def view_of(report: Mapping[str, Any]) -> View:
         true_label=true_label,
         empty_backends=tuple(each.name for each in backends if each.name not in answered),
         variants=variants,
-        is_running=report["state"] in {"queued", "running"},
+        is_running=is_live(report["state"]),
         photo_set=photo_set,
     )
 

@@ -116,7 +116,7 @@ def is_complete(path: Path, header: SetHeader) -> bool:
 
 def pins(header: SetHeader) -> dict[str, Any]:
     """What must stay the same for a run to go on: of the photos, the plan, backends and encoders."""
-    present = [each for each in header.backends if each.state != "absent"]
+    present = [info for info in header.backends if info.is_present]
     return {
         "photos": header.photos_sha256,
         "plan": {key: value for key, value in to_dict(header.plan).items() if key not in PLAN_FREE},

@@ -14,6 +14,7 @@ from experiment.records import (
     Recommendation,
     RunState,
     Variant,
+    is_live,
 )
 from experiment.report.goals import Candidate
 from experiment.report.recommendation import choose, doubt
@@ -51,7 +52,7 @@ def _why(
     over = best.cell.over_photos or OverPhotos(None, None, None, None)
     figures = f"p50 {milliseconds(best.p50_ms)}, {size(best.variant.size_bytes)} (medians)."
     parts = [
-        doubt(best, state in {"queued", "running"}),
+        doubt(best, is_live(state)),
         *_answers(over, reference, _within(photo_set, plan), best),
         figures,
     ]

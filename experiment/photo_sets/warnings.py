@@ -15,6 +15,7 @@ from experiment.records import (
     RunState,
     Variant,
     Warning_,
+    is_live,
 )
 from experiment.report.contention import NOT_THERE
 from experiment.report.warnings import as_warning, busy_app, shared_machine, short_of_cores
@@ -74,7 +75,7 @@ def _unusable_backends(facts: SetFacts) -> Iterator[Warning_]:
         asked = facts.tally.backends.get(info.name)
         if info.state in NOT_THERE and (asked is None or asked.unanswered == asked.asked):
             words = f"{info.name}: {sentence(info.detail or info.state)}"
-            yield Warning_("W8", words, "note" if info.state == "absent" else "warning")
+            yield Warning_("W8", words, "warning" if info.is_present else "note")
 
 
 def _changed_pixels(facts: SetFacts) -> Iterator[str]:
@@ -126,7 +127,7 @@ def _unknown_labels(facts: SetFacts) -> Iterator[str]:
 
 def _unseen_labels(facts: SetFacts) -> Iterator[str]:
     unseen = [label for label in facts.tally.wanted_labels if label not in facts.tally.seen_labels]
-    if unseen and facts.state not in {"queued", "running"}:
+    if unseen and not is_live(facts.state):
         photos = sum(facts.tally.wanted_labels[label] for label in unseen)
         yield (
             f"{count(len(unseen), 'label')} ({_some(unseen)}) never appeared in any top 5, for "

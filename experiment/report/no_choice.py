@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from experiment.records import BackendInfo, Cell, Recommendation, RunState, Variant
+from experiment.records import BackendInfo, Cell, Recommendation, RunState, Variant, is_live
 from experiment.report.contention import NOT_THERE
 from experiment.report.goals import Candidate, Goal, unmet_by
 from experiment.wording import listed, milliseconds, sentence, size
@@ -38,7 +38,7 @@ def nothing_measured(
     state: RunState, backends: Sequence[BackendInfo], cells: Sequence[Cell]
 ) -> Recommendation:
     """No request that counts was answered."""
-    so_far = state in {"queued", "running"}
+    so_far = is_live(state)
     failed = _most_failed(cells)
     if backends and all(info.state in NOT_THERE for info in backends):
         return _none(so_far, "no backend can be used.", _states(backends))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from experiment.records import BackendInfo, Cell, Plan, Recommendation, RunState, Variant
+from experiment.records import BackendInfo, Cell, Plan, Recommendation, RunState, Variant, is_live
 from experiment.report.backend_choice import cheapest_alike, compared, fewer_cores, is_faster, price_words
 from experiment.report.contention import NOT_THERE
 from experiment.report.goals import (
@@ -53,7 +53,7 @@ def recommend(
     cells: Sequence[Cell],
 ) -> Recommendation:
     """The best choice among `cells`, or a sentence that says why there is none."""
-    so_far = state in {"queued", "running"}
+    so_far = is_live(state)
     return choose(
         state,
         variants,
@@ -76,7 +76,7 @@ def choose(
     why: Callable[[Candidate], str],
 ) -> Recommendation:
     """The smallest variant that meets all `goals`, on the backend that suits it; `why` gives its figures."""
-    so_far = state in {"queued", "running"}
+    so_far = is_live(state)
     candidates = candidates_among(variants, backends, cells)
     if not candidates:
         return nothing_measured(state, backends, cells)
@@ -251,5 +251,5 @@ def _gaps(so_far: bool, backends: Sequence[BackendInfo], cells: Sequence[Cell]) 
     for info in backends:
         own = [cell for cell in cells if cell.backend_name == info.name]
         gave_up = info.state in NOT_THERE or any(cell.unanswered for cell in own)
-        if info.state != "absent" and not any(cell.count for cell in own) and (gave_up or not so_far):
+        if info.is_present and not any(cell.count for cell in own) and (gave_up or not so_far):
             yield f"No results from {info.name}."

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from experiment.records import BackendInfo, Failure, RunState, Validity
+from experiment.records import BackendInfo, Failure, RunState, Validity, is_live
 from experiment.report.contention import NOT_THERE
 from experiment.report.statistics import SAMPLES_FOR_INTERVAL, median_interval, percentile
 from experiment.wording import count, listed, milliseconds, sentence, span
@@ -37,7 +37,7 @@ class Conditions:
     @property
     def is_running(self) -> bool:
         """Whether more measurements may come."""
-        return self.state in {"queued", "running"}
+        return is_live(self.state)
 
 
 def late_ms(environment: Mapping[str, Any]) -> float | None:

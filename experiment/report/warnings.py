@@ -226,7 +226,7 @@ def _unusable_backends(facts: Facts) -> Iterator[Warning_]:
             parts.append(f"{lost.all_of_them} failed{lost.warmups_among}{lost.left_out}.")
         elif not _was_asked(info, facts):
             parts.append("Its cells stay empty.")
-        yield Warning_("W8", " ".join(parts), "note" if info.state == "absent" else "warning")
+        yield Warning_("W8", " ".join(parts), "warning" if info.is_present else "note")
 
 
 def _was_answered(info: BackendInfo, facts: Facts) -> bool:

@@ -1,4 +1,4 @@
-"""What a page may say of its variants: the keys there are, and what their values must be."""
+"""What a page may say of its variants and its browser: the known keys, and what their values must be."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from experiment.measure.plan import SIZES_RANGE_PX
 
 LONGEST_TEXT = 120  # of an encoder's or a browser's name
 LONGEST_STAGE_MS = 3.6e6
-MOST_ORIGINAL_BYTES, MOST_ORIGINAL_SIDE_PX = 10**10, 10**6  # of a photo that nobody here has seen
+MOST_ORIGINAL_BYTES, MOST_ORIGINAL_SIDE_PX = 10**10, 10**6  # of a photo that stayed in the browser
 HOW = "docs/browser-resizing.md shows a request that works."
 
 
@@ -90,7 +90,7 @@ _TEXT = Rule(f"a text of at most {LONGEST_TEXT} characters in one line", _is_tex
 _STAGE = _number(LONGEST_STAGE_MS)
 
 NEEDED: Final = ("format", "size_px", "engine")
-RULES: Final[Mapping[str, Rule]] = {
+VARIANT_RULES: Final[Mapping[str, Rule]] = {
     "format": _one_of(tuple(BROWSER_FORMATS)),
     "size_px": _whole(*SIZES_RANGE_PX),
     "quality": _whole(1, 100),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, cast
@@ -16,12 +14,12 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from experiment.file_names import clean_path, unique
 from experiment.photo_sets.label_files import decoded, refuse_above
 from experiment.photo_sets.places import is_photo
-from experiment.records import SET_REPEATS
 from experiment.refusals import plain_name
 from experiment.wording import count
 from webapp.problems import Refused
-from webapp.runs.live_run import OPENING
+from webapp.runs.job import Submission
 from webapp.store.spool import Spool
+from webapp.worker.pipe import PhotoSetJob
 
 ZIP_START = b"PK\x03\x04"
 MOST_LABELS_BYTES = 5_000_000
@@ -29,48 +27,6 @@ MOST_IN_MEMORY_BYTES = 500_000  # of the first photo, as werkzeug has it
 FORM_SLACK_BYTES = 64_000  # what a form may hold besides its photos
 PART_SLACK_BYTES = 1_000  # of the head of each photo
 MOST_OTHER_PARTS = 50
-
-
-@dataclass(frozen=True, slots=True)
-class PhotoUpload:
-    """The photos of one run, in a file on disk."""
-
-    name: str
-    spool: Spool
-    pieces: tuple[tuple[str, int, int], ...]  # name, start, bytes; none: the file is a ZIP file
-    labels: tuple[str, str] | None  # name and text of a CSV, read by the timing process; None: the set's own
-    true_label: str | None  # of all of them
-    most_photos: int
-    model: Mapping[str, Any]  # its card
-    follows: None = None
-    opening: str = OPENING
-
-    @property
-    def plan_defaults(self) -> dict[str, Any]:
-        """Where a plan that does not say otherwise differs."""
-        return {"repeats": SET_REPEATS}
-
-    @property
-    def stream(self) -> IO[bytes]:
-        """Nothing goes through the pipe: the timing process opens the file."""
-        return io.BytesIO()
-
-    @property
-    def job(self) -> dict[str, Any]:
-        """What the timing process is told."""
-        photos = {
-            "path": str(self.spool.path),
-            "pieces": self.pieces,
-            "labels": self.labels,
-            "most_labels_bytes": MOST_LABELS_BYTES,
-            "most_photos": self.most_photos,
-            "model": self.model,
-        }
-        return {"name": self.name, "true_label": self.true_label, "size_bytes": 0, "photos": photos}
-
-    def discard(self) -> None:
-        """Remove the file."""
-        self.spool.discard()
 
 
 class SpooledRequest(Request):
@@ -150,7 +106,7 @@ def is_many(request: Request) -> bool:
     return len(files) > 1 or (len(files) == 1 and _is_zip(files[0]))
 
 
-def gathered(request: SpooledRequest, true_label: str | None, model: Mapping[str, Any]) -> PhotoUpload:
+def gathered(request: SpooledRequest, true_label: str | None, model: Mapping[str, Any]) -> Submission:
     """All files of the request, in one spool. Raises Refused for too many, or labels that make no sense."""
     files, most_photos = _files(request), request.most_photos
     if len(files) > most_photos:
@@ -169,9 +125,18 @@ def gathered(request: SpooledRequest, true_label: str | None, model: Mapping[str
     except BaseException:
         spool.discard()
         raise
-    if len(files) == 1:
-        return PhotoUpload(names[0], spool, (), labels, true_label, most_photos, model)
-    return PhotoUpload(_set_name(names), spool, pieces, labels, true_label, most_photos, model)
+    is_zip = len(files) == 1
+    job = PhotoSetJob(
+        name=names[0] if is_zip else _set_name(names),
+        true_label=true_label,
+        path=str(spool.path),
+        pieces=() if is_zip else pieces,
+        labels=labels,
+        most_labels_bytes=MOST_LABELS_BYTES,
+        most_photos=most_photos,
+        model=model,
+    )
+    return Submission(job, content=(), discard=spool.discard)
 
 
 def _pieces(spool: Spool, files: list[FileStorage], names: list[str]) -> tuple[tuple[str, int, int], ...]:

@@ -20,17 +20,11 @@ from experiment.refusals import plain_name
 from webapp.config import Settings
 from webapp.http.client_socket import ClientSocket
 from webapp.problems import Refused
-from webapp.runs.manager import Photo
-from webapp.uploads.browser import FIELDS, BrowserUpload, browser_upload, has_variants, upload_limit
-from webapp.uploads.photo_set import (
-    FORM_SLACK_BYTES,
-    PART_SLACK_BYTES,
-    PhotoUpload,
-    SpooledRequest,
-    gathered,
-    is_many,
-)
+from webapp.runs.job import Submission, pieces_of, size_of
+from webapp.uploads.browser import FIELDS, browser_upload, has_variants
+from webapp.uploads.photo_set import FORM_SLACK_BYTES, PART_SLACK_BYTES, SpooledRequest, gathered, is_many
 from webapp.uploads.places import Places, UploadPace
+from webapp.worker.pipe import PhotoJob
 
 FORM_MEMORY_BYTES = 256_000  # of its text fields; werkzeug counts its read buffer of 128 KiB against it
 LONGEST_LABEL = 200
@@ -47,7 +41,7 @@ class Uploads:
         self._places = Places(max(2, settings.threads // 4 + 1))
 
     @contextmanager
-    def photo(self, request: Request, known_fields: frozenset[str] | None) -> Iterator[Photo]:
+    def photo(self, request: Request, known_fields: frozenset[str] | None) -> Iterator[Submission]:
         """The one photo in `request`, its header checked.
 
         `known_fields` are the form's other fields; None lets any pass. Raises Refused or
@@ -61,10 +55,10 @@ class Uploads:
     @contextmanager
     def photos(
         self, request: SpooledRequest, known_fields: frozenset[str], model: Mapping[str, Any]
-    ) -> Iterator[Photo | PhotoUpload | BrowserUpload]:
+    ) -> Iterator[Submission]:
         """The photo in `request`, as photo() has it, or all of them when there are several or a ZIP file.
 
-        With variants that a browser made, the photo may be missing; see browser_upload.py.
+        With variants that a browser made, the photo may be missing; see browser.py.
 
         `model` is the card of the model that the photos are for. What is yielded belongs to the
         caller, who discards it at the end; when the block raises, it is discarded here. Only with
@@ -76,7 +70,7 @@ class Uploads:
         heads_bytes = settings.max_photos * PART_SLACK_BYTES
         limit_bytes = settings.max_set_bytes + heads_bytes if asks_for_many else settings.max_bytes
         if request.args.get("variants") == "browser":
-            limit_bytes = max(limit_bytes, upload_limit(settings.max_bytes))
+            limit_bytes = max(limit_bytes, settings.max_with_variants_bytes)
         request.allow_sets(settings.uploads_dir, settings.max_bytes, limit_bytes, settings.max_photos)
         with self._received(request):
             _check_fields(request, known_fields | {"labels"} | FIELDS)
@@ -88,11 +82,11 @@ class Uploads:
             if not is_many(request):
                 yield self._looked_at(_only_file(request), _true_label(request))
                 return
-            upload = gathered(request, _true_label(request), model)
+            submission = gathered(request, _true_label(request), model)
             try:
-                yield upload
+                yield submission
             except BaseException:
-                upload.discard()
+                submission.discard()
                 raise
 
     @contextmanager
@@ -121,14 +115,13 @@ class Uploads:
     def _limits(self) -> Limits:
         return Limits(max_bytes=self._settings.max_bytes, max_pixels=self._settings.max_pixels)
 
-    def _looked_at(self, storage: FileStorage, true_label: str | None) -> Photo:
+    def _looked_at(self, storage: FileStorage, true_label: str | None) -> Submission:
         stream = storage.stream
-        size_bytes = stream.seek(0, io.SEEK_END)
-        stream.seek(0)
+        size_bytes = size_of(stream)
         name = plain_name(storage.filename or "")
         with _in_memory(stream, size_bytes) as data:
             read_header(data, name, self._limits)
-        return Photo(name, stream, size_bytes, true_label)
+        return Submission(PhotoJob(name, true_label, size_bytes), pieces_of(stream))
 
 
 def _only_file(request: Request) -> FileStorage:
@@ -175,7 +168,7 @@ def _check_fields(request: Request, known: frozenset[str] | None) -> None:
         return
     unknown = sorted((set(request.form) | set(request.files)) - known - {"file"})
     if unknown:
-        names, offered = (", ".join(map(plain_name, each)) for each in (unknown, sorted({"file", *known})))
+        names, offered = (", ".join(map(plain_name, keys)) for keys in (unknown, sorted({"file", *known})))
         raise Refused("unknown_fields", f"Not known: {names}. There are: {offered}.", 422)
 
 
