@@ -48,10 +48,12 @@ from tests.support.records import (
     report,
     variant,
 )
-from webapp.backends import Fleet
+from webapp.backends import BackendRegistry
 from webapp.problems import CRASH_TITLE
 from webapp.runs.event_log import Progress, RunLog
 from webapp.runs.live_run import LiveRun
+from webapp.runs.recorder import Recorder
+from webapp.worker.pipe import Ended
 
 
 @dataclass(frozen=True)
@@ -140,11 +142,11 @@ def queued(position: int, left_s: float | None) -> str:
 
 def loading() -> str:
     """Asked twice, the first time 12 s ago."""
-    fleet = Fleet(settings(ROOT, tf_servers="8 CPU:tf:8500"), lambda: True)
+    registry = BackendRegistry(settings(ROOT, tf_servers="8 CPU:tf:8500"), lambda: True)
     seen = replace(_loading(BackendInfo("8 CPU")), name="8 CPU")
-    fleet._timed(seen)
-    fleet._loading_since["8 CPU"] -= 12
-    return fleet._timed(seen).detail
+    registry._timed(seen)
+    registry._loading_since["8 CPU"] -= 12
+    return registry._timed(seen).detail
 
 
 def none_configured() -> str:
@@ -157,20 +159,29 @@ def script(name: str) -> str:
     return (ROOT / "static" / "js" / name).read_text("utf-8")
 
 
-def live_run() -> LiveRun:
-    """A run that is at its 412th of 690 requests, 24 s after it began."""
-    live = LiveRun.__new__(LiveRun)
-    live._started = time.monotonic() - 24
-    live._variants = {"512-jpeg-85": "512 px JPEG"}
-    live.log = RunLog.__new__(RunLog)
-    live.log.progress = progress = Progress()
+def log_of_a_run() -> RunLog:
+    """At its 412th of 690 requests."""
+    log = RunLog.__new__(RunLog)
+    log.progress = progress = Progress()
     progress.planned, progress.done = 690, 412
     progress._started = time.monotonic() - 13.3
-    return live
+    return log
 
 
-def measured(is_warmup: bool) -> dict[str, Any]:
-    return {"backend_name": "GPU", "variant_id": "512-jpeg-85", "is_warmup": is_warmup}
+def end_of_a_run() -> str:
+    """After 24 s."""
+    live = LiveRun.__new__(LiveRun)
+    live._started = time.monotonic() - 24
+    live.log = log_of_a_run()
+    return live._end_text(Ended("done", {}, None))
+
+
+def measured(is_warmup: bool) -> str:
+    recorder = Recorder.__new__(Recorder)
+    recorder._variants = {"512-jpeg-85": "512 px JPEG"}
+    recorder.log = log_of_a_run()
+    measurement = {"backend_name": "GPU", "variant_id": "512-jpeg-85", "is_warmup": is_warmup}
+    return recorder._measurement_text(measurement)
 
 
 @cache
@@ -282,16 +293,16 @@ ROWS = [
     # Progress
     Row("Uploading 3.2 of 8.0 MB", "^Uploading 3.2 of 8.0 MB$", page("uploading")),
     Row("Making 10 variants (6 done)", r"^Making 3 variants \(3 done\)$", lambda: progress_of_a_run()[0]),
-    Row("Warming up GPU", "^Warming up GPU$", lambda: live_run()._progress_text(measured(is_warmup=True))),
+    Row("Warming up GPU", "^Warming up GPU$", lambda: measured(is_warmup=True)),
     Row(
         "412 of 690: 512 px JPEG on 8-CPU, about 9 s left",
         "^412 of 690: 512 px JPEG on GPU, about [89] s left$",
-        lambda: live_run()._progress_text(measured(is_warmup=False)),
+        lambda: measured(is_warmup=False),
     ),
     Row(
         "Done in 24 s. 690 requests, 0 failed.",
         "^Done in 24 s. 412 requests, 0 failed.$",
-        lambda: live_run()._end_text("done", None),
+        end_of_a_run,
     ),
     Row(
         "Stopped after 412 of 690 requests. …",

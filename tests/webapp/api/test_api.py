@@ -19,7 +19,7 @@ from markupsafe import escape
 
 from experiment.export.report_json import SCHEMA
 from experiment.report.method import DEFINITIONS
-from tests.support.processes.webapp_parts import eventually, parts_of, photo_bytes, serving
+from tests.support.processes.webapp_parts import eventually, photo_bytes, services_of, serving
 from webapp.runs.event_stream import last_seen
 
 SMALL = {"sizes_px": [32], "repeats": 2, "warmups": 1}
@@ -449,5 +449,5 @@ def test_results_survive_a_restart(tmp_path: Path) -> None:
         run_id = finished(app.test_client())
         before = app.test_client().get(f"/api/runs/{run_id}").json
     with serving(tmp_path) as app:
-        parts_of(app).start()
+        services_of(app).start()
         assert app.test_client().get(f"/api/runs/{run_id}").json == before

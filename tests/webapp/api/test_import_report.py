@@ -25,7 +25,7 @@ from experiment.export.schema_check import ANNOTATIONS, APPLICATORS, RULES, prob
 from experiment.records import SEED_LIMIT
 from tests.experiment.report.test_export import EVIL, closed
 from tests.support.large_reports import large_report
-from tests.support.processes.webapp_parts import parts_of, serving
+from tests.support.processes.webapp_parts import services_of, serving
 from tests.support.records import answered, report, sample_report
 from tests.support.set_records import photos, summary
 
@@ -311,7 +311,7 @@ def test_markup_in_an_imported_report_stays_text(client):
 
 
 def test_refusals_are_problems_and_leave_nothing_behind(client, app):
-    before = parts_of(app).store.count()
+    before = services_of(app).store.count()
     for data, _ in list(BROKEN.values())[::4]:  # the words of all are looked at above
         answer = post(client, data)
         assert answer.status_code == 422, answer.data
@@ -322,7 +322,7 @@ def test_refusals_are_problems_and_leave_nothing_behind(client, app):
         client.post("/api/runs/import", data={"x": "y"}, content_type="multipart/form-data").status_code
         == 400
     )
-    assert parts_of(app).store.count() == before
+    assert services_of(app).store.count() == before
 
 
 def test_how_a_report_was_measured_is_told_in_our_own_words(client):
