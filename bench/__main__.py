@@ -6,6 +6,7 @@ printed where a target names one. Name parts to run only those: python -m bench 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable
 
@@ -44,6 +45,7 @@ def main() -> int:
     if unknown := [name for name in names if name not in PARTS]:
         print(f"Unknown part: {', '.join(unknown)}. The parts are {', '.join(PARTS)}.", file=sys.stderr)
         return 2
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # that a server has ended is no news here
     facts = environment()
     print(
         f"{facts['cpu_model']}, {facts['cpu_count']} cores, load {facts['load_1m']}, Python {facts['python']}"

@@ -20,6 +20,8 @@ Value = TypeVar("Value")
 
 _DIGITS = re.compile(r"[+-]?[0-9]{1,18}")
 
+PRICE_LIMIT = 1e6  # of an hour; a price is below it
+
 
 class Expected(ValueError):
     """A value that can't be used; the text says what it should be: "a whole number from 1 to 100"."""
@@ -132,6 +134,6 @@ def one_of_texts(*choices: str) -> Callable[[str], str]:
 def price(text: str) -> float:
     """Of an hour, in a currency that nobody has to name."""
     try:
-        return number_text(number(0, math.nextafter(1e6, 0)))(text)
+        return number_text(number(0, math.nextafter(PRICE_LIMIT, 0)))(text)
     except Expected:
         raise Expected("a price, like 0.35") from None

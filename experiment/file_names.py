@@ -17,7 +17,7 @@ KEPT_END_CHARACTERS = 10  # of a part that is cut: its ending tells what it is
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")  # is clean; a CSV may hold a million of them
 JOINERS = frozenset("\u200c\u200d")  # words of some scripts, and emoji, need them
 UNSHOWN = frozenset({"Cc", "Cf", "Zl", "Zp"})  # control, format (also of direction), ends of lines
-# What systems put beside photos; lower case. The page's static/js/photo_set.js has the same list.
+# What systems put beside photos; lower case. The page has it from /api/config.
 SYSTEM_NAMES = frozenset(
     {
         *("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "system volume information"),

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -23,6 +23,7 @@ Order = Literal["auto", "parallel", "one_at_a_time"]
 Validity = Literal["VALID", "NOISY", "INVALID"]
 Question = Literal["predict", "decode"]
 RunState = Literal["queued", "running", "done", "cancelled", "failed"]
+LIVE_STATES: Final = ("queued", "running")  # of a run that has not ended
 ResizeIn = Literal["server", "browser", "both"]
 
 DEFAULT_SIZES_PX = (2048, 1024, 512, 256, 128)
@@ -39,8 +40,8 @@ SET_REPEATS = 1  # of each photo's variants by default: more photos tell more th
 
 
 def is_live(state: str) -> bool:
-    """Whether a run of that state has more measurements to come."""
-    return state in {"queued", "running"}
+    """Whether a run in this state still waits or measures."""
+    return state in LIVE_STATES
 
 
 @dataclass(frozen=True, slots=True)

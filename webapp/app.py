@@ -1,4 +1,4 @@
-"""create_app(): the routes, the parts behind them and what stands around them."""
+"""create_app(): the routes, the services behind them and what surrounds them."""
 
 from __future__ import annotations
 
@@ -31,12 +31,15 @@ from webapp.routes import (
     follow_ups as follow_up_routes,
 )
 from webapp.routes import (
+    options as offers,
+)
+from webapp.routes import (
     pages as views,
 )
 from webapp.routes import (
     runs as api,
 )
-from webapp.services import Parts
+from webapp.services import Services
 from webapp.uploads.receive import FORM_MEMORY_BYTES
 from webapp.worker.process import WORKER_COMMAND
 
@@ -57,11 +60,12 @@ def create_app(settings: Settings | None = None, worker_command: Sequence[str] =
         MAX_FORM_PARTS=50,
         PHOTO_LIMIT_BYTES=settings.max_bytes,
         SET_LIMIT_BYTES=settings.max_set_bytes,
+        VARIANTS_LIMIT_BYTES=settings.max_with_variants_bytes,
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]  # keys stand in the order of their meaning
-    parts = Parts(settings, worker_command)
-    app.extensions["pixelcost"] = parts
-    logs.install(app, parts.metrics, trust_ids=settings.trust_proxy > 0)
+    services = Services(settings, worker_command)
+    app.extensions["pixelcost"] = services
+    logs.install(app, services.metrics, trust_ids=settings.trust_proxy > 0)
     security.install(app, settings)
     access.install(app, settings.shared_token)
     problems.install(app)
@@ -69,6 +73,7 @@ def create_app(settings: Settings | None = None, worker_command: Sequence[str] =
     for routes in (
         views.routes,
         api.routes,
+        offers.routes,
         downloads.routes,
         deciding.routes,
         follow_up_routes.routes,

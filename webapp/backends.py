@@ -1,4 +1,4 @@
-"""Which backends there are, and how each of them is."""
+"""The backend registry: every backend and its last known state."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ Stamp = tuple[int, int] | None  # time and inode of a file; None: no file, or no
 log = logging.getLogger(__name__)
 
 
-class Fleet:
+class BackendRegistry:
     """The backends of TF_SERVERS, or those that the supervisor of the embedded ones lists.
 
-    They are asked how they are in the background, but never while something is measured.
+    Their health is checked in the background, but never while something is measured.
     """
 
     def __init__(self, settings: Settings, is_measuring: Callable[[], bool]):
@@ -67,7 +67,7 @@ class Fleet:
         return [self._timed(_merged(info, fresh.get(info.name))) for info in listed]
 
     def processes(self) -> dict[str, dict[str, Any]]:
-        """Of each embedded backend, what its supervisor tells about the process."""
+        """Process id and restarts of each embedded backend, from its supervisor."""
         return self._state_file.processes() if self._state_file else {}
 
     def model(self) -> Mapping[str, Any]:
@@ -77,8 +77,8 @@ class Fleet:
     def refresh(self) -> None:
         """Ask every backend now, all at once. Does nothing while something is measured.
 
-        Who comes while they are asked shares the answers; further ones get what was known before,
-        so that a backend that does not answer can't keep every thread waiting.
+        Callers that come meanwhile share the answers, up to MOST_SHARING of them; the others get what was
+        known before, so that a backend that does not answer can't keep every thread waiting.
         """
         with self._changed:
             if self._is_asking:

@@ -20,6 +20,7 @@ from experiment.settings import SharedSettings, seconds, setting
 
 PREFIX = "PIXELCOST_"
 TEST_PREFIX = "PIXELCOST_TEST_"  # settings of the tests, not of the app
+PHOTOS_WORTH = 5  # the original, and four times as much for its copies: PNG and RGBA make them large
 
 # What Kubernetes sets for a Service named pixelcost, and Docker for a linked container of that name.
 _SERVICE_LINK = re.compile(
@@ -227,6 +228,11 @@ class Settings(SharedSettings):
     )
 
     @property
+    def max_with_variants_bytes(self) -> int:
+        """The limit of a photo and all variants that a browser made of it, together."""
+        return PHOTOS_WORTH * self.max_bytes
+
+    @property
     def uploads_dir(self) -> Path:
         """Where the files of an upload lie, those of a photo set until it is measured."""
         return Path(self.data_dir) / "uploads"
@@ -248,8 +254,8 @@ class Settings(SharedSettings):
 def rows() -> list[Row]:
     """The settings in the order of the table."""
     return [
-        Row(each.metadata["key"], each.default, each.metadata["unit"], each.metadata["help"])
-        for each in fields(Settings)
+        Row(field.metadata["key"], field.default, field.metadata["unit"], field.metadata["help"])
+        for field in fields(Settings)
     ]
 
 

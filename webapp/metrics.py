@@ -54,7 +54,7 @@ class Metrics:
     def watch(
         self, name: str, help_: str, values: Callable[[], Mapping[str, float]], label: str = ""
     ) -> None:
-        """Show a gauge whose values are asked for when it is read: label value -> number."""
+        """Show a gauge; `values` is called when it is read and maps each label value to a number."""
         self.registry.register(_Gauge(name, help_, values, label))
 
     def answered(self, method: str, route: str, status: int, seconds: float | None) -> None:

@@ -2,7 +2,7 @@
 small page for a browser that asked for one.
 
 `type` is stable and made from the error's code, `title` says what happened, `detail` why
-and what to do. Bugs are told apart from refusals: they carry a reference that the log has too.
+and what to do. A bug is answered differently from a refusal: it carries a reference that the log has too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from experiment.errors import ImageRefused, PixelcostError, PlanRefused, VariantsRefused
-from webapp.browser_limits import upload_limit
 from webapp.storage_errors import is_busy, is_no_room
 
 TYPE_PREFIX: Final = "urn:pixelcost:problem:"
@@ -135,7 +134,8 @@ def _http_refusal(error: HTTPException) -> Response:
     code, title, detail = REFUSALS.get(status, ("http_error", f"{error.name}.", ""))
     if status == 413:
         is_upload = request.max_content_length != current_app.config["MAX_CONTENT_LENGTH"]
-        detail = _size_limit() if is_upload else _body_limit()
+        body_limit_kb = current_app.config["MAX_CONTENT_LENGTH"] / 1e3
+        detail = _size_limit() if is_upload else f"At this address it is {body_limit_kb:g} kB."
     response = _answer(status, code, title, detail or error.description or "")
     for name, value in error.get_headers(request.environ):
         if name in {"Allow", "Retry-After"}:
@@ -162,19 +162,15 @@ def written(status: int, why: str = "") -> bytes:
 
 
 def _size_limit() -> str:
-    limit_mb, set_limit_mb = (
-        current_app.config[key] / 1e6 for key in ("PHOTO_LIMIT_BYTES", "SET_LIMIT_BYTES")
+    limit_mb, set_limit_mb, variants_limit_mb = (
+        current_app.config[f"{what}_LIMIT_BYTES"] / 1e6 for what in ("PHOTO", "SET", "VARIANTS")
     )
     return (
         f"The limit is {limit_mb:g} MB for the photo. Make it smaller first, or save it as JPEG. "
         f"A set of photos may have {set_limit_mb:g} MB in all: POST /api/runs?photos=many. "
-        f"With variants made in a browser it is {upload_limit(1) * limit_mb:g} MB in all, {limit_mb:g} MB "
+        f"With variants made in a browser it is {variants_limit_mb:g} MB in all, {limit_mb:g} MB "
         "for each: POST /api/runs?variants=browser."
     )
-
-
-def _body_limit() -> str:
-    return f"At this address it is {current_app.config['MAX_CONTENT_LENGTH'] / 1e3:g} kB."
 
 
 def _storage_failure(error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""The parts of a running app, put together once and found again from any request."""
+"""The services of a running app, put together once and found again from any request."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import cast
 
 from flask import current_app
 
-from webapp.backends import Fleet
+from webapp.backends import BackendRegistry
 from webapp.config import Settings
 from webapp.metrics import Metrics
 from webapp.runs.event_stream import Streams
@@ -18,7 +18,7 @@ from webapp.uploads.receive import Uploads
 from webapp.worker.process import WORKER_COMMAND
 
 
-class Parts:
+class Services:
     """Everything that outlives a request."""
 
     def __init__(self, settings: Settings, worker_command: Sequence[str] = WORKER_COMMAND):
@@ -27,7 +27,7 @@ class Parts:
         self.store = Store(settings.store_url, settings.keep_runs, settings.keep_bytes)
         self.reports = Reports(self.store)
         self.runs = Runs(settings, self.store, self.metrics, self.reports.history_words, worker_command)
-        self.fleet = Fleet(settings, lambda: self.runs.is_measuring)
+        self.registry = BackendRegistry(settings, lambda: self.runs.is_measuring)
         self.uploads = Uploads(settings)
         most_streams = min(settings.max_streams, settings.threads // 2)  # the rest is for the others
         self.streams = Streams(self.store, self.runs, most_streams)
@@ -39,21 +39,21 @@ class Parts:
         `is_serving` turns false when the server begins to stop: then streams end.
         """
         self.runs.start(is_serving)
-        self.fleet.start()
+        self.registry.start()
 
     def close(self) -> None:
         """End children and background work; results stay."""
-        self.fleet.close()
+        self.registry.close()
         self.runs.close()
         self.store.close()
 
     def _show_in_metrics(self) -> None:
         watch: Callable[..., None] = self.metrics.watch
         watch("pixelcost_runs", "Runs in the store, by state.", self.store.count, "state")
-        watch("pixelcost_queue_length", "Runs that wait.", lambda: {"": self.runs.turns.queue_length})
+        watch("pixelcost_queue_length", "Runs that wait.", lambda: {"": self.runs.queue.length})
         watch("pixelcost_streams", "Event streams held open.", lambda: {"": self.streams.count})
 
 
-def parts() -> Parts:
-    """The parts of the app that serves this request."""
-    return cast(Parts, current_app.extensions["pixelcost"])
+def services() -> Services:
+    """The services of the app that serves this request."""
+    return cast(Services, current_app.extensions["pixelcost"])

@@ -142,6 +142,7 @@ def escaped(text: str) -> str:
 def hover_text(heading: str, *lines: str) -> str:
     """A heading and one line for each fact; empty lines are left out. Escapes all.
 
-    No bold type here or anywhere: plotly.js makes <b> an inline style, which the page forbids.
+    No <b> here or anywhere: plotly.js makes it an inline style, which the page forbids. A font's
+    weight is allowed.
     """
     return "<br>".join(escaped(line) for line in (heading, *lines) if line)

@@ -14,10 +14,22 @@ from experiment.images.formats import SUBSAMPLINGS
 from experiment.images.variants import FORMATS, RESAMPLERS, most_variants
 from experiment.records import MAX_BACKENDS, MAX_VARIANTS, ONE_VALUE, SEED_LIMIT, Order, Plan, ResizeIn
 
-SIZES_RANGE_PX = (16, 8192)
 MAX_SIZES = 16
 MAX_QUALITIES = 16
 MAX_JSON_CHARS = 20_000
+# Key of a plan -> the least and the most of its number, or of each in its list; also of the page's fields.
+RANGES: Final[Mapping[str, tuple[int, int]]] = {
+    "sizes_px": (16, 8192),
+    "jpeg_qualities": (1, 100),
+    "webp_qualities": (1, 100),
+    "avif_qualities": (1, 100),
+    "warmups": (0, 100),
+    "repeats": (1, 1000),
+    "timeout_s": (0, 600),  # above 0
+    "max_p50_ms": (0, 10**6),  # above 0
+    "max_size_bytes": (1, 10**9),
+    "margin_points": (0, 100),  # of a probability or of a share: 0 is none, 100 all of it
+}
 
 
 def parse_plan(wanted: Mapping[str, Any], **defaults: Any) -> Plan:
@@ -101,23 +113,23 @@ def _number(check: Callable[[Any], float]) -> Callable[[Any], float]:
 
 
 RULES: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "sizes_px": list_of(whole(*SIZES_RANGE_PX), "sizes in pixels", MAX_SIZES),
+    "sizes_px": list_of(whole(*RANGES["sizes_px"]), "sizes in pixels", MAX_SIZES),
     "formats": list_of(one_of(FORMATS), "formats", len(FORMATS)),
-    "jpeg_quality": whole(1, 100),
+    "jpeg_quality": whole(*RANGES["jpeg_qualities"]),
     "resampler": one_of(RESAMPLERS),
-    "warmups": whole(0, 100),
-    "repeats": whole(1, 1000),
+    "warmups": whole(*RANGES["warmups"]),
+    "repeats": whole(*RANGES["repeats"]),
     "order": one_of(get_args(Order)),
     "seed": whole(0, SEED_LIMIT - 1),
-    "timeout_s": _number(number_above(0, 600)),
+    "timeout_s": _number(number_above(*RANGES["timeout_s"])),
     "backend_names": list_of(_name, "names of backends", MAX_BACKENDS),
-    "max_p50_ms": _number(number_above(0, 1e6)),
-    "max_size_bytes": whole(1, 10**9),
+    "max_p50_ms": _number(number_above(*RANGES["max_p50_ms"])),
+    "max_size_bytes": whole(*RANGES["max_size_bytes"]),
     "keep_top1": yes_or_no,
-    "margin_points": _number(number(0, 100)),
-    "jpeg_qualities": list_of(whole(1, 100), "JPEG qualities", MAX_QUALITIES),
-    "webp_qualities": list_of(whole(1, 100), "WebP qualities", MAX_QUALITIES),
-    "avif_qualities": list_of(whole(1, 100), "AVIF qualities", MAX_QUALITIES),
+    "margin_points": _number(number(*RANGES["margin_points"])),
+    "jpeg_qualities": list_of(whole(*RANGES["jpeg_qualities"]), "JPEG qualities", MAX_QUALITIES),
+    "webp_qualities": list_of(whole(*RANGES["webp_qualities"]), "WebP qualities", MAX_QUALITIES),
+    "avif_qualities": list_of(whole(*RANGES["avif_qualities"]), "AVIF qualities", MAX_QUALITIES),
     "subsamplings": list_of(one_of(SUBSAMPLINGS), "chroma subsamplings", len(SUBSAMPLINGS)),
     "resamplers": list_of(one_of(RESAMPLERS), "filters", len(RESAMPLERS)),
     "resize_in": one_of(get_args(ResizeIn)),

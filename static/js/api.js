@@ -19,6 +19,13 @@ export class Problem extends Error {
   }
 }
 
+/** What went wrong as one text, whatever was thrown. @param {any} problem */
+export const problemText = (problem) => `${problem.title || problem} ${problem.detail || ""}`.trim();
+
+/** The same in the parts of a notice. @param {any} problem */
+export const problemParts = (problem) =>
+  ({ title: problem.title || String(problem), detail: problem.detail || "", reference: problem.reference || "" });
+
 const NO_ANSWER = {
   title: "No answer from the Pixelcost server.",
   detail: "Is it still running? Your photo and settings are kept; try again in a moment.",
@@ -69,6 +76,9 @@ async function getJson(path, options) {
   return text ? JSON.parse(text) : null;
 }
 
+/** Whether a run, or a follow-up, in this state still goes on. @param {string} state */
+export const isLive = (state) => ["queued", "running"].includes(state);
+
 export const runPath = (id) => `/runs/${encodeURIComponent(id)}`;
 export const reportPath = (id) => `/api${runPath(id)}`;
 export const variantPath = (id, variantId) => `${reportPath(id)}/variants/${encodeURIComponent(variantId)}`;
@@ -103,7 +113,7 @@ export function postReport(file) {
   body.append("file", file, file.name);
   return getJson("/api/runs/import", { method: "POST", body });
 }
-/** Measures a finished run further; both answer with the id and events of what begins. */
+/** Follow-ups of a finished run; each answers with the id and events of what begins. */
 export const addRepeats = (id, repeats) => sendJson(`${reportPath(id)}/repeats`, { repeats });
 export const retryCells = (id, backendName, timeoutS) =>
   sendJson(`${reportPath(id)}/retry`, { backend_name: backendName, timeout_s: timeoutS });
@@ -111,7 +121,7 @@ export const findBreakingPoint = (id) => sendJson(`${reportPath(id)}/breaking-po
 export const getFollowUps = (id) => getJson(`${reportPath(id)}/follow-ups`);
 
 /**
- * Sends photos and their plan. XMLHttpRequest, because fetch can't tell how much was sent.
+ * Sends photos and their plan. XMLHttpRequest, because fetch can't report how much was sent.
  * @param {[string, Blob, string][]} parts field, bytes and name of each @param {object} plan @param {?string} trueLabel
  * @param {(sentBytes: number, totalBytes: number) => void} onSent
  * @param {Record<string, string>} [fields] that go with variants made here

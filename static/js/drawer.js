@@ -1,6 +1,6 @@
 /** The panel at the side: one <dialog> for whatever wants to be looked at closely. */
 
-import { fill, part, setText } from "./page.js";
+import { fill, part, setText } from "./dom.js";
 
 let whenClosed = null;
 

@@ -44,7 +44,7 @@ export function kilobytes(sizeBytes) {
 export const isUnknown = (value) => value === null || value === undefined;
 
 /**
- * What computes, as far as the server told: "OpenVINO 2026.4.1, bf16"; "" where it did not.
+ * What computes, as far as the server says: "OpenVINO 2026.4.1, bf16"; "" if it does not.
  * @param {import("./types.js").Backend} backend
  */
 export function runtimeWords(backend) {
@@ -75,6 +75,18 @@ export function signedPoints(points) {
   return Number(text) > 0 ? `+${text}` : text.replace("-", "−").replace("−0.0", "0.0");
 }
 
+/** A number as people type it, "0,35" too; null if it is not a number. @param {string} text */
+export function typedNumber(text) {
+  const plain = text.trim().replace(",", ".");
+  return /^\d*\.?\d+$|^\d+\.$/.test(plain) ? Number(plain) : null;
+}
+
+/** A number that may be left out: null for an empty field, NaN for what is not a number. @param {string} text */
+export const optionalNumber = (text) => (text.trim() === "" ? null : typedNumber(text) ?? NaN);
+
+/** What stands before the first full stop that ends a sentence. @param {string} text */
+export const firstSentence = (text) => text.match(/^.*?\.(?=\s|$)/)?.[0] || text;
+
 /** 1 -> "1 request", 2 -> "2 requests". @param {number} count @param {string} noun */
 export function plural(count, noun) {
   return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
@@ -89,7 +101,8 @@ export function formatName(key) {
   return FORMAT_NAMES[key] || key.toUpperCase();
 }
 
-const capital = (text) => text[0].toUpperCase() + text.slice(1);
+/** "lanczos" -> "Lanczos". @param {string} text */
+export const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
 /** What variants of one size and format differ in; the usual value needs no words. As in experiment/axes.py. */
 const SETTINGS = [
@@ -135,8 +148,8 @@ export function shortLabel(label) {
 }
 
 /**
- * The line beside the progress bar: the server's own words, and ours where it has said nothing.
- * @param {import("./page.js").RunProgress} run
+ * The line beside the progress bar: the server's own words, and ours until it has said something.
+ * @param {import("./types.js").RunProgress} run
  */
 export function progressText(run) {
   const asked = `${run.done.toLocaleString("en")} of ${run.planned.toLocaleString("en")}`;

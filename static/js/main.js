@@ -1,10 +1,11 @@
 /** Starts the page: wires its parts, and brings in what a step needs when it is needed. */
 
-import { base, getBackends, getConfig, runPath } from "./api.js";
+import { base, getBackends, getConfig, problemParts, problemText, runPath } from "./api.js";
+import { announce, el, fill, part, setText } from "./dom.js";
 import { runtimeWords } from "./format.js";
-import { buildForm, focusProblem, runProblems } from "./setup.js";
-import { defaultPlan, isMargin, isP50Goal, isRestTwin, isSizeGoal, planFromQuery } from "./plan.js";
-import { announce, el, fill, isBusy, memory, part, setText, state, update, watch } from "./page.js";
+import { isBusy, memory, state, update, watch } from "./state.js";
+import { buildForm, focusProblem, runProblems } from "./setup/form.js";
+import { defaultPlan, isGoal, isRestTwin, planFromQuery } from "./setup/plan.js";
 
 const ASK_AGAIN_MS = 3000; // while a backend loads its model
 const INPUTS = /** @type {const} */ (["fileInput", "cameraInput", "folderInput"]);
@@ -31,8 +32,8 @@ async function using(module, act) {
   return update({ notice: { title: "Part of this page could not be loaded.", detail, actions: [reload] } });
 }
 
-const withPhoto = (act) => using(import("./photo.js"), act);
-const withRun = (act) => using(import("./run.js"), act);
+const withPhoto = (act) => using(import("./setup/photo.js"), act);
+const withRun = (act) => using(import("./run/run.js"), act);
 
 async function start() {
   applyTheme(memory.get("theme") || "auto");
@@ -42,12 +43,12 @@ async function start() {
   const first = firstLook();
   try {
     const config = first.config || (await getConfig());
-    update({ config, plan: startPlan(config), view: viewFromAddress() });
+    update({ config, plan: startPlan(config), view: viewFromAddress(config) });
   } catch (problem) {
-    return update({ notice: { ...words(problem), actions: [{ label: "Reload", act: () => location.reload() }] } });
+    return update({ notice: { ...problemParts(problem), actions: [{ label: "Reload", act: () => location.reload() }] } });
   }
   if (state.config.keep_runs)
-    setText(part("keepHint"), keepWords(state.config.keep_runs));
+    setText(part("keepHint"), `What is sent stays on this server and is kept: last ${state.config.keep_runs} runs.`);
   buildForm();
   if (first.backends) showBackends(first.backends);
   else askBackends(false);
@@ -62,8 +63,6 @@ function firstLook() {
   return element ? JSON.parse(element.textContent) : {};
 }
 
-const keepWords = (runs) => `What is sent stays on this server and is kept: last ${runs} runs.`;
-
 /** @param {import("./types.js").Config} config */
 function startPlan(config) {
   const plan = defaultPlan(config);
@@ -72,16 +71,16 @@ function startPlan(config) {
   return planFromQuery(new URLSearchParams(location.search), plan, config);
 }
 
-/** A goal of the address as the server takes it, "none" too; "" where it would be refused. @param {?string} text */
-function goalIn(text, isGoal) {
-  if (text === "none") return text;
-  const goal = Number(text);
-  return text?.trim() && isGoal(goal) ? String(goal) : "";
-}
-
-function viewFromAddress() {
+/** @param {import("./types.js").Config} config */
+function viewFromAddress({ ranges }) {
   const query = new URLSearchParams(location.search);
   const oneOf = (name, ...known) => (known.includes(query.get(name)) ? query.get(name) : "");
+  /** As the server takes it, "none" too; "" where it would be refused. @param {Parameters<typeof isGoal>[0]} key */
+  const goal = (key) => {
+    const text = query.get(key)?.trim() || "";
+    if (text === "none") return text;
+    return text && isGoal(key, Number(text), ranges) ? String(Number(text)) : "";
+  };
   return {
     sort: query.get("sort") || "",
     sel: query.get("sel") || "",
@@ -89,9 +88,9 @@ function viewFromAddress() {
     y: oneOf("y", "p90", "p99", "slowest"),
     find: query.get("find") || "",
     keep_top1: oneOf("keep_top1", "true", "false"),
-    margin_points: goalIn(query.get("margin_points"), isMargin),
-    max_p50_ms: goalIn(query.get("max_p50_ms"), isP50Goal),
-    max_size_bytes: goalIn(query.get("max_size_bytes"), isSizeGoal),
+    margin_points: goal("margin_points"),
+    max_p50_ms: goal("max_p50_ms"),
+    max_size_bytes: goal("max_size_bytes"),
   };
 }
 
@@ -102,8 +101,8 @@ function wire() {
   part("chooseFolder").addEventListener("click", () => part("folderInput").click());
   for (const name of INPUTS) part(name).addEventListener("change", takeInput);
   part("checkBackends").addEventListener("click", () => askBackends(true));
-  part("runsButton").addEventListener("click", () => using(import("./history.js"), (runs) => runs.openHistory()));
-  part("helpButton").addEventListener("click", () => using(import("./help.js"), (help) => help.openHelp()));
+  part("runsButton").addEventListener("click", () => using(import("./run/history.js"), (runs) => runs.openHistory()));
+  part("helpButton").addEventListener("click", () => using(import("./results/help.js"), (help) => help.openHelp()));
   part("form").addEventListener("submit", submit);
   part("theme").addEventListener("change", () => applyTheme(part("theme").value));
   part("drawerClose").addEventListener("click", () => part("drawer").close());
@@ -205,7 +204,7 @@ async function askBackends(refresh) {
   try {
     showBackends(await getBackends(refresh));
   } catch (problem) {
-    update({ backendsNotice: `${problem.title} ${problem.detail}` });
+    update({ backendsNotice: problemText(problem) });
   }
 }
 
@@ -249,8 +248,6 @@ function backendCard(backend) {
   );
 }
 
-const words = (problem) => ({ title: problem.title || String(problem), detail: problem.detail || "" });
-
 function renderNotice() {
   const { notice } = state;
   const box = notice && noticeBox(notice);
@@ -259,7 +256,7 @@ function renderNotice() {
   if (notice && !notice.calm) box.focus(); // brings it into the window too, wherever the reader is
 }
 
-/** @param {import("./page.js").Notice} notice */
+/** @param {import("./types.js").Notice} notice */
 function noticeBox(notice) {
   const buttons = (notice.actions || []).map(({ label, act, keep }) =>
     el("button", { type: "button", onclick: () => { if (!keep) update({ notice: null }); act(); } }, label));

@@ -1,7 +1,7 @@
 /** The server's runs, newest first, page by page, with a search: for the history and for choosing one. */
 
 import * as api from "./api.js";
-import { announce, el, fill } from "./page.js";
+import { announce, el, fill } from "./dom.js";
 
 const SEARCH_AFTER_MS = 250; // of quiet: not every letter is worth a question
 
@@ -30,7 +30,7 @@ export function runList(entry, noRuns) {
       if (words) announce(list.childElementCount ? "Runs found." : noneWords(words, noRuns));
     } catch (problem) {
       const again = el("button", { type: "button", onclick: () => showPage(query, words) }, "Try again");
-      fill(more, el("p", {}, `${problem.title} ${problem.detail || ""}`), again);
+      fill(more, el("p", {}, api.problemText(problem)), again);
     }
   }
 

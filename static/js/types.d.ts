@@ -1,9 +1,10 @@
 // The nouns that the page's modules share. Only for editors and `make lint`: nothing here reaches a browser.
-// Those of the report come from its schema; Photo, RunProgress and Notice stand in page.js.
+// Those of the report come from its schema.
 
 export * from "./report.js";
 import type { Backend, Plan } from "./report.js";
-import type { SELECTORS } from "./page.js";
+import type { SELECTORS } from "./dom.js";
+import type { PhotoSet } from "./setup/photo_set.js";
 
 /** A plan with its lists, which older reports lack. */
 export type ListedPlan = Plan & Lists;
@@ -30,6 +31,10 @@ export interface Config {
   offered: Record<string, (number | string)[]>;
   decode_requests: { warmups: number; repeats: number };
   orders: Plan["order"][];
+  /** The least and the most of what is typed, by key of the plan, and of prices and uplinks. */
+  ranges: Record<string, [number, number]>;
+  /** How many samples a percentile needs. */
+  samples_for: Record<"p90" | "p99", number>;
   /** Points that hold where the plan names none. */
   margins: Record<"photo" | "labelled" | "unlabelled", number>;
   browser: { engines: string[]; formats: string[] };
@@ -37,6 +42,8 @@ export interface Config {
   definitions: Definition[];
   validity: Definition[];
   keep_runs: number;
+  /** Files and folders that systems put beside photos, in lower case. */
+  system_names: string[];
   labels: string[];
 }
 
@@ -69,6 +76,64 @@ export interface Figure {
   data: object[];
   layout: Record<string, any>;
   meta: { title: string; caption: string; table: { columns: string[]; rows: (number | string | null)[][] } };
+}
+
+/** What was chosen to be sent. */
+export interface Photo {
+  name: string;
+  /** null: the photo of a stored run, fetched again when needed. */
+  file: File | null;
+  /** What an <img> can show. */
+  url: string;
+  size_bytes: number | null;
+  /** null: this browser can't decode it; the server will judge. */
+  width_px: number | null;
+  height_px: number | null;
+  /** Many photos in place of one. */
+  set?: PhotoSet;
+  /** Of a set: how many photos, how large. */
+  facts?: string;
+  /** Where the labels of a set come from. */
+  labels?: string;
+  /** A CSV of labels chosen for a set. */
+  csvFile?: File | null;
+}
+
+export interface RunProgress {
+  /** "" until the server has given one. */
+  id: string;
+  state: "making" | "uploading" | "queued" | "running" | "done" | "cancelled" | "failed";
+  /** Variants that this browser has made. */
+  made: number;
+  /** 0 while that is not known. */
+  to_make: number;
+  sent_bytes: number;
+  total_bytes: number;
+  done: number;
+  planned: number;
+  failed: number;
+  /** Of those done: left out, as the backend had stopped answering. */
+  not_sent?: number;
+  /** The server's words for how far it is; "" while there are none. */
+  text: string;
+  /** The plan it was started with. */
+  plan: PagePlan | null;
+  /** The photo it was started with. */
+  photo: Photo | null;
+}
+
+/** Something that went wrong, and what to do about it. */
+export interface Notice {
+  title: string;
+  detail: string;
+  /** Nothing went wrong: it only takes its time. */
+  calm?: boolean;
+  /** Where it stands: above the form, or beside Run; top when left out. */
+  at?: "top" | "run";
+  /** To quote when asking for help. */
+  reference?: string;
+  /** keep: the notice stays. */
+  actions?: { label: string; act: () => void; keep?: boolean }[];
 }
 
 /** What the address holds of how results are looked at; "" where it says nothing. */

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { columnsOf, matches, nextSort, rowsOf, sortRows } from "../../static/js/columns.js";
+import { columnsOf, matches, nextSort, rowsOf, sortRows } from "../../static/js/results/columns.js";
+import { CONFIG } from "./config.mjs";
 
 const variant = (id, sizePx) => ({ id, size_px: sizePx, format: "jpeg", quality: 85, size_bytes: sizePx * 10,
   percent_of_original: 1, encode_ms: 1, is_reference: false });
@@ -14,8 +15,8 @@ const report = (cells, changes = {}) => ({
   variants: [variant("a", 512), variant("b", 256), variant("c", 128)], cells, ...changes,
 });
 const CELLS = [cell("a", 30), cell("b", 10), cell("c", null, { count: 0, failures: 20 })];
-const textOf = (made, key, row) => columnsOf(made).find((column) => column.key === key).text(rowsOf(made)[row]);
-const order = (made, sort) => sortRows(rowsOf(made), columnsOf(made), sort).map((row) => row.variant.id).join("");
+const textOf = (made, key, row) => columnsOf(made, CONFIG.samples_for).find((column) => column.key === key).text(rowsOf(made)[row]);
+const order = (made, sort) => sortRows(rowsOf(made), columnsOf(made, CONFIG.samples_for), sort).map((row) => row.variant.id).join("");
 
 test("rows sort up and down by a backend's p50, and what is unknown comes last either way", () => {
   assert.equal(order(report(CELLS), "p50:GPU"), "bac");
@@ -55,7 +56,7 @@ test("a wide interval is marked, but not while the run still goes on", () => {
 });
 
 test("p90 takes the place of the slowest where there are enough samples", () => {
-  const keys = (made) => columnsOf(made).map((column) => column.key);
+  const keys = (made) => columnsOf(made, CONFIG.samples_for).map((column) => column.key);
   assert.ok(keys(report(CELLS)).includes("slowest:GPU"));
   assert.ok(keys(report(CELLS, { plan: { repeats: 64 } })).includes("p90:GPU"));
 });
@@ -63,17 +64,17 @@ test("p90 takes the place of the slowest where there are enough samples", () => 
 test("correctness is shown only where the true label is known", () => {
   const made = report([cell("a", 30, { correct_top1: false, correct_top5: true })], { source: { true_label: "lynx" } });
   assert.equal(textOf(made, "correct:GPU", 0), "✕ in top 5");
-  assert.ok(!columnsOf(report(CELLS)).some((column) => column.key === "correct:GPU"));
+  assert.ok(!columnsOf(report(CELLS), CONFIG.samples_for).some((column) => column.key === "correct:GPU"));
 });
 
 test("a backend that is not there takes one column only", () => {
   const made = report(CELLS, { backends: [{ name: "GPU", state: "absent" }] });
-  assert.deepEqual(columnsOf(made).filter((column) => column.group).map((column) => column.key), ["p50:GPU"]);
+  assert.deepEqual(columnsOf(made, CONFIG.samples_for).filter((column) => column.group).map((column) => column.key), ["p50:GPU"]);
 });
 
 test("a filter looks for every word in what a row is called and answered, not in its numbers", () => {
   const made = report(CELLS);
-  const found = (find) => rowsOf(made).filter((row) => matches(row, columnsOf(made), find)).map((row) => row.variant.id);
+  const found = (find) => rowsOf(made).filter((row) => matches(row, columnsOf(made, CONFIG.samples_for), find)).map((row) => row.variant.id);
   assert.deepEqual(found(""), ["a", "b", "c"]);
   assert.deepEqual(found("JPEG 256"), ["b"]);
   assert.deepEqual(found("tabby"), ["a", "b", "c"]);
@@ -81,7 +82,7 @@ test("a filter looks for every word in what a row is called and answered, not in
 });
 
 test("another latency stands beside p50 where it is chosen", () => {
-  const heads = (beside) => columnsOf(report(CELLS), beside).map((column) => column.key).join();
+  const heads = (beside) => columnsOf(report(CELLS), CONFIG.samples_for, beside).map((column) => column.key).join();
   assert.match(heads("p99"), /p50:GPU,p99:GPU/);
   assert.match(heads(""), /p50:GPU,slowest:GPU/);
 });

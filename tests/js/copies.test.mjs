@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { changedBytes, knownPixels, SIDE_PX } from "../../static/js/canvas_noise.js";
-import { browserName, copiesOf, longestWithin, scaled, startFor, tooHeavy } from "../../static/js/copies.js";
-import * as plans from "../../static/js/plan.js";
+import { changedBytes, knownPixels, SIDE_PX } from "../../static/js/browser_resize/canvas_noise.js";
+import { browserName, copiesOf, longestWithin, scaled, startFor, tooHeavy } from "../../static/js/browser_resize/copies.js";
+import * as plans from "../../static/js/setup/plan.js";
+import { CONFIG as SERVED } from "./config.mjs";
 
 const CONFIG = {
+  ...SERVED,
   formats: [
     { key: "png", axes: [] },
     { key: "jpeg", axes: ["jpeg_qualities", "subsamplings"] },
@@ -13,7 +15,6 @@ const CONFIG = {
     { key: "avif", axes: ["avif_qualities"] },
   ],
   offered: { subsamplings: [], resamplers: [] },
-  browser: { engines: ["pica", "canvas"], formats: ["png", "jpeg", "webp"] },
 };
 const PLAN = {
   sizes_px: [512, 256], formats: ["png", "jpeg"], jpeg_qualities: [85, 50], webp_qualities: [80], avif_qualities: [65],
@@ -50,12 +51,17 @@ test("the number of variants counts each place that makes them, and the original
   assert.equal(count({ formats: ["png", "webp-lossless", "avif"] }), 1 + 2 * 2); // no canvas writes the others
 });
 
+test("each copy is encoded in every quality of each format that a canvas writes, in the plan's order", () => {
+  assert.deepEqual(plans.encodingsHere({ ...PLAN, formats: ["jpeg", "avif", "webp-lossless", "png"] }, CONFIG),
+    [{ format: "jpeg", quality: 85 }, { format: "jpeg", quality: 50 }, { format: "png", quality: null }]);
+});
+
 test("what a browser can't do is refused with words", () => {
-  assert.deepEqual(plans.planProblems({ ...PLAN, browser_engines: [] }, null), ["Choose at least one browser engine."]);
-  assert.match(plans.planProblems({ ...PLAN, formats: ["webp-lossless"] }, null)[0], /can't write WebP lossless\. Choose/);
-  assert.match(plans.planProblems({ ...PLAN, formats: ["webp-lossless", "avif"] }, null)[0], /can't write WebP lossless or AVIF\. Choose/);
-  assert.match(plans.placeWords({ ...PLAN, formats: ["png", "avif"] }), /A browser can't write AVIF\.$/);
-  assert.deepEqual(plans.planProblems({ ...PLAN, resize_in: "server", browser_engines: [] }, null), []);
+  assert.deepEqual(plans.planProblems({ ...PLAN, browser_engines: [] }, null, CONFIG), ["Choose at least one browser engine."]);
+  assert.match(plans.planProblems({ ...PLAN, formats: ["webp-lossless"] }, null, CONFIG)[0], /can't write WebP lossless\. Choose/);
+  assert.match(plans.planProblems({ ...PLAN, formats: ["webp-lossless", "avif"] }, null, CONFIG)[0], /can't write WebP lossless or AVIF\. Choose/);
+  assert.match(plans.placeWords({ ...PLAN, formats: ["png", "avif"] }, CONFIG), /A browser can't write AVIF\.$/);
+  assert.deepEqual(plans.planProblems({ ...PLAN, resize_in: "server", browser_engines: [] }, null, CONFIG), []);
 });
 
 test("where the browser can't resize the server does, and the page says why", () => {

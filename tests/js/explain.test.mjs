@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { methodWords, problemWords } from "../../static/js/explain.js";
+import { methodWords, problemWords } from "../../static/js/results/explain.js";
 
 const REPORT = {
   cells: [{ backend_name: "GPU", failures: 20, failure_reasons: [{ code: "deadline", message: "GPU: too late." }] }],

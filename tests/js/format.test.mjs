@@ -72,3 +72,17 @@ test("what computes is told as far as the server told it", () => {
     device_name: "NVIDIA H200", device_memory_bytes: 141 * 2 ** 30,
   }), "PyTorch 2.13.0, f32, avx2, 2 replicas, NVIDIA H200, 141 GiB");
 });
+
+test("numbers are read as people type them", () => {
+  assert.deepEqual(["0.35", "0,35", " 2 ", ".5", "3."].map(format.typedNumber), [0.35, 0.35, 2, 0.5, 3]);
+  assert.deepEqual(["", "dear", "-1", "1e3", "1 000", "0x10", "."].map(format.typedNumber), Array(7).fill(null));
+});
+
+test("a number that may be left out is null when it is, and NaN when it is not a number", () => {
+  assert.deepEqual(["", " ", "0,5", "1e3", "-1"].map(format.optionalNumber), [null, null, 0.5, NaN, NaN]);
+});
+
+test("the first sentence ends at its own full stop, not at one within a number", () => {
+  assert.equal(format.firstSentence("It costs 0.05 for 1,000. Above 80 it pays."), "It costs 0.05 for 1,000.");
+  assert.equal(format.firstSentence("Nothing yet"), "Nothing yet");
+});

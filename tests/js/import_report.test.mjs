@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { importedWords, looksLikeReport, reportRefusal } from "../../static/js/import_report.js";
+import { importedWords, looksLikeReport, reportRefusal } from "../../static/js/setup/import_report.js";
 
 const head = (text) => new TextEncoder().encode(text);
 

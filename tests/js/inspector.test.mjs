@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { answersOf, scoreWords } from "../../static/js/answers.js";
-import { TURN_MS } from "../../static/js/blink.js";
-import { differenceOf, differenceWords, isNoisy, knownPixels } from "../../static/js/difference.js";
-import { isSharp, scaleOf, scaleWords, shownSize, sliderValue, splitAt } from "../../static/js/zoom.js";
+import { answersOf, scoreWords } from "../../static/js/inspector/answer_bars.js";
+import { TURN_MS } from "../../static/js/inspector/blink.js";
+import { differenceOf, differenceWords, isNoisy, knownPixels } from "../../static/js/inspector/difference.js";
+import { isSharp, scaleOf, scaleWords, shownSize, sliderValue, splitAt } from "../../static/js/inspector/zoom.js";
 
 const rgba = (...levels) => new Uint8ClampedArray(levels.flatMap((level) => [level, level, level, 255]));
 

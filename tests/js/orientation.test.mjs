@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { liesOnItsSide, orientationOf, uprightTransform } from "../../static/js/orientation.js";
+import { liesOnItsSide, orientationOf, uprightTransform } from "../../static/js/browser_resize/orientation.js";
 
 const EXIF = [...bytesOf("MM\0*"), 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0];
 

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { differenceHint, pText, shareText } from "../../static/js/columns.js";
-import * as sets from "../../static/js/photo_set.js";
-import { planOfAll, presetRepeats, runLabel } from "../../static/js/plan.js";
+import { differenceHint, pText, shareText } from "../../static/js/results/columns.js";
+import * as sets from "../../static/js/setup/photo_set.js";
+import { planOfAll, presetRepeats, runLabel } from "../../static/js/setup/plan.js";
+import { CONFIG } from "./config.mjs";
 
+const photoSetOf = (items) => sets.photoSetOf(items, CONFIG.system_names);
 const item = (path, size = 10) => ({ path, file: { size, name: path.split("/").pop() } });
 const LIMITS = { max_photos: 3, max_set_bytes: 1000 };
 const PETS = [item("pets/tabby/1.jpg"), item("pets/lynx/2.PNG"), item("pets/notes.txt"), item("pets/.DS_Store")];
@@ -16,7 +18,7 @@ test("several files or a ZIP file are a set, one photo is not", () => {
 });
 
 test("of a folder only photos and labels.csv count, and its folders may be labels", () => {
-  const set = sets.photoSetOf([...PETS, item("pets/labels.csv")]);
+  const set = photoSetOf([...PETS, item("pets/labels.csv"), item("pets/Thumbs.db"), item("__MACOSX/pets/1.jpg")]);
   assert.equal(set.count, 2);
   assert.equal(set.size_bytes, 20);
   assert.deepEqual(set.folders, ["lynx", "tabby"]);
@@ -26,7 +28,7 @@ test("of a folder only photos and labels.csv count, and its folders may be label
 });
 
 test("loose photos are named by their number and have no labels at first", () => {
-  const set = sets.photoSetOf([item("a.jpg"), item("b.jpg")]);
+  const set = photoSetOf([item("a.jpg"), item("b.jpg")]);
   assert.equal(sets.setName(set), "2 photos");
   assert.equal(sets.setFacts(set), "20 B");
   assert.equal(sets.firstLabels(set), "none");
@@ -34,13 +36,13 @@ test("loose photos are named by their number and have no labels at first", () =>
 });
 
 test("folders are labels where there are several, and a labels.csv comes before them", () => {
-  assert.equal(sets.firstLabels(sets.photoSetOf(PETS)), "folders");
-  assert.equal(sets.firstLabels(sets.photoSetOf([...PETS, item("pets/labels.csv")])), "csv");
-  assert.equal(sets.firstLabels(sets.photoSetOf([item("holiday/1.jpg"), item("holiday/2.jpg")])), "none");
+  assert.equal(sets.firstLabels(photoSetOf(PETS)), "folders");
+  assert.equal(sets.firstLabels(photoSetOf([...PETS, item("pets/labels.csv")])), "csv");
+  assert.equal(sets.firstLabels(photoSetOf([item("holiday/1.jpg"), item("holiday/2.jpg")])), "none");
 });
 
 test("without labels only names are sent, with them the paths, and the CSV where it was chosen", () => {
-  const set = sets.photoSetOf([...PETS, item("pets/labels.csv")]);
+  const set = photoSetOf([...PETS, item("pets/labels.csv")]);
   const names = (labels, csv = null) => sets.formParts(set, labels, csv).map(([field, , name]) => `${field} ${name}`);
   assert.deepEqual(names("none"), ["file 1.jpg", "file 2.PNG"]);
   assert.deepEqual(names("folders"), ["file pets/tabby/1.jpg", "file pets/lynx/2.PNG"]);
@@ -49,7 +51,7 @@ test("without labels only names are sent, with them the paths, and the CSV where
 });
 
 test("nobody has opened a ZIP file, so its photos are not counted", () => {
-  const set = sets.photoSetOf([item("pets.zip", 500)]);
+  const set = photoSetOf([item("pets.zip", 500)]);
   assert.equal(set.count, null);
   assert.deepEqual(sets.labelSources(set), []);
   assert.match(sets.labelWords(set, "none", null), /labels.csv in the file/);
@@ -57,10 +59,10 @@ test("nobody has opened a ZIP file, so its photos are not counted", () => {
 });
 
 test("too many, too large and none at all are refused with a reason", () => {
-  const many = sets.photoSetOf([1, 2, 3, 4].map((n) => item(`${n}.jpg`)));
+  const many = photoSetOf([1, 2, 3, 4].map((n) => item(`${n}.jpg`)));
   assert.match(sets.setRefusal(many, LIMITS).title, /4 photos; the limit is 3/);
-  assert.match(sets.setRefusal(sets.photoSetOf([item("a.jpg", 900), item("b.jpg", 900)]), LIMITS).title, /1.8 KB/);
-  assert.match(sets.setRefusal(sets.photoSetOf([item("a.txt"), item("b.txt")]), LIMITS).title, /no photos/);
+  assert.match(sets.setRefusal(photoSetOf([item("a.jpg", 900), item("b.jpg", 900)]), LIMITS).title, /1.8 KB/);
+  assert.match(sets.setRefusal(photoSetOf([item("a.txt"), item("b.txt")]), LIMITS).title, /no photos/);
 });
 
 test("a set begins with one repeat, and one photo with the usual number again", () => {
@@ -88,6 +90,6 @@ test("shares stand with their interval, and a difference says what is behind it"
 });
 
 test("files that are no photos are named, not dropped without a word", () => {
-  const set = sets.photoSetOf([item("a.jpg"), item("b.heic"), item("c.txt"), item(".DS_Store")]);
+  const set = photoSetOf([item("a.jpg"), item("b.heic"), item("c.txt"), item(".DS_Store")]);
   assert.equal(sets.setFacts(set), "10 B. Left out, as they can't be read as photos: b.heic, c.txt");
 });

@@ -1,19 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import * as plans from "../../static/js/plan.js";
+import * as plans from "../../static/js/setup/plan.js";
+import { CONFIG as SERVED } from "./config.mjs";
 
-const OFFERED = [2048, 1024, 512, 256, 128, 64, 32];
 const CONFIG = {
+  ...SERVED,
   plan: { sizes_px: [2048, 1024, 512, 256, 128], formats: ["png", "jpeg"], jpeg_quality: 85, resampler: "lanczos" },
-  offered_sizes_px: OFFERED,
   formats: [
     { key: "png", name: "PNG", media_type: "image/png", axes: [] },
     { key: "jpeg", name: "JPEG", media_type: "image/jpeg", axes: ["jpeg_qualities", "subsamplings"] },
     { key: "webp", name: "WebP", media_type: "image/webp", axes: ["webp_qualities"] },
   ],
   offered: { subsamplings: ["4:4:4", "4:2:0"], resamplers: ["lanczos", "box"] },
-  decode_requests: { warmups: 1, repeats: 20 },
 };
 const PLAN = {
   sizes_px: [512, 256], formats: ["png", "jpeg"], jpeg_qualities: [85], webp_qualities: [80], subsamplings: ["4:2:0"],
@@ -78,16 +77,16 @@ test("a format that no backend reads says what they read", () => {
   const old = { ...remote("old"), reads };
   const newer = { ...remote("new"), reads: [...reads, "image/webp"] };
   const words = { webp: "This model reads JPEG, PNG, GIF and BMP." };
-  assert.deepEqual(plans.unreadFormats(CONFIG.formats, [old]), words);
-  assert.deepEqual(plans.unreadFormats(CONFIG.formats, [old, newer]), {});
-  assert.deepEqual(plans.unreadFormats(CONFIG.formats, [old, { ...remote("not asked"), reads: null }]), {});
-  assert.deepEqual(plans.unreadFormats(CONFIG.formats, [old, { name: "away", state: "down", reads: null }]), words);
+  assert.deepEqual(plans.unusableFormats(CONFIG.formats, [old]), words);
+  assert.deepEqual(plans.unusableFormats(CONFIG.formats, [old, newer]), {});
+  assert.deepEqual(plans.unusableFormats(CONFIG.formats, [old, { ...remote("not asked"), reads: null }]), {});
+  assert.deepEqual(plans.unusableFormats(CONFIG.formats, [old, { name: "away", state: "down", reads: null }]), words);
 });
 
 test("a format that the server can't write says why", () => {
   const formats = [...CONFIG.formats, { key: "avif", name: "AVIF", media_type: "image/avif", axes: [], why_not: "No encoder." }];
-  assert.deepEqual(plans.unwrittenFormats(formats), { avif: "No encoder." });
-  assert.deepEqual(plans.unwrittenFormats(CONFIG.formats), {});
+  assert.deepEqual(plans.unusableFormats(formats, []), { avif: "No encoder." });
+  assert.deepEqual(plans.unusableFormats(CONFIG.formats, []), {});
 });
 
 test("a format that only some backends read is named with those that don't", () => {
@@ -97,9 +96,9 @@ test("a format that only some backends read is named with those that don't", () 
 });
 
 test("an axis without a value stands against running, unless its format is not chosen", () => {
-  assert.deepEqual(plans.planProblems({ ...PLAN, jpeg_qualities: [], webp_qualities: [] }, null),
+  assert.deepEqual(plans.planProblems({ ...PLAN, jpeg_qualities: [], webp_qualities: [] }, null, CONFIG),
     ["Choose at least one JPEG quality."]);
-  assert.deepEqual(plans.planProblems({ ...PLAN, resamplers: [] }, null), ["Choose at least one resize filter."]);
+  assert.deepEqual(plans.planProblems({ ...PLAN, resamplers: [] }, null, CONFIG), ["Choose at least one resize filter."]);
 });
 
 test("only a run of several qualities has a figure of them", () => {
@@ -132,15 +131,28 @@ test("the pace of a run is the mean of its samples", () => {
 
 test("every problem of a plan is named at once", () => {
   const bad = { ...PLAN, sizes_px: [], formats: [], resamplers: [], repeats: 0, max_p50_ms: -1 };
-  assert.equal(plans.planProblems(bad, null).length, 5);
-  assert.deepEqual(plans.planProblems(PLAN, null), []);
+  assert.equal(plans.planProblems(bad, null, CONFIG).length, 5);
+  assert.deepEqual(plans.planProblems(PLAN, null, CONFIG), []);
 });
 
 test("a margin lies between 0 and 100 points, where the answer has to stay", () => {
-  const problem = (margin_points, keep_top1 = true) => plans.fieldProblems({ ...PLAN, keep_top1, margin_points }).margin_points;
+  const problem = (margin_points, keep_top1 = true) => plans.fieldProblems({ ...PLAN, keep_top1, margin_points }, CONFIG.ranges).margin_points;
   for (const fine of [null, 0, 5, 100]) assert.equal(problem(fine), undefined);
   for (const bad of [-1, 100.1, NaN]) assert.match(problem(bad), /from 0 to 100/);
   assert.equal(problem(NaN, false), undefined);
+});
+
+test("goals are what the server takes, and a field says which numbers those are", () => {
+  const isGoal = (key, ...goals) => goals.map((goal) => plans.isGoal(key, goal, CONFIG.ranges));
+  assert.deepEqual(isGoal("max_p50_ms", 0, 0.5, 1e6, 1e6 + 1, NaN), [false, true, true, false, false]);
+  assert.deepEqual(isGoal("max_size_bytes", 0, 1, 1.5, 1e9, 1e9 + 1), [false, true, false, true, false]);
+  assert.deepEqual(isGoal("margin_points", -1, 0, 0.5, 100, 101), [false, true, true, true, false]);
+  const bad = { ...PLAN, repeats: 0, warmups: 500, max_p50_ms: 0, max_size_bytes: 0 };
+  assert.deepEqual(Object.values(plans.fieldProblems(bad, CONFIG.ranges)), [
+    "Repeats is a whole number from 1 to 1000.", "Warm-up requests is a whole number from 0 to 100.",
+    "The p50 goal is a number of milliseconds above 0, at most 1,000,000.",
+    "The size goal is a number of kilobytes from 0.001 to 1,000,000.",
+  ]);
 });
 
 test("the usual margin depends on what is chosen", () => {
@@ -151,7 +163,7 @@ test("the usual margin depends on what is chosen", () => {
 });
 
 test("a photo smaller than all chosen sizes is said so", () => {
-  assert.match(plans.planProblems(PLAN, 100)[0], /larger than the photo \(100 px\)/);
+  assert.match(plans.planProblems(PLAN, 100, CONFIG)[0], /larger than the photo \(100 px\)/);
 });
 
 test("an address prepares a plan, and what makes no sense in it is left out", () => {
@@ -173,9 +185,9 @@ test("what was skipped is not told as tried", () => {
 });
 
 test("a problem of a field is told with the key that the field fills", () => {
-  assert.deepEqual(Object.keys(plans.fieldProblems({ ...PLAN, warmups: 500, max_size_bytes: -1000 })),
+  assert.deepEqual(Object.keys(plans.fieldProblems({ ...PLAN, warmups: 500, max_size_bytes: -1000 }, CONFIG.ranges)),
     ["warmups", "max_size_bytes"]);
-  assert.deepEqual(plans.fieldProblems(PLAN), {});
+  assert.deepEqual(plans.fieldProblems(PLAN, CONFIG.ranges), {});
 });
 
 test("a true label is known by any of its synonyms, whatever its case", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { csvOf } from "../../static/js/saving.js";
+import { csvOf } from "../../static/js/results/saving.js";
 
 test("a table becomes CSV with unknown values empty and texts quoted where they must be", () => {
   const table = { columns: ["Backend", "p50, ms"], rows: [["8 CPU", 31.5], ['a "b", c', null]] };

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
 import { problemFrom } from "../../static/js/api.js";
-import { follow, waitBefore } from "../../static/js/events.js";
-import { pixelRefusal, refusal, sniff } from "../../static/js/photo.js";
+import { follow, waitBefore } from "../../static/js/run/events.js";
+import { pixelRefusal, refusal, sniff } from "../../static/js/setup/photo.js";
 
 test("the server's own words reach the person", () => {
   const body = JSON.stringify({ title: "Too many runs at once.", detail: "Try again in about 40 s." });

@@ -39,7 +39,7 @@ def test_a_dropped_report_shows_the_run_again_without_its_images(visit: Visit, a
     assert HOSTILE in page.locator("#setup-summary").inner_text()
     assert page.locator("#variants tbody tr").count() == len(made["variants"])
     assert page.locator("#exports a").all_inner_texts() == ["Report .html", "JSON", "CSV"]
-    assert page.locator("#further").is_hidden()
+    assert page.locator("#follow-ups").is_hidden()
     page.locator("#row-512-jpeg-85 button").click()
     expect(page.locator("#drawer-body")).to_contain_text("holds no pictures", timeout=PATIENCE_MS)
     assert page.locator("#drawer-body img").count() == 0

@@ -23,7 +23,7 @@ COLOURS = """canvas => { // largest level of any colour of any pixel
 }"""
 SAME_PICTURE = """async (image) => { // its difference from itself
   const { base } = document.documentElement.dataset;
-  const { drawDifference } = await import(`${base}/static/js/difference_canvas.js`);
+  const { drawDifference } = await import(`${base}/static/js/inspector/difference_canvas.js`);
   const canvas = document.createElement("canvas");
   const size = { width: image.naturalWidth, height: image.naturalHeight };
   const words = drawDifference(canvas, image, image, size);

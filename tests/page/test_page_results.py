@@ -97,10 +97,7 @@ def test_the_history_leads_to_a_stored_run_and_can_forget_it(visit, app):
     remove.click()
     page.locator("#drawer").get_by_text("forget me.png").wait_for(state="detached")
     visit.reload()
-    assert (
-        "There is no run with this address. It may have been deleted"
-        in page.get_by_role("alert").inner_text()
-    )
+    assert "Run not found. It may have been deleted" in page.get_by_role("alert").inner_text()
 
 
 def test_a_stored_run_can_be_changed_and_run_again(visit, stored):

@@ -89,7 +89,7 @@ def test_several_loose_photos_give_agreement_and_a_csv_gives_accuracy(at_sets):
     assert "Choose the CSV file of labels." in page.locator("#estimate").inner_text()
     rows = "file,label\n" + "".join(f"{at}.jpg,{names[at % 3]}\n" for at in range(6))
     page.set_input_files("#labels-file", [{"name": "l.csv", "mimeType": "text/csv", "buffer": rows.encode()}])
-    assert page.locator("#set-hint").inner_text() == "l.csv tells what each photo shows."
+    assert page.locator("#set-hint").inner_text() == "Labels come from l.csv."
     page.click("#run")
     at_sets.page.locator("progress.running, progress.uploading, progress.queued").wait_for(state="attached")
     at_sets.wait_end()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.imports import circle_in, imported, python_imports, script_imports
+from tests.support.imports import SCRIPTS, circle_in, imported, python_imports, script_imports
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = {"common", "experiment", "serving", "models", "webapp", "tests", "tools", "bench", "fuzz"}
@@ -145,8 +145,8 @@ def test_no_two_folders_of_a_package_import_each_other():
 
 
 def test_no_scripts_of_the_page_import_each_other_in_a_circle():
-    imports = script_imports(ROOT / "static" / "js")
-    assert {"result.js", "browser_resize.js"} <= imports["run.js"]
+    imports = script_imports(SCRIPTS)
+    assert {"results/result.js", "browser_resize/browser_resize.js"} <= imports["run/run.js"]
     assert not circle_in(imports)
 
 
@@ -162,8 +162,10 @@ def test_a_circle_of_python_files_is_found(tmp_path, way):
 
 
 def test_a_circle_of_scripts_is_found(tmp_path):
-    (tmp_path / "a.js").write_text('import { b } from "./b.js";')
-    (tmp_path / "b.js").write_text('/** @param {import("./d.js").D} d */ await import("./c.js");')
-    (tmp_path / "c.js").write_text('new Worker(new URL("./a.js", import.meta.url));')
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "a.js").write_text('import { b } from "./x/b.js";')
+    (tmp_path / "x" / "b.js").write_text('/** @param {import("../d.js").D} d */ await import("../y/c.js");')
+    (tmp_path / "y" / "c.js").write_text('new Worker(new URL("../a.js", import.meta.url));')
     (tmp_path / "d.js").write_text('export * from "./a.js";')
-    assert set(circle_in(script_imports(tmp_path))) == {"a.js", "b.js", "c.js"}
+    assert set(circle_in(script_imports(tmp_path))) == {"a.js", "x/b.js", "y/c.js"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.imports import circle_in, python_imports
+from tests.support.imports import SCRIPTS, circle_in, python_imports, script_imports
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKED = ("common", "experiment", "webapp", "serving", "models")
@@ -110,3 +110,31 @@ def test_no_folder_holds_more_files_than_a_glance_takes_in(root):
     assert {
         str(folder.relative_to(ROOT)): count for folder, count in counts.items() if count > MOST_FILES
     } == {}
+
+
+# Folders of static/js from the bottom up; "" holds what all others use, and main.js starts the page.
+SCRIPT_LAYERS = (
+    {""},
+    {"browser_resize"},
+    {"setup"},
+    {"results"},
+    {"inspector", "decide"},
+    {"run"},
+    {"main.js"},
+)
+
+
+def script_layer(name: str) -> str:
+    return name if name == "main.js" else name.rpartition("/")[0]
+
+
+@pytest.mark.parametrize("name", sorted(script_imports(SCRIPTS)))
+def test_a_script_imports_only_from_its_own_folder_and_from_those_below(name):
+    own = script_layer(name)
+    level = next(at for at, layer in enumerate(SCRIPT_LAYERS) if own in layer)
+    below = set().union(*SCRIPT_LAYERS[:level])
+    assert {script_layer(each) for each in script_imports(SCRIPTS)[name]} <= {own} | below
+
+
+def test_every_folder_of_scripts_has_a_layer():
+    assert {script_layer(name) for name in script_imports(SCRIPTS)} == set().union(*SCRIPT_LAYERS)

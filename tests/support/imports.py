@@ -8,6 +8,8 @@ from collections.abc import Container, Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+SCRIPTS = Path(__file__).resolve().parents[2] / "static" / "js"
+
 
 def imported(path: Path) -> set[str]:
     """Dotted names of everything a file imports, wherever in it."""
@@ -48,11 +50,15 @@ def run_by(name: str, importer: str, files: Container[str]) -> set[str]:
     return {file for file in {own} | outside if file in files}
 
 
-def script_imports(folder: Path) -> dict[str, set[str]]:
-    """Each script -> those it names outside its comments: imports of both kinds, and workers.
+def script_imports(root: Path) -> dict[str, set[str]]:
+    """Each script below a folder -> those it names outside its comments: imports of both kinds, and workers.
 
     The types in comments load nothing, and JavaScript has no other place to name them.
     """
-    files = {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*.js"))}
-    code = {name: re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL) for name, text in files.items()}
-    return {name: set(re.findall(r'"\./([\w.]+\.js)"', text)) for name, text in code.items()}
+    imports = {}
+    for path in sorted(root.rglob("*.js")):
+        code = re.sub(r"/\*.*?\*/", "", path.read_text("utf-8"), flags=re.DOTALL)
+        named = [(path.parent / name).resolve() for name in re.findall(r'"(\.\.?/[\w./]+\.js)"', code)]
+        own = {name.relative_to(root).as_posix() for name in named if name.is_relative_to(root)}
+        imports[path.relative_to(root).as_posix()] = own
+    return imports

@@ -1,11 +1,12 @@
 """A timing process that plays a script instead of measuring: an honest fake for the web tests.
 
-It reads a real job and speaks the real protocol of webapp/worker/__main__.py, but its latencies
+It reads a real job and speaks the real protocol of webapp/worker/pipe.py, but its latencies
 are made up: 10 ms for each request. The photo's name says what it does:
 
     anything     every variant and every request of the plan, then "done"
     slow-…       the same with 20 ms between two requests, until cancelled
     refuse-…     refuses the photo as damaged
+    refuse-later-…  accepts it, and refuses it when the run begins
     die-…        dies of SIGKILL after 5 measurements
     die-at-once-…   dies of SIGKILL before it answers
     broken-…     ends with exit code 3 before it answers
@@ -108,12 +109,16 @@ class Script(threading.Thread):
         os._exit(1)
 
 
+def refuse(name: str) -> None:
+    say("refused", code="damaged", message=f"{name} is damaged.", http_status=422)
+
+
 def main() -> None:
     line = sys.stdin.buffer.readline()
     if not line:
         return
     job = json.loads(line)
-    photo = sys.stdin.buffer.read(job["size_bytes"])
+    photo = sys.stdin.buffer.read(job.get("size_bytes", 0))
     name, plan = job["name"], from_dict(Plan, job["plan"])
     backends = [from_dict(BackendInfo, each) for each in job["backends"]]
     script = Script()
@@ -124,8 +129,8 @@ def main() -> None:
         os._exit(3)
     if name.startswith("hang-"):
         time.sleep(60)
-    if name.startswith("refuse-"):
-        say("refused", code="damaged", message=f"{name} is damaged.", http_status=422)
+    if name.startswith("refuse-") and not name.startswith("refuse-later-"):
+        refuse(name)
         return
     play(script, name, photo, job["true_label"], plan, backends)
 
@@ -146,6 +151,9 @@ def play(
         await_turn(script)
     say("accepted", source=to_dict(source), skipped_sizes_px=[], requests_planned=len(requests))
     script.go.wait()
+    if name.startswith("refuse-later-"):
+        refuse(name)
+        return
     if name.startswith("large-"):
         await_turn(script)
     if name.startswith("large-slow-"):

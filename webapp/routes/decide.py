@@ -10,7 +10,7 @@ from experiment.decide.sections import comparison, deciding
 from experiment.decide.uplinks import uplink_of
 from webapp.problems import Refused
 from webapp.routes.downloads import theme_asked
-from webapp.services import parts
+from webapp.services import services
 
 routes = Blueprint("deciding", __name__, url_prefix="/api/runs")
 
@@ -21,7 +21,7 @@ def run_deciding(run_id: str) -> ResponseReturnValue:
 
     Nothing of it is stored.
     """
-    report = parts().reports.report(run_id)
+    report = services().reports.report(run_id)
     prices = read_prices(request.args.getlist("price"))
     uplink = uplink_of(request.args.get("uplink", ""))
     return jsonify(deciding(report, prices, uplink, theme_asked()))
@@ -33,5 +33,5 @@ def run_compared(run_id: str) -> ResponseReturnValue:
     other_id = request.args.get("with", "")
     if not other_id:
         raise Refused("bad_query", "Name the run to compare with: ?with=ID. GET /api/runs lists them.")
-    theme, reports = theme_asked(), parts().reports
+    theme, reports = theme_asked(), services().reports
     return jsonify(comparison(reports.report(run_id), reports.report(other_id), theme))

@@ -26,7 +26,7 @@ from experiment.images.formats import FORMATS
 from webapp.problems import Refused
 from webapp.routes.goals_asked import goals_in
 from webapp.routes.imports import refuse_if_imported
-from webapp.services import parts
+from webapp.services import services
 from webapp.store.store import Store
 
 THEMES: Final[dict[str, Literal["light", "dark"]]] = {"light": "light", "dark": "dark"}
@@ -65,7 +65,7 @@ def report_figures(run_id: str) -> ResponseReturnValue:
     """Every plot as a Plotly figure: `?theme=dark`, `?x=bytes` under the trade-off, `?y=p90` as latency."""
     over = _chosen("x", OVER)
     latency = _chosen("y", {name: name for name in LATENCIES})
-    made = with_goals(parts().reports.report(run_id), _goals_asked())
+    made = with_goals(services().reports.report(run_id), _goals_asked())
     return jsonify(figures(made, theme=theme_asked(), latency=latency, over=over))
 
 
@@ -93,43 +93,36 @@ def _chosen(name: str, offered: Mapping[str, Chosen]) -> Chosen:
 @routes.get("/<run_id>/variants/<variant_id>")
 def variant_bytes(run_id: str, variant_id: str) -> ResponseReturnValue:
     """One variant, exactly as it was sent."""
-    found = [each for each in parts().reports.report(run_id)["variants"] if each["id"] == variant_id]
-    content = parts().store.blob(run_id, variant_id) if found else None
+    found = [row for row in services().reports.report(run_id)["variants"] if row["id"] == variant_id]
+    content = services().store.blob(run_id, variant_id) if found else None
     if content is None:
         raise Refused("no_such_variant", f"Run {run_id} has no variant {variant_id}, or not yet.", 404)
-    response = Response(content, mimetype=_media_type(found[0]["format"]))
+    key = found[0]["format"]  # of ours, or of a reference that is sent as uploaded
+    media_type = FORMATS[key].media_type if key in FORMATS else f"image/{key}"
+    response = Response(content, mimetype=media_type)
     response.content_length = found[0]["size_bytes"]
     response.headers["Cache-Control"] = "private, max-age=3600"
     response.set_etag(found[0]["sha256"])
     return response.make_conditional(request)
 
 
-def _media_type(key: str) -> str:
-    """Of one of our formats, or of a reference that was sent as uploaded."""
-    return FORMATS[key].media_type if key in FORMATS else f"image/{key}"
-
-
-def _extension(key: str) -> str:
-    return FORMATS[key].extension if key in FORMATS else key
-
-
 @routes.get("/<run_id>/answers.csv")
 def answers_as_csv(run_id: str) -> ResponseReturnValue:
     """Every answer to every photo of a set."""
-    made = parts().reports.report(run_id)
+    made = services().reports.report(run_id)
     refuse_if_imported(made)
     if not made["photo_set"]:
         raise Refused("not_a_set", f"Run {run_id} is about one photo. Its answers are in the report.", 404)
-    response = Response(parts().reports.answers(run_id), content_type="text/csv; charset=utf-8")
+    response = Response(services().reports.answers(run_id), content_type="text/csv; charset=utf-8")
     return _saved_as(response, made, "answers.csv")
 
 
 @routes.get("/<run_id>.zip")
 def variants_as_zip(run_id: str) -> ResponseReturnValue:
     """Every variant exactly as sent, and the report; of a set the report and every answer."""
-    made = parts().reports.report(run_id)
+    made = services().reports.report(run_id)
     refuse_if_imported(made)
-    app = parts()
+    app = services()
     files: Iterable[tuple[str, Iterable[bytes]]] = _variant_files(app.store, made)
     if made["photo_set"]:
         files = [("answers.csv", (piece.encode() for piece in app.reports.answers(run_id)))]
@@ -140,7 +133,7 @@ def variants_as_zip(run_id: str) -> ResponseReturnValue:
 def _rendered(
     run_id: str, render: Callable[[dict[str, Any]], str], content_type: str, extension: str
 ) -> Response:
-    app = parts()
+    app = services()
     goals = _goals_asked()
     judged_by = "".join(f"-{key}={value}" for key, value in sorted(goals.items()))
     etag = f"{app.reports.stamp(app.store.run(run_id))}{judged_by}-{__version__}"
@@ -150,7 +143,7 @@ def _rendered(
     response = Response(render(made), content_type=content_type)
     response.set_etag(etag)
     response.headers["Cache-Control"] = "private, no-cache"
-    response.headers["Link"] = f'<{url_for("api.schema")}>; rel="describedby"'
+    response.headers["Link"] = f'<{url_for("options.schema")}>; rel="describedby"'
     return _saved_as(response, made, extension) if extension else response
 
 
@@ -201,5 +194,6 @@ def _zipped(made: dict[str, Any], files: Iterable[tuple[str, Iterable[bytes]]]) 
 
 def _variant_files(store: Store, made: dict[str, Any]) -> Iterator[tuple[str, Iterable[bytes]]]:
     for variant in made["variants"]:
-        extension = _extension(variant["format"])
+        key = variant["format"]
+        extension = FORMATS[key].extension if key in FORMATS else key
         yield f"{variant['id']}.{extension}", store.blob(made["run_id"], variant["id"]) or ()

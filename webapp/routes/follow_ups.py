@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,10 +14,10 @@ from experiment.measure.plan import check_request_count, parse_plan
 from experiment.measure.schedule import planned_requests
 from experiment.records import BackendInfo, Plan
 from webapp.problems import Refused
-from webapp.runs.follow_up import REPEATS, RETRY, SEARCH, FollowUp, still_the_same
-from webapp.runs.live_run import LiveRun
-from webapp.services import parts
-from webapp.store.store import Follows, StoredRun
+from webapp.runs.follow_up import follow_up_of, still_the_same
+from webapp.services import services
+from webapp.store.store import StoredRun
+from webapp.worker.pipe import FollowUpKind
 
 MOST_REPEATS = 1000  # of one cell, all sessions together; the plan's own limit
 MOST_FOLLOW_UPS = 100  # of one run; each is read anew for every report of it
@@ -34,8 +34,10 @@ def add_repeats(run_id: str) -> ResponseReturnValue:
     # Another seed, or the added blocks would come in the order of the first ones again.
     plan = replace(plan, repeats=repeats, seed=plan.seed + 1 + len(report["additions"]))
     infos = _servers(report, run.backends)
-    check_request_count(planned_requests(plan, len(report["variants"]), infos), parts().settings.max_requests)
-    return _begun(run, report, plan, infos, REPEATS)
+    check_request_count(
+        planned_requests(plan, len(report["variants"]), infos), services().settings.max_requests
+    )
+    return _begun(run, report, _variant_ids(report), plan, infos, "repeats")
 
 
 @routes.post("/<run_id>/retry")
@@ -54,9 +56,8 @@ def retry(run_id: str) -> ResponseReturnValue:
     before = from_dict(Plan, run.plan)
     timeout_s = parse_plan({"timeout_s": body.get("timeout_s") or before.timeout_s}).timeout_s
     plan = replace(before, timeout_s=timeout_s, repeats=report["plan"]["repeats"])
-    infos = still_the_same(named, parts().fleet.backends())
-    variants = [each for each in report["variants"] if each["id"] in failed]
-    return _begun(run, {**report, "variants": variants}, plan, infos, RETRY)
+    infos = still_the_same(named, services().registry.backends())
+    return _begun(run, report, failed, plan, infos, "retry")
 
 
 @routes.post("/<run_id>/breaking-point")
@@ -64,25 +65,30 @@ def find_breaking_point(run_id: str) -> ResponseReturnValue:
     """Search for the smallest copy that keeps the answer: {"backend_names": ["8 CPU"]}, or all of them."""
     run, report = _finished(run_id)
     infos = _servers(report, _named(run, _body()))
-    return _begun(run, report, from_dict(Plan, run.plan), infos, SEARCH)
+    return _begun(run, report, _variant_ids(report)[:1], from_dict(Plan, run.plan), infos, "search")
 
 
 @routes.get("/<run_id>/follow-ups")
 def follow_ups(run_id: str) -> ResponseReturnValue:
     """What was measured after the run had ended, or is being measured, oldest first."""
-    run = parts().store.run(run_id)
-    rows = [_row(kind, each) for kind, each in parts().store.follow_ups.of(run.id)]
+    run = services().store.run(run_id)
+    rows = [_row(kind, follow_up) for kind, follow_up in services().store.follow_ups.of(run.id)]
     return jsonify({"follow_ups": rows})
+
+
+def _variant_ids(report: Mapping[str, Any]) -> list[str]:
+    """The reference's first."""
+    return [variant["id"] for variant in report["variants"]]
 
 
 def _finished(run_id: str, *, needs_answers: bool = True) -> tuple[StoredRun, Mapping[str, Any]]:
     """The run and its report, if there is anything to measure further."""
-    app = parts()
+    app = services()
     run = app.store.run(run_id)
     if run.is_live:
         raise Refused("run_is_live", "This run is still in progress. Wait until it ends, or stop it.", 409)
     before = app.store.follow_ups.of(run.id)
-    if any(each.is_live for _, each in before):
+    if any(follow_up.is_live for _, follow_up in before):
         raise Refused(
             "run_is_live", "A follow-up of this run is in progress. Wait until it ends, or stop it.", 409
         )
@@ -105,15 +111,16 @@ def _finished(run_id: str, *, needs_answers: bool = True) -> tuple[StoredRun, Ma
 def _servers(report: Mapping[str, Any], before: Any) -> list[BackendInfo]:
     """Those of the run that answered, as they are now."""
     answered = {cell["backend_name"] for cell in report["cells"] if cell["count"]}
-    return still_the_same([each for each in before if each["name"] in answered], parts().fleet.backends())
+    backends = [backend for backend in before if backend["name"] in answered]
+    return still_the_same(backends, services().registry.backends())
 
 
 def _named(run: StoredRun, body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     names = body.get("backend_names")
     if names is None:
         return list(run.backends)
-    known = {each["name"]: each for each in run.backends}
-    is_list = isinstance(names, list) and names and all(isinstance(each, str) for each in names)
+    known = {backend["name"]: backend for backend in run.backends}
+    is_list = isinstance(names, list) and names and all(isinstance(name, str) for name in names)
     if not is_list or not set(names) <= set(known):
         raise Refused("bad_query", f"backend_names must be a list of this run's: {', '.join(known)}.", 422)
     return [known[name] for name in dict.fromkeys(names)]
@@ -138,28 +145,28 @@ def _body() -> Mapping[str, Any]:
 
 
 def _begun(
-    run: StoredRun, report: Mapping[str, Any], plan: Plan, infos: list[BackendInfo], kind: str
+    run: StoredRun,
+    report: Mapping[str, Any],
+    variant_ids: Iterable[str],
+    plan: Plan,
+    infos: list[BackendInfo],
+    what: FollowUpKind,
 ) -> ResponseReturnValue:
-    app = parts()
-    variants = report["variants"][:1] if kind == SEARCH else report["variants"]
-    follows = Follows(run.id, kind)
-    upload = FollowUp(follows, run.name, report["source"]["true_label"], variants, app.store)
-    live = app.runs.submit(upload, plan, infos)
-    return jsonify(_whereabouts(live, follows)), 202, {"Location": url_for("downloads.report", run_id=run.id)}
-
-
-def _whereabouts(live: LiveRun, follows: Follows) -> dict[str, Any]:
-    position = parts().runs.turns.position(live)
-    return {
+    app = services()
+    live = app.runs.submit(follow_up_of(run, report, variant_ids, what, app.store), plan, infos)
+    position = app.runs.queue.position(live)
+    report_url = url_for("downloads.report", run_id=run.id)
+    answer = {
         "id": live.id,
-        "kind": follows.kind,
-        "run_id": follows.run_id,
+        "kind": what,
+        "run_id": run.id,
         "events_url": url_for("api.events", run_id=live.id),
-        "report_url": url_for("downloads.report", run_id=follows.run_id),
+        "report_url": report_url,
         "state": "queued" if position else "running",
         "position": position,
         "planned": live.log.progress.planned,
     }
+    return jsonify(answer), 202, {"Location": report_url}
 
 
 def _row(kind: str, run: StoredRun) -> dict[str, Any]:

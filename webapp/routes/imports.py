@@ -17,7 +17,7 @@ from flask.typing import ResponseReturnValue
 from experiment.export.import_report import ReportRefused
 from experiment.file_names import plain_name
 from webapp.problems import Refused
-from webapp.services import parts
+from webapp.services import services
 from webapp.store.store import Event
 from webapp.worker.import_report import IMPORTED
 from webapp.worker.process import ROOT
@@ -34,7 +34,7 @@ routes = Blueprint("imports", __name__, url_prefix="/api/runs")
 @routes.post("/import")
 def import_report() -> ResponseReturnValue:
     """Take the JSON of a run in the field `file`; 201 with where it is shown."""
-    app = parts()
+    app = services()
     run_id = secrets.token_hex(8)
     with app.uploads.document(request) as (name, data):
         row, report = _read(data, name, run_id)
@@ -68,10 +68,10 @@ def _read(data: bytes, name: str, run_id: str) -> tuple[dict[str, Any], str]:
     finally:
         _reading.release()
     head, _, report = done.stdout.partition(b"\n")
-    told = json.loads(head)
-    if "refused" in told:
-        raise ReportRefused(told["refused"])
-    return told["row"], report.decode()
+    answer = json.loads(head)
+    if "refused" in answer:
+        raise ReportRefused(answer["refused"])
+    return answer["row"], report.decode()
 
 
 def refuse_if_imported(report: Mapping[str, Any]) -> None:

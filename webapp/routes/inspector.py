@@ -1,4 +1,4 @@
-"""What the inspector asks about one variant: its figures, what the model sees of it, and "copy as"."""
+"""For the inspector, about one variant: its figures, what the model sees of it, and "copy as"."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from experiment.records import BackendInfo, Variant
 from experiment.wording import sized_name
 from webapp.problems import Refused
 from webapp.routes.downloads import THEMES
-from webapp.services import parts
+from webapp.services import services
 
 SEEN_TIMEOUT_S: Final = 15.0
-# What a failed request means to somebody who asked over HTTP; anything else is a bad gateway.
+# HTTP status of our answer when the request to the backend failed; 502 for all other causes.
 STATUSES: Final = {"not_found": 404, "deadline": 504, "unreachable": 503}
 
 _one_at_a_time = threading.Lock()  # a page asks for several pictures at once; a backend gets them in turn
@@ -40,7 +40,7 @@ def figures_of_variant(run_id: str, variant_id: str) -> ResponseReturnValue:
     theme = THEMES.get(request.args.get("theme", "light"))
     if theme is None:
         raise Refused("bad_query", f"theme must be {' or '.join(THEMES)}.")
-    report = parts().reports.report(run_id)
+    report = services().reports.report(run_id)
     _variant(report, variant_id)
     return jsonify(variant_figures(report, variant_id, theme))
 
@@ -48,10 +48,10 @@ def figures_of_variant(run_id: str, variant_id: str) -> ResponseReturnValue:
 @routes.get("/runs/<run_id>/variants/<variant_id>/seen.png")
 def seen_by_model(run_id: str, variant_id: str) -> ResponseReturnValue:
     """The decoded and resized input of `?backend=`'s model: asked now, never while a run measures."""
-    report = parts().reports.report(run_id)
+    report = services().reports.report(run_id)
     variant = _variant(report, variant_id)
     info = _that_decodes(_grpc_twin(request.args.get("backend", "")))
-    content = parts().store.blob(run_id, variant.id)
+    content = services().store.blob(run_id, variant.id)
     if content is None:
         raise Refused("no_such_variant", f"The bytes of {variant.id} are not kept.", 404)
     data = b"".join(content)
@@ -74,7 +74,7 @@ def copy_as(run_id: str, kind: str) -> ResponseReturnValue:
     """`?variant=` to `?backend=` as text for another tool: curl, grpcurl, ghz or locust."""
     if kind not in KINDS:
         raise Refused("bad_query", f"There are {', '.join(KINDS)}, but not {kind}.", 404)
-    report = parts().reports.report(run_id)
+    report = services().reports.report(run_id)
     variant = _variant(report, request.args.get("variant", ""))
     made = KINDS[kind](_target(report, variant, request.args.get("backend", "")))
     response = Response(made, content_type="text/plain; charset=utf-8")
@@ -98,7 +98,7 @@ def _variant(report: Mapping[str, Any], variant_id: str) -> Variant:
             "The bytes of many photos are not kept. Measure one of them alone to look closer.",
             404,
         )
-    found = next((each for each in report["variants"] if each["id"] == variant_id), None)
+    found = next((row for row in report["variants"] if row["id"] == variant_id), None)
     if found is None:
         raise Refused(
             "no_such_variant", f"Run {report['run_id']} has no variant {variant_id}, or not yet.", 404
@@ -108,7 +108,7 @@ def _variant(report: Mapping[str, Any], variant_id: str) -> Variant:
 
 def _grpc_twin(name: str) -> BackendInfo:
     """The backend of that name as it is now; of one over REST the same server over gRPC."""
-    by_name = {info.name: info for info in parts().fleet.backends()}
+    by_name = {info.name: info for info in services().registry.backends()}
     info = by_name.get(name.removesuffix(REST_SUFFIX), by_name.get(name))
     if info is None:
         known = ", ".join(by_name) or "none"
@@ -147,7 +147,7 @@ def _turn() -> Iterator[None]:
 
 
 def _refuse_while_measuring() -> None:
-    if parts().runs.is_measuring:
+    if services().runs.is_measuring:
         raise Refused(
             "run_measures",
             "Asking a backend now would disturb the run that is being measured. Try again when it has ended.",
@@ -158,8 +158,8 @@ def _refuse_while_measuring() -> None:
 
 def _target(report: Mapping[str, Any], variant: Variant, name: str) -> Target:
     """Where to send it: the address of now, or that of the run where the backend is gone."""
-    known = {each["name"]: from_dict(BackendInfo, each) for each in report["backends"]}
-    known |= {info.name: info for info in parts().fleet.backends()}
+    known = {row["name"]: from_dict(BackendInfo, row) for row in report["backends"]}
+    known |= {info.name: info for info in services().registry.backends()}
     info = known.get(name.removesuffix(REST_SUFFIX), known.get(name))
     if info is None:
         raise Refused(
@@ -176,5 +176,5 @@ def _target(report: Mapping[str, Any], variant: Variant, name: str) -> Target:
         protoset_url=url_for("inspector.predict_protoset", _external=True),
         info=info,
         rest_address=rest.address.partition(",")[0] if rest else None,
-        needs_token=bool(parts().settings.shared_token),
+        needs_token=bool(services().settings.shared_token),
     )

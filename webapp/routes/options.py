@@ -1,28 +1,61 @@
-"""What the app offers, limits and can ask: /api/config, /api/backends, and the page's first look."""
+"""The options of a run with their limits, and the backends: for the page, /api/config and /api/backends."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from flask import Blueprint, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from common.checks import PRICE_LIMIT
 from experiment import __version__
 from experiment.axes import BROWSER_FORMATS, ENGINES, plan_dict
 from experiment.codec import to_dict
+from experiment.decide.uplinks import LEAST_MBIT_S, MOST_MBIT_S
+from experiment.export.report_json import SCHEMA
+from experiment.file_names import SYSTEM_NAMES
 from experiment.images.formats import SUBSAMPLINGS
 from experiment.images.variants import FORMATS, RESAMPLERS
-from experiment.measure.plan import parse_plan
+from experiment.measure.plan import RANGES, parse_plan
 from experiment.measure.schedule import DECODE_REPEATS, DECODE_WARMUPS
 from experiment.photo_sets.goals import MARGIN_POINTS as SET_MARGIN_POINTS
 from experiment.photo_sets.goals import MARGIN_POINTS_WITHOUT_LABELS
 from experiment.records import OFFERED_SIZES_PX, Order
 from experiment.report.goals import MARGIN_POINTS
 from experiment.report.method import DEFINITIONS, VALIDITY, terms
-from webapp.backends import NONE_CONFIGURED, Fleet
-from webapp.browser_limits import upload_limit
+from experiment.report.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99
+from webapp.backends import NONE_CONFIGURED, BackendRegistry
 from webapp.config import Settings
+from webapp.http.security import refuse_from_other_sites
+from webapp.services import services
+
+routes = Blueprint("options", __name__, url_prefix="/api")
 
 
-def offers(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
+@routes.get("/backends")
+def backends() -> ResponseReturnValue:
+    """Every backend with its state; `?refresh=1` asks them anew."""
+    registry = services().registry
+    if request.args.get("refresh") == "1":
+        refuse_from_other_sites()  # an image's address would do
+        registry.refresh()
+    return jsonify(backends_seen(registry))
+
+
+@routes.get("/schema")
+def schema() -> ResponseReturnValue:
+    """The report's JSON Schema."""
+    return jsonify(SCHEMA)
+
+
+@routes.get("/config")
+def config() -> ResponseReturnValue:
+    """Limits, defaults and choices."""
+    return jsonify(options(services().settings, services().registry.model()))
+
+
+def options(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
     """Limits, the plan's defaults and every choice there is."""
     defaults = plan_dict(parse_plan({}, timeout_s=settings.tf_request_timeout_s))
     return {
@@ -33,21 +66,27 @@ def offers(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
             "max_requests": settings.max_requests,
             "max_photos": settings.max_photos,
             "max_set_bytes": settings.max_set_bytes,
-            "max_with_variants_bytes": upload_limit(settings.max_bytes),
+            "max_with_variants_bytes": settings.max_with_variants_bytes,
         },
         "plan": {**defaults, "seed": None},  # a random one for each run
         "offered_sizes_px": list(OFFERED_SIZES_PX),
         "formats": [
             {
                 "key": key,
-                "name": each.name,
-                "lossless": each.lossless,
-                "media_type": each.media_type,
-                "axes": list(each.axes.values()),  # lists of the plan; their product is encoded
-                "why_not": each.why_not() or None,  # a sentence where this server can't write it
+                "name": kind.name,
+                "lossless": kind.lossless,
+                "media_type": kind.media_type,
+                "axes": list(kind.axes.values()),  # lists of the plan; their product is encoded
+                "why_not": kind.why_not() or None,  # a sentence where this server can't write it
             }
-            for key, each in FORMATS.items()
+            for key, kind in FORMATS.items()
         ],
+        "ranges": {  # the least and the most of what is typed
+            **RANGES,
+            "price_per_hour": (0, PRICE_LIMIT),  # below it
+            "uplink_mbit_s": (LEAST_MBIT_S, MOST_MBIT_S),
+        },
+        "samples_for": {"p90": SAMPLES_FOR_P90, "p99": SAMPLES_FOR_P99},  # with fewer there is none
         "resamplers": list(RESAMPLERS),
         "offered": {
             "jpeg_qualities": defaults["jpeg_qualities"],
@@ -67,14 +106,15 @@ def offers(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
         "definitions": terms(DEFINITIONS),  # for the page's help: what each number means
         "validity": terms(VALIDITY),
         "keep_runs": settings.keep_runs,
+        "system_names": sorted(SYSTEM_NAMES),  # of files that are left out of a photo set
         "labels": list(model.get("labels", ())),
     }
 
 
-def backends_seen(fleet: Fleet) -> dict[str, Any]:
+def backends_seen(registry: BackendRegistry) -> dict[str, Any]:
     """Every backend as last seen, and their model; `detail` says what to set when there are none."""
-    processes = fleet.processes()
-    rows = [to_dict(info) | processes.get(info.name, {}) for info in fleet.backends()]
-    model = dict(fleet.model())
-    model.pop("labels", None)  # many, and in the offers
+    processes = registry.processes()
+    rows = [to_dict(info) | processes.get(info.name, {}) for info in registry.backends()]
+    model = dict(registry.model())
+    model.pop("labels", None)  # many, and among the options
     return {"backends": rows, "model": model, "detail": "" if rows else NONE_CONFIGURED}

@@ -8,8 +8,8 @@ from flask.typing import ResponseReturnValue
 from experiment import __version__
 from webapp.backends import NONE_CONFIGURED
 from webapp.problems import Refused
-from webapp.routes.options import backends_seen, offers
-from webapp.services import parts
+from webapp.routes.options import backends_seen, options
+from webapp.services import services
 from webapp.store.store import NoSuchRun
 
 routes = Blueprint("views", __name__)
@@ -25,16 +25,16 @@ def index() -> ResponseReturnValue:
 def run_page(run_id: str) -> ResponseReturnValue:
     """The page showing a run. It also says so when the run is gone, with the right status."""
     try:
-        run = parts().store.run(run_id)
+        run = services().store.run(run_id)
     except NoSuchRun:
         return _page(run_id), 404
-    return _page(run_id, None if run.is_live else parts().reports.headline(run_id))
+    return _page(run_id, None if run.is_live else services().reports.headline(run_id))
 
 
 def _page(run_id: str | None, headline: str | None = None) -> str:
     """`headline` is what other sites show beside a link to a run."""
-    fleet = parts().fleet
-    config = {"config": offers(parts().settings, fleet.model()), "backends": backends_seen(fleet)}
+    registry = services().registry
+    config = {"config": options(services().settings, registry.model()), "backends": backends_seen(registry)}
     return render_template(
         "index.html",
         base=request.script_root,
@@ -54,17 +54,17 @@ def healthz() -> ResponseReturnValue:
 @routes.get("/readyz")
 def readyz() -> ResponseReturnValue:
     """At least one backend answers."""
-    backends = parts().fleet.backends()
+    backends = services().registry.backends()
     states = {info.name: info.state for info in backends}
     if "ready" not in states.values():
-        is_open = not parts().settings.shared_token  # else no addresses: who asks here needs no token
-        told = "; ".join(f"{info.name}: {(is_open and info.detail) or info.state}" for info in backends)
-        raise Refused("not_ready", told or NONE_CONFIGURED, 503, 5)
+        is_open = not services().settings.shared_token  # else no addresses: who asks here needs no token
+        details = "; ".join(f"{info.name}: {(is_open and info.detail) or info.state}" for info in backends)
+        raise Refused("not_ready", details or NONE_CONFIGURED, 503, 5)
     return jsonify({"status": "ready", "backends": states})
 
 
 @routes.get("/metrics")
 def metrics() -> ResponseReturnValue:
     """OpenMetrics."""
-    text, content_type = parts().metrics.text(request.headers.get("Accept", ""))
+    text, content_type = services().metrics.text(request.headers.get("Accept", ""))
     return Response(text, content_type=content_type)

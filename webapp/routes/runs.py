@@ -1,10 +1,10 @@
-"""/api: start a run, follow it, list runs, and what there is to choose from."""
+"""/api/runs: start a run, follow it, end it, list all of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
@@ -12,24 +12,28 @@ from flask.typing import ResponseReturnValue
 from common.checks import Expected, whole_text
 from experiment.backends.addresses import chosen
 from experiment.errors import PlanRefused
-from experiment.export.report_json import SCHEMA, timestamp
+from experiment.export.report_json import timestamp
 from experiment.images.variants import most_variants
 from experiment.measure.plan import check_request_count, plan_from_json
 from experiment.measure.schedule import planned_requests
-from experiment.records import BackendInfo, Plan
+from experiment.records import SET_REPEATS, BackendInfo, Plan
 from webapp.backends import NONE_CONFIGURED
-from webapp.http.security import refuse_from_other_sites
 from webapp.problems import Refused
-from webapp.routes.options import backends_seen, offers
 from webapp.runs.event_stream import hung_up, last_seen
-from webapp.runs.live_run import LiveRun
-from webapp.services import parts
+from webapp.services import services
 from webapp.store.search import found, words_in
 from webapp.store.store import HistoryRow
-from webapp.uploads.browser import check_place
+from webapp.uploads.browser import check_resized_as_planned
+from webapp.worker.pipe import JobKind
 
 FORM_FIELDS = frozenset({"plan", "true_label"})
 PAGE_RUNS, MOST_RUNS = 20, 100
+# Where a plan that does not say otherwise differs, by what was sent.
+PLAN_DEFAULTS: Final[Mapping[JobKind, Mapping[str, Any]]] = {
+    "photo": {},
+    "photo_set": {"repeats": SET_REPEATS},
+    "browser_variants": {"resize_in": "browser"},
+}
 
 routes = Blueprint("api", __name__, url_prefix="/api")
 
@@ -37,50 +41,48 @@ routes = Blueprint("api", __name__, url_prefix="/api")
 @routes.post("/runs")
 def start_run() -> ResponseReturnValue:
     """Take a photo, or many, and a plan; answer 202 with where to look."""
-    app = parts()
-    with app.uploads.photos(request, FORM_FIELDS, app.fleet.model()) as photos:
+    app = services()
+    with app.uploads.photos(request, FORM_FIELDS, app.registry.model()) as submission:
         text = request.form.get("plan", "").strip() or "{}"
-        plan = plan_from_json(text, timeout_s=app.settings.tf_request_timeout_s, **photos.plan_defaults)
-        check_place(photos, plan)
+        defaults = {"timeout_s": app.settings.tf_request_timeout_s, **PLAN_DEFAULTS[submission.job.kind]}
+        plan = plan_from_json(text, **defaults)
+        check_resized_as_planned(submission.job, plan)
         is_gone = partial(hung_up, request.environ.get("gunicorn.socket"))
-        live = app.runs.submit(photos, plan, backends_for(plan), is_gone)
-    answer = _whereabouts(live)
-    return jsonify(answer), 202, {"Location": answer["report_url"]}
+        live = app.runs.submit(submission, plan, backends_for(plan), is_gone)
+    position = app.runs.queue.position(live)
+    report_url = url_for("downloads.report", run_id=live.id)
+    answer = {
+        "id": live.id,
+        "url": url_for("views.run_page", run_id=live.id),
+        "events_url": url_for("api.events", run_id=live.id),
+        "report_url": report_url,
+        "state": "queued" if position else "running",
+        "position": position,
+    }
+    return jsonify(answer), 202, {"Location": report_url}
 
 
 def backends_for(plan: Plan) -> Sequence[BackendInfo]:
     """The backends that a plan means, unless there are none or it asks for too much of them."""
-    backends = chosen(parts().fleet.backends(), plan.backend_names)
+    backends = chosen(services().registry.backends(), plan.backend_names)
     present = [info for info in backends if info.is_present]
     if backends and not present:
         raise PlanRefused([f"{info.name} can't be asked: {info.detail}" for info in backends])
     if not present:
         raise Refused("no_backends", NONE_CONFIGURED, 503)
     planned = planned_requests(plan, most_variants(plan), present)
-    check_request_count(planned, parts().settings.max_requests)
+    check_request_count(planned, services().settings.max_requests)
     return backends
-
-
-def _whereabouts(live: LiveRun) -> dict[str, Any]:
-    position = parts().runs.turns.position(live)
-    return {
-        "id": live.id,
-        "url": url_for("views.run_page", run_id=live.id),
-        "events_url": url_for("api.events", run_id=live.id),
-        "report_url": url_for("downloads.report", run_id=live.id),
-        "state": "queued" if position else "running",
-        "position": position,
-    }
 
 
 @routes.get("/runs/<run_id>/events")
 def events(run_id: str) -> ResponseReturnValue:
     """The run's events from its start, or after Last-Event-ID."""
-    app = parts()
+    app = services()
     after = last_seen(request.headers.get("Last-Event-ID"), request.args.get("last_event_id"))
     run = app.store.run(run_id)
     if not run.is_live and after >= run.last_seq and not app.store.claims.is_held(run_id):
-        return "", 204  # tells an EventSource not to come back
+        return "", 204  # an EventSource does not come back then
     is_gone = partial(hung_up, request.environ.get("gunicorn.socket"))
     stream = app.streams.open(run_id, after, is_gone)
     headers = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
@@ -90,15 +92,15 @@ def events(run_id: str) -> ResponseReturnValue:
 @routes.delete("/runs/<run_id>")
 def end_run(run_id: str) -> ResponseReturnValue:
     """Cancel a run that waits or measures (202), remove one that has ended (204)."""
-    app = parts()
+    app = services()
     live = app.runs.live(run_id)
     if live is not None:
-        app.runs.cancel(live)
+        app.runs.queue.cancel(live)
         return _stopping(run_id, live.state)
     run = app.store.run(run_id)
-    if run.is_live and not app.runs.is_unended(run_id) and app.runs.cancel_elsewhere(run_id):
+    if run.is_live and not app.runs.leases.is_unended(run_id) and app.store.claims.cancel(run_id):
         return _stopping(run_id, run.state)
-    if any(each.is_live for _, each in app.store.follow_ups.of(run_id)):
+    if any(follow_up.is_live for _, follow_up in app.store.follow_ups.of(run_id)):
         raise Refused("run_is_live", "A follow-up of it is in progress. Stop that first.", 409)
     app.store.remove(run_id)
     return "", 204
@@ -114,7 +116,7 @@ def history() -> ResponseReturnValue:
     limit = _number("limit", PAGE_RUNS, MOST_RUNS)
     before = _number("before", 0, 2**31 - 1) or None
     text = request.args.get("q", "").strip()
-    runs = found(parts().store.history, words_in(text), limit + 1, before)
+    runs = found(services().store.history, words_in(text), limit + 1, before)
     more = len(runs) > limit
     asked: dict[str, Any] = {"limit": limit, **({"q": text} if text else {})}
     next_url = url_for("api.history", **asked, before=runs[limit - 1].number) if more else None
@@ -148,25 +150,3 @@ def _row(run: HistoryRow) -> Mapping[str, Any]:
         "size_bytes": run.size_bytes,
         "sentence": run.headline,
     }
-
-
-@routes.get("/backends")
-def backends() -> ResponseReturnValue:
-    """Every backend with its state; `?refresh=1` asks them anew."""
-    fleet = parts().fleet
-    if request.args.get("refresh") == "1":
-        refuse_from_other_sites()  # an image's address would do
-        fleet.refresh()
-    return jsonify(backends_seen(fleet))
-
-
-@routes.get("/schema")
-def schema() -> ResponseReturnValue:
-    """The report's JSON Schema."""
-    return jsonify(SCHEMA)
-
-
-@routes.get("/config")
-def config() -> ResponseReturnValue:
-    """Limits, defaults and choices."""
-    return jsonify(offers(parts().settings, parts().fleet.model()))

@@ -24,7 +24,7 @@ from experiment.measure.plan import parse_plan
 from webapp.problems import Refused
 from webapp.routes.runs import backends_for
 from webapp.runs.live_run import LiveRun
-from webapp.services import parts
+from webapp.services import services
 
 WARMUPS, REPEATS = 1, 3
 WANTED = {"formats": ["jpeg"], "warmups": WARMUPS, "repeats": REPEATS, "split_decode": False}
@@ -35,10 +35,10 @@ routes = Blueprint("upload2018", __name__)
 @routes.post("/upload")
 def upload() -> ResponseReturnValue:
     """Run the photo as JPEG in all sizes, wait for the end, answer as the demo did."""
-    app = parts()
-    with app.uploads.photo(request, known_fields=None) as photo:
+    app = services()
+    with app.uploads.photo(request, known_fields=None) as submission:
         plan = parse_plan(WANTED, timeout_s=app.settings.tf_request_timeout_s)
-        live = app.runs.submit(photo, plan, backends_for(plan))
+        live = app.runs.submit(submission, plan, backends_for(plan))
     _wait_for(live)
     answer = answer_2018(app.reports.report(live.id))
     return jsonify(answer)
@@ -46,7 +46,7 @@ def upload() -> ResponseReturnValue:
 
 def _wait_for(live: LiveRun) -> None:
     while not live.ended.wait(1.0):
-        if parts().runs.is_closing:
+        if services().runs.is_closing:
             raise Refused("broken_upload", "The app is being stopped. Send the photo again.", 503, 10)
 
 
@@ -100,8 +100,8 @@ def _derivative(
         "filesize": variant["size_bytes"],
         "filesize_percent": variant["percent_of_original"],
         "resize_duration": resize_s,
-        "average_precision": _mean(each["precision"] for each in predictions.values()),
-        "average_duration": _mean(each["predict_duration"] for each in predictions.values()),
+        "average_precision": _mean(prediction["precision"] for prediction in predictions.values()),
+        "average_duration": _mean(prediction["predict_duration"] for prediction in predictions.values()),
         "predictions": predictions,
     }
 
@@ -110,7 +110,7 @@ def _prediction(cell: Mapping[str, Any], resize_s: float) -> dict[str, Any]:
     predict_s = cell["p50_ms"] / 1e3
     overlap = cell["top5_overlap"]
     return {
-        "results": {each["label"]: each["score"] for each in cell["top"]},
+        "results": {label["label"]: label["score"] for label in cell["top"]},
         "predict_duration": predict_s,
         "total_duration": round(predict_s + resize_s, 6),
         "precision": None if overlap is None else min(100.0, 100.0 * overlap),

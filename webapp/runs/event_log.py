@@ -63,7 +63,7 @@ class Progress:
         self.failed = 0
         self.not_sent = 0  # of those done: left out, as the backend had stopped answering
         self._started: float | None = None
-        self._told = 0.0
+        self._last_due = 0.0
 
     def count(self, failure: Mapping[str, Any] | None) -> None:
         """One more measurement, and how it failed."""
@@ -83,11 +83,11 @@ class Progress:
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time to tell again: twice a second, and at the last request."""
+        """Whether it is time for another progress event: twice a second, and at the last request."""
         now = time.monotonic()
-        if now - self._told < PROGRESS_INTERVAL_S and self.done != self.planned:
+        if now - self._last_due < PROGRESS_INTERVAL_S and self.done != self.planned:
             return False
-        self._told = now
+        self._last_due = now
         return True
 
     def event(self, text: str) -> dict[str, Any]:

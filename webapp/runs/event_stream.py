@@ -35,7 +35,7 @@ class Streams:
     def open(self, run_id: str, after: int, is_gone: Callable[[], bool]) -> Iterator[str]:
         """The events of a run above `after`, as they come. The reader comes back when it breaks off.
 
-        `is_gone` tells when nobody listens any more, which writing would notice late.
+        `is_gone` says whether the reader has hung up, which writing would notice late.
         """
         stays = self._enter()
         try:
@@ -47,7 +47,7 @@ class Streams:
                     self._count -= 1
 
     def _enter(self) -> bool:
-        """Whether the stream may stay open; one too many sends what there is and ends."""
+        """Whether the stream may stay open; one too many sends the events so far and ends."""
         with self._lock:
             if self._count >= self._most:
                 return False

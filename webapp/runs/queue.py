@@ -1,4 +1,4 @@
-"""Whose turn it is: a few runs measure, a few wait in line, the rest are told to come back."""
+"""The queue of runs: a few measure, a few wait, the rest are refused until there is room again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOOK_AGAIN_S = 1.0
 
 
 class TooBusy(PixelcostError):
-    """The line is full. Try again after `retry_after_s`."""
+    """The queue is full. Try again after `retry_after_s`."""
 
     code = "too_many_runs"
     http_status = 429
@@ -27,7 +27,7 @@ class TooBusy(PixelcostError):
         self.retry_after_s = retry_after_s
 
 
-class Turns:
+class RunQueue:
     """The runs that are alive, in the order of their turns."""
 
     def __init__(self, at_once: int, queue_length: int):
@@ -84,8 +84,13 @@ class Turns:
                 self._announce()
             self._changed.notify_all()
 
+    def cancel(self, live: LiveRun) -> None:
+        """Stop a run; what was measured is kept."""
+        live.cancel()
+        self.wake()
+
     def wake(self) -> None:
-        """Let those that wait look whether it is over."""
+        """Let those that wait notice that it is over."""
         with self._changed:
             self._changed.notify_all()
 
@@ -95,7 +100,7 @@ class Turns:
             return [*self._running, *self._waiting]
 
     def position(self, live: LiveRun) -> int:
-        """Place in the line, from 1; 0 when it measures."""
+        """Place in the queue, from 1; 0 when it measures."""
         with self._changed:
             return self._waiting.index(live) + 1 if live in self._waiting else 0
 
@@ -105,7 +110,7 @@ class Turns:
         return bool(self._running)
 
     @property
-    def queue_length(self) -> int:
+    def length(self) -> int:
         """Runs that wait."""
         return len(self._waiting)
 

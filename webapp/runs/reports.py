@@ -31,7 +31,7 @@ from experiment.records import (
 )
 from experiment.report.method import method
 from experiment.report.summarise import summarise
-from webapp.runs.later import later_of, stamp_of
+from webapp.runs.follow_up import results_of, stamp_of
 from webapp.store.headline import with_answer
 from webapp.store.store import Event, Store, StoredRun
 
@@ -91,7 +91,7 @@ class Reports:
         with self._lock:
             stamp, made = self._made.get(run_id, ("", {}))
             if stamp != self.stamp(run):
-                made = self._stored(run) if run.state == "imported" else report_dict(self._summary(run))
+                made = self._imported(run) if run.state == "imported" else report_dict(self._summary(run))
                 self._keep(run, made)
         return made
 
@@ -111,7 +111,7 @@ class Reports:
         yield text.getvalue()
 
     def stamp(self, run: StoredRun) -> str:
-        """Changes whenever the report does. The event "end", which comes a little later, is no part of it."""
+        """Changes whenever the report does. The event "end", a little later, does not change it."""
         place = run.last_seq if run.is_live else "end"
         return f"{run.id}-{place}-{run.state}" + stamp_of(self._store.follow_ups.of(run.id))
 
@@ -135,7 +135,7 @@ class Reports:
         while len(self._made) > KEPT:
             self._made.popitem(last=False)
 
-    def _stored(self, run: StoredRun) -> dict[str, Any]:
+    def _imported(self, run: StoredRun) -> dict[str, Any]:
         """What was imported, as it came, but in our own words of how it was measured."""
         (event,) = self._store.events(run.id)
         made: dict[str, Any] = json.loads(event.data)
@@ -146,7 +146,7 @@ class Reports:
         if records.header is not None:
             return _set_summary(run, records.header, records.tally)
         assert records.source is not None, f"run {run.id} has no source event"  # noqa: S101
-        later = later_of(self._store.follow_ups.of(run.id), self._events_after, _measurement)
+        results = results_of(self._store.follow_ups.of(run.id), self._events_after, _measurement)
         measured = Run(
             run_id=run.id,
             state=cast(RunState, run.state),
@@ -158,10 +158,10 @@ class Reports:
             variants=tuple(records.variants),
             skipped_sizes_px=records.skipped_sizes_px,
             measurements=tuple(records.measurements),
-            requests_planned=run.requests_planned + later.requests,
+            requests_planned=run.requests_planned + results.requests,
             failure=None if run.failure is None else from_dict(Failure, run.failure),
         )
-        return summarise(measured, later.sessions, later.breaking_points)
+        return summarise(measured, results.sessions, results.breaking_points)
 
     def _records(self, run: StoredRun) -> Records:
         """A live run's records grow with each call; those of an ended run are read and let go."""

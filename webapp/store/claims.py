@@ -24,7 +24,8 @@ from sqlalchemy import (
     update,
 )
 
-from webapp.store.tables import LIVE_STATES, claims, runs
+from experiment.records import LIVE_STATES
+from webapp.store.tables import claims, runs
 
 RENEW_EVERY_S = 2.0
 GONE_AFTER_S = 30.0
@@ -119,12 +120,12 @@ class Claims:
             connection.execute(delete(claims).where(claims.c.run_id == run_id))
 
     def orphans(self) -> list[str]:
-        """Live runs whose process has gone, each given to one caller only: they are no longer live then."""
+        """Live runs whose process has gone. They become failed here, so only one caller gets each of them."""
         joined = runs.outerjoin(claims, claims.c.run_id == runs.c.id)
         gone = or_(claims.c.run_id.is_(None), ~self._is_fresh)
         query = select(runs.c.id).select_from(joined).where(runs.c.state.in_(LIVE_STATES), gone)
         with self._engine.begin() as connection:
-            return [each for each in connection.scalars(query).all() if self._seized(connection, each)]
+            return [run_id for run_id in connection.scalars(query).all() if self._seized(connection, run_id)]
 
     @staticmethod
     def _seized(connection: Connection, run_id: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 def with_answer(sentence: str, report: Mapping[str, Any]) -> str:
     """`sentence`, and what the reference was taken for by the first backend that answered."""
-    references = {each["id"] for each in report["variants"] if each["is_reference"]}
-    tops = (each["top"] for each in report["cells"] if each["variant_id"] in references and each["top"])
+    references = {variant["id"] for variant in report["variants"] if variant["is_reference"]}
+    tops = (cell["top"] for cell in report["cells"] if cell["variant_id"] in references and cell["top"])
     top = next(tops, None)
     return f"{sentence} Answer: {top[0]['label']}." if top else sentence

@@ -1,4 +1,4 @@
-"""What the store gives out and takes: a run's row, an event, and what a follow-up belongs to."""
+"""What the store gives out and takes: a run's row, an event, and which runs are follow-ups of which."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row
+from sqlalchemy import ColumnElement, Engine, Row, Select, func, select
 
-from webapp.store.tables import LIVE_STATES
+from experiment.records import LIVE_STATES, is_live
+from webapp.store.tables import follow_ups, runs
+
+IS_FOLLOW_UP = runs.c.id.in_(select(follow_ups.c.run_id))
 
 
 class Follows(NamedTuple):
@@ -52,7 +55,7 @@ class StoredRun:
     @property
     def is_live(self) -> bool:
         """Whether the run still waits or measures."""
-        return self.state in LIVE_STATES
+        return is_live(self.state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +82,41 @@ def parsed(row: Row[*tuple[Any, ...]]) -> StoredRun:
     for key in ("plan", "backends", "environment", "failure"):
         values[key] = None if values[key] is None else json.loads(values[key])
     return StoredRun(**values)
+
+
+class FollowUps:
+    """What was measured after runs had ended. Safe to use from several threads."""
+
+    def __init__(self, engine: Engine):
+        self._engine = engine
+
+    def of(self, run_id: str) -> list[tuple[str, StoredRun]]:
+        """What was measured after a run had ended, oldest first: its kind and its own row."""
+        query = (
+            select(follow_ups.c.kind, runs)
+            .join_from(follow_ups, runs, follow_ups.c.run_id == runs.c.id)
+            .where(follow_ups.c.of_run == run_id)
+            .order_by(runs.c.number)
+        )
+        with self._engine.connect() as connection:
+            return [(row.kind, parsed(row)) for row in connection.execute(query)]
+
+    def run_of(self, run_id: str) -> str | None:
+        """The run that a follow-up belongs to; None: it is a run of its own."""
+        with self._engine.connect() as connection:
+            query = select(follow_ups.c.of_run).where(follow_ups.c.run_id == run_id)
+            return connection.scalar(query)
+
+
+def bytes_of_follow_ups() -> ColumnElement[int]:
+    """What all that was measured after a run takes, within a query of `runs`."""
+    follow_up_runs = runs.alias()
+    joined = follow_ups.join(follow_up_runs, follow_ups.c.run_id == follow_up_runs.c.id)
+    taken = select(func.coalesce(func.sum(follow_up_runs.c.size_bytes), 0)).select_from(joined)
+    return taken.where(follow_ups.c.of_run == runs.c.id).correlate(runs).scalar_subquery()
+
+
+def busy_runs() -> Select[tuple[str]]:
+    """Ended runs that are measured further just now."""
+    joined = follow_ups.join(runs, follow_ups.c.run_id == runs.c.id)
+    return select(follow_ups.c.of_run).select_from(joined).where(runs.c.state.in_(LIVE_STATES))

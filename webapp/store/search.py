@@ -1,7 +1,7 @@
 """Finding runs by what a person remembers: the photo, the answer, a backend, its model, the day.
 
 The database narrows down with LIKE over the columns that hold these; backends are kept as JSON, whose keys
-are no words of anybody, so what it finds is looked at once more here. Every word has to be found somewhere.
+nobody searches for, so what it finds is checked once more here. Every word has to be found somewhere.
 """
 
 from __future__ import annotations

@@ -18,21 +18,22 @@ from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from experiment.errors import PixelcostError
+from experiment.records import LIVE_STATES
 from webapp.storage_errors import is_no_room
 from webapp.store.claims import Claims
-from webapp.store.follow_up_rows import IS_FOLLOW_UP, FollowUps, busy_runs, bytes_of_follow_ups
 from webapp.store.reserve import Reserve
-from webapp.store.rows import Event, Follows, HistoryRow, StoredRun, parsed
-from webapp.store.tables import (
-    LIVE_STATES,
-    blobs,
-    claims,
-    events,
-    follow_ups,
-    open_database,
-    runs,
-    sqlite_path,
+from webapp.store.rows import (
+    IS_FOLLOW_UP,
+    Event,
+    Follows,
+    FollowUps,
+    HistoryRow,
+    StoredRun,
+    busy_runs,
+    bytes_of_follow_ups,
+    parsed,
 )
+from webapp.store.tables import blobs, claims, events, follow_ups, open_database, runs, sqlite_path
 
 __all__ = ["Event", "Follows", "HistoryRow", "NoSuchRun", "Store", "StoredRun"]
 
@@ -114,9 +115,9 @@ class Store:
         """Add events in one transaction, with the run's counts as they are after them."""
         if not batch:
             return
-        size_bytes = sum(len(each.data) + len(each.scores or "") for each in batch)
+        size_bytes = sum(len(event.data) + len(event.scores or "") for event in batch)
         with self._engine.begin() as connection:
-            connection.execute(insert(events), [{"run_id": run_id, **each._asdict()} for each in batch])
+            connection.execute(insert(events), [{"run_id": run_id, **event._asdict()} for event in batch])
             connection.execute(
                 update(runs)
                 .where(runs.c.id == run_id)
@@ -151,7 +152,7 @@ class Store:
         self, limit: int, before: int | None = None, where: ColumnElement[bool] | None = None
     ) -> list[HistoryRow]:
         """Newest first; `before` is the number of the last run already seen, `where` narrows them down."""
-        names = [each.name for each in fields(HistoryRow) if where is not None or each.name != "backends"]
+        names = [field.name for field in fields(HistoryRow) if where is not None or field.name != "backends"]
         query = select(*(runs.c[name] for name in names))
         query = query.where(~IS_FOLLOW_UP).order_by(runs.c.number.desc()).limit(limit)
         if before is not None:
@@ -239,9 +240,9 @@ class Store:
     def _remove(self, run_ids: Sequence[str]) -> None:
         if not run_ids:
             return
-        later = select(follow_ups.c.run_id).where(follow_ups.c.of_run.in_(run_ids))
+        their_follow_ups = select(follow_ups.c.run_id).where(follow_ups.c.of_run.in_(run_ids))
         with self._engine.begin() as connection:
-            run_ids = [*run_ids, *connection.scalars(later)]
+            run_ids = [*run_ids, *connection.scalars(their_follow_ups)]
             for table, column in _OF_A_RUN:
                 connection.execute(delete(table).where(column.in_(run_ids)))
         if self._is_sqlite:

@@ -31,7 +31,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from experiment.errors import ConfigRefused
 
 START_LOCK = 0x7069786C  # "pixl": any number will do that nobody else takes in this database
-LIVE_STATES = ("queued", "running")
 PATIENCE_S = 10  # while another program writes to SQLite, and until a PostgreSQL is reached
 SQLITE_LOG_BYTES = 4_000_000  # what its write-ahead log is cut to when it has grown
 
@@ -118,7 +117,7 @@ def open_database(url: str) -> Engine:
     try:
         if path is not None:
             _make_private(path)
-        most = 20 if path is None else 60  # PostgreSQL allows 100 of all processes, unless told otherwise
+        most = 20 if path is None else 60  # PostgreSQL's default is 100 for all processes
         patience = "timeout" if path is not None else "connect_timeout"
         engine = create_engine(
             make_url(url),
@@ -171,7 +170,7 @@ def _make_private(path: Path) -> None:
 
 
 def _create_tables(engine: Engine) -> None:
-    """Those that are missing; of several processes that start at once, one after another."""
+    """Create missing tables. Processes that start at once do it one after another."""
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(select(func.pg_advisory_xact_lock(START_LOCK)))

@@ -1,4 +1,4 @@
-"""What a page may say of its variants: the keys there are, and what their values must be."""
+"""What a page may say of its variants and its browser: the known keys, and what their values must be."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from common.checks import Expected, is_line, number, one_of, whole, yes_or_no
 from common.json_values import quoted, strict_json
 from experiment.axes import BROWSER_FORMATS, ENGINES
 from experiment.errors import VariantsRefused
-from experiment.measure.plan import SIZES_RANGE_PX
+from experiment.measure.plan import RANGES
 
 LONGEST_TEXT = 120  # of an encoder's or a browser's name
 LONGEST_STAGE_MS = 3.6e6
-MOST_ORIGINAL_BYTES, MOST_ORIGINAL_SIDE_PX = 10**10, 10**6  # of a photo that nobody here has seen
+MOST_ORIGINAL_BYTES, MOST_ORIGINAL_SIDE_PX = 10**10, 10**6  # of a photo that stayed in the browser
 Check = Callable[[Any], Any]  # returns the value, or raises Expected
 HOW = "docs/browser-resizing.md shows a request that works."
 
@@ -61,9 +61,9 @@ def _text(value: Any) -> str:
 
 
 NEEDED: Final = ("format", "size_px", "engine")
-RULES: Final[Mapping[str, Check]] = {
+VARIANT_RULES: Final[Mapping[str, Check]] = {
     "format": one_of(BROWSER_FORMATS),
-    "size_px": whole(*SIZES_RANGE_PX),
+    "size_px": whole(*RANGES["sizes_px"]),
     "quality": whole(1, 100),
     "engine": one_of(ENGINES),
     "encoder": _line,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 from flask import Request
 from werkzeug.datastructures import FileStorage
@@ -13,56 +11,14 @@ from werkzeug.datastructures import FileStorage
 from experiment.file_names import clean_path, plain_name, unique
 from experiment.photo_sets.label_files import decoded, refuse_above
 from experiment.photo_sets.places import is_photo
-from experiment.records import SET_REPEATS
 from experiment.wording import count
 from webapp.problems import Refused
-from webapp.runs.live_run import OPENING
+from webapp.runs.job import Submission
 from webapp.store.spool import Spool, path_of
+from webapp.worker.pipe import PhotoSetJob
 
 ZIP_START = b"PK\x03\x04"
 MOST_LABELS_BYTES = 5_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class PhotoUpload:
-    """The photos of one run, in files on disk."""
-
-    name: str
-    spool: Spool
-    files: Mapping[str, str]  # a photo's name -> its file in the spool; one alone is a ZIP file of photos
-    labels: tuple[str, str] | None  # name and text of a CSV, read by the timing process; None: the set's own
-    true_label: str | None  # of all of them
-    most_photos: int
-    model: Mapping[str, Any]  # its card
-    follows: None = None
-    opening: str = OPENING
-
-    @property
-    def plan_defaults(self) -> dict[str, Any]:
-        """Where a plan that does not say otherwise differs."""
-        return {"repeats": SET_REPEATS}
-
-    @property
-    def stream(self) -> IO[bytes]:
-        """Nothing goes through the pipe: the timing process opens the files."""
-        return io.BytesIO()
-
-    @property
-    def job(self) -> dict[str, Any]:
-        """What the timing process is told."""
-        photos = {
-            "folder": str(self.spool.path),
-            "files": self.files,
-            "labels": self.labels,
-            "most_labels_bytes": MOST_LABELS_BYTES,
-            "most_photos": self.most_photos,
-            "model": self.model,
-        }
-        return {"name": self.name, "true_label": self.true_label, "size_bytes": 0, "photos": photos}
-
-    def discard(self) -> None:
-        """Remove the files."""
-        self.spool.remove()
 
 
 def files_in(request: Request) -> list[FileStorage]:
@@ -90,9 +46,9 @@ def check_sizes(request: Request, limit_bytes: int) -> None:
             )
 
 
-def photo_upload(
+def gathered(
     request: Request, spool: Spool, true_label: str | None, most_photos: int, model: Mapping[str, Any]
-) -> PhotoUpload:
+) -> Submission:
     """All photos of the request. Raises Refused for too many, or labels that make no sense."""
     files = files_in(request)
     if len(files) > most_photos:
@@ -105,7 +61,17 @@ def photo_upload(
     names = unique(clean_path(part.filename or "") for part in files)
     name = _set_name(names) if len(files) > 1 else names[0]
     stored = dict(zip(names, (path_of(part).name for part in files), strict=True))
-    return PhotoUpload(name, spool, stored, _labels(request), true_label, most_photos, model)
+    job = PhotoSetJob(
+        name=name,
+        true_label=true_label,
+        folder=str(spool.path),
+        files=stored,
+        labels=_labels(request),
+        most_labels_bytes=MOST_LABELS_BYTES,
+        most_photos=most_photos,
+        model=model,
+    )
+    return Submission(job, content=(), discard=spool.remove)
 
 
 def _is_zip(part: FileStorage) -> bool:

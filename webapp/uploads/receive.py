@@ -18,11 +18,12 @@ from experiment.images.header import Limits, read_header
 from webapp.config import Settings
 from webapp.http.client_socket import ClientSocket
 from webapp.problems import Refused
-from webapp.runs.manager import Photo
+from webapp.runs.job import Submission, pieces_of
 from webapp.store.spool import Spool, path_of
-from webapp.uploads.browser import FIELDS, BrowserUpload, browser_upload, has_variants, upload_limit
-from webapp.uploads.photo_set import PhotoUpload, check_sizes, files_in, is_many, photo_upload
+from webapp.uploads.browser import FIELDS, browser_upload, has_variants
+from webapp.uploads.photo_set import check_sizes, files_in, gathered, is_many
 from webapp.uploads.places import Places, UploadPace
+from webapp.worker.pipe import PhotoJob
 
 FORM_MEMORY_BYTES = 256_000  # of its text fields; werkzeug counts its read buffer of 128 KiB against it
 FORM_SLACK_BYTES = 64_000  # what a form may hold besides its photos
@@ -41,7 +42,7 @@ class Uploads:
         self._places = Places(max(2, settings.threads // 4 + 1))
 
     @contextmanager
-    def photo(self, request: Request, known_fields: frozenset[str] | None) -> Iterator[Photo]:
+    def photo(self, request: Request, known_fields: frozenset[str] | None) -> Iterator[Submission]:
         """The one photo in `request`, its header checked.
 
         `known_fields` are the form's other fields; None lets any pass. Raises Refused or
@@ -56,10 +57,10 @@ class Uploads:
     @contextmanager
     def photos(
         self, request: Request, known_fields: frozenset[str], model: Mapping[str, Any]
-    ) -> Iterator[Photo | PhotoUpload | BrowserUpload]:
+    ) -> Iterator[Submission]:
         """The photo in `request`, as photo() has it, or all of them when there are several or a ZIP file.
 
-        With variants that a browser made, the photo may be missing; see browser_upload.py.
+        With variants that a browser made, the photo may be missing; see browser.py.
 
         `model` is the card of the model that the photos are for. What is yielded belongs to the
         caller, who discards it at the end; when the block raises, it is discarded here. Only with
@@ -70,7 +71,7 @@ class Uploads:
         if request.args.get("photos") == "many":
             limit_bytes = settings.max_set_bytes + settings.max_photos * PART_SLACK_BYTES
         if request.args.get("variants") == "browser":
-            limit_bytes = max(limit_bytes, upload_limit(settings.max_bytes))
+            limit_bytes = max(limit_bytes, settings.max_with_variants_bytes)
         request.max_form_parts = settings.max_photos + MOST_OTHER_PARTS
         with self._received(request, limit_bytes) as spool:
             check_sizes(request, settings.max_bytes)
@@ -81,7 +82,7 @@ class Uploads:
                 with self._opened(_only_file(request), true_label) if has_photo else nullcontext() as photo:
                     yield browser_upload(request, photo, true_label, self._limits)
             elif is_many(request):
-                yield photo_upload(request, spool, true_label, settings.max_photos, model)
+                yield gathered(request, spool, true_label, settings.max_photos, model)
                 spool.is_kept = True
             else:
                 with self._opened(_only_file(request), true_label) as photo:
@@ -121,7 +122,7 @@ class Uploads:
         return Limits(max_bytes=self._settings.max_bytes, max_pixels=self._settings.max_pixels)
 
     @contextmanager
-    def _opened(self, part: FileStorage, true_label: str | None) -> Iterator[Photo]:
+    def _opened(self, part: FileStorage, true_label: str | None) -> Iterator[Submission]:
         """A photo whose header has been looked at; its file is mapped for that, not read."""
         name = plain_name(part.filename or "")
         with path_of(part).open("rb") as file:
@@ -130,7 +131,7 @@ class Uploads:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size_bytes else nullcontext(b"")
             with mapped as data:
                 read_header(cast(bytes, data), name, self._limits)  # it is sliced and searched like bytes
-            yield Photo(name, file, size_bytes, true_label)
+            yield Submission(PhotoJob(name, true_label, size_bytes), pieces_of(file))
 
 
 def _only_file(request: Request) -> FileStorage:

@@ -1,38 +1,43 @@
 """The timing process: one run from photo to last measurement, and nothing else in it.
 
-The web process starts it, writes one job to its standard input and reads events from
-its standard output, one JSON line each (a `variant` line is followed by the variant's
-bytes). Decoding an uploaded file and timing requests both belong here: a hostile file
-can at worst end this process, and serving pages can't disturb the clock.
-
-    in:   {"plan":…, "backends":[…], "name":…, "true_label":…, "limits":…, "size_bytes":n} + n bytes,
-          with "browser":… also the bytes of each variant made there; see browser_job.py
-          or with "photos":… many photos in files, see set_worker.py;
-          or with "more":… a finished run's variants, see more_worker.py
-          "go" when the run may begin, "cancel" at any time; end of input ends the process
-    out:  accepted | refused, then variant…, progress…, measurement…, end; of a set photo…, end
-          before accepted and before the first variant perhaps large, which is answered with "read", and
-          then made behind the last variant; see large_photos.py
+The web process starts it and talks to it through its standard input and output; pipe.py says how.
+Decoding an uploaded file and timing requests both belong here: a hostile file can at worst end this process,
+and serving pages can't disturb the clock.
 """
 
 from __future__ import annotations
 
 import ctypes
 import io
-import json
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
-from experiment.codec import from_dict, to_dict
+from experiment.codec import to_dict
 from experiment.errors import PixelcostError
-from experiment.images.read import Limits, read_image
+from experiment.images.read import read_image
 from experiment.measure.environment import environment
 from experiment.measure.schedule import planned_requests
-from experiment.records import BackendInfo, Plan, Variant
+from experiment.records import Plan, Variant
 from webapp.worker.browser import Received, receive
 from webapp.worker.large_photos import PATIENCE_S, are_large, await_turn
-from webapp.worker.pipe import Commands, Events, measure_on
+from webapp.worker.pipe import (
+    Accepted,
+    BrowserVariantsJob,
+    FollowUpJob,
+    Job,
+    JobKind,
+    LargePhotoDone,
+    Parent,
+    PhotoJob,
+    PhotoSetJob,
+    Preparing,
+    Task,
+    VariantMade,
+    measure_on,
+    task_in,
+)
 
 PR_SET_NO_NEW_PRIVS = 38  # of <linux/prctl.h>
 # Far above what a photo within the limits needs; a decoder gone wild gets MemoryError.
@@ -43,45 +48,19 @@ def main() -> None:
     """Serve one job."""
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
     ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # nothing it starts gains rights, as by sudo
-    events = Events(sys.stdout.buffer)
     # Unbuffered: a thread that waits in a buffered read can't be left behind at the end.
     pipe = io.FileIO(sys.stdin.fileno(), closefd=False)
     line = pipe.readline()
     if not line:
         return  # a spare that was never needed
-    job = json.loads(line)
-    data = _read(pipe, job["size_bytes"])
-    made_parts = [_read(pipe, each["size_bytes"]) for each in job.get("browser", {}).get("variants", ())]
-    commands = Commands(pipe)
-    commands.start()
-    plan = from_dict(Plan, job["plan"])
-    backends = [from_dict(BackendInfo, row) for row in job["backends"]]
-    if "photos" in job:
-        from webapp.worker.photo_set import run_set  # noqa: PLC0415  only sets need it
-
-        run_set(events, commands, job, plan, backends)
-        return
-    if "more" in job:
-        from webapp.worker.follow_up import run_more  # noqa: PLC0415  only follow-ups need it
-
-        run_more(events, commands, job, data, plan, backends)
-        return
-    limits = Limits(**job["limits"])
-
-    def read() -> Received:
-        if "browser" in job:
-            return receive(job, data, made_parts, limits)
-        return Received(read_image(data, job["name"], limits, job["true_label"]))
-
+    task = task_in(line)
+    parts = [_read(pipe, size_bytes) for size_bytes in task.job.part_sizes_bytes]
+    parent = Parent(pipe, sys.stdout.buffer)
+    parent.listen()
     try:
-        is_large = are_large([data, *made_parts], job["name"], limits)
-        if is_large:
-            await_turn(events, commands)
-        received = read()
-    except PixelcostError as refusal:
-        events.send("refused", code=refusal.code, message=refusal.message, http_status=refusal.http_status)
-        return
-    run(events, commands, received, plan, backends, read if is_large else None)
+        HANDLERS[task.job.kind](parent, task, parts)
+    except PixelcostError as error:
+        parent.refuse(error)
 
 
 def _read(pipe: io.FileIO, size_bytes: int) -> bytes:
@@ -91,53 +70,77 @@ def _read(pipe: io.FileIO, size_bytes: int) -> bytes:
     return bytes(data)
 
 
-def run(
-    events: Events,
-    commands: Commands,
-    received: Received,
-    plan: Plan,
-    backends: list[BackendInfo],
-    read_again: Callable[[], Received] | None = None,
-) -> None:
-    """Announce the run, wait for "go", make the variants, measure, say how it ended.
+def run_photo(parent: Parent, task: Task[PhotoJob], parts: Sequence[bytes]) -> None:
+    """Measure the variants that are made of one photo here. Raises ImageRefused."""
+    job = task.job
+    run(parent, task, parts, lambda: Received(read_image(parts[0], job.name, task.limits, job.true_label)))
 
-    A large photo comes with `read_again`: its pixels are let go while the run waits, and once all is made.
+
+def run_browser_variants(parent: Parent, task: Task[BrowserVariantsJob], parts: Sequence[bytes]) -> None:
+    """Measure variants that a browser made, perhaps beside our own. Raises VariantsRefused, ImageRefused."""
+    run(parent, task, parts, lambda: receive(task.job, parts[0], parts[1:], task.limits))
+
+
+def run_photo_set(parent: Parent, task: Task[PhotoSetJob], _: Sequence[bytes]) -> None:
+    """Measure photo after photo of a set."""
+    from webapp.worker.photo_set import run_set  # noqa: PLC0415  only sets need it
+
+    run_set(parent, task)
+
+
+def run_follow_up(parent: Parent, task: Task[FollowUpJob], parts: Sequence[bytes]) -> None:
+    """Measure further what another run sent."""
+    from webapp.worker.follow_up import run_follow_up  # noqa: PLC0415  only follow-ups need it
+
+    run_follow_up(parent, task, parts)
+
+
+HANDLERS: Final[Mapping[JobKind, Callable[[Parent, Task[Any], Sequence[bytes]], None]]] = {
+    "photo": run_photo,
+    "photo_set": run_photo_set,
+    "browser_variants": run_browser_variants,
+    "follow_up": run_follow_up,
+}
+
+
+def run(parent: Parent, task: Task[Job], parts: Sequence[bytes], read: Callable[[], Received]) -> None:
+    """Read what came, announce the run, wait for "go", make the variants, measure, say how it ended.
+
+    The pixels of a large photo are let go while the run waits, and once all variants are made.
     """
-    present = [info for info in backends if info.is_present]
-    events.send(
-        "accepted",
-        source=to_dict(received.source),
-        skipped_sizes_px=received.skipped_sizes_px(plan),
-        requests_planned=planned_requests(plan, received.planned_variants(plan), present),
-    )
-    has_pixels = read_again is None or commands.go.wait(PATIENCE_S)
+    plan, is_large = task.plan, are_large(parts, task.job.name, task.limits)
+    if is_large:
+        await_turn(parent)
+    received = read()
+    planned = planned_requests(plan, received.planned_variants(plan), task.present)
+    parent.send(Accepted(to_dict(received.source), received.skipped_sizes_px(plan), planned))
+    has_pixels = not is_large or parent.go.wait(PATIENCE_S)
     if not has_pixels:
         received.let_go()
-    commands.go.wait()
+    parent.go.wait()
     facts = environment() | dict(received.facts)
     variants = []
-    if not commands.cancel.is_set():
-        if read_again:
-            await_turn(events, commands)
-            received = received if has_pixels else received.with_pixels_of(read_again())
-        variants = _make(events, received, plan)
+    if not parent.cancel.is_set():
+        if is_large:
+            await_turn(parent)
+            received = received if has_pixels else received.with_pixels_of(read())
+        variants = _make(parent, received, plan)
         received.let_go()
-        if read_again:
-            events.send("made")
-    heartbeat = measure_on(events, commands, plan, variants, present)
-    state = "cancelled" if commands.cancel.is_set() else "done"
-    events.send("end", state=state, environment=facts | heartbeat.facts(), failure=None)
+        if is_large:
+            parent.send(LargePhotoDone())
+    heartbeat = measure_on(parent, plan, variants, task.present)
+    parent.end(facts | heartbeat.facts())
 
 
-def _make(events: Events, received: Received, plan: Plan) -> list[Variant]:
+def _make(parent: Parent, received: Received, plan: Plan) -> list[Variant]:
     count = received.planned_variants(plan)
     made = 0
 
     def announce(variant: Variant) -> None:
         nonlocal made
         made += 1
-        events.send("variant", data=variant.data, variant=to_dict(variant), size_bytes=variant.size_bytes)
-        events.send("progress", text=f"Making {count} variants ({made} done)")
+        parent.send(VariantMade(to_dict(variant), variant.size_bytes), variant.data)
+        parent.send(Preparing(f"Making {count} variants ({made} done)"))
 
     return received.variants(plan, announce)
 

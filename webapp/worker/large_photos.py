@@ -11,13 +11,11 @@ from collections.abc import Iterable
 
 from experiment.errors import PixelcostError
 from experiment.images.header import Limits, read_header
-from webapp.worker.pipe import Commands, Events
+from webapp.worker.pipe import LargePhoto, Parent
 
 LARGE_BYTES = 100_000_000  # of memory; several smaller ones at once do no harm
 PATIENCE_S = 0.5  # a run that is not the first in line waits longer
-TURN_PATIENCE_S = (
-    30.0  # whoever uploads waits for an answer; making all copies of a large photo can take minutes
-)
+TURN_PATIENCE_S = 30.0  # whoever uploads waits; making all copies of a large photo can take minutes
 
 
 class LargePhotoBusy(PixelcostError):
@@ -39,8 +37,8 @@ def are_large(files: Iterable[bytes], name: str, limits: Limits) -> bool:
     return any(read_header(data, name, limits).decoding_bytes > LARGE_BYTES for data in files if data)
 
 
-def await_turn(events: Events, commands: Commands) -> None:
-    """Return when no other large photo is decoded. "made" or an answer about the photo ends the turn."""
-    commands.read.clear()
-    events.send("large")
-    commands.read.wait()
+def await_turn(parent: Parent) -> None:
+    """Return when no other large photo is decoded. LargePhotoDone, Accepted or Refusal ends the turn."""
+    parent.read.clear()
+    parent.send(LargePhoto())
+    parent.read.wait()

@@ -1,4 +1,12 @@
-"""What every kind of run in the timing process shares: commands in, events out, and measuring in between."""
+"""The pipe between the web process and the timing process: all that crosses it, and the child's end.
+
+to the timing process    one JSON line, a Task; then the bytes of its job's parts, one part behind the other;
+                         then "go" when the run may begin, "read" when a large photo may be decoded (see
+                         large_photos.py) and "cancel" at any time. The end of input ends the process.
+to the web process       one JSON line for each message of MESSAGES. The variant's bytes follow a `variant`.
+
+A run begins with `accepted` or `refused` and ends with `end`.
+"""
 
 from __future__ import annotations
 
@@ -6,29 +14,256 @@ import io
 import json
 import os
 import threading
-from contextlib import ExitStack, closing
-from typing import IO, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Any, ClassVar, Final, Generic, Literal, TypeVar
 
-from experiment.backends.connect import connect
-from experiment.codec import to_dict
+from experiment.backends.connect import connected
+from experiment.codec import from_dict, to_dict
+from experiment.errors import PixelcostError
+from experiment.images.browser import Described
+from experiment.images.header import Limits
 from experiment.measure.heartbeat import Heartbeat
 from experiment.measure.run import measure
-from experiment.records import BackendInfo, Plan, Variant
+from experiment.records import BackendInfo, NotUploaded, Plan, Variant
+
+JobKind = Literal["photo", "photo_set", "browser_variants", "follow_up"]
+FollowUpKind = Literal["repeats", "retry", "search"]  # as stored
+Json = Mapping[str, Any]
 
 
-class Commands(threading.Thread):
-    """Listens for "go" and "cancel". When the parent is gone, this process goes too."""
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a run is about. Each kind is a subclass."""
 
-    def __init__(self, pipe: io.FileIO):
-        super().__init__(daemon=True)
-        self._pipe = pipe
+    kind: ClassVar[JobKind]
+
+    name: str  # of the photo or the set
+    true_label: str | None  # of every photo; None: none was given
+
+    @property
+    def part_sizes_bytes(self) -> tuple[int, ...]:
+        """The length of each part that follows the task."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoJob(Job):
+    """One photo, the only part."""
+
+    kind = "photo"
+
+    size_bytes: int
+
+    @property
+    def part_sizes_bytes(self) -> tuple[int, ...]:
+        """The photo's."""
+        return (self.size_bytes,)
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoSetJob(Job):
+    """Many photos in files on disk, which the timing process opens itself."""
+
+    kind = "photo_set"
+
+    folder: str
+    files: Mapping[str, str]  # a photo's name -> its file in the folder; one alone is a ZIP file of photos
+    labels: tuple[str, str] | None  # name and text of a CSV; None: the set's own
+    most_labels_bytes: int
+    most_photos: int
+    model: Mapping[str, Any]  # its card
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserVariantsJob(Job):
+    """Variants that a browser made of a photo. The parts are the photo, empty if it stayed there, then
+    each variant."""
+
+    kind = "browser_variants"
+
+    size_bytes: int  # of the photo; 0: it stayed in the browser
+    variants: tuple[Described, ...]
+    facts: Mapping[str, Any]  # about the browser, for the run's environment
+    original: NotUploaded | None  # what the page says of the photo; None: nothing
+
+    @property
+    def part_sizes_bytes(self) -> tuple[int, ...]:
+        """The photo's, then those of the variants."""
+        return (self.size_bytes, *(variant.size_bytes for variant in self.variants))
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUpJob(Job):
+    """Variants of a run that has ended, to be measured further. The parts are their bytes as sent."""
+
+    kind = "follow_up"
+
+    what: FollowUpKind
+    variants: tuple[Variant, ...]
+
+    @property
+    def part_sizes_bytes(self) -> tuple[int, ...]:
+        """Those of the variants."""
+        return tuple(variant.size_bytes for variant in self.variants)
+
+
+JOBS: Final[Mapping[str, type[Job]]] = {
+    job.kind: job for job in (PhotoJob, PhotoSetJob, BrowserVariantsJob, FollowUpJob)
+}
+Job_co = TypeVar("Job_co", bound=Job, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Task(Generic[Job_co]):
+    """All that the timing process needs for one run."""
+
+    job: Job_co
+    plan: Plan
+    backends: tuple[BackendInfo, ...]
+    max_bytes: int  # of one photo
+    max_pixels: int
+
+    @property
+    def limits(self) -> Limits:
+        """Of one photo."""
+        return Limits(max_bytes=self.max_bytes, max_pixels=self.max_pixels)
+
+    @property
+    def present(self) -> list[BackendInfo]:
+        """The backends that this machine has."""
+        return [info for info in self.backends if info.is_present]
+
+    def line(self) -> bytes:
+        """As it crosses the pipe."""
+        rest = to_dict(self)
+        return json.dumps({"kind": self.job.kind, **rest.pop("job"), **rest}).encode() + b"\n"
+
+
+def task_in(line: bytes) -> Task[Job]:
+    """The task that Task.line() wrote."""
+    keys = json.loads(line)
+    job = from_dict(JOBS[keys.pop("kind")], keys)
+    backends = tuple(from_dict(BackendInfo, row) for row in keys["backends"])
+    return Task(job, from_dict(Plan, keys["plan"]), backends, keys["max_bytes"], keys["max_pixels"])
+
+
+MESSAGES: Final[dict[str, type[Message]]] = {}  # by event
+
+
+class Message:
+    """What the timing process says. The JSON in it is stored and sent on, not made into records again."""
+
+    event: ClassVar[str]
+
+    def __init_subclass__(cls, event: str):
+        cls.event = event
+        MESSAGES[event] = cls
+
+
+@dataclass(frozen=True)
+class Accepted(Message, event="accepted"):
+    """The photo could be read."""
+
+    source: Json  # a SourceImage, or {"photo_set": a SetHeader}
+    skipped_sizes_px: Sequence[int]
+    requests_planned: int  # of a set an estimate
+
+
+@dataclass(frozen=True)
+class Refusal(Message, event="refused"):
+    """The job can't be done: the keys of a PixelcostError."""
+
+    code: str
+    message: str
+    http_status: int
+
+
+@dataclass(frozen=True)
+class LargePhoto(Message, event="large"):
+    """A large photo is to be decoded once "read" comes."""
+
+
+@dataclass(frozen=True)
+class LargePhotoDone(Message, event="made"):
+    """The pixels of the large photo are given back."""
+
+
+@dataclass(frozen=True)
+class VariantMade(Message, event="variant"):
+    """A Variant; its bytes follow."""
+
+    variant: Json
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Preparing(Message, event="progress"):
+    """How far it is before the first request, in words."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Measured(Message, event="measurement"):
+    """A Measurement."""
+
+    measurement: Json
+
+
+@dataclass(frozen=True)
+class PhotoMeasured(Message, event="photo"):
+    """The PhotoResult of one photo of a set."""
+
+    photo: Json
+
+
+@dataclass(frozen=True)
+class SearchStepped(Message, event="step"):
+    """A SearchStep towards the breaking point."""
+
+    backend_name: str
+    step: Json
+
+
+@dataclass(frozen=True)
+class BreakingPointFound(Message, event="finding"):
+    """A BreakingPoint."""
+
+    finding: Json
+
+
+@dataclass(frozen=True)
+class Ended(Message, event="end"):
+    """The run is over; nothing follows."""
+
+    state: str
+    environment: Json
+    failure: Json | None
+
+
+def message_in(line: bytes) -> Message:
+    """The message that Parent.send() wrote."""
+    keys = json.loads(line)
+    return MESSAGES[keys.pop("event")](**keys)
+
+
+class Parent:
+    """The web process, as the timing process sees it: it gives commands and takes messages."""
+
+    def __init__(self, commands: io.FileIO, messages: IO[bytes]):
+        self._commands = commands
+        self._messages = messages
         self.go = threading.Event()
         self.read = threading.Event()
         self.cancel = threading.Event()
 
-    def run(self) -> None:
-        """Read commands until the end of input."""
-        for line in self._pipe:
+    def listen(self) -> None:
+        """Take commands from now on. When the parent is gone, this process goes too."""
+        threading.Thread(target=self._listen, name="commands", daemon=True).start()
+
+    def _listen(self) -> None:
+        for line in self._commands:
             if line.strip() == b"cancel":
                 self.cancel.set()
             if line.strip() in {b"go", b"cancel"}:
@@ -37,26 +272,26 @@ class Commands(threading.Thread):
                 self.read.set()
         os._exit(1)  # nobody is left to read the results
 
-
-class Events:
-    """Writes events to the parent."""
-
-    def __init__(self, pipe: IO[bytes]):
-        self._pipe = pipe
-
-    def send(self, event: str, data: bytes = b"", **fields: Any) -> None:
+    def send(self, message: Message, data: bytes = b"") -> None:
         """One JSON line, then `data` as it is."""
-        self._pipe.write(json.dumps({"event": event, **fields}).encode() + b"\n" + data)
-        self._pipe.flush()
+        line = json.dumps({"event": message.event, **vars(message)}).encode()
+        self._messages.write(line + b"\n" + data)
+        self._messages.flush()
+
+    def refuse(self, error: PixelcostError) -> None:
+        """Say why the job can't be done."""
+        self.send(Refusal(error.code, error.message, error.http_status))
+
+    def end(self, environment: Json) -> None:
+        """Say that the run is over, by itself or because it was cancelled."""
+        self.send(Ended("cancelled" if self.cancel.is_set() else "done", environment, failure=None))
 
 
 def measure_on(
-    events: Events, commands: Commands, plan: Plan, variants: list[Variant], infos: list[BackendInfo]
+    parent: Parent, plan: Plan, variants: list[Variant], infos: Sequence[BackendInfo]
 ) -> Heartbeat:
     """Send every measurement on as it is taken. Returns what the heartbeat saw."""
-    with ExitStack() as stack:
-        backends = [stack.enter_context(closing(connect(info))) for info in infos]
-        heartbeat = stack.enter_context(Heartbeat())
-        for measurement in measure(plan, variants, backends, commands.cancel):
-            events.send("measurement", measurement=to_dict(measurement))
+    with connected(infos) as backends, Heartbeat() as heartbeat:
+        for measurement in measure(plan, variants, backends, parent.cancel):
+            parent.send(Measured(to_dict(measurement)))
     return heartbeat

@@ -1,23 +1,24 @@
-"""A timing process (worker.py) seen from the web process: start it, talk to it, end it."""
+"""The timing process (worker.py), as the web process sees it: start it, talk to it, end it."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO
+
+from webapp.worker.pipe import Job, Message, Task, message_in
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER_COMMAND = (sys.executable, "-m", "webapp.worker")
-PART_BYTES = 1_000_000
+PIECE_BYTES = 1_000_000
 END_GRACE_S = 5.0
-# What the child gets of our environment: how to run, how to reach backends. No token, no database.
+# What the process gets of our environment: how to run, how to reach backends. No token, no database.
 _PASSED_ON = re.compile(
     "PATH|HOME|TMPDIR|TZ|LANG|LC_.*|PYTHON.*|VIRTUAL_ENV|LD_LIBRARY_PATH|COVERAGE_.*|PIXELCOST_TEST_.*"
     "|(http|https|no|all)_proxy|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|GRPC_.*"
@@ -26,15 +27,7 @@ _PASSED_ON = re.compile(
 )
 
 
-class Message(NamedTuple):
-    """One line from the child. `parts` must be read to its end before the next message."""
-
-    kind: str
-    body: dict[str, Any]
-    parts: Iterator[bytes]
-
-
-class Child:
+class WorkerProcess:
     """One process. It ends by itself when this process does: its standard input closes."""
 
     def __init__(self, command: Sequence[str] = WORKER_COMMAND):
@@ -61,12 +54,12 @@ class Child:
         """Whether it still runs."""
         return self._process.poll() is None
 
-    def send_job(self, header: Mapping[str, Any], photo: IO[bytes]) -> None:
-        """One JSON line, then the photo's bytes. A child that died is noticed when reading."""
+    def send(self, task: Task[Job], content: Iterable[bytes]) -> None:
+        """Its one task, then the parts of the job. A process that died is noticed when reading."""
         with contextlib.suppress(BrokenPipeError):
-            self._stdin.write(json.dumps(header).encode() + b"\n")
-            while part := photo.read(PART_BYTES):
-                self._stdin.write(part)
+            self._stdin.write(task.line())
+            for piece in content:
+                self._stdin.write(piece)
             self._stdin.flush()
 
     def say(self, command: str) -> None:
@@ -76,21 +69,20 @@ class Child:
             self._stdin.flush()
 
     def messages(self) -> Iterator[Message]:
-        """What the child sends, until it closes its output or dies."""
+        """What it sends, until it closes its output or dies."""
         while line := self._stdout.readline():
             if not line.endswith(b"\n"):
                 return  # it died in the middle of a line
-            body = json.loads(line)
-            parts = self._parts(body.get("size_bytes", 0) if body["event"] == "variant" else 0)
-            yield Message(body.pop("event"), body, parts)
+            yield message_in(line)
 
-    def _parts(self, size_bytes: int) -> Iterator[bytes]:
+    def read(self, size_bytes: int) -> Iterator[bytes]:
+        """The bytes behind a message, in pieces; to be read to their end before the next message."""
         while size_bytes > 0:
-            part = self._stdout.read(min(size_bytes, PART_BYTES))
-            if not part:
+            piece = self._stdout.read(min(size_bytes, PIECE_BYTES))
+            if not piece:
                 return
-            size_bytes -= len(part)
-            yield part
+            size_bytes -= len(piece)
+            yield piece
 
     def kill(self) -> None:
         """End it now; what it has written can still be read."""
@@ -109,35 +101,35 @@ class Child:
         return self._process.returncode
 
 
-class Spare:
-    """Keeps one child started, so that a run does not wait for its imports."""
+class SpareProcess:
+    """Keeps one timing process started, so that a run does not wait for its imports."""
 
     def __init__(self, command: Sequence[str] = WORKER_COMMAND):
         self._command = command
         self._lock = threading.Lock()
-        self._child: Child | None = None
+        self._process: WorkerProcess | None = None
         self._closed = False
 
-    def take(self) -> Child:
-        """The spare if there is a live one, else a new child."""
+    def take(self) -> WorkerProcess:
+        """The spare if there is a live one, else a new process."""
         with self._lock:
-            child, self._child = self._child, None
-        if child is not None and child.is_alive:
-            return child
-        if child is not None:
-            child.close()
-        return Child(self._command)
+            process, self._process = self._process, None
+        if process is not None and process.is_alive:
+            return process
+        if process is not None:
+            process.close()
+        return WorkerProcess(self._command)
 
     def refill(self) -> None:
         """Start a spare if there is none. Call it while nothing is measured."""
         with self._lock:
-            if self._child is None and not self._closed:
-                self._child = Child(self._command)
+            if self._process is None and not self._closed:
+                self._process = WorkerProcess(self._command)
 
     def close(self) -> None:
         """End the spare and start no other."""
         with self._lock:
             self._closed = True
-            child, self._child = self._child, None
-        if child is not None:
-            child.close()
+            process, self._process = self._process, None
+        if process is not None:
+            process.close()

@@ -12,8 +12,8 @@ from dataclasses import replace
 import grpc
 import pytest
 
-from experiment.backends.base import RequestFailed, short_cause
-from experiment.backends.connect import connect
+from experiment.backends.base import NullBackend, RequestFailed, short_cause
+from experiment.backends.connect import connect, connected
 from experiment.backends.probe import probe
 from experiment.errors import FAILURE_CODES
 from experiment.measure.run import measure
@@ -68,6 +68,19 @@ def test_grpc_reads_server_stages_from_trailing_metadata():
 
     with grpc_server(answer) as address:
         assert ask(address).server_ms == {"decode": 2.5, "inference": 30.0}
+
+
+def test_backends_are_closed_at_the_end_of_the_block_and_when_a_later_one_cannot_be_opened(monkeypatch):
+    closed = []
+    monkeypatch.setattr(NullBackend, "close", lambda self: closed.append(self.info.name))
+    one, other = BackendInfo("1 CPU", protocol="null"), BackendInfo("8 CPU", protocol="null")
+    with connected([one, other]) as backends:
+        assert [backend.info for backend in backends] == [one, other]
+        assert closed == []
+    assert closed == ["8 CPU", "1 CPU"]
+    with pytest.raises(KeyError), connected([one, BackendInfo("odd", protocol="odd")]):
+        pass
+    assert closed == ["8 CPU", "1 CPU", "1 CPU"]
 
 
 @pytest.mark.parametrize(

@@ -47,10 +47,12 @@ from tests.support.records import (
     report,
     variant,
 )
-from webapp.backends import Fleet
+from webapp.backends import BackendRegistry
 from webapp.problems import CRASH_TITLE
 from webapp.runs.event_log import Progress, RunLog
 from webapp.runs.live_run import LiveRun
+from webapp.runs.recorder import Recorder
+from webapp.worker.pipe import Ended
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,10 @@ TEMPLATE = (ROOT / "templates" / "index.html").read_text("utf-8")
 
 NODE = """
 import { progressText } from "BASE/static/js/format.js";
-import { pixelRefusal, refusal, sniff } from "BASE/static/js/photo.js";
+import { pixelRefusal, refusal, sniff } from "BASE/static/js/setup/photo.js";
 import { problemFrom } from "BASE/static/js/api.js";
-import { photoFacts } from "BASE/static/js/setup.js";
-import { setRefusal } from "BASE/static/js/photo_set.js";
+import { photoFacts } from "BASE/static/js/setup/form.js";
+import { setRefusal } from "BASE/static/js/setup/photo_set.js";
 const limits = { max_bytes: 20e6, max_pixels: 50e6, max_photos: 2, max_set_bytes: 1e9 };
 const words = (problem) => `${problem.title} ${problem.detail}`;
 const run = (changes) => ({ done: 412, planned: 690, failed: 0, text: "", state: "running", ...changes });
@@ -139,11 +141,11 @@ def queued(position: int, left_s: float | None) -> str:
 
 def loading() -> str:
     """Asked twice, the first time 12 s ago."""
-    fleet = Fleet(settings(ROOT, tf_servers="8 CPU:tf:8500"), lambda: True)
+    registry = BackendRegistry(settings(ROOT, tf_servers="8 CPU:tf:8500"), lambda: True)
     seen = replace(_loading(BackendInfo("8 CPU")), name="8 CPU")
-    fleet._timed(seen)
-    fleet._loading_since["8 CPU"] -= 12
-    return fleet._timed(seen).detail
+    registry._timed(seen)
+    registry._loading_since["8 CPU"] -= 12
+    return registry._timed(seen).detail
 
 
 def none_configured() -> str:
@@ -156,20 +158,29 @@ def script(name: str) -> str:
     return (ROOT / "static" / "js" / name).read_text("utf-8")
 
 
-def live_run() -> LiveRun:
-    """A run that is at its 412th of 690 requests, 24 s after it began."""
-    live = LiveRun.__new__(LiveRun)
-    live._started = time.monotonic() - 24
-    live._variants = {"512-jpeg-85": "512 px JPEG"}
-    live.log = RunLog.__new__(RunLog)
-    live.log.progress = progress = Progress()
+def log_of_a_run() -> RunLog:
+    """At its 412th of 690 requests."""
+    log = RunLog.__new__(RunLog)
+    log.progress = progress = Progress()
     progress.planned, progress.done = 690, 412
     progress._started = time.monotonic() - 13.3
-    return live
+    return log
 
 
-def measured(is_warmup: bool) -> dict[str, Any]:
-    return {"backend_name": "GPU", "variant_id": "512-jpeg-85", "is_warmup": is_warmup}
+def end_of_a_run() -> str:
+    """After 24 s."""
+    live = LiveRun.__new__(LiveRun)
+    live._started = time.monotonic() - 24
+    live.log = log_of_a_run()
+    return live._end_text(Ended("done", {}, None))
+
+
+def measured(is_warmup: bool) -> str:
+    recorder = Recorder.__new__(Recorder)
+    recorder._variants = {"512-jpeg-85": "512 px JPEG"}
+    recorder.log = log_of_a_run()
+    measurement = {"backend_name": "GPU", "variant_id": "512-jpeg-85", "is_warmup": is_warmup}
+    return recorder._measurement_text(measurement)
 
 
 @cache
@@ -282,16 +293,16 @@ ROWS = [
     # Progress
     Row("Uploading 3.2 of 8.0 MB", "^Uploading 3.2 of 8.0 MB$", page("uploading")),
     Row("Making 10 variants (6 done)", r"^Making 3 variants \(3 done\)$", lambda: progress_of_a_run()[0]),
-    Row("Warming up GPU", "^Warming up GPU$", lambda: live_run()._progress_text(measured(is_warmup=True))),
+    Row("Warming up GPU", "^Warming up GPU$", lambda: measured(is_warmup=True)),
     Row(
         "412 of 690: 512 px JPEG on 8-CPU, about 9 s left",
         "^412 of 690: 512 px JPEG on GPU, about [89] s left$",
-        lambda: live_run()._progress_text(measured(is_warmup=False)),
+        lambda: measured(is_warmup=False),
     ),
     Row(
         "Done in 24 s. 690 requests, 0 failed.",
         "^Done in 24 s. 412 requests, 0 failed.$",
-        lambda: live_run()._end_text("done", None),
+        end_of_a_run,
     ),
     Row(
         "Stopped after 412 of 690 requests. …",
@@ -300,7 +311,7 @@ ROWS = [
     ),
     Row(
         "Lost touch with the server. …",
-        "Lost touch",
+        "Lost the connection to the server",
         in_test(PAGE, "test_a_broken_connection_is_said_and_made_good"),
     ),
     Row(
@@ -469,7 +480,7 @@ def test_the_message_is_read_in_the_test_that_is_named(row: Row):
 def test_what_can_go_wrong_with_a_photo_and_a_run_has_its_sentence_and_a_way_on(visit: Visit):
     page = visit.open("/runs/0123456789abcdef")
     notice = page.locator(".notice")
-    expect(notice).to_contain_text("There is no run with this address.", timeout=PATIENCE_MS)
+    expect(notice).to_contain_text("Run not found.", timeout=PATIENCE_MS)
     expect(notice).to_contain_text("If you have its JSON, drop it here.")
     assert notice.locator("button").all_inner_texts() == ["Choose its JSON", "Start a new run", "Dismiss"]
     heic = b"\0\0\0\x18ftypheic" + bytes(60)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from webapp import create_app
 from webapp.config import Settings
-from webapp.services import Parts
+from webapp.services import Services
 
 SCRIPTED = (sys.executable, "-m", "tests.support.scripted_worker")
 NOWHERE = "127.0.0.1:9"  # the discard port: nothing listens there
@@ -45,11 +45,11 @@ def serving(folder: Path, worker_command: tuple[str, ...] = SCRIPTED, **changes:
     try:
         yield app
     finally:
-        parts_of(app).close()
+        services_of(app).close()
 
 
-def parts_of(app: Flask) -> Parts:
-    found: Parts = app.extensions["pixelcost"]
+def services_of(app: Flask) -> Services:
+    found: Services = app.extensions["pixelcost"]
     return found
 
 

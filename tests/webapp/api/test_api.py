@@ -21,10 +21,10 @@ from tests.support.processes.webapp_parts import (
     SMALL,
     eventually,
     finished,
-    parts_of,
     photo_bytes,
     post,
     refused,
+    services_of,
     serving,
 )
 from webapp.runs.event_stream import last_seen
@@ -310,6 +310,11 @@ def test_config_offers_what_a_plan_may_hold(client: FlaskClient) -> None:
     assert config["plan"]["jpeg_qualities"] == config["offered"]["jpeg_qualities"] == [85]
     assert config["margins"] == {"photo": 5.0, "labelled": 1.0, "unlabelled": 5.0}
     assert config["plan"]["sizes_px"] == [2048, 1024, 512, 256, 128]
+    assert config["ranges"]["sizes_px"] == [16, 8192]
+    for key, (low, high) in config["ranges"].items():
+        if key in config["plan"] and isinstance(config["plan"][key], int):
+            assert post(client, plan={key: high + 1}).status_code == 422, key
+            assert post(client, plan={key: low - 1}).status_code == 422, key
     assert config["plan"]["seed"] is None
     assert config["definitions"] == [{"term": term, "text": text} for term, text in DEFINITIONS.items()]
     assert [each["term"] for each in config["validity"]] == ["VALID", "NOISY", "INVALID"]
@@ -418,5 +423,5 @@ def test_results_survive_a_restart(tmp_path: Path) -> None:
         run_id = finished(app.test_client())
         before = app.test_client().get(f"/api/runs/{run_id}").json
     with serving(tmp_path) as app:
-        parts_of(app).start()
+        services_of(app).start()
         assert app.test_client().get(f"/api/runs/{run_id}").json == before

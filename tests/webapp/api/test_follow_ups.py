@@ -19,7 +19,7 @@ from experiment.export.report_json import SCHEMA
 from experiment.records import BackendInfo, Plan
 from experiment.report.additions import CODES, Session, addition_of, differing
 from tests.support.photo_sets import blind_when_small, colour_server, photo
-from tests.support.processes.webapp_parts import eventually, parts_of, serving
+from tests.support.processes.webapp_parts import eventually, services_of, serving
 from tests.support.records import answered, original
 from tests.support.reports import closed
 from webapp.problems import Refused
@@ -119,12 +119,12 @@ def test_a_follow_up_is_no_run_of_its_own_to_readers(client, app):
     assert client.get(f"/api/runs/{later}").json["run_id"] == run_id
     assert client.delete(f"/api/runs/{run_id}").status_code == 204
     with pytest.raises(NoSuchRun):
-        parts_of(app).store.run(later)
+        services_of(app).store.run(later)
 
 
 def test_one_run_is_measured_further_only_so_often(client, app):
     run_id = finished(client)
-    store = parts_of(app).store
+    store = services_of(app).store
     for number in range(MOST_FOLLOW_UPS):
         store.create(f"{run_id}-{number}", "red.jpg", {}, [], {}, 1, Follows(run_id, "breaking_point"))
         store.change(f"{run_id}-{number}", state="cancelled")
@@ -157,7 +157,7 @@ def test_a_run_that_is_measured_further_waits_its_turn_can_be_stopped_and_is_not
     later = answer.json["id"]
     assert client.post(f"/api/runs/{run_id}/repeats", json={"repeats": 1}).status_code == 409
     assert client.delete(f"/api/runs/{run_id}").status_code == 409
-    eventually(lambda: parts_of(app).store.run(later).requests_done > 30)
+    eventually(lambda: services_of(app).store.run(later).requests_done > 30)
     assert client.delete(f"/api/runs/{later}").status_code == 202
     report = wait(client, run_id)
     assert report["state"] == "done"
@@ -170,7 +170,7 @@ def test_a_run_that_is_measured_further_waits_its_turn_can_be_stopped_and_is_not
 def test_a_crash_of_a_follow_up_leaves_the_run_as_it_was(client, app):
     run_id = finished(client)
     answer = client.post(f"/api/runs/{run_id}/repeats", json={"repeats": 900})
-    live = parts_of(app).runs.live(answer.json["id"])
+    live = services_of(app).runs.live(answer.json["id"])
     eventually(lambda: live.state == "running")
     live.kill({"code": "internal", "message": "Ended by the test."})
     report = wait(client, run_id)
@@ -179,7 +179,7 @@ def test_a_crash_of_a_follow_up_leaves_the_run_as_it_was(client, app):
 
 def test_stored_bytes_that_are_not_those_sent_are_refused(client, app):
     run_id = finished(client)
-    parts = parts_of(app)
+    parts = services_of(app)
     stored = b"".join(parts.store.blob(run_id, "24-png"))
     from sqlalchemy import update
 

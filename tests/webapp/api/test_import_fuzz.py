@@ -16,7 +16,7 @@ from experiment.export.import_report import ReportRefused
 from experiment.export.report_json import report_dict
 from experiment.figures import LATENCIES
 from experiment.records import Addition, BreakingPoint, SearchStep
-from tests.support.processes.webapp_parts import parts_of, serving
+from tests.support.processes.webapp_parts import services_of, serving
 from tests.support.records import failed, report, sample_report, variant
 from tests.support.set_records import photos, summary
 from webapp.store.store import Event
@@ -161,7 +161,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
 def stored(client: FlaskClient, made: dict[str, Any], run_id: str) -> dict[str, Any]:
     """What import does, without its process. Raises ReportRefused."""
     row, text = imported(json.dumps(made).encode(), "run.json", run_id)
-    store = parts_of(client.application).store
+    store = services_of(client.application).store
     store.add_ended(row, Event(1, "report", text))
     store.evict()
     found: dict[str, Any] = json.loads(text)

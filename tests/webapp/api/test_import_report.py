@@ -23,7 +23,7 @@ from experiment.export.report_csv import CELL_KEYS, VARIANT_KEYS
 from experiment.export.report_json import SCHEMA, report_dict, report_json
 from experiment.export.schema_check import ANNOTATIONS, APPLICATORS, RULES, problems
 from experiment.records import SEED_LIMIT
-from tests.support.processes.webapp_parts import parts_of, serving
+from tests.support.processes.webapp_parts import services_of, serving
 from tests.support.records import answered, report, sample_report
 from tests.support.reports import HOSTILE, closed, large_report
 from tests.support.set_records import photos, summary
@@ -310,7 +310,7 @@ def test_markup_in_an_imported_report_stays_text(client):
 
 
 def test_refusals_are_problems_and_leave_nothing_behind(client, app):
-    before = parts_of(app).store.count()
+    before = services_of(app).store.count()
     for data, _ in list(BROKEN.values())[::4]:  # the words of all are looked at above
         answer = post(client, data)
         assert answer.status_code == 422, answer.data
@@ -321,7 +321,7 @@ def test_refusals_are_problems_and_leave_nothing_behind(client, app):
         client.post("/api/runs/import", data={"x": "y"}, content_type="multipart/form-data").status_code
         == 400
     )
-    assert parts_of(app).store.count() == before
+    assert services_of(app).store.count() == before
 
 
 def test_how_a_report_was_measured_is_told_in_our_own_words(client):

@@ -15,7 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.support.processes.databases import another_writer
-from tests.support.processes.webapp_parts import eventually, parts_of, photo_bytes, serving
+from tests.support.processes.webapp_parts import eventually, photo_bytes, services_of, serving
 from webapp.http.security import HEADERS
 from webapp.logs import JsonFormatter
 from webapp.problems import TITLES, Refused
@@ -109,7 +109,7 @@ def test_a_database_that_another_program_holds_is_busy_not_broken(
     with serving(tmp_path) as app:
         client = app.test_client()
         run_id = client.post("/api/runs", data=form()).json["id"]
-        eventually(lambda: parts_of(app).runs.live(run_id) is None)
+        eventually(lambda: services_of(app).runs.live(run_id) is None)
         with another_writer(tmp_path / "pixelcost.db"):
             assert client.get("/api/runs").status_code == 200
             for refused in (client.delete(f"/api/runs/{run_id}"), client.post("/api/runs", data=form())):

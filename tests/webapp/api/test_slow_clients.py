@@ -119,7 +119,7 @@ def test_readers_that_do_not_read_keep_nobody_waiting(web: WebProcess) -> None:
 
 
 def test_readers_on_every_connection_there_is_room_for_keep_nobody_waiting(web: WebProcess) -> None:
-    ask = b"GET /static/js/plan.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    ask = b"GET /static/js/setup/plan.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with ExitStack() as stack:
         for _ in range(540):
             stack.enter_context(connected(web, receive_bytes=4096)).sendall(400 * ask)

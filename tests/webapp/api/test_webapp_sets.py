@@ -28,7 +28,7 @@ from tests.support.photo_sets import (
     zipped,
 )
 from tests.support.processes.web_process import web_process
-from tests.support.processes.webapp_parts import eventually, parts_of, serving
+from tests.support.processes.webapp_parts import eventually, services_of, serving
 from webapp.worker.process import WORKER_COMMAND
 
 PLAN = {"sizes_px": [32, 24], "formats": ["png"], "warmups": 1, "seed": 3}
@@ -248,7 +248,7 @@ def test_a_set_that_plans_too_many_requests_is_refused(tmp_path):
         serving(tmp_path, WORKER_COMMAND, tf_servers=f"A:{address}", max_requests=20) as app,
     ):
         assert code(post(app.test_client(), photos(12))) == (422, "plan_refused")
-        assert not parts_of(app).runs.turns.alive()
+        assert not services_of(app).runs.queue.alive()
         assert not list((tmp_path / "uploads").glob("*"))
 
 
@@ -300,7 +300,7 @@ def test_what_a_former_process_left_behind_is_removed_at_the_start(tmp_path):
     left.mkdir(parents=True)
     (left / "0").write_bytes(b"x")
     with serving(tmp_path) as app:
-        parts_of(app).start()
+        services_of(app).start()
         assert not list((tmp_path / "uploads").iterdir())
 
 
@@ -321,7 +321,7 @@ def test_names_of_files_lead_nowhere(sent, kept):
 def test_ids_are_understood_where_the_models_card_has_them(tmp_path):
     card = {"name": "inception", "labels": list(COLOURS), "wnids": ["n01", "n02", "n03"]}
     with colour_server() as address, serving(tmp_path, WORKER_COMMAND, tf_servers=f"A:{address}") as app:
-        parts_of(app).fleet.model = lambda: card  # type: ignore[method-assign]
+        services_of(app).registry.model = lambda: card  # type: ignore[method-assign]
         files = [(io.BytesIO(photo("green", at)), f"n02/{at}.jpg") for at in range(3)]
         report = ended(app.test_client(), post(app.test_client(), files))
         assert cell(report, "original")["over_photos"]["top1"]["count"] == 3

@@ -12,16 +12,16 @@ import grpc
 
 from tests.support.processes.webapp_parts import NOWHERE, settings
 from tests.support.scripted_server import always, good_answer, grpc_server, serving
-from webapp.backends import Fleet
+from webapp.backends import BackendRegistry
 
 LOADING = 20  # get_model_status.proto, ModelVersionStatus.State
 
 
-def fleet(folder: Path, is_measuring: bool = False, **changes: Any) -> Fleet:
-    return Fleet(settings(folder, **changes), lambda: is_measuring)
+def registry(folder: Path, is_measuring: bool = False, **changes: Any) -> BackendRegistry:
+    return BackendRegistry(settings(folder, **changes), lambda: is_measuring)
 
 
-def states(found: Fleet) -> dict[str, str]:
+def states(found: BackendRegistry) -> dict[str, str]:
     return {info.name: info.state for info in found.backends()}
 
 
@@ -35,14 +35,14 @@ def supervised(folder: Path, address: str, **changes: Any) -> str:
 
 def test_each_server_is_asked_how_it_is(tmp_path: Path) -> None:
     with grpc_server(always(good_answer())) as here, grpc_server(always(b""), state=LOADING) as soon:
-        found = fleet(tmp_path, tf_servers=f"Here:{here};Soon:{soon};Gone:{NOWHERE}")
+        found = registry(tmp_path, tf_servers=f"Here:{here};Soon:{soon};Gone:{NOWHERE}")
         assert states(found) == {"Here": "ready", "Soon": "loading", "Gone": "down"}
 
 
 def test_a_server_that_comes_up_is_noticed_at_the_next_look(tmp_path: Path) -> None:
     with grpc_server(always(good_answer())) as address:
         port = int(address.rpartition(":")[2])
-    found = fleet(tmp_path, tf_servers=f"Here:{address}")
+    found = registry(tmp_path, tf_servers=f"Here:{address}")
     assert states(found) == {"Here": "down"}
     with grpc_server(always(good_answer()), port=port):
         assert states(found) == {"Here": "down"}  # asking again is the background's job
@@ -52,36 +52,38 @@ def test_a_server_that_comes_up_is_noticed_at_the_next_look(tmp_path: Path) -> N
 
 def test_nobody_is_asked_while_something_is_measured(tmp_path: Path) -> None:
     with grpc_server(always(good_answer())) as address:
-        assert states(fleet(tmp_path, is_measuring=True, tf_servers=f"Here:{address}")) == {"Here": "unknown"}
+        assert states(registry(tmp_path, is_measuring=True, tf_servers=f"Here:{address}")) == {
+            "Here": "unknown"
+        }
 
 
 def test_the_supervisor_knows_the_hardware_of_an_embedded_backend(tmp_path: Path) -> None:
     with grpc_server(always(good_answer())) as address:
         path = supervised(tmp_path, address)
-        (info,) = fleet(tmp_path, tf_servers="", embedded_state=path).backends()
+        (info,) = registry(tmp_path, tf_servers="", embedded_state=path).backends()
         assert (info.state, info.detail) == ("ready", "1 core.")
 
 
 def test_what_a_configured_server_tells_about_itself_is_kept(tmp_path: Path) -> None:
     told = '{"runtime":"OpenVINO 2026.4.1","precision":"bf16","replicas":2}'
     with grpc_server(always(good_answer()), about=told) as here:
-        (info,) = fleet(tmp_path, tf_servers=f"Here:{here}").backends()
+        (info,) = registry(tmp_path, tf_servers=f"Here:{here}").backends()
     assert (info.runtime, info.precision, info.replicas) == ("OpenVINO 2026.4.1", "bf16", 2)
 
 
 def test_an_embedded_backend_that_hangs_is_seen_though_its_supervisor_calls_it_ready(tmp_path: Path) -> None:
     path = supervised(tmp_path, NOWHERE)
-    assert states(fleet(tmp_path, tf_servers="", embedded_state=path)) == {"1 CPU": "down"}
+    assert states(registry(tmp_path, tf_servers="", embedded_state=path)) == {"1 CPU": "down"}
 
 
 def test_why_an_embedded_backend_is_not_ready_is_told_by_its_supervisor(tmp_path: Path) -> None:
     path = supervised(tmp_path, NOWHERE, state="loading", detail="It was restarted.")
-    (info,) = fleet(tmp_path, tf_servers="", embedded_state=path).backends()
+    (info,) = registry(tmp_path, tf_servers="", embedded_state=path).backends()
     assert (info.state, info.detail) == ("loading", "It was restarted.")
 
 
 def test_a_missing_state_file_means_no_backends_yet(tmp_path: Path) -> None:
-    found = fleet(tmp_path, tf_servers="", embedded_state=str(tmp_path / "none.json"))
+    found = registry(tmp_path, tf_servers="", embedded_state=str(tmp_path / "none.json"))
     assert found.backends() == []
     assert found.model() == {"name": "inception"}
 
@@ -95,7 +97,7 @@ def test_who_asks_while_backends_are_asked_shares_the_answer(tmp_path: Path) -> 
         context.abort(grpc.StatusCode.UNIMPLEMENTED, "a stand-in")
 
     with serving({"/tensorflow.serving.ModelService/GetModelStatus": slowly}) as address:
-        found = fleet(tmp_path, tf_servers=f"Slow:{address}")
+        found = registry(tmp_path, tf_servers=f"Slow:{address}")
         with ThreadPoolExecutor(20) as pool:
             list(pool.map(lambda _: found.refresh(), range(20)))
         assert 1 <= len(asked) <= 3  # a thread that starts late may ask again

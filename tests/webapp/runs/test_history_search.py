@@ -9,7 +9,7 @@ import pytest
 
 from experiment.errors import PixelcostError
 from tests.support.processes.databases import url
-from tests.support.processes.webapp_parts import parts_of, serving
+from tests.support.processes.webapp_parts import services_of, serving
 from webapp.store.search import LONGEST_QUERY, found, words_in
 from webapp.store.store import Follows, Store
 
@@ -90,7 +90,7 @@ def test_too_much_to_look_for_is_refused(text: str) -> None:
 
 def test_a_search_over_http_is_paged_and_keeps_its_words(tmp_path) -> None:
     with serving(tmp_path) as app:
-        store, client = parts_of(app).store, app.test_client()
+        store, client = services_of(app).store, app.test_client()
         for number in range(5):
             store.create(f"r{number}", f"cat {number}% & more.jpg", {}, [], {}, 1)
         first = client.get(f"/api/runs?limit=2&q={quote('cat %')}").json

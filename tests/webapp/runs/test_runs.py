@@ -18,12 +18,14 @@ from experiment.records import BackendInfo, Plan
 from tests.support.processes.databases import another_writer
 from tests.support.processes.webapp_parts import SCRIPTED, eventually, photo_bytes, settings
 from webapp.metrics import Metrics
+from webapp.runs.job import Submission, pieces_of
 from webapp.runs.live_run import LiveRun
-from webapp.runs.manager import Photo, Runs
+from webapp.runs.manager import Runs
 from webapp.runs.queue import TooBusy
 from webapp.store.store import Event, Store
 from webapp.worker.large_photos import LargePhotoBusy
-from webapp.worker.process import Child
+from webapp.worker.pipe import PhotoJob
+from webapp.worker.process import WorkerProcess
 
 BACKENDS = [BackendInfo("1 CPU"), BackendInfo("8 CPU")]
 PLAN = Plan(sizes_px=(32,), formats=("png", "jpeg"), warmups=1, repeats=2)
@@ -42,7 +44,8 @@ class Bench:
 
     def submit(self, name: str = "cat.png", plan: Plan = PLAN) -> LiveRun:
         data = photo_bytes()
-        return self.runs.submit(Photo(name, io.BytesIO(data), len(data), "tabby"), plan, BACKENDS)
+        submission = Submission(PhotoJob(name, "tabby", len(data)), pieces_of(io.BytesIO(data)))
+        return self.runs.submit(submission, plan, BACKENDS)
 
     def events(self, live: LiveRun, kind: str = "") -> list[dict[str, Any]]:
         found = self.store.events(live.id, limit=100_000)
@@ -137,12 +140,22 @@ def test_a_child_that_dies_in_mid_run_fails_the_run_and_keeps_its_measurements(b
     assert (run.requests_done, len(bench.events(live, "measurement"))) == (5, 5)
 
 
+def test_a_photo_that_is_refused_when_it_is_read_again_fails_the_run_with_the_reason(bench: Bench) -> None:
+    live = ended(bench.submit("refuse-later-wall.png"))
+    run = bench.store.run(live.id)
+    assert (run.state, run.failure) == (
+        "failed",
+        {"code": "damaged", "message": "refuse-later-wall.png is damaged."},
+    )
+    assert bench.events(live, "end")[0]["text"] == "refuse-later-wall.png is damaged."
+
+
 def test_runs_wait_for_each_other_and_know_their_place(bench: Bench) -> None:
     first = bench.submit("slow-1.png", Plan(sizes_px=(32,), formats=("png",), repeats=1000))
-    eventually(lambda: bench.runs.turns.is_measuring)
+    eventually(lambda: bench.runs.queue.is_measuring)
     second, third = bench.submit("b.png"), bench.submit("c.png")
-    assert [bench.runs.turns.position(live) for live in (first, second, third)] == [0, 1, 2]
-    bench.runs.cancel(first)
+    assert [bench.runs.queue.position(live) for live in (first, second, third)] == [0, 1, 2]
+    bench.runs.queue.cancel(first)
     assert [ended(live).state for live in (first, second, third)] == ["cancelled", "done", "done"]
     assert [each["position"] for each in bench.events(third, "state")] == [2, 1, 0]
 
@@ -155,7 +168,7 @@ def test_the_queue_is_limited_and_says_when_to_come_back(tmp_path: Path) -> None
     assert busy.value.http_status == 429
     assert busy.value.retry_after_s >= 2
     for live in (first, second):
-        bench.runs.cancel(live)
+        bench.runs.queue.cancel(live)
         ended(live)
     bench.runs.close()
 
@@ -163,7 +176,7 @@ def test_the_queue_is_limited_and_says_when_to_come_back(tmp_path: Path) -> None
 def test_cancelling_keeps_what_was_measured(bench: Bench) -> None:
     live = bench.submit("slow-1.png", Plan(sizes_px=(32,), formats=("png",), repeats=1000))
     eventually(lambda: live.log.progress.done >= 3)
-    bench.runs.cancel(live)
+    bench.runs.queue.cancel(live)
     run = bench.store.run(ended(live).id)
     assert run.state == "cancelled"
     assert 3 <= run.requests_done < 4000
@@ -173,10 +186,10 @@ def test_cancelling_keeps_what_was_measured(bench: Bench) -> None:
 
 def test_a_waiting_run_can_be_cancelled_before_it_begins(bench: Bench) -> None:
     first, second = bench.submit("slow-1.png"), bench.submit("b.png")
-    bench.runs.cancel(second)
+    bench.runs.queue.cancel(second)
     assert ended(second).state == "cancelled"
     assert bench.events(second, "measurement") == []
-    bench.runs.cancel(first)
+    bench.runs.queue.cancel(first)
 
 
 def test_a_run_over_its_time_limit_is_stopped(tmp_path: Path) -> None:
@@ -227,17 +240,17 @@ def test_stopping_the_app_ends_its_runs_and_says_so(bench: Bench) -> None:
 
 def test_the_spare_child_serves_the_next_run(bench: Bench) -> None:
     bench.runs.start(lambda: True)
-    spare = bench.runs._spare._child
+    spare = bench.runs._spare._process
     assert spare is not None
     live = bench.submit()
-    assert live._child is spare
+    assert live._process is spare
     ended(live)
-    assert eventually(lambda: bench.runs._spare._child) is not spare
+    assert eventually(lambda: bench.runs._spare._process) is not spare
 
 
 def test_a_dead_spare_is_replaced(bench: Bench) -> None:
     bench.runs.start(lambda: True)
-    spare = bench.runs._spare._child
+    spare = bench.runs._spare._process
     assert spare is not None
     os.kill(spare.pid, signal.SIGKILL)
     eventually(lambda: not spare.is_alive)
@@ -246,9 +259,9 @@ def test_a_dead_spare_is_replaced(bench: Bench) -> None:
 
 def test_children_end_with_the_process_that_started_them(bench: Bench) -> None:
     live = bench.submit("slow-1.png")
-    live._child._stdin.close()  # what the end of this process would do
+    live._process._stdin.close()  # what the end of this process would do
     assert ended(live).state == "failed"
-    assert not live._child.is_alive
+    assert not live._process.is_alive
 
 
 def test_finished_runs_and_latencies_are_counted(bench: Bench) -> None:
@@ -264,7 +277,7 @@ def test_the_child_that_decodes_knows_no_secret_and_can_gain_no_rights(
     monkeypatch.setenv("PIXELCOST_TOKEN", "an-example-token")
     monkeypatch.setenv("DATABASE_URL", "postgresql://someone:secret@nowhere/runs")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another-secret")
-    child = Child()
+    child = WorkerProcess()
     try:
         told = {
             line.split(b"=")[0]
@@ -294,7 +307,7 @@ def test_an_upload_is_not_kept_waiting_while_all_copies_of_a_large_photo_are_mad
         bench.submit("large-phone.png")
     assert (busy.value.http_status, busy.value.retry_after_s) == (429, 30)
     small = bench.submit("cat.png")  # the place of the refused one is free again
-    bench.runs.cancel(first)
+    bench.runs.queue.cancel(first)
     assert ended(first).state == "cancelled"
     assert ended(small).state == "done"
     assert ended(bench.submit("large-phone.png")).state == "done"
@@ -302,7 +315,7 @@ def test_an_upload_is_not_kept_waiting_while_all_copies_of_a_large_photo_are_mad
 
 def test_the_turn_of_a_large_photo_goes_on_when_the_process_that_holds_it_is_killed(bench: Bench) -> None:
     first = holder_of_the_turn(bench)
-    os.kill(first._child.pid, signal.SIGKILL)
+    os.kill(first._process.pid, signal.SIGKILL)
     assert ended(first).state == "failed"
     assert ended(bench.submit("large-phone.png")).state == "done"
 
@@ -310,7 +323,7 @@ def test_the_turn_of_a_large_photo_goes_on_when_the_process_that_holds_it_is_kil
 def test_a_run_that_is_stopped_while_it_waits_for_the_turn_ends(bench: Bench) -> None:
     first, waiting = bench.submit("slow-first.png"), bench.submit("large-phone.png")
     with bench.runs._large:  # as another run does for minutes
-        bench.runs.cancel(first)
+        bench.runs.queue.cancel(first)
         eventually(lambda: waiting.state == "running")
         waiting.kill({"code": "too_long", "message": "Stopped."})
         assert ended(waiting).state == "failed"

@@ -13,7 +13,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.support.processes.databases import needs_postgresql, postgresql_url
-from tests.support.processes.webapp_parts import eventually, parts_of, photo_bytes, serving
+from tests.support.processes.webapp_parts import eventually, photo_bytes, services_of, serving
 
 __all__ = ["postgresql_url"]  # a fixture
 
@@ -29,7 +29,7 @@ def web(postgresql_url: str, tmp_path: Path) -> Iterator[Web]:
 
         def start(**changes: Any) -> FlaskClient:
             app = stack.enter_context(serving(tmp_path, database_url=postgresql_url, **changes))
-            parts_of(app).start()
+            services_of(app).start()
             return app.test_client()
 
         yield start
@@ -90,9 +90,9 @@ def test_a_run_that_a_dead_process_left_is_closed_by_the_other(
     web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dead = web()
-    store = parts_of(dead.application).store
+    store = services_of(dead.application).store
     store.create("0123", "cat.png", {}, [], {}, 10)
-    parts_of(dead.application).close()
+    services_of(dead.application).close()
     monkeypatch.setattr("webapp.store.claims.GONE_AFTER_S", 0.0)
     monkeypatch.setattr("webapp.store.claims.RENEW_EVERY_S", 0.01)
     other = web()
@@ -107,5 +107,5 @@ def row(client: FlaskClient, run_id: str, wanted: str) -> dict[str, Any] | None:
 
 
 def events_so_far(client: FlaskClient, run_id: str) -> str:
-    store = parts_of(client.application).store
+    store = services_of(client.application).store
     return "".join(each.data for each in store.events(run_id))

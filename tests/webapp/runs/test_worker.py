@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from experiment.codec import to_dict
-from experiment.records import BackendInfo, Plan
+from experiment.images.browser import Described
+from experiment.records import BackendInfo, NotUploaded, Plan
+from tests.support.records import original
 from tests.support.scripted_server import always, good_answer, grpc_server, hanging
+from webapp.worker.__main__ import HANDLERS
+from webapp.worker.pipe import (
+    JOBS,
+    BrowserVariantsJob,
+    FollowUpJob,
+    Job,
+    PhotoJob,
+    PhotoSetJob,
+    Task,
+    task_in,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
-LIMITS = {"max_pixels": 50_000_000, "max_bytes": 20_000_000}
+LIMITS = {"max_bytes": 20_000_000, "max_pixels": 50_000_000}
 
 
 def photo(width: int = 80, height: int = 60) -> bytes:
@@ -40,15 +54,10 @@ class Worker:
         self.process.communicate()
 
     def send(self, data: bytes, plan: Plan, *backends: BackendInfo) -> None:
-        header = {
-            "plan": to_dict(plan),
-            "backends": [to_dict(info) for info in backends],
-            "name": "cat.jpg",
-            "true_label": None,
-            "limits": LIMITS,
-            "size_bytes": len(data),
-        }
-        self.process.stdin.write(json.dumps(header).encode() + b"\n" + data)
+        self.give(Task(PhotoJob("cat.jpg", None, len(data)), plan, backends, **LIMITS), data)
+
+    def give(self, task: Task, data: bytes) -> None:
+        self.process.stdin.write(task.line() + data)
         self.process.stdin.flush()
 
     def say(self, command: str) -> None:
@@ -68,6 +77,49 @@ class Worker:
 
 
 PLAN = Plan(sizes_px=(64, 32), warmups=1, repeats=3)
+
+
+EVERY_JOB = [
+    PhotoJob("cat.jpg", None, 3),
+    PhotoSetJob(
+        "cats", "tabby", "photos", {"a.jpg": "0", "b.jpg": "1"}, ("labels.csv", "a,b"), 9, 10, {"name": "m"}
+    ),
+    PhotoSetJob("cats.zip", None, "photos", {"cats.zip": "0"}, None, 9, 10, {}),
+    BrowserVariantsJob(
+        *("cat.jpg", None, 0, (Described("png", 64, None, "pica", 5),), {"browser": "B 1"}),
+        NotUploaded(9, 80, 60),
+    ),
+    FollowUpJob("cat.jpg", "tabby", "retry", (replace(original(), data=b""),)),
+]
+
+
+@pytest.mark.parametrize("job", EVERY_JOB, ids=lambda job: job.kind)
+def test_a_task_arrives_as_it_was_sent(job: Job):
+    task = Task(job, PLAN, (backend("127.0.0.1:9"), backend("127.0.0.1:9", "8 CPU")), **LIMITS)
+    assert task_in(task.line()) == task
+
+
+def test_the_timing_process_can_do_every_kind_of_job():
+    assert set(HANDLERS) == set(JOBS) == {job.kind for job in EVERY_JOB}
+
+
+def test_what_another_run_sent_is_measured_again_unless_a_byte_of_it_has_changed():
+    data = photo()
+    variant = replace(
+        original(), data=b"", size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), format="jpeg"
+    )
+    job = FollowUpJob("cat.jpg", None, "repeats", (variant,))
+    with grpc_server(always(good_answer())) as address:
+        task = Task(job, PLAN, (backend(address),), **LIMITS)
+        with Worker() as worker:
+            worker.give(task, data)
+            assert worker.next()[0]["requests_planned"] == 4
+            worker.say("go")
+            events = [event["event"] for event, _ in worker.rest()]
+            assert events == ["measurement"] * 4 + ["end"]
+        with Worker() as worker:
+            worker.give(task, data[:-1] + b"?")
+            assert worker.next()[0]["code"] == "damaged"
 
 
 def backend(address: str, name: str = "1 CPU") -> BackendInfo:

@@ -1,0 +1,230 @@
+/** One variant, closely: its image over the original, what the model saw, the answers, the times, its making. */
+
+import { base, getReport, getVariantFigures, variantPath } from "../api.js";
+import { definitions, el, fill, loadStyle, part } from "../dom.js";
+import { openDrawer } from "../drawer.js";
+import { bytes, comparedWith, duration, madeAs, milliseconds, percent, signedPoints, variantName } from "../format.js";
+import { isBusy, lookNow, state, update, watch, whenLookChanges, writeView } from "../state.js";
+import { badge } from "../results/badge.js";
+import { cellReasons, columnsOf, correctWords, rowsOf, sortRows } from "../results/columns.js";
+import { frame, renderFigure } from "../results/figure.js";
+import { answerBars } from "./answer_bars.js";
+import { copyAs } from "./copy_as.js";
+import { compareView } from "./overlay.js";
+import { seenSection } from "./seen.js";
+
+const KEPT_IN_ADDRESS = ["look", "zoom"]; // beside `sel`: how one looks at it
+
+/** What the open inspector shows; `variantId` is "" while it is closed. */
+const shown = { variantId: "", cards: new Map(), figures: null };
+
+watch(["report"], refresh);
+whenLookChanges(() => shown.variantId && drawFigures());
+
+/** @param {string} variantId @param {string} [focusOn] "previous" or "next": the button that keeps the focus */
+export async function openInspector(variantId, focusOn = "") {
+  await loadStyle("inspector");
+  const { report } = state;
+  const variant = report.variants.find(({ id }) => id === variantId);
+  const reference = report.variants.find((other) => other.is_reference);
+  select(variantId);
+  const stages = smallFrame("stages", `pixelcost-${report.run_id}-${variant.id}-stages`);
+  Object.assign(shown, { variantId, cards: cardsOf(report, variant, reference), figures: stages });
+  part("drawer").classList.add("inspecting");
+  openDrawer(variantName(variant), [
+    neighbours(report, variant),
+    pictures(report, variant, reference),
+    report.imported ? null : seenSection(report, variant, reference),
+    shown.figures,
+    ...[...shown.cards.values()].map(({ card }) => card),
+    making(report, variant),
+  ], close);
+  /** @type {HTMLElement} */ (part("drawerBody").querySelector(`[data-step="${focusOn}"]`))?.focus();
+  drawFigures();
+}
+
+let lastLook = {}; // how the inspector looked when it was closed
+
+/** As it was looked at the last time, or as the link says. */
+function select(sel) {
+  const query = new URLSearchParams(location.search);
+  const kept = KEPT_IN_ADDRESS.map((key) => [key, state.view[key] || query.get(key) || lastLook[key] || ""]);
+  lastLook = {};
+  update({ view: { ...state.view, ...Object.fromEntries(kept), sel } });
+  writeView();
+}
+
+/** The focus goes to the row of what was looked at last, not of what was opened first. */
+function close() {
+  const row = document.getElementById(`row-${shown.variantId}`);
+  shown.variantId = "";
+  part("drawer").classList.remove("inspecting");
+  fill(part("drawerBody")); // ends what blinks
+  lastLook = Object.fromEntries(KEPT_IN_ADDRESS.map((key) => [key, state.view[key]]));
+  const left = Object.fromEntries(KEPT_IN_ADDRESS.map((key) => [key, ""]));
+  update({ view: { ...state.view, ...left, sel: "" } });
+  writeView();
+  /** @type {HTMLElement} */ (row?.querySelector(".row-button"))?.focus();
+}
+
+/** The variants before and after in the table's order, so that one can walk through all without closing. */
+function neighbours(report, variant) {
+  const rows = sortRows(rowsOf(report), columnsOf(report, state.config.samples_for, state.view.y), state.view.sort).map((row) => row.variant);
+  const index = rows.indexOf(variant);
+  const step = (other, key, words) => other &&
+    el("button", { type: "button", "data-step": key, onclick: () => openInspector(other.id, key) }, `${words}: ${shortName(other)}`);
+  const place = `${index + 1} of ${rows.length}`;
+  return el("nav", { className: "buttons", "aria-label": `${variantName(variant)}, variant ${place}` },
+    step(rows[index - 1], "previous", "Previous"), step(rows[index + 1], "next", "Next"), el("span", { className: "muted" }, place));
+}
+
+const shortName = (variant) => `${variant.size_px} px ${madeAs(variant)}`;
+
+const NO_PICTURES = "This run was imported from its JSON, which holds no pictures.";
+
+function pictures(report, variant, reference) {
+  if (report.imported) return el("p", { className: "missing" }, NO_PICTURES);
+  const before = pictureOf(report, reference || variant);
+  const after = reference && reference !== variant ? pictureOf(report, variant) : null;
+  return compareView(before, after, () => whyMissing(report));
+}
+
+const sizeWords = (variant) => `${variant.width_px} × ${variant.height_px} px, ${bytes(variant.size_bytes)}`;
+const pictureOf = (report, variant) => ({
+  url: imageUrl(report, variant), name: variantName(variant), facts: sizeWords(variant),
+  width: variant.width_px, height: variant.height_px,
+});
+const imageUrl = (report, variant) => base + variantPath(report.run_id, variant.id);
+
+/** A picture did not come: the server knows whether the run is gone. */
+async function whyMissing(report) {
+  try {
+    await getReport(report.run_id);
+    return "The pictures of this variant could not be loaded. Reload the page to try again.";
+  } catch (problem) {
+    return `The pictures of this variant are gone. ${problem.detail || problem.title}`;
+  }
+}
+
+const smallFrame = (name, file) =>
+  frame(name, { file, look: "figure-card", title: "h4", savedPx: { width: 1000, height: 400 } });
+
+/** @returns {Map<string, {card: HTMLElement, body: HTMLElement, strip: HTMLElement, signature: string}>} by backend */
+function cardsOf(report, variant, reference) {
+  const absent = report.backends.filter(({ state }) => state === "absent").map(({ name }) => name); // have nothing to show
+  const cells = report.cells.filter((cell) => cell.variant_id === variant.id && !absent.includes(cell.backend_name));
+  return new Map(cells.map((cell) => [cell.backend_name, cardOf(report, variant, reference, cell)]));
+}
+
+function cardOf(report, variant, reference, cell) {
+  const body = el("div", { className: "cell-body" }, ...cellBody(report, cell, reference));
+  const strip = smallFrame("strip", `pixelcost-${report.run_id}-${variant.id}-${cell.backend_name}-samples`);
+  const card = el("section", { className: "cell-card", "aria-label": cell.backend_name },
+    body, strip, report.imported ? null : copyAs(report, variant, cell.backend_name));
+  return { card, body, strip, signature: JSON.stringify([cell, isBusy()]) };
+}
+
+function cellBody(report, cell, reference) {
+  const ofReference = reference && reference.id !== cell.variant_id && report.cells.find(
+    (other) => other.backend_name === cell.backend_name && other.variant_id === reference.id);
+  const reasons = cellReasons(cell);
+  return [
+    el("h3", {}, cell.backend_name, " ", cell.count && !isBusy() ? badge(cell.validity) : null),
+    isBusy() ? el("p", { className: "muted" }, `Measured so far: ${cell.count} of ${report.plan.repeats}.`) : null,
+    reasons && !isBusy() ? el("p", { className: "muted" }, reasons) : null,
+    cell.top.length ? answerBars(cell, ofReference, report.source.true_label || "", comparedWith(report)) : null,
+    cell.count ? definitions(timeRows(report, cell)) : null,
+  ];
+}
+
+function timeRows(report, cell) {
+  const interval = cell.p50_low_ms === null ? "" : ` (${milliseconds(cell.p50_low_ms)} to ${duration(cell.p50_high_ms)})`;
+  const stages = Object.entries(cell.server_ms || {}).map(([name, ms]) => `${name} ${duration(ms)}`);
+  return [
+    ["p50", duration(cell.p50_ms) + interval],
+    ...(cell.p90_ms === null ? [] : [["p90", duration(cell.p90_ms)]]),
+    ["Fastest, slowest", `${duration(cell.min_ms)}, ${duration(cell.max_ms)}`],
+    ["First warm-up", duration(cell.cold_ms)],
+    ...(stages.length ? [["Server time", stages.join(", ")]] : []),
+    ...(cell.decode_request_ms ? [["Decode request", decodeWords(cell)]] : []),
+    ["On the wire", `${bytes(cell.request_bytes)} sent, ${bytes(cell.response_bytes)} back`],
+    ...agreementRows(cell),
+    ...(report.source.true_label ? [["Correct", correctWords(cell)]] : []),
+  ];
+}
+
+/** Requests that only decode; if the server sends the pixels back, their transfer is part of the time. */
+function decodeWords(cell) {
+  const back = cell.decode_response_bytes > 10_000 ? `, with ${bytes(cell.decode_response_bytes)} of pixels sent back` : "";
+  return `${duration(cell.decode_request_ms)} to send and decode, measured apart${back}`;
+}
+
+function agreementRows(cell) {
+  if (cell.reference_score_change === null || cell.reference_score_change === undefined) return [];
+  const change = `${signedPoints(cell.reference_score_change)} points`;
+  const overlap = cell.top5_overlap === null ? "" : `, ${percent(cell.top5_overlap)} of the top 5 kept`;
+  return [[`Against the ${comparedWith(state.report)}`, `${change} for its top answer${overlap}`]];
+}
+
+/** How the bytes came about, and the bytes themselves. */
+function making(report, variant) {
+  const rows = [
+    ["Size", sizeWords(variant)],
+    ["Encoder", variant.encoder],
+    ...(variant.resampler ? [["Resize filter", variant.resampler]] : []),
+    ...(variant.engine ? placeRows(variant) : []),
+    ["Made in", stageWords(variant)],
+    ["SHA-256", el("code", { className: "hash" }, variant.sha256)],
+  ];
+  const download = `${report.source.name.replace(/\.[^.]*$/, "")}-${variant.id}`;
+  return el("section", { className: "cell-card" }, el("h3", {}, "The bytes that were sent"), definitions(rows),
+    !report.imported && el("p", {}, el("a", { className: "button", href: imageUrl(report, variant), download }, "Download the bytes that were sent")));
+}
+
+/** Facts that only variants resized in a browser have. */
+function placeRows(variant) {
+  const { channels, psnr_db: psnrDb, largest_difference: largest, canvas_noise: noise } = variant;
+  const alike = largest === 0 ? "the same pixels" : `PSNR ${psnrDb?.toFixed(1)} dB, at most ${largest} of 255 apart`;
+  return [
+    ["Resized in", `the browser, by ${variant.engine}`],
+    ["Channels", String(channels)],
+    ...(largest === null ? [] : [["Against the server's", alike]]),
+    ...(noise === null ? [] : [["Canvas noise", noise ? "yes: this browser changes pixels" : "none found"]]),
+  ];
+}
+
+/** Decode, resize and encode of this variant, as far as they were run. */
+function stageWords(variant) {
+  const stages = [["decode", variant.decode_ms], ["resize", variant.resize_ms], ["encode", variant.encode_ms]];
+  const known = stages.filter(([, ms]) => ms !== null && ms !== undefined);
+  return known.length ? known.map(([name, ms]) => `${name} ${duration(ms)}`).join(", ") : "nothing: sent as uploaded, without metadata";
+}
+
+/** While a run goes on, numbers follow it; plots are drawn anew at its end, to leave the machine alone. */
+function refresh() {
+  const { report } = state;
+  if (!shown.variantId || !report?.variants.some(({ id }) => id === shown.variantId)) return;
+  const reference = report.variants.find((other) => other.is_reference);
+  for (const cell of report.cells.filter(({ variant_id: id }) => id === shown.variantId)) {
+    const known = shown.cards.get(cell.backend_name);
+    const signature = JSON.stringify([cell, isBusy()]);
+    if (!known || known.signature === signature) continue;
+    known.signature = signature;
+    fill(known.body, ...cellBody(report, cell, reference));
+  }
+  if (!isBusy()) drawFigures();
+}
+
+async function drawFigures() {
+  const { variantId, cards, figures: stagesOf } = shown;
+  try {
+    const figures = await getVariantFigures(state.report.run_id, variantId, lookNow());
+    if (shown.figures !== stagesOf) return; // another variant was chosen meanwhile
+    stagesOf.hidden = !figures.stages.data.length; // nothing was answered, so no time went anywhere
+    await renderFigure(stagesOf, figures.stages);
+    for (const [name, { strip }] of cards) if (figures.samples[name]) await renderFigure(strip, figures.samples[name]);
+  } catch (problem) {
+    const words = `The plots can't be drawn. ${problem.detail || problem.title || problem}`;
+    if (shown.figures === stagesOf) fill(stagesOf, el("p", { className: "muted", role: "status" }, words));
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * What came out: the recommendation, the exports, what went wrong, how it was measured.
+ * @import { Backend, Report } from "../types.js"
+ */
+
+import { base, reportPath } from "../api.js";
+import { el, fill, part, setText } from "../dom.js";
+import { dateTime, plural, runtimeWords, UNKNOWN } from "../format.js";
+import { goalsQuery, isBusy, state, update } from "../state.js";
+import { fillForm } from "../setup/form.js";
+import { badge } from "./badge.js";
+import { cellReasons } from "./columns.js";
+import { factName, methodWords, problemWords } from "./explain.js";
+import { copyLink } from "./saving.js";
+import { renderTable, wireTable } from "./table.js";
+import { renderViewBar, wireViewBar } from "./view_bar.js";
+
+const EXPORTS = [
+  ["html", "Report .html"],
+  ["json", "JSON"],
+  ["csv", "CSV"],
+  ["zip", "Variants .zip"],
+];
+const JUDGED = ["html", "json", "csv"]; // what other goals change
+const SIDE_BY_SIDE = "W3"; // a warning of the report
+const ANSWERS = ["/answers.csv", "Every answer .csv"]; // of a set, in place of the variants
+
+/** What can be begun here, and is done by modules above: handed in by wireResults(). */
+const acts = {
+  inspect: (/** @type {string} */ variantId) => {},
+  compare: () => {},
+  startRun: () => {},
+};
+
+/** Once, before results are drawn. @param {typeof acts} given */
+export function wireResults(given) {
+  Object.assign(acts, given);
+  wireTable(given.inspect);
+  wireViewBar(async () => (await import("./plots.js")).redraw());
+}
+
+const AT_FIRST = "Results appear here. The first ones take about a second.";
+let hasBegun = false; // a run that was stopped before it was one leaves the page as it was
+
+/** Draws everything that follows from the report so far. */
+export function renderResults() {
+  const { report, run } = state;
+  hasBegun ||= Boolean(run);
+  const promise = run ? emptyWords(run, report) : hasBegun && !report ? AT_FIRST : "";
+  const shown = Boolean(report) && !promise;
+  part("resultsEmpty").hidden = shown;
+  part("resultsBody").hidden = !shown;
+  part("toResults").hidden = !shown;
+  if (promise) setText(part("resultsEmpty").firstElementChild, promise);
+  if (!shown) return;
+  renderRecommendation(report);
+  renderExports(report);
+  renderProblems(report);
+  renderTable(report);
+  renderViewBar(report);
+  part("resizers").hidden = !report.resizers;
+  if (report.resizers) import("./resizers.js").then(({ drawResizers }) => drawResizers(report), () => null);
+  renderMethod(report);
+  renderEnvironment(report);
+  openSelected(report);
+}
+
+/**
+ * What stands in the place of results; "" once there is something to show.
+ * @param {import("../types.js").RunProgress} run @param {?Report} report
+ */
+function emptyWords(run, report) {
+  if (run.state === "queued") return "This run waits for its turn. Results appear here once it has begun.";
+  if (run.state === "cancelled" && !run.done) return "Nothing was measured. Run again to get results.";
+  return report ? "" : "Results appear here once the variants are made.";
+}
+
+let selectedOnce = false;
+
+/** A link may name a variant to look at; it is opened once, when it is there. */
+function openSelected(report) {
+  const { sel } = state.view;
+  if (selectedOnce || !sel || !report.variants.some((variant) => variant.id === sel)) return;
+  selectedOnce = true;
+  acts.inspect(sel);
+}
+
+/** @param {Report} report */
+function renderRecommendation(report) {
+  const recommendation = isWarmingUp(report) ? WARMING_UP : report.recommendation;
+  const result = isBusy() ? "Result so far" : report.imported ? "Imported result" : "Result";
+  const eyebrow = goalsQuery() ? `${result} by other goals` : result;
+  const title = recommendation?.sentence || "Nothing to recommend yet.";
+  const warnings = problemWords(report).length;
+  const signature = JSON.stringify([eyebrow, recommendation, warnings]);
+  const card = part("recommendation");
+  if (card.dataset.signature === signature) return;
+  card.dataset.signature = signature;
+  fill(
+    card,
+    el("div", { className: "recommendation-head" },
+      el("p", { className: "eyebrow" }, eyebrow),
+      recommendation?.variant_id && !isBusy() && badge(recommendation.validity),
+      warnings > 0 && el("a", { className: "to-warnings", href: "#problems" }, plural(warnings, "warning"))),
+    el("h2", { id: "recommendation-title" }, title),
+    recommendation?.next_lighter && el("p", { className: "next-lighter" }, recommendation.next_lighter),
+    recommendation?.why && el("p", { className: "why" }, recommendation.why),
+    !isBusy() && doubts(report),
+    whyNot(recommendation?.why_not || []),
+  );
+  card.style.minHeight = isBusy() ? `${card.offsetHeight}px` : card.style.minHeight; // shorter words move nothing
+}
+
+const WARMING_UP = { sentence: "Warming up…", why: "Answers to warm-up requests do not count; the others follow." };
+
+/** Whether no request that counts has been answered or has failed so far. @param {Report} report */
+function isWarmingUp(report) {
+  return isBusy() && report.cells.every((cell) => !cell.count && !cell.failures && !cell.not_sent);
+}
+
+/** Why the recommended times are not to be trusted, and what helps. @param {Report} report */
+function doubts(report) {
+  const { variant_id, backend_name, validity } = report.recommendation;
+  const cell = report.cells.find((other) => other.variant_id === variant_id && other.backend_name === backend_name);
+  if (!cell || validity === "VALID") return null;
+  return el("p", { className: "unsure" }, cellReasons(cell));
+}
+
+function whyNot(reasons) {
+  if (!reasons.length) return null;
+  const [first, second, ...others] = reasons;
+  const rest = others.length
+    ? el("details", {}, el("summary", {}, `Why not the other ${others.length === 1 ? "one" : others.length}`),
+      el("ul", {}, ...others.map((reason) => el("li", {}, reason))))
+    : null;
+  return el("div", { className: "why-not" }, el("p", {}, first), second && el("p", {}, second), rest);
+}
+
+/** @param {Report} report */
+function renderExports(report) {
+  const place = part("exports");
+  const others = /** @type {?HTMLButtonElement} */ (place.querySelector("#compare-with"));
+  if (others) others.disabled = isBusy();
+  const shown = `${report.run_id}?${goalsQuery()}`;
+  if (place.dataset.run === shown) return;
+  place.dataset.run = shown;
+  const copy = el("button", { type: "button", id: "copy-link" }, "Copy link");
+  copy.addEventListener("click", () => copyLink(copy));
+  const all = report.photo_set ? [...EXPORTS.slice(0, -1), ANSWERS] : EXPORTS;
+  const offered = report.imported ? EXPORTS.slice(0, -1) : all; // what it came with is all there is
+  const links = offered.map(([kind, words]) => {
+    const download = `pixelcost-${report.run_id}.${kind.replace("/", "")}`;
+    return el("a", { className: "button", href: exportUrl(report, kind), download }, words);
+  });
+  const compare = { type: "button", id: "compare-with", disabled: isBusy(), onclick: () => acts.compare() };
+  fill(place, copy, ...links, el("button", compare, "Compare with…"));
+}
+
+function exportUrl(report, kind) {
+  const ending = kind === "json" ? "" : kind.startsWith("/") ? kind : `.${kind}`;
+  const goals = JUDGED.includes(kind) ? goalsQuery() : "";
+  return base + reportPath(report.run_id) + ending + (goals && `?${goals}`);
+}
+
+/** @param {Report} report */
+function renderProblems(report) {
+  const problems = problemWords(report);
+  const signature = JSON.stringify([problems, isBusy()]);
+  const place = part("problems");
+  if (place.dataset.signature === signature) return;
+  place.dataset.signature = signature;
+  place.hidden = !problems.length;
+  fill(
+    place,
+    el("h2", {}, `Warnings (${problems.length})`),
+    el("ul", {}, ...problems.map(({ who, message, code }) =>
+      el("li", {}, who && el("strong", {}, `${who}: `), message, code === SIDE_BY_SIDE && oneAtATime(report)))),
+  );
+}
+
+/**
+ * The way out of backends that slow each other: the same run again, one backend after the other.
+ * @param {Report} report
+ */
+function oneAtATime(report) {
+  if (!state.photo || isBusy() || report.imported) return null;
+  const again = () => {
+    update({ plan: { ...state.plan, order: "one_at_a_time" } });
+    fillForm();
+    acts.startRun();
+  };
+  return el("button", { type: "button", className: "quiet", onclick: again }, "Run one at a time");
+}
+
+function renderMethod(report) {
+  fillFold(part("method"), "How this was measured",
+    el("ul", {}, ...methodWords(report).map((sentence) => el("li", {}, sentence))));
+}
+
+/** @param {Report} report */
+function renderEnvironment(report) {
+  const about = [
+    ["Run", report.run_id],
+    ["Started", dateTime(report.created_at)],
+    [report.photo_set ? "Photos" : "Photo", `${report.source.name}, SHA-256 ${report.source.sha256}`],
+    ...Object.entries(report.environment || {})
+      .filter(([key]) => key !== "started_at") // the run says when it started
+      .map(([key, value]) => [factName(key), valueWords(value)]),
+    ...report.backends.map((backend) => [backend.name, backendWords(backend)]),
+  ];
+  const rows = about.flatMap(([name, words]) => [el("dt", {}, name), el("dd", {}, words)]);
+  fillFold(part("environment"), "Environment", el("dl", {}, ...rows));
+}
+
+function valueWords(value) {
+  if (value === null || value === undefined) return UNKNOWN;
+  if (typeof value === "object") return JSON.stringify(value);
+  return String(value);
+}
+
+/** @param {Backend} backend */
+function backendWords(backend) {
+  const facts = [
+    backend.protocol === "rest" ? "REST" : backend.protocol === "grpc" ? "gRPC" : backend.protocol,
+    backend.address,
+    backend.model && `model ${backend.model}${backend.version ? ` version ${backend.version}` : ""}`,
+    runtimeWords(backend),
+    backend.embedded && "EMBEDDED",
+    backend.detail,
+  ];
+  return facts.filter(Boolean).join(", ");
+}
+
+/** Keeps a folded part open or closed as the reader left it, and rewrites it only when it changed. */
+function fillFold(fold, title, content) {
+  if (fold.dataset.signature === content.textContent) return;
+  fold.dataset.signature = content.textContent;
+  fill(fold, el("summary", {}, title), content);
+}
+

@@ -1,0 +1,242 @@
+/** Takes a photo from wherever it comes, and says at once when it can't be used. */
+
+import { base, Problem, problemParts } from "../api.js";
+import { announce, el, fill, part, setText } from "../dom.js";
+import { bytes } from "../format.js";
+import { state, update } from "../state.js";
+import { liesOnItsSide, orientationLeft } from "../browser_resize/orientation.js";
+import { canResizeHere, fillForm, photoFacts } from "./form.js";
+import { looksLikeReport, openReport } from "./import_report.js";
+import * as sets from "./photo_set.js";
+import { presetRepeats, presetSizes } from "./plan.js";
+
+const READABLE = "Use JPEG, PNG, WebP, GIF or BMP.";
+const HEAD_BYTES = 136; // as many brands as the server looks at
+const BRANDS = [["avif", /avi[fs]/], ["heic", /he[iv][cmsx]/], ["heif", /m[is]f1/]];
+/** What is named in a refusal, and not read. */
+const OTHER_KINDS = {
+  avif: "is an AVIF file.",
+  heif: "is a HEIF file.",
+  cgbi: "is a PNG as Xcode writes it for iOS apps (CgBI), which browsers and models can’t read.",
+};
+
+/**
+ * What the first bytes of a file say it is: the name of a kind of image, "heic", or "".
+ * The name of a file proves nothing. @param {Uint8Array} head at least 12 bytes
+ */
+export function sniff(head) {
+  const text = String.fromCharCode(...head);
+  if (text.startsWith("\xff\xd8\xff")) return "jpeg";
+  if (text.startsWith("\x89PNG\r\n")) return text.slice(12, 16) === "CgBI" ? "cgbi" : "png";
+  if (text.startsWith("GIF8")) return "gif";
+  if (text.startsWith("BM")) return "bmp";
+  if (text.startsWith("RIFF") && text.slice(8, 12) === "WEBP") return "webp";
+  return text.slice(4, 8) === "ftyp" ? brandOf(text) : "";
+}
+
+/** Of pictures in boxes: the first brand may be a general one, so all of them count. @param {string} text */
+function brandOf(text) {
+  const size = text.charCodeAt(0) * 2 ** 24 + text.charCodeAt(1) * 2 ** 16 + text.charCodeAt(2) * 2 ** 8 + text.charCodeAt(3);
+  const brands = (text.slice(8, size) || text.slice(8, 12)).match(/.{4}/gs) || [];
+  const found = BRANDS.find(([, known]) => brands.some((brand) => /** @type {RegExp} */ (known).test(brand)));
+  return found ? String(found[0]) : "";
+}
+
+/** Why a file can't be used, judged by its weight and first bytes; null when nothing is wrong. */
+export function refusal(name, sizeBytes, kind, limits) {
+  if (sizeBytes === 0) return { title: `${name} is empty.`, detail: "Choose another photo." };
+  if (kind === "heic")
+    return {
+      title: "This is a HEIC photo from an iPhone.",
+      detail: "Export it as JPEG, or set the camera to “Most Compatible”.",
+    };
+  if (kind in OTHER_KINDS) return { title: `${name} ${OTHER_KINDS[kind]}`, detail: READABLE };
+  if (!kind) return { title: `${name} is not a photo we can read.`, detail: READABLE };
+  if (sizeBytes > limits.max_bytes)
+    return {
+      title: `This photo is ${bytes(sizeBytes)}; the limit is ${bytes(limits.max_bytes)}.`,
+      detail: "Shrink it first, or raise PIXELCOST_MAX_BYTES on the server.",
+      too_large: true,
+    };
+  return null;
+}
+
+/** Why so many pixels can't be used; null when they can. */
+export function pixelRefusal(widthPx, heightPx, limits) {
+  const pixels = widthPx * heightPx;
+  if (pixels <= limits.max_pixels) return null;
+  const words = (count) => `${Math.round(count / 1e6)} MP`;
+  return {
+    title: `This photo is ${words(pixels)}; the limit is ${words(limits.max_pixels)}.`,
+    detail: "Shrink it first, or raise PIXELCOST_MAX_PIXELS on the server.",
+    too_large: true,
+  };
+}
+
+/** Takes a photo, or a set when there are several files or a ZIP file. @param {File[]} files */
+export async function takeFiles(files) {
+  if (!files.length) return;
+  const items = sets.itemsOf(files);
+  if (sets.isMany(items)) return takeSet(items);
+  const [file] = files;
+  const head = new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer());
+  if (looksLikeReport(file.name, head)) return openReport(file, state.config.limits);
+  const problem = refusal(file.name, file.size, sniff(head), state.config.limits);
+  if (problem) return refuse(problem, file);
+  return takePhoto(file);
+}
+
+/** As takeFiles(), but dropped folders are looked through. @param {File[]} files @param {FileSystemEntry[]} entries */
+export async function takeDropped(files, entries) {
+  if (!entries.some((entry) => entry.isDirectory)) return takeFiles(files);
+  try {
+    takeSet(await sets.itemsIn(entries));
+  } catch {
+    notice({ title: "This folder could not be read.", detail: "Choose it with the button instead." });
+  }
+}
+
+/** @param {import("./photo_set.js").Item[]} items */
+function takeSet(items) {
+  const set = sets.photoSetOf(items, state.config.system_names);
+  const problem = sets.setRefusal(set, state.config.limits);
+  if (problem) return refuse(problem);
+  const labels = sets.firstLabels(set);
+  setPhoto({ name: sets.setName(set), file: null, url: "", size_bytes: set.size_bytes, ...NOT_KNOWN, set, facts: sets.setFacts(set), labels, csvFile: null });
+  part("setLabels").focus?.();
+}
+
+/** @param {File} file @param {{facts: (facts: string) => string}} [shrunk] how its facts say that it was shrunk here */
+async function takePhoto(file, shrunk) {
+  const url = URL.createObjectURL(file);
+  const size = await sizeOf(url, file);
+  const problem = size && pixelRefusal(size.width_px, size.height_px, state.config.limits);
+  if (problem) {
+    URL.revokeObjectURL(url);
+    return refuse(problem, file);
+  }
+  const photo = { name: file.name || "pasted photo.png", file, url, size_bytes: file.size, ...(size || NOT_KNOWN) };
+  setPhoto(shrunk ? { ...photo, facts: shrunk.facts(photoFacts(photo)) } : photo);
+}
+
+const NOT_KNOWN = { width_px: null, height_px: null };
+
+/** Pixels of an image, upright; null when this browser can't decode it. Nothing is drawn. */
+async function sizeOf(url, file) {
+  const image = new Image();
+  image.src = url;
+  const isRead = await new Promise((resolve) => {
+    image.onload = () => resolve(true);
+    image.onerror = () => resolve(false);
+  });
+  if (!isRead) return null;
+  const [width_px, height_px] = [image.naturalWidth, image.naturalHeight];
+  const isLying = liesOnItsSide(await orientationLeft(file));
+  return isLying ? { width_px: height_px, height_px: width_px } : { width_px, height_px };
+}
+
+/** @param {import("../types.js").Photo} photo */
+export function setPhoto(photo) {
+  if (state.photo?.file) URL.revokeObjectURL(state.photo.url);
+  const { config, plan } = state;
+  const longest = photo.width_px ? Math.max(photo.width_px, photo.height_px) : null;
+  const sizes = longest ? presetSizes(config, plan.sizes_px, longest) : plan.sizes_px;
+  const repeats = presetRepeats(config, plan.repeats, state.photo, photo);
+  update({ photo, notice: null, plan: { ...plan, sizes_px: sizes, repeats } });
+  if (repeats !== plan.repeats) fillForm();
+  renderPhoto();
+  announce(`${photo.name} chosen, ${photoFacts(photo)}.`);
+}
+
+function renderPhoto() {
+  const { photo } = state;
+  part("empty").hidden = true;
+  part("photo").hidden = false;
+  const image = /** @type {HTMLImageElement} */ (part("photoImage"));
+  image.hidden = !photo.width_px;
+  if (photo.width_px) image.src = photo.url;
+  image.alt = `The photo ${photo.name}`;
+  setText(part("photoName"), photo.name);
+  setText(part("photoFacts"), photoFacts(photo));
+  setText(part("choose"), "Choose another");
+  part("choose").classList.remove("strong");
+  renderSet();
+}
+
+const SOURCE_NAMES = { folders: "Folder names", csv: "A CSV file", none: "No labels" };
+
+/** What a set is said to show: the choice, and what it means. */
+function renderSet() {
+  const { photo } = state;
+  part("setLabels").hidden = !photo.set;
+  if (!photo.set) return;
+  const chips = sets.labelSources(photo.set).map((key) => el("label", { className: "chip" },
+    el("input", { type: "radio", name: "set_labels", value: key, checked: key === photo.labels }), SOURCE_NAMES[key]));
+  if (part("labelSources").childElementCount !== chips.length || !part("labelSources").querySelector(":checked"))
+    fill(part("labelSources"), ...chips);
+  part("labelSources").onchange = (event) => changeSet({ labels: /** @type {HTMLInputElement} */ (event.target).value });
+  part("labelsFile").onchange = () => changeSet({ csvFile: part("labelsFile").files[0] || null });
+  part("labelsFile").hidden = photo.labels !== "csv";
+  setText(part("setHint"), sets.labelWords(photo.set, photo.labels, photo.csvFile));
+}
+
+function changeSet(changes) {
+  update({ photo: { ...state.photo, ...changes } });
+  renderSet();
+}
+
+/** What is sent of the photo, or of all of them: field, bytes and name. @returns {Promise<[string, Blob, string][]>} */
+export async function formParts(photo) {
+  if (photo.set) return sets.formParts(photo.set, photo.labels, photo.csvFile);
+  return [["file", await photoBlob(photo), photo.name]];
+}
+
+/** The photo that comes with the page. */
+export async function useSample() {
+  try {
+    const answer = await fetch(`${base}/static/samples/cat.png`);
+    if (!answer.ok) throw new Error(String(answer.status));
+    await takePhoto(new File([await answer.blob()], "cat.png", { type: "image/png" }));
+  } catch {
+    notice({ title: "The cat photo could not be loaded.", detail: "Is the server still running? Try again." });
+  }
+}
+
+/** An image out of the clipboard, or a word about what it holds instead. */
+export function takePaste(files, types) {
+  const images = files.filter((file) => file.type.startsWith("image/"));
+  if (images.length) return takeFiles(images);
+  if (!types.length) return notice({ title: "The clipboard is empty.", detail: "" });
+  return notice({ title: "The clipboard holds text, not an image.", detail: "" });
+}
+
+/** The photo of a stored run, asked for again when it is to be sent. @returns {Promise<Blob>} */
+export async function photoBlob(photo) {
+  if (photo.file) return photo.file;
+  const answer = await fetch(photo.url).catch(() => null);
+  if (!answer?.ok) throw new Problem({ title: "The photo of this run is no longer there.", detail: "Choose it again." });
+  return answer.blob();
+}
+
+/** @param {any} problem @param {?File} [file] that may be shrunk here */
+function refuse({ too_large: tooLarge, ...problem }, file = null) {
+  const choose = { label: "Choose another", act: () => part("fileInput").click() };
+  const shrinkIt = { label: "Shrink it here first", act: () => shrinkHere(file) };
+  notice({ ...problem, actions: tooLarge && file && canResizeHere() ? [shrinkIt, choose] : [choose] });
+}
+
+/** The photo made small enough by this browser, taken in its place. @param {File} file */
+async function shrinkHere(file) {
+  notice({ title: `Shrinking ${file.name} here.`, detail: "A large photo takes some seconds.", calm: true });
+  try {
+    const smaller = await (await import("../browser_resize/browser_resize.js")).shrink(file, state.config.limits);
+    await takePhoto(smaller, { facts: (facts) => `${facts}, shrunk here from ${bytes(file.size)}: this copy is the reference` });
+  } catch (problem) {
+    refuse(problemParts(problem));
+  }
+}
+
+/** @param {import("../types.js").Notice} words */
+function notice(words) {
+  update({ notice: words });
+}

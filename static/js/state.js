@@ -1,0 +1,92 @@
+/**
+ * All that the page knows, and who is called when it changes.
+ *
+ * @import { Backends, Config, Notice, PagePlan, Photo, Report, RunProgress, View } from "./types.js"
+ */
+
+import { isLive } from "./api.js";
+
+/** Of the view: no other goals than those that the run has. */
+export const OWN_GOALS = { keep_top1: "", margin_points: "", max_p50_ms: "", max_size_bytes: "" };
+
+/** All that the page knows. Read it anywhere; change it with `update` only. */
+export const state = {
+  config: /** @type {?Config} */ (null),
+  backends: /** @type {?Backends} */ (null), // {backends, model} of /api/backends; null: not asked yet
+  backendsNotice: "", // why they could not be asked
+  photo: /** @type {?Photo} */ (null),
+  plan: /** @type {?PagePlan} */ (null), // see setup.js
+  run: /** @type {?RunProgress} */ (null),
+  report: /** @type {?Report} */ (null), // the report so far, as exported
+  connection: "", // a sentence while the event stream is broken
+  notice: /** @type {?Notice} */ (null),
+  view: /** @type {View} */ ({ sort: "", sel: "", x: "", y: "", find: "", ...OWN_GOALS }),
+  theme: "auto",
+};
+
+/** @type {{keys: string[], render: () => void}[]} */
+const watchers = [];
+
+/** Calls `render` now and whenever one of the named parts of the state is replaced. */
+export function watch(keys, render) {
+  watchers.push({ keys, render });
+  render();
+}
+
+const prefersDark = () => matchMedia("(prefers-color-scheme: dark)");
+
+/** "light" or "dark", as the page looks now. */
+export function lookNow() {
+  if (state.theme === "light" || state.theme === "dark") return state.theme;
+  return prefersDark().matches ? "dark" : "light";
+}
+
+/** Calls `redraw` now and whenever lookNow() may have changed. */
+export function whenLookChanges(redraw) {
+  watch(["theme"], redraw);
+  prefersDark().addEventListener("change", redraw);
+}
+
+/** Other goals than the run's own, as a query of the server; "" where there are none. */
+export function goalsQuery() {
+  const goals = Object.keys(OWN_GOALS).map((key) => [key, state.view[key]]);
+  return new URLSearchParams(goals.filter(([, goal]) => goal)).toString();
+}
+
+/** @param {Partial<typeof state>} changes */
+export function update(changes) {
+  const changed = Object.keys(changes).filter((key) => state[key] !== changes[key]);
+  Object.assign(state, changes);
+  for (const { keys, render } of watchers) if (keys.some((key) => changed.includes(key))) render();
+}
+
+/** True while a run is under way, from the first byte sent to its last answer. */
+export function isBusy() {
+  return Boolean(state.run) && (["making", "uploading"].includes(state.run.state) || isLive(state.run.state));
+}
+
+/** Puts the view into the address, so that a link and a reload show the same. */
+export function writeView() {
+  const query = new URLSearchParams(location.search);
+  for (const [key, value] of Object.entries(state.view)) value ? query.set(key, value) : query.delete(key);
+  const text = query.toString();
+  history.replaceState(null, "", location.pathname + (text ? `?${text}` : ""));
+}
+
+/** A place to remember small things. A browser that forbids it just forgets. */
+export const memory = {
+  get(key) {
+    try {
+      return JSON.parse(localStorage.getItem(`pixelcost.${key}`) ?? "null");
+    } catch {
+      return null;
+    }
+  },
+  set(key, value) {
+    try {
+      localStorage.setItem(`pixelcost.${key}`, JSON.stringify(value));
+    } catch {
+      // Private windows may refuse; nothing depends on it.
+    }
+  },
+};

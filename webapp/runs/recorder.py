@@ -1,0 +1,109 @@
+"""Turns what the timing process reports into the events of the run's log, and into words of progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from experiment.codec import from_dict
+from experiment.records import Variant
+from experiment.wording import sized_name, wait
+from webapp.metrics import Metrics
+from webapp.runs.event_log import RunLog
+from webapp.store.store import Store
+from webapp.worker.pipe import (
+    Accepted,
+    BreakingPointFound,
+    Measured,
+    Message,
+    PhotoMeasured,
+    Preparing,
+    SearchStepped,
+    VariantMade,
+)
+
+PHOTO_KEYS = ("index", "name", "label", "refused")  # of a photo of a set, for those who follow
+
+
+class Recorder:
+    """Records one run. `read` gives the bytes that follow a message."""
+
+    def __init__(self, run_id: str, store: Store, metrics: Metrics, read: Callable[[int], Iterator[bytes]]):
+        self.log = RunLog(store, run_id)
+        self._run_id = run_id
+        self._store = store
+        self._metrics = metrics
+        self._read = read
+        self._photo_count = 1
+        self._photos_done = 0
+        self._variants: dict[str, str] = {}  # id -> how progress texts name it
+
+    def begin(self, accepted: Accepted) -> None:
+        """Learn how much there is to do."""
+        self.log.progress.planned = accepted.requests_planned
+        self._photo_count = accepted.source.get("photo_set", {}).get("count", 1)
+
+    def record(self, message: Message) -> None:
+        """Add what one message says."""
+        match message:
+            case VariantMade(variant, size_bytes):
+                self._add_variant(variant, self._read(size_bytes))
+            case Preparing(text):
+                self._add_progress(text)
+            case Measured(measurement):
+                self._add_measurement(measurement)
+            case PhotoMeasured(photo):
+                self._add_photo(photo)
+            case SearchStepped(backend_name, step):
+                self._add_step(backend_name, step)
+            case BreakingPointFound(finding):
+                self.log.add("finding", finding)
+            case _:
+                raise TypeError(f"{message} is not for the log")
+
+    def _add_progress(self, text: str) -> None:
+        self.log.add("progress", self.log.progress.event(text))
+
+    def _add_variant(self, variant: Mapping[str, Any], content: Iterable[bytes]) -> None:
+        self._store.add_blob(self._run_id, variant["id"], content)
+        self._variants[variant["id"]] = sized_name(from_dict(Variant, variant))
+        self.log.add("variant", variant)
+
+    def _add_measurement(self, measurement: Mapping[str, Any]) -> None:
+        prediction, scores = measurement["prediction"], None
+        if prediction is not None:
+            scores, prediction["distribution"] = prediction.get("distribution"), None
+        self._count(measurement)
+        self.log.add("measurement", measurement, scores)
+        if self.log.progress.is_due:
+            self._add_progress(self._measurement_text(measurement))
+
+    def _count(self, measurement: Mapping[str, Any]) -> None:
+        self.log.progress.count(measurement["failure"])
+        self._metrics.measured(measurement)
+
+    def _measurement_text(self, measurement: Mapping[str, Any]) -> str:
+        backend, variant = measurement["backend_name"], measurement["variant_id"]
+        if measurement["is_warmup"]:
+            return f"Warming up {backend}"
+        return self.log.progress.text(f"{self._variants.get(variant, variant)} on {backend}")
+
+    def _add_photo(self, photo: Mapping[str, Any]) -> None:
+        """The whole result is for reports alone; readers of the stream get its name."""
+        for measurement in photo["measurements"]:
+            self._count(measurement)
+        progress = self.log.progress
+        self._photos_done += 1
+        progress.planned = round(progress.done * self._photo_count / self._photos_done)
+        self.log.add("photo", {key: photo[key] for key in PHOTO_KEYS}, photo)
+        if progress.is_due or self._photos_done == self._photo_count:
+            left = f", about {wait(progress.eta_s)} left" if progress.eta_s else ""
+            count = f"{self._photos_done:,} of {self._photo_count:,}"
+            self._add_progress(f"Photo {count}: {photo['name']}{left}")
+
+    def _add_step(self, backend_name: str, step: Mapping[str, Any]) -> None:
+        """One answer of a search for the breaking point."""
+        self.log.progress.count(None)
+        self.log.add("step", {"backend_name": backend_name, "step": step})
+        copy = f"{step['size_px']} px, JPEG q{step['quality']}"
+        self._add_progress(f"{copy} on {backend_name}: {step['label']}")
