@@ -51,6 +51,7 @@ def test_a_photo_is_filled_up_to_the_size_and_still_decodes():
 def test_every_request_of_an_open_loop_is_accounted_for():
     with stub_server(5) as port, calling(f"127.0.0.1:{port}") as predict:
         answered = offer(predict, request_of(b"x"), rate_per_s=50, seconds=0.4, timeout_s=10, read=len)
+    with stub_server(500) as port, calling(f"127.0.0.1:{port}") as predict:
         late = offer(predict, request_of(b"x"), rate_per_s=100, seconds=0.1, timeout_s=0.0001)
     assert answered.codes == {OK: 20}
     assert len(answered.latencies_ms) == len(answered.others) == 20
