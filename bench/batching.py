@@ -5,7 +5,7 @@ one by one, 279 in batches, and none at all from 100 callers on (PaddlePaddle/Se
 
 Idle: the p50 with batching over that without (target: at most 1.02). Saturated: the rate of 64 callers
 over the rate of a loop that always has its largest batch ready (at least 0.97). Three times that offered:
-answers within their deadline over that peak (at least 0.95), and the rest is told when to come again.
+answers within their deadline over that peak (at least 0.95), and every refused request gets a retry hint.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _busy(batching: Stub, blocks: int) -> Iterator[str]:
         codes += outcome.codes
         without_hint += outcome.without_hint
     yield from _lines(found)
-    yield f"  of {codes.total()} requests: {dict(codes)}; refused without a hint: {without_hint}"
+    yield f"  of {codes.total()} requests: {dict(codes)}; refused without a retry hint: {without_hint}"
 
 
 def steady_rate(ends: Sequence[float]) -> float:

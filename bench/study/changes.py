@@ -1,7 +1,7 @@
-"""Which number tells that a smaller or stronger compressed copy will get another answer?
+"""Which number predicts that a smaller or more strongly compressed copy gets another answer?
 
 For every photo, variant and network: whether the top answer differs from that to the photo itself,
-and what could have told it beforehand. The answers are those of the study's journals.
+and what could have predicted it. The answers are those of the study's journals.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Change(NamedTuple):
     reference_margin: float  # by how much that is above the second
 
 
-# Of each a low value is taken to tell a change. Words for people.
+# A low value of each is taken to predict a change. The words are for people.
 PREDICTORS: Final[Mapping[str, str]] = {
     "ssim_seen": "SSIM as the network sees it",
     "psnr_seen_db": "PSNR as the network sees it",
@@ -62,7 +62,7 @@ MARGIN_EDGES = (0.0, 0.1, 0.3, 0.6, 1.0)
 
 
 class Area(NamedTuple):
-    """How well one predictor tells changes, among some of the answers."""
+    """How well one predictor foresees changes, among some of the answers."""
 
     network: str  # or ALL
     size_px: str  # or ALL

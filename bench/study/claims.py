@@ -2,7 +2,7 @@
 
 What would count as what was settled before the runs: the limits stand here. A claim about
 every size is lost by one size whose whole 95 % interval lies outside, and survives
-only when all intervals lie inside. Times that are marked NOISY or INVALID can't tell.
+only when all intervals lie inside. Times marked NOISY or INVALID decide nothing.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def judged(compared: Sequence[Compared], holds: Callable[[float], bool]) -> Verd
 
 
 def _verdict(compared: Compared, holds: Callable[[float], bool]) -> Verdict:
-    """`holds` is asked of both ends of the interval."""
+    """`holds` must agree on both ends of the interval."""
     ends = {holds(compared.ratio.low), holds(compared.ratio.high)}
     if not compared.is_valid or len(ends) == 2:
         return OPEN
@@ -91,7 +91,7 @@ def _accuracy(found: Sequence[Found]) -> Claim:
 
 
 def _few_large(at_size: Sequence[tuple[str, Difference]], found: Sequence[Found], below: int | None) -> str:
-    """How many photos can tell, and what the next smaller size says, which more can."""
+    """How many photos are that large, and the result at the next smaller size, which has more."""
     if not at_size:
         return "No labelled photo is that large."
     photos = max(gap.photos for _, gap in at_size)

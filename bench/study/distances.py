@@ -101,8 +101,8 @@ def _key(photos: PhotoSet, plan: Plan, cards: Mapping[str, Mapping[str, Any]]) -
     sections = {name: card["pixels"] for name, card in cards.items()}
     usual = to_dict(Plan())
     unusual = {key: value for key, value in to_dict(plan).items() if value != usual[key]}
-    asked = [photos.photos_sha256, unusual, sections]
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:10]
+    parts = [photos.photos_sha256, unusual, sections]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
 
 
 def _kept(path: Path) -> Iterator[tuple[str, dict[str, ByView]]]:

@@ -100,7 +100,7 @@ def _ratios(rows: Sequence[Row], what: str) -> Figure | None:
 
 
 def _areas(rows: Sequence[Row]) -> Figure | None:
-    """How well each predictor tells changed answers, over all sizes, best at the top."""
+    """How well each predictor foresees changed answers, over all sizes, best at the top."""
     own = [row for row in rows if row["size_px"] == ALL]
     ranked = sorted((row for row in own if row["network"] == ALL), key=lambda row: float(row["auc"]))
     names = [PREDICTORS[row["predictor"]] for row in ranked]
@@ -173,6 +173,6 @@ def draw(drawn: Mapping[str, Figure], folder: Path) -> Iterator[Path]:
 def _svg(page: Any, drawn: Figure) -> str:
     layout = drawn["layout"] | {"paper_bgcolor": "white", "plot_bgcolor": "white"}
     height = layout.get("height", HEIGHT_PX)
-    asked = {"data": drawn["data"], "layout": layout, "width": WIDTH_PX, "height": height}
-    url = page.evaluate(DRAW, json.loads(json.dumps(asked)))
+    arguments = {"data": drawn["data"], "layout": layout, "width": WIDTH_PX, "height": height}
+    url = page.evaluate(DRAW, json.loads(json.dumps(arguments)))
     return unquote(str(url).partition(",")[2]) + "\n"

@@ -34,7 +34,7 @@ class Stopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Photos:
-    """Where the photos are; None: there are none of that kind."""
+    """Where the photos are; None: none of that kind."""
 
     labelled: Path
     made: Path
@@ -57,10 +57,10 @@ def journal_of(run: Run, out: Path) -> Path:
     return out / f"{run.id}.jsonl"
 
 
-def asked(run: Run, model: Model, photos: Photos, out: Path) -> Mapping[str, Any]:
+def run_once(run: Run, model: Model, photos: Photos, out: Path) -> Mapping[str, Any]:
     """The run's report; measured only if it is not there yet.
 
-    Raises Stopped, and PixelcostError where it holds no answer: nothing can be said of it then.
+    Raises Stopped, and PixelcostError if no request was answered.
     """
     path = report_of(run, out)
     if not path.exists():
@@ -69,7 +69,7 @@ def asked(run: Run, model: Model, photos: Photos, out: Path) -> Mapping[str, Any
         )
         part = path.with_suffix(".part")
         if done.returncode not in REPORTED or json.loads(part.read_text("utf-8"))["state"] != "done":
-            raise Stopped(f"{run.id} did not come to its end (exit code {done.returncode}).")
+            raise Stopped(f"{run.id} did not finish (exit code {done.returncode}).")
         part.replace(path)
     report = dict(json.loads(path.read_text("utf-8")))
     if not any(cell["count"] for cell in report["cells"]):
@@ -83,7 +83,7 @@ def _without_answers(run: Run, report: Mapping[str, Any], path: Path) -> str:
     failed = [reason for cell in report["cells"] for reason in cell["failure_reasons"]]
     reasons = [reason["message"] for reason in (*skipped, *failed)]
     why = f": {reasons[0]}" if reasons else "."
-    return f"{run.id} got no answer at all{why} Remove {path} to ask again, or name another --out."
+    return f"{run.id} got no answers{why} Remove {path} to ask again, or name another --out."
 
 
 def _command(run: Run, photos: Photos, out: Path) -> list[str]:
@@ -106,7 +106,7 @@ def environ_of(run: Run, model: Model, out: Path) -> dict[str, str]:
     # A data folder for each model: who shares one with a running app asks that app's servers.
     data_dir = out / "data" / model.name
     environ |= {"MODEL_BASE_PATH": str(model.base_path), "PIXELCOST_DATA_DIR": str(data_dir)}
-    # One backend is enough to tell what a model answers.
+    # One backend is enough where only the answers count.
     answering = f"{CORES} CPU:cpus={CORES},runtime={model.runtime}"
     return environ | ({"PIXELCOST_EMBEDDED": answering} if run.is_of_set else {})
 
@@ -115,7 +115,7 @@ def elsewhere(folder: Path) -> list[Found]:
     """Every report in the folder, by name. Raises Missing where there is none, or one with another name."""
     found = [_found(file) for file in sorted(folder.glob("*.json"))]
     if not found:
-        raise Missing(f"There is no MODEL-{TIME}-PHOTO.json in it.")
+        raise Missing(f"It holds no MODEL-{TIME}-PHOTO.json.")
     return found
 
 

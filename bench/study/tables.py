@@ -74,7 +74,7 @@ def _shown(value: Any) -> str:
 
 def _runs(found: Sequence[Found]) -> Rows:
     for one in found:
-        facts, asked = one.report["environment"], one.report["requests"]
+        facts, requests = one.report["environment"], one.report["requests"]
         runtimes = (backend["runtime"] for backend in one.report["backends"] if backend["runtime"])
         yield {
             "machine": one.machine or "here",
@@ -87,8 +87,8 @@ def _runs(found: Sequence[Found]) -> Rows:
             "load_1m_at_start": facts["load_1m"],
             "runtime": " and ".join(dict.fromkeys(runtimes)),
             "pillow": facts.get("pillow"),
-            "requests": asked["done"],
-            "failed": asked["failed"],
+            "requests": requests["done"],
+            "failed": requests["failed"],
         }
 
 
@@ -160,7 +160,7 @@ def _answers(found: Sequence[Found]) -> Rows:
 
 
 def _gap(right: Right, own: str, base: str) -> Difference | None:
-    """None of the base itself, which is no comparison to correct for."""
+    """None for the base itself: it is not a comparison to correct for."""
     return None if own == base else accuracy_difference(right.get(own, {}), right.get(base, {}))
 
 
