@@ -17,7 +17,7 @@ from serving.config.flags import Flags
 from serving.config.text_messages import Batching, Monitoring, Ssl
 from serving.errors import InvalidArgument, LoadFailed, ServingError, StartRefused
 from serving.machine import isa
-from serving.machine.affinity import Pinning
+from serving.machine.process import Pinning
 from serving.metrics import Metrics
 from serving.models import model_dir
 from serving.models.config import ModelConfig, from_proto
@@ -111,7 +111,7 @@ def build(asked: Flags, settings: Settings, pinning: Pinning, taken: Ports) -> t
     if settings.batch:
         workers = min(workers, settings.batch.num_batch_threads)
     service = Service(manager, workers, settings.batch, metrics, asked.queue_limit)
-    metrics.watch("pixelcost_waiting", "Requests in the queue.", "", lambda: {"": service.line.waiting})
+    metrics.watch("pixelcost_waiting", "Requests in the queue.", "", lambda: {"": service.queue.waiting})
     rest_threads = asked.rest_api_num_threads or max(
         REST_THREADS_LEAST, REST_THREADS_PER_CORE * len(pinning.cores)
     )

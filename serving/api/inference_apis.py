@@ -1,6 +1,6 @@
-"""Classify, regress and multi-inference: tf.Examples in, classes or values out.
+"""Classify, Regress and MultiInference, over gRPC and REST: tf.Examples in, classes or values out.
 
-Each is a prediction whose only input holds the serialised examples. Both protocols come here.
+Each of them is a prediction whose only input holds the serialised examples.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from tensorflow_serving.apis import classification_pb2, inference_pb2, regression_pb2
 
-from serving.api import classification, model_spec, regression
+from serving.api import classification, regression
 from serving.errors import FailedPrecondition, InvalidArgument, Unimplemented
 from serving.models.served_model import ModelSpec
 from serving.service import Answer, Caller, Question
@@ -25,7 +25,7 @@ KINDS = {kind.METHOD: kind for kind in (classification, regression)}
 
 
 class Predicts(Protocol):
-    """What these need of the service."""
+    """The part of the service that is used here."""
 
     def signature(self, spec: ModelSpec, name: str) -> Signature: ...
     def predict(self, question: Question, caller: Caller) -> Answer: ...
@@ -33,34 +33,28 @@ class Predicts(Protocol):
 
 @dataclass(frozen=True)
 class Inferred:
-    """The result of one kind for all examples, and what computed it."""
+    """The result for all examples of a request, and the answer that it was made from."""
 
     answer: Answer
     result: Any  # a ClassificationResult or a RegressionResult
 
     @property
     def model_spec(self) -> Any:
-        return model_spec.to_proto(self.answer.model, self.answer.signature_name)
-
-    def as_response(self, message: Any) -> Any:
-        """In a message of this class."""
-        return message(model_spec=self.model_spec, result=self.result)
+        return self.answer.model.as_proto(self.answer.signature_name)
 
 
 def classify(
     service: Predicts, request: Any, caller: Caller
 ) -> tuple[classification_pb2.ClassificationResponse, Mapping[str, float]]:
     """The response, and how long each stage took in ms. Raises ServingError."""
-    done = _of_request(service, classification, request, caller)
-    return done.as_response(classification_pb2.ClassificationResponse), done.answer.stage_ms
+    return _respond(service, classification, classification_pb2.ClassificationResponse, request, caller)
 
 
 def regress(
     service: Predicts, request: Any, caller: Caller
 ) -> tuple[regression_pb2.RegressionResponse, Mapping[str, float]]:
     """The response, and how long each stage took in ms. Raises ServingError."""
-    done = _of_request(service, regression, request, caller)
-    return done.as_response(regression_pb2.RegressionResponse), done.answer.stage_ms
+    return _respond(service, regression, regression_pb2.RegressionResponse, request, caller)
 
 
 def multi_inference(
@@ -78,7 +72,7 @@ def multi_inference(
         done = _infer(service, KINDS[task.method_name], spec, task.model_spec.signature_name, inputs, caller)
         field = "classification_result" if task.method_name == classification.METHOD else "regression_result"
         results.append(inference_pb2.InferenceResult(model_spec=done.model_spec, **{field: done.result}))
-        spec = done.answer.model  # from now on the version that answered, whatever is loaded meanwhile
+        spec = done.answer.model  # so the other tasks use the same version
         for stage, ms in done.answer.stage_ms.items():
             stage_ms[stage] = stage_ms.get(stage, 0) + ms
     return inference_pb2.MultiInferenceResponse(results=results), stage_ms
@@ -106,10 +100,13 @@ def _answer_json(
     return json.dumps({"results": kind.as_json(done.result)}), done.answer.stage_ms
 
 
-def _of_request(service: Predicts, kind: ModuleType, request: Any, caller: Caller) -> Inferred:
-    spec = model_spec.from_proto(request.model_spec)
+def _respond(
+    service: Predicts, kind: ModuleType, response: Any, request: Any, caller: Caller
+) -> tuple[Any, Mapping[str, float]]:
+    spec = ModelSpec.from_proto(request.model_spec)
     inputs = examples.from_input(request.input)
-    return _infer(service, kind, spec, request.model_spec.signature_name, inputs, caller)
+    done = _infer(service, kind, spec, request.model_spec.signature_name, inputs, caller)
+    return response(model_spec=done.model_spec, result=done.result), done.answer.stage_ms
 
 
 def _infer(
@@ -130,18 +127,18 @@ def _common_spec(tasks: Any) -> ModelSpec:
     if not tasks:
         raise InvalidArgument("The request has no tasks. Give at least one.")
     names = {task.model_spec.name for task in tasks}
-    spec = model_spec.from_proto(tasks[0].model_spec)
+    spec = ModelSpec.from_proto(tasks[0].model_spec)
     if len(names) > 1:
         raise InvalidArgument(
             "All ModelSpecs in a MultiInferenceRequest must access the same model name, "
             f"not {', '.join(sorted(names))}."
         )
-    asked: set[str] = set()
+    seen: set[str] = set()
     for task in tasks:
         if task.method_name not in KINDS:
             raise Unimplemented(f"Unsupported signature method_name: {task.method_name}")
         name = task.model_spec.signature_name or DEFAULT_SIGNATURE
-        if name in asked:
+        if name in seen:
             raise InvalidArgument(f"Duplicate evaluation of signature: {name}")
-        asked.add(name)
+        seen.add(name)
     return spec

@@ -25,7 +25,7 @@ RECORD_LIMIT = 1000  # TensorFlow Serving's own
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """A request as the model would get it."""
+    """A warm-up request: a signature and its inputs."""
 
     signature_name: str
     inputs: Arrays
@@ -33,7 +33,7 @@ class RecordedRequest:
 
 
 def read(directory: Path) -> list[RecordedRequest]:
-    """Empty where the model brings none. Raises LoadFailed when the file is damaged or too long."""
+    """The requests of a version, if it has any. Raises LoadFailed if the file is damaged or too long."""
     path = directory / PLACE
     if not path.is_file():
         return []

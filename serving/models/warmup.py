@@ -1,6 +1,6 @@
-"""The first requests of a version, before any client's: they wake the model, and show whether it is sane.
+"""Warm-up: the first requests to a version, which are slow, and which show whether its answers make sense.
 
-Recorded ones from `assets.extra/tf_serving_warmup_requests` where the model brings them
+Recorded requests from `assets.extra/tf_serving_warmup_requests` if the model has them
 (https://www.tensorflow.org/tfx/serving/saved_model_warmup), else made-up ones.
 """
 
@@ -22,7 +22,7 @@ from serving.models.servable import Servable
 from serving.values.signatures import Signature, TensorSpec
 from serving.values.tensors import numpy_dtype
 
-FORMATS = ("JPEG", "PNG", "GIF", "BMP")  # what the contract of `images` allows
+FORMATS = ("JPEG", "PNG", "GIF", "BMP")  # that every model of images reads
 SIDE_PX = 64
 ASK_OR_LEAVE = (
     "If that is right, record warm-up requests in assets.extra, or start with --enable_model_warmup=false."
@@ -33,22 +33,23 @@ Shapes = dict[tuple[str, str], tuple[object, ...]]  # (signature, output): type 
 
 @dataclass(frozen=True)
 class Warmed:
-    """What warming showed."""
+    """What the warm-up showed."""
 
     shapes: Shapes
-    cold: tuple[str, ...] = ()  # one line for each signature that could not be asked
+    cold: tuple[str, ...] = ()  # one line for every signature that could not be warmed up
 
 
 def warm(servable: Servable, directory: Path, repeats: int = 1) -> Warmed:
-    """Ask every signature. Raises LoadFailed when one answers NaN, a recorded request fails, or none works.
+    """Send a request to every signature. Raises LoadFailed on NaN, a recorded request that fails, or if
+    no signature works.
 
-    One that fails on a made-up request only stays cold: serialised examples or flattened sparse tensors
-    can't be made up. If it answered in the version before, `difference` finds it missing.
+    A signature that fails on a made-up request only stays cold: serialised examples or flattened sparse
+    tensors can't be made up. If it worked in the version before, `difference` finds it missing.
     """
     recorded = read_recorded(directory)
     shapes: Shapes = {}
     cold: list[str] = []
-    broken = ""  # why a signature failed that did not blame its input
+    broken = ""  # why a signature failed, other than by refusing its input
     for request in recorded:
         for _ in range(repeats):
             _ask(servable, request, shapes)
@@ -67,7 +68,7 @@ def warm(servable: Servable, directory: Path, repeats: int = 1) -> Warmed:
 
 
 def difference(before: Shapes, now: Shapes) -> str:
-    """One sentence when a client of the version before would not get along with this one; else empty."""
+    """A clause that says why this version would break clients of the one before; empty if it would not."""
     for (signature, output), shape in before.items():
         if (signature, output) not in now:
             return f"signature {signature!r} has no output {output!r} any more"
@@ -80,7 +81,7 @@ def _ask(servable: Servable, request: RecordedRequest, shapes: Shapes) -> None:
     name = request.signature_name
     try:
         if name not in servable.signatures:
-            raise NotFound(f"there is no signature {name!r}")
+            raise NotFound(f"the model has no signature {name!r}")
         servable.signatures[name].check_inputs(request.inputs)
         outputs = servable.infer(name, request.inputs).outputs
     except ServingError as problem:
@@ -97,18 +98,20 @@ def _ask(servable: Servable, request: RecordedRequest, shapes: Shapes) -> None:
 
 
 def sample_inputs(signature: Signature) -> Iterator[dict[str, np.ndarray]]:
-    """Requests that fit the signature: one of each image format for strings, else one of numbers."""
+    """Inputs that fit the signature: one request for every image format if it takes strings, else one."""
     if any(spec.dtype == types_pb2.DT_STRING for spec in signature.inputs.values()):
         for image_format in FORMATS:
-            image = _image(image_format)
-            yield {alias: _filled(spec, image) for alias, spec in signature.inputs.items()}
+            buffer = io.BytesIO()
+            image = Image.linear_gradient("L").resize((SIDE_PX, SIDE_PX)).convert("RGB")
+            image.save(buffer, image_format)
+            yield {alias: _filled(spec, buffer.getvalue()) for alias, spec in signature.inputs.items()}
     else:
         yield {alias: _filled(spec, b"") for alias, spec in signature.inputs.items()}
 
 
 def _filled(spec: TensorSpec, image: bytes) -> np.ndarray:
-    """Open sizes are taken as 1. Reals rise from 0 to 1: all the same would be NaN where a model
-    divides by the spread of its input."""
+    """An input of this shape, open sizes taken as 1. Reals rise from 0 to 1: were they all the same, a model
+    that divides by the spread of its input would answer NaN."""
     shape = [1 if size is None else size for size in (spec.shape if spec.shape is not None else (1,))]
     dtype = numpy_dtype(spec.dtype)
     if spec.dtype == types_pb2.DT_STRING:
@@ -116,9 +119,3 @@ def _filled(spec: TensorSpec, image: bytes) -> np.ndarray:
     if dtype.kind in "fcV":
         return np.linspace(0, 1, int(np.prod(shape))).reshape(shape).astype(dtype)
     return np.zeros(shape, dtype)
-
-
-def _image(image_format: str) -> bytes:
-    buffer = io.BytesIO()
-    Image.linear_gradient("L").resize((SIDE_PX, SIDE_PX)).convert("RGB").save(buffer, image_format)
-    return buffer.getvalue()

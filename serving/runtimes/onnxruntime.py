@@ -10,15 +10,13 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from serving.model_files.specs import tensor_spec
-from serving.runtimes.base import F32, About, Arrays, Setting
-from serving.runtimes.problems import load_failed, run_failed
-from serving.values.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
+from serving.runtimes.base import F32, About, Arrays, Setting, load_failed, run_failed
+from serving.values.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec, tensor_spec
 
 LIBRARY = f"ONNX Runtime {onnxruntime.__version__}"
 ADVICE = "Export or copy the ONNX file again, with the files of its external data beside it."
 CODE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")  # before each of its messages
-LOG_FATAL = 4  # what goes wrong is raised too
+LOG_FATAL = 4  # errors are raised as well
 
 NUMPY_OF = {
     "tensor(float)": np.float32,
@@ -38,7 +36,7 @@ NUMPY_OF = {
 
 
 class OnnxModel:
-    """A session. It may run in several threads at once."""
+    """A session, which may run in several threads at once."""
 
     about = About(LIBRARY, F32, "CPU")
 
@@ -74,7 +72,7 @@ def load(file: Path, setting: Setting) -> OnnxModel:
 def _options(setting: Setting) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    # Always a number: left to itself it pins one thread to each core of the machine, ours or not.
+    # Always a number: the default pins one thread to every core of the machine, also to those of others.
     options.intra_op_num_threads = setting.thread_count
     options.inter_op_num_threads = setting.inter_op_threads or 1
     options.log_severity_level = LOG_FATAL
@@ -89,7 +87,7 @@ def _reason(problem: Exception) -> str:
 
 
 def _specs(file: Path, nodes: list[Any]) -> dict[str, TensorSpec]:
-    """By name. A size that has only a name is any size."""
+    """Specs by name. A size that is a name, not a number, means any size."""
     return {
         node.name: tensor_spec(
             file,

@@ -16,7 +16,7 @@ from serving.config.text_messages import (
     read_ssl,
 )
 from serving.errors import StartRefused
-from serving.machine import affinity
+from serving.machine.process import choose_cores
 
 
 @pytest.fixture
@@ -137,9 +137,9 @@ def test_certificates_are_read_as_text_and_both_are_needed(file):
 
 
 def test_as_many_cores_as_there_are_when_more_are_wanted():
-    assert str(affinity.choose(8, None, {0, 1})) == "cores 0,1 (8 wanted, 2 on this machine)"
-    assert str(affinity.choose(1, None, {3, 5})) == "cores 3"
-    assert str(affinity.choose(None, (5,), {3, 5})) == "cores 5"
+    assert str(choose_cores(8, None, {0, 1})) == "cores 0,1 (8 wanted, 2 on this machine)"
+    assert str(choose_cores(1, None, {3, 5})) == "cores 3"
+    assert str(choose_cores(None, (5,), {3, 5})) == "cores 5"
 
 
 @pytest.mark.parametrize("value", ["", "=true", "=True", "=1"])
