@@ -85,7 +85,7 @@ def _serve(asked: Flags, pinning: process.Pinning, stop: Stop) -> None:
     from serving.models.loading import settle
 
     settings = assembly.read_files(asked)
-    taken = ports.take(assembly.wanted_ports(asked, settings))
+    taken = ports.take(asked, settings.ssl)
     configs = assembly.model_configs(asked)
     if asked.device == "gpu" and not devices.may_have_gpu():
         raise StartRefused("--device gpu: no NVIDIA device on this machine. Use --device cpu.")

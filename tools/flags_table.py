@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from serving.config.flag_table import OURS, THEIRS, WITHOUT_EFFECT
+from serving.config.flags import FLAGS, THEIRS, WITHOUT_EFFECT
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "serving.md"
 START = "<!-- flags: written by tools/flags_table.py, checked by tests/project/test_docs.py -->\n"
@@ -13,11 +13,10 @@ END = "<!-- end of flags -->\n"
 
 def tables() -> str:
     """Three Markdown tables: TensorFlow Serving's flags, ours, and those without effect."""
-    theirs = {name: options["help"] for name, options in THEIRS.items()}
-    ours = {name: options["help"] for name, options in OURS.items()}
+    ours = {name: text for name, text in FLAGS.items() if name not in THEIRS}
     return "\n".join(
         [
-            _table("TensorFlow Serving's flag", "what it does (default)", theirs),
+            _table("TensorFlow Serving's flag", "what it does (default)", THEIRS),
             _table("our flag", "what it does (default)", ours),
             _table("taken without effect", "because", WITHOUT_EFFECT),
         ]

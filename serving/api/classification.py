@@ -16,7 +16,8 @@ from serving.values.json_arrays import shortest
 from serving.values.signatures import CLASSIFY_METHOD, Signature
 
 INPUTS, CLASSES, SCORES = "inputs", "classes", "scores"
-METHOD = CLASSIFY_METHOD
+METHOD, RESULT_FIELD = CLASSIFY_METHOD, "classification_result"
+Response = classification_pb2.ClassificationResponse
 
 
 def outputs_of(signature: Signature) -> tuple[str, ...]:

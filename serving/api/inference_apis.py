@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
-from tensorflow_serving.apis import classification_pb2, inference_pb2, regression_pb2
+from tensorflow_serving.apis import inference_pb2
 
 from serving.api import classification, regression
 from serving.errors import FailedPrecondition, InvalidArgument, Unimplemented
@@ -31,30 +31,27 @@ class Predicts(Protocol):
     def predict(self, question: Question, caller: Caller) -> Answer: ...
 
 
-@dataclass(frozen=True)
-class Inferred:
-    """The result for all examples of a request, and the answer that it was made from."""
-
-    answer: Answer
-    result: Any  # a ClassificationResult or a RegressionResult
-
-    @property
-    def model_spec(self) -> Any:
-        return self.answer.model.as_proto(self.answer.signature_name)
+def respond(
+    kind: ModuleType, service: Predicts, request: Any, caller: Caller
+) -> tuple[Any, Mapping[str, float]]:
+    """The response message, and how long the stages took in ms. Raises ServingError."""
+    spec, name = ModelSpec.from_proto(request.model_spec), request.model_spec.signature_name
+    answer, result = _infer(service, kind, spec, name, examples.from_input(request.input), caller)
+    model_spec = answer.model.as_proto(answer.signature_name)
+    return kind.Response(model_spec=model_spec, result=result), answer.stage_ms
 
 
-def classify(
-    service: Predicts, request: Any, caller: Caller
-) -> tuple[classification_pb2.ClassificationResponse, Mapping[str, float]]:
-    """The response, and how long each stage took in ms. Raises ServingError."""
-    return _respond(service, classification, classification_pb2.ClassificationResponse, request, caller)
+def respond_json(
+    kind: ModuleType, service: Predicts, spec: ModelSpec, text: bytes, caller: Caller
+) -> tuple[str, Mapping[str, float]]:
+    """The response as JSON text, and how long the stages took in ms. Raises ServingError."""
+    body = examples.Body.parse(text)
+    answer, result = _infer(service, kind, spec, body.signature_name, body.examples, caller)
+    return json.dumps({"results": kind.as_json(result)}), answer.stage_ms
 
 
-def regress(
-    service: Predicts, request: Any, caller: Caller
-) -> tuple[regression_pb2.RegressionResponse, Mapping[str, float]]:
-    """The response, and how long each stage took in ms. Raises ServingError."""
-    return _respond(service, regression, regression_pb2.RegressionResponse, request, caller)
+classify, classify_json = partial(respond, classification), partial(respond_json, classification)
+regress, regress_json = partial(respond, regression), partial(respond_json, regression)
 
 
 def multi_inference(
@@ -69,49 +66,20 @@ def multi_inference(
     inputs = examples.from_input(request.input)
     results, stage_ms = [], dict[str, float]()
     for task in request.tasks:
-        done = _infer(service, KINDS[task.method_name], spec, task.model_spec.signature_name, inputs, caller)
-        field = "classification_result" if task.method_name == classification.METHOD else "regression_result"
-        results.append(inference_pb2.InferenceResult(model_spec=done.model_spec, **{field: done.result}))
-        spec = done.answer.model  # so the other tasks use the same version
-        for stage, ms in done.answer.stage_ms.items():
+        kind, name = KINDS[task.method_name], task.model_spec.signature_name
+        answer, result = _infer(service, kind, spec, name, inputs, caller)
+        model_spec = answer.model.as_proto(answer.signature_name)
+        results.append(inference_pb2.InferenceResult(model_spec=model_spec, **{kind.RESULT_FIELD: result}))
+        spec = answer.model  # so the other tasks use the same version
+        for stage, ms in answer.stage_ms.items():
             stage_ms[stage] = stage_ms.get(stage, 0) + ms
     return inference_pb2.MultiInferenceResponse(results=results), stage_ms
 
 
-def classify_json(
-    service: Predicts, spec: ModelSpec, body: bytes, caller: Caller
-) -> tuple[str, Mapping[str, float]]:
-    """The answer as JSON text, and how long each stage took in ms. Raises ServingError."""
-    return _answer_json(service, classification, spec, body, caller)
-
-
-def regress_json(
-    service: Predicts, spec: ModelSpec, body: bytes, caller: Caller
-) -> tuple[str, Mapping[str, float]]:
-    """The answer as JSON text, and how long each stage took in ms. Raises ServingError."""
-    return _answer_json(service, regression, spec, body, caller)
-
-
-def _answer_json(
-    service: Predicts, kind: ModuleType, spec: ModelSpec, text: bytes, caller: Caller
-) -> tuple[str, Mapping[str, float]]:
-    body = examples.Body.parse(text)
-    done = _infer(service, kind, spec, body.signature_name, body.examples, caller)
-    return json.dumps({"results": kind.as_json(done.result)}), done.answer.stage_ms
-
-
-def _respond(
-    service: Predicts, kind: ModuleType, response: Any, request: Any, caller: Caller
-) -> tuple[Any, Mapping[str, float]]:
-    spec = ModelSpec.from_proto(request.model_spec)
-    inputs = examples.from_input(request.input)
-    done = _infer(service, kind, spec, request.model_spec.signature_name, inputs, caller)
-    return response(model_spec=done.model_spec, result=done.result), done.answer.stage_ms
-
-
 def _infer(
     service: Predicts, kind: ModuleType, spec: ModelSpec, name: str, inputs: np.ndarray, caller: Caller
-) -> Inferred:
+) -> tuple[Answer, Any]:
+    """The service's answer, and a ClassificationResult or RegressionResult of it. Raises ServingError."""
     try:
         signature = service.signature(spec, name)
     except FailedPrecondition as problem:
@@ -120,7 +88,7 @@ def _infer(
     outputs = kind.outputs_of(signature)
     question = Question(spec, signature.name, {kind.INPUTS: inputs}, outputs)
     answer = service.predict(question, caller)
-    return Inferred(answer, kind.result(answer.outputs, len(inputs)))
+    return answer, kind.result(answer.outputs, len(inputs))
 
 
 def _common_spec(tasks: Any) -> ModelSpec:

@@ -16,7 +16,8 @@ from serving.values.json_arrays import shortest
 from serving.values.signatures import REGRESS_METHOD, Signature
 
 INPUTS, OUTPUTS = "inputs", "outputs"
-METHOD = REGRESS_METHOD
+METHOD, RESULT_FIELD = REGRESS_METHOD, "regression_result"
+Response = regression_pb2.RegressionResponse
 
 
 def outputs_of(signature: Signature) -> tuple[str, ...]:

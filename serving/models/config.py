@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from serving.config.local_path import local_path
+from serving.config.flag_values import local_path
 from serving.errors import InvalidArgument
 
 PLATFORMS = ("", "tensorflow")

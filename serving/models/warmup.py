@@ -1,27 +1,33 @@
 """Warm-up: the first requests to a version, which are slow, and which show whether its answers make sense.
 
 Recorded requests from `assets.extra/tf_serving_warmup_requests` if the model has them
-(https://www.tensorflow.org/tfx/serving/saved_model_warmup), else made-up ones.
+(https://www.tensorflow.org/tfx/serving/saved_model_warmup), else made-up ones. The file is a TFRecord file
+(https://www.tensorflow.org/tutorials/load_data/tfrecord) of PredictionLog messages.
 """
 
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from google.protobuf.message import DecodeError
 from PIL import Image
 from tensorflow.core.framework import types_pb2
+from tensorflow_serving.apis import prediction_log_pb2
 
 from serving.errors import InvalidArgument, LoadFailed, NotFound, ServingError, Unimplemented
-from serving.models.recorded_requests import RecordedRequest
-from serving.models.recorded_requests import read as read_recorded
 from serving.models.servable import Servable
-from serving.values.signatures import Signature, TensorSpec
-from serving.values.tensors import numpy_dtype
+from serving.runtimes.base import Arrays
+from serving.values.examples import from_input
+from serving.values.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
+from serving.values.tensors import numpy_dtype, to_array
 
+PLACE = Path("assets.extra") / "tf_serving_warmup_requests"
+RECORD_LIMIT = 1000  # TensorFlow Serving's own
 FORMATS = ("JPEG", "PNG", "GIF", "BMP")  # that every model of images reads
 SIDE_PX = 64
 ASK_OR_LEAVE = (
@@ -29,6 +35,15 @@ ASK_OR_LEAVE = (
 )
 
 Shapes = dict[tuple[str, str], tuple[object, ...]]  # (signature, output): type and shape without the batch
+
+
+@dataclass(frozen=True)
+class Request:
+    """A warm-up request: a signature and its inputs."""
+
+    signature_name: str
+    inputs: Arrays
+    is_recorded: bool = True
 
 
 @dataclass(frozen=True)
@@ -58,7 +73,7 @@ def warm(servable: Servable, directory: Path, repeats: int = 1) -> Warmed:
             continue
         try:
             for inputs in sample_inputs(signature):
-                _ask(servable, RecordedRequest(signature.name, inputs, is_recorded=False), shapes)
+                _ask(servable, Request(signature.name, inputs, is_recorded=False), shapes)
         except ServingError as problem:
             cold.append(f"{signature.name}: {problem.message}")
             broken = broken or ("" if isinstance(problem, InvalidArgument | Unimplemented) else cold[-1])
@@ -77,7 +92,7 @@ def difference(before: Shapes, now: Shapes) -> str:
     return ""
 
 
-def _ask(servable: Servable, request: RecordedRequest, shapes: Shapes) -> None:
+def _ask(servable: Servable, request: Request, shapes: Shapes) -> None:
     name = request.signature_name
     try:
         if name not in servable.signatures:
@@ -119,3 +134,51 @@ def _filled(spec: TensorSpec, image: bytes) -> np.ndarray:
     if dtype.kind in "fcV":
         return np.linspace(0, 1, int(np.prod(shape))).reshape(shape).astype(dtype)
     return np.zeros(shape, dtype)
+
+
+def read_recorded(directory: Path) -> list[Request]:
+    """The requests of a version, if it has any. Raises LoadFailed if the file is damaged or too long."""
+    path = directory / PLACE
+    if not path.is_file():
+        return []
+    try:
+        logs = [prediction_log_pb2.PredictionLog.FromString(text) for text in _records(path.read_bytes())]
+        requests = [request for log in logs for request in _requests(log)]
+    except (DecodeError, struct.error, InvalidArgument, ValueError) as problem:
+        raise LoadFailed(
+            f"{path} can't be read as warm-up requests: {problem}. Record them again."
+        ) from problem
+    if len(logs) > RECORD_LIMIT:
+        raise LoadFailed(f"{path} holds {len(logs)} records; at most {RECORD_LIMIT} are allowed.")
+    return requests
+
+
+def _records(text: bytes) -> Iterator[bytes]:
+    """The data of the records. A record is a length, its checksum, the data, their checksum."""
+    at = 0
+    while at < len(text):
+        (length,) = struct.unpack_from("<Q", text, at)
+        start = at + 12
+        at = start + length + 4
+        if at > len(text):
+            raise ValueError("it ends within a record")
+        yield text[start : start + length]
+
+
+def _requests(log: prediction_log_pb2.PredictionLog) -> Iterator[Request]:
+    kind = log.WhichOneof("log_type")
+    if kind == "predict_log":
+        request = log.predict_log.request
+        inputs = {alias: to_array(alias, proto) for alias, proto in request.inputs.items()}
+        yield Request(request.model_spec.signature_name or DEFAULT_SIGNATURE, inputs)
+    elif kind in {"classify_log", "regress_log"}:
+        request = getattr(log, kind).request
+        name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+        yield Request(name, {"inputs": from_input(request.input)})
+    elif kind == "multi_inference_log":
+        request = log.multi_inference_log.request
+        for task in request.tasks:
+            name = task.model_spec.signature_name or DEFAULT_SIGNATURE
+            yield Request(name, {"inputs": from_input(request.input)})
+    else:
+        raise ValueError(f"a record holds {kind or 'nothing'}, which is not a request to this server")

@@ -80,7 +80,6 @@ class LiteModel:
         }
 
     def infer(self, signature_name: str, inputs: Arrays) -> Arrays:
-        """All outputs of a signature, by name. Raises ServingError."""
         for alias, array in inputs.items():
             if not array.size:  # some of LiteRT's kernels crash the process
                 raise InvalidArgument(f"Input {alias!r} is empty, and LiteRT can't compute with it.")
@@ -91,7 +90,6 @@ class LiteModel:
                 raise run_failed(LIBRARY, problem) from problem
 
     def close(self) -> None:
-        """Give the memory back."""
         with self._one_at_a_time:
             self._runners = {}
 

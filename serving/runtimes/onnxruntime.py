@@ -48,7 +48,6 @@ class OnnxModel:
         }
 
     def infer(self, signature_name: str, inputs: Arrays) -> Arrays:
-        """All outputs of a signature, by name. Raises ServingError."""
         aliases = list(self.signatures[signature_name].outputs)
         try:
             return dict(zip(aliases, self._session.run(aliases, dict(inputs)), strict=True))
@@ -56,7 +55,6 @@ class OnnxModel:
             raise run_failed(LIBRARY, _reason(problem)) from problem
 
     def close(self) -> None:
-        """Give the memory back."""
         self._session = None
 
 

@@ -47,7 +47,6 @@ class OpenCvModel:
         }
 
     def infer(self, signature_name: str, inputs: Arrays) -> Arrays:
-        """All outputs of a signature, by name. Raises ServingError."""
         with self._one_at_a_time:
             try:
                 for alias, array in inputs.items():
@@ -59,7 +58,6 @@ class OpenCvModel:
         return dict(zip(self._outputs, arrays, strict=True))
 
     def close(self) -> None:
-        """Give the memory back."""
         with self._one_at_a_time:
             self._network = None
 

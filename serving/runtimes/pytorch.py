@@ -42,7 +42,6 @@ class TorchModel:
         }
 
     def infer(self, signature_name: str, inputs: Arrays) -> Arrays:
-        """All outputs of a signature, by name. Raises ServingError."""
         order = self.signatures[signature_name].inputs
         try:
             with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, self._is_bf16):
@@ -52,7 +51,6 @@ class TorchModel:
             raise run_failed(LIBRARY, _reason(problem)) from problem
 
     def close(self) -> None:
-        """Give the memory back."""
         self._run = None
         gc.collect()  # torch's modules and graphs hold each other
         if self._device.type == "cuda":
