@@ -129,7 +129,7 @@ def watching(asked: Flags, manager: Manager) -> tuple[float, Callable[[], None]]
     config_every_s = asked.model_config_file_poll_wait_seconds
     if asked.model_config_file == NO_PATH or not config_every_s:
         return every_s, lambda: None
-    before: list[ModelConfig] = []
+    before: list[ModelConfig] | None = None
 
     def reread() -> None:
         """A file with an error changes nothing."""

@@ -1,6 +1,6 @@
 """The request queue in front of the models: in order of arrival, bounded, never idle while a request waits.
 
-It has no thread of its own: a request that finds a free worker is computed in the thread it came with. With
+It has no thread: a request that finds a free worker is computed in the thread it came with. With
 batching, that thread takes along the waiting requests that fit, up to the largest batch. So a request that
 finds a free worker never waits for a batch to fill, and the more requests wait, the larger the batches are.
 """

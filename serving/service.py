@@ -1,4 +1,4 @@
-"""What gRPC and REST share: which model and version answers a request, the queue, and how long it took.
+"""The service behind gRPC and REST: it finds the model and version, queues the request, and times it.
 
 Knows neither gRPC nor HTTP nor any runtime. `api/grpc.py` and `api/rest.py` translate to it, and it lets a
 servable compute.
@@ -47,12 +47,12 @@ class Caller:
 
 @dataclass(frozen=True)
 class Answer:
-    """What was computed, by which version, and where the time went."""
+    """The outputs, the version that computed them, and how long the stages took."""
 
     model: ModelSpec
     signature_name: str
     outputs: Mapping[str, np.ndarray]
-    stage_ms: Mapping[str, float]  # queue, decode where that is a step of its own, inference
+    stage_ms: Mapping[str, float]  # queue, decode if that is a separate step, inference
 
 
 @dataclass(frozen=True)

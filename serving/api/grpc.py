@@ -9,7 +9,6 @@ import logging
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, NoReturn
 
@@ -46,14 +45,7 @@ DETAILS_LIMIT_BYTES = 4000  # as sent: every byte that is not ASCII takes three
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Method:
-    """How to parse the request of a method, and the function that answers it."""
-
-    parse: Callable[[bytes], Any]
-    answer: Callable[[Any, grpc.ServicerContext], Any]
-
-
+Method = Callable[[Any, grpc.ServicerContext], Any]  # from a request message to its response
 Answering = Callable[[bytes, grpc.ServicerContext], bytes]
 
 
@@ -65,11 +57,23 @@ class GrpcApi:
         self._about = about  # a model's runtime and hardware, as JSON
         self.health = HealthServicer()
         self.set_serving(False)
-        services = {PREDICTION_SERVICE: self._prediction(), MODEL_SERVICE: self._model()}
+        services: dict[str, dict[str, tuple[Any, Method]]] = {
+            PREDICTION_SERVICE: {
+                "Predict": (predict_pb2.PredictRequest, self.predict),
+                "GetModelMetadata": (get_model_metadata_pb2.GetModelMetadataRequest, self.metadata),
+                "Classify": (classification_pb2.ClassificationRequest, self._of_examples(classify)),
+                "Regress": (regression_pb2.RegressionRequest, self._of_examples(regress)),
+                "MultiInference": (inference_pb2.MultiInferenceRequest, self._of_examples(multi_inference)),
+            },
+            MODEL_SERVICE: {
+                "GetModelStatus": (get_model_status_pb2.GetModelStatusRequest, self.status),
+                "HandleReloadConfigRequest": (model_management_pb2.ReloadConfigRequest, self.reload),
+            },
+        }
         self.methods: dict[str, Answering] = {
-            f"/{service_name}/{name}": self._answering(name, method)
+            f"/{service_name}/{name}": self._answering(name, request_type, method)
             for service_name, methods in services.items()
-            for name, method in methods.items()
+            for name, (request_type, method) in methods.items()
         }
 
     def set_serving(self, is_serving: bool) -> None:
@@ -83,24 +87,6 @@ class GrpcApi:
         """Register the methods and the health service."""
         server.add_generic_rpc_handlers((_Handlers(self.methods),))
         health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
-
-    def _prediction(self) -> dict[str, Method]:
-        predict, metadata = predict_pb2.PredictRequest, get_model_metadata_pb2.GetModelMetadataRequest
-        return {
-            "Predict": Method(predict.FromString, self.predict),
-            "GetModelMetadata": Method(metadata.FromString, self.metadata),
-            "Classify": self._of_examples(classification_pb2.ClassificationRequest, classify),
-            "Regress": self._of_examples(regression_pb2.RegressionRequest, regress),
-            "MultiInference": self._of_examples(inference_pb2.MultiInferenceRequest, multi_inference),
-        }
-
-    def _model(self) -> dict[str, Method]:
-        status = get_model_status_pb2.GetModelStatusRequest
-        reload = model_management_pb2.ReloadConfigRequest
-        return {
-            "GetModelStatus": Method(status.FromString, self.status),
-            "HandleReloadConfigRequest": Method(reload.FromString, self.reload),
-        }
 
     def predict(self, request: Any, context: grpc.ServicerContext) -> Any:
         spec, name = ModelSpec.from_proto(request.model_spec), request.model_spec.signature_name
@@ -117,13 +103,13 @@ class GrpcApi:
             to_proto(array, response.outputs[alias])  # written in place: a map copies its values
         return response
 
-    def _of_examples(self, request_type: Any, compute: Callable[..., Any]) -> Method:
+    def _of_examples(self, compute: Callable[..., Any]) -> Method:
         def answer(request: Any, context: grpc.ServicerContext) -> Any:
             response, stage_ms = compute(self._service, request, caller_of(context))
             context.set_trailing_metadata(_stage_metadata(stage_ms))
             return response
 
-        return Method(request_type.FromString, answer)
+        return answer
 
     def metadata(self, request: Any, context: grpc.ServicerContext) -> Any:
         if not request.metadata_field:
@@ -155,7 +141,7 @@ class GrpcApi:
             raise Unknown(str(problem)) from problem
         return model_management_pb2.ReloadConfigResponse()
 
-    def _answering(self, name: str, method: Method) -> Answering:
+    def _answering(self, name: str, request_type: Any, method: Method) -> Answering:
         """A method with bytes in and out: parses the request, and turns errors into gRPC statuses.
 
         gRPC's own deserializer would answer INTERNAL to bytes that are not a message.
@@ -165,8 +151,8 @@ class GrpcApi:
             started = time.perf_counter()
             request = None
             try:
-                request = method.parse(message)
-                response = bytes(method.answer(request, context).SerializeToString())
+                request = request_type.FromString(message)
+                response = bytes(method(request, context).SerializeToString())
                 self._count(name, request, OK, started)
                 return response
             except DecodeError:

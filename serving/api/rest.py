@@ -56,14 +56,6 @@ class Response:
 Handler = Callable[[ModelSpec, "WSGIEnvironment"], Response]
 
 
-@dataclass(frozen=True)
-class Action:
-    """The name of a method in the gRPC API, and the function that answers it."""
-
-    name: str
-    answer: Handler
-
-
 class RestApi:
     """The WSGI app: every action of the API, and the Prometheus page."""
 
@@ -71,12 +63,13 @@ class RestApi:
         self._service = service
         self._timeout_s = timeout_s
         self._monitoring = monitoring
-        self._actions = {
-            ("POST", ":predict"): Action("Predict", self._predict),
-            ("POST", ":classify"): Action("Classify", self._of_examples(classify_json)),
-            ("POST", ":regress"): Action("Regress", self._of_examples(regress_json)),
-            ("GET", ""): Action("GetModelStatus", self._status),
-            ("GET", "/metadata"): Action("GetModelMetadata", self._metadata),
+        # By method and end of the path: the name of the method in the gRPC API, and what answers it.
+        self._actions: dict[tuple[str, str], tuple[str, Handler]] = {
+            ("POST", ":predict"): ("Predict", self._predict),
+            ("POST", ":classify"): ("Classify", self._of_examples(classify_json)),
+            ("POST", ":regress"): ("Regress", self._of_examples(regress_json)),
+            ("GET", ""): ("GetModelStatus", self._status),
+            ("GET", "/metadata"): ("GetModelMetadata", self._metadata),
         }
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -99,9 +92,9 @@ class RestApi:
             method, path = environ["REQUEST_METHOD"], _text(environ.get("PATH_INFO", ""))
             if method == "GET" and self._monitoring.is_enabled and path == self._monitoring.path:
                 return Response(self._service.metrics.page(), content_type=CONTENT_TYPE)
-            row, spec = self._route(method, path, _raw_path(environ))
-            name, action = spec.name, row.name
-            return row.answer(spec, environ)
+            action, handler, spec = self._route(method, path, _raw_path(environ))
+            name = spec.name
+            return handler(spec, environ)
         except ServingError as problem:
             status = problem.code
             return _refusal(problem)
@@ -114,7 +107,7 @@ class RestApi:
                 model = name if self._service.is_served(name) else ""
                 self._service.metrics.answered(model, action, REST, status, time.perf_counter() - started)
 
-    def _route(self, method: str, path: str, raw_path: str) -> tuple[Action, ModelSpec]:
+    def _route(self, method: str, path: str, raw_path: str) -> tuple[str, Handler, ModelSpec]:
         """The action, and the model that it is for. Raises InvalidArgument.
 
         In the raw path a model's name may have %2F and %3A. The decoded path is for clients that send
@@ -126,7 +119,7 @@ class RestApi:
             if match and row:
                 decoded = unquote if candidate is raw_path else str
                 version = _version(match["version"]) if match["version"] else None
-                return row, ModelSpec(decoded(match["name"]), version, decoded(match["label"] or ""))
+                return *row, ModelSpec(decoded(match["name"]), version, decoded(match["label"] or ""))
         raise InvalidArgument(f"Malformed request: {method} {path}")
 
     def _predict(self, spec: ModelSpec, environ: WSGIEnvironment) -> Response:

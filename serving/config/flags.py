@@ -75,7 +75,7 @@ class TensorFlowServingFlags:
 
 @dataclass(frozen=True)
 class Flags(TensorFlowServingFlags):
-    """All flags with their read."""
+    """All flags with their values."""
 
     host: str = _flag(str, "0.0.0.0", "address to listen on (0.0.0.0)")
     cpus: int | None = _flag(read.positive, None, "pin to this many cores, or to all if fewer")

@@ -108,7 +108,7 @@ def _header(content: bytes) -> Header:
         raise ImageRefused("its PNG header is damaged")
     width_px, height_px, depth, colour, packing, filtering, interlacing = struct.unpack(">IIBBBBB", content)
     if (colour, depth) not in MODES or packing or filtering or interlacing > 1:
-        raise ImageRefused("its PNG header is damaged: there is no such kind of PNG")
+        raise ImageRefused("its PNG header is damaged: it describes an unknown kind of PNG")
     check_size(width_px, height_px)
     return Header(width_px, height_px, depth, colour, bool(interlacing))
 
@@ -118,7 +118,7 @@ def _pixels(header: Header, packed: bytes) -> Image.Image:
     try:
         # One byte too many is asked for, because the checksum is tested only at the end.
         rows = isal_zlib.decompressobj().decompress(packed, header.size_bytes + 1)[: header.size_bytes]
-    except igzip_lib.IsalError as problem:  # type: ignore[misc]  # the stub says that it is no class
+    except igzip_lib.IsalError as problem:  # type: ignore[misc]  # according to the stub it is not a class
         raise ImageRefused(f"it is a damaged PNG: {problem}") from problem
     if len(rows) < header.size_bytes:
         raise ImageRefused("it is a truncated PNG")

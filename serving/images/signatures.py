@@ -96,7 +96,7 @@ class ImageModel:
         wanted = (len(pixels), len(self._labels))
         if scores.size != wanted[0] * wanted[1]:
             raise ServingError(
-                f"The model gave scores {list(scores.shape)}, but its card has {wanted[1]} labels."
+                f"The model returned scores {list(scores.shape)}, but its card has {wanted[1]} labels."
             )
         probabilities = self._pixels.scores_of(scores.reshape(wanted))
         if self._pixels.softmax:
@@ -169,7 +169,7 @@ def _signatures(raw: Signature, pixels: Pixels, labels: Sequence[bytes]) -> dict
     batch = into.shape[0] if into.shape else None
     if out.shape and out.shape[-1] not in {None, len(labels)}:
         raise LoadFailed(
-            f"The model's card has {len(labels)} labels, but the model gives {out.shape[-1]} scores. "
+            f"The model's card has {len(labels)} labels, but the model returns {out.shape[-1]} scores. "
             "Correct the labels in assets.extra/pixelcost.json."
         )
     top = min(TOP, len(labels))

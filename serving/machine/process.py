@@ -1,4 +1,4 @@
-"""What the server asks of Linux for its own process: cores, priority, memory, and a look at its parent."""
+"""The server's own process: its cores, thread priority, memory, and whether its parent is alive."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def keep_freed_memory() -> None:
     """Keep the memory of one picture for the next one, in the whole process from now on.
 
     Decoding a 2048 px PNG takes and frees 50 MB. glibc returns such pieces at once, and Linux clears every
-    page before it gives them out again: a third of the time that decoding takes. Does nothing without glibc.
+    page before it hands them out again: a third of the time that decoding takes. Does nothing without glibc.
     """
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt

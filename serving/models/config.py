@@ -32,7 +32,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What to serve under one name."""
+    """The configuration of one model."""
 
     name: str
     base_path: Path

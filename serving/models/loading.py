@@ -1,4 +1,4 @@
-"""From the files of a version to a warm servable, which can answer requests at once."""
+"""Loads the files of a version and warms it up, so that it can answer requests at once."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Warmed:
-    """What the warm-up showed."""
+    """The result of a warm-up."""
 
     shapes: Shapes
     cold: tuple[str, ...] = ()  # one line for every signature that could not be warmed up

@@ -1,4 +1,4 @@
-"""What all runtimes share: the setting they get, the model they return, and the words for their failures."""
+"""What all runtimes share: the settings that they get, the model that they return, and their errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Arrays = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Setting:
-    """How a model should be computed."""
+    """Threads, precision and device for a model."""
 
     threads: int = 0  # within an operation; 0: the runtime decides
     inter_op_threads: int = 0  # operations side by side; 0: the runtime decides
@@ -47,7 +47,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class About:
-    """What computes a model. A report shows it beside every figure."""
+    """The runtime, precision and device that compute a model. A report shows them beside every figure."""
 
     runtime: str  # with its version: "OpenVINO 2026.4.0"
     precision: str

@@ -62,7 +62,7 @@ def _gpus(runtimes: Sequence[str]) -> tuple[list[dict[str, Any]], str | None]:
         if found := GPUS_OF.get(runtime, list)():
             return [{"type": "GPU", **gpu, "runtime": runtime} for gpu in found], None
     none = f"{runtimes[0]} can't" if len(runtimes) == 1 else f"neither {' nor '.join(runtimes)} can"
-    return [], f"there is an NVIDIA device, but {none} use it. {remedy()} {OTHERWISE}."
+    return [], f"an NVIDIA device is present, but {none} use it. {remedy()} {OTHERWISE}."
 
 
 def _of_tensorflow() -> list[dict[str, Any]]:

@@ -18,20 +18,14 @@ ADVICE = "Export or copy the ONNX file again, with the files of its external dat
 CODE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")  # before each of its messages
 LOG_FATAL = 4  # errors are raised as well
 
-NUMPY_OF = {
+NUMPY_OF: dict[str, type] = {
+    **{f"tensor({name})": np.dtype(name).type for name in ("int8", "int16", "int32", "int64")},
+    **{f"tensor(u{name})": np.dtype(f"u{name}").type for name in ("int8", "int16", "int32", "int64")},
+    "tensor(float16)": np.float16,
     "tensor(float)": np.float32,
     "tensor(double)": np.float64,
-    "tensor(int8)": np.int8,
-    "tensor(int16)": np.int16,
-    "tensor(int32)": np.int32,
-    "tensor(int64)": np.int64,
-    "tensor(uint8)": np.uint8,
-    "tensor(uint16)": np.uint16,
-    "tensor(uint32)": np.uint32,
-    "tensor(uint64)": np.uint64,
     "tensor(bool)": np.bool_,
     "tensor(string)": np.object_,
-    "tensor(float16)": np.float16,
 }
 
 

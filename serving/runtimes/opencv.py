@@ -1,6 +1,6 @@
 """Caffe and ONNX files with OpenCV's DNN module, on the CPU.
 
-OpenCV does not say what the inputs of a network are called, so they are read from its file.
+OpenCV does not provide the names of a network's inputs, so they are read from its file.
 """
 
 from __future__ import annotations

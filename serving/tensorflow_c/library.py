@@ -131,7 +131,7 @@ def _quiet() -> Iterator[None]:
 
 
 class Status:
-    """A TF_Status for one call. Not shared: each call needs its own."""
+    """A TF_Status for one call. Every call needs its own."""
 
     def __enter__(self) -> c_void_p:
         self._handle = c_void_p(library().TF_NewStatus())

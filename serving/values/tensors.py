@@ -107,7 +107,7 @@ def header(alias: str, proto: tensor_pb2.TensorProto) -> Header:
         )
     shape = tuple(dimension.size for dimension in proto.tensor_shape.dim)
     if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
-        raise InvalidArgument(f"Input {alias!r} does not say its shape.")
+        raise InvalidArgument(f"Input {alias!r} does not give its shape.")
     found = Header(row.numpy, shape)
     if found.size_bytes > TENSOR_LIMIT_BYTES:
         raise InvalidArgument(f"Input {alias!r} is too large: shape {list(shape)} is over 256 MiB.")

@@ -350,7 +350,7 @@ def test_closing_closes_the_raw_model():
     [
         (a_card(side_px=[3, 3]), r"makes float32 \[3, 3, 3\] of every image, but the input 'x' is DT_FLOAT"),
         (a_card(dtype="uint8"), "makes uint8"),
-        (a_card() | {"labels": ["red"]}, "has 1 labels, but the model gives 3 scores"),
+        (a_card() | {"labels": ["red"]}, "has 1 labels, but the model returns 3 scores"),
         ({"pixels": a_card()["pixels"]}, "no labels"),
     ],
 )
