@@ -80,7 +80,7 @@ def test_no_level_changes_nothing(monkeypatch):
 def test_bf16_is_refused_where_it_would_be_imitated(monkeypatch, flags, level, is_refused):
     monkeypatch.setattr(isa, "cpu_flags", lambda: flags)
     monkeypatch.setattr(isa, "held_to", lambda: level)
-    with pytest.raises(LoadFailed, match="imitate bf16") if is_refused else nullcontext():
+    with pytest.raises(LoadFailed, match="emulate bf16") if is_refused else nullcontext():
         isa.require_bf16()
 
 
