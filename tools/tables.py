@@ -12,7 +12,7 @@ from pathlib import Path
 from experiment.report.method import DEFINITIONS, VALIDITY
 from models.catalogue.table import CATALOGUE, DEFAULT
 from models.commands.catalogue import COLUMNS, cells
-from serving.config.flag_table import OURS, THEIRS, WITHOUT_EFFECT
+from serving.config.flags import FLAGS, THEIRS, WITHOUT_EFFECT
 from webapp.config import Row, rows
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -34,8 +34,8 @@ def _setting(row: Row) -> tuple[str, str, str]:
 
 def flags() -> str:
     """The model server's flags: TensorFlow Serving's, ours, and those without effect."""
-    theirs = ((f"`{name}`", options["help"]) for name, options in THEIRS.items())
-    ours = ((f"`{name}`", options["help"]) for name, options in OURS.items())
+    theirs = ((f"`{name}`", text) for name, text in THEIRS.items())
+    ours = ((f"`{name}`", text) for name, text in FLAGS.items() if name not in THEIRS)
     without = ((f"`{name}`", reason) for name, reason in WITHOUT_EFFECT.items())
     return "\n".join(
         [

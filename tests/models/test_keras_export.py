@@ -181,8 +181,8 @@ def test_the_embedded_server_serves_it_warmed_by_its_own_requests(small, runtime
 READ = """
 import sys
 from pathlib import Path
-from serving.models import recorded_requests
-for each in recorded_requests.read(Path(sys.argv[1])):
+from serving.models import warmup
+for each in warmup.read_recorded(Path(sys.argv[1])):
     print(each.signature_name, *each.inputs, each.inputs["images"][0][:4])
 """
 
