@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from models.catalogue.table import CATALOGUE, DEFAULT
-from models.commands.catalogue import COLUMNS, cells
+from models.commands.list_models import COLUMNS, cells
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "models.md"
 START = "<!-- catalogue: checked against models/catalogue/table.py by tests/project/test_docs.py -->\n"
