@@ -37,7 +37,7 @@ LARGEST_SIDE_PX = 4096
 
 @dataclass(frozen=True)
 class Notes:
-    """What the exporter wrote; None or empty for what it did not."""
+    """The exporter's notes; None or empty for what it did not write."""
 
     task: str | None = None
     names: tuple[str, ...] = ()

@@ -130,16 +130,16 @@ def test_what_the_card_of_a_model_says_goes_with_it_into_another_format():
     assert again.exit_code == 0, again.said
     assert "read: how levels become values, from the model's card (--preprocess)" in again.said
     assert "WARNING" not in again.said
-    cards = [card_in(each.base) for each in (first, again)]
+    cards = [card_in(converted.base) for converted in (first, again)]
     for key in ("name", "title", "labels"):
         assert cards[0][key] == cards[1][key]
     assert [cards[1]["pixels"][key] for key in ("fit", "resize")] == ["central_crop", "bicubic"]
     answers = []
-    for each in (first, again):
-        with start_server(model_dir=each.base) as server:
+    for converted in (first, again):
+        with start_server(model_dir=converted.base) as server:
             answers.append(Client(server.grpc_address).outputs(converter().photo))
     assert answers[0]["classes"].tolist() == answers[1]["classes"].tolist()
-    np.testing.assert_allclose(*(each["probabilities"] for each in answers), atol=1e-4)
+    np.testing.assert_allclose(*(answer["probabilities"] for answer in answers), atol=1e-4)
 
 
 def test_a_card_that_can_not_be_read_is_named():

@@ -125,7 +125,7 @@ def test_files_that_were_found_by_their_names_are_skipped_with_a_line_when_they_
 
 
 def test_a_list_of_imagenets_classes_gets_the_spelling_of_the_catalogue(tmp_path):
-    lines = ["background", *(", ".join(each.names) for each in imagenet.classes())]
+    lines = ["background", *(", ".join(entry.names) for entry in imagenet.classes())]
     (tmp_path / "labels.txt").write_text("\n".join(lines))
     assert read_labels(tmp_path / "labels.txt") == ["background", *imagenet.labels()]
 

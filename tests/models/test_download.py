@@ -255,6 +255,6 @@ def test_two_processes_at_once_download_it_once(target):
     with server() as web:
         command = [sys.executable, "-c", TWO_AT_ONCE, web.url + "weights.h5", str(target), SHA256.digits]
         both = [subprocess.Popen(command, cwd=ROOT) for _ in range(2)]
-        assert [each.wait(60) for each in both] == [0, 0]
+        assert [process.wait(60) for process in both] == [0, 0]
         assert len(web.ranges) == 1
     assert target.read_bytes() == DATA
