@@ -11,7 +11,7 @@ from pathlib import Path
 
 from experiment.report.method import DEFINITIONS, VALIDITY
 from models.catalogue.table import CATALOGUE, DEFAULT
-from models.commands.catalogue import COLUMNS, cells
+from models.commands.list_models import COLUMNS, cells
 from serving.config.flags import FLAGS, THEIRS, WITHOUT_EFFECT
 from webapp.config import Row, rows
 
