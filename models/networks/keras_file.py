@@ -9,7 +9,7 @@ from models.interface.pixels import Hints, of_architecture
 from models.interface.wanted import Wanted
 from models.networks.keras_2 import for_keras_3
 from models.networks.network import Network, tensor_of
-from models.problems import ModelProblem
+from models.problems import ModelProblem, what_went_wrong
 from models.tensors import Signature
 
 CALL = "call"
