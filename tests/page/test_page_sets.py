@@ -56,7 +56,7 @@ def test_a_chosen_folder_becomes_accuracy_with_intervals(at_sets, tmp_path):
     page.locator("#row-24-png button").click()
     page.locator("#drawer-body", has_text="right only here").wait_for()
     drawer = page.locator("#drawer-body").inner_text()
-    assert "Of 12 photos 0 are right only here, 8 only as the original." in drawer
+    assert "Of 12 photos, 0 are right only in this variant and 8 only in the original." in drawer
     page.keyboard.press("Escape")
     links = page.locator("#exports a").all_inner_texts()
     assert links == ["Report .html", "JSON", "CSV", "Every answer .csv"]
