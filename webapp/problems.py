@@ -56,7 +56,7 @@ TITLES: Final = {
     "not_imported": "Not available for imported runs.",
     "run_is_live": "This run is busy.",
     "too_many_follow_ups": "This run has reached its limit of follow-ups.",
-    "no_bytes": "This run can't be measured further.",
+    "no_bytes": "This run can't have follow-ups.",
     "nothing_measured": "Nothing was measured in this run.",
     "backend_changed": "A backend has changed since this run.",
     "bad_prefix": "The proxy's X-Forwarded-Prefix is not a valid path.",

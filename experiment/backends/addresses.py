@@ -66,14 +66,14 @@ def chosen(infos: Sequence[BackendInfo], names: Iterable[str] | None) -> list[Ba
 
 
 def over_rest(info: BackendInfo, rest_address: str) -> BackendInfo:
-    """The same server, asked over REST."""
+    """The same server, over REST."""
     return replace(
         info,
         name=info.name + REST_SUFFIX,
         protocol="rest",
         address=rest_address,
         decode_signature=None,  # over REST the pixels would come back as text
-        detail="The same server, asked over REST." if info.detail else "",
+        detail="The same server, over REST." if info.detail else "",
     )
 
 

@@ -73,7 +73,7 @@ class RestBackend:
 
     def decode(self, variant: Variant, timeout_s: float) -> Prediction:
         """Not offered: there is no output filter here, and the pixels would come back as text."""
-        raise RequestFailed("bad_request", f"{self.info.name} is asked for decoding alone over gRPC only.")
+        raise RequestFailed("bad_request", f"{self.info.name} is a REST backend: decode requests need gRPC.")
 
     def close(self) -> None:
         """Close the kept-alive connections."""

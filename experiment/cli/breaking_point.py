@@ -82,4 +82,4 @@ def _search(
 
 def _how(point: dict[str, Any]) -> str:
     asked = f"{point['requests']} requests, one for each copy. "
-    return asked + "Bisection finds a boundary; it does not prove that there is no other one."
+    return asked + "Bisection finds one boundary; there may be others."

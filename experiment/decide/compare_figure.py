@@ -128,5 +128,5 @@ def _caption(other_name: str, left_out: int) -> str:
         f"Solid lines and filled symbols: {THIS}. Dashed and hollow: the {other_name}. "
         "Bars are 95 % intervals."
     )
-    less = f" {count(left_out, 'further line')} of each run would hide them; the table below has all cells."
+    less = f" Not drawn, to stay readable: {count(left_out, 'more line')} of each run, in the table below."
     return what + (less if left_out else "")

@@ -28,8 +28,8 @@ METHOD = (
 )
 OF_SETS = (
     "A sample of a set is one photo's latency, so photos that differ among themselves make the intervals "
-    "wide. Shares of right or unchanged answers stand side by side; whether they differ by more than chance "
-    "is not tested."
+    "wide. Shares of right or unchanged answers are shown side by side; whether they differ by more than "
+    "chance is not tested."
 )
 
 

@@ -21,13 +21,13 @@ from experiment.wording import capitalised, listed, short_name
 TITLE = "What it costs"
 THOUSAND, MILLION = 1000, 1_000_000
 INVITATION = (
-    "Give the price per hour of your backends to see what a prediction costs, and from which request rate on "
-    "a dearer backend is the cheaper choice."
+    "Enter the price per hour of your backends to see what a prediction costs, and above which request rate "
+    "a more expensive backend is the cheaper choice."
 )
 IN_FLIGHT = (
     "Costs come from the p50 with one request in flight, for a server that is kept busy. With several "
     "requests in flight most servers answer more per hour, so read each cost as an upper bound; that "
-    "throughput was not measured. A server that waits costs its price all the same."
+    "throughput was not measured. An idle server costs the same."
 )
 CROSSOVER_COLUMNS = ("Faster backend", "Slower backend", "Which is cheaper")
 
@@ -75,8 +75,8 @@ def _verdict(fast: Rival, slow: Rival, at: Crossover | None, same: Sequence[Poin
     if _alike(fast, slow, same):
         cheaper = min(fast, slow, key=lambda each: each.price_per_hour)
         if fast.price_per_hour == slow.price_per_hour:
-            return f"{fast.name} and {slow.name} can't be told apart, and cost the same per hour."
-        return f"{fast.name} and {slow.name} can't be told apart by p50; {cheaper.name} costs less per hour."
+            return f"{fast.name} and {slow.name} are equally fast as far as measured, and cost the same."
+        return f"{fast.name} and {slow.name} are equally fast as far as measured; {cheaper.name} costs less."
     if at is None:
         enough = math.ceil(fast.per_s / slow.per_s)
         return (

@@ -30,14 +30,18 @@ def sensitivity_section(view: View, palette: Palette) -> Section:
         return Section(TITLE, _nothing(without))
     notes = [FORMATS_NOTE] if {"format", "made_in"} & {each.factor.key for each in known} else []
     if without:
-        notes.append(f"No two cells whose score is known differ in nothing but {listed(without)}.")
+        notes.append(_unknown(without))
     figures = {"sensitivity": sensitivity(view, known, palette)}
     return Section(TITLE, _conclusion(view, known), (), tuple(notes), figures)
 
 
+def _unknown(factors: Sequence[str]) -> str:
+    return f"The effect of {listed(factors)} is not known: no two answered cells differ in that alone."
+
+
 def _nothing(without: Sequence[str]) -> str:
     if without:
-        return f"No two cells whose score is known differ in nothing but {listed(without)}."
+        return _unknown(without)
     return (
         "Only one value of everything was tried. Try several sizes, formats or qualities to see what matters."
     )

@@ -138,5 +138,5 @@ def _caption(left_out: int, drawn: Sequence[Trip], uplink: Uplink) -> str:
         f"Making, uploading at {uplink.mbit_s:,g} Mbit/s and p50 latency on {backend_name}, "
         "added up (modelled)."
     )
-    less = f" {count(left_out, 'further way')} of making the copies would hide them." if left_out else ""
+    less = f" Not drawn, to stay readable: {count(left_out, 'more line')}." if left_out else ""
     return what + less

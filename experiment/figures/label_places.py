@@ -13,6 +13,7 @@ WIDTH_PX, HEIGHT_PX = 280.0, 240.0
 CHARACTER_PX, LINE_PX = 7.0, 13.0
 MOST_CHARACTERS = 60  # that are given room; an imported name may be of any length
 PART_PX = 4.0  # of the grid that finds neighbours; less than half a point
+OUTSIDE_PX = 8.0  # by which a label may cross the left or right edge
 TOUCHING_PX = 1e-6  # what neighbours may share and still lie side by side
 
 # Position -> the direction of the label from its point: to the right, and up.
@@ -122,6 +123,12 @@ def _free_place(spot: Spot, point: Box, grid: _Grid) -> tuple[str | None, Box | 
             width,
             LINE_PX,
         )
-        if grid.is_free(box):
+        if _is_inside(box) and grid.is_free(box):
             return position, box
     return None, None
+
+
+def _is_inside(box: Box) -> bool:
+    """Whether neither the axis nor the end of the plot cuts it."""
+    left, right = box.x - box.width / 2, box.x + box.width / 2
+    return left >= -OUTSIDE_PX and right <= WIDTH_PX + OUTSIDE_PX

@@ -120,7 +120,7 @@ def _row(group: Group, point: Point, best_keys: Set[tuple[str, str]]) -> list[An
 
 def _caption(view: View) -> str:
     shown = "Accuracy" if view.is_accuracy else "Agreement"
-    axes = f"{shown} over weight: up and to the left is better."
+    axes = f"{shown} over bytes: up and to the left is better."
     point = view.recommended()
     choice = f"{sentence(full_name(point.variant)).rstrip('.')} is recommended." if point else ""
     return " ".join(part for part in (choice, axes, what_is_shown(view), missing_note(view)) if part)

@@ -283,8 +283,8 @@ def missing_note(view: View) -> str:
     notes = []
     if view.left_out:
         notes.append(
-            f"Only the first way of making each format is drawn: {count(view.left_out, 'point')} more "
-            "would hide it. The trade-off has them all."
+            "To stay readable, only the first setting of each format on each backend is drawn; the other "
+            f"{count(view.left_out, 'point')} are in the trade-off."
         )
     if view.empty_backends:
         notes.append(sentence(f"no results from {', '.join(view.empty_backends)}"))

@@ -72,7 +72,7 @@ def _flicker(found: Found) -> str:
     said = " but ".join(part for part in parts if part)
     if not said:
         return ""
-    return f" The answer flickers around there: {said if changed else f'it {said}'}. Stay well above."
+    return f" The answer is unstable around there: {said if changed else f'it {said}'}. Stay well above."
 
 
 def _named(size_px: int | None, quality: int | None) -> str:

@@ -95,7 +95,7 @@ def labels_in(text: str, name: str) -> dict[str, str]:
             )
         path, label = clean_path(file), printable(label)
         if labels.setdefault(path, label) != label:
-            raise LabelsRefused(f"{name}, line {line}: {path} has a different label further up.")
+            raise LabelsRefused(f"{name}, line {line}: {path} has a different label in an earlier line.")
     return labels
 
 

@@ -12,7 +12,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 AFTER_ALL = "\U0010ffff"
-NOT_THERE = "is not there"
+NOT_THERE = "no such photo was found"
 
 
 class Unused(NamedTuple):

@@ -54,7 +54,7 @@ def _small_photos(tally: Tally) -> Iterator[str]:
     if parts:
         yield (
             f"Sizes above a photo's own were skipped, of {count(tally.measured, 'photo')}: {listed(parts)}. "
-            "Nothing is enlarged. So sizes stand for different photos; each difference is on the same ones."
+            "Nothing is enlarged, so sizes cover different photos; each difference compares the same ones."
         )
 
 
@@ -132,7 +132,7 @@ def _small_differences(cells: Iterable[Cell], comparisons: int) -> Iterator[str]
         bounds = _from_to(finest.detectable_points, widest.detectable_points)
         yield (
             f"With {count(widest.photos, 'photo')}, differences in accuracy below about {bounds} "
-            "can't be seen (80 % power). Each p is that of one comparison; there are "
+            "can't be detected (80 % power). Each p is that of one comparison; there are "
             f"{comparisons}, and mcnemar_p_holm is corrected for that."
         )
 
@@ -153,7 +153,7 @@ def labels_that_miss(given: GivenLabels, photos: int, rows: Sequence[str]) -> It
     if not given.photos:
         parts.append(
             f"No photo has a label: {given.name} names {count(given.rows, 'file')}, and none of them is in "
-            "the set. So what the photos show is not known; answers are compared with the originals' alone."
+            "the set. Without labels, answers are only compared with those to the originals."
         )
     elif without:
         have = "has" if without == 1 else "have"

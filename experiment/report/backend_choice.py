@@ -49,7 +49,7 @@ def compared(best: Candidate, other: Candidate) -> str:
         return f"{name} has too few samples to compare: {both}."
     if other.p50_ms < best.p50_ms:
         return f"{name} is not measurably faster: {both}."
-    return f"{name} can't be told apart from {best.backend.name}: {both}."
+    return f"{name} is not measurably slower: {both}."
 
 
 def price_words(dearer: BackendInfo, than: BackendInfo) -> str:

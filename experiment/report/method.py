@@ -177,6 +177,6 @@ def _margin(photo_set: Mapping[str, Any], plan: Plan) -> str:
         )
     return (
         "A variant is recommended only when its interval shows that it loses less than "
-        f"{margin_words(photo_set['margin_points'])}. No significant difference alone proves nothing where "
-        "photos are few."
+        f"{margin_words(photo_set['margin_points'])}. With few photos, the lack of a "
+        "significant difference proves nothing."
     )

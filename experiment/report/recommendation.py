@@ -144,14 +144,14 @@ def _original_score(each: Candidate) -> float | None:
 
 
 def _unknown_fall(best: Candidate, true_label: str | None, so_far: bool, other: str) -> str:
-    """That nothing tells how far it falls. A right answer below the original's top 5 has not fallen."""
+    """Why it is not known how far it falls. A right answer below the original's top 5 has not fallen."""
     original, unknown = best.reference, "Whether the probability falls is not known"
     if best.variant.is_reference or fall_points(best.cell, original, true_label) is not None:
         return ""
     if original is not None and original.top:
         return f"{unknown}." if true_label is None else ""
     if so_far and not (original and original.unanswered):
-        return f"{unknown}: the {other}'s turn there has not come yet."
+        return f"{unknown}: the {other} has not been measured there yet."
     return f"{unknown}: the {other} got no answer there."
 
 

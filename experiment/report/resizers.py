@@ -55,7 +55,7 @@ def _sentence(pairs: Sequence[ResizerPair], variants: Sequence[Variant]) -> str:
     has_rgba = any(by_id[pair.browser_id].channels == 4 for pair in pairs)
     ratios = ", ".join(_byte_words(key, pairs, by_id) for key in formats)
     parts = [
-        f"Browser and server made {count(len(pairs), 'variant')} alike in size, format and quality.",
+        f"Browser and server made {count(len(pairs), 'variant')} of the same size, format and quality.",
         _pixel_words(pairs),
         _answer_words(pairs),
         f"Bytes, the browser's over the server's: {ratios}.",

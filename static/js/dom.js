@@ -54,7 +54,6 @@ export const SELECTORS = {
   resizeHint: "#resize-hint",
   browserResize: "#browser-resize",
   engines: "#engines",
-  uploadOriginal: "#upload-original",
   order: "#order",
   asked: "#asked",
   labels: "#labels",

@@ -155,8 +155,8 @@ export function progressText(run) {
   const asked = `${run.done.toLocaleString("en")} of ${run.planned.toLocaleString("en")}`;
   const fallback = {
     uploading: `Uploading ${megabytes(run.sent_bytes)} of ${megabytes(run.total_bytes)} MB`,
-    making: run.to_make ? `Making ${plural(run.to_make, "variant")} (${run.made} done)` : "Decoding the photo here",
-    queued: "Waiting: another run goes first",
+    making: run.to_make ? `Making ${plural(run.to_make, "variant")} (${run.made} done)` : "Decoding the photo in this browser",
+    queued: "Queued: another run is in progress",
     running: run.planned ? asked : "Getting ready",
     done: `Done. ${plural(run.planned, "request")}, ${run.failed} failed.`,
     cancelled: `Stopped after ${asked} requests. The results so far are kept.`,

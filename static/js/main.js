@@ -19,7 +19,7 @@ const STATE_WORDS = {
   down: "no answer",
   wrong_model: "wrong model",
   wrong_signature: "wrong signature",
-  absent: "not here",
+  absent: "not available",
   unknown: "not checked yet",
 };
 
@@ -48,7 +48,7 @@ async function start() {
     return update({ notice: { ...problemParts(problem), actions: [{ label: "Reload", act: () => location.reload() }] } });
   }
   if (state.config.keep_runs)
-    setText(part("keepHint"), `What is sent stays on this server and is kept: last ${state.config.keep_runs} runs.`);
+    setText(part("keepHint"), `Uploads stay on this server. The last ${state.config.keep_runs} runs are kept.`);
   buildForm();
   if (first.backends) showBackends(first.backends);
   else askBackends(false);

@@ -46,11 +46,11 @@ function searchField(search) {
     clearTimeout(timer);
     timer = window.setTimeout(() => search(input.value.trim()), SEARCH_AFTER_MS);
   });
-  const hint = el("p", { className: "hint" }, "Photo, answer, backend, model, or a day as 2026-05-04.");
+  const hint = el("p", { className: "hint" }, "Search by photo, answer, backend, model or day (2026-05-04).");
   return el("div", { className: "runs-search" }, el("label", { htmlFor: "runs-search" }, "Find a run"), input, hint);
 }
 
 /** @param {string} words that were looked for @param {string} noRuns */
 function noneWords(words, noRuns) {
-  return words ? `No run fits “${words}”. Try fewer words, or part of one.` : noRuns;
+  return words ? `No run matches “${words}”. Try fewer words, or part of one.` : noRuns;
 }

@@ -15,7 +15,7 @@ export const state = {
   backends: /** @type {?Backends} */ (null), // {backends, model} of /api/backends; null: not asked yet
   backendsNotice: "", // why they could not be asked
   photo: /** @type {?Photo} */ (null),
-  plan: /** @type {?PagePlan} */ (null), // see setup.js
+  plan: /** @type {?PagePlan} */ (null),
   run: /** @type {?RunProgress} */ (null),
   report: /** @type {?Report} */ (null), // the report so far, as exported
   connection: "", // a sentence while the event stream is broken

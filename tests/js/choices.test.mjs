@@ -10,12 +10,12 @@ const query = (text) => new URLSearchParams(text);
 
 test("a price may be 0 and must be below the server's limit", () => {
   assert.deepEqual(["0", "999999", "1000000", "x"].map((text) => priceFrom(text, PRICES)), [0, 999999, null, null]);
-  assert.equal(priceWords(PRICES), "A price per hour is a number from 0 to below 1,000,000, like 0.35.");
+  assert.equal(priceWords(PRICES), "A price per hour must be a number from 0 to below 1,000,000, for example 0.35.");
 });
 
 test("an uplink is a number within the server's limits", () => {
   assert.deepEqual(["22", "0,5", "0.001", "100001", "fast"].map((text) => uplinkFrom(text, UPLINKS)), ["22", "0.5", "", "", ""]);
-  assert.equal(uplinkWords(UPLINKS), "An uplink is a number of Mbit/s from 0.01 to 100,000.");
+  assert.equal(uplinkWords(UPLINKS), "An uplink must be from 0.01 to 100,000 Mbit/s.");
 });
 
 test("the address outranks what is remembered, and only backends of the run count", () => {

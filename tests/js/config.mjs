@@ -1,4 +1,4 @@
-// What the modules read of /api/config. tests/test_page_js.py compares it with the server's.
+// What the modules read of /api/config. tests/page/test_page_js.py compares it with the server's.
 
 export const CONFIG = {
   browser: { engines: ["pica", "canvas"], formats: ["png", "jpeg", "webp"] },

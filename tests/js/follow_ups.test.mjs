@@ -53,8 +53,8 @@ test("a longer limit is not offered where nobody is there, only where an answer 
   assert.equal(label("not_sent", "deadline"), "Retry 1 cell on GPU with 120 s");
 });
 
-test("a place is told with what its copy weighs", () => {
-  assert.equal(pointSentence(POINT), "Still a tabby down to 181 px, JPEG q34. That copy weighs 3.1 KB.");
+test("a breaking point is shown with the size of its copy", () => {
+  assert.equal(pointSentence(POINT), "Still a tabby down to 181 px, JPEG q34. That copy is 3.1 KB.");
   assert.equal(pointSentence({ sentence: "Stopped.", size_bytes: null }), "Stopped.");
   assert.equal(offers(report({ breaking_points: [POINT] }))[1].label, "Find the breaking point again");
 });

@@ -3,7 +3,7 @@ import test from "node:test";
 
 import { answersOf, scoreWords } from "../../static/js/inspector/answer_bars.js";
 import { TURN_MS } from "../../static/js/inspector/blink.js";
-import { differenceOf, differenceWords, isNoisy, knownPixels } from "../../static/js/inspector/difference.js";
+import { differenceOf, differenceWords } from "../../static/js/inspector/difference.js";
 import { isSharp, scaleOf, scaleWords, shownSize, sliderValue, splitAt } from "../../static/js/inspector/zoom.js";
 
 const rgba = (...levels) => new Uint8ClampedArray(levels.flatMap((level) => [level, level, level, 255]));
@@ -21,14 +21,6 @@ test("a difference is drawn eight times as strong and never wraps round", () => 
   assert.deepEqual([...out], [24, 24, 24, 255, 255, 255, 255, 255]);
   assert.deepEqual(found, { mean: 51.5, largest: 100, share: 0.5 });
   assert.match(differenceWords(found), /^Mean difference 51\.5 of 255 levels, largest 100; 50 % of the pixels/);
-});
-
-test("a single level of noise is noticed", () => {
-  const known = knownPixels(64);
-  const back = known.slice();
-  assert.equal(isNoisy(known, back), false);
-  back[100] ^= 1;
-  assert.equal(isNoisy(known, back), true);
 });
 
 test("nothing blinks by itself more than three times a second", () => {

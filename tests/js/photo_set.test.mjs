@@ -54,7 +54,7 @@ test("nobody has opened a ZIP file, so its photos are not counted", () => {
   const set = photoSetOf([item("pets.zip", 500)]);
   assert.equal(set.count, null);
   assert.deepEqual(sets.labelSources(set), []);
-  assert.match(sets.labelWords(set, "none", null), /labels.csv in the file/);
+  assert.match(sets.labelWords(set, "none", null), /labels.csv in the ZIP file/);
   assert.equal(sets.setRefusal(set, LIMITS), null);
 });
 
@@ -85,7 +85,7 @@ test("shares stand with their interval, and a difference says what is behind it"
   assert.equal(shareText({ share: 0.842, low: 0.818, high: 0.864 }), "84.2 (81.8 to 86.4)");
   assert.equal(shareText(null), "–");
   const words = differenceHint({ photos: 982, gained: 13, lost: 24, mcnemar_p: 0.0989, mcnemar_p_holm: 0.2 });
-  assert.equal(words, "Of 982 photos 13 are right only here, 24 only as the original. McNemar p 0.10, 0.20 among all comparisons.");
+  assert.equal(words, "Of 982 photos, 13 are right only in this variant and 24 only in the original. McNemar p 0.10, corrected for all comparisons 0.20.");
   assert.equal(pText(0.00002), "< 0.001");
 });
 

@@ -92,7 +92,7 @@ test("a format that the server can't write says why", () => {
 test("a format that only some backends read is named with those that don't", () => {
   const asked = [{ ...remote("old"), reads: ["image/jpeg"] }, { ...remote("new"), reads: ["image/jpeg", "image/webp"] }];
   const words = plans.partlyUnread({ ...PLAN, formats: ["jpeg", "webp"] }, CONFIG.formats, asked);
-  assert.deepEqual(words, ["WebP is not read by old: those requests will fail."]);
+  assert.deepEqual(words, ["old can't read WebP: those requests will fail."]);
 });
 
 test("an axis without a value stands against running, unless its format is not chosen", () => {
@@ -149,9 +149,9 @@ test("goals are what the server takes, and a field says which numbers those are"
   assert.deepEqual(isGoal("margin_points", -1, 0, 0.5, 100, 101), [false, true, true, true, false]);
   const bad = { ...PLAN, repeats: 0, warmups: 500, max_p50_ms: 0, max_size_bytes: 0 };
   assert.deepEqual(Object.values(plans.fieldProblems(bad, CONFIG.ranges)), [
-    "Repeats is a whole number from 1 to 1000.", "Warm-up requests is a whole number from 0 to 100.",
-    "The p50 goal is a number of milliseconds above 0, at most 1,000,000.",
-    "The size goal is a number of kilobytes from 0.001 to 1,000,000.",
+    "Repeats must be a whole number from 1 to 1000.", "Warm-up requests must be a whole number from 0 to 100.",
+    "The p50 goal must be above 0 and at most 1,000,000 ms.",
+    "The size goal must be from 0.001 to 1,000,000 KB.",
   ]);
 });
 

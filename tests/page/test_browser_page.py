@@ -179,7 +179,7 @@ def test_making_variants_can_be_cancelled(visit):
 
     page.route("**/vendor/pica.js", hold)  # the worker waits for it, for ever
     page.click("#run")
-    page.get_by_text("Decoding the photo here").first.wait_for()
+    page.get_by_text("Decoding the photo in this browser").first.wait_for()
     page.wait_for_timeout(800)  # a second click at once would count as a double click
     page.click("#run")
     visit.wait_until("document.querySelector('#run').textContent.startsWith('Run ')")

@@ -51,7 +51,7 @@ def test_a_quality_that_is_none_is_refused_beside_its_field(visit):
     page.get_by_role("button", name="Add JPEG quality").click()
     assert field.get_attribute("aria-invalid") == "true"
     hint = page.locator(f"#{field.get_attribute('aria-describedby')}")
-    assert hint.inner_text() == "JPEG quality is a whole number from 1 to 100."
+    assert hint.inner_text() == "JPEG quality must be a whole number from 1 to 100."
     field.fill("70")
     page.get_by_role("button", name="Add JPEG quality").click()
     assert (field.get_attribute("aria-invalid"), hint.inner_text(), field.input_value()) == (None, "", "")
@@ -69,7 +69,9 @@ def test_a_size_that_is_none_is_still_said_where_sizes_are(visit):
     page = visit.open()
     page.fill("#other-size", "5")
     page.click("#add-size")
-    assert page.locator("#sizes-hint").inner_text() == "A size is a whole number of pixels from 16 to 8192."
+    assert (
+        page.locator("#sizes-hint").inner_text() == "A size must be a whole number of pixels from 16 to 8192."
+    )
     page.fill("#other-size", "300")
     page.click("#add-size")
     assert "Nothing is enlarged" in page.locator("#sizes-hint").inner_text()

@@ -38,13 +38,13 @@ def test_a_price_typed_into_a_finished_run_tells_its_costs_and_stays(visit, two_
     visit.page.on("request", lambda request: asked.append(request.url))
     page = visit.open(f"/runs/{newer}")
     cost = section(page, "cost")
-    cost.locator(".conclusion", has_text="Give the price per hour").wait_for()
+    cost.locator(".conclusion", has_text="Enter the price per hour").wait_for()
     cost.locator("summary").first.click()
     field = cost.get_by_label("1 CPU", exact=True)
     field.fill("dear")
     field.press("Tab")
     assert field.get_attribute("aria-invalid") == "true"
-    assert "A price per hour is a number" in cost.locator("#prices-hint").inner_text()
+    assert "A price per hour must be a number" in cost.locator("#prices-hint").inner_text()
     assert cost.locator(".plot").count() == 0  # an invitation, not an empty chart
     field.fill("0,36")
     field.press("Tab")
@@ -79,7 +79,7 @@ def test_the_uplink_is_chosen_kept_in_the_address_and_called_modelled(visit, two
     own.fill("fast")
     own.press("Enter")
     own.press("Tab")
-    assert "An uplink is a number of Mbit/s" in uplink.locator("#uplink-hint").inner_text()
+    assert "An uplink must be from" in uplink.locator("#uplink-hint").inner_text()
     own.fill("22")
     own.press("Tab")
     uplink.get_by_text("uploading at 22 Mbit/s").wait_for()
@@ -112,7 +112,7 @@ def test_a_run_is_compared_with_an_older_one_and_the_address_keeps_it(visit, two
     entry.wait_for()
     assert drawer.locator("li", has_text="newer.png").count() == 0
     page.fill("#runs-search", "no-such-photo")
-    drawer.get_by_text("No run fits “no-such-photo”").wait_for()
+    drawer.get_by_text("No run matches “no-such-photo”").wait_for()
     page.fill("#runs-search", "older.png")
     entry.get_by_role("button", name="Compare with older.png").click()
     compared = page.locator("#compared")

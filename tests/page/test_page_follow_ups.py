@@ -98,7 +98,7 @@ def test_runs_are_found_by_words_and_an_empty_result_says_so(visit: Visit):
     page.click("#runs-button")
     expect(page.locator(".runs li").first).to_be_visible(timeout=PATIENCE_MS)
     page.fill("#runs-search", "no-such-photo")
-    none = "No run fits “no-such-photo”. Try fewer words, or part of one."
+    none = "No run matches “no-such-photo”. Try fewer words, or part of one."
     expect(page.locator("#drawer-body")).to_contain_text(none, timeout=PATIENCE_MS)
     assert page.locator(".runs li").count() == 0
     page.fill("#runs-search", "CAT.png tiger")

@@ -13,9 +13,9 @@ from tests.support.set_records import photos, summary
 pytestmark = pytest.mark.browser
 
 TITLE = "document.querySelector('#recommendation-title').textContent"
-NO_P50 = "The p50 goal is a number of milliseconds above 0, at most 1,000,000."
-NO_SIZE = "The size goal is a number of kilobytes from 0.001 to 1,000,000."
-NO_POINTS = "The points that may be lost are a number from 0 to 100."
+NO_P50 = "The p50 goal must be above 0 and at most 1,000,000 ms."
+NO_SIZE = "The size goal must be from 0.001 to 1,000,000 KB."
+NO_POINTS = "The points that may be lost must be a number from 0 to 100."
 TRADE_OFF = "document.querySelector('[data-name=trade_off] .plot-area')"
 
 
@@ -39,7 +39,7 @@ def test_other_goals_change_what_is_recommended_the_plot_the_exports_and_the_add
     page.fill("#goal-size", "0.01")  # 10 bytes
     page.press("#goal-size", "Enter")
     visit.wait_until(f"{TITLE}.startsWith('Nothing')")
-    assert page.locator("#recommendation .eyebrow").inner_text().lower() == "result by other goals"
+    assert page.locator("#recommendation .eyebrow").inner_text().lower() == "result with other goals"
     assert "max_size_bytes=10" in page.url
     href = page.locator(".exports a", has_text="JSON").get_attribute("href")
     exported = requests.get(visit.url + href, timeout=30).json()

@@ -149,7 +149,7 @@ def zoom(page):
 
 def see(page):
     tab_to(page, ".seen button")
-    name = page.evaluate("document.activeElement.innerText").removeprefix("Ask ")
+    name = page.evaluate("document.activeElement.innerText").removeprefix("Show for ")
     page.keyboard.press("Enter")
     page.locator(".seen canvas").wait_for()
     assert f"Seen by {name}: 224 × 224. Values as the model gets them" in page.locator(".seen").inner_text()
@@ -263,7 +263,7 @@ def test_while_a_run_goes_on_the_inspector_shows_what_there_is_and_asks_nobody(v
     page.locator(".compare[data-loaded]").wait_for()
     page.get_by_text("Measured so far:").first.wait_for()
     page.locator(".seen button").first.click()
-    page.get_by_text("A run is being measured. Asking a backend now would disturb").wait_for()
+    page.get_by_text("A run is being measured. Another request would disturb").wait_for()
     page.keyboard.press("Escape")
     page.locator("dialog[open]").wait_for(state="detached")
     page.click("#run")
@@ -293,7 +293,7 @@ def test_a_cell_with_failures_only_says_why_and_can_still_be_copied(browser, tmp
         card.get_by_text("No samples: 6 requests not sent.").wait_for()
         assert "Not sent: Gone had stopped answering." in card.inner_text()
         assert "Use at least 6 repeats" not in card.inner_text()
-        page.get_by_role("button", name="Ask Gone").click()
+        page.get_by_role("button", name="Show for Gone").click()
         page.get_by_text("The backend did not show what its model sees.").wait_for()
         card.get_by_role("button", name="Copy as locust").click()
         assert "import grpc" in card.locator("pre").inner_text()

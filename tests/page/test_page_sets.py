@@ -54,9 +54,9 @@ def test_a_chosen_folder_becomes_accuracy_with_intervals(at_sets, tmp_path):
     assert "−66.7" in row
     assert page.locator(".plot.agreement_by_size h3").inner_text() == "Accuracy by size"
     page.locator("#row-24-png button").click()
-    page.locator("#drawer-body", has_text="right only here").wait_for()
+    page.locator("#drawer-body", has_text="right only in this").wait_for()
     drawer = page.locator("#drawer-body").inner_text()
-    assert "Of 12 photos 0 are right only here, 8 only as the original." in drawer
+    assert "Of 12 photos, 0 are right only in this variant and 8 only in the original." in drawer
     page.keyboard.press("Escape")
     links = page.locator("#exports a").all_inner_texts()
     assert links == ["Report .html", "JSON", "CSV", "Every answer .csv"]

@@ -95,7 +95,7 @@ def _finished(run_id: str, *, needs_answers: bool = True) -> tuple[StoredRun, Ma
     if len(before) >= MOST_FOLLOW_UPS:
         raise Refused(
             "too_many_follow_ups",
-            f"It was measured further {len(before)} times, the most for one run. Start a new run.",
+            f"It has {len(before)} follow-ups, the most for one run. Start a new run.",
             409,
         )
     report = app.reports.report(run.id)

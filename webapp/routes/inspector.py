@@ -119,7 +119,7 @@ def _grpc_twin(name: str) -> BackendInfo:
 def _that_decodes(info: BackendInfo) -> BackendInfo:
     """Refuse what is known to be in vain. One that was seen down is asked all the same: it may be back."""
     if not info.is_present:
-        raise Refused("not_seen", f"{info.name} can't be asked: {info.detail}", 503)
+        raise Refused("not_seen", f"{info.name} is not available: {info.detail}", 503)
     if info.protocol != "grpc" or (info.state == "ready" and not info.decode_signature):
         raise Refused(
             "no_decode_signature",
@@ -150,7 +150,7 @@ def _refuse_while_measuring() -> None:
     if services().runs.is_measuring:
         raise Refused(
             "run_measures",
-            "Asking a backend now would disturb the run that is being measured. Try again when it has ended.",
+            "Another request would disturb its measurements. Try again when it has ended.",
             409,
             10,
         )

@@ -67,7 +67,7 @@ def backends_for(plan: Plan) -> Sequence[BackendInfo]:
     backends = chosen(services().registry.backends(), plan.backend_names)
     present = [info for info in backends if info.is_present]
     if backends and not present:
-        raise PlanRefused([f"{info.name} can't be asked: {info.detail}" for info in backends])
+        raise PlanRefused([f"{info.name} is not available: {info.detail}" for info in backends])
     if not present:
         raise Refused("no_backends", NONE_CONFIGURED, 503)
     planned = planned_requests(plan, most_variants(plan), present)

@@ -10,10 +10,10 @@ import { typedNumber } from "../format.js";
 
 /** @param {Range} range */
 export const priceWords = ([low, high]) =>
-  `A price per hour is a number from ${low} to below ${high.toLocaleString("en")}, like 0.35.`;
+  `A price per hour must be a number from ${low} to below ${high.toLocaleString("en")}, for example 0.35.`;
 
 /** @param {Range} range */
-export const uplinkWords = ([low, high]) => `An uplink is a number of Mbit/s from ${low} to ${high.toLocaleString("en")}.`;
+export const uplinkWords = ([low, high]) => `An uplink must be from ${low} to ${high.toLocaleString("en")} Mbit/s.`;
 
 /** @param {string} text @param {Range} range @returns {?number} null: not a price */
 export function priceFrom(text, range) {

@@ -45,7 +45,7 @@ export function answerBars(cell, referenceCell, trueLabel = "", base = "original
       el("span", { className: "answer-score" }, scoreWords(answer, compared, base))));
   const legend = compared &&
     el("p", { className: "muted answers-legend" }, key("bar-now"), " this variant", key("bar-ghost"),  ` the ${base}`);
-  return el("div", { className: "answer-block" }, el("ol", { className: "answers bars", "aria-label": "Top answers" }, ...items), legend);
+  return el("div", { className: "answer-block" }, el("ol", { className: "answers", "aria-label": "Top answers" }, ...items), legend);
 }
 
 /** The original's bar is an outline behind and around the variant's. @param {Answer} answer */

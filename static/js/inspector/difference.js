@@ -1,4 +1,4 @@
-/** Pixels of two pictures: where they differ, and whether this browser may be trusted to read them. Pure. */
+/** Pixels of two pictures: where they differ. Pure. */
 
 const GAIN = 8; // a difference is drawn this many times as strong
 const SEEN_FROM = 4; // levels of 255; a smaller difference is hardly seen by anybody
@@ -43,19 +43,4 @@ export function differenceWords({ mean, largest, share }) {
   const part = percent < 1 ? "less than 1" : String(Math.round(percent));
   return `Mean difference ${mean.toFixed(1)} of 255 levels, largest ${largest}; ` +
     `${part} % of the pixels differ by more than ${SEEN_FROM}.`;
-}
-
-/**
- * Whether what was drawn comes back changed, as with protection against fingerprinting.
- * @param {Uint8ClampedArray} drawn @param {Uint8ClampedArray} back RGBA, opaque
- */
-export function isNoisy(drawn, back) {
-  return drawn.some((level, at) => level !== back[at]);
-}
-
-/** Known opaque pixels of all levels, for `isNoisy`. @param {number} count of pixels */
-export function knownPixels(count) {
-  const pixels = new Uint8ClampedArray(4 * count);
-  for (let at = 0; at < pixels.length; at += 1) pixels[at] = at % 4 === 3 ? 255 : (at * 37) % 256;
-  return pixels;
 }

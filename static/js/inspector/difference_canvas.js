@@ -1,12 +1,11 @@
 /** Draws where two pictures differ. */
 
-import { differenceOf, differenceWords, isNoisy, knownPixels } from "./difference.js";
+import { changedBytes, SIDE_PX } from "../browser_resize/canvas_noise.js";
+import { differenceOf, differenceWords } from "./difference.js";
 
 const LONGEST_PX = 2048; // larger pictures are compared at this size, to spare memory
 const NOISE_WORDS = " This browser changes pixels that a page reads (protection against fingerprinting), so part of " +
   "this difference is noise that is in neither picture.";
-
-let noisy = null;
 
 /**
  * Both pictures are drawn at the size of `size`, smaller ones smoothly enlarged, and compared there.
@@ -24,17 +23,7 @@ export function drawDifference(canvas, one, other, size) {
   canvas.width = width;
   canvas.height = height;
   contextOf(canvas).putImageData(out, 0, 0);
-  return `${differenceWords(found)} Compared at ${width} × ${height} px.${canvasIsNoisy() ? NOISE_WORDS : ""}`;
-}
-
-/** Whether this browser gives back other pixels than were drawn. */
-function canvasIsNoisy() {
-  if (noisy !== null) return noisy;
-  const canvas = canvasOf(16, 16);
-  const known = knownPixels(16 * 16);
-  contextOf(canvas).putImageData(new ImageData(known, 16, 16), 0, 0);
-  noisy = isNoisy(known, contextOf(canvas).getImageData(0, 0, 16, 16).data);
-  return noisy;
+  return differenceWords(found) + (changedBytes(contextOf(canvasOf(SIDE_PX, SIDE_PX))) ? NOISE_WORDS : "");
 }
 
 /** @param {HTMLImageElement} image */

@@ -163,7 +163,7 @@ function agreementRows(cell) {
   if (cell.reference_score_change === null || cell.reference_score_change === undefined) return [];
   const change = `${signedPoints(cell.reference_score_change)} points`;
   const overlap = cell.top5_overlap === null ? "" : `, ${percent(cell.top5_overlap)} of the top 5 kept`;
-  return [[`Against the ${comparedWith(state.report)}`, `${change} for its top answer${overlap}`]];
+  return [[`Compared with the ${comparedWith(state.report)}`, `${change} for its top answer${overlap}`]];
 }
 
 /** How the bytes came about, and the bytes themselves. */
@@ -173,7 +173,7 @@ function making(report, variant) {
     ["Encoder", variant.encoder],
     ...(variant.resampler ? [["Resize filter", variant.resampler]] : []),
     ...(variant.engine ? placeRows(variant) : []),
-    ["Made in", stageWords(variant)],
+    ["Time to make", stageWords(variant)],
     ["SHA-256", el("code", { className: "hash" }, variant.sha256)],
   ];
   const download = `${report.source.name.replace(/\.[^.]*$/, "")}-${variant.id}`;
@@ -188,7 +188,7 @@ function placeRows(variant) {
   return [
     ["Resized in", `the browser, by ${variant.engine}`],
     ["Channels", String(channels)],
-    ...(largest === null ? [] : [["Against the server's", alike]]),
+    ...(largest === null ? [] : [["Compared with the server's", alike]]),
     ...(noise === null ? [] : [["Canvas noise", noise ? "yes: this browser changes pixels" : "none found"]]),
   ];
 }
@@ -197,7 +197,7 @@ function placeRows(variant) {
 function stageWords(variant) {
   const stages = [["decode", variant.decode_ms], ["resize", variant.resize_ms], ["encode", variant.encode_ms]];
   const known = stages.filter(([, ms]) => ms !== null && ms !== undefined);
-  return known.length ? known.map(([name, ms]) => `${name} ${duration(ms)}`).join(", ") : "nothing: sent as uploaded, without metadata";
+  return known.length ? known.map(([name, ms]) => `${name} ${duration(ms)}`).join(", ") : "none: sent as uploaded, without metadata";
 }
 
 /** While a run goes on, numbers follow it; plots are drawn anew at its end, to leave the machine alone. */

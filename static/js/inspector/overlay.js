@@ -180,7 +180,8 @@ function useDifference(parts) {
   fill(parts.controls, el("p", { role: "status" }, "Comparing…"));
   Promise.all(parts.pictures.map((picture) => picture.decode()))
     .then(() => drawDifference(parts.canvas, parts.pictures[0], parts.pictures[1], parts.before))
-    .then((words) => parts.picture.dataset.look === "difference" && setText(parts.controls.firstElementChild, words))
+    .then((words) => parts.picture.dataset.look === "difference" && setText(parts.controls.firstElementChild,
+      `${words} Compared at ${parts.canvas.width} × ${parts.canvas.height} px.`))
     .catch(() => setText(parts.controls.firstElementChild, "Nothing to compare: a picture could not be loaded."));
 }
 

@@ -1,4 +1,4 @@
-/** What the model really sees of a variant: asked of a backend again, when somebody wants to know. */
+/** What the model really sees of a variant: sent to a backend again, when somebody opens it. */
 
 import { getAnswer, problemText, seenPath } from "../api.js";
 import { el, fill, setText } from "../dom.js";
@@ -11,25 +11,25 @@ export function seenSection(report, variant, reference) {
   const words = el("p", { role: "status", className: "seen-words" });
   const there = report.backends.filter((backend) => backend.state !== "absent");
   const buttons = there.map((backend) => {
-    const button = el("button", { type: "button" }, `Ask ${backend.name}`);
+    const button = el("button", { type: "button" }, `Show for ${backend.name}`);
     button.addEventListener("click", () => ask(report, variant, reference, backend, place, words));
     return button;
   });
   return el("section", { className: "seen", "aria-label": "What the model really sees" },
     el("h3", {}, "What the model really sees"),
-    el("p", { className: "muted" }, "The decoded and resized input of its network. It was not kept while measuring: a backend is " +
-      "asked again, now."),
+    el("p", { className: "muted" }, "The decoded and resized input of its network. It is not kept while measuring, so the " +
+      "variant is sent to a backend again."),
     el("div", { className: "buttons" }, ...buttons), words, place);
 }
 
 async function ask(report, variant, reference, backend, place, words) {
-  setText(words, `Asking ${backend.name}…`);
+  setText(words, `Waiting for ${backend.name}…`);
   words.classList.remove("problem");
   try {
     const others = reference && reference !== variant ? [reference] : [];
     const pictures = [];
     for (const each of [...others, variant]) pictures.push(await pictureOf(report, each, backend)); // one at a time
-    fill(place, ...pictures.map(({ figure }) => figure), others.length > 0 && differenceFigure(pictures, words));
+    fill(place, ...pictures.map(({ figure }) => figure), others.length > 0 && differenceFigure(pictures));
     setText(words, sentences(report, backend, pictures));
   } catch (problem) {
     words.classList.add("problem");
@@ -53,21 +53,20 @@ async function pictureOf(report, variant, backend) {
   };
 }
 
-/** Null where the two were brought to 8 bits differently: then their levels can't be compared. */
-function differenceFigure(pictures, words) {
-  const [one, other] = pictures;
+/** Null where the two were scaled to 8 bits differently: their levels can't be compared. @param {any[]} pictures */
+function differenceFigure([one, other]) {
   if (one.scale !== other.scale) return null;
   const canvas = el("canvas", { className: "sharp", role: "img", "aria-label": "Their difference, eight times as strong" });
   const size = { width: one.image.naturalWidth, height: one.image.naturalHeight };
-  const found = drawDifference(canvas, one.image, other.image, size);
-  return el("figure", {}, canvas, el("figcaption", { className: "muted" }, `Difference ×8. ${found.split(" Compared at")[0]}`));
+  const words = drawDifference(canvas, one.image, other.image, size);
+  return el("figure", {}, canvas, el("figcaption", { className: "muted" }, `Difference ×8. ${words}`));
 }
 
 function sentences(report, backend, pictures) {
   const [{ image, version }] = pictures;
   const scales = [...new Set(pictures.map(({ scale }) => scale))];
-  const apart = scales.length > 1 ? ["The two have different ranges, so no difference is drawn."] : [];
+  const apart = scales.length > 1 ? ["Their ranges differ, so no difference is drawn."] : [];
   const other = version && backend.version && version !== backend.version
-    ? [`It is model version ${version} now; version ${backend.version} was measured.`] : [];
+    ? [`This is model version ${version}; version ${backend.version} was measured.`] : [];
   return [`Seen by ${backend.name}: ${image.naturalWidth} × ${image.naturalHeight}.`, ...scales, ...apart, ...other].join(" ");
 }

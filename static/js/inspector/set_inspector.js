@@ -55,7 +55,7 @@ function differenceRows(difference) {
   return [
     ["Difference", `${signedPoints(points)} points (${signedPoints(low)} to ${signedPoints(high)})`],
     ["Photos that differ", differenceHint(difference)],
-    ["Can be seen", `differences of about ${detectable.toFixed(1)} points or more`],
+    ["Detectable", `differences of about ${detectable.toFixed(1)} points or more`],
   ];
 }
 

@@ -118,7 +118,7 @@ function measured(kind, label, name, value, text) {
 }
 
 function p50Text(cell, marked) {
-  if (!cell.count) return cell.failures ? "failed" : cell.not_sent ? "not asked" : UNKNOWN;
+  if (!cell.count) return cell.failures ? "failed" : cell.not_sent ? "not sent" : UNKNOWN;
   const mark = marked && cell.validity !== "VALID" ? ` ${MARKS[cell.validity] || ""}` : "";
   return milliseconds(cell.p50_ms) + mark;
 }
@@ -156,8 +156,8 @@ function differenceText(cell) {
 export function differenceHint(found) {
   if (!found) return "";
   const { photos, gained, lost, mcnemar_p: p, mcnemar_p_holm: holm } = found;
-  return `Of ${photos.toLocaleString("en")} photos ${gained} are right only here, ${lost} only as the original. ` +
-    `McNemar p ${pText(p)}, ${pText(holm)} among all comparisons.`;
+  return `Of ${photos.toLocaleString("en")} photos, ${gained} are right only in this variant and ${lost} only in the original. ` +
+    `McNemar p ${pText(p)}, corrected for all comparisons ${pText(holm)}.`;
 }
 
 /** 0.314 -> "0.31", 0.00002 -> "< 0.001". @param {number} p */

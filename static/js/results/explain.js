@@ -19,17 +19,17 @@ const FACT_NAMES = {
   python: "Python",
   platform: "System",
   cpu_model: "Processor",
-  cpu_count: "Cores it may use",
-  load_1m: "Load of the last minute, processes",
+  cpu_count: "Cores available",
+  load_1m: "Load average, 1 minute",
   memory_mb: "Memory, MB",
   pillow: "Pillow",
   libjpeg_turbo: "libjpeg-turbo",
   browser: "Browser that resized",
-  browser_clock_resolution_us: "Resolution of its clock, µs",
-  browser_noise_bytes: "Pixel bytes that it changed in a test",
+  browser_clock_resolution_us: "Resolution of the browser's clock, µs",
+  browser_noise_bytes: "Bytes that the browser's canvas changed",
   clock_resolution_us: "Clock resolution, µs",
-  heartbeat_max_ms: "Latest wake-up of the clock thread, ms",
-  heartbeat_late_share: "Share of its wake-ups that were late",
+  heartbeat_max_ms: "Longest delay of the timing process, ms",
+  heartbeat_late_share: "Share of its clock ticks that were late",
 };
 
 /** What a fact about the environment is called. @param {string} key */

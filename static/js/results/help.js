@@ -9,8 +9,8 @@ const QUESTION = [
   "A classifier sees a small square of pixels, whatever you send. So a smaller or more compressed photo often gives the same " +
     "answer, faster and for fewer bytes. How small is too small, in which format, and on which hardware? That depends on " +
     "your model, your photos and your servers, so it has to be measured.",
-  "Choose a photo. Copies of it, step by step smaller, go to every backend many times over. The sentence on top says what to " +
-    "serve; the plots and the table say what each choice costs.",
+  "Choose a photo. Smaller and smaller copies of it are sent to every backend, many times each. The sentence on top says what " +
+    "to serve; the plots and the table show what each choice costs.",
 ];
 const KEYS = [
   ["Ctrl or ⌘ + Enter", "Run"],
@@ -24,8 +24,8 @@ export function openHelp() {
     section("The question", ...QUESTION.map((text) => el("p", {}, text))),
     section("Words", definitions(words.map(({ term, text }) => [term, text]))),
     section("Can I trust this number?", definitions(validity.map(({ term, text }) => [badge(term), text])),
-      el("p", { className: "muted" }, "In the table ≈ stands for NOISY and ✕ beside a time for INVALID. Beside an answer, " +
-        "✓ is the same answer as the original's and ✕ another one.")),
+      el("p", { className: "muted" }, "In the table, ≈ beside a time means NOISY and ✕ means INVALID. Beside an answer, " +
+        "✓ means the same answer as the original's and ✕ a different one.")),
     section("Keys", definitions(KEYS)),
   ]);
 }

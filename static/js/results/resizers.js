@@ -1,7 +1,7 @@
 /** Browser and server side by side: the report's sentence, and one row for each pair. */
 
 import { el, fill, part } from "../dom.js";
-import { madeAs } from "../format.js";
+import { UNKNOWN, variantName } from "../format.js";
 
 /** @param {any} report with `resizers` */
 export function drawResizers(report) {
@@ -26,7 +26,7 @@ function pairTable(report, pairs) {
   const heads = ["Variant", "Bytes, browser ÷ server", "PSNR dB", ...backends.map((name) => `${name}: same answer`)];
   const variants = Object.fromEntries(report.variants.map((variant) => [variant.id, variant]));
   const rows = pairs.map((pair) => [
-    `${variants[pair.browser_id].size_px} px ${madeAs(variants[pair.browser_id])}`,
+    variantName(variants[pair.browser_id]),
     pair.bytes_ratio.toFixed(2),
     psnrWords(pair),
     ...backends.map((name) => answerWords(pair.same_top1[name])),
@@ -40,7 +40,7 @@ function pairTable(report, pairs) {
 
 function psnrWords(pair) {
   if (pair.largest_difference === 0) return "same pixels";
-  return pair.psnr_db === null ? "–" : pair.psnr_db.toFixed(1);
+  return pair.psnr_db === null ? UNKNOWN : pair.psnr_db.toFixed(1);
 }
 
-const answerWords = (same) => (same === undefined ? "–" : same ? "✓ yes" : "✕ no");
+const answerWords = (same) => (same === undefined ? UNKNOWN : same ? "✓ yes" : "✕ no");

@@ -4,7 +4,7 @@
  */
 
 import { base, reportPath } from "../api.js";
-import { el, fill, part, setText } from "../dom.js";
+import { definitions, el, fill, part, setText } from "../dom.js";
 import { dateTime, plural, runtimeWords, UNKNOWN } from "../format.js";
 import { goalsQuery, isBusy, state, update } from "../state.js";
 import { fillForm } from "../setup/form.js";
@@ -60,7 +60,8 @@ export function renderResults() {
   renderViewBar(report);
   part("resizers").hidden = !report.resizers;
   if (report.resizers) import("./resizers.js").then(({ drawResizers }) => drawResizers(report), () => null);
-  renderMethod(report);
+  fillFold(part("method"), "How this was measured",
+    el("ul", {}, ...methodWords(report).map((sentence) => el("li", {}, sentence))));
   renderEnvironment(report);
   openSelected(report);
 }
@@ -70,7 +71,7 @@ export function renderResults() {
  * @param {import("../types.js").RunProgress} run @param {?Report} report
  */
 function emptyWords(run, report) {
-  if (run.state === "queued") return "This run waits for its turn. Results appear here once it has begun.";
+  if (run.state === "queued") return "This run is queued. Results appear here once it starts.";
   if (run.state === "cancelled" && !run.done) return "Nothing was measured. Run again to get results.";
   return report ? "" : "Results appear here once the variants are made.";
 }
@@ -89,7 +90,7 @@ function openSelected(report) {
 function renderRecommendation(report) {
   const recommendation = isWarmingUp(report) ? WARMING_UP : report.recommendation;
   const result = isBusy() ? "Result so far" : report.imported ? "Imported result" : "Result";
-  const eyebrow = goalsQuery() ? `${result} by other goals` : result;
+  const eyebrow = goalsQuery() ? `${result} with other goals` : result;
   const title = recommendation?.sentence || "Nothing to recommend yet.";
   const warnings = problemWords(report).length;
   const signature = JSON.stringify([eyebrow, recommendation, warnings]);
@@ -111,7 +112,7 @@ function renderRecommendation(report) {
   card.style.minHeight = isBusy() ? `${card.offsetHeight}px` : card.style.minHeight; // shorter words move nothing
 }
 
-const WARMING_UP = { sentence: "Warming up…", why: "Answers to warm-up requests do not count; the others follow." };
+const WARMING_UP = { sentence: "Warming up…", why: "Warm-up requests are not counted; the counted ones follow." };
 
 /** Whether no request that counts has been answered or has failed so far. @param {Report} report */
 function isWarmingUp(report) {
@@ -192,11 +193,6 @@ function oneAtATime(report) {
   return el("button", { type: "button", className: "quiet", onclick: again }, "Run one at a time");
 }
 
-function renderMethod(report) {
-  fillFold(part("method"), "How this was measured",
-    el("ul", {}, ...methodWords(report).map((sentence) => el("li", {}, sentence))));
-}
-
 /** @param {Report} report */
 function renderEnvironment(report) {
   const about = [
@@ -208,8 +204,7 @@ function renderEnvironment(report) {
       .map(([key, value]) => [factName(key), valueWords(value)]),
     ...report.backends.map((backend) => [backend.name, backendWords(backend)]),
   ];
-  const rows = about.flatMap(([name, words]) => [el("dt", {}, name), el("dd", {}, words)]);
-  fillFold(part("environment"), "Environment", el("dl", {}, ...rows));
+  fillFold(part("environment"), "Environment", definitions(about));
 }
 
 function valueWords(value) {

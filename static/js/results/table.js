@@ -67,7 +67,7 @@ function captionOf(report) {
       "original on the same photos, in percentage points. ≈ the interval is wide, ✕ beside a time: do not rely on it.";
   const label = report.source.true_label;
   const judged = label ? ` Correct: the answer is the true label, ${label}.` : "";
-  return `Each variant on each backend. ✓ the same top answer as the ${comparedWith(report)}, ✕ another one. ` +
+  return `Each variant on each backend. ✓ the same top answer as the ${comparedWith(report)}, ✕ a different one. ` +
     `≈ the interval is wide, ✕ beside a time: do not rely on it.${judged}`;
 }
 

@@ -1,13 +1,13 @@
 /** Follow-ups in words: what they are called, when they are offered, what they found. Pure. */
 
 import { isLive } from "../api.js";
-import { bytes, formatName, plural, shortLabel } from "../format.js";
+import { bytes, formatName, isUnknown, plural, shortLabel } from "../format.js";
 
 export const NAMES = { repeats: "Adding repeats", retry: "The retry", search: "The search" };
 export const HOW =
-  "Bisection: sizes about 4 % apart, then quality, then three neighbours on either side, each copy sent once. It finds a " +
-  "boundary; it does not prove that there is no other one.";
-export const STEP_COLUMNS = ["Size, px", "Quality", "Weight", "Answer", "Kept"];
+  "Bisection: sizes about 4 % apart, then quality, then three neighbours on either side, each copy sent once. It finds one " +
+  "boundary; there may be others.";
+export const STEP_COLUMNS = ["Size, px", "Quality", "Bytes", "Answer", "Kept"];
 
 /** How many repeats a run lacks for a p90; 0 when it lacks none. */
 export const missingRepeats = (report, config) => Math.max(0, config.samples_for.p90 - report.plan.repeats);
@@ -53,13 +53,13 @@ function retriesOf(report, longestS) {
 
 export const points = (report) => report.breaking_points || [];
 
-/** "Still a tabby down to 181 px, JPEG q34. That copy weighs 3.1 KB." */
+/** "Still a tabby down to 181 px, JPEG q34. That copy is 3.1 KB." */
 export function pointSentence(point) {
-  const { size_bytes: weight } = point;
-  return weight === null || weight === undefined ? point.sentence : `${point.sentence} That copy weighs ${bytes(weight)}.`;
+  const { size_bytes: sizeBytes } = point;
+  return isUnknown(sizeBytes) ? point.sentence : `${point.sentence} That copy is ${bytes(sizeBytes)}.`;
 }
 
-export const stepsTitle = (point) => `${plural(point.steps.length, "copy").replace("copys", "copies")} asked for`;
+export const stepsTitle = (point) => `${plural(point.steps.length, "copy").replace("copys", "copies")} sent`;
 
 /** The copies from the largest to the smallest, so that one can see where the answer changes. */
 export function stepRows(point) {

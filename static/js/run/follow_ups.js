@@ -106,7 +106,7 @@ async function start(offer) {
 
 /** @param {any} begun as the server answered */
 function attach(begun) {
-  job = { done: 0, text: "Waiting: another run goes first", ...begun };
+  job = { done: 0, text: "Queued: another run is in progress", ...begun };
   render();
   following = follow(job.id, { onEvent, onLost, onBack });
 }
@@ -135,10 +135,9 @@ async function onEnd(data) {
   try {
     const report = await getReport(runId, goalsQuery());
     if (state.report?.run_id !== runId) return;
-    const { planned, done, failed, not_sent } = report.requests;
     // How long the run itself took is still so after a search, but not after more repeats.
     const text = kind === "search" ? state.run.text : "";
-    update({ report, run: { ...state.run, planned, done, failed, not_sent, text } });
+    update({ report, run: { ...state.run, ...report.requests, text } });
     announce(words.endWords(kind, report));
     if (kind !== "search") await (await import("../results/plots.js")).drawFigures(runId);
   } catch (refused) {

@@ -6,7 +6,7 @@ import { openDrawer } from "../drawer.js";
 import { dateTime, plural } from "../format.js";
 import { runList } from "../run_list.js";
 
-const STATE_NAMES = { queued: "waiting", running: "running", done: "done", cancelled: "stopped", failed: "failed",
+const STATE_NAMES = { queued: "queued", running: "running", done: "done", cancelled: "stopped", failed: "failed",
   imported: "imported" };
 
 export function openHistory() {
@@ -35,7 +35,7 @@ function removeButton(run, item) {
   const button = el("button", { type: "button", className: "quiet", "aria-label": `Remove ${run.name}` }, "Remove");
   button.addEventListener("click", async () => {
     if (button.textContent === "Remove") {
-      button.textContent = "Really?";
+      button.textContent = "Really remove?";
       return;
     }
     try {

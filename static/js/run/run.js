@@ -124,8 +124,7 @@ export async function openRun(id) {
   try {
     const report = await api.getReport(id, goalsQuery());
     await prepareFrames(id);
-    const { planned, done, failed, not_sent } = report.requests;
-    update({ report, run: { ...NEW_RUN, id, state: report.state, planned, done, failed, not_sent } });
+    update({ report, run: { ...NEW_RUN, id, state: report.state, ...report.requests } });
     showSetupOf(report);
     if (isBusy()) followRun(id);
     else await drawResults();
@@ -166,9 +165,8 @@ async function onEnd(data) {
   stopRefreshing();
   try {
     const report = await api.getReport(state.run.id, goalsQuery());
-    const { planned, done, failed, not_sent } = report.requests;
     memory.set("pace", { ...memory.get("pace"), ...paceOf(report) });
-    update({ report, run: { ...state.run, state: data.state, text: data.text, planned, done, failed, not_sent }, connection: "" });
+    update({ report, run: { ...state.run, state: data.state, text: data.text, ...report.requests }, connection: "" });
     await drawing;
     await drawResults();
     announce(`${progressText(state.run)} ${report.recommendation?.sentence || ""}`);

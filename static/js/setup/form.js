@@ -126,7 +126,7 @@ function namedBackends() {
 /** @param {number} sizePx @returns {string} what is wrong with it */
 function addSize(sizePx) {
   const range = state.config.ranges.sizes_px;
-  if (!plans.isWhole(sizePx, range)) return `A size is a whole number of pixels from ${range.join(" to ")}.`;
+  if (!plans.isWhole(sizePx, range)) return `A size must be a whole number of pixels from ${range.join(" to ")}.`;
   update({ plan: { ...state.plan, sizes_px: [...new Set([...state.plan.sizes_px, sizePx])] } });
   return "";
 }
@@ -145,7 +145,7 @@ function wireQualities(axis) {
   const range = state.config.ranges[key];
   const [input, button, hint] = [".add input", ".add button", "p"].map((selector) => part(PLACES[key]).querySelector(selector));
   wireAdd(input, button, hint, (value) => {
-    if (!plans.isWhole(value, range)) return `${name} is a whole number from ${range.join(" to ")}.`;
+    if (!plans.isWhole(value, range)) return `${name} must be a whole number from ${range.join(" to ")}.`;
     update({ plan: { ...state.plan, [key]: [...new Set([...state.plan[key], value])] } });
     return "";
   });

@@ -214,7 +214,7 @@ export function takePaste(files, types) {
 export async function photoBlob(photo) {
   if (photo.file) return photo.file;
   const answer = await fetch(photo.url).catch(() => null);
-  if (!answer?.ok) throw new Problem({ title: "The photo of this run is no longer there.", detail: "Choose it again." });
+  if (!answer?.ok) throw new Problem({ title: "The photo of this run is no longer stored.", detail: "Choose it again." });
   return answer.blob();
 }
 

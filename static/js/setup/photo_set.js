@@ -99,7 +99,7 @@ export function firstLabels(set) {
 
 /** What a choice means, in one sentence. @param {PhotoSet} set @param {string} labels @param {?File} csvFile */
 export function labelWords(set, labels, csvFile) {
-  if (set.count === null) return "Labels come from labels.csv in the file, or else from its folder names.";
+  if (set.count === null) return "Labels come from labels.csv in the ZIP file; without it, from its folder names.";
   if (labels === "folders") return `${plural(set.folders.length, "label")}: ${some(set.folders)}.`;
   if (labels === "csv" && csvFile) return `Labels come from ${csvFile.name}.`;
   if (labels === "csv" && set.csv) return `Labels come from ${set.csv.path}.`;

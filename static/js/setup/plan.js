@@ -130,9 +130,9 @@ export function placeWords(plan, config) {
   const missing = unwritten.length ? ` A browser can't write ${unwritten.join(" or ")}.` : "";
   const rgba = plan.formats.includes("png") ? " A browser's PNG is RGBA, so larger than the server's." : "";
   if (!uploadsOriginal(plan))
-    return `The photo stays in this browser; the largest variant is the reference, and agreement is with that.${rgba}${missing}`;
+    return `The photo stays in this browser; the largest variant is the reference that answers are compared with.${rgba}${missing}`;
   const both = plan.resize_in === "both" ? " Each variant is made twice and compared." : "";
-  return `The copies are made here and sent with the original, the reference.${both}${rgba}${missing}`;
+  return `The copies are made in this browser and sent with the original, which is the reference.${both}${rgba}${missing}`;
 }
 
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
@@ -167,7 +167,7 @@ export function unusableFormats(formats, asked) {
 export function partlyUnread(plan, formats, asked) {
   return formats.filter((format) => plan.formats.includes(format.key)).flatMap((format) => {
     const names = asked.filter(({ reads }) => reads && !reads.includes(format.media_type)).map(({ name }) => name);
-    return names.length ? [`${format.name} is not read by ${names.join(", ")}: those requests will fail.`] : [];
+    return names.length ? [`${names.join(", ")} can't read ${format.name}: those requests will fail.`] : [];
   });
 }
 
@@ -282,13 +282,13 @@ export function fieldProblems(plan, ranges) {
   const range = (key, unit = 1) => ranges[key].map((value) => (value / unit).toLocaleString("en"));
   const problems = /** @type {Record<string, string>} */ ({});
   for (const [key, name] of [["repeats", "Repeats"], ["warmups", "Warm-up requests"]])
-    if (!isWhole(plan[key], ranges[key])) problems[key] = `${name} is a whole number from ${ranges[key].join(" to ")}.`;
+    if (!isWhole(plan[key], ranges[key])) problems[key] = `${name} must be a whole number from ${ranges[key].join(" to ")}.`;
   if (plan.keep_top1 && !isGoal("margin_points", plan.margin_points ?? 0, ranges))
-    problems.margin_points = `The points that may be lost are a number from ${range("margin_points").join(" to ")}.`;
+    problems.margin_points = `The points that may be lost must be a number from ${range("margin_points").join(" to ")}.`;
   if (plan.max_p50_ms !== null && !isGoal("max_p50_ms", plan.max_p50_ms, ranges))
-    problems.max_p50_ms = `The p50 goal is a number of milliseconds above ${range("max_p50_ms").join(", at most ")}.`;
+    problems.max_p50_ms = `The p50 goal must be above ${range("max_p50_ms").join(" and at most ")} ms.`;
   if (plan.max_size_bytes !== null && !isGoal("max_size_bytes", plan.max_size_bytes, ranges))
-    problems.max_size_bytes = `The size goal is a number of kilobytes from ${range("max_size_bytes", 1000).join(" to ")}.`;
+    problems.max_size_bytes = `The size goal must be from ${range("max_size_bytes", 1000).join(" to ")} KB.`;
   return problems;
 }
 

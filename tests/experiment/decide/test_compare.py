@@ -257,7 +257,7 @@ def test_more_lines_than_can_be_told_apart_are_left_to_the_table():
     section = compare_section(many, many, LIGHT)
     lines = [each for each in section.figures["compared"]["data"] if "lines" in each["mode"]]
     assert len(lines) == 12
-    assert "further lines of each run would hide them" in section.figures["compared"]["meta"]["caption"]
+    assert "more lines of each run, in the table below." in section.figures["compared"]["meta"]["caption"]
     assert len(section.tables[0]["rows"]) == 55
 
 

@@ -108,7 +108,7 @@ def test_where_there_are_many_ways_the_first_of_each_place_is_drawn():
     names = {trace["name"].replace(" (assumed)", "") for trace in figure["data"]}
     assert {name.rsplit(", ", 1)[1] for name in names} >= {"in the browser", "on the server"}
     assert any("browser/pica" in name for name in names) and not any("canvas" in name for name in names)
-    assert "2 further ways of making the copies would hide them" in figure["meta"]["caption"]
+    assert "Not drawn, to stay readable: 2 more lines." in figure["meta"]["caption"]
 
 
 def test_a_photo_that_stayed_in_the_browser_would_have_been_uploaded_whole():

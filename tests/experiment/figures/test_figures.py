@@ -18,7 +18,9 @@ from experiment.figures.frame import round_ticks
 from experiment.figures.label_places import (
     CHARACTER_PX,
     LINE_PX,
+    OUTSIDE_PX,
     POSITIONS,
+    WIDTH_PX,
     Box,
     Spot,
     _on_plot,
@@ -478,7 +480,7 @@ spots = st.builds(
 def test_labels_are_placed_for_the_first_points_first(points):
     positions = place_labels(points)
     assert len(positions) == len(points)
-    assert place_labels(points[:1]) == ["top center"] * len(points[:1])
+    assert place_labels(points[:1]) != [None]
 
 
 @given(st.lists(spots, min_size=2, max_size=40))
@@ -489,6 +491,7 @@ def test_no_label_covers_another_one_or_a_point(points):
     for spot, position in zip(points, place_labels(points), strict=True):
         boxes = {name: _label(spot, way) for name, way in POSITIONS.items()}
         free = [name for name, box in boxes.items() if not any(map(box.overlaps, [*plot, *labels]))]
+        free = [name for name in free if _reach(boxes[name]) <= OUTSIDE_PX]
         assert position == next(iter(free), None)
         labels += [boxes[position]] if position else []
 
@@ -497,6 +500,17 @@ def _label(spot, way):
     point, width = _on_plot(spot), CHARACTER_PX * len(spot.text)
     x, y = point.x + way[0] * (point.width + width) / 2, point.y + way[1] * (point.height + LINE_PX) / 2
     return Box(x, y, width, LINE_PX)
+
+
+def _reach(box):
+    """By how many px it crosses the left or right edge."""
+    return max(-(box.x - box.width / 2), box.x + box.width / 2 - WIDTH_PX)
+
+
+def test_no_label_stands_over_the_axis_or_beyond_the_plot():
+    left, right = Spot(0.01, 0.5, "256 browser/pica"), Spot(0.99, 0.5, "256 browser/canvas")
+    assert place_labels([left, right]) == ["middle right", "middle left"]
+    assert place_labels([Spot(0.5, 0.5, "x" * 60)]) == [None]
 
 
 @pytest.mark.parametrize("width", [0, 0.8], ids=["in one place", "in a row"])

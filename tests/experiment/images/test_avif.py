@@ -371,7 +371,7 @@ def test_avif_is_ticked_run_and_shown_on_the_page(
         assert not page.get_by_role("group", name="AVIF quality").is_visible()
         page.locator("#formats").get_by_label("AVIF", exact=True).check()
         assert page.get_by_role("group", name="AVIF quality").is_visible()
-        page.get_by_text("AVIF is not read by Stock: those requests will fail.").wait_for()
+        page.get_by_text("Stock can't read AVIF: those requests will fail.").wait_for()
         page.get_by_label("Another AVIF quality").fill("30")
         page.keyboard.press("Enter")
         page.click("#run")

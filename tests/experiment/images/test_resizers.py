@@ -53,7 +53,7 @@ def test_a_pair_tells_bytes_pixels_and_answers():
     assert (pair.browser_id, pair.server_id, pair.bytes_ratio) == ("512-jpeg-85-pica", "512-jpeg-85", 1.5)
     assert pair.same_top1 == {"8 CPU": False}
     assert found.sentence == (
-        "Browser and server made 1 variant alike in size, format and quality. Decoded pixels against the "
+        "Browser and server made 1 variant of the same size, format and quality. Decoded pixels against the "
         "server's (PSNR): 44.4 dB by pica. The top answer is the same for 0 of 1 on 8 CPU. Bytes, the "
         "browser's over the server's: 1.50 as JPEG."
     )

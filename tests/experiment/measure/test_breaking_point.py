@@ -144,7 +144,7 @@ def test_a_flickering_answer_is_called_one():
     islands = {sizes[place - 3], sizes[place + 1]}
     point = told(lambda variant: (variant.size_px >= 100) != (variant.size_px in islands))
     assert point.flickers
-    assert "The answer flickers around there" in point.sentence
+    assert "The answer is unstable around there" in point.sentence
     assert "Stay well above." in point.sentence
 
 
@@ -195,5 +195,5 @@ def test_the_command_searches_on_a_real_server_and_writes_every_step(tmp_path):
         done = run("--breaking-point", "--servers", f"eye:{address}", "--json", str(out))
     assert done.returncode == 0, done.stderr
     assert "eye: Still a" in done.stdout
-    assert "does not prove" in done.stdout
+    assert "there may be others" in done.stdout
     assert '"outcome": "found"' in out.read_text()

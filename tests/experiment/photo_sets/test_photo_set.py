@@ -40,7 +40,7 @@ def test_a_csv_in_the_set_tells_the_labels_instead(tmp_path):
     (folder / "labels.csv").write_text("file,label\nred/0000.jpg,ruby\n0001.jpg,emerald\ngone.jpg,x\n")
     photos = open_photo_set(folder)
     assert labels(photos) == {"blue/0002.jpg": None, "green/0001.jpg": "emerald", "red/0000.jpg": "ruby"}
-    assert [each.message for each in photos.missing] == ["gone.jpg has a label, but is not there."]
+    assert [each.message for each in photos.missing] == ["gone.jpg has a label, but no such photo was found."]
 
 
 def test_paths_in_a_zips_csv_begin_at_the_csv(tmp_path):

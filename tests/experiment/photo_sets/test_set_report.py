@@ -139,7 +139,7 @@ def test_too_few_photos_are_no_proof_and_the_sentence_says_how_many_would_be():
     chosen = summary(photos(both=80, neither=10)).recommendation
     assert chosen.variant_id == "original"
     assert "it may lose up to" in chosen.next_lighter
-    assert "photos would tell" in chosen.next_lighter
+    assert "photos would be enough to decide" in chosen.next_lighter
 
 
 def test_a_worse_variant_is_called_worse():
@@ -253,7 +253,7 @@ def test_before_the_original_was_answered_nothing_is_recommended():
 def test_a_clean_set_only_says_how_fine_it_can_see():
     report = summary(photos(both=900, lost=20, neither=62))
     assert codes(report) == ["W17"]
-    assert "With 982 photos, differences in accuracy below about 1.3 points can't be seen" in warning(
+    assert "With 982 photos, differences in accuracy below about 1.3 points can't be detected" in warning(
         report, "W17"
     )
 
@@ -296,7 +296,8 @@ def test_photos_that_were_skipped_are_named_up_to_five():
 
 GIVEN = GivenLabels("labels.csv", rows=300, unused=297, photos=3, unlabelled="cat/4.jpg")
 ROWS = tuple(
-    SkippedPhoto(f"{at}.jpg", "missing", f"{at}.jpg has a label, but is not there.") for at in range(20)
+    SkippedPhoto(f"{at}.jpg", "missing", f"{at}.jpg has a label, but no such photo was found.")
+    for at in range(20)
 )
 
 
@@ -306,7 +307,9 @@ def test_rows_of_a_csv_without_a_photo_are_counted_and_are_no_photos_that_could_
     jsonschema.validate(report_dict(report), SCHEMA)
     assert "W14" not in codes(report)
     told = warning(report, "W18")
-    assert told.startswith("270 rows of the CSV without a photo: 0.jpg has a label, but is not there.")
+    assert told.startswith(
+        "270 rows of the CSV without a photo: 0.jpg has a label, but no such photo was found."
+    )
     assert told.endswith("And 265 more.")
     assert next(each.level for each in report.warnings if each.code == "W18") == "note"
 

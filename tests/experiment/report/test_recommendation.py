@@ -141,7 +141,7 @@ def test_backends_whose_intervals_overlap_are_called_alike():
     made = recommend(*groups, backends=backends)
     assert made.backend_name == "1 CPU"
     assert made.why_not[0] == (
-        "8 CPU can't be told apart from 1 CPU: p50 10 ms (10.0 to 10.1) against 10 ms (9.9 to 10.0)."
+        "8 CPU is not measurably slower: p50 10 ms (10.0 to 10.1) against 10 ms (9.9 to 10.0)."
     )
 
 
@@ -333,7 +333,7 @@ def test_a_right_answer_where_the_original_got_none_is_taken_and_says_what_nobod
     assert made.variant_id == SMALL.id
     assert made.why.endswith("Whether the probability falls is not known: the original got no answer there.")
     early = recommend(cell(25, SMALL.id), state="running", **shown)
-    assert early.why.endswith("is not known: the original's turn there has not come yet.")
+    assert early.why.endswith("is not known: the original has not been measured there yet.")
     failing = recommend(failed(2), cell(25, SMALL.id), state="running", **shown)
     assert failing.why.endswith("is not known: the original got no answer there.")
 
@@ -535,7 +535,7 @@ def test_a_backend_whose_original_is_still_to_come_is_not_said_to_lack_an_answer
         backends=(backend("1 CPU"), backend("GPU")),
         state="running",
     )
-    assert made.next_lighter.endswith("but the original's turn there has not come yet.")
+    assert made.next_lighter.endswith("but the original has not been measured there yet.")
 
 
 def test_all_goals_that_fail_are_named_in_good_english():

@@ -105,8 +105,8 @@ def made_by_node() -> dict[str, str]:
         timeout=60,
         check=True,
     )
-    told: dict[str, str] = json.loads(done.stdout)
-    return told
+    said: dict[str, str] = json.loads(done.stdout)
+    return said
 
 
 def page(key: str) -> Callable[[], str]:
@@ -126,17 +126,17 @@ def bad_config() -> str:
 
 
 def queued(position: int, left_s: float | None) -> str:
-    """What a waiting run tells its readers."""
-    told: list[Any] = []
+    """What a queued run says."""
+    said: list[Any] = []
 
     class Log:
         def add(self, kind: str, data: Any) -> None:
-            told.append(data["text"])
+            said.append(data["text"])
 
     live = LiveRun.__new__(LiveRun)
     live.log = Log()  # type: ignore[assignment]
     live.announce(position, left_s)
-    return str(told[0])
+    return str(said[0])
 
 
 def loading() -> str:
@@ -230,7 +230,8 @@ def jpeg() -> bytes:
     return out.getvalue()
 
 
-PAGE, PROBE = "test_page", "test_backends"
+PAGE, PROBE = "page/test_page", "experiment/backends/test_backends"
+WORDING = "page/acceptance/test_page_wording"
 ROWS = [
     # Empty
     Row("Start with a photo", "Start with a photo", lambda: TEMPLATE),
@@ -269,7 +270,7 @@ ROWS = [
         "This server has no model named inception. It serves: resnet50.",
         "^This server has no model named inception. Set MODEL_NAME, or `\\?model=` in TF_SERVERS.$",
         lambda: _no_such_model(BackendInfo("GPU")),
-        "TensorFlow Serving tells nobody which models it serves",
+        "TensorFlow Serving has no request that lists its models",
     ),
     Row(
         "The model expects float images 224x224x3 …",
@@ -385,9 +386,7 @@ ROWS = [
     Row(
         "This run was deleted (the last 200 are kept). If you have its JSON, drop it here.",
         "If you have its JSON, drop it here.",
-        in_test(
-            "test_page_wording", "test_what_can_go_wrong_with_a_photo_and_a_run_has_its_sentence_and_a_way_on"
-        ),
+        in_test(WORDING, "test_what_can_go_wrong_with_a_photo_and_a_run_has_its_sentence_and_a_way_on"),
         "nobody knows whether it was deleted or never existed",
     ),
     Row(
@@ -405,7 +404,7 @@ ROWS = [
     Row(
         "Something went wrong on our side. Your settings are kept. Reference 7f3a9c.",
         "Something went wrong on our side",
-        in_test("test_page_wording", "test_a_crash_has_a_reference_and_details_to_copy"),
+        in_test(WORDING, "test_a_crash_has_a_reference_and_details_to_copy"),
     ),
     Row("the same, by a proxy", "^Something went wrong on our side. Your settings are kept.", page("crash")),
     Row("too many files", "^These are 3 photos; the limit is 2. Choose fewer", page("many")),
@@ -418,7 +417,7 @@ ROWS = [
     Row(
         "a damaged JSON",
         "is damaged",
-        in_test("test_page_import", "test_a_set_comes_back_too_and_a_damaged_file_says_what_to_do"),
+        in_test("page/test_page_import", "test_a_set_comes_back_too_and_a_damaged_file_says_what_to_do"),
     ),
     # Warnings
     Row(

@@ -104,7 +104,7 @@ def test_both_places_are_compared_pair_by_pair(both):
             each["name"] for each in both["backends"] if each["state"] == "ready"
         }
     sentence = both["resizers"]["sentence"]
-    assert "8 variants alike in size, format and quality" in sentence
+    assert "8 variants of the same size, format and quality" in sentence
     assert "PNG bytes can't be compared" in sentence
 
 
