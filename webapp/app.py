@@ -28,12 +28,7 @@ def create_app(settings: Settings | None = None, worker_command: Sequence[str] =
     settings = settings or read_settings()
     app = Flask("webapp", root_path=str(ROOT), static_folder="static", template_folder="templates")
     app.config.update(
-        MAX_CONTENT_LENGTH=MOST_BODY_BYTES,
-        MAX_FORM_MEMORY_SIZE=FORM_MEMORY_BYTES,
-        MAX_FORM_PARTS=50,
-        PHOTO_LIMIT_BYTES=settings.max_bytes,
-        SET_LIMIT_BYTES=settings.max_set_bytes,
-        VARIANTS_LIMIT_BYTES=settings.max_with_variants_bytes,
+        MAX_CONTENT_LENGTH=MOST_BODY_BYTES, MAX_FORM_MEMORY_SIZE=FORM_MEMORY_BYTES, MAX_FORM_PARTS=50
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]  # keys stay in the order of the code
     services = Services(settings, worker_command)

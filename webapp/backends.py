@@ -169,9 +169,9 @@ class StateFile:
 
 
 def _merged(listed: BackendInfo, probed: BackendInfo | None) -> BackendInfo:
-    """A backend as probed; for an embedded one that is not ready, or as probed ready, as its supervisor says.
+    """A backend as probed. For an embedded one, the probe only counts if it contradicts "ready".
 
-    The supervisor knows why a backend is not ready, and the hardware of one that is.
+    Its supervisor knows why a backend is not ready, and the hardware of one that is.
     """
     if probed is None or not listed.is_present:
         return listed

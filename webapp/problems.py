@@ -16,6 +16,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from experiment.errors import ImageRefused, PixelcostError, PlanRefused, VariantsRefused
+from webapp.config import Settings
 from webapp.storage_errors import is_busy, is_no_room
 
 TYPE_PREFIX: Final = "urn:pixelcost:problem:"
@@ -165,14 +166,14 @@ def written(status: int, why: str = "") -> bytes:
 
 
 def _size_limit() -> str:
-    limit_mb, set_limit_mb, variants_limit_mb = (
-        current_app.config[f"{what}_LIMIT_BYTES"] / 1e6 for what in ("PHOTO", "SET", "VARIANTS")
-    )
+    settings: Settings = current_app.extensions["pixelcost"].settings
+    one_mb, set_mb = settings.max_bytes / 1e6, settings.max_set_bytes / 1e6
+    variants_mb = settings.max_with_variants_bytes / 1e6
     return (
-        f"The limit for a photo is {limit_mb:g} MB. Make it smaller first, or save it as JPEG. "
-        f"A photo set may have {set_limit_mb:g} MB in total: POST /api/runs?photos=many. A photo with "
-        f"variants made in a browser may have {variants_limit_mb:g} MB in total, and {limit_mb:g} MB "
-        "per file: POST /api/runs?variants=browser."
+        f"The limit for a photo is {one_mb:g} MB. Make it smaller first, or save it as JPEG. "
+        f"A photo set may have {set_mb:g} MB in total: POST /api/runs?photos=many. A photo with variants "
+        f"made in a browser may have {variants_mb:g} MB in total, and {one_mb:g} MB per file: "
+        "POST /api/runs?variants=browser."
     )
 
 

@@ -85,7 +85,7 @@ class Reports:
         self._growing: tuple[str, Records] = ("", Records())  # of the live run that was requested last
 
     def report(self, run_id: str) -> dict[str, Any]:
-        """The exported report of a run, or of the run that a follow-up belongs to. Raises NoSuchRun."""
+        """The exported report so far of a run, or of the run that a follow-up is of. Raises NoSuchRun."""
         run = self._store.run(self._store.follow_ups.run_of(run_id) or run_id)
         run_id = run.id
         with self._lock:
