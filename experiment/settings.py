@@ -1,7 +1,7 @@
 """The settings that the page and the command line share, and how every setting is read.
 
-A row holds the name in the environment, the default, the unit, one sentence of help
-and the parser. A blank value counts as unset, as compose files hand such over. All
+A row holds the name in the environment, the default, one sentence of help, the parser
+and the unit. A blank value counts as unset, as compose files hand such over. All
 problems are reported at once, each with its key and value.
 """
 
@@ -29,7 +29,9 @@ MAY_NOT_BE_BLANK = {"PIXELCOST_TOKEN"}  # a value of spaces must not open the ap
 Read = TypeVar("Read", bound="SharedSettings")
 
 
-def setting(key: str, default: Any, unit: str, help_: str, parse: Callable[[str], Any]) -> Any:
+def setting(
+    key: str, default: Any, help_: str, parse: Callable[[str], Any] = str.strip, unit: str = ""
+) -> Any:
     """One row of the table: a field of a settings class."""
     return field(default=default, metadata={"key": key, "unit": unit, "help": help_, "parse": parse})
 
@@ -53,51 +55,39 @@ class SharedSettings:
     tf_servers: str = setting(
         "TF_SERVERS",
         "",
-        "",
         "Model servers, as `name:host:port;name:host:port` (below). Empty: embedded ones are started.",
-        str.strip,
     )
     embedded: str = setting(
         "PIXELCOST_EMBEDDED",
         "",
-        "",
         "Embedded backends, as `1 CPU:cpus=1;4 CPU:cpus=4` (below). Empty: a GPU if present, 1 CPU, 8 CPU.",
-        str.strip,
     )
-    model_name: str = setting("MODEL_NAME", "inception", "", "Name of the model on the servers.", line)
+    model_name: str = setting("MODEL_NAME", "inception", "Name of the model on the servers.", line)
     model_signature_name: str = setting(
-        "MODEL_SIGNATURE_NAME", "predict_images", "", "Signature that takes encoded images.", line
+        "MODEL_SIGNATURE_NAME", "predict_images", "Signature that takes encoded images.", line
     )
-    model_input_key: str = setting("MODEL_INPUT_KEY", "images", "", "Input of that signature.", line)
+    model_input_key: str = setting("MODEL_INPUT_KEY", "images", "Input of that signature.", line)
     model_base_path: str = setting(
         "MODEL_BASE_PATH",
         "",
-        "",
         "Folder of a SavedModel (`<folder>/<version>/`) for the embedded backends. Empty: see `MODEL`.",
-        str.strip,
     )
     model: str = setting(
         "MODEL",
         "",
-        "",
         "Model of the embedded backends, a name from `python -m models list`. Empty: `efficientnet-lite0`.",
-        str.strip,
     )
     weights_url: str = setting(
-        "PIXELCOST_WEIGHTS_URL",
-        "",
-        "",
-        "Mirror for models' weights, instead of Keras' own server.",
-        str.strip,
+        "PIXELCOST_WEIGHTS_URL", "", "Mirror for models' weights, instead of Keras' own server."
     )
     tf_request_timeout_s: float = setting(
         "TF_REQUEST_TIMEOUT",
         60.0,
-        "s",
         "Longest wait for one answer, unless the plan says otherwise.",
         seconds(0.1, 600),
+        "s",
     )
-    data_dir: str = setting("PIXELCOST_DATA_DIR", "var", "", "Folder for the database and models.", str.strip)
+    data_dir: str = setting("PIXELCOST_DATA_DIR", "var", "Folder for the database and models.")
 
     @property
     def backend_defaults(self) -> BackendInfo:

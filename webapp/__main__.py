@@ -1,7 +1,7 @@
-"""python -m webapp: the page on this machine, with everything it needs, until Ctrl-C.
+"""python -m webapp: serves the page on this machine until Ctrl-C.
 
-Where TF_SERVERS is unset it starts the embedded model servers first and waits until they
-answer. It ends every process it started, and they end by themselves if it is killed.
+Without TF_SERVERS it starts the embedded model servers first, and waits until they answer. It ends every
+process that it started; if it is killed, they end by themselves.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ WEB_STOP_TIMEOUT_S = 15.0
 
 
 def main() -> int:
-    """Start, say the address, wait for the end. Returns the exit code."""
+    """Start, print the address, wait for the end. Returns the exit code."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -51,11 +51,11 @@ def main() -> int:
 
 def _serve(settings: Settings, stop: threading.Event) -> int:
     environ = dict(os.environ)
-    if sys.stdout.isatty():  # a person reads the log, not a collector
+    if sys.stdout.isatty():  # somebody reads the log in a terminal
         environ.setdefault("PIXELCOST_LOG_FORMAT", "text")
     with ExitStack() as stack:
         stack.enter_context(claimed(Path(settings.data_dir)))
-        Store(settings.store_url).close()  # before anything is downloaded or started for nothing
+        Store(settings.store_url).close()  # fails here, before anything is downloaded or started
         if not settings.tf_servers:
             servers = _start_servers(settings, stack, stop)
             environ["PIXELCOST_EMBEDDED_STATE"] = str(servers.state_path.resolve())
@@ -88,7 +88,7 @@ def _start_web(environ: dict[str, str], settings: Settings, stack: ExitStack) ->
         command,
         cwd=ROOT,
         env=environ,
-        start_new_session=True,  # Ctrl-C is ours: the order of the end matters
+        start_new_session=True,  # Ctrl-C reaches only this process, which ends the others in order
         preexec_fn=end_with_parent,  # noqa: PLW1509  only prctl, before any thread exists in the child
     )
     stack.callback(_stop_web, web)
@@ -106,7 +106,7 @@ def _stop_web(web: subprocess.Popen[bytes]) -> None:
 
 def _wait_for_page(settings: Settings, web: subprocess.Popen[bytes], stop: threading.Event) -> None:
     deadline = time.monotonic() + WEB_READY_TIMEOUT_S
-    direct = build_opener(ProxyHandler({}))  # a proxy of the environment can't reach this machine's loopback
+    direct = build_opener(ProxyHandler({}))  # without HTTP_PROXY, which can't reach this machine's loopback
     while not stop.is_set():
         try:
             direct.open(f"{_address(settings)}/healthz", timeout=2).close()

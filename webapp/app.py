@@ -1,4 +1,4 @@
-"""create_app(): the routes, the services behind them and what surrounds them."""
+"""create_app(): puts routes, services, security and logging together."""
 
 from __future__ import annotations
 
@@ -8,61 +8,29 @@ from pathlib import Path
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from webapp import (
-    logs,
-    problems,
-)
+from webapp import logs, problems
 from webapp.config import Settings, read_settings
-from webapp.http import (
-    access,
-    compress,
-    security,
-)
-from webapp.routes import (
-    decide as deciding,
-)
-from webapp.routes import (
-    downloads,
-    imports,
-    inspector,
-    upload2018,
-)
-from webapp.routes import (
-    follow_ups as follow_up_routes,
-)
-from webapp.routes import (
-    options as offers,
-)
-from webapp.routes import (
-    pages as views,
-)
-from webapp.routes import (
-    runs as api,
-)
+from webapp.http import access, compress, security
+from webapp.routes import decide, downloads, follow_ups, imports, inspector, options, pages, runs, upload2018
 from webapp.services import Services
 from webapp.uploads.receive import FORM_MEMORY_BYTES
 from webapp.worker.process import WORKER_COMMAND
 
 ROOT = Path(__file__).resolve().parent.parent
-MOST_BODY_BYTES = 10_000  # of every request but an upload
+MOST_BODY_BYTES = 10_000  # of every request except an upload
 
 
 def create_app(settings: Settings | None = None, worker_command: Sequence[str] = WORKER_COMMAND) -> Flask:
     """The WSGI app. Background work begins with `app.extensions["pixelcost"].start()`.
 
-    Raises ConfigRefused when the settings can't be used.
+    Raises ConfigRefused for invalid settings.
     """
     settings = settings or read_settings()
     app = Flask("webapp", root_path=str(ROOT), static_folder="static", template_folder="templates")
     app.config.update(
-        MAX_CONTENT_LENGTH=MOST_BODY_BYTES,
-        MAX_FORM_MEMORY_SIZE=FORM_MEMORY_BYTES,
-        MAX_FORM_PARTS=50,
-        PHOTO_LIMIT_BYTES=settings.max_bytes,
-        SET_LIMIT_BYTES=settings.max_set_bytes,
-        VARIANTS_LIMIT_BYTES=settings.max_with_variants_bytes,
+        MAX_CONTENT_LENGTH=MOST_BODY_BYTES, MAX_FORM_MEMORY_SIZE=FORM_MEMORY_BYTES, MAX_FORM_PARTS=50
     )
-    app.json.sort_keys = False  # type: ignore[attr-defined]  # keys stand in the order of their meaning
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # keys stay in the order of the code
     services = Services(settings, worker_command)
     app.extensions["pixelcost"] = services
     logs.install(app, services.metrics, trust_ids=settings.trust_proxy > 0)
@@ -70,18 +38,8 @@ def create_app(settings: Settings | None = None, worker_command: Sequence[str] =
     access.install(app, settings.shared_token)
     problems.install(app)
     compress.install(app)
-    for routes in (
-        views.routes,
-        api.routes,
-        offers.routes,
-        downloads.routes,
-        deciding.routes,
-        follow_up_routes.routes,
-        imports.routes,
-        inspector.routes,
-        upload2018.routes,
-    ):
-        app.register_blueprint(routes)
+    for module in (pages, runs, options, downloads, decide, follow_ups, imports, inspector, upload2018):
+        app.register_blueprint(module.routes)
     if settings.trust_proxy:
         count = settings.trust_proxy
         proxied = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_prefix=count)

@@ -1,4 +1,4 @@
-"""The backend registry: every backend and its last known state."""
+"""The backend registry: all backends and their last known states."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ NONE_CONFIGURED = (
     'TF_SERVERS="GPU:tf-gpu:8500;8 CPU:tf-8cpu:8500", or start with `make run`.'
 )
 PROBE_TIMEOUT_S = 2.0
-MOST_SHARING = 4  # threads that wait for the same answers
-SEEN = ("state", "detail", "version", "reads", "decode_signature", "decode_output")  # by probe()
+MOST_SHARING = 4  # threads that wait for the same probes
+SEEN = ("state", "detail", "version", "reads", "decode_signature", "decode_output")  # what probe() finds
 
 Stamp = tuple[int, int] | None  # time and inode of a file; None: no file, or not read
 
@@ -33,9 +33,9 @@ log = logging.getLogger(__name__)
 
 
 class BackendRegistry:
-    """The backends of TF_SERVERS, or those that the supervisor of the embedded ones lists.
+    """The backends of TF_SERVERS, or the embedded ones as their supervisor lists them.
 
-    Their health is checked in the background, but never while something is measured.
+    Their health is checked in the background, but never while a run measures.
     """
 
     def __init__(self, settings: Settings, is_measuring: Callable[[], bool]):
@@ -49,18 +49,18 @@ class BackendRegistry:
         self._probed_at: Stamp = None  # of the state file they were probed for
         self._loading_since: dict[str, float] = {}  # by name, on the monotonic clock
         self._changed = threading.Condition()
-        self._is_asking = False
-        self._sharing = 0  # threads that wait for the answers of another one
+        self._is_probing = False
+        self._sharing = 0  # threads that wait for the probes of another thread
         self._stop = threading.Event()
 
     def start(self) -> None:
-        """Ask in the background from now on. Call it after any fork."""
-        threading.Thread(target=self._keep_asking, name="prober", daemon=True).start()
+        """Probe in the background from now on. Call it after any fork."""
+        threading.Thread(target=self._keep_probing, name="prober", daemon=True).start()
 
     def backends(self) -> list[BackendInfo]:
-        """Every backend with its last known state; asks first when nothing newer is known."""
+        """Every backend with its last known state; probed first if one is new or was restarted."""
         listed, stamp = self._listed()
-        for _ in range(2):  # the first one may share answers that belong to what was listed before
+        for _ in range(2):  # the first refresh may share probes that began before the list changed
             if self._probed_at != stamp or any(info.name not in self._probed for info in listed):
                 self.refresh()
         fresh = self._probed if self._probed_at == stamp else {}
@@ -71,35 +71,31 @@ class BackendRegistry:
         return self._state_file.processes() if self._state_file else {}
 
     def model(self) -> Mapping[str, Any]:
-        """What is known about the model: at least its name."""
+        """The model's card, or at least its name."""
         return (self._state_file.model() if self._state_file else {}) or {"name": self._settings.model_name}
 
     def refresh(self) -> None:
-        """Ask every backend now, all at once. Does nothing while something is measured.
+        """Probe all backends now, in parallel. Does nothing while a run measures.
 
-        Callers that come meanwhile share the answers, up to MOST_SHARING of them; the others get what was
-        known before, so that a backend that does not answer can't keep every thread waiting.
+        Up to MOST_SHARING threads wait for probes that another thread has begun. More return immediately, so
+        that a backend that does not answer can't block all threads.
         """
         with self._changed:
-            if self._is_asking:
-                self._share()
+            if self._is_probing:
+                if self._sharing < MOST_SHARING:
+                    self._sharing += 1
+                    self._changed.wait_for(lambda: not self._is_probing)
+                    self._sharing -= 1
                 return
-            self._is_asking = True
+            self._is_probing = True
         try:
-            self._ask()
+            self._probe_all()
         finally:
             with self._changed:
-                self._is_asking = False
+                self._is_probing = False
                 self._changed.notify_all()
 
-    def _share(self) -> None:
-        if self._sharing >= MOST_SHARING:
-            return
-        self._sharing += 1
-        self._changed.wait_for(lambda: not self._is_asking)
-        self._sharing -= 1
-
-    def _ask(self) -> None:
+    def _probe_all(self) -> None:
         listed, stamp = self._listed()
         if not listed or self._is_measuring():
             return
@@ -108,35 +104,33 @@ class BackendRegistry:
         self._probed, self._probed_at = {info.name: info for info in answers}, stamp
 
     def _timed(self, info: BackendInfo) -> BackendInfo:
-        """One that loads its model says for how long it was seen to do so: is it slow, or stuck?"""
+        """Adds to a backend that loads its model for how long it has done so: it may be stuck."""
         if info.state != "loading":
             self._loading_since.pop(info.name, None)
             return info
         since = self._loading_since.setdefault(info.name, time.monotonic())
-        seconds = f"{time.monotonic() - since:.0f}"
-        return replace(
-            info, detail=info.detail.replace("Loading the model.", f"Loading the model, {seconds} s so far.")
-        )
+        so_far = f"Loading the model, {time.monotonic() - since:.0f} s so far."
+        return replace(info, detail=info.detail.replace("Loading the model.", so_far))
 
     def close(self) -> None:
-        """Stop asking."""
+        """Stop probing."""
         self._stop.set()
 
     def _listed(self) -> tuple[Sequence[BackendInfo], Stamp]:
-        """What is configured; the stamp changes when the supervisor says something new."""
+        """The backends as configured; the stamp changes whenever the supervisor writes its file."""
         return self._state_file.backends() if self._state_file else (self._configured, None)
 
-    def _keep_asking(self) -> None:
+    def _keep_probing(self) -> None:
         while not self._stop.is_set():
             try:
                 self.refresh()
             except Exception:
-                log.exception("asking the backends failed")
+                log.exception("probing the backends failed")
             self._stop.wait(self._settings.probe_every_s)
 
 
 class StateFile:
-    """The supervisor's file about the embedded backends, read again when it changes."""
+    """The state of the embedded backends, in a file of their supervisor that is read when it changes."""
 
     def __init__(self, path: str):
         self._path = Path(path)
@@ -150,18 +144,18 @@ class StateFile:
         return {key: value for key, value in model.items() if key != "base_path"}
 
     def backends(self) -> tuple[list[BackendInfo], Stamp]:
-        """What the supervisor says about each backend, and when it last said anything."""
+        """The embedded backends, and the stamp of the file."""
         state, stamp = self._read()
         return [from_dict(BackendInfo, row) for row in state.get("backends", [])], stamp
 
     def processes(self) -> dict[str, dict[str, Any]]:
-        """Process id, or those of the replicas, and restarts of each backend."""
+        """Process id, or ids of the replicas, and restarts, by backend."""
         rows = self._read()[0].get("backends", [])
         keys = ("pid", "pids", "restarts")
         return {row["name"]: {key: row[key] for key in keys if key in row} for row in rows}
 
     def _read(self) -> tuple[dict[str, Any], Stamp]:
-        """The newest state that could be read; the last one stays while the file is away."""
+        """The last state that could be read, if the file can't be read now."""
         with self._lock:
             try:
                 facts = self._path.stat()
@@ -175,9 +169,9 @@ class StateFile:
 
 
 def _merged(listed: BackendInfo, probed: BackendInfo | None) -> BackendInfo:
-    """Our own look at a backend, except where the supervisor of the embedded ones knows more.
+    """A backend as probed. For an embedded one, the probe only counts if it contradicts "ready".
 
-    It knows why one is not ready, and the hardware of one that is.
+    Its supervisor knows why a backend is not ready, and the hardware of one that is.
     """
     if probed is None or not listed.is_present:
         return listed

@@ -1,7 +1,4 @@
-"""Every setting of the web app, in one table: the fields of `Settings`.
-
-Those that the command line reads too stand in `experiment/settings.py`.
-"""
+"""Every setting of the web app: the fields of `Settings`, including those of `experiment/settings.py`."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ from experiment.settings import SharedSettings, seconds, setting
 
 PREFIX = "PIXELCOST_"
 TEST_PREFIX = "PIXELCOST_TEST_"  # settings of the tests, not of the app
-PHOTOS_WORTH = 5  # the original, and four times as much for its copies: PNG and RGBA make them large
+PHOTOS_WORTH = 5  # the original, and four times as much for its copies: PNG and RGBA are large
 
 # What Kubernetes sets for a Service named pixelcost, and Docker for a linked container of that name.
 _SERVICE_LINK = re.compile(
@@ -39,7 +36,7 @@ class Row(NamedTuple):
 
 
 def _database_url(text: str) -> str:
-    """PostgreSQL in any of its spellings, by psycopg 3; SQLite as it is."""
+    """A PostgreSQL URL with psycopg 3 as its driver, or an SQLite URL unchanged."""
     scheme, _, rest = text.strip().partition("://")
     if scheme in {"postgres", "postgresql", "postgresql+psycopg"} and rest:
         return f"postgresql+psycopg://{rest}"
@@ -76,121 +73,91 @@ class Settings(SharedSettings):
     database_url: str = setting(
         "DATABASE_URL",
         "",
-        "",
         "Where runs are kept: `postgresql://…` or `sqlite:///…`. Empty: SQLite in the data folder.",
         _database_url,
     )
     host: str = setting(
         "PIXELCOST_HOST",
         "127.0.0.1",
-        "",
         "Address to listen on; `0.0.0.0` for every interface, as in a container, or `::` with IPv6 too.",
-        str.strip,
     )
-    port: int = setting("PORT", 30501, "", "Port of the page.", whole_text(1, 65535))
+    port: int = setting("PORT", 30501, "Port of the page.", whole_text(1, 65535))
     embedded_state: str = setting(
         "PIXELCOST_EMBEDDED_STATE",
         "",
-        "",
         "File in which the supervisor keeps the state of the embedded backends; set by `python -m webapp`.",
-        str.strip,
     )
     max_bytes: int = setting(
-        "PIXELCOST_MAX_BYTES",
-        20_000_000,
-        "bytes",
-        "Largest photo accepted.",
-        whole_text(1_000, 1_000_000_000),
+        "PIXELCOST_MAX_BYTES", 20_000_000, "Largest photo accepted.", whole_text(1_000, 10**9), "bytes"
     )
     max_pixels: int = setting(
-        "PIXELCOST_MAX_PIXELS",
-        50_000_000,
-        "pixels",
-        "Most pixels a photo may have.",
-        whole_text(1_000, 500_000_000),
+        "PIXELCOST_MAX_PIXELS", 50_000_000, "Most pixels in a photo.", whole_text(1_000, 5 * 10**8), "pixels"
     )
     max_photos: int = setting(
-        "PIXELCOST_MAX_PHOTOS", 1_000, "photos", "Most photos in one set.", whole_text(2, 100_000)
+        "PIXELCOST_MAX_PHOTOS", 1_000, "Most photos in one set.", whole_text(2, 100_000), "photos"
     )
     max_set_bytes: int = setting(
         "PIXELCOST_MAX_SET_BYTES",
         500_000_000,
+        "Largest photo set, in total.",
+        whole_text(1_000, 10**11),
         "bytes",
-        "Largest set of photos accepted, all of them together.",
-        whole_text(1_000, 100_000_000_000),
     )
     max_requests: int = setting(
-        "PIXELCOST_MAX_REQUESTS",
-        20_000,
-        "requests",
-        "Most requests one run may plan.",
-        whole_text(1, 1_000_000),
+        "PIXELCOST_MAX_REQUESTS", 20_000, "Most requests of one run.", whole_text(1, 1_000_000), "requests"
     )
     max_run_s: float = setting(
-        "PIXELCOST_MAX_RUN",
-        1800.0,
-        "s",
-        "A run that takes longer is stopped; its results stay.",
-        seconds(1, 1e6),
+        "PIXELCOST_MAX_RUN", 1800.0, "Longest run; its results so far are kept.", seconds(1, 1e6), "s"
     )
     read_timeout_s: float = setting(
-        "PIXELCOST_READ_TIMEOUT", 20.0, "s", "Longest time to decode a photo.", seconds(0.1, 600)
+        "PIXELCOST_READ_TIMEOUT", 20.0, "Longest time to decode a photo.", seconds(0.1, 600), "s"
     )
     upload_timeout_s: float = setting(
         "PIXELCOST_UPLOAD_TIMEOUT",
         120.0,
-        "s",
         "Longest time to receive a photo; slower than 20 kB/s it is given up after 5 s.",
         seconds(1, 3600),
+        "s",
     )
     runs_at_once: int = setting(
         "PIXELCOST_RUNS_AT_ONCE",
         1,
-        "runs",
         "Runs that measure at the same time. Above 1 they slow each other.",
         whole_text(1, 64),
+        "runs",
     )
     queue_length: int = setting(
-        "PIXELCOST_QUEUE_LENGTH",
-        4,
-        "runs",
-        "Runs that may wait; more are refused with 429.",
-        whole_text(0, 1000),
+        "PIXELCOST_QUEUE_LENGTH", 4, "Runs that may wait; more get 429.", whole_text(0, 1000), "runs"
     )
     keep_runs: int = setting(
-        "PIXELCOST_KEEP_RUNS", 200, "runs", "Finished runs that are kept.", whole_text(1, 1_000_000)
+        "PIXELCOST_KEEP_RUNS", 200, "Finished runs that are kept.", whole_text(1, 1_000_000), "runs"
     )
     keep_bytes: int = setting(
         "PIXELCOST_KEEP_BYTES",
         2_000_000_000,
-        "bytes",
         "Size of all runs that are kept; the oldest go first.",
         whole_text(1_000_000, 10**15),
+        "bytes",
     )
     threads: int = setting(
-        "PIXELCOST_THREADS",
-        32,
-        "threads",
-        "Requests that the web process serves at once.",
-        whole_text(4, 1000),
+        "PIXELCOST_THREADS", 32, "Requests served in parallel.", whole_text(4, 1000), "threads"
     )
     max_streams: int = setting(
         "PIXELCOST_MAX_STREAMS",
         16,
-        "streams",
         "Most open event streams, at most half of the threads; others get the events so far and reconnect.",
         whole_text(0, 1000),
+        "streams",
     )
     probe_every_s: float = setting(
         "PIXELCOST_PROBE_EVERY",
         5.0,
-        "s",
         "Interval between health checks of the backends, while nothing is measured.",
         seconds(0.1, 3600),
+        "s",
     )
     token: str = setting(
         "PIXELCOST_TOKEN",
-        "",
         "",
         "Shared token for the page and the API (SECURITY.md). Empty: no token is needed.",
         _token,
@@ -198,31 +165,28 @@ class Settings(SharedSettings):
     token_in_file: str = setting(
         "PIXELCOST_TOKEN_FILE",
         "",
-        "",
         "File that holds the token instead, as Docker and Kubernetes give secrets.",
         _token_in_file,
     )
     trust_proxy: int = setting(
         "PIXELCOST_TRUST_PROXY",
         0,
-        "proxies",
         "Proxies in front whose X-Forwarded-For, -Proto, -Host and -Prefix are believed.",
         whole_text(0, 10),
+        "proxies",
     )
     allowed_hosts: str = setting(
         "PIXELCOST_ALLOWED_HOSTS",
-        "",
         "",
         "Host names that the app answers to, besides addresses and `localhost`; see below.",
         _host_names,
     )
     log_format: str = setting(
-        "PIXELCOST_LOG_FORMAT", "json", "", "`json` or `text`.", one_of_texts("json", "text")
+        "PIXELCOST_LOG_FORMAT", "json", "`json` or `text`.", one_of_texts("json", "text")
     )
     log_level: str = setting(
         "PIXELCOST_LOG_LEVEL",
         "info",
-        "",
         "`debug`, `info`, `warning` or `error`.",
         one_of_texts("debug", "info", "warning", "error"),
     )
@@ -234,17 +198,17 @@ class Settings(SharedSettings):
 
     @property
     def uploads_dir(self) -> Path:
-        """Where the files of an upload lie, those of a photo set until it is measured."""
+        """The folder for files of uploads; those of a photo set stay until it is measured."""
         return Path(self.data_dir) / "uploads"
 
     @property
     def shared_token(self) -> str:
-        """What a caller must know; empty: nothing."""
+        """The token that a client must send; empty: none."""
         return self.token or self.token_in_file
 
     @property
     def store_url(self) -> str:
-        """Where runs are kept, as SQLAlchemy wants it."""
+        """The URL of the database, for SQLAlchemy."""
         if self.database_url:
             return self.database_url
         path = str(Path(self.data_dir).absolute() / "pixelcost.db")  # may hold what means something in a URL
@@ -285,6 +249,6 @@ def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _is_service_link(key: str, text: str) -> bool:
-    """Whether this comes from Kubernetes or Docker, not from a person: PIXELCOST_PORT=tcp://10.0.0.1:80."""
+    """Whether Kubernetes or Docker set this, as in PIXELCOST_PORT=tcp://10.0.0.1:80, and not a person."""
     match = _SERVICE_LINK.fullmatch(key.removeprefix(PREFIX[:-1]))
     return match is not None and (match[2] != "PORT" or _LINK_ADDRESS.fullmatch(text) is not None)

@@ -1,7 +1,6 @@
-"""gunicorn's settings: one process, many threads.
+"""gunicorn's settings. `python -m webapp` starts gunicorn with this file.
 
-One process, because runs live in it; threads, because an event stream keeps one busy
-for as long as it lasts. `python -m webapp` starts gunicorn with this file.
+One process, because it has the queue and the live runs; many threads, because an event stream holds one.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from webapp.store.store import Store
 
 try:
     _settings = read_settings()
-    Store(_settings.store_url).close()  # a worker would say with a traceback what is wrong with it
+    Store(_settings.store_url).close()  # fails here with a sentence; a worker would print a traceback
 except ConfigRefused as error:
     sys.stderr.write(f"Pixelcost can't start. {error.message}\n")
     sys.exit(2)

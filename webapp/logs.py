@@ -23,7 +23,7 @@ access = logging.getLogger("webapp.access")
 
 
 class JsonFormatter(logging.Formatter):
-    """A log record as one line of JSON. What is passed as `extra={"fields": {...}}` is added."""
+    """A log record as one line of JSON, with the keys of `extra={"fields": {...}}`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Turn `record` into its line."""
@@ -45,6 +45,7 @@ class JsonFormatter(logging.Formatter):
 def log_config(settings: Settings) -> dict[str, Any]:
     """The configuration of the logging module, for the app and for gunicorn."""
     level = settings.log_level.upper()
+    stderr = {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": settings.log_format}
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -52,20 +53,14 @@ def log_config(settings: Settings) -> dict[str, Any]:
             "json": {"()": "webapp.logs.JsonFormatter"},
             "text": {"format": "%(asctime)s %(levelname)s %(message)s", "datefmt": "%H:%M:%S"},
         },
-        "handlers": {
-            "stderr": {
-                "class": "logging.StreamHandler",
-                "stream": sys.stderr,
-                "formatter": settings.log_format,
-            }
-        },
+        "handlers": {"stderr": stderr},
         "root": {"level": level, "handlers": ["stderr"]},
         "loggers": {"gunicorn.error": {"level": level, "handlers": [], "propagate": True}},
     }
 
 
 def install(app: Flask, metrics: Metrics, *, trust_ids: bool) -> None:
-    """Give every request an id, a log line and its place in the metrics."""
+    """Give every request an id and a log line, and count it in the metrics."""
 
     @app.before_request
     def begin() -> None:
@@ -79,7 +74,7 @@ def install(app: Flask, metrics: Metrics, *, trust_ids: bool) -> None:
         seconds = time.perf_counter() - g.started
         route = request.url_rule.rule if request.url_rule else "(none)"
         is_stream = response.mimetype == "text/event-stream"
-        method = request.method if request.method in METHODS else "OTHER"  # or clients could make series
+        method = request.method if request.method in METHODS else "OTHER"  # else clients could add metrics
         metrics.answered(method, route, response.status_code, None if is_stream else seconds)
         if "problem_code" in g:
             metrics.refused(g.problem_code)

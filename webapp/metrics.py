@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
@@ -19,36 +20,24 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self._requests = Counter(
-            "pixelcost_http_requests",
-            "HTTP requests answered.",
-            ("method", "route", "status"),
-            registry=self.registry,
+        counter = partial(Counter, registry=self.registry)
+        histogram = partial(Histogram, registry=self.registry)
+        self._requests = counter(
+            "pixelcost_http_requests", "HTTP requests answered.", ("method", "route", "status")
         )
-        self._request_seconds = Histogram(
-            "pixelcost_http_request_seconds",
-            "Time to answer, event streams left out.",
-            ("route",),
-            registry=self.registry,
+        self._request_seconds = histogram(
+            "pixelcost_http_request_seconds", "Time to answer, event streams left out.", ("route",)
         )
-        self._finished = Counter(
-            "pixelcost_runs_finished", "Runs that ended, by how.", ("state",), registry=self.registry
-        )
-        self._refused = Counter(
-            "pixelcost_refused", "Requests refused, by reason.", ("code",), registry=self.registry
-        )
-        self._latency = Histogram(
+        self._finished = counter("pixelcost_runs_finished", "Runs that ended, by how.", ("state",))
+        self._refused = counter("pixelcost_refused", "Requests refused, by reason.", ("code",))
+        self._latency = histogram(
             "pixelcost_measured_latency_seconds",
             "Latency of the answered requests to each backend, warm-ups left out.",
             ("backend",),
             buckets=LATENCY_BUCKETS_S,
-            registry=self.registry,
         )
-        self._failures = Counter(
-            "pixelcost_measured_failures",
-            "Failed requests to each backend, by cause.",
-            ("backend", "code"),
-            registry=self.registry,
+        self._failures = counter(
+            "pixelcost_measured_failures", "Failed requests to each backend, by cause.", ("backend", "code")
         )
 
     def watch(
@@ -90,15 +79,16 @@ class _Gauge:
     """A gauge that asks for its values."""
 
     def __init__(self, name: str, help_: str, values: Callable[[], Mapping[str, float]], label: str):
-        self._name, self._help, self._values, self._label = name, help_, values, label
+        self._family = partial(GaugeMetricFamily, name, help_, labels=[label] if label else [])
+        self._values, self._has_label = values, bool(label)
 
     def collect(self) -> list[GaugeMetricFamily]:
         """Called by the registry."""
-        family = GaugeMetricFamily(self._name, self._help, labels=[self._label] if self._label else [])
+        family = self._family()
         for value_of_label, number in self._values().items():
-            family.add_metric([value_of_label] if self._label else [], number)
+            family.add_metric([value_of_label] if self._has_label else [], number)
         return [family]
 
     def describe(self) -> list[GaugeMetricFamily]:
         """Called at registration, when there are no values yet."""
-        return [GaugeMetricFamily(self._name, self._help, labels=[self._label] if self._label else [])]
+        return [self._family()]

@@ -1,8 +1,7 @@
-"""The one place that turns errors into answers: application/problem+json (RFC 9457), or a
-small page for a browser that asked for one.
+"""Turns every error into an answer: application/problem+json (RFC 9457), or a small page for a browser.
 
-`type` is stable and made from the error's code, `title` says what happened, `detail` why
-and what to do. A bug is answered differently from a refusal: it carries a reference that the log has too.
+`type` is stable and made from the error's code; `title` says what happened; `detail` says why and what to do.
+The answer to a bug also has a reference, which is the request's id in the log.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from experiment.errors import ImageRefused, PixelcostError, PlanRefused, VariantsRefused
+from webapp.config import Settings
 from webapp.storage_errors import is_busy, is_no_room
 
 TYPE_PREFIX: Final = "urn:pixelcost:problem:"
@@ -24,73 +24,77 @@ TYPE_PREFIX: Final = "urn:pixelcost:problem:"
 log = logging.getLogger(__name__)
 
 TITLES: Final = {
-    "no_file": "There is no photo in this request.",
-    "bad_part": "The form can't be used.",
+    "no_file": "The request has no photo.",
+    "bad_part": "The form can't be read.",
     "bad_host": "This host name is not allowed.",
-    "too_many_files": "There are too many photos in this request.",
-    "no_photos": "There are no photos in this request.",
-    "bad_price": "A price can't be used.",
-    "bad_uplink": "This uplink can't be used.",
+    "too_many_files": "The request has too many photos.",
+    "no_photos": "The request has no photos.",
+    "bad_price": "This price is not valid.",
+    "bad_uplink": "This uplink speed is not valid.",
     "not_comparable": "These two runs can't be compared.",
     "labels_refused": "These labels can't be used.",
     "not_a_form": "The photo must be sent as a form.",
     "broken_upload": "The upload is incomplete.",
     "unknown_fields": "The form has unknown fields.",
-    "bad_label": "This label can't be used.",
+    "bad_label": "This label is not valid.",
     "variants_refused": "These variants can't be used.",
     "plan_refused": "This plan can't be run.",
     "no_backends": "No backend is available.",
     "no_answers": "No backend answered.",
-    "too_many_runs": "Too many runs at once.",
-    "large_photo_waits": "Another large photo is being decoded.",
-    "too_many_uploads": "Too many uploads at once.",
+    "too_many_runs": "The queue is full.",
+    "large_photo_waits": "Another large photo is being processed.",
+    "too_many_uploads": "Too many uploads at the same time.",
     "no_such_run": "Run not found.",
-    "not_a_set": "This run has no such file.",
+    "not_a_set": "Only available for photo sets.",
     "no_such_variant": "Variant not found.",
     "no_such_backend": "Backend not found.",
-    "no_decode_signature": "This model does not show what it sees.",
-    "not_seen": "The backend did not show what its model sees.",
-    "run_measures": "A run is being measured.",
+    "no_decode_signature": "This model can't show its decoded input.",
+    "not_seen": "The backend did not return the model's input.",
+    "run_measures": "A run is in progress.",
     "of_many_photos": "Not available for photo sets.",
     "report_refused": "This report can't be opened.",
     "not_imported": "Not available for imported runs.",
-    "run_is_live": "This run is busy.",
+    "run_is_live": "This run is still being measured.",
     "too_many_follow_ups": "This run has reached its limit of follow-ups.",
-    "no_bytes": "This run can't have follow-ups.",
+    "no_bytes": "This run's images are no longer stored.",
     "nothing_measured": "Nothing was measured in this run.",
     "backend_changed": "A backend has changed since this run.",
     "bad_prefix": "The proxy's X-Forwarded-Prefix is not a valid path.",
     "bad_query": "A value in the request is not valid.",
     "cross_site": "Requests from other sites are refused.",
-    "not_ready": "No backend answers yet.",
+    "not_ready": "No backend is ready.",
     "storage_full": "This server is out of disk space.",
-    "database_busy": "The database is not responding.",
-    "no_token": "This server needs a token.",
+    "database_busy": "The database is busy or unreachable.",
+    "no_token": "A token is required.",
     "wrong_token": "The token is wrong.",
 }
 IMAGE_TITLE: Final = "This photo can't be used."
 
 # What HTTP itself refuses: status -> code, title, detail.
 REFUSALS: Final = {
-    400: ("bad_request", "The request can't be understood.", ""),
-    404: ("not_found", "There is nothing at this address.", "docs/http-api.md lists the routes."),
+    400: ("bad_request", "The request is malformed.", ""),
+    404: ("not_found", "This address does not exist.", "docs/http-api.md lists the routes."),
     405: ("method_not_allowed", "This address does not accept that method.", "See the Allow header."),
-    408: ("timeout", "The request took too long to arrive.", "Try a smaller photo, or a faster connection."),
+    408: ("timeout", "The request took too long to arrive.", "Try a smaller photo or a faster connection."),
     413: ("too_large", "The request is too large.", ""),
-    414: ("uri_too_long", "The address is too long.", "Shorten it, for example the part after the ?."),
+    414: (
+        "uri_too_long",
+        "The address is too long.",
+        "Shorten it, for example its query.",
+    ),
     415: ("unsupported_media_type", "This content type is not supported.", ""),
     431: (
         "headers_too_large",
         "The request's headers are too large.",
-        "Cookies of other apps at this address are a common cause: delete them in the browser.",
+        "The usual cause is cookies of other apps on this host. Delete them in the browser.",
     ),
 }
 CRASH_TITLE: Final = "Something went wrong on our side."
 NO_ROOM: Final = (
     "Nothing can be stored. Remove runs in the history, or free space in the data folder and the folder "
-    "for temporary files; then try again. What was measured before is kept."
+    "for temporary files; then try again. Earlier results are kept."
 )
-BUSY: Final = "It is locked by another program, or can't be reached. Try again in a few seconds."
+BUSY: Final = "Another program has locked it, or it can't be reached. Try again in a few seconds."
 BUSY_RETRY_S: Final = 5
 
 
@@ -135,7 +139,7 @@ def _http_refusal(error: HTTPException) -> Response:
     if status == 413:
         is_upload = request.max_content_length != current_app.config["MAX_CONTENT_LENGTH"]
         body_limit_kb = current_app.config["MAX_CONTENT_LENGTH"] / 1e3
-        detail = _size_limit() if is_upload else f"At this address it is {body_limit_kb:g} kB."
+        detail = _size_limit() if is_upload else f"The limit at this address is {body_limit_kb:g} kB."
     response = _answer(status, code, title, detail or error.description or "")
     for name, value in error.get_headers(request.environ):
         if name in {"Allow", "Retry-After"}:
@@ -144,12 +148,12 @@ def _http_refusal(error: HTTPException) -> Response:
 
 
 def _broken_chunks(error: Exception) -> Response:
-    """What gunicorn finds wrong in a body, it finds while the app reads it."""
+    """A malformed body, which gunicorn finds while the app reads it."""
     return _answer(400, "broken_upload", TITLES["broken_upload"], f"{error}.")
 
 
 def written(status: int, why: str = "") -> bytes:
-    """A refusal as it goes over the wire, for what never reaches the app. Ends the connection."""
+    """A whole HTTP response that refuses a request which never reaches the app, and closes the connection."""
     code, title, detail = REFUSALS.get(status, REFUSALS[400])
     problem = _problem(status, code, title, detail or why)
     body = json.dumps(problem).encode()
@@ -162,24 +166,24 @@ def written(status: int, why: str = "") -> bytes:
 
 
 def _size_limit() -> str:
-    limit_mb, set_limit_mb, variants_limit_mb = (
-        current_app.config[f"{what}_LIMIT_BYTES"] / 1e6 for what in ("PHOTO", "SET", "VARIANTS")
-    )
+    settings: Settings = current_app.extensions["pixelcost"].settings
+    one_mb, set_mb = settings.max_bytes / 1e6, settings.max_set_bytes / 1e6
+    variants_mb = settings.max_with_variants_bytes / 1e6
     return (
-        f"The limit is {limit_mb:g} MB for the photo. Make it smaller first, or save it as JPEG. "
-        f"A set of photos may have {set_limit_mb:g} MB in all: POST /api/runs?photos=many. "
-        f"With variants made in a browser it is {variants_limit_mb:g} MB in all, {limit_mb:g} MB "
-        "for each: POST /api/runs?variants=browser."
+        f"The limit for a photo is {one_mb:g} MB. Make it smaller first, or save it as JPEG. "
+        f"A photo set may have {set_mb:g} MB in total: POST /api/runs?photos=many. A photo with variants "
+        f"made in a browser may have {variants_mb:g} MB in total, and {one_mb:g} MB per file: "
+        "POST /api/runs?variants=browser."
     )
 
 
 def _storage_failure(error: Exception) -> Response:
-    """Neither a mistake in the request nor a bug: it goes well again with more room, or a while later."""
+    """A full disk or a busy database: not the client's mistake, and not a bug. Anything else is a bug."""
     if is_no_room(error):
-        log.error("there is no room left: %s", getattr(error, "orig", error))
+        log.error("out of disk space: %s", getattr(error, "orig", error))
         return _refusal(Refused("storage_full", NO_ROOM, 507))
     if is_busy(error):
-        log.error("the database does not answer: %s", getattr(error, "orig", error))
+        log.error("the database is busy or unreachable: %s", getattr(error, "orig", error))
         return _refusal(Refused("database_busy", BUSY, 503, BUSY_RETRY_S))
     return _crash(error)
 

@@ -1,4 +1,4 @@
-"""The services of a running app, put together once and found again from any request."""
+"""The services of a running app: built once, and available to every request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from webapp.backends import BackendRegistry
 from webapp.config import Settings
 from webapp.metrics import Metrics
 from webapp.runs.event_stream import Streams
-from webapp.runs.manager import Runs
+from webapp.runs.manager import RunManager
 from webapp.runs.reports import Reports
 from webapp.store.store import Store
 from webapp.uploads.receive import Uploads
@@ -26,12 +26,15 @@ class Services:
         self.metrics = Metrics()
         self.store = Store(settings.store_url, settings.keep_runs, settings.keep_bytes)
         self.reports = Reports(self.store)
-        self.runs = Runs(settings, self.store, self.metrics, self.reports.history_words, worker_command)
+        self.runs = RunManager(settings, self.store, self.metrics, self.reports.headline, worker_command)
         self.registry = BackendRegistry(settings, lambda: self.runs.is_measuring)
         self.uploads = Uploads(settings)
-        most_streams = min(settings.max_streams, settings.threads // 2)  # the rest is for the others
+        most_streams = min(settings.max_streams, settings.threads // 2)  # the rest is for other requests
         self.streams = Streams(self.store, self.runs, most_streams)
-        self._show_in_metrics()
+        watch = self.metrics.watch
+        watch("pixelcost_runs", "Runs in the store, by state.", self.store.count, "state")
+        watch("pixelcost_queue_length", "Runs that wait.", lambda: {"": self.runs.queue.length})
+        watch("pixelcost_streams", "Event streams held open.", lambda: {"": self.streams.count})
 
     def start(self, is_serving: Callable[[], bool] = lambda: True) -> None:
         """Begin background work. Call it once, in the process that serves, after any fork.
@@ -42,16 +45,10 @@ class Services:
         self.registry.start()
 
     def close(self) -> None:
-        """End children and background work; results stay."""
+        """End timing processes and background work; results stay."""
         self.registry.close()
         self.runs.close()
         self.store.close()
-
-    def _show_in_metrics(self) -> None:
-        watch: Callable[..., None] = self.metrics.watch
-        watch("pixelcost_runs", "Runs in the store, by state.", self.store.count, "state")
-        watch("pixelcost_queue_length", "Runs that wait.", lambda: {"": self.runs.queue.length})
-        watch("pixelcost_streams", "Event streams held open.", lambda: {"": self.streams.count})
 
 
 def services() -> Services:

@@ -1,7 +1,4 @@
-"""What it means that something could not be stored: no room, or nobody who answers just now.
-
-Databases and file systems say it in their own ways, each with a number that stays the same.
-"""
+"""Why something could not be stored: the disk is full, or the database is busy, by their error codes."""
 
 from __future__ import annotations
 
@@ -12,9 +9,9 @@ from typing import Final
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
-# EFBIG: the process may write no larger file, which a quota or ulimit says so.
+# EFBIG: a quota or ulimit on file sizes.
 _NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-# https://www.sqlite.org/rescode.html. Quotas and a full disk under the index of the log come as I/O errors.
+# https://www.sqlite.org/rescode.html. Quotas, and a full disk when the log's index grows, are I/O errors.
 _SQLITE_NO_ROOM: Final = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR_WRITE,
@@ -37,7 +34,7 @@ def is_no_room(error: BaseException) -> bool:
 
 
 def is_busy(error: BaseException) -> bool:
-    """Whether the database is locked, can't be reached or has no connection free: later it may answer."""
+    """Whether the database is locked, unreachable or out of connections, so that trying again may help."""
     if isinstance(error, NoConnectionFree):
         return True
     if not isinstance(error, DBAPIError) or is_no_room(error):

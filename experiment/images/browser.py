@@ -25,7 +25,7 @@ _CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # by PNG's colour type
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class DescribedVariant:
     """What the page says of one variant. Times are the browser's own, by its clock."""
 
     format: str  # a key of BROWSER_FORMATS
@@ -62,7 +62,7 @@ def browser_encodings(plan: Plan) -> list[tuple[str, int | None]]:
     return [each for each in found if each[0] in BROWSER_FORMATS]
 
 
-def check_header(described: Described, data: bytes, number: int, limits: Limits) -> list[str]:
+def check_header(described: DescribedVariant, data: bytes, number: int, limits: Limits) -> list[str]:
     """What the first bytes of part `number` say against what the page says, one sentence each."""
     name = f"variants[{number}] ({described.words})"
     try:
@@ -79,7 +79,7 @@ def check_header(described: Described, data: bytes, number: int, limits: Limits)
     return problems
 
 
-def read_made(described: Described, data: bytes) -> Variant:
+def read_made(described: DescribedVariant, data: bytes) -> Variant:
     """The variant, its bytes read for what they are. check_header() must have found nothing."""
     header = read_header(data, described.words, Limits(max_bytes=len(data)))
     subsampling = jpeg_subsampling(data) if header.format == "JPEG" else None
@@ -106,7 +106,7 @@ def read_made(described: Described, data: bytes) -> Variant:
     )
 
 
-def _encoder(described: Described, subsampling: str | None) -> str:
+def _encoder(described: DescribedVariant, subsampling: str | None) -> str:
     facts = [described.encoder, f"q{described.quality}" if described.quality else "", subsampling or ""]
     return ", ".join(each for each in facts if each)
 
@@ -138,7 +138,7 @@ _SUBSAMPLINGS: Final[Mapping[tuple[int, ...], str]] = {
 }
 
 
-def check_against_plan(described: Sequence[Described], plan: Plan, *, has_original: bool) -> None:
+def check_against_plan(described: Sequence[DescribedVariant], plan: Plan, *, has_original: bool) -> None:
     """Raises VariantsRefused unless every variant is one that the plan asks a browser for, once."""
     problems = [
         f"variants[{number}] ({each.words}) is not one that the plan asks for."
@@ -155,7 +155,7 @@ def check_against_plan(described: Sequence[Described], plan: Plan, *, has_origin
         raise VariantsRefused(problems)
 
 
-def _is_planned(each: Described, plan: Plan) -> bool:
+def _is_planned(each: DescribedVariant, plan: Plan) -> bool:
     is_encoding = (each.format, each.quality) in browser_encodings(plan)
     return is_encoding and each.size_px in plan.sizes_px and each.engine in plan.browser_engines
 

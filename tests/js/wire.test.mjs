@@ -6,10 +6,10 @@ import { follow, waitBefore } from "../../static/js/run/events.js";
 import { pixelRefusal, refusal, sniff } from "../../static/js/setup/photo.js";
 
 test("the server's own words reach the person", () => {
-  const body = JSON.stringify({ title: "Too many runs at once.", detail: "Try again in about 40 s." });
+  const body = JSON.stringify({ title: "The queue is full.", detail: "Try again in about 40 s." });
   const problem = problemFrom(429, "application/problem+json", body);
   assert.deepEqual([problem.title, problem.detail, problem.status],
-    ["Too many runs at once.", "Try again in about 40 s.", 429]);
+    ["The queue is full.", "Try again in about 40 s.", 429]);
 });
 
 test("a proxy's refusal is told as what it is", () => {

@@ -263,7 +263,7 @@ def test_while_a_run_goes_on_the_inspector_shows_what_there_is_and_asks_nobody(v
     page.locator(".compare[data-loaded]").wait_for()
     page.get_by_text("Measured so far:").first.wait_for()
     page.locator(".seen button").first.click()
-    page.get_by_text("A run is being measured. Another request would disturb").wait_for()
+    page.get_by_text("A run is in progress. A request now would disturb").wait_for()
     page.keyboard.press("Escape")
     page.locator("dialog[open]").wait_for(state="detached")
     page.click("#run")
@@ -276,8 +276,8 @@ def test_a_run_that_was_removed_meanwhile_is_said_to_be_gone(visit, app):
     page = visit.open(f"/runs/{run_id}")
     requests.delete(f"{app.url}/api/runs/{run_id}", timeout=30)
     page.locator("#row-64-jpeg-85 .row-button").click()
-    page.get_by_text("The pictures of this variant are gone. There is no run").wait_for()
-    page.get_by_text("The plots can't be drawn. There is no run").wait_for()
+    page.get_by_text("The pictures of this variant are gone. Run ").wait_for()
+    page.get_by_text("The plots can't be drawn. Run ").wait_for()
 
 
 def test_a_cell_with_failures_only_says_why_and_can_still_be_copied(browser, tmp_path):
@@ -294,6 +294,6 @@ def test_a_cell_with_failures_only_says_why_and_can_still_be_copied(browser, tmp
         assert "Not sent: Gone had stopped answering." in card.inner_text()
         assert "Use at least 6 repeats" not in card.inner_text()
         page.get_by_role("button", name="Show for Gone").click()
-        page.get_by_text("The backend did not show what its model sees.").wait_for()
+        page.get_by_text("The backend did not return the model's input.").wait_for()
         card.get_by_role("button", name="Copy as locust").click()
         assert "import grpc" in card.locator("pre").inner_text()

@@ -68,7 +68,7 @@ def test_old_measurements_can_be_reported_without_anything_that_measures(name):
 
 SHOWS = re.compile(
     r"experiment\.(figures|decide|export|report\.(method|summarise))\b"
-    "|flask|werkzeug|jinja2|sqlalchemy|gunicorn"
+    "|flask|werkzeug|jinja2|sqlalchemy|gunicorn|plotly|argparse|html"
 )
 
 

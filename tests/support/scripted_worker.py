@@ -159,7 +159,7 @@ def play(
     if name.startswith("large-slow-"):
         script.cancel.wait()
     for variant, data in made:
-        say("variant", data, variant=to_dict(variant), size_bytes=len(data))
+        say("result", data, kind="variant", record=to_dict(variant))
     if name.startswith("large-"):
         say("made")
     say("progress", text=f"Making {len(made)} variants ({len(made)} done)")
@@ -170,7 +170,7 @@ def play(
             os.kill(os.getpid(), signal.SIGKILL)
         if name.startswith("slow-"):
             time.sleep(0.02)
-        say("measurement", measurement=to_dict(each))
+        say("result", kind="measurement", record=to_dict(each))
     state = "cancelled" if script.cancel.is_set() else "done"
     say("end", state=state, environment={"app_version": "0", "cpu_count": 2}, failure=None)
 

@@ -1,8 +1,8 @@
-"""Who may use the app: anybody, or who knows the shared token where one is set.
+"""Who may use the app: everybody, or only those who have the shared token, if one is set.
 
-A program sends `Authorization: Bearer TOKEN`. A browser sends the token once, by the form that
-every refused page shows, and then a cookie. The cookie holds not the token but a code made from it:
-it opens the app and ends with the token, but who steals it still doesn't know the token.
+A program sends `Authorization: Bearer TOKEN`. A browser sends the token once, in the form on the page that
+refuses it, and gets a cookie. The cookie holds a code made from the token, not the token itself: a stolen
+cookie does not reveal it, and a new token ends all cookies.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from flask.typing import ResponseReturnValue
 from webapp.problems import Refused
 
 COOKIE = "pixelcost"
-OPEN = {"static", "views.healthz", "views.readyz", "access.login"}  # what probes and the form itself need
-_PATH_HERE = re.compile(r"/(?![/\\])[^\\\x00-\x20]*")  # not "//host": that would lead to another site
+OPEN = {"static", "pages.healthz", "pages.readyz", "access.login"}  # what probes and the form itself need
+_PATH_HERE = re.compile(r"/(?![/\\])[^\\\x00-\x20]*")  # of this app; "//host" would lead to another site
 
 routes = Blueprint("access", __name__)
 
 
 def install(app: Flask, token: str) -> None:
-    """Ask for `token` before everything but OPEN; for nothing where it is empty."""
+    """Require `token` for everything but OPEN; an empty token requires nothing."""
     app.extensions["pixelcost.token"] = token
     app.register_blueprint(routes)
     if token:
@@ -33,21 +33,14 @@ def install(app: Flask, token: str) -> None:
 
 @routes.post("/login")
 def login() -> ResponseReturnValue:
-    """Give a browser that sent the token its cookie, and send it back to where it wanted to go."""
+    """Give a browser that sent the token its cookie, and redirect it to the page it wanted."""
     token: str = current_app.extensions["pixelcost.token"]
     if token and not _same(request.form.get("token", "").strip(), token):
-        raise Refused(
-            "wrong_token", "Compare it with the PIXELCOST_TOKEN of the server, then try again.", 401
-        )
-    answer = redirect(request.script_root + _where_to(request.form.get("next", "")), 303)
-    answer.set_cookie(
-        COOKIE,
-        _code(token),
-        path=request.script_root or "/",
-        secure=request.is_secure,
-        httponly=True,
-        samesite="Lax",
-    )
+        raise Refused("wrong_token", "Check PIXELCOST_TOKEN on the server, then try again.", 401)
+    wanted = request.form.get("next", "")
+    answer = redirect(request.script_root + (wanted if _PATH_HERE.fullmatch(wanted) else "/"), 303)
+    path, secure = request.script_root or "/", request.is_secure
+    answer.set_cookie(COOKIE, _code(token), path=path, secure=secure, httponly=True, samesite="Lax")
     return answer
 
 
@@ -61,16 +54,12 @@ def _require(token: str) -> None:
         return
     if scheme:
         raise Refused("wrong_token", "Send `Authorization: Bearer TOKEN` with the server's token.", 401)
-    raise Refused(
-        "no_token",
-        "This server asks for its token. A program sends `Authorization: Bearer TOKEN`; in a browser, "
-        "reload the page and enter it there.",
-        401,
-    )
+    why = "A program sends `Authorization: Bearer TOKEN`. In a browser, reload the page and enter the token."
+    raise Refused("no_token", why, 401)
 
 
 def _same(given: str, expected: str) -> bool:
-    """Compared in a time that tells nothing, not even the length."""
+    """Compared in a time that depends on neither text, not even on their lengths."""
     return hmac.compare_digest(_digest(given), _digest(expected))
 
 
@@ -80,8 +69,3 @@ def _digest(text: str) -> bytes:
 
 def _code(token: str) -> str:
     return hmac.new(token.encode(), b"pixelcost cookie 1", hashlib.sha256).hexdigest()
-
-
-def _where_to(path: str) -> str:
-    """`path` if it is one of this app, else the start."""
-    return path if _PATH_HERE.fullmatch(path) else "/"

@@ -1,8 +1,8 @@
 """A client's connection as gunicorn's threads see it: reading and writing do not wait for the client.
 
-The main loop has received a request before a thread reads it, except for an upload, whose Pace says how
-long to wait for more. What a thread writes goes to an Outbox, which the main loop empties as fast as the
-client reads. Only a thread whose answer is larger than MOST_UNSENT_BYTES waits for the client.
+The main loop receives a request before a thread reads it, except for an upload, whose Pace says how long to
+wait for more. What a thread writes goes to an Outbox, which the main loop empties as fast as the client
+reads. Only a thread whose answer is larger than MOST_UNSENT_BYTES waits for the client.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ READ_BYTES = 65536
 PIECE_BYTES = 65536
 MOST_UNSENT_BYTES = 1_500_000  # of one answer; then its thread waits. The page's largest file fits
 MOST_UNSENT_IN_ALL_BYTES = 32_000_000
-SEND_TIMEOUT_S = 20.0  # to take what counts as progress
+SEND_TIMEOUT_S = 20.0  # for a client to read PROGRESS_BYTES
 PROGRESS_BYTES = 16_384
-MOST_UNSENT_IN_KERNEL_BYTES = 65_536  # else it holds megabytes for each client that does not read
-CROWDED_TIMEOUT_S = 1.0  # the same, for a reader that a thread waits for while too many threads wait
+MOST_UNSENT_IN_KERNEL_BYTES = 65_536  # else the kernel holds megabytes for every client that does not read
+CROWDED_TIMEOUT_S = 1.0  # the same, for a client that a thread waits for while too many threads wait
 
 
 class Pace(Protocol):
     """How long to wait for the next bytes of a body."""
 
     def left_s(self) -> float:
-        """Seconds; 0 or less: no longer."""
+        """Seconds; 0 or less: stop waiting."""
 
     def got(self, size_bytes: int) -> None:
-        """Count bytes that have come."""
+        """Count bytes that have arrived."""
 
 
 class ClientSocket(socket.socket):
@@ -72,7 +72,7 @@ class ClientSocket(socket.socket):
         return bool(data)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """Read from `ahead`, else what comes in time. Raises ConnectionResetError if nothing does."""
+        """Read from `ahead`, or what arrives in time. Raises ConnectionResetError if nothing does."""
         if flags:
             return super().recv(size, flags)
         if self.ahead:
@@ -91,13 +91,13 @@ class ClientSocket(socket.socket):
                 with contextlib.suppress(BlockingIOError):
                     return super().recv(size)
             if left_s <= 0:
-                raise ConnectionResetError(errno.ECONNRESET, "the rest did not come in time")
-            poll = select.poll()  # select() would end at descriptor 1024
+                raise ConnectionResetError(errno.ECONNRESET, "the rest did not arrive in time")
+            poll = select.poll()  # select() can't watch descriptors above 1023
             poll.register(self, select.POLLIN)
             poll.poll(left_s * 1e3)
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        """Leave `data` to the outbox. Raises BrokenPipeError if the client was cut."""
+        """Hand `data` to the outbox. Raises BrokenPipeError if the client was cut."""
         assert not flags  # noqa: S101  gunicorn passes none
         view = memoryview(data)
         for start in range(0, len(view), PIECE_BYTES):
@@ -109,7 +109,7 @@ class ClientSocket(socket.socket):
             super().send(data)
 
     def send_some(self) -> None:
-        """Send what the client takes at once. Called by the outbox, under its lock."""
+        """Send what the client takes without waiting. Called by the outbox, under its lock."""
         try:
             while self.unsent:
                 size_bytes = super().send(self.unsent[0])
@@ -129,11 +129,11 @@ class ClientSocket(socket.socket):
             self.sent_bytes, self.progress_at = 0, time.monotonic()
 
     def abandon(self) -> None:
-        """End an answer that broke off, in a way that the client can't take for a complete one."""
+        """End an incomplete answer, so that the client does not take it for a complete one."""
         self._outbox.cut(self)
 
     def cut(self) -> None:
-        """Close for reading and writing, which wakes whoever waits for it. Needs the outbox's lock."""
+        """Close for reading and writing, which wakes a thread that waits. Needs the outbox's lock."""
         self.is_cut = True
         self.unsent.clear()
         self.unsent_bytes = 0
@@ -142,11 +142,10 @@ class ClientSocket(socket.socket):
 
 
 class Outbox:
-    """What clients have not read yet of their answers.
+    """The parts of answers that clients have not read yet.
 
-    A client that does not read costs no thread, as long as the rest of its answer is small, and all of
-    them together no more memory than MOST_UNSENT_IN_ALL_BYTES: the one that has read nothing for longest
-    is cut first.
+    A client that does not read blocks no thread while the rest of its answer is small. All clients together
+    take no more memory than MOST_UNSENT_IN_ALL_BYTES: the one that has read nothing for longest is cut.
     """
 
     def __init__(self, most_waiting: int, on_unsent: Callable[[ClientSocket], None]):
@@ -154,10 +153,10 @@ class Outbox:
         self._on_unsent = on_unsent  # has flush() called whenever the client takes more
         self._changed = threading.Condition()
         self._unsent: set[ClientSocket] = set()
-        self._waiting: set[ClientSocket] = set()  # a thread waits for each of them
+        self._waiting: set[ClientSocket] = set()  # clients that threads wait for
 
     def add(self, client: ClientSocket, piece: memoryview) -> None:
-        """Send `piece` after what is unsent; waits while more than MOST_UNSENT_BYTES are.
+        """Send `piece` after what is unsent; waits while that is more than MOST_UNSENT_BYTES.
 
         Raises BrokenPipeError if the client was cut.
         """
@@ -179,7 +178,7 @@ class Outbox:
                 raise BrokenPipeError(errno.EPIPE, "the client does not read")
 
     def flush(self, client: ClientSocket) -> bool:
-        """Send what the client takes at once. Returns whether something is left."""
+        """Send what the client takes without waiting. Returns whether something is left."""
         with self._changed:
             client.send_some()
             if not client.unsent:
@@ -192,19 +191,19 @@ class Outbox:
         return client in self._unsent
 
     def cut(self, client: ClientSocket) -> None:
-        """Give up on one client."""
+        """Cut one client."""
         with self._changed:
             client.cut()
             self._changed.notify_all()
 
     def cut_slowest(self) -> None:
-        """Give up on the client that has read nothing for longest, to make room for others."""
+        """Cut the client that has read nothing for longest, to make room for others."""
         with self._changed:
             self._cut_slowest()
             self._changed.notify_all()
 
     def cut_stalled(self) -> None:
-        """Give up on clients that have read nothing for SEND_TIMEOUT_S. Call it about once a second."""
+        """Cut clients that have read nothing for SEND_TIMEOUT_S. Call it about once a second."""
         with self._changed:
             late = time.monotonic() - SEND_TIMEOUT_S
             for client in [client for client in self._unsent if client.progress_at < late]:

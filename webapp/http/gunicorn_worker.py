@@ -1,17 +1,17 @@
 """gunicorn's threaded worker, made safe against slow clients.
 
-In gunicorn 27 a thread reads a request from its first byte on and writes the answer, so a few clients
-that send or read a byte now and then keep all threads busy: of test_slow_clients.py 9 of 14 tests fail
-with it, of test_webapp_live.py 4. Here the main loop waits for all clients at once: it collects each
-request and gives it to a thread when it is complete, and sends what a client is slow to read
-(client_socket.py). Only an upload is read by its thread, at the pace that uploads.py demands.
+In gunicorn 27, a thread reads a request from its first byte on and writes the answer, so a few clients that
+send or read a byte now and then keep all threads busy: 9 of 14 tests in test_slow_clients.py fail with it,
+and 4 in test_webapp_live.py. Here the main loop waits for all clients: it collects a request, gives it to a
+thread when it is complete, and sends what a client is slow to read (client_socket.py). Only an upload is read
+by its thread, at the pace that webapp/uploads/slots.py demands.
 
-Parsing, the pool, keep-alive and the stop stay gunicorn's: the main loop only looks for the end of a
+Parsing, the thread pool, keep-alive and shutdown stay gunicorn's: the main loop only looks for the end of a
 request, and changes no byte. These methods of ThreadWorker are replaced:
 
 accept, on_client_socket_readable  begin to collect a request instead of starting a thread
 finish_request                     waits for an unsent answer, and closes without a thread
-notify                             also ends what has lasted too long
+notify                             also ends requests and connections that take too long
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ util.close_graceful = ClientSocket.abandon  # gunicorn's would wait, and close w
 
 
 class Worker(gthread.ThreadWorker):  # type: ignore[misc]
-    """A ThreadWorker whose threads wait for no client."""
+    """A ThreadWorker whose threads do not wait for clients."""
 
     def __init__(self, *arguments: Any, **named: Any):
         super().__init__(*arguments, **named)
@@ -105,7 +105,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
             self._begin_linger(conn)
 
     def notify(self) -> None:
-        """Called by the main loop at least once a second: end what has lasted too long."""
+        """Called by the main loop at least once a second: end what takes too long."""
         super().notify()
         if self._is_full or self.nr_conns >= self.worker_connections:
             self._is_full = False
@@ -114,14 +114,11 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         if now < self._looked_at + LOOK_EVERY_S:
             return
         self._looked_at = now
+        late = now - gthread.STOP_KEEPALIVE_LINGER
         for conn, arriving in list(self._arriving.items()):
             if now > arriving.until:
                 self._give_up(conn, 408 if arriving.body_at else None)
-            elif (
-                not self.alive
-                and not conn.sock.ahead
-                and now > arriving.since + gthread.STOP_KEEPALIVE_LINGER
-            ):
+            elif not self.alive and not conn.sock.ahead and arriving.since < late:
                 self._give_up(conn)
         for conn in [conn for conn, linger in self._lingering.items() if now > linger.until]:
             self._let_go(conn)
@@ -159,7 +156,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         self.poller.unregister(conn.sock)
 
     def _make_room(self) -> None:
-        """End one connection for a new one: kept before ending, before arriving, before being answered."""
+        """End one connection for a new one: an idle one, else one that ends, arrives, or is answered."""
         if self.keepalived_conns:
             self.keepalived_conns[0].timeout = 0.0
             self.murder_keepalived()
@@ -171,7 +168,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
             self._outbox.cut_slowest()
 
     def _begin_flush(self, client: ClientSocket) -> None:
-        """Send what a thread has left unsent. A thread may ask again for the same client."""
+        """Send what a thread has left unsent. May be called again for the same client."""
         if client in self._flushing:
             return
         if self._outbox.flush(client):
@@ -200,7 +197,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
             self._let_go(conn)
 
     def _discard(self, conn: Any, client: ClientSocket) -> None:
-        """Throw away what still comes after the last answer, until the client closes."""
+        """Discard what still arrives after the last answer, until the client closes."""
         client.ahead.clear()
         is_open = client.read_ahead()
         linger = self._lingering[conn]
@@ -217,15 +214,15 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
 
 
 class Arriving:
-    """How far a request has come, and until when it must."""
+    """A request that is being received, and its deadline."""
 
     def __init__(self, now: float):
         self.since = now  # monotonic seconds
         self.until = now + HEAD_TIMEOUT_S  # monotonic seconds
-        self.body_at = 0  # where its body begins; 0: the head has not come yet
+        self.body_at = 0  # offset of its body; 0: the head is not complete yet
         self._length_bytes = 0
         self._is_chunked = False
-        self._looked_at = 0  # what comes before has been looked at
+        self._looked_at = 0  # offset up to which it was searched
 
     def has_come(self, client: ClientSocket) -> bool:
         """Whether a thread can take it: it is complete, or its body is too large to be collected here."""
@@ -252,7 +249,7 @@ class Arriving:
         return True
 
     def _last_chunk_has_come(self, data: bytearray) -> bool:
-        """Also True for what is not a chunk: gunicorn's parser says what is wrong with it."""
+        """Also True for a malformed chunk, which gunicorn's parser then refuses."""
         while size := _CHUNK_SIZE.match(data, self._looked_at):
             size_bytes = int(size[1], 16)
             if size_bytes == 0:
@@ -263,7 +260,7 @@ class Arriving:
 
 @dataclass(slots=True)
 class Linger:
-    """A connection that has had its last answer."""
+    """A connection that was sent its last answer."""
 
     until: float  # monotonic seconds
     size_bytes: int = 0  # received since

@@ -1,4 +1,4 @@
-"""What keeps other sites out: response headers, and a check of who sends a change."""
+"""Keeps other sites out: response headers, and checks of a request's Host, prefix and origin."""
 
 from __future__ import annotations
 
@@ -13,18 +13,9 @@ from common.addresses import is_ip_address
 from webapp.config import Settings
 from webapp.problems import Refused
 
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' blob: data:",
-        "connect-src 'self'",
-        "worker-src 'self' blob:",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    )
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; worker-src 'self' blob:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
 HEADERS = {
@@ -41,13 +32,13 @@ HEADERS = {
 _PREFIX = re.compile(r"(/([\w.~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+)*", re.ASCII)
 _LEADS_ELSEWHERE = re.compile(r"//|.*[\\\x00-\x1f\x7f]|(.*/)?\.\.?(/|$)", re.DOTALL)
 
-ANY_HOST = {"views.healthz", "views.readyz"}  # probes name what they like, and learn nothing
+ANY_HOST = {"pages.healthz", "pages.readyz"}  # probes send any Host, and see nothing secret
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
 def install(app: Flask, settings: Settings) -> None:
-    """Check every change and mark every answer."""
+    """Check every request, and add headers to every answer."""
     names = hosts(settings)
     if names:
         app.before_request(lambda: refuse_other_hosts(names))
@@ -66,18 +57,20 @@ def add_headers(response: Response) -> Response:
 
 
 def hosts(settings: Settings) -> Collection[str]:
-    """The names under which the app may be asked; none: under any.
+    """The host names that the app answers to; empty: to any.
 
-    Where it listens to this machine alone, the names are known: whoever calls it otherwise is a page
-    whose own name was made to lead here (DNS rebinding).
+    If it listens to this machine only, the names are known. A request for another name then comes from a
+    page whose own name was made to lead here (DNS rebinding).
     """
     if settings.allowed_hosts:
         return {"localhost", *settings.allowed_hosts.split()}
-    return {"localhost"} if _is_loopback(settings.host) and not settings.trust_proxy else set()
+    host = settings.host
+    is_loopback = host == "localhost" or (is_ip_address(host) and ipaddress.ip_address(host).is_loopback)
+    return {"localhost"} if is_loopback and not settings.trust_proxy else set()
 
 
 def refuse_other_hosts(names: Collection[str]) -> None:
-    """Refuse a name in Host that is none of `names`. An address passes: no name can be made to lead here."""
+    """Refuse a Host that is not one of `names`. IP addresses pass: DNS rebinding needs a name."""
     try:
         host = (urlsplit(f"//{request.host}").hostname or "").removesuffix(".")
     except ValueError:
@@ -85,26 +78,21 @@ def refuse_other_hosts(names: Collection[str]) -> None:
     if request.endpoint not in ANY_HOST and host not in names and not is_ip_address(host):
         raise Refused(
             "bad_host",
-            f"The request is for the host {request.host or '(none)'}. If that is right, for example "
-            "because a "
-            "proxy stands in front, add the name to PIXELCOST_ALLOWED_HOSTS.",
+            f"The request is for the host {request.host or '(none)'}. If that name is right, for example "
+            "that of a proxy in front, add it to PIXELCOST_ALLOWED_HOSTS.",
             421,
         )
 
 
-def _is_loopback(host: str) -> bool:
-    return host == "localhost" or (is_ip_address(host) and ipaddress.ip_address(host).is_loopback)
-
-
 def refuse_odd_prefix() -> None:
-    """Refuse a path in front (X-Forwarded-Prefix) that leads a browser elsewhere, as //other.example."""
+    """Refuse an X-Forwarded-Prefix that would lead a browser to another site, like //other.example."""
     prefix = request.script_root
     if not _PREFIX.fullmatch(prefix) or _LEADS_ELSEWHERE.match(unquote(prefix)):
         raise Refused("bad_prefix", "Set it to a path like /pixelcost in the proxy, or leave it out.", 400)
 
 
 def refuse_other_sites() -> None:
-    """Refuse a change that a page of another site makes its visitor's browser send."""
+    """Refuse a request that changes something, if a page of another site made the browser send it."""
     if request.method not in SAFE_METHODS:
         refuse_from_other_sites()
 
@@ -123,7 +111,7 @@ def refuse_from_other_sites() -> None:
         return
     raise Refused(
         "cross_site",
-        f"This came from {origin or 'another site'}, but this app is at {request.host}. If a proxy stands in "
-        "between, let it pass the header Host on, or set PIXELCOST_TRUST_PROXY=1.",
+        f"The request came from {origin or 'another site'}, but this app is at {request.host}. If there is a "
+        "proxy in between, let it pass the header Host on, or set PIXELCOST_TRUST_PROXY=1.",
         403,
     )

@@ -1,4 +1,4 @@
-"""/api/runs/<id>/deciding and /compare: what helps to decide, computed anew from stored reports."""
+"""/api/runs/<id>/deciding and /compare: cost, uplink, sensitivity and comparison, from stored reports."""
 
 from __future__ import annotations
 
@@ -12,15 +12,12 @@ from webapp.problems import Refused
 from webapp.routes.downloads import theme_asked
 from webapp.services import services
 
-routes = Blueprint("deciding", __name__, url_prefix="/api/runs")
+routes = Blueprint("decide", __name__, url_prefix="/api/runs")
 
 
 @routes.get("/<run_id>/deciding")
 def run_deciding(run_id: str) -> ResponseReturnValue:
-    """Cost, end to end and sensitivity: `price=NAME:PRICE` once for each backend, `uplink=` a key or Mbit/s.
-
-    Nothing of it is stored.
-    """
+    """Cost, time with an uplink, sensitivity: `price=NAME:PRICE` per backend, `uplink=` a key or Mbit/s."""
     report = services().reports.report(run_id)
     prices = read_prices(request.args.getlist("price"))
     uplink = uplink_of(request.args.get("uplink", ""))
@@ -29,7 +26,7 @@ def run_deciding(run_id: str) -> ResponseReturnValue:
 
 @routes.get("/<run_id>/compare")
 def run_compared(run_id: str) -> ResponseReturnValue:
-    """This run against the run that `with` names."""
+    """This run compared with the run `with`."""
     other_id = request.args.get("with", "")
     if not other_id:
         raise Refused("bad_query", "Name the run to compare with: ?with=ID. GET /api/runs lists them.")

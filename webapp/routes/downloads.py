@@ -1,6 +1,6 @@
 """/api/runs/<id> in every form: JSON, CSV, HTML, figures, and the variants exactly as sent.
 
-Each form but the ZIP takes other goals than the run's own in its query, see experiment/decide/other_goals.py.
+All but the ZIP may be judged by other goals than the run's own: see goals_in().
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ from experiment.export.report_csv import report_csv
 from experiment.export.report_html import report_html
 from experiment.figures import LATENCIES, figures
 from experiment.images.formats import FORMATS
+from experiment.measure.plan import parse_plan
 from webapp.problems import Refused
-from webapp.routes.goals_asked import goals_in
 from webapp.routes.imports import refuse_if_imported
 from webapp.services import services
 from webapp.store.store import Store
 
 THEMES: Final[dict[str, Literal["light", "dark"]]] = {"light": "light", "dark": "dark"}
 OVER: Final[dict[str, Literal["latency", "bytes"]]] = {"latency": "latency", "bytes": "bytes"}
+NO_GOAL: Final = "no such goal"
+GOALS: Final = {"max_p50_ms": NO_GOAL, "max_size_bytes": NO_GOAL, "margin_points": "the usual one"}
 Chosen = TypeVar("Chosen")
 
 routes = Blueprint("downloads", __name__, url_prefix="/api/runs")
@@ -56,7 +58,7 @@ def report_as_csv(run_id: str) -> ResponseReturnValue:
 
 @routes.get("/<run_id>.html")
 def report_as_html(run_id: str) -> ResponseReturnValue:
-    """A page that needs no network. Saved, not shown: here our own rules would stop its scripts."""
+    """A page that needs no network. Sent as a download: shown here, our own CSP would stop its scripts."""
     return _rendered(run_id, report_html, "text/html; charset=utf-8", "html")
 
 
@@ -70,11 +72,35 @@ def report_figures(run_id: str) -> ResponseReturnValue:
 
 
 def _goals_asked() -> dict[str, Any]:
-    """Other goals than the run's own, of the query."""
+    """Other goals than the run's own, from the request's query. Raises Refused."""
     try:
         return goals_in(request.args)
     except PlanRefused as problem:
         raise Refused("bad_query", str(problem)) from None
+
+
+def goals_in(query: Mapping[str, str]) -> dict[str, Any]:
+    """The goals in a query, as a plan has them: `max_p50_ms=20` or `=none`; `keep_top1=false`.
+
+    `margin_points=none` is the usual margin: no margin at all would be 100. Raises PlanRefused.
+    """
+    asked = {key: _number(key, query[key]) for key in GOALS if query.get(key)}
+    if keep := query.get("keep_top1"):
+        if keep not in {"true", "false"}:
+            raise PlanRefused(["keep_top1 must be true or false."])
+        asked["keep_top1"] = keep == "true"
+    checked = parse_plan({key: value for key, value in asked.items() if value is not None})
+    return {key: getattr(checked, key) for key in asked}
+
+
+def _number(key: str, text: str) -> float | None:
+    if text == "none":
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        raise PlanRefused([f"{key} must be a number, or none for {GOALS[key]}."]) from None
+    return int(number) if number.is_integer() else number  # bytes are counted
 
 
 def theme_asked() -> Literal["light", "dark"]:
@@ -83,7 +109,7 @@ def theme_asked() -> Literal["light", "dark"]:
 
 
 def _chosen(name: str, offered: Mapping[str, Chosen]) -> Chosen:
-    """What the query says, the first of what is offered where it says nothing. Refuses the rest."""
+    """The choice that the query names, by default the first. Raises Refused for any other."""
     wanted = request.args.get(name) or next(iter(offered))
     if wanted not in offered:
         raise Refused("bad_query", f"{name} must be {' or '.join(offered)}.")
@@ -93,17 +119,26 @@ def _chosen(name: str, offered: Mapping[str, Chosen]) -> Chosen:
 @routes.get("/<run_id>/variants/<variant_id>")
 def variant_bytes(run_id: str, variant_id: str) -> ResponseReturnValue:
     """One variant, exactly as it was sent."""
-    found = [row for row in services().reports.report(run_id)["variants"] if row["id"] == variant_id]
-    content = services().store.blob(run_id, variant_id) if found else None
+    row = variant_row(services().reports.report(run_id), variant_id)
+    content = services().store.blob(run_id, variant_id)
     if content is None:
-        raise Refused("no_such_variant", f"Run {run_id} has no variant {variant_id}, or not yet.", 404)
-    key = found[0]["format"]  # of ours, or of a reference that is sent as uploaded
+        raise Refused("no_such_variant", f"The bytes of {variant_id} are not kept.", 404)
+    key = row["format"]  # one of FORMATS, or another one if the reference is sent as uploaded
     media_type = FORMATS[key].media_type if key in FORMATS else f"image/{key}"
     response = Response(content, mimetype=media_type)
-    response.content_length = found[0]["size_bytes"]
+    response.content_length = row["size_bytes"]
     response.headers["Cache-Control"] = "private, max-age=3600"
-    response.set_etag(found[0]["sha256"])
+    response.set_etag(row["sha256"])
     return response.make_conditional(request)
+
+
+def variant_row(report: Mapping[str, Any], variant_id: str) -> Mapping[str, Any]:
+    """One variant of a report. Raises Refused unless it has it."""
+    found: list[Mapping[str, Any]] = [row for row in report["variants"] if row["id"] == variant_id]
+    if found:
+        return found[0]
+    why = f"Run {report['run_id']} has no variant {variant_id}, or has not made it yet."
+    raise Refused("no_such_variant", why, 404)
 
 
 @routes.get("/<run_id>/answers.csv")
@@ -119,7 +154,7 @@ def answers_as_csv(run_id: str) -> ResponseReturnValue:
 
 @routes.get("/<run_id>.zip")
 def variants_as_zip(run_id: str) -> ResponseReturnValue:
-    """Every variant exactly as sent, and the report; of a set the report and every answer."""
+    """The report, and every variant exactly as sent; for a photo set, the report and every answer."""
     made = services().reports.report(run_id)
     refuse_if_imported(made)
     app = services()
@@ -161,7 +196,7 @@ def _json(made: dict[str, Any]) -> str:
 
 
 class _Outlet(RawIOBase):
-    """Takes what the ZIP writer writes and hands it out in pieces."""
+    """A file that the ZIP writer writes to, emptied after every write: nothing is held as a whole."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -179,7 +214,7 @@ class _Outlet(RawIOBase):
 
 
 def _zipped(made: dict[str, Any], files: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes]:
-    """A ZIP file of the report and `files`, made while it is sent; none of them is ever held as a whole."""
+    """A ZIP file of the report and `files`, made while it is sent."""
     outlet = _Outlet()
     with zipfile.ZipFile(outlet, "w") as archive:
         archive.writestr("report.json", _json(made), zipfile.ZIP_DEFLATED)

@@ -1,4 +1,4 @@
-"""POST /api/runs/import: an exported report becomes a run again, entirely from its file."""
+"""POST /api/runs/import: an exported report becomes a run again."""
 
 from __future__ import annotations
 
@@ -23,9 +23,15 @@ from webapp.worker.import_report import IMPORTED
 from webapp.worker.process import ROOT
 
 WORKER_COMMAND: Final = (sys.executable, "-m", "webapp.worker.import_report")
-TIMEOUT_S: Final = 180.0  # the process gets less of the processor where others are busy
+TIMEOUT_S: Final = 180.0  # the process has a low priority
 WAIT_S: Final = 30.0  # for another report that is being read
-_PASSED_ON: Final = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ")  # and no token, no password
+_PASSED_ON: Final = (
+    "PATH",
+    "PYTHONPATH",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+)  # of our environment: no secrets
 
 _reading = threading.Lock()
 routes = Blueprint("imports", __name__, url_prefix="/api/runs")
@@ -33,7 +39,7 @@ routes = Blueprint("imports", __name__, url_prefix="/api/runs")
 
 @routes.post("/import")
 def import_report() -> ResponseReturnValue:
-    """Take the JSON of a run in the field `file`; 201 with where it is shown."""
+    """Take the JSON of a run in the field `file`; 201 with its new addresses."""
     app = services()
     run_id = secrets.token_hex(8)
     with app.uploads.document(request) as (name, data):
@@ -41,12 +47,12 @@ def import_report() -> ResponseReturnValue:
     app.store.add_ended(row, Event(1, "report", report))
     app.store.evict()
     report_url = url_for("downloads.report", run_id=run_id)
-    answer = {"id": run_id, "url": url_for("views.run_page", run_id=run_id), "report_url": report_url}
+    answer = {"id": run_id, "url": url_for("pages.run_page", run_id=run_id), "report_url": report_url}
     return jsonify(answer), 201, {"Location": report_url}
 
 
 def _read(data: bytes, name: str, run_id: str) -> tuple[dict[str, Any], str]:
-    """What is stored of the file: the row of its run, and its report. Raises ReportRefused."""
+    """The row and the report to store, checked in a process of its own. Raises ReportRefused."""
     if not _reading.acquire(timeout=WAIT_S):
         raise Refused("too_many_uploads", "Another report is being read. Try again in a few seconds.", 429, 5)
     try:
@@ -61,10 +67,9 @@ def _read(data: bytes, name: str, run_id: str) -> tuple[dict[str, Any], str]:
             check=True,
         )
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
-        raise ReportRefused(
-            f"{plain_name(name)} can't be read: it takes more time or memory than any report. Choose a file "
-            'that was saved with the button "JSON" below a run.'
-        ) from None
+        why = "can't be read: it takes more time or memory than any report"
+        how = 'Choose a file that was saved with the button "JSON" below a run.'
+        raise ReportRefused(f"{plain_name(name)} {why}. {how}") from None
     finally:
         _reading.release()
     head, _, report = done.stdout.partition(b"\n")
@@ -75,11 +80,7 @@ def _read(data: bytes, name: str, run_id: str) -> tuple[dict[str, Any], str]:
 
 
 def refuse_if_imported(report: Mapping[str, Any]) -> None:
-    """Raise Refused for what only the server that measured it has."""
+    """Raise Refused, for files that only the server that measured the run has."""
     if report.get(IMPORTED):
-        raise Refused(
-            "not_imported",
-            "This run was imported from its JSON, which holds no images and no answers of single photos. "
-            "They are on the server that measured it.",
-            404,
-        )
+        why = "The run was imported from its JSON, which has no images and no answers to single photos."
+        raise Refused("not_imported", f"{why} The server that measured it may still have them.", 404)

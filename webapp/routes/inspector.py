@@ -1,4 +1,4 @@
-"""For the inspector, about one variant: its figures, what the model sees of it, and "copy as"."""
+"""For the page's inspector of one variant: its plots, the model's decoded input, and "copy as"."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from experiment.images.png import encode_png
 from experiment.records import BackendInfo, Variant
 from experiment.wording import sized_name
 from webapp.problems import Refused
-from webapp.routes.downloads import THEMES
+from webapp.routes.downloads import theme_asked, variant_row
 from webapp.services import services
 
 SEEN_TIMEOUT_S: Final = 15.0
 # HTTP status of our answer when the request to the backend failed; 502 for all other causes.
 STATUSES: Final = {"not_found": 404, "deadline": 504, "unreachable": 503}
 
-_one_at_a_time = threading.Lock()  # a page asks for several pictures at once; a backend gets them in turn
+_one_at_a_time = threading.Lock()  # a page requests several pictures at once; a backend gets one by one
 
 routes = Blueprint("inspector", __name__, url_prefix="/api")
 
@@ -37,26 +37,25 @@ routes = Blueprint("inspector", __name__, url_prefix="/api")
 @routes.get("/runs/<run_id>/variants/<variant_id>/figures")
 def figures_of_variant(run_id: str, variant_id: str) -> ResponseReturnValue:
     """Its stages, and its samples on each backend, as Plotly figures; `?theme=dark` for dark pages."""
-    theme = THEMES.get(request.args.get("theme", "light"))
-    if theme is None:
-        raise Refused("bad_query", f"theme must be {' or '.join(THEMES)}.")
-    report = services().reports.report(run_id)
+    theme, report = theme_asked(), services().reports.report(run_id)
     _variant(report, variant_id)
     return jsonify(variant_figures(report, variant_id, theme))
 
 
 @routes.get("/runs/<run_id>/variants/<variant_id>/seen.png")
 def seen_by_model(run_id: str, variant_id: str) -> ResponseReturnValue:
-    """The decoded and resized input of `?backend=`'s model: asked now, never while a run measures."""
+    """The decoded and resized input of `?backend=`'s model, requested now; never while a run measures."""
     report = services().reports.report(run_id)
     variant = _variant(report, variant_id)
-    info = _that_decodes(_grpc_twin(request.args.get("backend", "")))
+    info = _that_decodes(_grpc_twin(request.args.get("backend", ""), _backends_now()))
     content = services().store.blob(run_id, variant.id)
     if content is None:
         raise Refused("no_such_variant", f"The bytes of {variant.id} are not kept.", 404)
     data = b"".join(content)
     with _turn():
-        _refuse_while_measuring()
+        if services().runs.is_measuring:
+            why = "A request now would disturb the run in progress. Try again when it has ended."
+            raise Refused("run_measures", why, 409, 10)
         try:
             picture = seen(info, data, SEEN_TIMEOUT_S)
         except RequestFailed as failed:
@@ -71,9 +70,9 @@ def seen_by_model(run_id: str, variant_id: str) -> ResponseReturnValue:
 
 @routes.get("/runs/<run_id>/copy/<kind>")
 def copy_as(run_id: str, kind: str) -> ResponseReturnValue:
-    """`?variant=` to `?backend=` as text for another tool: curl, grpcurl, ghz or locust."""
+    """The request that sends `?variant=` to `?backend=`, as text for curl, grpcurl, ghz or locust."""
     if kind not in KINDS:
-        raise Refused("bad_query", f"There are {', '.join(KINDS)}, but not {kind}.", 404)
+        raise Refused("bad_query", f"The kind must be one of {', '.join(KINDS)}, not {kind}.", 404)
     report = services().reports.report(run_id)
     variant = _variant(report, request.args.get("variant", ""))
     made = KINDS[kind](_target(report, variant, request.args.get("backend", "")))
@@ -93,37 +92,32 @@ def predict_protoset() -> ResponseReturnValue:
 
 def _variant(report: Mapping[str, Any], variant_id: str) -> Variant:
     if report["photo_set"]:
-        raise Refused(
-            "of_many_photos",
-            "The bytes of many photos are not kept. Measure one of them alone to look closer.",
-            404,
-        )
-    found = next((row for row in report["variants"] if row["id"] == variant_id), None)
-    if found is None:
-        raise Refused(
-            "no_such_variant", f"Run {report['run_id']} has no variant {variant_id}, or not yet.", 404
-        )
-    return from_dict(Variant, found)
+        why = "Photos of a set are not kept. Measure one of them alone to look closer."
+        raise Refused("of_many_photos", why, 404)
+    return from_dict(Variant, variant_row(report, variant_id))
 
 
-def _grpc_twin(name: str) -> BackendInfo:
-    """The backend of that name as it is now; of one over REST the same server over gRPC."""
-    by_name = {info.name: info for info in services().registry.backends()}
-    info = by_name.get(name.removesuffix(REST_SUFFIX), by_name.get(name))
+def _grpc_twin(name: str, known: Mapping[str, BackendInfo]) -> BackendInfo:
+    """The backend of that name; for one over REST, the same server over gRPC."""
+    info = known.get(name.removesuffix(REST_SUFFIX), known.get(name))
     if info is None:
-        known = ", ".join(by_name) or "none"
-        raise Refused("no_such_backend", f"There is no backend named {name} now. There are: {known}.", 404)
+        names = ", ".join(known) or "none"
+        raise Refused("no_such_backend", f"No backend is named {name}. Backends: {names}.", 404)
     return info
 
 
+def _backends_now() -> dict[str, BackendInfo]:
+    return {info.name: info for info in services().registry.backends()}
+
+
 def _that_decodes(info: BackendInfo) -> BackendInfo:
-    """Refuse what is known to be in vain. One that was seen down is asked all the same: it may be back."""
+    """Refuse a request that can only fail. A backend that was down is asked: it may be up again."""
     if not info.is_present:
         raise Refused("not_seen", f"{info.name} is not available: {info.detail}", 503)
     if info.protocol != "grpc" or (info.state == "ready" and not info.decode_signature):
         raise Refused(
             "no_decode_signature",
-            f"The model on {info.name} has no signature decode_images, so what it sees can't be shown. "
+            f"The model on {info.name} has no signature decode_images, so its input can't be shown. "
             "The models of `python -m models export` have one.",
             404,
         )
@@ -132,39 +126,20 @@ def _that_decodes(info: BackendInfo) -> BackendInfo:
 
 @contextmanager
 def _turn() -> Iterator[None]:
-    """Wait for the others that ask, but never for long: each of them holds one of the server's threads."""
+    """Wait for other requests of this kind, but not for long: every one that waits holds a thread."""
     if not _one_at_a_time.acquire(timeout=SEEN_TIMEOUT_S):
-        raise Refused(
-            "not_seen",
-            "Other requests for what the models see are in progress. Try again in a moment.",
-            503,
-            5,
-        )
+        why = "Other requests for a model's input are in progress. Try again in a few seconds."
+        raise Refused("not_seen", why, 503, 5)
     try:
         yield
     finally:
         _one_at_a_time.release()
 
 
-def _refuse_while_measuring() -> None:
-    if services().runs.is_measuring:
-        raise Refused(
-            "run_measures",
-            "Another request would disturb its measurements. Try again when it has ended.",
-            409,
-            10,
-        )
-
-
 def _target(report: Mapping[str, Any], variant: Variant, name: str) -> Target:
-    """Where to send it: the address of now, or that of the run where the backend is gone."""
-    known = {row["name"]: from_dict(BackendInfo, row) for row in report["backends"]}
-    known |= {info.name: info for info in services().registry.backends()}
-    info = known.get(name.removesuffix(REST_SUFFIX), known.get(name))
-    if info is None:
-        raise Refused(
-            "no_such_backend", f"There is no backend named {name}. There are: {', '.join(known)}.", 404
-        )
+    """Where to send it: the backend's current address, or that of the run if the backend is gone."""
+    known = {row["name"]: from_dict(BackendInfo, row) for row in report["backends"]} | _backends_now()
+    info = _grpc_twin(name, known)
     rest = known.get(info.name.removesuffix(REST_SUFFIX) + REST_SUFFIX)
     if "," in info.address:  # other tools take one address
         info = replace(info, name=f"the first replica of {info.name}", address=info.address.partition(",")[0])

@@ -1,4 +1,4 @@
-"""The options of a run with their limits, and the backends: for the page, /api/config and /api/backends."""
+"""/api/config, /api/backends and /api/schema: options and limits of a run, backends, the report's schema."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ routes = Blueprint("options", __name__, url_prefix="/api")
 
 @routes.get("/backends")
 def backends() -> ResponseReturnValue:
-    """Every backend with its state; `?refresh=1` asks them anew."""
+    """Every backend with its state; `?refresh=1` probes them now."""
     registry = services().registry
     if request.args.get("refresh") == "1":
-        refuse_from_other_sites()  # an image's address would do
+        refuse_from_other_sites()  # even an <img> of another site could send this
         registry.refresh()
     return jsonify(backends_seen(registry))
 
@@ -56,7 +56,7 @@ def config() -> ResponseReturnValue:
 
 
 def options(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
-    """Limits, the plan's defaults and every choice there is."""
+    """Limits, the plan's defaults and every choice."""
     defaults = plan_dict(parse_plan({}, timeout_s=settings.tf_request_timeout_s))
     return {
         "app_version": __version__,
@@ -77,16 +77,16 @@ def options(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
                 "lossless": kind.lossless,
                 "media_type": kind.media_type,
                 "axes": list(kind.axes.values()),  # lists of the plan; their product is encoded
-                "why_not": kind.why_not() or None,  # a sentence where this server can't write it
+                "why_not": kind.why_not() or None,  # why this server can't write it; null: it can
             }
             for key, kind in FORMATS.items()
         ],
-        "ranges": {  # the least and the most of what is typed
+        "ranges": {  # least and most of every number that is typed
             **RANGES,
             "price_per_hour": (0, PRICE_LIMIT),  # below it
             "uplink_mbit_s": (LEAST_MBIT_S, MOST_MBIT_S),
         },
-        "samples_for": {"p90": SAMPLES_FOR_P90, "p99": SAMPLES_FOR_P99},  # with fewer there is none
+        "samples_for": {"p90": SAMPLES_FOR_P90, "p99": SAMPLES_FOR_P99},  # fewer have no such percentile
         "resamplers": list(RESAMPLERS),
         "offered": {
             "jpeg_qualities": defaults["jpeg_qualities"],
@@ -98,7 +98,7 @@ def options(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
         "browser": {"engines": list(ENGINES), "formats": list(BROWSER_FORMATS)},
         "decode_requests": {"warmups": DECODE_WARMUPS, "repeats": DECODE_REPEATS},  # at most, per cell
         "orders": list(get_args(Order)),
-        "margins": {  # in points, where the plan names none
+        "margins": {  # in points, unless the plan says otherwise
             "photo": MARGIN_POINTS,
             "labelled": SET_MARGIN_POINTS,
             "unlabelled": MARGIN_POINTS_WITHOUT_LABELS,
@@ -112,9 +112,9 @@ def options(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def backends_seen(registry: BackendRegistry) -> dict[str, Any]:
-    """Every backend as last seen, and their model; `detail` says what to set when there are none."""
+    """Every backend as last probed, and the model; `detail` says what to do if there are none."""
     processes = registry.processes()
     rows = [to_dict(info) | processes.get(info.name, {}) for info in registry.backends()]
     model = dict(registry.model())
-    model.pop("labels", None)  # many, and among the options
+    model.pop("labels", None)  # they are many, and among the options
     return {"backends": rows, "model": model, "detail": "" if rows else NONE_CONFIGURED}

@@ -1,4 +1,4 @@
-"""The page, and the addresses that machines watch."""
+"""The page, and the addresses for probes and Prometheus."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from webapp.routes.options import backends_seen, options
 from webapp.services import services
 from webapp.store.store import NoSuchRun
 
-routes = Blueprint("views", __name__)
+routes = Blueprint("pages", __name__)
 
 
 @routes.get("/")
@@ -23,16 +23,16 @@ def index() -> ResponseReturnValue:
 
 @routes.get("/runs/<run_id>")
 def run_page(run_id: str) -> ResponseReturnValue:
-    """The page showing a run. It also says so when the run is gone, with the right status."""
+    """The page showing a run; with status 404 if the run is gone."""
     try:
         run = services().store.run(run_id)
     except NoSuchRun:
         return _page(run_id), 404
-    return _page(run_id, None if run.is_live else services().reports.headline(run_id))
+    return _page(run_id, None if run.is_live else services().reports.recommendation(run_id))
 
 
 def _page(run_id: str | None, headline: str | None = None) -> str:
-    """`headline` is what other sites show beside a link to a run."""
+    """`headline` is what other sites show with a link to a run."""
     registry = services().registry
     config = {"config": options(services().settings, registry.model()), "backends": backends_seen(registry)}
     return render_template(
@@ -57,7 +57,7 @@ def readyz() -> ResponseReturnValue:
     backends = services().registry.backends()
     states = {info.name: info.state for info in backends}
     if "ready" not in states.values():
-        is_open = not services().settings.shared_token  # else no addresses: who asks here needs no token
+        is_open = not services().settings.shared_token  # else no addresses: probes need no token
         details = "; ".join(f"{info.name}: {(is_open and info.detail) or info.state}" for info in backends)
         raise Refused("not_ready", details or NONE_CONFIGURED, 503, 5)
     return jsonify({"status": "ready", "backends": states})

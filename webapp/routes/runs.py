@@ -1,4 +1,4 @@
-"""/api/runs: start a run, follow it, end it, list all of them."""
+"""/api/runs: start, follow, stop, delete and list runs."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from experiment.records import SET_REPEATS, BackendInfo, Plan
 from webapp.backends import NONE_CONFIGURED
 from webapp.problems import Refused
 from webapp.runs.event_stream import hung_up, last_seen
+from webapp.runs.live_run import LiveRun
 from webapp.services import services
 from webapp.store.search import found, words_in
 from webapp.store.store import HistoryRow
@@ -28,19 +29,19 @@ from webapp.worker.pipe import JobKind
 
 FORM_FIELDS = frozenset({"plan", "true_label"})
 PAGE_RUNS, MOST_RUNS = 20, 100
-# Where a plan that does not say otherwise differs, by what was sent.
+# The defaults of a plan that depend on the kind of upload.
 PLAN_DEFAULTS: Final[Mapping[JobKind, Mapping[str, Any]]] = {
     "photo": {},
     "photo_set": {"repeats": SET_REPEATS},
     "browser_variants": {"resize_in": "browser"},
 }
 
-routes = Blueprint("api", __name__, url_prefix="/api")
+routes = Blueprint("runs", __name__, url_prefix="/api")
 
 
 @routes.post("/runs")
 def start_run() -> ResponseReturnValue:
-    """Take a photo, or many, and a plan; answer 202 with where to look."""
+    """Take a photo or a photo set, and a plan; 202 with where to follow the run."""
     app = services()
     with app.uploads.photos(request, FORM_FIELDS, app.registry.model()) as submission:
         text = request.form.get("plan", "").strip() or "{}"
@@ -49,21 +50,26 @@ def start_run() -> ResponseReturnValue:
         check_resized_as_planned(submission.job, plan)
         is_gone = partial(hung_up, request.environ.get("gunicorn.socket"))
         live = app.runs.submit(submission, plan, backends_for(plan), is_gone)
-    position = app.runs.queue.position(live)
-    report_url = url_for("downloads.report", run_id=live.id)
+    return accepted(live, live.id, url=url_for("pages.run_page", run_id=live.id))
+
+
+def accepted(live: LiveRun, report_id: str, **more: Any) -> ResponseReturnValue:
+    """202: where to follow a run, and where the report is that it becomes a part of."""
+    position = services().runs.queue.position(live)
+    report_url = url_for("downloads.report", run_id=report_id)
     answer = {
         "id": live.id,
-        "url": url_for("views.run_page", run_id=live.id),
-        "events_url": url_for("api.events", run_id=live.id),
+        "events_url": url_for("runs.events", run_id=live.id),
         "report_url": report_url,
         "state": "queued" if position else "running",
         "position": position,
+        **more,
     }
     return jsonify(answer), 202, {"Location": report_url}
 
 
 def backends_for(plan: Plan) -> Sequence[BackendInfo]:
-    """The backends that a plan means, unless there are none or it asks for too much of them."""
+    """The backends of a plan. Raises PlanRefused or Refused if none is available or the plan is too large."""
     backends = chosen(services().registry.backends(), plan.backend_names)
     present = [info for info in backends if info.is_present]
     if backends and not present:
@@ -81,8 +87,8 @@ def events(run_id: str) -> ResponseReturnValue:
     app = services()
     after = last_seen(request.headers.get("Last-Event-ID"), request.args.get("last_event_id"))
     run = app.store.run(run_id)
-    if not run.is_live and after >= run.last_seq and not app.store.claims.is_held(run_id):
-        return "", 204  # an EventSource does not come back then
+    if not run.is_live and after >= run.last_seq and not app.store.leases.is_held(run_id):
+        return "", 204  # an EventSource does not reconnect after it
     is_gone = partial(hung_up, request.environ.get("gunicorn.socket"))
     stream = app.streams.open(run_id, after, is_gone)
     headers = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
@@ -91,17 +97,17 @@ def events(run_id: str) -> ResponseReturnValue:
 
 @routes.delete("/runs/<run_id>")
 def end_run(run_id: str) -> ResponseReturnValue:
-    """Cancel a run that waits or measures (202), remove one that has ended (204)."""
+    """Stop a run that waits or measures (202), or delete one that has ended (204)."""
     app = services()
     live = app.runs.live(run_id)
     if live is not None:
         app.runs.queue.cancel(live)
         return _stopping(run_id, live.state)
     run = app.store.run(run_id)
-    if run.is_live and not app.runs.leases.is_unended(run_id) and app.store.claims.cancel(run_id):
+    if run.is_live and not app.runs.leases.is_unended(run_id) and app.store.leases.cancel(run_id):
         return _stopping(run_id, run.state)
     if any(follow_up.is_live for _, follow_up in app.store.follow_ups.of(run_id)):
-        raise Refused("run_is_live", "A follow-up of it is in progress. Stop that first.", 409)
+        raise Refused("run_is_live", "A follow-up of this run is in progress. Stop it first.", 409)
     app.store.remove(run_id)
     return "", 204
 
@@ -112,14 +118,14 @@ def _stopping(run_id: str, state: str) -> ResponseReturnValue:
 
 @routes.get("/runs")
 def history() -> ResponseReturnValue:
-    """Runs, newest first, a page at a time: `limit`, `before` as in the answer's `next`, `q` to find some."""
+    """A page of runs, newest first: `limit`, `before` as in the answer's `next`, and `q`, words to find."""
     limit = _number("limit", PAGE_RUNS, MOST_RUNS)
     before = _number("before", 0, 2**31 - 1) or None
     text = request.args.get("q", "").strip()
     runs = found(services().store.history, words_in(text), limit + 1, before)
     more = len(runs) > limit
     asked: dict[str, Any] = {"limit": limit, **({"q": text} if text else {})}
-    next_url = url_for("api.history", **asked, before=runs[limit - 1].number) if more else None
+    next_url = url_for("runs.history", **asked, before=runs[limit - 1].number) if more else None
     return jsonify({"runs": [_row(run) for run in runs[:limit]], "next": next_url})
 
 
@@ -136,17 +142,13 @@ def _number(key: str, default: int, high: int) -> int:
 def _row(run: HistoryRow) -> Mapping[str, Any]:
     return {
         "id": run.id,
-        "url": url_for("views.run_page", run_id=run.id),
+        "url": url_for("pages.run_page", run_id=run.id),
         "report_url": url_for("downloads.report", run_id=run.id),
         "name": run.name,
         "state": run.state,
         "created_at": timestamp(run.created_at),
         "finished_at": None if run.finished_at is None else timestamp(run.finished_at),
-        "requests": {
-            "planned": run.requests_planned,
-            "done": run.requests_done,
-            "failed": run.requests_failed,
-        },
+        "requests": {key: getattr(run, f"requests_{key}") for key in ("planned", "done", "failed")},
         "size_bytes": run.size_bytes,
         "sentence": run.headline,
     }

@@ -1,7 +1,7 @@
-"""POST /upload: the interface of the 2018 demo, answered by the very same runs.
+"""POST /upload: the interface of the 2018 demo, answered by ordinary runs.
 
-Keys and labels are those of ronhanson/tensorflow-image-resizer, so that scripts written
-for it go on working. Three things are better, and differ:
+Keys and labels are those of ronhanson/tensorflow-image-resizer, so that its scripts still work. Three things
+are better, and differ:
 
 - `precision` is the share of the reference's top 5 labels that the variant keeps, in
   percent. The demo's was a ratio of scores and could exceed 100.
@@ -23,7 +23,6 @@ from flask.typing import ResponseReturnValue
 from experiment.measure.plan import parse_plan
 from webapp.problems import Refused
 from webapp.routes.runs import backends_for
-from webapp.runs.live_run import LiveRun
 from webapp.services import services
 
 WARMUPS, REPEATS = 1, 3
@@ -39,15 +38,10 @@ def upload() -> ResponseReturnValue:
     with app.uploads.photo(request, known_fields=None) as submission:
         plan = parse_plan(WANTED, timeout_s=app.settings.tf_request_timeout_s)
         live = app.runs.submit(submission, plan, backends_for(plan))
-    _wait_for(live)
-    answer = answer_2018(app.reports.report(live.id))
-    return jsonify(answer)
-
-
-def _wait_for(live: LiveRun) -> None:
     while not live.ended.wait(1.0):
-        if services().runs.is_closing:
-            raise Refused("broken_upload", "The app is being stopped. Send the photo again.", 503, 10)
+        if app.runs.is_closing:
+            raise Refused("broken_upload", "The server is shutting down. Send the photo again.", 503, 10)
+    return jsonify(answer_2018(app.reports.report(live.id)))
 
 
 def answer_2018(report: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,26 +51,21 @@ def answer_2018(report: Mapping[str, Any]) -> dict[str, Any]:
         reasons = [reason["message"] for cell in report["cells"] for reason in cell["failure_reasons"]]
         failure = (report["failure"] or {}).get("message")
         raise Refused("no_answers", failure or next(iter(reasons), "Every backend is down."), 502)
-    source = report["source"]
-    derivatives = {
-        _label(variant): _derivative(variant, cells, source["name"]) for variant in report["variants"]
+    source, variants = report["source"], report["variants"]
+    derivatives = {_label(variant): _derivative(variant, cells, source["name"]) for variant in variants}
+    file = {
+        "filename": source["name"],
+        "content_type": source["media_type"],
+        "filesize": source["size_bytes"],
+        "server_names": list(dict.fromkeys(name for _, name in cells)),
+        "sizes": list(derivatives),
+        "derivatives": derivatives,
     }
-    return {
-        "files": [
-            {
-                "filename": source["name"],
-                "content_type": source["media_type"],
-                "filesize": source["size_bytes"],
-                "server_names": list(dict.fromkeys(name for _, name in cells)),
-                "sizes": list(derivatives),
-                "derivatives": derivatives,
-            }
-        ]
-    }
+    return {"files": [file]}
 
 
 def _label(variant: Mapping[str, Any]) -> str:
-    """ "Orig. 550x636" for the original, else the box it was fitted into: "512x512"."""
+    """ "Orig. 550x636" for the original; for others the box that they fit into: "512x512"."""
     if variant["is_reference"]:
         return f"Orig. {variant['width_px']}x{variant['height_px']}"
     return f"{variant['size_px']}x{variant['size_px']}"
@@ -85,7 +74,8 @@ def _label(variant: Mapping[str, Any]) -> str:
 def _derivative(
     variant: Mapping[str, Any], cells: Mapping[tuple[str, str], Mapping[str, Any]], name: str
 ) -> dict[str, Any]:
-    resize_s = _resize_s(variant)
+    stages = () if variant["is_reference"] else ("resize_ms", "encode_ms")  # timed together, as in the demo
+    resize_s = sum(variant[stage] or 0.0 for stage in stages) / 1e3
     predictions = {
         backend: _prediction(cell, resize_s)
         for (variant_id, backend), cell in cells.items()
@@ -117,14 +107,7 @@ def _prediction(cell: Mapping[str, Any], resize_s: float) -> dict[str, Any]:
     }
 
 
-def _resize_s(variant: Mapping[str, Any]) -> float:
-    """Resizing and encoding together, as the demo timed them; 0 for the original."""
-    if variant["is_reference"]:
-        return 0.0
-    return sum(variant[stage] or 0.0 for stage in ("resize_ms", "encode_ms")) / 1e3
-
-
 def _mean(values: Any) -> float | None:
-    """Over the servers that have a value; None when none has."""
+    """The mean over the servers that have a value; None if none has."""
     known = [value for value in values if value is not None]
     return fmean(known) if known else None

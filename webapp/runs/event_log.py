@@ -1,4 +1,4 @@
-"""The log of one live run: numbers its events, batches them into the store, wakes the readers."""
+"""The events of one live run: numbered, stored in batches, and announced to the event streams."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from webapp.store.store import Event, Store
 PROGRESS_INTERVAL_S = 0.5
 
 
-class RunLog:
+class EventLog:
     """Collects events of one run. `flush` may be called from any thread."""
 
     def __init__(self, store: Store, run_id: str):
@@ -37,7 +37,7 @@ class RunLog:
             self._pending.append(Event(self._seq, kind, text, hidden))
 
     def flush(self) -> None:
-        """Store what is pending, in one transaction, then wake whoever waits for it."""
+        """Store the pending events in one transaction, then wake the event streams."""
         with self._lock:
             if not self._pending:
                 return
@@ -55,13 +55,13 @@ class RunLog:
 
 
 class Progress:
-    """Counts requests and says how far a run is."""
+    """Counts the requests of a run, and estimates the time left."""
 
     def __init__(self) -> None:
         self.planned = 0
         self.done = 0
         self.failed = 0
-        self.not_sent = 0  # of those done: left out, as the backend had stopped answering
+        self.not_sent = 0  # included in `done`: skipped, because the backend had stopped answering
         self._started: float | None = None
         self._last_due = 0.0
 
@@ -75,7 +75,7 @@ class Progress:
 
     @property
     def eta_s(self) -> float | None:
-        """Seconds until the last request, from the pace so far; None before there is one."""
+        """Seconds until the last request, from the pace so far; None: not known yet."""
         if self._started is None or self.done < 2:
             return None
         pace_s = (time.monotonic() - self._started) / self.done
@@ -92,14 +92,8 @@ class Progress:
 
     def event(self, text: str) -> dict[str, Any]:
         """The data of a `progress` event."""
-        return {
-            "done": self.done,
-            "planned": self.planned,
-            "failed": self.failed,
-            "not_sent": self.not_sent,
-            "text": text,
-            "eta_s": self.eta_s,
-        }
+        counts = {"done": self.done, "planned": self.planned, "failed": self.failed}
+        return {**counts, "not_sent": self.not_sent, "text": text, "eta_s": self.eta_s}
 
     def text(self, what: str) -> str:
         """ "412 of 690: 512 px JPEG on 8 CPU, about 9 s left"."""

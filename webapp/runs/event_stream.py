@@ -1,4 +1,4 @@
-"""Server-sent events: the store's events of one run, from any point, until its end."""
+"""Server-sent events: the events of one run, from any number on, until its end."""
 
 from __future__ import annotations
 
@@ -7,52 +7,40 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from webapp.runs.manager import Runs
+from webapp.runs.manager import RunManager
 from webapp.store.store import Event, NoSuchRun, Store
 
 HEARTBEAT_S = 15.0
-LOOK_AGAIN_S = 1.0  # how soon a stream notices that the app is closing
-ELSEWHERE_S = 0.3
+LOOK_AGAIN_S = 1.0  # how soon a stream notices that the app is shutting down
+ELSEWHERE_S = 0.3  # between looks at the events of a run in another process
 RETRY_MS = 1000
 RETRY_WHEN_CROWDED_MS = 2000
 
 
 class Streams:
-    """Open event streams. Each takes a thread, so only so many are held open."""
+    """The open event streams. Every one holds a thread, so their number is limited to `most`."""
 
-    def __init__(self, store: Store, runs: Runs, most: int):
+    def __init__(self, store: Store, runs: RunManager, most: int):
         self._store = store
         self._runs = runs
         self._most = most
-        self._count = 0
+        self.count = 0  # open now
         self._lock = threading.Lock()
 
-    @property
-    def count(self) -> int:
-        """Streams that are open now."""
-        return self._count
-
     def open(self, run_id: str, after: int, is_gone: Callable[[], bool]) -> Iterator[str]:
-        """The events of a run above `after`, as they come. The reader comes back when it breaks off.
+        """The events of a run above `after`, as they come. A client reconnects if the stream ends early.
 
-        `is_gone` says whether the reader has hung up, which writing would notice late.
+        `is_gone` says whether the client has disconnected, which writing would notice late.
         """
-        stays = self._enter()
+        with self._lock:  # if too many are open, it sends the events so far and ends
+            stays = self.count < self._most
+            self.count += stays
         try:
             yield f"retry: {RETRY_MS if stays else RETRY_WHEN_CROWDED_MS}\n\n"
             yield from self._events(run_id, after, is_gone if stays else lambda: True)
         finally:
-            if stays:
-                with self._lock:
-                    self._count -= 1
-
-    def _enter(self) -> bool:
-        """Whether the stream may stay open; one too many sends the events so far and ends."""
-        with self._lock:
-            if self._count >= self._most:
-                return False
-            self._count += 1
-            return True
+            with self._lock:
+                self.count -= stays
 
     def _events(self, run_id: str, after: int, is_gone: Callable[[], bool]) -> Iterator[str]:
         quiet_since = time.monotonic()
@@ -72,13 +60,13 @@ class Streams:
                 quiet_since = time.monotonic()
 
     def _wait(self, run_id: str, after: int) -> bool:
-        """Wait for more; False when no more will come."""
+        """Wait for new events; False if there will be none."""
         live = self._runs.live(run_id)
         if live is not None:
             live.log.wait(after, LOOK_AGAIN_S)
             return True
         if self._runs.is_elsewhere(run_id):
-            time.sleep(ELSEWHERE_S)  # its events come by the store alone
+            time.sleep(ELSEWHERE_S)
             return True
         try:
             return self._store.run(run_id).last_seq > after
@@ -92,13 +80,13 @@ def frame(event: Event) -> str:
 
 
 def last_seen(header: str | None, query: str | None) -> int:
-    """The number of the last event that the reader has; 0 when it has none or sends nonsense."""
+    """The number of the last event that the client has; 0 if it has none or sends no number."""
     text = (header or query or "").strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 def hung_up(connection: socket.socket | None) -> bool:
-    """Whether the other end has closed; unknown connections count as open."""
+    """Whether the client has disconnected; None counts as connected."""
     if connection is None:
         return False
     try:

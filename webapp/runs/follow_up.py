@@ -1,8 +1,7 @@
-"""Follow-ups measure after a run has ended, on the bytes that it sent: more repeats, the breaking point.
+"""Follow-ups: more repeats, a retry or the breaking point, after a run has ended and on the bytes it sent.
 
-To all but the reader a follow-up is a run of its own: it takes its turn in the same queue, has events,
-a process and an end. So a crash in it can't touch the run that it belongs to. What it measured becomes a part
-of that run's report.
+A follow-up is stored and queued like a run: it has its own events, timing process and end. So a crash in it
+can't harm the run that it follows. What it measured becomes a part of that run's report.
 """
 
 from __future__ import annotations
@@ -10,13 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from experiment.codec import from_dict
-from experiment.records import BackendInfo, BreakingPoint, Measurement, Plan, Variant
+from experiment.records import BackendInfo, BreakingPoint, Measurement, Plan, RunState, Variant
 from experiment.report.additions import Session, addition_of, retry_of
 from webapp.problems import Refused
-from webapp.runs.job import Submission
+from webapp.runs.submission import Submission
 from webapp.store.store import Event, Follows, Store, StoredRun
 from webapp.worker.pipe import FollowUpJob, FollowUpKind
 
@@ -26,8 +25,8 @@ OPENINGS: Final[Mapping[FollowUpKind, str]] = {
     "search": "Searching for the smallest copy that keeps the answer.",
 }
 
-# What must be as it was, or two sessions are not about the same server. Embedded ones get a new port
-# at each start.
+# What must not have changed, or the follow-up measures another server. Embedded servers get new ports at
+# every start.
 _SAME = ("protocol", "model", "version", "runtime", "precision", "isa", "device_name", "replicas")
 
 # (id of a follow-up, number of its last event known) -> the events after that, with scores
@@ -35,17 +34,21 @@ EventsAfter = Callable[[str, int], Iterable[Event]]
 
 
 def follow_up_of(
-    run: StoredRun, report: Mapping[str, Any], variant_ids: Iterable[str], what: FollowUpKind, store: Store
+    run: StoredRun,
+    report: Mapping[str, Any],
+    variants: Iterable[Mapping[str, Any]],
+    what: FollowUpKind,
+    store: Store,
 ) -> Submission:
-    """Some variants of a run, as they were sent, to be measured further. Raises Refused when one is gone."""
-    wanted = set(variant_ids)
-    variants = tuple(from_dict(Variant, row) for row in report["variants"] if row["id"] in wanted)
-    job = FollowUpJob(run.name, report["source"]["true_label"], what, variants)
-    return Submission(job, _stored(store, run.id, variants), Follows(run.id, what), OPENINGS[what])
+    """Some variants of a run, as they were sent, to be measured further."""
+    job = FollowUpJob(
+        run.name, report["source"]["true_label"], what, tuple(from_dict(Variant, row) for row in variants)
+    )
+    return Submission(job, _stored(store, run.id, job.variants), Follows(run.id, what), OPENINGS[what])
 
 
 def _stored(store: Store, run_id: str, variants: Iterable[Variant]) -> Iterator[bytes]:
-    """The variants' bytes; one piece of them is held at a time."""
+    """The variants' bytes, a piece at a time. Raises Refused when some are gone."""
     for variant in variants:
         pieces = store.blob(run_id, variant.id)
         if pieces is None:
@@ -70,12 +73,9 @@ def _same(before: Mapping[str, Any], now: BackendInfo | None) -> BackendInfo:
     known = [key for key in _SAME if before.get(key) is not None]  # nothing is known of one that was down
     for key in [*known, *([] if now.embedded else ["address"])]:
         if before[key] != getattr(now, key):
-            raise Refused(
-                "backend_changed",
-                f"{name} is no longer what the run measured ({key}: {before[key]}, now {getattr(now, key)}). "
-                "Start a new run.",
-                409,
-            )
+            change = f"{key}: {before[key]}, now {getattr(now, key)}"
+            why = f"{name} is no longer what the run measured ({change}). Start a new run."
+            raise Refused("backend_changed", why, 409)
     return now
 
 
@@ -93,7 +93,7 @@ def results_of(
     events_after: EventsAfter,
     measurement_in: Callable[[Event], Measurement],
 ) -> FollowUpResults:
-    """What those that have ended measured. Of several searches the newest counts, for each backend.
+    """What follow-ups that have ended measured; of several searches, the newest one on every backend.
 
     `follow_ups` are pairs of kind and run, oldest first.
     """
@@ -113,7 +113,11 @@ def results_of(
         measurements = [measurement_in(event) for event in events if event.kind == "measurement"]
         is_half_a_retry = kind == "retry" and run.state != "done"  # worse than what it would replace
         if measurements and not is_half_a_retry:
-            sessions.append(_session(kind, run, measurements))
+            plan, state = from_dict(Plan, run.plan), cast(RunState, run.state)
+            addition = addition_of(run.id, run.created_at, state, plan, run.environment, measurements)
+            if kind == "retry":
+                addition = retry_of(addition, plan, measurements)
+            sessions.append(Session(addition, measurements))
             requests += run.requests_planned if run.state == "done" else len(measurements)
     return FollowUpResults(tuple(sessions), tuple(points.values()), requests)
 
@@ -122,12 +126,3 @@ def stamp_of(follow_ups: Sequence[tuple[str, StoredRun]]) -> str:
     """Changes whenever one of them ends or is removed."""
     ended = [run for _, run in follow_ups if not run.is_live]
     return f"-{len(ended)}-{ended[-1].id}" if ended else ""
-
-
-def _session(kind: str, run: StoredRun, measurements: Sequence[Measurement]) -> Session:
-    plan = from_dict(Plan, run.plan)
-    state: Any = run.state
-    addition = addition_of(run.id, run.created_at, state, plan, run.environment, measurements)
-    if kind == "retry":
-        addition = retry_of(addition, plan, measurements)
-    return Session(addition, measurements)

@@ -1,4 +1,4 @@
-"""One run while it is alive: from the photo's arrival to its last event."""
+"""One run while it waits or measures: from the upload to its last event."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CANCEL_GRACE_S = 10.0  # the process may finish the requests under way
 
 
 class LiveRun:
-    """Follows one timing process. The upload calls `accept` once; the run's own thread calls `follow`."""
+    """A run and its timing process. The upload's thread calls accept(), the run's own thread follow()."""
 
     def __init__(
         self,
@@ -45,13 +45,13 @@ class LiveRun:
         self._has_turn = False
         self._started = 0.0
         self._end: Ended | None = None
-        self._why_killed: Json | None = None
+        self.why_killed: Json | None = None  # the failure passed to kill()
         self._exit_code = 0
         self._finished_at = 0.0  # seconds since the epoch
         self._has_end_event = False
 
     def accept(self, task: Task[Job], content: Iterable[bytes], timeout_s: float) -> Accepted:
-        """Hand the task to the process and wait until the photo is read.
+        """Send the task to the process and wait until the photo is read.
 
         Raises ImageRefused, VariantsRefused and LargePhotoBusy.
         """
@@ -66,13 +66,15 @@ class LiveRun:
             self._recorder.begin(answer)
             return answer
         exit_code = self._process.close()
+        if isinstance(answer, Refusal) and answer.code == VariantsRefused.code:
+            raise VariantsRefused([answer.message])
         if isinstance(answer, Refusal):
-            raise _refused(answer)
+            raise ImageRefused(answer.message, answer.code, answer.http_status)
         raise _unreadable(exit_code, timeout_s, timed_out=is_late.is_set())
 
     @contextmanager
     def _turn_for_large(self) -> Iterator[None]:
-        """Nobody else decodes a large photo meanwhile. Raises LargePhotoBusy."""
+        """No other run decodes a large photo during the block. Raises LargePhotoBusy."""
         if not self._large.acquire(timeout=TURN_PATIENCE_S):
             raise LargePhotoBusy
         try:
@@ -81,21 +83,21 @@ class LiveRun:
             self._large.release()
 
     def announce(self, position: int, left_s: float | None = None) -> None:
-        """Tell the readers which place in the queue the run has; 1 is next, in `left_s` or so."""
+        """Add an event with the run's position in the queue; 1 is next, in about `left_s`."""
         about = f", in about {max(1, round(left_s))} s" if left_s else ""
         is_next = f"Another run is in progress; yours is next{about}."
         text = is_next if position == 1 else f"{position} runs are before yours."
         self.log.add("state", {"state": "queued", "position": position, "text": text})
 
     def follow(self, max_run_s: float, opening: str) -> None:
-        """Let the process begin and record what it sends, until its end."""
+        """Start measuring, and record what the process sends until its end."""
         self._started = time.monotonic()
         self.state = "running"
         self.log.add("state", {"state": "running", "position": 0, "text": opening})
         self._process.say("go")
         too_long = {
             "code": "too_long",
-            "message": f"The run was stopped after {max_run_s:g} s, the limit. What was measured is kept.",
+            "message": f"The run was stopped at the limit of {max_run_s:g} s. The results so far are kept.",
         }
         with _watched(max_run_s, lambda: self.kill(too_long)):
             for message in self._messages:
@@ -109,7 +111,7 @@ class LiveRun:
                 self._wait_for_turn()
             case LargePhotoDone():
                 self._end_turn()
-            case Refusal(code, text):  # of what could be read at first
+            case Refusal(code, text):  # the second reading of a large photo failed
                 self._end = Ended("failed", {}, {"code": code, "message": text})
             case Ended():
                 self._end = message
@@ -117,7 +119,7 @@ class LiveRun:
                 self._recorder.record(message)
 
     def _wait_for_turn(self) -> None:
-        """The photo is decoded again, now that the run's turn has come."""
+        """Wait until no other run decodes a large photo; then let the process read this one again."""
         while not self._large.acquire(timeout=LOOK_AGAIN_S):
             if not self._process.is_alive:  # cancelled or stopped meanwhile
                 return
@@ -139,18 +141,13 @@ class LiveRun:
 
     def kill(self, why: Json) -> None:
         """Stop now; `why` is the failure's code and message."""
-        self._why_killed = self._why_killed or why
+        self.why_killed = self.why_killed or why
         self._process.kill()
 
     def abandon(self) -> None:
         """Give up a run that can't begin."""
         self._process.kill()
         self._process.close()
-
-    @property
-    def is_killed(self) -> bool:
-        """Whether it was told to stop at once."""
-        return self._why_killed is not None
 
     def close(self) -> None:
         """End the process."""
@@ -159,18 +156,14 @@ class LiveRun:
         self._finished_at = time.time()
 
     def record_end(self, headline: Callable[[str], str | None]) -> None:
-        """Store how the run ended and wake its readers. Where that fails it can be called again."""
+        """Store how the run ended and wake its readers. If that fails, it can be called again."""
         self.log.flush()
         end = self._end or self._early_end()
-        values: dict[str, Any] = {
-            "state": end.state,
-            "failure": end.failure,
-            "finished_at": self._finished_at,
-        }
+        values: dict[str, Any] = {"state": end.state, "failure": end.failure}
         if end.environment:
             values["environment"] = end.environment
-        planned = self.log.progress.planned  # of a set an estimate at first
-        self._store.change(self.id, **values, requests_planned=planned)
+        planned = self.log.progress.planned  # for a photo set, only an estimate until now
+        self._store.change(self.id, **values, finished_at=self._finished_at, requests_planned=planned)
         self._store.change(self.id, headline=headline(self.id))
         if not self._has_end_event:
             self.log.add("end", {"state": end.state, "text": self._end_text(end)})
@@ -181,11 +174,16 @@ class LiveRun:
 
     def _early_end(self) -> Ended:
         """How a run ended whose process did not say so."""
-        if self._why_killed is not None:
-            return Ended("failed", {}, self._why_killed)
-        if self.cancelled.is_set():
+        if self.cancelled.is_set() and self.why_killed is None:
             return Ended("cancelled", {}, None)
-        return Ended("failed", {}, _died(self._exit_code))
+        code = self._exit_code
+        cause = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+        died = {
+            "code": "worker_died",
+            "message": f"The timing process ended early ({cause}). The results so far are kept. "
+            "Start the run again; if this happens again, see the server's log.",
+        }
+        return Ended("failed", {}, self.why_killed or died)
 
     def _end_text(self, end: Ended) -> str:
         progress = self.log.progress
@@ -204,7 +202,7 @@ class LiveRun:
 
 @contextmanager
 def _watched(limit_s: float, end_it: Callable[[], None]) -> Iterator[threading.Event]:
-    """Calls `end_it` when the block takes longer than `limit_s`; the event is set then."""
+    """Calls `end_it` and sets the event if the block takes longer than `limit_s`."""
     is_late = threading.Event()
 
     def on_time_limit() -> None:
@@ -220,34 +218,12 @@ def _watched(limit_s: float, end_it: Callable[[], None]) -> Iterator[threading.E
         timer.cancel()
 
 
-def _refused(refusal: Refusal) -> Exception:
-    if refusal.code == VariantsRefused.code:
-        return VariantsRefused([refusal.message])
-    return ImageRefused(refusal.message, refusal.code, refusal.http_status)
-
-
 def _unreadable(exit_code: int, timeout_s: float, *, timed_out: bool) -> Exception:
-    """Why there was no answer about the photo: the photo's fault, unless the process never worked."""
+    """Why the process did not answer: the photo is to blame, unless the process ended by itself."""
     if timed_out:
-        return ImageRefused(
-            f"Decoding this photo took longer than {timeout_s:g} s, the limit. Save it again as JPEG or PNG.",
-            "damaged",
-            422,
-        )
+        why = f"Decoding this photo took longer than the limit of {timeout_s:g} s."
+        return ImageRefused(f"{why} Save it again as JPEG or PNG.", "damaged", 422)
     if exit_code < 0:
-        return ImageRefused(
-            "Decoding this photo ended the process that reads it, so the file is damaged or too heavy. "
-            "Save it again as JPEG or PNG.",
-            "damaged",
-            422,
-        )
+        why = "The process that decodes this photo crashed, so the file is probably damaged or too large."
+        return ImageRefused(f"{why} Save it again as JPEG or PNG.", "damaged", 422)
     return RuntimeError(f"the timing process ended with exit code {exit_code} before it read the photo")
-
-
-def _died(exit_code: int) -> Json:
-    cause = f"killed by signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
-    return {
-        "code": "worker_died",
-        "message": f"The process that measures ended early ({cause}). What it had measured is kept. "
-        "Run it again; if it happens again, look at the server's log.",
-    }

@@ -1,4 +1,4 @@
-"""The runs of this process: submitted, followed, cancelled, closed."""
+"""The run manager: takes submissions, starts their timing processes, and follows every run to its end."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from experiment.records import BackendInfo, Plan
 from webapp.config import Settings
 from webapp.metrics import Metrics
 from webapp.problems import CRASH_TITLE, Refused
-from webapp.runs.job import Submission
 from webapp.runs.leases import Leases
 from webapp.runs.live_run import LiveRun
 from webapp.runs.queue import RunQueue
+from webapp.runs.submission import Submission
 from webapp.storage_errors import is_busy, is_no_room
-from webapp.store.spool import remove_left_over
 from webapp.store.store import Store
+from webapp.store.upload_folder import remove_left_over
 from webapp.worker.pipe import Accepted, Job, Task
 from webapp.worker.process import WORKER_COMMAND, SpareProcess
 
 FLUSH_INTERVAL_S = 0.1
 CLOSE_TIMEOUT_S = 5.0
 
-# Why a run as a whole failed, where it was neither the timing process nor the plan.
-STOPPED: Final = {"code": "app_stopped", "message": "The app was stopped. What was measured is kept."}
-BROKE: Final = {"code": "internal", "message": f"{CRASH_TITLE} What was measured is kept."}
+# Why a run as a whole failed, if the web process was the cause.
+KEPT = "The results so far are kept."
+STOPPED: Final = {"code": "app_stopped", "message": f"The app was stopped. {KEPT}"}
+BROKE: Final = {"code": "internal", "message": f"{CRASH_TITLE} {KEPT}"}
 NOT_STORED: Final = {
     "code": "store_failed",
-    "message": "The results could no longer be stored; the server's log says why. What was stored until then "
-    "is kept.",
+    "message": f"The results could no longer be stored; the server's log says why. {KEPT}",
 }
 NO_ROOM: Final = {
     "code": "storage_full",
-    "message": "The disk that holds the runs is full, so this one was stopped. What was measured until then "
-    "is kept. Remove runs or make room on the server, then start it again.",
+    "message": "The server's disk is full, so the run was stopped. "
+    f"{KEPT} Delete runs or free space on the server, then start the run again.",
 }
 
 log = logging.getLogger(__name__)
 
 
-class Runs:
+class RunManager:
     """The run manager. One per process; several processes may share a PostgreSQL."""
 
     def __init__(
@@ -71,7 +71,7 @@ class Runs:
         self._flusher_starts = threading.Lock()
 
     def start(self, is_serving: Callable[[], bool]) -> None:
-        """Close what a restart left open, and get a timing process ready. Call it once, after any fork."""
+        """End runs that a restart left open; start a spare timing process. Call it once, after any fork."""
         self._is_serving = is_serving
         remove_left_over(self._settings.uploads_dir)
         self.leases.start()
@@ -84,23 +84,22 @@ class Runs:
         backends: Sequence[BackendInfo],
         is_gone: Callable[[], bool] = lambda: False,
     ) -> LiveRun:
-        """Start or queue a run. Raises TooBusy, PlanRefused, or ImageRefused when the photo can't be read.
+        """Start or queue a run. Raises TooBusy, PlanRefused, or ImageRefused if the photo can't be read.
 
-        `is_gone` says whether the sender has hung up while it was read or waited for that: Refused.
-        The run discards the submission when it ends; when this raises, that is left to the caller.
+        `is_gone` says whether the client has disconnected; then it raises Refused. The run discards the
+        submission when it ends; if this raises, the caller does.
         """
         settings = self._settings
         task = Task(submission.job, plan, tuple(backends), settings.max_bytes, settings.max_pixels)
         try:
             with self.queue.place():
-                live = LiveRun(
-                    secrets.token_hex(8), self._spare.take(), self._store, self._metrics, self._large
-                )
+                run_id, process = secrets.token_hex(8), self._spare.take()
+                live = LiveRun(run_id, process, self._store, self._metrics, self._large)
                 try:
                     accepted = live.accept(task, submission.content, settings.read_timeout_s)
                     check_request_count(accepted.requests_planned, settings.max_requests)
                     if is_gone():
-                        raise Refused("broken_upload", "The sender hung up before the run began.")
+                        raise Refused("broken_upload", "The client disconnected before the run began.")
                     self._record(live, submission, task, accepted)
                 except BaseException:
                     live.abandon()
@@ -113,32 +112,19 @@ class Runs:
 
     def _record(self, live: LiveRun, submission: Submission, task: Task[Job], accepted: Accepted) -> None:
         """Store the new run and its first event, or nothing."""
+        name, planned = submission.job.name, accepted.requests_planned
         plan, backends = to_dict(task.plan), [to_dict(info) for info in task.backends]
         try:
-            self._store.create(
-                live.id,
-                submission.job.name,
-                plan,
-                backends,
-                environment(),
-                accepted.requests_planned,
-                submission.follows,
-            )
-            facts = {
-                "skipped_sizes_px": accepted.skipped_sizes_px,
-                "requests_planned": accepted.requests_planned,
-            }
+            self._store.create(live.id, name, plan, backends, environment(), planned, submission.follows)
+            facts = {"skipped_sizes_px": accepted.skipped_sizes_px, "requests_planned": planned}
             live.log.add("source", {**accepted.source, **facts})
             live.log.flush()
         except Exception:
-            self._forget(live)
+            try:
+                self._store.remove(live.id)
+            except Exception:
+                log.exception("run %s, which could not begin, could not be removed", live.id)
             raise
-
-    def _forget(self, live: LiveRun) -> None:
-        try:
-            self._store.remove(live.id)
-        except Exception:
-            log.exception("run %s, which could not begin, could not be removed", live.id)
 
     def _begin(self, live: LiveRun, submission: Submission) -> None:
         """Give the run a thread that follows it."""
@@ -159,7 +145,7 @@ class Runs:
             if self.queue.wait(live, is_over) and self.leases.wait_for_others(live, is_over):
                 live.follow(self._settings.max_run_s, submission.opening)
         except Exception as error:
-            log.exception("run %s broke", live.id)
+            log.exception("run %s crashed", live.id)
             live.kill(NO_ROOM if is_no_room(error) else BROKE)
         live.close()
         self.leases.end(live, submission.follows)
@@ -169,7 +155,7 @@ class Runs:
         self._refill_when_idle()
 
     def _refill_when_idle(self) -> None:
-        """Starting a process takes a core for a moment, so it waits until nothing is measured."""
+        """Starting a process would disturb a measurement, so it waits until nothing is measured."""
         if not (self.queue.alive() or self._stop.is_set()):
             self._spare.refill()
 
@@ -183,8 +169,8 @@ class Runs:
                     self._stop_unstorable(live, error)
 
     def _stop_unstorable(self, live: LiveRun, error: Exception) -> None:
-        """Stop a run whose events can't be stored; while the database is only busy they wait in memory."""
-        if live.is_killed:
+        """Stop a run whose events can't be stored. If the database is only busy, they wait in memory."""
+        if live.why_killed is not None:
             return
         log.error("events of run %s could not be stored", live.id, exc_info=error)
         if not is_busy(error):
@@ -195,21 +181,21 @@ class Runs:
         return next((run for run in self.queue.alive() if run.id == run_id), None)
 
     def is_elsewhere(self, run_id: str) -> bool:
-        """Whether another process still has the run."""
-        return self.live(run_id) is None and self._store.claims.is_held(run_id)
+        """Whether another web process has the run."""
+        return self.live(run_id) is None and self._store.leases.is_held(run_id)
 
     @property
     def is_measuring(self) -> bool:
-        """Whether anybody, this process or another, would be disturbed by other requests to the servers."""
-        return self.queue.is_measuring or self._store.claims.someone_measures()
+        """Whether this or another web process measures, so that requests to the backends would disturb it."""
+        return self.queue.is_measuring or self._store.leases.someone_measures()
 
     @property
     def is_closing(self) -> bool:
-        """Whether the app is about to end."""
+        """Whether the app is shutting down."""
         return self._stop.is_set() or not self._is_serving()
 
     def close(self) -> None:
-        """End every timing process; the runs end as failed, with what was measured."""
+        """End every timing process. Their runs end as failed; the results so far are kept."""
         self._stop.set()
         self.leases.close()
         self._spare.close()

@@ -1,4 +1,4 @@
-"""The queue of runs: a few measure, a few wait, the rest are refused until there is room again."""
+"""The queue of runs: a few measure, a few wait, and more are refused."""
 
 from __future__ import annotations
 
@@ -20,31 +20,30 @@ class TooBusy(PixelcostError):
 
     def __init__(self, running: int, waiting: int, retry_after_s: int):
         runs = "1 run is" if running == 1 else f"{running} runs are"
-        super().__init__(
-            f"{runs} in progress and {waiting} waiting, which is all this server takes. "
-            f"Try again in about {retry_after_s} s."
-        )
+        super().__init__(f"{runs} in progress and {waiting} waiting. Try again in about {retry_after_s} s.")
         self.retry_after_s = retry_after_s
 
 
 class RunQueue:
-    """The runs that are alive, in the order of their turns."""
+    """The runs that measure or wait, in order."""
 
     def __init__(self, at_once: int, queue_length: int):
         self._at_once = at_once
         self._places = at_once + queue_length
         self._changed = threading.Condition()
-        self._arriving = 0  # uploads that have a place but no run yet
+        self._arriving = 0  # uploads that hold a place, but are not runs yet
         self._waiting: list[LiveRun] = []
         self._running: list[LiveRun] = []
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """Hold a place while a photo is read. Raises TooBusy when there is none."""
+        """Hold a place in the queue while a photo is read. Raises TooBusy if it is full."""
         with self._changed:
             waiting = len(self._waiting) + self._arriving
             if len(self._running) + waiting >= self._places:
-                raise TooBusy(len(self._running), waiting, self._retry_after_s())
+                left_s = self._left_s()
+                retry_after_s = 10 if left_s is None else max(2, min(600, round(left_s) + 1))
+                raise TooBusy(len(self._running), waiting, retry_after_s)
             self._arriving += 1
         try:
             yield
@@ -53,7 +52,7 @@ class RunQueue:
                 self._arriving -= 1
 
     def enter(self, live: LiveRun) -> None:
-        """Let a run begin at once where there is room, else wait."""
+        """Let a run begin immediately if it may, or else wait."""
         with self._changed:
             if not self._waiting and len(self._running) < self._at_once:
                 self._running.append(live)
@@ -62,7 +61,7 @@ class RunQueue:
                 live.announce(len(self._waiting), self._left_s())
 
     def wait(self, live: LiveRun, is_over: Callable[[], bool]) -> bool:
-        """Block until it is the run's turn; False when `is_over` says so first."""
+        """Block until the run may begin. Returns False if `is_over` becomes true first."""
         with self._changed:
             while not is_over():
                 if live in self._running:
@@ -90,7 +89,7 @@ class RunQueue:
         self.wake()
 
     def wake(self) -> None:
-        """Let those that wait notice that it is over."""
+        """Have waiting runs check whether they were cancelled."""
         with self._changed:
             self._changed.notify_all()
 
@@ -100,13 +99,13 @@ class RunQueue:
             return [*self._running, *self._waiting]
 
     def position(self, live: LiveRun) -> int:
-        """Place in the queue, from 1; 0 when it measures."""
+        """Position in the queue, from 1; 0 if it measures."""
         with self._changed:
             return self._waiting.index(live) + 1 if live in self._waiting else 0
 
     @property
     def is_measuring(self) -> bool:
-        """Whether other work on this machine would disturb anything."""
+        """Whether a run is being measured."""
         return bool(self._running)
 
     @property
@@ -119,10 +118,6 @@ class RunQueue:
             waiting.announce(position, self._left_s())
 
     def _left_s(self) -> float | None:
-        """Until the first of those that measure ends, by its pace so far; None: not known yet."""
+        """Until the first running run ends, by its pace so far; None: not known yet."""
         left = [run.log.progress.eta_s for run in self._running]
         return min((eta_s for eta_s in left if eta_s is not None), default=None)
-
-    def _retry_after_s(self) -> int:
-        left_s = self._left_s()
-        return 10 if left_s is None else max(2, min(600, round(left_s) + 1))

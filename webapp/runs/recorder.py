@@ -1,4 +1,4 @@
-"""Turns what the timing process reports into the events of the run's log, and into words of progress."""
+"""Turns the messages of a timing process into the events of its run, progress texts included."""
 
 from __future__ import annotations
 
@@ -9,54 +9,45 @@ from experiment.codec import from_dict
 from experiment.records import Variant
 from experiment.wording import sized_name, wait
 from webapp.metrics import Metrics
-from webapp.runs.event_log import RunLog
+from webapp.runs.event_log import EventLog
 from webapp.store.store import Store
-from webapp.worker.pipe import (
-    Accepted,
-    BreakingPointFound,
-    Measured,
-    Message,
-    PhotoMeasured,
-    Preparing,
-    SearchStepped,
-    VariantMade,
-)
+from webapp.worker.pipe import Accepted, Message, Preparing, Result
 
-PHOTO_KEYS = ("index", "name", "label", "refused")  # of a photo of a set, for those who follow
+PHOTO_KEYS = ("index", "name", "label", "refused")  # of a set's photo, for event streams
 
 
 class Recorder:
-    """Records one run. `read` gives the bytes that follow a message."""
+    """Records one run. `read` returns the bytes that follow a message, given their number."""
 
     def __init__(self, run_id: str, store: Store, metrics: Metrics, read: Callable[[int], Iterator[bytes]]):
-        self.log = RunLog(store, run_id)
+        self.log = EventLog(store, run_id)
         self._run_id = run_id
         self._store = store
         self._metrics = metrics
         self._read = read
         self._photo_count = 1
         self._photos_done = 0
-        self._variants: dict[str, str] = {}  # id -> how progress texts name it
+        self._variants: dict[str, str] = {}  # id -> name in progress texts
 
     def begin(self, accepted: Accepted) -> None:
-        """Learn how much there is to do."""
+        """Note the number of requests and photos."""
         self.log.progress.planned = accepted.requests_planned
         self._photo_count = accepted.source.get("photo_set", {}).get("count", 1)
 
     def record(self, message: Message) -> None:
-        """Add what one message says."""
+        """Add the events of one message."""
         match message:
-            case VariantMade(variant, size_bytes):
-                self._add_variant(variant, self._read(size_bytes))
             case Preparing(text):
                 self._add_progress(text)
-            case Measured(measurement):
+            case Result("variant", variant):
+                self._add_variant(variant, self._read(variant["size_bytes"]))
+            case Result("measurement", measurement):
                 self._add_measurement(measurement)
-            case PhotoMeasured(photo):
+            case Result("photo", photo):
                 self._add_photo(photo)
-            case SearchStepped(backend_name, step):
-                self._add_step(backend_name, step)
-            case BreakingPointFound(finding):
+            case Result("step", step):
+                self._add_step(step)
+            case Result("finding", finding):
                 self.log.add("finding", finding)
             case _:
                 raise TypeError(f"{message} is not for the log")
@@ -89,7 +80,7 @@ class Recorder:
         return self.log.progress.text(f"{self._variants.get(variant, variant)} on {backend}")
 
     def _add_photo(self, photo: Mapping[str, Any]) -> None:
-        """The whole result is for reports alone; readers of the stream get its name."""
+        """Reports get the whole result; event streams only PHOTO_KEYS."""
         for measurement in photo["measurements"]:
             self._count(measurement)
         progress = self.log.progress
@@ -101,9 +92,10 @@ class Recorder:
             count = f"{self._photos_done:,} of {self._photo_count:,}"
             self._add_progress(f"Photo {count}: {photo['name']}{left}")
 
-    def _add_step(self, backend_name: str, step: Mapping[str, Any]) -> None:
-        """One answer of a search for the breaking point."""
+    def _add_step(self, found: Mapping[str, Any]) -> None:
+        """One step of a search for the breaking point."""
         self.log.progress.count(None)
-        self.log.add("step", {"backend_name": backend_name, "step": step})
+        self.log.add("step", found)
+        step = found["step"]
         copy = f"{step['size_px']} px, JPEG q{step['quality']}"
-        self._add_progress(f"{copy} on {backend_name}: {step['label']}")
+        self._add_progress(f"{copy} on {found['backend_name']}: {step['label']}")

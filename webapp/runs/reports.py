@@ -1,4 +1,4 @@
-"""Reports of stored runs, always computed from their events."""
+"""Reports of stored runs, computed from their events."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from experiment.records import (
 from experiment.report.method import method
 from experiment.report.summarise import summarise
 from webapp.runs.follow_up import results_of, stamp_of
-from webapp.store.headline import with_answer
+from webapp.store.headline import headline_of
 from webapp.store.store import Event, Store, StoredRun
 
-KEPT = 4  # reports held ready; the page asks for one run's report and figures again and again
+KEPT = 4  # reports in memory; the page requests one run's report and figures again and again
 PAGE_EVENTS = 500
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Records:
-    """What the events of one run say, read so far."""
+    """What the events of one run say, up to event `seq`."""
 
     seq: int = 0
     source: SourceImage | None = None
@@ -51,7 +51,7 @@ class Records:
     variants: list[Variant] = field(default_factory=list)
     measurements: list[Measurement] = field(default_factory=list)
     header: SetHeader | None = None  # None: a run of one photo
-    tally: Tally = field(default_factory=Tally)  # of a set
+    tally: Tally = field(default_factory=Tally)  # of a photo set
 
     def read(self, event: Event) -> None:
         """Take in the next event."""
@@ -82,10 +82,10 @@ class Reports:
         self._store = store
         self._lock = threading.Lock()
         self._made: OrderedDict[str, tuple[str, dict[str, Any]]] = OrderedDict()
-        self._growing: tuple[str, Records] = ("", Records())  # of the live run asked for last
+        self._growing: tuple[str, Records] = ("", Records())  # of the live run that was requested last
 
     def report(self, run_id: str) -> dict[str, Any]:
-        """The exported report of a run, as far as it has come. Raises NoSuchRun."""
+        """The exported report so far of a run, or of the run that a follow-up is of. Raises NoSuchRun."""
         run = self._store.run(self._store.follow_ups.run_of(run_id) or run_id)
         run_id = run.id
         with self._lock:
@@ -96,7 +96,7 @@ class Reports:
         return made
 
     def answers(self, run_id: str) -> Iterator[str]:
-        """Every answer of a set as CSV, in pieces. Raises NoSuchRun."""
+        """Every answer of a photo set as CSV, in pieces. Raises NoSuchRun."""
         header: SetHeader | None = None
         text = io.StringIO(newline="")
         for event in self._events_after(run_id, 0):
@@ -115,19 +115,18 @@ class Reports:
         place = run.last_seq if run.is_live else "end"
         return f"{run.id}-{place}-{run.state}" + stamp_of(self._store.follow_ups.of(run.id))
 
-    def headline(self, run_id: str) -> str | None:
-        """The recommendation in one sentence; None when there is none."""
+    def recommendation(self, run_id: str) -> str | None:
+        """The recommendation in one sentence; None if the report can't be made."""
         try:
             sentence: str = self.report(run_id)["recommendation"]["sentence"]
         except Exception:
-            log.exception("run %s has no headline", run_id)
+            log.exception("the report of run %s can't be made", run_id)
             return None
         return sentence
 
-    def history_words(self, run_id: str) -> str | None:
-        """The recommendation and the answer, as the history shows and searches them."""
-        sentence = self.headline(run_id)
-        return sentence and with_answer(sentence, self.report(run_id))
+    def headline(self, run_id: str) -> str | None:
+        """What the history shows and searches; None if the report can't be made."""
+        return self.recommendation(run_id) and headline_of(self.report(run_id))
 
     def _keep(self, run: StoredRun, made: dict[str, Any]) -> None:
         self._made[run.id] = (self.stamp(run), made)
@@ -136,35 +135,40 @@ class Reports:
             self._made.popitem(last=False)
 
     def _imported(self, run: StoredRun) -> dict[str, Any]:
-        """What was imported, as it came, but in our own words of how it was measured."""
+        """The report as it was imported, with this version's description of the method."""
         (event,) = self._store.events(run.id)
         made: dict[str, Any] = json.loads(event.data)
         return made | {"method": method(made)}
 
-    def _summary(self, run: StoredRun) -> Any:
+    def _summary(self, run: StoredRun) -> Report:
         records = self._records(run)
+        plan, state = from_dict(Plan, run.plan), cast(RunState, run.state)
+        backends = tuple(from_dict(BackendInfo, info) for info in run.backends)
+        failure = None if run.failure is None else from_dict(Failure, run.failure)
         if records.header is not None:
-            return _set_summary(run, records.header, records.tally)
+            header = replace(records.header, run_id=run.id, created_at=run.created_at, plan=plan)
+            header = replace(header, environment=run.environment)
+            return summarise_set(header, records.tally, state, backends, failure)
         assert records.source is not None, f"run {run.id} has no source event"  # noqa: S101
         results = results_of(self._store.follow_ups.of(run.id), self._events_after, _measurement)
         measured = Run(
             run_id=run.id,
-            state=cast(RunState, run.state),
+            state=state,
             created_at=run.created_at,
             source=records.source,
-            plan=from_dict(Plan, run.plan),
+            plan=plan,
             environment=run.environment,
-            backends=tuple(from_dict(BackendInfo, info) for info in run.backends),
+            backends=backends,
             variants=tuple(records.variants),
             skipped_sizes_px=records.skipped_sizes_px,
             measurements=tuple(records.measurements),
             requests_planned=run.requests_planned + results.requests,
-            failure=None if run.failure is None else from_dict(Failure, run.failure),
+            failure=failure,
         )
         return summarise(measured, results.sessions, results.breaking_points)
 
     def _records(self, run: StoredRun) -> Records:
-        """A live run's records grow with each call; those of an ended run are read and let go."""
+        """What the events say. For a live run only the new ones are read; an ended run is not kept."""
         known_id, records = self._growing
         if known_id != run.id:
             records = Records()
@@ -177,19 +181,6 @@ class Reports:
         while page := self._store.events(run_id, seq, PAGE_EVENTS, with_scores=True):
             yield from page
             seq = page[-1].seq
-
-
-def _set_summary(run: StoredRun, header: SetHeader, tally: Tally) -> Report:
-    now = replace(
-        header,
-        run_id=run.id,
-        created_at=run.created_at,
-        plan=from_dict(Plan, run.plan),
-        environment=run.environment,
-    )
-    backends = [from_dict(BackendInfo, info) for info in run.backends]
-    failure = None if run.failure is None else from_dict(Failure, run.failure)
-    return summarise_set(now, tally, cast(RunState, run.state), backends, failure)
 
 
 def _measurement(event: Event) -> Measurement:

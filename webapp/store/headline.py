@@ -1,4 +1,4 @@
-"""What the history shows and searches of a run: its recommendation, and what the photo was taken for."""
+"""The headline of a run: what the history shows and searches."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def with_answer(sentence: str, report: Mapping[str, Any]) -> str:
-    """`sentence`, and what the reference was taken for by the first backend that answered."""
+def headline_of(report: Mapping[str, Any]) -> str:
+    """The recommendation, and the reference's top label from the first backend that answered."""
+    sentence: str = report["recommendation"]["sentence"]
     references = {variant["id"] for variant in report["variants"] if variant["is_reference"]}
     tops = (cell["top"] for cell in report["cells"] if cell["variant_id"] in references and cell["top"])
     top = next(tops, None)

@@ -1,4 +1,4 @@
-"""What the store gives out and takes: a run's row, an event, and which runs are follow-ups of which."""
+"""Rows of the store: a run, an event, and which runs are follow-ups."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ IS_FOLLOW_UP = runs.c.id.in_(select(follow_ups.c.run_id))
 
 
 class Follows(NamedTuple):
-    """What a follow-up belongs to."""
+    """The run that a follow-up belongs to, and the kind of follow-up."""
 
     run_id: str
     kind: str
 
 
 class Event(NamedTuple):
-    """One thing that happened. `data` is JSON text; `seq` counts from 1 within the run."""
+    """An event of a run. `data` is JSON text; `seq` counts from 1; `scores` is JSON for reports only."""
 
     seq: int
     kind: str
@@ -31,9 +31,9 @@ class Event(NamedTuple):
     scores: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRun:
-    """The row of one run, parsed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """What the history shows of a run."""
 
     number: int
     id: str
@@ -41,39 +41,34 @@ class StoredRun:
     name: str
     created_at: float
     finished_at: float | None
+    requests_planned: int
+    requests_done: int
+    requests_failed: int
+    size_bytes: int
+    headline: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryRow(RunRow):
+    """What the history shows and searches; a run's plan and environment may be large, and are not read."""
+
+    backends: str = "[]"  # JSON; only read for a search
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRun(RunRow):
+    """The row of one run, its JSON parsed."""
+
     plan: Mapping[str, Any]
     backends: Sequence[Mapping[str, Any]]
     environment: Mapping[str, Any]
     failure: Mapping[str, Any] | None
-    requests_planned: int
-    requests_done: int
-    requests_failed: int
     last_seq: int
-    size_bytes: int
-    headline: str | None
 
     @property
     def is_live(self) -> bool:
-        """Whether the run still waits or measures."""
+        """Whether the run waits or measures."""
         return is_live(self.state)
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryRow:
-    """What the history shows and searches of a run; its plan and environment may be large and stay unread."""
-
-    number: int
-    id: str
-    state: str
-    name: str
-    created_at: float
-    finished_at: float | None
-    requests_planned: int
-    requests_done: int
-    requests_failed: int
-    size_bytes: int
-    headline: str | None
-    backends: str = "[]"  # JSON; only where it is searched
 
 
 def parsed(row: Row[*tuple[Any, ...]]) -> StoredRun:
@@ -85,13 +80,13 @@ def parsed(row: Row[*tuple[Any, ...]]) -> StoredRun:
 
 
 class FollowUps:
-    """What was measured after runs had ended. Safe to use from several threads."""
+    """The follow-ups of runs. Safe to use from several threads."""
 
     def __init__(self, engine: Engine):
         self._engine = engine
 
     def of(self, run_id: str) -> list[tuple[str, StoredRun]]:
-        """What was measured after a run had ended, oldest first: its kind and its own row."""
+        """The follow-ups of a run, oldest first: kind and row."""
         query = (
             select(follow_ups.c.kind, runs)
             .join_from(follow_ups, runs, follow_ups.c.run_id == runs.c.id)
@@ -102,14 +97,14 @@ class FollowUps:
             return [(row.kind, parsed(row)) for row in connection.execute(query)]
 
     def run_of(self, run_id: str) -> str | None:
-        """The run that a follow-up belongs to; None: it is a run of its own."""
+        """The run that a follow-up belongs to; None: the run is not a follow-up."""
         with self._engine.connect() as connection:
             query = select(follow_ups.c.of_run).where(follow_ups.c.run_id == run_id)
             return connection.scalar(query)
 
 
 def bytes_of_follow_ups() -> ColumnElement[int]:
-    """What all that was measured after a run takes, within a query of `runs`."""
+    """The size of a run's follow-ups, as a part of a query of `runs`."""
     follow_up_runs = runs.alias()
     joined = follow_ups.join(follow_up_runs, follow_ups.c.run_id == follow_up_runs.c.id)
     taken = select(func.coalesce(func.sum(follow_up_runs.c.size_bytes), 0)).select_from(joined)
@@ -117,6 +112,6 @@ def bytes_of_follow_ups() -> ColumnElement[int]:
 
 
 def busy_runs() -> Select[tuple[str]]:
-    """Ended runs that are measured further just now."""
+    """Ended runs with a live follow-up."""
     joined = follow_ups.join(runs, follow_ups.c.run_id == runs.c.id)
     return select(follow_ups.c.of_run).select_from(joined).where(runs.c.state.in_(LIVE_STATES))

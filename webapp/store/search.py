@@ -1,14 +1,14 @@
-"""Finding runs by what a person remembers: the photo, the answer, a backend, its model, the day.
+"""Finds runs by words: the photo's name, the answer, a backend, its model, the day. Every word must match.
 
-The database narrows down with LIKE over the columns that hold these; backends are kept as JSON, whose keys
-nobody searches for, so what it finds is checked once more here. Every word has to be found somewhere.
+The database preselects with LIKE. Its matches are checked again here, because backends are stored as JSON and
+a word may match one of its keys.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -31,7 +31,7 @@ Rows = Callable[[int, int | None, ColumnElement[bool] | None], list[HistoryRow]]
 
 
 def words_in(text: str) -> list[str]:
-    """The words to look for, in lower case. Raises Refused for too much of it."""
+    """The words to look for, in lower case. Raises Refused if they are too many or too long."""
     words = text.lower().split()
     if len(text) > LONGEST_QUERY or len(words) > MOST_WORDS:
         raise Refused("bad_query", f"q must have at most {MOST_WORDS} words and {LONGEST_QUERY} characters.")
@@ -52,7 +52,7 @@ def found(rows: Rows, words: list[str], limit: int, before: int | None) -> list[
 
 
 def _narrowed(word: str) -> ColumnElement[bool]:
-    """Rows that may hold the word: all that do, and some that don't."""
+    """Selects every row with the word, and perhaps a few without it."""
     pattern = f"%{_escaped(word)}%"
     in_json = f"%{_escaped(json.dumps(word)[1:-1])}%"  # as the stored JSON spells it
     conditions = [
@@ -60,7 +60,7 @@ def _narrowed(word: str) -> ColumnElement[bool]:
         func.lower(func.coalesce(runs.c.headline, "")).like(pattern, escape="\\"),
         func.lower(runs.c.backends).like(in_json, escape="\\"),
     ]
-    if not word.isascii():  # SQLite's lower() knows ASCII alone, so capitals are looked for as they are
+    if not word.isascii():  # SQLite's lower() knows only ASCII, so capitals are searched too
         conditions += [
             column.like(f"%{_escaped(form)}%", escape="\\")
             for column in (runs.c.name, runs.c.headline)
@@ -92,11 +92,7 @@ def _span(word: str) -> tuple[float, float] | None:
 
 
 def _holds(run: HistoryRow, word: str) -> bool:
-    return any(word in text.lower() for text in _texts(run)) or timestamp(run.created_at).startswith(word)
-
-
-def _texts(run: HistoryRow) -> Iterator[str]:
-    yield run.name
-    yield run.headline or ""
-    for backend in json.loads(run.backends):
-        yield from (str(backend.get(key) or "") for key in _OF_BACKENDS)
+    backends = json.loads(run.backends)
+    texts = [run.name, run.headline or ""]
+    texts += [str(backend.get(key) or "") for backend in backends for key in _OF_BACKENDS]
+    return any(word in text.lower() for text in texts) or timestamp(run.created_at).startswith(word)

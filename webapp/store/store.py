@@ -1,7 +1,6 @@
 """Runs, their events and their variants' bytes, in SQLite or PostgreSQL.
 
-Everything that happens in a run is an event; reports are computed from events, and
-event streams replay them. Who writes them is in claims.py.
+Everything that happens in a run is an event: reports are computed from events, and event streams replay them.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from experiment.errors import PixelcostError
 from experiment.records import LIVE_STATES
 from webapp.storage_errors import is_no_room
-from webapp.store.claims import Claims
-from webapp.store.reserve import Reserve
+from webapp.store.disk_reserve import DiskReserve
+from webapp.store.leases import StoredLeases
 from webapp.store.rows import (
     IS_FOLLOW_UP,
     Event,
@@ -33,16 +32,16 @@ from webapp.store.rows import (
     bytes_of_follow_ups,
     parsed,
 )
-from webapp.store.tables import blobs, claims, events, follow_ups, open_database, runs, sqlite_path
+from webapp.store.tables import blobs, events, follow_ups, leases, open_database, runs, sqlite_path
 
 __all__ = ["Event", "Follows", "HistoryRow", "NoSuchRun", "Store", "StoredRun"]
 
-VACUUM_PAGES = 512  # given back in one go; each page may have to be moved, and is written twice then
+VACUUM_PAGES = 512  # freed per step; a page may have to be moved, and is then written twice
 
 log = logging.getLogger(__name__)
 
 _OF_A_RUN = (
-    *((table, table.c.run_id) for table in (blobs, events, claims, follow_ups)),
+    *((table, table.c.run_id) for table in (blobs, events, leases, follow_ups)),
     (runs, runs.c.id),
 )
 
@@ -59,10 +58,10 @@ class Store:
 
     def __init__(self, url: str, keep_runs: int = 200, keep_bytes: int = 2_000_000_000):
         path = sqlite_path(url)
-        self._reserve = Reserve(path and path.with_name(f"{path.name}-reserve"))
-        with self._reserve.released():  # opening takes some, and must go well on a full disk
+        self._reserve = DiskReserve(path and path.with_name(f"{path.name}-reserve"))
+        with self._reserve.released():  # opening needs some space, and must work on a full disk
             self._engine = open_database(url)
-        self.claims = Claims(self._engine)
+        self.leases = StoredLeases(self._engine)
         self.follow_ups = FollowUps(self._engine)
         self._is_sqlite = self._engine.dialect.name == "sqlite"
         self._keep_runs = keep_runs
@@ -78,7 +77,7 @@ class Store:
         requests_planned: int,
         follows: Follows | None = None,
     ) -> None:
-        """Add a queued run, this process's own, or a follow-up of one."""
+        """Add a queued run or follow-up, with a lease of this process."""
         row = {
             "id": run_id,
             "state": "queued",
@@ -91,13 +90,13 @@ class Store:
         }
         with self._engine.begin() as connection:
             connection.execute(insert(runs).values(row))
-            connection.execute(insert(claims).values(self.claims.row(run_id)))
+            connection.execute(insert(leases).values(self.leases.row(run_id)))
             if follows is not None:
                 link = {"run_id": run_id, "of_run": follows.run_id, "kind": follows.kind}
                 connection.execute(insert(follow_ups).values(link))
 
     def add_ended(self, row: Mapping[str, Any], event: Event) -> None:
-        """Add a run that is over, and all that there is of it, at once. `row` is as the table has it."""
+        """Add an ended run and its only event. `row` has the columns of the table."""
         size_bytes = len(event.data)
         with self._engine.begin() as connection:
             connection.execute(insert(runs).values({**row, "last_seq": event.seq, "size_bytes": size_bytes}))
@@ -105,11 +104,10 @@ class Store:
 
     def change(self, run_id: str, **values: Any) -> None:
         """Set columns of one run; mappings are stored as JSON."""
-        stored = {
-            key: json.dumps(value) if isinstance(value, dict) else value for key, value in values.items()
-        }
+        for key, value in values.items():
+            values[key] = json.dumps(value) if isinstance(value, dict) else value
         with self._engine.begin() as connection:
-            connection.execute(update(runs).where(runs.c.id == run_id).values(stored))
+            connection.execute(update(runs).where(runs.c.id == run_id).values(values))
 
     def append(self, run_id: str, batch: Sequence[Event], done: int, failed: int) -> None:
         """Add events in one transaction, with the run's counts as they are after them."""
@@ -118,25 +116,17 @@ class Store:
         size_bytes = sum(len(event.data) + len(event.scores or "") for event in batch)
         with self._engine.begin() as connection:
             connection.execute(insert(events), [{"run_id": run_id, **event._asdict()} for event in batch])
-            connection.execute(
-                update(runs)
-                .where(runs.c.id == run_id)
-                .values(
-                    last_seq=batch[-1].seq,
-                    requests_done=done,
-                    requests_failed=failed,
-                    size_bytes=runs.c.size_bytes + size_bytes,
-                )
-            )
+            counts = {"last_seq": batch[-1].seq, "requests_done": done, "requests_failed": failed}
+            grown = update(runs).values(**counts, size_bytes=runs.c.size_bytes + size_bytes)
+            connection.execute(grown.where(runs.c.id == run_id))
 
     def add_blob(self, run_id: str, name: str, parts: Iterable[bytes]) -> None:
         """Store the bytes of a variant, part by part."""
         for number, part in enumerate(parts):
             with self._engine.begin() as connection:
                 connection.execute(insert(blobs).values(run_id=run_id, name=name, part=number, data=part))
-                connection.execute(
-                    update(runs).where(runs.c.id == run_id).values(size_bytes=runs.c.size_bytes + len(part))
-                )
+                grown = update(runs).values(size_bytes=runs.c.size_bytes + len(part))
+                connection.execute(grown.where(runs.c.id == run_id))
 
     def run(self, run_id: str) -> StoredRun:
         """One run. Raises NoSuchRun."""
@@ -144,14 +134,14 @@ class Store:
             row = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
         if row is None:
             raise NoSuchRun(
-                f"There is no run {run_id}. It may have been deleted: the last {self._keep_runs} are kept."
+                f"Run {run_id} may have been deleted: only the last {self._keep_runs} runs are kept."
             )
         return parsed(row)
 
     def history(
         self, limit: int, before: int | None = None, where: ColumnElement[bool] | None = None
     ) -> list[HistoryRow]:
-        """Newest first; `before` is the number of the last run already seen, `where` narrows them down."""
+        """Newest first; `before` is the number of the last run of the previous page, `where` a condition."""
         names = [field.name for field in fields(HistoryRow) if where is not None or field.name != "backends"]
         query = select(*(runs.c[name] for name in names))
         query = query.where(~IS_FOLLOW_UP).order_by(runs.c.number.desc()).limit(limit)
@@ -163,7 +153,7 @@ class Store:
             return [HistoryRow(**row._mapping) for row in connection.execute(query)]
 
     def count(self) -> dict[str, int]:
-        """How many runs there are in each state."""
+        """State -> number of runs."""
         query = select(runs.c.state, func.count()).group_by(runs.c.state)
         with self._engine.connect() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
@@ -173,17 +163,13 @@ class Store:
     ) -> list[Event]:
         """Events with `seq` above `after`, in order."""
         columns = [events.c.seq, events.c.kind, events.c.data] + ([events.c.scores] if with_scores else [])
-        query = (
-            select(*columns)
-            .where(events.c.run_id == run_id, events.c.seq > after)
-            .order_by(events.c.seq)
-            .limit(limit)
-        )
+        query = select(*columns).where(events.c.run_id == run_id, events.c.seq > after)
+        query = query.order_by(events.c.seq).limit(limit)
         with self._engine.connect() as connection:
             return [Event(*row) for row in connection.execute(query)]
 
     def blob(self, run_id: str, name: str) -> Iterator[bytes] | None:
-        """The parts of a variant's bytes; None when there are none. Holds one part at a time."""
+        """A variant's bytes, in parts that are read one at a time; None: not stored."""
         first = self._part(run_id, name, 0)
         return None if first is None else self._parts(run_id, name, first)
 
@@ -195,18 +181,16 @@ class Store:
             part = self._part(run_id, name, number)
 
     def _part(self, run_id: str, name: str, number: int) -> bytes | None:
-        query = select(blobs.c.data).where(
-            blobs.c.run_id == run_id, blobs.c.name == name, blobs.c.part == number
-        )
+        where = (blobs.c.run_id == run_id, blobs.c.name == name, blobs.c.part == number)
         with self._engine.connect() as connection:
-            return connection.execute(query).scalar_one_or_none()
+            return connection.execute(select(blobs.c.data).where(*where)).scalar_one_or_none()
 
     def remove(self, run_id: str) -> None:
-        """Forget a run and all that belongs to it. On a full disk too: the reserve is there for that."""
+        """Delete a run and its follow-ups. Uses the reserve if the disk is full."""
         self.with_room(lambda: self._remove([run_id]))
 
     def with_room(self, action: Callable[[], None]) -> None:
-        """Do it; where there is no room for it, again with the reserve. `action` must bear a second time."""
+        """Do it; if the disk is full, again with the reserve's space. `action` must allow a second call."""
         try:
             action()
         except SQLAlchemyError as error:
@@ -249,18 +233,18 @@ class Store:
             self._give_back_space()
 
     def _give_back_space(self) -> None:
-        """Shrink the file in small steps: done at once, its log would take as much as all that is moved."""
+        """Shrink the file in small steps: in one step, its log would need as much space as is freed."""
         try:
             with self._engine.connect() as connection:
                 raw = cast(sqlite3.Connection, connection.connection)
                 before, free = None, _free_pages(raw)
-                while free and free != before:  # a file from elsewhere may not be able to shrink
+                while free and free != before:  # a file that another program made may be unable to shrink
                     # A script runs to its end, a statement for one page.
                     raw.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
                     before, free = free, _free_pages(raw)
                 raw.executescript("PRAGMA wal_checkpoint(TRUNCATE)")
         except (SQLAlchemyError, sqlite3.Error):
-            log.warning("space of removed runs is given back later", exc_info=True)
+            log.warning("space of removed runs is freed later", exc_info=True)
 
 
 def _free_pages(connection: sqlite3.Connection) -> int:

@@ -1,4 +1,4 @@
-"""The tables that runs are kept in, and how each database is opened."""
+"""The tables that runs are stored in, and how a database is opened."""
 
 from __future__ import annotations
 
@@ -6,109 +6,89 @@ import os
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Engine,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    Text,
-    create_engine,
-    event,
-    func,
-    make_url,
-    select,
-)
+import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from experiment.errors import ConfigRefused
 
-START_LOCK = 0x7069786C  # "pixl": any number will do that nobody else takes in this database
-PATIENCE_S = 10  # while another program writes to SQLite, and until a PostgreSQL is reached
-SQLITE_LOG_BYTES = 4_000_000  # what its write-ahead log is cut to when it has grown
+START_LOCK = 0x7069786C  # "pixl": any number that no other program locks in this database
+PATIENCE_S = 10  # while another program writes to SQLite, and to connect to PostgreSQL
+SQLITE_LOG_BYTES = 4_000_000  # its write-ahead log is cut to this size after it has grown
 
-metadata = MetaData()
+metadata = sa.MetaData()
 
 
-def _run_id() -> Column[str]:
+def _run_id() -> sa.Column[str]:
     """The run that a row belongs to."""
-    return Column("run_id", String(32), ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    return sa.Column("run_id", sa.String(32), sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
 
 
-runs = Table(
+runs = sa.Table(
     "runs",
     metadata,
-    Column("number", Integer, primary_key=True),  # counts up: newest first means highest first
-    Column("id", String(32), unique=True, nullable=False),
-    Column("state", String(16), nullable=False),
-    Column("name", Text, nullable=False),  # of the photo
-    Column("created_at", Float, nullable=False),  # seconds since the epoch
-    Column("finished_at", Float),  # null until the run has ended
-    Column("plan", Text, nullable=False),  # JSON, as the next three
-    Column("backends", Text, nullable=False),
-    Column("environment", Text, nullable=False),
-    Column("failure", Text),  # null unless the run as a whole failed
-    Column("requests_planned", Integer, nullable=False, default=0),
-    Column("requests_done", Integer, nullable=False, default=0),
-    Column("requests_failed", Integer, nullable=False, default=0),
-    Column("last_seq", Integer, nullable=False, default=0),
-    Column("size_bytes", BigInteger, nullable=False, default=0),  # of its events and blobs
-    Column("headline", Text),  # the recommendation, for the history; null until the run has ended
-    Index("runs_by_state", "state"),
+    sa.Column("number", sa.Integer, primary_key=True),  # counts up: newest first means highest first
+    sa.Column("id", sa.String(32), unique=True, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),  # of the photo
+    sa.Column("created_at", sa.Float, nullable=False),  # seconds since the epoch
+    sa.Column("finished_at", sa.Float),  # null until the run has ended
+    sa.Column("plan", sa.Text, nullable=False),  # JSON, as the next three
+    sa.Column("backends", sa.Text, nullable=False),
+    sa.Column("environment", sa.Text, nullable=False),
+    sa.Column("failure", sa.Text),  # null unless the run as a whole failed
+    sa.Column("requests_planned", sa.Integer, nullable=False, default=0),
+    sa.Column("requests_done", sa.Integer, nullable=False, default=0),
+    sa.Column("requests_failed", sa.Integer, nullable=False, default=0),
+    sa.Column("last_seq", sa.Integer, nullable=False, default=0),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False, default=0),  # of its events and blobs
+    sa.Column("headline", sa.Text),  # the recommendation, for the history; null until the run has ended
+    sa.Index("runs_by_state", "state"),
 )
 
 # What happened in a run, in order. `data` is the JSON that event streams send;
 # `scores` holds a prediction's full distribution, which only reports need.
-events = Table(
+events = sa.Table(
     "events",
     metadata,
     _run_id(),
-    Column("seq", Integer, primary_key=True, autoincrement=False),  # 1, 2, ...
-    Column("kind", String(16), nullable=False),
-    Column("data", Text, nullable=False),
-    Column("scores", Text),
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),  # 1, 2, ...
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.Column("scores", sa.Text),
 )
 
 # The bytes of each variant, in parts, so that no large image is ever held as a whole.
-blobs = Table(
+blobs = sa.Table(
     "blobs",
     metadata,
     _run_id(),
-    Column("name", String(64), primary_key=True),
-    Column("part", Integer, primary_key=True, autoincrement=False),  # 0, 1, ...
-    Column("data", LargeBinary, nullable=False),
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("part", sa.Integer, primary_key=True, autoincrement=False),  # 0, 1, ...
+    sa.Column("data", sa.LargeBinary, nullable=False),
 )
 
-# Which process has each live run. A table of its own, so that databases of older versions get it as they are.
-claims = Table(
-    "claims",
+# The leases of live runs: which process has which run, and until when (webapp/store/leases.py).
+leases = sa.Table(
+    "claims",  # what earlier versions called it
     metadata,
     _run_id(),
-    Column("owner", String(32), nullable=False),
-    Column("seen_at", Float, nullable=False),  # seconds since the epoch, by the database's clock
-    Column("is_next", Boolean, nullable=False, default=False),  # it may begin as soon as others let it
-    Column("is_cancelled", Boolean, nullable=False, default=False),  # asked for through another process
+    sa.Column("owner", sa.String(32), nullable=False),
+    sa.Column("seen_at", sa.Float, nullable=False),  # seconds since the epoch, by the database's clock
+    sa.Column("is_next", sa.Boolean, nullable=False, default=False),  # first in its process's queue
+    sa.Column("is_cancelled", sa.Boolean, nullable=False, default=False),  # by a request to another process
 )
 
-# Measuring that was added to a finished run. It is a run of its own, with turns, events and an end like any
-# other, but its results belong to that one.
-follow_ups = Table(
+# Which runs are follow-ups: stored and queued like any run, but their results belong to the run `of_run`.
+follow_ups = sa.Table(
     "follow_ups",
     metadata,
     _run_id(),
-    Column("of_run", String(32), nullable=False, index=True),
-    Column("kind", String(16), nullable=False),  # follow_up.KINDS
+    sa.Column("of_run", sa.String(32), nullable=False, index=True),
+    sa.Column("kind", sa.String(16), nullable=False),  # a FollowUpKind
 )
 
 
-def open_database(url: str) -> Engine:
+def open_database(url: str) -> sa.Engine:
     """Connect to `url` and create the tables that are missing.
 
     Raises ConfigRefused when that can't be done; the message holds no password.
@@ -119,15 +99,15 @@ def open_database(url: str) -> Engine:
             _make_private(path)
         most = 20 if path is None else 60  # PostgreSQL's default is 100 for all processes
         patience = "timeout" if path is not None else "connect_timeout"
-        engine = create_engine(
-            make_url(url),
+        engine = sa.create_engine(
+            sa.make_url(url),
             pool_size=4,
             max_overflow=most,
             pool_pre_ping=path is None,
             connect_args={patience: PATIENCE_S},
         )
         if path is not None:
-            event.listen(engine, "connect", _prepare_sqlite)
+            sa.event.listen(engine, "connect", _prepare_sqlite)
         _create_tables(engine)
     except (SQLAlchemyError, OSError) as error:
         cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
@@ -144,9 +124,9 @@ _TO_CHECK = {
 
 
 def sqlite_path(url: str) -> Path | None:
-    """The file of an SQLite database; None: it is of another kind. Raises ConfigRefused for no such URL."""
+    """The file of an SQLite database; None: PostgreSQL. Raises ConfigRefused for any other URL."""
     try:
-        parsed = make_url(url)
+        parsed = sa.make_url(url)
         is_sqlite = parsed.get_backend_name() == "sqlite"
     except (SQLAlchemyError, ValueError):  # whose words may hold the password
         raise ConfigRefused(
@@ -164,16 +144,16 @@ def sqlite_path(url: str) -> Path | None:
 
 
 def _make_private(path: Path) -> None:
-    """Photos lie in it: a new one, and a new folder around it, are for this user alone."""
+    """Create the file and its folder, if new, for this user only: it will hold photos."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # what SQLite makes beside it has its mode
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite's other files get its mode
 
 
-def _create_tables(engine: Engine) -> None:
-    """Create missing tables. Processes that start at once do it one after another."""
+def _create_tables(engine: sa.Engine) -> None:
+    """Create missing tables. Processes that start at the same time do it one after another."""
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
-            connection.execute(select(func.pg_advisory_xact_lock(START_LOCK)))
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(START_LOCK)))
         metadata.create_all(connection)
 
 

@@ -1,6 +1,6 @@
-"""Variants made in a browser, as they come with a run, and what the page says of them.
+"""Uploads of variants that a browser made:
 
-file      the original; may be missing where the plan says "browser"
+file      the original; optional if the plan says "browser"
 variants  JSON list, one object for each part `variant`, in their order; its keys are VARIANT_RULES
 variant   the bytes of one variant, as often as `variants` is long
 browser   JSON object, optional: {"name": "Chromium 150", "clock_resolution_us": 100, "original":
@@ -21,11 +21,11 @@ from experiment.axes import BROWSER_FORMATS
 from experiment.codec import from_dict
 from experiment.errors import PlanRefused, VariantsRefused
 from experiment.file_names import plain_name
-from experiment.images.browser import MAX_PIXELS_FACTOR, Described, check_against_plan, check_header
+from experiment.images.browser import MAX_PIXELS_FACTOR, DescribedVariant, check_against_plan, check_header
 from experiment.images.header import Limits
 from experiment.records import MAX_VARIANTS, NotUploaded, Plan
-from webapp.runs.job import Submission, pieces_of
-from webapp.store.spool import path_of
+from webapp.runs.submission import Submission, pieces_of
+from webapp.store.upload_folder import path_of
 from webapp.uploads.browser_fields import (
     BROWSER_RULES,
     HOW,
@@ -46,36 +46,31 @@ def has_variants(request: Request) -> bool:
 
 
 def check_resized_as_planned(job: Job, plan: Plan) -> None:
-    """Raises PlanRefused or VariantsRefused unless the upload was resized where the plan says."""
+    """Raises PlanRefused or VariantsRefused unless the upload fits the plan's `resize_in`."""
     if isinstance(job, BrowserVariantsJob):
         if plan.resize_in == "server":
-            raise PlanRefused(
-                ['resize_in is "server", but variants made in a browser were sent. Leave out one of the two.']
-            )
+            why = 'resize_in is "server", but variants made in a browser were sent. Leave out one of the two.'
+            raise PlanRefused([why])
         check_against_plan(job.variants, plan, has_original=job.size_bytes > 0)
-    elif plan.resize_in != "server" and job.kind == "photo_set":
-        raise PlanRefused(
-            [f'resize_in is "{plan.resize_in}", but a set of photos is resized on the server only.']
-        )
     elif plan.resize_in != "server":
-        raise PlanRefused([f'resize_in is "{plan.resize_in}", but no variants were sent. {HOW}'])
+        is_set = job.kind == "photo_set"
+        why = "photo sets are resized on the server only." if is_set else f"no variants were sent. {HOW}"
+        raise PlanRefused([f'resize_in is "{plan.resize_in}", but {why}'])
 
 
 def browser_upload(
     request: Request, photo: Submission | None, true_label: str | None, limits: Limits
 ) -> Submission:
-    """What the request holds, its parts' headers looked at, none of them decoded.
+    """The variants in the request, and the photo, if it was sent. Only their headers are checked here.
 
-    Raises VariantsRefused with every problem at once.
+    Raises VariantsRefused with all problems.
     """
     parts = request.files.getlist("variant")
-    rows = json_of(
-        request.form.get("variants", ""), "variants", list, "a list, one object for each part `variant`"
-    )
+    what = "a list with one object for each part `variant`"
+    rows = json_of(request.form.get("variants", ""), "variants", list, what)
     if len(rows) != len(parts):
-        raise VariantsRefused(
-            [f"`variants` describes {len(rows)}, but {len(parts)} parts `variant` were sent. {HOW}"]
-        )
+        why = f"`variants` describes {len(rows)}, but {len(parts)} parts `variant` were sent."
+        raise VariantsRefused([f"{why} {HOW}"])
     if not 1 <= len(rows) <= MAX_VARIANTS:
         raise VariantsRefused([f"{len(rows)} variants were sent; send 1 to {MAX_VARIANTS}. {HOW}"])
     variants = _described(rows, parts)
@@ -98,26 +93,24 @@ def _content(files: Iterable[Path]) -> Iterator[bytes]:
             yield from pieces_of(file)
 
 
-def _described(rows: Sequence[Any], parts: Sequence[FileStorage]) -> tuple[Described, ...]:
+def _described(rows: Sequence[Any], parts: Sequence[FileStorage]) -> tuple[DescribedVariant, ...]:
     problems: list[str] = []
     found = []
     for number, (row, part) in enumerate(zip(rows, parts, strict=True)):
         values = {"quality": None, **checked(row, VARIANT_RULES, f"variants[{number}]", NEEDED, problems)}
         if not problems:
-            found.append(Described(**values, size_bytes=path_of(part).stat().st_size))
-            problems += _quality_problems(found[-1], number)
+            found.append(DescribedVariant(**values, size_bytes=path_of(part).stat().st_size))
+            if (found[-1].quality is None) != (BROWSER_FORMATS[found[-1].format] is None):
+                needs = "has no quality" if found[-1].format == "png" else "needs a quality from 1 to 100"
+                problems.append(f"variants[{number}]: {found[-1].format} {needs}.")
     if problems:
         raise VariantsRefused(problems)
     return tuple(found)
 
 
-def _quality_problems(variant: Described, number: int) -> Iterator[str]:
-    if (variant.quality is None) != (BROWSER_FORMATS[variant.format] is None):
-        needs = "has no quality" if variant.format == "png" else "needs a quality from 1 to 100"
-        yield f"variants[{number}]: {variant.format} {needs}."
-
-
-def _check_headers(variants: Sequence[Described], parts: Sequence[FileStorage], limits: Limits) -> None:
+def _check_headers(
+    variants: Sequence[DescribedVariant], parts: Sequence[FileStorage], limits: Limits
+) -> None:
     problems: list[str] = []
     pixels = 0
     for number, (variant, part) in enumerate(zip(variants, parts, strict=True)):
@@ -133,7 +126,7 @@ def _check_headers(variants: Sequence[Described], parts: Sequence[FileStorage], 
 
 
 def _browser(text: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """Facts about the browser for the run's environment, and what the page says of the original."""
+    """Facts about the browser, for the run's environment, and what the page says about the original."""
     problems: list[str] = []
     browser = json_of(text, "browser", dict, "an object")
     original = browser.pop("original", None)

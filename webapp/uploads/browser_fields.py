@@ -1,4 +1,4 @@
-"""What a page may say of its variants and its browser: the known keys, and what their values must be."""
+"""The JSON fields of an upload of variants: their keys, and what the values must be."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def json_of(text: str, field: str, kind: type, what: str) -> Any:
 def checked(
     row: Any, rules: Mapping[str, Check], where: str, needed: Sequence[str], problems: list[str]
 ) -> dict[str, Any]:
-    """The values of `row` that keep the rules; what breaks them is added to `problems`."""
+    """The valid values of `row`; adds a sentence to `problems` for every other one."""
     if not isinstance(row, dict):
         problems.append(f"{where} must be an object.")
         return {}
-    problems += [f"{where} has a key {quoted(key)} that is not known." for key in row if key not in rules]
+    problems += [f"{where} has the unknown key {quoted(key)}." for key in row if key not in rules]
     problems += [f"{where} has no {key}." for key in needed if row.get(key) is None]
     values = {}
     for key, check in rules.items():
@@ -50,7 +50,7 @@ def checked(
 
 def _line(value: Any) -> str:
     if not is_line(value, LONGEST_TEXT):
-        raise Expected(f"a text of at most {LONGEST_TEXT} characters in one line")
+        raise Expected(f"one line of at most {LONGEST_TEXT} characters")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Many photos in one request: several files, a folder, or a ZIP file, each part in a file on disk."""
+"""A photo set in one request: several files, a folder, or a ZIP file."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from experiment.photo_sets.label_files import decoded, refuse_above
 from experiment.photo_sets.places import is_photo
 from experiment.wording import count
 from webapp.problems import Refused
-from webapp.runs.job import Submission
-from webapp.store.spool import Spool, path_of
-from webapp.worker.pipe import PhotoSetJob
+from webapp.runs.submission import Submission
+from webapp.store.upload_folder import UploadFolder, path_of
+from webapp.worker.pipe import PhotoSetJob, too_many_photos
 
 ZIP_START = b"PK\x03\x04"
 MOST_LABELS_BYTES = 5_000_000
 
 
 def files_in(request: Request) -> list[FileStorage]:
-    """The parts `file` of the form; a browser sends an empty one without a name where none is chosen."""
+    """The parts `file` of the form. If no file is chosen, a browser sends an empty part without a name."""
     return [part for part in request.files.getlist("file") if part.filename]
 
 
 def is_many(request: Request) -> bool:
-    """Whether a run over a set is meant: several files, or a ZIP file."""
+    """Whether the request has a photo set: several files, or a ZIP file."""
     files = files_in(request)
     return len(files) > 1 or (len(files) == 1 and _is_zip(files[0]))
 
@@ -37,41 +37,28 @@ def check_sizes(request: Request, limit_bytes: int) -> None:
     for part in (*request.files.getlist("file"), *request.files.getlist("variant")):
         size_bytes = path_of(part).stat().st_size
         if size_bytes > limit_bytes and (part.name != "file" or not _is_zip(part)):
-            found_mb, limit_mb = size_bytes / 1e6, limit_bytes / 1e6
+            found = f"{plain_name(part.filename or '')} has {size_bytes / 1e6:.1f} MB"
+            how = "Make it smaller first, or save it as JPEG."
             raise Refused(
-                "too_large",
-                f"{plain_name(part.filename or '')} has {found_mb:.1f} MB; the limit is {limit_mb:g} MB for "
-                "each photo. Make it smaller first, or save it as JPEG.",
-                413,
+                "too_large", f"{found}; the limit per image is {limit_bytes / 1e6:g} MB. {how}", 413
             )
 
 
 def gathered(
-    request: Request, spool: Spool, true_label: str | None, most_photos: int, model: Mapping[str, Any]
+    request: Request, folder: UploadFolder, true_label: str | None, most_photos: int, model: Mapping[str, Any]
 ) -> Submission:
-    """All photos of the request. Raises Refused for too many, or labels that make no sense."""
+    """The photo set of the request. Raises Refused for too many photos, LabelsRefused for bad labels."""
     files = files_in(request)
     if len(files) > most_photos:
-        raise Refused(
-            "too_many_files",
-            f"There are {len(files):,} files in this request; the limit is {most_photos:,}. Send fewer, "
-            "raise PIXELCOST_MAX_PHOTOS, or use the command line: python -m experiment --photos.",
-            422,
-        )
+        raise Refused("too_many_files", too_many_photos("The request", len(files), most_photos), 422)
     names = unique(clean_path(part.filename or "") for part in files)
     name = _set_name(names) if len(files) > 1 else names[0]
     stored = dict(zip(names, (path_of(part).name for part in files), strict=True))
+    labels = _labels(request)
     job = PhotoSetJob(
-        name=name,
-        true_label=true_label,
-        folder=str(spool.path),
-        files=stored,
-        labels=_labels(request),
-        most_labels_bytes=MOST_LABELS_BYTES,
-        most_photos=most_photos,
-        model=model,
+        name, true_label, str(folder.path), stored, labels, MOST_LABELS_BYTES, most_photos, model
     )
-    return Submission(job, content=(), discard=spool.remove)
+    return Submission(job, content=(), discard=folder.remove)
 
 
 def _is_zip(part: FileStorage) -> bool:
@@ -80,7 +67,7 @@ def _is_zip(part: FileStorage) -> bool:
 
 
 def _labels(request: Request) -> tuple[str, str] | None:
-    """The part `labels`: name and text of a CSV, that came as a file or as text. Raises LabelsRefused."""
+    """Name and text of the CSV in the part `labels`, which may be a file or text. Raises LabelsRefused."""
     part = request.files.get("labels")
     if part is not None:
         name = plain_name(part.filename or "labels.csv")
@@ -91,7 +78,7 @@ def _labels(request: Request) -> tuple[str, str] | None:
 
 
 def _set_name(names: list[str]) -> str:
-    """The folder that holds all of them, else how many photos there are."""
+    """The name of the folder that holds all files, or else the number of photos."""
     tops = {name.partition("/")[0] for name in names if "/" in name}
     all_within = all("/" in name for name in names)
     return tops.pop() if all_within and len(tops) == 1 else count(sum(map(is_photo, names)), "photo")

@@ -1,8 +1,7 @@
-"""The timing process: one run from photo to last measurement, and nothing else in it.
+"""The timing process: one run, from the photo to the last measurement.
 
-The web process starts it and talks to it through its standard input and output; pipe.py says how.
-Decoding an uploaded file and timing requests both belong here: a hostile file can at worst end this process,
-and serving pages can't disturb the clock.
+The web process starts it and talks to it over standard input and output (pipe.py). It is a process of its own
+so that a hostile file can at worst end this one, and so that serving pages does not disturb the timing.
 """
 
 from __future__ import annotations
@@ -33,26 +32,27 @@ from webapp.worker.pipe import (
     PhotoJob,
     PhotoSetJob,
     Preparing,
+    Refusal,
+    Result,
     Task,
-    VariantMade,
     measure_on,
     task_in,
 )
 
 PR_SET_NO_NEW_PRIVS = 38  # of <linux/prctl.h>
-# Far above what a photo within the limits needs; a decoder gone wild gets MemoryError.
+# Far more than a photo within the limits needs; a decoder that runs wild gets MemoryError.
 ADDRESS_SPACE_BYTES = 4 * 1024**3
 
 
 def main() -> None:
     """Serve one job."""
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
-    ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # nothing it starts gains rights, as by sudo
-    # Unbuffered: a thread that waits in a buffered read can't be left behind at the end.
+    ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # no program that it starts gains rights
+    # Unbuffered: a daemon thread in a buffered read would block the interpreter's exit.
     pipe = io.FileIO(sys.stdin.fileno(), closefd=False)
     line = pipe.readline()
     if not line:
-        return  # a spare that was never needed
+        return  # it was a spare, and is not needed
     task = task_in(line)
     parts = [_read(pipe, size_bytes) for size_bytes in task.job.part_sizes_bytes]
     parent = Parent(pipe, sys.stdout.buffer)
@@ -60,7 +60,7 @@ def main() -> None:
     try:
         HANDLERS[task.job.kind](parent, task, parts)
     except PixelcostError as error:
-        parent.refuse(error)
+        parent.send(Refusal(error.code, error.message, error.http_status))
 
 
 def _read(pipe: io.FileIO, size_bytes: int) -> bytes:
@@ -71,25 +71,28 @@ def _read(pipe: io.FileIO, size_bytes: int) -> bytes:
 
 
 def run_photo(parent: Parent, task: Task[PhotoJob], parts: Sequence[bytes]) -> None:
-    """Measure the variants that are made of one photo here. Raises ImageRefused."""
+    """Measure variants of one photo. Raises ImageRefused."""
     job = task.job
     run(parent, task, parts, lambda: Received(read_image(parts[0], job.name, task.limits, job.true_label)))
 
 
 def run_browser_variants(parent: Parent, task: Task[BrowserVariantsJob], parts: Sequence[bytes]) -> None:
-    """Measure variants that a browser made, perhaps beside our own. Raises VariantsRefused, ImageRefused."""
+    """Measure variants that a browser made, and ours if it sent the photo too.
+
+    Raises VariantsRefused or ImageRefused.
+    """
     run(parent, task, parts, lambda: receive(task.job, parts[0], parts[1:], task.limits))
 
 
 def run_photo_set(parent: Parent, task: Task[PhotoSetJob], _: Sequence[bytes]) -> None:
-    """Measure photo after photo of a set."""
+    """Measure the photos of a set. Raises PixelcostError."""
     from webapp.worker.photo_set import run_set  # noqa: PLC0415  only sets need it
 
     run_set(parent, task)
 
 
 def run_follow_up(parent: Parent, task: Task[FollowUpJob], parts: Sequence[bytes]) -> None:
-    """Measure further what another run sent."""
+    """Measure what another run sent again. Raises ImageRefused."""
     from webapp.worker.follow_up import run_follow_up  # noqa: PLC0415  only follow-ups need it
 
     run_follow_up(parent, task, parts)
@@ -104,9 +107,9 @@ HANDLERS: Final[Mapping[JobKind, Callable[[Parent, Task[Any], Sequence[bytes]], 
 
 
 def run(parent: Parent, task: Task[Job], parts: Sequence[bytes], read: Callable[[], Received]) -> None:
-    """Read what came, announce the run, wait for "go", make the variants, measure, say how it ended.
+    """Read the photo, announce the run, wait for "go", make the variants, measure, say how it ended.
 
-    The pixels of a large photo are let go while the run waits, and once all variants are made.
+    The pixels of a large photo are freed while the run waits, and when all variants are made.
     """
     plan, is_large = task.plan, are_large(parts, task.job.name, task.limits)
     if is_large:
@@ -139,7 +142,7 @@ def _make(parent: Parent, received: Received, plan: Plan) -> list[Variant]:
     def announce(variant: Variant) -> None:
         nonlocal made
         made += 1
-        parent.send(VariantMade(to_dict(variant), variant.size_bytes), variant.data)
+        parent.send(Result("variant", to_dict(variant)), variant.data)
         parent.send(Preparing(f"Making {count} variants ({made} done)"))
 
     return received.variants(plan, announce)

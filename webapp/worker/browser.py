@@ -1,4 +1,4 @@
-"""What the timing process got: a photo, perhaps with variants that a browser made of it, all of them read."""
+"""What the timing process received: a photo, or variants that a browser made, or both."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from experiment.errors import ImageRefused, VariantsRefused
-from experiment.images.browser import Described, check_shapes, read_made, with_reference
-from experiment.images.likeness import likeness
+from experiment.images.browser import DescribedVariant, check_shapes, read_made, with_reference
 from experiment.images.read import Limits, read_image
 from experiment.images.variants import make_variants, planned_variants, skipped_sizes_px
 from experiment.records import NotUploaded, Plan, SourceImage, Variant
-from experiment.report.resizers import counterpart
 from webapp.worker.pipe import BrowserVariantsJob
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """The photo, or what stands for it, and the variants that came with it."""
+    """The decoded photo, or the variant used in its place, and the variants from a browser."""
 
     source: SourceImage
-    made: Sequence[Variant] = ()  # in the browser; the reference among them where no original came
+    made: Sequence[Variant] = ()  # by the browser; without an original, one of them is the reference
     facts: Mapping[str, Any] = field(default_factory=dict)  # about the browser, for the environment
 
     @property
@@ -30,16 +28,16 @@ class Received:
         return self.source.original is None
 
     def let_go(self) -> None:
-        """Give the photo's pixels back. Making variants again takes with_pixels_of()."""
+        """Free the photo's pixels. variants() then needs with_pixels_of()."""
         if self.source.pixels is not None:
             self.source.pixels.close()
 
     def with_pixels_of(self, other: Received) -> Received:
-        """The same photo, read again. Its times stay those of the first reading."""
+        """The same photo, decoded again. `decode_ms` stays that of the first time."""
         return replace(self, source=replace(other.source, decode_ms=self.source.decode_ms))
 
     def planned_variants(self, plan: Plan) -> int:
-        """How many variants() will give."""
+        """The number of variants that variants() will return."""
         return len(self.made) + (planned_variants(self.source, plan) if self.has_original else 0)
 
     def skipped_sizes_px(self, plan: Plan) -> tuple[int, ...]:
@@ -52,20 +50,21 @@ class Received:
         )
 
     def variants(self, plan: Plan, on_variant: Callable[[Variant], None]) -> list[Variant]:
-        """The reference, the server's variants, the browser's. `on_variant` gets them as they are ready."""
+        """The server's variants, the reference first, then the browser's; each is passed to `on_variant`."""
         own = make_variants(self.source, plan, on_variant) if self.has_original else []
         return own + list(self._compared(own, on_variant))
 
     def _compared(self, own: Sequence[Variant], on_variant: Callable[[Variant], None]) -> Iterator[Variant]:
-        """The browser's variants, with how far their pixels are from those of the server's."""
+        """The browser's variants, each compared with the server's variant of the same settings."""
+        if not self.made:
+            return
+        from experiment.images.likeness import likeness  # noqa: PLC0415  a photo alone does not need them
+        from experiment.report.resizers import counterpart  # noqa: PLC0415
+
         for variant in self.made:
             other = counterpart(variant, own)
             found = likeness(variant.data, other.data) if other else None
-            compared = (
-                replace(variant, psnr_db=found.psnr_db, largest_difference=found.largest_difference)
-                if found
-                else variant
-            )
+            compared = replace(variant, **found._asdict()) if found else variant
             on_variant(compared)
             yield compared
 
@@ -73,7 +72,7 @@ class Received:
 def receive(job: BrowserVariantsJob, photo: bytes, parts: Sequence[bytes], limits: Limits) -> Received:
     """Read the photo and every variant to its last pixel. Raises ImageRefused or VariantsRefused.
 
-    `photo` is empty where it stayed in the browser; then the largest variant stands for it.
+    `photo` is empty if it was not uploaded; then the largest variant is used in its place.
     """
     _check_pixels(job.variants, parts, limits)
     made = [read_made(described, data) for described, data in zip(job.variants, parts, strict=True)]
@@ -89,7 +88,7 @@ def receive(job: BrowserVariantsJob, photo: bytes, parts: Sequence[bytes], limit
     return Received(standing_in, [reference, *others], job.facts)
 
 
-def _check_pixels(variants: Sequence[Described], parts: Sequence[bytes], limits: Limits) -> None:
+def _check_pixels(variants: Sequence[DescribedVariant], parts: Sequence[bytes], limits: Limits) -> None:
     problems = []
     for number, (described, data) in enumerate(zip(variants, parts, strict=True)):
         name = f"variants[{number}] ({described.words})"

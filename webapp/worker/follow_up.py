@@ -1,4 +1,4 @@
-"""A follow-up in the timing process: the bytes come as they were sent; only a search makes new copies."""
+"""A follow-up in the timing process. It gets the variants as they were sent; only a search makes new ones."""
 
 from __future__ import annotations
 
@@ -15,19 +15,11 @@ from experiment.images.reference import MAX_REFERENCE_BYTES
 from experiment.measure.breaking_search import find_breaking_points, most_requests
 from experiment.measure.environment import environment
 from experiment.measure.schedule import planned_requests
-from experiment.records import Variant
+from experiment.records import SearchStep, Variant
 from webapp.worker.large_photos import are_large, await_turn
-from webapp.worker.pipe import (
-    Accepted,
-    BreakingPointFound,
-    FollowUpJob,
-    Parent,
-    SearchStepped,
-    Task,
-    measure_on,
-)
+from webapp.worker.pipe import Accepted, FollowUpJob, Parent, Result, Task, measure_on
 
-HEADROOM = 2  # a stored reference may be a PNG with a few more pixels than the upload's header said
+HEADROOM = 2  # times the limits of an upload: a stored reference may be a PNG, and a little larger
 
 
 def run_follow_up(parent: Parent, task: Task[FollowUpJob], parts: Sequence[bytes]) -> None:
@@ -35,21 +27,17 @@ def run_follow_up(parent: Parent, task: Task[FollowUpJob], parts: Sequence[bytes
     variants = [_with_data(variant, data) for variant, data in zip(task.job.variants, parts, strict=True)]
     if task.job.what == "search":
         _search(parent, task, variants[0])
-    else:
-        _repeat(parent, task, variants)
+        return
+    _accept(parent, planned_requests(task.plan, len(variants), task.backends))
+    facts = environment()
+    heartbeat = measure_on(parent, task.plan, variants, task.backends)
+    parent.end(facts | heartbeat.facts())
 
 
 def _with_data(variant: Variant, data: bytes) -> Variant:
     if hashlib.sha256(data).hexdigest() != variant.sha256:
         raise ImageRefused(f"The stored bytes of {variant.id} are damaged. Start a new run.", "damaged", 422)
     return replace(variant, data=data)
-
-
-def _repeat(parent: Parent, task: Task[FollowUpJob], variants: list[Variant]) -> None:
-    _accept(parent, planned_requests(task.plan, len(variants), task.backends))
-    facts = environment()
-    heartbeat = measure_on(parent, task.plan, variants, task.backends)
-    parent.end(facts | heartbeat.facts())
 
 
 def _search(parent: Parent, task: Task[FollowUpJob], reference: Variant) -> None:
@@ -61,17 +49,13 @@ def _search(parent: Parent, task: Task[FollowUpJob], reference: Variant) -> None
     source = read_image(reference.data, job.name, limits, job.true_label)
     _accept(parent, most_requests(max(source.width_px, source.height_px)) * len(task.backends))
     facts = environment()
+
+    def on_step(backend_name: str, step: SearchStep) -> None:
+        parent.send(Result("step", {"backend_name": backend_name, "step": to_dict(step)}))
+
     with connected(task.backends) as backends:
-        points = find_breaking_points(
-            source,
-            reference,
-            task.plan,
-            backends,
-            parent.cancel,
-            lambda name, step: parent.send(SearchStepped(name, to_dict(step))),
-        )
-        for point in points:
-            parent.send(BreakingPointFound(to_dict(point)))
+        for point in find_breaking_points(source, reference, task.plan, backends, parent.cancel, on_step):
+            parent.send(Result("finding", to_dict(point)))
     parent.end(facts)
 
 

@@ -1,7 +1,7 @@
-"""The process that reads one imported report: a file from anybody takes its time and memory, not the app's.
+"""The process that reads one imported report, so that a hostile file can't exhaust the web process.
 
 in:   {"name":…, "run_id":…} in one line, then the file
-out:  {"refused":…} in one line; or {"row":…}, as the table of runs has it, and the report as it is stored
+out:  {"refused":…} in one line; or {"row":…}, the row of table `runs`, in one line, then the report
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Final
 from experiment.decide.other_goals import judged
 from experiment.export.import_report import ReportRefused, read_report
 from experiment.export.report_json import timestamp
-from webapp.store.headline import with_answer
+from webapp.store.headline import headline_of
 
 IMPORTED: Final = "imported"  # the state of its row, and the key of its report
 ADDRESS_SPACE_BYTES: Final = 1024**3  # a legal report of 19 MB, 18,000 cells, needs 0.45 GB
@@ -54,10 +54,10 @@ def _say(words: Mapping[str, Any]) -> None:
 
 
 def as_imported(report: Mapping[str, Any], run_id: str, name: str, now: float) -> dict[str, Any]:
-    """The report under an id of this server's; nothing else changes, but a state that can't go on.
+    """The report under an id of this server. A live state becomes "cancelled"; little else changes.
 
-    One of before there were photo sets says that it is of one photo. One of before the goal had a margin
-    is judged anew, so that what it recommends meets the goals that stand beside it.
+    A report from before photo sets gets `photo_set: None`. A report from before margins is judged again, so
+    that its recommendation meets the goals that are shown beside it.
     """
     before = report.get(IMPORTED) or {}
     came = {"name": name, "run_id": before.get("run_id") or report["run_id"], "imported_at": timestamp(now)}
@@ -80,13 +80,13 @@ def _row(made: Mapping[str, Any], name: str) -> dict[str, Any]:
         "backends": json.dumps(made["backends"]),
         "environment": json.dumps(made["environment"]),
         "failure": None,
-        "headline": with_answer(made["recommendation"]["sentence"], made),
+        "headline": headline_of(made),
         **requests,
     }
 
 
 def measured_at(report: Mapping[str, Any]) -> float:
-    """Seconds since the epoch; a day that no calendar has counts as none."""
+    """Seconds since the epoch; 0 for a date that does not exist."""
     try:
         return datetime.strptime(report["created_at"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
     except ValueError:

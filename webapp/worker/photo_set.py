@@ -1,4 +1,4 @@
-"""A run over many photos, in the timing process: photo after photo from files on disk."""
+"""A photo set in the timing process, which reads one photo after another from files on disk."""
 
 from __future__ import annotations
 
@@ -22,28 +22,31 @@ from experiment.photo_sets.places import Archive, Place
 from experiment.photo_sets.run import SILENT, measure_set
 from experiment.records import SourceImage
 from webapp.worker.large_photos import are_large, await_turn
-from webapp.worker.pipe import Accepted, Ended, LargePhotoDone, Parent, PhotoMeasured, PhotoSetJob, Task
+from webapp.worker.pipe import (
+    Accepted,
+    Ended,
+    LargePhotoDone,
+    Parent,
+    PhotoSetJob,
+    Result,
+    Task,
+    too_many_photos,
+)
 
-# Folders, and what systems put beside photos: macOS packs a second file with each of them.
+# A ZIP file also holds folders and files of the system; macOS adds a second file for every photo.
 ENTRIES_PER_PHOTO = 10
 
 
 def run_set(parent: Parent, task: Task[PhotoSetJob]) -> None:
     """List the photos, announce the run, wait for "go", measure, say how it ended.
 
-    Raises PixelcostError when there are no photos, or too many.
+    Raises PixelcostError if there are none or too many.
     """
     plan, job = task.plan, task.job
     photos = _photos(job)
     header = header_of("", time.time(), photos, plan, task.backends, {}, job.model)
     once = planned_requests(replace(plan, warmups=0, split_decode=False), most_variants(plan), task.present)
-    parent.send(
-        Accepted(
-            source={"photo_set": to_dict(header)},
-            skipped_sizes_px=(),
-            requests_planned=once * len(photos.photos),
-        )
-    )
+    parent.send(Accepted({"photo_set": to_dict(header)}, (), requests_planned=once * len(photos.photos)))
     parent.go.wait()
     facts = environment()
     done = 0
@@ -53,17 +56,14 @@ def run_set(parent: Parent, task: Task[PhotoSetJob]) -> None:
         )
         for result in results:
             done += 1
-            parent.send(PhotoMeasured(to_dict(result)))
-    if done == len(photos.photos):
-        parent.send(Ended("done", facts, failure=None))
-    elif parent.cancel.is_set():
-        parent.send(Ended("cancelled", facts, failure=None))
-    else:
-        parent.send(Ended("failed", facts, failure=to_dict(SILENT)))
+            parent.send(Result("photo", to_dict(result)))
+    is_cancelled, is_done = parent.cancel.is_set(), done == len(photos.photos)
+    state = "done" if is_done else "cancelled" if is_cancelled else "failed"
+    parent.send(Ended(state, facts, to_dict(SILENT) if state == "failed" else None))
 
 
 def _read_in_turn(parent: Parent) -> Callable[[bytes, str, Limits], SourceImage]:
-    """read_image(), but a large photo waits until no other run decodes one."""
+    """read_image(), but for a large photo it waits until no other run decodes one."""
 
     def read(data: bytes, name: str, limits: Limits) -> SourceImage:
         if not are_large([data], name, limits):
@@ -81,12 +81,8 @@ def _photos(job: PhotoSetJob) -> PhotoSet:
     labels = LabelsCsv(job.labels[0], labels_in(job.labels[1], job.labels[0])) if job.labels else None
     found = photo_set_in(_place(job), labels, job.most_labels_bytes)
     if len(found.photos) > job.most_photos:
-        raise PixelcostError(
-            f"{found.name} holds {len(found.photos):,} photos; the limit is {job.most_photos:,}. "
-            "Send fewer, raise PIXELCOST_MAX_PHOTOS, or use the command line: python -m experiment --photos.",
-            "too_many_files",
-            422,
-        )
+        why = too_many_photos(found.name, len(found.photos), job.most_photos)
+        raise PixelcostError(why, "too_many_files", 422)
     if job.true_label is None:
         return found
     photos = tuple(replace(photo, label=job.true_label) for photo in found.photos)
@@ -102,7 +98,7 @@ def _place(job: PhotoSetJob) -> Place:
 
 
 class UploadedPhotos:
-    """The photos of an upload, as a place of a photo set: the name of each, and its file in `folder`."""
+    """A Place of a photo set: uploaded files. `files` maps photo names to file names in `folder`."""
 
     def __init__(self, name: str, folder: Path, files: Mapping[str, str]):
         self.name = name

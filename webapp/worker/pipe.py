@@ -1,9 +1,9 @@
-"""The pipe between the web process and the timing process: all that crosses it, and the child's end.
+"""The messages between the web process and the timing process, and the timing process's end of the pipe.
 
-to the timing process    one JSON line, a Task; then the bytes of its job's parts, one part behind the other;
-                         then "go" when the run may begin, "read" when a large photo may be decoded (see
+to the timing process    one JSON line, a Task; then the bytes of its job's parts, one after another; then
+                         "go" when the run may begin, "read" when a large photo may be decoded (see
                          large_photos.py) and "cancel" at any time. The end of input ends the process.
-to the web process       one JSON line for each message of MESSAGES. The variant's bytes follow a `variant`.
+to the web process       one JSON line for each message of MESSAGES; a variant's bytes follow its line.
 
 A run begins with `accepted` or `refused` and ends with `end`.
 """
@@ -20,8 +20,7 @@ from typing import IO, Any, ClassVar, Final, Generic, Literal, TypeVar
 
 from experiment.backends.connect import connected
 from experiment.codec import from_dict, to_dict
-from experiment.errors import PixelcostError
-from experiment.images.browser import Described
+from experiment.images.browser import DescribedVariant
 from experiment.images.header import Limits
 from experiment.measure.heartbeat import Heartbeat
 from experiment.measure.run import measure
@@ -29,21 +28,24 @@ from experiment.records import BackendInfo, NotUploaded, Plan, Variant
 
 JobKind = Literal["photo", "photo_set", "browser_variants", "follow_up"]
 FollowUpKind = Literal["repeats", "retry", "search"]  # as stored
+# A Variant, a Measurement, the PhotoResult of one photo of a set, a SearchStep towards the breaking point and
+# the backend's name, a BreakingPoint. These are the kinds of a run's events too.
+ResultKind = Literal["variant", "measurement", "photo", "step", "finding"]
 Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a run is about. Each kind is a subclass."""
+    """What a run measures. Every kind is a subclass."""
 
     kind: ClassVar[JobKind]
 
     name: str  # of the photo or the set
-    true_label: str | None  # of every photo; None: none was given
+    true_label: str | None  # of every photo; None: not given
 
     @property
     def part_sizes_bytes(self) -> tuple[int, ...]:
-        """The length of each part that follows the task."""
+        """The sizes of the parts that follow the task."""
         return ()
 
 
@@ -63,29 +65,34 @@ class PhotoJob(Job):
 
 @dataclass(frozen=True, slots=True)
 class PhotoSetJob(Job):
-    """Many photos in files on disk, which the timing process opens itself."""
+    """Many photos in files on disk, which the timing process opens."""
 
     kind = "photo_set"
 
     folder: str
-    files: Mapping[str, str]  # a photo's name -> its file in the folder; one alone is a ZIP file of photos
+    files: Mapping[str, str]  # name of a photo -> its file in the folder; a single one is a ZIP file
     labels: tuple[str, str] | None  # name and text of a CSV; None: the set's own
     most_labels_bytes: int
     most_photos: int
     model: Mapping[str, Any]  # its card
 
 
+def too_many_photos(where: str, found: int, most: int) -> str:
+    """Why a set is refused, by the web process or, for a ZIP file, by the timing process."""
+    how = "Send fewer, raise PIXELCOST_MAX_PHOTOS, or use the command line: python -m experiment --photos."
+    return f"{where} has {found:,} photos; the limit is {most:,}. {how}"
+
+
 @dataclass(frozen=True, slots=True)
 class BrowserVariantsJob(Job):
-    """Variants that a browser made of a photo. The parts are the photo, empty if it stayed there, then
-    each variant."""
+    """Variants that a browser made. The parts are the photo, empty if not uploaded, and the variants."""
 
     kind = "browser_variants"
 
-    size_bytes: int  # of the photo; 0: it stayed in the browser
-    variants: tuple[Described, ...]
+    size_bytes: int  # of the photo; 0: not uploaded
+    variants: tuple[DescribedVariant, ...]
     facts: Mapping[str, Any]  # about the browser, for the run's environment
-    original: NotUploaded | None  # what the page says of the photo; None: nothing
+    original: NotUploaded | None  # what the page says about the photo; None: nothing
 
     @property
     def part_sizes_bytes(self) -> tuple[int, ...]:
@@ -95,7 +102,7 @@ class BrowserVariantsJob(Job):
 
 @dataclass(frozen=True, slots=True)
 class FollowUpJob(Job):
-    """Variants of a run that has ended, to be measured further. The parts are their bytes as sent."""
+    """Variants of a run that has ended, to be measured again. The parts are their bytes as sent."""
 
     kind = "follow_up"
 
@@ -135,7 +142,7 @@ class Task(Generic[Job_co]):
         return [info for info in self.backends if info.is_present]
 
     def line(self) -> bytes:
-        """As it crosses the pipe."""
+        """The line that crosses the pipe."""
         rest = to_dict(self)
         return json.dumps({"kind": self.job.kind, **rest.pop("job"), **rest}).encode() + b"\n"
 
@@ -152,7 +159,7 @@ MESSAGES: Final[dict[str, type[Message]]] = {}  # by event
 
 
 class Message:
-    """What the timing process says. The JSON in it is stored and sent on, not made into records again."""
+    """What the timing process says."""
 
     event: ClassVar[str]
 
@@ -167,7 +174,7 @@ class Accepted(Message, event="accepted"):
 
     source: Json  # a SourceImage, or {"photo_set": a SetHeader}
     skipped_sizes_px: Sequence[int]
-    requests_planned: int  # of a set an estimate
+    requests_planned: int  # for a photo set, an estimate
 
 
 @dataclass(frozen=True)
@@ -181,20 +188,12 @@ class Refusal(Message, event="refused"):
 
 @dataclass(frozen=True)
 class LargePhoto(Message, event="large"):
-    """A large photo is to be decoded once "read" comes."""
+    """A large photo is to be decoded: the process waits for "read"."""
 
 
 @dataclass(frozen=True)
 class LargePhotoDone(Message, event="made"):
-    """The pixels of the large photo are given back."""
-
-
-@dataclass(frozen=True)
-class VariantMade(Message, event="variant"):
-    """A Variant; its bytes follow."""
-
-    variant: Json
-    size_bytes: int
+    """The pixels of the large photo are freed."""
 
 
 @dataclass(frozen=True)
@@ -205,32 +204,11 @@ class Preparing(Message, event="progress"):
 
 
 @dataclass(frozen=True)
-class Measured(Message, event="measurement"):
-    """A Measurement."""
+class Result(Message, event="result"):
+    """A record as JSON, which is stored and sent on as it is. The bytes of a variant follow."""
 
-    measurement: Json
-
-
-@dataclass(frozen=True)
-class PhotoMeasured(Message, event="photo"):
-    """The PhotoResult of one photo of a set."""
-
-    photo: Json
-
-
-@dataclass(frozen=True)
-class SearchStepped(Message, event="step"):
-    """A SearchStep towards the breaking point."""
-
-    backend_name: str
-    step: Json
-
-
-@dataclass(frozen=True)
-class BreakingPointFound(Message, event="finding"):
-    """A BreakingPoint."""
-
-    finding: Json
+    kind: ResultKind
+    record: Json
 
 
 @dataclass(frozen=True)
@@ -249,7 +227,7 @@ def message_in(line: bytes) -> Message:
 
 
 class Parent:
-    """The web process, as the timing process sees it: it gives commands and takes messages."""
+    """The web process, as the timing process sees it: sends commands, receives messages."""
 
     def __init__(self, commands: io.FileIO, messages: IO[bytes]):
         self._commands = commands
@@ -259,7 +237,7 @@ class Parent:
         self.cancel = threading.Event()
 
     def listen(self) -> None:
-        """Take commands from now on. When the parent is gone, this process goes too."""
+        """Receive commands in a thread. The end of input ends this process."""
         threading.Thread(target=self._listen, name="commands", daemon=True).start()
 
     def _listen(self) -> None:
@@ -278,20 +256,16 @@ class Parent:
         self._messages.write(line + b"\n" + data)
         self._messages.flush()
 
-    def refuse(self, error: PixelcostError) -> None:
-        """Say why the job can't be done."""
-        self.send(Refusal(error.code, error.message, error.http_status))
-
     def end(self, environment: Json) -> None:
-        """Say that the run is over, by itself or because it was cancelled."""
+        """Say that the run is done or cancelled."""
         self.send(Ended("cancelled" if self.cancel.is_set() else "done", environment, failure=None))
 
 
 def measure_on(
     parent: Parent, plan: Plan, variants: list[Variant], infos: Sequence[BackendInfo]
 ) -> Heartbeat:
-    """Send every measurement on as it is taken. Returns what the heartbeat saw."""
+    """Measure, and send every measurement as it is taken. Returns the heartbeat."""
     with connected(infos) as backends, Heartbeat() as heartbeat:
         for measurement in measure(plan, variants, backends, parent.cancel):
-            parent.send(Measured(to_dict(measurement)))
+            parent.send(Result("measurement", to_dict(measurement)))
     return heartbeat

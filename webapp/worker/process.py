@@ -1,4 +1,4 @@
-"""The timing process (worker.py), as the web process sees it: start it, talk to it, end it."""
+"""The timing process, as the web process sees it: started, sent a task, read from, ended."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WORKER_COMMAND = (sys.executable, "-m", "webapp.worker")
 PIECE_BYTES = 1_000_000
 END_GRACE_S = 5.0
-# What the process gets of our environment: how to run, how to reach backends. No token, no database.
+# The environment variables that it gets: how to run, how to reach backends. No token, no database URL.
 _PASSED_ON = re.compile(
     "PATH|HOME|TMPDIR|TZ|LANG|LC_.*|PYTHON.*|VIRTUAL_ENV|LD_LIBRARY_PATH|COVERAGE_.*|PIXELCOST_TEST_.*"
     "|(http|https|no|all)_proxy|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|GRPC_.*"
@@ -28,7 +28,7 @@ _PASSED_ON = re.compile(
 
 
 class WorkerProcess:
-    """One process. It ends by itself when this process does: its standard input closes."""
+    """One timing process. It ends when this process does, because its standard input closes."""
 
     def __init__(self, command: Sequence[str] = WORKER_COMMAND):
         self._process = subprocess.Popen(
@@ -43,11 +43,7 @@ class WorkerProcess:
         self._stdin: IO[bytes] = self._process.stdin
         self._stdout: IO[bytes] = self._process.stdout
         self._writing = threading.Lock()
-
-    @property
-    def pid(self) -> int:
-        """Process id."""
-        return self._process.pid
+        self.pid = self._process.pid
 
     @property
     def is_alive(self) -> bool:
@@ -55,7 +51,7 @@ class WorkerProcess:
         return self._process.poll() is None
 
     def send(self, task: Task[Job], content: Iterable[bytes]) -> None:
-        """Its one task, then the parts of the job. A process that died is noticed when reading."""
+        """Send its one task, then the parts of the job. If it has died, messages() ends."""
         with contextlib.suppress(BrokenPipeError):
             self._stdin.write(task.line())
             for piece in content:
@@ -63,20 +59,20 @@ class WorkerProcess:
             self._stdin.flush()
 
     def say(self, command: str) -> None:
-        """Send "go" or "cancel"."""
+        """Send "go", "read" or "cancel"."""
         with self._writing, contextlib.suppress(OSError, ValueError):
             self._stdin.write(command.encode() + b"\n")
             self._stdin.flush()
 
     def messages(self) -> Iterator[Message]:
-        """What it sends, until it closes its output or dies."""
+        """Its messages, until it closes its output or dies."""
         while line := self._stdout.readline():
             if not line.endswith(b"\n"):
                 return  # it died in the middle of a line
             yield message_in(line)
 
     def read(self, size_bytes: int) -> Iterator[bytes]:
-        """The bytes behind a message, in pieces; to be read to their end before the next message."""
+        """The bytes that follow a message, in pieces. They must be read before the next message."""
         while size_bytes > 0:
             piece = self._stdout.read(min(size_bytes, PIECE_BYTES))
             if not piece:
@@ -85,11 +81,11 @@ class WorkerProcess:
             yield piece
 
     def kill(self) -> None:
-        """End it now; what it has written can still be read."""
+        """End it now. What it has written can still be read."""
         self._process.kill()
 
     def close(self) -> int:
-        """Wait for its end, kill it if it does not come, and give everything back. Returns the exit code."""
+        """Wait for its end, kill it after END_GRACE_S, and close its pipes. Returns the exit code."""
         with self._writing, contextlib.suppress(OSError):
             self._stdin.close()
         try:
@@ -102,7 +98,7 @@ class WorkerProcess:
 
 
 class SpareProcess:
-    """Keeps one timing process started, so that a run does not wait for its imports."""
+    """One timing process in advance, so that a run does not wait for its start."""
 
     def __init__(self, command: Sequence[str] = WORKER_COMMAND):
         self._command = command
@@ -127,7 +123,7 @@ class SpareProcess:
                 self._process = WorkerProcess(self._command)
 
     def close(self) -> None:
-        """End the spare and start no other."""
+        """End the spare, and start no more."""
         with self._lock:
             self._closed = True
             process, self._process = self._process, None

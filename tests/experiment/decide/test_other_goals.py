@@ -12,7 +12,7 @@ from experiment.export.report_json import report_dict
 from experiment.records import Plan
 from tests.support.records import report, sample_report
 from tests.support.set_records import PLAN, photos, summary
-from webapp.routes.goals_asked import goals_in
+from webapp.routes.downloads import goals_in
 
 GOALS = [
     {"keep_top1": False},

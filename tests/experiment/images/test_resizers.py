@@ -12,7 +12,7 @@ from experiment.errors import PlanRefused
 from experiment.export.report_json import report_dict
 from experiment.figures import figures
 from experiment.images.browser import (
-    Described,
+    DescribedVariant,
     browser_encodings,
     jpeg_subsampling,
     read_made,
@@ -36,9 +36,9 @@ def in_browser(size_px: int = 512, format: str = "jpeg", engine: str = "pica", *
     return replace(server, **{"id": f"{server.id}-{engine}", **facts, "largest_difference": 9, **changes})
 
 
-def described(size_px: int, kind: str) -> Described:
+def described(size_px: int, kind: str) -> DescribedVariant:
     row = told(size_px, kind)
-    return Described(**row, size_bytes=len(made(size_px, kind)))
+    return DescribedVariant(**row, size_bytes=len(made(size_px, kind)))
 
 
 def test_a_pair_tells_bytes_pixels_and_answers():

@@ -49,7 +49,7 @@ from tests.support.records import (
 )
 from webapp.backends import BackendRegistry
 from webapp.problems import CRASH_TITLE
-from webapp.runs.event_log import Progress, RunLog
+from webapp.runs.event_log import EventLog, Progress
 from webapp.runs.live_run import LiveRun
 from webapp.runs.recorder import Recorder
 from webapp.worker.pipe import Ended
@@ -158,9 +158,9 @@ def script(name: str) -> str:
     return (ROOT / "static" / "js" / name).read_text("utf-8")
 
 
-def log_of_a_run() -> RunLog:
+def log_of_a_run() -> EventLog:
     """At its 412th of 690 requests."""
-    log = RunLog.__new__(RunLog)
+    log = EventLog.__new__(EventLog)
     log.progress = progress = Progress()
     progress.planned, progress.done = 690, 412
     progress._started = time.monotonic() - 13.3

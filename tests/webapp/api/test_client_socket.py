@@ -16,8 +16,8 @@ from webapp.http import client_socket
 from webapp.http.client_socket import MOST_UNSENT_BYTES, ClientSocket, Outbox
 from webapp.http.gunicorn_worker import Worker
 from webapp.problems import Refused
-from webapp.uploads import places as upload_places
-from webapp.uploads.places import LOOK_AGAIN_S, MOST_SLOW, Places, UploadPace
+from webapp.uploads import slots as upload_slots
+from webapp.uploads.slots import LOOK_AGAIN_S, MOST_SLOW, UploadPace, UploadSlots
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
 ANSWER = bytes(MOST_UNSENT_BYTES - 1_000)
@@ -124,9 +124,9 @@ def test_a_body_that_has_not_come_is_not_waited_for(clients: Clients) -> None:
 def test_an_upload_is_waited_for_as_long_as_its_pace_allows(
     clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upload_places, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(upload_slots, "PATIENCE_S", 0.2)
     client, theirs = clients.connected()
-    client.pace = pace = UploadPace(Places(4), HERE, 60)
+    client.pace = pace = UploadPace(UploadSlots(4), HERE, 60)
     timer = threading.Timer(0.1, theirs.sendall, (b"late",))
     timer.start()
     assert client.recv(100) == b"late"
@@ -139,16 +139,16 @@ def test_an_upload_is_waited_for_as_long_as_its_pace_allows(
 def test_two_uploads_of_an_address_may_take_their_time_and_more_while_most_places_are_free(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(upload_places, "PATIENCE_S", 0.0)
-    places = Places(2 * MOST_SLOW + 3)
+    monkeypatch.setattr(upload_slots, "PATIENCE_S", 0.0)
+    slots = UploadSlots(2 * MOST_SLOW + 3)
     with ExitStack() as stack:
         paces = []
         for _ in range(MOST_SLOW + 1):
-            paces.append(UploadPace(places, stack.enter_context(places.taken(HERE)), 60))
+            paces.append(UploadPace(slots, stack.enter_context(slots.taken(HERE)), 60))
             paces[-1].got(1_000_000)
         assert [pace.left_s() > 40 for pace in paces] == [True] * MOST_SLOW + [False]
         assert 0 < paces[-1].left_s() <= LOOK_AGAIN_S
-        stack.enter_context(places.taken(THERE))
+        stack.enter_context(slots.taken(THERE))
         assert paces[-1].left_s() <= 0
         assert (paces[-1].is_late, paces[-1].is_one_too_many) == (True, True)
         paces[0].end()
@@ -159,20 +159,20 @@ def test_two_uploads_of_an_address_may_take_their_time_and_more_while_most_place
 def test_an_upload_that_is_too_slow_is_told_so_however_many_there_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(upload_places, "PATIENCE_S", 0.0)
-    pace = UploadPace(Places(9), HERE, 60)
+    monkeypatch.setattr(upload_slots, "PATIENCE_S", 0.0)
+    pace = UploadPace(UploadSlots(9), HERE, 60)
     assert pace.left_s() <= 0
     assert (pace.is_late, pace.is_one_too_many) == (True, False)
 
 
 def test_the_last_place_is_for_an_address_that_has_none() -> None:
-    places = Places(3)
-    with places.taken(HERE), places.taken(HERE):
-        with pytest.raises(Refused, match="Other uploads"), places.taken(HERE):
+    slots = UploadSlots(3)
+    with slots.taken(HERE), slots.taken(HERE):
+        with pytest.raises(Refused, match="Other uploads"), slots.taken(HERE):
             pass
-        with places.taken(THERE), pytest.raises(Refused, match="Other uploads"), places.taken("192.0.2.3"):
+        with slots.taken(THERE), pytest.raises(Refused, match="Other uploads"), slots.taken("192.0.2.3"):
             pass
-    with places.taken(HERE), places.taken(HERE):
+    with slots.taken(HERE), slots.taken(HERE):
         pass
 
 
@@ -187,11 +187,11 @@ def test_the_last_place_is_for_an_address_that_has_none() -> None:
     ],
 )
 def test_an_ipv6_network_counts_as_one_address(first: str | None, second: str, is_same: bool) -> None:
-    places = Places(2)
-    with places.taken(first) as one:
+    slots = UploadSlots(2)
+    with slots.taken(first) as one:
         if is_same:
-            with pytest.raises(Refused), places.taken(second):
+            with pytest.raises(Refused), slots.taken(second):
                 pass
         else:
-            with places.taken(second) as other:
+            with slots.taken(second) as other:
                 assert one != other

@@ -212,7 +212,7 @@ def test_cells_that_failed_are_measured_again_and_what_is_left_out_is_told(tmp_p
         assert {cell["variant_id"] for cell in before["cells"] if cell["failures"]} == {"64-png"}
         answer = client.post(f"/api/runs/{run_id}/retry", json={"backend_name": "A"})
         assert answer.status_code == 422
-        assert "must be a list of this run's: eye" in answer.json["detail"]
+        assert "must be one of this run's backends: eye" in answer.json["detail"]
         slow[0] = False
         body = {"backend_name": "eye", "timeout_s": 30}
         answer = client.post(f"/api/runs/{run_id}/retry", json=body)

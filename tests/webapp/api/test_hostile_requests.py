@@ -191,7 +191,7 @@ def test_a_part_without_a_name_is_refused(client: FlaskClient, path: str, dispos
 def test_a_file_name_that_is_not_utf8_is_said_to_be_the_trouble(client: FlaskClient) -> None:
     status, code, detail = posted(client, part(b'name="file"; filename="\xe9t\xe9.png"', photo_bytes()))
     assert (status, code) == (400, "bad_part")
-    assert "not in UTF-8" in detail
+    assert "not UTF-8 text" in detail
 
 
 def test_a_form_that_breaks_off_is_not_taken_for_an_empty_one(client: FlaskClient) -> None:

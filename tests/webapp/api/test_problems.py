@@ -82,7 +82,7 @@ def test_a_wrong_method_is_told_the_right_ones(client: FlaskClient) -> None:
 def test_a_browser_gets_a_page_for_a_wrong_address(client: FlaskClient) -> None:
     answer = client.get("/nowhere", headers=BROWSER)
     assert (answer.status_code, answer.mimetype) == (404, "text/html")
-    assert b"There is nothing at this address." in answer.data
+    assert b"This address does not exist." in answer.data
 
 
 def test_a_program_gets_json_for_a_wrong_address(client: FlaskClient) -> None:
@@ -115,7 +115,7 @@ def test_a_database_that_another_program_holds_is_busy_not_broken(
             for refused in (client.delete(f"/api/runs/{run_id}"), client.post("/api/runs", data=form())):
                 assert (refused.status_code, refused.json["code"]) == (503, "database_busy")
                 assert refused.headers["Retry-After"] == "5"
-                assert "locked by another program" in refused.json["detail"]
+                assert "Another program has locked it" in refused.json["detail"]
         assert client.delete(f"/api/runs/{run_id}").status_code == 204
 
 

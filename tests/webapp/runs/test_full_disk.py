@@ -12,7 +12,7 @@ import requests
 from tests.support.processes.web_process import WebProcess, web_process
 from tests.support.processes.webapp_parts import eventually, photo_bytes
 from tests.support.small_disk import fill, small_disk
-from webapp.store.reserve import Reserve
+from webapp.store.disk_reserve import DiskReserve
 
 LONG = '{"sizes_px": [32], "formats": ["png"], "warmups": 0, "repeats": 1000}'
 
@@ -85,7 +85,7 @@ def test_a_run_whose_end_finds_no_room_is_ended_once_there_is_some(web, disk):
     reserve = disk / "pixelcost.db-reserve"
     reserve.unlink()
     filler = fill(disk)
-    eventually(lambda: "is tried again" in web.log())
+    eventually(lambda: "trying again" in web.log())
     assert state(web, run_id) == "running"
     filler.unlink()
     eventually(lambda: state(web, run_id) == "failed")
@@ -97,7 +97,7 @@ def test_a_run_whose_end_finds_no_room_can_be_removed(web, disk):
     run_id = measuring(web)
     (disk / "pixelcost.db-reserve").unlink()
     filler = fill(disk)
-    eventually(lambda: "is tried again" in web.log())
+    eventually(lambda: "trying again" in web.log())
     with filler.open("r+b") as file:
         file.truncate(filler.stat().st_size - 600_000)
     assert requests.delete(f"{web.url}/api/runs/{run_id}", timeout=60).status_code == 204
@@ -129,7 +129,7 @@ def _answers(web: WebProcess) -> bool:
 
 def test_the_reserve_is_real_room_and_comes_back_as_large_as_fits(disk):
     path = disk / "reserve"
-    reserve = Reserve(path)
+    reserve = DiskReserve(path)
     reserve.keep()
     assert path.stat().st_blocks * 512 >= 8_000_000
     filler = fill(disk)

@@ -15,7 +15,7 @@ from sqlalchemy import update
 
 from tests.support.processes.databases import url
 from webapp.store.store import Store
-from webapp.store.tables import claims
+from webapp.store.tables import leases
 
 __all__ = ["url"]  # a fixture
 
@@ -41,101 +41,101 @@ def submit(store: Store, run_id: str) -> str:
 def vanish(store: Store) -> None:
     """As if the process had been silent for a minute."""
     with store._engine.begin() as connection:
-        mine = claims.c.owner == store.claims.owner
-        connection.execute(update(claims).where(mine).values(seen_at=claims.c.seen_at - 60))
+        mine = leases.c.owner == store.leases.owner
+        connection.execute(update(leases).where(mine).values(seen_at=leases.c.seen_at - 60))
 
 
 def test_a_run_of_a_process_that_is_there_is_nobodys_orphan(process: Callable[[], Store]) -> None:
     one, other = process(), process()
     submit(one, "a")
-    assert other.claims.orphans() == []
-    assert other.claims.is_held("a")
+    assert other.leases.orphans() == []
+    assert other.leases.is_held("a")
 
 
 def test_the_run_of_a_process_that_has_gone_is_given_to_one_other_only(process: Callable[[], Store]) -> None:
     gone, second, third = process(), process(), process()
     submit(gone, "a")
     vanish(gone)
-    assert second.claims.orphans() == ["a"]
-    assert third.claims.orphans() == []
+    assert second.leases.orphans() == ["a"]
+    assert third.leases.orphans() == []
     assert third.run("a").state == "failed"
-    assert not third.claims.is_held("a")
+    assert not third.leases.is_held("a")
 
 
 def test_renewing_keeps_a_run_from_becoming_an_orphan(process: Callable[[], Store]) -> None:
     one, other = process(), process()
     submit(one, "a")
     vanish(one)
-    assert one.claims.renew(["a"]) == []
-    assert other.claims.orphans() == []
+    assert one.leases.renew(["a"]) == []
+    assert other.leases.orphans() == []
 
 
 def test_an_ended_run_is_no_orphan(process: Callable[[], Store]) -> None:
     one, other = process(), process()
     one.change(submit(one, "a"), state="done")
     vanish(one)
-    assert other.claims.orphans() == []
+    assert other.leases.orphans() == []
 
 
 def test_a_run_is_cancelled_through_another_process(process: Callable[[], Store]) -> None:
     one, other = process(), process()
     submit(one, "a")
     submit(one, "b")
-    assert other.claims.cancel("a")
-    assert one.claims.renew(["a", "b"]) == ["a"]
-    assert other.claims.renew(["a", "b"]) == []
+    assert other.leases.cancel("a")
+    assert one.leases.renew(["a", "b"]) == ["a"]
+    assert other.leases.renew(["a", "b"]) == []
 
 
 def test_nobody_can_be_asked_to_cancel_what_nobody_has(process: Callable[[], Store]) -> None:
     one, other = process(), process()
     submit(one, "a")
     vanish(one)
-    assert not other.claims.cancel("a")
-    assert not other.claims.cancel("unknown")
+    assert not other.leases.cancel("a")
+    assert not other.leases.cancel("unknown")
 
 
 def test_only_so_many_measure_at_once_in_all_processes(process: Callable[[], Store]) -> None:
     one, other = process(), process()
     submit(one, "a")
     submit(other, "b")
-    assert not one.claims.someone_measures()
-    assert one.claims.begin("a", at_once=1)
+    assert not one.leases.someone_measures()
+    assert one.leases.begin("a", at_once=1)
     assert one.run("a").state == "running"
-    assert other.claims.someone_measures()
-    assert not other.claims.begin("b", at_once=1)
-    assert other.claims.begin("b", at_once=2)
+    assert other.leases.someone_measures()
+    assert not other.leases.begin("b", at_once=1)
+    assert other.leases.begin("b", at_once=2)
     one.change("a", state="done")
-    one.claims.release("a")
-    assert other.claims.begin("b", at_once=1)
+    one.leases.release("a")
+    assert other.leases.begin("b", at_once=1)
 
 
 def test_of_those_that_could_be_next_the_oldest_goes_first(process: Callable[[], Store]) -> None:
     first, second, third = process(), process(), process()
     for store, run_id in ((first, "a"), (second, "b"), (third, "c")):
         submit(store, run_id)
-    assert first.claims.begin("a", 1)
-    assert not third.claims.begin("c", 1)
-    assert not second.claims.begin("b", 1)
+    assert first.leases.begin("a", 1)
+    assert not third.leases.begin("c", 1)
+    assert not second.leases.begin("b", 1)
     first.change("a", state="done")
-    assert not third.claims.begin("c", 1)
-    assert second.claims.begin("b", 1)
+    assert not third.leases.begin("c", 1)
+    assert second.leases.begin("b", 1)
 
 
 def test_a_run_that_waits_behind_another_of_its_process_holds_nobody_up(process: Callable[[], Store]) -> None:
     one, other = process(), process()
     submit(one, "a")  # older, but its own process has not let it ask yet
     submit(other, "b")
-    assert other.claims.begin("b", 1)
+    assert other.leases.begin("b", 1)
 
 
 def test_a_process_that_has_gone_holds_no_turn(process: Callable[[], Store]) -> None:
     gone, other = process(), process()
     submit(gone, "a")
     submit(other, "b")
-    assert gone.claims.begin("a", 1)
+    assert gone.leases.begin("a", 1)
     vanish(gone)
-    assert not other.claims.someone_measures()
-    assert other.claims.begin("b", 1)
+    assert not other.leases.someone_measures()
+    assert other.leases.begin("b", 1)
 
 
 def test_of_many_that_ask_in_the_same_moment_one_may_begin(process: Callable[[], Store]) -> None:
@@ -149,7 +149,7 @@ def test_of_many_that_ask_in_the_same_moment_one_may_begin(process: Callable[[],
 
     def ask(number: int) -> None:
         start.wait()
-        begun.append(stores[number].claims.begin(str(number), 1))
+        begun.append(stores[number].leases.begin(str(number), 1))
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(len(stores))]
     for thread in threads:
@@ -164,12 +164,12 @@ def test_on_sqlite_no_other_process_is_believed_to_be_there(process: Callable[[]
     if not now._is_sqlite:
         pytest.skip("several processes may share a PostgreSQL")
     submit(former, "a")
-    now.claims.start()
-    assert now.claims.orphans() == ["a"]
+    now.leases.start()
+    assert now.leases.orphans() == ["a"]
 
 
 def test_a_removed_run_leaves_no_claim(process: Callable[[], Store]) -> None:
     one = process()
     submit(one, "a")
     one.remove("a")
-    assert not one.claims.is_held("a")
+    assert not one.leases.is_held("a")

@@ -18,10 +18,10 @@ from experiment.records import BackendInfo, Plan
 from tests.support.processes.databases import another_writer
 from tests.support.processes.webapp_parts import SCRIPTED, eventually, photo_bytes, settings
 from webapp.metrics import Metrics
-from webapp.runs.job import Submission, pieces_of
 from webapp.runs.live_run import LiveRun
-from webapp.runs.manager import Runs
+from webapp.runs.manager import RunManager
 from webapp.runs.queue import TooBusy
+from webapp.runs.submission import Submission, pieces_of
 from webapp.store.store import Event, Store
 from webapp.worker.large_photos import LargePhotoBusy
 from webapp.worker.pipe import PhotoJob
@@ -29,7 +29,12 @@ from webapp.worker.process import WorkerProcess
 
 BACKENDS = [BackendInfo("1 CPU"), BackendInfo("8 CPU")]
 PLAN = Plan(sizes_px=(32,), formats=("png", "jpeg"), warmups=1, repeats=2)
+LONG = Plan(sizes_px=(32,), formats=("png",), repeats=1000)
 REQUESTS = 3 * 2 * 3  # variants, backends, warm-ups and repeats
+
+
+def headline(run_id: str) -> str:
+    return f"Headline of {run_id}."
 
 
 class Bench:
@@ -40,7 +45,7 @@ class Bench:
         self.url = chosen.store_url
         self.store = Store(self.url)
         self.metrics = Metrics()
-        self.runs = Runs(chosen, self.store, self.metrics, lambda run_id: f"Headline of {run_id}.", SCRIPTED)
+        self.runs = RunManager(chosen, self.store, self.metrics, headline, SCRIPTED)
 
     def submit(self, name: str = "cat.png", plan: Plan = PLAN) -> LiveRun:
         data = photo_bytes()
@@ -104,14 +109,14 @@ def test_a_refused_photo_leaves_no_run_behind(bench: Bench) -> None:
 
 
 def test_a_photo_that_kills_its_reader_is_refused(bench: Bench) -> None:
-    with pytest.raises(ImageRefused, match="ended the process") as refused:
+    with pytest.raises(ImageRefused, match="process that decodes this photo crashed") as refused:
         bench.submit("die-at-once-bomb.png")
     assert refused.value.code == "damaged"
 
 
 def test_a_photo_that_takes_too_long_to_decode_is_refused(tmp_path: Path) -> None:
     bench = Bench(tmp_path, read_timeout_s=0.5)
-    with pytest.raises(ImageRefused, match=r"longer than 0\.5 s"):
+    with pytest.raises(ImageRefused, match=r"longer than the limit of 0\.5 s"):
         bench.submit("hang-bomb.png")
     bench.runs.close()
 
@@ -151,7 +156,7 @@ def test_a_photo_that_is_refused_when_it_is_read_again_fails_the_run_with_the_re
 
 
 def test_runs_wait_for_each_other_and_know_their_place(bench: Bench) -> None:
-    first = bench.submit("slow-1.png", Plan(sizes_px=(32,), formats=("png",), repeats=1000))
+    first = bench.submit("slow-1.png", LONG)
     eventually(lambda: bench.runs.queue.is_measuring)
     second, third = bench.submit("b.png"), bench.submit("c.png")
     assert [bench.runs.queue.position(live) for live in (first, second, third)] == [0, 1, 2]
@@ -162,7 +167,7 @@ def test_runs_wait_for_each_other_and_know_their_place(bench: Bench) -> None:
 
 def test_the_queue_is_limited_and_says_when_to_come_back(tmp_path: Path) -> None:
     bench = Bench(tmp_path, queue_length=1)
-    first, second = bench.submit("slow-1.png"), bench.submit("slow-2.png")
+    first, second = bench.submit("slow-1.png", LONG), bench.submit("slow-2.png")
     with pytest.raises(TooBusy) as busy:
         bench.submit("c.png")
     assert busy.value.http_status == 429
@@ -174,7 +179,7 @@ def test_the_queue_is_limited_and_says_when_to_come_back(tmp_path: Path) -> None
 
 
 def test_cancelling_keeps_what_was_measured(bench: Bench) -> None:
-    live = bench.submit("slow-1.png", Plan(sizes_px=(32,), formats=("png",), repeats=1000))
+    live = bench.submit("slow-1.png", LONG)
     eventually(lambda: live.log.progress.done >= 3)
     bench.runs.queue.cancel(live)
     run = bench.store.run(ended(live).id)
@@ -185,7 +190,7 @@ def test_cancelling_keeps_what_was_measured(bench: Bench) -> None:
 
 
 def test_a_waiting_run_can_be_cancelled_before_it_begins(bench: Bench) -> None:
-    first, second = bench.submit("slow-1.png"), bench.submit("b.png")
+    first, second = bench.submit("slow-1.png", LONG), bench.submit("b.png")
     bench.runs.queue.cancel(second)
     assert ended(second).state == "cancelled"
     assert bench.events(second, "measurement") == []

@@ -93,8 +93,8 @@ def test_a_run_that_a_dead_process_left_is_closed_by_the_other(
     store = services_of(dead.application).store
     store.create("0123", "cat.png", {}, [], {}, 10)
     services_of(dead.application).close()
-    monkeypatch.setattr("webapp.store.claims.GONE_AFTER_S", 0.0)
-    monkeypatch.setattr("webapp.store.claims.RENEW_EVERY_S", 0.01)
+    monkeypatch.setattr("webapp.store.leases.GONE_AFTER_S", 0.0)
+    monkeypatch.setattr("webapp.store.leases.RENEW_EVERY_S", 0.01)
     other = web()
     run = eventually(lambda: row(other, "0123", "failed"))
     assert run["requests"] == {"planned": 10, "done": 0, "failed": 0}

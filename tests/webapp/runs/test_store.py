@@ -47,7 +47,7 @@ def test_a_run_is_read_back_as_it_was_created(store: Store) -> None:
 
 
 def test_an_unknown_run_is_refused_with_how_many_are_kept(store: Store) -> None:
-    with pytest.raises(NoSuchRun, match="the last 3 are kept"):
+    with pytest.raises(NoSuchRun, match="the last 3 runs are kept"):
         store.run("nowhere")
 
 

@@ -100,7 +100,7 @@ def test_a_body_over_the_limit_is_answered_before_it_is_read(web: WebProcess) ->
         )
         answer = everything(connection)
     assert answer.startswith(b"HTTP/1.1 413")
-    assert b"The limit is 1 MB" in answer
+    assert b"The limit for a photo is 1 MB" in answer
 
 
 def test_a_body_of_unknown_length_is_read_to_little_more_than_the_limit(web: WebProcess) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from experiment.images.browser import Described
+from experiment.images.browser import DescribedVariant
 from experiment.records import BackendInfo, NotUploaded, Plan
 from tests.support.records import original
 from tests.support.scripted_server import always, good_answer, grpc_server, hanging
@@ -66,6 +66,8 @@ class Worker:
 
     def next(self) -> tuple[dict, bytes]:
         event = json.loads(self.process.stdout.readline())
+        if event["event"] == "result":
+            event = {"event": event["kind"], **event["record"]}
         size = event["size_bytes"] if event["event"] == "variant" else 0
         return event, self.process.stdout.read(size)
 
@@ -86,7 +88,7 @@ EVERY_JOB = [
     ),
     PhotoSetJob("cats.zip", None, "photos", {"cats.zip": "0"}, None, 9, 10, {}),
     BrowserVariantsJob(
-        *("cat.jpg", None, 0, (Described("png", 64, None, "pica", 5),), {"browser": "B 1"}),
+        *("cat.jpg", None, 0, (DescribedVariant("png", 64, None, "pica", 5),), {"browser": "B 1"}),
         NotUploaded(9, 80, 60),
     ),
     FollowUpJob("cat.jpg", "tabby", "retry", (replace(original(), data=b""),)),
@@ -134,7 +136,7 @@ def test_a_run_sends_variants_with_their_bytes_then_every_measurement_then_the_e
         assert accepted["requests_planned"] == 5 * (1 + 3)
         worker.say("go")
         events = worker.rest()
-    variants = [(event["variant"]["id"], data) for event, data in events if event["event"] == "variant"]
+    variants = [(event["id"], data) for event, data in events if event["event"] == "variant"]
     assert [name for name, _ in variants] == ["original", "64-png", "64-jpeg-85", "32-png", "32-jpeg-85"]
     assert variants[0][1] == photo()
     assert Image.open(io.BytesIO(variants[1][1])).size == (64, 48)

@@ -1,4 +1,4 @@
-"""The files of one upload, each in a file of its own in a folder on disk; one of them is open at a time."""
+"""The folder on disk that holds the files of one upload; only one of them is open at a time."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from werkzeug.datastructures import FileStorage
 PREFIX = "photos-"
 
 
-class Spool:
+class UploadFolder:
     """A new folder in `parent`. Its owner removes it."""
 
     def __init__(self, parent: Path):
         parent.mkdir(parents=True, exist_ok=True)
         self.path = Path(tempfile.mkdtemp(dir=parent, prefix=PREFIX)).absolute()
-        self.is_kept = False  # True: the run that the files are for removes them
+        self.is_kept = False  # True: the run that needs the files removes them
         self._file: IO[bytes] | None = None
         self._count = 0
 
     def new_file(self, **_about_it: object) -> IO[bytes]:
         """werkzeug's `stream_factory`: where it writes the next file of a form.
 
-        The file before is closed, because a set may hold more files than a process may have open, whatever
-        its limit; and nothing stays in memory, as werkzeug's own files do up to 500 kB each.
+        The previous file is closed, because a photo set may have more files than a process may open.
+        Nothing stays in memory; werkzeug's own files would, up to 500 kB each.
         """
         self.close()
         self._file = (self.path / str(self._count)).open("x+b")
@@ -40,18 +40,18 @@ class Spool:
             self._file.close()
 
     def remove(self) -> None:
-        """Remove the folder, even where the last bytes written found no room."""
+        """Remove the folder, also if the disk is full and its last file can't be written."""
         with contextlib.suppress(OSError):
             self.close()
         shutil.rmtree(self.path, ignore_errors=True)
 
 
 def path_of(part: FileStorage) -> Path:
-    """Where a file of a form lies."""
+    """The path of a file of a form."""
     return Path(part.stream.name)
 
 
 def remove_left_over(parent: Path) -> None:
-    """Remove the files of uploads that a former process left behind."""
+    """Remove the folders that an earlier process left behind."""
     for path in parent.glob(f"{PREFIX}*"):
         shutil.rmtree(path, ignore_errors=True)

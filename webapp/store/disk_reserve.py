@@ -1,6 +1,6 @@
-"""A file that keeps a little room on the database's disk, so that a full one can still be tidied up.
+"""A file that reserves a few MB beside the database, so that runs can be ended and deleted on a full disk.
 
-SQLite writes before it removes: without any room left no run can be ended or deleted.
+SQLite writes before it deletes, so without any free space neither would work.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ SIZES_BYTES = (8_000_000, 4_000_000, 2_000_000, 1_000_000)  # the largest that f
 log = logging.getLogger(__name__)
 
 
-class Reserve:
-    """Room kept at `path`; None: the database is elsewhere and has its own administrator."""
+class DiskReserve:
+    """The file at `path`; None: PostgreSQL, whose disk is its administrator's concern."""
 
     def __init__(self, path: Path | None):
         self._path = path
@@ -26,29 +26,26 @@ class Reserve:
 
     @contextlib.contextmanager
     def released(self) -> Iterator[None]:
-        """Give the room back for the length of the block, then keep as much of it as there is again."""
+        """Free the space during the block, then reserve as much of it as is left."""
         with self._lock:
-            self._remove()
+            if self._path is not None:
+                self._path.unlink(missing_ok=True)
             try:
                 yield
             finally:
                 self.keep()
 
     def keep(self) -> None:
-        """Take up the room, unless it is taken up already."""
+        """Reserve the space, unless it is reserved already."""
         with self._lock:
             if self._path is None or self._path.exists():
                 return
             if not any(_filled(self._path, size_bytes) for size_bytes in SIZES_BYTES):
-                log.info("there is no room left beside %s", self._path)
-
-    def _remove(self) -> None:
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
+                log.info("the disk of %s is full", self._path)
 
 
 def _filled(path: Path, size_bytes: int) -> bool:
-    """Whether a file of that size, without holes, could be made."""
+    """Write a file of that size, without holes. Returns whether there was space for it."""
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
     except OSError:
