@@ -1,8 +1,8 @@
 """The settings that the page and the command line share, and how every setting is read.
 
-A row holds the name in the environment, the default, the unit, one sentence of help
-and the parser. A blank value counts as unset, as compose files hand such over. All
-problems are reported at once, each with its key and value.
+A setting is a field of a dataclass: its key in the environment, default, unit, a sentence of help and a
+parser. A blank value counts as unset, because compose files pass unset variables that way. All problems are
+reported at once, each with its key and value.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Any, TypeVar
 from dotenv import dotenv_values
 
 from common.checks import Expected, number, number_text
+from common.words import decoded
 from experiment.backends.addresses import parse_servers
 from experiment.embedded.profiles import parse_embedded
 from experiment.errors import ConfigRefused
 from experiment.records import BackendInfo
-from experiment.text_file import decoded
 
 SECRETS = {"DATABASE_URL", "PIXELCOST_TOKEN"}  # never shown
 MAY_NOT_BE_BLANK = {"PIXELCOST_TOKEN"}  # a value of spaces must not open the app
@@ -29,18 +29,18 @@ MAY_NOT_BE_BLANK = {"PIXELCOST_TOKEN"}  # a value of spaces must not open the ap
 Read = TypeVar("Read", bound="SharedSettings")
 
 
-def setting(key: str, default: Any, unit: str, help_: str, parse: Callable[[str], Any]) -> Any:
-    """One row of the table: a field of a settings class."""
+def setting(key: str, default: Any, unit: str, help_: str, parse: Callable[[str], Any] = str.strip) -> Any:
+    """A field of a settings class."""
     return field(default=default, metadata={"key": key, "unit": unit, "help": help_, "parse": parse})
 
 
 def seconds(low: float, high: float) -> Callable[[str], float]:
-    """Parses a time in seconds, from `low` to `high`."""
+    """A parser of seconds from `low` to `high`: seconds(1, 600)("2.5") is 2.5."""
     return number_text(number(low, high, "a number of seconds"))
 
 
 def line(text: str) -> str:
-    """Parses a name that a model server is told: one line of text."""
+    """Parses a name that is sent to a model server: one line of text."""
     if not text.strip().isprintable():
         raise Expected("a line of text in UTF-8")
     return text.strip()
@@ -48,21 +48,19 @@ def line(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SharedSettings:
-    """Which servers are asked, with what model, and where things are kept."""
+    """Which servers are measured, with which model, and where results are kept."""
 
     tf_servers: str = setting(
         "TF_SERVERS",
         "",
         "",
         "Model servers, as `name:host:port;name:host:port` (below). Empty: embedded ones are started.",
-        str.strip,
     )
     embedded: str = setting(
         "PIXELCOST_EMBEDDED",
         "",
         "",
         "Embedded backends, as `1 CPU:cpus=1;4 CPU:cpus=4` (below). Empty: a GPU if present, 1 CPU, 8 CPU.",
-        str.strip,
     )
     model_name: str = setting("MODEL_NAME", "inception", "", "Name of the model on the servers.", line)
     model_signature_name: str = setting(
@@ -74,21 +72,15 @@ class SharedSettings:
         "",
         "",
         "Folder of a SavedModel (`<folder>/<version>/`) for the embedded backends. Empty: see `MODEL`.",
-        str.strip,
     )
     model: str = setting(
         "MODEL",
         "",
         "",
         "Model of the embedded backends, a name from `python -m models list`. Empty: `efficientnet-lite0`.",
-        str.strip,
     )
     weights_url: str = setting(
-        "PIXELCOST_WEIGHTS_URL",
-        "",
-        "",
-        "Mirror for models' weights, instead of Keras' own server.",
-        str.strip,
+        "PIXELCOST_WEIGHTS_URL", "", "", "Mirror for models' weights, instead of Keras' own server."
     )
     tf_request_timeout_s: float = setting(
         "TF_REQUEST_TIMEOUT",
@@ -97,11 +89,11 @@ class SharedSettings:
         "Longest wait for one answer, unless the plan says otherwise.",
         seconds(0.1, 600),
     )
-    data_dir: str = setting("PIXELCOST_DATA_DIR", "var", "", "Folder for the database and models.", str.strip)
+    data_dir: str = setting("PIXELCOST_DATA_DIR", "var", "", "Folder for the database and models.")
 
     @property
     def backend_defaults(self) -> BackendInfo:
-        """What every server of TF_SERVERS has unless its entry says otherwise."""
+        """Model, signature and input of every server of TF_SERVERS whose entry does not name others."""
         return BackendInfo("", "grpc", "", self.model_name, self.model_signature_name, self.model_input_key)
 
 
@@ -113,8 +105,8 @@ def read_settings(
 ) -> Read:
     """The settings of `kind` from the environment, above the file `dotenv`, above the defaults.
 
-    `problems_of` looks for what is wrong beyond the single values. Raises ConfigRefused with every
-    bad key and value at once.
+    `problems_of` finds problems between settings, given the environment and the settings. Raises
+    ConfigRefused with every bad key and value at once.
 
     >>> read_settings(SharedSettings, {"TF_REQUEST_TIMEOUT": "5"}, dotenv=None).tf_request_timeout_s
     5.0
@@ -122,17 +114,16 @@ def read_settings(
     environ = {**_from_file(dotenv), **(os.environ if environ is None else environ)}
     values: dict[str, Any] = {}
     problems: list[str] = []
-    for each in fields(kind):
-        key, text = each.metadata["key"], environ.get(each.metadata["key"], "")
+    for row in fields(kind):
+        key, text = row.metadata["key"], environ.get(row.metadata["key"], "")
         if not text.strip() and not (text and key in MAY_NOT_BE_BLANK):
             continue
         try:
-            values[each.name] = each.metadata["parse"](text)
-            if key != "TF_SERVERS":  # whose names are shown as those of files are
-                text.encode()  # other bytes than UTF-8 come as lone surrogates, which nothing can store
-        except UnicodeEncodeError:
-            problems.append(f"{key}={'(hidden)' if key in SECRETS else repr(text)} is not UTF-8 text")
-        except ValueError as expected:
+            values[row.name] = row.metadata["parse"](text)
+            if key != "TF_SERVERS":  # printable() repairs the names in it
+                text.encode()  # bytes that are not UTF-8 come as lone surrogates, which nothing can store
+        except ValueError as error:
+            expected = "UTF-8 text" if isinstance(error, UnicodeEncodeError) else error
             problems.append(f"{key}={'(hidden)' if key in SECRETS else repr(text)} is not {expected}")
     settings = kind(**values)
     problems += [*_server_problems(settings), *problems_of(environ, settings)]
@@ -154,17 +145,13 @@ def _from_file(dotenv: str | Path | None) -> dict[str, str]:
 
 
 def _server_problems(settings: SharedSettings) -> Iterator[str]:
-    """What is wrong within the two settings that list backends."""
+    """Problems within the two settings that list backends."""
+    parsers: dict[str, Callable[[], object]] = {}
     if settings.tf_servers:
-        yield from _refused(
-            "TF_SERVERS", lambda: parse_servers(settings.tf_servers, settings.backend_defaults)
-        )
-    yield from _refused("PIXELCOST_EMBEDDED", lambda: parse_embedded(settings.embedded))
-
-
-def _refused(key: str, parse: Callable[[], object]) -> list[str]:
-    try:
-        parse()
-    except ConfigRefused as error:
-        return [f"{key} {problem}" for problem in error.problems]
-    return []
+        parsers["TF_SERVERS"] = lambda: parse_servers(settings.tf_servers, settings.backend_defaults)
+    parsers["PIXELCOST_EMBEDDED"] = lambda: parse_embedded(settings.embedded)
+    for key, parse in parsers.items():
+        try:
+            parse()
+        except ConfigRefused as error:
+            yield from (f"{key} {problem}" for problem in error.problems)

@@ -8,8 +8,9 @@ from typing import Any
 
 from experiment.errors import ImageRefused, VariantsRefused
 from experiment.images.browser import Described, check_shapes, read_made, with_reference
-from experiment.images.likeness import likeness
-from experiment.images.read import Limits, read_image
+from experiment.images.header import Limits
+from experiment.images.read import read_image
+from experiment.images.resize import likeness
 from experiment.images.variants import make_variants, planned_variants, skipped_sizes_px
 from experiment.records import NotUploaded, Plan, SourceImage, Variant
 from experiment.report.resizers import counterpart

@@ -12,7 +12,8 @@ from dataclasses import replace
 import grpc
 import pytest
 
-from experiment.backends.base import NullBackend, RequestFailed, short_cause
+from bench.support.fake_backends import NullBackend
+from experiment.backends.base import RequestFailed, short_cause
 from experiment.backends.connect import connect, connected
 from experiment.backends.probe import probe
 from experiment.errors import FAILURE_CODES
@@ -175,8 +176,8 @@ def test_a_proxy_whose_server_is_gone_is_told_as_such_and_its_page_by_its_title(
         failure = failure_of(address, "rest")
     assert seen.state == "down"
     assert seen.detail == (
-        f"{address} answers HTTP 502, as a proxy does when the server behind it gives no answer. "
-        "Is that one running?"
+        f"{address} answers HTTP 502, as a proxy does when the server behind it does not "
+        "answer. Is that server running?"
     )
     assert failure.message.endswith(": 502 Bad Gateway")
 

@@ -7,7 +7,8 @@ import threading
 import time
 from collections import Counter
 
-from experiment.backends.base import FakeBackend, RequestFailed
+from bench.support.fake_backends import FakeBackend
+from experiment.backends.base import RequestFailed
 from experiment.measure import lane, run
 from experiment.measure.heartbeat import Heartbeat
 from experiment.measure.run import measure
