@@ -75,7 +75,7 @@ def _makers(cls: type) -> dict[str, Make]:
 
 
 def _maker(kind: Any) -> Make:
-    """From the type of a field to the function that makes its value from JSON."""
+    """The function that makes a value of the type `kind` from JSON."""
     if isinstance(kind, types.UnionType):
         kind = next(option for option in typing.get_args(kind) if option is not types.NoneType)
     if typing.get_origin(kind) is tuple:

@@ -78,12 +78,12 @@ def wait(left_s: float) -> str:
 
 
 def span(low_ms: float, high_ms: float) -> str:
-    """From one time to another, with its unit: "23.2 to 23.5 ms"."""
+    """A range of times with its unit: "23.2 to 23.5 ms"."""
     return f"{bounds(low_ms, high_ms)} ms"
 
 
 def bounds(low_ms: float, high_ms: float) -> str:
-    """From one time to another, with as many digits as keep them apart: "23.2 to 23.5"."""
+    """A range of times without a unit, with enough digits to keep both apart: "23.2 to 23.5"."""
     decimals = 0 if low_ms >= 9.95 else 1
     while decimals < 3 and f"{low_ms:.{decimals}f}" == f"{high_ms:.{decimals}f}":
         decimals += 1

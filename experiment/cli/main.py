@@ -48,9 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Read the arguments, run, report. Returns the exit code."""
     options = _options(arguments)
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(
-            errors="backslashreplace"
-        )  # like stderr: its encoding may lack characters of names
+        sys.stdout.reconfigure(errors="backslashreplace")  # its encoding may lack characters of names
     cancel = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: cancel.set())
     try:

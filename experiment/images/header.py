@@ -110,7 +110,7 @@ _HIERARCHICAL = {0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF}
 
 
 def _jpeg_size(data: bytes, name: str) -> tuple[int, int]:
-    """From the first start-of-frame segment (ITU-T T.81, B.2.2)."""
+    """Width and height in the first start-of-frame segment (ITU-T T.81, B.2.2)."""
     for number, segment in enumerate(segments(data)):
         if number == MAX_SEGMENTS:
             raise refusals.too_many_parts(name, "segments")
@@ -152,7 +152,7 @@ def _bmp_size(data: bytes, name: str) -> tuple[int, int]:
 
 
 def _webp_size(data: bytes, name: str) -> tuple[int, int]:
-    """From the first chunk (RFC 9649, sections 2.5 to 2.7)."""
+    """Width and height in the first chunk (RFC 9649, sections 2.5 to 2.7)."""
     if struct.unpack_from("<I", data, 4)[0] + 8 > len(data):
         raise EOFError
     chunk = data[12:16]

@@ -37,11 +37,19 @@ def make_variants(
     Stage times: `decode_ms` is the photo's, the same for all; `resize_ms` is that of every step from the
     original to this size, None if it was not resized; `encode_ms` is this variant's own.
     """
+    assert source.pixels is not None, "a stored source has no pixels"  # noqa: S101
     variants = []
-    for variant in _made(source, plan):
-        variants.append(variant)
-        if on_variant:
-            on_variant(variant)
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        futures = [pool.submit(make_reference, source)]
+        for copy, resampler in _copies(source.pixels, plan):  # resized here, encoded meanwhile in the pool
+            futures += [
+                pool.submit(_encoded, source, copy, resampler, key, settings)
+                for key, settings in encodings(plan)
+            ]
+        for future in futures:
+            variants.append(future.result())
+            if on_variant:
+                on_variant(variants[-1])
     return variants
 
 
@@ -68,19 +76,6 @@ def skipped_sizes_px(source: SourceImage, plan: Plan) -> tuple[int, ...]:
     """Sizes that would enlarge the photo, largest first."""
     longest_px = max(source.width_px, source.height_px)
     return tuple(sorted({size for size in plan.sizes_px if size > longest_px}, reverse=True))
-
-
-def _made(source: SourceImage, plan: Plan) -> Iterator[Variant]:
-    """Resizes on this thread and encodes meanwhile on as many threads as there are cores."""
-    assert source.pixels is not None, "a stored source has no pixels"  # noqa: S101
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        futures = [pool.submit(make_reference, source)]
-        for copy, resampler in _copies(source.pixels, plan):
-            futures += [
-                pool.submit(_encoded, source, copy, resampler, key, settings)
-                for key, settings in encodings(plan)
-            ]
-        yield from (future.result() for future in futures)
 
 
 def _copies(pixels: Image, plan: Plan) -> Iterator[tuple[Copy, str | None]]:

@@ -107,7 +107,7 @@ def _name(value: Any) -> str:
 
 
 def _number(check: Callable[[Any], float]) -> Callable[[Any], float]:
-    """As a float: 60 and 60.0 are the same plan."""
+    """The check with a float as its result, so that 60 and 60.0 are the same plan."""
     return lambda value: float(check(value))
 
 

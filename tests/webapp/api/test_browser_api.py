@@ -194,7 +194,7 @@ REFUSED = {
     ),
     "a plan without a format of browsers": (
         {"variants": [GOOD], "plan": {"formats": ["webp-lossless"]}},
-        "A browser makes none of these formats",
+        "A browser can't encode these formats",
     ),
     "facts that are no JSON": ({"variants": [GOOD], "browser": "{"}, "`browser` is not valid JSON"),
     "an original of no size": (
