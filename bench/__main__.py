@@ -6,6 +6,7 @@ printed where a target names one. Name parts to run only those: python -m bench 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable
 
@@ -21,6 +22,7 @@ from bench import (
     variants,
     web,
 )
+from bench.support.errors import CannotRun
 from experiment.measure.environment import environment
 
 PARTS: dict[str, Callable[[], Iterable[str]]] = {
@@ -38,20 +40,26 @@ PARTS: dict[str, Callable[[], Iterable[str]]] = {
 
 
 def main() -> int:
-    """Run the parts that are named, or all."""
+    """Run the parts that are named, or all. Returns 2 if one that was named can't run here."""
     names = sys.argv[1:] or list(PARTS)
     if unknown := [name for name in names if name not in PARTS]:
-        print(f"There is no part {', '.join(unknown)}. There are: {', '.join(PARTS)}.")
+        print(f"Unknown part: {', '.join(unknown)}. The parts are {', '.join(PARTS)}.", file=sys.stderr)
         return 2
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # that a server has ended is no news here
     facts = environment()
     print(
         f"{facts['cpu_model']}, {facts['cpu_count']} cores, load {facts['load_1m']}, Python {facts['python']}"
     )
+    has_skipped = False
     for name in names:
         print(f"\n{name}", flush=True)
-        for line in PARTS[name]():
-            print(f"  {line}", flush=True)
-    return 0
+        try:
+            for line in PARTS[name]():
+                print(f"  {line}", flush=True)
+        except CannotRun as reason:
+            has_skipped = True
+            print(f"  skipped: {reason}", flush=True)
+    return 2 if has_skipped and sys.argv[1:] else 0
 
 
 if __name__ == "__main__":

@@ -6,17 +6,17 @@ Target: a request of 4.8 MB, a photo of 2048 px as PNG, takes at most 2.5 times 
 
 from __future__ import annotations
 
-import random
+import functools
 import statistics
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
 from bench.support import servables
 from bench.support.callers import asking, calling, p50_ms, request_of, sending
 from bench.support.cores import client_and_server, on_core
-from bench.support.figures import figure
+from bench.support.figures import figure, ratios
 from bench.support.processes import echoes, server
+from bench.support.side_by_side import by_turns
 
 SIZES_BYTES = (64_000, 256_000, 1_260_000, 4_800_000, 8_000_000)
 PNG_BYTES = 4_800_000  # of these sizes the one with a target
@@ -45,28 +45,13 @@ def bench(sizes_bytes: Sequence[int] = SIZES_BYTES, blocks: int = BLOCKS) -> Ite
                     "echo": asking(echo, request),
                     "served": asking(predict, request),
                 }
-                yield from _lines(size_bytes, _p50s_ms(ways, blocks))
-
-
-def _p50s_ms(ways: Ways, blocks: int) -> dict[str, list[float]]:
-    """By way and block. The first block is not counted."""
-    found: dict[str, list[float]] = defaultdict(list)
-    shuffled = random.Random(0)
-    for block in range(blocks + 1):
-        for name in shuffled.sample(list(ways), len(ways)):
-            p50 = p50_ms(ways[name], COUNT)
-            if block:
-                found[name].append(p50)
-    return found
+                timed = {name: functools.partial(p50_ms, way, COUNT) for name, way in ways.items()}
+                yield from _lines(size_bytes, by_turns(timed, blocks))
 
 
 def _lines(size_bytes: int, found: dict[str, list[float]]) -> Iterator[str]:
     tcp_ms, echo_ms, served_ms = (statistics.median(found[name]) for name in ("tcp", "echo", "served"))
     yield f"{size_bytes / 1e6:.2f} MB: TCP {tcp_ms:.3f}, bare gRPC {echo_ms:.3f}, served {served_ms:.3f} ms"
     target = MOST_TIMES_TCP if size_bytes == PNG_BYTES else None
-    yield figure("  served / TCP", _ratios(found, "served", "tcp"), at_most=target)
-    yield figure("  served / bare gRPC", _ratios(found, "served", "echo"))
-
-
-def _ratios(found: dict[str, list[float]], slow: str, fast: str) -> list[float]:
-    return [one / other for one, other in zip(found[slow], found[fast], strict=True)]
+    yield figure("  served / TCP", ratios(found["served"], found["tcp"]), at_most=target)
+    yield figure("  served / bare gRPC", ratios(found["served"], found["echo"]))

@@ -44,7 +44,7 @@ FORMATS = {
 
 
 class NoAnswer(Exception):
-    """There is no comparison. One sentence that a person can act on."""
+    """Nothing can be compared. The message says why and what to do, in one sentence."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class Answers:
 
 def photos(sources: Sequence[Path], limit: int | None) -> Iterator[bytes]:
     """The bytes of each photo, source by source, in the order of their names."""
-    each = (_zipped(source) if source.is_file() else _in_folder(source) for source in sources)
-    yield from islice(chain.from_iterable(each), limit)
+    found = (_zipped(source) if source.is_file() else _in_folder(source) for source in sources)
+    yield from islice(chain.from_iterable(found), limit)
 
 
 def _zipped(source: Path) -> Iterator[bytes]:
@@ -149,8 +149,8 @@ def saved_model(name: str) -> Path:
     if not base.is_dir():
         base = MADE / TENSORFLOW / name
         _models("export", name, "--out", base)
-    versions = [each for each in base.iterdir() if each.name.isdecimal()]
-    model = max(versions, key=lambda each: int(each.name), default=base)
+    versions = [version for version in base.iterdir() if version.name.isdecimal()]
+    model = max(versions, key=lambda version: int(version.name), default=base)
     if not (model / "saved_model.pb").is_file():
         raise NoAnswer(f"{model} holds no SavedModel. Name the folder of one, or a name of the catalogue.")
     return model
@@ -200,11 +200,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME|DIR")
     parser.add_argument("--runtimes", type=_runtimes, default=("openvino", "onnxruntime", "litert"))
     parser.add_argument("--limit", type=_count, help="the first so many photos")
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        if not any(photos(asked.photos, asked.limit)):
-            raise NoAnswer(f"{asked.photos[0]} holds no photo: looked for {', '.join(sorted(KINDS))}.")
-        for line in compare(asked.photos, asked.model, asked.runtimes, asked.limit):
+        if not any(photos(options.photos, options.limit)):
+            raise NoAnswer(f"{options.photos[0]} holds no photos. Supported are {', '.join(sorted(KINDS))}.")
+        for line in compare(options.photos, options.model, options.runtimes, options.limit):
             print(line, flush=True)
     except NoAnswer as problem:
         print(problem, file=sys.stderr)
@@ -214,14 +214,16 @@ def main(arguments: Sequence[str]) -> int:
 
 def _count(text: str) -> int:
     if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of photos: give 1 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of photos. Use 1 or more")
     return int(text)
 
 
 def _runtimes(text: str) -> tuple[str, ...]:
     names = tuple(text.split(","))
     if unknown := [name for name in names if name.partition(":")[0] not in FORMATS]:
-        raise argparse.ArgumentTypeError(f"no runtime {unknown[0]!r}. There are {', '.join(FORMATS)}.")
+        raise argparse.ArgumentTypeError(
+            f"unknown runtime {unknown[0]!r}. The runtimes are {', '.join(FORMATS)}"
+        )
     return names
 
 

@@ -5,7 +5,7 @@ Without decoding, which OpenVINO does not do. Target: OpenVINO in bf16 at least 
 
 from __future__ import annotations
 
-import random
+import functools
 import statistics
 import tempfile
 from collections.abc import Iterator
@@ -14,8 +14,9 @@ from pathlib import Path
 
 from bench.support import servables
 from bench.support.cores import client_and_server
-from bench.support.figures import figure
-from bench.support.processes import loop
+from bench.support.figures import figure, ratios
+from bench.support.processes import Loop, loop
+from bench.support.side_by_side import by_turns
 
 BLOCKS = 20
 COUNT = 4  # images of each in a block
@@ -32,7 +33,6 @@ def bench(blocks: int = BLOCKS) -> Iterator[str]:
     """The lines to print."""
     _, core = client_and_server()
     model = servables.made("inception")
-    rates: dict[str, list[float]] = {name: [] for name in WAYS}
     with ExitStack() as stack:
         photo = Path(stack.enter_context(tempfile.NamedTemporaryFile(suffix=".jpg")).name)
         photo.write_bytes(servables.photo_of())
@@ -42,17 +42,18 @@ def bench(blocks: int = BLOCKS) -> Iterator[str]:
             )
             for name, (runtime, precision) in WAYS.items()
         }
-        shuffled = random.Random(0)
-        for _ in range(blocks):
-            for name in shuffled.sample(list(WAYS), len(WAYS)):
-                rates[name].append(1e3 / statistics.median(loops[name].times_ms(COUNT)))
+        ways = {name: functools.partial(_rate_per_s, way) for name, way in loops.items()}
+        rates = by_turns(ways, blocks, warmups=0)  # the loops are warm
     yield from _lines(rates)
+
+
+def _rate_per_s(way: Loop) -> float:
+    return 1e3 / statistics.median(way.times_ms(COUNT))
 
 
 def _lines(rates: dict[str, list[float]]) -> Iterator[str]:
     for name, found in rates.items():
         yield figure(f"{name}, one core", found, "images/s")
     for name in list(WAYS)[1:]:
-        ratios = [fast / slow for fast, slow in zip(rates[name], rates[SLOW], strict=True)]
         target = LEAST_TIMES if name == FAST else None
-        yield figure(f"{name} / {SLOW}", ratios, at_least=target)
+        yield figure(f"{name} / {SLOW}", ratios(rates[name], rates[SLOW]), at_least=target)

@@ -19,7 +19,7 @@ from pathlib import Path
 from bench.support import servables
 from bench.support.callers import WARMUPS, asking, calling, rate_per_s, request_of, times_ms
 from bench.support.cores import client_and_server, on_core
-from bench.support.figures import figure
+from bench.support.figures import figure, ratios
 from bench.support.processes import echoes, loop, server
 
 BLOCKS = 20
@@ -55,8 +55,8 @@ def compared(name: str, model: Path, count: int, blocks: int = BLOCKS) -> Iterat
         echo = stack.enter_context(calling(echoing.grpc_address))
         bare_grpc = stack.enter_context(calling(floor.grpc_address))
         stack.enter_context(on_core(client))  # last, because a child may use no more cores than its parent
-        for each in (predict, echo, bare_grpc):
-            times_ms(asking(each, request), WARMUPS)
+        for method in (predict, echo, bare_grpc):
+            times_ms(asking(method, request), WARMUPS)
         alone = {
             "bare_ms": bare.times_ms,
             "served_ms": lambda count: times_ms(asking(predict, request), count),
@@ -94,20 +94,16 @@ def _p50s_ms(ways: dict[str, Times], shuffled: random.Random) -> dict[str, float
 
 def _lines(name: str, found: Figures, request_bytes: int) -> Iterator[str]:
     overhead_ms = _differences(found["served_ms"], found["bare_ms"])
-    rates = _ratios(found["served_rate"], found["bare_rate"])
+    rates = ratios(found["served_rate"], found["bare_rate"])
     bare_ms = statistics.median(found["bare_ms"])
     yield f"{name}, a request of {request_bytes / 1e3:.0f} kB, {bare_ms:.1f} ms without a server"
     yield figure("  p50 served - p50 without a server", overhead_ms, "ms", at_most=MOST_OVERHEAD_MS)
-    yield figure("  p50 served / p50 without a server", _ratios(found["served_ms"], found["bare_ms"]))
+    yield figure("  p50 served / p50 without a server", ratios(found["served_ms"], found["bare_ms"]))
     yield figure("  p50 of a gRPC server that does nothing", found["echo_ms"], "ms")
     floor_ms = _differences(found["bare_grpc_ms"], found["bare_ms"])
     yield figure("  one that computes the same - p50 without a server", floor_ms, "ms")
     yield figure("  our own doing: served - that", _differences(overhead_ms, floor_ms), "ms")
     yield figure(f"  rate with {CALLERS} callers / rate without a server", rates, at_least=LEAST_RATE)
-
-
-def _ratios(those: list[float], these: list[float]) -> list[float]:
-    return [one / other for one, other in zip(those, these, strict=True)]
 
 
 def _differences(those: list[float], these: list[float]) -> list[float]:

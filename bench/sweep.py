@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from bench.support.errors import CannotRun
 from bench.support.fake_backends import FakeBackend, NullBackend
 from experiment.backends.base import Backend
 from experiment.backends.connect import connect
@@ -56,7 +57,7 @@ def bench() -> list[str]:
 
 def _in_process(variants: list[Variant]) -> float:
     """The ratio against stubs that need no transport: what is left is the run's own doing."""
-    backends: list[Backend] = [FakeBackend(f"{each} ms", each) for each in SERVICE_MS]
+    backends: list[Backend] = [FakeBackend(f"{service_ms} ms", service_ms) for service_ms in SERVICE_MS]
     wall_s, _ = _wall_s(backends, variants)
     return wall_s / (max(SERVICE_MS) / 1e3 * (PLAN.warmups + PLAN.repeats) * len(variants))
 
@@ -66,16 +67,16 @@ def _wall_s(backends: list[Backend], variants: list[Variant]) -> tuple[float, fl
     started = time.perf_counter()
     taken = list(measure(PLAN, variants, backends))
     wall_s = time.perf_counter() - started
-    if any(each.prediction is None for each in taken):
-        raise RuntimeError("a stub did not answer")
-    slowest = backends[-1].info.name
-    return wall_s, sum(each.latency_ms or 0.0 for each in taken if each.backend_name == slowest) / 1e3
+    if any(one.prediction is None for one in taken):
+        raise CannotRun("A stub server did not answer.")
+    slowest = [one for one in taken if one.backend_name == backends[-1].info.name]
+    return wall_s, sum(one.latency_ms or 0.0 for one in slowest) / 1e3
 
 
 def _p50_ms(backend: Backend, variant: Variant) -> float:
     taken = measure(Plan(warmups=20, repeats=100), [variant], [backend])
     return statistics.median(
-        each.latency_ms for each in taken if not each.is_warmup and each.latency_ms is not None
+        one.latency_ms for one in taken if not one.is_warmup and one.latency_ms is not None
     )
 
 

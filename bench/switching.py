@@ -19,6 +19,7 @@ from typing import Any
 from bench.support import servables
 from bench.support.callers import WARMUPS, asking, calling, p50_ms, request_of, times_ms
 from bench.support.cores import client_and_server, on_core
+from bench.support.figures import ratios
 from bench.support.open_loop import OK, Outcome, offer
 from bench.support.processes import server
 from experiment.protocol import predict_pb2
@@ -45,14 +46,14 @@ def bench(switches: int = SWITCHES, stretches: int = STRETCHES) -> Iterator[str]
         predict = stack.enter_context(calling(served.address))
         stack.enter_context(on_core(client))
         times_ms(asking(predict, request), WARMUPS)
-        each = switches // stretches
+        switches_each = switches // stretches
         steady, switching = [], []
         for stretch in range(stretches):
             rate_per_s = LOAD * 1e3 / p50_ms(asking(predict, request), SETTLE_COUNT)
-            steady.append(_offered(predict, request, rate_per_s, each))
-            first = 2 + stretch * each
-            with _switching(base, source, range(first, first + each)):
-                switching.append(_offered(predict, request, rate_per_s, each))
+            steady.append(_offered(predict, request, rate_per_s, switches_each))
+            first = 2 + stretch * switches_each
+            with _switching(base, source, range(first, first + switches_each)):
+                switching.append(_offered(predict, request, rate_per_s, switches_each))
     yield from _lines(steady, switching)
 
 
@@ -85,20 +86,19 @@ def _switching(base: Path, source: Path, numbers: range) -> Iterator[None]:
 
 
 def _lines(steady: list[Outcome], switching: list[Outcome]) -> Iterator[str]:
-    quiet_ms, busy_ms = ([ms for each in part for ms in each.latencies_ms] for part in (steady, switching))
-    codes = sum((each.codes for each in (*steady, *switching)), Counter[str]())
+    quiet_ms, busy_ms = ([ms for part in parts for ms in part.latencies_ms] for parts in (steady, switching))
+    codes = sum((outcome.codes for outcome in (*steady, *switching)), Counter[str]())
     failed = {code: count for code, count in codes.items() if code != OK}
-    versions = {version for each in switching for version in each.others}
-    p99s = [percentile(each.latencies_ms, 99) for each in (*steady, *switching)]
+    versions = {version for outcome in switching for version in outcome.others}
+    p99s = [percentile(outcome.latencies_ms, 99) for outcome in (*steady, *switching)]
     half = len(p99s) // 2
-    ratios = [busy / quiet for quiet, busy in zip(p99s[:half], p99s[half:], strict=True)]
     yield f"answered: {len(quiet_ms)} steady and {len(busy_ms)} while versions were switched"
     yield f"  failed: {failed or 0}, target 0; versions that answered: {len(versions)}"
     for name, times in (("steady", quiet_ms), ("switching", busy_ms)):
         yield f"  {name:9} p50 {percentile(times, 50):.1f} ms, p99 {percentile(times, 99):.1f} ms"
     enough = "" if len(busy_ms) >= SAMPLES_FOR_P99 else f" (too few for a p99: {SAMPLES_FOR_P99} needed)"
     ratio = percentile(busy_ms, 99) / percentile(quiet_ms, 99)
-    shown = ", ".join(f"{each:.2f}" for each in sorted(ratios))
+    shown = ", ".join(f"{value:.2f}" for value in sorted(ratios(p99s[half:], p99s[:half])))
     yield (
         f"  p99 while switching / steady: {ratio:.2f}, in each stretch {shown}, "
         f"target <= {MOST_TIMES_STEADY}{enough}"

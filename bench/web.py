@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,8 @@ from pathlib import Path
 
 import requests
 
+from bench.support.errors import CannotRun
+from bench.support.processes import free_port
 from bench.sweep import stub_server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -75,9 +76,7 @@ def _directly() -> requests.Session:
 @contextmanager
 def web(folder: str, port: int, tree: Path = ROOT) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """gunicorn as a container starts it, with the source in `tree`, in front of one stub server."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        web_port = free.getsockname()[1]
+    web_port = free_port()
     environ = os.environ | {
         "TF_SERVERS": f"stub:127.0.0.1:{port}",
         "PORT": str(web_port),
@@ -88,23 +87,22 @@ def web(folder: str, port: int, tree: Path = ROOT) -> Iterator[tuple[str, subpro
     url = f"http://127.0.0.1:{web_port}"
     process = subprocess.Popen(command, cwd=tree, env=environ)
     try:
-        _wait_for(f"{url}/healthz")
+        _wait_for(f"{url}/healthz", process)
         yield url, process
     finally:
         process.terminate()
         process.wait(30)
 
 
-def _wait_for(url: str) -> None:
+def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_LIMIT_S
-    while True:
+    while process.poll() is None and time.monotonic() < deadline:
         try:
             _get(url)
             return
         except requests.ConnectionError:
-            if time.monotonic() > deadline:
-                raise
             time.sleep(0.01)
+    raise CannotRun(f"The web process gave no answer within {START_LIMIT_S:.0f} s. Its messages stand above.")
 
 
 def _worker_of(pid: int) -> int:

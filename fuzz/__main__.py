@@ -67,7 +67,7 @@ def _guided(name: str, seconds: int) -> int:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__.split("\n\n")[0])
     add = parser.add_argument
-    add("targets", nargs="*", metavar="TARGET", help=f"{', '.join(NAMES)}; all of them when none is named")
+    add("targets", nargs="*", metavar="TARGET", help=f"{', '.join(NAMES)}; default: all")
     add("--mutations", type=int, default=6_000, metavar="N", help="of each target (6000)")
     add("--seed", type=int, default=1, metavar="N", help="another number gives other inputs (1)")
     add("--seconds", type=float, default=3600, metavar="S", help="at most for each target (3600)")
@@ -76,7 +76,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     unknown = [name for name in options.targets if name not in NAMES]
     if unknown:
-        parser.error(f"there is no target named {unknown[0]}; there are {', '.join(NAMES)}")
+        parser.error(f"unknown target {unknown[0]}; the targets are {', '.join(NAMES)}")
     if options.again and len(options.targets) != 1:
         parser.error("--again takes exactly one target")
     options.targets = options.targets or list(NAMES)

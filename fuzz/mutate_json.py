@@ -31,9 +31,9 @@ def mutated_json(data: bytes, rng: random.Random) -> bytes:
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
     """Every container within `value`, with each of its keys."""
     if isinstance(value, dict | list):
-        for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+        for key, member in value.items() if isinstance(value, dict) else enumerate(value):
             yield value, key
-            yield from _places(each)
+            yield from _places(member)
 
 
 def _change(holder: Any, key: Any, places: list[tuple[Any, Any]], rng: random.Random) -> None:

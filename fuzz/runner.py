@@ -26,7 +26,7 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 @dataclass
 class Findings:
-    """What came of a run over one target."""
+    """The outcome of a run over one target."""
 
     target: str
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -48,7 +48,7 @@ class Fed:
         self._process = _SPAWN.Process(target=_feed, args=(self._target, theirs), daemon=True)
         self._process.start()
         theirs.close()
-        self._connection.recv()  # imports are no part of the first input's time
+        self._connection.recv()  # imports must not count as the first input's time
 
     def feed(self, data: bytes) -> tuple[str, str]:
         """The outcome, and "" or what went wrong."""

@@ -20,7 +20,7 @@ from models.problems import FetchFailed, ModelProblem
 def main(arguments: Sequence[str]) -> int:
     """Run one command. Returns the exit code."""
     options = _parser().parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no page about CUDA where none is wanted
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # without it TensorFlow prints a page about CUDA
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     for stream in (sys.stdout, sys.stderr):
@@ -28,17 +28,16 @@ def main(arguments: Sequence[str]) -> int:
             stream.reconfigure(errors="backslashreplace")  # names of files need not be UTF-8
     try:
         return COMMANDS[options.command].run(options)
-    except (OSError, ModelProblem) as problem:
-        print(f"python -m models: {_said(problem)}", file=sys.stderr)
+    except ModelProblem as problem:
+        print(f"python -m models: {problem}", file=sys.stderr)
         return 3 if isinstance(problem, FetchFailed) else 2
+    except OSError as problem:
+        has_path = problem.filename and problem.strerror
+        reason = f"{os.fsdecode(problem.filename)}: {problem.strerror}." if has_path else str(problem)
+        print(f"python -m models: {reason}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
-
-
-def _said(problem: Exception) -> str:
-    if isinstance(problem, OSError) and problem.filename and problem.strerror:
-        return f"{os.fsdecode(problem.filename)}: {problem.strerror}."
-    return str(problem)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,6 +1,6 @@
-"""A classifier of pixels with what a client needs around it, as a SavedModel with the contract's signatures.
+"""Saves a classifier of pixels as a SavedModel with the signatures that Pixelcost asks.
 
-Decoding before it, labels behind it: `decode_images` (images to pixels), `classify_pixels` (pixels to
+It gets decoding in front and labels behind: `decode_images` (images to pixels), `classify_pixels` (pixels to
 classes, scores and probabilities), and both in one as `predict_images` and `serving_default`.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 import tensorflow as tf
 
 TOP = 5
-CROP_FRACTION = 0.875  # what is left of each side by "central_crop", of the shorter one by "central_square"
+CROP_FRACTION = 0.875  # "central_crop" keeps this part of both sides, "central_square" of the shorter one
 
 
 class ImageModel:
@@ -38,8 +38,8 @@ class ImageModel:
     def decode_images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Encoded JPEG, PNG, GIF or BMP bytes [n] to `pixels` [n, height, width, 3], squashed or cropped.
 
-        `checksum` [n] is their mean. Who asks for it alone (`output_filter`) has every image decoded
-        and resized, without the pixels' way back.
+        `checksum` [n] is their mean. A client that requests only that (`output_filter`) has every image
+        decoded and resized without sending the pixels back.
         """
         one = tf.TensorSpec([*self._sides_px, 3], tf.float32)
         pixels = tf.map_fn(self._decode_one, images, fn_output_signature=one)
@@ -55,12 +55,9 @@ class ImageModel:
         pixels = tf.TensorSpec([None, *self._sides_px, 3], tf.float32, "pixels")
         decode = tf.function(self.decode_images, input_signature=[images])
         classify = tf.function(self.classify_pixels, input_signature=[pixels])
-        # Calls the two, so that the network is traced once.
-        predict = tf.function(
-            lambda images: classify(decode(images)["pixels"]),
-            input_signature=[images],
-        )
-        stored = tf.Module()  # what a SavedModel keeps: the functions, and the variables that they use
+        # Calls the two above, so that the network is traced once.
+        predict = tf.function(lambda images: classify(decode(images)["pixels"]), input_signature=[images])
+        stored = tf.Module()  # a SavedModel keeps the functions and the variables that they use
         stored.variables_of_the_network = list(self.variables)
         signatures = {
             "serving_default": predict,
@@ -68,13 +65,12 @@ class ImageModel:
             "decode_images": decode,
             "classify_pixels": classify,
         }
-        options = tf.saved_model.SaveOptions(
-            experimental_custom_gradients=False
-        )  # half the time; nobody trains it
+        # Without gradients, which only training needs, saving takes half the time.
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(stored, str(directory), signatures=signatures, options=options)
 
     def pixels_section(self) -> dict[str, Any]:
-        """What `decode_images` does, for the card: runtimes that know no text do it outside the graph."""
+        """The card's section "pixels": other runtimes decode outside the graph, the way it says."""
         return {
             "input": "pixels",
             "output": "probabilities",
@@ -95,7 +91,7 @@ class ImageModel:
 
 
 def _central_square(pixels: tf.Tensor, fraction: float) -> tf.Tensor:
-    """[side, side, 3] from the middle, where `side` is so much of the shorter side, rounded down."""
+    """The middle [side, side, 3] of pixels [height, width, 3]; `side` is a fraction of the shorter side."""
     sides = tf.shape(pixels)[:2]
     kept = tf.cast(tf.cast(tf.reduce_min(sides), tf.float64) * fraction, tf.int32)
     kept = tf.maximum(kept, 1)

@@ -1,9 +1,9 @@
-"""Copies an exported servable into a shared folder: what the model image does, then ends.
+"""Copies an exported servable into a shared folder, as the model image does when it starts.
 
     python -m models.install /model /models/inception
 
-Needs nothing but Python. A model that is there already stays; another one becomes the next version,
-which a running server finds and switches to. The version before it stays too, for the way back.
+Needs nothing but Python. If the same model is installed already, nothing happens; another one becomes the
+next version, which a running server finds and switches to. The version before it stays, for a rollback.
 """
 
 from __future__ import annotations
@@ -13,28 +13,19 @@ import os
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
-from models.placing import alone_in
+from models.placing import Placed, alone_in
 
 KEPT_VERSIONS = 2
 SCRATCH = ".installing-"  # no number, so that no server takes it for a version
 
 
-@dataclass(frozen=True)
-class Installed:
-    """Where the servable lies, and whether it had to be copied."""
+def install(source: Path, base: Path) -> Placed:
+    """Make sure that the newest version in `base` has the files of the newest one in `source`.
 
-    directory: Path
-    is_new: bool
-
-
-def install(source: Path, base: Path) -> Installed:
-    """Make sure that the newest version in `base` is the newest one in `source`.
-
-    It is renamed into its place when it is whole. Raises OSError, and FileNotFoundError when `source`
-    holds no version.
+    The copy is renamed into its place when it is complete. Raises OSError, and FileNotFoundError when
+    `source` holds no version.
     """
     offered = _versions(source)
     if not offered:
@@ -43,12 +34,16 @@ def install(source: Path, base: Path) -> Installed:
     with alone_in(base):
         there = _versions(base)
         if there and content_hash(there[-1]) == content_hash(offered[-1]):
-            return Installed(there[-1], is_new=False)
+            return Placed(there[-1], is_new=False)
         target = base / str(int(there[-1].name) + 1 if there else 1)
-        _copy(offered[-1], target)
+        for left_by_a_killed_process in base.glob(f"{SCRATCH}*"):
+            shutil.rmtree(left_by_a_killed_process)
+        with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=base) as scratch:
+            shutil.copytree(offered[-1], Path(scratch) / target.name)
+            (Path(scratch) / target.name).rename(target)
         for old in there[: -(KEPT_VERSIONS - 1)]:
             shutil.rmtree(old)
-    return Installed(target, is_new=True)
+    return Placed(target, is_new=True)
 
 
 def content_hash(directory: Path) -> str:
@@ -64,15 +59,6 @@ def content_hash(directory: Path) -> str:
 def _versions(base: Path) -> list[Path]:
     found = (path for path in base.iterdir() if path.name.isascii() and path.name.isdigit())
     return sorted(found, key=lambda path: int(path.name))
-
-
-def _copy(source: Path, target: Path) -> None:
-    for left_by_a_killed_one in target.parent.glob(f"{SCRATCH}*"):
-        shutil.rmtree(left_by_a_killed_one)
-    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=target.parent) as scratch:
-        fresh = Path(scratch) / target.name
-        shutil.copytree(source, fresh)
-        fresh.rename(target)
 
 
 def main(arguments: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""A list of layers in TensorFlow."""
+"""Computes the layers of models/layers.py in TensorFlow."""
 
 from __future__ import annotations
 
@@ -25,13 +25,9 @@ class LayerGraph(tf.Module):  # type: ignore[misc]
     def __init__(self, network: Layers):
         super().__init__()
         self._network = network
+        arrays = {layer.name: (_kernel(layer), layer.bias) for layer in network.layers if layer.has_weights}
         self.weights = {
-            layer.name: (
-                tf.Variable(_kernel(layer), trainable=False),
-                tf.Variable(layer.bias, trainable=False),
-            )
-            for layer in network.layers
-            if layer.has_weights
+            name: [tf.Variable(array, trainable=False) for array in pair] for name, pair in arrays.items()
         }
 
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]  # it knows no match
@@ -56,19 +52,15 @@ class LayerGraph(tf.Module):  # type: ignore[misc]
 
 
 def _kernel(layer: Layer) -> tf.Tensor:
-    """[height, width, in, out] of a convolution; [height, width, channels, 1] where each channel is alone."""
+    """A kernel in TensorFlow's order: [height, width, in, out]; depthwise [height, width, channels, 1]."""
     if layer.kind == "dense":
         return layer.kernel
-    return layer.kernel.transpose((2, 3, 0, 1) if _is_depthwise(layer) else (2, 3, 1, 0))
-
-
-def _is_depthwise(layer: Layer) -> bool:
-    return 1 < layer.groups == len(layer.kernel)
+    return layer.kernel.transpose((2, 3, 0, 1) if layer.is_depthwise else (2, 3, 1, 0))
 
 
 def _convolved(layer: Layer, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     above, left, below, right = layer.padding
     padding = [[0, 0], [above, below], [left, right], [0, 0]]
-    if _is_depthwise(layer):
+    if layer.is_depthwise:
         return tf.nn.depthwise_conv2d(tf.pad(x, padding), kernel, [1, layer.stride, layer.stride, 1], "VALID")
     return tf.nn.conv2d(x, kernel, layer.stride, padding)

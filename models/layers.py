@@ -1,50 +1,37 @@
-"""A network as a list of layers: what the readers and writers of other formats go through.
+"""A network as a list of layers: the form between readers of one file format and writers of another.
 
-Pixels [n, height, width, 3], red first, in 0..255, to probabilities or logits [n, classes].
+It takes pixels [n, height, width, 3], RGB in 0..255, and gives probabilities or logits [n, classes].
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
 PIXELS, PROBABILITIES = "pixels", "probabilities"
-Kind = Literal[
-    "scale",
-    "convolution",
-    "relu",
-    "relu6",
-    "max_pool",
-    "average_pool",
-    "add",
-    "mean",
-    "dense",
-    "softmax",
-]
 # scale: x / divisor - less; pools: 2 by 2, no padding; mean: over height and width, to [n, channels]
-
-
-def _no_weights() -> np.ndarray:
-    return np.zeros(0, np.float32)
+Kind = Literal[
+    "scale", "convolution", "relu", "relu6", "max_pool", "average_pool", "add", "mean", "dense", "softmax"
+]
+NO_WEIGHTS = np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One operation. Its output has its name."""
+    """One operation. Its output is known by its name."""
 
     name: str
     kind: Kind
     inputs: tuple[str, ...]  # names of layers, or PIXELS
-    kernel: np.ndarray = field(
-        default_factory=_no_weights
-    )  # [out, in / groups, height, width], or [in, out] of a dense layer
-    bias: np.ndarray = field(default_factory=_no_weights)  # [out]
+    # [out, in / groups, height, width] of a convolution, [in, out] of a dense layer
+    kernel: np.ndarray = field(default_factory=lambda: NO_WEIGHTS)
+    bias: np.ndarray = field(default_factory=lambda: NO_WEIGHTS)  # [out]
     stride: int = 1
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)  # zeros above, left, below, right
-    groups: int = 1  # of channels that don't see each other
+    groups: int = 1  # as many as channels: a depthwise convolution
     divisor: float = 1.0
     less: float = 0.0
 
@@ -52,38 +39,38 @@ class Layer:
     def has_weights(self) -> bool:
         return self.kernel.size > 0
 
+    @property
+    def is_depthwise(self) -> bool:
+        return 1 < self.groups == len(self.kernel)
+
 
 @dataclass(frozen=True)
 class Layers:
-    """All layers, each after those that it reads; the first reads PIXELS, the last gives the scores."""
+    """Layers in the order of computation: the first reads PIXELS, the last gives the scores."""
 
     layers: Sequence[Layer]
-    sides_px: tuple[int, int]
-
-    @property
-    def last(self) -> str:
-        """The name of the layer with the scores."""
-        return self.layers[-1].name
+    sides_px: tuple[int, int]  # height, width
 
     @property
     def classes(self) -> int:
+        """How many scores the network gives: as many as its last layer with weights."""
         return next(layer.bias.size for layer in reversed(self.layers) if layer.has_weights)
-
-    def weights(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Every kernel and bias with a name of its own."""
-        for layer in self.layers:
-            if layer.has_weights:
-                yield f"{layer.name}/kernel", layer.kernel
-                yield f"{layer.name}/bias", layer.bias
 
 
 @dataclass
 class Tape:
-    """Takes down one layer after another. Each method gives the name of what it added."""
+    """Collects the layers of a network in their order, and names them."""
 
     layers: list[Layer] = field(default_factory=list)
 
     def add(self, kind: Kind, *inputs: str, **more: object) -> str:
+        """Add a layer that reads those named in `inputs`. Returns its name."""
         name = PROBABILITIES if kind == "softmax" else f"{kind}_{len(self.layers)}"
         self.layers.append(Layer(name, kind, inputs, **more))  # type: ignore[arg-type]
         return name
+
+
+def same_padding(size: int, window: int, stride: int) -> tuple[int, int]:
+    """Zeros before and after one axis, as TensorFlow's padding SAME has them: the odd one goes behind."""
+    zeros = max(0, (-(-size // stride) - 1) * stride + window - size)
+    return zeros // 2, zeros - zeros // 2

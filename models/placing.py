@@ -1,7 +1,7 @@
-"""Puts a servable in its place: whole or not at all, and only when it has to.
+"""Writes a servable into its folder: whole or not at all, and only if it is not there already.
 
-Each is a folder `<base>/<version>/` with a card, `assets.extra/pixelcost.json`, that says what it was
-made from.
+A servable is a folder `<base>/<version>/` with a card, `assets.extra/pixelcost.json`: its name, labels, how
+an image becomes pixels, and a hash of everything that it was made from.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ CARD = Path("assets.extra") / "pixelcost.json"  # TensorFlow Serving ignores fil
 
 
 @dataclass(frozen=True)
-class Exported:
-    """Where the servable lies, and whether it had to be written."""
+class Placed:
+    """The servable's folder, and whether it had to be written."""
 
     directory: Path
     is_new: bool
 
 
-def place(out: Path, name: str, made_from: str, write: Callable[[Path], Mapping[str, object]]) -> Exported:
-    """Make sure that `out/1` holds the model `name`, made from just that.
+def place(out: Path, name: str, made_from: str, write: Callable[[Path], Mapping[str, object]]) -> Placed:
+    """Make sure that `out/1` holds the model `name` with the hash `made_from` on its card.
 
-    `write` puts a model into a directory that is not there yet and gives its card. It is renamed
-    into its place, so that a server never sees half a model and a killed export leaves nothing that looks
-    like one. Raises OSError when `out` can't be written, ModelProblem when another model lies there.
+    `write` makes the folder that it gets, puts a model into it and returns the card. The folder is then
+    renamed, so that a server never sees half a model and a killed export leaves nothing that looks like one.
+    Raises OSError when `out` can't be written, ModelProblem when another model lies there.
     """
     target = out / VERSION
     if out.exists() and not out.is_dir():
@@ -44,42 +44,47 @@ def place(out: Path, name: str, made_from: str, write: Callable[[Path], Mapping[
     with alone_in(out):
         found = card_of(target)
         if found.get("made_from") == made_from:
-            return Exported(target, is_new=False)
+            return Placed(target, is_new=False)
         _refuse_another(target, name, found)
         with tempfile.TemporaryDirectory(prefix=f".{VERSION}-", dir=out) as scratch:
             fresh = Path(scratch) / VERSION
-            _write_card(fresh, {**write(fresh), "made_from": made_from})
+            write_card(fresh, {**write(fresh), "made_from": made_from})
             if target.exists():
                 target.rename(Path(scratch) / "replaced")
             fresh.rename(target)
-    return Exported(target, is_new=True)
+    return Placed(target, is_new=True)
 
 
 @contextmanager
 def alone_in(directory: Path) -> Iterator[None]:
-    """A second one waits, then finds what the first made. The lock ends with the process that held it."""
+    """Hold the folder's lock during the block. The kernel releases it when the process ends."""
     with (directory / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def card_of(directory: Path) -> dict[str, object]:
-    """The card of a whole model; empty where there is none."""
+    """The card of a complete model; empty if the card or a part of the model is missing or damaged."""
     try:
         card = json.loads((directory / CARD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return card if _is_whole(directory) and isinstance(card, dict) else {}
+    of_saved_model = (directory / "saved_model.pb").is_file(), (directory / "variables").is_dir()
+    is_whole = all(of_saved_model) or (
+        not any(of_saved_model) and any(path.is_file() for path in directory.iterdir())
+    )
+    return card if is_whole and isinstance(card, dict) else {}
 
 
-def _is_whole(directory: Path) -> bool:
-    """Both parts of a SavedModel; of another kind its file."""
-    parts = (directory / "saved_model.pb").is_file(), (directory / "variables").is_dir()
-    return all(parts) if any(parts) else any(path.is_file() for path in directory.iterdir())
+def write_card(directory: Path, card: Mapping[str, object]) -> None:
+    """Write `card` into a model's folder."""
+    path = directory / CARD
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(card, indent=1), encoding="utf-8")
 
 
 def hash_of(files: Iterable[Path], *more: str) -> str:
-    """One hash over everything that a model is made from."""
+    """One SHA-256 over the bytes of the files and the texts that a model is made from."""
     digest = hashlib.sha256()
     for part in (*(path.read_bytes() for path in files), *(text.encode() for text in more)):
         digest.update(part)
@@ -87,7 +92,7 @@ def hash_of(files: Iterable[Path], *more: str) -> str:
 
 
 def refuse_patterns(directory: Path) -> None:
-    """Raises ModelProblem for a SavedModel's folder that TensorFlow would take for a pattern of names."""
+    """Raises ModelProblem if TensorFlow would take the path of a SavedModel for a file name pattern."""
     path = os.path.realpath(directory)
     if found := [character for character in "[*?\\" if character in path]:
         raise ModelProblem(
@@ -97,14 +102,8 @@ def refuse_patterns(directory: Path) -> None:
 
 
 def _refuse_another(target: Path, name: str, found: Mapping[str, object]) -> None:
-    """What is damaged may be replaced, and an older export of the same model; nothing else."""
+    """Raises ModelProblem unless `target` is empty, damaged, or an older export of the same model."""
     is_foreign = target.is_dir() and any(target.iterdir()) and not (target / CARD).is_file()
     if is_foreign or found.get("name", name) != name:
         other = f"another model, {found['name']}" if found else "a model that was not exported here"
         raise ModelProblem(f"{target} holds {other}. Name an empty folder with --out, or remove that one.")
-
-
-def _write_card(directory: Path, card: Mapping[str, object]) -> None:
-    path = directory / CARD
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(card, indent=1), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What can go wrong with a model that is not a bug."""
+"""Expected failures of `python -m models`, and how the messages of other libraries are shortened."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from common.words import first_line
 
 
 class ModelProblem(Exception):
-    """It could not be done. The first line says what happened, further ones what to do next."""
+    """The user can mend it. The message's first line says what happened, the rest what to do next."""
 
 
 class FetchFailed(ModelProblem):
-    """A file could not be downloaded. What arrived stays, unless it is damaged."""
+    """A file could not be downloaded. What has arrived is kept, unless it is damaged."""
 
 
 def without_scratch(problem: ModelProblem, names: Mapping[Path, str]) -> ModelProblem:
-    """The same with the names that the user knows, for files that are gone when they read it."""
+    """The same message with the user's own names in place of the paths of temporary files."""
     text = str(problem)
     for path, name in names.items():
         text = text.replace(str(path.resolve()), name).replace(str(path), name)

@@ -1,6 +1,6 @@
-"""What a network is for, told by what it gives: Pixelcost asks classifiers, no other kind can be compared.
+"""Recognises networks that are not classifiers (detectors, segmentation, ...) by their outputs.
 
-Names: the outputs of TensorFlow's Object Detection API, of its TFLite operator, of torchvision's and
+Their names are those of TensorFlow's Object Detection API, of its TFLite operator, of torchvision's and
 OpenMMLab's ONNX exports, and of Ultralytics' YOLO.
 """
 
@@ -15,7 +15,7 @@ NEEDED = (
     "Pixelcost compares classifiers, which give one score for each class of the whole image: export such a "
     "model, or the classifying part of this one."
 )
-# What nothing but a detector is called; a word alone may be part of a classifier's name.
+# Only detectors have such outputs; single words, as below, may be part of a classifier's output names.
 DETECTIONS = re.compile(r"(?:^|/)(?:raw_)?detection_|(?:^|/)num_detections|TFLite_Detection_PostProcess")
 DETECTOR = "an object detector"
 WORDS = {
@@ -29,62 +29,61 @@ FEATURES = {"feature", "features", "pooled", "pooler"}
 
 
 def other_than_classifier(signature: Signature, output: str | None = None) -> str:
-    """One sentence on what it is, where it is no classifier; empty where it may be one.
+    """One sentence on what the network is if it is not a classifier; empty if it may be one.
 
     `output` is the one that the user named: it is believed to hold scores of classes unless its name or
     shape says otherwise.
     """
-    outputs = [each for each in signature.outputs if output in (None, each.name)] or signature.outputs
-    detections = [each for each in outputs if DETECTIONS.search(each.name)]
+    outputs = [tensor for tensor in signature.outputs if output in (None, tensor.name)] or signature.outputs
+    detections = [tensor for tensor in outputs if DETECTIONS.search(tensor.name)]
     if detections:
         return _is(DETECTOR, detections)
     if output is None:
         if candidates := _by_candidate(outputs):
             return _is(DETECTOR, candidates)
         for what, words in WORDS.items():
-            if said := [each for each in outputs if words & _words(each.name)]:
-                return _is(what, said)
-    if any(may_be_scores(each) for each in outputs):
+            if named := [tensor for tensor in outputs if words & _words(tensor.name)]:
+                return _is(what, named)
+    if any(map(may_be_scores, outputs)):
         return ""
-    tables = [each for each in outputs if each.shape and len(each.shape) > 2]
+    tables = [tensor for tensor in outputs if tensor.shape and len(tensor.shape) > 2]
     return not_one_row(tables[0], signature.inputs) if tables else ""
 
 
 def may_be_scores(tensor: Tensor) -> bool:
-    """[n, classes], perhaps with dimensions of size 1 behind or between."""
+    """Whether an output can be [n, classes], perhaps with axes of size 1 behind or between."""
     if tensor.dtype not in {"DT_FLOAT", "DT_HALF", "DT_UINT8", "DT_INT8", "DT_DOUBLE"}:
         return False
-    return tensor.shape is None or (len(tensor.shape) >= 2 and _long(tensor.shape[1:]) <= 1)
+    shape = tensor.shape
+    return shape is None or (len(shape) >= 2 and sum(size != 1 for size in shape[1:]) <= 1)
 
 
 def are_features(tensor: Tensor) -> bool:
-    """Whether its name says that it is what a classifier computes its scores from."""
+    """Whether an output's name says that it holds features, from which a classifier computes its scores."""
     return bool(FEATURES & _words(tensor.name))
 
 
 def _by_candidate(outputs: Sequence[Tensor]) -> list[Tensor]:
-    """Outputs with values for each of the same candidates: boxes [n, 100, 4] beside scores [n, 100]."""
-    tables = [each for each in outputs if each.shape and len(each.shape) == 3 and each.shape[1] != 1]
-    for table in tables:
-        rows, values = (table.shape or ())[1:]
-        beside = [each for each in outputs if each is not table and (each.shape or ())[1:2] == (rows,)]
+    """Outputs that list the same candidates: boxes [n, 100, 4] beside scores [n, 100]. Empty if none do."""
+    for table in outputs:
+        if table.shape is None or len(table.shape) != 3 or table.shape[1] == 1:
+            continue
+        rows, values = table.shape[1:]
+        beside = [other for other in outputs if other is not table and (other.shape or ())[1:2] == (rows,)]
         if beside and (rows is not None or values == CORNERS):
             return [table, *beside]
     return []
 
 
 def not_one_row(tensor: Tensor, inputs: Sequence[Tensor] = ()) -> str:
-    """One sentence on an output with more than one row of numbers for an image."""
-    if len(tensor.shape or ()) <= 3 and not _is_as_large_as_the_image(tensor, inputs):
+    """One sentence on a network with such an output: more than one row of numbers for an image."""
+    shape = tensor.shape or ()
+    image_sizes = {size for image in inputs for size in (image.shape or ())[1:] if size}
+    if len(shape) <= 3 and not set(shape[1:]) <= image_sizes:
         what = "a network that gives a table of numbers for each image, as object detectors do"
     else:
         what = "a network that gives a map of the image, as those for segmentation, depth and poses do"
     return _is(what, [tensor])
-
-
-def _is_as_large_as_the_image(tensor: Tensor, inputs: Sequence[Tensor]) -> bool:
-    sizes = {size for each in inputs for size in (each.shape or ())[1:] if size}
-    return set((tensor.shape or ())[1:]) <= sizes
 
 
 def _is(what: str, shown_by: Sequence[Tensor]) -> str:
@@ -93,7 +92,3 @@ def _is(what: str, shown_by: Sequence[Tensor]) -> str:
 
 def _words(name: str) -> set[str]:
     return set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()))
-
-
-def _long(sizes: Sequence[int | None]) -> int:
-    return sum(size != 1 for size in sizes)

@@ -1,4 +1,4 @@
-"""What goes into a model and what comes out: named tensors, and signatures made of them."""
+"""The inputs and outputs of a model: named tensors, and signatures made of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TEXT = "DT_STRING"
 
 @dataclass(frozen=True)
 class Tensor:
-    """A name, TensorFlow's name of its type, and its shape: None for a size, or for all, that is open."""
+    """Name, type as TensorFlow names it, and shape; None is an unknown size, or an unknown shape."""
 
     name: str
     dtype: str
@@ -23,13 +23,13 @@ class Tensor:
 
     @property
     def is_images(self) -> bool:
-        """Whether it takes any number of encoded images."""
+        """Whether it can be a batch of encoded images: texts [n]."""
         return (self.dtype, self.shape) == (TEXT, (None,))
 
 
 @dataclass(frozen=True)
 class Signature:
-    """One way to ask a model."""
+    """A function of a model: named inputs to named outputs."""
 
     name: str
     inputs: Sequence[Tensor]
@@ -40,5 +40,5 @@ class Signature:
 
 
 def listed(tensors: Sequence[Tensor]) -> str:
-    """For people: each with its type and shape."""
+    """Tensors for people: name, type and shape of every one."""
     return ", ".join(f"{tensor.name} {tensor}" for tensor in tensors) or "nothing"

@@ -1,7 +1,7 @@
-"""Tries a model in the model server, as a process of its own: what it is asked, and what it answers.
+"""Loads a model in the model server, a process of its own, to see its signatures and its answers.
 
-`models` imports nothing of `serving`. The server reads every kind of model already, so asking it what a
-file's inputs are, instead of reading the file a second time, can't disagree with what it will serve.
+`models` imports nothing of `serving`. The server reads every kind of model already: what it says about a
+file's inputs can't disagree with what it will serve, as a second reader in `models` could.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ NAME = "trial"
 READY = f"serving {NAME} version"
 SAVED_MODEL_RUNTIMES = {"tensorflow": "tensorflow", "openvino": "openvino"}
 START_TIMEOUT_S, ANSWER_TIMEOUT_S = 300, 120
-DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # this machine asks itself
+DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy: it is this machine
 
 
 class NotServed(ModelProblem):
-    """The model server does not take the model. The message is the server's own."""
+    """The model server refuses the model or a request. The message is the server's own."""
 
 
 def runtimes_for(found: Found) -> list[str]:
-    """The installed ones that read the model, the usual first. Raises ModelProblem where there is none."""
+    """The installed runtimes that read the model, the default first. Raises ModelProblem if none is."""
     runtimes = found.kind.runtimes or SAVED_MODEL_RUNTIMES
     installed = [name for name, package in runtimes.items() if find_spec(package)]
     if not installed:
@@ -53,22 +53,22 @@ def runtimes_for(found: Found) -> list[str]:
 
 
 class Server:
-    """A ready server with one model."""
+    """A ready model server with one model, at `url` without an action: `http://.../v1/models/trial`."""
 
     def __init__(self, url: str):
         self._url = url
 
     def signatures(self) -> list[Signature]:
-        """As GetModelMetadata tells them."""
+        """The model's signatures, from the server's metadata."""
         metadata = self._ask("/metadata")["metadata"]["signature_def"]["signature_def"]
         return [
-            Signature(name, _tensors(each["inputs"]), _tensors(each["outputs"]))
-            for name, each in sorted(metadata.items())
+            Signature(name, _tensors(signature["inputs"]), _tensors(signature["outputs"]))
+            for name, signature in sorted(metadata.items())
             if not name.startswith("__")
         ]
 
     def numbers(self, signature: Signature, array: np.ndarray) -> dict[str, np.ndarray]:
-        """What a signature with one input answers to an array, by output. Raises NotServed."""
+        """The arrays that a signature with one input returns, by output. Raises NotServed."""
         inputs = {signature.inputs[0].name: array.tolist()}
         answer = self._ask(":predict", {"signature_name": signature.name, "inputs": inputs})["outputs"]
         names = [tensor.name for tensor in signature.outputs]
@@ -86,19 +86,23 @@ class Server:
             with DIRECTLY.open(f"{self._url}{action}", data, ANSWER_TIMEOUT_S) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as problem:
-            raise NotServed(_message(problem)) from problem
+            try:
+                message = str(json.load(problem)["error"])
+            except (ValueError, KeyError):
+                message = str(problem)
+            raise NotServed(message) from problem
         except TimeoutError as problem:
             raise NotServed(f"The model server did not answer within {ANSWER_TIMEOUT_S} s.") from problem
         except (OSError, http.client.HTTPException) as problem:  # for instance killed for its memory
             raise NotServed(
-                "The model server ended while it computed. The model may be damaged, or needs more memory "
-                "than there is."
+                "The model server ended while it computed. The model may be damaged, or need more memory "
+                "than this machine has."
             ) from problem
 
 
 @contextmanager
 def served(base: Path, runtime: str) -> Iterator[Server]:
-    """`base/1` in a server that ends with the block. Raises NotServed when it can't be loaded."""
+    """A server with the model in `base/1`, until the block ends. Raises NotServed if it can't load it."""
     port = free_port()
     command = [
         *(sys.executable, "-m", "serving", "--host", "127.0.0.1", "--port", "0", "--device", "cpu"),
@@ -109,22 +113,19 @@ def served(base: Path, runtime: str) -> Iterator[Server]:
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
-            _wait_until_ready(process, Path(f"/proc/self/fd/{log.fileno()}"))
+            written = Path(f"/proc/self/fd/{log.fileno()}")
+            end = time.monotonic() + START_TIMEOUT_S
+            while READY not in written.read_text("utf-8", "replace"):
+                if process.poll() is not None or time.monotonic() > end:
+                    raise NotServed(_why_not_started(written.read_text("utf-8", "replace")))
+                time.sleep(0.05)
             yield Server(f"http://127.0.0.1:{port}/v1/models/{NAME}")
         finally:
             process.kill()
             process.wait()
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + START_TIMEOUT_S
-    while READY not in log.read_text("utf-8", "replace"):
-        if process.poll() is not None or time.monotonic() > end:
-            raise NotServed(_reason(log.read_text("utf-8", "replace")))
-        time.sleep(0.05)
-
-
-def _reason(log: str) -> str:
+def _why_not_started(log: str) -> str:
     said: list[str] = re.findall(r"^python -m serving: (.*)", log, re.MULTILINE)
     if said:
         return said[-1]
@@ -132,19 +133,11 @@ def _reason(log: str) -> str:
     return f"The model server did not start: {first_line(lines[-1], '')} The model may be damaged."
 
 
-def _message(problem: urllib.error.HTTPError) -> str:
-    try:
-        return str(json.load(problem)["error"])
-    except (ValueError, KeyError):
-        return str(problem)
-
-
 def _tensors(infos: Mapping[str, Any]) -> list[Tensor]:
-    return [Tensor(name, info["dtype"], _shape(info["tensor_shape"])) for name, info in sorted(infos.items())]
-
-
-def _shape(shape: Mapping[str, Any]) -> tuple[int | None, ...] | None:
-    if shape.get("unknown_rank"):
-        return None
-    sizes = [int(each["size"]) for each in shape.get("dim", [])]
-    return tuple(None if size < 0 else size for size in sizes)
+    tensors = []
+    for name, info in sorted(infos.items()):
+        sizes = [int(axis["size"]) for axis in info["tensor_shape"].get("dim", [])]
+        shape = tuple(None if size < 0 else size for size in sizes)
+        is_known = not info["tensor_shape"].get("unknown_rank")
+        tensors.append(Tensor(name, info["dtype"], shape if is_known else None))
+    return tensors

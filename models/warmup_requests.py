@@ -1,4 +1,4 @@
-"""Writes `assets.extra/tf_serving_warmup_requests`, with which a server wakes the model before any client.
+"""Writes `assets.extra/tf_serving_warmup_requests`, which a server replays before the first client comes.
 
 A TFRecord file of PredictionLog messages: https://www.tensorflow.org/tfx/serving/saved_model_warmup
 """
@@ -16,24 +16,16 @@ SIZE_PX = (96, 128)  # height, width
 
 
 def write_warmup_requests(directory: Path, model_name: str) -> None:
-    """One request with a JPEG and one with a PNG, which are what clients send."""
-    picture = _picture()
+    """Write one request with a JPEG and one with a PNG, the formats that clients send most."""
+    height, width = SIZE_PX
+    down, right = tf.meshgrid(tf.linspace(0.0, 255.0, height), tf.linspace(0.0, 255.0, width), indexing="ij")
+    picture = tf.cast(tf.stack([right, down, 255.0 - right], axis=-1), tf.uint8)  # a gradient in each channel
     (directory / PLACE).parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(directory / PLACE)) as file:
         for encoded in (tf.io.encode_jpeg(picture), tf.io.encode_png(picture)):
-            file.write(_log(model_name, encoded.numpy()).SerializeToString())
-
-
-def _log(model_name: str, encoded: bytes) -> prediction_log_pb2.PredictionLog:
-    request = predict_pb2.PredictRequest()
-    request.model_spec.name = model_name
-    request.model_spec.signature_name = SIGNATURE
-    request.inputs[INPUT].CopyFrom(tf.make_tensor_proto([encoded], tf.string))
-    return prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
-
-
-def _picture() -> tf.Tensor:
-    """A gradient in each channel: uint8 [96, 128, 3]."""
-    height, width = SIZE_PX
-    down, right = tf.meshgrid(tf.linspace(0.0, 255.0, height), tf.linspace(0.0, 255.0, width), indexing="ij")
-    return tf.cast(tf.stack([right, down, 255.0 - right], axis=-1), tf.uint8)
+            request = predict_pb2.PredictRequest()
+            request.model_spec.name = model_name
+            request.model_spec.signature_name = SIGNATURE
+            request.inputs[INPUT].CopyFrom(tf.make_tensor_proto([encoded.numpy()], tf.string))
+            predict_log = prediction_log_pb2.PredictLog(request=request)
+            file.write(prediction_log_pb2.PredictionLog(predict_log=predict_log).SerializeToString())

@@ -15,60 +15,61 @@ import resource
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from serving.config import flags
 from serving.config.flags import Flags
 from serving.errors import LoadFailed, ServingError, StartRefused
-from serving.machine import affinity, isa
-from serving.machine.parent import when_orphaned
+from serving.machine import isa, process
 from serving.runtimes import devices
 
 PROTOCOL = "2.19"
-LOOK_UP_S = 0.5
+SIGNAL_CHECK_S = 0.5
 
 log = logging.getLogger("serving")
 
 
 class Stop:
-    """What SIGTERM, SIGINT and the parent's end do: finish what was asked, or end at once."""
+    """What SIGTERM, SIGINT and the end of the parent do: finish the requests, or exit at once."""
 
     def __init__(self) -> None:
         self.is_serving = False  # before that no request is computed, so none can be lost
-        self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()  # may be put to within a signal handler
+        self._requested: queue.SimpleQueue[None] = queue.SimpleQueue()  # a signal handler may put into it
 
     def __call__(self, *_: object) -> None:
         if not self.is_serving:
             os._exit(0)
-        self._asked.put(None)
+        self._requested.put(None)
 
     def wait(self) -> None:
-        """Looks up now and then: a signal that a thread of CUDA's got would not wake this one."""
+        """Block until a stop is requested. Wakes up regularly: a signal that one of CUDA's threads got
+        would not wake this one."""
         while True:
             with contextlib.suppress(queue.Empty):
-                return self._asked.get(timeout=LOOK_UP_S)
+                return self._requested.get(timeout=SIGNAL_CHECK_S)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit code: 0 after a stop, 2 when it can't start (the reason is on stderr, one line)."""
+    """The exit code: 0 after a stop, 2 when the server can't start (one line on stderr says why)."""
     stop = Stop()
     parent_pid = os.getppid()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         asked = flags.parse(arguments)
-        _quiet_tensorflow(asked.device)
+        _limit_gpu_and_logs(asked.device)
         if asked.version:
             print(f"Pixelcost model server, protocol and flags of TensorFlow Serving {PROTOCOL}")
             return 0
         if asked.list_devices:
             print(json.dumps(devices.look(asked.runtime)))
             return 0
-        _allow_many_connections()
+        # Each connection takes a descriptor; many systems allow 1024 unless a process asks for more.
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
-        pinning = affinity.pin(asked.cpus, asked.cores)
+        pinning = process.pin(asked.cpus, asked.cores)
         if asked.exit_with_parent:
-            when_orphaned(parent_pid, stop)
+            process.when_orphaned(parent_pid, stop)
         _serve(asked, pinning, stop)
     except StartRefused as problem:
         print(f"python -m serving: {problem}", file=sys.stderr)
@@ -76,21 +77,15 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _allow_many_connections() -> None:
-    """Each takes a descriptor; many systems allow only 1024 unless a process asks for more."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def _serve(asked: Flags, pinning: affinity.Pinning, stop: Stop) -> None:
+def _serve(asked: Flags, pinning: process.Pinning, stop: Stop) -> None:
     if asked.isa:
-        # Before any runtime is loaded: they look at the processor then.
+        # Before any runtime is loaded: that is when they look at the processor.
         isa.apply(asked.runtime, asked.isa)
     from serving import assembly, ports  # the slow imports come after what can be refused without them
     from serving.models.loading import settle
 
     settings = assembly.read_files(asked)
-    taken = ports.take(assembly.wanted_ports(asked, settings))
+    taken = ports.take(asked, settings.ssl)
     configs = assembly.model_configs(asked)
     if asked.device == "gpu" and not devices.may_have_gpu():
         raise StartRefused("--device gpu: no NVIDIA device on this machine. Use --device cpu.")
@@ -103,24 +98,21 @@ def _serve(asked: Flags, pinning: affinity.Pinning, stop: Stop) -> None:
     except (LoadFailed, ServingError) as problem:
         raise StartRefused(str(problem)) from problem
     settle()
-    server.is_ready()
+    server.report_ready()
     manager.watch(*assembly.watching(asked, manager))
     stop.is_serving = True
-    print(f"serving {_listed(manager)} on {taken}, {pinning}", flush=True)
+    models = ", ".join(
+        f"{name} version {' and '.join(str(version.number) for version in model.available())}"
+        for name, model in manager.models.items()
+    )
+    print(f"serving {models} on {taken}, {pinning}", flush=True)
     stop.wait()
     log.info("Stopping")
     server.stop()
 
 
-def _listed(manager: Any) -> str:
-    return ", ".join(
-        f"{name} version {' and '.join(str(version.number) for version in model.available())}"
-        for name, model in manager.models.items()
-    )
-
-
-def _quiet_tensorflow(device: str) -> None:
-    """Without this every start complains about CUDA, also where there is no GPU or nobody wants it."""
+def _limit_gpu_and_logs(device: str) -> None:
+    """Hide the GPU from the runtimes unless it is wanted. Without this TensorFlow complains about CUDA."""
     wants_gpu = device != "cpu" and devices.may_have_gpu()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if wants_gpu else "3")
     if not wants_gpu:
@@ -130,5 +122,5 @@ def _quiet_tensorflow(device: str) -> None:
 if __name__ == "__main__":
     exit_code = main(sys.argv[1:])
     sys.stdout.flush()
-    # Not sys.exit: it would wait for every thread, and one may compute for longer than the grace.
+    # Not sys.exit: it would wait for every thread, and one may compute for longer than the grace period.
     os._exit(exit_code)

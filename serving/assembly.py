@@ -1,23 +1,23 @@
-"""Puts the server together from its flags: the one place where all parts meet."""
+"""Builds the server from its flags: the one place where all parts meet."""
 
 from __future__ import annotations
 
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from serving.api.grpc import GrpcApi
 from serving.api.rest import RestApi
 from serving.config import text_messages
-from serving.config.flag_table import NO_PATH
+from serving.config.flag_values import NO_PATH
 from serving.config.flags import Flags
 from serving.config.text_messages import Batching, Monitoring, Ssl
 from serving.errors import InvalidArgument, LoadFailed, ServingError, StartRefused
 from serving.machine import isa
-from serving.machine.affinity import Pinning
+from serving.machine.process import Pinning
 from serving.metrics import Metrics
 from serving.models import model_dir
 from serving.models.config import ModelConfig, from_proto
@@ -26,7 +26,7 @@ from serving.models.manager import Load, Manager
 from serving.models.servable import Servable
 from serving.models.served_model import ModelSpec
 from serving.models.warmup import Shapes
-from serving.ports import Ports, Wanted
+from serving.ports import Ports
 from serving.runtimes.base import Setting
 from serving.server import Server
 from serving.service import Service
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Settings:
-    """What the files that the flags name say."""
+    """The contents of the configuration files that the flags name."""
 
     batch: Batching | None
     monitoring: Monitoring
@@ -47,7 +47,7 @@ class Settings:
 
 
 def read_files(asked: Flags) -> Settings:
-    """Raises StartRefused, naming the file."""
+    """Read the configuration files. Raises StartRefused, naming the file."""
     batch = Batching() if asked.enable_batching else None
     if asked.batching_parameters_file != NO_PATH:
         batch = text_messages.read_batching(asked.batching_parameters_file)
@@ -58,21 +58,8 @@ def read_files(asked: Flags) -> Settings:
     return Settings(batch, monitoring, ssl)
 
 
-def wanted_ports(asked: Flags, settings: Settings) -> Wanted:
-    return Wanted(
-        host=asked.host,
-        grpc_port=asked.port,
-        rest_port=asked.rest_api_port,
-        grpc_socket_path=asked.grpc_socket_path,
-        grpc_threads=asked.grpc_max_threads,
-        grpc_arguments=asked.grpc_channel_arguments,
-        ssl=settings.ssl,
-        queue_limit=asked.queue_limit,
-    )
-
-
 def model_configs(asked: Flags) -> list[ModelConfig]:
-    """From the file, or the one model of the flags. Raises StartRefused where it can't work."""
+    """The models of --model_config_file, or the one of the flags. Raises StartRefused."""
     configs = [ModelConfig(asked.model_name, asked.model_base_path)]
     if asked.model_config_file != NO_PATH:
         configs = _configs_in_file(asked)
@@ -82,7 +69,7 @@ def model_configs(asked: Flags) -> list[ModelConfig]:
 
 
 def build(asked: Flags, settings: Settings, pinning: Pinning, taken: Ports) -> tuple[Server, Manager]:
-    """Nothing answers or loads yet."""
+    """The server and its models, before it answers and loads them."""
     threads = len(pinning.cores) if asked.is_pinned else 0
     parallelism = asked.tensorflow_session_parallelism
     setting = Setting(
@@ -111,7 +98,7 @@ def build(asked: Flags, settings: Settings, pinning: Pinning, taken: Ports) -> t
     if settings.batch:
         workers = min(workers, settings.batch.num_batch_threads)
     service = Service(manager, workers, settings.batch, metrics, asked.queue_limit)
-    metrics.watch("pixelcost_waiting", "Requests in the queue.", "", lambda: {"": service.line.waiting})
+    metrics.watch("pixelcost_waiting", "Requests in the queue.", "", lambda: {"": service.queue.waiting})
     rest_threads = asked.rest_api_num_threads or max(
         REST_THREADS_LEAST, REST_THREADS_PER_CORE * len(pinning.cores)
     )
@@ -121,7 +108,7 @@ def build(asked: Flags, settings: Settings, pinning: Pinning, taken: Ports) -> t
 
 
 def _timed(load: Load, metrics: Metrics) -> Load:
-    """The same, and each attempt is counted."""
+    """`load`, with the metrics of every attempt."""
 
     def timed(directory: Path) -> tuple[Servable, Shapes]:
         started = time.perf_counter()
@@ -137,30 +124,25 @@ def _timed(load: Load, metrics: Metrics) -> Load:
 
 
 def watching(asked: Flags, manager: Manager) -> tuple[float, Callable[[], None]]:
-    """How often to look at the disk, and what else to do then."""
+    """How often to look for new versions, in seconds, and what else to do then: reread the models' file."""
     every_s = asked.file_system_poll_wait_seconds
     config_every_s = asked.model_config_file_poll_wait_seconds
     if asked.model_config_file == NO_PATH or not config_every_s:
         return every_s, lambda: None
-    return min(every_s or config_every_s, config_every_s), _Reread(asked, manager)
+    before: list[ModelConfig] | None = None
 
-
-class _Reread:
-    """Reads the configuration file again; one that is wrong changes nothing."""
-
-    def __init__(self, asked: Flags, manager: Manager):
-        self._asked = asked
-        self._manager = manager
-        self._before: Sequence[ModelConfig] = ()
-
-    def __call__(self) -> None:
+    def reread() -> None:
+        """A file with an error changes nothing."""
+        nonlocal before
         try:
-            configs = _configs_in_file(self._asked)
-            if configs != self._before:
-                self._before = configs
-                self._manager.reload(configs)
+            configs = _configs_in_file(asked)
+            if configs != before:
+                before = configs
+                manager.reload(configs)
         except (StartRefused, LoadFailed, ServingError) as problem:
             log.error("%s", problem)
+
+    return min(every_s or config_every_s, config_every_s), reread
 
 
 def _configs_in_file(asked: Flags) -> list[ModelConfig]:
@@ -171,6 +153,8 @@ def _configs_in_file(asked: Flags) -> list[ModelConfig]:
 
 
 def _about(service: Service, pinning: Pinning) -> Callable[[ModelSpec], str]:
+    """A function that describes what computes a model, as JSON."""
+
     def about(spec: ModelSpec) -> str:
         found = service.about(spec)
         facts = asdict(found) if found else {}

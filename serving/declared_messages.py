@@ -1,4 +1,4 @@
-"""Protocol messages that no package brings, declared in code: only the fields that are read."""
+"""Protocol messages that are in no installed package, declared in code with the fields that are read."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor import FileDescriptor
 
-Fields = tuple[tuple[str, int, str], ...]  # name, number and type; a type with a dot in it is a message
+Fields = tuple[tuple[str, int, str], ...]  # name, number and type; a type with a dot is a message
 
 
 def declared(package: str, messages: Mapping[str, Fields], *needed: FileDescriptor) -> dict[str, type[Any]]:
-    """Their classes by name. Fields that are not declared are skipped, as protobuf does with unknown ones.
+    """Message classes by name. Their parsers skip fields that are not declared.
 
-    They lie in a pool of their own: the program's pool may get the originals one day.
+    They are in a descriptor pool of their own: the default pool may get the original messages one day.
     """
     file = descriptor_pb2.FileDescriptorProto(name="declared.proto", package=package, syntax="proto3")
     file.dependency.extend(other.name for other in needed)

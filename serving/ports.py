@@ -1,4 +1,4 @@
-"""Takes both ports at once, before anything slow: a taken port is known in a moment, not after the model."""
+"""Opens both ports before anything slow, so that a taken port is reported at once, not after the models."""
 
 from __future__ import annotations
 
@@ -11,25 +11,12 @@ from typing import Any
 
 import grpc
 
+from serving.config.flags import Flags
 from serving.config.text_messages import Ssl
 from serving.errors import StartRefused
-from serving.limits import MESSAGE_LIMIT_BYTES, WAITING_LIMIT
+from serving.limits import MESSAGE_LIMIT_BYTES
 
 UNIX_PATH_LIMIT_BYTES = 107  # sockaddr_un
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Where to answer, and how."""
-
-    host: str
-    grpc_port: int  # 0: off
-    rest_port: int  # 0: off
-    grpc_socket_path: str = ""  # empty: off
-    grpc_threads: int = 0  # 0: enough for a full queue
-    grpc_arguments: tuple[tuple[str, Any], ...] = ()
-    ssl: Ssl | None = None
-    queue_limit: int = WAITING_LIMIT
 
 
 GRPC_OPTIONS: tuple[tuple[str, Any], ...] = (
@@ -39,15 +26,15 @@ GRPC_OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.experimental.tcp_min_read_chunk_size", 1024**2),
     ("grpc.http2.max_frame_size", 1024**2),
     ("grpc.http2.lookahead_bytes", 4 * 1024**2),
-    ("grpc.http2.bdp_probe", 0),  # else gRPC would change the last one by what it measures
+    ("grpc.http2.bdp_probe", 0),  # else gRPC would change the window by what it measures
     ("grpc.so_reuseport", 0),  # else a second server on the same port would silently take half the requests
 )
-SPARE_THREADS = 8  # so that status and health are answered while two models have a full queue
+SPARE_THREADS = 8  # for status and health, while two models have a full queue
 
 
 @dataclass(frozen=True)
 class Ports:
-    """Bound, but nothing answers yet: callers wait."""
+    """Open ports on which nothing answers yet: clients wait."""
 
     grpc_server: grpc.Server
     grpc_addresses: tuple[str, ...]  # empty: off
@@ -58,35 +45,35 @@ class Ports:
         return f"grpc {' and '.join(self.grpc_addresses) or 'off'}, rest {self.rest_port or 'off'}"
 
 
-def take(wanted: Wanted) -> Ports:
+def take(asked: Flags, ssl: Ssl | None = None) -> Ports:
     """Raises StartRefused, naming the flag, when a port or the host can't be had."""
-    # Beyond that requests wait, however full the queue is.
-    at_once = wanted.grpc_threads or 2 * wanted.queue_limit + SPARE_THREADS
-    pool = ThreadPoolExecutor(at_once, thread_name_prefix="grpc")
-    server = grpc.server(pool, options=_options(wanted.grpc_arguments))
+    threads = asked.grpc_max_threads or 2 * asked.queue_limit + SPARE_THREADS
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="grpc")
+    # Of two options with one key gRPC would take the first.
+    options = {**dict(GRPC_OPTIONS), **dict(asked.grpc_channel_arguments)}
+    server = grpc.server(pool, options=tuple(options.items()))
     addresses = []
-    if wanted.grpc_port:
-        # gRPC would not tell the reason of a failure.
-        _listen("--port", wanted.host, wanted.grpc_port).close()
-        addresses.append(_address(wanted.host, wanted.grpc_port))
-    if wanted.grpc_socket_path:
-        addresses.append(_unix_address(wanted.grpc_socket_path))
+    if asked.port:
+        # First without gRPC, which would not say why it failed.
+        _listen("--port", asked.host, asked.port).close()
+        addresses.append(_address(asked.host, asked.port))
+    if asked.grpc_socket_path:
+        addresses.append(_unix_address(asked.grpc_socket_path))
     for address in addresses:
-        _answer_on(server, address, wanted.ssl)
-    rest_socket = _listen("--rest_api_port", wanted.host, wanted.rest_port) if wanted.rest_port else None
-    return Ports(server, tuple(addresses), rest_socket, wanted.rest_port)
-
-
-def _options(asked: tuple[tuple[str, Any], ...]) -> tuple[tuple[str, Any], ...]:
-    """Ours, but for those that are asked for otherwise: of two gRPC would take the first."""
-    own = dict(asked)
-    return (*((key, value) for key, value in GRPC_OPTIONS if key not in own), *asked)
+        _answer_on(server, address, ssl)
+    rest_socket = _listen("--rest_api_port", asked.host, asked.rest_api_port) if asked.rest_api_port else None
+    return Ports(server, tuple(addresses), rest_socket, asked.rest_api_port)
 
 
 def _answer_on(server: grpc.Server, address: str, ssl: Ssl | None) -> None:
     try:
         if ssl:
-            server.add_secure_port(address, _credentials(ssl))
+            pair = (ssl.server_key.encode(), ssl.server_cert.encode())
+            clients_ca = ssl.custom_ca.encode() or None
+            credentials = grpc.ssl_server_credentials(
+                [pair], clients_ca, require_client_auth=ssl.client_verify
+            )
+            server.add_secure_port(address, credentials)
         else:
             server.add_insecure_port(address)
     except (RuntimeError, ValueError) as problem:
@@ -96,17 +83,13 @@ def _answer_on(server: grpc.Server, address: str, ssl: Ssl | None) -> None:
         raise StartRefused(f"gRPC can't answer on {address}. {why}") from problem
 
 
-def _credentials(ssl: Ssl) -> grpc.ServerCredentials:
-    pair = (ssl.server_key.encode(), ssl.server_cert.encode())
-    authority = ssl.custom_ca.encode() or None
-    return grpc.ssl_server_credentials([pair], authority, require_client_auth=ssl.client_verify)
-
-
 def _unix_address(path: str) -> str:
-    """A socket that a server left behind is replaced, as TensorFlow Serving does; a file is not."""
+    """The path as gRPC's address. An old socket will be replaced, as in TensorFlow Serving; a file won't."""
     place = Path(path)
     if not place.parent.is_dir():
-        raise StartRefused(f"--grpc_socket_path {path}: there is no directory {place.parent}. Make it first.")
+        raise StartRefused(
+            f"--grpc_socket_path {path}: the directory {place.parent} does not exist. Create it first."
+        )
     if place.exists() and not place.is_socket():
         raise StartRefused(f"--grpc_socket_path {path} is not a socket. Give another path.")
     if len(path.encode()) > UNIX_PATH_LIMIT_BYTES:

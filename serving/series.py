@@ -1,7 +1,7 @@
-"""Counters, histograms and gauges as Prometheus reads them: text exposition format 0.0.4.
+"""Counters, histograms and gauges in Prometheus' text exposition format 0.0.4.
 
-Not prometheus_client's own: it ends the name of every counter in `_total`, and the dashboards that
-people have for TensorFlow Serving ask for names without it. Adding one value takes well under 1 us.
+Those of prometheus_client end the name of every counter in `_total`, and dashboards for TensorFlow Serving
+ask for names without it. Adding a value takes well under 1 us.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 # Label values come from requests too (names of unknown models); they must not fill the memory.
 LIMIT = 1000  # label sets of one metric
@@ -19,15 +18,9 @@ OTHER = "(other)"
 Labels = tuple[str, ...]
 
 
-class Shown(Protocol):
-    """What a page is made of."""
-
-    def lines(self) -> Iterator[str]: ...
-
-
 @dataclass
 class Counter:
-    """Sums by label values."""
+    """A sum for every combination of label values."""
 
     name: str
     help: str
@@ -51,19 +44,22 @@ class Counter:
 
 @dataclass
 class Histogram:
-    """How many values were at most as large as each bound, by label values."""
+    """For every combination of label values, how many amounts were at most as large as every bound."""
 
     name: str
     help: str
     labels: Labels
-    bounds: Sequence[float]  # ascending; the last bucket is without one
+    bounds: Sequence[float]  # ascending; the last bucket has none
     _rows: dict[Labels, list[float]] = field(default_factory=dict)  # the count of each bucket, then the sum
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def observe(self, values: Labels, amount: float) -> None:
         bucket = bisect_left(self.bounds, amount)
         with self._lock:
-            row = self._rows.get(values) or self._row(values)
+            if values not in self._rows:
+                values = _bounded(values, len(self._rows))
+                self._rows.setdefault(values, [0] * (len(self.bounds) + 2))
+            row = self._rows[values]
             row[bucket] += 1
             row[-1] += amount
 
@@ -79,17 +75,14 @@ class Histogram:
             yield _line(f"{self.name}_sum", self.labels, values, total)
             yield _line(f"{self.name}_count", self.labels, values, so_far)
 
-    def _row(self, values: Labels) -> list[float]:
-        return self._rows.setdefault(_bounded(values, len(self._rows)), [0] * (len(self.bounds) + 2))
-
 
 @dataclass(frozen=True)
 class Gauge:
-    """Values that are asked for when somebody reads them."""
+    """Values that are read when the page is."""
 
     name: str
     help: str
-    label: str  # "": none, and the only value stands under ""
+    label: str  # "": no label, and `values` has the one key ""
     values: Callable[[], Mapping[str, float]]  # by label value
 
     def lines(self) -> Iterator[str]:
@@ -100,7 +93,7 @@ class Gauge:
 
 
 def _bounded(values: Labels, known: int) -> Labels:
-    """The key of a label set that was not seen before, when so many are known."""
+    """The label values to count under: their own, or OTHER once LIMIT combinations are known."""
     return values if known < LIMIT else (OTHER,) * len(values)
 
 
@@ -110,12 +103,9 @@ def _head(name: str, text: str, kind: str) -> Iterator[str]:
 
 
 def _line(name: str, labels: Labels, values: Labels, amount: float) -> str:
-    pairs = ",".join(f'{label}="{_escaped(value)}"' for label, value in zip(labels, values, strict=True))
+    escaped = (value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n") for value in values)
+    pairs = ",".join(f'{label}="{value}"' for label, value in zip(labels, escaped, strict=True))
     return f"{name}{{{pairs}}} {_number(amount)}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
 def _number(amount: float) -> str:

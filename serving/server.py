@@ -1,4 +1,4 @@
-"""The life of the server: take the ports, load, say that it is ready, stop without losing a request."""
+"""Starts the server, reports that it is ready, and stops it without losing a request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from serving.service import Service
 
 
 class Server:
-    """Both protocols around one service."""
+    """gRPC and REST in front of one service."""
 
     def __init__(
         self, service: Service, grpc_api: GrpcApi, rest_api: RestApi, ports: Ports, rest_threads: int
@@ -26,19 +26,19 @@ class Server:
         self._rest = RestServer(rest_api, ports.rest_socket, rest_threads) if ports.rest_socket else None
 
     def start(self) -> None:
-        """Answer from now on; before the models are there, with UNAVAILABLE."""
+        """Answer from now on; with UNAVAILABLE until the models are loaded."""
         self._grpc.start()
         if self._rest:
             threading.Thread(target=self._rest.run, name="rest", daemon=True).start()
 
-    def is_ready(self) -> None:
-        """From now on healthy."""
+    def report_ready(self) -> None:
+        """Let health checks answer SERVING from now on."""
         self._api.set_serving(True)
 
     def stop(self) -> None:
-        """Take no new connections, answer what comes on those there are, for a few seconds at most.
+        """Take no new connections; answer what comes on the open ones, for a few seconds at most.
 
-        Nothing that was accepted is refused: its client has nowhere else to go.
+        No request on an accepted connection is refused: its client has nowhere else to go.
         """
         self._api.health.enter_graceful_shutdown()
         deadline = time.monotonic() + STOP_GRACE_S

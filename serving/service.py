@@ -1,7 +1,7 @@
-"""The brain behind both protocols: which model, which version, whose turn, how long it took.
+"""The service behind gRPC and REST: it finds the model and version, queues the request, and times it.
 
-Knows neither gRPC nor HTTP nor any runtime. `grpc_api.py` and `rest_api.py` translate to it,
-and it asks a servable to compute.
+Knows neither gRPC nor HTTP nor any runtime. `api/grpc.py` and `api/rest.py` translate to it, and it lets a
+servable compute.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from serving.models.manager import Manager
 from serving.models.servable import Servable
 from serving.models.served_model import ModelSpec, requested
 from serving.models.version import Status, Version
-from serving.queue import Job, Line
+from serving.queue import Job, RequestQueue
 from serving.runtimes.base import About
 from serving.values.signatures import DEFAULT_SIGNATURE, Signature
 
 
 @dataclass(frozen=True)
 class Question:
-    """One request to compute."""
+    """One request to compute: a model's signature and the inputs for it."""
 
     model: ModelSpec
     signature_name: str  # "": the default one
@@ -39,28 +39,25 @@ class Question:
 
 @dataclass(frozen=True)
 class Caller:
-    """Whether and how long somebody waits for the answer."""
+    """How long the client waits for the answer, and whether it still does."""
 
     deadline: float | None = None  # time.perf_counter() seconds
     is_wanted: Callable[[], bool] = field(default=lambda: True)
 
 
-ANYBODY = Caller()
-
-
 @dataclass(frozen=True)
 class Answer:
-    """What was computed, by which version, and where the time went."""
+    """The outputs, the version that computed them, and how long the stages took."""
 
     model: ModelSpec
     signature_name: str
     outputs: Mapping[str, np.ndarray]
-    stage_ms: Mapping[str, float]  # queue, then decode where it is known apart, inference
+    stage_ms: Mapping[str, float]  # queue, decode if that is a separate step, inference
 
 
 @dataclass(frozen=True)
 class _Work:
-    """A job's content: a checked question and the servable that is held for it."""
+    """What a job of the queue computes: checked inputs, and the servable that stays loaded for them."""
 
     model_name: str
     servable: Servable
@@ -70,7 +67,8 @@ class _Work:
 
 @dataclass(slots=True)
 class _Held:
-    """A version and its servable, kept loaded within the block. No generator: every request comes here."""
+    """Keeps a version loaded within a `with` block. Not a generator, which would be slower: every request
+    comes here."""
 
     version: Version
     servable: Servable
@@ -97,16 +95,17 @@ class Service:
         self._batch = batch
         self._allowed_sizes = batch.allowed_batch_sizes if batch else ()
         self.metrics = metrics or Metrics()
-        self.line = Line(self._compute, workers, waiting_limit, batch.max_batch_size if batch else 1)
+        largest_batch = batch.max_batch_size if batch else 1
+        self.queue = RequestQueue(self._compute, workers, waiting_limit, largest_batch)
         self._is_stopping = False
 
     def stop(self) -> None:
-        """Answer what was asked already, refuse everything new."""
+        """Answer the requests that were accepted, refuse new ones."""
         self._is_stopping = True
         self._manager.stop()
 
     def is_served(self, name: str) -> bool:
-        """Whether there is a model of that name, in whatever state."""
+        """Whether a model has that name, in whatever state it is."""
         return name in self._manager.models
 
     def reload(self, configs: Sequence[ModelConfig]) -> None:
@@ -114,47 +113,47 @@ class Service:
         self._manager.reload(configs)
 
     def statuses(self, spec: ModelSpec) -> list[Status]:
-        """Answers in every state. Raises NotFound."""
+        """The states of a model's versions, while it loads too. Raises NotFound or InvalidArgument."""
         model = self._manager.models.get(spec.name)
         if model is None or not (statuses := model.statuses(spec)):
             raise NotFound(f"Could not find any versions of model {spec.name}")
         return statuses
 
     def about(self, spec: ModelSpec) -> About | None:
-        """What computes the model; None before it is loaded."""
+        """The runtime, precision and device of a model; None before it is loaded."""
         model = self._manager.models.get(spec.name)
         version = model.latest() if model else None
         servable = version.servable if version else None
         return servable.about if servable else None
 
     def definitions(self, spec: ModelSpec) -> tuple[ModelSpec, Mapping[str, Any]]:
-        """All signatures as SignatureDefs, by name, and of which version. Raises ServingError."""
+        """The version that is meant, and its signatures as SignatureDefs by name. Raises ServingError."""
         with self._held(spec) as (version, servable):
-            definitions = {name: each.as_proto() for name, each in servable.signatures.items()}
+            definitions = {name: signature.as_proto() for name, signature in servable.signatures.items()}
         return ModelSpec(spec.name, version.number), definitions
 
     def signature(self, spec: ModelSpec, name: str) -> Signature:
-        """One signature; "" is the default one. Raises ServingError."""
+        """A signature by name; "" means the default one. Raises ServingError."""
         with self._held(spec) as (_, servable):
             return _signature(servable, name)
 
-    def predict(self, question: Question, caller: Caller = ANYBODY) -> Answer:
-        """Compute when it is this question's turn. Raises ServingError."""
+    def predict(self, question: Question, caller: Caller = Caller()) -> Answer:
+        """Wait in the queue, then compute. Raises ServingError."""
         with self._held(question.model) as (version, servable):
             signature = _signature(servable, question.signature_name)
             signature.check_inputs(question.inputs)
             chosen = signature.chosen_outputs(question.output_filter)
             work = _Work(question.model.name, servable, signature.name, question.inputs)
             job = self._job(version, work, caller)
-            result = self.line.run(job)
+            result = self.queue.run(job)
         stage_ms = {"queue": job.queue_ms, **result.stage_ms}
         self.metrics.stages(question.model.name, stage_ms)
         outputs = {alias: result.outputs[alias] for alias in chosen}
         return Answer(ModelSpec(question.model.name, version.number), signature.name, outputs, stage_ms)
 
     def _job(self, version: Version, work: _Work, caller: Caller) -> Job:
-        cost = (work.model_name, work.signature_name)
-        job = Job(work, deadline=caller.deadline, is_wanted=caller.is_wanted, cost=cost)
+        group = (work.model_name, work.signature_name)
+        job = Job(work, deadline=caller.deadline, is_wanted=caller.is_wanted, group=group)
         size = batching.size_of(work.inputs) if self._batch else None
         if self._batch and size:
             if size > self._batch.max_batch_size:
@@ -163,13 +162,13 @@ class Service:
                 )
             job.size = size
             if work.servable.rows.may_batch(work.servable.signatures[work.signature_name]):
-                job.kind = (version, work.signature_name, batching.likeness(work.inputs))
+                job.batch_key = (version, work.signature_name, batching.batch_key(work.inputs))
         return job
 
     def _compute(self, jobs: Sequence[Job]) -> None:
-        """Together; and if that can't be, each alone, so that nobody pays for another's bad image."""
+        """In one run; if that can't be, one by one, so that a bad image fails only its own request."""
         size = batching.filled_size(sum(job.size for job in jobs), self._allowed_sizes)
-        if jobs[0].kind is not None and size != jobs[0].size and self._compute_together(jobs, size):
+        if jobs[0].batch_key is not None and size != jobs[0].size and self._compute_together(jobs, size):
             return
         for job in jobs:
             work: _Work = job.content
@@ -179,32 +178,32 @@ class Service:
             except Exception as problem:
                 job.problem = problem
             else:
-                if job.kind is not None:
+                if job.batch_key is not None:
                     work.servable.rows.saw(work.signature_name, work.inputs, job.result.outputs)
 
     def _compute_together(self, jobs: Sequence[Job], size: int) -> bool:
-        """In one run of `size`, its filling included. False where its answer can't be taken apart."""
+        """In one run of `size` examples, padding included. False if its outputs can't be split again."""
         first: _Work = jobs[0].content
         name, rows = first.signature_name, first.servable.rows
-        like, parts = batching.likeness(first.inputs), [job.size for job in jobs]
+        key, parts = batching.batch_key(first.inputs), [job.size for job in jobs]
         is_too_large = batching.merged_bytes(first.inputs, size) > TENSOR_LIMIT_BYTES
-        if is_too_large or not rows.may_split(name, like, parts, size):
+        if is_too_large or not rows.may_split(name, key, parts, size):
             return False
         self.metrics.batch(first.model_name, len(jobs))
         try:
             inputs = batching.merge([job.content.inputs for job in jobs], size)
             result = first.servable.infer(name, inputs)
-        except Exception:  # whose fault it is shows when each is alone
+        except Exception:  # the runs one by one show which request it was
             return False
         rows.saw(name, inputs, result.outputs)
-        if not rows.may_split(name, like, parts, size):
+        if not rows.may_split(name, key, parts, size):
             return False
         for job, outputs in zip(jobs, batching.split(result.outputs, parts), strict=True):
             job.result = replace(result, outputs=outputs)
         return True
 
     def _held(self, spec: ModelSpec) -> _Held:
-        """The version that is meant. Looks again if it left just now."""
+        """The version that is meant. Looks again if it is being unloaded since a moment ago."""
         while True:
             version = self._version(spec)
             if servable := version.take():

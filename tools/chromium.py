@@ -22,7 +22,7 @@ FLAGS = (
 
 
 def find() -> str | None:
-    """Path of the first browser on PATH; None when there is none."""
+    """Path of the first browser on PATH; None if none is installed."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 

@@ -23,7 +23,7 @@ def text() -> str:
     """What static/js/report.d.ts must hold."""
     schema = json.loads(SCHEMA.read_text("utf-8"))
     parts = [_declaration("report", schema)]
-    parts += [_declaration(name, each) for name, each in schema["$defs"].items()]
+    parts += [_declaration(name, definition) for name, definition in schema["$defs"].items()]
     return "\n".join([HEADER, *parts])
 
 
@@ -51,7 +51,7 @@ def _type(schema: Schema) -> str:
     if "$ref" in schema:
         return _title(schema["$ref"].removeprefix("#/$defs/"))
     if "enum" in schema:
-        return " | ".join(json.dumps(each) for each in schema["enum"])
+        return " | ".join(json.dumps(value) for value in schema["enum"])
     if "oneOf" in schema:
         return " | ".join(map(_type, schema["oneOf"]))
     kinds = schema.get("type", [])

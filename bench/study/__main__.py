@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.study import page
-from bench.study.ask import Photos, Stopped, asked, journal_of, report_of
 from bench.study.cells import Found
 from bench.study.changes import Change, Columns, areas_of, bands_of, changes
 from bench.study.distances import ByView, distances
-from bench.study.elsewhere import elsewhere
 from bench.study.gathered import gathered
 from bench.study.models import NAMES, Missing, Model, prepare
 from bench.study.pairs import confidences, right_by_variant
 from bench.study.plots import draw, plots
+from bench.study.reports import Photos, Stopped, elsewhere, journal_of, report_of, run_once
 from bench.study.runs import QUESTIONS, Run, runs
 from bench.study.tables import Row, area_rows, band_rows, read, tables, write
 from bench.support.photo import ten_megapixels
@@ -37,7 +36,7 @@ from experiment.records import REFERENCE_ID
 DESCRIPTION = "What a demo claimed about image sizes and formats in 2018, measured again."
 IMAGENET = ROOT / "models" / "catalogue" / "imagenet_labels.txt"  # WordNet id, label, all names; by tabs
 NOTHING = "none"
-Asked = Sequence[tuple[Model, Run]]
+Runs = Sequence[tuple[Model, Run]]
 
 
 def main() -> int:
@@ -83,7 +82,7 @@ def _study(options: argparse.Namespace) -> None:
         for run in runs(model.name, photos.kinds, answers=model.answers, quick=options.quick)
         if run.question in options.questions or report_of(run, out).exists()
     ]
-    found = [_found(run, model, _asked_in_time(run, model, photos, out), out) for model, run in wanted]
+    found = [_found(run, model, _timed(run, model, photos, out), out) for model, run in wanted]
     rows = tables([*found, *_elsewhere(options)]) | _metric(wanted, photos, out)
     folder = options.into.with_suffix("") if options.into else out / "tables"
     for file in write(rows, folder):
@@ -102,31 +101,31 @@ def _paper(folder: Path, into: Path | None) -> None:
         unknown = page.put_into(into, found)
         print(f"Wrote {into}")
         if unknown:
-            print(f"Nothing measured tells these: {'; '.join(unknown)}")
+            print(f"These marks name a figure that was not measured: {'; '.join(unknown)}")
 
 
-def _asked_in_time(run: Run, model: Model, photos: Photos, out: Path) -> Mapping[str, Any]:
-    """The report; says how long it took."""
+def _timed(run: Run, model: Model, photos: Photos, out: Path) -> Mapping[str, Any]:
+    """The report; prints how long the run took."""
     started_s = time.monotonic()
     print(f"\n{run.id}: {' '.join(run.arguments)}", flush=True)
-    report = asked(run, model, photos, out)
+    report = run_once(run, model, photos, out)
     print(f"{run.id}: {time.monotonic() - started_s:.0f} s", flush=True)
     return report
 
 
-def _metric(wanted: Asked, photos: Photos, out: Path) -> dict[str, list[Row]]:
-    """What tells that an answer changes; {} where no question was about answers."""
+def _metric(wanted: Runs, photos: Photos, out: Path) -> dict[str, list[Row]]:
+    """How well each predictor foresees a changed answer; {} if no question was about answers."""
     started_s = time.monotonic()
-    asked_of_set = [(model, run) for model, run in wanted if run.is_of_set]
-    by_photo = _distances(asked_of_set, photos, out)
+    of_set = [(model, run) for model, run in wanted if run.is_of_set]
+    by_photo = _distances(of_set, photos, out)
     found: list[Change] = []
-    for name in dict.fromkeys(model.name for model, _ in asked_of_set):
-        journals = [journal_of(run, out) for model, run in asked_of_set if model.name == name]
+    for name in dict.fromkeys(model.name for model, _ in of_set):
+        journals = [journal_of(run, out) for model, run in of_set if model.name == name]
         found += changes(name, journals, by_photo)
     if not found:
         return {}
     columns = Columns(found)
-    sizes_px = sorted({each.size_px for each in found}, reverse=True)
+    sizes_px = sorted({change.size_px for change in found}, reverse=True)
     rows = {
         "areas": list(area_rows(areas_of(columns, sizes_px))),
         "bands": list(band_rows(bands_of(columns))),
@@ -135,12 +134,12 @@ def _metric(wanted: Asked, photos: Photos, out: Path) -> dict[str, list[Row]]:
     return rows
 
 
-def _distances(asked_of_set: Asked, photos: Photos, out: Path) -> dict[str, dict[str, ByView]]:
+def _distances(of_set: Runs, photos: Photos, out: Path) -> dict[str, dict[str, ByView]]:
     """By photo and variant's SHA-256, of every question's variants."""
-    cards = {model.name: model.card for model, _ in asked_of_set}
+    cards = {model.name: model.card for model, _ in of_set}
     by_photo: dict[str, dict[str, ByView]] = {}
-    for question in dict.fromkeys(run.question for _, run in asked_of_set):
-        run = next(run for _, run in asked_of_set if run.question == question)
+    for question in dict.fromkeys(run.question for _, run in of_set):
+        run = next(run for _, run in of_set if run.question == question)
         header = read_header_line(journal_of(run, out))
         if header is not None:
             for name, found in distances(photos.labelled, header.plan, cards, out):
@@ -149,7 +148,7 @@ def _distances(asked_of_set: Asked, photos: Photos, out: Path) -> dict[str, dict
 
 
 def _models(options: argparse.Namespace, out: Path) -> list[Model]:
-    """Those that can be had. Of the others it is said why not."""
+    """Those that are available; prints why each of the others is not."""
     ready = []
     for name in options.models:
         try:
@@ -157,7 +156,7 @@ def _models(options: argparse.Namespace, out: Path) -> list[Model]:
         except Missing as missing:
             print(f"{name} is left out. {missing}", flush=True)
     if not ready and not options.elsewhere:
-        raise PixelcostError("None of the models can be had, so nothing can be asked.")
+        raise PixelcostError("None of the models is available, so there is nothing to measure.")
     return ready
 
 
@@ -181,7 +180,7 @@ def _found(run: Run, model: Model, report: Mapping[str, Any], out: Path) -> Foun
 
 
 def _photos(options: argparse.Namespace, out: Path) -> Photos:
-    """The photos asked for, and those that the study makes."""
+    """The photos that were named, and the one that the study makes."""
     out.mkdir(parents=True, exist_ok=True)
     made, label_map = out / "made.jpg", out / "imagenet.csv"
     if not made.exists():
@@ -189,7 +188,7 @@ def _photos(options: argparse.Namespace, out: Path) -> Photos:
     lines = (line.split("\t") for line in IMAGENET.read_text("utf-8").splitlines())
     with label_map.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows((wnid, names) for wnid, _, names in lines)
-    places = [each.resolve() for each in options.photos]
+    places = [place.resolve() for place in options.photos]
     return Photos(gathered(places, out / "photos"), made, options.photo, label_map)
 
 
@@ -202,14 +201,19 @@ def _options() -> argparse.Namespace:
         nargs="*",
         help="labelled photos: folders or ZIPs; single photos, without a label",
     )
-    add("--photo", type=Path, metavar="FILE", help="a real photo for the times, beside the one that is made")
+    add(
+        "--photo",
+        type=Path,
+        metavar="FILE",
+        help="a real photo for the times, in addition to the synthetic one",
+    )
     add(
         "--mobilenet",
         type=Path,
         metavar="FILE",
-        help="MobileNet v2 as TFLite, which the project does not hold",
+        help="MobileNet v2 as TFLite, which is not in the project",
     )
-    add("--mobilenet-labels", type=Path, metavar="FILE", help="its labels, one a line")
+    add("--mobilenet-labels", type=Path, metavar="FILE", help="its labels, one per line")
     add(
         "--models",
         type=_some_of(NAMES),
@@ -222,8 +226,8 @@ def _options() -> argparse.Namespace:
         type=_some_of((*QUESTIONS, NOTHING)),
         default=list(QUESTIONS),
         metavar="NAME,NAME",
-        help=f"only these of {', '.join(QUESTIONS)}; of the others, with {NOTHING} of all, what is there "
-        "is reported",
+        help=f"only these of {', '.join(QUESTIONS)}; of the others ({NOTHING}: of all) only existing results "
+        "are reported",
     )
     add(
         "--out",
@@ -246,16 +250,14 @@ def _options() -> argparse.Namespace:
         default=[],
         help="times taken on another machine: reports of python -m experiment, MODEL-time-PHOTO.json",
     )
-    add("--quick", action="store_true", help="few sizes and repeats: shows that it works, and nothing else")
+    add("--quick", action="store_true", help="few sizes and repeats: only to check that the study runs")
     return parser.parse_args()
 
 
 def _some_of(known: Sequence[str]) -> Callable[[str], list[str]]:
     def names(text: str) -> list[str]:
-        unknown = [each for each in text.split(",") if each not in known]
-        if unknown:
-            what = unknown[0] or "empty name"
-            raise argparse.ArgumentTypeError(f"there is no {what}, only {', '.join(known)}")
+        if unknown := [name for name in text.split(",") if name not in known]:
+            raise argparse.ArgumentTypeError(f"unknown name {unknown[0]!r}; choose from {', '.join(known)}")
         return text.split(",")
 
     return names

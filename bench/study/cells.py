@@ -64,11 +64,11 @@ def png_over_jpeg(found: Found) -> Iterator[Compared]:
     for point in made(found.view):
         if point.variant.format == "png":
             same = (
-                each
-                for each in made(found.view)
-                if each.variant.format == "jpeg"
-                and each.backend == point.backend
-                and each.variant.size_px == point.variant.size_px
+                other
+                for other in made(found.view)
+                if other.variant.format == "jpeg"
+                and other.backend == point.backend
+                and other.variant.size_px == point.variant.size_px
             )
             yield from _compared(found, point, next(same, None))
 
@@ -77,15 +77,15 @@ def size_over_smallest(found: Found) -> Iterator[Compared]:
     """Each larger JPEG over the smallest one on the same backend; the original too, if it is a JPEG."""
     for point in found.view.points:
         if point.variant.format == "jpeg":
-            same = [each for each in made(found.view) if _alike(each, point)]
-            base = min(same, key=lambda each: each.variant.size_px, default=None)
+            same = [other for other in made(found.view) if _alike(other, point)]
+            base = min(same, key=lambda other: other.variant.size_px, default=None)
             if base is not None and base is not point:
                 yield from _compared(found, point, base)
 
 
 def one_over_other(found: Found, slow: str, fast: str) -> Iterator[Compared]:
     """The same variant on two backends."""
-    by_variant = {each.variant.id: each for each in found.view.points if each.backend.name == fast}
+    by_variant = {point.variant.id: point for point in found.view.points if point.backend.name == fast}
     for point in found.view.points:
         if point.backend.name == slow:
             yield from _compared(found, point, by_variant.get(point.variant.id))
@@ -93,7 +93,7 @@ def one_over_other(found: Found, slow: str, fast: str) -> Iterator[Compared]:
 
 def made(view: View) -> list[Point]:
     """All but the original."""
-    return [each for each in view.points if not each.variant.is_reference]
+    return [point for point in view.points if not point.variant.is_reference]
 
 
 def _alike(one: Point, other: Point) -> bool:

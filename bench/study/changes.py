@@ -1,7 +1,7 @@
-"""Which number tells that a smaller or stronger compressed copy will get another answer?
+"""Which number predicts that a smaller or more strongly compressed copy gets another answer?
 
 For every photo, variant and network: whether the top answer differs from that to the photo itself,
-and what could have told it beforehand. The answers are those of the study's journals.
+and what could have predicted it. The answers are those of the study's journals.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Change(NamedTuple):
     reference_margin: float  # by how much that is above the second
 
 
-# Of each a low value is taken to tell a change. Words for people.
+# A low value of each is taken to predict a change. The words are for people.
 PREDICTORS: Final[Mapping[str, str]] = {
     "ssim_seen": "SSIM as the network sees it",
     "psnr_seen_db": "PSNR as the network sees it",
@@ -62,7 +62,7 @@ MARGIN_EDGES = (0.0, 0.1, 0.3, 0.6, 1.0)
 
 
 class Area(NamedTuple):
-    """How well one predictor tells changes, among some of the answers."""
+    """How well one predictor foresees changes, among some of the answers."""
 
     network: str  # or ALL
     size_px: str  # or ALL
@@ -105,11 +105,11 @@ def _of_photo(
     network: str, result: PhotoResult, distances: Mapping[str, ByView]
 ) -> Iterator[tuple[Variant, Change]]:
     answers = {
-        each.variant_id: each.prediction
-        for each in result.measurements
-        if each.prediction and each.prediction.top and not each.is_warmup
+        measurement.variant_id: measurement.prediction
+        for measurement in result.measurements
+        if measurement.prediction and measurement.prediction.top and not measurement.is_warmup
     }
-    reference = next((answers.get(each.id) for each in result.variants if each.is_reference), None)
+    reference = next((answers.get(variant.id) for variant in result.variants if variant.is_reference), None)
     if reference is None:
         return
     for variant in result.variants:
@@ -131,7 +131,7 @@ def _change(
     reference: Prediction,
     by_view: ByView,
 ) -> Change:
-    first, second = [*(each.score for each in reference.top), 0.0][:2]
+    first, second = [*(label.score for label in reference.top), 0.0][:2]
     longest_px = max(result.width_px or 0, result.height_px or 0)
     source, own = by_view[AS_SOURCE], by_view[network]
     return Change(
@@ -159,13 +159,13 @@ class Columns:
     """Many changes as columns, with the photos numbered."""
 
     def __init__(self, found: Sequence[Change]):
-        names = {name: number for number, name in enumerate(sorted({each.photo for each in found}))}
-        self.photo = np.array([names[each.photo] for each in found], np.int64)
-        self.network = np.array([each.network for each in found], object)
-        self.size_px = np.array([each.size_px for each in found], np.int64)
-        self.has_changed = np.array([each.has_changed for each in found], bool)
+        names = {name: number for number, name in enumerate(sorted({change.photo for change in found}))}
+        self.photo = np.array([names[change.photo] for change in found], np.int64)
+        self.network = np.array([change.network for change in found], object)
+        self.size_px = np.array([change.size_px for change in found], np.int64)
+        self.has_changed = np.array([change.has_changed for change in found], bool)
         self.values = {
-            key: np.array([getattr(each, key) for each in found], np.float64) for key in PREDICTORS
+            key: np.array([getattr(change, key) for change in found], np.float64) for key in PREDICTORS
         }
         self.weights: Weights = drawn(len(names))
 

@@ -84,7 +84,7 @@ def distances(
     for name, found in _kept(path):
         done.add(name)
         yield name, found
-    todo = [each for each in photos.photos if each.name not in done]
+    todo = [photo for photo in photos.photos if photo.name not in done]
     if not todo:
         return
     cores = len(os.sched_getaffinity(0))
@@ -101,8 +101,8 @@ def _key(photos: PhotoSet, plan: Plan, cards: Mapping[str, Mapping[str, Any]]) -
     sections = {name: card["pixels"] for name, card in cards.items()}
     usual = to_dict(Plan())
     unusual = {key: value for key, value in to_dict(plan).items() if value != usual[key]}
-    asked = [photos.photos_sha256, unusual, sections]
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:10]
+    parts = [photos.photos_sha256, unusual, sections]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
 
 
 def _kept(path: Path) -> Iterator[tuple[str, dict[str, ByView]]]:
@@ -120,7 +120,7 @@ def _kept(path: Path) -> Iterator[tuple[str, dict[str, ByView]]]:
             yield (
                 name,
                 {
-                    sha256: {view: Distance(*each) for view, each in by_view.items()}
+                    sha256: {view: Distance(*values) for view, values in by_view.items()}
                     for sha256, by_view in found.items()
                 },
             )
@@ -143,7 +143,7 @@ def _of_photo(photo: ListedPhoto) -> tuple[str, dict[str, ByView]]:
     reference, *variants = make_variants(source, _work["plan"])
     seen = {name: view(reference.data) for name, view in _work["views"].items()}
     seen[AS_SOURCE] = np.asarray(source.pixels, np.float32)
-    return photo.name, {each.sha256: _of_variant(each, seen, _work["views"]) for each in variants}
+    return photo.name, {variant.sha256: _of_variant(variant, seen, _work["views"]) for variant in variants}
 
 
 def _of_variant(variant: Variant, seen: Mapping[str, np.ndarray], views: Views) -> ByView:

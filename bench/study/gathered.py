@@ -10,7 +10,7 @@ from pathlib import Path
 
 from experiment.errors import PixelcostError
 from experiment.images.header import Limits
-from experiment.photo_sets.listing import LABELS_NAME, ListedPhoto, PhotoSet, open_photo_set
+from experiment.photo_sets.listing import LABELS_NAME, open_photo_set
 from experiment.photo_sets.places import is_photo
 
 PLACES = "places.txt"  # within the folder: where its photos are from
@@ -27,12 +27,12 @@ def gathered(places: Sequence[Path], folder: Path) -> Path:
     if len(places) == 1 and not _is_single(places[0]):
         open_photo_set(places[0])  # which refuses what is none, before hours are spent
         return places[0]
-    listed = "".join(f"{each}\n" for each in places)
+    listed = "".join(f"{place}\n" for place in places)
     if folder.exists():
         if (folder / PLACES).read_text("utf-8") != listed:
             raise PixelcostError(f"{folder} holds other photos. Name another --out for these.")
         return folder
-    twice = [name for name, times in Counter(each.stem for each in places).items() if times > 1]
+    twice = [name for name, times in Counter(place.stem for place in places).items() if times > 1]
     if twice:
         raise PixelcostError(f"Two of the places are named {twice[0]}. Rename one of them.")
     part = folder.with_name(f"{folder.name}.part")
@@ -54,15 +54,12 @@ def _copied(place: Path, folder: Path) -> Iterator[tuple[str, str]]:
         shutil.copyfile(place, folder / place.name)
         return
     photos = open_photo_set(place)
-    for each in photos.photos:
-        _copy(photos, each, folder / each.name)
-        if each.label is not None:
-            yield f"{folder.name}/{each.name}", each.label
-
-
-def _copy(photos: PhotoSet, photo: ListedPhoto, to: Path) -> None:
-    to.parent.mkdir(parents=True, exist_ok=True)
-    to.write_bytes(photos.read(photo, Limits()))
+    for photo in photos.photos:
+        copy = folder / photo.name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(photos.read(photo, Limits()))
+        if photo.label is not None:
+            yield f"{folder.name}/{photo.name}", photo.label
 
 
 def _is_single(place: Path) -> bool:

@@ -41,7 +41,7 @@ def renewed(page: str, tables: Tables) -> tuple[str, list[str]]:
 
 
 def put_into(path: Path, tables: Tables) -> list[str]:
-    """Renew the page's file; the keys that nothing measured tells."""
+    """Renew the page's file. Returns the keys of figures that were not measured."""
     page, unknown = renewed(path.read_text("utf-8"), tables)
     path.write_text(page, "utf-8")
     return unknown
@@ -93,7 +93,7 @@ def _points_of_all(tables: Tables, question: str, *variants: str) -> str:
 
 
 def _large(tables: Tables) -> str:
-    """The sizes above those of most photos, each with what so many photos can tell."""
+    """The sizes above those of most photos, with the loss that so few photos can miss."""
     rows = [row for row in tables["answers"] if row["question"] == "size" and row["format"] == "jpeg"]
     sizes = sorted({int(row["size_px"]) for row in rows if int(row["size_px"]) > MOST_PX}, reverse=True)
     lines = []
@@ -143,7 +143,7 @@ def _area(tables: Tables, predictor: str, network: str = ALL, size_px: str = ALL
 
 
 def _area_within(tables: Tables, predictor: str) -> str:
-    """Range within one size, all networks together; of sizes where enough answers changed to tell."""
+    """Range within one size, all networks together; of sizes where enough answers changed."""
     rows = [
         row
         for row in tables["areas"]
@@ -181,7 +181,7 @@ def _bands(tables: Tables) -> str:
     rows = [row for row in tables["bands"] if row["network"] == ALL]
     across, down = (_ranges(rows, name) for name in ("margin", "ssim"))
     shares = {(_range(row, "ssim"), _range(row, "margin")): row for row in rows}
-    columns = ["SSIM", *(f"margin {_range_words(each)}" for each in across)]
+    columns = ["SSIM", *(f"margin {_range_words(margin)}" for margin in across)]
     lines = (
         [_range_words(ssim), *(_share(shares.get((ssim, margin))) for margin in across)] for ssim in down
     )
@@ -202,7 +202,7 @@ def _range_words(ends: tuple[float, float]) -> str:
 
 
 def _share(row: Row | None) -> str:
-    """ "-" where too few photos tell anything."""
+    """ "-" for too few photos."""
     if row is None or int(row["photos"]) < FEWEST_PHOTOS:
         return "-"
     return f"{_one(row['changed_percent'])} %"

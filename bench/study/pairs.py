@@ -80,5 +80,5 @@ def accuracy_difference(one: Mapping[str, bool], other: Mapping[str, bool]) -> D
 
 def corrected(differences: Sequence[Difference | None]) -> list[Difference | None]:
     """The same with Holm's p, as all of them are looked at together."""
-    adjusted = iter(holm([each.mcnemar_p for each in differences if each]))
-    return [each and replace(each, mcnemar_p_holm=next(adjusted)) for each in differences]
+    adjusted = iter(holm([one.mcnemar_p for one in differences if one]))
+    return [one and replace(one, mcnemar_p_holm=next(adjusted)) for one in differences]

@@ -26,9 +26,11 @@ PLOTLY = ROOT / "static" / "vendor" / "plotly-basic.min.js"
 WIDTH_PX, HEIGHT_PX = 760, 420
 COLOURS = (*LIGHT.backends, LIGHT.preparing)
 SYMBOLS = ("circle", "square-open", "diamond-open", "triangle-up-open", "cross-open")
+# plotly.js takes the ids within a picture from Math.random: the same figure gives the same file.
 DRAW = """async ({data, layout, width, height}) => {
-  const url = await Plotly.toImage({data, layout}, {format: "svg", width, height});
-  return url;
+  let seed = 1;
+  Math.random = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
+  return Plotly.toImage({data, layout}, {format: "svg", width, height});
 }"""
 Row = Mapping[str, str]
 
@@ -42,7 +44,7 @@ def plots(tables: Tables) -> dict[str, Figure]:
         "time": _ratios(tables.get("ratios", []), "size / smallest"),
         "metric": _areas(tables.get("areas", [])),
     }
-    return {name: each for name, each in drawn.items() if each is not None}
+    return {name: plot for name, plot in drawn.items() if plot is not None}
 
 
 def _by_size(rows: Sequence[Row]) -> Figure | None:
@@ -98,7 +100,7 @@ def _ratios(rows: Sequence[Row], what: str) -> Figure | None:
 
 
 def _areas(rows: Sequence[Row]) -> Figure | None:
-    """How well each predictor tells changed answers, over all sizes, best at the top."""
+    """How well each predictor foresees changed answers, over all sizes, best at the top."""
     own = [row for row in rows if row["size_px"] == ALL]
     ranked = sorted((row for row in own if row["network"] == ALL), key=lambda row: float(row["auc"]))
     names = [PREDICTORS[row["predictor"]] for row in ranked]
@@ -122,9 +124,7 @@ def _layout(lines: int, x_axis: dict[str, Any], y_axis: dict[str, Any]) -> dict[
 
 def _sides(rows: Iterable[Row]) -> dict[str, Any]:
     sizes_px = sorted({int(row["size_px"]) for row in rows})
-    return axis(
-        LIGHT, "Longest side, px", type="log", tickvals=sizes_px, ticktext=[str(each) for each in sizes_px]
-    )
+    return axis(LIGHT, "Longest side, px", type="log", tickvals=sizes_px, ticktext=[*map(str, sizes_px)])
 
 
 def _line(name: str, rows: Sequence[Row], x: str, y: str, nth: int) -> dict[str, Any]:
@@ -163,9 +163,9 @@ def draw(drawn: Mapping[str, Figure], folder: Path) -> Iterator[Path]:
         browser = playwright.chromium.launch(executable_path=path, args=list(chromium.FLAGS))
         page = browser.new_page()
         page.add_script_tag(path=str(PLOTLY))
-        for name, each in drawn.items():
+        for name, plot in drawn.items():
             file = folder / f"{name}.svg"
-            file.write_text(_svg(page, each), "utf-8")
+            file.write_text(_svg(page, plot), "utf-8")
             yield file
         browser.close()
 
@@ -173,6 +173,6 @@ def draw(drawn: Mapping[str, Figure], folder: Path) -> Iterator[Path]:
 def _svg(page: Any, drawn: Figure) -> str:
     layout = drawn["layout"] | {"paper_bgcolor": "white", "plot_bgcolor": "white"}
     height = layout.get("height", HEIGHT_PX)
-    asked = {"data": drawn["data"], "layout": layout, "width": WIDTH_PX, "height": height}
-    url = page.evaluate(DRAW, json.loads(json.dumps(asked)))
+    arguments = {"data": drawn["data"], "layout": layout, "width": WIDTH_PX, "height": height}
+    url = page.evaluate(DRAW, json.loads(json.dumps(arguments)))
     return unquote(str(url).partition(",")[2]) + "\n"

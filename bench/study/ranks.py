@@ -18,7 +18,7 @@ Weights = NDArray[np.int64]  # [resamples + 1, photos]: how often each photo was
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value with its 95 % interval; nan where a resample could not tell."""
+    """A value with its 95 % interval; nan if unknown."""
 
     value: float
     low: float
@@ -44,7 +44,7 @@ def estimate(values: NDArray[np.float64]) -> Estimate:
 def areas(
     values: NDArray[np.float64], is_event: NDArray[np.bool_], photo: NDArray[np.int64], weights: Weights
 ) -> NDArray[np.float64]:
-    """For each row of `weights`: how surely a *low* value tells the event, 0.5 is by chance.
+    """For each row of `weights`: how well a *low* value predicts the event; 0.5 is chance.
 
     The chance that of an event and a non-event, both drawn at random, the event has the lower value;
     ties count half (Mann and Whitney 1947). `photo`: to which photo each value belongs. nan where there are

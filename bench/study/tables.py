@@ -18,6 +18,7 @@ from bench.study.cells import (
     Compared,
     Found,
     Right,
+    made,
     one_over_other,
     png_over_jpeg,
     size_over_smallest,
@@ -73,8 +74,8 @@ def _shown(value: Any) -> str:
 
 def _runs(found: Sequence[Found]) -> Rows:
     for one in found:
-        facts, asked = one.report["environment"], one.report["requests"]
-        runtimes = (each["runtime"] for each in one.report["backends"] if each["runtime"])
+        facts, requests = one.report["environment"], one.report["requests"]
+        runtimes = (backend["runtime"] for backend in one.report["backends"] if backend["runtime"])
         yield {
             "machine": one.machine or "here",
             "model": one.model,
@@ -86,26 +87,26 @@ def _runs(found: Sequence[Found]) -> Rows:
             "load_1m_at_start": facts["load_1m"],
             "runtime": " and ".join(dict.fromkeys(runtimes)),
             "pillow": facts.get("pillow"),
-            "requests": asked["done"],
-            "failed": asked["failed"],
+            "requests": requests["done"],
+            "failed": requests["failed"],
         }
 
 
 def _verdicts(found: Sequence[Found]) -> Rows:
-    for each in claims(found):
+    for claim in claims(found):
         yield {
-            "claim": each.key,
-            "said": each.said,
-            "verdict": each.verdict,
-            "figure": each.figure,
-            "why": each.why,
+            "claim": claim.key,
+            "said": claim.said,
+            "verdict": claim.verdict,
+            "figure": claim.figure,
+            "why": claim.why,
         }
 
 
 def _networks(found: Sequence[Found]) -> Rows:
-    """What each makes of the photos as they are."""
+    """Accuracy of each network on the photos themselves."""
     for one in _of(found, "size"):
-        references = (each.cell.over_photos for each in one.view.points if each.variant.is_reference)
+        references = (point.cell.over_photos for point in one.view.points if point.variant.is_reference)
         over = next(references, None)  # none where every request with the photos themselves failed
         if over and over.top1 and over.top5 and one.confidences:
             yield {
@@ -115,7 +116,7 @@ def _networks(found: Sequence[Found]) -> Rows:
                 **_percent("top1", over.top1),
                 **_percent("top5", over.top5),
                 "mean_probability_percent": 100
-                * sum(each for each, _ in one.confidences)
+                * sum(score for score, _ in one.confidences)
                 / len(one.confidences),
                 "calibration_error_points": 100 * calibration_error(one.confidences),
             }
@@ -125,9 +126,9 @@ def _answers(found: Sequence[Found]) -> Rows:
     """Every variant against the one of its question's base, on the same photos."""
     for question, base_of in BASES.items():
         for one in _of(found, question):
-            points = [each for each in one.view.points if not each.variant.is_reference]
-            bases = [base_of(each) for each in points]
-            pairs = ((each.variant.id, base) for each, base in zip(points, bases, strict=True))
+            points = made(one.view)
+            bases = [base_of(point) for point in points]
+            pairs = ((point.variant.id, base) for point, base in zip(points, bases, strict=True))
             gaps = corrected([_gap(one.right, own, base) for own, base in pairs])
             for point, base, gap in zip(points, bases, gaps, strict=True):
                 variant, over = point.variant, point.cell.over_photos
@@ -159,7 +160,7 @@ def _answers(found: Sequence[Found]) -> Rows:
 
 
 def _gap(right: Right, own: str, base: str) -> Difference | None:
-    """None of the base itself, which is no comparison to correct for."""
+    """None for the base itself: it is not a comparison to correct for."""
     return None if own == base else accuracy_difference(right.get(own, {}), right.get(base, {}))
 
 
@@ -196,58 +197,58 @@ def _times(found: Sequence[Found]) -> Rows:
 def _ratios(found: Sequence[Found]) -> Rows:
     for one in _of(found, TIME):
         for name, compared in RATIOS.items():
-            for each in compared(one):
+            for pair in compared(one):
                 yield {
                     "machine": one.machine or "here",
                     "model": one.model,
                     "photo": one.run.photos,
                     "what": name,
-                    "backend": each.point.backend.name,
-                    "size_px": "original" if each.point.variant.is_reference else _nominal(each.point),
-                    "variant": each.point.variant.id,
-                    "over_backend": each.base.backend.name,
-                    "over_variant": each.base.variant.id,
-                    "ratio": each.ratio.value,
-                    "ratio_low": each.ratio.low,
-                    "ratio_high": each.ratio.high,
-                    "decode_ratio": _stage(each, "decode"),
-                    "inference_ratio": _stage(each, "inference"),
-                    "is_valid": each.is_valid,
+                    "backend": pair.point.backend.name,
+                    "size_px": "original" if pair.point.variant.is_reference else _nominal(pair.point),
+                    "variant": pair.point.variant.id,
+                    "over_backend": pair.base.backend.name,
+                    "over_variant": pair.base.variant.id,
+                    "ratio": pair.ratio.value,
+                    "ratio_low": pair.ratio.low,
+                    "ratio_high": pair.ratio.high,
+                    "decode_ratio": _stage(pair, "decode"),
+                    "inference_ratio": _stage(pair, "inference"),
+                    "is_valid": pair.is_valid,
                 }
 
 
 def _stage(compared: Compared, stage: str) -> float | None:
-    one, other = (each.cell.server_ms.get(stage) for each in (compared.point, compared.base))
+    one, other = (point.cell.server_ms.get(stage) for point in (compared.point, compared.base))
     return one / other if one and other else None
 
 
 def area_rows(found: Iterable[Area]) -> Rows:
-    """How well each predictor tells changed answers."""
-    for each in found:
+    """How well each predictor separates changed answers from the others."""
+    for area in found:
         yield {
-            "network": each.network,
-            "size_px": each.size_px,
-            "predictor": each.predictor,
-            "answers": each.answers,
-            "photos": each.photos,
-            "changed": each.changed,
-            **_estimate("auc", each.auc),
-            **_estimate("auc_less_margins", each.less_margin),
+            "network": area.network,
+            "size_px": area.size_px,
+            "predictor": area.predictor,
+            "answers": area.answers,
+            "photos": area.photos,
+            "changed": area.changed,
+            **_estimate("auc", area.auc),
+            **_estimate("auc_less_margins", area.less_margin),
         }
 
 
 def band_rows(found: Iterable[Band]) -> Rows:
     """How many answers change, by SSIM and margin."""
-    for each in found:
+    for band in found:
         yield {
-            "network": each.network,
-            "ssim_above": each.ssim_seen[0],
-            "ssim_to": each.ssim_seen[1],
-            "margin_above": each.margin[0],
-            "margin_to": each.margin[1],
-            "answers": each.answers,
-            "photos": each.photos,
-            **{key: value * 100 for key, value in _estimate("changed_percent", each.share).items()},
+            "network": band.network,
+            "ssim_above": band.ssim_seen[0],
+            "ssim_to": band.ssim_seen[1],
+            "margin_above": band.margin[0],
+            "margin_to": band.margin[1],
+            "answers": band.answers,
+            "photos": band.photos,
+            **{key: value * 100 for key, value in _estimate("changed_percent", band.share).items()},
         }
 
 
@@ -256,7 +257,7 @@ def _estimate(name: str, found: Estimate) -> dict[str, float]:
 
 
 def _of(found: Sequence[Found], question: str) -> list[Found]:
-    return [each for each in found if each.run.question == question]
+    return [one for one in found if one.run.question == question]
 
 
 def _nominal(point: Point) -> str:

@@ -7,12 +7,14 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from bench.support.errors import CannotRun
+
 
 def client_and_server() -> tuple[int, int]:
-    """The first core and the last of those that are ours. Raises RuntimeError when there is one only."""
+    """The first and the last core that this process may use. Raises CannotRun if it has only one."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
-        raise RuntimeError("This needs two cores: one for the callers, one for the server.")
+        raise CannotRun("It needs two cores, one for the callers and one for the server.")
     return cores[0], cores[-1]
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from bench.support.loop import asked
+from bench.support.loop import warm
 
 LENGTH_BYTES = 8
 
@@ -26,7 +26,7 @@ def main(facts: dict[str, Any]) -> None:
     """Serve until the end of input."""
     os.sched_setaffinity(0, {facts["core"]})
     answer = bytes(facts["answer_bytes"])
-    grpc_port = _serve_grpc(answer, asked(facts) if "model" in facts else lambda: None)
+    grpc_port = _serve_grpc(answer, warm(facts) if "model" in facts else lambda: None)
     listener = socket.create_server(("127.0.0.1", 0))
     threading.Thread(target=_serve_tcp, args=(listener, answer), daemon=True).start()
     print(grpc_port, listener.getsockname()[1], flush=True)

@@ -27,6 +27,11 @@ def figure(
     return f"{name:{WIDTH}} {shown} ({spread}){_target(interval, at_most, at_least)}"
 
 
+def ratios(ones: Sequence[float], others: Sequence[float]) -> list[float]:
+    """Block by block, how many times as large as the other."""
+    return [one / other for one, other in zip(ones, others, strict=True)]
+
+
 def _target(interval: tuple[float, float] | None, at_most: float | None, at_least: float | None) -> str:
     if at_most is not None:
         return f", target <= {at_most}: {_verdict(interval, lambda value: value <= at_most)}"

@@ -1,4 +1,4 @@
-"""A servable asked in the same process, one request after another: what a server can't be faster than.
+"""A model called in the same process, one request after another: the floor for any server.
 
 Started by bench.support.processes.loop with a JSON object. Reads a count a line, answers with the
 milliseconds of each request, as JSON.
@@ -18,8 +18,8 @@ from typing import Any
 WARMUPS = 5
 
 
-def asked(facts: dict[str, Any]) -> Callable[[], Any]:
-    """A function that asks the model once and gives its Result. It is warm."""
+def warm(facts: dict[str, Any]) -> Callable[[], Any]:
+    """A function that calls the model once and returns its Result, already warmed up."""
     os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     import numpy as np  # noqa: PLC0415  # the caller pins first: these start threads
 
@@ -39,7 +39,7 @@ def asked(facts: dict[str, Any]) -> Callable[[], Any]:
 def main(facts: dict[str, Any]) -> None:
     """Serve counts until the end of input."""
     os.sched_setaffinity(0, {facts["core"]})
-    ask, stage = asked(facts), facts.get("stage")
+    ask, stage = warm(facts), facts.get("stage")
 
     def once() -> float:
         started = time.perf_counter()

@@ -40,7 +40,7 @@ def inception(directory: Path) -> None:
         lambda images: classify_pixels(decode_images(images)["pixels"]), input_signature=[IMAGES]
     )
     stored = tf.Module()
-    stored.variables_of_the_network = [each.value for each in network.variables]
+    stored.variables_of_the_network = [variable.value for variable in network.variables]
     signatures = {
         "serving_default": predict,
         "predict_images": predict,

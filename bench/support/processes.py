@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from bench.support.errors import CannotRun
 from bench.support.servables import ROOT
 
 MODEL = "m"
@@ -33,13 +34,13 @@ class Child:
     errors: IO[str]
 
     def line(self) -> str:
-        """The next one it says. Raises RuntimeError with its last words when it ends instead."""
+        """The next one it says. Raises CannotRun with its last words when it ends instead."""
         assert self.process.stdout
         if line := self.process.stdout.readline():
             return line
         self.process.wait()
         self.errors.seek(0)
-        raise RuntimeError(f"{self.process.args!r} ended:\n{self.errors.read()[-2000:]}")
+        raise CannotRun(f"{self.process.args!r} ended:\n{self.errors.read()[-2000:]}")
 
     def ask(self, line: str) -> str:
         """Say a line, get one."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from bench.support.errors import CannotRun
 from bench.support.photo import SAMPLE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +43,7 @@ def _python(*arguments: str) -> None:
     command = [sys.executable, *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"{' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
+        raise CannotRun(f"{' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
 
 
 @functools.cache

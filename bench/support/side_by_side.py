@@ -1,21 +1,34 @@
 """Two or more ways to do the same, compared in one run.
 
 Every block does each of them once, in random order, so that a slow minute of the
-machine hits all alike. Compared is CPU time on one core, so that a neighbour doesn't count.
+machine hits all alike.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import random
-import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TypeVar
 
-from experiment.report.statistics import median_interval
+Sample = TypeVar("Sample")
 
-Times = Mapping[str, list[float]]
+
+def by_turns(
+    ways: Mapping[str, Callable[[], Sample]], blocks: int, warmups: int = 1
+) -> dict[str, list[Sample]]:
+    """What each way returned in each block, after `warmups` blocks that are not counted."""
+    samples: dict[str, list[Sample]] = {name: [] for name in ways}
+    shuffled = random.Random(0)
+    for block in range(-warmups, blocks):
+        for name in shuffled.sample(list(ways), len(ways)):
+            sample = ways[name]()
+            if block >= 0:
+                samples[name].append(sample)
+    return samples
 
 
 @contextmanager
@@ -29,23 +42,12 @@ def on_one_core() -> Iterator[None]:
         os.sched_setaffinity(0, cores)
 
 
-def cpu_times_ms(ways: Mapping[str, Callable[[], object]], blocks: int, seed: int = 0) -> Times:
-    """CPU milliseconds of each way in each block, after one block that is not counted."""
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    order, shuffle = list(ways), random.Random(seed).shuffle
-    for block in range(blocks + 1):
-        shuffle(order)
-        for name in order:
-            started_s = time.process_time()
-            ways[name]()
-            if block:
-                times[name].append((time.process_time() - started_s) * 1000)
-    return times
+def cpu_times_ms(ways: Mapping[str, Callable[[], object]], blocks: int) -> dict[str, list[float]]:
+    """CPU milliseconds of each way in each block. CPU time, so that a neighbour doesn't count."""
+    return by_turns({name: functools.partial(_cpu_ms, way) for name, way in ways.items()}, blocks)
 
 
-def ratio(times: Times, slow: str, fast: str) -> str:
-    """How many times faster `fast` is: median over the blocks, with its 95 % interval."""
-    ratios = [one / other for one, other in zip(times[slow], times[fast], strict=True)]
-    interval = median_interval(ratios)
-    shown = f"{interval[0]:.1f}-{interval[1]:.1f}" if interval else "too few blocks"
-    return f"{statistics.median(ratios):.1f}x (95 %: {shown})"
+def _cpu_ms(way: Callable[[], object]) -> float:
+    started_s = time.process_time()
+    way()
+    return (time.process_time() - started_s) * 1000

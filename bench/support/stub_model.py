@@ -23,6 +23,7 @@ from bench.support.processes import MODEL, free_port
 from serving import ports
 from serving.api.grpc import GrpcApi
 from serving.api.rest import RestApi
+from serving.config import flags
 from serving.config.text_messages import Batching, Monitoring
 from serving.models.config import ModelConfig
 from serving.models.loading import settle
@@ -78,7 +79,8 @@ def main(facts: dict[str, Any]) -> None:
     port = free_port()
     api = GrpcApi(service, lambda spec: "{}")
     rest_api = RestApi(service, 30, Monitoring())
-    server = Server(service, api, rest_api, ports.take(ports.Wanted("127.0.0.1", port, 0)), 1)
+    asked = flags.parse([f"--port={port}", "--host=127.0.0.1", f"--model_base_path={base}"])
+    server = Server(service, api, rest_api, ports.take(asked), 1)
     server.start()
     settle()
     print(port, flush=True)

@@ -1,4 +1,4 @@
-"""Which cores each embedded backend gets, and each of its replicas."""
+"""Assigns the machine's cores to the embedded backends and to their replicas."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 
 def share_out(wanted: Sequence[int], available: Sequence[int]) -> list[tuple[int, ...]]:
-    """Core numbers for each backend, as many as it wants or as there are.
+    """Core numbers for every backend, as many as it wants, or all that the machine has.
 
-    Where the machine has enough cores, and one to spare for the app itself, no two
-    backends share any; else each takes them from the top, and those that overlap take
-    turns (schedule.turn_groups). The first core is used last: interrupts and the rest of
-    the system tend to be there.
+    If the machine has enough cores, and one to spare for the app itself, backends share none. Otherwise all
+    take the highest numbers, and those that overlap are measured in turns (schedule.turn_groups). The first
+    core is used last, because interrupts and system processes tend to run there.
     """
     cores = sorted(available)
     if sum(wanted) + 1 > len(cores):
@@ -24,6 +23,6 @@ def share_out(wanted: Sequence[int], available: Sequence[int]) -> list[tuple[int
 
 
 def share_of_each(cores: Sequence[int], cpus: int, replicas: int) -> list[tuple[int, ...]]:
-    """Core numbers for each replica of one backend: `cpus` of its cores, apart if there are enough."""
+    """Core numbers for every replica of a backend: `cpus` of its cores, different ones if it has enough."""
     size, end = min(cpus, len(cores)), len(cores)
     return [tuple(sorted(cores[(at * size + i) % end] for i in range(size))) for at in range(replicas)]

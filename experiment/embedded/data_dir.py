@@ -1,4 +1,4 @@
-"""The data folder: made when missing, and used by one app at a time."""
+"""The data folder: created if it is missing, and used by one app at a time."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ LOCK_NAME = "in-use-by"
 
 @contextmanager
 def claimed(data_dir: Path) -> Iterator[Path]:
-    """Hold the folder until the end of the block; the kernel lets go of it if we are killed.
+    """Lock the folder until the end of the block; the kernel releases the lock if the process is killed.
 
-    Two apps in one folder would close each other's runs and overwrite the state of each
-    other's servers. Raises PixelcostError when it is in use or can't be written to.
+    Two apps in one folder would close each other's runs and overwrite the state of each other's servers.
+    Raises PixelcostError if it is in use or can't be written to.
     """
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)  # photos will lie in it

@@ -1,4 +1,4 @@
-"""The model that the embedded servers serve: found, or exported once, and its card."""
+"""Prepares the model that the embedded servers serve: finds it or exports it once, and reads its card."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from experiment.embedded.models_cli import run_models
 from experiment.errors import EmbeddedFailed
 
 DEFAULT = "efficientnet-lite0"
-FIRST_BYTE_S = 5.0  # at a start, where somebody waits
+FIRST_BYTE_S = 5.0  # short, because somebody waits for the start
 STALL_S = 15.0
 
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """What the settings ask for. All empty: the default model, whose weights are installed with Pixelcost."""
+    """The settings about the model. All empty: the default model, installed with Pixelcost."""
 
     base_path: str = ""  # MODEL_BASE_PATH: a folder with a model; comes before the name
     name: str = ""  # MODEL: a name of `python -m models list`
@@ -30,9 +30,9 @@ def prepare_model(
 ) -> dict[str, Any]:
     """The model to serve: its card (name, title, knows, labels) and `base_path`.
 
-    A model of the catalogue is exported once, and downloaded before where it has to be. Raises EmbeddedFailed
-    when the directory holds no model, ModelUnavailable when a download or the export fails, and StartStopped
-    when `stop` is set meanwhile.
+    A model of the catalogue is exported once, after downloading its weights if necessary. Raises
+    EmbeddedFailed if the directory holds no model, ModelUnavailable if a download or the export fails, and
+    StartStopped if `stop` is set meanwhile.
     """
     choice = choice or ModelChoice()
     if choice.base_path:
@@ -41,9 +41,9 @@ def prepare_model(
 
 
 def model_in(base_path: str) -> dict[str, Any]:
-    """What is known of one backend's own model, of any kind: at least `name` and `base_path`.
+    """The card of one backend's own model, of any kind: at least `name` and `base_path`.
 
-    A folder without a model is not refused here: the server that should load it says why it can't.
+    A folder without a model is not refused here: the server says why it can't load it.
     """
     folder = Path(base_path).expanduser().resolve()
     version = _latest(folder)
@@ -51,16 +51,12 @@ def model_in(base_path: str) -> dict[str, Any]:
 
 
 def _exported(data_dir: Path, name: str, choice: ModelChoice, stop: threading.Event | None) -> dict[str, Any]:
-    """A model of the catalogue; nothing is done when it is there already."""
-    place = _place(data_dir, name)
+    """The card of a model of the catalogue, which is exported unless it is there already."""
+    place = (data_dir / "models" / name).resolve()
     mirror = ["--mirror", choice.weights_url] if choice.weights_url else []
     limits = ["--first-byte-timeout", f"{FIRST_BYTE_S:g}", "--stall-timeout", f"{STALL_S:g}"]
     run_models(["export", "--out", str(place), "--quiet", *mirror, *limits, "--", name], stop)
     return _card_in(place)
-
-
-def _place(data_dir: Path, name: str) -> Path:
-    return (data_dir / "models" / name).resolve()
 
 
 def _card_in(base_path: Path) -> dict[str, Any]:
@@ -68,13 +64,13 @@ def _card_in(base_path: Path) -> dict[str, Any]:
     if not version:
         raise EmbeddedFailed(
             f"MODEL_BASE_PATH={base_path} holds no model. "
-            "It must hold one numbered directory per version with the model in it, like 1/saved_model.pb."
+            "It must hold a numbered directory for every version with the model in it, like 1/saved_model.pb."
         )
     return {"name": "inception", "base_path": str(base_path), **_card(version)}
 
 
 def _latest(base_path: Path) -> Path | None:
-    """The highest numbered directory with something in it. Whether that is a model, the server says."""
+    """The highest numbered directory that is not empty. Only the server knows whether it holds a model."""
     found = {path.parent for path in base_path.glob("*/*") if path.parent.name.isdigit()}
     return max(found, key=lambda directory: int(directory.name), default=None)
 

@@ -1,6 +1,6 @@
-"""Runs `python -m models` as a process: nothing here may import what stands apart.
+"""Runs `python -m models` as a process, because `experiment` may not import `models` and TensorFlow.
 
-It ends when we are killed, and when `stop` is set.
+The process ends when this one is killed, or `stop` is set.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SPEAKER = "python -m models: "  # what its own messages begin with
 
 
 class ModelUnavailable(EmbeddedFailed):
-    """`python -m models` could not do it. The message's first line says why, further ones what helps."""
+    """`python -m models` failed. The message's first line says why, the rest what to do."""
 
 
 class StartStopped(EmbeddedFailed):
@@ -36,7 +36,7 @@ def end_with_parent() -> None:
 
 
 def run_models(arguments: list[str], stop: threading.Event | None = None) -> None:
-    """Run it to its end; how a download goes is seen on our standard error.
+    """Run it to its end; the progress of a download goes to this process's standard error.
 
     Raises ModelUnavailable, and StartStopped when `stop` is set meanwhile.
     """
@@ -70,5 +70,5 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _said(text: str) -> str:
-    """Its own message, without what libraries said before; all of it after a crash."""
+    """The command's own message, without what libraries printed before it; all output after a crash."""
     return text.rpartition(SPEAKER)[2].strip()[-2000:]

@@ -1,4 +1,4 @@
-"""PIXELCOST_EMBEDDED: which model servers to start on this machine, and with what.
+"""Parses PIXELCOST_EMBEDDED: which model servers to start on this machine, and with which options.
 
     1 CPU:cpus=1;8 CPU:cpus=8;1 CPU bf16:cpus=1,runtime=openvino,precision=bf16
 
@@ -37,7 +37,7 @@ ON_GPU = ("auto", "tensorflow", "pytorch")
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What one embedded backend should be."""
+    """The settings of one embedded backend."""
 
     name: str
     cpus: int  # of each replica
@@ -59,7 +59,7 @@ PROFILES = (Profile("GPU", GPU_CPUS, "GPU"), Profile("1 CPU", 1), Profile("8 CPU
 
 
 def parse_embedded(text: str) -> tuple[Profile, ...]:
-    """The profiles that `text` names, in its order; PROFILES where it is blank.
+    """The profiles that `text` names, in its order; PROFILES if it is blank.
 
     Raises ConfigRefused with every problem of every entry at once.
     """
@@ -68,7 +68,7 @@ def parse_embedded(text: str) -> tuple[Profile, ...]:
     profiles: list[Profile] = []
     problems: list[str] = []
     taken: set[str] = set()
-    for number, entry in enumerate((each.strip() for each in text.split(";")), start=1):
+    for number, entry in enumerate(map(str.strip, text.split(";")), start=1):
         if not entry:
             continue
         name, options, found = _read(entry, taken)
@@ -84,18 +84,18 @@ def parse_embedded(text: str) -> tuple[Profile, ...]:
 
 
 def alike(name: str) -> str:
-    """The name as a file name; two that are the same here are too easily confused."""
+    """The name as a file name; profiles may not have names for which this is the same."""
     return re.sub(r"\W+", "-", name.casefold())
 
 
 def _read(entry: str, taken: set[str]) -> tuple[str, dict[str, Any], list[str]]:
-    """Name and options of one entry, and what is wrong with them."""
+    """Name and options of one entry, and sentences on what is wrong with them."""
     name, _, written = entry.partition(":")
     name = " ".join(name.split())
     problems = list(_name_problems(name, taken))
     options: dict[str, Any] = {}
-    for part in filter(None, (each.strip() for each in written.split(","))):
-        key, equals, value = (each.strip() for each in part.partition("="))
+    for option in filter(None, map(str.strip, written.split(","))):
+        key, equals, value = map(str.strip, option.partition("="))
         try:
             _add(options, key, value if equals else None)
         except ValueError as problem:
@@ -110,7 +110,7 @@ def _read(entry: str, taken: set[str]) -> tuple[str, dict[str, Any], list[str]]:
 def _name_problems(name: str, taken: set[str]) -> Iterator[str]:
     if not name:
         yield f"has no name; write for example `{EXAMPLE}`"
-    elif bad := [each for each in NOT_IN_NAMES if each in name]:
+    elif bad := [character for character in NOT_IN_NAMES if character in name]:
         yield f"has `{bad[0]}` in its name; write name:cpus=1, without {' '.join(NOT_IN_NAMES)} in the name"
     elif len(name) > LONGEST_NAME or not name.isprintable():
         yield f"has a name that is not a line of at most {LONGEST_NAME} characters"
@@ -138,7 +138,7 @@ def _add(options: dict[str, Any], key: str, value: str | None) -> None:
 
 
 def _conflicts(options: Mapping[str, Any]) -> Iterator[str]:
-    """Options that are right one by one and don't go together."""
+    """Sentences on options that are valid alone but not together."""
     device, runtime = options.get("device", "CPU"), options.get("runtime", "auto")
     if device == "CPU" and "cpus" not in options:
         yield "has no cpus; say how many cores it gets, for example cpus=1"
@@ -161,7 +161,7 @@ def _gpu_conflicts(options: Mapping[str, Any], runtime: str) -> Iterator[str]:
 
 
 def _isa(text: str) -> str:
-    """Which names there are depends on the runtime, and is the server's to say."""
+    """Only the form is checked: which names are valid depends on the runtime, and the server checks it."""
     if not re.fullmatch(r"[a-z][a-z0-9_]{1,31}", text.lower()):
         raise Expected("the name of an instruction set, like sse41, avx2 or avx512")
     return text.lower()

@@ -43,7 +43,7 @@ RESTARTS_IN_A_ROW = 5  # then it stays down: something is wrong that a restart w
 
 
 class EmbeddedServer:
-    """One child process and what is known about it."""
+    """One child process, and its state as a BackendInfo."""
 
     def __init__(self, profile: Profile, cores: tuple[int, ...], model: Mapping[str, Any], log_path: Path):
         self._profile = profile
@@ -72,11 +72,11 @@ class EmbeddedServer:
 
     @property
     def pid(self) -> int | None:
-        """Process id while it runs."""
+        """Process id; None if it has not been started or stays down."""
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Start the child process. It is not ready yet."""
+        """Start the child process; it is not ready yet when this returns."""
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
         self._log = self._log_path.open("ab")
         self._process = subprocess.Popen(
@@ -113,7 +113,7 @@ class EmbeddedServer:
             self._log.close()
 
     def command(self) -> list[str]:
-        """What is started: `python -m serving` with what the profile asks for, and no more."""
+        """The command line: `python -m serving` with the profile's options."""
         info = self.info
         return [
             *(sys.executable, "-m", "serving", "--host", "127.0.0.1"),
@@ -165,7 +165,7 @@ class EmbeddedServer:
 
 
 class EmbeddedBackend:
-    """What a profile asks for: one server, or as many as it has replicas."""
+    """The server of one profile, or its servers if it has replicas."""
 
     def __init__(self, profile: Profile, cores: tuple[int, ...], model: Mapping[str, Any], log_dir: Path):
         self.name = profile.name
@@ -178,7 +178,7 @@ class EmbeddedBackend:
         ]
 
     def info(self) -> BackendInfo:
-        """Over gRPC. With replicas, ready as soon as one is."""
+        """The backend over gRPC. With replicas, it is ready as soon as one of them is."""
         info = self._together([server.info for server in self.servers])
         return replace(info, detail=_hardware(info)) if info.state == "ready" else info
 
@@ -209,11 +209,12 @@ class EmbeddedServers:
         self._profiles = profiles
         self.state_path = data_dir / "embedded.json"
         self._absent = _absent(profiles, model)
-        present = [each for each in profiles if each.name not in {info.name for info in self._absent}]
-        shares = share_out([each.cores_wanted for each in present], sorted(os.sched_getaffinity(0)))
+        absent = {info.name for info in self._absent}
+        present = [profile for profile in profiles if profile.name not in absent]
+        shares = share_out([profile.cores_wanted for profile in present], sorted(os.sched_getaffinity(0)))
         self._backends = [
-            EmbeddedBackend(each, cores, model, data_dir / "logs")
-            for each, cores in zip(present, shares, strict=True)
+            EmbeddedBackend(profile, cores, model, data_dir / "logs")
+            for profile, cores in zip(present, shares, strict=True)
         ]
         self._servers = [server for backend in self._backends for server in backend.servers]
         self._stop = threading.Event()
@@ -237,7 +238,7 @@ class EmbeddedServers:
         self.state_path.unlink(missing_ok=True)
 
     def infos(self) -> list[BackendInfo]:
-        """Every backend, the absent ones too; REST twins last."""
+        """All backends, including the absent ones; those over REST last."""
         live = [backend.info() for backend in self._backends]
         return [*self._absent, *live, *(backend.rest_info() for backend in self._backends)]
 
@@ -247,9 +248,9 @@ class EmbeddedServers:
         say: Callable[[str], None] = lambda text: None,
         stop: threading.Event | None = None,
     ) -> None:
-        """Return when all answer, each replica too, or when `stop` is set.
+        """Return when all servers answer, all replicas included, or when `stop` is set.
 
-        Raises EmbeddedFailed when one can't, with the end of its log.
+        Raises EmbeddedFailed if one can't start, with the last line of its log.
         """
         deadline = time.monotonic() + timeout_s
         stop = stop or threading.Event()
@@ -276,7 +277,7 @@ class EmbeddedServers:
     def _write_state(self) -> None:
         processes = {backend.name: backend.processes() for backend in self._backends}
         rows = [to_dict(info) | processes.get(info.name, {}) for info in self.infos()]
-        asked = [asdict(each) for each in self._profiles]
+        asked = [asdict(profile) for profile in self._profiles]
         state = {"supervisor_pid": os.getpid(), "model": dict(self.model), "asked": asked, "backends": rows}
         scratch = self.state_path.with_suffix(".tmp")
         scratch.write_text(json.dumps(state, indent=1), "utf-8")
@@ -297,8 +298,8 @@ def running_servers(
         running = state["asked"]
     except (OSError, ValueError, LookupError, TypeError):
         return None
-    if asked is not None and running != [asdict(each) for each in asked]:
-        names = ", ".join(each["name"] for each in running)
+    if asked is not None and running != [asdict(profile) for profile in asked]:
+        names = ", ".join(profile["name"] for profile in running)
         raise EmbeddedFailed(
             f"Other embedded servers run on {data_dir} than PIXELCOST_EMBEDDED asks for: {names}. "
             "Stop them, unset it to use them, or set PIXELCOST_DATA_DIR to another folder."
@@ -307,7 +308,7 @@ def running_servers(
 
 
 def _asked_for(profile: Profile) -> list[str]:
-    """The flags for what a profile has otherwise than by default."""
+    """The flags for those options of a profile that are not the default."""
     plain = Profile(profile.name, profile.cpus)
     changed = {
         name: getattr(profile, name)
@@ -318,13 +319,18 @@ def _asked_for(profile: Profile) -> list[str]:
 
 
 def _absent(profiles: Sequence[Profile], model: Mapping[str, Any]) -> list[BackendInfo]:
-    """The GPU backends that this machine has no GPU for."""
-    wanted = [each for each in profiles if each.device == "GPU"]
-    return [_no_gpu(each, reason) for each in wanted if (reason := _gpu_problem(_runtime(each, model)))]
+    """The GPU backends whose runtime can't use a GPU on this machine."""
+    found = []
+    for profile in profiles:
+        if profile.device == "GPU" and (reason := _gpu_problem(_runtime(profile, model))):
+            detail = "No GPU on this machine" + ("." if reason == NO_DEVICE else f": {reason}")
+            info = BackendInfo(profile.name, device="GPU", embedded=True, state="absent", detail=detail)
+            found.append(info)
+    return found
 
 
 def _runtime(profile: Profile, model: Mapping[str, Any]) -> str:
-    """The one that has to use the GPU: `auto` goes by the model's file."""
+    """The runtime that has to use the GPU; for `auto`, the one that the model's file needs."""
     if profile.runtime != "auto":
         return profile.runtime
     base_path = model_in(profile.model)["base_path"] if profile.model else model["base_path"]
@@ -333,18 +339,13 @@ def _runtime(profile: Profile, model: Mapping[str, Any]) -> str:
 
 @functools.cache
 def _gpu_problem(runtime: str) -> str | None:
-    """Why a runtime can't use a GPU here; None: it can."""
+    """Why a runtime can't use a GPU on this machine; None if it can."""
     command = [sys.executable, "-m", "serving", "--list_devices", "--runtime", runtime]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
-        return f"No GPU could be looked for: {done.stderr.strip()}"
+        return f"The search for a GPU failed: {done.stderr.strip()}"
     reason: str | None = json.loads(done.stdout)["no_gpu"]
     return reason
-
-
-def _no_gpu(profile: Profile, reason: str) -> BackendInfo:
-    detail = f"No GPU on this machine: {reason}" if reason != NO_DEVICE else "No GPU on this machine."
-    return BackendInfo(name=profile.name, device="GPU", embedded=True, state="absent", detail=detail)
 
 
 def _hardware(info: BackendInfo) -> str:

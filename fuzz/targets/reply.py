@@ -1,4 +1,4 @@
-"""What a model server answers, over gRPC and REST: to a request, and when it is asked how it is."""
+"""What a model server answers over gRPC and REST: to a prediction and to a health check."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def _measured(plan: Plan) -> dict:
     source = read_image(out.getvalue(), "cat.png", true_label="tabby")
     variants = make_variants(source, plan)
     backends = [FakeBackend("1 CPU", answer=_answer), FakeBackend("GPU", answer=_answer)]
-    infos = [each.info for each in backends]
+    infos = [backend.info for backend in backends]
     run = Run(
         run_id="0123456789ab",
         state="done",

@@ -1,13 +1,16 @@
-"""Downloads one file: whole, checked, within time limits, and going on where it stopped.
+"""Downloads one file: complete, checked, within time limits, and resumed where it stopped.
 
-What arrives lies beside the target with the ending `.part`. It gets its name when all of it is there and its
-checksum is right, so a file that has its name is good. A lock lets one process at a time work on a target.
+What arrives is kept beside the target with the ending `.part`. It is renamed when it is complete and its
+checksum is right, so a file under its final name is good. A lock lets one process at a time work on a target.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import errno
 import fcntl
+import hashlib
 import os
 import threading
 import time
@@ -20,33 +23,52 @@ from urllib.parse import urlsplit
 
 import requests
 
-from models.catalogue.checksum import Checksum, in_header
 from models.problems import FetchFailed
 
 PIECE_BYTES = 16 * 1024  # read at once: small, so that a slow connection is not taken for a dead one
 WHOLE, PARTIAL, NOT_FOUND, BEYOND_THE_END = 200, 206, 404, 416
+ALGORITHM_OF_LENGTH = {32: "md5", 64: "sha256"}  # by the number of hexadecimal digits
 BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """A published checksum, `digits` in hexadecimal: MD5 or SHA-256, by their number."""
+
+    digits: str
+
+    @property
+    def algorithm(self) -> str:
+        return ALGORITHM_OF_LENGTH[len(self.digits)]
+
+    def __str__(self) -> str:
+        return f"{self.algorithm} {self.digits}"
+
+    def of(self, path: Path) -> Checksum:
+        """The checksum of the same kind that a file really has."""
+        with path.open("rb") as file:
+            return Checksum(hashlib.file_digest(file, self.algorithm).hexdigest())
 
 
 @dataclass(frozen=True)
 class Limits:
     """How long to wait, in seconds."""
 
-    first_byte_s: float = 30.0  # for the name to be found, the connection and the first answer
+    first_byte_s: float = 30.0  # for the name look-up, the connection and the first answer
     stall_s: float = 30.0  # without a byte after that
-    total_s: float | None = None  # for all of it
+    total_s: float | None = None  # for the whole download; None: no limit
 
 
 class Reporter(Protocol):
-    """Shows how it goes."""
+    """Shows messages and progress."""
 
     def say(self, text: str) -> None: ...
     def progress(self, done_bytes: int, total_bytes: int | None) -> None: ...
 
 
 def download(url: str, target: Path, checksum: Checksum | None, limits: Limits, reporter: Reporter) -> None:
-    """Make sure that `target` is there. A good file is left alone, a damaged one replaced.
+    """Make sure that `target` exists with this checksum. A good file is left alone, a damaged one replaced.
 
     Raises FetchFailed and OSError.
     """
@@ -59,7 +81,7 @@ def download(url: str, target: Path, checksum: Checksum | None, limits: Limits, 
 
 
 def part_of(target: Path) -> Path:
-    """Where an unfinished download of it lies."""
+    """The path of a file's unfinished download."""
     return target.with_name(target.name + ".part")
 
 
@@ -70,19 +92,19 @@ class _Transfer:
         self.host = urlsplit(url).netloc or url
         self.has_begun = False  # the server has answered
         self.moved_at = time.monotonic()  # when something last arrived
-        self.is_given_up = False  # nobody waits any more: nothing is written from then on
+        self.is_given_up = False  # the caller has stopped waiting: from then on nothing may be written
         self._url, self._part, self._checksum, self._reporter = url, part, checksum, reporter
 
     def run(self, timeout_s: float) -> None:
-        """Until the whole file is in the part. Raises FetchFailed and OSError."""
-        # Without a checksum nobody would notice that the rest is that of another file.
+        """Complete the `.part` file and check it. Raises FetchFailed and OSError."""
+        # Without a checksum it would go unnoticed if the rest came from another file.
         offset = self._part.stat().st_size if self._checksum and self._part.exists() else 0
         headers = {"Accept-Encoding": "identity", "Range": f"bytes={offset}-" if offset else None}
         try:
             with requests.get(self._url, headers=headers, timeout=timeout_s, stream=True) as response:
                 self.has_begun, self.moved_at = True, time.monotonic()
                 is_after_the_end = bool(offset) and response.status_code == BEYOND_THE_END
-                if not is_after_the_end:  # else the part is whole already, or that of another file
+                if not is_after_the_end:  # else the part is complete already, or from another file
                     self._refuse_bad_answers(response)
                     self._receive(response, offset if response.status_code == PARTIAL else 0)
                 self._compare(self._checksum or in_header(response.headers.get("x-goog-hash", "")))
@@ -91,19 +113,20 @@ class _Transfer:
                 f"The connection to {self.host} broke" if self.has_begun else f"{self.host} can't be reached"
             )
             raise FetchFailed(f"{what}: {_cause(problem)}.") from problem
-        except (requests.RequestException, UnicodeError) as problem:
+        except (requests.RequestException, ValueError) as problem:  # ValueError: not a host name
             raise FetchFailed(f"{self._url} can't be fetched: {_cause(problem)}.") from problem
         except OSError as problem:
             if problem.errno not in FULL:
                 raise
-            room = f"There is no room for the file in {self._part.parent}"
-            raise FetchFailed(f"{room}: {problem.strerror}.") from problem
+            raise FetchFailed(
+                f"The file does not fit into {self._part.parent}: {problem.strerror}."
+            ) from problem
 
     def _refuse_bad_answers(self, response: requests.Response) -> None:
         if self._url.startswith("https:") and not response.url.startswith("https:"):
             raise FetchFailed(f"{self._url} leads to {response.url}, which is not encrypted.")
         if response.status_code == NOT_FOUND:
-            raise FetchFailed(f"There is no file {response.url} (404).")
+            raise FetchFailed(f"The server has no file {response.url} (404).")
         if response.status_code not in {WHOLE, PARTIAL}:
             raise FetchFailed(f"{response.url} was answered with {response.status_code} {response.reason}.")
 
@@ -113,9 +136,9 @@ class _Transfer:
         with self._part.open("ab" if offset else "wb") as file:
             for piece in response.iter_content(PIECE_BYTES):
                 if self.is_given_up:
-                    raise FetchFailed("It was given up.")
+                    raise FetchFailed("The download was stopped.")
                 file.write(piece)
-                file.flush()  # whoever gives up leaves nothing to be written later
+                file.flush()  # so that nothing is left to be written once it is given up
                 self.moved_at = time.monotonic()
                 self._reporter.progress(file.tell(), total)
             os.fsync(file.fileno())
@@ -129,15 +152,18 @@ class _Transfer:
 
 
 def _run_in_time(transfer: _Transfer, limits: Limits) -> None:
-    """In a thread of its own: looking up a host's name can't be given a time limit."""
+    """Run it in a thread of its own, because looking up a host's name has no time limit.
+
+    Raises FetchFailed when a limit is passed, and what the transfer raises.
+    """
     problems: list[BaseException] = []
-    # Only so that the thread ends: whoever waits for it gives up before.
+    # Only so that the thread ends some time: the loop below gives up earlier.
     timeout_s = max(limits.first_byte_s, limits.stall_s) + 5
 
     def run() -> None:
         try:
             transfer.run(timeout_s)
-        except BaseException as problem:  # handed to the thread that waits
+        except BaseException as problem:  # raised again by the thread that waits
             problems.append(problem)
 
     worker = threading.Thread(target=run, daemon=True)
@@ -153,7 +179,7 @@ def _run_in_time(transfer: _Transfer, limits: Limits) -> None:
 
 
 def _too_late(transfer: _Transfer, limits: Limits, started_at: float) -> str:
-    """Which limit is passed, as a sentence; empty while all is well."""
+    """A sentence on the limit that is passed; empty while none is."""
     now = time.monotonic()
     if limits.total_s is not None and now - started_at > limits.total_s:
         return f"The download took longer than {limits.total_s:g} s."
@@ -167,7 +193,7 @@ def _too_late(transfer: _Transfer, limits: Limits, started_at: float) -> str:
 
 @contextmanager
 def _alone(target: Path, reporter: Reporter) -> Iterator[None]:
-    """The lock ends with the process that held it."""
+    """Hold the target's lock during the block. The kernel releases it when the process ends."""
     with target.with_name(f".{target.name}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -194,3 +220,15 @@ def _cause(problem: BaseException) -> str:
         inner = deeper
     reason = inner.strerror if isinstance(inner, OSError) else None
     return (reason or str(inner) or type(inner).__name__).rstrip(".")
+
+
+def in_header(text: str) -> Checksum | None:
+    """The MD5 that Google Cloud Storage sends with a file, in base64, as in "crc32c=n03x6A==,md5=kQ...".
+
+    https://cloud.google.com/storage/docs/xml-api/reference-headers#xgooghash
+    """
+    parts = dict(part.strip().partition("=")[::2] for part in text.split(","))
+    try:
+        return Checksum(base64.b64decode(parts["md5"], validate=True).hex())
+    except (KeyError, binascii.Error, ValueError):
+        return None

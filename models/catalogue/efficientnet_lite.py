@@ -1,7 +1,7 @@
 """EfficientNet-Lite: EfficientNet without squeeze-and-excite, with ReLU6, and with a fixed stem and head.
 
-Its stages are those of EfficientNet-B0 (Tan, Le 2019, table 1), with more repeats in the larger ones, but for
-the first and the last stage. How wide a block is, and how large its kernel, is seen from its weights. Source:
+Its stages are those of EfficientNet-B0 (Tan, Le 2019, table 1); larger networks repeat the blocks of all
+stages but the first and the last more often. Widths and kernel sizes follow from the weights. Source:
 https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite
 """
 
@@ -13,18 +13,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.layers import PIXELS, Kind, Layers, Tape
+from models.layers import PIXELS, Kind, Layers, Tape, same_padding
 
 # (repeats, stride of the first of them)
 STAGES = ((1, 1), (2, 2), (2, 2), (3, 2), (3, 1), (4, 2), (1, 1))
 BATCH_NORM_EPSILON = 1e-3
 MIDDLE, SCALE = 127.0, 128.0  # value = (level - 127) / 128
-CROP_PADDING_PX = 32  # of a photo the middle square counts: side / (side + 32) of its shorter side
+CROP_PADDING_PX = 32  # the model sees the middle square: side / (side + 32) of the photo's shorter side
 
 
 @dataclass(frozen=True)
 class Size:
-    """One of the family."""
+    """One network of the family: the side of its input, and the factor for repeats."""
 
     side_px: int
     depth: float = 1.0
@@ -34,9 +34,9 @@ class Size:
         return self.side_px / (self.side_px + CROP_PADDING_PX)
 
     def strides(self) -> Iterator[int]:
-        """One for each block."""
-        for place, (repeats, stride) in enumerate(STAGES):
-            is_fixed = place in (0, len(STAGES) - 1)
+        """The stride of every block, in their order."""
+        for index, (repeats, stride) in enumerate(STAGES):
+            is_fixed = index in (0, len(STAGES) - 1)
             yield from (stride, *[1] * ((repeats if is_fixed else math.ceil(repeats * self.depth)) - 1))
 
 
@@ -44,9 +44,9 @@ SIZES = {"efficientnet-lite0": Size(224), "efficientnet-lite2": Size(260, depth=
 
 
 def build(size: Size, state: Mapping[str, np.ndarray]) -> Layers:
-    """Pixels [n, side, side, 3] in 0..255 to probabilities [n, 1000].
+    """The layers from pixels [n, side, side, 3] in 0..255 to probabilities [n, 1000].
 
-    `state`: the arrays by the names that they have in PyTorch. Raises KeyError where one is missing.
+    `state` holds the weights by their names in PyTorch. Raises KeyError if one is missing.
     """
     network = _Builder(size.side_px, state)
     network.add("scale", divisor=SCALE, less=MIDDLE / SCALE)
@@ -61,19 +61,19 @@ def build(size: Size, state: Mapping[str, np.ndarray]) -> Layers:
 
 
 class _Builder:
-    """Adds one layer after another, and knows how large the picture is by then."""
+    """Adds layers one after another; knows the side in pixels and the channels of the latest output."""
 
     def __init__(self, side_px: int, state: Mapping[str, np.ndarray]):
         self.tape = Tape()
         self._state = state
         self._latest, self._side_px, self._channels = PIXELS, side_px, 3
 
-    def add(self, kind: Kind, *further_inputs: str, **more: object) -> None:
-        """After the latest one."""
-        self._latest = self.tape.add(kind, self._latest, *further_inputs, **more)
+    def add(self, kind: Kind, *other_inputs: str, **more: object) -> None:
+        """Add a layer that reads the latest one, and `other_inputs`."""
+        self._latest = self.tape.add(kind, self._latest, *other_inputs, **more)
 
     def block(self, name: str, stride: int) -> None:
-        """Widened, each channel convolved alone, narrowed; added to what came in, if that has its shape."""
+        """Expand, convolve by channel, project; the input is added if it has the shape of the output."""
         source, channels = self._latest, self._channels
         if f"{name}._expand_conv.weight" in self._state:
             self.convolve(f"{name}._expand_conv", f"{name}._bn0")
@@ -85,28 +85,23 @@ class _Builder:
     def convolve(
         self, convolution: str, batch_norm: str, stride: int = 1, *, activation: bool = True
     ) -> None:
-        """With its batch norm folded in: one kernel, one bias."""
+        """A convolution with its batch norm folded in: one kernel, one bias."""
         kernel = self._state[f"{convolution}.weight"].astype(np.float64)
         gamma, beta, mean, variance = (
-            self._state[f"{batch_norm}.{each}"].astype(np.float64)
-            for each in ("weight", "bias", "running_mean", "running_var")
+            self._state[f"{batch_norm}.{name}"].astype(np.float64)
+            for name in ("weight", "bias", "running_mean", "running_var")
         )
         self._channels = len(kernel)
         scale = gamma / np.sqrt(variance + BATCH_NORM_EPSILON)
+        before, after = same_padding(self._side_px, kernel.shape[-1], stride)
+        self._side_px = math.ceil(self._side_px / stride)
         self.add(
             "convolution",
             kernel=(kernel * scale[:, None, None, None]).astype(np.float32),
             bias=(beta - mean * scale).astype(np.float32),
             stride=stride,
-            padding=self._same_padding(kernel.shape[-1], stride),
+            padding=(before, before, after, after),
             groups=len(kernel) if "_depthwise_conv" in convolution else 1,
         )
         if activation:
             self.add("relu6")
-
-    def _same_padding(self, kernel_px: int, stride: int) -> tuple[int, int, int, int]:
-        """TensorFlow's "SAME": as many outputs as strides fit, and the odd zero behind."""
-        outputs = math.ceil(self._side_px / stride)
-        zeros = max(0, (outputs - 1) * stride + kernel_px - self._side_px)
-        self._side_px = outputs
-        return (zeros // 2, zeros // 2, zeros - zeros // 2, zeros - zeros // 2)

@@ -1,8 +1,8 @@
 """ImageNet's 1000 classes in the order of ILSVRC 2012, which is that of the scores: sorted by WordNet id.
 
-`imagenet_labels.txt` has a line per class: WordNet 3.0 id, label, all of WordNet's names for it, between
-tabs. The label is the first name. Where two classes share it, upper and lower case alike, a word in
-brackets tells them apart: "crane (bird)" and "crane (machine)".
+`imagenet_labels.txt` has one line per class, separated by tabs: WordNet 3.0 id, label, all WordNet names.
+The label is the first name; if two classes share it (ignoring upper and lower case), a word in brackets is
+added: "crane (bird)" and "crane (machine)".
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ LABELS = Path(__file__).with_name("imagenet_labels.txt")
 
 @dataclass(frozen=True)
 class ImageNetClass:
-    """One line of the file."""
+    """One class: a line of the file."""
 
     wordnet_id: str
     label: str
@@ -32,15 +32,16 @@ def classes() -> list[ImageNetClass]:
 
 def labels() -> list[str]:
     """The label of each class. No two are the same."""
-    return [each.label for each in classes()]
+    return [imagenet_class.label for imagenet_class in classes()]
 
 
 def card_sections() -> dict[str, Any]:
-    """What the card of a model with these classes says of them."""
+    """The sections about labels on the card of a model with these classes."""
+    known = classes()
     return {
         "knows": "the 1000 classes of ImageNet",
-        "classes": len(classes()),
+        "classes": len(known),
         "labels_note": "The first name of each ImageNet class; in brackets what tells two alike apart.",
-        "labels": labels(),
-        "wnids": [each.wordnet_id for each in classes()],
+        "labels": [imagenet_class.label for imagenet_class in known],
+        "wnids": [imagenet_class.wordnet_id for imagenet_class in known],
     }

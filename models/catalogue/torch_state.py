@@ -1,8 +1,8 @@
 """Reads the tensors of a PyTorch state dict, in the format that torch.save wrote until 2020, without PyTorch.
 
-The file is five pickles, then the numbers: a magic number, a version, facts of the machine, the state dict,
-whose tensors name their storage, and the names of the storages in the order of their numbers, each behind its
-count. Source: `_legacy_load` in torch/serialization.py. A pickle may name any function of any module and have
+The file is five pickles (a magic number, a version, facts of the machine, the state dict, whose tensors name
+their storage, and the storages' names), then the numbers of the storages in that order, each after its count.
+Source: `_legacy_load` in torch/serialization.py. A pickle may name any function of any module and have
 it called; even without one, Python's reader of pickles can be made to take gigabytes, to go on for ever or
 to crash. So `_Pickle` runs the few operations that such a file has, and knows the four names that it needs.
 """
@@ -23,13 +23,13 @@ from models.problems import ModelProblem
 
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001
 COUNT = np.dtype("<i8")  # before the numbers of each storage
-MAX_OPERATIONS = 1_000_000  # of one pickle; EfficientNet-Lite2's has 14,000. Each takes 100 bytes or so
+MAX_OPERATIONS = 1_000_000  # of one pickle, about 100 bytes of memory each; EfficientNet-Lite2's has 14,000
 MAX_AXES = 32
 MAX_QUOTED = 100  # characters of a file that a message repeats
 
 
 class NotAStateDict(ModelProblem):
-    """The bytes are no state dict of tensors that torch.save wrote."""
+    """The bytes are not a state dict of tensors that torch.save wrote."""
 
     def __init__(self, found: str):
         super().__init__(f"The weights are not a PyTorch state dict of tensors that can be read: {found}.")
@@ -37,7 +37,7 @@ class NotAStateDict(ModelProblem):
 
 @dataclass(frozen=True)
 class Storage:
-    """What a tensor looks into: so many numbers of one type, known by a key."""
+    """A row of `count` numbers of one type that tensors are views of, known by a key."""
 
     dtype: np.dtype[Any]
     key: str
@@ -46,7 +46,7 @@ class Storage:
 
 @dataclass(frozen=True)
 class View:
-    """A tensor: where it begins in its storage, and how far apart its numbers are there."""
+    """A tensor: its first number's place in its storage, its shape, and the steps between its numbers."""
 
     storage: Storage
     offset: int
@@ -59,16 +59,15 @@ class View:
         return math.prod(self.shape)
 
     def of(self, numbers: np.ndarray) -> np.ndarray:
-        """A copy, in row order. Raises NotAStateDict where it would reach outside of its storage."""
-        last = self.offset + sum(
-            (size - 1) * step for size, step in zip(self.shape, self.strides, strict=True)
-        )
+        """The tensor as an array of its own. Raises NotAStateDict if it reaches outside of its storage."""
+        steps = zip(self.shape, self.strides, strict=True)
+        last = self.offset + sum((size - 1) * step for size, step in steps)
         if last >= len(numbers) or self.size > len(numbers):
             raise NotAStateDict(
                 f"a tensor of shape {list(self.shape)} lies outside of its {len(numbers)} numbers"
             )
-        steps = [step * numbers.itemsize for step in self.strides]
-        return as_strided(numbers[self.offset :], self.shape, steps, writeable=False).copy()
+        strides_bytes = [step * numbers.itemsize for step in self.strides]
+        return as_strided(numbers[self.offset :], self.shape, strides_bytes, writeable=False).copy()
 
 
 DICT = "collections OrderedDict"
@@ -83,7 +82,7 @@ NUMBERS_AND_TEXTS = ("BININT", "BININT1", "BININT2", "LONG1", "BINUNICODE")
 
 
 class _Pickle:
-    """One pickle: its stack, and what it keeps to name it again. Every operation adds at most one object."""
+    """One pickle's stack and memo. Every operation adds at most one object."""
 
     def __init__(self) -> None:
         self.stack: list[Any] = []
@@ -91,7 +90,7 @@ class _Pickle:
         self._below_marks: list[list[Any]] = []
 
     def load(self, file: BytesIO) -> Any:
-        """Numbers, texts, lists, tuples, dicts with texts for keys, storages and views."""
+        """One pickle's object, of numbers, texts, lists, tuples, dicts with text keys, storages and views."""
         for count, (operation, argument, _) in enumerate(pickletools.genops(file), 1):
             if count > MAX_OPERATIONS:
                 raise NotAStateDict(f"a pickle in it has more than {MAX_OPERATIONS} operations")
@@ -107,20 +106,24 @@ class _Pickle:
                 self.stack = []
             case "BINPUT" | "LONG_BINPUT":
                 self.kept[argument] = self.stack[-1]
-            case "BUILD":  # attributes of a dict, as `_metadata`: nothing here asks for them
+            case "BUILD":  # attributes of a dict, such as `_metadata`: not needed here
                 self.last(1)
             case "SETITEM" | "SETITEMS":
                 items = self.last(2) if name == "SETITEM" else self.since_mark()
-                _put(self.stack[-1], items)
+                if not all(type(key) is str for key in items[0::2]):  # hash() of nested tuples may never end
+                    raise NotAStateDict("a key in it is not text")
+                self.stack[-1].update(zip(items[0::2], items[1::2], strict=True))
             case "APPEND" | "APPENDS":
                 items = self.last(1) if name == "APPEND" else self.since_mark()
                 self.stack[-1].extend(items)
-            case _:
-                made = _maker(name)(self, argument)  # may take the stack back to a mark
+            case _ if name in MAKERS:
+                made = MAKERS[name](self, argument)  # may replace self.stack, so it must come first
                 self.stack.append(made)
+            case _:
+                raise NotAStateDict(f"it has the pickle operation {name}, which no dict of tensors needs")
 
     def last(self, count: int) -> list[Any]:
-        """Takes them from the stack."""
+        """Take the last `count` objects from the stack."""
         start = len(self.stack) - count
         if start < 0:
             raise NotAStateDict("it is damaged or of another kind (a pickle in it takes what is not there)")
@@ -129,12 +132,12 @@ class _Pickle:
         return taken
 
     def since_mark(self) -> list[Any]:
-        """Takes all of them from the stack."""
+        """Take all objects since the last mark from the stack."""
         items, self.stack = self.stack, self._below_marks.pop()
         return items
 
 
-# What an operation puts onto the stack, in place of what it takes from there.
+# The object that an operation puts onto the stack, after taking its arguments from there.
 MAKERS: dict[str, Callable[[_Pickle, Any], Any]] = {
     "NEWTRUE": lambda _, __: True,
     "NEWFALSE": lambda _, __: False,
@@ -153,19 +156,6 @@ MAKERS: dict[str, Callable[[_Pickle, Any], Any]] = {
     "REDUCE": lambda pickle, _: _called(*pickle.last(2)),
     "BINPERSID": lambda pickle, _: _storage(*pickle.last(1)[0]),
 }
-
-
-def _maker(name: str) -> Callable[[_Pickle, Any], Any]:
-    if name not in MAKERS:
-        raise NotAStateDict(f"it has the pickle operation {name}, which no dict of tensors needs")
-    return MAKERS[name]
-
-
-def _put(into: Any, items: list[Any]) -> None:
-    keys = items[0::2]
-    if not all(type(key) is str for key in keys):  # of tuples in tuples, hash() may never end
-        raise NotAStateDict("a key in it is not text")
-    into.update(zip(keys, items[1::2], strict=True))
 
 
 def _known(name: str) -> Any:
@@ -199,7 +189,7 @@ def _view(storage: Any, offset: Any, shape: Any, strides: Any, *_about_gradients
 
 
 def read_state(data: bytes) -> dict[str, np.ndarray]:
-    """The arrays by name. Raises NotAStateDict for anything else, and runs nothing that the bytes name."""
+    """The arrays of a state dict by name. Raises NotAStateDict for anything else; runs no code from it."""
     try:
         return _read(BytesIO(data))
     except NotAStateDict:
@@ -215,7 +205,7 @@ def _read(file: BytesIO) -> dict[str, np.ndarray]:
         raise NotAStateDict("it does not begin as torch.save wrote until 2020")
     views: dict[str, View] = {name: view for name, view in state.items() if isinstance(view, View)}
     if len(views) != len(state):
-        raise NotAStateDict("it holds other things than tensors")
+        raise NotAStateDict("not all of its values are tensors")
     storages = {view.storage.key: view.storage for view in views.values()}
     numbers = {key: _numbers(file, storages[key]) for key in keys}
     wanted, stored = sum(view.size for view in views.values()), sum(map(len, numbers.values()))

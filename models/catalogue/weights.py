@@ -1,4 +1,4 @@
-"""The published weights of the catalogue's models: where they are kept, and getting them there."""
+"""Downloads the published weights of the catalogue's models into the cache folder."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from models.catalogue.checksum import Checksum
-from models.catalogue.download import Limits, Reporter, download, part_of
+from models.catalogue.download import Checksum, Limits, Reporter, download, part_of
 from models.catalogue.table import BASE_URL, DEFAULT, Row
 from models.catalogue.table import row as row_of
 from models.problems import FetchFailed, ModelProblem
@@ -22,9 +21,9 @@ def cache_dir() -> Path:
 
 
 def url_of(row: Row, mirror: str = "") -> str:
-    """Where the weights are published; `mirror` stands for everything before `inception_v3/...`.
+    """The address of a model's weights; `mirror` replaces everything before `inception_v3/...`.
 
-    Raises ModelProblem when it is no address.
+    Raises ModelProblem if the mirror is not a web address.
     """
     url = (mirror.rstrip("/") + "/" if mirror else BASE_URL) + row.weights
     try:
@@ -40,7 +39,7 @@ def url_of(row: Row, mirror: str = "") -> str:
 
 
 def state_in_cache(row: Row, cache: Path) -> str:
-    """For people: "yes", "12 of 96 MB", or "no". The checksum is not looked at."""
+    """Whether the weights are in the cache, in words: "yes", "12 of 96 MB" or "no". Checks no checksum."""
     target = cache / row.file_name
     if target.is_file():
         return "yes"
@@ -49,25 +48,22 @@ def state_in_cache(row: Row, cache: Path) -> str:
 
 
 def fetch_weights(row: Row, cache: Path, mirror: str, limits: Limits, reporter: Reporter) -> Path:
-    """The file with the weights, downloaded unless it is there. Raises FetchFailed and OSError."""
+    """The file with the weights, downloaded if it is not in the cache. Raises FetchFailed and OSError."""
     target = cache / row.file_name
     checksum = Checksum(row.checksum) if row.checksum else None
     try:
         download(url_of(row, mirror), target, checksum, limits, reporter)
     except FetchFailed as problem:
-        raise FetchFailed("\n".join([str(problem), *_advice(target, url_of(row), checksum)])) from problem
+        part = part_of(target)
+        done_mb = part.stat().st_size / 1e6 if checksum and part.is_file() else 0
+        again = f"Try again; it resumes after {done_mb:.1f} MB." if done_mb else "Try again later."
+        raise FetchFailed(
+            f"{problem}\n"
+            f"{again} Or get the file in another way and put it in its place:\n"
+            f"  from  {url_of(row)}\n"
+            f"  to    {target}\n"
+            f"  with  {checksum or 'a checksum that is not published'}\n"
+            f"A mirror can be named with --mirror or {MIRROR_VARIABLE}.\n"
+            f"{row_of(DEFAULT).title} needs no download: leave MODEL out, and make run starts with it."
+        ) from problem
     return target
-
-
-def _advice(target: Path, url: str, checksum: Checksum | None) -> list[str]:
-    part = part_of(target)
-    begun = part.stat().st_size / 1e6 if checksum and part.is_file() else 0
-    again = f"Try again; it goes on after the {begun:.1f} MB that are there." if begun else "Try again later."
-    return [
-        f"{again} Or get the file in another way and put it in its place:",
-        f"  from  {url}",
-        f"  to    {target}",
-        f"  with  {checksum or 'a checksum that is not published'}",
-        f"A mirror can be named with --mirror or {MIRROR_VARIABLE}.",
-        f"{row_of(DEFAULT).title} needs no download: leave MODEL out, and make run starts with it.",
-    ]

@@ -1,8 +1,8 @@
-"""The commands of `python -m models`: one file each, one row each.
+"""The commands of `python -m models`: one file and one row for every command.
 
-A command's module has a docstring (its help), `add_arguments(parser)` and `run(options) -> int`, the exit
-code. All are imported at every start, so what is slow to import (TensorFlow, converters) they import when
-they run.
+A command's module has a docstring (its help), `add_arguments(parser)` and `run(options)`, which returns the
+exit code. All modules are imported at every start, so they import what is slow (TensorFlow, converters) only
+when they run.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Protocol
 
-from models.commands import catalogue, check, convert, export, fetch
+from models.commands import check, convert, export, fetch, list_models
 
 
 class Command(Protocol):
@@ -24,7 +24,7 @@ class Command(Protocol):
 
 
 COMMANDS: Mapping[str, Command] = {
-    "list": catalogue,
+    "list": list_models,
     "fetch": fetch,
     "export": export,
     "check": check,

@@ -1,4 +1,4 @@
-"""`convert`: make OUT/1 of a model of any kind, for the embedded servers and TensorFlow Serving."""
+"""`convert`: write a model of any kind as OUT/1, for the embedded servers and TensorFlow Serving."""
 
 from __future__ import annotations
 
@@ -7,85 +7,57 @@ import math
 import re
 from pathlib import Path
 
+from models.convert import convert
 from models.convert.rewrite import TARGETS
-from models.interface.preprocess import PRESETS
+from models.interface.pixels import PRESETS
 from models.interface.wanted import LOGITS, PROBABILITIES, Wanted
 
 PRESETS_HELP = "; ".join(f"{name}: {preset.about}" for name, preset in PRESETS.items())
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to convert, where to, and what its file does not say."""
-    parser.add_argument(
-        "path", type=Path, help="the model's file or folder, or a Cluster Serving config.yaml"
+    """Add the model's path, the folder to write to, and options for what the model's file does not say."""
+    add = parser.add_argument
+    add("path", type=Path, help="the model's file or folder, or a Cluster Serving config.yaml")
+    add("--out", type=Path, required=True, help="folder that gets the model as OUT/1")
+    add("--name", help="the model's name in reports (the file's name)")
+    add("--labels", type=Path, help="names of the classes in the order of the scores: one a line, or JSON")
+    background = parser.add_mutually_exclusive_group().add_argument
+    about = "row 0 of the scores is not a class (detected: one score more than labels)"
+    background("--background", action="store_true", default=None, help=about)
+    background("--no-background", action="store_false", dest="background")
+    about = "pixels that the model wants (from the file, else 224x224)"
+    add("--size", type=_size, dest="size_px", metavar="HxW", help=about)
+    about = (
+        "how an image gets these sides: squashed, or the middle 87.5 %% of both sides, or of the shorter one "
+        "(as its card says, else squash)"
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder that gets the model as OUT/1")
-    parser.add_argument("--name", help="what the report calls it (the file's name)")
-    parser.add_argument(
-        "--labels", type=Path, help="names of the classes in the order of the scores: one a line, or JSON"
-    )
-    background = parser.add_mutually_exclusive_group()
-    background.add_argument(
-        "--background",
-        action="store_true",
-        default=None,
-        help="row 0 of the scores is not a class (detected: one score more than labels)",
-    )
-    background.add_argument("--no-background", action="store_false", dest="background")
-    parser.add_argument(
-        "--size",
-        type=_size,
-        dest="size_px",
-        metavar="HxW",
-        help="pixels that the model wants (from the file, else 224x224)",
-    )
-    parser.add_argument(
-        "--fit",
-        choices=("squash", "central_crop", "central_square"),
-        help="to these sides: squashed, or the middle 87.5 %% of both sides, or of the shorter one (as "
-        "its card says, else squash)",
-    )
-    parser.add_argument(
-        "--resize", choices=("bilinear", "bicubic", "area"), help="(as its card says, else bilinear)"
-    )
-    parser.add_argument("--preprocess", choices=tuple(PRESETS), help=PRESETS_HELP)
-    parser.add_argument("--scale", type=_number, help="value = (level * SCALE - MEAN) / STD")
-    parser.add_argument("--mean", type=_by_channel, help="one number, or red,green,blue")
-    parser.add_argument("--std", type=_divisors, help="one number, or red,green,blue")
-    parser.add_argument("--layout", choices=("NHWC", "NCHW"))
-    parser.add_argument("--channels", choices=("RGB", "BGR"))
-    parser.add_argument("--signature", help="of several, the one that takes pixels or images")
-    parser.add_argument("--input", help="name of the input (of a GraphDef: of the operation)")
-    parser.add_argument("--output", help="name of the output with the scores")
-    scores = parser.add_mutually_exclusive_group()
-    scores.add_argument(
-        "--softmax",
-        action="store_const",
-        const=PROBABILITIES,
-        dest="scores",
-        help="the scores are probabilities, or to be taken as they are (tried out)",
-    )
-    scores.add_argument(
-        "--logits",
-        action="store_const",
-        const=LOGITS,
-        dest="scores",
-        help="the scores are logits: softmax is added (tried out)",
-    )
-    parser.add_argument("--to", choices=TARGETS, help="write it for another runtime, if possible (as it is)")
-    parser.add_argument("--photo", type=Path, help="what the model is tried with (the sample cat)")
+    add("--fit", choices=("squash", "central_crop", "central_square"), help=about)
+    add("--resize", choices=("bilinear", "bicubic", "area"), help="(as its card says, else bilinear)")
+    add("--preprocess", choices=tuple(PRESETS), help=PRESETS_HELP)
+    add("--scale", type=_number, help="value = (level * SCALE - MEAN) / STD")
+    add("--mean", type=_by_channel, help="one number, or red,green,blue")
+    add("--std", type=_divisors, help="one number, or red,green,blue")
+    add("--layout", choices=("NHWC", "NCHW"))
+    add("--channels", choices=("RGB", "BGR"))
+    add("--signature", help="of several, the one that takes pixels or images")
+    add("--input", help="name of the input (of a GraphDef: of the operation)")
+    add("--output", help="name of the output with the scores")
+    scores = parser.add_mutually_exclusive_group().add_argument
+    about = "the scores are probabilities, or to be taken as they are (tried out)"
+    scores("--softmax", action="store_const", const=PROBABILITIES, dest="scores", help=about)
+    about = "the scores are logits: softmax is added (tried out)"
+    scores("--logits", action="store_const", const=LOGITS, dest="scores", help=about)
+    add("--to", choices=TARGETS, help="write it for another runtime, if possible (as it is)")
+    add("--photo", type=Path, help="photo that the model is tried with (the sample cat)")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Convert, saying what was read and assumed on the way."""
-    from models.convert import convert
-
+    """Convert, and print what was read from the file and what was assumed."""
     names = Wanted.__dataclass_fields__.keys() & vars(options).keys()
-    done = convert(
-        options.path, options.out, Wanted(**{name: getattr(options, name) for name in names}), print
-    )
-    was_there = "" if done.is_new else " (was there already)"
-    print(f"{done.directory}{was_there}")
+    wanted = Wanted(**{name: getattr(options, name) for name in names})
+    done = convert(options.path, options.out, wanted, print)
+    print(f"{done.directory}" + ("" if done.is_new else " (was there already)"))
     print(f"Serve it: .venv/bin/python -m serving --rest_api_port 8501 --model_base_path {options.out}")
     return 0
 
@@ -110,13 +82,13 @@ def _number(text: str) -> float:
 def _divisors(text: str) -> float | tuple[float, ...]:
     values = _by_channel(text)
     if 0 in (values if isinstance(values, tuple) else (values,)):
-        raise argparse.ArgumentTypeError(f"{text!r}: nothing can be divided by 0")
+        raise argparse.ArgumentTypeError(f"{text!r}: a divisor can't be 0")
     return values
 
 
 def _by_channel(text: str) -> float | tuple[float, ...]:
     try:
-        values = tuple(float(each) for each in text.split(","))
+        values = tuple(float(number) for number in text.split(","))
     except ValueError:
         values = ()
     if len(values) not in (1, 3) or not all(map(math.isfinite, values)):

@@ -1,4 +1,4 @@
-"""`export`: write a model of the catalogue as OUT/1, a SavedModel that any TensorFlow Serving serves."""
+"""`export`: write a model of the catalogue as DIR/1, a SavedModel for any TensorFlow Serving."""
 
 from __future__ import annotations
 
@@ -9,43 +9,33 @@ from models.catalogue.keras_export import Weights, export_keras, is_exported
 from models.catalogue.packaged import export_packaged
 from models.catalogue.table import Row, row
 from models.commands.fetch import add_fetch_options, fetched
-from models.placing import Exported
 from models.problems import ModelProblem
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which model, where to, with which weights."""
+    """Add the model's name, the folder to write to, the weights and the options of a download."""
     add = parser.add_argument
     add("name", help="a name of `list`")
     add("--out", type=Path, required=True, metavar="DIR", help="the SavedModel becomes DIR/1")
-    numbers = parser.add_mutually_exclusive_group()
-    numbers.add_argument(
-        "--weights", type=Path, metavar="FILE", help="Keras weights instead of the published ones"
-    )
-    numbers.add_argument(
-        "--random", type=_seed, metavar="SEED", help="random weights: right in speed, not in answers"
-    )
-    add("--quiet", action="store_true", help="say only how a download goes")
+    weights = parser.add_mutually_exclusive_group().add_argument
+    weights("--weights", type=Path, metavar="FILE", help="Keras weights instead of the published ones")
+    weights("--random", type=_seed, metavar="SEED", help="random weights: right in speed, not in answers")
+    add("--quiet", action="store_true", help="print only the progress of a download")
     add_fetch_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Export, downloading the published weights if they are needed, and say where it lies."""
+    """Export, download the published weights if they are needed, and print the SavedModel's path."""
     model = row(options.name)
-    exported = (
-        _packaged(model, options)
-        if model.package
-        else export_keras(model, options.out, _weights(model, options))
-    )
+    if not model.package:
+        exported = export_keras(model, options.out, _weights(model, options))
+    elif options.weights or options.random is not None:
+        raise ModelProblem(f"{model.title} brings its own weights: leave out --weights and --random.")
+    else:
+        exported = export_packaged(model, options.out)
     if not options.quiet:
         print(f"{model.title}: {exported.directory}" + ("" if exported.is_new else " (was there already)"))
     return 0
-
-
-def _packaged(model: Row, options: argparse.Namespace) -> Exported:
-    if options.weights or options.random is not None:
-        raise ModelProblem(f"{model.title} brings its own weights: leave out --weights and --random.")
-    return export_packaged(model, options.out)
 
 
 def _weights(model: Row, options: argparse.Namespace) -> Weights:
@@ -54,7 +44,7 @@ def _weights(model: Row, options: argparse.Namespace) -> Weights:
     if options.weights:
         return Weights(options.weights)
     if is_exported(model, options.out, Weights(is_published=True)):
-        return Weights(is_published=True)  # works offline, even when the download was removed
+        return Weights(is_published=True)  # works offline, even if the download was deleted
     return Weights(fetched(model, options), is_published=True)
 
 

@@ -1,9 +1,7 @@
-"""From a model of any kind to a folder that the servers serve with the contract's signatures."""
+"""Converts a model of any kind into a folder that the model servers serve with the signatures that we ask."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import tempfile
 from collections.abc import Mapping
@@ -12,18 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from models.convert import as_it_is, cluster_serving, proof, rewrite
-from models.formats.exporter_notes import notes_of, refuse_other_tasks
+from models.formats.exporter_notes import notes_of, other_task
 from models.formats.kinds import CLUSTER_SERVING, KINDS, Found, find
 from models.interface.labels import labels_beside, read_labels
 from models.interface.wanted import Say, Wanted
-from models.placing import CARD, VERSION, Exported, hash_of, place, refuse_patterns
+from models.placing import VERSION, Placed, hash_of, place, refuse_patterns, write_card
 from models.problems import ModelProblem, without_scratch
 
-DESCRIPTION = ("title", "knows", "labels_note", "wnids")  # of a card: what stays true in another format
+DESCRIPTION = ("title", "knows", "labels_note", "wnids")  # of a card: still true in another format
 
 
-def convert(path: Path, out: Path, wanted: Wanted, say: Say) -> Exported:
-    """Make sure that `out/1` holds the model at `path`, and works. Raises ModelProblem and OSError."""
+def convert(path: Path, out: Path, wanted: Wanted, say: Say) -> Placed:
+    """Make sure that `out/1` holds the model at `path`, and works. Says what was read and assumed.
+
+    Raises ModelProblem and OSError.
+    """
     found = find(path)
     if found.kind.name == CLUSTER_SERVING:
         return _configured(path, out, wanted, say)
@@ -34,9 +35,10 @@ def convert(path: Path, out: Path, wanted: Wanted, say: Say) -> Exported:
         raise ModelProblem(f"{found.path}: {found.kind.name}. {found.kind.way_on}")
     _refuse_its_own_place(found, out)
     if wanted.photo and not wanted.photo.is_file():
-        raise ModelProblem(f"--photo {wanted.photo}: there is no such file.")
+        raise ModelProblem(f"--photo {wanted.photo}: the file does not exist.")
     notes = notes_of(found)
-    refuse_other_tasks(found, notes)
+    if other := other_task(notes):
+        raise ModelProblem(f"{found.path}: {other}")
     if wanted.to == rewrite.TENSORFLOW or not (wanted.to or found.kind.runtimes):
         refuse_patterns(out)
     if wanted.labels:
@@ -49,7 +51,7 @@ def convert(path: Path, out: Path, wanted: Wanted, say: Say) -> Exported:
 
 
 def _refuse_its_own_place(found: Found, out: Path) -> None:
-    """Raises ModelProblem where the model would be written over itself or into its own folder."""
+    """Raises ModelProblem if the model would be written over itself or into its own folder."""
     target = Path(os.path.realpath(out / VERSION))
     folder = Path(os.path.realpath(found.path if found.path.is_dir() else found.path.parent))
     if target == folder or target in folder.parents or (found.path.is_dir() and folder in target.parents):
@@ -58,12 +60,12 @@ def _refuse_its_own_place(found: Found, out: Path) -> None:
         )
 
 
-def _configured(file: Path, out: Path, wanted: Wanted, say: Say) -> Exported:
-    """The model that a Cluster Serving configuration names."""
+def _configured(file: Path, out: Path, wanted: Wanted, say: Say) -> Placed:
+    """Convert the model that a Cluster Serving configuration names."""
     configuration = cluster_serving.read(file, say)
     if configuration.model.exists() and find(configuration.model).kind.name == CLUSTER_SERVING:
         raise ModelProblem(
-            f"{file}: its model, {configuration.model}, is such a configuration too, not a model."
+            f"{file}: its model, {configuration.model}, is not a model but another configuration."
         )
     done = convert(configuration.model, out, configuration.completed(wanted), say)
     if configuration.batch_size:
@@ -72,24 +74,26 @@ def _configured(file: Path, out: Path, wanted: Wanted, say: Say) -> Exported:
 
 
 def _write(found: Found, directory: Path, name: str, wanted: Wanted, say: Say) -> dict[str, object]:
+    """Write the model into `directory`, serve it once, and return its card."""
     with tempfile.TemporaryDirectory(prefix="convert-") as folder:
         scratch = Path(folder)
         try:
-            return _proved(found, directory, scratch, name, wanted, say)
+            written, sections = _written(found, directory, wanted, scratch, say)
+            card = _card(found, name, sections)
+            write_card(directory, card)
+            proof.prove(written, directory, wanted, say)
         except ModelProblem as problem:
             copy = {directory / found.kind.stored_as: str(found.path)} if found.kind.stored_as else {}
             names = {**copy, directory: "the converted model", scratch: "the rewritten model"}
             raise without_scratch(problem, names) from problem
+    return card
 
 
-def _proved(
-    found: Found, directory: Path, scratch: Path, name: str, wanted: Wanted, say: Say
-) -> dict[str, object]:
-    """Written into `directory` with its card, which is given, and tried there."""
-    written, sections = _written(found, directory, wanted, scratch, say)
+def _card(found: Found, name: str, sections: Mapping[str, Any]) -> dict[str, object]:
+    """The sections, with the source's own description if name and labels are still the same."""
     labels = sections.get("labels", [])
     of_source = {key: found.card[key] for key in DESCRIPTION if key in found.card}
-    card: dict[str, object] = {
+    return {
         "title": name,
         "knows": f"{len(labels)} classes" if labels else None,
         "classes": len(labels),
@@ -98,16 +102,12 @@ def _proved(
         "name": name,
         "converted_from": {"file": found.path.name, "kind": found.kind.name},
     }
-    (directory / CARD).parent.mkdir(exist_ok=True)
-    (directory / CARD).write_text(json.dumps(card, indent=1), encoding="utf-8")
-    proof.prove(written, directory, wanted, say)
-    return card
 
 
 def _written(
     found: Found, directory: Path, wanted: Wanted, scratch: Path, say: Say
 ) -> tuple[Found, Mapping[str, Any]]:
-    """What was written of which model, and the card's sections."""
+    """Write files into `directory`. Returns the model that they hold, and the card's sections."""
     hints, scores_of = None, None
     if wanted.to and wanted.to != rewrite.TENSORFLOW:
         found, hints, wanted, scores_of = rewrite.rewritten(found, wanted, scratch, say)
@@ -117,20 +117,16 @@ def _written(
     from models.convert import as_graph  # imports TensorFlow
 
     if found.kind.name not in as_graph.LOAD:
-        raise ModelProblem(f"--to {wanted.to}: there is no way from {found.kind.name} to it here.")
-    sections = as_graph.write(found, directory, wanted, say)
-    return Found(KINDS["SavedModel"], directory), sections
+        raise ModelProblem(f"--to {wanted.to}: {found.kind.name} can't be rewritten for it.")
+    return Found(KINDS["SavedModel"], directory), as_graph.write(found, directory, wanted, say)
 
 
 def _made_from(found: Found, wanted: Wanted) -> str:
+    """A hash of the model's files, the options, and this code: a newer version converts anew."""
     files = [found.path, *found.beside]
     if found.path.is_dir():
         files = [file for file in sorted(found.path.rglob("*")) if file.is_file()]
     likely = [file for file in wanted.likely_labels if os.access(file, os.R_OK)]
     labels = [wanted.labels] if wanted.labels else likely
-    return hash_of([*files, *labels], repr(wanted), repr(found.card), hashlib.sha256(_sources()).hexdigest())
-
-
-def _sources() -> bytes:
-    """This code: a model that an older one wrote is written anew."""
-    return b"".join(file.read_bytes() for file in sorted(Path(__file__).parents[1].rglob("*.py")))
+    code = hash_of(sorted(Path(__file__).parents[1].rglob("*.py")))
+    return hash_of([*files, *labels], repr(wanted), repr(found.card), code)

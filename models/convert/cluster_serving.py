@@ -1,4 +1,4 @@
-"""Takes over a `config.yaml` of Analytics Zoo's Cluster Serving, of its first and of its last kind.
+"""Reads a `config.yaml` of Analytics Zoo's Cluster Serving, in the first and the last form of such files.
 
 The first has `model: path:`, `data: shape:`, `params: top_n, batch_size`; the last `modelPath:` and more.
 """
@@ -15,7 +15,7 @@ from models.interface.wanted import Say, Wanted
 from models.problems import ModelProblem
 
 TOP = 5
-KEYS = {  # what is taken over, by its names in both kinds
+KEYS = {  # what is read, and its names in both forms
     "model": ("model.path", "modelPath"),
     "shape": ("data.shape", "data.image_shape"),
     "sides": ("imageResize",),
@@ -28,7 +28,7 @@ BATCHING_FILE = "batching_parameters.txt"
 
 @dataclass(frozen=True)
 class Configuration:
-    """What it says about the model."""
+    """What the file says about the model."""
 
     model: Path
     likely_layout: str | None = None
@@ -36,34 +36,35 @@ class Configuration:
     batch_size: int | None = None
 
     def completed(self, wanted: Wanted) -> Wanted:
-        """With what the options leave open."""
-        return replace(
-            wanted,
-            size_px=wanted.size_px or self.size_px,
-            likely_layout=self.likely_layout,
-        )
+        """The options, with the file's size and layout if the options leave them open."""
+        return replace(wanted, size_px=wanted.size_px or self.size_px, likely_layout=self.likely_layout)
 
 
 def read(file: Path, say: Say) -> Configuration:
-    """Says what of it is taken over and what is not. Raises ModelProblem."""
+    """The configuration in a file. Says which keys are ignored. Raises ModelProblem."""
     given = dict(_flat(_parsed(file)))
-    values = {name: _first(given, keys) for name, keys in KEYS.items()}
+    values = {
+        name: next((given[key] for key in keys if given.get(key) is not None), None)
+        for name, keys in KEYS.items()
+    }
     if not values["model"]:
         raise ModelProblem(f"{file} names no model: model.path (or modelPath) is empty.")
     if values["encrypted"] is True:
         raise ModelProblem(f"{file}: the model is encrypted (modelEncrypted). Decrypt it, then convert it.")
     layout, sides = _shape(file, values["shape"] or values["sides"])
     batch_size = _count(file, "batch_size", values["batch_size"], r"(-?\d+)")
-    _say_about_top(_count(file, "top_n", values["top_n"], r"(?:topN\()?(-?\d+)\)?"), say)
+    if top := _count(file, "top_n", values["top_n"], r"(?:topN\()?(-?\d+)\)?"):
+        rest = "the output probabilities has all" if top > TOP else f"best first; take {top} of them"
+        say(f"top_n {top}: classes and scores hold the best {TOP}{';' if top > TOP else ','} {rest}")
     known = {key for keys in KEYS.values() for key in keys}
     ignored = [key for key, value in given.items() if key not in known and value not in (None, "")]
     if ignored:
-        say(f"ignored, as there is no Redis, Spark or Flink here: {', '.join(ignored)}")
+        say(f"ignored, because Pixelcost uses no Redis, Spark or Flink: {', '.join(ignored)}")
     return Configuration(_model(file, str(values["model"])), layout, sides, batch_size)
 
 
 def write_batching(out: Path, batch_size: int, say: Say) -> None:
-    """A BatchingParameters file for TensorFlow Serving and the embedded server."""
+    """Write a BatchingParameters file for TensorFlow Serving and the embedded server."""
     file = out / BATCHING_FILE
     file.write_text(f"max_batch_size {{ value: {batch_size} }}\n", encoding="utf-8")
     say(f"batch_size {batch_size}: serve with --enable_batching --batching_parameters_file={file}")
@@ -82,16 +83,12 @@ def _parsed(file: Path) -> Mapping[str, Any]:
 
 
 def _flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted names."""
+    """Values by dotted names: `model.path`."""
     for key, value in section.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-def _first(given: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
-    return next((given[key] for key in keys if given.get(key) is not None), None)
 
 
 def _shape(file: Path, shape: Any) -> tuple[str | None, tuple[int, int] | None]:
@@ -102,7 +99,7 @@ def _shape(file: Path, shape: Any) -> tuple[str | None, tuple[int, int] | None]:
             raise ModelProblem(
                 f"{file}: the shape {shape!r} is not a list of whole numbers such as 3,224,224."
             )
-        sizes = [int(each) for each in re.findall(r"\d+", str(shape))]
+        sizes = [int(size) for size in re.findall(r"\d+", str(shape))]
     match sizes:
         case []:
             return None, None
@@ -119,22 +116,13 @@ def _shape(file: Path, shape: Any) -> tuple[str | None, tuple[int, int] | None]:
 
 
 def _count(file: Path, key: str, value: Any, written: str) -> int | None:
-    """A whole number of 1 or more, None where none is given."""
+    """A whole number of 1 or more; None if the file does not give it."""
     if value in (None, ""):
         return None
     found = re.fullmatch(written, str(value).strip())
     if not found or int(found[1]) < 1:
         raise ModelProblem(f"{file}: {key} must be a whole number of 1 or more, not {value!r}.")
     return int(found[1])
-
-
-def _say_about_top(top: int | None, say: Say) -> None:
-    if top is None:
-        return
-    if top > TOP:
-        say(f"top_n {top}: classes and scores hold the best {TOP}; the output probabilities has all")
-    else:
-        say(f"top_n {top}: classes and scores hold the best {TOP}, best first; take {top} of them")
 
 
 def _model(file: Path, written: str) -> Path:

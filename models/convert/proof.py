@@ -1,4 +1,4 @@
-"""Serves a converted model once and asks it about a photo: what a user will see, before they rely on it."""
+"""Serves a converted model once and classifies a photo, so that the user sees whether it works."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ NEARLY, LEAST = 0.02, -1e-3  # how far a sum and a score may be off by rounding
 
 
 def prove(found: Found, directory: Path, wanted: Wanted, say: Say) -> None:
-    """Says what `directory`, `<base>/1`, answers on each installed runtime that may read it.
+    """Says what the model in `directory`, `<base>/1`, answers on every installed runtime that may read it.
 
-    Raises ModelProblem when the first of them, which will serve it by default, does not, or answers with
-    other than probabilities.
+    Raises ModelProblem if the default runtime does not serve it, or the scores are not probabilities.
     """
     photo = wanted.photo or SAMPLE
     first, *others = runtimes_for(found)
@@ -31,11 +30,12 @@ def prove(found: Found, directory: Path, wanted: Wanted, say: Say) -> None:
         try:
             say(f"served with {runtime}: {_best(*_answer(directory, runtime, photo))}")
         except NotServed as problem:
-            say(f"not served with {runtime}: {_short(problem, directory)}")
+            reason = str(problem).replace(str(directory.resolve()), "it")
+            say(f"not served with {runtime}: {reason.partition('. ')[0].split('; or ')[0]}")
 
 
 def why_no_probabilities(scores: Sequence[float]) -> str:
-    """Of the best scores for one image: a sentence where no classifier gives such; else empty."""
+    """A sentence if the best scores for one image can't be a classifier's probabilities; else empty."""
     if all(LEAST <= score <= 1 - LEAST for score in scores) and sum(scores) <= 1 + NEARLY:
         return ""
     listed = ", ".join(f"{score:.3g}" for score in scores)
@@ -54,8 +54,3 @@ def _best(classes: Sequence[str], scores: Sequence[float]) -> str:
     return ", ".join(
         f"{label} {100 * score:.1f} %" for label, score in zip(classes[:3], scores, strict=False)
     )
-
-
-def _short(problem: NotServed, directory: Path) -> str:
-    """The first sentence, without the scratch folder."""
-    return str(problem).replace(str(directory.resolve()), "it").partition(". ")[0].split("; or ")[0]

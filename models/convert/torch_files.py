@@ -26,7 +26,7 @@ class Network(torch.nn.Module):  # type: ignore[misc]
 
     def __init__(self, network: Layers) -> None:
         super().__init__()
-        self._layers, self._last = network.layers, network.last
+        self._layers = network.layers
         for layer in self._layers:
             if layer.has_weights:
                 self.register_buffer(f"{layer.name}_kernel", torch.tensor(layer.kernel))
@@ -36,7 +36,7 @@ class Network(torch.nn.Module):  # type: ignore[misc]
         values = {PIXELS: pixels.permute(0, 3, 1, 2)}
         for layer in self._layers:
             values[layer.name] = self._computed(layer, *(values[name] for name in layer.inputs))
-        return {PROBABILITIES: values[self._last]}
+        return {PROBABILITIES: values[self._layers[-1].name]}
 
     def _computed(self, layer: Layer, *inputs: torch.Tensor) -> torch.Tensor:
         match layer.kind:
@@ -62,18 +62,18 @@ class Network(torch.nn.Module):  # type: ignore[misc]
 
 
 def write_torchscript(network: Layers, path: Path) -> None:
-    """The traced network, which needs no Python code to run."""
+    """Write the traced network, which needs no Python code to run."""
     traced = torch.jit.trace(Network(network).eval(), _some_pixels(network), strict=False)  # it gives a dict
     torch.jit.save(traced, str(path))
 
 
 def write_torch_export(network: Layers, path: Path) -> None:
-    """The exported network, for any batch size."""
+    """Write the exported network, for any batch size."""
     any_batch = {PIXELS: {0: torch.export.Dim("n", min=1)}}
     program = torch.export.export(Network(network).eval(), (_some_pixels(network),), dynamic_shapes=any_batch)
     torch.export.save(program, str(path))
 
 
 def _some_pixels(network: Layers) -> torch.Tensor:
-    """Two, because torch takes a batch of one for a constant."""
+    """Zeros [2, height, width, 3]: torch would fix a batch size of one in the file."""
     return torch.zeros(2, *network.sides_px, 3)

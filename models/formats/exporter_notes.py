@@ -1,4 +1,4 @@
-"""What Ultralytics' exporter leaves in or beside a model: its task, the names of its classes, its image size.
+"""Reads what Ultralytics' exporter writes into or beside a model: its task, class names and image size.
 
 https://docs.ultralytics.com/modes/export/: metadata_props of ONNX, config.txt of TorchScript, a file in the
 archive behind TFLite, and metadata.yaml in the folder of OpenVINO's and TensorFlow's files.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import json
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,8 @@ import yaml
 
 from models.formats import onnx_reader
 from models.formats.kinds import Found
-from models.formats.sniff import ZIP_PROBLEMS
-from models.problems import ModelProblem
+from models.formats.label_files import texts_of_yaml
+from models.formats.sniff import read_member
 from models.task import DETECTOR, NEEDED
 
 CLASSIFY = "classify"
@@ -38,33 +37,28 @@ LARGEST_SIDE_PX = 4096
 
 @dataclass(frozen=True)
 class Notes:
-    """What they say; None and nothing where they don't."""
+    """The exporter's notes; None or empty for what it did not write."""
 
     task: str | None = None
     names: tuple[str, ...] = ()
     sides_px: tuple[int, int] | None = None  # height, width
-    beside: Path | None = None  # the file that holds them, where it is one of its own
+    beside: Path | None = None  # the file with the notes, if they are not inside of the model
 
 
 def notes_of(found: Found) -> Notes:
-    """Nothing where there are none, or what there is can't be read: they are only found by their names."""
+    """The notes of a model; empty if it has none or they can't be read, as any file may have such a name."""
     look = INSIDE.get(found.kind.name)
     inside = _notes(look(found.path)) if look else Notes()
     if inside != Notes() or found.kind.name not in BESIDE_KINDS:
         return inside
     file = (found.path if found.path.is_dir() else found.path.parent) / BESIDE
-    notes = _notes(_parsed(file.read_bytes()) if _is_short(file) else {})
+    is_short = file.is_file() and file.stat().st_size <= LARGEST_BYTES
+    notes = _notes(_parsed(file.read_bytes()) if is_short else {})
     return Notes(notes.task, notes.names, notes.sides_px, file) if notes.task else Notes()
 
 
-def refuse_other_tasks(found: Found, notes: Notes) -> None:
-    """Raises ModelProblem where the notes say that it is no classifier."""
-    if notes.task not in (None, CLASSIFY):
-        raise ModelProblem(f"{found.path}: {other_task(notes)}")
-
-
 def other_task(notes: Notes) -> str:
-    """One sentence on what it is instead of a classifier; empty where it may be one."""
+    """One sentence if the notes say that the model is not a classifier; else empty."""
     if notes.task in (None, CLASSIFY):
         return ""
     return f"It is {TASKS[notes.task]}: the notes of its exporter say task {notes.task}. {NEEDED}"
@@ -76,7 +70,7 @@ def _notes(written: Mapping[str, Any]) -> Notes:
 
 
 def _names(written: Any) -> tuple[str, ...]:
-    """{0: 'tench', ...}, also as text; JSON and YAML have texts for keys."""
+    """Class names from {0: 'tench', ...} or a list, also as text; in JSON and YAML keys are texts."""
     names = _literal(written) if isinstance(written, str) else written
     if isinstance(names, list):
         return tuple(map(str, names))
@@ -85,7 +79,7 @@ def _names(written: Any) -> tuple[str, ...]:
 
 
 def _sides(written: Any) -> tuple[int, int] | None:
-    """[224, 224], also as text, or 224."""
+    """Height and width from [224, 224], also as text, or from 224."""
     sides = _literal(str(written).replace("'", ""))  # YAML read as texts
     sides = [sides, sides] if isinstance(sides, int) else sides
     fits = isinstance(sides, list) and len(sides) == 2
@@ -102,9 +96,9 @@ def _literal(text: str) -> Any:
 
 
 def _parsed(data: bytes) -> Mapping[str, Any]:
-    """JSON, YAML or a Python dictionary."""
+    """A dictionary in JSON, YAML or Python; empty if it is anything else."""
     text = data.decode("utf-8", "replace")
-    readers: tuple[Callable[[str], Any], ...] = (json.loads, _literal, _yaml)
+    readers: tuple[Callable[[str], Any], ...] = (json.loads, _literal, texts_of_yaml)
     for read in readers:
         try:
             found = read(text)
@@ -115,25 +109,9 @@ def _parsed(data: bytes) -> Mapping[str, Any]:
     return {}
 
 
-def _yaml(text: str) -> Any:
-    return yaml.load(text, yaml.BaseLoader)  # noqa: S506  gives texts only: a class may be called "no"
-
-
-def _is_short(file: Path) -> bool:
-    return file.is_file() and file.stat().st_size <= LARGEST_BYTES
-
-
 def _in_archive(file: Path, names: tuple[str, ...]) -> Mapping[str, Any]:
-    try:
-        if not zipfile.is_zipfile(file):
-            return {}
-        with zipfile.ZipFile(file) as archive:
-            for info in archive.infolist():
-                if info.filename.endswith(names) and info.file_size <= LARGEST_BYTES:
-                    return _parsed(archive.read(info))
-    except ZIP_PROBLEMS:
-        pass
-    return {}
+    data = read_member(file, lambda name: name.endswith(names), LARGEST_BYTES)
+    return _parsed(data) if data else {}
 
 
 INSIDE: Mapping[str, Callable[[Path], Mapping[str, Any]]] = {

@@ -1,6 +1,6 @@
-"""The kinds of models that people have, and finding the one that a path holds: one row each.
+"""The kinds of model files, one row for every kind, and finding the model at a path.
 
-What can't be converted has a sentence instead that says how to go on.
+The row of a kind that can't be converted has a sentence on what to do instead.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ CLUSTER_SERVING = "Cluster Serving configuration"
 
 @dataclass(frozen=True)
 class Kind:
-    """One row."""
+    """One kind of model file."""
 
     name: str
-    runtimes: Mapping[str, str] | None = None  # what serves its files as they are, and the package it needs
-    stored_as: str = ""  # the name of its main file, as the model server looks for it
+    runtimes: Mapping[str, str] | None = None  # that serve its files as they are -> their packages
+    stored_as: str = ""  # the main file's name for the model server
     way_on: str = ""  # why it can't be converted, and what to do
 
 
@@ -65,7 +65,7 @@ NO_MODEL_NAMES = {".txt", ".md", ".json", ".jpg", ".png", ".py", ".bin", ".csv",
 
 @dataclass(frozen=True)
 class Found:
-    """A model: its main file (for a SavedModel: its directory), and the files that belong to it."""
+    """A model: its main file (the directory of a SavedModel), and other files that belong to it."""
 
     kind: Kind
     path: Path
@@ -74,13 +74,13 @@ class Found:
 
     @property
     def name(self) -> str:
-        """Of the file, or of the folder that holds the version."""
+        """The file's name without its ending, or the name of the folder that holds the version."""
         path = self.path.resolve()
         return path.parent.name if path.name.isdecimal() else path.stem
 
     @property
     def card(self) -> dict[str, object]:
-        """What Pixelcost wrote of it, where it was exported or converted here; else empty."""
+        """Pixelcost's card in the model's folder; empty if the model was not exported or converted here."""
         return card_of(self.path if self.path.is_dir() else self.path.parent)
 
     @property
@@ -90,7 +90,7 @@ class Found:
 
 
 def find(path: Path) -> Found:
-    """The model at a path: a file, a folder with one, or the newest of its numbered versions.
+    """The model at a path: a file, a folder with one model, or a folder of numbered versions (the newest).
 
     Raises ModelProblem with what was found instead.
     """
@@ -127,18 +127,21 @@ def _in_directory(directory: Path) -> Found:
         raise skipped[0]
     if found:
         return Found(*found[0])
-    versions = [each for each in directory.iterdir() if each.name.isdecimal() and each.is_dir()]
+    versions = [path for path in directory.iterdir() if path.name.isdecimal() and path.is_dir()]
     if versions:
-        return _in_directory(max(versions, key=lambda each: int(each.name)))
-    raise ModelProblem(f"{directory} holds no model: found {contents(directory)}. Name the model's file.")
+        return _in_directory(max(versions, key=lambda path: int(path.name)))
+    names = sorted(entry.name for entry in directory.iterdir())
+    listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    raise ModelProblem(f"{directory} holds no model: found {listed or 'nothing'}. Name the model's file.")
 
 
 def _models_in(directory: Path) -> tuple[list[tuple[Kind, Path]], list[Exception]]:
-    """Its models, and why files that nobody named can't be looked at: the others may be what is meant."""
+    """The models in a folder, and why files that may not be the one that is meant can't be read."""
     found: list[tuple[Kind, Path]] = []
     skipped: list[Exception] = []
-    files = (file for file in sorted(directory.iterdir()) if file.is_file())
-    for file in (each for each in files if each.suffix not in NO_MODEL_NAMES):
+    for file in sorted(directory.iterdir()):
+        if not file.is_file() or file.suffix in NO_MODEL_NAMES:
+            continue
         try:
             kind = kind_of(file)
         except (ModelProblem, OSError) as problem:
@@ -152,7 +155,9 @@ def _models_in(directory: Path) -> tuple[list[tuple[Kind, Path]], list[Exception
 def _with_companions(kind: Kind, file: Path) -> Found:
     match kind.name:
         case "SavedModel":
-            return _in_directory(file.absolute().parent) if file.name == GRAPH_FILE else _misnamed(file)
+            if file.name == GRAPH_FILE:
+                return _in_directory(file.absolute().parent)
+            raise ModelProblem(f"{file} is the graph of a SavedModel. Rename it to {GRAPH_FILE}.")
         case "OpenVINO IR":
             return Found(kind, file, (_companion(kind, file, ".bin", "weights"),))
         case "Caffe":
@@ -163,20 +168,16 @@ def _with_companions(kind: Kind, file: Path) -> Found:
             return Found(kind, file)
 
 
-def _misnamed(file: Path) -> Found:
-    raise ModelProblem(f"{file} is the graph of a SavedModel, but not named {GRAPH_FILE}. Rename it.")
-
-
 def _companion(kind: Kind, file: Path, suffix: str, what: str) -> Path:
-    """The file of the same name, else the only one with the suffix."""
+    """The file with the same name and the other suffix, else the only one with that suffix."""
     same = file.with_suffix(suffix)
     others = sorted(file.parent.glob(f"*{suffix}"))
     if same.is_file():
         return same
     if len(others) == 1:
         return others[0]
-    which = "several files could be" if others else "there is none of"
-    raise Damaged(file, kind.name, f"{which} its {what}, {same.name}")
+    why = f"; of several {suffix} files none has that name" if others else ""
+    raise Damaged(file, kind.name, f"{same.name} with its {what} is missing{why}")
 
 
 def _of_description(prototxt: Path) -> Found:
@@ -194,10 +195,3 @@ def _no_model(file: Path) -> str:
         return f"{file} is empty. Copy or export it again."
     known = ", ".join(kind.name for kind in CONVERTED)
     return f"{file} is not a known kind of model: it starts with {start!r}. Known are {known}."
-
-
-def contents(directory: Path) -> str:
-    """The first few names in a directory, for messages."""
-    names = sorted(entry.name for entry in directory.iterdir())
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more if names else "nothing"

@@ -1,4 +1,4 @@
-"""Reads lists of labels in the notations that people have: lines, JSON, Python's dictionaries, YAML, CSV."""
+"""Reads lists of class names in common notations: lines, CSV, JSON, YAML, Python's lists and dictionaries."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ QUOTE = '"'
 
 
 def names_in(data: bytes) -> list[str]:
-    """The names in their order, as they are written. Raises ValueError that says what is wrong."""
+    """The names in their order, as they are written. Raises ValueError with what is wrong."""
     if len(data) > LARGEST_BYTES:
         raise ValueError(f"it has {len(data) / 1e6:.0f} MB, which is not a list of names")
     text = _text(data)
@@ -61,7 +61,7 @@ def _text(data: bytes) -> str:
 
 
 def _parsed(text: str, start: str) -> Any:
-    """JSON, or Python's own notation."""
+    """A list or dictionary in JSON or in Python's notation."""
     readers: tuple[Callable[[str], Any], ...] = (json.loads, ast.literal_eval)
     for read in readers:
         try:
@@ -71,28 +71,32 @@ def _parsed(text: str, start: str) -> Any:
     raise ValueError(f"it starts with {start}, but is neither JSON nor a list or dictionary of Python's")
 
 
+def texts_of_yaml(text: str) -> Any:
+    """YAML with all values as texts, as a class may be called "no". Raises YAMLError and RecursionError."""
+    return yaml.load(text, yaml.BaseLoader)  # noqa: S506  makes texts only
+
+
 def _yaml(text: str) -> Any:
     try:
-        return yaml.load(text, yaml.BaseLoader)  # noqa: S506  gives texts only: a class may be called "no"
+        return texts_of_yaml(text)
     except (yaml.YAMLError, RecursionError) as problem:
         raise ValueError(f"it looks like YAML, but is not: {' '.join(str(problem).split())}") from problem
 
 
 def _names(written: Any) -> list[str]:
-    """Of a list, or of a dictionary from numbers to names or from names to numbers."""
+    """The names in a list, or in a dictionary from numbers to names or from names to numbers."""
     if isinstance(written, dict):
         inner = _under_key(written)
         return _of_dictionary(written) if inner is None else _names(inner)
     if not isinstance(written, list | tuple):
         raise ValueError("it holds neither a list nor a dictionary of names")
-    return [_name(each) for each in written]
+    return [_name(entry) for entry in written]
 
 
 def _under_key(written: Any) -> Any:
-    """The list in a larger document; None where it has none."""
-    if not isinstance(written, dict):
-        return None
-    return next((written[key] for key in KEYS if isinstance(written.get(key), dict | list)), None)
+    """The list or dictionary of names in a larger document; None if it has none."""
+    document = written if isinstance(written, dict) else {}
+    return next((document[key] for key in KEYS if isinstance(document.get(key), dict | list)), None)
 
 
 def _of_dictionary(written: dict[Any, Any]) -> list[str]:
@@ -111,7 +115,7 @@ def _number(written: Any) -> int | None:
 
 
 def _name(written: Any) -> str:
-    """A name, or the last of [WordNet id, name]."""
+    """A name; of a list such as [WordNet id, name] the last entry."""
     if isinstance(written, list | tuple) and written:
         written = written[-1]
     if not isinstance(written, str | int | float) or isinstance(written, bool):
@@ -120,16 +124,23 @@ def _name(written: Any) -> str:
 
 
 def _numbered(lines: Sequence[str]) -> list[str]:
-    """Without the numbers before or behind each name, in their order, where each line has one."""
-    tables = [lines, lines[1:]] if lines and _is_header(lines[0]) else [lines]
+    """The names of the lines, sorted by the numbers before or behind the names if every line has one."""
+    columns = [column.strip().strip(QUOTE) for column in re.split(r"[,;\t]", lines[0])] if lines else []
+    has_header = len(columns) > 1 and all(HEADER.fullmatch(column) for column in columns)
+    tables = [lines, lines[1:]] if has_header else [lines]
     for rows, pattern in itertools.product(tables, (NUMBER_FIRST, NUMBER_LAST)):
         if names := _by_number(rows, pattern):
             return names
-    return [_unquoted(line, index + 1) for index, line in enumerate(_without_single_quotes(lines))]
+    if all(len(line) > 1 and line[0] == line[-1] == "'" for line in lines):  # one alone is part of a name
+        lines = [line[1:-1] for line in lines]
+    return [_unquoted(line, index + 1) for index, line in enumerate(lines)]
 
 
 def _by_number(rows: Sequence[str], pattern: re.Pattern[str]) -> list[str]:
-    """Nothing where the numbers are not 0, 1, 2 and so on, or 1, 2, 3; or part of the names: "1 cent"."""
+    """The names by number; empty if the numbers are not 0, 1, 2, ... or 1, 2, 3, ..., or belong to the names.
+
+    They do in "1 cent", "2 cent": without them most names would be the same.
+    """
     found = [match for row in rows if (match := pattern.fullmatch(row))]
     places = {int(match["number"]): _unquoted(match["name"], index + 1) for index, match in enumerate(found)}
     first = min(places, default=0)
@@ -138,18 +149,6 @@ def _by_number(rows: Sequence[str], pattern: re.Pattern[str]) -> list[str]:
         first in (0, 1) and places.keys() == set(wanted) and 2 * len({*places.values()}) > len(rows)
     )
     return [places[number] for number in wanted] if is_numbering else []
-
-
-def _is_header(line: str) -> bool:
-    """The names of a table's columns."""
-    columns = [column.strip().strip(QUOTE) for column in re.split(r"[,;\t]", line)]
-    return len(columns) > 1 and all(HEADER.fullmatch(column) for column in columns)
-
-
-def _without_single_quotes(lines: Sequence[str]) -> Sequence[str]:
-    """Where every line is in them; one alone is part of a name."""
-    are_all = all(len(line) > 1 and line[0] == line[-1] == "'" for line in lines)
-    return [line[1:-1] for line in lines] if are_all else lines
 
 
 def _unquoted(line: str, number: int) -> str:

@@ -1,4 +1,4 @@
-"""What an ONNX file says beside its graph: the files with its weights, and its metadata.
+"""Reads an ONNX file's metadata, and which other files hold its weights.
 
 Field numbers: https://github.com/onnx/onnx, onnx/onnx.proto.
 """
@@ -17,15 +17,15 @@ KEY, VALUE = 1, 2
 
 
 def metadata(file: Path) -> dict[str, str]:
-    """The model's own remarks by name; nothing where they can't be read."""
+    """Its metadata_props; empty if they can't be read."""
     try:
-        return {text(each, KEY): text(each, VALUE) for each in messages(mapped(file), METADATA)}
+        return {text(entry, KEY): text(entry, VALUE) for entry in messages(mapped(file), METADATA)}
     except ValueError:
         return {}
 
 
 def external_files(file: Path) -> list[Path]:
-    """Files beside it with its larger weights.
+    """The files in its folder with its larger weights.
 
     Raises ModelProblem when one is missing or lies elsewhere, and Damaged.
     """

@@ -6,7 +6,7 @@ import pickletools
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +31,14 @@ GRAPH_DEF_FIELDS = {1: memoryview, 2: memoryview, 3: int, 4: memoryview, 5: memo
 
 
 class Damaged(ModelProblem):
-    """A model, but not a whole one."""
+    """A model's file, but cut off or damaged."""
 
     def __init__(self, file: Path, kind: str, why: str):
         super().__init__(f"{file} is damaged: a model ({kind}), but {why}. Copy or export it again.")
 
 
 def kind_of(file: Path) -> str | None:
-    """The name of its kind; None for anything that is no model. Raises Damaged and OSError."""
+    """The name of the kind of model in a file; None if it is not a known one. Raises Damaged and OSError."""
     with file.open("rb") as opened:
         start = opened.read(LOOKED_AT_BYTES)
     if not start:
@@ -57,11 +57,6 @@ def _by_end(file: Path, _: bytes) -> str | None:
     with file.open("rb") as opened:
         opened.seek(max(0, file.stat().st_size - len(TABLE_END)))
         return "TensorFlow checkpoint" if opened.read() == TABLE_END else None
-
-
-def _safetensors(_: Path, start: bytes) -> str | None:
-    """A size, then JSON."""
-    return "safetensors" if b'"dtype"' in start and b'"data_offsets"' in start else None
 
 
 def _hdf5(file: Path, _: bytes) -> str:
@@ -92,7 +87,7 @@ def _archive(file: Path, _: bytes) -> str | None:
 
 
 def _pickle(_: Path, start: bytes) -> str | None:
-    """By its first instructions, which are read, not run."""
+    """By its first instruction, which is read, not run."""
     try:
         next(pickletools.genops(start))
     except (ValueError, StopIteration):
@@ -125,7 +120,7 @@ TEXTS = {
 
 
 def _by_fields(file: Path, _: bytes) -> str | None:
-    """Protobuf has no magic bytes: what a file is shows in its fields."""
+    """Protobuf has no magic bytes: a message is recognised by its fields."""
     data = wire.mapped(file)
     found: list[tuple[int, Value]] = []
     cut_at = None
@@ -151,7 +146,8 @@ def _of_fields(data: memoryview, found: list[tuple[int, Value]], cut_at: int | N
         return "SavedModel"
     if _all_are(found, GRAPH_DEF_FIELDS) and _is_node(found):
         return "frozen GraphDef"
-    return "BigDL" if _holds(data, BIGDL) else None
+    file: Any = data.obj  # an mmap, which is searched without copying it
+    return "BigDL" if file.find(BIGDL) >= 0 else None
 
 
 def _all_are(found: list[tuple[int, Value]], known: dict[int, type]) -> bool:
@@ -159,45 +155,56 @@ def _all_are(found: list[tuple[int, Value]], known: dict[int, type]) -> bool:
 
 
 def _is_node(found: list[tuple[int, Value]]) -> bool:
-    """NodeDef: a name and an operation."""
+    """Whether field 1 begins with a NodeDef: a name (1) and an operation (2)."""
     first = next((value for number, value in found if number == 1), None)
-    return isinstance(first, memoryview) and all(_texts(first, field) for field in (1, 2))
+    return isinstance(first, memoryview) and all(_has_text(first, field) for field in (1, 2))
 
 
 def _is_old_caffe(found: list[tuple[int, Value]]) -> bool:
-    """V1LayerParameter: a name (4) and a type that is a number (5)."""
+    """Whether field 2 begins with a V1LayerParameter: a name (4) and a type that is a number (5)."""
     first = next((value for number, value in found if number == 2), None)
-    return (
-        isinstance(first, memoryview) and any(number == 5 for number in _numbers(first)) and _texts(first, 4)
-    )
+    return isinstance(first, memoryview) and _has_number(first, 5) and _has_text(first, 4)
 
 
-def _numbers(message: memoryview) -> Iterator[int]:
+def _has_number(message: memoryview, field: int) -> bool:
     try:
-        yield from (number for number, value in wire.fields(message) if isinstance(value, int))
-    except ValueError:
-        return
-
-
-def _texts(message: memoryview, field: int) -> bool:
-    try:
-        return wire.text(message, field).isprintable() and bool(wire.text(message, field))
+        return any(number == field and isinstance(value, int) for number, value in wire.fields(message))
     except ValueError:
         return False
 
 
-def _holds(data: memoryview, wanted: bytes) -> bool:
-    file: Any = data.obj  # an mmap: nothing is copied
-    return bool(file.find(wanted) >= 0)
+def _has_text(message: memoryview, field: int) -> bool:
+    try:
+        text = wire.text(message, field)
+    except ValueError:
+        return False
+    return bool(text) and text.isprintable()
 
 
-# By place and bytes; what looks further may still find that it is something else.
+def read_member(file: Path, is_wanted: Callable[[str], bool], largest_bytes: int) -> bytes | None:
+    """The first member of a zip archive, in or behind a model, with a wanted name and within the limit.
+
+    None if the file has no archive, no such member, or is damaged.
+    """
+    try:
+        if not zipfile.is_zipfile(file):
+            return None
+        with zipfile.ZipFile(file) as archive:
+            for info in archive.infolist():
+                if is_wanted(info.filename) and info.file_size <= largest_bytes:
+                    return archive.read(info)
+    except ZIP_PROBLEMS:
+        pass
+    return None
+
+
+# (offset, bytes there) -> what decides the kind; None: something else after all.
 MAGIC: dict[tuple[int, bytes], Callable[[Path, bytes], str | None]] = {
     (0, HDF5): _hdf5,
     (0, ZIP): _archive,
     (0, b"\x80"): _pickle,
     (0, JAVA_OBJECT): lambda _, start: "BigDL" if b"bigdl" in start else None,
     (4, b"TFL3"): lambda *_: "TFLite",
-    (8, b"{"): _safetensors,
+    (8, b"{"): lambda _, start: "safetensors" if b'"dtype"' in start and b'"data_offsets"' in start else None,
 }
 LOOKS: tuple[Callable[[Path, bytes], str | None], ...] = (_by_magic, _by_end, _by_text, _by_fields)

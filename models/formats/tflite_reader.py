@@ -1,11 +1,10 @@
-"""What a TFLite file says: its graph as the flatbuffer holds it, and the labels in the archive behind it.
+"""Reads a TFLite file: its flatbuffer, and the labels in the zip archive behind it.
 
 Schema: tensorflow/lite/schema/schema.fbs. Labels: https://ai.google.dev/edge/litert/models/metadata.
 """
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from models.formats.label_files import LARGEST_BYTES, names_in
-from models.formats.sniff import ZIP_PROBLEMS, Damaged
+from models.formats.sniff import Damaged, read_member
 from models.problems import ModelProblem
 
 NOTES = "temp_meta.txt"  # of Ultralytics, see models/formats/exporter_notes.py
@@ -22,7 +21,7 @@ TYPES = {"FLOAT32": np.float32, "FLOAT16": np.float16, "INT32": np.int32, "UINT8
 
 
 def schema() -> Any:
-    """The classes that were generated from the schema; LiteRT's own are the same, and quick to import."""
+    """Classes generated from the schema: LiteRT's, which are quick to import, else TensorFlow's."""
     try:
         from ai_edge_litert import schema_py_generated
     except ImportError:
@@ -31,7 +30,7 @@ def schema() -> Any:
 
 
 def read(file: Path) -> Any:
-    """The model as the generated class ModelT. Raises Damaged."""
+    """The model as an object of the generated class ModelT. Raises Damaged."""
     generated = schema()
     with whole(file):
         model = generated.ModelT.InitFromObj(generated.Model.GetRootAs(file.read_bytes(), 0))
@@ -42,7 +41,7 @@ def read(file: Path) -> Any:
 
 @contextmanager
 def whole(file: Path) -> Iterator[None]:
-    """Raises Damaged for what its tables make a reader raise: struct.error, IndexError, TypeError, ..."""
+    """Turns what a damaged file's tables make a reader raise (struct.error, IndexError, ...) into Damaged."""
     try:
         yield
     except ModelProblem:
@@ -52,7 +51,7 @@ def whole(file: Path) -> Iterator[None]:
 
 
 def quantisation(tensor: Any) -> tuple[float, int]:
-    """Scale and zero point of a whole tensor; 0, 0 for one of plain numbers."""
+    """Scale and zero point of a tensor; 0, 0 if it is not quantised, or by channel."""
     found = tensor.quantization
     if found is None or found.scale is None or len(found.scale) != 1:
         return 0.0, 0
@@ -60,12 +59,12 @@ def quantisation(tensor: Any) -> tuple[float, int]:
 
 
 def dtype_of(tensor: Any) -> Any:
-    """NumPy's type; None for one that no classifier's weights have."""
+    """A tensor's type in NumPy; None for types that classifiers' weights do not have."""
     return TYPES.get(_name(schema().TensorType, tensor.type))
 
 
 def numbers(tensor: Any, buffers: Any) -> np.ndarray:
-    """What a constant stands for, as float32: quantised by a scale for all, or for each channel."""
+    """A constant tensor as float32: dequantised by its one scale, or by its scale for every channel."""
     values = np.frombuffer(bytes(buffers[tensor.buffer].data), dtype_of(tensor)).reshape(tensor.shape)
     found = tensor.quantization
     if found is None or found.scale is None or not len(found.scale):
@@ -74,36 +73,33 @@ def numbers(tensor: Any, buffers: Any) -> np.ndarray:
     if len(found.scale) > 1:
         along[found.quantizedDimension] = -1
     scales, zero_points = (
-        np.asarray(each, np.float32).reshape(along) for each in (found.scale, found.zeroPoint)
+        np.asarray(values, np.float32).reshape(along) for values in (found.scale, found.zeroPoint)
     )
     with np.errstate(all="ignore"):  # of a damaged scale; what comes out is refused as NaN or infinity
-        stands_for: np.ndarray = (values.astype(np.float32) - zero_points) * scales
-    return stands_for
+        dequantised: np.ndarray = (values.astype(np.float32) - zero_points) * scales
+    return dequantised
 
 
 def name_of(model: Any, operator: Any) -> str:
-    """CONV_2D and so on."""
+    """An operator's name: CONV_2D, ..."""
     code = model.operatorCodes[operator.opcodeIndex]
     return _name(schema().BuiltinOperator, max(code.builtinCode, code.deprecatedBuiltinCode))
 
 
 def activation_of(operator: Any) -> str:
-    """What is applied to an operator's result: NONE, RELU6, ..."""
+    """The activation that an operator applies to its result: NONE, RELU6, ..."""
     code = getattr(operator.builtinOptions, "fusedActivationFunction", 0)
     return _name(schema().ActivationFunctionType, code)
 
 
 def labels(file: Path) -> tuple[str, ...]:
-    """One a class, where the archive behind the file has a list that can be read."""
+    """The class names in the archive behind the file; empty if it has no list that can be read."""
+    data = read_member(file, lambda name: name.endswith(".txt") and "label" in name, LARGEST_BYTES)
+    if data is None:
+        data = read_member(file, lambda name: name.endswith(".txt") and name != NOTES, LARGEST_BYTES)
     try:
-        if not zipfile.is_zipfile(file):
-            return ()
-        with zipfile.ZipFile(file) as archive:
-            lists = [info for info in archive.infolist() if info.filename.endswith(".txt")]
-            lists.sort(key=lambda info: "label" not in info.filename)
-            fitting = [info for info in lists if info.file_size <= LARGEST_BYTES and info.filename != NOTES]
-            return tuple(names_in(archive.read(fitting[0]))) if fitting else ()
-    except ZIP_PROBLEMS:
+        return tuple(names_in(data)) if data is not None else ()
+    except ValueError:
         return ()
 
 

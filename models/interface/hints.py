@@ -1,4 +1,4 @@
-"""What can be known of a model beyond its inputs and outputs, by its kind."""
+"""Reads what a model's file, its card and its exporter's notes say beyond inputs and outputs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any
 from models.formats import tflite_reader
 from models.formats.exporter_notes import CLASSIFY, notes_of
 from models.formats.kinds import Found
-from models.interface.pixels import Hints
-from models.interface.preprocess import LEVELS, SHAPING
+from models.interface.pixels import LEVELS, SHAPING, Hints
 from models.placing import CARD
 from models.problems import ModelProblem
 
@@ -20,7 +19,7 @@ AS_CAFFES_EXAMPLES = Hints(layout="NCHW", usual_preset="caffe")
 
 
 def hints_of(found: Found) -> Hints:
-    """Raises Damaged."""
+    """The hints for a model of any kind. Raises Damaged, and ModelProblem for a card that can't be read."""
     look, notes = LOOKS.get(found.kind.name), notes_of(found)
     hints = _with_card(look(found.path) if look else Hints(), found.card)
     if notes.names and not notes.beside:
@@ -32,7 +31,7 @@ def hints_of(found: Found) -> Hints:
 
 
 def of_layers(hints: Hints, sides_px: tuple[int, int]) -> Hints:
-    """Of a network that was written anew, channels last: the file's own scaling is in its layers."""
+    """Hints for a network that was rewritten as layers (NHWC), which do the original file's scaling."""
     anew = replace(hints, sides_px=sides_px, layout="NHWC", input_scale=0.0, output_scale=0.0)
     if not hints.input_scale:
         return anew
@@ -40,7 +39,7 @@ def of_layers(hints: Hints, sides_px: tuple[int, int]) -> Hints:
 
 
 def _with_card(hints: Hints, card: Mapping[str, Any]) -> Hints:
-    """What the card in the model's folder says, where it was exported or converted here."""
+    """The hints with what the card in the model's folder says, if it was exported or converted here."""
     section, labels = card.get("pixels"), card.get("labels")
     if not isinstance(section, dict):
         return hints

@@ -1,4 +1,4 @@
-"""The names of a model's classes: from a file, from the model itself, or the usual ones."""
+"""Finds the names of a model's classes: in a file, in the model itself, or ImageNet's."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ WORDNET = re.compile(r"n\d{8}\s+")
 
 
 def read_labels(file: Path) -> list[str]:
-    """One label for each class. Raises ModelProblem when it can't be read or is empty."""
+    """The labels in a file of any notation. Raises ModelProblem if it can't be read or is empty."""
     try:
-        return labels_of(file.read_bytes())
+        return _as_imagenet(plain_labels(names_in(file.read_bytes())))
     except (OSError, ValueError) as problem:
         raise ModelProblem(
             f"The labels in {file} can't be read: {str(problem).rstrip('.')}. Give one name a line in UTF-8, "
@@ -28,15 +28,10 @@ def read_labels(file: Path) -> list[str]:
         ) from problem
 
 
-def labels_of(data: bytes) -> list[str]:
-    """Of a file's content, in any notation. Raises ValueError."""
-    return _as_imagenet(plain_labels(names_in(data)))
-
-
 def plain_labels(written: Sequence[str]) -> list[str]:
-    """Without WordNet's ids; the first of several names where that is nobody else's.
+    """Labels without WordNet's ids; the first of several names, unless two classes share it.
 
-    Raises ValueError when there are none.
+    Raises ValueError if there are none.
     """
     names = [name.strip() for name in written]
     while names and not names[-1]:
@@ -51,19 +46,22 @@ def plain_labels(written: Sequence[str]) -> list[str]:
 
 
 def labels_beside(model: Path) -> tuple[Path, ...]:
-    """Files that may hold labels, by their names, in the folder of a model's file or in the model's own."""
+    """Files named `*label*.txt` in the folder of a model's file, or in a model's folder and beside it."""
     folders = [model, model.parent] if model.is_dir() else [model.parent]
     found = (file for folder in folders for file in sorted(folder.glob("*label*.txt")))
     return tuple(file for file in found if file.is_file())
 
 
 def label_count(wanted: Wanted, inside: Sequence[str]) -> int | None:
-    """How many labels are known before the model's scores are."""
+    """The number of labels that the user or the model's file gives; None if neither does."""
     return len(read_labels(wanted.labels)) if wanted.labels else len(inside) or None
 
 
 def find_labels(wanted: Wanted, inside: Sequence[str], count: int, say: Say) -> list[str]:
-    """As many labels as the model has scores. Raises ModelProblem when those of the user don't fit."""
+    """`count` labels, one for every score; `inside` are those in the model's file.
+
+    Raises ModelProblem if the user's or the file's labels are not as many.
+    """
     if wanted.labels:
         return _fitting(read_labels(wanted.labels), str(wanted.labels), wanted, count, say)
     if inside:
@@ -85,7 +83,7 @@ def find_labels(wanted: Wanted, inside: Sequence[str], count: int, say: Say) -> 
 
 
 def _fitting(labels: list[str], source: str, wanted: Wanted, count: int, say: Say) -> list[str]:
-    """With a name for row 0 where a model has one score more than labels: it is the background."""
+    """The labels, with BACKGROUND for row 0 if the model has one score more than labels."""
     has_background = len(labels) + 1 == count if wanted.background is None else wanted.background
     if has_background and len(labels) + 1 == count:
         say(f"labels: {len(labels)} from {source}, and '{BACKGROUND}' for row 0 of the {count} scores")
@@ -100,13 +98,13 @@ def _fitting(labels: list[str], source: str, wanted: Wanted, count: int, say: Sa
 
 
 def _as_imagenet(labels: list[str]) -> list[str]:
-    """Lists of ImageNet's classes spell some of them otherwise: by one name each, models can be compared."""
+    """A list of ImageNet's classes in the catalogue's spelling, so that models can be compared by label."""
     known = imagenet.classes()
     has_background = len(labels) == len(known) + 1
     names = labels[1:] if has_background else labels
     if len(names) != len(known):
         return labels
-    same = sum(name in each.names for name, each in zip(names, known, strict=True))
+    same = sum(name in imagenet_class.names for name, imagenet_class in zip(names, known, strict=True))
     if same < NEARLY_ALL * len(known):
         return labels
     return [*labels[:has_background], *imagenet.labels()]

@@ -1,27 +1,30 @@
-"""Whether a model's scores are those of a classifier, told from its answers to a few made-up images.
+"""Decides from a model's answers to made-up images whether they are probabilities, logits, or neither.
 
-Probabilities add up to 1. What is neither they nor logits is refused here: what a detector, a multi-label
-model or a network for features gives looks like scores by its shape.
+Probabilities add up to 1. What is neither is refused: outputs of detectors, multi-label models and networks
+for features can have the shape of scores.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from models.interface.preprocess import LEAST, Pixels
-from models.interface.wanted import LOGITS, PROBABILITIES, Say, Wanted
-from models.problems import ModelProblem
+from models.interface.ends import Ends
+from models.interface.pixels import LEAST, Pixels
+from models.interface.wanted import LOGITS, PROBABILITIES, Say, ScoresOf, Wanted
+from models.problems import ModelProblem, what_went_wrong
 from models.task import NEEDED, not_one_row
 from models.tensors import Tensor
 
 NEARLY = 0.02  # how far a sum of 16-bit probabilities may be from 1
 ROUNDED = 1e-3  # how far a probability may be outside of 0..1
 INTEGER_STEP = 1 / 256  # of probabilities that were computed as 8-bit integers
-LEAST_FEATURES = 16  # numbers of which some are exactly 0 and none is less, as ReLU leaves them
+LEAST_FEATURES = 16  # so many numbers, some exactly 0 and none less, are the output of a ReLU
 
 
 def made_up(pixels: Pixels, batch: int) -> list[np.ndarray]:
-    """Three kinds of noise as the model takes it, [batch, ...] each: strong, weak, and darker to one side."""
+    """Three batches [batch, ...] of noise as the model takes it: strong, weak, and darker to the left."""
     random = np.random.default_rng(0)
     strong = random.integers(0, 256, (batch, *pixels.side_px, 3)).astype(float)
     ramp = np.linspace(0, 1, pixels.side_px[1])[:, np.newaxis]
@@ -39,8 +42,24 @@ def _as_taken(levels: np.ndarray, pixels: Pixels) -> np.ndarray:
     return image
 
 
+def try_scores(
+    scores_of: ScoresOf, ends: Ends, pixels: Pixels, refusals: Sequence[type[Exception]] = ()
+) -> np.ndarray:
+    """Scores [images, classes] for made-up images. Raises ModelProblem for exceptions in `refusals`."""
+    batch = (ends.input.shape or (None,))[0] or 1
+    try:
+        answers = [np.asarray(scores_of(image)) for image in made_up(pixels, batch)]
+    except tuple(refusals) as problem:
+        height, width = pixels.side_px
+        raise ModelProblem(
+            f"The model does not take {height}x{width} pixels as {pixels.dtype} {pixels.layout}: "
+            f"{what_went_wrong(problem)} Say what it takes with --size, --layout."
+        ) from problem
+    return np.concatenate([rows_of(answer, batch, ends.output) for answer in answers])
+
+
 def rows_of(answer: np.ndarray, batch: int, output: Tensor) -> np.ndarray:
-    """An answer as scores [batch, classes]. Raises ModelProblem where it holds more than one row an image."""
+    """An answer as scores [batch, classes]. Raises ModelProblem if it has more than one row per image."""
     sizes = tuple(answer.shape[1:] if answer.shape[:1] == (batch,) else answer.shape)
     if sum(size != 1 for size in sizes) > 1 or answer.size % batch:
         raise ModelProblem(not_one_row(Tensor(output.name, output.dtype, tuple(answer.shape))))
@@ -48,9 +67,9 @@ def rows_of(answer: np.ndarray, batch: int, output: Tensor) -> np.ndarray:
 
 
 def is_logits(scores: np.ndarray, pixels: Pixels, wanted: Wanted, say: Say) -> bool:
-    """From scores [images, classes] as the model gave them, whether softmax has to be added.
+    """Whether softmax has to be added to a model whose answers were `scores` [images, classes].
 
-    Raises ModelProblem for what is neither logits nor probabilities, and for too few classes.
+    Raises ModelProblem if they are neither logits nor probabilities, and for fewer than two classes.
     """
     if scores.shape[-1] < 2:
         raise ModelProblem(
@@ -71,7 +90,11 @@ def is_logits(scores: np.ndarray, pixels: Pixels, wanted: Wanted, say: Say) -> b
         say("tried: the scores are probabilities, as their sum is 1 (--logits if not)")
         return False
     if is_within:
-        raise ModelProblem(_independent(scores))
+        raise ModelProblem(
+            f"The outputs are not a classifier's: {_sums(scores)}, as a multi-label model (sigmoid) or an "
+            f"object detector gives them. {NEEDED} If the best score of a multi-label model is its answer, "
+            "--softmax takes the scores as they are; if they are small logits, say --logits."
+        )
     _refuse_features(scores)
     say("tried: the scores are logits, so softmax is added (--softmax if not)")
     return True
@@ -91,20 +114,12 @@ def _as_said(said: str, scores: np.ndarray, is_within: bool, is_distribution: bo
 
 
 def _add_up_to_1(scores: np.ndarray, pixels: Pixels) -> bool:
-    """As far as rounding lets them: of many small quantised probabilities most become 0."""
+    """Whether every row's sum is 1, up to rounding: of many small quantised probabilities most become 0."""
     step = pixels.output_scale if pixels.output_scale != 1 else 0.0
     if np.allclose(scores, np.rint(scores / INTEGER_STEP) * INTEGER_STEP, atol=1e-6, rtol=0):
         step = max(step, INTEGER_STEP)
     least_off = NEARLY + scores.shape[-1] * step / 2
     return bool(np.abs(scores.sum(axis=-1) - 1).max() <= least_off and scores.max() > 0)
-
-
-def _independent(scores: np.ndarray) -> str:
-    return (
-        f"The outputs are not a classifier's: {_sums(scores)}, as a multi-label model (sigmoid) or an object "
-        f"detector gives them. {NEEDED} If the best score of a multi-label model is its answer, --softmax "
-        "takes the scores as they are; if they are small logits, say --logits."
-    )
 
 
 def _sums(scores: np.ndarray) -> str:
@@ -116,7 +131,7 @@ def _sums(scores: np.ndarray) -> str:
 
 
 def _refuse_features(scores: np.ndarray) -> None:
-    """Raises ModelProblem for vectors of length 1, and for what a ReLU leaves: no logits look like these."""
+    """Raises ModelProblem for vectors of length 1 and for the output of a ReLU: logits are neither."""
     lengths = np.linalg.norm(scores, axis=-1)
     if len(scores) > 1 and np.abs(lengths - 1).max() <= ROUNDED:
         shown = f"each of its answers to {len(scores)} made-up images is a vector of length 1"

@@ -1,4 +1,4 @@
-"""What a user says about a model, where its file does not say it."""
+"""The options of `convert`: what the user says about a model if its file does not say it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
-from models.interface.preprocess import ByChannel
-
-Say = Callable[[str], None]  # one line for people: what was read, or assumed
-ScoresOf = Callable[[np.ndarray], np.ndarray]  # what a model answers to values as it takes them
+Say = Callable[[str], None]  # prints a line: what was read, or assumed
+ScoresOf = Callable[[np.ndarray], np.ndarray]  # from an array as the model takes it to its scores
+ByChannel = float | tuple[float, ...]  # one number, or one for every channel: red first
 
 PROBABILITIES, LOGITS = "probabilities", "logits"
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """The options of `convert`; None: find out, or take the default."""
+    """The options of `convert`; None: not given."""
 
     name: str | None = None
     labels: Path | None = None
-    likely_labels: tuple[Path, ...] = ()  # to take where they are as many as the scores
+    likely_labels: tuple[Path, ...] = ()  # the first with as many labels as scores is used
     background: bool | None = None
     size_px: tuple[int, int] | None = None
     fit: str | None = None
@@ -32,7 +31,7 @@ class Wanted:
     mean: ByChannel | None = None
     std: ByChannel | None = None
     layout: str | None = None
-    likely_layout: str | None = None  # to take where the file leaves it open
+    likely_layout: str | None = None  # if neither file nor user says it
     channels: str | None = None
     signature: str | None = None
     input: str | None = None

@@ -1,7 +1,8 @@
-"""Files that Keras 2 wrote, with a configuration that Keras 3 takes: without what it no longer knows.
+"""Makes the configurations in Keras 2 files readable for Keras 3, by leaving out what it no longer knows.
 
-Dropped is only what changes no answer: what has its default, what a layer only inherited, and how weights
-were initialised, as they are loaded. What get_config() wrote: Keras 2.15 (Apache-2.0), keras/src/layers.
+Only what changes no answer is left out: options with their default, options that a layer only inherited, and
+how weights were initialised, because they are loaded. Source: what get_config() returned in Keras 2.15
+(Apache-2.0), keras/src/layers.
 """
 
 from __future__ import annotations
@@ -36,14 +37,14 @@ NEVER_USED: Mapping[str, tuple[str, ...]] = {
     "SeparableConv1D": INHERITED,
     "SeparableConv2D": INHERITED,
     "BatchNormalization": ("fused", "renorm_clipping", "renorm_momentum", "adjustment"),
-    "MultiHeadAttention": ("query_shape", "key_shape", "value_shape"),  # told by the layers before it
+    "MultiHeadAttention": ("query_shape", "key_shape", "value_shape"),  # follow from the layers before it
     **{f"SpatialDropout{rank}D": ("trainable", "noise_shape") for rank in (1, 2, 3)},
 }
 
 
 @contextmanager
 def for_keras_3(found: Found) -> Iterator[Path]:
-    """The file, or a copy with another configuration that lasts as long as the block.
+    """The file if Keras 3 can read it; else a copy with a changed configuration, until the block ends.
 
     Raises OSError, ValueError, KeyError and what h5py and zipfile raise for damaged files.
     """
@@ -78,9 +79,9 @@ def _write(found: Found, copy: Path, configuration: str) -> None:
 
 
 def _taken(written: Any) -> Any:
-    """Of a configuration or a part of one."""
+    """A configuration, or a part of one, as Keras 3 reads it."""
     if isinstance(written, list):
-        return [_taken(each) for each in written]
+        return [_taken(part) for part in written]
     if not isinstance(written, dict):
         return written
     taken = {key: _taken(value) for key, value in written.items()}
@@ -101,7 +102,7 @@ def _of_class(name: Any, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _value(key: str, value: Any) -> Any:
-    """Types by their names, and initialisers without theirs."""
+    """An option's value: a type is replaced by its name, and an initialiser loses its type."""
     if not isinstance(value, dict) or not isinstance(value.get("config"), dict):
         return value
     if key == "dtype" and value.get("class_name") == "Policy":

@@ -1,7 +1,7 @@
 """Reads a TFLite classifier as a list of layers, so that it can be written for any runtime.
 
-Quantised weights become the numbers that they stand for; in between nothing is rounded any more, so answers
-differ a little from those of the file. Operators: tensorflow/lite/schema/schema.fbs.
+Quantised weights become floats, and intermediate results are not rounded any more, so the answers differ a
+little from those of the file. Operators: tensorflow/lite/schema/schema.fbs.
 """
 
 from __future__ import annotations
@@ -14,43 +14,64 @@ from typing import Any
 import numpy as np
 
 from models.formats import tflite_reader
-from models.layers import PIXELS, Kind, Layers, Tape
+from models.formats.kinds import Found
+from models.interface.hints import hints_of, of_layers
+from models.interface.wanted import Wanted
+from models.layers import PIXELS, PROBABILITIES, Kind, Layers, Tape, same_padding
+from models.networks.network import Network
 from models.problems import ModelProblem
+from models.tensors import Signature, Tensor
 
+CALL = "call"
 ACTIVATIONS: dict[str, Kind | None] = {"NONE": None, "RELU": "relu", "RELU6": "relu6"}
 PASSED_ON = {"RESHAPE", "SQUEEZE", "QUANTIZE", "DEQUANTIZE"}  # [n, 1, 1, c] to [n, c], or only the type
 NO_PADDING = (0, 0, 0, 0)
 
 
 class NotRewritable(ModelProblem):
-    """The network has something that the list of layers has no word for."""
+    """The network has something that can't be expressed as one of our layers."""
+
+
+def load(found: Found, _: Wanted) -> Network:
+    """The classifier in TensorFlow, layer by layer. Raises NotRewritable and Damaged."""
+    from models.layer_graph import LayerGraph
+
+    network = layers_of(found.path)
+    graph = LayerGraph(network)
+    pixels = Tensor(PIXELS, "DT_FLOAT", (None, *network.sides_px, 3))
+    scores = Tensor(PROBABILITIES, "DT_FLOAT", (None, network.classes))
+
+    def call(_: str, inputs: Any) -> dict[str, Any]:
+        return {PROBABILITIES: graph(inputs[PIXELS])}
+
+    hints = of_layers(hints_of(found), network.sides_px)
+    return Network([Signature(CALL, [pixels], [scores])], call, [graph], hints)
 
 
 def layers_of(file: Path) -> Layers:
-    """Raises NotRewritable and Damaged. Float inputs stay as they are; of integers 0..255 is made."""
+    """The network as layers. A float input keeps its values; a quantised one takes levels 0..255 instead.
+
+    Raises NotRewritable and Damaged.
+    """
     model = tflite_reader.read(file)
     with tflite_reader.whole(file):
-        return _layers_of(model)
-
-
-def _layers_of(model: Any) -> Layers:
-    reader = _Reader(model.subgraphs[0], model.buffers)
-    for operator in model.subgraphs[0].operators:
-        reader.take(tflite_reader.name_of(model, operator), operator)
-    height, width = (int(size) for size in reader.shape(reader.graph.inputs[0])[1:3])
+        reader = _Reader(model.subgraphs[0], model.buffers)
+        for operator in model.subgraphs[0].operators:
+            reader.take(tflite_reader.name_of(model, operator), operator)
+        height, width = (int(size) for size in reader.shape(reader.graph.inputs[0])[1:3])
     return Layers(reader.tape.layers, (height, width))
 
 
 @dataclass
 class _Reader:
-    """Takes one operator after another; knows what each tensor has become."""
+    """Takes one operator after another; knows which layer computes which tensor."""
 
     graph: Any
     buffers: Any
     tape: Tape = field(default_factory=Tape)
-    became: dict[int, str] = field(default_factory=dict)  # tensor to layer
-    padding: dict[int, tuple[int, int, int, int]] = field(default_factory=dict)  # of tensors made by PAD
-    constant: dict[int, int] = field(default_factory=dict)  # what DEQUANTIZE made, to what it was made of
+    became: dict[int, str] = field(default_factory=dict)  # tensor -> layer
+    padding: dict[int, tuple[int, int, int, int]] = field(default_factory=dict)  # output of PAD -> zeros
+    constant: dict[int, int] = field(default_factory=dict)  # output of DEQUANTIZE -> its input
 
     def __post_init__(self) -> None:
         inputs, outputs = len(self.graph.inputs), len(self.graph.outputs)
@@ -61,13 +82,13 @@ class _Reader:
             )
         tensor = self.graph.tensors[self.graph.inputs[0]]
         scale, zero_point = tflite_reader.quantisation(tensor)
-        # int8 is what is left of 0..255 after 128 is taken off
+        # Levels 0..255 are sent to int8 inputs less 128.
         zero = zero_point + (128 if tflite_reader.dtype_of(tensor) == np.int8 else 0)
         values = {"divisor": 1 / scale, "less": zero * scale} if scale else {}
         self.became[self.graph.inputs[0]] = self.tape.add("scale", PIXELS, **values)
 
     def take(self, name: str, operator: Any) -> None:
-        """One operator. Raises NotRewritable."""
+        """Add an operator's layers to the tape. Raises NotRewritable."""
         take = TAKES.get(name)
         source, target = operator.inputs[0], operator.outputs[0]
         if name in PASSED_ON and source in self.became:
@@ -83,7 +104,7 @@ class _Reader:
         return list(self.graph.tensors[tensor].shape)
 
     def numbers(self, tensor: int) -> np.ndarray:
-        """What a constant stands for."""
+        """A constant tensor as float32."""
         return tflite_reader.numbers(self.graph.tensors[self.constant.get(tensor, tensor)], self.buffers)
 
     def _activated(self, operator: Any, name: str) -> str:
@@ -122,7 +143,7 @@ def _window(reader: _Reader, operator: Any, kernel: np.ndarray, groups: int) -> 
     padding = reader.padding.get(source, NO_PADDING)
     if options.padding == 0:  # SAME
         sides = zip(reader.shape(source)[1:3], kernel.shape[2:], strict=True)
-        (above, below), (left, right) = (_same(size, window, options.strideH) for size, window in sides)
+        (above, below), (left, right) = (same_padding(*pair, options.strideH) for pair in sides)
         padding = (above, left, below, right)
     return reader.tape.add(
         "convolution",
@@ -135,19 +156,9 @@ def _window(reader: _Reader, operator: Any, kernel: np.ndarray, groups: int) -> 
     )
 
 
-def _same(size: int, window: int, stride: int) -> tuple[int, int]:
-    """Zeros before and after, as TensorFlow's padding SAME has them."""
-    total = max((-(-size // stride) - 1) * stride + window - size, 0)
-    return total // 2, total - total // 2
-
-
 def _bias(reader: _Reader, operator: Any, count: int) -> np.ndarray:
     has_bias = len(operator.inputs) > 2 and operator.inputs[2] >= 0
     return reader.numbers(operator.inputs[2]) if has_bias else np.zeros(count, np.float32)
-
-
-def _fully_connected(reader: _Reader, operator: Any) -> str:
-    return _dense(reader, operator, reader.numbers(operator.inputs[1]).T)
 
 
 def _dense(reader: _Reader, operator: Any, kernel: np.ndarray) -> str:
@@ -158,7 +169,7 @@ def _dense(reader: _Reader, operator: Any, kernel: np.ndarray) -> str:
 
 
 def _pad(reader: _Reader, operator: Any) -> str:
-    """Taken into the convolution behind it."""
+    """Remembers the zeros for the convolution behind it."""
     (_, _), (above, below), (left, right), (_, _) = reader.numbers(operator.inputs[1]).astype(int).tolist()
     reader.padding[operator.outputs[0]] = (above, left, below, right)
     return reader.became[operator.inputs[0]]
@@ -178,33 +189,33 @@ def _max_pool(reader: _Reader, operator: Any) -> str:
 
 
 def _is_half(options: Any, sides: Sequence[int]) -> bool:
-    """2 by 2, without a rest that padding would have to fill."""
+    """Whether a pool is 2 by 2 and needs no padding."""
     window = (options.filterHeight, options.filterWidth, options.strideH, options.strideW)
     return window == (2, 2, 2, 2) and (options.padding == 1 or all(side % 2 == 0 for side in sides))
 
 
 def _no_pool() -> str:
-    raise NotRewritable("It has a pool that is neither 2 by 2 nor over all, so it can't be written so.")
+    raise NotRewritable("It has a pool that is neither 2x2 nor global. It can't be written layer by layer.")
 
 
 def _mean(reader: _Reader, operator: Any) -> str:
     if sorted(reader.numbers(operator.inputs[1]).astype(int).ravel().tolist()) != [1, 2]:
-        raise NotRewritable("It has a mean over other than height and width.")
+        raise NotRewritable("It has a mean over other axes than height and width.")
     return reader.tape.add("mean", reader.became[operator.inputs[0]])
 
 
 def _add(reader: _Reader, operator: Any) -> str:
-    if all(each in reader.became for each in operator.inputs):
-        return reader.tape.add("add", *(reader.became[each] for each in operator.inputs))
+    if all(tensor in reader.became for tensor in operator.inputs):
+        return reader.tape.add("add", *(reader.became[tensor] for tensor in operator.inputs))
     return _by_constant(lambda value: {"less": -value})(reader, operator)
 
 
 def _by_constant(values: Callable[[float], dict[str, float]]) -> Take:
-    """An operation with one number for all, as Keras' layer Rescaling has them."""
+    """An operation with one constant number, as in Keras' layer Rescaling."""
 
     def take(reader: _Reader, operator: Any) -> str:
-        source = [each for each in operator.inputs if each in reader.became]
-        constant = [each for each in operator.inputs if each not in reader.became]
+        source = [tensor for tensor in operator.inputs if tensor in reader.became]
+        constant = [tensor for tensor in operator.inputs if tensor not in reader.became]
         numbers = reader.numbers(constant[0]).ravel() if len(source) == len(constant) == 1 else np.zeros(0)
         if len(set(numbers.tolist())) != 1:
             raise NotRewritable("It computes with a constant for each channel, or with two results.")
@@ -220,7 +231,7 @@ def _plain(kind: Kind) -> Take:
 TAKES: dict[str, Take] = {
     "CONV_2D": _convolution,
     "DEPTHWISE_CONV_2D": _depthwise,
-    "FULLY_CONNECTED": _fully_connected,
+    "FULLY_CONNECTED": lambda reader, op: _dense(reader, op, reader.numbers(op.inputs[1]).T),
     "PAD": _pad,
     "ADD": _add,
     "SUB": _by_constant(lambda value: {"less": value}),

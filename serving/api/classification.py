@@ -1,13 +1,12 @@
-"""Classify: which signatures can, and their outputs as a ClassificationResult.
+"""Classify: the signatures that can do it, and their outputs as a ClassificationResult.
 
 Format: tensorflow_serving/apis/classification.proto and
-https://www.tensorflow.org/tfx/serving/signature_defs; the wordings are TensorFlow Serving's.
+https://www.tensorflow.org/tfx/serving/signature_defs; messages have TensorFlow Serving's wording.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 from tensorflow_serving.apis import classification_pb2
@@ -17,14 +16,15 @@ from serving.values.json_arrays import shortest
 from serving.values.signatures import CLASSIFY_METHOD, Signature
 
 INPUTS, CLASSES, SCORES = "inputs", "classes", "scores"
-METHOD = CLASSIFY_METHOD
+METHOD, RESULT_FIELD = CLASSIFY_METHOD, "classification_result"
+Response = classification_pb2.ClassificationResponse
 
 
 def outputs_of(signature: Signature) -> tuple[str, ...]:
     """The outputs to compute. Raises InvalidArgument when the signature can't classify.
 
-    Another method name is no obstacle if everything else fits: TensorFlow 2 calls each signature
-    that it exports a predict signature.
+    The method name may be another if everything else fits: TensorFlow 2 exports all signatures as predict
+    signatures.
     """
     wanted = tuple(name for name in (CLASSES, SCORES) if name in signature.outputs)
     if signature.method_name != METHOD and not (wanted and INPUTS in signature.inputs):
@@ -46,7 +46,7 @@ def outputs_of(signature: Signature) -> tuple[str, ...]:
 
 
 def result(outputs: Mapping[str, np.ndarray], count: int) -> classification_pb2.ClassificationResult:
-    """The classes of `count` examples. Raises InvalidArgument when the outputs can't be that."""
+    """The outputs for `count` examples as classes. Raises InvalidArgument for outputs of other shapes."""
     classes, scores = outputs.get(CLASSES), outputs.get(SCORES)
     _check(CLASSES, "DT_STRING", np.dtype(object), classes, count)
     _check(SCORES, "DT_FLOAT", np.dtype(np.float32), scores, count)
@@ -60,16 +60,12 @@ def result(outputs: Mapping[str, np.ndarray], count: int) -> classification_pb2.
 
 
 def as_json(answer: classification_pb2.ClassificationResult) -> list[list[list[str | float]]]:
-    """[label, score] pairs of each example; a label that the model does not give is ""."""
-    return [
-        [list(pair) for pair in zip((each.label for each in row.classes), _scores(row), strict=True)]
-        for row in answer.classifications
-    ]
-
-
-def _scores(row: Any) -> list[float]:
-    scores: list[float] = shortest(np.array([each.score for each in row.classes], np.float32))
-    return scores
+    """For every example its [label, score] pairs; without labels in the model, the labels are ""."""
+    examples = []
+    for row in answer.classifications:
+        scores = shortest(np.array([item.score for item in row.classes], np.float32))
+        examples.append([[item.label, score] for item, score in zip(row.classes, scores, strict=True)])
+    return examples
 
 
 def _check(alias: str, dtype_name: str, dtype: np.dtype, array: np.ndarray | None, count: int) -> None:

@@ -1,20 +1,20 @@
-"""Classify, regress and multi-inference: tf.Examples in, classes or values out.
+"""Classify, Regress and MultiInference, over gRPC and REST: tf.Examples in, classes or values out.
 
-Each is a prediction whose only input holds the serialised examples. Both protocols come here.
+Each of them is a prediction whose only input holds the serialised examples.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
-from tensorflow_serving.apis import classification_pb2, inference_pb2, regression_pb2
+from tensorflow_serving.apis import inference_pb2
 
-from serving.api import classification, model_spec, regression
+from serving.api import classification, regression
 from serving.errors import FailedPrecondition, InvalidArgument, Unimplemented
 from serving.models.served_model import ModelSpec
 from serving.service import Answer, Caller, Question
@@ -25,42 +25,33 @@ KINDS = {kind.METHOD: kind for kind in (classification, regression)}
 
 
 class Predicts(Protocol):
-    """What these need of the service."""
+    """The part of the service that is used here."""
 
     def signature(self, spec: ModelSpec, name: str) -> Signature: ...
     def predict(self, question: Question, caller: Caller) -> Answer: ...
 
 
-@dataclass(frozen=True)
-class Inferred:
-    """The result of one kind for all examples, and what computed it."""
-
-    answer: Answer
-    result: Any  # a ClassificationResult or a RegressionResult
-
-    @property
-    def model_spec(self) -> Any:
-        return model_spec.to_proto(self.answer.model, self.answer.signature_name)
-
-    def as_response(self, message: Any) -> Any:
-        """In a message of this class."""
-        return message(model_spec=self.model_spec, result=self.result)
+def respond(
+    kind: ModuleType, service: Predicts, request: Any, caller: Caller
+) -> tuple[Any, Mapping[str, float]]:
+    """The response message, and how long the stages took in ms. Raises ServingError."""
+    spec, name = ModelSpec.from_proto(request.model_spec), request.model_spec.signature_name
+    answer, result = _infer(service, kind, spec, name, examples.from_input(request.input), caller)
+    model_spec = answer.model.as_proto(answer.signature_name)
+    return kind.Response(model_spec=model_spec, result=result), answer.stage_ms
 
 
-def classify(
-    service: Predicts, request: Any, caller: Caller
-) -> tuple[classification_pb2.ClassificationResponse, Mapping[str, float]]:
-    """The response, and how long each stage took in ms. Raises ServingError."""
-    done = _of_request(service, classification, request, caller)
-    return done.as_response(classification_pb2.ClassificationResponse), done.answer.stage_ms
+def respond_json(
+    kind: ModuleType, service: Predicts, spec: ModelSpec, text: bytes, caller: Caller
+) -> tuple[str, Mapping[str, float]]:
+    """The response as JSON text, and how long the stages took in ms. Raises ServingError."""
+    body = examples.Body.parse(text)
+    answer, result = _infer(service, kind, spec, body.signature_name, body.examples, caller)
+    return json.dumps({"results": kind.as_json(result)}), answer.stage_ms
 
 
-def regress(
-    service: Predicts, request: Any, caller: Caller
-) -> tuple[regression_pb2.RegressionResponse, Mapping[str, float]]:
-    """The response, and how long each stage took in ms. Raises ServingError."""
-    done = _of_request(service, regression, request, caller)
-    return done.as_response(regression_pb2.RegressionResponse), done.answer.stage_ms
+classify, classify_json = partial(respond, classification), partial(respond_json, classification)
+regress, regress_json = partial(respond, regression), partial(respond_json, regression)
 
 
 def multi_inference(
@@ -75,46 +66,20 @@ def multi_inference(
     inputs = examples.from_input(request.input)
     results, stage_ms = [], dict[str, float]()
     for task in request.tasks:
-        done = _infer(service, KINDS[task.method_name], spec, task.model_spec.signature_name, inputs, caller)
-        field = "classification_result" if task.method_name == classification.METHOD else "regression_result"
-        results.append(inference_pb2.InferenceResult(model_spec=done.model_spec, **{field: done.result}))
-        spec = done.answer.model  # from now on the version that answered, whatever is loaded meanwhile
-        for stage, ms in done.answer.stage_ms.items():
+        kind, name = KINDS[task.method_name], task.model_spec.signature_name
+        answer, result = _infer(service, kind, spec, name, inputs, caller)
+        model_spec = answer.model.as_proto(answer.signature_name)
+        results.append(inference_pb2.InferenceResult(model_spec=model_spec, **{kind.RESULT_FIELD: result}))
+        spec = answer.model  # so the other tasks use the same version
+        for stage, ms in answer.stage_ms.items():
             stage_ms[stage] = stage_ms.get(stage, 0) + ms
     return inference_pb2.MultiInferenceResponse(results=results), stage_ms
 
 
-def classify_json(
-    service: Predicts, spec: ModelSpec, body: bytes, caller: Caller
-) -> tuple[str, Mapping[str, float]]:
-    """The answer as JSON text, and how long each stage took in ms. Raises ServingError."""
-    return _answer_json(service, classification, spec, body, caller)
-
-
-def regress_json(
-    service: Predicts, spec: ModelSpec, body: bytes, caller: Caller
-) -> tuple[str, Mapping[str, float]]:
-    """The answer as JSON text, and how long each stage took in ms. Raises ServingError."""
-    return _answer_json(service, regression, spec, body, caller)
-
-
-def _answer_json(
-    service: Predicts, kind: ModuleType, spec: ModelSpec, text: bytes, caller: Caller
-) -> tuple[str, Mapping[str, float]]:
-    body = examples.Body.parse(text)
-    done = _infer(service, kind, spec, body.signature_name, body.examples, caller)
-    return json.dumps({"results": kind.as_json(done.result)}), done.answer.stage_ms
-
-
-def _of_request(service: Predicts, kind: ModuleType, request: Any, caller: Caller) -> Inferred:
-    spec = model_spec.from_proto(request.model_spec)
-    inputs = examples.from_input(request.input)
-    return _infer(service, kind, spec, request.model_spec.signature_name, inputs, caller)
-
-
 def _infer(
     service: Predicts, kind: ModuleType, spec: ModelSpec, name: str, inputs: np.ndarray, caller: Caller
-) -> Inferred:
+) -> tuple[Answer, Any]:
+    """The service's answer, and a ClassificationResult or RegressionResult of it. Raises ServingError."""
     try:
         signature = service.signature(spec, name)
     except FailedPrecondition as problem:
@@ -123,25 +88,25 @@ def _infer(
     outputs = kind.outputs_of(signature)
     question = Question(spec, signature.name, {kind.INPUTS: inputs}, outputs)
     answer = service.predict(question, caller)
-    return Inferred(answer, kind.result(answer.outputs, len(inputs)))
+    return answer, kind.result(answer.outputs, len(inputs))
 
 
 def _common_spec(tasks: Any) -> ModelSpec:
     if not tasks:
         raise InvalidArgument("The request has no tasks. Give at least one.")
     names = {task.model_spec.name for task in tasks}
-    spec = model_spec.from_proto(tasks[0].model_spec)
+    spec = ModelSpec.from_proto(tasks[0].model_spec)
     if len(names) > 1:
         raise InvalidArgument(
             "All ModelSpecs in a MultiInferenceRequest must access the same model name, "
             f"not {', '.join(sorted(names))}."
         )
-    asked: set[str] = set()
+    seen: set[str] = set()
     for task in tasks:
         if task.method_name not in KINDS:
             raise Unimplemented(f"Unsupported signature method_name: {task.method_name}")
         name = task.model_spec.signature_name or DEFAULT_SIGNATURE
-        if name in asked:
+        if name in seen:
             raise InvalidArgument(f"Duplicate evaluation of signature: {name}")
-        asked.add(name)
+        seen.add(name)
     return spec

@@ -1,7 +1,7 @@
-"""Regress: which signatures can, and their output as a RegressionResult.
+"""Regress: the signatures that can do it, and their output as a RegressionResult.
 
 Format: tensorflow_serving/apis/regression.proto and
-https://www.tensorflow.org/tfx/serving/signature_defs; the wordings are TensorFlow Serving's.
+https://www.tensorflow.org/tfx/serving/signature_defs; messages have TensorFlow Serving's wording.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from serving.values.json_arrays import shortest
 from serving.values.signatures import REGRESS_METHOD, Signature
 
 INPUTS, OUTPUTS = "inputs", "outputs"
-METHOD = REGRESS_METHOD
+METHOD, RESULT_FIELD = REGRESS_METHOD, "regression_result"
+Response = regression_pb2.RegressionResponse
 
 
 def outputs_of(signature: Signature) -> tuple[str, ...]:
     """The output to compute. Raises InvalidArgument when the signature can't regress.
 
-    Another method name is no obstacle if everything else fits, see classification.py.
+    The method name may be another if everything else fits, see classification.py.
     """
     fits = INPUTS in signature.inputs and OUTPUTS in signature.outputs
     if signature.method_name != METHOD and not fits:
@@ -41,7 +42,7 @@ def outputs_of(signature: Signature) -> tuple[str, ...]:
 
 
 def result(outputs: Mapping[str, np.ndarray], count: int) -> regression_pb2.RegressionResult:
-    """One value for each of `count` examples. Raises InvalidArgument when the output can't be that."""
+    """The output for `count` examples as values. Raises InvalidArgument for an output of another shape."""
     array = outputs[OUTPUTS]
     if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] != 1):
         raise InvalidArgument(
@@ -56,5 +57,6 @@ def result(outputs: Mapping[str, np.ndarray], count: int) -> regression_pb2.Regr
 
 
 def as_json(answer: regression_pb2.RegressionResult) -> list[float]:
-    values: list[float] = shortest(np.array([each.value for each in answer.regressions], np.float32))
+    """One value for every example."""
+    values: list[float] = shortest(np.array([row.value for row in answer.regressions], np.float32))
     return values

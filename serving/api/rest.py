@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST API as a WSGI app. Translates to the service and back, decides nothing.
+"""TensorFlow Serving's REST API as a WSGI app: translates requests for the service, and its answers back.
 
 Protocol: https://www.tensorflow.org/tfx/serving/api_rest
 """
@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Response:
-    """What goes back: JSON text with its status."""
+    """Text, by default JSON, and its HTTP status and headers."""
 
     text: str
     status: int = 200
@@ -56,27 +56,20 @@ class Response:
 Handler = Callable[[ModelSpec, "WSGIEnvironment"], Response]
 
 
-@dataclass(frozen=True)
-class Action:
-    """One row of the API: what gRPC calls it, and what answers it."""
-
-    name: str
-    answer: Handler
-
-
 class RestApi:
-    """The WSGI app."""
+    """The WSGI app: every action of the API, and the Prometheus page."""
 
     def __init__(self, service: Service, timeout_s: float, monitoring: Monitoring):
         self._service = service
         self._timeout_s = timeout_s
         self._monitoring = monitoring
-        self._actions = {
-            ("POST", ":predict"): Action("Predict", self._predict),
-            ("POST", ":classify"): Action("Classify", self._of_examples(classify_json)),
-            ("POST", ":regress"): Action("Regress", self._of_examples(regress_json)),
-            ("GET", ""): Action("GetModelStatus", self._status),
-            ("GET", "/metadata"): Action("GetModelMetadata", self._metadata),
+        # By method and end of the path: the name of the method in the gRPC API, and what answers it.
+        self._actions: dict[tuple[str, str], tuple[str, Handler]] = {
+            ("POST", ":predict"): ("Predict", self._predict),
+            ("POST", ":classify"): ("Classify", self._of_examples(classify_json)),
+            ("POST", ":regress"): ("Regress", self._of_examples(regress_json)),
+            ("GET", ""): ("GetModelStatus", self._status),
+            ("GET", "/metadata"): ("GetModelMetadata", self._metadata),
         }
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -91,17 +84,17 @@ class RestApi:
         return [data]
 
     def _answer(self, environ: WSGIEnvironment) -> Response:
-        """The one place where errors become HTTP statuses."""
+        """Answer a request, and turn errors into HTTP statuses."""
         started = time.perf_counter()
         name = action = ""
         status = OK
         try:
-            method, path = environ["REQUEST_METHOD"], _path(environ)
+            method, path = environ["REQUEST_METHOD"], _text(environ.get("PATH_INFO", ""))
             if method == "GET" and self._monitoring.is_enabled and path == self._monitoring.path:
                 return Response(self._service.metrics.page(), content_type=CONTENT_TYPE)
-            row, spec = self._route(method, path, _raw_path(environ))
-            name, action = spec.name, row.name
-            return row.answer(spec, environ)
+            action, handler, spec = self._route(method, path, _raw_path(environ))
+            name = spec.name
+            return handler(spec, environ)
         except ServingError as problem:
             status = problem.code
             return _refusal(problem)
@@ -114,15 +107,19 @@ class RestApi:
                 model = name if self._service.is_served(name) else ""
                 self._service.metrics.answered(model, action, REST, status, time.perf_counter() - started)
 
-    def _route(self, method: str, path: str, raw_path: str) -> tuple[Action, ModelSpec]:
-        """A name may hold %2F and %3A. Clients that write :predict as %3Apredict are understood as well."""
-        for each in (raw_path, path):
-            match = PATH.fullmatch(each)
+    def _route(self, method: str, path: str, raw_path: str) -> tuple[str, Handler, ModelSpec]:
+        """The action, and the model that it is for. Raises InvalidArgument.
+
+        In the raw path a model's name may have %2F and %3A. The decoded path is for clients that send
+        %3Apredict in place of :predict.
+        """
+        for candidate in (raw_path, path):
+            match = PATH.fullmatch(candidate)
             row = match and self._actions.get((method, (match["action"] or "").lower()))
             if match and row:
-                decoded = unquote if each is raw_path else str
+                decoded = unquote if candidate is raw_path else str
                 version = _version(match["version"]) if match["version"] else None
-                return row, ModelSpec(decoded(match["name"]), version, decoded(match["label"] or ""))
+                return *row, ModelSpec(decoded(match["name"]), version, decoded(match["label"] or ""))
         raise InvalidArgument(f"Malformed request: {method} {path}")
 
     def _predict(self, spec: ModelSpec, environ: WSGIEnvironment) -> Response:
@@ -140,7 +137,9 @@ class RestApi:
         return answer
 
     def _caller(self, environ: WSGIEnvironment) -> Caller:
-        return Caller(time.perf_counter() + self._timeout_s, _is_connected(environ))
+        """The deadline of a request, and whether its client is connected, as far as waitress can know."""
+        is_gone: Callable[[], Any] = environ.get("waitress.client_disconnected", lambda: False)
+        return Caller(time.perf_counter() + self._timeout_s, lambda: not is_gone())
 
     def _status(self, spec: ModelSpec, environ: WSGIEnvironment) -> Response:
         versions = [
@@ -177,12 +176,8 @@ def _version(digits: str) -> int:
     return int(digits)
 
 
-def _path(environ: WSGIEnvironment) -> str:
-    return _text(environ.get("PATH_INFO", ""))
-
-
 def _raw_path(environ: WSGIEnvironment) -> str:
-    """As it was sent: %2F is not a slash yet. An absolute URI is taken, too (RFC 9112, 3.2.2)."""
+    """The path as it was sent, with %2F undecoded; also of an absolute URI (RFC 9112, 3.2.2)."""
     uri = _text(environ.get("REQUEST_URI", ""))
     if not uri.startswith("/"):
         uri = "/" + uri.partition("://")[2].partition("/")[2]
@@ -190,7 +185,7 @@ def _raw_path(environ: WSGIEnvironment) -> str:
 
 
 def _text(value: str) -> str:
-    """WSGI holds bytes as Latin-1 (PEP 3333)."""
+    """UTF-8 text of a WSGI string, which holds its bytes as Latin-1 (PEP 3333)."""
     return value.encode("latin-1").decode("utf-8", "replace")
 
 
@@ -206,9 +201,3 @@ def _refusal(problem: ServingError) -> Response:
     if isinstance(problem, UnknownEncoding):
         hints.append(("Accept-Encoding", "gzip"))  # RFC 9110, 15.5.16
     return Response(json.dumps({"error": problem.message}), problem.http_status, hints)
-
-
-def _is_connected(environ: WSGIEnvironment) -> Callable[[], bool]:
-    """Whether the client still waits, as far as waitress can tell."""
-    is_gone: Callable[[], Any] = environ.get("waitress.client_disconnected", lambda: False)
-    return lambda: not is_gone()

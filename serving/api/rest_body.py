@@ -1,4 +1,4 @@
-"""The body of a REST request: read whole, within the limit, and unpacked where it came compressed."""
+"""Reads the body of a REST request within the limit, and unpacks it if it is compressed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from serving.limits import BODY_LIMIT_BYTES
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-# RFC 9110, 8.4.1.3: x-gzip is the same. TensorFlow Serving takes gzip only, too (util/net_http).
+# x-gzip is the same (RFC 9110, 8.4.1.3). TensorFlow Serving takes no other either (util/net_http).
 GZIP = {"gzip", "x-gzip"}
 PLAIN = {"", "identity"}
 MEMBER_START = b"\x1f\x8b\x08"
@@ -21,7 +21,7 @@ MEMBERS_LIMIT = 10_000  # RFC 1952 allows any number; bgzip makes one of every 6
 
 
 def read(environ: WSGIEnvironment) -> bytes:
-    """Raises UnknownEncoding, TooLarge, or InvalidArgument for what is not the gzip it says."""
+    """The unpacked body. Raises UnknownEncoding, TooLarge, or InvalidArgument if it is not valid gzip."""
     encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding not in GZIP | PLAIN:
         raise UnknownEncoding(
@@ -36,14 +36,14 @@ def read(environ: WSGIEnvironment) -> bytes:
 
 
 def _unpacked(body: bytes) -> bytes:
-    """All members of it. A small body may hide a huge one, or very many that are empty."""
+    """All gzip members of a body. A small one may unpack to a huge one, or have very many empty members."""
     if body.count(MEMBER_START) > MEMBERS_LIMIT:
         raise InvalidArgument(f"The body has over {MEMBERS_LIMIT} gzip members. Compress it as one.")
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(body)) as members:
             text = members.read(BODY_LIMIT_BYTES + 1)
     except EOFError as problem:
-        raise InvalidArgument("The gzip body is cut short. Send all of it.") from problem
+        raise InvalidArgument("The gzip body is cut off. Send all of it.") from problem
     except (OSError, zlib.error) as problem:
         raise InvalidArgument(f"The body is not the gzip that its header says: {problem}.") from problem
     if len(text) > BODY_LIMIT_BYTES:

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's JSON: rows ("instances") and columns ("inputs") to arrays, and answers back.
+"""TensorFlow Serving's JSON: rows ("instances") and columns ("inputs") to arrays, outputs to JSON.
 
 Format: https://www.tensorflow.org/tfx/serving/api_rest and tensorflow/serving, util/json_tensor.cc.
 """
@@ -17,17 +17,17 @@ import orjson
 
 from serving.errors import InvalidArgument
 from serving.values import json_arrays, json_text
-from serving.values.json_bytes import is_base64
+from serving.values.json_text import is_base64
 from serving.values.signatures import Signature, TensorSpec
 from serving.values.tensors import dtype_name, numpy_dtype
 
-ASK_BY_COLUMN = "Ask with 'inputs' instead of 'instances'."
-KEYS_COUNTED = 32  # of a body's objects; with more it is read slowly
+USE_COLUMNS = "Ask with 'inputs' instead of 'instances'."
+KEYS_COUNTED = 32  # different keys in a body; with more it is read by the slower parser
 
 
 @dataclass(frozen=True)
 class Body:
-    """A predict request as written: which signature, and its values still as JSON."""
+    """A Predict request: the signature, and the values as parsed JSON."""
 
     signature_name: str
     is_rows: bool  # else columns
@@ -35,7 +35,7 @@ class Body:
 
     @classmethod
     def parse(cls, text: bytes) -> Body:
-        """Raises InvalidArgument unless it is an object with just one of "instances" and "inputs"."""
+        """Raises InvalidArgument unless it is an object with either "instances" or "inputs"."""
         body = json_text.read(text, _may_repeat_a_key)
         if not isinstance(body, dict):
             raise InvalidArgument("The body must be a JSON object with 'instances' or 'inputs'.")
@@ -46,55 +46,55 @@ class Body:
         if not present:
             raise InvalidArgument("Missing 'inputs' or 'instances' key")
         if len(present) == 2:
-            raise InvalidArgument("Both 'inputs' and 'instances' are there. Send one of them.")
+            raise InvalidArgument("The body has both 'inputs' and 'instances'. Send one of them.")
         return cls(signature_name, present == ["instances"], body[present[0]])
 
     def arrays(self, signature: Signature) -> dict[str, np.ndarray]:
         """The values as the signature's inputs. Raises InvalidArgument, naming the input."""
-        columns = (_columns_of_rows if self.is_rows else _columns)(self.values, signature)
+        if self.is_rows:
+            columns = _columns_of_rows(self.values, signature)
+        else:
+            is_named = _is_named(self.values)
+            columns = self.values if is_named else {_only_input(signature): self.values}
         specs = signature.inputs
         return {alias: _array(alias, values, specs.get(alias)) for alias, values in columns.items()}
 
 
 def answer_text(outputs: Mapping[str, np.ndarray], is_rows: bool) -> str:
-    """The answer in the form of the request: "predictions" for rows, "outputs" for columns.
+    """The outputs in the form of the request: "predictions" for rows, "outputs" for columns.
 
-    With a single output its values stand there without its name. Floats have the fewest digits that
-    give them back; those that are not finite are written as NaN and Infinity, as TensorFlow Serving does.
+    The values of a single output come without its name. Floats have the fewest digits that identify them; NaN
+    and Infinity are written like that, as by TensorFlow Serving. Raises InvalidArgument.
     """
     is_finite = all(np.isfinite(array).all() for array in outputs.values() if array.dtype.kind == "f")
     columns = {alias: _writable(alias, array, is_finite) for alias, array in outputs.items()}
-    if not is_rows:
-        return _written({"outputs": _unnamed(columns)}, is_finite)
-    _require_rows(outputs)
-    if len(columns) == 1:
-        return _written({"predictions": _unnamed(columns)}, is_finite)
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    return _written({"predictions": rows}, is_finite)
+    values: Any = next(iter(columns.values())) if len(columns) == 1 else columns
+    if is_rows:
+        _require_rows(outputs)
+        if len(columns) > 1:
+            values = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    answer = {"predictions" if is_rows else "outputs": values}
+    if not is_finite:
+        return json.dumps(answer)
+    return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY).decode()
 
 
 def _require_rows(outputs: Mapping[str, np.ndarray]) -> None:
     single = [alias for alias, array in outputs.items() if not array.ndim]
     if single:
         why = f"Output {single[0]!r} is one value, not one for each instance."
-        raise InvalidArgument(f"{why} {ASK_BY_COLUMN}")
+        raise InvalidArgument(f"{why} {USE_COLUMNS}")
     if len({len(array) for array in outputs.values()}) > 1:
-        raise InvalidArgument(f"The outputs differ in their batch size. {ASK_BY_COLUMN}")
-
-
-def _written(answer: Any, is_finite: bool) -> str:
-    return (
-        orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY).decode() if is_finite else json.dumps(answer)
-    )
+        raise InvalidArgument(f"The outputs differ in their batch size. {USE_COLUMNS}")
 
 
 def _may_repeat_a_key(body: Any, text: bytes) -> bool:
-    """Whether a key stands more often in the text than in the body as read, where the last one counts."""
+    """Whether a key is more often in the text than in the parsed body, which keeps the last of two."""
     if not isinstance(body, dict):
         return False
     values = (body.get("inputs"), *(body["instances"] if isinstance(body.get("instances"), list) else ()))
     objects = (body, *(value for value in values if isinstance(value, dict)))
-    counts = Counter(key for each in objects for key in each)
+    counts = Counter(key for value in objects for key in value)
     return len(counts) > KEYS_COUNTED or any(
         text.count(orjson.dumps(key)) > count for key, count in counts.items()
     )
@@ -113,12 +113,8 @@ def _columns_of_rows(rows: Any, signature: Signature) -> dict[str, list[Any]]:
     return {alias: [row[alias] for row in rows] for alias in signature.inputs}
 
 
-def _columns(values: Any, signature: Signature) -> dict[str, Any]:
-    return values if _is_named(values) else {_only_input(signature): values}
-
-
 def _is_named(value: Any) -> bool:
-    """True for {"images": ...}; false for a plain value and for {"b64": "..."}."""
+    """True for {"images": ...}, false for a plain value and for {"b64": "..."}."""
     return isinstance(value, dict) and not is_base64(value)
 
 
@@ -136,7 +132,7 @@ def _only_input(signature: Signature) -> str:
 
 
 def _array(alias: str, values: Any, spec: TensorSpec | None) -> np.ndarray:
-    """Inputs that the signature does not have become an array too: the service refuses them by name."""
+    """An input's values as an array. Without a spec an empty one: the service refuses such an input."""
     if spec is None:
         return np.empty(0)
     try:
@@ -148,9 +144,9 @@ def _array(alias: str, values: Any, spec: TensorSpec | None) -> np.ndarray:
 
 
 def _writable(alias: str, array: np.ndarray, is_finite: bool) -> Any:
-    """As orjson takes it, or as json does. Strings are text, and base64 where the name ends in _bytes."""
+    """An output for orjson or json. Strings are text, and base64 if the name ends in _bytes."""
     if array.dtype.kind not in json_arrays.READERS:
-        raise InvalidArgument(f"Output {alias!r} is {array.dtype}, which JSON can't express. Ask over gRPC.")
+        raise InvalidArgument(f"Output {alias!r} is {array.dtype}, which JSON can't express. Use gRPC.")
     if array.dtype.kind == "O":
         return _text(array.tolist(), as_base64=alias.endswith("_bytes"))
     if is_finite:
@@ -160,11 +156,7 @@ def _writable(alias: str, array: np.ndarray, is_finite: bool) -> Any:
 
 def _text(value: Any, as_base64: bool) -> Any:
     if isinstance(value, list):
-        return [_text(each, as_base64) for each in value]
+        return [_text(item, as_base64) for item in value]
     if as_base64:
         return {"b64": base64.b64encode(value).decode()}
     return value.decode("utf-8", "replace")
-
-
-def _unnamed(values: dict[str, Any]) -> Any:
-    return next(iter(values.values())) if len(values) == 1 else values

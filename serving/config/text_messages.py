@@ -1,4 +1,4 @@
-"""The configuration files: protocol messages in their text format, read and checked.
+"""The configuration files: protocol messages in text format, read and checked.
 
 Formats: tensorflow/serving, config/{model_server_config,monitoring_config,ssl_config}.proto and
 servables/tensorflow/session_bundle_config.proto. The pip package has only the first of them, so the
@@ -43,19 +43,19 @@ MESSAGES: dict[str, Fields] = {
 }
 CLASSES = declared("tensorflow.serving", MESSAGES, wrappers_pb2.DESCRIPTOR)
 
-# UTF-32 first: its mark begins as that of UTF-16.
-MARKS = (
-    *((mark, "utf-32") for mark in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)),
-    *((mark, "utf-16") for mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-)
+# UTF-32 first: its byte order mark begins with that of UTF-16.
+ENCODINGS = {
+    **dict.fromkeys((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), "utf-32"),
+    **dict.fromkeys((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), "utf-16"),
+    codecs.BOM_UTF8: "utf-8-sig",
+}
 
 M = TypeVar("M", bound=Message)
 
 
 @dataclass(frozen=True)
 class Batching:
-    """How requests are put together. The defaults are TensorFlow Serving's (basic_batch_scheduler.h)."""
+    """How requests are batched. The defaults are TensorFlow Serving's (basic_batch_scheduler.h)."""
 
     max_batch_size: int = 1000
     batch_timeout_micros: int = 0  # how long an incomplete batch may wait for more
@@ -67,7 +67,7 @@ class Batching:
 
 @dataclass(frozen=True)
 class Monitoring:
-    """Whether and where Prometheus may ask."""
+    """Whether there is a page for Prometheus, and its path."""
 
     is_enabled: bool = False
     path: str = PROMETHEUS_PATH
@@ -84,15 +84,16 @@ class Ssl:
 
 
 def read(path: Path, message: M) -> M:
-    """The message of a file, written into `message`. Raises StartRefused, naming file, line and column."""
+    """Parse a file into `message`. Raises StartRefused, naming the file, line and column."""
     try:
         return text_format.Parse(_text(path.read_bytes()), message)
     except OSError as problem:
         raise StartRefused(f"{path} can't be read: {problem.strerror}. Give the path of a file.") from problem
     except (_NotText, text_format.ParseError) as problem:
-        # The first words are TensorFlow Serving's own: scripts look for them.
+        # The first words are TensorFlow Serving's: scripts look for them.
+        where_and_why = str(problem).replace(" : ", ": ", 1).rstrip(".")
         raise StartRefused(
-            f"Error parsing text-format {message.DESCRIPTOR.full_name}: {_where_and_why(problem)} "
+            f"Error parsing text-format {message.DESCRIPTOR.full_name}: {where_and_why}. "
             f"Correct the file {path}."
         ) from problem
 
@@ -151,12 +152,12 @@ def _check(path: Path, batching: Batching) -> None:
 
 
 class _NotText(Exception):
-    """A file's bytes that are no text."""
+    """The bytes of a file are not text."""
 
 
 def _text(data: bytes) -> str:
-    """UTF-8; or what the byte order mark says, which editors and shells of Windows write."""
-    encoding = next((name for mark, name in MARKS if data.startswith(mark)), "utf-8")
+    """The text of a file: UTF-8, or as its byte order mark says, which Windows' editors and shells write."""
+    encoding = next((name for mark, name in ENCODINGS.items() if data.startswith(mark)), "utf-8")
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as problem:
@@ -167,8 +168,3 @@ def _text(data: bytes) -> str:
     if "\0" in text:
         raise _NotText("it holds NUL characters, as UTF-16 does. Save it as UTF-8.")
     return text
-
-
-def _where_and_why(problem: Exception) -> str:
-    """ "3:5: why", as TensorFlow Serving writes it."""
-    return str(problem).replace(" : ", ": ", 1).rstrip(".") + "."

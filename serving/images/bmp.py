@@ -1,7 +1,7 @@
-"""BMP, as TensorFlow reads it: plain rows of 8, 24 or 32 bits, and no palette.
+"""BMP as TensorFlow reads it: uncompressed rows of 8, 24 or 32 bits per pixel, without a palette.
 
-Pillow knows more of them. Where TensorFlow takes the indices of a palette for grey levels, so does
-this: another picture would be another answer (tensorflow/core/kernels/image/decode_image_op.cc).
+Pillow reads more kinds of BMP. TensorFlow takes the indices of a palette for grey levels, and so does this
+decoder: another picture would get another answer (tensorflow/core/kernels/image/decode_image_op.cc).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from serving.images.refused import ImageRefused, check_size
 
-HEADER_BYTES = 32  # as much of it as is read
+HEADER_BYTES = 32  # the part of it that is read
 CHANNELS = {8: 1, 24: 3, 32: 4}  # by bits per pixel
 
 
@@ -22,7 +22,7 @@ def decode(data: bytes) -> np.ndarray:
         raise ImageRefused("it is a truncated BMP")
     offset, _, width_px, height, _, bits = struct.unpack_from("<iIiiHH", data, 10)
     if bits not in CHANNELS:
-        raise ImageRefused(f"it is a BMP of {bits} bits per pixel, and only 8, 24 and 32 are read")
+        raise ImageRefused(f"it is a BMP of {bits} bits per pixel, but only 8, 24 and 32 can be read")
     check_size(width_px, abs(height))
     row_bytes = (width_px * CHANNELS[bits] + 3) // 4 * 4
     size_bytes = offset + row_bytes * abs(height)

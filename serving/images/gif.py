@@ -1,7 +1,7 @@
 """GIF: the first frame, as TensorFlow draws it (tensorflow/core/lib/gif/gif_io.cc).
 
-The picture is as large as the largest frame, whatever the file says about its screen. What the
-first frame leaves open or transparent is black.
+The picture is as large as the largest frame, whatever the file says about its screen. Pixels that the
+first frame does not cover, or that are transparent, are black.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from PIL import Image
 
 from serving.images.refused import ImageRefused, check_size
 
-SCREEN_BYTES = 13  # the signature and what is said about the screen
+SCREEN_BYTES = 13  # the signature and the description of the screen
 EXTENSION, FRAME = 0x21, 0x2C
 GRAPHIC_CONTROL = 0xF9
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a frame lies in its picture, and its bytes in the file."""
+    """The position and size of a frame in the picture, and its bytes in the file."""
 
     left: int
     top: int
@@ -33,14 +33,15 @@ class Frame:
 
 
 def decode(data: bytes) -> np.ndarray:
-    """RGB levels of the first frame. Raises ImageRefused when not even that one is whole."""
+    """RGB levels of the first frame. Raises ImageRefused unless that one is complete."""
     if len(data) < SCREEN_BYTES:
         raise ImageRefused("it is a truncated GIF")
     colours_end = SCREEN_BYTES + _colours_bytes(data[10])
     frames, control = _parse(data, colours_end)
     if not frames:
-        raise ImageRefused("it is a truncated or damaged GIF: it holds no whole picture")
-    width_px, height_px = max(each.width_px for each in frames), max(each.height_px for each in frames)
+        raise ImageRefused("it is a truncated or damaged GIF: it holds no complete picture")
+    width_px = max(frame.width_px for frame in frames)
+    height_px = max(frame.height_px for frame in frames)
     check_size(width_px, height_px)
     picture = np.zeros((height_px, width_px, 3), np.uint8)
     first = frames[0]
@@ -72,14 +73,14 @@ def _colours_bytes(flags: int) -> int:
 
 
 def _after_blocks(data: bytes, at: int) -> int:
-    """Where the next thing begins: blocks of up to 255 bytes end with an empty one."""
+    """The position after a sequence of blocks of up to 255 bytes, which ends with an empty block."""
     while data[at]:
         at += 1 + data[at]
     return at + 1
 
 
 def _levels(frame: Frame, colours_and_control: bytes) -> np.ndarray:
-    """Pillow unpacks a file of this frame alone, on a screen of its size."""
+    """RGB levels of one frame: Pillow unpacks a file that holds it alone, on a screen of its size."""
     check_size(frame.width_px, frame.height_px)
     size = struct.pack("<HH", frame.width_px, frame.height_px)
     alone = b"GIF89a" + size + colours_and_control + b"\x2c\0\0\0\0" + size + frame.content + b"\x3b"

@@ -1,13 +1,13 @@
-"""How a model wants its pixels, and making them: the card's section "pixels".
+"""The section "pixels" of a model's card: how an encoded image becomes the model's input.
 
-All its keys, with what they stand for when they are missing:
+Its keys and their defaults:
 
-    input          the model's input for pixels                                    (required)
-    output         its output: one score per label                                 (required)
-    side_px        [height, width] of the pixels                                   (required)
+    input          the name of the model's input                                   (required)
+    output         the name of its output, one score per label                     (required)
+    side_px        [height, width] of the input                                    (required)
     fit            "squash" to the sides; before that "central_crop" of both sides,
                    or the "central_square" of the shorter one                      "squash"
-    crop_fraction  how much the crop keeps                                         0.875
+    crop_fraction  share that is kept                                              0.875
     resize         "bilinear", "bicubic" or "area"                                 "bilinear"
     antialias      as in tf.image.resize                                           true
     scale, mean, std   value = (level * scale - mean) / std, mean and std for all channels or one each
@@ -17,7 +17,7 @@ All its keys, with what they stand for when they are missing:
     dtype          "float32", "float16", "uint8" or "int8"; integers are rounded   "float32"
     output_scale, output_zero_point   of a quantised `output`, which holds integers:
                    score = (value - output_zero_point) * output_scale              1, 0
-    softmax        whether `output` holds logits, so that softmax is still to come false
+    softmax        whether `output` holds logits, not probabilities               false
 """
 
 from __future__ import annotations
@@ -34,12 +34,11 @@ from serving.errors import LoadFailed
 from serving.images.resize import METHODS, resize
 
 LAYOUTS = ("NHWC", "NCHW")
-DTYPES = ("float32", "float16", "uint8", "int8")
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """The section, checked. Field names as in the card."""
+    """The checked section. The fields are named like its keys."""
 
     input: str
     output: str
@@ -62,22 +61,26 @@ class Pixels:
     def from_card(cls, section: Mapping[str, Any]) -> Pixels:
         """Raises LoadFailed, naming the key and its value."""
         for key, value in section.items():
-            _check(key, value)
+            if key not in RULES:
+                raise _wrong(key, f"{value!r}, unknown; known are {', '.join(sorted(RULES))}")
+            is_allowed, allowed = RULES[key]
+            if not is_allowed(value):
+                raise _wrong(key, f"{value!r}, not {allowed}")
         for key in ("input", "output", "side_px"):
             if key not in section:
                 raise _wrong(key, "missing")
         values: dict[str, Any] = {
-            key: tuple(each) if isinstance(each, list) else each for key, each in section.items()
+            key: tuple(value) if isinstance(value, list) else value for key, value in section.items()
         }
         return cls(**values)
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of one image's pixels."""
+        """The shape of one image's pixels."""
         return (*self.side_px, 3) if self.layout == "NHWC" else (3, *self.side_px)
 
     def of(self, data: bytes) -> np.ndarray:
-        """The pixels of one encoded image. Raises ImageRefused."""
+        """The pixels of one encoded image, as the model takes them. Raises ImageRefused."""
         levels = images.decode(data)
         if self.fit == "central_crop":
             levels = _central_crop(levels, self.crop_fraction)
@@ -86,7 +89,7 @@ class Pixels:
         return self._arranged(self._normalised(resize(levels, self.side_px, self.resize, self.antialias)))
 
     def _normalised(self, values: np.ndarray) -> np.ndarray:
-        """In place: `values` is what resize() has just made."""
+        """In place, because `values` is a new array from resize()."""
         if self.scale != 1:
             values *= np.float32(self.scale)
         if self.mean != 0:
@@ -108,7 +111,7 @@ class Pixels:
         return rounded
 
     def scores_of(self, output: np.ndarray) -> np.ndarray:
-        """What the model's output stands for, as float32."""
+        """The scores that the model's output stands for, as float32."""
         if self.output_scale == 1 and self.output_zero_point == 0:
             return output.astype(np.float32, copy=False)
         scores: np.ndarray = output.astype(np.float32) - self.output_zero_point
@@ -116,85 +119,62 @@ class Pixels:
 
 
 def _central_crop(levels: np.ndarray, fraction: float) -> np.ndarray:
-    """tf.image.central_crop: as many pixels off on both sides, rounded down; but something is left."""
+    """As tf.image.central_crop: cut equally on both sides, rounded down; at least one pixel is left."""
     top, left = (min(int((size - size * fraction) / 2), (size - 1) // 2) for size in levels.shape[:2])
     return np.ascontiguousarray(levels[top : levels.shape[0] - top, left : levels.shape[1] - left])
 
 
 def _central_square(levels: np.ndarray, fraction: float) -> np.ndarray:
-    """From the middle; its side is so much of the shorter side, rounded down."""
+    """A square from the middle; its side is `fraction` of the shorter side, rounded down."""
     side = max(1, int(min(levels.shape[:2]) * fraction))
     top, left = ((size - side) // 2 for size in levels.shape[:2])
     return np.ascontiguousarray(levels[top : top + side, left : left + side])
-
-
-def _is_list(value: Any, size: int) -> bool:
-    return isinstance(value, list) and len(value) == size
-
-
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and bool(value)
-
-
-def _is_bool(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_sides(value: Any) -> bool:
-    return _is_list(value, 2) and all(isinstance(side, int) and 0 < side <= 4096 for side in value)
-
-
-def _is_fraction(value: Any) -> bool:
-    return is_number(value) and 0 < value <= 1
-
-
-def _is_by_channel(value: Any) -> bool:
-    return is_number(value) or (_is_list(value, 3) and all(is_number(each) for each in value))
-
-
-def _is_divisor(value: Any) -> bool:
-    return _is_by_channel(value) and value != 0 and (is_number(value) or 0 not in value)
-
-
-def _is_factor(value: Any) -> bool:
-    return is_number(value) and value > 0
 
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_one_of(choices: tuple[str, ...]) -> tuple[Callable[[Any], bool], str]:
+def _is_per_channel(value: Any) -> bool:
+    is_list = isinstance(value, list) and len(value) == 3 and all(map(is_number, value))
+    return is_list or is_number(value)
+
+
+def _is_size(value: Any) -> bool:
+    sides = value if isinstance(value, list) and len(value) == 2 else [0]
+    return all(_is_whole(side) and 0 < side <= 4096 for side in sides)
+
+
+Rule = tuple[Callable[[Any], bool], str]  # whether a value is allowed, and how allowed values are described
+
+
+def _one_of(*choices: str) -> Rule:
     return (lambda value: value in choices), " or ".join(choices)
 
 
-# What each key may hold, and how that is called in a message.
-RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "input": (_is_name, "a name"),
-    "output": (_is_name, "a name"),
-    "side_px": (_is_sides, "[height, width] in pixels, each 1 to 4096"),
-    "fit": _is_one_of(("squash", "central_crop", "central_square")),
-    "crop_fraction": (_is_fraction, "a number above 0, at most 1"),
-    "resize": _is_one_of(tuple(METHODS)),
-    "antialias": (_is_bool, "true or false"),
+NAME: Rule = (lambda value: isinstance(value, str) and value != ""), "a name"
+BOOLEAN: Rule = (lambda value: isinstance(value, bool)), "true or false"
+RULES: dict[str, Rule] = {
+    "input": NAME,
+    "output": NAME,
+    "side_px": (_is_size, "[height, width] in pixels, each 1 to 4096"),
+    "fit": _one_of("squash", "central_crop", "central_square"),
+    "crop_fraction": (lambda value: is_number(value) and 0 < value <= 1, "a number above 0, at most 1"),
+    "resize": _one_of(*METHODS),
+    "antialias": BOOLEAN,
     "scale": (is_number, "a number"),
-    "mean": (_is_by_channel, "a number or a list of three"),
-    "std": (_is_divisor, "a number or a list of three, none of them 0"),
-    "layout": _is_one_of(LAYOUTS),
-    "channels": _is_one_of(("RGB", "BGR")),
-    "dtype": _is_one_of(DTYPES),
-    "output_scale": (_is_factor, "a number above 0"),
+    "mean": (_is_per_channel, "a number or a list of three"),
+    "std": (
+        lambda value: _is_per_channel(value) and 0 not in (value if isinstance(value, list) else [value]),
+        "a number or a list of three, none of them 0",
+    ),
+    "layout": _one_of(*LAYOUTS),
+    "channels": _one_of("RGB", "BGR"),
+    "dtype": _one_of("float32", "float16", "uint8", "int8"),
+    "output_scale": (lambda value: is_number(value) and value > 0, "a number above 0"),
     "output_zero_point": (_is_whole, "a whole number"),
-    "softmax": (_is_bool, "true or false"),
+    "softmax": BOOLEAN,
 }
-
-
-def _check(key: str, value: Any) -> None:
-    if key not in RULES:
-        raise _wrong(key, f"{value!r}, unknown; there are {', '.join(sorted(RULES))}")
-    is_good, wanted = RULES[key]
-    if not is_good(value):
-        raise _wrong(key, f"{value!r}, not {wanted}")
 
 
 def _wrong(key: str, what: str) -> LoadFailed:

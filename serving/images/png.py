@@ -1,7 +1,7 @@
-"""PNG, as TensorFlow's libpng reads it: strict about checksums, the high byte of 16 bits, no alpha.
+"""PNG as TensorFlow's libpng reads it: checksums are tested, 16 bits are cut to 8, alpha is dropped.
 
-The chunks are read here, because Pillow forgives damage that TensorFlow refuses. ISA-L unpacks,
-in a third of zlib's time; Pillow only undoes the filters. No text or profile is ever unpacked.
+The chunks are read here because Pillow forgives damage that TensorFlow refuses. ISA-L unpacks the pixels
+in a third of zlib's time; Pillow only undoes the filters. Texts and profiles are never unpacked.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from serving.images.refused import ImageRefused, check_size
 SIGNATURE_BYTES = 8
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
 SAMPLES = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGBA: 4}
-# What Pillow calls them: its mode, and the layout of a row, by colour type and bits per sample.
+# By colour type and bits per sample: Pillow's names of the mode and of the layout of a row.
 MODES = {
     (GREY, 1): ("1", "1"),
     (GREY, 2): ("L", "L;2"),
@@ -38,7 +38,7 @@ MODES = {
     (RGBA, 8): ("RGBA", "RGBA"),
     (RGBA, 16): ("RGBA", "RGBA;16B"),
 }
-# Interlaced: first column, first row, step across and down of each of the seven passes.
+# The seven passes of an interlaced file: first column, first row, steps across and down.
 PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
 
@@ -54,7 +54,7 @@ class Header:
 
     @property
     def size_bytes(self) -> int:
-        """Of all rows with the filter byte before each, as they are packed."""
+        """All unpacked rows, with the filter byte before every row."""
         if not self.is_interlaced:
             return self._rows_bytes(self.width_px, self.height_px)
         return sum(
@@ -68,7 +68,7 @@ class Header:
 
 
 def decode(data: bytes) -> np.ndarray:
-    """RGB levels. Raises ImageRefused for damage anywhere but in the chunks that nobody needs."""
+    """RGB levels. Raises ImageRefused for damage, except in chunks that are not needed."""
     packed: list[bytes] = []
     header, palette = None, b""
     for kind, content in _chunks(data):
@@ -81,12 +81,12 @@ def decode(data: bytes) -> np.ndarray:
     if header is None or not packed:
         raise ImageRefused("it is a PNG without a header or without pixels")
     if header.colour == PALETTE and not palette:
-        raise ImageRefused("it is a PNG with a palette, but the palette is missing")
+        raise ImageRefused("it is a PNG with indices into a palette, but without the palette")
     return _levels(_pixels(header, b"".join(packed)), palette)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The chunks that are needed, their checksums tested, up to the end mark."""
+    """Kind and content of the chunks that are needed, their checksums tested, up to the end mark."""
     at = SIGNATURE_BYTES
     while at + 12 <= len(data):
         size_bytes, kind = struct.unpack_from(">I4s", data, at)
@@ -108,7 +108,7 @@ def _header(content: bytes) -> Header:
         raise ImageRefused("its PNG header is damaged")
     width_px, height_px, depth, colour, packing, filtering, interlacing = struct.unpack(">IIBBBBB", content)
     if (colour, depth) not in MODES or packing or filtering or interlacing > 1:
-        raise ImageRefused("its PNG header is damaged: there is no such kind of PNG")
+        raise ImageRefused("its PNG header is damaged: it describes an unknown kind of PNG")
     check_size(width_px, height_px)
     return Header(width_px, height_px, depth, colour, bool(interlacing))
 
@@ -118,7 +118,7 @@ def _pixels(header: Header, packed: bytes) -> Image.Image:
     try:
         # One byte too many is asked for, because the checksum is tested only at the end.
         rows = isal_zlib.decompressobj().decompress(packed, header.size_bytes + 1)[: header.size_bytes]
-    except igzip_lib.IsalError as problem:  # type: ignore[misc]  # the stub says that it is no class
+    except igzip_lib.IsalError as problem:  # type: ignore[misc]  # according to the stub it is not a class
         raise ImageRefused(f"it is a damaged PNG: {problem}") from problem
     if len(rows) < header.size_bytes:
         raise ImageRefused("it is a truncated PNG")

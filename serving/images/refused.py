@@ -1,4 +1,4 @@
-"""Why an image is not decoded, and the size from which none is."""
+"""The error of an image that can't be decoded, and the limit of its size."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class ImageRefused(Exception):
 
 
 def check_size(width_px: int, height_px: int) -> None:
-    """To be called with what the header says, before anything is unpacked. Raises ImageRefused."""
+    """Call it with the size in the header, before anything is unpacked. Raises ImageRefused."""
     if width_px <= 0 or height_px <= 0:
         raise ImageRefused(f"its header says {width_px} x {height_px} px")
     if width_px * height_px > PIXEL_LIMIT:

@@ -1,8 +1,8 @@
-"""tf.image.resize() in numpy: the same weights, as small matrix products along the diagonal.
+"""tf.image.resize() in NumPy: the same weights, as small matrix products along the diagonal.
 
 TensorFlow's kernels: scale_and_translate_op.cc (with antialias), resize_bilinear_op.cc and
-resize_area_op.cc. As there, rows are made fewer first, then columns, and all sums are float32. Only
-their order differs: levels of 0..255 come out within 0.01 of TensorFlow's; within 0.05 for bicubic
+resize_area_op.cc. As there, the rows are resized first, then the columns, and all sums are float32. Only
+the order of the sums differs: levels of 0 to 255 are within 0.01 of TensorFlow's; within 0.05 for bicubic
 without antialias, where TensorFlow takes rounded weights from a table.
 """
 
@@ -14,16 +14,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Outputs per product: the more, the more zeros among the weights. Measured for speed, as is the next.
+# Outputs per matrix product; more of them means more zeros among the weights. Both were chosen by measuring.
 BLOCK_ROWS, BLOCK_COLUMNS = 8, 4
-PRODUCTS_AT_ONCE = 900_000  # up to 100 ** 3 OpenBLAS copies nothing (its kernels for small matrices)
+PRODUCTS_AT_ONCE = 900_000  # up to 100 ** 3 OpenBLAS uses its kernels for small matrices, which copy nothing
 
-# Of inputs at some distance from the output's centre; shrunk so many times; the kernel's width.
+# Weights by the distance of the inputs from the output's centre, the scale, and the width of the kernel.
 Weigh = Callable[[np.ndarray, np.float32, np.float32], np.ndarray]
 
 
 class Band(NamedTuple):
-    """Some neighbouring outputs, and the inputs that they are made from."""
+    """Some neighbouring outputs, the inputs that they depend on, and the weights between them."""
 
     outputs: slice
     inputs: slice
@@ -31,23 +31,23 @@ class Band(NamedTuple):
 
 
 def resize(levels: np.ndarray, size_px: tuple[int, int], method: str, antialias: bool) -> np.ndarray:
-    """`levels` [height, width, channels] at another (height, width), as float32."""
+    """`levels` [height, width, channels] resized to (height, width) `size_px`, as float32."""
     height_px, width_px, channels = levels.shape
     rows = levels.reshape(height_px, width_px * channels)
     low = np.empty((size_px[0], width_px * channels), np.float32)
     for band in _bands(height_px, size_px[0], 1, method, antialias):
-        _add_up(rows, band, low)
+        _write_band(rows, band, low)
     small = np.empty((size_px[0], size_px[1] * channels), np.float32)
     for band in _bands(width_px, size_px[1], channels, method, antialias):
         np.matmul(low[:, band.inputs], band.weights.T, out=small[:, band.outputs])
     return small.reshape(*size_px, channels)
 
 
-def _add_up(rows: np.ndarray, band: Band, out: np.ndarray) -> None:
-    """Write the band's outputs, some columns at a time."""
+def _write_band(rows: np.ndarray, band: Band, out: np.ndarray) -> None:
+    """Compute the band's rows of `out` from the input rows, some columns at a time."""
     columns = rows.shape[1]
     step = min(columns, max(16, PRODUCTS_AT_ONCE // band.weights.size // 16 * 16))
-    scratch = np.empty((band.weights.shape[1], step), np.float32)  # astype() would fetch memory each time
+    scratch = np.empty((band.weights.shape[1], step), np.float32)  # astype() would allocate anew
     for start in range(0, columns, step):
         some = slice(start, min(start + step, columns))
         inputs = scratch[:, : some.stop - start]
@@ -57,7 +57,7 @@ def _add_up(rows: np.ndarray, band: Band, out: np.ndarray) -> None:
 
 @functools.lru_cache(64)
 def _bands(count_in: int, count_out: int, channels: int, method: str, antialias: bool) -> tuple[Band, ...]:
-    """The weights that turn `count_in` samples into `count_out`; their channels lie side by side."""
+    """The weights that turn `count_in` samples into `count_out`; the channels of a sample are neighbours."""
     block = BLOCK_ROWS if channels == 1 else BLOCK_COLUMNS
     made = []
     for start in range(0, count_out, block):
@@ -73,7 +73,7 @@ def _bands(count_in: int, count_out: int, channels: int, method: str, antialias:
 def _weights(
     outputs: range, count_in: int, count_out: int, method: str, antialias: bool
 ) -> tuple[int, np.ndarray]:
-    """The first input that some neighbouring outputs need, and the weights [outputs, inputs]."""
+    """The first input that these neighbouring outputs need, and the weights [outputs, inputs]."""
     weigh, radius = METHODS[method]
     scale = np.float32(count_in) / np.float32(count_out)
     wide = max(scale, np.float32(1))
@@ -87,7 +87,7 @@ def _weights(
 
 
 def _bilinear(distance: np.ndarray, _: np.float32, unit: np.float32) -> np.ndarray:
-    """A triangle."""
+    """A triangle of height 1."""
     return np.maximum(0, 1 - distance / unit)
 
 
@@ -100,11 +100,11 @@ def _bicubic(distance: np.ndarray, _: np.float32, unit: np.float32) -> np.ndarra
 
 
 def _area(distance: np.ndarray, scale: np.float32, _: np.float32) -> np.ndarray:
-    """How much of each input the output covers."""
+    """The share of every input that the output covers."""
     return np.clip((1 + scale) / 2 - distance, 0, min(scale, np.float32(1)))
 
 
-# How a method weighs, and how far it looks: in outputs where it shrinks, else in inputs.
+# The weights of a method and its radius: in outputs when it shrinks, else in inputs.
 METHODS: dict[str, tuple[Weigh, int]] = {
     "bilinear": (_bilinear, 1),
     "bicubic": (_bicubic, 2),

@@ -1,14 +1,16 @@
-"""A model of pixels made one of images: decoding before it, labels behind it.
+"""Lets a model of pixels take encoded images and answer with labels, as its card describes.
 
-The signatures are those of the contract, so clients can't tell such a model from a SavedModel that
-does all of it in its graph: `decode_images` (images to pixels), `classify_pixels` (pixels to classes,
-scores and probabilities), and both in one as `predict_images` and `serving_default`.
+The signatures are the same as those of a SavedModel that does all of it in its graph: `decode_images`
+(images to pixels), `classify_pixels` (pixels to classes, scores and probabilities), and both in one as
+`predict_images` and `serving_default`. The card is `assets.extra/pixelcost.json` beside the model's files.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,32 +19,49 @@ from tensorflow.core.framework import types_pb2
 from serving.errors import ImageUndecodable, LoadFailed, ServingError
 from serving.images.pixels import LAYOUTS, Pixels
 from serving.images.refused import ImageRefused
-from serving.machine import memory
+from serving.machine.process import keep_freed_memory
 from serving.runtimes.base import About, Arrays, Model
 from serving.values.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
 from serving.values.tensors import DTYPE_OF
 
+CARD = Path("assets.extra") / "pixelcost.json"
 DECODE, CLASSIFY, PREDICT = "decode_images", "classify_pixels", "predict_images"
 TOP = 5
 
 
-def with_image_signatures(model: Model, card: Mapping[str, Any]) -> Model:
-    """`model` with the contract's signatures, where its card says how it wants its pixels.
+def read_card(directory: Path) -> Mapping[str, Any]:
+    """The card in a version's directory; empty if there is none. Raises LoadFailed."""
+    path = directory / CARD
+    if not path.is_file():
+        return {}
+    try:
+        card = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as problem:
+        raise LoadFailed(f"{path} can't be read: {problem}. Correct it, or remove it.") from problem
+    if not isinstance(card, dict):
+        raise LoadFailed(f"{path} must hold a JSON object. Correct it, or remove it.")
+    return card
 
-    A model that takes bytes already stays as it is. Raises LoadFailed when card and model don't fit.
+
+def with_image_signatures(model: Model, card: Mapping[str, Any]) -> Model:
+    """`model` with the signatures above, if its card has a section "pixels".
+
+    A model that takes bytes by itself stays as it is. Raises LoadFailed when card and model don't fit.
     """
-    if "pixels" not in card or _takes_bytes(model):
+    specs = (spec for signature in model.signatures.values() for spec in signature.inputs.values())
+    takes_bytes = any(spec.dtype == types_pb2.DT_STRING for spec in specs)
+    if "pixels" not in card or takes_bytes:
         return model
     if not isinstance(card["pixels"], dict):
         raise LoadFailed("The model's card, assets.extra/pixelcost.json: pixels is not an object.")
     pixels = Pixels.from_card(card["pixels"])
-    memory.keep_freed()
+    keep_freed_memory()
     raw, pixels = _raw_signature(model, pixels)
     return ImageModel(model, raw, _as_taken(raw.inputs[pixels.input], pixels), _labels(card))
 
 
 class ImageModel:
-    """A raw model, its pixels and its labels."""
+    """A model of pixels with decoding before it and labels behind it."""
 
     def __init__(self, model: Model, raw: Signature, pixels: Pixels, labels: Sequence[bytes]):
         self._model, self._raw, self._pixels = model, raw, pixels
@@ -77,12 +96,12 @@ class ImageModel:
         wanted = (len(pixels), len(self._labels))
         if scores.size != wanted[0] * wanted[1]:
             raise ServingError(
-                f"The model gave scores {list(scores.shape)}, but its card has {wanted[1]} labels."
+                f"The model returned scores {list(scores.shape)}, but its card has {wanted[1]} labels."
             )
         probabilities = self._pixels.scores_of(scores.reshape(wanted))
         if self._pixels.softmax:
             probabilities = _softmax(probabilities)
-        # Like tf.math.top_k: of equal ones the first comes first.
+        # As in tf.math.top_k: of equal scores the first comes first.
         best = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP]
         return {
             "classes": self._labels[best],
@@ -97,15 +116,10 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
     return probabilities
 
 
-def _takes_bytes(model: Model) -> bool:
-    specs = (spec for signature in model.signatures.values() for spec in signature.inputs.values())
-    return any(spec.dtype == types_pb2.DT_STRING for spec in specs)
-
-
 def _raw_signature(model: Model, pixels: Pixels) -> tuple[Signature, Pixels]:
-    """The one that has the card's input and nothing else, and the card's output.
+    """The signature with the card's input alone and the card's output; the card, with the model's names.
 
-    A model with one input and one output needs no names: formats of one model often name them differently.
+    With one input and one output the names don't matter: formats of one model often name them differently.
     """
     for signature in model.signatures.values():
         if list(signature.inputs) == [pixels.input] and pixels.output in signature.outputs:
@@ -117,8 +131,8 @@ def _raw_signature(model: Model, pixels: Pixels) -> tuple[Signature, Pixels]:
                 pixels, input=next(iter(signature.inputs)), output=next(iter(signature.outputs))
             )
     found = "; ".join(
-        f"{each.name}: {', '.join(each.inputs)} -> {', '.join(each.outputs)}"
-        for each in model.signatures.values()
+        f"{signature.name}: {', '.join(signature.inputs)} -> {', '.join(signature.outputs)}"
+        for signature in model.signatures.values()
     )
     raise LoadFailed(
         f"The model's card names the input {pixels.input!r} and the output {pixels.output!r}, but the model "
@@ -127,21 +141,17 @@ def _raw_signature(model: Model, pixels: Pixels) -> tuple[Signature, Pixels]:
 
 
 def _as_taken(spec: TensorSpec, pixels: Pixels) -> Pixels:
-    """In the card's layout, else in the other: one format of a model may be NHWC where another is NCHW."""
+    """In the card's layout if it fits the input, else in the other: some formats turn NHWC into NCHW."""
+    any_batch = TensorSpec(spec.dtype, None if spec.shape is None else (None, *spec.shape[1:]))
     for layout in (pixels.layout, *LAYOUTS):
         turned = replace(pixels, layout=layout)
-        if _fits(spec, turned):
+        example = np.empty((1, *turned.shape), turned.dtype)
+        if DTYPE_OF[example.dtype] == spec.dtype and any_batch.fits(example):
             return turned
     raise LoadFailed(
-        f"The model's card makes {pixels.dtype} {list(pixels.shape)} of each image, but the input "
+        f"The model's card makes {pixels.dtype} {list(pixels.shape)} of every image, but the input "
         f"{pixels.input!r} is {spec}. Correct the section pixels of assets.extra/pixelcost.json."
     )
-
-
-def _fits(spec: TensorSpec, pixels: Pixels) -> bool:
-    one = np.empty((1, *pixels.shape), pixels.dtype)
-    anyhow = TensorSpec(spec.dtype, None if spec.shape is None else (None, *spec.shape[1:]))
-    return DTYPE_OF[one.dtype] == spec.dtype and anyhow.fits(one)
 
 
 def _labels(card: Mapping[str, Any]) -> list[bytes]:
@@ -159,7 +169,7 @@ def _signatures(raw: Signature, pixels: Pixels, labels: Sequence[bytes]) -> dict
     batch = into.shape[0] if into.shape else None
     if out.shape and out.shape[-1] not in {None, len(labels)}:
         raise LoadFailed(
-            f"The model's card has {len(labels)} labels, but the model gives {out.shape[-1]} scores. "
+            f"The model's card has {len(labels)} labels, but the model returns {out.shape[-1]} scores. "
             "Correct the labels in assets.extra/pixelcost.json."
         )
     top = min(TOP, len(labels))

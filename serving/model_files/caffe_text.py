@@ -1,4 +1,4 @@
-"""The inputs of a Caffe network, from its prototxt: both ways to write them.
+"""The names and shapes of the inputs of a Caffe network, from its prototxt, which has two forms for them.
 
 Names and numbers of the fields: NetParameter in https://github.com/BVLC/caffe, caffe.proto.
 """
@@ -40,28 +40,28 @@ Shape = Sequence[int]
 
 
 def caffe_inputs(prototxt: Path) -> Mapping[str, TensorSpec]:
-    """Name and shape of each input; the batch size is free. Raises LoadFailed."""
+    """The inputs by name, for any batch size. Raises LoadFailed."""
     try:
         if prototxt.stat().st_size > LIMIT_BYTES:
             raise ValueError("it is too large for a description")
         network = _parsed(prototxt.read_text(encoding="utf-8"))
         shapes = {**_input_layers(network), **_old_inputs(network)}
         if not shapes:
-            raise ValueError("it names no input with its shape")
+            raise ValueError("it does not name an input with its shape")
     except ValueError as problem:
         raise LoadFailed(
             f"{prototxt} can't be read as a Caffe network: {problem}. Put the deploy.prototxt there that "
             "came with the weights, with an Input layer or input_shape."
         ) from problem
     return {
-        # Zero or less, which some files have, means any.
+        # A size of zero or less, which some files have, means any size.
         alias: TensorSpec(types_pb2.DT_FLOAT, (None, *(size if size > 0 else None for size in sizes[1:])))
         for alias, sizes in shapes.items()
     }
 
 
 def _parsed(text: str) -> Any:
-    """A NetParameter with the fields that are declared. Raises ValueError."""
+    """The NetParameter, only with the fields declared above. Raises ValueError."""
     try:
         return text_format.Parse(text, CLASSES["NetParameter"](), allow_unknown_field=True)
     except text_format.ParseError as problem:

@@ -1,4 +1,4 @@
-"""The inputs of an ONNX file, without the onnx package.
+"""The names, types and shapes of the inputs of an ONNX file, read without the onnx package.
 
 Names and numbers of the fields: https://github.com/onnx/onnx, onnx/onnx.proto.
 """
@@ -15,8 +15,7 @@ from google.protobuf.message import DecodeError
 from common import wire
 from serving.declared_messages import declared
 from serving.errors import LoadFailed
-from serving.model_files.specs import tensor_spec
-from serving.values.signatures import TensorSpec
+from serving.values.signatures import TensorSpec, tensor_spec
 
 GRAPH, NODE, INITIALIZER, GRAPH_INPUT, TENSOR_NAME = 7, 1, 5, 11, 8
 CLASSES = declared(
@@ -42,14 +41,11 @@ NUMPY_OF = {1: np.float32, 2: np.uint8, 3: np.int8, 6: np.int32, 7: np.int64, 8:
 
 
 def onnx_inputs(file: Path) -> Mapping[str, TensorSpec]:
-    """Name, type and shape of what a client sends: weights that are listed as inputs are left out.
-
-    Raises LoadFailed.
-    """
+    """The inputs that a client sends: weights that are listed as inputs are left out. Raises LoadFailed."""
     try:
         model = memoryview(file.read_bytes())
         for node in wire.messages(model, GRAPH, NODE):
-            # Refuses texts that are not UTF-8: OpenCV 4 crashes when it quotes one in an error.
+            # DecodeError for a text that is not UTF-8: OpenCV 4 crashes when it quotes one in an error.
             CLASSES["NodeProto"].FromString(node)
         weights = {wire.text(tensor, TENSOR_NAME) for tensor in wire.messages(model, GRAPH, INITIALIZER)}
         values = map(CLASSES["ValueInfoProto"].FromString, wire.messages(model, GRAPH, GRAPH_INPUT))

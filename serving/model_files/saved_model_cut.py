@@ -1,8 +1,7 @@
-"""The parts of a SavedModel that compute with numbers only, for runtimes that know no text.
+"""The numeric signatures of a SavedModel, for runtimes that can't handle text.
 
-OpenVINO reads the one signature `serving_default` and drops what that does not need. So each
-signature gets a SavedModel of its own, in which it stands under that name without its text outputs.
-The weights are not copied.
+OpenVINO reads the one signature `serving_default` and drops what that does not need. So a SavedModel is
+written for every signature, in which it has that name and no text outputs. The weights are not copied.
 """
 
 from __future__ import annotations
@@ -16,23 +15,28 @@ from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from serving.errors import LoadFailed
-from serving.values.signatures import DEFAULT_SIGNATURE, Signature
+from serving.values.signatures import DEFAULT_SIGNATURE, INTERNAL_SIGNATURES, Signature
 
 FILE = "saved_model.pb"
-INTERNAL = "__saved_model"  # TensorFlow's own entries, like __saved_model_init_op
 
 
 def numeric_signatures(directory: Path, tags: Collection[str]) -> Iterator[tuple[str, Path]]:
-    """(name, directory of a SavedModel with it alone); the directory lasts until the next one.
+    """Name of a signature, and directory of a SavedModel with it alone, which exists until the next step.
 
-    Raises LoadFailed when there is no signature that takes numbers.
+    Raises LoadFailed if no signature takes numbers and returns numbers.
     """
     meta_graph = _meta_graph(directory, tags)
     signatures = {
-        name: each for name, each in meta_graph.signature_def.items() if not name.startswith(INTERNAL)
+        name: signature
+        for name, signature in sorted(meta_graph.signature_def.items())
+        if not name.startswith(INTERNAL_SIGNATURES)
     }
-    cut = {name: _without_text(each) for name, each in sorted(signatures.items()) if _takes_numbers(each)}
-    cut = {name: each for name, each in cut.items() if each.outputs}
+    cut = {
+        name: _without_text(signature)
+        for name, signature in signatures.items()
+        if signature.inputs and not any(map(_is_text, signature.inputs.values()))
+    }
+    cut = {name: signature for name, signature in cut.items() if signature.outputs}
     if not cut:
         raise LoadFailed(_nothing(directory, signatures))
     for name, signature in cut.items():
@@ -54,31 +58,29 @@ def _meta_graph(directory: Path, tags: Collection[str]) -> meta_graph_pb2.MetaGr
     )
 
 
-def _takes_numbers(signature: meta_graph_pb2.SignatureDef) -> bool:
-    return bool(signature.inputs) and all(
-        info.dtype != types_pb2.DT_STRING for info in signature.inputs.values()
-    )
+def _is_text(info: meta_graph_pb2.TensorInfo) -> bool:
+    return bool(info.dtype == types_pb2.DT_STRING)
 
 
 def _without_text(signature: meta_graph_pb2.SignatureDef) -> meta_graph_pb2.SignatureDef:
     cut = meta_graph_pb2.SignatureDef()
     cut.CopyFrom(signature)
     for alias, info in signature.outputs.items():
-        if info.dtype == types_pb2.DT_STRING:
+        if _is_text(info):
             del cut.outputs[alias]
     return cut
 
 
 def _nothing(directory: Path, signatures: dict[str, meta_graph_pb2.SignatureDef]) -> str:
+    inputs = {name: Signature.from_proto(name, proto).inputs for name, proto in signatures.items()}
     found = "; ".join(
-        f"{name}: "
-        + ", ".join(f"{alias} {spec}" for alias, spec in Signature.from_proto(name, each).inputs.items())
-        for name, each in sorted(signatures.items())
+        f"{name}: " + ", ".join(f"{alias} {spec}" for alias, spec in specs.items())
+        for name, specs in inputs.items()
     )
     return (
-        f"{directory} has no signature from numbers to numbers (found {found or 'none'}), and OpenVINO knows "
-        "no text or encoded images. Export a signature from pixels to probabilities beside it, and describe "
-        "the pixels in assets.extra/pixelcost.json; or serve it with the runtime tensorflow."
+        f"{directory} has no signature from numbers to numbers (found {found or 'none'}), and OpenVINO "
+        "can't handle text or encoded images. Export a signature from pixels to probabilities beside it, and "
+        "describe the pixels in assets.extra/pixelcost.json; or serve it with the runtime tensorflow."
     )
 
 

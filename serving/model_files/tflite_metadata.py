@@ -24,7 +24,7 @@ SignatureDefs = Mapping[str, meta_graph_pb2.SignatureDef]
 
 
 def tflite_signatures(file: Path) -> SignatureDefs:
-    """By name; empty where the file brings none of this kind. Raises LoadFailed and OSError."""
+    """The SignatureDefs by name; empty if the file has none. Raises LoadFailed and OSError."""
     try:
         model = Model.GetRootAs(file.read_bytes(), 0)
         entries = (model.Metadata(index) for index in range(model.MetadataLength()))

@@ -1,4 +1,4 @@
-"""Looks into a PyTorch file before it is loaded: what kind it is, and that loading it runs no code.
+"""Checks a PyTorch file before it is loaded: which kind it is, and that loading it runs no code.
 
 Files of `torch.save` are pickles, which run code when they are loaded. `torch.jit.load` reads its
 files without Python. `torch.export.load` unpickles some members, evaluates the sizes in its JSON
@@ -18,18 +18,18 @@ from pathlib import Path
 from serving.errors import LoadFailed
 
 SCRIPT, EXPORTED = "TorchScript", "torch.export"
-# What zipfile and json raise for archives that are damaged, encrypted or packed in another way.
+# What zipfile and json raise for archives that are damaged, encrypted or compressed in an unknown way.
 ZIP_PROBLEMS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
 ZIP, PICKLE = b"PK\x03\x04", b"\x80"
 EXPORT_INSTEAD = "Export the model with torch.jit.script, torch.jit.trace or torch.export."
 
-# Members of torch.export's archive, without the folder that they all stand in.
+# Members of torch.export's archive, without the folder that holds them all.
 HARMLESS_MEMBER = re.compile(
     r"(\.data/)?(version|byteorder|serialization_id|\.format_version|\.storage_alignment)"
     r"|archive_(format|version)|models/\w+\.json|data/sample_inputs/\w+\.pt"
     r"|data/weights/(weight_\d+|\w+\.json)|data/constants/(tensor_\d+|\w+\.json)"
 )
-# What a size may be written with: sympy's names, symbols, flags, numbers and signs.
+# What a size may consist of: sympy's names, symbols, flags, numbers and signs.
 HARMLESS_SIZE = re.compile(r"[A-Z]\w*|'\w+'|[su]\d+|[a-z_]+=(True|False)|\d+(\.\d+)?|[\s(),+*/<>=%-]")
 HARMLESS_TARGET = re.compile(
     r"torch\.ops\.[a-z]\w*\.(?!__)\w+\.(?!_)\w+|_operator\.(?!_)\w+|math\.\w+|torch\.sym_\w+"
@@ -47,37 +47,33 @@ def kind(file: Path) -> str:
                 _check_exported(file, archive, members)
                 return EXPORTED
     except ZIP_PROBLEMS as problem:
-        raise LoadFailed(_no_archive(file)) from problem
-    raise LoadFailed(_pickled(file))
+        with file.open("rb") as opened:
+            beginning = opened.read(4)
+        if beginning.startswith(PICKLE):
+            raise _pickled(file) from problem
+        what = "is cut off or damaged" if beginning == ZIP else "is not a PyTorch model"
+        raise LoadFailed(f"{file} {what}. {EXPORT_INSTEAD}") from problem
+    raise _pickled(file)
 
 
-def _no_archive(file: Path) -> str:
-    with file.open("rb") as opened:
-        beginning = opened.read(4)
-    if beginning.startswith(PICKLE):
-        return _pickled(file)
-    what = "is cut off or damaged" if beginning == ZIP else "is not a PyTorch model"
-    return f"{file} {what}. {EXPORT_INSTEAD}"
-
-
-def _pickled(file: Path) -> str:
-    return f"{file} is a pickle of torch.save, which could run code when it is loaded. {EXPORT_INSTEAD}"
+def _pickled(file: Path) -> LoadFailed:
+    return LoadFailed(
+        f"{file} is a pickle of torch.save, which could run code when it is loaded. {EXPORT_INSTEAD}"
+    )
 
 
 def _check_exported(file: Path, archive: zipfile.ZipFile, members: set[str]) -> None:
     strange = sorted(name for name in members if not HARMLESS_MEMBER.fullmatch(name))
     if strange:
-        raise LoadFailed(_runs_code(file, f"its member {strange[0]!r}"))
-    for name in archive.namelist():
-        if not name.endswith(".json"):
-            continue
+        raise _runs_code(file, f"its member {strange[0]!r}")
+    for name in filter(lambda name: name.endswith(".json"), archive.namelist()):
         for key, text in _texts(json.loads(archive.read(name))):
             if _could_run(key, text):
-                raise LoadFailed(_runs_code(file, f"{key} {text[:80]!r}"))
+                raise _runs_code(file, f"{key} {text[:80]!r}")
 
 
-def _runs_code(file: Path, what: str) -> str:
-    return f"{file} is refused: {what} could run code when it is loaded. {EXPORT_INSTEAD}"
+def _runs_code(file: Path, what: str) -> LoadFailed:
+    return LoadFailed(f"{file} is refused: {what} could run code when it is loaded. {EXPORT_INSTEAD}")
 
 
 def _texts(value: object, key: str = "") -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Puts several requests into one run of the model, and takes its answer apart again. No threads, no queue."""
+"""Merges several requests into one run of a model, and splits its outputs again. No threads, no queue."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import numpy as np
 from serving.runtimes.base import Arrays
 from serving.values.signatures import Signature
 
-KEPT = 10_000  # sizes of kinds of requests that are remembered
+KEPT = 10_000  # batch sizes that are remembered, of all kinds of requests together
 
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]  # of one row of each output
 
 
 class Rows:
-    """Which signatures of a servable answer with one row for each example, as far as its runs have shown.
+    """Which signatures of a servable answer with one row for every example, as far as its runs have shown.
 
-    One size proves nothing: a constant of 8 rows has a row for each example of a batch of 8, and so has
-    every square. Only outputs that had as many rows as examples at two different sizes, all rows of one
-    shape, have them because of the examples. Nor do two sizes prove a third: an output that is filled up to
-    4 rows has as many as examples at 4 and at 8. So each part must be of a size that was seen, too. A
-    signature with an output that once was otherwise is never batched again. What the shapes do not show is
-    not seen: a model may mix its examples' values. Any thread may ask.
+    One size proves nothing: a constant of 8 rows has a row for every example of a batch of 8, and so has
+    an [n, n] output. Only an output with as many rows as examples at two different sizes, all rows of one
+    shape, has them because of the examples. Nor do two sizes prove a third: an output that is padded to a
+    multiple of 4 rows has as many rows as examples at 4 and at 8. So every part must be of a size that was
+    seen, too. A signature with an output that once was otherwise is never batched again. What shapes do not
+    show is not noticed: a model may mix the values of its examples. Safe to use from any thread.
     """
 
     def __init__(self) -> None:
@@ -32,29 +32,29 @@ class Rows:
         self._odd: set[str] = set()
 
     def may_batch(self, signature: Signature) -> bool:
-        """Whether there is any use in trying: every input has an open first size, no output was odd."""
+        """Whether batching is worth a try: every input has an open first size, no output was odd."""
         return signature.name not in self._odd and all(
             spec.shape is None or spec.shape[:1] == (None,) for spec in signature.inputs.values()
         )
 
-    def may_split(self, signature_name: str, like: Hashable, parts: Sequence[int], size: int) -> bool:
-        """Whether a run of so many alike has been shown to be divisible into these, by others."""
-        _, sizes = self._seen.get((signature_name, like), ((), frozenset()))
+    def may_split(self, signature_name: str, key: Hashable, parts: Sequence[int], size: int) -> bool:
+        """Whether other runs have shown that one of `size` examples can be split into these parts."""
+        _, sizes = self._seen.get((signature_name, key), ((), frozenset()))
         return signature_name not in self._odd and sizes.issuperset(parts) and bool(sizes - {size})
 
     def saw(self, signature_name: str, inputs: Arrays, outputs: Arrays) -> None:
-        """A run, of whatever size, and all it answered."""
+        """Learn from a run: its inputs, and all its outputs."""
         size = size_of(inputs)
         if not size:
             return
-        kind = signature_name, likeness(inputs)
+        kind = signature_name, batch_key(inputs)
         shapes = tuple((alias, array.shape[1:]) for alias, array in sorted(outputs.items()))
         shapes_before, sizes = self._seen.get(kind, (shapes, frozenset()))
         if shapes != shapes_before or any(array.shape[:1] != (size,) for array in outputs.values()):
             self._odd.add(signature_name)
         elif size not in sizes:
             if self._kept >= KEPT:
-                self._seen, self._kept = {}, 0  # learnt anew, by the next run of each
+                self._seen, self._kept = {}, 0  # learnt anew by the next runs
             self._seen[kind] = shapes, self._seen.get(kind, ((), frozenset()))[1] | {size}
             self._kept += 1
 
@@ -65,33 +65,33 @@ def size_of(inputs: Arrays) -> int | None:
     return sizes.pop() if len(sizes) == 1 else None
 
 
-def likeness(inputs: Arrays) -> Hashable:
-    """Requests of the same servable and signature with equal likeness fit into one batch."""
+def batch_key(inputs: Arrays) -> Hashable:
+    """Requests to the same servable and signature with equal keys fit into one batch."""
     return tuple(sorted((alias, array.dtype.str, array.shape[1:]) for alias, array in inputs.items()))
 
 
 def merged_bytes(inputs: Arrays, size: int) -> int:
-    """What a run of so many like these takes. One value that stands for all takes its memory there."""
+    """Memory that `size` examples like these take. One value that stands for a whole tensor is expanded."""
     return size * sum(array.dtype.itemsize * math.prod(array.shape[1:]) for array in inputs.values())
 
 
 def filled_size(size: int, allowed_sizes: Sequence[int]) -> int:
-    """The allowed size that so many examples are filled up to; empty: every size is allowed."""
+    """The smallest allowed size that holds `size` examples; without allowed sizes, `size` itself."""
     return next((allowed for allowed in sorted(allowed_sizes) if allowed >= size), size)
 
 
 def merge(requests: Sequence[Arrays], size: int) -> dict[str, np.ndarray]:
-    """One after another along the first dimension, filled up to `size`.
+    """The requests one after another along the first dimension, padded to `size` examples.
 
-    Filled with repetitions of the last example, which is always a valid one.
+    Padded with copies of the last example, which is always a valid one.
     """
-    missing = size - sum(size_of(each) or 0 for each in requests)
-    filling = {alias: np.repeat(array[-1:], missing, 0) for alias, array in requests[-1].items()}
-    return {alias: np.concatenate([each[alias] for each in (*requests, filling)]) for alias in filling}
+    missing = size - sum(size_of(inputs) or 0 for inputs in requests)
+    padding = {alias: np.repeat(array[-1:], missing, 0) for alias, array in requests[-1].items()}
+    return {alias: np.concatenate([inputs[alias] for inputs in (*requests, padding)]) for alias in padding}
 
 
 def split(outputs: Arrays, sizes: Sequence[int]) -> list[Mapping[str, np.ndarray]]:
-    """Each request's own rows, without the filling's. Only for what `Rows` says is divisible."""
+    """The rows of every request, without those of the padding. Only where `Rows.may_split` allows it."""
     ends = np.cumsum(sizes)
     return [
         {alias: array[end - size : end] for alias, array in outputs.items()}

@@ -1,13 +1,13 @@
-"""Which models to serve, in which versions, under which labels."""
+"""The configuration of the served models: base paths, which versions, labels."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from serving.config.local_path import local_path
+from serving.config.flag_values import local_path
 from serving.errors import InvalidArgument
 
 PLATFORMS = ("", "tensorflow")
@@ -15,14 +15,14 @@ PLATFORMS = ("", "tensorflow")
 
 @dataclass(frozen=True)
 class Policy:
-    """Which of the versions on disk are served. The default is the highest one."""
+    """Which of the versions on disk are served. By default the highest one."""
 
-    latest: int = 1  # this many of the highest
-    specific: frozenset[int] | None = None  # instead: these
-    every: bool = False  # instead: all
+    latest: int = 1  # how many, the highest ones
+    specific: frozenset[int] | None = None  # if given: exactly these
+    every: bool = False  # if true: all
 
     def choose(self, on_disk: Collection[int]) -> set[int]:
-        """The versions to serve, of those there are."""
+        """The versions to serve, out of those on disk."""
         if self.every:
             return set(on_disk)
         if self.specific is not None:
@@ -32,7 +32,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """One model."""
+    """The configuration of one model."""
 
     name: str
     base_path: Path
@@ -47,14 +47,16 @@ def from_proto(config: Any) -> list[ModelConfig]:
         raise InvalidArgument("The configuration is empty. To serve nothing, give model_config_list {}.")
     if config.WhichOneof("config") == "custom_model_config":
         raise InvalidArgument("custom_model_config is not supported. Use model_config_list.")
-    models = [_one(each) for each in config.model_config_list.config]
-    repeated = _first_repeated(each.name for each in models)
-    if repeated is not None:
-        raise InvalidArgument(f"Illegal to list model {repeated} multiple times in config list")
-    return models
+    models: dict[str, ModelConfig] = {}
+    for proto in config.model_config_list.config:
+        model = _model_config(proto)
+        if model.name in models:
+            raise InvalidArgument(f"Illegal to list model {model.name} multiple times in config list")
+        models[model.name] = model
+    return list(models.values())
 
 
-def _one(proto: Any) -> ModelConfig:
+def _model_config(proto: Any) -> ModelConfig:
     if not proto.name:
         raise InvalidArgument("A model in the config list has no name.")
     if not proto.base_path:
@@ -81,12 +83,3 @@ def _policy(proto: Any) -> Policy:
             raise InvalidArgument(f"Model {proto.name}: model_version_policy specific names no version.")
         return Policy(specific=frozenset(policy.specific.versions))
     return Policy(latest=policy.latest.num_versions or 1)
-
-
-def _first_repeated(names: Iterable[str]) -> str | None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            return name
-        seen.add(name)
-    return None

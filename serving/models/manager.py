@@ -1,7 +1,7 @@
-"""Keeps the served models as the configuration and the disk want them.
+"""Loads and unloads versions of models, as the configuration and the disk change.
 
-A new version is loaded and warmed beside the old one, at low priority, and only then takes over; the
-old one is unloaded when its last request is answered. A version that fails gets no request.
+A new version is loaded and warmed up beside the old one, at low priority, and only then takes over; the
+old one is unloaded when its last request is answered. A version that fails gets no requests.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from serving.errors import FailedPrecondition, LoadFailed
-from serving.machine import priority
+from serving.machine.process import lower_priority, run_at_low_priority
 from serving.models import model_dir
 from serving.models.config import ModelConfig
 from serving.models.servable import Servable
@@ -24,14 +24,14 @@ from serving.models.warmup import Shapes, difference
 
 log = logging.getLogger(__name__)
 
-REASON_LENGTH = 300  # characters of what a library said
-ENDED_KEPT = 100  # versions of a model whose end is still told
+REASON_LENGTH = 300  # characters of a library's message
+ENDED_KEPT = 100  # unloaded or failed versions of a model that its status still lists
 
 Load = Callable[[Path], tuple[Servable, Shapes]]  # raises LoadFailed
 
 
 class Manager:
-    """All served models. `models` is read from any thread; one thread at a time changes it."""
+    """All served models. `models` may be read from any thread; one thread at a time changes it."""
 
     def __init__(self, load: Load, allow_labels_for_unavailable: bool = False, accept_changes: bool = False):
         self.models: dict[str, ServedModel] = {}
@@ -44,7 +44,7 @@ class Manager:
         self._stop = threading.Event()
 
     def start(self, configs: Sequence[ModelConfig]) -> None:
-        """Load everything for the first time. Raises LoadFailed: then there is nothing to fall back on."""
+        """Load every model for the first time. Raises LoadFailed if one can't be served, or ServingError."""
         with self._turn:
             self._apply(configs)
             for model in self.models.values():
@@ -54,46 +54,49 @@ class Manager:
         self.is_started = True
 
     def reload(self, configs: Sequence[ModelConfig]) -> None:
-        """Serve these models from now on. Raises LoadFailed or a ServingError; the rest is applied."""
-        priority.run_low(lambda: self._reload(configs))
+        """Serve these models from now on. Raises LoadFailed or ServingError if a part of that failed."""
 
-    def _reload(self, configs: Sequence[ModelConfig]) -> None:
-        with self._turn:
-            problems = self._apply(configs)
-            problems += [_why_unserved(model) for model in self.models.values() if not model.available()]
-            self._check_labels(configs)
-        if problems:
-            raise LoadFailed(problems[0])
+        def change() -> None:
+            with self._turn:
+                problems = self._apply(configs)
+                problems += [_why_unserved(model) for model in self.models.values() if not model.available()]
+                self._check_labels(configs)
+            if problems:
+                raise LoadFailed(problems[0])
+
+        run_at_low_priority(change)
 
     def watch(self, every_s: float, also: Callable[[], None] = lambda: None) -> None:
-        """From now on look at the disk every few seconds, in a thread of its own. 0: look only now."""
+        """Look for new versions every few seconds, in another thread, and call `also` then. 0: never."""
         if every_s <= 0:
             return
 
         def look() -> None:
-            priority.lower()
+            lower_priority()
             while not self._stop.wait(every_s):
                 try:
                     also()
-                    with self._turn:
-                        self._look_at_disk()
+                    with self._turn:  # what comes is loaded before what leaves is unloaded
+                        for model in self.models.values():
+                            self._load_wanted(model)
+                            self._unload_unwanted(model)
                 except Exception:
                     log.exception("Bug while looking for new versions")
 
         threading.Thread(target=look, name="versions", daemon=True).start()
 
     def stop(self) -> None:
-        """No more changes, and no new requests: every version is on its way out."""
+        """Change nothing any more, and let no version take new requests."""
         self._stop.set()
         for model in list(self.models.values()):
             for version in model.available():
                 version.leaving()
 
     def _apply(self, configs: Sequence[ModelConfig]) -> list[str]:
-        """Serve these. Returns why the base path of a model could not be changed.
+        """Serve these models. Returns why the base path of a model could not be changed.
 
-        First what is new is loaded, then labels move, and only then goes what is not wanted any more: no
-        request on its way to a label finds nothing.
+        First new versions are loaded, then the labels move, and only then the unwanted versions are unloaded:
+        so every request to a label finds a version.
         """
         models: dict[str, ServedModel] = {}
         problems = []
@@ -106,41 +109,35 @@ class Manager:
                 models[config.name] = now
             else:
                 moved = ServedModel(replace(config, labels={}))
-                self._bring_up_wanted(moved)  # beside the one before, which answers meanwhile
+                self._load_wanted(moved)  # the model at the old path answers meanwhile
                 models[config.name] = moved if moved.available() else now
                 problems += [] if moved.available() else [_why_unserved(moved)]
         gone = [model for name, model in self.models.items() if models.get(name) is not model]
         self.models = models
         for model in models.values():
-            self._bring_up_wanted(model)
+            self._load_wanted(model)
         self._label(configs)
         for model in models.values():
-            self._let_go(model)
+            self._unload_unwanted(model)
         for model in gone:
             self._unload(model.available())
         return problems
 
-    def _look_at_disk(self) -> None:
-        """Availability first: what leaves is unloaded after what comes has been loaded."""
-        for model in self.models.values():
-            self._bring_up_wanted(model)
-            self._let_go(model)
-
-    def _bring_up_wanted(self, model: ServedModel) -> None:
+    def _load_wanted(self, model: ServedModel) -> None:
         on_disk = self._on_disk(model)
         for number in sorted(model.config.policy.choose(on_disk)):
             if self._should_load(model.versions.get(number), on_disk[number]):
-                self._bring_up(model, Version(number, on_disk[number]))
+                self._load_version(model, Version(number, on_disk[number]))
 
-    def _let_go(self, model: ServedModel) -> None:
+    def _unload_unwanted(self, model: ServedModel) -> None:
         wanted = model.config.policy.choose(self._on_disk(model))
         served = {version.number for version in model.available()}
-        if wanted & served:  # else nothing would be left
+        if wanted & served:  # else no version would be left
             self._unload(version for version in model.available() if version.number not in wanted)
         model.forget(ENDED_KEPT)
 
     def _on_disk(self, model: ServedModel) -> dict[int, Path]:
-        """What vanished from the disk is not loaded again, but stays served while nothing replaces it."""
+        """The versions on disk; none if the directory can't be read: what is loaded then stays served."""
         try:
             return model_dir.versions_in(model.config.base_path)
         except OSError as problem:
@@ -148,15 +145,15 @@ class Manager:
             return {}
 
     def _should_load(self, version: Version | None, path: Path) -> bool:
-        """New, unloaded before, or failed and changed since: a copy that was not complete, say.
+        """Whether it is new, was unloaded, or failed and its files changed since (an incomplete copy, say).
 
-        One that still unloads, while its last request is answered, is gone already: it never comes back.
+        A version that is still unloading counts as unloaded: it can't take requests again.
         """
         if version is None or version.status.state == UNLOADING:
             return True
         return version.status.state == END and version.files != model_dir.fingerprint(path)
 
-    def _bring_up(self, model: ServedModel, version: Version) -> None:
+    def _load_version(self, model: ServedModel, version: Version) -> None:
         log.info("Loading %s version %d from %s", model.config.name, version.number, version.path)
         started = time.perf_counter()
         files = model_dir.fingerprint(version.path)
@@ -166,13 +163,13 @@ class Manager:
         try:
             servable, shapes = self._load(version.path)
             self._refuse_change(model, before, version, servable, shapes)
-        except Exception as problem:  # whatever is odd about its files: it can be mended and tried again
+        except Exception as problem:  # whatever it is: the files can be corrected
             is_expected = isinstance(problem, LoadFailed)
             reason = str(problem) if is_expected else _why_odd(version.path, problem)
             version.files = files
             version.failed(reason)
-            told = "%s version %d is not served: %s"
-            log.error(told, model.config.name, version.number, reason, exc_info=not is_expected)
+            message = "%s version %d is not served: %s"
+            log.error(message, model.config.name, version.number, reason, exc_info=not is_expected)
             return
         self._shapes[version] = shapes
         version.available(servable)
@@ -182,7 +179,10 @@ class Manager:
     def _refuse_change(
         self, model: ServedModel, before: Version | None, version: Version, servable: Servable, shapes: Shapes
     ) -> None:
-        """Under the policy "latest" clients get the new version without asking for it."""
+        """Raises LoadFailed if the outputs differ from those of the version `before`.
+
+        Only under the policy "latest", where clients get a new version without asking for it.
+        """
         policy = model.config.policy
         if before is None or self._accept_changes or policy.every or policy.specific is not None:
             return
@@ -195,21 +195,21 @@ class Manager:
             )
 
     def _unload(self, versions: Iterable[Version]) -> None:
-        """Each in a thread of its own: its last requests may take a while."""
+        """Every version in another thread, because its last requests may take a while."""
         for version in list(versions):
             version.leaving()
             self._shapes.pop(version, None)
             threading.Thread(target=version.unload, name=f"unload-{version.number}", daemon=True).start()
 
     def _label(self, configs: Sequence[ModelConfig]) -> None:
-        """From now on these labels count; for a model with one that can't, those before stay."""
+        """Apply the labels. A model with a label that can't be applied keeps all its old ones."""
         for config in configs:
             model = self.models[config.name]
             if self._mislabelled(config) is None and model.config.base_path == config.base_path:
                 model.config = config
 
     def _check_labels(self, configs: Sequence[ModelConfig]) -> None:
-        """Raises FailedPrecondition when a label points at a version that does not answer."""
+        """Raises FailedPrecondition when a label points at a version that is not available."""
         for config in configs:
             if label := self._mislabelled(config):
                 raise FailedPrecondition(

@@ -1,15 +1,16 @@
-"""What lies in a model's base directory: one directory per version, named by its number."""
+"""A model's base directory, which holds one directory for every version, named by its number."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
 from serving.errors import StartRefused
 from serving.runtimes import RUNTIMES
-from serving.runtimes.problems import contents
+from serving.runtimes.base import contents
 
 HIGHEST = 2**63 - 1  # versions are 64-bit numbers with a sign in the protocol
 
@@ -17,15 +18,16 @@ MODEL_FILES = tuple(pattern for row in RUNTIMES.values() for pattern in row.own_
 
 
 def versions_in(base: Path) -> dict[int, Path]:
-    """Version number to directory, as TensorFlow Serving reads them: "00000123" is version 123.
+    """Directories by version number, as TensorFlow Serving reads them: "00000123" is version 123.
 
     Raises OSError when the base directory can't be read.
     """
-    return {int(entry.name): entry for entry in sorted(base.iterdir()) if _is_version(entry)}
+    numbered = (entry for entry in sorted(base.iterdir()) if re.fullmatch("[0-9]{1,29}", entry.name))
+    return {int(entry.name): entry for entry in numbered if int(entry.name) <= HIGHEST and entry.is_dir()}
 
 
 def fingerprint(directory: Path) -> frozenset[tuple[str, int, int]]:
-    """Name, size and time of every file: tells whether a version that failed has changed since."""
+    """Name, size and time of every file: different if a version that failed has changed since."""
     found = []
     for folder, _, names in os.walk(directory):
         for name in names:
@@ -37,7 +39,7 @@ def fingerprint(directory: Path) -> frozenset[tuple[str, int, int]]:
 
 
 def require_versions(base: Path, wanted: Collection[int] = ()) -> None:
-    """For the start: raises StartRefused with what was looked for, what was found and what to do."""
+    """Raises StartRefused at the start, saying what was looked for, what was found and what to do."""
     if not base.is_dir():
         what = "is a file" if base.exists() else "does not exist"
         raise StartRefused(
@@ -45,27 +47,18 @@ def require_versions(base: Path, wanted: Collection[int] = ()) -> None:
         )
     versions = versions_in(base)
     if not versions:
-        raise StartRefused(_no_version(base))
+        is_model = any(next(base.glob(pattern), None) for pattern in MODEL_FILES)
+        raise StartRefused(
+            f"--model_base_path {base} is itself a model. Move it to {base / '1'} (one numbered "
+            "directory per version) and give its parent."
+            if is_model
+            else f"--model_base_path {base} holds no version directory: looked for "
+            f"{base / '1' / 'saved_model.pb'}, found {contents(base)}. "
+            "Name each version's directory by its number."
+        )
     missing = sorted(set(wanted) - versions.keys())
     if missing:
         raise StartRefused(
             f"{base} holds no version {', '.join(map(str, missing))}, which model_version_policy asks for; "
             f"it holds {', '.join(map(str, sorted(versions)))}."
         )
-
-
-def _is_version(entry: Path) -> bool:
-    name = entry.name
-    return name.isascii() and name.isdigit() and len(name) < 30 and int(name) <= HIGHEST and entry.is_dir()
-
-
-def _no_version(base: Path) -> str:
-    if any(next(base.glob(pattern), None) for pattern in MODEL_FILES):
-        return (
-            f"--model_base_path {base} is itself a model. Move it to {base / '1'} (one numbered "
-            "directory per version) and give its parent."
-        )
-    return (
-        f"--model_base_path {base} holds no version directory: looked for {base / '1' / 'saved_model.pb'}, "
-        f"found {contents(base)}. Name each version's directory by its number."
-    )

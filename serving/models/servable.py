@@ -1,4 +1,4 @@
-"""A loaded model version, ready for requests: what it can be asked, and where the time of an answer went."""
+"""A loaded version of a model: its signatures, and how long every step of an answer took."""
 
 from __future__ import annotations
 
@@ -17,21 +17,25 @@ from serving.values.signatures import DEFAULT_SIGNATURE, Signature
 from serving.values.tensors import numpy_dtype
 
 DECODE, CLASSIFY = "decode_images", "classify_pixels"
-SPLIT = ("predict_images", DEFAULT_SIGNATURE)  # run as DECODE, then CLASSIFY, where these fit
+SPLIT = ("predict_images", DEFAULT_SIGNATURE)  # run as DECODE, then CLASSIFY, if the model has these too
 
-NOT_THE_INPUT = {"RESOURCE_EXHAUSTED", "CANCELLED", "DEADLINE_EXCEEDED"}  # codes of what is not its fault
+NOT_THE_INPUT = {
+    "RESOURCE_EXHAUSTED",
+    "CANCELLED",
+    "DEADLINE_EXCEEDED",
+}  # error codes
 
 
 @dataclass(frozen=True)
 class Result:
-    """Every output of a signature, and how long each step took."""
+    """All outputs of a signature, and how long every step took."""
 
     outputs: Mapping[str, np.ndarray]
     stage_ms: Mapping[str, float] = field(default_factory=dict)
 
 
 class Servable:
-    """One model of one runtime. May be asked from several threads at once."""
+    """A model in its runtime. Its methods may be called from several threads at once."""
 
     def __init__(self, model: Model):
         self._model = model
@@ -41,46 +45,44 @@ class Servable:
         self._split = {name for name in SPLIT if self._can_split(name)}
 
     def infer(self, signature_name: str, inputs: Arrays) -> Result:
-        """Run a signature. The inputs must fit it. Raises ServingError."""
+        """Run a signature. Its inputs were checked before. Raises ServingError."""
         try:
             return self._infer(signature_name, inputs)
         except ServingError as problem:
-            why = self._odd_input(signature_name, inputs)
+            empty = next((alias for alias, array in inputs.items() if not array.size), None)
+            if empty is None:
+                why = self.signatures[signature_name].unlike(inputs)
+            else:
+                why = f"Input {empty!r} is empty: its shape is {list(inputs[empty].shape)}."
             if not why or problem.code in NOT_THE_INPUT:
                 raise
             raise InvalidArgument(f"{why} {problem.message}") from problem
 
-    def _odd_input(self, signature_name: str, inputs: Arrays) -> str:
-        """What is odd about an input, so that a run of it failed; empty if nothing is."""
-        for alias, array in inputs.items():
-            if not array.size:
-                return f"Input {alias!r} is empty: its shape is {list(array.shape)}."
-        return self.signatures[signature_name].unlike(inputs)
-
     def _infer(self, signature_name: str, inputs: Arrays) -> Result:
         started = time.perf_counter()
-        # One value that stands for all takes its memory only now.
+        # A value that stands for a whole tensor is expanded only now.
         inputs = {alias: np.asarray(array, order="C") for alias, array in inputs.items()}
         if signature_name == DECODE or signature_name in self._split:
             self._check_decoded(inputs)
         if signature_name not in self._split:
             outputs = self._model.infer(signature_name, inputs)
             return Result(outputs, {"inference": _ms_since(started)})
-        pixels = self._only_pixels(self._decode(inputs))
+        pixels = self._decode(inputs)
         decoded = time.perf_counter()
-        outputs = self._model.infer(CLASSIFY, pixels)
+        # DECODE may have more outputs, such as a checksum for clients that time it.
+        only_inputs = {alias: pixels[alias] for alias in self.signatures[CLASSIFY].inputs}
+        outputs = self._model.infer(CLASSIFY, only_inputs)
         return Result(outputs, {"decode": (decoded - started) * 1e3, "inference": _ms_since(decoded)})
 
     def close(self) -> None:
-        """Give the memory back. Nobody asks any more."""
+        """Give the memory back. Nothing may be called after this."""
         self._model.close()
 
-    def _only_pixels(self, decoded: Arrays) -> Arrays:
-        """What CLASSIFY takes. DECODE may give more, such as a checksum for clients that time it."""
-        return {name: decoded[name] for name in self.signatures[CLASSIFY].inputs}
-
     def _check_decoded(self, inputs: Arrays) -> None:
-        """Images of a few bytes each become pixels of a megabyte each. One is always taken."""
+        """Limit the pixels of a request: images of a few bytes may decode to megabytes. One is always taken.
+
+        Raises InvalidArgument.
+        """
         count = batching.size_of(inputs) or 1
         for spec in self.signatures[DECODE].outputs.values():
             if spec.shape is None or None in spec.shape[1:]:
@@ -89,12 +91,12 @@ class Servable:
             most = max(1, EXPANDED_LIMIT_BYTES // max(1, one_bytes))
             if count > most:
                 raise InvalidArgument(
-                    f"{count} images are too many at once: this model makes {one_bytes} bytes of each, so at "
-                    f"most {most} are taken. Send them in several requests."
+                    f"{count} images are too many at once: each becomes {one_bytes} bytes in this model, so "
+                    f"at most {most} are taken. Send them in several requests."
                 )
 
     def _decode(self, inputs: Arrays) -> Arrays:
-        """Bad bytes are the client's fault, whatever code the decoder gives them."""
+        """Run DECODE. If it fails that is InvalidArgument, whatever code the model's graph gives it."""
         try:
             return self._model.infer(DECODE, inputs)
         except ImageUndecodable:
@@ -105,7 +107,7 @@ class Servable:
             raise InvalidArgument(self._blame(inputs, problem.message)) from problem
 
     def _blame(self, inputs: Arrays, message: str) -> str:
-        """Which of the images it was. Only a failed batch pays for finding out."""
+        """A sentence that names the bad image, found by decoding the images one by one."""
         ((alias, images),) = inputs.items()
         for index in range(len(images)):
             try:

@@ -1,8 +1,10 @@
-"""One served model: its versions, and which of them a request means."""
+"""A served model: its versions, and which of them a request is for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from tensorflow_serving.apis import model_pb2
 
 from serving.errors import InvalidArgument, NotFound, Unavailable
 from serving.models.config import ModelConfig
@@ -11,15 +13,28 @@ from serving.models.version import END, Status, Version
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """Which model a request is for."""
+    """Which model and version a request is for, or which one answered it."""
 
     name: str
     version: int | None = None  # None: the highest one that is served
     label: str = ""
 
+    @classmethod
+    def from_proto(cls, proto: model_pb2.ModelSpec) -> ModelSpec:
+        """Raises InvalidArgument without a name."""
+        if not proto.name:
+            raise InvalidArgument("Missing ModelSpec")
+        version = proto.version.value if proto.HasField("version") else None
+        return cls(proto.name, version, proto.version_label)
+
+    def as_proto(self, signature_name: str = "") -> model_pb2.ModelSpec:
+        """As it stands in an answer: with the version that was used."""
+        version = {"value": self.version}
+        return model_pb2.ModelSpec(name=self.name, version=version, signature_name=signature_name)
+
 
 class ServedModel:
-    """Read from any thread; only the manager changes it."""
+    """May be read from any thread; only the manager changes it."""
 
     def __init__(self, config: ModelConfig):
         self.config = config
@@ -33,13 +48,13 @@ class ServedModel:
         return [version for version in list(self.versions.values()) if version.is_available]
 
     def forget(self, keep: int) -> None:
-        """The lowest of the versions that ended, but for so many."""
+        """Drop the versions that were unloaded or failed, except for the `keep` highest."""
         ended = sorted(number for number, version in self.versions.items() if version.status.state == END)
-        forgotten = set(ended[: max(0, len(ended) - keep)])
-        self.versions = {number: each for number, each in self.versions.items() if number not in forgotten}
+        gone = set(ended[: max(0, len(ended) - keep)])
+        self.versions = {number: version for number, version in self.versions.items() if number not in gone}
 
     def resolve(self, spec: ModelSpec) -> Version:
-        """The version that a request means. Raises NotFound, InvalidArgument or Unavailable."""
+        """The version that a request is for. Raises NotFound, InvalidArgument or Unavailable."""
         number = self._labelled(spec.label) if spec.label else spec.version
         version = self.latest() if number is None else self.versions.get(number)
         if version and version.is_available:
@@ -49,7 +64,7 @@ class ServedModel:
         raise NotFound(f"Servable not found for request: {requested(spec, number)}")
 
     def statuses(self, spec: ModelSpec) -> list[Status]:
-        """The highest version first, those that ended too. Raises NotFound or InvalidArgument."""
+        """Highest version first, with the unloaded and failed ones. Raises NotFound or InvalidArgument."""
         number = self._labelled(spec.label) if spec.label else spec.version
         if number is None:
             versions = sorted(self.versions.values(), key=lambda version: -version.number)
@@ -74,5 +89,5 @@ class ServedModel:
 
 
 def requested(spec: ModelSpec, number: int | None) -> str:
-    """As TensorFlow Serving writes it: clients compare this text."""
+    """A request in TensorFlow Serving's words, which clients compare."""
     return f"Latest({spec.name})" if number is None else f"Specific({spec.name}, {number})"

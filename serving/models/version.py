@@ -1,4 +1,4 @@
-"""One version of a model: its state, its servable, and how many requests use it right now."""
+"""A version of a model: its state, its servable, and how many requests use it right now."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from serving.errors import as_text
 from serving.models.servable import Servable
 
-# By TensorFlow Serving's names (apis/get_model_status.proto).
+# The states, named as in TensorFlow Serving (apis/get_model_status.proto).
 START, LOADING, AVAILABLE, UNLOADING, END = "START", "LOADING", "AVAILABLE", "UNLOADING", "END"
 
 
 @dataclass(frozen=True)
 class Status:
-    """How far a version is."""
+    """The state of a version, and why it failed."""
 
     version: int
     state: str
@@ -23,7 +23,7 @@ class Status:
 
 
 class Version:
-    """Goes through the states once, from START to END."""
+    """Goes through the states once, from START to END. A version that comes back is a new object."""
 
     def __init__(self, number: int, path: Path):
         self.number = number
@@ -41,7 +41,7 @@ class Version:
 
     @property
     def servable(self) -> Servable | None:
-        """While it is loaded."""
+        """The loaded model; None before and after that."""
         return self._servable
 
     def loading(self) -> None:
@@ -55,7 +55,7 @@ class Version:
         self._set(END, as_text(reason))
 
     def take(self) -> Servable | None:
-        """The servable, kept loaded until `give_back`; None when it is not to be had (any more)."""
+        """The servable, kept loaded until `give_back`; None unless the version is available."""
         with self._guard:
             if not self.is_available:
                 return None
@@ -63,7 +63,7 @@ class Version:
             return self._servable
 
     def give_back(self) -> None:
-        """One user less. Only after a `take` that gave a servable."""
+        """The counterpart of every `take` that returned a servable."""
         with self._guard:
             self._users -= 1
             if not self._users:

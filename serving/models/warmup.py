@@ -1,28 +1,34 @@
-"""The first requests of a version, before any client's: they wake the model, and show whether it is sane.
+"""Warm-up: the first requests to a version, which are slow, and which show whether its answers make sense.
 
-Recorded ones from `assets.extra/tf_serving_warmup_requests` where the model brings them
-(https://www.tensorflow.org/tfx/serving/saved_model_warmup), else made-up ones.
+Recorded requests from `assets.extra/tf_serving_warmup_requests` if the model has them
+(https://www.tensorflow.org/tfx/serving/saved_model_warmup), else made-up ones. The file is a TFRecord file
+(https://www.tensorflow.org/tutorials/load_data/tfrecord) of PredictionLog messages.
 """
 
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from google.protobuf.message import DecodeError
 from PIL import Image
 from tensorflow.core.framework import types_pb2
+from tensorflow_serving.apis import prediction_log_pb2
 
 from serving.errors import InvalidArgument, LoadFailed, NotFound, ServingError, Unimplemented
-from serving.models.recorded_requests import RecordedRequest
-from serving.models.recorded_requests import read as read_recorded
 from serving.models.servable import Servable
-from serving.values.signatures import Signature, TensorSpec
-from serving.values.tensors import numpy_dtype
+from serving.runtimes.base import Arrays
+from serving.values.examples import from_input
+from serving.values.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
+from serving.values.tensors import numpy_dtype, to_array
 
-FORMATS = ("JPEG", "PNG", "GIF", "BMP")  # what the contract of `images` allows
+PLACE = Path("assets.extra") / "tf_serving_warmup_requests"
+RECORD_LIMIT = 1000  # TensorFlow Serving's own
+FORMATS = ("JPEG", "PNG", "GIF", "BMP")  # that every model of images reads
 SIDE_PX = 64
 ASK_OR_LEAVE = (
     "If that is right, record warm-up requests in assets.extra, or start with --enable_model_warmup=false."
@@ -32,23 +38,33 @@ Shapes = dict[tuple[str, str], tuple[object, ...]]  # (signature, output): type 
 
 
 @dataclass(frozen=True)
+class Request:
+    """A warm-up request: a signature and its inputs."""
+
+    signature_name: str
+    inputs: Arrays
+    is_recorded: bool = True
+
+
+@dataclass(frozen=True)
 class Warmed:
-    """What warming showed."""
+    """The result of a warm-up."""
 
     shapes: Shapes
-    cold: tuple[str, ...] = ()  # one line for each signature that could not be asked
+    cold: tuple[str, ...] = ()  # one line for every signature that could not be warmed up
 
 
 def warm(servable: Servable, directory: Path, repeats: int = 1) -> Warmed:
-    """Ask every signature. Raises LoadFailed when one answers NaN, a recorded request fails, or none works.
+    """Send a request to every signature. Raises LoadFailed on NaN, a recorded request that fails, or if
+    no signature works.
 
-    One that fails on a made-up request only stays cold: serialised examples or flattened sparse tensors
-    can't be made up. If it answered in the version before, `difference` finds it missing.
+    A signature that fails on a made-up request only stays cold: serialised examples or flattened sparse
+    tensors can't be made up. If it worked in the version before, `difference` finds it missing.
     """
     recorded = read_recorded(directory)
     shapes: Shapes = {}
     cold: list[str] = []
-    broken = ""  # why a signature failed that did not blame its input
+    broken = ""  # why a signature failed, other than by refusing its input
     for request in recorded:
         for _ in range(repeats):
             _ask(servable, request, shapes)
@@ -57,7 +73,7 @@ def warm(servable: Servable, directory: Path, repeats: int = 1) -> Warmed:
             continue
         try:
             for inputs in sample_inputs(signature):
-                _ask(servable, RecordedRequest(signature.name, inputs, is_recorded=False), shapes)
+                _ask(servable, Request(signature.name, inputs, is_recorded=False), shapes)
         except ServingError as problem:
             cold.append(f"{signature.name}: {problem.message}")
             broken = broken or ("" if isinstance(problem, InvalidArgument | Unimplemented) else cold[-1])
@@ -67,7 +83,7 @@ def warm(servable: Servable, directory: Path, repeats: int = 1) -> Warmed:
 
 
 def difference(before: Shapes, now: Shapes) -> str:
-    """One sentence when a client of the version before would not get along with this one; else empty."""
+    """A clause that says why this version would break clients of the one before; empty if it would not."""
     for (signature, output), shape in before.items():
         if (signature, output) not in now:
             return f"signature {signature!r} has no output {output!r} any more"
@@ -76,11 +92,11 @@ def difference(before: Shapes, now: Shapes) -> str:
     return ""
 
 
-def _ask(servable: Servable, request: RecordedRequest, shapes: Shapes) -> None:
+def _ask(servable: Servable, request: Request, shapes: Shapes) -> None:
     name = request.signature_name
     try:
         if name not in servable.signatures:
-            raise NotFound(f"there is no signature {name!r}")
+            raise NotFound(f"the model has no signature {name!r}")
         servable.signatures[name].check_inputs(request.inputs)
         outputs = servable.infer(name, request.inputs).outputs
     except ServingError as problem:
@@ -97,18 +113,20 @@ def _ask(servable: Servable, request: RecordedRequest, shapes: Shapes) -> None:
 
 
 def sample_inputs(signature: Signature) -> Iterator[dict[str, np.ndarray]]:
-    """Requests that fit the signature: one of each image format for strings, else one of numbers."""
+    """Inputs that fit the signature: one request for every image format if it takes strings, else one."""
     if any(spec.dtype == types_pb2.DT_STRING for spec in signature.inputs.values()):
         for image_format in FORMATS:
-            image = _image(image_format)
-            yield {alias: _filled(spec, image) for alias, spec in signature.inputs.items()}
+            buffer = io.BytesIO()
+            image = Image.linear_gradient("L").resize((SIDE_PX, SIDE_PX)).convert("RGB")
+            image.save(buffer, image_format)
+            yield {alias: _filled(spec, buffer.getvalue()) for alias, spec in signature.inputs.items()}
     else:
         yield {alias: _filled(spec, b"") for alias, spec in signature.inputs.items()}
 
 
 def _filled(spec: TensorSpec, image: bytes) -> np.ndarray:
-    """Open sizes are taken as 1. Reals rise from 0 to 1: all the same would be NaN where a model
-    divides by the spread of its input."""
+    """An input of this shape, open sizes taken as 1. Reals rise from 0 to 1: were they all the same, a model
+    that divides by the spread of its input would answer NaN."""
     shape = [1 if size is None else size for size in (spec.shape if spec.shape is not None else (1,))]
     dtype = numpy_dtype(spec.dtype)
     if spec.dtype == types_pb2.DT_STRING:
@@ -118,7 +136,49 @@ def _filled(spec: TensorSpec, image: bytes) -> np.ndarray:
     return np.zeros(shape, dtype)
 
 
-def _image(image_format: str) -> bytes:
-    buffer = io.BytesIO()
-    Image.linear_gradient("L").resize((SIDE_PX, SIDE_PX)).convert("RGB").save(buffer, image_format)
-    return buffer.getvalue()
+def read_recorded(directory: Path) -> list[Request]:
+    """The requests of a version, if it has any. Raises LoadFailed if the file is damaged or too long."""
+    path = directory / PLACE
+    if not path.is_file():
+        return []
+    try:
+        logs = [prediction_log_pb2.PredictionLog.FromString(text) for text in _records(path.read_bytes())]
+        requests = [request for log in logs for request in _requests(log)]
+    except (DecodeError, struct.error, InvalidArgument, ValueError) as problem:
+        raise LoadFailed(
+            f"{path} can't be read as warm-up requests: {problem}. Record them again."
+        ) from problem
+    if len(logs) > RECORD_LIMIT:
+        raise LoadFailed(f"{path} holds {len(logs)} records; at most {RECORD_LIMIT} are allowed.")
+    return requests
+
+
+def _records(text: bytes) -> Iterator[bytes]:
+    """The data of the records. A record is a length, its checksum, the data, their checksum."""
+    at = 0
+    while at < len(text):
+        (length,) = struct.unpack_from("<Q", text, at)
+        start = at + 12
+        at = start + length + 4
+        if at > len(text):
+            raise ValueError("it ends within a record")
+        yield text[start : start + length]
+
+
+def _requests(log: prediction_log_pb2.PredictionLog) -> Iterator[Request]:
+    kind = log.WhichOneof("log_type")
+    if kind == "predict_log":
+        request = log.predict_log.request
+        inputs = {alias: to_array(alias, proto) for alias, proto in request.inputs.items()}
+        yield Request(request.model_spec.signature_name or DEFAULT_SIGNATURE, inputs)
+    elif kind in {"classify_log", "regress_log"}:
+        request = getattr(log, kind).request
+        name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+        yield Request(name, {"inputs": from_input(request.input)})
+    elif kind == "multi_inference_log":
+        request = log.multi_inference_log.request
+        for task in request.tasks:
+            name = task.model_spec.signature_name or DEFAULT_SIGNATURE
+            yield Request(name, {"inputs": from_input(request.input)})
+    else:
+        raise ValueError(f"a record holds {kind or 'nothing'}, which is not a request to this server")

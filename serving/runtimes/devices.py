@@ -1,4 +1,4 @@
-"""What this machine can compute on. Cheap where there is no GPU driver: no runtime is even loaded."""
+"""The devices of this machine. Without a GPU driver no runtime is loaded to find them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
-# NVIDIA's driver makes these on Linux; WSL 2 passes a GPU through as /dev/dxg. The Makefile goes by them too.
+# NVIDIA's driver makes these on Linux; WSL 2 passes a GPU through as /dev/dxg. The Makefile has them, too.
 GPU_DEVICE_FILES = ("nvidia[0-9]*", "dxg")
 CPU_BUILD = "tensorflow-cpu"
 CUDA = 'Its CUDA libraries come with pip install "tensorflow[and-cuda]".'
@@ -17,7 +17,7 @@ GPU_FACTS = Path("/proc/driver/nvidia/gpus")
 
 
 def look(runtime: str = "auto") -> dict[str, Any]:
-    """The devices that a runtime can use ("auto": any) and, where there is no GPU to use, the reason.
+    """The devices that a runtime can use ("auto": any runtime), and the reason if it can't use a GPU.
 
     {"devices": [{"type": "CPU", "cores": [0, 1]},
                  {"type": "GPU", "name": "NVIDIA H200", "memory_bytes": 150000000000, "runtime": "pytorch"}],
@@ -28,24 +28,24 @@ def look(runtime: str = "auto") -> dict[str, Any]:
 
 
 def may_have_gpu() -> bool:
-    """Whether there is a driver to ask. Costs nothing."""
+    """Whether a GPU driver is present. Costs nothing."""
     return any(any(Path("/dev").glob(pattern)) for pattern in GPU_DEVICE_FILES)
 
 
 def remedy() -> str:
-    """How TensorFlow gets to use a GPU that is there, as sentences."""
+    """Sentences that say what TensorFlow needs to use the GPU."""
     try:
         distribution(CPU_BUILD)
     except PackageNotFoundError:
         return CUDA
     return (
         f"TensorFlow is installed here as {CPU_BUILD}, which has no code for GPUs: "
-        f"`TENSORFLOW=tensorflow make run` replaces it by the build that has. {CUDA}"
+        f"`TENSORFLOW=tensorflow make run` replaces it with the build that has it. {CUDA}"
     )
 
 
 def gpu_name() -> str | None:
-    """The first GPU's model as its driver names it; None where the driver does not say."""
+    """The name of the first GPU's model in the files of its driver; None if it is not there."""
     for facts in sorted(GPU_FACTS.glob("*/information")):
         for line in facts.read_text("utf-8", "replace").splitlines():
             key, _, value = line.partition(":")
@@ -55,17 +55,14 @@ def gpu_name() -> str | None:
 
 
 def _gpus(runtimes: Sequence[str]) -> tuple[list[dict[str, Any]], str | None]:
-    """Those of the first runtime that has one, or why there is none."""
+    """The GPUs that the first of the runtimes with any can use, or why there are none."""
     if not may_have_gpu():
         return [], "no NVIDIA device on this machine"
     for runtime in runtimes:
         if found := GPUS_OF.get(runtime, list)():
-            return [{"type": "GPU", **each, "runtime": runtime} for each in found], None
-    return [], f"there is an NVIDIA device, but {_names(runtimes)} use it. {remedy()} {OTHERWISE}."
-
-
-def _names(runtimes: Sequence[str]) -> str:
-    return f"{runtimes[0]} can't" if len(runtimes) == 1 else f"neither {' nor '.join(runtimes)} can"
+            return [{"type": "GPU", **gpu, "runtime": runtime} for gpu in found], None
+    none = f"{runtimes[0]} can't" if len(runtimes) == 1 else f"neither {' nor '.join(runtimes)} can"
+    return [], f"an NVIDIA device is present, but {none} use it. {remedy()} {OTHERWISE}."
 
 
 def _of_tensorflow() -> list[dict[str, Any]]:
@@ -76,9 +73,10 @@ def _of_tensorflow() -> list[dict[str, Any]]:
         return []
     try:
         found = devices()
-    except (CallFailed, OSError):  # CUDA fails, or only the protocol's messages are installed
+    except (CallFailed, OSError):  # CUDA fails, or TensorFlow's library is not installed
         return []
-    return [{"name": gpu_name(), "memory_bytes": each.memory_bytes} for each in found if each.type == "GPU"]
+    gpus = [device for device in found if device.type == "GPU"]
+    return [{"name": gpu_name(), "memory_bytes": gpu.memory_bytes} for gpu in gpus]
 
 
 def _of_pytorch() -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,11 +12,9 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from serving.errors import InvalidArgument, LoadFailed
-from serving.model_files.specs import tensor_spec
 from serving.model_files.tflite_metadata import SignatureDefs, tflite_signatures
-from serving.runtimes.base import F32, INT8, About, Arrays, Setting
-from serving.runtimes.problems import load_failed, run_failed
-from serving.values.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
+from serving.runtimes.base import F32, INT8, About, Arrays, Setting, load_failed, run_failed
+from serving.values.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec, tensor_spec
 
 LIBRARY = f"LiteRT {version('ai-edge-litert')}"
 ADVICE = "Convert or copy the TFLite file again."
@@ -36,7 +34,7 @@ class Runner(Protocol):
 
 
 class TensorRunner:
-    """The runner of a file whose own signatures LiteRT does not see: its tensors under some names."""
+    """Runs the tensors of an interpreter under given names, for signatures that LiteRT does not know."""
 
     def __init__(
         self, interpreter: Interpreter, inputs: Mapping[str, Details], outputs: Mapping[str, Details]
@@ -57,19 +55,24 @@ class TensorRunner:
         for alias, array in inputs.items():
             self._interpreter.set_tensor(self._inputs[alias]["index"], array)
         self._interpreter.invoke()
-        return {alias: self._interpreter.get_tensor(each["index"]) for alias, each in self._outputs.items()}
+        return {alias: self._interpreter.get_tensor(row["index"]) for alias, row in self._outputs.items()}
 
 
 class LiteModel:
-    """An interpreter, which only one thread may use at a time."""
+    """An interpreter. Requests run one at a time, because it can't run in several threads at once."""
 
     def __init__(self, file: Path, setting: Setting):
         self._one_at_a_time = threading.Lock()
         interpreter = _interpreter(file, setting)
         written = tflite_signatures(file)
-        self.about = About(LIBRARY, INT8 if _is_quantised(interpreter) else F32, "CPU")
+        # Whether it computes with numbers of 8 bits, everywhere or only as the weights of some operations.
+        is_quantised = any(
+            tensor["dtype"] in (np.int8, np.uint8) and tensor["quantization"][0]
+            for tensor in interpreter.get_tensor_details()
+        )
+        self.about = About(LIBRARY, INT8 if is_quantised else F32, "CPU")
         self._runners = _runners(file, interpreter, written)
-        # Not the same one: a batch that fails may spoil it.
+        # Another interpreter, because a batch that fails may damage it.
         tried = _runners(file, _interpreter(file, setting), written)
         self.signatures: Mapping[str, Signature] = {
             name: _signature(file, name, runner, _takes_any_batch(tried[name]))
@@ -77,9 +80,8 @@ class LiteModel:
         }
 
     def infer(self, signature_name: str, inputs: Arrays) -> Arrays:
-        """All outputs of a signature, by name. Raises ServingError."""
         for alias, array in inputs.items():
-            if not array.size:  # some of LiteRT's kernels end the process
+            if not array.size:  # some of LiteRT's kernels crash the process
                 raise InvalidArgument(f"Input {alias!r} is empty, and LiteRT can't compute with it.")
         with self._one_at_a_time:
             try:
@@ -88,13 +90,12 @@ class LiteModel:
                 raise run_failed(LIBRARY, problem) from problem
 
     def close(self) -> None:
-        """Give the memory back."""
         with self._one_at_a_time:
             self._runners = {}
 
 
 def load(file: Path, setting: Setting) -> LiteModel:
-    """Raises LoadFailed when the file is damaged or no TFLite model."""
+    """Raises LoadFailed when the file is damaged or not a TFLite model."""
     try:
         with file.open("rb") as opened:
             is_tflite = opened.read(8)[IDENTIFIER[0]] == IDENTIFIER[1]
@@ -109,40 +110,31 @@ def _interpreter(file: Path, setting: Setting) -> Interpreter:
     return Interpreter(str(file), num_threads=setting.thread_count)
 
 
-def _is_quantised(interpreter: Interpreter) -> bool:
-    """Whether numbers of 8 bits are computed with: in the whole model or, as weights, in parts of it."""
-    tensors = interpreter.get_tensor_details()
-    return any(each["dtype"] in (np.int8, np.uint8) and each["quantization"][0] for each in tensors)
-
-
 def _runners(file: Path, interpreter: Interpreter, written: SignatureDefs) -> dict[str, Runner]:
-    """By signature: those in the file's metadata, else LiteRT's own, else one of all tensors."""
-    into, out = (
-        _by_name(each) for each in (interpreter.get_input_details(), interpreter.get_output_details())
+    """Runners by signature: those in the file's metadata, else LiteRT's, else one with all tensors."""
+    inputs, outputs = (
+        {_plain_name(tensor["name"]): tensor for tensor in tensors}
+        for tensors in (interpreter.get_input_details(), interpreter.get_output_details())
     )
     if written:
         return {
             name: TensorRunner(
                 interpreter,
-                _named(file, name, definition.inputs, into),
-                _named(file, name, definition.outputs, out),
+                _named(file, name, definition.inputs, inputs),
+                _named(file, name, definition.outputs, outputs),
             )
             for name, definition in written.items()
         }
     names = interpreter.get_signature_list()
     if not names:
-        return {DEFAULT_SIGNATURE: TensorRunner(interpreter, into, out)}
+        return {DEFAULT_SIGNATURE: TensorRunner(interpreter, inputs, outputs)}
     return {name: interpreter.get_signature_runner(name) for name in names}
-
-
-def _by_name(details: Sequence[Details]) -> dict[str, Details]:
-    return {_plain_name(each["name"]): each for each in details}
 
 
 def _named(
     file: Path, signature_name: str, infos: Mapping[str, Any], tensors: Mapping[str, Details]
 ) -> dict[str, Details]:
-    """The tensors that a definition means, under the names that it gives them."""
+    """The tensors of a signature in the metadata, under the names that clients use."""
     found = {}
     for alias, info in sorted(infos.items()):
         name = _plain_name(info.name)
@@ -157,7 +149,7 @@ def _named(
 
 def _signature(file: Path, name: str, runner: Runner, any_batch: bool) -> Signature:
     inputs, outputs = (
-        {alias: _spec(file, alias, each, any_batch) for alias, each in details.items()}
+        {alias: _spec(file, alias, row, any_batch) for alias, row in details.items()}
         for details in (runner.get_input_details(), runner.get_output_details())
     )
     return Signature(name, inputs, outputs, tries_shapes=True)
@@ -171,10 +163,10 @@ def _spec(file: Path, alias: str, details: Details, any_batch: bool) -> TensorSp
 
 
 def _takes_any_batch(runner: Runner) -> bool:
-    """Whether twice the rows in give twice the rows out. Most files name one batch size but take others."""
+    """Whether a batch of 2 works: most files declare one batch size but take others, too."""
     inputs = {
-        alias: np.zeros((TRIED_BATCH, *np.maximum(each["shape"][1:], 1)), each["dtype"])
-        for alias, each in runner.get_input_details().items()
+        alias: np.zeros((TRIED_BATCH, *np.maximum(row["shape"][1:], 1)), row["dtype"])
+        for alias, row in runner.get_input_details().items()
     }
     try:
         outputs = runner(**inputs)

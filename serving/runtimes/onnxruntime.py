@@ -10,35 +10,27 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from serving.model_files.specs import tensor_spec
-from serving.runtimes.base import F32, About, Arrays, Setting
-from serving.runtimes.problems import load_failed, run_failed
-from serving.values.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
+from serving.runtimes.base import F32, About, Arrays, Setting, load_failed, run_failed
+from serving.values.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec, tensor_spec
 
 LIBRARY = f"ONNX Runtime {onnxruntime.__version__}"
 ADVICE = "Export or copy the ONNX file again, with the files of its external data beside it."
 CODE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")  # before each of its messages
-LOG_FATAL = 4  # what goes wrong is raised too
+LOG_FATAL = 4  # errors are raised as well
 
-NUMPY_OF = {
+NUMPY_OF: dict[str, type] = {
+    **{f"tensor({name})": np.dtype(name).type for name in ("int8", "int16", "int32", "int64")},
+    **{f"tensor(u{name})": np.dtype(f"u{name}").type for name in ("int8", "int16", "int32", "int64")},
+    "tensor(float16)": np.float16,
     "tensor(float)": np.float32,
     "tensor(double)": np.float64,
-    "tensor(int8)": np.int8,
-    "tensor(int16)": np.int16,
-    "tensor(int32)": np.int32,
-    "tensor(int64)": np.int64,
-    "tensor(uint8)": np.uint8,
-    "tensor(uint16)": np.uint16,
-    "tensor(uint32)": np.uint32,
-    "tensor(uint64)": np.uint64,
     "tensor(bool)": np.bool_,
     "tensor(string)": np.object_,
-    "tensor(float16)": np.float16,
 }
 
 
 class OnnxModel:
-    """A session. It may run in several threads at once."""
+    """A session, which may run in several threads at once."""
 
     about = About(LIBRARY, F32, "CPU")
 
@@ -50,7 +42,6 @@ class OnnxModel:
         }
 
     def infer(self, signature_name: str, inputs: Arrays) -> Arrays:
-        """All outputs of a signature, by name. Raises ServingError."""
         aliases = list(self.signatures[signature_name].outputs)
         try:
             return dict(zip(aliases, self._session.run(aliases, dict(inputs)), strict=True))
@@ -58,7 +49,6 @@ class OnnxModel:
             raise run_failed(LIBRARY, _reason(problem)) from problem
 
     def close(self) -> None:
-        """Give the memory back."""
         self._session = None
 
 
@@ -74,7 +64,7 @@ def load(file: Path, setting: Setting) -> OnnxModel:
 def _options(setting: Setting) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    # Always a number: left to itself it pins one thread to each core of the machine, ours or not.
+    # Always a number: the default pins one thread to every core of the machine, also to those of others.
     options.intra_op_num_threads = setting.thread_count
     options.inter_op_num_threads = setting.inter_op_threads or 1
     options.log_severity_level = LOG_FATAL
@@ -89,7 +79,7 @@ def _reason(problem: Exception) -> str:
 
 
 def _specs(file: Path, nodes: list[Any]) -> dict[str, TensorSpec]:
-    """By name. A size that has only a name is any size."""
+    """Specs by name. A size that is a name, not a number, means any size."""
     return {
         node.name: tensor_spec(
             file,

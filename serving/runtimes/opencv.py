@@ -1,6 +1,6 @@
 """Caffe and ONNX files with OpenCV's DNN module, on the CPU.
 
-OpenCV does not say what the inputs of a network are called, so they are read from its file.
+OpenCV does not provide the names of a network's inputs, so they are read from its file.
 """
 
 from __future__ import annotations
@@ -21,20 +21,19 @@ import numpy as np
 from serving.errors import LoadFailed, ServingError
 from serving.model_files.caffe_text import caffe_inputs
 from serving.model_files.onnx_inputs import onnx_inputs
-from serving.runtimes.base import F32, About, Arrays, Setting
-from serving.runtimes.problems import contents, load_failed, run_failed
+from serving.runtimes.base import F32, About, Arrays, Setting, contents, load_failed, run_failed
 from serving.values.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
 from serving.values.tensors import DTYPE_OF, numpy_dtype
 
 LIBRARY = f"OpenCV {cv2.__version__}"
 ADVICE = "Export or copy the model again."
-UNKNOWN_SIZE = 1  # what a size that the file leaves open is tried with
+UNKNOWN_SIZE = 1  # tried for a size that the file leaves open
 
 Inputs = Mapping[str, TensorSpec]
 
 
 class OpenCvModel:
-    """A network, which only one thread may use at a time."""
+    """A network. Requests run one at a time, because it can't run in several threads at once."""
 
     about = About(LIBRARY, F32, "CPU")
 
@@ -48,24 +47,22 @@ class OpenCvModel:
         }
 
     def infer(self, signature_name: str, inputs: Arrays) -> Arrays:
-        """All outputs of a signature, by name. Raises ServingError."""
         with self._one_at_a_time:
             try:
                 for alias, array in inputs.items():
                     self._network.setInput(np.ascontiguousarray(array), alias)
-                # Copies: the arrays lie in the network's memory, which the next request overwrites.
+                # Copies: the arrays are in the network's memory, which the next request overwrites.
                 arrays = [array.copy() for array in self._network.forward(self._outputs)]
             except (cv2.error, MemoryError) as problem:
                 raise run_failed(LIBRARY, _what(problem)) from problem
         return dict(zip(self._outputs, arrays, strict=True))
 
     def close(self) -> None:
-        """Give the memory back."""
         with self._one_at_a_time:
             self._network = None
 
     def _tried_outputs(self) -> Inputs:
-        """Run it once on zeros: only then are the outputs' shapes known, and that the weights fit."""
+        """The outputs of a run on zeros: it shows their shapes, and whether the weights fit."""
         zeros = {
             alias: np.zeros([size or UNKNOWN_SIZE for size in spec.shape or ()], numpy_dtype(spec.dtype))
             for alias, spec in self._inputs.items()
@@ -83,34 +80,30 @@ def load(file: Path, setting: Setting) -> OpenCvModel:
     """Raises LoadFailed when a file is damaged or missing, or holds a network that OpenCV can't run."""
     cv2.setNumThreads(setting.thread_count)
     try:
-        network, inputs = _caffe(file) if file.suffix == ".caffemodel" else _onnx(file)
-        return OpenCvModel(network, inputs)
+        if file.suffix == ".caffemodel":
+            return _caffe(file)
+        inputs = onnx_inputs(file)
+        return OpenCvModel(cv2.dnn.readNetFromONNX(str(file)), inputs)
     except cv2.error as problem:
         raise load_failed(file, LIBRARY, _what(problem), ADVICE) from problem
-    except (ValueError, MemoryError) as problem:  # inputs of a size that can't be
+    except (ValueError, MemoryError) as problem:  # inputs of an impossible size
         raise load_failed(file, LIBRARY, problem, ADVICE) from problem
     except ServingError as problem:
         raise load_failed(file, LIBRARY, problem.message, ADVICE) from problem
 
 
-def _caffe(file: Path) -> tuple[cv2.dnn.Net, Inputs]:
+def _caffe(file: Path) -> OpenCvModel:
     if not hasattr(cv2.dnn, "readNetFromCaffe"):
         raise LoadFailed(
             f'{LIBRARY} no longer reads Caffe. Get an older one: `pip install "opencv-python-headless<5"`.'
         )
     prototxt = _prototxt(file)
     inputs = caffe_inputs(prototxt)
-    network = cv2.dnn.readNetFromCaffe(str(prototxt), str(file))
-    return network, inputs
-
-
-def _onnx(file: Path) -> tuple[cv2.dnn.Net, Inputs]:
-    inputs = onnx_inputs(file)
-    return cv2.dnn.readNetFromONNX(str(file)), inputs
+    return OpenCvModel(cv2.dnn.readNetFromCaffe(str(prototxt), str(file)), inputs)
 
 
 def _prototxt(file: Path) -> Path:
-    """The text beside the weights: of the same name, or the only one there."""
+    """The description beside the weights: the one with their name, or the only one."""
     found = sorted(file.parent.glob("*.prototxt"))
     same = [path for path in found if path.stem == file.stem]
     if same or len(found) == 1:
@@ -122,6 +115,6 @@ def _prototxt(file: Path) -> Path:
 
 
 def _what(problem: Exception) -> Exception:
-    """OpenCV's reason without the place in its source where it stands."""
+    """OpenCV's reason, without the place in its source."""
     reason = str(getattr(problem, "err", "")).strip("> \n")
     return RuntimeError(reason) if reason else problem

@@ -1,7 +1,7 @@
 """TorchScript (.pt, .pth) and torch.export (.pt2) files with PyTorch, on the CPU or a GPU.
 
-A TorchScript file does not say what shapes and types its inputs have: they are served as float32
-of any shape. In bf16 PyTorch's autocast picks the operations; inputs and outputs stay float32.
+A TorchScript file does not hold the shapes and types of its inputs: they are served as float32 of any
+shape. With bf16 PyTorch's autocast chooses the operations; inputs and outputs stay float32.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"  # torch.export.load would unpickle anything
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin take the cores of others
+os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"  # else torch.export.load would unpickle anything
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait by spinning take cores from others
 
 import numpy as np
 import torch
@@ -23,15 +23,14 @@ from serving.errors import LoadFailed
 from serving.machine import isa
 from serving.model_files.torch_archive import EXPORT_INSTEAD, SCRIPT, kind
 from serving.model_files.torch_names import Program, exported_program, scripted_program
-from serving.runtimes.base import BF16, About, Arrays, Setting
-from serving.runtimes.problems import load_failed, run_failed
+from serving.runtimes.base import BF16, About, Arrays, Setting, load_failed, run_failed
 from serving.values.signatures import DEFAULT_SIGNATURE, Signature
 
 LIBRARY = f"PyTorch {torch.__version__}"
 
 
 class TorchModel:
-    """A module with named inputs and outputs. It may run in several threads at once."""
+    """A module with named inputs and outputs, which may run in several threads at once."""
 
     def __init__(self, program: Program, setting: Setting, device: torch.device):
         self._run: Any = program.run
@@ -43,34 +42,27 @@ class TorchModel:
         }
 
     def infer(self, signature_name: str, inputs: Arrays) -> Arrays:
-        """All outputs of a signature, by name. Raises ServingError."""
         order = self.signatures[signature_name].inputs
         try:
-            with torch.inference_mode(), self._precision():
+            with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, self._is_bf16):
                 outputs = self._run(*(self._tensor(inputs[alias]) for alias in order))
                 return {alias: _array(tensor) for alias, tensor in outputs.items()}
         except Exception as problem:  # a model's own code may raise anything
             raise run_failed(LIBRARY, _reason(problem)) from problem
 
     def close(self) -> None:
-        """Give the memory back."""
         self._run = None
         gc.collect()  # torch's modules and graphs hold each other
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _precision(self) -> Any:
-        if not self._is_bf16:
-            return contextlib.nullcontext()
-        return torch.autocast(self._device.type, torch.bfloat16)
-
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
-        """Without a copy where torch can do without: it warns of arrays that can't be written."""
+        """The array on the device. Read-only arrays are copied first: PyTorch warns about them."""
         return torch.from_numpy(array if array.flags.writeable else array.copy()).to(self._device)
 
 
 def load(file: Path, setting: Setting) -> TorchModel:
-    """Raises LoadFailed when the file is damaged, a pickle, or has inputs that are no tensors."""
+    """Raises LoadFailed when the file is damaged, a pickle, or has inputs other than tensors."""
     _set_threads(setting)
     device = torch.device("cuda" if setting.use_gpu and torch.cuda.is_available() else "cpu")
     if setting.precision == BF16 and device.type == "cpu":
@@ -86,12 +78,12 @@ def load(file: Path, setting: Setting) -> TorchModel:
 
 
 def _set_threads(setting: Setting) -> None:
-    """For the whole process, as torch has it."""
+    """Thread counts and float precision, which PyTorch has once for the whole process."""
     torch.set_num_threads(setting.thread_count)
-    with contextlib.suppress(RuntimeError):  # it takes the second number only once
+    with contextlib.suppress(RuntimeError):  # it can be set only once
         torch.set_num_interop_threads(setting.inter_op_threads or 1)
     for backend in (torch.backends.cuda.matmul, torch.backends.cudnn):
-        backend.allow_tf32 = False  # f32 is f32 on a GPU too
+        backend.allow_tf32 = False  # so f32 is f32 on a GPU, too
 
 
 def _about(setting: Setting, device: torch.device) -> About:
@@ -102,13 +94,13 @@ def _about(setting: Setting, device: torch.device) -> About:
 
 
 def _reason(problem: Exception) -> Exception | str:
-    """TorchScript tells first where in the model it was, and what it was in its last line."""
+    """TorchScript's messages begin with a place in the model, and end with the reason."""
     text = str(problem).strip()
     return text.splitlines()[-1] if text.startswith("The following operation failed") else problem
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:
-    """The protocol carries no 16-bit floats here: they become float32."""
+    """A tensor as an array; 16-bit floats become float32."""
     is_short = tensor.dtype in (torch.bfloat16, torch.float16)
     array: np.ndarray = (tensor.float() if is_short else tensor).cpu().numpy()
     return array

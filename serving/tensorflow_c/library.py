@@ -1,8 +1,8 @@
-"""TensorFlow's C API through ctypes: the functions of its library, and how they fail.
+"""TensorFlow's C API through ctypes: its functions, and the exception when one fails.
 
 Why not TensorFlow's Python: importing it takes seconds and 180 MB more, its loader holds the
 interpreter's lock while it reads a model, and running a session through it costs 0.2 ms more.
-TensorFlow Serving itself sits on the same library. Declared in tensorflow/c/c_api.h.
+TensorFlow Serving uses the same library. Its functions are declared in tensorflow/c/c_api.h.
 
 Functions that compute or read files are called through CDLL, which lets other Python threads
 run meanwhile; those that take a microsecond through PyDLL, which does not.
@@ -24,11 +24,11 @@ OK = 0
 
 
 class CallFailed(Exception):
-    """TensorFlow answered with a status other than OK."""
+    """A function of TensorFlow returned a status other than OK."""
 
     def __init__(self, code: int, message: str):
         super().__init__(message)
-        self.code = code  # of tensorflow/c/tsl/tsl_status.h, the numbers of gRPC's codes
+        self.code = code  # as in tensorflow/c/tsl/tsl_status.h, equal to gRPC's codes
         self.message = message
 
 
@@ -44,7 +44,7 @@ class Buffer(ctypes.Structure):
     _fields_ = (("data", c_void_p), ("length", c_size_t), ("deallocator", c_void_p))
 
 
-# Name, result, arguments. None of them waits or computes for long.
+# Name, result, arguments. None of these waits or computes for long.
 QUICK: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("TF_Version", c_char_p, ()),
     ("TF_NewStatus", c_void_p, ()),
@@ -131,7 +131,7 @@ def _quiet() -> Iterator[None]:
 
 
 class Status:
-    """A TF_Status for one call. Not shared: each call needs its own."""
+    """A TF_Status for one call. Every call needs its own."""
 
     def __enter__(self) -> c_void_p:
         self._handle = c_void_p(library().TF_NewStatus())

@@ -1,4 +1,4 @@
-"""A SavedModel in a session of TensorFlow's: loaded, asked, closed."""
+"""A session of TensorFlow: load a SavedModel, run it, close it, and list the devices."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Session:
             tf.TF_DeleteSessionOptions(options)
 
     def output(self, tensor_name: str) -> Output:
-        """What "node:0" means in this graph. Raises KeyError when there is no such node."""
+        """The output called "node:0" in this graph. Raises KeyError if the graph does not have the node."""
         node, _, index = tensor_name.partition(":")
         operation = library().TF_GraphOperationByName(self._graph, node.encode())
         if not operation:
@@ -62,7 +62,7 @@ class Session:
         return Output(operation, int(index or 0))
 
     def run(self, plan: Plan, inputs: Sequence[Tensor]) -> list[Tensor]:
-        """The plan's outputs. Raises CallFailed."""
+        """The outputs of the plan for these inputs. Raises CallFailed."""
         tf = library()
         values = (c_void_p * max(1, len(inputs)))(*(tensor.handle for tensor in inputs))
         results = (c_void_p * max(1, plan.output_count))()
@@ -75,11 +75,11 @@ class Session:
         return [Tensor(results[index] or 0) for index in range(plan.output_count)]
 
     def devices(self) -> list[Device]:
-        """What the session may compute on."""
+        """The devices that the session may use."""
         return _devices_of(self._session)
 
     def close(self) -> None:
-        """Nothing may run any more."""
+        """Give the memory back. No run may be in progress."""
         tf = library()
         with Status() as status:
             tf.TF_CloseSession(self._session, status)
@@ -103,7 +103,7 @@ def _devices_of(session: c_void_p) -> list[Device]:
 
 
 def devices() -> list[Device]:
-    """What TensorFlow could compute on in this process. Starts its devices, so it takes a moment on a GPU."""
+    """The devices that TensorFlow can use in this process. Starts them, which takes a moment on a GPU."""
     tf = library()
     graph, options = c_void_p(tf.TF_NewGraph()), c_void_p(tf.TF_NewSessionOptions())
     with Status() as status:
@@ -117,7 +117,7 @@ def devices() -> list[Device]:
 
 
 class Plan:
-    """What to feed and fetch in one kind of run, looked up once."""
+    """The inputs to feed and the outputs to fetch, looked up once for many runs."""
 
     def __init__(self, inputs: Sequence[Output], outputs: Sequence[Output], in_callers_thread: bool):
         self.inputs = (Output * max(1, len(inputs)))(*inputs)
@@ -132,7 +132,7 @@ class Plan:
 
 
 def _signature_defs(buffer: Buffer) -> Mapping[str, SignatureDef]:
-    """`signature_def` of a serialised MetaGraphDef, without parsing the graph beside it.
+    """The signatures in a serialised MetaGraphDef, without parsing the graph in it.
 
     A graph can hold 100 MB of constants, and parsing them would stop every other thread.
     """

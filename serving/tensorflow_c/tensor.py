@@ -1,4 +1,4 @@
-"""NumPy arrays as TensorFlow's tensors, and back, copied as little as can be."""
+"""NumPy arrays to TensorFlow's tensors and back, with as few copies as possible."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from serving.tensorflow_c.library import CallFailed, library
 from serving.values.tensors import DTYPE_OF, DTYPES
 
 TSTRING_BYTES = 24  # sizeof(TF_TString), tensorflow/core/platform/ctstring_internal.h
-OFFSET_KIND = 2  # TF_TSTR_OFFSET: the text lies in the same buffer, `offset` bytes after the struct
+OFFSET_KIND = 2  # TF_TSTR_OFFSET: the text is in the same buffer, `offset` bytes after the struct
 STRING_LIMIT_BYTES = 2**30 - 1  # the size shares its 32 bits with the kind
 NO_MEMORY = 8  # RESOURCE_EXHAUSTED
 
 
 class OffsetString(ctypes.Structure):
-    """TF_TString of the kind OFFSET: freed with its tensor, copied by whoever keeps it."""
+    """TF_TString of the kind OFFSET, which needs no memory of its own."""
 
     _fields_ = (("size_and_kind", c_uint32), ("offset", c_uint32), ("count", c_uint32), ("_", c_uint32 * 3))
 
@@ -49,7 +49,7 @@ class Tensor:
         }
 
     def array(self) -> np.ndarray:
-        """Numbers share the tensor's memory; strings are bytes objects of their own."""
+        """The values. Numbers share the tensor's memory; strings are copied to bytes objects."""
         tf = library()
         dtype = DTYPES[tf.TF_TensorType(self.handle)].numpy
         shape = self.shape
@@ -75,14 +75,12 @@ def _strings(tf: Any, data: int, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def tensor_of(array: np.ndarray) -> Tensor:
-    """The array as a tensor: copied, unless it came from a tensor and still is the whole of it."""
+    """The array as a tensor: a copy, unless the array is a whole tensor of an earlier run."""
     base = array.base
     if isinstance(base, Tensor) and array.shape == base.shape and array.flags.c_contiguous:
         return base
-    return _string_tensor(array) if array.dtype.kind == "O" else _number_tensor(array)
-
-
-def _number_tensor(array: np.ndarray) -> Tensor:
+    if array.dtype.kind == "O":
+        return _string_tensor(array)
     array = np.ascontiguousarray(array).reshape(array.shape)
     tensor = _allocate(DTYPE_OF[array.dtype], array.shape, array.nbytes)
     if array.nbytes:
@@ -91,7 +89,7 @@ def _number_tensor(array: np.ndarray) -> Tensor:
 
 
 def _string_tensor(array: np.ndarray) -> Tensor:
-    """All in one buffer: first the structs, then the texts, so that nothing has to be freed apart."""
+    """All strings in one buffer: first the structs, then the texts. So one call frees it all."""
     texts: list[bytes] = array.ravel().tolist()
     head = len(texts) * TSTRING_BYTES
     lengths = [len(text) for text in texts]

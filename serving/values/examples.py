@@ -1,4 +1,4 @@
-"""The input of classify, regress and multi-inference: tf.Examples from messages and from JSON.
+"""The input of Classify, Regress and MultiInference: tf.Examples from messages and from JSON.
 
 Formats: tensorflow_serving/apis/input.proto; "Classify and Regress API" in
 https://www.tensorflow.org/tfx/serving/api_rest.
@@ -18,7 +18,7 @@ from tensorflow_serving.apis import input_pb2
 from serving.errors import InvalidArgument
 from serving.limits import EXAMPLES_LIMIT, EXPANDED_LIMIT_BYTES
 from serving.values import json_text
-from serving.values.json_bytes import is_base64, to_bytes
+from serving.values.json_text import is_base64, to_bytes
 
 LIMITS = np.iinfo(np.int64)
 FLOAT_LIMIT = float(np.finfo(np.float32).max)  # features hold 32-bit floats
@@ -26,7 +26,7 @@ FLOAT_LIMIT = float(np.finfo(np.float32).max)  # features hold 32-bit floats
 
 @dataclass(frozen=True)
 class Body:
-    """A classify or regress request as JSON: which signature, and its examples serialised, DT_STRING [n]."""
+    """A Classify or Regress request in JSON: the signature, and the serialised examples, DT_STRING [n]."""
 
     signature_name: str
     examples: np.ndarray
@@ -44,14 +44,14 @@ class Body:
 
 
 def from_input(proto: input_pb2.Input) -> np.ndarray:
-    """The examples serialised, DT_STRING [n], the context merged into each. Raises InvalidArgument."""
+    """The serialised examples, DT_STRING [n], with the context merged into all. Raises InvalidArgument."""
     kind = proto.WhichOneof("kind")
     examples = getattr(proto, kind).examples if kind else ()
     context = b""
     if kind == "example_list_with_context":
         context = proto.example_list_with_context.context.SerializeToString()
     _check_size(len(examples), context)
-    # Messages that stand one after the other are one merged message; the later feature of a name counts.
+    # Two serialised messages in a row are one merged message; of equal names the later feature counts.
     return _array([context + example.SerializeToString() for example in examples])
 
 
@@ -69,7 +69,7 @@ def _from_json(body: Mapping[str, Any]) -> np.ndarray:
 
 
 def _check_size(count: int, context: bytes) -> None:
-    """The context becomes a part of each example: a short message may stand for a very long one."""
+    """Raises InvalidArgument for too much: the context is copied into every example."""
     if count > EXAMPLES_LIMIT or count * len(context) > EXPANDED_LIMIT_BYTES:
         raise InvalidArgument(
             f"{count} examples with a context of {len(context)} bytes are too much at once: at most "
@@ -99,9 +99,9 @@ def _serialised(where: str, features: Any) -> bytes:
 
 
 def _feature(value: Any) -> feature_pb2.Feature:
-    """A value or a list of values of one kind; whole and decimal numbers are two kinds."""
+    """The feature of a value, or of a list of values of one kind. Whole and decimal numbers are two kinds."""
     values = value if isinstance(value, list) else [value]
-    kinds = {_kind(each) for each in values}
+    kinds = set(map(_kind, values))
     if len(kinds) > 1:
         raise ValueError("mixes kinds of values. Write whole numbers among decimal ones as 1.0")
     if kinds == {"float"}:
@@ -109,12 +109,12 @@ def _feature(value: Any) -> feature_pb2.Feature:
     if kinds == {"int"}:
         return feature_pb2.Feature(int64_list={"value": map(int, values)})
     if kinds == {"bytes"}:
-        return feature_pb2.Feature(bytes_list={"value": [to_bytes(each) for each in values]})
+        return feature_pb2.Feature(bytes_list={"value": map(to_bytes, values)})
     return feature_pb2.Feature()
 
 
 def _kind(value: Any) -> str:
-    """true and false are 1 and 0, as in TensorFlow Serving."""
+    """The kind of list that a value belongs into. true and false are 1 and 0, as in TensorFlow Serving."""
     if isinstance(value, float):
         if math.isfinite(value) and abs(value) > FLOAT_LIMIT:
             raise ValueError(f"holds {value}, which does not fit into a 32-bit float")

@@ -1,7 +1,7 @@
-"""Nested lists of JSON as arrays, checked value by value as TensorFlow Serving does, and arrays as JSON.
+"""Nested lists of JSON to arrays, with the checks of TensorFlow Serving, and floats of arrays to JSON.
 
-No value changes on its way but for the rounding of decimals: a whole number that a float can't hold
-exactly is refused, as are true for 1, 1.0 for 1 and 1e39 for a 32-bit infinity.
+No value changes, except that decimals are rounded: a whole number that a float can't hold exactly is refused,
+as are true for 1, 1.0 for a whole number, and 1e39 for a 32-bit float.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from serving.values.json_bytes import is_base64, to_bytes
+from serving.values.json_text import is_base64, to_bytes
 
 DIMENSIONS_LIMIT = 32  # NumPy's iterators take no more
 SHOWN_CHARACTERS = 20  # of a text in a message
@@ -23,19 +23,19 @@ SHORTEST = orjson.OPT_SERIALIZE_NUMPY
 
 
 def from_json(values: Any, dtype: np.dtype) -> np.ndarray:
-    """The array, in the shape of the lists. The words of the ValueError go on after "can't be read as …:"."""
+    """The array, in the shape of the lists. Raises ValueError with a clause like "it holds ..."."""
     if dtype.kind not in READERS:
-        raise ValueError("JSON has no such numbers; ask over gRPC")
+        raise ValueError("JSON can't express such numbers; use gRPC")
     shape = _shape(values)
     return READERS[dtype.kind](_leaves(values, shape), dtype).reshape(shape)
 
 
 def shortest(array: np.ndarray) -> Any:
-    """Nested lists of floats whose `repr` has the fewest digits that give the array's floats back.
+    """Nested lists of floats, whose `repr` has the fewest digits that identify the array's floats.
 
-    `tolist` would show the digits that a 32-bit float gets by becoming a 64-bit one: 2.4800000190734863.
+    `tolist` would show the digits of the 64-bit float next to a 32-bit one: 2.4800000190734863 for 2.48.
     """
-    # orjson writes what is not finite as null, and NumPy reads that as NaN.
+    # orjson writes NaN and infinities as null, which NumPy reads as NaN.
     wide = np.array(orjson.loads(orjson.dumps(array.ravel(), option=SHORTEST)), np.float64)
     odd = ~np.isfinite(array.ravel())
     wide[odd] = array.ravel()[odd]
@@ -80,7 +80,7 @@ def _floats(leaves: list[Any], dtype: np.dtype) -> np.ndarray:
 
 
 def _require_exact(leaves: list[Any], wide: np.ndarray, dtype: np.dtype) -> None:
-    """Whole numbers up to a power of two are; of larger ones some."""
+    """Raises ValueError for a whole number that becomes another one. None up to 2**(nmant + 1) does."""
     large = np.flatnonzero(np.abs(wide) >= 2.0 ** (np.finfo(dtype).nmant + 1))
     for value in (leaves[index] for index in large.tolist()):
         if isinstance(value, int) and int(dtype.type(value)) != value:
@@ -92,7 +92,9 @@ def _require_exact(leaves: list[Any], wide: np.ndarray, dtype: np.dtype) -> None
 
 def _whole_numbers(leaves: list[Any], dtype: np.dtype) -> np.ndarray:
     limits = np.iinfo(dtype)
-    outside = [value for value in leaves if _is_long(value)] if float in set(map(type, leaves)) else []
+    outside: list[Any] = []
+    if float in set(map(type, leaves)):  # a whole number of more than 64 bits was read as a float
+        outside = [value for value in leaves if type(value) is float and 2.0**63 <= abs(value) < math.inf]
     if not outside:
         _require({int}, "is not a whole number", leaves)
         ends = (min(leaves, default=0), max(leaves, default=0))
@@ -102,12 +104,7 @@ def _whole_numbers(leaves: list[Any], dtype: np.dtype) -> np.ndarray:
     return np.array(leaves, dtype)
 
 
-def _is_long(value: Any) -> bool:
-    """Whether it is a whole number of more than 64 bits: such are read as decimals."""
-    return isinstance(value, float) and math.isfinite(value) and abs(value) >= 2.0**63
-
-
-def _truths(leaves: list[Any], dtype: np.dtype) -> np.ndarray:
+def _booleans(leaves: list[Any], dtype: np.dtype) -> np.ndarray:
     _require({bool}, "is neither true nor false", leaves)
     return np.array(leaves, dtype)
 
@@ -129,13 +126,13 @@ READERS: dict[str, Callable[[list[Any], np.dtype], np.ndarray]] = {
     "f": _floats,
     "i": _whole_numbers,
     "u": _whole_numbers,
-    "b": _truths,
+    "b": _booleans,
     "O": _strings,
 }
 
 
 def _require(wanted: set[type], otherwise: str, leaves: list[Any]) -> set[type]:
-    """The types there are. Exactly these: true is an int to Python."""
+    """The types of the values. Exactly these are allowed: to Python true is an int, too."""
     types = set(map(type, leaves))
     if not types <= wanted:
         wrong = next(value for value in leaves if type(value) not in wanted)

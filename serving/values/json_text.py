@@ -1,11 +1,14 @@
 """JSON read as TensorFlow Serving's parser reads it (RapidJSON): NaN and Infinity are numbers, 1e400 is not.
 
-Stricter in one thing: a key that stands twice in an object is refused wherever it is noticed.
-There RapidJSON takes the first one and most others the last.
+It is stricter in one point: a key that is twice in an object is refused where that is noticed. RapidJSON
+takes the first one, most other parsers the last. Strings are text as UTF-8, or bytes as {"b64": "..."},
+decoded like absl::Base64Unescape: white space is ignored, and the padding may be left out.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import math
 import re
@@ -16,15 +19,16 @@ import orjson
 
 from serving.errors import InvalidArgument
 
-# Such a key may be written in two ways: "x" and "\\u0078".
+# A key with an escape may be written in two ways: "x" and "\\u0078".
 ESCAPE_IN_KEY = re.compile(rb'\\.[^"\\]*"\s*:')
-WHOLE_NUMBER_CHARACTERS = 20  # of the longest ones with 64 bits, the sign included
+WHOLE_NUMBER_CHARACTERS = 20  # of the longest 64-bit numbers, with the sign
+WHITE_SPACE = b" \t\n\v\f\r"
 
 
 def read(text: bytes, may_repeat_a_key: Callable[[Any, bytes], bool]) -> Any:
-    """The value of a body. Raises InvalidArgument. Where a key may stand twice the caller looks for it.
+    """The value of a request's body. `may_repeat_a_key` gets it with the text. Raises InvalidArgument.
 
-    orjson holds Python's lock for a fifth of the time; the other one knows NaN and says what is wrong.
+    orjson takes a fifth of the time; Python's parser, used when needed, reads NaN and says what is wrong.
     """
     try:
         value = orjson.loads(text)
@@ -35,12 +39,11 @@ def read(text: bytes, may_repeat_a_key: Callable[[Any, bytes], bool]) -> Any:
 
 
 def read_unique(text: bytes) -> Any:
-    """The same, slower. Raises InvalidArgument also for a key that appears twice in an object."""
+    """As `read`, but slower: every key that is twice in an object is noticed. Raises InvalidArgument."""
     try:
         return _UNIQUE.decode(text.decode("utf-8-sig"))
     except UnicodeDecodeError as problem:
-        why = f"it is not UTF-8 text (byte {problem.start})."
-        raise InvalidArgument(f"JSON Parse error: {why}") from problem
+        raise InvalidArgument(f"JSON Parse error: it is not UTF-8 text (byte {problem.start}).") from problem
     except RecursionError as problem:
         raise InvalidArgument("JSON Parse error: it is nested too deeply.") from problem
     except ValueError as problem:
@@ -64,7 +67,7 @@ def _decimal(text: str) -> float:
 
 
 def _whole(text: str) -> int | float:
-    """Of more than 64 bits it is a decimal, as for orjson and RapidJSON."""
+    """A number of more than 64 bits is read as a decimal, as by orjson and RapidJSON."""
     if len(text) > WHOLE_NUMBER_CHARACTERS:
         return _decimal(text)
     value = int(text)
@@ -72,3 +75,37 @@ def _whole(text: str) -> int | float:
 
 
 _UNIQUE = json.JSONDecoder(object_pairs_hook=_object, parse_float=_decimal, parse_int=_whole)
+
+
+def is_base64(value: Any) -> bool:
+    """Whether a value is {"b64": "..."} and nothing else."""
+    return isinstance(value, dict) and value.keys() == {"b64"} and isinstance(value["b64"], str)
+
+
+def to_bytes(value: str | dict[str, Any]) -> bytes:
+    """The bytes of a string or of {"b64": "..."}. Raises ValueError with a clause like "holds ..."."""
+    if isinstance(value, dict):
+        try:
+            return base64.b64decode(value["b64"], validate=True)  # nearly always; the rest takes longer
+        except ValueError:
+            return _decoded_leniently(value["b64"])
+    try:
+        return value.encode()
+    except UnicodeEncodeError as problem:
+        raise ValueError("holds half of a surrogate pair, which is not text") from problem
+
+
+def _decoded_leniently(text: str) -> bytes:
+    data = text.encode(errors="replace").translate(None, WHITE_SPACE)
+    if set(b"-_") & set(data):
+        raise ValueError(
+            "has URL-safe base64 (with - or _). Send the standard alphabet, which has + and / instead"
+        )
+    digits = data.rstrip(b"=")
+    padding = b"=" * (-len(digits) % 4)
+    if len(data) - len(digits) not in {0, len(padding)}:
+        raise ValueError("has damaged base64 (wrong padding at its end)")
+    try:
+        return base64.b64decode(digits + padding, validate=True)
+    except binascii.Error as problem:
+        raise ValueError(f"has damaged base64 ({problem})") from problem

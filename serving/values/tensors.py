@@ -1,9 +1,9 @@
-"""TensorProto to NumPy and back, trusting nothing that a client wrote.
+"""TensorProto to NumPy and back, with checks of everything that a client may have written.
 
-Format: tensorflow/core/framework/tensor.proto. A tensor's values stand either in
-`tensor_content`, or in the field of its type; there the last number stands for all that follow, so that a
-message of 50 bytes can mean gigabytes. What it says is therefore compared with the signature before its
-values are read (`header`), and what it leaves out is limited.
+Format: tensorflow/core/framework/tensor.proto. The values are either in `tensor_content`, or in the field for
+their type; there the last number stands for all that follow, so a message of 50 bytes can mean gigabytes.
+Therefore type and shape are compared with the signature before values are read (`header`), and the number of
+values that may be left out is limited.
 """
 
 from __future__ import annotations
@@ -28,13 +28,11 @@ from serving.limits import (
 
 @dataclass(frozen=True)
 class Dtype:
-    """One element type: what it is in NumPy, and the field that holds its values."""
+    """An element type in NumPy, and the field of the message that holds its values."""
 
     numpy: np.dtype
     field: str
-    stored: np.dtype | None = (
-        None  # what the field holds instead: the bits, or both parts of a complex number
-    )
+    stored: np.dtype | None = None  # type in the field, if another: bits, or parts of a complex number
 
     @property
     def per_element(self) -> int:
@@ -61,47 +59,47 @@ DTYPES = {
     types_pb2.DT_STRING: Dtype(np.dtype(object), "string_val"),  # an array of bytes objects
 }
 DTYPE_OF = {row.numpy: number for number, row in DTYPES.items()}
-# Reals lie in a message as they lie in memory, behind the field's number and kind.
+# These fields hold the values as they are in memory, after the field's number and kind.
 PACKED_TAGS = {"float_val": b"\x2a", "double_val": b"\x32"}
 
 
 def numpy_dtype(dtype: int) -> np.dtype:
-    """Raises Unimplemented for a type that this server neither reads nor sends."""
+    """The type in NumPy. Raises Unimplemented for a type that this server does not handle."""
     if dtype not in DTYPES:
         raise Unimplemented(f"The model uses {dtype_name(dtype)}, which this server does not handle.")
     return DTYPES[dtype].numpy
 
 
 def dtype_name(dtype: int) -> str:
-    """DT_FLOAT for 1; the number itself where TensorFlow has no name for it."""
+    """The name of a type in TensorFlow (DT_FLOAT for 1), else its number."""
     return types_pb2.DataType.Name(dtype) if dtype in types_pb2.DataType.values() else f"type {dtype}"
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a message says about a tensor."""
+    """Type and shape of a tensor, as its message says."""
 
     dtype: np.dtype
     shape: tuple[int, ...]
 
     @property
     def count(self) -> int:
-        """Elements."""
+        """The number of elements."""
         return math.prod(self.shape)
 
     @property
     def examples(self) -> int:
-        """As many as there may be: each string, else each row, is one."""
+        """The most examples that it may hold: every string is one, else every row."""
         return self.count if self.dtype.kind == "O" else self.shape[0] if self.shape else 1
 
     @property
     def size_bytes(self) -> int:
-        """Sizes of 0 count as 1: what a model makes of an empty input may be as large."""
+        """Memory of the elements. Sizes of 0 count as 1: a model may make as much of an empty input."""
         return math.prod(size or 1 for size in self.shape) * self.dtype.itemsize
 
 
 def header(alias: str, proto: tensor_pb2.TensorProto) -> Header:
-    """Type and shape, without a look at the values. Raises InvalidArgument, naming the input."""
+    """Type and shape, without reading the values. Raises InvalidArgument, naming the input."""
     row = DTYPES.get(proto.dtype)
     if row is None:
         raise InvalidArgument(
@@ -109,7 +107,7 @@ def header(alias: str, proto: tensor_pb2.TensorProto) -> Header:
         )
     shape = tuple(dimension.size for dimension in proto.tensor_shape.dim)
     if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
-        raise InvalidArgument(f"Input {alias!r} does not say its shape.")
+        raise InvalidArgument(f"Input {alias!r} does not give its shape.")
     found = Header(row.numpy, shape)
     if found.size_bytes > TENSOR_LIMIT_BYTES:
         raise InvalidArgument(f"Input {alias!r} is too large: shape {list(shape)} is over 256 MiB.")
@@ -122,18 +120,21 @@ def header(alias: str, proto: tensor_pb2.TensorProto) -> Header:
 
 
 def to_array(alias: str, proto: tensor_pb2.TensorProto) -> np.ndarray:
-    """The values as an array. Raises InvalidArgument, naming the input, when they make no tensor."""
+    """The values as an array. Raises InvalidArgument, naming the input, if they don't fit the shape."""
     said = header(alias, proto)
     row = DTYPES[proto.dtype]
     try:
-        values = _from_content(row, proto) if proto.tensor_content else _from_field(row, proto, said)
-        return values.reshape(said.shape)
+        if not proto.tensor_content:
+            return _from_field(row, proto, said).reshape(said.shape)
+        if row.numpy.kind == "O":
+            raise ValueError("strings must be in string_val")
+        return np.frombuffer(proto.tensor_content, row.numpy).reshape(said.shape)
     except (ValueError, OverflowError, TypeError) as problem:
         raise InvalidArgument(f"Input {alias!r} can't be read as {list(said.shape)}: {problem}.") from problem
 
 
 def to_proto(array: np.ndarray, proto: tensor_pb2.TensorProto | None = None) -> tensor_pb2.TensorProto:
-    """The array with its values in the field of its type; `proto` is an empty one to fill.
+    """The array as a message, with the values in the field for their type; `proto` is an empty one to fill.
 
     TensorFlow Serving answers in this form (predict_util.cc, kAsProtoField), and clients read
     `outputs["scores"].float_val` directly.
@@ -148,7 +149,7 @@ def to_proto(array: np.ndarray, proto: tensor_pb2.TensorProto | None = None) -> 
     row = DTYPES[number]
     values = array.ravel().view(row.stored) if row.stored else array.ravel()
     if row.field in PACKED_TAGS and values.size:
-        # The very bytes of the field in the wire format: a hundred times faster for the pixels of an image.
+        # The bytes of the field in the wire format: a hundred times faster for the pixels of an image.
         data = values.tobytes()
         proto.MergeFromString(PACKED_TAGS[row.field] + varint(len(data)) + data)
     else:
@@ -156,14 +157,8 @@ def to_proto(array: np.ndarray, proto: tensor_pb2.TensorProto | None = None) -> 
     return proto
 
 
-def _from_content(row: Dtype, proto: tensor_pb2.TensorProto) -> np.ndarray:
-    if row.numpy.kind == "O":
-        raise ValueError("strings must stand in string_val")
-    return np.frombuffer(proto.tensor_content, row.numpy)
-
-
 def _from_field(row: Dtype, proto: tensor_pb2.TensorProto, said: Header) -> np.ndarray:
-    """As TensorFlow reads it: without a value all are zero, and what is too much is left out."""
+    """As TensorFlow reads it: without any value all are zero, and surplus values are ignored."""
     values = getattr(proto, row.field)
     given, rest = divmod(len(values), row.per_element)
     if rest:
@@ -184,7 +179,10 @@ def _from_field(row: Dtype, proto: tensor_pb2.TensorProto, said: Header) -> np.n
 
 
 def _check_left_out(row: Dtype, given: int, said: Header) -> None:
-    """TensorFlow repeats the last number, and so do its clients' libraries. Strings they write out."""
+    """Limit the repetition of the last number. Strings are not repeated, clients' libraries never rely on it.
+
+    Raises ValueError.
+    """
     if row.numpy.kind == "O":
         raise ValueError(f"it says {said.count} strings and holds {given}; send each of them")
     limit_bytes = EXPANDED_LIMIT_BYTES if given < 2 else REPEATED_LIMIT_BYTES

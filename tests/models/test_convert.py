@@ -130,16 +130,16 @@ def test_what_the_card_of_a_model_says_goes_with_it_into_another_format():
     assert again.exit_code == 0, again.said
     assert "read: how levels become values, from the model's card (--preprocess)" in again.said
     assert "WARNING" not in again.said
-    cards = [card_in(each.base) for each in (first, again)]
+    cards = [card_in(converted.base) for converted in (first, again)]
     for key in ("name", "title", "labels"):
         assert cards[0][key] == cards[1][key]
     assert [cards[1]["pixels"][key] for key in ("fit", "resize")] == ["central_crop", "bicubic"]
     answers = []
-    for each in (first, again):
-        with start_server(model_dir=each.base) as server:
+    for converted in (first, again):
+        with start_server(model_dir=converted.base) as server:
             answers.append(Client(server.grpc_address).outputs(converter().photo))
     assert answers[0]["classes"].tolist() == answers[1]["classes"].tolist()
-    np.testing.assert_allclose(*(each["probabilities"] for each in answers), atol=1e-4)
+    np.testing.assert_allclose(*(answer["probabilities"] for answer in answers), atol=1e-4)
 
 
 def test_a_card_that_can_not_be_read_is_named():
@@ -194,7 +194,7 @@ def test_operations_that_a_format_does_not_have_are_named(to, package, reason):
 
 def test_a_file_that_computes_something_else_than_the_model_is_refused(tmp_path):
     found, wanted = find(converter().sources / "ir"), Wanted(preprocess="tf", layout="NHWC")
-    with pytest.raises(ModelProblem, match="answers otherwise than the model: its scores are up to"):
+    with pytest.raises(ModelProblem, match="scores differ from the original's by up to"):
         as_it_is.write(found, tmp_path / "1", wanted, print, None, lambda values: np.ones((len(values), 7)))
     with pytest.raises(ModelProblem, match="gives 7 scores instead of 5"):
         as_it_is.write(found, tmp_path / "1", wanted, print, None, lambda values: np.ones((len(values), 5)))
@@ -232,7 +232,7 @@ def test_a_cluster_serving_configuration_names_the_model_its_shape_and_its_batch
     )
     done = models("convert", folder / "config.yaml", "--out", folder / "out", "--preprocess", "tf")
     assert done.returncode == 0, done.stderr
-    assert "ignored, as there is no Redis, Spark or Flink here: spark.master" in done.stdout
+    assert "ignored, because Pixelcost uses no Redis, Spark or Flink: spark.master" in done.stdout
     assert "top_n 3: classes and scores hold the best 5" in done.stdout
     with start_server(
         *("--enable_batching", "--batching_parameters_file", str(folder / "out" / "batching_parameters.txt")),

@@ -13,9 +13,16 @@ from models.convert import cluster_serving, convert
 from models.formats.kinds import find
 from models.interface.ends import choose
 from models.interface.hints import of_layers
-from models.interface.labels import find_labels, labels_beside, labels_of, read_labels
-from models.interface.pixels import Hints, work_out
-from models.interface.preprocess import OF_ARCHITECTURE, PRESETS, Pixels, of_architecture, quantised
+from models.interface.labels import find_labels, labels_beside, read_labels
+from models.interface.pixels import (
+    OF_ARCHITECTURE,
+    PRESETS,
+    Hints,
+    Pixels,
+    of_architecture,
+    quantised,
+    work_out,
+)
 from models.interface.scores import is_logits, made_up
 from models.interface.wanted import LOGITS, PROBABILITIES, Wanted
 from models.problems import ModelProblem, what_went_wrong
@@ -50,8 +57,9 @@ def ends(into: Tensor = NHWC, *outputs: Tensor, labels: int | None = None, **wan
         (["a", "", "b", ""], ["a", "(class 1)", "b"]),
     ],
 )
-def test_labels_are_what_people_call_the_classes_and_never_two_the_same(lines, labels):
-    assert labels_of("\n".join(lines).encode()) == labels
+def test_labels_are_what_people_call_the_classes_and_never_two_the_same(tmp_path, lines, labels):
+    (tmp_path / "labels").write_text("\n".join(lines))
+    assert read_labels(tmp_path / "labels") == labels
 
 
 CAT_DOG = ["cat", "dog"]
@@ -117,7 +125,7 @@ def test_files_that_were_found_by_their_names_are_skipped_with_a_line_when_they_
 
 
 def test_a_list_of_imagenets_classes_gets_the_spelling_of_the_catalogue(tmp_path):
-    lines = ["background", *(", ".join(each.names) for each in imagenet.classes())]
+    lines = ["background", *(", ".join(entry.names) for entry in imagenet.classes())]
     (tmp_path / "labels.txt").write_text("\n".join(lines))
     assert read_labels(tmp_path / "labels.txt") == ["background", *imagenet.labels()]
 
@@ -147,12 +155,12 @@ def test_a_model_that_takes_no_pixels_is_refused_with_what_it_takes(tensor, why)
 
 def test_further_inputs_are_in_the_way():
     two = Signature("serving_default", [NHWC, Tensor("is_training", "DT_BOOL", ())], [SCORES])
-    with pytest.raises(ModelProblem, match="2 inputs, where one is wanted"):
+    with pytest.raises(ModelProblem, match="2 inputs, but only one is allowed"):
         choose([two], Wanted(), None, quiet)
 
 
 def test_a_signature_without_inputs_is_not_said_to_have_several():
-    with pytest.raises(ModelProblem, match="no input, where the pixels are wanted"):
+    with pytest.raises(ModelProblem, match="no input, but one for pixels is needed"):
         choose([Signature("init", [], [SCORES])], Wanted(), None, quiet)
 
 
@@ -229,7 +237,7 @@ def test_a_quantised_input_takes_levels_or_what_its_scale_makes_of_values():
     level = np.array([0.0, 127.5, 255.0])
     values = (level * found.scale - found.mean) / found.std
     np.testing.assert_allclose(values, [0, 128, 256])
-    with pytest.raises(ModelProblem, match="without saying how they are scaled"):
+    with pytest.raises(ModelProblem, match="does not say how they are scaled"):
         pixels(uint8, preprocess="tf")
 
 
@@ -295,7 +303,7 @@ def test_a_model_that_does_not_answer_with_numbers_is_refused(value, wanted):
 
 def test_a_configuration_that_names_itself_is_refused(tmp_path):
     (tmp_path / "config.yaml").write_text("modelPath: config.yaml\n")
-    with pytest.raises(ModelProblem, match="is such a configuration too, not a model"):
+    with pytest.raises(ModelProblem, match="is not a model but another configuration"):
         convert(tmp_path / "config.yaml", tmp_path / "out", Wanted(), quiet)
 
 

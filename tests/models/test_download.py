@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from models.catalogue.checksum import Checksum
-from models.catalogue.download import Limits, download
+from models.catalogue.download import Checksum, Limits, download
 from models.problems import FetchFailed
 from tests.support.models.weights_server import (
     WeightsServer,
@@ -206,7 +205,7 @@ def test_the_whole_may_be_given_a_time_limit(target):
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(404, "There is no file"), (403, "403 Forbidden"), (416, "416"), (503, "503"), (204, "204")],
+    [(404, "The server has no file"), (403, "403 Forbidden"), (416, "416"), (503, "503"), (204, "204")],
 )
 def test_a_refusal_is_passed_on(target, status, words):
     with server(with_status(status)) as web, pytest.raises(FetchFailed, match=words):
@@ -235,14 +234,14 @@ def test_a_name_server_that_hangs_costs_no_more_than_the_limit(target, monkeypat
 
 def test_a_disk_that_is_full_is_said(target, part):
     part.symlink_to("/dev/full")
-    with server() as web, pytest.raises(FetchFailed, match=r"no room .*No space left on device"):
+    with server() as web, pytest.raises(FetchFailed, match=r"does not fit into .*No space left on device"):
         fetch(web, target)
 
 
 TWO_AT_ONCE = """
 import sys
 from pathlib import Path
-from models.catalogue.checksum import Checksum
+from models.catalogue.download import Checksum
 from models.catalogue.download import Limits, download
 class Heard:
     def say(self, text): print(text)
@@ -256,6 +255,6 @@ def test_two_processes_at_once_download_it_once(target):
     with server() as web:
         command = [sys.executable, "-c", TWO_AT_ONCE, web.url + "weights.h5", str(target), SHA256.digits]
         both = [subprocess.Popen(command, cwd=ROOT) for _ in range(2)]
-        assert [each.wait(60) for each in both] == [0, 0]
+        assert [process.wait(60) for process in both] == [0, 0]
         assert len(web.ranges) == 1
     assert target.read_bytes() == DATA

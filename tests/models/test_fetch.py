@@ -49,7 +49,7 @@ def models(tmp_path):
 
 
 def server(*script) -> WeightsServer:
-    return WeightsServer({each.weights: DATA for each in CATALOGUE}, *script)
+    return WeightsServer({row.weights: DATA for row in CATALOGUE}, *script)
 
 
 def target(cache: Path, name: str = NAME) -> Path:
@@ -61,7 +61,7 @@ def test_the_list_names_every_model_and_what_is_downloaded(models, tmp_path):
     target(tmp_path).write_bytes(b"x")
     target(tmp_path, LARGE).with_name(row(LARGE).file_name + ".part").write_bytes(b"x" * 2_000_000)
     lines = models("list").stdout.splitlines()
-    assert [line.split()[0] for line in lines[1:-1]] == [each.name for each in CATALOGUE]
+    assert [line.split()[0] for line in lines[1:-1]] == [row.name for row in CATALOGUE]
     ends = {line.split()[0]: line.rstrip() for line in lines}
     assert ends[NAME].endswith(" yes")
     assert ends[LARGE].endswith(" 2 of 96 MB")

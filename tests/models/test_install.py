@@ -68,8 +68,8 @@ def test_several_at_once_install_one_model(tmp_path):
     offered = servable(tmp_path / "model", "a")
     with ThreadPoolExecutor(4) as pool:
         done = list(pool.map(lambda _: command(offered, tmp_path / "volume"), range(4)))
-    assert [each.returncode for each in done] == [0] * 4
-    assert sorted("already" in each.stdout for each in done) == [False, True, True, True]
+    assert [process.returncode for process in done] == [0] * 4
+    assert sorted("already" in process.stdout for process in done) == [False, True, True, True]
 
 
 @pytest.mark.parametrize("trouble", ["no version", "no such folder", "a file in the way"])

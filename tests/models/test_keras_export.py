@@ -17,7 +17,7 @@ from tests.support.processes.serving_client import Client
 from tests.support.processes.serving_process import ROOT, start_server
 
 SMALL = "mobilenet-v3-small"
-NAMES = [each.name for each in CATALOGUE if each.application]
+NAMES = [row.name for row in CATALOGUE if row.application]
 ONE_OF_EACH = ("inception-v3", "resnet-50", SMALL)  # of each kind of preprocessing
 EVERY_MODEL = bool(os.environ.get("PIXELCOST_TEST_EVERY_MODEL"))
 COMPARED = [
@@ -57,17 +57,17 @@ def golden(tmp_path_factory) -> dict[str, dict]:
     assert done.returncode == 0, done.stderr[-3000:]
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     shutil.rmtree(folder)
-    return {each["name"]: each for each in rows}
+    return {row["name"]: row for row in rows}
 
 
 def test_there_are_1000_classes_in_imagenets_order_and_no_two_labels_are_alike():
     found = imagenet.classes()
     assert len(found) == 1000
-    ids = [each.wordnet_id for each in found]
+    ids = [entry.wordnet_id for entry in found]
     assert ids == sorted(ids)
     assert len(set(ids)) == 1000
-    assert len({each.label.casefold() for each in found}) == 1000
-    assert all(len(each.wordnet_id) == 9 and each.label and "," not in each.label for each in found)
+    assert len({entry.label.casefold() for entry in found}) == 1000
+    assert all(len(entry.wordnet_id) == 9 and entry.label and "," not in entry.label for entry in found)
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,8 @@ def test_classes_that_share_a_name_are_told_apart(number, wordnet_id, label):
 
 
 def test_a_label_is_the_first_of_its_names_where_that_is_enough():
-    for each in imagenet.classes():
-        assert each.label.partition(" (")[0] == each.names[0]
+    for entry in imagenet.classes():
+        assert entry.label.partition(" (")[0] == entry.names[0]
 
 
 @pytest.mark.slow
@@ -165,7 +165,7 @@ def test_weights_of_another_architecture_are_refused_in_two_lines(tmp_path):
     assert why.endswith(" objects could not be loaded.")
     assert what_fits.startswith("Give a file that Keras wrote for keras.applications.MobileNetV3Small")
     assert "UserWarning" not in done.stderr
-    assert [each.name for each in (tmp_path / "out").iterdir()] == [".lock"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [".lock"]
 
 
 @pytest.mark.parametrize("runtime", ["tensorflow", "openvino"])
@@ -181,9 +181,9 @@ def test_the_embedded_server_serves_it_warmed_by_its_own_requests(small, runtime
 READ = """
 import sys
 from pathlib import Path
-from serving.models import recorded_requests
-for each in recorded_requests.read(Path(sys.argv[1])):
-    print(each.signature_name, *each.inputs, each.inputs["images"][0][:4])
+from serving.models import warmup
+for request in warmup.read_recorded(Path(sys.argv[1])):
+    print(request.signature_name, *request.inputs, request.inputs["images"][0][:4])
 """
 
 

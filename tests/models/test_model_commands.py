@@ -54,7 +54,7 @@ def test_a_folder_that_tensorflow_takes_for_a_pattern_is_refused_before_anything
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        (("--photo", "missing.png"), "--photo missing.png: there is no such file."),
+        (("--photo", "missing.png"), "--photo missing.png: the file does not exist."),
         (("--labels", "."), "The labels in . can't be read"),
         (("--labels", "missing.txt"), "The labels in missing.txt can't be read"),
         (("--scale", "nan"), "'nan' is not a number"),

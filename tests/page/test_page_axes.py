@@ -6,9 +6,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.experiment.backends.test_formats_read import server
 from tests.support.processes.app_process import running_app
 from tests.support.processes.browser import visiting
+from tests.support.scripted_server import server_that_reads
 
 pytestmark = pytest.mark.browser
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 def old_server(tmp_path_factory):
     """An app whose only backend reads what TensorFlow Serving read before it knew WebP, and can be split."""
     with ExitStack() as stack:
-        address = stack.enter_context(server(decode_outputs=("pixels", "checksum")))
+        address = stack.enter_context(server_that_reads(decode_outputs=("pixels", "checksum")))
         folder = tmp_path_factory.mktemp("old")
         yield stack.enter_context(running_app(folder, TF_SERVERS=f"Old:{address}"))
 

@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import expect
 
 from experiment.export.report_json import report_dict, report_json
-from tests.experiment.report.test_export import EVIL
 from tests.support.processes.browser import PATIENCE_MS, Visit
 from tests.support.records import sample_report
+from tests.support.reports import HOSTILE
 from tests.support.set_records import photos, summary
 
 pytestmark = pytest.mark.browser
@@ -26,7 +26,7 @@ DROP = """
 
 def test_a_dropped_report_shows_the_run_again_without_its_images(visit: Visit, app):
     made = report_dict(sample_report(("8 CPU", "1 CPU")))
-    made["source"]["name"] = EVIL
+    made["source"]["name"] = HOSTILE
     page = visit.open("/")
     page.evaluate(DROP, report_json(made))
     page.wait_for_url("**/runs/*")
@@ -36,7 +36,7 @@ def test_a_dropped_report_shows_the_run_again_without_its_images(visit: Visit, a
     told = page.locator("#imported").inner_text()
     assert told.startswith("Imported from run.json, measured on May 4, 2026")
     assert told.endswith("on AMD EPYC 9B14.")
-    assert EVIL in page.locator("#setup-summary").inner_text()
+    assert HOSTILE in page.locator("#setup-summary").inner_text()
     assert page.locator("#variants tbody tr").count() == len(made["variants"])
     assert page.locator("#exports a").all_inner_texts() == ["Report .html", "JSON", "CSV"]
     assert page.locator("#follow-ups").is_hidden()

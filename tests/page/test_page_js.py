@@ -4,32 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
-
-import pytest
 
 from experiment.codec import to_dict
 from experiment.wording import sized_name
 from tests.support.processes.app_process import ROOT
+from tests.support.processes.browser import node
 from tests.support.processes.webapp_parts import serving
 from tests.support.records import variant
 from tools import report_types, vendor
-
-OLDEST_NODE = (20, 19)  # the first that reads static/js as modules without being told
-
-
-def node() -> str:
-    """Path of a Node that can run the tests; skips where there is none."""
-    path = shutil.which("node")
-    if path is None:
-        pytest.skip(
-            "Node is not installed. The page's unit tests need Node 20.19 or newer; the page does not."
-        )
-    version = subprocess.check_output([path, "--version"], text=True)
-    if tuple(map(int, version.strip().lstrip("v").split(".")[:2])) < OLDEST_NODE:
-        pytest.skip(f"Node is {version.strip()}; the page's unit tests need 20.19 or newer.")
-    return path
 
 
 def test_the_pure_modules_of_the_page_pass_their_own_tests():

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from tests.support.processes.app_process import CAT, free_port, running_app
-from tests.support.processes.browser import SMALL, visiting
+from tests.support.processes.browser import SMALL, WATCH_SHIFTS, visiting
 
 pytestmark = pytest.mark.browser
 
@@ -32,12 +32,6 @@ new MutationObserver(() => {
 }).observe(document, { subtree: true, childList: true, characterData: true });
 """.replace("CELLS", CELLS)
 COLOUR = "getComputedStyle(document.querySelector('.plot .xtick text')).fill"
-WATCH_SHIFTS = """
-window.shift = 0;
-new PerformanceObserver((list) => {
-  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shift += entry.value;
-}).observe({ type: "layout-shift", buffered: true });
-"""
 
 
 def test_results_grow_while_the_run_goes_on(visit):

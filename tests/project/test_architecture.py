@@ -15,7 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 ROWS = re.findall(r"^\|.*\|$", (ROOT / "docs" / "architecture.md").read_text("utf-8"), re.MULTILINE)
 FILES = {name for row in ROWS for name in re.findall(r"`([\w./]+/[\w.]*)`", row)}
 NAMED = [
-    (name, file) for row in ROWS for name, file in re.findall(r"`([A-Z][A-Za-z_]+)` in `([\w./]+\.\w+)`", row)
+    (name, file)
+    for row in ROWS
+    for name, file in re.findall(r"`(_?[A-Z][A-Za-z_]+)` in `([\w./]+\.\w+)`", row)
 ]
 
 

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
 
+import pytest
 from PIL import Image
 
+from bench import commits
 from bench.batching import steady_rate
 from bench.support.callers import calling, ends_s, request_of
+from bench.support.errors import CannotRun
 from bench.support.figures import figure
 from bench.support.open_loop import OK, offer
 from bench.support.servables import photo_of
+from bench.support.side_by_side import by_turns
 from bench.sweep import stub_server
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_target_is_met_only_when_the_bad_end_of_the_interval_meets_it():
@@ -40,6 +51,7 @@ def test_a_photo_is_filled_up_to_the_size_and_still_decodes():
 def test_every_request_of_an_open_loop_is_accounted_for():
     with stub_server(5) as port, calling(f"127.0.0.1:{port}") as predict:
         answered = offer(predict, request_of(b"x"), rate_per_s=50, seconds=0.4, timeout_s=10, read=len)
+    with stub_server(500) as port, calling(f"127.0.0.1:{port}") as predict:
         late = offer(predict, request_of(b"x"), rate_per_s=100, seconds=0.1, timeout_s=0.0001)
     assert answered.codes == {OK: 20}
     assert len(answered.latencies_ms) == len(answered.others) == 20
@@ -51,3 +63,82 @@ def test_callers_ask_as_often_as_they_should_and_together():
         ends = ends_s(lambda: predict(request_of(b"x")), callers=2, count=6)
     assert len(ends) == 6
     assert ends == sorted(ends)
+
+
+def test_each_block_takes_every_way_once_and_the_first_is_not_counted():
+    asked: list[str] = []
+    ways = {name: lambda name=name: asked.append(name) or len(asked) for name in ("a", "b", "c")}
+    samples = by_turns(ways, blocks=5)
+    blocks = [tuple(asked[start : start + 3]) for start in range(0, len(asked), 3)]
+    assert len(blocks) == 6
+    assert all(sorted(block) == ["a", "b", "c"] for block in blocks)
+    assert len(set(blocks)) > 1  # in random order
+    assert sorted(place for places in samples.values() for place in places) == list(range(4, 19))
+
+
+def test_two_trees_are_compared_block_by_block_and_the_first_run_of_each_is_left_out():
+    runs: Counter[Path] = Counter()
+
+    def cost(tree: Path) -> tuple[float, float]:
+        runs[tree] += 1
+        if runs[tree] == 1:
+            return 1000.0, 1000.0
+        slow = 1.01 ** runs[tree]  # the machine gets slower, and both trees with it
+        return (2.0 * slow, 30.0) if tree == Path("new") else (1.0 * slow, 40.0)
+
+    seconds, megabytes = commits.compared("start", {"new": Path("new"), "old": Path("old")}, cost, blocks=9)
+    assert runs == {Path("new"): 10, Path("old"): 10}
+    assert seconds.startswith("start: 2.12 / 1.06 s ") and " 2.000 (95 %: 2.000 to 2.000)" in seconds
+    assert megabytes.startswith("start: 30.00 / 40.00 MB ") and " 0.750 (95 %: 0.750 to 0.750)" in megabytes
+
+
+def repository(folder: Path, *versions: str) -> Path:
+    """A git repository whose one file had these contents, a commit for each."""
+    git = ["git", "-C", str(folder), "-c", "user.name=test", "-c", "user.email=test@localhost"]
+    subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
+    for version in versions:
+        (folder / "file.txt").write_text(version)
+        subprocess.run([*git, "add", "."], check=True)
+        subprocess.run([*git, "commit", "--quiet", "--message", version], check=True)
+    return folder
+
+
+def test_the_files_of_another_commit_are_written_beside_and_the_repository_stays_as_it_is(tmp_path):
+    source = repository(tmp_path / "source", "first", "second")
+    (source / "file.txt").write_text("not committed")
+    for revision, content in (("HEAD", "second"), ("HEAD~1", "first")):
+        commits.check_out(revision, tmp_path / content, source)
+        assert [path.name for path in (tmp_path / content).iterdir()] == ["file.txt"]
+        assert (tmp_path / content / "file.txt").read_text() == content
+    assert (source / "file.txt").read_text() == "not committed"
+
+
+@pytest.mark.parametrize("revision", ["no-such-revision", "HEAD~1", "--all", ""])
+def test_a_commit_that_a_shallow_clone_lacks_is_named_in_one_sentence(tmp_path, revision):
+    source = repository(tmp_path / "source", "first", "second")
+    shallow = tmp_path / "shallow"
+    subprocess.run(["git", "clone", "--quiet", "--depth=1", source.as_uri(), str(shallow)], check=True)
+    with pytest.raises(CannotRun, match=f"^{revision} is not a commit of this clone. Name another one"):
+        commits.check_out(revision, tmp_path / "tree", shallow)
+
+
+def test_without_git_or_a_repository_there_is_nothing_to_compare_with(tmp_path, monkeypatch):
+    with pytest.raises(CannotRun, match="not a git repository"):
+        commits.check_out("HEAD", tmp_path / "tree", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CannotRun, match="git is not installed"):
+        commits.check_out("HEAD", tmp_path / "tree", ROOT)
+
+
+def test_a_tree_that_can_not_be_started_is_no_measurement(tmp_path):
+    with pytest.raises(CannotRun, match=r"python -m webapp.worker ended with exit code 1: .*No module named"):
+        commits._worker(tmp_path)
+
+
+def test_a_part_that_can_not_run_says_why_and_the_others_go_on():
+    command = [sys.executable, "-m", "bench", "commits", "commits"]
+    environ = os.environ | {"AGAINST": "no-such-revision"}
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout.count("  skipped: no-such-revision is not a commit of this clone.") == 2
+    assert "Traceback" not in done.stderr

@@ -13,7 +13,7 @@ import experiment
 from bench.study import page as findings
 from bench.study.tables import read
 from experiment.cli.main import _parser
-from tools import catalogue_table, definitions_table, flags_table, settings_table
+from tools import tables
 from webapp import create_app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,30 +31,10 @@ def test_the_figures_in_the_readme_are_those_of_the_findings():
     assert shown == README, "write what docs/findings.md says between the marks"
 
 
-def test_the_settings_table_is_that_of_the_code():
-    shown = settings_table.DOCUMENT.read_text("utf-8").split(settings_table.START)[1]
-    assert shown.split(settings_table.END)[0] == settings_table.table(), (
-        "run: .venv/bin/python -m tools.settings_table"
-    )
-
-
-def test_the_tables_of_flags_are_those_of_the_model_server():
-    shown = flags_table.DOCUMENT.read_text("utf-8").split(flags_table.START)[1].split(flags_table.END)[0]
-    assert shown == flags_table.tables(), "run: .venv/bin/python -m tools.flags_table"
-
-
-def test_the_catalogue_is_that_of_the_code():
-    shown = catalogue_table.DOCUMENT.read_text("utf-8").split(catalogue_table.START)[1]
-    assert shown.split(catalogue_table.END)[0] == catalogue_table.table(), (
-        "run: .venv/bin/python -m tools.catalogue_table"
-    )
-
-
-def test_the_definitions_are_those_that_the_page_and_the_html_report_print():
-    shown = definitions_table.DOCUMENT.read_text("utf-8").split(definitions_table.START)[1]
-    assert shown.split(definitions_table.END)[0] == definitions_table.table(), (
-        "run: .venv/bin/python -m tools.definitions_table"
-    )
+@pytest.mark.parametrize("name", tables.TABLES)
+def test_a_table_is_that_of_the_code(name):
+    page = tables.TABLES[name][0].read_text("utf-8")
+    assert page == tables.renewed(page, name), "run: .venv/bin/python -m tools.tables"
 
 
 def anchors(path: Path) -> set[str]:

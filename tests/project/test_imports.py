@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import subprocess
 import sys
-from collections.abc import Container, Iterable, Mapping
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+from tests.support.imports import SCRIPTS, circle_in, imported, python_imports, script_imports
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = {"common", "experiment", "serving", "models", "webapp", "tests", "tools", "bench", "fuzz"}
@@ -21,19 +20,7 @@ MAY_IMPORT = {
     "serving": {"serving", "common"},
     "models": {"models", "common"},
 }
-SCRIPTS = ROOT / "static" / "js"
 FILES = sorted(path for package in MAY_IMPORT for path in (ROOT / package).rglob("*.py"))
-
-
-def imported(path: Path) -> set[str]:
-    """Dotted names of everything a file imports, wherever in it."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -130,52 +117,17 @@ def test_importing_the_experiment_needs_no_web_framework():
         assert not {name.split(".")[0] for name in imported(path)} & {"flask", "sqlalchemy", "gunicorn"}
 
 
-def circle_in(imports: Mapping[str, Iterable[str]]) -> list[str]:
-    """Names of which each is imported by the next and the last is the first again; none: []."""
-    try:
-        TopologicalSorter(imports).prepare()
-    except CycleError as found:
-        return list(found.args[1])
-    return []
-
-
-def python_imports(root: Path, packages: Iterable[str]) -> dict[str, set[str]]:
-    """Dotted name of each file -> the files it imports, in functions and for type checkers too."""
-    paths = [path for package in packages for path in (root / package).rglob("*.py")]
-    files = {".".join(path.relative_to(root).with_suffix("").parts): path for path in paths}
-    files = {name.removesuffix(".__init__"): path for name, path in files.items()}
-    return {
-        importer: {file for name in imported(path) for file in run_by(name, importer, files)} - {importer}
-        for importer, path in files.items()
-    }
-
-
-def run_by(name: str, importer: str, files: Container[str]) -> set[str]:
-    """The files that importing a dotted name runs: its own, and the folders above that do not run yet."""
-    own = name if name in files else name.rpartition(".")[0]
-    above = {own.rsplit(".", depth)[0] for depth in range(1, own.count(".") + 1)}
-    outside = {folder for folder in above if not importer.startswith(f"{folder}.")}
-    return {file for file in {own} | outside if file in files}
-
-
-def script_imports(root: Path) -> dict[str, set[str]]:
-    """Each script below a folder -> those it names outside its comments: imports of both kinds, and workers.
-
-    The types in comments load nothing, and JavaScript has no other place to name them.
-    """
-    imports = {}
-    for path in sorted(root.rglob("*.js")):
-        code = re.sub(r"/\*.*?\*/", "", path.read_text("utf-8"), flags=re.DOTALL)
-        named = [(path.parent / name).resolve() for name in re.findall(r'"(\.\.?/[\w./]+\.js)"', code)]
-        own = {name.relative_to(root).as_posix() for name in named if name.is_relative_to(root)}
-        imports[path.relative_to(root).as_posix()] = own
-    return imports
-
-
 def test_no_python_files_import_each_other_in_a_circle():
     imports = python_imports(ROOT, PACKAGES)
     assert "webapp.worker.large_photos" in imports["webapp.worker.__main__"]
     assert not circle_in(imports)
+
+
+def test_no_test_imports_from_another_test():
+    imports = python_imports(ROOT, ["tests"])
+    tests = {name for name in imports if name.rpartition(".")[2].startswith("test_")}
+    assert "tests.support.imports" in imports["tests.project.test_imports"]
+    assert [(name, other) for name in sorted(tests) for other in sorted(imports[name] & tests)] == []
 
 
 def test_no_two_folders_of_a_package_import_each_other():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.project.test_imports import SCRIPTS, circle_in, python_imports, script_imports
+from tests.support.imports import SCRIPTS, circle_in, python_imports, script_imports
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKED = ("common", "experiment", "webapp", "serving", "models")

@@ -48,8 +48,8 @@ def test_one_command_writes_the_formats_and_compares_them_on_a_zip_and_a_folder(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["."], "holds no photo: looked for .bmp"),
-        (["no-such-folder"], "no-such-folder holds no photo"),
+        (["."], "holds no photos. Supported are .bmp"),
+        (["no-such-folder"], "no-such-folder holds no photos"),
         (["notes.txt"], "notes.txt is neither a folder nor a zip of photos"),
         (["photo.zip", "--model", "efficientnet-lite9"], "There is no model 'efficientnet-lite9'"),
         (["photo.zip", "--model", "."], ". holds no SavedModel"),

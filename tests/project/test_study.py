@@ -20,12 +20,10 @@ from PIL import Image, ImageDraw, ImageFilter
 from scipy.stats import mannwhitneyu
 
 from bench.study import page, ranks
-from bench.study.ask import Photos, asked, environ_of, report_of
 from bench.study.cells import Found, one_over_other, png_over_jpeg, size_over_smallest
 from bench.study.changes import ALL, Change, Columns, areas_of, bands_of, changes
 from bench.study.claims import LOST, OPEN, SURVIVES, claims, judged, keeps
 from bench.study.distances import AS_SOURCE, Distance, distance, distances
-from bench.study.elsewhere import elsewhere
 from bench.study.gathered import gathered
 from bench.study.models import LITE0, MOBILENET, RANDOM, TITLES, Missing, Model, prepare
 from bench.study.pairs import (
@@ -38,6 +36,7 @@ from bench.study.pairs import (
     time_ratio,
 )
 from bench.study.plots import plots
+from bench.study.reports import Photos, elsewhere, environ_of, report_of, run_once
 from bench.study.runs import LABELLED, MADE, QUESTIONS, TIME, Run, runs
 from bench.study.tables import read, tables, write
 from experiment.errors import PixelcostError
@@ -183,7 +182,7 @@ def test_times_of_another_machine_count_and_say_where_they_were_taken(tmp_path):
 
 
 def test_a_report_from_elsewhere_that_is_named_otherwise_is_refused(tmp_path):
-    with pytest.raises(Missing, match="There is no MODEL-time-PHOTO"):
+    with pytest.raises(Missing, match="It holds no MODEL-time-PHOTO"):
         elsewhere(tmp_path)
     (tmp_path / "run.json").write_text("{}", "utf-8")
     with pytest.raises(Missing, match="is not named MODEL-time-PHOTO"):
@@ -221,13 +220,13 @@ def test_p_values_of_a_table_are_corrected_together():
 
 
 def test_a_model_with_random_weights_is_only_timed():
-    asked = list(runs("m", (LABELLED, MADE), answers=False, quick=False))
-    assert [each.question for each in asked] == [TIME]
+    chosen = list(runs("m", (LABELLED, MADE), answers=False, quick=False))
+    assert [run.question for run in chosen] == [TIME]
 
 
 def test_only_photos_that_are_there_are_asked_about():
-    asked = {(each.question, each.photos) for each in runs("m", (LABELLED, MADE), answers=True, quick=False)}
-    assert asked == {(question, LABELLED) for question in QUESTIONS if question != TIME} | {(TIME, MADE)}
+    chosen = {(run.question, run.photos) for run in runs("m", (LABELLED, MADE), answers=True, quick=False)}
+    assert chosen == {(question, LABELLED) for question in QUESTIONS if question != TIME} | {(TIME, MADE)}
 
 
 def test_confidence_and_accuracy_are_set_against_each_other():
@@ -605,9 +604,9 @@ def test_wrong_input_is_refused_with_a_sentence(tmp_path):
     done = studied("--into", str(tmp_path / "no.md"))
     assert done.returncode == 2 and "no.md does not exist" in done.stderr
     done = studied(str(tmp_path), "--questions", "size,colour")
-    assert done.returncode == 2 and "there is no colour, only size" in done.stderr
+    assert done.returncode == 2 and "unknown name 'colour'; choose from size" in done.stderr
     done = studied(str(tmp_path), "--questions", "")
-    assert done.returncode == 2 and "there is no empty name, only size" in done.stderr
+    assert done.returncode == 2 and "unknown name ''; choose from size" in done.stderr
 
 
 def test_a_study_that_can_ask_or_write_nothing_says_so(tmp_path):
@@ -615,7 +614,7 @@ def test_a_study_that_can_ask_or_write_nothing_says_so(tmp_path):
     photo.write_bytes(jpeg("red", (64, 64)))
     done = studied(str(photo), "--out", str(tmp_path / "out"), "--models", MOBILENET)
     assert done.returncode == 2
-    assert done.stderr.endswith("None of the models can be had, so nothing can be asked.\n")
+    assert done.stderr.endswith("None of the models is available, so there is nothing to measure.\n")
     done = studied(str(photo), "--out", str(photo / "out"), "--models", MOBILENET)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "photo.jpg/out can't be used (Not a directory)" in done.stderr
@@ -626,8 +625,8 @@ def test_a_run_without_any_answer_ends_the_study_with_the_reason(tmp_path):
     empty = {"cells": [], "photo_set": {"skipped": [{"name": "a.jpg", "message": "a.jpg is not a photo."}]}}
     report_of(run, tmp_path).write_text(json.dumps(empty), "utf-8")
     photos = Photos(tmp_path, tmp_path / "made.jpg", None, tmp_path / "map.csv")
-    with pytest.raises(PixelcostError, match=r"got no answer at all: a\.jpg is not a photo\. Remove "):
-        asked(run, Model(LITE0, tmp_path), photos, tmp_path)
+    with pytest.raises(PixelcostError, match=r"got no answers: a\.jpg is not a photo\. Remove "):
+        run_once(run, Model(LITE0, tmp_path), photos, tmp_path)
 
 
 def studied(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -648,8 +647,8 @@ def test_the_whole_study_runs_on_a_few_photos_and_reports_again_without_measurin
     ]
     into = tmp_path / "paper.md"
     into.write_text("Of <!-- study: count photos --><!-- end --> photos.\n", "utf-8")
-    asked = (*map(str, places), "--out", str(out), "--into", str(into), "--quick", "--models", LITE0)
-    done = studied(*asked, "--questions", "size")
+    arguments = (*map(str, places), "--out", str(out), "--into", str(into), "--quick", "--models", LITE0)
+    done = studied(*arguments, "--questions", "size")
     assert done.returncode == 0, done.stdout + done.stderr
     rows = read(tmp_path / "paper")
     assert {row["variant"]: row["photos"] for row in rows["answers"]} == {
@@ -663,7 +662,7 @@ def test_the_whole_study_runs_on_a_few_photos_and_reports_again_without_measurin
     assert {row["network"] for row in rows["areas"]} == {ALL, LITE0}
     assert into.read_text("utf-8") == "Of <!-- study: count photos -->2<!-- end --> photos.\n"
     journals = {path: path.stat().st_mtime_ns for path in out.glob("*.jsonl")}
-    assert studied(*asked, "--questions", "none").returncode == 0
+    assert studied(*arguments, "--questions", "none").returncode == 0
     assert {path: path.stat().st_mtime_ns for path in out.glob("*.jsonl")} == journals
     before = into.read_text("utf-8")
     into.write_text(before.replace("2", "?"), "utf-8")

@@ -125,7 +125,7 @@ def short(monkeypatch):
     monkeypatch.setattr(rest_server, "HEAD_S", 0.5)
     monkeypatch.setattr(rest_server, "BODY_S", 0.5)
     monkeypatch.setattr(rest_server, "IDLE_S", 3)
-    monkeypatch.setattr(rest_server, "BODY_PACE_BYTES_S", 100)
+    monkeypatch.setattr(rest_server, "BODY_RATE_BYTES_S", 100)
     monkeypatch.setattr(rest_server, "CONNECTIONS", 4)
 
 

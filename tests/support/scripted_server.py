@@ -22,6 +22,8 @@ from experiment.protocol import (
     types_pb2,
 )
 
+STOCK_WORDS = "Unknown image file format. One of JPEG, PNG, GIF, BMP required."
+BEGINS = {"image/webp": b"WEBP", "image/avif": b"avif"}  # from the ninth byte on
 Answer = Callable[[bytes, grpc.ServicerContext], bytes]
 
 
@@ -207,3 +209,19 @@ def like_a_stock_server(address: str) -> Iterator[str]:
         methods = (PREDICT, GET_MODEL_STATUS, GET_MODEL_METADATA)
         with serving({method: passing(method) for method in methods}) as own_address:
             yield own_address
+
+
+def server_that_reads(*reads: str, asked: list[str] | None = None, **options):
+    """A server that looks at the first bytes, as TensorFlow's decoder does."""
+
+    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+        question = predict_pb2.PredictRequest.FromString(request)
+        (image,) = question.inputs["images"].string_val
+        if asked is not None:
+            asked.append(question.model_spec.signature_name)
+        refused = [begin for kind, begin in BEGINS.items() if kind not in reads]
+        if image[8:12] in refused:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, STOCK_WORDS)
+        return good_answer()
+
+    return grpc_server(answer, **options)

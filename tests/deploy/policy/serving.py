@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from serving.config.flag_table import FLAGS, WITHOUT_EFFECT
+from serving.config.flags import FLAGS, WITHOUT_EFFECT
 from tests.deploy.policy.objects import Cluster, Object, flags, main_container, name_of, pod_of, where
 from tests.deploy.policy.pods import PROBES
 

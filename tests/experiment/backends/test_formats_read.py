@@ -18,42 +18,24 @@ from experiment.protocol import predict_pb2
 from experiment.records import BackendInfo, Plan
 from experiment.wording import kind_name
 from tests.support.records import report, variant
-from tests.support.scripted_server import aborting, good_answer, grpc_server
+from tests.support.scripted_server import BEGINS, aborting, good_answer, grpc_server, server_that_reads
 
 PATIENCE_S = 60.0  # other work may share the machine
-STOCK_WORDS = "Unknown image file format. One of JPEG, PNG, GIF, BMP required."
 WEBP = variant(256, "webp", quality=80, id="256-webp-80", data=b"RIFF....WEBP")
 AVIF = variant(256, "avif", quality=65, id="256-avif-65", data=b"....ftypavif")
 JPEG = variant(256, data=b"\xff\xd8\xff")
-BEGINS = {"image/webp": b"WEBP", "image/avif": b"avif"}  # from the ninth byte on
-
-
-def server(*reads: str, asked: list[str] | None = None, **options):
-    """A server that looks at the first bytes, as TensorFlow's decoder does."""
-
-    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
-        question = predict_pb2.PredictRequest.FromString(request)
-        (image,) = question.inputs["images"].string_val
-        if asked is not None:
-            asked.append(question.model_spec.signature_name)
-        refused = [begin for kind, begin in BEGINS.items() if kind not in reads]
-        if image[8:12] in refused:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, STOCK_WORDS)
-        return good_answer()
-
-    return grpc_server(answer, **options)
 
 
 @pytest.mark.parametrize("kinds", [(), ("image/webp",), ("image/avif",), ("image/webp", "image/avif")])
 def test_tiny_images_show_which_further_formats_a_backend_reads(kinds):
-    with server(*kinds) as address:
+    with server_that_reads(*kinds) as address:
         reads = probe(BackendInfo("TF", address=address), PATIENCE_S).reads
     assert reads == (*READ_BY_CONTRACT, *kinds)
 
 
 def test_it_is_asked_once_and_not_at_each_probe():
     asked: list[str] = []
-    with server(asked=asked) as address:
+    with server_that_reads(asked=asked) as address:
         for _ in range(3):
             probe(BackendInfo("TF", address=address), PATIENCE_S)
     assert asked == ["predict_images"] * len(BEGINS)
@@ -61,16 +43,16 @@ def test_it_is_asked_once_and_not_at_each_probe():
 
 def test_the_signature_that_only_decodes_is_asked_where_there_is_one():
     asked: list[str] = []
-    with server(asked=asked, decode_outputs=("pixels", "checksum")) as address:
+    with server_that_reads(asked=asked, decode_outputs=("pixels", "checksum")) as address:
         probe(BackendInfo("TF", address=address), PATIENCE_S)
     assert asked == ["decode_images"] * len(BEGINS)
 
 
 def test_another_server_at_the_same_address_is_asked_anew():
-    with server() as address:
+    with server_that_reads() as address:
         assert probe(BackendInfo("TF", address=address), PATIENCE_S).reads == READ_BY_CONTRACT
     assert probe(BackendInfo("TF", address=address), timeout_s=0.5).reads is None
-    with server("image/webp", port=int(address.rpartition(":")[2])) as same_address:
+    with server_that_reads("image/webp", port=int(address.rpartition(":")[2])) as same_address:
         assert same_address == address
         assert "image/webp" in probe(BackendInfo("TF", address=address), PATIENCE_S).reads
 
@@ -99,7 +81,7 @@ def test_a_format_that_can_not_be_written_here_is_not_asked_for(monkeypatch):
     monkeypatch.setitem(FORMATS, "avif", replace(FORMATS["avif"], why_not=lambda: "It can't be written."))
     _tiny_images.cache_clear()
     asked: list[str] = []
-    with server("image/webp", asked=asked) as address:
+    with server_that_reads("image/webp", asked=asked) as address:
         assert probe(BackendInfo("TF", address=address), PATIENCE_S).reads == (
             *READ_BY_CONTRACT,
             "image/webp",
@@ -111,7 +93,7 @@ def test_a_format_that_can_not_be_written_here_is_not_asked_for(monkeypatch):
 @pytest.mark.parametrize("odd", [WEBP, AVIF], ids=lambda each: each.format)
 def test_a_backend_that_refuses_a_format_costs_only_those_cells(odd):
     plan = Plan(warmups=0, repeats=6)
-    with server() as stock, server(*BEGINS) as newer:
+    with server_that_reads() as stock, server_that_reads(*BEGINS) as newer:
         infos = [
             probe(BackendInfo(name, address=at), PATIENCE_S) for name, at in (("old", stock), ("new", newer))
         ]

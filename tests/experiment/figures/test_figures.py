@@ -6,7 +6,6 @@ import itertools
 import json
 import re
 import time
-from dataclasses import replace
 
 import plotly.graph_objects as go
 import pytest
@@ -36,41 +35,15 @@ from tests.support.records import (
     answer,
     answered,
     backend,
-    failed,
-    no_gpu,
     original,
     report,
     sample_measurements,
     sample_report,
-    source,
     variant,
 )
-from tests.support.set_records import photos, summary
+from tests.support.reports import REPORTS, points_of
 
 SMALL = variant(256)
-REPORTS = {
-    "whole": sample_report(),
-    "one backend": sample_report(("8 CPU",)),
-    "five backends": sample_report(("GPU", "8 CPU", "1 CPU", "16 CPU", "4 CPU")),
-    "goals": sample_report(plan=Plan(max_p50_ms=15.0, max_size_bytes=50_000)),
-    "true label": sample_report(source=source(true_label="Tiger_Cat")),
-    "nothing yet": report(state="running"),
-    "queued": report(state="queued", variants=(), environment={}),
-    "first answer": report(state="running", measurements=answered([31.0])),
-    "no GPU": report(backends=(no_gpu(), backend()), measurements=answered([30.0] * 6)),
-    "all failed": report(measurements=failed(20)),
-    "no reference": report(
-        variants=(original(), SMALL), measurements=[*failed(9), *answered([9.0], SMALL.id)]
-    ),
-    "no labels": report(measurements=answered([30.0], prediction=answer(()))),
-    "no time at all": report(measurements=answered([0.0])),
-    "labelled set": summary(photos(both=80, gained=2, lost=5, neither=13)),
-    "unlabelled set": summary(replace(each, label=None) for each in photos(both=8, lost=1)),
-    "set on two backends": summary(
-        photos(both=80, lost=5, on=("8 CPU", "GPU")), backend_names=("8 CPU", "GPU")
-    ),
-    "set that has not begun": summary([], state="running", count=9),
-}
 
 
 def drawn(name, figure, theme="light"):
@@ -125,16 +98,6 @@ def test_before_the_first_result_there_is_an_empty_frame_of_the_same_height():
 
 
 # The table shows what is drawn
-
-
-def points_of(figure, keys=("x", "y")):
-    """Values of all points of measured traces, those that explain or mark left out."""
-    return sorted(
-        tuple(trace[key][number] for key in keys)
-        for trace in figure["data"]
-        if trace.get("hoverinfo") != "skip"
-        for number in range(len(trace["x"]))
-    )
 
 
 @pytest.mark.parametrize("name", ["whole", "goals", "true label", "no GPU", "first answer"])

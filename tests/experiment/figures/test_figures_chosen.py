@@ -10,7 +10,7 @@ import pytest
 from experiment.export.report_json import report_dict
 from experiment.figures import figures
 from experiment.records import Plan
-from tests.experiment.figures.test_figures import REPORTS, points_of
+from tests.support.reports import REPORTS, points_of
 
 
 def drawn(name, figure, **chosen):

@@ -17,8 +17,8 @@ from experiment.measure.breaking_point import last_kept, search, sizes_to_try
 from experiment.measure.breaking_search import find_breaking_points, most_requests
 from experiment.measure.breaking_words import with_article
 from experiment.records import BreakingPoint, Label, Plan, SearchStep, Variant
-from tests.experiment.measure.test_cli import run
 from tests.support.photo_sets import blind_when_small, colour_server
+from tests.support.processes.command_line import run
 
 ROW = list(range(100, 0, -1))
 

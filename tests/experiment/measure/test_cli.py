@@ -16,6 +16,7 @@ import pytest
 from experiment.export.import_report import read_report
 from experiment.export.report_json import SCHEMA
 from tests.support.processes.app_process import CAT, ROOT, free_port
+from tests.support.processes.command_line import command, run
 from tests.support.scripted_server import (
     aborting,
     always,
@@ -25,18 +26,6 @@ from tests.support.scripted_server import (
     hanging,
     rest_server,
 )
-
-QUICK = ["--sizes", "64,32", "--repeats", "6", "--warmups", "1"]
-
-
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "experiment", str(CAT), *QUICK, *arguments]
-
-
-def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments), cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=120
-    )
 
 
 def test_a_run_prints_a_table_and_writes_json_csv_and_html(tmp_path):

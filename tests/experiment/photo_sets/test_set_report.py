@@ -23,8 +23,8 @@ from experiment.report.goals import Candidate
 from experiment.report.proportions import wilson
 from experiment.report.validity import Conditions
 from experiment.report.warnings import CODES, SET_CODES
-from tests.experiment.report.test_export import closed
 from tests.support.records import backend, failed, original
+from tests.support.reports import closed
 from tests.support.set_records import PLAN, SMALL, photos, result, summary
 
 

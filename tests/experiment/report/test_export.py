@@ -7,7 +7,6 @@ import io
 import json
 import re
 from dataclasses import fields, replace
-from typing import Any
 
 import jsonschema
 import numpy as np
@@ -45,8 +44,7 @@ from tests.support.records import (
     source,
     variant,
 )
-
-EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&\"'"
+from tests.support.reports import HOSTILE, closed
 
 REPORTS = {
     "whole": sample_report(),
@@ -60,18 +58,6 @@ REPORTS = {
     "goals": report(plan=Plan(max_p50_ms=20.0, max_size_bytes=1, backend_names=("8 CPU",))),
     "all scores": report(measurements=answered([30.0] * 6, prediction=answer(distribution=(0.7, 0.3)))),
 }
-
-
-def closed(schema: Any) -> Any:
-    """The schema with no room for keys that it does not describe; the environment stays open."""
-    if isinstance(schema, list):
-        return [closed(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    tight = {key: value if key == "environment" else closed(value) for key, value in schema.items()}
-    if "properties" in schema and isinstance(schema["properties"], dict):
-        tight.setdefault("additionalProperties", False)
-    return tight
 
 
 # JSON
@@ -298,13 +284,19 @@ def test_csv_numbers_below_zero_stay_numbers():
 
 def evil_report():
     """Every text that comes from people or servers tries to become a script."""
-    backends = (backend(EVIL, detail=EVIL, address=EVIL),)
+    backends = (backend(HOSTILE, detail=HOSTILE, address=HOSTILE),)
     measurements = [
-        *answered([30.0] * 6, backend_name=EVIL, prediction=answer([Label(EVIL, 0.6), Label("b", 0.4)])),
-        *failed(1, backend_name=EVIL, message=EVIL),
+        *answered(
+            [30.0] * 6,
+            backend_name=HOSTILE,
+            prediction=answer([Label(HOSTILE, 0.6), Label("b", 0.4)]),
+        ),
+        *failed(1, backend_name=HOSTILE, message=HOSTILE),
     ]
-    photo = source(name=EVIL + "\udcff", true_label=EVIL, notes=(EVIL,))
-    return report(backends=backends, measurements=measurements, source=photo, environment={"cpu_model": EVIL})
+    photo = source(name=HOSTILE + "\udcff", true_label=HOSTILE, notes=(HOSTILE,))
+    return report(
+        backends=backends, measurements=measurements, source=photo, environment={"cpu_model": HOSTILE}
+    )
 
 
 def test_html_holds_the_whole_report_and_it_can_be_read_again():

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 import requests
 
-from tests.page.test_page_live import WATCH_SHIFTS
-from tests.support.processes.browser import visiting
+from tests.support.processes.browser import WATCH_SHIFTS, visiting
 
 pytestmark = pytest.mark.browser
 

@@ -32,9 +32,8 @@ from experiment.errors import ConfigRefused, ImageRefused
 from experiment.images.header import Limits
 from experiment.images.read import read_image
 from experiment.records import BackendInfo, Plan
-from tests.page.test_page_js import node
 from tests.support.processes.app_process import CAT, ROOT
-from tests.support.processes.browser import PATIENCE_MS, Visit, visiting
+from tests.support.processes.browser import PATIENCE_MS, Visit, node, visiting
 from tests.support.processes.web_process import web_process
 from tests.support.processes.webapp_parts import serving, settings
 from tests.support.records import (
@@ -219,9 +218,10 @@ def warning(code: str) -> str:
     return warnings()[code]
 
 
-def in_test(path: str, name: str) -> str:
-    """Names a test; test_every_named_test_exists looks it up."""
-    return f"tests/{path}.py::{name}"
+def in_test(file: str, name: str) -> str:
+    """Names a test, in whichever folder its file is; the test of the named ones looks it up."""
+    path = next((ROOT / "tests").rglob(f"{file}.py"))
+    return f"{path.relative_to(ROOT)}::{name}"
 
 
 def jpeg() -> bytes:

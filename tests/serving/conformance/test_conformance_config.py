@@ -135,16 +135,16 @@ REMOTE = ("s3://bucket/models", "gs://bucket/models", "hdfs://host:9000/models",
 def test_a_path_on_another_machine_ends_the_start_and_says_what_to_do(flag, path):
     done = run_server("--port=0", "--rest_api_port=1", f"--{flag}={path}")
     assert done.returncode == 2
-    assert f"{path} lies on {path.partition('://')[0]}://, and this server reads local files" in done.stderr
-    assert "Mount that place, or copy what is there" in done.stderr
+    assert f"{path} is on {path.partition('://')[0]}://, and this server reads local files" in done.stderr
+    assert "Mount that storage, or copy the files" in done.stderr
 
 
 @pytest.mark.parametrize(
     ("path", "why"),
     [
-        *((path, "Mount that place") for path in REMOTE),
+        *((path, "Mount that storage") for path in REMOTE),
         ("file://models/x", "names the host 'models'. A local path has three slashes: file:///models/x."),
-        ("/models\\000x", "it holds a NUL, and no path has one."),
+        ("/models\\000x", "it holds a NUL character, which no path may have."),
     ],
 )
 def test_a_base_path_that_is_none_of_this_machine_is_refused_when_reloading(reloadable, path, why):

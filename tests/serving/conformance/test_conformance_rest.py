@@ -342,10 +342,10 @@ def test_gzip_may_have_several_members_and_zeros_behind_them(server, encoding, d
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (ONE[:-9], "cut short"),
-        (ONE[:-8], "cut short"),
-        (ONE[:-1], "cut short"),
-        (HALVES[:-8], "cut short"),
+        (ONE[:-9], "cut off"),
+        (ONE[:-8], "cut off"),
+        (ONE[:-1], "cut off"),
+        (HALVES[:-8], "cut off"),
         (ONE[:-8] + bytes(8), "is not the gzip that its header says"),
         (ONE + b"more", "is not the gzip that its header says"),
         (zlib.compress(BODY), "is not the gzip that its header says"),

@@ -43,7 +43,7 @@ def test_a_runtime_that_is_asked_about_is_the_only_one_that_counts(driver, monke
     monkeypatch.setitem(devices.GPUS_OF, "tensorflow", list)
     assert gpus("pytorch") and not gpus("tensorflow")
     assert devices.look("tensorflow")["no_gpu"].startswith(
-        "there is an NVIDIA device, but tensorflow can't use it."
+        "an NVIDIA device is present, but tensorflow can't use it."
     )
 
 

@@ -89,8 +89,8 @@ def test_of_several_descriptions_none_is_guessed(pair, tmp_path):
 @pytest.mark.parametrize(
     ("prototxt", "reason"),
     [
-        ("", "it names no input with its shape"),
-        (DENSE, "it names no input with its shape"),
+        ("", "it does not name an input with its shape"),
+        (DENSE, "it does not name an input with its shape"),
         (NEW + DENSE[:20], 'line 3: Expected "}"'),
         ("<!doctype html><title>404</title>", "line 1: Expected identifier or number, got <. Put"),
         ('input: "data"\n' + DENSE, "the input 'data' has no shape"),

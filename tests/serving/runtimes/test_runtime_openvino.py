@@ -103,7 +103,7 @@ def test_bf16_is_computed_in_bf16_and_says_so():
 
 def test_bf16_is_refused_where_the_cpu_lacks_it(monkeypatch):
     monkeypatch.setattr(isa, "cpu_flags", lambda: {"avx2"})
-    with pytest.raises(LoadFailed, match="imitate bf16"):
+    with pytest.raises(LoadFailed, match="emulate bf16"):
         runtime.load(default_model_dir() / "1" / "saved_model.pb", Setting(precision=BF16))
 
 

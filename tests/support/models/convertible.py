@@ -114,7 +114,7 @@ class Converter:
 
     def run(self, *arguments: object) -> tuple[int, str]:
         """`python -m models` with any arguments: its exit code, and what it printed."""
-        print(json.dumps([str(each) for each in arguments]), file=self._process.stdin, flush=True)
+        print(json.dumps([str(argument) for argument in arguments]), file=self._process.stdin, flush=True)
         exit_code, said = self._answer()
         return exit_code, said
 

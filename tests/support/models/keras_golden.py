@@ -72,7 +72,7 @@ def golden(model: Row, folder: Path) -> dict[str, Any]:
     with h5py.File(file, "w") as weights:
         save_weights_to_hdf5_group(weights, network)
     exported = tf.saved_model.load(str(export_keras(model, folder / model.name, Weights(file)).directory))
-    expected = {name: asked(each) for name, each in pixels.items()}
+    expected = {name: asked(image) for name, image in pixels.items()}
     answers = {name: answer(exported, image) for name, image in PICTURES.items()}
     mirrored = asked(pixels["PNG"][..., ::-1])
     return {
@@ -80,7 +80,7 @@ def golden(model: Row, folder: Path) -> dict[str, Any]:
         "difference_of_wrong_colours": apart(mirrored, expected["PNG"]),
         "best": [int(expected[name].argmax()) for name in PICTURES],
         "classes": [answers[name]["classes"][0].decode() for name in PICTURES],
-        "scores_are_sorted": all(bool(np.all(np.diff(each["scores"]) <= 0)) for each in answers.values()),
+        "scores_are_sorted": all(bool(np.all(np.diff(answer["scores"]) <= 0)) for answer in answers.values()),
         "parameters": network.count_params(),
         "size_mb": file.stat().st_size / 1e6,
     }
@@ -100,7 +100,7 @@ def wake(network: keras.Model, pixels: np.ndarray) -> None:
 
 def spread_out(network: keras.Model, pixels: np.ndarray) -> None:
     """Scale the weights before the softmax, more than once: at first all may be in one class."""
-    last = [each for each in network.weights if each.shape[-1] == 1000 and len(each.shape) > 1][-1]
+    last = [weight for weight in network.weights if weight.shape[-1] == 1000 and len(weight.shape) > 1][-1]
     for _ in range(3):
         logits = np.log(np.maximum(network.predict(pixels, verbose=0).astype(np.float64), 1e-30))
         last.assign(last * (SPREAD / logits.std()))
@@ -108,7 +108,7 @@ def spread_out(network: keras.Model, pixels: np.ndarray) -> None:
 
 def answer(exported: Any, image: bytes) -> dict[str, np.ndarray]:
     found = exported.signatures["predict_images"](images=tf.constant([image]))
-    return {name: each.numpy()[0] for name, each in found.items()}
+    return {name: value.numpy()[0] for name, value in found.items()}
 
 
 def apart(one: np.ndarray, other: np.ndarray) -> float:

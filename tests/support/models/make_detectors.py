@@ -124,11 +124,11 @@ def onnx_bytes(
     ]
     graph = b"".join(
         [
-            *(block(1, each) for each in nodes),
+            *(block(1, node) for node in nodes),
             block(2, "graph"),
-            *(block(5, each) for each in stored),
+            *(block(5, tensor) for tensor in stored),
             block(11, value("images", (1, 3, SIDE_PX, SIDE_PX))),
-            *(block(12, each) for each in outputs),
+            *(block(12, output) for output in outputs),
         ]
     )
     notes = b"".join(block(14, block(1, key) + block(2, said)) for key, said in metadata.items())

@@ -159,7 +159,7 @@ def slow(path: Path) -> None:
         end = tf.timestamp() + tf.cast(tf.reduce_max(seconds), tf.float64)
         matrix = tf.eye(64)
         spun = tf.while_loop(
-            lambda _: tf.timestamp() < end, lambda each: [each @ matrix], [matrix], parallel_iterations=1
+            lambda _: tf.timestamp() < end, lambda value: [value @ matrix], [matrix], parallel_iterations=1
         )
         with tf.control_dependencies(spun):
             return {"seconds": tf.identity(seconds)}
@@ -175,7 +175,10 @@ def odd_rows(path: Path) -> None:
         def slow_body(x: tf.Tensor) -> dict[str, tf.Tensor]:
             end, matrix = tf.timestamp() + 0.03, tf.eye(64)
             spun = tf.while_loop(
-                lambda _: tf.timestamp() < end, lambda each: [each @ matrix], [matrix], parallel_iterations=1
+                lambda _: tf.timestamp() < end,
+                lambda value: [value @ matrix],
+                [matrix],
+                parallel_iterations=1,
             )
             with tf.control_dependencies(spun):
                 return {alias: tf.identity(output) for alias, output in body(x).items()}

@@ -48,10 +48,10 @@ def default_formats_dir(*formats: str) -> Path:
 
     Its files are links to where each was written, so none is older than the model.
     """
-    written = [default_model_dir() / "1", *(written_as(each) for each in formats)]
+    written = [default_model_dir() / "1", *(written_as(name) for name in formats)]
     with alone_in(BASE):
         (BASE / "1").mkdir(exist_ok=True)
-        for source in (each for directory in written for each in directory.iterdir()):
+        for source in (file for directory in written for file in directory.iterdir()):
             link = BASE / "1" / source.name
             if not link.exists():
                 link.unlink(missing_ok=True)  # of a checkout that lay elsewhere
@@ -169,7 +169,7 @@ def reference() -> np.ndarray:
 
 def signature_of(model: Model) -> Signature:
     """The one that takes pixels: a SavedModel has several, files of other formats have one."""
-    names = [name for name, each in model.signatures.items() if "pixels" in each.inputs]
+    names = [name for name, signature in model.signatures.items() if "pixels" in signature.inputs]
     return model.signatures["classify_pixels" if "classify_pixels" in names else names[0]]
 
 

@@ -40,5 +40,5 @@ if __name__ == "__main__":
     os.environ["CUDA_VISIBLE_DEVICES"], os.environ["TF_CPP_MIN_LOG_LEVEL"] = "-1", "3"
     import tensorflow
 
-    found = [_answer(tensorflow, each) for each in pickle.loads(Path(sys.argv[1]).read_bytes())]
+    found = [_answer(tensorflow, question) for question in pickle.loads(Path(sys.argv[1]).read_bytes())]
     Path(sys.argv[2]).write_bytes(pickle.dumps(found))

@@ -1,7 +1,9 @@
-"""A Chromium that watches the page it shows. conftest.py offers the fixtures `browser` and `visit`."""
+"""Chromium that watches the page (conftest.py offers `browser` and `visit`), and Node for its scripts."""
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,10 +20,18 @@ if TYPE_CHECKING:
 SMALL = "/?sample=cat&sizes=64,32&fmt=jpeg&repeat=6"  # prepares 3 variants: a second or two
 PATIENCE_MS = 60_000  # other work may share the machine; nothing here judges speed
 
+OLDEST_NODE = (20, 19)  # the first that reads static/js as modules without being told
+
 # Told through the console, where a page can't hide it from the test.
 WATCH_POLICY = """
 addEventListener("securitypolicyviolation", (event) =>
   console.error("POLICY", event.violatedDirective, event.blockedURI, event.sourceFile, event.lineNumber));
+"""
+WATCH_SHIFTS = """
+window.shift = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shift += entry.value;
+}).observe({ type: "layout-shift", buffered: true });
 """
 
 
@@ -114,3 +124,16 @@ def visit(browser: Any, app: Any) -> Iterator[Visit]:
     """A visit of the shared app."""
     with visiting(browser, app.url) as visit:
         yield visit
+
+
+def node() -> str:
+    """Path of a Node that can run the tests; skips where there is none."""
+    path = shutil.which("node")
+    if path is None:
+        pytest.skip(
+            "Node is not installed. The page's unit tests need Node 20.19 or newer; the page does not."
+        )
+    version = subprocess.check_output([path, "--version"], text=True)
+    if tuple(map(int, version.strip().lstrip("v").split(".")[:2])) < OLDEST_NODE:
+        pytest.skip(f"Node is {version.strip()}; the page's unit tests need 20.19 or newer.")
+    return path

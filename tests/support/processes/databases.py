@@ -12,9 +12,12 @@ import functools
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +98,12 @@ def _own_server() -> str:
 
 def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
+
+
+@contextmanager
+def another_writer(path: Path) -> Iterator[None]:
+    """Another program that holds the database's only place for writing."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("ROLLBACK")

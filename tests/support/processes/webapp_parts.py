@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
+from flask.testing import FlaskClient
 from PIL import Image
 
 from webapp import create_app
@@ -19,6 +21,7 @@ from webapp.services import Services
 
 SCRIPTED = (sys.executable, "-m", "tests.support.scripted_worker")
 NOWHERE = "127.0.0.1:9"  # the discard port: nothing listens there
+SMALL = {"sizes_px": [32], "repeats": 2, "warmups": 1}
 
 
 def photo_bytes(width_px: int = 64, height_px: int = 48, kind: str = "PNG") -> bytes:
@@ -58,3 +61,24 @@ def eventually(holds: Callable[[], Any], timeout_s: float = 20.0) -> Any:
             return answer
         time.sleep(0.01)
     raise AssertionError(f"did not come true within {timeout_s} s: {holds}")
+
+
+def post(
+    client: FlaskClient, name: str = "cat.png", plan: Any = None, data: bytes = b"", **fields: Any
+) -> Any:
+    body = {"file": (io.BytesIO(data or photo_bytes()), name), **fields}
+    if plan is not None:
+        body["plan"] = json.dumps(plan)
+    return client.post("/api/runs", data=body)
+
+
+def finished(client: FlaskClient, **arguments: Any) -> str:
+    run_id: str = post(client, **{"plan": SMALL, **arguments}).json["id"]
+    eventually(lambda: client.get(f"/api/runs/{run_id}").json["state"] not in {"queued", "running"})  # type: ignore[index]
+    return run_id
+
+
+def refused(answer: Any) -> tuple[int, str]:
+    assert answer.content_type == "application/problem+json"
+    problem = json.loads(answer.data)
+    return answer.status_code, problem["code"]

@@ -40,11 +40,6 @@ def web(tmp_path: Path) -> Iterator[Flask]:
         yield app
 
 
-@pytest.fixture
-def client(web: Flask) -> FlaskClient:
-    return web.test_client()
-
-
 def log_in(client: FlaskClient, token: str = TOKEN, **fields: str) -> Any:
     return client.post("/login", data={"token": token, **fields}, headers=HTML)
 

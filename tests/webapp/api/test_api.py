@@ -6,56 +6,30 @@ import gzip
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
 
 import jsonschema
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from markupsafe import escape
 
 from experiment.export.report_json import SCHEMA
 from experiment.report.method import DEFINITIONS
-from tests.support.processes.webapp_parts import eventually, photo_bytes, services_of, serving
+from tests.support.processes.webapp_parts import (
+    SMALL,
+    eventually,
+    finished,
+    photo_bytes,
+    post,
+    refused,
+    services_of,
+    serving,
+)
 from webapp.runs.event_stream import last_seen
 
-SMALL = {"sizes_px": [32], "repeats": 2, "warmups": 1}
 LONG = {"sizes_px": [32], "repeats": 1000}
-
-
-@pytest.fixture
-def web(tmp_path: Path) -> Iterator[Flask]:
-    with serving(tmp_path) as app:
-        yield app
-
-
-@pytest.fixture
-def client(web: Flask) -> FlaskClient:
-    return web.test_client()
-
-
-def post(
-    client: FlaskClient, name: str = "cat.png", plan: Any = None, data: bytes = b"", **fields: Any
-) -> Any:
-    body = {"file": (io.BytesIO(data or photo_bytes()), name), **fields}
-    if plan is not None:
-        body["plan"] = json.dumps(plan)
-    return client.post("/api/runs", data=body)
-
-
-def finished(client: FlaskClient, **arguments: Any) -> str:
-    run_id: str = post(client, **{"plan": SMALL, **arguments}).json["id"]
-    eventually(lambda: client.get(f"/api/runs/{run_id}").json["state"] not in {"queued", "running"})  # type: ignore[index]
-    return run_id
-
-
-def refused(answer: Any) -> tuple[int, str]:
-    assert answer.content_type == "application/problem+json"
-    problem = json.loads(answer.data)
-    return answer.status_code, problem["code"]
 
 
 def frames(text: str) -> list[tuple[int, str, dict[str, Any]]]:

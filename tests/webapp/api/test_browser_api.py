@@ -12,9 +12,9 @@ import pytest
 import requests
 
 from experiment.export.report_json import SCHEMA
-from tests.experiment.report.test_export import closed
 from tests.support.odd_photos import encoded, exif, photo
 from tests.support.processes.browser_parts import PHOTO, PLAN, all_of, image_of, made, original, post, told
+from tests.support.reports import closed
 
 FACTS = json.dumps(
     {

@@ -23,10 +23,9 @@ from experiment.export.report_csv import CELL_KEYS, VARIANT_KEYS
 from experiment.export.report_json import SCHEMA, report_dict, report_json
 from experiment.export.schema_check import ANNOTATIONS, APPLICATORS, RULES, problems
 from experiment.records import SEED_LIMIT
-from tests.experiment.report.test_export import EVIL, closed
-from tests.support.large_reports import large_report
 from tests.support.processes.webapp_parts import services_of, serving
 from tests.support.records import answered, report, sample_report
+from tests.support.reports import HOSTILE, closed, large_report
 from tests.support.set_records import photos, summary
 
 ONE = report_dict(sample_report(("8 CPU", "1 CPU"), repeats=64))
@@ -302,7 +301,7 @@ def test_a_report_saved_in_mid_run_is_one_that_was_stopped(client):
 
 
 def test_markup_in_an_imported_report_stays_text(client):
-    made = changed(source__name=EVIL, recommendation__sentence=EVIL, backends__0__detail=EVIL)
+    made = changed(source__name=HOSTILE, recommendation__sentence=HOSTILE, backends__0__detail=HOSTILE)
     run_id = imported(client, made)["run_id"]
     assert "<script>alert" not in client.get(f"/api/runs/{run_id}.html").text
     assert "<script>alert" not in client.get(f"/runs/{run_id}").text

@@ -14,8 +14,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from tests.support.processes.databases import another_writer
 from tests.support.processes.webapp_parts import eventually, photo_bytes, services_of, serving
-from tests.webapp.runs.test_store import another_writer
 from webapp.http.security import HEADERS
 from webapp.logs import JsonFormatter
 from webapp.problems import TITLES, Refused
@@ -29,11 +29,6 @@ def web(tmp_path: Path) -> Iterator[Flask]:
         app.add_url_rule("/crash", view_func=crash)
         app.add_url_rule("/api/crash", endpoint="api_crash", view_func=crash)
         yield app
-
-
-@pytest.fixture
-def client(web: Flask) -> FlaskClient:
-    return web.test_client()
 
 
 def crash() -> str:

@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from tests.webapp.api.test_api import client, finished, refused, web  # noqa: F401  # fixtures
+from tests.support.processes.webapp_parts import finished, refused
 
 
 @pytest.fixture
-def run_id(client: FlaskClient) -> str:  # noqa: F811
+def run_id(client: FlaskClient) -> str:
     return finished(client, plan={"sizes_px": [32], "repeats": 6, "warmups": 1})
 
 
-def deciding(client: FlaskClient, run_id: str, query: str = "") -> Any:  # noqa: F811
+def deciding(client: FlaskClient, run_id: str, query: str = "") -> Any:
     return client.get(f"/api/runs/{run_id}/deciding{query}")
 
 
-def test_prices_of_the_query_are_used_and_stored_nowhere(client: FlaskClient, run_id: str) -> None:  # noqa: F811
+def test_prices_of_the_query_are_used_and_stored_nowhere(client: FlaskClient, run_id: str) -> None:
     before = client.get(f"/api/runs/{run_id}").data
     told = deciding(client, run_id, "?price=1+CPU:0.36").json
     figures = told["sections"]["cost"]["figures"]
@@ -32,7 +32,7 @@ def test_prices_of_the_query_are_used_and_stored_nowhere(client: FlaskClient, ru
     assert deciding(client, run_id).json["sections"]["cost"]["figures"] == {}
 
 
-def test_the_uplink_of_the_query_is_used_and_its_choices_are_told(client: FlaskClient, run_id: str) -> None:  # noqa: F811
+def test_the_uplink_of_the_query_is_used_and_its_choices_are_told(client: FlaskClient, run_id: str) -> None:
     told = deciding(client, run_id, "?uplink=3g&theme=dark").json
     assert told["uplink"] == {"key": "3g", "name": "3G, 0.75 Mbit/s", "mbit_s": 0.75}
     assert [each["key"] for each in told["uplinks"]] == ["3g", "10", "100", "1000"]
@@ -49,11 +49,11 @@ def test_the_uplink_of_the_query_is_used_and_its_choices_are_told(client: FlaskC
         ("?theme=pink", "bad_query"),
     ],
 )
-def test_nonsense_is_refused_by_name(client: FlaskClient, run_id: str, query: str, code: str) -> None:  # noqa: F811
+def test_nonsense_is_refused_by_name(client: FlaskClient, run_id: str, query: str, code: str) -> None:
     assert refused(deciding(client, run_id, query)) == (400, code)
 
 
-def test_a_run_is_compared_with_another_one(client: FlaskClient, run_id: str) -> None:  # noqa: F811
+def test_a_run_is_compared_with_another_one(client: FlaskClient, run_id: str) -> None:
     other = finished(client, plan={"sizes_px": [32], "repeats": 6, "warmups": 1})
     told = client.get(f"/api/runs/{other}/compare?with={run_id}&theme=dark").json
     assert (told["run_id"], told["other_id"]) == (other, run_id)
@@ -62,7 +62,7 @@ def test_a_run_is_compared_with_another_one(client: FlaskClient, run_id: str) ->
     json.dumps(told, allow_nan=False)
 
 
-def test_a_run_that_is_not_there_and_none_at_all_are_told_apart(client: FlaskClient, run_id: str) -> None:  # noqa: F811
+def test_a_run_that_is_not_there_and_none_at_all_are_told_apart(client: FlaskClient, run_id: str) -> None:
     assert refused(client.get(f"/api/runs/{run_id}/compare?with=nobody")) == (404, "no_such_run")
     assert refused(client.get(f"/api/runs/{run_id}/compare")) == (400, "bad_query")
     assert refused(deciding(client, "nobody")) == (404, "no_such_run")

@@ -15,8 +15,8 @@ import pytest
 
 from experiment.errors import ImageRefused
 from experiment.records import BackendInfo, Plan
+from tests.support.processes.databases import another_writer
 from tests.support.processes.webapp_parts import SCRIPTED, eventually, photo_bytes, settings
-from tests.webapp.runs.test_store import another_writer
 from webapp.metrics import Metrics
 from webapp.runs.job import Submission, pieces_of
 from webapp.runs.live_run import LiveRun

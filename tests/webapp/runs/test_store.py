@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
 from experiment.errors import ConfigRefused
-from tests.support.processes.databases import url
+from tests.support.processes.databases import another_writer, url
 from webapp.config import Settings
 from webapp.storage_errors import is_busy, is_no_room
 from webapp.store.store import Event, Follows, NoSuchRun, Store
@@ -197,15 +197,6 @@ def test_a_new_database_and_its_folder_are_for_their_owner_alone(tmp_path: Path)
     assert set(modes) >= {"runs.db", "runs.db-wal"}
     assert set(modes.values()) == {0o600}
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
-
-
-@contextmanager
-def another_writer(path: Path) -> Iterator[None]:
-    """Another program that holds the database's only place for writing."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        yield
-        connection.execute("ROLLBACK")
 
 
 def test_runs_are_read_while_another_program_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

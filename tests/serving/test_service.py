@@ -303,7 +303,7 @@ def together(service: Service, batches: Batches, questions: list[Question]) -> l
     assert batches.is_busy.wait(SOON_S)
     for waiting, thread in enumerate(threads[1:]):
         thread.start()
-        while service.line.waiting <= waiting:
+        while service.queue.waiting <= waiting:
             pass
     batches.go_on.set()
     for thread in threads:

@@ -1,4 +1,4 @@
-"""Loads frozen graphs: a GraphDef whose variables have become constants."""
+"""Loads SavedModels of TensorFlow 1 and 2, and frozen graphs (GraphDefs without variables)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from models.formats.kinds import Found
+from models.formats.saved_model_reader import look_into
 from models.formats.sniff import Damaged
 from models.interface.hints import hints_of
 from models.interface.wanted import Wanted
-from models.networks.network import Network
+from models.networks.network import Network, tensor_of
 from models.problems import ModelProblem, what_went_wrong
 from models.tensors import Signature, Tensor
 
@@ -18,8 +19,30 @@ VARIABLES = {"Variable", "VariableV2", "VarHandleOp"}
 NO_RESULTS = {"Placeholder", "Const", "NoOp", "Assert"}
 
 
-def load(found: Found, wanted: Wanted) -> Network:
-    """Its ends: placeholders and what nothing reads, or what the user names. Raises ModelProblem."""
+def load_saved_model(found: Found, _: Wanted) -> Network:
+    """A SavedModel with all its signatures. Raises ModelProblem."""
+    import tensorflow as tf
+
+    contents = look_into(found.path)
+    try:
+        loaded = tf.saved_model.load(str(found.path), contents.tags)
+    except Exception as problem:  # its operations raise errors of many types
+        raise ModelProblem(
+            f"TensorFlow {tf.__version__} can't load {found.path}: {what_went_wrong(problem)}"
+        ) from problem
+
+    def call(signature: str, inputs: Any) -> dict[str, Any]:
+        outputs: dict[str, Any] = loaded.signatures[signature](**inputs)
+        return outputs
+
+    return Network(contents.as_signatures(), call, [loaded], hints_of(found))
+
+
+def load_graph_def(found: Found, wanted: Wanted) -> Network:
+    """A frozen graph from its placeholders to the outputs that no other operation reads, or as the user says.
+
+    Raises ModelProblem.
+    """
     import tensorflow as tf
 
     definition = _parse(found)
@@ -34,7 +57,7 @@ def load(found: Found, wanted: Wanted) -> Network:
         raise ModelProblem(f"TensorFlow can't load {found.path}: {what_went_wrong(problem)}") from problem
     outputs = [_named(graph.graph, wanted.output)] if wanted.output else _results(graph.graph)
     inputs = [_named(graph.graph, wanted.input)] if wanted.input else _placeholders(outputs)
-    signature = Signature(GRAPH, [_tensor(each) for each in inputs], [_tensor(each) for each in outputs])
+    signature = Signature(GRAPH, _tensors(inputs), _tensors(outputs))
     try:
         pruned = graph.prune(inputs, outputs)
     except Exception as problem:
@@ -61,41 +84,35 @@ def _parse(found: Found) -> Any:
 
 
 def _named(graph: Any, name: str) -> Any:
-    """A tensor by its name, or the first one of the operation with that name."""
+    """The tensor with this name, or the first output of the operation with this name."""
     try:
         return graph.get_tensor_by_name(name if ":" in name else f"{name}:0")
     except (KeyError, ValueError) as problem:
-        ends = ", ".join(each.name for each in _results(graph))
+        ends = ", ".join(tensor.name for tensor in _results(graph))
         raise ModelProblem(f"The graph has no tensor {name!r}. It ends with {ends}.") from problem
 
 
 def _results(graph: Any) -> list[Any]:
-    """What nothing reads."""
-    operations = (each for each in graph.get_operations() if each.type not in NO_RESULTS)
-    return [
-        output
-        for each in operations
-        for output in each.outputs
-        if not any(out.consumers() for out in each.outputs)
-    ]
+    """The outputs of operations that no other operation reads."""
+    results = []
+    for operation in graph.get_operations():
+        is_read = any(output.consumers() for output in operation.outputs)
+        if operation.type not in NO_RESULTS and not is_read:
+            results += operation.outputs
+    return results
 
 
 def _placeholders(outputs: Sequence[Any]) -> list[Any]:
-    """Those that the outputs are computed from."""
+    """The placeholders that the outputs are computed from."""
     seen: dict[str, Any] = {}
     waiting = [output.op for output in outputs]
     while waiting:
         operation = waiting.pop()
         if operation.name not in seen:
             seen[operation.name] = operation
-            waiting += [each.op for each in operation.inputs]
-    return [each.outputs[0] for each in seen.values() if each.type == "Placeholder"]
+            waiting += [tensor.op for tensor in operation.inputs]
+    return [operation.outputs[0] for operation in seen.values() if operation.type == "Placeholder"]
 
 
-def _tensor(tensor: Any) -> Tensor:
-    from tensorflow.core.framework import types_pb2
-
-    name = types_pb2.DataType.Name(tensor.dtype.as_datatype_enum)
-    return Tensor(
-        tensor.name.removesuffix(":0"), name, None if tensor.shape.rank is None else tuple(tensor.shape)
-    )
+def _tensors(tensors: Sequence[Any]) -> list[Tensor]:
+    return [tensor_of(tensor.name.removesuffix(":0"), tensor.dtype, tensor.shape) for tensor in tensors]

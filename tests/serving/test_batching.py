@@ -94,7 +94,7 @@ class Bench:
         answers = [callers.submit(self._predict, requests[0])]
         assert self.model.is_busy.wait(SOON_S)
         answers += [callers.submit(self._predict, x) for x in requests[1:]]
-        while self.service.line.waiting < len(requests) - 1:
+        while self.service.queue.waiting < len(requests) - 1:
             pass
         self.model.go_on.set()
         return [dict(answer.result(SOON_S)) for answer in answers]

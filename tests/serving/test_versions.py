@@ -209,7 +209,7 @@ def test_recorded_requests_warm_the_model(base):
     [
         (record(x_request(1.0))[:-9], "it ends within a record"),
         (b"not a record", "can't be read as warm-up requests"),
-        (record(x_request(1.0, signature="nix")), "there is no signature 'nix'"),
+        (record(x_request(1.0, signature="nix")), "the model has no signature 'nix'"),
         (record(predict_request(signature="serving_default", inputs={})), "required: {x}"),
     ],
 )

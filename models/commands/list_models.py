@@ -1,8 +1,9 @@
-"""`list`: the models that can be had by name, and of which of them the weights are there."""
+"""`list`: the models of the catalogue, and which weights are installed or downloaded."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -12,38 +13,32 @@ from models.catalogue.packaged import weights_file
 from models.catalogue.table import CATALOGUE, DEFAULT, Row
 from models.catalogue.weights import cache_dir, state_in_cache
 
-COLUMNS = ("name", "model", "input px", "parameters", "download MB", "weights are there")
+COLUMNS = ("name", "model", "input px", "parameters", "download MB", "weights")
 NUMBERS = {"input px", "parameters", "download MB"}
-PIPE_WIDTH = 100  # columns where there is no terminal to fit
+PIPE_WIDTH = 100  # characters, when the output is not a terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where to look for downloads."""
+    """Add the option for the cache folder."""
     parser.add_argument("--cache", type=Path, default=cache_dir(), metavar="DIR", help=f"({cache_dir()})")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the table."""
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=PIPE_WIDTH)
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
     table = Table(box=None, pad_edge=False)
     for column in COLUMNS:
         table.add_column(column, justify="right" if column in NUMBERS else "left", overflow="fold")
     for row in CATALOGUE:
-        table.add_row(*cells(row), _state(row, options.cache.expanduser()))
+        is_installed = "installed" if weights_file(row) else "not installed"
+        state = is_installed if row.package else state_in_cache(row, options.cache.expanduser())
+        table.add_row(*cells(row), state)
     console.print(table)
     console.print(f"The default is {DEFAULT}. The cache: {options.cache}", soft_wrap=True)
     return 0
 
 
-def _state(row: Row, cache: Path) -> str:
-    if row.package:
-        return "installed" if weights_file(row) else "not installed"
-    return state_in_cache(row, cache)
-
-
 def cells(row: Row) -> tuple[str, ...]:
-    """What the catalogue says of a model, for the first columns."""
+    """A model's texts for the first five columns, from the catalogue."""
     download = str(row.download_mb) if row.download_mb else "none"
     return row.name, row.title, str(row.side_px), f"{row.parameters:,}".replace(",", " "), download

@@ -165,7 +165,7 @@ def test_a_header_that_asks_for_too_many_pixels_is_refused_before_anything_is_un
 
 
 def test_a_webp_that_is_none_is_refused_in_words_of_our_own():
-    with pytest.raises(ImageRefused, match=r"^it is a damaged WebP$"):
+    with pytest.raises(ImageRefused, match=r"^it is a truncated or damaged WebP$"):
         images.decode(b"RIFF\x10\0\0\0AVI LIST")
 
 
@@ -188,7 +188,7 @@ def pixels(**changed) -> Pixels:
         ({"resize": "lanczos"}, "pixels.resize is 'lanczos', not bilinear or bicubic or area"),
         ({"std": 0}, "pixels.std is 0, not"),
         ({"mean": [1, 2]}, "pixels.mean"),
-        ({"colour": "RGB"}, "pixels.colour is 'RGB', unknown; there are antialias"),
+        ({"colour": "RGB"}, "pixels.colour is 'RGB', unknown; known are antialias"),
         ({"softmax": 1}, "pixels.softmax is 1, not true or false"),
         ({"dtype": "int32"}, "pixels.dtype is 'int32', not float32 or float16 or uint8 or int8"),
         ({"output_scale": 0}, "pixels.output_scale is 0, not a number above 0"),
@@ -348,9 +348,9 @@ def test_closing_closes_the_raw_model():
 @pytest.mark.parametrize(
     ("card", "message"),
     [
-        (a_card(side_px=[3, 3]), r"makes float32 \[3, 3, 3\] of each image, but the input 'x' is DT_FLOAT"),
+        (a_card(side_px=[3, 3]), r"makes float32 \[3, 3, 3\] of every image, but the input 'x' is DT_FLOAT"),
         (a_card(dtype="uint8"), "makes uint8"),
-        (a_card() | {"labels": ["red"]}, "has 1 labels, but the model gives 3 scores"),
+        (a_card() | {"labels": ["red"]}, "has 1 labels, but the model returns 3 scores"),
         ({"pixels": a_card()["pixels"]}, "no labels"),
     ],
 )

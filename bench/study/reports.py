@@ -1,9 +1,14 @@
-"""One run of the study: `python -m experiment` as a user calls it, with its report kept."""
+"""The reports of the study: of runs of `python -m experiment` as a user calls it, each report kept.
+
+Reports of times that were measured on another machine are read from a folder. A file there is named as the
+study names its own, MODEL-time-PHOTO.json; what ran there is read from it.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,13 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.study.models import Model
-from bench.study.runs import LABELLED, MADE, PHOTO, Run
+from bench.study.cells import GPU, Found
+from bench.study.models import TITLES, Missing, Model
+from bench.study.runs import LABELLED, MADE, PHOTO, TIME, Run
 from bench.support.servables import ROOT
 from experiment.errors import PixelcostError
 
 CORES = len(os.sched_getaffinity(0))
 NOT_OURS = ("TF_SERVERS", "MODEL", "MODEL_NAME", "PIXELCOST_EMBEDDED", "PIXELCOST_WEIGHTS_URL")
+NAMED = re.compile(rf"({'|'.join(TITLES)})-{TIME}-({MADE}|{PHOTO})")
 REPORTED = {0, 1}  # 1: some requests failed, or nothing can be recommended
 
 
@@ -27,7 +34,7 @@ class Stopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Photos:
-    """Where the photos are; None: there are none of that kind."""
+    """Where the photos are; None: none of that kind."""
 
     labelled: Path
     made: Path
@@ -50,10 +57,10 @@ def journal_of(run: Run, out: Path) -> Path:
     return out / f"{run.id}.jsonl"
 
 
-def asked(run: Run, model: Model, photos: Photos, out: Path) -> Mapping[str, Any]:
+def run_once(run: Run, model: Model, photos: Photos, out: Path) -> Mapping[str, Any]:
     """The run's report; measured only if it is not there yet.
 
-    Raises Stopped, and PixelcostError where it holds no answer: nothing can be said of it then.
+    Raises Stopped, and PixelcostError if no request was answered.
     """
     path = report_of(run, out)
     if not path.exists():
@@ -62,7 +69,7 @@ def asked(run: Run, model: Model, photos: Photos, out: Path) -> Mapping[str, Any
         )
         part = path.with_suffix(".part")
         if done.returncode not in REPORTED or json.loads(part.read_text("utf-8"))["state"] != "done":
-            raise Stopped(f"{run.id} did not come to its end (exit code {done.returncode}).")
+            raise Stopped(f"{run.id} did not finish (exit code {done.returncode}).")
         part.replace(path)
     report = dict(json.loads(path.read_text("utf-8")))
     if not any(cell["count"] for cell in report["cells"]):
@@ -74,9 +81,9 @@ def _without_answers(run: Run, report: Mapping[str, Any], path: Path) -> str:
     """With the first reason that the report gives."""
     skipped = (report.get("photo_set") or {}).get("skipped") or []
     failed = [reason for cell in report["cells"] for reason in cell["failure_reasons"]]
-    reasons = [each["message"] for each in (*skipped, *failed)]
+    reasons = [reason["message"] for reason in (*skipped, *failed)]
     why = f": {reasons[0]}" if reasons else "."
-    return f"{run.id} got no answer at all{why} Remove {path} to ask again, or name another --out."
+    return f"{run.id} got no answers{why} Remove {path} to ask again, or name another --out."
 
 
 def _command(run: Run, photos: Photos, out: Path) -> list[str]:
@@ -99,6 +106,33 @@ def environ_of(run: Run, model: Model, out: Path) -> dict[str, str]:
     # A data folder for each model: who shares one with a running app asks that app's servers.
     data_dir = out / "data" / model.name
     environ |= {"MODEL_BASE_PATH": str(model.base_path), "PIXELCOST_DATA_DIR": str(data_dir)}
-    # One backend is enough to tell what a model answers.
+    # One backend is enough where only the answers count.
     answering = f"{CORES} CPU:cpus={CORES},runtime={model.runtime}"
     return environ | ({"PIXELCOST_EMBEDDED": answering} if run.is_of_set else {})
+
+
+def elsewhere(folder: Path) -> list[Found]:
+    """Every report in the folder, by name. Raises Missing where there is none, or one with another name."""
+    found = [_found(file) for file in sorted(folder.glob("*.json"))]
+    if not found:
+        raise Missing(f"It holds no MODEL-{TIME}-PHOTO.json.")
+    return found
+
+
+def _found(file: Path) -> Found:
+    named = NAMED.fullmatch(file.stem)
+    if not named:
+        models, photos = ", ".join(TITLES), f"{MADE} or {PHOTO}"
+        raise Missing(f"{file.name} is not named MODEL-{TIME}-PHOTO.json, with {models}; {photos}.")
+    model, photo = named.groups()
+    report = json.loads(file.read_text("utf-8"))
+    return Found(Run(model, TIME, photo, ()), TITLES[model], report, machine=_machine(report))
+
+
+def _machine(report: Mapping[str, Any]) -> str:
+    """What it computed with: the library, and the GPU's name or else the processor's."""
+    libraries = {
+        str(backend["runtime"]).partition(" ")[0] for backend in report["backends"] if backend["runtime"]
+    }
+    gpu = next((backend["device_name"] for backend in report["backends"] if backend["name"] == GPU), None)
+    return ", ".join([*sorted(libraries), gpu or report["environment"]["cpu_model"]])

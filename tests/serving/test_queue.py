@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from serving.errors import Cancelled, DeadlineExceeded, Overloaded, ServingError
-from serving.queue import Job, Line
+from serving.queue import Job, RequestQueue
 
 SOON_S = 10.0  # longer than anything here takes; then a test fails instead of hanging
 
@@ -33,24 +33,24 @@ class Gate:
 class Callers:
     """Threads that came one after another, each with a job, and what became of them."""
 
-    def __init__(self, line: Line):
-        self._line = line
+    def __init__(self, queue: RequestQueue):
+        self._queue = queue
         self._threads: list[threading.Thread] = []
         self.outcomes: dict[object, object] = {}
 
     def come(self, job: Job) -> None:
         """Return when the job computes or waits."""
-        waiting = self._line.waiting
+        waiting = self._queue.waiting
         thread = threading.Thread(target=self._run, args=(job,))
         self._threads.append(thread)
         thread.start()
         deadline = time.monotonic() + SOON_S
-        while self._line.waiting == waiting and not job.started and thread.is_alive():
+        while self._queue.waiting == waiting and not job.started and thread.is_alive():
             assert time.monotonic() < deadline
 
     def _run(self, job: Job) -> None:
         try:
-            self.outcomes[job.content] = self._line.run(job)
+            self.outcomes[job.content] = self._queue.run(job)
         except ServingError as problem:
             self.outcomes[job.content] = type(problem)
 
@@ -61,10 +61,10 @@ class Callers:
         return self.outcomes
 
 
-def batches_of(jobs: Sequence[Job], **line) -> list[list[object]]:
+def batches_of(jobs: Sequence[Job], **queue) -> list[list[object]]:
     """What was computed together, when all of them came while the first one computed."""
     gate = Gate()
-    callers = Callers(Line(gate, **line))
+    callers = Callers(RequestQueue(gate, **queue))
     for job in jobs:
         callers.come(job)
     gate.opened.set()
@@ -73,7 +73,7 @@ def batches_of(jobs: Sequence[Job], **line) -> list[list[object]]:
 
 
 def alike(*contents: object, **job) -> list[Job]:
-    return [Job(content, kind="k", **job) for content in contents]
+    return [Job(content, batch_key="k", **job) for content in contents]
 
 
 def test_without_batching_jobs_are_computed_one_by_one_in_their_order():
@@ -101,7 +101,7 @@ def test_only_jobs_of_one_kind_go_together_and_nobody_loses_the_place():
 
 def test_two_workers_compute_two_jobs_at_once():
     gate = Gate()
-    callers = Callers(Line(gate, workers=2))
+    callers = Callers(RequestQueue(gate, workers=2))
     for job in alike(1, 2, 3):
         callers.come(job)
     assert sorted(map(str, gate.batches)) == ["[1]", "[2]"]
@@ -111,55 +111,55 @@ def test_two_workers_compute_two_jobs_at_once():
 
 def test_when_too_many_wait_the_next_is_refused_with_a_hint_and_the_others_are_served():
     gate = Gate()
-    line = Line(gate, waiting_limit=2)
-    callers = Callers(line)
+    queue = RequestQueue(gate, waiting_limit=2)
+    callers = Callers(queue)
     for job in alike(1, 2, 3):
         callers.come(job)
     with pytest.raises(Overloaded, match="2 requests wait already") as refusal:
-        line.run(Job(4))
+        queue.run(Job(4))
     assert refusal.value.retry_after_s is not None
     gate.opened.set()
     assert callers.leave() == {1: "done 1", 2: "done 2", 3: "done 3"}
 
 
-def slow_line(took_s: float) -> tuple[Line, Gate]:
-    """A line that has learned how long one job takes."""
+def slow_queue(took_s: float) -> tuple[RequestQueue, Gate]:
+    """A queue that has learned how long one job takes."""
     gate = Gate()
     gate.opened.set()
-    line = Line(lambda jobs: (time.sleep(took_s), gate(jobs)))
-    line.run(Job("warm"))
+    queue = RequestQueue(lambda jobs: (time.sleep(took_s), gate(jobs)))
+    queue.run(Job("warm"))
     gate.opened.clear()
     gate.entered.clear()
-    return line, gate
+    return queue, gate
 
 
 def test_who_would_be_too_late_is_refused_at_once_instead_of_waiting_in_vain():
-    line, gate = slow_line(took_s=0.2)
-    callers = Callers(line)
+    queue, gate = slow_queue(took_s=0.2)
+    callers = Callers(queue)
     callers.come(Job(1))
     with pytest.raises(Overloaded, match="after its deadline"):
-        line.run(Job(2, deadline=time.perf_counter() + 0.05))
+        queue.run(Job(2, deadline=time.perf_counter() + 0.05))
     gate.opened.set()
     callers.leave()
 
 
 def test_what_is_computed_now_counts_as_waiting_time_too():
-    line, gate = slow_line(took_s=0.2)
-    callers = Callers(line)
+    queue, gate = slow_queue(took_s=0.2)
+    callers = Callers(queue)
     callers.come(Job(1))
     with pytest.raises(Overloaded, match="after its deadline"):
-        line.run(Job(2, deadline=time.perf_counter() + 0.3))
+        queue.run(Job(2, deadline=time.perf_counter() + 0.3))
     gate.opened.set()
     callers.leave()
 
 
 def test_jobs_of_one_kind_wait_for_their_batch_and_not_for_each_other():
     gate = Gate()
-    line = Line(lambda jobs: (time.sleep(0.1), gate(jobs)), largest_batch=8)
+    queue = RequestQueue(lambda jobs: (time.sleep(0.1), gate(jobs)), largest_batch=8)
     gate.opened.set()
-    line.run(Job("warm"))
+    queue.run(Job("warm"))
     gate.opened.clear()
-    callers = Callers(line)
+    callers = Callers(queue)
     for job in [*alike(1, 2, 3, 4, 5), *alike(6, deadline=time.perf_counter() + 0.5)]:
         callers.come(job)
     gate.opened.set()
@@ -167,8 +167,8 @@ def test_jobs_of_one_kind_wait_for_their_batch_and_not_for_each_other():
 
 
 def test_who_can_not_be_answered_in_time_any_more_leaves_his_place_in_the_next_run():
-    line, gate = slow_line(took_s=0.2)
-    callers = Callers(line)
+    queue, gate = slow_queue(took_s=0.2)
+    callers = Callers(queue)
     callers.come(Job("longer than expected"))
     callers.come(Job("too late now", deadline=time.perf_counter() + 0.6))
     callers.come(Job("patient"))
@@ -179,21 +179,21 @@ def test_who_can_not_be_answered_in_time_any_more_leaves_his_place_in_the_next_r
 
 
 def test_a_slow_model_with_a_long_queue_does_not_keep_another_one_waiting():
-    jobs = [Job(f"slow {number}", cost="slow") for number in range(4)]
-    jobs += [Job(f"quick {number}", cost="quick") for number in range(2)]
+    jobs = [Job(f"slow {number}", group="slow") for number in range(4)]
+    jobs += [Job(f"quick {number}", group="quick") for number in range(2)]
     order = [content for (content,) in batches_of(jobs)]
     assert order == ["slow 0", "slow 1", "quick 0", "slow 2", "quick 1", "slow 3"]
 
 
 def test_a_full_queue_of_one_model_refuses_nobody_elses_requests():
     gate = Gate()
-    line = Line(gate, waiting_limit=2)
-    callers = Callers(line)
+    queue = RequestQueue(gate, waiting_limit=2)
+    callers = Callers(queue)
     for number in range(3):
-        callers.come(Job(f"slow {number}", cost="slow"))
-    callers.come(Job("quick", cost="quick"))
+        callers.come(Job(f"slow {number}", group="slow"))
+    callers.come(Job("quick", group="quick"))
     with pytest.raises(Overloaded, match="2 requests wait already"):
-        line.run(Job("slow 3", cost="slow"))
+        queue.run(Job("slow 3", group="slow"))
     gate.opened.set()
     assert callers.leave()["quick"] == "done quick"
 
@@ -201,21 +201,23 @@ def test_a_full_queue_of_one_model_refuses_nobody_elses_requests():
 def test_what_one_kind_of_job_takes_says_nothing_about_another():
     gate = Gate()
     gate.opened.set()
-    line = Line(lambda jobs: (time.sleep(jobs[0].content if jobs[0].cost == "slow" else 0), gate(jobs)))
-    line.run(Job(0.3, cost="slow"))
-    line.run(Job("quick", cost="quick"))
+    queue = RequestQueue(
+        lambda jobs: (time.sleep(jobs[0].content if jobs[0].group == "slow" else 0), gate(jobs))
+    )
+    queue.run(Job(0.3, group="slow"))
+    queue.run(Job("quick", group="quick"))
     gate.opened.clear()
     gate.entered.clear()
-    callers = Callers(line)
-    callers.come(Job("first", cost="quick"))
-    callers.come(Job("second", cost="quick", deadline=time.perf_counter() + 0.2))
+    callers = Callers(queue)
+    callers.come(Job("first", group="quick"))
+    callers.come(Job("second", group="quick", deadline=time.perf_counter() + 0.2))
     gate.opened.set()
     assert callers.leave() == {"first": "done first", "second": "done second"}
 
 
 def test_who_goes_away_or_runs_out_of_time_while_waiting_costs_no_inference():
     gate = Gate()
-    callers = Callers(Line(gate))
+    callers = Callers(RequestQueue(gate))
     callers.come(Job("first"))
     callers.come(Job("gone", is_wanted=lambda: False))
     late = Job("late", deadline=time.perf_counter() + 0.05)
@@ -230,10 +232,10 @@ def test_a_failed_job_lets_the_next_one_through_and_keeps_the_worker():
     def fail(jobs: Sequence[Job]) -> None:
         raise ServingError("broken")
 
-    line = Line(fail)
+    queue = RequestQueue(fail)
     for _ in range(3):
         with pytest.raises(ServingError, match="broken"):
-            line.run(Job(1))
+            queue.run(Job(1))
 
 
 def test_many_callers_at_once_each_get_their_own_result():
@@ -241,12 +243,12 @@ def test_many_callers_at_once_each_get_their_own_result():
         for job in jobs:
             job.result = job.content * 2
 
-    line = Line(double, workers=2, waiting_limit=1000, largest_batch=4)
+    queue = RequestQueue(double, workers=2, waiting_limit=1000, largest_batch=4)
     results: dict[int, int] = {}
 
     def ask(first: int) -> None:
         for number in range(first, first + 200):
-            results[number] = line.run(Job(number, kind="k"))
+            results[number] = queue.run(Job(number, batch_key="k"))
 
     threads = [threading.Thread(target=ask, args=(first,)) for first in range(0, 3200, 200)]
     for thread in threads:
@@ -254,4 +256,4 @@ def test_many_callers_at_once_each_get_their_own_result():
     for thread in threads:
         thread.join(SOON_S)
     assert results == {number: number * 2 for number in range(3200)}
-    assert line.waiting == 0
+    assert queue.waiting == 0

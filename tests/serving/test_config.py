@@ -1,10 +1,11 @@
-"""The configuration files: what is read from them, and what is said about wrong ones."""
+"""Flags and configuration files: what is read from them, and what is said about wrong ones."""
 
 from __future__ import annotations
 
 import pytest
 
 import serving  # noqa: F401  # lets the messages load without TensorFlow
+from serving.config import flags
 from serving.config.text_messages import (
     PROMETHEUS_PATH,
     Batching,
@@ -15,6 +16,7 @@ from serving.config.text_messages import (
     read_ssl,
 )
 from serving.errors import StartRefused
+from serving.machine.process import choose_cores
 
 
 @pytest.fixture
@@ -129,3 +131,27 @@ def test_certificates_are_read_as_text_and_both_are_needed(file):
     assert (ssl.server_key, ssl.server_cert, ssl.client_verify) == ("KEY\nMORE", "CERT", True)
     with pytest.raises(StartRefused, match="has no server_cert"):
         read_ssl(file('server_key: "KEY"'))
+
+
+# Flags and cores
+
+
+def test_as_many_cores_as_there_are_when_more_are_wanted():
+    assert str(choose_cores(8, None, {0, 1})) == "cores 0,1 (8 wanted, 2 on this machine)"
+    assert str(choose_cores(1, None, {3, 5})) == "cores 3"
+    assert str(choose_cores(None, (5,), {3, 5})) == "cores 5"
+
+
+@pytest.mark.parametrize("value", ["", "=true", "=True", "=1"])
+def test_a_switch_is_spelled_as_tensorflow_serving_spells_it(value):
+    assert flags.parse(["--model_base_path=m", f"--exit_with_parent{value}"]).exit_with_parent
+    assert not flags.parse(["--model_base_path=m", "--exit_with_parent=false"]).exit_with_parent
+
+
+def test_cores_are_read_as_a_list_with_ranges():
+    assert flags.parse(["--model_base_path=m", "--cores=4,0-2"]).cores == (0, 1, 2, 4)
+
+
+def test_a_flag_is_never_guessed_from_its_beginning():
+    with pytest.raises(StartRefused, match=r"Unknown flag --model_base\."):
+        flags.parse(["--model_base", "m"])

@@ -1,12 +1,18 @@
-"""What a request says of its tensors: taken wherever the runtime can, refused before it costs memory."""
+"""SavedModels of users: shapes and short messages, odd signatures, errors that quote their input.
+
+A request is answered wherever the runtime can, and refused before it costs memory.
+"""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import grpc
 import numpy as np
 import pytest
+import requests
 
 # First: it lets the messages load without TensorFlow.
 from experiment.protocol import predict_pb2, tensor_pb2, types_pb2  # isort: skip
@@ -19,8 +25,8 @@ from tests.support.processes.model_server import (
     one_model,
     spec,
 )
-from tests.support.processes.serving_client import Client, array, floats, refused
-from tests.support.processes.serving_process import picture
+from tests.support.processes.serving_client import Client, array, floats, predict_request, refused, strings
+from tests.support.processes.serving_process import picture, start_server
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 MODELS = ("scalar_placeholder", "convolved", "no_inputs", "named", "half_plus_two", "rank_1")
@@ -132,3 +138,86 @@ def test_more_images_than_their_pixels_have_room_for_are_refused(default_server)
     with refused(INVALID, "112 images are too many at once", "at most 111 are taken"):
         client.predict(*[tiny] * 112)
     assert client.outputs(tiny, tiny)["scores"].shape == (2, 5)
+
+
+# A model with signatures of its own
+
+EXPORT = """
+import sys, tensorflow as tf
+
+def predict(images):
+    size = lambda image: tf.shape(tf.io.decode_image(image, channels=3, expand_animations=False))
+    sizes = tf.map_fn(size, images, fn_output_signature=tf.TensorSpec([3], tf.int32))
+    return {"classes": tf.strings.as_string(sizes), "scores": tf.cast(sizes, tf.float32)}
+
+def parse(examples):
+    return tf.io.parse_example(examples, {"x": tf.io.FixedLenFeature([1], tf.float32)})
+
+def add(a, b):
+    return {"sum": a + b}
+
+def function(body, *specs):
+    return tf.function(body, input_signature=[tf.TensorSpec(*spec) for spec in specs])
+
+model = tf.Module()
+model.predict = function(predict, ([None], tf.string, "images"))
+model.parse = function(parse, ([None], tf.string, "examples"))
+model.add = function(add, ([None, 2], tf.float32, "a"), ([], tf.float32, "b"))
+signatures = {"predict_images": model.predict, "parse": model.parse, "add": model.add}
+tf.saved_model.save(model, sys.argv[1], signatures=signatures)
+"""
+
+
+@pytest.fixture(scope="module")
+def foreign_server(tmp_path_factory):
+    base = tmp_path_factory.mktemp("model")
+    subprocess.run([sys.executable, "-c", EXPORT, str(base / "1")], check=True, capture_output=True)
+    with start_server(model_dir=base) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def foreign_client(foreign_server):
+    return Client(foreign_server.grpc_address)
+
+
+def test_a_model_without_the_steps_to_split_is_served_in_one_and_has_no_decode_time(foreign_client):
+    response, call = foreign_client.prediction.Predict.with_call(
+        predict_request(picture(size=(64, 48))), timeout=30
+    )
+    assert list(response.outputs["classes"].string_val) == [b"48", b"64", b"3"]
+    assert [key for key, _ in call.trailing_metadata()] == ["pixelcost-queue-ms", "pixelcost-inference-ms"]
+
+
+def test_an_undecodable_image_is_the_clients_fault_in_such_a_model_too(foreign_client):
+    with refused(grpc.StatusCode.INVALID_ARGUMENT, "Unknown image file format"):
+        foreign_client.predict(b"text")
+
+
+def test_an_error_that_quotes_bytes_of_the_input_is_still_the_clients_fault(foreign_client):
+    with refused(grpc.StatusCode.INVALID_ARGUMENT, "Could not parse example input"):
+        foreign_client.predict(signature="parse", inputs={"examples": strings(b"\xff\xfe\xfd")})
+
+
+def test_several_inputs_and_a_scalar_are_asked_by_name(foreign_client, foreign_server):
+    inputs = {"a": floats(np.array([[1, 2]])), "b": floats(np.array(3))}
+    assert foreign_client.outputs(signature="add", inputs=inputs)["sum"].tolist() == [[4, 5]]
+    body = {"signature_name": "add", "inputs": {"a": [[1, 2]], "b": 3}}
+    assert requests.post(f"{foreign_server.rest_url}:predict", json=body, timeout=30).json() == {
+        "outputs": [[4, 5]]
+    }
+
+
+def test_without_a_name_several_inputs_are_refused(foreign_server):
+    body = {"signature_name": "add", "instances": [[1, 2]]}
+    answer = requests.post(f"{foreign_server.rest_url}:predict", json=body, timeout=30)
+    assert (answer.status_code, "needs its name: a, b" in answer.json()["error"]) == (400, True)
+
+
+def test_a_model_without_a_default_signature_says_which_it_has(foreign_client):
+    with refused(grpc.StatusCode.FAILED_PRECONDITION, '"serving_default" not found', "add, parse, predict"):
+        foreign_client.predict(picture(), signature="")
+
+
+def test_what_can_not_be_warmed_up_is_logged(foreign_server):
+    assert "Not warmed up: parse: Could not parse example input" in foreign_server.log()

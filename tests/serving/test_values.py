@@ -1,4 +1,4 @@
-"""The parts of the server that need no process: tensors, JSON, cores, flags."""
+"""Tensors and JSON as they travel: nothing is lost, bent, or takes more memory than it says."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from hypothesis.extra import numpy as hnp
 # First: it lets the messages load without TensorFlow.
 from experiment.protocol import tensor_pb2, types_pb2  # isort: skip
 from serving.api.rest_json import Body, answer_text
-from serving.config import flags
-from serving.errors import InvalidArgument, StartRefused
-from serving.machine import affinity
+from serving.errors import InvalidArgument
 from serving.values.signatures import Signature, TensorSpec
 from serving.values.tensors import DTYPES, to_array, to_proto
 
@@ -168,27 +166,3 @@ def test_strings_whose_name_ends_in_bytes_are_base64():
     outputs = {"image_bytes": np.array([b"\xff"], dtype=object), "label": np.array([b"cat"], dtype=object)}
     (row,) = json.loads(answer_text(outputs, is_rows=True))["predictions"]
     assert row == {"image_bytes": {"b64": "/w=="}, "label": "cat"}
-
-
-# Cores and flags
-
-
-def test_as_many_cores_as_there_are_when_more_are_wanted():
-    assert str(affinity.choose(8, None, {0, 1})) == "cores 0,1 (8 wanted, 2 on this machine)"
-    assert str(affinity.choose(1, None, {3, 5})) == "cores 3"
-    assert str(affinity.choose(None, (5,), {3, 5})) == "cores 5"
-
-
-@pytest.mark.parametrize("value", ["", "=true", "=True", "=1"])
-def test_a_switch_is_spelled_as_tensorflow_serving_spells_it(value):
-    assert flags.parse(["--model_base_path=m", f"--exit_with_parent{value}"]).exit_with_parent
-    assert not flags.parse(["--model_base_path=m", "--exit_with_parent=false"]).exit_with_parent
-
-
-def test_cores_are_read_as_a_list_with_ranges():
-    assert flags.parse(["--model_base_path=m", "--cores=4,0-2"]).cores == (0, 1, 2, 4)
-
-
-def test_a_flag_is_never_guessed_from_its_beginning():
-    with pytest.raises(StartRefused, match=r"Unknown flag --model_base\."):
-        flags.parse(["--model_base", "m"])

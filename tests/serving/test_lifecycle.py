@@ -118,7 +118,7 @@ def test_rest_is_off_when_its_port_is_0():
         (["--exit_with_parent=perhaps"], "'perhaps' is not true or false"),
         (["--cores=0-x"], "'0-x' is not a list of cores"),
         (["--cpus=0"], "--cpus: '0'"),
-        (["--port=0", "--model_base_path=/tmp"], "nobody could ask"),
+        (["--port=0", "--model_base_path=/tmp"], "the server could not be reached"),
         (["--port=9", "--rest_api_port=9", "--model_base_path=/tmp"], "must differ"),
         (["--cores=9999", "--model_base_path=/tmp"], "--cores names core 9999, but this process may use"),
         (["--model_base_path=/nowhere"], "/nowhere does not exist"),
