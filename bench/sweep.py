@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from bench.support.errors import CannotRun
-from experiment.backends.base import Backend, FakeBackend
+from bench.support.fake_backends import FakeBackend, NullBackend
+from experiment.backends.base import Backend
 from experiment.backends.connect import connect
 from experiment.measure.run import measure
 from experiment.records import BackendInfo, Plan, Variant
@@ -37,7 +38,7 @@ def bench() -> list[str]:
         wall_s, slowest_lane_s = _wall_s(backends, variants)
         requests = (PLAN.warmups + PLAN.repeats) * len(variants)
         slowest_s = max(SERVICE_MS) / 1e3 * requests
-        null = connect(BackendInfo(name="null", protocol="null"))
+        null = NullBackend(BackendInfo(name="null", protocol="null"))
         alone, with_grpc = _in_process(variants), wall_s / slowest_s
         lines = [
             f"wall / slowest's service time, in-process stubs  {alone:.3f}   (target <= 1.05)",

@@ -1,4 +1,4 @@
-"""Addresses and ports."""
+"""IP addresses and free ports."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _given_ports: set[int] = set()
 
 
 def is_ip_address(host: str) -> bool:
-    """Whether it is an address in numbers, IPv4 or IPv6 without brackets, and no name."""
+    """Whether `host` is a numeric address (IPv4, or IPv6 without brackets) and not a name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -18,9 +18,9 @@ def is_ip_address(host: str) -> bool:
 
 
 def free_port() -> int:
-    """A TCP port of this machine that nobody listens on now, and that this process was not given before.
+    """A TCP port on which nobody listens now, another one at every call.
 
-    Who was given one may not listen yet; another program may take it any time.
+    It is not reserved: another program may take it before the caller listens.
     """
     while True:
         with socket.socket() as probe:

@@ -1,4 +1,4 @@
-"""argument(): the checks for argparse, which is not loaded where nothing reads a command line."""
+"""argument(): a check of common/checks.py as the `type` of a command line's option."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a value must be: each check returns the value to use, or raises Expected with what is allowed.
+"""Checks of values: a check returns the value to use, or raises Expected, whose text says what is allowed.
 
     >>> whole(1, 100)(85)
     85
@@ -6,7 +6,7 @@
     Traceback (most recent call last):
     common.checks.Expected: a whole number from 1 to 65535
 
-The first ones take values of JSON; those that end in _text take what a setting, an option or a query says.
+The first ones take values of JSON; those that end in _text take text of a setting, an option or a query.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ Value = TypeVar("Value")
 
 _DIGITS = re.compile(r"[+-]?[0-9]{1,18}")
 
-PRICE_LIMIT = 1e6  # of an hour; a price is below it
+PRICE_LIMIT = 1e6  # per hour; prices are below it
 
 
 class Expected(ValueError):
-    """A value that can't be used; the text says what it should be: "a whole number from 1 to 100"."""
+    """A value that can't be used. The text says what is expected: "a whole number from 1 to 100"."""
 
 
 def is_number(value: Any) -> TypeGuard[int | float]:
-    """Whether JSON says number: not true or false, which Python counts as 1 and 0."""
+    """Whether a value of JSON is a number; True and False, which Python counts as 1 and 0, are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def is_line(value: Any, longest: int) -> TypeGuard[str]:
-    """Whether it is a text of 1 to `longest` characters, all of which can be shown in one line."""
+    """Whether `value` is a text of 1 to `longest` printable characters, on one line."""
     return isinstance(value, str) and 0 < len(value) <= longest and value.isprintable()
 
 
 def whole(low: int, high: int) -> Callable[[Any], int]:
-    """A whole number; 512.0 is one too."""
+    """A whole number from `low` to `high`; 512.0 counts as one."""
 
     def check(value: Any) -> int:
         if isinstance(value, float) and value.is_integer():
@@ -51,7 +51,7 @@ def whole(low: int, high: int) -> Callable[[Any], int]:
 
 
 def number(low: float, high: float, what: str = "a number") -> Callable[[Any], float]:
-    """A number within both limits, whole or not."""
+    """A number from `low` to `high`."""
 
     def check(value: Any) -> float:
         if not is_number(value) or not low <= value <= high:  # false for NaN
@@ -73,7 +73,7 @@ def number_above(low: float, high: float, what: str = "a number") -> Callable[[A
 
 
 def one_of(choices: Iterable[str]) -> Callable[[Any], str]:
-    """One of a few words."""
+    """One of the words in `choices`."""
     known = tuple(choices)
 
     def check(value: Any) -> str:
@@ -92,7 +92,7 @@ def yes_or_no(value: Any) -> bool:
 
 
 def list_of(check: Callable[[Any], Value], what: str, most: int) -> Callable[[Any], tuple[Value, ...]]:
-    """A list of 1 to `most` entries, each checked; repeated entries count once."""
+    """A list of 1 to `most` entries that pass `check`; repeated entries count once."""
 
     def check_all(value: Any) -> tuple[Value, ...]:
         if not isinstance(value, list | tuple) or not 1 <= len(value) <= most:
@@ -112,7 +112,7 @@ def whole_text(low: int, high: int) -> Callable[[str], int]:
 
 
 def number_text(check: Callable[[Any], float]) -> Callable[[str], float]:
-    """The number that `check` wants, as Python writes them: "0.5", "1e3"."""
+    """A number that passes `check`, written as in Python: "0.5", "1e3"."""
 
     def parse(text: str) -> float:
         try:
@@ -126,13 +126,13 @@ def number_text(check: Callable[[Any], float]) -> Callable[[str], float]:
 
 
 def one_of_texts(*choices: str) -> Callable[[str], str]:
-    """One of a few words, in any case."""
+    """One of the words in `choices`, in upper or lower case."""
     check = one_of(choices)
     return lambda text: check(text.strip().lower())
 
 
 def price(text: str) -> float:
-    """Of an hour, in a currency that nobody has to name."""
+    """A price per hour, without a currency: "0.35"."""
     try:
         return number_text(number(0, math.nextafter(PRICE_LIMIT, 0)))(text)
     except Expected:

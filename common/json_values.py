@@ -1,4 +1,4 @@
-"""JSON that came from anybody: read strictly, and quoted in messages."""
+"""JSON from untrusted sources: parsed strictly, and quoted in messages."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 def strict_json(text: str) -> Any:
     """The value of a JSON text. Raises ValueError, also for NaN, Infinity and a key that appears twice.
 
-    Raises RecursionError for thousands of brackets.
+    Raises RecursionError for JSON that is nested too deeply.
     """
     return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_repeats)
 
 
 def quoted(value: Any) -> str:
-    """The value as a message shows it: short, whatever it is."""
+    """The value as JSON for a message, at most 60 characters."""
     text = json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= 60 else text[:57] + "..."
 

@@ -1,8 +1,8 @@
-"""Reads a protobuf message field by field: what nobody asks for is skipped, not copied.
+"""Reads single fields of a large protobuf message; the rest is skipped, not copied.
 
-protobuf's own runtime copies the whole message, with all weights of a model, and stops every other thread
-meanwhile. So large messages are cut up with this, and the pieces that are wanted are parsed by their classes.
-Format: https://protobuf.dev/programming-guides/encoding/
+protobuf's own runtime copies the whole message, all weights of a model included, and blocks every other
+thread meanwhile. So large messages are cut up here, and only the fields that are needed are parsed by their
+classes. Format: https://protobuf.dev/programming-guides/encoding/
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Value = int | memoryview
 
 
 class CutOff(ValueError):
-    """The bytes end within a field. `field` is its number; 0 where not even that is there."""
+    """The bytes end within a field. `field` is its number, or 0 if they end within that."""
 
     def __init__(self, field: int):
         super().__init__("it is cut off")
@@ -25,13 +25,13 @@ class CutOff(ValueError):
 
 
 def mapped(file: Path) -> memoryview:
-    """A file's bytes, read only where they are looked at. Not for empty files."""
+    """A file's bytes, read from disk as they are accessed. Not for empty files."""
     with file.open("rb") as opened:
         return memoryview(mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def fields(message: memoryview) -> Iterator[tuple[int, Value]]:
-    """Number and value of each field. Raises ValueError: CutOff, or another when it is not a protobuf."""
+    """Number and value of every field. Raises CutOff, or another ValueError if it is not a protobuf."""
     position = 0
     while position < len(message):
         key, position = _varint_at(message, position, 0)
@@ -50,7 +50,10 @@ def fields(message: memoryview) -> Iterator[tuple[int, Value]]:
 
 
 def messages(message: memoryview, *path: int) -> Iterator[memoryview]:
-    """The messages, texts or bytes at the end of a path of fields. Raises ValueError."""
+    """The messages, texts or bytes at a path of field numbers. Raises ValueError.
+
+    messages(model, 7, 1) are the values of field 1 within every field 7.
+    """
     for field, value in fields(message):
         if field == path[0] and isinstance(value, memoryview):
             if len(path) == 1:
@@ -60,18 +63,18 @@ def messages(message: memoryview, *path: int) -> Iterator[memoryview]:
 
 
 def text(message: memoryview, *path: int) -> str:
-    """The first text at the end of a path of fields; empty if there is none. Raises ValueError."""
+    """The first text at a path of field numbers; empty if there is none. Raises ValueError."""
     return str(next(messages(message, *path), memoryview(b"")), "utf-8")
 
 
 def varint(value: int) -> bytes:
-    """A number as a message holds it: seven bits in each byte, the lowest first."""
+    """A number as protobuf encodes it: seven bits in each byte, the lowest first; 300 is b"\\xac\\x02"."""
     groups = [value >> shift & 127 for shift in range(0, max(1, value.bit_length()), 7)]
     return bytes([*(group | 128 for group in groups[:-1]), groups[-1]])
 
 
 def _varint_at(message: memoryview, position: int, field: int) -> tuple[int, int]:
-    """A number, and where it ends."""
+    """The number at `position`, and the position after it."""
     number = 0
     for shift in range(0, 70, 7):
         if position >= len(message):

@@ -1,7 +1,7 @@
 """The core of Pixelcost: a photo in, measurements out, a report from them. Read records.py first.
 
-What a notebook or a script needs is here. A report is a dict, the same as the exported JSON; servers are
-found as on the command line (`TF_SERVERS`, else those of a running `make run`, else started for this call).
+These names are for notebooks and scripts. A report is a dict, the same as the exported JSON. The servers are
+those of `TF_SERVERS`, else those of a running `make run`, else ones that are started for the call.
 
 >>> import experiment, pathlib
 >>> plan = {"sizes_px": [256, 128], "formats": ["jpeg"], "repeats": 6}
@@ -18,7 +18,7 @@ found as on the command line (`TF_SERVERS`, else those of a running `make run`, 
 >>> experiment.load_report("report.json") == report
 True
 
-Nothing is loaded until one of the names is used: the process that measures needs none of them.
+Each name is imported when it is first used: the process that measures needs none of them.
 """
 
 from importlib import import_module

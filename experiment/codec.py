@@ -1,6 +1,12 @@
-"""Records to plain JSON values and back, without loss: for the store and between processes. Values for CSV.
+"""Records to JSON values and back, without loss, for the store and between processes; values for CSV.
 
-The report that users download is another matter: export.py chooses its keys and rounding.
+    >>> from experiment.records import Label
+    >>> to_dict(Label("tabby", 0.7))
+    {'label': 'tabby', 'score': 0.7}
+    >>> from_dict(Label, {"label": "tabby", "score": 0.7})
+    Label(label='tabby', score=0.7)
+
+The exported report has keys and rounding of its own: experiment/export/report_json.py.
 """
 
 from __future__ import annotations
@@ -15,19 +21,16 @@ from typing import Any, TypeVar
 Record = TypeVar("Record")
 Make = Callable[[Any], Any]
 
-# Bytes and pixels travel and are stored apart from the records.
+# Fields with image data, which are stored and sent apart from the records -> their value without it.
 LEFT_OUT = {"data": b"", "pixels": None}
-
-
-# A spreadsheet takes a text that starts so for a formula (OWASP, CSV Injection).
+# A spreadsheet takes text that starts with one of these for a formula (OWASP, CSV Injection).
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def to_dict(record: Any) -> dict[str, Any]:
     """The record as JSON values. Tuples become lists; image data is left out."""
-    return {
-        each.name: _plain(getattr(record, each.name)) for each in fields(record) if each.name not in LEFT_OUT
-    }
+    names = (field.name for field in fields(record))
+    return {name: _plain(getattr(record, name)) for name in names if name not in LEFT_OUT}
 
 
 def from_dict(cls: type[Record], data: Mapping[str, Any]) -> Record:
@@ -35,7 +38,7 @@ def from_dict(cls: type[Record], data: Mapping[str, Any]) -> Record:
 
     Raises TypeError when a key without default is missing.
     """
-    upgraded = getattr(cls, "upgraded", None)  # of records whose keys have changed
+    upgraded = getattr(cls, "upgraded", None)  # classes whose keys have changed have it, as Plan
     data = upgraded(data) if upgraded else data
     makers = _makers(typing.cast(Any, cls))
     values = {name: makers[name](value) for name, value in data.items() if name in makers}
@@ -44,7 +47,7 @@ def from_dict(cls: type[Record], data: Mapping[str, Any]) -> Record:
 
 
 def csv_field(value: Any) -> Any:
-    """The value as CSV has it; none of them is a formula to a spreadsheet."""
+    """The value as a CSV has it: "" for None, "true", and text that a spreadsheet can't run as a formula."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -58,23 +61,23 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value):
         return to_dict(value)
     if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(each) for each in value]
+        return [_plain(item) for item in value]
     return value
 
 
 @cache
 def _makers(cls: type) -> dict[str, Make]:
-    """Field name -> what makes its value from JSON. Pillow's Image, known to type checkers only, is Any."""
-    kinds = typing.get_type_hints(cls, localns={"Image": Any})
+    """Field name -> the function that makes its value from JSON; worked out once per class, for speed."""
+    kinds = typing.get_type_hints(cls, localns={"Image": Any})  # Pillow's, known to type checkers only
     return {name: _maker(kind) for name, kind in kinds.items()}
 
 
 def _maker(kind: Any) -> Make:
-    """Worked out once for each field: reports have thousands of cells."""
+    """The function that makes a value of the type `kind` from JSON."""
     if isinstance(kind, types.UnionType):
-        kind = next(each for each in typing.get_args(kind) if each is not types.NoneType)
+        kind = next(option for option in typing.get_args(kind) if option is not types.NoneType)
     if typing.get_origin(kind) is tuple:
         item = _maker(typing.get_args(kind)[0])
         if item is _as_it_is:

@@ -1,7 +1,30 @@
-"""The error tree. Each error builds its own message and carries its HTTP status.
+"""What can go wrong, as one tree. Every error carries a sentence for people, a stable code and an HTTP
+status.
 
-Bad input raises one of these. A request that fails while measuring is not an
-exception but data: a `Failure` with one of FAILURE_CODES.
+    PixelcostError            400  error              wrong input, or a state that a person can mend
+        ImageRefused          422  image_refused      a photo; IMAGE_CODES has its own codes and statuses
+        PlanRefused           422  plan_refused       a plan that asks for what does not exist
+        VariantsRefused       422  variants_refused   variants that a browser made
+        ConfigRefused         500  config_refused     settings
+        EmbeddedFailed        500  embedded_failed    an embedded model server did not start
+            ModelUnavailable  500  embedded_failed    experiment/embedded/models_cli.py
+            StartStopped      500  embedded_failed    experiment/embedded/models_cli.py
+        JournalRefused        409  journal_refused    experiment/photo_sets/journal.py
+        LabelsRefused         422  labels_refused     experiment/photo_sets/label_files.py
+        NotComparable         422  not_comparable     experiment/decide/compare.py
+        PriceRefused          400  bad_price          experiment/decide/prices.py
+        UplinkRefused         400  bad_uplink         experiment/decide/uplinks.py
+        ReportRefused         422  report_refused     experiment/export/import_report.py
+        Refused               400  error              webapp/problems.py; each with a code of TITLES
+        NoSuchRun             404  no_such_run        webapp/store/store.py
+        TooBusy               429  too_many_runs      webapp/runs/queue.py
+        LargePhotoBusy        429  large_photo_waits  webapp/worker/large_photos.py
+
+A request that fails while measuring is data, not an exception: a `Failure` with one of FAILURE_CODES, made
+from RequestFailed of experiment/backends/base.py. `serving/errors.py` has the model server's own tree.
+
+>>> PlanRefused(["warmups must be a whole number from 0 to 100, not -1."]).http_status
+422
 """
 
 from __future__ import annotations
@@ -17,13 +40,13 @@ FAILURE_CODES = {
     "not_found": "the backend has no such model, version or signature",
     "overloaded": "the backend is overloaded and said so",
     "bad_answer": "the answer can't be understood, has the wrong shape, or holds NaN",
-    "not_sent": "the backend had stopped answering, so this request was not sent: it counts as no failed one",
+    "not_sent": "the backend had stopped answering; the request was not sent and does not count as failed",
     "server_error": "the backend failed on its side",
 }
 
 
 class PixelcostError(Exception):
-    """Something a person did or can mend. `code` is stable, `message` is for people."""
+    """Something that a person did or can mend. `code` is stable, `message` is a sentence for people."""
 
     code = "error"
     http_status = 400
@@ -36,13 +59,13 @@ class PixelcostError(Exception):
 
 
 class ImageRefused(PixelcostError):
-    """The uploaded file can't be used. `code` is one of IMAGE_CODES."""
+    """A photo can't be used. `code` is one of IMAGE_CODES; refusals.py makes these."""
 
     code = "image_refused"
     http_status = 422
 
 
-# Reason code of a refusal -> the HTTP status it is answered with.
+# Code of an ImageRefused -> its HTTP status.
 IMAGE_CODES = {
     "not_an_image": 415,
     "format_not_allowed": 415,
@@ -56,30 +79,30 @@ IMAGE_CODES = {
 }
 
 
-class PlanRefused(PixelcostError):
-    """The plan asks for something that does not exist. Names every problem at once."""
+class _SeveralProblems(PixelcostError):
+    """`problems` holds a sentence for each of them; all are named at once."""
+
+    http_status = 422
+
+    def __init__(self, problems: Sequence[str]):
+        super().__init__(" ".join(problems))
+        self.problems = tuple(problems)
+
+
+class PlanRefused(_SeveralProblems):
+    """The plan asks for something that does not exist, or for too much."""
 
     code = "plan_refused"
-    http_status = 422
-
-    def __init__(self, problems: Sequence[str]):
-        super().__init__(" ".join(problems))
-        self.problems = tuple(problems)
 
 
-class VariantsRefused(PixelcostError):
-    """Variants made in the browser can't be used. Names every problem at once."""
+class VariantsRefused(_SeveralProblems):
+    """Variants made in a browser can't be used, or are not those of the plan."""
 
     code = "variants_refused"
-    http_status = 422
-
-    def __init__(self, problems: Sequence[str]):
-        super().__init__(" ".join(problems))
-        self.problems = tuple(problems)
 
 
 class ConfigRefused(PixelcostError):
-    """Settings can't be used. Names every problem at once."""
+    """Settings can't be used. `what` they belong to begins the message, which names every problem."""
 
     code = "config_refused"
     http_status = 500

@@ -1,6 +1,6 @@
-"""Names of files, the same whoever wrote them: separators, Unicode's normal form, what can't be shown.
+"""Names of files, made comparable: separators, Unicode's normal form, characters that can't be shown.
 
-A set is named on one system, packed on a second and labelled on a third. All names pass through
+A photo set may be named on one system, zipped on a second and labelled on a third. All names pass through
 here before they are compared, shown or stored.
 """
 
@@ -11,13 +11,13 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-MOST_PART_CHARACTERS = 200  # of each part of a path; ImageNet's longest label has 131
+MOST_PART_CHARACTERS = 200  # in each part of a path; ImageNet's longest label has 131
 LONGEST_PLAIN_NAME = 80  # characters of a file's name in a sentence
-KEPT_END_CHARACTERS = 10  # of a part that is cut: its ending tells what it is
-PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")  # is clean; a CSV may hold a million of them
+KEPT_END_CHARACTERS = 10  # at the end of a name that is cut, for its extension
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")  # clean already; a CSV may hold a million
 JOINERS = frozenset("\u200c\u200d")  # words of some scripts, and emoji, need them
 UNSHOWN = frozenset({"Cc", "Cf", "Zl", "Zp"})  # control, format (also of direction), ends of lines
-# What systems put beside photos; lower case. The page has it from /api/config.
+# Files that operating systems put beside photos, in lower case. The page has the list from /api/config.
 SYSTEM_NAMES = frozenset(
     {
         *("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "system volume information"),
@@ -27,14 +27,16 @@ SYSTEM_NAMES = frozenset(
 
 
 def printable(text: str) -> str:
-    """On one line and in NFC, with plain spaces, without what only changes how the rest is shown.
+    r"""The text on one line, in NFC, with plain spaces, without control and direction characters.
 
-    What is no text (a lone surrogate, Python's sign for bytes that are not UTF-8) becomes U+FFFD.
+    A lone surrogate, which Python makes of bytes that are not UTF-8, becomes U+FFFD.
+
+    >>> printable("two\u00a0cats\u202e.jpg\n")
+    'two cats.jpg'
     """
     if text.isascii() and text.isprintable():
         return text
-    kept = (_shown(char) for char in text)
-    return unicodedata.normalize("NFC", "".join(kept))
+    return unicodedata.normalize("NFC", "".join(map(_shown, text)))
 
 
 def _shown(char: str) -> str:
@@ -45,7 +47,11 @@ def _shown(char: str) -> str:
 
 
 def clean_path(text: str) -> str:
-    """A file's path with slashes, however it was written: no way out, no drive's root, all printable."""
+    r"""A relative path with slashes and printable parts only: no "..", no leading slash, no empty part.
+
+    >>> clean_path("..\\cats\\tom.jpg")
+    'cats/tom.jpg'
+    """
     if PLAIN_NAME.fullmatch(text):
         return text
     parts = [printable(part).strip() for part in text.replace("\\", "/").split("/")]
@@ -68,21 +74,19 @@ def plain_name(name: str) -> str:
 
 
 def unique(names: Iterable[str]) -> list[str]:
-    """Files of the same name are told apart: "a.jpg", "a (2).jpg"."""
-    taken: set[str] = set()
+    """The names, with a number in every repeated one: "a.jpg", "a (2).jpg"."""
+    found: dict[str, None] = {}
     numbers: dict[str, int] = {}
-    found = []
     for name in names:
         new = name
-        while new in taken:
+        while new in found:
             numbers[name] = numbers.get(name, 1) + 1
             path = PurePosixPath(name)
             new = path.with_stem(f"{path.stem} ({numbers[name]})").as_posix()
-        taken.add(new)
-        found.append(new)
-    return found
+        found[new] = None
+    return list(found)
 
 
 def is_systems_own(path: str) -> bool:
-    """Whether no person put it there: ".DS_Store", "__MACOSX/._cat.jpg", "@eaDir/cat.jpg"."""
+    """Whether an operating system put the file there: ".DS_Store", "__MACOSX/._cat.jpg", "@eaDir/cat.jpg"."""
     return any(part.startswith(".") or part.casefold() in SYSTEM_NAMES for part in path.split("/"))

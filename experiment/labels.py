@@ -1,7 +1,7 @@
-"""When two names mean the same thing, and which of a model's labels a name stands for.
+"""Class labels: whether two names mean the same thing, and which of a model's labels a name stands for.
 
-Photos are labelled by people: "tabby", "Tabby cat", "tiger_cat", or a WordNet id. A model
-answers in its own words, often a list of synonyms: "tabby, tabby cat".
+People label photos "tabby", "Tabby cat", "tiger_cat", or with a WordNet id. A model answers in its own words,
+often a list of synonyms: "tabby, tabby cat".
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from unicodedata import normalize
 
 
 def same_thing(label: str, true_label: str) -> bool:
-    """Whether two names mean the same: case, underscores and further synonyms don't matter.
+    """Whether two names mean the same: case and underscores don't matter, and one common synonym is enough.
 
-    Labels often list synonyms, as in "tiger cat, Felis tigrina"; any one of them will do.
+    >>> same_thing("tiger_cat", "Tiger cat, Felis tigrina")
+    True
     """
     return bool(_names(label) & _names(true_label))
 
 
 class Vocabulary:
-    """The labels that a model can answer, and further names for them.
+    """The labels that a model can answer, and other names for them.
 
-    `labels` are the model's own; none: they are not known. `names` leads from an id or another
-    name to a label: {"n02123045": "tabby, tabby cat"}.
+    `labels` are the model's own, empty if they are not known. `names` maps an id or another name to a label:
+    {"n02123045": "tabby, tabby cat"}.
     """
 
     def __init__(self, labels: Iterable[str] = (), names: Mapping[str, str] | None = None):
@@ -38,11 +39,11 @@ class Vocabulary:
         return bool(self._labels)
 
     def own_label(self, name: str) -> str | None:
-        """The model's label that `name` stands for; None when it has none, or more than one.
+        """The model's label that `name` stands for; None if no label fits, or several.
 
-        The whole text counts most, then its first name, then any synonym: "missile" and
-        "projectile, missile" are two classes of ImageNet. Where the model's labels are not
-        known, `name` itself, or what it is mapped to.
+        The whole text counts most, then its first synonym, then any synonym: "missile" and "projectile,
+        missile" are two classes of ImageNet. If the model's labels are not known: `name`, or what it is
+        mapped to.
         """
         if name not in self._found:
             wanted = self._names.get(_plain(name), name)
@@ -50,7 +51,7 @@ class Vocabulary:
         return self._found[name]
 
     def is_right(self, label: str, own_label: str) -> bool:
-        """Whether an answered label is the one that own_label() gave."""
+        """Whether `label`, which a model answered, is the `own_label` that own_label() returned."""
         return _plain(label) == _plain(own_label) if self.is_known else same_thing(label, own_label)
 
     def _matching(self, wanted: str) -> str | None:
@@ -62,9 +63,9 @@ class Vocabulary:
 
     @cached_property
     def _by_part(self) -> list[tuple[Callable[[str], set[str]], dict[str, list[str]]]]:
-        """The labels by each of their names: sets may have as many labels of their own as photos."""
+        """Ways to take a label apart, the surest first, and for each name -> labels."""
         rows: list[tuple[Callable[[str], set[str]], dict[str, list[str]]]] = []
-        for part in (_whole, _first_name, _names):
+        for part in (_whole, lambda label: {_plain(label).partition(",")[0].strip()} - {""}, _names):
             labels_by_name: dict[str, list[str]] = {}
             for label in self._labels:
                 for name in part(label):
@@ -74,30 +75,26 @@ class Vocabulary:
 
 
 def vocabulary_of(card: Mapping[str, object], names: Mapping[str, str] | None = None) -> Vocabulary:
-    """What a model's card tells: its `labels`, and in `wnids` the WordNet id of each of them."""
+    """The vocabulary of a model by its card: `labels`, and in `wnids` the WordNet id of each of them."""
     labels, ids = _texts(card.get("labels")), _texts(card.get("wnids"))
     by_id = dict(zip(ids, labels, strict=False)) if len(ids) == len(labels) else {}
     return Vocabulary(labels, by_id | dict(names or {}))
 
 
 def _texts(value: object) -> list[str]:
-    return [str(each) for each in value] if isinstance(value, list | tuple) else []
+    return [str(text) for text in value] if isinstance(value, list | tuple) else []
 
 
 def _plain(label: str) -> str:
-    """In NFC, as files of labels and names of folders come in either form."""
+    """Lower case, in NFC, with single spaces for underscores: "Tiger_cat" -> "tiger cat"."""
     folded = normalize("NFC", normalize("NFC", label).casefold())
     return " ".join(folded.replace("_", " ").split())
 
 
 def _whole(label: str) -> set[str]:
-    """The whole text; "maillot (tank suit)", as some write it, is "maillot, tank suit" too."""
+    """The whole text; "maillot (tank suit)" also as "maillot, tank suit", as other lists write it."""
     plain = _plain(label)
     return {plain, re.sub(r" \((.+)\)$", r", \1", plain)} - {""}
-
-
-def _first_name(label: str) -> set[str]:
-    return {_plain(label).partition(",")[0].strip()} - {""}
 
 
 def _names(label: str) -> set[str]:

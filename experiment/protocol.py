@@ -25,7 +25,7 @@ def _stand_in_for_tensorflow() -> None:
         )
     package = types.ModuleType("tensorflow")
     package.__path__ = list(spec.submodule_search_locations)
-    package.__spec__ = spec  # PyTorch asks for it, and fails where there is none
+    package.__spec__ = spec  # PyTorch reads it, and fails if it is missing
     sys.modules["tensorflow"] = package
 
 
@@ -46,7 +46,7 @@ GET_MODEL_STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 
 
 def type_name(dtype: int) -> str:
-    """A tensor's type as TensorFlow calls it. Servers may send numbers that it does not have."""
+    """TensorFlow's name of a tensor's type: 1 -> "DT_FLOAT". Servers may send numbers without a name."""
     try:
         return str(types_pb2.DataType.Name(dtype))
     except ValueError:

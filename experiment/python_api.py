@@ -1,6 +1,6 @@
-"""What `import experiment` offers to a notebook or a script: the names that `experiment/__init__.py` lists.
+"""The functions behind the names that `experiment/__init__.py` lists, for notebooks and scripts.
 
-Reports are the exported JSON as a dict, so that a file of last year works like a run of today.
+A report is the exported JSON as a dict, so a file of last year works like a run of today.
 """
 
 from __future__ import annotations
@@ -53,27 +53,23 @@ Theme = Literal["light", "dark"]
 
 
 def measure_photo(
-    photo: str | Path,
-    plan: Mapping[str, Any] | None = None,
-    servers: str = "",
-    true_label: str | None = None,
+    photo: str | Path, plan: Mapping[str, Any] | None = None, servers: str = "", true_label: str | None = None
 ) -> dict[str, Any]:
-    """The report of one photo. Takes as long as `python -m experiment photo` does.
+    """The report of one photo, measured now. Takes as long as `python -m experiment photo` does.
 
-    `plan` has the keys of the report's own plan; `servers` is text as in TF_SERVERS, "8 CPU:host:8500".
-    Ctrl-C, or a notebook's stop button, ends it: the report then has what was measured, and the state
-    "cancelled". Raises PixelcostError when photo, plan, servers or settings can't be used, OSError when
+    `plan` has the keys of a report's plan; `servers` is written as in TF_SERVERS: "8 CPU:host:8500". Ctrl-C
+    or a notebook's stop button ends the run: its report then holds what was measured, and the state
+    "cancelled". Raises PixelcostError for a photo, plan, servers or settings that can't be used, OSError if
     the photo can't be read.
+
+    >>> report = measure_photo("cat.png", {"sizes_px": [256]}, servers="GPU:tf-gpu:8500")
     """
     path = Path(photo)
     source = read_image(path.read_bytes(), path.name, true_label=true_label)
     settings = read_settings(SharedSettings, os.environ | ({"TF_SERVERS": servers} if servers else {}))
     chosen = parse_plan({"timeout_s": settings.tf_request_timeout_s, **(plan or {})})
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-    with (
-        _interrupted() as cancel,
-        asked_backends(settings, chosen.backend_names, console, cancel) as asked,
-    ):
+    with _interrupted() as cancel, asked_backends(settings, chosen.backend_names, console, cancel) as asked:
         return report_dict(measured(source, chosen, asked.infos, cancel, console))
 
 
@@ -84,14 +80,14 @@ def figure(
     latency: str = "p50",
     over: Literal["latency", "bytes"] = "latency",
 ) -> Figure:
-    """One plot of the page, for Plotly's Python package.
+    """A plot of the page as a plotly.graph_objects.Figure.
 
-    `name` is a key of figures(), or of a section's `figures`. `latency` is p50, p90, p99 or slowest, and
-    `over` says what the trade-off lies over. Raises PixelcostError when this report has no such plot,
+    `name` is "trade_off" or another plot; a wrong one raises PixelcostError, whose message lists those that
+    this report has. `latency` is p50, p90, p99 or slowest; `over` is the x axis of the trade-off. Raises
     ImportError without Plotly, which only this function needs.
     """
     try:
-        from plotly.graph_objects import Figure  # noqa: PLC0415  not installed by `make run`
+        from plotly.graph_objects import Figure  # noqa: PLC0415  `make run` does not install it
     except ImportError:
         raise ImportError("experiment.figure() needs Plotly: python -m pip install plotly") from None
     drawn = figures(report, theme, latency, over)
@@ -103,10 +99,10 @@ def figure(
 
 
 def with_goals(report: Report, **goals: Any) -> dict[str, Any]:
-    """The report with what it recommends for other goals; nothing is measured again.
+    """The report with the recommendation for other goals; nothing is measured again.
 
-    Goals are max_p50_ms, max_size_bytes, margin_points and keep_top1; None is no such goal (of the margin:
-    the usual one). Raises PlanRefused.
+    Goals are max_p50_ms, max_size_bytes, margin_points and keep_top1. None removes a goal, and sets the
+    margin to its default. Raises PlanRefused.
     """
     if unknown := goals.keys() - set(GOALS):
         raise PlanRefused([f"{', '.join(sorted(unknown))} is not a goal. Goals are {', '.join(GOALS)}."])
@@ -115,13 +111,13 @@ def with_goals(report: Report, **goals: Any) -> dict[str, Any]:
 
 
 def compare(newer: Report, older: Report, theme: Theme = "light") -> Section:
-    """What changed from one report to another. Raises NotComparable, for a photo beside a set."""
+    """What changed from `older` to `newer`. Raises NotComparable, as for a photo and a photo set."""
     return compare_section(newer, older, palette_of(theme))
 
 
 @contextmanager
 def _interrupted() -> Iterator[threading.Event]:
-    """Set by Ctrl-C instead of raising KeyboardInterrupt, which would lose what was measured."""
+    """An event that Ctrl-C sets. KeyboardInterrupt would lose what was measured."""
     cancel = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield cancel

@@ -1,10 +1,10 @@
 """The nouns of an experiment, with their units. Read this file first.
 
-    An image becomes variants, every variant goes to every backend, every request
+    A photo becomes variants, every variant is sent to every backend, every request
     leaves one measurement, and everything shown is computed from those measurements.
 
 Conventions: the unit stands in the name (`latency_ms`, `size_bytes`, `timeout_s`,
-`width_px`); `None` means "not known", and the comment says when; scores are
+`width_px`); `None` means "not known" unless the comment says otherwise; scores are
 probabilities from 0 to 1. All records are immutable.
 """
 
@@ -27,26 +27,26 @@ LIVE_STATES: Final = ("queued", "running")  # of a run that has not ended
 ResizeIn = Literal["server", "browser", "both"]
 
 DEFAULT_SIZES_PX = (2048, 1024, 512, 256, 128)
-# Keys of a plan that came first and hold one value -> the list that they became.
+# Older keys of a plan, which hold one value -> the key of the list that replaced them.
 ONE_VALUE = {"jpeg_quality": "jpeg_qualities", "resampler": "resamplers"}
 OFFERED_SIZES_PX = (*DEFAULT_SIZES_PX, 64, 32)
 REFERENCE_ID = "original"
 SEED_LIMIT = 2**53  # the largest whole number that JSON carries to a browser unharmed
-MAX_VARIANTS = 500  # all are held in memory while a run goes on
+MAX_VARIANTS = 500  # all are held in memory during a run
 MAX_BACKENDS = 64
-RESOLUTION_MS = 0.001  # samples are whole microseconds: a latency of 0 is one below this
-NOT_SENT = "not_sent"  # code of what was left out because the backend had stopped answering
-SET_REPEATS = 1  # of each photo's variants by default: more photos tell more than more repeats
+RESOLUTION_MS = 0.001  # samples are whole microseconds: a latency of 0 means less than this
+NOT_SENT = "not_sent"  # failure code of a request that was left out: the backend had stopped answering
+SET_REPEATS = 1  # default for photo sets: more photos say more than more repeats
 
 
 def is_live(state: str) -> bool:
-    """Whether a run in this state still waits or measures."""
+    """Whether a run in this state is still queued or running."""
     return state in LIVE_STATES
 
 
 @dataclass(frozen=True, slots=True)
 class NotUploaded:
-    """A photo that stayed in the browser, as the page described it. Nothing of it could be checked."""
+    """A photo that was not uploaded, as the page described it. The server could not check any of this."""
 
     size_bytes: int
     width_px: int  # after turning upright
@@ -64,7 +64,7 @@ class SourceImage:
     size_bytes: int
     width_px: int  # after turning upright
     height_px: int
-    exif_orientation: int  # 1..8; 1 when the file has none
+    exif_orientation: int  # 1..8; 1 also if the file has none
     decode_ms: float
     notes: tuple[str, ...] = ()  # what was done to the pixels, one sentence each
     true_label: str | None = None  # None: the user named no label
@@ -74,36 +74,34 @@ class SourceImage:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to try, how often and in which order."""
+    """What to measure, how often and in which order."""
 
     sizes_px: tuple[int, ...] = DEFAULT_SIZES_PX  # longest side
-    formats: tuple[str, ...] = ("png", "jpeg")  # keys of variants.FORMATS
+    formats: tuple[str, ...] = ("png", "jpeg")  # keys of formats.FORMATS
     warmups: int = 3  # per backend and variant, not counted
     repeats: int = 20
     order: Order = "auto"
     seed: int = 0
     timeout_s: float = 60.0
     backend_names: tuple[str, ...] | None = None  # None: all of them
-    max_p50_ms: float | None = None  # goals of the user; None: no such goal
+    max_p50_ms: float | None = None  # a goal of the user, as the next one; None: not a goal
     max_size_bytes: int | None = None
     keep_top1: bool = True
-    # What keep_top1 may cost, in percentage points. One photo: by how much the answer's probability may fall;
-    # None: 5. A set: how much accuracy may be lost, None: 1, or without labels agreement, None: 5.
+    # How much may be lost, in percentage points; None: the default. One photo: of the top answer's
+    # probability (5). A set: of accuracy (1), or without labels of agreement (5).
     margin_points: float | None = None
     jpeg_qualities: tuple[int, ...] = (85,)
     webp_qualities: tuple[int, ...] = (80,)
     avif_qualities: tuple[int, ...] = (65,)
     subsamplings: tuple[str, ...] = ("4:2:0",)  # of JPEG's colours; keys of formats.SUBSAMPLINGS
     resamplers: tuple[str, ...] = ("lanczos",)
-    resize_in: ResizeIn = "server"  # "both": the server makes its own copies beside those of the browser
-    browser_engines: tuple[str, ...] = (
-        "pica",
-    )  # keys of browser_made.ENGINES; used where the browser resizes
-    split_decode: bool | None = None  # ask for decoding alone too; None: where a server won't tell its stages
+    resize_in: ResizeIn = "server"  # "both": the server and the browser make the same copies
+    browser_engines: tuple[str, ...] = ("pica",)  # keys of axes.ENGINES; used if the browser resizes
+    split_decode: bool | None = None  # time decoding alone too; None: of servers that don't report stages
 
     @staticmethod
     def upgraded(data: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A plan as JSON, of any age, with the lists that older keys for one value became."""
+        """The same plan with lists for its older keys: "jpeg_quality": 85 -> "jpeg_qualities": [85]."""
         lists = {many: [data[one]] for one, many in ONE_VALUE.items() if one in data and not data.get(many)}
         return {**data, **lists}
 
@@ -116,7 +114,7 @@ class Variant:
     size_px: int  # longest side
     width_px: int
     height_px: int
-    format: str  # a key of variants.FORMATS, or the source's own format for the reference
+    format: str  # a key of formats.FORMATS, or the source's own format for the reference
     quality: int | None  # None: lossless, or sent as uploaded
     encoder: str  # "Pillow 13.0.0 libjpeg-turbo q85 4:2:0", "as uploaded, without metadata"
     size_bytes: int
@@ -126,56 +124,50 @@ class Variant:
     encode_ms: float | None
     made_in: Literal["server", "browser"] = "server"
     is_reference: bool = False
-    subsampling: str | None = None  # JPEG's; None: no such choice, as uploaded, or a report before 1.2
+    subsampling: str | None = None  # JPEG's; None: another format, as uploaded, or a report before 1.2
     resampler: str | None = None  # None: not resized, by a browser's own canvas, or a report before 1.2
-    engine: str | None = (
-        None  # what resized it in the browser, a key of browser_made.ENGINES; None: the server
-    )
-    channels: int | None = None  # of the encoded image: 3, or 4 for RGBA; None: not looked at
-    canvas_noise: bool | None = (
-        None  # the browser changes pixels that scripts read; None: not its work, or not tested
-    )
-    psnr_db: float | None = (
-        None  # against the server's copy, both decoded; None: no such copy, or the same pixels
-    )
-    largest_difference: int | None = None  # of any channel from that copy, 0..255; None: no such copy
-    percent_of_original: float | None = None  # over a set, the median of its photos'; None: see size_bytes
+    engine: str | None = None  # of the browser that resized it, a key of axes.ENGINES; None: the server did
+    channels: int | None = None  # of the encoded image: 3, or 4 for RGBA
+    # Whether this browser changes pixels that scripts read; None: the server made it, or not tested.
+    canvas_noise: bool | None = None
+    # Difference from the server's copy of this size and format, both decoded; None: no server's copy ...
+    psnr_db: float | None = None  # ... or the same pixels
+    largest_difference: int | None = None  # of any channel, 0..255
+    percent_of_original: float | None = None  # in a photo set: median over its photos; None: see size_bytes
     data: bytes = field(default=b"", repr=False, compare=False)  # empty once stored
 
 
 @dataclass(frozen=True, slots=True)
 class BackendInfo:
-    """Where requests go. `backends.py` turns it into something that answers."""
+    """A model server over one protocol, and what is known of it. connect() opens it."""
 
     name: str
     protocol: Literal["grpc", "rest", "null", "fake"] = "grpc"
-    address: str = ""  # "host:port", IPv6 hosts in brackets; of embedded replicas several, with commas
+    address: str = ""  # "host:port", IPv6 hosts in brackets; embedded replicas: several, with commas
     model: str = "inception"
     signature: str = "predict_images"
     input_key: str = "images"
-    version: int | None = None  # None: not asked yet, or the server did not tell
-    device: str = "unknown"  # "CPU", "GPU"; unknown for servers we did not start
-    cpus: int | None = None  # what the name promises, 8 for "8 CPU"; None: unknown
-    cores: tuple[int, ...] | None = None  # cores it is pinned to; None: not ours to know
+    version: int | None = None  # of the model; None: not asked yet, or not reported
+    device: str = "unknown"  # "CPU", "GPU"; unknown for servers that do not report it
+    cpus: int | None = None  # that the name promises: 8 for "8 CPU"
+    cores: tuple[int, ...] | None = None  # that the server is pinned to; None: not an embedded server
     embedded: bool = False
     price_per_hour: float | None = None
     state: str = "unknown"  # ready, loading, down, wrong_model, wrong_signature, absent
     detail: str = ""  # one sentence about the state
-    runtime: str | None = (
-        None  # with its version, "OpenVINO 2026.4.1"; None, as below: the server did not tell
-    )
+    runtime: str | None = None  # with its version, "OpenVINO 2026.4.1"; None, here and below: not reported
     precision: str | None = None  # of its arithmetic: "f32", "bf16", "int8"
-    isa: str | None = None  # the instruction set it was held to; None also: to none
+    isa: str | None = None  # instruction set that it was limited to; None also: not limited
     device_name: str | None = None  # of a GPU
     device_memory_bytes: int | None = None
-    replicas: int | None = None  # processes behind the address, or addresses behind the name
+    replicas: int | None = None  # servers behind the name
     reads: tuple[str, ...] | None = None  # media types of images; None: not asked, or no clear answer
-    decode_signature: str | None = None  # takes the same input and only decodes; None: none, or not known
-    decode_output: str | None = None  # the output that is asked of it; None: all of them, the pixels too
+    decode_signature: str | None = None  # takes the same input and only decodes; None: the model has none
+    decode_output: str | None = None  # the output to request from it; None: all of them, the pixels too
 
     @property
     def is_present(self) -> bool:
-        """Whether this machine has it; one that is down is present."""
+        """Whether it can exist here: not a GPU backend without a GPU. A server that is down is present."""
         return self.state != "absent"
 
 
@@ -194,10 +186,10 @@ class Prediction:
     top: tuple[Label, ...]  # best first, at most 5
     request_bytes: int  # size of the serialised request message
     response_bytes: int
-    server_ms: Mapping[str, float] = field(default_factory=dict)  # stages, where the server tells
-    peer: str | None = None  # "ip:port" of the replica that answered; None: the name has one address
+    server_ms: Mapping[str, float] = field(default_factory=dict)  # stage -> time, if the server reports it
+    peer: str | None = None  # "ip:port" of the replica that answered; None: there is only one
     model_version: int | None = None
-    distribution: tuple[float, ...] | None = None  # all scores; None: not offered, or not kept
+    distribution: tuple[float, ...] | None = None  # the scores of all classes; None: not sent, or not kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +201,7 @@ class Failure:
 
     @property
     def was_sent(self) -> bool:
-        """Whether the request went out at all; one that did not is no failed request."""
+        """Whether the request was sent; one that was not does not count as failed."""
         return self.code != NOT_SENT
 
 
@@ -225,17 +217,17 @@ class Measurement:
     latency_ms: float | None  # the whole predict call; None: the request was not sent
     prediction: Prediction | None = None
     failure: Failure | None = None
-    asked_for: Question = "predict"  # "decode" never counts as a sample of the cell
+    asked_for: Question = "predict"  # a "decode" request is never a sample of the cell
 
     @property
     def rounded_ms(self) -> float:
-        """To the microsecond, so that anyone can recompute each number from the exported samples."""
+        """The latency to the microsecond, as exported: every statistic can be recomputed from the export."""
         return round(self.latency_ms or 0.0, 3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run of one photo: what was tried, on what, and every request so far. Its report follows from it."""
+    """A run of one photo: plan, variants, backends and every request so far. summarise() makes its report."""
 
     run_id: str
     state: RunState
@@ -253,7 +245,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """So many of all, with the 95 % interval of the share (Wilson)."""
+    """A count out of a total, with the 95 % interval of the share (Wilson)."""
 
     count: int
     total: int
@@ -264,7 +256,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A variant's top-1 accuracy less the reference's, on the same photos and the same backend."""
+    """A variant's top-1 accuracy minus the reference's, on the same photos and the same backend."""
 
     photos: int  # answered for both, with a label that the model knows
     gained: int  # right here only: McNemar's b
@@ -274,12 +266,12 @@ class Difference:
     high_points: float
     mcnemar_p: float  # exact, of this one comparison
     mcnemar_p_holm: float  # as one among all comparisons of the report
-    detectable_points: float  # a smaller true difference would be missed in more than 20 of 100 tries
+    detectable_points: float  # the smallest true difference that this many photos show with 80 % power
 
 
 @dataclass(frozen=True, slots=True)
 class OverPhotos:
-    """What a cell of a photo set says about answers. None: no photo could tell."""
+    """The answers of a cell of a photo set. None: no photo counts for it, as without labels."""
 
     top1: Share | None  # right answers among photos with a label that the model knows
     top5: Share | None
@@ -319,18 +311,20 @@ class Cell:
     reasons: tuple[str, ...]  # one sentence each: why, and what to do
     failure_reasons: tuple[Failure, ...] = ()  # distinct ones, the most frequent first
     peers: tuple[str, ...] = ()  # which replica gave each sample; empty where the name has one address
-    # Requests of their own that only decode and resize, sending included. The server's word for
-    # the same is server_ms["decode"]; making the variant is Variant.decode_ms and has nothing to do with it.
-    decode_request_ms: float | None = None  # p50; None: not measured apart
+    # Requests of their own that only decode and resize, transfer included. server_ms["decode"] is the same as
+    # the server reports it. Variant.decode_ms is something else: decoding the photo to make the variant.
+    decode_request_ms: float | None = None  # p50; None: not measured
     decode_request_samples_ms: tuple[float, ...] = ()
-    decode_response_bytes: int | None = None  # large where the pixels came back, whose way is in the time
+    decode_response_bytes: int | None = (
+        None  # large if the pixels came back; then their transfer is in the time
+    )
     over_photos: OverPhotos | None = None  # None: a run of one photo
-    warmup_samples_ms: tuple[float, ...] = ()  # answered warm-ups, never counted; empty for a set of photos
-    not_sent: int = 0  # requests left out because the backend had stopped answering; they are no failures
+    warmup_samples_ms: tuple[float, ...] = ()  # answered warm-ups, never counted; empty for a photo set
+    not_sent: int = 0  # requests left out because the backend had stopped answering; not counted as failures
 
     @property
     def unanswered(self) -> int:
-        """Requests without an answer: those that failed, and those left out."""
+        """Requests without an answer: failed or not sent."""
         return self.failures + self.not_sent
 
 
@@ -353,18 +347,18 @@ class UnknownLabel:
 
 @dataclass(frozen=True, slots=True)
 class GivenLabels:
-    """A CSV of labels, and how much of it is about the photos of the set."""
+    """A CSV of labels, and how much of it matches the photos of the set."""
 
     name: str
     rows: int  # files that it names
-    unused: int  # of them: no photo has that name, or more than one
+    unused: int  # of them: no photo has that name, or several have it
     photos: int  # that it labels
-    unlabelled: str | None  # the first photo that it does not label; None: there is none
+    unlabelled: str | None  # the first photo that it does not label; None: it labels all
 
 
 @dataclass(frozen=True, slots=True)
 class BetweenBackends:
-    """Whether two backends answer the same variant alike."""
+    """How often two backends give the same answer to a variant."""
 
     variant_id: str
     backend_names: tuple[str, ...]  # two of them
@@ -373,7 +367,7 @@ class BetweenBackends:
 
 @dataclass(frozen=True, slots=True)
 class PhotoSetFacts:
-    """What a report tells about the set that it is about."""
+    """The photo set that a report is about."""
 
     name: str
     count: int  # photos that were listed
@@ -381,16 +375,16 @@ class PhotoSetFacts:
     labelled: int  # of those measured, with a label that the model knows
     sha256: str  # of the list: names, sizes in bytes, labels
     margin_points: float  # how much a variant may lose and still be recommended
-    comparisons: int  # how many differences the report holds; what Holm's correction is for
+    comparisons: int  # differences in the report, which Holm's correction counts
     skipped: tuple[SkippedPhoto, ...]  # with code "missing": the first rows of a CSV without a photo
     unknown_labels: tuple[UnknownLabel, ...]
     between_backends: tuple[BetweenBackends, ...]
-    given_labels: GivenLabels | None = None  # None: no CSV told the labels, or a report before it was counted
+    given_labels: GivenLabels | None = None  # None: labels not from a CSV, or an older report
 
 
 @dataclass(frozen=True, slots=True)
 class SearchStep:
-    """One copy that a search for the breaking point asked for, once. It tells an answer, no latency."""
+    """One request of a search for the breaking point: a copy and its top answer. No latency is kept."""
 
     size_px: int
     quality: int  # JPEG's
@@ -408,34 +402,36 @@ class BreakingPoint:
     outcome: Literal["found", "never", "at_once", "not_right", "failed", "cancelled"]
     sentence: str
     label: str | None  # the answer to keep; None: the original got none
-    by_true_label: bool  # kept is what is right, not what the original's answer was
+    by_true_label: bool  # true: the answer to keep is the true label; false: the answer to the original
     size_px: int | None = None  # None, as the three below, unless found or never
     quality: int | None = None
     size_bytes: int | None = None
-    flickers: bool | None = None  # a neighbour does not fit: larger and changed, or smaller and kept
+    flickers: bool | None = None  # a larger copy nearby loses the answer, or a smaller one keeps it
     requests: int = 0
-    steps: tuple[SearchStep, ...] = ()  # in the order they were asked
+    steps: tuple[SearchStep, ...] = ()  # in the order of the requests
     failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """What was measured after a run had ended, on the same bytes, and is among its samples."""
+    """A follow-up: measured after a run had ended, on the same bytes. Its samples count among the run's."""
 
     id: str
     created_at: float  # seconds since the epoch
     state: RunState
-    repeats: int  # of each cell, as far as it came
+    repeats: int  # of each cell, as far as they were measured
     seed: int
     environment: Mapping[str, Any]
     backend_name: str | None = None  # None: repeats were added to every cell
-    retried: tuple[str, ...] = ()  # variants measured again on that backend; what failed before is left out
-    timeout_s: float | None = None  # of those
+    retried: tuple[
+        str, ...
+    ] = ()  # variants measured again on that backend; their failed requests are dropped
+    timeout_s: float | None = None  # of the retries
 
 
 @dataclass(frozen=True, slots=True)
 class ResizerPair:
-    """One copy made in the browser and by the server: the same size, format and quality."""
+    """A copy made by the browser and one by the server, of the same size, format and quality."""
 
     browser_id: str
     server_id: str
@@ -443,12 +439,12 @@ class ResizerPair:
     psnr_db: float | None  # as of the browser's variant, like the next one
     largest_difference: int | None
     bytes_ratio: float  # the browser's bytes over the server's
-    same_top1: Mapping[str, bool]  # by backend; those that answered both
+    same_top1: Mapping[str, bool]  # backend -> whether it gave both the same answer
 
 
 @dataclass(frozen=True, slots=True)
 class Resizers:
-    """How the two places that resized differ."""
+    """How the browser's copies differ from the server's."""
 
     sentence: str
     pairs: tuple[ResizerPair, ...]  # in the order of the browser's variants
@@ -464,16 +460,16 @@ class Recommendation:
     why: str  # the figures behind the sentence
     why_not: tuple[str, ...]  # the runner-up first
     validity: Validity
-    next_lighter: str | None = None  # what it saves and costs; None: there is none
+    next_lighter: str | None = None  # what the next smaller variant saves and costs; None: there is none
 
 
 @dataclass(frozen=True, slots=True)
 class Warning_:  # noqa: N801  plain Warning is Python's own
-    """Something the reader must know. `code` is stable ("W3"), `message` a sentence."""
+    """Something that a reader of the report must know. `code` is stable ("W3"), `message` a sentence."""
 
     code: str
     message: str
-    level: Literal["note", "warning"] = "warning"  # a note takes nothing from the numbers
+    level: Literal["note", "warning"] = "warning"  # a note does not put the numbers in doubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -495,10 +491,10 @@ class Report:
     warnings: tuple[Warning_, ...]
     requests_planned: int
     requests_done: int
-    requests_failed: int  # warm-ups count here too, as in the two above
+    requests_failed: int  # all three include warm-ups
     failure: Failure | None = None  # why the run as a whole failed
     photo_set: PhotoSetFacts | None = None  # None: a run of one photo
-    additions: tuple[Addition, ...] = ()  # their repeats are among those of the plan
-    breaking_points: tuple[BreakingPoint, ...] = ()  # of a search after the run; at most one for each backend
-    resizers: Resizers | None = None  # None: only one place resized
-    requests_not_sent: int = 0  # of those done: left out, as the backend had stopped answering
+    additions: tuple[Addition, ...] = ()  # plan.repeats includes theirs
+    breaking_points: tuple[BreakingPoint, ...] = ()  # of a search after the run; at most one per backend
+    resizers: Resizers | None = None  # None: only the browser or only the server resized
+    requests_not_sent: int = 0  # of those done: left out, because the backend had stopped answering

@@ -1,8 +1,8 @@
 """The settings that the page and the command line share, and how every setting is read.
 
-A row holds the name in the environment, the default, one sentence of help, the parser
-and the unit. A blank value counts as unset, as compose files hand such over. All
-problems are reported at once, each with its key and value.
+A setting is a field of a dataclass: its key in the environment, default, unit, a sentence of help and a
+parser. A blank value counts as unset, because compose files pass unset variables that way. All problems are
+reported at once, each with its key and value.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Any, TypeVar
 from dotenv import dotenv_values
 
 from common.checks import Expected, number, number_text
+from common.words import decoded
 from experiment.backends.addresses import parse_servers
 from experiment.embedded.profiles import parse_embedded
 from experiment.errors import ConfigRefused
 from experiment.records import BackendInfo
-from experiment.text_file import decoded
 
 SECRETS = {"DATABASE_URL", "PIXELCOST_TOKEN"}  # never shown
 MAY_NOT_BE_BLANK = {"PIXELCOST_TOKEN"}  # a value of spaces must not open the app
@@ -37,12 +37,12 @@ def setting(
 
 
 def seconds(low: float, high: float) -> Callable[[str], float]:
-    """Parses a time in seconds, from `low` to `high`."""
+    """A parser of seconds from `low` to `high`: seconds(1, 600)("2.5") is 2.5."""
     return number_text(number(low, high, "a number of seconds"))
 
 
 def line(text: str) -> str:
-    """Parses a name that a model server is told: one line of text."""
+    """Parses a name that is sent to a model server: one line of text."""
     if not text.strip().isprintable():
         raise Expected("a line of text in UTF-8")
     return text.strip()
@@ -50,7 +50,7 @@ def line(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SharedSettings:
-    """Which servers are asked, with what model, and where things are kept."""
+    """Which servers are measured, with which model, and where results are kept."""
 
     tf_servers: str = setting(
         "TF_SERVERS",
@@ -91,7 +91,7 @@ class SharedSettings:
 
     @property
     def backend_defaults(self) -> BackendInfo:
-        """What every server of TF_SERVERS has unless its entry says otherwise."""
+        """Model, signature and input of every server of TF_SERVERS whose entry does not name others."""
         return BackendInfo("", "grpc", "", self.model_name, self.model_signature_name, self.model_input_key)
 
 
@@ -103,8 +103,8 @@ def read_settings(
 ) -> Read:
     """The settings of `kind` from the environment, above the file `dotenv`, above the defaults.
 
-    `problems_of` looks for what is wrong beyond the single values. Raises ConfigRefused with every
-    bad key and value at once.
+    `problems_of` finds problems between settings, given the environment and the settings. Raises
+    ConfigRefused with every bad key and value at once.
 
     >>> read_settings(SharedSettings, {"TF_REQUEST_TIMEOUT": "5"}, dotenv=None).tf_request_timeout_s
     5.0
@@ -112,17 +112,16 @@ def read_settings(
     environ = {**_from_file(dotenv), **(os.environ if environ is None else environ)}
     values: dict[str, Any] = {}
     problems: list[str] = []
-    for each in fields(kind):
-        key, text = each.metadata["key"], environ.get(each.metadata["key"], "")
+    for row in fields(kind):
+        key, text = row.metadata["key"], environ.get(row.metadata["key"], "")
         if not text.strip() and not (text and key in MAY_NOT_BE_BLANK):
             continue
         try:
-            values[each.name] = each.metadata["parse"](text)
-            if key != "TF_SERVERS":  # whose names are shown as those of files are
-                text.encode()  # other bytes than UTF-8 come as lone surrogates, which nothing can store
-        except UnicodeEncodeError:
-            problems.append(f"{key}={'(hidden)' if key in SECRETS else repr(text)} is not UTF-8 text")
-        except ValueError as expected:
+            values[row.name] = row.metadata["parse"](text)
+            if key != "TF_SERVERS":  # printable() repairs the names in it
+                text.encode()  # bytes that are not UTF-8 come as lone surrogates, which nothing can store
+        except ValueError as error:
+            expected = "UTF-8 text" if isinstance(error, UnicodeEncodeError) else error
             problems.append(f"{key}={'(hidden)' if key in SECRETS else repr(text)} is not {expected}")
     settings = kind(**values)
     problems += [*_server_problems(settings), *problems_of(environ, settings)]
@@ -144,17 +143,13 @@ def _from_file(dotenv: str | Path | None) -> dict[str, str]:
 
 
 def _server_problems(settings: SharedSettings) -> Iterator[str]:
-    """What is wrong within the two settings that list backends."""
+    """Problems within the two settings that list backends."""
+    parsers: dict[str, Callable[[], object]] = {}
     if settings.tf_servers:
-        yield from _refused(
-            "TF_SERVERS", lambda: parse_servers(settings.tf_servers, settings.backend_defaults)
-        )
-    yield from _refused("PIXELCOST_EMBEDDED", lambda: parse_embedded(settings.embedded))
-
-
-def _refused(key: str, parse: Callable[[], object]) -> list[str]:
-    try:
-        parse()
-    except ConfigRefused as error:
-        return [f"{key} {problem}" for problem in error.problems]
-    return []
+        parsers["TF_SERVERS"] = lambda: parse_servers(settings.tf_servers, settings.backend_defaults)
+    parsers["PIXELCOST_EMBEDDED"] = lambda: parse_embedded(settings.embedded)
+    for key, parse in parsers.items():
+        try:
+            parse()
+        except ConfigRefused as error:
+            yield from (f"{key} {problem}" for problem in error.problems)

@@ -1,4 +1,4 @@
-"""How numbers and things are written in sentences. Formatting happens here and nowhere else.
+"""How numbers, units and names of variants are written in sentences.
 
 The page's static/js/format.js follows the same rules, so that a report reads like the page.
 """
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from experiment.axes import settings_words
 from experiment.records import RESOLUTION_MS, BackendInfo, Difference, Share, Variant
 
-# The encoder of a reference that was not encoded again.
+# `encoder` of a reference that was not encoded again.
 AS_UPLOADED = "as uploaded"
 WITHOUT_METADATA = "as uploaded, without metadata"
 NOT_ENCODED = frozenset({AS_UPLOADED, WITHOUT_METADATA})
@@ -34,9 +34,9 @@ def number(value: float) -> str:
     return f"{value:.1f}" if value < 9.95 else f"{value:,.0f}"
 
 
-def told(text: str, longest: int = 300) -> str:
-    """What another program says, fit for a sentence: one printable line of at most `longest` characters."""
-    plain = " ".join("".join(each if each.isprintable() else " " for each in text[: 4 * longest]).split())
+def one_line(text: str, longest: int = 300) -> str:
+    """Another program's message as one printable line of at most `longest` characters."""
+    plain = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * longest]).split())
     return plain if len(plain) <= longest else plain[: longest - 1].rstrip() + "…"
 
 
@@ -46,14 +46,18 @@ def milliseconds(value_ms: float) -> str:
 
 
 def beside(value: float, limit: float, decimals: int = 0) -> str:
-    """A number with as many decimals, of `decimals` to 3, as show on which side of a limit it is."""
-    shown = [f"{value:.{each}f}" for each in range(min(decimals, MOST_DECIMALS), MOST_DECIMALS + 1)]
+    """A number with enough decimals (`decimals` to 3) to show on which side of a limit it is.
+
+    >>> beside(50.04, 50)
+    '50.04'
+    """
+    texts = [f"{value:.{places}f}" for places in range(min(decimals, MOST_DECIMALS), MOST_DECIMALS + 1)]
     sides = (value > limit, value < limit)
-    return next((each for each in shown if (float(each) > limit, float(each) < limit) == sides), shown[-1])
+    return next((text for text in texts if (float(text) > limit, float(text) < limit) == sides), texts[-1])
 
 
 def above(value: float, limit: float, words: Callable[[float], str], unit: str) -> tuple[str, str]:
-    """Two numbers as `words` has them, the first the larger; exactly where they would read alike."""
+    """Two numbers written by `words`, or exactly if they would read alike. The first is the larger one."""
     shown = words(value), words(limit)
     if shown[0] != shown[1]:
         return shown
@@ -61,12 +65,12 @@ def above(value: float, limit: float, words: Callable[[float], str], unit: str) 
 
 
 def margin_words(margin: float) -> str:
-    """Percentage points as somebody chose them: 2.25 -> "2.25 points", 1 -> "1 point"."""
+    """Percentage points that a user chose: 2.25 -> "2.25 points", 1 -> "1 point"."""
     return f"{margin:g} point{'' if margin == 1 else 's'}"
 
 
 def wait(left_s: float) -> str:
-    """A time that a person waits for, no finer than an estimate is: "9 s", "9 min", "2 h"."""
+    """An estimated waiting time: "9 s", "9 min", "2 h"."""
     for unit_s, unit in ((3600, "h"), (60, "min")):
         if left_s >= 1.5 * unit_s:
             return f"{left_s / unit_s:.0f} {unit}"
@@ -74,12 +78,12 @@ def wait(left_s: float) -> str:
 
 
 def span(low_ms: float, high_ms: float) -> str:
-    """From one time to another, with its unit: "23.2 to 23.5 ms"."""
+    """A range of times with its unit: "23.2 to 23.5 ms"."""
     return f"{bounds(low_ms, high_ms)} ms"
 
 
 def bounds(low_ms: float, high_ms: float) -> str:
-    """From one time to another, with as many digits as keep them apart: "23.2 to 23.5"."""
+    """A range of times without a unit, with enough digits to keep both apart: "23.2 to 23.5"."""
     decimals = 0 if low_ms >= 9.95 else 1
     while decimals < 3 and f"{low_ms:.{decimals}f}" == f"{high_ms:.{decimals}f}":
         decimals += 1
@@ -96,7 +100,7 @@ def size(size_bytes: float) -> str:
 
 
 def runtime_words(info: BackendInfo) -> str:
-    """What computes, as far as the server told: "OpenVINO 2026.4.1, bf16, avx2, 2 replicas"."""
+    """What the server reported of itself: "OpenVINO 2026.4.1, bf16, avx2, 2 replicas"; "" if nothing."""
     if info.runtime is None:
         return ""
     facts = [
@@ -107,7 +111,7 @@ def runtime_words(info: BackendInfo) -> str:
         info.device_name,
         info.device_memory_bytes and f"{info.device_memory_bytes / 2**30:.0f} GiB",
     ]
-    return ", ".join(str(each) for each in facts if each)
+    return ", ".join(str(fact) for fact in facts if fact)
 
 
 def percent(share: float) -> str:
@@ -143,23 +147,23 @@ def format_name(key: str) -> str:
 
 
 def reference_name(variant: Variant) -> str:
-    """ "original", or "reference (PNG)" where the file as uploaded could not be sent itself."""
+    """ "original", or "reference (PNG)" if the uploaded file itself could not be sent."""
     return "original" if variant.encoder in NOT_ENCODED else f"reference ({format_name(variant.format)})"
 
 
 def compared_with(variants: Iterable[Variant]) -> str:
-    """What agreement is with: "original", or "reference" where that stayed in the browser."""
-    is_stand_in = any(each.is_reference and each.made_in == "browser" for each in variants)
+    """What variants are compared with: "original", or "reference" if the original stayed in the browser."""
+    is_stand_in = any(variant.is_reference and variant.made_in == "browser" for variant in variants)
     return "reference" if is_stand_in else "original"
 
 
 def made_as(variant: Variant) -> str:
-    """Format and what is unusual about its making: "JPEG", "JPEG q50 4:4:4"."""
+    """Format and settings that are not the usual ones: "JPEG", "JPEG q50 4:4:4"."""
     return format_name(variant.format) + settings_words(variant)
 
 
 def kind_name(variant: Variant) -> str:
-    """What a table calls its format: "JPEG", "JPEG q50", "original" or "reference (PNG)"."""
+    """The format in a table: "JPEG", "JPEG q50", "original" or "reference (PNG)"."""
     return reference_name(variant) if variant.is_reference else made_as(variant)
 
 
@@ -175,7 +179,7 @@ def short_name(variant: Variant) -> str:
 
 
 def full_name(variant: Variant) -> str:
-    """As a recommendation names it, with the usual quality too: "JPEG q85 at 512 px"."""
+    """The name in a recommendation, with the usual quality too: "JPEG q85 at 512 px"."""
     if variant.is_reference:
         return short_name(variant)
     settings = settings_words(variant, always=frozenset({"quality"}))
@@ -183,12 +187,12 @@ def full_name(variant: Variant) -> str:
 
 
 def capitalised(text: str) -> str:
-    """With a capital at its start, the rest as it is: "the original" -> "The original"."""
+    """The text with a capital at its start: "the original" -> "The original"."""
     return text[:1].upper() + text[1:]
 
 
 def sentence(text: str, capital: bool = True) -> str:
-    """With a full stop at its end, and a capital at its start."""
+    """The text with a full stop at its end and a capital at its start: "no answer" -> "No answer."."""
     text = capitalised(text.strip()) if capital else text.strip()
     return text + ("" if text.endswith((".", "!", "?", "`")) else ".")
 

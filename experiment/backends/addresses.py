@@ -1,17 +1,18 @@
-"""TF_SERVERS: which model servers to ask, and which of them a plan means.
+"""TF_SERVERS: the model servers, and which of them a plan names.
 
     name:host:port;name:host:port?rest=8501&model=resnet&price_per_hour=0.35
 
-IPv6 hosts stand in brackets. A server with `rest=` is offered a second time over REST.
-Addresses come from the configuration only, never from a request, and hold nothing but a
-host and a port: gRPC's own target schemes (unix:, xds:, dns:) are refused.
+IPv6 hosts are in brackets. A server with `rest=` is a second backend over REST. Addresses come from the
+configuration only, never from a request, and are a host and a port: gRPC's own target schemes (unix:, xds:,
+dns:) are refused.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from common.checks import Expected, price, whole_text
@@ -21,16 +22,22 @@ from experiment.records import BackendInfo
 
 OPTIONS = ("rest", "model", "signature", "input", "price_per_hour")
 REST_SUFFIX = " over REST"
-LONGEST_NAME = 100  # characters; names stand in tables and figures
+LONGEST_NAME = 100  # characters; tables and plots show names
 
+Value = TypeVar("Value")
+
+_PORT = whole_text(1, 65535)
 _ENTRY = re.compile(r"(?P<name>.*?[^:]):(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]+)")
 _EXAMPLE = "GPU:tf-gpu:8500;8 CPU:tf-8cpu:8500"
 
 
 def parse_servers(text: str, defaults: BackendInfo | None = None) -> list[BackendInfo]:
-    """The backends that `text` names, in its order; `defaults` gives model and signature.
+    """The backends in `text`, in its order; `defaults` has model, signature and input.
 
-    Raises ConfigRefused with every problem of every entry at once.
+    Raises ConfigRefused with the problems of all entries at once.
+
+    >>> [backend.address for backend in parse_servers("GPU:tf-gpu:8500?rest=8501")]
+    ['tf-gpu:8500', 'tf-gpu:8501']
     """
     infos: list[BackendInfo] = []
     problems: list[str] = []
@@ -43,16 +50,16 @@ def parse_servers(text: str, defaults: BackendInfo | None = None) -> list[Backen
         except ValueError as error:
             problems.append(f"entry {number} `{entry}` {error}")
     if not infos and not problems:
-        problems.append(f"it names no server; write for example `{_EXAMPLE}`")
+        problems.append(f"it has no server; write for example `{_EXAMPLE}`")
     if problems:
         raise ConfigRefused("TF_SERVERS", problems)
     return infos
 
 
 def chosen(infos: Sequence[BackendInfo], names: Iterable[str] | None) -> list[BackendInfo]:
-    """The backends a plan means: those it names, else every one once, over gRPC.
+    """The backends that a plan names; if `names` is None, all of them over gRPC.
 
-    Raises PlanRefused when a name is not among `infos`.
+    Raises PlanRefused for an unknown name.
     """
     if names is None:
         return [info for info in infos if not info.name.endswith(REST_SUFFIX)]
@@ -61,19 +68,19 @@ def chosen(infos: Sequence[BackendInfo], names: Iterable[str] | None) -> list[Ba
     unknown = [name for name in names if name not in by_name]
     if unknown:
         known = ", ".join(by_name) or "none"
-        raise PlanRefused([f"There is no backend named {', '.join(unknown)}. There are: {known}."])
+        raise PlanRefused([f"There is no backend named {', '.join(unknown)}. The backends are: {known}."])
     return [by_name[name] for name in names]
 
 
 def over_rest(info: BackendInfo, rest_address: str) -> BackendInfo:
-    """The same server, over REST."""
+    """The same server as a backend over REST."""
     return replace(
         info,
         name=info.name + REST_SUFFIX,
         protocol="rest",
         address=rest_address,
         decode_signature=None,  # over REST the pixels would come back as text
-        detail="The same server, over REST." if info.detail else "",
+        detail="The same server over REST." if info.detail else "",
     )
 
 
@@ -82,29 +89,30 @@ def _parse_entry(entry: str, taken: set[str], defaults: BackendInfo) -> list[Bac
     match = _ENTRY.fullmatch(place.strip())
     if match is None:
         raise ValueError(_what_is_missing(place))
-    name, host, port = printable(match["name"]).strip(), match["host"], match["port"]
+    name, host = printable(match["name"]).strip(), match["host"]
     _check_name(name, taken)
     options = _options(query)
+    cost = options.get("price_per_hour")
     info = replace(
         defaults,
         name=name,
-        address=f"{host}:{_port(port)}",
+        address=f"{host}:{_checked('port', match['port'], _PORT)}",
         model=options.get("model", defaults.model),
         signature=options.get("signature", defaults.signature),
         input_key=options.get("input", defaults.input_key),
-        price_per_hour=_price(options.get("price_per_hour")),
+        price_per_hour=None if cost is None else _checked("price_per_hour", cost, price),
     )
     if "rest" not in options:
         return [info]
-    return [info, over_rest(info, f"{host}:{_port(options['rest'], 'REST port')}")]
+    return [info, over_rest(info, f"{host}:{_checked('REST port', options['rest'], _PORT)}")]
 
 
 def _check_name(name: str, taken: Collection[str]) -> None:
-    """Raises ValueError for a name that tables can't show, or that two backends would have."""
+    """Raises ValueError for a name that tables can't show or that is taken."""
     if not name:
         raise ValueError("has a name without a visible character")
     if len(name) > LONGEST_NAME:
-        raise ValueError(f"has a name of {len(name):,} characters; at most {LONGEST_NAME} are taken")
+        raise ValueError(f"has a name of {len(name):,} characters; the limit is {LONGEST_NAME}")
     if name.endswith(REST_SUFFIX):
         raise ValueError(
             f"has a name that ends with `{REST_SUFFIX.strip()}`; the option rest= makes such a backend"
@@ -124,7 +132,7 @@ def _what_is_missing(place: str) -> str:
         return f"has no {'port' if len(parts) == 2 else 'host and port'}; write name:host:port"
     if place.count(":") > 3:
         return "is not name:host:port; an IPv6 host stands in brackets, like [::1]"
-    _port(parts[-1])
+    _checked("port", parts[-1], _PORT)
     return f"has the host `{parts[-2]}`, which is not a host name or an address; write name:host:port"
 
 
@@ -132,22 +140,15 @@ def _options(query: str) -> dict[str, str]:
     options = dict(parse_qsl(query, keep_blank_values=True))
     unknown = [key for key in options if key not in OPTIONS]
     if unknown:
-        raise ValueError(f"has the unknown option `{unknown[0]}`; there are {', '.join(OPTIONS)}")
+        raise ValueError(f"has the unknown option `{unknown[0]}`; the options are {', '.join(OPTIONS)}")
     odd = [key for key, value in options.items() if not value.isprintable()]
     if odd:
         raise ValueError(f"has the option `{odd[0]}` with characters that are not text")
     return options
 
 
-def _port(text: str, what: str = "port") -> int:
+def _checked(what: str, text: str, check: Callable[[str], Value]) -> Value:
     try:
-        return whole_text(1, 65535)(text)
+        return check(text)
     except Expected as expected:
         raise ValueError(f"has the {what} `{text}`, which is not {expected}") from None
-
-
-def _price(text: str | None) -> float | None:
-    try:
-        return None if text is None else price(text)
-    except Expected as expected:
-        raise ValueError(f"has the price_per_hour `{text}`, which is not {expected}") from None

@@ -1,7 +1,4 @@
-"""From what a server answered to a checked top 5. Both protocols use it.
-
-Whatever a server sends is input: nothing of it is believed before it was looked at here.
-"""
+"""Checks what a server answered: top 5, scores of all classes, stage times. Both protocols use it."""
 
 from __future__ import annotations
 
@@ -9,44 +6,44 @@ import heapq
 import json
 import math
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
+from unicodedata import category
 
 from common.checks import is_number
 from experiment.backends.base import RequestFailed
 from experiment.records import BackendInfo, Label
-from experiment.wording import told
+from experiment.wording import one_line
 
 TOP_K = 5
-LONGEST_LABEL = 200  # characters. A longer one is refused, not cut: cut, two labels could become the same
+LONGEST_LABEL = 200  # characters. A longer one is refused: cut, two labels could become the same
 MOST_STAGES = 16
-MOST_CLASSES = 100_000  # of more, all scores are not kept: they would weigh more than the photo
+MOST_CLASSES = 100_000  # the scores of more classes are not kept: they would be larger than the photo
 
 _STAGE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _LINE_BREAKS = re.compile("[\t-\r\x1c-\x1f\x85\u2028\u2029]+")
 _UNFIT = {"Cc", "Cs"}  # Unicode categories: control characters, halves of surrogate pairs
-_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # the text around them
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # change its direction
 
 
 def top_labels(info: BackendInfo, classes: Sequence[Any], scores: Sequence[Any]) -> tuple[Label, ...]:
-    """Pair classes with scores, best first, at most five.
+    """The five best classes with their scores, best first. `classes` are bytes or text, `scores` as many
+    numbers.
 
-    Raises RequestFailed("bad_answer") when counts differ, nothing came, a class is no text of at
-    most LONGEST_LABEL characters, or a score is not a number between 0 and 1 (a model that returns
-    logits gives no probabilities).
+    Raises RequestFailed("bad_answer") if counts differ or are 0, a class is not text of at most LONGEST_LABEL
+    characters, or a score is not a number from 0 to 1 (a model may return logits, not probabilities).
     """
     if not classes or len(classes) != len(scores):
         raise bad_answer(
             info,
             f"{len(classes)} classes and {len(scores)} scores; "
-            f"the signature {info.signature} must give as many of the one as of the other.",
+            f"the signature {info.signature} must return as many classes as scores.",
         )
     for score in scores:
         if not is_number(score) or not -1e-6 <= score <= 1 + 1e-4:  # false for NaN
             raise bad_answer(
                 info,
-                f"the score {told(repr(score), 40)}; probabilities from 0 to 1 are expected. "
+                f"the score {one_line(repr(score), 40)}; probabilities from 0 to 1 are expected. "
                 "Export the model with a softmax.",
             )
     pairs = heapq.nlargest(TOP_K, zip(classes, scores, strict=True), key=lambda pair: pair[1])
@@ -54,9 +51,9 @@ def top_labels(info: BackendInfo, classes: Sequence[Any], scores: Sequence[Any])
 
 
 def distribution(info: BackendInfo, values: Any) -> tuple[float, ...] | None:
-    """All scores as given; None when they are no probability distribution, or too many to keep.
+    """The scores of all classes; None if they don't add up to 1, or are too many to keep.
 
-    Raises RequestFailed("bad_answer") for something other than a list of numbers.
+    Raises RequestFailed("bad_answer") if `values` is not a list of numbers.
     """
     if not isinstance(values, list) or not all(is_number(value) for value in values):
         raise bad_answer(info, "probabilities that are not a list of numbers.")
@@ -66,7 +63,7 @@ def distribution(info: BackendInfo, values: Any) -> tuple[float, ...] | None:
 
 
 def stages(sent: Iterable[tuple[str, str]]) -> dict[str, float]:
-    """Times in ms that a server tells about its own stages. What makes no sense counts as not told."""
+    """Stage -> ms, from a server's pairs of name and time. Pairs that make no sense are ignored."""
     found: dict[str, float] = {}
     for name, text in sent:
         try:
@@ -81,7 +78,7 @@ def stages(sent: Iterable[tuple[str, str]]) -> dict[str, float]:
 
 
 def parsed_json(text: str | bytes) -> Any:
-    """What the JSON holds. Raises ValueError for all that can't be read, deep nesting too."""
+    """The value of JSON. Raises ValueError if it can't be parsed, also for deep nesting."""
     try:
         return json.loads(text)
     except RecursionError:
@@ -89,26 +86,21 @@ def parsed_json(text: str | bytes) -> Any:
 
 
 def bad_answer(info: BackendInfo, what: str) -> RequestFailed:
-    """The failure of a request whose answer makes no sense."""
+    """The failure "bad_answer"; `what` goes on after "GPU answered"."""
     return RequestFailed("bad_answer", f"{info.name} answered {what}")
 
 
 def _label(info: BackendInfo, name: Any) -> str:
     text = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
     if not isinstance(text, str):
-        raise bad_answer(info, f"the class {told(repr(text), 40)}; a label is expected, which is text.")
+        raise bad_answer(info, f"the class {one_line(repr(text), 40)}; a label is expected, which is text.")
     if len(text) > LONGEST_LABEL:
         raise bad_answer(
             info,
-            f"a label of {len(text):,} characters ({told(text, 40)}); at most {LONGEST_LABEL} are taken. "
-            "Is the output classes the one that holds the labels?",
+            f"a label of {len(text):,} characters ({one_line(text, 40)}); the limit is {LONGEST_LABEL}. "
+            "Does the output `classes` hold labels?",
         )
-    return text if text.isprintable() else _printable(text)
-
-
-def _printable(label: str) -> str:
-    """Line breaks as spaces, and a mark for each character that can't be shown or stored."""
-    one_line = _LINE_BREAKS.sub(" ", label).strip()
-    return "".join(
-        "\ufffd" if unicodedata.category(each) in _UNFIT or each in _TURNING else each for each in one_line
-    )
+    if text.isprintable():
+        return text
+    kept = _LINE_BREAKS.sub(" ", text).strip()
+    return "".join("\ufffd" if category(char) in _UNFIT or char in _TURNING else char for char in kept)

@@ -1,22 +1,22 @@
-"""From what is known of a backend to the object that sends it requests."""
+"""connect(): opens the backend that a BackendInfo describes. A new protocol is a new row of _CONNECTORS."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 
-from experiment.backends.base import Backend, FakeBackend, NullBackend
+from experiment.backends.base import Backend
 from experiment.records import BackendInfo
 
 
 def connect(info: BackendInfo) -> Backend:
-    """Open a backend. Call it in the process that will use it: gRPC does not survive a fork."""
+    """The backend. Call it in the process that uses it: gRPC does not survive a fork."""
     return _CONNECTORS[info.protocol](info)
 
 
 @contextmanager
 def connected(infos: Iterable[BackendInfo]) -> Iterator[list[Backend]]:
-    """All of these opened, in their order, and closed in the end."""
+    """The backends in the order of `infos`, closed at the end of the `with` block."""
     with ExitStack() as stack:
         yield [stack.enter_context(closing(connect(info))) for info in infos]
 
@@ -28,14 +28,9 @@ def _grpc(info: BackendInfo) -> Backend:
 
 
 def _rest(info: BackendInfo) -> Backend:
-    from experiment.backends.rest import RestBackend  # noqa: PLC0415  only who uses it loads it
+    from experiment.backends.rest import RestBackend  # noqa: PLC0415  loaded only if it is used
 
     return RestBackend(info)
 
 
-_CONNECTORS: dict[str, Callable[[BackendInfo], Backend]] = {
-    "grpc": _grpc,
-    "rest": _rest,
-    "null": NullBackend,
-    "fake": lambda info: FakeBackend(info=info),
-}
+_CONNECTORS: dict[str, Callable[[BackendInfo], Backend]] = {"grpc": _grpc, "rest": _rest}

@@ -1,7 +1,7 @@
-"""One variant to one backend as a command or a file for other tools: curl, grpcurl, ghz, Locust.
+"""The request of one variant to one backend, as a command or file for curl, grpcurl, ghz or Locust.
 
-Each fetches the variant's bytes from its run and asks the backend as Pixelcost did. Names may hold
-anything: what a shell reads is quoted, what Python reads is a literal, and comments hold plain text.
+It downloads the variant from its run and sends the same request as Pixelcost. Names may hold any character:
+they are quoted for the shell, literals in Python, and plain text in comments.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ _SLOT: Final = object()  # where the image's base64 goes
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is sent where."""
+    """A variant and the backend that gets it."""
 
     what: str  # "512 px JPEG"
     variant_id: str
     variant_url: str
     protoset_url: str
-    info: BackendInfo  # the backend over gRPC; over REST where there is nothing else
-    rest_address: str | None  # "host:port"; None: it is asked over gRPC only
-    needs_token: bool = False  # to fetch the variant
+    info: BackendInfo  # over gRPC, or over REST if it has nothing else
+    rest_address: str | None  # "host:port"; None: gRPC only
+    needs_token: bool = False  # to download the variant
 
 
 def curl(target: Target) -> str:
-    """A predict request over REST; over gRPC with grpcurl where there is no REST."""
+    """A predict request over REST with curl; without REST, over gRPC with grpcurl."""
     if target.rest_address is None:
         return grpcurl(target)
     body = {"signature_name": target.info.signature, "instances": [{"b64": _SLOT}]}
@@ -74,7 +74,7 @@ def ghz(target: Target) -> str:
 
 
 def locust(target: Target) -> str:
-    """A file for Locust: over REST, or over gRPC where there is no REST."""
+    """A file for Locust, over REST if the backend has it, else over gRPC."""
     is_rest = target.rest_address is not None
     template = Template((HERE / f"locust_{'rest' if is_rest else 'grpc'}.txt").read_text("utf-8"))
     info = target.info
@@ -98,7 +98,7 @@ KINDS: Final[Mapping[str, Callable[[Target], str]]] = MappingProxyType(
 
 
 def locust_file_name(variant_id: str) -> str:
-    """How the file is saved, and what its own instructions call it."""
+    """The name to save the file under, which its own instructions use: "locust_512_jpeg_85.py"."""
     return f"locust_{_plain(variant_id).replace('-', '_').replace(' ', '_')}.py"
 
 
@@ -108,9 +108,9 @@ def _script(target: Target, title: str, steps: list[str]) -> str:
 
 
 def _piped(target: Target, body: Mapping[str, Any], send: str) -> str:
-    """Fetch the image, put its base64 into `body`, and give that to `send`."""
+    """A pipe: download the image, put its base64 into `body` at _SLOT, pass that to the command `send`."""
     mark = "@@"
-    while mark in json.dumps(body, default=lambda _: ""):  # a model may be called so
+    while mark in json.dumps(body, default=lambda _: ""):  # a model's name may contain it
         mark += "@"
     before, after = json.dumps(body, default=lambda _: mark).split(mark)
     around = f"{{ printf %s {shlex.quote(before)}; cat; printf %s {shlex.quote(after)}; }}"
@@ -118,7 +118,7 @@ def _piped(target: Target, body: Mapping[str, Any], send: str) -> str:
 
 
 def _fetch(target: Target, url: str, *options: str) -> str:
-    """The token is left to the shell, so that no copied text holds it."""
+    """The download command. It reads the token from the environment, so that no copied text holds it."""
     token = f' -H "Authorization: Bearer ${TOKEN_SETTING}"' if target.needs_token else ""
     return f"curl -fsS{token} {_words(*options, url)}"
 
@@ -145,5 +145,5 @@ def _words(*words: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text for a comment: on one line, and nothing that could end it or start something else."""
-    return "".join(each if each.isprintable() and each not in "\"'\\`$" else "_" for each in text)
+    """Text for a comment: on one line, without characters that end it or that a shell interprets."""
+    return "".join(char if char.isprintable() and char not in "\"'\\`$" else "_" for char in text)

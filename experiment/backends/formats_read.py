@@ -1,7 +1,7 @@
-"""Which image formats a backend decodes: the contract's four, and what tiny images show.
+"""Which image formats a backend reads: JPEG, PNG, GIF and BMP always, others found out with tiny images.
 
-TensorFlow's decode_image learned WebP late and AVIF not at all, other servers read both, and nothing
-they tell says which. Each is asked once for each version of its model, with a few pixels.
+TensorFlow's decode_image learned WebP late and AVIF not at all; other servers read both, and none reports
+it. So every backend gets a few pixels in each format, once per version of its model.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _Key = tuple[str, str, str, int | None]
 
 
 class FormatsRead:
-    """What was found out, until a backend is away. May be asked from several threads."""
+    """Remembers the results, until a backend is not ready. Safe to use from several threads."""
 
     def __init__(self, connect: Callable[[BackendInfo], Backend] = connect):
         self._connect = connect
@@ -33,7 +33,7 @@ class FormatsRead:
         self._lock = threading.Lock()
 
     def by(self, info: BackendInfo, timeout_s: float) -> tuple[str, ...] | None:
-        """Media types; None: not ready, or no clear answer, which is not asked for again."""
+        """Media types that it reads; None: not ready, or no clear answer (then it is not asked again)."""
         with self._lock:
             if info.state != "ready":  # another program may come back at that address
                 self._known = {key: known for key, known in self._known.items() if key[0] != info.address}
@@ -64,11 +64,11 @@ class FormatsRead:
 
 @cache
 def _tiny_images() -> dict[str, Variant]:
-    """One image of each media type that the contract does not promise and that can be written here."""
+    """Media type -> a tiny image, for formats beyond READ_BY_CONTRACT that this installation can write."""
     formats = {
-        each.media_type: key
-        for key, each in FORMATS.items()
-        if each.media_type not in READ_BY_CONTRACT and not each.why_not()
+        kind.media_type: key
+        for key, kind in FORMATS.items()
+        if kind.media_type not in READ_BY_CONTRACT and not kind.why_not()
     }
     return {media_type: _tiny_image(key) for media_type, key in formats.items()}
 

@@ -1,10 +1,11 @@
-"""TensorFlow Serving over gRPC: PredictionService.Predict with encoded image bytes."""
+"""TensorFlow Serving over gRPC: PredictionService.Predict with an encoded image."""
 
 from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -21,7 +22,7 @@ from experiment.backends.base import (
 from experiment.backends.replicas import Replicas, Resolver, look_up
 from experiment.protocol import PREDICT, predict_pb2, tensor_pb2, type_name, types_pb2
 from experiment.records import BackendInfo, Prediction, Variant
-from experiment.wording import count, told
+from experiment.wording import count, one_line
 
 CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", MESSAGE_LIMIT_BYTES),
@@ -29,17 +30,17 @@ CHANNEL_OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),  # one connection per backend, never shared
     ("grpc.enable_http_proxy", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    # Against its name this is how long making a connection may take; the pauses between tries are the others.
+    # Despite its name: how long connecting may take. The other two are the pauses between tries.
     ("grpc.min_reconnect_backoff_ms", round(CONNECT_S * 1000)),
     ("grpc.max_reconnect_backoff_ms", 1000),
-    # A call whose bytes can't leave, because the host has vanished, outlives its deadline: gRPC waits for the
-    # write. With keepalive on, the system gives the connection up when nothing was acknowledged for so long
-    # (TCP_USER_TIMEOUT). Pings as rare as every server allows them.
+    # Without keepalive, a call to a host that has vanished outlives its deadline: gRPC waits for the write.
+    # With it, the kernel closes the connection when nothing was acknowledged for the timeout
+    # (TCP_USER_TIMEOUT). Every server allows pings this rare.
     ("grpc.keepalive_time_ms", 300_000),
     ("grpc.keepalive_timeout_ms", 10_000),
 )
 MOST_DIMENSIONS = 8
-MOST_NAMES = 10  # of a server's, in one sentence
+MOST_NAMES = 10  # in a sentence
 STAGE_PREFIX, STAGE_SUFFIX = "pixelcost-", "-ms"  # trailing metadata of the embedded server
 
 _CODES = {
@@ -55,9 +56,9 @@ _CODES = {
 
 
 def open_channel(address: str, answer_limit_bytes: int = MESSAGE_LIMIT_BYTES) -> grpc.Channel:
-    """An insecure channel with our limits; of a list of addresses, to the first that can be reached.
+    """An insecure channel with our limits, which connects at the first call.
 
-    Connects lazily, at the first call.
+    `address` is "host:port", or several with commas: then the first that can be reached.
     """
     limit = ("grpc.max_receive_message_length", answer_limit_bytes)
     target = f"ipv4:{address}" if "," in address else address
@@ -65,7 +66,7 @@ def open_channel(address: str, answer_limit_bytes: int = MESSAGE_LIMIT_BYTES) ->
 
 
 def wait_for_connection(channel: grpc.Channel, timeout_s: float) -> None:
-    """Connect. Returns when that has worked or failed, at the latest after `timeout_s`."""
+    """Connect. Returns when connected or failed, or after `timeout_s`."""
     decided = threading.Event()
 
     def look(state: grpc.ChannelConnectivity) -> None:
@@ -77,17 +78,37 @@ def wait_for_connection(channel: grpc.Channel, timeout_s: float) -> None:
     channel.unsubscribe(look)
 
 
+def unary(channel: grpc.Channel, method: str, request: Any, response: Any) -> Any:
+    """A method of a service: it takes a message of class `request` and returns one of class `response`."""
+    return channel.unary_unary(
+        method, request_serializer=request.SerializeToString, response_deserializer=response.FromString
+    )
+
+
+def predict_method(channel: grpc.Channel) -> Any:
+    """PredictionService.Predict on a channel."""
+    return unary(channel, PREDICT, predict_pb2.PredictRequest, predict_pb2.PredictResponse)
+
+
+def predict_request(info: BackendInfo, signature: str, image: bytes) -> predict_pb2.PredictRequest:
+    """A request with one encoded image: a DT_STRING tensor of shape [1]."""
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = info.model
+    request.model_spec.signature_name = signature
+    tensor = request.inputs[info.input_key]
+    tensor.dtype = types_pb2.DT_STRING
+    tensor.tensor_shape.dim.add().size = 1
+    tensor.string_val.append(image)
+    return request
+
+
 class _Stub:
-    """A channel with its one method."""
+    """A channel with the method Predict."""
 
     def __init__(self, address: str):
         self._channel = open_channel(address)
         self._was_opened = False
-        self.predict = self._channel.unary_unary(
-            PREDICT,
-            request_serializer=predict_pb2.PredictRequest.SerializeToString,
-            response_deserializer=predict_pb2.PredictResponse.FromString,
-        )
+        self.predict = predict_method(self._channel)
 
     def open(self, timeout_s: float) -> None:
         """Connect, the first time; from then on gRPC keeps the connection up by itself."""
@@ -100,36 +121,40 @@ class _Stub:
 
 
 class GrpcBackend:
-    """One channel to each replica of one server. Not for use across a fork."""
+    """A channel to every replica of a backend. Not for use across a fork."""
 
     def __init__(self, info: BackendInfo, resolve: Resolver = look_up):
         self.info = info
         self._replicas = Replicas(info.address, _Stub, resolve)
 
     def open(self, timeout_s: float) -> None:
-        """Connect to every replica, as far as that works."""
+        """Connect to every replica that can be reached."""
         self._replicas.open(timeout_s)
 
     def predict(self, variant: Variant, timeout_s: float) -> Prediction:
         """Send the image, return the top 5. Raises RequestFailed."""
-        request = self._request(variant.data, self.info.signature)
-        response, call, peer = self._answer(request, variant, timeout_s)
-        return self._prediction(request, response, call, peer)
+        request = predict_request(self.info, self.info.signature, variant.data)
+        outputs, prediction = self._answer(request, variant, timeout_s)
+        missing = [key for key in ("classes", "scores") if key not in outputs]
+        if missing:
+            raise bad_answer(
+                self.info, f"without {' and '.join(missing)}. It returned: {names_of(outputs) or 'nothing'}."
+            )
+        classes, scores = (
+            self._texts("classes", outputs["classes"]),
+            self._floats("scores", outputs["scores"]),
+        )
+        all_scores = None
+        if "probabilities" in outputs:
+            all_scores = distribution(self.info, self._floats("probabilities", outputs["probabilities"]))
+        return replace(prediction, top=top_labels(self.info, classes, scores), distribution=all_scores)
 
     def decode(self, variant: Variant, timeout_s: float) -> Prediction:
         """Send the image to the signature that only decodes. Raises RequestFailed."""
-        request = self._request(variant.data, self.info.decode_signature or "")
+        request = predict_request(self.info, self.info.decode_signature or "", variant.data)
         if self.info.decode_output:
             request.output_filter.append(self.info.decode_output)
-        response, call, peer = self._answer(request, variant, timeout_s)
-        return Prediction(
-            top=(),
-            request_bytes=request.ByteSize(),
-            response_bytes=response.ByteSize(),
-            server_ms=_stages(call.trailing_metadata() or ()),
-            peer=peer,
-            model_version=_version(response),
-        )
+        return self._answer(request, variant, timeout_s)[1]
 
     def close(self) -> None:
         """Close the channels."""
@@ -137,8 +162,8 @@ class GrpcBackend:
 
     def _answer(
         self, request: predict_pb2.PredictRequest, variant: Variant, timeout_s: float
-    ) -> tuple[predict_pb2.PredictResponse, Any, str | None]:
-        """The answer, its call, and which replica gave it."""
+    ) -> tuple[Mapping[str, tensor_pb2.TensorProto], Prediction]:
+        """The outputs by name, and a prediction without labels."""
         peer, stub = self._replicas.next()
         try:
             response, call = stub.predict.with_call(request, timeout=timeout_s)
@@ -147,54 +172,22 @@ class GrpcBackend:
                 self._replicas.lost(peer)
             raise self._failed(error, variant, timeout_s, peer) from None
         self._replicas.answered(peer)
-        return response, call, peer
-
-    def _request(self, data: bytes, signature: str) -> predict_pb2.PredictRequest:
-        request = predict_pb2.PredictRequest()
-        request.model_spec.name = self.info.model
-        request.model_spec.signature_name = signature
-        tensor = request.inputs[self.info.input_key]
-        tensor.dtype = types_pb2.DT_STRING
-        tensor.tensor_shape.dim.add().size = 1
-        tensor.string_val.append(data)
-        return request
-
-    def _prediction(
-        self,
-        request: predict_pb2.PredictRequest,
-        response: predict_pb2.PredictResponse,
-        call: Any,
-        peer: str | None,
-    ) -> Prediction:
-        outputs = response.outputs
-        missing = [key for key in ("classes", "scores") if key not in outputs]
-        if missing:
-            raise bad_answer(
-                self.info, f"without {' and '.join(missing)}. It gave: {names_of(outputs) or 'nothing'}."
-            )
-        return Prediction(
-            top=top_labels(
-                self.info,
-                self._texts("classes", outputs["classes"]),
-                self._floats("scores", outputs["scores"]),
-            ),
+        return response.outputs, Prediction(
+            top=(),
             request_bytes=request.ByteSize(),
             response_bytes=response.ByteSize(),
             server_ms=_stages(call.trailing_metadata() or ()),
             peer=peer,
-            model_version=_version(response),
-            distribution=distribution(self.info, self._floats("probabilities", outputs["probabilities"]))
-            if "probabilities" in outputs
-            else None,
+            model_version=model_version(response),
         )
 
     def _texts(self, name: str, tensor: tensor_pb2.TensorProto) -> list[bytes]:
-        """The values of a row of texts."""
+        """The values of the output `name`, which must be texts."""
         self._check_type(name, tensor, types_pb2.DT_STRING)
         return self._one_row(name, tensor, list(tensor.string_val))
 
     def _floats(self, name: str, tensor: tensor_pb2.TensorProto) -> list[float]:
-        """The values of a row of floats, in either of the two ways servers send them."""
+        """The values of the output `name`, which must be floats, in either of protobuf's two encodings."""
         self._check_type(name, tensor, types_pb2.DT_FLOAT)
         content = tensor.tensor_content
         if len(content) % 4:
@@ -208,55 +201,48 @@ class GrpcBackend:
             raise bad_answer(self.info, kinds)
 
     def _one_row(self, name: str, tensor: tensor_pb2.TensorProto, values: list[Any]) -> list[Any]:
-        """The values, where the shape says that they belong to the one image that was sent."""
-        shape = [each.size for each in tensor.tensor_shape.dim[: MOST_DIMENSIONS + 1]]
-        if shape and not _is_one_row(shape, len(values)):
+        """The values, after checking that the shape is [n] or [1, n]: one image was sent."""
+        shape = [dim.size for dim in tensor.tensor_shape.dim[: MOST_DIMENSIONS + 1]]
+        is_possible = len(shape) <= MOST_DIMENSIONS and min(shape, default=0) >= 0
+        if shape and not (
+            is_possible and math.prod(shape) == len(values) and (len(shape) == 1 or shape[0] == 1)
+        ):
             raise bad_answer(
                 self.info,
-                f"{name} of shape {shape} with {count(len(values), 'value')}; for the one image that was "
-                "sent [1, n] with n values is expected.",
+                f"{name} of shape {shape} with {count(len(values), 'value')}; one image was sent, so "
+                "[1, n] with n values is expected.",
             )
         return values
 
     def _failed(
         self, error: grpc.RpcError, variant: Variant, timeout_s: float, peer: str | None
     ) -> RequestFailed:
-        details = told(error.details() or "")
+        details = one_line(error.details() or "")
         code = _CODES.get(error.code(), "server_error")
         if code == "deadline":
             return too_late(self.info, variant, timeout_s)
         if code == "overloaded" and "larger than max" in details:
-            if "CLIENT: Received" in details:  # our own limit; a server says "SERVER", or nothing, of its own
+            if "CLIENT: Received" in details:  # our own limit; for its own a server says "SERVER", or nothing
                 return bad_answer(self.info, f"more than {MESSAGE_LIMIT_BYTES / 2**20:.0f} MiB.")
             return RequestFailed("too_large", _too_large(variant, details))
         if code == "overloaded" and "metadata size exceeds" in details:
             return bad_answer(self.info, f"with more metadata than gRPC takes: {details}")
         if "deserializ" in details:
             return bad_answer(self.info, "something that is not a Predict response.")
-        return RequestFailed(code, _sentence(code, self.info, variant, details, peer))
+        name, place = self.info.name, peer or self.info.address
+        sentences = {
+            "unreachable": f"No answer from {name} at {place} ({short_cause(details)}).",
+            "overloaded": f"{name} is overloaded and refused the request: {details}",
+            "server_error": f"{name} failed on its side: {details}",
+        }
+        return RequestFailed(code, sentences.get(code, f"{name} refused {describe(variant)}: {details}"))
 
 
 def names_of(found: Iterable[str]) -> str:
-    """A server's names of something in a sentence, a few of them."""
+    """Names that a server sent, for a sentence: "a, b and 3 more"."""
     names = sorted(found)
-    shown = [told(each, 40) for each in names[:MOST_NAMES]]
+    shown = [one_line(name, 40) for name in names[:MOST_NAMES]]
     return ", ".join(shown) + (f" and {len(names) - MOST_NAMES:,} more" if names[MOST_NAMES:] else "")
-
-
-def _is_one_row(shape: list[int], values: int) -> bool:
-    if len(shape) > MOST_DIMENSIONS or min(shape) < 0 or math.prod(shape) != values:
-        return False
-    return len(shape) == 1 or shape[0] == 1
-
-
-def _sentence(code: str, info: BackendInfo, variant: Variant, details: str, peer: str | None) -> str:
-    if code == "unreachable":
-        return f"No answer from {info.name} at {peer or info.address} ({short_cause(details)})."
-    if code == "overloaded":
-        return f"{info.name} is overloaded and refused the request: {details}"
-    if code == "server_error":
-        return f"{info.name} failed on its side: {details}"
-    return f"{info.name} refused {describe(variant)}: {details}"
 
 
 def _too_large(variant: Variant, details: str) -> str:
@@ -266,7 +252,8 @@ def _too_large(variant: Variant, details: str) -> str:
     )
 
 
-def _version(response: predict_pb2.PredictResponse) -> int | None:
+def model_version(response: predict_pb2.PredictResponse) -> int | None:
+    """The version of the model that answered; None if the server did not report it."""
     return max(0, response.model_spec.version.value) or None
 
 

@@ -1,4 +1,4 @@
-"""A kept-alive HTTP/1.1 connection. An exchange has one deadline for all of it, and nothing is sent twice."""
+"""A kept-alive HTTP/1.1 connection with one deadline for a whole exchange. No request is sent twice."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PIECE_BYTES = 65_536
 
 
 class Answer(NamedTuple):
-    """What came back. A redirect is an answer like any other; it is not followed."""
+    """A response. Redirects are not followed."""
 
     status: int
     headers: Mapping[str, str]
@@ -32,7 +32,7 @@ class Answer(NamedTuple):
 
 
 class NotUnderstood(ValueError):
-    """Something came back, but it is no HTTP, or more than was asked for."""
+    """The answer is not HTTP, or larger than the limit."""
 
 
 class HttpConnection:
@@ -78,13 +78,13 @@ class HttpConnection:
             raise
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._wire.close()
 
     def _exchange(
         self, method: str, path: str, headers: Mapping[str, str], limit_bytes: int, body: bytes | None
     ) -> Answer:
-        # Who refuses a request may answer, and hang up before all of it was sent.
+        # A server that refuses a request may answer and close before it has read all of it.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._wire.request(method, path, body, headers, preload_content=False)
         response = self._wire.getresponse()
@@ -97,7 +97,7 @@ class HttpConnection:
 
 
 class _TimedSocket(socket.socket):
-    """Waits until a point in time, however many pieces come before it."""
+    """Every operation ends at `deadline`, however many there are."""
 
     deadline = math.inf  # on the monotonic clock
 
@@ -118,7 +118,7 @@ class _TimedSocket(socket.socket):
 
 @contextlib.contextmanager
 def _plain_errors() -> Iterator[None]:
-    """What urllib3 and http.client raise, in the terms of exchange()."""
+    """Turns what urllib3 and http.client raise into the exceptions of exchange()."""
     try:
         yield
     except NewConnectionError as error:  # a ConnectTimeoutError to urllib3, even when refused at once

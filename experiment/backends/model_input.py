@@ -1,7 +1,7 @@
-"""What a model really sees of an image: its decoded and resized input, as a picture.
+"""What a model sees of an image: its decoded and resized input as a picture.
 
-Asks the signature `decode_images` (decoding.py) for its pixels. They come in whatever range
-the network wants, so they are brought to 8 bits, and `scale` says how.
+It is the output of the signature `decode_images` (capabilities.py). Its values have whatever range the
+network takes, so they are scaled to 8 bits, and `scale` says how.
 """
 
 from __future__ import annotations
@@ -17,43 +17,43 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from experiment.backends.base import CONNECT_S, RequestFailed, reading_answers_of, short_cause
-from experiment.backends.decoding import SIGNATURE, SMALL_OUTPUT
-from experiment.backends.grpc import names_of, open_channel, wait_for_connection
-from experiment.protocol import PREDICT, predict_pb2, tensor_pb2, types_pb2
+from experiment.backends.capabilities import SIGNATURE, SMALL_OUTPUT
+from experiment.backends.grpc import (
+    model_version,
+    names_of,
+    open_channel,
+    predict_method,
+    predict_request,
+    wait_for_connection,
+)
+from experiment.protocol import tensor_pb2, types_pb2
 from experiment.records import BackendInfo
-from experiment.wording import told
+from experiment.wording import one_line
 
 _FLOATS = {types_pb2.DT_FLOAT: "<f4", types_pb2.DT_DOUBLE: "<f8", types_pb2.DT_HALF: "<f2"}
 _WHOLE = {types_pb2.DT_UINT8: "u1", types_pb2.DT_INT8: "i1", types_pb2.DT_INT32: "<i4"}
 _TYPES = _FLOATS | _WHOLE
 
-NEAR_ZERO = 4.0  # networks with mean and deviation taken off get values within it
-OVERSHOOT = 16.0  # of 255: what a sharpening filter may add at an edge
+NEAR_ZERO = 4.0  # standardized values (minus the mean, divided by the deviation) are within it
+OVERSHOOT = 16.0  # of 255, which a resizing filter may add at an edge
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The picture that the network gets, and how its values became 8 bits."""
+    """The picture that the network gets, and how its values were scaled."""
 
     image: Image.Image  # mode RGB
-    scale: str  # one sentence
-    version: int | None  # of the model that answered; None: it did not tell
+    scale: str  # a sentence
+    version: int | None  # of the model that answered; None: not reported
 
 
 def seen(info: BackendInfo, data: bytes, timeout_s: float) -> Seen:
-    """Have `data` decoded and resized by a backend. Raises RequestFailed.
-
-    The backend must be one over gRPC; over REST the pixels would come back as text.
-    """
+    """What the model of a gRPC backend sees of the encoded image `data`. Raises RequestFailed."""
+    request = predict_request(info, info.decode_signature or SIGNATURE, data)
     with open_channel(info.address) as channel:
-        ask = channel.unary_unary(
-            PREDICT,
-            request_serializer=predict_pb2.PredictRequest.SerializeToString,
-            response_deserializer=predict_pb2.PredictResponse.FromString,
-        )
         wait_for_connection(channel, CONNECT_S)
         try:
-            answer = ask(_request(info, data), timeout=timeout_s)
+            answer = predict_method(channel)(request, timeout=timeout_s)
         except grpc.RpcError as error:
             raise _failed(info, error) from None
     with reading_answers_of(info):
@@ -61,14 +61,16 @@ def seen(info: BackendInfo, data: bytes, timeout_s: float) -> Seen:
         if not np.isfinite(values).all():
             raise RequestFailed("bad_answer", f"{info.name} answered pixels that are not numbers.")
         levels, scale = to_8_bits(values)
-        return Seen(_picture(levels), scale, max(0, answer.model_spec.version.value) or None)
+        if levels.shape[2] == 1:
+            levels = np.repeat(levels, 3, axis=2)
+        return Seen(Image.fromarray(levels, "RGB"), scale, model_version(answer))
 
 
 def to_8_bits(values: NDArray[Any]) -> tuple[NDArray[np.uint8], str]:
-    """Values of any usual range as levels 0..255, and a sentence about it.
+    """Values of any shape and usual range as levels 0..255, and a sentence on how they were scaled.
 
-    The range is told by the values: 0..255, 0..1, -1..1, values with mean and deviation taken
-    off (drawn from -4 to 4), and for anything else from its lowest to its highest value.
+    The range is guessed from the values: 0..255, 0..1, -1..1, standardized values (drawn from -4 to 4), else
+    from the lowest to the highest value.
     """
     low, high = float(values.min()), float(values.max())
     if low >= 0 and high <= 1 and values.dtype.kind == "f":
@@ -89,19 +91,8 @@ def _spread(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
     return np.rint(np.clip(share, 0.0, 1.0) * 255).astype(np.uint8)
 
 
-def _request(info: BackendInfo, data: bytes) -> predict_pb2.PredictRequest:
-    request = predict_pb2.PredictRequest()
-    request.model_spec.name = info.model
-    request.model_spec.signature_name = info.decode_signature or SIGNATURE
-    tensor = request.inputs[info.input_key]
-    tensor.dtype = types_pb2.DT_STRING
-    tensor.tensor_shape.dim.add().size = 1
-    tensor.string_val.append(data)
-    return request
-
-
 def _pixels(info: BackendInfo, outputs: Mapping[str, Any]) -> NDArray[Any]:
-    """Of the outputs the one that is a picture: [height, width, 1 or 3]."""
+    """The output that is a picture: [height, width, 1 or 3]."""
     for name in sorted(outputs):
         shape = [dim.size for dim in outputs[name].tensor_shape.dim]
         if name != SMALL_OUTPUT and _is_picture(shape) and outputs[name].dtype in _TYPES:
@@ -115,8 +106,8 @@ def _pixels(info: BackendInfo, outputs: Mapping[str, Any]) -> NDArray[Any]:
             return values if values.shape[-1] in {1, 3} else np.moveaxis(values, 0, -1)
     raise RequestFailed(
         "bad_answer",
-        f"{info.name} answered {names_of(outputs) or 'nothing'}; none of it is a picture of "
-        "1 x height x width x 3.",
+        f"{info.name} answered {names_of(outputs) or 'nothing'}; a picture of 1 x height x width x 3 is "
+        "expected.",
     )
 
 
@@ -125,7 +116,7 @@ def _is_picture(shape: list[int]) -> bool:
 
 
 def _values(tensor: tensor_pb2.TensorProto) -> NDArray[Any]:
-    """In either of the two ways servers send them."""
+    """The values of a tensor in either of protobuf's two encodings, flat."""
     kind = _TYPES[tensor.dtype]
     content = tensor.tensor_content
     if content:
@@ -133,12 +124,8 @@ def _values(tensor: tensor_pb2.TensorProto) -> NDArray[Any]:
     return np.asarray(tensor.float_val or tensor.double_val or tensor.int_val, kind)
 
 
-def _picture(levels: NDArray[np.uint8]) -> Image.Image:
-    return Image.fromarray(np.repeat(levels, 3, axis=2) if levels.shape[2] == 1 else levels, "RGB")
-
-
 def _failed(info: BackendInfo, error: grpc.RpcError) -> RequestFailed:
-    status, details = error.code(), told(error.details() or "")
+    status, details = error.code(), one_line(error.details() or "")
     if status == grpc.StatusCode.DEADLINE_EXCEEDED:
         return RequestFailed("deadline", f"{info.name} did not answer in time.")
     if status == grpc.StatusCode.UNAVAILABLE:

@@ -1,4 +1,4 @@
-"""Is a backend there, does it have the model, and does the model read encoded images?"""
+"""probe(): whether a backend answers, has the model, and reads encoded images."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ from google.protobuf.message import DecodeError
 
 from experiment.backends.answers import parsed_json
 from experiment.backends.base import CONNECT_S, short_cause
-from experiment.backends.capabilities import with_about
-from experiment.backends.decoding import with_decoding
+from experiment.backends.capabilities import with_about, with_decoding
 from experiment.backends.formats_read import FormatsRead
-from experiment.backends.grpc import names_of, open_channel, wait_for_connection
+from experiment.backends.grpc import names_of, open_channel, unary, wait_for_connection
 from experiment.backends.http_connection import HttpConnection, NotUnderstood
 from experiment.backends.replicas import Resolver, addresses_of, as_one, look_up
 from experiment.backends.rest import model_path
@@ -32,46 +31,43 @@ from experiment.protocol import (
     types_pb2,
 )
 from experiment.records import BackendInfo
-from experiment.wording import told
+from experiment.wording import one_line
 
 AVAILABLE = 30  # get_model_status.proto, ModelVersionStatus.State
 MOST_VERSION = 2**63 - 1
 STATUS_LIMIT_BYTES = 4 * 1024 * 1024  # of a status, or of the signatures of a model
-OF_PROXIES = (502, 503, 504)  # what a proxy answers where the server behind it does not
+OF_PROXIES = (502, 503, 504)  # statuses of a proxy whose server does not answer
 LONGEST_DETAIL = 600  # characters
 
 log = logging.getLogger(__name__)
 
-
-_formats_read = FormatsRead()  # of this process: asked once per backend and version, not at each probe
+_formats_read = FormatsRead()  # shared by all probes: asked once per backend and version
 
 
 def probe(info: BackendInfo, timeout_s: float = 2.0, resolve: Resolver = look_up) -> BackendInfo:
-    """`info` with state, version and one sentence about it. Never raises, whatever the backend sends.
+    """`info` with the backend's state now: state, detail, version and what it can do.
 
-    Connecting may take CONNECT_S, each answer `timeout_s`.
+    Never raises, whatever the backend sends. Connecting may take CONNECT_S, each answer `timeout_s`.
+
+    >>> probe(BackendInfo("GPU", address="tf-gpu:8500")).state
+    'ready'
     """
     if not info.is_present:
         return info
     if "," in info.address:
-        replicas = [replace(info, address=each) for each in addresses_of(info.address)]
+        replicas = [replace(info, address=address) for address in addresses_of(info.address)]
         with ThreadPoolExecutor(len(replicas), "probe") as pool:
             return as_one(list(pool.map(lambda replica: probe(replica, timeout_s), replicas)))
     try:
         seen = _probe_rest(info, timeout_s) if info.protocol == "rest" else _probe_grpc(info, timeout_s)
         if seen.state == "ready":
-            seen = _counted(seen, resolve)
+            addresses = len(addresses_of(seen.address, resolve))
+            seen = replace(seen, replicas=addresses) if addresses > 1 else seen
         seen = replace(seen, reads=_formats_read.by(seen, timeout_s))
     except Exception as bug:  # of ours: it must not hide the other backends
-        log.exception("how %s is could not be read", info.name)
+        log.exception("the state of %s could not be read", info.name)
         seen = _odd(info, f"its answer can't be read: {type(bug).__name__}")
-    return replace(seen, detail=told(seen.detail, LONGEST_DETAIL))
-
-
-def _counted(info: BackendInfo, resolve: Resolver) -> BackendInfo:
-    """With how many replicas there are, where the name has several addresses."""
-    addresses = len(addresses_of(info.address, resolve))
-    return replace(info, replicas=addresses) if addresses > 1 else info
+    return replace(seen, detail=one_line(seen.detail, LONGEST_DETAIL))
 
 
 def _probe_grpc(info: BackendInfo, timeout_s: float) -> BackendInfo:
@@ -84,17 +80,13 @@ def _probe_grpc(info: BackendInfo, timeout_s: float) -> BackendInfo:
 
 
 def _asked_over_grpc(info: BackendInfo, channel: grpc.Channel, timeout_s: float) -> BackendInfo:
-    status = channel.unary_unary(
-        GET_MODEL_STATUS,
-        request_serializer=get_model_status_pb2.GetModelStatusRequest.SerializeToString,
-        response_deserializer=get_model_status_pb2.GetModelStatusResponse.FromString,
-    )
     request = get_model_status_pb2.GetModelStatusRequest()
     request.model_spec.name = info.model
+    status = unary(channel, GET_MODEL_STATUS, type(request), get_model_status_pb2.GetModelStatusResponse)
     answer, call = status.with_call(request, timeout=timeout_s)
-    versions = answer.model_version_status
     info = with_about(info, call.trailing_metadata())
-    available = [each.version for each in versions if each.state == AVAILABLE and each.version >= 0]
+    versions = [status for status in answer.model_version_status if status.state == AVAILABLE]
+    available = [status.version for status in versions if status.version >= 0]
     if not available:
         return _loading(info)
     try:
@@ -105,28 +97,25 @@ def _asked_over_grpc(info: BackendInfo, channel: grpc.Channel, timeout_s: float)
     problem = _mismatch(info, signatures)
     if problem:
         return replace(info, state="wrong_signature", detail=problem, version=max(available))
-    started = time.perf_counter()  # the second question: the first one opened the connection
+    started = time.perf_counter()  # of another request: the first one opened the connection
     status(request, timeout=timeout_s)
     return _ready(info, (time.perf_counter() - started) * 1e3, max(available))
 
 
 def _signatures(info: BackendInfo, channel: grpc.Channel, timeout_s: float) -> Any:
-    """What the model can be asked, by name: a map of SignatureDef."""
+    """The model's signatures: name -> SignatureDef."""
     request = get_model_metadata_pb2.GetModelMetadataRequest()
     request.model_spec.name = info.model
     request.metadata_field.append("signature_def")
-    response = channel.unary_unary(
-        GET_MODEL_METADATA,
-        request_serializer=get_model_metadata_pb2.GetModelMetadataRequest.SerializeToString,
-        response_deserializer=get_model_metadata_pb2.GetModelMetadataResponse.FromString,
-    )(request, timeout=timeout_s)
+    answer_class = get_model_metadata_pb2.GetModelMetadataResponse
+    response = unary(channel, GET_MODEL_METADATA, type(request), answer_class)(request, timeout=timeout_s)
     signatures = get_model_metadata_pb2.SignatureDefMap()
     response.metadata["signature_def"].Unpack(signatures)
     return signatures.signature_def
 
 
 def _mismatch(info: BackendInfo, signatures: Any) -> str:
-    """One sentence when the model can't be asked as configured; empty when it can."""
+    """A sentence on why the configured signature can't be used; empty if it can."""
     if info.signature not in signatures:
         return (
             f"The model has no signature {info.signature}. Set MODEL_SIGNATURE_NAME to one it has: "
@@ -174,17 +163,17 @@ def _without_status(info: BackendInfo, http_status: int) -> BackendInfo:
     if http_status not in OF_PROXIES:
         return _odd(info, f"it answers HTTP {http_status}")
     detail = (
-        f"{info.address} answers HTTP {http_status}, as a proxy does when the server behind it gives no "
-        "answer. Is that one running?"
+        f"{info.address} answers HTTP {http_status}, as a proxy does when the server behind it does not "
+        "answer. Is that server running?"
     )
     return replace(info, state="down", detail=detail)
 
 
 def _available(rows: Iterable[dict[str, Any]]) -> list[int]:
-    """The versions that are ready. Raises ValueError, LookupError or TypeError for what is no status."""
-    versions = [int(str(each["version"])) for each in rows if each["state"] == "AVAILABLE"]
-    if not all(0 <= each <= MOST_VERSION for each in versions):
-        raise ValueError("no version of TensorFlow Serving's")
+    """The versions that are ready. Raises ValueError, LookupError or TypeError if `rows` are not a status."""
+    versions = [int(str(row["version"])) for row in rows if row["state"] == "AVAILABLE"]
+    if not all(0 <= version <= MOST_VERSION for version in versions):
+        raise ValueError("not a version of TensorFlow Serving")
     return versions
 
 
@@ -211,18 +200,16 @@ def _no_such_model(info: BackendInfo) -> str:
 
 
 def _odd(info: BackendInfo, what: str) -> BackendInfo:
-    """Somebody is there, but answers as no model server does."""
-    words = f"Something at {info.address} answers, but not as TensorFlow Serving does: {told(what, 200)}. "
+    """The state of an address where something other than a model server answers."""
+    words = (
+        f"Something at {info.address} answers, but not as TensorFlow Serving does: {one_line(what, 200)}. "
+    )
     return replace(info, state="down", detail=f"{words}Is it the right port?")
 
 
 def _no_answer(address: str, details: str) -> str:
-    return f"No answer at {address} ({short_cause(details)}). {_where_to_look(address)}"
-
-
-def _where_to_look(address: str) -> str:
-    """In a cluster the label `app` is the Service's name, as in k8s/."""
-    host = address.rpartition(":")[0]
-    if "KUBERNETES_SERVICE_HOST" in os.environ:  # every pod has it
-        return f"Is the pod running? kubectl get pods -l app={host.partition('.')[0]}"
-    return "Is the server running?"
+    advice = "Is the server running?"
+    if "KUBERNETES_SERVICE_HOST" in os.environ:  # in a pod; the label `app` is the Service's name, as in k8s/
+        service = address.rpartition(":")[0].partition(".")[0]
+        advice = f"Is the pod running? kubectl get pods -l app={service}"
+    return f"No answer at {address} ({short_cause(details)}). {advice}"

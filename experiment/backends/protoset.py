@@ -1,7 +1,7 @@
-"""The description of PredictionService.Predict as gRPC tools read it: a FileDescriptorSet.
+"""The FileDescriptorSet of PredictionService.Predict, which gRPC tools read.
 
-TensorFlow Serving has no reflection, so grpcurl and ghz can't ask it what it takes. With this
-file (`-protoset`) they need no .proto files of TensorFlow.
+TensorFlow Serving has no reflection, so grpcurl and ghz need this file (`-protoset`), or TensorFlow's .proto
+files.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ SERVICE, METHOD = "tensorflow.serving.PredictionService", "Predict"
 
 @cache
 def protoset() -> bytes:
-    """Every message that Predict needs, and the service with this one method."""
+    """The serialized set: all messages that Predict needs, and the service with this one method."""
     files: dict[str, Any] = {}
     _collect(predict_pb2.DESCRIPTOR, files)
-    made = descriptor_pb2.FileDescriptorSet()
-    for each in files.values():
-        each.CopyToProto(made.file.add())
-    made.file.append(_service())
-    return made.SerializeToString(deterministic=True)
+    descriptors = descriptor_pb2.FileDescriptorSet()
+    for file in files.values():
+        file.CopyToProto(descriptors.file.add())
+    descriptors.file.append(_service())
+    return descriptors.SerializeToString(deterministic=True)
 
 
 def _collect(file: Any, files: dict[str, Any]) -> None:
-    """The file after all that it imports, as protobuf wants them."""
-    for each in file.dependencies:
-        _collect(each, files)
+    """Adds `file` to `files` after everything that it imports, the order that protobuf needs."""
+    for dependency in file.dependencies:
+        _collect(dependency, files)
     files.setdefault(file.name, file)
 
 

@@ -1,8 +1,8 @@
-"""The replicas of one backend, which take turns: a headless Service's name has the address of each, and
+"""The replicas of a backend, which get requests in turn. A headless Service's name has several addresses;
 embedded replicas are listed as "host:port,host:port".
 
-A kept-open connection stays with whom it was opened to, so one connection would measure one replica and call
-it the service. gRPC's own round_robin would spread the requests too, but not tell who answered.
+A kept-alive connection stays with one replica, so a single connection would measure one replica instead of
+the service. gRPC's own round_robin would spread the requests too, but not report which replica answered.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from experiment.records import BackendInfo
 
 RESOLVE_TIMEOUT_S = 2.0
 LOOK_AGAIN_S = 1.0
-PAUSE_S = 2.0  # a replica that gave no answer is left out at least so long,
-MOST_PAUSE_S = 60.0  # twice as long each further time without an answer between, up to this
+PAUSE_S = 2.0  # a replica that did not answer gets no requests for this time,
+MOST_PAUSE_S = 60.0  # then for twice as long, up to this, until it answers again
 
-Resolver = Callable[[str, int], Sequence[str]]  # host and port to numeric addresses; may raise OSError
+Resolver = Callable[[str, int], Sequence[str]]  # host and port -> IP addresses; may raise OSError
 
 
 class Openable(Protocol):
@@ -38,7 +38,7 @@ Connection = TypeVar("Connection", bound=Openable)
 
 
 def look_up(host: str, port: int) -> list[str]:
-    """Every address of a host, of one family only: a host with IPv4 and IPv6 is still one host."""
+    """The IP addresses of a host, IPv4 or else IPv6: a host that has both is still one host."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     by_family: dict[int, list[str]] = {}
     for family, _, _, _, place in found:
@@ -47,9 +47,9 @@ def look_up(host: str, port: int) -> list[str]:
 
 
 def addresses_of(address: str, resolve: Resolver = look_up) -> tuple[str, ...]:
-    """What "host:port" stands for, as "ip:port" each; empty where nothing but the name itself is known.
+    """The addresses of "host:port" as "ip:port"; empty if the name can't be resolved in RESOLVE_TIMEOUT_S.
 
-    A list is taken as it is. Takes at most RESOLVE_TIMEOUT_S.
+    "host:port,host:port" is split and not resolved.
     """
     if "," in address:
         return tuple(address.split(","))
@@ -63,11 +63,11 @@ def addresses_of(address: str, resolve: Resolver = look_up) -> tuple[str, ...]:
         return ()
     finally:
         pool.shutdown(wait=False)
-    return tuple(f"[{each}]:{port}" if ":" in each else f"{each}:{port}" for each in found)
+    return tuple(f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}" for ip in found)
 
 
 def as_one(replicas: Sequence[BackendInfo]) -> BackendInfo:
-    """One backend of servers that take turns: those that are ready; all of them while none is."""
+    """One backend with the addresses of all replicas that are ready, or of all if none is."""
     if len(replicas) == 1:
         return replicas[0]
     ready = [info for info in replicas if info.state == "ready"]
@@ -82,9 +82,10 @@ def as_one(replicas: Sequence[BackendInfo]) -> BackendInfo:
 
 
 class Replicas(Generic[Connection]):
-    """A connection to each replica, asked in turn. With a single address: one to the name as it is.
+    """Connections to all replicas, to use in turn. A name with one address gets one connection to the name.
 
-    One that gave no answer is left out until its port can be reached again: it costs one request, not many.
+    A replica that did not answer is left out until its port can be reached again: it costs one failed
+    request.
     """
 
     def __init__(self, address: str, connect: Callable[[str], Connection], resolve: Resolver = look_up):
@@ -94,38 +95,37 @@ class Replicas(Generic[Connection]):
         self._lock = Lock()
         self._closed = Event()
         self._out: set[str] = set()
-        self._pauses_s: dict[str, float] = {}  # for how long each was left out the last time
+        self._pauses_s: dict[str, float] = {}  # address -> how long it was left out the last time
         self._retired: list[Connection] = []
         self._turn = 0
         found = addresses_of(address, resolve)
         self._is_single = len(found) < 2
-        self._open = {each: connect(each) for each in ((address,) if self._is_single else found)}
+        self._open = {place: connect(place) for place in ((address,) if self._is_single else found)}
 
     def open(self, timeout_s: float) -> None:
-        """Connect to all of them at once. One that can't be reached is found out when it is asked."""
+        """Connect to all at once. Failures show when a request is sent."""
         with self._lock:
             connections = list(self._open.values())
         with ThreadPoolExecutor(len(connections), "connect") as pool:
-            for each in connections:
-                pool.submit(each.open, timeout_s)
+            for connection in connections:
+                pool.submit(connection.open, timeout_s)
 
     def next(self) -> tuple[str | None, Connection]:
-        """Whose turn it is: its address, None where the name has but one, and the connection to it."""
+        """The next replica's address (None: the only one) and connection."""
         with self._lock:
-            ready = [each for each in self._open if each not in self._out] or list(self._open)
+            ready = [address for address in self._open if address not in self._out] or list(self._open)
             self._turn += 1
             chosen = ready[self._turn % len(ready)]
             return None if self._is_single else chosen, self._open[chosen]
 
     def answered(self, address: str | None) -> None:
-        """That replica is well."""
-        if address in self._pauses_s:
-            self._pauses_s.pop(address, None)
+        """The replica answered: its next pause is a short one again."""
+        self._pauses_s.pop(address or "", None)
 
     def lost(self, address: str | None) -> None:
-        """That replica gave no answer: leave it out until it is back, or another is there in its place."""
+        """The replica did not answer: leave it out until it can be reached or the name resolves to others."""
         if address is None:
-            return  # the connection itself looks the name up again
+            return  # reconnecting resolves the name again
         with self._lock:
             if address in self._out:
                 return
@@ -151,15 +151,16 @@ class Replicas(Generic[Connection]):
             self._out.discard(address)
 
     def _take_stock(self) -> None:
-        """Ask for the name's addresses: drop those that are gone, connect to new ones."""
+        """Resolve the name again: drop addresses that are gone, connect to new ones."""
         found = addresses_of(self._address, self._resolve)
         with self._lock:
             if not found or self._closed.is_set():
                 return
             for gone in self._open.keys() - set(found):
                 self._retired.append(self._open.pop(gone))  # a request to it may be under way
-            for new in [each for each in found if each not in self._open]:
-                self._open[new] = self._connect(new)
+            for new in found:
+                if new not in self._open:
+                    self._open[new] = self._connect(new)
 
 
 def is_reachable(address: str) -> bool:

@@ -13,9 +13,9 @@ from experiment.backends.base import RequestFailed, describe, short_cause, too_l
 from experiment.backends.http_connection import Answer, HttpConnection, NotUnderstood
 from experiment.backends.replicas import Replicas, Resolver, look_up
 from experiment.records import BackendInfo, Prediction, Variant
-from experiment.wording import told
+from experiment.wording import one_line
 
-# As JSON. Parsed, nested lists take twenty times as much; 100,000 labels with their scores fit.
+# Of JSON, enough for 100,000 labels with scores. Parsed, nested lists take twenty times as much memory.
 ANSWER_LIMIT_BYTES = 8 * 1024 * 1024
 _TITLE = re.compile(r"<title>([^<]+)</title>", re.IGNORECASE)
 
@@ -30,12 +30,12 @@ _CODES = {
 
 
 def model_path(info: BackendInfo) -> str:
-    """Where the model's status is; its name may hold anything."""
+    """The path of the model's status; its name may hold any character."""
     return f"/v1/models/{quote(info.model, safe='')}"
 
 
 class RestBackend:
-    """One kept-alive connection to each replica of one server. Use it from one thread."""
+    """A kept-alive connection to every replica of a backend. Use it from one thread."""
 
     def __init__(self, info: BackendInfo, resolve: Resolver = look_up):
         self.info = info
@@ -46,7 +46,7 @@ class RestBackend:
         self._head = b'{"signature_name": %s, "instances": [{"b64": "' % json.dumps(info.signature).encode()
 
     def open(self, timeout_s: float) -> None:
-        """Connect to every replica, as far as that works."""
+        """Connect to every replica that can be reached."""
         self._replicas.open(timeout_s)
 
     def predict(self, variant: Variant, timeout_s: float) -> Prediction:
@@ -72,8 +72,8 @@ class RestBackend:
         return self._prediction(len(body), answer, peer)
 
     def decode(self, variant: Variant, timeout_s: float) -> Prediction:
-        """Not offered: there is no output filter here, and the pixels would come back as text."""
-        raise RequestFailed("bad_request", f"{self.info.name} is a REST backend: decode requests need gRPC.")
+        """Not possible: REST has no output filter, so the pixels would come back as text."""
+        raise RequestFailed("bad_request", f"{self.info.name} can't time decoding alone: use gRPC for that.")
 
     def close(self) -> None:
         """Close the kept-alive connections."""
@@ -82,11 +82,11 @@ class RestBackend:
     def _refused(self, answer: Answer, variant: Variant) -> RequestFailed:
         name, status, text = self.info.name, answer.status, _error_text(answer.body)
         if 300 <= status < 400:
-            place = told(answer.headers.get("Location", "somewhere else"), 100)
+            place = one_line(answer.headers.get("Location", "somewhere else"), 100)
             return bad_answer(
                 self.info,
                 f"HTTP {status}, a redirect to {place}. Redirects are not followed: the photo would go to a "
-                "server that nobody named. Set the address that answers itself.",
+                "server that is not configured. Set the final address instead.",
             )
         if status < 300:
             return bad_answer(self.info, f"HTTP {status} to {describe(variant)}, without predictions.")
@@ -100,17 +100,21 @@ class RestBackend:
     def _prediction(self, request_bytes: int, answer: Answer, peer: str | None) -> Prediction:
         row = self._first_row(answer.body)
         probabilities = row.get("probabilities")
+        # "queue;dur=0.1, decode;dur=2.5" -> name, separator, milliseconds
+        timing = [
+            part.strip().partition(";dur=") for part in answer.headers.get("Server-Timing", "").split(",")
+        ]
         return Prediction(
             top=top_labels(self.info, row["classes"], row["scores"]),
             request_bytes=request_bytes,
             response_bytes=len(answer.body),
-            server_ms=stages(_durations(answer.headers.get("Server-Timing", ""))),
+            server_ms=stages((stage, time_ms) for stage, _, time_ms in timing),
             peer=peer,
             distribution=None if probabilities is None else distribution(self.info, probabilities),
         )
 
     def _first_row(self, answer: bytes) -> dict[str, Any]:
-        """The only row: one image was sent."""
+        """The row of the one image that was sent."""
         try:
             (row,) = parsed_json(answer)["predictions"]
             if isinstance(row["classes"], list) and isinstance(row["scores"], list):
@@ -122,14 +126,8 @@ class RestBackend:
 
 def _error_text(answer: bytes) -> str:
     try:
-        return told(str(parsed_json(answer)["error"]))
+        return one_line(str(parsed_json(answer)["error"]))
     except (ValueError, LookupError, TypeError):
         text = answer[:2000].decode("utf-8", "replace")
         title = _TITLE.search(text) if text.lstrip().startswith("<") else None
-        return told(title[1].strip() if title else text)  # a proxy's page says no more than its title
-
-
-def _durations(server_timing: str) -> list[tuple[str, str]]:
-    """Server-Timing "queue;dur=0.1, decode;dur=2.5" as pairs of stage and milliseconds."""
-    parts = (part.strip().partition(";dur=") for part in server_timing.split(","))
-    return [(name, duration) for name, _, duration in parts]
+        return one_line(title[1].strip() if title else text)  # a proxy's page says no more than its title

@@ -1,4 +1,4 @@
-"""Which servers a command asks: those configured, else those already running, else its own."""
+"""The servers that a command measures: those configured, else those of a running `make run`, else its own."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from experiment.settings import SharedSettings
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The backends, and the card of the model that the embedded ones hold."""
+    """The backends, and the card of the embedded servers' model."""
 
     infos: list[BackendInfo]
-    model: Mapping[str, Any] = field(default_factory=dict)  # empty: servers that are not ours
+    model: Mapping[str, Any] = field(default_factory=dict)  # empty: not embedded servers
 
 
 @contextmanager
 def asked_backends(
     settings: SharedSettings, names: Sequence[str] | None, console: Console, cancel: threading.Event
 ) -> Iterator[Asked]:
-    """The servers to ask; `names` are those that the plan wants, None: all of them."""
+    """The backends, running during the `with` block. `names` are the plan's, None: all of them."""
     folder, profiles = Path(settings.data_dir), parse_embedded(settings.embedded)
     if settings.tf_servers:
         infos = parse_servers(settings.tf_servers, settings.backend_defaults)

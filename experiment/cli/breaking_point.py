@@ -1,4 +1,4 @@
-"""python -m experiment photo.jpg --breaking-point: the smallest copy that keeps the answer, no full run."""
+"""`python -m experiment photo.jpg --breaking-point`: the smallest copy that keeps the answer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from experiment.records import BackendInfo, BreakingPoint, Plan, SearchStep, Sou
 from experiment.settings import SharedSettings
 from experiment.wording import size
 
-FOUND = {"found", "never", "at_once", "not_right"}  # outcomes that are an answer
+FOUND = {"found", "never", "at_once", "not_right"}  # outcomes of a complete search
 
 
 def run_search(
@@ -35,13 +35,13 @@ def run_search(
     cancel: threading.Event,
     console: Console,
 ) -> tuple[int, dict[str, Any]]:
-    """Search on every backend that is asked. Returns the exit code and what `--json` holds."""
+    """Searches on every backend. Returns the exit code and the content of `--json`."""
     source = read_image(data, options.photo.name, true_label=options.true_label)
     plan = parse_plan(fields)
     with asked_backends(settings, plan.backend_names, console, cancel) as asked:
         present = [info for info in asked.infos if info.is_present]
         points = _search(source, plan, present, cancel, console)
-    told = {
+    found = {
         "source": to_dict(source),
         "plan": plan_dict(plan),
         "environment": environment(),
@@ -49,21 +49,24 @@ def run_search(
         "breaking_points": [to_dict(point) for point in points],
     }
     if cancel.is_set():
-        return 130, told
-    return (0 if points and all(point.outcome in FOUND for point in points) else 1), told
+        return 130, found
+    return (0 if points and all(point.outcome in FOUND for point in points) else 1), found
 
 
-def print_points(told: dict[str, Any], console: Console) -> None:
-    """One sentence for each backend."""
-    for point in told["breaking_points"]:
+def print_points(found: dict[str, Any], console: Console) -> None:
+    """A sentence per backend."""
+    for point in found["breaking_points"]:
         weight = f" ({size(point['size_bytes'])})" if point["size_bytes"] else ""
         console.print(f"{point['backend_name']}: {point['sentence']}{weight}", markup=False, soft_wrap=True)
-        console.print(f"  {_how(point)}", markup=False, soft_wrap=True)
+        how = (
+            f"{point['requests']} requests, one per copy. Bisection finds one boundary; there may be others."
+        )
+        console.print(f"  {how}", markup=False, soft_wrap=True)
 
 
-def points_json(told: dict[str, Any]) -> str:
-    """What was found, with every step, as JSON."""
-    return json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+def points_json(found: dict[str, Any]) -> str:
+    """The breaking points with all steps as JSON."""
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
 
 
 def _search(
@@ -73,13 +76,8 @@ def _search(
     searching = f"Searching, up to {most} requests for each backend"
     with connected(infos) as backends, console.status(searching) as status:
 
-        def tell(name: str, step: SearchStep) -> None:
+        def show(name: str, step: SearchStep) -> None:
             status.update(Text(f"Searching on {name}: {step.size_px} px, JPEG q{step.quality}"))
 
         reference = make_reference(source)
-        return list(find_breaking_points(source, reference, plan, backends, cancel, tell))
-
-
-def _how(point: dict[str, Any]) -> str:
-    asked = f"{point['requests']} requests, one for each copy. "
-    return asked + "Bisection finds one boundary; there may be others."
+        return list(find_breaking_points(source, reference, plan, backends, cancel, show))

@@ -1,17 +1,14 @@
-"""python -m experiment --compare older.json newer.json: what changed between two exported reports."""
+"""`python -m experiment --compare older.json newer.json`: what changed between two exported reports."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from experiment.cli.set_table import title_of
+from experiment.cli.table import titled
 from experiment.decide.compare_section import compare_section
 from experiment.export.import_report import load_report
 from experiment.figures.palette import LIGHT
@@ -25,19 +22,14 @@ def print_comparison(older: Path, newer: Path, console: Console) -> None:
     console.print(section.sentence, markup=False, soft_wrap=True)
     for warning in section.warnings:
         console.print(f"Warning: {warning}", markup=False, soft_wrap=True)
-    for table in section.tables:
-        console.print(_table(table))
+    for content in section.tables:
+        columns = {name: "right" if name.endswith(" ms") else "left" for name in content["columns"]}
+        table = titled(content["title"], columns)
+        for row in content["rows"]:
+            table.add_row(*(Text(_words(value)) for value in row))
+        console.print(table)
     for note in section.notes:
         console.print(note, markup=False, soft_wrap=True)
-
-
-def _table(told: Mapping[str, Any]) -> Table:
-    table = Table(title=title_of(told["title"]), box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
-    for heading in told["columns"]:
-        table.add_column(Text(heading), justify="right" if heading.endswith(" ms") else "left")
-    for row in told["rows"]:
-        table.add_row(*(Text(_words(each)) for each in row))
-    return table
 
 
 def _words(value: Any) -> str:

@@ -1,8 +1,7 @@
 """python -m experiment photo.jpg: the whole comparison on the command line.
 
-Exit codes: 0 a full result; 1 some requests failed or nothing can be recommended;
-2 bad input or settings, or a file that could not be written; 130 interrupted
-(what was measured is still reported).
+Exit codes: 0 a full result; 1 some requests failed, or nothing can be recommended; 2 wrong input or
+settings, or a file that could not be written; 130 interrupted (what was measured is still reported).
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from rich.console import Console
 
@@ -34,22 +33,22 @@ from experiment.export.report_csv import report_csv
 from experiment.export.report_html import report_html
 from experiment.export.report_json import report_dict, report_json
 from experiment.file_names import printable
-from experiment.images.formats import SUBSAMPLINGS
+from experiment.images.formats import FORMATS, SUBSAMPLINGS
 from experiment.images.read import read_image
-from experiment.images.variants import FORMATS, RESAMPLERS
-from experiment.measure.plan import parse_plan
-from experiment.records import Report
+from experiment.images.resize import RESAMPLERS
+from experiment.measure.plan import RULES, parse_plan
+from experiment.records import Order, Report
 from experiment.settings import SharedSettings, read_settings
 
-PIPE_WIDTH = 132  # columns of the table where there is no terminal to fit
-console = Console(stderr=True, highlight=False, markup=False, emoji=False)  # names are no markup
+PIPE_WIDTH = 132  # columns of the table if stdout is not a terminal
+console = Console(stderr=True, highlight=False, markup=False, emoji=False)  # names may look like markup
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the arguments, run, report. Returns the exit code."""
     options = _options(arguments)
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: names may be no text of its encoding
+        sys.stdout.reconfigure(errors="backslashreplace")  # its encoding may lack characters of names
     cancel = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: cancel.set())
     try:
@@ -100,14 +99,14 @@ def _one_photo(options: argparse.Namespace, settings: SharedSettings, cancel: th
 
 def _breaking_point(options: argparse.Namespace, settings: SharedSettings, cancel: threading.Event) -> int:
     fields = _plan_fields(options, settings)
-    code, told = run_search(options, settings, _read(options.photo), fields, cancel, console)
-    print_points(told, _output())
-    written = not options.json or _saved(options.json, partial(_save_text, options.json, points_json, told))
+    code, found = run_search(options, settings, _read(options.photo), fields, cancel, console)
+    print_points(found, _output())
+    written = not options.json or _saved(options.json, partial(_save_text, options.json, points_json, found))
     return code if written else 2
 
 
 def _print_deciding(report: Report, options: argparse.Namespace) -> None:
-    """The conclusion of each section that has one, below the table."""
+    """The sentence of every section that has a plot, below the table."""
     for section in sections(report_dict(report), uplink=uplink_of(options.uplink)).values():
         if section.figures:
             _output().print(f"{section.title}: {section.sentence}", markup=False, soft_wrap=True)
@@ -119,7 +118,7 @@ def _output() -> Console:
 
 
 def _check_outputs(options: argparse.Namespace) -> None:
-    """Before anything is measured: can the files be written?"""
+    """Raises PixelcostError if a file can't be written, before anything is measured."""
     for path in filter(None, (options.json, options.csv, options.html, options.answers, options.journal)):
         if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
             raise PixelcostError(f"{path} can't be written. Name a file in a folder that exists.")
@@ -131,26 +130,23 @@ def _check_outputs(options: argparse.Namespace) -> None:
 
 
 def _check_none_is_lost(options: argparse.Namespace) -> None:
-    """No file may be written over another one of this run, nor over what it reads."""
+    """Raises PixelcostError if a file would overwrite another one of this run, or one that it reads."""
     taken: dict[Path, str] = {}
     for name in ("photo", "photos", "labels", "label_map", "journal", "json", "csv", "html", "answers"):
         path = getattr(options, name)
-        if path is None or (path.exists() and not path.is_file()):  # as /dev/stdout, which takes any number
+        if path is None or (path.exists() and not path.is_file()):  # like /dev/stdout
             continue
-        first = taken.setdefault(path.resolve(), name)
-        if first != name:
+        place = "as the photo" if name == "photo" else f"with --{name.replace('_', '-')}"
+        first = taken.setdefault(path.resolve(), place)
+        if first != place:
             raise PixelcostError(
-                f"{path} is named twice, {_named(first)} and {_named(name)}, and one would overwrite "
-                "the other. Name another file."
+                f"{path} is named twice, {first} and {place}, and one would overwrite the other. "
+                "Name another file."
             )
 
 
-def _named(option: str) -> str:
-    return "as the photo" if option == "photo" else f"with --{option.replace('_', '-')}"
-
-
 def _write(report: Report, options: argparse.Namespace) -> bool:
-    """The files asked for, first of all. Returns whether all of them were written."""
+    """Writes the files of --json, --csv and --html. Returns whether all could be written."""
     exported = report_dict(report)
     html = partial(report_html, uplink=uplink_of(options.uplink))
     files = ((options.json, report_json), (options.csv, report_csv), (options.html, html))
@@ -159,14 +155,14 @@ def _write(report: Report, options: argparse.Namespace) -> bool:
 
 
 def _save_text(path: Path, text: Callable[[dict[str, Any]], str], exported: dict[str, Any]) -> None:
-    # A name that was no text is written as Python shows it, "\udce9": it costs no file.
+    # A lone surrogate in a name is written as "\udce9", so that it costs no file.
     path.write_bytes(text(exported).encode("utf-8", "backslashreplace"))
 
 
 def _saved(path: Path, save: Callable[[], object]) -> bool:
     try:
         save()
-    except (OSError, ValueError) as error:  # what can't be expressed in a format costs that file alone
+    except (OSError, ValueError) as error:  # a value that one format can't hold costs that file only
         why = getattr(error, "strerror", None) or str(error)
         console.print(f"{path} could not be written: {why}.", style="bold red", soft_wrap=True)
         return False
@@ -189,29 +185,9 @@ def _read(path: Path) -> bytes:
 
 
 def _plan_fields(options: argparse.Namespace, settings: SharedSettings) -> dict[str, Any]:
-    """The options that were given, under the plan's own names."""
-    fields: dict[str, Any] = {
-        "sizes_px": options.sizes,
-        "formats": options.formats,
-        "jpeg_quality": options.quality,
-        "resampler": options.resampler,
-        "jpeg_qualities": options.qualities,
-        "webp_qualities": options.webp_qualities,
-        "avif_qualities": options.avif_qualities,
-        "subsamplings": options.subsamplings,
-        "resamplers": options.resamplers,
-        "split_decode": options.split_decode,
-        "warmups": options.warmups,
-        "repeats": options.repeats,
-        "order": options.order,
-        "seed": options.seed,
-        "timeout_s": options.timeout or settings.tf_request_timeout_s,
-        "backend_names": options.backends,
-        "max_p50_ms": options.max_p50_ms,
-        "max_size_bytes": options.max_size_bytes,
-        "margin_points": options.margin,
-    }
-    return {name: value for name, value in fields.items() if value is not None}
+    """The options that were given, under the plan's own keys, which are their `dest`."""
+    fields = {key: value for key, value in vars(options).items() if key in RULES and value is not None}
+    return {"timeout_s": settings.tf_request_timeout_s, **fields}
 
 
 def _numbers(text: str) -> list[int]:
@@ -243,7 +219,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error("name one photo, or a folder or ZIP file of many with --photos")
     if options.breaking_point and (options.photo is None or options.csv or options.html):
         parser.error("--breaking-point is for one photo, and writes --json alone")
-    if options.breaking_point and options.margin is not None:
+    if options.breaking_point and options.margin_points is not None:
         parser.error("--breaking-point only asks whether the top answer is kept: leave out --margin")
     of_many = ("labels", "label_map", "journal", "answers")
     wrong = of_many if options.photo else ("true_label",)
@@ -255,85 +231,75 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m experiment", description=__doc__.splitlines()[0])
-    add = parser.add_argument
+    file: dict[str, Any] = {"type": Path, "metavar": "FILE"}
+
+    add = parser.add_argument_group("photo").add_argument
     add("photo", type=Path, nargs="?", help="JPEG, PNG, WebP, GIF or BMP")
-    add(
-        "--photos",
-        type=Path,
-        metavar="DIR",
-        help="many photos instead: a folder or ZIP, see docs/accuracy.md",
-    )
-    add("--sizes", type=_numbers, metavar="PX,PX", help="longest sides (2048,1024,512,256,128)")
-    add("--formats", type=_names, metavar="F,F", help=f"of {', '.join(FORMATS)} (png,jpeg)")
-    add("--quality", type=int, metavar="1..100", help="one JPEG quality (85)")
-    add("--qualities", type=_numbers, metavar="Q,Q", help="several of them, instead of --quality")
-    add("--webp-qualities", type=_numbers, metavar="Q,Q", help="for the format webp (80)")
-    add("--avif-qualities", type=_numbers, metavar="Q,Q", help="for the format avif (65)")
-    add(
-        "--subsamplings",
-        type=_names,
-        metavar="S,S",
-        help=f"chroma subsamplings of JPEG, of {', '.join(SUBSAMPLINGS)} (4:2:0)",
-    )
-    add("--resampler", choices=sorted(RESAMPLERS), help="one filter (lanczos)")
-    add("--resamplers", type=_names, metavar="R,R", help="several of them, instead of --resampler")
-    add(
-        "--split-decode",
-        action=argparse.BooleanOptionalAction,
-        help="also measure decoding alone (if a server does not report its stages)",
-    )
-    add("--repeats", type=int, metavar="N", help="counted requests per cell (20; 64 for p90, 662 for p99)")
-    add("--warmups", type=int, metavar="N", help="requests before that, not counted (3)")
-    add(
-        "--order",
-        choices=["auto", "parallel", "one_at_a_time"],
-        help="whether backends work in parallel (auto)",
-    )
-    add("--seed", type=int, metavar="N", help="order of the requests (random)")
-    add("--timeout", type=_number, metavar="S", help="time limit per request (TF_REQUEST_TIMEOUT, 60)")
-    add("--backends", type=_names, metavar="NAME,NAME", help="only these")
-    add("--servers", metavar="TF_SERVERS", help='"name:host:port;..." instead of the environment')
-    add("--true-label", metavar="LABEL", help="what the photo shows: gives accuracy beside agreement")
-    add(
-        "--labels",
-        type=Path,
-        metavar="CSV",
-        help="with --photos: CSV with columns file,label (folder names, labels.csv)",
-    )
-    add(
-        "--label-map", type=Path, metavar="FILE", help="with --photos: id,label lines for labels that are ids"
-    )
-    add(
-        "--journal",
-        type=Path,
-        metavar="FILE",
-        help="with --photos: file that keeps the results so far (in the data folder)",
-    )
-    add(
-        "--answers", type=Path, metavar="FILE", help="with --photos: write every answer to every photo as CSV"
-    )
-    add(
-        "--margin",
-        type=_number,
-        metavar="POINTS",
-        help="goal: how much the answer's probability may fall (5); with --photos accuracy (1; 5 unlabelled)",
-    )
+    add("--true-label", metavar="LABEL", help="what the photo shows: adds accuracy to agreement")
     add(
         "--breaking-point",
         action="store_true",
         help="instead of a run: the smallest size, then the lowest JPEG quality, that keeps the top answer",
     )
-    add("--max-p50-ms", type=_number, metavar="MS", help="goal: p50 latency below this")
-    add("--max-size-bytes", type=int, metavar="BYTES", help="goal: size below this")
-    add("--uplink", default="", metavar="MBIT/S", help="for modelled end-to-end times: 3g, 10, 100 ... (10)")
+
+    add = parser.add_argument_group("many photos (docs/accuracy.md)").add_argument
+    add("--photos", type=Path, metavar="DIR", help="a folder or ZIP of photos, instead of one")
+    add("--labels", type=Path, metavar="CSV", help="columns file,label (folder names, labels.csv)")
+    add("--label-map", **file, help="id,label lines, if the labels are ids")
+    add("--journal", **file, help="keeps the results so far (in the data folder)")
+    add("--answers", **file, help="write every answer to every photo as CSV")
+
+    add = parser.add_argument_group("variants, and the defaults").add_argument
     add(
-        "--compare",
-        type=Path,
-        nargs=2,
-        metavar=("OLDER", "NEWER"),
-        help="compare two reports written with --json",
+        "--sizes",
+        dest="sizes_px",
+        type=_numbers,
+        metavar="PX,PX",
+        help="longest sides (2048,1024,512,256,128)",
     )
-    add("--json", type=Path, metavar="FILE", help="write the report as JSON")
-    add("--csv", type=Path, metavar="FILE", help="write one row per cell")
-    add("--html", type=Path, metavar="FILE", help="write a report that opens without a network")
+    add("--formats", type=_names, metavar="F,F", help=f"of {', '.join(FORMATS)} (png,jpeg)")
+    add("--quality", dest="jpeg_quality", type=int, metavar="1..100", help="one JPEG quality (85)")
+    qualities: dict[str, Any] = {"type": _numbers, "metavar": "Q,Q"}
+    add(
+        "--qualities", dest="jpeg_qualities", **qualities, help="several JPEG qualities, instead of --quality"
+    )
+    add("--webp-qualities", **qualities, help="for the format webp (80)")
+    add("--avif-qualities", **qualities, help="for the format avif (65)")
+    subsamplings = f"chroma subsamplings of JPEG, of {', '.join(SUBSAMPLINGS)} (4:2:0)"
+    add("--subsamplings", type=_names, metavar="S,S", help=subsamplings)
+    add("--resampler", choices=sorted(RESAMPLERS), help="one filter (lanczos)")
+    add("--resamplers", type=_names, metavar="R,R", help="several filters, instead of --resampler")
+
+    add = parser.add_argument_group("requests, and the defaults").add_argument
+    add("--servers", metavar="TF_SERVERS", help='"name:host:port;..." instead of the environment')
+    add("--backends", dest="backend_names", type=_names, metavar="NAME,NAME", help="only these backends")
+    add("--repeats", type=int, metavar="N", help="counted requests per cell (20; 64 for p90, 662 for p99)")
+    add("--warmups", type=int, metavar="N", help="requests before that, not counted (3)")
+    add("--order", choices=get_args(Order), help="whether backends work in parallel (auto)")
+    add("--seed", type=int, metavar="N", help="order of the requests (random)")
+    add("--timeout", dest="timeout_s", type=_number, metavar="S", help="per request (TF_REQUEST_TIMEOUT, 60)")
+    add(
+        "--split-decode",
+        action=argparse.BooleanOptionalAction,
+        help="also measure decoding alone (if a server does not report its stages)",
+    )
+
+    add = parser.add_argument_group("goals, and end-to-end times").add_argument
+    add("--max-p50-ms", type=_number, metavar="MS", help="p50 latency below this")
+    add("--max-size-bytes", type=int, metavar="BYTES", help="size below this")
+    add(
+        "--margin",
+        dest="margin_points",
+        type=_number,
+        metavar="POINTS",
+        help="how much the answer's probability may fall (5), or with --photos accuracy (1; 5 unlabelled)",
+    )
+    add("--uplink", default="", metavar="MBIT/S", help="of the user's network: 3g, 10, 100 ... (10)")
+
+    add = parser.add_argument_group("reports").add_argument
+    add("--json", **file, help="write the report as JSON")
+    add("--csv", **file, help="write one row per cell")
+    add("--html", **file, help="write a report that opens without a network")
+    reports = ("OLDER", "NEWER")
+    add("--compare", type=Path, nargs=2, metavar=reports, help="compare two reports written with --json")
     return parser

@@ -1,4 +1,4 @@
-"""One photo, measured from here: what `python -m experiment photo.jpg` and a notebook share."""
+"""measure_photo(): measures a photo in this process, for `python -m experiment photo.jpg` and notebooks."""
 
 from __future__ import annotations
 
@@ -21,15 +21,12 @@ from experiment.report.summarise import summarise
 
 
 def measure_photo(
-    source: SourceImage,
-    plan: Plan,
-    infos: Sequence[BackendInfo],
-    cancel: threading.Event,
-    console: Console,
+    source: SourceImage, plan: Plan, infos: Sequence[BackendInfo], cancel: threading.Event, console: Console
 ) -> Report:
-    """Make the variants, send them to every backend that is present, report. `console` shows the progress.
+    """The report of a photo: makes the variants and sends them to every backend. `console` shows the
+    progress.
 
-    Once `cancel` is set, the report is about what was measured until then.
+    When `cancel` is set, the report holds what was measured until then.
     """
     created_at = time.time()
     present = [info for info in infos if info.is_present]
@@ -62,26 +59,25 @@ def _measure(
 ) -> tuple[list[Measurement], Heartbeat]:
     measurements: list[Measurement] = []
     total = planned_requests(plan, len(variants), infos)
-    with connected(infos) as backends, Heartbeat() as heartbeat, _progress(console) as progress:
+    with connected(infos) as backends, Heartbeat() as heartbeat, progress_bar(console) as progress:
         task = progress.add_task("Warming up", total=total)
         for measurement in measure(plan, variants, backends, cancel):
             measurements.append(measurement)
-            progress.update(task, advance=1, description=_doing(measurement))
+            doing = f"{measurement.variant_id} on {measurement.backend_name}"
+            if measurement.is_warmup:
+                doing = f"Warming up {measurement.backend_name}"
+            progress.update(task, advance=1, description=doing)
     return measurements, heartbeat
 
 
-def _doing(measurement: Measurement) -> str:
-    if measurement.is_warmup:
-        return f"Warming up {measurement.backend_name}"
-    return f"{measurement.variant_id} on {measurement.backend_name}"
-
-
-def _progress(console: Console) -> Progress:
+def progress_bar(console: Console, unit: str = "") -> Progress:
+    """A bar with what is being done, the count in `unit`, and the time left."""
     return Progress(
-        TextColumn("{task.description:<28}", markup=False),
+        TextColumn("{task.description:<32}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
+        TextColumn(unit),
         TimeRemainingColumn(),
         console=console,
-        refresh_per_second=2,  # drawing must not disturb what is being timed
+        refresh_per_second=2,  # drawing must not disturb the timing
     )

@@ -1,7 +1,7 @@
-"""python -m experiment --photos DIR: the comparison over many photos.
+"""`python -m experiment --photos DIR`: the comparison over many photos.
 
-Everything goes to a journal as it is measured. The same command goes on where the journal
-ends, whatever ended it: Ctrl-C, a crash, a power cut.
+Every result is written to a journal at once. The same command continues where the journal ends, after
+Ctrl-C, a crash or a power cut.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from experiment.backends.connect import connected
 from experiment.cli.backends import Asked, asked_backends
+from experiment.cli.photo import progress_bar
 from experiment.export.answers_csv import AnswerRows
 from experiment.labels import Vocabulary
 from experiment.measure.environment import environment
@@ -53,7 +53,7 @@ NAME_CHARACTERS = 24  # of a photo's name, in the progress bar
 
 @dataclass(frozen=True, slots=True)
 class SetRun:
-    """How a run over a set came out."""
+    """The result of a run over a photo set."""
 
     report: Report
     journal: Path
@@ -68,12 +68,15 @@ def run_set(
     cancel: threading.Event,
     console: Console,
 ) -> SetRun:
-    """Measure the set that `options` name, from where its journal ends. `fields` are the plan's.
+    """Measures the photo set of --photos, from where its journal ends. `fields` are the plan's.
 
-    Raises PixelcostError for bad input, and when the journal belongs to another run.
+    Raises PixelcostError for wrong input, or if the journal belongs to another run.
     """
     photos = open_photo_set(options.photos, options.labels)
-    _tell_of_labels(photos, console)
+    if photos.given_labels is not None:  # warn before hours are spent on a run without the labels
+        rows = [missing.message for missing in photos.missing]
+        for warning in labels_that_miss(photos.given_labels, len(photos.photos), rows):
+            console.print(f"{warning.code}: {warning.message}", markup=False, soft_wrap=True)
     names = names_in(read_text(options.label_map), str(options.label_map)) if options.label_map else {}
     plan = parse_plan(fields, repeats=SET_REPEATS)
     with _backends(options, settings, photos, plan, console, cancel) as asked:
@@ -83,9 +86,11 @@ def run_set(
         found = read_header_line(path)
         if found is not None and options.seed is None:
             plan = replace(plan, seed=found.plan.seed)
-        header = header_of(_id(), time.time(), photos, plan, asked.infos, environment(), asked.model)
+        header = header_of(
+            uuid.uuid4().hex[:12], time.time(), photos, plan, asked.infos, environment(), asked.model
+        )
         with closing(Journal(path, header)) as journal:
-            journal.header = replace(  # the goals and labels are those of today
+            journal.header = replace(  # goals and labels are those of this command
                 journal.header,
                 plan=plan,
                 sha256=header.sha256,
@@ -93,14 +98,6 @@ def run_set(
                 given_labels=header.given_labels,
             )
             return _run(journal, photos, asked, names, cancel, console)
-
-
-def _tell_of_labels(photos: PhotoSet, console: Console) -> None:
-    """Labels that miss the photos, before hours are spent on a run without them."""
-    if photos.given_labels is not None:
-        rows = [each.message for each in photos.missing]
-        for warning in labels_that_miss(photos.given_labels, len(photos.photos), rows):
-            console.print(f"{warning.code}: {warning.message}", markup=False, soft_wrap=True)
 
 
 def save_answers(done: SetRun, path: Path) -> None:
@@ -121,7 +118,7 @@ def _run(
 ) -> SetRun:
     vocabularies = vocabularies_of(journal.header, names)
     tally = Tally(vocabularies)
-    with _progress(console) as progress:
+    with progress_bar(console, "photos") as progress:
         task = progress.add_task("Reading the journal", total=len(photos.photos))
         for result in results_in(journal.path, photos.labels):
             tally.add(result)
@@ -135,7 +132,10 @@ def _run(
             journal.append(result)
             tally.add(result)
             progress.update(task, advance=1, description=_doing(result))
-    state, failure = _ending(tally, len(photos.photos), cancel)
+    state: RunState = "done"
+    failure: Failure | None = None
+    if tally.done < len(photos.photos):
+        state, failure = ("cancelled", None) if cancel.is_set() else ("failed", SILENT)
     report = summarise_set(journal.header, tally, state, asked.infos, failure)
     return SetRun(report, journal.path, photos, vocabularies)
 
@@ -149,12 +149,6 @@ def _session(
         yield from measure_set(plan, photos, backends, cancel, start)
 
 
-def _ending(tally: Tally, count: int, cancel: threading.Event) -> tuple[RunState, Failure | None]:
-    if tally.done == count:
-        return "done", None
-    return ("cancelled", None) if cancel.is_set() else ("failed", SILENT)
-
-
 @contextmanager
 def _backends(
     options: argparse.Namespace,
@@ -164,7 +158,7 @@ def _backends(
     console: Console,
     cancel: threading.Event,
 ) -> Iterator[Asked]:
-    """Nobody is asked when the journal named holds all photos already; then it is only reported anew."""
+    """The backends. If --journal holds all photos already, none is started: the report is made from it."""
     found = read_header_line(options.journal) if options.journal else None
     if found is not None and same_photos(found, photos) and is_complete(options.journal, found):
         yield Asked(list(found.backends), found.model)
@@ -174,7 +168,7 @@ def _backends(
 
 
 def _own_journal(data_dir: Path, photos: PhotoSet, plan: Plan, asked: Asked, *, has_seed: bool) -> Path:
-    """Where a run that names no journal keeps its own: the same run finds it again until it is complete."""
+    """The journal of a run without --journal. The same command finds it again until it is complete."""
     header = header_of("", 0.0, photos, plan, asked.infos, environment(), asked.model)
     pinned = pins(header)
     if not has_seed:
@@ -195,19 +189,3 @@ def _doing(result: PhotoResult) -> str:
     name = result.name.rpartition("/")[2]
     shown = name if len(name) <= NAME_CHARACTERS else f"...{name[3 - NAME_CHARACTERS :]}"
     return shown if result.refused is None else f"skipped {shown}"
-
-
-def _id() -> str:
-    return uuid.uuid4().hex[:12]
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description:<32}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("photos"),
-        TimeRemainingColumn(),
-        console=console,
-        refresh_per_second=2,  # drawing must not disturb what is being timed
-    )

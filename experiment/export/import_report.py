@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from common.words import decoded
 from experiment.decide.other_goals import judged
 from experiment.decide.sections import sections
 from experiment.errors import PixelcostError
@@ -22,7 +23,6 @@ from experiment.figures import figures, variant_figures
 from experiment.file_names import plain_name
 from experiment.records import MAX_BACKENDS, MAX_VARIANTS, SEED_LIMIT
 from experiment.report.statistics import latency_stats
-from experiment.text_file import decoded
 
 MOST_DEPTH = 16  # a report has 6 levels
 MOST_NUMBER = SEED_LIMIT  # the largest that a report holds

@@ -1,69 +1,74 @@
-"""Variants that a browser made: what it says of each, and whether its bytes agree.
+"""Variants that a browser made: how the page describes them, and whether their bytes agree.
 
-Nothing that a page sends is believed that the bytes can tell: format, size, channels, chroma
-subsampling and hash are read from them. Stage times, the engine and the test for canvas noise
-can only be taken on trust.
+Format, size, channels, chroma subsampling and hash are read from the bytes, whatever the page says. Only
+stage times, the engine and the test for canvas noise have to be believed.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import struct
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from experiment.axes import BROWSER_FORMATS, ENGINES, variant_id
 from experiment.errors import ImageRefused, VariantsRefused
-from experiment.images.header import Header, Limits, read_header
+from experiment.images.header import Limits, read_header
+from experiment.photo_files.jpeg_segments import STARTS_OF_FRAME, segments
 from experiment.records import Plan, Variant
 
-MAX_PIXELS_FACTOR = 8  # all variants together, in photos of the most pixels: all are decoded at once
+MAX_PIXELS_FACTOR = 8  # pixels of all variants of a run together, in photos of the largest allowed size
 _COLOUR_TYPE_AT = 25  # in a PNG
 _CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # by PNG's colour type
+# Sampling factors of the three components in a JPEG's start of frame.
+_SUBSAMPLINGS: Final[Mapping[tuple[int, ...], str]] = {
+    (0x11, 0x11, 0x11): "4:4:4",
+    (0x21, 0x11, 0x11): "4:2:2",
+    (0x22, 0x11, 0x11): "4:2:0",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class DescribedVariant:
-    """What the page says of one variant. Times are the browser's own, by its clock."""
+    """The page's description of a variant. Times are by the browser's clock."""
 
     format: str  # a key of BROWSER_FORMATS
     size_px: int  # longest side
     quality: int | None  # None: lossless
     engine: str  # a key of ENGINES
-    size_bytes: int  # of its part, counted by the server
-    encoder: str = (
-        "a browser's canvas"  # with versions, "pica 10.0.3 (Lanczos 3), Chromium 150 canvas encoder"
-    )
-    decode_ms: float | None = None  # of the photo, the same for all
+    size_bytes: int  # of the uploaded file, counted by the server
+    encoder: str = "a browser's canvas"  # or "pica 10.0.3 (Lanczos 3), Chromium 150 canvas encoder"
+    decode_ms: float | None = None  # of the photo, the same for all variants
     resize_ms: float | None = None  # None: not resized
     encode_ms: float | None = None
     canvas_noise: bool | None = None  # None: not tested
 
     @property
     def words(self) -> str:
-        """As messages name it: "512 px jpeg q85 by pica"."""
+        """The name in messages: "512 px jpeg q85 by pica"."""
         quality = "" if self.quality is None else f" q{self.quality}"
         return f"{self.size_px} px {self.format}{quality} by {self.engine}"
 
     @property
     def id(self) -> str:
-        """Of the variant that it becomes."""
+        """The id of the variant: "512-jpeg-85-pica"."""
         return variant_id(self.size_px, self.format, {"quality": self.quality, "engine": self.engine})
 
 
 def browser_encodings(plan: Plan) -> list[tuple[str, int | None]]:
-    """Format and quality of everything that a browser makes of one copy, in the plan's order."""
-    found: list[tuple[str, int | None]] = []
-    for key in plan.formats:
-        many = BROWSER_FORMATS.get(key)
-        found += [(key, quality) for quality in (getattr(plan, many) if many else (None,))]
-    return [each for each in found if each[0] in BROWSER_FORMATS]
+    """Every format and quality in which a browser encodes a copy, in the plan's order."""
+    lists = {key: BROWSER_FORMATS[key] for key in plan.formats if key in BROWSER_FORMATS}
+    return [
+        (key, quality)
+        for key, qualities in lists.items()
+        for quality in (getattr(plan, qualities) if qualities else (None,))
+    ]
 
 
 def check_header(described: DescribedVariant, data: bytes, number: int, limits: Limits) -> list[str]:
-    """What the first bytes of part `number` say against what the page says, one sentence each."""
+    """Sentences on how the first bytes of variant `number` contradict the page; empty if they agree."""
     name = f"variants[{number}] ({described.words})"
     try:
         header = read_header(data, name, limits)
@@ -80,9 +85,10 @@ def check_header(described: DescribedVariant, data: bytes, number: int, limits: 
 
 
 def read_made(described: DescribedVariant, data: bytes) -> Variant:
-    """The variant, its bytes read for what they are. check_header() must have found nothing."""
+    """The variant, with format, size and subsampling from its bytes, which check_header() has accepted."""
     header = read_header(data, described.words, Limits(max_bytes=len(data)))
     subsampling = jpeg_subsampling(data) if header.format == "JPEG" else None
+    quality = "" if described.quality is None else f"q{described.quality}"
     return Variant(
         id=described.id,
         size_px=described.size_px,
@@ -90,7 +96,7 @@ def read_made(described: DescribedVariant, data: bytes) -> Variant:
         height_px=header.height_px,
         format=described.format,
         quality=described.quality,
-        encoder=_encoder(described, subsampling),
+        encoder=", ".join(fact for fact in (described.encoder, quality, subsampling) if fact),
         size_bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
         decode_ms=described.decode_ms,
@@ -100,53 +106,35 @@ def read_made(described: DescribedVariant, data: bytes) -> Variant:
         subsampling=subsampling,
         resampler=None if described.resize_ms is None else ENGINES[described.engine],
         engine=described.engine,
-        channels=_channels(header, data),
+        channels=_CHANNELS.get(data[_COLOUR_TYPE_AT], 3) if header.format == "PNG" else 3,
         canvas_noise=described.canvas_noise,
         data=data,
     )
 
 
-def _encoder(described: DescribedVariant, subsampling: str | None) -> str:
-    facts = [described.encoder, f"q{described.quality}" if described.quality else "", subsampling or ""]
-    return ", ".join(each for each in facts if each)
-
-
-def _channels(header: Header, data: bytes) -> int:
-    return _CHANNELS.get(data[_COLOUR_TYPE_AT], 3) if header.format == "PNG" else 3
-
-
 def jpeg_subsampling(data: bytes) -> str | None:
-    """ "4:2:0", as the start of frame says (ITU-T T.81, B.2.2); None for what has no such name."""
-    stream = io.BytesIO(data)
-    stream.seek(2)
-    while len(head := stream.read(4)) == 4:
-        marker, length = struct.unpack(">xBH", head)
-        if 0xC0 <= marker <= 0xC3:
-            frame = stream.read(length - 2)
-            if len(frame) < 6 or len(frame) < 6 + 3 * frame[5]:
-                return None
-            factors = [frame[at] for at in range(7, 6 + 3 * frame[5], 3)]
-            return _SUBSAMPLINGS.get(tuple(factors)) if len(factors) == 3 else None
-        stream.seek(length - 2, io.SEEK_CUR)
-    return None
-
-
-_SUBSAMPLINGS: Final[Mapping[tuple[int, ...], str]] = {
-    (0x11, 0x11, 0x11): "4:4:4",
-    (0x21, 0x11, 0x11): "4:2:2",
-    (0x22, 0x11, 0x11): "4:2:0",
-}
+    """ "4:2:0", from the start of frame (ITU-T T.81, B.2.2); None for unusual components."""
+    try:
+        frame = next(segment for segment in segments(data) if segment.marker in STARTS_OF_FRAME)
+    except (StopIteration, EOFError, struct.error):
+        return None
+    components = data[frame.content + 6 : frame.end]
+    return _SUBSAMPLINGS.get(tuple(components[1::3])) if len(components) == 9 else None
 
 
 def check_against_plan(described: Sequence[DescribedVariant], plan: Plan, *, has_original: bool) -> None:
-    """Raises VariantsRefused unless every variant is one that the plan asks a browser for, once."""
+    """Raises VariantsRefused if a variant is not in the plan or was sent twice, or without the original."""
+    encodings = browser_encodings(plan)
     problems = [
-        f"variants[{number}] ({each.words}) is not one that the plan asks for."
-        for number, each in enumerate(described)
-        if not _is_planned(each, plan)
+        f"variants[{number}] ({variant.words}) is not in the plan."
+        for number, variant in enumerate(described)
+        if (variant.format, variant.quality) not in encodings
+        or variant.size_px not in plan.sizes_px
+        or variant.engine not in plan.browser_engines
     ]
-    twice = {each.words for each in described if sum(other.id == each.id for other in described) > 1}
-    problems += [f"{words} came twice." for words in sorted(twice)]
+    counts = Counter(variant.id for variant in described)
+    twice = {variant.words for variant in described if counts[variant.id] > 1}
+    problems += [f"{words} was sent twice." for words in sorted(twice)]
     if plan.resize_in == "both" and not has_original:
         problems.append(
             'resize_in "both" needs the original, in the field `file`: the server makes its own copies.'
@@ -155,34 +143,31 @@ def check_against_plan(described: Sequence[DescribedVariant], plan: Plan, *, has
         raise VariantsRefused(problems)
 
 
-def _is_planned(each: DescribedVariant, plan: Plan) -> bool:
-    is_encoding = (each.format, each.quality) in browser_encodings(plan)
-    return is_encoding and each.size_px in plan.sizes_px and each.engine in plan.browser_engines
-
-
 def check_shapes(variants: Sequence[Variant], width_px: int, height_px: int) -> None:
-    """Raises VariantsRefused for copies that have not the shape of the photo, as those not turned upright."""
+    """Raises VariantsRefused if a copy is larger than the photo (its size upright), or of another shape."""
     problems = []
-    for number, each in enumerate(variants):
-        longest = max(width_px, height_px)
-        expected = [side * each.size_px / longest for side in (width_px, height_px)]
-        differences = [abs(expected[0] - each.width_px), abs(expected[1] - each.height_px)]
-        if each.size_px > longest:
+    longest = max(width_px, height_px)
+    for number, variant in enumerate(variants):
+        name = f"variants[{number}] ({variant.id})"
+        expected = [side * variant.size_px / longest for side in (width_px, height_px)]
+        difference = max(abs(expected[0] - variant.width_px), abs(expected[1] - variant.height_px))
+        if variant.size_px > longest:
+            problems.append(f"{name} is larger than the photo, {longest} px. Send no enlarged copies.")
+        elif difference > 1 and min(variant.width_px, variant.height_px) > 1:
             problems.append(
-                f"variants[{number}] ({each.id}) is larger than the photo, {longest} px. Enlarge nothing."
-            )
-        elif max(differences) > 1 and min(each.width_px, each.height_px) > 1:
-            problems.append(
-                f"variants[{number}] ({each.id}) is {each.width_px} x {each.height_px} px; the photo's shape "
-                f"makes it {expected[0]:.0f} x {expected[1]:.0f} px. Is it turned upright?"
+                f"{name} is {variant.width_px} x {variant.height_px} px; a copy of this photo is "
+                f"{expected[0]:.0f} x {expected[1]:.0f} px. Was it turned upright?"
             )
     if problems:
         raise VariantsRefused(problems)
 
 
 def with_reference(variants: Sequence[Variant]) -> list[Variant]:
-    """The largest variant, which stands for an original that was not uploaded, marked and put first."""
+    """The variants with the best one first, as the reference: the original was not uploaded.
+
+    The best is the largest, of several formats the lossless one, else that of the highest quality.
+    """
     best = max(
-        variants, key=lambda each: (each.width_px * each.height_px, each.quality is None, each.quality or 0)
+        variants, key=lambda one: (one.width_px * one.height_px, one.quality is None, one.quality or 0)
     )
-    return [replace(best, is_reference=True), *(each for each in variants if each is not best)]
+    return [replace(best, is_reference=True), *(variant for variant in variants if variant is not best)]

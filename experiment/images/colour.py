@@ -1,7 +1,7 @@
-"""to_srgb(): any mode, depth, transparency or colour profile brought to 8-bit sRGB.
+"""to_srgb(): an image of any mode, depth, transparency or colour profile as 8-bit sRGB.
 
-Colours are converted before they are laid on white, as in a browser. A sentence tells each change;
-none is made, and none told, where a plain decoder would have come to the same pixels.
+Colours are converted before transparent pixels are filled with white, as browsers do it. Every change has a
+note. Without a note, a plain decoder would have read the same pixels.
 """
 
 from __future__ import annotations
@@ -12,19 +12,18 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageCms
 
-# Real sRGB profiles differ from each other by a level or two of 255. That is less than
-# resizing changes, so such a profile counts as sRGB.
+# Real sRGB profiles differ from each other by one or two levels of 255, less than resizing changes.
 SRGB_TOLERANCE = 2
 
-_OPAQUE = 255  # below this a pixel lets something through
+_OPAQUE = 255  # alpha; pixels below it are transparent to a degree
 _INVERTED = [_OPAQUE - level for level in range(256)]
 
 
 def to_srgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
-    """`image` as mode RGB in sRGB on a white ground, with a sentence for each change.
+    """`image` as mode RGB in sRGB on white, and a note (a sentence) for each change.
 
-    Reads the colour profile and the transparent colour from `image.info`. A profile that
-    can't be used is ignored, which is said. Takes `image` over: large ones are let go on the way.
+    Reads colour profile and transparent colour from `image.info`. A profile that can't be used is ignored,
+    with a note. `image` can't be used afterwards: its memory is freed on the way.
     """
     embedded = image.info.get("icc_profile")
     colours, alpha = _apart(_in_8_bits(image))
@@ -37,7 +36,7 @@ def to_srgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
 
 
 def _in_8_bits(image: Image.Image) -> Image.Image:
-    """Keep the upper byte, as libpng does. Pillow itself would cut everything off at 255."""
+    """16-bit samples as their upper byte, as libpng does it. Pillow itself would clip them at 255."""
     if not image.mode.startswith("I"):
         return image
     samples = np.asarray(image).astype(np.uint16, copy=False)
@@ -49,9 +48,9 @@ def _in_8_bits(image: Image.Image) -> Image.Image:
 
 
 def _apart(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """The colours, of mode L, CMYK or RGB, and what is transparent; None: nothing is.
+    """The colours (mode L, CMYK or RGB) and the alpha channel; None: nothing is transparent.
 
-    Apart, because a profile is one of colours: one for grey would fit no RGB.
+    They are separated because a profile is for colours alone, and one for grey doesn't fit RGB.
     """
     if not image.has_transparency_data:
         return (image if image.mode in {"L", "CMYK"} else _converted(image, "RGB")), None
@@ -63,7 +62,7 @@ def _apart(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 
 
 def _in_srgb(image: Image.Image, embedded: bytes | None) -> tuple[Image.Image, str | None]:
-    """Apply the colour profile, if it says anything but sRGB."""
+    """The image converted from its colour profile, if that differs from sRGB, and the note for it."""
     converted = "CMYK colours converted to sRGB." if image.mode == "CMYK" else None
     if not embedded:
         return _converted(image, "RGB"), converted
@@ -78,7 +77,7 @@ def _in_srgb(image: Image.Image, embedded: bytes | None) -> tuple[Image.Image, s
 
 
 def _converted(image: Image.Image, mode: str) -> Image.Image:
-    """Like convert(), which would copy an image that has this mode already and keep both."""
+    """Like convert(), but without a copy if the mode is right already, and freeing the original."""
     if image.mode == mode:
         return image
     result = image.convert(mode)
@@ -97,19 +96,16 @@ def _transformed(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image
 
 
 def _is_srgb(profile: ImageCms.ImageCmsProfile, mode: str) -> bool:
-    """Whether the profile leaves a sample of all colours as it is. Names can't be trusted."""
-    sample = _sample_of_all_colours(mode)
+    """Whether the profile leaves a sample of all colours nearly unchanged. Its name can't be trusted."""
+    levels = np.arange(0, 256, 15, dtype=np.uint8)
+    if mode == "L":
+        sample = Image.fromarray(levels[np.newaxis, :])
+    else:
+        cube = np.stack(np.meshgrid(levels, levels, levels), axis=-1)
+        sample = Image.fromarray(cube.reshape(len(levels), -1, 3))
     after = _transformed(sample.copy(), profile)
     change = np.asarray(after).astype(int) - np.asarray(sample.convert("RGB"))
     return int(np.abs(change).max()) <= SRGB_TOLERANCE
-
-
-def _sample_of_all_colours(mode: str) -> Image.Image:
-    levels = np.arange(0, 256, 15, dtype=np.uint8)
-    if mode == "L":
-        return Image.fromarray(levels[np.newaxis, :])
-    cube = np.stack(np.meshgrid(levels, levels, levels), axis=-1)
-    return Image.fromarray(cube.reshape(len(levels), -1, 3))
 
 
 @cache
@@ -118,6 +114,6 @@ def _srgb() -> ImageCms.ImageCmsProfile:
 
 
 def _name_of(profile: ImageCms.ImageCmsProfile) -> str:
-    told = (profile.profile.profile_description or "").strip()
-    shown = "".join(char for char in told if char.isprintable())[:60]
+    name = (profile.profile.profile_description or "").strip()
+    shown = "".join(char for char in name if char.isprintable())[:60]
     return f'the colour profile "{shown}"' if shown else "their own colour profile"

@@ -1,4 +1,4 @@
-"""FORMATS: what variants are encoded as. A new format is a new row."""
+"""FORMATS: the formats in which variants are encoded. A new format is a new row."""
 
 from __future__ import annotations
 
@@ -15,37 +15,41 @@ from experiment.images import png
 from experiment.images.avif import avif_encoder, encode_avif, why_no_avif
 from experiment.records import Plan
 
-# How much finer JPEG's brightness is than its colours: not at all, across, in both directions.
+# JPEG stores colours at full resolution, at half of it horizontally, or at half of it in both directions.
 SUBSAMPLINGS: Final = ("4:4:4", "4:2:2", "4:2:0")
 
-# What every model with the signature `predict_images` takes.
+# Formats that every model with the signature `predict_images` reads.
 READ_BY_CONTRACT: Final = ("image/jpeg", "image/png", "image/gif", "image/bmp")
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One way to encode a picture."""
+    """How to encode an image: FORMATS["jpeg"].encode(image, quality=85, subsampling="4:2:0")."""
 
     name: str  # for people
     media_type: str
     extension: str  # without the dot
     axes: Mapping[str, str]  # its settings: a key of axes.AXES -> the plan's list of values
-    encode: Callable[..., bytes]  # image of mode RGB, then the settings by name
-    encoder: Callable[..., str]  # settings by name -> which program, with which settings
-    why_not: Callable[[], str] = str  # a sentence where this installation can't write it, else ""
+    encode: Callable[..., bytes]  # takes an image of mode RGB, then the settings by name
+    encoder: Callable[..., str]  # takes the settings by name, returns Variant.encoder
+    why_not: Callable[[], str] = str  # returns a sentence if this installation can't write it, else ""
 
     @property
     def lossless(self) -> bool:
-        """Whether decoding gives back every pixel."""
+        """Whether decoding restores every pixel."""
         return "quality" not in self.axes
 
 
 def encodings(plan: Plan) -> list[tuple[str, dict[str, Any]]]:
-    """Every way to encode a copy, in the plan's order: a key of FORMATS, and its settings by axis."""
+    """Every key of FORMATS in the plan, with every combination of its settings by axis, in the plan's order.
+
+    >>> encodings(Plan(formats=("png", "webp"), webp_qualities=(80,)))
+    [('png', {}), ('webp', {'quality': 80})]
+    """
     return [
         (key, dict(zip(FORMATS[key].axes, values, strict=True)))
         for key in plan.formats
-        for values in product(*(getattr(plan, many) for many in FORMATS[key].axes.values()))
+        for values in product(*(getattr(plan, list_key) for list_key in FORMATS[key].axes.values()))
     ]
 
 
@@ -59,7 +63,7 @@ def _jpeg(image: Image.Image, quality: int, subsampling: str) -> bytes:
     return _saved(image, "JPEG", quality=quality, subsampling=subsampling)
 
 
-# "Quality 85" alone means other pixels in other programs: the settings are said outright.
+# "Quality 85" means other pixels in other programs, so the program and all settings are named.
 def _jpeg_encoder(quality: int, subsampling: str) -> str:
     turbo = features.version("libjpeg_turbo")
     library = f"libjpeg-turbo {turbo}" if turbo else f"libjpeg {features.version('jpg')}"

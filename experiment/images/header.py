@@ -1,8 +1,7 @@
-"""read_header(): what a file is and how large its picture is, from its first bytes alone.
+"""read_header(): the format of a file and the size of its image, from its first bytes alone.
 
-Nothing is decoded and no image library is loaded, so a small file that unpacks to
-gigabytes costs no more than any other. The file's name and the content type that the
-sender claims count for nothing here.
+Nothing is decoded and no image library is loaded, so a small file that unpacks to gigabytes costs no more
+than any other. The file's name and the content type that the sender claims are ignored.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ from typing import Final, NamedTuple
 from experiment import refusals
 from experiment.photo_files.jpeg_segments import END_OF_IMAGE, START_OF_SCAN, STARTS_OF_FRAME, segments
 
-# Photos have a few dozen blocks before the picture, long ICC and XMP ones some hundred.
-MAX_BLOCKS = 1000
+# Photos have a few dozen segments before the picture, with a long ICC profile or XMP some hundred.
+MAX_SEGMENTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an uploaded photo may be at most."""
+    """The largest photo that is accepted."""
 
     max_pixels: int = 50_000_000
     max_bytes: int = 20_000_000
@@ -31,7 +30,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the first bytes tell."""
+    """The format and size of an image."""
 
     format: str  # a key of READABLE
     media_type: str
@@ -45,61 +44,44 @@ class Header:
 
     @property
     def decoding_bytes(self) -> int:
-        """Memory that read_image() takes for it at most."""
+        """The most memory that read_image() takes for it."""
         return self.pixels * READABLE[self.format].bytes_per_pixel
 
 
-class _Damaged(Exception):
-    """The header contradicts itself."""
-
-
-class _TooMany(Exception):
-    """More blocks before the picture than photos have."""
-
-
-class _OtherKind(Exception):
-    """What begins like a format that we read, but is a kind of it that nearly no program reads."""
-
-
-class _Kind(NamedTuple):
-    """How one format is known and where it keeps its size."""
+class _Format(NamedTuple):
+    """How a file of a format begins, and how to read the image's size."""
 
     begins: re.Pattern[bytes]
     media_type: str
-    size: Callable[[bytes], tuple[int, int]]
-    bytes_per_pixel: int  # for the costliest kind at its peak; measured by test_large_photos.py
+    size: Callable[
+        [bytes, str], tuple[int, int]
+    ]  # bytes and name -> width and height; raises as read_header()
+    bytes_per_pixel: int  # of memory to decode the costliest kind; measured by test_large_photos.py
 
 
 def read_header(data: bytes, name: str, limits: Limits | None = None) -> Header:
-    """Look at `data` without decoding it; `name` is used in messages only.
+    """The header of a file. `data` is all of it, `name` is used in messages only.
 
-    Raises ImageRefused for a file that is no photo of an allowed format or is over
-    `limits` (default: Limits()).
+    Raises ImageRefused for a file that is not a photo of an allowed format, or is over `limits`.
     """
     limits = limits or Limits()
     if not data:
         raise refusals.empty_file(name)
     if len(data) > limits.max_bytes:
         raise refusals.too_many_bytes(len(data), limits.max_bytes)
-    found = next((key for key, kind in READABLE.items() if kind.begins.match(data)), None)
+    found = next((key for key, known in READABLE.items() if known.begins.match(data)), None)
     if found is None:
         raise _unreadable(data, name)
     try:
-        width_px, height_px = READABLE[found].size(data)
+        width_px, height_px = READABLE[found].size(data, name)
     except (struct.error, IndexError, EOFError):
         raise refusals.truncated() from None
-    except _Damaged:
-        raise refusals.damaged(name) from None
-    except _TooMany:
-        raise refusals.too_many_parts(name, "segments") from None
-    except _OtherKind as kind:
-        raise refusals.kind_not_read(name, str(kind)) from None
     check_size(width_px, height_px, name, limits)
     return Header(found, READABLE[found].media_type, width_px, height_px)
 
 
 def check_size(width_px: int, height_px: int, name: str, limits: Limits) -> None:
-    """Raises ImageRefused for a picture with too many pixels, too long a side or none at all."""
+    """Raises ImageRefused for an image of 0 pixels, too many pixels or too long a side."""
     if width_px < 1 or height_px < 1:
         raise refusals.damaged(name)
     if width_px * height_px > limits.max_pixels:
@@ -116,7 +98,7 @@ def _unreadable(data: bytes, name: str) -> Exception:
 
 
 def _brand_of(data: bytes) -> str | None:
-    """Of pictures in boxes (ISO/IEC 23008-12): the first brand may be a general one, so all of them count."""
+    """A key of BRANDS, for images in boxes (ISO/IEC 23008-12). The first brand may be a general one."""
     if data[4:8] != b"ftyp":
         return None
     listed = data[8 : min(int.from_bytes(data[:4], "big"), 8 + 4 * _MAX_BRANDS)] or data[8:12]
@@ -127,33 +109,33 @@ def _brand_of(data: bytes) -> str | None:
 _HIERARCHICAL = {0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF}
 
 
-def _jpeg_size(data: bytes) -> tuple[int, int]:
-    """From the first start-of-frame segment (ITU-T T.81, B.2.2)."""
+def _jpeg_size(data: bytes, name: str) -> tuple[int, int]:
+    """Width and height in the first start-of-frame segment (ITU-T T.81, B.2.2)."""
     for number, segment in enumerate(segments(data)):
-        if number == MAX_BLOCKS:
-            raise _TooMany
+        if number == MAX_SEGMENTS:
+            raise refusals.too_many_parts(name, "segments")
         if segment.marker in STARTS_OF_FRAME:
             bits, height_px, width_px = struct.unpack_from(">BHH", data, segment.content)
             if bits != 8:
-                raise _OtherKind(f"a JPEG with {bits} bits per channel in place of 8")
+                raise refusals.kind_not_read(name, f"a JPEG with {bits} bits per channel instead of 8")
             if segment.marker in _HIERARCHICAL:
-                raise _OtherKind("a hierarchical JPEG")
+                raise refusals.kind_not_read(name, "a hierarchical JPEG")
             return width_px, height_px
         if segment.marker in {START_OF_SCAN, END_OF_IMAGE}:
             break
-    raise _Damaged
+    raise refusals.damaged(name)
 
 
-def _png_size(data: bytes) -> tuple[int, int]:
-    if data[12:16] == b"CgBI":  # its rows are packed otherwise, and its colours in another order
-        raise _OtherKind("a PNG as Xcode writes it for iOS apps (CgBI)")
+def _png_size(data: bytes, name: str) -> tuple[int, int]:
+    if data[12:16] == b"CgBI":  # compressed without a zlib header, and with its colours in another order
+        raise refusals.kind_not_read(name, "a PNG as Xcode writes it for iOS apps (CgBI)")
     if data[12:16] not in {b"IHDR", b""}:
-        raise _Damaged
+        raise refusals.damaged(name)
     width_px, height_px = struct.unpack_from(">II", data, 16)
     return width_px, height_px
 
 
-def _gif_size(data: bytes) -> tuple[int, int]:
+def _gif_size(data: bytes, name: str) -> tuple[int, int]:
     width_px, height_px, flags = struct.unpack_from("<HHB", data, 6)
     palette_bytes = 6 << (flags & 7) if flags & 0x80 else 0
     if len(data) < 13 + palette_bytes:
@@ -161,7 +143,7 @@ def _gif_size(data: bytes) -> tuple[int, int]:
     return width_px, height_px
 
 
-def _bmp_size(data: bytes) -> tuple[int, int]:
+def _bmp_size(data: bytes, name: str) -> tuple[int, int]:
     if data[14] == 12:  # OS/2
         width_px, height_px = struct.unpack_from("<HH", data, 18)
     else:
@@ -169,8 +151,8 @@ def _bmp_size(data: bytes) -> tuple[int, int]:
     return width_px, abs(height_px)  # negative: stored from the top
 
 
-def _webp_size(data: bytes) -> tuple[int, int]:
-    """From the first chunk (RFC 9649, sections 2.5 to 2.7)."""
+def _webp_size(data: bytes, name: str) -> tuple[int, int]:
+    """Width and height in the first chunk (RFC 9649, sections 2.5 to 2.7)."""
     if struct.unpack_from("<I", data, 4)[0] + 8 > len(data):
         raise EOFError
     chunk = data[12:16]
@@ -182,7 +164,7 @@ def _webp_size(data: bytes) -> tuple[int, int]:
     if chunk == b"VP8 ":
         width_px, height_px = struct.unpack_from("<HH", data, 26)
         return width_px & 0x3FFF, height_px & 0x3FFF
-    raise _Damaged
+    raise refusals.damaged(name)
 
 
 def _pattern(expression: bytes) -> re.Pattern[bytes]:
@@ -190,18 +172,18 @@ def _pattern(expression: bytes) -> re.Pattern[bytes]:
 
 
 READABLE: Final = {
-    "JPEG": _Kind(_pattern(rb"\xff\xd8\xff"), "image/jpeg", _jpeg_size, 13),
-    "PNG": _Kind(_pattern(rb"\x89PNG\r\n\x1a\n"), "image/png", _png_size, 10),
-    "WEBP": _Kind(_pattern(rb"RIFF....WEBP"), "image/webp", _webp_size, 18),
-    "GIF": _Kind(_pattern(rb"GIF8[79]a"), "image/gif", _gif_size, 10),
-    # "BM" alone begins many a text; the length of the next header tells a picture.
-    "BMP": _Kind(_pattern(rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0"), "image/bmp", _bmp_size, 10),
+    "JPEG": _Format(_pattern(rb"\xff\xd8\xff"), "image/jpeg", _jpeg_size, 13),
+    "PNG": _Format(_pattern(rb"\x89PNG\r\n\x1a\n"), "image/png", _png_size, 10),
+    "WEBP": _Format(_pattern(rb"RIFF....WEBP"), "image/webp", _webp_size, 18),
+    "GIF": _Format(_pattern(rb"GIF8[79]a"), "image/gif", _gif_size, 10),
+    # Text may begin with "BM" too; an image has one of these header lengths.
+    "BMP": _Format(_pattern(rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0"), "image/bmp", _bmp_size, 10),
 }
 
-# Pictures that people do try, named as the message names them.
+# Other formats that people upload, as messages name them.
 HEIC = "a HEIC"
 _MAX_BRANDS = 32
-BRANDS: Final = {  # what is particular first
+BRANDS: Final = {  # the most specific first
     "an AVIF": {b"avif", b"avis"},
     HEIC: {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"},
     "a HEIF": {b"mif1", b"msf1"},

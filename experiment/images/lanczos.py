@@ -1,9 +1,8 @@
-"""lanczos(): what Image.resize() does with Lanczos, in about half the time.
+"""lanczos(): Image.resize() with Lanczos in about half the time.
 
-Shrinking is a matrix product for each direction, with a matrix that is zero except near
-its diagonal. Pillow adds up pixel by pixel; here numpy multiplies blocks along the
-diagonal. All weights are multiples of 2**-14 and all levels whole numbers, so every sum
-is exact in float32 and comes out the same on any machine, in whatever order it is made.
+Shrinking is a matrix product for each direction, with a matrix that is zero except near its diagonal. Pillow
+adds up pixel by pixel; here numpy multiplies blocks along the diagonal. All weights are multiples of 2**-14
+and all levels whole numbers, so every sum is exact in float32, and the same on any machine and in any order.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-MAX_SHRINK = 8  # beyond this there are so many weights that each is too small to be rounded
+MAX_SHRINK = 8  # beyond this, the many weights are too small for rounding to _WEIGHT_STEP
 
 _LOBES = 3
 _WEIGHT_STEP = 2.0**-14
@@ -26,24 +25,24 @@ _Floats = NDArray[np.float32]
 
 
 class _Block(NamedTuple):
-    """Some neighbouring outputs, and the inputs that they are made from."""
+    """Neighbouring output pixels, and the input pixels that they are made from, along one direction."""
 
     outputs: slice
-    first: int  # of the inputs
-    end: int
-    weights: _Floats  # inputs x outputs
+    first: int  # input
+    end: int  # after the last input
+    weights: _Floats  # [inputs, outputs]
 
 
 def lanczos(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """`image` (mode RGB) shrunk to `size`, in neither direction more than MAX_SHRINK times.
+    """`image` (mode RGB) shrunk to `size` (width, height), in each direction at most MAX_SHRINK times.
 
-    Like `image.resize(size, Resampling.LANCZOS)`: about one sample in a hundred differs,
-    by one level of 255. At a hard edge it can be a few: overshoots are cut off after the
-    first direction, and Pillow doesn't always begin with the same one.
+    Like `image.resize(size, Resampling.LANCZOS)`, except that about one sample in a hundred differs, by one
+    level of 255. At a hard edge it can be a few levels: overshoots are clipped after the first direction,
+    and Pillow doesn't always begin with the same one.
     """
     across = list(_blocks(image.width, size[0], _BLOCK_PX))
     planes = np.empty((3, size[1], size[0]), np.uint8)
-    first, strip = 0, np.empty((3, 0, size[0]), np.float32)  # rows of the new width, old height
+    first, strip = 0, np.empty((3, 0, size[0]), np.float32)  # [3, input rows from `first` on, new width]
     for block in _blocks(image.height, size[1], _BLOCK_ROWS):
         part = image.crop((0, first + strip.shape[1], image.width, block.end))
         strip = np.concatenate((strip[:, block.first - first :], _narrowed(part, across, size[0])), axis=1)
@@ -53,7 +52,7 @@ def lanczos(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def _blocks(count_in: int, count_out: int, step: int) -> Iterator[_Block]:
-    """The weights that turn `count_in` samples into `count_out`, as Pillow's Resample.c has them."""
+    """The weights that turn `count_in` samples into `count_out`, as in Pillow's Resample.c."""
     scale = count_in / count_out
     centres = (np.arange(count_out) + 0.5) * scale
     first = np.maximum((centres - _LOBES * scale + 0.5).astype(int), 0)
@@ -69,7 +68,7 @@ def _blocks(count_in: int, count_out: int, step: int) -> Iterator[_Block]:
 
 
 def _narrowed(part: Image.Image, across: list[_Block], width_px: int) -> _Floats:
-    """Some rows of the picture at their new width: 3 x rows x width."""
+    """Rows of the image at their new width: [3, rows, width_px]."""
     planes = np.stack([np.asarray(plane) for plane in part.split()]).astype(np.float32)
     rows = planes.reshape(-1, part.width)
     narrow = np.empty((len(rows), width_px), np.float32)
@@ -81,7 +80,7 @@ def _narrowed(part: Image.Image, across: list[_Block], width_px: int) -> _Floats
 
 
 def _flattened(strip: _Floats, weights: _Floats) -> _Floats:
-    """The strip's rows made into fewer: 3 x outputs x width."""
+    """`strip`, [3, input rows, width], shrunk vertically: [3, outputs of `weights`, width]."""
     down = np.ascontiguousarray(weights.T)
     flat = np.empty((3, len(down), strip.shape[2]), np.float32)
     for some in _chunks(strip.shape[2], weights):
@@ -95,6 +94,6 @@ def _chunks(count: int, weights: _Floats) -> Iterator[slice]:
 
 
 def _as_levels(sums: _Floats) -> _Floats:
-    """Whole numbers from 0 to 255; both directions round and cut off, as in Pillow."""
+    """`sums` rounded and clipped to 0..255, in place. Done after each direction, as in Pillow."""
     np.rint(sums, out=sums)
     return np.clip(sums, 0, 255, out=sums)

@@ -1,31 +1,29 @@
-"""read_image(): an uploaded file becomes upright sRGB pixels, or is refused with a reason."""
+"""read_image(): decodes a photo to upright sRGB pixels, or refuses it with a reason."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import struct
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import PIL.WebPImagePlugin  # noqa: F401  else Pillow would load all its plugins to find it
-from PIL import Image, ImageFile
+from PIL import Image
 
 from experiment import refusals
 from experiment.errors import ImageRefused
 from experiment.file_names import plain_name
 from experiment.images.colour import to_srgb
-from experiment.images.exif_orientation import exif_orientation
 from experiment.images.header import Header, Limits, check_size, read_header
 from experiment.photo_files import contents_of
 from experiment.records import SourceImage
 
-Image.preinit()  # the other plugins, now rather than within the first measured decode
+Image.preinit()  # loads the other plugins now, not within the first measured decode
 
-__all__ = ["Limits", "read_header", "read_image"]
-
-# EXIF orientation -> what turns the picture upright (Exif 2.32, section 4.6.4 A).
+# EXIF orientation -> what turns the image upright (Exif 2.32, section 4.6.4 A).
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -40,13 +38,12 @@ _UPRIGHT = {
 def read_image(
     data: bytes, name: str, limits: Limits | None = None, true_label: str | None = None
 ) -> SourceImage:
-    """Decode an uploaded photo.
+    """The photo in a file; `data` is all of it, `name` the file's name as uploaded.
 
-    The size is checked before a pixel is touched. Whatever makes the pixels differ from
-    what a plain decoder gives stands in `notes`; without notes `data`, the upload without its
-    metadata, can be sent to any of them. `pixels` carry no metadata of the file. `decode_ms` is
-    CPU time from bytes to upright sRGB. Raises ImageRefused, and nothing else, for anything that
-    is not a whole photo of an allowed format within `limits` (default: Limits()).
+    The size is checked before a pixel is decoded. `notes` say what makes the pixels differ from those of a
+    plain decoder; without notes, SourceImage.data (the file without its metadata) can be sent to any model
+    server. `decode_ms` is CPU time from bytes to upright sRGB. Raises ImageRefused, and nothing else, for
+    anything that is not a whole photo of an allowed format within `limits` (default: Limits()).
     """
     limits = limits or Limits()
     header = read_header(data, name, limits)
@@ -54,10 +51,17 @@ def read_image(
     orientation = exif_orientation(contents.exif)
     started_s = time.thread_time()
     with _refusing(name, header):
-        image = _opened(contents.picture, header, name, limits)
+        image = Image.open(io.BytesIO(contents.picture), formats=(header.format,))
+        check_size(
+            image.width, image.height, name, limits
+        )  # again, by the decoder: headers can have two sizes
         image.load()
-        vars(image).pop("_decoder", None)  # WebP's, which would keep two more pictures of this size
-        more_notes = _colours_missing(image, contents.colours)
+        vars(image).pop("_decoder", None)  # WebP's, which would keep two more images of this size
+        notes = [*contents.notes]
+        palette_ends = contents.colours
+        if palette_ends is not None and image.mode in {"P", "L"} and any(image.histogram()[palette_ends:]):
+            # Pillow shows such pixels black, browsers otherwise; TensorFlow refuses them in a GIF.
+            notes.append("Some pixels have a colour that the palette lacks.")
         image.info["icc_profile"] = contents.profile
         pixels, changes = _upright_srgb(image, orientation, contents.box)
     decode_ms = (time.thread_time() - started_s) * 1000
@@ -71,7 +75,7 @@ def read_image(
         height_px=pixels.height,
         exif_orientation=orientation,
         decode_ms=decode_ms,
-        notes=(*contents.notes, *more_notes, *changes),
+        notes=(*notes, *changes),
         true_label=true_label,
         pixels=pixels,
     )
@@ -79,7 +83,7 @@ def read_image(
 
 @contextmanager
 def _refusing(name: str, header: Header) -> Iterator[None]:
-    """Hostile bytes make decoders raise nearly anything; people get one of our reasons."""
+    """Turn whatever decoders raise on hostile bytes into ImageRefused."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -88,7 +92,11 @@ def _refusing(name: str, header: Header) -> Iterator[None]:
     except ImageRefused:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise _bomb(name, header) from error
+        # Pillow's own limit: `limits` allow more than it does, or the header has two sizes.
+        limit = Image.MAX_IMAGE_PIXELS or 0
+        if header.pixels > limit:
+            raise refusals.too_many_pixels(header.pixels, limit) from error
+        raise refusals.damaged(name) from error
     except MemoryError as error:
         raise refusals.too_little_memory(header.pixels) from error
     except Exception as error:
@@ -96,32 +104,11 @@ def _refusing(name: str, header: Header) -> Iterator[None]:
         raise (refusals.truncated() if ended_early else refusals.damaged(name)) from error
 
 
-def _bomb(name: str, header: Header) -> ImageRefused:
-    """Pillow's own limit was hit: by limits set above it, or by a header that tells two sizes."""
-    limit = Image.MAX_IMAGE_PIXELS or 0
-    is_honest = header.pixels > limit
-    return refusals.too_many_pixels(header.pixels, limit) if is_honest else refusals.damaged(name)
-
-
-def _opened(data: bytes, header: Header, name: str, limits: Limits) -> ImageFile.ImageFile:
-    """The decoder's own idea of the size is checked too: headers can name two."""
-    image = Image.open(io.BytesIO(data), formats=(header.format,))
-    check_size(image.width, image.height, name, limits)
-    return image
-
-
-def _colours_missing(image: Image.Image, colours: int | None) -> list[str]:
-    """Pillow shows such pixels black, browsers otherwise; TensorFlow refuses them in a GIF."""
-    if colours is None or image.mode not in {"P", "L"} or not any(image.histogram()[colours:]):
-        return []
-    return ["Some pixels have a colour that the palette lacks."]
-
-
 def _upright_srgb(
     image: Image.Image, orientation: int, box: tuple[int, int, int, int] | None
 ) -> tuple[Image.Image, list[str]]:
     pixels, notes = to_srgb(image)
-    if box is not None:  # Pillow fills what is around with a colour of the palette, browsers leave it clear
+    if box is not None:  # Pillow fills the rest with a colour of the palette, browsers leave it transparent
         frame, pixels = pixels.crop(box), Image.new("RGB", pixels.size, "white")
         pixels.paste(frame, box)
     if orientation in _UPRIGHT:
@@ -129,3 +116,29 @@ def _upright_srgb(
         notes.insert(0, f"Turned upright (EXIF orientation {orientation}).")
     pixels.info = {}  # comments and profiles must not reach a variant
     return pixels, notes
+
+
+_TAG, _SHORT = 0x0112, 3
+_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
+_ENTRY_BYTES = 12
+
+
+def exif_orientation(exif: bytes) -> int:
+    """The orientation, 1 to 8 (Exif 2.32, section 4.6.4 A); 1 if it is missing or invalid, as in browsers.
+
+    `exif` begins with its byte order, b"II" or b"MM". XMP's orientation is ignored: editors leave it behind
+    when they turn the pixels, and no browser obeys it.
+    """
+    order = _ORDERS.get(exif[:4])
+    if order is None:
+        return 1
+    try:
+        (at,) = struct.unpack_from(order + "I", exif, 4)
+        (entries,) = struct.unpack_from(order + "H", exif, at)
+        for number in range(entries):
+            tag, kind, count, value = struct.unpack_from(order + "HHIH", exif, at + 2 + _ENTRY_BYTES * number)
+            if tag == _TAG:
+                return value if (kind, count) == (_SHORT, 1) and 1 <= value <= 8 else 1
+    except struct.error:
+        pass
+    return 1

@@ -1,7 +1,7 @@
-"""The reference: what every variant is compared with, and itself a variant.
+"""The reference, with which every variant is compared. It is a variant too.
 
-It is the uploaded file without its metadata wherever a model server reads the same pixels from it
-as we do. Else it is those pixels as lossless PNG, and `encoder` says why.
+It is the uploaded file without its metadata if a model server reads the same pixels from it as we do.
+Otherwise it is those pixels as lossless PNG, and `encoder` says why.
 """
 
 from __future__ import annotations
@@ -18,13 +18,17 @@ from experiment.images.resize import RESAMPLERS, scaled
 from experiment.records import REFERENCE_ID, SourceImage, Variant
 from experiment.wording import AS_UPLOADED, WITHOUT_METADATA
 
-# Backends take messages of 64 MiB; the rest of the message needs a little room.
+# Backends take messages of 64 MiB, and the rest of a message needs some room.
 MAX_REFERENCE_BYTES = 60 * 1024**2
 
 
 def make_reference(source: SourceImage, max_bytes: int = MAX_REFERENCE_BYTES) -> Variant:
-    """The original as uploaded but for metadata, else as lossless PNG, at most `max_bytes` large."""
-    reasons = _reasons_to_change(source, max_bytes)
+    """The original without its metadata, or as lossless PNG, of at most `max_bytes`."""
+    reasons = [_within_sentence(note) for note in source.notes]
+    if source.media_type not in READ_BY_CONTRACT:
+        reasons.append("model servers may not read its format")
+    if len(source.data) > max_bytes:
+        reasons.append("too large for a message")
     if not reasons:
         is_same = hashlib.sha256(source.data).hexdigest() == source.sha256
         how = AS_UPLOADED if is_same else WITHOUT_METADATA
@@ -39,23 +43,14 @@ def make_reference(source: SourceImage, max_bytes: int = MAX_REFERENCE_BYTES) ->
     return _variant(source, image.size, data, f"{what}: {', '.join(reasons)}", encode_ms)
 
 
-def _reasons_to_change(source: SourceImage, max_bytes: int) -> list[str]:
-    reasons = [_within_sentence(note) for note in source.notes]
-    if source.media_type not in READ_BY_CONTRACT:
-        reasons.append("model servers may not read its format")
-    if len(source.data) > max_bytes:
-        reasons.append("too large for a message")
-    return reasons
-
-
 def _within_sentence(note: str) -> str:
-    """ "Turned upright." becomes "turned upright", but "CMYK colours" stays."""
+    """A note without capital and full stop: "Turned upright." -> "turned upright"; "CMYK" stays."""
     first = note[0] if note[1:2].isupper() else note[0].lower()
     return first + note[1:].removesuffix(".")
 
 
 def _fitting_png(image: Image.Image, max_bytes: int) -> tuple[Image.Image, bytes]:
-    """The picture as PNG, shrunk until it fits."""
+    """The image as PNG, shrunk until it has at most `max_bytes`."""
     smaller, data = image, encode_png(image)
     while len(data) > max_bytes and max(smaller.size) > 1:
         shrink = 0.97 * math.sqrt(max_bytes / len(data))

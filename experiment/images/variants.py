@@ -1,8 +1,8 @@
-"""make_variants(): a photo becomes the encoded images that are sent: sizes, filters, formats, settings.
+"""make_variants(): makes the encoded images that are sent: sizes, filters, formats, settings.
 
-The photo is decoded once (images.py), each size is made once by each filter (resize.py) and
-encoded in every way (formats.py) on threads of its own: the encoders release the GIL. Times are CPU times of
-the thread that did the work, so they don't grow when threads share a core.
+The photo is decoded once (read.py), resized once per size and filter (resize.py) and encoded in every way
+(formats.py) on several threads: the encoders release the GIL. Times are CPU times of the thread that did the
+work, so they don't grow when threads share a core.
 """
 
 from __future__ import annotations
@@ -16,24 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from experiment.axes import variant_id
 from experiment.images.browser import browser_encodings
-from experiment.images.formats import FORMATS, Format, encodings
+from experiment.images.formats import FORMATS, encodings
 from experiment.images.reference import make_reference
-from experiment.images.resize import RESAMPLERS, Copy, copies
+from experiment.images.resize import Copy, copies
 from experiment.records import Plan, SourceImage, Variant
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-__all__ = [
-    "FORMATS",
-    "RESAMPLERS",
-    "Format",
-    "make_copy",
-    "make_variants",
-    "most_variants",
-    "planned_variants",
-    "skipped_sizes_px",
-]
 
 
 def make_variants(
@@ -45,15 +34,22 @@ def make_variants(
     ids and the bytes depend on the input only, not on threads. `on_variant` is called
     for each variant in that order, from the calling thread.
 
-    Stage times: `decode_ms` is the source's, the same for all; `resize_ms` leads from the
-    original to this size through every step on the way, None where nothing was resized;
-    `encode_ms` is this variant's own.
+    Stage times: `decode_ms` is the photo's, the same for all; `resize_ms` is that of every step from the
+    original to this size, None if it was not resized; `encode_ms` is this variant's own.
     """
+    assert source.pixels is not None, "a stored source has no pixels"  # noqa: S101
     variants = []
-    for variant in _made(source, plan):
-        variants.append(variant)
-        if on_variant:
-            on_variant(variant)
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        futures = [pool.submit(make_reference, source)]
+        for copy, resampler in _copies(source.pixels, plan):  # resized here, encoded meanwhile in the pool
+            futures += [
+                pool.submit(_encoded, source, copy, resampler, key, settings)
+                for key, settings in encodings(plan)
+            ]
+        for future in futures:
+            variants.append(future.result())
+            if on_variant:
+                on_variant(variants[-1])
     return variants
 
 
@@ -82,35 +78,22 @@ def skipped_sizes_px(source: SourceImage, plan: Plan) -> tuple[int, ...]:
     return tuple(sorted({size for size in plan.sizes_px if size > longest_px}, reverse=True))
 
 
-def _made(source: SourceImage, plan: Plan) -> Iterator[Variant]:
-    """Resize here, encode meanwhile on as many threads as there are cores."""
-    assert source.pixels is not None, "a stored source has no pixels"  # noqa: S101
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        futures = [pool.submit(make_reference, source)]
-        for copy, resampler in _copies(source.pixels, plan):
-            futures += [
-                pool.submit(_encoded, source, copy, resampler, key, settings)
-                for key, settings in encodings(plan)
-            ]
-        yield from (future.result() for future in futures)
-
-
 def _copies(pixels: Image, plan: Plan) -> Iterator[tuple[Copy, str | None]]:
-    """Each copy with the filter that made it; None where it is the original and no filter was at work."""
+    """Every copy with the filter that made it; None for the original size, which needs no filter."""
     if plan.resize_in == "browser":
         return
     filters = plan.resamplers
-    for alike in zip(*(copies(pixels, plan.sizes_px, each) for each in filters), strict=True):
-        if alike[0].resize_ms is None:
-            yield alike[0], None
+    for same_size in zip(*(copies(pixels, plan.sizes_px, key) for key in filters), strict=True):
+        if same_size[0].resize_ms is None:
+            yield same_size[0], None
         else:
-            yield from zip(alike, filters, strict=True)
+            yield from zip(same_size, filters, strict=True)
 
 
 def make_copy(
     source: SourceImage, size_px: int, resampler: str, key: str, settings: Mapping[str, Any]
 ) -> Variant:
-    """One variant alone: the photo at one size (not above its own), encoded in one way."""
+    """One variant: the photo at `size_px` (not above its own), encoded as format `key` with `settings`."""
     assert source.pixels is not None, "a stored source has no pixels"  # noqa: S101
     copy = next(copies(source.pixels, [size_px], resampler))
     return _encoded(source, copy, None if copy.resize_ms is None else resampler, key, settings)
@@ -119,7 +102,7 @@ def make_copy(
 def _encoded(
     source: SourceImage, copy: Copy, resampler: str | None, key: str, settings: Mapping[str, Any]
 ) -> Variant:
-    image = copy.image.copy()  # Image.save() keeps its settings on the picture: threads must not share one
+    image = copy.image.copy()  # Image.save() keeps its settings on the image: threads must not share one
     started_s = time.thread_time()
     data = FORMATS[key].encode(image, **settings)
     encode_ms = (time.thread_time() - started_s) * 1000

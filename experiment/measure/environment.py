@@ -1,4 +1,4 @@
-"""What the measurements were taken on and with. It travels with every report."""
+"""environment(): the machine and the versions that measured. Every report has them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from experiment import __version__
 
 def environment() -> dict[str, Any]:
     """The machine and the versions, read now. Keys are those of the report's JSON."""
+    memory = _kernel_value("/proc/meminfo", "MemTotal")  # "16384000 kB"
     return {
         "app_version": __version__,
         "python": platform.python_version(),
@@ -23,7 +24,7 @@ def environment() -> dict[str, Any]:
         "cpu_model": cpu_model(),
         "cpu_count": len(os.sched_getaffinity(0)),
         "load_1m": round(os.getloadavg()[0], 2),
-        "memory_mb": _memory_mb(),
+        "memory_mb": int(memory.split()[0]) // 1024 if memory else None,
         "pillow": pillow_version,
         "libjpeg_turbo": features.version_feature("libjpeg_turbo"),
         "clock_resolution_us": time.get_clock_info("perf_counter").resolution * 1e6,
@@ -32,22 +33,14 @@ def environment() -> dict[str, Any]:
 
 
 def cpu_model() -> str | None:
-    """The processor's name as the kernel tells it; None where it does not."""
-    for line in _lines("/proc/cpuinfo"):
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or None
+    """The processor's name, "AMD EPYC 9B14"; None if the kernel does not report it."""
+    return _kernel_value("/proc/cpuinfo", "model name") or platform.processor() or None
 
 
-def _memory_mb() -> int | None:
-    for line in _lines("/proc/meminfo"):
-        if line.startswith("MemTotal"):
-            return int(line.split()[1]) // 1024
-    return None
-
-
-def _lines(path: str) -> list[str]:
+def _kernel_value(path: str, key: str) -> str | None:
+    """The value of the first line "key : value" of a file of the kernel."""
     try:
-        return Path(path).read_text("utf-8").splitlines()
+        lines = [line.partition(":") for line in Path(path).read_text("utf-8").splitlines()]
     except OSError:
-        return []
+        return None
+    return next((value.strip() for name, _, value in lines if name.strip() == key), None)

@@ -1,4 +1,4 @@
-"""Watches whether this process can be trusted to tell the time."""
+"""Heartbeat: measures how late this process wakes up, and so how far its latencies can be trusted."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import time
 
 
 class Heartbeat:
-    """Watches how late this process wakes up, which is how much its clock can be trusted.
+    """A thread that wakes every 10 ms. Use it as a context manager around measure().
 
-    `max_delay_ms` is the worst and `late_share` the share of 10 ms beats that came more
-    than 10 ms late. Use as a context manager around measure().
+    `max_delay_ms` is the longest delay of a beat, `late_share` the share of beats more than 10 ms late.
     """
 
     BEAT_S = 0.010
@@ -25,11 +24,11 @@ class Heartbeat:
 
     @property
     def late_share(self) -> float:
-        """Share of beats that came late, 0..1."""
+        """The share of beats that were late, 0..1."""
         return self.late / self.beats if self.beats else 0.0
 
     def facts(self) -> dict[str, float]:
-        """What it saw, under the keys of the report's `environment`."""
+        """Both numbers under the keys of the report's `environment`."""
         return {
             "heartbeat_max_ms": round(self.max_delay_ms, 2),
             "heartbeat_late_share": round(self.late_share, 4),

@@ -1,4 +1,8 @@
-"""One backend's requests, one after another: a Lane, its Patience and its Turnstile."""
+"""Lane: sends the requests of one backend, one after another.
+
+Its Patience decides when to stop sending to a backend that does not answer. A Turnstile lets the lanes of
+backends that share cores take turns.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +17,16 @@ from experiment.backends.base import CONNECT_S, Backend, RequestFailed, reading_
 from experiment.measure.schedule import Request
 from experiment.records import NOT_SENT, Failure, Measurement, Prediction
 
-# A backend that stops answering is asked again until one of these is used up; then the
-# rest of its requests are recorded as not sent, so that the run can end.
+# Once a backend has not answered for this long, or this often, the rest of its requests are recorded as not
+# sent, so that the run can end.
 PATIENCE_S = 20.0  # an embedded server restarts and loads its model within about 10 s
-PATIENCE_WHEN_DOWN_S = 3.0  # it was down before the run began: five requests to a port that refuses
+PATIENCE_WHEN_DOWN_S = 3.0  # if it was down before the run: five requests to a port that refuses
 DEADLINES_IN_A_ROW = 3
 DEADLINES_WHEN_DOWN = 1
 
 
 class Lane:
-    """The requests to one backend, one after another."""
+    """The stream of requests to one backend. `turnstile` is None if it shares no cores with others."""
 
     def __init__(
         self,
@@ -45,49 +49,45 @@ class Lane:
         )
 
     def measurements(self) -> Iterator[Measurement]:
-        """Connect, then ask until the schedule ends, the run is stopped, or patience is used up."""
+        """Connect, then send requests until the schedule ends, the run is stopped or patience is used up."""
         self._backend.open(min(CONNECT_S, self._timeout_s))
         for request in self._requests:
             if self._stop.is_set():
                 return
-            if self._patience.used_up:
-                yield self._not_sent(request)
+            if self._patience.why:
+                name = self._backend.info.name
+                message = f"Not sent: {name} had stopped answering. {self._patience.why}"
+                yield self._record(request, time.time(), failure=Failure(NOT_SENT, message))
                 continue
-            measurement = self._in_turn(request)
+            with self._turnstile or contextlib.nullcontext():
+                measurement = self._send(request)
             yield measurement
             self._stop.wait(self._patience.pause_s(measurement.failure))
 
-    def _in_turn(self, request: Request) -> Measurement:
-        with self._turnstile or contextlib.nullcontext():
-            return self._ask(request)
-
-    def _ask(self, request: Request) -> Measurement:
+    def _send(self, request: Request) -> Measurement:
         prediction: Prediction | None = None
         failure: Failure | None = None
         started_at = time.time()
         started = time.perf_counter()
         try:
-            ask = self._backend.predict if request.asked_for == "predict" else self._backend.decode
+            send = self._backend.predict if request.asked_for == "predict" else self._backend.decode
             with reading_answers_of(self._backend.info):
-                prediction = ask(request.variant, self._timeout_s)
+                prediction = send(request.variant, self._timeout_s)
         except RequestFailed as error:
             failure = error.failure
         latency_ms = (time.perf_counter() - started) * 1e3
-        if prediction is not None:
-            prediction = _with_plausible_stages(prediction, latency_ms)
+        if prediction is not None:  # a stage that took longer than the whole request is not plausible
+            stages = {name: ms for name, ms in prediction.server_ms.items() if ms <= latency_ms}
+            prediction = replace(prediction, server_ms=stages)
         return self._record(request, started_at, latency_ms, prediction, failure)
-
-    def _not_sent(self, request: Request) -> Measurement:
-        message = f"Not sent: {self._backend.info.name} had stopped answering. {self._patience.why}"
-        return self._record(request, time.time(), None, None, Failure(NOT_SENT, message))
 
     def _record(
         self,
         request: Request,
         started_at: float,
-        latency_ms: float | None,
-        prediction: Prediction | None,
-        failure: Failure | None,
+        latency_ms: float | None = None,
+        prediction: Prediction | None = None,
+        failure: Failure | None = None,
     ) -> Measurement:
         return Measurement(
             variant_id=request.variant.id,
@@ -102,14 +102,8 @@ class Lane:
         )
 
 
-def _with_plausible_stages(prediction: Prediction, latency_ms: float) -> Prediction:
-    """No stage at a server takes longer than the whole request did: such a time is not known."""
-    known = {name: time_ms for name, time_ms in prediction.server_ms.items() if time_ms <= latency_ms}
-    return replace(prediction, server_ms=known)
-
-
 class Patience:
-    """How long to go on asking a backend that does not answer."""
+    """How long to go on sending to a backend that does not answer. `why` says why it is used up, if it is."""
 
     def __init__(self, patience_s: float, deadlines_in_a_row: int):
         self._patience_s = patience_s
@@ -119,28 +113,17 @@ class Patience:
         self._pause_s = 0.0
         self.why = ""
 
-    @property
-    def used_up(self) -> bool:
-        """Whether asking again makes no sense any more."""
-        return bool(self.why)
-
     def pause_s(self, failure: Failure | None) -> float:
-        """Seconds to wait before the next request, given how the last one ended."""
+        """Seconds to wait before the next request, after one that failed (or not: None)."""
         if failure is None or failure.code not in {"unreachable", "deadline"}:
             self._deadlines, self._silent_since, self._pause_s = 0, None, 0.0
             return 0.0
         if failure.code == "deadline":
-            return self._after_deadline()
-        return self._after_refusal()
-
-    def _after_deadline(self) -> float:
-        self._deadlines += 1
-        if self._deadlines >= self._deadlines_allowed:
-            passed = f"{self._deadlines} requests in a row" if self._deadlines > 1 else "A request"
-            self.why = f"{passed} passed the time limit."
-        return 0.0
-
-    def _after_refusal(self) -> float:
+            self._deadlines += 1
+            if self._deadlines >= self._deadlines_allowed:
+                passed = f"{self._deadlines} requests in a row" if self._deadlines > 1 else "A request"
+                self.why = f"{passed} passed the time limit."
+            return 0.0
         now = time.monotonic()
         self._silent_since = self._silent_since or now
         if now - self._silent_since >= self._patience_s:
@@ -151,7 +134,7 @@ class Patience:
 
 
 class Turnstile:
-    """A lock that serves its waiters in the order they came, so that lanes alternate."""
+    """A fair lock: waiting lanes get it in the order in which they came."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()

@@ -1,4 +1,4 @@
-"""parse_plan(): what a person asks for, checked as a whole, with every problem named at once."""
+"""parse_plan(): a plan from JSON or options, checked as a whole; all problems are reported at once."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from common.checks import Expected, list_of, number, number_above, one_of, whole
 from common.json_values import quoted, strict_json
 from experiment.axes import BROWSER_FORMATS, ENGINES
 from experiment.errors import PlanRefused
-from experiment.images.formats import SUBSAMPLINGS
-from experiment.images.variants import FORMATS, RESAMPLERS, most_variants
+from experiment.images.formats import FORMATS, SUBSAMPLINGS
+from experiment.images.resize import RESAMPLERS
+from experiment.images.variants import most_variants
 from experiment.records import MAX_BACKENDS, MAX_VARIANTS, ONE_VALUE, SEED_LIMIT, Order, Plan, ResizeIn
 
 MAX_SIZES = 16
 MAX_QUALITIES = 16
 MAX_JSON_CHARS = 20_000
-# Key of a plan -> the least and the most of its number, or of each in its list; also of the page's fields.
+# Key of a plan -> the smallest and largest value, of every number in a list too. The page's fields use them.
 RANGES: Final[Mapping[str, tuple[int, int]]] = {
     "sizes_px": (16, 8192),
     "jpeg_qualities": (1, 100),
@@ -28,17 +29,19 @@ RANGES: Final[Mapping[str, tuple[int, int]]] = {
     "timeout_s": (0, 600),  # above 0
     "max_p50_ms": (0, 10**6),  # above 0
     "max_size_bytes": (1, 10**9),
-    "margin_points": (0, 100),  # of a probability or of a share: 0 is none, 100 all of it
+    "margin_points": (0, 100),
 }
 
 
 def parse_plan(wanted: Mapping[str, Any], **defaults: Any) -> Plan:
-    """The plan that `wanted` describes: keys of Plan, lists for tuples.
+    """The plan that `wanted` describes with the keys of Plan, and lists for its tuples.
 
-    A key that is left out or null has its default: that of `defaults`, else Plan's own,
-    and a random one for the seed. A list (`jpeg_qualities`, `resamplers`) outranks the
-    older key for one value.
-    Raises PlanRefused with every problem at once.
+    A key that is missing or null has its default: that of `defaults`, else Plan's, and a random seed. If a
+    list (`jpeg_qualities`, `resamplers`) and the older key for one value are both given, the list wins.
+    Raises PlanRefused with all problems at once.
+
+    >>> parse_plan({"sizes_px": [512, 256], "repeats": 64}).repeats
+    64
     """
     problems = [f"The plan has no setting {quoted(key)}." for key in wanted if key not in RULES]
     values: dict[str, Any] = {"seed": secrets.randbelow(SEED_LIMIT), **defaults}
@@ -60,7 +63,7 @@ def parse_plan(wanted: Mapping[str, Any], **defaults: Any) -> Plan:
     if unwritten:
         raise PlanRefused(unwritten)
     if plan.resize_in != "server" and not set(plan.formats) & set(BROWSER_FORMATS):
-        raise PlanRefused([f"A browser makes none of these formats. It makes {', '.join(BROWSER_FORMATS)}."])
+        raise PlanRefused([f"A browser can't encode these formats. It encodes {', '.join(BROWSER_FORMATS)}."])
     if most_variants(plan) > MAX_VARIANTS:
         raise PlanRefused(
             [
@@ -72,22 +75,7 @@ def parse_plan(wanted: Mapping[str, Any], **defaults: Any) -> Plan:
 
 
 def plan_from_json(text: str, **defaults: Any) -> Plan:
-    """The plan in a JSON object; raises PlanRefused for anything else."""
-    return parse_plan(_object_in(text), **defaults)
-
-
-def check_request_count(planned: int, limit: int) -> None:
-    """Refuse a plan of more requests than `limit`."""
-    if planned > limit:
-        raise PlanRefused(
-            [
-                f"The plan needs {planned} requests; the limit is {limit}. "
-                "Use fewer repeats, sizes, formats, qualities, filters or backends."
-            ]
-        )
-
-
-def _object_in(text: str) -> dict[str, Any]:
+    """The plan in the text of a JSON object. Raises PlanRefused."""
     if len(text) > MAX_JSON_CHARS:
         raise PlanRefused([f"The plan is too long: {len(text)} characters; the limit is {MAX_JSON_CHARS}."])
     try:
@@ -98,7 +86,18 @@ def _object_in(text: str) -> dict[str, Any]:
         raise PlanRefused([f"The plan is not valid JSON: {error}."]) from None
     if not isinstance(found, dict):
         raise PlanRefused(['The plan must be a JSON object, like {"sizes_px": [512, 256]}.'])
-    return found
+    return parse_plan(found, **defaults)
+
+
+def check_request_count(planned: int, limit: int) -> None:
+    """Raises PlanRefused if `planned` requests are more than `limit`."""
+    if planned > limit:
+        raise PlanRefused(
+            [
+                f"The plan needs {planned} requests; the limit is {limit}. "
+                "Use fewer repeats, sizes, formats, qualities, filters or backends."
+            ]
+        )
 
 
 def _name(value: Any) -> str:
@@ -108,7 +107,7 @@ def _name(value: Any) -> str:
 
 
 def _number(check: Callable[[Any], float]) -> Callable[[Any], float]:
-    """As a float: 60 and 60.0 are the same plan."""
+    """The check with a float as its result, so that 60 and 60.0 are the same plan."""
     return lambda value: float(check(value))
 
 

@@ -1,6 +1,6 @@
-"""measure(): every variant to every backend, in parallel, one request at a time each.
+"""measure(): sends every variant to every backend, in parallel, one request at a time per backend.
 
-Nothing here decides what a number means; it only takes measurements and loses none.
+It only measures and loses nothing; what the numbers mean is decided in experiment/report.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from experiment.measure.lane import Lane, Turnstile
 from experiment.measure.schedule import schedule, splits_decode, turn_groups
 from experiment.records import Measurement, Plan, Variant
 
-CANCEL_GRACE_S = 1.0  # a request under way at a cancel may end within this time
+CANCEL_GRACE_S = 1.0  # requests in flight when the run is cancelled may end within this time
 
-# CPython lets a busy thread keep the interpreter for 5 ms, which a 2 ms request would
-# show as 7 ms. At 0.5 ms the bias measured in 6-targets.md falls from 5.2 to 1.1 ms.
+# CPython lets a busy thread keep the interpreter for 5 ms, so a request of 2 ms could measure as 7 ms. With
+# 0.5 ms the measured bias falls from 5.2 to 1.1 ms.
 SWITCH_INTERVAL_S = 0.0005
 
-# What a chain of lanes hands over: a measurement, a bug, or None when it has ended.
+# What a chain of lanes puts into the queue: a measurement, a bug, or None at its end.
 Taken = Measurement | Exception | None
 
 
@@ -35,11 +35,11 @@ def measure(
     backends: Sequence[Backend],
     cancel: threading.Event | None = None,
 ) -> Iterator[Measurement]:
-    """Yield one Measurement per request, as they are taken. Variants must be made already.
+    """One Measurement per request, as soon as it ends. `variants` hold their bytes, `backends` are connected.
 
-    Backends are asked in parallel, as `plan.order` says; within one backend there is one
-    request at a time. Set `cancel` (or close the iterator) to stop; what was measured has
-    been yielded by then. All scores of an answer are kept once per cell.
+    Backends work in parallel or not, as `plan.order` says; a backend gets one request at a time. Set
+    `cancel` (or close the iterator) to stop; everything measured until then is yielded. The scores of all
+    classes are kept in one answer per cell.
     """
     stop = threading.Event()
     taken: SimpleQueue[Taken] = SimpleQueue()
@@ -54,10 +54,7 @@ def measure(
 
 
 def _chains(
-    plan: Plan,
-    variants: Sequence[Variant],
-    backends: Sequence[Backend],
-    stop: threading.Event,
+    plan: Plan, variants: Sequence[Variant], backends: Sequence[Backend], stop: threading.Event
 ) -> list[list[Lane]]:
     """Lanes that run one after another; the chains themselves run in parallel."""
     turnstiles: dict[str, Turnstile] = {}
@@ -88,10 +85,7 @@ def _run_chain(chain: Sequence[Lane], taken: SimpleQueue[Taken]) -> None:
 
 
 def _collect(
-    chain_count: int,
-    taken: SimpleQueue[Taken],
-    cancel: threading.Event,
-    stop: threading.Event,
+    chain_count: int, taken: SimpleQueue[Taken], cancel: threading.Event, stop: threading.Event
 ) -> Iterator[Measurement]:
     running = chain_count
     give_up_at = float("inf")
@@ -113,7 +107,7 @@ def _collect(
 
 
 def _keep_one_distribution(measurement: Measurement, seen: set[tuple[str, str]]) -> Measurement:
-    """Drop all scores but the first counted answer's per cell: the rest would only weigh."""
+    """Keeps the scores of all classes only in the first counted answer of a cell, to save memory."""
     prediction = measurement.prediction
     if prediction is None or prediction.distribution is None:
         return measurement

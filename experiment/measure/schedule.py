@@ -1,7 +1,7 @@
-"""The order in which one backend is asked: warm-ups first, then shuffled blocks.
+"""schedule(): the order of requests to one backend: warm-ups first, then shuffled blocks.
 
-Where decoding is measured apart, requests that only decode stand among the others, in the
-same blocks: what disturbs the machine falls on both alike.
+Requests that only decode are in the same blocks as the others, so disturbances of the machine affect both
+alike.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 from experiment.records import BackendInfo, Plan, Question, Variant
 
-DECODE_REPEATS = 20  # at most: enough for a middle, and a long run takes little longer
-DECODE_WARMUPS = 1  # at most: the other warm-ups have warmed nearly everything
+DECODE_REPEATS = 20  # at most; enough for a median
+DECODE_WARMUPS = 1  # at most; the other warm-ups have warmed nearly everything
 
 
 class Request(NamedTuple):
-    """One request to come."""
+    """A request to send."""
 
     variant: Variant
     attempt: int
@@ -30,9 +30,9 @@ def schedule(
 ) -> Iterator[Request]:
     """Every request to one backend, in order.
 
-    Each block holds every variant once, so slow drift of the machine falls on all of
-    them alike. The shuffle depends only on the plan's seed, the backend's name and the
-    block's number: the same plan gives the same order again.
+    A block holds every variant once, so a slow drift of the machine affects all of them alike. The order
+    within a block depends only on the plan's seed, the backend's name and the block's number, so it can be
+    repeated.
     """
     for variant in variants:
         for attempt in range(plan.warmups):
@@ -49,17 +49,17 @@ def schedule(
 
 
 def splits_decode(plan: Plan, info: BackendInfo) -> bool:
-    """Whether decoding is measured apart on this backend: it can be, and is wanted.
+    """Whether decoding alone is timed on this backend, with requests of its own.
 
-    By default it is wanted of servers that tell nothing about themselves. Ours do, and with
-    every answer how long decoding took.
+    By default it is, if the model can decode only and the server is not ours, which reports the time of
+    decoding with every answer.
     """
     wanted = info.runtime is None if plan.split_decode is None else plan.split_decode
     return wanted and info.decode_signature is not None
 
 
 def planned_requests(plan: Plan, variant_count: int, backends: Sequence[BackendInfo]) -> int:
-    """How many requests a run will send when nothing fails."""
+    """How many requests a run sends if nothing fails."""
     to_predict = plan.warmups + plan.repeats
     to_decode = min(plan.warmups, DECODE_WARMUPS) + min(plan.repeats, DECODE_REPEATS)
     splitting = sum(splits_decode(plan, info) for info in backends)
@@ -67,9 +67,9 @@ def planned_requests(plan: Plan, variant_count: int, backends: Sequence[BackendI
 
 
 def turn_groups(infos: Sequence[BackendInfo]) -> list[set[str]]:
-    """Names of embedded backends whose cores overlap, directly or through a third one.
+    """Sets of names of embedded backends whose cores overlap, directly or through a third one.
 
-    Backends that share no core, or whose cores are not known, are in no group.
+    Backends that share no core, or whose cores are not known, are in none of the sets.
     """
     groups: list[tuple[set[str], set[int]]] = []
     for info in infos:

@@ -1,4 +1,4 @@
-"""contents_of(): a photo's file taken apart, without decoding a pixel; a file for each format."""
+"""contents_of(): separates a photo's file into image and metadata, without decoding. One file per format."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FORMATS: Final[dict[str, Callable[[bytes, str], Contents]]] = {
 def contents_of(data: bytes, kind: str, name: str) -> Contents:
     """The contents of a file of the format `kind`, a key of header.READABLE; `name` is for messages.
 
-    Raises ImageRefused for one that is cut, lies, or is built to waste time.
+    Raises ImageRefused if it ends early, contradicts itself or is built to waste time.
     """
     try:
         return _FORMATS[kind](data, name)

@@ -1,4 +1,4 @@
-"""BMP: rows of 24 bits behind the shortest header that all programs read; other depths stay as they are."""
+"""BMP: 24-bit rows behind the shortest header that all programs read; other depths are left as they are."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def contents(data: bytes, name: str) -> Contents:
     row_bytes = (3 * width_px + 3) // 4 * 4
     rows_bytes = row_bytes * abs(height)
     rows = data[offset or 14 + header_bytes :][:rows_bytes]
-    if len(rows) < rows_bytes - row_bytes + 3 * width_px:  # the last row may lack what fills it up
+    if len(rows) < rows_bytes - row_bytes + 3 * width_px:  # the last row may lack its padding
         raise EOFError
     head = struct.pack("<2sIII", b"BM", _ROWS_AT + rows_bytes, 0, _ROWS_AT)
     head += (

@@ -1,4 +1,4 @@
-"""Contents: what a photo's file holds, taken apart."""
+"""Contents: the image of a photo's file, and its metadata."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The picture alone, and beside it what says how to show it.
+    """The image alone, and the metadata that says how to show it.
 
-    `picture` is a file of the same format. Every decoder reads the same pixels from it as from the upload,
-    without a loss, and it holds nothing but them: no EXIF, XMP, ICC or IPTC, no thumbnail, comment or
-    trailer. Where there are `notes`, decoders differ about the upload, and it can't be sent like that.
+    `picture` is a file of the same format, from which every decoder reads the same pixels as from the
+    upload, but without EXIF, XMP, ICC, IPTC, thumbnail, comment or trailer. If there are `notes`, decoders
+    disagree about the upload, so it is not sent as it is.
     """
 
     picture: bytes
     exif: bytes = b""  # from the byte order on; empty: none
     profile: bytes = b""  # ICC; empty: none, so sRGB
-    notes: tuple[str, ...] = ()  # a sentence each
-    colours: int | None = None  # in the palette; None: it has none
-    box: tuple[int, int, int, int] | None = None  # where the pixels lie, as Pillow has it; None: everywhere
+    notes: tuple[str, ...] = ()  # sentences
+    colours: int | None = None  # number of colours in the palette; None: it has no palette
+    box: tuple[int, int, int, int] | None = None  # left, top, right, bottom of the pixels; None: all of it

@@ -1,4 +1,4 @@
-"""GIF (GIF89a, sections 18 to 27): the first frame, without comments, what programs add, and other frames."""
+"""GIF (GIF89a, sections 18 to 27): the first frame, without comments, extensions and other frames."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def contents(data: bytes, name: str) -> Contents:
 
 
 def _first_frame(data: bytes, at: int) -> tuple[bytes, int]:
-    """What is said on how to draw it, which may be nothing, and where it begins."""
+    """The graphic control extension of the first frame, or b"", and where the frame begins."""
     control = b""
     while data[at] == _EXTENSION:
         end = _after_blocks(data, at + 2)
@@ -58,7 +58,7 @@ def _colours_bytes(flags: int) -> int:
 
 
 def _after_blocks(data: bytes, at: int) -> int:
-    """Where the next thing begins: blocks of up to 255 bytes end with an empty one."""
+    """The position after the sub-blocks at `at`: blocks of up to 255 bytes, the last of 0."""
     while data[at]:
         at += 1 + data[at]
     return at + 1

@@ -1,7 +1,7 @@
-"""segments(): the parts of a JPEG's first picture, each with its place in the file (ITU-T T.81, B.1.1).
+"""segments(): the segments of a JPEG's first image with their places in the file (ITU-T T.81, B.1.1).
 
-A marker counts where a decoder looks for one: not in a comment, in a thumbnail, or in what stands behind
-the picture, as the video of a motion photo.
+Markers count only where decoders look for them: not in a comment, in a thumbnail, or in what follows the
+image, like the video of a motion photo.
 """
 
 from __future__ import annotations
@@ -20,19 +20,20 @@ _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
 
 
 class Segment(NamedTuple):
-    """A marker and what belongs to it; of a scan, its pixels too."""
+    """A marker with its content; that of a scan includes its pixels."""
 
-    marker: int  # the byte behind FF
-    start: int  # where FF stands
-    content: int  # behind marker and length
+    marker: int  # the byte after FF
+    start: int  # position of FF
+    content: int  # position after marker and length
     end: int
 
 
 def segments(data: bytes) -> Iterator[Segment]:
-    """From behind the start of the image to its end mark, or to where the data ends within a scan.
+    """The segments after the start-of-image marker, to the end-of-image marker or the end of `data` in a
+    scan.
 
-    What stands between two segments belongs to none, as decoders have it. Raises EOFError or struct.error
-    where the data ends elsewhere.
+    Bytes between two segments are skipped, as by decoders. Raises EOFError or struct.error if `data` ends
+    elsewhere.
     """
     at = 2
     while found := _MARKER.search(data, at):

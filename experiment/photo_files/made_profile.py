@@ -1,7 +1,7 @@
-"""made_profile(): an ICC profile for colours that a file tells by numbers, as PNG's cICP and gAMA do.
+"""made_profile(): an ICC profile for colours that a file defines by numbers, as PNG's cICP and gAMA do.
 
-The least that a version 4 profile may hold (ICC.1:2010, sections 7.2, 8 and 10): a description, the
-white of all profiles, and a curve, with the three primaries where it is not grey.
+It holds the minimum of version 4 (ICC.1:2010, sections 7.2, 8 and 10): a description, the white point D50,
+and a curve, with the three primaries unless it is grey.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Curve = tuple[int, tuple[float, ...]]  # kind and parameters of "para" (ICC.1:20
 
 
 def power(exponent: float) -> Curve:
-    """Light is the level to this power."""
+    """The curve where light is the sample's value to this power."""
     return 0, (exponent,)
 
 
@@ -29,7 +29,7 @@ _HEADER_BYTES, _TAG_BYTES = 128, 12
 
 
 class Primaries(NamedTuple):
-    """The colours that full red, green and blue are, and that of all three."""
+    """The colours of full red, full green, full blue, and of all three."""
 
     red: Point
     green: Point
@@ -38,26 +38,25 @@ class Primaries(NamedTuple):
 
     @property
     def is_possible(self) -> bool:
-        """Whether every colour has one mixture."""
+        """Whether every colour is exactly one mixture of the three."""
         in_range = all(0 <= x <= 1 and 0 < y <= 1 for x, y in self)
         return in_range and abs(np.linalg.det(_mixture(self))) > 1e-6
 
 
 def made_profile(name: str, curve: Curve, primaries: Primaries | None) -> bytes:
-    """The profile of RGB pictures; of grey ones where `primaries` is None. `name` is what notes call it."""
+    """A profile for RGB images, or for grey ones if `primaries` is None. Notes show its `name`."""
     kind, parameters = curve
-    told = b"para\0\0\0\0" + struct.pack(">HH", kind, 0) + b"".join(map(_fixed, parameters))
+    light = b"para\0\0\0\0" + struct.pack(">HH", kind, 0) + b"".join(map(_fixed, parameters))
     text = name.encode("utf-16-be")
     tags = {
         b"desc": b"mluc\0\0\0\0" + struct.pack(">II2s2sII", 1, 12, b"en", b"US", len(text), 28) + text,
         b"wtpt": _xyz(_D50),
     }
     if primaries is None:
-        tags[b"kTRC"] = told
+        tags[b"kTRC"] = light
     else:
-        columns = _adapted(primaries).T
-        tags |= {name_ + b"XYZ": _xyz(each) for name_, each in zip((b"r", b"g", b"b"), columns, strict=True)}
-        tags |= {name_ + b"TRC": told for name_ in (b"r", b"g", b"b")}
+        for channel, xyz in zip((b"r", b"g", b"b"), _adapted(primaries).T, strict=True):
+            tags |= {channel + b"XYZ": _xyz(xyz), channel + b"TRC": light}
     return _assembled(b"GRAY" if primaries is None else b"RGB ", tags)
 
 
@@ -74,7 +73,7 @@ def _assembled(space: bytes, tags: dict[bytes, bytes]) -> bytes:
 
 
 def _adapted(primaries: Primaries) -> NDArray[np.float64]:
-    """XYZ of full red, green and blue as columns, for eyes used to the white of all profiles."""
+    """[3, 3]: XYZ of full red, green and blue as columns, adapted to the white point D50."""
     mixture = _mixture(primaries)
     white = _of_point(primaries.white)
     columns = mixture * np.linalg.solve(mixture, white)
@@ -84,11 +83,11 @@ def _adapted(primaries: Primaries) -> NDArray[np.float64]:
 
 
 def _mixture(primaries: Primaries) -> NDArray[np.float64]:
-    return np.array([_of_point(each) for each in primaries[:3]]).T
+    return np.array([_of_point(point) for point in primaries[:3]]).T
 
 
 def _of_point(point: Point) -> NDArray[np.float64]:
-    """XYZ of brightness 1."""
+    """XYZ of a chromaticity, at brightness 1."""
     x, y = point
     return np.array([x / y, 1.0, (1 - x - y) / y])
 
@@ -98,5 +97,5 @@ def _xyz(value: NDArray[np.float64]) -> bytes:
 
 
 def _fixed(value: float) -> bytes:
-    """s15Fixed16Number; what is beyond its range becomes its end."""
+    """An s15Fixed16Number, clipped to its range."""
     return struct.pack(">i", max(-(2**31), min(2**31 - 1, round(value * 65536))))

@@ -1,14 +1,15 @@
-"""PNG (https://www.w3.org/TR/png-3/): header, palette, rows; what else it holds is read, or left out.
+"""PNG (https://www.w3.org/TR/png-3/): header, palette and rows are kept, all other chunks are read or
+dropped.
 
-Chunks that readers may skip can be broken, huge or in the wrong place without harm to the picture, and
-programs write many such. So none of them reaches the decoder but the transparent colours.
+Ancillary chunks, which readers may skip, are often broken, huge or misplaced. So none but the transparent
+colours reaches the decoder.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from experiment import refusals
 from experiment.photo_files.contents import Contents
@@ -16,7 +17,7 @@ from experiment.photo_files.png_chunks import SIGNATURE, Chunk, chunk_of, chunks
 from experiment.photo_files.png_colour import profile_of
 from experiment.photo_files.png_rows import rows_bytes, rows_end_well
 
-# A 20 MB photo in libpng's chunks of 8 kB has 2 500. Each one costs time, however empty.
+# A 20 MB photo in libpng's chunks of 8 kB has 2 500. Even an empty chunk costs time.
 MAX_CHUNKS = 20_000
 
 _HEADER_BYTES = 13
@@ -36,60 +37,57 @@ def contents(data: bytes, name: str) -> Contents:
     if found[0].kind != b"IHDR" or found[0].end != len(SIGNATURE) + 12 + _HEADER_BYTES:
         raise refusals.damaged(name)
     header = found[0].content(data)
-    said = _said(data, found)
-    rows = [each for each in found if each.kind == b"IDAT"]
-    packed = b"".join(each.content(data) for each in rows)
+    metadata = _metadata(data, found)
+    rows = [chunk for chunk in found if chunk.kind == b"IDAT"]
+    packed = b"".join(chunk.content(data) for chunk in rows)
     ends_well = rows_end_well(header, packed)
-    if ends_well is None or header[10] or header[11]:  # there is one way to pack and one to filter
+    if ends_well is None or header[10] or header[11]:  # only method 0 is defined for compression and filter
         raise refusals.damaged(name)
-    notes = ["Only the first frame of the animation is used."] if _is_animated(said) else []
+    control = metadata.get(b"acTL", b"")
+    is_animated = len(control) == 8 and struct.unpack(">I", control[:4])[0] > 1
+    notes = ["Only the first frame of the animation is used."] if is_animated else []
     if header[8] == 16:
         notes.append("16 bits per channel reduced to 8.")
     if not ends_well:
         notes.append("The packed rows of the PNG do not end as they should.")
-    kept = [data[found[0].start : found[0].end], *_palette(header[9], said)]
-    as_it_is = [data[each.start : each.end] for each in rows]
+    kept = [data[found[0].start : found[0].end], *_palette(header[9], metadata)]
     window_bytes = 256 << (packed[0] >> 4)
     is_large_enough = window_bytes >= min(rows_bytes(header), _LARGEST_WINDOW_BYTES)
-    kept += as_it_is if is_large_enough and _stand_together(rows) else [_in_one(packed)]
+    if is_large_enough and all(one.end == other.start for one, other in pairwise(rows)):
+        kept.append(data[rows[0].start : rows[-1].end])
+    else:
+        kept.append(_in_one(packed))
     picture = b"".join([SIGNATURE, *kept, chunk_of(b"IEND", b"")])
-    colours = len(said.get(b"PLTE", b"")) // 3 if header[9] == _PALETTE else None
-    return Contents(picture, said.get(b"eXIf", b""), profile_of(header, said), tuple(notes), colours)
+    colours = len(metadata.get(b"PLTE", b"")) // 3 if header[9] == _PALETTE else None
+    return Contents(picture, metadata.get(b"eXIf", b""), profile_of(header, metadata), tuple(notes), colours)
 
 
 def _all(data: bytes, name: str) -> list[Chunk]:
-    """The chunks, after checking those that readers need: their sums, and that all are known."""
+    """All chunks. Those that readers need are checked: checksum, known kind, not repeated."""
     found = []
     once: set[bytes] = set()
-    for each in chunks(data):
-        if each.is_critical and not (each.is_whole(data) and each.kind in _NEEDED - once):
+    for chunk in chunks(data):
+        if chunk.is_critical and not (chunk.is_whole(data) and chunk.kind in _NEEDED - once):
             raise refusals.damaged(name)
-        once |= {each.kind} & _ONCE
-        found.append(each)
+        once |= {chunk.kind} & _ONCE
+        found.append(chunk)
         if len(found) > MAX_CHUNKS:
             raise refusals.too_many_parts(name, "chunks")
     return found
 
 
-def _said(data: bytes, found: Sequence[Chunk]) -> Mapping[bytes, bytes]:
-    """Kind -> content of what stands whole before the rows; the first of a kind counts, as in browsers."""
-    said: dict[bytes, bytes] = {}
-    for each in found:
-        if each.kind == b"IDAT":
-            break
-        if each.kind in _READ and each.kind not in said and each.is_whole(data):
-            said[each.kind] = each.content(data)
-    return said
+def _metadata(data: bytes, found: Sequence[Chunk]) -> Mapping[bytes, bytes]:
+    """Kind -> content of the intact chunks before the rows; the first of a kind counts, as in browsers."""
+    metadata: dict[bytes, bytes] = {}
+    for chunk in takewhile(lambda chunk: chunk.kind != b"IDAT", found):
+        if chunk.kind in _READ and chunk.kind not in metadata and chunk.is_whole(data):
+            metadata[chunk.kind] = chunk.content(data)
+    return metadata
 
 
-def _is_animated(said: Mapping[bytes, bytes]) -> bool:
-    control = said.get(b"acTL", b"")
-    return len(control) == 8 and struct.unpack(">I", control[:4])[0] > 1
-
-
-def _palette(colour: int, said: Mapping[bytes, bytes]) -> list[bytes]:
-    """The palette where the pixels need one, and the transparent colours where they are well told."""
-    palette, transparent = said.get(b"PLTE", b""), said.get(b"tRNS", b"")
+def _palette(colour: int, metadata: Mapping[bytes, bytes]) -> list[bytes]:
+    """The chunks of the palette, if pixels use it, and of the transparent colours, if they are valid."""
+    palette, transparent = metadata.get(b"PLTE", b""), metadata.get(b"tRNS", b"")
     kept = []
     if colour == _PALETTE and palette:
         palette = palette[: min(_MAX_PALETTE_BYTES, len(palette) // 3 * 3)]
@@ -104,12 +102,8 @@ def _palette(colour: int, said: Mapping[bytes, bytes]) -> list[bytes]:
     return kept
 
 
-def _stand_together(rows: Sequence[Chunk]) -> bool:
-    return all(one.end == other.start for one, other in pairwise(rows))
-
-
 def _in_one(packed: bytes) -> bytes:
-    """The rows in one chunk, with the largest window: libpng refuses a stream that reaches beyond its own."""
+    """The rows in one chunk with the largest window: libpng refuses a stream that exceeds its window."""
     first = packed[0] & 0x0F | _LARGEST_WINDOW
     flags = packed[1] & 0xE0
     flags += -(first * 256 + flags) % 31

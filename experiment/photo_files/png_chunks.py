@@ -1,4 +1,4 @@
-"""chunks(): the chunks of a PNG, each with its place (https://www.w3.org/TR/png-3/, section 5)."""
+"""chunks(): the chunks of a PNG with their places (https://www.w3.org/TR/png-3/, section 5)."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 class Chunk(NamedTuple):
-    """Its kind, and where it stands."""
+    """A chunk's kind and place in the file."""
 
     kind: bytes
-    start: int  # of its length
-    end: int  # behind its checksum
+    start: int  # position of its length
+    end: int  # position after its checksum
 
     @property
     def is_critical(self) -> bool:
-        """A small first letter marks what readers may skip."""
+        """Whether readers may not skip it; a lower-case first letter means that they may."""
         return self.kind[:1].isupper()
 
     def content(self, data: bytes) -> bytes:
-        """Its bytes, without length, kind and checksum."""
+        """Its content, without length, kind and checksum; `data` is the whole file."""
         return data[self.start + 8 : self.end - 4]
 
     def is_whole(self, data: bytes) -> bool:
@@ -33,7 +33,7 @@ class Chunk(NamedTuple):
 
 
 def chunks(data: bytes) -> Iterator[Chunk]:
-    """Up to IEND, which is the last. Raises EOFError where the data ends before."""
+    """All chunks, IEND last. Raises EOFError if `data` ends before."""
     at, kind = len(SIGNATURE), b""
     while kind != b"IEND":
         if at + 12 > len(data):
@@ -47,6 +47,6 @@ def chunks(data: bytes) -> Iterator[Chunk]:
 
 
 def chunk_of(kind: bytes, content: bytes) -> bytes:
-    """A chunk with its checksum."""
-    sum_ = zlib.crc32(content, zlib.crc32(kind))
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", sum_)
+    """The bytes of a chunk, with length and checksum."""
+    checksum = zlib.crc32(content, zlib.crc32(kind))
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)

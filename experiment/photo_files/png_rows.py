@@ -1,6 +1,6 @@
-"""Are all rows of a PNG there, and does their stream end behind the last one?
+"""Checks that a PNG has all its rows, and that their compressed stream ends after the last one.
 
-Pillow fills in what is missing and overlooks a wrong end, where model servers refuse the file.
+Pillow fills in missing rows and overlooks a wrong end; model servers refuse such files.
 Format: https://www.w3.org/TR/png-3/, sections 8.1, 10 and 11.2.1.
 """
 
@@ -16,17 +16,17 @@ _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), 
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # colour type -> samples per pixel
 _ZLIB_HEADER_BYTES = 2
 _AT_ONCE_BYTES = 16 * 1024  # deflate unpacks to at most 1032 times as much
-# Encoders end at once; what goes on for longer than this is not unpacked to see where it ends.
+# Encoders end at once; more than this after the last row is not unpacked to find the end.
 _MAX_BEHIND_BYTES = 64 * 1024
 
 
 def rows_end_well(header: bytes, packed: bytes) -> bool | None:
-    """Whether the stream ends behind the last row; None: rows are missing, or their checksum is wrong.
+    """Whether the stream ends after the last row; None: rows are missing, or their checksum is wrong.
 
     `header` is IHDR's content, `packed` that of all IDAT chunks together.
     """
     missing_bytes, checksum = rows_bytes(header), 1
-    unpacker = isal_zlib.decompressobj(wbits=-15)  # the checksum is looked at here: rows come before it
+    unpacker = isal_zlib.decompressobj(wbits=-15)  # raw, because the checksum is checked below
     stream = memoryview(packed)
     at = _ZLIB_HEADER_BYTES
     try:
@@ -37,14 +37,14 @@ def rows_end_well(header: bytes, packed: bytes) -> bool | None:
             at += _AT_ONCE_BYTES
     except isal_zlib.IsalError:  # type: ignore[misc]  # isal's stubs call it a variable
         return False if missing_bytes <= 0 else None
-    told = (unpacker.unused_data + packed[at : at + 4])[:4]
-    if missing_bytes > 0 or (unpacker.eof and len(told) == 4 and told != struct.pack(">I", checksum)):
+    stored = (unpacker.unused_data + packed[at : at + 4])[:4]
+    if missing_bytes > 0 or (unpacker.eof and len(stored) == 4 and stored != struct.pack(">I", checksum)):
         return None
-    return bool(unpacker.eof) and missing_bytes == 0 and len(told) == 4
+    return bool(unpacker.eof) and missing_bytes == 0 and len(stored) == 4
 
 
 def rows_bytes(header: bytes) -> int:
-    """Length of the unpacked rows, each with its filter byte."""
+    """Length of all uncompressed rows with their filter bytes; `header` is IHDR's content."""
     width_px, height_px, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", header)
     bits_per_pixel = depth * _CHANNELS.get(colour, 1)
     total = 0

@@ -1,4 +1,4 @@
-"""WebP (RFC 9649, section 2.7): read, never sent as it came, so nothing is cut out."""
+"""WebP (RFC 9649, section 2.7). Not every model server reads it, so it is never sent as uploaded or cut."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def contents(data: bytes, name: str) -> Contents:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Kind of each, and where its content begins and ends."""
+    """Kind of every chunk, and where its content begins and ends."""
     at, file_end = 12, 8 + struct.unpack_from("<I", data, 4)[0]
     while at + 8 <= file_end:
         kind, length = struct.unpack_from("<4sI", data, at)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from experiment import text_file
+from common import words
 from experiment.errors import PixelcostError
 from experiment.file_names import clean_path, printable
 
@@ -40,7 +40,7 @@ def read_text(path: Path) -> str:
 def decoded(data: bytes, name: str) -> str:
     """UTF-8, or UTF-16 with its mark as Windows writes it. Raises LabelsRefused."""
     try:
-        text = text_file.decoded(data)
+        text = words.decoded(data)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise _no_utf8(name, f" in line {line}" if error.encoding == "utf-8" else "") from None

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from PIL import Image
 
 from experiment.errors import PixelcostError
-from experiment.images.read import Limits, read_image
+from experiment.images.header import Limits
+from experiment.images.read import read_image
 from experiment.images.reference import make_reference
 from experiment.images.variants import make_variants
 from experiment.records import Plan

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from experiment.backends.base import FakeBackend
+from bench.support.fake_backends import FakeBackend
 from experiment.export.import_report import ReportRefused, read_report
 from experiment.export.report_json import report_dict, report_json
 from experiment.images.read import read_image

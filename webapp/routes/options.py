@@ -15,8 +15,8 @@ from experiment.codec import to_dict
 from experiment.decide.uplinks import LEAST_MBIT_S, MOST_MBIT_S
 from experiment.export.report_json import SCHEMA
 from experiment.file_names import SYSTEM_NAMES
-from experiment.images.formats import SUBSAMPLINGS
-from experiment.images.variants import FORMATS, RESAMPLERS
+from experiment.images.formats import FORMATS, SUBSAMPLINGS
+from experiment.images.resize import RESAMPLERS
 from experiment.measure.plan import RANGES, parse_plan
 from experiment.measure.schedule import DECODE_REPEATS, DECODE_WARMUPS
 from experiment.photo_sets.goals import MARGIN_POINTS as SET_MARGIN_POINTS

@@ -8,7 +8,9 @@ from typing import Any
 
 from experiment.errors import ImageRefused, VariantsRefused
 from experiment.images.browser import DescribedVariant, check_shapes, read_made, with_reference
-from experiment.images.read import Limits, read_image
+from experiment.images.header import Limits
+from experiment.images.read import read_image
+from experiment.images.resize import likeness
 from experiment.images.variants import make_variants, planned_variants, skipped_sizes_px
 from experiment.records import NotUploaded, Plan, SourceImage, Variant
 from webapp.worker.pipe import BrowserVariantsJob
@@ -58,8 +60,7 @@ class Received:
         """The browser's variants, each compared with the server's variant of the same settings."""
         if not self.made:
             return
-        from experiment.images.likeness import likeness  # noqa: PLC0415  a photo alone does not need them
-        from experiment.report.resizers import counterpart  # noqa: PLC0415
+        from experiment.report.resizers import counterpart  # noqa: PLC0415  a photo alone does not need it
 
         for variant in self.made:
             other = counterpart(variant, own)

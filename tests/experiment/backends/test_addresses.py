@@ -51,8 +51,8 @@ def test_three_different_mistakes_are_named_at_once():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "names no server"),
-        (";;", "names no server"),
+        ("", "has no server"),
+        (";;", "has no server"),
         ("GPU", "has no host and port"),
         ("GPU:host:http", "port `http`, which is not a whole number from 1 to 65535"),
         ("a:unix:/tmp/socket:1", "host `/tmp/socket`, which is not a host name"),
@@ -91,7 +91,7 @@ def test_without_names_every_server_is_meant_once_over_grpc():
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():
-    with pytest.raises(PlanRefused, match=r"no backend named TPU\. There are: a, b"):
+    with pytest.raises(PlanRefused, match=r"no backend named TPU\. The backends are: a, b"):
         chosen(parse_servers("a:h:1;b:h:3"), ["TPU"])
 
 
@@ -116,7 +116,7 @@ def test_names_are_shown_as_files_are_without_what_is_no_text_or_turns_the_rest_
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("x" * 101 + ":h:1", "has a name of 101 characters; at most 100 are taken"),
+        ("x" * 101 + ":h:1", "has a name of 101 characters; the limit is 100"),
         ("A over REST:h:3;A:h:1?rest=2", "has a name that ends with `over REST`"),
         ("caf\udce9:h:1;caf\udce8:h:2", "repeats the name `caf\ufffd`"),
         ("\u202e:h:1", "has a name without a visible character"),

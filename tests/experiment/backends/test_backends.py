@@ -12,9 +12,10 @@ from dataclasses import replace
 import grpc
 import pytest
 
-from experiment.backends.base import NullBackend, RequestFailed, short_cause
+from experiment.backends.base import RequestFailed, short_cause
 from experiment.backends.connect import connect, connected
 from experiment.backends.probe import probe
+from experiment.backends.rest import RestBackend
 from experiment.errors import FAILURE_CODES
 from experiment.measure.run import measure
 from experiment.protocol import types_pb2
@@ -72,8 +73,8 @@ def test_grpc_reads_server_stages_from_trailing_metadata():
 
 def test_backends_are_closed_at_the_end_of_the_block_and_when_a_later_one_cannot_be_opened(monkeypatch):
     closed = []
-    monkeypatch.setattr(NullBackend, "close", lambda self: closed.append(self.info.name))
-    one, other = BackendInfo("1 CPU", protocol="null"), BackendInfo("8 CPU", protocol="null")
+    monkeypatch.setattr(RestBackend, "close", lambda self: closed.append(self.info.name))
+    one, other = (BackendInfo(name, "rest", "127.0.0.1:1") for name in ("1 CPU", "8 CPU"))
     with connected([one, other]) as backends:
         assert [backend.info for backend in backends] == [one, other]
         assert closed == []
@@ -175,8 +176,8 @@ def test_a_proxy_whose_server_is_gone_is_told_as_such_and_its_page_by_its_title(
         failure = failure_of(address, "rest")
     assert seen.state == "down"
     assert seen.detail == (
-        f"{address} answers HTTP 502, as a proxy does when the server behind it gives no answer. "
-        "Is that one running?"
+        f"{address} answers HTTP 502, as a proxy does when the server behind it does not "
+        "answer. Is that server running?"
     )
     assert failure.message.endswith(": 502 Bad Gateway")
 

@@ -189,7 +189,7 @@ def test_decoding_that_fails_costs_no_sample_of_the_prediction():
 
 def test_over_rest_decoding_alone_is_refused_in_words():
     rest = connect(BackendInfo("TF over REST", protocol="rest", address="127.0.0.1:1"))
-    with pytest.raises(RequestFailed, match="over gRPC only"):
+    with pytest.raises(RequestFailed, match="use gRPC for that"):
         rest.decode(SMALL, 1.0)
     rest.close()
 

@@ -24,8 +24,8 @@ from openvino import opset13 as ops
 
 from experiment.images.avif import LARGE_PIXELS, encode_avif
 from experiment.images.formats import FORMATS
-from experiment.images.likeness import likeness
 from experiment.images.read import read_image
+from experiment.images.resize import likeness
 from experiment.images.variants import make_variants
 from experiment.records import Plan
 from serving import images

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
-from experiment.images.read import Limits, read_image
+from experiment.images.header import Limits
+from experiment.images.read import read_image
 from experiment.photo_files.made_profile import made_profile, power
 from tests.support.odd_files import odd_files, with_chunks
 from tests.support.odd_photos import (

@@ -152,7 +152,7 @@ HEIF = b"\0\0\0\x18ftypmif1\0\0\0\0mif1miaf" + bytes(300)
         (
             "scan.jpg",
             encoded(photo(), "JPEG").replace(b"\xff\xc0\0\x11\x08", b"\xff\xc1\0\x11\x0c"),
-            "scan.jpg is a JPEG with 12 bits per channel in place of 8, which browsers and models can't "
+            "scan.jpg is a JPEG with 12 bits per channel instead of 8, which browsers and models can't "
             "read. Save it as an ordinary JPEG or PNG.",
         ),
     ],

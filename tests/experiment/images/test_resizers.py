@@ -18,7 +18,7 @@ from experiment.images.browser import (
     read_made,
     with_reference,
 )
-from experiment.images.likeness import likeness
+from experiment.images.resize import likeness
 from experiment.images.variants import most_variants
 from experiment.measure.plan import parse_plan
 from experiment.records import Plan, Variant

@@ -9,11 +9,11 @@ from itertools import pairwise
 import pytest
 from PIL import Image
 
-from experiment.backends.base import FakeBackend, RequestFailed
+from bench.support.fake_backends import FakeBackend
+from experiment.backends.base import RequestFailed
 from experiment.images.read import read_image
 from experiment.images.reference import make_reference
-from experiment.measure.bisection import last_kept
-from experiment.measure.breaking_point import search, sizes_to_try
+from experiment.measure.breaking_point import last_kept, search, sizes_to_try
 from experiment.measure.breaking_search import find_breaking_points, most_requests
 from experiment.measure.breaking_words import with_article
 from experiment.records import BreakingPoint, Label, Plan, SearchStep, Variant

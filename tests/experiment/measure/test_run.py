@@ -7,7 +7,8 @@ import threading
 import time
 from collections import Counter
 
-from experiment.backends.base import FakeBackend, RequestFailed
+from bench.support.fake_backends import FakeBackend
+from experiment.backends.base import RequestFailed
 from experiment.measure import lane, run
 from experiment.measure.heartbeat import Heartbeat
 from experiment.measure.run import measure
@@ -150,7 +151,7 @@ def test_a_backend_that_comes_back_goes_on_being_measured(monkeypatch):
             raise RequestFailed("unreachable", "connection refused")
         return (Label("tabby", 1.0),)
 
-    monkeypatch.setattr(lane.Patience, "_after_refusal", lambda self: 0.001)
+    monkeypatch.setattr(lane.Patience, "pause_s", lambda self, failure: 0.001)
     taken = list(measure(Plan(warmups=0, repeats=5), VARIANTS, [FakeBackend("x", answer=answer)]))
     assert [each.failure is None for each in taken] == [False] * 3 + [True] * 12
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from experiment.backends.base import FakeBackend, RequestFailed
+from bench.support.fake_backends import FakeBackend
+from experiment.backends.base import RequestFailed
 from experiment.labels import Vocabulary
 from experiment.measure.environment import environment
 from experiment.photo_sets.journal import (

@@ -255,7 +255,7 @@ def test_a_bad_plan_names_all_its_problems_and_starts_nothing(client: FlaskClien
 def test_an_unknown_backend_is_named_with_those_there_are(client: FlaskClient) -> None:
     answer = post(client, plan={"backend_names": ["TPU"]})
     assert refused(answer) == (422, "plan_refused")
-    assert "no backend named TPU. There are: 1 CPU." in json.loads(answer.data)["detail"]
+    assert "no backend named TPU. The backends are: 1 CPU." in json.loads(answer.data)["detail"]
 
 
 def test_a_plan_of_too_many_requests_is_refused(client: FlaskClient) -> None:

@@ -160,11 +160,11 @@ REFUSED = {
     ),
     "an engine not in the plan": (
         {"variants": [(told(96, "jpeg", "canvas"), JPEG)]},
-        "is not one that the plan asks",
+        "is not in the plan",
     ),
     "a quality not in the plan": (
         {"variants": [(told(96, "jpeg", quality=50), JPEG)]},
-        "is not one that the plan",
+        "is not in the plan",
     ),
     "no quality": ({"variants": [(told(96, "jpeg", quality=None), JPEG)]}, "jpeg needs a quality"),
     "PNG with a quality": ({"variants": [(told(96, "png", quality=5), PNG)]}, "png has no quality"),
@@ -181,12 +181,12 @@ REFUSED = {
         'has the unknown key "colour"',
     ),
     "a row that is none": ({"variants": [("row", JPEG)]}, "variants[0] must be an object"),
-    "twice the same": ({"variants": [GOOD, GOOD]}, "came twice"),
+    "twice the same": ({"variants": [GOOD, GOOD]}, "was sent twice"),
     "both without the original": ({"variants": [GOOD], "plan": {"resize_in": "both"}}, "needs the original"),
     "a plan for the server": ({"variants": [GOOD], "plan": {"resize_in": "server"}}, 'resize_in is "server"'),
     "not the photo's shape": (
         {"variants": [(told(120, "jpeg"), TURNED)], "plan": {"sizes_px": [120]}, "photo_bytes": original()},
-        "the photo's shape makes it 120 x 80 px. Is it turned upright?",
+        "a copy of this photo is 120 x 80 px. Was it turned upright?",
     ),
     "turned by EXIF only": (
         {"variants": [(told(96, "jpeg"), encoded(photo(96, 64), "JPEG", exif=exif(6)))]},
@@ -194,7 +194,7 @@ REFUSED = {
     ),
     "a plan without a format of browsers": (
         {"variants": [GOOD], "plan": {"formats": ["webp-lossless"]}},
-        "A browser makes none of these formats",
+        "A browser can't encode these formats",
     ),
     "facts that are no JSON": ({"variants": [GOOD], "browser": "{"}, "`browser` is not valid JSON"),
     "an original of no size": (
