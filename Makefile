@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 export PORT ?= 30501
 
 # Which build of TensorFlow: with code for NVIDIA's GPUs it takes 1.5 GB, without 1.0 GB. There is one without only
-# for x86-64 Linux. TENSORFLOW= overrides the choice. A GPU is what serving/runtimes/devices.py takes for one.
+# for x86-64 Linux. TENSORFLOW= overrides the choice. A GPU is what serving/machine/devices.py takes for one.
 GPU_DEVICES := /dev/nvidia[0-9]* /dev/dxg
 PLATFORM := $(shell uname -sm)
 BUILDS := tensorflow-cpu tensorflow

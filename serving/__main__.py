@@ -19,8 +19,7 @@ from collections.abc import Sequence
 from serving.config import flags
 from serving.config.flags import Flags
 from serving.errors import LoadFailed, ServingError, StartRefused
-from serving.machine import isa, process
-from serving.runtimes import devices
+from serving.machine import devices, isa, process
 
 PROTOCOL = "2.19"
 SIGNAL_CHECK_S = 0.5

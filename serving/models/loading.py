@@ -11,11 +11,11 @@ from pathlib import Path
 from serving import runtimes
 from serving.errors import LoadFailed, ServingError
 from serving.images.signatures import read_card, with_image_signatures
+from serving.machine.devices import OTHERWISE, remedy
 from serving.models import warmup
 from serving.models.servable import Servable
 from serving.models.warmup import Shapes
 from serving.runtimes.base import Model, Setting
-from serving.runtimes.devices import OTHERWISE, remedy
 
 log = logging.getLogger(__name__)
 

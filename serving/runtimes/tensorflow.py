@@ -10,8 +10,8 @@ from tensorflow.core.protobuf import config_pb2
 from common.words import first_line
 from serving import errors
 from serving.errors import LoadFailed
+from serving.machine.devices import gpu_name
 from serving.runtimes.base import F32, About, Arrays, Setting
-from serving.runtimes.devices import gpu_name
 from serving.tensorflow_c.library import CallFailed, library
 from serving.tensorflow_c.session import Plan, Session
 from serving.tensorflow_c.tensor import tensor_of

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.runtimes import devices
+from serving.machine import devices
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILDS = ("tensorflow", "tensorflow-cpu")

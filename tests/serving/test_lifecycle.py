@@ -253,7 +253,7 @@ def test_a_second_server_on_the_same_port_is_refused(default_server):
 
 def test_listing_devices_loads_no_runtime():
     code = (
-        "import sys, serving.runtimes.devices as d; d.look(); "
+        "import sys, serving.machine.devices as d; d.look(); "
         "print('serving.tensorflow_c.library' in sys.modules or 'numpy' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from serving.runtimes import devices
+from serving.machine import devices
 
 H200 = SimpleNamespace(name="NVIDIA H200", total_memory=150_109_880_320)
 PYTORCHS = {"name": H200.name, "memory_bytes": H200.total_memory}
