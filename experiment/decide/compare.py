@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from experiment.decide.differences import Difference, differences
-from experiment.decide.median_ratio import Ratio, ratio_of_medians
 from experiment.errors import PixelcostError
 from experiment.figures.view import Point, View, view_of
-from experiment.report.statistics import SAMPLES_FOR_INTERVAL
+from experiment.report.statistics import SAMPLES_FOR_INTERVAL, Ratio, ratio_of_medians
 from experiment.wording import bounds, capitalised, count, listed, percent, short_label, short_name, times
 
 Verdict = Literal["faster", "slower", "same", "unknown"]

@@ -6,12 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiment.decide.cost import Crossover, Rival, cost_of, crossovers
-from experiment.decide.cost_by_rate import cost_by_rate
-from experiment.decide.cost_by_size import cost_by_size
-from experiment.decide.money import money, rate
-from experiment.decide.section import Section, table_of
-from experiment.decide.subject import subject
+from experiment.decide.cost import Crossover, Rival, cost_of, crossovers, money, rate
+from experiment.decide.cost_figures import cost_by_rate, cost_by_size
+from experiment.decide.section import Section, subject, table_of
 from experiment.figures.palette import Palette
 from experiment.figures.view import Point, View
 from experiment.report.backend_choice import overlaps

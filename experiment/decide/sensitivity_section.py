@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from experiment.decide.section import Section
 from experiment.decide.sensitivity import Effect, effects
-from experiment.decide.sensitivity_figure import between, score_words, sensitivity
+from experiment.figures.frame import Figure, axis, base_layout, figure, hover_text
 from experiment.figures.palette import Palette
-from experiment.figures.view import View
-from experiment.wording import capitalised, listed
+from experiment.figures.view import Point, View
+from experiment.wording import capitalised, count, listed, sized_name
 
 TITLE = "What moved the answer"
 FORMATS_NOTE = (
@@ -54,4 +55,114 @@ def _conclusion(view: View, known: Sequence[Effect]) -> str:
         f"{capitalised(name)} moved {score_words(view)} most: {first.mean_points:.1f} points on "
         f"average{rest}. The largest change is {first.largest_points:.1f} points, between "
         f"{between(first.largest)}."
+    )
+
+
+FIGURE_TITLE = "Mean change by factor"
+MADE = {"server": "made on the server", "browser": "made in the browser"}
+BAR_PX, FRAME_PX = 34, 96
+FIGURE_COLUMNS = (
+    "Factor", "Tried", "Mean change, points", "Largest change, points", "Between", "Pairs",
+    "Other answer, pairs",
+)  # fmt: skip
+
+
+def sensitivity(view: View, effects: Sequence[Effect], palette: Palette) -> Figure:
+    """`effects` have a mean each, the strongest first; there is at least one."""
+    means = [round(each.mean_points or 0.0, 4) for each in effects]
+    names = [_name(each) for each in effects]
+    data = [_bars(effects, names, means, palette), _words(names, means, palette)]
+    layout = base_layout(palette, FRAME_PX + BAR_PX * len(effects)) | {
+        "showlegend": False,
+        "bargap": 0.35,
+        "xaxis": axis(
+            palette, "Mean absolute change, percentage points", range=[0, max(means) * 1.22 or 1.0]
+        ),
+        "yaxis": axis(palette, "", type="category", autorange="reversed", ticks="", showgrid=False),
+    }
+    rows = [_row(each) for each in effects]
+    return figure(data, layout, FIGURE_TITLE, _caption(view, effects), FIGURE_COLUMNS, rows)
+
+
+def score_words(view: View) -> str:
+    """What is moved."""
+    if view.photo_set is not None:
+        whose = "a right" if view.is_accuracy else "the original's"
+        return f"the share of photos with {whose} top answer"
+    whose = "the true label's" if view.true_label is not None else "the reference label's"
+    return f"{whose} probability"
+
+
+def between(pair: tuple[Point, Point] | None) -> str:
+    """The two cells of a pair: "2048 px JPEG and 128 px JPEG on GPU"."""
+    if pair is None:
+        return ""
+    first, second = (sized_name(each.variant) for each in pair)
+    hosts = list(dict.fromkeys(each.backend.name for each in pair))
+    if first == second and pair[0].variant.made_in != pair[1].variant.made_in:
+        first, second = (f"{first} {MADE[each.variant.made_in]}" for each in pair)
+    names = listed(list(dict.fromkeys((first, second))))
+    return f"{names} on {listed(hosts)}"
+
+
+def _name(effect: Effect) -> str:
+    return effect.factor.name
+
+
+def _bars(
+    effects: Sequence[Effect], names: Sequence[str], means: Sequence[float], palette: Palette
+) -> dict[str, Any]:
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "x": list(means),
+        "y": list(names),
+        "marker": {"color": palette.serving, "line": {"width": 0}},
+        "hovertext": [_hover(each) for each in effects],
+        "hoverinfo": "text",
+    }
+
+
+def _words(names: Sequence[str], means: Sequence[float], palette: Palette) -> dict[str, Any]:
+    """The length of each bar in words, at its end."""
+    return {
+        "type": "scatter",
+        "mode": "text",
+        "x": list(means),
+        "y": list(names),
+        "text": [f" {mean:.1f} points" for mean in means],
+        "textposition": "middle right",
+        "textfont": {"size": 12, "color": palette.ink},
+        "hoverinfo": "skip",
+        "cliponaxis": False,
+    }
+
+
+def _hover(effect: Effect) -> str:
+    return hover_text(
+        f"{effect.factor.name}: {listed(effect.values)}",
+        f"{effect.mean_points or 0:.1f} points on average over {count(effect.pairs, 'pair')}",
+        f"at most {effect.largest_points or 0:.1f}: {between(effect.largest)}",
+        f"another top answer in {count(effect.answers_changed, 'pair')}" if effect.answers_changed else "",
+    )
+
+
+def _row(effect: Effect) -> list[Any]:
+    return [
+        effect.factor.name, listed(effect.values), round(effect.mean_points or 0.0, 4),
+        round(effect.largest_points or 0.0, 4), between(effect.largest), effect.pairs, effect.answers_changed,
+    ]  # fmt: skip
+
+
+def _caption(view: View, effects: Sequence[Effect]) -> str:
+    what = (
+        f"A bar is the mean absolute change of {score_words(view)}, in percentage points, between two cells "
+        "that differ in this factor alone, over all such pairs."
+    )
+    unknown = sum(each.unknown for each in effects)
+    if not unknown:
+        return what
+    are = "pair is" if unknown == 1 else "pairs are"
+    return (
+        f"{what} {unknown} {are} left out: there the label is below the top 5, with an unknown probability."
     )

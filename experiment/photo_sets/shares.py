@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from experiment.photo_sets.tally import Tally
-from experiment.photo_sets.tally_counts import CellTally
+from experiment.photo_sets.tally import CellTally, Tally
 from experiment.records import BetweenBackends, Difference, OverPhotos, Share
 from experiment.report.proportions import detectable_difference, holm, mcnemar, paired_difference, wilson
 

@@ -10,13 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from experiment.photo_sets.goals import margin_points
+from experiment.photo_sets.goals import MOST_FAILED_SHARE, margin_points
 from experiment.photo_sets.journal import SetHeader
 from experiment.photo_sets.recommendation import recommend_for_set
 from experiment.photo_sets.shares import between_backends, over_photos
-from experiment.photo_sets.tally import Tally
-from experiment.photo_sets.tally_counts import CellTally, VariantTally
-from experiment.photo_sets.validity import judge_over_photos
+from experiment.photo_sets.tally import CellTally, Failures, Tally, VariantTally
 from experiment.photo_sets.warnings import set_cautions
 from experiment.records import (
     REFERENCE_ID,
@@ -31,12 +29,14 @@ from experiment.records import (
     RunState,
     SourceImage,
     UnknownLabel,
+    Validity,
     Variant,
 )
 from experiment.report.contention import rivals_for_cores
 from experiment.report.goals import Results
 from experiment.report.statistics import latency_stats, percentile, percentile_from
-from experiment.report.validity import Conditions, late_ms
+from experiment.report.validity import Conditions, judge, late_ms
+from experiment.wording import sentence
 
 NOTHING_YET = CellTally()
 
@@ -219,3 +219,18 @@ def _median_of_most(values_ms: Sequence[float], photos: int) -> float | None:
 def _whole_median(values: Sequence[float]) -> int:
     """The middle value, of two the lower one, so that it is one that was there. At least 1."""
     return max(1, int(sorted(values)[(len(values) - 1) // 2])) if len(values) else 1
+
+
+def judge_over_photos(
+    backend: BackendInfo, samples_ms: Sequence[float], failures: Failures, conditions: Conditions
+) -> tuple[Validity, tuple[str, ...]]:
+    """The verdict on one cell, and one sentence for each reason."""
+    lost = failures.unanswered
+    is_few = bool(lost) and lost <= failures.asked * MOST_FAILED_SHARE
+    failed, not_sent = (0, 0) if is_few else (failures.failed, failures.not_sent)
+    validity, reasons = judge(backend, samples_ms, failed, failures.most_frequent, conditions, not_sent)
+    if not is_few:
+        return validity, reasons
+    why = sentence(failures.most_frequent[0].message)
+    words = f"{lost:,} of {failures.asked:,} requests failed: {why}"
+    return ("INVALID", reasons) if validity == "INVALID" else ("NOISY", (words,))

@@ -17,10 +17,10 @@ from experiment.cli.main import main
 from experiment.decide.compare import NotComparable, compare, conclusion
 from experiment.decide.compare_section import compare_section
 from experiment.decide.differences import differences
-from experiment.decide.median_ratio import _outside, ratio_of_medians
 from experiment.export.report_json import report_dict, report_json
 from experiment.figures.palette import DARK, LIGHT
 from experiment.records import Label, Plan
+from experiment.report.statistics import _outside, ratio_of_medians
 from tests.support.deciding_records import copy, small_report, whole
 from tests.support.records import answer, answered, backend, environment, sample_report, source
 from tests.support.set_records import photos, summary

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from experiment.decide.cost import Rival, cost_of, crossover
+from experiment.decide.cost import Rival, cost_of, crossover, money
 from experiment.decide.cost_section import INVITATION, cost_section
-from experiment.decide.money import money
 from experiment.decide.prices import PriceRefused, prices_of, read_prices
 from experiment.export.report_json import report_dict
 from experiment.figures.palette import DARK, LIGHT

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiment.decide.break_even import break_even
-from experiment.decide.end_to_end import copies, originals
-from experiment.decide.subject import smaller_copy, subject
+from experiment.decide.end_to_end import break_even, copies, originals
+from experiment.decide.section import smaller_copy, subject
 from experiment.decide.uplink_section import uplink_section
 from experiment.decide.uplinks import UPLINKS, UplinkRefused, transfer_ms, uplink_of
 from experiment.export.report_json import report_dict

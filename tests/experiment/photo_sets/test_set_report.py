@@ -16,8 +16,8 @@ from experiment.labels import Vocabulary
 from experiment.photo_sets.goals import set_goals
 from experiment.photo_sets.listing import ListedPhoto
 from experiment.photo_sets.photo_result import refused
-from experiment.photo_sets.tally_counts import Failures
-from experiment.photo_sets.validity import judge_over_photos
+from experiment.photo_sets.summarise import judge_over_photos
+from experiment.photo_sets.tally import Failures
 from experiment.records import GivenLabels, Plan, SkippedPhoto
 from experiment.report.goals import Candidate
 from experiment.report.proportions import wilson

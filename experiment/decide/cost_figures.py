@@ -1,22 +1,32 @@
-"""What a million predictions cost, by the size of the image: one line for each priced backend and format."""
+"""Two plots of costs: by the size of the image, and by the rate of requests."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiment.decide.cost import cost_of
-from experiment.decide.money import money
-from experiment.figures.frame import Figure, base_layout, escaped, figure, hover_text, log_axis
-from experiment.figures.palette import Palette, symbol
+from experiment.decide.cost import Rival, cost_of, money, rate
+from experiment.figures.frame import (
+    Figure,
+    axis,
+    base_layout,
+    escaped,
+    figure,
+    hover_text,
+    log_axis,
+    padded_range,
+    round_ticks,
+)
+from experiment.figures.palette import Palette, colour, symbol
 from experiment.figures.points import line, markers, size_axis
 from experiment.figures.view import Point, Series, View, missing_note
-from experiment.wording import capitalised, kind_name, milliseconds, short_name
+from experiment.wording import capitalised, count, kind_name, milliseconds, short_name
 
-TITLE = "Cost by size"
+SIZE_TITLE = "Cost by size"
 HEIGHT_PX = 380
 MILLION, THOUSAND = 1_000_000, 1000
-COLUMNS = (
+SIZE_COLUMNS = (
     "Backend", "Format", "Size, px", "Price per hour", "p50, ms", "Per 1,000", "Per million",
     "95 % from", "to",
 )  # fmt: skip
@@ -39,7 +49,8 @@ def cost_by_size(view: View, prices: Mapping[str, float], palette: Palette) -> F
         "xaxis": size_axis(view, palette),
         "yaxis": log_axis(palette, "Cost of 1,000,000 predictions", ends, LEAST),
     }
-    return figure(data, layout, TITLE, _caption(view), COLUMNS, [_row(each, prices) for each in points])
+    rows = [_row(each, prices) for each in points]
+    return figure(data, layout, SIZE_TITLE, _size_caption(view), SIZE_COLUMNS, rows)
 
 
 def _line(series: Series, prices: Mapping[str, float], palette: Palette) -> dict[str, Any]:
@@ -115,9 +126,90 @@ def _row(point: Point, prices: Mapping[str, float]) -> list[Any]:
     ]  # fmt: skip
 
 
-def _caption(view: View) -> str:
+def _size_caption(view: View) -> str:
     what = (
         "Price per hour times p50, with one request in flight: an upper bound for a server that is kept "
         "busy. Bars are 95 % intervals of the p50."
     )
     return f"{what} {missing_note(view)}".strip()
+
+
+RATE_TITLE = "Cost by request rate"
+MOST_SERVERS = 16  # of one kind; further steps are too fine to be seen
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+RATE_COLUMNS = ("Backend", "Servers", "Up to, requests/s", "Price per hour, all")
+
+
+def cost_by_rate(rivals: Sequence[Rival], places: Mapping[str, int], what: str, palette: Palette) -> Figure:
+    """Price per hour over requests per second, both logarithmic, in steps: each step is one more server.
+
+    `places` of the backends in the report give the colours; `what` names the variant.
+    """
+    steps = {each.name: _steps(each) for each in rivals}
+    highest = max(each.per_s for each in rivals)
+    lowest = min(each.per_s for each in rivals) / 3
+    shown = {name: _up_to(each, highest) for name, each in steps.items()}
+    data = [_stairs(each, shown[each.name], lowest, places[each.name], palette) for each in rivals]
+    prices = [price for each in shown.values() for _, _, price in each]
+    layout = base_layout(palette, HEIGHT_PX, len(data)) | {
+        "xaxis": _log(palette, "Requests per second", [lowest, highest]),
+        "yaxis": _log(palette, "Price per hour", prices),
+    }
+    rows = [[name, *step] for name, each in shown.items() for step in each]
+    return figure(data, layout, RATE_TITLE, _rate_caption(what), RATE_COLUMNS, rows)
+
+
+def _steps(rival: Rival) -> list[tuple[int, float, float]]:
+    """Servers, the rate up to which they suffice, what they cost per hour."""
+    return [
+        (servers, float(f"{servers * rival.per_s:.6g}"), float(f"{servers * rival.price_per_hour:.6g}"))
+        for servers in range(1, MOST_SERVERS + 1)
+    ]
+
+
+def _up_to(steps: Sequence[tuple[int, float, float]], highest: float) -> list[tuple[int, float, float]]:
+    """The steps below the highest rate that is shown, and the one that reaches it."""
+    needed = next((place for place, (_, per_s, _) in enumerate(steps) if per_s >= highest), len(steps))
+    return list(steps[: needed + 1])
+
+
+def _stairs(
+    rival: Rival, steps: Sequence[tuple[int, float, float]], lowest: float, place: int, palette: Palette
+) -> dict[str, Any]:
+    """Vertical first: a step's price holds up to its rate. The first point only begins the first step."""
+    words = [
+        hover_text(
+            f"{count(servers, 'server')}: {rival.name}", f"up to {rate(per_s)}", f"{money(price)} per hour"
+        )
+        for servers, per_s, price in steps
+    ]
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [lowest, *(per_s for _, per_s, _ in steps)],
+        "y": [steps[0][2], *(price for _, _, price in steps)],
+        "name": escaped(rival.name),
+        "line": {
+            "color": colour(palette, place),
+            "width": 2,
+            "shape": "vh",
+            "dash": DASHES[place % len(DASHES)],
+        },
+        "hovertext": [words[0], *words],
+        "hoverinfo": "text",
+    }
+
+
+def _log(palette: Palette, title: str, values: Sequence[float]) -> dict[str, Any]:
+    low, high = padded_range(values)
+    ticks = round_ticks(low, high)
+    limits = [math.log10(low), math.log10(high)]
+    words = [f"{tick:,g}" for tick in ticks]
+    return axis(palette, title, type="log", range=limits, tickvals=ticks, ticktext=words)
+
+
+def _rate_caption(what: str) -> str:
+    return (
+        f"For {what}: each step is one more server of the same kind, each answering one request after "
+        f"another, at most {MOST_SERVERS} of them. Where a line is lowest, that kind is cheapest."
+    )
