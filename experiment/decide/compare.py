@@ -66,7 +66,7 @@ class Comparison:
     @property
     def changed(self) -> list[Pair]:
         """Cells with another top answer."""
-        return [each for each in self.pairs if each.is_changed]
+        return [pair for pair in self.pairs if pair.is_changed]
 
 
 def compare(this: Mapping[str, Any], other: Mapping[str, Any]) -> Comparison:
@@ -77,11 +77,11 @@ def compare(this: Mapping[str, Any], other: Mapping[str, Any]) -> Comparison:
             "One run is about one photo and the other about a set: their times can't be compared."
         )
     differing = tuple(differences(this, other))
-    same_photo = not any(each.what.endswith("(SHA-256)") for each in differing)
+    same_photo = not any(difference.what.endswith("(SHA-256)") for difference in differing)
     answers_compared = same_photo and mine.photo_set is None
-    before = {each.key: each for each in theirs.points}
+    before = {point.key: point for point in theirs.points}
     pairs = tuple(
-        _pair(each, before[each.key], answers_compared) for each in mine.points if each.key in before
+        _pair(point, before[point.key], answers_compared) for point in mine.points if point.key in before
     )
     if not pairs:
         raise NotComparable(
@@ -139,7 +139,7 @@ def _span(low: float, high: float) -> str:
 
 def conclusion(found: Comparison) -> str:
     """How many cells are faster, slower, and neither; how many answers changed."""
-    verdicts = [each.verdict for each in found.pairs]
+    verdicts = [pair.verdict for pair in found.pairs]
     names: Sequence[tuple[Verdict, str]] = (
         ("faster", "faster"),
         ("slower", "slower"),
@@ -161,7 +161,8 @@ def _answers(found: Comparison) -> str:
 def changed_words(pair: Pair) -> str:
     """ "256 px JPEG on 8 CPU: tabby (71 %) in the other run, lynx (41 %) in this one"."""
     before, after = (
-        f"{short_label(each.answer)} ({percent(each.cell.top[0].score)})" for each in (pair.other, pair.this)
+        f"{short_label(point.answer)} ({percent(point.cell.top[0].score)})"
+        for point in (pair.other, pair.this)
     )
     name = short_name(pair.this.variant)
     where = f"{capitalised(name)} on {pair.this.backend.name}"
@@ -177,7 +178,7 @@ def left_out(found: Comparison) -> str:
 
 def by_chance(found: Comparison) -> str:
     """How many differences chance alone would show, and what the interval does not cover."""
-    compared = sum(each.ratio is not None for each in found.pairs)
+    compared = sum(pair.ratio is not None for pair in found.pairs)
     return (
         "The intervals cover how samples scatter within each run. They don't cover a change in the "
         "machine's state, which shifts a whole run; run both again before you trust a small difference. One "

@@ -48,15 +48,15 @@ def compare_section(this: Mapping[str, Any], other: Mapping[str, Any], palette: 
     """Two exported reports. Raises NotComparable."""
     found = compare(this, other)
     title = f"Compared with {other['source']['name']}, {moment(other)}"
-    warnings = tuple(each.warning for each in found.differences if each.warning)
-    answers = tuple(changed_words(each) for each in found.changed[:MOST_NAMED])
+    warnings = tuple(difference.warning for difference in found.differences if difference.warning)
+    answers = tuple(changed_words(pair) for pair in found.changed[:MOST_NAMED])
     of_sets = OF_SETS if found.this.photo_set else ""
     notes = (*answers, METHOD, by_chance(found), of_sets, left_out(found))
     return Section(
         title,
         conclusion(found),
         warnings,
-        tuple(each for each in notes if each),
+        tuple(note for note in notes if note),
         {"compared": compared(found, older_or_newer(this, other), palette)},
         tables_of(found),
     )
@@ -64,9 +64,9 @@ def compare_section(this: Mapping[str, Any], other: Mapping[str, Any], palette: 
 
 def tables_of(found: Comparison) -> tuple[dict[str, Any], ...]:
     """All cells that both have; and what else differs between the runs, where anything does."""
-    of_cells = [_row(each) for each in found.pairs]
+    of_cells = [_row(pair) for pair in found.pairs]
     cells = table_of("Every cell that both runs have", CELL_COLUMNS, of_cells, is_main=True)
-    rows = [[each.what, each.other, each.this] for each in found.differences]
+    rows = [[difference.what, difference.other, difference.this] for difference in found.differences]
     if not rows:
         return (cells,)
     return cells, table_of("What else differs between the runs", DIFFERENCE_COLUMNS, rows)
@@ -95,7 +95,7 @@ def _answer(pair: Pair) -> str | None:
     """What became of the answer; None: nothing to compare."""
     if pair.this.cell.over_photos is not None:
         shares = (pair.other.score, pair.this.score)
-        return None if None in shares else " → ".join(percent(each or 0.0) for each in shares)
+        return None if None in shares else " → ".join(percent(share or 0.0) for share in shares)
     if not pair.before or not pair.after:
         return None
     before, after = short_label(pair.before), short_label(pair.after)
@@ -117,18 +117,22 @@ def compared(found: Comparison, other_name: str, palette: Palette) -> Figure:
 
     `other_name`: "older run" or "newer run".
     """
-    by_key = {each.this.key: each for each in found.pairs}
-    shared = [each for each in found.this.series if any(point.key in by_key for point in each.points)]
-    shown = shared if len(shared) <= MOST_SERIES else [each for each in shared if not each.nth][:MOST_SERIES]
-    lines = [line for nth, each in enumerate(shown) for line in _lines(each, nth, by_key, other_name)]
-    lines += [line for each in found.this.references for line in _reference(each, by_key, other_name)]
-    data = [_trace(*each, palette) for each in lines]
+    by_key = {pair.this.key: pair for pair in found.pairs}
+    shared = [series for series in found.this.series if any(point.key in by_key for point in series.points)]
+    shown = (
+        shared
+        if len(shared) <= MOST_SERIES
+        else [series for series in shared if not series.nth][:MOST_SERIES]
+    )
+    lines = [line for nth, series in enumerate(shown) for line in _lines(series, nth, by_key, other_name)]
+    lines += [line for point in found.this.references for line in _reference(point, by_key, other_name)]
+    data = [_trace(*line, palette) for line in lines]
     points = [point for _, _, of_line, _ in lines for point in of_line]
     layout = base_layout(palette, HEIGHT_PX, len(data)) | {
         "xaxis": size_axis(found.this, palette),
-        "yaxis": log_axis(palette, "p50 latency, ms", [end for each in points for end in _ends(each)]),
+        "yaxis": log_axis(palette, "p50 latency, ms", [end for point in points for end in _ends(point)]),
     }
-    rows = [_figure_row(run, each) for _, run, of_line, _ in lines for each in of_line]
+    rows = [_figure_row(run, point) for _, run, of_line, _ in lines for point in of_line]
     caption = _figure_caption(other_name, len(shared) - len(shown))
     return figure(data, layout, FIGURE_TITLE, caption, FIGURE_COLUMNS, rows)
 
@@ -137,10 +141,10 @@ Line = tuple[str, str, Sequence[Point], int]  # name, run, points, which shape
 
 
 def _lines(series: Series, nth: int, by_key: Mapping[tuple[str, str], Pair], other_name: str) -> list[Line]:
-    pairs = [by_key[each.key] for each in series.points if each.key in by_key]
+    pairs = [by_key[point.key] for point in series.points if point.key in by_key]
     return [
-        (f"{series.name}, {THIS}", THIS, [each.this for each in pairs], nth),
-        (f"{series.name}, {other_name}", other_name, [each.other for each in pairs], nth),
+        (f"{series.name}, {THIS}", THIS, [pair.this for pair in pairs], nth),
+        (f"{series.name}, {other_name}", other_name, [pair.other for pair in pairs], nth),
     ]
 
 
@@ -164,8 +168,8 @@ def _trace(name: str, run: str, points: Sequence[Point], nth: int, palette: Pale
     return {
         "type": "scatter",
         "mode": "markers" if is_reference else "lines+markers",
-        "x": [each.variant.size_px for each in points],
-        "y": [each.p50_ms for each in points],
+        "x": [point.variant.size_px for point in points],
+        "y": [point.p50_ms for point in points],
         "name": escaped(name),
         "showlegend": not is_reference,
         "line": {"color": own, "width": 2, "dash": "solid" if run == THIS else "dash"},
@@ -178,13 +182,13 @@ def _trace(name: str, run: str, points: Sequence[Point], nth: int, palette: Pale
         "error_y": {
             "type": "data",
             "symmetric": False,
-            "array": [round(_ends(each)[1] - each.p50_ms, 6) for each in points],
-            "arrayminus": [round(each.p50_ms - _ends(each)[0], 6) for each in points],
+            "array": [round(_ends(point)[1] - point.p50_ms, 6) for point in points],
+            "arrayminus": [round(point.p50_ms - _ends(point)[0], 6) for point in points],
             "color": own,
             "thickness": 1,
             "width": 3,
         },
-        "hovertext": [_hover(run, each) for each in points],
+        "hovertext": [_hover(run, point) for point in points],
         "hoverinfo": "text",
         "cliponaxis": False,
     }

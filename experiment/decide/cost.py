@@ -77,7 +77,7 @@ def _exactly(latency_ms: float) -> Fraction:
 
 def crossovers(rivals: Sequence[Rival]) -> list[tuple[Rival, Rival, Crossover | None]]:
     """Each faster backend with each slower one, the fastest first."""
-    by_speed = sorted(rivals, key=lambda each: each.latency_ms)
+    by_speed = sorted(rivals, key=lambda rival: rival.latency_ms)
     return [
         (fast, slow, crossover(fast, slow))
         for place, fast in enumerate(by_speed)

@@ -39,17 +39,17 @@ def cost_by_size(view: View, prices: Mapping[str, float], palette: Palette) -> F
     `prices` per hour by backend; backends without one are left out. At least one point must have a price.
     """
     view = view.uncrowded()
-    lines = [each for each in view.series if each.first.backend.name in prices]
-    alone = [each for each in view.references if each.backend.name in prices]
-    points = [point for each in lines for point in each.points] + alone
-    data = [_line(each, prices, palette) for each in lines]
-    data += [_original(each, prices, palette) for each in alone]
-    ends = [value for each in points for value in _costs(each, prices)]
+    lines = [series for series in view.series if series.first.backend.name in prices]
+    alone = [point for point in view.references if point.backend.name in prices]
+    points = [point for series in lines for point in series.points] + alone
+    data = [_line(series, prices, palette) for series in lines]
+    data += [_original(point, prices, palette) for point in alone]
+    ends = [value for point in points for value in _costs(point, prices)]
     layout = base_layout(palette, HEIGHT_PX, len(data)) | {
         "xaxis": size_axis(view, palette),
         "yaxis": log_axis(palette, "Cost of 1,000,000 predictions", ends, LEAST),
     }
-    rows = [_row(each, prices) for each in points]
+    rows = [_row(point, prices) for point in points]
     return figure(data, layout, SIZE_TITLE, _size_caption(view), SIZE_COLUMNS, rows)
 
 
@@ -68,10 +68,10 @@ def _original(point: Point, prices: Mapping[str, float], palette: Palette) -> di
 
 def _trace(points: Sequence[Point], prices: Mapping[str, float], palette: Palette) -> dict[str, Any]:
     plain = markers(points, palette)
-    costs = [_costs(each, prices) for each in points]
+    costs = [_costs(point, prices) for point in points]
     return {
         "type": "scatter",
-        "x": [each.variant.size_px for each in points],
+        "x": [point.variant.size_px for point in points],
         "y": [cost for cost, _, _ in costs],
         "error_y": {
             "type": "data",
@@ -83,7 +83,7 @@ def _trace(points: Sequence[Point], prices: Mapping[str, float], palette: Palett
             "width": 3,
         },
         "marker": plain | {"symbol": symbol(points[0].backend_index, points[0].variant.format)},
-        "hovertext": [_hover(each, prices) for each in points],
+        "hovertext": [_hover(point, prices) for point in points],
         "hoverinfo": "text",
         "cliponaxis": False,
     }
@@ -98,7 +98,7 @@ def _costs(point: Point, prices: Mapping[str, float]) -> tuple[float, float, flo
         point.p50_ms if high_ms is None else high_ms,
     )
     price = prices[point.backend.name]
-    cost, low, high = (float(f"{cost_of(MILLION, price, each):.6g}") for each in times_ms)
+    cost, low, high = (float(f"{cost_of(MILLION, price, time_ms):.6g}") for time_ms in times_ms)
     return cost, low, high
 
 
@@ -145,17 +145,17 @@ def cost_by_rate(rivals: Sequence[Rival], places: Mapping[str, int], what: str, 
 
     `places` of the backends in the report give the colours; `what` names the variant.
     """
-    steps = {each.name: _steps(each) for each in rivals}
-    highest = max(each.per_s for each in rivals)
-    lowest = min(each.per_s for each in rivals) / 3
-    shown = {name: _up_to(each, highest) for name, each in steps.items()}
-    data = [_stairs(each, shown[each.name], lowest, places[each.name], palette) for each in rivals]
-    prices = [price for each in shown.values() for _, _, price in each]
+    steps = {rival.name: _steps(rival) for rival in rivals}
+    highest = max(rival.per_s for rival in rivals)
+    lowest = min(rival.per_s for rival in rivals) / 3
+    shown = {name: _up_to(stairs, highest) for name, stairs in steps.items()}
+    data = [_stairs(rival, shown[rival.name], lowest, places[rival.name], palette) for rival in rivals]
+    prices = [price for stairs in shown.values() for _, _, price in stairs]
     layout = base_layout(palette, HEIGHT_PX, len(data)) | {
         "xaxis": _log(palette, "Requests per second", [lowest, highest]),
         "yaxis": _log(palette, "Price per hour", prices),
     }
-    rows = [[name, *step] for name, each in shown.items() for step in each]
+    rows = [[name, *step] for name, stairs in shown.items() for step in stairs]
     return figure(data, layout, RATE_TITLE, _rate_caption(what), RATE_COLUMNS, rows)
 
 

@@ -49,14 +49,14 @@ def cost_section(view: View, prices: Mapping[str, float], palette: Palette) -> S
 
 
 def _told(notes: Sequence[str]) -> tuple[str, ...]:
-    return tuple(each for each in notes if each)
+    return tuple(note for note in notes if note)
 
 
 def _conclusion(same: Sequence[Point], rivals: Sequence[Rival]) -> str:
     """The cheapest per prediction, and where the fastest takes over."""
-    nominal = min(rivals, key=lambda each: each.price_per_hour * each.latency_ms)
-    alike = [each for each in rivals if each != nominal and _alike(each, nominal, same)]
-    cheapest = min([nominal, *alike], key=lambda each: each.price_per_hour)
+    nominal = min(rivals, key=lambda rival: rival.price_per_hour * rival.latency_ms)
+    alike = [rival for rival in rivals if rival != nominal and _alike(rival, nominal, same)]
+    cheapest = min([nominal, *alike], key=lambda rival: rival.price_per_hour)
     what = f"{short_name(same[0].variant)} on {cheapest.name}"
     costs = (
         f"{what} costs {money(cost_of(THOUSAND, cheapest.price_per_hour, cheapest.latency_ms))} "
@@ -64,13 +64,13 @@ def _conclusion(same: Sequence[Point], rivals: Sequence[Rival]) -> str:
         "for a million"
     )
     costs = capitalised(costs) + (", the least of all backends." if len(rivals) > 1 and not alike else ".")
-    pairs = [each for each in crossovers(rivals) if each[0].price_per_hour > each[1].price_per_hour]
+    pairs = [pair for pair in crossovers(rivals) if pair[0].price_per_hour > pair[1].price_per_hour]
     return f"{costs} {_verdict(*pairs[0], same)}" if pairs else costs
 
 
 def _verdict(fast: Rival, slow: Rival, at: Crossover | None, same: Sequence[Point]) -> str:
     if _alike(fast, slow, same):
-        cheaper = min(fast, slow, key=lambda each: each.price_per_hour)
+        cheaper = min(fast, slow, key=lambda rival: rival.price_per_hour)
         if fast.price_per_hour == slow.price_per_hour:
             return f"{fast.name} and {slow.name} can't be told apart, and cost the same per hour."
         return f"{fast.name} and {slow.name} can't be told apart by p50; {cheaper.name} costs less per hour."
@@ -95,9 +95,9 @@ def _verdict(fast: Rival, slow: Rival, at: Crossover | None, same: Sequence[Poin
 def _alike(fast: Rival, slow: Rival, same: Sequence[Point]) -> bool:
     first, second = (
         next(
-            Candidate(each.variant, each.backend, each.cell, each.p50_ms)
-            for each in same
-            if each.backend.name == name
+            Candidate(point.variant, point.backend, point.cell, point.p50_ms)
+            for point in same
+            if point.backend.name == name
         )
         for name in (fast.name, slow.name)
     )
@@ -106,12 +106,12 @@ def _alike(fast: Rival, slow: Rival, same: Sequence[Point]) -> bool:
 
 def _cheapest_cell(priced: Sequence[Point], prices: Mapping[str, float]) -> str:
     """Where no priced backend answered the variant in question: the cheapest of all with a price."""
-    cheapest = min(priced, key=lambda each: prices[each.backend.name] * each.p50_ms)
+    cheapest = min(priced, key=lambda rival: prices[rival.backend.name] * rival.p50_ms)
     cost = cost_of(THOUSAND, prices[cheapest.backend.name], cheapest.p50_ms)
     words = f"{short_name(cheapest.variant)} on {cheapest.backend.name} costs {money(cost)}"
     return f"{capitalised(words)} for 1,000 predictions, the least of all that have a price."
 
 
 def _without_price(view: View, prices: Mapping[str, float]) -> str:
-    names = dict.fromkeys(each.backend.name for each in view.points if each.backend.name not in prices)
+    names = dict.fromkeys(point.backend.name for point in view.points if point.backend.name not in prices)
     return f"No price was given for {listed(list(names))}." if names else ""

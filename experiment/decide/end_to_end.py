@@ -67,8 +67,8 @@ class Copy:
 def originals(view: View, original_bytes: int) -> list[Trip]:
     """The original on each backend. Where it was encoded again to be sent, the server did that."""
     return [
-        Trip(each, "nowhere", making_time_ms(each.variant) or 0.0, original_bytes, is_assumed=False)
-        for each in view.references
+        Trip(point, "nowhere", making_time_ms(point.variant) or 0.0, original_bytes, is_assumed=False)
+        for point in view.references
     ]
 
 
@@ -78,19 +78,19 @@ def copies(view: View, original_bytes: int) -> list[Copy]:
     Left out is a copy of which nobody knows how long making it takes.
     """
     groups: dict[tuple[Any, ...], list[Point]] = {}
-    for each in view.points:
-        if not each.variant.is_reference:
-            groups.setdefault(_alike(each), []).append(each)
+    for point in view.points:
+        if not point.variant.is_reference:
+            groups.setdefault(_alike(point), []).append(point)
     matched = [pair for points in groups.values() for pair in _matched(points)]
     found = [_copy(server, browser, original_bytes) for server, browser in matched]
-    return [each for each in found if each is not None]
+    return [copy for copy in found if copy is not None]
 
 
 def making_time_ms(variant: Variant) -> float | None:
     """Decode, resize and encode. None: not known, or sent as uploaded."""
     if variant.encode_ms is None:
         return None
-    return sum(each or 0.0 for each in (variant.decode_ms, variant.resize_ms, variant.encode_ms))
+    return sum(stage_ms or 0.0 for stage_ms in (variant.decode_ms, variant.resize_ms, variant.encode_ms))
 
 
 def _alike(point: Point) -> tuple[Any, ...]:
@@ -107,12 +107,12 @@ def _matched(points: Sequence[Point]) -> Iterator[tuple[Point | None, Point | No
     Browsers choose subsampling and filter themselves, so a copy of theirs belongs to the server's
     with the same ones, else to the server's first. Several engines may have made one each.
     """
-    servers = [each for each in points if each.variant.made_in == "server"]
-    browsers = [each for each in points if each.variant.made_in == "browser"]
+    servers = [point for point in points if point.variant.made_in == "server"]
+    browsers = [point for point in points if point.variant.made_in == "browser"]
     used = []
     for browser in browsers:
         usual = servers[0] if servers else None
-        server = next((each for each in servers if _finer(each) == _finer(browser)), usual)
+        server = next((server for server in servers if _finer(server) == _finer(browser)), usual)
         used.append(server)
         yield server, browser
     yield from ((server, None) for server in servers if server not in used)

@@ -28,11 +28,11 @@ def prices_of(report: Mapping[str, Any], typed: Mapping[str, float]) -> Prices:
     A price of 0 is none, since nothing can be compared with it. Raises PriceRefused for
     backends that are not in the report.
     """
-    names = [each["name"] for each in report["backends"]]
+    names = [backend["name"] for backend in report["backends"]]
     for name in typed:
         if name not in names:
             raise PriceRefused(f"This run has no backend named {name}. It has: {', '.join(names)}.")
-    stored = {each["name"]: each.get("price_per_hour") for each in report["backends"]}
+    stored = {backend["name"]: backend.get("price_per_hour") for backend in report["backends"]}
     return {name: price for name, price in (stored | dict(typed)).items() if price}
 
 

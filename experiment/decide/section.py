@@ -31,7 +31,7 @@ def table_of(
     return {
         "title": title,
         "columns": list(columns),
-        "rows": [list(each) for each in rows],
+        "rows": [list(row) for row in rows],
         "is_main": is_main,
     }
 

@@ -44,13 +44,13 @@ def deciding(
 ) -> dict[str, Any]:
     """sections() as JSON values, and what was chosen and can be chosen."""
     made = sections(report, typed_prices, uplink, theme)
-    stored = {each["name"]: each.get("price_per_hour") or None for each in report["backends"]}
+    stored = {backend["name"]: backend.get("price_per_hour") or None for backend in report["backends"]}
     return {
         "run_id": report["run_id"],
-        "sections": {key: asdict(each) for key, each in made.items()},
+        "sections": {key: asdict(section) for key, section in made.items()},
         "prices": stored | dict(typed_prices or {}),
         "uplink": asdict(uplink),
-        "uplinks": [asdict(each) for each in UPLINKS.values()],
+        "uplinks": [asdict(known) for known in UPLINKS.values()],
     }
 
 

@@ -25,11 +25,11 @@ def sensitivity_section(view: View, palette: Palette) -> Section:
     if not view.points:
         return Section(TITLE, "Nothing was measured yet.")
     every = effects(view)
-    known = [each for each in every if each.mean_points is not None]
-    without = [each.factor.name for each in every if each.mean_points is None]
+    known = [effect for effect in every if effect.mean_points is not None]
+    without = [effect.factor.name for effect in every if effect.mean_points is None]
     if not known:
         return Section(TITLE, _nothing(without))
-    notes = [FORMATS_NOTE] if {"format", "made_in"} & {each.factor.key for each in known} else []
+    notes = [FORMATS_NOTE] if {"format", "made_in"} & {effect.factor.key for effect in known} else []
     if without:
         notes.append(f"No two cells whose score is known differ in nothing but {listed(without)}.")
     figures = {"sensitivity": sensitivity(view, known, palette)}
@@ -48,7 +48,7 @@ def _conclusion(view: View, known: Sequence[Effect]) -> str:
     first = known[0]
     if (first.mean_points or 0.0) < HARDLY_POINTS:
         return f"Nothing that was varied moved {score_words(view)}."
-    others = [f"{each.factor.name} {each.mean_points:.1f}" for each in known[1:]]
+    others = [f"{effect.factor.name} {effect.mean_points:.1f}" for effect in known[1:]]
     rest = f", {listed(others)}" if others else ""
     name = first.factor.name
     return (
@@ -69,8 +69,8 @@ FIGURE_COLUMNS = (
 
 def sensitivity(view: View, effects: Sequence[Effect], palette: Palette) -> Figure:
     """`effects` have a mean each, the strongest first; there is at least one."""
-    means = [round(each.mean_points or 0.0, 4) for each in effects]
-    names = [_name(each) for each in effects]
+    means = [round(effect.mean_points or 0.0, 4) for effect in effects]
+    names = [_name(effect) for effect in effects]
     data = [_bars(effects, names, means, palette), _words(names, means, palette)]
     layout = base_layout(palette, FRAME_PX + BAR_PX * len(effects)) | {
         "showlegend": False,
@@ -80,7 +80,7 @@ def sensitivity(view: View, effects: Sequence[Effect], palette: Palette) -> Figu
         ),
         "yaxis": axis(palette, "", type="category", autorange="reversed", ticks="", showgrid=False),
     }
-    rows = [_row(each) for each in effects]
+    rows = [_row(effect) for effect in effects]
     return figure(data, layout, FIGURE_TITLE, _caption(view, effects), FIGURE_COLUMNS, rows)
 
 
@@ -97,10 +97,10 @@ def between(pair: tuple[Point, Point] | None) -> str:
     """The two cells of a pair: "2048 px JPEG and 128 px JPEG on GPU"."""
     if pair is None:
         return ""
-    first, second = (sized_name(each.variant) for each in pair)
-    hosts = list(dict.fromkeys(each.backend.name for each in pair))
+    first, second = (sized_name(point.variant) for point in pair)
+    hosts = list(dict.fromkeys(point.backend.name for point in pair))
     if first == second and pair[0].variant.made_in != pair[1].variant.made_in:
-        first, second = (f"{first} {MADE[each.variant.made_in]}" for each in pair)
+        first, second = (f"{first} {MADE[point.variant.made_in]}" for point in pair)
     names = listed(list(dict.fromkeys((first, second))))
     return f"{names} on {listed(hosts)}"
 
@@ -118,7 +118,7 @@ def _bars(
         "x": list(means),
         "y": list(names),
         "marker": {"color": palette.serving, "line": {"width": 0}},
-        "hovertext": [_hover(each) for each in effects],
+        "hovertext": [_hover(effect) for effect in effects],
         "hoverinfo": "text",
     }
 
@@ -159,7 +159,7 @@ def _caption(view: View, effects: Sequence[Effect]) -> str:
         f"A bar is the mean absolute change of {score_words(view)}, in percentage points, between two cells "
         "that differ in this factor alone, over all such pairs."
     )
-    unknown = sum(each.unknown for each in effects)
+    unknown = sum(effect.unknown for effect in effects)
     if not unknown:
         return what
     are = "pair is" if unknown == 1 else "pairs are"

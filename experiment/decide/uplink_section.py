@@ -44,29 +44,29 @@ def uplink_section(view: View, source: Mapping[str, Any], uplink: Uplink, palett
         words = "There is no smaller copy to upload." if view.points else "Nothing was measured yet."
         return Section(TITLE, words)
     name = point.backend.name
-    of_backend = [each for each in every if each.measured.point.backend.name == name]
+    of_backend = [copy for copy in every if copy.measured.point.backend.name == name]
     if not of_backend:
         return Section(
             TITLE, "How long making these copies took is not known, so there is no end-to-end time."
         )
     whole = [] if kept_back else originals(view, original_bytes)
-    alone = [each for each in whole if each.point.backend.name == name]
+    alone = [trip for trip in whole if trip.point.backend.name == name]
     chosen = _of(point, of_backend, uplink)
     shown = replace(view, points=tuple(each for each in view.points if each.backend.name == name))
     return Section(
         TITLE,
         f"{_verdict(chosen, uplink)} {_fastest(of_backend, alone, uplink)}",
         (),
-        tuple(each for each in (PARTS, _assumed(of_backend)) if each),
+        tuple(note for note in (PARTS, _assumed(of_backend)) if note),
         {"end_to_end": end_to_end(shown, of_backend, alone, uplink, palette)},
-        (table_of("Where to resize", COLUMNS, [_row(each) for each in every]),),
+        (table_of("Where to resize", COLUMNS, [_row(copy) for copy in every]),),
     )
 
 
 def _of(point: Point, found: Sequence[Copy], uplink: Uplink) -> Copy:
     """The copy of a point, by the fastest of the browser's engines; any where making it is not known."""
-    own = [each for each in found if point.key in {each.browser.point.key, each.server.point.key}]
-    return min(own or found, key=lambda each: each.browser.total_ms(uplink.mbit_s))
+    own = [copy for copy in found if point.key in {copy.browser.point.key, copy.server.point.key}]
+    return min(own or found, key=lambda copy: copy.browser.total_ms(uplink.mbit_s))
 
 
 def _verdict(copy: Copy, uplink: Uplink) -> str:
@@ -94,10 +94,10 @@ def _condition(copy: Copy) -> str:
 
 def _fastest(found: Sequence[Copy], alone: Sequence[Trip], uplink: Uplink) -> str:
     """Of all ways that keep the answer, at this bandwidth."""
-    every = [trip for each in found for trip in (each.browser, each.server)] + list(alone)
-    kept = [each for each in every if each.point.is_kept is not False and not each.point.is_less_sure]
-    are_less_sure = any(each.point.is_less_sure for each in every)
-    best = min(kept or every, key=lambda each: each.total_ms(uplink.mbit_s))
+    every = [trip for copy in found for trip in (copy.browser, copy.server)] + list(alone)
+    kept = [copy for copy in every if copy.point.is_kept is not False and not copy.point.is_less_sure]
+    are_less_sure = any(copy.point.is_less_sure for copy in every)
+    best = min(kept or every, key=lambda copy: copy.total_ms(uplink.mbit_s))
     place = "" if best.place == "nowhere" else f" resized {PLACE_WORDS[best.place]}"
     keeping = f"that keep the answer{' and its probability' if are_less_sure else ''} "
     if not kept or len(kept) == len(every):
@@ -113,8 +113,8 @@ def _fastest(found: Sequence[Copy], alone: Sequence[Trip], uplink: Uplink) -> st
 
 def _assumed(found: Sequence[Copy]) -> str:
     """Which times were not measured where they are used."""
-    browsers = sum(each.browser.is_assumed for each in found)
-    servers = sum(each.server.is_assumed for each in found)
+    browsers = sum(copy.browser.is_assumed for copy in found)
+    servers = sum(copy.server.is_assumed for copy in found)
     if browsers == len(found):
         return (
             "No copy of this run was made in a browser, so the browser's times are assumed to be those of "
@@ -153,13 +153,13 @@ def end_to_end(
     shown = _shown(view)
     lines = _lines(shown, copies)
     data = [_line(name, trips, nth, uplink, palette) for name, trips, nth in lines]
-    data += [_original(each, uplink, palette) for each in originals]
+    data += [_original(trip, uplink, palette) for trip in originals]
     drawn = [trip for _, trips, _ in lines for trip in trips] + list(originals)
     layout = base_layout(palette, HEIGHT_PX, len(data)) | {
         "xaxis": size_axis(view, palette),
-        "yaxis": log_axis(palette, "End to end, ms (modelled)", [_total_ms(each, uplink) for each in drawn]),
+        "yaxis": log_axis(palette, "End to end, ms (modelled)", [_total_ms(trip, uplink) for trip in drawn]),
     }
-    rows = [_figure_row(each, uplink) for each in drawn]
+    rows = [_figure_row(trip, uplink) for trip in drawn]
     caption = _figure_caption(len(view.series) - len(shown), drawn, uplink)
     return figure(data, layout, FIGURE_TITLE, caption, FIGURE_COLUMNS, rows)
 
@@ -169,7 +169,7 @@ def _lines(series: Sequence[Series], copies: Sequence[Copy]) -> list[tuple[str, 
 
     Copies of one place only are on two lines, one of which is assumed.
     """
-    trips = {(each.place, each.point.key): each for copy in copies for each in (copy.browser, copy.server)}
+    trips = {(trip.place, trip.point.key): trip for copy in copies for trip in (copy.browser, copy.server)}
     found = []
     for each in series:
         kind = each.name.partition(", ")[2]
@@ -185,13 +185,13 @@ def _shown(view: View) -> list[Series]:
     if len(view.series) <= MOST_SERIES:
         return view.series
     ways: dict[tuple[str, str], Series] = {}
-    for each in view.series:
-        ways.setdefault((each.first.variant.format, each.first.variant.made_in), each)
+    for series in view.series:
+        ways.setdefault((series.first.variant.format, series.first.variant.made_in), series)
     return list(ways.values())[:MOST_SERIES]
 
 
 def _named(name: str, trips: Sequence[Trip]) -> str:
-    return f"{name} (assumed)" if all(each.is_assumed for each in trips) else name
+    return f"{name} (assumed)" if all(trip.is_assumed for trip in trips) else name
 
 
 def _line(name: str, trips: Sequence[Trip], nth: int, uplink: Uplink, palette: Palette) -> dict[str, Any]:
@@ -214,15 +214,15 @@ def _trace(trips: Sequence[Trip], uplink: Uplink, palette: Palette) -> dict[str,
     own = colour(palette, place)
     return {
         "type": "scatter",
-        "x": [each.variant.size_px for each in trips],
-        "y": [_total_ms(each, uplink) for each in trips],
+        "x": [trip.variant.size_px for trip in trips],
+        "y": [_total_ms(trip, uplink) for trip in trips],
         "marker": {
             "size": 9,
             "color": own,
-            "symbol": [symbol(place, each.variant.format) for each in trips],
+            "symbol": [symbol(place, trip.variant.format) for trip in trips],
             "line": outline(palette, own, trips[0].variant.format),
         },
-        "hovertext": [_hover(each, uplink) for each in trips],
+        "hovertext": [_hover(trip, uplink) for trip in trips],
         "hoverinfo": "text",
         "cliponaxis": False,
     }

@@ -63,13 +63,16 @@ def report_html(report: Mapping[str, Any], uplink: Uplink = USUAL) -> str:
             plotly=plotly,
             report=report,
             photo_set=from_dict(PhotoSetFacts, photo_set) if photo_set else None,
-            variants={each["id"]: from_dict(Variant, each) for each in report["variants"]},
+            variants={variant["id"]: from_dict(Variant, variant) for variant in report["variants"]},
             cells=_cells_asked(report),
-            backends=[from_dict(BackendInfo, each) for each in report["backends"]],
+            backends=[from_dict(BackendInfo, backend) for backend in report["backends"]],
             figures=drawn["light"],
-            sections=[each for each in decided["light"] if each.figures],  # the others only invite
+            sections=[section for section in decided["light"] if section.figures],  # the others only invite
             all_figures={
-                theme: {**drawn[theme], **{k: v for each in decided[theme] for k, v in each.figures.items()}}
+                theme: {
+                    **drawn[theme],
+                    **{k: v for section in decided[theme] for k, v in section.figures.items()},
+                }
                 for theme in THEMES
             },
             method=method(report),
@@ -80,8 +83,8 @@ def report_html(report: Mapping[str, Any], uplink: Uplink = USUAL) -> str:
 
 def _cells_asked(report: Mapping[str, Any]) -> list[Cell]:
     """Without those of backends that could not be used: they say nothing that a warning does not say."""
-    unused = {each["name"] for each in report["backends"] if each["state"] in NOT_THERE}
-    cells = [from_dict(Cell, each) for each in report["cells"]]
+    unused = {backend["name"] for backend in report["backends"] if backend["state"] in NOT_THERE}
+    cells = [from_dict(Cell, cell) for cell in report["cells"]]
     of_one_photo = not report.get("photo_set")
     return [
         cell
@@ -102,7 +105,7 @@ def _templates() -> Environment:
         auto_reload=False,
         extensions=["jinja2.ext.do"],
     )
-    made.filters.update({each.__name__: _of_known(each) for each in FILTERS})
+    made.filters.update({written.__name__: _of_known(written) for written in FILTERS})
     made.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     return made
 
@@ -138,7 +141,7 @@ def _vendored(pattern: str) -> str:
 
 
 def _policy(scripts: Iterable[str], style: str) -> str:
-    allowed = " ".join(_hash(each) for each in scripts)
+    allowed = " ".join(_hash(script) for script in scripts)
     return (
         f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'"

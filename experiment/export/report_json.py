@@ -36,12 +36,12 @@ def report_dict(report: Report) -> dict[str, Any]:
         "source": _source(report.source),
         "plan": plan_dict(report.plan),
         "environment": dict(report.environment),
-        "backends": [to_dict(each) for each in report.backends],
-        "variants": [_variant(each, _original_bytes(report.source)) for each in report.variants],
+        "backends": [to_dict(info) for info in report.backends],
+        "variants": [_variant(variant, _original_bytes(report.source)) for variant in report.variants],
         "skipped_sizes_px": list(report.skipped_sizes_px),
-        "cells": [_cell(each) for each in report.cells],
+        "cells": [_cell(cell) for cell in report.cells],
         "recommendation": to_dict(report.recommendation),
-        "warnings": [to_dict(each) for each in report.warnings],
+        "warnings": [to_dict(warning) for warning in report.warnings],
         "requests": {
             "planned": report.requests_planned,
             "done": report.requests_done,
@@ -50,9 +50,10 @@ def report_dict(report: Report) -> dict[str, Any]:
         },
         "failure": None if report.failure is None else to_dict(report.failure),
         "additions": [
-            to_dict(each) | {"created_at": timestamp(each.created_at)} for each in report.additions
+            to_dict(addition) | {"created_at": timestamp(addition.created_at)}
+            for addition in report.additions
         ],
-        "breaking_points": [to_dict(each) for each in report.breaking_points],
+        "breaking_points": [to_dict(found) for found in report.breaking_points],
         "photo_set": None if report.photo_set is None else _digits(to_dict(report.photo_set)),
         "resizers": None if report.resizers is None else _digits(to_dict(report.resizers)),
     }
@@ -102,7 +103,7 @@ def _cell(cell: Cell) -> dict[str, Any]:
     return to_dict(cell) | {
         **derived,
         "server_ms": {stage: round(value, SAMPLE_DIGITS_MS) for stage, value in cell.server_ms.items()},
-        "top": [{"label": each.label, "score": round(each.score, SCORE_DIGITS)} for each in cell.top],
+        "top": [{"label": label.label, "score": round(label.score, SCORE_DIGITS)} for label in cell.top],
         "top5_overlap": _rounded(cell.top5_overlap, 3),
         "reference_score": _rounded(cell.reference_score, SCORE_DIGITS),
         "reference_score_change": _rounded(cell.reference_score_change, 4),  # percentage points
@@ -116,7 +117,7 @@ def _digits(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _digits(each) for key, each in value.items()}
     if isinstance(value, list):
-        return [_digits(each) for each in value]
+        return [_digits(item) for item in value]
     return float(f"{value:.{SCORE_DIGITS}g}") if isinstance(value, float) else value
 
 

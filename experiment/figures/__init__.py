@@ -69,15 +69,17 @@ def variant_figures(
     """
     view = view_of(report)
     palette = DARK if theme == "dark" else LIGHT
-    points = tuple(each for each in view.points if each.variant.is_reference or each.variant.id == variant_id)
-    names = [each["name"] for each in report["backends"]]
-    cells = [each for each in report["cells"] if each["variant_id"] == variant_id]
+    points = tuple(
+        point for point in view.points if point.variant.is_reference or point.variant.id == variant_id
+    )
+    names = [backend["name"] for backend in report["backends"]]
+    cells = [cell for cell in report["cells"] if cell["variant_id"] == variant_id]
     return {
         "stages": where_time_goes(replace(view, points=points), palette),
         "samples": {
-            each["backend_name"]: samples(
-                each, names.index(each["backend_name"]), palette, is_running=view.is_running
+            cell["backend_name"]: samples(
+                cell, names.index(cell["backend_name"]), palette, is_running=view.is_running
             )
-            for each in cells
+            for cell in cells
         },
     }

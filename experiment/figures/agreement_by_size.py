@@ -33,14 +33,14 @@ def agreement_by_size(view: View, palette: Palette) -> Figure:
         return empty_figure(palette, title, COLUMNS, HEIGHT_PX)
     groups = alike([*view.series, *_references(view)])
     data = [group_trace(group, view, palette) for group in groups]
-    if any(each.is_kept is False for each in view.points):
+    if any(point.is_kept is False for point in view.points):
         data.append(changed_mark(palette, changed_words(view)))
     layout = base_layout(palette, HEIGHT_PX, len(data)) | {
         "xaxis": size_axis(view, palette),
         "yaxis": percent_axis(view, palette),
     }
     columns, row = (COLUMNS, _row) if view.photo_set is None else (SET_COLUMNS, _set_row)
-    rows = [row(group, each) for group in groups for each in group[0].points]
+    rows = [row(group, point) for group in groups for point in group[0].points]
     return figure(data, layout, title, _caption(view), columns, rows)
 
 
@@ -54,7 +54,7 @@ def percent_axis(view: View, palette: Palette) -> dict[str, Any]:
     label = escaped(short_label(view.expected))
     title = f"Probability of “{label}”, %" if label else "Probability, %"
     title = title if view.photo_set is None else axis_title(view)
-    scores = [score for each in view.points for score in (each.score, each.low, each.high)]
+    scores = [score for point in view.points for score in (point.score, point.low, point.high)]
     known = [100 * score for score in scores if score is not None] or [0.0, 100.0]
     low, high = math.floor(min(known) / 10) * 10, math.ceil(max(known) / 10) * 10
     low = max(min(low, high - 20), 0)
@@ -71,7 +71,9 @@ def changed_words(view: View) -> str:
 
 
 def _references(view: View) -> list[Series]:
-    return [Series(f"{each.backend.name}, {kind_name(each.variant)}", (each,)) for each in view.references]
+    return [
+        Series(f"{point.backend.name}, {kind_name(point.variant)}", (point,)) for point in view.references
+    ]
 
 
 def alike(series: Sequence[Series]) -> list[list[Series]]:
@@ -94,13 +96,13 @@ def group_trace(group: Sequence[Series], view: View, palette: Palette) -> dict[s
     return {
         "type": "scatter",
         "mode": "markers" if is_reference else "lines+markers",
-        "x": [each.variant.size_px for each in points],
-        "y": [each.percent for each in points],
+        "x": [point.variant.size_px for point in points],
+        "y": [point.percent for point in points],
         "name": escaped(_name(group, view)),
         "showlegend": not is_reference,
         "line": look,
         "marker": markers(points, palette),
-        "hovertext": [describe(each, view) for each in points],
+        "hovertext": [describe(point, view) for point in points],
         "hoverinfo": "text",
         "cliponaxis": False,
     } | (_shared_look(group[0], palette) if len(group) > 1 else bars(points, look["color"]))
@@ -115,7 +117,7 @@ def _shared_look(series: Series, palette: Palette) -> dict[str, Any]:
         "marker": {
             "size": 9,
             "color": palette.ink,
-            "symbol": [symbol(place, first.format, each.is_kept is not False) for each in series.points],
+            "symbol": [symbol(place, first.format, point.is_kept is not False) for point in series.points],
             "line": outline(palette, palette.ink, first.format),
         },
         **bars(series.points, palette.ink),
@@ -123,14 +125,14 @@ def _shared_look(series: Series, palette: Palette) -> dict[str, Any]:
 
 
 def _name(group: Sequence[Series], view: View) -> str:
-    everyone = len({each.backend.name for each in view.points})
+    everyone = len({point.backend.name for point in view.points})
     names = "all backends" if 1 < everyone == len(group) else who(group)
     return f"{names}, {group[0].name.rpartition(', ')[2]}"
 
 
 def who(group: Sequence[Series]) -> str:
     """The backends of a group, in words."""
-    return listed([each.first.backend.name for each in group])
+    return listed([series.first.backend.name for series in group])
 
 
 def _row(group: Sequence[Series], point: Point) -> list[Any]:
@@ -179,9 +181,9 @@ def _what(view: View) -> str:
 
 
 def _where_it_changes(view: View) -> str:
-    judged = [each for each in view.points if each.is_kept is not None and not each.variant.is_reference]
-    changed = sorted({each.variant.size_px for each in judged if each.is_kept is False})
-    kept = sorted({each.variant.size_px for each in judged if each.is_kept})
+    judged = [point for point in view.points if point.is_kept is not None and not point.variant.is_reference]
+    changed = sorted({point.variant.size_px for point in judged if point.is_kept is False})
+    kept = sorted({point.variant.size_px for point in judged if point.is_kept})
     becomes, stays = ("changes", "stays the same") if view.true_label is None else ("is wrong", "is right")
     if not judged:
         return ""
@@ -198,13 +200,15 @@ def _where_it_changes(view: View) -> str:
 
 def _places(judged: Sequence[Point]) -> list[str]:
     """Variants with another answer, largest first; at most four are named."""
-    changed = {(-each.variant.size_px, sized_name(each.variant)) for each in judged if each.is_kept is False}
+    changed = {
+        (-point.variant.size_px, sized_name(point.variant)) for point in judged if point.is_kept is False
+    }
     names = [name for _, name in sorted(changed)]
     return names if len(names) <= 4 else [*names[:3], count(len(names) - 3, "other variant")]
 
 
 def _unknown(view: View) -> str:
-    lost = sum(each.score is None and bool(each.cell.top) for each in view.points)
+    lost = sum(point.score is None and bool(point.cell.top) for point in view.points)
     if not lost or not view.expected:
         return ""
     are = "answer has" if lost == 1 else "answers have"

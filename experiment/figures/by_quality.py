@@ -31,14 +31,14 @@ def by_quality(view: View, palette: Palette) -> Figure:
     lines = _lines(view)
     if not lines:
         return empty_figure(palette, TITLE, COLUMNS, HEIGHT_PX)
-    shown = [point for each in lines for point in each.points]
-    data = [_answers(each, view, palette) for each in lines]
-    data += [_bytes(each, view, palette) for each in lines]
-    if any(each.is_kept is False for each in shown):
+    shown = [point for series in lines for point in series.points]
+    data = [_answers(series, view, palette) for series in lines]
+    data += [_bytes(series, view, palette) for series in lines]
+    if any(point.is_kept is False for point in shown):
         data.append(changed_mark(palette, changed_words(view)))
     layout = base_layout(palette, HEIGHT_PX, len(lines)) | _axes(view, shown, palette)
-    rows = [_row(each) for each in shown]
-    columns = [score_column(view) if each == SCORE else each for each in COLUMNS]
+    rows = [_row(point) for point in shown]
+    columns = [score_column(view) if column == SCORE else column for column in COLUMNS]
     return figure(data, layout, TITLE, _caption(view, lines), columns, rows)
 
 
@@ -46,10 +46,10 @@ def _lines(view: View) -> list[Series]:
     """Points that differ in quality only, best quality first; at most MOST_LINES."""
     name = _backend_name(view)
     found: dict[tuple[int, Making], list[Point]] = {}
-    for each in view.points:
-        if each.backend.name == name and each.variant.quality is not None:
-            key = each.variant.size_px, making(each.variant)._replace(quality=None)
-            found.setdefault(key, []).append(each)
+    for point in view.points:
+        if point.backend.name == name and point.variant.quality is not None:
+            key = point.variant.size_px, making(point.variant)._replace(quality=None)
+            found.setdefault(key, []).append(point)
     several = [points for points in found.values() if len(points) > 1][:MOST_LINES]
     sizes = list(dict.fromkeys(points[0].variant.size_px for points in several))
     return [
@@ -76,7 +76,7 @@ def _name(point: Point) -> str:
 
 def _answers(series: Series, view: View, palette: Palette) -> dict[str, Any]:
     return _trace(series, view, palette) | {
-        "y": [each.percent for each in series.points],
+        "y": [point.percent for point in series.points],
         "name": escaped(series.name),
         **bars(series.points, colour(palette, series.nth % SYMBOLS)),
     }
@@ -84,7 +84,7 @@ def _answers(series: Series, view: View, palette: Palette) -> dict[str, Any]:
 
 def _bytes(series: Series, view: View, palette: Palette) -> dict[str, Any]:
     return _trace(series, view, palette) | {
-        "y": [_kilobytes(each) for each in series.points],
+        "y": [_kilobytes(point) for point in series.points],
         "yaxis": "y2",
         "showlegend": False,
     }
@@ -95,17 +95,18 @@ def _trace(series: Series, view: View, palette: Palette) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "lines+markers",
-        "x": [each.variant.quality for each in series.points],
+        "x": [point.variant.quality for point in series.points],
         "line": {"color": own, "width": 2, "dash": dash(series.first.variant.format)},
         "marker": {
             "size": 8,
             "color": own,
             "symbol": [
-                symbol(series.nth, each.variant.format, each.is_kept is not False) for each in series.points
+                symbol(series.nth, point.variant.format, point.is_kept is not False)
+                for point in series.points
             ],
             "line": outline(palette, own, series.first.variant.format),
         },
-        "hovertext": [describe(each, view) for each in series.points],
+        "hovertext": [describe(point, view) for point in series.points],
         "hoverinfo": "text",
         "cliponaxis": False,
     }
@@ -116,9 +117,9 @@ def _kilobytes(point: Point) -> float:
 
 
 def _axes(view: View, shown: Sequence[Point], palette: Palette) -> dict[str, Any]:
-    qualities = sorted({each.variant.quality or 0 for each in shown})
+    qualities = sorted({point.variant.quality or 0 for point in shown})
     room = max((qualities[-1] - qualities[0]) * 0.06, 1)
-    kilobytes = [_kilobytes(each) for each in shown]
+    kilobytes = [_kilobytes(point) for point in shown]
     low, high = min(kilobytes) / 1.3, max(kilobytes) * 1.3
     ticks = round_ticks(low, high)
     return {
@@ -168,17 +169,17 @@ def _caption(view: View, lines: Sequence[Series]) -> str:
 def _kept(view: View, lines: Sequence[Series]) -> str:
     """Down to which quality the answer holds at every size that is drawn."""
     stays = "stays the same" if view.true_label is None else "is right"
-    judged = [each for line in lines for each in line.points if each.is_kept is not None]
+    judged = [point for line in lines for point in line.points if point.is_kept is not None]
     if not judged:
         return ""
-    lost = [each.variant.quality or 0 for each in judged if not each.is_kept]
+    lost = [point.variant.quality or 0 for point in judged if not point.is_kept]
     if not lost:
-        lowest = min(each.variant.quality or 0 for each in judged)
+        lowest = min(point.variant.quality or 0 for point in judged)
         return f"At every quality, down to q{lowest}, the answer {stays}."
-    above = sorted({each.variant.quality or 0 for each in judged} - set(range(max(lost) + 1)))
+    above = sorted({point.variant.quality or 0 for point in judged} - set(range(max(lost) + 1)))
     if above:
         return f"From q{above[0]} upwards the answer {stays} at every size."
-    always = [each.name for each in lines if all(point.is_kept for point in each.points)]
+    always = [series.name for series in lines if all(point.is_kept for point in series.points)]
     if always:
         return f"The answer {stays} at every quality of {listed(always)}, and not of the others."
     return f"There is no quality at which the answer {stays} at every size."

@@ -22,15 +22,15 @@ def latency_by_size(view: View, palette: Palette) -> Figure:
     view = view.uncrowded()
     if not view.points:
         return empty_figure(palette, TITLE, COLUMNS, HEIGHT_PX)
-    data = [_line(each, view, palette) for each in view.series]
-    data += [_original(each, view, palette) for each in view.references]
-    extremes = [value for each in view.points for value in (_low(each), _high(each))]
+    data = [_line(series, view, palette) for series in view.series]
+    data += [_original(point, view, palette) for point in view.references]
+    extremes = [value for point in view.points for value in (_low(point), _high(point))]
     layout = base_layout(palette, HEIGHT_PX, len(data)) | {
         "xaxis": size_axis(view, palette),
         "yaxis": log_axis(palette, "Latency, ms", extremes),
     }
-    columns = [f"{view.latency}, ms" if each == LATENCY else each for each in COLUMNS]
-    return figure(data, layout, TITLE, _caption(view), columns, [_row(each) for each in _in_order(view)])
+    columns = [f"{view.latency}, ms" if column == LATENCY else column for column in COLUMNS]
+    return figure(data, layout, TITLE, _caption(view), columns, [_row(point) for point in _in_order(view)])
 
 
 def _line(series: Series, view: View, palette: Palette) -> dict[str, Any]:
@@ -54,19 +54,19 @@ def _trace(points: Sequence[Point], view: View, palette: Palette) -> dict[str, A
     plain = markers(points, palette)
     return {
         "type": "scatter",
-        "x": [each.variant.size_px for each in points],
-        "y": [each.latency_ms for each in points],
+        "x": [point.variant.size_px for point in points],
+        "y": [point.latency_ms for point in points],
         "error_y": {
             "type": "data",
             "symmetric": False,
-            "array": [round(_high(each) - each.latency_ms, 6) for each in points],
-            "arrayminus": [round(each.latency_ms - _low(each), 6) for each in points],
+            "array": [round(_high(point) - point.latency_ms, 6) for point in points],
+            "arrayminus": [round(point.latency_ms - _low(point), 6) for point in points],
             "color": plain["color"],
             "thickness": 1,
             "width": 3,
         },
         "marker": plain | {"symbol": symbol(points[0].backend_index, points[0].variant.format)},
-        "hovertext": [describe(each, view) for each in points],
+        "hovertext": [describe(point, view) for point in points],
         "hoverinfo": "text",
         "cliponaxis": False,
     }
@@ -82,7 +82,7 @@ def _high(point: Point) -> float:
 
 def _in_order(view: View) -> list[Point]:
     """Every point that is drawn, in the order of the lines."""
-    return [each for series in view.series for each in series.points] + view.references
+    return [point for series in view.series for point in series.points] + view.references
 
 
 def _row(point: Point) -> list[Any]:
@@ -113,21 +113,23 @@ def _points(view: View) -> str:
 
 def _fall(view: View) -> str:
     """From the largest to the smallest size, for the format in which that matters most."""
-    lines = [each for each in view.series if len(each.points) > 1]
+    lines = [series for series in view.series if len(series.points) > 1]
     if not lines:
         return ""
     steepest = max(lines, key=_factor)
     like_it = [
-        each
-        for each in lines
-        if making(each.points[-1].variant) == making(steepest.points[-1].variant)
-        and _ends(each) == _ends(steepest)
+        series
+        for series in lines
+        if making(series.points[-1].variant) == making(steepest.points[-1].variant)
+        and _ends(series) == _ends(steepest)
     ]
     small, large = _ends(steepest)
     if _factor(steepest) < 1.05:
         return f"From {large} to {small} px, {_what(view)} hardly changes."
     falls = [
-        f"{times(_factor(each))} on {each.first.backend.name}" for each in like_it if _factor(each) >= 1.05
+        f"{times(_factor(series))} on {series.first.backend.name}"
+        for series in like_it
+        if _factor(series) >= 1.05
     ]
     kind = made_as(steepest.points[-1].variant)
     return f"From {large} to {small} px {kind}, {_what(view)} falls {listed(falls)}."

@@ -31,22 +31,22 @@ def over_bytes(view: View, palette: Palette) -> Figure:
     view = view.uncrowded()
     if not view.points:
         return empty_figure(palette, TITLE, COLUMNS, HEIGHT_PX)
-    groups = alike([*view.series, *(Series(each.backend.name, (each,)) for each in view.references)])
+    groups = alike([*view.series, *(Series(point.backend.name, (point,)) for point in view.references)])
     drawn = [point for group in groups for point in group[0].points]
     best = lightest(drawn)
-    x_axis = log_axis(palette, "Size, KB", [kilobytes(each) for each in drawn])
+    x_axis = log_axis(palette, "Size, KB", [kilobytes(point) for point in drawn])
     y_axis = percent_axis(view, palette)
     labels = _labels(drawn, best, x_axis["range"], y_axis["range"])
-    data = [band(best, [kilobytes(each) for each in best], palette)] if len(best) > 1 else []
+    data = [band(best, [kilobytes(point) for point in best], palette)] if len(best) > 1 else []
     data += [_trace(group, view, palette, labels) for group in groups]
-    if any(each.is_kept is False for each in drawn):
+    if any(point.is_kept is False for point in drawn):
         data.append(changed_mark(palette, changed_words(view)))
     data += _ring(view, palette, labels)
     layout = base_layout(palette, HEIGHT_PX, len(data)) | {"xaxis": x_axis, "yaxis": y_axis}
     layout |= _unmet_goal(view, palette, 10 ** x_axis["range"][1])
-    best_keys = {each.key for each in best}
+    best_keys = {point.key for point in best}
     rows = [_row(group, point, best_keys) for group in groups for point in group[0].points]
-    columns = [score_column(view) if each == SCORE else each for each in COLUMNS]
+    columns = [score_column(view) if column == SCORE else column for column in COLUMNS]
     return figure(data, layout, TITLE, _caption(view), columns, rows)
 
 
@@ -57,7 +57,7 @@ def kilobytes(point: Point) -> float:
 
 def lightest(points: Sequence[Point]) -> list[Point]:
     """The points that no other beats in both weight and probability, lightest first."""
-    return unbeaten(points, lambda each: each.variant.size_bytes)
+    return unbeaten(points, lambda point: point.variant.size_bytes)
 
 
 def _trace(group: Group, view: View, palette: Palette, labels: dict[tuple[str, str], str]) -> dict[str, Any]:
@@ -65,9 +65,11 @@ def _trace(group: Group, view: View, palette: Palette, labels: dict[tuple[str, s
     ringed = view.recommended()
     return trace | {
         "mode": trace["mode"] + "+text",
-        "x": [kilobytes(each) for each in points],
-        "text": [point_label(each) if each.key in labels and each is not ringed else "" for each in points],
-        "textposition": [labels.get(each.key, "top center") for each in points],
+        "x": [kilobytes(point) for point in points],
+        "text": [
+            point_label(point) if point.key in labels and point is not ringed else "" for point in points
+        ],
+        "textposition": [labels.get(point.key, "top center") for point in points],
         "textfont": {"size": 12, "color": palette.ink},
     }
 
@@ -76,19 +78,19 @@ def _labels(
     drawn: Sequence[Point], best: Sequence[Point], x_range: Sequence[float], y_range: Sequence[float]
 ) -> dict[tuple[str, str], str]:
     """Where labels stand, by point; the best trade-offs choose first."""
-    known = [each for each in drawn if each.percent is not None]
-    best_keys = {each.key for each in best}
-    ordered = sorted(known, key=lambda each: (each.key not in best_keys, -each.variant.size_px))
+    known = [point for point in drawn if point.percent is not None]
+    best_keys = {point.key for point in best}
+    ordered = sorted(known, key=lambda point: (point.key not in best_keys, -point.variant.size_px))
     spots = [
         Spot(
-            (math.log10(kilobytes(each)) - x_range[0]) / (x_range[1] - x_range[0]),
-            ((each.percent or 0.0) - y_range[0]) / (y_range[1] - y_range[0]),
-            point_label(each),
+            (math.log10(kilobytes(point)) - x_range[0]) / (x_range[1] - x_range[0]),
+            ((point.percent or 0.0) - y_range[0]) / (y_range[1] - y_range[0]),
+            point_label(point),
         )
-        for each in ordered
+        for point in ordered
     ]
     positions = zip(ordered, place_labels(spots), strict=True)
-    return {each.key: position for each, position in positions if position is not None}
+    return {point.key: position for point, position in positions if position is not None}
 
 
 def _ring(view: View, palette: Palette, labels: dict[tuple[str, str], str]) -> list[dict[str, Any]]:

@@ -46,9 +46,9 @@ def describe_shares(point: Point) -> list[str]:
 
 def bars(points: Sequence[Point], colour: str) -> dict[str, Any]:
     """Vertical bars over the intervals of the scores; nothing for one photo."""
-    if not any(each.low is not None for each in points):
+    if not any(point.low is not None for point in points):
         return {}
-    arms = [(each.percent or 0.0, each.low or 0.0, each.high or 0.0) for each in points]
+    arms = [(point.percent or 0.0, point.low or 0.0, point.high or 0.0) for point in points]
     return {
         "error_y": {
             "type": "data",

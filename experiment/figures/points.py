@@ -38,9 +38,9 @@ def unbeaten(points: Sequence[Point], cost: Callable[[Point], float]) -> list[Po
 
     A changed answer is never a good trade, however cheap and however sure it looks.
     """
-    right = [each for each in points if each.score is not None and each.is_kept is not False]
+    right = [point for point in points if point.score is not None and point.is_kept is not False]
     best: list[Point] = []
-    for each in sorted(right, key=lambda each: (cost(each), -(each.score or 0))):
+    for each in sorted(right, key=lambda point: (cost(point), -(point.score or 0))):
         if not best or (each.score or 0) > (best[-1].score or 0):
             best.append(each)
     return best
@@ -52,7 +52,7 @@ def band(best: Sequence[Point], x_values: Sequence[float], palette: Palette) -> 
         "type": "scatter",
         "mode": "lines",
         "x": list(x_values),
-        "y": [each.percent for each in best],
+        "y": [point.percent for point in best],
         "name": "best trade-offs",
         "legendrank": AFTER_THE_LINES,
         "line": {"color": palette.halo, "width": 12, "shape": "hv"},
@@ -160,7 +160,7 @@ def markers(points: Sequence[Point], palette: Palette, size_px: int = 9) -> dict
     return {
         "size": size_px,
         "color": own,
-        "symbol": [symbol(place, each.variant.format, each.is_kept is not False) for each in points],
+        "symbol": [symbol(place, point.variant.format, point.is_kept is not False) for point in points],
         "line": outline(palette, own, points[0].variant.format),
     }
 
@@ -193,9 +193,9 @@ def changed_mark(palette: Palette, words: str) -> dict[str, Any]:
 
 def size_axis(view: View, palette: Palette) -> dict[str, Any]:
     """A logarithmic axis with ticks at the sizes that were measured, and nowhere else."""
-    sizes = sorted({each.variant.size_px for each in view.points})
+    sizes = sorted({point.variant.size_px for point in view.points})
     originals = {
-        each.variant.size_px: reference_name(each.variant).partition(" ")[0] for each in view.references
+        point.variant.size_px: reference_name(point.variant).partition(" ")[0] for point in view.references
     }
     labels = {size_px: str(size_px) for size_px in apart(sizes)}
     labels |= {size_px: f"{labels.get(size_px, '')}<br>{name}" for size_px, name in originals.items()}

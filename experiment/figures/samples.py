@@ -47,12 +47,15 @@ def samples(exported: Mapping[str, Any], index: int, palette: Palette, *, is_run
         "xaxis": horizontal,
         "yaxis": _order_axis(cell, palette),
     }
-    drawn = [each for each in data if each["x"]]
+    drawn = [trace for trace in data if trace["x"]]
     return figure(drawn, layout, TITLE, _caption(cell, far, is_running), COLUMNS, _rows(cell, far))
 
 
 def _dots(cell: Cell, far: frozenset[float], index: int, palette: Palette) -> dict[str, Any]:
-    words = [f"{milliseconds(each)}{', an outlier' if each in far else ''}" for each in cell.samples_ms]
+    words = [
+        f"{milliseconds(sample_ms)}{', an outlier' if sample_ms in far else ''}"
+        for sample_ms in cell.samples_ms
+    ]
     return {
         "type": "scatter",
         "mode": "markers",
@@ -61,7 +64,7 @@ def _dots(cell: Cell, far: frozenset[float], index: int, palette: Palette) -> di
         "y": list(range(1, len(cell.samples_ms) + 1)),
         "marker": _mark(cell, symbol(index), colour(palette, index)),
         "hovertext": [
-            hover_text(f"Sample {place} of {cell.count}", each) for place, each in enumerate(words, start=1)
+            hover_text(f"Sample {place} of {cell.count}", text) for place, text in enumerate(words, start=1)
         ],
         "hoverinfo": "text",
         "cliponaxis": False,
@@ -75,15 +78,18 @@ def _warmups(cell: Cell, index: int, edge_ms: float, palette: Palette) -> dict[s
         "type": "scatter",
         "mode": "markers+text",
         "name": "warm-up",
-        "x": [min(each, edge_ms) for each in cell.warmup_samples_ms],
-        "text": [f"{milliseconds(each)} →  " if each > edge_ms else "" for each in cell.warmup_samples_ms],
+        "x": [min(sample_ms, edge_ms) for sample_ms in cell.warmup_samples_ms],
+        "text": [
+            f"{milliseconds(sample_ms)} →  " if sample_ms > edge_ms else ""
+            for sample_ms in cell.warmup_samples_ms
+        ],
         "textposition": "middle left",
         "textfont": {"size": 12, "color": palette.ink},
         "y": [place - before + 1 for place in range(before)],
         "marker": _mark(cell, f"{symbol(index)}-open", colour(palette, index)),
         "hovertext": [
-            hover_text(f"Warm-up {place}", f"{milliseconds(each)}, not counted")
-            for place, each in enumerate(cell.warmup_samples_ms, start=1)
+            hover_text(f"Warm-up {place}", f"{milliseconds(sample_ms)}, not counted")
+            for place, sample_ms in enumerate(cell.warmup_samples_ms, start=1)
         ],
         "hoverinfo": "text",
         "cliponaxis": False,
@@ -115,7 +121,7 @@ def _percentiles(cell: Cell, palette: Palette) -> list[dict[str, Any]]:
 
 def _failed(cell: Cell, edge_ms: float, palette: Palette) -> dict[str, Any]:
     """One cross on the right edge: a failure has no latency, and no place among the samples is known."""
-    reasons = [each.message for each in cell.failure_reasons]
+    reasons = [failure.message for failure in cell.failure_reasons]
     return {
         "type": "scatter",
         "mode": "markers",
@@ -140,7 +146,7 @@ def _unanswered_words(cell: Cell) -> str:
 
 def _latency_axis(cell: Cell, palette: Palette) -> dict[str, Any]:
     most_ms = TOO_FAR * max(cell.samples_ms) if cell.samples_ms else float("inf")
-    drawn = [*cell.samples_ms, *(each for each in cell.warmup_samples_ms if each <= most_ms)]
+    drawn = [*cell.samples_ms, *(sample_ms for sample_ms in cell.warmup_samples_ms if sample_ms <= most_ms)]
     title = "Latency, ms"
     if not drawn:
         return axis(palette, title, range=[0.0, 1.0], tickvals=[])
@@ -209,11 +215,11 @@ def _what_was_taken(cell: Cell, far: frozenset[float], is_running: bool) -> str:
 
 
 def _outlier_words(cell: Cell, far: frozenset[float]) -> str:
-    found = [each for each in cell.samples_ms if each in far]
+    found = [sample_ms for sample_ms in cell.samples_ms if sample_ms in far]
     if not found:
         return "no outliers"
     if len(found) <= NAMED_OUTLIERS:
-        return f"{count(len(found), 'outlier')} at {listed([number(each) for each in found])} ms"
+        return f"{count(len(found), 'outlier')} at {listed([number(outlier_ms) for outlier_ms in found])} ms"
     return f"{len(found)} outliers, the slowest at {milliseconds(max(found))}"
 
 

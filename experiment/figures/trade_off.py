@@ -57,24 +57,24 @@ def trade_off(view: View, palette: Palette) -> Figure:
     if not view.points:
         return empty_figure(palette, TITLE, COLUMNS, HEIGHT_PX)
     best = frontier(view.points)
-    x_axis = log_axis(palette, _x_title(view), [each.latency_ms for each in view.points])
+    x_axis = log_axis(palette, _x_title(view), [point.latency_ms for point in view.points])
     y_axis = percent_axis(view, palette)
     labels = _labels(view, best, x_axis["range"], y_axis["range"])
     lines = [
         *(_clouds(view) if view.is_crowded else view.series),
-        *(Series(f"{each.backend.name}, {kind_name(each.variant)}", (each,)) for each in view.references),
+        *(Series(f"{point.backend.name}, {kind_name(point.variant)}", (point,)) for point in view.references),
     ]
-    data = [band(best, [each.latency_ms for each in best], palette)] if len(best) > 1 else []
-    data += [_trace(each, view, palette, labels) for each in lines]
-    if any(each.is_kept is False for each in view.points):
+    data = [band(best, [point.latency_ms for point in best], palette)] if len(best) > 1 else []
+    data += [_trace(series, view, palette, labels) for series in lines]
+    if any(point.is_kept is False for point in view.points):
         data.append(changed_mark(palette, changed_words(view)))
     data += _ring(view, palette, labels)
     layout = base_layout(palette, HEIGHT_PX, len(data)) | {"xaxis": x_axis, "yaxis": y_axis}
     layout |= _unmet_goal(view, palette, 10 ** x_axis["range"][1])
-    best_keys = {each.key for each in best}
+    best_keys = {point.key for point in best}
     rows = [_row(point, best_keys) for series in lines for point in series.points]
     names = {SCORE: score_column(view), LATENCY: f"{view.latency}, ms"}
-    columns = [names.get(each, each) for each in COLUMNS]
+    columns = [names.get(column, column) for column in COLUMNS]
     return figure(data, layout, TITLE, _caption(view), columns, rows)
 
 
@@ -87,9 +87,9 @@ def frontier(points: Sequence[Point]) -> list[Point]:
 
     One that can't be told faster than the next, surer one is left out: there is nothing to trade.
     """
-    best = unbeaten(points, lambda each: each.latency_ms)
+    best = unbeaten(points, lambda point: point.latency_ms)
     followed = [
-        each for each, surer in itertools.pairwise(best) if (each.cell.p50_high_ms or 0) < surer.latency_ms
+        point for point, surer in itertools.pairwise(best) if (point.cell.p50_high_ms or 0) < surer.latency_ms
     ]
     return [*followed, *best[-1:]]
 
@@ -98,8 +98,8 @@ def _clouds(view: View) -> list[Series]:
     """All points of one backend and format together."""
     clouds: dict[tuple[str, str], dict[tuple[str, str], Point]] = {}
     for series in view.series:
-        for each in series.points:  # a copy that was not resized is on the line of each filter
-            clouds.setdefault((each.backend.name, each.variant.format), {}).setdefault(each.key, each)
+        for point in series.points:  # a copy that was not resized is on the line of each filter
+            clouds.setdefault((point.backend.name, point.variant.format), {}).setdefault(point.key, point)
     return [
         Series(f"{name}, {format_name(key)}", tuple(cloud.values())) for (name, key), cloud in clouds.items()
     ]
@@ -115,16 +115,18 @@ def _trace(
     return {
         "type": "scatter",
         "mode": "lines+markers+text" if is_line else "markers+text",
-        "x": [each.latency_ms for each in points],
-        "y": [each.percent for each in points],
+        "x": [point.latency_ms for point in points],
+        "y": [point.percent for point in points],
         "name": escaped(series.name),
         "showlegend": not is_reference,
         "line": line(series, palette) | {"width": 1.5},
         "marker": markers(points, palette, 10),
-        "text": [point_label(each) if each.key in labels and each is not ringed else "" for each in points],
-        "textposition": [labels.get(each.key, "top center") for each in points],
+        "text": [
+            point_label(point) if point.key in labels and point is not ringed else "" for point in points
+        ],
+        "textposition": [labels.get(point.key, "top center") for point in points],
         "textfont": {"size": 12, "color": palette.ink},
-        "hovertext": [describe(each, view) for each in points],
+        "hovertext": [describe(point, view) for point in points],
         "hoverinfo": "text",
         "cliponaxis": False,
         **bars(points, line(series, palette)["color"]),
@@ -135,22 +137,23 @@ def _labels(
     view: View, best: Sequence[Point], x_range: Sequence[float], y_range: Sequence[float]
 ) -> dict[tuple[str, str], str]:
     """Where labels stand, by point. The recommended point and the best trade-offs choose first."""
-    drawn = [each for each in view.points if each.percent is not None]
-    recommended, best_keys = view.recommended(), {each.key for each in best}
+    drawn = [point for point in view.points if point.percent is not None]
+    recommended, best_keys = view.recommended(), {point.key for point in best}
     ordered = sorted(
-        drawn, key=lambda each: (each is not recommended, each.key not in best_keys, -each.variant.size_px)
+        drawn,
+        key=lambda point: (point is not recommended, point.key not in best_keys, -point.variant.size_px),
     )
     spots = [
         Spot(
-            _share(math.log10(max(each.latency_ms, RESOLUTION_MS)), x_range),
-            _share(each.percent or 0.0, y_range),
-            point_label(each),
-            radius_px=12.0 if each is recommended else 6.0,
+            _share(math.log10(max(point.latency_ms, RESOLUTION_MS)), x_range),
+            _share(point.percent or 0.0, y_range),
+            point_label(point),
+            radius_px=12.0 if point is recommended else 6.0,
         )
-        for each in ordered
+        for point in ordered
     ]
     positions = zip(ordered, place_labels(spots), strict=True)
-    return {each.key: position for each, position in positions if position is not None}
+    return {point.key: position for point, position in positions if position is not None}
 
 
 def _share(value: float, ends: Sequence[float]) -> float:

@@ -101,16 +101,16 @@ class View:
         """The label whose probability is drawn: the true one, or the original's answer."""
         if self.true_label is not None or self.photo_set is not None:
             return self.true_label or ""
-        references = (each for each in self.points if each.variant.is_reference)
+        references = (point for point in self.points if point.variant.is_reference)
         first = next(references, None)
         return short_label(first.answer) if first else ""
 
     @cached_property
     def series(self) -> list[Series]:
         """One line for each backend and way of making, backend by backend. The reference is in none."""
-        lines = _lines(each for each in self.points if not each.variant.is_reference)
+        lines = _lines(point for point in self.points if not point.variant.is_reference)
         for points in lines:
-            points.sort(key=lambda each: -each.variant.size_px)
+            points.sort(key=lambda point: -point.variant.size_px)
         found, seen = [], Counter[tuple[str, str]]()
         for points in sorted(lines, key=lambda points: points[0].backend_index):
             kind = (points[0].backend.name, points[0].variant.format)
@@ -121,7 +121,9 @@ class View:
     @cached_property
     def varied(self) -> frozenset[str]:
         """The axes of which this run tried several values in one format."""
-        values = {(each.format, axis, getattr(each, axis)) for each in self.variants for axis in AXES}
+        values = {
+            (variant.format, axis, getattr(variant, axis)) for variant in self.variants for axis in AXES
+        }
         kinds = Counter((key, axis) for key, axis, value in values if value is not None)
         return frozenset(axis for (_, axis), number in kinds.items() if number > 1)
 
@@ -139,19 +141,19 @@ class View:
         if not self.is_crowded:
             return self
         first: dict[tuple[str | None, ...], Series] = {}
-        for each in self.series:
-            variant = each.first.variant
-            kind = (each.first.backend.name, variant.format, variant.engine if by_engine else None)
-            first.setdefault(kind, each)
+        for series in self.series:
+            variant = series.first.variant
+            kind = (series.first.backend.name, variant.format, variant.engine if by_engine else None)
+            first.setdefault(kind, series)
         kept = {point.key for each in first.values() for point in each.points}
-        kept |= {each.key for each in (self.recommended(), *self.references) if each}
-        points = tuple(each for each in self.points if each.key in kept)
+        kept |= {point.key for point in (self.recommended(), *self.references) if point}
+        points = tuple(point for point in self.points if point.key in kept)
         return replace(self, points=points, left_out=len(self.points) - len(points))
 
     def showing(self, latency: str) -> View:
         """This view with another latency than p50, of the points that know it; as it is where none does."""
-        told = [(each, getattr(each.cell, LATENCIES[latency])) for each in self.points]
-        points = tuple(replace(each, latency_ms=value) for each, value in told if value is not None)
+        told = [(point, getattr(point.cell, LATENCIES[latency])) for point in self.points]
+        points = tuple(replace(point, latency_ms=value) for point, value in told if value is not None)
         return replace(self, points=points, latency=latency) if points else self
 
     def _series_name(self, point: Point) -> str:
@@ -162,33 +164,33 @@ class View:
     @property
     def references(self) -> list[Point]:
         """The original on each backend that answered it."""
-        return [each for each in self.points if each.variant.is_reference]
+        return [point for point in self.points if point.variant.is_reference]
 
     def recommended(self) -> Point | None:
         """The point that the recommendation names."""
         wanted = (self.recommendation.variant_id, self.recommendation.backend_name)
-        return next((each for each in self.points if each.key == wanted), None)
+        return next((point for point in self.points if point.key == wanted), None)
 
 
 def view_of(report: Mapping[str, Any]) -> View:
     """Read an exported report. Unknown keys, of later minor versions, are ignored."""
-    backends = [from_dict(BackendInfo, each) for each in report["backends"]]
-    variants = tuple(from_dict(Variant, each) for each in report["variants"])
-    cells = [from_dict(Cell, each) for each in report["cells"]]
+    backends = [from_dict(BackendInfo, backend) for backend in report["backends"]]
+    variants = tuple(from_dict(Variant, variant) for variant in report["variants"])
+    cells = [from_dict(Cell, cell) for cell in report["cells"]]
     true_label = report["source"]["true_label"]
     told = report.get("photo_set")  # not there before 1.2
     photo_set = None if told is None else from_dict(PhotoSetFacts, told)
     plan = from_dict(Plan, report["plan"])
     points = _points(variants, backends, cells, true_label, plan)
     if photo_set is not None:
-        points = [_of_photos(each, photo_set) for each in points]
-    answered = {each.backend.name for each in points}
+        points = [_of_photos(point, photo_set) for point in points]
+    answered = {point.backend.name for point in points}
     return View(
         points=tuple(points),
         plan=plan,
         recommendation=from_dict(Recommendation, report["recommendation"]),
         true_label=true_label,
-        empty_backends=tuple(each.name for each in backends if each.name not in answered),
+        empty_backends=tuple(info.name for info in backends if info.name not in answered),
         variants=variants,
         is_running=is_live(report["state"]),
         photo_set=photo_set,
@@ -202,8 +204,8 @@ def _points(
     true_label: str | None,
     plan: Plan,
 ) -> list[Point]:
-    by_id = {each.id: each for each in variants}
-    places = {each.name: place for place, each in enumerate(backends)}
+    by_id = {variant.id: variant for variant in variants}
+    places = {info.name: place for place, info in enumerate(backends)}
     references = {cell.backend_name: cell for cell in cells if by_id[cell.variant_id].is_reference}
 
     def is_less_sure(cell: Cell) -> bool:
@@ -237,7 +239,7 @@ def _of_photos(point: Point, photo_set: PhotoSetFacts) -> Point:
 
 
 def _true_score(cell: Cell, true_label: str) -> float | None:
-    return next((each.score for each in cell.top if same_thing(each.label, true_label)), None)
+    return next((label.score for label in cell.top if same_thing(label.label, true_label)), None)
 
 
 class Making(NamedTuple):

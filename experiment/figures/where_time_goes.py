@@ -60,7 +60,7 @@ def where_time_goes(view: View, palette: Palette) -> Figure:
     for number, points in enumerate(panels, start=1):
         data += [_bars(stage, points, number, data, palette) for stage in STAGES if _is_used(stage, points)]
     data += [_totals(points, number, palette) for number, points in enumerate(panels, start=1)]
-    rows = [_row(each) for points in panels for each in points]
+    rows = [_row(point) for points in panels for point in points]
     return figure(data, _layout(panels, palette), TITLE, _caption(view), COLUMNS, rows)
 
 
@@ -93,8 +93,8 @@ def stages_of(point: Point) -> dict[str, float]:
 def _panels(view: View) -> list[list[Point]]:
     """Points by backend; within one the original first, then the largest."""
     panels: dict[str, list[Point]] = {}
-    for each in view.points:
-        panels.setdefault(each.backend.name, []).append(each)
+    for point in view.points:
+        panels.setdefault(point.backend.name, []).append(point)
     return [
         sorted(
             points, key=lambda each: (not each.variant.is_reference, -each.variant.size_px, each.variant.id)
@@ -104,7 +104,7 @@ def _panels(view: View) -> list[list[Point]]:
 
 
 def _is_used(stage: Stage, points: Sequence[Point]) -> bool:
-    return any(stage.key in stages_of(each) for each in points)
+    return any(stage.key in stages_of(point) for point in points)
 
 
 def _bar_name(point: Point) -> str:
@@ -118,16 +118,16 @@ def _bar_name(point: Point) -> str:
 def _bars(
     stage: Stage, points: Sequence[Point], panel: int, earlier: Sequence[dict[str, Any]], palette: Palette
 ) -> dict[str, Any]:
-    values = [stages_of(each).get(stage.key) for each in points]
+    values = [stages_of(point).get(stage.key) for point in points]
     return {
         "type": "bar",
         "orientation": "h",
         "x": values,
-        "y": [_bar_name(each) for each in points],
+        "y": [_bar_name(point) for point in points],
         **_axes(panel),
         "name": stage.name,
         "legendgroup": stage.key,
-        "showlegend": all(each["legendgroup"] != stage.key for each in earlier),
+        "showlegend": all(trace["legendgroup"] != stage.key for trace in earlier),
         "legendrank": 1 + STAGES.index(stage),
         "marker": _look(stage, palette),
         "hovertext": [_hover(stage, point, value) for point, value in zip(points, values, strict=True)],
@@ -171,12 +171,12 @@ def _hover(stage: Stage, point: Point, value_ms: float | None) -> str:
 
 def _totals(points: Sequence[Point], panel: int, palette: Palette) -> dict[str, Any]:
     """The length of each bar in words, at its end."""
-    totals = [round(sum(stages_of(each).values()), 3) for each in points]
+    totals = [round(sum(stages_of(point).values()), 3) for point in points]
     return {
         "type": "scatter",
         "mode": "text",
         "x": totals,
-        "y": [_bar_name(each) for each in points],
+        "y": [_bar_name(point) for point in points],
         **_axes(panel),
         "text": [f" {milliseconds(total)}" for total in totals],
         "textposition": "middle right",
@@ -193,7 +193,7 @@ def _layout(panels: Sequence[Sequence[Point]], palette: Palette) -> dict[str, An
     bars = sum(len(points) for points in panels)
     bar_px = min(max(BAR_PX, LEAST_BARS_PX / bars), THICKEST_BAR_PX)
     inner_px = round(bars * bar_px + len(panels) * GAP_PX)
-    longest_ms = max(sum(stages_of(each).values()) for points in panels for each in points)
+    longest_ms = max(sum(stages_of(point).values()) for points in panels for point in points)
     layout = base_layout(palette, inner_px + ABOVE_PX + BELOW_PX)
     layout |= {
         "barmode": "stack",
@@ -236,7 +236,7 @@ def _row(point: Point) -> list[Any]:
 
 
 def _caption(view: View) -> str:
-    resized = any("made_resize" in stages_of(each) for each in view.points)
+    resized = any("made_resize" in stages_of(point) for point in view.points)
     parts = [
         _largest_part(view),
         "Making a variant is never part of its latency.",

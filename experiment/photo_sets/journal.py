@@ -105,7 +105,7 @@ def vocabularies_of(header: SetHeader, names: Mapping[str, str] | None = None) -
     Of models that are not the header's own nothing is known but that map.
     """
     own = header.model.get("name")
-    cards = {each.name: header.model if each.model == own else {} for each in header.backends}
+    cards = {info.name: header.model if info.model == own else {} for info in header.backends}
     return {name: vocabulary_of(card, names) for name, card in cards.items()}
 
 
@@ -121,7 +121,9 @@ def pins(header: SetHeader) -> dict[str, Any]:
     return {
         "photos": header.photos_sha256,
         "plan": {key: value for key, value in plan_dict(header.plan).items() if key not in PLAN_FREE},
-        "backends": {each.name: {key: getattr(each, key) for key in BACKEND_PINS} for each in present},
+        "backends": {
+            backend.name: {key: getattr(backend, key) for key in BACKEND_PINS} for backend in present
+        },
         "encoders": {key: header.environment.get(key) for key in ENCODER_PINS},
     }
 
@@ -200,11 +202,11 @@ def differences(there: SetHeader, here: SetHeader) -> Iterator[str]:
     """What keeps a run from going on in a journal, in words."""
     before, now = pins(there), pins(here)
     if not same_photos(there, here):
-        sets = [f"{each.count:,} in {each.name}" for each in (there, here)]
+        sets = [f"{header.count:,} in {header.name}" for header in (there, here)]
         yield f"other photos ({sets[0]} there, {sets[1]} here)"
     yield from _changed("", before["plan"], now["plan"])
     if set(before["backends"]) != set(now["backends"]):
-        names = [", ".join(each["backends"]) or "none" for each in (before, now)]
+        names = [", ".join(pinned["backends"]) or "none" for pinned in (before, now)]
         yield f"the backends {names[0]} there, {names[1]} here"
     for name in set(before["backends"]) & set(now["backends"]):
         told = {key for key, value in before["backends"][name].items() if value is not None}

@@ -140,7 +140,7 @@ def _from_json(text: str) -> dict[str, str]:
     read = json.loads(text)
     rows = [(str(at), value) for at, value in enumerate(read)] if isinstance(read, list) else read.items()
     pairs = [value if isinstance(value, list) else [key, value] for key, value in rows]
-    if not all(len(pair) == 2 and all(isinstance(each, str) for each in pair) for pair in pairs):
+    if not all(len(pair) == 2 and all(isinstance(part, str) for part in pair) for pair in pairs):
         raise ValueError("its entries are not pairs of texts")
     return _without_doubt((key, label) for key, label in pairs)
 

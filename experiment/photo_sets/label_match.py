@@ -75,7 +75,7 @@ class _Ends:
         end = "".join(f"{part}/" for part in parts[:common])
         if not end or end in self._names:
             return common, self._names.get(end, ""), min(common, 1)
-        first, behind = (bisect_left(self._keys, each) for each in (end, end + AFTER_ALL))
+        first, behind = (bisect_left(self._keys, key) for key in (end, end + AFTER_ALL))
         return common, self._names[self._keys[first]], behind - first
 
 

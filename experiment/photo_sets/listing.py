@@ -56,19 +56,19 @@ class PhotoSet:
     @property
     def sha256(self) -> str:
         """Changes when a photo comes, goes, or has another name, size or label."""
-        rows = (f"{each.name}\0{each.size_bytes}\0{each.label or ''}\n" for each in self.photos)
+        rows = (f"{photo.name}\0{photo.size_bytes}\0{photo.label or ''}\n" for photo in self.photos)
         return hashlib.sha256("".join(rows).encode("utf-8")).hexdigest()
 
     @property
     def photos_sha256(self) -> str:
         """The same, whatever the labels: what is measured does not depend on them."""
-        rows = (f"{each.name}\0{each.size_bytes}\n" for each in self.photos)
+        rows = (f"{photo.name}\0{photo.size_bytes}\n" for photo in self.photos)
         return hashlib.sha256("".join(rows).encode("utf-8")).hexdigest()
 
     @property
     def labels(self) -> dict[str, str | None]:
         """What each photo shows, by its name."""
-        return {each.name: each.label for each in self.photos}
+        return {photo.name: photo.label for photo in self.photos}
 
     def read(self, photo: ListedPhoto, limits: Limits) -> bytes:
         """The photo's bytes. Raises ImageRefused when it is too large or can't be read."""
@@ -116,8 +116,8 @@ def photo_set_in(
     by_name, unused = matched(labels.by_file, names)
     photos = [ListedPhoto(name, sizes[name], by_name.get(name)) for name in names]
     missing = tuple(
-        SkippedPhoto(each.file, "missing", f"{each.file} has a label, but {each.why}.")
-        for each in unused[:MOST_NAMED_ROWS]
+        SkippedPhoto(row.file, "missing", f"{row.file} has a label, but {row.why}.")
+        for row in unused[:MOST_NAMED_ROWS]
     )
     unlabelled = next((name for name in names if name not in by_name), None)
     given = GivenLabels(labels.name, len(labels.by_file), len(unused), len(by_name), unlabelled)

@@ -73,7 +73,7 @@ def result_of(
         decode_ms=source.decode_ms,
         skipped_sizes_px=skipped_sizes_px,
         notes=source.notes,
-        variants=tuple(replace(each, data=b"") for each in variants),
+        variants=tuple(replace(variant, data=b"") for variant in variants),
         measurements=measurements,
         beats=beats,
     )

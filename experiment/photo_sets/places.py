@@ -152,13 +152,13 @@ class Archive:
                 f"{shown} can't be read: {_why(error)}. Pack the photos again.", "no_photos", 422
             ) from None
         # Of two entries with one name the later one counts, as when they are unpacked.
-        by_name = {_name_of(each): each for each in self._zip.infolist()}
-        files = {name: each for name, each in by_name.items() if name and not name.endswith(("/", "\\"))}
+        by_name = {_name_of(entry): entry for entry in self._zip.infolist()}
+        files = {name: entry for name, entry in by_name.items() if name and not name.endswith(("/", "\\"))}
         self._entries = dict(zip(unique(map(clean_path, files)), files.values(), strict=True))
 
     def sizes(self) -> Mapping[str, int]:
         """Path within the archive -> bytes unpacked."""
-        return {name: each.file_size for name, each in self._entries.items()}
+        return {name: entry.file_size for name, entry in self._entries.items()}
 
     def read(self, name: str, max_bytes: int) -> bytes:
         """The file's bytes; what unpacks to more than it says is refused."""

@@ -81,9 +81,9 @@ class _Session:
         warm_up = replace(self._plan, repeats=0)
         count = replace(self._plan, warmups=0, seed=_seed_of(self._plan.seed, index))
         with Heartbeat() as heartbeat:
-            taken = self._take(warm_up, [each for each in variants if each.id not in self._warm])
+            taken = self._take(warm_up, [variant for variant in variants if variant.id not in self._warm])
             taken += self._take(count, variants)
-        self._warm |= {each.id for each in variants}
+        self._warm |= {variant.id for variant in variants}
         self._let_go_of_silent_ones(taken)
         beats = Beats(heartbeat.beats, heartbeat.late, round(heartbeat.max_delay_ms, 2))
         skipped = skipped_sizes_px(source, self._plan)
@@ -92,11 +92,18 @@ class _Session:
     def _take(self, plan: Plan, variants: Sequence[Variant]) -> list[Measurement]:
         if not variants:
             return []
-        return [without_weight(each) for each in measure(plan, variants, self.backends, self._cancel)]
+        return [
+            without_weight(measurement)
+            for measurement in measure(plan, variants, self.backends, self._cancel)
+        ]
 
     def _let_go_of_silent_ones(self, taken: Sequence[Measurement]) -> None:
-        silent = {each.backend_name for each in taken if each.failure and not each.failure.was_sent}
-        self.backends = [each for each in self.backends if each.info.name not in silent]
+        silent = {
+            measurement.backend_name
+            for measurement in taken
+            if measurement.failure and not measurement.failure.was_sent
+        }
+        self.backends = [backend for backend in self.backends if backend.info.name not in silent]
 
 
 def _seed_of(seed: int, index: int) -> int:

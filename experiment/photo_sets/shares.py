@@ -77,6 +77,6 @@ def difference(both: int, gained: int, lost: int, neither: int) -> Difference | 
 
 
 def _with_holm(differences: Mapping[CellKey, Difference]) -> dict[CellKey, Difference]:
-    adjusted = holm([each.mcnemar_p for each in differences.values()])
+    adjusted = holm([difference.mcnemar_p for difference in differences.values()])
     pairs = zip(differences.items(), adjusted, strict=True)
-    return {key: replace(each, mcnemar_p_holm=p) for (key, each), p in pairs}
+    return {key: replace(found, mcnemar_p_holm=p) for (key, found), p in pairs}

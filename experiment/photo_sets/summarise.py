@@ -103,8 +103,8 @@ def _interrupted(tally: Tally) -> frozenset[str]:
     """Backends that could not be reached at some time, and answered at another."""
     return frozenset(
         name
-        for name, each in tally.backends.items()
-        if each.by_code["unreachable"] and each.asked > each.unanswered
+        for name, failures in tally.backends.items()
+        if failures.by_code["unreachable"] and failures.asked > failures.unanswered
     )
 
 
@@ -133,9 +133,9 @@ def _facts(
         labelled=tally.labelled,
         sha256=header.sha256,
         margin_points=margin_points(plan, tally.labelled > 0),
-        comparisons=sum(each.difference is not None for each in shares.values()),
+        comparisons=sum(share.difference is not None for share in shares.values()),
         skipped=(*header.missing, *tally.skipped),
-        unknown_labels=tuple(UnknownLabel(*each) for each in tally.unknown_labels.most_common()),
+        unknown_labels=tuple(UnknownLabel(*counted) for counted in tally.unknown_labels.most_common()),
         between_backends=between_backends(tally),
         given_labels=header.given_labels,
     )
@@ -162,8 +162,8 @@ def _source(header: SetHeader, tally: Tally) -> SourceImage:
 
 def _variants(tally: Tally) -> tuple[Variant, ...]:
     """The reference first, then by size, largest first; within a size as they were made."""
-    made = [_variant(each) for each in tally.variants.values()]
-    return tuple(sorted(made, key=lambda each: (not each.is_reference, -each.size_px)))
+    made = [_variant(variant) for variant in tally.variants.values()]
+    return tuple(sorted(made, key=lambda variant: (not variant.is_reference, -variant.size_px)))
 
 
 def _variant(tally: VariantTally) -> Variant:

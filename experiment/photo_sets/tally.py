@@ -157,9 +157,9 @@ class Tally:
         for variant in result.variants:
             self.variants.setdefault(variant.id, VariantTally()).add(variant, result.size_bytes or 0)
         groups: dict[tuple[str, str], list[Measurement]] = defaultdict(list)
-        for each in result.measurements:
-            self.backends[each.backend_name].add(each)
-            groups[each.variant_id, each.backend_name].append(each)
+        for measurement in result.measurements:
+            self.backends[measurement.backend_name].add(measurement)
+            groups[measurement.variant_id, measurement.backend_name].append(measurement)
         for key, group in groups.items():
             self._add_latencies(self.cells[key], group)
         self._add_answers(
@@ -169,17 +169,17 @@ class Tally:
     @property
     def requests_done(self) -> int:
         """All requests so far, warm-ups too."""
-        return sum(each.asked for each in self.backends.values())
+        return sum(failures.asked for failures in self.backends.values())
 
     @property
     def requests_failed(self) -> int:
         """Those that were sent and not answered."""
-        return sum(each.failed for each in self.backends.values())
+        return sum(failures.failed for failures in self.backends.values())
 
     @property
     def requests_not_sent(self) -> int:
         """Those that were left out."""
-        return sum(each.not_sent for each in self.backends.values())
+        return sum(failures.not_sent for failures in self.backends.values())
 
     def _add_photo(self, result: PhotoResult) -> None:
         self.skipped_sizes_px.update(result.skipped_sizes_px)
@@ -198,8 +198,8 @@ class Tally:
             cell.was_warmed = True
             cell.cold_ms = group[0].rounded_ms if group[0].prediction else None
         counted = [each for each in group if not each.is_warmup]
-        for each in counted:
-            cell.failures.add(each)
+        for measurement in counted:
+            cell.failures.add(measurement)
         answered = [each for each in counted if each.prediction is not None]
         if answered:
             cell.samples_ms.append(percentile([each.rounded_ms for each in answered], 50))
@@ -212,11 +212,18 @@ class Tally:
 
     def _add_answers(self, result: PhotoResult, answers: Mapping[tuple[str, str], Prediction]) -> None:
         references = {each.id for each in result.variants if each.is_reference}
-        names = sorted({each.backend_name for each in result.measurements})
+        names = sorted({measurement.backend_name for measurement in result.measurements})
         truths = {name: self._truth(name, result.label) for name in names}
         self._count_label(result.label, truths)
         for name in names:
-            reference = next((answers[each, name] for each in references if (each, name) in answers), None)
+            reference = next(
+                (
+                    answers[reference_id, name]
+                    for reference_id in references
+                    if (reference_id, name) in answers
+                ),
+                None,
+            )
             for variant in result.variants:
                 if (variant.id, name) in answers:
                     self._judge(variant.id, name, answers[variant.id, name], reference, truths[name])
@@ -275,7 +282,7 @@ class Tally:
         if truth is None:
             return [False]
         vocabulary = self._vocabulary(backend_name)
-        return [vocabulary.is_right(each.label, truth) for each in answer.top] or [False]
+        return [vocabulary.is_right(label.label, truth) for label in answer.top] or [False]
 
 
 def _first(answer: Prediction) -> str | None:

@@ -18,9 +18,9 @@ def cheapest_alike(candidates: Sequence[Candidate]) -> Candidate:
     """The fastest of `candidates`, or a cheaper one that can't be told apart from it."""
     by_speed = sorted(candidates, key=lambda each: each.p50_ms)
     best = fastest = by_speed[0]
-    for each in by_speed[1:]:
-        if overlaps(each, fastest) and _is_cheaper(each.backend, best.backend):
-            best = each
+    for candidate in by_speed[1:]:
+        if overlaps(candidate, fastest) and _is_cheaper(candidate.backend, best.backend):
+            best = candidate
     return best
 
 
@@ -70,8 +70,8 @@ def _apart(first: Candidate, second: Candidate) -> bool:
     return is_faster(first, second) or is_faster(second, first)
 
 
-def _has_interval(each: Candidate) -> bool:
-    return each.cell.p50_low_ms is not None and each.cell.p50_high_ms is not None
+def _has_interval(candidate: Candidate) -> bool:
+    return candidate.cell.p50_low_ms is not None and candidate.cell.p50_high_ms is not None
 
 
 def _is_cheaper(first: BackendInfo, second: BackendInfo) -> bool:
@@ -85,7 +85,7 @@ def _is_cheaper(first: BackendInfo, second: BackendInfo) -> bool:
     return False
 
 
-def _p50(each: Candidate) -> str:
-    low, high = each.cell.p50_low_ms, each.cell.p50_high_ms
+def _p50(candidate: Candidate) -> str:
+    low, high = candidate.cell.p50_low_ms, candidate.cell.p50_high_ms
     interval = f" ({bounds(low, high)})" if low is not None and high is not None else ""
-    return milliseconds(each.p50_ms) + interval
+    return milliseconds(candidate.p50_ms) + interval

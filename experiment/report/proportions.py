@@ -54,7 +54,7 @@ def mcnemar(gained: int, lost: int) -> float:
     no photo differs.
     """
     total, fewer = gained + lost, min(gained, lost)
-    tail = sum(math.comb(total, each) for each in range(fewer + 1))
+    tail = sum(math.comb(total, successes) for successes in range(fewer + 1))
     return min(1.0, float(Fraction(2 * tail, 2**total)))
 
 

@@ -69,14 +69,18 @@ def choose(
     candidates = candidates_among(results)
     if not candidates:
         return nothing_measured(results)
-    if results.so_far and needs_reference and not any(each.variant.is_reference for each in candidates):
+    if (
+        results.so_far
+        and needs_reference
+        and not any(candidate.variant.is_reference for candidate in candidates)
+    ):
         return original_to_come(results)
-    eligible = [each for each in candidates if all(goal.is_met(each) for goal in goals)]
+    eligible = [candidate for candidate in candidates if all(goal.is_met(candidate) for goal in goals)]
     gaps = tuple(_gaps(results))
     if not eligible:
         return nothing_fits(results.so_far, candidates, goals, gaps)
-    smallest = min(eligible, key=lambda each: each.rank).variant
-    best = cheapest_alike([each for each in eligible if each.variant == smallest])
+    smallest = min(eligible, key=lambda candidate: candidate.rank).variant
+    best = cheapest_alike([candidate for candidate in eligible if candidate.variant == smallest])
     return Recommendation(
         variant_id=best.variant.id,
         backend_name=best.backend.name,
@@ -119,26 +123,34 @@ def doubt(best: Candidate, so_far: bool) -> str:
     return f"{few}; more may come." if so_far else f"{few}; use at least {SAMPLES_FOR_INTERVAL} repeats."
 
 
-def _answer(each: Candidate, true_label: str | None, other: str) -> str:
-    if not each.cell.top:
+def _answer(candidate: Candidate, true_label: str | None, other: str) -> str:
+    if not candidate.cell.top:
         return "No label given"
-    label = f"{each.label}, {percent(each.cell.top[0].score)}"
-    before = _original_score(each)
+    label = f"{candidate.label}, {percent(candidate.cell.top[0].score)}"
+    before = _original_score(candidate)
     both = label if before is None else f"{label}; {other} {percent(before)}"
-    if true_label is not None and each.cell.correct_top1:
-        by_luck = f", where the {other}'s was wrong" if each.cell.same_top1 is False else ""
+    if true_label is not None and candidate.cell.correct_top1:
+        by_luck = f", where the {other}'s was wrong" if candidate.cell.same_top1 is False else ""
         return f"Right answer ({both}){by_luck}"
     if true_label is not None:
         return f"Wrong answer ({label})"
-    if each.variant.is_reference or each.cell.same_top1 is None:
+    if candidate.variant.is_reference or candidate.cell.same_top1 is None:
         return f"Its answer: {label}"
-    return f"Same top answer as the {other} ({both})" if each.cell.same_top1 else f"Another answer ({label})"
+    return (
+        f"Same top answer as the {other} ({both})"
+        if candidate.cell.same_top1
+        else f"Another answer ({label})"
+    )
 
 
-def _original_score(each: Candidate) -> float | None:
+def _original_score(candidate: Candidate) -> float | None:
     """The original's probability of the same top label, 0..1; None where there is no other one."""
-    cell = each.cell
-    if each.variant.is_reference or not (cell.same_top1 and cell.top) or cell.reference_score_change is None:
+    cell = candidate.cell
+    if (
+        candidate.variant.is_reference
+        or not (cell.same_top1 and cell.top)
+        or cell.reference_score_change is None
+    ):
         return None
     return max(cell.top[0].score - cell.reference_score_change / 100, 0.0)
 
@@ -172,16 +184,20 @@ def _less_sure(best: Candidate, plan: Plan, other: str) -> str:
 
 def _why_not(best: Candidate, eligible: Sequence[Candidate]) -> Iterator[str]:
     """Those that meet the goals too, by rank; the original after copies."""
-    others = [each for each in eligible if each.variant == best.variant and each.backend != best.backend]
-    for each in sorted(others, key=lambda each: each.p50_ms)[:MOST_OTHERS]:
-        yield compared(best, each)
-    larger = [each for each in eligible if each.variant.size_bytes > best.variant.size_bytes]
-    heavier = min(larger, key=lambda each: each.rank, default=None)
+    others = [
+        candidate
+        for candidate in eligible
+        if candidate.variant == best.variant and candidate.backend != best.backend
+    ]
+    for other in sorted(others, key=lambda candidate: candidate.p50_ms)[:MOST_OTHERS]:
+        yield compared(best, other)
+    larger = [candidate for candidate in eligible if candidate.variant.size_bytes > best.variant.size_bytes]
+    heavier = min(larger, key=lambda candidate: candidate.rank, default=None)
     if heavier and not heavier.variant.is_reference:
         yield f"Next best: {_heavier(best, heavier)}."
     if heavier and heavier.variant.is_reference:
         yield sentence(f"{_heavier(best, heavier)}, meets the goals too")
-    quickest = min(eligible, key=lambda each: each.p50_ms)
+    quickest = min(eligible, key=lambda candidate: candidate.p50_ms)
     if quickest.variant != best.variant and is_faster(quickest, best):
         yield _faster(best, quickest)
 
@@ -209,12 +225,14 @@ def _next_lighter(best: Candidate, candidates: Sequence[Candidate], goals: Seque
 
 def _lighter(best: Candidate, candidates: Sequence[Candidate]) -> Candidate | None:
     """The largest variant below the best one; of the same format and on the same backend, if there is one."""
-    lighter = [each for each in candidates if each.variant.size_bytes < best.variant.size_bytes]
-    key = lambda each: (  # noqa: E731
-        each.variant.format == best.variant.format,
-        each.variant.size_bytes,
-        each.backend.name == best.backend.name,
-        -each.p50_ms,
+    lighter = [
+        candidate for candidate in candidates if candidate.variant.size_bytes < best.variant.size_bytes
+    ]
+    key = lambda candidate: (  # noqa: E731
+        candidate.variant.format == best.variant.format,
+        candidate.variant.size_bytes,
+        candidate.backend.name == best.backend.name,
+        -candidate.p50_ms,
     )
     return max(lighter, key=key, default=None)
 

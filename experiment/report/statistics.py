@@ -155,7 +155,7 @@ def _log_median(samples: Sequence[float]) -> float:
 
 def _error_of_log_median(samples: Sequence[float]) -> float:
     """Standard error: how far apart two samples lie that enclose the median with a known probability."""
-    ordered, count = sorted(max(each, RESOLUTION_MS) for each in samples), len(samples)
+    ordered, count = sorted(max(sample, RESOLUTION_MS) for sample in samples), len(samples)
     rank = max(round(count / 2 - math.sqrt(count)), 1)
     width = math.log(ordered[count - rank]) - math.log(ordered[rank - 1])
     return width / (2 * NormalDist().inv_cdf(1 - _outside(count, rank)))

@@ -61,10 +61,10 @@ def judge(
         return "INVALID", (_not_measured(backend, conditions),)
     invalid = tuple(_invalid(backend, samples_ms, conditions))
     if not_sent:
-        why = next(each for each in failure_reasons if not each.was_sent)
+        why = next(failure for failure in failure_reasons if not failure.was_sent)
         invalid = (_left_out(len(samples_ms) + failures + not_sent, not_sent, why), *invalid)
     if failures:
-        why = next(each for each in failure_reasons if each.was_sent)
+        why = next(failure for failure in failure_reasons if failure.was_sent)
         invalid = (_failed(len(samples_ms), failures, why), *invalid)
     if invalid:
         return "INVALID", invalid

@@ -82,9 +82,11 @@ def cautions(run: Run, cells: Sequence[Cell], late_ms: float | None) -> tuple[Wa
 def as_warnings(found: Iterable[tuple[str, Iterable[str | Warning_]]]) -> tuple[Warning_, ...]:
     """What was found under each code, as warnings with its level."""
     return tuple(
-        each if isinstance(each, Warning_) else Warning_(code, each, "note" if code in NOTES else "warning")
+        found_one
+        if isinstance(found_one, Warning_)
+        else Warning_(code, found_one, "note" if code in NOTES else "warning")
         for code, words in found
-        for each in words
+        for found_one in words
     )
 
 
@@ -302,14 +304,18 @@ class FailedRequests:
 
 def failed_requests(backend_name: str, measurements: Sequence[Measurement]) -> FailedRequests:
     """Count what failed on one backend."""
-    lost = [each for each in measurements if each.backend_name == backend_name and each.failure is not None]
-    failed = [each for each in lost if each.failure and each.failure.was_sent]
-    failures = [each.failure for each in failed if each.failure is not None]
-    codes = Counter(each.code for each in failures)
+    lost = [
+        measurement
+        for measurement in measurements
+        if measurement.backend_name == backend_name and measurement.failure is not None
+    ]
+    failed = [measurement for measurement in lost if measurement.failure and measurement.failure.was_sent]
+    failures = [measurement.failure for measurement in failed if measurement.failure is not None]
+    codes = Counter(failure.code for failure in failures)
     return FailedRequests(
         failed=len(failed),
         not_sent=len(lost) - len(failed),
-        warmups=sum(each.is_warmup for each in failed),
-        cells=len({each.variant_id for each in failed}),
-        worst=max(failures, key=lambda each: codes[each.code], default=None),
+        warmups=sum(measurement.is_warmup for measurement in failed),
+        cells=len({measurement.variant_id for measurement in failed}),
+        worst=max(failures, key=lambda failure: codes[failure.code], default=None),
     )
