@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from experiment.decide.section import Section
+from experiment.decide.section import NOTHING_YET, Section
 from experiment.decide.sensitivity import Effect, effects
-from experiment.figures.frame import Figure, axis, base_layout, figure, hover_text
+from experiment.figures.frame import Figure, axis, base_layout, figure, hover_text, words_at
 from experiment.figures.palette import Palette
 from experiment.figures.view import Point, View
 from experiment.wording import capitalised, count, listed, sized_name
@@ -17,31 +17,27 @@ FORMATS_NOTE = (
     "Formats are compared in their usual quality, or the first that was tried; places of resizing in the "
     "encoder and filter that each has."
 )
+ONE_VALUE_EACH = (
+    "Only one value of everything was tried. Try several sizes, formats or qualities to see what matters."
+)
 HARDLY_POINTS = 0.05  # what is written as 0.0
 
 
 def sensitivity_section(view: View, palette: Palette) -> Section:
     """Empty of figures where nothing was varied, or no two cells can be compared."""
     if not view.points:
-        return Section(TITLE, "Nothing was measured yet.")
+        return Section(TITLE, NOTHING_YET)
     every = effects(view)
     known = [effect for effect in every if effect.mean_points is not None]
     without = [effect.factor.name for effect in every if effect.mean_points is None]
+    no_pair = f"No two cells whose score is known differ in nothing but {listed(without)}." if without else ""
     if not known:
-        return Section(TITLE, _nothing(without))
+        return Section(TITLE, no_pair or ONE_VALUE_EACH)
     notes = [FORMATS_NOTE] if {"format", "made_in"} & {effect.factor.key for effect in known} else []
-    if without:
-        notes.append(f"No two cells whose score is known differ in nothing but {listed(without)}.")
+    if no_pair:
+        notes.append(no_pair)
     figures = {"sensitivity": sensitivity(view, known, palette)}
     return Section(TITLE, _conclusion(view, known), (), tuple(notes), figures)
-
-
-def _nothing(without: Sequence[str]) -> str:
-    if without:
-        return f"No two cells whose score is known differ in nothing but {listed(without)}."
-    return (
-        "Only one value of everything was tried. Try several sizes, formats or qualities to see what matters."
-    )
 
 
 def _conclusion(view: View, known: Sequence[Effect]) -> str:
@@ -70,8 +66,9 @@ FIGURE_COLUMNS = (
 def sensitivity(view: View, effects: Sequence[Effect], palette: Palette) -> Figure:
     """`effects` have a mean each, the strongest first; there is at least one."""
     means = [round(effect.mean_points or 0.0, 4) for effect in effects]
-    names = [_name(effect) for effect in effects]
-    data = [_bars(effects, names, means, palette), _words(names, means, palette)]
+    names = [effect.factor.name for effect in effects]
+    ends = words_at(means, names, [f"{mean:.1f} points" for mean in means], palette)
+    data = [_bars(effects, names, means, palette), ends]
     layout = base_layout(palette, FRAME_PX + BAR_PX * len(effects)) | {
         "showlegend": False,
         "bargap": 0.35,
@@ -105,10 +102,6 @@ def between(pair: tuple[Point, Point] | None) -> str:
     return f"{names} on {listed(hosts)}"
 
 
-def _name(effect: Effect) -> str:
-    return effect.factor.name
-
-
 def _bars(
     effects: Sequence[Effect], names: Sequence[str], means: Sequence[float], palette: Palette
 ) -> dict[str, Any]:
@@ -120,21 +113,6 @@ def _bars(
         "marker": {"color": palette.serving, "line": {"width": 0}},
         "hovertext": [_hover(effect) for effect in effects],
         "hoverinfo": "text",
-    }
-
-
-def _words(names: Sequence[str], means: Sequence[float], palette: Palette) -> dict[str, Any]:
-    """The length of each bar in words, at its end."""
-    return {
-        "type": "scatter",
-        "mode": "text",
-        "x": list(means),
-        "y": list(names),
-        "text": [f" {mean:.1f} points" for mean in means],
-        "textposition": "middle right",
-        "textfont": {"size": 12, "color": palette.ink},
-        "hoverinfo": "skip",
-        "cliponaxis": False,
     }
 
 

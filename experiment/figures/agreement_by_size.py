@@ -11,12 +11,21 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from experiment.figures.frame import Figure, axis, base_layout, empty_figure, escaped, figure
+from experiment.figures.frame import Figure, axis, base_layout, dots, empty_figure, escaped, figure
 from experiment.figures.over_photos import axis_title, bars, what_is_shown
 from experiment.figures.palette import Palette, dash, outline, symbol
 from experiment.figures.points import changed_mark, describe, line, markers, size_axis
 from experiment.figures.view import Point, Series, View, missing_note
-from experiment.wording import compared_with, count, kind_name, listed, percent, short_label, sized_name
+from experiment.wording import (
+    compared_with,
+    count,
+    joined,
+    kind_name,
+    listed,
+    percent,
+    short_label,
+    sized_name,
+)
 
 HEIGHT_PX = 360
 COLUMNS = ("Backend", "Format", "Size, px", "Probability, %", "Answer", "Kept")
@@ -31,7 +40,7 @@ def agreement_by_size(view: View, palette: Palette) -> Figure:
     view, title = view.uncrowded(), title_of(view)
     if not view.points:
         return empty_figure(palette, title, COLUMNS, HEIGHT_PX)
-    groups = alike([*view.series, *_references(view)])
+    groups = alike([*view.series, *view.originals])
     data = [group_trace(group, view, palette) for group in groups]
     if any(point.is_kept is False for point in view.points):
         data.append(changed_mark(palette, changed_words(view)))
@@ -70,64 +79,45 @@ def changed_words(view: View) -> str:
     return "answer changed" if view.true_label is None else "wrong answer"
 
 
-def _references(view: View) -> list[Series]:
-    return [
-        Series(f"{point.backend.name}, {kind_name(point.variant)}", (point,)) for point in view.references
-    ]
-
-
 def alike(series: Sequence[Series]) -> list[list[Series]]:
     """Series of the same format whose answers agree at every size, to what a reader can see."""
     groups: dict[Any, list[Series]] = {}
-    for each in series:
+    for one in series:
         key = tuple(
-            (point.variant.id, round(point.score, 3) if point.score is not None else None, point.is_kept)
-            for point in each.points
+            (point.variant.id, None if point.score is None else round(point.score, 3), point.is_kept)
+            for point in one.points
         )
-        groups.setdefault(key, []).append(each)
+        groups.setdefault(key, []).append(one)
     return list(groups.values())
 
 
 def group_trace(group: Sequence[Series], view: View, palette: Palette) -> dict[str, Any]:
-    """The line of series whose answers agree."""
-    points = group[0].points
-    is_reference = points[0].variant.is_reference
-    look = line(group[0], palette)
-    return {
-        "type": "scatter",
-        "mode": "markers" if is_reference else "lines+markers",
-        "x": [point.variant.size_px for point in points],
-        "y": [point.percent for point in points],
-        "name": escaped(_name(group, view)),
-        "showlegend": not is_reference,
-        "line": look,
-        "marker": markers(points, palette),
-        "hovertext": [describe(point, view) for point in points],
-        "hoverinfo": "text",
-        "cliponaxis": False,
-    } | (_shared_look(group[0], palette) if len(group) > 1 else bars(points, look["color"]))
-
-
-def _shared_look(series: Series, palette: Palette) -> dict[str, Any]:
-    """No backend's own colour, for the line stands for several."""
+    """The line of series whose answers agree. That of several backends has no backend's colour."""
+    series, points = group[0], group[0].points
     first = series.first.variant
-    place = 1 if dash(first.format) != "solid" else 0
-    return {
-        "line": {"color": palette.ink, "width": 2, "dash": dash(first.format, series.nth)},
-        "marker": {
+    look, marker = line(series, palette), markers(points, palette)
+    if len(group) > 1:
+        place = 1 if dash(first.format) != "solid" else 0
+        look = {"color": palette.ink, "width": 2, "dash": dash(first.format, series.nth)}
+        marker = {
             "size": 9,
             "color": palette.ink,
-            "symbol": [symbol(place, first.format, point.is_kept is not False) for point in series.points],
+            "symbol": [symbol(place, first.format, point.is_kept is not False) for point in points],
             "line": outline(palette, palette.ink, first.format),
-        },
-        **bars(series.points, palette.ink),
-    }
-
-
-def _name(group: Sequence[Series], view: View) -> str:
+        }
     everyone = len({point.backend.name for point in view.points})
     names = "all backends" if 1 < everyone == len(group) else who(group)
-    return f"{names}, {group[0].name.rpartition(', ')[2]}"
+    return dots(
+        [point.variant.size_px for point in points],
+        [point.percent for point in points],
+        [describe(point, view) for point in points],
+        mode="markers" if first.is_reference else "lines+markers",
+        name=escaped(f"{names}, {series.name.rpartition(', ')[2]}"),
+        showlegend=not first.is_reference,
+        line=look,
+        marker=marker,
+        **bars(points, look["color"]),
+    )
 
 
 def who(group: Sequence[Series]) -> str:
@@ -142,7 +132,7 @@ def _row(group: Sequence[Series], point: Point) -> list[Any]:
         point.variant.size_px,
         point.percent,
         point.answer,
-        {True: "yes", False: "no", None: None}[point.is_kept],
+        point.kept,
     ]
 
 
@@ -161,8 +151,7 @@ def _set_row(group: Sequence[Series], point: Point) -> list[Any]:
 
 
 def _caption(view: View) -> str:
-    parts = [_what(view), _where_it_changes(view), _unknown(view), missing_note(view)]
-    return " ".join(part for part in parts if part)
+    return joined(_what(view), _where_it_changes(view), _unknown(view), missing_note(view))
 
 
 def _what(view: View) -> str:

@@ -11,12 +11,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from experiment.figures.agreement_by_size import changed_words, percent_axis
-from experiment.figures.frame import Figure, axis, base_layout, empty_figure, escaped, figure, round_ticks
+from experiment.figures.frame import (
+    Figure,
+    axis,
+    base_layout,
+    dots,
+    empty_figure,
+    escaped,
+    figure,
+    round_ticks,
+)
 from experiment.figures.over_photos import bars, score_column, what_is_shown
 from experiment.figures.palette import Palette, colour, dash, outline, symbol
 from experiment.figures.points import changed_mark, describe
 from experiment.figures.view import MOST_LINES, Making, Point, Series, View, making, missing_note
-from experiment.wording import listed, number, ratio, sized_name, times
+from experiment.wording import joined, listed, number, ratio, sized_name, times
 
 TITLE = "Quality, answer and bytes"
 HEIGHT_PX = 480
@@ -32,8 +41,16 @@ def by_quality(view: View, palette: Palette) -> Figure:
     if not lines:
         return empty_figure(palette, TITLE, COLUMNS, HEIGHT_PX)
     shown = [point for series in lines for point in series.points]
-    data = [_answers(series, view, palette) for series in lines]
-    data += [_bytes(series, view, palette) for series in lines]
+    data = [
+        _trace(series, view, palette, [point.percent for point in series.points])
+        | {"name": escaped(series.name), **bars(series.points, colour(palette, series.nth % SYMBOLS))}
+        for series in lines
+    ]
+    data += [
+        _trace(series, view, palette, [_kilobytes(point) for point in series.points])
+        | {"yaxis": "y2", "showlegend": False}
+        for series in lines
+    ]
     if any(point.is_kept is False for point in shown):
         data.append(changed_mark(palette, changed_words(view)))
     layout = base_layout(palette, HEIGHT_PX, len(lines)) | _axes(view, shown, palette)
@@ -55,7 +72,7 @@ def _lines(view: View) -> list[Series]:
     return [
         Series(
             _name(points[0]),
-            tuple(sorted(points, key=lambda each: -(each.variant.quality or 0))),
+            tuple(sorted(points, key=lambda point: -(point.variant.quality or 0))),
             sizes.index(points[0].variant.size_px),
         )
         for points in several
@@ -74,42 +91,22 @@ def _name(point: Point) -> str:
     return " ".join(word for word in words if word != f"q{point.variant.quality}")
 
 
-def _answers(series: Series, view: View, palette: Palette) -> dict[str, Any]:
-    return _trace(series, view, palette) | {
-        "y": [point.percent for point in series.points],
-        "name": escaped(series.name),
-        **bars(series.points, colour(palette, series.nth % SYMBOLS)),
-    }
-
-
-def _bytes(series: Series, view: View, palette: Palette) -> dict[str, Any]:
-    return _trace(series, view, palette) | {
-        "y": [_kilobytes(point) for point in series.points],
-        "yaxis": "y2",
-        "showlegend": False,
-    }
-
-
-def _trace(series: Series, view: View, palette: Palette) -> dict[str, Any]:
-    own = colour(palette, series.nth % SYMBOLS)
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "x": [point.variant.quality for point in series.points],
-        "line": {"color": own, "width": 2, "dash": dash(series.first.variant.format)},
-        "marker": {
+def _trace(series: Series, view: View, palette: Palette, y: Sequence[float | None]) -> dict[str, Any]:
+    own, points = colour(palette, series.nth % SYMBOLS), series.points
+    format_key = points[0].variant.format
+    return dots(
+        [point.variant.quality or 0 for point in points],
+        y,
+        [describe(point, view) for point in points],
+        mode="lines+markers",
+        line={"color": own, "width": 2, "dash": dash(format_key)},
+        marker={
             "size": 8,
             "color": own,
-            "symbol": [
-                symbol(series.nth, point.variant.format, point.is_kept is not False)
-                for point in series.points
-            ],
-            "line": outline(palette, own, series.first.variant.format),
+            "symbol": [symbol(series.nth, format_key, point.is_kept is not False) for point in points],
+            "line": outline(palette, own, format_key),
         },
-        "hovertext": [describe(point, view) for point in series.points],
-        "hoverinfo": "text",
-        "cliponaxis": False,
-    }
+    )
 
 
 def _kilobytes(point: Point) -> float:
@@ -151,19 +148,18 @@ def _row(point: Point) -> list[Any]:
         point.percent,
         _kilobytes(point),
         point.answer,
-        {True: "yes", False: "no", None: None}[point.is_kept],
+        point.kept,
     ]
 
 
 def _caption(view: View, lines: Sequence[Series]) -> str:
-    parts = [
+    return joined(
         what_is_shown(view),
         _kept(view, lines),
         _saved(lines),
         f"Measured on {_backend_name(view)}.",
         missing_note(view),
-    ]
-    return " ".join(part for part in parts if part)
+    )
 
 
 def _kept(view: View, lines: Sequence[Series]) -> str:

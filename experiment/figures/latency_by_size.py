@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from experiment.figures.frame import Figure, base_layout, empty_figure, escaped, figure, log_axis
-from experiment.figures.palette import Palette, symbol
-from experiment.figures.points import describe, line, markers, size_axis
+from experiment.figures.frame import Figure, base_layout, empty_figure, figure, log_axis
+from experiment.figures.palette import Palette
+from experiment.figures.points import describe, size_axis, size_traces
 from experiment.figures.view import Point, Series, View, latency_words, making, missing_note
-from experiment.wording import kind_name, listed, made_as, ratio, times
+from experiment.wording import joined, kind_name, listed, made_as, ratio, times
 
 TITLE = "Latency by size"
 HEIGHT_PX = 380
@@ -22,93 +21,42 @@ def latency_by_size(view: View, palette: Palette) -> Figure:
     view = view.uncrowded()
     if not view.points:
         return empty_figure(palette, TITLE, COLUMNS, HEIGHT_PX)
-    data = [_line(series, view, palette) for series in view.series]
-    data += [_original(point, view, palette) for point in view.references]
-    extremes = [value for point in view.points for value in (_low(point), _high(point))]
+    lines = [*view.series, *view.originals]
+    data = size_traces(lines, palette, _arms, lambda point: describe(point, view))
+    extremes = [value for point in view.points for value in _extremes(point)]
     layout = base_layout(palette, HEIGHT_PX, len(data)) | {
         "xaxis": size_axis(view, palette),
         "yaxis": log_axis(palette, "Latency, ms", extremes),
     }
     columns = [f"{view.latency}, ms" if column == LATENCY else column for column in COLUMNS]
-    return figure(data, layout, TITLE, _caption(view), columns, [_row(point) for point in _in_order(view)])
+    rows = [_row(point) for series in lines for point in series.points]
+    return figure(data, layout, TITLE, _caption(view), columns, rows)
 
 
-def _line(series: Series, view: View, palette: Palette) -> dict[str, Any]:
-    return _trace(series.points, view, palette) | {
-        "mode": "lines+markers",
-        "name": escaped(series.name),
-        "line": line(series, palette),
-    }
+def _extremes(point: Point) -> tuple[float, float]:
+    """The fastest and the slowest sample, in ms."""
+    low, high = point.cell.min_ms, point.cell.max_ms
+    return point.latency_ms if low is None else low, point.latency_ms if high is None else high
 
 
-def _original(point: Point, view: View, palette: Palette) -> dict[str, Any]:
-    """Stands alone: it may be of another format and quality than the lines beside it."""
-    return _trace([point], view, palette) | {
-        "mode": "markers",
-        "name": escaped(f"{point.backend.name}, {kind_name(point.variant)}"),
-        "showlegend": False,
-    }
-
-
-def _trace(points: Sequence[Point], view: View, palette: Palette) -> dict[str, Any]:
-    plain = markers(points, palette)
-    return {
-        "type": "scatter",
-        "x": [point.variant.size_px for point in points],
-        "y": [point.latency_ms for point in points],
-        "error_y": {
-            "type": "data",
-            "symmetric": False,
-            "array": [round(_high(point) - point.latency_ms, 6) for point in points],
-            "arrayminus": [round(point.latency_ms - _low(point), 6) for point in points],
-            "color": plain["color"],
-            "thickness": 1,
-            "width": 3,
-        },
-        "marker": plain | {"symbol": symbol(points[0].backend_index, points[0].variant.format)},
-        "hovertext": [describe(point, view) for point in points],
-        "hoverinfo": "text",
-        "cliponaxis": False,
-    }
-
-
-def _low(point: Point) -> float:
-    return point.latency_ms if point.cell.min_ms is None else point.cell.min_ms
-
-
-def _high(point: Point) -> float:
-    return point.latency_ms if point.cell.max_ms is None else point.cell.max_ms
-
-
-def _in_order(view: View) -> list[Point]:
-    """Every point that is drawn, in the order of the lines."""
-    return [point for series in view.series for point in series.points] + view.references
+def _arms(point: Point) -> tuple[float, float, float]:
+    low, high = _extremes(point)
+    return point.latency_ms, round(high - point.latency_ms, 6), round(point.latency_ms - low, 6)
 
 
 def _row(point: Point) -> list[Any]:
-    return [
-        point.backend.name,
-        kind_name(point.variant),
-        point.variant.size_px,
-        point.latency_ms,
-        _low(point),
-        _high(point),
-        point.cell.count,
-    ]
+    variant, extremes = point.variant, _extremes(point)
+    shown = [point.backend.name, kind_name(variant), variant.size_px, point.latency_ms]
+    return [*shown, *extremes, point.cell.count]
 
 
 def _caption(view: View) -> str:
-    parts = [
-        _points(view),
+    return joined(
+        "" if view.latency == "p50" else f"Points are {latency_words(view.latency)}.",
         _fall(view),
         "Bars reach from the fastest to the slowest sample.",
         missing_note(view),
-    ]
-    return " ".join(part for part in parts if part)
-
-
-def _points(view: View) -> str:
-    return "" if view.latency == "p50" else f"Points are {latency_words(view.latency)}."
+    )
 
 
 def _fall(view: View) -> str:

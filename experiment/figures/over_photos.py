@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from experiment.figures.frame import error_bars
 from experiment.figures.view import Point, View
 from experiment.records import OverPhotos, Share
 from experiment.wording import difference_words, share_words
@@ -49,17 +50,9 @@ def bars(points: Sequence[Point], colour: str) -> dict[str, Any]:
     if not any(point.low is not None for point in points):
         return {}
     arms = [(point.percent or 0.0, point.low or 0.0, point.high or 0.0) for point in points]
-    return {
-        "error_y": {
-            "type": "data",
-            "symmetric": False,
-            "array": [round(100 * high - middle, 4) for middle, _, high in arms],
-            "arrayminus": [round(middle - 100 * low, 4) for middle, low, _ in arms],
-            "color": colour,
-            "thickness": 1,
-            "width": CAP_PX,
-        }
-    }
+    up = [round(100 * high - middle, 4) for middle, _, high in arms]
+    down = [round(middle - 100 * low, 4) for middle, low, _ in arms]
+    return {"error_y": error_bars(up, down, colour, CAP_PX)}
 
 
 def _lines(over: OverPhotos) -> list[str]:

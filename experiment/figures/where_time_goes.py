@@ -10,10 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from experiment.figures.frame import Figure, axis, base_layout, empty_figure, escaped, figure, hover_text
+from experiment.figures.frame import (
+    Figure,
+    axis,
+    base_layout,
+    empty_figure,
+    escaped,
+    figure,
+    hover_text,
+    words_at,
+)
 from experiment.figures.palette import Palette
 from experiment.figures.view import Point, View, missing_note
-from experiment.wording import capitalised, made_as, milliseconds, percent, reference_name, short_name
+from experiment.wording import capitalised, joined, made_as, milliseconds, percent, reference_name, short_name
 
 TITLE = "Where the time goes"
 EMPTY_HEIGHT_PX = 320
@@ -58,7 +67,8 @@ def where_time_goes(view: View, palette: Palette) -> Figure:
     panels = _panels(view)
     data: list[dict[str, Any]] = []
     for number, points in enumerate(panels, start=1):
-        data += [_bars(stage, points, number, data, palette) for stage in STAGES if _is_used(stage, points)]
+        used = {key for point in points for key in stages_of(point)}
+        data += [_bars(stage, points, number, data, palette) for stage in STAGES if stage.key in used]
     data += [_totals(points, number, palette) for number, points in enumerate(panels, start=1)]
     rows = [_row(point) for points in panels for point in points]
     return figure(data, _layout(panels, palette), TITLE, _caption(view), COLUMNS, rows)
@@ -95,24 +105,20 @@ def _panels(view: View) -> list[list[Point]]:
     panels: dict[str, list[Point]] = {}
     for point in view.points:
         panels.setdefault(point.backend.name, []).append(point)
-    return [
-        sorted(
-            points, key=lambda each: (not each.variant.is_reference, -each.variant.size_px, each.variant.id)
+    for points in panels.values():
+        points.sort(
+            key=lambda point: (
+                not point.variant.is_reference,
+                -point.variant.size_px,
+                point.variant.id,
+            )
         )
-        for points in panels.values()
-    ]
-
-
-def _is_used(stage: Stage, points: Sequence[Point]) -> bool:
-    return any(stage.key in stages_of(point) for point in points)
+    return list(panels.values())
 
 
 def _bar_name(point: Point) -> str:
-    return (
-        reference_name(point.variant)
-        if point.variant.is_reference
-        else f"{point.variant.size_px} {made_as(point.variant)}"
-    )
+    variant = point.variant
+    return reference_name(variant) if variant.is_reference else f"{variant.size_px} {made_as(variant)}"
 
 
 def _bars(
@@ -171,21 +177,14 @@ def _hover(stage: Stage, point: Point, value_ms: float | None) -> str:
 
 def _totals(points: Sequence[Point], panel: int, palette: Palette) -> dict[str, Any]:
     """The length of each bar in words, at its end."""
-    totals = [round(sum(stages_of(point).values()), 3) for point in points]
-    return {
-        "type": "scatter",
-        "mode": "text",
-        "x": totals,
-        "y": [_bar_name(point) for point in points],
-        **_axes(panel),
-        "text": [f" {milliseconds(total)}" for total in totals],
-        "textposition": "middle right",
-        "textfont": {"size": 12, "color": palette.ink},
-        "hoverinfo": "skip",
-        "showlegend": False,
-        "legendgroup": "total",
-        "cliponaxis": False,
-    }
+    totals = [_total_ms(point) for point in points]
+    names, words = [_bar_name(point) for point in points], [milliseconds(total) for total in totals]
+    ends = words_at(totals, names, words, palette)
+    return ends | _axes(panel) | {"showlegend": False, "legendgroup": "total"}
+
+
+def _total_ms(point: Point) -> float:
+    return round(sum(stages_of(point).values()), 3)
 
 
 def _layout(panels: Sequence[Sequence[Point]], palette: Palette) -> dict[str, Any]:
@@ -230,26 +229,24 @@ def _heading(name: str, top: float, palette: Palette) -> dict[str, Any]:
 
 
 def _row(point: Point) -> list[Any]:
-    stages = stages_of(point)
-    total = round(sum(stages.values()), 3)
-    return [point.backend.name, _bar_name(point), *(stages.get(stage.key) for stage in STAGES), total]
+    stages = [stages_of(point).get(stage.key) for stage in STAGES]
+    return [point.backend.name, _bar_name(point), *stages, _total_ms(point)]
 
 
 def _caption(view: View) -> str:
-    resized = any("made_resize" in stages_of(point) for point in view.points)
-    parts = [
+    is_resized = any("made_resize" in stages_of(point) for point in view.points)
+    return joined(
         _largest_part(view),
         "Making a variant is never part of its latency.",
-        "Resizing covers all steps down from the original." if resized else "",
+        "Resizing covers all steps down from the original." if is_resized else "",
         missing_note(view),
-    ]
-    return " ".join(part for part in parts if part)
+    )
 
 
 def _largest_part(view: View) -> str:
     """What the recommended bar, else the longest one of a smaller copy, is made of."""
-    copies = [each for each in view.points if not each.variant.is_reference] or list(view.points)
-    point = view.recommended() or max(copies, key=lambda each: sum(stages_of(each).values()))
+    copies = [point for point in view.points if not point.variant.is_reference] or list(view.points)
+    point = view.recommended() or max(copies, key=_total_ms)
     stages = stages_of(point)
     largest = max(STAGES, key=lambda stage: stages.get(stage.key, -1.0))
     share = percent(stages[largest.key] / (sum(stages.values()) or 1.0))

@@ -19,14 +19,14 @@ def recommend_for_set(results: Results, photo_set: PhotoSetFacts) -> Recommendat
         results,
         set_goals(results.plan, photo_set.labelled > 0),
         needs_reference=results.plan.keep_top1,
-        why=lambda best: _why(best, references.get(best.backend.name), within, results.so_far),
+        why=lambda best: _why(best, references.get(best.backend.name), within, results.is_running),
     )
 
 
-def _why(best: Candidate, reference: Cell | None, within: str, so_far: bool) -> str:
+def _why(best: Candidate, reference: Cell | None, within: str, is_running: bool) -> str:
     over = best.cell.over_photos or OverPhotos(None, None, None, None)
     figures = f"p50 {milliseconds(best.p50_ms)}, {size(best.variant.size_bytes)} (medians)."
-    parts = [doubt(best, so_far), *_answers(over, reference, within, best), figures]
+    parts = [doubt(best, is_running), *_answers(over, reference, within, best), figures]
     return " ".join(part for part in parts if part)
 
 

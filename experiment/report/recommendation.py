@@ -52,7 +52,7 @@ def recommend(results: Results) -> Recommendation:
     other = compared_with(results.variants)
     return choose(
         results,
-        goals_of(plan, true_label, results.so_far),
+        goals_of(plan, true_label, results.is_running),
         needs_reference=plan.keep_top1 and true_label is None,
         why=lambda best: _why(best, results, other),
     )
@@ -70,7 +70,7 @@ def choose(
     if not candidates:
         return nothing_measured(results)
     if (
-        results.so_far
+        results.is_running
         and needs_reference
         and not any(candidate.variant.is_reference for candidate in candidates)
     ):
@@ -78,13 +78,13 @@ def choose(
     eligible = [candidate for candidate in candidates if all(goal.is_met(candidate) for goal in goals)]
     gaps = tuple(_gaps(results))
     if not eligible:
-        return nothing_fits(results.so_far, candidates, goals, gaps)
+        return nothing_fits(results.is_running, candidates, goals, gaps)
     smallest = min(eligible, key=lambda candidate: candidate.rank).variant
     best = cheapest_alike([candidate for candidate in eligible if candidate.variant == smallest])
     return Recommendation(
         variant_id=best.variant.id,
         backend_name=best.backend.name,
-        sentence=_headline(best, results.so_far),
+        sentence=_headline(best, results.is_running),
         why=why(best),
         why_not=(*_why_not(best, eligible), *gaps),
         validity=best.cell.validity,
@@ -92,27 +92,27 @@ def choose(
     )
 
 
-def _headline(best: Candidate, so_far: bool) -> str:
+def _headline(best: Candidate, is_running: bool) -> str:
     """An order, unless the numbers behind it can't be believed."""
     cores = fewer_cores(best.backend)
     what = best.full_place + (f" ({cores} here)" if cores else "")
     if best.cell.validity == "INVALID":
         return f"Best of what was measured so far: {what}."
-    return f"So far: serve {what}." if so_far else f"Serve {what}."
+    return f"So far: serve {what}." if is_running else f"Serve {what}."
 
 
 def _why(best: Candidate, results: Results, other: str) -> str:
-    plan, true_label, so_far = results.plan, results.true_label, results.so_far
+    plan, true_label, is_running = results.plan, results.true_label, results.is_running
     parts = [_answer(best, true_label, other), f"p50 {milliseconds(best.p50_ms)}"]
     if best.cell.max_ms is not None and best.cell.count > 1:
         parts.append(f"slowest of {best.cell.count}: {milliseconds(best.cell.max_ms)}")
     figures = ", ".join([*parts, size(best.variant.size_bytes)]) + "."
-    unknown = _unknown_fall(best, true_label, so_far, other) if plan.keep_top1 else ""
-    parts = [doubt(best, so_far), figures, unknown, _less_sure(best, plan, other)]
+    unknown = _unknown_fall(best, true_label, is_running, other) if plan.keep_top1 else ""
+    parts = [doubt(best, is_running), figures, unknown, _less_sure(best, plan, other)]
     return " ".join(part for part in parts if part)
 
 
-def doubt(best: Candidate, so_far: bool) -> str:
+def doubt(best: Candidate, is_running: bool) -> str:
     """Why a cell that is INVALID is no good ground for a decision."""
     samples = best.cell.count
     if best.cell.validity != "INVALID":
@@ -120,7 +120,7 @@ def doubt(best: Candidate, so_far: bool) -> str:
     if samples >= SAMPLES_FOR_INTERVAL:
         return best.cell.reasons[0]
     few = f"{count(samples, 'sample')} {'is' if samples == 1 else 'are'} too few to recommend by"
-    return f"{few}; more may come." if so_far else f"{few}; use at least {SAMPLES_FOR_INTERVAL} repeats."
+    return f"{few}; more may come." if is_running else f"{few}; use at least {SAMPLES_FOR_INTERVAL} repeats."
 
 
 def _answer(candidate: Candidate, true_label: str | None, other: str) -> str:
@@ -155,14 +155,14 @@ def _original_score(candidate: Candidate) -> float | None:
     return max(cell.top[0].score - cell.reference_score_change / 100, 0.0)
 
 
-def _unknown_fall(best: Candidate, true_label: str | None, so_far: bool, other: str) -> str:
+def _unknown_fall(best: Candidate, true_label: str | None, is_running: bool, other: str) -> str:
     """That nothing tells how far it falls. A right answer below the original's top 5 has not fallen."""
     original, unknown = best.reference, "Whether the probability falls is not known"
     if best.variant.is_reference or fall_points(best.cell, original, true_label) is not None:
         return ""
     if original is not None and original.top:
         return f"{unknown}." if true_label is None else ""
-    if so_far and not (original and original.unanswered):
+    if is_running and not (original and original.unanswered):
         return f"{unknown}: the {other}'s turn there has not come yet."
     return f"{unknown}: the {other} got no answer there."
 
@@ -259,5 +259,5 @@ def _gaps(results: Results) -> Iterator[str]:
     for info in results.backends:
         own = [cell for cell in results.cells if cell.backend_name == info.name]
         gave_up = info.state in NOT_THERE or any(cell.unanswered for cell in own)
-        if info.is_present and not any(cell.count for cell in own) and (gave_up or not results.so_far):
+        if info.is_present and not any(cell.count for cell in own) and (gave_up or not results.is_running):
             yield f"No results from {info.name}."

@@ -265,7 +265,7 @@ def test_a_fall_that_is_allowed_never_reads_as_more_than_the_margin():
 
 
 def test_a_margin_of_1_is_one_point_where_every_variant_falls_too_far():
-    goal = goals_of(Plan(margin_points=1.0), None, so_far=False)[-1]
+    goal = goals_of(Plan(margin_points=1.0), None, is_running=False)[-1]
     assert goal.nobody([]).endswith("more than 1 point for every variant")
 
 
