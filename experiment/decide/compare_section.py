@@ -15,7 +15,16 @@ from experiment.decide.compare import (
     left_out,
 )
 from experiment.decide.section import Section, table_of
-from experiment.figures.frame import Figure, base_layout, escaped, figure, hover_text, log_axis
+from experiment.figures.frame import (
+    Figure,
+    base_layout,
+    dots,
+    error_bars,
+    escaped,
+    figure,
+    hover_text,
+    log_axis,
+)
 from experiment.figures.palette import Palette, colour
 from experiment.figures.points import size_axis
 from experiment.figures.view import Point, Series
@@ -84,10 +93,9 @@ def moment(report: Mapping[str, Any]) -> str:
 
 
 def _row(pair: Pair) -> list[Any]:
-    name = short_name(pair.this.variant)
     return [
-        capitalised(name), pair.this.backend.name, pair.other.p50_ms, pair.this.p50_ms,
-        pair.words, _answer(pair),
+        capitalised(short_name(pair.this.variant)), pair.this.backend.name,
+        pair.other.p50_ms, pair.this.p50_ms, pair.words, _answer(pair),
     ]  # fmt: skip
 
 
@@ -125,7 +133,9 @@ def compared(found: Comparison, other_name: str, palette: Palette) -> Figure:
         else [series for series in shared if not series.nth][:MOST_SERIES]
     )
     lines = [line for nth, series in enumerate(shown) for line in _lines(series, nth, by_key, other_name)]
-    lines += [line for point in found.this.references for line in _reference(point, by_key, other_name)]
+    last = len(SHAPES) - 1
+    for series in found.this.originals:
+        lines += _lines(series, last, by_key, other_name) if series.first.key in by_key else []
     data = [_trace(*line, palette) for line in lines]
     points = [point for _, _, of_line, _ in lines for point in of_line]
     layout = base_layout(palette, HEIGHT_PX, len(data)) | {
@@ -148,50 +158,29 @@ def _lines(series: Series, nth: int, by_key: Mapping[tuple[str, str], Pair], oth
     ]
 
 
-def _reference(point: Point, by_key: Mapping[tuple[str, str], Pair], other_name: str) -> list[Line]:
-    pair = by_key.get(point.key)
-    if pair is None:
-        return []
-    name = f"{point.backend.name}, {kind_name(point.variant)}"
-    place = len(SHAPES) - 1
-    return [
-        (f"{name}, {THIS}", THIS, [pair.this], place),
-        (f"{name}, {other_name}", other_name, [pair.other], place),
-    ]
-
-
 def _trace(name: str, run: str, points: Sequence[Point], nth: int, palette: Palette) -> dict[str, Any]:
-    """One shape for each way of making; the other run's are hollow, so that a point alone tells its run."""
+    """One shape for each way of making; the other run's points are hollow, to be recognised one by one."""
     own = colour(palette, points[0].backend_index)
     is_reference = points[0].variant.is_reference
     look = SHAPES[nth % len(SHAPES)]
-    return {
-        "type": "scatter",
-        "mode": "markers" if is_reference else "lines+markers",
-        "x": [point.variant.size_px for point in points],
-        "y": [point.p50_ms for point in points],
-        "name": escaped(name),
-        "showlegend": not is_reference,
-        "line": {"color": own, "width": 2, "dash": "solid" if run == THIS else "dash"},
-        "marker": {
+    up = [round(_ends(point)[1] - point.p50_ms, 6) for point in points]
+    down = [round(point.p50_ms - _ends(point)[0], 6) for point in points]
+    return dots(
+        [point.variant.size_px for point in points],
+        [point.p50_ms for point in points],
+        [_hover(run, point) for point in points],
+        mode="markers" if is_reference else "lines+markers",
+        name=escaped(name),
+        showlegend=not is_reference,
+        line={"color": own, "width": 2, "dash": "solid" if run == THIS else "dash"},
+        marker={
             "size": 8,
             "color": own,
             "symbol": look if run == THIS else f"{look}-open",
             "line": {"width": 1.5, "color": own},
         },
-        "error_y": {
-            "type": "data",
-            "symmetric": False,
-            "array": [round(_ends(point)[1] - point.p50_ms, 6) for point in points],
-            "arrayminus": [round(point.p50_ms - _ends(point)[0], 6) for point in points],
-            "color": own,
-            "thickness": 1,
-            "width": 3,
-        },
-        "hovertext": [_hover(run, point) for point in points],
-        "hoverinfo": "text",
-        "cliponaxis": False,
-    }
+        error_y=error_bars(up, down, own),
+    )
 
 
 def _ends(point: Point) -> tuple[float, float]:
@@ -201,9 +190,8 @@ def _ends(point: Point) -> tuple[float, float]:
 
 
 def _hover(run: str, point: Point) -> str:
-    name = short_name(point.variant)
     return hover_text(
-        f"{capitalised(name)} on {point.backend.name}, {run}",
+        f"{capitalised(short_name(point.variant))} on {point.backend.name}, {run}",
         f"p50 {milliseconds(point.p50_ms)} (95 %: {span(*_ends(point))})",
         count(point.cell.count, "sample"),
     )

@@ -34,7 +34,7 @@ def table_of(
 
 
 def subject(view: View) -> Point | None:
-    """The cell that a conclusion speaks about: the recommended one, else the fastest copy that keeps the answer.
+    """The cell that conclusions are about: the recommended one, else the fastest copy that keeps the answer.
 
     A copy whose probability falls too far for the goals does not keep it. The original is only taken if it is
     recommended or alone. None: nothing was answered.

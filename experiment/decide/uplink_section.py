@@ -8,12 +8,12 @@ from typing import Any
 
 from experiment.axes import BROWSER_FORMATS
 from experiment.decide.end_to_end import PLACE_WORDS, Copy, Place, Trip, break_even, copies, originals
-from experiment.decide.section import Section, smaller_copy, table_of
+from experiment.decide.section import NOTHING_YET, Section, smaller_copy, table_of
 from experiment.decide.uplinks import Uplink
-from experiment.figures.frame import Figure, base_layout, escaped, figure, hover_text, log_axis
+from experiment.figures.frame import Figure, base_layout, dots, escaped, figure, hover_text, log_axis
 from experiment.figures.palette import Palette, colour, dash, outline, symbol
 from experiment.figures.points import size_axis
-from experiment.figures.view import Point, Series, View
+from experiment.figures.view import Series, View
 from experiment.wording import (
     capitalised,
     count,
@@ -38,35 +38,30 @@ def uplink_section(view: View, source: Mapping[str, Any], uplink: Uplink, palett
     """`source` of the exported report: what is uploaded where the server resizes."""
     kept_back = source.get("original")  # a photo that stayed in the browser: the largest copy stands for it
     original_bytes = (kept_back or source)["size_bytes"]
-    point = smaller_copy(view)
+    chosen = smaller_copy(view)
+    if chosen is None:
+        return Section(TITLE, "There is no smaller copy to upload." if view.points else NOTHING_YET)
     every = copies(view, original_bytes)
-    if point is None:
-        words = "There is no smaller copy to upload." if view.points else "Nothing was measured yet."
-        return Section(TITLE, words)
-    name = point.backend.name
-    of_backend = [copy for copy in every if copy.measured.point.backend.name == name]
-    if not of_backend:
+    name = chosen.backend.name
+    found = [copy for copy in every if copy.measured.point.backend.name == name]
+    if not found:
         return Section(
             TITLE, "How long making these copies took is not known, so there is no end-to-end time."
         )
     whole = [] if kept_back else originals(view, original_bytes)
     alone = [trip for trip in whole if trip.point.backend.name == name]
-    chosen = _of(point, of_backend, uplink)
-    shown = replace(view, points=tuple(each for each in view.points if each.backend.name == name))
+    # By the fastest of the browser's engines; any copy if how long this one takes to make is not known.
+    own = [copy for copy in found if chosen.key in {copy.browser.point.key, copy.server.point.key}]
+    copy = min(own or found, key=lambda copy: copy.browser.total_ms(uplink.mbit_s))
+    shown = replace(view, points=tuple(point for point in view.points if point.backend.name == name))
     return Section(
         TITLE,
-        f"{_verdict(chosen, uplink)} {_fastest(of_backend, alone, uplink)}",
+        f"{_verdict(copy, uplink)} {_fastest(found, alone, uplink)}",
         (),
-        tuple(note for note in (PARTS, _assumed(of_backend)) if note),
-        {"end_to_end": end_to_end(shown, of_backend, alone, uplink, palette)},
+        tuple(note for note in (PARTS, _assumed(found)) if note),
+        {"end_to_end": end_to_end(shown, found, alone, uplink, palette)},
         (table_of("Where to resize", COLUMNS, [_row(copy) for copy in every]),),
     )
-
-
-def _of(point: Point, found: Sequence[Copy], uplink: Uplink) -> Copy:
-    """The copy of a point, by the fastest of the browser's engines; any where making it is not known."""
-    own = [copy for copy in found if point.key in {copy.browser.point.key, copy.server.point.key}]
-    return min(own or found, key=lambda copy: copy.browser.total_ms(uplink.mbit_s))
 
 
 def _verdict(copy: Copy, uplink: Uplink) -> str:
@@ -152,8 +147,27 @@ def end_to_end(
     """`view`, `copies` and `originals` are of one backend; there is at least one copy or original."""
     shown = _shown(view)
     lines = _lines(shown, copies)
-    data = [_line(name, trips, nth, uplink, palette) for name, trips, nth in lines]
-    data += [_original(trip, uplink, palette) for trip in originals]
+    data = [
+        _trace(
+            trips,
+            uplink,
+            palette,
+            mode="lines+markers",
+            name=escaped(name),
+            line={
+                "color": colour(palette, PLACES[trips[0].place]),
+                "width": 2,
+                "dash": dash(trips[0].variant.format, nth),
+            },
+        )
+        for name, trips, nth in lines
+    ]
+    data += [
+        _trace(
+            [trip], uplink, palette, name=escaped(f"{reference_name(trip.variant)}, {PLACE_WORDS['nowhere']}")
+        )
+        for trip in originals
+    ]
     drawn = [trip for _, trips, _ in lines for trip in trips] + list(originals)
     layout = base_layout(palette, HEIGHT_PX, len(data)) | {
         "xaxis": size_axis(view, palette),
@@ -171,12 +185,13 @@ def _lines(series: Sequence[Series], copies: Sequence[Copy]) -> list[tuple[str, 
     """
     trips = {(trip.place, trip.point.key): trip for copy in copies for trip in (copy.browser, copy.server)}
     found = []
-    for each in series:
-        kind = each.name.partition(", ")[2]
+    for line in series:
+        kind = line.name.partition(", ")[2]
         for place in PLACES:
-            of_line = [trips[place, point.key] for point in each.points if (place, point.key) in trips]
+            of_line = [trips[place, point.key] for point in line.points if (place, point.key) in trips]
             if of_line:
-                found.append((_named(f"{kind}, {PLACE_WORDS[place]}", of_line), of_line, each.nth))
+                assumed = " (assumed)" if all(trip.is_assumed for trip in of_line) else ""
+                found.append((f"{kind}, {PLACE_WORDS[place]}{assumed}", of_line, line.nth))
     return found
 
 
@@ -190,42 +205,21 @@ def _shown(view: View) -> list[Series]:
     return list(ways.values())[:MOST_SERIES]
 
 
-def _named(name: str, trips: Sequence[Trip]) -> str:
-    return f"{name} (assumed)" if all(trip.is_assumed for trip in trips) else name
-
-
-def _line(name: str, trips: Sequence[Trip], nth: int, uplink: Uplink, palette: Palette) -> dict[str, Any]:
-    own = colour(palette, PLACES[trips[0].place])
-    look = {"color": own, "width": 2, "dash": dash(trips[0].variant.format, nth)}
-    return _trace(trips, uplink, palette) | {
-        "mode": "lines+markers",
-        "name": escaped(name),
-        "line": look,
-    }
-
-
-def _original(trip: Trip, uplink: Uplink, palette: Palette) -> dict[str, Any]:
-    name = f"{reference_name(trip.variant)}, {PLACE_WORDS['nowhere']}"
-    return _trace([trip], uplink, palette) | {"mode": "markers", "name": escaped(name)}
-
-
-def _trace(trips: Sequence[Trip], uplink: Uplink, palette: Palette) -> dict[str, Any]:
-    place = PLACES[trips[0].place]
+def _trace(trips: Sequence[Trip], uplink: Uplink, palette: Palette, **more: Any) -> dict[str, Any]:
+    place, format_key = PLACES[trips[0].place], trips[0].variant.format
     own = colour(palette, place)
-    return {
-        "type": "scatter",
-        "x": [trip.variant.size_px for trip in trips],
-        "y": [_total_ms(trip, uplink) for trip in trips],
-        "marker": {
+    return dots(
+        [trip.variant.size_px for trip in trips],
+        [_total_ms(trip, uplink) for trip in trips],
+        [_hover(trip, uplink) for trip in trips],
+        marker={
             "size": 9,
             "color": own,
             "symbol": [symbol(place, trip.variant.format) for trip in trips],
-            "line": outline(palette, own, trips[0].variant.format),
+            "line": outline(palette, own, format_key),
         },
-        "hovertext": [_hover(trip, uplink) for trip in trips],
-        "hoverinfo": "text",
-        "cliponaxis": False,
-    }
+        **more,
+    )
 
 
 def _total_ms(trip: Trip, uplink: Uplink) -> float:
@@ -233,9 +227,8 @@ def _total_ms(trip: Trip, uplink: Uplink) -> float:
 
 
 def _hover(trip: Trip, uplink: Uplink) -> str:
-    name = short_name(trip.variant)
     return hover_text(
-        f"{capitalised(name)}, {PLACE_WORDS[trip.place]}",
+        f"{capitalised(short_name(trip.variant))}, {PLACE_WORDS[trip.place]}",
         f"end to end {milliseconds(trip.total_ms(uplink.mbit_s))} (modelled)",
         f"making {milliseconds(trip.making_ms)}" + (" (assumed)" if trip.is_assumed else ""),
         f"uploading {size(trip.upload_bytes)} at {uplink.mbit_s:,g} Mbit/s: "

@@ -47,9 +47,9 @@ def _rows(result: PhotoResult, vocabularies: Mapping[str, Vocabulary]) -> Iterat
     sizes_bytes = {variant.id: variant.size_bytes for variant in result.variants}
     reference_ids = {variant.id for variant in result.variants if variant.is_reference}
     references = {
-        each.backend_name: each.prediction
-        for each in reversed(result.measurements)
-        if each.variant_id in reference_ids and each.prediction and not each.is_warmup
+        request.backend_name: request.prediction
+        for request in reversed(result.measurements)
+        if request.variant_id in reference_ids and request.prediction and not request.is_warmup
     }
     for measurement in result.measurements:
         if not measurement.is_warmup:

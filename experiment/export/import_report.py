@@ -221,23 +221,17 @@ def _other_counts(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _other_numbers(cell: Mapping[str, Any], place: str) -> Iterator[str]:
-    expected = latency_stats(cell["samples_ms"])
-    pairs = (
-        ("p50_ms", expected["p50_ms"]),
-        ("p90_ms", expected["p90_ms"]),
-        ("p99_ms", expected["p99_ms"]),
-        ("min_ms", expected["min_ms"]),
-        ("max_ms", expected["max_ms"]),
-    )
-    for key, value in pairs:
+    expected: Mapping[str, Any] = latency_stats(cell["samples_ms"])
+    for key in ("p50_ms", "p90_ms", "p99_ms", "min_ms", "max_ms"):
+        value = expected[key]
         if not _alike(cell[key], value):
             yield f"{place}.{key} is {cell[key]}, but its own samples give {value}"
 
 
-def _alike(told: float | None, value: float | None) -> bool:
-    if told is None or value is None:
-        return told is value
-    return abs(told - value) <= TOLERANCE_MS
+def _alike(stated: float | None, value: float | None) -> bool:
+    if stated is None or value is None:
+        return stated is value
+    return abs(stated - value) <= TOLERANCE_MS
 
 
 def _check_drawable(report: Mapping[str, Any], shown: str) -> None:

@@ -88,7 +88,7 @@ def _row(
     report: Mapping[str, Any], variant: Mapping[str, Any], cell: Mapping[str, Any], stages: list[str]
 ) -> dict[str, Any]:
     backend: Mapping[str, Any] = next(
-        (each for each in report["backends"] if each["name"] == cell["backend_name"]), {}
+        (info for info in report["backends"] if info["name"] == cell["backend_name"]), {}
     )
     top = cell["top"][0] if cell["top"] else {"label": None, "score": None}
     return {

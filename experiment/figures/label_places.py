@@ -16,12 +16,7 @@ PART_PX = 4.0  # of the grid that finds neighbours; less than half a point
 TOUCHING_PX = 1e-6  # what neighbours may share and still lie side by side
 
 # Position -> the direction of the label from its point: to the right, and up.
-POSITIONS = {
-    "top center": (0, 1),
-    "bottom center": (0, -1),
-    "middle right": (1, 0),
-    "middle left": (-1, 0),
-}
+POSITIONS = {"top center": (0, 1), "bottom center": (0, -1), "middle right": (1, 0), "middle left": (-1, 0)}
 
 
 @dataclass(frozen=True, slots=True)

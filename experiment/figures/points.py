@@ -249,9 +249,7 @@ def size_traces(
                 [y for y, _, _ in heights],
                 [hover(point) for point in points],
                 name=escaped(series.name),
-                error_y=error_bars(
-                    [up for _, up, _ in heights], [down for *_, down in heights], plain["color"]
-                ),
+                error_y=error_bars(up, down, plain["color"]),
                 marker=plain | {"symbol": symbol(first.backend_index, first.variant.format)},
             )
             | ({"showlegend": False} if first.variant.is_reference else look)

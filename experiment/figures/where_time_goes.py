@@ -107,11 +107,7 @@ def _panels(view: View) -> list[list[Point]]:
         panels.setdefault(point.backend.name, []).append(point)
     for points in panels.values():
         points.sort(
-            key=lambda point: (
-                not point.variant.is_reference,
-                -point.variant.size_px,
-                point.variant.id,
-            )
+            key=lambda point: (not point.variant.is_reference, -point.variant.size_px, point.variant.id)
         )
     return list(panels.values())
 

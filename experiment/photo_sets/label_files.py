@@ -73,8 +73,8 @@ def labels_in(text: str, name: str) -> dict[str, str]:
     rows = _rows(text.removeprefix("\ufeff"), name)
     _, header = next(rows, (1, []))
     columns = {column.strip().casefold(): at for at, column in reversed(list(enumerate(header)))}
-    file_at = next((columns[each] for each in FILE_COLUMNS if each in columns), None)
-    label_at = next((columns[each] for each in LABEL_COLUMNS if each in columns), None)
+    file_at = next((columns[title] for title in FILE_COLUMNS if title in columns), None)
+    label_at = next((columns[title] for title in LABEL_COLUMNS if title in columns), None)
     if file_at is None or label_at is None:
         found = printable(", ".join(header)) or "nothing"
         raise LabelsRefused(
@@ -125,7 +125,7 @@ def names_in(text: str, name: str) -> dict[str, str]:
     """Id -> label, from any of the kinds of map named above. Raises LabelsRefused."""
     text = text.removeprefix("\ufeff").strip()
     try:
-        found = _from_json(text) if text.startswith(("{", "[")) else _from_lines(text)
+        found = _from_json(text) if text.startswith(("{", "[")) else _without_doubt(_pairs(text))
     except (ValueError, csv.Error, RecursionError) as error:
         raise LabelsRefused(
             f"{name} is not a map from ids to labels ({error}). Write one pair in each line: id,label."
@@ -143,10 +143,6 @@ def _from_json(text: str) -> dict[str, str]:
     if not all(len(pair) == 2 and all(isinstance(part, str) for part in pair) for pair in pairs):
         raise ValueError("its entries are not pairs of texts")
     return _without_doubt((key, label) for key, label in pairs)
-
-
-def _from_lines(text: str) -> dict[str, str]:
-    return _without_doubt(_pairs(text))
 
 
 def _pairs(text: str) -> Iterator[tuple[str, str]]:

@@ -111,7 +111,7 @@ def photo_set_in(
         )
     labels = labels or _own_labels(place, sizes, max_labels_bytes)
     if labels is None:
-        photos = [ListedPhoto(name, sizes[name], _folder_label(name)) for name in names]
+        photos = [ListedPhoto(name, sizes[name], PurePosixPath(name).parent.name or None) for name in names]
         return PhotoSet(place.name, place, tuple(photos))
     by_name, unused = matched(labels.by_file, names)
     photos = [ListedPhoto(name, sizes[name], by_name.get(name)) for name in names]
@@ -122,10 +122,6 @@ def photo_set_in(
     unlabelled = next((name for name in names if name not in by_name), None)
     given = GivenLabels(labels.name, len(labels.by_file), len(unused), len(by_name), unlabelled)
     return PhotoSet(place.name, place, tuple(photos), missing, given)
-
-
-def _folder_label(name: str) -> str | None:
-    return PurePosixPath(name).parent.name or None
 
 
 def _own_labels(place: Place, sizes: Mapping[str, int], max_bytes: int) -> LabelsCsv | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
-from experiment.photo_sets.tally import CellTally, Tally
+from experiment.photo_sets.tally import Tally
 from experiment.records import BetweenBackends, Difference, OverPhotos, Share
 from experiment.report.proportions import detectable_difference, holm, mcnemar, paired_difference, wilson
 
@@ -17,15 +16,18 @@ def over_photos(tally: Tally, reference_id: str) -> dict[CellKey, OverPhotos]:
     differences = {
         key: found
         for key, cell in tally.cells.items()
-        if key[0] != reference_id and (found := _of_cell(cell)) is not None
+        if key[0] != reference_id
+        and (found := difference(cell.both, cell.gained, cell.lost, cell.neither)) is not None
     }
-    corrected = _with_holm(differences)
+    corrected = holm([found.mcnemar_p for found in differences.values()])
+    for (key, found), p in zip(list(differences.items()), corrected, strict=True):
+        differences[key] = replace(found, mcnemar_p_holm=p)
     return {
         key: OverPhotos(
             top1=share(cell.top1, cell.judged),
             top5=share(cell.top5, cell.judged),
             agreement=share(cell.agreed, cell.compared),
-            difference=corrected.get(key),
+            difference=differences.get(key),
         )
         for key, cell in tally.cells.items()
     }
@@ -49,10 +51,6 @@ def share(count: int, total: int) -> Share | None:
     return Share(count, total, count / total, low, high)
 
 
-def _of_cell(cell: CellTally) -> Difference | None:
-    return difference(cell.both, cell.gained, cell.lost, cell.neither)
-
-
 def difference(both: int, gained: int, lost: int, neither: int) -> Difference | None:
     """Top-1 of one less that of another, from how many photos both, only the one, only the other and
     neither have right. Holm's p is left at its own; None of no photos."""
@@ -74,9 +72,3 @@ def difference(both: int, gained: int, lost: int, neither: int) -> Difference | 
         mcnemar_p_holm=p,
         detectable_points=100 * detectable_difference(differing, photos),
     )
-
-
-def _with_holm(differences: Mapping[CellKey, Difference]) -> dict[CellKey, Difference]:
-    adjusted = holm([difference.mcnemar_p for difference in differences.values()])
-    pairs = zip(differences.items(), adjusted, strict=True)
-    return {key: replace(found, mcnemar_p_holm=p) for (key, found), p in pairs}

@@ -15,7 +15,7 @@ from experiment.photo_sets.journal import SetHeader
 from experiment.photo_sets.recommendation import recommend_for_set
 from experiment.photo_sets.shares import between_backends, over_photos
 from experiment.photo_sets.tally import CellTally, Failures, Tally, VariantTally
-from experiment.photo_sets.warnings import set_cautions
+from experiment.photo_sets.warnings import warnings_of_set
 from experiment.records import (
     REFERENCE_ID,
     SCHEMA_VERSION,
@@ -80,7 +80,7 @@ def summarise_set(
         skipped_sizes_px=_never_made(plan, tally),
         cells=cells,
         recommendation=recommend_for_set(results, photo_set),
-        warnings=set_cautions(results, photo_set, tally, late),
+        warnings=warnings_of_set(results, photo_set, tally, late),
         requests_planned=_planned(header, tally),
         requests_done=tally.requests_done,
         requests_failed=tally.requests_failed,
@@ -162,7 +162,7 @@ def _source(header: SetHeader, tally: Tally) -> SourceImage:
 
 def _variants(tally: Tally) -> tuple[Variant, ...]:
     """The reference first, then by size, largest first; within a size as they were made."""
-    made = [_variant(variant) for variant in tally.variants.values()]
+    made = map(_variant, tally.variants.values())
     return tuple(sorted(made, key=lambda variant: (not variant.is_reference, -variant.size_px)))
 
 

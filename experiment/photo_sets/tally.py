@@ -197,12 +197,12 @@ class Tally:
         if not cell.was_warmed and group[0].is_warmup:
             cell.was_warmed = True
             cell.cold_ms = group[0].rounded_ms if group[0].prediction else None
-        counted = [each for each in group if not each.is_warmup]
+        counted = [measurement for measurement in group if not measurement.is_warmup]
         for measurement in counted:
             cell.failures.add(measurement)
-        answered = [each for each in counted if each.prediction is not None]
+        answered = [measurement for measurement in counted if measurement.prediction is not None]
         if answered:
-            cell.samples_ms.append(percentile([each.rounded_ms for each in answered], 50))
+            cell.samples_ms.append(percentile([measurement.rounded_ms for measurement in answered], 50))
             first = answered[0].prediction
             assert first is not None  # noqa: S101
             cell.request_bytes.append(first.request_bytes)
@@ -211,7 +211,7 @@ class Tally:
                 cell.stages_ms[stage].append(value_ms)
 
     def _add_answers(self, result: PhotoResult, answers: Mapping[tuple[str, str], Prediction]) -> None:
-        references = {each.id for each in result.variants if each.is_reference}
+        references = {variant.id for variant in result.variants if variant.is_reference}
         names = sorted({measurement.backend_name for measurement in result.measurements})
         truths = {name: self._truth(name, result.label) for name in names}
         self._count_label(result.label, truths)

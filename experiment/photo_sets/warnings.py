@@ -1,19 +1,11 @@
-"""The warnings of a report about a set: most of those of one photo, and cautions.SET_CODES."""
+"""The warnings of a report about photo sets: most of those of one photo, and SET_CODES."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
 from experiment.photo_sets.tally import Tally
-from experiment.records import (
-    BackendInfo,
-    Cell,
-    GivenLabels,
-    PhotoSetFacts,
-    RunState,
-    Warning_,
-    is_live,
-)
+from experiment.records import BackendInfo, Cell, GivenLabels, PhotoSetFacts, RunState, Warning_, is_live
 from experiment.report.contention import NOT_THERE
 from experiment.report.goals import Results
 from experiment.report.warnings import as_warnings, busy_app, shared_machine, short_of_cores
@@ -23,7 +15,7 @@ MOST_NAMED = 5
 MOST_NOTES = 3
 
 
-def set_cautions(
+def warnings_of_set(
     results: Results, photo_set: PhotoSetFacts, tally: Tally, late_ms: float | None
 ) -> tuple[Warning_, ...]:
     """Every warning that a run over a set calls for, in the order of their codes.
@@ -129,7 +121,8 @@ def _small_differences(cells: Iterable[Cell], comparisons: int) -> Iterator[str]
     if found:
         widest = max(found, key=lambda difference: difference.detectable_points)
         finest = min(found, key=lambda difference: difference.detectable_points)
-        bounds = _from_to(finest.detectable_points, widest.detectable_points)
+        low, high = points(finest.detectable_points), points(widest.detectable_points)
+        bounds = high if low == high else f"{low.split()[0]} to {high}"
         yield (
             f"With {count(widest.photos, 'photo')}, differences in accuracy below about {bounds} "
             "can't be seen (80 % power). Each p is that of one comparison; there are "
@@ -170,10 +163,6 @@ def labels_that_miss(given: GivenLabels, photos: int, rows: Sequence[str]) -> It
     is_amiss = without and (given.unused or 2 * given.photos < photos)
     if parts:
         yield Warning_("W18", " ".join(parts), "warning" if is_amiss else "note")
-
-
-def _from_to(low: float, high: float) -> str:
-    return points(high) if points(low) == points(high) else f"{points(low).split()[0]} to {points(high)}"
 
 
 def _some(names: Sequence[str]) -> str:

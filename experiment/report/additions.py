@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from experiment.records import RESOLUTION_MS, Addition, Measurement, Plan, Run, Variant, Warning_
+from experiment.records import Addition, Measurement, Plan, Run, Variant, Warning_
 from experiment.report.statistics import median_interval, percentile
-from experiment.wording import count, milliseconds, sized_name
+from experiment.wording import count, milliseconds, ratio, sized_name
 
 CODES = {
     "W20": "repeats that were added later took a different time",
@@ -134,8 +134,9 @@ def _difference(
     apart = [cell for cell in cells if _are_apart(first[cell], added[cell])]
     if not apart:
         return
-    worst = max(apart, key=lambda cell: _ratio(first[cell], added[cell]))
-    before_ms, after_ms = percentile(first[worst], 50), percentile(added[worst], 50)
+    medians_ms = {cell: (percentile(first[cell], 50), percentile(added[cell], 50)) for cell in apart}
+    worst = max(apart, key=lambda cell: ratio(max(medians_ms[cell]), min(medians_ms[cell])))
+    before_ms, after_ms = medians_ms[worst]
     name = f"{sized_name(variants[worst[0]])} on {worst[1]}"
     yield (
         f"The added repeats took a different time in {len(apart):,} of {count(len(cells), 'cell')}: the "
@@ -148,11 +149,6 @@ def _are_apart(first: Sequence[float], added: Sequence[float]) -> bool:
     """Whether the 95 % intervals of the two middles share no value."""
     one, other = median_interval(first), median_interval(added)
     return bool(one and other) and (one[1] < other[0] or other[1] < one[0])  # type: ignore[index]
-
-
-def _ratio(first: Sequence[float], added: Sequence[float]) -> float:
-    one, other = percentile(first, 50) or RESOLUTION_MS, percentile(added, 50) or RESOLUTION_MS
-    return max(one / other, other / one)
 
 
 def _samples(measurements: Iterable[Measurement]) -> dict[tuple[str, str], list[float]]:

@@ -43,13 +43,17 @@ def agreement(answer: Prediction | None, reference: Prediction | None) -> Agreem
         return Agreement()
     expected = reference.top[0]
     score = _score_of(expected, answer, reference)
+    first, second = answer.distribution, reference.distribution
+    distance = None
+    if first is not None and second is not None and len(first) == len(second):
+        distance = jensen_shannon_distance(first, second)
     kept = {label.label for label in answer.top} & {label.label for label in reference.top}
     return Agreement(
         same_top1=answer.top[0].label == expected.label,
         top5_overlap=len(kept) / len({label.label for label in reference.top}),
         reference_score=score,
         reference_score_change=None if score is None else (score - expected.score) * 100,
-        js_distance=_distance(answer, reference),
+        js_distance=distance,
     )
 
 
@@ -71,10 +75,3 @@ def _score_of(expected: Label, answer: Prediction, reference: Prediction) -> flo
     if len(answer.distribution) != len(reference.distribution):
         return None
     return answer.distribution[reference.distribution.index(max(reference.distribution))]
-
-
-def _distance(answer: Prediction, reference: Prediction) -> float | None:
-    first, second = answer.distribution, reference.distribution
-    if first is None or second is None or len(first) != len(second):
-        return None
-    return jensen_shannon_distance(first, second)

@@ -16,7 +16,7 @@ from experiment.wording import bounds, count, milliseconds, ratio, times
 
 def cheapest_alike(candidates: Sequence[Candidate]) -> Candidate:
     """The fastest of `candidates`, or a cheaper one that can't be told apart from it."""
-    by_speed = sorted(candidates, key=lambda each: each.p50_ms)
+    by_speed = sorted(candidates, key=lambda candidate: candidate.p50_ms)
     best = fastest = by_speed[0]
     for candidate in by_speed[1:]:
         if overlaps(candidate, fastest) and _is_cheaper(candidate.backend, best.backend):
@@ -26,7 +26,8 @@ def cheapest_alike(candidates: Sequence[Candidate]) -> Candidate:
 
 def overlaps(first: Candidate, second: Candidate) -> bool:
     """Whether both have a 95 % interval of p50, and these meet."""
-    return _has_interval(first) and _has_interval(second) and not _apart(first, second)
+    are_apart = is_faster(first, second) or is_faster(second, first)
+    return _has_interval(first) and _has_interval(second) and not are_apart
 
 
 def is_faster(first: Candidate, second: Candidate) -> bool:
@@ -64,10 +65,6 @@ def fewer_cores(info: BackendInfo) -> str | None:
     if not info.embedded or info.cpus is None or not info.cores or len(info.cores) >= info.cpus:
         return None
     return count(len(info.cores), "core")
-
-
-def _apart(first: Candidate, second: Candidate) -> bool:
-    return is_faster(first, second) or is_faster(second, first)
 
 
 def _has_interval(candidate: Candidate) -> bool:

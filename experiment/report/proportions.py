@@ -60,7 +60,7 @@ def mcnemar(gained: int, lost: int) -> float:
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """Each p as it stands when all of them are looked at. Holm 1979, Scand. J. Statist. 6:65."""
-    order = sorted(range(len(p_values)), key=lambda each: p_values[each])
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
     adjusted, so_far = [0.0] * len(p_values), 0.0
     for rank, place in enumerate(order):
         so_far = max(so_far, min(1.0, p_values[place] * (len(p_values) - rank)))

@@ -59,11 +59,7 @@ def recommend(results: Results) -> Recommendation:
 
 
 def choose(
-    results: Results,
-    goals: Sequence[Goal],
-    *,
-    needs_reference: bool,
-    why: Callable[[Candidate], str],
+    results: Results, goals: Sequence[Goal], *, needs_reference: bool, why: Callable[[Candidate], str]
 ) -> Recommendation:
     """The smallest variant that meets all `goals`, on the backend that suits it; `why` gives its figures."""
     candidates = candidates_among(results)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 
 from experiment.records import (
     REFERENCE_ID,
@@ -27,7 +28,7 @@ from experiment.report.recommendation import recommend
 from experiment.report.resizers import compare_resizers
 from experiment.report.statistics import latency_stats, percentile, percentile_from
 from experiment.report.validity import Conditions, judge, late_ms, with_noise
-from experiment.report.warnings import cautions
+from experiment.report.warnings import warnings_of
 
 
 def summarise(
@@ -57,7 +58,7 @@ def summarise(
         cells=cells,
         recommendation=recommend(results),
         warnings=(
-            *cautions(run, cells, late),
+            *warnings_of(run, cells, late),
             *differing(first, added, run.variants),
             *retried(first, added),
         ),
@@ -129,7 +130,6 @@ def _cell(
     if not_sent and stopped_by and stopped_by.code not in {failure.code for failure in failure_reasons}:
         failure_reasons += (stopped_by,)
     answer = first_answer(measurements)
-    agrees = agreement(answer, reference)
     correct_top1, correct_top5 = correctness(answer.top if answer else (), true_label)
     validity, reasons = judge(
         backend, samples_ms, len(failures) - not_sent, failure_reasons, conditions, not_sent
@@ -148,11 +148,7 @@ def _cell(
         request_bytes=answer.request_bytes if answer else None,
         response_bytes=answer.response_bytes if answer else None,
         top=answer.top if answer else (),
-        same_top1=agrees.same_top1,
-        top5_overlap=agrees.top5_overlap,
-        reference_score=agrees.reference_score,
-        reference_score_change=agrees.reference_score_change,
-        js_distance=agrees.js_distance,
+        **asdict(agreement(answer, reference)),
         correct_top1=correct_top1,
         correct_top5=correct_top5,
         validity=validity,

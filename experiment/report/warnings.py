@@ -43,7 +43,7 @@ CODES = {
     "W12": "the run ended early",
     "W13": "a backend runs on fewer cores than its name says",
 }
-SET_CODES = {  # of reports about many photos, which have most of the others too; see set_cautions.py
+SET_CODES = {  # of reports about many photos, which have most of the others too; see photo_sets/warnings.py
     "W14": "photos could not be used",
     "W15": "labels that the model does not know",
     "W16": "labels that no answer named",
@@ -56,7 +56,7 @@ NOTES = frozenset({"W2", "W6", "W9", "W17"})  # good to know; the numbers can be
 MUCH_LEFT_OUT = 0.05
 
 
-def cautions(run: Run, cells: Sequence[Cell], late_ms: float | None) -> tuple[Warning_, ...]:
+def warnings_of(run: Run, cells: Sequence[Cell], late_ms: float | None) -> tuple[Warning_, ...]:
     """Every warning that a run calls for, in the order of their codes.
 
     `late_ms`: how late this app woke up at worst while measuring; None: it was quiet.
