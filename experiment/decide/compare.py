@@ -110,7 +110,7 @@ def _words(pair: Pair) -> str:
         return f"too few samples to compare ({min(counts)}, at least {SAMPLES_FOR_INTERVAL} are needed)"
     if pair.verdict == "same":
         samples = f"{counts[0]}" if counts[0] == counts[1] else f"{counts[0]} and {counts[1]}"
-        return f"no difference that {samples} samples could show"
+        return f"no detectable difference with {samples} samples"
     if ratio.value >= NEVER_KEPT_APART:
         return f"{times(ratio.value)} as long (95 % interval {times(ratio.low)} to {times(ratio.high)})"
     if pair.verdict == "slower":
@@ -182,5 +182,5 @@ def by_chance(found: Comparison) -> str:
     return (
         "The intervals cover how samples scatter within each run. They don't cover a change in the "
         "machine's state, which shifts a whole run; run both again before you trust a small difference. One "
-        f"comparison in 20 shows a difference by chance alone; here are {compared}."
+        f"comparison in 20 shows a difference by chance alone; there are {compared} here."
     )

@@ -210,5 +210,7 @@ def _figure_caption(other_name: str, left_out: int) -> str:
         f"Solid lines and filled symbols: {THIS}. Dashed and hollow: the {other_name}. "
         "Bars are 95 % intervals."
     )
-    less = f" {count(left_out, 'further line')} of each run would hide them; the table below has all cells."
-    return what + (less if left_out else "")
+    if not left_out:
+        return what
+    lines = count(left_out, "line")
+    return f"{what} Left out to keep the plot readable: {lines} of each run. The table is complete."

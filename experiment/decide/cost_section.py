@@ -23,7 +23,7 @@ INVITATION = (
 IN_FLIGHT = (
     "Costs come from the p50 with one request in flight, for a server that is kept busy. With several "
     "requests in flight most servers answer more per hour, so read each cost as an upper bound; that "
-    "throughput was not measured. A server that waits costs its price all the same."
+    "throughput was not measured. An idle server costs the same."
 )
 CROSSOVER_COLUMNS = ("Faster backend", "Slower backend", "Which is cheaper")
 
@@ -74,13 +74,13 @@ def _verdict(fast: Rival, slow: Rival, at: Crossover | None, same: Sequence[Poin
     if _alike(fast, slow, same):
         cheaper = min(fast, slow, key=lambda rival: rival.price_per_hour)
         if fast.price_per_hour == slow.price_per_hour:
-            return f"{fast.name} and {slow.name} can't be told apart, and cost the same per hour."
-        return f"{fast.name} and {slow.name} can't be told apart by p50; {cheaper.name} costs less per hour."
+            return f"{fast.name} and {slow.name} are equally fast, and cost the same per hour."
+        return f"There is no measurable difference in p50; {cheaper.name} costs less per hour."
     if at is None:
         enough = math.ceil(fast.per_s / slow.per_s)
         return (
-            f"At no rate is {fast.name} cheaper than {slow.name}: one {fast.name} is full at "
-            f"{rate(fast.per_s)}, which {enough} × {slow.name} answer for "
+            f"At no rate is {fast.name} cheaper than {slow.name}: one {fast.name} can answer "
+            f"{rate(fast.per_s)}, which {enough} × {slow.name} can too, for "
             f"{money(enough * slow.price_per_hour)} per hour."
         )
     if not at.from_per_s:
@@ -88,8 +88,8 @@ def _verdict(fast: Rival, slow: Rival, at: Crossover | None, same: Sequence[Poin
     winner = fast.name if at.for_good else slow.name
     return (
         f"Above {rate(at.from_per_s)} one {fast.name} ({money(fast.price_per_hour)} per hour) is cheaper "
-        f"than the {at.servers} × {slow.name} ({money(at.servers * slow.price_per_hour)}) that the rate "
-        f"takes, up to the {rate(at.to_per_s)} that it answers. Per prediction, both kept busy, {winner} "
+        f"than the {at.servers} × {slow.name} ({money(at.servers * slow.price_per_hour)}) needed for that "
+        f"rate, up to its own limit of {rate(at.to_per_s)}. Per prediction, with both kept busy, {winner} "
         "is cheaper."
     )
 

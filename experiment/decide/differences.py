@@ -132,8 +132,8 @@ def _bytes(this: Report, other: Report) -> Iterator[Difference]:
             f"bytes of {count(len(changed), 'variant')}",
             theirs[first["id"]]["encoder"],
             first["encoder"],
-            f"{count(len(changed), 'variant')} of {len(shared)} with the same name hold other bytes, "
-            f"{first['id']} first: they were made or encoded in another way.",
+            f"{count(len(changed), 'variant')} of {len(shared)} with the same name have "
+            f"different bytes, for example {first['id']}: they were made or encoded differently.",
         )
 
 

@@ -14,11 +14,11 @@ from experiment.wording import capitalised, count, listed, sized_name
 
 TITLE = "What moved the answer"
 FORMATS_NOTE = (
-    "Formats are compared in their usual quality, or the first that was tried; places of resizing in the "
-    "encoder and filter that each has."
+    "Formats are compared at their default quality, or at the first one tried; places of resizing with the "
+    "encoder and filter of each place."
 )
 ONE_VALUE_EACH = (
-    "Only one value of everything was tried. Try several sizes, formats or qualities to see what matters."
+    "Every setting had only one value. Try several sizes, formats or qualities to see what matters."
 )
 HARDLY_POINTS = 0.05  # what is written as 0.0
 
@@ -30,7 +30,7 @@ def sensitivity_section(view: View, palette: Palette) -> Section:
     every = effects(view)
     known = [effect for effect in every if effect.mean_points is not None]
     without = [effect.factor.name for effect in every if effect.mean_points is None]
-    no_pair = f"No two cells whose score is known differ in nothing but {listed(without)}." if without else ""
+    no_pair = f"No two cells with a known score differ only in {listed(without)}." if without else ""
     if not known:
         return Section(TITLE, no_pair or ONE_VALUE_EACH)
     notes = [FORMATS_NOTE] if {"format", "made_in"} & {effect.factor.key for effect in known} else []

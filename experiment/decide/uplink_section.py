@@ -28,8 +28,8 @@ from experiment.wording import (
 TITLE = "Over the network (modelled)"
 PARTS = (
     "End to end (modelled) is making the copy, plus the upload at this bandwidth, plus the p50 latency. "
-    "Resized on the server, the original is uploaded; resized in the browser, the copy. Round trips, slow "
-    "start and what else a network does are not in it."
+    "If the server resizes, the original is uploaded; if the browser does, the copy. Round trips, TCP slow "
+    "start and other effects of a network are not included."
 )
 COLUMNS = ("Variant", "Backend", "Uploaded by the browser", "Where resizing wins (modelled)")
 
@@ -83,7 +83,8 @@ def _condition(copy: Copy) -> str:
         key = copy.browser.variant.format
         if key in BROWSER_FORMATS:
             return condition
-        return f"{condition}, with an encoder that it loads, for no canvas writes {format_name(key)}"
+        no_canvas = f"as no browser's canvas writes {format_name(key)}"
+        return f"{condition}, with an encoder that the page loads, {no_canvas}"
     return ", if the server makes the copy as fast as the browser did" if copy.server.is_assumed else ""
 
 
@@ -100,7 +101,7 @@ def _fastest(found: Sequence[Copy], alone: Sequence[Trip], uplink: Uplink) -> st
     return (
         f"At {uplink.mbit_s:,g} Mbit/s the fastest of all ways {keeping}is "
         f"{short_name(best.variant)}{place}: {milliseconds(best.total_ms(uplink.mbit_s))} end to end "
-        f"(modelled), of it {milliseconds(best.making_ms)} making, "
+        f"(modelled), of which {milliseconds(best.making_ms)} making, "
         f"{milliseconds(best.transfer_ms(uplink.mbit_s))} uploading {size(best.upload_bytes)}, "
         f"{milliseconds(best.point.p50_ms)} latency."
     )
@@ -252,5 +253,5 @@ def _figure_caption(left_out: int, drawn: Sequence[Trip], uplink: Uplink) -> str
         f"Making, uploading at {uplink.mbit_s:,g} Mbit/s and p50 latency on {backend_name}, "
         "added up (modelled)."
     )
-    less = f" {count(left_out, 'further way')} of making the copies would hide them." if left_out else ""
+    less = f" Left out to keep the plot readable: {count(left_out, 'other line')}." if left_out else ""
     return what + less

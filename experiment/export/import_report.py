@@ -188,15 +188,15 @@ def _contradictions(report: Mapping[str, Any]) -> Iterator[str]:
     variants = [variant["id"] for variant in report["variants"]]
     backends = [backend["name"] for backend in report["backends"]]
     cells = [(cell["variant_id"], cell["backend_name"]) for cell in report["cells"]]
-    yield from (f"{variant[:60]} is not an id" for variant in variants if not ID.fullmatch(variant))
+    yield from (f"{variant[:60]} is not a valid id" for variant in variants if not ID.fullmatch(variant))
     for what, names in (("variant", variants), ("backend", backends), ("cell", cells)):
         if len(set(names)) < len(names):
-            yield f"there are two of one {what}"
+            yield f"it has the same {what} twice"
     if not ({cell[0] for cell in cells} <= set(variants) and {cell[1] for cell in cells} <= set(backends)):
         yield "a cell names a variant or backend that the report does not have"
     chosen = report["recommendation"]
     if chosen["variant_id"] is not None and (chosen["variant_id"], chosen["backend_name"]) not in cells:
-        yield "the report does not have what it recommends"
+        yield "it recommends a variant that it does not have"
     pairs = (report.get("resizers") or {"pairs": ()})["pairs"]
     if not {pair[key] for pair in pairs for key in ("browser_id", "server_id")} <= set(variants):
         yield "it compares a variant that the report does not have"

@@ -34,8 +34,8 @@ def what_is_shown(view: View) -> str:
     if view.is_accuracy:
         return f"Accuracy: the share of {facts.labelled:,} labelled photos whose top answer is right. {bars}"
     return (
-        f"Agreement: the share of {facts.measured:,} photos with the original's own top answer; "
-        f"without labels nobody knows which are right. {bars}"
+        f"Agreement: the share of {facts.measured:,} photos with the same top answer as the original. "
+        f"Without labels it is not known which answers are right. {bars}"
     )
 
 

@@ -254,8 +254,8 @@ def missing_note(view: View) -> str:
     answered = {cell.backend_name for cell in view.cells if cell.p50_ms is not None}
     silent = [info.name for info in view.backends if info.name not in answered]
     return joined(
-        f"Only the first way of making each format is drawn: {count(view.left_out, 'point')} more "
-        "would hide it. The trade-off has them all."
+        "Only the first combination of settings of each format is drawn. Left out to keep the plot readable: "
+        f"{count(view.left_out, 'point')}; the trade-off shows them all."
         if view.left_out
         else "",
         sentence(f"no results from {', '.join(silent)}") if silent else "",

@@ -94,12 +94,12 @@ def _worse(candidate: Candidate, margin: float) -> str:
     if difference.high_points < 0 and difference.points < -margin:
         return f"its top-1 accuracy is {points(-difference.points)} lower {interval}"
     needed = _needed(difference, margin)
-    tell = f"; about {count(needed, 'photo')} would tell" if needed else ""
+    enough = f"; about {count(needed, 'photo')} would be enough to decide" if needed else ""
     lost = beside(-difference.low_points, margin, 1).removesuffix(".0")
     relation = "above" if -difference.low_points > margin else "as much as"
     return (
         f"it may lose up to {lost} point{'' if lost == '1' else 's'} {interval}, {relation} the margin of "
-        f"{margin_words(margin)}{tell}"
+        f"{margin_words(margin)}{enough}"
     )
 
 

@@ -187,7 +187,7 @@ class Journal:
         if problems:
             raise JournalRefused(
                 f"{self.path} belongs to another run: {'; '.join(problems)}. "
-                "Name another --journal, or remove this one to begin anew."
+                "Name another --journal, or remove this one to start again."
             )
         _drop_half_a_line(self._file)
         return found
@@ -203,11 +203,11 @@ def differences(there: SetHeader, here: SetHeader) -> Iterator[str]:
     before, now = pins(there), pins(here)
     if not same_photos(there, here):
         sets = [f"{header.count:,} in {header.name}" for header in (there, here)]
-        yield f"other photos ({sets[0]} there, {sets[1]} here)"
+        yield f"other photos ({sets[0]} before, {sets[1]} now)"
     yield from _changed("", before["plan"], now["plan"])
     if set(before["backends"]) != set(now["backends"]):
         names = [", ".join(pinned["backends"]) or "none" for pinned in (before, now)]
-        yield f"the backends {names[0]} there, {names[1]} here"
+        yield f"the backends {names[0]} before, {names[1]} now"
     for name in set(before["backends"]) & set(now["backends"]):
         told = {key for key, value in before["backends"][name].items() if value is not None}
         known = {
@@ -220,7 +220,7 @@ def differences(there: SetHeader, here: SetHeader) -> Iterator[str]:
 def _changed(of: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     for key, value in now.items():
         if before.get(key) != value:
-            yield f"{of}{key} {_shown(before.get(key))} there, {_shown(value)} here"
+            yield f"{of}{key} {_shown(before.get(key))} before, {_shown(value)} now"
 
 
 def _shown(value: Any) -> str:

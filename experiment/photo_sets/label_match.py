@@ -12,7 +12,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 AFTER_ALL = "\U0010ffff"
-NOT_THERE = "is not there"
+NO_SUCH_PHOTO = "there is no such photo"
 
 
 class Unused(NamedTuple):
@@ -35,20 +35,20 @@ def matched(labels: Mapping[str, str], names: Collection[str]) -> tuple[dict[str
     for file in labels:
         common, name, count = ends.nearest(file)
         if common == 0 or common < min(_parts(file) - shared, _parts(name)):
-            unused.append(Unused(file, NOT_THERE))
+            unused.append(Unused(file, NO_SUCH_PHOTO))
         elif count > 1:
-            unused.append(Unused(file, f"could be any of {count:,} photos"))
+            unused.append(Unused(file, f"it could be any of {count:,} photos"))
         else:
             claims.setdefault(name, []).append((common, file))
     by_photo = {}
     for name, rows in claims.items():
         longest = max(common for common, _ in rows)
         nearest = [file for common, file in rows if common == longest]
-        unused.extend(Unused(file, NOT_THERE) for common, file in rows if common < longest)
+        unused.extend(Unused(file, NO_SUCH_PHOTO) for common, file in rows if common < longest)
         if len({labels[file] for file in nearest}) == 1:
             by_photo[name] = labels[nearest[0]]
         else:
-            unused.extend(Unused(file, f"so has another row, for {name}") for file in nearest)
+            unused.extend(Unused(file, f"another row gives {name} a different label") for file in nearest)
     return by_photo, unused
 
 

@@ -30,7 +30,7 @@ UNREADABLE: tuple[type[Exception], ...] = (
 
 WHY: dict[type[Exception], str] = {  # the first that fits
     UnicodeDecodeError: "a file's name in it is marked as UTF-8 and is not",
-    NotImplementedError: "it is packed in a way that is not known here, use Deflate",
+    NotImplementedError: "it uses a compression method that is not supported; use Deflate",
     RuntimeError: "it is encrypted",
     MemoryError: "it needs more memory than this machine has",
 }
@@ -120,7 +120,7 @@ def _dead_link(name: str, path: Path) -> Iterator[tuple[str, int]]:
     if is_photo(name):
         yield name, 0
     elif not path.suffix:
-        raise PixelcostError(f"{path} is a link to something that is not there. Mend the link, or remove it.")
+        raise PixelcostError(f"{path} is a broken link. Repair the link, or remove it.")
 
 
 class Archive:

@@ -23,7 +23,7 @@ from experiment.photo_sets.listing import ListedPhoto, PhotoSet
 from experiment.photo_sets.photo_result import Beats, PhotoResult, without_weight
 from experiment.records import SEED_LIMIT, Failure, Measurement, Plan, SourceImage, Variant
 
-SILENT = Failure("backends_silent", "No backend answered any more. What was measured is kept.")
+SILENT = Failure("backends_silent", "All backends stopped answering. The results so far are kept.")
 
 
 def photo_order(photos: Sequence[ListedPhoto], seed: int) -> list[ListedPhoto]:

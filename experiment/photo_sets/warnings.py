@@ -46,7 +46,7 @@ def _small_photos(tally: Tally) -> Iterator[str]:
     if parts:
         yield (
             f"Sizes above a photo's own were skipped, of {count(tally.measured, 'photo')}: {listed(parts)}. "
-            "Nothing is enlarged. So sizes stand for different photos; each difference is on the same ones."
+            "Nothing is enlarged. So sizes cover different photos, but every difference is on the same ones."
         )
 
 
@@ -101,7 +101,7 @@ def _unknown_labels(photo_set: PhotoSetFacts) -> Iterator[str]:
         have = "photo has a label" if photos == 1 else "photos have labels"
         yield (
             f"{photos:,} {have} that the model does not know ({_some([label.label for label in unknown])}): "
-            "they count for latency and agreement, not for accuracy. Ids need a --label-map."
+            "they count for latency and agreement, not for accuracy. If these are ids, give a --label-map."
         )
 
 
@@ -125,8 +125,8 @@ def _small_differences(cells: Iterable[Cell], comparisons: int) -> Iterator[str]
         bounds = high if low == high else f"{low.split()[0]} to {high}"
         yield (
             f"With {count(widest.photos, 'photo')}, differences in accuracy below about {bounds} "
-            "can't be seen (80 % power). Each p is that of one comparison; there are "
-            f"{comparisons}, and mcnemar_p_holm is corrected for that."
+            "can't be detected (80 % power). Each p covers one comparison; mcnemar_p_holm covers all of "
+            f"them ({comparisons})."
         )
 
 
@@ -146,16 +146,16 @@ def labels_that_miss(given: GivenLabels, photos: int, rows: Sequence[str]) -> It
     if not given.photos:
         parts.append(
             f"No photo has a label: {given.name} names {count(given.rows, 'file')}, and none of them is in "
-            "the set. So what the photos show is not known; answers are compared with the originals' alone."
+            "the set. Accuracy is therefore unknown; answers are only compared with those to the originals."
         )
     elif without:
         have = "has" if without == 1 else "have"
         parts.append(
             f"{without:,} of {photos:,} photos {have} no label in {given.name}, "
-            "and accuracy is that of the others."
+            "and accuracy covers the others only."
         )
     if given.unlabelled is not None:
-        parts.append(f"The first one without is {given.unlabelled}.")
+        parts.append(f"The first photo without a label is {given.unlabelled}.")
     if given.unused:
         named = [sentence(row, capital=False) for row in rows[:MOST_NAMED]]
         more = f" And {given.unused - len(named):,} more." if given.unused > len(named) else ""

@@ -50,7 +50,7 @@ def compared(best: Candidate, other: Candidate) -> str:
         return f"{name} has too few samples to compare: {both}."
     if other.p50_ms < best.p50_ms:
         return f"{name} is not measurably faster: {both}."
-    return f"{name} can't be told apart from {best.backend.name}: {both}."
+    return f"There is no measurable difference between {name} and {best.backend.name}: {both}."
 
 
 def price_words(dearer: BackendInfo, than: BackendInfo) -> str:

@@ -196,12 +196,12 @@ class KeepsAnswer(Goal):
         if candidate.cell.same_top1 is not None:
             return f"the answer changes to {candidate.label}"
         if self.is_running:
-            return "the original's turn there has not come yet"
+            return "the original has not been measured there yet"
         return "the original got no answer there"
 
     def nobody(self, candidates: Sequence[Candidate]) -> str:
         if _is_uncompared(candidates):
-            return "the original got no answer, so nobody can tell whether the smaller copies keep it"
+            return "the original got no answer, so the smaller copies can't be compared with it"
         return "no variant that was answered keeps the original's answer"
 
     def advice(self, candidates: Sequence[Candidate]) -> str:

@@ -44,7 +44,7 @@ def nothing_measured(results: Results) -> Recommendation:
     if failed is not None:
         return _none(is_running, "no request was answered.", sentence(failed.failure_reasons[0].message))
     if results.state == "queued":
-        return _none(is_running, "the run has not begun.", "It starts when it is its turn.")
+        return _none(is_running, "the run has not started.", "It starts when the runs before it have ended.")
     if is_running:
         return _none(is_running, "still warming up.", "The first results take about a second.")
     return _none(is_running, "nothing was measured.", "Run again to get results.")

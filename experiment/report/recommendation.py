@@ -159,7 +159,7 @@ def _unknown_fall(best: Candidate, true_label: str | None, is_running: bool, oth
     if original is not None and original.top:
         return f"{unknown}." if true_label is None else ""
     if is_running and not (original and original.unanswered):
-        return f"{unknown}: the {other}'s turn there has not come yet."
+        return f"{unknown}: the {other} has not been measured there yet."
     return f"{unknown}: the {other} got no answer there."
 
 

@@ -244,8 +244,8 @@ def _much_left_out(source: SourceImage, reference: Variant) -> Iterator[Warning_
     if left_out_bytes >= MUCH_LEFT_OUT * source.size_bytes:
         yield Warning_(
             "W11",
-            f"{size(left_out_bytes)} of the {size(source.size_bytes)} uploaded are not the picture (but a "
-            "video, a thumbnail, EXIF or the like). The original was sent without them, "
+            f"{size(left_out_bytes)} of the {size(source.size_bytes)} uploaded are not the picture itself "
+            "but, for example, a video, a thumbnail or EXIF. The original was sent without them, "
             f"{size(reference.size_bytes)}; percentages are of the whole file.",
             "note",
         )

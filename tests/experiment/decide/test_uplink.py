@@ -19,7 +19,7 @@ from tests.support.deciding_records import ORIGINAL_BYTES, copy, in_browser, see
 from tests.support.records import report, sample_report
 
 SOURCE = {"size_bytes": ORIGINAL_BYTES}
-FASTEST = "145 ms end to end (modelled), of it 60 ms making, 80 ms uploading 100 KB, 5.0 ms latency."
+FASTEST = "145 ms end to end (modelled), of which 60 ms making, 80 ms uploading 100 KB, 5.0 ms latency."
 SIX = {"8 CPU": [5.0] * 6}
 
 
@@ -107,7 +107,7 @@ def test_where_there_are_many_ways_the_first_of_each_place_is_drawn():
     names = {trace["name"].replace(" (assumed)", "") for trace in figure["data"]}
     assert {name.rsplit(", ", 1)[1] for name in names} >= {"in the browser", "on the server"}
     assert any("browser/pica" in name for name in names) and not any("canvas" in name for name in names)
-    assert "2 further ways of making the copies would hide them" in figure["meta"]["caption"]
+    assert "Left out to keep the plot readable: 2 other lines" in figure["meta"]["caption"]
 
 
 def test_a_photo_that_stayed_in_the_browser_would_have_been_uploaded_whole():
@@ -190,7 +190,8 @@ def test_the_section_says_that_no_canvas_writes_a_format(key, name):
     section = uplink_section(seen(run_of(whole(), made)), SOURCE, uplink_of("10"), LIGHT)
     assert section.sentence.startswith(
         "Resizing in the browser wins at every bandwidth, if the browser makes the copy as fast as the "
-        f"server did, with an encoder that it loads, for no canvas writes {name} (512 px {name}"
+        "server did, with an encoder that the page loads, as no browser's canvas writes "
+        f"{name} (512 px {name}"
     )
 
 

@@ -208,11 +208,11 @@ def test_half_a_line_at_the_end_is_dropped_and_the_run_goes_on_behind_it(tmp_pat
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"plan": replace(PLAN, repeats=2)}, "repeats 1 there, 2 here"),
-        ({"plan": replace(PLAN, sizes_px=(32,))}, "sizes_px 32, 24 there, 32 here"),
-        ({"infos": (BackendInfo(name="ear", state="ready"),)}, "the backends eye there, ear here"),
-        ({"infos": (BackendInfo(name="eye", state="ready", version=2),)}, "eye: version 1 there, 2 here"),
-        ({"facts": {"pillow": "1.0"}}, "pillow .* there, 1.0 here"),
+        ({"plan": replace(PLAN, repeats=2)}, "repeats 1 before, 2 now"),
+        ({"plan": replace(PLAN, sizes_px=(32,))}, "sizes_px 32, 24 before, 32 now"),
+        ({"infos": (BackendInfo(name="ear", state="ready"),)}, "the backends eye before, ear now"),
+        ({"infos": (BackendInfo(name="eye", state="ready", version=2),)}, "eye: version 1 before, 2 now"),
+        ({"facts": {"pillow": "1.0"}}, "pillow .* before, 1.0 now"),
     ],
 )
 def test_a_journal_of_another_run_is_refused_and_says_what_differs(tmp_path, photos, change, words):
@@ -224,7 +224,7 @@ def test_a_journal_of_another_run_is_refused_and_says_what_differs(tmp_path, pho
 def test_a_journal_of_other_photos_is_refused(tmp_path, photos):
     Journal(tmp_path / "j.jsonl", header(photos)).close()
     fewer = replace(photos, photos=photos.photos[:5])
-    with pytest.raises(JournalRefused, match=r"12 in set there, 5 in set here"):
+    with pytest.raises(JournalRefused, match=r"12 in set before, 5 in set now"):
         Journal(tmp_path / "j.jsonl", header(fewer))
 
 

@@ -141,7 +141,8 @@ def test_backends_whose_intervals_overlap_are_called_alike():
     made = recommend(*groups, backends=backends)
     assert made.backend_name == "1 CPU"
     assert made.why_not[0] == (
-        "8 CPU can't be told apart from 1 CPU: p50 10 ms (10.0 to 10.1) against 10 ms (9.9 to 10.0)."
+        "There is no measurable difference between 8 CPU and 1 CPU: "
+        "p50 10 ms (10.0 to 10.1) against 10 ms (9.9 to 10.0)."
     )
 
 
@@ -333,7 +334,7 @@ def test_a_right_answer_where_the_original_got_none_is_taken_and_says_what_nobod
     assert made.variant_id == SMALL.id
     assert made.why.endswith("Whether the probability falls is not known: the original got no answer there.")
     early = recommend(cell(25, SMALL.id), state="running", **shown)
-    assert early.why.endswith("is not known: the original's turn there has not come yet.")
+    assert early.why.endswith("is not known: the original has not been measured there yet.")
     failing = recommend(failed(2), cell(25, SMALL.id), state="running", **shown)
     assert failing.why.endswith("is not known: the original got no answer there.")
 
@@ -506,7 +507,7 @@ def test_before_the_first_answer_there_is_nothing_to_recommend_yet():
     assert recommend(state="running").sentence == "Nothing to recommend yet: still warming up."
     assert recommend(state="done").sentence == "Nothing can be recommended: nothing was measured."
     assert recommend(state="queued", variants=()).sentence == (
-        "Nothing to recommend yet: the run has not begun."
+        "Nothing to recommend yet: the run has not started."
     )
 
 
@@ -535,7 +536,7 @@ def test_a_backend_whose_original_is_still_to_come_is_not_said_to_lack_an_answer
         backends=(backend("1 CPU"), backend("GPU")),
         state="running",
     )
-    assert made.next_lighter.endswith("but the original's turn there has not come yet.")
+    assert made.next_lighter.endswith("but the original has not been measured there yet.")
 
 
 def test_all_goals_that_fail_are_named_in_good_english():
