@@ -17,7 +17,7 @@ NEVER_KEPT_APART = 2.0  # from twice as long on a factor says more than percents
 
 
 class NotComparable(PixelcostError):
-    """Two reports that have nothing in common, or a file that is no report."""
+    """Two reports that have nothing in common, or a file that is not a report."""
 
     code = "not_comparable"
     http_status = 422
@@ -171,8 +171,8 @@ def changed_words(pair: Pair) -> str:
 
 def left_out(found: Comparison) -> str:
     """Cells that only one of the runs has."""
-    told = [(found.only_this, "this run"), (found.only_other, "the other run")]
-    parts = [f"{count(number, 'cell')} of {whose}" for number, whose in told if number]
+    cells = [(found.only_this, "this run"), (found.only_other, "the other run")]
+    parts = [f"{count(number, 'cell')} of {whose}" for number, whose in cells if number]
     return f"Not compared, because only one run has them: {listed(parts)}." if parts else ""
 
 

@@ -47,8 +47,8 @@ METHOD = (
     "assumes no distribution (Price and Bonett 2002)."
 )
 OF_SETS = (
-    "A sample of a set is one photo's latency, so photos that differ among themselves make the intervals "
-    "wide. Shares of right or unchanged answers stand side by side; whether they differ by more than chance "
+    "In photo sets a sample is one photo's latency, so photos that differ among themselves make the "
+    "intervals wide. Shares of right or unchanged answers stand side by side; whether they differ by more than chance "
     "is not tested."
 )
 

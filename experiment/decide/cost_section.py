@@ -79,8 +79,8 @@ def _verdict(fast: Rival, slow: Rival, at: Crossover | None, same: Sequence[Poin
     if at is None:
         enough = math.ceil(fast.per_s / slow.per_s)
         return (
-            f"At no rate is {fast.name} cheaper than {slow.name}: one {fast.name} can answer "
-            f"{rate(fast.per_s)}, which {enough} × {slow.name} can too, for "
+            f"At no rate is {fast.name} cheaper than {slow.name}: one {fast.name} answers at "
+            f"most {rate(fast.per_s)}, and {enough} × {slow.name} answer as many for "
             f"{money(enough * slow.price_per_hour)} per hour."
         )
     if not at.from_per_s:

@@ -62,8 +62,8 @@ def _photo(this: Report, other: Report) -> Iterator[Difference]:
 
 
 def _photo_hash(report: Report) -> str:
-    told: str = (report.get("photo_set") or report["source"])["sha256"]
-    return told
+    found: str = (report.get("photo_set") or report["source"])["sha256"]
+    return found
 
 
 def _backends(this: Report, other: Report) -> Iterator[Difference]:
@@ -77,7 +77,7 @@ def _backends(this: Report, other: Report) -> Iterator[Difference]:
 
 
 def _told(this: Report, other: Report) -> tuple[str, ...]:
-    """The port of an embedded server is another one each time and tells nothing."""
+    """The port of an embedded server changes with every start and is left out."""
     both_embedded = this.get("embedded") and other.get("embedded")
     return tuple(key for key in HARDWARE_KEYS if key != "address" or not both_embedded)
 
@@ -118,7 +118,7 @@ def _plan(this: Report, other: Report) -> Iterator[Difference]:
 def _bytes(this: Report, other: Report) -> Iterator[Difference]:
     """Copies with one name but other bytes: another encoder, or a change in making them.
 
-    A set's hash is that over its photos in their random order, so another seed tells nothing.
+    A set's hash is that over its photos in their random order, so with another seed they can't be compared.
     """
     other_order = this.get("photo_set") and this["plan"]["seed"] != other["plan"]["seed"]
     if other_order or _photo_hash(this) != _photo_hash(other):

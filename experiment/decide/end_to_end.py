@@ -75,7 +75,7 @@ def originals(view: View, original_bytes: int) -> list[Trip]:
 def copies(view: View, original_bytes: int) -> list[Copy]:
     """Every copy that was answered, on each backend, in the report's order of the first of each kind.
 
-    Left out is a copy of which nobody knows how long making it takes.
+    Copies are left out if it is not known how long making them takes.
     """
     groups: dict[tuple[Any, ...], list[Point]] = {}
     for point in view.points:

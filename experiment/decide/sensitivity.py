@@ -2,7 +2,7 @@
 
 The effect of a factor is the mean absolute change, in percentage points, of the reference
 label's probability between two cells that differ in nothing but this factor, over all such
-pairs. Of a set of photos it is the share of photos instead of the probability.
+pairs. For photo sets it is the share of photos instead of the probability.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _of_variant(key: str) -> Callable[[Point], Any]:
     return lambda point: getattr(point.variant, key, None)
 
 
-# A quality of JPEG is no quality of WebP, and a browser has its own filter: such choices follow.
+# A quality of JPEG says nothing about WebP, and a browser has its own filter: such choices follow.
 BROWSERS_OWN = frozenset({"subsampling", "resampler"})
 FACTORS: Final = (
     Factor("size_px", "size", _of_variant("size_px"), lambda value: f"{value} px"),

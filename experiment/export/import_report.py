@@ -49,7 +49,7 @@ class ReportRefused(PixelcostError):
 
 
 def load_report(path: str | Path) -> dict[str, Any]:
-    """The report in a file on this machine. Raises PixelcostError when it can't be read, or is no report."""
+    """The report in a file on this machine. Raises PixelcostError when it is not a readable report."""
     try:
         data = Path(path).read_bytes()
     except OSError as error:

@@ -1,7 +1,7 @@
 """Whether the answer survives: the probability of the expected label, by size.
 
 Expected is the original's own answer (agreement), or the true label where the user gave
-one (accuracy). The axis and the caption say which of the two is shown. Of a set of photos it
+one (accuracy). The axis and the caption say which of the two is shown. For photo sets it
 shows the share of them that meet the expectation, with its interval.
 """
 

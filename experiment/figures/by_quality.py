@@ -30,7 +30,7 @@ from experiment.wording import joined, listed, number, ratio, sized_name, times
 TITLE = "Quality, answer and bytes"
 HEIGHT_PX = 480
 ABOVE, BELOW = [0.5, 1.0], [0.0, 0.4]  # where the two panels stand
-SCORE = "Probability, %"  # of a set of photos it is a share
+SCORE = "Probability, %"  # for photo sets a share
 COLUMNS = ("Backend", "Variant", "Quality", SCORE, "Size, KB", "Answer", "Kept")
 SYMBOLS = 4  # colours of the palette, and symbols that can be crossed out or stand hollow
 

@@ -24,7 +24,7 @@ from experiment.wording import full_name, joined, kind_name, sentence
 
 TITLE = "Trade-off"
 HEIGHT_PX = 440
-SCORE = "Probability, %"  # of a set of photos it is a share
+SCORE = "Probability, %"  # for photo sets a share
 COLUMNS = ("Backend", "Format", "Size, px", "Size, KB", SCORE, "Kept", "Best trade-off")
 
 

@@ -1,4 +1,4 @@
-"""What figures show of a set of photos: shares with their intervals, where one photo has a probability."""
+"""What figures show for photo sets: shares with their intervals instead of one photo's probability."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def score_column(view: View) -> str:
 
 
 def axis_title(view: View) -> str:
-    """What an axis calls the score of a set."""
+    """The title of the score's axis for photo sets."""
     return "Top-1 accuracy, % of photos" if view.is_accuracy else "Same answer as the original, % of photos"
 
 
@@ -40,7 +40,7 @@ def what_is_shown(view: View) -> str:
 
 
 def describe_shares(point: Point) -> list[str]:
-    """The lines over a point of a set."""
+    """The lines that a point of a photo set shows when pointed at; none for one photo."""
     over = point.cell.over_photos
     return [] if over is None else [text for text in _lines(over) if text]
 

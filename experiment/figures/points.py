@@ -165,7 +165,7 @@ def unmet_goal(limit: float | None, right_end: float, words: str, palette: Palet
 
 
 def describe(point: Point, view: View) -> str:
-    """What a reader sees over a point: size, latency, answer, and whether to trust it."""
+    """What a point shows when pointed at: size, latency, answer, and whether to trust it."""
     cell, resampler = point.cell, point.variant.resampler
     low, high = cell.p50_low_ms, cell.p50_high_ms
     resized = f"; resized: {resampler.capitalize()}" if resampler else ""

@@ -1,7 +1,7 @@
 """The decision: what each variant costs in time, and how sure the answer stays.
 
-x is latency, not bytes, since bytes are the same on every backend and could not tell
-them apart; the size in bytes stands in the table and over each point, and over_bytes.py
+x is latency, not bytes, since bytes are the same on every backend, and points would
+lie on each other; the size in bytes stands in the table and over each point, and over_bytes.py
 shows the same over bytes. y is the same probability as in agreement_by_size.
 """
 
@@ -33,7 +33,7 @@ from experiment.wording import format_name, full_name, joined, kind_name, millis
 
 TITLE = "Trade-off"
 HEIGHT_PX = 440
-SCORE = "Probability, %"  # of a set of photos it is a share
+SCORE = "Probability, %"  # for photo sets a share
 LATENCY = "p50, ms"
 COLUMNS = ("Backend", "Format", "Size, px", LATENCY, SCORE, "Size, bytes", "Kept", "Best trade-off")
 
@@ -81,7 +81,7 @@ def _latency_ms(point: Point) -> float:
 def frontier(points: Sequence[Point]) -> list[Point]:
     """The points that no other beats in both latency and probability, fastest first.
 
-    One that can't be told faster than the next, surer one is left out: there is nothing to trade.
+    One that is not measurably faster than the next, surer one is left out: there is nothing to trade.
     """
     best = unbeaten(points, lambda point: point.latency_ms)
     followed = [

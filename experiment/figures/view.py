@@ -41,7 +41,7 @@ class Point(Candidate):
 
     @property
     def key(self) -> tuple[str, str]:
-        """Tells this point from all others."""
+        """Variant and backend: unique within a report."""
         return self.variant.id, self.backend.name
 
     @property
@@ -86,7 +86,7 @@ class View(Results):
 
     @property
     def is_accuracy(self) -> bool:
-        """Whether scores tell what is right, and not only what is unchanged."""
+        """Whether scores say what is right, not only what is unchanged."""
         if self.photo_set is None:
             return self.true_label is not None
         return self.photo_set.labelled > 0

@@ -1,6 +1,6 @@
 """Where the time goes, stage by stage: making the variant, sending it, and on the server.
 
-Making a variant is no part of its latency. It stands here beside it because whoever
+Making a variant is not part of its latency. It stands here beside it because whoever
 serves photos pays for both.
 """
 
@@ -78,7 +78,7 @@ def stages_of(point: Point) -> dict[str, float]:
     """Milliseconds by stage key, for the stages that are known. Their sum is the bar.
 
     What the latency holds beyond the server's own stages is network and overhead. Where the
-    server tells none, but decoding was asked for apart, the rest of the latency is the model's
+    server reports none, but decoding was measured separately, the rest of the latency is the model's
     and the answer's. Where that took as long as all of it (the pixels came back), nothing is split.
     """
     variant, server_ms, decoding_ms = point.variant, point.cell.server_ms, point.cell.decode_request_ms
@@ -142,7 +142,7 @@ def _axes(panel: int) -> dict[str, str]:
 
 
 def _look(stage: Stage, palette: Palette) -> dict[str, Any]:
-    """One colour for each of making, sending and serving; the pattern tells stages apart."""
+    """One colour for each of making, sending and serving; the pattern distinguishes stages."""
     own = getattr(palette, stage.group)
     look: dict[str, Any] = {"color": own, "line": {"color": own, "width": 1}}
     if stage.pattern:

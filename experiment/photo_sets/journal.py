@@ -209,9 +209,11 @@ def differences(there: SetHeader, here: SetHeader) -> Iterator[str]:
         names = [", ".join(pinned["backends"]) or "none" for pinned in (before, now)]
         yield f"the backends {names[0]} before, {names[1]} now"
     for name in set(before["backends"]) & set(now["backends"]):
-        told = {key for key, value in before["backends"][name].items() if value is not None}
+        known_before = {key for key, value in before["backends"][name].items() if value is not None}
         known = {
-            key: value for key, value in now["backends"][name].items() if key in told and value is not None
+            key: value
+            for key, value in now["backends"][name].items()
+            if key in known_before and value is not None
         }
         yield from _changed(f"{name}: ", before["backends"][name], known)
     yield from _changed("", before["encoders"], now["encoders"])

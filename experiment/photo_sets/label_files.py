@@ -1,4 +1,4 @@
-"""Files that tell what photos show: labels.csv, and maps from ids to labels.
+"""Files with labels: labels.csv, which says what each photo shows, and maps from ids to labels.
 
 A map is what people have at hand: a CSV, lines like "n02123045 tabby, tabby cat"
 (ImageNet's own LOC_synset_mapping.txt), Keras' imagenet_class_index.json, or a JSON list.

@@ -51,7 +51,7 @@ class PhotoSet:
     place: Place
     photos: tuple[ListedPhoto, ...]
     missing: tuple[SkippedPhoto, ...] = ()
-    given_labels: GivenLabels | None = None  # None: no CSV tells the labels
+    given_labels: GivenLabels | None = None  # None: the labels are not from a CSV
 
     @property
     def sha256(self) -> str:
@@ -96,7 +96,7 @@ def open_photo_set(path: Path, labels_file: Path | None = None) -> PhotoSet:
 def photo_set_in(
     place: Place, labels: LabelsCsv | None = None, max_labels_bytes: int = MAX_LABELS_BYTES
 ) -> PhotoSet:
-    """The set at a place; `labels`, else its own labels.csv, else its folders' names tell what it shows.
+    """The set at a place; `labels`, else its own labels.csv, else the names of its folders are the labels.
 
     Raises PixelcostError when there are no photos, LabelsRefused for a bad CSV.
     """
@@ -125,7 +125,7 @@ def photo_set_in(
 
 
 def _own_labels(place: Place, sizes: Mapping[str, int], max_bytes: int) -> LabelsCsv | None:
-    """From the set's own labels.csv; of several those that lie highest. None where there is none.
+    """The set's own labels.csv; of several those that lie highest. None: it has none.
 
     Paths in it begin at the folder that it lies in.
     """

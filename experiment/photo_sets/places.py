@@ -127,7 +127,7 @@ class Archive:
     """A ZIP file. Nothing is unpacked to disk."""
 
     def __init__(self, path: Path, name: str | None = None, most_entries: int | None = None):
-        """`name` in place of the file's own. Raises PixelcostError when it is no whole ZIP file.
+        """`name` in place of the file's own. Raises PixelcostError when it is not a whole ZIP file.
 
         `most_entries`: more are refused before they are listed, which takes time; None: any number.
         """

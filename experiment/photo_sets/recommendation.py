@@ -10,7 +10,7 @@ from experiment.wording import difference_words, joined, margin_words, milliseco
 
 
 def recommend_for_set(results: Results, photo_set: PhotoSetFacts) -> Recommendation:
-    """The best choice among the results of a set, or a sentence that says why there is none."""
+    """The best choice by many photos, or a sentence that says why there is none."""
     ids = {variant.id for variant in results.variants if variant.is_reference}
     references = {cell.backend_name: cell for cell in results.cells if cell.variant_id in ids}
     margin = margin_words(photo_set.margin_points)

@@ -212,7 +212,7 @@ def _cell(
 
 
 def _median_of_most(values_ms: Sequence[float], photos: int) -> float | None:
-    """None where most photos went without this stage: a few encoded originals tell nothing."""
+    """None where most photos went without this stage: a few encoded originals are not typical."""
     return percentile_from(1, values_ms, 50) if 2 * len(values_ms) > photos else None
 
 

@@ -1,7 +1,7 @@
 """Whether an answer is still right: agreement with the original's, accuracy with a true label.
 
 Agreement compares two answers of the same backend. Accuracy compares an answer with what
-the user says the photo shows; without that there is no accuracy, only agreement.
+the user says the photo shows; without that only agreement is known.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def correctness(top: Sequence[Label], true_label: str | None) -> tuple[bool | No
 
 
 def _score_of(expected: Label, answer: Prediction, reference: Prediction) -> float | None:
-    """The probability of `expected` in `answer`; below its top 5 only all scores can tell."""
+    """The probability of `expected` in `answer`; below its top 5 only the whole distribution has it."""
     for label in answer.top:
         if label.label == expected.label:
             return label.score

@@ -1,8 +1,7 @@
 """On which backend to serve a variant, and how the others compare with it.
 
-Two backends are told apart only where the 95 % intervals of their p50 lie apart. Among
-those that can't be told apart from the fastest the cheaper one is chosen, since a few
-microseconds of luck are no reason to pay for more.
+Two backends differ measurably only if the 95 % intervals of their p50 do not overlap. Of those that
+are not measurably slower than the fastest the cheapest is chosen: a few microseconds may be luck.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from experiment.wording import bounds, count, milliseconds, ratio, times
 
 
 def cheapest_alike(candidates: Sequence[Candidate]) -> Candidate:
-    """The fastest of `candidates`, or a cheaper one that can't be told apart from it."""
+    """The fastest of `candidates`, or a cheaper one that is not measurably slower."""
     by_speed = sorted(candidates, key=lambda candidate: candidate.p50_ms)
     best = fastest = by_speed[0]
     for candidate in by_speed[1:]:

@@ -27,7 +27,7 @@ def rivals_for_cores(backends: Sequence[BackendInfo], order: Order) -> dict[str,
 def rivals_for_machine(backends: Sequence[BackendInfo], order: Order) -> dict[str, tuple[str, ...]]:
     """Backend name -> names of those that were asked at the same time on the same host.
 
-    They may still have cores of their own (containers pinned apart): a warning, no proof.
+    They may still have cores of their own (containers pinned apart): so this only earns a warning.
     """
     if order == "one_at_a_time":
         return {}

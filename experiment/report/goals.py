@@ -264,7 +264,7 @@ def fall_points(cell: Cell, reference: Cell | None, true_label: str | None) -> f
 
 
 def is_too_far(fall: float | None, margin: float) -> bool:
-    """Whether a fall is above the margin. One that nobody can know is not: the recommendation says so."""
+    """Whether a fall is above the margin. An unknown one is not, and the recommendation says so."""
     return fall is not None and fall > margin + 100 * SAME_SCORE
 
 

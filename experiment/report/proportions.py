@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 Z_95 = 1.959963984540054  # two-sided 95 %
-Z_POWER_80 = 0.8416212335729143  # a difference that is there is found in 80 of 100 tries
+Z_POWER_80 = 0.8416212335729143  # a real difference is found in 80 of 100 tries
 
 Interval = tuple[float, float]
 

@@ -1,10 +1,10 @@
 """What to serve: the smallest variant that keeps the answer, on the backend that suits it best.
 
 Among cells that answered every request and meet every goal, the fewest bytes win, then
-the lowest p50; hardware.py says when a cheaper backend is as good as the fastest. "Keeps
+the lowest p50; backend_choice.py says when a cheaper backend is as good as the fastest. "Keeps
 the answer" means the original's top label on the same backend, or, when the user gave the
 true label, that label: a wrong answer is not worth keeping. Its probability must not fall
-by more than a margin either: a copy whose answer hangs by a thread is no advice.
+by more than a margin either: a copy whose answer has become unsure is not recommended.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def _why(best: Candidate, results: Results, other: str) -> str:
 
 
 def doubt(best: Candidate, is_running: bool) -> str:
-    """Why a cell that is INVALID is no good ground for a decision."""
+    """Why an INVALID cell should not decide; "" for the others."""
     samples = best.cell.count
     if best.cell.validity != "INVALID":
         return ""
@@ -140,7 +140,7 @@ def _answer(candidate: Candidate, true_label: str | None, other: str) -> str:
 
 
 def _original_score(candidate: Candidate) -> float | None:
-    """The original's probability of the same top label, 0..1; None where there is no other one."""
+    """The original's probability of the same top label, 0..1. None: not known, or this is the original."""
     cell = candidate.cell
     if (
         candidate.variant.is_reference
@@ -152,7 +152,10 @@ def _original_score(candidate: Candidate) -> float | None:
 
 
 def _unknown_fall(best: Candidate, true_label: str | None, is_running: bool, other: str) -> str:
-    """That nothing tells how far it falls. A right answer below the original's top 5 has not fallen."""
+    """A sentence if it is not known how far the probability falls.
+
+    A right answer that the original did not have among its top 5 has not fallen.
+    """
     original, unknown = best.reference, "Whether the probability falls is not known"
     if best.variant.is_reference or fall_points(best.cell, original, true_label) is not None:
         return ""
@@ -251,7 +254,7 @@ def _faster(best: Candidate, other: Candidate) -> str:
 
 
 def _gaps(results: Results) -> Iterator[str]:
-    """Backends that were meant to answer and gave nothing. One that the machine lacks is no gap."""
+    """Backends that were meant to answer and gave nothing; not those that this machine lacks."""
     for info in results.backends:
         own = [cell for cell in results.cells if cell.backend_name == info.name]
         gave_up = info.state in NOT_THERE or any(cell.unanswered for cell in own)

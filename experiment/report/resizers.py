@@ -68,8 +68,8 @@ def _sentence(pairs: Sequence[ResizerPair], variants: Sequence[Variant]) -> str:
 
 def _pixel_words(pairs: Sequence[ResizerPair]) -> str:
     engines = list(dict.fromkeys(pair.engine for pair in pairs))
-    told = [words for engine in engines if (words := _engine_words(engine, pairs))]
-    return f"Decoded pixels against the server's (PSNR): {listed(told)}." if told else ""
+    known = [words for engine in engines if (words := _engine_words(engine, pairs))]
+    return f"Decoded pixels against the server's (PSNR): {listed(known)}." if known else ""
 
 
 def _engine_words(engine: str, pairs: Sequence[ResizerPair]) -> str:

@@ -171,7 +171,7 @@ def _cell(
 
 
 def _samples_ms(measurements: Iterable[Measurement]) -> tuple[float, ...]:
-    """Of those that were answered."""
+    """The latencies of answered requests, in ms."""
     return tuple(measurement.rounded_ms for measurement in measurements if measurement.prediction is not None)
 
 

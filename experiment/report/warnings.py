@@ -52,7 +52,7 @@ SET_CODES = {  # of reports about many photos, which have most of the others too
 }
 NOTES = frozenset({"W2", "W6", "W9", "W17"})  # good to know; the numbers can be believed all the same
 
-# The share of an upload that may be missing from the reference before it is told.
+# The share of an upload that may be missing from the reference before a note says so.
 MUCH_LEFT_OUT = 0.05
 
 
@@ -239,7 +239,7 @@ def _other_reference(run: Run) -> Iterator[str | Warning_]:
 
 
 def _much_left_out(source: SourceImage, reference: Variant) -> Iterator[Warning_]:
-    """Of a motion photo most is no picture, and "2.6 % of original" beside the original would puzzle."""
+    """Most of a motion photo is video: "2.6 % of original" beside the original needs this note."""
     left_out_bytes = source.size_bytes - reference.size_bytes
     if left_out_bytes >= MUCH_LEFT_OUT * source.size_bytes:
         yield Warning_(

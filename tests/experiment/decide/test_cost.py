@@ -110,8 +110,8 @@ def test_the_section_says_what_it_costs_and_from_when_on_the_gpu_pays():
 def test_where_the_gpu_never_pays_the_section_says_why():
     section = cost_section(seen(two_backends()), {"GPU": 6.0, "CPU": 1.0}, LIGHT)
     assert (
-        "At no rate is GPU cheaper than CPU: one GPU can answer 100 requests/s, "
-        "which 5 × CPU can too, for 5.00 per hour." in section.sentence
+        "At no rate is GPU cheaper than CPU: one GPU answers at most 100 requests/s, "
+        "and 5 × CPU answer as many for 5.00 per hour." in section.sentence
     )
 
 
