@@ -48,8 +48,8 @@ METHOD = (
 )
 OF_SETS = (
     "In photo sets a sample is one photo's latency, so photos that differ among themselves make the "
-    "intervals wide. Shares of right or unchanged answers stand side by side; whether they differ by more than chance "
-    "is not tested."
+    "intervals wide. Shares of right or unchanged answers stand side by side; whether they differ by more "
+    "than chance is not tested."
 )
 
 

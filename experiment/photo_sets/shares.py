@@ -1,21 +1,21 @@
-"""From the counts of a tally to shares and differences with their intervals."""
+"""From counts to shares and differences with their intervals."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from experiment.photo_sets.tally import Tally
+from experiment.photo_sets.counts import SetCounts
 from experiment.records import BetweenBackends, Difference, OverPhotos, Share
 from experiment.report.proportions import detectable_difference, holm, mcnemar, paired_difference, wilson
 
 CellKey = tuple[str, str]  # variant id, backend name
 
 
-def over_photos(tally: Tally, reference_id: str) -> dict[CellKey, OverPhotos]:
+def over_photos(counts: SetCounts, reference_id: str) -> dict[CellKey, OverPhotos]:
     """What each cell says about answers; Holm's correction covers all differences together."""
     differences = {
         key: found
-        for key, cell in tally.cells.items()
+        for key, cell in counts.cells.items()
         if key[0] != reference_id
         and (found := difference(cell.both, cell.gained, cell.lost, cell.neither)) is not None
     }
@@ -29,14 +29,14 @@ def over_photos(tally: Tally, reference_id: str) -> dict[CellKey, OverPhotos]:
             agreement=share(cell.agreed, cell.compared),
             difference=differences.get(key),
         )
-        for key, cell in tally.cells.items()
+        for key, cell in counts.cells.items()
     }
 
 
-def between_backends(tally: Tally) -> tuple[BetweenBackends, ...]:
+def between_backends(counts: SetCounts) -> tuple[BetweenBackends, ...]:
     """For each variant, how often two backends give the same top answer."""
     rows = []
-    for (variant_id, one, other), (agreed, compared) in tally.between.items():
+    for (variant_id, one, other), (agreed, compared) in counts.between.items():
         found = share(agreed, compared)
         if found is not None:
             rows.append(BetweenBackends(variant_id, (one, other), found))

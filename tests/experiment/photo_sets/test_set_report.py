@@ -13,10 +13,10 @@ from experiment.export.report_csv import report_csv
 from experiment.export.report_html import report_html
 from experiment.export.report_json import SCHEMA, report_dict
 from experiment.labels import Vocabulary
+from experiment.photo_sets.counts import Failures
 from experiment.photo_sets.goals import set_goals
 from experiment.photo_sets.photo_result import PhotoResult
 from experiment.photo_sets.summarise import judge_over_photos
-from experiment.photo_sets.tally import Failures
 from experiment.records import Failure, GivenLabels, Plan, SkippedPhoto
 from experiment.report.goals import Candidate
 from experiment.report.proportions import wilson

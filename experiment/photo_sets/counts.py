@@ -61,7 +61,7 @@ class Failures:
 
 
 @dataclass(slots=True)
-class CellTally:
+class CellCounts:
     """One variant on one backend."""
 
     samples_ms: array[float] = field(default_factory=floats)  # one for each photo: its median
@@ -83,7 +83,7 @@ class CellTally:
 
 
 @dataclass(slots=True)
-class VariantTally:
+class VariantCounts:
     """One variant over all photos that are large enough for it."""
 
     makings: Counter[tuple[str, str]] = field(default_factory=Counter)  # photos by format and encoder
@@ -120,15 +120,15 @@ class VariantTally:
         self.digest.update(bytes.fromhex(variant.sha256))
 
 
-class Tally:
+class SetCounts:
     """Everything that the report of a set is computed from. Results are added in order."""
 
     def __init__(self, vocabularies: Mapping[str, Vocabulary] | None = None):
         """`vocabularies`: what the model behind each backend can answer, by backend name."""
         self._vocabularies = vocabularies or {}
         self._unknown = Vocabulary()
-        self.cells: dict[tuple[str, str], CellTally] = defaultdict(CellTally)
-        self.variants: dict[str, VariantTally] = {}
+        self.cells: dict[tuple[str, str], CellCounts] = defaultdict(CellCounts)
+        self.variants: dict[str, VariantCounts] = {}
         self.backends: dict[str, Failures] = defaultdict(Failures)
         self.between: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0])
         self.done = 0  # photos, those skipped too
@@ -155,7 +155,7 @@ class Tally:
         self.measured += 1
         self._add_photo(result)
         for variant in result.variants:
-            self.variants.setdefault(variant.id, VariantTally()).add(variant, result.size_bytes or 0)
+            self.variants.setdefault(variant.id, VariantCounts()).add(variant, result.size_bytes or 0)
         groups: dict[tuple[str, str], list[Measurement]] = defaultdict(list)
         for measurement in result.measurements:
             self.backends[measurement.backend_name].add(measurement)
@@ -193,7 +193,7 @@ class Tally:
         self.late_beats += result.beats.late
         self.max_delay_ms = max(self.max_delay_ms, result.beats.max_delay_ms)
 
-    def _add_latencies(self, cell: CellTally, group: Sequence[Measurement]) -> None:
+    def _add_latencies(self, cell: CellCounts, group: Sequence[Measurement]) -> None:
         if not cell.was_warmed and group[0].is_warmup:
             cell.was_warmed = True
             cell.cold_ms = group[0].rounded_ms if group[0].prediction else None
