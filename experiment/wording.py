@@ -197,6 +197,11 @@ def sentence(text: str, capital: bool = True) -> str:
     return text + ("" if text.endswith((".", "!", "?", "`")) else ".")
 
 
+def joined(*parts: str) -> str:
+    """The parts that say something, one after another: ["a.", "", "b."] -> "a. b."."""
+    return " ".join(part for part in parts if part)
+
+
 def ordinal(place: int) -> str:
     """1 -> "1st", 2 -> "2nd", 3 -> "3rd", 4 -> "4th"; for the places of a top 5."""
     return f"{place}{ENDINGS.get(place, 'th')}"

@@ -27,6 +27,7 @@ from experiment.export.answers_csv import AnswerRows
 from experiment.labels import Vocabulary
 from experiment.measure.environment import environment
 from experiment.measure.plan import parse_plan
+from experiment.photo_sets.counts import SetCounts
 from experiment.photo_sets.journal import (
     Journal,
     header_of,
@@ -42,7 +43,6 @@ from experiment.photo_sets.listing import PhotoSet, open_photo_set
 from experiment.photo_sets.photo_result import PhotoResult
 from experiment.photo_sets.run import SILENT, measure_set
 from experiment.photo_sets.summarise import summarise_set
-from experiment.photo_sets.tally import Tally
 from experiment.photo_sets.warnings import labels_that_miss
 from experiment.records import SET_REPEATS, BackendInfo, Failure, Plan, Report, RunState
 from experiment.settings import SharedSettings
@@ -117,7 +117,7 @@ def _run(
     console: Console,
 ) -> SetRun:
     vocabularies = vocabularies_of(journal.header, names)
-    tally = Tally(vocabularies)
+    tally = SetCounts(vocabularies)
     with progress_bar(console, "photos") as progress:
         task = progress.add_task("Reading the journal", total=len(photos.photos))
         for result in results_in(journal.path, photos.labels):

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from experiment.decide.differences import Difference, differences
-from experiment.decide.median_ratio import Ratio, ratio_of_medians
 from experiment.errors import PixelcostError
 from experiment.figures.view import Point, View, view_of
-from experiment.report.statistics import SAMPLES_FOR_INTERVAL
+from experiment.report.statistics import SAMPLES_FOR_INTERVAL, Ratio, ratio_of_medians
 from experiment.wording import bounds, capitalised, count, listed, percent, short_label, short_name, times
 
 Verdict = Literal["faster", "slower", "same", "unknown"]
@@ -18,7 +17,7 @@ NEVER_KEPT_APART = 2.0  # from twice as long on a factor says more than percents
 
 
 class NotComparable(PixelcostError):
-    """Two reports that have nothing in common, or a file that is no report."""
+    """Two reports that have nothing in common, or a file that is not a report."""
 
     code = "not_comparable"
     http_status = 422
@@ -67,7 +66,7 @@ class Comparison:
     @property
     def changed(self) -> list[Pair]:
         """Cells with another top answer."""
-        return [each for each in self.pairs if each.is_changed]
+        return [pair for pair in self.pairs if pair.is_changed]
 
 
 def compare(this: Mapping[str, Any], other: Mapping[str, Any]) -> Comparison:
@@ -78,11 +77,11 @@ def compare(this: Mapping[str, Any], other: Mapping[str, Any]) -> Comparison:
             "One run is about one photo and the other about a set: their times can't be compared."
         )
     differing = tuple(differences(this, other))
-    same_photo = not any(each.what.endswith("(SHA-256)") for each in differing)
+    same_photo = not any(difference.what.endswith("(SHA-256)") for difference in differing)
     answers_compared = same_photo and mine.photo_set is None
-    before = {each.key: each for each in theirs.points}
+    before = {point.key: point for point in theirs.points}
     pairs = tuple(
-        _pair(each, before[each.key], answers_compared) for each in mine.points if each.key in before
+        _pair(point, before[point.key], answers_compared) for point in mine.points if point.key in before
     )
     if not pairs:
         raise NotComparable(
@@ -111,7 +110,7 @@ def _words(pair: Pair) -> str:
         return f"too few samples to compare ({min(counts)}, at least {SAMPLES_FOR_INTERVAL} are needed)"
     if pair.verdict == "same":
         samples = f"{counts[0]}" if counts[0] == counts[1] else f"{counts[0]} and {counts[1]}"
-        return f"no difference that {samples} samples could show"
+        return f"no detectable difference with {samples} samples"
     if ratio.value >= NEVER_KEPT_APART:
         return f"{times(ratio.value)} as long (95 % interval {times(ratio.low)} to {times(ratio.high)})"
     if pair.verdict == "slower":
@@ -140,7 +139,7 @@ def _span(low: float, high: float) -> str:
 
 def conclusion(found: Comparison) -> str:
     """How many cells are faster, slower, and neither; how many answers changed."""
-    verdicts = [each.verdict for each in found.pairs]
+    verdicts = [pair.verdict for pair in found.pairs]
     names: Sequence[tuple[Verdict, str]] = (
         ("faster", "faster"),
         ("slower", "slower"),
@@ -162,7 +161,8 @@ def _answers(found: Comparison) -> str:
 def changed_words(pair: Pair) -> str:
     """ "256 px JPEG on 8 CPU: tabby (71 %) in the other run, lynx (41 %) in this one"."""
     before, after = (
-        f"{short_label(each.answer)} ({percent(each.cell.top[0].score)})" for each in (pair.other, pair.this)
+        f"{short_label(point.answer)} ({percent(point.cell.top[0].score)})"
+        for point in (pair.other, pair.this)
     )
     name = short_name(pair.this.variant)
     where = f"{capitalised(name)} on {pair.this.backend.name}"
@@ -171,16 +171,16 @@ def changed_words(pair: Pair) -> str:
 
 def left_out(found: Comparison) -> str:
     """Cells that only one of the runs has."""
-    told = [(found.only_this, "this run"), (found.only_other, "the other run")]
-    parts = [f"{count(number, 'cell')} of {whose}" for number, whose in told if number]
+    cells = [(found.only_this, "this run"), (found.only_other, "the other run")]
+    parts = [f"{count(number, 'cell')} of {whose}" for number, whose in cells if number]
     return f"Not compared, because only one run has them: {listed(parts)}." if parts else ""
 
 
 def by_chance(found: Comparison) -> str:
     """How many differences chance alone would show, and what the interval does not cover."""
-    compared = sum(each.ratio is not None for each in found.pairs)
+    compared = sum(pair.ratio is not None for pair in found.pairs)
     return (
         "The intervals cover how samples scatter within each run. They don't cover a change in the "
         "machine's state, which shifts a whole run; run both again before you trust a small difference. One "
-        f"comparison in 20 shows a difference by chance alone; here are {compared}."
+        f"comparison in 20 shows a difference by chance alone; there are {compared} here."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiment.decide.compare import (
@@ -14,10 +14,30 @@ from experiment.decide.compare import (
     conclusion,
     left_out,
 )
-from experiment.decide.compare_figure import compared
 from experiment.decide.section import Section, table_of
-from experiment.figures.palette import Palette
-from experiment.wording import capitalised, percent, short_label, short_name
+from experiment.figures.frame import (
+    Figure,
+    base_layout,
+    dots,
+    error_bars,
+    escaped,
+    figure,
+    hover_text,
+    log_axis,
+)
+from experiment.figures.palette import Palette, colour
+from experiment.figures.points import size_axis
+from experiment.figures.view import Point, Series
+from experiment.wording import (
+    capitalised,
+    count,
+    kind_name,
+    milliseconds,
+    percent,
+    short_label,
+    short_name,
+    span,
+)
 
 CELL_COLUMNS = ("Variant", "Backend", "Other run, p50 ms", "This run, p50 ms", "Difference", "Answer")
 DIFFERENCE_COLUMNS = ("What differs", "Other run", "This run")
@@ -27,9 +47,9 @@ METHOD = (
     "assumes no distribution (Price and Bonett 2002)."
 )
 OF_SETS = (
-    "A sample of a set is one photo's latency, so photos that differ among themselves make the intervals "
-    "wide. Shares of right or unchanged answers are shown side by side; whether they differ by more than "
-    "chance is not tested."
+    "In photo sets a sample is one photo's latency, so photos that differ among themselves make the "
+    "intervals wide. Shares of right or unchanged answers stand side by side; whether they differ by more "
+    "than chance is not tested."
 )
 
 
@@ -37,15 +57,15 @@ def compare_section(this: Mapping[str, Any], other: Mapping[str, Any], palette: 
     """Two exported reports. Raises NotComparable."""
     found = compare(this, other)
     title = f"Compared with {other['source']['name']}, {moment(other)}"
-    warnings = tuple(each.warning for each in found.differences if each.warning)
-    answers = tuple(changed_words(each) for each in found.changed[:MOST_NAMED])
+    warnings = tuple(difference.warning for difference in found.differences if difference.warning)
+    answers = tuple(changed_words(pair) for pair in found.changed[:MOST_NAMED])
     of_sets = OF_SETS if found.this.photo_set else ""
     notes = (*answers, METHOD, by_chance(found), of_sets, left_out(found))
     return Section(
         title,
         conclusion(found),
         warnings,
-        tuple(each for each in notes if each),
+        tuple(note for note in notes if note),
         {"compared": compared(found, older_or_newer(this, other), palette)},
         tables_of(found),
     )
@@ -53,9 +73,9 @@ def compare_section(this: Mapping[str, Any], other: Mapping[str, Any], palette: 
 
 def tables_of(found: Comparison) -> tuple[dict[str, Any], ...]:
     """All cells that both have; and what else differs between the runs, where anything does."""
-    of_cells = [_row(each) for each in found.pairs]
+    of_cells = [_row(pair) for pair in found.pairs]
     cells = table_of("Every cell that both runs have", CELL_COLUMNS, of_cells, is_main=True)
-    rows = [[each.what, each.other, each.this] for each in found.differences]
+    rows = [[difference.what, difference.other, difference.this] for difference in found.differences]
     if not rows:
         return (cells,)
     return cells, table_of("What else differs between the runs", DIFFERENCE_COLUMNS, rows)
@@ -73,10 +93,9 @@ def moment(report: Mapping[str, Any]) -> str:
 
 
 def _row(pair: Pair) -> list[Any]:
-    name = short_name(pair.this.variant)
     return [
-        capitalised(name), pair.this.backend.name, pair.other.p50_ms, pair.this.p50_ms,
-        pair.words, _answer(pair),
+        capitalised(short_name(pair.this.variant)), pair.this.backend.name,
+        pair.other.p50_ms, pair.this.p50_ms, pair.words, _answer(pair),
     ]  # fmt: skip
 
 
@@ -84,8 +103,114 @@ def _answer(pair: Pair) -> str | None:
     """What became of the answer; None: nothing to compare."""
     if pair.this.cell.over_photos is not None:
         shares = (pair.other.score, pair.this.score)
-        return None if None in shares else " → ".join(percent(each or 0.0) for each in shares)
+        return None if None in shares else " → ".join(percent(share or 0.0) for share in shares)
     if not pair.before or not pair.after:
         return None
     before, after = short_label(pair.before), short_label(pair.after)
     return f"{before} → {after}" if pair.is_changed else "same"
+
+
+FIGURE_TITLE = "Latency by size, both runs"
+HEIGHT_PX = 420
+MOST_SERIES = 6  # each is two lines
+SHAPES = ("circle", "square", "diamond", "triangle-up", "pentagon", "triangle-down", "star")
+FIGURE_COLUMNS = (
+    "Backend", "Format", "Size, px", "Run", "p50, ms", "95 % from, ms", "to, ms", "Samples",
+)  # fmt: skip
+THIS = "this run"
+
+
+def compared(found: Comparison, other_name: str, palette: Palette) -> Figure:
+    """p50 over the longest side, both logarithmic; bars are 95 % intervals. Only cells that both runs have.
+
+    `other_name`: "older run" or "newer run".
+    """
+    by_key = {pair.this.key: pair for pair in found.pairs}
+    shared = [series for series in found.this.series if any(point.key in by_key for point in series.points)]
+    shown = (
+        shared
+        if len(shared) <= MOST_SERIES
+        else [series for series in shared if not series.nth][:MOST_SERIES]
+    )
+    lines = [line for nth, series in enumerate(shown) for line in _lines(series, nth, by_key, other_name)]
+    last = len(SHAPES) - 1
+    for series in found.this.originals:
+        lines += _lines(series, last, by_key, other_name) if series.first.key in by_key else []
+    data = [_trace(*line, palette) for line in lines]
+    points = [point for _, _, of_line, _ in lines for point in of_line]
+    layout = base_layout(palette, HEIGHT_PX, len(data)) | {
+        "xaxis": size_axis(found.this, palette),
+        "yaxis": log_axis(palette, "p50 latency, ms", [end for point in points for end in _ends(point)]),
+    }
+    rows = [_figure_row(run, point) for _, run, of_line, _ in lines for point in of_line]
+    caption = _figure_caption(other_name, len(shared) - len(shown))
+    return figure(data, layout, FIGURE_TITLE, caption, FIGURE_COLUMNS, rows)
+
+
+Line = tuple[str, str, Sequence[Point], int]  # name, run, points, which shape
+
+
+def _lines(series: Series, nth: int, by_key: Mapping[tuple[str, str], Pair], other_name: str) -> list[Line]:
+    pairs = [by_key[point.key] for point in series.points if point.key in by_key]
+    return [
+        (f"{series.name}, {THIS}", THIS, [pair.this for pair in pairs], nth),
+        (f"{series.name}, {other_name}", other_name, [pair.other for pair in pairs], nth),
+    ]
+
+
+def _trace(name: str, run: str, points: Sequence[Point], nth: int, palette: Palette) -> dict[str, Any]:
+    """One shape for each way of making; the other run's points are hollow, to be recognised one by one."""
+    own = colour(palette, points[0].backend_index)
+    is_reference = points[0].variant.is_reference
+    look = SHAPES[nth % len(SHAPES)]
+    up = [round(_ends(point)[1] - point.p50_ms, 6) for point in points]
+    down = [round(point.p50_ms - _ends(point)[0], 6) for point in points]
+    return dots(
+        [point.variant.size_px for point in points],
+        [point.p50_ms for point in points],
+        [_hover(run, point) for point in points],
+        mode="markers" if is_reference else "lines+markers",
+        name=escaped(name),
+        showlegend=not is_reference,
+        line={"color": own, "width": 2, "dash": "solid" if run == THIS else "dash"},
+        marker={
+            "size": 8,
+            "color": own,
+            "symbol": look if run == THIS else f"{look}-open",
+            "line": {"width": 1.5, "color": own},
+        },
+        error_y=error_bars(up, down, own),
+    )
+
+
+def _ends(point: Point) -> tuple[float, float]:
+    """The 95 % interval of p50; the p50 itself where there is none."""
+    low, high = point.cell.p50_low_ms, point.cell.p50_high_ms
+    return point.p50_ms if low is None else low, point.p50_ms if high is None else high
+
+
+def _hover(run: str, point: Point) -> str:
+    return hover_text(
+        f"{capitalised(short_name(point.variant))} on {point.backend.name}, {run}",
+        f"p50 {milliseconds(point.p50_ms)} (95 %: {span(*_ends(point))})",
+        count(point.cell.count, "sample"),
+    )
+
+
+def _figure_row(run: str, point: Point) -> list[Any]:
+    cell = point.cell
+    return [
+        point.backend.name, kind_name(point.variant), point.variant.size_px, run, point.p50_ms,
+        cell.p50_low_ms, cell.p50_high_ms, cell.count,
+    ]  # fmt: skip
+
+
+def _figure_caption(other_name: str, left_out: int) -> str:
+    what = (
+        f"Solid lines and filled symbols: {THIS}. Dashed and hollow: the {other_name}. "
+        "Bars are 95 % intervals."
+    )
+    if not left_out:
+        return what
+    lines = count(left_out, "line")
+    return f"{what} Left out to keep the plot readable: {lines} of each run. The table is complete."

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from experiment.records import RESOLUTION_MS
+from experiment.wording import number
 
 HOUR_MS = 3_600_000
 SECOND_MS = 1000
@@ -76,9 +77,23 @@ def _exactly(latency_ms: float) -> Fraction:
 
 def crossovers(rivals: Sequence[Rival]) -> list[tuple[Rival, Rival, Crossover | None]]:
     """Each faster backend with each slower one, the fastest first."""
-    by_speed = sorted(rivals, key=lambda each: each.latency_ms)
+    by_speed = sorted(rivals, key=lambda rival: rival.latency_ms)
     return [
         (fast, slow, crossover(fast, slow))
         for place, fast in enumerate(by_speed)
         for slow in by_speed[place + 1 :]
     ]
+
+
+def money(value: float) -> str:
+    """0.0000833 -> "0.0000833", 0.4 -> "0.40", 12.345 -> "12.35", 1234.5 -> "1,234"."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    if value >= 0.1 or value <= 0:
+        return f"{value:.2f}"
+    return f"{value:.{2 - math.floor(math.log10(value))}f}"
+
+
+def rate(per_s: float) -> str:
+    """ "42 requests/s"."""
+    return f"{number(per_s)} requests/s"

@@ -6,16 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiment.decide.cost import Crossover, Rival, cost_of, crossovers
-from experiment.decide.cost_by_rate import cost_by_rate
-from experiment.decide.cost_by_size import cost_by_size
-from experiment.decide.money import money, rate
-from experiment.decide.section import Section, table_of
-from experiment.decide.subject import subject
+from experiment.decide.cost import Crossover, Rival, cost_of, crossovers, money, rate
+from experiment.decide.cost_figures import cost_by_rate, cost_by_size
+from experiment.decide.section import NOTHING_YET, Section, subject, table_of
 from experiment.figures.palette import Palette
 from experiment.figures.view import Point, View
 from experiment.report.backend_choice import overlaps
-from experiment.report.goals import Candidate
 from experiment.wording import capitalised, listed, short_name
 
 TITLE = "What it costs"
@@ -33,55 +29,58 @@ CROSSOVER_COLUMNS = ("Faster backend", "Slower backend", "Which is cheaper")
 
 
 def cost_section(view: View, prices: Mapping[str, float], palette: Palette) -> Section:
-    """`prices` per hour by backend, above 0. Without any the section is an invitation."""
-    point = subject(view)
-    priced = [each for each in view.points if each.backend.name in prices]
-    if point is None or not priced:
-        return Section(TITLE, INVITATION if prices or view.points else "Nothing was measured yet.")
-    same = [each for each in priced if each.variant.id == point.variant.id]
+    """`prices` per hour by backend, above 0. Without any the section only asks for them."""
+    chosen = subject(view)
+    priced = [point for point in view.points if point.backend.name in prices]
+    if chosen is None or not priced:
+        return Section(TITLE, INVITATION if prices or view.points else NOTHING_YET)
+    same = [point for point in priced if point.variant.id == chosen.variant.id]
     figures: dict[str, Any] = {"cost_by_size": cost_by_size(view, prices, palette)}
-    notes = [IN_FLIGHT, _without_price(view, prices)]
-    if not same:
-        return Section(TITLE, _cheapest_cell(priced, prices), (), _told(notes), figures)
-    rivals = [Rival(each.backend.name, prices[each.backend.name], each.p50_ms) for each in same]
-    places = {each.backend.name: each.backend_index for each in same}
-    figures["cost_by_rate"] = cost_by_rate(rivals, places, short_name(point.variant), palette)
+    without = dict.fromkeys(point.backend.name for point in view.points if point.backend.name not in prices)
+    notes = (IN_FLIGHT, *([f"No price was given for {listed(list(without))}."] if without else []))
+    if not same:  # no priced backend answered the variant in question: the cheapest of all with a price
+        cheapest = min(priced, key=lambda point: prices[point.backend.name] * point.p50_ms)
+        cost = money(cost_of(THOUSAND, prices[cheapest.backend.name], cheapest.p50_ms))
+        words = f"{capitalised(cheapest.place)} costs {cost} for 1,000 predictions"
+        return Section(TITLE, f"{words}, the least of all that have a price.", (), notes, figures)
+    rivals = [Rival(point.backend.name, prices[point.backend.name], point.p50_ms) for point in same]
+    places = {point.backend.name: point.backend_index for point in same}
+    what = short_name(chosen.variant)
+    figures["cost_by_rate"] = cost_by_rate(rivals, places, what, palette)
     rows = [[fast.name, slow.name, _verdict(fast, slow, at, same)] for fast, slow, at in crossovers(rivals)]
-    tables = (table_of(f"For {short_name(point.variant)}", CROSSOVER_COLUMNS, rows),) if rows else ()
-    return Section(TITLE, _conclusion(same, rivals), (), _told(notes), figures, tables)
-
-
-def _told(notes: Sequence[str]) -> tuple[str, ...]:
-    return tuple(each for each in notes if each)
+    tables = (table_of(f"For {what}", CROSSOVER_COLUMNS, rows),) if rows else ()
+    return Section(TITLE, _conclusion(same, rivals), (), notes, figures, tables)
 
 
 def _conclusion(same: Sequence[Point], rivals: Sequence[Rival]) -> str:
     """The cheapest per prediction, and where the fastest takes over."""
-    nominal = min(rivals, key=lambda each: each.price_per_hour * each.latency_ms)
-    alike = [each for each in rivals if each != nominal and _alike(each, nominal, same)]
-    cheapest = min([nominal, *alike], key=lambda each: each.price_per_hour)
-    what = f"{short_name(same[0].variant)} on {cheapest.name}"
-    costs = (
-        f"{what} costs {money(cost_of(THOUSAND, cheapest.price_per_hour, cheapest.latency_ms))} "
-        f"for 1,000 predictions, {money(cost_of(MILLION, cheapest.price_per_hour, cheapest.latency_ms))} "
-        "for a million"
+    nominal = min(rivals, key=lambda rival: rival.price_per_hour * rival.latency_ms)
+    alike = [rival for rival in rivals if rival != nominal and _alike(rival, nominal, same)]
+    cheapest = min([nominal, *alike], key=lambda rival: rival.price_per_hour)
+    thousand, million = (
+        money(cost_of(predictions, cheapest.price_per_hour, cheapest.latency_ms))
+        for predictions in (THOUSAND, MILLION)
     )
-    costs = capitalised(costs) + (", the least of all backends." if len(rivals) > 1 and not alike else ".")
-    pairs = [each for each in crossovers(rivals) if each[0].price_per_hour > each[1].price_per_hour]
+    costs = (
+        f"{capitalised(short_name(same[0].variant))} on {cheapest.name} costs {thousand} for 1,000 "
+        f"predictions, {million} for a million"
+    )
+    costs += ", the least of all backends." if len(rivals) > 1 and not alike else "."
+    pairs = [pair for pair in crossovers(rivals) if pair[0].price_per_hour > pair[1].price_per_hour]
     return f"{costs} {_verdict(*pairs[0], same)}" if pairs else costs
 
 
 def _verdict(fast: Rival, slow: Rival, at: Crossover | None, same: Sequence[Point]) -> str:
     if _alike(fast, slow, same):
-        cheaper = min(fast, slow, key=lambda each: each.price_per_hour)
+        cheaper = min(fast, slow, key=lambda rival: rival.price_per_hour)
         if fast.price_per_hour == slow.price_per_hour:
-            return f"{fast.name} and {slow.name} are equally fast as far as measured, and cost the same."
-        return f"{fast.name} and {slow.name} are equally fast as far as measured; {cheaper.name} costs less."
+            return f"{fast.name} and {slow.name} are equally fast, and cost the same per hour."
+        return f"There is no measurable difference in p50; {cheaper.name} costs less per hour."
     if at is None:
         enough = math.ceil(fast.per_s / slow.per_s)
         return (
-            f"At no rate is {fast.name} cheaper than {slow.name}: one {fast.name} is full at "
-            f"{rate(fast.per_s)}, which {enough} × {slow.name} answer for "
+            f"At no rate is {fast.name} cheaper than {slow.name}: one {fast.name} answers at "
+            f"most {rate(fast.per_s)}, and {enough} × {slow.name} answer as many for "
             f"{money(enough * slow.price_per_hour)} per hour."
         )
     if not at.from_per_s:
@@ -89,32 +88,12 @@ def _verdict(fast: Rival, slow: Rival, at: Crossover | None, same: Sequence[Poin
     winner = fast.name if at.for_good else slow.name
     return (
         f"Above {rate(at.from_per_s)} one {fast.name} ({money(fast.price_per_hour)} per hour) is cheaper "
-        f"than the {at.servers} × {slow.name} ({money(at.servers * slow.price_per_hour)}) that the rate "
-        f"takes, up to the {rate(at.to_per_s)} that it answers. Per prediction, both kept busy, {winner} "
+        f"than the {at.servers} × {slow.name} ({money(at.servers * slow.price_per_hour)}) needed for that "
+        f"rate, up to its own limit of {rate(at.to_per_s)}. Per prediction, with both kept busy, {winner} "
         "is cheaper."
     )
 
 
 def _alike(fast: Rival, slow: Rival, same: Sequence[Point]) -> bool:
-    first, second = (
-        next(
-            Candidate(each.variant, each.backend, each.cell, each.p50_ms)
-            for each in same
-            if each.backend.name == name
-        )
-        for name in (fast.name, slow.name)
-    )
-    return overlaps(first, second)
-
-
-def _cheapest_cell(priced: Sequence[Point], prices: Mapping[str, float]) -> str:
-    """Where no priced backend answered the variant in question: the cheapest of all with a price."""
-    cheapest = min(priced, key=lambda each: prices[each.backend.name] * each.p50_ms)
-    cost = cost_of(THOUSAND, prices[cheapest.backend.name], cheapest.p50_ms)
-    words = f"{short_name(cheapest.variant)} on {cheapest.backend.name} costs {money(cost)}"
-    return f"{capitalised(words)} for 1,000 predictions, the least of all that have a price."
-
-
-def _without_price(view: View, prices: Mapping[str, float]) -> str:
-    names = dict.fromkeys(each.backend.name for each in view.points if each.backend.name not in prices)
-    return f"No price was given for {listed(list(names))}." if names else ""
+    by_name = {point.backend.name: point for point in same}
+    return overlaps(by_name[fast.name], by_name[slow.name])

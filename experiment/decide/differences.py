@@ -44,7 +44,7 @@ def differences(this: Report, other: Report) -> list[Difference]:
         *_true_label(this, other),
         *_state(this, other),
     ]
-    return sorted(found, key=lambda each: not each.warning)
+    return sorted(found, key=lambda difference: not difference.warning)
 
 
 def _photo(this: Report, other: Report) -> Iterator[Difference]:
@@ -62,12 +62,12 @@ def _photo(this: Report, other: Report) -> Iterator[Difference]:
 
 
 def _photo_hash(report: Report) -> str:
-    told: str = (report.get("photo_set") or report["source"])["sha256"]
-    return told
+    found: str = (report.get("photo_set") or report["source"])["sha256"]
+    return found
 
 
 def _backends(this: Report, other: Report) -> Iterator[Difference]:
-    mine, theirs = ({each["name"]: each for each in report["backends"]} for report in (this, other))
+    mine, theirs = ({backend["name"]: backend for backend in report["backends"]} for report in (this, other))
     for name in mine:
         if name in theirs:
             yield from _model(name, mine[name], theirs[name])
@@ -77,13 +77,13 @@ def _backends(this: Report, other: Report) -> Iterator[Difference]:
 
 
 def _told(this: Report, other: Report) -> tuple[str, ...]:
-    """The port of an embedded server is another one each time and tells nothing."""
+    """The port of an embedded server changes with every start and is left out."""
     both_embedded = this.get("embedded") and other.get("embedded")
-    return tuple(each for each in HARDWARE_KEYS if each != "address" or not both_embedded)
+    return tuple(key for key in HARDWARE_KEYS if key != "address" or not both_embedded)
 
 
 def _model(name: str, this: Report, other: Report) -> Iterator[Difference]:
-    mine, theirs = (_model_words(each) for each in (this, other))
+    mine, theirs = (_model_words(backend) for backend in (this, other))
     if mine != theirs:
         yield Difference(
             f"model on {name}",
@@ -118,22 +118,22 @@ def _plan(this: Report, other: Report) -> Iterator[Difference]:
 def _bytes(this: Report, other: Report) -> Iterator[Difference]:
     """Copies with one name but other bytes: another encoder, or a change in making them.
 
-    A set's hash is that over its photos in their random order, so another seed tells nothing.
+    A set's hash is that over its photos in their random order, so with another seed they can't be compared.
     """
     other_order = this.get("photo_set") and this["plan"]["seed"] != other["plan"]["seed"]
     if other_order or _photo_hash(this) != _photo_hash(other):
         return
-    theirs = {each["id"]: each for each in other["variants"]}
-    shared = [each for each in this["variants"] if each["id"] in theirs]
-    changed = [each for each in shared if theirs[each["id"]]["sha256"] != each["sha256"]]
+    theirs = {variant["id"]: variant for variant in other["variants"]}
+    shared = [variant for variant in this["variants"] if variant["id"] in theirs]
+    changed = [variant for variant in shared if theirs[variant["id"]]["sha256"] != variant["sha256"]]
     if changed:
         first = changed[0]
         yield Difference(
             f"bytes of {count(len(changed), 'variant')}",
             theirs[first["id"]]["encoder"],
             first["encoder"],
-            f"{count(len(changed), 'variant')} of {len(shared)} with the same name hold other bytes, "
-            f"{first['id']} first: they were made or encoded in another way.",
+            f"{count(len(changed), 'variant')} of {len(shared)} with the same name have "
+            f"different bytes, for example {first['id']}: they were made or encoded differently.",
         )
 
 

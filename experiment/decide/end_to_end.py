@@ -16,6 +16,7 @@ from typing import Any, Literal
 from experiment.decide.uplinks import transfer_ms
 from experiment.figures.view import Point, View
 from experiment.records import Variant
+from experiment.wording import number
 
 Place = Literal["browser", "server", "nowhere"]  # nowhere: the original goes as it is
 
@@ -66,30 +67,30 @@ class Copy:
 def originals(view: View, original_bytes: int) -> list[Trip]:
     """The original on each backend. Where it was encoded again to be sent, the server did that."""
     return [
-        Trip(each, "nowhere", making_time_ms(each.variant) or 0.0, original_bytes, is_assumed=False)
-        for each in view.references
+        Trip(point, "nowhere", making_time_ms(point.variant) or 0.0, original_bytes, is_assumed=False)
+        for point in view.references
     ]
 
 
 def copies(view: View, original_bytes: int) -> list[Copy]:
     """Every copy that was answered, on each backend, in the report's order of the first of each kind.
 
-    Left out is a copy of which nobody knows how long making it takes.
+    Copies are left out if it is not known how long making them takes.
     """
     groups: dict[tuple[Any, ...], list[Point]] = {}
-    for each in view.points:
-        if not each.variant.is_reference:
-            groups.setdefault(_alike(each), []).append(each)
+    for point in view.points:
+        if not point.variant.is_reference:
+            groups.setdefault(_alike(point), []).append(point)
     matched = [pair for points in groups.values() for pair in _matched(points)]
     found = [_copy(server, browser, original_bytes) for server, browser in matched]
-    return [each for each in found if each is not None]
+    return [copy for copy in found if copy is not None]
 
 
 def making_time_ms(variant: Variant) -> float | None:
     """Decode, resize and encode. None: not known, or sent as uploaded."""
     if variant.encode_ms is None:
         return None
-    return sum(each or 0.0 for each in (variant.decode_ms, variant.resize_ms, variant.encode_ms))
+    return sum(stage_ms or 0.0 for stage_ms in (variant.decode_ms, variant.resize_ms, variant.encode_ms))
 
 
 def _alike(point: Point) -> tuple[Any, ...]:
@@ -106,12 +107,12 @@ def _matched(points: Sequence[Point]) -> Iterator[tuple[Point | None, Point | No
     Browsers choose subsampling and filter themselves, so a copy of theirs belongs to the server's
     with the same ones, else to the server's first. Several engines may have made one each.
     """
-    servers = [each for each in points if each.variant.made_in == "server"]
-    browsers = [each for each in points if each.variant.made_in == "browser"]
+    servers = [point for point in points if point.variant.made_in == "server"]
+    browsers = [point for point in points if point.variant.made_in == "browser"]
     used = []
     for browser in browsers:
         usual = servers[0] if servers else None
-        server = next((each for each in servers if _finer(each) == _finer(browser)), usual)
+        server = next((server for server in servers if _finer(server) == _finer(browser)), usual)
         used.append(server)
         yield server, browser
     yield from ((server, None) for server in servers if server not in used)
@@ -131,3 +132,47 @@ def _copy(server: Point | None, browser: Point | None, original_bytes: int) -> C
         browser=Trip(in_browser, "browser", there_ms, upload_bytes, is_assumed=browser_ms is None),
         server=Trip(on_server, "server", here_ms, original_bytes, is_assumed=server_ms is None),
     )
+
+
+Winner = Literal["browser", "server", "nobody"]
+
+
+@dataclass(frozen=True, slots=True)
+class BreakEven:
+    """Who is faster below and above a bandwidth. Without `mbit_s` one of them is at every bandwidth."""
+
+    below: Winner
+    above: Winner
+    mbit_s: float | None = None
+
+    @property
+    def words(self) -> str:
+        """ "Below 22 Mbit/s, resizing in the browser wins"; without a full stop."""
+        if self.below == "nobody":
+            return "Resizing takes equally long in both places"
+        if self.mbit_s is None:
+            return f"Resizing {_PLACE[self.below]} wins at every bandwidth"
+        side, winner = ("Below", self.below) if self.below == "browser" else ("Above", self.above)
+        return f"{side} {number(self.mbit_s)} Mbit/s, resizing {_PLACE[winner]} wins"
+
+
+_PLACE: dict[Winner, str] = {"browser": "in the browser", "server": "on the server", "nobody": ""}
+
+
+def break_even(copy: Copy) -> BreakEven:
+    """Uploading less is worth the more, the slower the uplink; slower work costs the same at any.
+
+    The browser wins where its further work takes less time than the bytes that it saves.
+    """
+    saved_bits = 8 * (copy.server.upload_bytes - copy.browser.upload_bytes)
+    browser_ms = copy.browser.making_ms + copy.browser.point.p50_ms
+    server_ms = copy.server.making_ms + copy.server.point.p50_ms
+    further_ms = browser_ms - server_ms
+    if saved_bits * further_ms > 0:
+        below: Winner = "browser" if saved_bits > 0 else "server"
+        above: Winner = "server" if below == "browser" else "browser"
+        return BreakEven(below, above, saved_bits / (further_ms * 1000))
+    if saved_bits == further_ms == 0:
+        return BreakEven("nobody", "nobody")
+    always: Winner = "browser" if saved_bits > 0 or further_ms < 0 else "server"
+    return BreakEven(always, always)

@@ -8,8 +8,8 @@ from typing import Any
 from experiment.codec import from_dict, to_dict
 from experiment.photo_sets.goals import margin_points
 from experiment.photo_sets.recommendation import recommend_for_set
-from experiment.records import BackendInfo, Cell, PhotoSetFacts, Plan, Recommendation, Variant
-from experiment.report.goals import Results
+from experiment.records import PhotoSetFacts
+from experiment.report.goals import results_of
 from experiment.report.method import method
 from experiment.report.recommendation import recommend
 
@@ -25,23 +25,11 @@ def with_goals(report: Mapping[str, Any], goals: Mapping[str, Any]) -> dict[str,
 
 def judged(report: Mapping[str, Any]) -> dict[str, Any]:
     """The exported report with what its plan's goals recommend, and the method to that."""
-    plan, photo_set = from_dict(Plan, report["plan"]), report.get("photo_set")
-    if photo_set is not None:
-        photo_set = {**photo_set, "margin_points": margin_points(plan, photo_set["labelled"] > 0)}
+    results, photo_set = results_of(report), report.get("photo_set")
+    if photo_set is None:
+        chosen = recommend(results)
+    else:
+        photo_set = {**photo_set, "margin_points": margin_points(results.plan, photo_set["labelled"] > 0)}
         report = {**report, "photo_set": photo_set}
-    return {**report, "recommendation": to_dict(_recommended(report, plan)), "method": method(report)}
-
-
-def _recommended(report: Mapping[str, Any], plan: Plan) -> Recommendation:
-    results = Results(
-        plan,
-        report["state"],
-        [from_dict(Variant, variant) for variant in report["variants"]],
-        [from_dict(BackendInfo, info) for info in report["backends"]],
-        [from_dict(Cell, cell) for cell in report["cells"]],
-        report["source"]["true_label"],
-    )
-    photo_set = report.get("photo_set")
-    if photo_set is not None:
-        return recommend_for_set(results, from_dict(PhotoSetFacts, photo_set))
-    return recommend(results)
+        chosen = recommend_for_set(results, from_dict(PhotoSetFacts, photo_set))
+    return {**report, "recommendation": to_dict(chosen), "method": method(report)}

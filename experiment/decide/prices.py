@@ -8,7 +8,7 @@ from typing import Any
 from common.checks import Expected, price
 from experiment.errors import PixelcostError
 
-Prices = dict[str, float]  # by backend, per hour, in one currency that nobody has to name
+Prices = dict[str, float]  # by backend, per hour, all in the same currency, which is not named
 
 
 class PriceRefused(PixelcostError):
@@ -25,14 +25,14 @@ def read_prices(texts: Sequence[str]) -> Prices:
 def prices_of(report: Mapping[str, Any], typed: Mapping[str, float]) -> Prices:
     """The price of each backend that has one: the typed one, else the report's.
 
-    A price of 0 is none, since nothing can be compared with it. Raises PriceRefused for
+    A price of 0 counts as unknown, since nothing can be compared with it. Raises PriceRefused for
     backends that are not in the report.
     """
-    names = [each["name"] for each in report["backends"]]
+    names = [backend["name"] for backend in report["backends"]]
     for name in typed:
         if name not in names:
             raise PriceRefused(f"This run has no backend named {name}. It has: {', '.join(names)}.")
-    stored = {each["name"]: each.get("price_per_hour") for each in report["backends"]}
+    stored = {backend["name"]: backend.get("price_per_hour") for backend in report["backends"]}
     return {name: price for name, price in (stored | dict(typed)).items() if price}
 
 

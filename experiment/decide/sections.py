@@ -13,8 +13,8 @@ from experiment.decide.section import Section
 from experiment.decide.sensitivity_section import sensitivity_section
 from experiment.decide.uplink_section import uplink_section
 from experiment.decide.uplinks import UPLINKS, USUAL, Uplink
-from experiment.figures.palette import DARK, LIGHT, Palette
-from experiment.figures.view import view_of
+from experiment.figures.palette import palette_of
+from experiment.figures.view import View, view_of
 
 Report = Mapping[str, Any]
 Theme = Literal["light", "dark"]
@@ -25,9 +25,13 @@ def sections(
     typed_prices: Mapping[str, float] | None = None,
     uplink: Uplink = USUAL,
     theme: Theme = "light",
+    view: View | None = None,
 ) -> dict[str, Section]:
-    """Cost, end to end and sensitivity of an exported report, by key. Raises PriceRefused."""
-    view, palette = view_of(report), palette_of(theme)
+    """Cost, end to end and sensitivity of an exported report, by key. Raises PriceRefused.
+
+    `view` saves reading the report again: its view_of().
+    """
+    view, palette = view or view_of(report), palette_of(theme)
     prices = prices_of(report, typed_prices or {})
     return {
         "cost": cost_section(view, prices, palette),
@@ -44,13 +48,13 @@ def deciding(
 ) -> dict[str, Any]:
     """sections() as JSON values, and what was chosen and can be chosen."""
     made = sections(report, typed_prices, uplink, theme)
-    stored = {each["name"]: each.get("price_per_hour") or None for each in report["backends"]}
+    stored = {backend["name"]: backend.get("price_per_hour") or None for backend in report["backends"]}
     return {
         "run_id": report["run_id"],
-        "sections": {key: asdict(each) for key, each in made.items()},
+        "sections": {key: asdict(section) for key, section in made.items()},
         "prices": stored | dict(typed_prices or {}),
         "uplink": asdict(uplink),
-        "uplinks": [asdict(each) for each in UPLINKS.values()],
+        "uplinks": [asdict(known) for known in UPLINKS.values()],
     }
 
 
@@ -58,8 +62,3 @@ def comparison(this: Report, other: Report, theme: Theme = "light") -> dict[str,
     """One run against another, as JSON values. Raises NotComparable."""
     made = compare_section(this, other, palette_of(theme))
     return {"run_id": this["run_id"], "other_id": other["run_id"], "section": asdict(made)}
-
-
-def palette_of(theme: Theme) -> Palette:
-    """The colours of a theme."""
-    return DARK if theme == "dark" else LIGHT

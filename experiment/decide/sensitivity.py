@@ -2,7 +2,7 @@
 
 The effect of a factor is the mean absolute change, in percentage points, of the reference
 label's probability between two cells that differ in nothing but this factor, over all such
-pairs. Of a set of photos it is the share of photos instead of the probability.
+pairs. For photo sets it is the share of photos instead of the probability.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _of_variant(key: str) -> Callable[[Point], Any]:
     return lambda point: getattr(point.variant, key, None)
 
 
-# A quality of JPEG is no quality of WebP, and a browser has its own filter: such choices follow.
+# A quality of JPEG says nothing about WebP, and a browser has its own filter: such choices follow.
 BROWSERS_OWN = frozenset({"subsampling", "resampler"})
 FACTORS: Final = (
     Factor("size_px", "size", _of_variant("size_px"), lambda value: f"{value} px"),
@@ -63,18 +63,18 @@ class Effect:
 
 def effects(view: View) -> list[Effect]:
     """Of every factor that was varied, the strongest first; those without a pair come last."""
-    points = [each for each in view.points if not each.variant.is_reference]
+    points = [point for point in view.points if not point.variant.is_reference]
     varied = [factor for factor in FACTORS if len(_values(factor, points)) > 1]
     expected = _expected_by_backend(view)
     found = [_effect(factor, varied, points, expected) for factor in varied]
     return sorted(
-        found, key=lambda each: -1.0 if each.mean_points is None else each.mean_points, reverse=True
+        found, key=lambda effect: -1.0 if effect.mean_points is None else effect.mean_points, reverse=True
     )
 
 
 def _values(factor: Factor, points: Iterable[Point]) -> list[Any]:
-    values = dict.fromkeys(factor.value(each) for each in points)
-    return [each for each in values if each is not None]
+    values = dict.fromkeys(factor.value(point) for point in points)
+    return [value for value in values if value is not None]
 
 
 def _effect(
@@ -82,10 +82,10 @@ def _effect(
 ) -> Effect:
     every = list(_pairs(factor, varied, points, expected))
     known = [(abs(_points(*pair)), pair) for pair in every if _is_known(pair)]
-    largest = max(known, key=lambda each: each[0], default=None)
+    largest = max(known, key=lambda effect: effect[0], default=None)
     return Effect(
         factor=factor,
-        values=tuple(factor.words(each) for each in _values(factor, points)),
+        values=tuple(factor.words(value) for value in _values(factor, points)),
         pairs=len(known),
         unknown=len(every) - len(known),
         mean_points=sum(change for change, _ in known) / len(known) if known else None,
@@ -99,10 +99,10 @@ def _pairs(
     factor: Factor, varied: Sequence[Factor], points: Sequence[Point], expected: Mapping[str, str]
 ) -> Iterator[tuple[Point, Point]]:
     """Cells that differ in this factor alone. Where it decides further choices, each in its usual one."""
-    others = [each for each in varied if each != factor and each.key not in factor.follows]
+    others = [other for other in varied if other != factor and other.key not in factor.follows]
     groups: dict[tuple[Any, ...], list[Point]] = {}
-    for each in _representatives(factor, others, points):
-        groups.setdefault(tuple(other.value(each) for other in others), []).append(each)
+    for point in _representatives(factor, others, points):
+        groups.setdefault(tuple(other.value(point) for other in others), []).append(point)
     for group in groups.values():
         for first, second in combinations(group, 2):
             if _comparable(first, second, expected):
@@ -112,10 +112,10 @@ def _pairs(
 def _representatives(factor: Factor, others: Sequence[Factor], points: Sequence[Point]) -> list[Point]:
     """One cell for each value: of those that differ only in what the factor decides, the most usual one."""
     best: dict[tuple[Any, ...], Point] = {}
-    for each in points:
-        key = tuple(one.value(each) for one in (factor, *others))
-        if key[0] is not None and (key not in best or _unusual(each.variant) < _unusual(best[key].variant)):
-            best[key] = each
+    for point in points:
+        key = tuple(one.value(point) for one in (factor, *others))
+        if key[0] is not None and (key not in best or _unusual(point.variant) < _unusual(best[key].variant)):
+            best[key] = point
     return list(best.values())
 
 
@@ -128,7 +128,7 @@ def _expected_by_backend(view: View) -> dict[str, str]:
     """The label whose probability a cell's score is: the original's answer there; {}: the same for all."""
     if view.true_label is not None or view.photo_set is not None:
         return {}
-    return {each.backend.name: each.answer for each in view.references}
+    return {point.backend.name: point.answer for point in view.references}
 
 
 def _comparable(first: Point, second: Point, expected: Mapping[str, str]) -> bool:
@@ -139,7 +139,7 @@ def _comparable(first: Point, second: Point, expected: Mapping[str, str]) -> boo
 
 
 def _is_known(pair: tuple[Point, Point]) -> bool:
-    return all(each.score is not None for each in pair)
+    return all(point.score is not None for point in pair)
 
 
 def _points(first: Point, second: Point) -> float:

@@ -28,8 +28,8 @@ class Uplink:
 # 3G: "1.6Mbps down / 750 Kbps up", the preset of Lighthouse and of WebPageTest's "Mobile 3G - Fast"
 # (GoogleChrome/lighthouse, docs/throttling.md). The others are round numbers.
 UPLINKS: Final = {
-    each.key: each
-    for each in (
+    uplink.key: uplink
+    for uplink in (
         Uplink("3g", "3G, 0.75 Mbit/s", 0.75),
         Uplink("10", "10 Mbit/s", 10.0),
         Uplink("100", "100 Mbit/s", 100.0),

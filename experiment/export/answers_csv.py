@@ -44,34 +44,34 @@ class AnswerRows:
 
 
 def _rows(result: PhotoResult, vocabularies: Mapping[str, Vocabulary]) -> Iterator[dict[str, Any]]:
-    sizes_bytes = {each.id: each.size_bytes for each in result.variants}
-    reference_ids = {each.id for each in result.variants if each.is_reference}
+    sizes_bytes = {variant.id: variant.size_bytes for variant in result.variants}
+    reference_ids = {variant.id for variant in result.variants if variant.is_reference}
     references = {
-        each.backend_name: each.prediction
-        for each in reversed(result.measurements)
-        if each.variant_id in reference_ids and each.prediction and not each.is_warmup
+        request.backend_name: request.prediction
+        for request in reversed(result.measurements)
+        if request.variant_id in reference_ids and request.prediction and not request.is_warmup
     }
-    for each in result.measurements:
-        if not each.is_warmup:
-            vocabulary = vocabularies.get(each.backend_name, Vocabulary())
+    for measurement in result.measurements:
+        if not measurement.is_warmup:
+            vocabulary = vocabularies.get(measurement.backend_name, Vocabulary())
             yield {
                 "photo": result.name,
                 "label": result.label,
-                "variant_id": each.variant_id,
-                "backend_name": each.backend_name,
-                "size_bytes": sizes_bytes[each.variant_id],
-                "attempt": each.attempt,
-                "latency_ms": None if each.latency_ms is None else round(each.latency_ms, 3),
-                **_answer(each, result.label, vocabulary, references.get(each.backend_name)),
+                "variant_id": measurement.variant_id,
+                "backend_name": measurement.backend_name,
+                "size_bytes": sizes_bytes[measurement.variant_id],
+                "attempt": measurement.attempt,
+                "latency_ms": None if measurement.latency_ms is None else round(measurement.latency_ms, 3),
+                **_answer(measurement, result.label, vocabulary, references.get(measurement.backend_name)),
             }
 
 
 def _answer(
-    each: Measurement, label: str | None, vocabulary: Vocabulary, reference: Prediction | None
+    measurement: Measurement, label: str | None, vocabulary: Vocabulary, reference: Prediction | None
 ) -> dict[str, Any]:
-    if each.prediction is None:
-        return {"failure_code": each.failure.code if each.failure else None}
-    top = each.prediction.top
+    if measurement.prediction is None:
+        return {"failure_code": measurement.failure.code if measurement.failure else None}
+    top = measurement.prediction.top
     truth = None if label is None else vocabulary.own_label(label)
     right = None if truth is None else [vocabulary.is_right(guess.label, truth) for guess in top]
     same = (

@@ -49,7 +49,7 @@ class ReportRefused(PixelcostError):
 
 
 def load_report(path: str | Path) -> dict[str, Any]:
-    """The report in a file on this machine. Raises PixelcostError when it can't be read, or is no report."""
+    """The report in a file on this machine. Raises PixelcostError when it is not a readable report."""
     try:
         data = Path(path).read_bytes()
     except OSError as error:
@@ -188,15 +188,15 @@ def _contradictions(report: Mapping[str, Any]) -> Iterator[str]:
     variants = [variant["id"] for variant in report["variants"]]
     backends = [backend["name"] for backend in report["backends"]]
     cells = [(cell["variant_id"], cell["backend_name"]) for cell in report["cells"]]
-    yield from (f"{variant[:60]} is not an id" for variant in variants if not ID.fullmatch(variant))
+    yield from (f"{variant[:60]} is not a valid id" for variant in variants if not ID.fullmatch(variant))
     for what, names in (("variant", variants), ("backend", backends), ("cell", cells)):
         if len(set(names)) < len(names):
-            yield f"there are two of one {what}"
+            yield f"it has the same {what} twice"
     if not ({cell[0] for cell in cells} <= set(variants) and {cell[1] for cell in cells} <= set(backends)):
         yield "a cell names a variant or backend that the report does not have"
     chosen = report["recommendation"]
     if chosen["variant_id"] is not None and (chosen["variant_id"], chosen["backend_name"]) not in cells:
-        yield "the report does not have what it recommends"
+        yield "it recommends a variant that it does not have"
     pairs = (report.get("resizers") or {"pairs": ()})["pairs"]
     if not {pair[key] for pair in pairs for key in ("browser_id", "server_id")} <= set(variants):
         yield "it compares a variant that the report does not have"
@@ -221,23 +221,17 @@ def _other_counts(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _other_numbers(cell: Mapping[str, Any], place: str) -> Iterator[str]:
-    expected = latency_stats(cell["samples_ms"])
-    pairs = (
-        ("p50_ms", expected["p50_ms"]),
-        ("p90_ms", expected["p90_ms"]),
-        ("p99_ms", expected["p99_ms"]),
-        ("min_ms", expected["min_ms"]),
-        ("max_ms", expected["max_ms"]),
-    )
-    for key, value in pairs:
+    expected: Mapping[str, Any] = latency_stats(cell["samples_ms"])
+    for key in ("p50_ms", "p90_ms", "p99_ms", "min_ms", "max_ms"):
+        value = expected[key]
         if not _alike(cell[key], value):
             yield f"{place}.{key} is {cell[key]}, but its own samples give {value}"
 
 
-def _alike(told: float | None, value: float | None) -> bool:
-    if told is None or value is None:
-        return told is value
-    return abs(told - value) <= TOLERANCE_MS
+def _alike(stated: float | None, value: float | None) -> bool:
+    if stated is None or value is None:
+        return stated is value
+    return abs(stated - value) <= TOLERANCE_MS
 
 
 def _check_drawable(report: Mapping[str, Any], shown: str) -> None:

@@ -73,7 +73,7 @@ BACKEND_KEYS = ("runtime", "precision", "isa", "device_name", "replicas")  # emp
 
 def report_csv(report: Mapping[str, Any]) -> str:
     """The report's cells as CSV (RFC 4180). Unknown values are empty, yes and no are true and false."""
-    variants = {each["id"]: each for each in report["variants"]}
+    variants = {variant["id"]: variant for variant in report["variants"]}
     stages = sorted({stage for cell in report["cells"] for stage in cell["server_ms"]})
     rows = [_row(report, variants[cell["variant_id"]], cell, stages) for cell in report["cells"]]
     columns = list(rows[0]) if rows else ["run_id", "variant_id", "backend_name"]
@@ -88,7 +88,7 @@ def _row(
     report: Mapping[str, Any], variant: Mapping[str, Any], cell: Mapping[str, Any], stages: list[str]
 ) -> dict[str, Any]:
     backend: Mapping[str, Any] = next(
-        (each for each in report["backends"] if each["name"] == cell["backend_name"]), {}
+        (info for info in report["backends"] if info["name"] == cell["backend_name"]), {}
     )
     top = cell["top"][0] if cell["top"] else {"label": None, "score": None}
     return {
@@ -104,7 +104,7 @@ def _row(
         "top_label": top["label"],
         "top_score": top["score"],
         "reasons": " ".join(cell["reasons"]),
-        "failure_codes": " ".join(each["code"] for each in cell["failure_reasons"]),
+        "failure_codes": " ".join(failure["code"] for failure in cell["failure_reasons"]),
         **_over_photos(cell.get("over_photos") or {}),
         **{f"server_{stage}_ms": cell["server_ms"].get(stage) for stage in stages},
         "decode_request_samples_ms": _samples(cell.get("decode_request_samples_ms", ())),
@@ -122,4 +122,4 @@ def _over_photos(over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _samples(samples_ms: Iterable[float]) -> str:
-    return " ".join(str(each) for each in samples_ms)
+    return " ".join(str(sample_ms) for sample_ms in samples_ms)

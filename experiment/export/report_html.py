@@ -15,11 +15,10 @@ from typing import Any, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from experiment.codec import from_dict
 from experiment.decide.sections import sections
 from experiment.decide.uplinks import USUAL, Uplink
 from experiment.figures import figures
-from experiment.records import BackendInfo, Cell, PhotoSetFacts, Variant
+from experiment.figures.view import view_of
 from experiment.report.contention import NOT_THERE
 from experiment.report.method import method
 from experiment.wording import (
@@ -49,45 +48,39 @@ def report_html(report: Mapping[str, Any], uplink: Uplink = USUAL) -> str:
     `uplink`: the bandwidth that the modelled end to end is about.
     """
     style, script = _asset("report.css") + _vendored("plotly*.css"), _asset("report.js")
-    plotly = _vendored("plotly*.min.js")
-    drawn = {theme: figures(report, theme) for theme in THEMES}
-    decided = {theme: sections(report, uplink=uplink, theme=theme).values() for theme in THEMES}
-    photo_set = report.get("photo_set")
+    plotly, view = _vendored("plotly*.min.js"), view_of(report)
+    drawn = {theme: figures(report, theme, view=view) for theme in THEMES}
+    decided = {theme: sections(report, uplink=uplink, theme=theme, view=view).values() for theme in THEMES}
+    # Backends that could not be used are left out of the table: a warning says all that is known of them.
+    unused = {info.name for info in view.backends if info.state in NOT_THERE}
+    one_photo = view.photo_set is None
     page = (
         _templates()
-        .get_template("photo_set.html" if photo_set else "one_photo.html")
+        .get_template("one_photo.html" if one_photo else "photo_set.html")
         .render(
             policy=_policy([plotly, script], style),
             style=style,
             script=script,
             plotly=plotly,
             report=report,
-            photo_set=from_dict(PhotoSetFacts, photo_set) if photo_set else None,
-            variants={each["id"]: from_dict(Variant, each) for each in report["variants"]},
-            cells=_cells_asked(report),
-            backends=[from_dict(BackendInfo, each) for each in report["backends"]],
+            photo_set=view.photo_set,
+            variants={variant.id: variant for variant in view.variants},
+            cells=[
+                cell
+                for cell in view.cells
+                if cell.count or cell.unanswered or (one_photo and cell.backend_name not in unused)
+            ],
+            backends=view.backends,
             figures=drawn["light"],
-            sections=[each for each in decided["light"] if each.figures],  # the others only invite
+            sections=[section for section in decided["light"] if section.figures],  # others lack something
             all_figures={
-                theme: {**drawn[theme], **{k: v for each in decided[theme] for k, v in each.figures.items()}}
+                theme: drawn[theme] | {k: v for section in decided[theme] for k, v in section.figures.items()}
                 for theme in THEMES
             },
             method=method(report),
         )
     )
     return page.encode("utf-8", "replace").decode()  # a file name may hold what UTF-8 can't
-
-
-def _cells_asked(report: Mapping[str, Any]) -> list[Cell]:
-    """Without those of backends that could not be used: they say nothing that a warning does not say."""
-    unused = {each["name"] for each in report["backends"] if each["state"] in NOT_THERE}
-    cells = [from_dict(Cell, each) for each in report["cells"]]
-    of_one_photo = not report.get("photo_set")
-    return [
-        cell
-        for cell in cells
-        if cell.count or cell.unanswered or (of_one_photo and cell.backend_name not in unused)
-    ]
 
 
 @cache
@@ -102,7 +95,7 @@ def _templates() -> Environment:
         auto_reload=False,
         extensions=["jinja2.ext.do"],
     )
-    made.filters.update({each.__name__: _of_known(each) for each in FILTERS})
+    made.filters.update({written.__name__: _of_known(written) for written in FILTERS})
     made.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     return made
 
@@ -138,7 +131,7 @@ def _vendored(pattern: str) -> str:
 
 
 def _policy(scripts: Iterable[str], style: str) -> str:
-    allowed = " ".join(_hash(each) for each in scripts)
+    allowed = " ".join(_hash(script) for script in scripts)
     return (
         f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'"

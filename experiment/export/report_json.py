@@ -14,7 +14,7 @@ from typing import Any
 
 from experiment.axes import plan_dict
 from experiment.codec import to_dict
-from experiment.records import Cell, Report, SourceImage, Variant
+from experiment.records import Cell, Report, Variant
 from experiment.report.method import method
 
 SCHEMA: dict[str, Any] = json.loads(Path(__file__).with_name("schema.json").read_text("utf-8"))
@@ -28,20 +28,21 @@ SCORE_DIGITS = 6
 
 def report_dict(report: Report) -> dict[str, Any]:
     """The report as JSON values; valid against SCHEMA. Unknown is None, and says null."""
+    original_bytes = (report.source.original or report.source).size_bytes  # it may have stayed in the browser
     made = {
         "schema_version": report.schema_version,
         "run_id": report.run_id,
         "state": report.state,
         "created_at": timestamp(report.created_at),
-        "source": _source(report.source),
+        "source": to_dict(report.source) | {"decode_ms": _rounded(report.source.decode_ms, SAMPLE_DIGITS_MS)},
         "plan": plan_dict(report.plan),
         "environment": dict(report.environment),
-        "backends": [to_dict(each) for each in report.backends],
-        "variants": [_variant(each, _original_bytes(report.source)) for each in report.variants],
+        "backends": [to_dict(info) for info in report.backends],
+        "variants": [_variant(variant, original_bytes) for variant in report.variants],
         "skipped_sizes_px": list(report.skipped_sizes_px),
-        "cells": [_cell(each) for each in report.cells],
+        "cells": [_cell(cell) for cell in report.cells],
         "recommendation": to_dict(report.recommendation),
-        "warnings": [to_dict(each) for each in report.warnings],
+        "warnings": [to_dict(warning) for warning in report.warnings],
         "requests": {
             "planned": report.requests_planned,
             "done": report.requests_done,
@@ -50,9 +51,10 @@ def report_dict(report: Report) -> dict[str, Any]:
         },
         "failure": None if report.failure is None else to_dict(report.failure),
         "additions": [
-            to_dict(each) | {"created_at": timestamp(each.created_at)} for each in report.additions
+            to_dict(addition) | {"created_at": timestamp(addition.created_at)}
+            for addition in report.additions
         ],
-        "breaking_points": [to_dict(each) for each in report.breaking_points],
+        "breaking_points": [to_dict(found) for found in report.breaking_points],
         "photo_set": None if report.photo_set is None else _digits(to_dict(report.photo_set)),
         "resizers": None if report.resizers is None else _digits(to_dict(report.resizers)),
     }
@@ -69,29 +71,17 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _source(source: SourceImage) -> dict[str, Any]:
-    return to_dict(source) | {"decode_ms": _rounded(source.decode_ms, SAMPLE_DIGITS_MS)}
-
-
-def _original_bytes(source: SourceImage) -> int:
-    """Of the original, also where it stayed in the browser."""
-    return source.size_bytes if source.original is None else source.original.size_bytes
-
-
-def _variant(variant: Variant, source_bytes: int) -> dict[str, Any]:
+def _variant(variant: Variant, original_bytes: int) -> dict[str, Any]:
+    percent = variant.percent_of_original
+    if percent is None:  # over a set each photo counts by itself: two medians are of different photos
+        percent = 100 * variant.size_bytes / original_bytes
     return to_dict(variant) | {
-        "percent_of_original": round(_percent_of_original(variant, source_bytes), 1),
+        "percent_of_original": round(percent, 1),
         "decode_ms": _rounded(variant.decode_ms, SAMPLE_DIGITS_MS),
         "resize_ms": _rounded(variant.resize_ms, SAMPLE_DIGITS_MS),
         "encode_ms": _rounded(variant.encode_ms, SAMPLE_DIGITS_MS),
         "psnr_db": _rounded(variant.psnr_db, 2),
     }
-
-
-def _percent_of_original(variant: Variant, source_bytes: int) -> float:
-    """Of a set each photo counts by itself: the medians of two lists are of different photos."""
-    of_photos = variant.percent_of_original
-    return 100 * variant.size_bytes / source_bytes if of_photos is None else of_photos
 
 
 def _cell(cell: Cell) -> dict[str, Any]:
@@ -102,7 +92,7 @@ def _cell(cell: Cell) -> dict[str, Any]:
     return to_dict(cell) | {
         **derived,
         "server_ms": {stage: round(value, SAMPLE_DIGITS_MS) for stage, value in cell.server_ms.items()},
-        "top": [{"label": each.label, "score": round(each.score, SCORE_DIGITS)} for each in cell.top],
+        "top": [{"label": label.label, "score": round(label.score, SCORE_DIGITS)} for label in cell.top],
         "top5_overlap": _rounded(cell.top5_overlap, 3),
         "reference_score": _rounded(cell.reference_score, SCORE_DIGITS),
         "reference_score_change": _rounded(cell.reference_score_change, 4),  # percentage points
@@ -114,9 +104,9 @@ def _cell(cell: Cell) -> dict[str, Any]:
 def _digits(value: Any) -> Any:
     """Shares, points and p with six digits that count; whole numbers stay whole."""
     if isinstance(value, dict):
-        return {key: _digits(each) for key, each in value.items()}
+        return {key: _digits(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_digits(each) for each in value]
+        return [_digits(item) for item in value]
     return float(f"{value:.{SCORE_DIGITS}g}") if isinstance(value, float) else value
 
 

@@ -21,7 +21,7 @@ from experiment.figures.by_quality import by_quality
 from experiment.figures.frame import Figure
 from experiment.figures.latency_by_size import latency_by_size
 from experiment.figures.over_bytes import over_bytes
-from experiment.figures.palette import DARK, LIGHT, Palette
+from experiment.figures.palette import Palette, palette_of
 from experiment.figures.samples import samples
 from experiment.figures.trade_off import trade_off
 from experiment.figures.view import LATENCIES, View, view_of
@@ -44,20 +44,21 @@ def figures(
     theme: Literal["light", "dark"] = "light",
     latency: str = "p50",
     over: Literal["latency", "bytes"] = "latency",
+    view: View | None = None,
 ) -> dict[str, Figure]:
     """The figures of an exported report by name, in the order of FIGURES, and `by_quality` where it varies.
 
     Each holds `data` and `layout` for Plotly, and `meta` with a title, a caption computed
     from the data, and a table (columns, rows) of exactly the values that are drawn. `latency`, a
     key of LATENCIES, is what stands for a point's time; `over` is what the trade-off lies over.
+    `view` saves reading the report again: its view_of().
     """
-    view = view_of(report)
-    palette = DARK if theme == "dark" else LIGHT
-    further = {"by_quality": by_quality} if "quality" in view.varied else {}
-    chosen = {"trade_off": over_bytes} if over == "bytes" else {}
+    view, palette = view or view_of(report), palette_of(theme)
+    draw = _DRAW | ({"trade_off": over_bytes} if over == "bytes" else {})
+    if "quality" in view.varied:
+        draw["by_quality"] = by_quality
     timed = view.showing(latency)
-    drawn = (_DRAW | chosen | further).items()
-    return {name: draw(timed if name in _TIMED else view, palette) for name, draw in drawn}
+    return {name: drawn(timed if name in _TIMED else view, palette) for name, drawn in draw.items()}
 
 
 def variant_figures(
@@ -67,17 +68,14 @@ def variant_figures(
 
     The stages are those of "where the time goes", with the original's beside them.
     """
-    view = view_of(report)
-    palette = DARK if theme == "dark" else LIGHT
-    points = tuple(each for each in view.points if each.variant.is_reference or each.variant.id == variant_id)
-    names = [each["name"] for each in report["backends"]]
-    cells = [each for each in report["cells"] if each["variant_id"] == variant_id]
+    view, palette = view_of(report), palette_of(theme)
+    points = [point for point in view.points if point.variant.is_reference or point.variant.id == variant_id]
+    places = {info.name: place for place, info in enumerate(view.backends)}
     return {
-        "stages": where_time_goes(replace(view, points=points), palette),
+        "stages": where_time_goes(replace(view, points=tuple(points)), palette),
         "samples": {
-            each["backend_name"]: samples(
-                each, names.index(each["backend_name"]), palette, is_running=view.is_running
-            )
-            for each in cells
+            cell.backend_name: samples(cell, places[cell.backend_name], palette, is_running=view.is_running)
+            for cell in view.cells
+            if cell.variant_id == variant_id
         },
     }

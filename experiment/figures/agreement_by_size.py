@@ -1,7 +1,7 @@
 """Whether the answer survives: the probability of the expected label, by size.
 
 Expected is the original's own answer (agreement), or the true label where the user gave
-one (accuracy). The axis and the caption say which of the two is shown. Of a set of photos it
+one (accuracy). The axis and the caption say which of the two is shown. For photo sets it
 shows the share of them that meet the expectation, with its interval.
 """
 
@@ -11,12 +11,21 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from experiment.figures.frame import Figure, axis, base_layout, empty_figure, escaped, figure
+from experiment.figures.frame import Figure, axis, base_layout, dots, empty_figure, escaped, figure
 from experiment.figures.over_photos import axis_title, bars, what_is_shown
 from experiment.figures.palette import Palette, dash, outline, symbol
 from experiment.figures.points import changed_mark, describe, line, markers, size_axis
 from experiment.figures.view import Point, Series, View, missing_note
-from experiment.wording import compared_with, count, kind_name, listed, percent, short_label, sized_name
+from experiment.wording import (
+    compared_with,
+    count,
+    joined,
+    kind_name,
+    listed,
+    percent,
+    short_label,
+    sized_name,
+)
 
 HEIGHT_PX = 360
 COLUMNS = ("Backend", "Format", "Size, px", "Probability, %", "Answer", "Kept")
@@ -31,16 +40,16 @@ def agreement_by_size(view: View, palette: Palette) -> Figure:
     view, title = view.uncrowded(), title_of(view)
     if not view.points:
         return empty_figure(palette, title, COLUMNS, HEIGHT_PX)
-    groups = alike([*view.series, *_references(view)])
+    groups = alike([*view.series, *view.originals])
     data = [group_trace(group, view, palette) for group in groups]
-    if any(each.is_kept is False for each in view.points):
+    if any(point.is_kept is False for point in view.points):
         data.append(changed_mark(palette, changed_words(view)))
     layout = base_layout(palette, HEIGHT_PX, len(data)) | {
         "xaxis": size_axis(view, palette),
         "yaxis": percent_axis(view, palette),
     }
     columns, row = (COLUMNS, _row) if view.photo_set is None else (SET_COLUMNS, _set_row)
-    rows = [row(group, each) for group in groups for each in group[0].points]
+    rows = [row(group, point) for group in groups for point in group[0].points]
     return figure(data, layout, title, _caption(view), columns, rows)
 
 
@@ -54,7 +63,7 @@ def percent_axis(view: View, palette: Palette) -> dict[str, Any]:
     label = escaped(short_label(view.expected))
     title = f"Probability of “{label}”, %" if label else "Probability, %"
     title = title if view.photo_set is None else axis_title(view)
-    scores = [score for each in view.points for score in (each.score, each.low, each.high)]
+    scores = [score for point in view.points for score in (point.score, point.low, point.high)]
     known = [100 * score for score in scores if score is not None] or [0.0, 100.0]
     low, high = math.floor(min(known) / 10) * 10, math.ceil(max(known) / 10) * 10
     low = max(min(low, high - 20), 0)
@@ -70,67 +79,50 @@ def changed_words(view: View) -> str:
     return "answer changed" if view.true_label is None else "wrong answer"
 
 
-def _references(view: View) -> list[Series]:
-    return [Series(f"{each.backend.name}, {kind_name(each.variant)}", (each,)) for each in view.references]
-
-
 def alike(series: Sequence[Series]) -> list[list[Series]]:
     """Series of the same format whose answers agree at every size, to what a reader can see."""
     groups: dict[Any, list[Series]] = {}
-    for each in series:
+    for one in series:
         key = tuple(
-            (point.variant.id, round(point.score, 3) if point.score is not None else None, point.is_kept)
-            for point in each.points
+            (point.variant.id, None if point.score is None else round(point.score, 3), point.is_kept)
+            for point in one.points
         )
-        groups.setdefault(key, []).append(each)
+        groups.setdefault(key, []).append(one)
     return list(groups.values())
 
 
 def group_trace(group: Sequence[Series], view: View, palette: Palette) -> dict[str, Any]:
-    """The line of series whose answers agree."""
-    points = group[0].points
-    is_reference = points[0].variant.is_reference
-    look = line(group[0], palette)
-    return {
-        "type": "scatter",
-        "mode": "markers" if is_reference else "lines+markers",
-        "x": [each.variant.size_px for each in points],
-        "y": [each.percent for each in points],
-        "name": escaped(_name(group, view)),
-        "showlegend": not is_reference,
-        "line": look,
-        "marker": markers(points, palette),
-        "hovertext": [describe(each, view) for each in points],
-        "hoverinfo": "text",
-        "cliponaxis": False,
-    } | (_shared_look(group[0], palette) if len(group) > 1 else bars(points, look["color"]))
-
-
-def _shared_look(series: Series, palette: Palette) -> dict[str, Any]:
-    """No backend's own colour, for the line stands for several."""
+    """The line of series whose answers agree. That of several backends has no backend's colour."""
+    series, points = group[0], group[0].points
     first = series.first.variant
-    place = 1 if dash(first.format) != "solid" else 0
-    return {
-        "line": {"color": palette.ink, "width": 2, "dash": dash(first.format, series.nth)},
-        "marker": {
+    look, marker = line(series, palette), markers(points, palette)
+    if len(group) > 1:
+        place = 1 if dash(first.format) != "solid" else 0
+        look = {"color": palette.ink, "width": 2, "dash": dash(first.format, series.nth)}
+        marker = {
             "size": 9,
             "color": palette.ink,
-            "symbol": [symbol(place, first.format, each.is_kept is not False) for each in series.points],
+            "symbol": [symbol(place, first.format, point.is_kept is not False) for point in points],
             "line": outline(palette, palette.ink, first.format),
-        },
-        **bars(series.points, palette.ink),
-    }
-
-
-def _name(group: Sequence[Series], view: View) -> str:
-    everyone = len({each.backend.name for each in view.points})
+        }
+    everyone = len({point.backend.name for point in view.points})
     names = "all backends" if 1 < everyone == len(group) else who(group)
-    return f"{names}, {group[0].name.rpartition(', ')[2]}"
+    return dots(
+        [point.variant.size_px for point in points],
+        [point.percent for point in points],
+        [describe(point, view) for point in points],
+        mode="markers" if first.is_reference else "lines+markers",
+        name=escaped(f"{names}, {series.name.rpartition(', ')[2]}"),
+        showlegend=not first.is_reference,
+        line=look,
+        marker=marker,
+        **bars(points, look["color"]),
+    )
 
 
 def who(group: Sequence[Series]) -> str:
     """The backends of a group, in words."""
-    return listed([each.first.backend.name for each in group])
+    return listed([series.first.backend.name for series in group])
 
 
 def _row(group: Sequence[Series], point: Point) -> list[Any]:
@@ -140,7 +132,7 @@ def _row(group: Sequence[Series], point: Point) -> list[Any]:
         point.variant.size_px,
         point.percent,
         point.answer,
-        {True: "yes", False: "no", None: None}[point.is_kept],
+        point.kept,
     ]
 
 
@@ -159,8 +151,7 @@ def _set_row(group: Sequence[Series], point: Point) -> list[Any]:
 
 
 def _caption(view: View) -> str:
-    parts = [_what(view), _where_it_changes(view), _unknown(view), missing_note(view)]
-    return " ".join(part for part in parts if part)
+    return joined(_what(view), _where_it_changes(view), _unknown(view), missing_note(view))
 
 
 def _what(view: View) -> str:
@@ -179,9 +170,9 @@ def _what(view: View) -> str:
 
 
 def _where_it_changes(view: View) -> str:
-    judged = [each for each in view.points if each.is_kept is not None and not each.variant.is_reference]
-    changed = sorted({each.variant.size_px for each in judged if each.is_kept is False})
-    kept = sorted({each.variant.size_px for each in judged if each.is_kept})
+    judged = [point for point in view.points if point.is_kept is not None and not point.variant.is_reference]
+    changed = sorted({point.variant.size_px for point in judged if point.is_kept is False})
+    kept = sorted({point.variant.size_px for point in judged if point.is_kept})
     becomes, stays = ("changes", "stays the same") if view.true_label is None else ("is wrong", "is right")
     if not judged:
         return ""
@@ -198,13 +189,15 @@ def _where_it_changes(view: View) -> str:
 
 def _places(judged: Sequence[Point]) -> list[str]:
     """Variants with another answer, largest first; at most four are named."""
-    changed = {(-each.variant.size_px, sized_name(each.variant)) for each in judged if each.is_kept is False}
+    changed = {
+        (-point.variant.size_px, sized_name(point.variant)) for point in judged if point.is_kept is False
+    }
     names = [name for _, name in sorted(changed)]
     return names if len(names) <= 4 else [*names[:3], count(len(names) - 3, "other variant")]
 
 
 def _unknown(view: View) -> str:
-    lost = sum(each.score is None and bool(each.cell.top) for each in view.points)
+    lost = sum(point.score is None and bool(point.cell.top) for point in view.points)
     if not lost or not view.expected:
         return ""
     are = "answer has" if lost == 1 else "answers have"

@@ -11,17 +11,26 @@ from collections.abc import Sequence
 from typing import Any
 
 from experiment.figures.agreement_by_size import changed_words, percent_axis
-from experiment.figures.frame import Figure, axis, base_layout, empty_figure, escaped, figure, round_ticks
+from experiment.figures.frame import (
+    Figure,
+    axis,
+    base_layout,
+    dots,
+    empty_figure,
+    escaped,
+    figure,
+    round_ticks,
+)
 from experiment.figures.over_photos import bars, score_column, what_is_shown
 from experiment.figures.palette import Palette, colour, dash, outline, symbol
 from experiment.figures.points import changed_mark, describe
 from experiment.figures.view import MOST_LINES, Making, Point, Series, View, making, missing_note
-from experiment.wording import listed, number, ratio, sized_name, times
+from experiment.wording import joined, listed, number, ratio, sized_name, times
 
 TITLE = "Quality, answer and bytes"
 HEIGHT_PX = 480
 ABOVE, BELOW = [0.5, 1.0], [0.0, 0.4]  # where the two panels stand
-SCORE = "Probability, %"  # of a set of photos it is a share
+SCORE = "Probability, %"  # for photo sets a share
 COLUMNS = ("Backend", "Variant", "Quality", SCORE, "Size, KB", "Answer", "Kept")
 SYMBOLS = 4  # colours of the palette, and symbols that can be crossed out or stand hollow
 
@@ -31,14 +40,22 @@ def by_quality(view: View, palette: Palette) -> Figure:
     lines = _lines(view)
     if not lines:
         return empty_figure(palette, TITLE, COLUMNS, HEIGHT_PX)
-    shown = [point for each in lines for point in each.points]
-    data = [_answers(each, view, palette) for each in lines]
-    data += [_bytes(each, view, palette) for each in lines]
-    if any(each.is_kept is False for each in shown):
+    shown = [point for series in lines for point in series.points]
+    data = [
+        _trace(series, view, palette, [point.percent for point in series.points])
+        | {"name": escaped(series.name), **bars(series.points, colour(palette, series.nth % SYMBOLS))}
+        for series in lines
+    ]
+    data += [
+        _trace(series, view, palette, [_kilobytes(point) for point in series.points])
+        | {"yaxis": "y2", "showlegend": False}
+        for series in lines
+    ]
+    if any(point.is_kept is False for point in shown):
         data.append(changed_mark(palette, changed_words(view)))
     layout = base_layout(palette, HEIGHT_PX, len(lines)) | _axes(view, shown, palette)
-    rows = [_row(each) for each in shown]
-    columns = [score_column(view) if each == SCORE else each for each in COLUMNS]
+    rows = [_row(point) for point in shown]
+    columns = [score_column(view) if column == SCORE else column for column in COLUMNS]
     return figure(data, layout, TITLE, _caption(view, lines), columns, rows)
 
 
@@ -46,16 +63,16 @@ def _lines(view: View) -> list[Series]:
     """Points that differ in quality only, best quality first; at most MOST_LINES."""
     name = _backend_name(view)
     found: dict[tuple[int, Making], list[Point]] = {}
-    for each in view.points:
-        if each.backend.name == name and each.variant.quality is not None:
-            key = each.variant.size_px, making(each.variant)._replace(quality=None)
-            found.setdefault(key, []).append(each)
+    for point in view.points:
+        if point.backend.name == name and point.variant.quality is not None:
+            key = point.variant.size_px, making(point.variant)._replace(quality=None)
+            found.setdefault(key, []).append(point)
     several = [points for points in found.values() if len(points) > 1][:MOST_LINES]
     sizes = list(dict.fromkeys(points[0].variant.size_px for points in several))
     return [
         Series(
             _name(points[0]),
-            tuple(sorted(points, key=lambda each: -(each.variant.quality or 0))),
+            tuple(sorted(points, key=lambda point: -(point.variant.quality or 0))),
             sizes.index(points[0].variant.size_px),
         )
         for points in several
@@ -74,41 +91,22 @@ def _name(point: Point) -> str:
     return " ".join(word for word in words if word != f"q{point.variant.quality}")
 
 
-def _answers(series: Series, view: View, palette: Palette) -> dict[str, Any]:
-    return _trace(series, view, palette) | {
-        "y": [each.percent for each in series.points],
-        "name": escaped(series.name),
-        **bars(series.points, colour(palette, series.nth % SYMBOLS)),
-    }
-
-
-def _bytes(series: Series, view: View, palette: Palette) -> dict[str, Any]:
-    return _trace(series, view, palette) | {
-        "y": [_kilobytes(each) for each in series.points],
-        "yaxis": "y2",
-        "showlegend": False,
-    }
-
-
-def _trace(series: Series, view: View, palette: Palette) -> dict[str, Any]:
-    own = colour(palette, series.nth % SYMBOLS)
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "x": [each.variant.quality for each in series.points],
-        "line": {"color": own, "width": 2, "dash": dash(series.first.variant.format)},
-        "marker": {
+def _trace(series: Series, view: View, palette: Palette, y: Sequence[float | None]) -> dict[str, Any]:
+    own, points = colour(palette, series.nth % SYMBOLS), series.points
+    format_key = points[0].variant.format
+    return dots(
+        [point.variant.quality or 0 for point in points],
+        y,
+        [describe(point, view) for point in points],
+        mode="lines+markers",
+        line={"color": own, "width": 2, "dash": dash(format_key)},
+        marker={
             "size": 8,
             "color": own,
-            "symbol": [
-                symbol(series.nth, each.variant.format, each.is_kept is not False) for each in series.points
-            ],
-            "line": outline(palette, own, series.first.variant.format),
+            "symbol": [symbol(series.nth, format_key, point.is_kept is not False) for point in points],
+            "line": outline(palette, own, format_key),
         },
-        "hovertext": [describe(each, view) for each in series.points],
-        "hoverinfo": "text",
-        "cliponaxis": False,
-    }
+    )
 
 
 def _kilobytes(point: Point) -> float:
@@ -116,9 +114,9 @@ def _kilobytes(point: Point) -> float:
 
 
 def _axes(view: View, shown: Sequence[Point], palette: Palette) -> dict[str, Any]:
-    qualities = sorted({each.variant.quality or 0 for each in shown})
+    qualities = sorted({point.variant.quality or 0 for point in shown})
     room = max((qualities[-1] - qualities[0]) * 0.06, 1)
-    kilobytes = [_kilobytes(each) for each in shown]
+    kilobytes = [_kilobytes(point) for point in shown]
     low, high = min(kilobytes) / 1.3, max(kilobytes) * 1.3
     ticks = round_ticks(low, high)
     return {
@@ -150,35 +148,34 @@ def _row(point: Point) -> list[Any]:
         point.percent,
         _kilobytes(point),
         point.answer,
-        {True: "yes", False: "no", None: None}[point.is_kept],
+        point.kept,
     ]
 
 
 def _caption(view: View, lines: Sequence[Series]) -> str:
-    parts = [
+    return joined(
         what_is_shown(view),
         _kept(view, lines),
         _saved(lines),
         f"Measured on {_backend_name(view)}.",
         missing_note(view),
-    ]
-    return " ".join(part for part in parts if part)
+    )
 
 
 def _kept(view: View, lines: Sequence[Series]) -> str:
     """Down to which quality the answer holds at every size that is drawn."""
     stays = "stays the same" if view.true_label is None else "is right"
-    judged = [each for line in lines for each in line.points if each.is_kept is not None]
+    judged = [point for line in lines for point in line.points if point.is_kept is not None]
     if not judged:
         return ""
-    lost = [each.variant.quality or 0 for each in judged if not each.is_kept]
+    lost = [point.variant.quality or 0 for point in judged if not point.is_kept]
     if not lost:
-        lowest = min(each.variant.quality or 0 for each in judged)
+        lowest = min(point.variant.quality or 0 for point in judged)
         return f"At every quality, down to q{lowest}, the answer {stays}."
-    above = sorted({each.variant.quality or 0 for each in judged} - set(range(max(lost) + 1)))
+    above = sorted({point.variant.quality or 0 for point in judged} - set(range(max(lost) + 1)))
     if above:
         return f"From q{above[0]} upwards the answer {stays} at every size."
-    always = [each.name for each in lines if all(point.is_kept for point in each.points)]
+    always = [series.name for series in lines if all(point.is_kept for point in series.points)]
     if always:
         return f"The answer {stays} at every quality of {listed(always)}, and not of the others."
     return f"There is no quality at which the answer {stays} at every size."

@@ -84,6 +84,33 @@ def base_layout(palette: Palette, height_px: int, lines: int = 0) -> dict[str, A
     }
 
 
+def dots(x: Iterable[float], y: Iterable[float | None], hovertext: list[str], **more: Any) -> dict[str, Any]:
+    """A trace of points that say more when pointed at; those on the edge are not cut off."""
+    shown = {"hovertext": hovertext, "hoverinfo": "text", "cliponaxis": False}
+    return {"type": "scatter", "mode": "markers", "x": list(x), "y": list(y)} | shown | more
+
+
+def words_at(x: Sequence[float], y: Sequence[str], words: list[str], palette: Palette) -> dict[str, Any]:
+    """A trace of words to the right of points that are not drawn, such as the ends of bars."""
+    return {
+        "type": "scatter",
+        "mode": "text",
+        "x": list(x),
+        "y": list(y),
+        "text": [f" {text}" for text in words],
+        "textposition": "middle right",
+        "textfont": {"size": 12, "color": palette.ink},
+        "hoverinfo": "skip",
+        "cliponaxis": False,
+    }
+
+
+def error_bars(up: list[float], down: list[float], colour: str, cap_px: int = 3) -> dict[str, Any]:
+    """Bars that reach so far above and below each point, as `error_y`."""
+    arms = {"type": "data", "symmetric": False, "array": up, "arrayminus": down}
+    return arms | {"color": colour, "thickness": 1, "width": cap_px}
+
+
 def axis(palette: Palette, title: str, **more: Any) -> dict[str, Any]:
     """An axis with a quiet grid and a title that names the unit."""
     return {

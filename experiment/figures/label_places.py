@@ -17,12 +17,7 @@ OUTSIDE_PX = 8.0  # by which a label may cross the left or right edge
 TOUCHING_PX = 1e-6  # what neighbours may share and still lie side by side
 
 # Position -> the direction of the label from its point: to the right, and up.
-POSITIONS = {
-    "top center": (0, 1),
-    "bottom center": (0, -1),
-    "middle right": (1, 0),
-    "middle left": (-1, 0),
-}
+POSITIONS = {"top center": (0, 1), "bottom center": (0, -1), "middle right": (1, 0), "middle left": (-1, 0)}
 
 
 @dataclass(frozen=True, slots=True)

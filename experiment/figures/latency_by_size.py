@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from experiment.figures.frame import Figure, base_layout, empty_figure, escaped, figure, log_axis
-from experiment.figures.palette import Palette, symbol
-from experiment.figures.points import describe, line, markers, size_axis
+from experiment.figures.frame import Figure, base_layout, empty_figure, figure, log_axis
+from experiment.figures.palette import Palette
+from experiment.figures.points import describe, size_axis, size_traces
 from experiment.figures.view import Point, Series, View, latency_words, making, missing_note
-from experiment.wording import kind_name, listed, made_as, ratio, times
+from experiment.wording import joined, kind_name, listed, made_as, ratio, times
 
 TITLE = "Latency by size"
 HEIGHT_PX = 380
@@ -22,112 +21,63 @@ def latency_by_size(view: View, palette: Palette) -> Figure:
     view = view.uncrowded()
     if not view.points:
         return empty_figure(palette, TITLE, COLUMNS, HEIGHT_PX)
-    data = [_line(each, view, palette) for each in view.series]
-    data += [_original(each, view, palette) for each in view.references]
-    extremes = [value for each in view.points for value in (_low(each), _high(each))]
+    lines = [*view.series, *view.originals]
+    data = size_traces(lines, palette, _arms, lambda point: describe(point, view))
+    extremes = [value for point in view.points for value in _extremes(point)]
     layout = base_layout(palette, HEIGHT_PX, len(data)) | {
         "xaxis": size_axis(view, palette),
         "yaxis": log_axis(palette, "Latency, ms", extremes),
     }
-    columns = [f"{view.latency}, ms" if each == LATENCY else each for each in COLUMNS]
-    return figure(data, layout, TITLE, _caption(view), columns, [_row(each) for each in _in_order(view)])
+    columns = [f"{view.latency}, ms" if column == LATENCY else column for column in COLUMNS]
+    rows = [_row(point) for series in lines for point in series.points]
+    return figure(data, layout, TITLE, _caption(view), columns, rows)
 
 
-def _line(series: Series, view: View, palette: Palette) -> dict[str, Any]:
-    return _trace(series.points, view, palette) | {
-        "mode": "lines+markers",
-        "name": escaped(series.name),
-        "line": line(series, palette),
-    }
+def _extremes(point: Point) -> tuple[float, float]:
+    """The fastest and the slowest sample, in ms."""
+    low, high = point.cell.min_ms, point.cell.max_ms
+    return point.latency_ms if low is None else low, point.latency_ms if high is None else high
 
 
-def _original(point: Point, view: View, palette: Palette) -> dict[str, Any]:
-    """Stands alone: it may be of another format and quality than the lines beside it."""
-    return _trace([point], view, palette) | {
-        "mode": "markers",
-        "name": escaped(f"{point.backend.name}, {kind_name(point.variant)}"),
-        "showlegend": False,
-    }
-
-
-def _trace(points: Sequence[Point], view: View, palette: Palette) -> dict[str, Any]:
-    plain = markers(points, palette)
-    return {
-        "type": "scatter",
-        "x": [each.variant.size_px for each in points],
-        "y": [each.latency_ms for each in points],
-        "error_y": {
-            "type": "data",
-            "symmetric": False,
-            "array": [round(_high(each) - each.latency_ms, 6) for each in points],
-            "arrayminus": [round(each.latency_ms - _low(each), 6) for each in points],
-            "color": plain["color"],
-            "thickness": 1,
-            "width": 3,
-        },
-        "marker": plain | {"symbol": symbol(points[0].backend_index, points[0].variant.format)},
-        "hovertext": [describe(each, view) for each in points],
-        "hoverinfo": "text",
-        "cliponaxis": False,
-    }
-
-
-def _low(point: Point) -> float:
-    return point.latency_ms if point.cell.min_ms is None else point.cell.min_ms
-
-
-def _high(point: Point) -> float:
-    return point.latency_ms if point.cell.max_ms is None else point.cell.max_ms
-
-
-def _in_order(view: View) -> list[Point]:
-    """Every point that is drawn, in the order of the lines."""
-    return [each for series in view.series for each in series.points] + view.references
+def _arms(point: Point) -> tuple[float, float, float]:
+    low, high = _extremes(point)
+    return point.latency_ms, round(high - point.latency_ms, 6), round(point.latency_ms - low, 6)
 
 
 def _row(point: Point) -> list[Any]:
-    return [
-        point.backend.name,
-        kind_name(point.variant),
-        point.variant.size_px,
-        point.latency_ms,
-        _low(point),
-        _high(point),
-        point.cell.count,
-    ]
+    variant, extremes = point.variant, _extremes(point)
+    shown = [point.backend.name, kind_name(variant), variant.size_px, point.latency_ms]
+    return [*shown, *extremes, point.cell.count]
 
 
 def _caption(view: View) -> str:
-    parts = [
-        _points(view),
+    return joined(
+        "" if view.latency == "p50" else f"Points are {latency_words(view.latency)}.",
         _fall(view),
         "Bars reach from the fastest to the slowest sample.",
         missing_note(view),
-    ]
-    return " ".join(part for part in parts if part)
-
-
-def _points(view: View) -> str:
-    return "" if view.latency == "p50" else f"Points are {latency_words(view.latency)}."
+    )
 
 
 def _fall(view: View) -> str:
     """From the largest to the smallest size, for the format in which that matters most."""
-    lines = [each for each in view.series if len(each.points) > 1]
+    lines = [series for series in view.series if len(series.points) > 1]
     if not lines:
         return ""
     steepest = max(lines, key=_factor)
     like_it = [
-        each
-        for each in lines
-        if making(each.points[-1].variant) == making(steepest.points[-1].variant)
-        and _ends(each) == _ends(steepest)
+        series
+        for series in lines
+        if making(series.points[-1].variant) == making(steepest.points[-1].variant)
+        and _ends(series) == _ends(steepest)
     ]
     small, large = _ends(steepest)
     if _factor(steepest) < 1.05:
         return f"From {large} to {small} px, {_what(view)} hardly changes."
     falls = [
-        f"{times(_factor(each))} on {each.first.backend.name}" for each in like_it if _factor(each) >= 1.05
+        f"{times(_factor(series))} on {series.first.backend.name}"
+        for series in like_it
+        if _factor(series) >= 1.05
     ]
     kind = made_as(steepest.points[-1].variant)
     return f"From {large} to {small} px {kind}, {_what(view)} falls {listed(falls)}."

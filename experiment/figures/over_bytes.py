@@ -1,29 +1,31 @@
-"""The trade-off over the weight of an image: the same on every backend, until their answers differ.
+"""The trade-off over the size in bytes, for those who pay for bandwidth or storage.
 
-For whom bandwidth or storage is dear. Backends that answer alike share a line, as in agreement_by_size.
+Bytes are the same on every backend, so backends that give the same answers share a line, as in
+agreement_by_size.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence, Set
-from typing import Any
-
 from experiment.figures.agreement_by_size import alike, changed_words, group_trace, percent_axis, who
 from experiment.figures.frame import Figure, base_layout, empty_figure, figure, log_axis
-from experiment.figures.label_places import Spot, place_labels
 from experiment.figures.over_photos import score_column, what_is_shown
 from experiment.figures.palette import Palette
-from experiment.figures.points import band, changed_mark, point_label, ring, unbeaten, unmet_goal
+from experiment.figures.points import (
+    band,
+    changed_mark,
+    label_positions,
+    labelled,
+    ring,
+    unbeaten,
+    unmet_goal,
+)
 from experiment.figures.view import Point, Series, View, missing_note
-from experiment.wording import full_name, kind_name, sentence
+from experiment.wording import full_name, joined, kind_name, sentence
 
 TITLE = "Trade-off"
 HEIGHT_PX = 440
-SCORE = "Probability, %"  # of a set of photos it is a share
+SCORE = "Probability, %"  # for photo sets a share
 COLUMNS = ("Backend", "Format", "Size, px", "Size, KB", SCORE, "Kept", "Best trade-off")
-
-Group = Sequence[Series]
 
 
 def over_bytes(view: View, palette: Palette) -> Figure:
@@ -31,22 +33,40 @@ def over_bytes(view: View, palette: Palette) -> Figure:
     view = view.uncrowded()
     if not view.points:
         return empty_figure(palette, TITLE, COLUMNS, HEIGHT_PX)
-    groups = alike([*view.series, *(Series(each.backend.name, (each,)) for each in view.references)])
+    groups = alike([*view.series, *(Series(point.backend.name, (point,)) for point in view.references)])
     drawn = [point for group in groups for point in group[0].points]
-    best = lightest(drawn)
-    x_axis = log_axis(palette, "Size, KB", [kilobytes(each) for each in drawn])
+    best = unbeaten(drawn, kilobytes)
+    best_keys = {point.key for point in best}
+    x_axis = log_axis(palette, "Size, KB", [kilobytes(point) for point in drawn])
     y_axis = percent_axis(view, palette)
-    labels = _labels(drawn, best, x_axis["range"], y_axis["range"])
-    data = [band(best, [kilobytes(each) for each in best], palette)] if len(best) > 1 else []
-    data += [_trace(group, view, palette, labels) for group in groups]
-    if any(each.is_kept is False for each in drawn):
+    ordered = sorted(drawn, key=lambda point: (point.key not in best_keys, -point.variant.size_px))
+    labels = label_positions(ordered, kilobytes, (x_axis["range"], y_axis["range"]))
+    data = [band(best, [kilobytes(point) for point in best], palette)] if len(best) > 1 else []
+    for group in groups:
+        points, trace = group[0].points, group_trace(group, view, palette)
+        over = {"mode": trace["mode"] + "+text", "x": [kilobytes(point) for point in points]}
+        data.append(trace | over | labelled(points, labels, view, palette))
+    if any(point.is_kept is False for point in drawn):
         data.append(changed_mark(palette, changed_words(view)))
-    data += _ring(view, palette, labels)
+    data += ring(view, kilobytes, labels, palette)
+    limit_kb = None if view.plan.max_size_bytes is None else view.plan.max_size_bytes / 1000
+    words = f"over your {limit_kb or 0:,g} KB"
     layout = base_layout(palette, HEIGHT_PX, len(data)) | {"xaxis": x_axis, "yaxis": y_axis}
-    layout |= _unmet_goal(view, palette, 10 ** x_axis["range"][1])
-    best_keys = {each.key for each in best}
-    rows = [_row(group, point, best_keys) for group in groups for point in group[0].points]
-    columns = [score_column(view) if each == SCORE else each for each in COLUMNS]
+    layout |= unmet_goal(limit_kb, 10 ** x_axis["range"][1], words, palette)
+    rows = [
+        [
+            who(group),
+            kind_name(point.variant),
+            point.variant.size_px,
+            kilobytes(point),
+            point.percent,
+            point.kept,
+            "yes" if point.key in best_keys else "no",
+        ]
+        for group in groups
+        for point in group[0].points
+    ]
+    columns = [score_column(view) if column == SCORE else column for column in COLUMNS]
     return figure(data, layout, TITLE, _caption(view), columns, rows)
 
 
@@ -55,72 +75,9 @@ def kilobytes(point: Point) -> float:
     return point.variant.size_bytes / 1000
 
 
-def lightest(points: Sequence[Point]) -> list[Point]:
-    """The points that no other beats in both weight and probability, lightest first."""
-    return unbeaten(points, lambda each: each.variant.size_bytes)
-
-
-def _trace(group: Group, view: View, palette: Palette, labels: dict[tuple[str, str], str]) -> dict[str, Any]:
-    points, trace = group[0].points, group_trace(group, view, palette)
-    ringed = view.recommended()
-    return trace | {
-        "mode": trace["mode"] + "+text",
-        "x": [kilobytes(each) for each in points],
-        "text": [point_label(each) if each.key in labels and each is not ringed else "" for each in points],
-        "textposition": [labels.get(each.key, "top center") for each in points],
-        "textfont": {"size": 12, "color": palette.ink},
-    }
-
-
-def _labels(
-    drawn: Sequence[Point], best: Sequence[Point], x_range: Sequence[float], y_range: Sequence[float]
-) -> dict[tuple[str, str], str]:
-    """Where labels stand, by point; the best trade-offs choose first."""
-    known = [each for each in drawn if each.percent is not None]
-    best_keys = {each.key for each in best}
-    ordered = sorted(known, key=lambda each: (each.key not in best_keys, -each.variant.size_px))
-    spots = [
-        Spot(
-            (math.log10(kilobytes(each)) - x_range[0]) / (x_range[1] - x_range[0]),
-            ((each.percent or 0.0) - y_range[0]) / (y_range[1] - y_range[0]),
-            point_label(each),
-        )
-        for each in ordered
-    ]
-    positions = zip(ordered, place_labels(spots), strict=True)
-    return {each.key: position for each, position in positions if position is not None}
-
-
-def _ring(view: View, palette: Palette, labels: dict[tuple[str, str], str]) -> list[dict[str, Any]]:
-    point = view.recommended()
-    if point is None or point.percent is None:
-        return []
-    return [ring(point, kilobytes(point), palette, labels.get(point.key, "top center"))]
-
-
-def _unmet_goal(view: View, palette: Palette, right_end_kb: float) -> dict[str, Any]:
-    """Shades what weighs more than the user's limit."""
-    limit_bytes = view.plan.max_size_bytes
-    if limit_bytes is None or limit_bytes / 1000 >= right_end_kb:
-        return {}
-    return unmet_goal(limit_bytes / 1000, right_end_kb, f"over your {limit_bytes / 1000:,g} KB", palette)
-
-
-def _row(group: Group, point: Point, best_keys: Set[tuple[str, str]]) -> list[Any]:
-    return [
-        who(group),
-        kind_name(point.variant),
-        point.variant.size_px,
-        kilobytes(point),
-        point.percent,
-        {True: "yes", False: "no", None: None}[point.is_kept],
-        "yes" if point.key in best_keys else "no",
-    ]
-
-
 def _caption(view: View) -> str:
-    shown = "Accuracy" if view.is_accuracy else "Agreement"
-    axes = f"{shown} over bytes: up and to the left is better."
     point = view.recommended()
     choice = f"{sentence(full_name(point.variant)).rstrip('.')} is recommended." if point else ""
-    return " ".join(part for part in (choice, axes, what_is_shown(view), missing_note(view)) if part)
+    shown = "Accuracy" if view.is_accuracy else "Agreement"
+    axes = f"{shown} over size in bytes: up and to the left is better."
+    return joined(choice, axes, what_is_shown(view), missing_note(view))

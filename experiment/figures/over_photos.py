@@ -1,10 +1,11 @@
-"""What figures show of a set of photos: shares with their intervals, where one photo has a probability."""
+"""What figures show for photo sets: shares with their intervals instead of one photo's probability."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from experiment.figures.frame import error_bars
 from experiment.figures.view import Point, View
 from experiment.records import OverPhotos, Share
 from experiment.wording import difference_words, share_words
@@ -20,7 +21,7 @@ def score_column(view: View) -> str:
 
 
 def axis_title(view: View) -> str:
-    """What an axis calls the score of a set."""
+    """The title of the score's axis for photo sets."""
     return "Top-1 accuracy, % of photos" if view.is_accuracy else "Same answer as the original, % of photos"
 
 
@@ -33,33 +34,25 @@ def what_is_shown(view: View) -> str:
     if view.is_accuracy:
         return f"Accuracy: the share of {facts.labelled:,} labelled photos whose top answer is right. {bars}"
     return (
-        f"Agreement: the share of {facts.measured:,} photos with the original's own top answer; "
-        f"without labels nobody knows which are right. {bars}"
+        f"Agreement: the share of {facts.measured:,} photos with the same top answer as the original. "
+        f"Without labels it is not known which answers are right. {bars}"
     )
 
 
 def describe_shares(point: Point) -> list[str]:
-    """The lines over a point of a set."""
+    """The lines that a point of a photo set shows when pointed at; none for one photo."""
     over = point.cell.over_photos
     return [] if over is None else [text for text in _lines(over) if text]
 
 
 def bars(points: Sequence[Point], colour: str) -> dict[str, Any]:
     """Vertical bars over the intervals of the scores; nothing for one photo."""
-    if not any(each.low is not None for each in points):
+    if not any(point.low is not None for point in points):
         return {}
-    arms = [(each.percent or 0.0, each.low or 0.0, each.high or 0.0) for each in points]
-    return {
-        "error_y": {
-            "type": "data",
-            "symmetric": False,
-            "array": [round(100 * high - middle, 4) for middle, _, high in arms],
-            "arrayminus": [round(middle - 100 * low, 4) for middle, low, _ in arms],
-            "color": colour,
-            "thickness": 1,
-            "width": CAP_PX,
-        }
-    }
+    arms = [(point.percent or 0.0, point.low or 0.0, point.high or 0.0) for point in points]
+    up = [round(100 * high - middle, 4) for middle, _, high in arms]
+    down = [round(middle - 100 * low, 4) for middle, low, _ in arms]
+    return {"error_y": error_bars(up, down, colour, CAP_PX)}
 
 
 def _lines(over: OverPhotos) -> list[str]:

@@ -7,7 +7,7 @@ each backend has a symbol as well, and each format a dash and a filling of that 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "pentagon")
 WITH_CROSS = frozenset({"circle", "square", "diamond"})  # plotly.js has these hollow with an x
@@ -58,6 +58,11 @@ DARK = Palette(
     sending="#9AA4AE",
     serving="#6CB6EE",
 )
+
+
+def palette_of(theme: Literal["light", "dark"]) -> Palette:
+    """The colours of a theme."""
+    return DARK if theme == "dark" else LIGHT
 
 
 def colour(palette: Palette, index: int) -> str:

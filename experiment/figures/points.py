@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from experiment.axes import settings_words
-from experiment.figures.frame import axis, hover_text
+from experiment.figures.frame import axis, dots, error_bars, escaped, hover_text
+from experiment.figures.label_places import Spot, place_labels
 from experiment.figures.over_photos import describe_shares
 from experiment.figures.palette import Palette, colour, dash, outline, symbol
 from experiment.figures.view import Point, Series, View
+from experiment.records import RESOLUTION_MS
 from experiment.wording import (
     capitalised,
     milliseconds,
@@ -23,6 +25,7 @@ from experiment.wording import (
 )
 
 AFTER_THE_LINES = 2000  # legendrank of entries that explain; a line has plotly's 1000
+Key = tuple[str, str]  # of a point: variant id and backend name
 TOO_CLOSE = 1.22  # ticks whose sizes differ by less would print over each other
 
 
@@ -33,16 +36,57 @@ def point_label(point: Point) -> str:
     return f"{point.variant.size_px}{settings_words(point.variant)}"
 
 
+def label_positions(
+    points: Sequence[Point],
+    x_of: Callable[[Point], float],
+    ends: tuple[Sequence[float], Sequence[float]],
+    recommended: Point | None = None,
+) -> dict[Key, str]:
+    """Where the labels of points stand, by key; those that find no room have none. The first choose first.
+
+    `ends`: of the x axis, which is logarithmic, and of the y axis. `recommended` has a ring around it.
+    """
+    known = [point for point in points if point.percent is not None]
+    (left, right), (bottom, top) = ends
+    spots = [
+        Spot(
+            (math.log10(max(x_of(point), RESOLUTION_MS)) - left) / (right - left),
+            ((point.percent or 0.0) - bottom) / (top - bottom),
+            point_label(point),
+            radius_px=12.0 if point is recommended else 6.0,
+        )
+        for point in known
+    ]
+    positions = zip(known, place_labels(spots), strict=True)
+    return {point.key: position for point, position in positions if position is not None}
+
+
+def labelled(
+    points: Sequence[Point], labels: Mapping[Key, str], view: View, palette: Palette
+) -> dict[str, Any]:
+    """The labels of a trace. That of the recommended point belongs to its ring."""
+    ringed = view.recommended()
+    shown = [point.key in labels and point is not ringed for point in points]
+    return {
+        "text": [
+            point_label(point) if is_shown else "" for point, is_shown in zip(points, shown, strict=True)
+        ],
+        "textposition": [labels.get(point.key, "top center") for point in points],
+        "textfont": {"size": 12, "color": palette.ink},
+    }
+
+
 def unbeaten(points: Sequence[Point], cost: Callable[[Point], float]) -> list[Point]:
     """The points that no other beats in both cost and probability, cheapest first.
 
     A changed answer is never a good trade, however cheap and however sure it looks.
     """
-    right = [each for each in points if each.score is not None and each.is_kept is not False]
+    right = [point for point in points if point.score is not None and point.is_kept is not False]
     best: list[Point] = []
-    for each in sorted(right, key=lambda each: (cost(each), -(each.score or 0))):
-        if not best or (each.score or 0) > (best[-1].score or 0):
-            best.append(each)
+    right.sort(key=lambda point: (cost(point), -(point.score or 0)))
+    for point in right:
+        if not best or (point.score or 0) > (best[-1].score or 0):
+            best.append(point)
     return best
 
 
@@ -52,7 +96,7 @@ def band(best: Sequence[Point], x_values: Sequence[float], palette: Palette) -> 
         "type": "scatter",
         "mode": "lines",
         "x": list(x_values),
-        "y": [each.percent for each in best],
+        "y": [point.percent for point in best],
         "name": "best trade-offs",
         "legendrank": AFTER_THE_LINES,
         "line": {"color": palette.halo, "width": 12, "shape": "hv"},
@@ -60,32 +104,40 @@ def band(best: Sequence[Point], x_values: Sequence[float], palette: Palette) -> 
     }
 
 
-def ring(point: Point, x: float, palette: Palette, position: str) -> dict[str, Any]:
-    """Marks the recommended point; its label stands outside the ring."""
-    look = {
-        "size": 22,
-        "color": palette.ink,
-        "symbol": "circle-open",
-        "line": {"width": 2, "color": palette.ink},
-    }
-    return {
-        "type": "scatter",
-        "mode": "markers+text",
-        "x": [x],
-        "y": [point.percent],
-        "name": "recommended",
-        "legendrank": AFTER_THE_LINES,
-        "marker": look,
-        "text": [point_label(point)],
-        "textposition": position,
-        "textfont": {"size": 12, "color": palette.ink, "weight": "bold"},
-        "hoverinfo": "skip",
-        "cliponaxis": False,
-    }
+def ring(
+    view: View, x_of: Callable[[Point], float], labels: Mapping[Key, str], palette: Palette
+) -> list[dict[str, Any]]:
+    """Marks the recommended point, if it is drawn; its label stands outside the ring."""
+    point = view.recommended()
+    if point is None or point.percent is None:
+        return []
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers+text",
+            "x": [x_of(point)],
+            "y": [point.percent],
+            "name": "recommended",
+            "legendrank": AFTER_THE_LINES,
+            "marker": {
+                "size": 22,
+                "color": palette.ink,
+                "symbol": "circle-open",
+                "line": {"width": 2, "color": palette.ink},
+            },
+            "text": [point_label(point)],
+            "textposition": labels.get(point.key, "top center"),
+            "textfont": {"size": 12, "color": palette.ink, "weight": "bold"},
+            "hoverinfo": "skip",
+            "cliponaxis": False,
+        }
+    ]
 
 
-def unmet_goal(limit: float, right_end: float, words: str, palette: Palette) -> dict[str, Any]:
-    """A part of a layout: shades what lies over a limit of the x axis, which is logarithmic."""
+def unmet_goal(limit: float | None, right_end: float, words: str, palette: Palette) -> dict[str, Any]:
+    """A part of a layout: shades what lies above a limit (None: there is none) on a logarithmic x axis."""
+    if limit is None or limit >= right_end:
+        return {}
     area = {
         "type": "rect",
         "xref": "x",
@@ -113,35 +165,22 @@ def unmet_goal(limit: float, right_end: float, words: str, palette: Palette) -> 
 
 
 def describe(point: Point, view: View) -> str:
-    """What a reader sees over a point: size, latency, answer, and whether to trust it."""
-    cell = point.cell
-    name = short_name(point.variant)
+    """What a point shows when pointed at: size, latency, answer, and whether to trust it."""
+    cell, resampler = point.cell, point.variant.resampler
+    low, high = cell.p50_low_ms, cell.p50_high_ms
+    resized = f"; resized: {resampler.capitalize()}" if resampler else ""
     return hover_text(
-        f"{capitalised(name)} on {point.backend.name}",
-        f"p50 {milliseconds(point.p50_ms)}" + _interval(point),
-        _further(point, view),
+        f"{capitalised(short_name(point.variant))} on {point.backend.name}",
+        f"p50 {milliseconds(point.p50_ms)}"
+        + (f" (95 %: {span(low, high)})" if low is not None and high is not None else ""),
+        f"{view.latency} {milliseconds(point.latency_ms)}" if view.latency in {"p90", "p99"} else "",
         f"fastest {milliseconds(cell.min_ms or 0)}, slowest {milliseconds(cell.max_ms or 0)}, "
         f"{cell.count} samples" + (f", {cell.failures} failed" if cell.failures else ""),
-        f"{size(point.variant.size_bytes)} ({_making(point)})",
+        f"{size(point.variant.size_bytes)} ({point.variant.encoder}{resized})",
         _answer(point, view),
         *describe_shares(point),
         f"{cell.validity}" if cell.validity != "VALID" else "",
     )
-
-
-def _further(point: Point, view: View) -> str:
-    """The latency that is drawn, where that is no p50 and not told anyway."""
-    return f"{view.latency} {milliseconds(point.latency_ms)}" if view.latency in {"p90", "p99"} else ""
-
-
-def _making(point: Point) -> str:
-    resampler = point.variant.resampler
-    return point.variant.encoder + (f"; resized: {resampler.capitalize()}" if resampler else "")
-
-
-def _interval(point: Point) -> str:
-    low, high = point.cell.p50_low_ms, point.cell.p50_high_ms
-    return f" (95 %: {span(low, high)})" if low is not None and high is not None else ""
 
 
 def _answer(point: Point, view: View) -> str:
@@ -160,7 +199,7 @@ def markers(points: Sequence[Point], palette: Palette, size_px: int = 9) -> dict
     return {
         "size": size_px,
         "color": own,
-        "symbol": [symbol(place, each.variant.format, each.is_kept is not False) for each in points],
+        "symbol": [symbol(place, point.variant.format, point.is_kept is not False) for point in points],
         "line": outline(palette, own, points[0].variant.format),
     }
 
@@ -191,11 +230,38 @@ def changed_mark(palette: Palette, words: str) -> dict[str, Any]:
     }
 
 
+def size_traces(
+    lines: Sequence[Series],
+    palette: Palette,
+    y_of: Callable[[Point], tuple[float, float, float]],
+    hover: Callable[[Point], str],
+) -> list[dict[str, Any]]:
+    """Traces over the longest side. `y_of` gives a point's value and how far its bar goes up and down."""
+    traces = []
+    for series in lines:
+        points, first = series.points, series.first
+        plain, heights = markers(points, palette), [y_of(point) for point in points]
+        up, down = [up for _, up, _ in heights], [down for _, _, down in heights]
+        look = {"mode": "lines+markers", "line": line(series, palette)}
+        traces.append(
+            dots(
+                [point.variant.size_px for point in points],
+                [y for y, _, _ in heights],
+                [hover(point) for point in points],
+                name=escaped(series.name),
+                error_y=error_bars(up, down, plain["color"]),
+                marker=plain | {"symbol": symbol(first.backend_index, first.variant.format)},
+            )
+            | ({"showlegend": False} if first.variant.is_reference else look)
+        )
+    return traces
+
+
 def size_axis(view: View, palette: Palette) -> dict[str, Any]:
     """A logarithmic axis with ticks at the sizes that were measured, and nowhere else."""
-    sizes = sorted({each.variant.size_px for each in view.points})
+    sizes = sorted({point.variant.size_px for point in view.points})
     originals = {
-        each.variant.size_px: reference_name(each.variant).partition(" ")[0] for each in view.references
+        point.variant.size_px: reference_name(point.variant).partition(" ")[0] for point in view.references
     }
     labels = {size_px: str(size_px) for size_px in apart(sizes)}
     labels |= {size_px: f"{labels.get(size_px, '')}<br>{name}" for size_px, name in originals.items()}

@@ -6,15 +6,13 @@ up slowly or gets slower is seen as a slant, and an outlier as a point of its ow
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from experiment.codec import from_dict
-from experiment.figures.frame import Figure, axis, base_layout, figure, hover_text, log_axis
+from experiment.figures.frame import Figure, axis, base_layout, dots, figure, hover_text, log_axis
 from experiment.figures.palette import Palette, colour, symbol
 from experiment.records import RESOLUTION_MS, Cell
 from experiment.report.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99, outliers
-from experiment.wording import count, listed, milliseconds, number
+from experiment.wording import count, joined, listed, milliseconds, number
 
 HEIGHT_PX = 200
 TITLE = "Samples"
@@ -27,12 +25,13 @@ PATCH_PX = 30  # in the legend; plotly allows no less
 LINES = {"p50_ms": ("p50", "solid"), "p90_ms": ("p90", "dash"), "p99_ms": ("p99", "dot")}
 
 
-def samples(exported: Mapping[str, Any], index: int, palette: Palette, *, is_running: bool) -> Figure:
-    """The strip of an exported cell, whose backend is at `index` among the report's. All in ms."""
-    cell = from_dict(Cell, exported)
+def samples(cell: Cell, index: int, palette: Palette, *, is_running: bool) -> Figure:
+    """The strip of a cell, whose backend is at `index` among the report's. All in ms."""
     far = frozenset(outliers(cell.samples_ms))
     horizontal = _latency_axis(cell, palette)
-    edge_ms = _edge_ms(horizontal)
+    edge_ms: float = horizontal["range"][1]
+    if horizontal.get("type") == "log":
+        edge_ms = 10**edge_ms
     data = [
         _dots(cell, far, index, palette),
         _warmups(cell, index, edge_ms, palette),
@@ -47,47 +46,43 @@ def samples(exported: Mapping[str, Any], index: int, palette: Palette, *, is_run
         "xaxis": horizontal,
         "yaxis": _order_axis(cell, palette),
     }
-    drawn = [each for each in data if each["x"]]
+    drawn = [trace for trace in data if trace["x"]]
     return figure(drawn, layout, TITLE, _caption(cell, far, is_running), COLUMNS, _rows(cell, far))
 
 
 def _dots(cell: Cell, far: frozenset[float], index: int, palette: Palette) -> dict[str, Any]:
-    words = [f"{milliseconds(each)}{', an outlier' if each in far else ''}" for each in cell.samples_ms]
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "sample",
-        "x": list(cell.samples_ms),
-        "y": list(range(1, len(cell.samples_ms) + 1)),
-        "marker": _mark(cell, symbol(index), colour(palette, index)),
-        "hovertext": [
-            hover_text(f"Sample {place} of {cell.count}", each) for place, each in enumerate(words, start=1)
+    return dots(
+        cell.samples_ms,
+        range(1, len(cell.samples_ms) + 1),
+        [
+            hover_text(
+                f"Sample {place} of {cell.count}",
+                f"{milliseconds(sample_ms)}{', an outlier' if sample_ms in far else ''}",
+            )
+            for place, sample_ms in enumerate(cell.samples_ms, start=1)
         ],
-        "hoverinfo": "text",
-        "cliponaxis": False,
-    }
+        name="sample",
+        marker=_mark(cell, symbol(index), colour(palette, index)),
+    )
 
 
 def _warmups(cell: Cell, index: int, edge_ms: float, palette: Palette) -> dict[str, Any]:
     """Hollow, and above the first sample: they came before it. Those beyond the edge say where they are."""
-    before = len(cell.warmup_samples_ms)
-    return {
-        "type": "scatter",
-        "mode": "markers+text",
-        "name": "warm-up",
-        "x": [min(each, edge_ms) for each in cell.warmup_samples_ms],
-        "text": [f"{milliseconds(each)} →  " if each > edge_ms else "" for each in cell.warmup_samples_ms],
-        "textposition": "middle left",
-        "textfont": {"size": 12, "color": palette.ink},
-        "y": [place - before + 1 for place in range(before)],
-        "marker": _mark(cell, f"{symbol(index)}-open", colour(palette, index)),
-        "hovertext": [
-            hover_text(f"Warm-up {place}", f"{milliseconds(each)}, not counted")
-            for place, each in enumerate(cell.warmup_samples_ms, start=1)
+    warmups_ms = cell.warmup_samples_ms
+    return dots(
+        [min(sample_ms, edge_ms) for sample_ms in warmups_ms],
+        range(1 - len(warmups_ms), 1),
+        [
+            hover_text(f"Warm-up {place}", f"{milliseconds(sample_ms)}, not counted")
+            for place, sample_ms in enumerate(warmups_ms, start=1)
         ],
-        "hoverinfo": "text",
-        "cliponaxis": False,
-    }
+        mode="markers+text",
+        name="warm-up",
+        text=[f"{milliseconds(sample_ms)} →  " if sample_ms > edge_ms else "" for sample_ms in warmups_ms],
+        textposition="middle left",
+        textfont={"size": 12, "color": palette.ink},
+        marker=_mark(cell, f"{symbol(index)}-open", colour(palette, index)),
+    )
 
 
 def _mark(cell: Cell, shape: str, own: str) -> dict[str, Any]:
@@ -115,18 +110,14 @@ def _percentiles(cell: Cell, palette: Palette) -> list[dict[str, Any]]:
 
 def _failed(cell: Cell, edge_ms: float, palette: Palette) -> dict[str, Any]:
     """One cross on the right edge: a failure has no latency, and no place among the samples is known."""
-    reasons = [each.message for each in cell.failure_reasons]
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": f"{cell.unanswered:,} {'failed' if cell.failures else 'not sent'}",
-        "x": [edge_ms],
-        "y": [sum(_order_range(cell)) / 2],
-        "marker": {"size": 11, "symbol": "x", "color": palette.ink},
-        "hovertext": [hover_text(_unanswered_words(cell), *reasons)],
-        "hoverinfo": "text",
-        "cliponaxis": False,
-    }
+    reasons = [failure.message for failure in cell.failure_reasons]
+    return dots(
+        [edge_ms],
+        [sum(_order_range(cell)) / 2],
+        [hover_text(_unanswered_words(cell), *reasons)],
+        name=f"{cell.unanswered:,} {'failed' if cell.failures else 'not sent'}",
+        marker={"size": 11, "symbol": "x", "color": palette.ink},
+    )
 
 
 def _unanswered_words(cell: Cell) -> str:
@@ -140,7 +131,7 @@ def _unanswered_words(cell: Cell) -> str:
 
 def _latency_axis(cell: Cell, palette: Palette) -> dict[str, Any]:
     most_ms = TOO_FAR * max(cell.samples_ms) if cell.samples_ms else float("inf")
-    drawn = [*cell.samples_ms, *(each for each in cell.warmup_samples_ms if each <= most_ms)]
+    drawn = [*cell.samples_ms, *(sample_ms for sample_ms in cell.warmup_samples_ms if sample_ms <= most_ms)]
     title = "Latency, ms"
     if not drawn:
         return axis(palette, title, range=[0.0, 1.0], tickvals=[])
@@ -149,11 +140,6 @@ def _latency_axis(cell: Cell, palette: Palette) -> dict[str, Any]:
         return log_axis(palette, title, drawn)
     room = (high - low) * 0.08 or high * 0.1
     return axis(palette, title, range=[max(low - room, 0.0), high + room], nticks=6)
-
-
-def _edge_ms(horizontal: Mapping[str, Any]) -> float:
-    edge: float = horizontal["range"][1]
-    return 10**edge if horizontal.get("type") == "log" else edge
 
 
 def _order_axis(cell: Cell, palette: Palette) -> dict[str, Any]:
@@ -191,12 +177,14 @@ def _rows(cell: Cell, far: frozenset[float]) -> list[list[Any]]:
 
 
 def _caption(cell: Cell, far: frozenset[float], is_running: bool) -> str:
-    parts = [
+    """What was taken, what failed, and which percentile the next more samples would show."""
+    floors = {"p90": SAMPLES_FOR_P90, "p99": SAMPLES_FOR_P99}
+    missing = next((name for name, floor in floors.items() if 0 < cell.count < floor), None)
+    return joined(
         _what_was_taken(cell, far, is_running),
         f"{_unanswered_words(cell)}." if cell.unanswered and cell.count else "",
-        _what_is_missing(cell),
-    ]
-    return " ".join(part for part in parts if part)
+        f"{missing} is known from {floors[missing]} samples." if missing else "",
+    )
 
 
 def _what_was_taken(cell: Cell, far: frozenset[float], is_running: bool) -> str:
@@ -209,16 +197,9 @@ def _what_was_taken(cell: Cell, far: frozenset[float], is_running: bool) -> str:
 
 
 def _outlier_words(cell: Cell, far: frozenset[float]) -> str:
-    found = [each for each in cell.samples_ms if each in far]
+    found = [sample_ms for sample_ms in cell.samples_ms if sample_ms in far]
     if not found:
         return "no outliers"
     if len(found) <= NAMED_OUTLIERS:
-        return f"{count(len(found), 'outlier')} at {listed([number(each) for each in found])} ms"
+        return f"{count(len(found), 'outlier')} at {listed([number(outlier_ms) for outlier_ms in found])} ms"
     return f"{len(found)} outliers, the slowest at {milliseconds(max(found))}"
-
-
-def _what_is_missing(cell: Cell) -> str:
-    """Which percentile the next more samples would show."""
-    floors = {"p90": SAMPLES_FOR_P90, "p99": SAMPLES_FOR_P99}
-    needed = next(((name, floor) for name, floor in floors.items() if 0 < cell.count < floor), None)
-    return f"{needed[0]} is known from {needed[1]} samples." if needed else ""

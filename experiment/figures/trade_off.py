@@ -1,51 +1,41 @@
 """The decision: what each variant costs in time, and how sure the answer stays.
 
-x is latency, not bytes, since bytes are the same on every backend and could not tell
-them apart; the size in bytes stands in the table and over each point, and over_bytes.py
+x is latency, not bytes, since bytes are the same on every backend, and points would
+lie on each other; the size in bytes stands in the table and over each point, and over_bytes.py
 shows the same over bytes. y is the same probability as in agreement_by_size.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from experiment.figures.agreement_by_size import changed_words, percent_axis
-from experiment.figures.frame import Figure, base_layout, empty_figure, escaped, figure, log_axis
-from experiment.figures.label_places import Spot, place_labels
+from experiment.figures.frame import Figure, base_layout, dots, empty_figure, escaped, figure, log_axis
 from experiment.figures.over_photos import bars, score_column, what_is_shown
 from experiment.figures.palette import Palette
 from experiment.figures.points import (
+    Key,
     band,
     changed_mark,
     describe,
+    label_positions,
+    labelled,
     line,
     markers,
-    point_label,
     ring,
     unbeaten,
     unmet_goal,
 )
 from experiment.figures.view import Point, Series, View, missing_note
-from experiment.records import RESOLUTION_MS
-from experiment.wording import format_name, full_name, kind_name, milliseconds, sentence
+from experiment.wording import format_name, full_name, joined, kind_name, milliseconds, sentence
 
 TITLE = "Trade-off"
 HEIGHT_PX = 440
-SCORE = "Probability, %"  # of a set of photos it is a share
+SCORE = "Probability, %"  # for photo sets a share
 LATENCY = "p50, ms"
-COLUMNS = (
-    "Backend",
-    "Format",
-    "Size, px",
-    LATENCY,
-    SCORE,
-    "Size, bytes",
-    "Kept",
-    "Best trade-off",
-)
+COLUMNS = ("Backend", "Format", "Size, px", LATENCY, SCORE, "Size, bytes", "Kept", "Best trade-off")
 
 
 def trade_off(view: View, palette: Palette) -> Figure:
@@ -57,39 +47,45 @@ def trade_off(view: View, palette: Palette) -> Figure:
     if not view.points:
         return empty_figure(palette, TITLE, COLUMNS, HEIGHT_PX)
     best = frontier(view.points)
-    x_axis = log_axis(palette, _x_title(view), [each.latency_ms for each in view.points])
+    best_keys, recommended = {point.key for point in best}, view.recommended()
+    is_slowest = view.latency == "slowest"
+    x_title = "Slowest of all samples, ms" if is_slowest else f"{view.latency} latency, ms"
+    x_axis = log_axis(palette, x_title, [point.latency_ms for point in view.points])
     y_axis = percent_axis(view, palette)
-    labels = _labels(view, best, x_axis["range"], y_axis["range"])
-    lines = [
-        *(_clouds(view) if view.is_crowded else view.series),
-        *(Series(f"{each.backend.name}, {kind_name(each.variant)}", (each,)) for each in view.references),
-    ]
-    data = [band(best, [each.latency_ms for each in best], palette)] if len(best) > 1 else []
-    data += [_trace(each, view, palette, labels) for each in lines]
-    if any(each.is_kept is False for each in view.points):
+    # The recommended point and the best trade-offs choose first where their labels stand.
+    ordered = sorted(
+        view.points,
+        key=lambda point: (point is not recommended, point.key not in best_keys, -point.variant.size_px),
+    )
+    labels = label_positions(ordered, _latency_ms, (x_axis["range"], y_axis["range"]), recommended)
+    lines = [*(_clouds(view) if view.is_crowded else view.series), *view.originals]
+    data = [band(best, [point.latency_ms for point in best], palette)] if len(best) > 1 else []
+    data += [_trace(series, view, palette, labels) for series in lines]
+    if any(point.is_kept is False for point in view.points):
         data.append(changed_mark(palette, changed_words(view)))
-    data += _ring(view, palette, labels)
+    data += ring(view, _latency_ms, labels, palette)
+    limit_ms = view.plan.max_p50_ms if view.latency == "p50" else None  # the goal is one of the p50
+    words = f"over your {milliseconds(limit_ms or 0)}"
     layout = base_layout(palette, HEIGHT_PX, len(data)) | {"xaxis": x_axis, "yaxis": y_axis}
-    layout |= _unmet_goal(view, palette, 10 ** x_axis["range"][1])
-    best_keys = {each.key for each in best}
+    layout |= unmet_goal(limit_ms, 10 ** x_axis["range"][1], words, palette)
     rows = [_row(point, best_keys) for series in lines for point in series.points]
     names = {SCORE: score_column(view), LATENCY: f"{view.latency}, ms"}
-    columns = [names.get(each, each) for each in COLUMNS]
+    columns = [names.get(column, column) for column in COLUMNS]
     return figure(data, layout, TITLE, _caption(view), columns, rows)
 
 
-def _x_title(view: View) -> str:
-    return "Slowest of all samples, ms" if view.latency == "slowest" else f"{view.latency} latency, ms"
+def _latency_ms(point: Point) -> float:
+    return point.latency_ms
 
 
 def frontier(points: Sequence[Point]) -> list[Point]:
     """The points that no other beats in both latency and probability, fastest first.
 
-    One that can't be told faster than the next, surer one is left out: there is nothing to trade.
+    One that is not measurably faster than the next, surer one is left out: there is nothing to trade.
     """
-    best = unbeaten(points, lambda each: each.latency_ms)
+    best = unbeaten(points, lambda point: point.latency_ms)
     followed = [
-        each for each, surer in itertools.pairwise(best) if (each.cell.p50_high_ms or 0) < surer.latency_ms
+        point for point, surer in itertools.pairwise(best) if (point.cell.p50_high_ms or 0) < surer.latency_ms
     ]
     return [*followed, *best[-1:]]
 
@@ -98,81 +94,32 @@ def _clouds(view: View) -> list[Series]:
     """All points of one backend and format together."""
     clouds: dict[tuple[str, str], dict[tuple[str, str], Point]] = {}
     for series in view.series:
-        for each in series.points:  # a copy that was not resized is on the line of each filter
-            clouds.setdefault((each.backend.name, each.variant.format), {}).setdefault(each.key, each)
+        for point in series.points:  # a copy that was not resized is on the line of each filter
+            clouds.setdefault((point.backend.name, point.variant.format), {}).setdefault(point.key, point)
     return [
         Series(f"{name}, {format_name(key)}", tuple(cloud.values())) for (name, key), cloud in clouds.items()
     ]
 
 
-def _trace(
-    series: Series, view: View, palette: Palette, labels: dict[tuple[str, str], str]
-) -> dict[str, Any]:
+def _trace(series: Series, view: View, palette: Palette, labels: Mapping[Key, str]) -> dict[str, Any]:
     points = series.points
     is_reference = series.first.variant.is_reference
-    is_line = not is_reference and not view.is_crowded
-    ringed = view.recommended()
-    return {
-        "type": "scatter",
-        "mode": "lines+markers+text" if is_line else "markers+text",
-        "x": [each.latency_ms for each in points],
-        "y": [each.percent for each in points],
-        "name": escaped(series.name),
-        "showlegend": not is_reference,
-        "line": line(series, palette) | {"width": 1.5},
-        "marker": markers(points, palette, 10),
-        "text": [point_label(each) if each.key in labels and each is not ringed else "" for each in points],
-        "textposition": [labels.get(each.key, "top center") for each in points],
-        "textfont": {"size": 12, "color": palette.ink},
-        "hovertext": [describe(each, view) for each in points],
-        "hoverinfo": "text",
-        "cliponaxis": False,
-        **bars(points, line(series, palette)["color"]),
-    }
-
-
-def _labels(
-    view: View, best: Sequence[Point], x_range: Sequence[float], y_range: Sequence[float]
-) -> dict[tuple[str, str], str]:
-    """Where labels stand, by point. The recommended point and the best trade-offs choose first."""
-    drawn = [each for each in view.points if each.percent is not None]
-    recommended, best_keys = view.recommended(), {each.key for each in best}
-    ordered = sorted(
-        drawn, key=lambda each: (each is not recommended, each.key not in best_keys, -each.variant.size_px)
+    look = line(series, palette)
+    return dots(
+        [point.latency_ms for point in points],
+        [point.percent for point in points],
+        [describe(point, view) for point in points],
+        mode="markers+text" if is_reference or view.is_crowded else "lines+markers+text",
+        name=escaped(series.name),
+        showlegend=not is_reference,
+        line=look | {"width": 1.5},
+        marker=markers(points, palette, 10),
+        **labelled(points, labels, view, palette),
+        **bars(points, look["color"]),
     )
-    spots = [
-        Spot(
-            _share(math.log10(max(each.latency_ms, RESOLUTION_MS)), x_range),
-            _share(each.percent or 0.0, y_range),
-            point_label(each),
-            radius_px=12.0 if each is recommended else 6.0,
-        )
-        for each in ordered
-    ]
-    positions = zip(ordered, place_labels(spots), strict=True)
-    return {each.key: position for each, position in positions if position is not None}
 
 
-def _share(value: float, ends: Sequence[float]) -> float:
-    return (value - ends[0]) / (ends[1] - ends[0])
-
-
-def _ring(view: View, palette: Palette, labels: dict[tuple[str, str], str]) -> list[dict[str, Any]]:
-    point = view.recommended()
-    if point is None or point.percent is None:
-        return []
-    return [ring(point, point.latency_ms, palette, labels.get(point.key, "top center"))]
-
-
-def _unmet_goal(view: View, palette: Palette, right_end_ms: float) -> dict[str, Any]:
-    """Shades what is slower than the user's limit, which is one of the p50."""
-    limit_ms = view.plan.max_p50_ms
-    if limit_ms is None or view.latency != "p50" or limit_ms >= right_end_ms:
-        return {}
-    return unmet_goal(limit_ms, right_end_ms, f"over your {milliseconds(limit_ms)}", palette)
-
-
-def _row(point: Point, best_keys: Set[tuple[str, str]]) -> list[Any]:
+def _row(point: Point, best_keys: Set[Key]) -> list[Any]:
     return [
         point.backend.name,
         kind_name(point.variant),
@@ -180,21 +127,16 @@ def _row(point: Point, best_keys: Set[tuple[str, str]]) -> list[Any]:
         point.latency_ms,
         point.percent,
         point.variant.size_bytes,
-        {True: "yes", False: "no", None: None}[point.is_kept],
+        point.kept,
         "yes" if point.key in best_keys else "no",
     ]
 
 
 def _caption(view: View) -> str:
+    point, choice = view.recommended(), ""  # without one the headline says why
+    if point:
+        name = sentence(full_name(point.variant)).rstrip(".")
+        choice = f"{name} on {point.backend.name} is the smallest that meets all goals."
     shown = "Accuracy" if view.is_accuracy else "Agreement"
     axes = f"{shown} over latency: up and to the left is better."
-    parts = (_choice(view), axes, what_is_shown(view), missing_note(view))
-    return " ".join(part for part in parts if part)
-
-
-def _choice(view: View) -> str:
-    point = view.recommended()
-    if point is None:
-        return ""  # the headline says why
-    name = sentence(full_name(point.variant)).rstrip(".")
-    return f"{name} on {point.backend.name} is the smallest that meets all goals."
+    return joined(choice, axes, what_is_shown(view), missing_note(view))

@@ -3,40 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from experiment.axes import AXES, settings_words
 from experiment.codec import from_dict
 from experiment.labels import same_thing
-from experiment.records import (
-    BackendInfo,
-    Cell,
-    PhotoSetFacts,
-    Plan,
-    Recommendation,
-    Share,
-    Variant,
-    is_live,
+from experiment.records import OverPhotos, PhotoSetFacts, Recommendation, Share, Variant
+from experiment.report.goals import (
+    Candidate,
+    Results,
+    allowed_fall_points,
+    candidates_among,
+    fall_points,
+    is_too_far,
+    results_of,
 )
-from experiment.report.goals import allowed_fall_points, fall_points, is_too_far
-from experiment.wording import count, format_name, sentence, short_label
+from experiment.wording import count, format_name, joined, kind_name, sentence, short_label
 
 LATENCIES = {"p50": "p50_ms", "p90": "p90_ms", "p99": "p99_ms", "slowest": "max_ms"}  # field of a cell
 MOST_LINES = 12  # in one figure; more can't be told apart
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A cell that answered, with what it stands for."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point(Candidate):
+    """A cell that answered, as figures draw it."""
 
-    variant: Variant
-    backend: BackendInfo
     backend_index: int
-    cell: Cell
-    p50_ms: float
     latency_ms: float  # the one that is shown: p50, unless View.showing() chose another
     score: float | None  # probability of the expected label, 0..1; None: below the top 5
     is_kept: bool | None  # the answer is as expected; None: nothing to compare with, or a set of photos
@@ -46,13 +41,18 @@ class Point:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Tells this point from all others."""
+        """Variant and backend: unique within a report."""
         return self.variant.id, self.backend.name
 
     @property
     def percent(self) -> float | None:
         """`score` in percent, as it is drawn."""
         return None if self.score is None else round(self.score * 100, 4)
+
+    @property
+    def kept(self) -> str | None:
+        """`is_kept` as tables have it."""
+        return None if self.is_kept is None else "yes" if self.is_kept else "no"
 
     @property
     def answer(self) -> str:
@@ -74,24 +74,19 @@ class Series:
         return self.points[0]
 
 
-@dataclass(frozen=True)
-class View:
-    """What the figures need of a report. What follows from it is worked out once."""
+@dataclass(frozen=True, kw_only=True)
+class View(Results):
+    """An exported report as the figures need it. What follows from it is worked out once."""
 
     points: tuple[Point, ...]  # as the report orders them: the reference first
-    plan: Plan
     recommendation: Recommendation
-    true_label: str | None
-    empty_backends: tuple[str, ...]  # names of backends without any answer
-    variants: tuple[Variant, ...]
-    is_running: bool  # more answers may come
-    left_out: int = 0  # points that uncrowded() took away
     photo_set: PhotoSetFacts | None = None  # None: a report of one photo
+    left_out: int = 0  # points that uncrowded() took away
     latency: str = "p50"  # a key of LATENCIES: what latency_ms of the points is
 
     @property
     def is_accuracy(self) -> bool:
-        """Whether scores tell what is right, and not only what is unchanged."""
+        """Whether scores say what is right, not only what is unchanged."""
         if self.photo_set is None:
             return self.true_label is not None
         return self.photo_set.labelled > 0
@@ -101,27 +96,30 @@ class View:
         """The label whose probability is drawn: the true one, or the original's answer."""
         if self.true_label is not None or self.photo_set is not None:
             return self.true_label or ""
-        references = (each for each in self.points if each.variant.is_reference)
-        first = next(references, None)
-        return short_label(first.answer) if first else ""
+        return short_label(self.references[0].answer) if self.references else ""
 
     @cached_property
     def series(self) -> list[Series]:
         """One line for each backend and way of making, backend by backend. The reference is in none."""
-        lines = _lines(each for each in self.points if not each.variant.is_reference)
+        lines = _lines(point for point in self.points if not point.variant.is_reference)
         for points in lines:
-            points.sort(key=lambda each: -each.variant.size_px)
+            points.sort(key=lambda point: -point.variant.size_px)
         found, seen = [], Counter[tuple[str, str]]()
         for points in sorted(lines, key=lambda points: points[0].backend_index):
             kind = (points[0].backend.name, points[0].variant.format)
-            found.append(Series(self._series_name(points[-1]), tuple(points), seen[kind]))
+            # What varies is named even where it is usual: the legend must show all lines apart.
+            settings = settings_words(points[-1].variant, always=self.varied | {"quality"})
+            name = f"{kind[0]}, {format_name(kind[1])}{settings}"
+            found.append(Series(name, tuple(points), seen[kind]))
             seen[kind] += 1
         return found
 
     @cached_property
     def varied(self) -> frozenset[str]:
         """The axes of which this run tried several values in one format."""
-        values = {(each.format, axis, getattr(each, axis)) for each in self.variants for axis in AXES}
+        values = {
+            (variant.format, axis, getattr(variant, axis)) for variant in self.variants for axis in AXES
+        }
         kinds = Counter((key, axis) for key, axis, value in values if value is not None)
         return frozenset(axis for (_, axis), number in kinds.items() if number > 1)
 
@@ -139,105 +137,78 @@ class View:
         if not self.is_crowded:
             return self
         first: dict[tuple[str | None, ...], Series] = {}
-        for each in self.series:
-            variant = each.first.variant
-            kind = (each.first.backend.name, variant.format, variant.engine if by_engine else None)
-            first.setdefault(kind, each)
-        kept = {point.key for each in first.values() for point in each.points}
-        kept |= {each.key for each in (self.recommended(), *self.references) if each}
-        points = tuple(each for each in self.points if each.key in kept)
+        for series in self.series:
+            variant = series.first.variant
+            kind = (series.first.backend.name, variant.format, variant.engine if by_engine else None)
+            first.setdefault(kind, series)
+        kept = {point.key for one in first.values() for point in one.points}
+        kept |= {point.key for point in (self.recommended(), *self.references) if point}
+        points = tuple(point for point in self.points if point.key in kept)
         return replace(self, points=points, left_out=len(self.points) - len(points))
 
     def showing(self, latency: str) -> View:
         """This view with another latency than p50, of the points that know it; as it is where none does."""
-        told = [(each, getattr(each.cell, LATENCIES[latency])) for each in self.points]
-        points = tuple(replace(each, latency_ms=value) for each, value in told if value is not None)
+        known = [(point, getattr(point.cell, LATENCIES[latency])) for point in self.points]
+        points = tuple(replace(point, latency_ms=value) for point, value in known if value is not None)
         return replace(self, points=points, latency=latency) if points else self
-
-    def _series_name(self, point: Point) -> str:
-        """What varies is named even where it is usual: a legend must tell all lines apart."""
-        settings = settings_words(point.variant, always=self.varied | {"quality"})
-        return f"{point.backend.name}, {format_name(point.variant.format)}{settings}"
 
     @property
     def references(self) -> list[Point]:
         """The original on each backend that answered it."""
-        return [each for each in self.points if each.variant.is_reference]
+        return [point for point in self.points if point.variant.is_reference]
+
+    @property
+    def originals(self) -> list[Series]:
+        """Each of `references` by itself: its format and quality may not be those of the lines beside it."""
+        return [
+            Series(f"{point.backend.name}, {kind_name(point.variant)}", (point,)) for point in self.references
+        ]
 
     def recommended(self) -> Point | None:
         """The point that the recommendation names."""
         wanted = (self.recommendation.variant_id, self.recommendation.backend_name)
-        return next((each for each in self.points if each.key == wanted), None)
+        return next((point for point in self.points if point.key == wanted), None)
 
 
 def view_of(report: Mapping[str, Any]) -> View:
     """Read an exported report. Unknown keys, of later minor versions, are ignored."""
-    backends = [from_dict(BackendInfo, each) for each in report["backends"]]
-    variants = tuple(from_dict(Variant, each) for each in report["variants"])
-    cells = [from_dict(Cell, each) for each in report["cells"]]
-    true_label = report["source"]["true_label"]
-    told = report.get("photo_set")  # not there before 1.2
-    photo_set = None if told is None else from_dict(PhotoSetFacts, told)
-    plan = from_dict(Plan, report["plan"])
-    points = _points(variants, backends, cells, true_label, plan)
-    if photo_set is not None:
-        points = [_of_photos(each, photo_set) for each in points]
-    answered = {each.backend.name for each in points}
+    results, facts = results_of(report), report.get("photo_set")  # no photo_set before 1.2
+    photo_set = None if facts is None else from_dict(PhotoSetFacts, facts)
+    places = {info.name: place for place, info in enumerate(results.backends)}
     return View(
-        points=tuple(points),
-        plan=plan,
+        **{field.name: getattr(results, field.name) for field in fields(results)},
+        points=tuple(
+            _point(found, places[found.backend.name], results, photo_set)
+            for found in candidates_among(results)
+        ),
         recommendation=from_dict(Recommendation, report["recommendation"]),
-        true_label=true_label,
-        empty_backends=tuple(each.name for each in backends if each.name not in answered),
-        variants=variants,
-        is_running=is_live(report["state"]),
         photo_set=photo_set,
     )
 
 
-def _points(
-    variants: Sequence[Variant],
-    backends: Sequence[BackendInfo],
-    cells: Sequence[Cell],
-    true_label: str | None,
-    plan: Plan,
-) -> list[Point]:
-    by_id = {each.id: each for each in variants}
-    places = {each.name: place for place, each in enumerate(backends)}
-    references = {cell.backend_name: cell for cell in cells if by_id[cell.variant_id].is_reference}
-
-    def is_less_sure(cell: Cell) -> bool:
-        fall = fall_points(cell, references.get(cell.backend_name), true_label)
-        return plan.keep_top1 and is_too_far(fall, allowed_fall_points(plan))
-
-    return [
-        Point(
-            variant=by_id[cell.variant_id],
-            backend=backends[places[cell.backend_name]],
-            backend_index=places[cell.backend_name],
-            cell=cell,
-            p50_ms=cell.p50_ms,
-            latency_ms=cell.p50_ms,
-            score=cell.reference_score if true_label is None else _true_score(cell, true_label),
-            is_kept=cell.same_top1 if true_label is None else cell.correct_top1,
-            is_less_sure=is_less_sure(cell),
-        )
-        for cell in cells
-        if cell.p50_ms is not None
-    ]
-
-
-def _of_photos(point: Point, photo_set: PhotoSetFacts) -> Point:
-    """The point with a share of photos in place of one photo's probability."""
-    over = point.cell.over_photos
-    share: Share | None = None if over is None else over.top1 if photo_set.labelled else over.agreement
-    if share is None:
-        return replace(point, score=None, is_kept=None)
-    return replace(point, score=share.share, is_kept=None, low=share.low, high=share.high)
-
-
-def _true_score(cell: Cell, true_label: str) -> float | None:
-    return next((each.score for each in cell.top if same_thing(each.label, true_label)), None)
+def _point(found: Candidate, place: int, results: Results, photo_set: PhotoSetFacts | None) -> Point:
+    """Over a set, shares of photos stand in place of one photo's probability."""
+    cell, label = found.cell, results.true_label
+    fall = fall_points(cell, found.reference, label)
+    score, is_kept, low, high = cell.reference_score, cell.same_top1, None, None
+    if photo_set is not None:
+        over: OverPhotos | None = cell.over_photos
+        share: Share | None = None if over is None else over.top1 if photo_set.labelled else over.agreement
+        score, low, high = (share.share, share.low, share.high) if share else (None, None, None)
+        is_kept = None
+    elif label is not None:
+        score = next((guess.score for guess in cell.top if same_thing(guess.label, label)), None)
+        is_kept = cell.correct_top1
+    return Point(
+        **{field.name: getattr(found, field.name) for field in fields(found)},
+        backend_index=place,
+        latency_ms=found.p50_ms,
+        score=score,
+        is_kept=is_kept,
+        is_less_sure=results.plan.keep_top1 and is_too_far(fall, allowed_fall_points(results.plan)),
+        low=low,
+        high=high,
+    )
 
 
 class Making(NamedTuple):
@@ -280,12 +251,12 @@ def missing_note(view: View) -> str:
     """A sentence on what could not be drawn, or nothing."""
     if not view.points:
         return ""
-    notes = []
-    if view.left_out:
-        notes.append(
-            "To stay readable, only the first setting of each format on each backend is drawn; the other "
-            f"{count(view.left_out, 'point')} are in the trade-off."
-        )
-    if view.empty_backends:
-        notes.append(sentence(f"no results from {', '.join(view.empty_backends)}"))
-    return " ".join(notes)
+    answered = {cell.backend_name for cell in view.cells if cell.p50_ms is not None}
+    silent = [info.name for info in view.backends if info.name not in answered]
+    return joined(
+        "Only the first combination of settings of each format is drawn. Left out to keep the plot readable: "
+        f"{count(view.left_out, 'point')}; the trade-off shows them all."
+        if view.left_out
+        else "",
+        sentence(f"no results from {', '.join(silent)}") if silent else "",
+    )

@@ -1,6 +1,6 @@
 """Where the time goes, stage by stage: making the variant, sending it, and on the server.
 
-Making a variant is no part of its latency. It stands here beside it because whoever
+Making a variant is not part of its latency. It stands here beside it because whoever
 serves photos pays for both.
 """
 
@@ -10,10 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from experiment.figures.frame import Figure, axis, base_layout, empty_figure, escaped, figure, hover_text
+from experiment.figures.frame import (
+    Figure,
+    axis,
+    base_layout,
+    empty_figure,
+    escaped,
+    figure,
+    hover_text,
+    words_at,
+)
 from experiment.figures.palette import Palette
 from experiment.figures.view import Point, View, missing_note
-from experiment.wording import capitalised, made_as, milliseconds, percent, reference_name, short_name
+from experiment.wording import capitalised, joined, made_as, milliseconds, percent, reference_name, short_name
 
 TITLE = "Where the time goes"
 EMPTY_HEIGHT_PX = 320
@@ -58,9 +67,10 @@ def where_time_goes(view: View, palette: Palette) -> Figure:
     panels = _panels(view)
     data: list[dict[str, Any]] = []
     for number, points in enumerate(panels, start=1):
-        data += [_bars(stage, points, number, data, palette) for stage in STAGES if _is_used(stage, points)]
+        used = {key for point in points for key in stages_of(point)}
+        data += [_bars(stage, points, number, data, palette) for stage in STAGES if stage.key in used]
     data += [_totals(points, number, palette) for number, points in enumerate(panels, start=1)]
-    rows = [_row(each) for points in panels for each in points]
+    rows = [_row(point) for points in panels for point in points]
     return figure(data, _layout(panels, palette), TITLE, _caption(view), COLUMNS, rows)
 
 
@@ -68,7 +78,7 @@ def stages_of(point: Point) -> dict[str, float]:
     """Milliseconds by stage key, for the stages that are known. Their sum is the bar.
 
     What the latency holds beyond the server's own stages is network and overhead. Where the
-    server tells none, but decoding was asked for apart, the rest of the latency is the model's
+    server reports none, but decoding was measured separately, the rest of the latency is the model's
     and the answer's. Where that took as long as all of it (the pixels came back), nothing is split.
     """
     variant, server_ms, decoding_ms = point.variant, point.cell.server_ms, point.cell.decode_request_ms
@@ -93,41 +103,33 @@ def stages_of(point: Point) -> dict[str, float]:
 def _panels(view: View) -> list[list[Point]]:
     """Points by backend; within one the original first, then the largest."""
     panels: dict[str, list[Point]] = {}
-    for each in view.points:
-        panels.setdefault(each.backend.name, []).append(each)
-    return [
-        sorted(
-            points, key=lambda each: (not each.variant.is_reference, -each.variant.size_px, each.variant.id)
+    for point in view.points:
+        panels.setdefault(point.backend.name, []).append(point)
+    for points in panels.values():
+        points.sort(
+            key=lambda point: (not point.variant.is_reference, -point.variant.size_px, point.variant.id)
         )
-        for points in panels.values()
-    ]
-
-
-def _is_used(stage: Stage, points: Sequence[Point]) -> bool:
-    return any(stage.key in stages_of(each) for each in points)
+    return list(panels.values())
 
 
 def _bar_name(point: Point) -> str:
-    return (
-        reference_name(point.variant)
-        if point.variant.is_reference
-        else f"{point.variant.size_px} {made_as(point.variant)}"
-    )
+    variant = point.variant
+    return reference_name(variant) if variant.is_reference else f"{variant.size_px} {made_as(variant)}"
 
 
 def _bars(
     stage: Stage, points: Sequence[Point], panel: int, earlier: Sequence[dict[str, Any]], palette: Palette
 ) -> dict[str, Any]:
-    values = [stages_of(each).get(stage.key) for each in points]
+    values = [stages_of(point).get(stage.key) for point in points]
     return {
         "type": "bar",
         "orientation": "h",
         "x": values,
-        "y": [_bar_name(each) for each in points],
+        "y": [_bar_name(point) for point in points],
         **_axes(panel),
         "name": stage.name,
         "legendgroup": stage.key,
-        "showlegend": all(each["legendgroup"] != stage.key for each in earlier),
+        "showlegend": all(trace["legendgroup"] != stage.key for trace in earlier),
         "legendrank": 1 + STAGES.index(stage),
         "marker": _look(stage, palette),
         "hovertext": [_hover(stage, point, value) for point, value in zip(points, values, strict=True)],
@@ -140,7 +142,7 @@ def _axes(panel: int) -> dict[str, str]:
 
 
 def _look(stage: Stage, palette: Palette) -> dict[str, Any]:
-    """One colour for each of making, sending and serving; the pattern tells stages apart."""
+    """One colour for each of making, sending and serving; the pattern distinguishes stages."""
     own = getattr(palette, stage.group)
     look: dict[str, Any] = {"color": own, "line": {"color": own, "width": 1}}
     if stage.pattern:
@@ -171,21 +173,14 @@ def _hover(stage: Stage, point: Point, value_ms: float | None) -> str:
 
 def _totals(points: Sequence[Point], panel: int, palette: Palette) -> dict[str, Any]:
     """The length of each bar in words, at its end."""
-    totals = [round(sum(stages_of(each).values()), 3) for each in points]
-    return {
-        "type": "scatter",
-        "mode": "text",
-        "x": totals,
-        "y": [_bar_name(each) for each in points],
-        **_axes(panel),
-        "text": [f" {milliseconds(total)}" for total in totals],
-        "textposition": "middle right",
-        "textfont": {"size": 12, "color": palette.ink},
-        "hoverinfo": "skip",
-        "showlegend": False,
-        "legendgroup": "total",
-        "cliponaxis": False,
-    }
+    totals = [_total_ms(point) for point in points]
+    names, words = [_bar_name(point) for point in points], [milliseconds(total) for total in totals]
+    ends = words_at(totals, names, words, palette)
+    return ends | _axes(panel) | {"showlegend": False, "legendgroup": "total"}
+
+
+def _total_ms(point: Point) -> float:
+    return round(sum(stages_of(point).values()), 3)
 
 
 def _layout(panels: Sequence[Sequence[Point]], palette: Palette) -> dict[str, Any]:
@@ -193,7 +188,7 @@ def _layout(panels: Sequence[Sequence[Point]], palette: Palette) -> dict[str, An
     bars = sum(len(points) for points in panels)
     bar_px = min(max(BAR_PX, LEAST_BARS_PX / bars), THICKEST_BAR_PX)
     inner_px = round(bars * bar_px + len(panels) * GAP_PX)
-    longest_ms = max(sum(stages_of(each).values()) for points in panels for each in points)
+    longest_ms = max(sum(stages_of(point).values()) for points in panels for point in points)
     layout = base_layout(palette, inner_px + ABOVE_PX + BELOW_PX)
     layout |= {
         "barmode": "stack",
@@ -230,26 +225,24 @@ def _heading(name: str, top: float, palette: Palette) -> dict[str, Any]:
 
 
 def _row(point: Point) -> list[Any]:
-    stages = stages_of(point)
-    total = round(sum(stages.values()), 3)
-    return [point.backend.name, _bar_name(point), *(stages.get(stage.key) for stage in STAGES), total]
+    stages = [stages_of(point).get(stage.key) for stage in STAGES]
+    return [point.backend.name, _bar_name(point), *stages, _total_ms(point)]
 
 
 def _caption(view: View) -> str:
-    resized = any("made_resize" in stages_of(each) for each in view.points)
-    parts = [
+    is_resized = any("made_resize" in stages_of(point) for point in view.points)
+    return joined(
         _largest_part(view),
         "Making a variant is never part of its latency.",
-        "Resizing covers all steps down from the original." if resized else "",
+        "Resizing covers all steps down from the original." if is_resized else "",
         missing_note(view),
-    ]
-    return " ".join(part for part in parts if part)
+    )
 
 
 def _largest_part(view: View) -> str:
     """What the recommended bar, else the longest one of a smaller copy, is made of."""
-    copies = [each for each in view.points if not each.variant.is_reference] or list(view.points)
-    point = view.recommended() or max(copies, key=lambda each: sum(stages_of(each).values()))
+    copies = [point for point in view.points if not point.variant.is_reference] or list(view.points)
+    point = view.recommended() or max(copies, key=_total_ms)
     stages = stages_of(point)
     largest = max(STAGES, key=lambda stage: stages.get(stage.key, -1.0))
     share = percent(stages[largest.key] / (sum(stages.values()) or 1.0))

@@ -105,7 +105,7 @@ def vocabularies_of(header: SetHeader, names: Mapping[str, str] | None = None) -
     Of models that are not the header's own nothing is known but that map.
     """
     own = header.model.get("name")
-    cards = {each.name: header.model if each.model == own else {} for each in header.backends}
+    cards = {info.name: header.model if info.model == own else {} for info in header.backends}
     return {name: vocabulary_of(card, names) for name, card in cards.items()}
 
 
@@ -121,7 +121,9 @@ def pins(header: SetHeader) -> dict[str, Any]:
     return {
         "photos": header.photos_sha256,
         "plan": {key: value for key, value in plan_dict(header.plan).items() if key not in PLAN_FREE},
-        "backends": {each.name: {key: getattr(each, key) for key in BACKEND_PINS} for each in present},
+        "backends": {
+            backend.name: {key: getattr(backend, key) for key in BACKEND_PINS} for backend in present
+        },
         "encoders": {key: header.environment.get(key) for key in ENCODER_PINS},
     }
 
@@ -185,7 +187,7 @@ class Journal:
         if problems:
             raise JournalRefused(
                 f"{self.path} belongs to another run: {'; '.join(problems)}. "
-                "Name another --journal, or remove this one to begin anew."
+                "Name another --journal, or remove this one to start again."
             )
         _drop_half_a_line(self._file)
         return found
@@ -200,16 +202,18 @@ def differences(there: SetHeader, here: SetHeader) -> Iterator[str]:
     """What keeps a run from going on in a journal, in words."""
     before, now = pins(there), pins(here)
     if not same_photos(there, here):
-        sets = [f"{each.count:,} in {each.name}" for each in (there, here)]
-        yield f"other photos ({sets[0]} there, {sets[1]} here)"
+        sets = [f"{header.count:,} in {header.name}" for header in (there, here)]
+        yield f"other photos ({sets[0]} before, {sets[1]} now)"
     yield from _changed("", before["plan"], now["plan"])
     if set(before["backends"]) != set(now["backends"]):
-        names = [", ".join(each["backends"]) or "none" for each in (before, now)]
-        yield f"the backends {names[0]} there, {names[1]} here"
+        names = [", ".join(pinned["backends"]) or "none" for pinned in (before, now)]
+        yield f"the backends {names[0]} before, {names[1]} now"
     for name in set(before["backends"]) & set(now["backends"]):
-        told = {key for key, value in before["backends"][name].items() if value is not None}
+        known_before = {key for key, value in before["backends"][name].items() if value is not None}
         known = {
-            key: value for key, value in now["backends"][name].items() if key in told and value is not None
+            key: value
+            for key, value in now["backends"][name].items()
+            if key in known_before and value is not None
         }
         yield from _changed(f"{name}: ", before["backends"][name], known)
     yield from _changed("", before["encoders"], now["encoders"])
@@ -218,7 +222,7 @@ def differences(there: SetHeader, here: SetHeader) -> Iterator[str]:
 def _changed(of: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     for key, value in now.items():
         if before.get(key) != value:
-            yield f"{of}{key} {_shown(before.get(key))} there, {_shown(value)} here"
+            yield f"{of}{key} {_shown(before.get(key))} before, {_shown(value)} now"
 
 
 def _shown(value: Any) -> str:

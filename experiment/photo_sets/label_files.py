@@ -1,4 +1,4 @@
-"""Files that tell what photos show: labels.csv, and maps from ids to labels.
+"""Files with labels: labels.csv, which says what each photo shows, and maps from ids to labels.
 
 A map is what people have at hand: a CSV, lines like "n02123045 tabby, tabby cat"
 (ImageNet's own LOC_synset_mapping.txt), Keras' imagenet_class_index.json, or a JSON list.
@@ -73,8 +73,8 @@ def labels_in(text: str, name: str) -> dict[str, str]:
     rows = _rows(text.removeprefix("\ufeff"), name)
     _, header = next(rows, (1, []))
     columns = {column.strip().casefold(): at for at, column in reversed(list(enumerate(header)))}
-    file_at = next((columns[each] for each in FILE_COLUMNS if each in columns), None)
-    label_at = next((columns[each] for each in LABEL_COLUMNS if each in columns), None)
+    file_at = next((columns[title] for title in FILE_COLUMNS if title in columns), None)
+    label_at = next((columns[title] for title in LABEL_COLUMNS if title in columns), None)
     if file_at is None or label_at is None:
         found = printable(", ".join(header)) or "nothing"
         raise LabelsRefused(
@@ -125,7 +125,7 @@ def names_in(text: str, name: str) -> dict[str, str]:
     """Id -> label, from any of the kinds of map named above. Raises LabelsRefused."""
     text = text.removeprefix("\ufeff").strip()
     try:
-        found = _from_json(text) if text.startswith(("{", "[")) else _from_lines(text)
+        found = _from_json(text) if text.startswith(("{", "[")) else _without_doubt(_pairs(text))
     except (ValueError, csv.Error, RecursionError) as error:
         raise LabelsRefused(
             f"{name} is not a map from ids to labels ({error}). Write one pair in each line: id,label."
@@ -140,13 +140,9 @@ def _from_json(text: str) -> dict[str, str]:
     read = json.loads(text)
     rows = [(str(at), value) for at, value in enumerate(read)] if isinstance(read, list) else read.items()
     pairs = [value if isinstance(value, list) else [key, value] for key, value in rows]
-    if not all(len(pair) == 2 and all(isinstance(each, str) for each in pair) for pair in pairs):
+    if not all(len(pair) == 2 and all(isinstance(part, str) for part in pair) for pair in pairs):
         raise ValueError("its entries are not pairs of texts")
     return _without_doubt((key, label) for key, label in pairs)
-
-
-def _from_lines(text: str) -> dict[str, str]:
-    return _without_doubt(_pairs(text))
 
 
 def _pairs(text: str) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 AFTER_ALL = "\U0010ffff"
-NOT_THERE = "no such photo was found"
+NO_SUCH_PHOTO = "there is no such photo"
 
 
 class Unused(NamedTuple):
@@ -35,20 +35,20 @@ def matched(labels: Mapping[str, str], names: Collection[str]) -> tuple[dict[str
     for file in labels:
         common, name, count = ends.nearest(file)
         if common == 0 or common < min(_parts(file) - shared, _parts(name)):
-            unused.append(Unused(file, NOT_THERE))
+            unused.append(Unused(file, NO_SUCH_PHOTO))
         elif count > 1:
-            unused.append(Unused(file, f"could be any of {count:,} photos"))
+            unused.append(Unused(file, f"it could be any of {count:,} photos"))
         else:
             claims.setdefault(name, []).append((common, file))
     by_photo = {}
     for name, rows in claims.items():
         longest = max(common for common, _ in rows)
         nearest = [file for common, file in rows if common == longest]
-        unused.extend(Unused(file, NOT_THERE) for common, file in rows if common < longest)
+        unused.extend(Unused(file, NO_SUCH_PHOTO) for common, file in rows if common < longest)
         if len({labels[file] for file in nearest}) == 1:
             by_photo[name] = labels[nearest[0]]
         else:
-            unused.extend(Unused(file, f"so has another row, for {name}") for file in nearest)
+            unused.extend(Unused(file, f"another row gives {name} a different label") for file in nearest)
     return by_photo, unused
 
 
@@ -75,7 +75,7 @@ class _Ends:
         end = "".join(f"{part}/" for part in parts[:common])
         if not end or end in self._names:
             return common, self._names.get(end, ""), min(common, 1)
-        first, behind = (bisect_left(self._keys, each) for each in (end, end + AFTER_ALL))
+        first, behind = (bisect_left(self._keys, key) for key in (end, end + AFTER_ALL))
         return common, self._names[self._keys[first]], behind - first
 
 

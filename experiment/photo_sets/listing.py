@@ -51,24 +51,24 @@ class PhotoSet:
     place: Place
     photos: tuple[ListedPhoto, ...]
     missing: tuple[SkippedPhoto, ...] = ()
-    given_labels: GivenLabels | None = None  # None: no CSV tells the labels
+    given_labels: GivenLabels | None = None  # None: the labels are not from a CSV
 
     @property
     def sha256(self) -> str:
         """Changes when a photo comes, goes, or has another name, size or label."""
-        rows = (f"{each.name}\0{each.size_bytes}\0{each.label or ''}\n" for each in self.photos)
+        rows = (f"{photo.name}\0{photo.size_bytes}\0{photo.label or ''}\n" for photo in self.photos)
         return hashlib.sha256("".join(rows).encode("utf-8")).hexdigest()
 
     @property
     def photos_sha256(self) -> str:
         """The same, whatever the labels: what is measured does not depend on them."""
-        rows = (f"{each.name}\0{each.size_bytes}\n" for each in self.photos)
+        rows = (f"{photo.name}\0{photo.size_bytes}\n" for photo in self.photos)
         return hashlib.sha256("".join(rows).encode("utf-8")).hexdigest()
 
     @property
     def labels(self) -> dict[str, str | None]:
         """What each photo shows, by its name."""
-        return {each.name: each.label for each in self.photos}
+        return {photo.name: photo.label for photo in self.photos}
 
     def read(self, photo: ListedPhoto, limits: Limits) -> bytes:
         """The photo's bytes. Raises ImageRefused when it is too large or can't be read."""
@@ -96,7 +96,7 @@ def open_photo_set(path: Path, labels_file: Path | None = None) -> PhotoSet:
 def photo_set_in(
     place: Place, labels: LabelsCsv | None = None, max_labels_bytes: int = MAX_LABELS_BYTES
 ) -> PhotoSet:
-    """The set at a place; `labels`, else its own labels.csv, else its folders' names tell what it shows.
+    """The set at a place; `labels`, else its own labels.csv, else the names of its folders are the labels.
 
     Raises PixelcostError when there are no photos, LabelsRefused for a bad CSV.
     """
@@ -111,25 +111,21 @@ def photo_set_in(
         )
     labels = labels or _own_labels(place, sizes, max_labels_bytes)
     if labels is None:
-        photos = [ListedPhoto(name, sizes[name], _folder_label(name)) for name in names]
+        photos = [ListedPhoto(name, sizes[name], PurePosixPath(name).parent.name or None) for name in names]
         return PhotoSet(place.name, place, tuple(photos))
     by_name, unused = matched(labels.by_file, names)
     photos = [ListedPhoto(name, sizes[name], by_name.get(name)) for name in names]
     missing = tuple(
-        SkippedPhoto(each.file, "missing", f"{each.file} has a label, but {each.why}.")
-        for each in unused[:MOST_NAMED_ROWS]
+        SkippedPhoto(row.file, "missing", f"{row.file} has a label, but {row.why}.")
+        for row in unused[:MOST_NAMED_ROWS]
     )
     unlabelled = next((name for name in names if name not in by_name), None)
     given = GivenLabels(labels.name, len(labels.by_file), len(unused), len(by_name), unlabelled)
     return PhotoSet(place.name, place, tuple(photos), missing, given)
 
 
-def _folder_label(name: str) -> str | None:
-    return PurePosixPath(name).parent.name or None
-
-
 def _own_labels(place: Place, sizes: Mapping[str, int], max_bytes: int) -> LabelsCsv | None:
-    """From the set's own labels.csv; of several those that lie highest. None where there is none.
+    """The set's own labels.csv; of several those that lie highest. None: it has none.
 
     Paths in it begin at the folder that it lies in.
     """

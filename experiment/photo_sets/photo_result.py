@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from experiment.photo_sets.listing import ListedPhoto
-from experiment.records import Failure, Measurement, SourceImage, Variant
+from experiment.records import Failure, Measurement, Variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,42 +37,9 @@ class PhotoResult:
     refused: Failure | None = None
 
 
-def refused(index: int, photo: ListedPhoto, code: str, message: str) -> PhotoResult:
-    """A photo that can't be used."""
-    return PhotoResult(index, photo.name, photo.label, refused=Failure(code, message))
-
-
 def without_weight(measurement: Measurement) -> Measurement:
     """The measurement without all scores: of a thousand classes they would be most of a journal."""
     prediction = measurement.prediction
     if prediction is None or prediction.distribution is None:
         return measurement
     return replace(measurement, prediction=replace(prediction, distribution=None))
-
-
-def result_of(
-    index: int,
-    photo: ListedPhoto,
-    source: SourceImage,
-    skipped_sizes_px: tuple[int, ...],
-    variants: tuple[Variant, ...],
-    measurements: tuple[Measurement, ...],
-    beats: Beats,
-) -> PhotoResult:
-    """A photo that was measured; the bytes of its variants are let go."""
-    return PhotoResult(
-        index=index,
-        name=photo.name,
-        label=photo.label,
-        sha256=source.sha256,
-        media_type=source.media_type,
-        size_bytes=source.size_bytes,
-        width_px=source.width_px,
-        height_px=source.height_px,
-        decode_ms=source.decode_ms,
-        skipped_sizes_px=skipped_sizes_px,
-        notes=source.notes,
-        variants=tuple(replace(each, data=b"") for each in variants),
-        measurements=measurements,
-        beats=beats,
-    )

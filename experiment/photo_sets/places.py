@@ -30,7 +30,7 @@ UNREADABLE: tuple[type[Exception], ...] = (
 
 WHY: dict[type[Exception], str] = {  # the first that fits
     UnicodeDecodeError: "a file's name in it is marked as UTF-8 and is not",
-    NotImplementedError: "it is packed in a way that is not known here, use Deflate",
+    NotImplementedError: "it uses a compression method that is not supported; use Deflate",
     RuntimeError: "it is encrypted",
     MemoryError: "it needs more memory than this machine has",
 }
@@ -120,14 +120,14 @@ def _dead_link(name: str, path: Path) -> Iterator[tuple[str, int]]:
     if is_photo(name):
         yield name, 0
     elif not path.suffix:
-        raise PixelcostError(f"{path} is a link to something that is not there. Mend the link, or remove it.")
+        raise PixelcostError(f"{path} is a broken link. Repair the link, or remove it.")
 
 
 class Archive:
     """A ZIP file. Nothing is unpacked to disk."""
 
     def __init__(self, path: Path, name: str | None = None, most_entries: int | None = None):
-        """`name` in place of the file's own. Raises PixelcostError when it is no whole ZIP file.
+        """`name` in place of the file's own. Raises PixelcostError when it is not a whole ZIP file.
 
         `most_entries`: more are refused before they are listed, which takes time; None: any number.
         """
@@ -152,13 +152,13 @@ class Archive:
                 f"{shown} can't be read: {_why(error)}. Pack the photos again.", "no_photos", 422
             ) from None
         # Of two entries with one name the later one counts, as when they are unpacked.
-        by_name = {_name_of(each): each for each in self._zip.infolist()}
-        files = {name: each for name, each in by_name.items() if name and not name.endswith(("/", "\\"))}
+        by_name = {_name_of(entry): entry for entry in self._zip.infolist()}
+        files = {name: entry for name, entry in by_name.items() if name and not name.endswith(("/", "\\"))}
         self._entries = dict(zip(unique(map(clean_path, files)), files.values(), strict=True))
 
     def sizes(self) -> Mapping[str, int]:
         """Path within the archive -> bytes unpacked."""
-        return {name: each.file_size for name, each in self._entries.items()}
+        return {name: entry.file_size for name, entry in self._entries.items()}
 
     def read(self, name: str, max_bytes: int) -> bytes:
         """The file's bytes; what unpacks to more than it says is refused."""

@@ -20,10 +20,10 @@ from experiment.images.variants import make_variants, skipped_sizes_px
 from experiment.measure.heartbeat import Heartbeat
 from experiment.measure.run import measure
 from experiment.photo_sets.listing import ListedPhoto, PhotoSet
-from experiment.photo_sets.photo_result import Beats, PhotoResult, refused, result_of, without_weight
+from experiment.photo_sets.photo_result import Beats, PhotoResult, without_weight
 from experiment.records import SEED_LIMIT, Failure, Measurement, Plan, SourceImage, Variant
 
-SILENT = Failure("backends_silent", "No backend answered any more. What was measured is kept.")
+SILENT = Failure("backends_silent", "All backends stopped answering. The results so far are kept.")
 
 
 def photo_order(photos: Sequence[ListedPhoto], seed: int) -> list[ListedPhoto]:
@@ -58,7 +58,8 @@ def measure_set(
         try:
             source = read(photos.read(photo, limits), photo.name, limits)
         except ImageRefused as refusal:
-            yield refused(index, photo, refusal.code, refusal.message)
+            why = Failure(refusal.code, refusal.message)
+            yield PhotoResult(index, photo.name, photo.label, refused=why)
             continue
         result = session.measured(index, photo, source)
         if cancel.is_set():
@@ -79,26 +80,42 @@ class _Session:
         """The photo's variants, made and sent."""
         variants = tuple(make_variants(source, self._plan))
         warm_up = replace(self._plan, repeats=0)
-        count = replace(self._plan, warmups=0, seed=_seed_of(self._plan.seed, index))
+        seed = random.Random(f"{self._plan.seed}/{index}").randrange(SEED_LIMIT)  # an order for each photo
+        count = replace(self._plan, warmups=0, seed=seed)
         with Heartbeat() as heartbeat:
-            taken = self._take(warm_up, [each for each in variants if each.id not in self._warm])
+            taken = self._take(warm_up, [variant for variant in variants if variant.id not in self._warm])
             taken += self._take(count, variants)
-        self._warm |= {each.id for each in variants}
+        self._warm |= {variant.id for variant in variants}
         self._let_go_of_silent_ones(taken)
-        beats = Beats(heartbeat.beats, heartbeat.late, round(heartbeat.max_delay_ms, 2))
-        skipped = skipped_sizes_px(source, self._plan)
-        return result_of(index, photo, source, skipped, variants, tuple(taken), beats)
+        return PhotoResult(
+            index=index,
+            name=photo.name,
+            label=photo.label,
+            sha256=source.sha256,
+            media_type=source.media_type,
+            size_bytes=source.size_bytes,
+            width_px=source.width_px,
+            height_px=source.height_px,
+            decode_ms=source.decode_ms,
+            skipped_sizes_px=skipped_sizes_px(source, self._plan),
+            notes=source.notes,
+            variants=tuple(replace(variant, data=b"") for variant in variants),
+            measurements=tuple(taken),
+            beats=Beats(heartbeat.beats, heartbeat.late, round(heartbeat.max_delay_ms, 2)),
+        )
 
     def _take(self, plan: Plan, variants: Sequence[Variant]) -> list[Measurement]:
         if not variants:
             return []
-        return [without_weight(each) for each in measure(plan, variants, self.backends, self._cancel)]
+        return [
+            without_weight(measurement)
+            for measurement in measure(plan, variants, self.backends, self._cancel)
+        ]
 
     def _let_go_of_silent_ones(self, taken: Sequence[Measurement]) -> None:
-        silent = {each.backend_name for each in taken if each.failure and not each.failure.was_sent}
-        self.backends = [each for each in self.backends if each.info.name not in silent]
-
-
-def _seed_of(seed: int, index: int) -> int:
-    """The requests of each photo come in an order of their own."""
-    return random.Random(f"{seed}/{index}").randrange(SEED_LIMIT)
+        silent = {
+            measurement.backend_name
+            for measurement in taken
+            if measurement.failure and not measurement.failure.was_sent
+        }
+        self.backends = [backend for backend in self.backends if backend.info.name not in silent]

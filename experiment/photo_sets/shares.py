@@ -1,41 +1,42 @@
-"""From the counts of a tally to shares and differences with their intervals."""
+"""From counts to shares and differences with their intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
-from experiment.photo_sets.tally import Tally
-from experiment.photo_sets.tally_counts import CellTally
+from experiment.photo_sets.counts import SetCounts
 from experiment.records import BetweenBackends, Difference, OverPhotos, Share
 from experiment.report.proportions import detectable_difference, holm, mcnemar, paired_difference, wilson
 
 CellKey = tuple[str, str]  # variant id, backend name
 
 
-def over_photos(tally: Tally, reference_id: str) -> dict[CellKey, OverPhotos]:
+def over_photos(counts: SetCounts, reference_id: str) -> dict[CellKey, OverPhotos]:
     """What each cell says about answers; Holm's correction covers all differences together."""
     differences = {
         key: found
-        for key, cell in tally.cells.items()
-        if key[0] != reference_id and (found := _of_cell(cell)) is not None
+        for key, cell in counts.cells.items()
+        if key[0] != reference_id
+        and (found := difference(cell.both, cell.gained, cell.lost, cell.neither)) is not None
     }
-    corrected = _with_holm(differences)
+    corrected = holm([found.mcnemar_p for found in differences.values()])
+    for (key, found), p in zip(list(differences.items()), corrected, strict=True):
+        differences[key] = replace(found, mcnemar_p_holm=p)
     return {
         key: OverPhotos(
             top1=share(cell.top1, cell.judged),
             top5=share(cell.top5, cell.judged),
             agreement=share(cell.agreed, cell.compared),
-            difference=corrected.get(key),
+            difference=differences.get(key),
         )
-        for key, cell in tally.cells.items()
+        for key, cell in counts.cells.items()
     }
 
 
-def between_backends(tally: Tally) -> tuple[BetweenBackends, ...]:
+def between_backends(counts: SetCounts) -> tuple[BetweenBackends, ...]:
     """For each variant, how often two backends give the same top answer."""
     rows = []
-    for (variant_id, one, other), (agreed, compared) in tally.between.items():
+    for (variant_id, one, other), (agreed, compared) in counts.between.items():
         found = share(agreed, compared)
         if found is not None:
             rows.append(BetweenBackends(variant_id, (one, other), found))
@@ -48,10 +49,6 @@ def share(count: int, total: int) -> Share | None:
         return None
     low, high = wilson(count, total)
     return Share(count, total, count / total, low, high)
-
-
-def _of_cell(cell: CellTally) -> Difference | None:
-    return difference(cell.both, cell.gained, cell.lost, cell.neither)
 
 
 def difference(both: int, gained: int, lost: int, neither: int) -> Difference | None:
@@ -75,9 +72,3 @@ def difference(both: int, gained: int, lost: int, neither: int) -> Difference | 
         mcnemar_p_holm=p,
         detectable_points=100 * detectable_difference(differing, photos),
     )
-
-
-def _with_holm(differences: Mapping[CellKey, Difference]) -> dict[CellKey, Difference]:
-    adjusted = holm([each.mcnemar_p for each in differences.values()])
-    pairs = zip(differences.items(), adjusted, strict=True)
-    return {key: replace(each, mcnemar_p_holm=p) for (key, each), p in pairs}

@@ -1,4 +1,4 @@
-"""summarise_set(): the tally of a set in, report out. The same report as for one photo.
+"""summarise_set(): the counts of a set in, report out. The same report as for one photo.
 
 Where a report of one photo has a value of that photo, this one has the median over all
 photos; a cell's samples are one latency for each photo.
@@ -10,14 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from experiment.photo_sets.goals import margin_points
+from experiment.photo_sets.counts import CellCounts, Failures, SetCounts, VariantCounts
+from experiment.photo_sets.goals import MOST_FAILED_SHARE, margin_points
 from experiment.photo_sets.journal import SetHeader
 from experiment.photo_sets.recommendation import recommend_for_set
 from experiment.photo_sets.shares import between_backends, over_photos
-from experiment.photo_sets.tally import Tally
-from experiment.photo_sets.tally_counts import CellTally, VariantTally
-from experiment.photo_sets.validity import judge_over_photos
-from experiment.photo_sets.warnings import set_cautions
+from experiment.photo_sets.warnings import warnings_of_set
 from experiment.records import (
     REFERENCE_ID,
     SCHEMA_VERSION,
@@ -31,19 +29,21 @@ from experiment.records import (
     RunState,
     SourceImage,
     UnknownLabel,
+    Validity,
     Variant,
 )
 from experiment.report.contention import rivals_for_cores
 from experiment.report.goals import Results
 from experiment.report.statistics import latency_stats, percentile, percentile_from
-from experiment.report.validity import Conditions, late_ms
+from experiment.report.validity import Conditions, judge, late_ms
+from experiment.wording import sentence
 
-NOTHING_YET = CellTally()
+NOTHING_YET = CellCounts()
 
 
 def summarise_set(
     header: SetHeader,
-    tally: Tally,
+    counts: SetCounts,
     state: RunState,
     backends: Sequence[BackendInfo] | None = None,
     failure: Failure | None = None,
@@ -54,142 +54,142 @@ def summarise_set(
     """
     backends = tuple(backends or header.backends)
     plan = header.plan
-    environment = {**header.environment, **_heartbeat(tally)}
-    variants = _variants(tally)
+    environment = {**header.environment, **_heartbeat(counts)}
+    variants = _variants(counts)
     reference_id = next((variant.id for variant in variants if variant.is_reference), REFERENCE_ID)
     late = late_ms(environment)
-    conditions = Conditions(state, rivals_for_cores(backends, plan.order), late, _interrupted(tally))
-    shares = over_photos(tally, reference_id)
+    conditions = Conditions(state, rivals_for_cores(backends, plan.order), late, _interrupted(counts))
+    shares = over_photos(counts, reference_id)
     cells = tuple(
-        _cell(variant.id, backend, tally.cells.get((variant.id, backend.name)), shares, conditions)
+        _cell(variant.id, backend, counts.cells.get((variant.id, backend.name)), shares, conditions)
         for variant in variants
         for backend in backends
     )
-    photo_set = _facts(header, tally, plan, shares)
+    photo_set = _facts(header, counts, plan, shares)
     results = Results(plan, state, variants, backends, cells)
     return Report(
         schema_version=SCHEMA_VERSION,
         run_id=header.run_id,
         state=state,
         created_at=header.created_at,
-        source=_source(header, tally),
+        source=_source(header, counts),
         plan=plan,
         environment=environment,
         backends=backends,
         variants=variants,
-        skipped_sizes_px=_never_made(plan, tally),
+        skipped_sizes_px=_never_made(plan, counts),
         cells=cells,
         recommendation=recommend_for_set(results, photo_set),
-        warnings=set_cautions(results, photo_set, tally, late),
-        requests_planned=_planned(header, tally),
-        requests_done=tally.requests_done,
-        requests_failed=tally.requests_failed,
-        requests_not_sent=tally.requests_not_sent,
+        warnings=warnings_of_set(results, photo_set, counts, late),
+        requests_planned=_planned(header, counts),
+        requests_done=counts.requests_done,
+        requests_failed=counts.requests_failed,
+        requests_not_sent=counts.requests_not_sent,
         failure=failure,
         photo_set=photo_set,
     )
 
 
-def _heartbeat(tally: Tally) -> Mapping[str, Any]:
-    if not tally.beats:
+def _heartbeat(counts: SetCounts) -> Mapping[str, Any]:
+    if not counts.beats:
         return {}
     return {
-        "heartbeat_max_ms": round(tally.max_delay_ms, 2),
-        "heartbeat_late_share": round(tally.late_beats / tally.beats, 4),
+        "heartbeat_max_ms": round(counts.max_delay_ms, 2),
+        "heartbeat_late_share": round(counts.late_beats / counts.beats, 4),
     }
 
 
-def _interrupted(tally: Tally) -> frozenset[str]:
+def _interrupted(counts: SetCounts) -> frozenset[str]:
     """Backends that could not be reached at some time, and answered at another."""
     return frozenset(
         name
-        for name, each in tally.backends.items()
-        if each.by_code["unreachable"] and each.asked > each.unanswered
+        for name, failures in counts.backends.items()
+        if failures.by_code["unreachable"] and failures.asked > failures.unanswered
     )
 
 
-def _planned(header: SetHeader, tally: Tally) -> int:
+def _planned(header: SetHeader, counts: SetCounts) -> int:
     """Requests in all, should the photos to come be like those so far."""
-    if not tally.measured:
+    if not counts.measured:
         return 0
-    to_come = header.count - tally.done
-    return tally.requests_done + round(to_come * tally.requests_done / tally.done)
+    to_come = header.count - counts.done
+    return counts.requests_done + round(to_come * counts.requests_done / counts.done)
 
 
-def _never_made(plan: Plan, tally: Tally) -> tuple[int, ...]:
+def _never_made(plan: Plan, counts: SetCounts) -> tuple[int, ...]:
     """Sizes that no photo was large enough for."""
     return tuple(
-        sorted((px for px in plan.sizes_px if tally.skipped_sizes_px[px] == tally.measured), reverse=True)
+        sorted((px for px in plan.sizes_px if counts.skipped_sizes_px[px] == counts.measured), reverse=True)
     )
 
 
 def _facts(
-    header: SetHeader, tally: Tally, plan: Plan, shares: Mapping[tuple[str, str], OverPhotos]
+    header: SetHeader, counts: SetCounts, plan: Plan, shares: Mapping[tuple[str, str], OverPhotos]
 ) -> PhotoSetFacts:
     return PhotoSetFacts(
         name=header.name,
         count=header.count,
-        measured=tally.measured,
-        labelled=tally.labelled,
+        measured=counts.measured,
+        labelled=counts.labelled,
         sha256=header.sha256,
-        margin_points=margin_points(plan, tally.labelled > 0),
-        comparisons=sum(each.difference is not None for each in shares.values()),
-        skipped=(*header.missing, *tally.skipped),
-        unknown_labels=tuple(UnknownLabel(*each) for each in tally.unknown_labels.most_common()),
-        between_backends=between_backends(tally),
+        margin_points=margin_points(plan, counts.labelled > 0),
+        comparisons=sum(share.difference is not None for share in shares.values()),
+        skipped=(*header.missing, *counts.skipped),
+        unknown_labels=tuple(UnknownLabel(*counted) for counted in counts.unknown_labels.most_common()),
+        between_backends=between_backends(counts),
         given_labels=header.given_labels,
     )
 
 
-def _source(header: SetHeader, tally: Tally) -> SourceImage:
+def _source(header: SetHeader, counts: SetCounts) -> SourceImage:
     """The typical photo, under the name of the set."""
-    most_common = tally.media_types.most_common(1)
+    most_common = counts.media_types.most_common(1)
     return SourceImage(
         name=header.name,
         data=b"",
         sha256=header.sha256,
         media_type=most_common[0][0] if most_common else "image/unknown",
-        size_bytes=_whole_median(tally.sizes_bytes),
-        width_px=_whole_median(tally.widths_px),
-        height_px=_whole_median(tally.heights_px),
+        size_bytes=_whole_median(counts.sizes_bytes),
+        width_px=_whole_median(counts.widths_px),
+        height_px=_whole_median(counts.heights_px),
         exif_orientation=1,
-        decode_ms=percentile_from(1, tally.decode_ms, 50) or 0.0,
+        decode_ms=percentile_from(1, counts.decode_ms, 50) or 0.0,
         notes=tuple(
-            f"{note} ({count:,} of {tally.measured:,} photos)" for note, count in tally.notes.most_common()
+            f"{note} ({count:,} of {counts.measured:,} photos)" for note, count in counts.notes.most_common()
         ),
     )
 
 
-def _variants(tally: Tally) -> tuple[Variant, ...]:
+def _variants(counts: SetCounts) -> tuple[Variant, ...]:
     """The reference first, then by size, largest first; within a size as they were made."""
-    made = [_variant(each) for each in tally.variants.values()]
-    return tuple(sorted(made, key=lambda each: (not each.is_reference, -each.size_px)))
+    made = map(_variant, counts.variants.values())
+    return tuple(sorted(made, key=lambda variant: (not variant.is_reference, -variant.size_px)))
 
 
-def _variant(tally: VariantTally) -> Variant:
-    photos = len(tally.sizes_bytes)
+def _variant(counts: VariantCounts) -> Variant:
+    photos = len(counts.sizes_bytes)
     return replace(
-        tally.typical,
-        size_px=_whole_median(tally.longest_px),
-        width_px=_whole_median(tally.widths_px),
-        height_px=_whole_median(tally.heights_px),
-        size_bytes=_whole_median(tally.sizes_bytes),
-        sha256=tally.digest.hexdigest(),
-        decode_ms=_median_of_most(tally.decode_ms, photos),
-        resize_ms=_median_of_most(tally.resize_ms, photos),
-        encode_ms=_median_of_most(tally.encode_ms, photos),
-        percent_of_original=percentile(tally.percents, 50),
+        counts.typical,
+        size_px=_whole_median(counts.longest_px),
+        width_px=_whole_median(counts.widths_px),
+        height_px=_whole_median(counts.heights_px),
+        size_bytes=_whole_median(counts.sizes_bytes),
+        sha256=counts.digest.hexdigest(),
+        decode_ms=_median_of_most(counts.decode_ms, photos),
+        resize_ms=_median_of_most(counts.resize_ms, photos),
+        encode_ms=_median_of_most(counts.encode_ms, photos),
+        percent_of_original=percentile(counts.percents, 50),
     )
 
 
 def _cell(
     variant_id: str,
     backend: BackendInfo,
-    tally: CellTally | None,
+    counts: CellCounts | None,
     shares: Mapping[tuple[str, str], OverPhotos],
     conditions: Conditions,
 ) -> Cell:
-    cell = tally or NOTHING_YET
+    cell = counts or NOTHING_YET
     samples_ms = tuple(cell.samples_ms)
     validity, reasons = judge_over_photos(backend, samples_ms, cell.failures, conditions)
     return Cell(
@@ -212,10 +212,25 @@ def _cell(
 
 
 def _median_of_most(values_ms: Sequence[float], photos: int) -> float | None:
-    """None where most photos went without this stage: a few encoded originals tell nothing."""
+    """None where most photos went without this stage: a few encoded originals are not typical."""
     return percentile_from(1, values_ms, 50) if 2 * len(values_ms) > photos else None
 
 
 def _whole_median(values: Sequence[float]) -> int:
     """The middle value, of two the lower one, so that it is one that was there. At least 1."""
     return max(1, int(sorted(values)[(len(values) - 1) // 2])) if len(values) else 1
+
+
+def judge_over_photos(
+    backend: BackendInfo, samples_ms: Sequence[float], failures: Failures, conditions: Conditions
+) -> tuple[Validity, tuple[str, ...]]:
+    """The verdict on one cell, and one sentence for each reason."""
+    lost = failures.unanswered
+    is_few = bool(lost) and lost <= failures.asked * MOST_FAILED_SHARE
+    failed, not_sent = (0, 0) if is_few else (failures.failed, failures.not_sent)
+    validity, reasons = judge(backend, samples_ms, failed, failures.most_frequent, conditions, not_sent)
+    if not is_few:
+        return validity, reasons
+    why = sentence(failures.most_frequent[0].message)
+    words = f"{lost:,} of {failures.asked:,} requests failed: {why}"
+    return ("INVALID", reasons) if validity == "INVALID" else ("NOISY", (words,))

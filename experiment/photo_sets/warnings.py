@@ -1,19 +1,11 @@
-"""The warnings of a report about a set: most of those of one photo, and cautions.SET_CODES."""
+"""The warnings of a report about photo sets: most of those of one photo, and SET_CODES."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from experiment.photo_sets.tally import Tally
-from experiment.records import (
-    BackendInfo,
-    Cell,
-    GivenLabels,
-    PhotoSetFacts,
-    RunState,
-    Warning_,
-    is_live,
-)
+from experiment.photo_sets.counts import SetCounts
+from experiment.records import BackendInfo, Cell, GivenLabels, PhotoSetFacts, RunState, Warning_, is_live
 from experiment.report.contention import NOT_THERE
 from experiment.report.goals import Results
 from experiment.report.warnings import as_warnings, busy_app, shared_machine, short_of_cores
@@ -23,8 +15,8 @@ MOST_NAMED = 5
 MOST_NOTES = 3
 
 
-def set_cautions(
-    results: Results, photo_set: PhotoSetFacts, tally: Tally, late_ms: float | None
+def warnings_of_set(
+    results: Results, photo_set: PhotoSetFacts, counts: SetCounts, late_ms: float | None
 ) -> tuple[Warning_, ...]:
     """Every warning that a run over a set calls for, in the order of their codes.
 
@@ -33,49 +25,49 @@ def set_cautions(
     found: tuple[tuple[str, Iterable[str | Warning_]], ...] = (
         ("W3", shared_machine(results.backends, results.plan.order)),
         ("W4", busy_app(results.cells, late_ms)),
-        ("W6", _small_photos(tally)),
-        ("W8", _unusable_backends(results.backends, tally)),
-        ("W9", _changed_pixels(tally)),
-        ("W10", _failed_requests(tally)),
-        ("W12", _early_end(results.state, tally.done, photo_set.count)),
+        ("W6", _small_photos(counts)),
+        ("W8", _unusable_backends(results.backends, counts)),
+        ("W9", _changed_pixels(counts)),
+        ("W10", _failed_requests(counts)),
+        ("W12", _early_end(results.state, counts.done, photo_set.count)),
         ("W13", short_of_cores(results.backends)),
         ("W14", _skipped_photos(photo_set)),
         ("W15", _unknown_labels(photo_set)),
-        ("W16", _unseen_labels(results.state, tally)),
+        ("W16", _unseen_labels(results.state, counts)),
         ("W17", _small_differences(results.cells, photo_set.comparisons)),
         ("W18", _labels_that_miss(photo_set)),
     )
     return as_warnings(found)
 
 
-def _small_photos(tally: Tally) -> Iterator[str]:
-    skipped = sorted(tally.skipped_sizes_px.items(), reverse=True)
+def _small_photos(counts: SetCounts) -> Iterator[str]:
+    skipped = sorted(counts.skipped_sizes_px.items(), reverse=True)
     parts = [f"{size_px} px for {number:,}" for size_px, number in skipped]
     if parts:
         yield (
-            f"Sizes above a photo's own were skipped, of {count(tally.measured, 'photo')}: {listed(parts)}. "
-            "Nothing is enlarged, so sizes cover different photos; each difference compares the same ones."
+            f"Sizes above a photo's own were skipped, of {count(counts.measured, 'photo')}: {listed(parts)}. "
+            "Nothing is enlarged. So sizes cover different photos, but every difference is on the same ones."
         )
 
 
-def _unusable_backends(backends: Iterable[BackendInfo], tally: Tally) -> Iterator[Warning_]:
+def _unusable_backends(backends: Iterable[BackendInfo], counts: SetCounts) -> Iterator[Warning_]:
     for info in backends:
-        asked = tally.backends.get(info.name)
+        asked = counts.backends.get(info.name)
         if info.state in NOT_THERE and (asked is None or asked.unanswered == asked.asked):
             words = f"{info.name}: {sentence(info.detail or info.state)}"
             yield Warning_("W8", words, "warning" if info.is_present else "note")
 
 
-def _changed_pixels(tally: Tally) -> Iterator[str]:
-    notes = tally.notes.most_common()
+def _changed_pixels(counts: SetCounts) -> Iterator[str]:
+    notes = counts.notes.most_common()
     if notes:
         named = [f"{sentence(note).rstrip('.')} ({number:,})" for note, number in notes[:MOST_NOTES]]
         more = f"; and {len(notes) - MOST_NOTES} other kinds of change" if len(notes) > MOST_NOTES else ""
         yield f"Pixels were changed to make photos usable: {'; '.join(named)}{more}."
 
 
-def _failed_requests(tally: Tally) -> Iterator[str]:
-    for name, failures in tally.backends.items():
+def _failed_requests(counts: SetCounts) -> Iterator[str]:
+    for name, failures in counts.backends.items():
         if failures.failed:
             warmups = f" ({failures.warmups_failed:,} of them warm-ups)" if failures.warmups_failed else ""
             yield (
@@ -109,14 +101,14 @@ def _unknown_labels(photo_set: PhotoSetFacts) -> Iterator[str]:
         have = "photo has a label" if photos == 1 else "photos have labels"
         yield (
             f"{photos:,} {have} that the model does not know ({_some([label.label for label in unknown])}): "
-            "they count for latency and agreement, not for accuracy. Ids need a --label-map."
+            "they count for latency and agreement, not for accuracy. If these are ids, give a --label-map."
         )
 
 
-def _unseen_labels(state: RunState, tally: Tally) -> Iterator[str]:
-    unseen = [label for label in tally.wanted_labels if label not in tally.seen_labels]
+def _unseen_labels(state: RunState, counts: SetCounts) -> Iterator[str]:
+    unseen = [label for label in counts.wanted_labels if label not in counts.seen_labels]
     if unseen and not is_live(state):
-        photos = sum(tally.wanted_labels[label] for label in unseen)
+        photos = sum(counts.wanted_labels[label] for label in unseen)
         yield (
             f"{count(len(unseen), 'label')} ({_some(unseen)}) never appeared in any top 5, for "
             f"{count(photos, 'photo')}: they count as wrong. Check how the model spells them."
@@ -129,11 +121,12 @@ def _small_differences(cells: Iterable[Cell], comparisons: int) -> Iterator[str]
     if found:
         widest = max(found, key=lambda difference: difference.detectable_points)
         finest = min(found, key=lambda difference: difference.detectable_points)
-        bounds = _from_to(finest.detectable_points, widest.detectable_points)
+        low, high = points(finest.detectable_points), points(widest.detectable_points)
+        bounds = high if low == high else f"{low.split()[0]} to {high}"
         yield (
             f"With {count(widest.photos, 'photo')}, differences in accuracy below about {bounds} "
-            "can't be detected (80 % power). Each p is that of one comparison; there are "
-            f"{comparisons}, and mcnemar_p_holm is corrected for that."
+            "can't be detected (80 % power). Each p covers one comparison; mcnemar_p_holm covers all of "
+            f"them ({comparisons})."
         )
 
 
@@ -153,16 +146,16 @@ def labels_that_miss(given: GivenLabels, photos: int, rows: Sequence[str]) -> It
     if not given.photos:
         parts.append(
             f"No photo has a label: {given.name} names {count(given.rows, 'file')}, and none of them is in "
-            "the set. Without labels, answers are only compared with those to the originals."
+            "the set. Accuracy is therefore unknown; answers are only compared with those to the originals."
         )
     elif without:
         have = "has" if without == 1 else "have"
         parts.append(
             f"{without:,} of {photos:,} photos {have} no label in {given.name}, "
-            "and accuracy is that of the others."
+            "and accuracy covers the others only."
         )
     if given.unlabelled is not None:
-        parts.append(f"The first one without is {given.unlabelled}.")
+        parts.append(f"The first photo without a label is {given.unlabelled}.")
     if given.unused:
         named = [sentence(row, capital=False) for row in rows[:MOST_NAMED]]
         more = f" And {given.unused - len(named):,} more." if given.unused > len(named) else ""
@@ -170,10 +163,6 @@ def labels_that_miss(given: GivenLabels, photos: int, rows: Sequence[str]) -> It
     is_amiss = without and (given.unused or 2 * given.photos < photos)
     if parts:
         yield Warning_("W18", " ".join(parts), "warning" if is_amiss else "note")
-
-
-def _from_to(low: float, high: float) -> str:
-    return points(high) if points(low) == points(high) else f"{points(low).split()[0]} to {points(high)}"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from experiment.records import RESOLUTION_MS, Addition, Measurement, Plan, Run, Variant, Warning_
+from experiment.records import Addition, Measurement, Plan, Run, Variant, Warning_
 from experiment.report.statistics import median_interval, percentile
-from experiment.wording import count, milliseconds, sized_name
+from experiment.wording import count, milliseconds, ratio, sized_name
 
 CODES = {
     "W20": "repeats that were added later took a different time",
@@ -40,8 +40,8 @@ def addition_of(
 ) -> Addition:
     """What a report says of a session: as many repeats as every cell got."""
     per_cell: dict[tuple[str, str], int] = defaultdict(int)
-    for each in taken:
-        per_cell[each.variant_id, each.backend_name] += _counts(each)
+    for measurement in taken:
+        per_cell[measurement.variant_id, measurement.backend_name] += _counts(measurement)
     repeats = min(per_cell.values(), default=0)
     return Addition(id_, created_at, state, repeats, plan.seed, environment)
 
@@ -51,7 +51,7 @@ def retry_of(addition: Addition, plan: Plan, taken: Sequence[Measurement]) -> Ad
     return replace(
         addition,
         backend_name=taken[0].backend_name,
-        retried=tuple(dict.fromkeys(each.variant_id for each in taken)),
+        retried=tuple(dict.fromkeys(measurement.variant_id for measurement in taken)),
         timeout_s=plan.timeout_s,
     )
 
@@ -64,7 +64,11 @@ def joined(run: Run, sessions: Sequence[Session]) -> Run:
     environment, measurements, left_out = dict(run.environment), list(run.measurements), 0
     for session in sessions:
         again = _retried_cells(session)
-        kept = [each for each in measurements if (each.variant_id, each.backend_name) not in again]
+        kept = [
+            measurement
+            for measurement in measurements
+            if (measurement.variant_id, measurement.backend_name) not in again
+        ]
         left_out += len(measurements) - len(kept)
         measurements = [*kept, *session.measurements]
     for name in _HEARTBEAT:
@@ -91,9 +95,15 @@ def retried(measurements: Sequence[Measurement], sessions: Sequence[Session]) ->
     notes = []
     for session in sessions:
         cells, addition = _retried_cells(session), session.addition
-        gone = [each for each in measurements if (each.variant_id, each.backend_name) in cells]
+        gone = [
+            measurement
+            for measurement in measurements
+            if (measurement.variant_id, measurement.backend_name) in cells
+        ]
         if cells:
-            failed = sum(each.failure is not None and each.failure.was_sent for each in gone)
+            failed = sum(
+                measurement.failure is not None and measurement.failure.was_sent for measurement in gone
+            )
             were = "was" if len(cells) == 1 else "were"
             notes.append(
                 f"{count(len(cells), 'cell')} of {addition.backend_name} {were} measured again with a time "
@@ -112,7 +122,7 @@ def differing(
         Warning_("W20", sentence)
         for session in sessions
         if not session.addition.retried
-        for sentence in _difference(first, session, {each.id: each for each in variants})
+        for sentence in _difference(first, session, {variant.id: variant for variant in variants})
     )
 
 
@@ -124,8 +134,9 @@ def _difference(
     apart = [cell for cell in cells if _are_apart(first[cell], added[cell])]
     if not apart:
         return
-    worst = max(apart, key=lambda cell: _ratio(first[cell], added[cell]))
-    before_ms, after_ms = percentile(first[worst], 50), percentile(added[worst], 50)
+    medians_ms = {cell: (percentile(first[cell], 50), percentile(added[cell], 50)) for cell in apart}
+    worst = max(apart, key=lambda cell: ratio(max(medians_ms[cell]), min(medians_ms[cell])))
+    before_ms, after_ms = medians_ms[worst]
     name = f"{sized_name(variants[worst[0]])} on {worst[1]}"
     yield (
         f"The added repeats took a different time in {len(apart):,} of {count(len(cells), 'cell')}: the "
@@ -140,18 +151,13 @@ def _are_apart(first: Sequence[float], added: Sequence[float]) -> bool:
     return bool(one and other) and (one[1] < other[0] or other[1] < one[0])  # type: ignore[index]
 
 
-def _ratio(first: Sequence[float], added: Sequence[float]) -> float:
-    one, other = percentile(first, 50) or RESOLUTION_MS, percentile(added, 50) or RESOLUTION_MS
-    return max(one / other, other / one)
-
-
 def _samples(measurements: Iterable[Measurement]) -> dict[tuple[str, str], list[float]]:
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for each in measurements:
-        if _counts(each) and each.prediction is not None:
-            found[each.variant_id, each.backend_name].append(each.latency_ms or 0.0)
+    for measurement in measurements:
+        if _counts(measurement) and measurement.prediction is not None:
+            found[measurement.variant_id, measurement.backend_name].append(measurement.latency_ms or 0.0)
     return found
 
 
-def _counts(each: Measurement) -> bool:
-    return not each.is_warmup and each.asked_for == "predict"
+def _counts(measurement: Measurement) -> bool:
+    return not measurement.is_warmup and measurement.asked_for == "predict"

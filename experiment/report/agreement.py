@@ -1,7 +1,7 @@
 """Whether an answer is still right: agreement with the original's, accuracy with a true label.
 
 Agreement compares two answers of the same backend. Accuracy compares an answer with what
-the user says the photo shows; without that there is no accuracy, only agreement.
+the user says the photo shows; without that only agreement is known.
 """
 
 from __future__ import annotations
@@ -29,8 +29,12 @@ class Agreement:
 
 def first_answer(measurements: Iterable[Measurement]) -> Prediction | None:
     """What a backend says of a variant: its first counted answer. None: it gave none."""
-    counted = (each for each in measurements if not each.is_warmup and each.asked_for == "predict")
-    return next((each.prediction for each in counted if each.prediction), None)
+    counted = (
+        measurement
+        for measurement in measurements
+        if not measurement.is_warmup and measurement.asked_for == "predict"
+    )
+    return next((measurement.prediction for measurement in counted if measurement.prediction), None)
 
 
 def agreement(answer: Prediction | None, reference: Prediction | None) -> Agreement:
@@ -39,13 +43,17 @@ def agreement(answer: Prediction | None, reference: Prediction | None) -> Agreem
         return Agreement()
     expected = reference.top[0]
     score = _score_of(expected, answer, reference)
-    kept = {each.label for each in answer.top} & {each.label for each in reference.top}
+    first, second = answer.distribution, reference.distribution
+    distance = None
+    if first is not None and second is not None and len(first) == len(second):
+        distance = jensen_shannon_distance(first, second)
+    kept = {label.label for label in answer.top} & {label.label for label in reference.top}
     return Agreement(
         same_top1=answer.top[0].label == expected.label,
-        top5_overlap=len(kept) / len({each.label for each in reference.top}),
+        top5_overlap=len(kept) / len({label.label for label in reference.top}),
         reference_score=score,
         reference_score_change=None if score is None else (score - expected.score) * 100,
-        js_distance=_distance(answer, reference),
+        js_distance=distance,
     )
 
 
@@ -53,24 +61,17 @@ def correctness(top: Sequence[Label], true_label: str | None) -> tuple[bool | No
     """Whether the first label, and any of the top 5, is the true one. None without a true label."""
     if true_label is None or not top:
         return None, None
-    right = [same_thing(each.label, true_label) for each in top]
+    right = [same_thing(guess.label, true_label) for guess in top]
     return right[0], any(right)
 
 
 def _score_of(expected: Label, answer: Prediction, reference: Prediction) -> float | None:
-    """The probability of `expected` in `answer`; below its top 5 only all scores can tell."""
-    for each in answer.top:
-        if each.label == expected.label:
-            return each.score
+    """The probability of `expected` in `answer`; below its top 5 only the whole distribution has it."""
+    for label in answer.top:
+        if label.label == expected.label:
+            return label.score
     if answer.distribution is None or reference.distribution is None:
         return None
     if len(answer.distribution) != len(reference.distribution):
         return None
     return answer.distribution[reference.distribution.index(max(reference.distribution))]
-
-
-def _distance(answer: Prediction, reference: Prediction) -> float | None:
-    first, second = answer.distribution, reference.distribution
-    if first is None or second is None or len(first) != len(second):
-        return None
-    return jensen_shannon_distance(first, second)

@@ -1,8 +1,7 @@
 """On which backend to serve a variant, and how the others compare with it.
 
-Two backends are told apart only where the 95 % intervals of their p50 lie apart. Among
-those that can't be told apart from the fastest the cheaper one is chosen, since a few
-microseconds of luck are no reason to pay for more.
+Two backends differ measurably only if the 95 % intervals of their p50 do not overlap. Of those that
+are not measurably slower than the fastest the cheapest is chosen: a few microseconds may be luck.
 """
 
 from __future__ import annotations
@@ -15,18 +14,19 @@ from experiment.wording import bounds, count, milliseconds, ratio, times
 
 
 def cheapest_alike(candidates: Sequence[Candidate]) -> Candidate:
-    """The fastest of `candidates`, or a cheaper one that can't be told apart from it."""
-    by_speed = sorted(candidates, key=lambda each: each.p50_ms)
+    """The fastest of `candidates`, or a cheaper one that is not measurably slower."""
+    by_speed = sorted(candidates, key=lambda candidate: candidate.p50_ms)
     best = fastest = by_speed[0]
-    for each in by_speed[1:]:
-        if overlaps(each, fastest) and _is_cheaper(each.backend, best.backend):
-            best = each
+    for candidate in by_speed[1:]:
+        if overlaps(candidate, fastest) and _is_cheaper(candidate.backend, best.backend):
+            best = candidate
     return best
 
 
 def overlaps(first: Candidate, second: Candidate) -> bool:
     """Whether both have a 95 % interval of p50, and these meet."""
-    return _has_interval(first) and _has_interval(second) and not _apart(first, second)
+    are_apart = is_faster(first, second) or is_faster(second, first)
+    return _has_interval(first) and _has_interval(second) and not are_apart
 
 
 def is_faster(first: Candidate, second: Candidate) -> bool:
@@ -49,7 +49,7 @@ def compared(best: Candidate, other: Candidate) -> str:
         return f"{name} has too few samples to compare: {both}."
     if other.p50_ms < best.p50_ms:
         return f"{name} is not measurably faster: {both}."
-    return f"{name} is not measurably slower: {both}."
+    return f"There is no measurable difference between {name} and {best.backend.name}: {both}."
 
 
 def price_words(dearer: BackendInfo, than: BackendInfo) -> str:
@@ -66,12 +66,8 @@ def fewer_cores(info: BackendInfo) -> str | None:
     return count(len(info.cores), "core")
 
 
-def _apart(first: Candidate, second: Candidate) -> bool:
-    return is_faster(first, second) or is_faster(second, first)
-
-
-def _has_interval(each: Candidate) -> bool:
-    return each.cell.p50_low_ms is not None and each.cell.p50_high_ms is not None
+def _has_interval(candidate: Candidate) -> bool:
+    return candidate.cell.p50_low_ms is not None and candidate.cell.p50_high_ms is not None
 
 
 def _is_cheaper(first: BackendInfo, second: BackendInfo) -> bool:
@@ -85,7 +81,7 @@ def _is_cheaper(first: BackendInfo, second: BackendInfo) -> bool:
     return False
 
 
-def _p50(each: Candidate) -> str:
-    low, high = each.cell.p50_low_ms, each.cell.p50_high_ms
+def _p50(candidate: Candidate) -> str:
+    low, high = candidate.cell.p50_low_ms, candidate.cell.p50_high_ms
     interval = f" ({bounds(low, high)})" if low is not None and high is not None else ""
-    return milliseconds(each.p50_ms) + interval
+    return milliseconds(candidate.p50_ms) + interval

@@ -21,13 +21,13 @@ def rivals_for_cores(backends: Sequence[BackendInfo], order: Order) -> dict[str,
     """
     if order != "parallel":
         return {}
-    return _rivals(backends, _share_cores)
+    return _rivals(backends, lambda one, other: bool(set(one.cores or ()) & set(other.cores or ())))
 
 
 def rivals_for_machine(backends: Sequence[BackendInfo], order: Order) -> dict[str, tuple[str, ...]]:
     """Backend name -> names of those that were asked at the same time on the same host.
 
-    They may still have cores of their own (containers pinned apart): a warning, no proof.
+    They may still have cores of their own (containers pinned apart): so this only earns a warning.
     """
     if order == "one_at_a_time":
         return {}
@@ -48,10 +48,6 @@ def _rivals(backends: Sequence[BackendInfo], together: _Together) -> dict[str, t
             found.setdefault(first.name, []).append(second.name)
             found.setdefault(second.name, []).append(first.name)
     return {name: tuple(names) for name, names in found.items()}
-
-
-def _share_cores(first: BackendInfo, second: BackendInfo) -> bool:
-    return bool(set(first.cores or ()) & set(second.cores or ()))
 
 
 def _share_host(first: BackendInfo, second: BackendInfo) -> bool:

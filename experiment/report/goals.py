@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from experiment.codec import from_dict
 from experiment.labels import same_thing
-from experiment.records import (
-    RESOLUTION_MS,
-    BackendInfo,
-    Cell,
-    Plan,
-    RunState,
-    Variant,
-    is_live,
-)
+from experiment.records import RESOLUTION_MS, BackendInfo, Cell, Plan, RunState, Variant, is_live
 from experiment.report.agreement import SAME_SCORE
 from experiment.wording import (
     above,
@@ -97,7 +91,7 @@ class Goal(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What a choice is made among, and by whose goals: the part of a report that a recommendation needs."""
+    """The part of a report that recommendation and figures need: the plan's goals, and what was measured."""
 
     plan: Plan
     state: RunState
@@ -107,9 +101,21 @@ class Results:
     true_label: str | None = None  # of one photo; None also: a set
 
     @property
-    def so_far(self) -> bool:
+    def is_running(self) -> bool:
         """Whether more answers may come."""
         return is_live(self.state)
+
+
+def results_of(report: Mapping[str, Any]) -> Results:
+    """The results in an exported report. Unknown keys, of later minor versions, are ignored."""
+    return Results(
+        from_dict(Plan, report["plan"]),
+        report["state"],
+        tuple(from_dict(Variant, variant) for variant in report["variants"]),
+        tuple(from_dict(BackendInfo, info) for info in report["backends"]),
+        tuple(from_dict(Cell, cell) for cell in report["cells"]),
+        report["source"]["true_label"],
+    )
 
 
 def candidates_among(results: Results) -> list[Candidate]:
@@ -135,11 +141,11 @@ def unmet_by(candidate: Candidate, goals: Sequence[Goal]) -> str:
     return f"but {listed([goal.lack(candidate) for goal in goals if not goal.is_met(candidate)])}"
 
 
-def goals_of(plan: Plan, true_label: str | None, so_far: bool) -> list[Goal]:
-    """The goals of a run, those that rule out most first. `so_far`: more answers may come."""
+def goals_of(plan: Plan, true_label: str | None, is_running: bool) -> list[Goal]:
+    """The goals of a run, those that rule out most first. `is_running`: more answers may come."""
     goals: list[Goal] = [AnswersAlways()]
     if plan.keep_top1:
-        goals.append(KeepsAnswer(so_far) if true_label is None else IsRight(true_label))
+        goals.append(KeepsAnswer(is_running) if true_label is None else IsRight(true_label))
         goals.append(StaysAsSure(allowed_fall_points(plan), true_label))
     return [*goals, *limits_of(plan)]
 
@@ -178,7 +184,7 @@ class AnswersAlways(Goal):
 class KeepsAnswer(Goal):
     """The top label is that of the original on the same backend."""
 
-    so_far: bool  # the original's turn may come yet
+    is_running: bool  # the original's turn may come yet
 
     def is_met(self, candidate: Candidate) -> bool:
         return candidate.cell.same_top1 is True
@@ -189,13 +195,13 @@ class KeepsAnswer(Goal):
     def lack(self, candidate: Candidate) -> str:
         if candidate.cell.same_top1 is not None:
             return f"the answer changes to {candidate.label}"
-        if self.so_far:
+        if self.is_running:
             return "the original has not been measured there yet"
         return "the original got no answer there"
 
     def nobody(self, candidates: Sequence[Candidate]) -> str:
         if _is_uncompared(candidates):
-            return "the original got no answer, so there is nothing to compare the smaller copies with"
+            return "the original got no answer, so the smaller copies can't be compared with it"
         return "no variant that was answered keeps the original's answer"
 
     def advice(self, candidates: Sequence[Candidate]) -> str:
@@ -258,7 +264,7 @@ def fall_points(cell: Cell, reference: Cell | None, true_label: str | None) -> f
 
 
 def is_too_far(fall: float | None, margin: float) -> bool:
-    """Whether a fall is above the margin. One that nobody can know is not: the recommendation says so."""
+    """Whether a fall is above the margin. An unknown one is not, and the recommendation says so."""
     return fall is not None and fall > margin + 100 * SAME_SCORE
 
 

@@ -153,7 +153,9 @@ def _variants(report: Mapping[str, Any], plan: Plan) -> str:
 
 def _of_one_photo(report: Mapping[str, Any], plan: Plan) -> dict[str, str]:
     """Agreement, accuracy, and what the recommended variant had to fulfil beside limits of time and size."""
-    reference = compared_with(from_dict(Variant, each) for each in report["variants"] if each["is_reference"])
+    reference = compared_with(
+        from_dict(Variant, variant) for variant in report["variants"] if variant["is_reference"]
+    )
     label = report["source"]["true_label"]
     answer = "The answer was allowed to change."
     if plan.keep_top1:

@@ -11,16 +11,16 @@ from experiment.wording import listed, milliseconds, sentence, size
 
 
 def nothing_fits(
-    so_far: bool, candidates: Sequence[Candidate], goals: Sequence[Goal], gaps: Iterable[str]
+    is_running: bool, candidates: Sequence[Candidate], goals: Sequence[Goal], gaps: Iterable[str]
 ) -> Recommendation:
     """Something was measured, but no cell meets every goal. `gaps`: sentences about what is missing."""
     blockers = [goal for goal in goals if not any(goal.is_met(candidate) for candidate in candidates)]
     reasons = [goal.nobody(candidates) for goal in blockers] or ["no variant meets all goals at once"]
-    advice = [] if so_far else [goal.advice(candidates) for goal in blockers]
+    advice = [] if is_running else [goal.advice(candidates) for goal in blockers]
     nearest = min(candidates, key=lambda candidate: _distance(candidate, goals))
     figures = f"p50 {milliseconds(nearest.p50_ms)}, {size(nearest.variant.size_bytes)}"
     parts = [*advice, f"Nearest: {nearest.place}, {figures}, {unmet_by(nearest, goals)}.", *gaps]
-    return _none(so_far, f"{listed(reasons)}.", " ".join(part for part in parts if part))
+    return _none(is_running, f"{listed(reasons)}.", " ".join(part for part in parts if part))
 
 
 def original_to_come(results: Results) -> Recommendation:
@@ -36,18 +36,18 @@ def original_to_come(results: Results) -> Recommendation:
 
 def nothing_measured(results: Results) -> Recommendation:
     """No request that counts was answered."""
-    so_far, backends = results.so_far, results.backends
+    is_running, backends = results.is_running, results.backends
     failed = _most_failed(results.cells)
     if backends and all(info.state in NOT_THERE for info in backends):
         states = " ".join(f"{info.name}: {sentence(info.detail or info.state)}" for info in backends)
-        return _none(so_far, "no backend can be used.", states)
+        return _none(is_running, "no backend can be used.", states)
     if failed is not None:
-        return _none(so_far, "no request was answered.", sentence(failed.failure_reasons[0].message))
+        return _none(is_running, "no request was answered.", sentence(failed.failure_reasons[0].message))
     if results.state == "queued":
-        return _none(so_far, "the run has not begun.", "It starts when it is its turn.")
-    if so_far:
-        return _none(so_far, "still warming up.", "The first results take about a second.")
-    return _none(so_far, "nothing was measured.", "Run again to get results.")
+        return _none(is_running, "the run has not started.", "It starts when the runs before it have ended.")
+    if is_running:
+        return _none(is_running, "still warming up.", "The first results take about a second.")
+    return _none(is_running, "nothing was measured.", "Run again to get results.")
 
 
 def _distance(candidate: Candidate, goals: Sequence[Goal]) -> tuple[int, float, int, float]:
@@ -61,6 +61,6 @@ def _most_failed(cells: Sequence[Cell]) -> Cell | None:
     return max(failed, key=lambda cell: (cell.failures, cell.not_sent), default=None)
 
 
-def _none(so_far: bool, reason: str, why: str) -> Recommendation:
-    start = "Nothing to recommend yet" if so_far else "Nothing can be recommended"
+def _none(is_running: bool, reason: str, why: str) -> Recommendation:
+    start = "Nothing to recommend yet" if is_running else "Nothing can be recommended"
     return Recommendation(None, None, f"{start}: {reason}", why, (), "INVALID")

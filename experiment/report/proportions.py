@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 Z_95 = 1.959963984540054  # two-sided 95 %
-Z_POWER_80 = 0.8416212335729143  # a difference that is there is found in 80 of 100 tries
+Z_POWER_80 = 0.8416212335729143  # a real difference is found in 80 of 100 tries
 
 Interval = tuple[float, float]
 
@@ -54,13 +54,13 @@ def mcnemar(gained: int, lost: int) -> float:
     no photo differs.
     """
     total, fewer = gained + lost, min(gained, lost)
-    tail = sum(math.comb(total, each) for each in range(fewer + 1))
+    tail = sum(math.comb(total, successes) for successes in range(fewer + 1))
     return min(1.0, float(Fraction(2 * tail, 2**total)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """Each p as it stands when all of them are looked at. Holm 1979, Scand. J. Statist. 6:65."""
-    order = sorted(range(len(p_values)), key=lambda each: p_values[each])
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
     adjusted, so_far = [0.0] * len(p_values), 0.0
     for rank, place in enumerate(order):
         so_far = max(so_far, min(1.0, p_values[place] * (len(p_values) - rank)))

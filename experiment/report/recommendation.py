@@ -1,10 +1,10 @@
 """What to serve: the smallest variant that keeps the answer, on the backend that suits it best.
 
 Among cells that answered every request and meet every goal, the fewest bytes win, then
-the lowest p50; hardware.py says when a cheaper backend is as good as the fastest. "Keeps
+the lowest p50; backend_choice.py says when a cheaper backend is as good as the fastest. "Keeps
 the answer" means the original's top label on the same backend, or, when the user gave the
 true label, that label: a wrong answer is not worth keeping. Its probability must not fall
-by more than a margin either: a copy whose answer hangs by a thread is no advice.
+by more than a margin either: a copy whose answer has become unsure is not recommended.
 """
 
 from __future__ import annotations
@@ -52,35 +52,35 @@ def recommend(results: Results) -> Recommendation:
     other = compared_with(results.variants)
     return choose(
         results,
-        goals_of(plan, true_label, results.so_far),
+        goals_of(plan, true_label, results.is_running),
         needs_reference=plan.keep_top1 and true_label is None,
         why=lambda best: _why(best, results, other),
     )
 
 
 def choose(
-    results: Results,
-    goals: Sequence[Goal],
-    *,
-    needs_reference: bool,
-    why: Callable[[Candidate], str],
+    results: Results, goals: Sequence[Goal], *, needs_reference: bool, why: Callable[[Candidate], str]
 ) -> Recommendation:
     """The smallest variant that meets all `goals`, on the backend that suits it; `why` gives its figures."""
     candidates = candidates_among(results)
     if not candidates:
         return nothing_measured(results)
-    if results.so_far and needs_reference and not any(each.variant.is_reference for each in candidates):
+    if (
+        results.is_running
+        and needs_reference
+        and not any(candidate.variant.is_reference for candidate in candidates)
+    ):
         return original_to_come(results)
-    eligible = [each for each in candidates if all(goal.is_met(each) for goal in goals)]
+    eligible = [candidate for candidate in candidates if all(goal.is_met(candidate) for goal in goals)]
     gaps = tuple(_gaps(results))
     if not eligible:
-        return nothing_fits(results.so_far, candidates, goals, gaps)
-    smallest = min(eligible, key=lambda each: each.rank).variant
-    best = cheapest_alike([each for each in eligible if each.variant == smallest])
+        return nothing_fits(results.is_running, candidates, goals, gaps)
+    smallest = min(eligible, key=lambda candidate: candidate.rank).variant
+    best = cheapest_alike([candidate for candidate in eligible if candidate.variant == smallest])
     return Recommendation(
         variant_id=best.variant.id,
         backend_name=best.backend.name,
-        sentence=_headline(best, results.so_far),
+        sentence=_headline(best, results.is_running),
         why=why(best),
         why_not=(*_why_not(best, eligible), *gaps),
         validity=best.cell.validity,
@@ -88,69 +88,80 @@ def choose(
     )
 
 
-def _headline(best: Candidate, so_far: bool) -> str:
+def _headline(best: Candidate, is_running: bool) -> str:
     """An order, unless the numbers behind it can't be believed."""
     cores = fewer_cores(best.backend)
     what = best.full_place + (f" ({cores} here)" if cores else "")
     if best.cell.validity == "INVALID":
         return f"Best of what was measured so far: {what}."
-    return f"So far: serve {what}." if so_far else f"Serve {what}."
+    return f"So far: serve {what}." if is_running else f"Serve {what}."
 
 
 def _why(best: Candidate, results: Results, other: str) -> str:
-    plan, true_label, so_far = results.plan, results.true_label, results.so_far
+    plan, true_label, is_running = results.plan, results.true_label, results.is_running
     parts = [_answer(best, true_label, other), f"p50 {milliseconds(best.p50_ms)}"]
     if best.cell.max_ms is not None and best.cell.count > 1:
         parts.append(f"slowest of {best.cell.count}: {milliseconds(best.cell.max_ms)}")
     figures = ", ".join([*parts, size(best.variant.size_bytes)]) + "."
-    unknown = _unknown_fall(best, true_label, so_far, other) if plan.keep_top1 else ""
-    parts = [doubt(best, so_far), figures, unknown, _less_sure(best, plan, other)]
+    unknown = _unknown_fall(best, true_label, is_running, other) if plan.keep_top1 else ""
+    parts = [doubt(best, is_running), figures, unknown, _less_sure(best, plan, other)]
     return " ".join(part for part in parts if part)
 
 
-def doubt(best: Candidate, so_far: bool) -> str:
-    """Why a cell that is INVALID is no good ground for a decision."""
+def doubt(best: Candidate, is_running: bool) -> str:
+    """Why an INVALID cell should not decide; "" for the others."""
     samples = best.cell.count
     if best.cell.validity != "INVALID":
         return ""
     if samples >= SAMPLES_FOR_INTERVAL:
         return best.cell.reasons[0]
     few = f"{count(samples, 'sample')} {'is' if samples == 1 else 'are'} too few to recommend by"
-    return f"{few}; more may come." if so_far else f"{few}; use at least {SAMPLES_FOR_INTERVAL} repeats."
+    return f"{few}; more may come." if is_running else f"{few}; use at least {SAMPLES_FOR_INTERVAL} repeats."
 
 
-def _answer(each: Candidate, true_label: str | None, other: str) -> str:
-    if not each.cell.top:
+def _answer(candidate: Candidate, true_label: str | None, other: str) -> str:
+    if not candidate.cell.top:
         return "No label given"
-    label = f"{each.label}, {percent(each.cell.top[0].score)}"
-    before = _original_score(each)
+    label = f"{candidate.label}, {percent(candidate.cell.top[0].score)}"
+    before = _original_score(candidate)
     both = label if before is None else f"{label}; {other} {percent(before)}"
-    if true_label is not None and each.cell.correct_top1:
-        by_luck = f", where the {other}'s was wrong" if each.cell.same_top1 is False else ""
+    if true_label is not None and candidate.cell.correct_top1:
+        by_luck = f", where the {other}'s was wrong" if candidate.cell.same_top1 is False else ""
         return f"Right answer ({both}){by_luck}"
     if true_label is not None:
         return f"Wrong answer ({label})"
-    if each.variant.is_reference or each.cell.same_top1 is None:
+    if candidate.variant.is_reference or candidate.cell.same_top1 is None:
         return f"Its answer: {label}"
-    return f"Same top answer as the {other} ({both})" if each.cell.same_top1 else f"Another answer ({label})"
+    return (
+        f"Same top answer as the {other} ({both})"
+        if candidate.cell.same_top1
+        else f"Another answer ({label})"
+    )
 
 
-def _original_score(each: Candidate) -> float | None:
-    """The original's probability of the same top label, 0..1; None where there is no other one."""
-    cell = each.cell
-    if each.variant.is_reference or not (cell.same_top1 and cell.top) or cell.reference_score_change is None:
+def _original_score(candidate: Candidate) -> float | None:
+    """The original's probability of the same top label, 0..1. None: not known, or this is the original."""
+    cell = candidate.cell
+    if (
+        candidate.variant.is_reference
+        or not (cell.same_top1 and cell.top)
+        or cell.reference_score_change is None
+    ):
         return None
     return max(cell.top[0].score - cell.reference_score_change / 100, 0.0)
 
 
-def _unknown_fall(best: Candidate, true_label: str | None, so_far: bool, other: str) -> str:
-    """Why it is not known how far it falls. A right answer below the original's top 5 has not fallen."""
+def _unknown_fall(best: Candidate, true_label: str | None, is_running: bool, other: str) -> str:
+    """A sentence if it is not known how far the probability falls.
+
+    A right answer that the original did not have among its top 5 has not fallen.
+    """
     original, unknown = best.reference, "Whether the probability falls is not known"
     if best.variant.is_reference or fall_points(best.cell, original, true_label) is not None:
         return ""
     if original is not None and original.top:
         return f"{unknown}." if true_label is None else ""
-    if so_far and not (original and original.unanswered):
+    if is_running and not (original and original.unanswered):
         return f"{unknown}: the {other} has not been measured there yet."
     return f"{unknown}: the {other} got no answer there."
 
@@ -172,16 +183,20 @@ def _less_sure(best: Candidate, plan: Plan, other: str) -> str:
 
 def _why_not(best: Candidate, eligible: Sequence[Candidate]) -> Iterator[str]:
     """Those that meet the goals too, by rank; the original after copies."""
-    others = [each for each in eligible if each.variant == best.variant and each.backend != best.backend]
-    for each in sorted(others, key=lambda each: each.p50_ms)[:MOST_OTHERS]:
-        yield compared(best, each)
-    larger = [each for each in eligible if each.variant.size_bytes > best.variant.size_bytes]
-    heavier = min(larger, key=lambda each: each.rank, default=None)
+    others = [
+        candidate
+        for candidate in eligible
+        if candidate.variant == best.variant and candidate.backend != best.backend
+    ]
+    for other in sorted(others, key=lambda candidate: candidate.p50_ms)[:MOST_OTHERS]:
+        yield compared(best, other)
+    larger = [candidate for candidate in eligible if candidate.variant.size_bytes > best.variant.size_bytes]
+    heavier = min(larger, key=lambda candidate: candidate.rank, default=None)
     if heavier and not heavier.variant.is_reference:
         yield f"Next best: {_heavier(best, heavier)}."
     if heavier and heavier.variant.is_reference:
         yield sentence(f"{_heavier(best, heavier)}, meets the goals too")
-    quickest = min(eligible, key=lambda each: each.p50_ms)
+    quickest = min(eligible, key=lambda candidate: candidate.p50_ms)
     if quickest.variant != best.variant and is_faster(quickest, best):
         yield _faster(best, quickest)
 
@@ -209,12 +224,14 @@ def _next_lighter(best: Candidate, candidates: Sequence[Candidate], goals: Seque
 
 def _lighter(best: Candidate, candidates: Sequence[Candidate]) -> Candidate | None:
     """The largest variant below the best one; of the same format and on the same backend, if there is one."""
-    lighter = [each for each in candidates if each.variant.size_bytes < best.variant.size_bytes]
-    key = lambda each: (  # noqa: E731
-        each.variant.format == best.variant.format,
-        each.variant.size_bytes,
-        each.backend.name == best.backend.name,
-        -each.p50_ms,
+    lighter = [
+        candidate for candidate in candidates if candidate.variant.size_bytes < best.variant.size_bytes
+    ]
+    key = lambda candidate: (  # noqa: E731
+        candidate.variant.format == best.variant.format,
+        candidate.variant.size_bytes,
+        candidate.backend.name == best.backend.name,
+        -candidate.p50_ms,
     )
     return max(lighter, key=key, default=None)
 
@@ -237,9 +254,9 @@ def _faster(best: Candidate, other: Candidate) -> str:
 
 
 def _gaps(results: Results) -> Iterator[str]:
-    """Backends that were meant to answer and gave nothing. One that the machine lacks is no gap."""
+    """Backends that were meant to answer and gave nothing; not those that this machine lacks."""
     for info in results.backends:
         own = [cell for cell in results.cells if cell.backend_name == info.name]
         gave_up = info.state in NOT_THERE or any(cell.unanswered for cell in own)
-        if info.is_present and not any(cell.count for cell in own) and (gave_up or not results.so_far):
+        if info.is_present and not any(cell.count for cell in own) and (gave_up or not results.is_running):
             yield f"No results from {info.name}."

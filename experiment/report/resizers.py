@@ -18,17 +18,17 @@ def compare_resizers(variants: Sequence[Variant], cells: Sequence[Cell]) -> Resi
 def counterpart(made: Variant, variants: Sequence[Variant]) -> Variant | None:
     """The server's variant of the same size, format and quality; of several the one most like it."""
     alike = [
-        each
-        for each in variants
-        if each.made_in == "server"
-        and not each.is_reference
-        and (each.size_px, each.format, each.quality) == (made.size_px, made.format, made.quality)
+        variant
+        for variant in variants
+        if variant.made_in == "server"
+        and not variant.is_reference
+        and (variant.size_px, variant.format, variant.quality) == (made.size_px, made.format, made.quality)
     ]
-    return max(alike, key=lambda each: _similarity(each, made), default=None)
+    return max(alike, key=lambda variant: _similarity(variant, made), default=None)
 
 
-def _similarity(each: Variant, made: Variant) -> tuple[bool, bool]:
-    return each.subsampling == made.subsampling, each.resampler in {made.resampler or "lanczos", None}
+def _similarity(other: Variant, made: Variant) -> tuple[bool, bool]:
+    return other.subsampling == made.subsampling, other.resampler in {made.resampler or "lanczos", None}
 
 
 def _pairs(variants: Sequence[Variant], answers: Mapping[tuple[str, str], str]) -> Iterator[ResizerPair]:
@@ -50,7 +50,7 @@ def _pairs(variants: Sequence[Variant], answers: Mapping[tuple[str, str], str]) 
 
 
 def _sentence(pairs: Sequence[ResizerPair], variants: Sequence[Variant]) -> str:
-    by_id = {each.id: each for each in variants}
+    by_id = {variant.id: variant for variant in variants}
     formats = list(dict.fromkeys(by_id[pair.browser_id].format for pair in pairs))
     has_rgba = any(by_id[pair.browser_id].channels == 4 for pair in pairs)
     ratios = ", ".join(_byte_words(key, pairs, by_id) for key in formats)
@@ -68,8 +68,8 @@ def _sentence(pairs: Sequence[ResizerPair], variants: Sequence[Variant]) -> str:
 
 def _pixel_words(pairs: Sequence[ResizerPair]) -> str:
     engines = list(dict.fromkeys(pair.engine for pair in pairs))
-    told = [words for engine in engines if (words := _engine_words(engine, pairs))]
-    return f"Decoded pixels against the server's (PSNR): {listed(told)}." if told else ""
+    known = [words for engine in engines if (words := _engine_words(engine, pairs))]
+    return f"Decoded pixels against the server's (PSNR): {listed(known)}." if known else ""
 
 
 def _engine_words(engine: str, pairs: Sequence[ResizerPair]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 
 from experiment.records import (
     REFERENCE_ID,
@@ -27,7 +28,7 @@ from experiment.report.recommendation import recommend
 from experiment.report.resizers import compare_resizers
 from experiment.report.statistics import latency_stats, percentile, percentile_from
 from experiment.report.validity import Conditions, judge, late_ms, with_noise
-from experiment.report.warnings import cautions
+from experiment.report.warnings import warnings_of
 
 
 def summarise(
@@ -42,7 +43,7 @@ def summarise(
     rivals = rivals_for_cores(run.backends, run.plan.order)
     cells = _cells(run, Conditions(run.state, rivals, late, _interrupted(run.measurements)))
     results = Results(run.plan, run.state, run.variants, run.backends, cells, run.source.true_label)
-    failures = [each.failure for each in run.measurements if each.failure is not None]
+    failures = [measurement.failure for measurement in run.measurements if measurement.failure is not None]
     return Report(
         schema_version=SCHEMA_VERSION,
         run_id=run.run_id,
@@ -57,7 +58,7 @@ def summarise(
         cells=cells,
         recommendation=recommend(results),
         warnings=(
-            *cautions(run, cells, late),
+            *warnings_of(run, cells, late),
             *differing(first, added, run.variants),
             *retried(first, added),
         ),
@@ -74,8 +75,14 @@ def summarise(
 
 def _interrupted(measurements: Sequence[Measurement]) -> frozenset[str]:
     """Backends that could not be reached at some time, and answered at another."""
-    answered = {each.backend_name for each in measurements if each.prediction is not None}
-    lost = {each.backend_name for each in measurements if each.failure and each.failure.code == "unreachable"}
+    answered = {
+        measurement.backend_name for measurement in measurements if measurement.prediction is not None
+    }
+    lost = {
+        measurement.backend_name
+        for measurement in measurements
+        if measurement.failure and measurement.failure.code == "unreachable"
+    }
     return frozenset(answered & lost)
 
 
@@ -109,17 +116,20 @@ def _cell(
     true_label: str | None,
     conditions: Conditions,
 ) -> Cell:
-    decodings = [each for each in measurements if each.asked_for == "decode" and not each.is_warmup]
-    measurements = [each for each in measurements if each.asked_for == "predict"]
-    counted = [each for each in measurements if not each.is_warmup]
+    decodings = [
+        measurement
+        for measurement in measurements
+        if measurement.asked_for == "decode" and not measurement.is_warmup
+    ]
+    measurements = [measurement for measurement in measurements if measurement.asked_for == "predict"]
+    counted = [measurement for measurement in measurements if not measurement.is_warmup]
     samples_ms, decoding_ms = _samples_ms(counted), _samples_ms(decodings)
-    failures = [each.failure for each in counted if each.failure is not None]
+    failures = [measurement.failure for measurement in counted if measurement.failure is not None]
     failure_reasons = _most_frequent(failures)
     not_sent = sum(not failure.was_sent for failure in failures)
     if not_sent and stopped_by and stopped_by.code not in {failure.code for failure in failure_reasons}:
         failure_reasons += (stopped_by,)
     answer = first_answer(measurements)
-    agrees = agreement(answer, reference)
     correct_top1, correct_top5 = correctness(answer.top if answer else (), true_label)
     validity, reasons = judge(
         backend, samples_ms, len(failures) - not_sent, failure_reasons, conditions, not_sent
@@ -138,52 +148,53 @@ def _cell(
         request_bytes=answer.request_bytes if answer else None,
         response_bytes=answer.response_bytes if answer else None,
         top=answer.top if answer else (),
-        same_top1=agrees.same_top1,
-        top5_overlap=agrees.top5_overlap,
-        reference_score=agrees.reference_score,
-        reference_score_change=agrees.reference_score_change,
-        js_distance=agrees.js_distance,
+        **asdict(agreement(answer, reference)),
         correct_top1=correct_top1,
         correct_top5=correct_top5,
         validity=validity,
         reasons=reasons,
         failure_reasons=failure_reasons,
-        peers=tuple(each.prediction.peer for each in counted if each.prediction and each.prediction.peer),
+        peers=tuple(
+            measurement.prediction.peer
+            for measurement in counted
+            if measurement.prediction and measurement.prediction.peer
+        ),
         decode_request_ms=percentile_from(1, decoding_ms, 50),
         decode_request_samples_ms=decoding_ms,
         decode_response_bytes=max(
-            (each.prediction.response_bytes for each in decodings if each.prediction), default=None
+            (measurement.prediction.response_bytes for measurement in decodings if measurement.prediction),
+            default=None,
         ),
-        warmup_samples_ms=_samples_ms(each for each in measurements if each.is_warmup),
+        warmup_samples_ms=_samples_ms(measurement for measurement in measurements if measurement.is_warmup),
         not_sent=not_sent,
     )
 
 
 def _samples_ms(measurements: Iterable[Measurement]) -> tuple[float, ...]:
-    """Of those that were answered."""
-    return tuple(each.rounded_ms for each in measurements if each.prediction is not None)
+    """The latencies of answered requests, in ms."""
+    return tuple(measurement.rounded_ms for measurement in measurements if measurement.prediction is not None)
 
 
 def _stopped_by(measurements: Sequence[Measurement]) -> dict[str, Failure]:
     """Backend name -> its last failure before requests to it were left out; it may have been a warm-up's."""
     return {
-        each.backend_name: each.failure
-        for each in measurements
-        if each.failure and each.failure.code in {"unreachable", "deadline"}
+        measurement.backend_name: measurement.failure
+        for measurement in measurements
+        if measurement.failure and measurement.failure.code in {"unreachable", "deadline"}
     }
 
 
 def _cold_ms(measurements: Iterable[Measurement]) -> float | None:
-    for each in measurements:
-        if each.is_warmup and each.attempt == 0:
-            return None if each.prediction is None else each.rounded_ms
+    for measurement in measurements:
+        if measurement.is_warmup and measurement.attempt == 0:
+            return None if measurement.prediction is None else measurement.rounded_ms
     return None
 
 
 def _stage_medians(counted: Iterable[Measurement]) -> dict[str, float]:
     stages: dict[str, list[float]] = defaultdict(list)
-    for each in counted:
-        for name, value_ms in each.prediction.server_ms.items() if each.prediction else ():
+    for measurement in counted:
+        for name, value_ms in measurement.prediction.server_ms.items() if measurement.prediction else ():
             if math.isfinite(value_ms):  # the server wrote it; it may write anything
                 stages[name].append(value_ms)
     return {name: percentile(values_ms, 50) for name, values_ms in stages.items()}
@@ -191,5 +202,5 @@ def _stage_medians(counted: Iterable[Measurement]) -> dict[str, float]:
 
 def _most_frequent(failures: Sequence[Failure]) -> tuple[Failure, ...]:
     """One failure for each code, the most frequent code first."""
-    first = {each.code: each for each in reversed(failures)}
-    return tuple(first[code] for code, _ in Counter(each.code for each in failures).most_common())
+    first = {failure.code: failure for failure in reversed(failures)}
+    return tuple(first[code] for code, _ in Counter(failure.code for failure in failures).most_common())

@@ -59,22 +59,25 @@ def judge(
     """The verdict on one cell, and one sentence for each reason."""
     if not samples_ms and not failures and not not_sent:
         return "INVALID", (_not_measured(backend, conditions),)
-    invalid = tuple(_invalid(backend, samples_ms, conditions))
-    if not_sent:
-        why = next(each for each in failure_reasons if not each.was_sent)
-        invalid = (_left_out(len(samples_ms) + failures + not_sent, not_sent, why), *invalid)
-    if failures:
-        why = next(each for each in failure_reasons if each.was_sent)
-        invalid = (_failed(len(samples_ms), failures, why), *invalid)
+    invalid = [
+        *_unanswered(len(samples_ms), failures, not_sent, failure_reasons),
+        *_invalid(backend, samples_ms, conditions),
+    ]
     if invalid:
-        return "INVALID", invalid
+        return "INVALID", tuple(invalid)
     low, high = median_interval(samples_ms) or (0.0, 0.0)
     p50 = percentile(samples_ms, 50)
+    width = _width(p50, low, high)
     if backend.name in conditions.interrupted:
-        return "NOISY", (_interrupted(backend),)
+        return "NOISY", (
+            f"{backend.name} stopped answering during the run and came back, so these samples may come from "
+            "two processes, the second one cold. Run again.",
+        )
     if low < p50 * (1 - NOISE_SHARE) or high > p50 * (1 + NOISE_SHARE):
-        return "NOISY", (_noisy(p50, low, high),)
-    return "VALID", (_valid(len(samples_ms), p50, low, high),)
+        return "NOISY", (
+            f"p50 is known only to ±{width} (95 %: {span(low, high)}). Add repeats, or close other programs.",
+        )
+    return "VALID", (f"{count(len(samples_ms), 'sample')}, no failures, p50 known to ±{width} (95 %).",)
 
 
 NOISE_IN_PIXELS = (
@@ -89,20 +92,32 @@ def with_noise(validity: Validity, reasons: tuple[str, ...]) -> tuple[Validity, 
     return "INVALID", (NOISE_IN_PIXELS, *others)
 
 
+def _unanswered(answered: int, failures: int, not_sent: int, reasons: Sequence[Failure]) -> Iterator[str]:
+    """What failed, then what was left out, whose reason says "Not sent" itself."""
+    if failures:
+        asked, why = answered + failures, next(failure for failure in reasons if failure.was_sent)
+        many = f"All {asked:,}" if not answered and asked > 1 else f"{failures:,} of {asked:,}"
+        yield f"{many} requests failed: {sentence(why.message)} They are not counted as latencies."
+    if not_sent:
+        planned = answered + failures + not_sent
+        words = sentence(next(failure for failure in reasons if not failure.was_sent).message)
+        yield words if not_sent == planned else f"{not_sent:,} of {count(planned, 'request')}: {words}"
+
+
 def _invalid(backend: BackendInfo, samples_ms: Sequence[float], conditions: Conditions) -> Iterator[str]:
-    if 0 < len(samples_ms) < SAMPLES_FOR_INTERVAL:  # without any, why there are none says it all
+    if 0 < len(samples_ms) < SAMPLES_FOR_INTERVAL:  # without any, the reason why there are none is enough
         yield _too_few(len(samples_ms), conditions.is_running)
     if backend.name in conditions.core_rivals:
-        yield _contended(conditions.core_rivals[backend.name])
+        rivals = listed(conditions.core_rivals[backend.name])
+        yield (
+            f"It shared its cores with {rivals} while both were measured, so they slowed each other. "
+            'Run again with the order "auto".'
+        )
     if conditions.late_ms is not None and samples_ms and percentile(samples_ms, 50) < LATE_MS:
-        yield _busy(conditions.late_ms)
-
-
-def _interrupted(backend: BackendInfo) -> str:
-    return (
-        f"{backend.name} stopped answering during the run and came back, so these samples may come from "
-        "two processes, the second one cold. Run again."
-    )
+        yield (
+            f"This app was busy while measuring (event delay up to {milliseconds(conditions.late_ms)}), too "
+            f"busy to time less than {LATE_MS:.0f} ms. Close other programs and run again."
+        )
 
 
 def _not_measured(backend: BackendInfo, conditions: Conditions) -> str:
@@ -113,18 +128,6 @@ def _not_measured(backend: BackendInfo, conditions: Conditions) -> str:
     return "The run ended before this was measured. Run again to fill it in."
 
 
-def _failed(answered: int, failures: int, reason: Failure) -> str:
-    asked = answered + failures
-    many = f"All {asked:,}" if not answered and asked > 1 else f"{failures:,} of {asked:,}"
-    return f"{many} requests failed: {sentence(reason.message)} They are not counted as latencies."
-
-
-def _left_out(planned: int, not_sent: int, reason: Failure) -> str:
-    """The reason's own sentence, which begins with "Not sent:"."""
-    why = sentence(reason.message)
-    return why if not_sent == planned else f"{not_sent:,} of {count(planned, 'request')}: {why}"
-
-
 def _too_few(samples: int, is_running: bool) -> str:
     if is_running:
         return f"Only {count(samples, 'sample')} so far; p50 needs at least {SAMPLES_FOR_INTERVAL}."
@@ -132,31 +135,6 @@ def _too_few(samples: int, is_running: bool) -> str:
         f"Only {count(samples, 'sample')}: too few for a 95 % interval. "
         f"Use at least {SAMPLES_FOR_INTERVAL} repeats; 20 is a good start."
     )
-
-
-def _contended(rivals: Sequence[str]) -> str:
-    return (
-        f"It shared its cores with {listed(rivals)} while both were measured, so they slowed each other. "
-        'Run again with the order "auto".'
-    )
-
-
-def _busy(worst_ms: float) -> str:
-    return (
-        f"This app was busy while measuring (event delay up to {milliseconds(worst_ms)}), too busy to time "
-        f"less than {LATE_MS:.0f} ms. Close other programs and run again."
-    )
-
-
-def _noisy(p50_ms: float, low_ms: float, high_ms: float) -> str:
-    return (
-        f"p50 is known only to ±{_width(p50_ms, low_ms, high_ms)} (95 %: {span(low_ms, high_ms)}). "
-        "Add repeats, or close other programs."
-    )
-
-
-def _valid(samples: int, p50_ms: float, low_ms: float, high_ms: float) -> str:
-    return f"{count(samples, 'sample')}, no failures, p50 known to ±{_width(p50_ms, low_ms, high_ms)} (95 %)."
 
 
 def _width(p50_ms: float, low_ms: float, high_ms: float) -> str:

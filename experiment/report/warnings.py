@@ -5,13 +5,25 @@ Each code stands for one kind of warning and keeps its meaning for ever.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from experiment.records import BackendInfo, Cell, Label, Order, Run, SourceImage, Variant, Warning_
+from experiment.records import (
+    BackendInfo,
+    Cell,
+    Failure,
+    Label,
+    Measurement,
+    Order,
+    Run,
+    SourceImage,
+    Variant,
+    Warning_,
+)
 from experiment.report.agreement import SAME_SCORE
 from experiment.report.backend_choice import fewer_cores
 from experiment.report.contention import NOT_THERE, host_of, rivals_for_cores, rivals_for_machine
-from experiment.report.failed_requests import failed_requests
 from experiment.report.statistics import SAMPLES_FOR_P90
 from experiment.report.validity import LATE_MS
 from experiment.wording import NOT_ENCODED, count, listed, milliseconds, sentence, size, sized_name
@@ -31,7 +43,7 @@ CODES = {
     "W12": "the run ended early",
     "W13": "a backend runs on fewer cores than its name says",
 }
-SET_CODES = {  # of reports about many photos, which have most of the others too; see set_cautions.py
+SET_CODES = {  # of reports about many photos, which have most of the others too; see photo_sets/warnings.py
     "W14": "photos could not be used",
     "W15": "labels that the model does not know",
     "W16": "labels that no answer named",
@@ -40,11 +52,11 @@ SET_CODES = {  # of reports about many photos, which have most of the others too
 }
 NOTES = frozenset({"W2", "W6", "W9", "W17"})  # good to know; the numbers can be believed all the same
 
-# The share of an upload that may be missing from the reference before it is told.
+# The share of an upload that may be missing from the reference before a note says so.
 MUCH_LEFT_OUT = 0.05
 
 
-def cautions(run: Run, cells: Sequence[Cell], late_ms: float | None) -> tuple[Warning_, ...]:
+def warnings_of(run: Run, cells: Sequence[Cell], late_ms: float | None) -> tuple[Warning_, ...]:
     """Every warning that a run calls for, in the order of their codes.
 
     `late_ms`: how late this app woke up at worst while measuring; None: it was quiet.
@@ -70,9 +82,11 @@ def cautions(run: Run, cells: Sequence[Cell], late_ms: float | None) -> tuple[Wa
 def as_warnings(found: Iterable[tuple[str, Iterable[str | Warning_]]]) -> tuple[Warning_, ...]:
     """What was found under each code, as warnings with its level."""
     return tuple(
-        each if isinstance(each, Warning_) else Warning_(code, each, "note" if code in NOTES else "warning")
+        found_one
+        if isinstance(found_one, Warning_)
+        else Warning_(code, found_one, "note" if code in NOTES else "warning")
         for code, words in found
-        for each in words
+        for found_one in words
     )
 
 
@@ -225,13 +239,13 @@ def _other_reference(run: Run) -> Iterator[str | Warning_]:
 
 
 def _much_left_out(source: SourceImage, reference: Variant) -> Iterator[Warning_]:
-    """Of a motion photo most is no picture, and "2.6 % of original" beside the original would puzzle."""
+    """Most of a motion photo is video: "2.6 % of original" beside the original needs this note."""
     left_out_bytes = source.size_bytes - reference.size_bytes
     if left_out_bytes >= MUCH_LEFT_OUT * source.size_bytes:
         yield Warning_(
             "W11",
-            f"{size(left_out_bytes)} of the {size(source.size_bytes)} uploaded are not the picture (but a "
-            "video, a thumbnail, EXIF or the like). The original was sent without them, "
+            f"{size(left_out_bytes)} of the {size(source.size_bytes)} uploaded are not the picture itself "
+            "but, for example, a video, a thumbnail or EXIF. The original was sent without them, "
             f"{size(reference.size_bytes)}; percentages are of the whole file.",
             "note",
         )
@@ -255,3 +269,53 @@ def short_of_cores(backends: Iterable[BackendInfo]) -> Iterator[str]:
             yield (
                 f"{info.name} runs on {cores}, all that this machine has: its numbers are those of {cores}."
             )
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRequests:
+    """The failed requests to one backend."""
+
+    failed: int  # of those sent
+    not_sent: int  # left out after these
+    warmups: int  # of these
+    cells: int  # variants that they belong to
+    worst: Failure | None  # the most frequent one; None: nothing failed
+
+    @property
+    def all_of_them(self) -> str:
+        """ "All 9 requests", for a backend that answered nothing."""
+        return "The only request" if self.failed == 1 else f"All {self.failed:,} requests"
+
+    @property
+    def left_out(self) -> str:
+        """ "; 411 more were not sent", or nothing."""
+        if not self.not_sent:
+            return ""
+        return f"; {self.not_sent:,} more {'was' if self.not_sent == 1 else 'were'} not sent"
+
+    @property
+    def warmups_among(self) -> str:
+        """ " (3 of them warm-ups)", or nothing."""
+        if not self.warmups:
+            return ""
+        kind = "a warm-up" if self.warmups == 1 else "warm-ups"
+        return f" ({kind})" if self.failed == self.warmups else f" ({self.warmups:,} of them {kind})"
+
+
+def failed_requests(backend_name: str, measurements: Sequence[Measurement]) -> FailedRequests:
+    """Count what failed on one backend."""
+    lost = [
+        measurement
+        for measurement in measurements
+        if measurement.backend_name == backend_name and measurement.failure is not None
+    ]
+    failed = [measurement for measurement in lost if measurement.failure and measurement.failure.was_sent]
+    failures = [measurement.failure for measurement in failed if measurement.failure is not None]
+    codes = Counter(failure.code for failure in failures)
+    return FailedRequests(
+        failed=len(failed),
+        not_sent=len(lost) - len(failed),
+        warmups=sum(measurement.is_warmup for measurement in failed),
+        cells=len({measurement.variant_id for measurement in failed}),
+        worst=max(failures, key=lambda failure: codes[failure.code], default=None),
+    )

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from experiment.labels import Vocabulary
+from experiment.photo_sets.counts import SetCounts
 from experiment.photo_sets.journal import SetHeader
 from experiment.photo_sets.photo_result import Beats, PhotoResult
 from experiment.photo_sets.summarise import summarise_set
-from experiment.photo_sets.tally import Tally
 from experiment.records import Label, Plan, Report
 from tests.support.records import answer, answered, backend, environment, original, sha256, variant
 
@@ -67,13 +67,13 @@ def summary(
     **header_too: Any,
 ) -> Report:
     """The report of these photos; `count` is how many were listed."""
-    tally = Tally(dict.fromkeys(backend_names, vocabulary))
+    counts = SetCounts(dict.fromkeys(backend_names, vocabulary))
     results = list(results)
     for each in results:
-        tally.add(each)
+        counts.add(each)
     infos = tuple(backend(name) for name in backend_names)
     listed = len(results) if count is None else count
     facts = {key: value for key, value in environment().items() if not key.startswith("heartbeat")}
     header = SetHeader("run1", 1_777_890_030.0, "pets.zip", listed, sha256("pets"), plan, infos, facts)
     header = replace(header, **header_too)
-    return summarise_set(header, tally, state)  # type: ignore[arg-type]
+    return summarise_set(header, counts, state)  # type: ignore[arg-type]

@@ -14,10 +14,10 @@ from typing import Any, cast
 from experiment.codec import from_dict
 from experiment.export.answers_csv import AnswerRows
 from experiment.export.report_json import report_dict
+from experiment.photo_sets.counts import SetCounts
 from experiment.photo_sets.journal import SetHeader, vocabularies_of
 from experiment.photo_sets.photo_result import PhotoResult
 from experiment.photo_sets.summarise import summarise_set
-from experiment.photo_sets.tally import Tally
 from experiment.records import (
     BackendInfo,
     Failure,
@@ -51,7 +51,7 @@ class Records:
     variants: list[Variant] = field(default_factory=list)
     measurements: list[Measurement] = field(default_factory=list)
     header: SetHeader | None = None  # None: a run of one photo
-    tally: Tally = field(default_factory=Tally)  # of a photo set
+    tally: SetCounts = field(default_factory=SetCounts)  # of a photo set
 
     def read(self, event: Event) -> None:
         """Take in the next event."""
@@ -72,7 +72,7 @@ class Records:
             self.source = from_dict(SourceImage, source)
             return
         self.header = from_dict(SetHeader, source["photo_set"])
-        self.tally = Tally(vocabularies_of(self.header))
+        self.tally = SetCounts(vocabularies_of(self.header))
 
 
 class Reports:

@@ -17,10 +17,10 @@ from experiment.cli.main import main
 from experiment.decide.compare import NotComparable, compare, conclusion
 from experiment.decide.compare_section import compare_section
 from experiment.decide.differences import differences
-from experiment.decide.median_ratio import _outside, ratio_of_medians
 from experiment.export.report_json import report_dict, report_json
 from experiment.figures.palette import DARK, LIGHT
 from experiment.records import Label, Plan
+from experiment.report.statistics import _outside, ratio_of_medians
 from tests.support.deciding_records import copy, small_report, whole
 from tests.support.records import answer, answered, backend, environment, sample_report, source
 from tests.support.set_records import photos, summary
@@ -115,8 +115,8 @@ def test_twice_and_more_is_said_as_a_factor():
 
 
 def test_the_same_is_no_difference_that_so_many_samples_could_show():
-    assert words(AROUND_100, AROUND_100) == "no difference that 10 samples could show"
-    assert words(AROUND_100, AROUND_100 * 2) == "no difference that 20 and 10 samples could show"
+    assert words(AROUND_100, AROUND_100) == "no detectable difference with 10 samples"
+    assert words(AROUND_100, AROUND_100 * 2) == "no detectable difference with 20 and 10 samples"
 
 
 def test_too_few_samples_are_said_with_how_many_it_takes():
@@ -200,7 +200,7 @@ def test_another_model_or_version_is_a_warning():
 def test_another_way_of_making_the_same_variant_is_a_warning():
     before, now = run_of(AROUND_100), run_of(AROUND_100)
     now = replace(now, variants=(now.variants[0], replace(now.variants[1], sha256="e" * 64)))
-    assert "1 variant of 2 with the same name hold other bytes" in warned(now, before)[0]
+    assert "1 variant of 2 with the same name have different bytes" in warned(now, before)[0]
 
 
 def test_the_hash_over_a_sets_photos_tells_nothing_when_they_came_in_another_order():
@@ -257,7 +257,7 @@ def test_more_lines_than_can_be_told_apart_are_left_to_the_table():
     section = compare_section(many, many, LIGHT)
     lines = [each for each in section.figures["compared"]["data"] if "lines" in each["mode"]]
     assert len(lines) == 12
-    assert "more lines of each run, in the table below." in section.figures["compared"]["meta"]["caption"]
+    assert "lines of each run. The table is complete." in section.figures["compared"]["meta"]["caption"]
     assert len(section.tables[0]["rows"]) == 55
 
 

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from experiment.decide.cost import Rival, cost_of, crossover
+from experiment.decide.cost import Rival, cost_of, crossover, money
 from experiment.decide.cost_section import INVITATION, cost_section
-from experiment.decide.money import money
 from experiment.decide.prices import PriceRefused, prices_of, read_prices
 from experiment.export.report_json import report_dict
 from experiment.figures.palette import DARK, LIGHT
@@ -101,8 +100,8 @@ def test_the_section_says_what_it_costs_and_from_when_on_the_gpu_pays():
     section = cost_section(seen(two_backends()), {"GPU": 4.0, "CPU": 1.0}, LIGHT)
     assert section.sentence == (
         "512 px JPEG on GPU costs 0.0111 for 1,000 predictions, 11.11 for a million, the least of all "
-        "backends. Above 80 requests/s one GPU (4.00 per hour) is cheaper than the 5 × CPU (5.00) that the "
-        "rate takes, up to the 100 requests/s that it answers. Per prediction, both kept busy, "
+        "backends. Above 80 requests/s one GPU (4.00 per hour) is cheaper than the 5 × CPU (5.00) needed "
+        "for that rate, up to its own limit of 100 requests/s. Per prediction, with both kept busy, "
         "GPU is cheaper."
     )
     assert any("one request in flight" in note and "upper bound" in note for note in section.notes)
@@ -111,17 +110,19 @@ def test_the_section_says_what_it_costs_and_from_when_on_the_gpu_pays():
 def test_where_the_gpu_never_pays_the_section_says_why():
     section = cost_section(seen(two_backends()), {"GPU": 6.0, "CPU": 1.0}, LIGHT)
     assert (
-        "At no rate is GPU cheaper than CPU: one GPU is full at 100 requests/s, "
-        "which 5 × CPU answer for 5.00 per hour." in section.sentence
+        "At no rate is GPU cheaper than CPU: one GPU answers at most 100 requests/s, "
+        "and 5 × CPU answer as many for 5.00 per hour." in section.sentence
     )
 
 
 def test_backends_that_cant_be_told_apart_are_compared_by_their_price_alone():
     section = cost_section(seen(two_backends(10.0, 10.0)), {"GPU": 4.0, "CPU": 1.0}, LIGHT)
     assert section.sentence.startswith(
-        "512 px JPEG on CPU costs 0.00278 for 1,000 predictions, 2.78 for a million. GPU"
+        "512 px JPEG on CPU costs 0.00278 for 1,000 predictions, 2.78 for a million. There"
     )
-    assert section.tables[0]["rows"][0][2].endswith("are equally fast as far as measured; CPU costs less.")
+    assert section.tables[0]["rows"][0][2].endswith(
+        "There is no measurable difference in p50; CPU costs less per hour."
+    )
 
 
 def test_without_prices_there_is_an_invitation_and_no_plot():

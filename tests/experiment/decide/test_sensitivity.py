@@ -127,7 +127,7 @@ def test_unknown_scores_are_counted_and_left_out():
 def test_what_was_not_varied_is_not_shown():
     names = [each.factor.name for each in effects(view_of(report_dict(sample_report())))]
     assert names == ["size", "format", "backend"]
-    assert "Only one value of everything" in sensitivity_section(grid({}, like(512)), LIGHT).sentence
+    assert "Every setting had only one value" in sensitivity_section(grid({}, like(512)), LIGHT).sentence
     assert sensitivity_section(seen(report()), LIGHT).sentence == "Nothing was measured yet."
 
 

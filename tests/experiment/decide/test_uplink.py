@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiment.decide.break_even import break_even
-from experiment.decide.end_to_end import copies, originals
-from experiment.decide.subject import smaller_copy, subject
+from experiment.decide.end_to_end import break_even, copies, originals
+from experiment.decide.section import smaller_copy, subject
 from experiment.decide.uplink_section import uplink_section
 from experiment.decide.uplinks import UPLINKS, UplinkRefused, transfer_ms, uplink_of
 from experiment.export.report_json import report_dict
@@ -20,7 +19,7 @@ from tests.support.deciding_records import ORIGINAL_BYTES, copy, in_browser, see
 from tests.support.records import report, sample_report
 
 SOURCE = {"size_bytes": ORIGINAL_BYTES}
-FASTEST = "145 ms end to end (modelled), of it 60 ms making, 80 ms uploading 100 KB, 5.0 ms latency."
+FASTEST = "145 ms end to end (modelled), of which 60 ms making, 80 ms uploading 100 KB, 5.0 ms latency."
 SIX = {"8 CPU": [5.0] * 6}
 
 
@@ -108,7 +107,7 @@ def test_where_there_are_many_ways_the_first_of_each_place_is_drawn():
     names = {trace["name"].replace(" (assumed)", "") for trace in figure["data"]}
     assert {name.rsplit(", ", 1)[1] for name in names} >= {"in the browser", "on the server"}
     assert any("browser/pica" in name for name in names) and not any("canvas" in name for name in names)
-    assert "Not drawn, to stay readable: 2 more lines." in figure["meta"]["caption"]
+    assert "Left out to keep the plot readable: 2 other lines" in figure["meta"]["caption"]
 
 
 def test_a_photo_that_stayed_in_the_browser_would_have_been_uploaded_whole():
@@ -191,7 +190,8 @@ def test_the_section_says_that_no_canvas_writes_a_format(key, name):
     section = uplink_section(seen(run_of(whole(), made)), SOURCE, uplink_of("10"), LIGHT)
     assert section.sentence.startswith(
         "Resizing in the browser wins at every bandwidth, if the browser makes the copy as fast as the "
-        f"server did, with an encoder that it loads, for no canvas writes {name} (512 px {name}"
+        "server did, with an encoder that the page loads, as no browser's canvas writes "
+        f"{name} (512 px {name}"
     )
 
 

@@ -554,7 +554,7 @@ def test_the_accuracy_of_a_set_is_drawn_with_its_interval():
 def test_a_set_without_labels_shows_agreement_and_says_so():
     made = drawn("unlabelled set", "agreement_by_size")
     assert made["meta"]["title"] == "Agreement by size"
-    assert made["meta"]["caption"].startswith("Agreement: the share of 9 photos with the original's own top")
+    assert made["meta"]["caption"].startswith("Agreement: the share of 9 photos with the same top answer")
     assert drawn("unlabelled set", "trade_off")["meta"]["table"]["columns"][4] == "Same answer, %"
 
 

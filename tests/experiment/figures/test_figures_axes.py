@@ -139,7 +139,10 @@ def test_too_many_lines_leave_one_for_each_format_and_say_so():
     lines = names(made["latency_by_size"])
     assert {line.partition(", ")[2] for line in lines} >= {"JPEG q95 Lanczos", "PNG Lanczos"}
     assert len(lines) <= 6
-    assert "only the first setting of each format" in made["latency_by_size"]["meta"]["caption"]
+    assert (
+        "Only the first combination of settings of each format is drawn"
+        in made["latency_by_size"]["meta"]["caption"]
+    )
 
 
 def test_the_trade_off_of_a_crowded_run_has_every_point_once_and_no_lines():

@@ -125,7 +125,7 @@ def test_labels_mended_since_count_for_what_the_journal_holds_and_nothing_is_ask
     assert {row["label"] for row in csv.DictReader(answers.open())} == {"", "blue"}
     (folder / "red" / "0000.jpg").unlink()
     done = run(tmp_path, folder, *journal, "--servers", "A:127.0.0.1:9")
-    assert "belongs to another run: other photos (6 in set there, 5 in set here)" in done.stderr.replace(
+    assert "belongs to another run: other photos (6 in set before, 5 in set now)" in done.stderr.replace(
         "\n", " "
     )
 
@@ -162,7 +162,7 @@ def test_a_complete_journal_is_reported_again_without_any_server(tmp_path):
     ("arguments", "words"),
     [
         (["nowhere"], "nowhere does not exist"),
-        (["set", "--sizes", "16"], "belongs to another run: sizes_px 32, 24 there, 16 here"),
+        (["set", "--sizes", "16"], "belongs to another run: sizes_px 32, 24 before, 16 now"),
         (["set", "--labels", "bad.csv"], "must begin with a line that names the columns"),
         (["set", "--label-map", "none.txt"], "none.txt can't be read: No such file"),
         (["set", "--labels", "open.csv"], "line 2: a field is longer than 131,072 characters"),

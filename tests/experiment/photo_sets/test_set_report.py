@@ -13,12 +13,11 @@ from experiment.export.report_csv import report_csv
 from experiment.export.report_html import report_html
 from experiment.export.report_json import SCHEMA, report_dict
 from experiment.labels import Vocabulary
+from experiment.photo_sets.counts import Failures
 from experiment.photo_sets.goals import set_goals
-from experiment.photo_sets.listing import ListedPhoto
-from experiment.photo_sets.photo_result import refused
-from experiment.photo_sets.tally_counts import Failures
-from experiment.photo_sets.validity import judge_over_photos
-from experiment.records import GivenLabels, Plan, SkippedPhoto
+from experiment.photo_sets.photo_result import PhotoResult
+from experiment.photo_sets.summarise import judge_over_photos
+from experiment.records import Failure, GivenLabels, Plan, SkippedPhoto
 from experiment.report.goals import Candidate
 from experiment.report.proportions import wilson
 from experiment.report.validity import Conditions
@@ -26,6 +25,11 @@ from experiment.report.warnings import CODES, SET_CODES
 from tests.support.records import backend, failed, original
 from tests.support.reports import closed
 from tests.support.set_records import PLAN, SMALL, photos, result, summary
+
+
+def refused(index: int, name: str, message: str, label: str | None = None) -> PhotoResult:
+    """A photo that can't be used."""
+    return PhotoResult(index, name, label, refused=Failure("truncated", message))
 
 
 def cell(report, variant_id=SMALL.id):
@@ -101,7 +105,7 @@ def test_two_backends_answers_are_compared():
         summary([]),
         summary([], state="running", count=7),
         summary([result(0, label=None, original="tabby", small="tabby")], state="running", count=9),
-        summary([refused(0, ListedPhoto("a.jpg", 3, "tabby"), "truncated", "It ends early.")]),
+        summary([refused(0, "a.jpg", "It ends early.", "tabby")]),
         summary(photos(both=5, on=("8 CPU", "1 CPU")), backend_names=("8 CPU", "1 CPU")),
     ],
 )
@@ -284,10 +288,7 @@ def test_without_the_models_labels_every_label_counts_and_is_looked_for():
 
 
 def test_photos_that_were_skipped_are_named_up_to_five():
-    broken = [
-        refused(at, ListedPhoto(f"{at}.jpg", 3, None), "truncated", f"cat{at}.jpg ends early")
-        for at in range(7)
-    ]
+    broken = [refused(at, f"{at}.jpg", f"cat{at}.jpg ends early", None) for at in range(7)]
     report = summary([*photos(both=3), *broken])
     assert "7 photos could not be used. cat0.jpg ends early." in warning(report, "W14")
     assert warning(report, "W14").endswith("cat4.jpg ends early. And 2 more.")
@@ -296,7 +297,7 @@ def test_photos_that_were_skipped_are_named_up_to_five():
 
 GIVEN = GivenLabels("labels.csv", rows=300, unused=297, photos=3, unlabelled="cat/4.jpg")
 ROWS = tuple(
-    SkippedPhoto(f"{at}.jpg", "missing", f"{at}.jpg has a label, but no such photo was found.")
+    SkippedPhoto(f"{at}.jpg", "missing", f"{at}.jpg has a label, but there is no such photo.")
     for at in range(20)
 )
 
@@ -308,7 +309,7 @@ def test_rows_of_a_csv_without_a_photo_are_counted_and_are_no_photos_that_could_
     assert "W14" not in codes(report)
     told = warning(report, "W18")
     assert told.startswith(
-        "270 rows of the CSV without a photo: 0.jpg has a label, but no such photo was found."
+        "270 rows of the CSV without a photo: 0.jpg has a label, but there is no such photo."
     )
     assert told.endswith("And 265 more.")
     assert next(each.level for each in report.warnings if each.code == "W18") == "note"
@@ -317,13 +318,13 @@ def test_rows_of_a_csv_without_a_photo_are_counted_and_are_no_photos_that_could_
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (GIVEN, "27 of 30 photos have no label in labels.csv, and accuracy is that of the others."),
+        (GIVEN, "27 of 30 photos have no label in labels.csv, and accuracy covers the others only."),
         (
             replace(GIVEN, photos=0),
             "No photo has a label: labels.csv names 300 files, and none of them is in",
         ),
         (replace(GIVEN, photos=29), "1 of 30 photos has no label in labels.csv"),
-        (replace(GIVEN, unused=0), "The first one without is cat/4.jpg."),
+        (replace(GIVEN, unused=0), "The first photo without a label is cat/4.jpg."),
     ],
 )
 def test_labels_that_do_not_meet_the_photos_are_a_warning(given, words):
@@ -396,7 +397,7 @@ def test_a_plan_with_a_margin_is_part_of_the_report():
 
 
 def test_the_html_report_of_a_set_tells_of_photos_shares_and_how_it_was_measured():
-    listed = refused(0, ListedPhoto("a<b.jpg", 3, None), "truncated", "It ends early.")
+    listed = refused(0, "a<b.jpg", "It ends early.", None)
     page = report_html(report_dict(summary([*photos(both=80, gained=2, lost=5, neither=13), listed])))
     assert "100 measured of 101 listed" in page
     assert "82.0 (73.3 to 88.3)" in page
@@ -405,7 +406,7 @@ def test_the_html_report_of_a_set_tells_of_photos_shares_and_how_it_was_measured
 
 
 def test_the_html_report_of_a_set_that_went_wrong_stays_short():
-    lost = [refused(at, ListedPhoto(f"{at}.jpg", 3, None), "truncated", "Cut.") for at in range(2000)]
+    lost = [refused(at, f"{at}.jpg", "Cut.", None) for at in range(2000)]
     report = report_dict(summary([*photos(both=3), *lost]))
     page = report_html(report)
     assert page.count("skipped") < 70

@@ -1,4 +1,4 @@
-"""Photo after photo, the journal that keeps them, and the tally that adds them up."""
+"""Photo after photo, the journal that keeps them, and the counts that add them up."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from bench.support.fake_backends import FakeBackend
 from experiment.backends.base import RequestFailed
 from experiment.labels import Vocabulary
 from experiment.measure.environment import environment
+from experiment.photo_sets.counts import SetCounts
 from experiment.photo_sets.journal import (
     Journal,
     JournalRefused,
@@ -23,7 +24,6 @@ from experiment.photo_sets.journal import (
 )
 from experiment.photo_sets.listing import open_photo_set
 from experiment.photo_sets.run import measure_set, photo_order
-from experiment.photo_sets.tally import Tally
 from experiment.records import BackendInfo, Label, Plan
 from tests.support.photo_sets import COLOURS, always_right, blind_when_small, colour_of, photo, write_folders
 
@@ -46,10 +46,10 @@ def taken(photos, backends, plan=PLAN, start=0, cancel=None):
 
 
 def counted(results):
-    tally = Tally({"eye": Vocabulary(COLOURS)})
+    counts = SetCounts({"eye": Vocabulary(COLOURS)})
     for each in results:
-        tally.add(each)
-    return tally
+        counts.add(each)
+    return counts
 
 
 EYE = (BackendInfo(name="eye", state="ready", version=1),)
@@ -99,9 +99,9 @@ def test_broken_photos_are_named_and_cost_nothing_else(tmp_path):
     folder = write_folders(tmp_path, 3)
     (folder / "red" / "0000.jpg").write_bytes(photo("red", 0)[:200])
     (folder / "red" / "zero.jpg").write_bytes(b"")
-    tally = counted(taken(open_photo_set(folder), [eye()]))
-    assert (tally.done, tally.measured) == (4, 2)
-    assert {(each.name, each.code) for each in tally.skipped} == {
+    counts = counted(taken(open_photo_set(folder), [eye()]))
+    assert (counts.done, counts.measured) == (4, 2)
+    assert {(each.name, each.code) for each in counts.skipped} == {
         ("red/0000.jpg", "truncated"),
         ("red/zero.jpg", "empty_file"),
     }
@@ -134,13 +134,13 @@ def test_a_backend_that_stopped_answering_is_left_out_and_the_others_go_on(photo
     assert len(taken(photos, [FakeBackend("quiet", answer=gone)])) == 1  # without any the run ends
 
 
-# The tally
+# The counts
 
 
-def test_the_tally_counts_what_a_person_would(photos):
-    tally = counted(taken(photos, [eye(guess=blind_when_small)]))
-    cells = {key[0]: cell for key, cell in tally.cells.items()}
-    assert tally.labelled == tally.measured == 12
+def test_the_counts_are_those_that_a_person_would_make(photos):
+    counts = counted(taken(photos, [eye(guess=blind_when_small)]))
+    cells = {key[0]: cell for key, cell in counts.cells.items()}
+    assert counts.labelled == counts.measured == 12
     assert [cells[each].judged for each in IDS] == [12, 12, 12]
     assert [cells[each].top1 for each in IDS] == [12, 12, 4]  # a third is blue anyway
     assert [cells[each].top5 for each in IDS] == [12, 12, 12]
@@ -154,9 +154,13 @@ def test_the_tally_counts_what_a_person_would(photos):
 def test_photos_whose_label_the_model_does_not_know_count_for_agreement_alone(tmp_path):
     folder = write_folders(tmp_path, 6)
     (folder / "red").rename(folder / "n01440764")
-    tally = counted(taken(open_photo_set(folder), [eye()]))
-    assert dict(tally.unknown_labels) == {"n01440764": 2}
-    assert (tally.labelled, tally.cells["32-png", "eye"].judged, tally.cells["32-png", "eye"].compared) == (
+    counts = counted(taken(open_photo_set(folder), [eye()]))
+    assert dict(counts.unknown_labels) == {"n01440764": 2}
+    assert (
+        counts.labelled,
+        counts.cells["32-png", "eye"].judged,
+        counts.cells["32-png", "eye"].compared,
+    ) == (
         4,
         4,
         6,
@@ -164,14 +168,14 @@ def test_photos_whose_label_the_model_does_not_know_count_for_agreement_alone(tm
 
 
 def test_two_backends_are_compared_answer_by_answer(photos):
-    tally = counted(taken(photos, [eye(), eye("dim", blind_when_small)]))
-    assert tally.between["32-png", "dim", "eye"] == [12, 12]
-    assert tally.between["24-png", "dim", "eye"] == [4, 12]
+    counts = counted(taken(photos, [eye(), eye("dim", blind_when_small)]))
+    assert counts.between["32-png", "dim", "eye"] == [12, 12]
+    assert counts.between["24-png", "dim", "eye"] == [4, 12]
 
 
 def test_several_repeats_of_a_photo_are_one_sample(photos):
-    tally = counted(taken(photos, [eye()], replace(PLAN, repeats=3)))
-    cell = tally.cells["32-png", "eye"]
+    counts = counted(taken(photos, [eye()], replace(PLAN, repeats=3)))
+    cell = counts.cells["32-png", "eye"]
     assert (len(cell.samples_ms), cell.failures.asked, cell.judged) == (12, 36, 12)
 
 
@@ -209,11 +213,11 @@ def test_half_a_line_at_the_end_is_dropped_and_the_run_goes_on_behind_it(tmp_pat
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"plan": replace(PLAN, repeats=2)}, "repeats 1 there, 2 here"),
-        ({"plan": replace(PLAN, sizes_px=(32,))}, "sizes_px 32, 24 there, 32 here"),
-        ({"infos": (BackendInfo(name="ear", state="ready"),)}, "the backends eye there, ear here"),
-        ({"infos": (BackendInfo(name="eye", state="ready", version=2),)}, "eye: version 1 there, 2 here"),
-        ({"facts": {"pillow": "1.0"}}, "pillow .* there, 1.0 here"),
+        ({"plan": replace(PLAN, repeats=2)}, "repeats 1 before, 2 now"),
+        ({"plan": replace(PLAN, sizes_px=(32,))}, "sizes_px 32, 24 before, 32 now"),
+        ({"infos": (BackendInfo(name="ear", state="ready"),)}, "the backends eye before, ear now"),
+        ({"infos": (BackendInfo(name="eye", state="ready", version=2),)}, "eye: version 1 before, 2 now"),
+        ({"facts": {"pillow": "1.0"}}, "pillow .* before, 1.0 now"),
     ],
 )
 def test_a_journal_of_another_run_is_refused_and_says_what_differs(tmp_path, photos, change, words):
@@ -225,7 +229,7 @@ def test_a_journal_of_another_run_is_refused_and_says_what_differs(tmp_path, pho
 def test_a_journal_of_other_photos_is_refused(tmp_path, photos):
     Journal(tmp_path / "j.jsonl", header(photos)).close()
     fewer = replace(photos, photos=photos.photos[:5])
-    with pytest.raises(JournalRefused, match=r"12 in set there, 5 in set here"):
+    with pytest.raises(JournalRefused, match=r"12 in set before, 5 in set now"):
         Journal(tmp_path / "j.jsonl", header(fewer))
 
 

@@ -141,7 +141,8 @@ def test_backends_whose_intervals_overlap_are_called_alike():
     made = recommend(*groups, backends=backends)
     assert made.backend_name == "1 CPU"
     assert made.why_not[0] == (
-        "8 CPU is not measurably slower: p50 10 ms (10.0 to 10.1) against 10 ms (9.9 to 10.0)."
+        "There is no measurable difference between 8 CPU and 1 CPU: "
+        "p50 10 ms (10.0 to 10.1) against 10 ms (9.9 to 10.0)."
     )
 
 
@@ -265,7 +266,7 @@ def test_a_fall_that_is_allowed_never_reads_as_more_than_the_margin():
 
 
 def test_a_margin_of_1_is_one_point_where_every_variant_falls_too_far():
-    goal = goals_of(Plan(margin_points=1.0), None, so_far=False)[-1]
+    goal = goals_of(Plan(margin_points=1.0), None, is_running=False)[-1]
     assert goal.nobody([]).endswith("more than 1 point for every variant")
 
 
@@ -506,7 +507,7 @@ def test_before_the_first_answer_there_is_nothing_to_recommend_yet():
     assert recommend(state="running").sentence == "Nothing to recommend yet: still warming up."
     assert recommend(state="done").sentence == "Nothing can be recommended: nothing was measured."
     assert recommend(state="queued", variants=()).sentence == (
-        "Nothing to recommend yet: the run has not begun."
+        "Nothing to recommend yet: the run has not started."
     )
 
 

@@ -519,7 +519,8 @@ def test_an_upload_that_is_mostly_no_picture_is_said_and_a_little_exif_is_not():
     cut = {"encoder": "as uploaded, without metadata", "size_bytes": 212_000}
     made = report(source=source(size_bytes=8_200_000), variants=(original(**cut),))
     assert warning(made, "W11") == (
-        "8.0 MB of the 8.2 MB uploaded are not the picture (but a video, a thumbnail, EXIF or the like). "
+        "8.0 MB of the 8.2 MB uploaded are not the picture itself but, for example, a video, a thumbnail or "
+        "EXIF. "
         "The original was sent without them, 212 KB; percentages are of the whole file."
     )
     assert next(each.level for each in made.warnings if each.code == "W11") == "note"

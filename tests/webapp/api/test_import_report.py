@@ -82,7 +82,7 @@ BROKEN = {
         r"cells\[3\]\.p50_ms is 1\.0, but its own samples give",
     ),
     "a p90 too many": (text(changed(cells__3__samples_ms=[1.0] * 20)), r"p90_ms is .*samples give None"),
-    "twice": (text(changed(variants__1__id="original")), "two of one variant"),
+    "twice": (text(changed(variants__1__id="original")), "the same variant twice"),
     "nowhere": (
         text(changed(cells__0__backend_name="TPU")),
         "a cell names a variant or backend that the report does not have",
@@ -93,9 +93,9 @@ BROKEN = {
     ),
     "recommends nothing": (
         text(changed(recommendation__variant_id="1-png")),
-        "does not have what it recommends",
+        "it recommends a variant that it does not have",
     ),
-    "a path as id": (text(changed(variants__1__id="../../etc/passwd")), "is not an id"),
+    "a path as id": (text(changed(variants__1__id="../../etc/passwd")), "is not a valid id"),
     "control characters": (text(changed(source__name="a\r\nSet-Cookie: x")), "can't be shown"),
     "a surrogate": (json.dumps(changed(source__name="\ud800")).encode(), "can't be shown"),
     "a key too long": (text(changed(environment={"x" * 30_000: 1})), "too long"),

@@ -2,27 +2,133 @@
 
 from __future__ import annotations
 
+import hashlib
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
+from typing import Any
 
 from experiment.labels import Vocabulary
 from experiment.photo_sets.photo_result import PhotoResult
-from experiment.photo_sets.tally_counts import CellTally, Failures, VariantTally, floats
-from experiment.records import Measurement, Prediction, SkippedPhoto
+from experiment.records import NOT_SENT, Failure, Measurement, Prediction, SkippedPhoto, Variant
 from experiment.report.agreement import first_answer
 from experiment.report.statistics import percentile
 
 
-class Tally:
+def floats() -> array[float]:
+    """Eight bytes for each number."""
+    return array("d")
+
+
+@dataclass(slots=True)
+class Failures:
+    """What one backend did not answer."""
+
+    asked: int = 0
+    warmups_failed: int = 0
+    by_code: Counter[str] = field(default_factory=Counter)
+    example: dict[str, Failure] = field(default_factory=dict)  # the first one of each code
+
+    def add(self, measurement: Measurement) -> None:
+        """Count one request."""
+        self.asked += 1
+        if measurement.failure is not None:
+            self.warmups_failed += measurement.is_warmup and measurement.failure.was_sent
+            self.by_code[measurement.failure.code] += 1
+            self.example.setdefault(measurement.failure.code, measurement.failure)
+
+    @property
+    def unanswered(self) -> int:
+        """Requests without an answer."""
+        return self.by_code.total()
+
+    @property
+    def not_sent(self) -> int:
+        """Those of them that were left out."""
+        return self.by_code[NOT_SENT]
+
+    @property
+    def failed(self) -> int:
+        """Those of them that were sent."""
+        return self.unanswered - self.not_sent
+
+    @property
+    def most_frequent(self) -> tuple[Failure, ...]:
+        """One for each code, the most frequent code first."""
+        return tuple(self.example[code] for code, _ in self.by_code.most_common())
+
+
+@dataclass(slots=True)
+class CellCounts:
+    """One variant on one backend."""
+
+    samples_ms: array[float] = field(default_factory=floats)  # one for each photo: its median
+    failures: Failures = field(default_factory=Failures)  # of counted requests
+    cold_ms: float | None = None
+    was_warmed: bool = False
+    stages_ms: defaultdict[str, array[float]] = field(default_factory=lambda: defaultdict(floats))
+    request_bytes: array[float] = field(default_factory=floats)
+    response_bytes: array[float] = field(default_factory=floats)
+    judged: int = 0  # photos with a label that the model knows
+    top1: int = 0
+    top5: int = 0
+    compared: int = 0  # photos that the reference was answered for as well
+    agreed: int = 0
+    both: int = 0  # of those judged and compared: right here and for the reference
+    gained: int = 0
+    lost: int = 0
+    neither: int = 0
+
+
+@dataclass(slots=True)
+class VariantCounts:
+    """One variant over all photos that are large enough for it."""
+
+    makings: Counter[tuple[str, str]] = field(default_factory=Counter)  # photos by format and encoder
+    examples: dict[tuple[str, str], Variant] = field(default_factory=dict)  # the first one of each
+    longest_px: array[float] = field(default_factory=floats)
+    widths_px: array[float] = field(default_factory=floats)
+    heights_px: array[float] = field(default_factory=floats)
+    sizes_bytes: array[float] = field(default_factory=floats)
+    percents: array[float] = field(default_factory=floats)  # of the bytes of the photo's own file
+    decode_ms: array[float] = field(default_factory=floats)
+    resize_ms: array[float] = field(default_factory=floats)
+    encode_ms: array[float] = field(default_factory=floats)
+    digest: Any = field(default_factory=hashlib.sha256)  # over the sha256 of each photo's
+
+    @property
+    def typical(self) -> Variant:
+        """What most photos' are like; of originals some may have been encoded again."""
+        return self.examples[self.makings.most_common(1)[0][0]]
+
+    def add(self, variant: Variant, original_bytes: int) -> None:
+        """Take in one photo's; the photo's file has `original_bytes`."""
+        making = (variant.format, variant.encoder)
+        self.makings[making] += 1
+        self.examples.setdefault(making, variant)
+        self.percents.append(100 * variant.size_bytes / max(1, original_bytes))
+        self.longest_px.append(variant.size_px)
+        self.widths_px.append(variant.width_px)
+        self.heights_px.append(variant.height_px)
+        self.sizes_bytes.append(variant.size_bytes)
+        for name in ("decode_ms", "resize_ms", "encode_ms"):
+            value_ms = getattr(variant, name)
+            if value_ms is not None:
+                getattr(self, name).append(value_ms)
+        self.digest.update(bytes.fromhex(variant.sha256))
+
+
+class SetCounts:
     """Everything that the report of a set is computed from. Results are added in order."""
 
     def __init__(self, vocabularies: Mapping[str, Vocabulary] | None = None):
         """`vocabularies`: what the model behind each backend can answer, by backend name."""
         self._vocabularies = vocabularies or {}
         self._unknown = Vocabulary()
-        self.cells: dict[tuple[str, str], CellTally] = defaultdict(CellTally)
-        self.variants: dict[str, VariantTally] = {}
+        self.cells: dict[tuple[str, str], CellCounts] = defaultdict(CellCounts)
+        self.variants: dict[str, VariantCounts] = {}
         self.backends: dict[str, Failures] = defaultdict(Failures)
         self.between: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0])
         self.done = 0  # photos, those skipped too
@@ -49,11 +155,11 @@ class Tally:
         self.measured += 1
         self._add_photo(result)
         for variant in result.variants:
-            self.variants.setdefault(variant.id, VariantTally()).add(variant, result.size_bytes or 0)
+            self.variants.setdefault(variant.id, VariantCounts()).add(variant, result.size_bytes or 0)
         groups: dict[tuple[str, str], list[Measurement]] = defaultdict(list)
-        for each in result.measurements:
-            self.backends[each.backend_name].add(each)
-            groups[each.variant_id, each.backend_name].append(each)
+        for measurement in result.measurements:
+            self.backends[measurement.backend_name].add(measurement)
+            groups[measurement.variant_id, measurement.backend_name].append(measurement)
         for key, group in groups.items():
             self._add_latencies(self.cells[key], group)
         self._add_answers(
@@ -63,17 +169,17 @@ class Tally:
     @property
     def requests_done(self) -> int:
         """All requests so far, warm-ups too."""
-        return sum(each.asked for each in self.backends.values())
+        return sum(failures.asked for failures in self.backends.values())
 
     @property
     def requests_failed(self) -> int:
         """Those that were sent and not answered."""
-        return sum(each.failed for each in self.backends.values())
+        return sum(failures.failed for failures in self.backends.values())
 
     @property
     def requests_not_sent(self) -> int:
         """Those that were left out."""
-        return sum(each.not_sent for each in self.backends.values())
+        return sum(failures.not_sent for failures in self.backends.values())
 
     def _add_photo(self, result: PhotoResult) -> None:
         self.skipped_sizes_px.update(result.skipped_sizes_px)
@@ -87,16 +193,16 @@ class Tally:
         self.late_beats += result.beats.late
         self.max_delay_ms = max(self.max_delay_ms, result.beats.max_delay_ms)
 
-    def _add_latencies(self, cell: CellTally, group: Sequence[Measurement]) -> None:
+    def _add_latencies(self, cell: CellCounts, group: Sequence[Measurement]) -> None:
         if not cell.was_warmed and group[0].is_warmup:
             cell.was_warmed = True
             cell.cold_ms = group[0].rounded_ms if group[0].prediction else None
-        counted = [each for each in group if not each.is_warmup]
-        for each in counted:
-            cell.failures.add(each)
-        answered = [each for each in counted if each.prediction is not None]
+        counted = [measurement for measurement in group if not measurement.is_warmup]
+        for measurement in counted:
+            cell.failures.add(measurement)
+        answered = [measurement for measurement in counted if measurement.prediction is not None]
         if answered:
-            cell.samples_ms.append(percentile([each.rounded_ms for each in answered], 50))
+            cell.samples_ms.append(percentile([measurement.rounded_ms for measurement in answered], 50))
             first = answered[0].prediction
             assert first is not None  # noqa: S101
             cell.request_bytes.append(first.request_bytes)
@@ -105,12 +211,19 @@ class Tally:
                 cell.stages_ms[stage].append(value_ms)
 
     def _add_answers(self, result: PhotoResult, answers: Mapping[tuple[str, str], Prediction]) -> None:
-        references = {each.id for each in result.variants if each.is_reference}
-        names = sorted({each.backend_name for each in result.measurements})
+        references = {variant.id for variant in result.variants if variant.is_reference}
+        names = sorted({measurement.backend_name for measurement in result.measurements})
         truths = {name: self._truth(name, result.label) for name in names}
         self._count_label(result.label, truths)
         for name in names:
-            reference = next((answers[each, name] for each in references if (each, name) in answers), None)
+            reference = next(
+                (
+                    answers[reference_id, name]
+                    for reference_id in references
+                    if (reference_id, name) in answers
+                ),
+                None,
+            )
             for variant in result.variants:
                 if (variant.id, name) in answers:
                     self._judge(variant.id, name, answers[variant.id, name], reference, truths[name])
@@ -169,7 +282,7 @@ class Tally:
         if truth is None:
             return [False]
         vocabulary = self._vocabulary(backend_name)
-        return [vocabulary.is_right(each.label, truth) for each in answer.top] or [False]
+        return [vocabulary.is_right(label.label, truth) for label in answer.top] or [False]
 
 
 def _first(answer: Prediction) -> str | None:
