@@ -82,11 +82,11 @@ def _engine_words(engine: str, pairs: Sequence[ResizerPair]) -> str:
 
 def _answer_words(pairs: Sequence[ResizerPair]) -> str:
     names = list(dict.fromkeys(name for pair in pairs for name in pair.same_top1))
-    told = []
+    same = []
     for name in names:
         answers = [pair.same_top1[name] for pair in pairs if name in pair.same_top1]
-        told.append(f"{sum(answers)} of {len(answers)} on {name}")
-    return f"The top answer is the same for {listed(told)}." if told else ""
+        same.append(f"{sum(answers)} of {len(answers)} on {name}")
+    return f"The top answer is the same for {listed(same)}." if same else ""
 
 
 def _byte_words(key: str, pairs: Sequence[ResizerPair], by_id: Mapping[str, Variant]) -> str:

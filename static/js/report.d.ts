@@ -248,7 +248,7 @@ export interface Cell {
   count: Count;
   /** Requests that were sent and failed. */
   failures: Count;
-  /** Requests left out, as the backend had stopped answering: neither answers nor failures. Before they were told apart they counted as failures. */
+  /** Requests left out, as the backend had stopped answering: neither answers nor failures. Older versions counted them as failures. */
   not_sent?: Count;
   /** The first warm-up. */
   cold_ms: MillisecondsOrNull;
@@ -375,7 +375,7 @@ export interface PhotoSet {
   skipped: Array<{ name: string; code: string; message: string; }>;
   /** Labels that the model does not know; their photos don't count for accuracy. */
   unknown_labels: Array<{ label: string; photos: Count; }>;
-  /** The CSV that told the labels. null: there was none. */
+  /** The CSV that the labels come from. null: there was none. */
   given_labels?: GivenLabels | null;
   /** How often two backends give the same top label to a variant. */
   between_backends: Array<{ variant_id: string; backend_names: Array<string>; agreement: CountedShare; }>;
