@@ -41,7 +41,7 @@ def card_sections() -> dict[str, Any]:
     return {
         "knows": "the 1000 classes of ImageNet",
         "classes": len(known),
-        "labels_note": "The first name of each ImageNet class; in brackets what distinguishes two that share it.",
+        "labels_note": "The first name of each ImageNet class; in brackets what distinguishes those alike.",
         "labels": [imagenet_class.label for imagenet_class in known],
         "wnids": [imagenet_class.wordnet_id for imagenet_class in known],
     }

@@ -34,7 +34,7 @@ ResultKind = Literal["variant", "measurement", "photo", "step", "finding"]
 Json = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Job:
     """What a run measures. Every kind is a subclass."""
 
@@ -49,7 +49,7 @@ class Job:
         return ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PhotoJob(Job):
     """One photo, the only part."""
 
@@ -63,7 +63,7 @@ class PhotoJob(Job):
         return (self.size_bytes,)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PhotoSetJob(Job):
     """Many photos in files on disk, which the timing process opens."""
 
@@ -83,7 +83,7 @@ def too_many_photos(where: str, found: int, most: int) -> str:
     return f"{where} has {found:,} photos; the limit is {most:,}. {how}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BrowserVariantsJob(Job):
     """Variants that a browser made. The parts are the photo, empty if not uploaded, and the variants."""
 
@@ -100,7 +100,7 @@ class BrowserVariantsJob(Job):
         return (self.size_bytes, *(variant.size_bytes for variant in self.variants))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FollowUpJob(Job):
     """Variants of a run that has ended, to be measured again. The parts are their bytes as sent."""
 
@@ -121,7 +121,7 @@ JOBS: Final[Mapping[str, type[Job]]] = {
 Job_co = TypeVar("Job_co", bound=Job, covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Task(Generic[Job_co]):
     """All that the timing process needs for one run."""
 

@@ -115,7 +115,7 @@ def test_a_name_that_does_not_exist_is_no_download(tmp_path):
     app = App(tmp_path, MODEL="nosuch")
     assert app.process.wait(60) == 2
     _wait_for(lambda: len(app.output) > 1)
-    assert [line.partition(" There are ")[0].strip() for line in app.output] == [
+    assert [line.partition(" The catalogue has ")[0].strip() for line in app.output] == [
         "Preparing the model (the first time takes a while).",
         "Pixelcost can't start. There is no model 'nosuch'.",
     ]

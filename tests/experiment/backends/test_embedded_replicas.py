@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from common.addresses import free_port
 from experiment.backends.base import Backend, RequestFailed
 from experiment.backends.connect import connect
 from experiment.backends.model_input import seen
@@ -21,7 +22,7 @@ from experiment.backends.probe import probe
 from experiment.embedded.cores import share_of_each
 from experiment.embedded.model import model_in
 from experiment.embedded.profiles import parse_embedded
-from experiment.embedded.supervisor import EmbeddedServers, _free_port
+from experiment.embedded.supervisor import EmbeddedServers
 from experiment.errors import EmbeddedFailed
 from experiment.records import BackendInfo
 from tests.support.processes.app_process import CAT, is_alive, running_app
@@ -80,7 +81,7 @@ def test_replicas_share_cores_only_where_there_are_too_few(cores, cpus, replicas
 
 
 def test_no_two_servers_are_given_the_same_port():
-    ports = [_free_port() for _ in range(2000)]
+    ports = [free_port() for _ in range(2000)]
     assert len(set(ports)) == len(ports)
 
 
