@@ -123,3 +123,11 @@ def test_decisions_stand_under_ten_headings_and_take_at_most_six_lines():
         lines = entry.split("\n")
         assert lines[0].startswith("**"), entry
         assert len(lines) <= 6 and max(map(len, lines)) <= 135, entry
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_script_that_is_named_exists(path):
+    theirs = {"tensorflow_model_server_test.py"}  # of TensorFlow Serving
+    named = set(re.findall(r"`((?:[\w.]+/)*\w+\.(?:py|js|mjs|sh))`", path.read_text("utf-8"))) - theirs
+    tracked = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).split("\n")
+    assert not [name for name in named if not any(f"/{file}".endswith(f"/{name}") for file in tracked)]
