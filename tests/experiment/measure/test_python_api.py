@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import jsonschema
@@ -56,6 +57,7 @@ def test_the_example_in_the_docstring_runs(tmp_path):
 
 def test_ten_names_are_there_and_importing_them_loads_nothing_of_ours():
     assert len(experiment.NAMES) == 10
+    assert tuple(import_module("experiment.python_api").__all__) == experiment.NAMES
     assert set(experiment.NAMES) <= set(dir(experiment))
     assert all(getattr(experiment, name).__doc__ for name in experiment.NAMES)
     code = "import sys, experiment; dir(experiment); print(*sys.modules)"
