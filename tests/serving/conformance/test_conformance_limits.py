@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
-import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -43,9 +42,10 @@ def test_who_does_not_fit_into_the_queue_is_refused_with_a_hint_when_to_come_aga
 
 
 def test_a_rest_request_that_would_be_answered_too_late_is_told_so(server):
-    running = ask(server, 1.0)
-    time.sleep(0.3)  # it has to be there first
-    response = server.post(f"{SLOW}:predict", {"instances": [0.0]})
+    running, response = ask(server, 2.0), None
+    while response is None or response.ok:  # until the request over gRPC is there first
+        assert not running.done()
+        response = server.post(f"{SLOW}:predict", {"instances": [0.0]})
     assert response.status_code in {429, 504}, response.text
     assert "deadline" in response.json()["error"]
     assert running.code() == grpc.StatusCode.OK
