@@ -43,7 +43,8 @@ MOST_DIMENSIONS = 8
 MOST_NAMES = 10  # in a sentence
 STAGE_PREFIX, STAGE_SUFFIX = "pixelcost-", "-ms"  # trailing metadata of the embedded server
 
-_CODES = {
+# gRPC's status -> one of errors.FAILURE_CODES; all others are "server_error".
+FAILURES = {
     grpc.StatusCode.UNAVAILABLE: "unreachable",
     grpc.StatusCode.DEADLINE_EXCEEDED: "deadline",
     grpc.StatusCode.INVALID_ARGUMENT: "bad_request",
@@ -176,7 +177,7 @@ class GrpcBackend:
             top=(),
             request_bytes=request.ByteSize(),
             response_bytes=response.ByteSize(),
-            server_ms=_stages(call.trailing_metadata() or ()),
+            server_ms=stages_of(call.trailing_metadata() or ()),
             peer=peer,
             model_version=model_version(response),
         )
@@ -218,7 +219,7 @@ class GrpcBackend:
         self, error: grpc.RpcError, variant: Variant, timeout_s: float, peer: str | None
     ) -> RequestFailed:
         details = one_line(error.details() or "")
-        code = _CODES.get(error.code(), "server_error")
+        code = FAILURES.get(error.code(), "server_error")
         if code == "deadline":
             return too_late(self.info, variant, timeout_s)
         if code == "overloaded" and "larger than max" in details:
@@ -257,7 +258,8 @@ def model_version(response: predict_pb2.PredictResponse) -> int | None:
     return max(0, response.model_spec.version.value) or None
 
 
-def _stages(metadata: Any) -> dict[str, float]:
+def stages_of(metadata: Any) -> dict[str, float]:
+    """Stage -> ms, from the trailing metadata of an answer."""
     return stages(
         (key[len(STAGE_PREFIX) : -len(STAGE_SUFFIX)], value)
         for key, value in metadata

@@ -19,7 +19,8 @@ from experiment.wording import one_line
 ANSWER_LIMIT_BYTES = 8 * 1024 * 1024
 _TITLE = re.compile(r"<title>([^<]+)</title>", re.IGNORECASE)
 
-_CODES = {
+# HTTP's status -> one of errors.FAILURE_CODES; all others are "server_error".
+FAILURES = {
     400: "bad_request",
     404: "not_found",
     413: "too_large",
@@ -80,7 +81,7 @@ class RestBackend:
         self._replicas.close()
 
     def _refused(self, answer: Answer, variant: Variant) -> RequestFailed:
-        name, status, text = self.info.name, answer.status, _error_text(answer.body)
+        name, status, text = self.info.name, answer.status, error_text(answer.body)
         if 300 <= status < 400:
             place = one_line(answer.headers.get("Location", "somewhere else"), 100)
             return bad_answer(
@@ -94,21 +95,17 @@ class RestBackend:
             return RequestFailed(
                 "too_large", f"A proxy in front of {name} refuses bodies this large: {describe(variant)}."
             )
-        code = _CODES.get(status, "server_error")
+        code = FAILURES.get(status, "server_error")
         return RequestFailed(code, f"{name} answered HTTP {status} to {describe(variant)}: {text}")
 
     def _prediction(self, request_bytes: int, answer: Answer, peer: str | None) -> Prediction:
         row = self._first_row(answer.body)
         probabilities = row.get("probabilities")
-        # "queue;dur=0.1, decode;dur=2.5" -> name, separator, milliseconds
-        timing = [
-            part.strip().partition(";dur=") for part in answer.headers.get("Server-Timing", "").split(",")
-        ]
         return Prediction(
             top=top_labels(self.info, row["classes"], row["scores"]),
             request_bytes=request_bytes,
             response_bytes=len(answer.body),
-            server_ms=stages((stage, time_ms) for stage, _, time_ms in timing),
+            server_ms=stages_of(answer.headers.get("Server-Timing", "")),
             peer=peer,
             distribution=None if probabilities is None else distribution(self.info, probabilities),
         )
@@ -124,7 +121,14 @@ class RestBackend:
         raise bad_answer(self.info, "something other than predictions with classes and scores, of one image.")
 
 
-def _error_text(answer: bytes) -> str:
+def stages_of(server_timing: str) -> dict[str, float]:
+    """Stage -> ms, from the header of an answer: "queue;dur=0.1, decode;dur=2.5"."""
+    parts = [part.strip().partition(";dur=") for part in server_timing.split(",")]
+    return stages((stage, time_ms) for stage, _, time_ms in parts)
+
+
+def error_text(answer: bytes) -> str:
+    """What the body of a refused request says, on one line."""
     try:
         return one_line(str(parsed_json(answer)["error"]))
     except (ValueError, LookupError, TypeError):

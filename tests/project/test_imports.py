@@ -12,9 +12,21 @@ import pytest
 from tests.support.imports import SCRIPTS, circle_in, imported, python_imports, script_imports
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = {"common", "experiment", "serving", "models", "webapp", "tests", "tools", "bench", "fuzz"}
+PACKAGES = {
+    "common",
+    "experiment",
+    "loadtest",
+    "serving",
+    "models",
+    "webapp",
+    "tests",
+    "tools",
+    "bench",
+    "fuzz",
+}
 MAY_IMPORT = {
     "common": {"common"},
+    "loadtest": {"loadtest", "experiment", "common"},
     "experiment": {"experiment", "common"},
     "webapp": {"webapp", "experiment", "common"},
     "serving": {"serving", "common"},

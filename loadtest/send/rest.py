@@ -1,0 +1,73 @@
+"""RestSender: POST /v1/models/<model>:predict with aiohttp, over kept-alive connections."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+
+import aiohttp
+
+from experiment.backends.answers import parsed_json
+from experiment.backends.base import short_cause
+from experiment.backends.rest import FAILURES, error_text, model_path, stages_of
+from experiment.records import BackendInfo
+from loadtest.send.sender import CONNECT_S, Answer, AnswersRead, SendFailed
+
+HEADERS = {"Content-Type": "application/json"}
+
+
+class RestSender:
+    """One session; its pool grows to the number of requests in flight."""
+
+    def __init__(self, info: BackendInfo, addresses: Sequence[str]):
+        self._info = info
+        peers = addresses if len(addresses) > 1 else (None,)
+        urls = [f"http://{address}{model_path(info)}:predict" for address in addresses]
+        self._turns = itertools.cycle(zip(peers, urls, strict=True))
+        self._answers = AnswersRead(_labels)
+
+    async def open(self) -> None:
+        """Make the session. Connections are opened by the first requests: warm up before timing."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S)
+        connector = aiohttp.TCPConnector(limit=0, force_close=False)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False)
+
+    async def send(self, body: bytes, timeout_s: float) -> Answer:
+        """One POST. Raises SendFailed."""
+        peer, url = next(self._turns)
+        try:
+            async with (
+                asyncio.timeout(timeout_s),
+                self._session.post(url, data=body, headers=HEADERS, allow_redirects=False) as response,
+            ):
+                answer = await response.read()
+        except TimeoutError:
+            raise SendFailed("deadline", f"{self._place(peer)} did not answer in time.", peer) from None
+        except (aiohttp.ClientError, OSError) as error:
+            cause = short_cause(str(error))
+            raise SendFailed("unreachable", f"No answer from {self._place(peer)} ({cause}).", peer) from None
+        if response.status != 200:
+            cause = FAILURES.get(response.status, "bad_answer" if response.status < 400 else "server_error")
+            text = f"{self._place(peer)} answered HTTP {response.status}: {error_text(answer)}"
+            raise SendFailed(cause, text, peer)
+        stages_ms = stages_of(response.headers.get("Server-Timing", ""))
+        return Answer(self._answers.labels(answer), stages_ms or None, peer)
+
+    async def close(self) -> None:
+        """Close the session with its connections."""
+        await self._session.close()
+
+    def _place(self, peer: str | None) -> str:
+        return f"{self._info.name} at {peer or self._info.address}"
+
+
+def _labels(answer: bytes) -> list[str] | None:
+    """The first class of every prediction; None if they have no classes, as a model of numbers."""
+    try:
+        predictions = parsed_json(answer)["predictions"]
+        if not all(isinstance(row, dict) and "classes" in row for row in predictions):
+            return None
+        return [str(row["classes"][0]) for row in predictions]
+    except (ValueError, LookupError, TypeError):
+        raise SendFailed("bad_answer", "The answer is not a list of predictions.") from None
