@@ -115,7 +115,7 @@ def run(parent: Parent, task: Task[Job], parts: Sequence[bytes], read: Callable[
     if is_large:
         await_turn(parent)
     received = read()
-    planned = planned_requests(plan, received.planned_variants(plan), task.present)
+    planned = planned_requests(plan, received.planned_variants(plan), task.asked)
     parent.send(Accepted(to_dict(received.source), received.skipped_sizes_px(plan), planned))
     has_pixels = not is_large or parent.go.wait(PATIENCE_S)
     if not has_pixels:
@@ -131,7 +131,7 @@ def run(parent: Parent, task: Task[Job], parts: Sequence[bytes], read: Callable[
         received.let_go()
         if is_large:
             parent.send(LargePhotoDone())
-    heartbeat = measure_on(parent, plan, variants, task.present)
+    heartbeat = measure_on(parent, plan, variants, task.asked)
     parent.end(facts | heartbeat.facts())
 
 

@@ -137,9 +137,9 @@ class Task(Generic[Job_co]):
         return Limits(max_bytes=self.max_bytes, max_pixels=self.max_pixels)
 
     @property
-    def present(self) -> list[BackendInfo]:
-        """The backends that this machine has."""
-        return [info for info in self.backends if info.is_present]
+    def asked(self) -> list[BackendInfo]:
+        """The backends that get requests: not those that can't exist here or take no photos."""
+        return [info for info in self.backends if info.takes_photos]
 
     def line(self) -> bytes:
         """The line that crosses the pipe."""
