@@ -7,13 +7,17 @@ from typing import Any, Final
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from experiment.decide.other_goals import with_goals
+from experiment.errors import PlanRefused
 from experiment.measure.one_answer import Preparation, preparation, recommended, usual_backend
 from experiment.records import BackendInfo
 from webapp.backends import NONE_CONFIGURED
 from webapp.problems import Refused
+from webapp.routes.downloads import GOALS, goals_in
 from webapp.services import services
 
-OPTIONS: Final = ("backend", "size", "format", "quality", "run")
+OWN: Final = ("size", "format", "quality")
+OPTIONS: Final = ("backend", *OWN, "run", *GOALS, "keep_top1")  # goals judge the run, as for its report
 
 routes = Blueprint("classify", __name__, url_prefix="/api")
 
@@ -45,8 +49,10 @@ def _asked() -> dict[str, str]:
 
 def _wanted(asked: dict[str, str]) -> tuple[Preparation, str]:
     """How to prepare the photo, and the backend's name; empty: any."""
-    own = [key for key in ("size", "format", "quality") if key in asked]
+    own = [key for key in OWN if key in asked]
     if "run" not in asked:
+        if goals := [key for key in asked if key not in (*OWN, "backend")]:
+            raise Refused("bad_query", f"{', '.join(goals)} needs run=, whose results it judges.", 422)
         size, quality = _number(asked.get("size")), _number(asked.get("quality"))
         return preparation(size, asked.get("format"), quality), ""
     if own:
@@ -56,7 +62,11 @@ def _wanted(asked: dict[str, str]) -> tuple[Preparation, str]:
         raise Refused(
             "run_is_live", "This run is still in progress. Wait until it ends, or stop it.", 409, 10
         )
-    return recommended(services().reports.report(asked["run"]))
+    try:
+        goals = goals_in(asked)
+    except PlanRefused as problem:
+        raise Refused("bad_query", str(problem), 422) from None
+    return recommended(with_goals(services().reports.report(asked["run"]), goals))
 
 
 def _number(text: str | None) -> Any:

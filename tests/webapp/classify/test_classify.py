@@ -156,6 +156,12 @@ def test_what_a_run_recommends_is_done_to_the_byte_if_it_was_the_only_size(
     assert elsewhere["sent"]["sha256"] == recommended["sha256"] and elsewhere["backend"] == "Real over REST"
 
 
+def test_a_run_can_be_judged_by_other_goals_than_its_own(web: WebProcess, run_id: str) -> None:
+    assert answered(web, run=run_id, max_size_bytes="none", margin_points=0)["sent"]["width_px"] == 600
+    assert problem(ask(web, run=run_id, max_size_bytes=10)) == (422, "no_recommendation")
+    assert problem(ask(web, run=run_id, max_size_bytes="x")) == (422, "bad_query")
+
+
 def test_a_photo_smaller_than_a_run_recommends_keeps_its_size(web: WebProcess, run_id: str) -> None:
     found = answered(web, photo_bytes(64, 48), run=run_id)
     assert (found["sent"]["width_px"], found["sent"]["height_px"], found["sent"]["format"]) == (
@@ -191,7 +197,8 @@ def test_a_run_that_recommends_nothing_or_does_not_exist_can_not_be_followed(
         ({"format": "gif"}, "format must be one of png, jpeg"),
         ({"quality": 0, "format": "tiff"}, "quality must be a whole number from 1 to 100, not 0."),
         ({"quality": 85, "format": "png"}, "PNG is lossless: leave quality out."),
-        ({"sise": 256}, "Unknown: sise. Known: backend, size, format, quality, run."),
+        ({"sise": 256}, "Unknown: sise. Known: backend, size, format, quality, run, max_p50_ms"),
+        ({"max_p50_ms": 10}, "max_p50_ms needs run=, whose results it judges."),
         ({"size": [128, 256]}, "An option was sent twice."),
     ],
 )
