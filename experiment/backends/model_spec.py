@@ -72,7 +72,7 @@ def numbers_sentence(spec: InputSpec) -> str:
     convert = "`python -m models convert` makes a model that takes JPEG and PNG. " if are_pixels else ""
     return (
         f"This model takes {spec.words}, not pictures, so no photo is sent to it. {convert}"
-        "`python -m loadtest rate --numbers` can load it as it is."
+        "`python -m loadtest rate --numbers` measures it under load."
     )
 
 

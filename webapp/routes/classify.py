@@ -41,6 +41,8 @@ def _asked() -> dict[str, str]:
     unknown = sorted({key for key, _ in sent} - set(OPTIONS))
     if unknown:
         raise Refused("bad_query", f"Unknown: {', '.join(unknown)}. Known: {', '.join(OPTIONS)}.", 422)
+    if not all(text.isprintable() for _, text in sent):
+        raise Refused("bad_query", "An option has characters that are not text.", 422)
     asked = {key: text.strip() for key, text in sent if text.strip()}
     if len(asked) < sum(bool(text.strip()) for _, text in sent):
         raise Refused("bad_query", "An option was sent twice. Send each once.", 422)
@@ -51,8 +53,8 @@ def _wanted(asked: dict[str, str]) -> tuple[Preparation, str]:
     """How to prepare the photo, and the backend's name; empty: any."""
     own = [key for key in OWN if key in asked]
     if "run" not in asked:
-        if goals := [key for key in asked if key not in (*OWN, "backend")]:
-            raise Refused("bad_query", f"{', '.join(goals)} needs run=, whose results it judges.", 422)
+        if judging := [key for key in asked if key not in (*OWN, "backend")]:
+            raise Refused("bad_query", f"{', '.join(judging)} needs run=, whose results it judges.", 422)
         size, quality = _number(asked.get("size")), _number(asked.get("quality"))
         return preparation(size, asked.get("format"), quality), ""
     if own:

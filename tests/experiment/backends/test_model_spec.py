@@ -175,7 +175,7 @@ def test_the_batch_is_no_part_of_an_example():
 
 OF_784 = (
     "This model takes 784 numbers (float), not pictures, so no photo is sent to it. "
-    "`python -m loadtest rate --numbers` can load it as it is."
+    "`python -m loadtest rate --numbers` measures it under load."
 )
 
 

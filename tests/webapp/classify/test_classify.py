@@ -199,6 +199,7 @@ def test_a_run_that_recommends_nothing_or_does_not_exist_can_not_be_followed(
         ({"quality": 85, "format": "png"}, "PNG is lossless: leave quality out."),
         ({"sise": 256}, "Unknown: sise. Known: backend, size, format, quality, run, max_p50_ms"),
         ({"max_p50_ms": 10}, "max_p50_ms needs run=, whose results it judges."),
+        ({"run": "a\0b"}, "An option has characters that are not text."),
         ({"size": [128, 256]}, "An option was sent twice."),
     ],
 )
