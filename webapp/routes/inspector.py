@@ -52,10 +52,7 @@ def seen_by_model(run_id: str, variant_id: str) -> ResponseReturnValue:
     if content is None:
         raise Refused("no_such_variant", f"The bytes of {variant.id} are not kept.", 404)
     data = b"".join(content)
-    with _turn():
-        if services().runs.is_measuring:
-            why = "A request now would disturb the run in progress. Try again when it has ended."
-            raise Refused("run_measures", why, 409, 10)
+    with _turn(), services().runs.single_requests.one():
         try:
             picture = seen(info, data, SEEN_TIMEOUT_S)
         except RequestFailed as failed:
