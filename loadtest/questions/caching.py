@@ -19,8 +19,9 @@ from loadtest.questions.target import TIMEOUT_S
 from loadtest.send.recording import Watch
 
 KEY, QUESTION = "caching", "Does the server cache answers?"
-PER_BLOCK = 8  # counted requests; the one before them fills a cache, or is as new as they are
+MOST_PER_BLOCK = 8  # counted requests; the one before them fills a cache, or is as new as they are
 MOST_PAIRS = 40
+PATIENCE = 10  # times as long as asked for; then it ends with too few pairs
 # Distinct requests have to take this many times as long, the whole interval, before it is called a cache.
 CLEARLY = 1.05
 # An answer from a cache skips the model, most of the time of a request: it would save more than this.
@@ -74,26 +75,32 @@ def _blocks(material: Material, seconds: float, seed: int, watch: Watch) -> Bloc
         first = next(material.distinct_bodies(1, seed))
         for _ in range(3):  # warm-ups
             one_ms = ask(first, TIMEOUT_S).latency_ms
-        pairs = min(int(seconds * 1e3 / max(one_ms, 0.1) / (2 * (PER_BLOCK + 1))), MOST_PAIRS)
-        pairs = max(pairs, SAMPLES_FOR_INTERVAL)
-        bodies = material.distinct_bodies(1 + pairs * (PER_BLOCK + 2), seed)
+        per_block, pairs = _sizes(max(one_ms, 0.1), seconds)
+        bodies = material.distinct_bodies(1 + pairs * (per_block + 2), seed)
         next(bodies)  # the server has seen it
-        deadline = time.monotonic() + 3 * seconds
+        deadline = time.monotonic() + PATIENCE * seconds
         for pair in range(pairs):
-            order = ("same", "distinct") if pair % 2 else ("distinct", "same")
-            for kind in order:
-                if time.monotonic() > deadline or watch.cancel.is_set():
-                    break
-                found[kind].append(_block(ask, kind, bodies))
+            for kind in ("same", "distinct") if pair % 2 else ("distinct", "same"):
+                if time.monotonic() < deadline and not watch.cancel.is_set():
+                    found[kind].append(_block(ask, kind, bodies, per_block))
     return found
 
 
-def _block(ask: Ask, kind: str, bodies: Iterator[bytes]) -> float:
+def _sizes(one_ms: float, seconds: float) -> tuple[int, int]:
+    """Counted requests of a block, and pairs of blocks: at least so many that there is an interval."""
+    requests = seconds * 1e3 / one_ms
+    per_block = int(requests / (2 * SAMPLES_FOR_INTERVAL)) - 1
+    per_block = min(max(per_block, 1), MOST_PER_BLOCK)
+    pairs = int(requests / (2 * (per_block + 1)))
+    return per_block, min(max(pairs, SAMPLES_FOR_INTERVAL), MOST_PAIRS)
+
+
+def _block(ask: Ask, kind: str, bodies: Iterator[bytes], per_block: int) -> float:
     """Median latency in ms. Every block of the same request has another one, so that none stands for all."""
     if kind == "same":
-        sent = [next(bodies)] * (PER_BLOCK + 1)
+        sent = [next(bodies)] * (per_block + 1)
     else:
-        sent = [next(bodies) for _ in range(PER_BLOCK + 1)]
+        sent = [next(bodies) for _ in range(per_block + 1)]
     return statistics.median([ask(body, TIMEOUT_S).latency_ms for body in sent][1:])
 
 
@@ -103,7 +110,7 @@ def _answer(blocks: Blocks, ratio: Ratio, material: Material) -> Answer:
         dots(
             range(1, len(found) + 1),
             [round(value, 3) for value in found],
-            [hover_text(names[kind], f"median of {PER_BLOCK}: {milliseconds(value)}") for value in found],
+            [hover_text(names[kind], f"median of a block: {milliseconds(value)}") for value in found],
             name=names[kind],
             marker={"color": LIGHT.backends[place], "symbol": ("circle", "square-open")[place], "size": 8},
         )
@@ -126,7 +133,7 @@ def _answer(blocks: Blocks, ratio: Ratio, material: Material) -> Answer:
 def _notes(material: Material, rows: Sequence[object]) -> list[str]:
     what = "shifted copies of the picture, of at most 512 px" if material.picture else "random numbers"
     return [
-        f"{len(rows)} pairs of blocks of {PER_BLOCK} requests, one at a time, in alternating order; {what}.",
+        f"{len(rows)} pairs of blocks of requests, one at a time, in alternating order; {what}.",
         "The ratio is the median over the pairs, with its distribution-free interval.",
         "It is about whole answers. A cache that needs more than a repeat at once is not seen.",
     ]

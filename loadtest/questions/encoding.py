@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from experiment.backends.base import MESSAGE_LIMIT_BYTES, RequestFailed
 from experiment.backends.model_spec import InputSpec
@@ -23,9 +24,9 @@ from experiment.report.statistics import SAMPLES_FOR_INTERVAL, ratio_of_medians
 from experiment.wording import capitalised, count, listed, milliseconds, size
 from loadtest.answers.answer import Answer, answer, not_known
 from loadtest.payloads.images import image_payload
+from loadtest.payloads.numbers import grpc_body, rest_body
 from loadtest.questions.exchange import Ask, Reply, exchange
 from loadtest.questions.material import Material, one_example, pixels_of
-from loadtest.questions.number_bodies import Schema, body_of_numbers
 from loadtest.questions.prometheus import read_counters
 from loadtest.questions.target import TIMEOUT_S, Target
 from loadtest.send.recording import Watch
@@ -36,6 +37,12 @@ REPEATS = 12
 ROWS_AT_FULL_LENGTH = 12
 # A REST server takes a body that is base64's four thirds of the largest message; this program makes no more.
 LIMIT_BYTES = {"grpc": MESSAGE_LIMIT_BYTES, "rest": MESSAGE_LIMIT_BYTES * 4 // 3}
+# Type -> the field of a tensor that lists its values. That of DT_HALF lists bits, not numbers.
+FIELDS = {
+    **{"DT_FLOAT": "float_val", "DT_DOUBLE": "double_val", "DT_INT64": "int64_val", "DT_BOOL": "bool_val"},
+    **dict.fromkeys(("DT_INT8", "DT_UINT8", "DT_INT16", "DT_UINT16", "DT_INT32"), "int_val"),
+}
+Encode = Callable[[BackendInfo, InputSpec, NDArray[Any]], bytes]
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "pentagon")
 COLUMNS = (
     *("Schema", "batch", "encode, ms", "bytes sent", "request, ms", "of it at the server, ms"),
@@ -118,12 +125,22 @@ def ways_of(material: Material) -> list[Way]:
     if material.number_spec is not None:
         inside, text = ("pixels in ", "pixels as ") if material.picture is not None else ("", "")
         if target.over_grpc:
-            ways.append(_number_way(f"{inside}tensor_content", material, target.over_grpc, "content"))
-            if material.number_spec.dtype != "DT_HALF":
-                ways.append(_number_way(f"{inside}float_val", material, target.over_grpc, "values"))
+            ways.append(_number_way(f"{inside}tensor_content", material, target.over_grpc, grpc_body))
+            if material.number_spec.dtype in FIELDS:
+                field = FIELDS[material.number_spec.dtype]
+                ways.append(_number_way(f"{inside}{field}", material, target.over_grpc, listed_body))
         if target.over_rest:
-            ways.append(_number_way(f"{text}JSON numbers", material, target.over_rest, "json"))
+            ways.append(_number_way(f"{text}JSON numbers", material, target.over_rest, rest_body))
     return ways
+
+
+def listed_body(info: BackendInfo, spec: InputSpec, values: NDArray[Any]) -> bytes:
+    """A Predict message with one number after another, as clients make that extend `float_val`."""
+    request = predict_pb2.PredictRequest.FromString(grpc_body(info, spec, values[:0]))
+    tensor = request.inputs[spec.name]
+    tensor.tensor_shape.dim[0].size = len(values)
+    getattr(tensor, FIELDS[spec.dtype]).extend(values.ravel().tolist())
+    return bytes(request.SerializeToString())
 
 
 def read_answer(protocol: str, body: bytes) -> int:
@@ -150,17 +167,15 @@ def _picture_way(name: str, material: Material, info: BackendInfo, spec: InputSp
     return Way(name, asked, build, _is_free(spec))
 
 
-def _number_way(name: str, material: Material, info: BackendInfo, schema: Schema) -> Way:
-    spec = material.number_spec
+def _number_way(name: str, material: Material, info: BackendInfo, encode: Encode) -> Way:
+    spec, picture = material.number_spec, material.picture
     assert spec is not None  # noqa: S101  the caller looked
-    asked = material.asked(info, spec)
-    picture = material.picture
     one = one_example(spec, seed=0) if picture is None else pixels_of(spec, picture)
 
     def build(batch: int) -> bytes:
-        return body_of_numbers(asked, np.repeat(one, batch, axis=0) if batch > 1 else one, schema)
+        return encode(info, spec, np.repeat(one, batch, axis=0) if batch > 1 else one)
 
-    return Way(name, asked, build, _is_free(spec))
+    return Way(name, info, build, _is_free(spec))
 
 
 def _is_free(spec: InputSpec) -> bool:

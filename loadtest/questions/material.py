@@ -17,7 +17,7 @@ from experiment.images.read import read_image
 from experiment.records import BackendInfo
 from loadtest.errors import LoadRefused
 from loadtest.payloads.images import image_payload
-from loadtest.questions.number_bodies import Schema, body_of_numbers
+from loadtest.payloads.numbers import TYPES, grpc_body, rest_body
 from loadtest.questions.target import STATUS_TIMEOUT_S, Target
 from loadtest.records import Payload
 
@@ -25,10 +25,6 @@ from loadtest.records import Payload
 PIXELS = ("classify_pixels", "pixels")
 SMALL_PX = 512  # longest side of the copies for the question about caching: many are made
 UNKNOWN_SIDE = 224  # of an image's shape that the model leaves open
-TYPES: dict[str, Any] = {
-    **{"DT_FLOAT": np.float32, "DT_DOUBLE": np.float64, "DT_HALF": np.float16, "DT_INT8": np.int8},
-    **{"DT_UINT8": np.uint8, "DT_INT32": np.int32, "DT_INT64": np.int64},
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +56,9 @@ class Material:
                 yield image_payload(asked, [picture], ["picture"]).bodies[0]
             return
         assert self.number_spec is not None  # noqa: S101  one of the two is set
-        asked = self.asked(info, self.number_spec)
-        schema: Schema = "json" if info.protocol == "rest" else "content"
+        encode = rest_body if info.protocol == "rest" else grpc_body
         for number in range(count):
-            yield body_of_numbers(asked, one_example(self.number_spec, seed + number), schema)
+            yield encode(info, self.number_spec, one_example(self.number_spec, seed + number))
 
 
 def material_of(target: Target, file: bytes | None, name: str) -> Material:
@@ -86,12 +81,15 @@ def check_type(spec: InputSpec) -> None:
 
 
 def one_example(spec: InputSpec, seed: int) -> NDArray[Any]:
-    """Random numbers from 0 to 1, or whole ones from 0 to 9, of the input's shape with a batch of 1."""
+    """Random numbers from 0 to 1, or whole ones from 0 to 10, of the input's shape with a batch of 1."""
     unknown = UNKNOWN_SIDE if len(spec.example_shape) > 2 else 1
     batch = () if spec.shape and spec.shape[0] not in {None, 1} else (1,)  # a fixed first dimension is none
     shape = (*batch, *(side or unknown for side in spec.example_shape))
     made, kind = np.random.default_rng(seed), np.dtype(TYPES[spec.dtype])
-    return (made.random(shape) if kind.kind == "f" else made.integers(0, 10, shape)).astype(kind)
+    most = 1 if kind.kind == "b" else 10
+    return (made.random(shape) if kind.kind == "f" else made.integers(0, most, shape, endpoint=True)).astype(
+        kind
+    )
 
 
 def distinct_pictures(file: bytes, count: int) -> Iterator[bytes]:
