@@ -11,7 +11,7 @@ from experiment.figures.palette import LIGHT
 
 HEIGHT_PX = 340
 
-Rows = Sequence[Sequence[Any]]
+Rows = Sequence[list[Any]]
 
 
 @dataclass(frozen=True, slots=True)

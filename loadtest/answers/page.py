@@ -23,16 +23,12 @@ def answers_html(title: str, about: Mapping[str, Any], answers: Sequence[Answer]
 
 
 def words(value: Any) -> str:
-    """A value in a table cell: a dash for what is not known, numbers with as many digits as they need."""
+    """A value in a cell of a table: a dash for what is not known, numbers with three digits or more."""
     if value is None:
         return "–"
-    return (
-        f"{value:,.3g}"
-        if isinstance(value, float) and abs(value) < 100
-        else (
-            f"{value:,.0f}" if isinstance(value, float | int) and not isinstance(value, bool) else str(value)
-        )
-    )
+    if isinstance(value, float):
+        return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from loadtest.answers.answer import Answer
@@ -29,7 +29,7 @@ class Asked:
 
 
 def ask_all(
-    material: Material, asked: Asked, folder: AnswerFolder, watch: Watch, say: Callable[[str], None]
+    material: Material, asked: Asked, folder: AnswerFolder, watch: Watch, say: Callable[[Answer], None]
 ) -> list[Answer]:
     """The answers in order; fewer if `watch` was cancelled. Raises LoadRefused."""
     target, payload = material.target, material.payload()
@@ -40,22 +40,18 @@ def ask_all(
     def keep(answer: Answer) -> None:
         folder.add(answer)
         answers.append(answer)
-        say(f"{answer.question} {answer.sentence}")
+        say(answer)
 
-    def cpu_bound() -> Answer:
-        found, energy = is_it_cpu_bound(target, payload, asked.seconds, watch)
-        say(energy)
-        return found
-
-    known: dict[str, Callable[[], Answer]] = {
-        "inference": lambda: how_much_is_inference(target, payload, asked.seconds, watch),
-        "cpu_bound": cpu_bound,
-        "caching": lambda: does_it_cache(material, asked.seconds, asked.seed, watch),
-        "encoding": lambda: how_does_encoding_matter(material, asked.seconds, asked.seed, watch),
+    known: dict[str, Callable[[], Sequence[Answer]]] = {
+        "inference": lambda: [how_much_is_inference(target, payload, asked.seconds, watch)],
+        "cpu_bound": lambda: is_it_cpu_bound(target, payload, asked.seconds, watch),
+        "caching": lambda: [does_it_cache(material, asked.seconds, asked.seed, watch)],
+        "encoding": lambda: [how_does_encoding_matter(material, asked.seconds, asked.seed, watch)],
     }
     for name in asked.questions:
         if not watch.cancel.is_set():
-            keep(known[name]())
+            for answer in known[name]():
+                keep(answer)
     if asked.capture and not watch.cancel.is_set():
         pcap = folder.path / "capture.pcap"
         keep(what_is_on_the_wire(target, payload, asked.capture, pcap, watch))

@@ -12,7 +12,7 @@ from experiment.figures.palette import LIGHT
 from experiment.report.statistics import percentile
 from experiment.wording import milliseconds, number, size
 from loadtest.answers.answer import Answer, answer, not_known
-from loadtest.questions.energy import Energy, EnergyMeter, energy_words
+from loadtest.questions.energy import Energy, EnergyMeter, energy_answer
 from loadtest.questions.link import Link, link_to
 from loadtest.questions.server_cpu import CpuMeter, meter_of
 from loadtest.questions.target import TIMEOUT_S, Target, addresses, is_on_this_machine
@@ -60,8 +60,8 @@ class Step:
         return None if self.cpu_s is None or not cores else self.cpu_s / self.seconds / cores
 
 
-def is_it_cpu_bound(target: Target, payload: Payload, seconds: float, watch: Watch) -> tuple[Answer, str]:
-    """The answer, and a sentence about energy, from a ladder of about `seconds`."""
+def is_it_cpu_bound(target: Target, payload: Payload, seconds: float, watch: Watch) -> tuple[Answer, Answer]:
+    """This answer and that about energy, from one ladder of about `seconds`."""
     meter, energy = meter_of(target), EnergyMeter()
     steps: list[Step] = []
     with energy:
@@ -72,9 +72,9 @@ def is_it_cpu_bound(target: Target, payload: Payload, seconds: float, watch: Wat
             if not step or step.failures > FAILURES_MOST * step.answered or watch.cancel.is_set():
                 break
     if not steps:
-        return not_known(KEY, QUESTION, f"Not known: {target.name} answered no request."), energy_words(None)
+        return not_known(KEY, QUESTION, f"Not known: {target.name} answered no request."), energy_answer(None)
     knee = knee_of(steps)
-    return _answer(target, payload, meter, steps, knee), energy_words(knee.energy, knee.answered)
+    return _answer(target, payload, meter, steps, knee), energy_answer(knee.energy, knee.answered)
 
 
 def knee_of(steps: Sequence[Step]) -> Step:

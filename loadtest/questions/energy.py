@@ -10,12 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from experiment.wording import number
+from experiment.figures.frame import axis
+from experiment.figures.palette import LIGHT
+from experiment.wording import listed, number
+from loadtest.answers.answer import Answer, answer, not_known
 
 POWERCAP = Path("/sys/class/powercap")
 NVIDIA = ("nvidia-smi", "--query-gpu=power.draw", "--format=csv,noheader,nounits")
 POWER_INTERVAL_S = 0.25
-NO_COUNTER = "Energy: unknown: no counter on this machine."
+KEY, QUESTION = "energy", "How much energy does a request take?"
+NO_COUNTER = "Unknown: no counter on this machine."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +76,24 @@ class EnergyMeter:
             self._ended.wait(POWER_INTERVAL_S)
 
 
-def energy_words(energy: Energy | None, requests: int = 0) -> str:
-    """Energy per request as a sentence."""
+def energy_answer(energy: Energy | None, requests: int = 0) -> Answer:
+    """Energy per request, of a load with so many answers."""
     if energy is None or not requests:
-        return NO_COUNTER
-    parts = []
-    if energy.processors_j is not None:
-        parts.append(f"{number(energy.processors_j / requests)} J by the processors (RAPL)")
-    if energy.gpus_j is not None:
-        parts.append(f"{number(energy.gpus_j / requests)} J by the GPUs (nvidia-smi)")
-    return f"Energy per request at the knee: {' and '.join(parts)}; all of the machine, idle power included."
+        return not_known(KEY, QUESTION, NO_COUNTER)
+    known = {"processors (RAPL)": energy.processors_j, "GPUs (nvidia-smi)": energy.gpus_j}
+    each_j = {name: joules / requests for name, joules in known.items() if joules is not None}
+    words = listed([f"{number(joules)} J by the {name}" for name, joules in each_j.items()])
+    sentence = f"{words} for each request at the knee; all of the machine, idle power included."
+    rows = [[name, round(joules, 6)] for name, joules in each_j.items()]
+    bars = {
+        "type": "bar",
+        "x": list(each_j),
+        "y": list(each_j.values()),
+        "marker": {"color": LIGHT.serving},
+        "showlegend": False,
+    }
+    layout = {"xaxis": axis(LIGHT, "", type="category"), "yaxis": axis(LIGHT, "J for each request")}
+    return answer(KEY, QUESTION, sentence, ("Counter", "J for each request"), rows, [bars], layout)
 
 
 def _counters(powercap: Path) -> Iterator[tuple[Path, int]]:
