@@ -10,6 +10,7 @@ from common.arguments import argument
 from common.checks import number, number_text, whole_text
 from experiment.backends.addresses import REST_SUFFIX, parse_servers
 from experiment.embedded.supervisor import running_servers
+from experiment.images.read import read_image
 from experiment.measure.environment import environment
 from experiment.records import BackendInfo
 from loadtest.answers.folder import AnswerFolder
@@ -20,7 +21,7 @@ from loadtest.cli.target import PLACES, add_target_arguments, the_target
 from loadtest.errors import LoadRefused
 from loadtest.questions.ask import QUESTIONS, Asked, ask_all
 from loadtest.questions.capture import check_capture
-from loadtest.questions.material import Material, material_of
+from loadtest.questions.material import material_of
 from loadtest.questions.prometheus import check_url
 from loadtest.questions.target import Target
 from loadtest.results.folder import new_folder
@@ -55,9 +56,13 @@ def run(options: argparse.Namespace, session: Session) -> int:
         check_capture(options.capture)
     if options.metrics:
         check_url(options.metrics)
+    if options.rest and not PLACES.fullmatch(options.rest):
+        raise LoadRefused(f"--rest {options.rest} is not HOST:PORT, like 127.0.0.1:8501.")
+    file = _file(options.image) if options.image else None
     asked = Asked(tuple(options.only or QUESTIONS), options.seconds, options.seed, options.capture)
     with the_target(options, session) as info:
-        material = _material(Target(info, _over_rest(info, options, session), options.metrics), options)
+        target = Target(info, _over_rest(info, options, session), options.metrics)
+        material = material_of(target, file)
         with new_folder(options.out, "questions", info.name, Path(LOADS)) as folder:
             answers = AnswerFolder(folder.path, "questions", {"target": info.name, **environment()})
             watch = Watch(session.cancel, folder.keep)
@@ -67,20 +72,19 @@ def run(options: argparse.Namespace, session: Session) -> int:
     return 130 if session.cancel.is_set() else 0
 
 
-def _material(target: Target, options: argparse.Namespace) -> Material:
-    if options.image is None:
-        return material_of(target, None, "")
+def _file(path: Path) -> bytes:
+    """The image, which is read before any server is started. Raises LoadRefused or ImageRefused."""
     try:
-        return material_of(target, options.image.read_bytes(), options.image.name)
+        data = path.read_bytes()
     except OSError as error:
-        raise LoadRefused(f"{options.image} can't be read: {error.strerror}.") from None
+        raise LoadRefused(f"{path} can't be read: {error.strerror}.") from None
+    read_image(data, path.name)
+    return data
 
 
 def _over_rest(info: BackendInfo, options: argparse.Namespace, session: Session) -> BackendInfo | None:
-    """The same server over REST, as far as it is known. Raises LoadRefused for an address that is none."""
+    """The same server over REST, as far as it is known."""
     if options.rest:
-        if not PLACES.fullmatch(options.rest):
-            raise LoadRefused(f"--rest {options.rest} is not HOST:PORT, like 127.0.0.1:8501.")
         return _twin(info, [BackendInfo(info.name + REST_SUFFIX, address=options.rest)])
     settings = session.settings
     if settings.tf_servers:

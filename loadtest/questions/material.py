@@ -61,7 +61,7 @@ class Material:
             yield encode(info, self.number_spec, one_example(self.number_spec, seed + number))
 
 
-def material_of(target: Target, file: bytes | None, name: str) -> Material:
+def material_of(target: Target, file: bytes | None) -> Material:
     """What to send. Raises LoadRefused if the model takes pictures and there is none."""
     spec = target.spec()
     if spec.takes_numbers:
@@ -69,7 +69,6 @@ def material_of(target: Target, file: bytes | None, name: str) -> Material:
         return Material(target, None, None, spec)
     if file is None:
         raise LoadRefused(f"The model of {target.name} takes pictures. Name one with --image FILE.")
-    read_image(file, name)  # a file that is no picture is refused here, with a sentence
     return Material(target, file, spec, _pixel_spec(target.info))
 
 

@@ -46,4 +46,4 @@ def plain(default_server):
 @pytest.fixture(scope="session")
 def picture_for():
     """A target with a small picture."""
-    return lambda target: material_of(target, PICTURE, "gradient.jpg")
+    return lambda target: material_of(target, PICTURE)

@@ -57,11 +57,11 @@ def test_a_folder_that_can_not_be_written_to_is_a_sentence(tmp_path):
 class Answered:
     """What a run of all questions gave on one server."""
 
-    def __init__(self, target, picture_for, path):
-        self.said: list[str] = []
+    def __init__(self, target, picture_for, path, seconds=0.6):
+        self.said: list = []
         self.path = path
         folder, watch = AnswerFolder(path, "questions", {}), Watch()
-        found = ask_all(picture_for(target), Asked(seconds=0.6), folder, watch, self.said.append)
+        found = ask_all(picture_for(target), Asked(seconds=seconds), folder, watch, self.said.append)
         self.by_key = {each.key: each for each in found}
 
 
@@ -71,10 +71,14 @@ def answered(embedded, picture_for, tmp_path_factory):
 
 
 def test_every_question_is_answered_on_the_embedded_server(answered):
-    assert tuple(answered.by_key) == QUESTIONS
-    assert all(each.rows and each.figure["data"] for each in answered.by_key.values())
-    assert len(answered.said) == len(QUESTIONS) + 1
-    assert any(line.startswith("Energy") for line in answered.said)
+    assert [found.key for found in answered.said] == [
+        "inference",
+        "cpu_bound",
+        "energy",
+        "caching",
+        "encoding",
+    ]
+    assert all(answered.by_key[key].rows and answered.by_key[key].figure["data"] for key in QUESTIONS)
     for key in QUESTIONS:
         assert (answered.path / f"{key}.csv").read_text().count("\n") > 1
 
@@ -130,8 +134,8 @@ def named(found) -> list[dict]:
 
 
 def test_every_question_gets_a_sentence_on_a_plain_server(plain, picture_for, tmp_path):
-    found = Answered(plain, picture_for, tmp_path).by_key
-    assert tuple(found) == QUESTIONS
+    found = Answered(plain, picture_for, tmp_path, seconds=0.2).by_key
+    assert set(QUESTIONS) <= set(found)
     assert found["inference"].sentence.startswith("Not known: plain sends no stage times")
     assert "--monitoring_config_file" in found["inference"].sentence
     assert "distinct/same" in found["caching"].sentence
@@ -145,7 +149,7 @@ def test_a_cancelled_run_keeps_what_it_has(embedded, picture_for, tmp_path):
     watch = Watch()
     folder = AnswerFolder(tmp_path, "questions", {})
 
-    def stop(said: str) -> None:
+    def stop(found) -> None:
         watch.cancel.set()
 
     answers = ask_all(picture_for(embedded), Asked(seconds=0.5), folder, watch, stop)

@@ -32,7 +32,7 @@ def answer_of(seen: Counter, caches: bool):
         return good_answer()
 
     with grpc_server(predict) as address:
-        material = material_of(Target(BackendInfo("stub", address=address)), picture("JPEG"), "p.jpg")
+        material = material_of(Target(BackendInfo("stub", address=address)), picture("JPEG"))
         return does_it_cache(material, SECONDS, 0, Watch())
 
 

@@ -16,16 +16,13 @@ from loadtest.questions.encoding import how_does_encoding_matter, read_answer, w
 from loadtest.questions.material import Material, material_of
 from loadtest.questions.target import Target
 from loadtest.send.recording import Watch
-from tests.support.models.servables import servable
-from tests.support.processes.model_server import model_server
 
 
-@pytest.fixture(scope="module")
-def digits():
+@pytest.fixture
+def numbers(digits):
     """A model of numbers, [n, 784], over gRPC and REST."""
-    with model_server("--model_name=digits", f"--model_base_path={servable('digits')}") as server:
-        rest = BackendInfo("digits", "rest", server.rest_url.removeprefix("http://"), "digits")
-        yield Target(BackendInfo("digits", address=server.address, model="digits"), rest)
+    rest = BackendInfo("digits", "rest", digits.rest_url.removeprefix("http://"), "digits")
+    return Target(BackendInfo("digits", address=digits.address, model="digits"), rest)
 
 
 def rows_of(answer) -> dict[tuple[str, int], dict]:
@@ -38,8 +35,8 @@ def by_name(material: Material) -> dict:
     return {way.name: way for way in ways_of(material)}
 
 
-def test_every_way_carries_the_same_numbers(digits):
-    ways = by_name(material_of(digits, None, ""))
+def test_every_way_carries_the_same_numbers(numbers):
+    ways = by_name(material_of(numbers, None))
     packed = predict_pb2.PredictRequest.FromString(ways["tensor_content"].build(2)).inputs["images"]
     listed = predict_pb2.PredictRequest.FromString(ways["float_val"].build(2)).inputs["images"]
     text = json.loads(ways["JSON numbers"].build(2))
@@ -50,8 +47,8 @@ def test_every_way_carries_the_same_numbers(digits):
     assert not listed.tensor_content
 
 
-def test_a_model_of_numbers_is_asked_in_three_ways_up_to_4096_rows(digits):
-    rows = rows_of(how_does_encoding_matter(material_of(digits, None, ""), 1.5, 0, Watch()))
+def test_a_model_of_numbers_is_asked_in_three_ways_up_to_4096_rows(numbers):
+    rows = rows_of(how_does_encoding_matter(material_of(numbers, None), 1.5, 0, Watch()))
     assert {schema for schema, _ in rows} == {"tensor_content", "float_val", "JSON numbers"}
     assert {batch for _, batch in rows} == {1, 4, 16, 64, 256, 1024, 4096}
     content, text = rows["tensor_content", 16], rows["JSON numbers", 16]
@@ -82,16 +79,16 @@ def _slow(way: encoding.Way) -> encoding.Way:
     return encoding.Way(way.name, way.info, build)
 
 
-def test_a_model_with_a_fixed_batch_is_asked_one_at_a_time(digits):
+def test_a_model_with_a_fixed_batch_is_asked_one_at_a_time(numbers):
     spec = InputSpec("predict_images", "images", "DT_FLOAT", (1, 784))
-    rows = rows_of(how_does_encoding_matter(Material(digits, None, None, spec), 1.0, 0, Watch()))
+    rows = rows_of(how_does_encoding_matter(Material(numbers, None, None, spec), 1.0, 0, Watch()))
     assert rows["tensor_content", 1]["measured"] >= 1
     assert rows["tensor_content", 4]["left out because"] == "the model takes one example at a time."
 
 
-def test_a_refusal_of_the_server_is_the_reason_for_a_missing_row(digits):
+def test_a_refusal_of_the_server_is_the_reason_for_a_missing_row(numbers):
     spec = InputSpec("predict_images", "images", "DT_INT32", (None, 784))
-    answer = how_does_encoding_matter(Material(Target(digits.info), None, None, spec), 1.0, 0, Watch())
+    answer = how_does_encoding_matter(Material(Target(numbers.info), None, None, spec), 1.0, 0, Watch())
     assert answer.sentence.startswith("Not known: digits at ")
     assert "DT_INT32" in answer.sentence
 

@@ -13,7 +13,7 @@ from loadtest.cross_check.stub import running_stub
 from loadtest.errors import LoadRefused
 from loadtest.questions.ask import Asked, ask_all
 from loadtest.questions.capture import REQUESTS, check_capture, packets_in, what_is_on_the_wire
-from loadtest.questions.energy import Energy, EnergyMeter, energy_words
+from loadtest.questions.energy import Energy, EnergyMeter, energy_answer
 from loadtest.questions.material import material_of
 from loadtest.questions.target import Target
 from loadtest.send.recording import Watch
@@ -37,7 +37,7 @@ def package(powercap: Path, name: str, energy_uj: int) -> None:
 
 
 def stub_material(stub):
-    return material_of(Target(stub.grpc), picture("JPEG"), "p.jpg")
+    return material_of(Target(stub.grpc), picture("JPEG"))
 
 
 def test_the_energy_of_all_processors_is_added_up_once(tmp_path, monkeypatch):
@@ -52,10 +52,12 @@ def test_the_energy_of_all_processors_is_added_up_once(tmp_path, monkeypatch):
         package(tmp_path, "intel-rapl:0:0", 10**9)
         used = meter.stop()
     assert used == Energy(6.0, None)
-    assert energy_words(used, 3) == (
-        "Energy per request at the knee: 2.0 J by the processors (RAPL); all of the machine, idle power "
-        "included."
+    found = energy_answer(used, 3)
+    assert found.sentence == (
+        "2.0 J by the processors (RAPL) for each request at the knee; "
+        "all of the machine, idle power included."
     )
+    assert found.rows == [["processors (RAPL)", 2.0]]
 
 
 def test_a_machine_without_a_counter_says_so(tmp_path, monkeypatch):
@@ -64,7 +66,7 @@ def test_a_machine_without_a_counter_says_so(tmp_path, monkeypatch):
         meter.start()
         used = meter.stop()
     assert used is None
-    assert energy_words(used, 3) == "Energy: unknown: no counter on this machine."
+    assert energy_answer(used, 3).sentence == "Unknown: no counter on this machine."
 
 
 def test_the_power_of_all_gpus_is_read_from_nvidia_smi(tmp_path, monkeypatch):
@@ -77,7 +79,7 @@ def test_the_power_of_all_gpus_is_read_from_nvidia_smi(tmp_path, monkeypatch):
         used = meter.stop()
     assert used.processors_j is None
     assert used.gpus_j > 0
-    assert "by the GPUs (nvidia-smi)" in energy_words(Energy(None, 30.0), 3)
+    assert "10 J by the GPUs (nvidia-smi)" in energy_answer(Energy(None, 30.0), 3).sentence
 
 
 def test_a_program_that_is_missing_is_named_with_what_to_type(monkeypatch):
