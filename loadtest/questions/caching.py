@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from experiment.backends.base import RequestFailed
 from experiment.figures.frame import axis, dots, hover_text
 from experiment.figures.palette import LIGHT
-from experiment.records import RESOLUTION_MS
-from experiment.report.statistics import SAMPLES_FOR_INTERVAL, Ratio, median_interval
+from experiment.report.statistics import SAMPLES_FOR_INTERVAL, Ratio
 from experiment.wording import milliseconds
 from loadtest.answers.answer import Answer, answer, not_known
 from loadtest.questions.exchange import Ask, exchange
 from loadtest.questions.material import Material
+from loadtest.questions.pairs import ratio_of_pairs
 from loadtest.questions.target import TIMEOUT_S
 from loadtest.send.recording import Watch
 
@@ -42,18 +42,6 @@ def does_it_cache(material: Material, seconds: float, seed: int, watch: Watch) -
         words = f"Not known: only {pairs} of {SAMPLES_FOR_INTERVAL} pairs of blocks were measured in time. "
         return not_known(KEY, QUESTION, f"{words}Give it longer with --seconds.")
     return _answer(blocks, ratio, material)
-
-
-def ratio_of_pairs(first: Sequence[float], second: Sequence[float]) -> Ratio | None:
-    """Median of first over second of each pair, with its distribution-free 95 % interval; None below 6 pairs.
-
-    The two of a pair were measured one right after the other, so a machine that becomes slower slows both.
-    """
-    ratios = [
-        max(one, RESOLUTION_MS) / max(two, RESOLUTION_MS) for one, two in zip(first, second, strict=False)
-    ]
-    interval = median_interval(ratios)
-    return Ratio(statistics.median(ratios), *interval) if interval else None
 
 
 def sentence_of(ratio: Ratio) -> str:

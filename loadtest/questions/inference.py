@@ -27,7 +27,7 @@ WORDS = {
     "inference": "inference",
     "decode": "decoding",
     "queue": "waiting in the queue",
-    "run": "the model's run, with decoding where that is in its graph",
+    "run": "the model's run (with decoding)",
     "server": "queue and protocol at the server",
     REST: "the rest (network, protocol, client)",
 }
@@ -175,7 +175,7 @@ def _notes(target: Target, blocks: Mapping[int, Sequence[Split]], model: str) ->
     else:
         notes = [
             f"From the counters request_latency and runtime_latency at {', '.join(pages_of(target))}.",
-            "Counters say means only, and a model's run includes decoding where that is in its graph.",
+            "Counters say means only, and decoding in the model's graph is part of its run.",
         ]
     notes.append(f"Interval of the median over {len(blocks[1])} blocks of requests.")
     if others:

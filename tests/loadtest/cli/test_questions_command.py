@@ -58,7 +58,7 @@ def test_a_model_of_numbers_is_asked_with_numbers(tmp_path, digits):
     asked = ["--target", digits.address, "--model", "digits", "--numbers", "--seconds", "0.3"]
     assert main(["questions", *asked, "--out", str(out), "--only", "encoding"]) == 0
     (found,) = json.loads((out / "answers.json").read_text())["answers"]
-    assert {row[0] for row in found["table"]["rows"]} == {"tensor_content", "float_val"}
+    assert {row[0] for row in found["table"]["rows"]} == {"numbers in tensor_content", "numbers in float_val"}
 
 
 @pytest.mark.parametrize(

@@ -119,13 +119,13 @@ def test_a_model_of_pictures_is_asked_with_pictures_and_with_their_pixels(answer
     rows = {(row["Schema"], row["batch"]): row for row in named(found)}
     names = [
         *("string tensor", "base64 in JSON"),
-        *("pixels in tensor_content", "pixels in float_val", "pixels as JSON numbers"),
+        *("pixels in tensor_content", "pixels in float_val", "pixels in JSON"),
     ]
     assert list(dict.fromkeys(schema for schema, _ in rows)) == names
     assert all(rows[name, 1]["measured"] for name in names)
     assert rows["base64 in JSON", 1]["bytes sent"] > rows["string tensor", 1]["bytes sent"]
     assert rows["pixels in tensor_content", 1]["bytes sent"] > 4 * 224 * 224 * 3
-    assert rows["pixels as JSON numbers", 4096]["left out because"].startswith("its message would be over")
+    assert rows["pixels in JSON", 4096]["left out because"].startswith("its message would be over")
     assert found.sentence.startswith("Fastest for one example is ")
 
 

@@ -11,8 +11,9 @@ from experiment.backends.model_spec import InputSpec
 from experiment.protocol import predict_pb2
 from experiment.records import BackendInfo
 from experiment.report.statistics import Ratio
-from loadtest.questions.caching import does_it_cache, ratio_of_pairs, sentence_of
+from loadtest.questions.caching import does_it_cache, sentence_of
 from loadtest.questions.material import Material, material_of
+from loadtest.questions.pairs import ratio_of_pairs
 from loadtest.questions.target import Target
 from loadtest.send.recording import Watch
 from tests.support.processes.serving_process import picture

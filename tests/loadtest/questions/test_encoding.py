@@ -17,6 +17,8 @@ from loadtest.questions.material import Material, material_of
 from loadtest.questions.target import Target
 from loadtest.send.recording import Watch
 
+PACKED, LISTED, TEXT = "numbers in tensor_content", "numbers in float_val", "numbers in JSON"
+
 
 @pytest.fixture
 def numbers(digits):
@@ -37,9 +39,9 @@ def by_name(material: Material) -> dict:
 
 def test_every_way_carries_the_same_numbers(numbers):
     ways = by_name(material_of(numbers, None))
-    packed = predict_pb2.PredictRequest.FromString(ways["tensor_content"].build(2)).inputs["images"]
-    listed = predict_pb2.PredictRequest.FromString(ways["float_val"].build(2)).inputs["images"]
-    text = json.loads(ways["JSON numbers"].build(2))
+    packed = predict_pb2.PredictRequest.FromString(ways[PACKED].build(2)).inputs["images"]
+    listed = predict_pb2.PredictRequest.FromString(ways[LISTED].build(2)).inputs["images"]
+    text = json.loads(ways[TEXT].build(2))
     values = np.frombuffer(packed.tensor_content, "<f4").reshape(2, 784)
     assert packed.tensor_shape == listed.tensor_shape
     np.testing.assert_array_equal(np.asarray(listed.float_val, "<f4").reshape(2, 784), values)
@@ -49,9 +51,13 @@ def test_every_way_carries_the_same_numbers(numbers):
 
 def test_a_model_of_numbers_is_asked_in_three_ways_up_to_4096_rows(numbers):
     rows = rows_of(how_does_encoding_matter(material_of(numbers, None), 1.5, 0, Watch()))
-    assert {schema for schema, _ in rows} == {"tensor_content", "float_val", "JSON numbers"}
+    assert {schema for schema, _ in rows} == {
+        PACKED,
+        LISTED,
+        TEXT,
+    }
     assert {batch for _, batch in rows} == {1, 4, 16, 64, 256, 1024, 4096}
-    content, text = rows["tensor_content", 16], rows["JSON numbers", 16]
+    content, text = rows[PACKED, 16], rows[TEXT, 16]
     assert content["bytes sent"] == pytest.approx(16 * 784 * 4, abs=100)
     assert text["bytes sent"] > 3 * content["bytes sent"]
     assert content["total, ms"] > content["request, ms"] > 0
@@ -82,8 +88,8 @@ def _slow(way: encoding.Way) -> encoding.Way:
 def test_a_model_with_a_fixed_batch_is_asked_one_at_a_time(numbers):
     spec = InputSpec("predict_images", "images", "DT_FLOAT", (1, 784))
     rows = rows_of(how_does_encoding_matter(Material(numbers, None, None, spec), 1.0, 0, Watch()))
-    assert rows["tensor_content", 1]["measured"] >= 1
-    assert rows["tensor_content", 4]["left out because"] == "the model takes one example at a time."
+    assert rows[PACKED, 1]["measured"] >= 1
+    assert rows[PACKED, 4]["left out because"] == "the model takes one example at a time."
 
 
 def test_a_refusal_of_the_server_is_the_reason_for_a_missing_row(numbers):

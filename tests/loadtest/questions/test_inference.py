@@ -58,7 +58,7 @@ def test_a_server_with_a_page_for_prometheus_is_answered_from_its_counters(count
     found = asked(counting, picture_for)
     answer = found["answer"]
     assert answer.facts["by"] == "run"
-    assert answer.sentence.startswith("The model's run, with decoding where that is in its graph is ")
+    assert answer.sentence.startswith("The model's run (with decoding) is ")
     assert 0 < answer.facts["share"] < 1
     assert any("request_latency and runtime_latency" in note for note in answer.notes)
     assert not any("Others sent" in note for note in answer.notes)
