@@ -297,8 +297,10 @@ def _sentence(measured: Sequence[Row]) -> str:
     words += _same_picture({row.way.name: row for row in ones[1:]})
     best = min(measured, key=lambda row: statistics.median(row.total_ms) / row.batch)
     if best.batch > 1:
-        each = milliseconds(statistics.median(best.total_ms) / best.batch)
-        words += f" The least for each example is {each}: {best.way.name} in batches of {best.batch:,}."
+        each_ms = statistics.median(best.total_ms) / best.batch
+        words += (
+            f" The least for each example is {each_ms:.2g} ms: {best.way.name}, batches of {best.batch:,}."
+        )
     return words
 
 
@@ -310,7 +312,8 @@ def _same_picture(ones: Mapping[str, Row]) -> str:
     if ratio is None:
         return ""
     interval = f"{ratio.value:.2f} times as long (95 %: {ratio.low:.2f} to {ratio.high:.2f})"
-    return f" The same picture over REST against gRPC: {interval}."
+    verdict = "no difference we can detect, " if ratio.low <= 1 <= ratio.high else ""
+    return f" The same picture over REST against gRPC: {verdict}{interval}."
 
 
 def _compared(row: Row, first: Row) -> str:

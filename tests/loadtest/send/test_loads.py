@@ -8,6 +8,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import grpc
 import pytest
 
 from common.addresses import free_port
@@ -18,6 +19,7 @@ from loadtest.payloads.images import image_payload
 from loadtest.send import open_loop
 from loadtest.send.load import keep_in_flight, offer
 from loadtest.send.recording import CANCELLED, Watch
+from tests.support.scripted_server import grpc_server
 
 SERVICE_MS = 20.0
 TIMEOUT_S = 20.0
@@ -151,3 +153,16 @@ def test_a_load_can_be_offered_from_within_an_event_loop_as_a_notebook_has_one(s
 
     with ThreadPoolExecutor(1) as pool:  # this thread may have a loop already, of a browser
         assert pool.submit(lambda: asyncio.run(cell())).result() == 2
+
+
+def test_no_further_warm_up_is_sent_after_one_that_failed():
+    sent = []
+
+    def answer(request, context):
+        sent.append(request)
+        context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
+
+    with grpc_server(answer) as address:
+        target = BackendInfo("full", address=address)
+        offer(target, payload(target), burst(2), TIMEOUT_S, warmups=5)
+    assert len(sent) == 3
