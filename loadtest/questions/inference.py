@@ -55,6 +55,8 @@ def how_much_is_inference(target: Target, payload: Payload, seconds: float, watc
         for count in IN_FLIGHT:
             if not watch.cancel.is_set():
                 blocks[count] += _block(target, payload, count, length_s, watch)
+        if not blocks[1]:
+            break  # neither stages nor counters, or no answer: further requests would not tell more
     if not blocks[1]:
         return not_known(KEY, QUESTION, _why_not(target))
     return _answer(target, blocks)

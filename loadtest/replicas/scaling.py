@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import time
@@ -20,6 +21,7 @@ from loadtest.errors import LoadRefused
 COMMAND_S = 120.0  # of one call of a program; `docker service scale` waits for the replicas itself
 READY_S = 600.0
 LOOK_AGAIN_S = 0.5
+SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 class Scaler(Protocol):
@@ -137,7 +139,12 @@ class AsItIs(AbstractContextManager["AsItIs"]):
 
 
 def service_of(info: BackendInfo, name: str) -> Service | None:
-    """The service of that name, by the first program that is installed and knows it; None: there is none."""
+    """The service of that name, by the first program that is installed and knows it; None: there is none.
+
+    Raises LoadRefused for a name that no service can have; it could be read as an option of the program.
+    """
+    if not SERVICE_NAME.fullmatch(name):
+        raise LoadRefused(f"--service {name} is not the name of a service: letters, digits, dots, - and _.")
     for program in PROGRAMS:
         if shutil.which(program.name) is None:
             continue

@@ -83,3 +83,16 @@ def test_an_address_of_a_page_that_is_none_is_refused(url):
 def test_a_page_that_is_not_there_or_is_none_of_prometheus_is_no_page(embedded):
     assert read_counters(embedded) is None
     assert read_counters(Target(embedded.info, metrics_url="http://127.0.0.1:9/metrics")) is None
+
+
+def test_a_plain_server_gets_a_handful_of_requests_not_all_that_time_allows(plain, picture_for, monkeypatch):
+    asked = []
+
+    def counting_loads(*arguments, **more):
+        asked.append(arguments)
+        return keep_in_flight(*arguments, **more)
+
+    monkeypatch.setattr("loadtest.questions.inference.keep_in_flight", counting_loads)
+    answer = how_much_is_inference(plain, picture_for(plain).payload(), 2.0, Watch())
+    assert answer.sentence.startswith("Not known")
+    assert len(asked) == 3  # to warm up, one at a time, eight at a time

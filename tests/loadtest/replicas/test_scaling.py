@@ -104,6 +104,13 @@ def test_without_docker_and_kubectl_there_is_no_service(tmp_path, monkeypatch, s
     assert service_of(server, "api") is None
 
 
+def test_a_name_that_could_be_an_option_is_refused_before_a_program_is_called(tmp_path, monkeypatch, server):
+    calls = install(tmp_path, monkeypatch, docker=DOCKER)["docker"]
+    with pytest.raises(LoadRefused, match="--service --help is not the name of a service"):
+        service_of(server, "--help")
+    assert calls.read_text() == ""
+
+
 def test_it_says_what_to_type():
     assert what_to_type("api", 4) == (
         "`docker service scale api=4` (Docker swarm) or `kubectl scale deployment/api --replicas=4` "
