@@ -231,19 +231,18 @@ def _show(cells: Mapping[Place, Cell], notes: Sequence[str], done: Done, session
     if not done.parts:
         return
     first = done.parts[0].load
-    about = {
-        "target": first.target.name,
-        "started_at": first.environment.get("started_at"),
-        **_machine(first.environment),
-    }
-    folder = AnswerFolder(done.folder, "bursts over replicas", about)
-    for answer in answers_of(cells, notes):
+    about = {"target": first.target.name, "started_at": first.environment.get("started_at")}
+    folder = AnswerFolder(done.folder, "bursts over replicas", about | _machine(first.environment))
+    for answer in answers_of(cells, [*notes, *_invalid(done.parts)]):
         folder.add(answer)
         show_answer(answer, session.output)
-    invalid = [part.summary for part in done.parts if part.summary.validity == "INVALID"]
-    if invalid:
-        words = f"{len(invalid)} of {len(done.parts)} bursts are INVALID, the first of them because:"
-        session.output.print(f"{words} {invalid[0].reasons[0]}", soft_wrap=True)
+
+
+def _invalid(parts: Sequence[Measured]) -> list[str]:
+    found = [part.summary for part in parts if part.summary.validity == "INVALID"]
+    if not found:
+        return []
+    return [f"{len(found)} of all {len(parts)} bursts are INVALID; the first: {found[0].reasons[0]}"]
 
 
 def _machine(environment: Mapping[str, Any]) -> dict[str, Any]:
