@@ -173,6 +173,7 @@ def _label(cell: Cell) -> str:
 
 def _layout(requests: int, cells: Sequence[Cell]) -> dict[str, Any]:
     seconds = [cell.makespan_s for cell in cells if cell.makespan_s]
+    seconds += [end for cell in cells for end in cell.interval_s or ()]
     seconds += [value for cell in cells if (value := published_s(requests, *_reversed(cell.place)))]
     labels = list(dict.fromkeys(map(_label, cells)))
     x = axis(LIGHT, "Replicas on each host", type="category", categoryarray=labels)

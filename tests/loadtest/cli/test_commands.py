@@ -220,7 +220,7 @@ RATE = ["--rate", "10", "--seconds", "1"]
     [
         (["--rate", "0"], "A rate of 0/s can't be sent"),
         (["--rate", "1e9"], "A rate of 1,000,000,000/s can't be sent"),
-        (["--rate", "1000", "--seconds", "7200"], "would be 7,200,000 requests; at most 2,000,000 are kept"),
+        (["--rate", "1000", "--seconds", "7200"], "would be 7,200,000 requests; at most 1,000,000 are kept"),
         (["--rate", "0.001", "--seconds", "1"], "would not be a single request"),
         ([], "Name the load: --rate 100 --seconds 60"),
         ([*RATE, "--steps", "10:5"], "leave out --rate and --seconds"),
