@@ -36,14 +36,12 @@ def test_embedded_replicas_are_started_and_get_the_requests_in_turn(tmp_path, mo
     monkeypatch.setenv("MODEL_BASE_PATH", str(default_model_dir()))
     monkeypatch.setenv("PIXELCOST_DATA_DIR", str(tmp_path / "data"))
     out = tmp_path / "out"
-    asked = ["--requests", "4,6", "--replicas", "1,2", "--bursts", "6", "--image", image, "--out", str(out)]
+    asked = ["--requests", "4", "--replicas", "1,2", "--bursts", "6", "--image", image, "--out", str(out)]
     assert main(["burst", *asked]) in {0, 1}  # 1: the machine was too busy for an exact generator
     found = read_load(out)
     loads = loads_of(found)
     assert Counter(json.dumps(place) for place in found["places"]) == {
-        json.dumps({"replicas": replicas, "hosts": 1, "requests": requests}): 6
-        for replicas in (1, 2)
-        for requests in (4, 6)
+        json.dumps({"replicas": replicas, "hosts": 1, "requests": 4}): 6 for replicas in (1, 2)
     }
     for place, load in zip(found["places"], loads, strict=True):
         assert len(load.taken.samples) == place["requests"]
@@ -55,7 +53,7 @@ def test_embedded_replicas_are_started_and_get_the_requests_in_turn(tmp_path, mo
             else spread == alone
         )
     answers = answers_in(out)
-    assert set(answers) == {"burst_4", "burst_6"}
+    assert set(answers) == {"burst_4"}
     assert all("2 replicas on one host" in answer["sentence"] for answer in answers.values())
     assert "free to use" in " ".join(answers["burst_4"]["notes"])
     assert "2 replicas on one host" in capsys.readouterr().out
