@@ -43,6 +43,7 @@ class Search:
         left_s: Callable[[], float],
         is_cancelled: Callable[[], bool] = lambda: False,
         on_trial: Callable[[Trial], None] = lambda trial: None,
+        on_begin: Callable[[float, float], None] = lambda rate_per_s, seconds: None,
     ):
         """`scale_per_s` is what a closed loop reached, `left_s` tells how much of the budget is left."""
         self._offer = offer
@@ -54,6 +55,7 @@ class Search:
         self._seed = limits.seed
         self._is_cancelled = is_cancelled
         self._on_trial = on_trial
+        self._on_begin = on_begin
         self._step_per_s = _round_step(STEP_PART * scale_per_s)
         self.trials: list[Trial] = []
         self.why_ended: str | None = None  # a sentence: why before the budget was spent; None: it was not
@@ -128,6 +130,7 @@ class Search:
         rate_per_s = max(round(rate_per_s / self._step_per_s), 1) * self._step_per_s
         rate_per_s = float(f"{rate_per_s:.6g}")  # 0.30000000000000004
         seconds = max(min(seconds, self._left_s()), 1e-3)
+        self._on_begin(rate_per_s, seconds)
         taken = self._offer(rate_per_s, seconds, 1000 * self._seed + len(self.trials))
         self.trials.append(trial_of(taken, rate_per_s, seconds, self._limit_ms))
         self._on_trial(self.trials[-1])
@@ -138,7 +141,7 @@ class Search:
         elif len(self.trials) > 1 and not any(
             sample.ok for each in self.trials[-2:] for sample in each.samples
         ):
-            message = next(iter(self.trials[-1].messages.values()), "")
+            message = next(iter(self.trials[-1].taken.messages.values()), "")
             self.why_ended = joined("The target stopped answering, and the search with it.", message)
         return (
             self.why_ended is not None

@@ -44,12 +44,14 @@ def find_capacity(
     watch: Watch | None = None,
     seed: int = 0,
     on_trial: Callable[[Trial], None] = lambda trial: None,
+    on_begin: Callable[[float, float], None] = lambda rate_per_s, seconds: None,
 ) -> Capacity:
     """The most requests a second with p99 <= `p99_ms`, with a 95 % interval, in about `budget_s`.
 
     Latency counts from when a request was due; a failed request is over the limit. If the budget is too short
     for the 662 requests that p99 needs, p90 is used and the result says so. A target that refuses, hangs or
-    goes away ends the search, and what was measured is in the result. `on_trial` is called after each trial.
+    goes away ends the search, and what was measured is in the result. `on_begin` is called before
+    each trial with its rate and length, `on_trial` after it.
     Raises LoadRefused for a limit or a budget that can't be used.
 
     >>> find_capacity(BackendInfo("GPU", address="tf-gpu:8500"), payload, 100, 60).sentence
@@ -85,6 +87,7 @@ def find_capacity(
         left_s=lambda: budget_s - (time.monotonic() - begun_s),
         is_cancelled=watch.cancel.is_set,
         on_trial=on_trial,
+        on_begin=on_begin,
     )
     search.go()
     return capacity_of(limits, target, search.trials, time.monotonic() - begun_s, search.why_ended)

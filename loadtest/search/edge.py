@@ -28,8 +28,9 @@ STEEPNESS = 3.0, 150.0  # of log-odds over log rate; 5 in an M/M/1 queue with lo
 FAR_LOG_ODDS = 2.0  # a trial so far from the edge counts half
 # Bursts grow with the share of late requests; simulated queues agree on about this power of it.
 BURST_GROWTH = 0.55
-# Before any burst was seen: as if two were, of three times the requests that wait when the limit is reached.
-PRIOR_BURSTS, PRIOR_BACKLOGS = 2, 3.0
+# Before any burst was seen: as if three were, each of so many times the requests that wait when the limit
+# is reached.
+PRIOR_BURSTS, PRIOR_BACKLOGS = 3, 2.5
 SMALLEST_PRIOR_BURST = 2.0
 
 _Grid = NDArray[np.float64]

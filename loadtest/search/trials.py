@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from experiment.wording import count, milliseconds
 from loadtest.records import Taken
 from loadtest.search.records import Trial
@@ -23,12 +25,9 @@ def trial_of(taken: Taken, rate_per_s: float, planned_s: float, limit_ms: float)
     return Trial(
         offered_per_s=rate_per_s,
         planned_s=planned_s,
-        seconds=taken.seconds,
         settled_s=min(SETTLE_LIMITS * limit_ms / 1e3, SETTLE_PART * lasted_s),
-        samples=tuple(taken.samples),
-        stopped=taken.stopped,
+        taken=replace(taken, samples=tuple(taken.samples)),
         not_used=_why_not_used(taken, limit_ms),
-        messages=taken.messages,
     )
 
 
