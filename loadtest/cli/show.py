@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.text import Text
 
 from experiment.cli.table import COLOURS, titled
+from experiment.records import BackendInfo
 from experiment.wording import count, number, size
 from loadtest.cli.measured import Measured
-from loadtest.records import Load, Summary
+from loadtest.records import Load, Payload, Summary
 
 COLUMNS = {
     **{"load": "left", "requests": "right", "failed": "right", "answered/s": "right", "right/s": "right"},
@@ -25,7 +26,7 @@ def show(parts: Sequence[Measured], sentence: str, console: Console) -> None:
     if not parts:
         console.print("Nothing was sent.")
         return
-    table = titled(_title(parts[0].load), COLUMNS, no_wrap=True)
+    table = titled(title_of(parts[0].load.target, parts[0].load.payload), COLUMNS, no_wrap=True)
     for part in parts:
         verdict = Text(part.summary.validity, style=COLOURS[part.summary.validity])
         table.add_row(*map(Text, _row(part.title, part.load, part.summary)), verdict)
@@ -36,8 +37,8 @@ def show(parts: Sequence[Measured], sentence: str, console: Console) -> None:
         console.print(reason, soft_wrap=True)
 
 
-def _title(load: Load) -> str:
-    target, payload = load.target, load.payload
+def title_of(target: BackendInfo, payload: Payload) -> str:
+    """What was sent where."""
     protocol = {"grpc": "gRPC", "rest": "REST"}.get(target.protocol, target.protocol)
     distinct = len(payload.sizes_bytes)
     bodies = "the same body" if distinct == 1 else f"{distinct:,} different bodies in turn"
@@ -52,12 +53,13 @@ def _row(title: str, load: Load, summary: Summary) -> tuple[str, ...]:
         title,
         f"{summary.count:,}",
         f"{summary.failures:,}",
-        *map(_shown, (summary.achieved_per_s, summary.goodput_per_s)),
-        *map(_shown, figures),
-        _shown(generator.late_p99_ms),
+        *map(shown, (summary.achieved_per_s, summary.goodput_per_s)),
+        *map(shown, figures),
+        shown(generator.late_p99_ms),
         f"{generator.cpu_percent:.0f}",
     )
 
 
-def _shown(value: float | None) -> str:
+def shown(value: float | None) -> str:
+    """A figure of a table; unknown is "-"."""
     return UNKNOWN if value is None else number(value)

@@ -26,6 +26,16 @@ class Limits:
     limit_ms: float
     budget_s: float
     seed: int = 0
+    timeout_s: float | None = None  # of each request, at most; None: what the search finds useful
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedLoop:
+    """A short closed loop before the search."""
+
+    in_flight: int
+    planned_s: float
+    taken: Taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,7 @@ class Target:
     batch: int = 1  # images or rows in each request
     cores: int | None = None  # None: unknown
     shares_machine: bool = False  # with the generator of the load
+    closed_loops: tuple[ClosedLoop, ...] = ()  # that the first two figures are from
 
 
 @dataclass(frozen=True, slots=True)
