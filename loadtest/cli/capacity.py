@@ -12,7 +12,6 @@ from rich.text import Text
 
 from common.arguments import argument
 from common.checks import price
-from experiment.cli.table import titled
 from experiment.codec import to_dict
 from experiment.decide.cost import cost_of, money
 from experiment.measure.environment import environment
@@ -24,7 +23,7 @@ from loadtest.cli.parts import LOADS
 from loadtest.cli.payload import MOST_DISTINCT, add_payload_arguments, the_payload
 from loadtest.cli.progress import Progress
 from loadtest.cli.session import Session
-from loadtest.cli.show import shown, title_of
+from loadtest.cli.show import figure, show_table, title_of
 from loadtest.cli.target import add_target_arguments, the_target
 from loadtest.records import Load, Payload, Sample
 from loadtest.results.folder import LoadFolder, Written, new_folder
@@ -37,7 +36,17 @@ from loadtest.send.recording import Watch
 BUDGET_S = 60.0
 MILLION = 1_000_000
 SHARED = "shared this machine with the generator of the load: on machines of their own it may answer more."
-RIGHT = ("requests", "late", "failed", "answered/s", "right/s", "p50 ms", "p90 ms", "p99 ms", "in flight")
+RIGHT = (
+    "sent",
+    "late",
+    "failed",
+    "answers\nper s",
+    "right\nper s",
+    "p50\nms",
+    "p90\nms",
+    "p99\nms",
+    "in\nflight",
+)
 COLUMNS = {"offered": "left", **dict.fromkeys(RIGHT, "right"), "": "left"}
 
 
@@ -169,10 +178,8 @@ def _show(
 ) -> None:
     """The curve, then the capacity, then what else has to be known."""
     if found.points:
-        table = titled(title_of(info, payload), COLUMNS, no_wrap=True)
-        for point in found.points:
-            table.add_row(*map(Text, _row(point, found)))
-        console.print(table)
+        rows = [[Text(text) for text in _row(point, found)] for point in found.points]
+        show_table(title_of(info, payload), COLUMNS, rows, console)
     console.print(sentence(found.sentence), style="bold", soft_wrap=True)
     facts = []
     if found.right_per_s is not None:
@@ -192,13 +199,13 @@ def _show(
 
 def _row(point: Point, found: Capacity) -> tuple[str, ...]:
     marks = ["knee"] if point.offered_per_s == found.knee_per_s else []
-    marks += ["too high, ended early"] if point.stopped else []
+    marks += ["ended early"] if point.stopped else []
     return (
         f"{point.offered_per_s:,g}/s",
         f"{point.count:,}",
         f"{point.over_limit:,}",
         f"{point.failures:,}",
-        *map(shown, (point.achieved_per_s, point.goodput_per_s, point.p50_ms, point.p90_ms, point.p99_ms)),
+        *map(figure, (point.achieved_per_s, point.goodput_per_s, point.p50_ms, point.p90_ms, point.p99_ms)),
         f"{point.in_flight_max:,}",
         ", ".join(marks),
     )
