@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -67,3 +68,67 @@ def test_late_requests_of_one_queue_are_one_burst():
 
 def test_lindleys_recursion_is_the_queue_by_hand():
     assert latencies_s([0, 1, 2, 10], [3, 3, 1, 1]) == [3, 5, 5, 1]
+
+
+class LateTarget(SimulatedTarget):
+    """A fast server, and a generator that sends late by `delay_s` above a rate."""
+
+    def __init__(self, delay_s, above_per_s):
+        super().__init__(always(0.0001))
+        self._delay_s = delay_s
+        self._above_per_s = above_per_s
+
+    def offer(self, rate_per_s, seconds, seed):
+        taken = super().offer(rate_per_s, seconds, seed)
+        if rate_per_s <= self._above_per_s:
+            return taken
+        late = [
+            sample._replace(
+                sent_s=sample.due_s + self._delay_s, latency_ms=sample.latency_ms + 1e3 * self._delay_s
+            )
+            for sample in taken.samples
+        ]
+        return replace(taken, samples=late)
+
+
+def test_delays_of_the_generator_are_never_a_limit_of_the_target():
+    found = searched(LateTarget(delay_s=0.2, above_per_s=150), 100, 25)
+    assert {trial.not_used is None for trial in found.trials if trial.offered_per_s > 150} == {False}
+    assert found.outcome == "at_least"
+    assert found.sentence.endswith(": no rate that this machine could offer was too high")
+    assert 100 <= found.low_per_s <= 150
+    assert any("The generator was late, by up to" in reason for reason in found.reasons)
+
+
+def test_a_generator_that_is_always_late_gives_no_capacity():
+    found = searched(LateTarget(delay_s=0.2, above_per_s=0), 100, 25)
+    assert (found.outcome, found.validity, found.per_s) == ("too_few", "INVALID", None)
+
+
+def test_delays_that_decide_nothing_are_told_beside_the_capacity():
+    found = searched(LateTarget(delay_s=0.02, above_per_s=0), 100, 25)
+    assert found.validity == "NOISY"
+    assert any("sent 1 % of the requests more than 20 ms after" in reason for reason in found.reasons)
+
+
+@pytest.mark.parametrize(
+    ("limit_ms", "budget_s", "outcome"),
+    [
+        (10.5, 25, "not_met"),  # one request takes 10 ms, and any queue is too much
+        (100, 5, "found"),  # p90, and it says so
+    ],
+)
+def test_what_a_search_can_end_with(limit_ms, budget_s, outcome):
+    found = searched(SimulatedTarget(always(0.010)), limit_ms, budget_s)
+    assert found.outcome == outcome, found.sentence
+    if outcome == "found":
+        assert found.percentile == 90
+        assert found.reasons[-1].startswith("p90 instead of p99: p99 needs 662 requests near ")
+
+
+def test_a_slow_model_has_its_capacity_at_p90_or_the_budget_that_it_needs():
+    slow = {"unloaded_ms": 200.0, "scale_per_s": 5.0}
+    short = searched(SimulatedTarget(always(0.2)), 1_000, 10, **slow)
+    assert short.outcome == "too_few"
+    assert short.sentence.startswith("unknown: p90 needs 64 requests near the limit")
+    assert searched(SimulatedTarget(always(0.2)), 1_000, 90, **slow).percentile == 90
