@@ -40,18 +40,18 @@ def searched(target, limit_ms, budget_s, seed=0, unloaded_ms=10.0, scale_per_s=1
 @pytest.mark.parametrize("queue", QUEUES)
 def test_the_interval_covers_the_known_capacity_in_about_95_of_100_searches(queue):
     service, truth = QUEUES[queue]
-    found = [searched(SimulatedTarget(service), 100, 60, seed) for seed in range(50)]
+    found = [searched(SimulatedTarget(service), 100, 60, seed) for seed in range(40)]
     known = [each for each in found if each.outcome == "found"]
     covered = [each for each in known if each.low_per_s <= truth(SHARES[each.percentile]) <= each.high_per_s]
-    assert len(known) >= 45
+    assert len(known) >= 36
     assert len(covered) >= 0.85 * len(known)
     widths = sorted((each.high_per_s - each.low_per_s) / each.per_s for each in known)
     assert 0.05 < widths[len(widths) // 2] < 0.8  # 60 s of about 60 requests/s
 
 
 def test_a_search_stays_within_its_budget_and_gives_a_curve_of_five_rates():
-    for seed in range(10):
-        found = searched(SimulatedTarget(always(0.010)), 100, 25, seed)
+    for seed in range(20):
+        found = searched(SimulatedTarget(exponential(0.010)), 100, 25, seed)
         assert found.spent_s < 27
         assert len(found.points) >= 5
         assert len(found.trials) == len({trial.samples[0] for trial in found.trials})
