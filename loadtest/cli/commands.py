@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Protocol
 
-from loadtest.cli import burst, ladder, questions, rate, replay, users
+from loadtest.cli import burst, capacity, ladder, questions, rate, replay, users
 from loadtest.cli.session import Session
 
 
@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, Command] = {
     "rate": rate,
     "burst": burst,
     "ladder": ladder,
+    "capacity": capacity,
     "replay": replay,
     "questions": questions,
     "users": users,
