@@ -1,0 +1,83 @@
+"""cross_check(): all scenarios, pair by pair."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiment.measure.environment import environment
+from loadtest.cross_check.comparison import OURS, Figures, Row, in_turn, rows_of
+from loadtest.cross_check.scenarios import SERVICE_MS, Scenario, scenarios
+from loadtest.cross_check.stall import StallRow, stall
+from loadtest.cross_check.stub import running_stub
+from loadtest.cross_check.tools import Tool, missing
+from loadtest.errors import LoadRefused
+
+PAIRS = 10
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrossCheck:
+    """What was found."""
+
+    rows: Sequence[Row]
+    stall: Sequence[StallRow]  # empty: not asked for
+    left_out: Sequence[str]  # a sentence for each tool that is missing or failed
+    versions: dict[str, str | None]  # of the tools
+    environment: dict[str, Any]
+    pairs: int
+
+
+def cross_check(
+    tools: Sequence[Tool],
+    folder: Path,
+    pairs: int = PAIRS,
+    with_stall: bool = False,
+    say: Say = lambda line: None,
+) -> CrossCheck:
+    """Run everything; all that a tool wrote stays in `folder`. Raises LoadRefused if our own load failed."""
+    facts, left_out, rows = environment(), missing(tools), []
+    present = [tool for tool in tools if tool.is_installed]
+    resolutions_ms = {tool.name: tool.resolution_ms for tool in present}
+    with running_stub(SERVICE_MS, one_at_a_time=True) as stub:
+        for scenario in scenarios(stub, present, folder):
+            runs = _runs(scenario, pairs, folder, say, left_out)
+            dictated = [scenario.dictated(pair) for pair in range(pairs)]
+            rows += rows_of(scenario.name, runs, scenario.figures, dictated, resolutions_ms)
+    stall_rows: list[StallRow] = []
+    if with_stall:
+        say("The stall test takes a minute.")
+        stall_rows, problems = stall(present, folder / "stall")
+        left_out += problems
+    return CrossCheck(
+        rows=rows,
+        stall=stall_rows,
+        left_out=left_out,
+        versions={tool.name: tool.version for tool in present},
+        environment=facts,
+        pairs=pairs,
+    )
+
+
+def _runs(
+    scenario: Scenario, pairs: int, folder: Path, say: Say, left_out: list[str]
+) -> dict[str, list[Figures]]:
+    """The figures of every way, one of each pair. A tool that fails once is out; a sentence says why."""
+    runs: dict[str, list[Figures]] = {name: [] for name in scenario.ways}
+    for pair, name in in_turn(list(scenario.ways), pairs):
+        if name not in runs:
+            continue
+        say(f"{scenario.name}, pair {pair + 1} of {pairs}: {name}")
+        own = folder / scenario.name.split(",")[0] / f"{pair:02}-{name}"
+        own.mkdir(parents=True)
+        try:
+            runs[name].append(scenario.ways[name](pair, own))
+        except LoadRefused as error:
+            if name == OURS:
+                raise
+            left_out.append(f"{name} was left out of {scenario.name}: {error.message}")
+            del runs[name]
+    return runs
