@@ -59,6 +59,7 @@ class Sample(NamedTuple):
     stages_ms: Mapping[str, float] | None = None  # as the server reports them; None: it does not
     in_flight: int = 1  # requests without an answer when this one was sent, itself included
     peer: str | None = None  # address of the replica that it went to; None: there is only one
+    answer_bytes: int | None = None  # size of the answer; None: none came
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from loadtest.results.load_json import TIME_DIGITS_S, load_dict, load_json
 from loadtest.results.summary import SAMPLE_DIGITS_MS
 
 SAMPLES = "samples.csv"
-COLUMNS = (*Sample._fields[:7], "in_flight", "peer", "stages_ms")
+COLUMNS = (*Sample._fields[:7], "in_flight", "peer", "answer_bytes", "stages_ms")
 FLUSH_S = 0.5
 AT_ONCE = 100  # samples; formatting many in one go would make the generator late
 MOST_NUMBERED = 10_000
@@ -164,6 +164,7 @@ def _row(sample: Sample) -> Sequence[Any]:
         *sample[4:7],
         sample.in_flight,
         sample.peer,
+        sample.answer_bytes,
         stages_ms,
     )
 

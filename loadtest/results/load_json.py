@@ -50,7 +50,7 @@ def load_dict(load: Load, summary: Summary, **extra: Any) -> dict[str, Any]:
         "seconds": taken.seconds,
         "stopped": taken.stopped,
         "summary": summary_dict(summary),
-        "generator": _rounded(to_dict(taken.generator)),
+        "generator": generator_dict(taken.generator),
         "validity": summary.validity,
         "reasons": list(summary.reasons),
         "messages": dict(taken.messages),
@@ -67,6 +67,11 @@ def summary_dict(summary: Summary) -> dict[str, Any]:
     """The figures alone, without the verdict."""
     figures = _rounded(to_dict(summary))
     return {key: value for key, value in figures.items() if key not in {"validity", "reasons"}}
+
+
+def generator_dict(generator: Generator) -> dict[str, Any]:
+    """How well the load was generated."""
+    return _rounded(to_dict(generator))
 
 
 def load_json(load: Mapping[str, Any]) -> str:
@@ -148,6 +153,8 @@ def _request(sample: Sample) -> dict[str, Any]:
         made["stages_ms"] = {stage: round(ms, SAMPLE_DIGITS_MS) for stage, ms in sample.stages_ms.items()}
     if sample.peer is not None:
         made["peer"] = sample.peer
+    if sample.answer_bytes is not None:
+        made["answer_bytes"] = sample.answer_bytes
     return made
 
 

@@ -48,7 +48,13 @@ def test_a_folder_has_the_raw_samples_and_the_load(tmp_path):
     assert tuple(found[0]) == COLUMNS and len(found) == 251
     assert found[1] == {
         **{"due_s": "0.01", "sent_s": "0.01", "latency_ms": "10.1", "ok": "true", "cause": "", "body": "0"},
-        **{"right": "1", "in_flight": "1", "peer": "10.0.0.1:8500", "stages_ms": '{"decode": 1.5}'},
+        **{
+            "right": "1",
+            "in_flight": "1",
+            "peer": "10.0.0.1:8500",
+            "answer_bytes": "",
+            "stages_ms": '{"decode": 1.5}',
+        },
     }
     assert (found[-1]["ok"], found[-1]["cause"], found[-1]["right"]) == ("false", "deadline", "")
     assert read_load(folder.path)["summary"]["count"] == 251
