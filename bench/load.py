@@ -13,11 +13,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.support.errors import CannotRun
-from bench.support.figures import figure
-from loadtest.cross_check.comparison import TOLERANCE_PERCENT
 from loadtest.cross_check.run import cross_check
-from loadtest.cross_check.stall import TOLERANCE_PERCENT as STALL_TOLERANCE_PERCENT
-from loadtest.cross_check.stall import stall
 from loadtest.cross_check.tables import markdown
 from loadtest.cross_check.tools import LOADGEN, TOOLS, missing
 from loadtest.errors import LoadRefused
+
+
+def bench() -> Iterator[str]:
+    """The lines to print."""
+    if not LOADGEN.is_installed:
+        raise CannotRun(missing([LOADGEN])[0])
+    with tempfile.TemporaryDirectory(prefix="cross-check-") as folder:
+        try:
+            found = cross_check([LOADGEN], Path(folder), stalled=list(TOOLS.values()))
+        except LoadRefused as error:
+            raise CannotRun(error.message) from None
+    yield from markdown(found)

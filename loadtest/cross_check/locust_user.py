@@ -4,6 +4,9 @@
         --path /v1/models/inception:predict
 """
 
+# mypy: disable-error-code="misc, untyped-decorator"
+# mypy does not read locust: its types and those of gevent are of a lock of their own.
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -9,7 +9,8 @@ from typing import Any
 
 from experiment.measure.environment import environment
 from loadtest.cross_check.comparison import OURS, Figures, Row, in_turn, rows_of
-from loadtest.cross_check.scenarios import SERVICE_MS, Scenario, scenarios
+from loadtest.cross_check.hdr import hdr_rows
+from loadtest.cross_check.scenarios import OPEN_LOOP, SERVICE_MS, Scenario, scenarios
 from loadtest.cross_check.stall import StallRow, stall
 from loadtest.cross_check.stub import running_stub
 from loadtest.cross_check.tools import Tool, missing
@@ -35,11 +36,15 @@ def cross_check(
     tools: Sequence[Tool],
     folder: Path,
     pairs: int = PAIRS,
-    with_stall: bool = False,
+    stalled: Sequence[Tool] | None = None,
     say: Say = lambda line: None,
 ) -> CrossCheck:
-    """Run everything; all that a tool wrote stays in `folder`. Raises LoadRefused if our own load failed."""
-    facts, left_out, rows = environment(), missing(tools), []
+    """Run everything; all that a tool wrote stays in `folder`. Raises LoadRefused if our own load failed.
+
+    `stalled` are the tools of the stall test; None: without it.
+    """
+    facts, rows = environment(), []
+    left_out = missing(list(dict.fromkeys([*tools, *(stalled or [])])))
     present = [tool for tool in tools if tool.is_installed]
     resolutions_ms = {tool.name: tool.resolution_ms for tool in present}
     with running_stub(SERVICE_MS, one_at_a_time=True) as stub:
@@ -47,16 +52,19 @@ def cross_check(
             runs = _runs(scenario, pairs, folder, say, left_out)
             dictated = [scenario.dictated(pair) for pair in range(pairs)]
             rows += rows_of(scenario.name, runs, scenario.figures, dictated, resolutions_ms)
+            if scenario.name == OPEN_LOOP:
+                own = [_folder(folder, scenario, pair, OURS) for pair in range(pairs)]
+                rows += hdr_rows(scenario.name, own)
     stall_rows: list[StallRow] = []
-    if with_stall:
-        say("The stall test takes a minute.")
-        stall_rows, problems = stall(present, folder / "stall")
+    if stalled is not None:
+        say("The stall test takes a minute, and another one for closed loops.")
+        stall_rows, problems = stall([tool for tool in stalled if tool.is_installed], folder / "stall")
         left_out += problems
     return CrossCheck(
         rows=rows,
         stall=stall_rows,
         left_out=left_out,
-        versions={tool.name: tool.version for tool in present},
+        versions={tool.name: tool.version for tool in [*present, *(stalled or [])] if tool.is_installed},
         environment=facts,
         pairs=pairs,
     )
@@ -71,7 +79,7 @@ def _runs(
         if name not in runs:
             continue
         say(f"{scenario.name}, pair {pair + 1} of {pairs}: {name}")
-        own = folder / scenario.name.split(",")[0] / f"{pair:02}-{name}"
+        own = _folder(folder, scenario, pair, name)
         own.mkdir(parents=True)
         try:
             runs[name].append(scenario.ways[name](pair, own))
@@ -81,3 +89,7 @@ def _runs(
             left_out.append(f"{name} was left out of {scenario.name}: {error.message}")
             del runs[name]
     return runs
+
+
+def _folder(folder: Path, scenario: Scenario, pair: int, name: str) -> Path:
+    return folder / scenario.name.split(",")[0] / f"{pair:02}-{name}"

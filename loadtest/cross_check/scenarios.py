@@ -20,12 +20,14 @@ from loadtest.arrivals.schedules import Schedule, burst
 from loadtest.cross_check import loadgen
 from loadtest.cross_check.closed_loops import CLOSED_LOOPS, figures_from
 from loadtest.cross_check.comparison import OURS, Figures, figures_of
+from loadtest.cross_check.hdr import write_hlog
 from loadtest.cross_check.stub import Stub
 from loadtest.cross_check.target import TIMEOUT_S, Target, closed_loop_of, our_figures, target_of
 from loadtest.cross_check.tools import LOADGEN, Tool
 from loadtest.send.load import keep_in_flight, offer
 
 SERVICE_MS = 20.0
+OPEN_LOOP: loadgen.Scenario = "Server"
 CLOSED_REQUESTS, CLOSED_S = 95, 2  # 21 ms each
 SERVER_REQUESTS, SERVER_RATE_PER_S = 150, 25.0  # half of what the stub can take
 OFFLINE_REQUESTS = 60
@@ -74,7 +76,7 @@ def _server(target: Target) -> Scenario:
 
     ways: dict[str, Way] = {
         OURS: lambda pair, folder: _our_open_loop(target, schedule(pair), folder),
-        LOADGEN.name: partial(_loadgen, target, "Server", SERVER_REQUESTS),
+        LOADGEN.name: partial(_loadgen, target, OPEN_LOOP, SERVER_REQUESTS),
     }
     return Scenario(
         "Server", ("p50_ms", "p90_ms"), ways, lambda pair: queue_of_one(schedule(pair), SERVICE_MS)
@@ -108,7 +110,10 @@ def _our_closed_loop(target: Target, pair: int, folder: Path) -> Figures:
 
 
 def _our_open_loop(target: Target, due_s: Schedule, folder: Path) -> Figures:
-    return our_figures(offer(target.info, target.payload, due_s, TIMEOUT_S), folder)
+    taken = offer(target.info, target.payload, due_s, TIMEOUT_S)
+    figures = our_figures(taken, folder)
+    write_hlog(target, taken, folder)
+    return figures
 
 
 def _loadgen(target: Target, scenario: loadgen.Scenario, requests: int, pair: int, folder: Path) -> Figures:

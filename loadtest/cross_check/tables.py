@@ -83,7 +83,10 @@ def as_dict(found: CrossCheck) -> dict[str, Any]:
 
 def _pair_cells(row: Row) -> list[str]:
     name, unit = FIGURES[row.figure]
-    values = [f"{statistics.median(each):.2f} {unit}" for each in (row.theirs, row.ours, row.dictated)]
+    values = [
+        f"{statistics.median(each):.2f} {unit}" if each else ""
+        for each in (row.theirs, row.ours, row.dictated)
+    ]
     interval = row.interval_percent
     spread = f" ({interval[0]:+.2f} to {interval[1]:+.2f})" if interval else ""
     rounding = f" (it rounds to {row.resolution:g} ms)" if row.tolerance_percent > TOLERANCE_PERCENT else ""

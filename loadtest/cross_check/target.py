@@ -15,6 +15,7 @@ from loadtest.records import Payload, Taken
 
 IMAGE = bytes(range(256)) * 80  # 20 kB; the stub does not decode it
 TIMEOUT_S = 60.0
+SAMPLES = "samples.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def closed_loop_of(
 
 def our_figures(taken: Taken, folder: Path) -> Figures:
     """Of our own run, whose samples are kept in `folder`. Raises LoadRefused if a request failed."""
-    with (folder / "samples.csv").open("x", newline="") as file:
+    with (folder / SAMPLES).open("x", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("due_s", "sent_s", "latency_ms", "ok"))
         writer.writerows(
