@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Protocol
 
-from loadtest.cli import burst, ladder, rate, replay
+from loadtest.cli import burst, cross_check, ladder, rate, replay
 from loadtest.cli.session import Session
 
 
@@ -28,4 +28,5 @@ COMMANDS: Mapping[str, Command] = {
     "burst": burst,
     "ladder": ladder,
     "replay": replay,
+    "cross-check": cross_check,
 }

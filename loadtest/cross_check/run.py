@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,25 +39,27 @@ def cross_check(
     pairs: int = PAIRS,
     stalled: Sequence[Tool] | None = None,
     say: Say = lambda line: None,
+    cancel: threading.Event | None = None,
 ) -> CrossCheck:
     """Run everything; all that a tool wrote stays in `folder`. Raises LoadRefused if our own load failed.
 
-    `stalled` are the tools of the stall test; None: without it.
+    `stalled` are the tools of the stall test; None: without it. After `cancel` no further run is started.
     """
-    facts, rows = environment(), []
+    facts, rows, cancel = environment(), [], cancel or threading.Event()
     left_out = missing(list(dict.fromkeys([*tools, *(stalled or [])])))
     present = [tool for tool in tools if tool.is_installed]
     resolutions_ms = {tool.name: tool.resolution_ms for tool in present}
     with running_stub(SERVICE_MS, one_at_a_time=True) as stub:
         for scenario in scenarios(stub, present, folder):
-            runs = _runs(scenario, pairs, folder, say, left_out)
-            dictated = [scenario.dictated(pair) for pair in range(pairs)]
+            runs = _runs(scenario, pairs, folder, say, left_out, cancel)
+            complete = range(len(runs[OURS]))
+            dictated = [scenario.dictated(pair) for pair in complete]
             rows += rows_of(scenario.name, runs, scenario.figures, dictated, resolutions_ms)
-            if scenario.name == OPEN_LOOP:
-                own = [_folder(folder, scenario, pair, OURS) for pair in range(pairs)]
+            if scenario.name == OPEN_LOOP and complete:
+                own = [_folder(folder, scenario, pair, OURS) for pair in complete]
                 rows += hdr_rows(scenario.name, own)
     stall_rows: list[StallRow] = []
-    if stalled is not None:
+    if stalled is not None and not cancel.is_set():
         say("The stall test takes a minute, and another one for closed loops.")
         stall_rows, problems = stall([tool for tool in stalled if tool.is_installed], folder / "stall")
         left_out += problems
@@ -71,11 +74,18 @@ def cross_check(
 
 
 def _runs(
-    scenario: Scenario, pairs: int, folder: Path, say: Say, left_out: list[str]
+    scenario: Scenario,
+    pairs: int,
+    folder: Path,
+    say: Say,
+    left_out: list[str],
+    cancel: threading.Event,
 ) -> dict[str, list[Figures]]:
-    """The figures of every way, one of each pair. A tool that fails once is out; a sentence says why."""
+    """The figures of every way, one of each complete pair. A tool that fails is out; a sentence says why."""
     runs: dict[str, list[Figures]] = {name: [] for name in scenario.ways}
     for pair, name in in_turn(list(scenario.ways), pairs):
+        if cancel.is_set():
+            break
         if name not in runs:
             continue
         say(f"{scenario.name}, pair {pair + 1} of {pairs}: {name}")
@@ -84,11 +94,14 @@ def _runs(
         try:
             runs[name].append(scenario.ways[name](pair, own))
         except LoadRefused as error:
+            if cancel.is_set():  # Ctrl-C ends the tool too
+                break
             if name == OURS:
                 raise
             left_out.append(f"{name} was left out of {scenario.name}: {error.message}")
             del runs[name]
-    return runs
+    complete = min(map(len, runs.values()))
+    return {name: figures[:complete] for name, figures in runs.items()}
 
 
 def _folder(folder: Path, scenario: Scenario, pair: int, name: str) -> Path:

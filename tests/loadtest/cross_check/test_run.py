@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import threading
 
 import pytest
 
 from loadtest.arrivals.schedules import even
 from loadtest.cross_check import run, scenarios
-from loadtest.cross_check.comparison import OURS
+from loadtest.cross_check.comparison import OURS, Figures
 from loadtest.cross_check.run import cross_check
 from loadtest.cross_check.scenarios import queue_of_one
 from loadtest.cross_check.tables import as_dict, markdown
@@ -55,6 +56,22 @@ def test_a_tool_that_fails_is_left_out_with_a_sentence_and_the_others_go_on(tmp_
     found = cross_check([TOOLS["ab"]], tmp_path, pairs=2)
     assert found.rows == []
     assert found.left_out == ["ab was left out of REST, one connection: ab ended with 22: no memory"]
+
+
+def test_after_a_cancel_the_complete_pairs_are_kept_and_nothing_more_is_sent(tmp_path, monkeypatch):
+    cancel, said = threading.Event(), []
+
+    def say(line):
+        said.append(line)
+        if "pair 2 " in line:
+            cancel.set()  # as Ctrl-C, while the first of the pair's two runs goes on
+
+    monkeypatch.setattr(type(TOOLS["ab"]), "is_installed", True)
+    monkeypatch.setattr(scenarios, "figures_from", lambda loop, asked: Figures(20.0, 21.0))
+    found = cross_check([TOOLS["ab"]], tmp_path, pairs=100, say=say, cancel=cancel, stalled=[])
+    assert len(said) == 3
+    assert [len(row.ours) for row in found.rows] == [1, 1]
+    assert found.stall == []
 
 
 def test_our_own_failure_ends_the_comparison(tmp_path, monkeypatch):
