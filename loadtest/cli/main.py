@@ -21,6 +21,7 @@ from experiment.embedded.models_cli import StartStopped
 from experiment.errors import PixelcostError
 from experiment.settings import SharedSettings, read_settings
 from loadtest.cli.commands import COMMANDS
+from loadtest.cli.payload import check_payload
 from loadtest.cli.session import Session
 
 PIPE_WIDTH = 132  # columns of a table if stdout is not a terminal
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # its encoding may lack characters of names
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     try:
+        if hasattr(options, "image"):
+            check_payload(options)
         return COMMANDS[options.command].run(options, _session(options, console))
     except (StartStopped, KeyboardInterrupt):
         return 130

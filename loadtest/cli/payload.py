@@ -42,12 +42,20 @@ def add_payload_arguments(parser: argparse.ArgumentParser) -> None:
     add("--label", help="what the image shows: right answers are counted")
 
 
-def the_payload(options: argparse.Namespace, info: BackendInfo, requests: int, seed: int) -> Payload:
-    """The bodies to send in turn. `requests` is how many there will be at most. Raises LoadRefused."""
+def check_payload(options: argparse.Namespace) -> None:
+    """What can be said without the target: no server is started for a missing file. Raises LoadRefused."""
     if bool(options.image) == options.numbers:
         raise LoadRefused("Name what to send: --image FILE, or --numbers for a model of numbers.")
     if options.same and options.distinct:
         raise LoadRefused("--same sends one body, --distinct several: leave one of them out.")
+    for path in options.image or ():
+        if not path.exists():
+            raise LoadRefused(f"{path} can't be read: No such file or directory.")
+
+
+def the_payload(options: argparse.Namespace, info: BackendInfo, requests: int, seed: int) -> Payload:
+    """The bodies to send in turn. `requests` is how many there will be at most. Raises LoadRefused."""
+    check_payload(options)
     if options.numbers:
         spec = spec_of(info)
         distinct = 1 if options.same else options.distinct or min(requests, MOST_DISTINCT)

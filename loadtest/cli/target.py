@@ -60,6 +60,7 @@ def the_target(options: argparse.Namespace, session: Session) -> Iterator[Backen
     _check_name(name, settings)
     if options.protocol == "rest" and not name.endswith(REST_SUFFIX):
         name += REST_SUFFIX
+        _check_rest(options.target, name, settings)
     with asked_backends(settings, [name], session.console, session.cancel) as asked:
         yield _ready(_with_options(asked.infos[0], options), options)
 
@@ -97,14 +98,29 @@ def _check_name(name: str, settings: SharedSettings) -> None:
         )
 
 
+def _check_rest(target: str, name: str, settings: SharedSettings) -> None:
+    if name not in _configured(settings):
+        raise LoadRefused(
+            f"The REST port of {target} is not known. Add ?rest=8501 to its entry in TF_SERVERS, or name the "
+            "server as host:port."
+        )
+
+
 def _ready(info: BackendInfo, options: argparse.Namespace) -> BackendInfo:
     """The target as it answers now, with what it takes. Raises LoadRefused unless it is ready."""
     seen = probe(info)
     if getattr(options, "numbers", False) and seen.state in {"ready", "wrong_signature"}:
         return _of_numbers(seen)
     if seen.state != "ready":
-        raise LoadRefused(f"{info.name} can't be loaded: {seen.detail}")
+        raise LoadRefused(f"{info.name} can't be loaded: {seen.detail}{_other_protocol(seen)}")
     return seen
+
+
+def _other_protocol(info: BackendInfo) -> str:
+    """A hint, if the port seems to be for the other protocol; else ""."""
+    other = {"grpc": "rest", "rest": "grpc"}.get(info.protocol)
+    is_likely = other and "HTTP" in info.detail
+    return f" If this port is for the other protocol, add --protocol {other}." if is_likely else ""
 
 
 def spec_of(info: BackendInfo) -> InputSpec:
