@@ -41,6 +41,7 @@ def run(options: argparse.Namespace, session: Session) -> int:
     def say(line: str) -> None:
         session.console.print(line, style="dim")
         progress.write(f"{line}\n")
+        progress.flush()
 
     with progress:
         found = cross_check(

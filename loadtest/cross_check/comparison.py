@@ -24,9 +24,6 @@ class Figures:
     rate_per_s: float | None = None
 
 
-NAMES = ("p50_ms", "p90_ms", "p99_ms", "rate_per_s")
-
-
 def figures_of(latencies_ms: Sequence[float], seconds: float | None = None) -> Figures:
     """The figures of our samples, counted as the other tools count.
 
@@ -60,7 +57,7 @@ class Row:
 
     tool: str
     scenario: str
-    figure: str  # one of NAMES
+    figure: str  # a field of Figures
     theirs: tuple[float, ...]  # one value of each pair, in the figure's unit
     ours: tuple[float, ...]
     dictated: tuple[float, ...] = ()  # by schedule and service times alone; empty: not computed
@@ -108,7 +105,7 @@ def rows_of(
     dictated: Sequence[Figures] = (),
     resolutions_ms: Mapping[str, float] | None = None,
 ) -> list[Row]:
-    """A row for every figure of `names` that a tool says in all of its runs."""
+    """A row for every figure of `names`, fields of Figures, that a tool says in all of its runs."""
     rows = []
     for tool in runs:
         if tool == OURS:

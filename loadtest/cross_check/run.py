@@ -12,7 +12,7 @@ from experiment.measure.environment import environment
 from loadtest.cross_check.comparison import OURS, Figures, Row, in_turn, rows_of
 from loadtest.cross_check.hdr import hdr_rows
 from loadtest.cross_check.scenarios import OPEN_LOOP, SERVICE_MS, Scenario, scenarios
-from loadtest.cross_check.stall import StallRow, stall
+from loadtest.cross_check.stall import Asked, StallRow, stall
 from loadtest.cross_check.stub import running_stub
 from loadtest.cross_check.tools import Tool, missing
 from loadtest.errors import LoadRefused
@@ -61,7 +61,8 @@ def cross_check(
     stall_rows: list[StallRow] = []
     if stalled is not None and not cancel.is_set():
         say("The stall test takes a minute, and another one for closed loops.")
-        stall_rows, problems = stall([tool for tool in stalled if tool.is_installed], folder / "stall")
+        of_stall = [tool for tool in stalled if tool.is_installed]
+        stall_rows, problems = stall(of_stall, Asked(folder / "stall", cancel=cancel))
         left_out += problems
     return CrossCheck(
         rows=rows,

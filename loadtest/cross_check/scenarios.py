@@ -40,7 +40,7 @@ class Scenario:
     """One load, and everybody who can generate it."""
 
     name: str
-    figures: Sequence[str]  # that are compared, of comparison.NAMES
+    figures: Sequence[str]  # that are compared, fields of Figures
     ways: Mapping[str, Way]  # ours first
     dictated: Callable[[int], Figures]  # of a pair, without any way to the server and back
 

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from loadtest.arrivals.schedules import Schedule, even
-from loadtest.cross_check.closed_loops import CLOSED_LOOPS, figures_from
+from loadtest.cross_check import loadgen
+from loadtest.cross_check.closed_loops import CLOSED_LOOPS, ClosedLoop, figures_from
 from loadtest.cross_check.comparison import OURS, sample_at
-from loadtest.cross_check.loadgen import Asked, loadgen, poisson_of_loadgen
 from loadtest.cross_check.stub import Stub, running_stub
 from loadtest.cross_check.target import TIMEOUT_S, closed_loop_of, our_figures, target_of
 from loadtest.cross_check.tools import LOADGEN, Tool
 from loadtest.errors import LoadRefused
 from loadtest.send.load import offer
+from loadtest.send.recording import Watch
 
 SECONDS, RATE_PER_S, SERVICE_MS = 60, 100.0, 10.0
 STOP_S = 1.4
@@ -78,14 +80,26 @@ def dictated_p99_ms(due_s: Schedule, stop: Stop, service_ms: float) -> float:
     return sample_at(latencies_ms, 99)
 
 
-def stall(tools: Sequence[Tool], folder: Path, seconds: int = SECONDS) -> tuple[list[StallRow], list[str]]:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How long all of them run, where their files go, and what ends them early."""
+
+    folder: Path
+    seconds: int = SECONDS
+    cancel: threading.Event = field(default_factory=threading.Event)
+
+
+def stall(tools: Sequence[Tool], asked: Asked) -> tuple[list[StallRow], list[str]]:
     """A row for each tool, ours first; a sentence for each that failed. Raises LoadRefused if ours did.
 
-    First the open loops at the same time, then the others, each against a stub server of its own.
+    First the open loops at the same time, then the others, each against a stub server of its own. After a
+    cancel there are no rows.
     """
     names = [tool.name for tool in tools]
-    open_loops = _together([OURS, *(name for name in names if name not in CLOSED_LOOPS)], folder, seconds)
-    others = _together([name for name in names if name in CLOSED_LOOPS], folder, seconds)
+    open_loops = _together([OURS, *(name for name in names if name not in CLOSED_LOOPS)], asked)
+    others = _together([name for name in names if name in CLOSED_LOOPS], asked)
+    if asked.cancel.is_set():
+        return [], []
     ours_ms = open_loops[OURS].result().dictated_ms
     rows, problems = [], []
     for name, run in {**open_loops, **others}.items():
@@ -99,19 +113,19 @@ def stall(tools: Sequence[Tool], folder: Path, seconds: int = SECONDS) -> tuple[
     return rows, problems
 
 
-def _together(names: Sequence[str], folder: Path, seconds: int) -> dict[str, Future[Minute]]:
+def _together(names: Sequence[str], asked: Asked) -> dict[str, Future[Minute]]:
     """Every tool at the same time; all servers are stopped together. The futures are done."""
-    if not names:
+    if not names or asked.cancel.is_set():
         return {}
     with ExitStack() as stack:
         stubs = [stack.enter_context(running_stub(SERVICE_MS)) for _ in names]
         pool = stack.enter_context(ThreadPoolExecutor(len(names)))
         stop: Future[Stop] = Future()
         runs = {
-            name: pool.submit(_minute, name, stub, folder / name, seconds, stop)
+            name: pool.submit(_minute, name, stub, asked, stop)
             for name, stub in zip(names, stubs, strict=True)
         }
-        time.sleep(seconds / 3)
+        asked.cancel.wait(asked.seconds / 3)
         stop.set_result(_stopped(stubs))
         wait(runs.values())
     return runs
@@ -131,34 +145,40 @@ def _stopped(stubs: Sequence[Stub]) -> Stop:
     return Stop(begin_s, end_s)
 
 
-def _minute(name: str, stub: Stub, folder: Path, seconds: int, stop: Future[Stop]) -> Minute:
+def _minute(name: str, stub: Stub, asked: Asked, stop: Future[Stop]) -> Minute:
     """One tool's run. Raises LoadRefused."""
+    folder = asked.folder / name
     folder.mkdir(parents=True)
     if name in CLOSED_LOOPS:
-        loop = CLOSED_LOOPS[name]
-        target = target_of(stub.rest if loop.protocol == "rest" else stub.grpc, folder)
-        requests = int(seconds * 1e3 / CLOSED_LOOP_MS)
-        figures = figures_from(loop, closed_loop_of(target, folder, requests, seconds, RATE_PER_S))
-        return Minute(_known(figures.p99_ms, name))
-    target, requests = target_of(stub.grpc, folder), int(seconds * RATE_PER_S)
+        return _closed(CLOSED_LOOPS[name], stub, folder, asked.seconds)
+    target = target_of(stub.grpc, folder)
     if name == LOADGEN.name:
-        asked = Asked(
-            scenario="Server",
-            address=stub.grpc.address,
-            body=target.body,
-            folder=folder,
-            requests=requests,
-            rate_per_s=RATE_PER_S,
+        requests = int(asked.seconds * RATE_PER_S)
+        due_s = loadgen.poisson_of_loadgen(RATE_PER_S, requests, seed=0)
+        told = loadgen.loadgen(
+            loadgen.Asked(
+                scenario="Server",
+                address=stub.grpc.address,
+                body=target.body,
+                folder=folder,
+                requests=requests,
+                rate_per_s=RATE_PER_S,
+            )
         )
-        told = loadgen(asked)
         figures, started_at = told.figures, told.started_at
-        due_s = poisson_of_loadgen(RATE_PER_S, requests, asked.seed)
     else:
-        due_s = even(RATE_PER_S, seconds)
-        taken = offer(stub.grpc, target.payload, due_s, TIMEOUT_S)
+        due_s = even(RATE_PER_S, asked.seconds)
+        taken = offer(stub.grpc, target.payload, due_s, TIMEOUT_S, Watch(asked.cancel))
         figures, started_at = our_figures(taken, folder), taken.started_at
     dictated_ms = dictated_p99_ms(due_s, stop.result().after(started_at), SERVICE_MS)
     return Minute(_known(figures.p99_ms, name), dictated_ms)
+
+
+def _closed(loop: ClosedLoop, stub: Stub, folder: Path, seconds: int) -> Minute:
+    target = target_of(stub.rest if loop.protocol == "rest" else stub.grpc, folder)
+    requests = int(seconds * 1e3 / CLOSED_LOOP_MS)
+    figures = figures_from(loop, closed_loop_of(target, folder, requests, seconds, RATE_PER_S))
+    return Minute(_known(figures.p99_ms, loop.tool.name))
 
 
 def _known(p99_ms: float | None, name: str) -> float:
