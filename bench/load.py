@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.support.errors import CannotRun
-from loadtest.cross_check.run import cross_check
+from loadtest.cross_check.comparison import OURS, TOLERANCE_PERCENT
+from loadtest.cross_check.run import CrossCheck, cross_check
+from loadtest.cross_check.stall import P99_TOLERANCE_PERCENT
 from loadtest.cross_check.tables import markdown
 from loadtest.cross_check.tools import LOADGEN, TOOLS, missing
 from loadtest.errors import LoadRefused
@@ -29,3 +31,17 @@ def bench() -> Iterator[str]:
         except LoadRefused as error:
             raise CannotRun(error.message) from None
     yield from markdown(found)
+    yield from verdicts(found)
+
+
+def verdicts(found: CrossCheck) -> Iterator[str]:
+    """A line for each target."""
+    latencies = [row for row in found.rows if row.tool == LOADGEN.name and row.figure != "rate_per_s"]
+    agree = {row.agrees for row in latencies}
+    met = "met" if agree == {"yes"} else "missed" if "no" in agree else "not sure"
+    yield f"LoadGen and ours, p50 and p90, target at most {TOLERANCE_PERCENT:g} % apart: {met}"
+    for row in found.stall:
+        if row.tool == OURS:
+            met = "met" if abs(row.error_percent) <= P99_TOLERANCE_PERCENT else "missed"
+            target = f"within {P99_TOLERANCE_PERCENT:g} % of what the schedule dictates"
+            yield f"our p99 of the stall test, target {target}: {met}"
