@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Protocol
 
-from loadtest.cli import burst, cross_check, ladder, rate, replay
+from loadtest.cli import burst, cross_check, ladder, rate, replay, users
 from loadtest.cli.session import Session
 
 
@@ -29,4 +29,5 @@ COMMANDS: Mapping[str, Command] = {
     "ladder": ladder,
     "replay": replay,
     "cross-check": cross_check,
+    "users": users,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress
 
 from rich.console import Console
 from rich.text import Text
@@ -12,10 +13,17 @@ from experiment.wording import count, number, size
 from loadtest.cli.measured import Measured
 from loadtest.records import Load, Summary
 
+# Heading -> its alignment. Two lines, so that the table fits into 80 columns.
 COLUMNS = {
-    **{"load": "left", "requests": "right", "failed": "right", "answered/s": "right", "right/s": "right"},
-    **{"p50 ms": "right", "p90 ms": "right", "p99 ms": "right", "slowest": "right", "late p99": "right"},
-    **{"CPU %": "right", "validity": "left"},
+    **{
+        "load": "left",
+        "sent": "right",
+        "failed": "right",
+        "answers\nper s": "right",
+        "right\nper s": "right",
+    },
+    **{"p50\nms": "right", "p90\nms": "right", "p99\nms": "right", "max\nms": "right"},
+    **{"late p99\nms": "right", "validity": "left"},
 }
 UNKNOWN = "-"
 
@@ -25,10 +33,15 @@ def show(parts: Sequence[Measured], sentence: str, console: Console) -> None:
     if not parts:
         console.print("Nothing was sent.")
         return
-    table = titled(_title(parts[0].load), COLUMNS, no_wrap=True)
-    for part in parts:
+    rows = [_row(part.title, part.load, part.summary) for part in parts]
+    known = [any(row[column] != UNKNOWN for row in rows) for column in range(len(rows[0]))]
+    shown = [*known, True]  # a narrow terminal has no room for columns that say nothing
+    table = titled("", dict(compress(COLUMNS.items(), shown)), no_wrap=True, tight=True)
+    table.title = None  # it would be wrapped to the table's width
+    for part, row in zip(parts, rows, strict=True):
         verdict = Text(part.summary.validity, style=COLOURS[part.summary.validity])
-        table.add_row(*map(Text, _row(part.title, part.load, part.summary)), verdict)
+        table.add_row(*map(Text, compress(row, known)), verdict)
+    console.print(_title(parts[0].load), style="italic", soft_wrap=True)
     console.print(table)
     if sentence:
         console.print(sentence, style="bold", soft_wrap=True)
@@ -46,7 +59,6 @@ def _title(load: Load) -> str:
 
 
 def _row(title: str, load: Load, summary: Summary) -> tuple[str, ...]:
-    generator = load.taken.generator
     figures = (summary.p50_ms, summary.p90_ms, summary.p99_ms, summary.max_ms)
     return (
         title,
@@ -54,8 +66,7 @@ def _row(title: str, load: Load, summary: Summary) -> tuple[str, ...]:
         f"{summary.failures:,}",
         *map(_shown, (summary.achieved_per_s, summary.goodput_per_s)),
         *map(_shown, figures),
-        _shown(generator.late_p99_ms),
-        f"{generator.cpu_percent:.0f}",
+        _shown(load.taken.generator.late_p99_ms),
     )
 
 
