@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from loadtest.cli.ladder import is_over, knee_sentence, up_to_the_knee
+from loadtest.cli.commands.ladder import is_over, knee_sentence, up_to_the_knee
 from loadtest.cli.measured import Measured
 from loadtest.results.summary import summarise
 from tests.support.load.records import load, sample

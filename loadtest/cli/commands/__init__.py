@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Protocol
 
-from loadtest.cli import burst, cross_check, ladder, rate, replay, users
+from loadtest.cli.commands import burst, cross_check, ladder, rate, replay, users
 from loadtest.cli.session import Session
 
 
