@@ -9,12 +9,10 @@ import csv
 import io
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
 
 import pytest
 from PIL import Image
@@ -22,7 +20,7 @@ from PIL import Image
 from common.addresses import free_port
 from experiment.export.schema_check import problems
 from experiment.protocol import predict_pb2, types_pb2
-from loadtest.cli.main import main
+from loadtest.commands.main import main
 from loadtest.cross_check.stub import ROOT, running_stub
 from loadtest.results.load_json import SCHEMA, load_of, read_load
 from loadtest.results.steps import loads_of
@@ -44,20 +42,6 @@ def image(tmp_path_factory):
     path = tmp_path_factory.mktemp("images") / "noise.jpg"
     Image.effect_noise((64, 48), 90).convert("RGB").save(path)
     return path
-
-
-@pytest.fixture(autouse=True)
-def as_it_was(monkeypatch, tmp_path):
-    """main() is a process's own: what it sets is set back. Results without --out go to the test's folder."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    files = resource.getrlimit(resource.RLIMIT_NOFILE)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("TF_SERVERS", raising=False)
-    with ExitStack() as stack:
-        for number, handler in before.items():
-            stack.callback(signal.signal, number, handler)
-        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, files)
-        yield
 
 
 def measured(out, code):

@@ -10,8 +10,8 @@ import argparse
 from collections.abc import Mapping
 from typing import Protocol
 
-from loadtest.cli.commands import burst, cross_check, ladder, rate, replay, users
 from loadtest.cli.session import Session
+from loadtest.commands import burst, cross_check, ladder, questions, rate, replay, users
 
 
 class Command(Protocol):
@@ -29,5 +29,6 @@ COMMANDS: Mapping[str, Command] = {
     "ladder": ladder,
     "replay": replay,
     "cross-check": cross_check,
+    "questions": questions,
     "users": users,
 }

@@ -20,9 +20,9 @@ from rich.console import Console
 from experiment.embedded.models_cli import StartStopped
 from experiment.errors import PixelcostError
 from experiment.settings import SharedSettings, read_settings
-from loadtest.cli.commands import COMMANDS
 from loadtest.cli.payload import check_payload
 from loadtest.cli.session import Session
+from loadtest.commands import COMMANDS
 
 PIPE_WIDTH = 132  # columns of a table if stdout is not a terminal
 
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # its encoding may lack characters of names
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     try:
-        if hasattr(options, "numbers"):  # of add_payload_arguments()
+        if hasattr(options, "distinct"):  # of add_payload_arguments()
             check_payload(options)
         return COMMANDS[options.command].run(options, _session(options, console))
     except (StartStopped, KeyboardInterrupt):
