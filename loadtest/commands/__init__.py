@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from loadtest.cli.session import Session
-from loadtest.commands import burst, cross_check, ladder, questions, rate, replay, users
+from loadtest.commands import burst, capacity, cross_check, ladder, questions, rate, replay, users
 
 
 class Command(Protocol):
@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, Command] = {
     "rate": rate,
     "burst": burst,
     "ladder": ladder,
+    "capacity": capacity,
     "replay": replay,
     "cross-check": cross_check,
     "questions": questions,
