@@ -13,7 +13,7 @@ import experiment
 from bench.study import page as findings
 from bench.study.tables import read
 from experiment.cli.main import _parser
-from loadtest.cli.main import _parser as _load_parser
+from loadtest.commands.main import _parser as _load_parser
 from tools import tables
 from webapp import create_app
 
