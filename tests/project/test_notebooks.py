@@ -16,7 +16,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from loadtest.cli.capacity import capacity_dict
+from loadtest.commands.capacity import capacity_dict
 from loadtest.records import Load
 from loadtest.results.folder import new_folder
 from loadtest.results.steps import joined, steps

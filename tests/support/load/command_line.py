@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from loadtest.cli.main import _parser
+from loadtest.commands.main import _parser
 
 
 def known_options() -> dict[str, set[str]]:
