@@ -45,6 +45,7 @@ def cross_check(
 
     `stalled` are the tools of the stall test; None: without it. After `cancel` no further run is started.
     """
+    folder = folder.resolve()  # the tools have working folders of their own
     facts, rows, cancel = environment(), [], cancel or threading.Event()
     left_out = missing(list(dict.fromkeys([*tools, *(stalled or [])])))
     present = [tool for tool in tools if tool.is_installed]

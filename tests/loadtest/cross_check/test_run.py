@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -28,8 +29,9 @@ def _few_requests(monkeypatch):
 
 
 @pytest.mark.skipif(not HAS_LOADGEN, reason="mlcommons-loadgen is in the lock for development only")
-def test_every_scenario_of_loadgen_leaves_pairs_files_and_a_table(tmp_path):
-    found = cross_check([TOOLS["loadgen"], TOOLS["ghz"]], tmp_path, pairs=1)
+def test_every_scenario_of_loadgen_leaves_pairs_files_and_a_table(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the command's own folder is below the working folder
+    found = cross_check([TOOLS["loadgen"], TOOLS["ghz"]], Path(), pairs=1)
     named = {(row.scenario, row.figure) for row in found.rows if row.tool == "LoadGen"}
     latencies = {
         (scenario, figure) for scenario in ("SingleStream", "Server") for figure in ("p50_ms", "p90_ms")
