@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SCHEMA_VERSION = "1.4"
+SCHEMA_VERSION = "1.5"
 
 Order = Literal["auto", "parallel", "one_at_a_time"]
 Validity = Literal["VALID", "NOISY", "INVALID"]
@@ -412,6 +412,66 @@ class BreakingPoint:
     failure: Failure | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadPoint:
+    """One trial of a capacity: requests at a rate for a while, whether or not earlier ones were answered.
+
+    Failed requests count in every rate; latencies are those of answered ones, from when each was due.
+    """
+
+    offered_per_s: float  # mean rate of the schedule
+    achieved_per_s: float | None  # answered requests, until the last answer
+    goodput_per_s: float | None  # right ones among them; None: it is not known which are right
+    seconds: float  # from the start to the last answer
+    count: int  # requests that were sent
+    failures: int
+    over_limit: int  # answered, but later than the curve's limit
+    p50_ms: float | None  # None: no request was answered
+    p90_ms: float | None  # None below 64 samples
+    p99_ms: float | None  # None below 662 samples
+    max_ms: float | None
+    keeps_limit: bool | None  # whether the search took the rate for sustained; None: it did not judge
+    validity: Validity
+    reasons: tuple[str, ...] = ()  # one sentence each: why, and what to do
+    causes: Mapping[str, int] = field(default_factory=dict)  # of failures: code -> how many
+    late_max_ms: float = 0.0  # the most that the generator itself was late
+    generator_cpu_percent: float | None = None  # of one core
+    samples_ms: tuple[float, ...] = ()  # in the order they were due
+
+
+LoadOutcome = Literal["measuring", "found", "at_least", "none", "cancelled", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadCurve:
+    """How latency grows with the rate, for one variant on one backend, and the capacity within a limit."""
+
+    variant_id: str
+    backend_name: str
+    measured_at: str  # ISO 8601, UTC
+    limit_ms: float  # that `percentile` of latencies may reach
+    percentile: float = 99
+    budget_s: float  # that the search had
+    seed: int
+    outcome: LoadOutcome
+    sentence: str
+    per_s: float | None = None  # the capacity; None: none was found
+    low_per_s: float | None = None  # 95 % interval
+    high_per_s: float | None = None
+    knee_per_s: float | None = None  # above it latency grows faster than the rate; None: not reached
+    expected: str | None = None  # label that counts as right; None: no answer does
+    payload: str = ""  # a sentence: what was sent
+    shares_machine: bool = False  # with the load generator, which then takes from its CPU time
+    validity: Validity = "INVALID"
+    reasons: tuple[str, ...] = ()
+    points: tuple[LoadPoint, ...] = ()  # in the order they were measured
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Variant and backend: unique within a report."""
+        return self.variant_id, self.backend_name
+
+
 @dataclass(frozen=True, slots=True)
 class Addition:
     """A follow-up: measured after a run had ended, on the same bytes. Its samples count among the run's."""
@@ -496,5 +556,6 @@ class Report:
     photo_set: PhotoSetFacts | None = None  # None: a run of one photo
     additions: tuple[Addition, ...] = ()  # plan.repeats includes theirs
     breaking_points: tuple[BreakingPoint, ...] = ()  # of a search after the run; at most one per backend
+    load: tuple[LoadCurve, ...] = ()  # measured after the run; at most one per cell
     resizers: Resizers | None = None  # None: only the browser or only the server resized
     requests_not_sent: int = 0  # of those done: left out, because the backend had stopped answering

@@ -27,6 +27,8 @@ export interface Report {
   additions?: Array<Addition>;
   /** The smallest copy that keeps the answer, as far as bisection finds it: one for each backend that was searched after the run. */
   breaking_points?: Array<BreakingPoint>;
+  /** Latency over the rate of requests, and the capacity: one for each cell that was put under load after the run. */
+  load?: Array<LoadCurve>;
   /** Only where the run was imported from an exported report: the file's name, the id that it had there, and when. */
   imported?: { name: string; run_id: string; imported_at: string; };
   /** How the run was measured and what its numbers mean, in sentences, in the order to be read. */
@@ -426,6 +428,73 @@ export interface BreakingPoint {
   /** In the order they were asked. */
   steps: Array<SearchStep>;
   failure: Failure | null;
+}
+
+export interface LoadPoint {
+  /** Mean rate of the schedule, sent whether or not earlier requests were answered. */
+  offered_per_s: number;
+  /** Answered requests, until the last answer. */
+  achieved_per_s: number | null;
+  /** Right ones among them; null: it is not known which are right. */
+  goodput_per_s: number | null;
+  /** From the start to the last answer. */
+  seconds: number;
+  /** Requests that were sent. */
+  count: Count;
+  failures: Count;
+  /** Answered, but later than the curve's limit. */
+  over_limit: Count;
+  /** Of answered requests, from when each was due. */
+  p50_ms: number | null;
+  /** null below 64 samples. */
+  p90_ms: number | null;
+  /** null below 662 samples. */
+  p99_ms: number | null;
+  max_ms: number | null;
+  /** Whether the search took the rate for sustained; null: it did not judge. */
+  keeps_limit: YesNoOrNull;
+  validity: Validity;
+  reasons: Sentences;
+  /** Of failures: code and how many. */
+  causes: Record<string, Count>;
+  /** The most that the generator itself was late. */
+  late_max_ms: number;
+  /** Of one core. */
+  generator_cpu_percent: number | null;
+  /** Latencies of answered requests, in the order they were due. */
+  samples_ms: Array<number>;
+}
+
+export interface LoadCurve {
+  variant_id: string;
+  backend_name: string;
+  measured_at: string;
+  /** That the percentile of latencies may reach. */
+  limit_ms: number;
+  percentile: number;
+  /** Time that the search had. */
+  budget_s: number;
+  seed: number;
+  /** measuring: the search goes on. */
+  outcome: "measuring" | "found" | "at_least" | "none" | "cancelled" | "failed";
+  sentence: string;
+  /** The capacity in requests per second; null: none was found. */
+  per_s: number | null;
+  /** 95 % interval, as the next. */
+  low_per_s: number | null;
+  high_per_s: number | null;
+  /** Above it latency grows faster than the rate; null: not reached. */
+  knee_per_s: number | null;
+  /** The label that counts as right; null: no answer does. */
+  expected: string | null;
+  /** What was sent, in a sentence. */
+  payload: string;
+  /** The load generator ran on the backend's machine and took from its CPU time. */
+  shares_machine: boolean;
+  validity: Validity;
+  reasons: Sentences;
+  /** In the order they were measured. */
+  points: Array<LoadPoint>;
 }
 
 export interface Recommendation {

@@ -1,0 +1,46 @@
+"""The capacity of a curve: in words, and what follows from it."""
+
+from __future__ import annotations
+
+from experiment.records import LoadCurve, LoadPoint
+from experiment.wording import bounds, number
+
+MARKED = "the load generator shared this machine's cores; a separate machine would answer more"
+
+
+def capacity_words(curve: LoadCurve) -> str | None:
+    """ "41 requests/s (95 %: 39 to 43)"; None: no capacity is known."""
+    if curve.per_s is None:
+        return None
+    at_least = "at least " if curve.outcome == "at_least" else ""
+    return f"{at_least}{number(curve.per_s)} requests/s{interval_words(curve)}"
+
+
+def interval_words(curve: LoadCurve) -> str:
+    """ " (95 %: 39 to 43)"; "" where there is no interval."""
+    if curve.low_per_s is None or curve.high_per_s is None:
+        return ""
+    return f" (95 %: {bounds(curve.low_per_s, curve.high_per_s)})"
+
+
+def limit_words(curve: LoadCurve) -> str:
+    """ "p99 ≤ 100 ms"."""
+    return f"p{curve.percentile:g} ≤ {curve.limit_ms:g} ms"
+
+
+def at_capacity(curve: LoadCurve) -> LoadPoint | None:
+    """The fastest rate that was measured within the limit; None: there is none."""
+    kept = [point for point in curve.points if point.keeps_limit and curve.per_s is not None]
+    return max(kept, key=lambda point: point.offered_per_s, default=None)
+
+
+def upper_latency(curve: LoadCurve) -> tuple[str, str]:
+    """The slow end of latency that all points of a curve know: its name, and its field of a point.
+
+    A p99 from too few answers would be a guess, and a line that changes its meaning on the way a lie.
+    """
+    answered = [point for point in curve.points if point.p50_ms is not None]
+    for name, field in (("p99", "p99_ms"), ("p90", "p90_ms")):
+        if answered and all(getattr(point, field) is not None for point in answered):
+            return name, field
+    return "slowest", "max_ms"

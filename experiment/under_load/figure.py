@@ -1,0 +1,210 @@
+"""Latency over the rate of requests: where it begins to grow, and up to where it keeps within the limit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from experiment.figures.frame import (
+    Figure,
+    base_layout,
+    dots,
+    error_bars,
+    escaped,
+    figure,
+    hover_text,
+    log_axis,
+)
+from experiment.figures.palette import SYMBOLS, Palette, colour
+from experiment.figures.view import View
+from experiment.records import LoadCurve, LoadPoint
+from experiment.under_load.capacities import capacity_words, limit_words, upper_latency
+from experiment.wording import capitalised, count, joined, listed, milliseconds, number, short_name
+
+TITLE = "Latency under load"
+HEIGHT_PX = 420
+COLUMNS = (
+    "Curve", "Offered, requests/s", "Answered, requests/s", "Right, requests/s", "p50, ms", "p90, ms",
+    "p99, ms", "Slowest, ms", "Requests", "Failed", "Within the limit", "Validity",
+)  # fmt: skip
+KNEE_PX, CAPACITY_PX = 15, 13
+AFTER_THE_LINES = 2000  # legendrank of entries that explain
+
+
+def under_load(view: View, palette: Palette) -> Figure:
+    """p50 and the slow end of latency over the offered rate, both logarithmic. One pair of lines a curve.
+
+    At least one curve must have an answered point.
+    """
+    curves = [curve for curve in view.load if _answered(curve)]
+    lines = [line for place, curve in enumerate(curves) for line in _lines(curve, place, view, palette)]
+    data = [*lines, *_knees(curves, palette), *_capacities(curves, palette)]
+    points = [point for curve in curves for point in _answered(curve)]
+    rates = [point.offered_per_s for point in points]
+    rates += [rate for curve in curves for rate in (curve.low_per_s, curve.high_per_s) if rate]
+    times_ms = [time for curve in curves for point in _answered(curve) for time in _times_ms(curve, point)]
+    times_ms += [curve.limit_ms for curve in curves]
+    layout = base_layout(palette, HEIGHT_PX, len(data)) | {
+        "xaxis": log_axis(palette, "Offered rate, requests/s", rates, 0.001),
+        "yaxis": log_axis(palette, "Latency, ms", times_ms),
+    }
+    layout |= _limits(curves, layout["xaxis"]["range"], palette)
+    rows = [_row(curve, point, view) for curve in curves for point in _sorted(curve.points)]
+    return figure(data, layout, TITLE, _caption(curves), COLUMNS, rows)
+
+
+def curve_name(curve: LoadCurve, view: View) -> str:
+    """ "256 px JPEG q85 on 8 CPU"."""
+    variant = next(variant for variant in view.variants if variant.id == curve.variant_id)
+    return f"{capitalised(short_name(variant))} on {curve.backend_name}"
+
+
+def _sorted(points: Sequence[LoadPoint]) -> list[LoadPoint]:
+    return sorted(points, key=lambda point: point.offered_per_s)
+
+
+def _answered(curve: LoadCurve) -> list[LoadPoint]:
+    return [point for point in _sorted(curve.points) if point.p50_ms is not None]
+
+
+def _times_ms(curve: LoadCurve, point: LoadPoint) -> tuple[float, float]:
+    """p50 and the slow end of an answered point."""
+    upper = getattr(point, upper_latency(curve)[1])
+    return point.p50_ms or 0.0, upper or point.p50_ms or 0.0
+
+
+def _lines(curve: LoadCurve, place: int, view: View, palette: Palette) -> list[dict[str, Any]]:
+    """p50 solid, the slow end dashed. Points that can't be relied on are hollow."""
+    points, own = _answered(curve), colour(palette, place)
+    shape = SYMBOLS[place % len(SYMBOLS)]
+    name, upper = curve_name(curve, view), upper_latency(curve)[0]
+    symbols = [f"{shape}-open" if point.validity == "INVALID" else shape for point in points]
+    hover = [_hover(name, curve, point) for point in points]
+    marker = {"size": 8, "color": own, "symbol": symbols, "line": {"width": 1.5, "color": own}}
+    return [
+        dots(
+            [point.offered_per_s for point in points],
+            [_times_ms(curve, point)[which] for point in points],
+            hover,
+            mode="lines+markers",
+            name=escaped(f"{name}, {words}"),
+            line={"color": own, "width": 2, "dash": dash},
+            marker=marker,
+        )
+        for which, (words, dash) in enumerate((("p50", "solid"), (upper, "dash")))
+    ]
+
+
+def _hover(name: str, curve: LoadCurve, point: LoadPoint) -> str:
+    times = [("p50", point.p50_ms), ("p90", point.p90_ms), ("p99", point.p99_ms), ("slowest", point.max_ms)]
+    return hover_text(
+        name,
+        f"{number(point.offered_per_s)} requests/s offered"
+        + (f", {number(point.achieved_per_s)} answered" if point.achieved_per_s is not None else ""),
+        ", ".join(f"{words} {milliseconds(value)}" for words, value in times if value is not None),
+        f"{count(point.count, 'request')}, {point.failures:,} failed, {point.over_limit:,} slower than "
+        f"{milliseconds(curve.limit_ms)}",
+        "" if point.validity == "VALID" else point.validity,
+    )
+
+
+def _knees(curves: Sequence[LoadCurve], palette: Palette) -> list[dict[str, Any]]:
+    """A hollow triangle on each p50 line from where latency grows faster than the rate."""
+    known = [(place, curve) for place, curve in enumerate(curves) if curve.knee_per_s is not None]
+    if not known:
+        return []
+    places = [(curve.knee_per_s or 0.0, _p50_at(curve, curve.knee_per_s or 0.0)) for _, curve in known]
+    return [
+        dots(
+            [rate for rate, _ in places],
+            [time_ms for _, time_ms in places],
+            [hover_text("Knee", f"{number(rate)} requests/s") for rate, _ in places],
+            name="knee",
+            legendrank=AFTER_THE_LINES,
+            marker=_mark("triangle-up-open", KNEE_PX, [place for place, _ in known], palette),
+        )
+    ]
+
+
+def _p50_at(curve: LoadCurve, per_s: float) -> float:
+    """On the drawn line: straight between two points where both axes are logarithmic."""
+    points = _answered(curve)
+    below = [point for point in points if point.offered_per_s <= per_s]
+    above = [point for point in points if point.offered_per_s > per_s]
+    if not below or not above:
+        return (below[-1] if below else points[0]).p50_ms or 0.0
+    low, high = below[-1], above[0]
+    part = math.log(per_s / low.offered_per_s) / math.log(high.offered_per_s / low.offered_per_s)
+    return math.exp((1 - part) * math.log(low.p50_ms or 1e-3) + part * math.log(high.p50_ms or 1e-3))
+
+
+def _capacities(curves: Sequence[LoadCurve], palette: Palette) -> list[dict[str, Any]]:
+    """A star where each capacity meets its limit, with its 95 % interval."""
+    known = [(place, curve) for place, curve in enumerate(curves) if curve.per_s is not None]
+    if not known:
+        return []
+    rates = [curve.per_s or 0.0 for _, curve in known]
+    up = [(curve.high_per_s or rate) - rate for rate, (_, curve) in zip(rates, known, strict=True)]
+    down = [
+        rate - (rate if curve.low_per_s is None else curve.low_per_s)
+        for rate, (_, curve) in zip(rates, known, strict=True)
+    ]
+    return [
+        dots(
+            rates,
+            [curve.limit_ms for _, curve in known],
+            [hover_text("Capacity", capacity_words(curve) or "", limit_words(curve)) for _, curve in known],
+            name="capacity",
+            legendrank=AFTER_THE_LINES,
+            error_x=error_bars(up, down, palette.ink, cap_px=5),
+            marker=_mark("star", CAPACITY_PX, [place for place, _ in known], palette),
+        )
+    ]
+
+
+def _mark(symbol: str, size_px: int, places: Sequence[int], palette: Palette) -> dict[str, Any]:
+    own = [colour(palette, place) for place in places]
+    return {"size": size_px, "symbol": symbol, "color": own, "line": {"width": 1.5, "color": own}}
+
+
+def _limits(curves: Sequence[LoadCurve], ends: Sequence[float], palette: Palette) -> dict[str, Any]:
+    """A part of the layout: a line at each limit, with its words."""
+    limits = {curve.limit_ms: limit_words(curve) for curve in curves}
+    line = {"color": palette.muted, "width": 1.5, "dash": "dot"}
+    across = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "yref": "y", "line": line}
+    shapes = [across | {"y0": limit, "y1": limit} for limit in limits]
+    notes = [
+        {
+            "text": f"limit: {words}",
+            "showarrow": False,
+            "x": ends[0],
+            "xanchor": "left",
+            "y": math.log10(limit),
+            "yanchor": "bottom",
+            "font": {"size": 12, "color": palette.muted},
+        }
+        for limit, words in limits.items()
+    ]
+    return {"shapes": shapes, "annotations": notes}
+
+
+def _row(curve: LoadCurve, point: LoadPoint, view: View) -> list[Any]:
+    kept = None if point.keeps_limit is None else "yes" if point.keeps_limit else "no"
+    return [
+        curve_name(curve, view), point.offered_per_s, point.achieved_per_s, point.goodput_per_s, point.p50_ms,
+        point.p90_ms, point.p99_ms, point.max_ms, point.count, point.failures, kept, point.validity,
+    ]  # fmt: skip
+
+
+def _caption(curves: Sequence[LoadCurve]) -> str:
+    uppers = list(dict.fromkeys(upper_latency(curve)[0] for curve in curves))
+    marks = ["star: the capacity"] if any(curve.per_s is not None for curve in curves) else []
+    marks += ["triangle: the knee"] if any(curve.knee_per_s is not None for curve in curves) else []
+    hollow = any(point.validity == "INVALID" for curve in curves for point in _answered(curve))
+    return joined(
+        f"Solid: p50, dashed: {listed(uppers)}, from when each request was due.",
+        f"{capitalised(', '.join(marks))}." if marks else "",
+        "" if uppers == ["p99"] else "A p99 needs 662 answers at each rate; not all rates have as many.",
+        "Hollow points are not to be relied on." if hollow else "",
+    )
