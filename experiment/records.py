@@ -413,33 +413,63 @@ class BreakingPoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoadPoint:
-    """One trial of a capacity: requests at a rate for a while, whether or not earlier ones were answered.
+class LoadTrial:
+    """Requests at one mean rate, sent whether or not earlier ones were answered. One value for each request.
 
-    Failed requests count in every rate; latencies are those of answered ones, from when each was due.
+    This is what is stored; report/load.py makes the points of a curve from it.
     """
 
-    offered_per_s: float  # mean rate of the schedule
-    achieved_per_s: float | None  # answered requests, until the last answer
-    goodput_per_s: float | None  # right ones among them; None: it is not known which are right
+    offered_per_s: float
     seconds: float  # from the start to the last answer
-    count: int  # requests that were sent
+    settled_s: float  # requests due before are not counted: the queue was still filling
+    due_s: tuple[float, ...]  # from the start, ascending
+    late_ms: tuple[float, ...]  # that the generator sent it after it was due
+    latency_ms: tuple[float, ...]  # from when it was due to the answer, or until it was known that none comes
+    causes: tuple[str | None, ...] = ()  # of failures, of errors.FAILURE_CODES; empty: no request failed
+    right: tuple[bool | None, ...] = ()  # whether the answer was right; empty: not known of any
+    stopped: str | None = None  # a sentence: why it ended before its time; None: it did not
+    not_used: str | None = None  # a sentence: why it says nothing of the backend; None: it counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadPoint:
+    """All trials at one rate. Failed requests count in every rate; latencies are those of answered ones."""
+
+    offered_per_s: float
+    achieved_per_s: float  # answered requests, until the last answer
+    goodput_per_s: float | None  # right ones among them; None: it is not known which are right
+    seconds: float  # of the counted parts of the trials
+    trials: int
+    count: int  # requests, those while the queue was still filling left out
     failures: int
-    over_limit: int  # answered, but later than the curve's limit
+    over_limit: int  # of `count`: failed, or answered later than the curve's limit
     p50_ms: float | None  # None: no request was answered
     p90_ms: float | None  # None below 64 samples
     p99_ms: float | None  # None below 662 samples
     max_ms: float | None
-    keeps_limit: bool | None  # whether the search took the rate for sustained; None: it did not judge
+    keeps_limit: bool  # as small a part of the requests is over the limit as the curve's percentile demands
     validity: Validity
     reasons: tuple[str, ...] = ()  # one sentence each: why, and what to do
     causes: Mapping[str, int] = field(default_factory=dict)  # of failures: code -> how many
     late_max_ms: float = 0.0  # the most that the generator itself was late
-    generator_cpu_percent: float | None = None  # of one core
-    samples_ms: tuple[float, ...] = ()  # in the order they were due
+    samples_ms: tuple[float, ...] = ()  # of the counted answers, in the order they were due
+    uncounted_ms: tuple[float, ...] = ()  # of others: the queue was filling, or a trial was not used
 
 
-LoadOutcome = Literal["measuring", "found", "at_least", "none", "cancelled", "failed"]
+# measuring: the search goes on. found: per_s is the capacity. at_least: no rate that could be offered was too
+# high. below_unloaded: the limit is shorter than one request takes. not_met: missed at every rate. too_few:
+# the budget allows too few requests. no_answer, cancelled, failed: it ended before anything could be said.
+LoadOutcome = Literal[
+    "measuring",
+    "found",
+    "at_least",
+    "below_unloaded",
+    "not_met",
+    "too_few",
+    "no_answer",
+    "cancelled",
+    "failed",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -449,22 +479,25 @@ class LoadCurve:
     variant_id: str
     backend_name: str
     measured_at: str  # ISO 8601, UTC
-    limit_ms: float  # that `percentile` of latencies may reach
-    percentile: float = 99
+    limit_ms: float
+    percentile: int | None = None  # that may reach the limit: 99, or 90 where the budget was too short for it
     budget_s: float  # that the search had
     seed: int
     outcome: LoadOutcome
-    sentence: str
-    per_s: float | None = None  # the capacity; None: none was found
+    sentence: str  # "at most 41 requests/s at p99 ≤ 100 ms (95 %: 39 to 43)"
+    per_s: float | None = None  # the capacity, or the rate that it is at least; None: the outcome says why
     low_per_s: float | None = None  # 95 % interval
     high_per_s: float | None = None
-    knee_per_s: float | None = None  # above it latency grows faster than the rate; None: not reached
-    expected: str | None = None  # label that counts as right; None: no answer does
+    knee_per_s: float | None = None  # the rate with the most answers per second for each ms of p50
+    unloaded_ms: float | None = None  # p50 with one request in flight
+    right_per_s: float | None = None  # right answers at the capacity; None: not known which are right
+    cores: int | None = None  # of the backend; None: unknown
+    expected: str | None = None  # label that counts as right; None: it is not known
     payload: str = ""  # a sentence: what was sent
     shares_machine: bool = False  # with the load generator, which then takes from its CPU time
-    validity: Validity = "INVALID"
+    validity: Validity = "VALID"
     reasons: tuple[str, ...] = ()
-    points: tuple[LoadPoint, ...] = ()  # in the order they were measured
+    points: tuple[LoadPoint, ...] = ()  # by rate
 
     @property
     def key(self) -> tuple[str, str]:

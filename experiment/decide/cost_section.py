@@ -22,7 +22,7 @@ from experiment.figures.palette import Palette
 from experiment.figures.section import NOTHING_YET, Section, subject, table_of
 from experiment.figures.view import Point, View
 from experiment.records import LoadCurve
-from experiment.under_load.capacities import at_capacity, limit_words
+from experiment.under_load.capacities import limit_words
 from experiment.under_load.figure import curve_name
 from experiment.wording import capitalised, listed, short_name
 
@@ -100,14 +100,14 @@ def _rivals(
 
 
 def _capacity_row(curve: LoadCurve, view: View, prices: Mapping[str, float]) -> list[Any]:
-    price, point = prices[curve.backend_name], at_capacity(curve)
+    price = prices[curve.backend_name]
     rival = by_capacity(curve, price)
     assert rival is not None  # noqa: S101  only curves with a capacity come here
     ends = [
         None if time_ms is None else cost_of(MILLION, price, time_ms)
         for time_ms in (rival.low_ms, rival.high_ms)
     ]
-    goodput = None if point is None or point.goodput_per_s is None else point.goodput_per_s * HOUR_S / price
+    goodput = None if curve.right_per_s is None else curve.right_per_s * HOUR_S / price
     return [
         curve_name(curve, view),
         rate(rival.per_s),

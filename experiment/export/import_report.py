@@ -176,7 +176,7 @@ def _too_much(report: Mapping[str, Any]) -> Iterator[str]:
     if len(json.dumps(report["environment"])) > MOST_ENVIRONMENT:
         yield "environment is too long"
     counts = [len(cell.get(key, ())) for cell in report["cells"] for key in _SAMPLES]
-    counts += [len(point["samples_ms"]) for _, point in _points(report)]
+    counts += [len(point["samples_ms"]) + len(point["uncounted_ms"]) for _, point in _points(report)]
     if max(counts, default=0) > MOST_SAMPLES or sum(counts) > MOST_SAMPLES_IN_ALL:
         yield "it has more samples than any run takes"
 
@@ -237,8 +237,8 @@ def _other_load(report: Mapping[str, Any], cells: set[tuple[str, str]]) -> Itera
     for index, curve in enumerate(report.get("load", ())):
         ends = curve["low_per_s"], curve["per_s"], curve["high_per_s"]
         known = [end for end in ends if end is not None]
-        must = {"found": True, "at_least": True, "none": False}.get(curve["outcome"])
-        if known != sorted(known) or must not in {None, curve["per_s"] is not None}:
+        has_one = curve["outcome"] in {"found", "at_least"}
+        if known != sorted(known) or has_one != (curve["per_s"] is not None):
             yield f"load[{index}] has a capacity that does not fit its interval or outcome"
     for place, point in _points(report):
         if point["count"] != len(point["samples_ms"]) + point["failures"]:

@@ -75,6 +75,7 @@ POINT_KEYS = (
     "achieved_per_s",
     "goodput_per_s",
     "seconds",
+    "trials",
     "count",
     "failures",
     "over_limit",
@@ -85,8 +86,8 @@ POINT_KEYS = (
     "keeps_limit",
     "validity",
     "late_max_ms",
-    "generator_cpu_percent",
 )
+POINT_SAMPLES = ("uncounted_ms", "samples_ms")
 
 BACKEND_KEYS = ("runtime", "precision", "isa", "device_name", "replicas")  # empty in reports before 1.1
 
@@ -96,22 +97,23 @@ def report_csv(report: Mapping[str, Any]) -> str:
     variants = {variant["id"]: variant for variant in report["variants"]}
     stages = sorted({stage for cell in report["cells"] for stage in cell["server_ms"]})
     rows = [_row(report, variants[cell["variant_id"]], cell, stages) for cell in report["cells"]]
-    return _csv(rows, ["run_id", "variant_id", "backend_name"])
+    own = ("run_id", "variant_id", "backend_name")
+    return _csv(rows, [*own, *CURVE_KEYS, *POINT_KEYS, "reasons", *POINT_SAMPLES])
 
 
 def load_csv(report: Mapping[str, Any]) -> str:
-    """Every rate that was offered under load as CSV, in the order of measuring, with every latency."""
+    """Every rate that was offered under load as CSV, from the lowest on, with every latency."""
     rows = [
         {"run_id": report["run_id"], "variant_id": curve["variant_id"], "backend_name": curve["backend_name"]}
         | {key: curve[key] for key in CURVE_KEYS}
         | {key: point[key] for key in POINT_KEYS}
-        | {"reasons": " ".join(point["reasons"]), "samples_ms": _samples(point["samples_ms"])}
+        | {"reasons": " ".join(point["reasons"])}
+        | {key: _samples(point[key]) for key in POINT_SAMPLES}
         for curve in report.get("load", ())
         for point in curve["points"]
     ]
-    return _csv(
-        rows, ["run_id", "variant_id", "backend_name", *CURVE_KEYS, *POINT_KEYS, "reasons", "samples_ms"]
-    )
+    own = ("run_id", "variant_id", "backend_name")
+    return _csv(rows, [*own, *CURVE_KEYS, *POINT_KEYS, "reasons", *POINT_SAMPLES])
 
 
 def _csv(rows: Sequence[Mapping[str, Any]], otherwise: list[str]) -> str:

@@ -65,15 +65,16 @@ def report_dict(report: Report) -> dict[str, Any]:
 
 def load_dict(curve: LoadCurve) -> dict[str, Any]:
     """A curve of `load` as JSON values."""
-    rates = ("per_s", "low_per_s", "high_per_s", "knee_per_s")
+    rates = ("per_s", "low_per_s", "high_per_s", "knee_per_s", "right_per_s")
     return to_dict(curve) | {
         **{name: _rounded(getattr(curve, name), RATE_DIGITS) for name in rates},
+        "unloaded_ms": _rounded(curve.unloaded_ms, DERIVED_DIGITS_MS),
         "points": [_point(point) for point in curve.points],
     }
 
 
 def _point(point: LoadPoint) -> dict[str, Any]:
-    rates = ("offered_per_s", "achieved_per_s", "goodput_per_s", "generator_cpu_percent")
+    rates = ("offered_per_s", "achieved_per_s", "goodput_per_s")
     times = ("p50_ms", "p90_ms", "p99_ms", "max_ms", "late_max_ms")
     return to_dict(point) | {
         **{name: _rounded(getattr(point, name), RATE_DIGITS) for name in rates},

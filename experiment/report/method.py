@@ -54,7 +54,8 @@ DEFINITIONS = {
     "to every request that waited.",
     "Capacity": "The highest offered rate at which the limit of latency holds, mostly of p99, with failures "
     "counted as too slow; with a 95 % interval. It is that of one variant on one backend within that limit.",
-    "Knee": "The rate from which latency grows faster than the rate. Below it more load costs little.",
+    "Knee": "The rate with the most answers per second for each millisecond of p50 (Kleinrock's power). "
+    "Below it more load costs little time; above it more time buys little load.",
     "Goodput": "Right answers per second: the true label if you named one, else the answer that this backend "
     "gave to the original.",
     "Recommended": f"{_FEWEST}. By default the top answer must stay the same, with a probability at most "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from experiment.records import LoadCurve, LoadPoint
+from experiment.records import LoadCurve
 from experiment.wording import bounds, number
 
 MARKED = "the load generator shared this machine's cores; a separate machine would answer more"
@@ -24,14 +24,8 @@ def interval_words(curve: LoadCurve) -> str:
 
 
 def limit_words(curve: LoadCurve) -> str:
-    """ "p99 ≤ 100 ms"."""
-    return f"p{curve.percentile:g} ≤ {curve.limit_ms:g} ms"
-
-
-def at_capacity(curve: LoadCurve) -> LoadPoint | None:
-    """The fastest rate that was measured within the limit; None: there is none."""
-    kept = [point for point in curve.points if point.keeps_limit and curve.per_s is not None]
-    return max(kept, key=lambda point: point.offered_per_s, default=None)
+    """ "p99 ≤ 100 ms"; p99 is what was asked for, where nothing was found."""
+    return f"p{curve.percentile or 99} ≤ {curve.limit_ms:,.15g} ms"
 
 
 def upper_latency(curve: LoadCurve) -> tuple[str, str]:

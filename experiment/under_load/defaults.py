@@ -13,7 +13,7 @@ from experiment.figures.view import View
 LIMIT_MS = 100.0  # where nothing is known
 TIMES_UNLOADED = 5  # a limit, in p50 of the recommended cell without load
 TIMES_SLOWEST = 2.5  # but at least this many times the slowest of the chosen cells
-BUDGET_S = 20.0  # of each curve
+BUDGET_S = 25.0  # of each curve
 LEAST_BUDGET_S, MOST_BUDGET_S = 5.0, 600.0
 LEAST_LIMIT_MS, MOST_LIMIT_MS = 0.1, 60_000.0
 MOST_CURVES = 8

@@ -19,6 +19,7 @@ from experiment.figures.frame import (
 from experiment.figures.palette import SYMBOLS, Palette, colour
 from experiment.figures.view import View
 from experiment.records import LoadCurve, LoadPoint
+from experiment.report.statistics import SAMPLES_FOR_P99
 from experiment.under_load.capacities import capacity_words, limit_words, upper_latency
 from experiment.wording import capitalised, count, joined, listed, milliseconds, number, short_name
 
@@ -100,17 +101,16 @@ def _hover(name: str, curve: LoadCurve, point: LoadPoint) -> str:
     times = [("p50", point.p50_ms), ("p90", point.p90_ms), ("p99", point.p99_ms), ("slowest", point.max_ms)]
     return hover_text(
         name,
-        f"{number(point.offered_per_s)} requests/s offered"
-        + (f", {number(point.achieved_per_s)} answered" if point.achieved_per_s is not None else ""),
+        f"{number(point.offered_per_s)} requests/s offered, {number(point.achieved_per_s)} answered",
         ", ".join(f"{words} {milliseconds(value)}" for words, value in times if value is not None),
-        f"{count(point.count, 'request')}, {point.failures:,} failed, {point.over_limit:,} slower than "
-        f"{milliseconds(curve.limit_ms)}",
+        f"{count(point.count, 'request')}, {point.over_limit:,} over {milliseconds(curve.limit_ms)}"
+        + (f", {point.failures:,} of them failed" if point.failures else ""),
         "" if point.validity == "VALID" else point.validity,
     )
 
 
 def _knees(curves: Sequence[LoadCurve], palette: Palette) -> list[dict[str, Any]]:
-    """A hollow triangle on each p50 line from where latency grows faster than the rate."""
+    """A hollow triangle on each p50 line, at the rate with the most answers for their time."""
     known = [(place, curve) for place, curve in enumerate(curves) if curve.knee_per_s is not None]
     if not known:
         return []
@@ -190,7 +190,7 @@ def _limits(curves: Sequence[LoadCurve], ends: Sequence[float], palette: Palette
 
 
 def _row(curve: LoadCurve, point: LoadPoint, view: View) -> list[Any]:
-    kept = None if point.keeps_limit is None else "yes" if point.keeps_limit else "no"
+    kept = "yes" if point.keeps_limit else "no"
     return [
         curve_name(curve, view), point.offered_per_s, point.achieved_per_s, point.goodput_per_s, point.p50_ms,
         point.p90_ms, point.p99_ms, point.max_ms, point.count, point.failures, kept, point.validity,
@@ -205,6 +205,8 @@ def _caption(curves: Sequence[LoadCurve]) -> str:
     return joined(
         f"Solid: p50, dashed: {listed(uppers)}, from when each request was due.",
         f"{capitalised(', '.join(marks))}." if marks else "",
-        "" if uppers == ["p99"] else "A p99 needs 662 answers at each rate; not all rates have as many.",
+        ""
+        if uppers == ["p99"]
+        else f"A p99 needs {SAMPLES_FOR_P99} answers at a rate; not all rates have as many.",
         "Hollow points are not to be relied on." if hollow else "",
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from experiment.figures.palette import Palette
 from experiment.figures.section import Section, table_of
 from experiment.figures.view import View
 from experiment.records import LoadCurve
-from experiment.under_load.capacities import MARKED, at_capacity, limit_words
+from experiment.under_load.capacities import MARKED, limit_words
 from experiment.under_load.figure import curve_name, under_load
 from experiment.wording import bounds, listed, sentence
 
@@ -38,7 +38,7 @@ def load_section(view: View, palette: Palette) -> Section:
     rows = [_row(curve, view) for curve in curves]
     return Section(
         TITLE,
-        " ".join(curve.sentence for curve in curves),
+        " ".join(f"{curve_name(curve, view)}: {sentence(curve.sentence, capital=False)}" for curve in curves),
         tuple(_warnings(curves, view)),
         (HOW, *dict.fromkeys(curve.payload for curve in curves if curve.payload)),
         {"under_load": under_load(view, palette)} if is_drawn else {},
@@ -56,17 +56,13 @@ def _warnings(curves: list[LoadCurve], view: View) -> Iterator[str]:
 
 
 def _row(curve: LoadCurve, view: View) -> list[Any]:
-    interval, goodput_per_s = None, None
+    interval, right_per_s, capacity = None, curve.right_per_s, cast(Any, curve.per_s)
     if curve.low_per_s is not None and curve.high_per_s is not None:
         interval = bounds(curve.low_per_s, curve.high_per_s)
-    if point := at_capacity(curve):
-        goodput_per_s = point.goodput_per_s
-    cores = next((info.cpus for info in view.backends if info.name == curve.backend_name), None)
-    per_core = None if goodput_per_s is None or not cores else goodput_per_s / cores
-    capacity: Any = curve.per_s
+    per_core = None if right_per_s is None or not curve.cores else right_per_s / curve.cores
     if curve.outcome == "at_least" and curve.per_s is not None:
         capacity = f"at least {curve.per_s:.3g}"
     return [
-        curve_name(curve, view), capacity, interval, limit_words(curve), curve.knee_per_s, goodput_per_s,
+        curve_name(curve, view), capacity, interval, limit_words(curve), curve.knee_per_s, right_per_s,
         per_core, curve.validity, "same machine" if curve.shares_machine else "another machine",
     ]  # fmt: skip

@@ -434,15 +434,16 @@ export interface LoadPoint {
   /** Mean rate of the schedule, sent whether or not earlier requests were answered. */
   offered_per_s: number;
   /** Answered requests, until the last answer. */
-  achieved_per_s: number | null;
+  achieved_per_s: number;
   /** Right ones among them; null: it is not known which are right. */
   goodput_per_s: number | null;
-  /** From the start to the last answer. */
+  /** Of the counted parts of the trials. */
   seconds: number;
-  /** Requests that were sent. */
+  trials: Count;
+  /** Requests, those while the queue was still filling left out. */
   count: Count;
   failures: Count;
-  /** Answered, but later than the curve's limit. */
+  /** Failed, or answered later than the curve's limit. */
   over_limit: Count;
   /** Of answered requests, from when each was due. */
   p50_ms: number | null;
@@ -451,18 +452,18 @@ export interface LoadPoint {
   /** null below 662 samples. */
   p99_ms: number | null;
   max_ms: number | null;
-  /** Whether the search took the rate for sustained; null: it did not judge. */
-  keeps_limit: YesNoOrNull;
+  /** As small a part of the requests is over the limit as the percentile demands. */
+  keeps_limit: boolean;
   validity: Validity;
   reasons: Sentences;
   /** Of failures: code and how many. */
   causes: Record<string, Count>;
   /** The most that the generator itself was late. */
   late_max_ms: number;
-  /** Of one core. */
-  generator_cpu_percent: number | null;
-  /** Latencies of answered requests, in the order they were due. */
+  /** Latencies of the counted answers, in the order they were due. */
   samples_ms: Array<number>;
+  /** Of the others: the queue was still filling, or the generator was late. */
+  uncounted_ms: Array<number>;
 }
 
 export interface LoadCurve {
@@ -471,21 +472,28 @@ export interface LoadCurve {
   measured_at: string;
   /** That the percentile of latencies may reach. */
   limit_ms: number;
-  percentile: number;
+  /** 99, or 90 where the budget was too short for it; null: too short for either. */
+  percentile: 99 | 90 | null;
   /** Time that the search had. */
   budget_s: number;
   seed: number;
-  /** measuring: the search goes on. */
-  outcome: "measuring" | "found" | "at_least" | "none" | "cancelled" | "failed";
+  /** measuring: the search goes on. at_least: no rate that could be offered was too high. below_unloaded: the limit is shorter than one request takes. not_met: missed at every rate. too_few: the time allowed too few requests. */
+  outcome: "measuring" | "found" | "at_least" | "below_unloaded" | "not_met" | "too_few" | "no_answer" | "cancelled" | "failed";
   sentence: string;
-  /** The capacity in requests per second; null: none was found. */
+  /** The capacity in requests per second, or what it is at least; null: the outcome says why. */
   per_s: number | null;
   /** 95 % interval, as the next. */
   low_per_s: number | null;
   high_per_s: number | null;
-  /** Above it latency grows faster than the rate; null: not reached. */
+  /** The rate with the most answers per second for each ms of p50. */
   knee_per_s: number | null;
-  /** The label that counts as right; null: no answer does. */
+  /** p50 with one request in flight. */
+  unloaded_ms: number | null;
+  /** Right answers at the capacity. */
+  right_per_s: number | null;
+  /** Of the backend. */
+  cores: number | null;
+  /** The label that counts as right; null: it is not known. */
   expected: string | null;
   /** What was sent, in a sentence. */
   payload: string;
@@ -493,7 +501,7 @@ export interface LoadCurve {
   shares_machine: boolean;
   validity: Validity;
   reasons: Sentences;
-  /** In the order they were measured. */
+  /** By rate. */
   points: Array<LoadPoint>;
 }
 
