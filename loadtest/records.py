@@ -27,16 +27,23 @@ class Payload:
     """Request messages that are sent in turn, the first again after the last, all of one kind and batch."""
 
     kind: PayloadKind
-    bodies: tuple[bytes, ...] = field(repr=False)  # serialised Predict messages, or JSON for REST
+    # Serialised Predict messages, or JSON for REST; empty in a load that was read back from a file.
+    bodies: tuple[bytes, ...] = field(repr=False)
     names: tuple[str, ...]  # of each body, for people: "512 px JPEG", "cat.jpg"
     batch: int = 1  # images, or rows of numbers, in each request
     # Of each body, the label that each of its images should get; None: not known. Empty: none is known.
     expected: tuple[tuple[str | None, ...], ...] = ()
+    stored_bytes: tuple[int, ...] = ()  # sizes of the bodies, where these were not kept
+
+    @property
+    def sizes_bytes(self) -> tuple[int, ...]:
+        """The size of every body."""
+        return self.stored_bytes or tuple(map(len, self.bodies))
 
     @property
     def median_bytes(self) -> int:
         """The size of the body in the middle."""
-        return sorted(map(len, self.bodies))[len(self.bodies) // 2]
+        return sorted(self.sizes_bytes)[len(self.sizes_bytes) // 2]
 
 
 class Sample(NamedTuple):
@@ -52,6 +59,7 @@ class Sample(NamedTuple):
     stages_ms: Mapping[str, float] | None = None  # as the server reports them; None: it does not
     in_flight: int = 1  # requests without an answer when this one was sent, itself included
     peer: str | None = None  # address of the replica that it went to; None: there is only one
+    answer_bytes: int | None = None  # size of the answer; None: none came
 
 
 @dataclass(frozen=True, slots=True)

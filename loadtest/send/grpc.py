@@ -48,7 +48,7 @@ class GrpcSender:
             stages_ms = stages_of(await call.trailing_metadata() or ())
         except grpc.RpcError as error:
             raise self._failed(error, peer) from None
-        return Answer(self._answers.labels(answer), stages_ms or None, peer)
+        return Answer(self._answers.labels(answer), stages_ms or None, peer, len(answer))
 
     async def close(self) -> None:
         """Close the channels."""

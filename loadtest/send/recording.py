@@ -96,6 +96,7 @@ async def exchange(
         expected = payload.expected[body]
         if None not in expected:
             right = sum(map(str.__eq__, answer.labels, expected))
+    stages_ms, peer, answer_bytes = answer.stages_ms, answer.peer, answer.size_bytes
     return Sample(
-        due_s, sent_s, latency_ms, True, None, body, right, answer.stages_ms, in_flight, answer.peer
+        due_s, sent_s, latency_ms, True, None, body, right, stages_ms, in_flight, peer, answer_bytes
     )

@@ -52,7 +52,7 @@ class RestSender:
             text = f"{self._place(peer)} answered HTTP {response.status}: {error_text(answer)}"
             raise SendFailed(cause, text, peer)
         stages_ms = stages_of(response.headers.get("Server-Timing", ""))
-        return Answer(self._answers.labels(answer), stages_ms or None, peer)
+        return Answer(self._answers.labels(answer), stages_ms or None, peer, len(answer))
 
     async def close(self) -> None:
         """Close the session with its connections."""

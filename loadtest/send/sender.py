@@ -17,6 +17,7 @@ class Answer:
     labels: Sequence[str] | None  # the first label of every image; None: the model has no labels
     stages_ms: Mapping[str, float] | None  # None: the server does not report them
     peer: str | None  # address of the replica that answered; None: there is only one
+    size_bytes: int | None = None  # None: not known
 
 
 class SendFailed(Exception):

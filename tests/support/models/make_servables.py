@@ -225,6 +225,16 @@ def convolved(path: Path) -> None:
     save(path, serving_default=(body, {"x": tf.TensorSpec([None, 8, 8, 1])}))
 
 
+def digits(path: Path) -> None:
+    """A model of numbers, shaped like the MNIST example of TensorFlow Serving: 784 pixels as floats."""
+
+    def body(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        ten = tf.reduce_sum(tf.reshape(images[:, :780], [-1, 10, 78]), 2)
+        return {"scores": tf.nn.softmax(ten), "classes": tf.argmax(ten, 1)}
+
+    save(path, predict_images=(body, {"images": numbers(None, 784)}))
+
+
 def no_inputs(path: Path) -> None:
     """One signature that takes nothing, one that takes two inputs."""
     save(
@@ -306,7 +316,7 @@ def write(path: Path, model: bytes) -> None:
 
 MADE = (
     *(not_a_number, pairs, mixed_batches, named, echo, slow, odd_rows, functions, sequential, mirrored),
-    *(scalar_placeholder, convolved, no_inputs),
+    *(scalar_placeholder, convolved, no_inputs, digits),
 )
 
 

@@ -1,0 +1,117 @@
+"""validity_of(): whether a load test measured the server, and not its own generator.
+
+A reason says what happened and what to do. INVALID: the figures may not be used. NOISY: they are right, but
+say less than it seems.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from experiment.records import Validity
+from experiment.report.contention import host_of
+from experiment.report.statistics import percentile
+from experiment.wording import count, milliseconds, number, sentence
+from loadtest.records import Load, Sample, Summary
+from loadtest.send.open_loop import FULL, MOST_IN_FLIGHT
+
+MOST_LATE_MS = 1.0  # that a request may be sent later than due,
+MOST_LATE_OF_P50 = 0.05  # or this part of the median latency, if that is more:
+MOST_LATE_SHARE = 0.01  # all but this share of the requests; one of few is excused
+LEAST_OF_RATE = 0.95  # sent over asked
+MOST_CPU_PERCENT = 90.0  # of the one core that Python uses
+LEAST_S = 0.5  # CPU time says little of a load that was over sooner
+MOST_FAILED_SHARE = 0.01
+
+_Found = Iterator[tuple[Validity, str]]
+_SLOWER = "Lower the rate, send smaller payloads, or share the load among several machines."
+
+
+def validity_of(load: Load, figures: Summary) -> tuple[Validity, tuple[str, ...]]:
+    """The verdict on a load, and the reasons, those of the verdict first."""
+    found = [*_of_generator(load, figures), *_of_answers(load, figures), *_of_target(load)]
+    levels: tuple[Validity, ...] = ("INVALID", "NOISY", "VALID")
+    ordered = sorted(found, key=lambda each: levels.index(each[0]))
+    return (ordered[0][0] if ordered else "VALID"), tuple(words for _, words in ordered)
+
+
+def _of_generator(load: Load, figures: Summary) -> _Found:
+    taken, is_open = load.taken, load.arrivals != "closed"
+    if is_open and (words := _rate_missed(taken.samples) or _late(taken.samples, figures.p50_ms)):
+        yield "INVALID", words
+    cpu_percent = taken.generator.cpu_percent
+    if cpu_percent > MOST_CPU_PERCENT and taken.seconds >= LEAST_S:
+        yield (
+            "INVALID",
+            f"The generator used {cpu_percent:.0f} % of one core, all that it can use: it may have been the "
+            f"limit, not the server. {_SLOWER}",
+        )
+    if taken.stopped == FULL.format(MOST_IN_FLIGHT):
+        yield "INVALID", f"{taken.stopped} The server can't keep up with this rate: lower it."
+    elif taken.stopped:
+        yield "VALID", sentence(taken.stopped)
+
+
+def _rate_missed(samples: Sequence[Sample]) -> str | None:
+    """A sentence if sending took longer than the schedule says."""
+    planned_s = samples[-1].due_s - samples[0].due_s if samples else 0.0
+    if planned_s <= 0:
+        return None
+    sent_s = max(sample.sent_s for sample in samples) - min(sample.sent_s for sample in samples)
+    asked_per_s, sent_per_s = (len(samples) - 1) / planned_s, (len(samples) - 1) / max(sent_s, 1e-9)
+    if sent_per_s >= LEAST_OF_RATE * asked_per_s:
+        return None
+    return (
+        f"Asked {number(asked_per_s)}/s, sent {number(sent_per_s)}/s: this machine can't generate the rate. "
+        f"{_SLOWER}"
+    )
+
+
+def _late(samples: Sequence[Sample], p50_ms: float | None) -> str | None:
+    """A sentence if too many requests were sent later than their time."""
+    limit_ms = max(MOST_LATE_MS, MOST_LATE_OF_P50 * (p50_ms or 0.0))
+    late_ms = [(sample.sent_s - sample.due_s) * 1e3 for sample in samples]
+    too_late = sum(late > limit_ms for late in late_ms)
+    if too_late <= max(MOST_LATE_SHARE * len(samples), 1):
+        return None
+    return (
+        f"The generator was late: it sent {too_late:,} of {count(len(samples), 'request')} more than "
+        f"{milliseconds(limit_ms)} after their time (99 % of all within "
+        f"{milliseconds(percentile(late_ms, 99))}). Lower the rate, or run it on a machine with nothing else "
+        "to do."
+    )
+
+
+def _of_answers(load: Load, figures: Summary) -> _Found:
+    if not figures.count:
+        yield "INVALID", "No request was sent."
+        return
+    if not figures.failures:
+        return
+    causes = ", ".join(f"{number_} x {cause}" for cause, number_ in figures.causes.items())
+    first = load.taken.messages.get(next(iter(figures.causes), ""), "")
+    example = f" {sentence(first)}" if first else ""
+    if figures.failures == figures.count:
+        yield "INVALID", f"Every request failed ({causes}).{example}"
+        return
+    level: Validity = "NOISY" if figures.failures > MOST_FAILED_SHARE * figures.count else "VALID"
+    yield (
+        level,
+        f"{figures.failures:,} of {count(figures.count, 'request')} failed "
+        f"({100 * figures.failures / figures.count:.2g} %: {causes}). They count in the rates; the "
+        f"percentiles are those of the answered requests.{example}",
+    )
+
+
+def _of_target(load: Load) -> _Found:
+    if shares_machine(load):
+        yield (
+            "VALID",
+            f"{load.target.name} ran on the machine that generated the load, and both used its cores. "
+            "For the server's own limit, run the generator on another machine.",
+        )
+
+
+def shares_machine(load: Load) -> bool:
+    """Whether the target and the generator are on one machine."""
+    return load.target.embedded or host_of(load.target) == "localhost"
