@@ -22,7 +22,7 @@ from experiment.figures.palette import Palette
 from experiment.figures.section import NOTHING_YET, Section, subject, table_of
 from experiment.figures.view import Point, View
 from experiment.records import LoadCurve
-from experiment.under_load.capacities import limit_words
+from experiment.under_load.capacities import capacity_words, limit_words
 from experiment.under_load.figure import curve_name
 from experiment.wording import capitalised, listed, short_name
 
@@ -110,7 +110,7 @@ def _capacity_row(curve: LoadCurve, view: View, prices: Mapping[str, float]) -> 
     goodput = None if curve.right_per_s is None else curve.right_per_s * HOUR_S / price
     return [
         curve_name(curve, view),
-        rate(rival.per_s),
+        capacity_words(curve),
         limit_words(curve),
         _digits(cost_of(THOUSAND, price, rival.latency_ms)),
         _digits(cost_of(MILLION, price, rival.latency_ms)),

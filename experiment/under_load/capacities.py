@@ -9,11 +9,12 @@ MARKED = "the load generator shared this machine's cores; a separate machine wou
 
 
 def capacity_words(curve: LoadCurve) -> str | None:
-    """ "41 requests/s (95 %: 39 to 43)"; None: no capacity is known."""
+    """ "41 requests/s (95 %: 39 to 43), load generator on the same machine"; None: no capacity is known."""
     if curve.per_s is None:
         return None
     at_least = "at least " if curve.outcome == "at_least" else ""
-    return f"{at_least}{number(curve.per_s)} requests/s{interval_words(curve)}"
+    shared = ", load generator on the same machine" if curve.shares_machine else ""
+    return f"{at_least}{number(curve.per_s)} requests/s{interval_words(curve)}{shared}"
 
 
 def interval_words(curve: LoadCurve) -> str:
