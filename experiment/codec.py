@@ -85,6 +85,8 @@ def _maker(kind: Any) -> Make:
         return lambda value: None if value is None else tuple(map(item, value))
     if isinstance(kind, type) and is_dataclass(kind):
         return lambda value: None if value is None else from_dict(kind, value)
+    if isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        return lambda value: None if value is None else kind(*value)  # a named tuple
     return _as_it_is
 
 

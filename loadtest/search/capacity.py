@@ -1,0 +1,141 @@
+"""find_capacity(): how many requests a second a target answers within a limit, in a bounded time."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from experiment.records import BackendInfo
+from experiment.report.contention import host_of
+from experiment.report.statistics import percentile
+from experiment.wording import beside
+from loadtest.arrivals.schedules import poisson
+from loadtest.errors import LoadRefused
+from loadtest.records import Payload, Sample, Taken
+from loadtest.search.adaptive import Offer, Search
+from loadtest.search.records import Capacity, Limits, Outcome, Target, Trial
+from loadtest.search.verdict import capacity_of, unmeasured
+from loadtest.send.load import keep_in_flight, offer
+from loadtest.send.recording import Watch
+
+LEAST_BUDGET_S = 5.0
+# Of the budget, closed loops that show the scale: one request in flight, then more while that helps.
+UNLOADED_PART, IN_FLIGHT_PART = 0.06, 0.03
+UNLOADED_REQUESTS = 100  # are enough
+IN_FLIGHT = (2, 4, 8, 16, 32, 64, 128)
+HELPS = 1.1  # times as many answers as with fewer in flight
+FIRST_ANSWER_PART = 0.2  # of the budget, that a single request may take
+# A request that takes this much longer than the limit is as late as it can be ...
+TIMEOUT_LIMITS, LEAST_TIMEOUT_S = 10.0, 2.0
+# ... but no trial may wait much longer than this for its last answers, unless the limit itself is longer.
+TIMEOUT_PART, LEAST_TIMEOUT_LIMITS = 0.25, 1.5
+# A trial ends when so many of its planned requests were late: more would say nothing new.
+ENOUGH_PART, ENOUGH_REQUESTS = 0.25, 20
+ENOUGH = "A quarter of the planned requests was over the limit: this rate is too high."
+
+
+def find_capacity(
+    info: BackendInfo,
+    payload: Payload,
+    p99_ms: float,
+    budget_s: float,
+    watch: Watch | None = None,
+    seed: int = 0,
+    on_trial: Callable[[Trial], None] = lambda trial: None,
+) -> Capacity:
+    """The most requests a second with p99 <= `p99_ms`, with a 95 % interval, in about `budget_s`.
+
+    Latency counts from when a request was due; a failed request is over the limit. If the budget is too short
+    for the 662 requests that p99 needs, p90 is used and the result says so. A target that refuses, hangs or
+    goes away ends the search, and what was measured is in the result. `on_trial` is called after each trial.
+    Raises LoadRefused for a limit or a budget that can't be used.
+
+    >>> find_capacity(BackendInfo("GPU", address="tf-gpu:8500"), payload, 100, 60).sentence
+    'at most 41 requests/s at p99 ≤ 100 ms (95 %: 39 to 43)'
+    """
+    if not p99_ms > 0 or not budget_s >= LEAST_BUDGET_S:
+        raise LoadRefused(
+            f"A capacity needs a limit above 0 ms and a budget of {LEAST_BUDGET_S:g} s or more, "
+            f"not {p99_ms:g} ms and {budget_s:g} s."
+        )
+    watch, begun_s = watch or Watch(), time.monotonic()
+    closed = _closed_loops(info, payload, budget_s, watch)
+    target = Target(
+        closed.unloaded_ms,
+        closed.per_s,
+        payload.batch,
+        len(info.cores) if info.cores else info.cpus,
+        shares_machine=info.embedded or host_of(info) == "localhost",
+    )
+    limits = Limits(p99_ms, budget_s, seed)
+    if not target.unloaded_ms or not target.closed_loop_per_s:
+        outcome: Outcome = "cancelled" if watch.cancel.is_set() else "no_answer"
+        return unmeasured(limits, target, outcome, f"unknown: {closed.message}", time.monotonic() - begun_s)
+    if target.unloaded_ms > p99_ms:
+        unloaded = beside(target.unloaded_ms, p99_ms)
+        sentence = f"none: the limit of {p99_ms:,.15g} ms is below the unloaded latency of {unloaded} ms"
+        return unmeasured(limits, target, "below_unloaded", sentence, time.monotonic() - begun_s)
+    search = Search(
+        _offering(info, payload, limits, watch),
+        limits,
+        target.unloaded_ms,
+        target.closed_loop_per_s,
+        left_s=lambda: budget_s - (time.monotonic() - begun_s),
+        is_cancelled=watch.cancel.is_set,
+        on_trial=on_trial,
+    )
+    search.go()
+    return capacity_of(limits, target, search.trials, time.monotonic() - begun_s, search.why_ended)
+
+
+@dataclass(frozen=True, slots=True)
+class _ClosedLoops:
+    """What a target does before the search."""
+
+    unloaded_ms: float | None  # p50 with one request in flight; None: it did not answer
+    per_s: float | None  # the most answers a second, with as many in flight as helped
+    message: str = ""  # why it did not answer
+
+
+def _closed_loops(info: BackendInfo, payload: Payload, budget_s: float, watch: Watch) -> _ClosedLoops:
+    timeout_s = FIRST_ANSWER_PART * budget_s
+    one = keep_in_flight(
+        info, payload, 1, UNLOADED_PART * budget_s, timeout_s, watch, UNLOADED_REQUESTS, warmups=1
+    )
+    answered_ms = [sample.latency_ms for sample in one.samples if sample.ok]
+    if not answered_ms:
+        return _ClosedLoops(None, None, next(iter(one.messages.values()), one.stopped or "no answer."))
+    best_per_s = len(answered_ms) / one.seconds
+    for in_flight in IN_FLIGHT:
+        more = keep_in_flight(
+            info, payload, in_flight, IN_FLIGHT_PART * budget_s, timeout_s, watch, warmups=0
+        )
+        per_s = sum(sample.ok for sample in more.samples) / more.seconds
+        helps, best_per_s = per_s >= HELPS * best_per_s, max(per_s, best_per_s)
+        if not helps:
+            break
+    return _ClosedLoops(percentile(answered_ms, 50), best_per_s)
+
+
+def _offering(info: BackendInfo, payload: Payload, limits: Limits, watch: Watch) -> Offer:
+    """The function that offers a load at a fixed rate to this target."""
+    limit_s = limits.limit_ms / 1e3
+    timeout_s = min(max(TIMEOUT_LIMITS * limit_s, LEAST_TIMEOUT_S), TIMEOUT_PART * limits.budget_s)
+    timeout_s = max(timeout_s, LEAST_TIMEOUT_LIMITS * limit_s)
+
+    def at_rate(rate_per_s: float, seconds: float, seed: int) -> Taken:
+        due_s = poisson(rate_per_s, seconds, seed)
+        enough = max(ENOUGH_PART * len(due_s), ENOUGH_REQUESTS)
+        late = itertools.count(1)
+
+        def why_stop(sample: Sample) -> str | None:
+            if (not sample.ok or sample.latency_ms > limits.limit_ms) and next(late) >= enough:
+                return ENOUGH
+            return watch.why_stop(sample)
+
+        trial_watch = Watch(watch.cancel, watch.on_sample, why_stop)
+        return offer(info, payload, due_s, timeout_s, trial_watch, warmups=1)
+
+    return at_rate

@@ -1,0 +1,193 @@
+"""capacity_of(): from the trials of a search to what may be said of the target's capacity."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Any
+
+from experiment.records import Validity
+from experiment.report.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99, percentile_from
+from experiment.wording import bounds, count, number
+from loadtest.records import Sample
+from loadtest.search.adaptive import FLOORS, NEAR, SHARES, posterior, used
+from loadtest.search.edge import Edge
+from loadtest.search.records import Capacity, Limits, Outcome, Point, Target, Trial
+
+LOW, MIDDLE, HIGH = 0.025, 0.5, 0.975  # quantiles of a 95 % interval
+FAR = 1.4  # the edge is this factor beyond every rate that was tried: it was not found
+
+
+def unmeasured(limits: Limits, target: Target, outcome: Outcome, sentence: str, spent_s: float) -> Capacity:
+    """The capacity of a target to which no load was offered."""
+    return Capacity(outcome=outcome, sentence=sentence, limits=limits, target=target, spent_s=spent_s)
+
+
+def capacity_of(
+    limits: Limits, target: Target, trials: Sequence[Trial], spent_s: float, why_ended: str | None = None
+) -> Capacity:
+    """The capacity with its interval, or why there is none; everything measured is kept.
+
+    `target` has answered: both of its figures are known.
+    """
+    points = points_of(used(trials), limits.limit_ms)
+    unusable = [trial for trial in trials if trial.not_used]
+    reasons = [why_ended] if why_ended else []
+    if unusable:
+        reasons.append(f"{len(unusable):,} of {count(len(trials), 'trial')} not used. {unusable[0].not_used}")
+    validity: Validity = "INVALID" if not points else "NOISY" if 2 * len(unusable) > len(trials) else "VALID"
+    found, more = _found(limits, target, trials, points)
+    return Capacity(
+        limits=limits,
+        target=target,
+        knee_per_s=knee_of(points),
+        points=points,
+        trials=tuple(trials),
+        spent_s=spent_s,
+        validity=validity,
+        reasons=(*reasons, *more),
+        **found,
+    )
+
+
+def _found(
+    limits: Limits, target: Target, trials: Sequence[Trial], points: Sequence[Point]
+) -> tuple[dict[str, Any], list[str]]:
+    """The fields of Capacity that say what was found, and reasons."""
+    if not any(point.count > point.failures for point in points):
+        return _nothing(trials), []
+    unloaded_ms, scale_per_s = target.unloaded_ms or 0.0, target.closed_loop_per_s or 1.0
+    for percentile in (99, 90):
+        edge = posterior(trials, limits.limit_ms, unloaded_ms, scale_per_s, SHARES[percentile])
+        per_s, words = edge.quantile(MIDDLE), f"p{percentile} ≤ {limits.limit_ms:,.15g} ms"
+        if per_s > FAR * points[-1].offered_per_s:
+            return _at_least(points[-1], _unit(target), words, percentile), []
+        near = sum(point.count for point in points if 1 / NEAR <= point.offered_per_s / per_s <= NEAR)
+        if near >= FLOORS[percentile] and per_s * FAR < points[0].offered_per_s:
+            return _not_met(points[0], _unit(target), words, percentile), []
+        if near >= FLOORS[percentile]:
+            reasons = [] if percentile == 99 else [_why_p90(limits, near, per_s, _unit(target))]
+            return _with_rate(target, edge, points, words, percentile), reasons
+    return _too_few(limits, points), []
+
+
+def _unit(target: Target) -> str:
+    """ "requests/s", "requests/s of 8"."""
+    return "requests/s" + (f" of {target.batch}" if target.batch > 1 else "")
+
+
+def _with_rate(
+    target: Target, edge: Edge, points: Sequence[Point], words: str, percentile: int
+) -> dict[str, Any]:
+    low, per_s, high = (edge.quantile(part) for part in (LOW, MIDDLE, HIGH))
+    right_share = _right_share(points, high, target.batch)
+    return {
+        "outcome": "found",
+        "sentence": f"at most {number(per_s)} {_unit(target)} at {words} (95 %: {bounds(low, high)})",
+        "percentile": percentile,
+        "per_s": per_s,
+        "low_per_s": low,
+        "high_per_s": high,
+        "right_share": right_share,
+        "right_per_s": None if right_share is None else right_share * per_s * target.batch,
+        "per_core_per_s": per_s / target.cores if target.cores else None,
+    }
+
+
+def _at_least(highest: Point, unit: str, words: str, percentile: int) -> dict[str, Any]:
+    kept_up = f"at least {number(highest.offered_per_s)} {unit} at {words}"
+    return {
+        "outcome": "at_least",
+        "sentence": f"{kept_up}: no rate that this machine could offer was too high",
+        "percentile": percentile,
+        "low_per_s": highest.offered_per_s,
+    }
+
+
+def _not_met(lowest: Point, unit: str, words: str, percentile: int) -> dict[str, Any]:
+    late = f"{lowest.over_limit:,} of {count(lowest.count, 'request')} failed or took longer"
+    return {
+        "outcome": "not_met",
+        "sentence": (
+            f"none at {words}: already at {number(lowest.offered_per_s)} {unit}, the lowest rate that "
+            f"was tried, {late}"
+        ),
+        "percentile": percentile,
+    }
+
+
+def _too_few(limits: Limits, points: Sequence[Point]) -> dict[str, Any]:
+    made = sum(point.count for point in points)
+    enough_s = math.ceil(limits.budget_s * 2 * SAMPLES_FOR_P90 / made / 10) * 10  # half of them near the edge
+    return {
+        "outcome": "too_few",
+        "sentence": (
+            f"unknown: p90 needs {SAMPLES_FOR_P90} requests near the limit, and {count(made, 'request')} "
+            f"could be made in {limits.budget_s:g} s. Allow about {enough_s:,} s"
+        ),
+    }
+
+
+def _nothing(trials: Sequence[Trial]) -> dict[str, Any]:
+    if any(sample.ok for trial in trials for sample in trial.samples):
+        return {"outcome": "too_few", "sentence": "unknown: the generator was late in every trial"}
+    return {"outcome": "no_answer", "sentence": "unknown: no request under load was answered"}
+
+
+def _why_p90(limits: Limits, near: int, per_s: float, unit: str) -> str:
+    needed_s = math.ceil(limits.budget_s * SAMPLES_FOR_P99 / near / 10) * 10
+    return (
+        f"p90 instead of p99: p99 needs {SAMPLES_FOR_P99} requests near {number(per_s)} {unit}, and "
+        f"{limits.budget_s:g} s were enough for {near}. Allow about {needed_s:,} s for p99."
+    )
+
+
+def _right_share(points: Iterable[Point], most_per_s: float, batch: int) -> float | None:
+    """Of images at rates up to `most_per_s`, those answered with the right label; None: not known."""
+    known = [point for point in points if point.right is not None and point.offered_per_s <= most_per_s]
+    total = batch * sum(point.count for point in known)
+    return sum(point.right or 0 for point in known) / total if total else None
+
+
+def points_of(trials: Iterable[Trial], limit_ms: float) -> tuple[Point, ...]:
+    """The curve: trials at the same rate are one point."""
+    ordered = sorted(trials, key=lambda trial: trial.offered_per_s)
+    groups = groupby(ordered, key=lambda trial: trial.offered_per_s)
+    return tuple(_point(rate_per_s, list(group), limit_ms) for rate_per_s, group in groups)
+
+
+def _point(rate_per_s: float, trials: Sequence[Trial], limit_ms: float) -> Point:
+    samples: list[Sample] = [sample for trial in trials for sample in trial.counted]
+    seconds = sum(trial.seconds - trial.settled_s for trial in trials)
+    answered_ms = [sample.latency_ms for sample in samples if sample.ok]
+    right = [sample.right for sample in samples if sample.right is not None]
+    return Point(
+        offered_per_s=rate_per_s,
+        achieved_per_s=len(answered_ms) / max(seconds, 1e-9),
+        right=sum(right) if right else None,
+        goodput_per_s=sum(right) / max(seconds, 1e-9) if right else None,
+        count=len(samples),
+        failures=len(samples) - len(answered_ms),
+        over_limit=sum(not sample.ok or sample.latency_ms > limit_ms for sample in samples),
+        p50_ms=percentile_from(1, answered_ms, 50),
+        p90_ms=percentile_from(SAMPLES_FOR_P90, answered_ms, 90),
+        p99_ms=percentile_from(SAMPLES_FOR_P99, answered_ms, 99),
+        in_flight_max=max((sample.in_flight for sample in samples), default=0),
+        trials=len(trials),
+        stopped=any(trial.stopped for trial in trials),
+        causes=dict(Counter(sample.cause for sample in samples if sample.cause).most_common()),
+    )
+
+
+def knee_of(points: Sequence[Point]) -> float | None:
+    """The rate with the most answers per second for each ms of p50; None below three points.
+
+    Kleinrock's power, "Power and deterministic rules of thumb for probabilistic problems in computer
+    communications" (1979): below the knee more load costs little time, above it time buys little load.
+    """
+    sound = [point for point in points if point.p50_ms]
+    if len(sound) < 3:
+        return None
+    return max(sound, key=lambda point: point.achieved_per_s / (point.p50_ms or 1.0)).offered_per_s
