@@ -23,11 +23,12 @@ def points_of(trials: Iterable[LoadTrial], limit_ms: float, percentile: int | No
     """
     ordered = sorted(trials, key=lambda trial: trial.offered_per_s)
     groups = groupby(ordered, key=lambda trial: trial.offered_per_s)
-    share = 1 - (percentile or DEFAULT_PERCENTILE) / 100
-    return tuple(_point(rate_per_s, list(group), limit_ms, share) for rate_per_s, group in groups)
+    allowed = 100 - (percentile or DEFAULT_PERCENTILE)
+    return tuple(_point(rate_per_s, list(group), limit_ms, allowed) for rate_per_s, group in groups)
 
 
-def _point(rate_per_s: float, trials: Sequence[LoadTrial], limit_ms: float, share: float) -> LoadPoint:
+def _point(rate_per_s: float, trials: Sequence[LoadTrial], limit_ms: float, allowed: int) -> LoadPoint:
+    """`allowed`: how many of 100 requests may be over the limit."""
     used = [trial for trial in trials if not trial.not_used] or trials
     counted = [(trial, number) for trial in used for number in _numbers(trial) if _is_settled(trial, number)]
     rest = [
@@ -55,7 +56,7 @@ def _point(rate_per_s: float, trials: Sequence[LoadTrial], limit_ms: float, shar
         p90_ms=stats["p90_ms"],
         p99_ms=stats["p99_ms"],
         max_ms=stats["max_ms"],
-        keeps_limit=bool(counted) and over_limit <= share * len(counted),
+        keeps_limit=bool(counted) and 100 * over_limit <= allowed * len(counted),
         validity=validity,
         reasons=reasons,
         causes=dict(Counter(cause for trial, n in counted if (cause := _cause(trial, n))).most_common()),

@@ -18,7 +18,7 @@ import { plural, seconds, typedNumber, variantName } from "../format.js";
 
 const acts = { start: (/** @type {any} */ order) => {}, stop: () => {} };
 let under = { text: "", isLive: false, isStopping: false, share: 0 };
-let form = null; // the newest one
+let form = /** @type {any} */ (null); // the newest one
 
 /** Once: what the buttons do. @param {typeof acts} given */
 export const wireLoadForm = (given) => void Object.assign(acts, given);
@@ -30,14 +30,16 @@ export const makeLoadForm = () => el("fieldset", { className: "load-form", hidde
 export function fillLoadForm(place, choices, report) {
   if (!choices.variants.length || place.childElementCount) return;
   place.hidden = false;
-  form = { place, choices, variants: chips("Variants", choices.variants, choices.variant_ids, named(report)) };
-  form.backends = chips("Backends", choices.backends, choices.backend_names, (name) => name);
-  form.limit = field("load-limit", "p99 at most", "ms", choices.limit_ms);
-  form.budget = field("load-budget", "Time for each", "s", choices.budget_s);
-  form.start = el("button", { type: "button", id: "load-start", className: "strong", onclick: start }, "Measure the capacity");
-  form.stop = el("button", { type: "button", id: "load-stop", hidden: true, onclick: () => acts.stop() }, "Stop");
-  form.bar = el("progress", { max: 1, value: 0, hidden: true, "aria-label": "Progress of the load test" });
-  form.status = el("p", { className: "hint", id: "load-status", role: "status" });
+  form = {
+    variants: chips("Variants", choices.variants, choices.variant_ids, named(report)),
+    backends: chips("Backends", choices.backends, choices.backend_names, (name) => name),
+    limit: field("load-limit", "p99 at most", "ms", choices.limit_ms),
+    budget: field("load-budget", "Time for each", "s", choices.budget_s),
+    start: el("button", { type: "button", id: "load-start", className: "strong", onclick: start }, "Measure the capacity"),
+    stop: el("button", { type: "button", id: "load-stop", hidden: true, onclick: () => acts.stop() }, "Stop"),
+    bar: el("progress", { max: 1, value: 0, hidden: true, "aria-label": "Progress of the load test" }),
+    status: el("p", { className: "hint", id: "load-status", role: "status" }),
+  };
   fill(place, el("legend", { className: "visually-hidden" }, "What to put under load"),
     form.variants.node, form.backends.node,
     el("div", { className: "row" }, form.limit.node, form.budget.node),

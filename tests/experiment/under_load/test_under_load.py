@@ -122,7 +122,8 @@ def test_a_load_without_any_answer_is_told_and_not_drawn():
     points = (load_point(10, [], count=9, failures=9, causes={"unreachable": 9}, achieved_per_s=0.0),)
     curve = load_curve(
         outcome="no_answer", sentence="unknown: no request under load was answered", points=points,
-        knee_per_s=None, per_s=None, low_per_s=None, high_per_s=None, validity="INVALID", reasons=("All failed.",),
+        knee_per_s=None, per_s=None, low_per_s=None, high_per_s=None, validity="INVALID",
+        reasons=("All failed.",),
     )  # fmt: skip
     made = loaded(curve)
     assert section_of(made).figures == {}
