@@ -19,7 +19,7 @@ from experiment.figures.frame import (
 from experiment.figures.palette import SYMBOLS, Palette, colour
 from experiment.figures.view import View
 from experiment.records import LoadCurve, LoadPoint
-from experiment.report.statistics import SAMPLES_FOR_P99
+from experiment.report.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99
 from experiment.under_load.capacities import capacity_words, limit_words, upper_latency
 from experiment.wording import capitalised, count, joined, listed, milliseconds, number, short_name
 
@@ -29,6 +29,7 @@ COLUMNS = (
     "Curve", "Offered, requests/s", "Answered, requests/s", "Right, requests/s", "p50, ms", "p90, ms",
     "p99, ms", "Slowest, ms", "Requests", "Failed", "Within the limit", "Validity",
 )  # fmt: skip
+FEW = f"A p99 needs {SAMPLES_FOR_P99} answers at a rate, a p90 {SAMPLES_FOR_P90}; not all rates have as many."
 KNEE_PX, CAPACITY_PX = 15, 13
 AFTER_THE_LINES = 2000  # legendrank of entries that explain
 
@@ -69,32 +70,32 @@ def _answered(curve: LoadCurve) -> list[LoadPoint]:
     return [point for point in _sorted(curve.points) if point.p50_ms is not None]
 
 
-def _times_ms(curve: LoadCurve, point: LoadPoint) -> tuple[float, float]:
-    """p50 and the slow end of an answered point."""
-    upper = getattr(point, upper_latency(curve)[1])
-    return point.p50_ms or 0.0, upper or point.p50_ms or 0.0
+def _times_ms(curve: LoadCurve, point: LoadPoint) -> list[float]:
+    """What is drawn of a point: p50, and the slow end where it is known."""
+    known = point.p50_ms, getattr(point, upper_latency(curve)[1])
+    return [time_ms for time_ms in known if time_ms is not None]
 
 
 def _lines(curve: LoadCurve, place: int, view: View, palette: Palette) -> list[dict[str, Any]]:
     """p50 solid, the slow end dashed. Points that can't be relied on are hollow."""
-    points, own = _answered(curve), colour(palette, place)
-    shape = SYMBOLS[place % len(SYMBOLS)]
-    name, upper = curve_name(curve, view), upper_latency(curve)[0]
-    symbols = [f"{shape}-open" if point.validity == "INVALID" else shape for point in points]
-    hover = [_hover(name, curve, point) for point in points]
-    marker = {"size": 8, "color": own, "symbol": symbols, "line": {"width": 1.5, "color": own}}
-    return [
-        dots(
-            [point.offered_per_s for point in points],
-            [_times_ms(curve, point)[which] for point in points],
-            hover,
-            mode="lines+markers",
-            name=escaped(f"{name}, {words}"),
-            line={"color": own, "width": 2, "dash": dash},
-            marker=marker,
+    own, shape = colour(palette, place), SYMBOLS[place % len(SYMBOLS)]
+    name, (upper, field) = curve_name(curve, view), upper_latency(curve)
+    lines = []
+    for words, key, dash in (("p50", "p50_ms", "solid"), (upper, field, "dash")):
+        points = [point for point in _answered(curve) if getattr(point, key) is not None]
+        symbols = [f"{shape}-open" if point.validity == "INVALID" else shape for point in points]
+        lines.append(
+            dots(
+                [point.offered_per_s for point in points],
+                [getattr(point, key) for point in points],
+                [_hover(name, curve, point) for point in points],
+                mode="lines+markers",
+                name=escaped(f"{name}, {words}"),
+                line={"color": own, "width": 2, "dash": dash},
+                marker={"size": 8, "color": own, "symbol": symbols, "line": {"width": 1.5, "color": own}},
+            )
         )
-        for which, (words, dash) in enumerate((("p50", "solid"), (upper, "dash")))
-    ]
+    return lines
 
 
 def _hover(name: str, curve: LoadCurve, point: LoadPoint) -> str:
@@ -201,12 +202,10 @@ def _caption(curves: Sequence[LoadCurve]) -> str:
     uppers = list(dict.fromkeys(upper_latency(curve)[0] for curve in curves))
     marks = ["star: the capacity"] if any(curve.per_s is not None for curve in curves) else []
     marks += ["triangle: the knee"] if any(curve.knee_per_s is not None for curve in curves) else []
-    hollow = any(point.validity == "INVALID" for curve in curves for point in _answered(curve))
+    points = [point for curve in curves for point in _answered(curve)]
     return joined(
         f"Solid: p50, dashed: {listed(uppers)}, from when each request was due.",
         f"{capitalised(', '.join(marks))}." if marks else "",
-        ""
-        if uppers == ["p99"]
-        else f"A p99 needs {SAMPLES_FOR_P99} answers at a rate; not all rates have as many.",
-        "Hollow points are not to be relied on." if hollow else "",
+        FEW if any(point.p99_ms is None for point in points) else "",
+        "Hollow points are not to be relied on." if any(p.validity == "INVALID" for p in points) else "",
     )

@@ -57,12 +57,14 @@ def _warnings(curves: list[LoadCurve], view: View) -> Iterator[str]:
 
 def _row(curve: LoadCurve, view: View) -> list[Any]:
     interval, right_per_s, capacity = None, curve.right_per_s, cast(Any, curve.per_s)
+    limit = limit_words(curve).replace(" ", "\u00a0")  # on one line of a narrow column
+    generator = "same machine" if curve.shares_machine else "another machine"
     if curve.low_per_s is not None and curve.high_per_s is not None:
         interval = bounds(curve.low_per_s, curve.high_per_s)
     per_core = None if right_per_s is None or not curve.cores else right_per_s / curve.cores
     if curve.outcome == "at_least" and curve.per_s is not None:
         capacity = f"at least {curve.per_s:.3g}"
     return [
-        curve_name(curve, view), capacity, interval, limit_words(curve), curve.knee_per_s, right_per_s,
-        per_core, curve.validity, "same machine" if curve.shares_machine else "another machine",
+        curve_name(curve, view), capacity, interval, limit, curve.knee_per_s, right_per_s, per_core,
+        curve.validity, generator,
     ]  # fmt: skip

@@ -26,8 +26,8 @@ from webapp.worker.pipe import FollowUpJob, LoadCell, LoadOrder, Parent, Result,
 COPIES_BYTES = 32_000_000  # all copies of a variant that are held as request bodies
 LEAST_COPIES, MOST_COPIES = 2, 256
 DISTINCT = (
-    "Every request carried the bytes of the run with a mark that changes no pixel, {copies} marks in turn, "
-    "so that nothing could be answered from a cache of requests."
+    "Every request carried the bytes of the run with one of many marks that change no pixel, so that nothing "
+    "could be answered from a cache of requests."
 )
 MEASURING = "the search for the capacity goes on"
 
@@ -84,7 +84,7 @@ def _measure(
         outcome="measuring",
         sentence=MEASURING,
         expected=cell.expected,
-        payload=DISTINCT.format(copies=len(payload.bodies)),
+        payload=DISTINCT,
         shares_machine=is_here(info),
         cores=len(info.cores) if info.cores else info.cpus,
     )

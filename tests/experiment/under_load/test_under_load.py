@@ -101,14 +101,19 @@ def test_the_plot_has_p50_and_the_slow_end_over_the_rate_with_knee_limit_and_cap
     assert len(drawn["meta"]["table"]["rows"]) == 8
 
 
-def test_a_p99_is_drawn_only_where_every_rate_has_enough_answers_for_it():
-    few = [trace["name"] for trace in section_of(BOTH).figures["under_load"]["data"]]
-    assert not any("p99" in name for name in few)
-    assert any(name.endswith(", slowest") for name in few)
-    enough = load_curve(points=(load_point(10, [20.0] * 662), load_point(20, [30.0] * 700)))
-    many = section_of(loaded(enough)).figures["under_load"]
-    assert many["data"][1]["name"].endswith(", p99")
-    assert "662" not in many["meta"]["caption"]
+def slow_end(*points):
+    drawn = section_of(loaded(load_curve(points=points))).figures["under_load"]
+    return drawn["data"][1]["name"].rpartition(", ")[2], drawn["data"][1]["x"], drawn["meta"]["caption"]
+
+
+def test_a_percentile_is_drawn_only_at_rates_with_enough_answers_for_it():
+    few, some, many = load_point(10, [20.0] * 9), load_point(20, [30.0] * 64), load_point(40, [30.0] * 662)
+    assert slow_end(some, many)[:2] == ("p90", [20, 40])
+    assert slow_end(few, some, many)[:2] == ("p90", [20, 40])
+    assert slow_end(few)[:2] == ("slowest", [10])
+    assert "A p99 needs 662 answers" in slow_end(few)[2]
+    assert slow_end(many)[:2] == ("p99", [40])
+    assert "662" not in slow_end(many)[2]
 
 
 def test_points_that_cannot_be_relied_on_are_hollow_and_said_to_be():
