@@ -11,20 +11,15 @@ decoding another. The pixels are the same, so the right answer is too.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
 
 _JPEG_START, _COMMENT = b"\xff\xd8", b"\xff\xfe"
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_HEADER_END = len(_PNG_SIGNATURE) + 8 + 13 + 4  # length, type, 13 bytes of IHDR, checksum
 
 
-def distinct_copies(image: bytes, count: int) -> Iterator[bytes]:
-    """That many copies, all of one length; the first has its mark too."""
-    for number in range(count):
-        yield _marked(image, b"copy %08d" % number)
-
-
-def _marked(image: bytes, mark: bytes) -> bytes:
+def distinct_copy(image: bytes, number: int) -> bytes:
+    """The copy with that number; all are of one length."""
+    mark = b"copy %08d" % number
     if image.startswith(_JPEG_START):
         segment = _COMMENT + (len(mark) + 2).to_bytes(2) + mark
         return _JPEG_START + segment + image[len(_JPEG_START) :]

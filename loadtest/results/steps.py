@@ -36,17 +36,20 @@ def joined(loads: Sequence[Load], kind: Kind) -> Load:
     return replace(first, kind=kind, offered_per_s=None, planned_s=None, in_flight=None, taken=taken)
 
 
-def summary_of_steps(loads: Sequence[Load], summaries: Sequence[Summary]) -> Summary:
+def summary_of_steps(
+    loads: Sequence[Load], summaries: Sequence[Summary], judged: Sequence[Summary] | None = None
+) -> Summary:
     """Counts of all steps, without percentiles: those of a mixture of loads would describe none of them.
 
-    The verdict is that of the worst step.
+    The verdict is that of the worst step, or of the worst of those that are `judged`.
     """
+    judged = summaries if judged is None else judged
     causes: dict[str, int] = {}
     for summary in summaries:
         for cause, count in summary.causes.items():
             causes[cause] = causes.get(cause, 0) + count
     answered = sum(summary.count - summary.failures for summary in summaries)
-    worst = max((each.validity for each in summaries), key=("VALID", "NOISY", "INVALID").index)
+    worst = max((each.validity for each in judged), key=("VALID", "NOISY", "INVALID").index)
     return Summary(
         count=sum(summary.count for summary in summaries),
         failures=sum(summary.failures for summary in summaries),
@@ -55,7 +58,7 @@ def summary_of_steps(loads: Sequence[Load], summaries: Sequence[Summary]) -> Sum
         **dict.fromkeys(("p50_ms", "p90_ms", "p99_ms", "max_ms")),
         causes=causes,
         validity=worst,
-        reasons=tuple(dict.fromkeys(reason for summary in summaries for reason in summary.reasons)),
+        reasons=tuple(dict.fromkeys(reason for summary in judged for reason in summary.reasons)),
     )
 
 

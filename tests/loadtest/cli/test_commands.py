@@ -1,0 +1,297 @@
+"""`python -m loadtest rate, burst, ladder, replay`: a real server, real files, and sentences for wrong input.
+
+The machine that runs the tests may be busy, so that a load comes out INVALID: no test asks for a verdict.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+
+import pytest
+from PIL import Image
+
+from common.addresses import free_port
+from experiment.export.schema_check import problems
+from experiment.protocol import predict_pb2
+from loadtest.cli.main import main
+from loadtest.cross_check.stub import ROOT, running_stub
+from loadtest.results.load_json import SCHEMA, load_of, read_load
+from loadtest.results.steps import loads_of
+from loadtest.results.summary import summarise
+from tests.support.scripted_server import good_answer, grpc_server
+
+FILES = {"samples.csv", "load.json", "latency.hlog", "latency.hgrm"}
+CSV = {"stats.csv", "stats_history.csv", "failures.csv", "exceptions.csv"}
+
+
+@pytest.fixture(scope="module")
+def stub():
+    with running_stub(5.0) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory):
+    path = tmp_path_factory.mktemp("images") / "noise.jpg"
+    Image.effect_noise((64, 48), 90).convert("RGB").save(path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def as_it_was(monkeypatch, tmp_path):
+    """main() is a process's own: what it sets is set back. Results without --out go to the test's folder."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TF_SERVERS", raising=False)
+    with ExitStack() as stack:
+        for number, handler in before.items():
+            stack.callback(signal.signal, number, handler)
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, files)
+        yield
+
+
+def measured(out, code):
+    """load.json of a run, after a look at what belongs to every run."""
+    found = read_load(out)
+    failed = found["summary"]["failures"] or found["validity"] == "INVALID"
+    assert code == (1 if failed else 0), found["reasons"]
+    assert list(problems(found, SCHEMA)) == []
+    names = {path.name for path in out.iterdir() if path.is_file()}
+    assert names >= FILES and {name.split("_", 2)[-1] for name in names - FILES} == CSV
+    with (out / "samples.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == found["summary"]["count"]
+    assert any("ran on the machine that generated the load" in reason for reason in found["reasons"])
+    return found
+
+
+@pytest.mark.parametrize(("protocol", "prefix"), [("grpc", "grpc_single"), ("rest", "rest_single")])
+def test_rate_sends_the_schedule_and_writes_every_file(stub, image, tmp_path, protocol, prefix, capsys):
+    target, out = getattr(stub, protocol).address, tmp_path / "out"
+    asked = ["--target", target, "--protocol", protocol, "--image", str(image), "--label", "stub"]
+    code = main(["rate", *asked, "--rate", "100", "--seconds", "0.5", "--out", str(out)])
+    found = measured(out, code)
+    assert (found["kind"], found["arrivals"], found["offered_per_s"]) == ("rate", "even", 100)
+    assert [request["due_s"] for request in found["requests"]] == [number / 100 for number in range(50)]
+    assert min(request["latency_ms"] for request in found["requests"]) >= 5
+    assert {request["right"] for request in found["requests"]} == {1}
+    assert (out / f"{prefix}_stats.csv").exists()
+    printed = capsys.readouterr()
+    assert "100/s" in printed.out and found["validity"] in printed.out
+    assert f"Results are in {out}" in printed.err.replace("\n", "")
+
+
+def test_every_request_has_a_body_of_its_own_unless_the_same_one_is_asked_for(image, tmp_path):
+    seen = []
+
+    def answer(request, context):
+        (data,) = predict_pb2.PredictRequest.FromString(request).inputs["images"].string_val
+        seen.append(data)
+        return good_answer()
+
+    with grpc_server(answer) as address:
+        asked = ["burst", "--target", address, "--image", str(image), "--requests", "8"]
+        main([*asked, "--out", str(tmp_path / "distinct")])
+        distinct = seen[3:]  # after the warm-ups
+        assert len(set(distinct)) == 8 and image.read_bytes() not in distinct
+        assert all(Image.open(io.BytesIO(data)).size == (64, 48) for data in distinct)
+        seen.clear()
+        main([*asked, "--out", str(tmp_path / "same"), "--same"])
+        assert set(seen) == {image.read_bytes()}
+    assert read_load(tmp_path / "distinct")["payload"]["distinct"] == 8
+    assert read_load(tmp_path / "same")["payload"]["distinct"] == 1
+
+
+def test_bursts_of_several_sizes_are_one_load_test_with_a_step_for_each(stub, image, tmp_path, capsys):
+    out = tmp_path / "out"
+    asked = ["--target", stub.grpc.address, "--image", str(image), "--batch", "3", "--requests", "4,8"]
+    found = measured(out, main(["burst", *asked, "--out", str(out)]))
+    assert [step["summary"]["count"] for step in found["steps"]] == [4, 8]
+    assert [load.taken.generator.in_flight_max for load in loads_of(found)] == [4, 8]
+    assert (found["kind"], found["payload"]["batch"], found["summary"]["p50_ms"]) == ("burst", 3, None)
+    assert (out / "grpc_batch_stats.csv").exists()
+    assert "8 at once: 8 answered within" in capsys.readouterr().out
+
+
+def test_a_ladder_has_as_many_requests_in_flight_as_each_rung_says(stub, image, tmp_path, capsys):
+    out = tmp_path / "out"
+    asked = ["--target", stub.grpc.address, "--image", str(image), "--in-flight", "1,3", "--seconds", "0.3"]
+    found = measured(out, main(["ladder", *asked, "--out", str(out)]))
+    assert [load.in_flight for load in loads_of(found)] == [1, 3]
+    assert [load.taken.generator.in_flight_max for load in loads_of(found)] == [1, 3]
+    assert found["arrivals"] == "closed" and "3 in flight" in capsys.readouterr().out
+
+
+def test_a_recorded_load_and_intervals_are_replayed(stub, image, tmp_path):
+    profile = {"experiments": [{"requests": [{"timestamp": at} for at in (5_000_000, 1_000_000, 1_000_000)]}]}
+    (tmp_path / "profile.json").write_text(json.dumps(profile))
+    (tmp_path / "intervals").write_text("2000\n4000\n")
+    asked = ["--target", stub.grpc.address, "--image", str(image)]
+    found = measured(tmp_path / "p", main(["replay", "profile.json", *asked, "--out", str(tmp_path / "p")]))
+    assert [request["due_s"] for request in found["requests"]] == [0, 0, 0.004]
+    again = measured(
+        tmp_path / "a", main(["replay", "p", "--speed", "0.5", *asked, "--out", str(tmp_path / "a")])
+    )
+    assert [request["due_s"] for request in again["requests"]] == [0, 0, 0.008]
+    found = measured(tmp_path / "i", main(["replay", "intervals", *asked, "--out", str(tmp_path / "i")]))
+    assert [request["due_s"] for request in found["requests"]] == [0, 0.002, 0.006]
+    code = main(
+        ["rate", "--arrivals", "intervals", "--seconds", "0.01", *asked, "--out", str(tmp_path / "r")]
+    )
+    found = measured(tmp_path / "r", code)
+    assert [request["due_s"] for request in found["requests"]] == [0, 0.002, 0.006, 0.008]
+
+
+def test_steps_have_their_rates_and_poisson_arrivals_their_seed(stub, image, tmp_path):
+    asked = ["rate", "--target", stub.grpc.address, "--image", str(image)]
+    found = measured(
+        tmp_path / "s", main([*asked, "--steps", "20:0.3,200:0.1", "--out", str(tmp_path / "s")])
+    )
+    assert (found["arrivals"], found["summary"]["count"], found["planned_s"]) == ("steps", 26, 0.4)
+    poisson = ["--arrivals", "poisson", "--rate", "100", "--seconds", "0.3", "--seed", "7"]
+    due_s = []
+    for name in ("one", "two"):
+        found = measured(tmp_path / name, main([*asked, *poisson, "--out", str(tmp_path / name)]))
+        due_s.append([request["due_s"] for request in found["requests"]])
+    assert due_s[0] == due_s[1] and found["arrivals"] == "poisson"
+
+
+def test_results_without_a_name_go_to_a_new_folder_each(stub, image, tmp_path):
+    asked = ["burst", "--target", stub.grpc.address, "--image", str(image), "--requests", "2"]
+    main(asked)
+    main(asked)
+    folders = list((tmp_path / "loads").iterdir())
+    assert len(folders) == 2 and all(read_load(folder)["summary"]["count"] == 2 for folder in folders)
+
+
+def test_a_folder_in_use_is_left_alone_and_the_new_one_is_named(stub, image, tmp_path, capsys):
+    (tmp_path / "mine").write_text("mine")
+    main(
+        [
+            "burst",
+            "--target",
+            stub.grpc.address,
+            "--image",
+            str(image),
+            "--requests",
+            "2",
+            "--out",
+            str(tmp_path),
+        ]
+    )
+    assert read_load(tmp_path / "2")["summary"]["count"] == 2
+    assert f"the results go to {tmp_path / '2'}." in capsys.readouterr().err.replace("\n", "")
+
+
+def test_failures_end_with_1_and_stay_in_the_file(image, tmp_path, capsys):
+    with running_stub(100.0, most=2) as narrow:
+        asked = ["burst", "--target", narrow.grpc.address, "--image", str(image), "--requests", "6"]
+        code = main([*asked, "--out", str(tmp_path / "out")])
+    found = read_load(tmp_path / "out")
+    assert code == 1 and found["summary"]["causes"] == {"overloaded": found["summary"]["failures"]}
+    assert "the queue is full" in capsys.readouterr().out.replace("\n", "")
+
+
+def test_a_load_is_given_up_after_so_many_failures(image, tmp_path):
+    with running_stub(60_000.0, most=1) as narrow:
+        asked = ["rate", "--target", narrow.grpc.address, "--image", str(image), "--rate", "50"]
+        limits = ["--seconds", "600", "--abort-after", "5", "--timeout", "0.2"]
+        code = main([*asked, *limits, "--out", str(tmp_path / "out")])
+    found = read_load(tmp_path / "out")
+    assert code == 1 and "as --abort-after asks" in found["stopped"]
+    assert 5 <= found["summary"]["failures"] < 1000
+
+
+def test_ctrl_c_ends_the_load_and_writes_what_was_measured(stub, image, tmp_path):
+    out = tmp_path / "out"
+    asked = ["rate", "--target", stub.grpc.address, "--image", image, "--rate", "50", "--seconds", "600"]
+    command = [sys.executable, "-m", "loadtest", *asked, "--out", out]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        while not (out / "samples.csv").exists() or len((out / "samples.csv").read_text().splitlines()) < 11:
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.05)
+        os.kill(process.pid, signal.SIGINT)
+        printed, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    found = read_load(out)
+    assert found["stopped"] == "The load was stopped by hand." and found["summary"]["count"] >= 10
+    assert summarise(load_of(found)).count == found["summary"]["count"]
+    assert b"The load was stopped by hand." in printed
+
+
+RATE = ["--rate", "10", "--seconds", "1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--rate", "0"], "A rate of 0/s can't be sent"),
+        (["--rate", "1e9"], "A rate of 1,000,000,000/s can't be sent"),
+        (["--rate", "1000", "--seconds", "7200"], "would be 7,200,000 requests; at most 2,000,000 are kept"),
+        (["--rate", "0.001", "--seconds", "1"], "would not be a single request"),
+        ([], "Name the load: --rate 100 --seconds 60"),
+        ([*RATE, "--steps", "10:5"], "leave out --rate and --seconds"),
+        (["--arrivals", "none.txt"], "none.txt can't be read: No such file or directory."),
+        (["--arrivals", "none.txt", "--rate", "5"], "none.txt sets the rate: leave out --rate"),
+        (["--numbers", *RATE], "Name what to send: --image FILE, or --numbers"),
+        ([*RATE, "--same", "--distinct", "5"], "leave one of them out"),
+        ([*RATE, "--variant", "512-png"], "There is no image called 512-png in"),
+        ([*RATE, "--image", "none.jpg"], "none.jpg can't be read: No such file or directory."),
+        ([*RATE, "--batch", "60000"], "Choose a smaller --batch or a smaller image."),
+        ([*RATE, "--out", "/proc/nowhere"], "No results can be written to /proc/nowhere"),
+    ],
+)
+def test_a_load_that_can_not_be_sent_is_refused_with_a_sentence(stub, image, arguments, words, capsys):
+    code = main(["rate", "--target", stub.grpc.address, "--image", str(image), *arguments])
+    printed = capsys.readouterr().err
+    assert code == 2 and words in printed.replace("\n", " ")
+    assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (["127.0.0.1:{free}"], "(connection refused). Is the server running?"),
+        (["127.0.0.1:99999"], "has a port that is not from 1 to 65,535"),
+        (["nobody"], "There is no backend named nobody. Name one of A, B and B over REST, or a server as"),
+        (["http://127.0.0.1:8501"], "Leave out http://, and choose --protocol rest."),
+        (["A", "--protocol", "rest"], "The REST port of A is not known. Add ?rest=8501"),
+        (["{rest}"], "If this port is for the other protocol, add --protocol rest."),
+        (["{grpc}", "--numbers"], "takes no numbers but strings: choose --image FILE."),
+    ],
+)
+def test_a_target_that_can_not_be_loaded_is_refused_with_a_sentence(stub, image, target, words, capsys):
+    places = {"free": free_port(), "grpc": stub.grpc.address, "rest": stub.rest.address}
+    target = [each.format(**places) for each in target]
+    payload = [] if "--numbers" in target else ["--image", str(image)]
+    servers = ["--servers", f"A:{stub.grpc.address};B:{stub.grpc.address}?rest=1"]
+    code = main(["rate", "--target", *target, *payload, *servers, *RATE])
+    assert code == 2 and words.format(**places) in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_configured_backend_is_loaded_by_its_name(stub, image, tmp_path, monkeypatch):
+    rest_port = stub.rest.address.rpartition(":")[2]
+    monkeypatch.setenv("TF_SERVERS", f"A:{stub.grpc.address}?rest={rest_port}")
+    for number, protocol in enumerate(("grpc", "rest")):
+        out = tmp_path / protocol
+        asked = ["--target", "A", "--protocol", protocol, "--image", str(image), "--requests", "2"]
+        found = measured(out, main(["burst", *asked, "--out", str(out)]))
+        assert found["target"]["name"] == ["A", "A over REST"][number]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--requests", "0"], ["--requests", "20,x"], ["--batch", "0"], ["--timeout", "0"]]
+)
+def test_a_number_that_is_none_ends_with_2_as_of_any_command(stub, image, arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(["burst", "--target", stub.grpc.address, "--image", str(image), *arguments])
+    assert ended.value.code == 2
