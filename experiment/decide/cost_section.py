@@ -61,8 +61,14 @@ def cost_section(view: View, prices: Mapping[str, float], palette: Palette) -> S
         return Section(TITLE, INVITATION if prices or view.points else NOTHING_YET)
     same = [point for point in priced if point.variant.id == chosen.variant.id]
     figures: dict[str, Any] = {"cost_by_size": cost_by_size(view, prices, palette)}
-    known = [curve for curve in view.load if curve.per_s is not None and curve.backend_name in prices]
-    measured = [_capacity_row(curve, view, prices) for curve in known]
+    priced_curves = [curve for curve in view.load if curve.backend_name in prices]
+    busy = {
+        curve.key: rival
+        for curve in priced_curves
+        if (rival := by_capacity(curve, prices[curve.backend_name])) is not None
+    }
+    known = [curve for curve in priced_curves if curve.key in busy]
+    measured = [_capacity_row(curve, view, busy[curve.key]) for curve in known]
     tables = [table_of("At the measured capacity", CAPACITY_COLUMNS, measured)] if measured else []
     without = dict.fromkeys(point.backend.name for point in view.points if point.backend.name not in prices)
     notes = [AT_CAPACITY if measured else IN_FLIGHT]
@@ -82,7 +88,7 @@ def cost_section(view: View, prices: Mapping[str, float], palette: Palette) -> S
     rows = [[fast.name, slow.name, _verdict(fast, slow, at, basis)] for fast, slow, at in crossovers(rivals)]
     tables += [table_of(f"For {what}", CROSSOVER_COLUMNS, rows)] if rows else []
     alone = [curve for curve in known if curve.key == chosen.key and not curves]
-    measured_words = [_measured_words(curve, view, prices) for curve in alone]
+    measured_words = [_measured_words(curve, view, busy[curve.key]) for curve in alone]
     sentence = " ".join([*measured_words, _conclusion(same, rivals, curves)])
     return Section(TITLE, sentence, (), tuple(notes), figures, tuple(tables))
 
@@ -99,10 +105,8 @@ def _rivals(
     return [by_p50(point, prices[point.backend.name]) for point in same], {}
 
 
-def _capacity_row(curve: LoadCurve, view: View, prices: Mapping[str, float]) -> list[Any]:
-    price = prices[curve.backend_name]
-    rival = by_capacity(curve, price)
-    assert rival is not None  # noqa: S101  only curves with a capacity come here
+def _capacity_row(curve: LoadCurve, view: View, rival: Rival) -> list[Any]:
+    price = rival.price_per_hour
     ends = [
         None if time_ms is None else cost_of(MILLION, price, time_ms)
         for time_ms in (rival.low_ms, rival.high_ms)
@@ -112,21 +116,15 @@ def _capacity_row(curve: LoadCurve, view: View, prices: Mapping[str, float]) -> 
         curve_name(curve, view),
         capacity_words(curve),
         limit_words(curve),
-        _digits(cost_of(THOUSAND, price, rival.latency_ms)),
-        _digits(cost_of(MILLION, price, rival.latency_ms)),
+        money(cost_of(THOUSAND, price, rival.latency_ms)),
+        money(cost_of(MILLION, price, rival.latency_ms)),
         None if ends[0] is None or ends[1] is None else f"{money(ends[0])} to {money(ends[1])}",
         None if goodput is None else round(goodput),
     ]
 
 
-def _digits(value: float) -> float:
-    return float(f"{value:.4g}")
-
-
-def _measured_words(curve: LoadCurve, view: View, prices: Mapping[str, float]) -> str:
+def _measured_words(curve: LoadCurve, view: View, rival: Rival) -> str:
     """What the subject costs at its capacity, where other backends can't be compared by theirs."""
-    rival = by_capacity(curve, prices[curve.backend_name])
-    assert rival is not None  # noqa: S101  only curves with a capacity come here
     thousand, million = (
         money(cost_of(n, rival.price_per_hour, rival.latency_ms)) for n in (THOUSAND, MILLION)
     )

@@ -14,7 +14,8 @@ def capacity_words(curve: LoadCurve) -> str | None:
         return None
     at_least = "at least " if curve.outcome == "at_least" else ""
     shared = ", load generator on the same machine" if curve.shares_machine else ""
-    return f"{at_least}{number(curve.per_s)} requests/s{interval_words(curve)}{shared}"
+    doubt = f", {curve.validity}" if curve.validity != "VALID" else ""
+    return f"{at_least}{number(curve.per_s)} requests/s{interval_words(curve)}{doubt}{shared}"
 
 
 def interval_words(curve: LoadCurve) -> str:

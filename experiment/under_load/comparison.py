@@ -28,18 +28,26 @@ class CapacityPair:
     other: LoadCurve
 
     @property
-    def words(self) -> str:
-        """ "capacity +8 % (95 %: 5 to 11)"."""
-        if self.this.per_s is None or self.other.per_s is None:
-            return "not compared: one run found no capacity"
+    def why_not(self) -> str:
+        """Why the two can't be compared; "" if they can."""
+        both = (self.this, self.other)
+        if any(curve.per_s is None for curve in both):
+            return "one run found no capacity"
+        if any(curve.validity == "INVALID" for curve in both):
+            return "one of them is INVALID"
         if limit_words(self.this) != limit_words(self.other):
             limits = f"{limit_words(self.other)} in the other run, {limit_words(self.this)} in this one"
-            return f"not compared: the limit was {limits}"
-        if "at_least" in {self.this.outcome, self.other.outcome}:
-            return "not compared: one of them is only a lower bound"
-        found = ratio_of_capacities(self.this, self.other)
+            return f"the limit was {limits}"
+        if any(curve.outcome == "at_least" for curve in both):
+            return "one of them is only a lower bound"
+        return ""
+
+    @property
+    def words(self) -> str:
+        """ "capacity +8 % (95 %: 5 to 11)"."""
+        found = None if self.why_not else ratio_of_capacities(self.this, self.other)
         if found is None:
-            return "not compared: one of them has no interval"
+            return f"not compared: {self.why_not or 'one of them has no interval'}"
         if found.low <= 1 <= found.high:
             return f"no difference we can detect (95 %: {_percent(found.low)} to {_percent(found.high)} %)"
         low, high = sorted((100 * abs(found.low - 1), 100 * abs(found.high - 1)))

@@ -141,27 +141,28 @@ def _p50_at(curve: LoadCurve, per_s: float) -> float:
 
 
 def _capacities(curves: Sequence[LoadCurve], palette: Palette) -> list[dict[str, Any]]:
-    """A star where each capacity meets its limit, with its 95 % interval."""
+    """A star where each capacity meets its limit, with its 95 % interval; one entry of the legend for all."""
     known = [(place, curve) for place, curve in enumerate(curves) if curve.per_s is not None]
-    if not known:
-        return []
-    rates = [curve.per_s or 0.0 for _, curve in known]
-    up = [(curve.high_per_s or rate) - rate for rate, (_, curve) in zip(rates, known, strict=True)]
-    down = [
-        rate - (rate if curve.low_per_s is None else curve.low_per_s)
-        for rate, (_, curve) in zip(rates, known, strict=True)
-    ]
     return [
         dots(
-            rates,
-            [curve.limit_ms for _, curve in known],
-            [hover_text("Capacity", capacity_words(curve) or "", limit_words(curve)) for _, curve in known],
+            [curve.per_s or 0.0],
+            [curve.limit_ms],
+            [hover_text("Capacity", capacity_words(curve) or "", limit_words(curve))],
             name="capacity",
+            showlegend=(place, curve) == known[0],
             legendrank=AFTER_THE_LINES,
-            error_x=error_bars(up, down, palette.ink, cap_px=5),
-            marker=_mark("star", CAPACITY_PX, [place for place, _ in known], palette),
+            error_x=error_bars(*_arms(curve), colour(palette, place), cap_px=5 + 3 * place),
+            marker=_mark("star", CAPACITY_PX, [place], palette),
         )
+        for place, curve in known
     ]
+
+
+def _arms(curve: LoadCurve) -> tuple[list[float], list[float]]:
+    """How far the interval of a known capacity reaches up and down."""
+    per_s = curve.per_s or 0.0
+    high, low = (per_s if end is None else end for end in (curve.high_per_s, curve.low_per_s))
+    return [round(high - per_s, 6)], [round(per_s - low, 6)]
 
 
 def _mark(symbol: str, size_px: int, places: Sequence[int], palette: Palette) -> dict[str, Any]:

@@ -66,5 +66,5 @@ def _row(curve: LoadCurve, view: View) -> list[Any]:
         capacity = f"at least {curve.per_s:.3g}"
     return [
         curve_name(curve, view), capacity, interval, limit, curve.knee_per_s, right_per_s, per_core,
-        curve.validity, generator,
+        None if curve.outcome == "measuring" else curve.validity, generator,
     ]  # fmt: skip

@@ -15,7 +15,7 @@ from experiment.measure.environment import environment
 from experiment.records import BackendInfo, LoadCurve, LoadTrial, Variant
 from experiment.report.statistics import percentile
 from experiment.wording import milliseconds, number, sized_name
-from loadtest.payloads.distinct import distinct_copies
+from loadtest.payloads.distinct import distinct_copy
 from loadtest.payloads.images import image_payload
 from loadtest.records import Payload
 from loadtest.search.capacity import find_capacity
@@ -118,7 +118,7 @@ def _is_own(host: str) -> bool:
 
 def _payload(info: BackendInfo, variant: Variant, expected: str | None) -> Payload:
     copies = min(max(COPIES_BYTES // max(variant.size_bytes, 1), LEAST_COPIES), MOST_COPIES)
-    images = list(distinct_copies(variant.data, copies))
+    images = [distinct_copy(variant.data, number) for number in range(copies)]
     labels = [expected] * copies if expected is not None else ()
     return image_payload(info, images, [variant.id] * copies, expected=labels)
 

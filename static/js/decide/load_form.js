@@ -37,13 +37,13 @@ export function fillLoadForm(place, choices, report) {
     budget: field("load-budget", "Time for each", "s", choices.budget_s),
     start: el("button", { type: "button", id: "load-start", className: "strong", onclick: start }, "Measure the capacity"),
     stop: el("button", { type: "button", id: "load-stop", hidden: true, onclick: () => acts.stop() }, "Stop"),
-    bar: el("progress", { max: 1, value: 0, hidden: true, "aria-label": "Progress of the load test" }),
+    bar: el("progress", { max: 1, "aria-label": "Progress of the load test" }), // in the page only while something goes on
     status: el("p", { className: "hint", id: "load-status", role: "status" }),
   };
   fill(place, el("legend", { className: "visually-hidden" }, "What to put under load"),
     form.variants.node, form.backends.node,
     el("div", { className: "row" }, form.limit.node, form.budget.node),
-    el("div", { className: "load-run" }, form.start, form.stop, form.bar, form.status));
+    el("div", { className: "load-run" }, form.start, form.stop, form.status));
   place.addEventListener("input", showStatus);
   showStatus();
 }
@@ -117,6 +117,7 @@ function showStatus() {
   form.stop.hidden = !under.isLive;
   form.stop.disabled = under.isStopping;
   setText(form.stop, under.isStopping ? "Stopping" : "Stop");
-  form.bar.hidden = !under.isLive;
   form.bar.value = under.share;
+  if (!under.isLive) form.bar.remove();
+  else if (!form.bar.isConnected) form.status.before(form.bar);
 }

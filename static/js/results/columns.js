@@ -123,8 +123,8 @@ export const SHARED = "the load generator shared this backend's machine; a separ
 /** "41 (39 to 43) †"; the mark says that the load generator ran on the same machine. */
 export function capacityText(curve) {
   if (!curve) return UNKNOWN;
-  const mark = curve.shares_machine ? " †" : "";
-  if (isUnknown(curve.per_s)) return curve.outcome === "not_met" || curve.outcome === "below_unloaded" ? `none${mark}` : UNKNOWN;
+  const mark = (curve.validity === "VALID" ? "" : ` ${MARKS[curve.validity]}`) + (curve.shares_machine ? " †" : "");
+  if (isUnknown(curve.per_s)) return ["not_met", "below_unloaded"].includes(curve.outcome) ? `none${mark}` : UNKNOWN;
   if (curve.outcome === "at_least") return `≥ ${number(curve.per_s)}${mark}`;
   const interval = isUnknown(curve.high_per_s) ? "" : ` (${number(curve.low_per_s)} to ${number(curve.high_per_s)})`;
   return `${number(curve.per_s)}${interval}${mark}`;

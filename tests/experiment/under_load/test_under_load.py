@@ -91,9 +91,11 @@ def test_the_plot_has_p50_and_the_slow_end_over_the_rate_with_knee_limit_and_cap
     by_name = {trace["name"]: trace for trace in drawn["data"]}
     assert by_name["512 px JPEG on 8 CPU, p50"]["x"] == [10, 20, 40, 60]
     assert by_name["512 px JPEG on 8 CPU, p50"]["y"] == [20, 22, 30, 150]
-    assert by_name["capacity"]["x"] == [41, 82]
-    assert by_name["capacity"]["y"] == [100, 100]
-    assert by_name["capacity"]["error_x"]["array"] == [2, 4]
+    first, second = (trace for trace in drawn["data"] if trace["name"] == "capacity")
+    assert (first["x"], second["x"]) == ([41], [82])
+    assert first["y"] == second["y"] == [100]
+    assert (first["error_x"]["array"], second["error_x"]["array"]) == ([2], [4])
+    assert (first["showlegend"], second["showlegend"]) == (True, False)
     assert by_name["knee"]["x"] == [20, 20]
     assert by_name["knee"]["y"] == pytest.approx([22, 22])
     assert [shape["y0"] for shape in drawn["layout"]["shapes"]] == [100]
@@ -185,7 +187,7 @@ def test_a_cost_comes_from_the_capacity_where_one_was_measured():
     )
     assert costs in section.sentence
     table = section.tables[0]
-    assert column(table, "Per million") == [10.0, 11.11]
+    assert column(table, "Per million") == ["10.00", "11.11"]
     assert column(table, "Per million, 95 %")[0] == "8.33 to 11.11"
     assert column(table, "Right answers for a price of 1") == [40_000, 18_000]  # 20 a second, by the hour
     assert section.notes[0] == AT_CAPACITY
@@ -200,6 +202,11 @@ def test_backends_are_compared_by_p50_where_only_one_of_them_has_a_capacity():
     assert NOT_ALL in section.notes
     assert "answering one request after another" in section.figures["cost_by_rate"]["meta"]["caption"]
     assert section.tables[0]["title"] == "At the measured capacity"
+
+
+def test_a_capacity_that_cannot_be_relied_on_makes_no_cost():
+    section = cost_section(view_of(loaded(load_curve(SMALL, "8 CPU", validity="INVALID"))), PRICES, LIGHT)
+    assert section == cost_section(view_of(loaded()), PRICES, LIGHT)
 
 
 def test_without_a_capacity_a_cost_stays_an_upper_bound():
@@ -231,6 +238,7 @@ def test_a_capacity_is_compared_with_that_of_another_run_with_an_interval():
         ({"limit_ms": 50.0}, "the limit was p99 ≤ 100 ms in the other run, p99 ≤ 50 ms in this one"),
         ({"outcome": "at_least"}, "only a lower bound"),
         ({"low_per_s": None}, "no interval"),
+        ({"validity": "INVALID"}, "one of them is INVALID"),
         ({"per_s": None, "low_per_s": None, "high_per_s": None, "outcome": "not_met"}, "found no capacity"),
     ],
 )
