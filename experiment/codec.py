@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any, TypeVar
@@ -78,7 +78,7 @@ def _maker(kind: Any) -> Make:
     """The function that makes a value of the type `kind` from JSON."""
     if isinstance(kind, types.UnionType):
         kind = next(option for option in typing.get_args(kind) if option is not types.NoneType)
-    if typing.get_origin(kind) is tuple:
+    if typing.get_origin(kind) in {tuple, Sequence}:
         item = _maker(typing.get_args(kind)[0])
         if item is _as_it_is:
             return lambda value: None if value is None else tuple(value)

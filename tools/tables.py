@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from experiment.report.method import DEFINITIONS, VALIDITY
+from loadtest.results.load_json import SCHEMA
 from models.catalogue.table import CATALOGUE, DEFAULT
 from models.commands.list_models import COLUMNS, cells
 from serving.config.flags import FLAGS, THEIRS, WITHOUT_EFFECT
@@ -60,6 +61,19 @@ def definitions() -> str:
     return _table(("term", "meaning"), [*DEFINITIONS.items(), *VALIDITY.items()])
 
 
+def load_keys() -> str:
+    """The keys of load.json and of its parts, by its schema."""
+    parts = SCHEMA["$defs"]
+    listed = {"": SCHEMA, **{f"{name}.": parts[name] for name in ("summary", "generator")}}
+    listed["requests[]."] = parts["request"]
+    lines = [
+        (f"`{place}{key}`", row["description"])
+        for place, part in listed.items()
+        for key, row in part["properties"].items()
+    ]
+    return _table(("key", "what it is"), lines)
+
+
 def _table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """In Markdown."""
     return "".join(f"| {' | '.join(line)} |\n" for line in (heads, ["---"] * len(heads), *lines))
@@ -70,6 +84,7 @@ TABLES: Mapping[str, tuple[Path, Callable[[], str]]] = {
     "flags": (DOCS / "serving.md", flags),
     "catalogue": (DOCS / "models.md", catalogue),
     "definitions": (DOCS / "numbers.md", definitions),
+    "load keys": (DOCS / "load-files.md", load_keys),
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from loadtest.errors import LoadRefused
 
-MOST_REQUESTS = 2_000_000  # of one load
+MOST_REQUESTS = 1_000_000  # of one load
 MOST_SECONDS = 86_400.0
 MOST_PER_S = 100_000.0  # far beyond what one Python process can send
 

@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Protocol
 
-from loadtest.cli import burst, ladder, rate, replay
+from loadtest.cli import burst, capacity, ladder, rate, replay
 from loadtest.cli.session import Session
 
 
@@ -27,5 +27,6 @@ COMMANDS: Mapping[str, Command] = {
     "rate": rate,
     "burst": burst,
     "ladder": ladder,
+    "capacity": capacity,
     "replay": replay,
 }

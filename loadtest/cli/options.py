@@ -15,7 +15,7 @@ def add_result_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("result").add_argument
     where = "folder for the results; if it has something in it, a new one inside (loads/DATE-KIND-TARGET)"
     add("--out", type=Path, metavar="DIR", help=where)
-    failures = argument(whole_text(1, 2_000_000))
+    failures = argument(whole_text(1, 1_000_000))
     add("--abort-after", type=failures, metavar="N", help="stop after so many failed requests")
     add("--seed", type=argument(whole_text(0, 2**53)), default=0, metavar="N", help="of all chance (0)")
 

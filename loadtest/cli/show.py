@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import compress
 
 from rich.console import Console
 from rich.text import Text
 
 from experiment.cli.table import COLOURS, titled
+from experiment.records import BackendInfo
 from experiment.wording import count, number, size
 from loadtest.cli.measured import Measured
-from loadtest.records import Load, Summary
+from loadtest.records import Load, Payload, Summary
 
+# Heading -> its alignment. Two lines, so that the table fits into 80 columns.
 COLUMNS = {
-    **{"load": "left", "requests": "right", "failed": "right", "answered/s": "right", "right/s": "right"},
-    **{"p50 ms": "right", "p90 ms": "right", "p99 ms": "right", "slowest": "right", "late p99": "right"},
-    **{"CPU %": "right", "validity": "left"},
+    **{
+        "load": "left",
+        "sent": "right",
+        "failed": "right",
+        "answers\nper s": "right",
+        "right\nper s": "right",
+    },
+    **{"p50\nms": "right", "p90\nms": "right", "p99\nms": "right", "max\nms": "right"},
+    **{"late p99\nms": "right", "validity": "left"},
 }
 UNKNOWN = "-"
 
@@ -25,19 +34,35 @@ def show(parts: Sequence[Measured], sentence: str, console: Console) -> None:
     if not parts:
         console.print("Nothing was sent.")
         return
-    table = titled(_title(parts[0].load), COLUMNS, no_wrap=True)
-    for part in parts:
-        verdict = Text(part.summary.validity, style=COLOURS[part.summary.validity])
-        table.add_row(*map(Text, _row(part.title, part.load, part.summary)), verdict)
-    console.print(table)
+    rows = [
+        (
+            *map(Text, _row(part.title, part.load, part.summary)),
+            Text(part.summary.validity, style=COLOURS[part.summary.validity]),
+        )
+        for part in parts
+    ]
+    show_table(title_of(parts[0].load.target, parts[0].load.payload), COLUMNS, rows, console)
     if sentence:
         console.print(sentence, style="bold", soft_wrap=True)
     for reason in dict.fromkeys(reason for part in parts for reason in part.summary.reasons):
         console.print(reason, soft_wrap=True)
 
 
-def _title(load: Load) -> str:
-    target, payload = load.target, load.payload
+def show_table(
+    title: str, columns: Mapping[str, str], rows: Sequence[Sequence[Text]], console: Console
+) -> None:
+    """The table without the columns in which nothing is known: a narrow terminal has no room for them."""
+    known = [any(row[column].plain not in {UNKNOWN, ""} for row in rows) for column in range(len(columns))]
+    table = titled("", dict(compress(columns.items(), known)), no_wrap=True, tight=True)
+    table.title = None  # it would be wrapped to the table's width
+    for row in rows:
+        table.add_row(*compress(row, known))
+    console.print(title, style="italic", soft_wrap=True)
+    console.print(table)
+
+
+def title_of(target: BackendInfo, payload: Payload) -> str:
+    """What was sent where."""
     protocol = {"grpc": "gRPC", "rest": "REST"}.get(target.protocol, target.protocol)
     distinct = len(payload.sizes_bytes)
     bodies = "the same body" if distinct == 1 else f"{distinct:,} different bodies in turn"
@@ -46,18 +71,17 @@ def _title(load: Load) -> str:
 
 
 def _row(title: str, load: Load, summary: Summary) -> tuple[str, ...]:
-    generator = load.taken.generator
     figures = (summary.p50_ms, summary.p90_ms, summary.p99_ms, summary.max_ms)
     return (
         title,
         f"{summary.count:,}",
         f"{summary.failures:,}",
-        *map(_shown, (summary.achieved_per_s, summary.goodput_per_s)),
-        *map(_shown, figures),
-        _shown(generator.late_p99_ms),
-        f"{generator.cpu_percent:.0f}",
+        *map(figure, (summary.achieved_per_s, summary.goodput_per_s)),
+        *map(figure, figures),
+        figure(load.taken.generator.late_p99_ms),
     )
 
 
-def _shown(value: float | None) -> str:
+def figure(value: float | None) -> str:
+    """A number of a table; one that is not known is "-"."""
     return UNKNOWN if value is None else number(value)

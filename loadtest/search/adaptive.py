@@ -23,7 +23,7 @@ HOPELESS_SHARE = 0.5  # late: higher rates say nothing more
 AT_EDGE = (0.5, 0.7, 0.35, 0.6, 0.5)
 BEYOND = 1.3  # times the highest rate that was tried, at most
 STEP_PART = 0.05  # of the scale: rates are whole multiples of it, so that some are tried twice
-MOST_TRIALS = 60  # a target that answers nothing uses no time, and must not be asked for ever
+MOST_TRIALS = 60  # one that refuses everything at once takes no time, and must not be asked for ever
 SHARES = {99: 0.01, 90: 0.1}  # percentile -> the share of requests that may be over the limit
 FLOORS = {99: SAMPLES_FOR_P99, 90: SAMPLES_FOR_P90}
 NEAR = 1.25  # a rate is near another within this factor
@@ -43,6 +43,7 @@ class Search:
         left_s: Callable[[], float],
         is_cancelled: Callable[[], bool] = lambda: False,
         on_trial: Callable[[Trial], None] = lambda trial: None,
+        on_begin: Callable[[float, float], None] = lambda rate_per_s, seconds: None,
     ):
         """`scale_per_s` is what a closed loop reached, `left_s` tells how much of the budget is left."""
         self._offer = offer
@@ -54,6 +55,7 @@ class Search:
         self._seed = limits.seed
         self._is_cancelled = is_cancelled
         self._on_trial = on_trial
+        self._on_begin = on_begin
         self._step_per_s = _round_step(STEP_PART * scale_per_s)
         self.trials: list[Trial] = []
         self.why_ended: str | None = None  # a sentence: why before the budget was spent; None: it was not
@@ -93,11 +95,11 @@ class Search:
                 yield part * self._scale_per_s
                 hopeless = late_share(self.trials[-1], self._limit_ms) > HOPELESS_SHARE
         for power in range(1, MOST_DOWN + 1):
-            if self._late_at(min) <= share:
+            if used(self.trials) and self._late_at(min) <= share:
                 break
             yield BRACKET[0] * DOWN**power * self._scale_per_s
         for power in range(1, MOST_UP + 1):
-            if hopeless or self._late_at(max) > TOO_HIGH * share:
+            if hopeless or not used(self.trials) or self._late_at(max) > TOO_HIGH * share:
                 break
             for _ in range(2):  # tries; if the generator was late in both, it can't do this rate
                 yield UP**power * self._scale_per_s
@@ -106,10 +108,9 @@ class Search:
             else:
                 break
 
-    def _late_at(self, which: Callable[..., Trial | None]) -> float:
+    def _late_at(self, which: Callable[..., Trial]) -> float:
         """The share that was late at the lowest (min) or highest (max) rate that says something."""
-        trial = which(used(self.trials), key=lambda each: each.offered_per_s, default=None)
-        return late_share(trial, self._limit_ms) if trial else 0.0
+        return late_share(which(used(self.trials), key=lambda each: each.offered_per_s), self._limit_ms)
 
     @property
     def _share(self) -> float:
@@ -128,17 +129,16 @@ class Search:
         rate_per_s = max(round(rate_per_s / self._step_per_s), 1) * self._step_per_s
         rate_per_s = float(f"{rate_per_s:.6g}")  # 0.30000000000000004
         seconds = max(min(seconds, self._left_s()), 1e-3)
+        self._on_begin(rate_per_s, seconds)
         taken = self._offer(rate_per_s, seconds, 1000 * self._seed + len(self.trials))
-        self.trials.append(trial_of(taken, rate_per_s, seconds, self._limit_ms))
+        self.trials.append(trial_of(taken, rate_per_s, seconds, self._limit_ms, self._share))
         self._on_trial(self.trials[-1])
 
     def _must_end(self) -> bool:
         if self._is_cancelled():
             self.why_ended = f"The search was stopped by hand after {count(len(self.trials), 'trial')}."
-        elif len(self.trials) > 1 and not any(
-            sample.ok for each in self.trials[-2:] for sample in each.samples
-        ):
-            message = next(iter(self.trials[-1].messages.values()), "")
+        elif self.trials[-1].samples and not any(sample.ok for sample in self.trials[-1].samples):
+            message = next(iter(self.trials[-1].taken.messages.values()), "")
             self.why_ended = joined("The target stopped answering, and the search with it.", message)
         return (
             self.why_ended is not None

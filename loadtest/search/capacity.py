@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
 from experiment.records import BackendInfo
 from experiment.report.contention import host_of
@@ -15,16 +16,16 @@ from loadtest.arrivals.schedules import poisson
 from loadtest.errors import LoadRefused
 from loadtest.records import Payload, Sample, Taken
 from loadtest.search.adaptive import Offer, Search
-from loadtest.search.records import Capacity, Limits, Outcome, Target, Trial
+from loadtest.search.records import Capacity, ClosedLoop, Limits, Outcome, Target, Trial
 from loadtest.search.verdict import capacity_of, unmeasured
 from loadtest.send.load import keep_in_flight, offer
 from loadtest.send.recording import Watch
 
-LEAST_BUDGET_S = 5.0
+LEAST_BUDGET_S = 2.0
 # Of the budget, closed loops that show the scale: one request in flight, then more while that helps.
 UNLOADED_PART, IN_FLIGHT_PART = 0.06, 0.03
 UNLOADED_REQUESTS = 100  # are enough
-IN_FLIGHT = (2, 4, 8, 16, 32, 64, 128)
+IN_FLIGHT = (1, 2, 4, 8, 16, 32, 64, 128)
 HELPS = 1.1  # times as many answers as with fewer in flight
 FIRST_ANSWER_PART = 0.2  # of the budget, that a single request may take
 # A request that takes this much longer than the limit is as late as it can be ...
@@ -43,13 +44,17 @@ def find_capacity(
     budget_s: float,
     watch: Watch | None = None,
     seed: int = 0,
+    timeout_s: float | None = None,
     on_trial: Callable[[Trial], None] = lambda trial: None,
+    on_begin: Callable[[float, float], None] = lambda rate_per_s, seconds: None,
 ) -> Capacity:
     """The most requests a second with p99 <= `p99_ms`, with a 95 % interval, in about `budget_s`.
 
     Latency counts from when a request was due; a failed request is over the limit. If the budget is too short
     for the 662 requests that p99 needs, p90 is used and the result says so. A target that refuses, hangs or
-    goes away ends the search, and what was measured is in the result. `on_trial` is called after each trial.
+    goes away ends the search, and what was measured is in the result. No request may take longer than
+    `timeout_s`; without it, than is of use. `on_begin` is called before
+    each trial with its rate and length, `on_trial` after it.
     Raises LoadRefused for a limit or a budget that can't be used.
 
     >>> find_capacity(BackendInfo("GPU", address="tf-gpu:8500"), payload, 100, 60).sentence
@@ -61,18 +66,12 @@ def find_capacity(
             f"not {p99_ms:g} ms and {budget_s:g} s."
         )
     watch, begun_s = watch or Watch(), time.monotonic()
-    closed = _closed_loops(info, payload, budget_s, watch)
-    target = Target(
-        closed.unloaded_ms,
-        closed.per_s,
-        payload.batch,
-        len(info.cores) if info.cores else info.cpus,
-        shares_machine=info.embedded or host_of(info) == "localhost",
-    )
-    limits = Limits(p99_ms, budget_s, seed)
+    limits = Limits(p99_ms, budget_s, seed, timeout_s)
+    target = _unloaded(info, payload, limits, watch)
     if not target.unloaded_ms or not target.closed_loop_per_s:
         outcome: Outcome = "cancelled" if watch.cancel.is_set() else "no_answer"
-        return unmeasured(limits, target, outcome, f"unknown: {closed.message}", time.monotonic() - begun_s)
+        sentence = f"unknown: {_why_no_answer(target)}"
+        return unmeasured(limits, target, outcome, sentence, time.monotonic() - begun_s)
     if target.unloaded_ms > p99_ms:
         unloaded = beside(target.unloaded_ms, p99_ms)
         sentence = f"none: the limit of {p99_ms:,.15g} ms is below the unloaded latency of {unloaded} ms"
@@ -85,45 +84,58 @@ def find_capacity(
         left_s=lambda: budget_s - (time.monotonic() - begun_s),
         is_cancelled=watch.cancel.is_set,
         on_trial=on_trial,
+        on_begin=on_begin,
     )
     search.go()
     return capacity_of(limits, target, search.trials, time.monotonic() - begun_s, search.why_ended)
 
 
-@dataclass(frozen=True, slots=True)
-class _ClosedLoops:
-    """What a target does before the search."""
-
-    unloaded_ms: float | None  # p50 with one request in flight; None: it did not answer
-    per_s: float | None  # the most answers a second, with as many in flight as helped
-    message: str = ""  # why it did not answer
-
-
-def _closed_loops(info: BackendInfo, payload: Payload, budget_s: float, watch: Watch) -> _ClosedLoops:
-    timeout_s = FIRST_ANSWER_PART * budget_s
-    one = keep_in_flight(
-        info, payload, 1, UNLOADED_PART * budget_s, timeout_s, watch, UNLOADED_REQUESTS, warmups=1
-    )
-    answered_ms = [sample.latency_ms for sample in one.samples if sample.ok]
-    if not answered_ms:
-        return _ClosedLoops(None, None, next(iter(one.messages.values()), one.stopped or "no answer."))
-    best_per_s = len(answered_ms) / one.seconds
+def _unloaded(info: BackendInfo, payload: Payload, limits: Limits, watch: Watch) -> Target:
+    """What a target does before the search, in closed loops: with one request in flight, then with more."""
+    loops = list[ClosedLoop]()
+    best_per_s: float | None = None
     for in_flight in IN_FLIGHT:
-        more = keep_in_flight(
-            info, payload, in_flight, IN_FLIGHT_PART * budget_s, timeout_s, watch, warmups=0
+        planned_s = (UNLOADED_PART if in_flight == 1 else IN_FLIGHT_PART) * limits.budget_s
+        enough = UNLOADED_REQUESTS if in_flight == 1 else None
+        warmups = 1 if in_flight == 1 else 0
+        taken = keep_in_flight(
+            info, payload, in_flight, planned_s, first_timeout_s(limits), watch, enough, warmups
         )
-        per_s = sum(sample.ok for sample in more.samples) / more.seconds
-        helps, best_per_s = per_s >= HELPS * best_per_s, max(per_s, best_per_s)
-        if not helps:
+        loops.append(ClosedLoop(in_flight, planned_s, replace(taken, samples=tuple(taken.samples))))
+        per_s, before = sum(sample.ok for sample in taken.samples) / taken.seconds, best_per_s or 0.0
+        best_per_s = max(per_s, before) or None
+        if per_s < HELPS * before or not per_s or watch.cancel.is_set():
             break
-    return _ClosedLoops(percentile(answered_ms, 50), best_per_s)
+    answered_ms = [sample.latency_ms for sample in loops[0].taken.samples if sample.ok]
+    return Target(
+        unloaded_ms=percentile(answered_ms, 50) if answered_ms else None,
+        closed_loop_per_s=best_per_s,
+        batch=payload.batch,
+        cores=len(info.cores) if info.cores else info.cpus,
+        shares_machine=info.embedded or host_of(info) == "localhost",
+        closed_loops=tuple(loops),
+    )
+
+
+def _why_no_answer(target: Target) -> str:
+    taken = target.closed_loops[0].taken
+    return next(iter(taken.messages.values()), None) or taken.stopped or "no request was answered."
+
+
+def first_timeout_s(limits: Limits) -> float:
+    """How long a request may take before the search."""
+    return min(FIRST_ANSWER_PART * limits.budget_s, limits.timeout_s or math.inf)
+
+
+def trial_timeout_s(limits: Limits) -> float:
+    """How long a request may take in a trial."""
+    limit_s = limits.limit_ms / 1e3
+    of_use_s = min(max(TIMEOUT_LIMITS * limit_s, LEAST_TIMEOUT_S), TIMEOUT_PART * limits.budget_s)
+    return min(max(of_use_s, LEAST_TIMEOUT_LIMITS * limit_s), limits.timeout_s or math.inf)
 
 
 def _offering(info: BackendInfo, payload: Payload, limits: Limits, watch: Watch) -> Offer:
     """The function that offers a load at a fixed rate to this target."""
-    limit_s = limits.limit_ms / 1e3
-    timeout_s = min(max(TIMEOUT_LIMITS * limit_s, LEAST_TIMEOUT_S), TIMEOUT_PART * limits.budget_s)
-    timeout_s = max(timeout_s, LEAST_TIMEOUT_LIMITS * limit_s)
 
     def at_rate(rate_per_s: float, seconds: float, seed: int) -> Taken:
         due_s = poisson(rate_per_s, seconds, seed)
@@ -136,6 +148,6 @@ def _offering(info: BackendInfo, payload: Payload, limits: Limits, watch: Watch)
             return watch.why_stop(sample)
 
         trial_watch = Watch(watch.cancel, watch.on_sample, why_stop)
-        return offer(info, payload, due_s, timeout_s, trial_watch, warmups=1)
+        return offer(info, payload, due_s, trial_timeout_s(limits), trial_watch, warmups=1)
 
     return at_rate

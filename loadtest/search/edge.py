@@ -22,14 +22,15 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-PLACES, STEEPNESSES = 600, 40  # of the grid
-LOWEST, HIGHEST = 0.01, 6.0  # capacity over the scale
+PLACES, STEEPNESSES = 400, 24  # of the grid
+LOWEST, HIGHEST = 0.02, 6.0  # capacity over the scale
 STEEPNESS = 3.0, 150.0  # of log-odds over log rate; 5 in an M/M/1 queue with loose limits, 50 in a fleet
 FAR_LOG_ODDS = 2.0  # a trial so far from the edge counts half
 # Bursts grow with the share of late requests; simulated queues agree on about this power of it.
 BURST_GROWTH = 0.55
-# Before any burst was seen: as if two were, of three times the requests that wait when the limit is reached.
-PRIOR_BURSTS, PRIOR_BACKLOGS = 2, 3.0
+# Before any burst was seen: as if three were, each of so many times the requests that wait when the limit
+# is reached.
+PRIOR_BURSTS, PRIOR_BACKLOGS = 3, 2.5
 SMALLEST_PRIOR_BURST = 2.0
 
 _Grid = NDArray[np.float64]
@@ -61,7 +62,7 @@ def edge_of(
 ) -> Edge:
     """Where the share of requests over `limit_ms` reaches `share` (0..1).
 
-    `scale_per_s` is a rate of the same order as the capacity: 0.01 to 6 times it is looked at.
+    `scale_per_s` is a rate of the same order as the capacity: 0.02 to 6 times it is looked at.
     """
     log_places = np.log(np.geomspace(LOWEST * scale_per_s, HIGHEST * scale_per_s, PLACES))
     steepnesses = np.geomspace(*STEEPNESS, STEEPNESSES)

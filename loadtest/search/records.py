@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from experiment.records import Validity
-from loadtest.records import Sample
+from loadtest.records import Sample, Taken
 
 # found: the capacity is known.
 # at_least: no rate that could be offered was too high; `low_per_s` is the highest that was kept up.
@@ -26,6 +26,16 @@ class Limits:
     limit_ms: float
     budget_s: float
     seed: int = 0
+    timeout_s: float | None = None  # of each request, at most; None: what the search finds useful
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedLoop:
+    """A short closed loop before the search."""
+
+    in_flight: int
+    planned_s: float
+    taken: Taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,7 @@ class Target:
     batch: int = 1  # images or rows in each request
     cores: int | None = None  # None: unknown
     shares_machine: bool = False  # with the generator of the load
+    closed_loops: tuple[ClosedLoop, ...] = ()  # that the first two figures are from
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +56,29 @@ class Trial:
 
     offered_per_s: float
     planned_s: float
-    seconds: float  # from the start to the last answer
     settled_s: float  # requests due before are not counted: the queue was still filling
-    samples: tuple[Sample, ...]  # all of them, in the order they were due
-    stopped: str | None = None  # why it ended early, as when far too many requests were late
+    taken: Taken
     not_used: str | None = None  # a sentence: why it says nothing of the target; None: it counts
-    messages: Mapping[str, str] = field(default_factory=dict)  # cause -> the first message of that failure
+
+    @property
+    def seconds(self) -> float:
+        """From the start to the last answer."""
+        return self.taken.seconds
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """All requests, in the order they were due."""
+        return tuple(self.taken.samples)
+
+    @property
+    def stopped(self) -> str | None:
+        """Why it ended early, as when far too many requests were late."""
+        return self.taken.stopped
 
     @property
     def counted(self) -> tuple[Sample, ...]:
         """The requests of the settled part."""
-        return tuple(sample for sample in self.samples if sample.due_s >= self.settled_s)
+        return tuple(sample for sample in self.taken.samples if sample.due_s >= self.settled_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,8 +68,8 @@ def _run(
         sender = _sender_for(info)
         await sender.open()
         try:
-            for number in range(warmups):
-                with suppress(SendFailed):
+            with suppress(SendFailed):  # then no further one: each may take the whole time limit
+                for number in range(warmups):
                     await sender.send(payload.bodies[number % len(payload.bodies)], timeout_s)
             return await go(sender)
         finally:

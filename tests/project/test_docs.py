@@ -13,6 +13,7 @@ import experiment
 from bench.study import page as findings
 from bench.study.tables import read
 from experiment.cli.main import _parser
+from loadtest.cli.main import _parser as _load_parser
 from tools import tables
 from webapp import create_app
 
@@ -63,6 +64,15 @@ def test_every_option_of_the_command_line_that_is_shown_exists(path):
     known = {option for action in _parser()._actions for option in action.option_strings}
     text = path.read_text("utf-8").replace("\\\n", " ")
     for line in re.findall(r"python -m experiment (.*)", text):
+        assert set(re.findall(r"(?<![\w-])--[a-z0-9-]+", line)) <= known, line
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_option_of_a_load_test_that_is_shown_exists(path):
+    commands = _load_parser()._subparsers._group_actions[0].choices
+    text = path.read_text("utf-8").replace("\\\n", " ")
+    for name, line in re.findall(r"python -m loadtest ([a-z-]+)([^`\n]*)", text):
+        known = {option for action in commands[name]._actions for option in action.option_strings}
         assert set(re.findall(r"(?<![\w-])--[a-z0-9-]+", line)) <= known, line
 
 

@@ -21,7 +21,7 @@ from PIL import Image
 
 from common.addresses import free_port
 from experiment.export.schema_check import problems
-from experiment.protocol import predict_pb2
+from experiment.protocol import predict_pb2, types_pb2
 from loadtest.cli.main import main
 from loadtest.cross_check.stub import ROOT, running_stub
 from loadtest.results.load_json import SCHEMA, load_of, read_load
@@ -236,7 +236,7 @@ RATE = ["--rate", "10", "--seconds", "1"]
     [
         (["--rate", "0"], "A rate of 0/s can't be sent"),
         (["--rate", "1e9"], "A rate of 1,000,000,000/s can't be sent"),
-        (["--rate", "1000", "--seconds", "7200"], "would be 7,200,000 requests; at most 2,000,000 are kept"),
+        (["--rate", "1000", "--seconds", "7200"], "would be 7,200,000 requests; at most 1,000,000 are kept"),
         (["--rate", "0.001", "--seconds", "1"], "would not be a single request"),
         ([], "Name the load: --rate 100 --seconds 60"),
         ([*RATE, "--steps", "10:5"], "leave out --rate and --seconds"),
@@ -295,3 +295,29 @@ def test_a_number_that_is_none_ends_with_2_as_of_any_command(stub, image, argume
     with pytest.raises(SystemExit) as ended:
         main(["burst", "--target", stub.grpc.address, "--image", str(image), *arguments])
     assert ended.value.code == 2
+
+
+def test_a_model_of_numbers_gets_numbers_of_the_type_that_its_metadata_names(tmp_path):
+    seen = []
+
+    def answer(request, context):
+        seen.append(predict_pb2.PredictRequest.FromString(request).inputs["images"])
+        response = predict_pb2.PredictResponse()
+        response.outputs["scores"].float_val.append(0.5)
+        return response.SerializeToString()
+
+    with grpc_server(answer, input_dtype=types_pb2.DT_UINT8) as address:
+        asked = ["--target", address, "--numbers", "--shape", "7", "--batch", "2", "--requests", "3"]
+        found = measured(tmp_path / "out", main(["burst", *asked, "--out", str(tmp_path / "out")]))
+    assert {tensor.dtype for tensor in seen} == {types_pb2.DT_UINT8}
+    assert {tuple(dim.size for dim in tensor.tensor_shape.dim) for tensor in seen} == {(2, 7)}
+    assert len({tensor.tensor_content for tensor in seen}) == 3
+    assert (found["payload"]["kind"], found["payload"]["batch"]) == ("numbers", 2)
+    assert (tmp_path / "out" / "grpc_batch_stats.csv").exists()
+
+
+def test_a_model_of_numbers_is_not_sent_pictures(image, capsys):
+    with grpc_server(lambda request, context: b"", input_dtype=types_pb2.DT_FLOAT) as address:
+        assert main(["burst", "--target", address, "--image", str(image)]) == 2
+    printed = capsys.readouterr().err.lower()
+    assert "can't be loaded" in printed and "float" in printed

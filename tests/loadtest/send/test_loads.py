@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from dataclasses import replace
 
+import grpc
 import pytest
 
 from common.addresses import free_port
@@ -16,6 +17,7 @@ from loadtest.payloads.images import image_payload
 from loadtest.send import open_loop
 from loadtest.send.load import keep_in_flight, offer
 from loadtest.send.recording import CANCELLED, Watch
+from tests.support.scripted_server import grpc_server
 
 SERVICE_MS = 20.0
 TIMEOUT_S = 20.0
@@ -141,3 +143,16 @@ def test_how_late_requests_were_is_known_only_of_a_schedule(stub):
     assert 0 < scheduled.generator.late_p99_ms <= scheduled.generator.late_max_ms
     closed = keep_in_flight(stub.grpc, payload(stub.grpc), 4, 60, TIMEOUT_S, requests=20)
     assert (closed.generator.late_p99_ms, closed.generator.late_max_ms) == (None, 0.0)
+
+
+def test_no_further_warm_up_is_sent_after_one_that_failed():
+    sent = []
+
+    def answer(request, context):
+        sent.append(request)
+        context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
+
+    with grpc_server(answer) as address:
+        target = BackendInfo("full", address=address)
+        offer(target, payload(target), burst(2), TIMEOUT_S, warmups=5)
+    assert len(sent) == 3

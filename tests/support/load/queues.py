@@ -25,6 +25,17 @@ def latencies_s(due_s: Sequence[float], service_s: Sequence[float], servers: int
     return found
 
 
+def latencies_with_a_stop_s(
+    due_s: Sequence[float], service_s: float, stop_s: float, go_on_s: float
+) -> list[float]:
+    """Of each request, if all are worked on at once, and the server stands still for a while."""
+
+    def after_the_stop(time_s: float) -> float:
+        return go_on_s if stop_s <= time_s < go_on_s else time_s
+
+    return [after_the_stop(after_the_stop(due) + service_s) - due for due in due_s]
+
+
 class SimulatedTarget:
     """offer() without a network; `spent_s` is its own clock, and a trial costs what it would really take."""
 
