@@ -21,7 +21,7 @@ from loadtest.records import Payload
 from loadtest.search.capacity import find_capacity
 from loadtest.search.records import Capacity, Trial
 from loadtest.send.recording import Watch
-from webapp.worker.pipe import FollowUpJob, LoadCell, LoadOrder, Parent, Result, Task
+from webapp.worker.pipe import FollowUpJob, LoadCell, LoadOrder, Parent, Preparing, Result, Task
 
 COPIES_BYTES = 32_000_000  # all copies of a variant that are held as request bodies
 LEAST_COPIES, MOST_COPIES = 2, 256
@@ -89,9 +89,23 @@ def _measure(
         cores=len(info.cores) if info.cores else info.cpus,
     )
     parent.send(Result("curve", to_dict(begun)))
-    watch, tell = Watch(cancel=parent.cancel), _teller(parent, cell, variant, clock)
+    place = f"{sized_name(variant)} on {info.name}"
+    tell = _teller(parent, cell, place, clock)
+
+    def begin(rate_per_s: float, _seconds: float) -> None:
+        parent.send(Preparing(f"{place} at {number(rate_per_s)} requests/s"))
+
     try:
-        found = find_capacity(info, payload, order.limit_ms, order.budget_s, watch, order.seed, on_trial=tell)
+        found = find_capacity(
+            info,
+            payload,
+            order.limit_ms,
+            order.budget_s,
+            Watch(cancel=parent.cancel),
+            order.seed,
+            on_trial=tell,
+            on_begin=begin,
+        )
         ended = _with(begun, found)
     except PixelcostError as error:
         ended = replace(begun, outcome="failed", sentence=f"unknown: {error.message}", validity="INVALID")
@@ -123,13 +137,12 @@ def _payload(info: BackendInfo, variant: Variant, expected: str | None) -> Paylo
     return image_payload(info, images, [variant.id] * copies, expected=labels)
 
 
-def _teller(parent: Parent, cell: LoadCell, variant: Variant, clock: _Clock) -> Callable[[Trial], None]:
+def _teller(parent: Parent, cell: LoadCell, place: str, clock: _Clock) -> Callable[[Trial], None]:
     """Sends each trial on, with what to say of it."""
 
     def tell(trial: Trial) -> None:
         answered_ms = [sample.latency_ms for sample in trial.counted if sample.ok]
         p50 = f"p50 {milliseconds(percentile(answered_ms, 50))}" if answered_ms else "no answer"
-        place = f"{sized_name(variant)} on {cell.backend_name}"
         text = f"{place} at {number(trial.offered_per_s)} requests/s: {p50}"
         told = {"variant_id": cell.variant_id, "backend_name": cell.backend_name, "text": text}
         timing = {"left_s": round(clock.left_s, 1), "share": round(clock.share, 4)}

@@ -132,7 +132,7 @@ function onEvent(name, data) {
   if (!job) return;
   if (name === "state") patch({ state: job.state === "stopping" ? "stopping" : data.state, text: data.text || job.text });
   if (name === "progress")
-    patch({ done: data.done, planned: data.planned, share: data.share, text: words.progressWords(job, data) });
+    patch({ done: data.done, planned: data.planned, share: data.share ?? job.share, text: words.progressWords(job, data) });
   if (name === "trial" || name === "curve") refreshDeciding();
   if (name === "progress") announce(job.text);
   if (name === "end") onEnd(data);
