@@ -53,8 +53,11 @@ def by_p50(point: Point, price_per_hour: float) -> Rival:
 
 
 def by_capacity(curve: LoadCurve, price_per_hour: float) -> Rival | None:
-    """A backend that is kept busy up to the limit of its latency; None: no capacity can be relied on."""
-    if curve.per_s is None or curve.validity == "INVALID":
+    """A backend that is kept busy up to the limit of its latency; None: no capacity can be relied on.
+
+    A rate that the capacity is only known to reach may be far below it, and its cost far above.
+    """
+    if curve.per_s is None or curve.outcome == "at_least" or curve.validity == "INVALID":
         return None
     low_ms, high_ms = (SECOND_MS / rate if rate else None for rate in (curve.high_per_s, curve.low_per_s))
     return Rival(curve.backend_name, price_per_hour, SECOND_MS / curve.per_s, low_ms, high_ms)

@@ -142,7 +142,7 @@ def _p50_at(curve: LoadCurve, per_s: float) -> float:
 
 def _capacities(curves: Sequence[LoadCurve], palette: Palette) -> list[dict[str, Any]]:
     """A star where each capacity meets its limit, with its 95 % interval; one entry of the legend for all."""
-    known = [(place, curve) for place, curve in enumerate(curves) if curve.per_s is not None]
+    known = [(place, curve) for place, curve in enumerate(curves) if curve.outcome == "found"]
     return [
         dots(
             [curve.per_s or 0.0],
@@ -172,13 +172,12 @@ def _mark(symbol: str, size_px: int, places: Sequence[int], palette: Palette) ->
 
 def _limits(curves: Sequence[LoadCurve], ends: Sequence[float], palette: Palette) -> dict[str, Any]:
     """A part of the layout: a line at each limit, with its words."""
-    limits = {curve.limit_ms: limit_words(curve) for curve in curves}
+    limits = sorted({curve.limit_ms for curve in curves})
     line = {"color": palette.muted, "width": 1.5, "dash": "dot"}
     across = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "yref": "y", "line": line}
-    shapes = [across | {"y0": limit, "y1": limit} for limit in limits]
     notes = [
         {
-            "text": f"limit: {words}",
+            "text": f"limit {limit:,.15g} ms",
             "showarrow": False,
             "x": ends[0],
             "xanchor": "left",
@@ -186,9 +185,9 @@ def _limits(curves: Sequence[LoadCurve], ends: Sequence[float], palette: Palette
             "yanchor": "bottom",
             "font": {"size": 12, "color": palette.muted},
         }
-        for limit, words in limits.items()
+        for limit in limits
     ]
-    return {"shapes": shapes, "annotations": notes}
+    return {"shapes": [across | {"y0": limit, "y1": limit} for limit in limits], "annotations": notes}
 
 
 def _row(curve: LoadCurve, point: LoadPoint, view: View) -> list[Any]:
@@ -201,7 +200,7 @@ def _row(curve: LoadCurve, point: LoadPoint, view: View) -> list[Any]:
 
 def _caption(curves: Sequence[LoadCurve]) -> str:
     uppers = list(dict.fromkeys(upper_latency(curve)[0] for curve in curves))
-    marks = ["star: the capacity"] if any(curve.per_s is not None for curve in curves) else []
+    marks = ["star: the capacity"] if any(curve.outcome == "found" for curve in curves) else []
     marks += ["triangle: the knee"] if any(curve.knee_per_s is not None for curve in curves) else []
     points = [point for curve in curves for point in _answered(curve)]
     return joined(

@@ -473,7 +473,7 @@ export interface LoadCurve {
   /** That the percentile of latencies may reach. */
   limit_ms: number;
   /** 99, or 90 where the budget was too short for it; null: too short for either. */
-  percentile: 99 | 90 | null;
+  percentile: number | null;
   /** Time that the search had. */
   budget_s: number;
   seed: number;

@@ -47,10 +47,11 @@ export function columnsOf(report, samplesFor, beside = "") {
   const kinds = report.photo_set
     ? [p50, ...(report.photo_set.labelled ? [top1Column, differenceColumn] : []), sameColumn]
     : [p50, high, answerColumn, ...(report.source.true_label ? [correctColumn] : [])];
+  const load = report.load || [];
+  const capacity = (name) => (load.some((curve) => curve.backend_name === name) ? [capacityColumn(load, name)] : []);
   // A backend that is not there has nothing to show: one empty column is enough.
-  const of = (backend) => (backend.state === "absent" ? kinds.slice(0, 1) : kinds).map((kind) => kind(backend.name));
+  const of = ({ name, state }) => [...(state === "absent" ? kinds.slice(0, 1) : kinds).map((kind) => kind(name)), ...capacity(name)];
   const places = report.variants.some((variant) => variant.engine) ? PLACE_COLUMNS : [];
-  if (report.load?.length) kinds.push((name) => capacityColumn(report.load, name));
   return [...VARIANT_COLUMNS, ...places, ...report.backends.flatMap(of)];
 }
 

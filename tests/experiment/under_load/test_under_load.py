@@ -99,8 +99,14 @@ def test_the_plot_has_p50_and_the_slow_end_over_the_rate_with_knee_limit_and_cap
     assert by_name["knee"]["x"] == [20, 20]
     assert by_name["knee"]["y"] == pytest.approx([22, 22])
     assert [shape["y0"] for shape in drawn["layout"]["shapes"]] == [100]
-    assert "p99 ≤ 100 ms" in drawn["layout"]["annotations"][0]["text"]
+    assert drawn["layout"]["annotations"][0]["text"] == "limit 100 ms"
     assert len(drawn["meta"]["table"]["rows"]) == 8
+
+
+def test_a_rate_that_a_capacity_is_only_known_to_reach_has_no_star():
+    made = section_of(loaded(load_curve(outcome="at_least", high_per_s=None))).figures["under_load"]
+    assert not any(trace["name"] == "capacity" for trace in made["data"])
+    assert "Star" not in made["meta"]["caption"]
 
 
 def slow_end(*points):
@@ -204,8 +210,9 @@ def test_backends_are_compared_by_p50_where_only_one_of_them_has_a_capacity():
     assert section.tables[0]["title"] == "At the measured capacity"
 
 
-def test_a_capacity_that_cannot_be_relied_on_makes_no_cost():
-    section = cost_section(view_of(loaded(load_curve(SMALL, "8 CPU", validity="INVALID"))), PRICES, LIGHT)
+@pytest.mark.parametrize("change", [{"validity": "INVALID"}, {"outcome": "at_least"}])
+def test_a_capacity_that_is_not_known_well_enough_makes_no_cost(change):
+    section = cost_section(view_of(loaded(load_curve(SMALL, "8 CPU", **change))), PRICES, LIGHT)
     assert section == cost_section(view_of(loaded()), PRICES, LIGHT)
 
 

@@ -268,7 +268,7 @@ def test_an_imported_run_can_be_exported_in_every_form_but_has_no_images(client)
     for path in (".zip", "/variants/original", "/answers.csv"):
         assert client.get(url + path).status_code == 404
     assert "imported" in client.get(f"{url}.zip").json["detail"]
-    for path in ("/repeats", "/breaking-point"):
+    for path in ("/repeats", "/breaking-point", "/load"):
         answer = client.post(url + path, json={"repeats": 1})
         assert (answer.status_code, answer.json["code"]) == (422, "not_imported")
     assert client.get(f"{url}/events?last_event_id=1").status_code == 204
