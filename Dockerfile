@@ -1,8 +1,9 @@
 # syntax=docker/dockerfile:1
-# Three images, each a target. docs/compose.md says how to build and use them.
+# Four images, each a target. docs/compose.md says how to build and use them, docs/locust.md the last one.
 #   web      the page and the API; no TensorFlow, only its protocol messages
 #   serving  the embedded model server: takes the place of tensorflow/serving, same flags, ports and folders
 #   model    puts a servable into a shared volume, then ends; MODEL is a name of `python -m models list`
+#   load     `python -m loadtest`: load tests of a model server, with Locust
 #
 #   docker build --target web -t pixelcost-web:0.1.0 .
 
@@ -52,6 +53,21 @@ COPY webapp webapp
 # start takes nearly three times as long.
 RUN PYTHONPATH=/messages /venv/bin/python -c "import webapp.worker.__main__, webapp.worker.load, webapp.http.gunicorn_worker, gunicorn.app.wsgiapp, \
     experiment.backends.grpc, experiment.backends.probe, sqlalchemy.dialects.sqlite, sqlalchemy.dialects.postgresql.psycopg"
+
+FROM ${PYTHON_IMAGE} AS load-packages
+COPY requirements/locust.txt /requirements/
+RUN python -m venv --without-pip /venv \
+    && pip --python /venv/bin/python install --no-cache-dir --no-compile --require-hashes -r /requirements/locust.txt \
+    && find /venv -type d -name tests -prune -exec rm -r {} +
+
+FROM load-packages AS load-environment
+WORKDIR /app
+COPY --from=messages /messages /messages
+COPY common common
+COPY experiment experiment
+COPY loadtest loadtest
+# Bytecode, as above. Locust first: it changes modules before others take names from them.
+RUN PYTHONPATH=/messages /venv/bin/python -c "import loadtest.users.locustfile, loadtest.cli.main"
 
 # --- the images ---
 
@@ -120,3 +136,26 @@ RUN mkdir -p /models/inception && chown 10001:10001 /models/inception
 USER 10001:10001
 HEALTHCHECK NONE
 CMD ["python", "-m", "models.install", "/model", "/models/inception"]
+
+FROM ${PYTHON_IMAGE} AS load
+ARG VERSION
+ARG REVISION
+LABEL org.opencontainers.image.title="pixelcost-load" \
+      org.opencontainers.image.description="Load tests of model servers over REST and gRPC, with Locust" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+# SERVER and BATCHSIZE say what is loaded, and with how much in a request.
+ENV PATH=/venv/bin:$PATH PYTHONPATH=/messages:/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+WORKDIR /app
+COPY --from=load-environment /venv /venv
+COPY --from=load-environment /messages /messages
+COPY --from=load-environment /app /app
+# Results go below the working folder, the code comes from PYTHONPATH.
+WORKDIR /data
+RUN chown 10001:10001 /data
+VOLUME /data
+USER 10001:10001
+HEALTHCHECK NONE
+ENTRYPOINT ["python", "-m", "loadtest"]
+CMD ["users"]

@@ -11,6 +11,8 @@ those of `TF_SERVERS`, else those of a running `make run`, else ones that are st
 >>> sorted({cell["variant_id"] for cell in report["cells"]})
 ['128-jpeg-85', '256-jpeg-85', 'original']
 >>> experiment.figure(report, "trade_off").write_html("trade_off.html")
+>>> experiment.classify("cat.png", report=report)["top"][0]["label"]  # sent once, as the report recommends
+'tabby'
 >>> within_5_s = experiment.with_goals(report, max_p50_ms=5000)  # other goals, nothing is measured again
 >>> experiment.sections(within_5_s)["uplink"].title
 'Over the network (modelled)'
@@ -28,6 +30,7 @@ __version__ = "0.1.0"
 
 NAMES = (
     "PixelcostError",  # what is raised for wrong input; its message says what to do
+    "classify",
     "compare",
     "figure",
     "load_report",

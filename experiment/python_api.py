@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 
+from experiment.backends.addresses import that_take_photos
+from experiment.backends.connect import connected
 from experiment.cli.backends import asked_backends
 from experiment.cli.photo import measure_photo as measured
 from experiment.decide.compare_section import compare_section
@@ -30,6 +32,7 @@ from experiment.figures import figures
 from experiment.figures.palette import palette_of
 from experiment.figures.section import Section
 from experiment.images.read import read_image
+from experiment.measure.one_answer import ask, preparation, prepare, recommended, usual_backend
 from experiment.measure.plan import parse_plan
 from experiment.settings import SharedSettings, read_settings
 
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PixelcostError",
+    "classify",
     "compare",
     "figure",
     "load_report",
@@ -72,6 +76,46 @@ def measure_photo(
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     with _interrupted() as cancel, asked_backends(settings, chosen.backend_names, console, cancel) as asked:
         return report_dict(measured(source, chosen, asked.infos, cancel, console))
+
+
+def classify(
+    photo: str | Path,
+    backend: str | None = None,
+    size: int | None = None,
+    format: str | None = None,
+    quality: int | None = None,
+    servers: str = "",
+    report: Report | None = None,
+) -> dict[str, Any]:
+    """One answer to one photo: top labels, bytes sent and stage times, as `POST /api/classify` gives them.
+
+    Without more, the photo is sent as it is. `size` (longest side, in pixels), `format` and `quality` make it
+    smaller first, never larger; or `report` does it as that report recommends, on its backend unless
+    `backend` names another one. Raises PixelcostError for a photo, a choice or servers that can't be used, or
+    if the backend gives no answer; OSError if the photo can't be read.
+
+    >>> classify("cat.png", size=256, servers="GPU:tf-gpu:8500")["sent"]["size_bytes"]
+    14391
+    """
+    path, wanted = Path(photo), preparation(size, format, quality)
+    if report is not None:
+        if wanted.format is not None:
+            raise PixelcostError(
+                "The report says how to prepare the photo: leave out size, format and quality."
+            )
+        wanted, recommended_name = recommended(report)
+        backend = backend or recommended_name
+    sent = prepare(source := read_image(path.read_bytes(), path.name), wanted)
+    settings = read_settings(SharedSettings, os.environ | ({"TF_SERVERS": servers} if servers else {}))
+    names = None if backend is None else [backend]
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    with (
+        _interrupted() as cancel,
+        asked_backends(settings, names, console, cancel) as asked,
+        connected([usual_backend(that_take_photos(asked.infos))]) as (opened,),
+    ):
+        answer = ask(source, sent, wanted, opened, settings.tf_request_timeout_s)
+    return answer | {"run_id": report["run_id"] if report else None}
 
 
 def figure(

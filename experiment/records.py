@@ -170,6 +170,12 @@ class BackendInfo:
         """Whether it can exist here: not a GPU backend without a GPU. A server that is down is present."""
         return self.state != "absent"
 
+    @property
+    def takes_photos(self) -> bool:
+        """Whether a photo may be sent to it. Not if its model's metadata has no such input, as of a model of
+        numbers."""
+        return self.state not in {"absent", "wrong_signature"}
+
 
 @dataclass(frozen=True, slots=True)
 class Label:

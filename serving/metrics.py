@@ -14,6 +14,7 @@ from serving.series import Counter, Gauge, Histogram
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 GRPC, REST = "GRPC", "REST"  # entry points
 OK = "OK"
+RUNTIME_STAGES = ("decode", "inference")  # TensorFlow Serving decodes in the graph, so in its runtime
 
 # As in TensorFlow Serving: from 10 us to 258 s, every bound 1.8 times the one before.
 LATENCY_BOUNDS_US = tuple(10 * 1.8**step for step in range(30))
@@ -34,6 +35,12 @@ class Metrics:
             ":tensorflow:serving:request_latency",
             "Microseconds from request to answer, of requests answered OK.",
             ("model_name", "API", "entrypoint"),
+            LATENCY_BOUNDS_US,
+        )
+        self._runtime_us = Histogram(
+            ":tensorflow:serving:runtime_latency",
+            "Microseconds in the runtime, decoding included.",
+            ("model_name",),
             LATENCY_BOUNDS_US,
         )
         self._runs = Counter(":tensorflow:core:graph_runs", "Runs of a model, with one or more requests.")
@@ -70,6 +77,7 @@ class Metrics:
         """Count the milliseconds that the stages of a request took."""
         for stage, ms in stage_ms.items():
             self._stage_s.observe((model, stage), ms / 1e3)
+        self._runtime_us.observe((model,), sum(stage_ms.get(stage, 0.0) for stage in RUNTIME_STAGES) * 1e3)
 
     def batch(self, model: str, size: int) -> None:
         """Count a run of a model with `size` requests."""
@@ -92,7 +100,7 @@ class Metrics:
     def page(self) -> str:
         """The Prometheus page, with the CPU time, memory and file descriptors of the process."""
         counters = (self._requests, self._runs, self._loads, self._load_us)
-        histograms = (self._latency_us, self._stage_s, self._batches)
+        histograms = (self._latency_us, self._runtime_us, self._stage_s, self._batches)
         metrics: tuple[Counter | Histogram | Gauge, ...] = (*counters, *histograms, *self._gauges)
         lines = [line for metric in metrics for line in metric.lines()]
         return "\n".join(lines) + "\n" + generate_latest(self._process).decode()

@@ -11,7 +11,18 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from webapp import logs, problems
 from webapp.config import Settings, read_settings
 from webapp.http import access, compress, security
-from webapp.routes import decide, downloads, follow_ups, imports, inspector, options, pages, runs, upload2018
+from webapp.routes import (
+    classify,
+    decide,
+    downloads,
+    follow_ups,
+    imports,
+    inspector,
+    options,
+    pages,
+    runs,
+    upload2018,
+)
 from webapp.services import Services
 from webapp.uploads.receive import FORM_MEMORY_BYTES
 from webapp.worker.process import WORKER_COMMAND
@@ -38,7 +49,18 @@ def create_app(settings: Settings | None = None, worker_command: Sequence[str] =
     access.install(app, settings.shared_token)
     problems.install(app)
     compress.install(app)
-    for module in (pages, runs, options, downloads, decide, follow_ups, imports, inspector, upload2018):
+    for module in (
+        pages,
+        runs,
+        classify,
+        options,
+        downloads,
+        decide,
+        follow_ups,
+        imports,
+        inspector,
+        upload2018,
+    ):
         app.register_blueprint(module.routes)
     if settings.trust_proxy:
         count = settings.trust_proxy

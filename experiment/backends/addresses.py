@@ -72,6 +72,14 @@ def chosen(infos: Sequence[BackendInfo], names: Iterable[str] | None) -> list[Ba
     return [by_name[name] for name in names]
 
 
+def that_take_photos(infos: Sequence[BackendInfo]) -> list[BackendInfo]:
+    """Those to measure; the report has the others with the reason. Raises PlanRefused if none is left."""
+    taking = [info for info in infos if info.takes_photos]
+    if infos and not taking:
+        raise PlanRefused([f"{info.name} can't be measured: {info.detail}" for info in infos])
+    return taking
+
+
 def over_rest(info: BackendInfo, rest_address: str) -> BackendInfo:
     """The same server as a backend over REST."""
     return replace(

@@ -75,31 +75,43 @@ def ghz(target: Target) -> str:
 
 def locust(target: Target) -> str:
     """A file for Locust, over REST if the backend has it, else over gRPC."""
-    is_rest = target.rest_address is not None
-    template = Template((HERE / f"locust_{'rest' if is_rest else 'grpc'}.txt").read_text("utf-8"))
+    if target.rest_address is None:
+        return _locust_file(target, "locust", "grpc", target.info.address)
+    return _locust_file(target, "locust", "rest", target.rest_address)
+
+
+def locust_grpc(target: Target) -> str:
+    """A file for Locust over gRPC, whether or not the backend has REST."""
+    return _locust_file(target, "locust-grpc", "grpc", target.info.address)
+
+
+KINDS: Final[Mapping[str, Callable[[Target], str]]] = MappingProxyType(
+    {"curl": curl, "grpcurl": grpcurl, "ghz": ghz, "locust": locust, "locust-grpc": locust_grpc}
+)
+
+
+def file_name(kind: str, variant_id: str) -> str:
+    """The name to save it under, which a Locust file's own instructions use: "locust_512_jpeg_85.py"."""
+    if not kind.startswith("locust"):
+        return f"{kind}-{variant_id}.sh"
+    return f"{_plain(f'{kind}-{variant_id}').replace('-', '_').replace(' ', '_')}.py"
+
+
+def _locust_file(target: Target, kind: str, protocol: str, address: str) -> str:
+    template = Template((HERE / f"locust_{protocol}.txt").read_text("utf-8"))
     info = target.info
     literals = {
         "variant_url": target.variant_url,
         "variant_id": target.variant_id,
-        "address": target.rest_address or info.address,
+        "address": address,
         "path": _rest_path(info),
         "model": info.model,
         "signature": info.signature,
         "input_key": info.input_key,
         "method": f"/{SERVICE}/{METHOD}",
     }
-    words = {"title": _plain(f"{target.what} to {info.name}"), "file": locust_file_name(target.variant_id)}
+    words = {"title": _plain(f"{target.what} to {info.name}"), "file": file_name(kind, target.variant_id)}
     return template.substitute({key: repr(value) for key, value in literals.items()} | words)
-
-
-KINDS: Final[Mapping[str, Callable[[Target], str]]] = MappingProxyType(
-    {"curl": curl, "grpcurl": grpcurl, "ghz": ghz, "locust": locust}
-)
-
-
-def locust_file_name(variant_id: str) -> str:
-    """The name to save the file under, which its own instructions use: "locust_512_jpeg_85.py"."""
-    return f"locust_{_plain(variant_id).replace('-', '_').replace(' ', '_')}.py"
 
 
 def _script(target: Target, title: str, steps: list[str]) -> str:

@@ -57,13 +57,23 @@ class InputSpec:
     @property
     def words(self) -> str:
         """One example in words: "784 numbers (float)", "28 x 28 x 1 numbers (uint8)"."""
-        kind = self.dtype.removeprefix("DT_").lower()
+        kind = self.dtype[3:].lower() if self.dtype.startswith("DT_") else "of no known type"
         if self.shape is None:
             return f"numbers ({kind})"
         if set(self.example_shape) <= {1}:
             return f"one number ({kind})"
         sides = " x ".join("n" if side is None else str(side) for side in self.example_shape)
         return f"{sides} numbers ({kind})"
+
+
+def numbers_sentence(spec: InputSpec) -> str:
+    """What is to be said of a model of numbers, instead of sending it pictures."""
+    are_pixels = len(spec.example_shape) == 3 and bool({1, 3} & set(spec.example_shape))
+    convert = "`python -m models convert` makes a model that takes JPEG and PNG. " if are_pixels else ""
+    return (
+        f"This model takes {spec.words}, not pictures, so no photo is sent to it. {convert}"
+        "`python -m loadtest rate --numbers` measures it under load."
+    )
 
 
 def input_spec(info: BackendInfo, timeout_s: float) -> InputSpec:

@@ -15,21 +15,22 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from experiment.backends.answers import parsed_json
-from experiment.backends.base import CONNECT_S, short_cause
+from experiment.backends.base import CONNECT_S, RequestFailed, short_cause
 from experiment.backends.capabilities import with_about, with_decoding
 from experiment.backends.formats_read import FormatsRead
 from experiment.backends.grpc import names_of, open_channel, unary, wait_for_connection
 from experiment.backends.http_connection import HttpConnection, NotUnderstood
+from experiment.backends.model_spec import (
+    OF_EXAMPLES,
+    Signatures,
+    numbers_sentence,
+    signatures_over_grpc,
+    signatures_over_rest,
+    the_input,
+)
 from experiment.backends.replicas import Resolver, addresses_of, as_one, look_up
 from experiment.backends.rest import model_path
-from experiment.protocol import (
-    GET_MODEL_METADATA,
-    GET_MODEL_STATUS,
-    get_model_metadata_pb2,
-    get_model_status_pb2,
-    type_name,
-    types_pb2,
-)
+from experiment.protocol import GET_MODEL_STATUS, get_model_status_pb2, types_pb2
 from experiment.records import BackendInfo
 from experiment.wording import one_line
 
@@ -90,7 +91,7 @@ def _asked_over_grpc(info: BackendInfo, channel: grpc.Channel, timeout_s: float)
     if not available:
         return _loading(info)
     try:
-        signatures = _signatures(info, channel, timeout_s)
+        signatures = signatures_over_grpc(info, channel, timeout_s)
     except DecodeError:
         return _odd(info, "its list of signatures can't be read")
     info = with_decoding(info, signatures)
@@ -102,37 +103,42 @@ def _asked_over_grpc(info: BackendInfo, channel: grpc.Channel, timeout_s: float)
     return _ready(info, (time.perf_counter() - started) * 1e3, max(available))
 
 
-def _signatures(info: BackendInfo, channel: grpc.Channel, timeout_s: float) -> Any:
-    """The model's signatures: name -> SignatureDef."""
-    request = get_model_metadata_pb2.GetModelMetadataRequest()
-    request.model_spec.name = info.model
-    request.metadata_field.append("signature_def")
-    answer_class = get_model_metadata_pb2.GetModelMetadataResponse
-    response = unary(channel, GET_MODEL_METADATA, type(request), answer_class)(request, timeout=timeout_s)
-    signatures = get_model_metadata_pb2.SignatureDefMap()
-    response.metadata["signature_def"].Unpack(signatures)
-    return signatures.signature_def
-
-
-def _mismatch(info: BackendInfo, signatures: Any) -> str:
+def _mismatch(info: BackendInfo, signatures: Signatures) -> str:
     """A sentence on why the configured signature can't be used; empty if it can."""
+    found = signatures.get(info.signature)
+    if found is not None and info.input_key in found.inputs:
+        if found.inputs[info.input_key].dtype == types_pb2.DT_STRING:
+            return ""
+    elif not signatures or _takes_strings(signatures):
+        return _not_named(info, signatures)
+    try:
+        spec = the_input(info, signatures)
+    except RequestFailed:  # it has several inputs, none of them the configured one
+        return _not_named(info, signatures)
+    return numbers_sentence(spec)
+
+
+def _takes_strings(signatures: Signatures) -> bool:
+    """Whether a signature for Predict has an input that may take encoded images."""
+    return any(
+        tensor.dtype == types_pb2.DT_STRING
+        for found in signatures.values()
+        if found.method_name not in OF_EXAMPLES
+        for tensor in found.inputs.values()
+    )
+
+
+def _not_named(info: BackendInfo, signatures: Signatures) -> str:
     if info.signature not in signatures:
         return (
             f"The model has no signature {info.signature}. Set MODEL_SIGNATURE_NAME to one it has: "
             f"{names_of(signatures) or 'none'}."
         )
     inputs = signatures[info.signature].inputs
-    if info.input_key not in inputs:
-        return (
-            f"The signature {info.signature} has no input {info.input_key}. "
-            f"It has: {names_of(inputs) or 'none'}. Set MODEL_INPUT_KEY."
-        )
-    if inputs[info.input_key].dtype != types_pb2.DT_STRING:
-        return (
-            f"The model expects {type_name(inputs[info.input_key].dtype)} values, not JPEG or PNG bytes. "
-            "Export it with a signature that takes encoded images."
-        )
-    return ""
+    return (
+        f"The signature {info.signature} has no input {info.input_key}. "
+        f"It has: {names_of(inputs) or 'none'}. Set MODEL_INPUT_KEY."
+    )
 
 
 def _probe_rest(info: BackendInfo, timeout_s: float) -> BackendInfo:
@@ -144,17 +150,28 @@ def _probe_rest(info: BackendInfo, timeout_s: float) -> BackendInfo:
                 "GET", model_path(info), {"Host": info.address}, timeout_s, STATUS_LIMIT_BYTES
             )
             round_trip_ms = (time.perf_counter() - started) * 1e3
+            if answer.status != 200:
+                return _without_status(info, answer.status)
+            versions = _available(parsed_json(answer.body)["model_version_status"])
+            problem = _mismatch_over_rest(info, connection, timeout_s) if versions else ""
     except OSError as error:
         return replace(info, state="down", detail=_no_answer(info.address, str(error)))
     except NotUnderstood as error:
         return _odd(info, f"it answers {error}")
-    if answer.status != 200:
-        return _without_status(info, answer.status)
-    try:
-        versions = _available(parsed_json(answer.body)["model_version_status"])
     except (ValueError, LookupError, TypeError):
         return _odd(info, "its status can't be read")
+    if problem:
+        return replace(info, state="wrong_signature", detail=problem, version=max(versions))
     return _ready(info, round_trip_ms, max(versions)) if versions else _loading(info)
+
+
+def _mismatch_over_rest(info: BackendInfo, connection: HttpConnection, timeout_s: float) -> str:
+    """The same as _mismatch(); empty also if a proxy does not pass on the metadata."""
+    try:
+        signatures = signatures_over_rest(info, connection, timeout_s)
+    except (OSError, NotUnderstood, RequestFailed):
+        return ""
+    return _mismatch(info, signatures) if signatures else ""
 
 
 def _without_status(info: BackendInfo, http_status: int) -> BackendInfo:

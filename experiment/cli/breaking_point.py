@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from experiment.axes import plan_dict
+from experiment.backends.addresses import that_take_photos
 from experiment.backends.connect import connected
 from experiment.cli.backends import asked_backends
 from experiment.codec import to_dict
@@ -39,7 +40,7 @@ def run_search(
     source = read_image(data, options.photo.name, true_label=options.true_label)
     plan = parse_plan(fields)
     with asked_backends(settings, plan.backend_names, console, cancel) as asked:
-        present = [info for info in asked.infos if info.is_present]
+        present = that_take_photos(asked.infos)
         points = _search(source, plan, present, cancel, console)
     found = {
         "source": to_dict(source),

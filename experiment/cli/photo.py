@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from experiment.backends.addresses import that_take_photos
 from experiment.backends.connect import connected
 from experiment.images.variants import make_variants, skipped_sizes_px
 from experiment.measure.environment import environment
@@ -26,10 +27,11 @@ def measure_photo(
     """The report of a photo: makes the variants and sends them to every backend. `console` shows the
     progress.
 
-    When `cancel` is set, the report holds what was measured until then.
+    When `cancel` is set, the report holds what was measured until then. Raises PlanRefused if no backend
+    takes photos.
     """
     created_at = time.time()
-    present = [info for info in infos if info.is_present]
+    present = that_take_photos(infos)
     facts = environment()
     with console.status("Making variants"):
         variants = make_variants(source, plan)

@@ -20,6 +20,7 @@ from typing import Any
 
 from rich.console import Console
 
+from experiment.backends.addresses import that_take_photos
 from experiment.backends.connect import connected
 from experiment.cli.backends import Asked, asked_backends
 from experiment.cli.photo import progress_bar
@@ -145,7 +146,7 @@ def _session(
 ) -> Iterator[PhotoResult]:
     if start >= len(photos.photos):
         return
-    with connected(info for info in infos if info.is_present) as backends:
+    with connected(info for info in infos if info.takes_photos) as backends:
         yield from measure_set(plan, photos, backends, cancel, start)
 
 
@@ -164,6 +165,7 @@ def _backends(
         yield Asked(list(found.backends), found.model)
         return
     with asked_backends(settings, plan.backend_names, console, cancel) as asked:
+        that_take_photos(asked.infos)  # without one, no journal is begun
         yield asked
 
 

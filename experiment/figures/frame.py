@@ -84,7 +84,9 @@ def base_layout(palette: Palette, height_px: int, lines: int = 0) -> dict[str, A
     }
 
 
-def dots(x: Iterable[float], y: Iterable[float | None], hovertext: list[str], **more: Any) -> dict[str, Any]:
+def dots(
+    x: Iterable[float | str], y: Iterable[float | None], hovertext: list[str], **more: Any
+) -> dict[str, Any]:
     """A trace of points that say more when pointed at; those on the edge are not cut off."""
     shown = {"hovertext": hovertext, "hoverinfo": "text", "cliponaxis": False}
     return {"type": "scatter", "mode": "markers", "x": list(x), "y": list(y)} | shown | more

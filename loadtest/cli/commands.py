@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Protocol
 
-from loadtest.cli import burst, capacity, ladder, rate, replay
+from loadtest.cli import burst, capacity, ladder, questions, rate, replay, users
 from loadtest.cli.session import Session
 
 
@@ -29,4 +29,6 @@ COMMANDS: Mapping[str, Command] = {
     "ladder": ladder,
     "capacity": capacity,
     "replay": replay,
+    "questions": questions,
+    "users": users,
 }

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # its encoding may lack characters of names
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     try:
-        if hasattr(options, "image"):
+        if hasattr(options, "distinct"):  # of add_payload_arguments()
             check_payload(options)
         return COMMANDS[options.command].run(options, _session(options, console))
     except (StartStopped, KeyboardInterrupt):

@@ -102,6 +102,11 @@ def only(part: Part) -> NextPart:
 def finished(done: Done, session: Session, sentence: str = "") -> int:
     """Show the table, the reasons and where the files are. Returns the exit code."""
     show(done.parts, sentence, session.output)
+    return ended(done, session)
+
+
+def ended(done: Done, session: Session) -> int:
+    """Show where the files are. Returns the exit code."""
     for problem in done.written.problems:
         session.console.print(problem, style="bold red", soft_wrap=True)
     session.console.print(f"Results are in {done.folder}", soft_wrap=True)

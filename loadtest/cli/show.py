@@ -11,6 +11,8 @@ from rich.text import Text
 from experiment.cli.table import COLOURS, titled
 from experiment.records import BackendInfo
 from experiment.wording import count, number, size
+from loadtest.answers.answer import Answer
+from loadtest.answers.page import words
 from loadtest.cli.measured import Measured
 from loadtest.records import Load, Payload, Summary
 
@@ -27,6 +29,7 @@ COLUMNS = {
     **{"late p99\nms": "right", "validity": "left"},
 }
 UNKNOWN = "-"
+MOST_ROWS = 20  # of an answer's table; a longer one is in its file only
 
 
 def show(parts: Sequence[Measured], sentence: str, console: Console) -> None:
@@ -46,6 +49,23 @@ def show(parts: Sequence[Measured], sentence: str, console: Console) -> None:
         console.print(sentence, style="bold", soft_wrap=True)
     for reason in dict.fromkeys(reason for part in parts for reason in part.summary.reasons):
         console.print(reason, soft_wrap=True)
+
+
+def show_answer(answer: Answer, console: Console) -> None:
+    """An answer: the measured rows of its table unless there are many, its sentence, and its notes."""
+    rows = [row for row in answer.rows if row.count(None) < len(row) / 2]
+    known = [at for at in range(len(answer.columns)) if any(row[at] not in {None, ""} for row in rows)]
+    if 0 < len(rows) <= MOST_ROWS:
+        sides = {answer.columns[at]: "right" if at else "left" for at in known}
+        table = titled(answer.question, sides, tight=True)
+        for row in rows:
+            table.add_row(*(Text(words(row[at])) for at in known))
+        console.print(table)
+    else:
+        console.print(f"\n{answer.question}", style="italic", soft_wrap=True)
+    console.print(answer.sentence, style="bold", soft_wrap=True)
+    for note in answer.notes:
+        console.print(f"  {note}", soft_wrap=True)
 
 
 def show_table(

@@ -28,11 +28,13 @@ MOST_PORT = 65535
 METADATA_S = 10.0  # for the answer about what a model takes
 
 
-def add_target_arguments(parser: argparse.ArgumentParser) -> None:
+def add_target_arguments(parser: argparse.ArgumentParser, required: bool = True) -> None:
     """The options that say where the load goes."""
     add = parser.add_argument_group("target").add_argument
     place = "NAME|HOST:PORT"
-    add("--target", required=True, metavar=place, help="a backend's name, or where a model server answers")
+    add(
+        "--target", required=required, metavar=place, help="a backend's name, or where a model server answers"
+    )
     add("--protocol", choices=("grpc", "rest"), default="grpc", help="a server's port is that of this (grpc)")
     add("--servers", metavar="TF_SERVERS", help='"name:host:port;..." instead of the environment')
     add("--model", help="name of the model on the server (MODEL_NAME)")

@@ -12,6 +12,7 @@ from experiment.errors import PixelcostError
 from experiment.file_names import is_systems_own, printable
 from experiment.images.header import Limits, read_header
 from experiment.images.read import read_image
+from experiment.photo_files import contents_of
 from loadtest.errors import LoadRefused
 
 MOST_IMAGES = 10_000
@@ -20,7 +21,7 @@ LIMITS = Limits()
 
 
 class NamedImage(NamedTuple):
-    """An encoded image, exactly as it is sent."""
+    """An encoded image without its metadata, as a run sends it."""
 
     name: str
     data: bytes
@@ -55,8 +56,8 @@ def _images_in(path: Path, variant: str | None) -> Iterator[NamedImage]:
                 yield from _that_are(_members(archive, path), variant)
         else:
             data = path.read_bytes()
-            read_image(data, path.name)  # raises ImageRefused
-            yield from [NamedImage(printable(path.name), data)] if _is_wanted(path.name, variant) else []
+            image = NamedImage(printable(path.name), read_image(data, path.name).data)  # raises ImageRefused
+            yield from [image] if _is_wanted(path.name, variant) else []
     except OSError as error:
         raise LoadRefused(f"{path} can't be read: {error.strerror}.") from None
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError):
@@ -66,15 +67,15 @@ def _images_in(path: Path, variant: str | None) -> Iterator[NamedImage]:
 
 
 def _that_are(files: Iterator[tuple[str, bytes]], variant: str | None) -> Iterator[NamedImage]:
-    """Those that begin as an image; a folder may hold other files too."""
+    """Those that are whole images; a folder may hold other files too."""
     for name, data in files:
         if is_systems_own(name) or not _is_wanted(name, variant):
             continue
         try:
-            read_header(data, name, LIMITS)
+            kind = read_header(data, name, LIMITS).format
+            yield NamedImage(printable(name), contents_of(data, kind, name).picture)
         except PixelcostError:
             continue
-        yield NamedImage(printable(name), data)
 
 
 def _members(archive: zipfile.ZipFile, path: Path) -> Iterator[tuple[str, bytes]]:

@@ -25,7 +25,7 @@ def image_payload(
     image.
     """
     rounds = [[(number + step) % len(images) for step in range(batch)] for number in range(len(images))]
-    encode = _rest_body if info.protocol == "rest" else _grpc_body
+    encode = rest_body if info.protocol == "rest" else grpc_body
     return Payload(
         kind="image",
         bodies=tuple(encode(info, [images[index] for index in chosen]) for chosen in rounds),
@@ -35,7 +35,8 @@ def image_payload(
     )
 
 
-def _grpc_body(info: BackendInfo, images: Sequence[bytes]) -> bytes:
+def grpc_body(info: BackendInfo, images: Sequence[bytes]) -> bytes:
+    """A serialised PredictRequest with these encoded images: a DT_STRING tensor of shape [n]."""
     request: predict_pb2.PredictRequest = predict_request(info, info.signature, images[0])
     tensor = request.inputs[info.input_key]
     tensor.tensor_shape.dim[0].size = len(images)
@@ -43,6 +44,7 @@ def _grpc_body(info: BackendInfo, images: Sequence[bytes]) -> bytes:
     return bytes(request.SerializeToString())
 
 
-def _rest_body(info: BackendInfo, images: Sequence[bytes]) -> bytes:
+def rest_body(info: BackendInfo, images: Sequence[bytes]) -> bytes:
+    """The same as JSON, each image in base64."""
     rows = b",".join(b'{"b64": "' + base64.b64encode(image) + b'"}' for image in images)
     return b'{"signature_name": %s, "instances": [%s]}' % (json.dumps(info.signature).encode(), rows)

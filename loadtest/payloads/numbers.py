@@ -44,7 +44,7 @@ def numbers_payload(
     `shape` is that of one row, for a model that leaves it open. Raises LoadRefused where the model can't take
     that.
     """
-    whole = (batch, *_row_shape(info, spec, batch, shape))
+    whole = (batch, *row_shape(info, spec, batch, shape))
     kind = TYPES.get(spec.dtype)
     if kind is None:
         raise LoadRefused(
@@ -54,7 +54,7 @@ def numbers_payload(
     _check_size(math.prod(whole) * np.dtype(kind).itemsize)
     draw = np.random.default_rng(seed)
     encode = rest_body if info.protocol == "rest" else grpc_body
-    bodies = tuple(encode(info, spec, _random(draw, whole, kind)) for _ in range(distinct))
+    bodies = tuple(encode(info, spec, random_values(draw, whole, kind)) for _ in range(distinct))
     return Payload("numbers", bodies, tuple(f"numbers {number}" for number in range(distinct)), batch)
 
 
@@ -76,16 +76,15 @@ def rest_body(info: BackendInfo, spec: InputSpec, values: NDArray[Any]) -> bytes
     return json.dumps({"signature_name": spec.signature, "instances": values.tolist()}).encode()
 
 
-def _random(draw: np.random.Generator, shape: Sequence[int], kind: str) -> NDArray[Any]:
+def random_values(draw: np.random.Generator, shape: Sequence[int], kind: str) -> NDArray[Any]:
+    """Numbers of NumPy's type `kind`, as the module says."""
     if kind.startswith("float"):
         return draw.random(shape, dtype=np.float32).astype(kind)
     most = 255 if kind == "uint8" else 1
     return draw.integers(0, most, shape, endpoint=True).astype(kind)
 
 
-def _row_shape(
-    info: BackendInfo, spec: InputSpec, batch: int, shape: Sequence[int] | None
-) -> tuple[int, ...]:
+def row_shape(info: BackendInfo, spec: InputSpec, batch: int, shape: Sequence[int] | None) -> tuple[int, ...]:
     """The shape of one row. Raises LoadRefused if the model does not say, or takes another batch."""
     if spec.shape and spec.shape[0] not in {None, batch}:
         raise LoadRefused(

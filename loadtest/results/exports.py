@@ -13,7 +13,7 @@ from loadtest.results.locust_csv import locust_files
 def exports_of(load: Load) -> dict[str, Callable[[], bytes]]:
     """File name -> what makes its content."""
     return {
-        **locust_files(load),
+        **(locust_files(load) if load.kind != "users" else {}),  # real Locust has written its own
         "latency.hlog": partial(hlog, load),
         "latency.hgrm": partial(hgrm, load),
     }

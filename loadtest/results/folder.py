@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from loadtest.errors import LoadRefused
-from loadtest.records import Kind, Load, Sample, Summary
+from loadtest.records import Load, Sample, Summary
 from loadtest.results.exports import exports_of
 from loadtest.results.load_json import TIME_DIGITS_S, load_dict, load_json
 from loadtest.results.summary import SAMPLE_DIGITS_MS
@@ -124,7 +124,7 @@ class LoadFolder:
         self._writer.join()
 
 
-def new_folder(out: Path | None, kind: Kind, target: str, root: Path, now: float | None = None) -> LoadFolder:
+def new_folder(out: Path | None, kind: str, target: str, root: Path, now: float | None = None) -> LoadFolder:
     """A folder that nobody else has: `out` if it is new or empty, else a numbered one in it.
 
     Without `out` it is made in `root`, under a name with date, kind and target. Raises LoadRefused.

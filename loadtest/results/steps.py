@@ -8,7 +8,7 @@ from typing import Any
 
 from experiment.codec import from_dict
 from loadtest.records import Generator, Kind, Load, Sample, Summary, Taken
-from loadtest.results.load_json import generator_dict, load_of, summary_dict
+from loadtest.results.load_json import TIME_DIGITS_S, generator_dict, load_of, summary_dict
 
 
 def joined(loads: Sequence[Load], kind: Kind) -> Load:
@@ -110,10 +110,12 @@ def _starts_s(loads: Sequence[Load]) -> list[float]:
     """When each load started, after the first. Never before the one before it ended: clocks are set."""
     starts_s, end_s = [], 0.0
     for load in loads:
-        starts_s.append(max(load.taken.started_at - loads[0].taken.started_at, end_s))
+        start_s = max(load.taken.started_at - loads[0].taken.started_at, end_s)
+        starts_s.append(round(start_s, TIME_DIGITS_S))  # as the times of requests are
         end_s = starts_s[-1] + load.taken.seconds
     return starts_s
 
 
 def _moved(sample: Sample, by_s: float) -> Sample:
-    return sample._replace(due_s=sample.due_s + by_s, sent_s=sample.sent_s + by_s)
+    due_s, sent_s = sample.due_s + by_s, sample.sent_s + by_s
+    return sample._replace(due_s=round(due_s, TIME_DIGITS_S), sent_s=round(sent_s, TIME_DIGITS_S))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import Any
 
 from experiment.backends.replicas import addresses_of
 from experiment.records import BackendInfo
@@ -78,9 +80,19 @@ def _run(
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
-        return asyncio.run(whole())
+        return _awaited(whole)
     finally:
         sys.setswitchinterval(before)
+
+
+def _awaited(whole: Callable[[], Coroutine[Any, Any, Taken]]) -> Taken:
+    """asyncio.run(), also for a caller in an event loop, as a notebook: then in a thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(whole())
+    with ThreadPoolExecutor(1, "load") as pool:
+        return pool.submit(lambda: asyncio.run(whole())).result()
 
 
 def _sender_for(info: BackendInfo) -> Sender:

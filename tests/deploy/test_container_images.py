@@ -1,7 +1,7 @@
 """Every stage of the Dockerfile is built with its own instructions, and every image is run, without Docker.
 
-The packages of TensorFlow (stage `environment`, minutes and gigabytes) are those of this test's own
-environment, which holds the same locked versions; PIXELCOST_TEST_IMAGES=full installs them anew too.
+The packages of TensorFlow (stage `environment`, minutes and gigabytes) and of Locust are those of this test's
+own environment, which holds the same locked versions; PIXELCOST_TEST_IMAGES=full installs them anew too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.support.processes.webapp_parts import eventually
 
 CAN_NOT = why_not()
 IS_FULL = os.environ.get("PIXELCOST_TEST_IMAGES") == "full"
-WEB_MB = 150  # what the web image adds to its base
+WEB_MB = 165  # what the web image adds to its base; aiohttp, which load tests need, is 12 of them
 HEALTHY_TIMEOUT_S = 120
 PAGE = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:5051/').read().decode())"
 STATUS = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8501/v1/models/inception').read().decode())"
@@ -36,7 +36,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
-    given = {} if IS_FULL else {"environment": Path(sys.prefix).resolve()}
+    environments = () if IS_FULL else ("environment", "load-packages")
+    given = dict.fromkeys(environments, Path(sys.prefix).resolve())
     return Builder(tmp_path_factory.mktemp("images"), read_stages(), given)
 
 
@@ -125,3 +126,19 @@ def test_the_model_image_fills_a_volume_once(builder: Builder, volume: Path) -> 
     said = [subprocess.run(line, capture_output=True, text=True, check=True).stdout for _ in range(2)]
     assert said == ["model: /models/inception/1\n", "model: /models/inception/1 (was there already)\n"]
     assert (volume / "1" / "saved_model.pb").stat().st_uid == 10001
+
+
+def test_the_load_image_sends_load_as_its_user_and_keeps_the_results_in_its_volume(
+    builder: Builder, volume: Path
+) -> None:
+    stage = builder.stages["load"]
+    options = ["--users", "2", "--run-time", "1s", "--kinds", "grpc_single"]
+    command = [*stage.command("ENTRYPOINT"), *stage.command("CMD"), *options]
+    line = builder.container("load", command, {"/data": volume}, SERVER="127.0.0.1:1", BATCHSIZE="2")
+    done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1, done.stderr  # there is no server in its network
+    assert "nothing answers at 127.0.0.1:1 (connection refused)" in done.stderr
+    results = sorted(path.parent.name[18:] for path in (volume / "loads").glob("*/load.json"))
+    assert results == ["users-grpc_single-127.0.0.1-1"]
+    (stats,) = (volume / "loads").glob("*/grpc_single_stats.csv")
+    assert stats.stat().st_uid == 10001

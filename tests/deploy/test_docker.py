@@ -18,7 +18,7 @@ from tests.support.imports import python_imports
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = read_stages()
-IMAGES = ("web", "serving", "model")
+IMAGES = ("web", "serving", "model", "load")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 LABELS = ("title", "description", "licenses", "version", "revision")
 
@@ -104,6 +104,22 @@ def test_the_web_environment_locks_no_tensorflow():
     lock = (ROOT / "requirements" / "web.txt").read_text("utf-8")
     assert not re.search("^(keras|tensorflow)", lock, re.MULTILINE)
     assert "--hash=sha256:" in lock
+
+
+def test_the_load_image_locks_locust_and_what_grpc_needs_and_no_tensorflow():
+    (line,) = STAGES["load-packages"].all("RUN")
+    assert "--require-hashes -r /requirements/locust.txt" in line
+    lock = (ROOT / "requirements" / "locust.txt").read_text("utf-8")
+    names = set(re.findall(r"^([\w.-]+)==", lock, re.MULTILINE))
+    assert {"locust", "grpcio", "protobuf", "aiohttp", "numpy"} <= names
+    assert not {"tensorflow", "keras"} & names
+
+
+def test_the_load_image_runs_the_users_unless_another_command_is_named():
+    stage = STAGES["load"]
+    assert stage.command("ENTRYPOINT") == ["python", "-m", "loadtest"]
+    assert stage.command("CMD") == ["users"]
+    assert stage.last("WORKDIR") == stage.last("VOLUME") == "/data"  # results go below the working folder
 
 
 @pytest.mark.parametrize(("machine", "build"), [("x86_64", "tensorflow-cpu"), ("aarch64", "tensorflow")])

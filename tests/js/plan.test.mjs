@@ -113,6 +113,13 @@ test("a server that is offered over REST too is asked once, unless it is named",
   assert.deepEqual(plans.askedBackends(backends, ["GPU over REST"]).map((each) => each.name), ["GPU over REST"]);
 });
 
+test("a model of numbers gets no photo, even if it is named", () => {
+  const backends = [{ ...remote("MNIST"), state: "wrong_signature" }, { ...remote("CPU"), state: "down" }];
+  assert.deepEqual(plans.askedBackends(backends, null).map((each) => each.name), ["CPU"]);
+  assert.deepEqual(plans.askedBackends(backends, ["MNIST", "CPU"]).map((each) => each.name), ["CPU"]);
+  assert.deepEqual(plans.askedBackends(backends, ["MNIST"]), []);
+});
+
 test("backends side by side take as long as the slowest, embedded ones add up", () => {
   const pace = { a: 100, b: 300 }; // five variants, twenty repeats and three warm-ups: 115 requests to each
   assert.equal(plans.estimate(PLAN, null, [remote("a"), remote("b")], pace, CONFIG).seconds, 34.5);

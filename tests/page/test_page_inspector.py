@@ -295,5 +295,5 @@ def test_a_cell_with_failures_only_says_why_and_can_still_be_copied(browser, tmp
         assert "Use at least 6 repeats" not in card.inner_text()
         page.get_by_role("button", name="Show for Gone").click()
         page.get_by_text("The backend did not return the model's input.").wait_for()
-        card.get_by_role("button", name="Copy as locust").click()
+        card.get_by_role("button", name="Copy as locust for Gone").click()
         assert "import grpc" in card.locator("pre").inner_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import zipfile
 
 import jsonschema
@@ -43,6 +44,20 @@ def test_every_export_opens(visit, app, stored):
     with zipfile.ZipFile(io.BytesIO(content["Variants .zip"])) as archive:
         assert archive.testzip() is None
         assert len(archive.namelist()) == len(report["variants"]) + 1
+
+
+def test_the_recommendation_can_be_used_by_a_command_that_the_page_shows(visit, app, stored):
+    page = visit.open(f"/runs/{stored}")
+    page.get_by_text("Use via API", exact=True).click()
+    command = page.locator(".use-api pre").inner_text()
+    curl, _, file, url = shlex.split(command)
+    assert (curl, file) == ("curl", "file=@photo.jpg")
+    assert url == f"{visit.url}/api/classify?run={stored}"
+    page.locator(".use-api button").click()
+    page.locator(".use-api button", has_text="Copied").wait_for()
+    answer = requests.post(url, files={"file": ("photo.jpg", CAT.read_bytes())}, timeout=60).json()
+    recommended = page.locator("#recommendation-title").inner_text()
+    assert recommended.endswith(f" on {answer['backend']}.") and answer["run_id"] == stored
 
 
 def test_a_plot_can_be_saved_and_read_as_a_table(visit, stored):

@@ -70,6 +70,14 @@ def test_stages_loads_and_gauges_are_shown():
     assert found["process_cpu_seconds_total",] > 0
 
 
+def test_the_latency_of_the_runtime_holds_decoding_as_tensorflow_servings_does():
+    metrics = Metrics()
+    metrics.stages("half", {"queue": 1.0, "decode": 3.0, "inference": 20.0})
+    found = samples(metrics)
+    assert found[":tensorflow:serving:runtime_latency_sum", "half"] == pytest.approx(23_000)
+    assert found[":tensorflow:serving:runtime_latency_count", "half"] == 1
+
+
 def test_names_with_quotes_and_line_ends_stay_one_label():
     metrics = Metrics()
     metrics.answered('a"b\\c\nd', "Predict", GRPC, "NOT_FOUND", 0)

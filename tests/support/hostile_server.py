@@ -417,6 +417,39 @@ REST_STATUSES: dict[str, Way] = {
 }
 
 
+def described(found: object) -> Http:
+    return Http(json.dumps({"metadata": {"signature_def": {"signature_def": found}}}).encode())
+
+
+# Of a server whose status is fine. Metadata that can't be read is no reason not to measure it.
+REST_METADATA: dict[str, Way] = {
+    name: Way(state, lambda answer=answer: answer)
+    for name, state, answer in (
+        ("rest-metadata-404", "ready", Http(b"", 404)),
+        ("rest-metadata-502", "ready", Http(b"<html>", 502)),
+        ("rest-metadata-no-json", "ready", Http(b"<html>")),
+        ("rest-metadata-deep", "ready", Http(b"[" * 200_000)),
+        ("rest-metadata-list", "ready", Http(b"[]")),
+        ("rest-metadata-nothing", "ready", described({})),
+        ("rest-metadata-of-no-type", "ready", described({"predict_images": {"inputs": {"images": [1]}}})),
+        ("rest-metadata-cut", "ready", Http(b"{", headers=LONG)),
+        ("rest-metadata-drips", "ready", Http(b"{", headers=LONG, then=dripping)),
+        ("rest-metadata-endless", "ready", Http(b"", headers=CHUNKED, then=endless)),
+        ("rest-metadata-no-http", "ready", NOTHING._replace(then=written(b"\0\1\r\n\r\n"))),
+        (
+            "rest-metadata-of-a-control-character",
+            "wrong_signature",
+            described({"a\x1b\u2028": {"inputs": {"b\x00": {"dtype": "DT_STRING"}}}}),
+        ),
+        (
+            "rest-metadata-of-numbers",
+            "wrong_signature",
+            described({"predict_images": {"inputs": {"images": {"dtype": "DT_FLOAT"}}}}),
+        ),
+    )
+}
+
+
 @contextmanager
 def hostile_grpc_server() -> Iterator[tuple[str, Counter[str]]]:
     """The address, and how often each way was asked to predict."""
@@ -451,8 +484,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         ready = versions({"version": "1", "state": "AVAILABLE"})
-        way = self.path.removeprefix("/v1/models/")
-        self._answer(REST_STATUSES.get(way, Way("ready", lambda: ready)).do())
+        way, _, of_metadata = self.path.removeprefix("/v1/models/").partition("/")
+        ways = REST_METADATA if of_metadata else REST_STATUSES
+        self._answer(ways.get(way, Way("ready", lambda: ready)).do())
 
     def _answer(self, answer: Http) -> None:
         if answer.status:

@@ -13,6 +13,7 @@ are made up: 10 ms for each request. The photo's name says what it does:
     hang-…       never answers
     large-…      asks for the turn of large photos before it answers, and before it makes variants
     large-slow-…  the same, and keeps the second turn until cancelled
+    mute-…       a photo to classify: makes the variant, and never answers
 """
 
 from __future__ import annotations
@@ -132,7 +133,21 @@ def main() -> None:
     if name.startswith("refuse-") and not name.startswith("refuse-later-"):
         refuse(name)
         return
+    if job["kind"] == "classify":
+        classify(script, name, backends[0])
+        return
     play(script, name, photo, job["true_label"], plan, backends)
+
+
+def classify(script: Script, name: str, backend: BackendInfo) -> None:
+    if name.startswith("large-"):
+        await_turn(script)
+    say("made")
+    if name.startswith("die-"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if name.startswith("mute-"):
+        time.sleep(60)
+    say("answered", answer={"top": [to_dict(label) for label in TOP], "backend": backend.name})
 
 
 def play(

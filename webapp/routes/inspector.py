@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 
 from experiment.backends.addresses import REST_SUFFIX
 from experiment.backends.base import RequestFailed
-from experiment.backends.copy_as import KINDS, Target, locust_file_name
+from experiment.backends.copy_as import KINDS, Target, file_name
 from experiment.backends.model_input import seen
 from experiment.backends.protoset import FILE_NAME, protoset
 from experiment.codec import from_dict
@@ -52,10 +52,7 @@ def seen_by_model(run_id: str, variant_id: str) -> ResponseReturnValue:
     if content is None:
         raise Refused("no_such_variant", f"The bytes of {variant.id} are not kept.", 404)
     data = b"".join(content)
-    with _turn():
-        if services().runs.is_measuring:
-            why = "A request now would disturb the run in progress. Try again when it has ended."
-            raise Refused("run_measures", why, 409, 10)
+    with _turn(), services().runs.single_requests.one():
         try:
             picture = seen(info, data, SEEN_TIMEOUT_S)
         except RequestFailed as failed:
@@ -70,15 +67,14 @@ def seen_by_model(run_id: str, variant_id: str) -> ResponseReturnValue:
 
 @routes.get("/runs/<run_id>/copy/<kind>")
 def copy_as(run_id: str, kind: str) -> ResponseReturnValue:
-    """The request that sends `?variant=` to `?backend=`, as text for curl, grpcurl, ghz or locust."""
+    """The request that sends `?variant=` to `?backend=`, as text for one of KINDS."""
     if kind not in KINDS:
         raise Refused("bad_query", f"The kind must be one of {', '.join(KINDS)}, not {kind}.", 404)
     report = services().reports.report(run_id)
     variant = _variant(report, request.args.get("variant", ""))
     made = KINDS[kind](_target(report, variant, request.args.get("backend", "")))
     response = Response(made, content_type="text/plain; charset=utf-8")
-    name = locust_file_name(variant.id) if kind == "locust" else f"{kind}-{variant.id}.sh"
-    response.headers.set("Content-Disposition", "inline", filename=name)
+    response.headers.set("Content-Disposition", "inline", filename=file_name(kind, variant.id))
     return response
 
 

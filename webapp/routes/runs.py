@@ -10,8 +10,7 @@ from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from common.checks import Expected, whole_text
-from experiment.backends.addresses import chosen
-from experiment.errors import PlanRefused
+from experiment.backends.addresses import chosen, that_take_photos
 from experiment.export.report_json import timestamp
 from experiment.images.variants import most_variants
 from experiment.measure.plan import check_request_count, plan_from_json
@@ -70,13 +69,14 @@ def accepted(live: LiveRun, report_id: str, **more: Any) -> ResponseReturnValue:
 
 def backends_for(plan: Plan) -> Sequence[BackendInfo]:
     """The backends of a plan. Raises PlanRefused or Refused if none is available or the plan is too large."""
-    backends = chosen(services().registry.backends(), plan.backend_names)
-    present = [info for info in backends if info.is_present]
-    if backends and not present:
-        raise PlanRefused([f"{info.name} is not available: {info.detail}" for info in backends])
-    if not present:
+    registry = services().registry
+    backends = chosen(registry.backends(), plan.backend_names)
+    if any(info.state == "wrong_signature" for info in backends):
+        registry.refresh()  # somebody may have put the right model there
+        backends = chosen(registry.backends(), plan.backend_names)
+    if not backends:
         raise Refused("no_backends", NONE_CONFIGURED, 503)
-    planned = planned_requests(plan, most_variants(plan), present)
+    planned = planned_requests(plan, most_variants(plan), that_take_photos(backends))
     check_request_count(planned, services().settings.max_requests)
     return backends
 

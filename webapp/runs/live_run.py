@@ -55,11 +55,11 @@ class LiveRun:
 
         Raises ImageRefused, VariantsRefused and LargePhotoBusy.
         """
-        with _watched(timeout_s, self._process.kill) as is_late:
+        with watched(timeout_s, self._process.kill) as is_late:
             self._process.send(task, content)
             answer = next(self._messages, None)
         if isinstance(answer, LargePhoto):
-            with self._turn_for_large(), _watched(timeout_s, self._process.kill) as is_late:
+            with turn_for_large(self._large), watched(timeout_s, self._process.kill) as is_late:
                 self._process.say("read")
                 answer = next(self._messages, None)
         if isinstance(answer, Accepted):
@@ -70,17 +70,7 @@ class LiveRun:
             raise VariantsRefused([answer.message])
         if isinstance(answer, Refusal):
             raise ImageRefused(answer.message, answer.code, answer.http_status)
-        raise _unreadable(exit_code, timeout_s, timed_out=is_late.is_set())
-
-    @contextmanager
-    def _turn_for_large(self) -> Iterator[None]:
-        """No other run decodes a large photo during the block. Raises LargePhotoBusy."""
-        if not self._large.acquire(timeout=TURN_PATIENCE_S):
-            raise LargePhotoBusy
-        try:
-            yield
-        finally:
-            self._large.release()
+        raise unreadable(exit_code, timeout_s, timed_out=is_late.is_set())
 
     def announce(self, position: int, left_s: float | None = None) -> None:
         """Add an event with the run's position in the queue; 1 is next, in about `left_s`."""
@@ -99,7 +89,7 @@ class LiveRun:
             "code": "too_long",
             "message": f"The run was stopped at the limit of {max_run_s:g} s. The results so far are kept.",
         }
-        with _watched(max_run_s, lambda: self.kill(too_long)):
+        with watched(max_run_s, lambda: self.kill(too_long)):
             for message in self._messages:
                 self._take(message)
                 if self._end is not None:
@@ -155,6 +145,11 @@ class LiveRun:
         self._end_turn()
         self._finished_at = time.time()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether its process has ended."""
+        return self._finished_at > 0
+
     def record_end(self, headline: Callable[[str], str | None]) -> None:
         """Store how the run ended and wake its readers. If that fails, it can be called again."""
         self.log.flush()
@@ -201,7 +196,18 @@ class LiveRun:
 
 
 @contextmanager
-def _watched(limit_s: float, end_it: Callable[[], None]) -> Iterator[threading.Event]:
+def turn_for_large(large: threading.Lock) -> Iterator[None]:
+    """No other process decodes a large photo during the block. Raises LargePhotoBusy."""
+    if not large.acquire(timeout=TURN_PATIENCE_S):
+        raise LargePhotoBusy
+    try:
+        yield
+    finally:
+        large.release()
+
+
+@contextmanager
+def watched(limit_s: float, end_it: Callable[[], None]) -> Iterator[threading.Event]:
     """Calls `end_it` and sets the event if the block takes longer than `limit_s`."""
     is_late = threading.Event()
 
@@ -218,7 +224,7 @@ def _watched(limit_s: float, end_it: Callable[[], None]) -> Iterator[threading.E
         timer.cancel()
 
 
-def _unreadable(exit_code: int, timeout_s: float, *, timed_out: bool) -> Exception:
+def unreadable(exit_code: int, timeout_s: float, *, timed_out: bool) -> Exception:
     """Why the process did not answer: the photo is to blame, unless the process ended by itself."""
     if timed_out:
         why = f"Decoding this photo took longer than the limit of {timeout_s:g} s."

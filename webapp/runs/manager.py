@@ -11,6 +11,7 @@ from typing import Final
 
 from experiment.codec import to_dict
 from experiment.measure.environment import environment
+from experiment.measure.one_answer import Preparation
 from experiment.measure.plan import check_request_count
 from experiment.records import BackendInfo, Plan
 from webapp.config import Settings
@@ -18,16 +19,18 @@ from webapp.metrics import Metrics
 from webapp.problems import CRASH_TITLE, Refused
 from webapp.runs.leases import Leases
 from webapp.runs.live_run import LiveRun
+from webapp.runs.one_answer import SingleRequests, answer
 from webapp.runs.queue import RunQueue
 from webapp.runs.submission import Submission
 from webapp.storage_errors import is_busy, is_no_room
 from webapp.store.store import Store
 from webapp.store.upload_folder import remove_left_over
-from webapp.worker.pipe import Accepted, Job, Task
+from webapp.worker.pipe import Accepted, ClassifyJob, Job, Json, PhotoJob, Task
 from webapp.worker.process import WORKER_COMMAND, SpareProcess
 
 FLUSH_INTERVAL_S = 0.1
 CLOSE_TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 20.0  # of the one request of classify(); a run that begins waits for it
 
 # Why a run as a whole failed, if the web process was the cause.
 KEPT = "The results so far are kept."
@@ -63,6 +66,7 @@ class RunManager:
         self._spare = SpareProcess(worker_command)
         self.queue = RunQueue(settings.runs_at_once, settings.queue_length)
         self.leases = Leases(store, self.queue, headline, settings.runs_at_once)
+        self.single_requests = SingleRequests(lambda: self.queue.is_measuring, store.leases.someone_measures)
         self._large = threading.Lock()  # see large_photos.py
         self._stop = threading.Event()
         self._is_serving: Callable[[], bool] = lambda: True
@@ -110,6 +114,22 @@ class RunManager:
             self._refill_when_idle()
         return live
 
+    def classify(self, submission: Submission, preparation: Preparation, info: BackendInfo) -> Json:
+        """Answer to one photo, outside of the queue; nothing is stored. Raises PixelcostError."""
+        settings, job = self._settings, submission.job
+        assert isinstance(job, PhotoJob)  # noqa: S101  what Uploads.photo_or_body() gives
+        task = Task(
+            ClassifyJob(job.name, None, job.size_bytes, preparation),
+            Plan(timeout_s=min(ANSWER_TIMEOUT_S, settings.tf_request_timeout_s)),
+            (info,),
+            settings.max_bytes,
+            settings.max_pixels,
+        )
+        with self.single_requests.one():
+            process = self._spare.take()
+            self._refill_when_idle()  # the next one starts meanwhile
+            return answer(process, task, submission.content, self._large, settings.read_timeout_s)
+
     def _record(self, live: LiveRun, submission: Submission, task: Task[Job], accepted: Accepted) -> None:
         """Store the new run and its first event, or nothing."""
         name, planned = submission.job.name, accepted.requests_planned
@@ -142,7 +162,8 @@ class RunManager:
             return self._stop.is_set() or live.cancelled.is_set()
 
         try:
-            if self.queue.wait(live, is_over) and self.leases.wait_for_others(live, is_over):
+            may_begin = self.queue.wait(live, is_over) and self.leases.wait_for_others(live, is_over)
+            if may_begin and self.single_requests.wait_for_all(is_over):
                 live.follow(self._settings.max_run_s, submission.opening)
         except Exception as error:
             log.exception("run %s crashed", live.id)

@@ -105,8 +105,8 @@ class RunQueue:
 
     @property
     def is_measuring(self) -> bool:
-        """Whether a run is being measured."""
-        return bool(self._running)
+        """Whether a run is being measured. One that has only to store its end is not."""
+        return any(not live.is_closed for live in list(self._running))
 
     @property
     def length(self) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import mmap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any, cast
 
 from flask import Request
@@ -18,7 +19,7 @@ from experiment.images.header import Limits, read_header
 from webapp.config import Settings
 from webapp.http.client_socket import ClientSocket
 from webapp.problems import Refused
-from webapp.runs.submission import Submission, pieces_of
+from webapp.runs.submission import PIECE_BYTES, Submission, pieces_of
 from webapp.store.upload_folder import UploadFolder, path_of
 from webapp.uploads.browser import FIELDS, browser_upload, has_variants
 from webapp.uploads.photo_set import check_sizes, files_in, gathered, is_many
@@ -31,6 +32,9 @@ PART_SLACK_BYTES = 1_000  # of the head of each photo
 MOST_OTHER_PARTS = 50
 LONGEST_LABEL = 200
 SINGLE_FIELDS = ("plan", "true_label", "labels", "variants", "browser")
+FORM = "multipart/form-data"
+BODY_NAME = "photo"  # of a photo that is the request's body
+EXAMPLE_OF_BODY = "For example: curl --data-binary @cat.jpg"
 EXAMPLE = "For example: curl -F file=@cat.jpg"
 
 
@@ -51,7 +55,24 @@ class Uploads:
         with self._received(request):
             part = _only_file(request)
             _check_fields(request, known_fields)
-            with self._opened(part, _true_label(request)) as photo:
+            with self._opened(*_place_of(part), _true_label(request)) as photo:
+                yield photo
+
+    @contextmanager
+    def photo_or_body(self, request: Request, known_fields: frozenset[str]) -> Iterator[Submission]:
+        """The one photo of a form, as photo() gives it; of any other type of request, its body.
+
+        Raises Refused or ImageRefused.
+        """
+        if request.mimetype == FORM:
+            with self.photo(request, known_fields) as photo:
+                yield photo
+            return
+        with self._slot(request, _read_body) as folder:
+            (path,) = folder.path.iterdir()
+            if not path.stat().st_size:
+                raise Refused("no_file", f"The request's body is empty. {EXAMPLE_OF_BODY}")
+            with self._opened(path, BODY_NAME, None) as photo:
                 yield photo
 
     @contextmanager
@@ -76,13 +97,16 @@ class Uploads:
             true_label = _true_label(request)
             if has_variants(request):
                 has_photo = "file" in request.files
-                with self._opened(_only_file(request), true_label) if has_photo else nullcontext() as photo:
+                opened = (
+                    self._opened(*_place_of(_only_file(request)), true_label) if has_photo else nullcontext()
+                )
+                with opened as photo:
                     yield browser_upload(request, photo, true_label, self._limits)
             elif is_many(request):
                 yield gathered(request, folder, true_label, settings.max_photos, model)
                 folder.is_kept = True
             else:
-                with self._opened(_only_file(request), true_label) as photo:
+                with self._opened(*_place_of(_only_file(request)), true_label) as photo:
                     yield photo
 
     @contextmanager
@@ -99,26 +123,37 @@ class Uploads:
 
         `limit_bytes` is for all files together; None: the limit of one photo.
         """
-        if request.mimetype != "multipart/form-data":
-            how = f"Send it as multipart/form-data, in the field `file`. {EXAMPLE}"
+        if request.mimetype != FORM:
+            how = f"Send it as {FORM}, in the field `file`. {EXAMPLE}"
             raise Refused("not_a_form", how, 415)
+        with self._slot(request, _read_form, limit_bytes) as folder:
+            _check_parts(request)
+            yield folder
+
+    @contextmanager
+    def _slot(
+        self,
+        request: Request,
+        read: Callable[[Request, UploadFolder], None],
+        limit_bytes: int | None = None,
+    ) -> Iterator[UploadFolder]:
+        """Hold a slot while `read` reads the body into a folder, and while it is worked on."""
         request.max_content_length = (limit_bytes or self._settings.max_bytes) + FORM_SLACK_BYTES
         with self._slots.taken(request.remote_addr) as owner:
             folder = UploadFolder(self._settings.uploads_dir)
             try:
                 with _paced(request, UploadPace(self._slots, owner, self._settings.upload_timeout_s)):
-                    _read_form(request, folder)
-                _check_parts(request)
+                    read(request, folder)
                 yield folder
             finally:
                 if not folder.is_kept:
                     folder.remove()
 
     @contextmanager
-    def _opened(self, part: FileStorage, true_label: str | None) -> Iterator[Submission]:
+    def _opened(self, path: Path, filename: str, true_label: str | None) -> Iterator[Submission]:
         """One photo, its header checked. For that the file is mapped, not read."""
-        name = plain_name(part.filename or "")
-        with path_of(part).open("rb") as file:
+        name = plain_name(filename)
+        with path.open("rb") as file:
             size_bytes = file.seek(0, io.SEEK_END)
             file.seek(0)
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size_bytes else nullcontext(b"")
@@ -137,6 +172,19 @@ def _only_file(request: Request) -> FileStorage:
         others = ", ".join(sorted(request.files)) or "none"
         raise Refused("no_file", f"Send it in the field `file`. Fields with files: {others}. {EXAMPLE}")
     return files[0]
+
+
+def _place_of(part: FileStorage) -> tuple[Path, str]:
+    """Where a file of a form is, and its name as sent."""
+    return path_of(part), part.filename or ""
+
+
+def _read_body(request: Request, folder: UploadFolder) -> None:
+    """Read the whole body into the folder's only file."""
+    file = folder.new_file()
+    while piece := request.stream.read(PIECE_BYTES):
+        file.write(piece)
+    folder.close()
 
 
 def _read_form(request: Request, folder: UploadFolder) -> None:

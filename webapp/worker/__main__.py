@@ -1,4 +1,4 @@
-"""The timing process: one run, from the photo to the last measurement.
+"""The timing process: one run, from the photo to the last measurement; or one photo, classified.
 
 The web process starts it and talks to it over standard input and output (pipe.py). It is a process of its own
 so that a hostile file can at worst end this one, and so that serving pages does not disturb the timing.
@@ -11,6 +11,7 @@ import io
 import resource
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Any, Final
 
 from experiment.codec import to_dict
@@ -24,6 +25,7 @@ from webapp.worker.large_photos import PATIENCE_S, are_large, await_turn
 from webapp.worker.pipe import (
     Accepted,
     BrowserVariantsJob,
+    ClassifyJob,
     FollowUpJob,
     Job,
     JobKind,
@@ -48,6 +50,7 @@ def main() -> None:
     """Serve one job."""
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
     ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # no program that it starts gains rights
+    import_module("experiment.backends.grpc")  # the first request would wait for it; a spare has the time
     # Unbuffered: a daemon thread in a buffered read would block the interpreter's exit.
     pipe = io.FileIO(sys.stdin.fileno(), closefd=False)
     line = pipe.readline()
@@ -98,11 +101,19 @@ def run_follow_up(parent: Parent, task: Task[FollowUpJob], parts: Sequence[bytes
     run_follow_up(parent, task, parts)
 
 
+def run_classify(parent: Parent, task: Task[ClassifyJob], parts: Sequence[bytes]) -> None:
+    """Answer, instead of measuring. Raises PixelcostError."""
+    from webapp.worker.classify import run_classify  # noqa: PLC0415  no run needs it
+
+    run_classify(parent, task, parts)
+
+
 HANDLERS: Final[Mapping[JobKind, Callable[[Parent, Task[Any], Sequence[bytes]], None]]] = {
     "photo": run_photo,
     "photo_set": run_photo_set,
     "browser_variants": run_browser_variants,
     "follow_up": run_follow_up,
+    "classify": run_classify,
 }
 
 
@@ -115,7 +126,7 @@ def run(parent: Parent, task: Task[Job], parts: Sequence[bytes], read: Callable[
     if is_large:
         await_turn(parent)
     received = read()
-    planned = planned_requests(plan, received.planned_variants(plan), task.present)
+    planned = planned_requests(plan, received.planned_variants(plan), task.asked)
     parent.send(Accepted(to_dict(received.source), received.skipped_sizes_px(plan), planned))
     has_pixels = not is_large or parent.go.wait(PATIENCE_S)
     if not has_pixels:
@@ -131,7 +142,7 @@ def run(parent: Parent, task: Task[Job], parts: Sequence[bytes], read: Callable[
         received.let_go()
         if is_large:
             parent.send(LargePhotoDone())
-    heartbeat = measure_on(parent, plan, variants, task.present)
+    heartbeat = measure_on(parent, plan, variants, task.asked)
     parent.end(facts | heartbeat.facts())
 
 

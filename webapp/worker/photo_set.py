@@ -45,12 +45,12 @@ def run_set(parent: Parent, task: Task[PhotoSetJob]) -> None:
     plan, job = task.plan, task.job
     photos = _photos(job)
     header = header_of("", time.time(), photos, plan, task.backends, {}, job.model)
-    once = planned_requests(replace(plan, warmups=0, split_decode=False), most_variants(plan), task.present)
+    once = planned_requests(replace(plan, warmups=0, split_decode=False), most_variants(plan), task.asked)
     parent.send(Accepted({"photo_set": to_dict(header)}, (), requests_planned=once * len(photos.photos)))
     parent.go.wait()
     facts = environment()
     done = 0
-    with connected(task.present) as backends:
+    with connected(task.asked) as backends:
         results = measure_set(
             plan, photos, backends, parent.cancel, limits=task.limits, read=_read_in_turn(parent)
         )

@@ -5,7 +5,8 @@ to the timing process    one JSON line, a Task; then the bytes of its job's part
                          large_photos.py) and "cancel" at any time. The end of input ends the process.
 to the web process       one JSON line for each message of MESSAGES; a variant's bytes follow its line.
 
-A run begins with `accepted` or `refused` and ends with `end`.
+A run begins with `accepted` or `refused` and ends with `end`. A photo to classify is no run: it is `made`,
+then `answered`, or `refused`.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from experiment.codec import from_dict, to_dict
 from experiment.images.browser import DescribedVariant
 from experiment.images.header import Limits
 from experiment.measure.heartbeat import Heartbeat
+from experiment.measure.one_answer import Preparation
 from experiment.measure.run import measure
 from experiment.records import BackendInfo, NotUploaded, Plan, Variant
 
-JobKind = Literal["photo", "photo_set", "browser_variants", "follow_up"]
+JobKind = Literal["photo", "photo_set", "browser_variants", "follow_up", "classify"]
 FollowUpKind = Literal["repeats", "retry", "search", "load"]  # as stored
 # A Variant, a Measurement, the PhotoResult of one photo of a set, a SearchStep towards the breaking point and
 # the backend's name, a BreakingPoint, a LoadTrial with its cell and the progress, a LoadCurve without points.
@@ -136,8 +138,23 @@ class FollowUpJob(Job):
         return tuple(variant.size_bytes for variant in self.variants)
 
 
+@dataclass(frozen=True)
+class ClassifyJob(Job):
+    """One photo, the only part, to be sent once to the task's only backend. It is no run: see classify.py."""
+
+    kind = "classify"
+
+    size_bytes: int
+    preparation: Preparation
+
+    @property
+    def part_sizes_bytes(self) -> tuple[int, ...]:
+        """The photo's."""
+        return (self.size_bytes,)
+
+
 JOBS: Final[Mapping[str, type[Job]]] = {
-    job.kind: job for job in (PhotoJob, PhotoSetJob, BrowserVariantsJob, FollowUpJob)
+    job.kind: job for job in (PhotoJob, PhotoSetJob, BrowserVariantsJob, FollowUpJob, ClassifyJob)
 }
 Job_co = TypeVar("Job_co", bound=Job, covariant=True)
 
@@ -158,9 +175,9 @@ class Task(Generic[Job_co]):
         return Limits(max_bytes=self.max_bytes, max_pixels=self.max_pixels)
 
     @property
-    def present(self) -> list[BackendInfo]:
-        """The backends that this machine has."""
-        return [info for info in self.backends if info.is_present]
+    def asked(self) -> list[BackendInfo]:
+        """The backends that get requests: not those that can't exist here or take no photos."""
+        return [info for info in self.backends if info.takes_photos]
 
     def line(self) -> bytes:
         """The line that crosses the pipe."""
@@ -214,7 +231,7 @@ class LargePhoto(Message, event="large"):
 
 @dataclass(frozen=True)
 class LargePhotoDone(Message, event="made"):
-    """The pixels of the large photo are freed."""
+    """The pixels of the large photo, or of one to classify, are freed."""
 
 
 @dataclass(frozen=True)
@@ -230,6 +247,13 @@ class Result(Message, event="result"):
 
     kind: ResultKind
     record: Json
+
+
+@dataclass(frozen=True)
+class Answered(Message, event="answered"):
+    """The answer to a ClassifyJob; nothing follows."""
+
+    answer: Json
 
 
 @dataclass(frozen=True)

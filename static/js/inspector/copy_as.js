@@ -4,14 +4,14 @@ import { base, copyPath, getAnswer, problemText } from "../api.js";
 import { copyText } from "../clipboard.js";
 import { el, fill, setText } from "../dom.js";
 
-const KINDS = ["curl", "ghz", "locust"];
+const KINDS = { curl: "curl", ghz: "ghz", locust: "locust", "locust-grpc": "locust over gRPC" };
 
 /** @param {any} report @param {any} variant @param {string} backendName */
 export function copyAs(report, variant, backendName) {
   const words = el("span", { role: "status", className: "muted" });
   const shown = el("div", { className: "copied" });
-  const buttons = KINDS.map((kind) => {
-    const button = el("button", { type: "button", "aria-label": `Copy as ${kind} for ${backendName}` }, kind);
+  const buttons = Object.entries(KINDS).map(([kind, name]) => {
+    const button = el("button", { type: "button", "aria-label": `Copy as ${name} for ${backendName}` }, name);
     button.addEventListener("click", () => copy(copyPath(report.run_id, kind, variant.id, backendName), kind, words, shown));
     return button;
   });

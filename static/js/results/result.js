@@ -13,6 +13,7 @@ import { cellReasons } from "./columns.js";
 import { factName, methodWords, problemWords } from "./explain.js";
 import { copyLink } from "./saving.js";
 import { renderTable, wireTable } from "./table.js";
+import { useApi } from "./use_api.js";
 import { renderViewBar, wireViewBar } from "./view_bar.js";
 
 const EXPORTS = [
@@ -142,7 +143,8 @@ function renderExports(report) {
   const place = part("exports");
   const others = /** @type {?HTMLButtonElement} */ (place.querySelector("#compare-with"));
   if (others) others.disabled = isBusy();
-  const shown = `${report.run_id}?${goalsQuery()}`;
+  const { run_id, state: how, recommendation } = report;
+  const shown = [`${run_id}?${goalsQuery()}`, how, recommendation.variant_id].join(" ");
   if (place.dataset.run === shown) return;
   place.dataset.run = shown;
   const copy = el("button", { type: "button", id: "copy-link" }, "Copy link");
@@ -154,7 +156,7 @@ function renderExports(report) {
     return el("a", { className: "button", href: exportUrl(report, kind), download }, words);
   });
   const compare = { type: "button", id: "compare-with", disabled: isBusy(), onclick: () => acts.compare() };
-  fill(place, copy, ...links, el("button", compare, "Compare with…"));
+  fill(place, copy, ...links, el("button", compare, "Compare with…"), useApi(report));
 }
 
 function exportUrl(report, kind) {

@@ -278,7 +278,7 @@ function renderAsked() {
   const asked = plans.askedBackends(backends, state.plan.backend_names).map((backend) => backend.name);
   for (const box of part("asked").querySelectorAll("input")) {
     box.checked = asked.includes(box.value);
-    box.disabled = backends.find((backend) => backend.name === box.value).state === "absent";
+    box.disabled = !plans.takesPhotos(backends.find((backend) => backend.name === box.value));
   }
 }
 

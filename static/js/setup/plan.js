@@ -174,15 +174,18 @@ export function partlyUnread(plan, formats, asked) {
 /** Whether decoding is measured apart on a backend, as in experiment/measure/schedule.py. */
 const splitsDecode = (plan, backend) => Boolean((plan.split_decode ?? !backend.runtime) && backend.decode_signature);
 
+/** Whether a run would send it anything, as BackendInfo.takes_photos. @param {Backend} backend */
+export const takesPhotos = (backend) => !["absent", "wrong_signature"].includes(backend.state);
+
 /** The backends that a run would ask: those named, else each once. REST twins only when named. @param {Backend[]} backends @param {?string[]} names */
 export function askedBackends(backends, names) {
-  if (names) return backends.filter((backend) => names.includes(backend.name));
-  return backends.filter((backend) => backend.state !== "absent" && !isRestTwin(backend, backends));
+  const able = backends.filter(takesPhotos);
+  return able.filter((backend) => (names ? names.includes(backend.name) : !isRestTwin(backend, backends)));
 }
 
 /** Those that answer, or may do so soon. The others are asked all the same, and fail. @param {Backend[]} backends */
 export function answeringBackends(backends) {
-  return backends.filter((backend) => !["down", "wrong_model", "wrong_signature"].includes(backend.state));
+  return backends.filter((backend) => !["down", "wrong_model"].includes(backend.state));
 }
 
 /**

@@ -246,7 +246,7 @@ def test_what_a_server_tells_in_a_way_that_makes_no_sense_counts_as_not_told(abo
         ({"state": 20}, {}, "loading", "Loading the model"),
         ({}, {"signature": "serving_default"}, "wrong_signature", "It has: predict_images"),
         ({}, {"input_key": "bytes"}, "wrong_signature", "It has: images"),
-        ({"input_dtype": types_pb2.DT_FLOAT}, {}, "wrong_signature", "DT_FLOAT"),
+        ({"input_dtype": types_pb2.DT_FLOAT}, {}, "wrong_signature", "one number (float), not pictures"),
     ],
 )
 def test_a_probe_says_what_is_wrong_with_a_server(server, asked, state, words):

@@ -28,6 +28,7 @@ from tests.support.hostile_server import (
     GRPC_METADATA,
     GRPC_STATUSES,
     REST_ANSWERS,
+    REST_METADATA,
     REST_STATUSES,
     Way,
     hostile_grpc_server,
@@ -43,7 +44,7 @@ Servers = dict[str, tuple[str, Counter[str]]]
 ANSWERS = {("grpc", name): way for name, way in GRPC_ANSWERS.items()}
 ANSWERS |= {("rest", name): way for name, way in REST_ANSWERS.items()}
 STATES = {("grpc", name): way for name, way in (GRPC_STATUSES | GRPC_METADATA).items()}
-STATES |= {("rest", name): way for name, way in REST_STATUSES.items()}
+STATES |= {("rest", name): way for name, way in (REST_STATUSES | REST_METADATA).items()}
 REPEATS = 2
 BUG = "could not be read"  # how the log begins when only the net under everything has caught an answer
 MOST_NAMES = 64  # of backends that a plan takes

@@ -9,6 +9,7 @@ from google.protobuf import json_format
 
 from experiment.backends.base import RequestFailed
 from experiment.backends.model_spec import InputSpec, input_spec, the_input
+from experiment.backends.probe import probe
 from experiment.protocol import get_model_metadata_pb2
 from experiment.records import BackendInfo
 from tests.support.hostile_server import GRPC_METADATA, hostile_grpc_server
@@ -170,3 +171,37 @@ def test_the_batch_is_no_part_of_an_example():
 
     assert spec(None, 784).example_shape == spec(1, 784).example_shape == spec(784).example_shape == (784,)
     assert (spec(None).words, spec(None, None, 3).words) == ("one number (float)", "n x 3 numbers (float)")
+
+
+OF_784 = (
+    "This model takes 784 numbers (float), not pictures, so no photo is sent to it. "
+    "`python -m loadtest rate --numbers` measures it under load."
+)
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "rest"])
+def test_a_probe_names_a_model_of_numbers_as_such_over_both_protocols(servers, protocol):
+    found = probe(info_of(servers, protocol, "digits"))
+    assert (found.state, found.detail, found.version) == ("wrong_signature", OF_784, 1)
+    assert not found.takes_photos
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "rest"])
+def test_a_model_of_numbers_under_another_signature_is_named_too_and_pixels_can_be_converted(
+    servers, protocol
+):
+    found = probe(info_of(servers, protocol, "convolved"))
+    assert found.detail.startswith("This model takes 8 x 8 x 1 numbers (float), not pictures")
+    assert "`python -m models convert` makes a model that takes JPEG and PNG." in found.detail
+    two = probe(info_of(servers, protocol, "mixed_batches"))  # of which no input can be chosen
+    assert two.detail.startswith("The model has no signature predict_images.")
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "rest"])
+def test_a_model_of_pictures_asked_by_a_wrong_signature_is_told_the_right_one(default_server, protocol):
+    rest = default_server.rest_url.removeprefix("http://").partition("/")[0]
+    address = default_server.grpc_address if protocol == "grpc" else rest
+    found = probe(BackendInfo("1 CPU", protocol, address, signature="no_such"))
+    assert found.state == "wrong_signature"
+    assert found.detail.startswith("The model has no signature no_such. Set MODEL_SIGNATURE_NAME to one it")
+    assert "predict_images" in found.detail

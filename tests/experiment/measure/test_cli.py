@@ -292,3 +292,28 @@ def test_without_servers_it_starts_its_own_and_ends_them(tmp_path, default_model
     assert done.returncode == 0, done.stderr
     assert "cat" in done.stdout
     assert not (tmp_path / "embedded.json").exists()
+
+
+@pytest.mark.parametrize("more", [(), ("--breaking-point",)])
+def test_a_model_of_numbers_alone_ends_with_code_2_and_its_sentence_before_anything_is_sent(more):
+    asked = []
+    with grpc_server(lambda request, _: asked.append(request) or good_answer(), input_dtype=1) as address:
+        done = run("--servers", f"MNIST:{address}", *more)
+    assert (done.returncode, asked) == (2, [])
+    assert done.stderr.startswith("MNIST can't be measured: This model takes one number (float), not")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_model_of_numbers_beside_another_one_is_left_out_with_a_warning(tmp_path):
+    asked, out = [], tmp_path / "o.json"
+    with (
+        grpc_server(lambda request, _: asked.append(request) or good_answer(), input_dtype=1) as numbers,
+        grpc_server(always(good_answer())) as pictures,
+    ):
+        done = run("--servers", f"MNIST:{numbers};CPU:{pictures}", "--json", str(out))
+    report = json.loads(out.read_text())
+    assert (done.returncode, asked) == (0, [])
+    assert report["requests"] == {"planned": 35, "done": 35, "failed": 0, "not_sent": 0}
+    assert [
+        warning["message"].partition(",")[0] for warning in report["warnings"] if warning["code"] == "W8"
+    ] == ["MNIST: This model takes one number (float)"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from importlib import import_module
 from pathlib import Path
 
@@ -19,6 +21,7 @@ import pytest
 import experiment
 from experiment.export.report_json import SCHEMA
 from experiment.figures import FIGURES
+from experiment.protocol import predict_pb2
 from tests.support.processes.app_process import CAT, ROOT
 from tests.support.scripted_server import always, good_answer, grpc_server, hanging
 
@@ -55,8 +58,8 @@ def test_the_example_in_the_docstring_runs(tmp_path):
     assert (tmp_path / "trade_off.html").stat().st_size > 1000
 
 
-def test_ten_names_are_there_and_importing_them_loads_nothing_of_ours():
-    assert len(experiment.NAMES) == 10
+def test_eleven_names_are_there_and_importing_them_loads_nothing_of_ours():
+    assert len(experiment.NAMES) == 11
     assert tuple(import_module("experiment.python_api").__all__) == experiment.NAMES
     assert set(experiment.NAMES) <= set(dir(experiment))
     assert all(getattr(experiment, name).__doc__ for name in experiment.NAMES)
@@ -146,3 +149,48 @@ def test_an_interrupted_script_keeps_what_was_measured(tmp_path):
         script.send_signal(signal.SIGINT)
         told, errors = script.communicate(timeout=60)
     assert told.split() == ["cancelled", "21"], errors
+
+
+def test_one_photo_is_classified_as_asked_or_as_a_report_recommends(report):
+    asked: Counter[str] = Counter()  # by the picture's hash
+
+    def answer(request, context):
+        image = predict_pb2.PredictRequest.FromString(request).inputs["images"].string_val[0]
+        asked[hashlib.sha256(image).hexdigest()] += 1
+        return good_answer()
+
+    with grpc_server(answer) as one:
+        plain = experiment.classify(CAT, servers=f"A:{one}")
+        small = experiment.classify(CAT, size=48, format="webp", servers=f"B:{one};A:{one}", backend="A")
+        like = experiment.classify(str(CAT), report=report, servers=f"B:{one};A:{one}")
+    assert [asked[each["sent"]["sha256"]] for each in (plain, small, like)] == [1, 1, 1]
+    assert [label["label"] for label in plain["top"]] == ["tabby", "tiger cat"]
+    assert (plain["sent"]["encoder"], plain["run_id"]) == ("as uploaded, without metadata", None)
+    assert (small["sent"]["format"], small["sent"]["quality"], small["sent"]["width_px"]) == ("webp", 80, 48)
+    assert (small["backend"], like["backend"], like["run_id"]) == ("A", "A", report["run_id"])
+    chosen = next(row for row in report["variants"] if row["id"] == report["recommendation"]["variant_id"])
+    same = ("width_px", "height_px", "format", "quality", "subsampling", "resampler", "encoder")
+    assert {key: like["sent"][key] for key in same} == {key: chosen[key] for key in same}
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"size": 10**6}, "size must be a whole number from 16 to 8192"),
+        ({"size": 8000}, "Nothing is enlarged"),
+        ({"backend": "C"}, "There is no backend named C. The backends are: A."),
+        ({}, "No answer from A at 127.0.0.1:1 "),
+    ],
+)
+def test_a_photo_that_can_not_be_classified_so_raises_a_sentence(asked, words):
+    with pytest.raises(experiment.PixelcostError) as caught:
+        experiment.classify(CAT, servers="A:127.0.0.1:1", **asked)
+    assert words in caught.value.message
+
+
+def test_a_model_of_numbers_is_not_asked_to_classify():
+    with (
+        grpc_server(always(b""), input_dtype=1) as numbers,
+        pytest.raises(experiment.PixelcostError, match="This model takes one number"),
+    ):
+        experiment.classify(CAT, servers=f"A:{numbers}")

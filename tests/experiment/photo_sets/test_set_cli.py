@@ -17,6 +17,7 @@ import pytest
 from experiment.export.report_json import SCHEMA
 from tests.support.photo_sets import blind_when_small, colour_server, packed, photo, write_folders, zipped
 from tests.support.processes.app_process import ROOT
+from tests.support.scripted_server import always, grpc_server
 
 QUICK = ("--sizes", "32,24", "--formats", "png", "--warmups", "1", "--seed", "3")
 
@@ -230,6 +231,15 @@ def test_labels_that_miss_the_photos_are_told_before_anything_is_measured(tmp_pa
     assert words in done.stderr
     assert words in done.stdout
     assert "3 photos, 0 of them with a label" in done.stdout
+
+
+def test_a_set_on_a_model_of_numbers_alone_is_refused_before_a_journal_is_begun(tmp_path):
+    folder = write_folders(tmp_path / "set", 3)
+    with grpc_server(always(b""), input_dtype=1) as address:
+        done = run(tmp_path, folder, "--servers", f"MNIST:{address}")
+    assert done.returncode == 2
+    assert done.stderr.startswith("MNIST can't be measured: This model takes one number (float), not")
+    assert not list(tmp_path.rglob("*.jsonl"))
 
 
 def test_one_photo_and_many_at_once_make_no_sense(tmp_path):

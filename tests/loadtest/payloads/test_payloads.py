@@ -43,9 +43,8 @@ def test_distinct_copies_differ_in_their_bytes_and_decode_to_the_same_pixels(kin
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_a_distinct_copy_is_a_whole_file_by_our_own_strict_reading(tmp_path, kind):
-    copy = distinct_copy(picture(kind), 1)
-    (tmp_path / "copy").write_bytes(copy)
-    assert read_images([tmp_path / "copy"])[0].data == copy
+    (tmp_path / "copy").write_bytes(distinct_copy(picture(kind), 1))
+    assert read_images([tmp_path / "copy"])[0].data == picture(kind)  # the mark is metadata
 
 
 def test_images_come_from_files_folders_and_zip_files(tmp_path):
@@ -64,6 +63,19 @@ def test_images_come_from_files_folders_and_zip_files(tmp_path):
     assert names == ["cat.jpg", "b.png", "a.jpg", "512-jpeg-85.jpg", "64-png.png"]
     (found,) = read_images([tmp_path / "run.zip"], "512-jpeg-85")
     assert found.data == picture("JPEG")
+
+
+def test_metadata_of_a_photo_is_not_sent_and_a_damaged_one_of_a_folder_is_left_out(tmp_path):
+    exif = Image.Exif()
+    exif[0x010E] = "at home"
+    for name in ("alone.jpg", "folder/one.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (40, 30)).save(tmp_path / name, exif=exif)
+    (tmp_path / "folder" / "cut.png").write_bytes(picture("PNG")[:-20])
+    for path in (tmp_path / "alone.jpg", tmp_path / "folder"):
+        (image,) = read_images([path])
+        assert b"at home" in (tmp_path / "alone.jpg").read_bytes() and b"at home" not in image.data
+        assert Image.open(io.BytesIO(image.data)).size == (40, 30)
 
 
 @pytest.mark.parametrize(

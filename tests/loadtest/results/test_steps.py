@@ -63,3 +63,10 @@ def test_a_load_without_steps_is_read_back_as_one():
     asked = load(samples(3))
     (again,) = loads_of(json.loads(load_json(load_dict(asked, summarise(asked)))))
     assert summarise(again) == summarise(asked)
+
+
+def test_no_request_is_due_before_its_step_starts_whatever_the_clock_said():
+    first, later = part(samples(3), 1_780_000_000.0), part([sample(0.0)] * 3, 1_780_000_007.123_456_7)
+    figures = [summarise(first), summarise(later)]
+    whole = load_dict(joined([first, later], "ladder"), figures[0], steps=steps([first, later], figures))
+    assert {each.due_s for each in loads_of(json.loads(load_json(whole)))[1].taken.samples} == {0}

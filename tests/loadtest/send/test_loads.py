@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import grpc
@@ -143,6 +145,14 @@ def test_how_late_requests_were_is_known_only_of_a_schedule(stub):
     assert 0 < scheduled.generator.late_p99_ms <= scheduled.generator.late_max_ms
     closed = keep_in_flight(stub.grpc, payload(stub.grpc), 4, 60, TIMEOUT_S, requests=20)
     assert (closed.generator.late_p99_ms, closed.generator.late_max_ms) == (None, 0.0)
+
+
+def test_a_load_can_be_offered_from_within_an_event_loop_as_a_notebook_has_one(stub):
+    async def cell() -> int:
+        return len(offer(stub.grpc, payload(stub.grpc), [0.0, 0.0], TIMEOUT_S).samples)
+
+    with ThreadPoolExecutor(1) as pool:  # this thread may have a loop already, of a browser
+        assert pool.submit(lambda: asyncio.run(cell())).result() == 2
 
 
 def test_no_further_warm_up_is_sent_after_one_that_failed():

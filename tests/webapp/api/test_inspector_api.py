@@ -312,6 +312,57 @@ def test_the_locust_file_over_grpc_asks_the_model(
     assert fired[0]["response_length"] > 0
 
 
+def run_by_locust(code: str, folder: Path) -> tuple[dict[str, Any], str]:
+    """The statistics of real Locust for a copied file, and what it printed beside them."""
+    (folder / "copied.py").write_text(code)
+    command = [sys.executable, "-m", "locust", "-f", "copied.py", "--headless", "--users", "2"]
+    command += ["--spawn-rate", "2", "--json", "--stop-timeout", "60"]
+    for seconds in (1, 8, 30):  # where the machine is busy, no request may come in the first second
+        done = subprocess.run(
+            [*command, "--run-time", str(seconds)],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert done.returncode in {0, 1}, done.stderr
+        if rows := json.loads(done.stdout):
+            break
+    (found,) = rows
+    return found, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "backend", "method"),
+    [("locust", "Real", "POST"), ("locust-grpc", "Real", "gRPC"), ("locust", ODD, "gRPC")],
+)
+def test_real_locust_runs_the_copied_file(
+    web: WebProcess, run_id: str, tmp_path: Path, kind: str, backend: str, method: str
+) -> None:
+    found, _ = run_by_locust(copied(web, run_id, kind, backend), tmp_path)
+    assert (found["method"], found["name"]) == (method, VARIANT)
+    assert found["num_requests"] > 0
+    assert found["num_failures"] == 0
+
+
+def test_the_locust_file_over_grpc_says_on_one_line_what_failed(
+    web: WebProcess, run_id: str, tmp_path: Path
+) -> None:
+    found, said = run_by_locust(copied(web, run_id, "locust-grpc", "Down"), tmp_path)
+    assert found["num_failures"] == found["num_requests"] > 0
+    assert re.search(r"gRPC 64-jpeg-85: UNAVAILABLE: \S", said)
+
+
+def test_each_kind_has_a_file_name_of_its_own(web: WebProcess, run_id: str) -> None:
+    path = f"/api/runs/{run_id}/copy/{{}}?variant={VARIANT}&backend=Real"
+    given = [web.get(path.format(kind)).headers["Content-Disposition"] for kind in KINDS]
+    names = [each.partition("filename=")[2] for each in given]
+    assert names[-2:] == ["locust_64_jpeg_85.py", "locust_grpc_64_jpeg_85.py"]
+    assert len(set(names)) == len(KINDS)
+    assert f"locust -f {names[-1]} " in copied(web, run_id, "locust-grpc")
+
+
 def test_what_can_not_be_copied_is_refused(web: WebProcess, run_id: str) -> None:
     path = f"/api/runs/{run_id}/copy"
     assert refusal(web.get(f"{path}/wget?variant={VARIANT}&backend=Real")) == (404, "bad_query")

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from experiment.images.browser import DescribedVariant
+from experiment.measure.one_answer import Preparation
 from experiment.records import BackendInfo, NotUploaded, Plan
 from tests.support.records import original
 from tests.support.scripted_server import always, good_answer, grpc_server, hanging
@@ -21,6 +22,7 @@ from webapp.worker.__main__ import HANDLERS
 from webapp.worker.pipe import (
     JOBS,
     BrowserVariantsJob,
+    ClassifyJob,
     FollowUpJob,
     Job,
     PhotoJob,
@@ -92,6 +94,7 @@ EVERY_JOB = [
         NotUploaded(9, 80, 60),
     ),
     FollowUpJob("cat.jpg", "tabby", "retry", (replace(original(), data=b""),)),
+    ClassifyJob("cat.jpg", None, 3, Preparation(64, "webp", 50, resampler="box", at_most=True)),
 ]
 
 

@@ -1,0 +1,1 @@
+"""`python -m loadtest users`: closed-loop load by real Locust, in the four kinds REST/gRPC x single/batch."""

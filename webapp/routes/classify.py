@@ -1,0 +1,90 @@
+"""POST /api/classify: one answer to one photo. Nothing is measured and nothing is stored."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from flask import Blueprint, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from experiment.decide.other_goals import with_goals
+from experiment.errors import PlanRefused
+from experiment.measure.one_answer import Preparation, preparation, recommended, usual_backend
+from experiment.records import BackendInfo
+from webapp.backends import NONE_CONFIGURED
+from webapp.problems import Refused
+from webapp.routes.downloads import GOALS, goals_in
+from webapp.services import services
+
+OWN: Final = ("size", "format", "quality")
+OPTIONS: Final = ("backend", *OWN, "run", *GOALS, "keep_top1")  # goals judge the run, as for its report
+
+routes = Blueprint("classify", __name__, url_prefix="/api")
+
+
+@routes.post("/classify")
+def classify() -> ResponseReturnValue:
+    """The top labels of the photo in the form or the body, prepared as asked or as a run recommends."""
+    app = services()
+    with app.uploads.photo_or_body(request, frozenset(OPTIONS)) as submission:
+        asked = _asked()
+        wanted, name = _wanted(asked)
+        found = app.runs.classify(submission, wanted, _backend(asked.get("backend", name)))
+    return jsonify({**found, "run_id": asked.get("run")})
+
+
+def _asked() -> dict[str, str]:
+    """The options in query and form that are not empty. Raises Refused for one that does not exist."""
+    if as_files := sorted(set(request.files) & set(OPTIONS)):
+        raise Refused("bad_part", f"Sent as a file, but must be text: {', '.join(as_files)}.", 422)
+    sent = [*request.args.items(multi=True), *request.form.items(multi=True)]
+    unknown = sorted({key for key, _ in sent} - set(OPTIONS))
+    if unknown:
+        raise Refused("bad_query", f"Unknown: {', '.join(unknown)}. Known: {', '.join(OPTIONS)}.", 422)
+    if not all(text.isprintable() for _, text in sent):
+        raise Refused("bad_query", "An option has characters that are not text.", 422)
+    asked = {key: text.strip() for key, text in sent if text.strip()}
+    if len(asked) < sum(bool(text.strip()) for _, text in sent):
+        raise Refused("bad_query", "An option was sent twice. Send each once.", 422)
+    return asked
+
+
+def _wanted(asked: dict[str, str]) -> tuple[Preparation, str]:
+    """How to prepare the photo, and the backend's name; empty: any."""
+    own = [key for key in OWN if key in asked]
+    if "run" not in asked:
+        if judging := [key for key in asked if key not in (*OWN, "backend")]:
+            raise Refused("bad_query", f"{', '.join(judging)} needs run=, whose results it judges.", 422)
+        size, quality = _number(asked.get("size")), _number(asked.get("quality"))
+        return preparation(size, asked.get("format"), quality), ""
+    if own:
+        why = f"run= says how to prepare the photo: leave out {', '.join(own)}."
+        raise Refused("bad_query", why, 422)
+    if services().store.run(asked["run"]).is_live:
+        raise Refused(
+            "run_is_live", "This run is still in progress. Wait until it ends, or stop it.", 409, 10
+        )
+    try:
+        goals = goals_in(asked)
+    except PlanRefused as problem:
+        raise Refused("bad_query", str(problem), 422) from None
+    return recommended(with_goals(services().reports.report(asked["run"]), goals))
+
+
+def _number(text: str | None) -> Any:
+    """A whole number if it is one, else the text, which is refused with its rule."""
+    return int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) < 10 else text
+
+
+def _backend(name: str) -> BackendInfo:
+    """The backend of that name; without a name, the first that is ready, or may be. Raises Refused."""
+    backends = services().registry.backends()
+    if not backends:
+        raise Refused("no_backends", NONE_CONFIGURED, 503)
+    found = next((info for info in backends if info.name == name), None) if name else usual_backend(backends)
+    if found is None:
+        names = ", ".join(info.name for info in backends)
+        raise Refused("no_such_backend", f"No backend is named {name}. Backends: {names}.", 422)
+    if not found.takes_photos:
+        raise Refused("no_such_backend", f"{found.name} can't classify photos: {found.detail}", 422)
+    return found
