@@ -12,6 +12,7 @@ from rich.text import Text
 
 from common.arguments import argument
 from common.checks import price
+from experiment.cli.table import COLOURS
 from experiment.codec import to_dict
 from experiment.decide.cost import cost_of, money
 from experiment.measure.environment import environment
@@ -180,7 +181,8 @@ def _show(
     if found.points:
         rows = [[Text(text) for text in _row(point, found)] for point in found.points]
         show_table(title_of(info, payload), COLUMNS, rows, console)
-    console.print(sentence(found.sentence), style="bold", soft_wrap=True)
+    verdict = (found.validity, COLOURS[found.validity])
+    console.print(Text.assemble((sentence(found.sentence), "bold"), "  ", verdict), soft_wrap=True)
     facts = []
     if found.right_per_s is not None:
         facts.append(f"{number(found.right_per_s)} right answers/s")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 
 from experiment.report.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99
 from experiment.wording import count, joined
@@ -21,6 +21,7 @@ TOO_HIGH = 3  # times the share that may be late, is late
 HOPELESS_SHARE = 0.5  # late: higher rates say nothing more
 # Then the edge: quantiles of where it may be. Rates above it say more than those below, where little is late.
 AT_EDGE = (0.5, 0.7, 0.35, 0.6, 0.5)
+LEAST_RATES = 5  # of the curve
 BEYOND = 1.3  # times the highest rate that was tried, at most
 STEP_PART = 0.05  # of the scale: rates are whole multiples of it, so that some are tried twice
 MOST_TRIALS = 60  # one that refuses everything at once takes no time, and must not be asked for ever
@@ -70,7 +71,10 @@ class Search:
             seconds = (self._left_s() - self._overhead_s) / (len(AT_EDGE) - number)
             if seconds < self._shortest_s() or not used(self.trials):
                 return
-            self._try(self._at_edge(part), seconds)
+            rate_per_s, tried = self._at_edge(part), {trial.offered_per_s for trial in used(self.trials)}
+            if LEAST_RATES - len(tried) >= len(AT_EDGE) - number:
+                rate_per_s = self._beside(rate_per_s, tried)
+            self._try(rate_per_s, seconds)
             if self._must_end():
                 return
 
@@ -125,9 +129,17 @@ class Search:
         ).quantile(part)
         return min(max(edge, DOWN * min(rates)), BEYOND * max(rates))
 
+    def _beside(self, rate_per_s: float, tried: Set[float]) -> float:
+        """The nearest rate that was not tried yet."""
+        steps = round(rate_per_s / self._step_per_s)
+        near = sorted(range(1, steps + len(tried) + 2), key=lambda each: abs(each - steps))
+        return next(each * self._step_per_s for each in near if self._rounded(each) not in tried)
+
+    def _rounded(self, steps: int) -> float:
+        return float(f"{steps * self._step_per_s:.6g}")  # 0.30000000000000004
+
     def _try(self, rate_per_s: float, seconds: float) -> None:
-        rate_per_s = max(round(rate_per_s / self._step_per_s), 1) * self._step_per_s
-        rate_per_s = float(f"{rate_per_s:.6g}")  # 0.30000000000000004
+        rate_per_s = self._rounded(max(round(rate_per_s / self._step_per_s), 1))
         seconds = max(min(seconds, self._left_s()), 1e-3)
         self._on_begin(rate_per_s, seconds)
         taken = self._offer(rate_per_s, seconds, 1000 * self._seed + len(self.trials))

@@ -9,14 +9,16 @@ from itertools import groupby
 from typing import Any
 
 from experiment.records import Validity
-from experiment.report.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99, percentile_from
-from experiment.wording import bounds, count, number
+from experiment.report.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99, percentile, percentile_from
+from experiment.wording import bounds, count, milliseconds, number
 from loadtest.records import Sample
-from loadtest.search.adaptive import FLOORS, NEAR, SHARES, posterior, used
+from loadtest.search.adaptive import FLOORS, NEAR, SHARES, TOO_HIGH, posterior, used
 from loadtest.search.edge import Edge
 from loadtest.search.records import Capacity, Limits, Outcome, Point, Target, Trial
 
 LOW, MIDDLE, HIGH = 0.025, 0.5, 0.975  # quantiles of a 95 % interval
+MOST_DELAY_MS = 1.0  # of the generator, that 99 % of the requests keep,
+MOST_DELAY_OF_LIMIT = 0.05  # or this part of the limit, if that is more
 FAR = 1.4  # the edge is this factor beyond every rate that was tried: it was not found
 
 
@@ -38,6 +40,9 @@ def capacity_of(
     if unusable:
         reasons.append(f"{len(unusable):,} of {count(len(trials), 'trial')} not used. {unusable[0].not_used}")
     validity: Validity = "INVALID" if not points else "NOISY" if 2 * len(unusable) > len(trials) else "VALID"
+    if delay := _delay(trials, limits.limit_ms):
+        reasons.append(delay)
+        validity = "NOISY" if validity == "VALID" else validity
     found, more = _found(limits, target, trials, points)
     return Capacity(
         limits=limits,
@@ -52,6 +57,20 @@ def capacity_of(
     )
 
 
+def _delay(trials: Sequence[Trial], limit_ms: float) -> str | None:
+    """A sentence, if delays of the generator are a part of the latencies that counts."""
+    late_ms = [
+        (sample.sent_s - sample.due_s) * 1e3 for trial in used(trials) for sample in trial.taken.samples
+    ]
+    if not late_ms or percentile(late_ms, 99) <= max(MOST_DELAY_MS, MOST_DELAY_OF_LIMIT * limit_ms):
+        return None
+    delay = milliseconds(percentile(late_ms, 99))
+    return (
+        f"The generator sent 1 % of the requests more than {delay} after they were due, and the latencies "
+        "contain that: run it on a machine with nothing else to do."
+    )
+
+
 def _found(
     limits: Limits, target: Target, trials: Sequence[Trial], points: Sequence[Point]
 ) -> tuple[dict[str, Any], list[str]]:
@@ -59,18 +78,20 @@ def _found(
     if not any(point.count > point.failures for point in points):
         return _nothing(trials), []
     unloaded_ms, scale_per_s = target.unloaded_ms or 0.0, target.closed_loop_per_s or 1.0
-    for percentile in (99, 90):
-        edge = posterior(trials, limits.limit_ms, unloaded_ms, scale_per_s, SHARES[percentile])
-        per_s, words = edge.quantile(MIDDLE), f"p{percentile} ≤ {limits.limit_ms:,.15g} ms"
-        if per_s > FAR * points[-1].offered_per_s:
-            return _at_least(points[-1], _unit(target), words, percentile), []
+    for percent in (99, 90):
+        edge = posterior(trials, limits.limit_ms, unloaded_ms, scale_per_s, SHARES[percent])
+        per_s, words = edge.quantile(MIDDLE), f"p{percent} ≤ {limits.limit_ms:,.15g} ms"
+        highest = points[-1]
+        if per_s > FAR * highest.offered_per_s and _is_kept(points, percent):
+            return _at_least(highest, _unit(target), words, percent), []
         near = sum(point.count for point in points if 1 / NEAR <= point.offered_per_s / per_s <= NEAR)
-        if near >= FLOORS[percentile] and per_s * FAR < points[0].offered_per_s:
-            return _not_met(points[0], _unit(target), words, percentile), []
-        if near >= FLOORS[percentile]:
-            reasons = [] if percentile == 99 else [_why_p90(limits, near, per_s, _unit(target))]
-            return _with_rate(target, edge, points, words, percentile), reasons
-    return _too_few(limits, points), []
+        too_late = TOO_HIGH * SHARES[percent] * points[0].count
+        if per_s * NEAR < points[0].offered_per_s and points[0].over_limit > too_late:
+            return _not_met(points[0], _unit(target), words, percent), []
+        if near >= FLOORS[percent]:
+            reasons = [] if percent == 99 else [_why_p90(limits, near, per_s, _unit(target))]
+            return _with_rate(target, edge, points, words, percent), reasons
+    return _too_few(limits, trials, points), []
 
 
 def _unit(target: Target) -> str:
@@ -96,6 +117,13 @@ def _with_rate(
     }
 
 
+def _is_kept(points: Sequence[Point], percent: int) -> bool:
+    """Whether the highest rates have enough requests for the percentile, and that within the limit."""
+    high = [point for point in points if point.offered_per_s * NEAR >= points[-1].offered_per_s]
+    made = sum(point.count for point in high)
+    return made >= FLOORS[percent] and sum(point.over_limit for point in high) <= SHARES[percent] * made
+
+
 def _at_least(highest: Point, unit: str, words: str, percentile: int) -> dict[str, Any]:
     kept_up = f"at least {number(highest.offered_per_s)} {unit} at {words}"
     return {
@@ -118,9 +146,14 @@ def _not_met(lowest: Point, unit: str, words: str, percentile: int) -> dict[str,
     }
 
 
-def _too_few(limits: Limits, points: Sequence[Point]) -> dict[str, Any]:
-    made = sum(point.count for point in points)
+def _too_few(limits: Limits, trials: Sequence[Trial], points: Sequence[Point]) -> dict[str, Any]:
+    made, unusable = sum(point.count for point in points), sum(bool(trial.not_used) for trial in trials)
+    if 2 * unusable > len(trials):
+        late = f"{unusable} of {count(len(trials), 'trial')} could not be used, and p90 needs"
+        sentence = f"unknown: {late} {SAMPLES_FOR_P90} requests near the limit"
+        return {"outcome": "too_few", "sentence": sentence}
     enough_s = math.ceil(limits.budget_s * 2 * SAMPLES_FOR_P90 / made / 10) * 10  # half of them near the edge
+    enough_s = max(enough_s, math.ceil(2 * limits.budget_s))
     return {
         "outcome": "too_few",
         "sentence": (

@@ -19,6 +19,7 @@ from loadtest.cross_check.stub import running_stub
 from loadtest.payloads.images import image_payload
 from loadtest.records import Taken
 from loadtest.send.load import offer
+from loadtest.send.recording import Watch
 from tests.support.load.queues import latencies_s, latencies_with_a_stop_s
 
 TRIES = 3
@@ -56,10 +57,11 @@ def assert_known(measure: Callable[[], Measured], within: float, within_ms: floa
 
 
 class Stopping:
-    """Stops a process for STOP_S, some time from now."""
+    """Stops a process for STOP_S, some time after its first answer."""
 
     def __init__(self, pid: int, after_s: float):
         self._pid, self._after_s = pid, after_s
+        self.answered = threading.Event()
         self._thread = threading.Thread(target=self._stop)
 
     def __enter__(self):
@@ -70,6 +72,7 @@ class Stopping:
         self._thread.join()
 
     def _stop(self):
+        self.answered.wait(60)
         time.sleep(self._after_s)
         os.kill(self._pid, signal.SIGSTOP)
         os.waitid(os.P_PID, self._pid, os.WSTOPPED)
@@ -80,12 +83,13 @@ class Stopping:
 
 
 def test_a_server_that_stands_still_has_the_p99_that_the_schedule_dictates():
-    due_s = even(100, 4)
+    due_s = even(100, 3)
 
     def measure():
         with running_stub(service_ms=20) as stub:
-            with Stopping(stub.pid, after_s=1.5) as stopping:
-                taken = offer(stub.grpc, payload_for(stub.grpc), due_s, timeout_s=30)
+            with Stopping(stub.pid, after_s=0.8) as stopping:
+                watch = Watch(on_sample=lambda sample: stopping.answered.set())
+                taken = offer(stub.grpc, payload_for(stub.grpc), due_s, 30, watch)
             stop_s, go_on_s = (at - taken.started_at for at in (stopping.began_at, stopping.ended_at))
         known_s = latencies_with_a_stop_s(due_s, 0.020, stop_s, go_on_s)
         return taken, known_s, latencies_with_a_stop_s(due_s, 0.020, stop_s + EDGE_S, go_on_s)
@@ -94,7 +98,7 @@ def test_a_server_that_stands_still_has_the_p99_that_the_schedule_dictates():
 
 
 def test_a_queue_with_one_server_has_the_latencies_of_lindleys_recursion(tmp_path):
-    due_s = poisson(45, 4, seed=5)
+    due_s = poisson(45, 3, seed=5)
     generator = random.Random(5)
     service_ms = [generator.choice((10.0, 15.0, 25.0)) for _ in due_s]
     (tmp_path / "times").write_text("\n".join(map(str, service_ms)))
