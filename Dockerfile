@@ -67,7 +67,7 @@ COPY common common
 COPY experiment experiment
 COPY loadtest loadtest
 # Bytecode, as above. Locust first: it changes modules before others take names from them.
-RUN PYTHONPATH=/messages /venv/bin/python -c "import loadtest.users.locustfile, loadtest.cli.main"
+RUN PYTHONPATH=/messages /venv/bin/python -c "import loadtest.users.locustfile, loadtest.commands.main"
 
 # --- the images ---
 

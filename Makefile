@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 export PORT ?= 30501
+NOTEBOOK_PORT ?= 8889
 
 # Which build of TensorFlow: with code for NVIDIA's GPUs it takes 1.5 GB, without 1.0 GB. There is one without only
 # for x86-64 Linux. TENSORFLOW= overrides the choice. A GPU is what serving/machine/devices.py takes for one.
@@ -42,6 +43,16 @@ bench: $(VENV)/dev.stamp  ## the benchmarks, as ratios side by side in one run
 
 fuzz: $(VENV)/dev.stamp  ## 6,000 damaged inputs for each reader of input from outside, always the same ones
 	$(BIN)/python -m fuzz
+
+# A copy, so that running and saving it changes no file of the project; it stays until you remove it. Jupyter refuses
+# to run as root without being told to.
+notebook: $(VENV)/run.stamp $(VENV)/notebook.stamp | var/notebooks/load.ipynb  ## tables and figures of load runs in JupyterLab, on 127.0.0.1:8889 (NOTEBOOK_PORT= moves it)
+	$(BIN)/jupyter-lab --ip=127.0.0.1 --port=$(NOTEBOOK_PORT) --ServerApp.port_retries=0 --ServerApp.root_dir=. \
+	  --LabApp.default_url=/lab/tree/var/notebooks/load.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)
+
+var/notebooks/load.ipynb:
+	mkdir -p $(@D)
+	cp notebooks/load.ipynb $@
 
 runtimes: $(VENV)/runtimes.stamp  ## also install ONNX Runtime, LiteRT and OpenCV for the model server, and what writes ONNX
 
@@ -86,4 +97,4 @@ node_modules/installed.stamp: package-lock.json
 	npm ci --silent --no-audit --no-fund --ignore-scripts
 	touch $@
 
-.PHONY: help run test lint scripts check bench fuzz runtimes lock clean
+.PHONY: help run test lint scripts check bench fuzz notebook runtimes lock clean

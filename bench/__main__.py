@@ -14,6 +14,7 @@ from bench import (
     batching,
     commits,
     large_requests,
+    load,
     pinning,
     runtimes,
     serving_overhead,
@@ -36,6 +37,7 @@ PARTS: dict[str, Callable[[], Iterable[str]]] = {
     "pinning": pinning.bench,
     "runtimes": runtimes.bench,
     "switching": switching.bench,
+    "load": load.bench,
 }
 
 

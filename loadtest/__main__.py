@@ -1,8 +1,8 @@
-"""`python -m loadtest`: see loadtest/cli/main.py."""
+"""`python -m loadtest`: see loadtest/commands/main.py."""
 
 import sys
 
-from loadtest.cli.main import main
+from loadtest.commands.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

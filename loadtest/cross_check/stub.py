@@ -36,7 +36,9 @@ def running_stub(
     command += ["--times", str(times)] if times else []
     command += ["--one-at-a-time"] if one_at_a_time else []
     command += ["--most", str(most)] if most else []
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    pipe = subprocess.PIPE
+    # A session of its own: Ctrl-C in the terminal is for who sends.
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, start_new_session=True) as process:
         try:
             assert process.stdout is not None  # noqa: S101  it is a pipe
             addresses = json.loads(process.stdout.readline() or "{}")

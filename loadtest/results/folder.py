@@ -129,13 +129,20 @@ def new_folder(out: Path | None, kind: str, target: str, root: Path, now: float 
 
     Without `out` it is made in `root`, under a name with date, kind and target. Raises LoadRefused.
     """
-    name = f"{time.strftime('%Y-%m-%d-%H%M%S', time.gmtime(now))}-{kind}-{_file_name(target)}"
-    for path in _candidates(out, root / name):
+    return LoadFolder(*new_file(out, f"{kind}-{_file_name(target)}", root, SAMPLES, now))
+
+
+def new_file(
+    out: Path | None, name: str, root: Path, file: str, now: float | None = None
+) -> tuple[Path, TextIO]:
+    """Such a folder and the first file in it, open. Raises LoadRefused."""
+    named = root / f"{time.strftime('%Y-%m-%d-%H%M%S', time.gmtime(now))}-{name}"
+    for path in _candidates(out, named):
         try:
             path.mkdir(parents=True, exist_ok=True)
             if not any(path.iterdir()):
                 # "x": of two that came at the same time, one has it.
-                return LoadFolder(path, (path / SAMPLES).open("x", encoding="utf-8", newline=""))
+                return path, (path / file).open("x", encoding="utf-8", newline="")
         except FileExistsError:
             if path == out and not path.is_dir():
                 raise LoadRefused(f"{path} is a file. Name a folder for the results with --out.") from None

@@ -34,8 +34,10 @@ def hlog(load: Load) -> bytes:
     writer = HistogramLogWriter(text)
     writer.output_comment("[Latencies in microseconds; Interval_Max in milliseconds]")
     writer.output_log_format_version()
-    text.write(f"#[StartTime: {load.taken.started_at:.3f} (seconds since epoch)]\n")
-    writer.output_base_time(load.taken.started_at * 1e3)
+    # Equal to the last digit: readers leave out what begins before StartTime, be it a microsecond.
+    started_at = round(load.taken.started_at, 3)
+    text.write(f"#[StartTime: {started_at:.3f} (seconds since epoch)]\n")
+    writer.output_base_time(started_at * 1e3)
     writer.output_legend()
     for start_s, samples in _by_second(load.taken.samples):
         found = histogram(latencies_ms(samples))

@@ -14,6 +14,7 @@ from PIL import Image
 
 from bench import commits
 from bench.batching import steady_rate
+from bench.load import verdicts
 from bench.support.callers import calling, ends_s, request_of
 from bench.support.errors import CannotRun
 from bench.support.figures import figure
@@ -21,6 +22,9 @@ from bench.support.open_loop import OK, offer
 from bench.support.servables import photo_of
 from bench.support.side_by_side import by_turns
 from bench.sweep import stub_server
+from loadtest.cross_check.comparison import Row
+from loadtest.cross_check.run import CrossCheck
+from loadtest.cross_check.stall import StallRow
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,6 +36,22 @@ def test_a_target_is_met_only_when_the_bad_end_of_the_interval_meets_it():
     assert figure("name", samples, at_most=0.99).endswith("target <= 0.99: missed")
     assert figure("name", samples, at_least=1.0).endswith("target >= 1.0: met")
     assert figure("name", samples[:5], at_least=1.0).endswith("(too few blocks), target >= 1.0: not known")
+
+
+@pytest.mark.parametrize(
+    ("ours", "p99_ms", "met"),
+    [
+        (101.0, 830.0, ["met", "met"]),
+        (103.0, 870.0, ["missed", "missed"]),
+        (None, 800.0, ["not sure", "met"]),
+    ],
+)
+def test_the_targets_of_load_are_agreement_with_loadgen_and_the_p99_of_the_schedule(ours, p99_ms, met):
+    pairs = [(100.0, ours)] * 6 if ours else [(100.0, 99.0)] * 3 + [(100.0, 104.0)] * 3
+    row = Row("LoadGen", "Server", "p50_ms", *map(tuple, zip(*pairs, strict=True)))
+    stalled = [StallRow("ours", "open", p99_ms, 820.0), StallRow("ab", "closed", 11.0, 820.0)]
+    found = CrossCheck(rows=[row], stall=stalled, left_out=[], versions={}, environment={}, pairs=6)
+    assert [line.rpartition(": ")[2] for line in verdicts(found)] == met
 
 
 def test_a_rate_counts_whole_batches_and_not_the_start():

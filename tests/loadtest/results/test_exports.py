@@ -9,6 +9,7 @@ import json
 import random
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -146,6 +147,20 @@ def test_hdr_histograms_give_the_percentiles_of_the_raw_samples_within_a_thousan
     for percent in (1, 25, 50, 90, 99, 99.9, 100):
         exact_ms = ordered_ms[max(int(np.ceil(percent / 100 * 20_000)), 1) - 1]
         assert whole.get_value_at_percentile(percent) / 1000 == pytest.approx(exact_ms, rel=0.001, abs=0.001)
+
+
+@pytest.mark.parametrize("started_at", [1_796_056_421.481827, 1_796_056_421.4822, 1_796_056_421.4829999])
+def test_readers_of_the_histograms_do_not_lose_the_first_second(tmp_path, started_at):
+    asked = load(samples(150))
+    asked = replace(asked, taken=replace(asked.taken, started_at=started_at))
+    reader = HistogramLogReader(
+        str(files(asked, tmp_path) / "latency.hlog"), HdrHistogram(1, 3_600_000_000, 3)
+    )
+    whole = HdrHistogram(1, 3_600_000_000, 3)
+    while reader.add_next_interval_histogram(whole):
+        pass
+    reader.close()
+    assert whole.get_total_count() == 150
 
 
 def test_the_table_of_percentiles_is_in_milliseconds(tmp_path):

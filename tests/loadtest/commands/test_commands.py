@@ -20,7 +20,7 @@ from PIL import Image
 from common.addresses import free_port
 from experiment.export.schema_check import problems
 from experiment.protocol import predict_pb2, types_pb2
-from loadtest.cli.main import main
+from loadtest.commands.main import main
 from loadtest.cross_check.stub import ROOT, running_stub
 from loadtest.results.load_json import SCHEMA, load_of, read_load
 from loadtest.results.steps import loads_of

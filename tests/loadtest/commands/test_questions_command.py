@@ -7,7 +7,7 @@ import json
 import pytest
 from PIL import Image
 
-from loadtest.cli.main import main
+from loadtest.commands.main import main
 from loadtest.cross_check.stub import running_stub
 
 

@@ -20,9 +20,9 @@ from rich.console import Console
 from experiment.embedded.models_cli import StartStopped
 from experiment.errors import PixelcostError
 from experiment.settings import SharedSettings, read_settings
-from loadtest.cli.commands import COMMANDS
 from loadtest.cli.payload import check_payload
 from loadtest.cli.session import Session
+from loadtest.commands import COMMANDS
 
 PIPE_WIDTH = 132  # columns of a table if stdout is not a terminal
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from experiment.backends.replicas import is_reachable
-from loadtest.cli.main import main
+from loadtest.commands.main import main
 from loadtest.cross_check.stub import running_stub
 from loadtest.results.load_json import read_load
 from loadtest.results.steps import loads_of

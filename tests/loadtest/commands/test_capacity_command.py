@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from experiment.export.schema_check import problems
-from loadtest.cli.main import main
+from loadtest.commands.main import main
 from loadtest.cross_check.stub import running_stub
 from loadtest.results.load_json import SCHEMA, read_load
 from loadtest.results.steps import loads_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from loadtest.cli.ladder import is_over, knee_sentence, up_to_the_knee
 from loadtest.cli.measured import Measured
+from loadtest.commands.ladder import is_over, knee_sentence, up_to_the_knee
 from loadtest.results.summary import summarise
 from tests.support.load.records import load, sample
 

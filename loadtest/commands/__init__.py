@@ -10,8 +10,8 @@ import argparse
 from collections.abc import Mapping
 from typing import Protocol
 
-from loadtest.cli import burst, capacity, ladder, questions, rate, replay, users
 from loadtest.cli.session import Session
+from loadtest.commands import burst, capacity, cross_check, ladder, questions, rate, replay, users
 
 
 class Command(Protocol):
@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, Command] = {
     "ladder": ladder,
     "capacity": capacity,
     "replay": replay,
+    "cross-check": cross_check,
     "questions": questions,
     "users": users,
 }
