@@ -22,7 +22,6 @@ from experiment.cli.photo import measure_photo as measured
 from experiment.decide.compare_section import compare_section
 from experiment.decide.other_goals import GOALS
 from experiment.decide.other_goals import with_goals as judged_by
-from experiment.decide.section import Section
 from experiment.decide.sections import sections
 from experiment.errors import PixelcostError, PlanRefused
 from experiment.export.import_report import load_report
@@ -31,6 +30,7 @@ from experiment.export.report_html import report_html
 from experiment.export.report_json import report_dict, report_json
 from experiment.figures import figures
 from experiment.figures.palette import palette_of
+from experiment.figures.section import Section
 from experiment.images.read import read_image
 from experiment.measure.one_answer import ask, preparation, prepare, recommended, usual_backend
 from experiment.measure.plan import parse_plan

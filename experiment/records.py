@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SCHEMA_VERSION = "1.4"
+SCHEMA_VERSION = "1.5"
 
 Order = Literal["auto", "parallel", "one_at_a_time"]
 Validity = Literal["VALID", "NOISY", "INVALID"]
@@ -418,6 +418,99 @@ class BreakingPoint:
     failure: Failure | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadTrial:
+    """Requests at one mean rate, sent whether or not earlier ones were answered. One value for each request.
+
+    This is what is stored; report/load.py makes the points of a curve from it.
+    """
+
+    offered_per_s: float
+    seconds: float  # from the start to the last answer
+    settled_s: float  # requests due before are not counted: the queue was still filling
+    due_s: tuple[float, ...]  # from the start, ascending
+    late_ms: tuple[float, ...]  # that the generator sent it after it was due
+    latency_ms: tuple[float, ...]  # from when it was due to the answer, or until it was known that none comes
+    causes: tuple[str | None, ...] = ()  # of failures, of errors.FAILURE_CODES; empty: no request failed
+    right: tuple[bool | None, ...] = ()  # whether the answer was right; empty: not known of any
+    stopped: str | None = None  # a sentence: why it ended before its time; None: it did not
+    not_used: str | None = None  # a sentence: why it says nothing of the backend; None: it counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadPoint:
+    """All trials at one rate. Failed requests count in every rate; latencies are those of answered ones."""
+
+    offered_per_s: float
+    achieved_per_s: float  # answered requests, until the last answer
+    goodput_per_s: float | None  # right ones among them; None: it is not known which are right
+    seconds: float  # of the counted parts of the trials
+    trials: int
+    count: int  # requests, those while the queue was still filling left out
+    failures: int
+    over_limit: int  # of `count`: failed, or answered later than the curve's limit
+    p50_ms: float | None  # None: no request was answered
+    p90_ms: float | None  # None below 64 samples
+    p99_ms: float | None  # None below 662 samples
+    max_ms: float | None
+    keeps_limit: bool  # as small a part of the requests is over the limit as the curve's percentile demands
+    validity: Validity
+    reasons: tuple[str, ...] = ()  # one sentence each: why, and what to do
+    causes: Mapping[str, int] = field(default_factory=dict)  # of failures: code -> how many
+    late_max_ms: float = 0.0  # the most that the generator itself was late
+    samples_ms: tuple[float, ...] = ()  # of the counted answers, in the order they were due
+    uncounted_ms: tuple[float, ...] = ()  # of others: the queue was filling, or a trial was not used
+
+
+# measuring: the search goes on. found: per_s is the capacity. at_least: no rate that could be offered was too
+# high. below_unloaded: the limit is shorter than one request takes. not_met: missed at every rate. too_few:
+# the budget allows too few requests. no_answer, cancelled, failed: it ended before anything could be said.
+LoadOutcome = Literal[
+    "measuring",
+    "found",
+    "at_least",
+    "below_unloaded",
+    "not_met",
+    "too_few",
+    "no_answer",
+    "cancelled",
+    "failed",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadCurve:
+    """How latency grows with the rate, for one variant on one backend, and the capacity within a limit."""
+
+    variant_id: str
+    backend_name: str
+    measured_at: str  # ISO 8601, UTC
+    limit_ms: float
+    percentile: int | None = None  # that may reach the limit: 99, or 90 where the budget was too short for it
+    budget_s: float  # that the search had
+    seed: int
+    outcome: LoadOutcome
+    sentence: str  # "at most 41 requests/s at p99 ≤ 100 ms (95 %: 39 to 43)"
+    per_s: float | None = None  # the capacity, or the rate that it is at least; None: the outcome says why
+    low_per_s: float | None = None  # 95 % interval
+    high_per_s: float | None = None
+    knee_per_s: float | None = None  # the rate with the most answers per second for each ms of p50
+    unloaded_ms: float | None = None  # p50 with one request in flight
+    right_per_s: float | None = None  # right answers at the capacity; None: not known which are right
+    cores: int | None = None  # of the backend; None: unknown
+    expected: str | None = None  # label that counts as right; None: it is not known
+    payload: str = ""  # a sentence: what was sent
+    shares_machine: bool = False  # with the load generator, which then takes from its CPU time
+    validity: Validity = "VALID"
+    reasons: tuple[str, ...] = ()
+    points: tuple[LoadPoint, ...] = ()  # by rate
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Variant and backend: unique within a report."""
+        return self.variant_id, self.backend_name
+
+
 @dataclass(frozen=True, slots=True)
 class Addition:
     """A follow-up: measured after a run had ended, on the same bytes. Its samples count among the run's."""
@@ -502,5 +595,6 @@ class Report:
     photo_set: PhotoSetFacts | None = None  # None: a run of one photo
     additions: tuple[Addition, ...] = ()  # plan.repeats includes theirs
     breaking_points: tuple[BreakingPoint, ...] = ()  # of a search after the run; at most one per backend
+    load: tuple[LoadCurve, ...] = ()  # measured after the run; at most one per cell
     resizers: Resizers | None = None  # None: only the browser or only the server resized
     requests_not_sent: int = 0  # of those done: left out, because the backend had stopped answering

@@ -14,7 +14,6 @@ from experiment.decide.compare import (
     conclusion,
     left_out,
 )
-from experiment.decide.section import Section, table_of
 from experiment.figures.frame import (
     Figure,
     base_layout,
@@ -27,7 +26,9 @@ from experiment.figures.frame import (
 )
 from experiment.figures.palette import Palette, colour
 from experiment.figures.points import size_axis
+from experiment.figures.section import Section, table_of
 from experiment.figures.view import Point, Series
+from experiment.under_load.comparison import capacity_table, compared_capacities, doubts
 from experiment.wording import (
     capitalised,
     count,
@@ -59,15 +60,17 @@ def compare_section(this: Mapping[str, Any], other: Mapping[str, Any], palette: 
     title = f"Compared with {other['source']['name']}, {moment(other)}"
     warnings = tuple(difference.warning for difference in found.differences if difference.warning)
     answers = tuple(changed_words(pair) for pair in found.changed[:MOST_NAMED])
+    capacities = compared_capacities(found.this, found.other)
+    under_load = [f"{pair.name}: {pair.words}." for pair in capacities[:MOST_NAMED]]
     of_sets = OF_SETS if found.this.photo_set else ""
-    notes = (*answers, METHOD, by_chance(found), of_sets, left_out(found))
+    notes = (*answers, *doubts(capacities), METHOD, by_chance(found), of_sets, left_out(found))
     return Section(
         title,
-        conclusion(found),
+        " ".join([conclusion(found), *under_load]),
         warnings,
         tuple(note for note in notes if note),
         {"compared": compared(found, older_or_newer(this, other), palette)},
-        tables_of(found),
+        (*tables_of(found), *([capacity_table(capacities)] if capacities else [])),
     )
 
 

@@ -1,9 +1,8 @@
 """What predictions cost, and from which rate of requests on a dearer server is the cheaper choice.
 
-Everything follows from the price per hour and the p50 with one request in flight: such a
-server answers 3,600,000 ms / p50 in an hour. With several requests in flight most servers
-answer more, so a cost is an upper bound, for a server that is kept busy; that throughput was
-not measured.
+Everything follows from the price per hour and the time per answer of a server that is kept busy. Where
+the capacity under load was measured, that time is 1,000 ms over the capacity. Elsewhere it is the p50 with
+one request in flight: with several in flight most servers answer more, so that cost is an upper bound.
 """
 
 from __future__ import annotations
@@ -13,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from experiment.records import RESOLUTION_MS
+from experiment.figures.view import Point
+from experiment.records import RESOLUTION_MS, LoadCurve
 from experiment.wording import number
 
 HOUR_MS = 3_600_000
@@ -36,12 +36,39 @@ class Rival:
 
     name: str
     price_per_hour: float
-    latency_ms: float  # p50 of the variant in question
+    latency_ms: float  # per answer, kept busy: p50 of the variant in question, or from its capacity
+    low_ms: float | None = None  # 95 % interval; None: there is none
+    high_ms: float | None = None
 
     @property
     def per_s(self) -> float:
         """Requests per second that one of them answers."""
         return answers_per_s(self.latency_ms)
+
+
+def by_p50(point: Point, price_per_hour: float) -> Rival:
+    """A backend that answers one request after another."""
+    cell = point.cell
+    return Rival(point.backend.name, price_per_hour, point.p50_ms, cell.p50_low_ms, cell.p50_high_ms)
+
+
+def by_capacity(curve: LoadCurve, price_per_hour: float) -> Rival | None:
+    """A backend that is kept busy up to the limit of its latency; None: no capacity can be relied on.
+
+    A rate that the capacity is only known to reach may be far below it, and its cost far above.
+    """
+    if curve.per_s is None or curve.outcome == "at_least" or curve.validity == "INVALID":
+        return None
+    low_ms, high_ms = (SECOND_MS / rate if rate else None for rate in (curve.high_per_s, curve.low_per_s))
+    return Rival(curve.backend_name, price_per_hour, SECOND_MS / curve.per_s, low_ms, high_ms)
+
+
+def are_alike(first: Rival, second: Rival) -> bool:
+    """Whether both have a 95 % interval, and these meet."""
+    ends = first.low_ms, first.high_ms, second.low_ms, second.high_ms
+    if None in ends:
+        return False
+    return (first.high_ms or 0) >= (second.low_ms or 0) and (second.high_ms or 0) >= (first.low_ms or 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiment.decide.cost import Rival, cost_of, money, rate
-from experiment.figures.frame import Figure, base_layout, escaped, figure, hover_text, log_axis
+from experiment.decide.cost import Rival, by_capacity, cost_of, money, rate
+from experiment.figures.frame import Figure, base_layout, dots, escaped, figure, hover_text, log_axis
 from experiment.figures.palette import Palette, colour
 from experiment.figures.points import size_axis, size_traces
 from experiment.figures.view import Point, View, missing_note
@@ -16,12 +16,13 @@ HEIGHT_PX = 380
 MILLION, THOUSAND = 1_000_000, 1000
 SIZE_COLUMNS = (
     "Backend", "Format", "Size, px", "Price per hour", "p50, ms", "Per 1,000", "Per million",
-    "95 % from", "to",
+    "95 % from", "to", "Per million at capacity",
 )  # fmt: skip
 SIZE_CAPTION = (
     "Price per hour times p50, with one request in flight: an upper bound for a server that is kept "
     "busy. Bars are 95 % intervals of the p50."
 )
+STARS = "Stars: at the capacity that was measured under load."
 RATE_COLUMNS = ("Backend", "Servers", "Up to, requests/s", "Price per hour, all")
 LEAST = 1e-9  # of a cost, where a logarithmic axis begins
 MOST_SERVERS = 16  # of one kind; smaller steps can't be seen
@@ -41,14 +42,40 @@ def cost_by_size(view: View, prices: Mapping[str, float], palette: Palette) -> F
         cost, low, high = _costs(point, prices)
         return cost, high - cost, cost - low
 
+    at_capacity = [(point, _at_capacity(point, view, prices)) for point in points]
+    busy = [(point, cost) for point, cost in at_capacity if cost is not None]
     data = size_traces(lines, palette, arms, lambda point: _hover(point, prices[point.backend.name]))
-    ends = [value for point in points for value in _costs(point, prices)]
+    data += [_stars(busy, palette)] if busy else []
+    ends = [value for point in points for value in _costs(point, prices)] + [cost for _, cost in busy]
     layout = base_layout(palette, HEIGHT_PX, len(data)) | {
         "xaxis": size_axis(view, palette),
         "yaxis": log_axis(palette, "Cost of 1,000,000 predictions", ends, LEAST),
     }
-    rows = [_row(point, prices) for point in points]
-    return figure(data, layout, "Cost by size", joined(SIZE_CAPTION, missing_note(view)), SIZE_COLUMNS, rows)
+    rows = [[*_row(point, prices), cost] for point, cost in at_capacity]
+    caption = joined(SIZE_CAPTION, STARS if busy else "", missing_note(view))
+    return figure(data, layout, "Cost by size", caption, SIZE_COLUMNS, rows)
+
+
+def _at_capacity(point: Point, view: View, prices: Mapping[str, float]) -> float | None:
+    """Of a million, by the measured capacity; None: there is none."""
+    curve, price = view.curve(point.key), prices[point.backend.name]
+    rival = curve and by_capacity(curve, price)
+    return _six_digits(cost_of(MILLION, price, rival.latency_ms)) if rival else None
+
+
+def _stars(busy: Sequence[tuple[Point, float]], palette: Palette) -> dict[str, Any]:
+    own = [colour(palette, point.backend_index) for point, _ in busy]
+    hover = [
+        hover_text(f"{capitalised(point.place)}", f"{money(cost)} for 1,000,000 at its measured capacity")
+        for point, cost in busy
+    ]
+    return dots(
+        [point.variant.size_px for point, _ in busy],
+        [cost for _, cost in busy],
+        hover,
+        name="at measured capacity",
+        marker={"size": 13, "symbol": "star", "color": own, "line": {"width": 1.5, "color": own}},
+    )
 
 
 def _costs(point: Point, prices: Mapping[str, float]) -> tuple[float, float, float]:
@@ -88,10 +115,13 @@ def _row(point: Point, prices: Mapping[str, float]) -> list[Any]:
     ]  # fmt: skip
 
 
-def cost_by_rate(rivals: Sequence[Rival], places: Mapping[str, int], what: str, palette: Palette) -> Figure:
+def cost_by_rate(
+    rivals: Sequence[Rival], places: Mapping[str, int], what: str, palette: Palette, *, at_capacity: bool
+) -> Figure:
     """Price per hour over requests per second, both logarithmic, in steps: each step is one more server.
 
-    `places` of the backends in the report give the colours; `what` names the variant.
+    `places` of the backends in the report give the colours; `what` names the variant. `at_capacity`: the
+    rivals' times follow from measured capacities.
     """
     highest = max(rival.per_s for rival in rivals)
     lowest = min(rival.per_s for rival in rivals) / 3
@@ -103,9 +133,10 @@ def cost_by_rate(rivals: Sequence[Rival], places: Mapping[str, int], what: str, 
         "yaxis": log_axis(palette, "Price per hour", prices, 0),
     }
     rows = [[name, *step] for name, steps in shown.items() for step in steps]
+    each = "at its measured capacity" if at_capacity else "answering one request after another"
     caption = (
-        f"For {what}: each step is one more server of the same kind, each answering one request after "
-        f"another, at most {MOST_SERVERS} of them. Where a line is lowest, that kind is cheapest."
+        f"For {what}: each step is one more server of the same kind, each {each}, at most {MOST_SERVERS} of "
+        "them. Where a line is lowest, that kind is cheapest."
     )
     return figure(data, layout, "Cost by request rate", caption, RATE_COLUMNS, rows)
 

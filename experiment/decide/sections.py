@@ -9,12 +9,14 @@ from typing import Any, Literal
 from experiment.decide.compare_section import compare_section
 from experiment.decide.cost_section import cost_section
 from experiment.decide.prices import prices_of
-from experiment.decide.section import Section
 from experiment.decide.sensitivity_section import sensitivity_section
 from experiment.decide.uplink_section import uplink_section
 from experiment.decide.uplinks import UPLINKS, USUAL, Uplink
 from experiment.figures.palette import palette_of
+from experiment.figures.section import Section
 from experiment.figures.view import View, view_of
+from experiment.under_load.defaults import choices
+from experiment.under_load.section import load_section
 
 Report = Mapping[str, Any]
 Theme = Literal["light", "dark"]
@@ -27,13 +29,14 @@ def sections(
     theme: Theme = "light",
     view: View | None = None,
 ) -> dict[str, Section]:
-    """Cost, end to end and sensitivity of an exported report, by key. Raises PriceRefused.
+    """Load, cost, end to end and sensitivity of an exported report, by key. Raises PriceRefused.
 
     `view` saves reading the report again: its view_of().
     """
     view, palette = view or view_of(report), palette_of(theme)
     prices = prices_of(report, typed_prices or {})
     return {
+        "load": load_section(view, palette),
         "cost": cost_section(view, prices, palette),
         "uplink": uplink_section(view, report["source"], uplink, palette),
         "sensitivity": sensitivity_section(view, palette),
@@ -47,7 +50,8 @@ def deciding(
     theme: Theme = "light",
 ) -> dict[str, Any]:
     """sections() as JSON values, and what was chosen and can be chosen."""
-    made = sections(report, typed_prices, uplink, theme)
+    view = view_of(report)
+    made = sections(report, typed_prices, uplink, theme, view)
     stored = {backend["name"]: backend.get("price_per_hour") or None for backend in report["backends"]}
     return {
         "run_id": report["run_id"],
@@ -55,6 +59,7 @@ def deciding(
         "prices": stored | dict(typed_prices or {}),
         "uplink": asdict(uplink),
         "uplinks": [asdict(known) for known in UPLINKS.values()],
+        "load": choices(report, view),
     }
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from experiment.decide.section import NOTHING_YET, Section
 from experiment.decide.sensitivity import Effect, effects
 from experiment.figures.frame import Figure, axis, base_layout, figure, hover_text, words_at
 from experiment.figures.palette import Palette
+from experiment.figures.section import NOTHING_YET, Section
 from experiment.figures.view import Point, View
 from experiment.wording import capitalised, count, listed, sized_name
 

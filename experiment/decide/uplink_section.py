@@ -8,11 +8,11 @@ from typing import Any
 
 from experiment.axes import BROWSER_FORMATS
 from experiment.decide.end_to_end import PLACE_WORDS, Copy, Place, Trip, break_even, copies, originals
-from experiment.decide.section import NOTHING_YET, Section, smaller_copy, table_of
 from experiment.decide.uplinks import Uplink
 from experiment.figures.frame import Figure, base_layout, dots, escaped, figure, hover_text, log_axis
 from experiment.figures.palette import Palette, colour, dash, outline, symbol
 from experiment.figures.points import size_axis
+from experiment.figures.section import NOTHING_YET, Section, smaller_copy, table_of
 from experiment.figures.view import Series, View
 from experiment.wording import (
     capitalised,

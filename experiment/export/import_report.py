@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -176,6 +176,7 @@ def _too_much(report: Mapping[str, Any]) -> Iterator[str]:
     if len(json.dumps(report["environment"])) > MOST_ENVIRONMENT:
         yield "environment is too long"
     counts = [len(cell.get(key, ())) for cell in report["cells"] for key in _SAMPLES]
+    counts += [len(point["samples_ms"]) + len(point["uncounted_ms"]) for _, point in _points(report)]
     if max(counts, default=0) > MOST_SAMPLES or sum(counts) > MOST_SAMPLES_IN_ALL:
         yield "it has more samples than any run takes"
 
@@ -200,6 +201,7 @@ def _contradictions(report: Mapping[str, Any]) -> Iterator[str]:
     pairs = (report.get("resizers") or {"pairs": ()})["pairs"]
     if not {pair[key] for pair in pairs for key in ("browser_id", "server_id")} <= set(variants):
         yield "it compares a variant that the report does not have"
+    yield from _other_load(report, set(cells))
     yield from _other_counts(report)
     for index, cell in enumerate(report["cells"]):
         yield from _other_numbers(cell, f"cells[{index}]")
@@ -220,9 +222,39 @@ def _other_counts(report: Mapping[str, Any]) -> Iterator[str]:
         yield "its numbers of requests don't fit its cells"
 
 
-def _other_numbers(cell: Mapping[str, Any], place: str) -> Iterator[str]:
+def _points(report: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every rate that was offered under load, with its place."""
+    for index, curve in enumerate(report.get("load", ())):
+        for number, point in enumerate(curve["points"]):
+            yield f"load[{index}].points[{number}]", point
+
+
+def _other_load(report: Mapping[str, Any], cells: set[tuple[str, str]]) -> Iterator[str]:
+    """Curves of cells that are not there, and capacities beside their own interval."""
+    keys = [(curve["variant_id"], curve["backend_name"]) for curve in report.get("load", ())]
+    if len(set(keys)) < len(keys) or not set(keys) <= cells:
+        yield "it puts a cell under load that it does not have, or the same one twice"
+    for index, curve in enumerate(report.get("load", ())):
+        ends = curve["low_per_s"], curve["per_s"], curve["high_per_s"]
+        known = [end for end in ends if end is not None]
+        has_one = curve["outcome"] in {"found", "at_least"}
+        if known != sorted(known) or has_one != (curve["per_s"] is not None):
+            yield f"load[{index}] has a capacity that does not fit its interval or outcome"
+    for place, point in _points(report):
+        if point["count"] != len(point["samples_ms"]) + point["failures"]:
+            yield f"{place}.count does not fit its samples and failures"
+        if sum(point["causes"].values()) != point["failures"]:
+            yield f"{place}.causes don't fit its failures"
+        yield from _other_numbers(point, place, ("p50_ms", "p90_ms", "p99_ms", "max_ms"))
+
+
+def _other_numbers(
+    cell: Mapping[str, Any],
+    place: str,
+    keys: Sequence[str] = ("p50_ms", "p90_ms", "p99_ms", "min_ms", "max_ms"),
+) -> Iterator[str]:
     expected: Mapping[str, Any] = latency_stats(cell["samples_ms"])
-    for key in ("p50_ms", "p90_ms", "p99_ms", "min_ms", "max_ms"):
+    for key in keys:
         value = expected[key]
         if not _alike(cell[key], value):
             yield f"{place}.{key} is {cell[key]}, but its own samples give {value}"

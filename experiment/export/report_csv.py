@@ -1,10 +1,10 @@
-"""The report as CSV: one row for each cell, every raw sample in its last columns."""
+"""The report as CSV: one row for each cell, or of a load each rate; raw samples in the last columns."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from experiment.codec import csv_field, from_dict
@@ -68,6 +68,27 @@ LATER_VARIANT_KEYS = (
 )
 LATER_CELL_KEYS = ("decode_request_ms", "decode_response_bytes", "not_sent")
 
+CAPACITY_KEYS = ("per_s", "low_per_s", "high_per_s", "limit_ms", "shares_machine")  # empty before 1.5
+CURVE_KEYS = ("measured_at", "limit_ms", "percentile", "seed", "shares_machine")
+POINT_KEYS = (
+    "offered_per_s",
+    "achieved_per_s",
+    "goodput_per_s",
+    "seconds",
+    "trials",
+    "count",
+    "failures",
+    "over_limit",
+    "p50_ms",
+    "p90_ms",
+    "p99_ms",
+    "max_ms",
+    "keeps_limit",
+    "validity",
+    "late_max_ms",
+)
+POINT_SAMPLES = ("uncounted_ms", "samples_ms")
+
 BACKEND_KEYS = ("runtime", "precision", "isa", "device_name", "replicas")  # empty in reports before 1.1
 
 
@@ -76,9 +97,29 @@ def report_csv(report: Mapping[str, Any]) -> str:
     variants = {variant["id"]: variant for variant in report["variants"]}
     stages = sorted({stage for cell in report["cells"] for stage in cell["server_ms"]})
     rows = [_row(report, variants[cell["variant_id"]], cell, stages) for cell in report["cells"]]
-    columns = list(rows[0]) if rows else ["run_id", "variant_id", "backend_name"]
+    own = ("run_id", "variant_id", "backend_name")
+    return _csv(rows, [*own, *CURVE_KEYS, *POINT_KEYS, "reasons", *POINT_SAMPLES])
+
+
+def load_csv(report: Mapping[str, Any]) -> str:
+    """Every rate that was offered under load as CSV, from the lowest on, with every latency."""
+    rows = [
+        {"run_id": report["run_id"], "variant_id": curve["variant_id"], "backend_name": curve["backend_name"]}
+        | {key: curve[key] for key in CURVE_KEYS}
+        | {key: point[key] for key in POINT_KEYS}
+        | {"reasons": " ".join(point["reasons"])}
+        | {key: _samples(point[key]) for key in POINT_SAMPLES}
+        for curve in report.get("load", ())
+        for point in curve["points"]
+    ]
+    own = ("run_id", "variant_id", "backend_name")
+    return _csv(rows, [*own, *CURVE_KEYS, *POINT_KEYS, "reasons", *POINT_SAMPLES])
+
+
+def _csv(rows: Sequence[Mapping[str, Any]], otherwise: list[str]) -> str:
+    """`otherwise`: the columns where there are no rows."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\r\n")
+    writer = csv.DictWriter(text, list(rows[0]) if rows else otherwise, lineterminator="\r\n")
     writer.writeheader()
     writer.writerows({key: csv_field(value) for key, value in row.items()} for row in rows)
     return text.getvalue()
@@ -91,6 +132,10 @@ def _row(
         (info for info in report["backends"] if info["name"] == cell["backend_name"]), {}
     )
     top = cell["top"][0] if cell["top"] else {"label": None, "score": None}
+    own = (cell["variant_id"], cell["backend_name"])
+    curve: Mapping[str, Any] = next(
+        (each for each in report.get("load", ()) if (each["variant_id"], each["backend_name"]) == own), {}
+    )
     return {
         "run_id": report["run_id"],
         "variant_id": cell["variant_id"],
@@ -106,6 +151,8 @@ def _row(
         "reasons": " ".join(cell["reasons"]),
         "failure_codes": " ".join(failure["code"] for failure in cell["failure_reasons"]),
         **_over_photos(cell.get("over_photos") or {}),
+        **{f"capacity_{key}": curve.get(key) for key in CAPACITY_KEYS},
+        "knee_per_s": curve.get("knee_per_s"),
         **{f"server_{stage}_ms": cell["server_ms"].get(stage) for stage in stages},
         "decode_request_samples_ms": _samples(cell.get("decode_request_samples_ms", ())),
         "warmup_samples_ms": _samples(cell.get("warmup_samples_ms", ())),

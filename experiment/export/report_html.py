@@ -21,6 +21,7 @@ from experiment.figures import figures
 from experiment.figures.view import view_of
 from experiment.report.contention import NOT_THERE
 from experiment.report.method import method
+from experiment.under_load.capacities import capacity_words
 from experiment.wording import (
     margin_words,
     number,
@@ -38,7 +39,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 VENDORED = Path(__file__).parents[2] / "static" / "vendor"
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 FILTERS = (
-    *(margin_words, number, p_words, percent, runtime_words, short_label, short_name, size, sized_name, span),
+    *(capacity_words, margin_words, number, p_words, percent, runtime_words),
+    *(short_label, short_name, size, sized_name, span),
 )
 
 
@@ -71,6 +73,7 @@ def report_html(report: Mapping[str, Any], uplink: Uplink = USUAL) -> str:
                 if cell.count or cell.unanswered or (one_photo and cell.backend_name not in unused)
             ],
             backends=view.backends,
+            curves={curve.key: curve for curve in view.load},
             figures=drawn["light"],
             sections=[section for section in decided["light"] if section.figures],  # others lack something
             all_figures={
@@ -107,7 +110,7 @@ def _words(value: Any) -> Any:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
 
 
-def _of_known(written: Callable[..., str]) -> Callable[..., str | None]:
+def _of_known(written: Callable[..., str | None]) -> Callable[..., str | None]:
     """The same, but what is unknown stays unknown."""
 
     @wraps(written)

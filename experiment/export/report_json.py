@@ -14,7 +14,7 @@ from typing import Any
 
 from experiment.axes import plan_dict
 from experiment.codec import to_dict
-from experiment.records import Cell, Report, Variant
+from experiment.records import Cell, LoadCurve, LoadPoint, Report, Variant
 from experiment.report.method import method
 
 SCHEMA: dict[str, Any] = json.loads(Path(__file__).with_name("schema.json").read_text("utf-8"))
@@ -24,6 +24,7 @@ SCHEMA: dict[str, Any] = json.loads(Path(__file__).with_name("schema.json").read
 SAMPLE_DIGITS_MS = 3
 DERIVED_DIGITS_MS = 6
 SCORE_DIGITS = 6
+RATE_DIGITS = 4
 
 
 def report_dict(report: Report) -> dict[str, Any]:
@@ -55,10 +56,31 @@ def report_dict(report: Report) -> dict[str, Any]:
             for addition in report.additions
         ],
         "breaking_points": [to_dict(found) for found in report.breaking_points],
+        "load": [load_dict(curve) for curve in report.load],
         "photo_set": None if report.photo_set is None else _digits(to_dict(report.photo_set)),
         "resizers": None if report.resizers is None else _digits(to_dict(report.resizers)),
     }
     return made | {"method": method(made)}
+
+
+def load_dict(curve: LoadCurve) -> dict[str, Any]:
+    """A curve of `load` as JSON values."""
+    rates = ("per_s", "low_per_s", "high_per_s", "knee_per_s", "right_per_s")
+    return to_dict(curve) | {
+        **{name: _rounded(getattr(curve, name), RATE_DIGITS) for name in rates},
+        "unloaded_ms": _rounded(curve.unloaded_ms, DERIVED_DIGITS_MS),
+        "points": [_point(point) for point in curve.points],
+    }
+
+
+def _point(point: LoadPoint) -> dict[str, Any]:
+    rates = ("offered_per_s", "achieved_per_s", "goodput_per_s")
+    times = ("p50_ms", "p90_ms", "p99_ms", "max_ms", "late_max_ms")
+    return to_dict(point) | {
+        **{name: _rounded(getattr(point, name), RATE_DIGITS) for name in rates},
+        **{name: _rounded(getattr(point, name), DERIVED_DIGITS_MS) for name in times},
+        "seconds": round(point.seconds, SAMPLE_DIGITS_MS),
+    }
 
 
 def report_json(report: Mapping[str, Any]) -> str:

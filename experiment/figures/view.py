@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from experiment.axes import AXES, settings_words
 from experiment.codec import from_dict
 from experiment.labels import same_thing
-from experiment.records import OverPhotos, PhotoSetFacts, Recommendation, Share, Variant
+from experiment.records import LoadCurve, OverPhotos, PhotoSetFacts, Recommendation, Share, Variant
 from experiment.report.goals import (
     Candidate,
     Results,
@@ -81,6 +81,7 @@ class View(Results):
     points: tuple[Point, ...]  # as the report orders them: the reference first
     recommendation: Recommendation
     photo_set: PhotoSetFacts | None = None  # None: a report of one photo
+    load: tuple[LoadCurve, ...] = ()  # of cells that were put under load
     left_out: int = 0  # points that uncrowded() took away
     latency: str = "p50"  # a key of LATENCIES: what latency_ms of the points is
 
@@ -164,6 +165,10 @@ class View(Results):
             Series(f"{point.backend.name}, {kind_name(point.variant)}", (point,)) for point in self.references
         ]
 
+    def curve(self, key: tuple[str, str]) -> LoadCurve | None:
+        """How a cell did under load; None: it was not put under load."""
+        return next((curve for curve in self.load if curve.key == key), None)
+
     def recommended(self) -> Point | None:
         """The point that the recommendation names."""
         wanted = (self.recommendation.variant_id, self.recommendation.backend_name)
@@ -183,6 +188,7 @@ def view_of(report: Mapping[str, Any]) -> View:
         ),
         recommendation=from_dict(Recommendation, report["recommendation"]),
         photo_set=photo_set,
+        load=tuple(from_dict(LoadCurve, row) for row in report.get("load", ())),  # not there before 1.5
     )
 
 

@@ -6,7 +6,7 @@ report prints the first, docs/numbers.md has the second.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiment.axes import AXES
@@ -49,6 +49,15 @@ DEFINITIONS = {
     "right.",
     "Accuracy": "Whether the answer is right. Known only if you name what the photo shows, or send photos "
     "with labels.",
+    "Offered rate": "Requests per second of a load test, sent at random times (Poisson) whether or not "
+    "earlier ones were answered. Each latency counts from when its request was due, so a stall is charged "
+    "to every request that waited.",
+    "Capacity": "The highest offered rate at which the limit of latency holds, mostly of p99, with failures "
+    "counted as too slow; with a 95 % interval. It is that of one variant on one backend within that limit.",
+    "Knee": "The rate with the most answers per second for each millisecond of p50 (Kleinrock's power). "
+    "Below it more load costs little time; above it more time buys little load.",
+    "Goodput": "Right answers per second: the true label if you named one, else the answer that this backend "
+    "gave to the original.",
     "Recommended": f"{_FEWEST}. By default the top answer must stay the same, with a probability at most "
     f"{margin_words(MARGIN_POINTS)} lower.",
 }
@@ -69,6 +78,8 @@ _OF_A_SET = {
     "p is that of one comparison; Holm's is corrected for all of them.",
     "Agreement": "The share of photos with the same top answer as the same backend gave to the original.",
 }
+
+_OF_A_LOAD = ("Offered rate", "Capacity", "Knee", "Goodput")
 
 _ORDERS = {
     "auto": "backends were measured in parallel; those that share cores took turns",
@@ -104,6 +115,9 @@ def method(report: Mapping[str, Any]) -> list[dict[str, str]]:
     if any(cell.get("decode_request_ms") for cell in report["cells"]):
         words["Decode request"] = DEFINITIONS["Decode request"]
     words |= {**_OF_A_SET, "Margin": _margin(photo_set, plan)} if photo_set else _of_one_photo(report, plan)
+    if report.get("load"):
+        words |= {term: DEFINITIONS[term] for term in _OF_A_LOAD}
+        words["Under load"] = _under_load(report["load"])
     words["Validity"] = " ".join(f"{verdict}: {text}" for verdict, text in VALIDITY.items())
     return terms({term: text for term, text in words.items() if text})
 
@@ -132,6 +146,20 @@ def _added(report: Mapping[str, Any], plan: Plan) -> str:
         for added in report.get("additions", ())
         if not added.get("retried")
     )
+
+
+def _under_load(load: Sequence[Mapping[str, Any]]) -> str:
+    """How many rates were tried, and where the load generator ran."""
+    rates = sum(len(curve["points"]) for curve in load)
+    requests = sum(point["count"] for curve in load for point in curve["points"])
+    shared = list(dict.fromkeys(curve["backend_name"] for curve in load if curve["shares_machine"]))
+    words = (
+        f"After the run, {count(requests, 'request')} at {count(rates, 'rate')} went to "
+        f"{count(len(load), 'cell')}. They are no samples of the run."
+    )
+    if shared:
+        words += f" The load generator ran on the machine of {listed(shared)}, and used some of its CPU time."
+    return words
 
 
 def _variants(report: Mapping[str, Any], plan: Plan) -> str:

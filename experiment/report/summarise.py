@@ -14,6 +14,7 @@ from experiment.records import (
     BreakingPoint,
     Cell,
     Failure,
+    LoadCurve,
     Measurement,
     Prediction,
     Report,
@@ -32,7 +33,10 @@ from experiment.report.warnings import warnings_of
 
 
 def summarise(
-    run: Run, added: Sequence[Session] = (), breaking_points: Sequence[BreakingPoint] = ()
+    run: Run,
+    added: Sequence[Session] = (),
+    breaking_points: Sequence[BreakingPoint] = (),
+    load: Sequence[LoadCurve] = (),
 ) -> Report:
     """Everything that follows from what was measured so far, and `added` afterwards.
 
@@ -69,6 +73,7 @@ def summarise(
         failure=run.failure,
         additions=tuple(session.addition for session in added),
         breaking_points=tuple(breaking_points),
+        load=tuple(load),
         resizers=compare_resizers(run.variants, cells),
     )
 

@@ -118,6 +118,8 @@ export const addRepeats = (id, repeats) => sendJson(`${reportPath(id)}/repeats`,
 export const retryCells = (id, backendName, timeoutS) =>
   sendJson(`${reportPath(id)}/retry`, { backend_name: backendName, timeout_s: timeoutS });
 export const findBreakingPoint = (id) => sendJson(`${reportPath(id)}/breaking-point`, {});
+/** @param {object} order what the server's default does not say: {} takes all of it */
+export const putUnderLoad = (id, order) => sendJson(`${reportPath(id)}/load`, order);
 export const getFollowUps = (id) => getJson(`${reportPath(id)}/follow-ups`);
 
 /**

@@ -27,6 +27,8 @@ export interface Report {
   additions?: Array<Addition>;
   /** The smallest copy that keeps the answer, as far as bisection finds it: one for each backend that was searched after the run. */
   breaking_points?: Array<BreakingPoint>;
+  /** Latency over the rate of requests, and the capacity: one for each cell that was put under load after the run. */
+  load?: Array<LoadCurve>;
   /** Only where the run was imported from an exported report: the file's name, the id that it had there, and when. */
   imported?: { name: string; run_id: string; imported_at: string; };
   /** How the run was measured and what its numbers mean, in sentences, in the order to be read. */
@@ -426,6 +428,81 @@ export interface BreakingPoint {
   /** In the order they were asked. */
   steps: Array<SearchStep>;
   failure: Failure | null;
+}
+
+export interface LoadPoint {
+  /** Mean rate of the schedule, sent whether or not earlier requests were answered. */
+  offered_per_s: number;
+  /** Answered requests, until the last answer. */
+  achieved_per_s: number;
+  /** Right ones among them; null: it is not known which are right. */
+  goodput_per_s: number | null;
+  /** Of the counted parts of the trials. */
+  seconds: number;
+  trials: Count;
+  /** Requests, those while the queue was still filling left out. */
+  count: Count;
+  failures: Count;
+  /** Failed, or answered later than the curve's limit. */
+  over_limit: Count;
+  /** Of answered requests, from when each was due. */
+  p50_ms: number | null;
+  /** null below 64 samples. */
+  p90_ms: number | null;
+  /** null below 662 samples. */
+  p99_ms: number | null;
+  max_ms: number | null;
+  /** As small a part of the requests is over the limit as the percentile demands. */
+  keeps_limit: boolean;
+  validity: Validity;
+  reasons: Sentences;
+  /** Of failures: code and how many. */
+  causes: Record<string, Count>;
+  /** The most that the generator itself was late. */
+  late_max_ms: number;
+  /** Latencies of the counted answers, in the order they were due. */
+  samples_ms: Array<number>;
+  /** Of the others: the queue was still filling, or the generator was late. */
+  uncounted_ms: Array<number>;
+}
+
+export interface LoadCurve {
+  variant_id: string;
+  backend_name: string;
+  measured_at: string;
+  /** That the percentile of latencies may reach. */
+  limit_ms: number;
+  /** 99, or 90 where the budget was too short for it; null: too short for either. */
+  percentile: number | null;
+  /** Time that the search had. */
+  budget_s: number;
+  seed: number;
+  /** measuring: the search goes on. at_least: no rate that could be offered was too high. below_unloaded: the limit is shorter than one request takes. not_met: missed at every rate. too_few: the time allowed too few requests. */
+  outcome: "measuring" | "found" | "at_least" | "below_unloaded" | "not_met" | "too_few" | "no_answer" | "cancelled" | "failed";
+  sentence: string;
+  /** The capacity in requests per second, or what it is at least; null: the outcome says why. */
+  per_s: number | null;
+  /** 95 % interval, as the next. */
+  low_per_s: number | null;
+  high_per_s: number | null;
+  /** The rate with the most answers per second for each ms of p50. */
+  knee_per_s: number | null;
+  /** p50 with one request in flight. */
+  unloaded_ms: number | null;
+  /** Right answers at the capacity. */
+  right_per_s: number | null;
+  /** Of the backend. */
+  cores: number | null;
+  /** The label that counts as right; null: it is not known. */
+  expected: string | null;
+  /** What was sent, in a sentence. */
+  payload: string;
+  /** The load generator ran on the backend's machine and took from its CPU time. */
+  shares_machine: boolean;
+  validity: Validity;
+  reasons: Sentences;
+  /** By rate. */
+  points: Array<LoadPoint>;
 }
 
 export interface Recommendation {

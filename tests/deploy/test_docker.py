@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.deploy.dockerfile import PATH, pairs, read_stages
 from tests.support.deploy.image_builder import is_let_through
+from tests.support.imports import python_imports
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = read_stages()
@@ -83,6 +84,20 @@ def test_everything_copied_from_the_project_exists_and_is_let_through_by_dockeri
             for source in copied.split()[:-1]:
                 assert (ROOT / source).exists(), source
                 assert is_let_through(source), source
+
+
+def test_the_web_image_holds_every_package_of_the_project_that_the_app_imports():
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    imports = python_imports(ROOT, sorted(packages - {"tests"}))
+    wanted = {
+        other.partition(".")[0]
+        for file, others in imports.items()
+        if file.partition(".")[0] == "webapp"
+        for other in others
+    }
+    copied = {source for line in STAGES["web-environment"].all("COPY") for source in line.split()[:-1]}
+    assert "loadtest" in wanted
+    assert wanted <= copied
 
 
 def test_the_web_environment_locks_no_tensorflow():

@@ -86,3 +86,21 @@ test("another latency stands beside p50 where it is chosen", () => {
   assert.match(heads("p99"), /p50:GPU,p99:GPU/);
   assert.match(heads(""), /p50:GPU,slowest:GPU/);
 });
+
+test("a capacity stands beside the cells that were put under load, marked where the generator shared the machine", () => {
+  const curve = (id, changes) => ({ variant_id: id, backend_name: "GPU", outcome: "found", per_s: 41.3, low_per_s: 39, high_per_s: 43,
+    sentence: "at most 41 requests/s", reasons: [], shares_machine: false, validity: "VALID", ...changes });
+  const load = [curve("a", {}), curve("b", { shares_machine: true, outcome: "at_least", per_s: 90, high_per_s: null })];
+  const made = report(CELLS, { load });
+  assert.deepEqual([0, 1, 2].map((row) => textOf(made, "capacity:GPU", row)), ["41 (39 to 43)", "≥ 90 †", "–"]);
+  assert.equal(order(made, "-capacity:GPU"), "bac");
+  assert.equal(order(made, "capacity:GPU"), "abc");
+  const none = { load: [curve("a", { outcome: "not_met", per_s: null, low_per_s: null, high_per_s: null })] };
+  assert.equal(textOf(report(CELLS, none), "capacity:GPU", 0), "none");
+  const doubtful = { load: [curve("a", { validity: "INVALID" }), curve("b", { validity: "NOISY" })] };
+  assert.deepEqual([0, 1].map((row) => textOf(report(CELLS, doubtful), "capacity:GPU", row)), ["41 (39 to 43) ✕", "41 (39 to 43) ≈"]);
+  const column = columnsOf(made, CONFIG.samples_for).find(({ key }) => key === "capacity:GPU");
+  assert.match(column.hint(rowsOf(made)[1]), /^At most 41 requests\/s\. † the load generator shared/);
+  for (const load of [undefined, []])
+    assert.ok(!columnsOf(report(CELLS, { load }), CONFIG.samples_for).some(({ key }) => key.startsWith("capacity")));
+});

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { endWords, missingRepeats, offers as offersOf, pointSentence, progressWords, stepRows } from "../../static/js/run/follow_up_words.js";
+import { endWords, loadWords, missingRepeats, offers as offersOf, pointSentence, progressWords, stepRows } from "../../static/js/run/follow_up_words.js";
 import { CONFIG } from "./config.mjs";
 
 const POINT = {
@@ -17,15 +17,15 @@ const report = (changes) => ({
 const offers = (made) => offersOf(made, CONFIG);
 const kinds = (changes) => offers(report(changes)).map(({ kind }) => kind);
 
-test("a finished run offers what it lacks for a p90, and the search", () => {
+test("a finished run offers what it lacks for a p90, the search and a load test", () => {
   assert.equal(offers(report({}))[0].label, "Add 44 more to see p90");
-  assert.deepEqual(kinds({}), ["repeats", "search"]);
-  assert.deepEqual(kinds({ plan: { repeats: 64 } }), ["search"]);
+  assert.deepEqual(kinds({}), ["repeats", "search", "load"]);
+  assert.deepEqual(kinds({ plan: { repeats: 64 } }), ["search", "load"]);
   assert.equal(missingRepeats(report({ plan: { repeats: 100 } }), CONFIG), 0);
 });
 
-test("a run that was stopped has cells of different lengths: only the search is offered", () => {
-  assert.deepEqual(kinds({ state: "cancelled" }), ["search"]);
+test("a run that was stopped has cells of different lengths: no repeats are offered", () => {
+  assert.deepEqual(kinds({ state: "cancelled" }), ["search", "load"]);
 });
 
 test("where nothing can be sent again nothing is offered", () => {
@@ -68,4 +68,15 @@ test("words of progress and of the end", () => {
   assert.equal(progressWords({ kind: "search" }, { done: 7, text: "181 px" }), "Copy 7: 181 px");
   assert.equal(progressWords({ kind: "repeats" }, { done: 7, text: "7 of 44" }), "7 of 44");
   assert.equal(endWords("search", report({ breaking_points: [POINT] })), "8 CPU: Still a tabby down to 181 px, JPEG q34.");
+});
+
+test("a load test says which rate it has tried and how long it still takes, beside its own form too", () => {
+  const data = { done: 700, text: "512 px JPEG on 8 CPU at 40 requests/s: p50 21 ms", eta_s: 31.2 };
+  assert.equal(progressWords({ kind: "load" }, data), "512 px JPEG on 8 CPU at 40 requests/s: p50 21 ms, about 31 s left");
+  assert.deepEqual(loadWords({ state: "running", text: "at 40", share: 0.4 }, ""), { text: "at 40", isLive: true, isStopping: false, share: 0.4 });
+  assert.equal(loadWords({ state: "stopping", text: "at 40" }, "").isStopping, true);
+  assert.deepEqual(loadWords(null, "p99_ms must be a number."), { text: "p99_ms must be a number." });
+  const load = [{ backend_name: "8 CPU", sentence: "at most 41 requests/s at p99 ≤ 100 ms" }];
+  assert.equal(endWords("load", { load }), "8 CPU: at most 41 requests/s at p99 ≤ 100 ms.");
+  assert.equal(offers(report({ load })).at(-1).label, "Measure the capacity again");
 });

@@ -10,6 +10,7 @@ import pytest
 import skimage
 from playwright.sync_api import expect
 
+from loadtest.cross_check.stub import running_stub
 from tests.support.photo_sets import colour_server, photo
 from tests.support.processes.app_process import running_app
 from tests.support.processes.browser import PATIENCE_MS, SMALL, Visit, visiting
@@ -89,6 +90,39 @@ def test_cells_that_failed_are_measured_again_with_more_time(browser, tmp_path):
         expect(page.locator("#problems")).to_contain_text("measured again", timeout=PATIENCE_MS)
         expect(retry).to_have_count(0)
         assert app.report(visit.run_id())["requests"]["failed"] == 0
+
+
+def test_a_run_is_put_under_load_its_plot_grows_and_its_capacity_stays(browser, tmp_path):
+    with (
+        running_stub(service_ms=20, one_at_a_time=True) as stub,
+        running_app(tmp_path, TF_SERVERS=f"stub:{stub.grpc.address}") as app,
+        visiting(browser, app.url) as visit,
+    ):
+        page = visit.open("/?sample=cat&sizes=64&fmt=jpeg&repeat=6")
+        page.click("#run")
+        visit.wait_end()
+        section = page.locator("#deciding [data-section=load]")
+        section.locator("summary").first.click()
+        page.fill("#load-limit", "nonsense")
+        page.fill("#load-budget", "5")
+        section.get_by_label("Original", exact=False).uncheck()
+        expect(page.locator("#load-status")).to_have_text("1 pair of variant and backend, about 5 s.")
+        page.click("#load-start")
+        refused = "p99_ms must be a number from 0.1 to 60,000."
+        expect(page.locator("#load-status")).to_contain_text(refused, timeout=PATIENCE_MS)
+        page.fill("#load-limit", "400")
+        page.click("#load-start")
+        expect(page.locator("#load-stop")).to_be_visible(timeout=PATIENCE_MS)
+        expect(section.locator(".under_load .legendtext").first).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.locator("#load-start")).to_be_visible(timeout=PATIENCE_MS)
+        (curve,) = app.report(visit.run_id())["load"]
+        assert (curve["variant_id"], curve["limit_ms"], curve["budget_s"]) == ("64-jpeg-85", 400, 5)
+        said = f"64 px JPEG on stub: {curve['sentence'].partition('. ')[0].rstrip('.')}."
+        expect(section).to_contain_text(said, timeout=PATIENCE_MS)
+        expect(section.locator(".section-warnings")).to_contain_text("the load generator shared")
+        expect(page.locator("#variants")).to_contain_text("†")
+        visit.reload()
+        expect(section).to_contain_text(said, timeout=PATIENCE_MS)
 
 
 def test_runs_are_found_by_words_and_an_empty_result_says_so(visit: Visit):

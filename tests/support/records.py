@@ -11,6 +11,8 @@ from experiment.records import (
     BackendInfo,
     Failure,
     Label,
+    LoadCurve,
+    LoadPoint,
     Measurement,
     Plan,
     Prediction,
@@ -19,6 +21,7 @@ from experiment.records import (
     SourceImage,
     Variant,
 )
+from experiment.report.statistics import latency_stats
 from experiment.report.summarise import summarise
 
 TABBY = (
@@ -166,8 +169,61 @@ def report(**changes: Any) -> Report:
         "requests_planned": 23,
     }
     values |= changes
-    added, points = values.pop("added", ()), values.pop("breaking_points", ())
-    return summarise(Run(**values), added, points)
+    later = [values.pop(key, ()) for key in ("added", "breaking_points", "load")]
+    return summarise(Run(**values), *later)
+
+
+def load_point(offered_per_s: float, samples_ms: Sequence[float], **changes: Any) -> LoadPoint:
+    """A rate at which all requests were answered, half of them rightly."""
+    rounded = tuple(round(sample, 3) for sample in samples_ms)
+    stats = latency_stats(rounded)
+    seconds = len(samples_ms) / offered_per_s
+    values: dict[str, Any] = {
+        "offered_per_s": offered_per_s,
+        "achieved_per_s": offered_per_s,
+        "goodput_per_s": offered_per_s / 2,
+        "seconds": seconds,
+        "trials": 1,
+        "count": len(samples_ms),
+        "failures": 0,
+        "over_limit": sum(sample > 100 for sample in samples_ms),
+        **{key: stats[key] for key in ("p50_ms", "p90_ms", "p99_ms", "max_ms")},  # type: ignore[literal-required]
+        "keeps_limit": all(sample <= 100 for sample in samples_ms),
+        "validity": "VALID",
+        "samples_ms": rounded,
+    }
+    return LoadPoint(**values | changes)
+
+
+def load_curve(variant_id: str = "original", backend_name: str = "8 CPU", **changes: Any) -> LoadCurve:
+    """41 requests/s within p99 <= 100 ms; from 20 requests/s on, latency grows."""
+    values: dict[str, Any] = {
+        "variant_id": variant_id,
+        "backend_name": backend_name,
+        "measured_at": "2026-05-04T10:25:30Z",
+        "limit_ms": 100.0,
+        "budget_s": 20.0,
+        "seed": 7,
+        "outcome": "found",
+        "percentile": 99,
+        "sentence": "at most 41 requests/s at p99 ≤ 100 ms (95 %: 39 to 43)",
+        "per_s": 41.0,
+        "low_per_s": 39.0,
+        "high_per_s": 43.0,
+        "knee_per_s": 20.0,
+        "unloaded_ms": 19.0,
+        "right_per_s": 20.0,
+        "cores": 8,
+        "expected": "tabby",
+        "payload": "The bytes of the run, as they were.",
+        "points": (
+            load_point(10.0, [20.0] * 40),
+            load_point(20.0, [22.0] * 80),
+            load_point(40.0, [30.0] * 98 + [90.0] * 2),
+            load_point(60.0, [150.0] * 100),
+        ),
+    }
+    return LoadCurve(**values | changes)
 
 
 def environment(**changes: Any) -> dict[str, Any]:

@@ -17,8 +17,8 @@ routes = Blueprint("decide", __name__, url_prefix="/api/runs")
 
 @routes.get("/<run_id>/deciding")
 def run_deciding(run_id: str) -> ResponseReturnValue:
-    """Cost, time with an uplink, sensitivity: `price=NAME:PRICE` per backend, `uplink=` a key or Mbit/s."""
-    report = services().reports.report(run_id)
+    """Load, cost, uplink, sensitivity: `price=NAME:PRICE` per backend, `uplink=` a key or Mbit/s."""
+    report = services().reports.under_way(run_id)
     prices = read_prices(request.args.getlist("price"))
     uplink = uplink_of(request.args.get("uplink", ""))
     return jsonify(deciding(report, prices, uplink, theme_asked()))

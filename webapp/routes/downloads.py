@@ -19,7 +19,7 @@ from flask.typing import ResponseReturnValue
 from experiment import __version__
 from experiment.decide.other_goals import with_goals
 from experiment.errors import PlanRefused
-from experiment.export.report_csv import report_csv
+from experiment.export.report_csv import load_csv, report_csv
 from experiment.export.report_html import report_html
 from experiment.figures import LATENCIES, figures
 from experiment.images.formats import FORMATS
@@ -54,6 +54,12 @@ def report_as_json(run_id: str) -> ResponseReturnValue:
 def report_as_csv(run_id: str) -> ResponseReturnValue:
     """One line per cell."""
     return _rendered(run_id, report_csv, "text/csv; charset=utf-8", "csv")
+
+
+@routes.get("/<run_id>/load.csv")
+def load_as_csv(run_id: str) -> ResponseReturnValue:
+    """One line per rate that was offered under load."""
+    return _rendered(run_id, load_csv, "text/csv; charset=utf-8", "load.csv")
 
 
 @routes.get("/<run_id>.html")

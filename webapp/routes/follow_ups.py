@@ -1,28 +1,40 @@
-"""/api/runs/<id>/repeats, /retry and /breaking-point: measure again what a finished run sent."""
+"""/api/runs/<id>/repeats, /retry, /breaking-point and /load: measure again what a finished run sent."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
-from common.checks import Expected, whole
+from common.checks import Expected, list_of, number, one_of, whole
 from experiment.codec import from_dict
+from experiment.figures.view import view_of
+from experiment.labels import same_thing
 from experiment.measure.plan import check_request_count, parse_plan
 from experiment.measure.schedule import planned_requests
-from experiment.records import BackendInfo, Plan
+from experiment.records import SEED_LIMIT, BackendInfo, Plan
+from experiment.under_load.defaults import (
+    LEAST_BUDGET_S,
+    LEAST_LIMIT_MS,
+    MOST_BUDGET_S,
+    MOST_CURVES,
+    MOST_LIMIT_MS,
+    default_load,
+)
 from webapp.problems import Refused
 from webapp.routes.runs import accepted
 from webapp.runs.follow_up import follow_up_of, still_the_same
 from webapp.services import services
 from webapp.store.store import StoredRun
-from webapp.worker.pipe import FollowUpKind
+from webapp.worker.pipe import FollowUpKind, LoadCell, LoadOrder
 
 MOST_REPEATS = 1000  # of one cell, follow-ups included; the limit of a plan
 MOST_FOLLOW_UPS = 100  # of one run, whose reports read all of them
+
+LARGEST_PART = 0.9  # of the longest run, that budgets may fill: trials end a little later
 
 routes = Blueprint("follow_ups", __name__, url_prefix="/api/runs")
 
@@ -76,6 +88,86 @@ def find_breaking_point(run_id: str) -> ResponseReturnValue:
     infos = _that_answered(report, run.backends if names is None else _named(run, names, rule))
     reference = report["variants"][:1]  # it always comes first
     return _begun(run, report, reference, from_dict(Plan, run.plan), infos, "search")
+
+
+@routes.post("/<run_id>/load")
+def put_under_load(run_id: str) -> ResponseReturnValue:
+    """Find the capacity of some cells, one after the other; what is left out has a default.
+
+    {"variant_ids": ["512-jpeg-85"], "backend_names": ["8 CPU"], "p99_ms": 100, "budget_s": 25, "seed": 7}
+    """
+    run, report = _finished(run_id)
+    default = default_load(view_of(report))
+    assert default is not None  # noqa: S101  something was answered
+    body = _body()
+    known = {variant["id"]: variant for variant in report["variants"]}
+    ids = _listed(body, "variant_ids", default.variant_ids, known, "variants")
+    names = _listed(
+        body, "backend_names", default.backend_names, [info["name"] for info in run.backends], "backends"
+    )
+    limit_ms = _number(body, "p99_ms", default.limit_ms, number(LEAST_LIMIT_MS, MOST_LIMIT_MS))
+    budget_s = _number(body, "budget_s", default.budget_s, number(LEAST_BUDGET_S, MOST_BUDGET_S))
+    seed = _number(body, "seed", from_dict(Plan, run.plan).seed, whole(0, SEED_LIMIT - 1))
+    cells = _load_cells(report, ids, names)
+    _check_length(len(cells), budget_s)
+    infos = _that_answered(report, _named(run, list(names), "backend_names"))
+    order = LoadOrder(tuple(cells), limit_ms, budget_s, int(seed))
+    sent = [known[id_] for id_ in dict.fromkeys(cell.variant_id for cell in cells)]
+    return _begun(run, report, sent, from_dict(Plan, run.plan), infos, "load", order)
+
+
+def _listed(
+    body: Mapping[str, Any], key: str, default: Sequence[str], known: Iterable[str], what: str
+) -> Sequence[str]:
+    """The names of a list in the body. Raises Refused for others than the run's."""
+    try:
+        return default if body.get(key) is None else list_of(one_of(known), what, MOST_CURVES)(body[key])
+    except Expected as expected:
+        raise Refused("bad_query", f"{key} must be {expected}.", 422) from None
+
+
+def _number(body: Mapping[str, Any], key: str, default: float, check: Callable[[Any], float]) -> float:
+    """A number in the body. Raises Refused for one that can't be used."""
+    try:
+        return default if body.get(key) is None else check(body[key])
+    except Expected as expected:
+        raise Refused("bad_query", f"{key} must be {expected}.", 422) from None
+
+
+def _load_cells(report: Mapping[str, Any], ids: Sequence[str], names: Sequence[str]) -> list[LoadCell]:
+    """The cells of these variants and backends that were answered. Raises Refused if there is none."""
+    cells = {(cell["variant_id"], cell["backend_name"]): cell for cell in report["cells"] if cell["count"]}
+    chosen = [cells[id_, name] for name in names for id_ in ids if (id_, name) in cells]
+    if not chosen:
+        raise Refused("nothing_measured", "No request of these variants to these backends was answered.", 422)
+    if len(chosen) > MOST_CURVES:
+        pairs = f"These are {len(chosen)} pairs of variant and backend"
+        raise Refused("bad_query", f"{pairs}; at most {MOST_CURVES} are put under load at once.", 422)
+    reference_id, true_label = report["variants"][0]["id"], report["source"]["true_label"]
+    return [
+        LoadCell(
+            cell["variant_id"],
+            cell["backend_name"],
+            _expected(cells.get((reference_id, cell["backend_name"]), cell), cell, true_label),
+        )
+        for cell in chosen
+    ]
+
+
+def _expected(reference: Mapping[str, Any], cell: Mapping[str, Any], true_label: str | None) -> str | None:
+    """The label of right answers, as this model writes it: the true one, else its answer to the reference."""
+    top = [each["label"] for each in (*cell["top"], *reference["top"])]
+    if true_label is not None:
+        return next((label for label in top if same_thing(label, true_label)), true_label)
+    return reference["top"][0]["label"] if reference["top"] else None
+
+
+def _check_length(cells: int, budget_s: float) -> None:
+    """Raises Refused for what could not end before the limit of a run."""
+    longest_s = services().settings.max_run_s
+    if cells * budget_s > LARGEST_PART * longest_s:
+        why = f"{cells} × {budget_s:g} s is too long: a run may take {longest_s:g} s (PIXELCOST_MAX_RUN)."
+        raise Refused("bad_query", f"{why} Choose fewer variants or backends, or a smaller budget_s.", 422)
 
 
 @routes.get("/<run_id>/follow-ups")
@@ -149,7 +241,8 @@ def _begun(
     plan: Plan,
     infos: list[BackendInfo],
     what: FollowUpKind,
+    load: LoadOrder | None = None,
 ) -> ResponseReturnValue:
     app = services()
-    live = app.runs.submit(follow_up_of(run, report, variants, what, app.store), plan, infos)
+    live = app.runs.submit(follow_up_of(run, report, variants, what, app.store, load), plan, infos)
     return accepted(live, run.id, kind=what, run_id=run.id, planned=live.log.progress.planned)

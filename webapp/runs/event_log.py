@@ -73,6 +73,12 @@ class Progress:
         self.not_sent += is_left_out
         self.failed += failure is not None and not is_left_out
 
+    def add_requests(self, count: int, failed: int) -> None:
+        """Many more requests at once, of a load test: nobody knew before how many there would be."""
+        self.done += count
+        self.failed += failed
+        self.planned = self.done
+
     @property
     def eta_s(self) -> float | None:
         """Seconds until the last request, from the pace so far; None: not known yet."""

@@ -1,4 +1,4 @@
-"""Follow-ups: more repeats, a retry or the breaking point, after a run has ended and on the bytes it sent.
+"""Follow-ups: more repeats, a retry, the breaking point, a load test; after a run, on the bytes it sent.
 
 A follow-up is stored and queued like a run: it has its own events, timing process and end. So a crash in it
 can't harm the run that it follows. What it measured becomes a part of that run's report.
@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from experiment.codec import from_dict
-from experiment.records import BackendInfo, BreakingPoint, Measurement, Plan, RunState, Variant
+from experiment.records import BackendInfo, BreakingPoint, LoadCurve, Measurement, Plan, RunState, Variant
 from experiment.report.additions import Session, addition_of, retry_of
 from webapp.problems import Refused
+from webapp.runs.load_events import curves_in, newest
 from webapp.runs.submission import Submission
 from webapp.store.store import Event, Follows, Store, StoredRun
-from webapp.worker.pipe import FollowUpJob, FollowUpKind
+from webapp.worker.pipe import FollowUpJob, FollowUpKind, LoadOrder
 
 OPENINGS: Final[Mapping[FollowUpKind, str]] = {
     "repeats": "Warming up.",
     "retry": "Warming up.",
     "search": "Searching for the smallest copy that keeps the answer.",
+    "load": "Measuring how long one request takes without load.",
 }
 
 # What must not have changed, or the follow-up measures another server. Embedded servers get new ports at
@@ -39,11 +41,11 @@ def follow_up_of(
     variants: Iterable[Mapping[str, Any]],
     what: FollowUpKind,
     store: Store,
+    load: LoadOrder | None = None,
 ) -> Submission:
     """Some variants of a run, as they were sent, to be measured further."""
-    job = FollowUpJob(
-        run.name, report["source"]["true_label"], what, tuple(from_dict(Variant, row) for row in variants)
-    )
+    records = tuple(from_dict(Variant, row) for row in variants)
+    job = FollowUpJob(run.name, report["source"]["true_label"], what, records, load)
     return Submission(job, _stored(store, run.id, job.variants), Follows(run.id, what), OPENINGS[what])
 
 
@@ -85,6 +87,7 @@ class FollowUpResults:
 
     sessions: tuple[Session, ...]
     breaking_points: tuple[BreakingPoint, ...]
+    load: tuple[LoadCurve, ...]
     requests: int  # that the sessions planned, or sent where they ended early
 
 
@@ -93,17 +96,21 @@ def results_of(
     events_after: EventsAfter,
     measurement_in: Callable[[Event], Measurement],
 ) -> FollowUpResults:
-    """What follow-ups that have ended measured; of several searches, the newest one on every backend.
+    """What follow-ups that have ended measured; of several searches and loads the newest for each place.
 
     `follow_ups` are pairs of kind and run, oldest first.
     """
     sessions: list[Session] = []
     points: dict[str, BreakingPoint] = {}
+    curves: list[LoadCurve] = []
     requests = 0
     for kind, run in follow_ups:
         if run.is_live:
             continue
         events = list(events_after(run.id, 0))
+        if kind == "load":
+            curves = newest([*curves, *curves_in(events, run.state)])
+            continue
         if kind == "search":
             for event in events:
                 if event.kind == "finding":
@@ -119,7 +126,7 @@ def results_of(
                 addition = retry_of(addition, plan, measurements)
             sessions.append(Session(addition, measurements))
             requests += run.requests_planned if run.state == "done" else len(measurements)
-    return FollowUpResults(tuple(sessions), tuple(points.values()), requests)
+    return FollowUpResults(tuple(sessions), tuple(points.values()), tuple(curves), requests)
 
 
 def stamp_of(follow_ups: Sequence[tuple[str, StoredRun]]) -> str:

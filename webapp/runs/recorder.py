@@ -47,8 +47,10 @@ class Recorder:
                 self._add_photo(photo)
             case Result("step", step):
                 self._add_step(step)
-            case Result("finding", finding):
-                self.log.add("finding", finding)
+            case Result("finding" | "curve" as kind, found):
+                self.log.add(kind, found)
+            case Result("trial", trial):
+                self._add_trial(trial)
             case _:
                 raise TypeError(f"{message} is not for the log")
 
@@ -91,6 +93,17 @@ class Recorder:
             left = f", about {wait(progress.eta_s)} left" if progress.eta_s else ""
             count = f"{self._photos_done:,} of {self._photo_count:,}"
             self._add_progress(f"Photo {count}: {photo['name']}{left}")
+
+    def _add_trial(self, found: Mapping[str, Any]) -> None:
+        """One rate of a load test. Reports get every request; event streams only how many there were."""
+        trial, progress = found["trial"], self.log.progress
+        failed = sum(cause is not None for cause in trial["causes"])
+        progress.add_requests(len(trial["due_s"]), failed)
+        told = {key: found[key] for key in ("variant_id", "backend_name")}
+        counts = {"offered_per_s": trial["offered_per_s"], "count": len(trial["due_s"]), "failures": failed}
+        self.log.add("trial", {**told, **counts}, trial)
+        timing = {"eta_s": found["left_s"], "share": found["share"]}
+        self.log.add("progress", {**progress.event(found["text"]), **timing})
 
     def _add_step(self, found: Mapping[str, Any]) -> None:
         """One step of a search for the breaking point."""

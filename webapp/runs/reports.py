@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from experiment.codec import from_dict
 from experiment.export.answers_csv import AnswerRows
-from experiment.export.report_json import report_dict
+from experiment.export.report_json import load_dict, report_dict
 from experiment.photo_sets.counts import SetCounts
 from experiment.photo_sets.journal import SetHeader, vocabularies_of
 from experiment.photo_sets.photo_result import PhotoResult
@@ -21,6 +21,7 @@ from experiment.photo_sets.summarise import summarise_set
 from experiment.records import (
     BackendInfo,
     Failure,
+    LoadCurve,
     Measurement,
     Plan,
     Report,
@@ -32,6 +33,7 @@ from experiment.records import (
 from experiment.report.method import method
 from experiment.report.summarise import summarise
 from webapp.runs.follow_up import results_of, stamp_of
+from webapp.runs.load_events import curves_in, newest
 from webapp.store.headline import headline_of
 from webapp.store.store import Event, Store, StoredRun
 
@@ -94,6 +96,17 @@ class Reports:
                 made = self._imported(run) if run.state == "imported" else report_dict(self._summary(run))
                 self._keep(run, made)
         return made
+
+    def under_way(self, run_id: str) -> dict[str, Any]:
+        """report() with the load test that goes on now, as far as it has come. Raises NoSuchRun."""
+        made = self.report(run_id)
+        follow_ups = self._store.follow_ups.of(made["run_id"])
+        live = [run for kind, run in follow_ups if kind == "load" and run.is_live]
+        if not live:
+            return made
+        known = [from_dict(LoadCurve, row) for row in made["load"]]
+        so_far = [curve for run in live for curve in curves_in(self._events_after(run.id, 0), run.state)]
+        return made | {"load": [load_dict(curve) for curve in newest([*known, *so_far])]}
 
     def answers(self, run_id: str) -> Iterator[str]:
         """Every answer of a photo set as CSV, in pieces. Raises NoSuchRun."""
@@ -165,7 +178,7 @@ class Reports:
             requests_planned=run.requests_planned + results.requests,
             failure=failure,
         )
-        return summarise(measured, results.sessions, results.breaking_points)
+        return summarise(measured, results.sessions, results.breaking_points, results.load)
 
     def _records(self, run: StoredRun) -> Records:
         """What the events say. For a live run only the new ones are read; an ended run is not kept."""

@@ -28,6 +28,12 @@ def run_follow_up(parent: Parent, task: Task[FollowUpJob], parts: Sequence[bytes
     if task.job.what == "search":
         _search(parent, task, variants[0])
         return
+    if task.job.what == "load":
+        from webapp.worker.load import put_under_load  # noqa: PLC0415  only this needs it
+
+        _accept(parent, 0)  # how many depends on how fast the backends are
+        put_under_load(parent, task, variants)
+        return
     _accept(parent, planned_requests(task.plan, len(variants), task.backends))
     facts = environment()
     heartbeat = measure_on(parent, task.plan, variants, task.backends)

@@ -29,10 +29,11 @@ from experiment.measure.run import measure
 from experiment.records import BackendInfo, NotUploaded, Plan, Variant
 
 JobKind = Literal["photo", "photo_set", "browser_variants", "follow_up", "classify"]
-FollowUpKind = Literal["repeats", "retry", "search"]  # as stored
+FollowUpKind = Literal["repeats", "retry", "search", "load"]  # as stored
 # A Variant, a Measurement, the PhotoResult of one photo of a set, a SearchStep towards the breaking point and
-# the backend's name, a BreakingPoint. These are the kinds of a run's events too.
-ResultKind = Literal["variant", "measurement", "photo", "step", "finding"]
+# the backend's name, a BreakingPoint, a LoadTrial with its cell and the progress, a LoadCurve without points.
+# These are the kinds of a run's events too.
+ResultKind = Literal["variant", "measurement", "photo", "step", "finding", "trial", "curve"]
 Json = Mapping[str, Any]
 
 
@@ -103,6 +104,25 @@ class BrowserVariantsJob(Job):
 
 
 @dataclass(frozen=True)
+class LoadCell:
+    """One variant on one backend, to be put under load."""
+
+    variant_id: str
+    backend_name: str
+    expected: str | None  # the label that counts as right; None: not known
+
+
+@dataclass(frozen=True)
+class LoadOrder:
+    """What to put under load, one cell after the other."""
+
+    cells: tuple[LoadCell, ...]
+    limit_ms: float  # of p99
+    budget_s: float  # for each cell
+    seed: int
+
+
+@dataclass(frozen=True)
 class FollowUpJob(Job):
     """Variants of a run that has ended, to be measured again. The parts are their bytes as sent."""
 
@@ -110,6 +130,7 @@ class FollowUpJob(Job):
 
     what: FollowUpKind
     variants: tuple[Variant, ...]
+    load: LoadOrder | None = None  # of the kind "load"
 
     @property
     def part_sizes_bytes(self) -> tuple[int, ...]:

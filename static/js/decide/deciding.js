@@ -1,10 +1,11 @@
-/** What helps to decide about a finished run: what it costs, the way over the network, what moved the answer. */
+/** What helps to decide about a finished run: how it does under load, what it costs, the way over the network, what moved the answer. */
 
 import { getDeciding, problemText } from "../api.js";
 import { el, fill, loadStyle, part, setText } from "../dom.js";
 import { firstSentence } from "../format.js";
 import { isBusy, lookNow, memory, state, watch, whenLookChanges } from "../state.js";
 import { computingQuery, priceFrom, priceWords, typedPrices, uplinkFrom, uplinkWords, writeChoices } from "./choices.js";
+import { fillLoadForm, makeLoadForm } from "./load_form.js";
 import { makePlace, showSection } from "./sections.js";
 
 const OWN = "own"; // the choice of a number instead of a row of the server's table
@@ -12,6 +13,7 @@ const OWN = "own"; // the choice of a number instead of a row of the server's ta
 let shown = { id: "", look: "" };
 let places = {}; // by key of a section, see makePlace()
 let computed = null; // by the server, last
+let asked = 0; // how often, so that an answer to an earlier question is known
 
 whenLookChanges(redraw);
 watch(["run"], () => isBusy() && clear());
@@ -37,7 +39,7 @@ function build(id, names) {
     prices: typedPrices(query(), memory.get("prices"), names, state.config.ranges.price_per_hour),
     uplink: query().get("uplink") || memory.get("uplink") || "",
   };
-  const controls = { cost: priceForm(names), uplink: el("fieldset", { className: "uplinks" }), sensitivity: null };
+  const controls = { load: makeLoadForm(), cost: priceForm(names), uplink: el("fieldset", { className: "uplinks" }), sensitivity: null };
   places = {};
   for (const fold of folds()) {
     const place = makePlace(controls[fold.dataset.section]);
@@ -48,21 +50,33 @@ function build(id, names) {
   if (Object.keys(choices.prices).length) writeChoices({ prices: choices.prices });
 }
 
+/** Asks again for the run that is shown: something more was measured. */
+export const refreshDeciding = () => (shown.id && !isBusy() ? compute() : Promise.resolve());
+
+/** Unfolds a section and moves the page there. @param {string} key */
+export function openSection(key) {
+  const fold = folds().find((each) => each.dataset.section === key);
+  if (!fold || fold.open) return;
+  fold.open = true;
+  fold.scrollIntoView({ block: "nearest" });
+}
+
 let choices = { prices: /** @type {import("./choices.js").Prices} */ ({}), uplink: "" };
 
 /** Asks for everything anew with the choices as they are. */
 async function compute() {
   const { id } = shown;
   const look = (shown.look = lookNow());
-  const asked = computingQuery(look, choices.prices, choices.uplink);
-  const answer = await getDeciding(id, asked).catch((problem) => ({ problem }));
-  if (shown.id !== id || asked !== computingQuery(lookNow(), choices.prices, choices.uplink)) return; // newer ones are asked for
+  const nth = (asked += 1);
+  const answer = await getDeciding(id, computingQuery(look, choices.prices, choices.uplink)).catch((problem) => ({ problem }));
+  if (shown.id !== id || nth !== asked) return; // newer ones are asked for
   if (answer.problem) return showProblem(answer.problem);
   computed = answer;
   for (const fold of folds()) {
     setText(fold.querySelector(".conclusion"), firstSentence(answer.sections[fold.dataset.section].sentence));
     if (fold.open) draw(fold.dataset.section);
   }
+  fillLoadForm(places.load.node.querySelector(".load-form"), answer.load, state.report);
   fillPrices(answer.prices);
   fillUplinks(answer);
 }

@@ -2,7 +2,7 @@
 
 import { isLive } from "../api.js";
 import {
-  formatName, isUnknown, kilobytes, madeAs, milliseconds, percent, shortLabel, signedPoints, UNKNOWN,
+  formatName, isUnknown, kilobytes, madeAs, milliseconds, number, percent, shortLabel, signedPoints, UNKNOWN,
 } from "../format.js";
 
 export const MARKS = { VALID: "✓", NOISY: "≈", INVALID: "✕" };
@@ -47,8 +47,10 @@ export function columnsOf(report, samplesFor, beside = "") {
   const kinds = report.photo_set
     ? [p50, ...(report.photo_set.labelled ? [top1Column, differenceColumn] : []), sameColumn]
     : [p50, high, answerColumn, ...(report.source.true_label ? [correctColumn] : [])];
+  const load = report.load || [];
+  const capacity = (name) => (load.some((curve) => curve.backend_name === name) ? [capacityColumn(load, name)] : []);
   // A backend that is not there has nothing to show: one empty column is enough.
-  const of = (backend) => (backend.state === "absent" ? kinds.slice(0, 1) : kinds).map((kind) => kind(backend.name));
+  const of = ({ name, state }) => [...(state === "absent" ? kinds.slice(0, 1) : kinds).map((kind) => kind(name)), ...capacity(name)];
   const places = report.variants.some((variant) => variant.engine) ? PLACE_COLUMNS : [];
   return [...VARIANT_COLUMNS, ...places, ...report.backends.flatMap(of)];
 }
@@ -105,6 +107,35 @@ const differenceColumn = (name) => ({
 });
 const correctColumn = (name) => measured("correct", "correct", name,
   (cell) => (cell.correct_top1 === null ? null : Number(cell.correct_top1)), correctText);
+
+/** Of the cells that were put under load. @param {any[]} load @param {string} name */
+function capacityColumn(load, name) {
+  const of = (row) => load.find((curve) => curve.variant_id === row.variant.id && curve.backend_name === name);
+  return {
+    ...measured("capacity", "capacity /s", name, () => null, () => UNKNOWN),
+    value: (row) => of(row)?.per_s ?? null,
+    text: (row) => capacityText(of(row)),
+    hint: (row) => capacityHint(of(row)),
+  };
+}
+
+export const SHARED = "the load generator shared this backend's machine; a separate machine would answer more";
+
+/** "41 (39 to 43) †"; the mark says that the load generator ran on the same machine. */
+export function capacityText(curve) {
+  if (!curve) return UNKNOWN;
+  const mark = (curve.validity === "VALID" ? "" : ` ${MARKS[curve.validity]}`) + (curve.shares_machine ? " †" : "");
+  if (isUnknown(curve.per_s)) return ["not_met", "below_unloaded"].includes(curve.outcome) ? `none${mark}` : UNKNOWN;
+  if (curve.outcome === "at_least") return `≥ ${number(curve.per_s)}${mark}`;
+  const interval = isUnknown(curve.high_per_s) ? "" : ` (${number(curve.low_per_s)} to ${number(curve.high_per_s)})`;
+  return `${number(curve.per_s)}${interval}${mark}`;
+}
+
+function capacityHint(curve) {
+  if (!curve) return "";
+  const sentence = `${curve.sentence[0].toUpperCase()}${curve.sentence.slice(1)}.`;
+  return [sentence, ...curve.reasons, curve.shares_machine && `† ${SHARED}.`].filter(Boolean).join(" ");
+}
 
 function measured(kind, label, name, value, text) {
   return {

@@ -3,7 +3,7 @@
 import { el, fill, part, setText } from "../dom.js";
 import { comparedWith } from "../format.js";
 import { isBusy, state, update, writeView } from "../state.js";
-import { columnsOf, formatWords, matches, nextSort, parseSort, rowsOf, sortRows } from "./columns.js";
+import { columnsOf, formatWords, matches, nextSort, parseSort, rowsOf, SHARED, sortRows } from "./columns.js";
 
 /** @typedef {import("./columns.js").Row} Row @typedef {import("./columns.js").Column} Column */
 
@@ -68,7 +68,14 @@ function captionOf(report) {
   const label = report.source.true_label;
   const judged = label ? ` Correct: the answer is the true label, ${label}.` : "";
   return `Each variant on each backend. ✓ the same top answer as the ${comparedWith(report)}, ✕ a different one. ` +
-    `≈ the interval is wide, ✕ beside a time: do not rely on it.${judged}`;
+    `≈ the interval is wide, ✕ beside a time: do not rely on it.${judged}${loadWords(report)}`;
+}
+
+/** What the columns of capacities mean; "" without any. */
+function loadWords(report) {
+  if (!report.load?.length) return "";
+  const shared = report.load.some((curve) => curve.shares_machine) ? ` † ${SHARED}.` : "";
+  return ` Capacity: requests/s within the limit of "Under load", with its 95 % interval.${shared}`;
 }
 
 /** @param {Column} column */

@@ -1,9 +1,9 @@
 /** Follow-ups in words: what they are called, when they are offered, what they found. Pure. */
 
 import { isLive } from "../api.js";
-import { bytes, formatName, isUnknown, plural, shortLabel } from "../format.js";
+import { bytes, formatName, isUnknown, plural, seconds, shortLabel } from "../format.js";
 
-export const NAMES = { repeats: "Adding repeats", retry: "The retry", search: "The search" };
+export const NAMES = { repeats: "Adding repeats", retry: "The retry", search: "The search", load: "The load test" };
 export const HOW =
   "Bisection: sizes about 4 % apart, then quality, then three neighbours on either side, each copy sent once. It finds one " +
   "boundary; there may be others.";
@@ -27,8 +27,12 @@ export function offers(report, config) {
     kind: "search", label: points(report).length ? "Find the breaking point again" : "Find the breaking point",
     hint: "The breaking point is the smallest copy that keeps the answer: about 25 requests to each backend.",
   };
+  const load = {
+    kind: "load", label: report.load?.length ? "Measure the capacity again" : "Measure the capacity",
+    hint: "The capacity is the highest rate of requests at which p99 stays within a limit: about a minute.",
+  };
   const addable = missing > 0 && (live || report.state === "done");
-  return [...retries, ...(addable ? [more] : []), search];
+  return [...retries, ...(addable ? [more] : []), search, load];
 }
 
 const WITH_TIME = "deadline"; // a longer limit may help; for a server that is down it does not
@@ -70,12 +74,20 @@ export function stepRows(point) {
   ]);
 }
 
-/** Repeats are counted; nobody knows beforehand how many copies a search needs. */
+/** What the form of load tests shows of one: {text, isLive, isStopping, share}. @param {any} job @param {string} problem */
+export function loadWords(job, problem) {
+  if (!job) return { text: problem };
+  return { text: problem || job.text, isLive: true, isStopping: job.state === "stopping", share: job.share || 0 };
+}
+
+/** Repeats are counted; nobody knows beforehand how many requests a search or a load test needs. */
 export function progressWords(job, data) {
-  return job.kind === "search" ? `Copy ${data.done}: ${data.text}` : data.text;
+  if (job.kind === "search") return `Copy ${data.done}: ${data.text}`;
+  return job.kind === "load" && data.eta_s ? `${data.text}, about ${seconds(data.eta_s)} left` : data.text;
 }
 
 export function endWords(kind, report) {
   if (kind === "search") return points(report).map((point) => `${point.backend_name}: ${point.sentence}`).join(" ");
+  if (kind === "load") return (report.load || []).map((curve) => `${curve.backend_name}: ${curve.sentence}.`).join(" ");
   return `${kind === "retry" ? "Measured again" : "Repeats added"}. ${report.recommendation?.sentence || ""}`;
 }

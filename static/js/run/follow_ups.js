@@ -1,6 +1,10 @@
-/** Follow-ups of a finished run: more repeats on the same bytes, retries, and the search for the breaking point. */
+/** Follow-ups of a finished run: more repeats on the same bytes, retries, the search for the breaking point, load tests. */
 
-import { addRepeats, deleteRun, findBreakingPoint, getFollowUps, getReport, isLive, problemParts, retryCells } from "../api.js";
+import {
+  addRepeats, deleteRun, findBreakingPoint, getFollowUps, getReport, isLive, problemParts, putUnderLoad, retryCells,
+} from "../api.js";
+import { openSection, refreshDeciding, showDeciding } from "../decide/deciding.js";
+import { showLoad, wireLoadForm } from "../decide/load_form.js";
 import { announce, el, fill, loadStyle, part, setText } from "../dom.js";
 import { goalsQuery, isBusy, state, update, watch } from "../state.js";
 import { follow } from "./events.js";
@@ -22,6 +26,7 @@ function render() {
   part("followUps").hidden = !report || (!offered.length && !words.points(report).length);
   if (part("followUps").hidden) return;
   if (!isBusy()) findUnderWay(report.run_id);
+  if (!job || job.kind === "load") showLoad(words.loadWords(job, lost || problem?.detail || ""));
   const signature = JSON.stringify([report.run_id, isBusy(), offered, job, problem, lost, report.breaking_points]);
   if (signature === drawn) return;
   drawn = signature;
@@ -55,11 +60,13 @@ const ASK = {
   search: (report) => findBreakingPoint(report.run_id),
   repeats: (report) => addRepeats(report.run_id, words.missingRepeats(report, state.config)),
   retry: (report, { backendName, timeoutS }) => retryCells(report.run_id, backendName, timeoutS),
+  load: (report, { order }) => putUnderLoad(report.run_id, order || {}),
 };
 
 function progress() {
   const bar = el("progress", { max: job.planned || 1, "aria-label": words.NAMES[job.kind] });
-  if (job.state === "running" && job.planned) bar.value = job.done;
+  if (job.state === "running" && job.share) [bar.max, bar.value] = [1, job.share];
+  else if (job.state === "running" && job.planned) bar.value = job.done;
   const stop = el("button", { type: "button", id: "follow-up-stop", disabled: !job.id || job.state === "stopping", onclick: stopJob },
     job.state === "stopping" ? "Stopping" : "Stop");
   const text = el("p", { id: "follow-up-text" }, lost || job.text);
@@ -108,6 +115,7 @@ async function start(offer) {
 function attach(begun) {
   job = { done: 0, text: "Queued: another run is in progress", ...begun };
   render();
+  if (job.kind === "load") openSection("load");
   following = follow(job.id, { onEvent, onLost, onBack });
 }
 
@@ -123,7 +131,9 @@ async function findUnderWay(runId) {
 function onEvent(name, data) {
   if (!job) return;
   if (name === "state") patch({ state: job.state === "stopping" ? "stopping" : data.state, text: data.text || job.text });
-  if (name === "progress") patch({ done: data.done, planned: data.planned, text: words.progressWords(job, data) });
+  if (name === "progress")
+    patch({ done: data.done, planned: data.planned, share: data.share ?? job.share, text: words.progressWords(job, data) });
+  if (name === "trial" || name === "curve") refreshDeciding();
   if (name === "progress") announce(job.text);
   if (name === "end") onEnd(data);
 }
@@ -135,11 +145,12 @@ async function onEnd(data) {
   try {
     const report = await getReport(runId, goalsQuery());
     if (state.report?.run_id !== runId) return;
-    // How long the run itself took is still so after a search, but not after more repeats.
-    const text = kind === "search" ? state.run.text : "";
-    update({ report, run: { ...state.run, ...report.requests, text } });
+    // How long the run itself took is still so after a search or a load test, but not after more repeats.
+    const isApart = kind === "search" || kind === "load";
+    update({ report, run: { ...state.run, ...report.requests, text: isApart ? state.run.text : "" } });
     announce(words.endWords(kind, report));
-    if (kind !== "search") await (await import("../results/plots.js")).drawFigures(runId);
+    if (kind !== "search") await showDeciding(report);
+    if (!isApart) await (await import("../results/plots.js")).drawFigures(runId);
   } catch (refused) {
     fail(refused);
   }
@@ -184,6 +195,8 @@ function forget() {
   following?.close();
   [following, job, lost] = [null, null, ""];
 }
+
+wireLoadForm({ start: (order) => start({ kind: "load", order }), stop: stopJob });
 
 // Last, because it draws at once, with all that stands above.
 await loadStyle("follow_ups");

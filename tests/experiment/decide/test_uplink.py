@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiment.decide.end_to_end import break_even, copies, originals
-from experiment.decide.section import smaller_copy, subject
 from experiment.decide.uplink_section import uplink_section
 from experiment.decide.uplinks import UPLINKS, UplinkRefused, transfer_ms, uplink_of
 from experiment.export.report_json import report_dict
 from experiment.figures.palette import DARK, LIGHT
+from experiment.figures.section import smaller_copy, subject
 from experiment.figures.view import view_of
 from experiment.records import Plan
 from tests.support.deciding_records import ORIGINAL_BYTES, copy, in_browser, seen, small_report, whole

@@ -17,7 +17,7 @@ from experiment.export.report_json import report_dict
 from experiment.figures import LATENCIES
 from experiment.records import Addition, BreakingPoint, SearchStep
 from tests.support.processes.webapp_parts import services_of, serving
-from tests.support.records import failed, report, sample_report, variant
+from tests.support.records import failed, load_curve, load_point, report, sample_report, variant
 from tests.support.set_records import photos, summary
 from webapp.store.store import Event
 from webapp.worker.import_report import imported
@@ -55,7 +55,7 @@ VALUES: list[Any] = [
 
 
 def with_everything() -> dict[str, Any]:
-    """A report of one photo that was measured further, searched, resized in two places, and partly failed."""
+    """A report of one photo with every kind of follow-up, resized in two places, and partly failed."""
     engine = variant(
         256, id="256-jpeg-85-pica", made_in="browser", engine="pica", canvas_noise=True, psnr_db=40.0
     )
@@ -64,6 +64,7 @@ def with_everything() -> dict[str, Any]:
             ("8 CPU", "1 CPU"),
             repeats=8,
             failure=None,
+            load=(load_curve(points=(load_point(10.0, [20.0] * 3), load_point(60.0, [150.0] * 3))),),
             breaking_points=(
                 BreakingPoint(
                     *("8 CPU", "found", "Still a tabby down to 130 px.", "tabby", False),

@@ -268,13 +268,13 @@ def test_an_imported_run_can_be_exported_in_every_form_but_has_no_images(client)
     for path in (".zip", "/variants/original", "/answers.csv"):
         assert client.get(url + path).status_code == 404
     assert "imported" in client.get(f"{url}.zip").json["detail"]
-    for path in ("/repeats", "/breaking-point"):
+    for path in ("/repeats", "/breaking-point", "/load"):
         answer = client.post(url + path, json={"repeats": 1})
         assert (answer.status_code, answer.json["code"]) == (422, "not_imported")
     assert client.get(f"{url}/events?last_event_id=1").status_code == 204
 
 
-@pytest.mark.parametrize("key", ["photo_set", "imported", "additions", "breaking_points", "resizers"])
+@pytest.mark.parametrize("key", ["photo_set", "imported", "additions", "breaking_points", "load", "resizers"])
 def test_a_report_without_what_a_schema_added_later_is_shown_like_any_other(client, key):
     run_id = imported(client, {name: value for name, value in ONE.items() if name != key})["run_id"]
     url = f"/api/runs/{run_id}"

@@ -195,8 +195,9 @@ def test_every_export_of_a_set_is_there(client):
     assert client.get(f"{url}/figures").json["agreement_by_size"]["meta"]["title"] == "Accuracy by size"
     (row,) = client.get("/api/runs").json["runs"]
     assert row["name"] == "set"
-    refused = client.post(f"{url}/repeats", json={"repeats": 1})
-    assert (refused.status_code, refused.json["code"]) == (422, "of_many_photos")
+    for path in ("/repeats", "/load"):
+        refused = client.post(url + path, json={"repeats": 1})
+        assert (refused.status_code, refused.json["code"]) == (422, "of_many_photos")
 
 
 def test_a_cancelled_set_keeps_the_photos_measured_so_far(client):
