@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_target_arguments(parser)
     add_payload_arguments(parser)
     add = parser.add_argument_group("search").add_argument
-    add("--p99-ms", type=any_number, required=True, metavar="MS", help="the limit: 99 % within it")
+    add("--p99-ms", type=any_number, required=True, metavar="MS", help="the limit: 99 %% within it")
     add("--budget", type=any_number, default=BUDGET_S, metavar="S", help="how long to search (60)")
     add("--price", type=argument(price), metavar="N", help="of the target, per hour: cost per million")
     add_result_arguments(parser)

@@ -38,7 +38,9 @@ def capacity_of(
     unusable = [trial for trial in trials if trial.not_used]
     reasons = [why_ended] if why_ended else []
     if unusable:
-        reasons.append(f"{len(unusable):,} of {count(len(trials), 'trial')} not used. {unusable[0].not_used}")
+        reasons.append(
+            f"{len(unusable):,} of {count(len(trials), 'trial')} were not used. {unusable[0].not_used}"
+        )
     validity: Validity = "INVALID" if not points else "NOISY" if 2 * len(unusable) > len(trials) else "VALID"
     if delay := _delay(trials, limits.limit_ms):
         reasons.append(delay)

@@ -12,7 +12,7 @@ from experiment.backends.answers import parsed_json
 from experiment.backends.base import short_cause
 from experiment.backends.rest import FAILURES, error_text, model_path, stages_of
 from experiment.records import BackendInfo
-from loadtest.send.sender import CONNECT_S, Answer, AnswersRead, SendFailed
+from loadtest.send.sender import CONNECT_S, Answer, AnswersRead, SendFailed, place_of
 
 HEADERS = {"Content-Type": "application/json"}
 
@@ -43,13 +43,17 @@ class RestSender:
             ):
                 answer = await response.read()
         except TimeoutError:
-            raise SendFailed("deadline", f"{self._place(peer)} did not answer in time.", peer) from None
+            raise SendFailed(
+                "deadline", f"{place_of(self._info, peer)} did not answer in time.", peer
+            ) from None
         except (aiohttp.ClientError, OSError) as error:
             cause = short_cause(str(error))
-            raise SendFailed("unreachable", f"No answer from {self._place(peer)} ({cause}).", peer) from None
+            raise SendFailed(
+                "unreachable", f"No answer from {place_of(self._info, peer)} ({cause}).", peer
+            ) from None
         if response.status != 200:
             cause = FAILURES.get(response.status, "bad_answer" if response.status < 400 else "server_error")
-            text = f"{self._place(peer)} answered HTTP {response.status}: {error_text(answer)}"
+            text = f"{place_of(self._info, peer)} answered HTTP {response.status}: {error_text(answer)}"
             raise SendFailed(cause, text, peer)
         stages_ms = stages_of(response.headers.get("Server-Timing", ""))
         return Answer(self._answers.labels(answer), stages_ms or None, peer, len(answer))
@@ -57,9 +61,6 @@ class RestSender:
     async def close(self) -> None:
         """Close the session with its connections."""
         await self._session.close()
-
-    def _place(self, peer: str | None) -> str:
-        return f"{self._info.name} at {peer or self._info.address}"
 
 
 def _labels(answer: bytes) -> list[str] | None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from experiment.records import BackendInfo
+
 CONNECT_S = 5.0
 MOST_ANSWERS_KEPT = 4096  # of distinct answers; a model whose answers always differ is parsed every time
 
@@ -18,6 +20,12 @@ class Answer:
     stages_ms: Mapping[str, float] | None  # None: the server does not report them
     peer: str | None  # address of the replica that answered; None: there is only one
     size_bytes: int | None = None  # None: not known
+
+
+def place_of(info: BackendInfo, peer: str | None) -> str:
+    """A backend or one replica of it, for sentences: "GPU at tf-gpu:8500", or an address without a name."""
+    address = peer or info.address
+    return address if info.name == info.address else f"{info.name} at {address}"
 
 
 class SendFailed(Exception):

@@ -131,6 +131,7 @@ def test_right_answers_are_those_of_the_true_label_or_of_the_original():
         ({"variant_ids": ["999-png"]}, "each one of original, 64-png"),
         ({"backend_names": ["other"]}, "each one of stub"),
         ({"backend_names": "stub"}, "a list of 1 to 8 backends"),
+        ({"p99": 100}, "Unknown: p99. Known: variant_ids, backend_names, p99_ms, budget_s, seed."),
         ([], "Send a JSON object"),
     ],
 )
