@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -14,11 +14,12 @@ from experiment.wording import bounds, count, milliseconds, number
 from loadtest.records import Sample
 from loadtest.search.adaptive import FLOORS, NEAR, SHARES, TOO_HIGH, posterior, used
 from loadtest.search.edge import Edge
-from loadtest.search.records import Capacity, Limits, Outcome, Point, Target, Trial
+from loadtest.search.records import Capacity, CutOff, Limits, Outcome, Point, Target, Trial
 
 LOW, MIDDLE, HIGH = 0.025, 0.5, 0.975  # quantiles of a 95 % interval
 MOST_DELAY_MS = 1.0  # of the generator, that 99 % of the requests keep,
 MOST_DELAY_OF_LIMIT = 0.05  # or this part of the limit, if that is more
+WHY_UNKNOWN: Mapping[CutOff, str] = {"cancelled": "stopped", "no_answer": "the target stopped answering"}
 FAR = 1.4  # the edge is this factor beyond every rate that was tried: it was not found
 
 
@@ -28,11 +29,17 @@ def unmeasured(limits: Limits, target: Target, outcome: Outcome, sentence: str, 
 
 
 def capacity_of(
-    limits: Limits, target: Target, trials: Sequence[Trial], spent_s: float, why_ended: str | None = None
+    limits: Limits,
+    target: Target,
+    trials: Sequence[Trial],
+    spent_s: float,
+    why_ended: str | None = None,
+    cut_off: CutOff | None = None,
 ) -> Capacity:
     """The capacity with its interval, or why there is none; everything measured is kept.
 
-    `target` has answered: both of its figures are known.
+    `target` has answered: both of its figures are known. `why_ended` and `cut_off` are those of a search that
+    ended before its budget was spent.
     """
     points = points_of(used(trials), limits.limit_ms)
     unusable = [trial for trial in trials if trial.not_used]
@@ -44,6 +51,9 @@ def capacity_of(
         reasons.append(delay)
         validity = "NOISY" if validity == "VALID" else validity
     found, more = _found(limits, target, trials, points)
+    if cut_off is not None:
+        found |= _cut_off(found, cut_off)
+        validity = "NOISY" if validity == "VALID" else validity
     return Capacity(
         limits=limits,
         target=target,
@@ -55,6 +65,16 @@ def capacity_of(
         reasons=(*reasons, *more),
         **found,
     )
+
+
+def _cut_off(found: Mapping[str, Any], cut_off: CutOff) -> dict[str, Any]:
+    """What has to be said otherwise of a search that ended before its budget was spent."""
+    if found["outcome"] == "found":
+        return {}
+    if found["outcome"] == "at_least":
+        kept_up = found["sentence"].partition(": ")[0]
+        return {"sentence": f"{kept_up}: the search ended before a rate was too high"}
+    return {"outcome": cut_off, "sentence": f"unknown: {WHY_UNKNOWN[cut_off]} before the capacity was found"}
 
 
 def _delay(trials: Sequence[Trial], limit_ms: float) -> str | None:
