@@ -112,7 +112,11 @@ def test_a_rate_that_a_capacity_is_only_known_to_reach_has_no_star():
 
 def slow_end(*points):
     drawn = section_of(loaded(load_curve(points=points))).figures["under_load"]
-    return drawn["data"][1]["name"].rpartition(", ")[2], drawn["data"][1]["x"], drawn["meta"]["caption"]
+    return (
+        drawn["data"][1]["name"].replace("<br>", " ").rpartition(", ")[2],
+        drawn["data"][1]["x"],
+        drawn["meta"]["caption"],
+    )
 
 
 def test_a_percentile_is_drawn_only_at_rates_with_enough_answers_for_it():
@@ -197,6 +201,15 @@ def test_closed_loops_before_a_search_are_in_the_report_and_checked():
     made["load"][0]["closed_loops"][0]["count"] = 4
     with pytest.raises(ReportRefused, match="closed_loops"):
         read_report(json.dumps(made).encode(), "run.json")
+
+
+def test_names_in_the_legend_are_broken_so_that_a_phone_shows_all_of_them():
+    figures = [section_of(report).figures["under_load"] for report in (BOTH, loaded(load_curve()))]
+    names = [trace["name"] for figure in figures for trace in figure["data"]]
+    lines = [line for name in names for line in html.unescape(name).split("<br>")]
+    assert max(map(len, lines)) <= 40
+    assert any("<br>" in name for name in names)
+    assert figures[0]["layout"]["height"] > figures[1]["layout"]["height"]
 
 
 def test_html_has_the_section_and_a_column_of_capacities():
