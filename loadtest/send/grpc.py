@@ -15,7 +15,7 @@ from experiment.backends.grpc import CHANNEL_OPTIONS, FAILURES, stages_of
 from experiment.protocol import PREDICT, predict_pb2, types_pb2
 from experiment.records import BackendInfo
 from experiment.wording import one_line
-from loadtest.send.sender import CONNECT_S, Answer, AnswersRead, SendFailed
+from loadtest.send.sender import CONNECT_S, Answer, AnswersRead, SendFailed, place
 
 OPTIONS = (*CHANNEL_OPTIONS, ("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES))
 
@@ -58,13 +58,13 @@ class GrpcSender:
     def _failed(self, error: Any, peer: str | None) -> SendFailed:
         cause = FAILURES.get(error.code(), "server_error")
         details = one_line(error.details() or "no reason given")
-        place = f"{self._info.name} at {peer or self._info.address}"
+        who = place(self._info, peer)
         sentences = {
-            "unreachable": f"No answer from {place} ({short_cause(details)}).",
-            "deadline": f"{place} did not answer in time.",
-            "overloaded": f"{place} is overloaded and refused the request: {details}",
+            "unreachable": f"No answer from {who} ({short_cause(details)}).",
+            "deadline": f"{who} did not answer in time.",
+            "overloaded": f"{who} is overloaded and refused the request: {details}",
         }
-        return SendFailed(cause, sentences.get(cause, f"{place} refused the request: {details}"), peer)
+        return SendFailed(cause, sentences.get(cause, f"{who} refused the request: {details}"), peer)
 
 
 def _labels(answer: bytes) -> list[str] | None:

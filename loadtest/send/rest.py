@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 from collections.abc import Sequence
 
 import aiohttp
@@ -12,7 +13,7 @@ from experiment.backends.answers import parsed_json
 from experiment.backends.base import short_cause
 from experiment.backends.rest import FAILURES, error_text, model_path, stages_of
 from experiment.records import BackendInfo
-from loadtest.send.sender import CONNECT_S, Answer, AnswersRead, SendFailed
+from loadtest.send.sender import CONNECT_S, Answer, AnswersRead, SendFailed, place
 
 HEADERS = {"Content-Type": "application/json"}
 
@@ -43,13 +44,13 @@ class RestSender:
             ):
                 answer = await response.read()
         except TimeoutError:
-            raise SendFailed("deadline", f"{self._place(peer)} did not answer in time.", peer) from None
+            raise SendFailed("deadline", f"{place(self._info, peer)} did not answer in time.", peer) from None
         except (aiohttp.ClientError, OSError) as error:
-            cause = short_cause(str(error))
-            raise SendFailed("unreachable", f"No answer from {self._place(peer)} ({cause}).", peer) from None
+            text = f"No answer from {place(self._info, peer)} ({_reason(error)})."
+            raise SendFailed("unreachable", text, peer) from None
         if response.status != 200:
             cause = FAILURES.get(response.status, "bad_answer" if response.status < 400 else "server_error")
-            text = f"{self._place(peer)} answered HTTP {response.status}: {error_text(answer)}"
+            text = f"{place(self._info, peer)} answered HTTP {response.status}: {error_text(answer)}"
             raise SendFailed(cause, text, peer)
         stages_ms = stages_of(response.headers.get("Server-Timing", ""))
         return Answer(self._answers.labels(answer), stages_ms or None, peer, len(answer))
@@ -58,8 +59,11 @@ class RestSender:
         """Close the session with its connections."""
         await self._session.close()
 
-    def _place(self, peer: str | None) -> str:
-        return f"{self._info.name} at {peer or self._info.address}"
+
+def _reason(error: Exception) -> str:
+    """The system's own words where there are some; aiohttp's hold the address and its settings."""
+    number = getattr(error, "errno", None) or 0
+    return os.strerror(number).lower() if number > 0 else short_cause(str(error) or type(error).__name__)
 
 
 def _labels(answer: bytes) -> list[str] | None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from experiment.records import BackendInfo
+
 CONNECT_S = 5.0
 MOST_ANSWERS_KEPT = 4096  # of distinct answers; a model whose answers always differ is parsed every time
 
@@ -28,6 +30,12 @@ class SendFailed(Exception):
         self.cause = cause
         self.message = message
         self.peer = peer
+
+
+def place(info: BackendInfo, peer: str | None) -> str:
+    """A backend for sentences: its name with its address, or the address alone if that is the name."""
+    address = peer or info.address
+    return address if info.name == info.address else f"{info.name} at {address}"
 
 
 class Sender(Protocol):

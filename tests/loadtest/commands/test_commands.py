@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from PIL import Image
 from common.addresses import free_port
 from experiment.export.schema_check import problems
 from experiment.protocol import predict_pb2, types_pb2
+from loadtest.commands import COMMANDS
 from loadtest.commands.main import main
 from loadtest.cross_check.stub import ROOT, running_stub
 from loadtest.results.load_json import SCHEMA, load_of, read_load
@@ -224,8 +226,9 @@ RATE = ["--rate", "10", "--seconds", "1"]
         (["--rate", "0.001", "--seconds", "1"], "would not be a single request"),
         ([], "Name the load: --rate 100 --seconds 60"),
         ([*RATE, "--steps", "10:5"], "leave out --rate and --seconds"),
-        (["--arrivals", "none.txt"], "none.txt can't be read: No such file or directory."),
-        (["--arrivals", "none.txt", "--rate", "5"], "none.txt sets the rate: leave out --rate"),
+        (["--arrivals", "poissson", "--rate", "5"], "poissson is neither even nor poisson, nor a file."),
+        (["--arrivals", "/dev/null", "--rate", "5"], "/dev/null sets the rate: leave out --rate"),
+        ([*RATE, "--distinct", "100000", "--batch", "100"], "in memory; at most 2,147 MB are made. Choose"),
         (["--numbers", *RATE], "Name what to send: --image FILE, or --numbers"),
         ([*RATE, "--same", "--distinct", "5"], "leave one of them out"),
         ([*RATE, "--variant", "512-png"], "There is no image called 512-png in"),
@@ -305,3 +308,27 @@ def test_a_model_of_numbers_is_not_sent_pictures(image, capsys):
         assert main(["burst", "--target", address, "--image", str(image)]) == 2
     printed = capsys.readouterr().err.lower()
     assert "can't be loaded" in printed and "float" in printed
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_help(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0 and "usage: python -m loadtest" in capsys.readouterr().out
+
+
+def test_ctrl_c_while_the_program_starts_is_no_traceback(monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("loadtest.commands.main.main", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("loadtest", run_name="__main__")
+    assert ended.value.code == 130
+
+
+def test_a_schedule_counts_as_long_as_it_was_planned(stub, image, tmp_path):
+    asked = ["--target", stub.grpc.address, "--image", str(image), "--rate", "4", "--seconds", "1"]
+    found = measured(tmp_path / "out", main(["rate", *asked, "--out", str(tmp_path / "out")]))
+    assert found["seconds"] >= 1  # the last request is due after 0.75 s
+    assert found["summary"]["achieved_per_s"] <= found["offered_per_s"] == 4
