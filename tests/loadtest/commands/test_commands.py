@@ -332,3 +332,34 @@ def test_a_schedule_counts_as_long_as_it_was_planned(stub, image, tmp_path):
     found = measured(tmp_path / "out", main(["rate", *asked, "--out", str(tmp_path / "out")]))
     assert found["seconds"] >= 1  # the last request is due after 0.75 s
     assert found["summary"]["achieved_per_s"] <= found["offered_per_s"] == 4
+
+
+STUCK = """
+import sys, time
+from loadtest.commands import main, rate
+
+def stuck(options, session):
+    print("stuck", flush=True)
+    while True:
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            print("interrupted", flush=True)
+
+main.LEAVE_S, rate.run = 0.1, stuck
+main.main(["rate", "--target", "127.0.0.1:1", "--image", sys.argv[1], "--rate", "1"])
+"""
+
+
+def test_a_second_ctrl_c_ends_the_program_whatever_keeps_it(image):
+    command = [sys.executable, "-c", STUCK, image]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout.readline() == "stuck\n"
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.5)  # two signals at once may be one
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=60) == 130
+            assert process.stdout.read() == "interrupted\n"  # by the second, not by the first
+        finally:
+            process.kill()
