@@ -47,6 +47,10 @@ def check_payload(options: argparse.Namespace) -> None:
     """What can be said without the target: no server is started for a missing file. Raises LoadRefused."""
     if bool(options.image) == options.numbers:
         raise LoadRefused("Name what to send: --image FILE, or --numbers for a model of numbers.")
+    for name in ("variant", "label") if options.numbers else ("shape",):
+        if getattr(options, name) is not None:
+            other = "--image" if options.numbers else "--numbers"
+            raise LoadRefused(f"--{name} belongs to {other}: leave one of them out, or choose the other.")
     if options.same and options.distinct:
         raise LoadRefused("--same sends one body, --distinct several: leave one of them out.")
     for path in options.image or ():

@@ -37,14 +37,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, session: Session) -> int:
     """Climb. Returns the exit code."""
     check_seconds(options.seconds)
+    rungs = sorted(set(options.in_flight))  # a ladder goes up: the knee is where more no longer helps
     with the_target(options, session) as info:
         payload = the_payload(options, info, MOST_DISTINCT, options.seed)
         limit_s = timeout_s(options, session)
 
         def next_part(done: Sequence[Measured]) -> Part | None:
-            if len(done) == len(options.in_flight) or is_over(done):
+            if len(done) == len(rungs) or is_over(done):
                 return None
-            rung = options.in_flight[len(done)]
+            rung = rungs[len(done)]
             send = partial(
                 keep_in_flight, info, payload, rung, options.seconds, limit_s, requests=MOST_REQUESTS
             )

@@ -67,11 +67,13 @@ def _reason(error: Exception) -> str:
 
 
 def _labels(answer: bytes) -> list[str] | None:
-    """The first class of every prediction; None if they have no classes, as a model of numbers."""
+    """The first class of every prediction; None if they have no classes, or those are numbers."""
     try:
         predictions = parsed_json(answer)["predictions"]
         if not all(isinstance(row, dict) and "classes" in row for row in predictions):
             return None
-        return [str(row["classes"][0]) for row in predictions]
+        classes = [row["classes"] for row in predictions]
+        labels = [each[0] if isinstance(each, list) else each for each in classes]
+        return labels if all(isinstance(label, str) for label in labels) else None
     except (ValueError, LookupError, TypeError):
         raise SendFailed("bad_answer", "The answer is not a list of predictions.") from None

@@ -110,7 +110,7 @@ def test_bursts_of_several_sizes_are_one_load_test_with_a_step_for_each(stub, im
 
 def test_a_ladder_has_as_many_requests_in_flight_as_each_rung_says(stub, image, tmp_path, capsys):
     out = tmp_path / "out"
-    asked = ["--target", stub.grpc.address, "--image", str(image), "--in-flight", "1,3", "--seconds", "0.3"]
+    asked = ["--target", stub.grpc.address, "--image", str(image), "--in-flight", "3,1,3", "--seconds", "0.3"]
     found = measured(out, main(["ladder", *asked, "--out", str(out)]))
     assert [load.in_flight for load in loads_of(found)] == [1, 3]
     assert [load.taken.generator.in_flight_max for load in loads_of(found)] == [1, 3]
@@ -231,6 +231,7 @@ RATE = ["--rate", "10", "--seconds", "1"]
         ([*RATE, "--distinct", "100000", "--batch", "100"], "in memory; at most 2,147 MB are made. Choose"),
         (["--numbers", *RATE], "Name what to send: --image FILE, or --numbers"),
         ([*RATE, "--same", "--distinct", "5"], "leave one of them out"),
+        ([*RATE, "--shape", "28,28"], "--shape belongs to --numbers: leave one of them out"),
         ([*RATE, "--variant", "512-png"], "There is no image called 512-png in"),
         ([*RATE, "--image", "none.jpg"], "none.jpg can't be read: No such file or directory."),
         ([*RATE, "--batch", "60000"], "Choose a smaller --batch or a smaller image."),
@@ -254,6 +255,8 @@ def test_a_load_that_can_not_be_sent_is_refused_with_a_sentence(stub, image, arg
         (["A", "--protocol", "rest"], "The REST port of A is not known. Add ?rest=8501"),
         (["{rest}"], "If this port is for the other protocol, add --protocol rest."),
         (["{grpc}", "--numbers"], "takes no numbers but strings: choose --image FILE."),
+        (["{grpc}", "--numbers", "--label", "7"], "--label belongs to --image: leave one of them out"),
+        (["{grpc},{grpc}"], "names a server twice: each replica has an address of its own."),
     ],
 )
 def test_a_target_that_can_not_be_loaded_is_refused_with_a_sentence(stub, image, target, words, capsys):
@@ -363,3 +366,12 @@ def test_a_second_ctrl_c_ends_the_program_whatever_keeps_it(image):
             assert process.stdout.read() == "interrupted\n"  # by the second, not by the first
         finally:
             process.kill()
+
+
+def test_classes_that_are_numbers_are_an_answer_over_rest_too(tmp_path, digits):
+    asked = ["--model", "digits", "--numbers", "--requests", "3", "--batch", "4", "--protocol", "rest"]
+    found = measured(
+        tmp_path / "out",
+        main(["burst", "--target", digits.rest_url[7:], *asked, "--out", str(tmp_path / "out")]),
+    )
+    assert (found["summary"]["failures"], found["summary"]["goodput_per_s"]) == (0, None)
