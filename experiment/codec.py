@@ -58,6 +58,8 @@ def csv_field(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, float):  # most values are: samples
+        return value
     if is_dataclass(value):
         return to_dict(value)
     if isinstance(value, Mapping):

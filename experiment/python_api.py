@@ -109,9 +109,9 @@ def classify(
     settings = read_settings(SharedSettings, os.environ | ({"TF_SERVERS": servers} if servers else {}))
     names = None if backend is None else [backend]
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    never = threading.Event()  # Ctrl-C raises KeyboardInterrupt: nothing has been measured that it could lose
     with (
-        _interrupted() as cancel,
-        asked_backends(settings, names, console, cancel) as asked,
+        asked_backends(settings, names, console, never) as asked,
         connected([usual_backend(that_take_photos(asked.infos))]) as (opened,),
     ):
         answer = ask(source, sent, wanted, opened, settings.tf_request_timeout_s)

@@ -460,6 +460,22 @@ class LoadPoint:
     late_max_ms: float = 0.0  # the most that the generator itself was late
     samples_ms: tuple[float, ...] = ()  # of the counted answers, in the order they were due
     uncounted_ms: tuple[float, ...] = ()  # of others: the queue was filling, or a trial was not used
+    uncounted_causes: Mapping[str, int] = field(default_factory=dict)  # of failures among those others
+
+
+@dataclass(frozen=True, slots=True)
+class LoadLoop:
+    """A closed loop before the search: the next request is sent when an earlier one was answered.
+
+    With one request in flight it shows the latency without load, with more the scale of the rates to try.
+    """
+
+    in_flight: int
+    seconds: float  # from the start to the last answer
+    count: int  # requests
+    failures: int
+    causes: Mapping[str, int] = field(default_factory=dict)  # of failures: code -> how many
+    samples_ms: tuple[float, ...] = ()  # of the answers, in the order they were sent
 
 
 # measuring: the search goes on. found: per_s is the capacity. at_least: no rate that could be offered was too
@@ -504,6 +520,7 @@ class LoadCurve:
     validity: Validity = "VALID"
     reasons: tuple[str, ...] = ()
     points: tuple[LoadPoint, ...] = ()  # by rate
+    closed_loops: tuple[LoadLoop, ...] = ()  # before the search, in the order they were made
 
     @property
     def key(self) -> tuple[str, str]:

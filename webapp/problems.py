@@ -48,6 +48,7 @@ TITLES: Final = {
     "not_a_set": "Only available for photo sets.",
     "no_such_variant": "Variant not found.",
     "no_such_backend": "Backend not found.",
+    "not_for_photos": "This backend can't classify photos.",
     "no_decode_signature": "This model can't show its decoded input.",
     "not_seen": "The backend did not return the model's input.",
     "no_answer": "The backend gave no answer.",

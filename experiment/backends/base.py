@@ -88,9 +88,7 @@ def describe(variant: Variant) -> str:
 def too_late(info: BackendInfo, variant: Variant, timeout_s: float) -> RequestFailed:
     """The failure of a request whose deadline passed."""
     return RequestFailed(
-        "deadline",
-        f"{info.name} did not answer within {timeout_s:g} s for {describe(variant)}. "
-        "Other results are unaffected.",
+        "deadline", f"{info.name} did not answer within {timeout_s:g} s for {describe(variant)}."
     )
 
 

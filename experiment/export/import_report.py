@@ -22,7 +22,7 @@ from experiment.export.schema_check import problems
 from experiment.figures import figures, variant_figures
 from experiment.file_names import plain_name
 from experiment.records import MAX_BACKENDS, MAX_VARIANTS, SEED_LIMIT
-from experiment.report.statistics import latency_stats
+from experiment.report.statistics import percentiles
 
 MOST_DEPTH = 16  # a report has 6 levels
 MOST_NUMBER = SEED_LIMIT  # the largest that a report holds
@@ -32,6 +32,7 @@ MOST_ENVIRONMENT = 20_000  # characters of it as JSON: the history is not the pl
 MOST_CELLS = MAX_VARIANTS * MAX_BACKENDS
 MOST_SAMPLES = 100_000  # of one cell; of a set there is one for each photo
 MOST_SAMPLES_IN_ALL = 1_000_000
+MOST_UNDER_LOAD = 4_000_000  # the fastest generator, for as long as a run may take
 MOST_VALUES = 3_000_000  # that a file may seem to hold before it is parsed
 MOST_PROBLEMS = 3  # named in one sentence
 TOLERANCE_MS = 2e-6  # derived numbers have six digits
@@ -176,8 +177,9 @@ def _too_much(report: Mapping[str, Any]) -> Iterator[str]:
     if len(json.dumps(report["environment"])) > MOST_ENVIRONMENT:
         yield "environment is too long"
     counts = [len(cell.get(key, ())) for cell in report["cells"] for key in _SAMPLES]
-    counts += [len(point["samples_ms"]) + len(point["uncounted_ms"]) for _, point in _points(report)]
-    if max(counts, default=0) > MOST_SAMPLES or sum(counts) > MOST_SAMPLES_IN_ALL:
+    under_load = sum(len(point["samples_ms"]) + len(point["uncounted_ms"]) for _, point in _points(report))
+    is_too_much = max(counts, default=0) > MOST_SAMPLES or sum(counts) > MOST_SAMPLES_IN_ALL
+    if is_too_much or under_load > MOST_UNDER_LOAD:
         yield "it has more samples than any run takes"
 
 
@@ -240,12 +242,19 @@ def _other_load(report: Mapping[str, Any], cells: set[tuple[str, str]]) -> Itera
         has_one = curve["outcome"] in {"found", "at_least"}
         if known != sorted(known) or has_one != (curve["per_s"] is not None):
             yield f"load[{index}] has a capacity that does not fit its interval or outcome"
+        for number, loop in enumerate(curve.get("closed_loops", ())):
+            yield from _other_requests(loop, f"load[{index}].closed_loops[{number}]")
     for place, point in _points(report):
-        if point["count"] != len(point["samples_ms"]) + point["failures"]:
-            yield f"{place}.count does not fit its samples and failures"
-        if sum(point["causes"].values()) != point["failures"]:
-            yield f"{place}.causes don't fit its failures"
+        yield from _other_requests(point, place)
         yield from _other_numbers(point, place, ("p50_ms", "p90_ms", "p99_ms", "max_ms"))
+
+
+def _other_requests(sent: Mapping[str, Any], place: str) -> Iterator[str]:
+    """Every request under load was answered or failed for a cause."""
+    if sent["count"] != len(sent["samples_ms"]) + sent["failures"]:
+        yield f"{place}.count does not fit its samples and failures"
+    if sum(sent["causes"].values()) != sent["failures"]:
+        yield f"{place}.causes don't fit its failures"
 
 
 def _other_numbers(
@@ -253,7 +262,7 @@ def _other_numbers(
     place: str,
     keys: Sequence[str] = ("p50_ms", "p90_ms", "p99_ms", "min_ms", "max_ms"),
 ) -> Iterator[str]:
-    expected: Mapping[str, Any] = latency_stats(cell["samples_ms"])
+    expected: Mapping[str, Any] = percentiles(cell["samples_ms"])
     for key in keys:
         value = expected[key]
         if not _alike(cell[key], value):

@@ -89,6 +89,7 @@ POINT_KEYS = (
 )
 POINT_SAMPLES = ("uncounted_ms", "samples_ms")
 
+OWN_KEYS = ("run_id", "variant_id", "backend_name")
 BACKEND_KEYS = ("runtime", "precision", "isa", "device_name", "replicas")  # empty in reports before 1.1
 
 
@@ -97,8 +98,7 @@ def report_csv(report: Mapping[str, Any]) -> str:
     variants = {variant["id"]: variant for variant in report["variants"]}
     stages = sorted({stage for cell in report["cells"] for stage in cell["server_ms"]})
     rows = [_row(report, variants[cell["variant_id"]], cell, stages) for cell in report["cells"]]
-    own = ("run_id", "variant_id", "backend_name")
-    return _csv(rows, [*own, *CURVE_KEYS, *POINT_KEYS, "reasons", *POINT_SAMPLES])
+    return _csv(rows, OWN_KEYS)
 
 
 def load_csv(report: Mapping[str, Any]) -> str:
@@ -108,15 +108,15 @@ def load_csv(report: Mapping[str, Any]) -> str:
         | {key: curve[key] for key in CURVE_KEYS}
         | {key: point[key] for key in POINT_KEYS}
         | {"reasons": " ".join(point["reasons"])}
+        | {"uncounted_failures": sum(point.get("uncounted_causes", {}).values())}
         | {key: _samples(point[key]) for key in POINT_SAMPLES}
         for curve in report.get("load", ())
         for point in curve["points"]
     ]
-    own = ("run_id", "variant_id", "backend_name")
-    return _csv(rows, [*own, *CURVE_KEYS, *POINT_KEYS, "reasons", *POINT_SAMPLES])
+    return _csv(rows, [*OWN_KEYS, *CURVE_KEYS, *POINT_KEYS, "reasons", "uncounted_failures", *POINT_SAMPLES])
 
 
-def _csv(rows: Sequence[Mapping[str, Any]], otherwise: list[str]) -> str:
+def _csv(rows: Sequence[Mapping[str, Any]], otherwise: Sequence[str]) -> str:
     """`otherwise`: the columns where there are no rows."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]) if rows else otherwise, lineterminator="\r\n")

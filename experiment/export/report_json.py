@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def report_dict(report: Report) -> dict[str, Any]:
 def load_dict(curve: LoadCurve) -> dict[str, Any]:
     """A curve of `load` as JSON values."""
     rates = ("per_s", "low_per_s", "high_per_s", "knee_per_s", "right_per_s")
-    return to_dict(curve) | {
+    return to_dict(replace(curve, points=())) | {  # points have many samples: each is made once
         **{name: _rounded(getattr(curve, name), RATE_DIGITS) for name in rates},
         "unloaded_ms": _rounded(curve.unloaded_ms, DERIVED_DIGITS_MS),
         "points": [_point(point) for point in curve.points],

@@ -10,7 +10,7 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from experiment.backends.base import CONNECT_S, Backend, RequestFailed, reading_answers_of
@@ -23,6 +23,11 @@ PATIENCE_S = 20.0  # an embedded server restarts and loads its model within abou
 PATIENCE_WHEN_DOWN_S = 3.0  # if it was down before the run: five requests to a port that refuses
 DEADLINES_IN_A_ROW = 3
 DEADLINES_WHEN_DOWN = 1
+
+
+def plausible_ms(server_ms: Mapping[str, float], latency_ms: float) -> dict[str, float]:
+    """A server's stage times without those that are longer than the whole request."""
+    return {name: time_ms for name, time_ms in server_ms.items() if time_ms <= latency_ms}
 
 
 class Lane:
@@ -75,10 +80,11 @@ class Lane:
                 prediction = send(request.variant, self._timeout_s)
         except RequestFailed as error:
             failure = error.failure
+            if failure.code == "deadline":
+                failure = replace(failure, message=f"{failure.message} Other results are unaffected.")
         latency_ms = (time.perf_counter() - started) * 1e3
-        if prediction is not None:  # a stage that took longer than the whole request is not plausible
-            stages = {name: ms for name, ms in prediction.server_ms.items() if ms <= latency_ms}
-            prediction = replace(prediction, server_ms=stages)
+        if prediction is not None:
+            prediction = replace(prediction, server_ms=plausible_ms(prediction.server_ms, latency_ms))
         return self._record(request, started_at, latency_ms, prediction, failure)
 
     def _record(

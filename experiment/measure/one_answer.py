@@ -13,13 +13,14 @@ from typing import Any, Final
 from common.checks import Expected, one_of, whole
 from common.json_values import quoted
 from experiment.axes import AXES
-from experiment.backends.base import CONNECT_S, Backend, RequestFailed
+from experiment.backends.base import CONNECT_S, Backend, RequestFailed, reading_answers_of
 from experiment.codec import to_dict
 from experiment.errors import PixelcostError
 from experiment.images.formats import FORMATS, SUBSAMPLINGS
 from experiment.images.reference import make_reference
 from experiment.images.resize import RESAMPLERS
 from experiment.images.variants import make_copy
+from experiment.measure.lane import plausible_ms
 from experiment.measure.plan import RANGES
 from experiment.records import BackendInfo, SourceImage, Variant
 from experiment.wording import capitalised, sized_name
@@ -109,9 +110,11 @@ def prepare(source: SourceImage, wanted: Preparation) -> Variant:
     longest_px = max(source.width_px, source.height_px)
     size_px = wanted.size_px or longest_px
     if size_px > longest_px and not wanted.at_most:
+        is_askable = longest_px >= RANGES["sizes_px"][0]
+        instead = f"ask for at most {longest_px}" if is_askable else "leave size out"
         raise _refused(
             f"size is {size_px} px, but this photo is {source.width_px} x {source.height_px} px. "
-            f"Nothing is enlarged: ask for at most {longest_px}."
+            f"Nothing is enlarged: {instead}."
         )
     settings = {axis: getattr(wanted, axis) for axis in FORMATS[wanted.format].axes}
     resampler = str(wanted.resampler)
@@ -135,12 +138,13 @@ def ask(
     backend.open(min(CONNECT_S, timeout_s))
     started_s = time.perf_counter()
     try:
-        answer = backend.predict(sent, timeout_s)
+        with reading_answers_of(info):
+            answer = backend.predict(sent, timeout_s)
     except RequestFailed as failed:
         status = STATUSES.get(failed.failure.code, 502)
         raise PixelcostError(failed.failure.message, NO_ANSWER, status) from None
     request_ms = (time.perf_counter() - started_s) * 1e3
-    facts = to_dict(sent)
+    facts, server_ms = to_dict(sent), plausible_ms(answer.server_ms, request_ms)
     stages_ms = {"decode": sent.decode_ms, "resize": sent.resize_ms, "encode": sent.encode_ms}
     stages_ms["request"] = request_ms
     return {
@@ -152,7 +156,7 @@ def ask(
         "sent": {key: facts[key] for key in _SENT} | {"request_bytes": answer.request_bytes},
         "photo": {key: getattr(source, key) for key in _PHOTO} | {"notes": list(source.notes)},
         "stages_ms": {stage: _rounded(time_ms) for stage, time_ms in stages_ms.items()},
-        "server_ms": {stage: _rounded(time_ms) for stage, time_ms in answer.server_ms.items()},
+        "server_ms": {stage: _rounded(time_ms) for stage, time_ms in server_ms.items()},
         "done": _done(sent, wanted, info),
     }
 
@@ -170,8 +174,9 @@ def _done(sent: Variant, wanted: Preparation, info: BackendInfo) -> str:
         how = f", {sent.encoder},"
     elif sent.resampler:
         how = f", resized with {AXES['resampler'].words(sent.resampler)},"
+    name = sized_name(replace(sent, resampler=None))
     kept = f" The photo is smaller than {wanted.size_px} px." if (wanted.size_px or 0) > sent.size_px else ""
-    return f"{capitalised(sized_name(sent))}{how} was sent to {info.name} once.{kept}"
+    return f"{capitalised(name)}{how} was sent to {info.name} once.{kept}"
 
 
 def _rounded(time_ms: float | None) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Any
 
 from experiment.figures.frame import (
@@ -31,6 +32,7 @@ COLUMNS = (
 )  # fmt: skip
 FEW = f"A p99 needs {SAMPLES_FOR_P99} answers at a rate, a p90 {SAMPLES_FOR_P90}; not all rates have as many."
 KNEE_PX, CAPACITY_PX = 15, 13
+LEGEND_LETTERS = 40  # of one line, on a phone
 AFTER_THE_LINES = 2000  # legendrank of entries that explain
 
 
@@ -47,7 +49,8 @@ def under_load(view: View, palette: Palette) -> Figure:
     rates += [rate for curve in curves for rate in (curve.low_per_s, curve.high_per_s) if rate]
     times_ms = [time for curve in curves for point in _answered(curve) for time in _times_ms(curve, point)]
     times_ms += [curve.limit_ms for curve in curves]
-    layout = base_layout(palette, HEIGHT_PX, len(data)) | {
+    legend_rows = sum(1 + trace["name"].count("<br>") for trace in data)
+    layout = base_layout(palette, HEIGHT_PX, legend_rows) | {
         "xaxis": log_axis(palette, "Offered rate, requests/s", rates, 0.001),
         "yaxis": log_axis(palette, "Latency, ms", times_ms),
     }
@@ -90,7 +93,7 @@ def _lines(curve: LoadCurve, place: int, view: View, palette: Palette) -> list[d
                 [getattr(point, key) for point in points],
                 [_hover(name, curve, point) for point in points],
                 mode="lines+markers",
-                name=escaped(f"{name}, {words}"),
+                name="<br>".join(map(escaped, wrap(f"{name}, {words}", LEGEND_LETTERS))),
                 line={"color": own, "width": 2, "dash": dash},
                 marker={"size": 8, "color": own, "symbol": symbols, "line": {"width": 1.5, "color": own}},
             )

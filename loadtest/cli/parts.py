@@ -170,8 +170,5 @@ def _written(
     if len(done) == 1:
         return folder.write(done[0].load, done[0].summary, **extra)
     loads, summaries = [part.load for part in done], [part.summary for part in done]
-    whole, summary = (
-        joined(loads, kind),
-        summary_of_steps(loads, summaries, [part.summary for part in judged]),
-    )
-    return folder.write(whole, summary, steps=steps(loads, summaries), **extra)
+    summary = summary_of_steps(loads, summaries, [part.summary for part in judged])
+    return folder.write(joined(loads, kind), summary, steps=steps(loads, summaries), **extra)

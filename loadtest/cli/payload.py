@@ -47,12 +47,12 @@ def check_payload(options: argparse.Namespace) -> None:
     """What can be said without the target: no server is started for a missing file. Raises LoadRefused."""
     if bool(options.image) == options.numbers:
         raise LoadRefused("Name what to send: --image FILE, or --numbers for a model of numbers.")
-    for name in ("variant", "label") if options.numbers else ("shape",):
-        if getattr(options, name) is not None:
-            other = "--image" if options.numbers else "--numbers"
-            raise LoadRefused(f"--{name} belongs to {other}: leave one of them out, or choose the other.")
     if options.same and options.distinct:
         raise LoadRefused("--same sends one body, --distinct several: leave one of them out.")
+    if options.numbers and (options.variant or options.label):
+        raise LoadRefused("--variant and --label are about images: leave them out with --numbers.")
+    if options.shape and not options.numbers:
+        raise LoadRefused("--shape is that of numbers: leave it out, or choose --numbers.")
     for path in options.image or ():
         if not path.exists():
             raise LoadRefused(f"{path} can't be read: No such file or directory.")

@@ -8,6 +8,7 @@ from itertools import compress
 from rich.console import Console
 from rich.text import Text
 
+from experiment.backends.addresses import REST_SUFFIX
 from experiment.cli.table import COLOURS, titled
 from experiment.records import BackendInfo
 from experiment.wording import count, listed, number, size
@@ -96,10 +97,11 @@ def show_table(
 def title_of(target: BackendInfo, payload: Payload) -> str:
     """What was sent where."""
     protocol = {"grpc": "gRPC", "rest": "REST"}.get(target.protocol, target.protocol)
+    place = target.name if target.name.endswith(REST_SUFFIX) else f"{target.name} over {protocol}"
     distinct = len(payload.sizes_bytes)
     bodies = "the same body" if distinct == 1 else f"{distinct:,} different bodies in turn"
     what = count(payload.batch, "image" if payload.kind == "image" else "row")
-    return f"{target.name} over {protocol}, {what} in a request of {size(payload.median_bytes)}, {bodies}"
+    return f"{place}, {what} in a request of {size(payload.median_bytes)}, {bodies}"
 
 
 def _row(title: str, load: Load, summary: Summary) -> tuple[str, ...]:

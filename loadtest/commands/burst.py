@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--service", metavar="NAME", help="of Docker swarm or Kubernetes: it is scaled to each of --replicas")
     bursts = argument(whole_text(1, 1000))
-    add("--bursts", type=bursts, default=BURSTS, metavar="N", help=f"of each size and number ({BURSTS})")
+    add("--bursts", type=bursts, metavar="N", help=f"of each size on each number of replicas ({BURSTS})")
     add_result_arguments(parser)
 
 
@@ -74,6 +74,10 @@ def run(options: argparse.Namespace, session: Session) -> int:
         return _on_replicas(options, session)
     if options.target is None:
         raise LoadRefused("Name the server with --target, or how many embedded ones with --replicas 1,2,4.")
+    if options.bursts:
+        raise LoadRefused(
+            "--bursts repeats bursts on replicas. Add --replicas 1 if the target is one server."
+        )
     with the_target(options, session) as info:
         payload = the_payload(options, info, max(options.requests), options.seed)
         limit_s = timeout_s(options, session)
@@ -103,7 +107,7 @@ def _on_replicas(options: argparse.Namespace, session: Session) -> int:
             for replicas in chosen.replicas
             for requests in options.requests
         ]
-        planned = plan(places, options.bursts, chosen.scaler.is_cheap, options.seed)
+        planned = plan(places, options.bursts or BURSTS, chosen.scaler.is_cheap, options.seed)
         done, problem = _measured(chosen, planned, options, session)
     cells = _cells(planned, done)
     _show(cells, chosen.notes, done, session)

@@ -87,7 +87,7 @@ def _run_kind(kind: Kind, asked: Wanted, session: Session) -> Done:
         written = folder.write(load, summary, users=by_locust)
     problems = (*written.problems, *_copied(folder.path, kind, asked))
     for words in (*(_nothing_came(load, summary) or summary.reasons), *problems):
-        say(f"  {sentence(words)}", soft_wrap=True)
+        say(f"  {sentence(words, capital=False)}", soft_wrap=True)
     say(f"  Results are in {folder.path}", soft_wrap=True)
     return Done(kind, load, summary, problems)
 

@@ -27,6 +27,7 @@ from loadtest.cross_check.tools import LOADGEN, Tool
 from loadtest.send.load import keep_in_flight, offer
 
 SERVICE_MS = 20.0
+CLOSED_LOOP: loadgen.Scenario = "SingleStream"
 OPEN_LOOP: loadgen.Scenario = "Server"
 CLOSED_REQUESTS, CLOSED_S = 95, 2  # 21 ms each
 SERVER_REQUESTS, SERVER_RATE_PER_S = 150, 25.0  # half of what the stub can take
@@ -57,9 +58,9 @@ def scenarios(stub: Stub, tools: Sequence[Tool], bodies: Path) -> list[Scenario]
 def _single_stream(target: Target, tools: Sequence[Tool]) -> Scenario:
     ways: dict[str, Way] = {OURS: partial(_our_closed_loop, target)}
     if LOADGEN in tools:
-        ways[LOADGEN.name] = partial(_loadgen, target, "SingleStream", CLOSED_REQUESTS)
+        ways[LOADGEN.name] = partial(_loadgen, target, CLOSED_LOOP, CLOSED_REQUESTS)
     ways |= _closed_loops(target, tools)
-    return Scenario("SingleStream", ("p50_ms", "p90_ms"), ways, _of_service)
+    return Scenario(CLOSED_LOOP, ("p50_ms", "p90_ms"), ways, _of_service)
 
 
 def _rest(target: Target, tools: Sequence[Tool]) -> Scenario:
@@ -78,9 +79,7 @@ def _server(target: Target) -> Scenario:
         OURS: lambda pair, folder: _our_open_loop(target, schedule(pair), folder),
         LOADGEN.name: partial(_loadgen, target, OPEN_LOOP, SERVER_REQUESTS),
     }
-    return Scenario(
-        "Server", ("p50_ms", "p90_ms"), ways, lambda pair: queue_of_one(schedule(pair), SERVICE_MS)
-    )
+    return Scenario(OPEN_LOOP, ("p50_ms", "p90_ms"), ways, dictated)
 
 
 def _offline(target: Target) -> Scenario:

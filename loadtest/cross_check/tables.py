@@ -29,7 +29,7 @@ def markdown(found: CrossCheck) -> Iterator[str]:
     versions = ", ".join(f"{name} {version or '(no version)'}" for name, version in found.versions.items())
     yield (
         f"{facts['started_at'][:10]}, {facts['cpu_model']}, {facts['cpu_count']} cores, "
-        f"load {facts['load_1m']}, Python {facts['python']}; {versions}."
+        f"load {facts['load_1m']}, Python {facts['python']}{f'; {versions}' if versions else ''}."
     )
     if found.rows:
         yield ""

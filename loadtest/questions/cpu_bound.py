@@ -24,6 +24,7 @@ from loadtest.send.recording import Watch
 KEY, QUESTION = "cpu_bound", "Is it limited by the CPU or by waiting (I/O)?"
 IN_FLIGHT = (1, 2, 4, 8, 16, 32)
 AT_KNEE = 0.95  # the knee: the fewest requests in flight that reach this part of the highest rate
+GROWS = 1.2  # times the rate of the step before: the last step is not at a limit
 FAILURES_MOST = 0.01  # then the ladder ends
 FULL = 0.95  # of the cores, by all programs together: none could have more
 BUSY, IDLE = 0.8, 0.5  # of its cores: above the first it is CPU-bound, below the second it is not
@@ -84,8 +85,9 @@ def knee_of(steps: Sequence[Step]) -> Step:
     return next(step for step in steps if step.rate_per_s >= AT_KNEE * highest)
 
 
-def verdict(one: Step, knee: Step, meter: CpuMeter) -> str:
-    """What the CPU time says, as a sentence. `one` is the step with one request in flight."""
+def verdict(steps: Sequence[Step], meter: CpuMeter) -> str:
+    """What the CPU time says, as a sentence. The first step has one request in flight."""
+    one, knee = steps[0], knee_of(steps)
     if not meter.is_known or one.cpu_ms is None or knee.cpu_ms is None:
         return (
             f"Not known: the server's CPU time can't be read ({meter.reason or 'its process ended'}). "
@@ -98,17 +100,19 @@ def verdict(one: Step, knee: Step, meter: CpuMeter) -> str:
     cores = f"{meter.cores} core{'' if meter.cores == 1 else 's'}"
     use = f"{min(100 * busy, 100):.0f} % of its {cores} in use at the knee"
     knee_words = f"({knee.in_flight} at once, {number(knee.rate_per_s)} requests/s)"
-    return _limit(one, knee, busy, (f"{use} {knee_words}", each), meter.cores or 1)
+    return _limit(steps, busy, (f"{use} {knee_words}", each), meter.cores or 1)
 
 
-def _limit(one: Step, knee: Step, busy: float, words: tuple[str, str], cores: int) -> str:
+def _limit(steps: Sequence[Step], busy: float, words: tuple[str, str], cores: int) -> str:
     """Which limit it is; the first that fits counts."""
-    use, each = words
+    one, knee, (use, each) = steps[0], knee_of(steps), words
     generator = f"{knee.generator_percent:.0f} % of a core"
     limits = {
         f"CPU-bound: {use}. {each}, of {milliseconds(one.p50_ms)} for one request alone.": busy >= BUSY,
         f"Not known: this program was at its limit ({generator}), not the server: {use}. {each}. Use a "
         "larger picture, or several of these.": knee.generator_percent > GENERATOR_BUSY_PERCENT,
+        f"Not known: no limit was reached, the rate still grew with {knee.in_flight} requests at once. "
+        f"{use}. {each}.": _still_grows(steps),
         f"CPU-bound, by all programs together: {use} by the server, and the rest by others on the same "
         f"cores (this program: {generator}). {each}.": (knee.all_programs_s or 0.0)
         >= FULL * knee.seconds * cores,
@@ -121,6 +125,12 @@ def _limit(one: Step, knee: Step, busy: float, words: tuple[str, str], cores: in
         f"Partly CPU-bound: {use}. {each}; the rest is waiting.": True,
     }
     return next(sentence for sentence, is_so in limits.items() if is_so)
+
+
+def _still_grows(steps: Sequence[Step]) -> bool:
+    """Whether the last step of a whole ladder was much faster than the one before."""
+    is_whole = steps[-1].in_flight == IN_FLIGHT[-1]
+    return is_whole and steps[-1].rate_per_s > GROWS * max(step.rate_per_s for step in steps[:-1])
 
 
 def link_words(target: Target, request_bytes: int, answer_bytes: int | None, rate_per_s: float) -> str:
@@ -183,7 +193,7 @@ def _since(before: float | None, after: float | None) -> float | None:
 def _answer(target: Target, payload: Payload, meter: CpuMeter, steps: Sequence[Step], knee: Step) -> Answer:
     answer_bytes = steps[0].answer_bytes
     link = link_words(target, payload.median_bytes, answer_bytes, knee.rate_per_s)
-    sentence = f"{verdict(steps[0], knee, meter)} {link}"
+    sentence = f"{verdict(steps, meter)} {link}"
     columns = (
         *("In flight", "requests/s", "p50, ms", "server CPU, ms per request", "of its cores, %"),
         *("this program, % of a core", "failed"),

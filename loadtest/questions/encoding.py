@@ -75,7 +75,6 @@ class Row:
     server_ms: list[float] = field(default_factory=list)  # empty: neither stages nor counters say
     decode_ms: list[float] = field(default_factory=list)
     left_out: str = ""  # why there is no value, or none after those there are
-
     was_refused: bool = False  # a request failed: larger batches are not tried
 
     @property

@@ -97,9 +97,10 @@ def _of_answers(load: Load, figures: Summary) -> _Found:
         return
     if not figures.failures:
         return
-    causes = ", ".join(f"{number_} x {cause}" for cause, number_ in figures.causes.items())
+    causes = ", ".join(f"{number_:,} x {cause}" for cause, number_ in figures.causes.items())
     first = load.taken.messages.get(next(iter(figures.causes), ""), "")
-    example = f" {sentence(first)}" if first else ""
+    is_address = first.startswith(load.target.address)  # "localhost:8500 is overloaded"
+    example = f" {sentence(first, capital=not is_address)}" if first else ""
     if figures.failures == figures.count:
         yield "INVALID", f"Every request failed ({causes}).{example}"
         return

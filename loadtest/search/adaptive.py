@@ -10,7 +10,7 @@ from experiment.report.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99
 from experiment.wording import joined
 from loadtest.records import Taken
 from loadtest.search.edge import Counted, Edge, edge_of
-from loadtest.search.records import Limits, Trial
+from loadtest.search.records import CutOff, Limits, Trial
 from loadtest.search.trials import SETTLE_PART, trial_of
 
 # First the curve, from half of what a closed loop reached: parts of that rate.
@@ -64,6 +64,7 @@ class Search:
         self._step_per_s = _round_step(STEP_PART * scale_per_s)
         self.trials: list[Trial] = []
         self.why_ended: str | None = None  # a sentence: why before the budget was spent; None: it was not
+        self.cut_off: CutOff | None = None  # the outcome, if nothing more can be said
 
     def go(self) -> None:
         """Make trials until the budget is spent, the target stops answering, or it is cancelled."""
@@ -152,8 +153,10 @@ class Search:
 
     def _must_end(self) -> bool:
         if sentence := self._why_end():
+            self.cut_off = "cancelled"
             self.why_ended = sentence
         elif self.trials[-1].samples and not any(sample.ok for sample in self.trials[-1].samples):
+            self.cut_off = "no_answer"
             message = next(iter(self.trials[-1].taken.messages.values()), "")
             self.why_ended = joined("The target stopped answering, and the search with it.", message)
             self._forget_the_last_answered()

@@ -48,14 +48,15 @@ def find_capacity(
     timeout_s: float | None = None,
     on_trial: Callable[[Trial], None] = lambda trial: None,
     on_begin: Callable[[float, float], None] = lambda rate_per_s, seconds: None,
+    on_loop: Callable[[ClosedLoop], None] = lambda loop: None,
 ) -> Capacity:
     """The most requests a second with p99 <= `p99_ms`, with a 95 % interval, in about `budget_s`.
 
     Latency counts from when a request was due; a failed request is over the limit. If the budget is too short
     for the 662 requests that p99 needs, p90 is used and the result says so. A target that refuses, hangs or
     goes away ends the search, and what was measured is in the result. No request may take longer than
-    `timeout_s`; without it, than is of use. `on_begin` is called before
-    each trial with its rate and length, `on_trial` after it.
+    `timeout_s`; without it, than is of use. `on_loop` is called after each closed loop before the search,
+    `on_begin` before each trial with its rate and length, `on_trial` after it.
     Raises LoadRefused for a limit or a budget that can't be used.
 
     >>> find_capacity(BackendInfo("GPU", address="tf-gpu:8500"), payload, 100, 60).sentence
@@ -69,7 +70,7 @@ def find_capacity(
     begun_s = time.monotonic()
     watch, why_end = _remembering(watch or Watch())
     limits = Limits(p99_ms, budget_s, seed, timeout_s)
-    target = _unloaded(info, payload, limits, watch, why_end)
+    target = _unloaded(info, payload, limits, watch, why_end, on_loop)
     if not target.unloaded_ms or not target.closed_loop_per_s:
         outcome: Outcome = "cancelled" if why_end() else "no_answer"
         sentence = f"unknown: {_why_no_answer(target)}"
@@ -89,7 +90,8 @@ def find_capacity(
         on_begin=on_begin,
     )
     search.go()
-    return capacity_of(limits, target, search.trials, time.monotonic() - begun_s, search.why_ended)
+    spent_s = time.monotonic() - begun_s
+    return capacity_of(limits, target, search.trials, spent_s, search.why_ended, search.cut_off)
 
 
 def _remembering(watch: Watch) -> tuple[Watch, Callable[[], str | None]]:
@@ -108,7 +110,12 @@ def _remembering(watch: Watch) -> tuple[Watch, Callable[[], str | None]]:
 
 
 def _unloaded(
-    info: BackendInfo, payload: Payload, limits: Limits, watch: Watch, why_end: Callable[[], str | None]
+    info: BackendInfo,
+    payload: Payload,
+    limits: Limits,
+    watch: Watch,
+    why_end: Callable[[], str | None],
+    on_loop: Callable[[ClosedLoop], None],
 ) -> Target:
     """What a target does before the search, in closed loops: with one request in flight, then with more."""
     loops = list[ClosedLoop]()
@@ -121,6 +128,7 @@ def _unloaded(
             info, payload, in_flight, planned_s, first_timeout_s(limits), watch, enough, warmups
         )
         loops.append(ClosedLoop(in_flight, planned_s, replace(taken, samples=tuple(taken.samples))))
+        on_loop(loops[-1])
         per_s, before = sum(sample.ok for sample in taken.samples) / taken.seconds, best_per_s or 0.0
         best_per_s = max(per_s, before) or None
         if per_s < HELPS * before or not per_s or why_end():

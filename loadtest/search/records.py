@@ -17,6 +17,7 @@ from loadtest.records import Sample, Taken
 # no_answer: the target did not answer, or stopped answering before anything could be said.
 # cancelled: stopped by hand before anything could be said.
 Outcome = Literal["found", "at_least", "below_unloaded", "not_met", "too_few", "no_answer", "cancelled"]
+CutOff = Literal["no_answer", "cancelled"]  # of a search that ended before its budget was spent
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 from experiment.records import Validity
-from experiment.report.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99, percentile, percentile_from
+from experiment.report import load
+from experiment.report.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99, percentile
 from experiment.wording import bounds, count, milliseconds, number
 from loadtest.records import Sample
 from loadtest.search.adaptive import FLOORS, NEAR, SHARES, TOO_HIGH, posterior, used
 from loadtest.search.edge import Edge
-from loadtest.search.records import Capacity, Limits, Outcome, Point, Target, Trial
-from loadtest.send.recording import CANCELLED
+from loadtest.search.records import Capacity, CutOff, Limits, Outcome, Point, Target, Trial
 
 LOW, MIDDLE, HIGH = 0.025, 0.5, 0.975  # quantiles of a 95 % interval
 MOST_DELAY_MS = 1.0  # of the generator, that 99 % of the requests keep,
 MOST_DELAY_OF_LIMIT = 0.05  # or this part of the limit, if that is more
 HARDLY = 0.25  # of the share that may be late
+P90_OF_LESS = (
+    f"p90 instead of p99: the search ended before it had the {SAMPLES_FOR_P99} requests near the capacity "
+    "that p99 needs."
+)
+WHY_UNKNOWN: Mapping[CutOff, str] = {"cancelled": "stopped", "no_answer": "the target stopped answering"}
 FAR = 1.4  # the edge is this factor beyond every rate that was tried: it was not found
 
 
@@ -30,22 +35,34 @@ def unmeasured(limits: Limits, target: Target, outcome: Outcome, sentence: str, 
 
 
 def capacity_of(
-    limits: Limits, target: Target, trials: Sequence[Trial], spent_s: float, why_ended: str | None = None
+    limits: Limits,
+    target: Target,
+    trials: Sequence[Trial],
+    spent_s: float,
+    why_ended: str | None = None,
+    cut_off: CutOff | None = None,
 ) -> Capacity:
     """The capacity with its interval, or why there is none; everything measured is kept.
 
-    `target` has answered: both of its figures are known.
+    `target` has answered: both of its figures are known. `why_ended` and `cut_off` are those of a search that
+    ended before its budget was spent.
     """
     points = points_of(used(trials), limits.limit_ms)
     unusable = [trial for trial in trials if trial.not_used]
     reasons = [why_ended] if why_ended else []
     if unusable:
-        reasons.append(f"{len(unusable):,} of {count(len(trials), 'trial')} not used. {unusable[0].not_used}")
+        reasons.append(
+            f"{len(unusable):,} of {count(len(trials), 'trial')} were not used. {unusable[0].not_used}"
+        )
     validity: Validity = "INVALID" if not points else "NOISY" if 2 * len(unusable) > len(trials) else "VALID"
     if delay := _delay(trials, limits.limit_ms):
         reasons.append(delay)
         validity = "NOISY" if validity == "VALID" else validity
     found, more = _found(limits, target, trials, points)
+    if cut_off is not None:
+        found |= _cut_off(found, cut_off)
+        more = [P90_OF_LESS] if more else []
+        validity = "NOISY" if validity == "VALID" else validity
     return Capacity(
         limits=limits,
         target=target,
@@ -57,6 +74,16 @@ def capacity_of(
         reasons=(*reasons, *more),
         **found,
     )
+
+
+def _cut_off(found: Mapping[str, Any], cut_off: CutOff) -> dict[str, Any]:
+    """What has to be said otherwise of a search that ended before its budget was spent."""
+    if found["outcome"] == "found":
+        return {}
+    if found["outcome"] == "at_least":
+        kept_up = found["sentence"].partition(": ")[0]
+        return {"sentence": f"{kept_up}: the search ended before a rate was too high"}
+    return {"outcome": cut_off, "sentence": f"unknown: {WHY_UNKNOWN[cut_off]} before the capacity was found"}
 
 
 def _delay(trials: Sequence[Trial], limit_ms: float) -> str | None:
@@ -174,8 +201,6 @@ def _too_few(limits: Limits, trials: Sequence[Trial], points: Sequence[Point]) -
 def _nothing(trials: Sequence[Trial]) -> dict[str, Any]:
     if any(sample.ok for trial in trials for sample in trial.samples):
         return {"outcome": "too_few", "sentence": "unknown: the generator was late in every trial"}
-    if any(trial.stopped == CANCELLED for trial in trials):
-        return {"outcome": "cancelled", "sentence": "unknown: the search was stopped before it said anything"}
     return {"outcome": "no_answer", "sentence": "unknown: no request under load was answered"}
 
 
@@ -198,29 +223,51 @@ def points_of(trials: Iterable[Trial], limit_ms: float) -> tuple[Point, ...]:
     """The curve: trials at the same rate are one point."""
     ordered = sorted(trials, key=lambda trial: trial.offered_per_s)
     groups = groupby(ordered, key=lambda trial: trial.offered_per_s)
-    return tuple(_point(rate_per_s, list(group), limit_ms) for rate_per_s, group in groups)
+    return tuple(_point(list(group), limit_ms) for _, group in groups)
 
 
-def _point(rate_per_s: float, trials: Sequence[Trial], limit_ms: float) -> Point:
-    samples: list[Sample] = [sample for trial in trials for sample in trial.counted]
-    seconds = sum(trial.seconds - trial.settled_s for trial in trials)
-    answered_ms = [sample.latency_ms for sample in samples if sample.ok]
+def _point(trials: Sequence[Trial], limit_ms: float) -> Point:
+    """A report's point of these trials, with what only a search needs."""
+    (found,) = load.points_of(map(_part, trials), limit_ms, None)
+    samples = [sample for trial in trials for sample in trial.counted]
     right = [sample.right for sample in samples if sample.right is not None]
     return Point(
-        offered_per_s=rate_per_s,
-        achieved_per_s=len(answered_ms) / max(seconds, 1e-9),
+        offered_per_s=found.offered_per_s,
+        achieved_per_s=found.achieved_per_s,
         right=sum(right) if right else None,
-        goodput_per_s=sum(right) / max(seconds, 1e-9) if right else None,
-        count=len(samples),
-        failures=len(samples) - len(answered_ms),
-        over_limit=sum(not sample.ok or sample.latency_ms > limit_ms for sample in samples),
-        p50_ms=percentile_from(1, answered_ms, 50),
-        p90_ms=percentile_from(SAMPLES_FOR_P90, answered_ms, 90),
-        p99_ms=percentile_from(SAMPLES_FOR_P99, answered_ms, 99),
+        goodput_per_s=found.goodput_per_s,
+        count=found.count,
+        failures=found.failures,
+        over_limit=found.over_limit,
+        p50_ms=found.p50_ms,
+        p90_ms=found.p90_ms,
+        p99_ms=found.p99_ms,
         in_flight_max=max((sample.in_flight for sample in samples), default=0),
-        trials=len(trials),
+        trials=found.trials,
         stopped=any(trial.stopped for trial in trials),
-        causes=dict(Counter(sample.cause for sample in samples if sample.cause).most_common()),
+        causes=found.causes,
+    )
+
+
+def _part(trial: Trial) -> load.TrialPart:
+    settled, filling = trial.counted, [each for each in trial.samples if each.due_s < trial.settled_s]
+    return load.TrialPart(
+        offered_per_s=trial.offered_per_s,
+        settled=_requests(settled),
+        filling=_requests(filling),
+        seconds=trial.seconds - trial.settled_s,
+        stopped=trial.stopped is not None,
+        not_used=trial.not_used,
+    )
+
+
+def _requests(samples: Sequence[Sample]) -> load.Requests:
+    right = [sample.right for sample in samples if sample.right is not None]
+    return load.Requests(
+        answered_ms=tuple(sample.latency_ms for sample in samples if sample.ok),
+        causes=Counter(sample.cause or "unknown" for sample in samples if not sample.ok),
+        right=sum(right) if right else None,
+        late_max_ms=max((1e3 * (sample.sent_s - sample.due_s) for sample in samples), default=0.0),
     )
 
 

@@ -15,7 +15,7 @@ from experiment.backends.grpc import CHANNEL_OPTIONS, FAILURES, stages_of
 from experiment.protocol import PREDICT, predict_pb2, types_pb2
 from experiment.records import BackendInfo
 from experiment.wording import one_line
-from loadtest.send.sender import CONNECT_S, Answer, AnswersRead, SendFailed, place
+from loadtest.send.sender import CONNECT_S, Answer, AnswersRead, SendFailed, place_of
 
 OPTIONS = (*CHANNEL_OPTIONS, ("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES))
 
@@ -58,7 +58,7 @@ class GrpcSender:
     def _failed(self, error: Any, peer: str | None) -> SendFailed:
         cause = FAILURES.get(error.code(), "server_error")
         details = one_line(error.details() or "no reason given")
-        who = place(self._info, peer)
+        who = place_of(self._info, peer)
         sentences = {
             "unreachable": f"No answer from {who} ({short_cause(details)}).",
             "deadline": f"{who} did not answer in time.",

@@ -13,7 +13,7 @@ from experiment.backends.answers import parsed_json
 from experiment.backends.base import short_cause
 from experiment.backends.rest import FAILURES, error_text, model_path, stages_of
 from experiment.records import BackendInfo
-from loadtest.send.sender import CONNECT_S, Answer, AnswersRead, SendFailed, place
+from loadtest.send.sender import CONNECT_S, Answer, AnswersRead, SendFailed, place_of
 
 HEADERS = {"Content-Type": "application/json"}
 
@@ -44,13 +44,15 @@ class RestSender:
             ):
                 answer = await response.read()
         except TimeoutError:
-            raise SendFailed("deadline", f"{place(self._info, peer)} did not answer in time.", peer) from None
+            raise SendFailed(
+                "deadline", f"{place_of(self._info, peer)} did not answer in time.", peer
+            ) from None
         except (aiohttp.ClientError, OSError) as error:
-            text = f"No answer from {place(self._info, peer)} ({_reason(error)})."
+            text = f"No answer from {place_of(self._info, peer)} ({_reason(error)})."
             raise SendFailed("unreachable", text, peer) from None
         if response.status != 200:
             cause = FAILURES.get(response.status, "bad_answer" if response.status < 400 else "server_error")
-            text = f"{place(self._info, peer)} answered HTTP {response.status}: {error_text(answer)}"
+            text = f"{place_of(self._info, peer)} answered HTTP {response.status}: {error_text(answer)}"
             raise SendFailed(cause, text, peer)
         stages_ms = stages_of(response.headers.get("Server-Timing", ""))
         return Answer(self._answers.labels(answer), stages_ms or None, peer, len(answer))

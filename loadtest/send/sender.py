@@ -22,6 +22,12 @@ class Answer:
     size_bytes: int | None = None  # None: not known
 
 
+def place_of(info: BackendInfo, peer: str | None) -> str:
+    """A backend or one replica of it, for sentences: "GPU at tf-gpu:8500", or an address without a name."""
+    address = peer or info.address
+    return address if info.name == info.address else f"{info.name} at {address}"
+
+
 class SendFailed(Exception):
     """A request without a usable answer. `cause` is one of errors.FAILURE_CODES."""
 
@@ -30,12 +36,6 @@ class SendFailed(Exception):
         self.cause = cause
         self.message = message
         self.peer = peer
-
-
-def place(info: BackendInfo, peer: str | None) -> str:
-    """A backend for sentences: its name with its address, or the address alone if that is the name."""
-    address = peer or info.address
-    return address if info.name == info.address else f"{info.name} at {address}"
 
 
 class Sender(Protocol):

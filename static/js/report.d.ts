@@ -464,6 +464,22 @@ export interface LoadPoint {
   samples_ms: Array<number>;
   /** Of the others: the queue was still filling, or the generator was late. */
   uncounted_ms: Array<number>;
+  /** Of failures among those others: code -> how many. */
+  uncounted_causes?: Record<string, Count>;
+}
+
+/** A closed loop before the search: the next request is sent when an earlier one was answered. With one in flight it shows the latency without load, with more the scale of the rates to try. */
+export interface LoadLoop {
+  in_flight: number;
+  /** From the start to the last answer. */
+  seconds: number;
+  /** Requests. */
+  count: Count;
+  failures: Count;
+  /** Of failures: code -> how many. */
+  causes: Record<string, Count>;
+  /** Latencies of the answers, in the order they were sent. */
+  samples_ms: Array<number>;
 }
 
 export interface LoadCurve {
@@ -503,6 +519,8 @@ export interface LoadCurve {
   reasons: Sentences;
   /** By rate. */
   points: Array<LoadPoint>;
+  /** Before the search, in the order they were made. */
+  closed_loops?: Array<LoadLoop>;
 }
 
 export interface Recommendation {

@@ -42,6 +42,8 @@ export interface Config {
   definitions: Definition[];
   validity: Definition[];
   keep_runs: number;
+  /** Whether a program has to send the shared token. */
+  needs_token: boolean;
   /** Files and folders that systems put beside photos, in lower case. */
   system_names: string[];
   labels: string[];

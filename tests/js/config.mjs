@@ -3,6 +3,7 @@
 export const CONFIG = {
   browser: { engines: ["pica", "canvas"], formats: ["png", "jpeg", "webp"] },
   decode_requests: { warmups: 1, repeats: 20 },
+  needs_token: false,
   offered_sizes_px: [2048, 1024, 512, 256, 128, 64, 32],
   ranges: {
     sizes_px: [16, 8192], jpeg_qualities: [1, 100], webp_qualities: [1, 100], avif_qualities: [1, 100], warmups: [0, 100],

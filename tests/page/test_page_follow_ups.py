@@ -111,10 +111,10 @@ def test_a_run_is_put_under_load_its_plot_grows_and_its_capacity_stays(browser, 
         refused = "p99_ms must be a number from 0.1 to 60,000."
         expect(page.locator("#load-status")).to_contain_text(refused, timeout=PATIENCE_MS)
         page.fill("#load-limit", "400")
-        page.click("#load-start")
-        expect(page.locator("#load-stop")).to_be_visible(timeout=PATIENCE_MS)
+        page.locator("#load-start").press("Enter")
+        expect(page.locator("#load-stop")).to_be_focused(timeout=PATIENCE_MS)
         expect(section.locator(".under_load .legendtext").first).to_be_visible(timeout=PATIENCE_MS)
-        expect(page.locator("#load-start")).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.locator("#load-start")).to_be_focused(timeout=PATIENCE_MS)
         (curve,) = app.report(visit.run_id())["load"]
         assert (curve["variant_id"], curve["limit_ms"], curve["budget_s"]) == ("64-jpeg-85", 400, 5)
         said = f"64 px JPEG on stub: {curve['sentence'].partition('. ')[0].rstrip('.')}."

@@ -48,10 +48,20 @@ def test_a_target_is_met_only_when_the_bad_end_of_the_interval_meets_it():
 )
 def test_the_targets_of_load_are_agreement_with_loadgen_and_the_p99_of_the_schedule(ours, p99_ms, met):
     pairs = [(100.0, ours)] * 6 if ours else [(100.0, 99.0)] * 3 + [(100.0, 104.0)] * 3
-    row = Row("LoadGen", "Server", "p50_ms", *map(tuple, zip(*pairs, strict=True)))
+    rows = [
+        Row("LoadGen", scenario, "p50_ms", *map(tuple, zip(*pairs, strict=True)))
+        for scenario in ("SingleStream", "Server")
+    ]
     stalled = [StallRow("ours", "open", p99_ms, 820.0), StallRow("ab", "closed", 11.0, 820.0)]
-    found = CrossCheck(rows=[row], stall=stalled, left_out=[], versions={}, environment={}, pairs=6)
+    found = CrossCheck(rows=rows, stall=stalled, left_out=[], versions={}, environment={}, pairs=6)
     assert [line.rpartition(": ")[2] for line in verdicts(found)] == met
+
+
+def test_agreement_in_one_scenario_alone_is_not_enough():
+    row = Row("LoadGen", "SingleStream", "p50_ms", (100.0,) * 6, (101.0,) * 6)
+    failed = "LoadGen was left out of Server: it crashed."
+    found = CrossCheck(rows=[row], stall=[], left_out=[failed], versions={}, environment={}, pairs=6)
+    assert [line.rpartition(": ")[2] for line in verdicts(found)] == ["not sure"]
 
 
 def test_a_rate_counts_whole_batches_and_not_the_start():

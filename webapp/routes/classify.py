@@ -26,6 +26,7 @@ routes = Blueprint("classify", __name__, url_prefix="/api")
 def classify() -> ResponseReturnValue:
     """The top labels of the photo in the form or the body, prepared as asked or as a run recommends."""
     app = services()
+    app.runs.single_requests.refuse_while_measuring()  # before the photo arrives: that would disturb too
     with app.uploads.photo_or_body(request, frozenset(OPTIONS)) as submission:
         asked = _asked()
         wanted, name = _wanted(asked)
@@ -34,7 +35,7 @@ def classify() -> ResponseReturnValue:
 
 
 def _asked() -> dict[str, str]:
-    """The options in query and form that are not empty. Raises Refused for one that does not exist."""
+    """The options in query and form. Raises Refused for an unknown, an empty or a repeated one."""
     if as_files := sorted(set(request.files) & set(OPTIONS)):
         raise Refused("bad_part", f"Sent as a file, but must be text: {', '.join(as_files)}.", 422)
     sent = [*request.args.items(multi=True), *request.form.items(multi=True)]
@@ -43,8 +44,11 @@ def _asked() -> dict[str, str]:
         raise Refused("bad_query", f"Unknown: {', '.join(unknown)}. Known: {', '.join(OPTIONS)}.", 422)
     if not all(text.isprintable() for _, text in sent):
         raise Refused("bad_query", "An option has characters that are not text.", 422)
-    asked = {key: text.strip() for key, text in sent if text.strip()}
-    if len(asked) < sum(bool(text.strip()) for _, text in sent):
+    asked = {key: text.strip() for key, text in sent}
+    # "run=$RUN" of a script in which RUN is not set would else send the photo as it is.
+    if empty := [key for key, text in asked.items() if not text]:
+        raise Refused("bad_query", f"Empty: {', '.join(empty)}. Give it a value, or leave it out.", 422)
+    if len(asked) < len(sent):
         raise Refused("bad_query", "An option was sent twice. Send each once.", 422)
     return asked
 
@@ -86,5 +90,5 @@ def _backend(name: str) -> BackendInfo:
         names = ", ".join(info.name for info in backends)
         raise Refused("no_such_backend", f"No backend is named {name}. Backends: {names}.", 422)
     if not found.takes_photos:
-        raise Refused("no_such_backend", f"{found.name} can't classify photos: {found.detail}", 422)
+        raise Refused("not_for_photos", f"{found.name} can't classify photos: {found.detail}", 422)
     return found

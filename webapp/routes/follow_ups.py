@@ -45,7 +45,7 @@ def add_repeats(run_id: str) -> ResponseReturnValue:
     run, report = _finished(run_id)
     had = report["plan"]["repeats"]
     try:
-        repeats = whole(1, MOST_REPEATS - had)(_body().get("repeats"))
+        repeats = whole(1, MOST_REPEATS - had)(_body("repeats").get("repeats"))
     except Expected as expected:
         raise Refused("bad_query", f"repeats must be {expected}: the run has {had} already.", 422) from None
     plan = from_dict(Plan, run.plan)
@@ -64,7 +64,7 @@ def retry(run_id: str) -> ResponseReturnValue:
     {"backend_name": "8 CPU", "timeout_s": 120}; without `timeout_s` the time limit stays.
     """
     run, report = _finished(run_id, needs_answers=False)
-    body = _body()
+    body = _body("backend_name", "timeout_s")
     rule = "backend_name must be one of this run's backends"
     (backend,) = _named(run, [body.get("backend_name")], rule)
     cells = [cell for cell in report["cells"] if cell["backend_name"] == backend["name"]]
@@ -83,7 +83,7 @@ def retry(run_id: str) -> ResponseReturnValue:
 def find_breaking_point(run_id: str) -> ResponseReturnValue:
     """Search for the smallest copy that keeps the answer: {"backend_names": ["8 CPU"]}, or all of them."""
     run, report = _finished(run_id)
-    names = _body().get("backend_names")
+    names = _body("backend_names").get("backend_names")
     rule = "backend_names must be a list of this run's backends"
     infos = _that_answered(report, run.backends if names is None else _named(run, names, rule))
     reference = report["variants"][:1]  # it always comes first
@@ -99,7 +99,7 @@ def put_under_load(run_id: str) -> ResponseReturnValue:
     run, report = _finished(run_id)
     default = default_load(view_of(report))
     assert default is not None  # noqa: S101  something was answered
-    body = _body()
+    body = _body("variant_ids", "backend_names", "p99_ms", "budget_s", "seed")
     known = {variant["id"]: variant for variant in report["variants"]}
     ids = _listed(body, "variant_ids", default.variant_ids, known, "variants")
     names = _listed(
@@ -226,11 +226,13 @@ def _named(run: StoredRun, names: Any, rule: str) -> list[Mapping[str, Any]]:
     return [known[name] for name in dict.fromkeys(names)]
 
 
-def _body() -> Mapping[str, Any]:
-    """The JSON object in the request's body; {} if it is empty."""
+def _body(*keys: str) -> Mapping[str, Any]:
+    """The JSON object in the body; {} if it is empty. Raises Refused for other keys than `keys`."""
     found = request.get_json(silent=True, force=True) if request.get_data() else {}
     if not isinstance(found, dict):
         raise Refused("bad_query", 'Send a JSON object, like {"repeats": 44}.', 422)
+    if unknown := sorted(found.keys() - set(keys)):
+        raise Refused("bad_query", f"Unknown: {', '.join(unknown)}. Known: {', '.join(keys)}.", 422)
     return found
 
 

@@ -106,6 +106,7 @@ def options(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
         "definitions": terms(DEFINITIONS),  # for the page's help: what each number means
         "validity": terms(VALIDITY),
         "keep_runs": settings.keep_runs,
+        "needs_token": bool(settings.shared_token),
         "system_names": sorted(SYSTEM_NAMES),  # of files that are left out of a photo set
         "labels": list(model.get("labels", ())),
     }

@@ -107,10 +107,10 @@ def results_of(
     for kind, run in follow_ups:
         if run.is_live:
             continue
-        events = list(events_after(run.id, 0))
-        if kind == "load":
-            curves = newest([*curves, *curves_in(events, run.state)])
+        if kind == "load":  # read one by one: they may be large
+            curves = newest([*curves, *curves_in(events_after(run.id, 0), run.state)])
             continue
+        events = list(events_after(run.id, 0))
         if kind == "search":
             for event in events:
                 if event.kind == "finding":

@@ -76,7 +76,13 @@ class LiveRun:
         """Add an event with the run's position in the queue; 1 is next, in about `left_s`."""
         about = f", in about {max(1, round(left_s))} s" if left_s else ""
         is_next = f"Another run is in progress; yours is next{about}."
-        text = is_next if position == 1 else f"{position} runs are before yours."
+        self._wait(position, is_next if position == 1 else f"{position} runs are before yours.")
+
+    def announce_answers(self) -> None:
+        """Add an event: no run is before it, but single photos are being answered (one_answer.py)."""
+        self._wait(1, "Single photos are being classified. Your run begins when they are answered.")
+
+    def _wait(self, position: int, text: str) -> None:
         self.log.add("state", {"state": "queued", "position": position, "text": text})
 
     def follow(self, max_run_s: float, opening: str) -> None:

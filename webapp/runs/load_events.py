@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Final
 
 from experiment.codec import from_dict
-from experiment.records import LoadCurve, LoadOutcome, LoadTrial, is_live
-from experiment.report.load import points_of
+from experiment.records import LoadCurve, LoadLoop, LoadOutcome, LoadTrial, is_live
+from experiment.report.load import TrialPart, part_of, points_of
 from webapp.store.store import Event
 
 _CUT_OFF: Final[dict[bool, tuple[LoadOutcome, str]]] = {
@@ -23,18 +23,26 @@ _UNKNOWN: Final = {"cancelled", "failed"}
 def curves_in(events: Iterable[Event], state: str) -> list[LoadCurve]:
     """The curves of one follow-up in `state`, each with the points of all trials so far."""
     curves: dict[tuple[str, str], LoadCurve] = {}
-    trials: dict[tuple[str, str], list[LoadTrial]] = defaultdict(list)
+    trials: dict[tuple[str, str], list[TrialPart]] = defaultdict(list)
+    loops: dict[tuple[str, str], list[LoadLoop]] = defaultdict(list)
     for event in events:
         if event.kind == "curve":
             curve = from_dict(LoadCurve, json.loads(event.data))
             curves[curve.key] = curve
-        elif event.kind == "trial":
-            told = json.loads(event.data)
-            trial = from_dict(LoadTrial, json.loads(event.scores or "{}"))
-            trials[told["variant_id"], told["backend_name"]].append(trial)
+        elif event.kind in {"trial", "loop"}:
+            told, requests = json.loads(event.data), json.loads(event.scores or "{}")
+            key = told["variant_id"], told["backend_name"]
+            if event.kind == "trial":
+                trials[key].append(part_of(from_dict(LoadTrial, requests)))
+            else:
+                loops[key].append(from_dict(LoadLoop, requests))
     return [
-        replace(_ended(curve, state), points=points_of(trials[curve.key], curve.limit_ms, curve.percentile))
-        for curve in curves.values()
+        replace(
+            _ended(curve, state),
+            points=points_of(trials[key], curve.limit_ms, curve.percentile),
+            closed_loops=tuple(loops[key]),
+        )
+        for key, curve in curves.items()
     ]
 
 

@@ -163,7 +163,7 @@ class RunManager:
 
         try:
             may_begin = self.queue.wait(live, is_over) and self.leases.wait_for_others(live, is_over)
-            if may_begin and self.single_requests.wait_for_all(is_over):
+            if may_begin and self.single_requests.wait_for_all(live, is_over):
                 live.follow(self._settings.max_run_s, submission.opening)
         except Exception as error:
             log.exception("run %s crashed", live.id)

@@ -15,7 +15,7 @@ from experiment.backends.base import CONNECT_S
 from experiment.errors import IMAGE_CODES, ImageRefused, PixelcostError
 from experiment.measure.one_answer import NO_ANSWER
 from webapp.problems import Refused
-from webapp.runs.live_run import turn_for_large, unreadable, watched
+from webapp.runs.live_run import LiveRun, turn_for_large, unreadable, watched
 from webapp.worker.pipe import Answered, ClassifyJob, Json, LargePhoto, LargePhotoDone, Message, Refusal, Task
 from webapp.worker.process import WorkerProcess
 
@@ -34,14 +34,18 @@ class SingleRequests:
         self._changed = threading.Condition()
         self._count = 0
 
+    def refuse_while_measuring(self) -> None:
+        """Raises Refused while a run measures. one() does so too; this spares it the arrival of a photo."""
+        if self._measures_here() or self._measures_elsewhere():
+            raise _measures()
+
     @contextmanager
     def one(self) -> Iterator[None]:
         """Send a request during the block. Raises Refused while a run measures, or if there are too many."""
-        is_elsewhere = self._measures_elsewhere()  # asks the database
+        self.refuse_while_measuring()  # asks the database, so outside of the lock
         with self._changed:
-            if is_elsewhere or self._measures_here():
-                why = "A request now would disturb the run in progress. Try again when it has ended."
-                raise Refused("run_measures", why, 409, 10)
+            if self._measures_here():
+                raise _measures()
             if self._count >= MOST_AT_ONCE:
                 why = (
                     f"{MOST_AT_ONCE} requests are being answered, the most at a time. Try again in a second."
@@ -55,12 +59,22 @@ class SingleRequests:
                 self._count -= 1
                 self._changed.notify_all()
 
-    def wait_for_all(self, is_over: Callable[[], bool]) -> bool:
-        """Block until none is under way. Returns False if `is_over` becomes true first."""
+    def wait_for_all(self, live: LiveRun, is_over: Callable[[], bool]) -> bool:
+        """Block until none is under way, so that the run may begin.
+
+        Returns False if `is_over` becomes true first.
+        """
         with self._changed:
+            if self._count:
+                live.announce_answers()
             while self._count and not is_over():
                 self._changed.wait(LOOK_AGAIN_S)
         return not is_over()
+
+
+def _measures() -> Refused:
+    why = "A request now would disturb the run in progress. Try again when it has ended."
+    return Refused("run_measures", why, 409, 10)
 
 
 def answer(

@@ -49,6 +49,8 @@ class Recorder:
                 self._add_step(step)
             case Result("finding" | "curve" as kind, found):
                 self.log.add(kind, found)
+            case Result("loop", loop):
+                self._add_loop(loop)
             case Result("trial", trial):
                 self._add_trial(trial)
             case _:
@@ -93,6 +95,14 @@ class Recorder:
             left = f", about {wait(progress.eta_s)} left" if progress.eta_s else ""
             count = f"{self._photos_done:,} of {self._photo_count:,}"
             self._add_progress(f"Photo {count}: {photo['name']}{left}")
+
+    def _add_loop(self, found: Mapping[str, Any]) -> None:
+        """A closed loop before a load test, as _add_trial()."""
+        loop = found["loop"]
+        self.log.progress.add_requests(loop["count"], loop["failures"])
+        told = {key: found[key] for key in ("variant_id", "backend_name")}
+        counts = {key: loop[key] for key in ("in_flight", "count", "failures")}
+        self.log.add("loop", {**told, **counts}, loop)
 
     def _add_trial(self, found: Mapping[str, Any]) -> None:
         """One rate of a load test. Reports get every request; event streams only how many there were."""

@@ -33,7 +33,7 @@ MOST_OTHER_PARTS = 50
 LONGEST_LABEL = 200
 SINGLE_FIELDS = ("plan", "true_label", "labels", "variants", "browser")
 FORM = "multipart/form-data"
-BODY_NAME = "photo"  # of a photo that is the request's body
+BODY_NAME = "body"  # of a photo that is the request's body
 EXAMPLE_OF_BODY = "For example: curl --data-binary @cat.jpg"
 EXAMPLE = "For example: curl -F file=@cat.jpg"
 

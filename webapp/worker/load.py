@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,14 +13,14 @@ from experiment.backends.replicas import addresses_of
 from experiment.codec import to_dict
 from experiment.errors import PixelcostError
 from experiment.measure.environment import environment
-from experiment.records import BackendInfo, LoadCurve, LoadTrial, Variant
+from experiment.records import BackendInfo, LoadCurve, LoadLoop, LoadTrial, Variant
 from experiment.report.statistics import percentile
 from experiment.wording import milliseconds, number, sized_name
 from loadtest.payloads.distinct import distinct_copy
 from loadtest.payloads.images import image_payload
 from loadtest.records import Payload
 from loadtest.search.capacity import find_capacity
-from loadtest.search.records import Capacity, Trial
+from loadtest.search.records import Capacity, ClosedLoop, Trial
 from loadtest.send.recording import Watch
 from webapp.worker.pipe import FollowUpJob, LoadCell, LoadOrder, Parent, Preparing, Result, Task
 
@@ -92,6 +93,10 @@ def _measure(
     place = f"{sized_name(variant)} on {info.name}"
     tell = _teller(parent, cell, place, clock)
 
+    def keep(loop: ClosedLoop) -> None:
+        own = {"variant_id": cell.variant_id, "backend_name": cell.backend_name}
+        parent.send(Result("loop", {**own, "loop": to_dict(_loop_record(loop))}))
+
     def begin(rate_per_s: float, _seconds: float) -> None:
         parent.send(Preparing(f"{place} at {number(rate_per_s)} requests/s"))
 
@@ -105,6 +110,7 @@ def _measure(
             order.seed,
             on_trial=tell,
             on_begin=begin,
+            on_loop=keep,
         )
         ended = _with(begun, found)
     except PixelcostError as error:
@@ -149,6 +155,20 @@ def _teller(parent: Parent, cell: LoadCell, place: str, clock: _Clock) -> Callab
         parent.send(Result("trial", {**told, **timing, "trial": to_dict(_record(trial))}))
 
     return tell
+
+
+def _loop_record(loop: ClosedLoop) -> LoadLoop:
+    """As it is stored: to the microsecond."""
+    samples = loop.taken.samples
+    causes = Counter(sample.cause for sample in samples if sample.cause is not None)
+    return LoadLoop(
+        in_flight=loop.in_flight,
+        seconds=round(loop.taken.seconds, 6),
+        count=len(samples),
+        failures=sum(not sample.ok for sample in samples),
+        causes=dict(causes.most_common()),
+        samples_ms=tuple(round(sample.latency_ms, 3) for sample in samples if sample.ok),
+    )
 
 
 def _record(trial: Trial) -> LoadTrial:

@@ -33,7 +33,7 @@ FollowUpKind = Literal["repeats", "retry", "search", "load"]  # as stored
 # A Variant, a Measurement, the PhotoResult of one photo of a set, a SearchStep towards the breaking point and
 # the backend's name, a BreakingPoint, a LoadTrial with its cell and the progress, a LoadCurve without points.
 # These are the kinds of a run's events too.
-ResultKind = Literal["variant", "measurement", "photo", "step", "finding", "trial", "curve"]
+ResultKind = Literal["variant", "measurement", "photo", "step", "finding", "loop", "trial", "curve"]
 Json = Mapping[str, Any]
 
 

@@ -19,6 +19,7 @@ import { plural, seconds, typedNumber, variantName } from "../format.js";
 const acts = { start: (/** @type {any} */ order) => {}, stop: () => {} };
 let under = { text: "", isLive: false, isStopping: false, share: 0 };
 let form = /** @type {any} */ (null); // the newest one
+let wantsFocus = false; // it was on a button that can't have it just now
 
 /** Once: what the buttons do. @param {typeof acts} given */
 export const wireLoadForm = (given) => void Object.assign(acts, given);
@@ -112,12 +113,23 @@ function showStatus() {
   const { variant_ids: variants, backend_names: backends, budget_s: budgetS } = order();
   const cells = variants.length * backends.length;
   setText(form.status, under.text || lengthWords(cells, Number(budgetS) || 0));
+  const focused = document.activeElement;
   form.start.disabled = under.isLive || !cells;
   form.start.hidden = under.isLive;
   form.stop.hidden = !under.isLive;
   form.stop.disabled = under.isStopping;
   setText(form.stop, under.isStopping ? "Stopping" : "Stop");
+  keepFocus(focused);
   form.bar.value = under.share;
   if (!under.isLive) form.bar.remove();
   else if (!form.bar.isConnected) form.status.before(form.bar);
+}
+
+/** Whoever began with the keyboard finds Stop in the place of the button, and at the end the button again. @param {?Element} focused */
+function keepFocus(focused) {
+  if (focused === form.start || focused === form.stop) wantsFocus = true;
+  else if (focused && focused !== document.body) wantsFocus = false;
+  const next = under.isLive ? form.stop : form.start;
+  if (!wantsFocus || next.disabled) return;
+  next.focus({ preventScroll: true });
 }

@@ -3,14 +3,15 @@
 import { base } from "../api.js";
 import { copyText } from "../clipboard.js";
 import { announce, el, setText } from "../dom.js";
-import { goalsQuery } from "../state.js";
+import { goalsQuery, state } from "../state.js";
 
 const SAID_MS = 2500;
 
 /** Folded up; null without a recommendation that the server can carry out. @param {import("../types.js").Report} report */
 export function useApi(report) {
   if (!canClassify(report)) return null;
-  const command = classifyCommand(location.origin + base, report.run_id, goalsQuery());
+  const needsToken = state.config.needs_token;
+  const command = classifyCommand(location.origin + base, report.run_id, goalsQuery(), needsToken);
   const copy = el("button", { type: "button" }, "Copy");
   copy.addEventListener("click", async () => {
     setText(copy, (await copyText(command)) ? "Copied" : "Press Ctrl+C");
@@ -19,7 +20,8 @@ export function useApi(report) {
   });
   return el("details", { className: "use-api" },
     el("summary", {}, "Use via API"),
-    el("p", {}, "Prepares a photo as recommended here, sends it once, and returns labels, bytes and times as JSON:"),
+    el("p", {}, "Prepares a photo as recommended here, sends it once, and returns labels, bytes and times as JSON.",
+      needsToken ? " Set PIXELCOST_TOKEN to the server's token first." : ""),
     el("pre", { tabIndex: 0, "aria-label": "Command that classifies a photo" }, command),
     copy);
 }
@@ -30,8 +32,13 @@ export function canClassify(report) {
   return !["queued", "running"].includes(report.state) && chosen !== undefined && chosen.made_in !== "browser";
 }
 
-/** @param {string} place origin and path of the app @param {string} runId @param {string} goals other ones than the run's, or "" */
-export function classifyCommand(place, runId, goals) {
+/**
+ * The token is not known here, and a copied text should not hold it: the shell reads it from its environment.
+ * @param {string} place origin and path of the app @param {string} runId
+ * @param {string} goals other ones than the run's, or "" @param {boolean} needsToken
+ */
+export function classifyCommand(place, runId, goals, needsToken) {
+  const token = needsToken ? '-H "Authorization: Bearer $PIXELCOST_TOKEN" ' : "";
   const url = `${place}/api/classify?run=${encodeURIComponent(runId)}${goals && `&${goals}`}`;
-  return `curl -F file=@photo.jpg '${url.replaceAll("'", "%27")}'`;
+  return `curl ${token}-F file=@photo.jpg '${url.replaceAll("'", "%27")}'`;
 }

@@ -6,7 +6,7 @@ const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 8000;
 // Every kind that the server sends (webapp/runs/recorder.py), also those that the page does not use: after one that is not
 // listed here a reconnect would begin too early.
-const NAMES = ["state", "source", "variant", "progress", "measurement", "photo", "step", "finding", "trial", "curve", "end"];
+const NAMES = ["state", "source", "variant", "progress", "measurement", "photo", "step", "finding", "loop", "trial", "curve", "end"];
 
 /** How long to wait before the given attempt, the first being 1. Doubles up to a limit. */
 export function waitBefore(attempt) {

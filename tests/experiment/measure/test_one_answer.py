@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy
+import io
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 
+from bench.support.fake_backends import FakeBackend
 from experiment.errors import PixelcostError
 from experiment.export.report_json import report_dict
 from experiment.images.read import read_image
 from experiment.images.variants import make_variants
-from experiment.measure.one_answer import Preparation, preparation, prepare, recommended, usual_backend
+from experiment.measure.one_answer import Preparation, ask, preparation, prepare, recommended, usual_backend
 from experiment.records import BackendInfo, Plan
 from tests.support.processes.app_process import CAT
 from tests.support.records import sample_report
@@ -102,3 +105,32 @@ def test_a_copy_is_the_same_to_the_byte_as_that_of_a_run_and_is_never_enlarged()
     assert prepare(source, replace(wanted, size_px=longest_px + 1, at_most=True)).size_px == longest_px
     with pytest.raises(PixelcostError, match="Nothing is enlarged"):
         prepare(source, replace(wanted, size_px=longest_px + 1))
+
+
+def test_a_photo_smaller_than_every_size_is_not_told_to_ask_for_its_own():
+    file = io.BytesIO()
+    Image.new("RGB", (9, 5)).save(file, "PNG")
+    with pytest.raises(PixelcostError, match=r"9 x 5 px\. Nothing is enlarged: leave size out"):
+        prepare(read_image(file.getvalue(), "tiny.png"), preparation(size=16))
+
+
+def answer_of(backend):
+    source = read_image(CAT.read_bytes(), "cat.png")
+    return ask(source, prepare(source, Preparation()), Preparation(), backend, 5.0)
+
+
+def test_an_answer_that_can_not_be_read_is_the_servers_fault_and_no_crash():
+    def odd(_):
+        raise LookupError("what nobody thought of")
+
+    with pytest.raises(PixelcostError, match="A answered something that can't be read") as caught:
+        answer_of(FakeBackend("A", answer=odd))
+    assert (caught.value.code, caught.value.http_status) == ("no_answer", 502)
+
+
+def test_a_stage_that_is_longer_than_the_request_is_not_believed():
+    class Boastful(FakeBackend):
+        def predict(self, variant, timeout_s):
+            return replace(super().predict(variant, timeout_s), server_ms={"queue": 0.0, "inference": 1e9})
+
+    assert answer_of(Boastful())["server_ms"] == {"queue": 0.0}

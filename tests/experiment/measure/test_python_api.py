@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from importlib import import_module
@@ -149,6 +150,26 @@ def test_an_interrupted_script_keeps_what_was_measured(tmp_path):
         script.send_signal(signal.SIGINT)
         told, errors = script.communicate(timeout=60)
     assert told.split() == ["cancelled", "21"], errors
+
+
+def test_ctrl_c_ends_the_wait_for_one_answer_at_once(tmp_path):
+    asked, hung_up, wait = tmp_path / "asked", threading.Event(), hanging(60)
+
+    def answer(request, context):
+        asked.touch()
+        said = wait(request, context)  # returns early when the client has hung up
+        hung_up.set()
+        return said
+
+    with grpc_server(answer) as one:
+        code = f"import experiment; experiment.classify({str(CAT)!r})"
+        script = run_script(code, tmp_path, TF_SERVERS=f"A:{one}", TF_REQUEST_TIMEOUT="50")
+        while not asked.exists() and script.poll() is None:
+            time.sleep(0.05)
+        script.send_signal(signal.SIGINT)
+        _, errors = script.communicate(timeout=60)
+        assert hung_up.wait(10)
+    assert errors.rstrip().endswith("KeyboardInterrupt"), errors
 
 
 def test_one_photo_is_classified_as_asked_or_as_a_report_recommends(report):

@@ -131,6 +131,7 @@ def test_after_three_deadlines_in_a_row_the_rest_is_not_sent():
     taken = list(measure(Plan(warmups=0, repeats=5, timeout_s=0.02), VARIANTS, [slow]))
     assert [each.failure.code for each in taken] == ["deadline"] * 3 + ["not_sent"] * 12
     assert len(slow.asked) == 3
+    assert taken[0].failure.message.endswith(". Other results are unaffected.")
     assert all(each.latency_ms is None for each in taken[3:])
     assert "3 requests in a row passed the time limit" in taken[-1].failure.message
 

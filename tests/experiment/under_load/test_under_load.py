@@ -14,14 +14,15 @@ import pytest
 from experiment.decide.compare_section import compare_section
 from experiment.decide.cost_section import AT_CAPACITY, IN_FLIGHT, NOT_ALL, cost_section
 from experiment.decide.sections import deciding, sections
-from experiment.export.import_report import ReportRefused, read_report
+from experiment.export.import_report import MOST_SAMPLES, ReportRefused, read_report
 from experiment.export.report_csv import load_csv, report_csv
 from experiment.export.report_html import report_html
 from experiment.export.report_json import SCHEMA, report_dict
 from experiment.figures.palette import LIGHT
 from experiment.figures.view import view_of
-from experiment.records import Plan
+from experiment.records import LoadLoop, Plan
 from experiment.report.method import method
+from experiment.report.statistics import median_ranks
 from experiment.under_load.capacities import MARKED
 from experiment.under_load.comparison import ratio_of_capacities
 from experiment.under_load.defaults import default_load, rounded_up
@@ -111,7 +112,11 @@ def test_a_rate_that_a_capacity_is_only_known_to_reach_has_no_star():
 
 def slow_end(*points):
     drawn = section_of(loaded(load_curve(points=points))).figures["under_load"]
-    return drawn["data"][1]["name"].rpartition(", ")[2], drawn["data"][1]["x"], drawn["meta"]["caption"]
+    return (
+        drawn["data"][1]["name"].replace("<br>", " ").rpartition(", ")[2],
+        drawn["data"][1]["x"],
+        drawn["meta"]["caption"],
+    )
 
 
 def test_a_percentile_is_drawn_only_at_rates_with_enough_answers_for_it():
@@ -171,6 +176,40 @@ def test_the_capacity_stands_beside_each_cell_in_the_csv_and_every_rate_in_a_csv
     assert [float(row["offered_per_s"]) for row in points] == [10, 20, 40, 60] * 2
     assert [len(row["samples_ms"].split()) for row in points[:4]] == [40, 80, 100, 100]
     assert load_csv(loaded()).startswith("run_id,variant_id,backend_name,measured_at")
+    assert report_csv({**loaded(), "cells": []}) == "run_id,variant_id,backend_name\r\n"
+
+
+def test_a_load_of_more_requests_than_a_cell_may_have_is_imported_again():
+    made = json.loads(json.dumps(BOTH))
+    point = made["load"][0]["points"][0]
+    more = MOST_SAMPLES
+    point["samples_ms"] = [point["p50_ms"]] * more
+    point |= dict.fromkeys(("p90_ms", "p99_ms", "max_ms"), point["p50_ms"])
+    point |= {"count": more + point["failures"]}
+    before = median_ranks.cache_info().currsize
+    assert read_report(json.dumps(made).encode(), "run.json") == made
+    assert median_ranks.cache_info().currsize <= before + 10  # of the cells; not of 100,000 requests
+
+
+def test_closed_loops_before_a_search_are_in_the_report_and_checked():
+    loop = LoadLoop(1, 0.5, count=3, failures=1, causes={"deadline": 1}, samples_ms=(20.0, 21.0))
+    made = loaded(load_curve(closed_loops=(loop,)))
+    (told,) = made["load"][0]["closed_loops"]
+    assert (told["in_flight"], told["samples_ms"]) == (1, [20.0, 21.0])
+    made = json.loads(json.dumps(made))
+    assert read_report(json.dumps(made).encode(), "run.json") == made
+    made["load"][0]["closed_loops"][0]["count"] = 4
+    with pytest.raises(ReportRefused, match="closed_loops"):
+        read_report(json.dumps(made).encode(), "run.json")
+
+
+def test_names_in_the_legend_are_broken_so_that_a_phone_shows_all_of_them():
+    figures = [section_of(report).figures["under_load"] for report in (BOTH, loaded(load_curve()))]
+    names = [trace["name"] for figure in figures for trace in figure["data"]]
+    lines = [line for name in names for line in html.unescape(name).split("<br>")]
+    assert max(map(len, lines)) <= 40
+    assert any("<br>" in name for name in names)
+    assert figures[0]["layout"]["height"] > figures[1]["layout"]["height"]
 
 
 def test_html_has_the_section_and_a_column_of_capacities():

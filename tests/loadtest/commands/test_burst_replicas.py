@@ -131,8 +131,9 @@ esac
     [
         ([], "Name the server with --target, or how many embedded ones with --replicas 1,2,4."),
         (["--service", "api"], "Name where the service answers with --target HOST:PORT."),
+        (["--target", "127.0.0.1:1", "--bursts", "3"], "Add --replicas 1 if the target is one server."),
     ],
 )
-def test_a_burst_without_a_server_is_refused(asked, sentence, image, capsys):
+def test_a_burst_that_is_not_whole_is_refused(asked, sentence, image, capsys):
     assert main(["burst", *asked, "--image", image]) == 2
     assert sentence in " ".join(capsys.readouterr().err.split())

@@ -184,7 +184,9 @@ def test_failures_end_with_1_and_stay_in_the_file(image, tmp_path, capsys):
         code = main([*asked, "--out", str(tmp_path / "out")])
     found = read_load(tmp_path / "out")
     assert code == 1 and found["summary"]["causes"] == {"overloaded": found["summary"]["failures"]}
-    assert "the queue is full" in capsys.readouterr().out.replace("\n", "")
+    said = capsys.readouterr().out.replace("\n", "")
+    assert f" {narrow.grpc.address} is overloaded and refused the request: the queue is full." in said
+    assert f"{narrow.grpc.address} at" not in said  # it has no other name
 
 
 def test_a_load_is_given_up_after_so_many_failures(image, tmp_path):
@@ -231,7 +233,7 @@ RATE = ["--rate", "10", "--seconds", "1"]
         ([*RATE, "--distinct", "100000", "--batch", "100"], "in memory; at most 2,147 MB are made. Choose"),
         (["--numbers", *RATE], "Name what to send: --image FILE, or --numbers"),
         ([*RATE, "--same", "--distinct", "5"], "leave one of them out"),
-        ([*RATE, "--shape", "28,28"], "--shape belongs to --numbers: leave one of them out"),
+        ([*RATE, "--shape", "28,28"], "--shape is that of numbers: leave it out"),
         ([*RATE, "--variant", "512-png"], "There is no image called 512-png in"),
         ([*RATE, "--image", "none.jpg"], "none.jpg can't be read: No such file or directory."),
         ([*RATE, "--batch", "60000"], "Choose a smaller --batch or a smaller image."),
@@ -255,7 +257,7 @@ def test_a_load_that_can_not_be_sent_is_refused_with_a_sentence(stub, image, arg
         (["A", "--protocol", "rest"], "The REST port of A is not known. Add ?rest=8501"),
         (["{rest}"], "If this port is for the other protocol, add --protocol rest."),
         (["{grpc}", "--numbers"], "takes no numbers but strings: choose --image FILE."),
-        (["{grpc}", "--numbers", "--label", "7"], "--label belongs to --image: leave one of them out"),
+        (["{grpc}", "--numbers", "--label", "cat"], "are about images: leave them out with --numbers."),
         (["{grpc},{grpc}"], "names a server twice: each replica has an address of its own."),
     ],
 )
@@ -268,7 +270,7 @@ def test_a_target_that_can_not_be_loaded_is_refused_with_a_sentence(stub, image,
     assert code == 2 and words.format(**places) in capsys.readouterr().err.replace("\n", " ")
 
 
-def test_a_configured_backend_is_loaded_by_its_name(stub, image, tmp_path, monkeypatch):
+def test_a_configured_backend_is_loaded_by_its_name(stub, image, tmp_path, monkeypatch, capsys):
     rest_port = stub.rest.address.rpartition(":")[2]
     monkeypatch.setenv("TF_SERVERS", f"A:{stub.grpc.address}?rest={rest_port}")
     for number, protocol in enumerate(("grpc", "rest")):
@@ -276,6 +278,7 @@ def test_a_configured_backend_is_loaded_by_its_name(stub, image, tmp_path, monke
         asked = ["--target", "A", "--protocol", protocol, "--image", str(image), "--requests", "2"]
         found = measured(out, main(["burst", *asked, "--out", str(out)]))
         assert found["target"]["name"] == ["A", "A over REST"][number]
+        assert capsys.readouterr().out.startswith(["A over gRPC, 1 image", "A over REST, 1 image"][number])
 
 
 @pytest.mark.parametrize(
@@ -285,6 +288,14 @@ def test_a_number_that_is_none_ends_with_2_as_of_any_command(stub, image, argume
     with pytest.raises(SystemExit) as ended:
         main(["burst", "--target", stub.grpc.address, "--image", str(image), *arguments])
     assert ended.value.code == 2
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_describes_its_options(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    assert "--out DIR" in capsys.readouterr().out
 
 
 def test_a_model_of_numbers_gets_numbers_of_the_type_that_its_metadata_names(tmp_path):

@@ -45,24 +45,35 @@ def test_the_knee_is_the_fewest_requests_in_flight_that_reach_nearly_the_highest
         (step(1, 90), step(8, 390, cpu_s=99.0), "CPU-bound: 100 % of its 4 cores"),
         (step(1, 20), step(8, 100), "Not CPU-bound: only 25 % of its 4 cores in use at the knee"),
         (step(1, 20), step(8, 250), "Partly CPU-bound: 62 % of its 4 cores"),
-        (step(1, 95), step(2, 100), "CPU-bound in one thread: 25 % of its 4 cores"),
+        (step(1, 94), step(2, 100), "CPU-bound in one thread: 25 % of its 4 cores"),
         (step(1, 20), step(8, 100, generator_percent=97.0), "Not known: this program was at its limit (97 %"),
         (step(1, 20), step(8, 100, all_programs_s=39.5), "CPU-bound, by all programs together: 25 % of its"),
     ],
 )
 def test_the_use_of_the_cores_at_the_knee_decides(one, knee, begins):
-    assert verdict(one, knee, METER).startswith(begins)
+    assert verdict([one, knee], METER).startswith(begins)
+
+
+def test_a_ladder_whose_rate_still_grows_at_its_end_shows_no_limit():
+    steps = [step(1, 20), step(16, 100, all_programs_s=39.5), step(32, 150, all_programs_s=39.5)]
+    begins = (
+        "Not known: no limit was reached, the rate still grew with 32 requests at once. 38 % of its 4 cores"
+    )
+    assert verdict(steps, METER).startswith(begins)
+    assert verdict([*steps[:2], step(32, 390)], METER).startswith("CPU-bound: 98 % of its 4 cores")
 
 
 def test_a_verdict_names_the_cpu_time_of_a_request():
-    assert "A request takes 10 ms of CPU time, of 11 ms for one" in verdict(step(1, 90), step(8, 390), METER)
+    assert "A request takes 10 ms of CPU time, of 11 ms for one" in verdict(
+        [step(1, 90), step(8, 390)], METER
+    )
 
 
 def test_without_the_servers_cpu_time_nothing_is_concluded():
     unknown = CpuMeter(TARGET, reason="it does not run on this machine")
-    sentence = verdict(step(1, 90, cpu_s=None), step(8, 390, cpu_s=None), unknown)
+    sentence = verdict([step(1, 90, cpu_s=None), step(8, 390, cpu_s=None)], unknown)
     assert sentence.startswith("Not known: the server's CPU time can't be read (it does not run on this")
-    without_cores = verdict(step(1, 90), step(8, 390), CpuMeter(TARGET, has_page=True))
+    without_cores = verdict([step(1, 90), step(8, 390)], CpuMeter(TARGET, has_page=True))
     assert without_cores.startswith("A request takes 10 ms of CPU time. How many cores")
 
 

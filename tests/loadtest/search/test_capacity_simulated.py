@@ -11,7 +11,7 @@ from experiment.codec import from_dict, to_dict
 from loadtest.search.adaptive import Search
 from loadtest.search.edge import bursts
 from loadtest.search.records import Capacity, Limits, Target
-from loadtest.search.verdict import capacity_of
+from loadtest.search.verdict import P90_OF_LESS, capacity_of
 from tests.support.load.queues import (
     SimulatedTarget,
     always,
@@ -159,3 +159,14 @@ def test_a_target_that_went_away_is_not_taken_for_one_that_was_too_slow():
     assert found.reasons[0].startswith("The target stopped answering")
     assert [trial.not_used is None for trial in found.trials[-2:]] == [False, False]
     assert sum(point.failures for point in found.points) == 0
+
+
+def test_a_search_that_was_cut_off_does_not_say_what_its_whole_budget_was_enough_for():
+    target, limits = SimulatedTarget(exponential(0.010)), Limits(100, 20)
+    search = Search(target.offer, limits, 10.0, 100.0, lambda: 20 - target.spent_s)
+    search.go()
+    asked = (limits, Target(10.0, 100.0), search.trials, target.spent_s)
+    whole, part = capacity_of(*asked), capacity_of(*asked, "It was stopped.", "cancelled")
+    assert (whole.outcome, whole.percentile) == (part.outcome, part.percentile) == ("found", 90)
+    assert "20 s were enough for" in whole.reasons[-1]
+    assert part.reasons == ("It was stopped.", P90_OF_LESS)

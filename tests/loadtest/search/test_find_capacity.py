@@ -16,7 +16,11 @@ from experiment.records import BackendInfo
 from loadtest.cross_check.stub import running_stub
 from loadtest.errors import LoadRefused
 from loadtest.payloads.images import image_payload
+from loadtest.records import Generator, Sample, Taken
 from loadtest.search.capacity import find_capacity
+from loadtest.search.records import ClosedLoop, Limits, Target
+from loadtest.search.trials import trial_of
+from loadtest.search.verdict import capacity_of
 from loadtest.send.recording import Watch
 from tests.support.scripted_server import aborting, grpc_server
 
@@ -72,6 +76,8 @@ def test_a_target_that_hangs_ends_the_search_and_keeps_what_was_measured():
     assert {sample.cause for sample in second.samples} == {"deadline"}
     assert second.not_used == "Nothing was answered."
     assert found.reasons[0].startswith("The target stopped answering, and the search with it.")
+    assert (found.outcome, found.validity) == ("no_answer", "NOISY")
+    assert found.sentence == "unknown: the target stopped answering before the capacity was found"
 
 
 def test_a_target_that_answers_nothing_is_said_in_one_sentence():
@@ -82,12 +88,22 @@ def test_a_target_that_answers_nothing_is_said_in_one_sentence():
 
 
 def test_a_search_that_is_cancelled_keeps_its_trials():
-    cancel = threading.Event()
+    cancel, loops = threading.Event(), list[ClosedLoop]()
     with running_stub(service_ms=5, one_at_a_time=True) as stub:
-        found = searched(stub.grpc, 50, 5, watch=Watch(cancel), on_trial=lambda trial: cancel.set())
+        found = searched(
+            stub.grpc,
+            50,
+            5,
+            watch=Watch(cancel),
+            on_trial=lambda trial: cancel.set(),
+            on_loop=loops.append,
+        )
+    assert tuple(loops) == found.target.closed_loops
     (trial,) = found.trials
     assert any(sample.ok for sample in trial.samples)
     assert found.reasons[0] == "The search was stopped by hand."
+    assert found.outcome == "cancelled"  # and not that more time would have been enough
+    assert found.sentence == "unknown: stopped before the capacity was found"
 
 
 @pytest.mark.parametrize(("limit_ms", "budget_s"), [(0, 60), (-1, 60), (float("nan"), 60), (100, 1)])
@@ -110,4 +126,22 @@ def test_a_search_that_is_stopped_before_its_first_request_is_cancelled_and_the_
     with running_stub(service_ms=5) as stub:
         found = searched(stub.grpc, 50, watch=Watch(cancel), on_begin=lambda *_: cancel.set())
     assert found.outcome == "cancelled"
-    assert found.sentence == "unknown: the search was stopped before it said anything"
+    assert found.sentence == "unknown: stopped before the capacity was found"
+
+
+@pytest.mark.parametrize("cut_off", ["cancelled", "no_answer"])
+def test_a_lower_bound_of_a_search_that_was_cut_off_does_not_blame_the_generator(cut_off):
+    """All ten requests/s were kept up; nobody tried more."""
+    samples = [Sample(number / 10, number / 10, 20.0, True) for number in range(700)]
+    taken = Taken(samples, 0.0, 70.0, Generator(None, 0.0, 1.0, 1))
+    limits, target = Limits(100, 60), Target(20.0, 50.0)
+    trials = [trial_of(taken, 10.0, 70.0, 100.0, 0.01)]
+    whole = capacity_of(limits, target, trials, 70.0)
+    found = capacity_of(limits, target, trials, 70.0, "It ended.", cut_off)
+    assert whole.outcome == found.outcome == "at_least"
+    assert whole.sentence.endswith("no rate that was tried was too high")
+    assert (
+        found.sentence
+        == "at least 10 requests/s at p99 ≤ 100 ms: the search ended before a rate was too high"
+    )
+    assert (found.validity, found.reasons[0]) == ("NOISY", "It ended.")

@@ -182,6 +182,14 @@ def test_the_copies_that_csv_and_html_name_are_locusts_files(ran: dict[str, Ran]
         assert "<title>Locust" in (folder / f"locust_{kind}.html").read_text()
 
 
+def test_a_target_on_this_machine_is_named_as_it_was_asked_for(server: ModelServer, tmp_path: Path) -> None:
+    target = f"localhost:{server.address.rpartition(':')[2]}"
+    asked = ("--target", target, "--kinds", "grpc_single", "--model", "digits", "--run-time", "1s")
+    with running(tmp_path / "out", *asked) as process:
+        said = ended(process, tmp_path / "out").said
+    assert f"  {target} ran on the machine that generated the load" in said
+
+
 def test_no_file_is_overwritten(ran: dict[str, Ran], tmp_path: Path) -> None:
     prefix = ran["images"].out.parent / "stats" / "mine"
     with running(tmp_path, "--target", NOWHERE, "--csv", str(prefix)) as process:

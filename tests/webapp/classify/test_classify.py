@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -119,7 +120,7 @@ def test_a_form_says_the_same_as_a_body_and_its_fields_the_same_as_a_query(web: 
     ).json()
     body = answered(web, size=256)
     assert form["top"] == body["top"] and form["sent"] == body["sent"]
-    assert (form["photo"]["name"], body["photo"]["name"]) == ("my coffee.png", "photo")
+    assert (form["photo"]["name"], body["photo"]["name"]) == ("my coffee.png", "body")
 
 
 def test_size_format_quality_and_backend_are_done_as_asked(web: WebProcess) -> None:
@@ -172,6 +173,11 @@ def test_a_photo_smaller_than_a_run_recommends_keeps_its_size(web: WebProcess, r
     assert found["done"].endswith("The photo is smaller than 256 px.")
 
 
+def test_what_was_done_names_every_setting_once(web: WebProcess, run_id: str) -> None:
+    found = answered(web, run=run_id)
+    assert found["done"] == "256 px JPEG q90 4:4:4, resized with Bicubic, was sent to Real once."
+
+
 def test_a_run_that_recommends_nothing_or_does_not_exist_can_not_be_followed(
     web: WebProcess, run_id: str
 ) -> None:
@@ -201,6 +207,8 @@ def test_a_run_that_recommends_nothing_or_does_not_exist_can_not_be_followed(
         ({"max_p50_ms": 10}, "max_p50_ms needs run=, whose results it judges."),
         ({"run": "a\0b"}, "An option has characters that are not text."),
         ({"size": [128, 256]}, "An option was sent twice."),
+        ({"run": ""}, "Empty: run. Give it a value, or leave it out."),
+        ({"size": " ", "backend": "Real"}, "Empty: size."),
     ],
 )
 def test_what_can_not_be_done_is_refused_with_a_sentence(
@@ -218,7 +226,7 @@ def test_a_backend_that_is_unknown_or_takes_numbers_is_refused_before_anything_i
     assert problem(unknown) == (422, "no_such_backend")
     assert "Backends: Digits, Real, Real over REST, Slow, Down." in unknown.json()["detail"]
     numbers = ask(web, backend="Digits")
-    assert problem(numbers) == (422, "no_such_backend")
+    assert problem(numbers) == (422, "not_for_photos")
     assert "This model takes 784 numbers (float), not pictures" in numbers.json()["detail"]
 
 
@@ -228,7 +236,8 @@ def test_a_backend_that_is_down_or_slow_is_a_gateway_error(web: WebProcess) -> N
     assert down.json()["detail"].startswith("No answer from Down at ")
     slow = ask(web, backend="Slow", size=64)
     assert problem(slow) == (504, "no_answer")
-    assert slow.json()["detail"].startswith("Slow did not answer within 1 s for 64 px JPEG")
+    said = slow.json()["detail"]
+    assert re.fullmatch(r"Slow did not answer within 1 s for 64 px JPEG \(1\.\d KB\)\.", said), said
 
 
 @pytest.mark.parametrize(
@@ -314,10 +323,30 @@ def test_nothing_is_answered_while_a_run_measures(client: FlaskClient) -> None:
     run_id = post(client, "slow-cat.png", {"sizes_px": [32], "repeats": 1000}).json["id"]
     answer = classify(client)
     assert refused(answer) == (409, "run_measures") and answer.headers["Retry-After"] == "10"
-    assert refused(classify(client, run=run_id)) == (409, "run_is_live")
+    assert refused(classify(client, run=run_id)) == (409, "run_measures")
     client.delete(f"/api/runs/{run_id}")
     eventually(lambda: client.get(f"/api/runs/{run_id}").json["state"] == "cancelled")
     assert classify(client, run=finished(client)).status_code == 200  # whose run has only just ended
+
+
+def test_while_a_run_measures_a_photo_is_refused_before_it_has_arrived(client: FlaskClient) -> None:
+    run_id = post(client, "slow-cat.png", {"sizes_px": [32], "repeats": 1000}).json["id"]
+    for kind in ("image/png", "multipart/form-data; boundary=x"):
+        body = io.BytesIO(b"what is never read")
+        answer = client.post("/api/classify", input_stream=body, content_length=18, content_type=kind)
+        assert refused(answer) == (409, "run_measures") and body.tell() == 0
+    client.delete(f"/api/runs/{run_id}")
+
+
+def test_a_run_that_waits_for_answers_says_so(web_app: Flask) -> None:
+    client, runs = web_app.test_client(), services_of(web_app).runs
+    with runs.single_requests.one():
+        run_id = post(client, plan={"sizes_px": [32], "repeats": 2}).json["id"]
+        store = services_of(web_app).store
+        eventually(lambda: "begins when they are answered" in str(store.events(run_id)))
+    eventually(lambda: client.get(f"/api/runs/{run_id}").json["state"] == "done")
+    said = str(store.events(run_id))
+    assert said.index("begins when they are answered") < said.index("Making the variants.")
 
 
 def test_only_a_few_are_answered_at_a_time(web_app: Flask) -> None:

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
@@ -61,7 +62,7 @@ def report_after(client: FlaskClient, run_id: str) -> dict[str, Any]:
     return report
 
 
-def test_a_capacity_is_measured_shown_while_it_grows_and_kept_with_every_latency(client, run_id):
+def test_a_capacity_is_measured_shown_while_it_grows_and_kept_with_every_latency(client, app, run_id):
     before = client.get(f"/api/runs/{run_id}").json
     answer = client.post(
         f"/api/runs/{run_id}/load",
@@ -83,6 +84,16 @@ def test_a_capacity_is_measured_shown_while_it_grows_and_kept_with_every_latency
     assert (curve["seed"], curve["budget_s"], curve["shares_machine"]) == (11, BUDGET_S, True)
     assert curve["outcome"] in {"found", "too_few", "not_met", "at_least"}, curve["sentence"]
     assert curve["unloaded_ms"] >= 20
+    alone, *more = curve["closed_loops"]
+    assert alone["in_flight"] == 1
+    assert more[0]["in_flight"] == 2
+    assert curve["unloaded_ms"] == pytest.approx(np.percentile(alone["samples_ms"], 50), abs=0.002)
+    follow_up = services_of(app).store.run(answer.json["id"])
+    sent = sum(each["count"] for each in (*curve["closed_loops"], *curve["points"]))
+    sent += sum(
+        len(point["uncounted_ms"]) + sum(point["uncounted_causes"].values()) for point in curve["points"]
+    )
+    assert sent == follow_up.requests_done  # nothing that was measured is lost
     assert len(curve["points"]) >= 2
     assert all(point["count"] == len(point["samples_ms"]) + point["failures"] for point in curve["points"])
     assert all(min(point["samples_ms"]) >= 20 for point in curve["points"] if point["samples_ms"])
@@ -131,6 +142,7 @@ def test_right_answers_are_those_of_the_true_label_or_of_the_original():
         ({"variant_ids": ["999-png"]}, "each one of original, 64-png"),
         ({"backend_names": ["other"]}, "each one of stub"),
         ({"backend_names": "stub"}, "a list of 1 to 8 backends"),
+        ({"p99": 100}, "Unknown: p99. Known: variant_ids, backend_names, p99_ms, budget_s, seed."),
         ([], "Send a JSON object"),
     ],
 )

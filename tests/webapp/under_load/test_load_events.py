@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from experiment.codec import to_dict
-from experiment.records import LoadTrial
+from experiment.records import LoadLoop, LoadTrial
 from tests.support.records import load_curve
 from webapp.runs.load_events import curves_in, newest
 from webapp.store.store import Event
@@ -30,9 +30,10 @@ TRIAL = LoadTrial(
 def events(*found: Any) -> list[Event]:
     made = []
     for number, each in enumerate(found):
-        if isinstance(each, LoadTrial):
+        if isinstance(each, LoadTrial | LoadLoop):
             told = {"variant_id": "original", "backend_name": "8 CPU"}
-            made.append(Event(number, "trial", json.dumps(told), json.dumps(to_dict(each))))
+            kind = "trial" if isinstance(each, LoadTrial) else "loop"
+            made.append(Event(number, kind, json.dumps(told), json.dumps(to_dict(each))))
         else:
             made.append(Event(number, "curve", json.dumps(to_dict(each)), None))
     return [*made, Event(99, "progress", "{}", None)]
@@ -68,3 +69,9 @@ def test_a_curve_that_was_cut_off_does_not_replace_one_with_an_answer():
     assert newest([FOUND, stopped]) == [FOUND]
     assert newest([stopped, replace(stopped, outcome="failed")])[0].outcome == "failed"
     assert newest([stopped, FOUND]) == [FOUND]
+
+
+def test_requests_before_the_search_are_kept_also_where_it_was_cut_off():
+    loop = LoadLoop(1, 0.5, count=2, failures=0, samples_ms=(20.0, 21.0))
+    (curve,) = curves_in(events(BEGUN, loop), "cancelled")
+    assert (curve.outcome, curve.points, curve.closed_loops) == ("cancelled", (), (loop,))

@@ -7,9 +7,14 @@ import socket
 import pytest
 
 from experiment.records import BackendInfo
+from experiment.report.load import part_of, points_of
+from loadtest.search.adaptive import Search
+from loadtest.search.records import Limits, Target
+from loadtest.search.verdict import capacity_of
+from tests.support.load.queues import SimulatedTarget, exponential
 from tests.support.photo_sets import photo
 from tests.support.records import variant
-from webapp.worker.load import COPIES_BYTES, LEAST_COPIES, MOST_COPIES, _payload, is_here
+from webapp.worker.load import COPIES_BYTES, LEAST_COPIES, MOST_COPIES, _payload, _record, is_here
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:8500", "localhost:8500", "10.255.255.1:1,127.0.0.1:2"])
@@ -42,3 +47,18 @@ def test_every_request_has_bytes_of_its_own_and_knows_the_right_answer():
 def test_copies_of_a_large_variant_stay_within_the_memory_for_them():
     large = variant(64, data=b"\xff\xd8" + b"x" * 100, size_bytes=COPIES_BYTES)
     assert len(_payload(BackendInfo("a"), large, None).bodies) == LEAST_COPIES
+
+
+def test_a_report_has_the_points_that_the_search_itself_worked_with():
+    target, limits = SimulatedTarget(exponential(0.010), fails_above=30), Limits(100, 20)
+    search = Search(target.offer, limits, 10.0, 100.0, lambda: 20 - target.spent_s)
+    search.go()
+    found = capacity_of(limits, Target(10.0, 100.0), search.trials, target.spent_s)
+    stored = points_of([part_of(_record(trial)) for trial in search.trials], 100, found.percentile)
+    keys = ("offered_per_s", "count", "failures", "over_limit", "trials", "causes")
+    assert [[getattr(point, key) for key in keys] for point in stored] == [
+        [getattr(point, key) for key in keys] for point in found.points
+    ]
+    for mine, theirs in zip(stored, found.points, strict=True):
+        for key in ("p50_ms", "p90_ms", "p99_ms"):  # stored to the microsecond
+            assert getattr(mine, key) == pytest.approx(getattr(theirs, key), abs=0.001)
