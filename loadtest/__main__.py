@@ -2,7 +2,9 @@
 
 import sys
 
-from loadtest.commands.main import main
+try:
+    from loadtest.commands.main import main
 
-if __name__ == "__main__":
     sys.exit(main())
+except KeyboardInterrupt:  # Ctrl-C while it starts: nothing was sent yet
+    sys.exit(130)

@@ -78,7 +78,7 @@ class Taken:
 
     samples: Sequence[Sample]  # in the order they were due
     started_at: float  # seconds since the epoch
-    seconds: float  # from the start to the last answer
+    seconds: float  # from the start to the last answer, or to the end of the schedule if that is later
     generator: Generator
     stopped: str | None = None  # a sentence: why it ended before its schedule; None: it did not
     messages: Mapping[str, str] = field(default_factory=dict)  # cause -> the first message of that failure
@@ -107,7 +107,7 @@ class Summary:
 
     count: int  # requests that were sent
     failures: int
-    achieved_per_s: float | None  # answered requests over the time from the start to the last answer
+    achieved_per_s: float | None  # answered requests over `Taken.seconds`
     goodput_per_s: float | None  # right images over the same time; None: it is not known which are right
     p50_ms: float | None  # a percentile is None below the number of samples that it needs
     p90_ms: float | None

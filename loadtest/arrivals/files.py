@@ -21,6 +21,7 @@ from loadtest.errors import LoadRefused
 
 MOST_FILE_BYTES = 512 * 1024 * 1024
 MOST_INTERVAL_US = MOST_SECONDS * 1e6
+MOST_TIME = 2**64  # nanoseconds of the epoch as they are stored; seconds have no reason to be more
 SHOWN = 40  # characters of a bad line
 
 
@@ -96,8 +97,9 @@ def _times_s(found: Any, path: Path) -> list[float]:
         raise LoadRefused(f"{path} is JSON, but has no requests with their {key}. {_WHICH}") from None
     for number, time in enumerate(times, start=1):
         is_number = isinstance(time, int | float) and not isinstance(time, bool)
-        if not is_number or not 0 <= time < math.inf:
-            raise LoadRefused(f"Request {number:,} of {path} has the {key} {time!r}, which is not a time.")
+        if not is_number or not 0 <= time < MOST_TIME:
+            shown = str(time)[:SHOWN]
+            raise LoadRefused(f"Request {number:,} of {path} has the {key} `{shown}`, which is not a time.")
     first = min(times, default=0)  # nanoseconds of the epoch have more digits than a float
     return [(time - first) / per_s for time in times]
 
@@ -106,10 +108,9 @@ def _interval(line: str, place: str) -> float:
     try:
         interval_us = float(line)
     except ValueError:
-        shown = line.strip()[:SHOWN] or "nothing"
-        raise LoadRefused(
-            f"`{shown}` in {place} is not a number. Write one interval in microseconds in each line."
-        ) from None
+        shown = line.strip()[:SHOWN]
+        wrong = f"`{shown}` in {place} is not a number." if shown else f"There is nothing in {place}."
+        raise LoadRefused(f"{wrong} Write one interval in microseconds in each line.") from None
     if not 0 <= interval_us <= MOST_INTERVAL_US:
         raise LoadRefused(
             f"`{line.strip()[:SHOWN]}` in {place} can't be an interval: it must be from 0 to "

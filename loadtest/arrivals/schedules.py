@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 Schedule = list[float]
 
@@ -22,6 +23,11 @@ def poisson(rate_per_s: float, seconds: float, seed: int) -> Schedule:
     while (due_s := due_s + generator.expovariate(rate_per_s)) < seconds:
         schedule.append(due_s)
     return schedule
+
+
+def mean_rate(due_s: Sequence[float]) -> float | None:
+    """Requests per second from the first to the last, whose own interval is not known; None: all at once."""
+    return (len(due_s) - 1) / due_s[-1] if due_s[-1] else None
 
 
 def burst(requests: int) -> Schedule:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +71,9 @@ def measured_parts(
     LoadRefused if no folder can be made.
     """
     facts, done = environment(), list[Measured]()
-    with _folder(kind, info, options, session) as folder:
+    with load_folder(kind, info, options, session) as folder:
         while not session.cancel.is_set() and (part := next_part(done)):
-            taken = _sent(part, folder, options, session)
+            taken = _whole(_sent(part, folder, options, session), part)
             load = Load(
                 kind=kind,
                 target=info,
@@ -119,9 +119,10 @@ def ended(done: Done, session: Session) -> int:
 
 
 @contextmanager
-def _folder(
+def load_folder(
     kind: Kind, info: BackendInfo, options: argparse.Namespace, session: Session
 ) -> Iterator[LoadFolder]:
+    """A new folder for what is sent in the `with` block. A second Ctrl-C leaves it, and says where it is."""
     folder = new_folder(options.out, kind, info.name, Path(LOADS))
     if options.out and folder.path != options.out:
         session.console.print(f"{options.out} is not empty: the results go to {folder.path}.", soft_wrap=True)
@@ -146,6 +147,15 @@ def _sent(part: Part, folder: LoadFolder, options: argparse.Namespace, session: 
             return f"{progress.failures:,} requests had failed: the load was stopped, as --abort-after asks."
 
         return part.send(Watch(session.cancel, on_sample, why_stop))
+
+
+def _whole(taken: Taken, part: Part) -> Taken:
+    """A schedule that was sent to its end lasts as long as was planned, though its last answer came before.
+
+    Else 5 requests in a second of 5/s, the last of them due after 0.8 s, would be 6/s.
+    """
+    is_whole = part.arrivals != "closed" and not taken.stopped
+    return replace(taken, seconds=max(taken.seconds, part.planned_s or 0.0)) if is_whole else taken
 
 
 def _written(

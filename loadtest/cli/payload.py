@@ -24,6 +24,7 @@ from loadtest.records import Payload
 MOST_DISTINCT = 1000  # without --distinct
 MOST_BYTES = 256 * 1024 * 1024  # of all bodies, without --distinct; they are kept in memory
 MOST_BATCH = 65_536
+MOST_ASKED_BYTES = 2 * 1024 * 1024 * 1024  # of all bodies, with --distinct
 BASE64 = 4 / 3
 
 
@@ -64,6 +65,7 @@ def the_payload(options: argparse.Namespace, info: BackendInfo, requests: int, s
         spec = spec_of(info)
         distinct = 1 if options.same else options.distinct or min(requests, MOST_DISTINCT)
         one = numbers_payload(info, spec, options.batch, 1, seed, options.shape)
+        _check_distinct(options.distinct, one.median_bytes)
         fitting = distinct if options.distinct else _fitting(distinct, one.median_bytes)
         return numbers_payload(info, spec, options.batch, fitting, seed, options.shape)
     return _images(options, info, requests)
@@ -78,6 +80,7 @@ def _images(options: argparse.Namespace, info: BackendInfo, requests: int) -> Pa
             f"A request would have {size(largest_bytes)}; at most {size(MESSAGE_LIMIT_BYTES)} can be sent. "
             "Choose a smaller --batch or a smaller image."
         )
+    _check_distinct(options.distinct, largest_bytes)
     images = _same(found) if options.same else _distinct(found, options.distinct, requests, largest_bytes)
     expected = [options.label] * len(images) if options.label else ()
     names = [image.name for image in images]
@@ -97,6 +100,15 @@ def _distinct(
     many = asked or _fitting(min(max(requests, len(found)), MOST_DISTINCT), largest_bytes)
     turns = islice(enumerate(cycle(found)), many)
     return [NamedImage(image.name, distinct_copy(image.data, number)) for number, image in turns]
+
+
+def _check_distinct(asked: int | None, body_bytes: int) -> None:
+    whole_bytes = (asked or 0) * body_bytes
+    if whole_bytes > MOST_ASKED_BYTES:
+        raise LoadRefused(
+            f"--distinct {asked:,} would be {size(whole_bytes)} in memory; at most {size(MOST_ASKED_BYTES)} "
+            f"are made. Choose {MOST_ASKED_BYTES // body_bytes:,} or fewer."
+        )
 
 
 def _fitting(wanted: int, body_bytes: int) -> int:

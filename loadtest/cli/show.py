@@ -11,7 +11,7 @@ from rich.text import Text
 from experiment.backends.addresses import REST_SUFFIX
 from experiment.cli.table import COLOURS, titled
 from experiment.records import BackendInfo
-from experiment.wording import count, number, size
+from experiment.wording import count, listed, number, size
 from loadtest.answers.answer import Answer
 from loadtest.answers.page import words
 from loadtest.cli.measured import Measured
@@ -48,8 +48,20 @@ def show(parts: Sequence[Measured], sentence: str, console: Console) -> None:
     show_table(title_of(parts[0].load.target, parts[0].load.payload), COLUMNS, rows, console)
     if sentence:
         console.print(sentence, style="bold", soft_wrap=True)
-    for reason in dict.fromkeys(reason for part in parts for reason in part.summary.reasons):
+    for reason in reasons_of(parts):
         console.print(reason, soft_wrap=True)
+
+
+def reasons_of(parts: Sequence[Measured]) -> list[str]:
+    """The reasons of all verdicts, each once; one that is not about all parts says which it is about."""
+    titles: dict[str, dict[str, None]] = {}
+    for part in parts:
+        for reason in part.summary.reasons:
+            titles.setdefault(reason, {})[part.title] = None
+    everything = len({part.title for part in parts})
+    return [
+        reason if len(of) == everything else f"{listed(list(of))}: {reason}" for reason, of in titles.items()
+    ]
 
 
 def show_answer(answer: Answer, console: Console) -> None:

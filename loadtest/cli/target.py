@@ -71,6 +71,8 @@ def _at(place: str, options: argparse.Namespace, settings: SharedSettings) -> Ba
     ports = [int(each.rpartition(":")[2]) for each in place.split(",")]
     if not all(1 <= port <= MOST_PORT for port in ports):
         raise LoadRefused(f"{place} has a port that is not from 1 to {MOST_PORT:,}.")
+    if len(set(place.split(","))) < len(ports):
+        raise LoadRefused(f"{place} names a server twice: each replica has an address of its own.")
     info = replace(settings.backend_defaults, name=place, address=place, protocol=options.protocol)
     return _with_options(info, options)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -20,14 +19,14 @@ from experiment.records import BackendInfo
 from experiment.wording import listed, number, sentence
 from loadtest.arrivals.limits import check_seconds
 from loadtest.cli.options import add_result_arguments, any_number
-from loadtest.cli.parts import LOADS
+from loadtest.cli.parts import load_folder
 from loadtest.cli.payload import MOST_DISTINCT, add_payload_arguments, the_payload
 from loadtest.cli.progress import Progress
 from loadtest.cli.session import Session
 from loadtest.cli.show import figure, show_table, title_of
 from loadtest.cli.target import add_target_arguments, the_target
 from loadtest.records import Load, Payload, Sample
-from loadtest.results.folder import LoadFolder, Written, new_folder
+from loadtest.results.folder import LoadFolder, Written
 from loadtest.results.steps import joined, steps, summary_of_steps
 from loadtest.results.summary import summarise
 from loadtest.search.capacity import find_capacity, first_timeout_s, trial_timeout_s
@@ -67,7 +66,7 @@ def run(options: argparse.Namespace, session: Session) -> int:
     check_seconds(options.budget)
     with the_target(options, session) as info:
         payload = the_payload(options, info, MOST_DISTINCT, options.seed)
-        with new_folder(options.out, "capacity", info.name, Path(LOADS)) as folder:
+        with load_folder("capacity", info, options, session) as folder:
             found = _searched(info, payload, folder, options, session)
             price_per_hour = options.price or info.price_per_hour
             written = _written(info, payload, found, folder, price_per_hour)
@@ -95,7 +94,6 @@ def _searched(
         def why_stop(sample: Sample) -> str | None:
             if options.abort_after is None or progress.failures < options.abort_after:
                 return None
-            session.cancel.set()
             return f"{progress.failures:,} requests had failed: the load was stopped, as --abort-after asks."
 
         return find_capacity(

@@ -1,4 +1,4 @@
-"""cross-check: the same load by MLPerf LoadGen, ab, wrk, hey, locust and ghz, and how much ours differs
+"""cross-check: the same load by MLPerf LoadGen, ab, wrk, hey, locust and ghz, and how much ours differs.
 
 They run in turn against a server with known service times that is started for it, on this machine.
 """

@@ -37,14 +37,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, session: Session) -> int:
     """Climb. Returns the exit code."""
     check_seconds(options.seconds)
+    rungs = sorted(set(options.in_flight))  # a ladder goes up: the knee is where more no longer helps
     with the_target(options, session) as info:
         payload = the_payload(options, info, MOST_DISTINCT, options.seed)
         limit_s = timeout_s(options, session)
 
         def next_part(done: Sequence[Measured]) -> Part | None:
-            if len(done) == len(options.in_flight) or is_over(done):
+            if len(done) == len(rungs) or is_over(done):
                 return None
-            rung = options.in_flight[len(done)]
+            rung = rungs[len(done)]
             send = partial(
                 keep_in_flight, info, payload, rung, options.seconds, limit_s, requests=MOST_REQUESTS
             )
@@ -64,9 +65,14 @@ def is_over(done: Sequence[Measured]) -> bool:
 
 
 def up_to_the_knee(done: Sequence[Measured]) -> Sequence[Measured]:
-    """The rungs that the result is about: beyond the knee, failures and a busy generator are expected."""
+    """The rungs that the result is about: beyond the knee, failures and a busy generator are expected.
+
+    A target that can't be reached any more is not: it may have ended for another reason than the load.
+    """
     knee = _knee(done)
-    return done if knee is None else done[: list(done).index(knee) + 1]
+    if knee is None or "unreachable" in done[-1].summary.causes:
+        return done
+    return done[: list(done).index(knee) + 1]
 
 
 def knee_sentence(done: Sequence[Measured]) -> str:
@@ -76,7 +82,10 @@ def knee_sentence(done: Sequence[Measured]) -> str:
         return ""
     found = f"{number(_per_s(knee))}/s at p50 {milliseconds(knee.summary.p50_ms)}, {knee.title}"
     if _fails(done[-1]):
-        return f"Knee: {found}. With {done[-1].title}, more than 1 % of the requests failed."
+        failed = f"With {done[-1].title}, more than 1 % of the requests failed"
+        last = done[-2]  # one that did not fail: the knee is such a one
+        still_rising = f"No knee was found up to {last.title}: {found}."
+        return f"{still_rising if last is knee else f'Knee: {found}.'} {failed}."
     if is_over(done):
         return f"Knee: {found}. More in flight only made it slower."
     return f"No knee was found up to {done[-1].title}: {found}."

@@ -24,6 +24,8 @@ from loadtest.cli.payload import check_payload
 from loadtest.cli.session import Session
 from loadtest.commands import COMMANDS
 
+INTERRUPTED = 130
+LEAVE_S = 3.0  # after a second Ctrl-C, for what can be closed
 PIPE_WIDTH = 132  # columns of a table if stdout is not a terminal
 
 
@@ -38,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             check_payload(options)
         return COMMANDS[options.command].run(options, _session(options, console))
     except (StartStopped, KeyboardInterrupt):
-        return 130
+        return INTERRUPTED
     except PixelcostError as error:
         console.print(error.message, style="bold red", soft_wrap=True)
         return 2
@@ -58,8 +60,14 @@ def _session(options: argparse.Namespace, console: Console) -> Session:
 
 
 def _stop(cancel: threading.Event) -> None:
-    """The first time the load ends, and requests in flight are awaited; the second time they are not."""
+    """The first time the load ends, and requests in flight are awaited; the second time they are not.
+
+    Then nothing may keep the program: a gRPC channel that is interrupted while it opens never closes.
+    """
     if cancel.is_set():
+        leave = threading.Timer(LEAVE_S, os._exit, (INTERRUPTED,))
+        leave.daemon = True
+        leave.start()
         raise KeyboardInterrupt
     cancel.set()
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from loadtest.arrivals.files import from_intervals, read_intervals
 from loadtest.arrivals.limits import check_rate, check_schedule, check_seconds
-from loadtest.arrivals.schedules import Schedule, even, poisson
+from loadtest.arrivals.schedules import Schedule, even, mean_rate, poisson
 from loadtest.arrivals.steps import stepped, steps_of
 from loadtest.cli.options import add_result_arguments, any_number
 from loadtest.cli.parts import Part, finished, measured_parts, only
@@ -29,6 +29,7 @@ class Planned(NamedTuple):
     arrivals: Arrivals
     due_s: Schedule
     seconds: float
+    rate_per_s: float | None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +55,7 @@ def run(options: argparse.Namespace, session: Session) -> int:
             title=planned.title,
             send=lambda watch: offer(info, payload, planned.due_s, limit_s, watch),
             arrivals=planned.arrivals,
-            offered_per_s=len(planned.due_s) / planned.seconds if planned.seconds else None,
+            offered_per_s=planned.rate_per_s,
             planned_s=planned.seconds,
         )
         done = measured_parts("rate", info, payload, only(part), options, session)
@@ -75,7 +76,7 @@ def plan(options: argparse.Namespace) -> Planned:
     due_s = even(options.rate, seconds) if is_even else poisson(options.rate, seconds, options.seed)
     title = f"{options.rate:,g}/s"
     check_schedule(due_s, f"{title} for {seconds:g} s")
-    return Planned(title, options.arrivals, due_s, seconds)
+    return Planned(title, options.arrivals, due_s, seconds, len(due_s) / seconds)
 
 
 def _steps(options: argparse.Namespace) -> Planned:
@@ -86,13 +87,17 @@ def _steps(options: argparse.Namespace) -> Planned:
     steps = steps_of(options.steps)
     due_s = stepped(steps, options.seed if options.arrivals == "poisson" else None)
     check_schedule(due_s, f"--steps {options.steps}")
-    return Planned(options.steps, "steps", due_s, sum(step.seconds for step in steps))
+    seconds = sum(step.seconds for step in steps)
+    return Planned(options.steps, "steps", due_s, seconds, len(due_s) / seconds)
 
 
 def _file(options: argparse.Namespace) -> Planned:
+    if not Path(options.arrivals).exists():
+        raise LoadRefused(f"--arrivals {options.arrivals} is neither even nor poisson, nor a file.")
     if options.rate is not None:
         raise LoadRefused(f"{options.arrivals} sets the rate: leave out --rate, or choose even or poisson.")
     if options.seconds is not None:
         check_seconds(options.seconds)
     due_s = from_intervals(read_intervals(Path(options.arrivals)), options.seconds)
-    return Planned(Path(options.arrivals).name, "intervals", due_s, options.seconds or due_s[-1])
+    rate_per_s = len(due_s) / options.seconds if options.seconds else mean_rate(due_s)
+    return Planned(Path(options.arrivals).name, "intervals", due_s, options.seconds or due_s[-1], rate_per_s)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from loadtest.arrivals.files import from_intervals, is_json, read_intervals, read_recorded
 from loadtest.arrivals.limits import check_schedule
+from loadtest.arrivals.schedules import mean_rate
 from loadtest.cli.options import add_result_arguments, any_number
 from loadtest.cli.parts import Part, finished, measured_parts, only
 from loadtest.cli.payload import add_payload_arguments, the_payload
@@ -38,7 +39,7 @@ def run(options: argparse.Namespace, session: Session) -> int:
             title=options.file.name,
             send=lambda watch: offer(info, payload, due_s, limit_s, watch),
             arrivals="intervals",
-            offered_per_s=len(due_s) / due_s[-1] if due_s[-1] else None,
+            offered_per_s=mean_rate(due_s),
             planned_s=due_s[-1],
         )
         done = measured_parts("rate", info, payload, only(part), options, session)

@@ -38,9 +38,9 @@ def ask_all(
     answers: list[Answer] = []
 
     def keep(answer: Answer) -> None:
-        folder.add(answer)
         answers.append(answer)
-        say(answer)
+        say(answer)  # before it is written: the disk may be full
+        folder.add(answer)
 
     known: dict[str, Callable[[], Sequence[Answer]]] = {
         "inference": lambda: [how_much_is_inference(target, payload, asked.seconds, watch)],

@@ -12,10 +12,11 @@ from experiment.figures.palette import LIGHT
 from experiment.report.statistics import percentile
 from experiment.wording import milliseconds, number, size
 from loadtest.answers.answer import Answer, answer, not_known
+from loadtest.machine import shares_machine
 from loadtest.questions.energy import Energy, EnergyMeter, energy_answer
 from loadtest.questions.link import Link, link_to
 from loadtest.questions.server_cpu import CpuMeter, meter_of
-from loadtest.questions.target import TIMEOUT_S, Target, addresses, is_on_this_machine
+from loadtest.questions.target import TIMEOUT_S, Target, addresses
 from loadtest.records import Payload
 from loadtest.send.load import keep_in_flight
 from loadtest.send.recording import Watch
@@ -258,6 +259,6 @@ def _layout(steps: Sequence[Step]) -> dict[str, Any]:
 
 def _notes(steps: Sequence[Step], target: Target) -> list[str]:
     notes = [f"Closed loop, {steps[0].seconds:.1f} s for each step; failed requests are not in the CPU time."]
-    if any(map(is_on_this_machine, addresses(target.info))):
+    if shares_machine(target.info):
         notes.append("Server and this program share the machine: the server may reach more on its own.")
     return notes

@@ -24,6 +24,7 @@ from experiment.protocol import PREDICT
 from experiment.records import BackendInfo
 from experiment.wording import one_line
 from loadtest.questions.target import addresses
+from loadtest.send.sender import place_of
 
 JSON_HEADERS = {"Content-Type": "application/json"}
 
@@ -61,7 +62,7 @@ def _over_grpc(info: BackendInfo, address: str) -> Iterator[Ask]:
                 details = one_line(error.details() or "no reason given")
                 cause = FAILURES.get(error.code(), "server_error")
                 cause = "too_large" if "larger than max" in details else cause
-                raise RequestFailed(cause, f"{info.name} at {address}: {short_cause(details)}.") from None
+                raise RequestFailed(cause, f"{place_of(info, address)}: {short_cause(details)}.") from None
             latency_ms = (time.perf_counter() - started) * 1e3
             return Reply(answer, latency_ms, stages_in_metadata(call.trailing_metadata() or ()))
 
@@ -78,10 +79,12 @@ def _over_rest(info: BackendInfo, address: str) -> Iterator[Ask]:
             try:
                 answer = connection.exchange("POST", path, headers, timeout_s, MESSAGE_LIMIT_BYTES, body)
             except TimeoutError:
-                raise RequestFailed("deadline", f"{info.name} at {address} did not answer in time.") from None
+                raise RequestFailed(
+                    "deadline", f"{place_of(info, address)} did not answer in time."
+                ) from None
             except OSError as error:
                 cause = short_cause(str(error))
-                raise RequestFailed("unreachable", f"{info.name} at {address}: {cause}.") from None
+                raise RequestFailed("unreachable", f"{place_of(info, address)}: {cause}.") from None
             except NotUnderstood as error:
                 raise RequestFailed("bad_answer", f"{info.name} answered {error}.") from None
             latency_ms = (time.perf_counter() - started) * 1e3

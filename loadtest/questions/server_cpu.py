@@ -9,8 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from loadtest.machine import is_on_this_machine
 from loadtest.questions.prometheus import read_counters
-from loadtest.questions.target import Target, addresses, is_on_this_machine
+from loadtest.questions.target import Target, addresses
 
 PROC = Path("/proc")
 LISTENING = "0A"  # state of a socket in /proc/net/tcp

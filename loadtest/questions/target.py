@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,12 +48,3 @@ class Target:
 def addresses(info: BackendInfo | None) -> Sequence[str]:
     """Each "host:port" of a backend."""
     return tuple(filter(None, info.address.split(","))) if info else ()
-
-
-def is_on_this_machine(address: str) -> bool:
-    """Whether "host:port" is a loopback address."""
-    host = address.rpartition(":")[0].strip("[]")
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -48,9 +48,12 @@ def hlog(load: Load) -> bytes:
 
 def hgrm(load: Load) -> bytes:
     """The distribution of percentiles in milliseconds, as HdrHistogram's plotters read it."""
-    made = io.BytesIO()
-    histogram(latencies_ms(load.taken.samples)).output_percentile_distribution(made, US_PER_MS)
-    return made.getvalue()
+    made, counted = io.BytesIO(), histogram(latencies_ms(load.taken.samples))
+    counted.output_percentile_distribution(made, US_PER_MS)
+    deviation_us, deviation_ms = (b"%12.3f" % (counted.get_stddev() / per) for per in (1, US_PER_MS))
+    table, footer, rest = made.getvalue().rpartition(b"#[Mean")
+    # hdrhistogram 0.10 scales everything but this.
+    return table + footer + rest.replace(b"= " + deviation_us, b"= " + deviation_ms)
 
 
 def _by_second(samples: Sequence[Sample]) -> list[tuple[int, list[Sample]]]:

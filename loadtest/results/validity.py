@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from experiment.records import Validity
-from experiment.report.contention import host_of
 from experiment.report.statistics import percentile
-from experiment.wording import count, milliseconds, number, sentence
+from experiment.wording import count, listed, milliseconds, number, sentence
+from loadtest.machine import shares_machine
 from loadtest.records import Load, Sample, Summary
 from loadtest.send.open_loop import FULL, MOST_IN_FLIGHT
 
@@ -28,7 +28,12 @@ _ELSEWHERE = "run the generator on a machine with more, or less used, cores"
 
 def validity_of(load: Load, figures: Summary) -> tuple[Validity, tuple[str, ...]]:
     """The verdict on a load, and the reasons, those of the verdict first."""
-    found = [*_of_generator(load, figures), *_of_answers(load, figures), *_of_target(load)]
+    found = [
+        *_of_generator(load, figures),
+        *_of_answers(load, figures),
+        *_of_labels(load),
+        *_of_target(load),
+    ]
     levels: tuple[Validity, ...] = ("INVALID", "NOISY", "VALID")
     ordered = sorted(found, key=lambda each: levels.index(each[0]))
     return (ordered[0][0] if ordered else "VALID"), tuple(words for _, words in ordered)
@@ -103,20 +108,28 @@ def _of_answers(load: Load, figures: Summary) -> _Found:
     yield (
         level,
         f"{figures.failures:,} of {count(figures.count, 'request')} failed "
-        f"({100 * figures.failures / figures.count:.2g} %: {causes}). They count in the rates; the "
+        f"({100 * figures.failures / figures.count:.3g} %: {causes}). They count in the rates; the "
         f"percentiles are those of the answered requests.{example}",
     )
 
 
+def _of_labels(load: Load) -> _Found:
+    if any(sample.right is not None for sample in load.taken.samples) and not any(
+        sample.right for sample in load.taken.samples
+    ):
+        wanted = listed(
+            list(dict.fromkeys(label for labels in load.payload.expected for label in labels if label))
+        )
+        yield (
+            "VALID",
+            f"Not one image was answered with the label {wanted}: is it written as the model writes it?",
+        )
+
+
 def _of_target(load: Load) -> _Found:
-    if shares_machine(load):
+    if shares_machine(load.target):
         yield (
             "VALID",
             f"{load.target.name} ran on the machine that generated the load, and both used its cores. "
             "For the server's own limit, run the generator on another machine.",
         )
-
-
-def shares_machine(load: Load) -> bool:
-    """Whether the target and the generator are on one machine."""
-    return load.target.embedded or host_of(load.target) == "localhost"

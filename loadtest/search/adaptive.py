@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import replace
 
 from experiment.report.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99
-from experiment.wording import count, joined
+from experiment.wording import joined
 from loadtest.records import Taken
 from loadtest.search.edge import Counted, Edge, edge_of
 from loadtest.search.records import CutOff, Limits, Trial
@@ -42,11 +43,14 @@ class Search:
         unloaded_ms: float,
         scale_per_s: float,
         left_s: Callable[[], float],
-        is_cancelled: Callable[[], bool] = lambda: False,
+        why_end: Callable[[], str | None] = lambda: None,
         on_trial: Callable[[Trial], None] = lambda trial: None,
         on_begin: Callable[[float, float], None] = lambda rate_per_s, seconds: None,
     ):
-        """`scale_per_s` is what a closed loop reached, `left_s` tells how much of the budget is left."""
+        """`scale_per_s` is what a closed loop reached, `left_s` tells how much of the budget is left.
+
+        `why_end` is asked after each trial: a sentence ends the search.
+        """
         self._offer = offer
         self._limit_ms = limits.limit_ms
         self._unloaded_ms = unloaded_ms
@@ -54,7 +58,7 @@ class Search:
         self._budget_s = limits.budget_s
         self._left_s = left_s
         self._seed = limits.seed
-        self._is_cancelled = is_cancelled
+        self._why_end = why_end
         self._on_trial = on_trial
         self._on_begin = on_begin
         self._step_per_s = _round_step(STEP_PART * scale_per_s)
@@ -148,18 +152,24 @@ class Search:
         self._on_trial(self.trials[-1])
 
     def _must_end(self) -> bool:
-        if self._is_cancelled():
+        if sentence := self._why_end():
             self.cut_off = "cancelled"
-            self.why_ended = f"The search was stopped by hand after {count(len(self.trials), 'trial')}."
+            self.why_ended = sentence
         elif self.trials[-1].samples and not any(sample.ok for sample in self.trials[-1].samples):
             self.cut_off = "no_answer"
             message = next(iter(self.trials[-1].taken.messages.values()), "")
             self.why_ended = joined("The target stopped answering, and the search with it.", message)
+            self._forget_the_last_answered()
         return (
             self.why_ended is not None
             or self._left_s() < self._shortest_s()
             or len(self.trials) >= MOST_TRIALS
         )
+
+    def _forget_the_last_answered(self) -> None:
+        """A target that went away in the middle of a trial made it fail, not the rate of the trial."""
+        if len(self.trials) > 1 and not self.trials[-2].samples[-1].ok:
+            self.trials[-2] = replace(self.trials[-2], not_used="The target stopped answering in it.")
 
 
 def used(trials: Sequence[Trial]) -> list[Trial]:

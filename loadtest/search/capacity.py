@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from experiment.records import BackendInfo
-from experiment.report.contention import host_of
 from experiment.report.statistics import percentile
 from experiment.wording import beside
 from loadtest.arrivals.schedules import poisson
 from loadtest.errors import LoadRefused
+from loadtest.machine import shares_machine
 from loadtest.records import Payload, Sample, Taken
 from loadtest.search.adaptive import Offer, Search
 from loadtest.search.records import Capacity, ClosedLoop, Limits, Outcome, Target, Trial
@@ -34,6 +34,7 @@ TIMEOUT_LIMITS, LEAST_TIMEOUT_S = 10.0, 2.0
 TIMEOUT_PART, LEAST_TIMEOUT_LIMITS = 0.25, 1.5
 # A trial ends when so many of its planned requests were late: more would say nothing new.
 ENOUGH_PART, ENOUGH_REQUESTS = 0.25, 20
+BY_HAND = "The search was stopped by hand."
 ENOUGH = "A quarter of the planned requests was over the limit: this rate is too high."
 
 
@@ -66,11 +67,12 @@ def find_capacity(
             f"A capacity needs a limit above 0 ms and a budget of {LEAST_BUDGET_S:g} s or more, "
             f"not {p99_ms:g} ms and {budget_s:g} s."
         )
-    watch, begun_s = watch or Watch(), time.monotonic()
+    begun_s = time.monotonic()
+    watch, why_end = _remembering(watch or Watch())
     limits = Limits(p99_ms, budget_s, seed, timeout_s)
-    target = _unloaded(info, payload, limits, watch, on_loop)
+    target = _unloaded(info, payload, limits, watch, why_end, on_loop)
     if not target.unloaded_ms or not target.closed_loop_per_s:
-        outcome: Outcome = "cancelled" if watch.cancel.is_set() else "no_answer"
+        outcome: Outcome = "cancelled" if why_end() else "no_answer"
         sentence = f"unknown: {_why_no_answer(target)}"
         return unmeasured(limits, target, outcome, sentence, time.monotonic() - begun_s)
     if target.unloaded_ms > p99_ms:
@@ -83,7 +85,7 @@ def find_capacity(
         target.unloaded_ms,
         target.closed_loop_per_s,
         left_s=lambda: budget_s - (time.monotonic() - begun_s),
-        is_cancelled=watch.cancel.is_set,
+        why_end=why_end,
         on_trial=on_trial,
         on_begin=on_begin,
     )
@@ -92,11 +94,27 @@ def find_capacity(
     return capacity_of(limits, target, search.trials, spent_s, search.why_ended, search.cut_off)
 
 
+def _remembering(watch: Watch) -> tuple[Watch, Callable[[], str | None]]:
+    """The watch, and what says why the whole search has to end, not only the load that is going on."""
+    said: list[str] = []
+
+    def why_stop(sample: Sample) -> str | None:
+        if sentence := watch.why_stop(sample):
+            said.append(sentence)
+        return sentence
+
+    def why_end() -> str | None:
+        return BY_HAND if watch.cancel.is_set() else next(iter(said), None)
+
+    return Watch(watch.cancel, watch.on_sample, why_stop), why_end
+
+
 def _unloaded(
     info: BackendInfo,
     payload: Payload,
     limits: Limits,
     watch: Watch,
+    why_end: Callable[[], str | None],
     on_loop: Callable[[ClosedLoop], None],
 ) -> Target:
     """What a target does before the search, in closed loops: with one request in flight, then with more."""
@@ -113,7 +131,7 @@ def _unloaded(
         on_loop(loops[-1])
         per_s, before = sum(sample.ok for sample in taken.samples) / taken.seconds, best_per_s or 0.0
         best_per_s = max(per_s, before) or None
-        if per_s < HELPS * before or not per_s or watch.cancel.is_set():
+        if per_s < HELPS * before or not per_s or why_end():
             break
     answered_ms = [sample.latency_ms for sample in loops[0].taken.samples if sample.ok]
     return Target(
@@ -121,7 +139,7 @@ def _unloaded(
         closed_loop_per_s=best_per_s,
         batch=payload.batch,
         cores=len(info.cores) if info.cores else info.cpus,
-        shares_machine=info.embedded or host_of(info) == "localhost",
+        shares_machine=shares_machine(info),
         closed_loops=tuple(loops),
     )
 

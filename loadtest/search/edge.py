@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 PLACES, STEEPNESSES = 400, 24  # of the grid
 LOWEST, HIGHEST = 0.02, 6.0  # capacity over the scale
+ABOVE = 2.0  # times the highest rate that was tried
 STEEPNESS = 3.0, 150.0  # of log-odds over log rate; 5 in an M/M/1 queue with loose limits, 50 in a fleet
 FAR_LOG_ODDS = 2.0  # a trial so far from the edge counts half
 # Bursts grow with the share of late requests; simulated queues agree on about this power of it.
@@ -62,9 +63,11 @@ def edge_of(
 ) -> Edge:
     """Where the share of requests over `limit_ms` reaches `share` (0..1).
 
-    `scale_per_s` is a rate of the same order as the capacity: 0.02 to 6 times it is looked at.
+    `scale_per_s` is a rate of the same order as the capacity: 0.02 to 6 times it is looked at, and always
+    what lies above the highest rate that was tried.
     """
-    log_places = np.log(np.geomspace(LOWEST * scale_per_s, HIGHEST * scale_per_s, PLACES))
+    highest = max([HIGHEST * scale_per_s, *(ABOVE * trial.rate_per_s for trial in trials)])
+    log_places = np.log(np.geomspace(LOWEST * scale_per_s, highest, PLACES))
     steepnesses = np.geomspace(*STEEPNESS, STEEPNESSES)
     late = [sum(latency > limit_ms for latency in trial.latencies_ms) for trial in trials]
     backlog = scale_per_s * max(limit_ms - unloaded_ms, 0.0) / 1e3

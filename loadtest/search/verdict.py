@@ -20,6 +20,7 @@ from loadtest.search.records import Capacity, CutOff, Limits, Outcome, Point, Ta
 LOW, MIDDLE, HIGH = 0.025, 0.5, 0.975  # quantiles of a 95 % interval
 MOST_DELAY_MS = 1.0  # of the generator, that 99 % of the requests keep,
 MOST_DELAY_OF_LIMIT = 0.05  # or this part of the limit, if that is more
+HARDLY = 0.25  # of the share that may be late
 P90_OF_LESS = (
     f"p90 instead of p99: the search ended before it had the {SAMPLES_FOR_P99} requests near the capacity "
     "that p99 needs."
@@ -110,7 +111,7 @@ def _found(
         edge = posterior(trials, limits.limit_ms, unloaded_ms, scale_per_s, SHARES[percent])
         per_s, words = edge.quantile(MIDDLE), f"p{percent} ≤ {limits.limit_ms:,.15g} ms"
         highest = points[-1]
-        if per_s > FAR * highest.offered_per_s and _is_kept(points, percent):
+        if _is_beyond(per_s, points, percent):
             return _at_least(highest, _unit(target), words, percent), []
         near = sum(point.count for point in points if 1 / NEAR <= point.offered_per_s / per_s <= NEAR)
         too_late = TOO_HIGH * SHARES[percent] * points[0].count
@@ -145,18 +146,24 @@ def _with_rate(
     }
 
 
-def _is_kept(points: Sequence[Point], percent: int) -> bool:
-    """Whether the highest rates have enough requests for the percentile, and that within the limit."""
+def _is_beyond(per_s: float, points: Sequence[Point], percent: int) -> bool:
+    """Whether the edge `per_s` is a guess, beyond every rate that was tried.
+
+    The highest rates have enough requests for the percentile and keep it; either the edge is far from them,
+    or hardly anything was late at any rate, so that nothing says where the edge is.
+    """
     high = [point for point in points if point.offered_per_s * NEAR >= points[-1].offered_per_s]
-    made = sum(point.count for point in high)
-    return made >= FLOORS[percent] and sum(point.over_limit for point in high) <= SHARES[percent] * made
+    made, late = sum(point.count for point in high), sum(point.over_limit for point in high)
+    most_late = max(point.over_limit / point.count for point in points if point.count)
+    is_guess = per_s > FAR * points[-1].offered_per_s or most_late < HARDLY * SHARES[percent]
+    return is_guess and made >= FLOORS[percent] and late <= SHARES[percent] * made
 
 
 def _at_least(highest: Point, unit: str, words: str, percentile: int) -> dict[str, Any]:
     kept_up = f"at least {number(highest.offered_per_s)} {unit} at {words}"
     return {
         "outcome": "at_least",
-        "sentence": f"{kept_up}: no rate that this machine could offer was too high",
+        "sentence": f"{kept_up}: no rate that was tried was too high",
         "percentile": percentile,
         "low_per_s": highest.offered_per_s,
     }

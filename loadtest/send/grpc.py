@@ -58,13 +58,13 @@ class GrpcSender:
     def _failed(self, error: Any, peer: str | None) -> SendFailed:
         cause = FAILURES.get(error.code(), "server_error")
         details = one_line(error.details() or "no reason given")
-        place = place_of(self._info, peer)
+        who = place_of(self._info, peer)
         sentences = {
-            "unreachable": f"No answer from {place} ({short_cause(details)}).",
-            "deadline": f"{place} did not answer in time.",
-            "overloaded": f"{place} is overloaded and refused the request: {details}",
+            "unreachable": f"No answer from {who} ({short_cause(details)}).",
+            "deadline": f"{who} did not answer in time.",
+            "overloaded": f"{who} is overloaded and refused the request: {details}",
         }
-        return SendFailed(cause, sentences.get(cause, f"{place} refused the request: {details}"), peer)
+        return SendFailed(cause, sentences.get(cause, f"{who} refused the request: {details}"), peer)
 
 
 def _labels(answer: bytes) -> list[str] | None:

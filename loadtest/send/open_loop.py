@@ -20,6 +20,7 @@ from loadtest.send.sender import Sender
 # waited out there, so that no request is early; without it all are late by so much.
 HANDOVER_S = 0.0002
 LEAD_S = 0.05  # between the last preparation and the first request
+LOOK_S = 0.1  # how often a wait between two requests looks whether the load has to end
 MOST_IN_FLIGHT = 20_000  # then the server has stopped answering, and memory would run out
 FULL = "{:,} requests were in flight without an answer, the most that are held. The load was stopped."
 
@@ -53,7 +54,8 @@ async def open_loop(
     def pace() -> None:
         """In a thread: the event loop's own timers are whole milliseconds."""
         for number, due in enumerate(due_s):
-            time.sleep(max(0.0, due - HANDOVER_S - recording.now_s()))
+            while (left_s := due - HANDOVER_S - recording.now_s()) > 0 and not recording.is_over():
+                time.sleep(min(left_s, LOOK_S))
             if recording.is_over():
                 break
             loop.call_soon_threadsafe(fire, number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 from collections.abc import Sequence
 
 import aiohttp
@@ -47,10 +48,8 @@ class RestSender:
                 "deadline", f"{place_of(self._info, peer)} did not answer in time.", peer
             ) from None
         except (aiohttp.ClientError, OSError) as error:
-            cause = short_cause(str(error))
-            raise SendFailed(
-                "unreachable", f"No answer from {place_of(self._info, peer)} ({cause}).", peer
-            ) from None
+            text = f"No answer from {place_of(self._info, peer)} ({_reason(error)})."
+            raise SendFailed("unreachable", text, peer) from None
         if response.status != 200:
             cause = FAILURES.get(response.status, "bad_answer" if response.status < 400 else "server_error")
             text = f"{place_of(self._info, peer)} answered HTTP {response.status}: {error_text(answer)}"
@@ -63,12 +62,20 @@ class RestSender:
         await self._session.close()
 
 
+def _reason(error: Exception) -> str:
+    """The system's own words where there are some; aiohttp's hold the address and its settings."""
+    number = getattr(error, "errno", None) or 0
+    return os.strerror(number).lower() if number > 0 else short_cause(str(error) or type(error).__name__)
+
+
 def _labels(answer: bytes) -> list[str] | None:
-    """The first class of every prediction; None if they have no classes, as a model of numbers."""
+    """The first class of every prediction; None if they have no classes, or those are numbers."""
     try:
         predictions = parsed_json(answer)["predictions"]
         if not all(isinstance(row, dict) and "classes" in row for row in predictions):
             return None
-        return [str(row["classes"][0]) for row in predictions]
+        classes = [row["classes"] for row in predictions]
+        labels = [each[0] if isinstance(each, list) else each for each in classes]
+        return labels if all(isinstance(label, str) for label in labels) else None
     except (ValueError, LookupError, TypeError):
         raise SendFailed("bad_answer", "The answer is not a list of predictions.") from None

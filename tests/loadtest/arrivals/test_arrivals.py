@@ -10,7 +10,7 @@ import pytest
 
 from loadtest.arrivals.files import from_intervals, is_json, read_intervals, read_recorded
 from loadtest.arrivals.limits import check_rate
-from loadtest.arrivals.schedules import even, poisson
+from loadtest.arrivals.schedules import even, mean_rate, poisson
 from loadtest.arrivals.steps import Step, stepped, steps_of
 from loadtest.errors import LoadRefused
 
@@ -112,7 +112,7 @@ def test_intervals_are_used_again_until_the_time_is_over():
     ("content", "words"),
     [
         ("100\n2o0\n", "`2o0` in line 2 of "),
-        ("100\n\n200\n", "`nothing` in line 2 of "),
+        ("100\n\n200\n", "There is nothing in line 2 of "),
         ("100\n-5\n", "`-5` in line 2 of "),
         ("100\nnan\n", "`nan` in line 2 of "),
         ("1e300\n", "`1e300` in line 1 of "),
@@ -189,3 +189,16 @@ def test_a_file_that_is_no_recorded_load_is_refused_with_the_place(tmp_path, con
     with pytest.raises(LoadRefused) as refused:
         read_recorded(file(tmp_path, content))
     assert words in refused.value.message
+
+
+@pytest.mark.parametrize("time", ["1" + "0" * 400, "1e300"])
+def test_a_time_that_no_clock_has_is_refused_in_a_short_sentence(tmp_path, time):
+    content = f'{{"experiments": [{{"requests": [{{"timestamp": {time}}}, {{"timestamp": 5}}]}}]}}'
+    with pytest.raises(LoadRefused) as refused:
+        read_recorded(file(tmp_path, content))
+    assert "Request 1 of" in refused.value.message and len(refused.value.message) < 250
+
+
+def test_the_mean_rate_of_a_schedule_counts_its_intervals_not_its_requests():
+    assert mean_rate([0.0, 0.1, 0.2]) == pytest.approx(10)
+    assert mean_rate([0.0, 0.0]) is None

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from loadtest.cli.measured import Measured
 from loadtest.cli.progress import Progress
-from loadtest.cli.show import show
+from loadtest.cli.show import reasons_of, show
 from loadtest.results.summary import summarise
 from tests.support.load.records import load, sample, samples
 
@@ -40,3 +40,10 @@ def test_the_table_fits_into_a_narrow_terminal_and_leaves_out_what_is_not_known(
     assert all(value in printed for value in ("100/s", "1,000", "60", "VALID", "0.25"))
     short = printed.split("20 at once")[0].rpartition("load")[2]
     assert "right" not in short and "p99" not in short
+
+
+def test_a_reason_that_is_not_about_all_parts_says_which_it_is_about():
+    good, bad = load(samples(9, per_s=10)), load([*samples(9, per_s=10), sample(1, cause="deadline")])
+    parts = [Measured("20 at once", good, summarise(good)), Measured("40 at once", bad, summarise(bad))]
+    assert [reason[:36] for reason in reasons_of(parts)] == ["40 at once: 1 of 10 requests failed "]
+    assert reasons_of(parts[1:])[0].startswith("1 of 10 requests failed")

@@ -63,3 +63,19 @@ def test_a_limit_that_no_request_can_meet_is_said_and_written(asked, tmp_path, c
 def test_what_cannot_be_searched_for_is_one_sentence(asked, wrong, words, capsys):
     assert main([*asked, *wrong]) == 2
     assert words in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_second_ctrl_c_says_where_the_requests_are(asked, monkeypatch, capsys):
+    def left(*arguments, **more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("loadtest.commands.capacity.find_capacity", left)
+    assert main([*asked, "--p99-ms", "100"]) == 130
+    assert "Left at once. The requests until then are in out." in capsys.readouterr().err
+
+
+def test_a_search_that_is_given_up_after_failures_was_not_interrupted(asked, tmp_path):
+    with running_stub(service_ms=5, one_at_a_time=True, most=2) as narrow:
+        asked[2] = narrow.grpc.address
+        assert main([*asked, "--p99-ms", "300", "--budget", "20", "--abort-after", "3"]) in {0, 1}
+    assert "as --abort-after asks" in " ".join(read_load(tmp_path / "out")["reasons"])

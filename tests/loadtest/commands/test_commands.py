@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -109,7 +110,7 @@ def test_bursts_of_several_sizes_are_one_load_test_with_a_step_for_each(stub, im
 
 def test_a_ladder_has_as_many_requests_in_flight_as_each_rung_says(stub, image, tmp_path, capsys):
     out = tmp_path / "out"
-    asked = ["--target", stub.grpc.address, "--image", str(image), "--in-flight", "1,3", "--seconds", "0.3"]
+    asked = ["--target", stub.grpc.address, "--image", str(image), "--in-flight", "3,1,3", "--seconds", "0.3"]
     found = measured(out, main(["ladder", *asked, "--out", str(out)]))
     assert [load.in_flight for load in loads_of(found)] == [1, 3]
     assert [load.taken.generator.in_flight_max for load in loads_of(found)] == [1, 3]
@@ -227,8 +228,9 @@ RATE = ["--rate", "10", "--seconds", "1"]
         (["--rate", "0.001", "--seconds", "1"], "would not be a single request"),
         ([], "Name the load: --rate 100 --seconds 60"),
         ([*RATE, "--steps", "10:5"], "leave out --rate and --seconds"),
-        (["--arrivals", "none.txt"], "none.txt can't be read: No such file or directory."),
-        (["--arrivals", "none.txt", "--rate", "5"], "none.txt sets the rate: leave out --rate"),
+        (["--arrivals", "poissson", "--rate", "5"], "poissson is neither even nor poisson, nor a file."),
+        (["--arrivals", "/dev/null", "--rate", "5"], "/dev/null sets the rate: leave out --rate"),
+        ([*RATE, "--distinct", "100000", "--batch", "100"], "in memory; at most 2,147 MB are made. Choose"),
         (["--numbers", *RATE], "Name what to send: --image FILE, or --numbers"),
         ([*RATE, "--same", "--distinct", "5"], "leave one of them out"),
         ([*RATE, "--shape", "28,28"], "--shape is that of numbers: leave it out"),
@@ -256,6 +258,7 @@ def test_a_load_that_can_not_be_sent_is_refused_with_a_sentence(stub, image, arg
         (["{rest}"], "If this port is for the other protocol, add --protocol rest."),
         (["{grpc}", "--numbers"], "takes no numbers but strings: choose --image FILE."),
         (["{grpc}", "--numbers", "--label", "cat"], "are about images: leave them out with --numbers."),
+        (["{grpc},{grpc}"], "names a server twice: each replica has an address of its own."),
     ],
 )
 def test_a_target_that_can_not_be_loaded_is_refused_with_a_sentence(stub, image, target, words, capsys):
@@ -319,3 +322,67 @@ def test_a_model_of_numbers_is_not_sent_pictures(image, capsys):
         assert main(["burst", "--target", address, "--image", str(image)]) == 2
     printed = capsys.readouterr().err.lower()
     assert "can't be loaded" in printed and "float" in printed
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_help(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0 and "usage: python -m loadtest" in capsys.readouterr().out
+
+
+def test_ctrl_c_while_the_program_starts_is_no_traceback(monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("loadtest.commands.main.main", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("loadtest", run_name="__main__")
+    assert ended.value.code == 130
+
+
+def test_a_schedule_counts_as_long_as_it_was_planned(stub, image, tmp_path):
+    asked = ["--target", stub.grpc.address, "--image", str(image), "--rate", "4", "--seconds", "1"]
+    found = measured(tmp_path / "out", main(["rate", *asked, "--out", str(tmp_path / "out")]))
+    assert found["seconds"] >= 1  # the last request is due after 0.75 s
+    assert found["summary"]["achieved_per_s"] <= found["offered_per_s"] == 4
+
+
+STUCK = """
+import sys, time
+from loadtest.commands import main, rate
+
+def stuck(options, session):
+    print("stuck", flush=True)
+    while True:
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            print("interrupted", flush=True)
+
+main.LEAVE_S, rate.run = 0.1, stuck
+main.main(["rate", "--target", "127.0.0.1:1", "--image", sys.argv[1], "--rate", "1"])
+"""
+
+
+def test_a_second_ctrl_c_ends_the_program_whatever_keeps_it(image):
+    command = [sys.executable, "-c", STUCK, image]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout.readline() == "stuck\n"
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.5)  # two signals at once may be one
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=60) == 130
+            assert process.stdout.read() == "interrupted\n"  # by the second, not by the first
+        finally:
+            process.kill()
+
+
+def test_classes_that_are_numbers_are_an_answer_over_rest_too(tmp_path, digits):
+    asked = ["--model", "digits", "--numbers", "--requests", "3", "--batch", "4", "--protocol", "rest"]
+    found = measured(
+        tmp_path / "out",
+        main(["burst", "--target", digits.rest_url[7:], *asked, "--out", str(tmp_path / "out")]),
+    )
+    assert (found["summary"]["failures"], found["summary"]["goodput_per_s"]) == (0, None)

@@ -7,8 +7,10 @@ import json
 import pytest
 from PIL import Image
 
+from loadtest.answers.folder import AnswerFolder
 from loadtest.commands.main import main
 from loadtest.cross_check.stub import running_stub
+from loadtest.errors import LoadRefused
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +87,14 @@ def test_wrong_input_is_a_sentence_before_anything_is_sent(
     assert main(["questions", "--target", stub.grpc.address, *filled]) == 2
     assert sentence in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "loads").exists()
+
+
+def test_an_answer_is_shown_also_if_it_can_not_be_written(stub, image, tmp_path, monkeypatch, capsys):
+    def full(folder, answer):
+        raise LoadRefused("No space left on device.")
+
+    monkeypatch.setattr(AnswerFolder, "add", full)
+    asked = ["--target", stub.grpc.address, "--image", image, "--seconds", "0.1", "--only", "caching"]
+    assert main(["questions", *asked, "--out", str(tmp_path / "out")]) == 2
+    printed = capsys.readouterr()
+    assert "Does the server cache answers?" in printed.out and "No space left" in printed.err

@@ -7,6 +7,7 @@ import importlib.util
 import io
 import json
 import random
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -176,3 +177,9 @@ def test_failed_requests_are_not_in_the_histogram_and_an_hour_is_the_most(tmp_pa
     asked = load([sample(0, 5.0), sample(1, 9e9), sample(2, 60_000, cause="deadline")])
     text = (files(asked, tmp_path) / "latency.hgrm").read_text()
     assert "TotalCount     =        2.000" in text and "3600" in text.replace(",", "")
+
+
+def test_every_number_of_the_table_of_percentiles_is_in_milliseconds(tmp_path):
+    text = (files(load([sample(0, 10.0), sample(1, 30.0)]), tmp_path) / "latency.hgrm").read_text()
+    (mean, deviation) = re.search(r"Mean += +([0-9.]+), StdDeviation += +([0-9.]+)]", text).groups()
+    assert float(mean) == pytest.approx(20, rel=0.001) and float(deviation) == pytest.approx(10, rel=0.001)

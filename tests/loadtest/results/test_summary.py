@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from socket import gethostname
+
 import numpy as np
 import pytest
 
@@ -132,3 +135,22 @@ def test_over_time_has_a_row_for_every_second_with_failures_and_only_sure_percen
     assert [row.p90_ms is None for row in rows] == [False, True, True]
     assert [row.p99_ms for row in rows] == [None, None, None]
     assert rows[1].in_flight_max == 7
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.2:1", "[::1]:1", "10.255.255.1:1,127.0.0.1:2", f"{gethostname()}:1"]
+)
+def test_every_address_of_this_machine_and_every_replica_on_it_is_marked(address):
+    found = summarise(load(samples(700), target=BackendInfo("GPU", address=address)))
+    assert "ran on the machine that generated the load" in found.reasons[-1]
+
+
+def test_nearly_all_requests_are_not_written_as_a_power_of_ten():
+    found = summarise(load([sample(0), *(sample(1, cause="unreachable") for _ in range(999))]))
+    assert found.reasons[0].startswith("999 of 1,000 requests failed (99.9 %: 999 x unreachable).")
+
+
+def test_a_label_that_no_answer_has_is_doubted():
+    asked = load(samples(5, right=0), payload=replace(load([]).payload, expected=(("Tabby",),)))
+    assert "Not one image was answered with the label Tabby" in " ".join(summarise(asked).reasons)
+    assert "Tabby" not in " ".join(summarise(load(samples(5, right=1), payload=asked.payload)).reasons)

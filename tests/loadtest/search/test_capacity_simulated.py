@@ -95,7 +95,7 @@ def test_delays_of_the_generator_are_never_a_limit_of_the_target():
     found = searched(LateTarget(delay_s=0.2, above_per_s=150), 100, 25)
     assert {trial.not_used is None for trial in found.trials if trial.offered_per_s > 150} == {False}
     assert found.outcome == "at_least"
-    assert found.sentence.endswith(": no rate that this machine could offer was too high")
+    assert found.sentence.endswith(": no rate that was tried was too high")
     assert 100 <= found.low_per_s <= 150
     assert any("The generator was late, by up to" in reason for reason in found.reasons)
 
@@ -132,6 +132,33 @@ def test_a_slow_model_has_its_capacity_at_p90_or_the_budget_that_it_needs():
     assert short.outcome == "too_few"
     assert short.sentence.startswith("unknown: p90 needs 64 requests near the limit")
     assert searched(SimulatedTarget(always(0.2)), 1_000, 90, **slow).percentile == 90
+
+
+def test_a_target_that_was_never_late_has_no_capacity_that_somebody_guessed():
+    for budget_s in (3, 5, 10, 25):
+        found = searched(SimulatedTarget(always(0.0001)), 100, budget_s, unloaded_ms=0.1)
+        assert found.outcome in {"at_least", "too_few"}
+        assert found.per_s is None
+
+
+class GoneTarget(SimulatedTarget):
+    """Answers nothing from some time on."""
+
+    def offer(self, rate_per_s, seconds, seed):
+        begun_s, gone_s = self.spent_s, 30.0
+        taken = super().offer(rate_per_s, seconds, seed)
+        samples = [
+            sample if begun_s + sample.due_s < gone_s else sample._replace(ok=False, cause="unreachable")
+            for sample in taken.samples
+        ]
+        return replace(taken, samples=samples)
+
+
+def test_a_target_that_went_away_is_not_taken_for_one_that_was_too_slow():
+    found = searched(GoneTarget(always(0.010)), 100, 60)
+    assert found.reasons[0].startswith("The target stopped answering")
+    assert [trial.not_used is None for trial in found.trials[-2:]] == [False, False]
+    assert sum(point.failures for point in found.points) == 0
 
 
 def test_a_search_that_was_cut_off_does_not_say_what_its_whole_budget_was_enough_for():

@@ -101,7 +101,7 @@ def test_a_search_that_is_cancelled_keeps_its_trials():
     assert tuple(loops) == found.target.closed_loops
     (trial,) = found.trials
     assert any(sample.ok for sample in trial.samples)
-    assert found.reasons[0] == "The search was stopped by hand after 1 trial."
+    assert found.reasons[0] == "The search was stopped by hand."
     assert found.outcome == "cancelled"  # and not that more time would have been enough
     assert found.sentence == "unknown: stopped before the capacity was found"
 
@@ -110,6 +110,23 @@ def test_a_search_that_is_cancelled_keeps_its_trials():
 def test_a_limit_or_a_budget_that_cannot_be_used_is_refused(limit_ms, budget_s):
     with pytest.raises(LoadRefused, match="A capacity needs a limit above 0 ms and a budget of 2 s or more"):
         searched(BackendInfo("GPU", address="127.0.0.1:1"), limit_ms, budget_s)
+
+
+def test_a_search_that_the_watcher_ends_says_why_and_is_not_stopped_by_hand():
+    watch = Watch(why_stop=lambda sample: "Enough failures." if sample.due_s > 0.2 else None)
+    with running_stub(service_ms=5, one_at_a_time=True) as stub:
+        found = searched(stub.grpc, 50, 20, watch=watch)
+    assert not watch.cancel.is_set()
+    assert [trial.stopped for trial in found.trials] == ["Enough failures."]
+    assert found.reasons[0] == "Enough failures."
+
+
+def test_a_search_that_is_stopped_before_its_first_request_is_cancelled_and_the_target_not_blamed():
+    cancel = threading.Event()
+    with running_stub(service_ms=5) as stub:
+        found = searched(stub.grpc, 50, watch=Watch(cancel), on_begin=lambda *_: cancel.set())
+    assert found.outcome == "cancelled"
+    assert found.sentence == "unknown: stopped before the capacity was found"
 
 
 @pytest.mark.parametrize("cut_off", ["cancelled", "no_answer"])
@@ -122,7 +139,7 @@ def test_a_lower_bound_of_a_search_that_was_cut_off_does_not_blame_the_generator
     whole = capacity_of(limits, target, trials, 70.0)
     found = capacity_of(limits, target, trials, 70.0, "It ended.", cut_off)
     assert whole.outcome == found.outcome == "at_least"
-    assert whole.sentence.endswith("no rate that this machine could offer was too high")
+    assert whole.sentence.endswith("no rate that was tried was too high")
     assert (
         found.sentence
         == "at least 10 requests/s at p99 ≤ 100 ms: the search ended before a rate was too high"

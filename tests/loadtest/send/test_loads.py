@@ -19,7 +19,7 @@ from loadtest.payloads.images import image_payload
 from loadtest.send import open_loop
 from loadtest.send.load import keep_in_flight, offer
 from loadtest.send.recording import CANCELLED, Watch
-from tests.support.scripted_server import grpc_server
+from tests.support.scripted_server import good_answer, grpc_server
 
 SERVICE_MS = 20.0
 TIMEOUT_S = 20.0
@@ -166,3 +166,29 @@ def test_no_further_warm_up_is_sent_after_one_that_failed():
         target = BackendInfo("full", address=address)
         offer(target, payload(target), burst(2), TIMEOUT_S, warmups=5)
     assert len(sent) == 3
+
+
+def test_a_load_that_waits_for_its_next_request_can_be_stopped(stub):
+    cancel = threading.Event()
+    watch = Watch(cancel, lambda sample: cancel.set())
+    taken = offer(stub.grpc, payload(stub.grpc), [0.0, 30.0], TIMEOUT_S, watch)
+    assert (taken.stopped, len(taken.samples)) == (CANCELLED, 1)
+    assert taken.seconds < 30  # it did not wait for the one that was not sent
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_target_that_is_named_by_its_address_is_named_once(protocol):
+    address = f"127.0.0.1:{free_port()}"
+    nobody = BackendInfo(address, protocol=protocol, address=address)
+    taken = offer(nobody, payload(nobody), burst(1), TIMEOUT_S, warmups=0)
+    assert taken.messages["unreachable"].count(address) == 1
+
+
+def test_answers_with_fewer_labels_than_images_do_not_say_how_many_were_right():
+    def answer(request, context):
+        return good_answer()
+
+    with grpc_server(answer) as place:
+        info = BackendInfo("GPU", address=place)
+        taken = offer(info, payload(info, batch=2, expected=["cat"] * 3), burst(2), TIMEOUT_S)
+    assert [(sample.ok, sample.right) for sample in taken.samples] == [(True, None)] * 2
