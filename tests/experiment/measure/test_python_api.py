@@ -162,7 +162,11 @@ def test_ctrl_c_ends_the_wait_for_one_answer_at_once(tmp_path):
         return said
 
     with grpc_server(answer) as one:
-        code = f"import experiment; experiment.classify({str(CAT)!r})"
+        # A shell that starts the tests in the background has them ignore Ctrl-C, and children inherit that.
+        code = (
+            "import experiment, signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            f"experiment.classify({str(CAT)!r})"
+        )
         script = run_script(code, tmp_path, TF_SERVERS=f"A:{one}", TF_REQUEST_TIMEOUT="50")
         while not asked.exists() and script.poll() is None:
             time.sleep(0.05)

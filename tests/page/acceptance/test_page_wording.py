@@ -17,12 +17,14 @@ from dataclasses import dataclass, replace
 from functools import cache
 from io import BytesIO
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from bench.support.fake_backends import FakeBackend
 from experiment import refusals
 from experiment.backends.addresses import parse_servers
 from experiment.backends.base import too_late
@@ -31,7 +33,9 @@ from experiment.backends.probe import _loading, _no_answer, _no_such_model
 from experiment.errors import ConfigRefused, ImageRefused
 from experiment.images.header import Limits
 from experiment.images.read import read_image
-from experiment.records import BackendInfo, Plan
+from experiment.measure.lane import Lane
+from experiment.measure.schedule import Request
+from experiment.records import BackendInfo, Label, Plan, Variant
 from tests.support.processes.app_process import CAT, ROOT
 from tests.support.processes.browser import PATIENCE_MS, Visit, node, visiting
 from tests.support.processes.web_process import web_process
@@ -218,6 +222,18 @@ def warning(code: str) -> str:
     return warnings()[code]
 
 
+def late_in_a_run() -> str:
+    """What a run keeps of a request without an answer in time."""
+    copy, info = variant(2048, "png", size_bytes=2_400_000), backend("8-CPU")
+
+    def answer(_: Variant) -> tuple[Label, ...]:
+        raise too_late(info, copy, 10.0)
+
+    asked = iter([Request(copy, attempt=0, is_warmup=False)])
+    lane = Lane(FakeBackend(answer=answer, info=info), asked, 10.0, None, Event())
+    return next(lane.measurements()).failure.message
+
+
 def in_test(file: str, name: str) -> str:
     """Names a test, in whichever folder its file is; the test of the named ones looks it up."""
     path = next((ROOT / "tests").rglob(f"{file}.py"))
@@ -367,7 +383,7 @@ ROWS = [
     Row(
         "8-CPU did not answer within 10 s for 2048 px PNG (2.4 MB). Other results are unaffected.",
         r"^8-CPU did not answer within 10 s for 2048 px PNG \(2.4 MB\). Other results are unaffected.$",
-        lambda: too_late(backend("8-CPU"), variant(2048, "png", size_bytes=2_400_000), 10.0).failure.message,
+        late_in_a_run,
     ),
     Row(
         "The request (5.1 MB) is over this server's message limit (4.0 MB). Raise grpc max message size, …",
