@@ -136,17 +136,22 @@ def load_folder(
 
 def _sent(part: Part, folder: LoadFolder, options: argparse.Namespace, session: Session) -> Taken:
     with Progress(part.title, part.planned_s, session.console, session.cancel) as progress:
+        return part.send(watching(folder, progress, options, session))
 
-        def on_sample(sample: Sample) -> None:
-            folder.keep(sample)
-            progress.count(sample)
 
-        def why_stop(sample: Sample) -> str | None:
-            if options.abort_after is None or progress.failures < options.abort_after:
-                return None
-            return f"{progress.failures:,} requests had failed: the load was stopped, as --abort-after asks."
+def watching(folder: LoadFolder, progress: Progress, options: argparse.Namespace, session: Session) -> Watch:
+    """Every sample goes to the folder and to the line of progress; --abort-after ends the load."""
 
-        return part.send(Watch(session.cancel, on_sample, why_stop))
+    def on_sample(sample: Sample) -> None:
+        folder.keep(sample)
+        progress.count(sample)
+
+    def why_stop(sample: Sample) -> str | None:
+        if options.abort_after is None or progress.failures < options.abort_after:
+            return None
+        return f"{progress.failures:,} requests had failed: the load was stopped, as --abort-after asks."
+
+    return Watch(session.cancel, on_sample, why_stop)
 
 
 def _whole(taken: Taken, part: Part) -> Taken:

@@ -19,19 +19,18 @@ from experiment.records import BackendInfo
 from experiment.wording import listed, number, sentence
 from loadtest.arrivals.limits import check_seconds
 from loadtest.cli.options import add_result_arguments, any_number
-from loadtest.cli.parts import load_folder
+from loadtest.cli.parts import load_folder, watching
 from loadtest.cli.payload import MOST_DISTINCT, add_payload_arguments, the_payload
 from loadtest.cli.progress import Progress
 from loadtest.cli.session import Session
 from loadtest.cli.show import figure, show_table, title_of
 from loadtest.cli.target import add_target_arguments, the_target
-from loadtest.records import Load, Payload, Sample
+from loadtest.records import Load, Payload
 from loadtest.results.folder import LoadFolder, Written
 from loadtest.results.steps import joined, steps, summary_of_steps
 from loadtest.results.summary import summarise
 from loadtest.search.capacity import find_capacity, first_timeout_s, trial_timeout_s
 from loadtest.search.records import Capacity, Point
-from loadtest.send.recording import Watch
 
 BUDGET_S = 60.0
 MILLION = 1_000_000
@@ -86,22 +85,12 @@ def _searched(
 ) -> Capacity:
     title = f"Capacity at p99 ≤ {options.p99_ms:,.15g} ms"
     with Progress(title, options.budget, session.console, session.cancel) as progress:
-
-        def on_sample(sample: Sample) -> None:
-            folder.keep(sample)
-            progress.count(sample)
-
-        def why_stop(sample: Sample) -> str | None:
-            if options.abort_after is None or progress.failures < options.abort_after:
-                return None
-            return f"{progress.failures:,} requests had failed: the load was stopped, as --abort-after asks."
-
         return find_capacity(
             info,
             payload,
             options.p99_ms,
             options.budget,
-            Watch(session.cancel, on_sample, why_stop),
+            watching(folder, progress, options, session),
             options.seed,
             options.timeout,
         )
