@@ -73,7 +73,8 @@ def measured_parts(
     facts, done = environment(), list[Measured]()
     with load_folder(kind, info, options, session) as folder:
         while not session.cancel.is_set() and (part := next_part(done)):
-            taken = _whole(_sent(part, folder, options, session), part)
+            with Progress(part.title, part.planned_s, session.console, session.cancel) as progress:
+                taken = _whole(part.send(watching(folder, progress, options, session)), part)
             load = Load(
                 kind=kind,
                 target=info,
@@ -132,11 +133,6 @@ def load_folder(
     except KeyboardInterrupt:
         session.console.print(f"Left at once. The requests until then are in {folder.path}.", soft_wrap=True)
         raise
-
-
-def _sent(part: Part, folder: LoadFolder, options: argparse.Namespace, session: Session) -> Taken:
-    with Progress(part.title, part.planned_s, session.console, session.cancel) as progress:
-        return part.send(watching(folder, progress, options, session))
 
 
 def watching(folder: LoadFolder, progress: Progress, options: argparse.Namespace, session: Session) -> Watch:

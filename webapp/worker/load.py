@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from experiment.measure.environment import environment
 from experiment.records import BackendInfo, LoadCurve, LoadLoop, LoadTrial, Variant
 from experiment.report.statistics import percentile
 from experiment.wording import milliseconds, number, sized_name
+from loadtest.machine import shares_machine
 from loadtest.payloads.distinct import distinct_copy
 from loadtest.payloads.images import image_payload
 from loadtest.records import Payload
@@ -119,21 +119,9 @@ def _measure(
 
 
 def is_here(info: BackendInfo) -> bool:
-    """Whether the backend runs on this machine: only an address of its own can be bound."""
-    if info.embedded:
-        return True
+    """Whether the backend runs on this machine, also if its name leads here."""
     addresses = addresses_of(info.address) or (info.address,)
-    return any(_is_own(address.rpartition(":")[0].strip("[]")) for address in addresses)
-
-
-def _is_own(host: str) -> bool:
-    try:
-        family, kind, protocol, _, place = socket.getaddrinfo(host, 0, type=socket.SOCK_DGRAM)[0]
-        with socket.socket(family, kind, protocol) as test:
-            test.bind(place)
-    except OSError:
-        return False
-    return True
+    return shares_machine(replace(info, address=",".join(addresses)))
 
 
 def _payload(info: BackendInfo, variant: Variant, expected: str | None) -> Payload:
