@@ -22,9 +22,12 @@ help:  ## list the commands
 run: $(VENV)/run.stamp  ## start everything; the page is on http://localhost:30501 (PORT= moves it)
 	$(BIN)/python -m webapp
 
-test: $(VENV)/dev.stamp  ## set up, then run every test
+test: $(VENV)/dev.stamp $(VENV)/clients.stamp  ## set up, then run every test
 	$(BIN)/python -m tools.chromium
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+
+engines: $(VENV)/dev.stamp $(VENV)/clients.stamp $(VENV)/spark.stamp  ## the tests of Spark, which needs Java 17; `make test` leaves them out
+	$(BIN)/python -m pytest tests/engines_spark
 
 lint: $(VENV)/dev.stamp  ## style, formatting and types
 	$(BIN)/ruff check .
@@ -62,13 +65,16 @@ COMPILE := ../$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --no-e
 LEFT_OUT := $(BUILDS) tensorflow-serving-api libclang
 
 lock: $(VENV)/dev.stamp  ## compile requirements/*.txt anew from the *.in files
-	cd requirements && for name in dev runtimes run web locust notebook; do \
+	cd requirements && for name in dev spark runtimes run jobs web locust notebook ray; do \
 	  case $$name in dev) rule=;; *) rule=--constraint=dev.txt;; esac; \
 	  $(COMPILE) $(LEFT_OUT:%=--unsafe-package=%) $$rule --output-file=$$name.txt $$name.in || exit 1; done
 	cd requirements && $(COMPILE) --allow-unsafe --constraint=dev.txt --output-file=../$(VENV)/builds.txt tensorflow.in
 	cd requirements && for build in $(BUILDS); do awk -v build=$$build \
 	  'BEGIN { print "# Made by make lock from tensorflow.in. What these need is in the other locks." } \
 	   /^[^ ]/ { taken = $$1 ~ "^(" build "|tensorflow-serving-api)==" } taken' ../$(VENV)/builds.txt > $$build.txt; done
+	cd requirements && $(COMPILE) --constraint=dev.txt --output-file=../$(VENV)/clients.txt clients.in
+	cd requirements && awk 'BEGIN { print "# Made by make lock from clients.in, without what these need." } \
+	   /^[^ ]/ { taken = $$1 ~ "^(bigdl-serving|analytics-zoo-serving)==" } taken' ../$(VENV)/clients.txt > clients.txt
 
 clean:  ## remove the environment, the exported model and all stored runs
 	rm -rf $(VENV) node_modules var
@@ -76,6 +82,10 @@ clean:  ## remove the environment, the exported model and all stored runs
 # A stamp per lock file: installed again only when the lock changes.
 $(VENV)/%.stamp: requirements/%.txt | $(VENV)/$(BUILD).stamp
 	$(PIP) install --no-warn-conflicts --require-hashes -r $<
+	touch $@
+
+$(VENV)/clients.stamp: requirements/clients.txt | $(VENV)/dev.stamp
+	$(PIP) install --no-deps --require-hashes -r $<
 	touch $@
 
 # Both builds fill the folder tensorflow/, so whichever is there goes first; it is not touched before the other one
@@ -97,4 +107,4 @@ node_modules/installed.stamp: package-lock.json
 	npm ci --silent --no-audit --no-fund --ignore-scripts
 	touch $@
 
-.PHONY: help run test lint scripts check bench fuzz notebook runtimes lock clean
+.PHONY: help run test engines lint scripts check bench fuzz notebook runtimes lock clean

@@ -15,6 +15,10 @@ status.
         PriceRefused          400  bad_price          experiment/decide/prices.py
         UplinkRefused         400  bad_uplink         experiment/decide/uplinks.py
         ReportRefused         422  report_refused     experiment/export/import_report.py
+        QueueUnavailable      503  queue_unavailable  experiment/queue/connection.py
+        QueueFull             429  queue_full         experiment/queue/submit.py
+        JobConflict           409  job_conflict       experiment/queue/submit.py
+        EngineFailed          500  engine_failed      experiment/engines/base.py
         Refused               400  error              webapp/problems.py; each with a code of TITLES
         NoSuchRun             404  no_such_run        webapp/store/store.py
         TooBusy               429  too_many_runs      webapp/runs/queue.py

@@ -10,7 +10,7 @@ import pytest
 from tests.support.imports import SCRIPTS, circle_in, python_imports, script_imports
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECKED = ("common", "experiment", "loadtest", "webapp", "serving", "models")
+CHECKED = ("common", "experiment", "jobs", "loadtest", "webapp", "serving", "models")
 TOOLS = ("bench", "fuzz", "tools")  # may import everything
 EXCEPTIONS = {
     ("serving", "experiment"): "the package of the next line, which is empty",
@@ -35,7 +35,7 @@ def table() -> dict[str, set[str]]:
     all_of = {
         f"{package}.*": {name for name in layers if name.startswith(f"{package}.") and name in FOLDERS}
         - {f"{package}.cli", f"{package}.commands"}
-        for package in ("experiment", "loadtest")
+        for package in ("experiment", "jobs", "loadtest")
     }
     return {
         name: set().union(*(all_of.get(other, {other}) for other in allowed)) - {name}
@@ -78,7 +78,7 @@ def test_a_file_imports_only_what_its_row_allows():
 
 def test_a_row_allows_nothing_that_is_not_used():
     used = set(crossings().values())
-    everything = {"experiment.cli", "loadtest.cli", "loadtest.commands", "webapp.routes"}
+    everything = {"experiment.cli", "jobs.commands", "loadtest.cli", "loadtest.commands", "webapp.routes"}
     assert [
         (own, other)
         for own, allowed in LAYERS.items()

@@ -1,0 +1,51 @@
+"""What every engine can do: keep workers running, and spread tasks over items.
+
+Functions and arguments must be picklable, and the code must be importable where they run.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+
+from experiment.errors import PixelcostError
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+
+
+class EngineFailed(PixelcostError):
+    """An engine is not installed, can't be reached or gave up. The message says what to do."""
+
+    code = "engine_failed"
+    http_status = 500
+
+
+class Engine(Protocol):
+    """Where work runs."""
+
+    name: str  # "local", "ray", "spark"
+
+    def keep_running(
+        self,
+        work: Callable[[str, Any], None],
+        names: Sequence[str],
+        settings: Any,
+        stop: threading.Event,
+        say: Callable[[str], None],
+    ) -> None:
+        """Run `work(name, settings)` once for each name, each in a process of its own, until `stop` is set.
+
+        One that ends or dies is started again under the same name. At the end each gets the chance to finish
+        what it is at: locally and on Ray it sees SIGTERM. Raises EngineFailed.
+        """
+
+    def spread(
+        self, task: Callable[[Item], Found], items: Iterable[Item], workers: int, stop: threading.Event
+    ) -> Iterator[Found]:
+        """Yield `task(item)` for every item, as they end, in no order.
+
+        At most a few items for each worker are under way, so memory does not grow with their number. A task
+        whose worker died is run again elsewhere. Raises EngineFailed, and what a task raised.
+        """

@@ -1,0 +1,107 @@
+"""What passes between the parts of a worker: a claimed entry, a request to the model, an outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from experiment.queue.records import WIRE_FIELD
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """An entry of the stream that this worker has claimed and nobody has decoded yet."""
+
+    entry_id: str  # of the stream: "1730000000000-0"; begins with ms since the epoch
+    fields: Mapping[str, bytes] = field(repr=False)
+    tries: int  # deliveries, this one included
+    claimed_ms: int  # by Redis' clock
+
+    @property
+    def job_id(self) -> str:
+        """The id that the client chose."""
+        return self.fields.get("uri", b"").decode("utf-8", "replace") or self.entry_id
+
+    @property
+    def is_old(self) -> bool:
+        """Whether a client of Cluster Serving wrote it, past the checks of experiment/queue/submit.py."""
+        return WIRE_FIELD not in self.fields
+
+    @property
+    def photo_sha256(self) -> str:
+        """Of the photo that submit.py stored; "": the entry has none, or holds it itself."""
+        return "" if self.is_old else self.fields.get("photo", b"").decode("ascii", "replace")
+
+    @property
+    def begin_by_ms(self) -> int | None:
+        """The deadline for a worker to begin; None: it may wait."""
+        text = b"" if self.is_old else self.fields.get("begin_by_ms", b"")
+        return int(text) if text.isdigit() else None
+
+    @property
+    def submitted_ms(self) -> int:
+        """When Redis took the entry."""
+        return int(self.entry_id.split("-")[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to ask the model: the bytes of one encoded image, or arrays by input name."""
+
+    image: bytes | None = field(default=None, repr=False)
+    tensors: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)  # without the batch dimension
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A result."""
+
+    result: Mapping[str, Any]  # as JSON: top[{label, score}] or outputs{name: ...}, model, model_version
+    array: np.ndarray | None = field(repr=False, default=None)  # what Cluster Serving's clients get
+    stages_ms: Mapping[str, float] = field(default_factory=dict)  # batch_wait, service, and the server's own
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A failure that another try would not mend: a damaged photo, an input that the model does not have."""
+
+    code: str  # stable: "image_refused", "bad_input", "too_late", ...
+    reason: str  # a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class TryAgain:
+    """A failure that may pass. The job is delivered again; after some tries it is given up."""
+
+    code: str
+    reason: str
+
+
+Outcome = Answered | Refused | TryAgain
+
+
+class ModelUnavailable(Exception):
+    """The model server does not answer at all. The worker keeps its claims and waits; nothing is counted."""
+
+
+class Answerer(Protocol):
+    """Answers requests. The worker has one; tests have others."""
+
+    def answer(self, requests: Sequence[Request]) -> list[Outcome]:
+        """One outcome for each request, in their order, from as few batches as possible.
+
+        Raises ModelUnavailable.
+        """
+
+
+class Reader(Protocol):
+    """Makes requests of entries, in whatever form a client wrote them (jobs/wire)."""
+
+    def read(self, entry: Claimed, photo: bytes | None) -> Request | Refused:
+        """The request in an entry. `photo` is what its field `photo` refers to; None also: it has expired."""
+
+    def encode(self, entry: Claimed, answered: Answered) -> bytes | None:
+        """The field `value` of a result as Cluster Serving's clients read it; None: nobody will read it."""

@@ -1,0 +1,1 @@
+"""One worker: claims entries, has them answered, commits results. It does not know where it runs."""

@@ -1,0 +1,58 @@
+-- Ends jobs, each at most once: result, acknowledgement and deletion in one step.
+-- KEYS: stream, finished, rate, stats
+-- ARGV: group, prefix of job keys, prefix of photo keys, prefix of channels, ttl_ms, dead stream or "", then for
+--       each job: entry, id, photo's sha256 or "", key of the old result or "", value, state, number of fields,
+--       field, value, ... (of the job's hash; with a dead stream also of its entry there)
+-- Returns for each job 1, or 0 if it has ended already or its entry is gone.
+local stream, finished, rate, stats = unpack(KEYS)
+local group, jobs, photos, channels, ttl_ms, dead = unpack(ARGV, 1, 6)
+local time = redis.call('TIME')
+local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local ended, counted = {}, { done = 0, failed = 0 }
+local i = 7
+while i <= #ARGV do
+  local entry, id, photo, old, value, state, more = unpack(ARGV, i, i + 6)
+  local fields = { unpack(ARGV, i + 7, i + 6 + more) }
+  i = i + 7 + more
+  local original = dead ~= '' and redis.call('XRANGE', stream, entry, entry) or {}
+  local is_first = redis.call('XACK', stream, group, entry)
+  redis.call('XDEL', stream, entry)
+  ended[#ended + 1] = is_first
+  if is_first == 1 then
+    local job = jobs .. id
+    redis.call('HSET', job, 'state', state, 'ended_ms', now_ms, 'entry', entry, unpack(fields))
+    redis.call('HINCRBY', job, 'ended_times', 1)
+    if value ~= '' then redis.call('HSET', job, 'value', value) end
+    redis.call('PEXPIRE', job, ttl_ms)
+    if old ~= '' then
+      redis.call('HSET', old, 'value', value ~= '' and value or 'NaN')
+      redis.call('PEXPIRE', old, ttl_ms)
+    end
+    if #original > 0 then
+      local kept = original[1][2]
+      for n = 1, #fields, 2 do  -- the reason, beside the entry's own fields, which `dead requeue` puts back
+        kept[#kept + 1] = 'dead_' .. fields[n]
+        kept[#kept + 1] = fields[n + 1]
+      end
+      redis.call('XADD', dead, '*', unpack(kept))
+    elseif photo ~= '' and redis.call('HINCRBY', photos .. photo, 'refs', -1) <= 0 then
+      redis.call('UNLINK', photos .. photo)
+    end
+    redis.call('ZADD', finished, now_ms, id)
+    redis.call('PUBLISH', channels .. id, state)
+    counted[state] = counted[state] + 1
+  else
+    redis.call('HINCRBY', stats, 'stale', 1)
+  end
+end
+redis.call('ZREMRANGEBYSCORE', finished, '-inf', now_ms - ttl_ms)
+local all = counted.done + counted.failed
+if all > 0 then
+  redis.call('HINCRBY', stats, 'done', counted.done)
+  redis.call('HINCRBY', stats, 'failed', counted.failed)
+  local slot = tostring(tonumber(time[1]) % 16)
+  local second, before = string.match(redis.call('HGET', rate, slot) or '', '(%d+):(%d+)')
+  if second == time[1] then all = all + tonumber(before) end
+  redis.call('HSET', rate, slot, time[1] .. ':' .. all)
+end
+return ended

@@ -1,0 +1,112 @@
+"""A worker's hold on its name, renewed by a thread that also keeps its claims while it works on them.
+
+Names are stable, so that a worker that is started again finds what it had claimed; two at once under one
+name would take each other's work.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import redis
+
+from experiment.queue.keys import GROUP
+from experiment.queue.records import QueueSettings
+from jobs.records import Claimed
+from jobs.worker.claims import script
+
+LEASE_S: Final = 10.0
+BEAT_S: Final = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class NameTaken(Exception):
+    """Another worker has this name."""
+
+
+class Lease:
+    """Holds one worker's name, and the claims that it works on."""
+
+    def __init__(self, client: redis.Redis, settings: QueueSettings, name: str):
+        self._client = client
+        self._settings = settings
+        self._name = name
+        self._token = secrets.token_hex(8)
+        self._beat: Any = script(client, "beat.lua")
+        self._working_on: tuple[str, ...] = ()
+        self.lost = threading.Event()  # somebody else took the name: stop at once
+
+    def take(self, stop: threading.Event) -> bool:
+        """Take the name; False: `stop` was set meanwhile. Raises NameTaken if another worker keeps it.
+
+        A worker that was killed keeps its name for LEASE_S, so that long is waited.
+        """
+        until = time.monotonic() + LEASE_S + BEAT_S
+        key = self._settings.keys.worker(self._name)
+        while not self._client.set(key, self._token, nx=True, px=round(LEASE_S * 1000)):
+            if self._client.get(key) == self._token.encode():  # ours, from before an outage
+                return True
+            if time.monotonic() > until:
+                raise NameTaken(
+                    f"Another worker named {self._name} serves {self._settings.stream}. "
+                    "Stop it, or give this one another name."
+                )
+            if stop.wait(0.2):
+                return False
+        return True
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Renew name and claims in a thread until the end of the block, then let go of the name."""
+        ended = threading.Event()
+        thread = threading.Thread(target=self._run, args=(ended,), name="heartbeat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            self._let_go()
+
+    @contextmanager
+    def working_on(self, entries: Sequence[Claimed]) -> Iterator[None]:
+        """Keep these claims until the end of the block."""
+        self._working_on = tuple(entry.entry_id for entry in entries)
+        try:
+            yield
+        finally:
+            self._working_on = ()
+
+    def _run(self, ended: threading.Event) -> None:
+        while not ended.wait(BEAT_S):
+            try:
+                self._renew()
+            except redis.RedisError as error:
+                log.warning("no heartbeat, Redis does not answer: %s", error)
+
+    def _renew(self) -> None:
+        keys = [self._settings.stream, self._settings.keys.worker(self._name)]
+        held = self._beat(
+            keys=keys,
+            args=[GROUP, self._name, self._token, round(LEASE_S * 1000), *self._working_on],
+        )
+        if held:
+            return
+        # After an outage longer than LEASE_S the name is free; taken by another one, it is lost.
+        if not self._client.set(keys[1], self._token, nx=True, px=round(LEASE_S * 1000)):
+            self.lost.set()
+
+    def _let_go(self) -> None:
+        key = self._settings.keys.worker(self._name)
+        try:
+            if self._client.get(key) == self._token.encode():
+                self._client.delete(key)
+        except redis.RedisError:
+            pass  # it expires

@@ -1,0 +1,204 @@
+"""The worker's loop: claim, answer in one batch, commit.
+
+It runs anywhere that Redis and the model server can be reached from: a process, a Ray actor, a Spark task, a
+container. Whatever ends it, each job that it had claimed is delivered again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import redis
+
+from experiment.queue.connection import sentence
+from experiment.queue.records import QueueSettings
+from experiment.wording import one_line
+from jobs.records import (
+    Answered,
+    Answerer,
+    Claimed,
+    ModelUnavailable,
+    Outcome,
+    Reader,
+    Refused,
+    Request,
+    TryAgain,
+)
+from jobs.worker.claims import Claims, Ending
+from jobs.worker.lease import Lease, NameTaken
+
+LOOK_S: Final = 1.0  # how often it looks for entries of dead workers
+PAUSES_S: Final = (0.5, 1, 2, 5)  # while Redis or the model server is away; the last one again and again
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """How one worker works."""
+
+    name: str  # stable: the next process of this name goes on with what this one had claimed
+    batch_size: int = 4  # most jobs in one request to the model; fewer if fewer wait
+    most_tries: int = 5  # deliveries; the next one gives the job up
+    idle_s: float = 15.0  # without a heartbeat for so long, its claims go to others
+    wait_s: float = 0.5  # longest wait for a job before it looks at anything else
+
+
+class Worker:
+    """One worker of one queue."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        queue: QueueSettings,
+        settings: WorkerSettings,
+        reader: Reader,
+        answerer: Answerer,
+        say: Callable[[str], None] = log.warning,
+    ):
+        self._client = client
+        self._queue = queue
+        self._settings = settings
+        self._reader = reader
+        self._answerer = answerer
+        self._say = say
+        self._claims = Claims(client, queue, settings.name, settings.idle_s)
+        self._lease = Lease(client, queue, settings.name)
+        self._has_left_some = True  # its name's last holder; also after a lost answer of Redis
+        self._look_at = 0.0
+
+    def run(self, stop: threading.Event, ready: Callable[[], None] = lambda: None) -> None:
+        """Work until `stop` is set; jobs under way are finished first. `ready` is called before the first.
+
+        An outage of Redis or of the model server is waited out. Raises NameTaken.
+        """
+        failures = 0
+        while not stop.is_set():
+            try:
+                if not self._lease.take(stop):
+                    return
+                self._claims.make_group()
+                ready()
+                ready = _nothing
+                with self._lease.beating():
+                    while not stop.is_set():
+                        self.step(stop)
+                        failures = 0
+                        if self._lease.lost.is_set():
+                            raise NameTaken(f"Another worker took the name {self._settings.name}.")
+            except redis.RedisError as error:
+                self._say(f"{sentence(error, self._queue.url)} Waiting for it; no job is lost.")
+                self._has_left_some = True
+                stop.wait(PAUSES_S[min(failures, len(PAUSES_S) - 1)])
+                failures += 1
+
+    def step(self, stop: threading.Event) -> int:
+        """Work on one batch, if there is one; how many jobs it ended. Raises redis.RedisError."""
+        entry = None
+        if self._has_left_some:
+            entry = self._claims.own_left()
+            self._has_left_some = entry is not None
+        elif time.monotonic() >= self._look_at:
+            entry = self._claims.abandoned()
+            self._look_at = 0.0 if entry else time.monotonic() + LOOK_S
+        entries = (
+            [entry]
+            if entry
+            else self._claims.new(self._settings.batch_size, round(self._settings.wait_s * 1000))
+        )
+        for entry in entries:
+            if not entry.fields:
+                self._claims.drop(entry)
+        entries = [entry for entry in entries if entry.fields]
+        if not entries:
+            return 0
+        with self._lease.working_on(entries):
+            return self._work(entries, stop)
+
+    def _work(self, entries: Sequence[Claimed], stop: threading.Event) -> int:
+        outcomes = self._read(entries)
+        requests = {key: found for key, found in outcomes.items() if isinstance(found, Request)}
+        started_s = time.monotonic()
+        if requests:
+            answers = self._answers(list(requests.values()), stop)
+            if answers is None:
+                return 0  # stopped while waiting for the model: the claims stay for the name's next holder
+            outcomes.update(zip(requests, answers, strict=True))
+        service_ms = (time.monotonic() - started_s) * 1e3
+        endings = []
+        for entry in entries:
+            outcome = outcomes[entry.entry_id]
+            if isinstance(outcome, TryAgain):
+                self._claims.note(entry, outcome.code, outcome.reason)
+            elif isinstance(outcome, Answered | Refused):
+                endings.append(self._ending(entry, outcome, service_ms, len(requests)))
+        return sum(self._claims.finish(endings)) if endings else 0
+
+    def _read(self, entries: Sequence[Claimed]) -> dict[str, Request | Outcome]:
+        """By entry: what to ask, or why nothing is asked."""
+        hashes = sorted({entry.photo_sha256 for entry in entries} - {""})
+        photos = dict(zip(hashes, self._claims.photos(hashes), strict=True))
+        read: dict[str, Request | Outcome] = {}
+        for entry in entries:
+            if entry.tries > self._settings.most_tries:
+                read[entry.entry_id] = self._given_up(entry)
+            elif entry.begin_by_ms and entry.claimed_ms > entry.begin_by_ms:
+                late_s = (entry.claimed_ms - entry.begin_by_ms) / 1000
+                why = f"Its deadline passed {late_s:.1f} s before a worker was free."
+                read[entry.entry_id] = Refused("too_late", why)
+            else:
+                try:
+                    read[entry.entry_id] = self._reader.read(entry, photos.get(entry.photo_sha256))
+                except Exception as bug:
+                    log.exception("an entry could not be read")
+                    read[entry.entry_id] = _bug(bug)
+        return read
+
+    def _given_up(self, entry: Claimed) -> Refused:
+        tries = entry.tries - 1
+        code, why = self._claims.last_reason(entry) or ("worker_died", "Its workers died while at it.")
+        return Refused(f"gave_up:{code}", f"Given up after {tries} tries. {why}")
+
+    def _answers(self, requests: Sequence[Request], stop: threading.Event) -> list[Outcome] | None:
+        """The model's outcomes, as soon as it answers; None if `stop` is set meanwhile."""
+        for turn in range(10**9):
+            try:
+                return self._answerer.answer(requests)
+            except ModelUnavailable as why:
+                if turn == 0:
+                    self._say(f"{why} Waiting for it; jobs stay in the queue.")
+                if stop.wait(PAUSES_S[min(turn, len(PAUSES_S) - 1)]):
+                    return None
+            except Exception as bug:
+                log.exception("a batch could not be answered")
+                return [_bug(bug)] * len(requests)
+        return None
+
+    def _ending(self, entry: Claimed, outcome: Answered | Refused, service_ms: float, batch: int) -> Ending:
+        facts = {"started_ms": entry.claimed_ms, "tries": entry.tries, "worker": self._settings.name}
+        if isinstance(outcome, Refused):
+            is_dead = outcome.code.startswith("gave_up:")
+            why = {"code": outcome.code, "reason": outcome.reason}
+            return Ending(entry, "failed", facts | why, None, is_dead)
+        stages_ms = {
+            "queue": float(max(entry.claimed_ms - entry.submitted_ms, 0)),
+            "worker": round(service_ms, 3),
+            **outcome.stages_ms,
+        }
+        result = {**outcome.result, "batch": batch, "stages_ms": stages_ms}
+        return Ending(entry, "done", facts | {"result": result}, self._reader.encode(entry, outcome))
+
+
+def _bug(error: Exception) -> TryAgain:
+    return TryAgain(
+        "worker_error", f"The worker failed at it ({type(error).__name__}: {one_line(str(error), 200)})."
+    )
+
+
+def _nothing() -> None:
+    pass

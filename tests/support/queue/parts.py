@@ -1,0 +1,28 @@
+"""Stand-ins for what reads entries and what answers them, where a test is about neither."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jobs.records import Answered, Claimed, Outcome, Refused, Request
+
+
+class PlainReader:
+    """Reads the field `text` as the image."""
+
+    def read(self, entry: Claimed, photo: bytes | None) -> Request | Refused:
+        return Request(image=photo or entry.fields.get("text", b""))
+
+    def encode(self, entry: Claimed, answered: Answered) -> bytes | None:
+        return b"old form" if entry.is_old else None
+
+
+class Echo:
+    """Answers with the image itself; keeps how many requests came in each batch."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def answer(self, requests: Sequence[Request]) -> list[Outcome]:
+        self.batches.append(len(requests))
+        return [Answered({"echo": (request.image or b"").decode()}) for request in requests]
