@@ -10,7 +10,8 @@ import numpy as np
 
 from experiment.queue.records import WIRE_FIELD
 
-REPLY_FIELD: Final = "reply"  # of an entry whose client wants `value` too, and takes results in bulk
+REPLY_FIELD: Final = "reply"  # of an entry: in which form its client reads `value` (jobs/wire/reader.py)
+BULK_FIELD: Final = "bulk"  # of an entry whose client takes results in bulk, not each by its id
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,9 @@ class Claimed:
         return WIRE_FIELD not in self.fields
 
     @property
-    def wants_value(self) -> bool:
-        """Whether its client reads `value`, the result as Cluster Serving's clients read it."""
-        return self.is_old or REPLY_FIELD in self.fields
+    def is_in_bulk(self) -> bool:
+        """Whether its client takes all results that have come, whatever their ids."""
+        return self.is_old or BULK_FIELD in self.fields
 
     @property
     def photo_sha256(self) -> str:

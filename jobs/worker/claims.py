@@ -50,14 +50,19 @@ class Claims:
         self._idle_ms = round(idle_s * 1000)
         self._cursor: Any = "0-0"
         self._finish = script(client, "finish.lua")
+        self._group = script(client, "group.lua")
 
     def make_group(self) -> None:
-        """Create stream and group, unless they are there."""
+        """Create stream and group, unless they are there.
+
+        A client of Cluster Serving may have created the group, as one that begins with the next entry.
+        """
         try:
             self._client.xgroup_create(self._settings.stream, GROUP, id="0", mkstream=True)
         except redis.ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
+            self._group(keys=[self._settings.stream], args=[GROUP])
 
     def new(self, count: int, wait_ms: int) -> list[Claimed]:
         """Up to `count` entries that nobody has claimed yet; waits for the first one at most `wait_ms`."""
@@ -130,7 +135,7 @@ class Claims:
                 entry.job_id,
                 entry.photo_sha256,
                 old,
-                int(entry.wants_value),
+                int(entry.is_in_bulk),
                 ending.value or b"",
                 ending.state,
             ]
