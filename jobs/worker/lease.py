@@ -12,14 +12,15 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 import redis
 
 from experiment.queue.keys import GROUP
 from experiment.queue.records import QueueSettings
 from jobs.records import Claimed
-from jobs.worker.claims import script
+from jobs.worker.process import is_known_dead, this_process
+from jobs.worker.scripts import Script
 
 LEASE_S: Final = 10.0
 BEAT_S: Final = 2.0
@@ -38,20 +39,21 @@ class Lease:
         self._client = client
         self._settings = settings
         self._name = name
-        self._token = secrets.token_hex(8)
-        self._beat: Any = script(client, "beat.lua")
+        self._token = f"{secrets.token_hex(8)} {this_process()}"
+        self._beat = Script(client, "beat.lua")
+        self._take = Script(client, "take.lua")
         self._working_on: tuple[str, ...] = ()
         self.lost = threading.Event()  # somebody else took the name: stop at once
 
     def take(self, stop: threading.Event) -> bool:
         """Take the name; False: `stop` was set meanwhile. Raises NameTaken if another worker keeps it.
 
-        A worker that was killed keeps its name for LEASE_S, so that long is waited.
+        The name of a worker that was killed on this machine is free at once; elsewhere nobody can tell, so
+        LEASE_S is waited.
         """
         until = time.monotonic() + LEASE_S + BEAT_S
-        key = self._settings.keys.worker(self._name)
-        while not self._client.set(key, self._token, nx=True, px=round(LEASE_S * 1000)):
-            if self._client.get(key) == self._token.encode():  # ours, from before an outage
+        while holder := self._holder_now():
+            if is_known_dead(holder.partition(" ")[2]) and not self._holder_now(holder):
                 return True
             if time.monotonic() > until:
                 raise NameTaken(
@@ -100,8 +102,14 @@ class Lease:
         if held:
             return
         # After an outage longer than LEASE_S the name is free; taken by another one, it is lost.
-        if not self._client.set(keys[1], self._token, nx=True, px=round(LEASE_S * 1000)):
+        if self._holder_now():
             self.lost.set()
+
+    def _holder_now(self, known_dead: str = "") -> str:
+        """Take the name if it is free or its holder is dead; who else has it, "" if this one does now."""
+        key = self._settings.keys.worker(self._name)
+        holder = self._take([key], [self._token, round(LEASE_S * 1000), known_dead])
+        return holder.decode("utf-8", "replace") if holder else ""
 
     def _let_go(self) -> None:
         key = self._settings.keys.worker(self._name)
