@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import redis
 
@@ -17,6 +17,8 @@ from experiment.queue.keys import GROUP
 from experiment.queue.records import QueueSettings
 from jobs.records import Claimed
 from jobs.worker.scripts import Script
+
+FIRST: Final = "0-0"  # no entry has this id
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Claims:
         self._settings = settings
         self._name = name
         self._idle_ms = round(idle_s * 1000)
-        self._abandoned = Script(client, "abandoned.lua")
+        self._again = Script(client, "again.lua")
         self._note = Script(client, "note.lua")
         self._finish = Script(client, "finish.lua")
 
@@ -64,19 +66,13 @@ class Claims:
         entries = found[0][1] if found else []
         return [_claimed(entry_id, fields, 1, now_ms) for entry_id, fields in entries]
 
-    def own_left(self, after: str = "0-0") -> Claimed | None:
+    def own_left(self, after: str = FIRST) -> Claimed | None:
         """The next entry after `after` that an earlier holder of this name had claimed; None: no more."""
-        found = self._client.xreadgroup(GROUP, self._name, {self._settings.stream: after}, count=1)
-        entries = found[0][1] if found else []
-        return self._again(*entries[0]) if entries else None
+        return self._delivered_again([GROUP, self._name, 0, after, self._name])
 
     def abandoned(self) -> Claimed | None:
         """An entry whose worker has not been heard of for `idle_s`; None: there is none."""
-        found = self._abandoned([self._settings.stream], [GROUP, self._name, self._idle_ms])
-        if found is None:
-            return None
-        entry_id, fields, tries, now_ms = found
-        return _claimed(entry_id, dict(zip(fields[::2], fields[1::2], strict=True)), tries, now_ms)
+        return self._delivered_again([GROUP, self._name, self._idle_ms, FIRST])
 
     def finish(self, endings: Sequence[Ending]) -> list[bool]:
         """End jobs. For each whether this ended it: False if it had ended before."""
@@ -140,11 +136,12 @@ class Claims:
             return False
         return any(group["name"] == GROUP.encode() for group in groups)
 
-    def _again(self, entry_id: bytes, fields: Mapping[bytes, bytes] | None) -> Claimed:
-        pending = self._client.xpending_range(self._settings.stream, GROUP, entry_id, entry_id, 1)
-        now_s, microseconds = self._client.time()
-        tries = pending[0]["times_delivered"] if pending else 1
-        return _claimed(entry_id, fields or {}, tries, now_s * 1000 + microseconds // 1000)
+    def _delivered_again(self, arguments: Sequence[Any]) -> Claimed | None:
+        found = self._again([self._settings.stream], arguments)
+        if found is None:
+            return None
+        entry_id, fields, tries, now_ms = found
+        return _claimed(entry_id, dict(zip(fields[::2], fields[1::2], strict=True)), tries, now_ms)
 
 
 def _claimed(entry_id: bytes, fields: Mapping[bytes, bytes], tries: int, now_ms: int) -> Claimed:

@@ -30,7 +30,7 @@ from jobs.records import (
     Request,
     TryAgain,
 )
-from jobs.worker.claims import Claims, Ending
+from jobs.worker.claims import FIRST, Claims, Ending
 from jobs.worker.lease import Lease, NameTaken
 
 LOOK_S: Final = 1.0  # how often it looks for entries of dead workers
@@ -72,7 +72,7 @@ class Worker:
         self._claims = Claims(client, queue, settings.name, settings.idle_s)
         self._lease = Lease(client, queue, settings.name)
         self._left_after: str | None = (
-            "0-0"  # what its name's last holder left; also after an outage. None: done
+            FIRST  # what its name's last holder left; also after an outage. None: done
         )
         self._look_at = 0.0
 
@@ -97,7 +97,7 @@ class Worker:
                             raise NameTaken(f"Another worker took the name {self._settings.name}.")
             except redis.RedisError as error:
                 self._say(f"{sentence(error, self._queue.url)} Waiting for it; no job is lost.")
-                self._left_after = "0-0"
+                self._left_after = FIRST
                 stop.wait(PAUSES_S[min(failures, len(PAUSES_S) - 1)])
                 failures += 1
 

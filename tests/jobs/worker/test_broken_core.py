@@ -21,7 +21,7 @@ from jobs.worker.claims import Claims
 from jobs.worker.lease import Lease
 from jobs.worker.worker import Worker, WorkerSettings
 from tests.support.queue.parts import Echo, PlainReader
-from tests.support.queue.redis_server import running_redis
+from tests.support.queue.redis_server import running_redis, start_redis
 
 NEVER = threading.Event()
 
@@ -112,6 +112,24 @@ def test_what_a_name_left_is_tried_once_each_not_five_times_in_a_row(redis_clien
         made.step(NEVER)
     assert failing.batches == [1, 1, 1]
     assert {Results(redis_client, queue).job(f"cat{n}").tries for n in range(3)} == {2}
+
+
+def test_tries_are_still_counted_after_redis_was_killed_and_started_again(tmp_path):
+    options = ("--appendonly", "yes", "--appendfsync", "always")
+    queue = QueueSettings(f"unix://{tmp_path}/redis.sock")
+    process = start_redis(tmp_path, options)
+    client = connection(queue.url)
+    Submitter(client, queue).submit(NewJob("poison", b"photo"))
+    claims = Claims(client, queue, "w-0", 1000)
+    claims.make_group()
+    assert [entry.tries for entry in claims.new(1, 10)] == [1]
+    assert [claims.own_left().tries for _ in range(3)] == [2, 3, 4]
+    process.kill()
+    process.wait()
+    process = start_redis(tmp_path, options)
+    assert claims.own_left().tries == 5
+    process.kill()
+    process.wait()
 
 
 class Unwritable(PlainReader):
