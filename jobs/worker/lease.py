@@ -7,7 +7,6 @@ name would take each other's work.
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -16,10 +15,11 @@ from typing import Final
 
 import redis
 
+from experiment.errors import PixelcostError
 from experiment.queue.keys import GROUP
 from experiment.queue.records import QueueSettings
 from jobs.records import Claimed
-from jobs.worker.process import is_known_dead, this_process
+from jobs.worker.holder import is_gone, new_token
 from jobs.worker.scripts import Script
 
 LEASE_S: Final = 10.0
@@ -28,8 +28,11 @@ BEAT_S: Final = 2.0
 log = logging.getLogger(__name__)
 
 
-class NameTaken(Exception):
+class NameTaken(PixelcostError):
     """Another worker has this name."""
+
+    code = "name_taken"
+    http_status = 409
 
 
 class Lease:
@@ -39,7 +42,7 @@ class Lease:
         self._client = client
         self._settings = settings
         self._name = name
-        self._token = f"{secrets.token_hex(8)} {this_process()}"
+        self._token = new_token()
         self._beat = Script(client, "beat.lua")
         self._take = Script(client, "take.lua")
         self._working_on: tuple[str, ...] = ()
@@ -53,7 +56,7 @@ class Lease:
         """
         until = time.monotonic() + LEASE_S + BEAT_S
         while holder := self._holder_now():
-            if is_known_dead(holder.partition(" ")[2]) and not self._holder_now(holder):
+            if is_gone(holder) and not self._holder_now(holder):
                 return True
             if time.monotonic() > until:
                 raise NameTaken(

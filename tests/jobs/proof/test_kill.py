@@ -1,4 +1,4 @@
-"""A small kill test: real processes and a real Redis that die. The large one: `python -m bench.queue kill`."""
+"""A small kill test: real processes and a real Redis that die. `python -m bench.queue kill` is larger."""
 
 from __future__ import annotations
 
