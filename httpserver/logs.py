@@ -99,5 +99,5 @@ def _log_request(access: logging.Logger, response: Response, seconds: float) -> 
     }
     if "problem_code" in g:
         fields["problem"] = g.problem_code
-    path = quote(request.path, safe="/")  # no line breaks in text logs
+    path = quote(request.path, safe="/%")  # no line breaks in text logs
     access.log(level, "%s %s %s", request.method, path, response.status_code, extra={"fields": fields})

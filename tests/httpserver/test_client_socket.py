@@ -15,9 +15,9 @@ from httpserver import client_socket
 from httpserver import slots as upload_slots
 from httpserver.client_socket import MOST_UNSENT_BYTES, ClientSocket, Outbox
 from httpserver.gunicorn_worker import Worker
+from httpserver.problems import Refused
 from httpserver.slots import LOOK_AGAIN_S, MOST_SLOW, UploadPace, UploadSlots
 from tests.support.processes.webapp_parts import eventually
-from webapp.problems import Refused
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
 ANSWER = bytes(MOST_UNSENT_BYTES - 1_000)

@@ -15,9 +15,9 @@ from werkzeug.formparser import FormDataParser
 
 from experiment.file_names import plain_name, printable
 from experiment.images.header import Limits, read_header
+from httpserver.problems import Refused
 from httpserver.slots import UploadPace, UploadSlots, paced
 from webapp.config import Settings
-from webapp.problems import Refused
 from webapp.runs.submission import PIECE_BYTES, Submission, pieces_of
 from webapp.store.upload_folder import UploadFolder, path_of
 from webapp.uploads.browser import FIELDS, browser_upload, has_variants
