@@ -11,6 +11,7 @@ from experiment.queue.connection import connection
 from experiment.queue.records import Job, NewJob, QueueDepth, QueueSettings
 from experiment.queue.results import Results
 from experiment.queue.submit import Submitter
+from gateway.backends import Backends
 from gateway.config import Settings
 from gateway.limits.bucket import TokenBucket
 from gateway.limits.receive import Receiver
@@ -65,6 +66,7 @@ class Services:
         self.queue = Queue(settings.queue, self.waiting)
         self.bucket = TokenBucket(settings.tokens_per_second, settings.token_wait_s)
         self.receiver = Receiver(settings)
+        self.backends = Backends(settings)
         self.metrics = Metrics(self.queue.depth, lambda: self.waiting.count)
 
     def start(self, is_serving: Callable[[], bool]) -> None:

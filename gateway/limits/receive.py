@@ -1,13 +1,12 @@
 """Receives photos and JSON within the limits of size, time and number, and checks each photo's header.
 
-Files above 500 kB wait on the disk, and few of them are in memory at a time, however many arrive.
+Files above 500 kB wait on the disk, and no more than MEMORY_BYTES are in memory at a time.
 """
 
 from __future__ import annotations
 
 import json
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from experiment.file_names import plain_name
 from experiment.images.header import Header, Limits, read_header
 from experiment.refusals import too_many_bytes
 from gateway.config import Settings
+from gateway.limits.memory import Memory
 from httpserver.problems import Refused
 from httpserver.slots import UploadPace, UploadSlots, paced
 
@@ -30,7 +30,7 @@ FORM_SLACK_BYTES: Final = 64_000  # what a form may hold besides its photos
 LARGEST_FORM: Final = 5  # photos of the largest size
 LARGEST_JSON: Final = 2  # photos of the largest size, in base64
 IN_MEMORY_BYTES: Final = 500_000  # of one file, as werkzeug has it for forms
-LARGE_AT_ONCE: Final = 2
+MEMORY_BYTES: Final = 64_000_000  # of all photos that are being sent on
 PIECE_BYTES: Final = 64_000
 MOST_OTHER_PARTS: Final = 50
 EXAMPLES: Final = "For example: curl --data-binary @cat.jpg, or curl -F file=@cat.jpg"
@@ -52,7 +52,7 @@ class Receiver:
         self._settings = settings
         self._limits = Limits(max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
         self._slots = UploadSlots(settings.threads // 4 + 1)
-        self._large = threading.BoundedSemaphore(LARGE_AT_ONCE)
+        self._memory = Memory(max(MEMORY_BYTES, settings.max_bytes))
 
     @contextmanager
     def photos(self, request: Request) -> Iterator[list[Photo]]:
@@ -72,11 +72,10 @@ class Receiver:
         """A photo's bytes and header, while its turn lasts. Raises ImageRefused."""
         if photo.size_bytes > self._settings.max_bytes:
             raise too_many_bytes(photo.size_bytes, self._settings.max_bytes)
-        if photo.size_bytes > IN_MEMORY_BYTES:
-            with self._large:
-                yield self._read(photo)
-        else:
-            yield self._read(photo)
+        with self._memory.held(photo.size_bytes):
+            photo.file.seek(0)
+            data = photo.file.read()
+            yield data, read_header(data, photo.name, self._limits)
 
     def json(self, request: Request) -> Any:
         """The JSON of a body. Raises Refused."""
@@ -94,11 +93,6 @@ class Receiver:
             file = cast(IO[bytes], spooled)
             with self._arrived(request, limit_bytes, file):
                 yield file
-
-    def _read(self, photo: Photo) -> tuple[bytes, Header]:
-        photo.file.seek(0)
-        data = photo.file.read()
-        return data, read_header(data, photo.name, self._limits)
 
     @contextmanager
     def _arrived(self, request: Request, limit_bytes: int, into: IO[bytes] | None = None) -> Iterator[None]:
