@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
-from jobs.records import Answered, Claimed, Outcome, Refused, Request
+from jobs.records import Answered, Answerer, Claimed, Outcome, Refused, Request
 
 
 class PlainReader:
@@ -26,3 +27,29 @@ class Echo:
     def answer(self, requests: Sequence[Request]) -> list[Outcome]:
         self.batches.append(len(requests))
         return [Answered({"echo": (request.image or b"").decode()}) for request in requests]
+
+
+class Measure:
+    """Answers a photo with the number of its bytes."""
+
+    def answer(self, requests: Sequence[Request]) -> list[Outcome]:
+        return [Answered({"size_bytes": len(request.image or b"")}) for request in requests]
+
+
+class Holding:
+    """Answers like another one, but not before it may."""
+
+    def __init__(self, answerer: Answerer):
+        self._answerer = answerer
+        self.may = threading.Event()
+
+    def answer(self, requests: Sequence[Request]) -> list[Outcome]:
+        self.may.wait(60)
+        return self._answerer.answer(requests)
+
+
+class Refusing:
+    """Refuses every photo."""
+
+    def answer(self, requests: Sequence[Request]) -> list[Outcome]:
+        return [Refused("image_refused", "The photo is damaged.")] * len(requests)
