@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -16,8 +17,10 @@ from PIL import Image
 
 from experiment.queue.connection import connection
 from experiment.queue.records import QueueSettings
-from tests.support.processes.gateway_process import GatewayProcess, running_gateway, running_worker
-from tests.support.queue.parts import Holding, Measure, PlainReader, Refusing
+from jobs.records import Answerer
+from jobs.worker.worker import Worker
+from tests.support.processes.gateway_process import GatewayProcess, running_gateway
+from tests.support.queue.parts import Holding, Measure, Refusing, running_worker
 from tests.support.queue.redis_server import new_queue, start_redis
 
 NewId = Callable[[], str]
@@ -37,6 +40,10 @@ def look(gateway: GatewayProcess, location: str, query: str = "") -> requests.Re
     return requests.get(f"{gateway.url}{location}{query}", timeout=90)
 
 
+def working(queue: QueueSettings, answerer: Answerer) -> AbstractContextManager[Worker]:
+    return running_worker(connection(queue.url), queue, answerer)
+
+
 def forget_all(queue: QueueSettings) -> None:
     """What a test leaves waiting; the next one begins with an empty stream."""
     connection(queue.url).delete(queue.stream)
@@ -47,7 +54,7 @@ def test_a_photo_becomes_a_job_and_a_waiting_client_gets_its_result(gateway, gat
     assert answer.status_code == 202
     assert answer.json()["state"] == "queued"
     assert answer.json()["location"] == answer.headers["Location"]
-    with running_worker(gateway_queue, PlainReader(), Measure()):
+    with working(gateway_queue, Measure()):
         job = look(gateway, answer.headers["Location"], "?wait=30").json()
     assert job["state"] == "done"
     assert job["result"] == {"size_bytes": len(png())}
@@ -59,7 +66,7 @@ def test_a_photo_becomes_a_job_and_a_waiting_client_gets_its_result(gateway, gat
 
 def test_a_failed_job_says_why(gateway, gateway_queue, new_id):
     place = submit(gateway, png(), id=new_id()).headers["Location"]
-    with running_worker(gateway_queue, PlainReader(), Refusing()):
+    with working(gateway_queue, Refusing()):
         job = look(gateway, place, "?wait=30").json()
     assert (job["state"], job["code"]) == ("failed", "image_refused")
     assert job["reason"] == "The photo is damaged."
@@ -100,7 +107,7 @@ def test_an_id_may_hold_any_printable_character(gateway, gateway_queue, job_id):
     place = answer.headers["Location"]
     assert place == "/jobs/" + quote(job_id, safe="")
     assert look(gateway, place).json()["id"] == job_id
-    with running_worker(gateway_queue, PlainReader(), Measure()):
+    with working(gateway_queue, Measure()):
         assert look(gateway, place, "?wait=30").json()["state"] == "done"
         assert "event: done" in look(gateway, f"{place}/events").text
     assert requests.delete(gateway.url + place, timeout=60).status_code == 204
@@ -218,7 +225,7 @@ def test_a_full_queue_says_when_to_come_back(small, small_queue):
 
 def test_a_job_whose_deadline_passed_fails_and_says_so(gateway, gateway_queue, new_id):
     place = submit(gateway, png(), id=new_id(), deadline_s="0.001").headers["Location"]
-    with running_worker(gateway_queue, PlainReader(), Measure()):
+    with working(gateway_queue, Measure()):
         job = look(gateway, place, "?wait=30").json()
     assert (job["state"], job["code"]) == ("failed", "too_late")
 
@@ -263,7 +270,7 @@ def test_events_follow_a_job_to_its_end_and_can_be_resumed(gateway, gateway_queu
         assert stream.headers["Content-Type"].startswith("text/event-stream")
         lines = stream.iter_lines(chunk_size=1)
         until(lines, "event: queued")
-        with running_worker(gateway_queue, PlainReader(), answerer):
+        with working(gateway_queue, answerer):
             until(lines, "event: running")
             answerer.may.set()
             until(lines, "event: done")
@@ -295,7 +302,7 @@ def test_64_clients_wait_while_others_submit_within_150_mb(gateway, gateway_queu
         began.wait(60)
         return look(gateway, place, "?wait=60").json()["state"]
 
-    with ThreadPoolExecutor(64) as pool, running_worker(gateway_queue, PlainReader(), answerer):
+    with ThreadPoolExecutor(64) as pool, working(gateway_queue, answerer):
         states = pool.map(wait, places)
         began.wait(60)
         await_waiting(gateway, 64)
@@ -328,7 +335,7 @@ def test_more_than_may_wait_are_refused_and_looking_without_waiting_is_not(small
         assert int(refused.headers["Retry-After"]) >= 1
         assert look(small, f"{place}/events").status_code == 429
         assert look(small, place).status_code == 200
-        with running_worker(small_queue, PlainReader(), Measure()):
+        with working(small_queue, Measure()):
             assert {wait.result().json()["state"] for wait in waits} == {"done"}
         assert look(small, place, "?wait=1").status_code == 200, "the places are free again"
 

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +13,7 @@ from pathlib import Path
 
 import requests
 
-from experiment.queue.connection import connection
 from experiment.queue.records import QueueSettings
-from jobs.records import Answerer, Reader
-from jobs.worker.worker import Worker, WorkerSettings
 from tests.support.processes.app_process import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -81,17 +77,3 @@ def running_gateway(folder: Path, queue: QueueSettings, *options: str) -> Iterat
     finally:
         gateway.process.kill()
         gateway.process.wait()
-
-
-@contextmanager
-def running_worker(queue: QueueSettings, reader: Reader, answerer: Answerer) -> Iterator[None]:
-    """A worker of this queue, in a thread."""
-    stop = threading.Event()
-    worker = Worker(connection(queue.url), queue, WorkerSettings("w-0", wait_s=0.05), reader, answerer)
-    thread = threading.Thread(target=worker.run, args=(stop,), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(30)
