@@ -26,6 +26,11 @@ def right() -> Objects:
     objects = copy.deepcopy(manifests.read())
     objects.append(next(yaml.safe_load_all(SCALERS.read_text("utf-8"))))
     del manifests.one(objects, "Deployment", "tf-serving-1cpu")["spec"]["replicas"]
+    return with_queue(objects)
+
+
+def with_queue(objects: Objects) -> Objects:
+    """`objects`, which are changed, with the component `queue`."""
     component = yaml.safe_load((COMPONENTS / "queue" / "kustomization.yaml").read_text("utf-8"))
     for patch in component["patches"]:
         _add(objects, patch["target"], yaml.safe_load(patch["patch"]))
