@@ -10,8 +10,8 @@ import numpy as np
 
 from experiment.queue.records import WIRE_FIELD
 
-REPLY_FIELD: Final = "reply"  # of an entry: in which form its client reads `value` (jobs/wire/reader.py)
-BULK_FIELD: Final = "bulk"  # of an entry whose client takes results in bulk, not each by its id
+REPLY_FIELD: Final = "reply"  # of an entry whose client wants `value` too, and takes results in bulk ...
+ALONE_FIELD: Final = "alone"  # ... unless it has this field too: its result is only for who knows its id
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,9 @@ class Claimed:
         return WIRE_FIELD not in self.fields
 
     @property
-    def is_in_bulk(self) -> bool:
-        """Whether its client takes all results that have come, whatever their ids."""
-        return self.is_old or BULK_FIELD in self.fields
+    def is_for_bulk(self) -> bool:
+        """Whether its result goes to who takes all results that nobody has read, as `dequeue` does."""
+        return self.is_old or (REPLY_FIELD in self.fields and ALONE_FIELD not in self.fields)
 
     @property
     def photo_sha256(self) -> str:

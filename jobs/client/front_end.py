@@ -22,7 +22,7 @@ MOST_BYTES = 64 * 1024 * 1024
 
 
 def instances(inputs: Mapping[str, Value]) -> str:
-    """The body of a request: numbers as lists, images as {"b64": ...}."""
+    """The body of a request: numbers as lists, images in base64."""
     return json.dumps({"instances": [{name: _as_json(value) for name, value in inputs.items()}]})
 
 
@@ -80,7 +80,7 @@ def result_of(body: bytes) -> np.ndarray | str:
 
 def _as_json(value: Value) -> Any:
     if isinstance(value, bytes):
-        return {"b64": base64.b64encode(value).decode("ascii")}
+        return base64.b64encode(value).decode("ascii")
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 

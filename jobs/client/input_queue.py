@@ -16,7 +16,7 @@ from jobs.client import front_end
 from jobs.client.output_queue import NOT_READY, OutputQueue
 from jobs.client.place import is_http, queue_at
 from jobs.client.sending import Sending
-from jobs.client.values import BadInput, as_image, as_input
+from jobs.client.values import BadInput, as_image, as_input, text_input
 from jobs.client.within import within
 from jobs.wire.arrow import Value
 from jobs.wire.reader import ARRAY
@@ -107,9 +107,15 @@ class InputQueue:
 
 def _inputs(request_data: Any) -> dict[str, Value]:
     """The inputs by name. Raises BadInput, ImageRefused."""
-    found = _instance(request_data) if isinstance(request_data, str | bytes) else request_data
-    is_one = not isinstance(found, Mapping) or {"path", "b64"} & set(found)
-    named = {"t": request_data if found is None else found} if is_one else found
+    instance = _instance(request_data) if isinstance(request_data, str | bytes) else None
+    if instance is not None:
+        named = {
+            name: text_input(value) if isinstance(value, str) else value for name, value in instance.items()
+        }
+    elif isinstance(request_data, Mapping) and not {"path", "b64"} & set(request_data):
+        named = dict(request_data)
+    else:
+        named = {"t": request_data}
     if not named:
         raise BadInput("The job has no input.")
     return {str(name): as_input(str(name), value) for name, value in named.items()}

@@ -8,7 +8,7 @@ from experiment.queue.connection import connection
 from experiment.queue.records import NewJob, QueueSettings
 from experiment.queue.results import Results
 from experiment.queue.submit import Submitter
-from jobs.records import BULK_FIELD, REPLY_FIELD
+from jobs.records import ALONE_FIELD, REPLY_FIELD
 from jobs.wire.arrow import Value, write_inputs
 from jobs.wire.reader import INPUTS_FIELD
 
@@ -30,8 +30,8 @@ class Sending:
         """
         values = list(inputs.values())
         fields: dict[str, bytes | str] = {REPLY_FIELD: self._reply}
-        if deadline_s is None:
-            fields[BULK_FIELD] = "1"
+        if deadline_s is not None:
+            fields[ALONE_FIELD] = "1"
         photo = values[0] if len(values) == 1 and isinstance(values[0], bytes) else None
         if photo is None:
             fields[INPUTS_FIELD] = write_inputs(inputs)

@@ -169,6 +169,9 @@ def test_predict_takes_json_arrays_and_images(place, working, tmp_path):
     size = (tmp_path / "cat.png").stat().st_size
     assert source.predict({"img": {"path": str(tmp_path / "cat.png")}}, timeout=20).tolist() == [size]
     assert source.predict(str(tmp_path / "cat.png"), timeout=20).tolist() == [size]
+    as_json = {"instances": [{"img": base64.b64encode(picture()).decode()}]}
+    assert source.predict(json.dumps(as_json), timeout=20).tolist() == [size], "as the front end takes it"
+    assert source.predict('{"instances": [{"t": "/etc/hostname"}]}', timeout=20) == "NaN", "a text, no path"
     assert source.predict(np.ones(13), timeout=20) == "NaN"
     assert OutputQueue(**place).dequeue() == {}, "predict takes its own results"
     with pytest.raises(BadInput, match="one instance"):
@@ -250,7 +253,7 @@ def test_predict_asks_the_front_end_if_there_is_one():
         InputQueue(url + "/").predict({"img": {"b64": base64.b64encode(picture()).decode()}}, 20)
     assert asked[0] == b'/predict {"instances": [{"t": [1.0, 1.0]}]}'
     assert asked[1] == b'/predict {"instances": [{"t": [7]}]}'
-    image = json.loads(asked[2].split(b" ", 1)[1])["instances"][0]["img"]["b64"]
+    image = json.loads(asked[2].split(b" ", 1)[1])["instances"][0]["img"]
     assert base64.b64decode(image) == picture()
 
 
