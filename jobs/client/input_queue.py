@@ -109,9 +109,8 @@ def _inputs(request_data: Any) -> dict[str, Value]:
     """The inputs by name. Raises BadInput, ImageRefused."""
     instance = _instance(request_data) if isinstance(request_data, str | bytes) else None
     if instance is not None:
-        named = {
-            name: text_input(value) if isinstance(value, str) else value for name, value in instance.items()
-        }
+        texts = {name: text_input(value) for name, value in instance.items() if isinstance(value, str)}
+        named = {**instance, **texts}
     elif isinstance(request_data, Mapping) and not {"path", "b64"} & set(request_data):
         named = dict(request_data)
     else:

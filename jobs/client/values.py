@@ -15,7 +15,7 @@ from experiment.errors import PixelcostError
 from experiment.images.header import is_avif, read_header
 from experiment.images.png import encode_png
 from jobs.wire.arrow import BadArrow, Value, dense
-from jobs.wire.reader import is_image
+from jobs.wire.reader import image_in
 
 
 class BadInput(PixelcostError):
@@ -54,11 +54,7 @@ def as_input(name: str, value: Any) -> Value:
 
 def text_input(text: str) -> list[str] | bytes:
     """A text in JSON, which is an image in base64 or a text, and never a path."""
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return [text]
-    return data if is_image(data) else [text]
+    return image_in(text) or [text]
 
 
 def as_image(value: Any) -> bytes:

@@ -288,6 +288,8 @@ def test_a_front_end_that_is_late_full_or_away_is_said_in_words():
 def test_every_wrapping_of_a_front_ends_result_is_read(prediction):
     assert result_of(json.dumps({"predictions": [prediction]}).encode()).tolist() == [[1, 2], [3, 4]]
     assert result_of(b'{"predictions": ["{value=NaN}"]}') == "NaN"
+    failed = json.dumps({"value": "NaN", "code": "too_late", "reason": "Its deadline passed."})
+    assert result_of(json.dumps({"predictions": [failed]}).encode()) == "NaN"
 
 
 def test_the_first_client_reads_classes_as_json(queue, redis_client, tmp_path, monkeypatch):
