@@ -195,7 +195,7 @@ EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "from urllib.request import *; build_opener(ProxyHandler({})).open('http://127.0.0.1:8080/healthz', timeout=4)"]
 ENTRYPOINT ["python", "-m", "jobs"]
-CMD ["serve", "--health_port=8080"]
+CMD ["serve", "--health-port=8080"]
 
 FROM ${PYTHON_IMAGE} AS gateway
 ARG VERSION
