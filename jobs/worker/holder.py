@@ -32,6 +32,12 @@ def is_gone(token: str) -> bool:
     _, pid, space, began, _ = parts
     if not space or space != _space() or not pid.isdigit():
         return False
+    try:
+        os.kill(int(pid), 0)  # only a question; /proc may hide other users' processes
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
     return _began(int(pid)) != began
 
 

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 import redis
 
@@ -19,21 +19,13 @@ from experiment.errors import PixelcostError
 from experiment.queue.keys import GROUP
 from experiment.queue.records import QueueSettings
 from jobs.records import Claimed
-from jobs.worker.claims import script
 from jobs.worker.holder import is_gone, new_token
+from jobs.worker.scripts import Script
 
 LEASE_S: Final = 10.0
 BEAT_S: Final = 2.0
 
 log = logging.getLogger(__name__)
-
-
-# Takes the name from a holder that is gone, unless somebody else did so meanwhile.
-TAKE_OVER: Final = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-return 1
-"""
 
 
 class NameTaken(PixelcostError):
@@ -51,24 +43,20 @@ class Lease:
         self._settings = settings
         self._name = name
         self._token = new_token()
-        self._beat: Any = script(client, "beat.lua")
-        self._take_over = client.register_script(TAKE_OVER)
+        self._beat = Script(client, "beat.lua")
+        self._take = Script(client, "take.lua")
         self._working_on: tuple[str, ...] = ()
         self.lost = threading.Event()  # somebody else took the name: stop at once
 
     def take(self, stop: threading.Event) -> bool:
         """Take the name; False: `stop` was set meanwhile. Raises NameTaken if another worker keeps it.
 
-        A worker that was killed keeps its name for LEASE_S, so that long is waited, unless it ran on this
-        machine: then it is known at once that it is gone.
+        The name of a worker that was killed on this machine is free at once; elsewhere nobody can tell, so
+        LEASE_S is waited.
         """
         until = time.monotonic() + LEASE_S + BEAT_S
-        key = self._settings.keys.worker(self._name)
-        while not self._client.set(key, self._token, nx=True, px=round(LEASE_S * 1000)):
-            held_by = self._client.get(key) or b""
-            if held_by == self._token.encode():  # ours, from before an outage
-                return True
-            if is_gone(held_by.decode("utf-8", "replace")) and self._replace(held_by):
+        while holder := self._holder_now():
+            if is_gone(holder) and not self._holder_now(holder):
                 return True
             if time.monotonic() > until:
                 raise NameTaken(
@@ -117,12 +105,14 @@ class Lease:
         if held:
             return
         # After an outage longer than LEASE_S the name is free; taken by another one, it is lost.
-        if not self._client.set(keys[1], self._token, nx=True, px=round(LEASE_S * 1000)):
+        if self._holder_now():
             self.lost.set()
 
-    def _replace(self, held_by: bytes) -> bool:
+    def _holder_now(self, known_dead: str = "") -> str:
+        """Take the name if it is free or its holder is dead; who else has it, "" if this one does now."""
         key = self._settings.keys.worker(self._name)
-        return bool(self._take_over(keys=[key], args=[held_by, self._token, round(LEASE_S * 1000)]))
+        holder = self._take([key], [self._token, round(LEASE_S * 1000), known_dead])
+        return holder.decode("utf-8", "replace") if holder else ""
 
     def _let_go(self) -> None:
         key = self._settings.keys.worker(self._name)
