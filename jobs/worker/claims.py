@@ -43,10 +43,15 @@ class Claims:
         self._again = Script(client, "again.lua")
         self._note = Script(client, "note.lua")
         self._finish = Script(client, "finish.lua")
+        self._from_first = Script(client, "group.lua")
 
     def make_group(self) -> None:
-        """Create stream and group, unless they are there."""
+        """Create stream and group, unless they are there.
+
+        A client of Cluster Serving may have created the group, as one that begins with the next entry.
+        """
         if self._has_group():  # a look is possible when memory is full, making one is not
+            self._from_first([self._settings.stream], [GROUP])
             return
         try:
             self._client.xgroup_create(self._settings.stream, GROUP, id="0", mkstream=True)
@@ -123,7 +128,7 @@ class Claims:
                 entry.job_id,
                 entry.photo_sha256,
                 old,
-                int(entry.wants_value),
+                int(entry.is_for_bulk),
                 ending.value or b"",
                 ending.state,
             ]
