@@ -18,15 +18,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
+from experiment.engines.answers import words
 from experiment.engines.base import EngineFailed, Found, Item
 from experiment.engines.faq import failed
+from experiment.engines.poison import MOST_DEATHS, poisoned
 from experiment.engines.restarts import Restarts, and_again
 from experiment.errors import PixelcostError
 from experiment.wording import one_line
 
 LOOK_S: Final = 0.2
 GRACE_S: Final = 30.0  # for what workers are at when they are asked to end; later they are killed
-MOST_DEATHS: Final = 3  # of processes that had the same item; then it is the item's fault
 NO_CPU_S: Final = 10.0  # a worker that Ray has not placed after this long waits for a free CPU
 STORE_BYTES: Final = 256 * 2**20  # for the objects of a Ray of our own; its default is 30 % of the memory
 HEAD_GONE_S: Final = 45.0  # a head with a Redis of its own may be back before
@@ -85,11 +86,12 @@ class RayEngine:
             begin = ray.remote(num_cpus=self.cpus_per_worker, max_retries=MOST_DEATHS - 1)(
                 lambda item: task(item)  # noqa: PLW0108  Ray takes functions only, not what is callable
             )
-            source, nothing, poison = iter(items), object(), None
+            source, nothing = iter(items), object()
+            poison: list[Item] = []
             under_way: dict[Any, Item] = {}
             try:
                 while True:
-                    while not stop.is_set() and poison is None and len(under_way) < workers:
+                    while not stop.is_set() and not poison and len(under_way) < workers:
                         item: Any = next(source, nothing)
                         if item is nothing:
                             break
@@ -102,15 +104,15 @@ class RayEngine:
                         item = under_way.pop(ref)
                         try:
                             found: Found = _found(ray, ref)
-                        except _Died as died:
-                            poison = poison or _poison(item, str(died))
+                        except _Died:
+                            poison.append(item)
                         else:
                             yield found
             finally:
                 for ref in under_way:
                     ray.cancel(ref, force=True)
-        if poison is not None:
-            raise poison
+        if poison:
+            raise poisoned(poison)
 
     @contextlib.contextmanager
     def _connected(self, workers: int) -> Iterator[Any]:
@@ -211,15 +213,6 @@ def _found(ray: Any, ref: Any) -> Any:
         raise failed("Ray gave up.", error) from error
 
 
-def _poison(item: Any, why: str) -> EngineFailed:
-    error = EngineFailed(
-        f"{MOST_DEATHS} processes died, one after the other, while they had {str(item)[:200]!r}. "
-        f"It may need more memory than their machines have. ({why})"
-    )
-    error.item = item
-    return error
-
-
 def _look(ray: Any, kept: Sequence[_Kept], wait_s: float) -> None:
     """Wait for a worker that ends, at most so long, and let each see to itself."""
     refs = [each.under_way for each in kept if each.under_way is not None]
@@ -279,8 +272,7 @@ class _Kept:
             raise error if isinstance(error, EngineFailed) else EngineFailed(error.message) from error
         except Exception as bug:
             self._check_code(bug)
-            words = f"{type(bug).__name__}: {one_line(str(bug), 200)}"
-            self._ended(f"{self._what} failed: {words}", was_killed=False)
+            self._ended(f"{self._what} failed: {words(bug)}", was_killed=False)
         else:
             if self._place is None:
                 self._run(found)
