@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.support.engines.rules import NEVER, Keeping, Spreading, kept, wait_un
 @pytest.fixture(scope="module")
 def made():
     """The engine, connected to a Ray of its own."""
-    on_ray = engine("ray", {"ray.cpus_per_worker": "0.5"})
+    on_ray = engine("ray", {"ray.address": "local", "ray.cpus_per_worker": "0.5"})
     with on_ray._connected(4):
         yield on_ray
 
@@ -61,3 +62,30 @@ def test_a_share_of_a_cpu_is_a_number(cpus):
 
 def test_the_head_is_missed_before_ray_ends_this_process():
     assert ray_file.HEAD_GONE_S + 10 < ray_file.RECONNECT_S
+
+
+def test_without_an_address_it_takes_no_ray_that_belongs_to_another_command(monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    asked: list[str] = []
+
+    class Ray(ModuleType):
+        exceptions = SimpleNamespace(RayError=OSError)
+
+        def is_initialized(self) -> bool:
+            return False
+
+        def init(self, address: str, **_) -> None:
+            asked.append(address)
+
+        def shutdown(self) -> None:
+            asked.append("shutdown")
+
+    monkeypatch.setattr(ray_file, "_ray", lambda: Ray("ray"))
+    for address in ("", "host:6379", "auto"):
+        with ray_file.RayEngine(address)._connected(1):
+            pass
+    monkeypatch.setenv("RAY_ADDRESS", "head:6379")
+    with ray_file.RayEngine()._connected(1):
+        pass
+    assert asked[::2] == ["local", "host:6379", "auto", "head:6379"]
+    assert asked[1::2] == ["shutdown"] * 4
