@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from bench import (
     batching,
     commits,
+    engines,
     large_requests,
     load,
     pinning,
@@ -38,6 +39,7 @@ PARTS: dict[str, Callable[[], Iterable[str]]] = {
     "runtimes": runtimes.bench,
     "switching": switching.bench,
     "load": load.bench,
+    "engines": engines.bench,
 }
 
 

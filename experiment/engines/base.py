@@ -20,7 +20,12 @@ class EngineFailed(PixelcostError):
 
     code = "engine_failed"
     http_status = 500
-    item: Any = None  # of spread(): the one whose workers died again and again
+    items: tuple[Any, ...] = ()  # of spread(): those whose processes died again and again
+
+    @property
+    def item(self) -> Any:
+        """The first of them; None: it was something else."""
+        return self.items[0] if self.items else None
 
 
 class Engine(Protocol):
@@ -50,6 +55,7 @@ class Engine(Protocol):
 
         At most a few items for each worker are under way, so memory does not grow with their number. Once
         `stop` is set no item is begun; those under way are yielded. A task whose worker died is run again
-        elsewhere; one whose workers die again and again is in `item` of the EngineFailed that ends this.
-        Raises EngineFailed, and what a task raised.
+        elsewhere. One whose workers die again and again ends this: the others under way are yielded, then
+        EngineFailed names it in `items`; call spread() again with the rest of the same iterator. Raises
+        EngineFailed, and what a task raised.
         """

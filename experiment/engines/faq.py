@@ -16,9 +16,9 @@ _ROWS: Final = (
         "or lower spark.executor_cores: fewer tasks then share it.",
     ),
     (
-        r"Java heap space|GC overhead limit",
-        "Spark's driver has used up its memory (Java heap space). "
-        "Raise spark.driver_memory; its default is 1g.",
+        r"Java heap space|GC overhead limit|System memory \d+ must be at least",
+        "Spark's driver has used up its memory (Java heap space), or had too little to start "
+        "with. Raise spark.driver_memory; its default is 1g.",
     ),
     (
         r"OOM when allocating|ResourceExhausted|OutOfMemory(?!Error)|std::bad_alloc|MemoryError|memory usage",

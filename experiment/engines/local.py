@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from multiprocessing.connection import wait
 from typing import Any, Final, cast
 
-from experiment.engines.base import EngineFailed, Found, Item
+from experiment.engines.base import Found, Item
 from experiment.engines.local_process import Hand, Kept
+from experiment.engines.poison import MOST_DEATHS, poisoned
 
 LOOK_S: Final = 0.1
 GRACE_S: Final = 30.0  # for what workers are at when they are asked to end; later they are killed
-MOST_DEATHS: Final = 3  # of processes that had the same item; then it is the item's fault
 
 
 class Local:
@@ -55,18 +55,24 @@ class Local:
         again: deque[Hand] = deque()  # whose process died with its item
         hands: list[Hand] = []
         free: deque[Hand] = deque()
+        poison: list[Item] = []
         try:
             while True:
-                _begin(task, source, workers, again, hands, free, stop)
+                _begin(task, iter(()) if poison else source, workers, again, hands, free, stop)
                 busy = {hand.answers: hand for hand in hands if hand.is_busy}
+                if not busy and poison:
+                    raise poisoned(poison)
                 if not busy:
                     return
                 for ready in wait(list(busy)):
                     hand = busy[cast(Any, ready)]
                     answer = hand.answer()
-                    if answer is None:
-                        _check_deaths(hand)
+                    if answer is None and hand.deaths < MOST_DEATHS:
                         again.append(hand)
+                        continue
+                    if answer is None:
+                        poison.append(hand.item)
+                        hands.remove(hand)
                         continue
                     free.append(hand)
                     is_found, value = answer
@@ -105,13 +111,3 @@ def _begin(
         else:
             hands.append(Hand(task))
             hands[-1].give(item)
-
-
-def _check_deaths(hand: Hand) -> None:
-    if hand.deaths >= MOST_DEATHS:
-        failed = EngineFailed(
-            f"{hand.deaths} processes died, one after the other, while they had {str(hand.item)[:200]!r}. "
-            "It may need more memory than this machine has."
-        )
-        failed.item = hand.item
-        raise failed

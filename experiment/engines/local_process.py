@@ -14,10 +14,10 @@ from multiprocessing.connection import Connection
 from typing import Any, Final
 
 from common.processes import end_with_parent
+from experiment.engines.answers import answer_of, words
 from experiment.engines.base import EngineFailed
 from experiment.engines.restarts import Restarts, and_again
 from experiment.errors import PixelcostError
-from experiment.wording import one_line
 
 HOPELESS: Final = 3  # exit code: a restart would not mend it
 
@@ -150,7 +150,7 @@ def _work(work: Callable[[str, Any], None], name: str, settings: Any, told: Conn
         sys.exit(HOPELESS)
     except Exception as bug:
         traceback.print_exc()
-        told.send(_words(bug))
+        told.send(words(bug))
         sys.exit(1)
 
 
@@ -162,22 +162,9 @@ def _do_items(task: Callable[[Any], Any], pipe: Connection) -> None:
         except EOFError:
             return
         try:
-            answer = (True, task(item))
-        except Exception as error:
-            answer = (False, _sendable(error))
-        try:
-            pipe.send(answer)
+            pipe.send(answer_of(task, item))
         except (pickle.PicklingError, TypeError, AttributeError, ValueError) as unsent:
-            pipe.send((False, EngineFailed(f"What a task found can't be sent: {_words(unsent)}")))
-
-
-def _sendable(error: Exception) -> Exception:
-    """The error itself if it survives being pickled, else its words."""
-    try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301  our own bytes
-    except Exception:
-        return EngineFailed(_words(error))
-    return error
+            pipe.send((False, EngineFailed(f"What a task found can't be sent: {words(unsent)}")))
 
 
 def _begin_child() -> None:
@@ -187,7 +174,3 @@ def _begin_child() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None and not parent.is_alive():  # it died before end_with_parent()
         sys.exit(1)
-
-
-def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {one_line(str(error), 200)}"

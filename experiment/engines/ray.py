@@ -18,16 +18,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
+from experiment.engines.answers import words
 from experiment.engines.base import EngineFailed, Found, Item
 from experiment.engines.faq import failed
+from experiment.engines.poison import MOST_DEATHS, poisoned
 from experiment.engines.restarts import Restarts, and_again
 from experiment.errors import PixelcostError
 from experiment.wording import one_line
 
 LOOK_S: Final = 0.2
 GRACE_S: Final = 30.0  # for what workers are at when they are asked to end; later they are killed
-MOST_DEATHS: Final = 3  # of processes that had the same item; then it is the item's fault
+SEAT_S: Final = 1.0  # between two tries to get a place for a worker
 NO_CPU_S: Final = 10.0  # a worker that Ray has not placed after this long waits for a free CPU
+OWN: Final = "local"  # not "auto": that may be another command's own, and would end with it
 STORE_BYTES: Final = 256 * 2**20  # for the objects of a Ray of our own; its default is 30 % of the memory
 HEAD_GONE_S: Final = 45.0  # a head with a Redis of its own may be back before
 # Ray ends this whole process, without a word, when the head is gone for longer: more than HEAD_GONE_S.
@@ -85,11 +88,12 @@ class RayEngine:
             begin = ray.remote(num_cpus=self.cpus_per_worker, max_retries=MOST_DEATHS - 1)(
                 lambda item: task(item)  # noqa: PLW0108  Ray takes functions only, not what is callable
             )
-            source, nothing, poison = iter(items), object(), None
+            source, nothing = iter(items), object()
+            poison: list[Item] = []
             under_way: dict[Any, Item] = {}
             try:
                 while True:
-                    while not stop.is_set() and poison is None and len(under_way) < workers:
+                    while not stop.is_set() and not poison and len(under_way) < workers:
                         item: Any = next(source, nothing)
                         if item is nothing:
                             break
@@ -102,15 +106,15 @@ class RayEngine:
                         item = under_way.pop(ref)
                         try:
                             found: Found = _found(ray, ref)
-                        except _Died as died:
-                            poison = poison or _poison(item, str(died))
+                        except _Died:
+                            poison.append(item)
                         else:
                             yield found
             finally:
                 for ref in under_way:
                     ray.cancel(ref, force=True)
-        if poison is not None:
-            raise poison
+        if poison:
+            raise poisoned(poison)
 
     @contextlib.contextmanager
     def _connected(self, workers: int) -> Iterator[Any]:
@@ -122,30 +126,19 @@ class RayEngine:
         options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": True}
         if self.working_dir:
             options["runtime_env"] = {"working_dir": self.working_dir}
+        place = self.address or os.environ.get("RAY_ADDRESS") or OWN
+        if place == OWN:
+            options["include_dashboard"] = False
+            options["object_store_memory"] = STORE_BYTES
+            options["num_cpus"] = max(os.cpu_count() or 1, math.ceil(workers * self.cpus_per_worker))
         try:
-            self._connect(ray, workers, options)
+            ray.init(address=place, **options)
         except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
-            place = self.address or os.environ.get("RAY_ADDRESS") or "on this machine"
-            raise failed(f"Ray {place} can't be used.", error) from error
+            raise failed(f"Ray ({place}) can't be used.", error) from error
         try:
             yield ray
         finally:
             ray.shutdown()
-
-    def _connect(self, ray: Any, workers: int, options: Mapping[str, Any]) -> None:
-        address = self.address or "auto"
-        try:
-            ray.init(address=address, **options)
-        except ConnectionError:
-            if self.address or os.environ.get("RAY_ADDRESS"):
-                raise
-            ray.init(
-                address="local",
-                include_dashboard=False,
-                object_store_memory=STORE_BYTES,
-                num_cpus=max(os.cpu_count() or 1, math.ceil(workers * self.cpus_per_worker)),
-                **options,
-            )
 
 
 def make(options: Mapping[str, str]) -> RayEngine:
@@ -211,15 +204,6 @@ def _found(ray: Any, ref: Any) -> Any:
         raise failed("Ray gave up.", error) from error
 
 
-def _poison(item: Any, why: str) -> EngineFailed:
-    error = EngineFailed(
-        f"{MOST_DEATHS} processes died, one after the other, while they had {str(item)[:200]!r}. "
-        f"It may need more memory than their machines have. ({why})"
-    )
-    error.item = item
-    return error
-
-
 def _look(ray: Any, kept: Sequence[_Kept], wait_s: float) -> None:
     """Wait for a worker that ends, at most so long, and let each see to itself."""
     refs = [each.under_way for each in kept if each.under_way is not None]
@@ -250,6 +234,7 @@ class _Kept:
         self._actor: Any = None
         self._place: tuple[str, int] | None = None
         self._since_s = self._start_at_s = 0.0
+        self._asked_s: float | None = None  # for a place; None: it has one
         self._is_ending = self._has_waited = False
         self.under_way: Any = None  # the actor's answer, when there is one
 
@@ -265,22 +250,22 @@ class _Kept:
                 self._start()
             return
         if not self._ray.wait([self.under_way], timeout=0)[0]:
-            if self._place is None and not self._has_waited and self._lived_s() > NO_CPU_S:
-                self._has_waited = True
-                self._say(f"{self._what} waits: Ray has no free CPU for it.")
+            self._say_if_it_waits()
             return
         try:
             found = _found(self._ray, self.under_way)
         except _Died as died:
-            self._ended(f"{self._what} was killed.", was_killed=True)
+            if self._place is None:  # Ray has not started it again yet: its node is lost, say
+                self.under_way, self._start_at_s = None, time.monotonic() + SEAT_S
+            else:
+                self._ended(f"{self._what} was killed.", was_killed=True)
             if not isinstance(died.__cause__, self._ray.exceptions.ActorUnavailableError):
                 self._actor = None  # Ray will not start this one again
         except PixelcostError as error:
             raise error if isinstance(error, EngineFailed) else EngineFailed(error.message) from error
         except Exception as bug:
             self._check_code(bug)
-            words = f"{type(bug).__name__}: {one_line(str(bug), 200)}"
-            self._ended(f"{self._what} failed: {words}", was_killed=False)
+            self._ended(f"{self._what} failed: {words(bug)}", was_killed=False)
         else:
             if self._place is None:
                 self._run(found)
@@ -307,22 +292,26 @@ class _Kept:
     def _start(self) -> None:
         if self._actor is None:
             self._actor = self._seat.remote()
-        self._since_s = time.monotonic()
+        if self._asked_s is None:
+            self._asked_s = time.monotonic()
         self.under_way = self._actor.place.remote()
 
     def _run(self, place: tuple[str, int]) -> None:
-        self._place, self._since_s, self._has_waited = place, time.monotonic(), False
+        self._place, self._since_s = place, time.monotonic()
+        self._asked_s, self._has_waited = None, False
         self.under_way = self._actor.run.remote(*self._arguments)
 
     def _ended(self, what: str, was_killed: bool) -> None:
         self.under_way = self._place = None
         if not self._is_ending:
-            pause_s = self._restarts.pause_s(what, self._lived_s(), was_killed)
+            pause_s = self._restarts.pause_s(what, time.monotonic() - self._since_s, was_killed)
             self._start_at_s = time.monotonic() + pause_s
             self._say(and_again(what, pause_s))
 
-    def _lived_s(self) -> float:
-        return time.monotonic() - self._since_s
+    def _say_if_it_waits(self) -> None:
+        if self._asked_s and not self._has_waited and time.monotonic() > self._asked_s + NO_CPU_S:
+            self._has_waited = True
+            self._say(f"{self._what} waits: Ray has no free CPU for it.")
 
     def _check_code(self, bug: Exception) -> None:
         if isinstance(bug, ModuleNotFoundError):

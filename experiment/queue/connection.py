@@ -100,6 +100,7 @@ _WORDS: tuple[tuple[type[RedisError], str, str], ...] = (
     (AuthenticationError, "", _LOGIN),
     (RedisError, "noauth", _LOGIN),
     (RedisError, "wrongpass", _LOGIN),
+    (RedisError, "protocol error: unauthenticated", _LOGIN),  # instead of noauth, for a long command
     (RedisError, "noperm", "does not let this user do that. Ask for the command's permission."),
     (BusyLoadingError, "", "is loading its data. Try again in a few seconds."),
     (TimeoutError, "", "did not answer in time."),

@@ -58,7 +58,7 @@ def _old_words(job: Job) -> str:
     """ "class: 287's prob: 0.52377725 (lynx)"."""
     label = next((each["label"] for each in (job.result or {}).get("top", [])), None)
     classes = json.loads(job.value) if job.value else {}
-    said = ", ".join(f"class: {number}'s prob: {prob}" for number, prob in classes.items())
+    said = ", ".join(f"class: {number}'s prob: {float(prob):.7g}" for number, prob in classes.items())
     return f"{said or 'no class'} ({label})" if label else said or json.dumps(job.result)
 
 

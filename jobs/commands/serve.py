@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from common.arguments import argument
-from common.checks import whole_text
+from common.checks import Expected, whole_text
 from experiment.engines.choose import ENGINES, engine
 from experiment.queue.connection import connection, place_of
 from experiment.queue.records import QueueSettings
@@ -33,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_queue_arguments(parser)
     add = parser.add_argument_group("workers").add_argument
     add("--engine", choices=ENGINES, help="where workers run (local: processes of this machine)")
+    pair = argument(_pair)
+    about = "of the engine, several times: ray.address=HOST:6379, spark.master=spark://HOST:7077"
+    add("--engine-option", type=pair, action="append", default=[], metavar="KEY=VALUE", help=about)
     most = argument(whole_text(1, MOST_WORKERS))
     add("--workers", type=most, metavar="N", help="how many (modelParallelism of the file, 1)")
     add("--worker-name", metavar="NAME", help="their names are NAME-1, NAME-2, ... (this machine's name)")
@@ -57,7 +60,9 @@ def run(options: argparse.Namespace, session: Session) -> int:
     config = _config(options)
     for note in config.notes:
         session.say(note)
-    placed_by = engine(options.engine or "local", config.spark)  # first: it may not be installed
+    name = options.engine or "local"
+    own_options = {**(config.spark if name == "spark" else {}), **dict(options.engine_option)}
+    placed_by = engine(name, own_options)  # first: it may not be installed
     if config.spark and placed_by.name != "spark":
         session.say(f"{', '.join(config.spark)}: only with --engine spark. Workers run on {placed_by.name}.")
     with ExitStack() as stack:
@@ -126,6 +131,13 @@ def _config(options: argparse.Namespace) -> ServeConfig:
         "batch_size": options.batch_size,
     }
     return replace(config, **{name: value for name, value in given.items() if value is not None})
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise Expected("an option such as ray.address=head:6379")
+    return key, value
 
 
 def _names(prefix: str | None, workers: int) -> list[str]:

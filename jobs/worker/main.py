@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-import redis
-
-from experiment.queue.connection import connection, sentence
+from experiment.queue.connection import connection
 from experiment.queue.records import QueueSettings
 from experiment.records import BackendInfo
 from jobs.infer.answerer import model_answerer
 from jobs.records import Answerer, Reader
 from jobs.wire.reader import entry_reader
-from jobs.worker.worker import PAUSES_S, Worker, WorkerSettings
+from jobs.worker.worker import Worker, WorkerSettings
 
 DEFAULT_BATCH: Final = 4  # as Cluster Serving had it
-
-log = logging.getLogger(__name__)
 
 
 def of_the_model(job: WorkerJob) -> tuple[Reader, Answerer]:
@@ -38,9 +33,7 @@ class WorkerJob:
     backend: BackendInfo
     batch_size: int = DEFAULT_BATCH  # most jobs in one request to the model
     top_n: int | None = None  # classes in a result for Cluster Serving's clients; None: the scores of all
-    image_size_px: tuple[int, int] | None = (
-        None  # height, width: photos are resized to it; None: they are not
-    )
+    image_size_px: tuple[int, int] | None = None  # height, width that photos get; None: they stay
     already_batched: bool = False  # arrays have their batch dimension
     timeout_s: float = 60.0  # of one request to the model
     reserved: Mapping[str, str] = field(default_factory=dict)  # name -> token that keeps it for its worker
@@ -58,12 +51,4 @@ def run_worker(name: str, job: WorkerJob, stop: threading.Event | None = None) -
         signal.signal(signal.SIGTERM, lambda *_: stop.set())
     reader, answerer = job.parts(job)
     settings = WorkerSettings(name, batch_size=job.batch_size, reserved=job.reserved.get(name, ""))
-    client = connection(job.queue.url)
-    while not stop.is_set():
-        try:
-            worker = Worker(client, job.queue, settings, reader, answerer)
-        except redis.RedisError as error:
-            log.warning("%s Waiting for it.", sentence(error, job.queue.url))
-            stop.wait(PAUSES_S[-1])
-        else:
-            worker.run(stop)
+    Worker(connection(job.queue.url), job.queue, settings, reader, answerer).run(stop)

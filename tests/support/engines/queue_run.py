@@ -21,8 +21,8 @@ JOBS = 2_000
 NAMES = ("w-0", "w-1")
 
 
-def run_with_kills(engine: Engine, client: redis.Redis, queue: QueueSettings, kills: int) -> list[str]:
-    """Put the jobs in, kill a worker every so many of them, wait until all have ended; what was said."""
+def run_with_kills(engine: Engine, client: redis.Redis, queue: QueueSettings, kills: int) -> None:
+    """Submit the jobs, kill a worker now and then, wait until all jobs have ended and each kill was said."""
     job = WorkerJob(queue, BackendInfo("none"), parts=echo)
     stop, said, problems = threading.Event(), [], []
 
@@ -41,12 +41,12 @@ def run_with_kills(engine: Engine, client: redis.Redis, queue: QueueSettings, ki
             if number % (JOBS // (kills + 1)) == JOBS // (kills + 1) - 1 and len(killed) < kills:
                 killed.add(_kill_another(client, queue, killed, problems))
         _wait(lambda: client.xlen(queue.stream) == 0, problems)
+        _wait(lambda: sum("was killed" in line for line in said) == kills, problems)
     finally:
         stop.set()
         running.join(60)
     assert not problems
     assert not running.is_alive()
-    return said
 
 
 def counted(client: redis.Redis, queue: QueueSettings) -> dict[str, int]:

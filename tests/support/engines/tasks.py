@@ -31,6 +31,14 @@ def die_of_seven(number: int) -> int:
     return number
 
 
+def die_of_three_and_seven(number: int) -> int:
+    """Both begin before either dies."""
+    if number in {3, 7}:
+        time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
 def die_once(folder: str) -> str:
     """Its first process dies."""
     try:
