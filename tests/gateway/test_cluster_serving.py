@@ -148,6 +148,14 @@ def test_instances_are_jobs_of_one_queue_and_come_back_in_their_order(front, fro
     assert found[3] == pytest.approx(SCORES)
 
 
+def test_a_body_that_curl_calls_a_form_is_json(front, front_queue):
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    body = json.dumps({"instances": [{"x": [1.0] * 5_000}]})
+    with working(front_queue):
+        answer = requests.post(f"{front.frontend_url}/predict", data=body, headers=headers, timeout=60)
+    assert array_of(answer.json()["predictions"][0]).tolist() == [5000.0]
+
+
 def test_a_sparse_tensor_and_texts_reach_the_model_as_they_are(front, front_queue):
     sparse = {"shape": [2, 3], "data": [1.5, 2.5], "indices": [[0, 0], [1, 2]]}
     with working(front_queue):

@@ -79,6 +79,13 @@ def test_the_same_request_again_is_the_same_job_and_another_photo_is_a_conflict(
     forget_all(gateway_queue)
 
 
+def test_a_body_that_curl_calls_a_form_is_a_photo(gateway, gateway_queue, new_id):
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = requests.post(f"{gateway.url}/jobs", data=png(200), headers=headers, timeout=60)
+    assert answer.status_code == 202, answer.text
+    forget_all(gateway_queue)
+
+
 def test_an_idempotency_key_is_an_id(gateway, gateway_queue, new_id):
     key = new_id()
     for _ in range(2):
