@@ -33,13 +33,13 @@ def create_app(settings: Settings) -> Flask:
     shared = Services(settings)
     app = assembled("gateway", settings, shared, ROUTES)
     if settings.frontend_port:
-        other = _front_end(settings, shared)
+        other = front_end_app(settings, shared)
         by_port = ByPort(app.wsgi_app, settings.frontend_port, other.wsgi_app)
         app.wsgi_app = by_port  # type: ignore[method-assign]
     return app
 
 
-def _front_end(settings: Settings, shared: Services) -> Flask:
+def front_end_app(settings: Settings, shared: Services) -> Flask:
     """The app of Cluster Serving's port. Arrow, which only this one needs, takes 40 MB."""
     from gateway.cluster_serving.front_end import FrontEnd  # noqa: PLC0415
     from gateway.cluster_serving.routes import ROUTES as FRONT_END  # noqa: PLC0415
