@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -206,6 +207,20 @@ def test_jobs_that_take_too_long_are_named_and_not_lost(front, front_queue):
         Results(connection(front_queue.url), front_queue).forget(job_id)
 
 
+ODD = (
+    *(True, [True, False], 2**63, [2**63], -1.5e300, math.inf, math.nan, [math.nan]),
+    *("", "a|b", [""], [["a"], ["b"]], [[[[[[[[[[1]]]]]]]]]]),
+)
+
+
+@pytest.mark.parametrize("value", ODD, ids=str)
+def test_an_odd_input_is_answered_or_refused_and_never_a_crash(front, front_queue, value):
+    body = json.dumps({"instances": [{"x": value}]})
+    with working(front_queue):
+        answer = requests.post(f"{front.frontend_url}/predict", data=body, timeout=60)
+    assert answer.status_code in {200, 400, 422}, answer.text
+
+
 BAD = {
     "no JSON": (b"{", 400, "not JSON"),
     "no instances": (b"{}", 400, "no list `instances`"),
@@ -231,6 +246,8 @@ BAD = {
     ),
     "too many": (b'{"instances": [' + b'{"x": 1},' * 512 + b'{"x": 1}]}', 400, "the limit is 512"),
     "deeply nested": (b'{"instances":' + b"[" * 100_000, 400, "not JSON"),
+    "too many lists": (b'{"instances": [{"x": [' + b"[]," * 270_000 + b"[]]}]}", 413, "lists"),
+    "too many values": (b'{"instances": [{"x": [' + b"0," * 4_200_000 + b"0]}]}", 413, "4,194,304 values"),
     "damaged image": (
         json.dumps({"instances": [{"image": base64.b64encode(png()[:20]).decode()}]}).encode(),
         422,

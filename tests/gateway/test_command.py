@@ -21,7 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 def run(*options: str) -> subprocess.CompletedProcess[str]:
     clean = {key: value for key, value in os.environ.items() if not key.startswith("PIXELCOST_")}
     command = [sys.executable, "-m", "gateway", *options]
-    return subprocess.run(command, cwd=ROOT, env=clean, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        command, cwd=ROOT, env=clean, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def test_all_bad_options_and_settings_are_named_at_once():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -314,6 +315,21 @@ def test_64_clients_wait_while_others_submit_within_150_mb(gateway, gateway_queu
         for answer in later:
             assert look(gateway, answer.headers["Location"], "?wait=60").json()["state"] == "done"
     assert memory_mb < 150
+
+
+def test_more_slow_clients_than_threads_keep_nobody_waiting(gateway):
+    with ExitStack() as stack:
+        for _ in range(200):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", gateway.port)))
+            client.sendall(b"POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n")
+        assert requests.get(f"{gateway.url}/readyz", timeout=60).status_code == 200
+
+
+def test_an_answer_without_a_body_gives_its_place_back(gateway, gateway_queue, new_id):
+    place = submit(gateway, png(), id=new_id()).headers["Location"]
+    assert requests.head(f"{gateway.url}{place}/events", timeout=60).status_code == 200
+    await_waiting(gateway, 0)
+    forget_all(gateway_queue)
 
 
 def await_waiting(gateway: GatewayProcess, count: int) -> None:
