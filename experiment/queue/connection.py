@@ -26,6 +26,7 @@ from experiment.wording import one_line
 
 CONNECT_S: Final = 5.0
 ANSWER_S: Final = 30.0  # for one command; those that wait by themselves name a shorter time
+MOST_CONNECTIONS: Final = 10_000  # as many as threads use the client at once; redis-py stops at 100
 RETRIES: Final = 3  # after 0.1, 0.2 and 0.4 s: commands may be sent twice, so they are written to bear it
 
 
@@ -71,6 +72,7 @@ def connection(url: str, retries: int = RETRIES) -> redis.Redis:
         socket_connect_timeout=CONNECT_S,
         socket_timeout=ANSWER_S,
         health_check_interval=30,
+        max_connections=MOST_CONNECTIONS,
         protocol=2,
     )
 

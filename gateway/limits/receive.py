@@ -20,14 +20,17 @@ from experiment.file_names import plain_name
 from experiment.images.header import Header, Limits, read_header
 from experiment.refusals import too_many_bytes
 from gateway.config import Settings
+from gateway.http.asked import FORM
 from gateway.limits.memory import Memory
 from httpserver.problems import Refused
 from httpserver.slots import UploadPace, UploadSlots, paced
 
-FORM: Final = "multipart/form-data"
 FORM_MEMORY_BYTES: Final = 256_000  # of its text fields; werkzeug's read buffer of 128 KiB counts too
 FORM_SLACK_BYTES: Final = 64_000  # what a form may hold besides its photos
 LARGEST_FORM: Final = 5  # photos of the largest size
+JSON_GROWS: Final = 8  # in memory, with the two limits below
+MOST_VALUES: Final = 4 * 1024 * 1024  # in one document
+MOST_LISTS: Final = 256 * 1024  # in one document; an empty one takes 20 times its text
 LARGEST_JSON: Final = 2  # photos of the largest size, in base64
 IN_MEMORY_BYTES: Final = 500_000  # of one file, as werkzeug has it for forms
 MEMORY_BYTES: Final = 64_000_000  # of all photos that are being sent on
@@ -77,14 +80,17 @@ class Receiver:
             data = photo.file.read()
             yield data, read_header(data, photo.name, self._limits)
 
-    def json(self, request: Request) -> Any:
-        """The JSON of a body. Raises Refused."""
-        with self._body(request, LARGEST_JSON * self._settings.max_bytes) as file:
+    @contextmanager
+    def json(self, request: Request) -> Iterator[Any]:
+        """The JSON of a body, which takes memory during the block. Raises Refused."""
+        limit_bytes = LARGEST_JSON * self._settings.max_bytes
+        with self._body(request, limit_bytes) as file, self._memory.held(JSON_GROWS * file.tell()):
             file.seek(0)
             try:
-                return json.loads(file.read())
+                document = _parsed(file.read())
             except (ValueError, RecursionError) as error:
                 raise Refused("bad_instances", f"The body is not JSON ({error}).") from None
+            yield document
 
     @contextmanager
     def _body(self, request: Request, limit_bytes: int) -> Iterator[IO[bytes]]:
@@ -140,3 +146,11 @@ class Receiver:
         if others:
             raise Refused("bad_field", f"Sent as a file, but not named `file`: {', '.join(others)}.", 422)
         return [Photo(plain_name(part.filename or ""), part.stream, part.stream.seek(0, 2)) for part in parts]
+
+
+def _parsed(text: bytes) -> Any:
+    """JSON that does not grow out of all proportion. Raises Refused, ValueError and RecursionError."""
+    if text.count(b",") > MOST_VALUES or text.count(b"[") + text.count(b"{") > MOST_LISTS:
+        why = f"It has more than {MOST_VALUES:,} values or {MOST_LISTS:,} lists. Send several requests."
+        raise Refused("bad_instances", why, 413)
+    return json.loads(text)
