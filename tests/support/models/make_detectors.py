@@ -81,6 +81,44 @@ def tensorflow_files(out: Path) -> None:
     (out / "detector.pb").write_bytes(graph.as_graph_def().SerializeToString())
 
 
+def suppressing_files(out: Path) -> None:
+    """Ends of detectors in one table, which by name and shape could be scores of seven classes."""
+
+    def table(pixels: tf.Tensor) -> tf.Tensor:
+        boxes = tf.reshape(pixels[:, :2, :BOXES], (-1, 4))
+        scores = tf.reduce_mean(boxes, -1)
+        kept = tf.image.non_max_suppression(boxes, scores, 1, score_threshold=-1.0)
+        rest = tf.tile(tf.gather(scores, kept)[:, tf.newaxis], (1, 3))
+        return tf.concat([tf.gather(boxes, kept), rest], -1)
+
+    module = tf.Module()
+    spec = tf.TensorSpec([1, SIDE_PX, SIDE_PX, 3], tf.float32, "pixels")
+    module.call = tf.function(lambda pixels: {"output_0": tf.reshape(table(pixels), (1, 7))}, [spec])
+    tf.saved_model.save(module, str(out / "suppressed"), {"serving_default": module.call})
+    with tf.Graph().as_default() as graph:
+        tf.identity(table(v1.placeholder(tf.float32, [1, SIDE_PX, SIDE_PX, 3], "image")), "output")
+    (out / "suppressed.pb").write_bytes(graph.as_graph_def().SerializeToString())
+
+    settings = {"max_detections": "i: 1", "max_classes_per_detection": "i: 1", "use_regular_nms": "b: false"}
+    settings |= {"nms_score_threshold": "f: 0.0", "nms_iou_threshold": "f: 0.6", "num_classes": "i: 2"}
+    settings |= {f"{axis}_scale": "f: 10.0" for axis in "yxhw"}
+    given = " ".join(f'attr {{ key: "{key}" value {{ {text} }} }}' for key, text in settings.items())
+    implements = f'name: "TFLite_Detection_PostProcess" {given}'
+
+    @tf.function(experimental_implements=implements)
+    def processed(boxes: tf.Tensor, scores: tf.Tensor, anchors: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return tf.zeros((1, 1, 4)), tf.zeros((1, 1)), tf.zeros((1, 1)), tf.zeros((1,))
+
+    def detect(pixels: tf.Tensor) -> tf.Tensor:
+        boxes = tf.reshape(pixels[:, :2, :BOXES], (1, -1, 4))
+        return processed(boxes, boxes[:, :, :2], tf.zeros((15, 4)))[0]
+
+    one = tf.function(detect, [spec]).get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([one], module)
+    converter.allow_custom_ops = True
+    (out / "processed.tflite").write_bytes(converter.convert())
+
+
 def keras_files(out: Path) -> None:
     keras.utils.set_random_seed(7)
     layers = keras.layers
@@ -145,6 +183,10 @@ def onnx_files(out: Path) -> None:
     boxes = [node("Reshape", ("images", "rows"), "boxes"), node("Reshape", ("images", "flat"), "scores")]
     outputs = [value("boxes", (768, 4)), value("scores", (1, 3072))]
     (out / "boxes.onnx").write_bytes(onnx_bytes(boxes, outputs, {"rows": (768, 4), "flat": (1, 3072)}, {}))
+    heads = [node("Tile", ("images", "twice"), "cls_8"), node("Reshape", ("images", "same"), "cls_16")]
+    outputs = [value("cls_8", (1, 3, 64, 64)), value("cls_16", (1, 3, 32, 32))]
+    shapes = {"twice": (1, 1, 2, 2), "same": (1, 3, 32, 32)}
+    (out / "heads.onnx").write_bytes(onnx_bytes(heads, outputs, shapes, {}))
     classify = [
         node("GlobalAveragePool", ("images",), "mean"),
         node("Reshape", ("mean", "flat"), "colours"),
@@ -183,6 +225,7 @@ def torchscript_with_notes(out: Path) -> None:
 def main(out: Path) -> None:
     out.mkdir(parents=True)
     tensorflow_files(out)
+    suppressing_files(out)
     keras_files(out)
     onnx_files(out)
     openvino_files(out)
