@@ -48,10 +48,11 @@ COPY --from=messages /messages /messages
 COPY common common
 COPY experiment experiment
 COPY loadtest loadtest
+COPY httpserver httpserver
 COPY webapp webapp
 # Bytecode of what the app imports and of nothing else: a read-only container can't keep any, and without it a
 # start takes nearly three times as long.
-RUN PYTHONPATH=/messages /venv/bin/python -c "import webapp.worker.__main__, webapp.worker.load, webapp.http.gunicorn_worker, gunicorn.app.wsgiapp, \
+RUN PYTHONPATH=/messages /venv/bin/python -c "import webapp.worker.__main__, webapp.worker.load, httpserver.gunicorn_worker, gunicorn.app.wsgiapp, \
     experiment.backends.grpc, experiment.backends.probe, sqlalchemy.dialects.sqlite, sqlalchemy.dialects.postgresql.psycopg"
 
 FROM ${PYTHON_IMAGE} AS load-packages
