@@ -6,11 +6,13 @@ import argparse
 import os
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 
 from experiment.errors import ConfigRefused, PixelcostError
 from gateway.config import Settings, keys, read_settings
+from gateway.models.keeper import kept
 from gateway.server import Server
 
 DOTENV = Path(".env")
@@ -22,7 +24,8 @@ def main(arguments: Sequence[str]) -> int:
     settings = settings_of({name: text for name, text in given.items() if text is not None}, os.environ)
     for port in filter(None, (settings.port, settings.frontend_port)):
         _check_port(settings.host, port)
-    Server(settings).run()
+    with kept(Path(settings.models_dir), settings.cache) if settings.models_dir else nullcontext():
+        Server(settings).run()
     return 0
 
 

@@ -8,19 +8,17 @@ from __future__ import annotations
 import json
 import sys
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tests.support.models.wire import block, number, numbers
+from tests.support.models.onnx_bytes import SIDE_PX, classifier, node, onnx_bytes, value
 
 v1 = tf.compat.v1
-SIDE_PX, BOXES = 32, 10
+BOXES = 10
 RANDOM = np.random.default_rng(7)
-OPSET = 13
 
 
 def weights(*shape: int) -> np.ndarray:
@@ -139,40 +137,6 @@ def keras_files(out: Path) -> None:
         keras.Model(image, output).save(out / f"{name}.keras")
 
 
-def value(name: str, sizes: Sequence[int]) -> bytes:
-    """A tensor of floats with its shape."""
-    shape = b"".join(block(1, number(1, size)) for size in sizes)
-    return block(1, name) + block(2, block(1, number(1, 1) + block(2, shape)))
-
-
-def node(operator: str, inputs: Sequence[str], output: str) -> bytes:
-    return b"".join(block(1, name) for name in inputs) + block(2, output) + block(4, operator)
-
-
-def onnx_bytes(
-    nodes: Sequence[bytes],
-    outputs: Sequence[bytes],
-    shapes: dict[str, Sequence[int]],
-    metadata: dict[str, str],
-) -> bytes:
-    """A model of images [1, 3, 32, 32]; `shapes` are what Reshape takes."""
-    stored = [
-        numbers(1, [len(sizes)]) + number(2, 7) + block(8, name) + block(9, np.array(sizes, "<i8").tobytes())
-        for name, sizes in shapes.items()
-    ]
-    graph = b"".join(
-        [
-            *(block(1, node) for node in nodes),
-            block(2, "graph"),
-            *(block(5, tensor) for tensor in stored),
-            block(11, value("images", (1, 3, SIDE_PX, SIDE_PX))),
-            *(block(12, output) for output in outputs),
-        ]
-    )
-    notes = b"".join(block(14, block(1, key) + block(2, said)) for key, said in metadata.items())
-    return number(1, 8) + block(7, graph) + block(8, number(2, OPSET)) + notes
-
-
 def onnx_files(out: Path) -> None:
     """As YOLO gives it (84 numbers for each of 8400 boxes, here 6 for 512), and as others do."""
     yolo = [node("Reshape", ("images", "table"), "output0")]
@@ -187,15 +151,7 @@ def onnx_files(out: Path) -> None:
     outputs = [value("cls_8", (1, 3, 64, 64)), value("cls_16", (1, 3, 32, 32))]
     shapes = {"twice": (1, 1, 2, 2), "same": (1, 3, 32, 32)}
     (out / "heads.onnx").write_bytes(onnx_bytes(heads, outputs, shapes, {}))
-    classify = [
-        node("GlobalAveragePool", ("images",), "mean"),
-        node("Reshape", ("mean", "flat"), "colours"),
-        node("Softmax", ("colours",), "output0"),
-    ]
-    notes = {"task": "classify", "imgsz": "[32, 32]", "names": "{0: 'red', 1: 'green', 2: 'blue'}"}
-    (out / "classify.onnx").write_bytes(
-        onnx_bytes(classify, [value("output0", (1, 3))], {"flat": (1, 3)}, notes)
-    )
+    (out / "classify.onnx").write_bytes(classifier())
 
 
 def openvino_files(out: Path) -> None:
