@@ -36,6 +36,18 @@ class Status(NamedTuple):
     reason: str = ""
 
 
+def cpu_quota(file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int | None:
+    """CPUs that a container may use, at least one; None: as many as the machine has.
+
+    More threads than that would be stopped for the rest of each period when the quota is used up.
+    """
+    try:
+        quota, period = file.read_text("ascii").split()
+        return max(1, int(quota) // int(period))
+    except (OSError, ValueError):  # no container, or "max"
+        return None
+
+
 class ModelServer:
     """Serves what it is given, and takes another list while it runs."""
 
@@ -152,5 +164,7 @@ class ModelServer:
             "model_config_file": self._config,
             "model_config_file_poll_wait_seconds": POLL_S,
         }
+        if threads := cpu_quota():
+            flags["tensorflow_session_parallelism"] = threads
         given = [f"--{name}={value}" for name, value in flags.items()]
         return [sys.executable, "-m", "serving", *given, "--exit_with_parent"]

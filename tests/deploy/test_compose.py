@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,7 +11,16 @@ import pytest
 import yaml
 
 from tests.support.deploy.container_rules import problems
-from tests.support.deploy.deployments import MODEL, SERVING, WEB, Container, compose, read_compose, read_swarm
+from tests.support.deploy.deployments import (
+    API,
+    MODEL,
+    SERVING,
+    WEB,
+    Container,
+    compose,
+    read_compose,
+    read_swarm,
+)
 from tests.support.deploy.dockerfile import ROOT, read_stages
 from webapp.config import rows
 
@@ -30,15 +40,26 @@ def test_compose_itself_refuses_a_key_that_it_does_not_know(tmp_path: Path) -> N
         compose("config", "--quiet", path=tmp_path / "compose.yaml")
 
 
-@pytest.mark.parametrize("more", [(), ("gpu.yaml",), ("token.yaml",), ("gpu.yaml", "token.yaml")])
-def test_docker_reads_the_stack_with_every_addition(more: tuple[str, ...]) -> None:
+def stack_config(*files: Path) -> dict[str, object]:
+    """The services as Docker's own client reads them; the test is skipped where there is none."""
     if not shutil.which("docker"):
         pytest.skip("The stack is not read by Docker: no docker client on this machine")
-    files = [part for name in ("pixelcost.yaml", *more) for part in ("-c", str(SWARM / name))]
-    command = ["docker", "stack", "config", *files]
+    named = [part for file in files for part in ("-c", str(file))]
+    command = ["docker", "stack", "config", *named]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    services = yaml.safe_load(done.stdout)["services"]
+    services: dict[str, object] = yaml.safe_load(done.stdout)["services"]
+    return services
+
+
+def test_docker_reads_the_stack_of_the_models_api() -> None:
+    services = stack_config(SWARM / "cpu-inference.yaml")
+    assert set(services) == {"api"}
+
+
+@pytest.mark.parametrize("more", [(), ("gpu.yaml",), ("token.yaml",), ("gpu.yaml", "token.yaml")])
+def test_docker_reads_the_stack_with_every_addition(more: tuple[str, ...]) -> None:
+    services = stack_config(*(SWARM / name for name in ("pixelcost.yaml", *more)))
     assert set(services) == {
         each.service for each in read_swarm(SWARM / "pixelcost.yaml", *(SWARM / m for m in more))
     }
@@ -47,6 +68,24 @@ def test_docker_reads_the_stack_with_every_addition(more: tuple[str, ...]) -> No
 @pytest.mark.parametrize("way", WAYS)
 def test_no_rule_is_broken(way: str) -> None:
     assert problems(way, WAYS[way]) == []
+
+
+def test_the_stack_of_the_models_api_breaks_no_rule_and_keeps_what_the_earlier_one_had() -> None:
+    (api,) = read_swarm(SWARM / "cpu-inference.yaml")
+    assert problems("swarm", [api]) == []
+    assert (api.service, api.image, api.role) == ("api", "tensorflow_inference_api_cpu", API)
+    assert api.command == ("python", "-m", "gateway")
+    assert yaml.safe_load((SWARM / "cpu-inference.yaml").read_text())["version"].startswith("3")
+    deploy = api.spec["deploy"]
+    update = deploy["update_config"]
+    assert (deploy["replicas"], update["parallelism"], update["delay"]) == (1, 2, "10s")
+    assert deploy["restart_policy"]["condition"] == "on-failure"
+
+
+def test_compose_knows_every_key_of_the_stack_of_the_models_api() -> None:
+    read = json.loads(compose("config", "--format", "json", path=SWARM / "cpu-inference.yaml"))
+    assert set(read["services"]) == {"api"}
+    assert read["services"]["api"]["volumes"][0]["source"] == "/mnt/models"
 
 
 @pytest.mark.parametrize("container", SERVERS)
