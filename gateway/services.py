@@ -12,6 +12,7 @@ from experiment.queue.connection import connection
 from experiment.queue.records import Job, NewJob, QueueDepth, QueueSettings
 from experiment.queue.results import Results
 from experiment.queue.submit import Submitter
+from gateway.backends import Backends
 from gateway.config import Settings
 from gateway.limits.bucket import TokenBucket
 from gateway.limits.receive import Receiver
@@ -67,6 +68,7 @@ class Services:
         self.queue = Queue(settings.queue, self.waiting)
         self.bucket = TokenBucket(settings.tokens_per_second, settings.token_wait_s)
         self.receiver = Receiver(settings)
+        self.backends = Backends(settings)
         self.models = Models(Path(settings.models_dir), settings.cache) if settings.models_dir else None
         self.metrics = Metrics(self.queue.depth, lambda: self.waiting.count)
 

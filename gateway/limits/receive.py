@@ -1,15 +1,14 @@
 """Receives photos and JSON within the limits of size, time and number, and checks each photo's header.
 
-Files above 500 kB wait on the disk, and few of them are in memory at a time, however many arrive.
+Files above 500 kB wait on the disk, and no more than MEMORY_BYTES are in memory at a time.
 """
 
 from __future__ import annotations
 
 import json
 import tempfile
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any, Final, cast
 
@@ -21,6 +20,7 @@ from experiment.file_names import plain_name
 from experiment.images.header import Header, Limits, read_header
 from experiment.refusals import too_many_bytes
 from gateway.config import Settings
+from gateway.limits.memory import Memory
 from httpserver.problems import Refused
 from httpserver.slots import UploadPace, UploadSlots, paced
 
@@ -31,7 +31,7 @@ FIELD: Final = "file"
 LARGEST_FORM: Final = 5  # photos of the largest size
 LARGEST_JSON: Final = 2  # photos of the largest size, in base64
 IN_MEMORY_BYTES: Final = 500_000  # of one file, as werkzeug has it for forms
-LARGE_AT_ONCE: Final = 2
+MEMORY_BYTES: Final = 64_000_000  # of all photos that are being sent on
 PIECE_BYTES: Final = 64_000
 MOST_OTHER_PARTS: Final = 50
 EXAMPLES: Final = "For example: curl --data-binary @cat.jpg, or curl -F file=@cat.jpg"
@@ -53,7 +53,7 @@ class Receiver:
         self._settings = settings
         self._limits = Limits(max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
         self._slots = UploadSlots(settings.threads // 4 + 1)
-        self._large = threading.BoundedSemaphore(LARGE_AT_ONCE)
+        self._memory = Memory(max(MEMORY_BYTES, settings.max_bytes))
 
     @contextmanager
     def photos(self, request: Request, fields: Sequence[str] = (FIELD,)) -> Iterator[list[Photo]]:
@@ -76,12 +76,16 @@ class Receiver:
 
     @contextmanager
     def contents(self, photos: Sequence[Photo]) -> Iterator[list[tuple[bytes, Header]]]:
-        """Bytes and headers of photos that are needed together. Raises ImageRefused."""
+        """Bytes and headers of photos that are needed together. Raises ImageRefused, and Refused."""
         for photo in photos:
             if photo.size_bytes > self._settings.max_bytes:
                 raise too_many_bytes(photo.size_bytes, self._settings.max_bytes)
-        is_large = sum(photo.size_bytes for photo in photos) > IN_MEMORY_BYTES
-        with self._large if is_large else nullcontext():
+        together = sum(photo.size_bytes for photo in photos)
+        most = max(MEMORY_BYTES, self._settings.max_bytes)
+        if together > most:
+            why = f"These photos are {together / 1e6:.0f} MB together; the limit is {most / 1e6:.0f} MB."
+            raise Refused("too_large", f"{why} Send fewer at a time.", 413)
+        with self._memory.held(together):
             yield [self._read(photo) for photo in photos]
 
     def json(self, request: Request) -> Any:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from flask import Response, jsonify, redirect, request
+from flask import Response, current_app, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
+from experiment import __version__
 from experiment.queue.connection import QueueUnavailable
-from gateway.routes.schemas import record
+from gateway.http.openapi import document
+from gateway.routes.schemas import SCHEMAS, record
 from gateway.services import services
 from gateway.table import Answer, Route
 
@@ -41,7 +43,20 @@ def metrics() -> ResponseReturnValue:
     return Response(text, content_type=content_type)
 
 
+def openapi() -> ResponseReturnValue:
+    """The document of all routes of this app."""
+    table = current_app.extensions["gateway.routes"]
+    has_token = bool(services().settings.shared_token)
+    return jsonify(document(table, SCHEMAS, "Pixelcost gateway", __version__, has_token=has_token))
+
+
+def docs() -> ResponseReturnValue:
+    """The document, to read and to try."""
+    return render_template("api_docs.html")
+
+
 _STATUS: Final = "The gateway"
+_OBJECT: Final = {"type": "object"}
 _READY: Final = record(status={"type": "string"}, reason={"type": ["string", "null"]})
 ROUTES: Final = (
     Route(
@@ -76,4 +91,6 @@ ROUTES: Final = (
         "Metrics for Prometheus",
         {200: Answer("OpenMetrics.", media_type="application/openmetrics-text")},
     ),
+    Route("GET", "/openapi.json", openapi, _STATUS, "This document", {200: Answer("OpenAPI 3.1.", _OBJECT)}),
+    Route("GET", "/docs", docs, _STATUS, "This page", {200: Answer("A page.", media_type="text/html")}),
 )

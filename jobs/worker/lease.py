@@ -7,19 +7,20 @@ name would take each other's work.
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 import redis
 
+from experiment.errors import PixelcostError
 from experiment.queue.keys import GROUP
 from experiment.queue.records import QueueSettings
 from jobs.records import Claimed
-from jobs.worker.claims import script
+from jobs.worker.holder import is_gone, new_token
+from jobs.worker.scripts import Script
 
 LEASE_S: Final = 10.0
 BEAT_S: Final = 2.0
@@ -27,8 +28,11 @@ BEAT_S: Final = 2.0
 log = logging.getLogger(__name__)
 
 
-class NameTaken(Exception):
+class NameTaken(PixelcostError):
     """Another worker has this name."""
+
+    code = "name_taken"
+    http_status = 409
 
 
 class Lease:
@@ -38,25 +42,26 @@ class Lease:
         self._client = client
         self._settings = settings
         self._name = name
-        self._token = secrets.token_hex(8)
-        self._beat: Any = script(client, "beat.lua")
+        self._token = new_token()
+        self._beat = Script(client, "beat.lua")
+        self._take = Script(client, "take.lua")
         self._working_on: tuple[str, ...] = ()
         self.lost = threading.Event()  # somebody else took the name: stop at once
 
     def take(self, stop: threading.Event) -> bool:
         """Take the name; False: `stop` was set meanwhile. Raises NameTaken if another worker keeps it.
 
-        A worker that was killed keeps its name for LEASE_S, so that long is waited.
+        The name of a worker that was killed on this machine is free at once; elsewhere nobody can tell, so
+        LEASE_S is waited.
         """
         until = time.monotonic() + LEASE_S + BEAT_S
-        key = self._settings.keys.worker(self._name)
-        while not self._client.set(key, self._token, nx=True, px=round(LEASE_S * 1000)):
-            if self._client.get(key) == self._token.encode():  # ours, from before an outage
+        while holder := self._holder_now():
+            if is_gone(holder) and not self._holder_now(holder):
                 return True
             if time.monotonic() > until:
                 raise NameTaken(
                     f"Another worker named {self._name} serves {self._settings.stream}. "
-                    "Stop it, or give this one another name."
+                    "Stop it, or give this one another name (--worker-name)."
                 )
             if stop.wait(0.2):
                 return False
@@ -100,8 +105,14 @@ class Lease:
         if held:
             return
         # After an outage longer than LEASE_S the name is free; taken by another one, it is lost.
-        if not self._client.set(keys[1], self._token, nx=True, px=round(LEASE_S * 1000)):
+        if self._holder_now():
             self.lost.set()
+
+    def _holder_now(self, known_dead: str = "") -> str:
+        """Take the name if it is free or its holder is dead; who else has it, "" if this one does now."""
+        key = self._settings.keys.worker(self._name)
+        holder = self._take([key], [self._token, round(LEASE_S * 1000), known_dead])
+        return holder.decode("utf-8", "replace") if holder else ""
 
     def _let_go(self) -> None:
         key = self._settings.keys.worker(self._name)

@@ -6,6 +6,7 @@ container. Whatever ends it, each job that it had claimed is delivered again.
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -29,10 +30,11 @@ from jobs.records import (
     Request,
     TryAgain,
 )
-from jobs.worker.claims import Claims, Ending
+from jobs.worker.claims import FIRST, Claims, Ending
 from jobs.worker.lease import Lease, NameTaken
 
 LOOK_S: Final = 1.0  # how often it looks for entries of dead workers
+LONGEST_REASON: Final = 1000  # characters
 PAUSES_S: Final = (0.5, 1, 2, 5)  # while Redis or the model server is away; the last one again and again
 
 log = logging.getLogger(__name__)
@@ -69,7 +71,9 @@ class Worker:
         self._say = say
         self._claims = Claims(client, queue, settings.name, settings.idle_s)
         self._lease = Lease(client, queue, settings.name)
-        self._has_left_some = True  # its name's last holder; also after a lost answer of Redis
+        self._left_after: str | None = (
+            FIRST  # what its name's last holder left; also after an outage. None: done
+        )
         self._look_at = 0.0
 
     def run(self, stop: threading.Event, ready: Callable[[], None] = lambda: None) -> None:
@@ -93,16 +97,16 @@ class Worker:
                             raise NameTaken(f"Another worker took the name {self._settings.name}.")
             except redis.RedisError as error:
                 self._say(f"{sentence(error, self._queue.url)} Waiting for it; no job is lost.")
-                self._has_left_some = True
+                self._left_after = FIRST
                 stop.wait(PAUSES_S[min(failures, len(PAUSES_S) - 1)])
                 failures += 1
 
     def step(self, stop: threading.Event) -> int:
         """Work on one batch, if there is one; how many jobs it ended. Raises redis.RedisError."""
         entry = None
-        if self._has_left_some:
-            entry = self._claims.own_left()
-            self._has_left_some = entry is not None
+        if self._left_after is not None:
+            entry = self._claims.own_left(self._left_after)
+            self._left_after = entry.entry_id if entry else None
         elif time.monotonic() >= self._look_at:
             entry = self._claims.abandoned()
             self._look_at = 0.0 if entry else time.monotonic() + LOOK_S
@@ -130,13 +134,20 @@ class Worker:
                 return 0  # stopped while waiting for the model: the claims stay for the name's next holder
             outcomes.update(zip(requests, answers, strict=True))
         service_ms = (time.monotonic() - started_s) * 1e3
-        endings = []
+        endings: list[Ending] = []
+        failed: list[tuple[Claimed, TryAgain]] = []
         for entry in entries:
             outcome = outcomes[entry.entry_id]
             if isinstance(outcome, TryAgain):
-                self._claims.note(entry, outcome.code, outcome.reason)
+                failed.append((entry, outcome))
             elif isinstance(outcome, Answered | Refused):
-                endings.append(self._ending(entry, outcome, service_ms, len(requests)))
+                try:
+                    endings.append(self._ending(entry, outcome, service_ms, len(requests)))
+                except Exception as bug:
+                    log.exception("an answer could not be stored")
+                    failed.append((entry, _bug(bug)))
+        for entry, why in failed:
+            self._claims.note(entry, why.code, one_line(why.reason, LONGEST_REASON))
         return sum(self._claims.finish(endings)) if endings else 0
 
     def _read(self, entries: Sequence[Claimed]) -> dict[str, Request | Outcome]:
@@ -168,7 +179,10 @@ class Worker:
         """The model's outcomes, as soon as it answers; None if `stop` is set meanwhile."""
         for turn in range(10**9):
             try:
-                return self._answerer.answer(requests)
+                outcomes = self._answerer.answer(requests)
+                if len(outcomes) != len(requests):
+                    raise ValueError(f"{len(outcomes)} outcomes for {len(requests)} requests")
+                return outcomes
             except ModelUnavailable as why:
                 if turn == 0:
                     self._say(f"{why} Waiting for it; jobs stay in the queue.")
@@ -180,10 +194,14 @@ class Worker:
         return None
 
     def _ending(self, entry: Claimed, outcome: Answered | Refused, service_ms: float, batch: int) -> Ending:
-        facts = {"started_ms": entry.claimed_ms, "tries": entry.tries, "worker": self._settings.name}
+        facts: dict[str, str | int] = {
+            "started_ms": entry.claimed_ms,
+            "tries": entry.tries,
+            "worker": self._settings.name,
+        }
         if isinstance(outcome, Refused):
             is_dead = outcome.code.startswith("gave_up:")
-            why = {"code": outcome.code, "reason": outcome.reason}
+            why = {"code": outcome.code, "reason": one_line(outcome.reason, LONGEST_REASON)}
             return Ending(entry, "failed", facts | why, None, is_dead)
         stages_ms = {
             "queue": float(max(entry.claimed_ms - entry.submitted_ms, 0)),
@@ -191,7 +209,9 @@ class Worker:
             **outcome.stages_ms,
         }
         result = {**outcome.result, "batch": batch, "stages_ms": stages_ms}
-        return Ending(entry, "done", facts | {"result": result}, self._reader.encode(entry, outcome))
+        return Ending(
+            entry, "done", facts | {"result": json.dumps(result)}, self._reader.encode(entry, outcome)
+        )
 
 
 def _bug(error: Exception) -> TryAgain:
