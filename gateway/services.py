@@ -66,16 +66,22 @@ class Services:
         self.settings = settings
         self.waiting = Waiting(settings.max_waiting)
         self.queue = Queue(settings.queue, self.waiting)
+        self._begin = [self.queue.start]
         self.bucket = TokenBucket(settings.tokens_per_second, settings.token_wait_s)
         self.receiver = Receiver(settings)
         self.backends = Backends(settings)
         self.models = Models(Path(settings.models_dir), settings.cache) if settings.models_dir else None
         self.metrics = Metrics(self.queue.depth, lambda: self.waiting.count)
 
+    def also_start(self, begin: Callable[[], None]) -> None:
+        """Have more background work begun with this one."""
+        self._begin.append(begin)
+
     def start(self, is_serving: Callable[[], bool]) -> None:
         """Begin background work, until `is_serving` says no."""
         self.waiting.is_serving = is_serving
-        self.queue.start()
+        for begin in self._begin:
+            begin()
 
 
 def services() -> Services:

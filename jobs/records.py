@@ -10,7 +10,8 @@ import numpy as np
 
 from experiment.queue.records import WIRE_FIELD
 
-REPLY_FIELD: Final = "reply"  # of an entry whose client wants `value` too, and takes results in bulk
+REPLY_FIELD: Final = "reply"  # of an entry whose client wants `value` too, and takes results in bulk ...
+ALONE_FIELD: Final = "alone"  # ... unless it has this field too: its result is only for who knows its id
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,9 @@ class Claimed:
         return WIRE_FIELD not in self.fields
 
     @property
-    def wants_value(self) -> bool:
-        """Whether its client reads `value`, the result as Cluster Serving's clients read it."""
-        return self.is_old or REPLY_FIELD in self.fields
+    def is_for_bulk(self) -> bool:
+        """Whether its result goes to who takes all results that nobody has read, as `dequeue` does."""
+        return self.is_old or (REPLY_FIELD in self.fields and ALONE_FIELD not in self.fields)
 
     @property
     def photo_sha256(self) -> str:

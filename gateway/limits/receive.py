@@ -20,15 +20,16 @@ from experiment.file_names import plain_name
 from experiment.images.header import Header, Limits, read_header
 from experiment.refusals import too_many_bytes
 from gateway.config import Settings
+from gateway.http.asked import FORM
 from gateway.limits.memory import Memory
 from httpserver.problems import Refused
 from httpserver.slots import UploadPace, UploadSlots, paced
 
-FORM: Final = "multipart/form-data"
 FORM_MEMORY_BYTES: Final = 256_000  # of its text fields; werkzeug's read buffer of 128 KiB counts too
 FORM_SLACK_BYTES: Final = 64_000  # what a form may hold besides its photos
 FIELD: Final = "file"
 LARGEST_FORM: Final = 5  # photos of the largest size
+JSON_GROWS: Final = 3  # in memory: as text, parsed and as bytes
 LARGEST_JSON: Final = 2  # photos of the largest size, in base64
 IN_MEMORY_BYTES: Final = 500_000  # of one file, as werkzeug has it for forms
 MEMORY_BYTES: Final = 64_000_000  # of all photos that are being sent on
@@ -88,14 +89,17 @@ class Receiver:
         with self._memory.held(together):
             yield [self._read(photo) for photo in photos]
 
-    def json(self, request: Request) -> Any:
-        """The JSON of a body. Raises Refused."""
-        with self._body(request, LARGEST_JSON * self._settings.max_bytes) as file:
+    @contextmanager
+    def json(self, request: Request) -> Iterator[Any]:
+        """The JSON of a body, which takes memory during the block. Raises Refused."""
+        limit_bytes = LARGEST_JSON * self._settings.max_bytes
+        with self._body(request, limit_bytes) as file, self._memory.held(JSON_GROWS * file.tell()):
             file.seek(0)
             try:
-                return json.loads(file.read())
+                document = json.loads(file.read())
             except (ValueError, RecursionError) as error:
                 raise Refused("bad_instances", f"The body is not JSON ({error}).") from None
+            yield document
 
     @contextmanager
     def _body(self, request: Request, limit_bytes: int) -> Iterator[IO[bytes]]:

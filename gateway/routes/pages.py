@@ -58,15 +58,7 @@ def docs() -> ResponseReturnValue:
 _STATUS: Final = "The gateway"
 _OBJECT: Final = {"type": "object"}
 _READY: Final = record(status={"type": "string"}, reason={"type": ["string", "null"]})
-ROUTES: Final = (
-    Route(
-        "GET",
-        "/",
-        home,
-        _STATUS,
-        "To the documentation",
-        {302: Answer("To /docs.", media_type="text/html")},
-    ),
+EVERYWHERE: Final = (  # on every port
     Route(
         "GET",
         "/healthz",
@@ -83,6 +75,18 @@ ROUTES: Final = (
         "Whether Redis answers, or the folder of models is served",
         {200: Answer("It does.", _READY), 503: Answer("It does not; the reason.", _READY)},
     ),
+    Route("GET", "/openapi.json", openapi, _STATUS, "This document", {200: Answer("OpenAPI 3.1.", _OBJECT)}),
+    Route("GET", "/docs", docs, _STATUS, "This page", {200: Answer("A page.", media_type="text/html")}),
+)
+ROUTES: Final = (
+    Route(
+        "GET",
+        "/",
+        home,
+        _STATUS,
+        "To the documentation",
+        {302: Answer("To /docs.", media_type="text/html")},
+    ),
     Route(
         "GET",
         "/metrics",
@@ -91,6 +95,5 @@ ROUTES: Final = (
         "Metrics for Prometheus",
         {200: Answer("OpenMetrics.", media_type="application/openmetrics-text")},
     ),
-    Route("GET", "/openapi.json", openapi, _STATUS, "This document", {200: Answer("OpenAPI 3.1.", _OBJECT)}),
-    Route("GET", "/docs", docs, _STATUS, "This page", {200: Answer("A page.", media_type="text/html")}),
+    *EVERYWHERE,
 )

@@ -123,7 +123,7 @@ class Claims:
                 entry.job_id,
                 entry.photo_sha256,
                 old,
-                int(entry.wants_value),
+                int(entry.is_for_bulk),
                 ending.value or b"",
                 ending.state,
             ]

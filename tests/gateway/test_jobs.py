@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +12,6 @@ from urllib.parse import quote
 
 import pytest
 import requests
-from PIL import Image
 
 from experiment.queue.connection import connection
 from experiment.queue.records import QueueSettings
@@ -21,15 +19,10 @@ from jobs.records import Answerer
 from jobs.worker.worker import Worker
 from tests.support.processes.gateway_process import GatewayProcess, running_gateway
 from tests.support.queue.parts import Holding, Measure, Refusing, running_worker
+from tests.support.queue.photos import png
 from tests.support.queue.redis_server import new_queue, start_redis
 
 NewId = Callable[[], str]
-
-
-def png(side_px: int = 8, colour: int = 90) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (side_px, side_px), (colour, 120, 150)).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def submit(gateway: GatewayProcess, data: bytes, **options: str) -> requests.Response:
@@ -83,6 +76,13 @@ def test_the_same_request_again_is_the_same_job_and_another_photo_is_a_conflict(
     assert connection(gateway_queue.url).xlen(gateway_queue.stream) == 1
     other = submit(gateway, png(colour=1), id=job_id)
     assert (other.status_code, other.json()["code"]) == (409, "job_conflict")
+    forget_all(gateway_queue)
+
+
+def test_a_body_that_curl_calls_a_form_is_a_photo(gateway, gateway_queue, new_id):
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = requests.post(f"{gateway.url}/jobs", data=png(200), headers=headers, timeout=60)
+    assert answer.status_code == 202, answer.text
     forget_all(gateway_queue)
 
 
