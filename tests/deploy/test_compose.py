@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -80,6 +81,28 @@ def test_the_stack_of_the_models_api_breaks_no_rule_and_keeps_what_the_earlier_o
     update = deploy["update_config"]
     assert (deploy["replicas"], update["parallelism"], update["delay"]) == (1, 2, "10s")
     assert deploy["restart_policy"]["condition"] == "on-failure"
+
+
+OLD_COMMANDS = (  # of the earlier demo's README and of its document about swarm
+    "sudo docker build -t tensorflow_inference_api_cpu -f docker/dockerfile .",
+    "sudo docker build --build-arg http_proxy='' --build-arg https_proxy='' -t tensorflow_inference_api_cpu "
+    "-f ./docker/dockerfile .",
+    "docker swarm init",
+    "docker swarm join-token worker",
+    "docker stack deploy -c cpu-inference.yaml tensorflow-cpu",
+    "docker service scale tensorflow-cpu_api=4",
+    "docker node ls",
+    "docker service ps tensorflow-cpu_api",
+    "docker service ls",
+)
+
+
+@pytest.mark.parametrize("command", OLD_COMMANDS)
+def test_the_document_has_every_command_of_the_earlier_one_word_for_word(command: str) -> None:
+    lines = (ROOT / "docs" / "swarm-api.md").read_text("utf-8").splitlines()
+    assert command in {line.partition(" #")[0].rstrip() for line in lines}
+    for file in re.findall(r"docker/dockerfile", command):
+        assert (ROOT / file).is_file()
 
 
 def test_compose_knows_every_key_of_the_stack_of_the_models_api() -> None:

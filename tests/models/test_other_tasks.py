@@ -12,6 +12,7 @@ import pytest
 from models.formats.exporter_notes import notes_of
 from models.formats.files_beside import task_beside
 from models.formats.kinds import KINDS, Found, find
+from models.formats.operators import task_by_operators
 from models.interface.ends import Ends
 from models.interface.pixels import Pixels
 from models.interface.scores import try_scores
@@ -20,6 +21,8 @@ from models.task import other_than_classifier
 from models.tensors import Signature, Tensor
 from tests.support.models.convertible import CASES, converter
 from tests.support.models.detectors import folder
+from tests.support.models.onnx_bytes import node, onnx_bytes, value
+from tests.support.models.wire import block
 
 DETECTOR, TABLE = "It is an object detector: it gives", "gives a table of numbers for each image, as object"
 REFUSED = {
@@ -141,6 +144,9 @@ OTHERS = {
     "heatmaps": [tensor("StatefulPartitionedCall", 1, 48, 48, 17)],
     "flat heads of SSD": [tensor("loc", 1, 400), tensor("conf", 1, 3072)],
     "one box": [tensor("x", 1, 1, 4), tensor("y", 1, 1)],
+    "NanoDet": [tensor("output", 1, 2125, 112)],
+    "heads of NanoDet": [tensor("cls_pred_stride_8", 1, 1600, 80), tensor("dis_pred_stride_8", 1, 1600, 32)],
+    "maps of NanoDet": [tensor(name, 1, 80, side, side) for name, side in (("a", 40), ("b", 20), ("c", 10))],
     "raw heads of YOLO": [tensor("a", 1, 3, 52, 52, 85), tensor("b", 1, 3, 26, 26, 85)],
     "masks": [tensor("masks", None, 7), tensor("scores", None, 7)],
 }
@@ -154,6 +160,46 @@ def test_what_may_be_a_classifier_is_none_of_the_others(outputs):
 @pytest.mark.parametrize("outputs", OTHERS.values(), ids=list(OTHERS))
 def test_names_and_shapes_tell_what_is_no_classifier(outputs):
     assert other_than_classifier(Signature("serving_default", [IMAGE], outputs)).startswith("It is a")
+
+
+IR = '<net name="n" version="11"><layers><layer id="0" name="{}" type="{}" version="opset1"/></layers></net>'
+CAFFE = 'name: "n"\nlayer {{\n  name: "{}"\n  type: "{}"\n}}\n'
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "text"),
+    [("OpenVINO IR", "net.xml", IR), ("Caffe", "net.prototxt", CAFFE)],
+    ids=["openvino", "caffe"],
+)
+@pytest.mark.parametrize(
+    ("layer", "operator", "is_detector"),
+    [
+        ("out", "DetectionOutput", True),
+        ("out", "Proposal", True),
+        ("DetectionOutput", "Softmax", False),  # only a name
+        ("roi", "Convolution", False),
+    ],
+)
+def test_an_operator_of_detectors_is_told_in_descriptions(
+    tmp_path, kind, file, text, layer, operator, is_detector
+):
+    (tmp_path / file).write_text(text.format(layer, operator))
+    (tmp_path / "net.bin").write_bytes(b"")
+    described = tmp_path / file
+    found = Found(KINDS[kind], described, (described if kind == "Caffe" else tmp_path / "net.bin",))
+    said = task_by_operators(found)
+    assert (
+        said.startswith(f"It is an object detector: its network has the operator {operator}.") == is_detector
+    )
+    assert bool(said) == is_detector
+
+
+def test_an_operator_of_detectors_is_told_within_a_branch_of_an_onnx_network(tmp_path):
+    inner = block(1, node("NonMaxSuppression", ("boxes", "scores"), "kept"))
+    branch = block(1, "then_branch") + block(6, inner)
+    outer = node("If", ("is_any",), "kept") + block(5, branch)
+    (tmp_path / "model.onnx").write_bytes(onnx_bytes([outer], [value("kept", (1, 3))], {}, {}))
+    assert "NonMaxSuppression" in task_by_operators(find(tmp_path / "model.onnx"))
 
 
 OLD_CONFIG = {"inference_engine_name": "tensorflow_detection", "confidence": 60, "type": "detection"}

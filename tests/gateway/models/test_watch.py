@@ -15,7 +15,7 @@ from gateway.models.answers import Models
 from gateway.models.catalog import CARD, VERSIONS, Model, read_catalog, set_aside
 from gateway.models.envelope import OldError
 from gateway.models.ids import label_id, model_id
-from gateway.models.server import Status
+from gateway.models.server import Status, cpu_quota
 from gateway.models.watch import NO_CLASSIFIER, Watcher
 from models.task import NEEDED
 
@@ -240,6 +240,16 @@ def test_it_is_ready_when_all_models_of_the_start_are_decided_and_stays_so(folde
     folder.put("birds", "owl")
     folder.look()
     assert (folder.state("birds").state, asked.why_not_ready()) == ("preparing", None)
+
+
+@pytest.mark.parametrize(
+    ("written", "threads"),
+    [("200000 100000", 2), ("150000 100000", 1), ("50000 100000", 1), ("max 100000", None), ("", None)],
+)
+def test_a_container_with_a_share_of_the_cpus_gets_as_many_threads(tmp_path, written, threads):
+    (tmp_path / "cpu.max").write_text(f"{written}\n")
+    assert cpu_quota(tmp_path / "cpu.max") == threads
+    assert cpu_quota(tmp_path / "none") is None
 
 
 def test_ids_follow_from_names_alone() -> None:
