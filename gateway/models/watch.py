@@ -40,6 +40,7 @@ WORK: Final = "work"
 KEPT_VERSIONS: Final = 2  # the one before may still answer its last requests
 NO_CLASSIFIER: Final = "Pixelcost compares classifiers, which give one score for each class"  # models/task.py
 LONGEST_REASON: Final = 1_000
+LONGEST_CONVERSION_S: Final = 900.0
 
 log = logging.getLogger(__name__)
 
@@ -66,18 +67,35 @@ class Converted:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """One that is under way or waits for its turn."""
+
+    fingerprint: str  # of the files that it began with
+    stop: threading.Event
+    outcome: Future[Converted]
+
+
 Convert = Callable[[list[str], threading.Event], None]  # raises EmbeddedFailed
 
 
 class Watcher:
     """Looks every second, in a thread of its own. Conversions run one after the other in another."""
 
-    def __init__(self, models_dir: Path, cache: Path, server: Server, convert: Convert = run_models):
+    def __init__(
+        self,
+        models_dir: Path,
+        cache: Path,
+        server: Server,
+        convert: Convert = run_models,
+        longest_s: float = LONGEST_CONVERSION_S,
+    ):
         self._models_dir, self._cache, self._server, self._convert = models_dir, cache, server, convert
+        self._longest_s = longest_s
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(1, "convert")
         self._seen: dict[str, str] = {}  # fingerprints of the look before, to wait until a copy is complete
-        self._running: dict[str, tuple[str, Future[Converted]]] = {}  # name -> fingerprint, conversion
+        self._running: dict[str, Conversion] = {}
         self._thread = threading.Thread(target=self._follow, name="models", daemon=True)
         self._problem = ""
         self._is_ready = self._is_published = False
@@ -95,6 +113,8 @@ class Watcher:
         """End the conversion under way, and look no more."""
         self._stop.set()
         self._thread.join()
+        for conversion in self._running.values():
+            conversion.stop.set()
         self._pool.shutdown(cancel_futures=True)
 
     def look(self) -> None:
@@ -106,11 +126,11 @@ class Watcher:
                 del self.models[name]
             for name, folder in folders.items():
                 self._look_at(name, folder)
-        for name, (mark, conversion) in list(self._running.items()):
-            if conversion.done():
+        for name, conversion in list(self._running.items()):
+            if conversion.outcome.done():
                 del self._running[name]
                 if name in self.models:
-                    self._take(self.models[name], mark, conversion.result())
+                    self._take(self.models[name], conversion.fingerprint, conversion.outcome.result())
         for model in list(self.models.values()):
             if model.next_version is not None:
                 self._ask_for(model)
@@ -159,21 +179,34 @@ class Watcher:
             return
         again.unlink(missing_ok=True)
         log.info("%s: new or changed", name)
-        self._running[name] = mark, self._pool.submit(self._converted, known, folder)
+        stop = threading.Event()
+        self._running[name] = Conversion(mark, stop, self._pool.submit(self._converted, known, folder, stop))
 
-    def _converted(self, model: Model, folder: Path) -> Converted:
+    def _converted(self, model: Model, folder: Path, stop: threading.Event) -> Converted:
         place = self._cache / WORK / model.id
         shutil.rmtree(place, ignore_errors=True)
+        limit = threading.Timer(self._longest_s, stop.set)
+        limit.start()
         try:
             options = read_config(folder).options
             arguments = [str(folder), "--out", str(place), "--name", model.name, *options]
-            self._convert(["convert", *arguments], self._stop)
+            self._convert(["convert", *arguments], stop)
         except (ConfigUnusable, EmbeddedFailed, OSError) as problem:
             shutil.rmtree(place, ignore_errors=True)
             if isinstance(problem, StartStopped):
-                return Converted(None, "The gateway was stopped while it was converted.")
+                return Converted(None, self._ended())
             return Converted(None, str(problem).strip()[:LONGEST_REASON])
+        finally:
+            limit.cancel()
         return Converted(place / "1")
+
+    def _ended(self) -> str:
+        if self._stop.is_set():
+            return "The gateway was stopped while it was converted."
+        return (
+            f"Converting it was ended after {self._longest_s / 60:.0f} minutes. Convert it on a "
+            "faster machine with `python -m models convert`, and put the result here."
+        )
 
     def _take(self, model: Model, mark: str, converted: Converted) -> None:
         """Make the conversion's outcome the model's state."""

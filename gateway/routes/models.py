@@ -191,6 +191,7 @@ def _answers(models: Models, name: str, photos: Any, most: int | None) -> list[d
 
 _MODELS: Final = "Models"
 _OLD: Final = "The earlier form: classes as boxes around the whole image."
+_NAME: Final = {"type": "string", "pattern": r"\S", "description": "Name or id of a model."}
 _BOX: Final = record(
     ObjectClassName={"type": "string"},
     confidence={"type": "number", "minimum": 0, "maximum": 101, "description": "Percent."},
@@ -240,7 +241,7 @@ def _answer(schema: dict[str, Any], *statuses: int) -> dict[int, Answer]:
 
 def _form(*fields: str, several: bool = False) -> dict[str, dict[str, Any]]:
     image = {"type": "array", "items": BINARY, "minItems": 1} if several else BINARY
-    members = {field: {"type": "string"} if field == "model" else image for field in fields}
+    members = {field: _NAME if field == "model" else image for field in fields}
     return {"multipart/form-data": {"type": "object", "required": list(fields), "properties": members}}
 
 
@@ -320,7 +321,7 @@ ROUTES: Final = (
         "Ids of a model's classes",
         _answer(_IDS, *_ASKED, 413, 422),
         body={
-            "application/x-www-form-urlencoded": record(model={"type": "string"}),
+            "application/x-www-form-urlencoded": record(model=_NAME),
             **_form("model"),
         },
     ),

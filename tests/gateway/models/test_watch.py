@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from experiment.embedded.models_cli import StartStopped
 from experiment.errors import EmbeddedFailed
 from gateway.models.answers import Models
 from gateway.models.catalog import CARD, VERSIONS, Model, read_catalog, set_aside
@@ -51,7 +52,7 @@ class Folder:
         """As a start of the gateway does."""
         set_aside(self.cache) if self.cache.exists() else None
         self.server = FakeServer()
-        self.watcher = Watcher(self.dir, self.cache, self.server, self._convert)
+        self.watcher = Watcher(self.dir, self.cache, self.server, self._convert, longest_s=0.5)
 
     def put(self, name: str, text: str, file: str = "model.onnx") -> Path:
         """A model whose conversion gives labels, or fails with the text behind "no:"."""
@@ -64,16 +65,19 @@ class Folder:
         """Enough looks for a change to be noticed, converted and served."""
         for _ in range(times):
             self.watcher.look()
-            for _, conversion in self.watcher._running.values():
-                conversion.exception(10)
+            for conversion in self.watcher._running.values():
+                conversion.outcome.exception(10)
 
     def state(self, name: str) -> Model | None:
         return read_catalog(self.cache).models.get(name)
 
-    def _convert(self, arguments: list[str], _: threading.Event) -> None:
+    def _convert(self, arguments: list[str], stop: threading.Event) -> None:
         self.conversions.append(arguments)
         source, out = Path(arguments[1]), Path(arguments[3])
         text = (source / "model.onnx").read_text()
+        if text == "endless":
+            assert stop.wait(10)
+            raise StartStopped("ended")
         if text.startswith("no:"):
             raise EmbeddedFailed(text.removeprefix("no:"))
         card = out / "1" / CARD
@@ -205,6 +209,14 @@ def test_one_that_failed_is_tried_again_when_asked_and_one_that_is_served_is_not
     asked.load("birds", force=True)
     folder.look()
     assert [arguments[5] for arguments in folder.conversions] == ["birds", "pets", "pets"]
+
+
+def test_a_conversion_without_an_end_is_ended_and_the_next_ones_go_on(folder: Folder) -> None:
+    folder.put("a", "endless")
+    folder.put("b", "owl jay")
+    folder.look()
+    assert (folder.state("a").state, folder.state("b").state) == ("unusable", "served")
+    assert folder.state("a").reason.startswith("Converting it was ended after ")
 
 
 def test_confidence_and_predictions_convert_nothing_anew_but_options_and_types_do(folder: Folder) -> None:
