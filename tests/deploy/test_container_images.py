@@ -6,6 +6,7 @@ own environment, which holds the same locked versions; PIXELCOST_TEST_IMAGES=ful
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -17,8 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.deploy.dockerfile import read_stages
+from tests.support.deploy.dockerfile import all_stages
 from tests.support.deploy.image_builder import Builder, why_not
+from tests.support.models.onnx_bytes import classifier
 from tests.support.processes.webapp_parts import eventually
 
 CAN_NOT = why_not()
@@ -26,6 +28,7 @@ IS_FULL = os.environ.get("PIXELCOST_TEST_IMAGES") == "full"
 WEB_MB = 165  # what the web image adds to its base; aiohttp, which load tests need, is 12 of them
 HEALTHY_TIMEOUT_S = 120
 PAGE = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:5051/').read().decode())"
+MODELS = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:4343/models').read().decode())"
 STATUS = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8501/v1/models/inception').read().decode())"
 
 pytestmark = [
@@ -38,7 +41,7 @@ pytestmark = [
 def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
     environments = () if IS_FULL else ("environment", "load-packages")
     given = dict.fromkeys(environments, Path(sys.prefix).resolve())
-    return Builder(tmp_path_factory.mktemp("images"), read_stages(), given)
+    return Builder(tmp_path_factory.mktemp("images"), all_stages(), given)
 
 
 @pytest.fixture
@@ -126,6 +129,21 @@ def test_the_model_image_fills_a_volume_once(builder: Builder, volume: Path) -> 
     said = [subprocess.run(line, capture_output=True, text=True, check=True).stdout for _ in range(2)]
     assert said == ["model: /models/inception/1\n", "model: /models/inception/1 (was there already)\n"]
     assert (volume / "1" / "saved_model.pb").stat().st_uid == 10001
+
+
+def test_the_api_image_converts_and_serves_a_folder_that_it_only_reads(
+    builder: Builder, volume: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    models = tmp_path_factory.mktemp("models")
+    models.chmod(0o755)
+    (models / "colours").mkdir(mode=0o755)
+    (models / "colours" / "model.onnx").write_bytes(classifier())
+    with started(builder, "api", models=models, cache=volume) as api:
+        api.wait_healthy()
+        listed = json.loads(api.run("python", "-c", MODELS).stdout)["data"]["details"]
+        assert [(row["name"], row["state"]) for row in listed] == [("colours", "served")]
+        assert api.run("id", "-u").stdout == "10001\n"
+    assert [path.name for path in models.rglob("*")] == ["colours", "model.onnx"]
 
 
 def test_the_load_image_sends_load_as_its_user_and_keeps_the_results_in_its_volume(
