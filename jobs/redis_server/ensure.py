@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import redis
 
 from common.addresses import is_ip_address
+from experiment.errors import PixelcostError
 from experiment.queue.connection import QueueUnavailable, connection, place_of, sentence
+from jobs.locks import Held, held, note_of_holder
 from jobs.redis_server.own import OwnServer, OwnSettings
 
 FOLDER: Final = "redis"  # in the data folder
 LOCK_NAME: Final = "in-use-by"
 WATCH_S: Final = 0.5
 LOADED_S: Final = 120.0
+PAUSE_S: Final = 5.0  # after a start that failed
 MOST_MEMORY_BYTES: Final = 8 << 30  # Cluster Serving's default
 LEAST_MEMORY_BYTES: Final = 64 << 20
 
@@ -52,21 +54,23 @@ def ensure(
     It keeps its data for the next start, is started again if it dies, and ends with the block or with this
     process. Raises QueueUnavailable.
     """
-    place = place_of(url)
-    if _answers(url):
-        yield Place(url, place, started=False)
-        return
-    if not _is_here(url):
-        raise QueueUnavailable(f"Redis at {place} can't be reached. Is it running there?")
     memory = max_memory_bytes or default_memory_bytes()
     settings = OwnSettings(data_dir / FOLDER, url, memory, fsync)
-    with _claimed(settings.folder):
-        keeper = _Keeper(OwnServer(settings), say)
-        keeper.start()
-        try:
-            yield Place(settings.own_url, place, started=True, folder=settings.folder)
-        finally:
-            keeper.end()
+    keeper = _Keeper(settings, say)
+    is_there = _answers(url)
+    if is_there and note_of_holder(settings.folder / LOCK_NAME) is None:
+        yield Place(url, place_of(url), started=False)
+        return
+    if not is_there and not _is_here(url):
+        raise QueueUnavailable(f"Redis at {place_of(url)} can't be reached. Is it running there?")
+    keeper.start(is_heir=is_there)
+    try:
+        if is_there:
+            yield Place(url, place_of(url), started=False)
+        else:
+            yield Place(settings.own_url, place_of(url), started=True, folder=settings.folder)
+    finally:
+        keeper.end()
 
 
 def default_memory_bytes() -> int:
@@ -84,22 +88,29 @@ def default_memory_bytes() -> int:
 class _Keeper:
     """Starts the server in a thread of its own, which starts it again if it dies.
 
-    The kernel ends the server when the thread that started it is gone, so one thread does all starts.
+    The kernel ends the server when the thread that started it is gone, so one thread does all starts. An heir
+    starts none as long as the one of another command on the same folder runs.
     """
 
-    def __init__(self, server: OwnServer, say: Callable[[str], None]):
-        self._server = server
+    def __init__(self, settings: OwnSettings, say: Callable[[str], None]):
+        self._settings = settings
+        self._server = OwnServer(settings)
         self._say = say
         self._stop = threading.Event()
         self._is_ready = threading.Event()
-        self._failure: QueueUnavailable | None = None
+        self._failure: PixelcostError | None = None
+        self._lock = ExitStack()
+        self._is_owner = False
         self._thread = threading.Thread(target=self._run, name="redis", daemon=True)
 
-    def start(self) -> None:
-        """Return when it answers. Raises QueueUnavailable."""
+    def start(self, is_heir: bool) -> None:
+        """Return when it answers; at once for an heir. Raises PixelcostError."""
+        if is_heir:
+            self._is_ready.set()
         self._thread.start()
         self._is_ready.wait()
         if self._failure:
+            self._thread.join()
             raise self._failure
 
     def end(self) -> None:
@@ -108,25 +119,46 @@ class _Keeper:
         self._thread.join()
 
     def _run(self) -> None:
-        try:
-            self._server.start()
-        except QueueUnavailable as failure:
-            self._failure = failure
-            self._stop.set()
-        finally:
-            self._is_ready.set()
-        while not self._stop.wait(WATCH_S):
-            if self._server.pid is None:
-                self._start_again()
-        self._server.stop()
+        with self._lock:
+            if not self._is_ready.is_set():
+                try:
+                    self._take_over()
+                except PixelcostError as failure:
+                    self._failure = failure
+                    self._stop.set()
+                self._is_ready.set()
+            while not self._stop.wait(WATCH_S):
+                self._look()
+            self._server.stop()
 
-    def _start_again(self) -> None:
-        self._say("Redis has ended. It is started again with its data.")
+    def _look(self) -> None:
+        if self._is_owner and self._server.pid is not None:
+            return
         try:
-            self._server.start()
-        except QueueUnavailable as failure:
+            if self._is_owner:
+                self._say("Redis has ended. It is started again with its data.")
+                self._server.start()
+            elif note_of_holder(self._settings.folder / LOCK_NAME) is None and not _answers(
+                self._settings.url
+            ):
+                self._say("The command that ran Redis has ended. This one runs it now, with its data.")
+                self._take_over()
+        except PixelcostError as failure:
             self._say(failure.message)
-            self._stop.wait(5.0)
+            self._stop.wait(PAUSE_S)
+
+    def _take_over(self) -> None:
+        folder = self._settings.folder
+        try:
+            if not self._is_owner:
+                self._lock.enter_context(held(folder / LOCK_NAME, str(os.getpid())))
+        except Held as other:
+            raise QueueUnavailable(
+                f"Process {other.note or 'unknown'} runs a Redis on {folder}, at another address than this "
+                "one asks for. Use that address, or set PIXELCOST_DATA_DIR to another folder."
+            ) from None
+        self._is_owner = True
+        self._server.start()
 
 
 def _answers(url: str) -> bool:
@@ -158,29 +190,3 @@ def _is_here(url: str) -> bool:
     host = parts.hostname or ""
     is_loopback = ip_address(host).is_loopback if is_ip_address(host) else host == "localhost"
     return parts.scheme == "redis" and is_loopback and parts.username in {None, "", "default"}
-
-
-@contextmanager
-def _claimed(folder: Path) -> Iterator[None]:
-    """Nobody else starts a server on these files meanwhile. Raises QueueUnavailable."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock: IO[str] = (folder / LOCK_NAME).open("a+")
-    except OSError as error:
-        raise QueueUnavailable(
-            f"The folder {folder} for Redis' data can't be used: {error.strerror}. "
-            "Set PIXELCOST_DATA_DIR to another folder."
-        ) from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = (folder / LOCK_NAME).read_text("ascii") or "unknown"
-            raise QueueUnavailable(
-                f"Process {owner} runs a Redis on {folder}, at another address than this one asks for. "
-                "Use that address, or set PIXELCOST_DATA_DIR to another folder."
-            ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield

@@ -123,11 +123,13 @@ class Claims:
                 entry.job_id,
                 entry.photo_sha256,
                 old,
+                int(entry.wants_value),
                 ending.value or b"",
                 ending.state,
             ]
             arguments += [2 * len(ending.fields), *(part for pair in ending.fields.items() for part in pair)]
-        return list(self._finish([self._settings.stream, keys.finished, keys.rate, keys.stats], arguments))
+        names = [self._settings.stream, keys.finished, keys.unread, keys.rate, keys.stats]
+        return list(self._finish(names, arguments))
 
     def _has_group(self) -> bool:
         try:

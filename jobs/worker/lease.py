@@ -61,7 +61,7 @@ class Lease:
             if time.monotonic() > until:
                 raise NameTaken(
                     f"Another worker named {self._name} serves {self._settings.stream}. "
-                    "Stop it, or give this one another name."
+                    "Stop it, or give this one another name (--worker-name)."
                 )
             if stop.wait(0.2):
                 return False

@@ -7,24 +7,27 @@ import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import redis
 
 from experiment.queue.connection import connection, sentence
 from experiment.queue.records import QueueSettings
 from experiment.records import BackendInfo
+from jobs.infer.answerer import model_answerer
 from jobs.records import Answerer, Reader
+from jobs.wire.reader import entry_reader
 from jobs.worker.worker import PAUSES_S, Worker, WorkerSettings
+
+DEFAULT_BATCH: Final = 4  # as Cluster Serving had it
 
 log = logging.getLogger(__name__)
 
 
 def of_the_model(job: WorkerJob) -> tuple[Reader, Answerer]:
     """What reads entries of all clients, and what asks the model server."""
-    from jobs.infer.answerer import model_answerer  # noqa: PLC0415  until both are there
-    from jobs.wire.reader import entry_reader  # noqa: PLC0415
-
-    return entry_reader(job.queue), model_answerer(job.backend, job.timeout_s, job.top_n)
+    answerer = model_answerer(job.backend, job.timeout_s, job.top_n, job.image_size_px, job.already_batched)
+    return entry_reader(job.queue), answerer
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,12 @@ class WorkerJob:
 
     queue: QueueSettings
     backend: BackendInfo
-    batch_size: int = 4  # most jobs in one request to the model
-    top_n: int | None = None  # classes in a result; None: all that the model's answer has
+    batch_size: int = DEFAULT_BATCH  # most jobs in one request to the model
+    top_n: int | None = None  # classes in a result for Cluster Serving's clients; None: the scores of all
+    image_size_px: tuple[int, int] | None = (
+        None  # height, width: photos are resized to it; None: they are not
+    )
+    already_batched: bool = False  # arrays have their batch dimension
     timeout_s: float = 60.0  # of one request to the model
     parts: Callable[[WorkerJob], tuple[Reader, Answerer]] = of_the_model  # tests have others
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from jobs.records import Answered, Claimed, Outcome, Refused, Request
+import redis
+
+from experiment.queue.records import QueueSettings
+from jobs.records import Answered, Answerer, Claimed, Outcome, Reader, Refused, Request
+from jobs.wire.reader import entry_reader
+from jobs.worker.worker import Worker, WorkerSettings
 
 
 class PlainReader:
@@ -26,3 +33,26 @@ class Echo:
     def answer(self, requests: Sequence[Request]) -> list[Outcome]:
         self.batches.append(len(requests))
         return [Answered({"echo": (request.image or b"").decode()}) for request in requests]
+
+
+@contextmanager
+def running_worker(
+    client: redis.Redis, queue: QueueSettings, answerer: Answerer, reader: Reader | None = None
+) -> Iterator[Worker]:
+    """A worker in a thread, stopped at the end."""
+    settings = WorkerSettings("w-0", wait_s=0.05)
+    worker = Worker(client, queue, settings, reader or entry_reader(queue), answerer)
+    stop, ready = threading.Event(), threading.Event()
+    thread = threading.Thread(target=worker.run, args=(stop, ready.set))
+    thread.start()
+    try:
+        assert ready.wait(20)
+        yield worker
+    finally:
+        stop.set()
+        thread.join()
+
+
+def claimed(**fields: bytes) -> Claimed:
+    """An entry as a worker claims it."""
+    return Claimed("1730000000000-0", {"uri": b"cat", **fields}, 1, 1730000000001)
