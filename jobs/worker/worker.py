@@ -172,8 +172,9 @@ class Worker:
 
     def _given_up(self, entry: Claimed) -> Refused:
         tries = entry.tries - 1
+        words = "try" if tries == 1 else "tries"
         code, why = self._claims.last_reason(entry) or ("worker_died", "Its workers died while at it.")
-        return Refused(f"gave_up:{code}", f"Given up after {tries} tries. {why}")
+        return Refused(f"gave_up:{code}", f"Given up after {tries} {words}. {why}")
 
     def _answers(self, requests: Sequence[Request], stop: threading.Event) -> list[Outcome] | None:
         """The model's outcomes, as soon as it answers; None if `stop` is set meanwhile."""
