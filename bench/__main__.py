@@ -23,6 +23,7 @@ from bench import (
     variants,
     web,
 )
+from bench.queue import short as queue
 from bench.support.errors import CannotRun
 from experiment.measure.environment import environment
 
@@ -38,6 +39,7 @@ PARTS: dict[str, Callable[[], Iterable[str]]] = {
     "runtimes": runtimes.bench,
     "switching": switching.bench,
     "load": load.bench,
+    "queue": queue.bench,
 }
 
 
