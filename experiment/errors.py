@@ -20,7 +20,7 @@ status.
         JobConflict           409  job_conflict       experiment/queue/submit.py
         EngineFailed          500  engine_failed      experiment/engines/base.py
         NameTaken             409  name_taken         jobs/worker/lease.py
-        Refused               400  error              webapp/problems.py; each with a code of TITLES
+        Refused               400  error              httpserver/problems.py; its code says more
         NoSuchRun             404  no_such_run        webapp/store/store.py
         TooBusy               429  too_many_runs      webapp/runs/queue.py
         LargePhotoBusy        429  large_photo_waits  webapp/worker/large_photos.py

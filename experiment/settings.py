@@ -7,10 +7,13 @@ reported at once, each with its key and value.
 
 from __future__ import annotations
 
+import difflib
 import io
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,8 +28,13 @@ from experiment.records import BackendInfo
 
 SECRETS = {"DATABASE_URL", "PIXELCOST_TOKEN"}  # never shown
 MAY_NOT_BE_BLANK = {"PIXELCOST_TOKEN"}  # a value of spaces must not open the app
+# What Kubernetes sets for a Service named pixelcost, and Docker for a linked container of that name.
+_SERVICE_LINK = re.compile(
+    r"(_\w+?)??_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?)?)"
+)
+_LINK_ADDRESS = re.compile(r"(tcp|udp|sctp)://.+", re.IGNORECASE)
 
-Read = TypeVar("Read", bound="SharedSettings")
+Read = TypeVar("Read", bound="BackendSettings")
 
 
 def setting(
@@ -49,24 +57,42 @@ def line(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class SharedSettings:
-    """Which servers are measured, with which model, and where results are kept."""
+class BackendSettings:
+    """Which servers are asked, and for which model."""
 
     tf_servers: str = setting(
         "TF_SERVERS",
         "",
         "Model servers, as `name:host:port;name:host:port` (below). Empty: embedded ones are started.",
     )
-    embedded: str = setting(
-        "PIXELCOST_EMBEDDED",
-        "",
-        "Embedded backends, as `1 CPU:cpus=1;4 CPU:cpus=4` (below). Empty: a GPU if present, 1 CPU, 8 CPU.",
-    )
     model_name: str = setting("MODEL_NAME", "inception", "Name of the model on the servers.", line)
     model_signature_name: str = setting(
         "MODEL_SIGNATURE_NAME", "predict_images", "Signature that takes encoded images.", line
     )
     model_input_key: str = setting("MODEL_INPUT_KEY", "images", "Input of that signature.", line)
+    tf_request_timeout_s: float = setting(
+        "TF_REQUEST_TIMEOUT",
+        60.0,
+        "Longest wait for one answer, unless the plan says otherwise.",
+        seconds(0.1, 600),
+        "s",
+    )
+
+    @property
+    def backend_defaults(self) -> BackendInfo:
+        """Model, signature and input of every server of TF_SERVERS whose entry does not name others."""
+        return BackendInfo("", "grpc", "", self.model_name, self.model_signature_name, self.model_input_key)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedSettings(BackendSettings):
+    """Also which servers are started here, and where results are kept."""
+
+    embedded: str = setting(
+        "PIXELCOST_EMBEDDED",
+        "",
+        "Embedded backends, as `1 CPU:cpus=1;4 CPU:cpus=4` (below). Empty: a GPU if present, 1 CPU, 8 CPU.",
+    )
     model_base_path: str = setting(
         "MODEL_BASE_PATH",
         "",
@@ -80,19 +106,7 @@ class SharedSettings:
     weights_url: str = setting(
         "PIXELCOST_WEIGHTS_URL", "", "Mirror for models' weights, instead of Keras' own server."
     )
-    tf_request_timeout_s: float = setting(
-        "TF_REQUEST_TIMEOUT",
-        60.0,
-        "Longest wait for one answer, unless the plan says otherwise.",
-        seconds(0.1, 600),
-        "s",
-    )
     data_dir: str = setting("PIXELCOST_DATA_DIR", "var", "Folder for the database and models.")
-
-    @property
-    def backend_defaults(self) -> BackendInfo:
-        """Model, signature and input of every server of TF_SERVERS whose entry does not name others."""
-        return BackendInfo("", "grpc", "", self.model_name, self.model_signature_name, self.model_input_key)
 
 
 def read_settings(
@@ -142,12 +156,27 @@ def _from_file(dotenv: str | Path | None) -> dict[str, str]:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _server_problems(settings: SharedSettings) -> Iterator[str]:
+def unknown(environ: Mapping[str, str], known: Sequence[str], prefix: str) -> Iterator[str]:
+    """A problem for each setting that begins with `prefix` and is not one of `known`."""
+    for key in environ:
+        if key.startswith(prefix) and key not in known and not _is_service_link(key, environ[key]):
+            near = difflib.get_close_matches(key, known, n=1)
+            yield f"{key} is not a known setting" + (f" (did you mean {near[0]}?)" if near else "")
+
+
+def _is_service_link(key: str, text: str) -> bool:
+    """Whether Kubernetes or Docker set this, as in PIXELCOST_PORT=tcp://10.0.0.1:80, and not a person."""
+    match = _SERVICE_LINK.fullmatch(key.removeprefix("PIXELCOST"))
+    return match is not None and (match[2] != "PORT" or _LINK_ADDRESS.fullmatch(text) is not None)
+
+
+def _server_problems(settings: BackendSettings) -> Iterator[str]:
     """Problems within the two settings that list backends."""
     parsers: dict[str, Callable[[], object]] = {}
     if settings.tf_servers:
         parsers["TF_SERVERS"] = lambda: parse_servers(settings.tf_servers, settings.backend_defaults)
-    parsers["PIXELCOST_EMBEDDED"] = lambda: parse_embedded(settings.embedded)
+    if isinstance(settings, SharedSettings):
+        parsers["PIXELCOST_EMBEDDED"] = partial(parse_embedded, settings.embedded)
     for key, parse in parsers.items():
         try:
             parse()

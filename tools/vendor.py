@@ -28,6 +28,14 @@ PLOTLY_VERSION = "4.1.1"
 PICA, PICA_VERSION = "pica", "10.0.3"
 AXE_VERSION = "4.14.1"
 SCIKIT_IMAGE_VERSION = "0.26.0"
+SWAGGER, SWAGGER_VERSION = "swagger-ui-dist", "5.35.0"
+SWAGGER_FILES = {  # path under static/ -> file of the package
+    "vendor/swagger-ui-bundle.js": "swagger-ui-bundle.js",
+    "vendor/swagger-ui.css": "swagger-ui.css",
+    "vendor/swagger-ui-LICENSE.txt": "LICENSE",
+    "vendor/swagger-ui-NOTICE.txt": "NOTICE",
+    "vendor/swagger-ui-bundle-LICENSES.txt": "swagger-ui-bundle.js.LICENSE.txt",
+}
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,7 @@ FILES = (
     Vendored("vendor/plotly.css", PLOTLY, PLOTLY_VERSION, "MIT"),
     Vendored("vendor/pica.js", PICA, PICA_VERSION, "MIT"),
     Vendored("vendor/pica-LICENSE.txt", PICA, PICA_VERSION, "MIT"),
+    *(Vendored(path, SWAGGER, SWAGGER_VERSION, "Apache-2.0") for path in SWAGGER_FILES),
     Vendored("../tests/vendor/axe.min.js", "axe-core", AXE_VERSION, "MPL-2.0"),
     Vendored("samples/cat.png", "scikit-image", SCIKIT_IMAGE_VERSION, "CC0-1.0"),
 )
@@ -109,6 +118,12 @@ def fetch_pica(folder: Path) -> dict[str, bytes]:
         }
 
 
+def fetch_swagger(folder: Path) -> dict[str, bytes]:
+    """The viewer of OpenAPI documents, out of its npm package."""
+    with tarfile.open(_npm_package(folder, f"{SWAGGER}@{SWAGGER_VERSION}")) as archive:
+        return {path: _member(archive, f"package/{name}") for path, name in SWAGGER_FILES.items()}
+
+
 def fetch_axe(folder: Path) -> dict[str, bytes]:
     """The checker of accessibility, out of its npm package. Its licence stands in its first lines."""
     with tarfile.open(_npm_package(folder, f"axe-core@{AXE_VERSION}")) as archive:
@@ -153,7 +168,8 @@ def versions_text() -> str:
 def renew() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        made = {**fetch_plotly(folder), **fetch_pica(folder), **fetch_axe(folder), **fetch_cat(folder)}
+        makers = (fetch_plotly, fetch_pica, fetch_swagger, fetch_axe, fetch_cat)
+        made = {path: content for make in makers for path, content in make(folder).items()}
         for path, content in made.items():
             (STATIC / path).parent.mkdir(parents=True, exist_ok=True)
             (STATIC / path).write_bytes(content)

@@ -8,9 +8,10 @@ from pathlib import Path
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from webapp import logs, problems
+from httpserver import logs, security
+from webapp import problems
 from webapp.config import Settings, read_settings
-from webapp.http import access, compress, security
+from webapp.http import access, compress
 from webapp.routes import (
     classify,
     decide,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,17 +11,12 @@ from sqlalchemy import URL
 
 import experiment.settings
 from common.checks import Expected, one_of_texts, whole_text
-from experiment.settings import SharedSettings, seconds, setting
+from experiment.settings import SharedSettings, seconds, setting, unknown
+from httpserver import parsers
 
 PREFIX = "PIXELCOST_"
-TEST_PREFIX = "PIXELCOST_TEST_"  # settings of the tests, not of the app
+OTHERS = ("PIXELCOST_TEST_", "PIXELCOST_GATEWAY_")  # settings of the tests and of the gateway
 PHOTOS_WORTH = 5  # the original, and four times as much for its copies: PNG and RGBA are large
-
-# What Kubernetes sets for a Service named pixelcost, and Docker for a linked container of that name.
-_SERVICE_LINK = re.compile(
-    r"(_\w+?)??_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?)?)"
-)
-_LINK_ADDRESS = re.compile(r"(tcp|udp|sctp)://.+", re.IGNORECASE)
 
 
 class Row(NamedTuple):
@@ -43,27 +36,6 @@ def _database_url(text: str) -> str:
     if text.strip() and (scheme != "sqlite" or rest in {"", "/", "/:memory:"}):  # the last three are no file
         raise Expected("postgresql://user:password@host/name or sqlite:///file")
     return text.strip()
-
-
-def _host_names(text: str) -> str:
-    """With a space between them."""
-    names = text.lower().replace(",", " ").replace(";", " ").split()
-    if not all(re.fullmatch(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?", name) for name in names):
-        raise Expected("names without a port, as `pixelcost.example.org,pixelcost`")
-    return " ".join(names)
-
-
-def _token(text: str) -> str:
-    if not re.fullmatch(r"[!-~]{16,}", text.strip()):
-        raise Expected("16 or more characters without spaces, as `openssl rand -hex 24` makes them")
-    return text.strip()
-
-
-def _token_in_file(text: str) -> str:
-    try:
-        return _token(Path(text.strip()).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise Expected(f"a file that can be read ({error.__class__.__name__})") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +132,13 @@ class Settings(SharedSettings):
         "PIXELCOST_TOKEN",
         "",
         "Shared token for the page and the API (SECURITY.md). Empty: no token is needed.",
-        _token,
+        parsers.token,
     )
     token_in_file: str = setting(
         "PIXELCOST_TOKEN_FILE",
         "",
         "File that holds the token instead, as Docker and Kubernetes give secrets.",
-        _token_in_file,
+        parsers.token_in_file,
     )
     trust_proxy: int = setting(
         "PIXELCOST_TRUST_PROXY",
@@ -179,7 +151,7 @@ class Settings(SharedSettings):
         "PIXELCOST_ALLOWED_HOSTS",
         "",
         "Host names that the app answers to, besides addresses and `localhost`; see below.",
-        _host_names,
+        parsers.host_names,
     )
     log_format: str = setting(
         "PIXELCOST_LOG_FORMAT", "json", "`json` or `text`.", one_of_texts("json", "text")
@@ -232,23 +204,8 @@ def read_settings(environ: Mapping[str, str] | None = None, dotenv: str | Path |
 
 
 def _problems(environ: Mapping[str, str], settings: Settings) -> list[str]:
-    problems = list(_unknown(environ))
+    own = {key: text for key, text in environ.items() if not key.startswith(OTHERS)}
+    problems = list(unknown(own, [row.key for row in rows()], PREFIX))
     if settings.token and settings.token_in_file and settings.token != settings.token_in_file:
         problems.append("PIXELCOST_TOKEN and the file of PIXELCOST_TOKEN_FILE differ: leave one out")
     return problems
-
-
-def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
-    known = [row.key for row in rows()]
-    for key in environ:
-        if key.startswith(PREFIX) and not key.startswith(TEST_PREFIX) and key not in known:
-            if _is_service_link(key, environ[key]):
-                continue
-            near = difflib.get_close_matches(key, known, n=1)
-            yield f"{key} is not a known setting" + (f" (did you mean {near[0]}?)" if near else "")
-
-
-def _is_service_link(key: str, text: str) -> bool:
-    """Whether Kubernetes or Docker set this, as in PIXELCOST_PORT=tcp://10.0.0.1:80, and not a person."""
-    match = _SERVICE_LINK.fullmatch(key.removeprefix(PREFIX[:-1]))
-    return match is not None and (match[2] != "PORT" or _LINK_ADDRESS.fullmatch(text) is not None)

@@ -9,8 +9,8 @@ import sys
 from typing import Any
 
 from experiment.errors import ConfigRefused
+from httpserver.logs import log_config
 from webapp.config import read_settings
-from webapp.logs import log_config
 from webapp.store.store import Store
 
 try:
@@ -22,7 +22,7 @@ except ConfigRefused as error:
 
 _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 bind = f"{_host}:{_settings.port}"
-worker_class = "webapp.http.gunicorn_worker.Worker"
+worker_class = "httpserver.gunicorn_worker.Worker"
 workers = 1
 threads = _settings.threads
 worker_connections = 512  # below the 1,024 descriptors that a process may commonly open
@@ -33,7 +33,7 @@ graceful_timeout = 10
 keepalive = 5
 preload_app = False  # gRPC and threads must begin after the fork
 accesslog = None  # the app logs requests itself, with their ids
-logconfig_dict = log_config(_settings)
+logconfig_dict = log_config(_settings.log_level, _settings.log_format)
 control_socket_disable = True
 
 

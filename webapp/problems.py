@@ -13,13 +13,11 @@ from flask import Flask, Response, current_app, g, json, render_template, reques
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
-from werkzeug.http import HTTP_STATUS_CODES
 
 from experiment.errors import ImageRefused, PixelcostError, PlanRefused, VariantsRefused
+from httpserver.problems import CRASH_TITLE, MEDIA_TYPE, REFUSALS, Refused, problem
 from webapp.config import Settings
 from webapp.storage_errors import is_busy, is_no_room
-
-TYPE_PREFIX: Final = "urn:pixelcost:problem:"
 
 log = logging.getLogger(__name__)
 
@@ -74,40 +72,12 @@ TITLES: Final = {
 }
 IMAGE_TITLE: Final = "This photo can't be used."
 
-# What HTTP itself refuses: status -> code, title, detail.
-REFUSALS: Final = {
-    400: ("bad_request", "The request is malformed.", ""),
-    404: ("not_found", "This address does not exist.", "docs/http-api.md lists the routes."),
-    405: ("method_not_allowed", "This address does not accept that method.", "See the Allow header."),
-    408: ("timeout", "The request took too long to arrive.", "Try a smaller photo or a faster connection."),
-    413: ("too_large", "The request is too large.", ""),
-    414: (
-        "uri_too_long",
-        "The address is too long.",
-        "Shorten it, for example its query.",
-    ),
-    415: ("unsupported_media_type", "This content type is not supported.", ""),
-    431: (
-        "headers_too_large",
-        "The request's headers are too large.",
-        "The usual cause is cookies of other apps on this host. Delete them in the browser.",
-    ),
-}
-CRASH_TITLE: Final = "Something went wrong on our side."
 NO_ROOM: Final = (
     "Nothing can be stored. Remove runs in the history, or free space in the data folder and the folder "
     "for temporary files; then try again. Earlier results are kept."
 )
 BUSY: Final = "Another program has locked it, or it can't be reached. Try again in a few seconds."
 BUSY_RETRY_S: Final = 5
-
-
-class Refused(PixelcostError):
-    """A request that the web app itself refuses. `code` is a key of TITLES."""
-
-    def __init__(self, code: str, message: str, http_status: int = 400, retry_after_s: int | None = None):
-        super().__init__(message, code, http_status)
-        self.retry_after_s = retry_after_s
 
 
 def install(app: Flask) -> None:
@@ -144,6 +114,8 @@ def _http_refusal(error: HTTPException) -> Response:
         is_upload = request.max_content_length != current_app.config["MAX_CONTENT_LENGTH"]
         body_limit_kb = current_app.config["MAX_CONTENT_LENGTH"] / 1e3
         detail = _size_limit() if is_upload else f"The limit at this address is {body_limit_kb:g} kB."
+    if status == 404:
+        detail = "docs/http-api.md lists the routes."
     response = _answer(status, code, title, detail or error.description or "")
     for name, value in error.get_headers(request.environ):
         if name in {"Allow", "Retry-After"}:
@@ -154,19 +126,6 @@ def _http_refusal(error: HTTPException) -> Response:
 def _broken_chunks(error: Exception) -> Response:
     """A malformed body, which gunicorn finds while the app reads it."""
     return _answer(400, "broken_upload", TITLES["broken_upload"], f"{error}.")
-
-
-def written(status: int, why: str = "") -> bytes:
-    """A whole HTTP response that refuses a request which never reaches the app, and closes the connection."""
-    code, title, detail = REFUSALS.get(status, REFUSALS[400])
-    problem = _problem(status, code, title, detail or why)
-    body = json.dumps(problem).encode()
-    head = (
-        f"HTTP/1.1 {status} {HTTP_STATUS_CODES.get(status, 'Error')}\r\n"
-        f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n"
-        "Cache-Control: no-store\r\nConnection: close\r\n\r\n"
-    )
-    return head.encode() + body
 
 
 def _size_limit() -> str:
@@ -203,12 +162,8 @@ def _answer(status: int, code: str, title: str, detail: str, more: dict[str, Any
     if _wants_page():
         page = render_template("problem.html", status=status, title=title, detail=detail)
         return Response(page, status, content_type="text/html; charset=utf-8")
-    body = json.dumps(_problem(status, code, title, detail) | (more or {}))
-    return Response(body, status, content_type="application/problem+json")
-
-
-def _problem(status: int, code: str, title: str, detail: str) -> dict[str, Any]:
-    return {"type": TYPE_PREFIX + code, "title": title, "status": status, "detail": detail, "code": code}
+    body = json.dumps(problem(status, code, title, detail) | (more or {}))
+    return Response(body, status, content_type=MEDIA_TYPE)
 
 
 def _wants_page() -> bool:

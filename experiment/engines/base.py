@@ -48,6 +48,8 @@ class Engine(Protocol):
     ) -> Iterator[Found]:
         """Yield `task(item)` for every item, as they end, in no order.
 
-        At most a few items for each worker are under way, so memory does not grow with their number. A task
-        whose worker died is run again elsewhere. Raises EngineFailed, and what a task raised.
+        At most a few items for each worker are under way, so memory does not grow with their number. Once
+        `stop` is set no item is begun; those under way are yielded. A task whose worker died is run again
+        elsewhere; one whose workers die again and again is in `item` of the EngineFailed that ends this.
+        Raises EngineFailed, and what a task raised.
         """

@@ -15,12 +15,10 @@ from typing import Any, Final
 
 from common.processes import end_with_parent
 from experiment.engines.base import EngineFailed
+from experiment.engines.restarts import Restarts, and_again
 from experiment.errors import PixelcostError
 from experiment.wording import one_line
 
-EARLY_S: Final = 10.0  # one that fails sooner than this has not worked
-PAUSES_S: Final = (0.0, 1, 2, 5, 10)  # before a restart, by how often it failed early; then it is given up
-KILLED_EARLY_S: Final = 1.0  # killed sooner: the same pause before the restart, in case it is out of memory
 HOPELESS: Final = 3  # exit code: a restart would not mend it
 
 _CONTEXT = multiprocessing.get_context("spawn")  # a fork would copy locks of threads and gRPC's state
@@ -37,7 +35,7 @@ class Kept:
         self._say = say
         self._process: Any = None
         self._told: Connection | None = None
-        self._early_failures = 0
+        self._restarts = Restarts()
         self._started_s = self._start_at_s = 0.0
 
     def start(self) -> None:
@@ -65,21 +63,9 @@ class Kept:
             raise EngineFailed(why or f"The worker {self._name} gave up.")
         how = f"was killed by signal {-code}" if code < 0 else "failed" if why else "ended"
         what = f"Worker {self._name} {how}{f': {why}' if why else '.'}"
-        pause_s = self._pause_s(code, what)
+        pause_s = self._restarts.pause_s(what, time.monotonic() - self._started_s, was_killed=code < 0)
         self._start_at_s = time.monotonic() + pause_s
-        self._say(f"{what} It is started again {f'in {pause_s:g} s' if pause_s else 'now'}.")
-
-    def _pause_s(self, code: int, what: str) -> float:
-        """Before it is started again. Raises EngineFailed if it failed too often."""
-        lived_s = time.monotonic() - self._started_s
-        if code < 0:
-            return 0.0 if lived_s >= KILLED_EARLY_S else KILLED_EARLY_S
-        self._early_failures = self._early_failures + 1 if lived_s < EARLY_S else 0
-        if self._early_failures > len(PAUSES_S):
-            raise EngineFailed(
-                f"{what} That was the {self._early_failures}th time in a row, right after its start."
-            )
-        return PAUSES_S[max(self._early_failures - 1, 0)]
+        self._say(and_again(what, pause_s))
 
     def ask_to_end(self) -> None:
         """Let it finish what it is at."""

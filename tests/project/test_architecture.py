@@ -19,6 +19,7 @@ NAMED = [
     for row in ROWS
     for name, file in re.findall(r"`(_?[A-Z][A-Za-z_]+)` in `([\w./]+\.\w+)`", row)
 ]
+FOLDERS = ("experiment", "httpserver", "jobs", "webapp")  # whose errors experiment/errors.py draws
 
 
 @pytest.mark.parametrize("name", sorted(FILES))
@@ -52,9 +53,7 @@ def errors_drawn() -> dict[str, tuple[str, int, str]]:
 def errors_defined() -> dict[str, tuple[str, int, str]]:
     """The same for every class below PixelcostError; a private class counts as part of its parent."""
     found = {}
-    for path in [
-        path for package in ("experiment", "jobs", "webapp") for path in (ROOT / package).rglob("*.py")
-    ]:
+    for path in [each for folder in FOLDERS for each in (ROOT / folder).rglob("*.py")]:
         text = path.read_text("utf-8")
         if "(PixelcostError)" not in text and "(EmbeddedFailed)" not in text and path.name != "errors.py":
             continue
@@ -74,6 +73,6 @@ def test_the_tree_of_errors_is_the_one_that_errors_py_draws():
 @pytest.mark.parametrize("name", sorted(errors_drawn()))
 def test_the_tree_names_the_file_of_every_error_that_is_defined_elsewhere(name):
     (row,) = re.findall(rf"^ +{name} .*$", errors.__doc__, re.MULTILINE)
-    named = re.search(r"(?:experiment|jobs|webapp)/\S+\.py", row)
+    named = re.search(rf"(?:{'|'.join(FOLDERS)})/\S+\.py", row)
     file = named[0] if named else "experiment/errors.py"
     assert f"class {name}(" in (ROOT / file).read_text("utf-8")

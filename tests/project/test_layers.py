@@ -10,7 +10,7 @@ import pytest
 from tests.support.imports import SCRIPTS, circle_in, python_imports, script_imports
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECKED = ("common", "experiment", "jobs", "loadtest", "webapp", "serving", "models")
+CHECKED = ("common", "experiment", "gateway", "httpserver", "jobs", "loadtest", "webapp", "serving", "models")
 TOOLS = ("bench", "fuzz", "tools")  # may import everything
 EXCEPTIONS = {
     ("serving", "experiment"): "the package of the next line, which is empty",

@@ -14,7 +14,7 @@ import re
 from flask import Blueprint, Flask, current_app, redirect, request
 from flask.typing import ResponseReturnValue
 
-from webapp.problems import Refused
+from httpserver.problems import Refused
 
 COOKIE = "pixelcost"
 OPEN = {"static", "pages.healthz", "pages.readyz", "access.login"}  # what probes and the form itself need

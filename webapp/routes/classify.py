@@ -11,8 +11,8 @@ from experiment.decide.other_goals import with_goals
 from experiment.errors import PlanRefused
 from experiment.measure.one_answer import Preparation, preparation, recommended, usual_backend
 from experiment.records import BackendInfo
+from httpserver.problems import Refused
 from webapp.backends import NONE_CONFIGURED
-from webapp.problems import Refused
 from webapp.routes.downloads import GOALS, goals_in
 from webapp.services import services
 

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from experiment.decide.prices import read_prices
 from experiment.decide.sections import comparison, deciding
 from experiment.decide.uplinks import uplink_of
-from webapp.problems import Refused
+from httpserver.problems import Refused
 from webapp.routes.downloads import theme_asked
 from webapp.services import services
 

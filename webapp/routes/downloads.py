@@ -24,7 +24,7 @@ from experiment.export.report_html import report_html
 from experiment.figures import LATENCIES, figures
 from experiment.images.formats import FORMATS
 from experiment.measure.plan import parse_plan
-from webapp.problems import Refused
+from httpserver.problems import Refused
 from webapp.routes.imports import refuse_if_imported
 from webapp.services import services
 from webapp.store.store import Store

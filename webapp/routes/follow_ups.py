@@ -24,7 +24,7 @@ from experiment.under_load.defaults import (
     MOST_LIMIT_MS,
     default_load,
 )
-from webapp.problems import Refused
+from httpserver.problems import Refused
 from webapp.routes.runs import accepted
 from webapp.runs.follow_up import follow_up_of, still_the_same
 from webapp.services import services

@@ -16,7 +16,7 @@ from flask.typing import ResponseReturnValue
 
 from experiment.export.import_report import ReportRefused
 from experiment.file_names import plain_name
-from webapp.problems import Refused
+from httpserver.problems import Refused
 from webapp.services import services
 from webapp.store.store import Event
 from webapp.worker.import_report import IMPORTED

@@ -21,7 +21,7 @@ from experiment.figures import variant_figures
 from experiment.images.png import encode_png
 from experiment.records import BackendInfo, Variant
 from experiment.wording import sized_name
-from webapp.problems import Refused
+from httpserver.problems import Refused
 from webapp.routes.downloads import theme_asked, variant_row
 from webapp.services import services
 

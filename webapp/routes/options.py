@@ -25,9 +25,9 @@ from experiment.records import OFFERED_SIZES_PX, Order
 from experiment.report.goals import MARGIN_POINTS
 from experiment.report.method import DEFINITIONS, VALIDITY, terms
 from experiment.report.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99
+from httpserver.security import refuse_from_other_sites
 from webapp.backends import NONE_CONFIGURED, BackendRegistry
 from webapp.config import Settings
-from webapp.http.security import refuse_from_other_sites
 from webapp.services import services
 
 routes = Blueprint("options", __name__, url_prefix="/api")

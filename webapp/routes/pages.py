@@ -6,8 +6,8 @@ from flask import Blueprint, Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 from experiment import __version__
+from httpserver.problems import Refused
 from webapp.backends import NONE_CONFIGURED
-from webapp.problems import Refused
 from webapp.routes.options import backends_seen, options
 from webapp.services import services
 from webapp.store.store import NoSuchRun

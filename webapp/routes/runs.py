@@ -16,9 +16,10 @@ from experiment.images.variants import most_variants
 from experiment.measure.plan import check_request_count, plan_from_json
 from experiment.measure.schedule import planned_requests
 from experiment.records import SET_REPEATS, BackendInfo, Plan
+from httpserver.client_socket import hung_up
+from httpserver.problems import Refused
 from webapp.backends import NONE_CONFIGURED
-from webapp.problems import Refused
-from webapp.runs.event_stream import hung_up, last_seen
+from webapp.runs.event_stream import last_seen
 from webapp.runs.live_run import LiveRun
 from webapp.services import services
 from webapp.store.search import found, words_in

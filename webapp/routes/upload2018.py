@@ -21,7 +21,7 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from experiment.measure.plan import parse_plan
-from webapp.problems import Refused
+from httpserver.problems import Refused
 from webapp.routes.runs import backends_for
 from webapp.services import services
 

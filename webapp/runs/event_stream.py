@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -83,15 +82,3 @@ def last_seen(header: str | None, query: str | None) -> int:
     """The number of the last event that the client has; 0 if it has none or sends no number."""
     text = (header or query or "").strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
-
-
-def hung_up(connection: socket.socket | None) -> bool:
-    """Whether the client has disconnected; None counts as connected."""
-    if connection is None:
-        return False
-    try:
-        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True

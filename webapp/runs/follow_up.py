@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 from experiment.codec import from_dict
 from experiment.records import BackendInfo, BreakingPoint, LoadCurve, Measurement, Plan, RunState, Variant
 from experiment.report.additions import Session, addition_of, retry_of
-from webapp.problems import Refused
+from httpserver.problems import Refused
 from webapp.runs.load_events import curves_in, newest
 from webapp.runs.submission import Submission
 from webapp.store.store import Event, Follows, Store, StoredRun

@@ -14,9 +14,9 @@ from experiment.measure.environment import environment
 from experiment.measure.one_answer import Preparation
 from experiment.measure.plan import check_request_count
 from experiment.records import BackendInfo, Plan
+from httpserver.problems import CRASH_TITLE, Refused
 from webapp.config import Settings
 from webapp.metrics import Metrics
-from webapp.problems import CRASH_TITLE, Refused
 from webapp.runs.leases import Leases
 from webapp.runs.live_run import LiveRun
 from webapp.runs.one_answer import SingleRequests, answer

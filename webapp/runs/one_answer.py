@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from experiment.backends.base import CONNECT_S
 from experiment.errors import IMAGE_CODES, ImageRefused, PixelcostError
 from experiment.measure.one_answer import NO_ANSWER
-from webapp.problems import Refused
+from httpserver.problems import Refused
 from webapp.runs.live_run import LiveRun, turn_for_large, unreadable, watched
 from webapp.worker.pipe import Answered, ClassifyJob, Json, LargePhoto, LargePhotoDone, Message, Refusal, Task
 from webapp.worker.process import WorkerProcess

@@ -15,7 +15,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, and_, func, or_
 
 from experiment.export.report_json import timestamp
-from webapp.problems import Refused
+from httpserver.problems import Refused
 from webapp.store.store import HistoryRow
 from webapp.store.tables import runs
 

@@ -12,7 +12,7 @@ from experiment.file_names import clean_path, plain_name, unique
 from experiment.photo_sets.label_files import decoded, refuse_above
 from experiment.photo_sets.places import is_photo
 from experiment.wording import count
-from webapp.problems import Refused
+from httpserver.problems import Refused
 from webapp.runs.submission import Submission
 from webapp.store.upload_folder import UploadFolder, path_of
 from webapp.worker.pipe import PhotoSetJob, too_many_photos

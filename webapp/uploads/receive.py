@@ -11,19 +11,17 @@ from typing import Any, cast
 
 from flask import Request
 from werkzeug.datastructures import FileStorage
-from werkzeug.exceptions import RequestTimeout
 from werkzeug.formparser import FormDataParser
 
 from experiment.file_names import plain_name, printable
 from experiment.images.header import Limits, read_header
+from httpserver.problems import Refused
+from httpserver.slots import UploadPace, UploadSlots, paced
 from webapp.config import Settings
-from webapp.http.client_socket import ClientSocket
-from webapp.problems import Refused
 from webapp.runs.submission import PIECE_BYTES, Submission, pieces_of
 from webapp.store.upload_folder import UploadFolder, path_of
 from webapp.uploads.browser import FIELDS, browser_upload, has_variants
 from webapp.uploads.photo_set import check_sizes, files_in, gathered, is_many
-from webapp.uploads.slots import UploadPace, UploadSlots
 from webapp.worker.pipe import PhotoJob
 
 FORM_MEMORY_BYTES = 256_000  # of its text fields; werkzeug counts its read buffer of 128 KiB against it
@@ -142,7 +140,7 @@ class Uploads:
         with self._slots.taken(request.remote_addr) as owner:
             folder = UploadFolder(self._settings.uploads_dir)
             try:
-                with _paced(request, UploadPace(self._slots, owner, self._settings.upload_timeout_s)):
+                with paced(request, UploadPace(self._slots, owner, self._settings.upload_timeout_s)):
                     read(request, folder)
                 yield folder
             finally:
@@ -235,25 +233,3 @@ def _true_label(request: Request) -> str | None:
         why = f"`true_label` must be one line of at most {LONGEST_LABEL} characters."
         raise Refused("bad_label", why, 422)
     return printable(label) or None
-
-
-@contextmanager
-def _paced(request: Request, pace: UploadPace) -> Iterator[None]:
-    """Let the block read the body no slower than `pace` allows. Raises Refused or RequestTimeout."""
-    connection: ClientSocket | None = request.environ.get("gunicorn.socket")
-    if connection is None:
-        yield
-        return
-    connection.pace = pace
-    try:
-        yield
-    except Exception:
-        if pace.is_one_too_many:
-            why = "Other uploads from your address are in progress. Send this one when they are done."
-            raise Refused("too_many_uploads", why, 429, 10) from None
-        if pace.is_late:
-            raise RequestTimeout from None
-        raise
-    finally:
-        connection.pace = None
-        pace.end()

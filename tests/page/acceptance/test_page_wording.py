@@ -36,6 +36,7 @@ from experiment.images.read import read_image
 from experiment.measure.lane import Lane
 from experiment.measure.schedule import Request
 from experiment.records import BackendInfo, Label, Plan, Variant
+from httpserver.problems import CRASH_TITLE
 from tests.support.processes.app_process import CAT, ROOT
 from tests.support.processes.browser import PATIENCE_MS, Visit, node, visiting
 from tests.support.processes.web_process import web_process
@@ -52,7 +53,6 @@ from tests.support.records import (
     variant,
 )
 from webapp.backends import BackendRegistry
-from webapp.problems import CRASH_TITLE
 from webapp.runs.event_log import EventLog, Progress
 from webapp.runs.live_run import LiveRun
 from webapp.runs.recorder import Recorder

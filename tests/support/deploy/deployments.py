@@ -52,9 +52,13 @@ def read_compose(path: Path = ROOT / "compose.yaml", profiles: str = "") -> list
     return of_services(compose_services(path, profiles))
 
 
-def compose_services(path: Path = ROOT / "compose.yaml", profiles: str = "") -> dict[str, Any]:
-    """The specification of each service, by name."""
-    found = json.loads(compose("config", "--format", "json", path=path, COMPOSE_PROFILES=profiles))
+def compose_services(
+    path: Path = ROOT / "compose.yaml", profiles: str = "", more: Path | None = None
+) -> dict[str, Any]:
+    """The specification of each service, by name; `more`: a second file, laid over the first."""
+    files = ["-f", str(more)] if more else []
+    command = [*files, "config", "--format", "json"]
+    found = json.loads(compose(*command, path=path, COMPOSE_PROFILES=profiles))
     services: dict[str, Any] = found["services"]
     return services
 

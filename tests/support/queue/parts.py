@@ -35,6 +35,32 @@ class Echo:
         return [Answered({"echo": (request.image or b"").decode()}) for request in requests]
 
 
+class Measure:
+    """Answers a photo with the number of its bytes."""
+
+    def answer(self, requests: Sequence[Request]) -> list[Outcome]:
+        return [Answered({"size_bytes": len(request.image or b"")}) for request in requests]
+
+
+class Holding:
+    """Answers like another one, but not before it may."""
+
+    def __init__(self, answerer: Answerer):
+        self._answerer = answerer
+        self.may = threading.Event()
+
+    def answer(self, requests: Sequence[Request]) -> list[Outcome]:
+        self.may.wait(60)
+        return self._answerer.answer(requests)
+
+
+class Refusing:
+    """Refuses every photo."""
+
+    def answer(self, requests: Sequence[Request]) -> list[Outcome]:
+        return [Refused("image_refused", "The photo is damaged.")] * len(requests)
+
+
 @contextmanager
 def running_worker(
     client: redis.Redis, queue: QueueSettings, answerer: Answerer, reader: Reader | None = None

@@ -68,10 +68,15 @@ def redis_url() -> Iterator[str]:
         yield url
 
 
+def new_queue(redis_url: str) -> QueueSettings:
+    """An empty queue on a shared server."""
+    return QueueSettings(redis_url, f"stream-{os.getpid()}-{next(_numbers)}")
+
+
 @pytest.fixture
 def queue(redis_url: str) -> QueueSettings:
     """An empty queue."""
-    return QueueSettings(redis_url, f"stream-{os.getpid()}-{next(_numbers)}")
+    return new_queue(redis_url)
 
 
 @pytest.fixture

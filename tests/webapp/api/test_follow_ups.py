@@ -18,11 +18,11 @@ from experiment.export.report_html import report_html
 from experiment.export.report_json import SCHEMA
 from experiment.records import BackendInfo, Plan
 from experiment.report.additions import CODES, Session, addition_of, differing
+from httpserver.problems import Refused
 from tests.support.photo_sets import blind_when_small, colour_server, photo
 from tests.support.processes.webapp_parts import eventually, services_of, serving
 from tests.support.records import answered, original
 from tests.support.reports import closed
-from webapp.problems import Refused
 from webapp.routes.follow_ups import MOST_FOLLOW_UPS
 from webapp.runs.follow_up import still_the_same
 from webapp.store.store import Follows, NoSuchRun

@@ -14,10 +14,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from httpserver.logs import JsonFormatter
+from httpserver.security import HEADERS
 from tests.support.processes.databases import another_writer
 from tests.support.processes.webapp_parts import eventually, photo_bytes, services_of, serving
-from webapp.http.security import HEADERS
-from webapp.logs import JsonFormatter
 from webapp.problems import TITLES, Refused
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -128,7 +128,9 @@ def test_a_crash_shows_a_browser_the_same_reference(client: FlaskClient) -> None
 def test_every_title_belongs_to_a_code_that_is_raised() -> None:
     root = Path(__file__).parents[3]
     sources = "".join(
-        path.read_text() for name in ("webapp", "experiment") for path in (root / name).rglob("*.py")
+        path.read_text()
+        for name in ("webapp", "httpserver", "experiment")
+        for path in (root / name).rglob("*.py")
     )
     raised = {code for code in TITLES if re.search(rf'"{code}"(?!: ")', sources)}  # not as TITLES' own key
     assert raised == set(TITLES)

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from httpserver.slots import MOST_SLOW
 from tests.support.processes.web_process import WebProcess, web_process
-from webapp.uploads.slots import MOST_SLOW
 
 GENEROUS_S = 8  # what is answered at once takes far less; what waits for attackers, far more
 FORM = "Content-Type: application/x-www-form-urlencoded\r\n"

@@ -14,11 +14,11 @@ from flask.testing import FlaskClient
 from experiment.export.import_report import read_report
 from experiment.export.report_html import report_html
 from experiment.export.report_json import SCHEMA
+from httpserver.problems import Refused
 from loadtest.cross_check.stub import running_stub
 from tests.support.photo_sets import photo
 from tests.support.processes.webapp_parts import eventually, services_of, serving
 from tests.support.reports import closed
-from webapp.problems import Refused
 from webapp.routes.follow_ups import _check_length, _expected
 from webapp.worker.process import WORKER_COMMAND
 

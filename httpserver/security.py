@@ -5,13 +5,13 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Collection
+from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit
 
 from flask import Flask, Response, request
 
 from common.addresses import is_ip_address
-from webapp.config import Settings
-from webapp.problems import Refused
+from httpserver.problems import Refused
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
@@ -32,12 +32,28 @@ HEADERS = {
 _PREFIX = re.compile(r"(/([\w.~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+)*", re.ASCII)
 _LEADS_ELSEWHERE = re.compile(r"//|.*[\\\x00-\x1f\x7f]|(.*/)?\.\.?(/|$)", re.DOTALL)
 
-ANY_HOST = {"pages.healthz", "pages.readyz"}  # probes send any Host, and see nothing secret
+ANY_HOST: Final = {"/healthz", "/readyz"}  # probes send any Host, and see nothing secret
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
-def install(app: Flask, settings: Settings) -> None:
+class Reach(Protocol):
+    """The settings that say by which names a process can be reached."""
+
+    @property
+    def host(self) -> str:
+        """The address that it listens on."""
+
+    @property
+    def allowed_hosts(self) -> str:
+        """Host names that it answers to, with a space between them."""
+
+    @property
+    def trust_proxy(self) -> int:
+        """Proxies in front."""
+
+
+def install(app: Flask, settings: Reach) -> None:
     """Check every request, and add headers to every answer."""
     names = hosts(settings)
     if names:
@@ -56,7 +72,7 @@ def add_headers(response: Response) -> Response:
     return response
 
 
-def hosts(settings: Settings) -> Collection[str]:
+def hosts(settings: Reach) -> Collection[str]:
     """The host names that the app answers to; empty: to any.
 
     If it listens to this machine only, the names are known. A request for another name then comes from a
@@ -75,7 +91,7 @@ def refuse_other_hosts(names: Collection[str]) -> None:
         host = (urlsplit(f"//{request.host}").hostname or "").removesuffix(".")
     except ValueError:
         host = ""
-    if request.endpoint not in ANY_HOST and host not in names and not is_ip_address(host):
+    if request.path not in ANY_HOST and host not in names and not is_ip_address(host):
         raise Refused(
             "bad_host",
             f"The request is for the host {request.host or '(none)'}. If that name is right, for example "

@@ -8,18 +8,23 @@ import re
 import secrets
 import sys
 import time
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from flask import Flask, Response, g, has_request_context, request
 
-from webapp.config import Settings
-from webapp.metrics import Metrics
-
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-access = logging.getLogger("webapp.access")
+
+class Counts(Protocol):
+    """Where answered requests are counted."""
+
+    def answered(self, method: str, route: str, status: int, seconds: float | None) -> None:
+        """One HTTP request; `seconds` is None for streams."""
+
+    def refused(self, code: str) -> None:
+        """One request was refused."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -42,15 +47,15 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def log_config(settings: Settings) -> dict[str, Any]:
-    """The configuration of the logging module, for the app and for gunicorn."""
-    level = settings.log_level.upper()
-    stderr = {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": settings.log_format}
+def log_config(log_level: str, log_format: str) -> dict[str, Any]:
+    """The configuration of the logging module, for the app and for gunicorn; `log_format`: json or text."""
+    level = log_level.upper()
+    stderr = {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": log_format}
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {
-            "json": {"()": "webapp.logs.JsonFormatter"},
+            "json": {"()": "httpserver.logs.JsonFormatter"},
             "text": {"format": "%(asctime)s %(levelname)s %(message)s", "datefmt": "%H:%M:%S"},
         },
         "handlers": {"stderr": stderr},
@@ -59,8 +64,9 @@ def log_config(settings: Settings) -> dict[str, Any]:
     }
 
 
-def install(app: Flask, metrics: Metrics, *, trust_ids: bool) -> None:
+def install(app: Flask, metrics: Counts, *, trust_ids: bool) -> None:
     """Give every request an id and a log line, and count it in the metrics."""
+    access = logging.getLogger(f"{app.name}.access")
 
     @app.before_request
     def begin() -> None:
@@ -78,11 +84,11 @@ def install(app: Flask, metrics: Metrics, *, trust_ids: bool) -> None:
         metrics.answered(method, route, response.status_code, None if is_stream else seconds)
         if "problem_code" in g:
             metrics.refused(g.problem_code)
-        _log_request(response, seconds)
+        _log_request(access, response, seconds)
         return response
 
 
-def _log_request(response: Response, seconds: float) -> None:
+def _log_request(access: logging.Logger, response: Response, seconds: float) -> None:
     level = logging.DEBUG if request.path in {"/healthz", "/readyz", "/metrics"} else logging.INFO
     fields = {
         "method": request.method,
@@ -93,5 +99,5 @@ def _log_request(response: Response, seconds: float) -> None:
     }
     if "problem_code" in g:
         fields["problem"] = g.problem_code
-    path = quote(request.path, safe="/")  # no line breaks in text logs
+    path = quote(request.path, safe="/%")  # no line breaks in text logs
     access.log(level, "%s %s %s", request.method, path, response.status_code, extra={"fields": fields})

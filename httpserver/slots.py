@@ -9,7 +9,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from webapp.problems import Refused
+from flask import Request
+from werkzeug.exceptions import RequestTimeout
+
+from httpserver.client_socket import ClientSocket
+from httpserver.problems import Refused
 
 PATIENCE_S = 5.0  # after which an upload counts as slow
 SLOWEST_BYTES_PER_S = 20_000  # on average, from then on
@@ -101,6 +105,28 @@ class UploadPace:
         """The upload is complete, or was given up."""
         if self._is_slow:
             self._slots.end_slow(self._owner)
+
+
+@contextmanager
+def paced(request: Request, pace: UploadPace) -> Iterator[None]:
+    """Let the block read the body no slower than `pace` allows. Raises Refused or RequestTimeout."""
+    connection: ClientSocket | None = request.environ.get("gunicorn.socket")
+    if connection is None:
+        yield
+        return
+    connection.pace = pace
+    try:
+        yield
+    except Exception:
+        if pace.is_one_too_many:
+            why = "Other uploads from your address are in progress. Send this one when they are done."
+            raise Refused("too_many_uploads", why, 429, 10) from None
+        if pace.is_late:
+            raise RequestTimeout from None
+        raise
+    finally:
+        connection.pace = None
+        pace.end()
 
 
 def _owner(address: str | None) -> str:

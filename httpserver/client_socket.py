@@ -141,6 +141,18 @@ class ClientSocket(socket.socket):
             self.shutdown(socket.SHUT_RDWR)
 
 
+def hung_up(connection: socket.socket | None) -> bool:
+    """Whether the client has disconnected; None counts as connected."""
+    if connection is None:
+        return False
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
 class Outbox:
     """The parts of answers that clients have not read yet.
 

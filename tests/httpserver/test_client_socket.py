@@ -11,13 +11,13 @@ from contextlib import ExitStack
 import pytest
 from gunicorn.config import Config  # type: ignore[import-untyped]
 
+from httpserver import client_socket
+from httpserver import slots as upload_slots
+from httpserver.client_socket import MOST_UNSENT_BYTES, ClientSocket, Outbox
+from httpserver.gunicorn_worker import Worker
+from httpserver.problems import Refused
+from httpserver.slots import LOOK_AGAIN_S, MOST_SLOW, UploadPace, UploadSlots
 from tests.support.processes.webapp_parts import eventually
-from webapp.http import client_socket
-from webapp.http.client_socket import MOST_UNSENT_BYTES, ClientSocket, Outbox
-from webapp.http.gunicorn_worker import Worker
-from webapp.problems import Refused
-from webapp.uploads import slots as upload_slots
-from webapp.uploads.slots import LOOK_AGAIN_S, MOST_SLOW, UploadPace, UploadSlots
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
 ANSWER = bytes(MOST_UNSENT_BYTES - 1_000)

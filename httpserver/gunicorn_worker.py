@@ -4,7 +4,7 @@ In gunicorn 27, a thread reads a request from its first byte on and writes the a
 send or read a byte now and then keep all threads busy: 9 of 14 tests in test_slow_clients.py fail with it,
 and 4 in test_webapp_live.py. Here the main loop waits for all clients: it collects a request, gives it to a
 thread when it is complete, and sends what a client is slow to read (client_socket.py). Only an upload is read
-by its thread, at the pace that webapp/uploads/slots.py demands.
+by its thread, at the pace that httpserver/slots.py demands.
 
 Parsing, the thread pool, keep-alive and shutdown stay gunicorn's: the main loop only looks for the end of a
 request, and changes no byte. These methods of ThreadWorker are replaced:
@@ -30,8 +30,8 @@ from typing import Any
 from gunicorn import util  # type: ignore[import-untyped]
 from gunicorn.workers import gthread  # type: ignore[import-untyped]
 
-from webapp.http.client_socket import ClientSocket, Outbox
-from webapp.problems import written
+from httpserver.client_socket import ClientSocket, Outbox
+from httpserver.problems import written
 
 HEAD_TIMEOUT_S = 10.0  # to send the request's head
 BODY_TIMEOUT_S = 5.0  # to send a small body behind it

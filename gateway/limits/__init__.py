@@ -1,0 +1,1 @@
+"""What one client may take: tokens, threads that wait, memory and time of uploads."""

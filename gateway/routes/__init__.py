@@ -1,0 +1,1 @@
+"""The routes, by group. Each file has its rows in ROUTES."""
