@@ -1,8 +1,8 @@
 """Three times as many jobs as the workers can do: what is refused, what is still done, what memory it takes.
 
-Capacity is what the same workers do with a queue that nobody adds to, right before and right after, so that a
-slow minute of the machine hits both. Jobs come at their times, whether or not the last ones were taken; a
-refused one is not sent again.
+Capacity is what the same workers do while nothing is added to a long queue, right before and right after, so
+that a slow minute of the machine hits both. Jobs come at their times, whether or not the last ones were taken;
+a refused one is not sent again.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -31,6 +32,7 @@ from experiment.queue.submit import QueueFull, Submitter
 AT_LEAST = 0.95  # of capacity
 OFFERERS = 2
 SAMPLE_S = 0.1
+MEASURED = 0.9  # of the time of the overload: its last part
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +41,11 @@ class Load:
 
     seconds: float = 60.0
     times: float = 3.0  # capacity
-    fill: int = 2000  # jobs to measure capacity with
-    most_jobs: int = 6000
-    deadline_s: float = 25.0  # of each job
+    least_per_s: float = 1.0  # offered, however little that is
+    alone_s: float = 10.0  # that capacity is measured for, before and after, while nothing is added
+    fill: int = 9_500  # jobs that wait at the start
+    most_jobs: int = 10_000
+    deadline_s: float | None = 45.0  # of each job; those of the start have none
     photo_bytes: int = 4000
     max_memory: str = "96mb"
     workers: int = 2
@@ -108,51 +112,59 @@ def run(load: Load, service_ms: float = 40.0) -> Found:
 def _run(plan: Plan, load: Load, client: redis.Redis) -> Found:
     submitter, log = Submitter(client, settings(plan)), Log(plan.folder, "filler")
     for number in range(load.fill):
-        _submit(submitter, log, f"fill-{number:06}", load)
+        _submit(submitter, log, f"fill-{number:06}", replace(load, deadline_s=None))
     stop, used = threading.Event(), [0]
     sampler = threading.Thread(target=_sample, args=(connection(plan.url), used, stop))
     sampler.start()
     with fleet(work, [f"w-{number}" for number in range(load.workers)], plan):
-        _until_empty(client, plan)
-        before = _rate(_ends_s(client, plan, "filler"))
-        from_s = time.time()
-        _offer_from_all(plan, load, load.times * before, from_s + load.seconds)
-        until_s = time.time()
-        _until_empty(client, plan)
+        _until(lambda: _done(client, plan) > 0)
+        before = _rate(client, plan, load.alone_s)
+        offering = _offering(plan, load, max(load.times * before, load.least_per_s))
+        time.sleep(load.seconds * (1 - MEASURED))
+        goodput = _rate(client, plan, load.seconds * MEASURED)
+        for process in offering:
+            process.join()
+        after = _rate(client, plan, load.alone_s)
+        _until(lambda: not client.xlen(plan.stream))
     stop.set()
     sampler.join()
-    return _found(plan, load, client, (before, from_s, until_s), used[0])
+    return _found(plan, client, (before, after, goodput), used[0])
 
 
-def _offer_from_all(plan: Plan, load: Load, rate: float, until_s: float) -> None:
+def _offering(plan: Plan, load: Load, rate: float) -> list[Any]:
+    """The processes that do."""
+    until_s = time.time() + load.seconds
     processes = [
         spawned.Process(target=offer, args=(number, rate / OFFERERS, until_s, plan, load))
         for number in range(OFFERERS)
     ]
     for process in processes:
         process.start()
-    for process in processes:
-        process.join()
+    return processes
 
 
-def _found(
-    plan: Plan, load: Load, client: redis.Redis, times: tuple[float, float, float], used: int
-) -> Found:
-    before, from_s, until_s = times
-    events = [event for event in history(plan.folder) if event.who.startswith("offerer")]
+def _done(client: redis.Redis, plan: Plan) -> int:
+    return int(client.hget(settings(plan).keys.stats, "done") or 0)
+
+
+def _rate(client: redis.Redis, plan: Plan, seconds: float) -> float:
+    """Jobs done per second, from now on for so long."""
+    started_s, done = time.monotonic(), _done(client, plan)
+    time.sleep(seconds)
+    return (_done(client, plan) - done) / (time.monotonic() - started_s)
+
+
+def _found(plan: Plan, client: redis.Redis, rates: tuple[float, float, float], used: int) -> Found:
+    events = history(plan.folder)
     accepted = [event for event in events if event.kind == "accept"]
     refused = [event for event in events if event.kind == "refuse"]
     ends = _ended(client, plan, [event.job for event in accepted])
-    done_s = sorted(end.ended_ms / 1e3 for end in ends.values() if end.state == "done")
     true_s, errors_s = _errors_s(refused, [event.at_ms for event in accepted])
-    settled_s = from_s + min(2.0, load.seconds / 4)  # the first jobs of an empty queue are not yet a load
     return Found(
-        capacity_before=before,
-        capacity_after=_rate([second for second in done_s if second > until_s]),
-        goodput=_rate([second for second in done_s if settled_s < second <= until_s]),
+        *rates,
         offered=sum(event.kind == "submit" for event in events),
         accepted=len(accepted),
-        done=len(done_s),
+        done=sum(end.state == "done" for end in ends.values()),
         late=sum(end.state == "failed" for end in ends.values()),
         unreported=len(accepted) - len(ends),
         retry_after_s=[event.retry_after_s for event in refused],
@@ -174,17 +186,6 @@ def _errors_s(refused: Sequence[Event], accepted_ms: Sequence[float]) -> tuple[l
     return true_s, errors_s
 
 
-def _rate(ends_s: Sequence[float]) -> float:
-    """Per second, between the first and the last."""
-    times = sorted(ends_s)
-    return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else 0.0
-
-
-def _ends_s(client: redis.Redis, plan: Plan, who: str) -> list[float]:
-    jobs = [event.job for event in history(plan.folder) if event.who == who and event.kind == "accept"]
-    return [end.ended_ms / 1e3 for end in _ended(client, plan, jobs).values()]
-
-
 def _ended(client: redis.Redis, plan: Plan, jobs: Sequence[str]) -> dict[str, Ended]:
     found: dict[str, Ended] = {}
     for first in range(0, len(jobs), 1000):
@@ -192,8 +193,8 @@ def _ended(client: redis.Redis, plan: Plan, jobs: Sequence[str]) -> dict[str, En
     return found
 
 
-def _until_empty(client: redis.Redis, plan: Plan) -> None:
-    while client.xlen(plan.stream):
+def _until(reached: Callable[[], bool]) -> None:
+    while not reached():
         time.sleep(SAMPLE_S)
 
 

@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Protocol
 
-from jobs.commands import dead, list_jobs, quick_start, serve, stop
+from jobs.commands import bench, dead, list_jobs, quick_start, serve, stop
 from jobs.commands.session import Session
 
 
@@ -28,5 +28,6 @@ COMMANDS: Mapping[str, Command] = {
     "stop": stop,
     "list": list_jobs,
     "dead": dead,
+    "bench": bench,
     "quick_start": quick_start,
 }

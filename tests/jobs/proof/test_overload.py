@@ -12,7 +12,10 @@ from bench.queue.overload import Load, _errors_s, lines, run
     "limit", [{"most_jobs": 60}, {"photo_bytes": 60_000, "max_memory": "8mb"}], ids=["by length", "by memory"]
 )
 def test_what_is_too_much_is_refused_with_a_time_and_every_accepted_job_ends(limit):
-    found = run(Load(seconds=1.5, times=4, fill=40, workers=1, deadline_s=0.7, **limit), service_ms=20)
+    found = run(
+        Load(seconds=1.5, times=4, alone_s=0.3, fill=50, workers=1, deadline_s=0.7, least_per_s=800, **limit),
+        service_ms=20,
+    )
     said = "\n".join(lines(found))
     assert found.offered == found.accepted + len(found.retry_after_s), said
     assert found.retry_after_s and min(found.retry_after_s) >= 1, said
