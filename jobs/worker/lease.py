@@ -6,6 +6,7 @@ name would take each other's work.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -24,6 +25,7 @@ from jobs.worker.scripts import Script
 
 LEASE_S: Final = 10.0
 BEAT_S: Final = 2.0
+RESERVED_S: Final = 120.0  # until an engine has started the worker
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,9 @@ class NameTaken(PixelcostError):
 class Lease:
     """Holds one worker's name, and the claims that it works on."""
 
-    def __init__(self, client: redis.Redis, settings: QueueSettings, name: str):
+    def __init__(self, client: redis.Redis, settings: QueueSettings, name: str, reserved: str = ""):
+        """`reserved`: the token under which the name was kept for this worker (free_names())."""
+        self._reserved = reserved
         self._client = client
         self._settings = settings
         self._name = name
@@ -55,7 +59,7 @@ class Lease:
         LEASE_S is waited.
         """
         until = time.monotonic() + LEASE_S + BEAT_S
-        while holder := self._holder_now():
+        while holder := self._holder_now(self._reserved):
             if is_gone(holder) and not self._holder_now(holder):
                 return True
             if time.monotonic() > until:
@@ -109,7 +113,7 @@ class Lease:
             self.lost.set()
 
     def _holder_now(self, known_dead: str = "") -> str:
-        """Take the name if it is free or its holder is dead; who else has it, "" if this one does now."""
+        """Take the name if it is free or `known_dead` holds it; who else has it, "" if this one does now."""
         key = self._settings.keys.worker(self._name)
         holder = self._take([key], [self._token, round(LEASE_S * 1000), known_dead])
         return holder.decode("utf-8", "replace") if holder else ""
@@ -121,3 +125,19 @@ class Lease:
                 self._client.delete(key)
         except redis.RedisError:
             pass  # it expires
+
+
+def free_names(client: redis.Redis, settings: QueueSettings, prefix: str, count: int) -> dict[str, str]:
+    """The lowest `prefix`-1, `prefix`-2, ... that no worker holds, each with the token that keeps it.
+
+    So replicas whose host names change, as in Kubernetes, have few names, which come back. Raises
+    redis.RedisError.
+    """
+    take, token = Script(client, "take.lua"), new_token()
+    found: dict[str, str] = {}
+    for name in (f"{prefix}-{number}" for number in itertools.count(1)):
+        if len(found) == count:
+            break
+        if not take([settings.keys.worker(name)], [token, round(RESERVED_S * 1000), ""]):
+            found[name] = token
+    return found

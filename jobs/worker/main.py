@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import redis
@@ -43,6 +43,7 @@ class WorkerJob:
     )
     already_batched: bool = False  # arrays have their batch dimension
     timeout_s: float = 60.0  # of one request to the model
+    reserved: Mapping[str, str] = field(default_factory=dict)  # name -> token that keeps it for its worker
     parts: Callable[[WorkerJob], tuple[Reader, Answerer]] = of_the_model  # tests have others
 
 
@@ -56,7 +57,7 @@ def run_worker(name: str, job: WorkerJob, stop: threading.Event | None = None) -
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: stop.set())
     reader, answerer = job.parts(job)
-    settings = WorkerSettings(name, batch_size=job.batch_size)
+    settings = WorkerSettings(name, batch_size=job.batch_size, reserved=job.reserved.get(name, ""))
     client = connection(job.queue.url)
     while not stop.is_set():
         try:

@@ -51,6 +51,7 @@ class WorkerSettings:
     most_tries: int = 5  # deliveries; the next one gives the job up
     idle_s: float = 15.0  # without a heartbeat for so long, its claims go to others
     wait_s: float = 0.5  # longest wait for a job before it looks at anything else
+    reserved: str = ""  # token under which the name is kept for this worker (lease.py, free_names)
 
 
 class Worker:
@@ -72,7 +73,7 @@ class Worker:
         self._answerer = answerer
         self._say = say
         self._claims = Claims(client, queue, settings.name, settings.idle_s)
-        self._lease = Lease(client, queue, settings.name)
+        self._lease = Lease(client, queue, settings.name, settings.reserved)
         self._left_after: str | None = (
             FIRST  # what its name's last holder left; also after an outage. None: done
         )

@@ -142,3 +142,22 @@ def test_the_load_image_sends_load_as_its_user_and_keeps_the_results_in_its_volu
     assert results == ["users-grpc_single-127.0.0.1-1"]
     (stats,) = (volume / "loads").glob("*/grpc_single_stats.csv")
     assert stats.stat().st_uid == 10001
+
+
+def test_the_jobs_image_starts_a_worker_and_its_own_redis_where_there_is_none(builder: Builder) -> None:
+    options = ["serve", "--health-port=8080", "--servers=1 CPU:127.0.0.1:1", "--shared-name=worker"]
+    with started(builder, "jobs", *options) as jobs:
+        jobs.wait_healthy()
+        ready = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8080/readyz').status)"
+        eventually(lambda: jobs.run("python", "-c", ready).stdout == "200\n", timeout_s=60)
+        assert jobs.run("id", "-u").stdout == "10001\n"
+        assert "worker-1" in jobs.run("python", "-m", "jobs", "list").stdout
+
+
+def test_the_gateway_image_answers_as_its_user_and_says_that_its_queue_is_away(builder: Builder) -> None:
+    with started(builder, "gateway") as gateway:
+        gateway.wait_healthy()
+        asked = "import urllib.request as r, urllib.error\ntry: r.urlopen('http://127.0.0.1:4343/readyz')\nexcept urllib.error.HTTPError as e: print(e.code, e.read().decode())"
+        said = gateway.run("python", "-c", asked).stdout
+        assert said.startswith("503") and "Redis at localhost:6379 can't be reached" in said
+        assert gateway.run("id", "-u").stdout == "10001\n"

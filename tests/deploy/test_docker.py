@@ -18,7 +18,7 @@ from tests.support.imports import python_imports
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = read_stages()
-IMAGES = ("web", "serving", "model", "load")
+IMAGES = ("web", "serving", "model", "load", "jobs", "gateway")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 LABELS = ("title", "description", "licenses", "version", "revision")
 
@@ -38,8 +38,8 @@ def test_hadolint_finds_nothing():
 @pytest.mark.parametrize(
     ("rule", "old", "new"),
     [
-        ("DL3006", "FROM ${PYTHON_IMAGE} AS web-environment", "FROM python AS web-environment"),
-        ("DL3007", "FROM ${PYTHON_IMAGE} AS web-environment", "FROM python:latest AS web-environment"),
+        ("DL3006", "FROM ${PYTHON_IMAGE} AS web-packages", "FROM python AS web-packages"),
+        ("DL3007", "FROM ${PYTHON_IMAGE} AS web-packages", "FROM python:latest AS web-packages"),
         ("DL3042", "install --no-cache-dir --no-compile", "install --no-compile"),
         ("DL3045", "WORKDIR /app\nCOPY --from=web-environment /venv /venv\n", ""),
         (
@@ -86,17 +86,21 @@ def test_everything_copied_from_the_project_exists_and_is_let_through_by_dockeri
                 assert is_let_through(source), source
 
 
-def test_the_web_image_holds_every_package_of_the_project_that_the_app_imports():
-    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
-    imports = python_imports(ROOT, sorted(packages - {"tests"}))
+@pytest.mark.parametrize(
+    ("stage", "packages", "also"),
+    [("web-environment", {"webapp"}, "loadtest"), ("jobs-environment", {"jobs", "gateway"}, "httpserver")],
+)
+def test_an_image_holds_every_package_of_the_project_that_its_program_imports(stage, packages, also):
+    everything = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    imports = python_imports(ROOT, sorted(everything - {"tests"}))
     wanted = {
         other.partition(".")[0]
         for file, others in imports.items()
-        if file.partition(".")[0] == "webapp"
+        if file.partition(".")[0] in packages
         for other in others
     }
-    copied = {source for line in STAGES["web-environment"].all("COPY") for source in line.split()[:-1]}
-    assert "loadtest" in wanted
+    copied = {source for line in STAGES[stage].all("COPY") for source in line.split()[:-1]}
+    assert also in wanted
     assert wanted <= copied
 
 
