@@ -24,6 +24,7 @@ from bench import (
     variants,
     web,
 )
+from bench.queue import short as queue
 from bench.support.errors import CannotRun
 from experiment.measure.environment import environment
 
@@ -40,6 +41,7 @@ PARTS: dict[str, Callable[[], Iterable[str]]] = {
     "switching": switching.bench,
     "load": load.bench,
     "engines": engines.bench,
+    "queue": queue.bench,
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -34,6 +35,7 @@ from jobs.worker.claims import FIRST, Claims, Ending
 from jobs.worker.lease import Lease, NameTaken
 
 LOOK_S: Final = 1.0  # how often it looks for entries of dead workers
+MOST_REFILLS: Final = 50  # of a batch, in place of jobs that are too late
 LONGEST_REASON: Final = 1000  # characters
 PAUSES_S: Final = (0.5, 1, 2, 5)  # while Redis or the model server is away; the last one again and again
 
@@ -111,19 +113,31 @@ class Worker:
         elif time.monotonic() >= self._look_at:
             entry = self._claims.abandoned()
             self._look_at = 0.0 if entry else time.monotonic() + LOOK_S
-        entries = (
-            [entry]
-            if entry
-            else self._claims.new(self._settings.batch_size, round(self._settings.wait_s * 1000))
-        )
+        entries, late = ([entry], 0) if entry else self._new_ones()
         for entry in entries:
             if not entry.fields:
                 self._claims.drop(entry)
         entries = [entry for entry in entries if entry.fields]
         if not entries:
-            return 0
+            return late
         with self._lease.working_on(entries):
-            return self._work(entries, stop)
+            return late + self._work(entries, stop)
+
+    def _new_ones(self) -> tuple[list[Claimed], int]:
+        """A batch of new entries, and how many it ended that were too late: others take their places.
+
+        So the model gets full batches also while more comes than it can do.
+        """
+        found = self._claims.new(self._settings.batch_size, round(self._settings.wait_s * 1000))
+        ended = 0
+        for _ in range(MOST_REFILLS):
+            late = [entry for entry in found if _is_late(entry)]
+            if not late:
+                break
+            ended += sum(self._claims.finish([self._ending(entry, _too_late(entry), 0, 0) for entry in late]))
+            found = [entry for entry in found if not _is_late(entry)]
+            found += self._claims.new(len(late), 1)
+        return found, ended
 
     def _work(self, entries: Sequence[Claimed], stop: threading.Event) -> int:
         outcomes = self._read(entries)
@@ -159,10 +173,8 @@ class Worker:
         for entry in entries:
             if entry.tries > self._settings.most_tries:
                 read[entry.entry_id] = self._given_up(entry)
-            elif entry.begin_by_ms and entry.claimed_ms > entry.begin_by_ms:
-                late_s = (entry.claimed_ms - entry.begin_by_ms) / 1000
-                why = f"Its deadline passed {late_s:.1f} s before a worker was free."
-                read[entry.entry_id] = Refused("too_late", why)
+            elif _is_late(entry):
+                read[entry.entry_id] = _too_late(entry)
             else:
                 try:
                     read[entry.entry_id] = self._reader.read(entry, photos.get(entry.photo_sha256))
@@ -173,8 +185,9 @@ class Worker:
 
     def _given_up(self, entry: Claimed) -> Refused:
         tries = entry.tries - 1
+        words = "try" if tries == 1 else "tries"
         code, why = self._claims.last_reason(entry) or ("worker_died", "Its workers died while at it.")
-        return Refused(f"gave_up:{code}", f"Given up after {tries} tries. {why}")
+        return Refused(f"gave_up:{code}", f"Given up after {tries} {words}. {why}")
 
     def _answers(self, requests: Sequence[Request], stop: threading.Event) -> list[Outcome] | None:
         """The model's outcomes, as soon as it answers; None if `stop` is set meanwhile."""
@@ -213,6 +226,15 @@ class Worker:
         return Ending(
             entry, "done", facts | {"result": json.dumps(result)}, self._reader.encode(entry, outcome)
         )
+
+
+def _is_late(entry: Claimed) -> bool:
+    return entry.claimed_ms > (entry.begin_by_ms or math.inf)
+
+
+def _too_late(entry: Claimed) -> Refused:
+    late_s = (entry.claimed_ms - (entry.begin_by_ms or 0)) / 1000
+    return Refused("too_late", f"Its deadline passed {late_s:.1f} s before a worker was free.")
 
 
 def _bug(error: Exception) -> TryAgain:
