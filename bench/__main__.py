@@ -15,6 +15,7 @@ from bench import (
     commits,
     large_requests,
     load,
+    photo_sets,
     pinning,
     runtimes,
     serving_overhead,
@@ -38,6 +39,7 @@ PARTS: dict[str, Callable[[], Iterable[str]]] = {
     "runtimes": runtimes.bench,
     "switching": switching.bench,
     "load": load.bench,
+    "photo_sets": photo_sets.bench,
 }
 
 
