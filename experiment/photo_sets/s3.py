@@ -127,13 +127,14 @@ def _pyarrow_fs() -> Any:
 def _file_system(bucket: str) -> Any:
     """The connection of this process; another process makes its own."""
     fs = _pyarrow_fs()
-    endpoint = next((os.environ[name] for name in ENDPOINTS if os.environ.get(name)), None)
+    endpoint = _endpoint()
     options: dict[str, Any] = {"connect_timeout": CONNECT_S, "request_timeout": REQUEST_S}
     if endpoint is not None:
         split = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
-        if split.scheme not in {"http", "https"} or not split.netloc:
+        if split.scheme not in {"http", "https"} or not split.netloc or "@" in split.netloc:
             raise PixelcostError(
-                f"AWS_ENDPOINT_URL is {printable(endpoint)!r}. Write an address like https://minio.example:9000."
+                "AWS_ENDPOINT_URL is no address like https://minio.example:9000. Credentials have variables "
+                "of their own."
             )
         options |= {"scheme": split.scheme, "endpoint_override": split.netloc}
     elif not any(os.environ.get(name) for name in REGIONS):
@@ -142,6 +143,11 @@ def _file_system(bucket: str) -> Any:
         except OSError as error:
             raise SetNotHere(_why(error, bucket)) from None
     return fs.S3FileSystem(**options)
+
+
+def _endpoint() -> str | None:
+    """The store's address; None: AWS."""
+    return next((os.environ[name] for name in ENDPOINTS if os.environ.get(name)), None)
 
 
 def _code(error: OSError) -> str | None:
@@ -153,7 +159,7 @@ def _code(error: OSError) -> str | None:
 def _why(error: OSError, bucket: str) -> str:
     """What went wrong with a bucket, and what to do."""
     code = _code(error) or ""
-    where = next((os.environ[name] for name in ENDPOINTS if os.environ.get(name)), "AWS")
+    where = _endpoint() or "AWS"
     if code == "NO_SUCH_BUCKET" or f"Bucket '{bucket}' not found" in str(error):
         return f"There is no bucket named {bucket} at {where}. Check its name, and AWS_ENDPOINT_URL."
     if code in DENIED:
