@@ -16,6 +16,7 @@ from bench import (
     engines,
     large_requests,
     load,
+    photo_sets,
     pinning,
     runtimes,
     serving_overhead,
@@ -42,6 +43,7 @@ PARTS: dict[str, Callable[[], Iterable[str]]] = {
     "load": load.bench,
     "engines": engines.bench,
     "queue": queue.bench,
+    "photo_sets": photo_sets.bench,
 }
 
 

@@ -104,9 +104,10 @@ def terms(definitions: Mapping[str, str]) -> list[dict[str, str]]:
 def method(report: Mapping[str, Any]) -> list[dict[str, str]]:
     """How an exported report was measured and what its numbers mean, in the order to be read: see terms()."""
     plan, photo_set = from_dict(Plan, report["plan"]), report.get("photo_set")
+    workers = report["environment"].get("workers") or 1
     words = {
-        "Photos": _photos(photo_set) if photo_set else "",
-        "This run": _this_run(plan),
+        "Photos": _photos(photo_set, workers) if photo_set else "",
+        "This run": _this_run(plan, workers),
         "Repeats added": _added(report, plan),
         "Variants": _variants(report, plan),
         "The photo": " ".join(report["source"].get("notes") or ()),
@@ -122,20 +123,22 @@ def method(report: Mapping[str, Any]) -> list[dict[str, str]]:
     return terms({term: text for term, text in words.items() if text})
 
 
-def _photos(photo_set: Mapping[str, Any]) -> str:
+def _photos(photo_set: Mapping[str, Any], workers: int) -> str:
+    together = f" by each of {workers} workers" if workers > 1 else ""
     return (
-        f"{photo_set['measured']:,} of {count(photo_set['count'], 'photo')} were measured, one after another "
-        f"in random order; {photo_set['labelled']:,} have a label that the model knows. Warm-ups came with "
-        "the first photo of each size. Bytes, sizes and p50 are medians over the photos; a cell has one "
-        "latency for each photo."
+        f"{photo_set['measured']:,} of {count(photo_set['count'], 'photo')} were measured, one after "
+        f"another{together} in random order; {photo_set['labelled']:,} have a label that the model knows. "
+        "Warm-ups came with the first photo of each size. Bytes, sizes and p50 are medians over the photos; "
+        "a cell has one latency for each photo."
     )
 
 
-def _this_run(plan: Plan) -> str:
+def _this_run(plan: Plan, workers: int) -> str:
+    at_a_time = "one request of each worker at a time" if workers > 1 else "one request at a time"
     return (
         f"Each variant went to each backend {count(plan.warmups, 'time')} to warm up, which is never "
-        f"counted, and {count(plan.repeats, 'time')} to be measured, in random order (seed {plan.seed}), one "
-        f"request at a time; {_ORDERS[plan.order]}. Failed requests are never counted as latencies."
+        f"counted, and {count(plan.repeats, 'time')} to be measured, in random order (seed {plan.seed}), "
+        f"{at_a_time}; {_ORDERS[plan.order]}. Failed requests are never counted as latencies."
     )
 
 

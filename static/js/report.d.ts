@@ -155,6 +155,12 @@ export interface Environment {
   heartbeat_max_ms?: MillisecondsOrNull;
   /** Share of wake-ups that came more than 10 ms late. */
   heartbeat_late_share?: ShareOrNull;
+  /** What started the processes that measured a photo set at the same time; only if there were such. */
+  engine?: "local" | "ray" | "spark";
+  /** How many of them. */
+  workers?: number;
+  /** The machines that they ran on. */
+  worker_hosts?: Array<string>;
   [key: string]: unknown;
 }
 
