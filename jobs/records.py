@@ -61,7 +61,9 @@ class Answered:
 
     result: Mapping[str, Any]  # as JSON: top[{label, score}] or outputs{name: ...}, model, model_version
     array: np.ndarray | None = field(repr=False, default=None)  # what Cluster Serving's clients get
-    stages_ms: Mapping[str, float] = field(default_factory=dict)  # batch_wait, service, and the server's own
+    # The model server's own stages, under the names that it gives them; also `batch_wait` and `service` if
+    # the answerer knows them better than the worker (jobs/worker/worker.py, Times).
+    stages_ms: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ name would take each other's work.
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -34,10 +35,14 @@ class NameTaken(Exception):
 class Lease:
     """Holds one worker's name, and the claims that it works on."""
 
-    def __init__(self, client: redis.Redis, settings: QueueSettings, name: str):
+    def __init__(
+        self, client: redis.Redis, settings: QueueSettings, name: str, about: Mapping[str, Any] | None = None
+    ):
+        """`about` is what the worker says of itself, as JSON."""
         self._client = client
         self._settings = settings
         self._name = name
+        self._about = json.dumps(dict(about or {}))
         self._token = secrets.token_hex(8)
         self._beat: Any = script(client, "beat.lua")
         self._working_on: tuple[str, ...] = ()
@@ -52,7 +57,7 @@ class Lease:
         key = self._settings.keys.worker(self._name)
         while not self._client.set(key, self._token, nx=True, px=round(LEASE_S * 1000)):
             if self._client.get(key) == self._token.encode():  # ours, from before an outage
-                return True
+                break
             if time.monotonic() > until:
                 raise NameTaken(
                     f"Another worker named {self._name} serves {self._settings.stream}. "
@@ -60,6 +65,8 @@ class Lease:
                 )
             if stop.wait(0.2):
                 return False
+        self._clean_up()
+        self._say_about()
         return True
 
     @contextmanager
@@ -98,15 +105,28 @@ class Lease:
             args=[GROUP, self._name, self._token, round(LEASE_S * 1000), *self._working_on],
         )
         if held:
+            self._say_about()
             return
         # After an outage longer than LEASE_S the name is free; taken by another one, it is lost.
         if not self._client.set(keys[1], self._token, nx=True, px=round(LEASE_S * 1000)):
             self.lost.set()
+
+    def _say_about(self) -> None:
+        """Said with every beat: Redis may have come back empty."""
+        self._client.hset(self._settings.keys.about, self._name, self._about)
+
+    def _clean_up(self) -> None:
+        """Take away what dead workers said of themselves whose names nobody took again."""
+        keys = self._settings.keys
+        for name in self._client.hkeys(keys.about):
+            if not self._client.exists(keys.worker(name.decode("utf-8", "replace"))):
+                self._client.hdel(keys.about, name)
 
     def _let_go(self) -> None:
         key = self._settings.keys.worker(self._name)
         try:
             if self._client.get(key) == self._token.encode():
                 self._client.delete(key)
+                self._client.hdel(self._settings.keys.about, self._name)
         except redis.RedisError:
             pass  # it expires

@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import redis
 
@@ -49,6 +49,25 @@ class WorkerSettings:
     wait_s: float = 0.5  # longest wait for a job before it looks at anything else
 
 
+class Times(NamedTuple):
+    """What one batch took."""
+
+    batch_wait_ms: float  # from the claim until the model was asked: photos fetched, entries read
+    service_ms: float  # asking the model
+    batch: int  # jobs in it
+
+    def stages_ms(self, entry: Claimed, answered: Answered) -> dict[str, float]:
+        """The stages of one of its jobs. Those that the answerer knows better count; the model server's own
+        are parts of `service`, under the names that it gives them."""
+        own = dict(answered.stages_ms)
+        return {
+            "queue_wait": float(max(entry.claimed_ms - entry.submitted_ms, 0)),
+            "batch_wait": round(self.batch_wait_ms + own.pop("batch_wait", 0.0), 3),
+            "service": round(own.pop("service", self.service_ms), 3),
+            **own,
+        }
+
+
 class Worker:
     """One worker of one queue."""
 
@@ -60,7 +79,9 @@ class Worker:
         reader: Reader,
         answerer: Answerer,
         say: Callable[[str], None] = log.warning,
+        about: Mapping[str, Any] | None = None,
     ):
+        """`about`: what clients may know of it, as JSON: `model` and `server`, its address (workers.py)."""
         self._client = client
         self._queue = queue
         self._settings = settings
@@ -68,7 +89,8 @@ class Worker:
         self._answerer = answerer
         self._say = say
         self._claims = Claims(client, queue, settings.name, settings.idle_s)
-        self._lease = Lease(client, queue, settings.name)
+        facts = {"batch_size": settings.batch_size, **(about or {})}
+        self._lease = Lease(client, queue, settings.name, facts)
         self._has_left_some = True  # its name's last holder; also after a lost answer of Redis
         self._look_at = 0.0
 
@@ -121,6 +143,7 @@ class Worker:
             return self._work(entries, stop)
 
     def _work(self, entries: Sequence[Claimed], stop: threading.Event) -> int:
+        claimed_s = time.monotonic()
         outcomes = self._read(entries)
         requests = {key: found for key, found in outcomes.items() if isinstance(found, Request)}
         started_s = time.monotonic()
@@ -129,14 +152,14 @@ class Worker:
             if answers is None:
                 return 0  # stopped while waiting for the model: the claims stay for the name's next holder
             outcomes.update(zip(requests, answers, strict=True))
-        service_ms = (time.monotonic() - started_s) * 1e3
+        times = Times((started_s - claimed_s) * 1e3, (time.monotonic() - started_s) * 1e3, len(requests))
         endings = []
         for entry in entries:
             outcome = outcomes[entry.entry_id]
             if isinstance(outcome, TryAgain):
                 self._claims.note(entry, outcome.code, outcome.reason)
             elif isinstance(outcome, Answered | Refused):
-                endings.append(self._ending(entry, outcome, service_ms, len(requests)))
+                endings.append(self._ending(entry, outcome, times))
         return sum(self._claims.finish(endings)) if endings else 0
 
     def _read(self, entries: Sequence[Claimed]) -> dict[str, Request | Outcome]:
@@ -179,18 +202,13 @@ class Worker:
                 return [_bug(bug)] * len(requests)
         return None
 
-    def _ending(self, entry: Claimed, outcome: Answered | Refused, service_ms: float, batch: int) -> Ending:
+    def _ending(self, entry: Claimed, outcome: Answered | Refused, times: Times) -> Ending:
         facts = {"started_ms": entry.claimed_ms, "tries": entry.tries, "worker": self._settings.name}
         if isinstance(outcome, Refused):
             is_dead = outcome.code.startswith("gave_up:")
             why = {"code": outcome.code, "reason": outcome.reason}
             return Ending(entry, "failed", facts | why, None, is_dead)
-        stages_ms = {
-            "queue": float(max(entry.claimed_ms - entry.submitted_ms, 0)),
-            "worker": round(service_ms, 3),
-            **outcome.stages_ms,
-        }
-        result = {**outcome.result, "batch": batch, "stages_ms": stages_ms}
+        result = {**outcome.result, "batch": times.batch, "stages_ms": times.stages_ms(entry, outcome)}
         return Ending(entry, "done", facts | {"result": result}, self._reader.encode(entry, outcome))
 
 

@@ -3,7 +3,7 @@
 import { base, getReport, getVariantFigures, variantPath } from "../api.js";
 import { definitions, el, fill, loadStyle, part } from "../dom.js";
 import { openDrawer } from "../drawer.js";
-import { bytes, comparedWith, duration, madeAs, milliseconds, percent, signedPoints, variantName } from "../format.js";
+import { bytes, comparedWith, duration, madeAs, milliseconds, percent, plural, signedPoints, variantName } from "../format.js";
 import { isBusy, lookNow, state, update, watch, whenLookChanges, writeView } from "../state.js";
 import { badge } from "../results/badge.js";
 import { cellReasons, columnsOf, correctWords, rowsOf, sortRows } from "../results/columns.js";
@@ -146,11 +146,19 @@ function timeRows(report, cell) {
     ["Fastest, slowest", `${duration(cell.min_ms)}, ${duration(cell.max_ms)}`],
     ["First warm-up", duration(cell.cold_ms)],
     ...(stages.length ? [["Server time", stages.join(", ")]] : []),
+    ...(cell.batches?.length ? [["Batch", batchWords(cell.batches)]] : []),
     ...(cell.decode_request_ms ? [["Decode request", decodeWords(cell)]] : []),
     ["On the wire", `${bytes(cell.request_bytes)} sent, ${bytes(cell.response_bytes)} back`],
     ...agreementRows(cell),
     ...(report.source.true_label ? [["Correct", correctWords(cell)]] : []),
   ];
+}
+
+/** In batches of how many jobs the answers of a queue came: "1 job", "1 to 3 jobs, 1 at the median". @param {number[]} batches */
+function batchWords(batches) {
+  const sorted = [...batches].sort((one, other) => one - other);
+  const [least, middle, most] = [sorted[0], sorted[Math.floor((sorted.length - 1) / 2)], sorted.at(-1)];
+  return least === most ? plural(most, "job") : `${least} to ${plural(most, "job")}, ${middle} at the median`;
 }
 
 /** Requests that only decode; if the server sends the pixels back, their transfer is part of the time. */
