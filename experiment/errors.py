@@ -19,6 +19,7 @@ status.
         QueueFull             429  queue_full         experiment/queue/submit.py
         JobConflict           409  job_conflict       experiment/queue/submit.py
         EngineFailed          500  engine_failed      experiment/engines/base.py
+        NameTaken             409  name_taken         jobs/worker/lease.py
         Refused               400  error              webapp/problems.py; each with a code of TITLES
         NoSuchRun             404  no_such_run        webapp/store/store.py
         TooBusy               429  too_many_runs      webapp/runs/queue.py

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 
 from experiment.queue.records import WIRE_FIELD
+
+REPLY_FIELD: Final = "reply"  # of an entry whose client wants `value` too, and takes results in bulk
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,11 @@ class Claimed:
     def is_old(self) -> bool:
         """Whether a client of Cluster Serving wrote it, past the checks of experiment/queue/submit.py."""
         return WIRE_FIELD not in self.fields
+
+    @property
+    def wants_value(self) -> bool:
+        """Whether its client reads `value`, the result as Cluster Serving's clients read it."""
+        return self.is_old or REPLY_FIELD in self.fields
 
     @property
     def photo_sha256(self) -> str:
@@ -60,7 +67,8 @@ class Answered:
     """A result."""
 
     result: Mapping[str, Any]  # as JSON: top[{label, score}] or outputs{name: ...}, model, model_version
-    array: np.ndarray | None = field(repr=False, default=None)  # what Cluster Serving's clients get
+    # What Cluster Serving's clients get: one array, or several of a model with several outputs.
+    array: np.ndarray | tuple[np.ndarray, ...] | None = field(repr=False, default=None)
     # The model server's own stages, under the names that it gives them; also `batch_wait` and `service` if
     # the answerer knows them better than the worker (jobs/worker/worker.py, Times).
     stages_ms: Mapping[str, float] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from experiment.backends.base import too_late
+from experiment.backends.base import describe, too_late
 from experiment.records import BackendInfo, Label, Prediction, Variant
 
 
@@ -72,7 +72,7 @@ class FakeBackend:
     def _serve(self, service_s: float, variant: Variant, timeout_s: float) -> None:
         time.sleep(min(service_s, timeout_s))
         if service_s > timeout_s:
-            raise too_late(self.info, variant, timeout_s)
+            raise too_late(self.info, describe(variant), timeout_s)
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -85,11 +85,9 @@ def describe(variant: Variant) -> str:
     return f"{sized_name(variant)} ({size(variant.size_bytes)})"
 
 
-def too_late(info: BackendInfo, variant: Variant, timeout_s: float) -> RequestFailed:
-    """The failure of a request whose deadline passed."""
-    return RequestFailed(
-        "deadline", f"{info.name} did not answer within {timeout_s:g} s for {describe(variant)}."
-    )
+def too_late(info: BackendInfo, what: str, timeout_s: float) -> RequestFailed:
+    """The failure of a request for `what` whose deadline passed."""
+    return RequestFailed("deadline", f"{info.name} did not answer within {timeout_s:g} s for {what}.")
 
 
 def short_cause(details: str) -> str:

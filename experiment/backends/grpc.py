@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import grpc
@@ -54,6 +55,21 @@ FAILURES = {
     grpc.StatusCode.UNIMPLEMENTED: "not_found",
     grpc.StatusCode.RESOURCE_EXHAUSTED: "overloaded",
 }
+
+
+# What gRPC says when a connection broke that had been there; else none could be made, or a proxy answered.
+_WORDS_OF_LOST = (
+    "socket closed",
+    "connection reset",
+    "broken pipe",
+    "recvmsg",
+    "end of tcp",
+    "stream removed",
+)
+
+
+class ConnectionLost(RequestFailed):
+    """The server went away while it had the request, so the request may be the reason."""
 
 
 def open_channel(address: str, answer_limit_bytes: int = MESSAGE_LIMIT_BYTES) -> grpc.Channel:
@@ -135,7 +151,7 @@ class GrpcBackend:
     def predict(self, variant: Variant, timeout_s: float) -> Prediction:
         """Send the image, return the top 5. Raises RequestFailed."""
         request = predict_request(self.info, self.info.signature, variant.data)
-        outputs, prediction = self._answer(request, variant, timeout_s)
+        outputs, prediction = self.ask(request, partial(describe, variant), timeout_s)
         missing = [key for key in ("classes", "scores") if key not in outputs]
         if missing:
             raise bad_answer(
@@ -155,23 +171,22 @@ class GrpcBackend:
         request = predict_request(self.info, self.info.decode_signature or "", variant.data)
         if self.info.decode_output:
             request.output_filter.append(self.info.decode_output)
-        return self._answer(request, variant, timeout_s)[1]
+        return self.ask(request, partial(describe, variant), timeout_s)[1]
 
-    def close(self) -> None:
-        """Close the channels."""
-        self._replicas.close()
-
-    def _answer(
-        self, request: predict_pb2.PredictRequest, variant: Variant, timeout_s: float
+    def ask(
+        self, request: predict_pb2.PredictRequest, what: Callable[[], str], timeout_s: float
     ) -> tuple[Mapping[str, tensor_pb2.TensorProto], Prediction]:
-        """The outputs by name, and a prediction without labels."""
+        """Send a request of any kind: the outputs by name, not yet checked, and a prediction without labels.
+
+        `what` names what is sent, for the sentence of a failure. Raises RequestFailed.
+        """
         peer, stub = self._replicas.next()
         try:
             response, call = stub.predict.with_call(request, timeout=timeout_s)
         except grpc.RpcError as error:
             if error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
                 self._replicas.lost(peer)
-            raise self._failed(error, variant, timeout_s, peer) from None
+            raise self._failed(error, what(), timeout_s, peer) from None
         self._replicas.answered(peer)
         return response.outputs, Prediction(
             top=(),
@@ -181,6 +196,10 @@ class GrpcBackend:
             peer=peer,
             model_version=model_version(response),
         )
+
+    def close(self) -> None:
+        """Close the channels."""
+        self._replicas.close()
 
     def _texts(self, name: str, tensor: tensor_pb2.TensorProto) -> list[bytes]:
         """The values of the output `name`, which must be texts."""
@@ -215,17 +234,15 @@ class GrpcBackend:
             )
         return values
 
-    def _failed(
-        self, error: grpc.RpcError, variant: Variant, timeout_s: float, peer: str | None
-    ) -> RequestFailed:
+    def _failed(self, error: grpc.RpcError, what: str, timeout_s: float, peer: str | None) -> RequestFailed:
         details = one_line(error.details() or "")
         code = FAILURES.get(error.code(), "server_error")
         if code == "deadline":
-            return too_late(self.info, variant, timeout_s)
+            return too_late(self.info, what, timeout_s)
         if code == "overloaded" and "larger than max" in details:
             if "CLIENT: Received" in details:  # our own limit; for its own a server says "SERVER", or nothing
                 return bad_answer(self.info, f"more than {MESSAGE_LIMIT_BYTES / 2**20:.0f} MiB.")
-            return RequestFailed("too_large", _too_large(variant, details))
+            return RequestFailed("too_large", _too_large(what, details))
         if code == "overloaded" and "metadata size exceeds" in details:
             return bad_answer(self.info, f"with more metadata than gRPC takes: {details}")
         if "deserializ" in details:
@@ -236,7 +253,12 @@ class GrpcBackend:
             "overloaded": f"{name} is overloaded and refused the request: {details}",
             "server_error": f"{name} failed on its side: {details}",
         }
-        return RequestFailed(code, sentences.get(code, f"{name} refused {describe(variant)}: {details}"))
+        kind = ConnectionLost if code == "unreachable" and _was_connected(details.lower()) else RequestFailed
+        return kind(code, sentences.get(code, f"{name} refused {what}: {details}"))
+
+
+def _was_connected(details: str) -> bool:
+    return "failed to connect" not in details and any(words in details for words in _WORDS_OF_LOST)
 
 
 def names_of(found: Iterable[str]) -> str:
@@ -246,9 +268,9 @@ def names_of(found: Iterable[str]) -> str:
     return ", ".join(shown) + (f" and {len(names) - MOST_NAMES:,} more" if names[MOST_NAMES:] else "")
 
 
-def _too_large(variant: Variant, details: str) -> str:
+def _too_large(what: str, details: str) -> str:
     return (
-        f"The request for {describe(variant)} is over this server's message limit ({details}). "
+        f"The request for {what} is over this server's message limit ({details}). "
         "Raise its gRPC message size limit, or use JPEG."
     )
 

@@ -83,14 +83,13 @@ def input_spec(info: BackendInfo, timeout_s: float) -> InputSpec:
     `serving_default`, else of the first one that Predict can use, if it has only one input. Connecting may
     take CONNECT_S, the answer `timeout_s`.
     """
-    ask = _asked_over_rest if info.protocol == "rest" else _asked_over_grpc
+    ask = _asked_over_rest if info.protocol == "rest" else asked_over_grpc
     return the_input(info, ask(info, timeout_s))
 
 
 def the_input(info: BackendInfo, signatures: Signatures) -> InputSpec:
     """input_spec() of signatures that are known. Raises RequestFailed."""
-    usable = sorted(name for name, found in signatures.items() if found.method_name not in OF_EXAMPLES)
-    wanted = [name for name in (info.signature, DEFAULT_SIGNATURE, *usable) if name in usable]
+    wanted = by_preference(info, signatures)
     if not wanted:
         raise RequestFailed("not_found", f"The model of {info.name} has no signature for Predict.")
     signature = wanted[0]
@@ -105,6 +104,18 @@ def the_input(info: BackendInfo, signatures: Signatures) -> InputSpec:
         )
     ((name, tensor),) = inputs.items()
     return _spec(signature, name, tensor)
+
+
+def by_preference(info: BackendInfo, signatures: Signatures) -> list[str]:
+    """The signatures that Predict can use: the configured one, `serving_default`, then the others by name."""
+    usable = sorted(name for name, found in signatures.items() if found.method_name not in OF_EXAMPLES)
+    return [name for name in dict.fromkeys((info.signature, DEFAULT_SIGNATURE, *usable)) if name in usable]
+
+
+def all_inputs(signatures: Signatures, signature: str) -> dict[str, InputSpec]:
+    """Every input of a signature by its name."""
+    inputs = signatures[signature].inputs
+    return {name: _spec(signature, name, inputs[name]) for name in sorted(inputs)}
 
 
 def signatures_over_grpc(info: BackendInfo, channel: grpc.Channel, timeout_s: float) -> Signatures:
@@ -139,7 +150,8 @@ def signatures_over_rest(info: BackendInfo, connection: HttpConnection, timeout_
     return found
 
 
-def _asked_over_grpc(info: BackendInfo, timeout_s: float) -> Signatures:
+def asked_over_grpc(info: BackendInfo, timeout_s: float) -> Signatures:
+    """The model's signatures. Raises RequestFailed."""
     with open_channel(info.address, METADATA_LIMIT_BYTES) as channel:
         wait_for_connection(channel, CONNECT_S)
         try:

@@ -75,7 +75,7 @@ class QueueBackend:
         except QueueUnavailable as gone:
             self.close()
             if time.monotonic() >= until:
-                raise too_late(self.info, variant, timeout_s) from None
+                raise too_late(self.info, describe(variant), timeout_s) from None
             raise RequestFailed("unreachable", f"No answer from {self.info.name}. {gone.message}") from None
         return self._prediction(job, variant)
 
@@ -103,7 +103,7 @@ class QueueBackend:
         if redis.submitter.withdraw(job_id) and not workers(redis.client, self._settings):
             message = f"No worker took the job within {timeout_s:g} s. {no_workers(self.info)}"
             return RequestFailed("deadline", message)
-        return too_late(self.info, variant, timeout_s)
+        return too_late(self.info, describe(variant), timeout_s)
 
     def _prediction(self, job: Job, variant: Variant) -> Prediction:
         if job.state == "failed":

@@ -59,7 +59,7 @@ class RestBackend:
             answer = connection.exchange("POST", self._path, headers, timeout_s, ANSWER_LIMIT_BYTES, body)
         except TimeoutError:
             self._replicas.lost(peer)
-            raise too_late(self.info, variant, timeout_s) from None
+            raise too_late(self.info, describe(variant), timeout_s) from None
         except OSError as error:
             self._replicas.lost(peer)
             place = peer or self.info.address

@@ -20,6 +20,7 @@ class EngineFailed(PixelcostError):
 
     code = "engine_failed"
     http_status = 500
+    item: Any = None  # of spread(): the one whose workers died again and again
 
 
 class Engine(Protocol):
@@ -37,8 +38,9 @@ class Engine(Protocol):
     ) -> None:
         """Run `work(name, settings)` once for each name, each in a process of its own, until `stop` is set.
 
-        One that ends or dies is started again under the same name. At the end each gets the chance to finish
-        what it is at: locally and on Ray it sees SIGTERM. Raises EngineFailed.
+        One that ends or dies is started again under the same name, unless it raised a PixelcostError: that
+        needs a person. At the end each gets the chance to finish what it is at: locally and on Ray it sees
+        SIGTERM. Raises EngineFailed.
         """
 
     def spread(

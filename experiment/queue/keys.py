@@ -5,6 +5,7 @@
     pixelcost:{<stream>}:photo:<sha256>    hash: `data`, and how many open jobs need it (`refs`); expires
     pixelcost:{<stream>}:dead              stream: jobs that were given up, with the reason
     pixelcost:{<stream>}:finished          sorted set: ids of finished jobs by time, ms since the epoch
+    pixelcost:{<stream>}:unread            sorted set: of them, those whose client takes results in bulk
     pixelcost:{<stream>}:rate              hash: jobs that ended, by second
     pixelcost:{<stream>}:stats             hash: counts since the stream began
     pixelcost:{<stream>}:full              string: the queue refuses jobs until it is shorter
@@ -78,6 +79,11 @@ class Keys:
     def finished(self) -> str:
         """Ids of finished jobs whose results may still be there."""
         return self._own("finished")
+
+    @property
+    def unread(self) -> str:
+        """Ids of finished jobs whose results are taken in bulk, by jobs.client's dequeue()."""
+        return self._own("unread")
 
     @property
     def rate(self) -> str:

@@ -130,13 +130,13 @@ class Claims:
                 entry.job_id,
                 entry.photo_sha256,
                 old,
+                int(entry.wants_value),
                 ending.value or b"",
                 ending.state,
             ]
             arguments += [len(fields), *fields]
-        return list(
-            self._finish(keys=[self._settings.stream, keys.finished, keys.rate, keys.stats], args=arguments)
-        )
+        names = [self._settings.stream, keys.finished, keys.unread, keys.rate, keys.stats]
+        return list(self._finish(keys=names, args=arguments))
 
     def _again(self, entry_id: bytes, fields: Mapping[bytes, bytes] | None) -> Claimed:
         pending = self._client.xpending_range(self._settings.stream, GROUP, entry_id, entry_id, 1)

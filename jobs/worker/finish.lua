@@ -1,19 +1,20 @@
 -- Ends jobs, each at most once: result, acknowledgement and deletion in one step.
--- KEYS: stream, finished, rate, stats
+-- KEYS: stream, finished, unread, rate, stats
 -- ARGV: group, prefix of job keys, prefix of photo keys, prefix of channels, ttl_ms, dead stream or "", then for
---       each job: entry, id, photo's sha256 or "", key of the old result or "", value, state, number of fields,
---       field, value, ... (of the job's hash; with a dead stream also of its entry there)
+--       each job: entry, id, photo's sha256 or "", key of the old result or "", 1 if its result is taken
+--       in bulk, value, state, number of fields, field, value, ... (of the job's hash; with a dead stream also of
+--       its entry there)
 -- Returns for each job 1, or 0 if it has ended already or its entry is gone.
-local stream, finished, rate, stats = unpack(KEYS)
+local stream, finished, unread, rate, stats = unpack(KEYS)
 local group, jobs, photos, channels, ttl_ms, dead = unpack(ARGV, 1, 6)
 local time = redis.call('TIME')
 local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local ended, counted = {}, { done = 0, failed = 0 }
 local i = 7
 while i <= #ARGV do
-  local entry, id, photo, old, value, state, more = unpack(ARGV, i, i + 6)
-  local fields = { unpack(ARGV, i + 7, i + 6 + more) }
-  i = i + 7 + more
+  local entry, id, photo, old, in_bulk, value, state, more = unpack(ARGV, i, i + 7)
+  local fields = { unpack(ARGV, i + 8, i + 7 + more) }
+  i = i + 8 + more
   local original = dead ~= '' and redis.call('XRANGE', stream, entry, entry) or {}
   local is_first = redis.call('XACK', stream, group, entry)
   redis.call('XDEL', stream, entry)
@@ -39,6 +40,7 @@ while i <= #ARGV do
       redis.call('UNLINK', photos .. photo)
     end
     redis.call('ZADD', finished, now_ms, id)
+    if in_bulk == '1' then redis.call('ZADD', unread, now_ms, id) end
     redis.call('PUBLISH', channels .. id, state)
     counted[state] = counted[state] + 1
   else
@@ -46,6 +48,7 @@ while i <= #ARGV do
   end
 end
 redis.call('ZREMRANGEBYSCORE', finished, '-inf', now_ms - ttl_ms)
+redis.call('ZREMRANGEBYSCORE', unread, '-inf', now_ms - ttl_ms)
 local all = counted.done + counted.failed
 if all > 0 then
   redis.call('HINCRBY', stats, 'done', counted.done)

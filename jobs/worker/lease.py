@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,10 +16,12 @@ from typing import Any, Final
 
 import redis
 
+from experiment.errors import PixelcostError
 from experiment.queue.keys import GROUP
 from experiment.queue.records import QueueSettings
 from jobs.records import Claimed
 from jobs.worker.claims import script
+from jobs.worker.holder import is_gone, new_token
 
 LEASE_S: Final = 10.0
 BEAT_S: Final = 2.0
@@ -28,8 +29,19 @@ BEAT_S: Final = 2.0
 log = logging.getLogger(__name__)
 
 
-class NameTaken(Exception):
+# Takes the name from a holder that is gone, unless somebody else did so meanwhile.
+TAKE_OVER: Final = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1
+"""
+
+
+class NameTaken(PixelcostError):
     """Another worker has this name."""
+
+    code = "name_taken"
+    http_status = 409
 
 
 class Lease:
@@ -43,25 +55,30 @@ class Lease:
         self._settings = settings
         self._name = name
         self._about = json.dumps(dict(about or {}))
-        self._token = secrets.token_hex(8)
+        self._token = new_token()
         self._beat: Any = script(client, "beat.lua")
+        self._take_over = client.register_script(TAKE_OVER)
         self._working_on: tuple[str, ...] = ()
         self.lost = threading.Event()  # somebody else took the name: stop at once
 
     def take(self, stop: threading.Event) -> bool:
         """Take the name; False: `stop` was set meanwhile. Raises NameTaken if another worker keeps it.
 
-        A worker that was killed keeps its name for LEASE_S, so that long is waited.
+        A worker that was killed keeps its name for LEASE_S, so that long is waited, unless it ran on this
+        machine: then it is known at once that it is gone.
         """
         until = time.monotonic() + LEASE_S + BEAT_S
         key = self._settings.keys.worker(self._name)
         while not self._client.set(key, self._token, nx=True, px=round(LEASE_S * 1000)):
-            if self._client.get(key) == self._token.encode():  # ours, from before an outage
+            held_by = self._client.get(key) or b""
+            if held_by == self._token.encode():  # ours, from before an outage
+                break
+            if is_gone(held_by.decode("utf-8", "replace")) and self._replace(held_by):
                 break
             if time.monotonic() > until:
                 raise NameTaken(
                     f"Another worker named {self._name} serves {self._settings.stream}. "
-                    "Stop it, or give this one another name."
+                    "Stop it, or give this one another name (--worker-name)."
                 )
             if stop.wait(0.2):
                 return False
@@ -121,6 +138,10 @@ class Lease:
         for name in self._client.hkeys(keys.about):
             if not self._client.exists(keys.worker(name.decode("utf-8", "replace"))):
                 self._client.hdel(keys.about, name)
+
+    def _replace(self, held_by: bytes) -> bool:
+        key = self._settings.keys.worker(self._name)
+        return bool(self._take_over(keys=[key], args=[held_by, self._token, round(LEASE_S * 1000)]))
 
     def _let_go(self) -> None:
         key = self._settings.keys.worker(self._name)

@@ -52,7 +52,9 @@ def errors_drawn() -> dict[str, tuple[str, int, str]]:
 def errors_defined() -> dict[str, tuple[str, int, str]]:
     """The same for every class below PixelcostError; a private class counts as part of its parent."""
     found = {}
-    for path in [*(ROOT / "experiment").rglob("*.py"), *(ROOT / "webapp").rglob("*.py")]:
+    for path in [
+        path for package in ("experiment", "jobs", "webapp") for path in (ROOT / package).rglob("*.py")
+    ]:
         text = path.read_text("utf-8")
         if "(PixelcostError)" not in text and "(EmbeddedFailed)" not in text and path.name != "errors.py":
             continue
@@ -72,6 +74,6 @@ def test_the_tree_of_errors_is_the_one_that_errors_py_draws():
 @pytest.mark.parametrize("name", sorted(errors_drawn()))
 def test_the_tree_names_the_file_of_every_error_that_is_defined_elsewhere(name):
     (row,) = re.findall(rf"^ +{name} .*$", errors.__doc__, re.MULTILINE)
-    named = re.search(r"(?:experiment|webapp)/\S+\.py", row)
+    named = re.search(r"(?:experiment|jobs|webapp)/\S+\.py", row)
     file = named[0] if named else "experiment/errors.py"
     assert f"class {name}(" in (ROOT / file).read_text("utf-8")

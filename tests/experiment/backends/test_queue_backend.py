@@ -23,7 +23,7 @@ from experiment.queue.records import NewJob, QueueSettings
 from experiment.queue.submit import Submitter
 from experiment.queue.workers import workers
 from experiment.records import BackendInfo, Plan
-from tests.support.queue.parts import Labels, Refusing, working
+from tests.support.queue.parts import Labels, PlainReader, Refusing, running_worker
 from tests.support.queue.redis_server import running_redis, start_redis
 from tests.support.records import variant
 
@@ -35,6 +35,12 @@ def info_of(queue: QueueSettings, **more) -> BackendInfo:
     path = queue.url.removeprefix("unix://")
     address = f"queue+unix://{path}?stream={queue.stream}"
     return BackendInfo("Queued", "queue", address, **{"model": "", "signature": "", **more})
+
+
+def working(queue: QueueSettings, answerer, name: str = "w-0", about=None, **settings):
+    """A worker in a thread."""
+    client = connection(queue.url)
+    return running_worker(client, queue, answerer, PlainReader(), about, name=name, **settings)
 
 
 def ask(queue: QueueSettings, timeout_s: float = 20.0, **more):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
-from experiment.queue.connection import connection
+import redis
+
 from experiment.queue.records import QueueSettings
-from jobs.records import Answered, Answerer, Claimed, Outcome, Refused, Request
+from jobs.records import Answered, Answerer, Claimed, Outcome, Reader, Refused, Request
+from jobs.wire.reader import entry_reader
 from jobs.worker.worker import Worker, WorkerSettings
 
 
@@ -58,23 +61,28 @@ class Refusing:
 
 
 @contextmanager
-def working(
+def running_worker(
+    client: redis.Redis,
     queue: QueueSettings,
     answerer: Answerer,
-    name: str = "w-0",
-    about: dict | None = None,
-    batch_size: int = 4,
-    wait_s: float = 0.05,
+    reader: Reader | None = None,
+    about: Mapping[str, Any] | None = None,
+    **settings: Any,
 ) -> Iterator[Worker]:
-    """A worker in a thread of its own, ready for jobs."""
-    stop, is_ready = threading.Event(), threading.Event()
-    settings = WorkerSettings(name, batch_size=batch_size, wait_s=wait_s)
-    made = Worker(connection(queue.url), queue, settings, PlainReader(), answerer, about=about)
-    thread = threading.Thread(target=made.run, args=(stop, is_ready.set), daemon=True)
+    """A worker in a thread, stopped at the end."""
+    chosen = WorkerSettings(**{"name": "w-0", "wait_s": 0.05, **settings})
+    worker = Worker(client, queue, chosen, reader or entry_reader(queue), answerer, about=about)
+    stop, ready = threading.Event(), threading.Event()
+    thread = threading.Thread(target=worker.run, args=(stop, ready.set))
     thread.start()
     try:
-        assert is_ready.wait(20), "the worker does not come up"
-        yield made
+        assert ready.wait(20)
+        yield worker
     finally:
         stop.set()
-        thread.join(20)
+        thread.join()
+
+
+def claimed(**fields: bytes) -> Claimed:
+    """An entry as a worker claims it."""
+    return Claimed("1730000000000-0", {"uri": b"cat", **fields}, 1, 1730000000001)

@@ -33,7 +33,7 @@ from tests.support.processes.app_process import CAT, ROOT
 from tests.support.processes.serving_process import start_server
 from tests.support.processes.web_process import WebProcess, web_process
 from tests.support.processes.webapp_parts import NOWHERE, eventually, serving
-from tests.support.queue.parts import Labels, working
+from tests.support.queue.parts import Labels, running_worker
 from webapp.worker.process import WORKER_COMMAND
 
 ODD = """O'Brien's "$(touch pwned)" `touch pwned` \\"""
@@ -456,7 +456,7 @@ def test_a_queue_is_asked_by_python_with_a_job(
     info = BackendInfo("Queued", "queue", address)
     made = KINDS["python"](Target("64 px JPEG", VARIANT, url, "http://x/p", info, None))
     (tmp_path / "ask.py").write_text(made)
-    with working(queue, Labels()):
+    with running_worker(redis_client, queue, Labels()):
         done = subprocess.run(
             [sys.executable, str(tmp_path / "ask.py")],
             env=os.environ | {"PYTHONPATH": str(ROOT)},

@@ -1,0 +1,48 @@
+"""A photo as it is sent to the model.
+
+It goes as it came, if the model can read its format. A WebP, which not every model server reads, becomes a
+lossless PNG; so does every photo that the configuration wants at one size. An AVIF is sent as it is: a server
+that can't read it says so. Other formats (TIFF, HEIC, ...) are refused here, in the words that the page uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from PIL.Image import Resampling
+
+from experiment.errors import ImageRefused
+from experiment.images.formats import READ_BY_CONTRACT
+from experiment.images.header import BRANDS, read_header
+from experiment.images.png import encode_png
+from experiment.images.read import read_image
+
+NAME = "The photo"  # in sentences; a job's photo has no file name
+
+
+def prepared(
+    photo: bytes, reads: Collection[str] | None = None, size_px: tuple[int, int] | None = None
+) -> bytes:
+    """The file to send. `reads`: media types that the server is known to read beyond READ_BY_CONTRACT;
+    `size_px`: height and width to resize it to, whatever its aspect ratio (imageResize of Cluster Serving).
+
+    Raises ImageRefused.
+    """
+    if _is_avif(photo) and size_px is None:
+        return photo
+    header = read_header(photo, NAME)
+    if size_px is None and header.media_type in {*READ_BY_CONTRACT, *(reads or ())}:
+        return photo
+    pixels = read_image(photo, NAME).pixels
+    assert pixels is not None, "read_image() keeps them"  # noqa: S101
+    if size_px is not None:
+        height_px, width_px = size_px
+        pixels = pixels.resize((width_px, height_px), Resampling.BILINEAR)
+    return encode_png(pixels)
+
+
+def _is_avif(photo: bytes) -> bool:
+    return photo[4:8] == b"ftyp" and photo[8:12] in BRANDS["an AVIF"]
+
+
+__all__ = ["ImageRefused", "prepared"]
