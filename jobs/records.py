@@ -20,7 +20,12 @@ class Claimed:
     entry_id: str  # of the stream: "1730000000000-0"; begins with ms since the epoch
     fields: Mapping[str, bytes] = field(repr=False)
     tries: int  # deliveries, this one included
-    claimed_ms: int  # by Redis' clock
+    claimed_us: int  # since the epoch, by Redis' clock
+
+    @property
+    def claimed_ms(self) -> int:
+        """When it was claimed, in ms since the epoch."""
+        return self.claimed_us // 1000
 
     @property
     def job_id(self) -> str:
@@ -49,9 +54,12 @@ class Claimed:
         return int(text) if text.isdigit() else None
 
     @property
-    def submitted_ms(self) -> int:
-        """When Redis took the entry."""
-        return int(self.entry_id.split("-")[0])
+    def queue_wait_ms(self) -> float:
+        """From when Redis took the entry to the claim. An old entry tells only its millisecond."""
+        text = b"" if self.is_old else self.fields.get("submitted_us", b"")
+        is_told = text.isdigit() and len(text) < 20
+        submitted_us = int(text) if is_told else int(self.entry_id.split("-")[0]) * 1000
+        return max(self.claimed_us - submitted_us, 0) / 1000
 
 
 @dataclass(frozen=True, slots=True)

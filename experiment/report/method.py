@@ -41,7 +41,7 @@ DEFINITIONS = {
     "Cold": "The very first request of a variant to a backend. It and the other warm-ups are never counted.",
     "Server time": "The server's own stages (queue, decode, inference), if it reports them.",
     "Queue wait, batch, service": "Stages of a request through a queue. queue_wait: from submitting the job "
-    "until a worker claims it, in whole milliseconds. batch_wait: until the worker asks the model (fetching "
+    "until a worker claims it, by Redis' clock. batch_wait: until the worker asks the model (fetching "
     "the photos of its batch, reading them). service: the worker's request to the model, of the whole batch; "
     "the model server's own stages are parts of it. The rest of the latency is Redis and the network.",
     "Batch": "How many jobs were in the batch of an answer from a queue. A run has one request at a time "

@@ -67,9 +67,9 @@ class Claims:
             )
             asked.time()
             found, (now_s, microseconds) = asked.execute()
-        now_ms = now_s * 1000 + microseconds // 1000
+        now_us = now_s * 1_000_000 + microseconds
         entries = found[0][1] if found else []
-        return [_claimed(entry_id, fields, 1, now_ms) for entry_id, fields in entries]
+        return [_claimed(entry_id, fields, 1, now_us) for entry_id, fields in entries]
 
     def own_left(self) -> Claimed | None:
         """An entry that an earlier holder of this name had claimed; None: there is none."""
@@ -142,12 +142,12 @@ class Claims:
         pending = self._client.xpending_range(self._settings.stream, GROUP, entry_id, entry_id, 1)
         now_s, microseconds = self._client.time()
         tries = pending[0]["times_delivered"] if pending else 1
-        return _claimed(entry_id, fields or {}, tries, now_s * 1000 + microseconds // 1000)
+        return _claimed(entry_id, fields or {}, tries, now_s * 1_000_000 + microseconds)
 
 
-def _claimed(entry_id: bytes, fields: Mapping[bytes, bytes], tries: int, now_ms: int) -> Claimed:
+def _claimed(entry_id: bytes, fields: Mapping[bytes, bytes], tries: int, now_us: int) -> Claimed:
     named = {name.decode("utf-8", "replace"): value for name, value in fields.items()}
-    return Claimed(entry_id.decode(), named, tries, now_ms)
+    return Claimed(entry_id.decode(), named, tries, now_us)
 
 
 def _stored(fields: Mapping[str, Any]) -> list[Any]:

@@ -61,7 +61,7 @@ class Times(NamedTuple):
         are parts of `service`, under the names that it gives them."""
         own = dict(answered.stages_ms)
         return {
-            "queue_wait": float(max(entry.claimed_ms - entry.submitted_ms, 0)),
+            "queue_wait": entry.queue_wait_ms,
             "batch_wait": round(self.batch_wait_ms + own.pop("batch_wait", 0.0), 3),
             "service": round(own.pop("service", self.service_ms), 3),
             **own,

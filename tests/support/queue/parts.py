@@ -85,4 +85,4 @@ def running_worker(
 
 def claimed(**fields: bytes) -> Claimed:
     """An entry as a worker claims it."""
-    return Claimed("1730000000000-0", {"uri": b"cat", **fields}, 1, 1730000000001)
+    return Claimed("1730000000000-0", {"uri": b"cat", **fields}, 1, 1730000000001000)
