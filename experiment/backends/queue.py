@@ -101,7 +101,7 @@ class QueueBackend:
     ) -> RequestFailed:
         redis.limit(LEAST_S)
         if redis.submitter.withdraw(job_id) and not workers(redis.client, self._settings):
-            message = f"No worker took the job within {timeout_s:g} s. {no_workers(self.info)}"
+            message = f"{self.info.name} did not answer within {timeout_s:g} s: {_no_worker(self._settings)}"
             return RequestFailed("deadline", message)
         return too_late(self.info, describe(variant), timeout_s)
 
@@ -143,10 +143,8 @@ def probe_queue(info: BackendInfo, timeout_s: float) -> BackendInfo:
         except QueueUnavailable as gone:
             return replace(info, state="down", detail=gone.message)
     if not found:
-        words = (
-            f"Redis at {place_of(settings.url)} answers, but no worker has taken a name. {no_workers(info)}"
-        )
-        return replace(info, state="down", detail=words)
+        detail = f"Redis at {place_of(settings.url)} answers, but {_no_worker(settings)}"
+        return replace(info, state="down", detail=detail)
     said = [worker.facts for worker in found]
     models = sorted({facts["model"] for facts in said if is_line(facts.get("model"), LONGEST_MODEL)})
     servers = [facts["server"].split(",") for facts in said if is_line(facts.get("server"), LONGEST_SERVERS)]
@@ -180,9 +178,9 @@ def _wrong_model(info: BackendInfo, models: Sequence[str]) -> str:
     return ""
 
 
-def no_workers(info: BackendInfo) -> str:
-    """What to do about a queue that nobody serves."""
-    return f"No worker serves {info.address}. Start one: python -m jobs serve -c config.yaml."
+def _no_worker(settings: QueueSettings) -> str:
+    """That nobody serves a queue, and what to do; it goes on after "but" or a colon."""
+    return f"no worker serves the stream {settings.stream}. Start one: python -m jobs serve -c config.yaml."
 
 
 class _Connections:

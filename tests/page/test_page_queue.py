@@ -123,10 +123,10 @@ def test_the_page_shows_queue_wait_batch_and_service(browser, web: WebProcess, r
     with visiting(browser, web.url) as visit:
         page = visit.open(f"/runs/{report['run_id']}?sel=64-jpeg-85")
         card = page.locator(".cell-card[aria-label=Queued]")
-        card.get_by_text("queue_wait").wait_for()
+        card.get_by_text("queue wait").first.wait_for()
         words = card.inner_text()
-        assert "batch_wait" in words
-        assert "service" in words
+        assert "batch wait" in words
+        assert "(of it queue" in words
         assert "1 job" in words
         assert card.locator(".copy-as button").all_inner_texts() == ["curl", "Python"]
         assert page.get_by_role("button", name="Show for 1 CPU").count() == 1
