@@ -55,7 +55,7 @@ class SharedSettings:
     tf_servers: str = setting(
         "TF_SERVERS",
         "",
-        "Model servers, as `name:host:port;name:host:port` (below). Empty: embedded ones are started.",
+        "Model servers, as `name:host:port;name:host:port`, and queues (below). Empty: embedded servers start.",
     )
     embedded: str = setting(
         "PIXELCOST_EMBEDDED",

@@ -24,7 +24,6 @@ _port = whole_text(1, 65535)
 _database = whole_text(0, 99_999)
 _PLACE = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>.*))?")
 _PLAIN = re.compile(rf"({_PLACE.pattern.replace('.*', '[0-9]*')})?(/.*)?")
-_LOGIN = re.compile(r"(://|^).*@")
 
 
 def without_login(entry: str) -> str:
@@ -34,9 +33,9 @@ def without_login(entry: str) -> str:
     >>> without_login("Queued:queue://:secret@host:x/stream")
     'Queued:queue://…@host:x/stream'
     """
-    if "@" in entry:
-        return _LOGIN.sub(r"\1…@", entry)
     name, mark, rest = entry.partition("://")
+    if "@" in entry:
+        return f"{name}://…@{rest.rpartition('@')[2]}" if mark else f"…@{entry.rpartition('@')[2]}"
     return entry if not mark or _PLAIN.fullmatch(rest.partition("?")[0]) else f"{name}://…"
 
 

@@ -209,6 +209,11 @@ def test_no_message_shows_a_password(entry):
     assert "cret" not in caught.value.message
 
 
+def test_a_message_names_the_entry_without_its_login():
+    with pytest.raises(ConfigRefused, match=r"entry 1 `Queued:queue://…@host:x/cats` has a port that is not"):
+        parse_servers("Queued:queue://:s3cret@host:x/cats")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
