@@ -55,7 +55,7 @@ class SharedSettings:
     tf_servers: str = setting(
         "TF_SERVERS",
         "",
-        "Model servers, as `name:host:port;name:host:port`, and queues (below). Empty: embedded servers start.",
+        "Model servers, as `name:host:port;name:host:port`, and queues (below). Empty: embedded ones start.",
     )
     embedded: str = setting(
         "PIXELCOST_EMBEDDED",
