@@ -63,14 +63,14 @@ def place_of(url: str) -> str:
     return f"{host}:{parts.port or 6379}"
 
 
-def connection(url: str, retries: int = RETRIES) -> redis.Redis:
+def connection(url: str, retries: int = RETRIES, answer_s: float = ANSWER_S) -> redis.Redis:
     """A client with a pool of connections, which connects at the first command. Answers are bytes."""
     return redis.Redis.from_url(
         url,
         retry=Retry(ExponentialBackoff(cap=2, base=0.1), retries),
         retry_on_error=[ConnectionError, TimeoutError, BusyLoadingError],
         socket_connect_timeout=CONNECT_S,
-        socket_timeout=ANSWER_S,
+        socket_timeout=answer_s,
         health_check_interval=30,
         max_connections=MOST_CONNECTIONS,
         protocol=2,

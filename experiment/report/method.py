@@ -40,6 +40,12 @@ DEFINITIONS = {
     f"{SAMPLES_FOR_P90} and {SAMPLES_FOR_P99} samples: with fewer they can't be known.",
     "Cold": "The very first request of a variant to a backend. It and the other warm-ups are never counted.",
     "Server time": "The server's own stages (queue, decode, inference), if it reports them.",
+    "Queue wait, batch, service": "Stages of a request through a queue. queue_wait: from submitting the job "
+    "until a worker claims it, by Redis' clock. batch_wait: until the worker asks the model (fetching "
+    "the photos of its batch, reading them). service: the worker's request to the model, of the whole batch; "
+    "the model server's own stages are parts of it. The rest of the latency is Redis and the network.",
+    "Batch": "How many jobs were in the batch of an answer from a queue. A run has one request at a time "
+    "under way, so it is 1 unless others use the same queue.",
     "Decode request": "If a server does not report its decoding time, requests that only decode and resize "
     "are sent between the others. They do not count as samples; the rest of the latency is the model and its "
     "answer.",
@@ -79,6 +85,7 @@ _OF_A_SET = {
     "Agreement": "The share of photos with the same top answer as the same backend gave to the original.",
 }
 
+_OF_A_QUEUE = ("Queue wait, batch, service", "Batch")
 _OF_A_LOAD = ("Offered rate", "Capacity", "Knee", "Goodput")
 
 _ORDERS = {
@@ -115,6 +122,8 @@ def method(report: Mapping[str, Any]) -> list[dict[str, str]]:
     }
     if any(cell.get("decode_request_ms") for cell in report["cells"]):
         words["Decode request"] = DEFINITIONS["Decode request"]
+    if any(info["protocol"] == "queue" for info in report["backends"]):
+        words |= {term: DEFINITIONS[term] for term in _OF_A_QUEUE}
     words |= {**_OF_A_SET, "Margin": _margin(photo_set, plan)} if photo_set else _of_one_photo(report, plan)
     if report.get("load"):
         words |= {term: DEFINITIONS[term] for term in _OF_A_LOAD}

@@ -51,4 +51,5 @@ def run_worker(name: str, job: WorkerJob, stop: threading.Event | None = None) -
         signal.signal(signal.SIGTERM, lambda *_: stop.set())
     reader, answerer = job.parts(job)
     settings = WorkerSettings(name, batch_size=job.batch_size, reserved=job.reserved.get(name, ""))
-    Worker(connection(job.queue.url), job.queue, settings, reader, answerer).run(stop)
+    about = {"model": job.backend.model, "server": job.backend.address}
+    Worker(connection(job.queue.url), job.queue, settings, reader, answerer, about=about).run(stop)

@@ -11,9 +11,9 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import redis
 
@@ -54,6 +54,28 @@ class WorkerSettings:
     reserved: str = ""  # token under which the name is kept for this worker (lease.py, free_names)
 
 
+class Times(NamedTuple):
+    """What one batch took."""
+
+    batch_wait_ms: float  # from the claim until the model was asked: photos fetched, entries read
+    service_ms: float  # asking the model
+    batch: int  # jobs in it
+
+    def stages_ms(self, entry: Claimed, answered: Answered) -> dict[str, float]:
+        """The stages of one of its jobs. Those that the answerer knows better count; the model server's own
+        are parts of `service`, under the names that it gives them."""
+        own = dict(answered.stages_ms)
+        return {
+            "queue_wait": entry.queue_wait_ms,
+            "batch_wait": round(self.batch_wait_ms + own.pop("batch_wait", 0.0), 3),
+            "service": round(own.pop("service", self.service_ms), 3),
+            **own,
+        }
+
+
+NO_TIMES: Final = Times(0.0, 0.0, 0)  # of a job that was not begun
+
+
 class Worker:
     """One worker of one queue."""
 
@@ -65,7 +87,9 @@ class Worker:
         reader: Reader,
         answerer: Answerer,
         say: Callable[[str], None] = log.warning,
+        about: Mapping[str, Any] | None = None,
     ):
+        """`about`: what clients may know of it, as JSON: `model` and `server`, its address (workers.py)."""
         self._client = client
         self._queue = queue
         self._settings = settings
@@ -73,10 +97,10 @@ class Worker:
         self._answerer = answerer
         self._say = say
         self._claims = Claims(client, queue, settings.name, settings.idle_s)
-        self._lease = Lease(client, queue, settings.name, settings.reserved)
-        self._left_after: str | None = (
-            FIRST  # what its name's last holder left; also after an outage. None: done
-        )
+        facts = {"batch_size": settings.batch_size, **(about or {})}
+        self._lease = Lease(client, queue, settings.name, facts, settings.reserved)
+        # What its name's last holder left; also after an outage. None: done.
+        self._left_after: str | None = FIRST
         self._look_at = 0.0
 
     def run(self, stop: threading.Event, ready: Callable[[], None] = lambda: None) -> None:
@@ -134,12 +158,13 @@ class Worker:
             late = [entry for entry in found if _is_late(entry)]
             if not late:
                 break
-            ended += sum(self._claims.finish([self._ending(entry, _too_late(entry), 0, 0) for entry in late]))
+            ended += sum(self._claims.finish([self._ending(entry, _too_late(entry), NO_TIMES) for entry in late]))
             found = [entry for entry in found if not _is_late(entry)]
             found += self._claims.new(len(late), 1)
         return found, ended
 
     def _work(self, entries: Sequence[Claimed], stop: threading.Event) -> int:
+        claimed_s = time.monotonic()
         outcomes = self._read(entries)
         requests = {key: found for key, found in outcomes.items() if isinstance(found, Request)}
         started_s = time.monotonic()
@@ -148,7 +173,7 @@ class Worker:
             if answers is None:
                 return 0  # stopped while waiting for the model: the claims stay for the name's next holder
             outcomes.update(zip(requests, answers, strict=True))
-        service_ms = (time.monotonic() - started_s) * 1e3
+        times = Times((started_s - claimed_s) * 1e3, (time.monotonic() - started_s) * 1e3, len(requests))
         endings: list[Ending] = []
         failed: list[tuple[Claimed, TryAgain]] = []
         for entry in entries:
@@ -157,7 +182,7 @@ class Worker:
                 failed.append((entry, outcome))
             elif isinstance(outcome, Answered | Refused):
                 try:
-                    endings.append(self._ending(entry, outcome, service_ms, len(requests)))
+                    endings.append(self._ending(entry, outcome, times))
                 except Exception as bug:
                     log.exception("an answer could not be stored")
                     failed.append((entry, _bug(bug)))
@@ -207,7 +232,7 @@ class Worker:
                 return [_bug(bug)] * len(requests)
         return None
 
-    def _ending(self, entry: Claimed, outcome: Answered | Refused, service_ms: float, batch: int) -> Ending:
+    def _ending(self, entry: Claimed, outcome: Answered | Refused, times: Times) -> Ending:
         facts: dict[str, str | int] = {
             "started_ms": entry.claimed_ms,
             "tries": entry.tries,
@@ -217,15 +242,9 @@ class Worker:
             is_dead = outcome.code.startswith("gave_up:")
             why = {"code": outcome.code, "reason": one_line(outcome.reason, LONGEST_REASON)}
             return Ending(entry, "failed", facts | why, None, is_dead)
-        stages_ms = {
-            "queue": float(max(entry.claimed_ms - entry.submitted_ms, 0)),
-            "worker": round(service_ms, 3),
-            **outcome.stages_ms,
-        }
-        result = {**outcome.result, "batch": batch, "stages_ms": stages_ms}
-        return Ending(
-            entry, "done", facts | {"result": json.dumps(result)}, self._reader.encode(entry, outcome)
-        )
+        result = {**outcome.result, "batch": times.batch, "stages_ms": times.stages_ms(entry, outcome)}
+        value = self._reader.encode(entry, outcome)
+        return Ending(entry, "done", facts | {"result": json.dumps(result)}, value)
 
 
 def _is_late(entry: Claimed) -> bool:
