@@ -15,9 +15,9 @@ from experiment.queue.connection import connection
 from experiment.queue.keys import GROUP
 from experiment.queue.records import NewJob, QueueSettings
 from experiment.queue.results import Results
-from experiment.queue.submit import Submitter
+from experiment.queue.submit import QueueFull, Submitter
 from jobs.records import TryAgain
-from jobs.worker.claims import Claims
+from jobs.worker.claims import Claims, Ending
 from jobs.worker.lease import Lease
 from jobs.worker.worker import Worker, WorkerSettings
 from tests.support.queue.parts import Echo, PlainReader
@@ -144,6 +144,26 @@ def test_jobs_that_are_too_late_leave_no_gap_in_a_batch(redis_client, queue):
     assert [made.step(NEVER), made.step(NEVER)] == [10, 4]
     assert echo.batches == [4, 4]
     assert {Results(redis_client, queue).job(f"cat{n:02}").code for n in range(6)} == {"too_late"}
+
+
+def test_while_the_first_jobs_are_at_work_a_full_queue_is_tried_again_soon(redis_client, queue):
+    queue = replace(queue, most_jobs=2)
+    submitter, claims = Submitter(redis_client, queue), Claims(redis_client, queue, "w-0", 10)
+    claims.make_group()
+    for number in range(2):
+        submitter.submit(NewJob(f"cat{number}", b"photo"))
+    with pytest.raises(QueueFull, match="are workers running") as nobody:
+        submitter.submit(NewJob("one more", b"photo"))
+    (taken,) = claims.new(1, 10)
+    with pytest.raises(QueueFull) as begun:
+        submitter.submit(NewJob("one more", b"photo"))
+    assert (nobody.value.retry_after_s, begun.value.retry_after_s) == (30, 2)
+    assert "are workers running" not in begun.value.message
+    claims.finish([Ending(taken, "done", {"tries": 1})])
+    submitter.submit(NewJob("another", b"photo"))
+    with pytest.raises(QueueFull) as running:
+        submitter.submit(NewJob("one more", b"photo"))
+    assert running.value.retry_after_s < 30, "one has ended, in this very second"
 
 
 class Unwritable(PlainReader):
