@@ -1,9 +1,11 @@
 # syntax=docker/dockerfile:1
-# Four images, each a target. docs/compose.md says how to build and use them, docs/locust.md the last one.
+# Six images, each a target. docs/compose.md says how to build and use them; docs/locust.md and docs/queue.md, the rest.
 #   web      the page and the API; no TensorFlow, only its protocol messages
 #   serving  the embedded model server: takes the place of tensorflow/serving, same flags, ports and folders
 #   model    puts a servable into a shared volume, then ends; MODEL is a name of `python -m models list`
 #   load     `python -m loadtest`: load tests of a model server, with Locust
+#   jobs     `python -m jobs`: workers that take jobs from a queue to a model server
+#   gateway  pictures in, JSON out: jobs over HTTP, and Cluster Serving's front end
 #
 #   docker build --target web -t pixelcost-web:0.1.0 .
 
@@ -38,11 +40,13 @@ COPY common common
 COPY models models
 RUN /venv/bin/python -m models export "$MODEL" --out /model
 
-FROM ${PYTHON_IMAGE} AS web-environment
+FROM ${PYTHON_IMAGE} AS web-packages
 COPY requirements/web.txt /requirements/
 RUN python -m venv --without-pip /venv \
     && pip --python /venv/bin/python install --no-cache-dir --no-compile --require-hashes -r /requirements/web.txt \
     && find /venv -type d -name tests -prune -exec rm -r {} +
+
+FROM web-packages AS web-environment
 WORKDIR /app
 COPY --from=messages /messages /messages
 COPY common common
@@ -69,6 +73,20 @@ COPY experiment experiment
 COPY loadtest loadtest
 # Bytecode, as above. Locust first: it changes modules before others take names from them.
 RUN PYTHONPATH=/messages /venv/bin/python -c "import loadtest.users.locustfile, loadtest.commands.main"
+
+FROM web-packages AS jobs-environment
+COPY requirements/jobs.txt /requirements/
+RUN pip --python /venv/bin/python install --no-cache-dir --no-compile --require-hashes -r /requirements/jobs.txt \
+    && find /venv -type d -name tests -prune -exec rm -r {} +
+WORKDIR /app
+COPY --from=messages /messages /messages
+COPY common common
+COPY experiment experiment
+COPY httpserver httpserver
+COPY jobs jobs
+COPY gateway gateway
+# Bytecode, as above.
+RUN PYTHONPATH=/messages /venv/bin/python -c "import jobs.commands.serve, jobs.worker.main, gateway.app, gunicorn.app.wsgiapp"
 
 # --- the images ---
 
@@ -160,3 +178,43 @@ USER 10001:10001
 HEALTHCHECK NONE
 ENTRYPOINT ["python", "-m", "loadtest"]
 CMD ["users"]
+
+FROM ${PYTHON_IMAGE} AS jobs
+ARG VERSION
+ARG REVISION
+LABEL org.opencontainers.image.title="pixelcost-jobs" \
+      org.opencontainers.image.description="Workers that take jobs from a queue in Redis to a model server" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+ENV PATH=/venv/bin:$PATH PYTHONPATH=/messages PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIXELCOST_DATA_DIR=/tmp
+WORKDIR /app
+COPY --from=jobs-environment /venv /venv
+COPY --from=jobs-environment /messages /messages
+COPY --from=jobs-environment /app /app
+USER 10001:10001
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
+    CMD ["python", "-c", "from urllib.request import *; build_opener(ProxyHandler({})).open('http://127.0.0.1:8080/healthz', timeout=4)"]
+ENTRYPOINT ["python", "-m", "jobs"]
+CMD ["serve", "--health-port=8080"]
+
+FROM ${PYTHON_IMAGE} AS gateway
+ARG VERSION
+ARG REVISION
+LABEL org.opencontainers.image.title="pixelcost-gateway" \
+      org.opencontainers.image.description="Pictures in, JSON out: jobs over HTTP, and Cluster Serving's front end" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+ENV PATH=/venv/bin:$PATH PYTHONPATH=/messages PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIXELCOST_HOST=0.0.0.0
+WORKDIR /app
+COPY --from=jobs-environment /venv /venv
+COPY --from=jobs-environment /messages /messages
+COPY --from=jobs-environment /app /app
+USER 10001:10001
+EXPOSE 4343 10020
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
+    CMD ["python", "-c", "from urllib.request import *; build_opener(ProxyHandler({})).open('http://127.0.0.1:4343/healthz', timeout=4)"]
+ENTRYPOINT ["python", "-m", "gateway"]
+CMD ["--port=4343", "--frontend_port=10020"]

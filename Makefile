@@ -26,8 +26,8 @@ test: $(VENV)/dev.stamp $(VENV)/clients.stamp  ## set up, then run every test
 	$(BIN)/python -m tools.chromium
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
-engines: $(VENV)/dev.stamp $(VENV)/clients.stamp $(VENV)/spark.stamp  ## the tests of Spark, which needs Java 17; `make test` leaves them out
-	$(BIN)/python -m pytest tests/engines_spark
+engines: $(VENV)/dev.stamp $(VENV)/clients.stamp $(VENV)/spark.stamp  ## install Spark and run its tests; needs Java 17. Without it `make test` skips them
+	$(BIN)/python -m pytest tests/experiment/engines/test_spark.py
 
 lint: $(VENV)/dev.stamp  ## style, formatting and types
 	$(BIN)/ruff check .

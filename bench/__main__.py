@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterable
 from bench import (
     batching,
     commits,
+    engines,
     large_requests,
     load,
+    photo_sets,
     pinning,
     runtimes,
     serving_overhead,
@@ -23,6 +25,7 @@ from bench import (
     variants,
     web,
 )
+from bench.queue import short as queue
 from bench.support.errors import CannotRun
 from experiment.measure.environment import environment
 
@@ -38,6 +41,9 @@ PARTS: dict[str, Callable[[], Iterable[str]]] = {
     "runtimes": runtimes.bench,
     "switching": switching.bench,
     "load": load.bench,
+    "engines": engines.bench,
+    "queue": queue.bench,
+    "photo_sets": photo_sets.bench,
 }
 
 

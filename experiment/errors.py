@@ -11,6 +11,7 @@ status.
             StartStopped      500  embedded_failed    experiment/embedded/models_cli.py
         JournalRefused        409  journal_refused    experiment/photo_sets/journal.py
         LabelsRefused         422  labels_refused     experiment/photo_sets/label_files.py
+        SetNotHere            422  set_not_here       experiment/photo_sets/places.py
         NotComparable         422  not_comparable     experiment/decide/compare.py
         PriceRefused          400  bad_price          experiment/decide/prices.py
         UplinkRefused         400  bad_uplink         experiment/decide/uplinks.py
@@ -19,6 +20,8 @@ status.
         QueueFull             429  queue_full         experiment/queue/submit.py
         JobConflict           409  job_conflict       experiment/queue/submit.py
         EngineFailed          500  engine_failed      experiment/engines/base.py
+        BadInput              422  bad_input          jobs/client/values.py
+        NameTaken             409  name_taken         jobs/worker/lease.py
         Refused               400  error              httpserver/problems.py; its code says more
         NoSuchRun             404  no_such_run        webapp/store/store.py
         TooBusy               429  too_many_runs      webapp/runs/queue.py

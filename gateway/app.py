@@ -16,7 +16,7 @@ from gateway.cluster_serving.servables import servables
 from gateway.config import Settings
 from gateway.http.job_ids import JobId, RawPath, Wsgi
 from gateway.limits.receive import FORM_MEMORY_BYTES
-from gateway.routes import classify, jobs, pages
+from gateway.routes import classify, jobs, models, pages
 from gateway.services import Services
 from gateway.table import Route
 from httpserver import logs, security
@@ -25,7 +25,7 @@ from httpserver.problems import Refused
 ROOT: Final = Path(__file__).resolve().parent.parent
 MOST_BODY_BYTES: Final = 10_000  # of every request that is no upload
 OPEN: Final = {"/healthz", "/readyz"}  # what probes need, without a token
-ROUTES: Final = (*jobs.ROUTES, *classify.ROUTES, *pages.ROUTES)
+ROUTES: Final = (*jobs.ROUTES, *classify.ROUTES, *models.ROUTES, *pages.ROUTES)
 
 
 def create_app(settings: Settings) -> Flask:

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from experiment.errors import ConfigRefused, PixelcostError
 from gateway.cluster_serving.options import NAMES, NO_MEANING, translated
 from gateway.cluster_serving.servables import servables
 from gateway.config import Settings, keys, read_settings
+from gateway.models.keeper import kept
 from gateway.server import Server
 
 DOTENV = Path(".env")
@@ -30,7 +32,8 @@ def main(arguments: Sequence[str]) -> int:
         print(note, file=sys.stderr)
     for port in filter(None, (settings.port, settings.frontend_port)):
         _check_port(settings.host, port)
-    Server(settings).run()
+    with kept(Path(settings.models_dir), settings.cache) if settings.models_dir else nullcontext():
+        Server(settings).run()
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from flask import current_app
 
@@ -17,6 +18,7 @@ from gateway.limits.bucket import TokenBucket
 from gateway.limits.receive import Receiver
 from gateway.limits.waiting import Ends, Waiting
 from gateway.metrics import Metrics
+from gateway.models.answers import Models
 
 
 class Queue:
@@ -68,6 +70,7 @@ class Services:
         self.bucket = TokenBucket(settings.tokens_per_second, settings.token_wait_s)
         self.receiver = Receiver(settings)
         self.backends = Backends(settings)
+        self.models = Models(Path(settings.models_dir), settings.cache) if settings.models_dir else None
         self.metrics = Metrics(self.queue.depth, lambda: self.waiting.count)
 
     def also_start(self, begin: Callable[[], None]) -> None:

@@ -18,9 +18,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
+from common.processes import end_with_parent
 from experiment.embedded.data_dir import claimed
 from experiment.embedded.model import ModelChoice, prepare_model
-from experiment.embedded.models_cli import StartStopped, end_with_parent
+from experiment.embedded.models_cli import StartStopped
 from experiment.embedded.profiles import parse_embedded
 from experiment.embedded.supervisor import EmbeddedServers
 from experiment.errors import EmbeddedFailed, PixelcostError

@@ -5,8 +5,6 @@ The process ends when this one is killed, or `stop` is set.
 
 from __future__ import annotations
 
-import ctypes
-import signal
 import subprocess
 import sys
 import tempfile
@@ -14,10 +12,10 @@ import threading
 import time
 from pathlib import Path
 
+from common.processes import end_with_parent
 from experiment.errors import EmbeddedFailed
 
 ROOT = Path(__file__).resolve().parents[2]
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 STOP_TIMEOUT_S = 5.0
 SPEAKER = "python -m models: "  # what its own messages begin with
 
@@ -28,11 +26,6 @@ class ModelUnavailable(EmbeddedFailed):
 
 class StartStopped(EmbeddedFailed):
     """The user ended the start."""
-
-
-def end_with_parent() -> None:
-    """For `preexec_fn`: the kernel ends the child when its parent is gone."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def run_models(arguments: list[str], stop: threading.Event | None = None) -> None:

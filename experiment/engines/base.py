@@ -20,6 +20,12 @@ class EngineFailed(PixelcostError):
 
     code = "engine_failed"
     http_status = 500
+    items: tuple[Any, ...] = ()  # of spread(): those whose processes died again and again
+
+    @property
+    def item(self) -> Any:
+        """The first of them; None: it was something else."""
+        return self.items[0] if self.items else None
 
 
 class Engine(Protocol):
@@ -37,8 +43,9 @@ class Engine(Protocol):
     ) -> None:
         """Run `work(name, settings)` once for each name, each in a process of its own, until `stop` is set.
 
-        One that ends or dies is started again under the same name. At the end each gets the chance to finish
-        what it is at: locally and on Ray it sees SIGTERM. Raises EngineFailed.
+        One that ends or dies is started again under the same name, unless it raised a PixelcostError: that
+        needs a person. At the end each gets the chance to finish what it is at: locally and on Ray it sees
+        SIGTERM. Raises EngineFailed.
         """
 
     def spread(
@@ -46,6 +53,9 @@ class Engine(Protocol):
     ) -> Iterator[Found]:
         """Yield `task(item)` for every item, as they end, in no order.
 
-        At most a few items for each worker are under way, so memory does not grow with their number. A task
-        whose worker died is run again elsewhere. Raises EngineFailed, and what a task raised.
+        At most a few items for each worker are under way, so memory does not grow with their number. Once
+        `stop` is set no item is begun; those under way are yielded. A task whose worker died is run again
+        elsewhere. One whose workers die again and again ends this: the others under way are yielded, then
+        EngineFailed names it in `items`; call spread() again with the rest of the same iterator. Raises
+        EngineFailed, and what a task raised.
         """

@@ -90,6 +90,11 @@ def check_size(width_px: int, height_px: int, name: str, limits: Limits) -> None
         raise refusals.side_too_long(width_px, height_px, limits.max_side_px)
 
 
+def is_avif(data: bytes) -> bool:
+    """Whether it is an AVIF, which is never decoded here but which some model servers read."""
+    return _brand_of(data) == "an AVIF"
+
+
 def _unreadable(data: bytes, name: str) -> Exception:
     kind = _brand_of(data) or next((kind for kind, begins in OTHER_KINDS.items() if begins.match(data)), None)
     if kind is None:

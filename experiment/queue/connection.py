@@ -63,14 +63,14 @@ def place_of(url: str) -> str:
     return f"{host}:{parts.port or 6379}"
 
 
-def connection(url: str, retries: int = RETRIES) -> redis.Redis:
+def connection(url: str, retries: int = RETRIES, answer_s: float = ANSWER_S) -> redis.Redis:
     """A client with a pool of connections, which connects at the first command. Answers are bytes."""
     return redis.Redis.from_url(
         url,
         retry=Retry(ExponentialBackoff(cap=2, base=0.1), retries),
         retry_on_error=[ConnectionError, TimeoutError, BusyLoadingError],
         socket_connect_timeout=CONNECT_S,
-        socket_timeout=ANSWER_S,
+        socket_timeout=answer_s,
         health_check_interval=30,
         max_connections=MOST_CONNECTIONS,
         protocol=2,
@@ -102,6 +102,7 @@ _WORDS: tuple[tuple[type[RedisError], str, str], ...] = (
     (AuthenticationError, "", _LOGIN),
     (RedisError, "noauth", _LOGIN),
     (RedisError, "wrongpass", _LOGIN),
+    (RedisError, "protocol error: unauthenticated", _LOGIN),  # instead of noauth, for a long command
     (RedisError, "noperm", "does not let this user do that. Ask for the command's permission."),
     (BusyLoadingError, "", "is loading its data. Try again in a few seconds."),
     (TimeoutError, "", "did not answer in time."),

@@ -2,7 +2,7 @@
 -- KEYS: stream, job, photo, full, rate, stats
 -- ARGV: id, fingerprint, most_jobs, most_memory_share, photo_ttl_ms, deadline_ms or "", photo or "",
 --       then field, value, ... of the entry
--- Returns {"accepted"}, {"known", state}, {"conflict"}, {"full", "jobs"|"memory", jobs, used, limit, ended_per_s}
+-- Returns {"accepted"}, {"known", state}, {"conflict"}, {"full", "jobs"|"memory", jobs, used, limit, ended_per_s, running}
 local stream, job, photo, full, rate, stats = unpack(KEYS)
 local id, fingerprint, most_jobs, share = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 
@@ -30,18 +30,20 @@ elseif limit > 0 and used + #ARGV[7] >= limit * share * room then why = 'memory'
 if why then
   redis.call('SET', full, why, 'EX', 60)
   redis.call('HINCRBY', stats, 'refused', 1)
-  local ended, first = 0, nil
+  local ended, first, now_s = 0, nil, now_ms / 1000
   local seconds = redis.call('HGETALL', rate)
   for i = 1, #seconds, 2 do
     local second, count = string.match(seconds[i + 1], '(%d+):(%d+)')
     second = tonumber(second)
-    if second < tonumber(time[1]) and second >= tonumber(time[1]) - 10 then
+    if second >= now_s - 10 then
       ended = ended + tonumber(count)
       if not first or second < first then first = second end
     end
   end
-  local over = first and tonumber(time[1]) - first or 1
-  return {'full', why, jobs, used, limit, tostring(ended / over)}
+  local over = first and math.max(now_s - first, 0.2) or 1
+  local claims = redis.pcall('XPENDING', stream, 'serving')
+  local running = type(claims[1]) == 'number' and claims[1] or 0
+  return {'full', why, jobs, used, limit, tostring(ended / over), running}
 end
 redis.call('DEL', full)
 
@@ -52,6 +54,8 @@ if #ARGV[7] > 0 then
 end
 local entry = {}
 for i = 8, #ARGV do entry[#entry + 1] = ARGV[i] end
+entry[#entry + 1] = 'submitted_us'  -- the entry's own time has only milliseconds
+entry[#entry + 1] = time[1] .. string.format('%06d', tonumber(time[2]))
 if ARGV[6] ~= '' then
   entry[#entry + 1] = 'begin_by_ms'
   entry[#entry + 1] = tostring(now_ms + tonumber(ARGV[6]))

@@ -11,11 +11,14 @@ import redis
 
 from experiment.errors import PixelcostError
 from experiment.queue.connection import in_words
+from experiment.queue.keys import GROUP
 from experiment.queue.records import LONGEST_ID, WIRE_FIELD, WIRE_VERSION, NewJob, QueueSettings
 from experiment.wording import size
 
 SCRIPT: Final = Path(__file__).with_name("submit.lua").read_text("utf-8")
-NO_WORKER_S: Final = 30  # when to try again if no worker finished anything lately
+WITHDRAW: Final = Path(__file__).with_name("withdraw.lua").read_text("utf-8")
+NO_WORKER_S: Final = 30  # when to try again if no job ended lately and no worker has one
+NO_RATE_S: Final = 2  # the same if workers have jobs, the first ones
 SHORTEST_S, LONGEST_S = 1, 3600
 
 
@@ -47,6 +50,7 @@ class Submitter:
     def __init__(self, client: redis.Redis, settings: QueueSettings):
         self._settings = settings
         self._script = client.register_script(SCRIPT)
+        self._withdraw = client.register_script(WITHDRAW)
 
     def submit(self, job: NewJob) -> bool:
         """Whether the job is new. The same id with the same content again changes nothing, so a client that
@@ -93,6 +97,13 @@ class Submitter:
             )
         return bool(kind == "accepted")
 
+    def withdraw(self, job_id: str) -> bool:
+        """Take back a job that no worker has begun; whether it was. Raises QueueUnavailable."""
+        settings, keys = self._settings, self._settings.keys
+        with in_words(settings.url):
+            script_keys = [settings.stream, keys.job(job_id), keys.stats]
+            return bool(self._withdraw(keys=script_keys, args=[GROUP, keys.photo("")]))
+
 
 def _check_id(job_id: str) -> None:
     if not 0 < len(job_id) <= LONGEST_ID or not job_id.isprintable():
@@ -110,7 +121,9 @@ def _fingerprint(job: NewJob, sha256: str) -> str:
     return whole.hexdigest()
 
 
-def _full(settings: QueueSettings, why: str, jobs: int, used: int, limit: int, per_s: bytes) -> QueueFull:
+def _full(
+    settings: QueueSettings, why: str, jobs: int, used: int, limit: int, per_s: bytes, running: int
+) -> QueueFull:
     """Room is made at the rate at which jobs ended lately, and jobs are taken again when a tenth is free."""
     rate = float(per_s)
     over = jobs - 0.9 * settings.most_jobs
@@ -120,7 +133,8 @@ def _full(settings: QueueSettings, why: str, jobs: int, used: int, limit: int, p
         what = f"{size(used)} of Redis' {size(limit)} are used"
     else:
         what = f"{jobs:,} jobs wait or run; the limit is {settings.most_jobs:,}"
-    seconds = math.ceil(over / rate) if rate > 0 else NO_WORKER_S
+    unknown_s = NO_RATE_S if running else NO_WORKER_S
+    seconds = math.ceil(over / rate) if rate > 0 else unknown_s
     seconds = min(max(seconds, SHORTEST_S), LONGEST_S)
-    slow = "" if rate > 0 else " No job has ended in the last ten seconds: are workers running?"
+    slow = "" if rate > 0 or running else " No job has ended in the last ten seconds: are workers running?"
     return QueueFull(f"The queue is full: {what}.{slow} Try again in {seconds} s.", seconds)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any, Final, cast
@@ -27,6 +27,7 @@ from httpserver.slots import UploadPace, UploadSlots, paced
 
 FORM_MEMORY_BYTES: Final = 256_000  # of its text fields; werkzeug's read buffer of 128 KiB counts too
 FORM_SLACK_BYTES: Final = 64_000  # what a form may hold besides its photos
+FIELD: Final = "file"
 LARGEST_FORM: Final = 5  # photos of the largest size
 JSON_GROWS: Final = 8  # in memory, with the two limits below
 MOST_VALUES: Final = 4 * 1024 * 1024  # in one document
@@ -58,11 +59,11 @@ class Receiver:
         self._memory = Memory(max(MEMORY_BYTES, settings.max_bytes))
 
     @contextmanager
-    def photos(self, request: Request) -> Iterator[list[Photo]]:
-        """The photos of a form, or the one that the body is; at least one. Raises Refused."""
+    def photos(self, request: Request, fields: Sequence[str] = (FIELD,)) -> Iterator[list[Photo]]:
+        """The photos in these fields of a form, or the one that the body is; at least one. Raises Refused."""
         if request.mimetype == FORM:
             with self._arrived(request, LARGEST_FORM * self._settings.max_bytes):
-                yield self._files_in(request)
+                yield self._files_in(request, fields)
             return
         with self._body(request, self._settings.max_bytes) as file:
             size_bytes = file.tell()
@@ -73,12 +74,22 @@ class Receiver:
     @contextmanager
     def content(self, photo: Photo) -> Iterator[tuple[bytes, Header]]:
         """A photo's bytes and header, while its turn lasts. Raises ImageRefused."""
-        if photo.size_bytes > self._settings.max_bytes:
-            raise too_many_bytes(photo.size_bytes, self._settings.max_bytes)
-        with self._memory.held(photo.size_bytes):
-            photo.file.seek(0)
-            data = photo.file.read()
-            yield data, read_header(data, photo.name, self._limits)
+        with self.contents([photo]) as (found,):
+            yield found
+
+    @contextmanager
+    def contents(self, photos: Sequence[Photo]) -> Iterator[list[tuple[bytes, Header]]]:
+        """Bytes and headers of photos that are needed together. Raises ImageRefused, and Refused."""
+        for photo in photos:
+            if photo.size_bytes > self._settings.max_bytes:
+                raise too_many_bytes(photo.size_bytes, self._settings.max_bytes)
+        together = sum(photo.size_bytes for photo in photos)
+        most = max(MEMORY_BYTES, self._settings.max_bytes)
+        if together > most:
+            why = f"These photos are {together / 1e6:.0f} MB together; the limit is {most / 1e6:.0f} MB."
+            raise Refused("too_large", f"{why} Send fewer at a time.", 413)
+        with self._memory.held(together):
+            yield [self._read(photo) for photo in photos]
 
     @contextmanager
     def json(self, request: Request) -> Iterator[Any]:
@@ -99,6 +110,11 @@ class Receiver:
             file = cast(IO[bytes], spooled)
             with self._arrived(request, limit_bytes, file):
                 yield file
+
+    def _read(self, photo: Photo) -> tuple[bytes, Header]:
+        photo.file.seek(0)
+        data = photo.file.read()
+        return data, read_header(data, photo.name, self._limits)
 
     @contextmanager
     def _arrived(self, request: Request, limit_bytes: int, into: IO[bytes] | None = None) -> Iterator[None]:
@@ -132,19 +148,24 @@ class Receiver:
             why = f"The form is cut off, or is not multipart/form-data. Send it again. {EXAMPLES}"
             raise Refused("broken_upload", why) from None
 
-    def _files_in(self, request: Request) -> list[Photo]:
+    def _files_in(self, request: Request, fields: Sequence[str]) -> list[Photo]:
         # If no file is chosen, a browser sends an empty part without a name.
-        parts = [part for part in request.files.getlist("file") if part.filename]
-        if not parts and "file" in request.form:
-            raise Refused("no_file", f"The field `file` holds text. Write an @ before the name. {EXAMPLES}")
+        sent = [part for field in fields for part in request.files.getlist(field)]
+        parts = [part for part in sent if part.filename]
+        field = fields[0]
+        example = EXAMPLES.replace("file=", f"{field}=")
+        if not parts and any(name in request.form for name in fields):
+            raise Refused(
+                "no_file", f"The field `{field}` holds text. Write an @ before the name. {EXAMPLES}"
+            )
         if not parts:
-            raise Refused("no_file", f"Send each photo in a field `file`. {EXAMPLES}")
+            raise Refused("no_file", f"Send each photo in a field `{field}`. {example}")
         if len(parts) > self._settings.max_photos:
             why = f"It has {len(parts)}; the limit is {self._settings.max_photos}. Send several requests."
             raise Refused("too_many_files", why, 422)
-        others = sorted(str(name) for name in request.files if name != "file")
+        others = sorted(str(name) for name in request.files if name not in fields)
         if others:
-            raise Refused("bad_field", f"Sent as a file, but not named `file`: {', '.join(others)}.", 422)
+            raise Refused("bad_field", f"Sent as a file, but not named `{field}`: {', '.join(others)}.", 422)
         return [Photo(plain_name(part.filename or ""), part.stream, part.stream.seek(0, 2)) for part in parts]
 
 

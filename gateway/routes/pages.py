@@ -26,7 +26,10 @@ def healthz() -> ResponseReturnValue:
 
 
 def readyz() -> ResponseReturnValue:
-    """Whether jobs can be accepted: Redis answers."""
+    """Whether the folder of models is served; without one, whether jobs can be accepted: Redis answers."""
+    if models := services().models:
+        why_not = models.why_not_ready()
+        return jsonify(status="not ready" if why_not else "ready", reason=why_not), 503 if why_not else 200
     try:
         services().queue.depth()
     except QueueUnavailable as error:
@@ -69,7 +72,7 @@ EVERYWHERE: Final = (  # on every port
         "/readyz",
         readyz,
         _STATUS,
-        "Whether Redis answers",
+        "Whether Redis answers, or the folder of models is served",
         {200: Answer("It does.", _READY), 503: Answer("It does not; the reason.", _READY)},
     ),
     Route("GET", "/openapi.json", openapi, _STATUS, "This document", {200: Answer("OpenAPI 3.1.", _OBJECT)}),

@@ -12,12 +12,13 @@ import numpy as np
 from experiment.backends.base import CONNECT_S, MESSAGE_LIMIT_BYTES, RequestFailed, reading_answers_of
 from experiment.backends.grpc import ConnectionLost, GrpcBackend
 from experiment.backends.model_spec import InputSpec, Signatures, asked_over_grpc, the_input
+from experiment.errors import ImageRefused
 from experiment.protocol import predict_pb2
 from experiment.records import BackendInfo, Prediction
 from experiment.wording import count, size
 from jobs.infer import results
 from jobs.infer.inputs import Fitted, fit
-from jobs.infer.photos import ImageRefused, prepared
+from jobs.infer.photos import prepared
 from jobs.infer.tensors import to_proto
 from jobs.records import Answered, Answerer, ModelUnavailable, Outcome, Refused, Request, TryAgain
 

@@ -11,9 +11,8 @@ from collections.abc import Collection
 
 from PIL.Image import Resampling
 
-from experiment.errors import ImageRefused
 from experiment.images.formats import READ_BY_CONTRACT
-from experiment.images.header import BRANDS, read_header
+from experiment.images.header import is_avif, read_header
 from experiment.images.png import encode_png
 from experiment.images.read import read_image
 
@@ -28,7 +27,7 @@ def prepared(
 
     Raises ImageRefused.
     """
-    if _is_avif(photo) and size_px is None:
+    if is_avif(photo) and size_px is None:
         return photo
     header = read_header(photo, NAME)
     if size_px is None and header.media_type in {*READ_BY_CONTRACT, *(reads or ())}:
@@ -39,10 +38,3 @@ def prepared(
         height_px, width_px = size_px
         pixels = pixels.resize((width_px, height_px), Resampling.BILINEAR)
     return encode_png(pixels)
-
-
-def _is_avif(photo: bytes) -> bool:
-    return photo[4:8] == b"ftyp" and photo[8:12] in BRANDS["an AVIF"]
-
-
-__all__ = ["ImageRefused", "prepared"]

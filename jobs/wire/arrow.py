@@ -51,7 +51,7 @@ def read_inputs(data: bytes) -> dict[str, Value]:
 def write_inputs(inputs: Mapping[str, Value]) -> bytes:
     """What read_inputs() reads, in one row. Texts are arrays of objects."""
     columns = {name: _column(value) for name, value in inputs.items()}
-    return _stream([pa.record_batch(list(columns.values()), names=list(columns))])
+    return _stream([pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))])
 
 
 def write_result(arrays: Sequence[np.ndarray]) -> bytes | None:
@@ -60,14 +60,32 @@ def write_result(arrays: Sequence[np.ndarray]) -> bytes | None:
     if any(not array.size for array in arrays):
         return None
     kind = np.result_type(*arrays)
+    kind = np.dtype(np.uint8) if kind.kind == "b" else kind
     batches = []
     for array in arrays:
         # A shape longer than the values would not fit beside them; it can only be so long with sides of 1.
         sides = [side for side in array.shape if side > 1] if array.ndim > array.size else list(array.shape)
-        shape = sides + [None] * (array.size - len(sides))
-        columns = [pa.array(array.ravel().astype(kind)), pa.array(shape, pa.int32())]
-        batches.append(pa.record_batch(columns, names=["data", "shape"]))
+        known = np.packbits(np.arange(array.size) < len(sides), bitorder="little")
+        shape = np.zeros(array.size, np.int32)
+        shape[: len(sides)] = sides
+        columns = [
+            _flat(array.ravel().astype(kind)),
+            pa.Array.from_buffers(pa.int32(), array.size, [pa.py_buffer(known), pa.py_buffer(shape)]),
+        ]
+        batches.append(pa.RecordBatch.from_arrays(columns, names=["data", "shape"]))
     return _stream(batches)
+
+
+def read_result(data: bytes) -> np.ndarray | list[np.ndarray]:
+    """What write_result() wrote: an array, or several. Raises BadArrow."""
+    try:
+        arrays = [
+            np.from_dlpack(batch.column(0)).reshape([side for side in batch.column(1).to_pylist() if side])
+            for batch in pa.ipc.open_stream(data)
+        ]
+    except (pa.ArrowException, ValueError, OSError) as error:
+        raise BadArrow(f"A result can't be read ({one_line(str(error), 150)}).") from None
+    return arrays[0] if len(arrays) == 1 else arrays
 
 
 def _stream(batches: Sequence[Any]) -> bytes:
@@ -78,13 +96,35 @@ def _stream(batches: Sequence[Any]) -> bytes:
     return bytes(sink.getvalue())
 
 
+# Arrays are made of buffers and read through DLPack, because pyarrow's own conversions import pandas where it
+# is installed, which takes seconds and 50 MB.
+
+
 def _column(value: Value) -> Any:
     if isinstance(value, bytes | str):
-        return pa.array([value])
-    kind = pa.string() if value.dtype == object else pa.from_numpy_dtype(value.dtype)
-    row = {"data": value.ravel(), "shape": list(value.shape)}
-    fields = [pa.field("data", pa.list_(kind)), pa.field("shape", pa.list_(pa.int64()))]
-    return pa.array([row], pa.struct(fields))
+        return _texts([value], pa.binary() if isinstance(value, bytes) else pa.string())
+    flat = value.ravel().astype(np.uint8) if value.dtype == bool else value.ravel()
+    data = _texts(flat.tolist(), pa.string()) if flat.dtype == object else _flat(flat)
+    parts = {"data": _list(data), "shape": _list(_flat(np.array(value.shape, np.int64)))}
+    kind = pa.struct([(name, part.type) for name, part in parts.items()])
+    return pa.Array.from_buffers(kind, 1, [None], children=list(parts.values()))
+
+
+def _flat(values: np.ndarray) -> Any:
+    values = np.ascontiguousarray(values, values.dtype.newbyteorder("="))
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
+
+
+def _texts(values: Sequence[str | bytes], kind: Any) -> Any:
+    encoded = [value.encode() if isinstance(value, str) else value for value in values]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(kind, len(encoded), buffers)
+
+
+def _list(values: Any) -> Any:
+    ends = pa.py_buffer(np.array([0, len(values)], np.int32))
+    return pa.Array.from_buffers(pa.list_(values.type), 1, [None, ends], children=[values])
 
 
 def _only_batch(data: bytes) -> Any:
@@ -177,7 +217,7 @@ def _value(name: str, column: Any) -> Value:
     if len(shape) > MOST_DIMENSIONS or min(shape, default=0) < 0:
         raise BadArrow(f"The input {_short(name)} has the shape {shape[:10]}.")
     if len(parts.get("indiceData", ())):
-        return _dense(name, parts, shape)
+        return dense(name, parts, shape)
     if math.prod(shape) != len(parts["data"]):
         raise BadArrow(f"The input {_short(name)} has the shape {shape}, and {len(parts['data']):,} values.")
     return parts["data"].reshape(shape)
@@ -190,8 +230,9 @@ def _part(name: str, part: str, column: Any) -> np.ndarray:
     values = _one(name, part, column).values
     if values.null_count:
         raise BadArrow(f"The input {_short(name)} has values that are missing.")
-    array: np.ndarray = values.to_numpy(zero_copy_only=False)
-    return array
+    if pa.types.is_string(values.type) or pa.types.is_boolean(values.type):
+        return np.array(values.to_pylist(), object if pa.types.is_string(values.type) else bool)
+    return np.from_dlpack(values) if len(values) else np.empty(0, np.int64)
 
 
 def _one(name: str, part: str, column: Any) -> Any:
@@ -201,8 +242,8 @@ def _one(name: str, part: str, column: Any) -> Any:
     return column[rows[0]]
 
 
-def _dense(name: str, parts: Mapping[str, np.ndarray], shape: list[int]) -> np.ndarray:
-    """A sparse tensor as the array that it stands for.
+def dense(name: str, parts: Mapping[str, np.ndarray], shape: list[int]) -> np.ndarray:
+    """A sparse tensor as the array that it stands for: `data`, `indiceData` and `indiceShape`.
 
     The places are a table with a row for each dimension, as BigDL has them; with a column for each, as
     TensorFlow has them, if only that fits.
@@ -222,9 +263,9 @@ def _dense(name: str, parts: Mapping[str, np.ndarray], shape: list[int]) -> np.n
         places = places.T
     if (places < 0).any() or (places >= np.array(shape).reshape(-1, 1)).any():
         raise BadArrow(f"The sparse input {_short(name)} has places outside its shape {shape}.")
-    dense = np.zeros(shape, values.dtype)
-    dense[tuple(places)] = values
-    return dense
+    made = np.zeros(shape, values.dtype)
+    made[tuple(places)] = values
+    return made
 
 
 def _short(name: str) -> str:

@@ -93,14 +93,17 @@ def _as_array(value: Value) -> bytes | np.ndarray:
     """Text is an image in base64, or several texts with "|" between them, which base64 does not have."""
     if not isinstance(value, str):
         return value
-    if "|" not in value:
-        try:
-            data = base64.b64decode(value, validate=True)
-        except (binascii.Error, ValueError):
-            data = b""
-        if is_image(data):
-            return data
-    return np.array(value.split("|"), object)
+    image = None if "|" in value else image_in(value)
+    return np.array(value.split("|"), object) if image is None else image
+
+
+def image_in(text: str) -> bytes | None:
+    """The image that a text is in base64; None: it is something else."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return data if is_image(data) else None
 
 
 def is_image(data: bytes) -> bool:

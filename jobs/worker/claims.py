@@ -7,10 +7,8 @@ that were delivered before come one by one, so that one which kills its worker t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import redis
@@ -18,15 +16,9 @@ import redis
 from experiment.queue.keys import GROUP
 from experiment.queue.records import QueueSettings
 from jobs.records import Claimed
+from jobs.worker.scripts import Script
 
-ALLOW_OOM: Final = "#!lua flags=allow-oom\n"  # since Redis 7: ending a job frees memory, so it must always go
-
-
-def script(client: redis.Redis, name: str) -> Any:
-    """The script in a file beside this one, registered so that it also runs when memory is full."""
-    text = Path(__file__).with_name(name).read_text("utf-8")
-    is_7 = int(client.info("server")["redis_version"].split(".")[0]) >= 7
-    return client.register_script(ALLOW_OOM + text if is_7 else text)
+FIRST: Final = "0-0"  # no entry has this id
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +27,7 @@ class Ending:
 
     entry: Claimed
     state: str  # "done" or "failed"
-    fields: Mapping[str, Any]  # of the job's hash
+    fields: Mapping[str, str | int]  # of the job's hash
     value: bytes | None = field(default=None, repr=False)  # for Cluster Serving's clients
     is_dead: bool = False  # given up: also to the dead-letter stream
 
@@ -48,11 +40,19 @@ class Claims:
         self._settings = settings
         self._name = name
         self._idle_ms = round(idle_s * 1000)
-        self._cursor: Any = "0-0"
-        self._finish = script(client, "finish.lua")
+        self._again = Script(client, "again.lua")
+        self._note = Script(client, "note.lua")
+        self._finish = Script(client, "finish.lua")
+        self._from_first = Script(client, "group.lua")
 
     def make_group(self) -> None:
-        """Create stream and group, unless they are there."""
+        """Create stream and group, unless they are there.
+
+        A client of Cluster Serving may have created the group, as one that begins with the next entry.
+        """
+        if self._has_group():  # a look is possible when memory is full, making one is not
+            self._from_first([self._settings.stream], [GROUP])
+            return
         try:
             self._client.xgroup_create(self._settings.stream, GROUP, id="0", mkstream=True)
         except redis.ResponseError as error:
@@ -67,22 +67,17 @@ class Claims:
             )
             asked.time()
             found, (now_s, microseconds) = asked.execute()
-        now_ms = now_s * 1000 + microseconds // 1000
+        now_us = now_s * 1_000_000 + microseconds
         entries = found[0][1] if found else []
-        return [_claimed(entry_id, fields, 1, now_ms) for entry_id, fields in entries]
+        return [_claimed(entry_id, fields, 1, now_us) for entry_id, fields in entries]
 
-    def own_left(self) -> Claimed | None:
-        """An entry that an earlier holder of this name had claimed; None: there is none."""
-        found = self._client.xreadgroup(GROUP, self._name, {self._settings.stream: "0"}, count=1)
-        entries = found[0][1] if found else []
-        return self._again(*entries[0]) if entries else None
+    def own_left(self, after: str = FIRST) -> Claimed | None:
+        """The next entry after `after` that an earlier holder of this name had claimed; None: no more."""
+        return self._delivered_again([GROUP, self._name, 0, after, self._name])
 
     def abandoned(self) -> Claimed | None:
-        """An entry whose worker has not been heard of for `idle_s`; None: none was found this time."""
-        self._cursor, entries, *_ = self._client.xautoclaim(
-            self._settings.stream, GROUP, self._name, self._idle_ms, start_id=self._cursor, count=1
-        )
-        return self._again(*entries[0]) if entries else None
+        """An entry whose worker has not been heard of for `idle_s`; None: there is none."""
+        return self._delivered_again([GROUP, self._name, self._idle_ms, FIRST])
 
     def finish(self, endings: Sequence[Ending]) -> list[bool]:
         """End jobs. For each whether this ended it: False if it had ended before."""
@@ -109,8 +104,10 @@ class Claims:
 
     def note(self, entry: Claimed, code: str, reason: str) -> None:
         """Keep why a try failed, for when the job is given up."""
-        self._client.hset(
-            self._settings.keys.job(entry.job_id), mapping={"last_code": code, "last_reason": reason}
+        settings = self._settings
+        self._note(
+            [settings.stream, settings.keys.job(entry.job_id)],
+            [GROUP, entry.entry_id, code, reason, round(settings.photos_ttl_s * 1000)],
         )
 
     def last_reason(self, entry: Claimed) -> tuple[str, str] | None:
@@ -121,9 +118,10 @@ class Claims:
     def _end(self, endings: Sequence[Ending], dead: str) -> list[int]:
         keys = self._settings.keys
         arguments: list[Any] = [GROUP, keys.job(""), keys.photo(""), keys.done_channel("")]
-        arguments += [round(self._settings.results_ttl_s * 1000), dead]
+        arguments += [round(self._settings.results_ttl_s * 1000), round(self._settings.photos_ttl_s * 1000)]
+        arguments.append(dead)
         for ending in endings:
-            entry, fields = ending.entry, _stored(ending.fields)
+            entry = ending.entry
             old = keys.old_result(entry.job_id) if entry.is_old else ""
             arguments += [
                 entry.entry_id,
@@ -134,27 +132,25 @@ class Claims:
                 ending.value or b"",
                 ending.state,
             ]
-            arguments += [len(fields), *fields]
+            arguments += [2 * len(ending.fields), *(part for pair in ending.fields.items() for part in pair)]
         names = [self._settings.stream, keys.finished, keys.unread, keys.rate, keys.stats]
-        return list(self._finish(keys=names, args=arguments))
+        return list(self._finish(names, arguments))
 
-    def _again(self, entry_id: bytes, fields: Mapping[bytes, bytes] | None) -> Claimed:
-        pending = self._client.xpending_range(self._settings.stream, GROUP, entry_id, entry_id, 1)
-        now_s, microseconds = self._client.time()
-        tries = pending[0]["times_delivered"] if pending else 1
-        return _claimed(entry_id, fields or {}, tries, now_s * 1000 + microseconds // 1000)
+    def _has_group(self) -> bool:
+        try:
+            groups = self._client.xinfo_groups(self._settings.stream)
+        except redis.ResponseError:  # there is no stream
+            return False
+        return any(group["name"] == GROUP.encode() for group in groups)
+
+    def _delivered_again(self, arguments: Sequence[Any]) -> Claimed | None:
+        found = self._again([self._settings.stream], arguments)
+        if found is None:
+            return None
+        entry_id, fields, tries, now_us = found
+        return _claimed(entry_id, dict(zip(fields[::2], fields[1::2], strict=True)), tries, now_us)
 
 
-def _claimed(entry_id: bytes, fields: Mapping[bytes, bytes], tries: int, now_ms: int) -> Claimed:
+def _claimed(entry_id: bytes, fields: Mapping[bytes, bytes], tries: int, now_us: int) -> Claimed:
     named = {name.decode("utf-8", "replace"): value for name, value in fields.items()}
-    return Claimed(entry_id.decode(), named, tries, now_ms)
-
-
-def _stored(fields: Mapping[str, Any]) -> list[Any]:
-    """Name, value, name, value, ... without what is not known."""
-    known = [(name, value) for name, value in fields.items() if value is not None]
-    return [
-        part
-        for name, value in known
-        for part in (name, json.dumps(value) if isinstance(value, Mapping | list | tuple) else value)
-    ]
+    return Claimed(entry_id.decode(), named, tries, now_us)

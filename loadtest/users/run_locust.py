@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
 
-from experiment.embedded.models_cli import end_with_parent
+from common.processes import end_with_parent
 from experiment.wording import one_line
 from loadtest.errors import LoadRefused
 from loadtest.records import Sample, Taken

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.deploy.mistakes import Objects, Table, around, inside, main, pod, right, security
+from tests.deploy.mistakes import Objects, Table, around, inside, main, pod, queue, right, security
 from tests.deploy.policy import RULES, problems
 from tests.support.deploy import manifests
 
@@ -231,6 +231,7 @@ MISTAKES: Table = [
     *security.MISTAKES,
     *inside.MISTAKES,
     *around.MISTAKES,
+    *queue.MISTAKES,
     (starve_the_gpu, "gpu whole_cpus"),
     (half_a_cpu, "whole_cpus"),
     (probe_the_port, "probes available model"),

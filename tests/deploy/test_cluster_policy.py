@@ -26,6 +26,7 @@ MINE = [
     "gpu-nodes embedded",
     "no-gpu postgresql token",
     "autoscaling model-claim",
+    "no-gpu queue keep-runs",
 ]
 KUBECTL = shutil.which("kubectl")
 
@@ -111,7 +112,7 @@ def registries(objects: list[dict[str, Any]]) -> set[str]:
 def test_the_kustomization_that_the_document_shows_breaks_no_rule(mine, components: str) -> None:
     objects = mine(*components.split())
     assert problems(objects) == []
-    assert registries(objects) <= {"registry.example", "tensorflow"}
+    assert registries(objects) <= {"registry.example", "tensorflow", "valkey"}
 
 
 @built

@@ -13,6 +13,7 @@ import yaml
 from experiment.backends.addresses import parse_servers
 from serving.config.text_messages import read_batching, read_models
 from serving.models.config import from_proto
+from tests.deploy.mistakes import with_queue
 from tests.deploy.policy import problems
 from tests.deploy.policy.objects import Cluster, environment, flags, main_container, name_of
 from tests.support.deploy import manifests
@@ -112,7 +113,22 @@ GOOD: dict[str, dict[str, Any]] = {
         "web": {"replicas": 2, "database": {"secret": "2", "key": "3"}, "tokenSecret": "4"},
     },
     "settings": {"web": {"env": {"PIXELCOST_KEEP_RUNS": 50, "PIXELCOST_LOG_LEVEL": "debug"}}},
+    "queue": {"queue": {"enabled": True}},
+    "another queue": {
+        "backends": [CPU],
+        "networkPolicy": {"defaultDeny": True},
+        "queue": {
+            "enabled": True,
+            "stream": "photos:2026",
+            "backend": "tf-serving-4cpu",
+            "workers": {"min": 1, "max": 20, "jobsEach": 50, "cpu": 2, "memory": "2Gi"},
+            "gateway": {"replicas": 3},
+            "redis": {"maxmemory": "512mb", "memory": "1Gi", "size": "1Gi", "storageClass": "true"},
+            "kedaNamespace": "1",
+        },
+    },
     "everything": {
+        "queue": {"enabled": True, "backend": "tf-serving-4cpu"},
         "host": "pixelcost.example.org",
         "gateway": GATEWAY,
         "monitoring": {"enabled": True},
@@ -195,6 +211,12 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"networkPolicy": {"defaultDeny": True, "enabled": False}},
         "networkPolicy.enabled",
     ),
+    "a queue that asks nobody": (
+        {"queue": {"enabled": True, "backend": "tf-serving-2cpu"}},
+        "no backend has the service tf-serving-2cpu",
+    ),
+    "more workers than there may be": ({"queue": {"workers": {"min": 9}}}, "min 9 is above max 8"),
+    "a stream with spaces": ({"queue": {"stream": "a b"}}, "stream"),
     "a misspelt value": ({"backend": []}, "backend"),
     "no backends": ({"backends": []}, "backends"),
     "half a cpu": ({"backends": [{**CPU, "cpu": 0.5}]}, "cpu"),
@@ -236,6 +258,10 @@ def rendered() -> dict[str, Any]:
 
 def test_the_defaults_render_the_manifests_of_k8s(rendered: dict[str, Any]) -> None:
     assert sorted(rendered["defaults"], key=str) == sorted(manifests.read(), key=str)
+
+
+def test_the_queue_is_that_of_the_component(rendered: dict[str, Any]) -> None:
+    assert sorted(rendered["queue"], key=str) == sorted(with_queue(manifests.read()), key=str)
 
 
 @pytest.mark.parametrize("name", [*GOOD, *EXAMPLES])

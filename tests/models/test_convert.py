@@ -232,7 +232,7 @@ def test_a_cluster_serving_configuration_names_the_model_its_shape_and_its_batch
     )
     done = models("convert", folder / "config.yaml", "--out", folder / "out", "--preprocess", "tf")
     assert done.returncode == 0, done.stderr
-    assert "ignored, because Pixelcost uses no Redis, Spark or Flink: spark.master" in done.stdout
+    assert "not about the model, so only `python -m jobs serve` uses it: spark.master" in done.stdout
     assert "top_n 3: classes and scores hold the best 5" in done.stdout
     with start_server(
         *("--enable_batching", "--batching_parameters_file", str(folder / "out" / "batching_parameters.txt")),

@@ -360,7 +360,10 @@ LAST = "modelPath: net.onnx\njobName: serving_stream\nimageResize: 192,256\n"
 
 @pytest.mark.parametrize(
     ("text", "layout", "batch_size", "said"),
-    [(FIRST, "NCHW", 4, "the output probabilities has all"), (LAST, None, None, "ignored")],
+    [
+        (FIRST, "NCHW", 4, "the output probabilities has all"),
+        (LAST, None, None, "only `python -m jobs serve` uses it: jobName"),
+    ],
 )
 def test_both_kinds_of_configuration_are_read(tmp_path, text, layout, batch_size, said):
     (tmp_path / "config.yaml").write_text(text)

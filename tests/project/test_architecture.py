@@ -19,7 +19,7 @@ NAMED = [
     for row in ROWS
     for name, file in re.findall(r"`(_?[A-Z][A-Za-z_]+)` in `([\w./]+\.\w+)`", row)
 ]
-FOLDERS = ("experiment", "httpserver", "webapp")  # whose errors experiment/errors.py draws
+FOLDERS = ("experiment", "httpserver", "jobs", "webapp")  # whose errors experiment/errors.py draws
 
 
 @pytest.mark.parametrize("name", sorted(FILES))

@@ -6,6 +6,7 @@ A mistake is a function that changes one place; a table names the rule that has 
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,18 +14,40 @@ import yaml
 
 from tests.support.deploy import manifests
 
-SCALERS = manifests.ROOT / "deploy" / "kustomize" / "components" / "autoscaling" / "autoscalers.yaml"
+COMPONENTS = manifests.ROOT / "deploy" / "kustomize" / "components"
+SCALERS = COMPONENTS / "autoscaling" / "autoscalers.yaml"
 
 Objects = list[dict[str, Any]]
 Table = list[tuple[Callable[[Objects], None], str]]
 
 
 def right() -> Objects:
-    """k8s/ with the autoscaler of the 1-CPU server."""
+    """k8s/ with the autoscaler of the 1-CPU server, and with the component `queue`."""
     objects = copy.deepcopy(manifests.read())
     objects.append(next(yaml.safe_load_all(SCALERS.read_text("utf-8"))))
     del manifests.one(objects, "Deployment", "tf-serving-1cpu")["spec"]["replicas"]
+    return with_queue(objects)
+
+
+def with_queue(objects: Objects) -> Objects:
+    """`objects`, which are changed, with the component `queue`."""
+    component = yaml.safe_load((COMPONENTS / "queue" / "kustomization.yaml").read_text("utf-8"))
+    for patch in component["patches"]:
+        _add(objects, patch["target"], yaml.safe_load(patch["patch"]))
+    for file in component["resources"]:
+        objects += yaml.safe_load_all((COMPONENTS / "queue" / file).read_text("utf-8"))
     return objects
+
+
+def _add(objects: Objects, target: dict[str, str], patch: list[dict[str, Any]]) -> None:
+    """A patch that only appends to lists, as kustomize makes it."""
+    for found in objects:
+        if found["kind"] == target["kind"] and re.fullmatch(target["name"], found["metadata"]["name"]):
+            for step in patch:
+                place: Any = found
+                for part in step["path"].strip("/").split("/")[:-1]:
+                    place = place[int(part)] if isinstance(place, list) else place[part]
+                place.append(copy.deepcopy(step["value"]))
 
 
 def deployment(objects: Objects, name: str) -> dict[str, Any]:

@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from tests.deploy.policy import hardening, network, pods, probing, schema, serving, traffic, web, wiring
+from tests.deploy.policy import (
+    hardening,
+    network,
+    pods,
+    probing,
+    queue,
+    schema,
+    serving,
+    traffic,
+    web,
+    wiring,
+)
 from tests.deploy.policy.objects import Cluster
 
 Rule = Callable[[Cluster], Iterator[tuple[str, str]]]
@@ -23,7 +34,7 @@ class Problem(NamedTuple):
     what: str
 
 
-PARTS = (schema, pods, hardening, probing, wiring, serving, web, network, traffic)
+PARTS = (schema, pods, hardening, probing, wiring, serving, web, network, traffic, queue)
 RULES: Mapping[str, Rule] = {name: rule for part in PARTS for name, rule in part.RULES.items()}
 
 

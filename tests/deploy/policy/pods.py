@@ -119,10 +119,17 @@ def _image(cluster: Cluster) -> Found:
 
 
 def _probes(cluster: Cluster) -> Found:
-    for place, _, container in cluster.containers(with_init=False):
+    for place, pod, container in cluster.containers(with_init=False):
+        way = "exec" if pod in databases(cluster) else "httpGet"
         for probe in PROBES:
-            if "httpGet" not in container.get(probe, {}):
-                yield place, f"has no {probe} that asks over HTTP; an open port says nothing"
+            if way not in container.get(probe, {}):
+                what = "asks over HTTP" if way == "httpGet" else "asks it with its own client"
+                yield place, f"has no {probe} that {what}; an open port says nothing"
+
+
+def databases(cluster: Cluster) -> list[Object]:
+    """The pods that speak no HTTP: those that keep the queue."""
+    return [pod_of(each)["spec"] for each in cluster.workloads("queue")]
 
 
 def _spread(cluster: Cluster) -> Found:

@@ -8,11 +8,18 @@ from typing import Any
 from tests.deploy.policy.objects import Cluster, main_container, where
 from tests.deploy.policy.pods import PROBES
 
-PORTS = {"web": "http", "serving": "rest"}  # by component: the only port that answers HTTP
+PORTS = {
+    "web": "http",
+    "serving": "rest",
+    "worker": "http",
+    "gateway": "http",
+}  # by component: the only port that answers HTTP
 ALIVE = "/healthz"  # asks the app alone and needs no token; /readyz asks the model servers
 LEAST_S = {
     "web": {"startupProbe": 60, "livenessProbe": 30},
     "serving": {"startupProbe": 300, "livenessProbe": 30},
+    "worker": {"startupProbe": 60, "livenessProbe": 30},
+    "gateway": {"startupProbe": 60, "livenessProbe": 30},
 }
 
 Found = Iterator[tuple[str, str]]

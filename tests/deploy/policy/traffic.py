@@ -20,6 +20,8 @@ NAME = "kubernetes.io/metadata.name"  # the label that every namespace carries b
 WEB_PORT, GRPC, REST, DNS = ("TCP", 5051), ("TCP", 8500), ("TCP", 8501), {("UDP", 53), ("TCP", 53)}
 DNS_NAMESPACE = {"namespaceSelector": {"matchLabels": {NAME: "kube-system"}}}
 
+CLIENTS = ("web", "worker", "gateway")  # components that ask model servers
+
 Found = Iterator[tuple[str, str]]
 Port = tuple[str, Any]
 
@@ -30,7 +32,7 @@ def _policies_of(cluster: Cluster, workload: Object) -> list[Object]:
     return [each for each in found if _chosen(each["spec"]["podSelector"]).items() <= carried]
 
 
-def _rules(cluster: Cluster, workload: Object, way: str) -> list[Mapping[str, Any]]:
+def rules_of(cluster: Cluster, workload: Object, way: str) -> list[Mapping[str, Any]]:
     """The rules of all policies of a workload; `way` is "ingress" or "egress"."""
     return [rule for each in _policies_of(cluster, workload) for rule in each["spec"].get(way) or ()]
 
@@ -40,16 +42,16 @@ def _isolated(cluster: Cluster) -> Found:
         policies = _policies_of(cluster, workload)
         if {kind for each in policies for kind in each["spec"]["policyTypes"]} != {"Ingress", "Egress"}:
             yield where(workload), "is not shut off in both directions"
-        rules = [rule for way in ("ingress", "egress") for rule in _rules(cluster, workload, way)]
+        rules = [rule for way in ("ingress", "egress") for rule in rules_of(cluster, workload, way)]
         if any(not rule.get("ports") for rule in rules):
             yield where(workload), "is open on every port"
 
 
 def _quiet_servers(cluster: Cluster) -> Found:
     for workload in cluster.workloads("serving"):
-        if _rules(cluster, workload, "egress"):
+        if rules_of(cluster, workload, "egress"):
             yield where(workload), "a model server calls nobody"
-        for rule in _rules(cluster, workload, "ingress"):
+        for rule in rules_of(cluster, workload, "ingress"):
             for peer in rule.get("from") or ({},):
                 if not _ports(rule) <= _allowed(cluster, workload, peer):
                     yield where(workload), f"{peer or 'everybody'} may ask its ports {sorted(_ports(rule))}"
@@ -57,17 +59,18 @@ def _quiet_servers(cluster: Cluster) -> Found:
 
 def _allowed(cluster: Cluster, server: Object, peer: Mapping[str, Any]) -> set[Port]:
     """The ports at which a peer may ask a model server; a peer without keys is everybody."""
-    if any(_meets([peer], web) for web in cluster.workloads("web")) or _is_web(peer):
+    clients = [each for component in CLIENTS for each in cluster.workloads(component)]
+    if any(_meets([peer], client) for client in clients) or _is_client(peer):
         return {GRPC, REST}
     if peer.keys() == {"namespaceSelector"} and _chosen(peer["namespaceSelector"]).keys() == {NAME}:
         return {REST}  # Prometheus, which reads the metrics there
     return {GRPC} if not peer and _has_route(cluster, server) else set()
 
 
-def _is_web(peer: Mapping[str, Any]) -> bool:
-    """The page's pods, also where a server is applied alone."""
+def _is_client(peer: Mapping[str, Any]) -> bool:
+    """The pods of the page, the workers and the gateway, also where a server is applied alone."""
     chosen = _chosen(peer.get("podSelector", {}))
-    return peer.keys() == {"podSelector"} and chosen.get("app.kubernetes.io/component") == "web"
+    return peer.keys() == {"podSelector"} and chosen.get("app.kubernetes.io/component") in CLIENTS
 
 
 def _has_route(cluster: Cluster, server: Object) -> bool:
@@ -79,33 +82,33 @@ def _has_route(cluster: Cluster, server: Object) -> bool:
 def _reach(cluster: Cluster) -> Found:
     for web in cluster.workloads("web"):
         for server in cluster.workloads("serving"):
-            sent = _met(_rules(cluster, web, "egress"), "to", server)
-            taken = _met(_rules(cluster, server, "ingress"), "from", web)
+            sent = met(rules_of(cluster, web, "egress"), "to", server)
+            taken = met(rules_of(cluster, server, "ingress"), "from", web)
             if missing := {GRPC, REST} - (sent & taken):
                 yield where(server), f"{where(web)} can't reach its ports {sorted(missing)}"
 
 
-def _met(rules: Iterable[Mapping[str, Any]], key: str, workload: Object) -> set[Port]:
+def met(rules: Iterable[Mapping[str, Any]], key: str, workload: Object) -> set[Port]:
     return {port for rule in rules if _meets(rule.get(key) or (), workload) for port in _ports(rule)}
 
 
 def _names(cluster: Cluster) -> Found:
     for web in cluster.workloads("web"):
-        rules = [rule for rule in _rules(cluster, web, "egress") if DNS_NAMESPACE in (rule.get("to") or ())]
+        rules = [rule for rule in rules_of(cluster, web, "egress") if DNS_NAMESPACE in (rule.get("to") or ())]
         if not any(_ports(rule) >= DNS for rule in rules):
             yield where(web), "can't ask the cluster's DNS for names, over UDP and TCP"
 
 
 def _open_page(cluster: Cluster) -> Found:
     for web in cluster.workloads("web"):
-        taken = [_ports(rule) for rule in _rules(cluster, web, "ingress")]
+        taken = [_ports(rule) for rule in rules_of(cluster, web, "ingress")]
         if not taken or set().union(*taken) != {WEB_PORT}:
             yield where(web), f"is reached at {taken}, not at {WEB_PORT} alone"
 
 
 def _page_calls(cluster: Cluster) -> Found:
     for web in cluster.workloads("web"):
-        for rule in _rules(cluster, web, "egress"):
+        for rule in rules_of(cluster, web, "egress"):
             to_all = not rule.get("to")
             if to_all and not ("DATABASE_URL" in environment(main_container(web)) and len(_ports(rule)) == 1):
                 yield where(web), f"may call anybody at {sorted(_ports(rule))}"
@@ -116,7 +119,7 @@ def _monitored(cluster: Cluster) -> Found:
         for workload in cluster.selected(monitor["spec"]["selector"]["matchLabels"]):
             numbers = {each["name"]: each["containerPort"] for each in main_container(workload)["ports"]}
             wanted = {("TCP", numbers.get(each["port"])) for each in monitor["spec"]["endpoints"]}
-            policies, rules = _policies_of(cluster, workload), _rules(cluster, workload, "ingress")
+            policies, rules = _policies_of(cluster, workload), rules_of(cluster, workload, "ingress")
             taken = {port for rule in rules if _from_elsewhere(rule) for port in _ports(rule)}
             if policies and not wanted <= taken:
                 yield where(monitor), f"Prometheus can't reach {where(workload)}"

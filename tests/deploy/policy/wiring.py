@@ -15,14 +15,22 @@ PROGRAMS = {
     "pixelcost-serving": "python -m serving",
     "serving": "tensorflow_model_server",
 }  # of images we know
+# Name of a container -> the image that it has to run.
+OURS = {name: f"pixelcost-{name}" for name in ("web", "model", "gateway")} | {"worker": "pixelcost-jobs"}
 STEPS = ((0, 1), (1, 0))  # maxSurge, maxUnavailable: one pod at a time
 
 Found = Iterator[tuple[str, str]]
 
 
 def _mounts(cluster: Cluster) -> Found:
+    claims = {
+        each["metadata"]["name"]
+        for workload in cluster.of("StatefulSet")
+        for each in workload["spec"].get("volumeClaimTemplates", ())
+    }
     for place, pod, container in cluster.containers():
         there = {each["name"] for each in pod.get("volumes", ())}
+        there |= claims if place.startswith("StatefulSet/") else set()
         mounts = container.get("volumeMounts", ())
         for each in mounts:
             if each["name"] not in there:
@@ -90,7 +98,7 @@ def _own_images(cluster: Cluster) -> Found:
     for place, _, container in cluster.containers():
         image = container["image"].partition("@")[0].rpartition("/")[2].partition(":")[0]
         program = " ".join(container.get("command", ())[:3])
-        meant = {"web": "pixelcost-web", "model": "pixelcost-model"}.get(container["name"])
+        meant = OURS.get(container["name"])
         if meant and image != meant:
             yield place, f"runs {image}, not {meant}"
         if not meant and PROGRAMS.get(image, program) != program:
@@ -101,6 +109,8 @@ def _rollout(cluster: Cluster) -> Found:
     for workload in cluster.workloads():
         if workload["spec"].get("replicas", 1) < 1:
             yield where(workload), "has no pod at all"
+        if workload["kind"] == "StatefulSet":
+            continue  # one pod at a time by itself
         strategy = workload["spec"].get("strategy", {})
         step = strategy.get("rollingUpdate", {})
         if (

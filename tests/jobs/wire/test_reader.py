@@ -6,6 +6,8 @@ import base64
 import json
 import resource
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -181,6 +183,21 @@ def test_a_result_has_the_form_that_the_last_clients_read(shape):
     read = read_as_they_do(value)
     assert read.ravel().tolist() == array.ravel().tolist()
     assert read.shape == (shape if shape != (1, 1, 1) else ()), "a shape longer than its values can't be said"
+
+
+def test_reading_and_writing_imports_no_pandas():
+    """pyarrow's own conversions do, where it is installed: seconds and 50 MB for each client and worker."""
+    program = """
+import sys, numpy as np
+from jobs.wire.arrow import read_inputs, read_result, write_inputs, write_result
+arrays = {"a": np.ones((2, 3)), "b": np.array(["x", "y"], object), "c": b"jpeg", "d": np.array([True])}
+read = read_inputs(write_inputs(arrays))
+assert read["a"].shape == (2, 3) and read["b"].tolist() == ["x", "y"] and read["d"].tolist() == [1]
+assert [each.shape for each in read_result(write_result([np.ones(3), np.ones((1, 2))]))] == [(3,), (1, 2)]
+assert "pandas" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_what_their_form_can_not_say_is_no_value():

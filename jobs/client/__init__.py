@@ -1,0 +1,13 @@
+"""The Python client: the classes and methods of Cluster Serving's clients, on this queue.
+
+>>> from jobs.client import InputQueue, OutputQueue
+>>> InputQueue().enqueue("cat1", img={"path": "cat.jpg"})
+>>> OutputQueue().query("cat1")
+array([...], dtype=float32)
+"""
+
+from jobs.client.input_queue import InputQueue
+from jobs.client.output_queue import OutputQueue
+from jobs.client.redis_queue import RedisQueue
+
+__all__ = ["InputQueue", "OutputQueue", "RedisQueue"]

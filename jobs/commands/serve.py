@@ -1,0 +1,145 @@
+"""serve: take jobs from a queue and answer them, until Ctrl-C or `stop`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+from contextlib import ExitStack
+from dataclasses import replace
+
+from common.arguments import argument
+from common.checks import Expected, whole_text
+from experiment.engines.choose import ENGINES, engine
+from experiment.queue.connection import connection, place_of
+from experiment.queue.records import QueueSettings
+from experiment.wording import count
+from jobs.commands.session import Session, add_queue_arguments
+from jobs.config import ServeConfig, read_config
+from jobs.config.keys import MOST_BATCH, MOST_WORKERS, memory_bytes
+from jobs.redis_server import ensure
+from jobs.redis_server.checks import sentences
+from jobs.serving.health import answering_health
+from jobs.serving.model_server import model_server
+from jobs.serving.running import Running, announced
+from jobs.serving.watch import watching
+from jobs.worker.lease import free_names
+from jobs.worker.main import DEFAULT_BATCH, WorkerJob, run_worker
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `serve`."""
+    add_queue_arguments(parser)
+    add = parser.add_argument_group("workers").add_argument
+    add("--engine", choices=ENGINES, help="where workers run (local: processes of this machine)")
+    pair = argument(_pair)
+    about = "of the engine, several times: ray.address=HOST:6379, spark.master=spark://HOST:7077"
+    add("--engine-option", type=pair, action="append", default=[], metavar="KEY=VALUE", help=about)
+    most = argument(whole_text(1, MOST_WORKERS))
+    add("--workers", type=most, metavar="N", help="how many (modelParallelism of the file, 1)")
+    add("--worker-name", metavar="NAME", help="their names are NAME-1, NAME-2, ... (this machine's name)")
+    about = "instead: the lowest NAME-1, NAME-2, ... that are free, for containers whose host names change"
+    add("--shared-name", metavar="NAME", help=about)
+    about = "answer /healthz, and /readyz once the workers hold their names, at this port"
+    add("--health-port", type=argument(whole_text(1, 65535)), metavar="PORT", help=about)
+    batch = argument(whole_text(1, MOST_BATCH))
+    add("--batch-size", type=batch, metavar="N", help="most jobs in one request to the model (4)")
+    add = parser.add_argument_group("model server").add_argument
+    add("--servers", metavar="TF_SERVERS", help='"name:host:port;..." instead of the environment')
+    add("--backend", metavar="NAME", help="which of the model servers (the first)")
+    add = parser.add_argument_group("Redis, if this command has to start one").add_argument
+    about = "always: no job is lost in a power cut, and it is slower (everysec)"
+    add("--appendfsync", choices=("everysec", "always"), default="everysec", help=about)
+    about = "redisMaxmemory of the file, else a quarter of this machine's, at most 8g"
+    add("--maxmemory", type=argument(memory_bytes), metavar="SIZE", help=about)
+
+
+def run(options: argparse.Namespace, session: Session) -> int:
+    """Serve until it is ended. Returns the exit code."""
+    config = _config(options)
+    for note in config.notes:
+        session.say(note)
+    name = options.engine or "local"
+    own_options = {**(config.spark if name == "spark" else {}), **dict(options.engine_option)}
+    placed_by = engine(name, own_options)  # first: it may not be installed
+    if config.spark and placed_by.name != "spark":
+        session.say(f"{', '.join(config.spark)}: only with --engine spark. Workers run on {placed_by.name}.")
+    with ExitStack() as stack:
+        running = Running(config.stream, config.url, place_of(config.url), os.getpid())
+        folder = stack.enter_context(announced(session.data_dir, running))
+        redis_place = stack.enter_context(
+            ensure(
+                config.url,
+                session.data_dir,
+                session.say,
+                options.maxmemory or config.max_memory_bytes,
+                options.appendfsync,
+            )
+        )
+        queue = QueueSettings(redis_place.url, config.stream)
+        client = connection(queue.url)
+        if redis_place.started:
+            session.say(f"A Redis was started for this; its data and log are in {redis_place.folder}.")
+        for sentence in sentences(client):
+            session.say(sentence)
+        info = stack.enter_context(
+            model_server(config, session.settings, options.backend, folder, session.say, session.cancel)
+        )
+        if session.cancel.is_set():
+            return 0
+        workers = config.workers or 1
+        reserved = free_names(client, queue, options.shared_name, workers) if options.shared_name else {}
+        job = WorkerJob(
+            queue,
+            info,
+            reserved=reserved,
+            batch_size=config.batch_size or DEFAULT_BATCH,
+            top_n=config.top_n,
+            image_size_px=config.image_size_px,
+            already_batched=config.already_batched,
+            timeout_s=session.settings.tf_request_timeout_s,
+        )
+        if placed_by.name != "local" and (redis_place.started or info.embedded):
+            session.say(
+                f"Workers that {placed_by.name} places on other machines can't reach this one's loopback. "
+                "Name a Redis (--redis) and model servers (--servers) by addresses that they can reach."
+            )
+        names = list(reserved) or _names(options.worker_name, workers)
+        health = stack.enter_context(answering_health(options.health_port))
+
+        def ready() -> None:
+            session.output.print(f"connected to redis {redis_place.address}", soft_wrap=True)
+            health.set()
+            said = count(workers, "worker")
+            session.say(f"{said} on {placed_by.name} for the queue {queue.stream}. Ctrl-C ends it.")
+
+        news = session.say if sys.stderr.isatty() else None
+        stack.enter_context(watching(client, queue, names, ready, news))
+        placed_by.keep_running(run_worker, names, job, session.cancel, session.say)
+    session.say("Serving has ended. Jobs that wait stay in the queue.")
+    return 0
+
+
+def _config(options: argparse.Namespace) -> ServeConfig:
+    """The file, with the options over it."""
+    config = read_config(options.config) if options.config else ServeConfig()
+    given = {
+        "url": options.redis,
+        "stream": options.stream,
+        "workers": options.workers,
+        "batch_size": options.batch_size,
+    }
+    return replace(config, **{name: value for name, value in given.items() if value is not None})
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise Expected("an option such as ray.address=head:6379")
+    return key, value
+
+
+def _names(prefix: str | None, workers: int) -> list[str]:
+    """Stable names, so that workers go on with what those of an earlier start had claimed."""
+    return [f"{prefix or socket.gethostname()}-{number}" for number in range(1, workers + 1)]

@@ -1,0 +1,58 @@
+"""A file that one process at a time holds, and that says who. The kernel lets go when the process dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from experiment.errors import PixelcostError
+
+
+class Held(Exception):
+    """Another process holds the file; `note` is what it wrote into it."""
+
+    def __init__(self, note: str):
+        super().__init__(note)
+        self.note = note
+
+
+@contextmanager
+def held(file: Path, note: str) -> Iterator[None]:
+    """Hold the file during the block, with `note` in it, which only this user can read.
+
+    Raises Held, and PixelcostError if the file can't be written.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock: IO[str] = os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+")
+    except OSError as error:
+        raise PixelcostError(
+            f"The folder {file.parent} can't be used: {error.strerror}. "
+            "Set PIXELCOST_DATA_DIR to another folder."
+        ) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Held(lock.read()) from None
+        lock.truncate(0)
+        lock.write(note)
+        lock.flush()
+        yield
+
+
+def note_of_holder(file: Path) -> str | None:
+    """What the process that holds the file wrote into it; None: nobody holds it."""
+    try:
+        with file.open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return lock.read()
+    except OSError:
+        pass
+    return None

@@ -1,0 +1,1 @@
+"""What `python -m jobs serve` puts together: the model server, the workers, and what is said of them."""
