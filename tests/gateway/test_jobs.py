@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
@@ -226,6 +227,7 @@ def test_a_full_queue_says_when_to_come_back(small, small_queue):
 
 def test_a_job_whose_deadline_passed_fails_and_says_so(gateway, gateway_queue, new_id):
     place = submit(gateway, png(), id=new_id(), deadline_s="0.001").headers["Location"]
+    time.sleep(0.05)
     with working(gateway_queue, Measure()):
         job = look(gateway, place, "?wait=30").json()
     assert (job["state"], job["code"]) == ("failed", "too_late")
