@@ -89,3 +89,15 @@ def test_without_an_address_it_takes_no_ray_that_belongs_to_another_command(monk
         pass
     assert asked[::2] == ["local", "host:6379", "auto", "head:6379"]
     assert asked[1::2] == ["shutdown"] * 4
+
+
+def test_whoever_started_ray_still_gets_the_signal_to_end():
+    import signal
+
+    from experiment.engines.ray import _signals_kept
+
+    before = signal.getsignal(signal.SIGTERM)
+    with _signals_kept():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as ray.init() takes it for itself
+        changed = signal.getsignal(signal.SIGTERM)
+    assert (changed, signal.getsignal(signal.SIGTERM)) == (signal.SIG_DFL, before)
