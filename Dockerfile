@@ -40,11 +40,13 @@ COPY common common
 COPY models models
 RUN /venv/bin/python -m models export "$MODEL" --out /model
 
-FROM ${PYTHON_IMAGE} AS web-environment
+FROM ${PYTHON_IMAGE} AS web-packages
 COPY requirements/web.txt /requirements/
 RUN python -m venv --without-pip /venv \
     && pip --python /venv/bin/python install --no-cache-dir --no-compile --require-hashes -r /requirements/web.txt \
     && find /venv -type d -name tests -prune -exec rm -r {} +
+
+FROM web-packages AS web-environment
 WORKDIR /app
 COPY --from=messages /messages /messages
 COPY common common
@@ -72,15 +74,15 @@ COPY loadtest loadtest
 # Bytecode, as above. Locust first: it changes modules before others take names from them.
 RUN PYTHONPATH=/messages /venv/bin/python -c "import loadtest.users.locustfile, loadtest.commands.main"
 
-FROM ${PYTHON_IMAGE} AS jobs-environment
+FROM web-packages AS jobs-environment
 COPY requirements/jobs.txt /requirements/
-RUN python -m venv --without-pip /venv \
-    && pip --python /venv/bin/python install --no-cache-dir --no-compile --require-hashes -r /requirements/jobs.txt \
+RUN pip --python /venv/bin/python install --no-cache-dir --no-compile --require-hashes -r /requirements/jobs.txt \
     && find /venv -type d -name tests -prune -exec rm -r {} +
 WORKDIR /app
 COPY --from=messages /messages /messages
 COPY common common
 COPY experiment experiment
+COPY httpserver httpserver
 COPY jobs jobs
 COPY gateway gateway
 # Bytecode, as above.
@@ -195,7 +197,7 @@ EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "from urllib.request import *; build_opener(ProxyHandler({})).open('http://127.0.0.1:8080/healthz', timeout=4)"]
 ENTRYPOINT ["python", "-m", "jobs"]
-CMD ["serve", "--health_port=8080"]
+CMD ["serve", "--health-port=8080"]
 
 FROM ${PYTHON_IMAGE} AS gateway
 ARG VERSION

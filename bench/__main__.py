@@ -16,6 +16,7 @@ from bench import (
     engines,
     large_requests,
     load,
+    photo_sets,
     pinning,
     runtimes,
     serving_overhead,
@@ -24,6 +25,7 @@ from bench import (
     variants,
     web,
 )
+from bench.queue import short as queue
 from bench.support.errors import CannotRun
 from experiment.measure.environment import environment
 
@@ -40,6 +42,8 @@ PARTS: dict[str, Callable[[], Iterable[str]]] = {
     "switching": switching.bench,
     "load": load.bench,
     "engines": engines.bench,
+    "queue": queue.bench,
+    "photo_sets": photo_sets.bench,
 }
 
 

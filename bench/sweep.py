@@ -90,6 +90,7 @@ def stub_server(service_ms: float) -> Iterator[int]:
             yield int(process.stdout.readline())
         finally:
             process.stdin.close()
+            process.stdout.read()
 
 
 @contextmanager

@@ -21,20 +21,22 @@ from typing import Any, TypeVar
 Record = TypeVar("Record")
 Make = Callable[[Any], Any]
 
-# Fields with image data, which are stored and sent apart from the records -> their value without it.
-LEFT_OUT = {"data": b"", "pixels": None}
+# Fields that are never written -> their value without it: image data, which goes beside the records, and the
+# address of a queue with its password.
+LEFT_OUT = {"data": b"", "pixels": None, "url": ""}
 # A spreadsheet takes text that starts with one of these for a formula (OWASP, CSV Injection).
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def to_dict(record: Any) -> dict[str, Any]:
-    """The record as JSON values. Tuples become lists; image data is left out."""
+    """The record as JSON values. Tuples become lists; LEFT_OUT is left out."""
     names = (field.name for field in fields(record))
     return {name: _plain(getattr(record, name)) for name in names if name not in LEFT_OUT}
 
 
 def from_dict(cls: type[Record], data: Mapping[str, Any]) -> Record:
-    """The record that to_dict() wrote. Unknown keys are ignored, missing ones take their default.
+    """The record that to_dict() wrote. Unknown keys are ignored, as are those of LEFT_OUT; missing ones take
+    their default.
 
     Raises TypeError when a key without default is missing.
     """
@@ -43,7 +45,7 @@ def from_dict(cls: type[Record], data: Mapping[str, Any]) -> Record:
     makers = _makers(typing.cast(Any, cls))
     values = {name: makers[name](value) for name, value in data.items() if name in makers}
     left_out = {name: empty for name, empty in LEFT_OUT.items() if name in makers}
-    return cls(**left_out | values)
+    return cls(**values | left_out)
 
 
 def csv_field(value: Any) -> Any:

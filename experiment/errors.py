@@ -11,6 +11,7 @@ status.
             StartStopped      500  embedded_failed    experiment/embedded/models_cli.py
         JournalRefused        409  journal_refused    experiment/photo_sets/journal.py
         LabelsRefused         422  labels_refused     experiment/photo_sets/label_files.py
+        SetNotHere            422  set_not_here       experiment/photo_sets/places.py
         NotComparable         422  not_comparable     experiment/decide/compare.py
         PriceRefused          400  bad_price          experiment/decide/prices.py
         UplinkRefused         400  bad_uplink         experiment/decide/uplinks.py

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SCHEMA_VERSION = "1.5"
+SCHEMA_VERSION = "1.6"
 
 Order = Literal["auto", "parallel", "one_at_a_time"]
 Validity = Literal["VALID", "NOISY", "INVALID"]
@@ -34,6 +34,7 @@ REFERENCE_ID = "original"
 SEED_LIMIT = 2**53  # the largest whole number that JSON carries to a browser unharmed
 MAX_VARIANTS = 500  # all are held in memory during a run
 MAX_BACKENDS = 64
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})  # as hosts of addresses
 RESOLUTION_MS = 0.001  # samples are whole microseconds: a latency of 0 means less than this
 NOT_SENT = "not_sent"  # failure code of a request that was left out: the backend had stopped answering
 SET_REPEATS = 1  # default for photo sets: more photos say more than more repeats
@@ -142,7 +143,7 @@ class BackendInfo:
     """A model server over one protocol, and what is known of it. connect() opens it."""
 
     name: str
-    protocol: Literal["grpc", "rest", "null", "fake"] = "grpc"
+    protocol: Literal["grpc", "rest", "queue", "null", "fake"] = "grpc"
     address: str = ""  # "host:port", IPv6 hosts in brackets; embedded replicas: several, with commas
     model: str = "inception"
     signature: str = "predict_images"
@@ -164,6 +165,20 @@ class BackendInfo:
     reads: tuple[str, ...] | None = None  # media types of images; None: not asked, or no clear answer
     decode_signature: str | None = None  # takes the same input and only decodes; None: the model has none
     decode_output: str | None = None  # the output to request from it; None: all of them, the pixels too
+    workers: int | None = None  # of a queue; None, here and in the next two: not a queue, or not known
+    batch_size: int | None = None  # most jobs in one request to the model, the largest of all workers
+    model_servers: tuple[str, ...] | None = None  # "host:port" of those that the workers ask
+    url: str = field(
+        default="", repr=False
+    )  # of a queue: `address` with the password; codec.py leaves it out
+
+    @property
+    def asked_servers(self) -> frozenset[str]:
+        """The model servers that answer: its own addresses, or those that the workers of a queue ask; every
+        name of this machine as "localhost"."""
+        asked = (self.model_servers or ()) if self.protocol == "queue" else self.address.split(",")
+        places = (address.lower().rpartition(":") for address in asked if address)
+        return frozenset(f"{'localhost' if host in LOOPBACK else host}:{port}" for host, _, port in places)
 
     @property
     def is_present(self) -> bool:
@@ -193,9 +208,10 @@ class Prediction:
     request_bytes: int  # size of the serialised request message
     response_bytes: int
     server_ms: Mapping[str, float] = field(default_factory=dict)  # stage -> time, if the server reports it
-    peer: str | None = None  # "ip:port" of the replica that answered; None: there is only one
+    peer: str | None = None  # "ip:port" of the replica that answered, or a queue's worker; None: only one
     model_version: int | None = None
     distribution: tuple[float, ...] | None = None  # the scores of all classes; None: not sent, or not kept
+    batch: int | None = None  # jobs in the worker's request that it was in; None: not from a queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +332,7 @@ class Cell:
     validity: Validity
     reasons: tuple[str, ...]  # one sentence each: why, and what to do
     failure_reasons: tuple[Failure, ...] = ()  # distinct ones, the most frequent first
-    peers: tuple[str, ...] = ()  # which replica gave each sample; empty where the name has one address
+    peers: tuple[str, ...] = ()  # which replica or worker gave each sample; empty where there is only one
     # Requests of their own that only decode and resize, transfer included. server_ms["decode"] is the same as
     # the server reports it. Variant.decode_ms is something else: decoding the photo to make the variant.
     decode_request_ms: float | None = None  # p50; None: not measured
@@ -326,6 +342,8 @@ class Cell:
     )
     over_photos: OverPhotos | None = None  # None: a run of one photo
     warmup_samples_ms: tuple[float, ...] = ()  # answered warm-ups, never counted; empty for a photo set
+    # Of a queue: how many jobs were in the batch of each sample. Empty: another backend, or a photo set.
+    batches: tuple[int, ...] = ()
     not_sent: int = 0  # requests left out because the backend had stopped answering; not counted as failures
 
     @property

@@ -63,7 +63,7 @@ class BackendSettings:
     tf_servers: str = setting(
         "TF_SERVERS",
         "",
-        "Model servers, as `name:host:port;name:host:port` (below). Empty: embedded ones are started.",
+        "Model servers, as `name:host:port;name:host:port`, and queues (below). Empty: embedded ones start.",
     )
     model_name: str = setting("MODEL_NAME", "inception", "Name of the model on the servers.", line)
     model_signature_name: str = setting(

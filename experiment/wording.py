@@ -15,6 +15,10 @@ AS_UPLOADED = "as uploaded"
 WITHOUT_METADATA = "as uploaded, without metadata"
 NOT_ENCODED = frozenset({AS_UPLOADED, WITHOUT_METADATA})
 MOST_DECIMALS = 3
+NO_LOAD_ON_QUEUES = (
+    "a queue takes what its workers can't answer yet, so an offered rate says nothing of them. "
+    "`python -m jobs bench` measures how much a queue carries."
+)
 ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 FORMAT_NAMES = {
     "png": "PNG",

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from flask import Flask, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway import problems
+from gateway.cluster_serving.servables import servables
 from gateway.config import Settings
-from gateway.http.job_ids import JobId, RawPath
+from gateway.http.job_ids import JobId, RawPath, Wsgi
 from gateway.limits.receive import FORM_MEMORY_BYTES
-from gateway.routes import classify, jobs, pages
+from gateway.routes import classify, jobs, models, pages
 from gateway.services import Services
 from gateway.table import Route
 from httpserver import logs, security
@@ -24,12 +25,45 @@ from httpserver.problems import Refused
 ROOT: Final = Path(__file__).resolve().parent.parent
 MOST_BODY_BYTES: Final = 10_000  # of every request that is no upload
 OPEN: Final = {"/healthz", "/readyz"}  # what probes need, without a token
-ROUTES: Final = (*jobs.ROUTES, *classify.ROUTES, *pages.ROUTES)
+ROUTES: Final = (*jobs.ROUTES, *classify.ROUTES, *models.ROUTES, *pages.ROUTES)
 
 
 def create_app(settings: Settings) -> Flask:
     """The WSGI app. Background work begins with `app.extensions["gateway"].start(...)`."""
-    return assembled("gateway", settings, Services(settings), ROUTES)
+    shared = Services(settings)
+    app = assembled("gateway", settings, shared, ROUTES)
+    if settings.frontend_port:
+        other = front_end_app(settings, shared)
+        by_port = ByPort(app.wsgi_app, settings.frontend_port, other.wsgi_app)
+        app.wsgi_app = by_port  # type: ignore[method-assign]
+    return app
+
+
+def front_end_app(settings: Settings, shared: Services) -> Flask:
+    """The app of Cluster Serving's port. Arrow, which only this one needs, takes 40 MB."""
+    from gateway.cluster_serving.front_end import FrontEnd  # noqa: PLC0415
+    from gateway.cluster_serving.routes import ROUTES as FRONT_END  # noqa: PLC0415
+
+    front = FrontEnd(shared, servables(settings.servables, settings.queue))
+    shared.also_start(front.start)
+    app = assembled("front_end", settings, shared, FRONT_END)
+    app.extensions["gateway.front_end"] = front
+    return app
+
+
+class ByPort:
+    """Middleware: requests to one port go to another app."""
+
+    def __init__(self, app: Wsgi, port: int, other: Wsgi):
+        self._app = app
+        self._port = port
+        self._other = other
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer one request."""
+        connection = environ.get("gunicorn.socket")
+        is_other = connection is not None and connection.getsockname()[1] == self._port
+        return (self._other if is_other else self._app)(environ, start_response)
 
 
 def assembled(name: str, settings: Settings, shared: Services, routes: Sequence[Route]) -> Flask:

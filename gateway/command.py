@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import socket
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 
 from experiment.errors import ConfigRefused, PixelcostError
+from gateway.cluster_serving.options import NAMES, NO_MEANING, translated
+from gateway.cluster_serving.servables import servables
 from gateway.config import Settings, keys, read_settings
+from gateway.models.keeper import kept
 from gateway.server import Server
 
 DOTENV = Path(".env")
@@ -18,11 +23,17 @@ DOTENV = Path(".env")
 
 def main(arguments: Sequence[str]) -> int:
     """Serve. Returns the exit code. Raises PixelcostError."""
-    given = vars(_parser().parse_args(arguments))
-    settings = settings_of({name: text for name, text in given.items() if text is not None}, os.environ)
+    given = {name: text for name, text in vars(_parser().parse_args(arguments)).items() if text is not None}
+    old, notes = translated({name: given.pop(name) for name in NAMES if name in given})
+    settings = settings_of(old | given, os.environ)
+    if settings.frontend_port:
+        servables(settings.servables, settings.queue)  # fails here with a sentence
+    for note in notes:
+        print(note, file=sys.stderr)
     for port in filter(None, (settings.port, settings.frontend_port)):
         _check_port(settings.host, port)
-    Server(settings).run()
+    with kept(Path(settings.models_dir), settings.cache) if settings.models_dir else nullcontext():
+        Server(settings).run()
     return 0
 
 
@@ -57,6 +68,9 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(
             f"--{row.name}", metavar=row.metadata["unit"] or "TEXT", help=text.replace("%", "%%")
         )
+    old = parser.add_argument_group("Options of Cluster Serving's front end, which start it on port 10020")
+    for name in NAMES:
+        old.add_argument(f"--{name}", metavar="TEXT", help="No meaning here." if name in NO_MEANING else None)
     return parser
 
 

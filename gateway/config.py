@@ -45,6 +45,14 @@ class Settings(BackendSettings):
         "Port of Cluster Serving's HTTP front end, there 10020. 0: none.",
         whole_text(0, 65535),
     )
+    models_dir: str = setting(
+        f"{PREFIX}MODELS_DIR", "", "Folder with a sub-folder for each model, which are served. Empty: none."
+    )
+    models_cache: str = setting(
+        f"{PREFIX}MODELS_CACHE",
+        "",
+        "Folder for the converted models. Empty: `var/models-of-PORT`.",
+    )
     redis_url: str = setting(
         f"{PREFIX}REDIS_URL", DEFAULT_URL, "Redis or Valkey with the queue: host:port or a URL.", _redis_url
     )
@@ -137,6 +145,11 @@ class Settings(BackendSettings):
     def shared_token(self) -> str:
         """The token that a client must send; empty: none."""
         return self.token or self.token_in_file
+
+    @property
+    def cache(self) -> Path:
+        """The folder for converted models."""
+        return Path(self.models_cache or f"var/models-of-{self.port}")
 
     @property
     def queue(self) -> QueueSettings:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import resource
+from typing import Any, Final
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from gateway.config import Settings
 from httpserver.logs import log_config
+
+MOST_DESCRIPTORS: Final = 65_536
+SPARE_CONNECTIONS: Final = 384  # that send or read while all threads are busy
 
 
 class Server(BaseApplication):  # type: ignore[misc]
@@ -27,7 +31,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "worker_class": "httpserver.gunicorn_worker.Worker",
             "workers": 1,
             "threads": settings.threads,
-            "worker_connections": 512,  # below the 1,024 descriptors that a process may commonly open
+            "worker_connections": settings.threads + SPARE_CONNECTIONS,
             "sendfile": False,  # it would send past the worker's limits on slow readers
             "forwarded_allow_ips": "",  # nobody's SCRIPT_NAME; what a proxy says is PIXELCOST_TRUST_PROXY's
             "timeout": 120,  # of the process as a whole: the main loop reports by itself
@@ -50,4 +54,8 @@ class Server(BaseApplication):  # type: ignore[misc]
 
 def _begin(worker: Any) -> None:
     """The process that serves is ready: begin background work in it."""
+    # A request that waits takes a descriptor, and what it asks Redis another one. Usually 1,024 are allowed.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = hard if hard != resource.RLIM_INFINITY else MOST_DESCRIPTORS
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(most, MOST_DESCRIPTORS)), hard))
     worker.wsgi.extensions["gateway"].start(lambda: worker.alive)

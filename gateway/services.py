@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from flask import current_app
 
@@ -17,6 +18,7 @@ from gateway.limits.bucket import TokenBucket
 from gateway.limits.receive import Receiver
 from gateway.limits.waiting import Ends, Waiting
 from gateway.metrics import Metrics
+from gateway.models.answers import Models
 
 
 class Queue:
@@ -64,15 +66,22 @@ class Services:
         self.settings = settings
         self.waiting = Waiting(settings.max_waiting)
         self.queue = Queue(settings.queue, self.waiting)
+        self._begin = [self.queue.start]
         self.bucket = TokenBucket(settings.tokens_per_second, settings.token_wait_s)
         self.receiver = Receiver(settings)
         self.backends = Backends(settings)
+        self.models = Models(Path(settings.models_dir), settings.cache) if settings.models_dir else None
         self.metrics = Metrics(self.queue.depth, lambda: self.waiting.count)
+
+    def also_start(self, begin: Callable[[], None]) -> None:
+        """Have more background work begun with this one."""
+        self._begin.append(begin)
 
     def start(self, is_serving: Callable[[], bool]) -> None:
         """Begin background work, until `is_serving` says no."""
         self.waiting.is_serving = is_serving
-        self.queue.start()
+        for begin in self._begin:
+            begin()
 
 
 def services() -> Services:

@@ -21,7 +21,12 @@ class Claimed:
     entry_id: str  # of the stream: "1730000000000-0"; begins with ms since the epoch
     fields: Mapping[str, bytes] = field(repr=False)
     tries: int  # deliveries, this one included
-    claimed_ms: int  # by Redis' clock
+    claimed_us: int  # since the epoch, by Redis' clock
+
+    @property
+    def claimed_ms(self) -> int:
+        """When it was claimed, in ms since the epoch."""
+        return self.claimed_us // 1000
 
     @property
     def job_id(self) -> str:
@@ -50,9 +55,12 @@ class Claimed:
         return int(text) if text.isdigit() else None
 
     @property
-    def submitted_ms(self) -> int:
-        """When Redis took the entry."""
-        return int(self.entry_id.split("-")[0])
+    def queue_wait_ms(self) -> float:
+        """From when Redis took the entry to the claim. An old entry tells only its millisecond."""
+        text = b"" if self.is_old else self.fields.get("submitted_us", b"")
+        is_told = text.isdigit() and len(text) < 20
+        submitted_us = int(text) if is_told else int(self.entry_id.split("-")[0]) * 1000
+        return max(self.claimed_us - submitted_us, 0) / 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +78,9 @@ class Answered:
     result: Mapping[str, Any]  # as JSON: top[{label, score}] or outputs{name: ...}, model, model_version
     # What Cluster Serving's clients get: one array, or several of a model with several outputs.
     array: np.ndarray | tuple[np.ndarray, ...] | None = field(repr=False, default=None)
-    stages_ms: Mapping[str, float] = field(default_factory=dict)  # batch_wait, service, and the server's own
+    # The model server's own stages, under the names that it gives them; also `batch_wait` and `service` if
+    # the answerer knows them better than the worker (jobs/worker/worker.py, Times).
+    stages_ms: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

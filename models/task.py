@@ -6,6 +6,7 @@ OpenMMLab's ONNX exports, and of Ultralytics' YOLO.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -17,14 +18,32 @@ NEEDED = (
 )
 # Only detectors have such outputs; single words, as below, may be part of a classifier's output names.
 DETECTIONS = re.compile(r"(?:^|/)(?:raw_)?detection_|(?:^|/)num_detections|TFLite_Detection_PostProcess")
-DETECTOR = "an object detector"
+DETECTOR, MAPS, POSES = (
+    "an object detector",
+    "a network that segments images",
+    "a network that finds poses or landmarks",
+)
 WORDS = {
-    DETECTOR: {"box", "boxes", "bbox", "bboxes", "dets", "detections", "rois", "anchors"},
-    "a network that segments images": {"mask", "masks", "segmentation"},
-    "a network that finds poses or landmarks": {"keypoint", "keypoints", "heatmap", "heatmaps", "landmarks"},
+    DETECTOR: {
+        "box",
+        "boxes",
+        "bbox",
+        "bboxes",
+        "dets",
+        "detections",
+        "rois",
+        "anchors",
+        "mbox",
+        "priorbox",
+        "rpn",
+    },
+    MAPS: {"mask", "masks", "segmentation"},
+    POSES: {"keypoint", "keypoints", "heatmap", "heatmaps", "landmarks"},
     "a network that gives feature vectors": {"embedding", "embeddings", "embeds", "embed"},
 }
+SSD = {"loc", "conf"}  # the names of its two heads
 CORNERS = 4  # of a box
+HALF_SIDES = 4  # times as many values has a map with twice the sides
 FEATURES = {"feature", "features", "pooled", "pooler"}
 
 
@@ -38,16 +57,26 @@ def other_than_classifier(signature: Signature, output: str | None = None) -> st
     detections = [tensor for tensor in outputs if DETECTIONS.search(tensor.name)]
     if detections:
         return _is(DETECTOR, detections)
-    if output is None:
-        if candidates := _by_candidate(outputs):
-            return _is(DETECTOR, candidates)
-        for what, words in WORDS.items():
-            if named := [tensor for tensor in outputs if words & _words(tensor.name)]:
-                return _is(what, named)
+    if output is None and (other := _by_names_and_shapes(outputs)):
+        return other
     if any(map(may_be_scores, outputs)):
         return ""
     tables = [tensor for tensor in outputs if tensor.shape and len(tensor.shape) > 2]
+    if _is_pyramid(tables):
+        return _is("a network that gives maps of several sizes, as the heads of object detectors do", tables)
     return not_one_row(tables[0], signature.inputs) if tables else ""
+
+
+def _by_names_and_shapes(outputs: Sequence[Tensor]) -> str:
+    """One sentence if several outputs belong together as those of another network do; else empty."""
+    if candidates := _by_candidate(outputs):
+        return _is(DETECTOR, candidates)
+    if {word for tensor in outputs for word in _words(tensor.name)} >= SSD:
+        return _is(DETECTOR, outputs)
+    for what, words in WORDS.items():
+        if named := [tensor for tensor in outputs if words & _words(tensor.name)]:
+            return _is(what, named)
+    return ""
 
 
 def may_be_scores(tensor: Tensor) -> bool:
@@ -66,13 +95,29 @@ def are_features(tensor: Tensor) -> bool:
 def _by_candidate(outputs: Sequence[Tensor]) -> list[Tensor]:
     """Outputs that list the same candidates: boxes [n, 100, 4] beside scores [n, 100]. Empty if none do."""
     for table in outputs:
-        if table.shape is None or len(table.shape) != 3 or table.shape[1] == 1:
+        if table.shape is None or len(table.shape) != 3:
             continue
         rows, values = table.shape[1:]
+        if rows == 1 and values != CORNERS:
+            continue
         beside = [other for other in outputs if other is not table and (other.shape or ())[1:2] == (rows,)]
         if beside and (rows is not None or values == CORNERS):
             return [table, *beside]
     return []
+
+
+def _is_pyramid(tables: Sequence[Tensor]) -> bool:
+    """Whether outputs are maps, some with half the sides of others: [1,255,26,26], [1,255,13,13]."""
+    shapes = [tensor.shape or () for tensor in tables]
+    if not all(len(shape) in (4, 5) and None not in shape[1:] for shape in shapes):
+        return False
+    sizes = {math.prod(size or 0 for size in shape[1:]) for shape in shapes}
+    return any(HALF_SIDES * size in sizes for size in sizes)
+
+
+def not_always_one_row(output: Tensor) -> str:
+    """One sentence on a network whose answers to single images had different lengths, or none."""
+    return _is("a network that gives a list of any length for each image, as object detectors do", [output])
 
 
 def not_one_row(tensor: Tensor, inputs: Sequence[Tensor] = ()) -> str:

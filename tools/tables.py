@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from experiment.report.method import DEFINITIONS, VALIDITY
+from gateway.config import Settings
 from loadtest.results.load_json import SCHEMA
 from models.catalogue.table import CATALOGUE, DEFAULT
 from models.commands.list_models import COLUMNS, cells
@@ -31,6 +33,14 @@ def _setting(row: Row) -> tuple[str, str, str]:
     elif isinstance(default, int) and default > 9999 and row.key != "PORT":
         default = f"{default:,}".replace(",", " ")
     return f"`{row.key}`", " ".join(filter(None, [str(default), row.unit])) or "empty", row.help
+
+
+def gateway_settings() -> str:
+    """The settings of gateway/config.py."""
+    lines = [(field.metadata, field.default, field.name) for field in fields(Settings)]
+    rows = [(Row(data["key"], default, data["unit"], data["help"]), name) for data, default, name in lines]
+    heads = ("setting", "default", "what it does", "option")
+    return _table(heads, ((*_setting(row), f"`--{name}`") for row, name in rows))
 
 
 def flags() -> str:
@@ -81,6 +91,7 @@ def _table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 TABLES: Mapping[str, tuple[Path, Callable[[], str]]] = {
     "settings": (DOCS / "settings.md", settings),
+    "gateway settings": (DOCS / "gateway.md", gateway_settings),
     "flags": (DOCS / "serving.md", flags),
     "catalogue": (DOCS / "models.md", catalogue),
     "definitions": (DOCS / "numbers.md", definitions),

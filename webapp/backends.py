@@ -25,7 +25,10 @@ NONE_CONFIGURED = (
 )
 PROBE_TIMEOUT_S = 2.0
 MOST_SHARING = 4  # threads that wait for the same probes
-SEEN = ("state", "detail", "version", "reads", "decode_signature", "decode_output")  # what probe() finds
+SEEN = (  # what probe() finds
+    *("state", "detail", "version", "reads", "decode_signature", "decode_output"),
+    *("model", "workers", "batch_size", "model_servers"),  # of a queue
+)
 
 Stamp = tuple[int, int] | None  # time and inode of a file; None: no file, or not read
 

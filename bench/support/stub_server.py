@@ -1,7 +1,7 @@
 """A gRPC model server that takes exactly so long: python -m bench.support.stub_server 0.040
 
-Prints its port, serves until its standard input closes. The wait is a sleep to shortly
-before the time and a spin over the rest, so that the service time is exact.
+Prints its port, serves until its standard input closes, then prints how many requests came. The wait is a
+sleep to shortly before the time and a spin over the rest, so that the service time is exact.
 
 Not loadtest's stub server, which reads every request and hands it over to other threads: that takes 0.3 ms
 more for each, and part of what is measured here is less than that.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 
 import grpc
 
@@ -27,6 +28,7 @@ class Predict(grpc.GenericRpcHandler):  # type: ignore[misc]  # gRPC has no type
     def __init__(self, service_s: float):
         self._service_s = service_s
         self._answer = _answer()
+        self.requests = count()
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
         """The handler of one method."""
@@ -37,6 +39,7 @@ class Predict(grpc.GenericRpcHandler):  # type: ignore[misc]  # gRPC has no type
         )
 
     def _predict(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        next(self.requests)
         end = time.perf_counter() + self._service_s
         time.sleep(max(0.0, self._service_s - SPIN_S))
         while time.perf_counter() < end:
@@ -58,11 +61,13 @@ def main() -> None:
     server = grpc.server(
         ThreadPoolExecutor(2), options=[("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES)]
     )
-    server.add_generic_rpc_handlers((Predict(float(sys.argv[1])),))
+    predict = Predict(float(sys.argv[1]))
+    server.add_generic_rpc_handlers((predict,))
     print(server.add_insecure_port("127.0.0.1:0"), flush=True)
     server.start()
     sys.stdin.read()
-    server.stop(0)
+    server.stop(0).wait()
+    print(next(predict.requests))
 
 
 if __name__ == "__main__":

@@ -1,26 +1,28 @@
 """TF_SERVERS: the model servers, and which of them a plan names.
 
-    name:host:port;name:host:port?rest=8501&model=resnet&price_per_hour=0.35
+    name:host:port;name:host:port?rest=8501&model=resnet&price_per_hour=0.35;name:queue://host:6379/stream
 
-IPv6 hosts are in brackets. A server with `rest=` is a second backend over REST. Addresses come from the
-configuration only, never from a request, and are a host and a port: gRPC's own target schemes (unix:, xds:,
-dns:) are refused.
+IPv6 hosts are in brackets. A server with `rest=` is a second backend over REST. queue_address.py has the
+queues. Addresses come from the configuration only, never from a request, and those of servers are a host and
+a port: gRPC's own target schemes (unix:, xds:, dns:) are refused.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from common.checks import Expected, price, whole_text
+from experiment.backends.queue_address import queue_url, shown_address, without_login
 from experiment.errors import ConfigRefused, PlanRefused
 from experiment.file_names import printable
 from experiment.records import BackendInfo
 
 OPTIONS = ("rest", "model", "signature", "input", "price_per_hour")
+QUEUE_OPTIONS = ("stream", "db", "model", "price_per_hour")
 REST_SUFFIX = " over REST"
 LONGEST_NAME = 100  # characters; tables and plots show names
 
@@ -28,6 +30,7 @@ Value = TypeVar("Value")
 
 _PORT = whole_text(1, 65535)
 _ENTRY = re.compile(r"(?P<name>.*?[^:]):(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]+)")
+_QUEUE = re.compile(r"(?P<name>.*?[^:]):(?P<scheme>queue(?:\+tls|\+unix)?)://(?P<rest>.*)", re.DOTALL)
 _EXAMPLE = "GPU:tf-gpu:8500;8 CPU:tf-8cpu:8500"
 
 
@@ -42,13 +45,14 @@ def parse_servers(text: str, defaults: BackendInfo | None = None) -> list[Backen
     infos: list[BackendInfo] = []
     problems: list[str] = []
     entries = [entry.strip() for entry in text.split(";")]
+    shown = without_login if "://" in text else str  # the name of a server may hold "@" too
     for number, entry in enumerate(entries, start=1):
         if not entry:
             continue
         try:
             infos += _parse_entry(entry, {info.name for info in infos}, defaults or BackendInfo(name=""))
         except ValueError as error:
-            problems.append(f"entry {number} `{entry}` {error}")
+            problems.append(f"entry {number} `{shown(entry)}` {error}")
     if not infos and not problems:
         problems.append(f"it has no server; write for example `{_EXAMPLE}`")
     if problems:
@@ -57,7 +61,7 @@ def parse_servers(text: str, defaults: BackendInfo | None = None) -> list[Backen
 
 
 def chosen(infos: Sequence[BackendInfo], names: Iterable[str] | None) -> list[BackendInfo]:
-    """The backends that a plan names; if `names` is None, all of them over gRPC.
+    """The backends that a plan names; if `names` is None, all but those over REST.
 
     Raises PlanRefused for an unknown name.
     """
@@ -94,13 +98,14 @@ def over_rest(info: BackendInfo, rest_address: str) -> BackendInfo:
 
 def _parse_entry(entry: str, taken: set[str], defaults: BackendInfo) -> list[BackendInfo]:
     place, _, query = entry.partition("?")
+    if queue := _QUEUE.fullmatch(place.strip()):
+        return [_queue(queue, query, taken, defaults)]
     match = _ENTRY.fullmatch(place.strip())
     if match is None:
         raise ValueError(_what_is_missing(place))
     name, host = printable(match["name"]).strip(), match["host"]
     _check_name(name, taken)
-    options = _options(query)
-    cost = options.get("price_per_hour")
+    options = _options(query, OPTIONS)
     info = replace(
         defaults,
         name=name,
@@ -108,11 +113,37 @@ def _parse_entry(entry: str, taken: set[str], defaults: BackendInfo) -> list[Bac
         model=options.get("model", defaults.model),
         signature=options.get("signature", defaults.signature),
         input_key=options.get("input", defaults.input_key),
-        price_per_hour=None if cost is None else _checked("price_per_hour", cost, price),
+        price_per_hour=_price(options),
     )
     if "rest" not in options:
         return [info]
     return [info, over_rest(info, f"{host}:{_checked('REST port', options['rest'], _PORT)}")]
+
+
+def _queue(found: re.Match[str], query: str, taken: Collection[str], defaults: BackendInfo) -> BackendInfo:
+    """A queue. Which model answers is what its workers say; `model=` is what they must say."""
+    name = printable(found["name"]).strip()
+    _check_name(name, taken)
+    if "@" in query:  # it may be the end of a password, so it is not named
+        raise ValueError("has an @ after its ?; in a password write ? as %3F and ; as %3B")
+    options = _options(query, QUEUE_OPTIONS)
+    url = queue_url(found["scheme"], found["rest"], options)
+    return replace(
+        defaults,
+        name=name,
+        protocol="queue",
+        address=shown_address(url),
+        url=url,
+        model=options.get("model", ""),
+        signature="",
+        input_key="",
+        price_per_hour=_price(options),
+    )
+
+
+def _price(options: Mapping[str, str]) -> float | None:
+    cost = options.get("price_per_hour")
+    return None if cost is None else _checked("price_per_hour", cost, price)
 
 
 def _check_name(name: str, taken: Collection[str]) -> None:
@@ -130,6 +161,11 @@ def _check_name(name: str, taken: Collection[str]) -> None:
 
 
 def _what_is_missing(place: str) -> str:
+    if re.search(":rediss?://|:unix://", place):
+        return (
+            "has a URL of Redis; write the queue in it as queue://host:6379/serving_stream, "
+            "with TLS as queue+tls://, on a socket as queue+unix:///run/redis.sock?stream=serving_stream"
+        )
     if "://" in place:
         return (
             "has a URL where host and port belong: gRPC has no scheme and no path, "
@@ -144,11 +180,11 @@ def _what_is_missing(place: str) -> str:
     return f"has the host `{parts[-2]}`, which is not a host name or an address; write name:host:port"
 
 
-def _options(query: str) -> dict[str, str]:
+def _options(query: str, known: Sequence[str]) -> dict[str, str]:
     options = dict(parse_qsl(query, keep_blank_values=True))
-    unknown = [key for key in options if key not in OPTIONS]
+    unknown = [key for key in options if key not in known]
     if unknown:
-        raise ValueError(f"has the unknown option `{unknown[0]}`; the options are {', '.join(OPTIONS)}")
+        raise ValueError(f"has the unknown option `{unknown[0]}`; the options are {', '.join(known)}")
     odd = [key for key, value in options.items() if not value.isprintable()]
     if odd:
         raise ValueError(f"has the option `{odd[0]}` with characters that are not text")

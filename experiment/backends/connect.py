@@ -33,4 +33,10 @@ def _rest(info: BackendInfo) -> Backend:
     return RestBackend(info)
 
 
-_CONNECTORS: dict[str, Callable[[BackendInfo], Backend]] = {"grpc": _grpc, "rest": _rest}
+def _queue(info: BackendInfo) -> Backend:
+    from experiment.backends.queue import QueueBackend  # noqa: PLC0415  as above
+
+    return QueueBackend(info)
+
+
+_CONNECTORS: dict[str, Callable[[BackendInfo], Backend]] = {"grpc": _grpc, "rest": _rest, "queue": _queue}

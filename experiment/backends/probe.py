@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -55,13 +55,13 @@ def probe(info: BackendInfo, timeout_s: float = 2.0, resolve: Resolver = look_up
     """
     if not info.is_present:
         return info
-    if "," in info.address:
+    if "," in info.address and info.protocol != "queue":
         replicas = [replace(info, address=address) for address in addresses_of(info.address)]
         with ThreadPoolExecutor(len(replicas), "probe") as pool:
             return as_one(list(pool.map(lambda replica: probe(replica, timeout_s), replicas)))
     try:
-        seen = _probe_rest(info, timeout_s) if info.protocol == "rest" else _probe_grpc(info, timeout_s)
-        if seen.state == "ready":
+        seen = _PROBES.get(info.protocol, _probe_grpc)(info, timeout_s)
+        if seen.state == "ready" and seen.protocol != "queue":
             addresses = len(addresses_of(seen.address, resolve))
             seen = replace(seen, replicas=addresses) if addresses > 1 else seen
         seen = replace(seen, reads=_formats_read.by(seen, timeout_s))
@@ -163,6 +163,15 @@ def _probe_rest(info: BackendInfo, timeout_s: float) -> BackendInfo:
     if problem:
         return replace(info, state="wrong_signature", detail=problem, version=max(versions))
     return _ready(info, round_trip_ms, max(versions)) if versions else _loading(info)
+
+
+def _probe_queue(info: BackendInfo, timeout_s: float) -> BackendInfo:
+    from experiment.backends.queue import probe_queue  # noqa: PLC0415  redis-py is loaded only if it is used
+
+    return probe_queue(info, timeout_s)
+
+
+_PROBES: dict[str, Callable[[BackendInfo, float], BackendInfo]] = {"rest": _probe_rest, "queue": _probe_queue}
 
 
 def _mismatch_over_rest(info: BackendInfo, connection: HttpConnection, timeout_s: float) -> str:

@@ -1,7 +1,8 @@
 """python -m experiment photo.jpg: the whole comparison on the command line.
 
-Exit codes: 0 a full result; 1 some requests failed, or nothing can be recommended; 2 wrong input or
-settings, or a file that could not be written; 130 interrupted (what was measured is still reported).
+Exit codes: 0 a full result; 1 some requests failed, nothing can be recommended, or the run ended early by
+itself; 2 wrong input or settings, or a file that could not be written; 130 interrupted (what was measured is
+still reported).
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from experiment.cli.backends import asked_backends
 from experiment.cli.breaking_point import points_json, print_points, run_search
 from experiment.cli.compare import print_comparison
 from experiment.cli.photo import measure_photo
-from experiment.cli.photo_set import run_set, save_answers
+from experiment.cli.photo_set import DEFAULT_WORKERS, MOST_WORKERS, run_set, save_answers
 from experiment.cli.table import print_report
 from experiment.decide.sections import sections
 from experiment.decide.uplinks import uplink_of
 from experiment.embedded.models_cli import StartStopped
+from experiment.engines.choose import ENGINES
 from experiment.errors import PixelcostError
 from experiment.export.report_csv import report_csv
 from experiment.export.report_html import report_html
@@ -37,6 +39,7 @@ from experiment.images.formats import FORMATS, SUBSAMPLINGS
 from experiment.images.read import read_image
 from experiment.images.resize import RESAMPLERS
 from experiment.measure.plan import RULES, parse_plan
+from experiment.photo_sets.s3 import is_address
 from experiment.records import Order, Report
 from experiment.settings import SharedSettings, read_settings
 
@@ -80,6 +83,8 @@ def _many_photos(options: argparse.Namespace, settings: SharedSettings, cancel: 
         all_written &= _saved(options.answers, partial(save_answers, done, options.answers))
     print_report(done.report, _output())
     _print_deciding(done.report, options)
+    if done.report.failure is not None:
+        console.print(done.report.failure.message, style="bold red", soft_wrap=True)
     if done.report.state != "done":
         console.print(f"Run the same command again to continue. Journal: {done.journal}", markup=False)
     return _exit_code(done.report, cancel) if all_written else 2
@@ -134,7 +139,9 @@ def _check_none_is_lost(options: argparse.Namespace) -> None:
     taken: dict[Path, str] = {}
     for name in ("photo", "photos", "labels", "label_map", "journal", "json", "csv", "html", "answers"):
         path = getattr(options, name)
-        if path is None or (path.exists() and not path.is_file()):  # like /dev/stdout
+        if (
+            path is None or isinstance(path, str) or (path.exists() and not path.is_file())
+        ):  # like s3://, or /dev/stdout
             continue
         place = "as the photo" if name == "photo" else f"with --{name.replace('_', '-')}"
         first = taken.setdefault(path.resolve(), place)
@@ -174,7 +181,7 @@ def _exit_code(report: Report, cancel: threading.Event) -> int:
     if cancel.is_set():
         return 130
     failed = any(cell.unanswered for cell in report.cells)
-    return 1 if failed or report.recommendation.variant_id is None else 0
+    return 1 if failed or report.failure or report.recommendation.variant_id is None else 0
 
 
 def _read(path: Path) -> bytes:
@@ -204,6 +211,17 @@ def _number(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number like 5 or 0.5") from None
 
 
+def _place(text: str) -> Path | str:
+    return text if is_address(text) else Path(text)
+
+
+def _workers(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdecimal() else 0
+    if not 1 <= number <= MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST_WORKERS}")
+    return number
+
+
 def _names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",")]
 
@@ -221,7 +239,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error("--breaking-point is for one photo, and writes --json alone")
     if options.breaking_point and options.margin_points is not None:
         parser.error("--breaking-point only asks whether the top answer is kept: leave out --margin")
-    of_many = ("labels", "label_map", "journal", "answers")
+    of_many = ("labels", "label_map", "journal", "answers", "engine", "workers")
     wrong = of_many if options.photo else ("true_label",)
     given = [f"--{name.replace('_', '-')}" for name in wrong if getattr(options, name) is not None]
     if given:
@@ -243,11 +261,18 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     add = parser.add_argument_group("many photos (docs/accuracy.md)").add_argument
-    add("--photos", type=Path, metavar="DIR", help="a folder or ZIP of photos, instead of one")
+    add(
+        "--photos",
+        type=_place,
+        metavar="DIR",
+        help="a folder, ZIP or s3://bucket/prefix, instead of one photo",
+    )
     add("--labels", type=Path, metavar="CSV", help="columns file,label (folder names, labels.csv)")
     add("--label-map", **file, help="id,label lines, if the labels are ids")
     add("--journal", **file, help="keeps the results so far (in the data folder)")
     add("--answers", **file, help="write every answer to every photo as CSV")
+    add("--engine", choices=ENGINES, help="measure in several processes, started by this (local)")
+    add("--workers", type=_workers, metavar="N", help=f"how many of them ({DEFAULT_WORKERS})")
 
     add = parser.add_argument_group("variants, and the defaults").add_argument
     add(

@@ -1,7 +1,8 @@
 """`python -m experiment --photos DIR`: the comparison over many photos.
 
 Every result is written to a journal at once. The same command continues where the journal ends, after
-Ctrl-C, a crash or a power cut.
+Ctrl-C, a crash or a power cut. With --engine and --workers several processes measure photos at the same time,
+here or on other machines; this one hands them out, keeps the journal and makes the report.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,9 @@ from experiment.backends.addresses import that_take_photos
 from experiment.backends.connect import connected
 from experiment.cli.backends import Asked, asked_backends
 from experiment.cli.photo import progress_bar
+from experiment.engines.base import Engine
+from experiment.engines.choose import engine
+from experiment.errors import PixelcostError
 from experiment.export.answers_csv import AnswerRows
 from experiment.labels import Vocabulary
 from experiment.measure.environment import environment
@@ -43,13 +47,23 @@ from experiment.photo_sets.label_files import names_in, read_text
 from experiment.photo_sets.listing import PhotoSet, open_photo_set
 from experiment.photo_sets.photo_result import PhotoResult
 from experiment.photo_sets.run import SILENT, measure_set
+from experiment.photo_sets.spread import spread_set
 from experiment.photo_sets.summarise import summarise_set
 from experiment.photo_sets.warnings import labels_that_miss
 from experiment.records import SET_REPEATS, BackendInfo, Failure, Plan, Report, RunState
 from experiment.settings import SharedSettings
 
+DEFAULT_ENGINE, DEFAULT_WORKERS, MOST_WORKERS = "local", 2, 256
 JOURNALS = "journals"  # within the data folder
 NAME_CHARACTERS = 24  # of a photo's name, in the progress bar
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """The processes that measure, when it is not this one."""
+
+    engine: Engine
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +85,9 @@ def run_set(
 ) -> SetRun:
     """Measures the photo set of --photos, from where its journal ends. `fields` are the plan's.
 
-    Raises PixelcostError for wrong input, or if the journal belongs to another run.
+    Raises PixelcostError for wrong input, if the journal belongs to another run, or the engine is not there.
     """
+    workers = _workers(options)
     photos = open_photo_set(options.photos, options.labels)
     if photos.given_labels is not None:  # warn before hours are spent on a run without the labels
         rows = [missing.message for missing in photos.missing]
@@ -98,7 +113,14 @@ def run_set(
                 missing=header.missing,
                 given_labels=header.given_labels,
             )
-            return _run(journal, photos, asked, names, cancel, console)
+            return _run(journal, photos, asked, names, workers, cancel, console)
+
+
+def _workers(options: argparse.Namespace) -> Workers | None:
+    """As --engine and --workers say; each has a default beside the other. None: neither was given."""
+    if options.engine is None and options.workers is None:
+        return None
+    return Workers(engine(options.engine or DEFAULT_ENGINE), options.workers or DEFAULT_WORKERS)
 
 
 def save_answers(done: SetRun, path: Path) -> None:
@@ -114,40 +136,56 @@ def _run(
     photos: PhotoSet,
     asked: Asked,
     names: Mapping[str, str],
+    workers: Workers | None,
     cancel: threading.Event,
     console: Console,
 ) -> SetRun:
-    vocabularies = vocabularies_of(journal.header, names)
-    tally = SetCounts(vocabularies)
+    count = len(photos.photos)
+    failure: Failure | None = None
     with progress_bar(console, "photos") as progress:
-        task = progress.add_task("Reading the journal", total=len(photos.photos))
-        for result in results_in(journal.path, photos.labels):
+        task = progress.add_task("Reading the journal", total=count)
+        if journal.indexes:
+            console.print(f"{len(journal.indexes):,} of {count:,} photos are in {journal.path}", markup=False)
+        if len(journal.indexes) < count:
+            for _ in results_in(journal.path):  # a damaged line is told before hours are spent
+                progress.update(task, advance=1)
+            progress.update(task, description="Warming up")
+            try:
+                with closing(_session(journal, photos, asked.infos, workers, cancel)) as results:
+                    for result in results:
+                        journal.append(result)
+                        progress.update(task, advance=1, description=_doing(result))
+            except PixelcostError as error:
+                if not journal.indexes:
+                    raise
+                failure = Failure(error.code, error.message)  # what was measured is reported all the same
+        vocabularies = vocabularies_of(journal.header, names)
+        tally = SetCounts(vocabularies)
+        progress.update(task, completed=0, total=len(journal.indexes), description="Adding up")
+        for result in results_in(journal.path, photos.labels):  # in order, whoever measured them
             tally.add(result)
             progress.update(task, advance=1)
-        if tally.done:
-            console.print(
-                f"{tally.done:,} of {len(photos.photos):,} photos are in {journal.path}", markup=False
-            )
-        progress.update(task, description="Warming up")
-        for result in _session(journal.header.plan, photos, asked.infos, cancel, tally.done):
-            journal.append(result)
-            tally.add(result)
-            progress.update(task, advance=1, description=_doing(result))
     state: RunState = "done"
-    failure: Failure | None = None
-    if tally.done < len(photos.photos):
-        state, failure = ("cancelled", None) if cancel.is_set() else ("failed", SILENT)
+    if tally.done < count:
+        state, failure = ("cancelled", None) if cancel.is_set() else ("failed", failure or SILENT)
     report = summarise_set(journal.header, tally, state, asked.infos, failure)
     return SetRun(report, journal.path, photos, vocabularies)
 
 
 def _session(
-    plan: Plan, photos: PhotoSet, infos: Sequence[BackendInfo], cancel: threading.Event, start: int
-) -> Iterator[PhotoResult]:
-    if start >= len(photos.photos):
-        return
-    with connected(info for info in infos if info.takes_photos) as backends:
-        yield from measure_set(plan, photos, backends, cancel, start)
+    journal: Journal,
+    photos: PhotoSet,
+    infos: Sequence[BackendInfo],
+    workers: Workers | None,
+    cancel: threading.Event,
+) -> Generator[PhotoResult]:
+    plan, there = journal.header.plan, journal.indexes
+    takers = [info for info in infos if info.takes_photos]
+    if workers is not None:
+        yield from spread_set(workers.engine, workers.count, plan, photos, takers, cancel, there)
+    else:
+        with connected(takers) as backends:
+            yield from measure_set(plan, photos, backends, cancel, there)
 
 
 @contextmanager

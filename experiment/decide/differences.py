@@ -13,7 +13,7 @@ Report = Mapping[str, Any]
 NOT_SET = "not set"
 HARDWARE_KEYS = (
     "protocol", "address", "device", "device_name", "cpus", "runtime", "precision", "isa", "replicas",
-    "embedded",
+    "embedded", "workers", "batch_size",
 )  # fmt: skip
 MACHINE_KEYS = ("cpu_model", "cpu_count", "memory_mb", "platform", "python", "pillow", "libjpeg_turbo")
 OF_NO_MATTER = {

@@ -29,6 +29,7 @@ from experiment.wording import one_line
 LOOK_S: Final = 0.2
 GRACE_S: Final = 30.0  # for what workers are at when they are asked to end; later they are killed
 SEAT_S: Final = 1.0  # between two tries to get a place for a worker
+ANSWER_S: Final = 5.0
 NO_CPU_S: Final = 10.0  # a worker that Ray has not placed after this long waits for a free CPU
 OWN: Final = "local"  # not "auto": that may be another command's own, and would end with it
 STORE_BYTES: Final = 256 * 2**20  # for the objects of a Ray of our own; its default is 30 % of the memory
@@ -131,6 +132,7 @@ class RayEngine:
             options["include_dashboard"] = False
             options["object_store_memory"] = STORE_BYTES
             options["num_cpus"] = max(os.cpu_count() or 1, math.ceil(workers * self.cpus_per_worker))
+        _check_answers(place)
         try:
             with _signals_kept():
                 ray.init(address=place, **options)
@@ -174,6 +176,16 @@ def _ray() -> Any:
     import ray  # noqa: PLC0415  takes half a second
 
     return ray
+
+
+def _check_answers(place: str) -> None:
+    """Raises EngineFailed at once if nothing is at "host:port"; Ray itself tries for more than a minute."""
+    host, _, port = place.rpartition(":")
+    if host and port.isdigit():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S).close()
+        except OSError as error:
+            raise failed(f"Ray at {place} does not answer.", ConnectionError("ConnectionError")) from error
 
 
 class _Seat:

@@ -6,7 +6,7 @@ serves photos pays for both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,35 +51,50 @@ STAGES = (
     Stage("decode_request", "send and decode (measured apart)", "sending and decoding", "sending", "/"),
     Stage("rest", "rest of the request: model", "the model, with all else but decoding", "serving", "|"),
     Stage("wire", "network", "network and overhead", "sending", "."),
+    Stage("queue_wait", "queue wait", "waiting in the queue", "sending", "x"),
+    Stage("batch_wait", "batch wait", "reading the batch at the worker", "sending", "|"),
+    Stage("service", "service", "the worker's request to the model", "serving", "\\"),
+    Stage("to_model", "service: to the model", "the way from the worker to the model", "sending", "-"),
     Stage("queue", "server: wait", "waiting at the server", "serving", "x"),
     Stage("decode", "server: decode", "decoding on the server", "serving", "/"),
     Stage("inference", "server: model", "the model itself", "serving", ""),
     Stage("other", "server: other", "other work on the server", "serving", "."),
 )
-COLUMNS = ("Backend", "Variant", *(f"{stage.name}, ms" for stage in STAGES), "Total, ms")
+OF_QUEUES = frozenset({"queue_wait", "batch_wait", "service", "to_model"})
 
 
 def where_time_goes(view: View, palette: Palette) -> Figure:
     """One panel for each backend, one bar for each variant, one part for each stage. All in ms."""
     view = view.uncrowded(by_engine=True)
     if not view.points:
-        return empty_figure(palette, TITLE, COLUMNS, EMPTY_HEIGHT_PX)
+        return empty_figure(palette, TITLE, _columns(_stages([])), EMPTY_HEIGHT_PX)
     panels = _panels(view)
     data: list[dict[str, Any]] = []
     for number, points in enumerate(panels, start=1):
         used = {key for point in points for key in stages_of(point)}
         data += [_bars(stage, points, number, data, palette) for stage in STAGES if stage.key in used]
     data += [_totals(points, number, palette) for number, points in enumerate(panels, start=1)]
-    rows = [_row(point) for points in panels for point in points]
-    return figure(data, _layout(panels, palette), TITLE, _caption(view), COLUMNS, rows)
+    stages = _stages(view.points)
+    rows = [_row(point, stages) for points in panels for point in points]
+    return figure(data, _layout(panels, palette), TITLE, _caption(view), _columns(stages), rows)
+
+
+def _stages(points: Sequence[Point]) -> list[Stage]:
+    """Those of the table: without those of queues if no queue was measured."""
+    has_queue = any(OF_QUEUES & stages_of(point).keys() for point in points)
+    return [stage for stage in STAGES if has_queue or stage.key not in OF_QUEUES]
+
+
+def _columns(stages: Sequence[Stage]) -> tuple[str, ...]:
+    return ("Backend", "Variant", *(f"{stage.name}, ms" for stage in stages), "Total, ms")
 
 
 def stages_of(point: Point) -> dict[str, float]:
     """Milliseconds by stage key, for the stages that are known. Their sum is the bar.
 
-    What the latency holds beyond the server's own stages is network and overhead. Where the
-    server reports none, but decoding was measured separately, the rest of the latency is the model's
-    and the answer's. Where that took as long as all of it (the pixels came back), nothing is split.
+    What the latency holds beyond the server's own stages is network and overhead, of a queue also Redis.
+    Where the server reports none, but decoding was measured separately, the rest of the latency is the
+    model's and the answer's. Where that took as long as all of it (the pixels came back), nothing is split.
     """
     variant, server_ms, decoding_ms = point.variant, point.cell.server_ms, point.cell.decode_request_ms
     found: dict[str, float | None] = {}
@@ -89,15 +104,36 @@ def stages_of(point: Point) -> dict[str, float]:
             "made_resize": variant.resize_ms,
             "made_encode": variant.encode_ms,
         }
-    if server_ms:
-        known = {stage: server_ms[stage] for stage in ("queue", "decode", "inference") if stage in server_ms}
-        other = sum(server_ms.values()) - sum(known.values())
-        found |= known | {"wire": max(point.p50_ms - sum(server_ms.values()), 0.0), "other": other or None}
+    if "service" in server_ms:
+        found |= _through_a_queue(server_ms, point.p50_ms)
+    elif server_ms:
+        found |= _on_the_server(server_ms) | {"wire": max(point.p50_ms - sum(server_ms.values()), 0.0)}
     elif decoding_ms is not None and decoding_ms < point.p50_ms:
         found |= {"decode_request": decoding_ms, "rest": point.p50_ms - decoding_ms}
     else:
         found["request"] = point.p50_ms
     return {key: round(value_ms, 3) for key, value_ms in found.items() if value_ms is not None}
+
+
+def _on_the_server(server_ms: Mapping[str, float]) -> dict[str, float | None]:
+    """The model server's own stages."""
+    known = {stage: server_ms[stage] for stage in ("queue", "decode", "inference") if stage in server_ms}
+    other = sum(server_ms.values()) - sum(known.values())
+    return {**known, "other": other or None}
+
+
+def _through_a_queue(server_ms: Mapping[str, float], p50_ms: float) -> dict[str, float | None]:
+    """The worker's request to the model, `service`, holds the model server's own stages. If they are known,
+    the rest of it is the way there and back."""
+    of_queue = {stage: server_ms.get(stage, 0.0) for stage in ("queue_wait", "batch_wait")}
+    own = {name: value for name, value in server_ms.items() if name not in {*of_queue, "service"}}
+    service_ms = max(server_ms["service"], sum(own.values()))
+    inside = (
+        {**_on_the_server(own), "to_model": service_ms - sum(own.values())}
+        if own
+        else {"service": service_ms}
+    )
+    return {**of_queue, **inside, "wire": max(p50_ms - sum(of_queue.values()) - service_ms, 0.0)}
 
 
 def _panels(view: View) -> list[list[Point]]:
@@ -224,9 +260,9 @@ def _heading(name: str, top: float, palette: Palette) -> dict[str, Any]:
     }
 
 
-def _row(point: Point) -> list[Any]:
-    stages = [stages_of(point).get(stage.key) for stage in STAGES]
-    return [point.backend.name, _bar_name(point), *stages, _total_ms(point)]
+def _row(point: Point, stages: Sequence[Stage]) -> list[Any]:
+    values = [stages_of(point).get(stage.key) for stage in stages]
+    return [point.backend.name, _bar_name(point), *values, _total_ms(point)]
 
 
 def _caption(view: View) -> str:

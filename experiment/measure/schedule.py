@@ -67,18 +67,22 @@ def planned_requests(plan: Plan, variant_count: int, backends: Sequence[BackendI
 
 
 def turn_groups(infos: Sequence[BackendInfo]) -> list[set[str]]:
-    """Sets of names of embedded backends whose cores overlap, directly or through a third one.
+    """Sets of names of backends that would slow each other, directly or through a third one: embedded ones
+    whose cores overlap, and queues whose workers ask a model server that is also asked directly.
 
-    Backends that share no core, or whose cores are not known, are in none of the sets.
+    Backends that share nothing, or of which nothing is known, are in none of the sets.
     """
-    groups: list[tuple[set[str], set[int]]] = []
+    groups: list[tuple[set[str], set[int | str]]] = []
+    behind_queues = {server for info in infos if info.protocol == "queue" for server in info.asked_servers}
     for info in infos:
-        if not info.embedded or not info.cores:
-            continue
-        names, cores = {info.name}, set(info.cores)
-        for group in [group for group in groups if group[1] & cores]:
+        names: set[str] = {info.name}
+        used: set[int | str] = {
+            *(info.cores or () if info.embedded else ()),
+            *info.asked_servers & behind_queues,
+        }
+        for group in [group for group in groups if group[1] & used]:
             groups.remove(group)
             names |= group[0]
-            cores |= group[1]
-        groups.append((names, cores))
+            used |= group[1]
+        groups.append((names, used))
     return [names for names, _ in groups if len(names) > 1]

@@ -144,10 +144,15 @@ class SetCounts:
         self.widths_px, self.heights_px, self.sizes_bytes, self.decode_ms = (floats() for _ in range(4))
         self.beats = self.late_beats = 0
         self.max_delay_ms = 0.0
+        self.together: Counter[tuple[str, int]] = Counter()  # photos by engine and its number of workers
+        self.hosts: set[str] = set()  # of those workers
 
     def add(self, result: PhotoResult) -> None:
         """Take in the next photo."""
         self.done += 1
+        if result.worker is not None:
+            self.together[result.worker.engine, result.worker.workers] += 1
+            self.hosts.add(result.worker.host)
         if result.refused is not None:
             refusal = result.refused
             self.skipped.append(SkippedPhoto(result.name, refusal.code, refusal.message))

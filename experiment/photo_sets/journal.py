@@ -1,8 +1,9 @@
 """The journal of a set: a header, then one line for each photo, written as soon as it is measured.
 
-JSON Lines. Whatever ends the process, at most the photo under way is lost, and the same
-command goes on behind the last whole line. The header says what is measured; a run of
-something else does not go on there.
+JSON Lines. Whatever ends the process, at most the photos under way are lost, and the same
+command goes on with those that are not there yet. Several workers end their photos in any
+order; a line says which photo it is of, and each photo has one line. The header says what is
+measured; a run of something else does not go on there.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from array import array
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
@@ -23,7 +26,11 @@ from experiment.photo_sets.listing import PhotoSet
 from experiment.photo_sets.photo_result import PhotoResult
 from experiment.records import BackendInfo, GivenLabels, Plan, SkippedPhoto
 
-KIND = "pixelcost-journal-1"
+KIND = "pixelcost-journal-2"
+# The first kind is in order without a gap: a version that counts lines must not go on in the second.
+MOST_DIGITS = 7  # of a photo's place
+KINDS = ("pixelcost-journal-1", KIND)
+INDEX = re.compile(rb'\{"index":(\d+),')  # how each line of a photo begins
 
 # Goals choose among results and change none; backends are compared by themselves.
 PLAN_FREE = frozenset(
@@ -111,8 +118,7 @@ def vocabularies_of(header: SetHeader, names: Mapping[str, str] | None = None) -
 
 def is_complete(path: Path, header: SetHeader) -> bool:
     """Whether every photo of its set is in the journal."""
-    with path.open("rb") as file:
-        return sum(line.endswith(b"\n") for line in file) > header.count
+    return sum(at >= 0 for at in _places(path)) >= header.count
 
 
 def pins(header: SetHeader) -> dict[str, Any]:
@@ -136,20 +142,52 @@ def same_photos(there: SetHeader, here: SetHeader | PhotoSet) -> bool:
 
 
 def results_in(path: Path, labels: Mapping[str, str | None] | None = None) -> Iterator[PhotoResult]:
-    """Every photo of a journal so far, in order. Raises JournalRefused for a damaged line.
+    """Every photo of a journal so far, in the order of the run. Raises JournalRefused for a damaged line.
 
     `labels`: what the photos show by today's labels, in place of the journal's.
     """
     with path.open("rb") as file:
-        file.readline()
-        for number, line in enumerate(file, start=2):
+        for at in _places(path):
+            if at < 0:
+                continue
+            file.seek(at)
             try:
-                result = from_dict(PhotoResult, json.loads(line))
+                result = from_dict(PhotoResult, json.loads(file.readline()))
                 yield result if labels is None else replace(result, label=labels.get(result.name))
             except (ValueError, TypeError, KeyError):
-                raise JournalRefused(
-                    f"Line {number} of {path} is damaged. To go on from there, remove it and all below."
-                ) from None
+                raise _damaged(path, at) from None
+
+
+def _places(path: Path) -> array[int]:
+    """Where in the file the line of each photo begins, by its place in the order of the run; -1: it has none.
+
+    Eight bytes for each photo, so that a large set is read in order without being held. Half a line at the
+    end is no line. Raises JournalRefused for one that is of no photo.
+    """
+    places: array[int] = array("q")
+    with path.open("rb") as file:
+        at = len(file.readline())
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            found = INDEX.match(line)
+            if found is None or len(found[1]) > MOST_DIGITS:
+                raise _damaged(path, at)
+            index = int(found[1])
+            if index >= len(places):
+                places.extend([-1] * (index + 1 - len(places)))
+            if places[index] < 0:
+                places[index] = at
+            at += len(line)
+    return places
+
+
+def _damaged(path: Path, at: int) -> JournalRefused:
+    with path.open("rb") as file:
+        number = file.read(at).count(b"\n") + 1
+    return JournalRefused(
+        f"Line {number} of {path} is damaged. To go on from there, remove it and all below."
+    )
 
 
 class Journal:
@@ -164,13 +202,23 @@ class Journal:
         self._file = _locked(path)
         try:
             self.header = self._begun(header)
+            self._indexes = {index for index, at in enumerate(_places(path)) if at >= 0}
         except BaseException:
             self._file.close()
             raise
 
-    def append(self, result: PhotoResult) -> None:
-        """Add a photo; it is with the kernel when this returns."""
+    @property
+    def indexes(self) -> Set[int]:
+        """The places, in the order of the run, of the photos that are there."""
+        return self._indexes
+
+    def append(self, result: PhotoResult) -> bool:
+        """Add a photo; it is with the kernel when this returns. False: it was there, and counts once."""
+        if result.index in self._indexes:
+            return False
         self._write(to_dict(result))
+        self._indexes.add(result.index)
+        return True
 
     def close(self) -> None:
         """Let go of the file."""
@@ -232,7 +280,7 @@ def _shown(value: Any) -> str:
 def _header(line: bytes, path: Path) -> SetHeader:
     try:
         row = json.loads(line)
-        if row["kind"] == KIND:
+        if row["kind"] in KINDS:
             return from_dict(SetHeader, row)
     except (ValueError, TypeError, KeyError):
         pass

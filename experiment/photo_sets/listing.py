@@ -1,4 +1,4 @@
-"""Many photos with what each of them shows: a folder or a ZIP file, listed but not read.
+"""Many photos with what each of them shows: a folder, a ZIP file or a bucket, listed but not read.
 
 The label of a photo stands in a CSV with the columns file and label, else in the name of the
 folder that holds it. Reading is left to whoever comes to the photo, so that a set of any
@@ -18,7 +18,16 @@ from experiment.file_names import is_systems_own, printable
 from experiment.images.header import Limits
 from experiment.photo_sets.label_files import LabelsRefused, decoded, labels_in, read_text, refuse_above
 from experiment.photo_sets.label_match import matched
-from experiment.photo_sets.places import ENDINGS, Place, is_photo, place_at, why_unreadable
+from experiment.photo_sets.places import (
+    ENDINGS,
+    Archive,
+    Folder,
+    Place,
+    StoredFile,
+    is_photo,
+    why_unreadable,
+)
+from experiment.photo_sets.s3 import Bucket, is_address
 from experiment.records import GivenLabels, SkippedPhoto
 
 LABELS_NAME = "labels.csv"  # taken without asking where it lies beside the photos
@@ -72,17 +81,22 @@ class PhotoSet:
 
     def read(self, photo: ListedPhoto, limits: Limits) -> bytes:
         """The photo's bytes. Raises ImageRefused when it is too large or can't be read."""
-        if photo.size_bytes > limits.max_bytes:
-            raise refusals.too_many_bytes(photo.size_bytes, limits.max_bytes)
-        try:
-            return self.place.read(photo.name, limits.max_bytes)
-        except OSError as error:
-            why = why_unreadable(error)
-            raise ImageRefused(f"{photo.name} can't be read: {why}.", "unreadable", 422) from None
+        return bytes_of(photo, self.place.file(photo.name), limits)
 
 
-def open_photo_set(path: Path, labels_file: Path | None = None) -> PhotoSet:
-    """The set in a folder or ZIP file; `labels_file` in place of its own labels.csv, if it has one.
+def bytes_of(photo: ListedPhoto, file: StoredFile, limits: Limits) -> bytes:
+    """The photo's bytes. Raises ImageRefused when it is too large or can't be read."""
+    if photo.size_bytes > limits.max_bytes:
+        raise refusals.too_many_bytes(photo.size_bytes, limits.max_bytes)
+    try:
+        return file.read(limits.max_bytes)
+    except OSError as error:
+        why = why_unreadable(error)
+        raise ImageRefused(f"{photo.name} can't be read: {why}.", "unreadable", 422) from None
+
+
+def open_photo_set(path: Path | str, labels_file: Path | None = None) -> PhotoSet:
+    """The set in a folder, a ZIP file or at s3://; `labels_file` in place of its own labels.csv.
 
     Raises PixelcostError when there are no photos, LabelsRefused for a bad CSV.
     """
@@ -90,7 +104,20 @@ def open_photo_set(path: Path, labels_file: Path | None = None) -> PhotoSet:
     if labels_file is not None:
         name = printable(str(labels_file))
         labels = LabelsCsv(name, labels_in(read_text(labels_file), name))
-    return photo_set_in(place_at(path), labels)
+    return photo_set_in(_place_at(path), labels)
+
+
+def _place_at(path: Path | str) -> Place:
+    if isinstance(path, str) and is_address(path):
+        return Bucket(path)
+    path = Path(path)
+    if path.is_dir():
+        return Folder(path)
+    if not path.exists():
+        raise PixelcostError(
+            f"{path} does not exist. Name a folder of photos, a ZIP file, or s3://bucket/prefix."
+        )
+    return Archive(path)
 
 
 def photo_set_in(
@@ -138,7 +165,7 @@ def _own_labels(place: Place, sizes: Mapping[str, int], max_bytes: int) -> Label
     by_file: dict[str, str] = {}
     for name in highest:
         try:
-            data = place.read(name, max_bytes)
+            data = place.file(name).read(max_bytes)
         except OSError as error:
             raise LabelsRefused(f"{name} can't be read: {why_unreadable(error)}.") from None
         folder = PurePosixPath(name).parent

@@ -17,6 +17,16 @@ class Beats:
 
 
 @dataclass(frozen=True, slots=True)
+class Worker:
+    """The process that measured a photo, one of several."""
+
+    engine: str  # that started it: "local", "ray", "spark"
+    workers: int  # how many measured at the same time
+    host: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class PhotoResult:
     """One photo of a set, measured or refused. It is one line of the journal."""
 
@@ -35,6 +45,7 @@ class PhotoResult:
     measurements: tuple[Measurement, ...] = ()
     beats: Beats = Beats()
     refused: Failure | None = None
+    worker: Worker | None = None  # None: one process measured the whole set
 
 
 def without_weight(measurement: Measurement) -> Measurement:

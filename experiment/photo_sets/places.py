@@ -1,4 +1,7 @@
-"""Where the files of a set lie: a folder or a ZIP file. Listed at once, read one by one."""
+"""Where the files of a set lie: a folder, a ZIP file or a bucket (s3.py). Listed at once, read one by one.
+
+A file of a set can be pickled, so that a process on another machine reads it there; it takes no list with it.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,13 @@ import errno
 import io
 import lzma
 import os
+import platform
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -36,25 +42,30 @@ WHY: dict[type[Exception], str] = {  # the first that fits
 }
 
 
+class StoredFile(Protocol):
+    """One file of a set. It can be pickled."""
+
+    def read(self, max_bytes: int) -> bytes:
+        """Its bytes. Raises OSError, also for one that is larger than `max_bytes`."""
+
+
 class Place(Protocol):
-    """Where files lie: a folder or a ZIP file."""
+    """Where files lie: a folder, a ZIP file or a bucket."""
 
     name: str
 
     def sizes(self) -> Mapping[str, int]:
         """Every file's path, as clean_path() has it, and its size in bytes."""
 
-    def read(self, name: str, max_bytes: int) -> bytes:
-        """One file. Raises OSError, also for one that is larger than `max_bytes`."""
+    def file(self, name: str) -> StoredFile:
+        """One of them."""
 
 
-def place_at(path: Path) -> Place:
-    """The folder or ZIP file at `path`. Raises PixelcostError when it is neither."""
-    if path.is_dir():
-        return Folder(path)
-    if not path.exists():
-        raise PixelcostError(f"{path} does not exist. Name a folder of photos, or a ZIP file.")
-    return Archive(path)
+class SetNotHere(PixelcostError):
+    """The whole set is out of reach, so that no photo may be taken for an unreadable one."""
+
+    code = "set_not_here"
+    http_status = 422
 
 
 def is_photo(name: str) -> bool:
@@ -67,27 +78,53 @@ def why_unreadable(error: OSError) -> str:
     return error.strerror or str(error)
 
 
+def named(found: Iterable[tuple[str, int]]) -> tuple[dict[str, int], dict[str, str]]:
+    """Sizes by clean name, and what the file is really called where that is something else."""
+    files = sorted(found)
+    names = unique(clean_path(stored) for stored, _ in files)
+    sizes = dict(zip(names, (size_bytes for _, size_bytes in files), strict=True))
+    pairs = zip(names, (stored for stored, _ in files), strict=True)
+    return sizes, {name: stored for name, stored in pairs if name != stored}
+
+
+@dataclass(frozen=True, slots=True)
+class FileOnDisk:
+    """A file of a folder."""
+
+    root: str  # of the set; absolute
+    path: str  # within it
+
+    def read(self, max_bytes: int) -> bytes:
+        """See StoredFile. Raises SetNotHere where this machine does not have the folder."""
+        try:
+            with Path(self.root, self.path).open("rb") as file:
+                return at_most(file.read(max_bytes + 1), max_bytes)
+        except FileNotFoundError:
+            if Path(self.root).is_dir():
+                raise
+            raise SetNotHere(
+                f"The folder {self.root} is not on {platform.node()}. With workers on several machines, the "
+                "photos must lie in a folder that all of them have under the same path, or in S3: "
+                "--photos s3://bucket/prefix."
+            ) from None
+
+
 class Folder:
     """A folder on disk, with all folders in it. Links are followed."""
 
     def __init__(self, root: Path):
         """Raises PixelcostError when a folder in it can't be read."""
-        self._root = root
+        self._root = str(root.absolute())
         self.name = printable(root.resolve().name)
-        found = sorted(_files_in(root))
-        names = unique(clean_path(stored) for stored, _ in found)
-        self._sizes = dict(zip(names, (size_bytes for _, size_bytes in found), strict=True))
-        pairs = zip(names, (stored for stored, _ in found), strict=True)
-        self._stored = {name: stored for name, stored in pairs if name != stored}
+        self._sizes, self._stored = named(_files_in(root))
 
     def sizes(self) -> Mapping[str, int]:
         """Path within the folder -> bytes."""
         return self._sizes
 
-    def read(self, name: str, max_bytes: int) -> bytes:
-        """The file's bytes."""
-        with (self._root / self._stored.get(name, name)).open("rb") as file:
-            return _at_most(file.read(max_bytes + 1), max_bytes)
+    def file(self, name: str) -> FileOnDisk:
+        """One of its files."""
+        return FileOnDisk(self._root, self._stored.get(name, name))
 
 
 def _files_in(root: Path) -> Iterator[tuple[str, int]]:
@@ -132,6 +169,7 @@ class Archive:
         `most_entries`: more are refused before they are listed, which takes time; None: any number.
         """
         self.name = name or printable(path.name)
+        self._path = str(path.absolute())
         shown = name or path
         try:
             file = _Counted(path, most_entries)
@@ -160,14 +198,46 @@ class Archive:
         """Path within the archive -> bytes unpacked."""
         return {name: entry.file_size for name, entry in self._entries.items()}
 
-    def read(self, name: str, max_bytes: int) -> bytes:
-        """The file's bytes; what unpacks to more than it says is refused."""
+    def file(self, name: str) -> ZippedFile:
+        """One of its files."""
+        return ZippedFile(self._path, self._entries[name], self)
+
+    def read(self, entry: zipfile.ZipInfo, max_bytes: int) -> bytes:
+        """The entry's bytes; what unpacks to more than it says is refused with an OSError."""
         try:
-            with self._zip.open(self._entries[name]) as file:
+            with self._zip.open(entry) as file:
                 data = file.read(max_bytes + 1)
         except UNREADABLE as error:
             raise OSError(_why(error)) from None
-        return _at_most(data, max_bytes)
+        return at_most(data, max_bytes)
+
+
+class ZippedFile:
+    """A file of a ZIP file. Another process opens the ZIP file for itself, once."""
+
+    def __init__(self, path: str, entry: zipfile.ZipInfo, archive: Archive | None = None):
+        self._path = path
+        self._entry = entry
+        self._archive = archive
+
+    def __reduce__(self) -> tuple[type[ZippedFile], tuple[str, zipfile.ZipInfo]]:
+        return ZippedFile, (self._path, self._entry)
+
+    def read(self, max_bytes: int) -> bytes:
+        """See StoredFile. Raises SetNotHere where this machine does not have the ZIP file."""
+        archive = self._archive or _opened(self._path)
+        return archive.read(self._entry, max_bytes)
+
+
+@lru_cache(maxsize=1)
+def _opened(path: str) -> Archive:
+    if not Path(path).exists():
+        raise SetNotHere(
+            f"The ZIP file {path} is not on {platform.node()}. With workers on several machines, it must lie "
+            "where all of them have it under the same path; photos may also lie in S3: "
+            "--photos s3://bucket/prefix."
+        )
+    return Archive(Path(path))
 
 
 class _TooManyEntries(Exception):
@@ -218,7 +288,8 @@ def _why(error: BaseException) -> str:
     return "it is damaged"  # EINVAL too: numbers in it lead to a place before its beginning
 
 
-def _at_most(data: bytes, max_bytes: int) -> bytes:
+def at_most(data: bytes, max_bytes: int) -> bytes:
+    """The data, if it is not more than that; else an OSError."""
     if len(data) > max_bytes:
         raise OSError(f"it is larger than {max_bytes:,} bytes")
     return data

@@ -38,6 +38,7 @@ from experiment.report.statistics import latency_stats, percentile, percentile_f
 from experiment.report.validity import Conditions, judge, late_ms
 from experiment.wording import sentence
 
+MOST_HOSTS = 100  # that are named
 NOTHING_YET = CellCounts()
 
 
@@ -54,7 +55,7 @@ def summarise_set(
     """
     backends = tuple(backends or header.backends)
     plan = header.plan
-    environment = {**header.environment, **_heartbeat(counts)}
+    environment = {**header.environment, **_heartbeat(counts), **_workers(counts)}
     variants = _variants(counts)
     reference_id = next((variant.id for variant in variants if variant.is_reference), REFERENCE_ID)
     late = late_ms(environment)
@@ -97,6 +98,14 @@ def _heartbeat(counts: SetCounts) -> Mapping[str, Any]:
         "heartbeat_max_ms": round(counts.max_delay_ms, 2),
         "heartbeat_late_share": round(counts.late_beats / counts.beats, 4),
     }
+
+
+def _workers(counts: SetCounts) -> Mapping[str, Any]:
+    """Who measured, if it was not one process alone; of several sessions the one with most photos."""
+    if not counts.together:
+        return {}
+    ((engine, workers), _) = counts.together.most_common(1)[0]
+    return {"engine": engine, "workers": workers, "worker_hosts": sorted(counts.hosts)[:MOST_HOSTS]}
 
 
 def _interrupted(counts: SetCounts) -> frozenset[str]:

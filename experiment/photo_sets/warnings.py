@@ -36,6 +36,7 @@ def warnings_of_set(
         ("W16", _unseen_labels(results.state, counts)),
         ("W17", _small_differences(results.cells, photo_set.comparisons)),
         ("W18", _labels_that_miss(photo_set)),
+        ("W19", _workers_together(counts)),
     )
     return as_warnings(found)
 
@@ -163,6 +164,19 @@ def labels_that_miss(given: GivenLabels, photos: int, rows: Sequence[str]) -> It
     is_amiss = without and (given.unused or 2 * given.photos < photos)
     if parts:
         yield Warning_("W18", " ".join(parts), "warning" if is_amiss else "note")
+
+
+def _workers_together(counts: SetCounts) -> Iterator[str]:
+    several = {key: photos for key, photos in counts.together.items() if key[1] > 1}
+    if several:
+        photos, most = sum(several.values()), max(workers for _, workers in several)
+        which = "" if photos == counts.done else f" of {photos:,} of {counts.done:,} photos"
+        yield (
+            f"The latencies{which} were measured while up to {most} workers asked the same backends at once "
+            f"({listed(sorted({engine for engine, _ in several}))}). They include the wait for each other: "
+            "compare variants by them, but not this run with one of another number of workers. Answers and "
+            "sizes do not depend on it."
+        )
 
 
 def _some(names: Sequence[str]) -> str:

@@ -26,6 +26,7 @@ from experiment.wording import one_line
 
 CONNECT_S: Final = 5.0
 ANSWER_S: Final = 30.0  # for one command; those that wait by themselves name a shorter time
+MOST_CONNECTIONS: Final = 10_000  # as many as threads use the client at once; redis-py stops at 100
 RETRIES: Final = 3  # after 0.1, 0.2 and 0.4 s: commands may be sent twice, so they are written to bear it
 
 
@@ -62,15 +63,16 @@ def place_of(url: str) -> str:
     return f"{host}:{parts.port or 6379}"
 
 
-def connection(url: str, retries: int = RETRIES) -> redis.Redis:
+def connection(url: str, retries: int = RETRIES, answer_s: float = ANSWER_S) -> redis.Redis:
     """A client with a pool of connections, which connects at the first command. Answers are bytes."""
     return redis.Redis.from_url(
         url,
         retry=Retry(ExponentialBackoff(cap=2, base=0.1), retries),
         retry_on_error=[ConnectionError, TimeoutError, BusyLoadingError],
         socket_connect_timeout=CONNECT_S,
-        socket_timeout=ANSWER_S,
+        socket_timeout=answer_s,
         health_check_interval=30,
+        max_connections=MOST_CONNECTIONS,
         protocol=2,
     )
 

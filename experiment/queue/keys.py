@@ -10,6 +10,7 @@
     pixelcost:{<stream>}:stats             hash: counts since the stream began
     pixelcost:{<stream>}:full              string: the queue refuses jobs until it is shorter
     pixelcost:{<stream>}:worker:<name>     string: who holds this name; expires if it dies
+    pixelcost:{<stream>}:about             hash: what each worker says of itself, as JSON (workers.py)
     cluster-serving_<stream>:<uri>         hash: `value`, a result as Cluster Serving's clients read it
     result:<uri>                           the same for its first clients
 
@@ -59,6 +60,11 @@ class Keys:
     def worker(self, name: str) -> str:
         """The lease on a worker's name."""
         return self._own(f"worker:{name}")
+
+    @property
+    def about(self) -> str:
+        """What each worker says of itself, by its name; also of some that are dead."""
+        return self._own("about")
 
     def done_channel(self, job_id: str) -> str:
         """Pub/sub channel on which the end of a job is announced."""

@@ -58,6 +58,7 @@ class Job:
     tries: int | None = None  # deliveries to a worker
     worker: str | None = None
     result: Mapping[str, Any] | None = None  # jobs/infer/outcome.py; only if done
+    result_bytes: int | None = None  # as stored
     value: bytes | None = field(default=None, repr=False)  # the result as Cluster Serving's clients read it
     code: str | None = None  # of the failure; only if failed, as `reason`
     reason: str | None = None  # a sentence

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final, cast
 
 import redis
@@ -13,6 +14,7 @@ from experiment.queue.connection import in_words
 from experiment.queue.keys import GROUP
 from experiment.queue.records import Job, JobState, QueueDepth, QueueSettings
 
+TAKE: Final = Path(__file__).with_name("take.lua").read_text("utf-8")
 GONE: Final = "The job was removed from the stream before a worker got it."
 LOOK_S: Final = 1.0  # how often a waiting reader looks by itself: an announcement can be lost
 
@@ -24,6 +26,7 @@ class Results:
         self._client = client
         self._settings = settings
         self._keys = settings.keys
+        self._take = client.register_script(TAKE)
 
     def job(self, job_id: str) -> Job | None:
         """What is known of a job; None: it was never submitted, or its result has expired.
@@ -42,21 +45,7 @@ class Results:
                     if _state(found) == "queued":
                         return Job(job_id, "failed", code="entry_gone", reason=GONE)
                     state, tries = _state(found), _number(found, "tries")
-        if state is None:
-            return None
-        return Job(
-            id=job_id,
-            state=state,
-            submitted_ms=_number(found, "submitted_ms"),
-            started_ms=_number(found, "started_ms"),
-            ended_ms=_number(found, "ended_ms"),
-            tries=tries,
-            worker=_text(found, "worker"),
-            result=json.loads(found[b"result"]) if found.get(b"result") else None,
-            value=found.get(b"value"),
-            code=_text(found, "code"),
-            reason=_text(found, "reason"),
-        )
+        return None if state is None else _job(job_id, state, tries, found)
 
     def wait(self, job_id: str, timeout_s: float) -> Job | None:
         """The job when it has ended, or as it is after `timeout_s`. Raises QueueUnavailable."""
@@ -65,13 +54,25 @@ class Results:
         if job is None or job.has_ended or timeout_s <= 0:
             return job
         with in_words(self._settings.url), self._client.pubsub(ignore_subscribe_messages=True) as announced:
-            announced.subscribe(self._keys.done_channel(job_id))
+            channel = self._keys.done_channel(job_id)
+            announced.subscribe(channel)
             while True:
                 job = self.job(job_id)  # after subscribing: it may have ended in between
                 left_s = until - time.monotonic()
                 if job is None or job.has_ended or left_s <= 0:
                     return job
-                _await_message(announced, min(left_s, LOOK_S))
+                await_message(announced, channel.encode(), min(left_s, LOOK_S))
+
+    def take(self, job_id: str) -> Job | None:
+        """The job if it has ended, and forget it, in one round trip; None: it has not ended.
+
+        Raises QueueUnavailable.
+        """
+        with in_words(self._settings.url):
+            parts = self._take(keys=[self._keys.job(job_id), self._keys.finished], args=[job_id])
+        found = dict(zip(parts[::2], parts[1::2], strict=True))
+        state = _state(found)
+        return None if state is None else _job(job_id, state, _number(found, "tries"), found)
 
     def forget(self, job_id: str) -> bool:
         """Remove the result of a job that has ended; whether there was one. Raises QueueUnavailable."""
@@ -122,10 +123,12 @@ class Results:
             return 0
 
 
-def _await_message(announced: Any, timeout_s: float) -> None:
+def await_message(announced: Any, channel: bytes, timeout_s: float) -> None:
+    """Wait for a message of `channel` on a subscription, at most `timeout_s`. Raises redis.RedisError."""
     until = time.monotonic() + timeout_s
     while (left_s := until - time.monotonic()) > 0:
-        if announced.get_message(timeout=left_s):
+        message = announced.get_message(timeout=left_s)
+        if message and message["channel"] == channel:
             return
 
 
@@ -133,6 +136,23 @@ def _per_s(by_second: Mapping[bytes, bytes], now_s: int) -> float:
     """Jobs that ended per second in the last ten whole seconds."""
     pairs = [tuple(map(int, value.split(b":"))) for value in by_second.values()]
     return sum(count for second, count in pairs if now_s - 10 <= second < now_s) / 10
+
+
+def _job(job_id: str, state: JobState, tries: int | None, found: Mapping[bytes, bytes]) -> Job:
+    return Job(
+        id=job_id,
+        state=state,
+        submitted_ms=_number(found, "submitted_ms"),
+        started_ms=_number(found, "started_ms"),
+        ended_ms=_number(found, "ended_ms"),
+        tries=tries,
+        worker=_text(found, "worker"),
+        result=json.loads(found[b"result"]) if found.get(b"result") else None,
+        result_bytes=len(found[b"result"]) if found.get(b"result") else None,
+        value=found.get(b"value"),
+        code=_text(found, "code"),
+        reason=_text(found, "reason"),
+    )
 
 
 def _state(found: Mapping[bytes, bytes]) -> JobState | None:

@@ -54,6 +54,8 @@ if #ARGV[7] > 0 then
 end
 local entry = {}
 for i = 8, #ARGV do entry[#entry + 1] = ARGV[i] end
+entry[#entry + 1] = 'submitted_us'  -- the entry's own time has only milliseconds
+entry[#entry + 1] = time[1] .. string.format('%06d', tonumber(time[2]))
 if ARGV[6] ~= '' then
   entry[#entry + 1] = 'begin_by_ms'
   entry[#entry + 1] = tostring(now_ms + tonumber(ARGV[6]))

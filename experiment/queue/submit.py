@@ -11,10 +11,12 @@ import redis
 
 from experiment.errors import PixelcostError
 from experiment.queue.connection import in_words
+from experiment.queue.keys import GROUP
 from experiment.queue.records import LONGEST_ID, WIRE_FIELD, WIRE_VERSION, NewJob, QueueSettings
 from experiment.wording import size
 
 SCRIPT: Final = Path(__file__).with_name("submit.lua").read_text("utf-8")
+WITHDRAW: Final = Path(__file__).with_name("withdraw.lua").read_text("utf-8")
 NO_WORKER_S: Final = 30  # when to try again if no job ended lately and no worker has one
 NO_RATE_S: Final = 2  # the same if workers have jobs, the first ones
 SHORTEST_S, LONGEST_S = 1, 3600
@@ -48,6 +50,7 @@ class Submitter:
     def __init__(self, client: redis.Redis, settings: QueueSettings):
         self._settings = settings
         self._script = client.register_script(SCRIPT)
+        self._withdraw = client.register_script(WITHDRAW)
 
     def submit(self, job: NewJob) -> bool:
         """Whether the job is new. The same id with the same content again changes nothing, so a client that
@@ -93,6 +96,13 @@ class Submitter:
                 "or wait until it has ended."
             )
         return bool(kind == "accepted")
+
+    def withdraw(self, job_id: str) -> bool:
+        """Take back a job that no worker has begun; whether it was. Raises QueueUnavailable."""
+        settings, keys = self._settings, self._settings.keys
+        with in_words(settings.url):
+            script_keys = [settings.stream, keys.job(job_id), keys.stats]
+            return bool(self._withdraw(keys=script_keys, args=[GROUP, keys.photo("")]))
 
 
 def _check_id(job_id: str) -> None:

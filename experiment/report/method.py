@@ -40,6 +40,12 @@ DEFINITIONS = {
     f"{SAMPLES_FOR_P90} and {SAMPLES_FOR_P99} samples: with fewer they can't be known.",
     "Cold": "The very first request of a variant to a backend. It and the other warm-ups are never counted.",
     "Server time": "The server's own stages (queue, decode, inference), if it reports them.",
+    "Queue wait, batch, service": "Stages of a request through a queue. queue_wait: from submitting the job "
+    "until a worker claims it, by Redis' clock. batch_wait: until the worker asks the model (fetching "
+    "the photos of its batch, reading them). service: the worker's request to the model, of the whole batch; "
+    "the model server's own stages are parts of it. The rest of the latency is Redis and the network.",
+    "Batch": "How many jobs were in the batch of an answer from a queue. A run has one request at a time "
+    "under way, so it is 1 unless others use the same queue.",
     "Decode request": "If a server does not report its decoding time, requests that only decode and resize "
     "are sent between the others. They do not count as samples; the rest of the latency is the model and its "
     "answer.",
@@ -79,6 +85,7 @@ _OF_A_SET = {
     "Agreement": "The share of photos with the same top answer as the same backend gave to the original.",
 }
 
+_OF_A_QUEUE = ("Queue wait, batch, service", "Batch")
 _OF_A_LOAD = ("Offered rate", "Capacity", "Knee", "Goodput")
 
 _ORDERS = {
@@ -104,9 +111,10 @@ def terms(definitions: Mapping[str, str]) -> list[dict[str, str]]:
 def method(report: Mapping[str, Any]) -> list[dict[str, str]]:
     """How an exported report was measured and what its numbers mean, in the order to be read: see terms()."""
     plan, photo_set = from_dict(Plan, report["plan"]), report.get("photo_set")
+    workers = report["environment"].get("workers") or 1
     words = {
-        "Photos": _photos(photo_set) if photo_set else "",
-        "This run": _this_run(plan),
+        "Photos": _photos(photo_set, workers) if photo_set else "",
+        "This run": _this_run(plan, workers),
         "Repeats added": _added(report, plan),
         "Variants": _variants(report, plan),
         "The photo": " ".join(report["source"].get("notes") or ()),
@@ -114,6 +122,8 @@ def method(report: Mapping[str, Any]) -> list[dict[str, str]]:
     }
     if any(cell.get("decode_request_ms") for cell in report["cells"]):
         words["Decode request"] = DEFINITIONS["Decode request"]
+    if any(info["protocol"] == "queue" for info in report["backends"]):
+        words |= {term: DEFINITIONS[term] for term in _OF_A_QUEUE}
     words |= {**_OF_A_SET, "Margin": _margin(photo_set, plan)} if photo_set else _of_one_photo(report, plan)
     if report.get("load"):
         words |= {term: DEFINITIONS[term] for term in _OF_A_LOAD}
@@ -122,20 +132,22 @@ def method(report: Mapping[str, Any]) -> list[dict[str, str]]:
     return terms({term: text for term, text in words.items() if text})
 
 
-def _photos(photo_set: Mapping[str, Any]) -> str:
+def _photos(photo_set: Mapping[str, Any], workers: int) -> str:
+    together = f" by each of {workers} workers" if workers > 1 else ""
     return (
-        f"{photo_set['measured']:,} of {count(photo_set['count'], 'photo')} were measured, one after another "
-        f"in random order; {photo_set['labelled']:,} have a label that the model knows. Warm-ups came with "
-        "the first photo of each size. Bytes, sizes and p50 are medians over the photos; a cell has one "
-        "latency for each photo."
+        f"{photo_set['measured']:,} of {count(photo_set['count'], 'photo')} were measured, one after "
+        f"another{together} in random order; {photo_set['labelled']:,} have a label that the model knows. "
+        "Warm-ups came with the first photo of each size. Bytes, sizes and p50 are medians over the photos; "
+        "a cell has one latency for each photo."
     )
 
 
-def _this_run(plan: Plan) -> str:
+def _this_run(plan: Plan, workers: int) -> str:
+    at_a_time = "one request of each worker at a time" if workers > 1 else "one request at a time"
     return (
         f"Each variant went to each backend {count(plan.warmups, 'time')} to warm up, which is never "
-        f"counted, and {count(plan.repeats, 'time')} to be measured, in random order (seed {plan.seed}), one "
-        f"request at a time; {_ORDERS[plan.order]}. Failed requests are never counted as latencies."
+        f"counted, and {count(plan.repeats, 'time')} to be measured, in random order (seed {plan.seed}), "
+        f"{at_a_time}; {_ORDERS[plan.order]}. Failed requests are never counted as latencies."
     )
 
 

@@ -170,6 +170,11 @@ def _cell(
             (measurement.prediction.response_bytes for measurement in decodings if measurement.prediction),
             default=None,
         ),
+        batches=tuple(
+            measurement.prediction.batch
+            for measurement in counted
+            if measurement.prediction and measurement.prediction.batch
+        ),
         warmup_samples_ms=_samples_ms(measurement for measurement in measurements if measurement.is_warmup),
         not_sent=not_sent,
     )

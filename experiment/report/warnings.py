@@ -49,6 +49,7 @@ SET_CODES = {  # of reports about many photos, which have most of the others too
     "W16": "labels that no answer named",
     "W17": "too few photos to see small differences",
     "W18": "a CSV of labels and the photos of the set are not about the same files",
+    "W19": "several workers asked the same backends at once",
 }
 NOTES = frozenset({"W2", "W6", "W9", "W17"})  # good to know; the numbers can be believed all the same
 

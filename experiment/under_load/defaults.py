@@ -9,6 +9,8 @@ from typing import Any
 
 from experiment.figures.section import subject
 from experiment.figures.view import View
+from experiment.records import BackendInfo
+from experiment.wording import NO_LOAD_ON_QUEUES, listed
 
 LIMIT_MS = 100.0  # where nothing is known
 TIMES_UNLOADED = 5  # a limit, in p50 of the recommended cell without load
@@ -30,14 +32,18 @@ class LoadChoice:
 
 
 def default_load(view: View) -> LoadChoice | None:
-    """The recommended variant and the reference on the recommended backend. None: nothing was answered.
+    """The recommended variant and the reference on the recommended backend, or if that is a queue on another
+    one. None: nothing was answered, or only by queues.
 
     The limit is the run's own goal for p50 where that leaves room for a queue, else five times the latency
     without load.
     """
-    chosen = subject(view)
-    if chosen is None:
+    chosen, direct = subject(view), [point for point in view.points if not is_queue(point.backend)]
+    if chosen is None or not direct:
         return None
+    if is_queue(chosen.backend):
+        same = [point for point in direct if point.variant.id == chosen.variant.id]
+        chosen = min(same or direct, key=lambda point: point.p50_ms)
     name = chosen.backend.name
     ids = dict.fromkeys((chosen.variant.id, *(point.variant.id for point in view.references)))
     times_ms = {point.variant.id: point.p50_ms for point in view.points if point.backend.name == name}
@@ -47,6 +53,11 @@ def default_load(view: View) -> LoadChoice | None:
     if goal_ms is not None and goal_ms >= TIMES_SLOWEST * slowest_ms:
         limit_ms = goal_ms
     return LoadChoice(answered, (name,), limit_ms, BUDGET_S)
+
+
+def is_queue(info: BackendInfo) -> bool:
+    """Whether it can't be put under load: a queue takes what its workers can't answer yet."""
+    return info.protocol == "queue"
 
 
 def rounded_up(limit_ms: float) -> float:
@@ -64,9 +75,13 @@ def choices(report: Mapping[str, Any], view: View) -> dict[str, Any]:
     can = default is not None and view.photo_set is None and not report.get("imported")
     answered = {point.variant.id for point in view.points}
     names = {point.backend.name for point in view.points}
+    queues = [info.name for info in view.backends if info.name in names and is_queue(info)]
     return asdict(found) | {
         "variants": [variant.id for variant in view.variants if can and variant.id in answered],
-        "backends": [info.name for info in view.backends if can and info.name in names],
+        "backends": [
+            info.name for info in view.backends if can and info.name in names and not is_queue(info)
+        ],
+        "note": f"Not {listed(queues)}: {NO_LOAD_ON_QUEUES}" if queues else "",
         "most_curves": MOST_CURVES,
         "limit_range_ms": [LEAST_LIMIT_MS, MOST_LIMIT_MS],
         "budget_range_s": [LEAST_BUDGET_S, MOST_BUDGET_S],

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from flask import Request
 
-from common.checks import Expected
+from common.checks import Expected, number, number_text
 from httpserver.problems import Refused
 
+FORM: Final = "multipart/form-data"
+
 Value = TypeVar("Value")
+
+seconds_to_wait: Final = number_text(number(0, 1e9, "a number of seconds"))
 
 
 def options(request: Request, known: Collection[str]) -> dict[str, list[str]]:
     """Name -> values, in the order sent. Raises Refused for an unknown or empty one."""
+    sent = list(request.args.items(multi=True))
+    if request.mimetype == FORM:  # what curl -d and --data-binary call a form is our body
+        sent += request.form.items(multi=True)
     found: dict[str, list[str]] = {}
-    for name, text in [*request.args.items(multi=True), *request.form.items(multi=True)]:
+    for name, text in sent:
         if name not in known:
             offered = ", ".join(sorted(known)) or "none"
             raise Refused("bad_query", f"Unknown: {name[:100]}. Known: {offered}.", 422)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any, Final, cast
@@ -20,14 +20,18 @@ from experiment.file_names import plain_name
 from experiment.images.header import Header, Limits, read_header
 from experiment.refusals import too_many_bytes
 from gateway.config import Settings
+from gateway.http.asked import FORM
 from gateway.limits.memory import Memory
 from httpserver.problems import Refused
 from httpserver.slots import UploadPace, UploadSlots, paced
 
-FORM: Final = "multipart/form-data"
 FORM_MEMORY_BYTES: Final = 256_000  # of its text fields; werkzeug's read buffer of 128 KiB counts too
 FORM_SLACK_BYTES: Final = 64_000  # what a form may hold besides its photos
+FIELD: Final = "file"
 LARGEST_FORM: Final = 5  # photos of the largest size
+JSON_GROWS: Final = 8  # in memory, with the two limits below
+MOST_VALUES: Final = 4 * 1024 * 1024  # in one document
+MOST_LISTS: Final = 256 * 1024  # in one document; an empty one takes 20 times its text
 LARGEST_JSON: Final = 2  # photos of the largest size, in base64
 IN_MEMORY_BYTES: Final = 500_000  # of one file, as werkzeug has it for forms
 MEMORY_BYTES: Final = 64_000_000  # of all photos that are being sent on
@@ -55,11 +59,11 @@ class Receiver:
         self._memory = Memory(max(MEMORY_BYTES, settings.max_bytes))
 
     @contextmanager
-    def photos(self, request: Request) -> Iterator[list[Photo]]:
-        """The photos of a form, or the one that the body is; at least one. Raises Refused."""
+    def photos(self, request: Request, fields: Sequence[str] = (FIELD,)) -> Iterator[list[Photo]]:
+        """The photos in these fields of a form, or the one that the body is; at least one. Raises Refused."""
         if request.mimetype == FORM:
             with self._arrived(request, LARGEST_FORM * self._settings.max_bytes):
-                yield self._files_in(request)
+                yield self._files_in(request, fields)
             return
         with self._body(request, self._settings.max_bytes) as file:
             size_bytes = file.tell()
@@ -70,21 +74,34 @@ class Receiver:
     @contextmanager
     def content(self, photo: Photo) -> Iterator[tuple[bytes, Header]]:
         """A photo's bytes and header, while its turn lasts. Raises ImageRefused."""
-        if photo.size_bytes > self._settings.max_bytes:
-            raise too_many_bytes(photo.size_bytes, self._settings.max_bytes)
-        with self._memory.held(photo.size_bytes):
-            photo.file.seek(0)
-            data = photo.file.read()
-            yield data, read_header(data, photo.name, self._limits)
+        with self.contents([photo]) as (found,):
+            yield found
 
-    def json(self, request: Request) -> Any:
-        """The JSON of a body. Raises Refused."""
-        with self._body(request, LARGEST_JSON * self._settings.max_bytes) as file:
+    @contextmanager
+    def contents(self, photos: Sequence[Photo]) -> Iterator[list[tuple[bytes, Header]]]:
+        """Bytes and headers of photos that are needed together. Raises ImageRefused, and Refused."""
+        for photo in photos:
+            if photo.size_bytes > self._settings.max_bytes:
+                raise too_many_bytes(photo.size_bytes, self._settings.max_bytes)
+        together = sum(photo.size_bytes for photo in photos)
+        most = max(MEMORY_BYTES, self._settings.max_bytes)
+        if together > most:
+            why = f"These photos are {together / 1e6:.0f} MB together; the limit is {most / 1e6:.0f} MB."
+            raise Refused("too_large", f"{why} Send fewer at a time.", 413)
+        with self._memory.held(together):
+            yield [self._read(photo) for photo in photos]
+
+    @contextmanager
+    def json(self, request: Request) -> Iterator[Any]:
+        """The JSON of a body, which takes memory during the block. Raises Refused."""
+        limit_bytes = LARGEST_JSON * self._settings.max_bytes
+        with self._body(request, limit_bytes) as file, self._memory.held(JSON_GROWS * file.tell()):
             file.seek(0)
             try:
-                return json.loads(file.read())
+                document = _parsed(file.read())
             except (ValueError, RecursionError) as error:
                 raise Refused("bad_instances", f"The body is not JSON ({error}).") from None
+            yield document
 
     @contextmanager
     def _body(self, request: Request, limit_bytes: int) -> Iterator[IO[bytes]]:
@@ -93,6 +110,11 @@ class Receiver:
             file = cast(IO[bytes], spooled)
             with self._arrived(request, limit_bytes, file):
                 yield file
+
+    def _read(self, photo: Photo) -> tuple[bytes, Header]:
+        photo.file.seek(0)
+        data = photo.file.read()
+        return data, read_header(data, photo.name, self._limits)
 
     @contextmanager
     def _arrived(self, request: Request, limit_bytes: int, into: IO[bytes] | None = None) -> Iterator[None]:
@@ -126,17 +148,30 @@ class Receiver:
             why = f"The form is cut off, or is not multipart/form-data. Send it again. {EXAMPLES}"
             raise Refused("broken_upload", why) from None
 
-    def _files_in(self, request: Request) -> list[Photo]:
+    def _files_in(self, request: Request, fields: Sequence[str]) -> list[Photo]:
         # If no file is chosen, a browser sends an empty part without a name.
-        parts = [part for part in request.files.getlist("file") if part.filename]
-        if not parts and "file" in request.form:
-            raise Refused("no_file", f"The field `file` holds text. Write an @ before the name. {EXAMPLES}")
+        sent = [part for field in fields for part in request.files.getlist(field)]
+        parts = [part for part in sent if part.filename]
+        field = fields[0]
+        example = EXAMPLES.replace("file=", f"{field}=")
+        if not parts and any(name in request.form for name in fields):
+            raise Refused(
+                "no_file", f"The field `{field}` holds text. Write an @ before the name. {EXAMPLES}"
+            )
         if not parts:
-            raise Refused("no_file", f"Send each photo in a field `file`. {EXAMPLES}")
+            raise Refused("no_file", f"Send each photo in a field `{field}`. {example}")
         if len(parts) > self._settings.max_photos:
             why = f"It has {len(parts)}; the limit is {self._settings.max_photos}. Send several requests."
             raise Refused("too_many_files", why, 422)
-        others = sorted(str(name) for name in request.files if name != "file")
+        others = sorted(str(name) for name in request.files if name not in fields)
         if others:
-            raise Refused("bad_field", f"Sent as a file, but not named `file`: {', '.join(others)}.", 422)
+            raise Refused("bad_field", f"Sent as a file, but not named `{field}`: {', '.join(others)}.", 422)
         return [Photo(plain_name(part.filename or ""), part.stream, part.stream.seek(0, 2)) for part in parts]
+
+
+def _parsed(text: bytes) -> Any:
+    """JSON that does not grow out of all proportion. Raises Refused, ValueError and RecursionError."""
+    if text.count(b",") > MOST_VALUES or text.count(b"[") + text.count(b"{") > MOST_LISTS:
+        why = f"It has more than {MOST_VALUES:,} values or {MOST_LISTS:,} lists. Send several requests."
+        raise Refused("bad_instances", why, 413)
+    return json.loads(text)

@@ -16,6 +16,8 @@ from experiment.queue.records import Job, QueueSettings
 from experiment.queue.results import Results
 from httpserver.problems import Refused
 
+log = logging.getLogger(__name__)
+
 LOOK_S: Final = 1.0  # how often a waiting thread looks by itself: an announcement can be lost
 PAUSE_S: Final = 1.0  # while Redis is away
 
@@ -31,15 +33,19 @@ class Ends:
 
     def listen(self, is_serving: Callable[[], bool]) -> None:
         """Wake those that watch, until `is_serving` says no. The body of a thread."""
+        is_known = False  # that Redis is away: said once
         while is_serving():
             try:
                 with self._client.pubsub(ignore_subscribe_messages=True) as announced:
                     announced.psubscribe(f"{self._prefix}*")
+                    is_known = False
                     while is_serving():
                         if message := announced.get_message(timeout=PAUSE_S):
                             self._wake(message["channel"].decode("utf-8", "replace"))
             except redis.RedisError as error:
-                logging.getLogger(__name__).warning("no announcements, Redis does not answer: %s", error)
+                level = logging.DEBUG if is_known else logging.WARNING
+                log.log(level, "no announcements, Redis does not answer: %s", error)
+                is_known = True
                 time.sleep(PAUSE_S)
 
     @contextmanager

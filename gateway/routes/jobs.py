@@ -13,12 +13,12 @@ from typing import Any, Final
 from flask import Response, jsonify, request, stream_with_context
 from flask.typing import ResponseReturnValue
 
-from common.checks import number, number_above, number_text
+from common.checks import number_above, number_text
 from experiment.errors import PixelcostError
 from experiment.queue.connection import QueueUnavailable
 from experiment.queue.records import Job, NewJob
 from gateway import problems
-from gateway.http.asked import one, options
+from gateway.http.asked import one, options, seconds_to_wait
 from gateway.http.job_ids import in_path
 from gateway.http.job_json import events, job_json
 from gateway.limits.receive import Photo
@@ -34,7 +34,6 @@ LOOK_S: Final = 1.0  # how soon a stream notices that a worker has begun
 RETRY_MS: Final = 1000
 
 _deadline = number_text(number_above(0, LONGEST_DEADLINE_S, "a number of seconds"))
-_wait = number_text(number(0, 1e9, "a number of seconds"))
 
 
 def submit() -> ResponseReturnValue:
@@ -56,7 +55,7 @@ def submit() -> ResponseReturnValue:
 def look(job_id: str) -> ResponseReturnValue:
     """The job now, or when it has ended."""
     app = services()
-    wait_s = one(options(request, ("wait",)), "wait", _wait, 0.0)
+    wait_s = one(options(request, ("wait",)), "wait", seconds_to_wait, 0.0)
     if wait_s > 0:
         with app.waiting.one():
             job = app.queue.wait(job_id, min(wait_s, app.settings.max_wait_s), _is_gone())

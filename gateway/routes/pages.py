@@ -26,7 +26,10 @@ def healthz() -> ResponseReturnValue:
 
 
 def readyz() -> ResponseReturnValue:
-    """Whether jobs can be accepted: Redis answers."""
+    """Whether the folder of models is served; without one, whether jobs can be accepted: Redis answers."""
+    if models := services().models:
+        why_not = models.why_not_ready()
+        return jsonify(status="not ready" if why_not else "ready", reason=why_not), 503 if why_not else 200
     try:
         services().queue.depth()
     except QueueUnavailable as error:
@@ -55,15 +58,7 @@ def docs() -> ResponseReturnValue:
 _STATUS: Final = "The gateway"
 _OBJECT: Final = {"type": "object"}
 _READY: Final = record(status={"type": "string"}, reason={"type": ["string", "null"]})
-ROUTES: Final = (
-    Route(
-        "GET",
-        "/",
-        home,
-        _STATUS,
-        "To the documentation",
-        {302: Answer("To /docs.", media_type="text/html")},
-    ),
+EVERYWHERE: Final = (  # on every port
     Route(
         "GET",
         "/healthz",
@@ -77,8 +72,20 @@ ROUTES: Final = (
         "/readyz",
         readyz,
         _STATUS,
-        "Whether Redis answers",
+        "Whether Redis answers, or the folder of models is served",
         {200: Answer("It does.", _READY), 503: Answer("It does not; the reason.", _READY)},
+    ),
+    Route("GET", "/openapi.json", openapi, _STATUS, "This document", {200: Answer("OpenAPI 3.1.", _OBJECT)}),
+    Route("GET", "/docs", docs, _STATUS, "This page", {200: Answer("A page.", media_type="text/html")}),
+)
+ROUTES: Final = (
+    Route(
+        "GET",
+        "/",
+        home,
+        _STATUS,
+        "To the documentation",
+        {302: Answer("To /docs.", media_type="text/html")},
     ),
     Route(
         "GET",
@@ -88,6 +95,5 @@ ROUTES: Final = (
         "Metrics for Prometheus",
         {200: Answer("OpenMetrics.", media_type="application/openmetrics-text")},
     ),
-    Route("GET", "/openapi.json", openapi, _STATUS, "This document", {200: Answer("OpenAPI 3.1.", _OBJECT)}),
-    Route("GET", "/docs", docs, _STATUS, "This page", {200: Answer("A page.", media_type="text/html")}),
+    *EVERYWHERE,
 )

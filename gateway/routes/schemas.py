@@ -110,6 +110,6 @@ PHOTO_BODY: Final[dict[str, Schema]] = {
 JOB_ANSWER: Final = Answer("The job.", ref("Job"))
 WAIT: Final = Parameter(
     "wait",
-    "Seconds to wait for the end of the job; at most PIXELCOST_GATEWAY_MAX_WAIT counts.",
+    "Seconds to wait for the end; at most PIXELCOST_GATEWAY_MAX_WAIT counts.",
     {"type": "number", "minimum": 0},
 )

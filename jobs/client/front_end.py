@@ -27,9 +27,9 @@ def instances(inputs: Mapping[str, Value]) -> str:
 
 
 def ask(frontend_url: str, body: str | bytes, timeout_s: float) -> np.ndarray | str:
-    """The array in the front end's answer, "NaN" for a job that failed.
+    """The array in the front end's answer; "NaN" if it says so of a job that failed.
 
-    Raises QueueFull, QueueUnavailable, and PixelcostError with the front end's own words.
+    Raises TimeoutError, QueueFull, QueueUnavailable, and PixelcostError with the front end's own words.
     """
     url = frontend_url.rstrip("/") + "/predict"
     data = body if isinstance(body, bytes) else body.encode()

@@ -82,7 +82,8 @@ class InputQueue:
     def predict(self, request_data: Any, timeout: float = 5) -> np.ndarray | list[np.ndarray] | str:
         """Send a job and wait for its result: an array, "NaN" if it failed, "[]" if there is none in
         `timeout` seconds; nobody begins the job after that. `request_data` is an array, inputs by name, or
-        JSON: {"instances": [{"t": [1, 2]}]}. Raises as enqueue().
+        JSON: {"instances": [{"t": [1, 2]}]}. Raises as enqueue(); over HTTP also for a job that failed, with
+        the front end's sentence.
         """
         until_s = time.monotonic() + timeout
         try:

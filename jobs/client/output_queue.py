@@ -51,9 +51,13 @@ class OutputQueue:
         return NOT_READY if job is None or not job.has_ended else _result(job.state, job.value)
 
     def why(self, uri: str) -> str | None:
-        """Why a job failed, as a sentence; None: it has not. Raises QueueUnavailable."""
+        """Why a result is "NaN", as a sentence; None: it is not. Raises QueueUnavailable."""
         job = self._results.job(uri)
-        return None if job is None else job.reason
+        if job is None or not job.has_ended or job.value:
+            return None
+        return (
+            job.reason or "The model's answer has no array: for photos it needs the output `probabilities`."
+        )
 
     def query_and_delete(self, uri: str) -> Result:
         """The same, and the result is removed: of several readers one gets it. Raises QueueUnavailable."""

@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Protocol
 
-from jobs.commands import list_jobs, quick_start, serve, stop
+from jobs.commands import bench, dead, list_jobs, quick_start, serve, stop
 from jobs.commands.session import Session
 
 
@@ -27,5 +27,7 @@ COMMANDS: Mapping[str, Command] = {
     "serve": serve,
     "stop": stop,
     "list": list_jobs,
+    "dead": dead,
+    "bench": bench,
     "quick_start": quick_start,
 }

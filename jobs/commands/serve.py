@@ -20,9 +20,11 @@ from jobs.config import ServeConfig, read_config
 from jobs.config.keys import MOST_BATCH, MOST_WORKERS, memory_bytes
 from jobs.redis_server import ensure
 from jobs.redis_server.checks import sentences
+from jobs.serving.health import answering_health
 from jobs.serving.model_server import model_server
 from jobs.serving.running import Running, announced
 from jobs.serving.watch import watching
+from jobs.worker.lease import free_names
 from jobs.worker.main import DEFAULT_BATCH, WorkerJob, run_worker
 
 
@@ -37,6 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     most = argument(whole_text(1, MOST_WORKERS))
     add("--workers", type=most, metavar="N", help="how many (modelParallelism of the file, 1)")
     add("--worker-name", metavar="NAME", help="their names are NAME-1, NAME-2, ... (this machine's name)")
+    about = "instead: the lowest NAME-1, NAME-2, ... that are free, for containers whose host names change"
+    add("--shared-name", metavar="NAME", help=about)
+    about = "answer /healthz, and /readyz once the workers hold their names, at this port"
+    add("--health-port", type=argument(whole_text(1, 65535)), metavar="PORT", help=about)
     batch = argument(whole_text(1, MOST_BATCH))
     add("--batch-size", type=batch, metavar="N", help="most jobs in one request to the model (4)")
     add = parser.add_argument_group("model server").add_argument
@@ -82,9 +88,12 @@ def run(options: argparse.Namespace, session: Session) -> int:
         )
         if session.cancel.is_set():
             return 0
+        workers = config.workers or 1
+        reserved = free_names(client, queue, options.shared_name, workers) if options.shared_name else {}
         job = WorkerJob(
             queue,
             info,
+            reserved=reserved,
             batch_size=config.batch_size or DEFAULT_BATCH,
             top_n=config.top_n,
             image_size_px=config.image_size_px,
@@ -96,12 +105,14 @@ def run(options: argparse.Namespace, session: Session) -> int:
                 f"Workers that {placed_by.name} places on other machines can't reach this one's loopback. "
                 "Name a Redis (--redis) and model servers (--servers) by addresses that they can reach."
             )
-        names = _names(options.worker_name, config.workers or 1)
+        names = list(reserved) or _names(options.worker_name, workers)
+        health = stack.enter_context(answering_health(options.health_port))
 
         def ready() -> None:
             session.output.print(f"connected to redis {redis_place.address}", soft_wrap=True)
-            workers = count(len(names), "worker")
-            session.say(f"{workers} on {placed_by.name} for the queue {queue.stream}. Ctrl-C ends it.")
+            health.set()
+            said = count(workers, "worker")
+            session.say(f"{said} on {placed_by.name} for the queue {queue.stream}. Ctrl-C ends it.")
 
         news = session.say if sys.stderr.isatty() else None
         stack.enter_context(watching(client, queue, names, ready, news))

@@ -67,9 +67,9 @@ class Claims:
             )
             asked.time()
             found, (now_s, microseconds) = asked.execute()
-        now_ms = now_s * 1000 + microseconds // 1000
+        now_us = now_s * 1_000_000 + microseconds
         entries = found[0][1] if found else []
-        return [_claimed(entry_id, fields, 1, now_ms) for entry_id, fields in entries]
+        return [_claimed(entry_id, fields, 1, now_us) for entry_id, fields in entries]
 
     def own_left(self, after: str = FIRST) -> Claimed | None:
         """The next entry after `after` that an earlier holder of this name had claimed; None: no more."""
@@ -147,10 +147,10 @@ class Claims:
         found = self._again([self._settings.stream], arguments)
         if found is None:
             return None
-        entry_id, fields, tries, now_ms = found
-        return _claimed(entry_id, dict(zip(fields[::2], fields[1::2], strict=True)), tries, now_ms)
+        entry_id, fields, tries, now_us = found
+        return _claimed(entry_id, dict(zip(fields[::2], fields[1::2], strict=True)), tries, now_us)
 
 
-def _claimed(entry_id: bytes, fields: Mapping[bytes, bytes], tries: int, now_ms: int) -> Claimed:
+def _claimed(entry_id: bytes, fields: Mapping[bytes, bytes], tries: int, now_us: int) -> Claimed:
     named = {name.decode("utf-8", "replace"): value for name, value in fields.items()}
-    return Claimed(entry_id.decode(), named, tries, now_ms)
+    return Claimed(entry_id.decode(), named, tries, now_us)

@@ -24,9 +24,9 @@ while i <= #ARGV do
   ended[#ended + 1] = is_first and 1 or 0
   if is_first then
     local job = jobs .. id
+    if value ~= '' then fields[more + 1], fields[more + 2] = 'value', value end
     redis.call('HSET', job, 'state', state, 'ended_ms', now_ms, 'entry', entry, unpack(fields))
     redis.call('HINCRBY', job, 'ended_times', 1)
-    if value ~= '' then redis.call('HSET', job, 'value', value) end
     redis.call('PEXPIRE', job, ttl_ms)
     if old ~= '' then
       redis.call('HSET', old, 'value', value ~= '' and value or 'NaN')
@@ -34,7 +34,7 @@ while i <= #ARGV do
     end
     if #original > 0 then
       local kept = original[1][2]
-      for n = 1, #fields, 2 do  -- the reason, beside the entry's own fields, which `jobs dead requeue` puts back
+      for n = 1, more, 2 do  -- the reason, beside the entry's own fields, which `jobs dead requeue` puts back
         kept[#kept + 1] = 'dead_' .. fields[n]
         kept[#kept + 1] = fields[n + 1]
       end

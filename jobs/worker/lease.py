@@ -6,12 +6,14 @@ name would take each other's work.
 
 from __future__ import annotations
 
+import itertools
+import json
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import redis
 
@@ -24,6 +26,7 @@ from jobs.worker.scripts import Script
 
 LEASE_S: Final = 10.0
 BEAT_S: Final = 2.0
+RESERVED_S: Final = 120.0  # until an engine has started the worker
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +41,21 @@ class NameTaken(PixelcostError):
 class Lease:
     """Holds one worker's name, and the claims that it works on."""
 
-    def __init__(self, client: redis.Redis, settings: QueueSettings, name: str):
+    def __init__(
+        self,
+        client: redis.Redis,
+        settings: QueueSettings,
+        name: str,
+        about: Mapping[str, Any] | None = None,
+        reserved: str = "",
+    ):
+        """`about` is what the worker says of itself, as JSON; `reserved` the token under which the name was
+        kept for it (free_names())."""
+        self._reserved = reserved
         self._client = client
         self._settings = settings
         self._name = name
+        self._about = json.dumps(dict(about or {}))
         self._token = new_token()
         self._beat = Script(client, "beat.lua")
         self._take = Script(client, "take.lua")
@@ -55,9 +69,9 @@ class Lease:
         LEASE_S is waited.
         """
         until = time.monotonic() + LEASE_S + BEAT_S
-        while holder := self._holder_now():
+        while holder := self._holder_now(self._reserved):
             if is_gone(holder) and not self._holder_now(holder):
-                return True
+                break
             if time.monotonic() > until:
                 raise NameTaken(
                     f"Another worker named {self._name} serves {self._settings.stream}. "
@@ -65,6 +79,8 @@ class Lease:
                 )
             if stop.wait(0.2):
                 return False
+        self._clean_up()
+        self._say_about()
         return True
 
     @contextmanager
@@ -103,13 +119,25 @@ class Lease:
             args=[GROUP, self._name, self._token, round(LEASE_S * 1000), *self._working_on],
         )
         if held:
+            self._say_about()
             return
         # After an outage longer than LEASE_S the name is free; taken by another one, it is lost.
         if self._holder_now():
             self.lost.set()
 
+    def _say_about(self) -> None:
+        """Said with every beat: Redis may have come back empty."""
+        self._client.hset(self._settings.keys.about, self._name, self._about)
+
+    def _clean_up(self) -> None:
+        """Take away what dead workers said of themselves whose names nobody took again."""
+        keys = self._settings.keys
+        for name in self._client.hkeys(keys.about):
+            if not self._client.exists(keys.worker(name.decode("utf-8", "replace"))):
+                self._client.hdel(keys.about, name)
+
     def _holder_now(self, known_dead: str = "") -> str:
-        """Take the name if it is free or its holder is dead; who else has it, "" if this one does now."""
+        """Take the name if it is free or `known_dead` holds it; who else has it, "" if this one does now."""
         key = self._settings.keys.worker(self._name)
         holder = self._take([key], [self._token, round(LEASE_S * 1000), known_dead])
         return holder.decode("utf-8", "replace") if holder else ""
@@ -119,5 +147,22 @@ class Lease:
         try:
             if self._client.get(key) == self._token.encode():
                 self._client.delete(key)
+                self._client.hdel(self._settings.keys.about, self._name)
         except redis.RedisError:
             pass  # it expires
+
+
+def free_names(client: redis.Redis, settings: QueueSettings, prefix: str, count: int) -> dict[str, str]:
+    """The lowest `prefix`-1, `prefix`-2, ... that no worker holds, each with the token that keeps it.
+
+    So replicas whose host names change, as in Kubernetes, have few names, which come back. Raises
+    redis.RedisError.
+    """
+    take, token = Script(client, "take.lua"), new_token()
+    found: dict[str, str] = {}
+    for name in (f"{prefix}-{number}" for number in itertools.count(1)):
+        if len(found) == count:
+            break
+        if not take([settings.keys.worker(name)], [token, round(RESERVED_S * 1000), ""]):
+            found[name] = token
+    return found

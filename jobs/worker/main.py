@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from experiment.queue.connection import connection
@@ -36,6 +36,7 @@ class WorkerJob:
     image_size_px: tuple[int, int] | None = None  # height, width that photos get; None: they stay
     already_batched: bool = False  # arrays have their batch dimension
     timeout_s: float = 60.0  # of one request to the model
+    reserved: Mapping[str, str] = field(default_factory=dict)  # name -> token that keeps it for its worker
     parts: Callable[[WorkerJob], tuple[Reader, Answerer]] = of_the_model  # tests have others
 
 
@@ -49,5 +50,6 @@ def run_worker(name: str, job: WorkerJob, stop: threading.Event | None = None) -
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: stop.set())
     reader, answerer = job.parts(job)
-    settings = WorkerSettings(name, batch_size=job.batch_size)
-    Worker(connection(job.queue.url), job.queue, settings, reader, answerer).run(stop)
+    settings = WorkerSettings(name, batch_size=job.batch_size, reserved=job.reserved.get(name, ""))
+    about = {"model": job.backend.model, "server": job.backend.address}
+    Worker(connection(job.queue.url), job.queue, settings, reader, answerer, about=about).run(stop)

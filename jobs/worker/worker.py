@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import redis
 
@@ -34,6 +35,7 @@ from jobs.worker.claims import FIRST, Claims, Ending
 from jobs.worker.lease import Lease, NameTaken
 
 LOOK_S: Final = 1.0  # how often it looks for entries of dead workers
+MOST_REFILLS: Final = 50  # of a batch, in place of jobs that are too late
 LONGEST_REASON: Final = 1000  # characters
 PAUSES_S: Final = (0.5, 1, 2, 5)  # while Redis or the model server is away; the last one again and again
 
@@ -49,6 +51,29 @@ class WorkerSettings:
     most_tries: int = 5  # deliveries; the next one gives the job up
     idle_s: float = 15.0  # without a heartbeat for so long, its claims go to others
     wait_s: float = 0.5  # longest wait for a job before it looks at anything else
+    reserved: str = ""  # token under which the name is kept for this worker (lease.py, free_names)
+
+
+class Times(NamedTuple):
+    """What one batch took."""
+
+    batch_wait_ms: float  # from the claim until the model was asked: photos fetched, entries read
+    service_ms: float  # asking the model
+    batch: int  # jobs in it
+
+    def stages_ms(self, entry: Claimed, answered: Answered) -> dict[str, float]:
+        """The stages of one of its jobs. Those that the answerer knows better count; the model server's own
+        are parts of `service`, under the names that it gives them."""
+        own = dict(answered.stages_ms)
+        return {
+            "queue_wait": entry.queue_wait_ms,
+            "batch_wait": round(self.batch_wait_ms + own.pop("batch_wait", 0.0), 3),
+            "service": round(own.pop("service", self.service_ms), 3),
+            **own,
+        }
+
+
+NO_TIMES: Final = Times(0.0, 0.0, 0)  # of a job that was not begun
 
 
 class Worker:
@@ -62,7 +87,9 @@ class Worker:
         reader: Reader,
         answerer: Answerer,
         say: Callable[[str], None] = log.warning,
+        about: Mapping[str, Any] | None = None,
     ):
+        """`about`: what clients may know of it, as JSON: `model` and `server`, its address (workers.py)."""
         self._client = client
         self._queue = queue
         self._settings = settings
@@ -70,10 +97,10 @@ class Worker:
         self._answerer = answerer
         self._say = say
         self._claims = Claims(client, queue, settings.name, settings.idle_s)
-        self._lease = Lease(client, queue, settings.name)
-        self._left_after: str | None = (
-            FIRST  # what its name's last holder left; also after an outage. None: done
-        )
+        facts = {"batch_size": settings.batch_size, **(about or {})}
+        self._lease = Lease(client, queue, settings.name, facts, settings.reserved)
+        # What its name's last holder left; also after an outage. None: done.
+        self._left_after: str | None = FIRST
         self._look_at = 0.0
 
     def run(self, stop: threading.Event, ready: Callable[[], None] = lambda: None) -> None:
@@ -110,21 +137,34 @@ class Worker:
         elif time.monotonic() >= self._look_at:
             entry = self._claims.abandoned()
             self._look_at = 0.0 if entry else time.monotonic() + LOOK_S
-        entries = (
-            [entry]
-            if entry
-            else self._claims.new(self._settings.batch_size, round(self._settings.wait_s * 1000))
-        )
+        entries, late = ([entry], 0) if entry else self._new_ones()
         for entry in entries:
             if not entry.fields:
                 self._claims.drop(entry)
         entries = [entry for entry in entries if entry.fields]
         if not entries:
-            return 0
+            return late
         with self._lease.working_on(entries):
-            return self._work(entries, stop)
+            return late + self._work(entries, stop)
+
+    def _new_ones(self) -> tuple[list[Claimed], int]:
+        """A batch of new entries, and how many it ended that were too late: others take their places.
+
+        So the model gets full batches also while more comes than it can do.
+        """
+        found = self._claims.new(self._settings.batch_size, round(self._settings.wait_s * 1000))
+        ended = 0
+        for _ in range(MOST_REFILLS):
+            late = [entry for entry in found if _is_late(entry)]
+            if not late:
+                break
+            ended += sum(self._claims.finish([self._ending(entry, _too_late(entry), NO_TIMES) for entry in late]))
+            found = [entry for entry in found if not _is_late(entry)]
+            found += self._claims.new(len(late), 1)
+        return found, ended
 
     def _work(self, entries: Sequence[Claimed], stop: threading.Event) -> int:
+        claimed_s = time.monotonic()
         outcomes = self._read(entries)
         requests = {key: found for key, found in outcomes.items() if isinstance(found, Request)}
         started_s = time.monotonic()
@@ -133,7 +173,7 @@ class Worker:
             if answers is None:
                 return 0  # stopped while waiting for the model: the claims stay for the name's next holder
             outcomes.update(zip(requests, answers, strict=True))
-        service_ms = (time.monotonic() - started_s) * 1e3
+        times = Times((started_s - claimed_s) * 1e3, (time.monotonic() - started_s) * 1e3, len(requests))
         endings: list[Ending] = []
         failed: list[tuple[Claimed, TryAgain]] = []
         for entry in entries:
@@ -142,7 +182,7 @@ class Worker:
                 failed.append((entry, outcome))
             elif isinstance(outcome, Answered | Refused):
                 try:
-                    endings.append(self._ending(entry, outcome, service_ms, len(requests)))
+                    endings.append(self._ending(entry, outcome, times))
                 except Exception as bug:
                     log.exception("an answer could not be stored")
                     failed.append((entry, _bug(bug)))
@@ -158,10 +198,8 @@ class Worker:
         for entry in entries:
             if entry.tries > self._settings.most_tries:
                 read[entry.entry_id] = self._given_up(entry)
-            elif entry.begin_by_ms and entry.claimed_ms > entry.begin_by_ms:
-                late_s = (entry.claimed_ms - entry.begin_by_ms) / 1000
-                why = f"Its deadline passed {late_s:.1f} s before a worker was free."
-                read[entry.entry_id] = Refused("too_late", why)
+            elif _is_late(entry):
+                read[entry.entry_id] = _too_late(entry)
             else:
                 try:
                     read[entry.entry_id] = self._reader.read(entry, photos.get(entry.photo_sha256))
@@ -172,8 +210,9 @@ class Worker:
 
     def _given_up(self, entry: Claimed) -> Refused:
         tries = entry.tries - 1
+        words = "try" if tries == 1 else "tries"
         code, why = self._claims.last_reason(entry) or ("worker_died", "Its workers died while at it.")
-        return Refused(f"gave_up:{code}", f"Given up after {tries} tries. {why}")
+        return Refused(f"gave_up:{code}", f"Given up after {tries} {words}. {why}")
 
     def _answers(self, requests: Sequence[Request], stop: threading.Event) -> list[Outcome] | None:
         """The model's outcomes, as soon as it answers; None if `stop` is set meanwhile."""
@@ -193,7 +232,7 @@ class Worker:
                 return [_bug(bug)] * len(requests)
         return None
 
-    def _ending(self, entry: Claimed, outcome: Answered | Refused, service_ms: float, batch: int) -> Ending:
+    def _ending(self, entry: Claimed, outcome: Answered | Refused, times: Times) -> Ending:
         facts: dict[str, str | int] = {
             "started_ms": entry.claimed_ms,
             "tries": entry.tries,
@@ -203,15 +242,18 @@ class Worker:
             is_dead = outcome.code.startswith("gave_up:")
             why = {"code": outcome.code, "reason": one_line(outcome.reason, LONGEST_REASON)}
             return Ending(entry, "failed", facts | why, None, is_dead)
-        stages_ms = {
-            "queue": float(max(entry.claimed_ms - entry.submitted_ms, 0)),
-            "worker": round(service_ms, 3),
-            **outcome.stages_ms,
-        }
-        result = {**outcome.result, "batch": batch, "stages_ms": stages_ms}
-        return Ending(
-            entry, "done", facts | {"result": json.dumps(result)}, self._reader.encode(entry, outcome)
-        )
+        result = {**outcome.result, "batch": times.batch, "stages_ms": times.stages_ms(entry, outcome)}
+        value = self._reader.encode(entry, outcome)
+        return Ending(entry, "done", facts | {"result": json.dumps(result)}, value)
+
+
+def _is_late(entry: Claimed) -> bool:
+    return entry.claimed_ms > (entry.begin_by_ms or math.inf)
+
+
+def _too_late(entry: Claimed) -> Refused:
+    late_s = (entry.claimed_ms - (entry.begin_by_ms or 0)) / 1000
+    return Refused("too_late", f"Its deadline passed {late_s:.1f} s before a worker was free.")
 
 
 def _bug(error: Exception) -> TryAgain:

@@ -18,7 +18,7 @@ from experiment.cli.backends import asked_backends
 from experiment.embedded.profiles import parse_embedded
 from experiment.records import BackendInfo
 from experiment.settings import SharedSettings
-from experiment.wording import listed
+from experiment.wording import NO_LOAD_ON_QUEUES, capitalised, listed
 from loadtest.cli.session import Session
 from loadtest.errors import LoadRefused
 
@@ -112,6 +112,8 @@ def _check_rest(target: str, name: str, settings: SharedSettings) -> None:
 
 def _ready(info: BackendInfo, options: argparse.Namespace) -> BackendInfo:
     """The target as it answers now, with what it takes. Raises LoadRefused unless it is ready."""
+    if info.protocol == "queue":
+        raise LoadRefused(f"{info.name} is a queue. {capitalised(NO_LOAD_ON_QUEUES)}")
     seen = probe(info)
     if getattr(options, "numbers", False) and seen.state in {"ready", "wrong_signature"}:
         return _of_numbers(seen)

@@ -12,6 +12,7 @@ from typing import TypeVar
 from common.checks import Expected, number_above, number_text, whole_text
 from experiment.backends.addresses import REST_SUFFIX
 from experiment.records import BackendInfo
+from experiment.wording import NO_LOAD_ON_QUEUES, capitalised
 from loadtest.errors import LoadRefused
 from loadtest.users.asked import Asked
 from loadtest.users.crowd import MOST_USERS, Crowd, run_time
@@ -113,6 +114,8 @@ def _server(name: str, kinds: Sequence[Kind], configured: Mapping[str, BackendIn
     info, rest = configured.get(name), configured.get(name + REST_SUFFIX)
     if info is None:
         return name
+    if info.protocol == "queue":
+        raise LoadRefused(f"{name} is a queue. {capitalised(NO_LOAD_ON_QUEUES)}")
     if rest is None and any(kind.protocol == "rest" for kind in kinds):
         raise LoadRefused(
             f"TF_SERVERS names no REST port for {name}. Add it as ?rest=8501, or choose --kinds "

@@ -14,8 +14,8 @@ from typing import NamedTuple
 from models.convert import cluster_serving
 from models.convert.as_it_is import copy_files
 from models.convert.proof import SAMPLE, why_no_probabilities
-from models.formats.exporter_notes import notes_of, other_task
 from models.formats.kinds import CLUSTER_SERVING, Found, find
+from models.formats.other_tasks import stated_task
 from models.formats.saved_model_reader import SIGNATURE, look_into
 from models.interface.wanted import Wanted
 from models.placing import CARD
@@ -57,7 +57,7 @@ def describe(found: Found) -> Description:
     if found.kind.name == "SavedModel":
         return _of_saved_model(found)
     lines = [f"{found.path}: {found.kind.name}, {found.size_bytes / 1e6:.1f} MB"]
-    if reason := found.kind.way_on or other_task(notes_of(found)):
+    if reason := found.kind.way_on or stated_task(found):
         return Description(lines, reason)
     if found.kind.runtimes:
         with _server_of(found) as server:
@@ -79,7 +79,7 @@ def describe(found: Found) -> Description:
 
 def _of_saved_model(found: Found) -> Description:
     contents = look_into(found.path)
-    if other := other_task(notes_of(found)) or contents.other_task():
+    if other := contents.other_task() or stated_task(found):
         return Description(contents.lines(), other)
     if problems := contents.problems():
         return Description(contents.lines(), "\n".join(problems), can_be_converted=True)

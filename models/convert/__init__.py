@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from models.convert import as_it_is, cluster_serving, proof, rewrite
-from models.formats.exporter_notes import notes_of, other_task
+from models.formats.exporter_notes import notes_of
 from models.formats.kinds import CLUSTER_SERVING, KINDS, Found, find
+from models.formats.other_tasks import stated_task
 from models.interface.labels import labels_beside, read_labels
 from models.interface.wanted import Say, Wanted
 from models.placing import VERSION, Placed, hash_of, place, refuse_patterns, write_card
@@ -37,7 +38,7 @@ def convert(path: Path, out: Path, wanted: Wanted, say: Say) -> Placed:
     if wanted.photo and not wanted.photo.is_file():
         raise ModelProblem(f"--photo {wanted.photo}: the file does not exist.")
     notes = notes_of(found)
-    if other := other_task(notes):
+    if other := stated_task(found):
         raise ModelProblem(f"{found.path}: {other}")
     if wanted.to == rewrite.TENSORFLOW or not (wanted.to or found.kind.runtimes):
         refuse_patterns(out)

@@ -19,15 +19,15 @@ from models.formats import onnx_reader
 from models.formats.kinds import Found
 from models.formats.label_files import texts_of_yaml
 from models.formats.sniff import read_member
-from models.task import DETECTOR, NEEDED
+from models.task import DETECTOR, MAPS, NEEDED, POSES
 
 CLASSIFY = "classify"
 TASKS = {
     CLASSIFY: "a classifier",
     "detect": DETECTOR,
     "obb": DETECTOR,
-    "segment": "a network that segments images",
-    "pose": "a network that finds poses",
+    "segment": MAPS,
+    "pose": POSES,
 }
 BESIDE = "metadata.yaml"
 IN_TFLITE, IN_TORCHSCRIPT = ("metadata.json", "temp_meta.txt"), ("extra/config.txt",)

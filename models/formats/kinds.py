@@ -111,7 +111,7 @@ def find(path: Path) -> Found:
 
 
 def _in_directory(directory: Path) -> Found:
-    found, skipped = _models_in(directory)
+    found, skipped = models_in(directory)
     if (directory / GRAPH_FILE).is_file():
         others = [file.name for _, file in found if file.name != GRAPH_FILE]
         remarks = [f"beside the SavedModel lies {', '.join(others)}: not looked at"] if others else []
@@ -135,7 +135,7 @@ def _in_directory(directory: Path) -> Found:
     raise ModelProblem(f"{directory} holds no model: found {listed or 'nothing'}. Name the model's file.")
 
 
-def _models_in(directory: Path) -> tuple[list[tuple[Kind, Path]], list[Exception]]:
+def models_in(directory: Path) -> tuple[list[tuple[Kind, Path]], list[Exception]]:
     """The models in a folder, and why files that may not be the one that is meant can't be read."""
     found: list[tuple[Kind, Path]] = []
     skipped: list[Exception] = []

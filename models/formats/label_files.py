@@ -24,6 +24,8 @@ HEADER = re.compile(
 YAML_KEY = re.compile(r"^(names|id2label|labels|classes)\s*:", re.MULTILINE)
 KEYS = ("names", "id2label", "labels", "classes")  # under which a larger document has its list
 QUOTE = '"'
+ITEM = re.compile(r"\A\s*(?:#.*\s*)*item\s*\{")
+ENTRY = re.compile(r"""\b(id|name|display_name)\s*:\s*("[^"]*"|'[^']*'|\w+)""")
 
 
 def names_in(data: bytes) -> list[str]:
@@ -31,6 +33,8 @@ def names_in(data: bytes) -> list[str]:
     if len(data) > LARGEST_BYTES:
         raise ValueError(f"it has {len(data) / 1e6:.0f} MB, which is not a list of names")
     text = _text(data)
+    if ITEM.match(text):
+        return _of_label_map(text)
     start = text.lstrip()[:1]
     if start and start in "[{":
         return _names(_parsed(text, start))
@@ -42,6 +46,18 @@ def names_in(data: bytes) -> list[str]:
     if lines and all(line.startswith("- ") for line in lines if line.strip()):
         return _names(_yaml(text))
     return _numbered([line.strip() for line in lines])
+
+
+def _of_label_map(text: str) -> list[str]:
+    """The names in a label map of TensorFlow's Object Detection API, by id: item { id: 1 name: 'cat' }."""
+    places: dict[Any, str] = {}
+    for block in re.findall(r"\bitem\s*\{([^}]*)\}", text):
+        found = {key: value.strip("'" + QUOTE) for key, value in ENTRY.findall(block)}
+        name = found.get("display_name") or found.get("name", "")
+        if not found.get("id", "").isdecimal() or not name or int(found["id"]) in places:
+            raise ValueError(f"its item {{{' '.join(block.split())[:60]}}} needs a name and an id of its own")
+        places[int(found["id"])] = name
+    return _of_dictionary(places)
 
 
 def _text(data: bytes) -> str:

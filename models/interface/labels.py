@@ -14,6 +14,7 @@ from models.problems import ModelProblem
 
 BACKGROUND = "background"
 NEARLY_ALL = 0.9
+BESIDE = ("*label*.txt", "*label*.pbtxt", "object-detection.pbtxt", "classes.txt")  # the last of old servers
 WORDNET = re.compile(r"n\d{8}\s+")
 
 
@@ -46,9 +47,9 @@ def plain_labels(written: Sequence[str]) -> list[str]:
 
 
 def labels_beside(model: Path) -> tuple[Path, ...]:
-    """Files named `*label*.txt` in the folder of a model's file, or in a model's folder and beside it."""
+    """Files named as labels are in the folder of a model's file, or in a model's folder and beside it."""
     folders = [model, model.parent] if model.is_dir() else [model.parent]
-    found = (file for folder in folders for file in sorted(folder.glob("*label*.txt")))
+    found = (file for folder in folders for name in BESIDE for file in sorted(folder.glob(name)))
     return tuple(file for file in found if file.is_file())
 
 

@@ -14,7 +14,7 @@ from models.interface.ends import Ends
 from models.interface.pixels import LEAST, Pixels
 from models.interface.wanted import LOGITS, PROBABILITIES, Say, ScoresOf, Wanted
 from models.problems import ModelProblem, what_went_wrong
-from models.task import NEEDED, not_one_row
+from models.task import NEEDED, not_always_one_row, not_one_row
 from models.tensors import Tensor
 
 NEARLY = 0.02  # how far a sum of 16-bit probabilities may be from 1
@@ -55,7 +55,10 @@ def try_scores(
             f"The model does not take {height}x{width} pixels as {pixels.dtype} {pixels.layout}: "
             f"{what_went_wrong(problem)} Say what it takes with --size, --layout."
         ) from problem
-    return np.concatenate([rows_of(answer, batch, ends.output) for answer in answers])
+    rows = [rows_of(answer, batch, ends.output) for answer in answers]
+    if len({row.shape for row in rows}) > 1:
+        raise ModelProblem(not_always_one_row(ends.output))
+    return np.concatenate(rows)
 
 
 def rows_of(answer: np.ndarray, batch: int, output: Tensor) -> np.ndarray:
@@ -63,6 +66,8 @@ def rows_of(answer: np.ndarray, batch: int, output: Tensor) -> np.ndarray:
     sizes = tuple(answer.shape[1:] if answer.shape[:1] == (batch,) else answer.shape)
     if sum(size != 1 for size in sizes) > 1 or answer.size % batch:
         raise ModelProblem(not_one_row(Tensor(output.name, output.dtype, tuple(answer.shape))))
+    if not answer.size:
+        raise ModelProblem(not_always_one_row(output))
     return answer.reshape(batch, -1)
 
 

@@ -155,12 +155,18 @@ export interface Environment {
   heartbeat_max_ms?: MillisecondsOrNull;
   /** Share of wake-ups that came more than 10 ms late. */
   heartbeat_late_share?: ShareOrNull;
+  /** What started the processes that measured a photo set at the same time; only if there were such. */
+  engine?: "local" | "ray" | "spark";
+  /** How many of them. */
+  workers?: number;
+  /** The machines that they ran on. */
+  worker_hosts?: Array<string>;
   [key: string]: unknown;
 }
 
 export interface Backend {
   name: string;
-  protocol: "grpc" | "rest" | "null" | "fake";
+  protocol: "grpc" | "rest" | "queue" | "null" | "fake";
   address: string;
   model: string;
   signature: string;
@@ -195,6 +201,12 @@ export interface Backend {
   decode_signature?: string | null;
   /** The one output that is asked of it; null: all, so that the pixels come back. */
   decode_output?: string | null;
+  /** Workers of a queue; null, as in the two keys below: not a queue, or not known. */
+  workers?: number | null;
+  /** The most jobs that a worker of the queue puts into one request to the model. */
+  batch_size?: number | null;
+  /** host:port of the model servers that the workers of the queue ask. */
+  model_servers?: Array<string> | null;
 }
 
 /** One encoded image, exactly as it is sent. Its stage times are never part of a latency. */
@@ -266,7 +278,7 @@ export interface Cell {
   p99_ms: MillisecondsOrNull;
   min_ms: MillisecondsOrNull;
   max_ms: MillisecondsOrNull;
-  /** Median of each stage that the server reports. */
+  /** Median of each stage that the server reports. Of a queue: queue_wait, batch_wait, service; the others are parts of service. */
   server_ms: Record<string, number>;
   request_bytes: number | null;
   response_bytes: number | null;
@@ -290,8 +302,10 @@ export interface Cell {
   reasons: Sentences;
   /** One for each cause, the most frequent first. */
   failure_reasons: Array<Failure>;
-  /** Which replica gave each of samples_ms, as ip:port; empty where the name has one address. */
+  /** Which replica gave each of samples_ms, as ip:port, or the name of a queue's worker; empty where the name has one address. */
   peers?: Array<string>;
+  /** Jobs in the worker's batch that gave each of samples_ms; empty: not a queue, or a set of photos. */
+  batches?: Array<Count>;
   /** p50 of requests of their own that only decode and resize, sending included; null: not measured apart. No part of samples_ms. */
   decode_request_ms?: MillisecondsOrNull;
   /** Every such latency, in the order they were taken. */

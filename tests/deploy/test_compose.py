@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,7 +12,16 @@ import pytest
 import yaml
 
 from tests.support.deploy.container_rules import problems
-from tests.support.deploy.deployments import MODEL, SERVING, WEB, Container, compose, read_compose, read_swarm
+from tests.support.deploy.deployments import (
+    API,
+    MODEL,
+    SERVING,
+    WEB,
+    Container,
+    compose,
+    read_compose,
+    read_swarm,
+)
 from tests.support.deploy.dockerfile import ROOT, read_stages
 from webapp.config import rows
 
@@ -30,15 +41,26 @@ def test_compose_itself_refuses_a_key_that_it_does_not_know(tmp_path: Path) -> N
         compose("config", "--quiet", path=tmp_path / "compose.yaml")
 
 
-@pytest.mark.parametrize("more", [(), ("gpu.yaml",), ("token.yaml",), ("gpu.yaml", "token.yaml")])
-def test_docker_reads_the_stack_with_every_addition(more: tuple[str, ...]) -> None:
+def stack_config(*files: Path) -> dict[str, object]:
+    """The services as Docker's own client reads them; the test is skipped where there is none."""
     if not shutil.which("docker"):
         pytest.skip("The stack is not read by Docker: no docker client on this machine")
-    files = [part for name in ("pixelcost.yaml", *more) for part in ("-c", str(SWARM / name))]
-    command = ["docker", "stack", "config", *files]
+    named = [part for file in files for part in ("-c", str(file))]
+    command = ["docker", "stack", "config", *named]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    services = yaml.safe_load(done.stdout)["services"]
+    services: dict[str, object] = yaml.safe_load(done.stdout)["services"]
+    return services
+
+
+def test_docker_reads_the_stack_of_the_models_api() -> None:
+    services = stack_config(SWARM / "cpu-inference.yaml")
+    assert set(services) == {"api"}
+
+
+@pytest.mark.parametrize("more", [(), ("gpu.yaml",), ("token.yaml",), ("gpu.yaml", "token.yaml")])
+def test_docker_reads_the_stack_with_every_addition(more: tuple[str, ...]) -> None:
+    services = stack_config(*(SWARM / name for name in ("pixelcost.yaml", *more)))
     assert set(services) == {
         each.service for each in read_swarm(SWARM / "pixelcost.yaml", *(SWARM / m for m in more))
     }
@@ -47,6 +69,46 @@ def test_docker_reads_the_stack_with_every_addition(more: tuple[str, ...]) -> No
 @pytest.mark.parametrize("way", WAYS)
 def test_no_rule_is_broken(way: str) -> None:
     assert problems(way, WAYS[way]) == []
+
+
+def test_the_stack_of_the_models_api_breaks_no_rule_and_keeps_what_the_earlier_one_had() -> None:
+    (api,) = read_swarm(SWARM / "cpu-inference.yaml")
+    assert problems("swarm", [api]) == []
+    assert (api.service, api.image, api.role) == ("api", "tensorflow_inference_api_cpu", API)
+    assert api.command == ("python", "-m", "gateway")
+    assert yaml.safe_load((SWARM / "cpu-inference.yaml").read_text())["version"].startswith("3")
+    deploy = api.spec["deploy"]
+    update = deploy["update_config"]
+    assert (deploy["replicas"], update["parallelism"], update["delay"]) == (1, 2, "10s")
+    assert deploy["restart_policy"]["condition"] == "on-failure"
+
+
+OLD_COMMANDS = (  # of the earlier demo's README and of its document about swarm
+    "sudo docker build -t tensorflow_inference_api_cpu -f docker/dockerfile .",
+    "sudo docker build --build-arg http_proxy='' --build-arg https_proxy='' -t tensorflow_inference_api_cpu "
+    "-f ./docker/dockerfile .",
+    "docker swarm init",
+    "docker swarm join-token worker",
+    "docker stack deploy -c cpu-inference.yaml tensorflow-cpu",
+    "docker service scale tensorflow-cpu_api=4",
+    "docker node ls",
+    "docker service ps tensorflow-cpu_api",
+    "docker service ls",
+)
+
+
+@pytest.mark.parametrize("command", OLD_COMMANDS)
+def test_the_document_has_every_command_of_the_earlier_one_word_for_word(command: str) -> None:
+    lines = (ROOT / "docs" / "swarm-api.md").read_text("utf-8").splitlines()
+    assert command in {line.partition(" #")[0].rstrip() for line in lines}
+    for file in re.findall(r"docker/dockerfile", command):
+        assert (ROOT / file).is_file()
+
+
+def test_compose_knows_every_key_of_the_stack_of_the_models_api() -> None:
+    read = json.loads(compose("config", "--format", "json", path=SWARM / "cpu-inference.yaml"))
+    assert set(read["services"]) == {"api"}
+    assert read["services"]["api"]["volumes"][0]["source"] == "/mnt/models"
 
 
 @pytest.mark.parametrize("container", SERVERS)

@@ -18,6 +18,7 @@ SWARM = ROOT / "deploy" / "swarm"
 RIGHT: dict[str, Services] = {
     "compose": compose_services(profiles="gpu"),
     "swarm": swarm_services(SWARM / "pixelcost.yaml", SWARM / "gpu.yaml", SWARM / "token.yaml"),
+    "api": swarm_services(SWARM / "cpu-inference.yaml"),
 }
 WEB, SERVER, GPU = "image-resizer", "tf-serving-8cpu", "tf-serving-gpu"
 
@@ -130,6 +131,22 @@ MISTAKES: dict[str, tuple[str, Callable[[Services], None], str]] = {
         put(WEB, "deploy", "placement", "constraints", value=["node.labels.pixelcost.dta == true"]),
         "spread",
     ),
+    "models that may be written": ("api", put("api", "volumes", 0, "read_only", value=False), "volumes"),
+    "models elsewhere": ("api", put("api", "volumes", 0, "target", value="/model"), "volumes"),
+    "no place for conversions": ("api", drop("api", "volumes", 1), "volumes"),
+    "an API without limits": ("api", drop("api", "deploy", "resources", "limits", "memory"), "resources"),
+    "an API that counts as up while it converts": (
+        "api",
+        put("api", "healthcheck", "test", 3, value="pass"),
+        "health",
+    ),
+    "an update of the API that stays": (
+        "api",
+        put("api", "deploy", "update_config", "failure_action", value="pause"),
+        "spread",
+    ),
+    "an API at another port": ("api", put("api", "ports", 0, "published", value=4344), "published"),
+    "an API of root": ("api", put("api", "user", value="0:0"), "hardened"),
 }
 
 
@@ -139,7 +156,9 @@ def test_a_mistake_is_found_by_the_rule_meant_for_it(name: str) -> None:
     services = copy.deepcopy(RIGHT[way])
     make(services)
     assert services != RIGHT[way]
-    assert {rule for rule, *_ in problems(way, of_services(services))} == set(rules.split())
+    assert {rule for rule, *_ in problems("swarm" if way == "api" else way, of_services(services))} == set(
+        rules.split()
+    )
 
 
 def test_every_rule_finds_a_mistake_of_its_own() -> None:

@@ -6,6 +6,7 @@ own environment, which holds the same locked versions; PIXELCOST_TEST_IMAGES=ful
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -17,8 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.deploy.dockerfile import read_stages
+from tests.support.deploy.dockerfile import all_stages
 from tests.support.deploy.image_builder import Builder, why_not
+from tests.support.models.onnx_bytes import classifier
 from tests.support.processes.webapp_parts import eventually
 
 CAN_NOT = why_not()
@@ -26,6 +28,7 @@ IS_FULL = os.environ.get("PIXELCOST_TEST_IMAGES") == "full"
 WEB_MB = 165  # what the web image adds to its base; aiohttp, which load tests need, is 12 of them
 HEALTHY_TIMEOUT_S = 120
 PAGE = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:5051/').read().decode())"
+MODELS = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:4343/models').read().decode())"
 STATUS = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8501/v1/models/inception').read().decode())"
 
 pytestmark = [
@@ -38,7 +41,7 @@ pytestmark = [
 def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
     environments = () if IS_FULL else ("environment", "load-packages")
     given = dict.fromkeys(environments, Path(sys.prefix).resolve())
-    return Builder(tmp_path_factory.mktemp("images"), read_stages(), given)
+    return Builder(tmp_path_factory.mktemp("images"), all_stages(), given)
 
 
 @pytest.fixture
@@ -128,6 +131,21 @@ def test_the_model_image_fills_a_volume_once(builder: Builder, volume: Path) -> 
     assert (volume / "1" / "saved_model.pb").stat().st_uid == 10001
 
 
+def test_the_api_image_converts_and_serves_a_folder_that_it_only_reads(
+    builder: Builder, volume: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    models = tmp_path_factory.mktemp("models")
+    models.chmod(0o755)
+    (models / "colours").mkdir(mode=0o755)
+    (models / "colours" / "model.onnx").write_bytes(classifier())
+    with started(builder, "api", models=models, cache=volume) as api:
+        api.wait_healthy()
+        listed = json.loads(api.run("python", "-c", MODELS).stdout)["data"]["details"]
+        assert [(row["name"], row["state"]) for row in listed] == [("colours", "served")]
+        assert api.run("id", "-u").stdout == "10001\n"
+    assert [path.name for path in models.rglob("*")] == ["colours", "model.onnx"]
+
+
 def test_the_load_image_sends_load_as_its_user_and_keeps_the_results_in_its_volume(
     builder: Builder, volume: Path
 ) -> None:
@@ -142,3 +160,22 @@ def test_the_load_image_sends_load_as_its_user_and_keeps_the_results_in_its_volu
     assert results == ["users-grpc_single-127.0.0.1-1"]
     (stats,) = (volume / "loads").glob("*/grpc_single_stats.csv")
     assert stats.stat().st_uid == 10001
+
+
+def test_the_jobs_image_starts_a_worker_and_its_own_redis_where_there_is_none(builder: Builder) -> None:
+    options = ["serve", "--health-port=8080", "--servers=1 CPU:127.0.0.1:1", "--shared-name=worker"]
+    with started(builder, "jobs", *options) as jobs:
+        jobs.wait_healthy()
+        ready = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8080/readyz').status)"
+        eventually(lambda: jobs.run("python", "-c", ready).stdout == "200\n", timeout_s=60)
+        assert jobs.run("id", "-u").stdout == "10001\n"
+        assert "worker-1" in jobs.run("python", "-m", "jobs", "list").stdout
+
+
+def test_the_gateway_image_answers_as_its_user_and_says_that_its_queue_is_away(builder: Builder) -> None:
+    with started(builder, "gateway") as gateway:
+        gateway.wait_healthy()
+        asked = "import urllib.request as r, urllib.error\ntry: r.urlopen('http://127.0.0.1:4343/readyz')\nexcept urllib.error.HTTPError as e: print(e.code, e.read().decode())"
+        said = gateway.run("python", "-c", asked).stdout
+        assert said.startswith("503") and "Redis at localhost:6379 can't be reached" in said
+        assert gateway.run("id", "-u").stdout == "10001\n"

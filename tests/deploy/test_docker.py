@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.deploy.dockerfile import PATH, pairs, read_stages
+from tests.support.deploy.dockerfile import API_PATH, PATH, all_stages, pairs, read_stages
 from tests.support.deploy.image_builder import is_let_through
 from tests.support.imports import python_imports
 
 ROOT = Path(__file__).resolve().parents[2]
-STAGES = read_stages()
-IMAGES = ("web", "serving", "model", "load")
+STAGES = all_stages()
+IMAGES = ("web", "serving", "model", "load", "jobs", "gateway", "api")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 LABELS = ("title", "description", "licenses", "version", "revision")
 
@@ -31,15 +31,31 @@ def hadolint(path: Path) -> str:
     return done.stdout + done.stderr
 
 
-def test_hadolint_finds_nothing():
-    assert hadolint(PATH) == ""
+@pytest.mark.parametrize("path", [PATH, API_PATH], ids=["all", "api"])
+def test_hadolint_finds_nothing(path):
+    assert hadolint(path) == ""
+
+
+def test_the_api_has_the_environment_and_the_base_of_the_other_images():
+    of_api = read_stages(API_PATH)
+    assert list(of_api) == ["environment", "api"]  # the last one is what is built without --target
+    assert of_api["environment"] == read_stages()["environment"]
+
+
+def test_the_api_image_holds_what_it_imports_and_what_convert_reads():
+    copied = {source for line in STAGES["api"].all("COPY") for source in line.split()[:-1]}
+    imports = python_imports(ROOT, ["gateway", "models", "serving"])
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    wanted = {other.partition(".")[0] for others in imports.values() for other in others} & packages
+    assert wanted <= copied
+    assert {"static", "templates"} <= copied
 
 
 @pytest.mark.parametrize(
     ("rule", "old", "new"),
     [
-        ("DL3006", "FROM ${PYTHON_IMAGE} AS web-environment", "FROM python AS web-environment"),
-        ("DL3007", "FROM ${PYTHON_IMAGE} AS web-environment", "FROM python:latest AS web-environment"),
+        ("DL3006", "FROM ${PYTHON_IMAGE} AS web-packages", "FROM python AS web-packages"),
+        ("DL3007", "FROM ${PYTHON_IMAGE} AS web-packages", "FROM python:latest AS web-packages"),
         ("DL3042", "install --no-cache-dir --no-compile", "install --no-compile"),
         ("DL3045", "WORKDIR /app\nCOPY --from=web-environment /venv /venv\n", ""),
         (
@@ -69,7 +85,8 @@ def test_an_image_runs_as_a_numeric_user_with_an_exec_command_and_says_what_it_i
 
 
 def test_the_images_carry_the_projects_version():
-    assert f"ARG VERSION={PROJECT['version']}\n" in PATH.read_text("utf-8")
+    for path in (PATH, API_PATH):
+        assert f"ARG VERSION={PROJECT['version']}\n" in path.read_text("utf-8")
 
 
 def test_every_base_image_is_pinned_by_its_digest():
@@ -86,17 +103,21 @@ def test_everything_copied_from_the_project_exists_and_is_let_through_by_dockeri
                 assert is_let_through(source), source
 
 
-def test_the_web_image_holds_every_package_of_the_project_that_the_app_imports():
-    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
-    imports = python_imports(ROOT, sorted(packages - {"tests"}))
+@pytest.mark.parametrize(
+    ("stage", "packages", "also"),
+    [("web-environment", {"webapp"}, "loadtest"), ("jobs-environment", {"jobs", "gateway"}, "httpserver")],
+)
+def test_an_image_holds_every_package_of_the_project_that_its_program_imports(stage, packages, also):
+    everything = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    imports = python_imports(ROOT, sorted(everything - {"tests"}))
     wanted = {
         other.partition(".")[0]
         for file, others in imports.items()
-        if file.partition(".")[0] == "webapp"
+        if file.partition(".")[0] in packages
         for other in others
     }
-    copied = {source for line in STAGES["web-environment"].all("COPY") for source in line.split()[:-1]}
-    assert "loadtest" in wanted
+    copied = {source for line in STAGES[stage].all("COPY") for source in line.split()[:-1]}
+    assert also in wanted
     assert wanted <= copied
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import pytest
 import yaml
 
+from gateway.config import Settings
+from jobs.commands import serve
 from tests.deploy.mistakes import with_queue
 from tests.deploy.policy.objects import Cluster, flags, main_container
 from tests.support.deploy import manifests
@@ -61,6 +65,17 @@ def test_the_parts_are_started_with_the_options_that_they_have_on_kubernetes(ser
         options["queue-redis"].pop("maxmemory")  # as large as the container
         options["queue-redis"].pop("dir", None)  # its image's own
     assert here == there
+
+
+def test_the_options_are_those_of_the_commands() -> None:
+    parser = argparse.ArgumentParser()
+    serve.add_arguments(parser)
+    options = kubernetes()
+    parser.parse_args([f"--{name}={value}" for name, value in options["queue-worker"].items()])
+    assert options["queue-gateway"].keys() <= {field.name for field in fields(Settings)}
+    assert {"8080", "4343", "10020"} == {
+        port for name in ("jobs", "gateway") for port in read_stages()[name].last("EXPOSE").split()
+    }
 
 
 def test_compose_publishes_to_this_machine_alone_unless_told_otherwise() -> None:

@@ -10,9 +10,12 @@ ROOT = Path(__file__).resolve().parents[2]
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
 CHANGES = (ROOT / "CHANGELOG.md").read_text("utf-8")
 FOLDERS = [path for folder in ("k8s", "deploy") for path in (ROOT / folder).rglob("*.*") if path.is_file()]
-DOCUMENTS = [ROOT / "docs" / f"{name}.md" for name in ("compose", "helm", "kubernetes", "locust", "swarm")]
+DOCUMENTS = [
+    ROOT / "docs" / f"{name}.md" for name in ("compose", "helm", "kubernetes", "locust", "swarm", "swarm-api")
+]
 FILES = [
     ROOT / "Dockerfile",
+    ROOT / "docker" / "dockerfile",
     ROOT / "compose.yaml",
     ROOT / "experiment" / "__init__.py",
     *FOLDERS,

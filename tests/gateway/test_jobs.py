@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
 import requests
-from PIL import Image
 
 from experiment.queue.connection import connection
 from experiment.queue.records import QueueSettings
@@ -21,15 +20,10 @@ from jobs.records import Answerer
 from jobs.worker.worker import Worker
 from tests.support.processes.gateway_process import GatewayProcess, running_gateway
 from tests.support.queue.parts import Holding, Measure, Refusing, running_worker
+from tests.support.queue.photos import png
 from tests.support.queue.redis_server import new_queue, start_redis
 
 NewId = Callable[[], str]
-
-
-def png(side_px: int = 8, colour: int = 90) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (side_px, side_px), (colour, 120, 150)).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def submit(gateway: GatewayProcess, data: bytes, **options: str) -> requests.Response:
@@ -83,6 +77,13 @@ def test_the_same_request_again_is_the_same_job_and_another_photo_is_a_conflict(
     assert connection(gateway_queue.url).xlen(gateway_queue.stream) == 1
     other = submit(gateway, png(colour=1), id=job_id)
     assert (other.status_code, other.json()["code"]) == (409, "job_conflict")
+    forget_all(gateway_queue)
+
+
+def test_a_body_that_curl_calls_a_form_is_a_photo(gateway, gateway_queue, new_id):
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = requests.post(f"{gateway.url}/jobs", data=png(200), headers=headers, timeout=60)
+    assert answer.status_code == 202, answer.text
     forget_all(gateway_queue)
 
 
@@ -314,6 +315,21 @@ def test_64_clients_wait_while_others_submit_within_150_mb(gateway, gateway_queu
         for answer in later:
             assert look(gateway, answer.headers["Location"], "?wait=60").json()["state"] == "done"
     assert memory_mb < 150
+
+
+def test_more_slow_clients_than_threads_keep_nobody_waiting(gateway):
+    with ExitStack() as stack:
+        for _ in range(200):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", gateway.port)))
+            client.sendall(b"POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n")
+        assert requests.get(f"{gateway.url}/readyz", timeout=60).status_code == 200
+
+
+def test_an_answer_without_a_body_gives_its_place_back(gateway, gateway_queue, new_id):
+    place = submit(gateway, png(), id=new_id()).headers["Location"]
+    assert requests.head(f"{gateway.url}{place}/events", timeout=60).status_code == 200
+    await_waiting(gateway, 0)
+    forget_all(gateway_queue)
 
 
 def await_waiting(gateway: GatewayProcess, count: int) -> None:

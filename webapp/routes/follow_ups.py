@@ -24,6 +24,7 @@ from experiment.under_load.defaults import (
     MOST_LIMIT_MS,
     default_load,
 )
+from experiment.wording import NO_LOAD_ON_QUEUES
 from httpserver.problems import Refused
 from webapp.routes.runs import accepted
 from webapp.runs.follow_up import follow_up_of, still_the_same
@@ -98,13 +99,17 @@ def put_under_load(run_id: str) -> ResponseReturnValue:
     """
     run, report = _finished(run_id)
     default = default_load(view_of(report))
-    assert default is not None  # noqa: S101  something was answered
+    if default is None:  # something was answered, so it was by queues
+        raise Refused("bad_query", f"Only queues answered, and {NO_LOAD_ON_QUEUES}", 422)
     body = _body("variant_ids", "backend_names", "p99_ms", "budget_s", "seed")
     known = {variant["id"]: variant for variant in report["variants"]}
     ids = _listed(body, "variant_ids", default.variant_ids, known, "variants")
     names = _listed(
         body, "backend_names", default.backend_names, [info["name"] for info in run.backends], "backends"
     )
+    for info in _named(run, list(names), "backend_names"):
+        if info["protocol"] == "queue":
+            raise Refused("bad_query", f"{info['name']} can't be put under load: {NO_LOAD_ON_QUEUES}", 422)
     limit_ms = _number(body, "p99_ms", default.limit_ms, number(LEAST_LIMIT_MS, MOST_LIMIT_MS))
     budget_s = _number(body, "budget_s", default.budget_s, number(LEAST_BUDGET_S, MOST_BUDGET_S))
     seed = _number(body, "seed", from_dict(Plan, run.plan).seed, whole(0, SEED_LIMIT - 1))

@@ -13,10 +13,10 @@ from flask.typing import ResponseReturnValue
 
 from experiment.backends.addresses import REST_SUFFIX
 from experiment.backends.base import RequestFailed
-from experiment.backends.copy_as import KINDS, Target, file_name
 from experiment.backends.model_input import seen
-from experiment.backends.protoset import FILE_NAME, protoset
 from experiment.codec import from_dict
+from experiment.copy_as.commands import KINDS, Target, file_name, kinds_for
+from experiment.copy_as.protoset import FILE_NAME, protoset
 from experiment.figures import variant_figures
 from experiment.images.png import encode_png
 from experiment.records import BackendInfo, Variant
@@ -72,7 +72,12 @@ def copy_as(run_id: str, kind: str) -> ResponseReturnValue:
         raise Refused("bad_query", f"The kind must be one of {', '.join(KINDS)}, not {kind}.", 404)
     report = services().reports.report(run_id)
     variant = _variant(report, request.args.get("variant", ""))
-    made = KINDS[kind](_target(report, variant, request.args.get("backend", "")))
+    target = _target(report, variant, request.args.get("backend", ""))
+    if kind not in kinds_for(target.info):
+        fits = " or ".join(kinds_for(target.info))
+        why = f"{target.info.name} takes no request of {kind}: copy it as {fits}."
+        raise Refused("bad_query", why, 404)
+    made = KINDS[kind](target)
     response = Response(made, content_type="text/plain; charset=utf-8")
     response.headers.set("Content-Disposition", "inline", filename=file_name(kind, variant.id))
     return response
@@ -110,6 +115,9 @@ def _that_decodes(info: BackendInfo) -> BackendInfo:
     """Refuse a request that can only fail. A backend that was down is asked: it may be up again."""
     if not info.is_present:
         raise Refused("not_seen", f"{info.name} is not available: {info.detail}", 503)
+    if info.protocol == "queue":
+        why = f"{info.name} is a queue, and its jobs are answered with labels only."
+        raise Refused("no_decode_signature", f"{why} Ask for a backend over gRPC.", 404)
     if info.protocol != "grpc" or (info.state == "ready" and not info.decode_signature):
         raise Refused(
             "no_decode_signature",
@@ -137,7 +145,7 @@ def _target(report: Mapping[str, Any], variant: Variant, name: str) -> Target:
     known = {row["name"]: from_dict(BackendInfo, row) for row in report["backends"]} | _backends_now()
     info = _grpc_twin(name, known)
     rest = known.get(info.name.removesuffix(REST_SUFFIX) + REST_SUFFIX)
-    if "," in info.address:  # other tools take one address
+    if "," in info.address and info.protocol != "queue":  # other tools take one address
         info = replace(info, name=f"the first replica of {info.name}", address=info.address.partition(",")[0])
     arguments = {"run_id": report["run_id"], "variant_id": variant.id}
     return Target(

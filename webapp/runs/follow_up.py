@@ -29,7 +29,10 @@ OPENINGS: Final[Mapping[FollowUpKind, str]] = {
 
 # What must not have changed, or the follow-up measures another server. Embedded servers get new ports at
 # every start.
-_SAME = ("protocol", "model", "version", "runtime", "precision", "isa", "device_name", "replicas")
+_SAME = (
+    *("protocol", "model", "version", "runtime", "precision", "isa", "device_name", "replicas"),
+    "batch_size",
+)
 
 # (id of a follow-up, number of its last event known) -> the events after that, with scores
 EventsAfter = Callable[[str, int], Iterable[Event]]

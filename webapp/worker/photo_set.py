@@ -18,7 +18,7 @@ from experiment.measure.schedule import planned_requests
 from experiment.photo_sets.journal import header_of
 from experiment.photo_sets.label_files import labels_in
 from experiment.photo_sets.listing import LabelsCsv, PhotoSet, photo_set_in
-from experiment.photo_sets.places import Archive, Place
+from experiment.photo_sets.places import Archive, FileOnDisk, Place
 from experiment.photo_sets.run import SILENT, measure_set
 from experiment.records import SourceImage
 from webapp.worker.large_photos import are_large, await_turn
@@ -109,8 +109,7 @@ class UploadedPhotos:
         """Name -> bytes."""
         return self._sizes
 
-    def read(self, name: str, max_bytes: int) -> bytes:
-        """One photo's bytes. Raises OSError, also for one that is larger than `max_bytes`."""
-        if self._sizes[name] > max_bytes:
-            raise OSError(f"it is larger than {max_bytes:,} bytes")
-        return self._paths[name].read_bytes()
+    def file(self, name: str) -> FileOnDisk:
+        """One photo."""
+        path = self._paths[name]
+        return FileOnDisk(str(path.parent), path.name)

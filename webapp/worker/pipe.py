@@ -16,7 +16,7 @@ import json
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any, ClassVar, Final, Generic, Literal, TypeVar
 
 from experiment.backends.connect import connected
@@ -182,14 +182,18 @@ class Task(Generic[Job_co]):
     def line(self) -> bytes:
         """The line that crosses the pipe."""
         rest = to_dict(self)
-        return json.dumps({"kind": self.job.kind, **rest.pop("job"), **rest}).encode() + b"\n"
+        urls = [info.url for info in self.backends]  # with passwords: only this pipe carries them
+        return json.dumps({"kind": self.job.kind, **rest.pop("job"), **rest, "urls": urls}).encode() + b"\n"
 
 
 def task_in(line: bytes) -> Task[Job]:
     """The task that Task.line() wrote."""
     keys = json.loads(line)
     job = from_dict(JOBS[keys.pop("kind")], keys)
-    backends = tuple(from_dict(BackendInfo, row) for row in keys["backends"])
+    backends = tuple(
+        replace(from_dict(BackendInfo, row), url=url)
+        for row, url in zip(keys["backends"], keys["urls"], strict=True)
+    )
     return Task(job, from_dict(Plan, keys["plan"]), backends, keys["max_bytes"], keys["max_pixels"])
 
 

@@ -9,6 +9,7 @@
  * @property {number} budget_s
  * @property {string[]} variants
  * @property {string[]} backends
+ * @property {string} [note]   why some backends of the run are not offered
  * @property {[number, number]} limit_range_ms
  * @property {[number, number]} budget_range_s
  */
@@ -42,7 +43,7 @@ export function fillLoadForm(place, choices, report) {
     status: el("p", { className: "hint", id: "load-status", role: "status" }),
   };
   fill(place, el("legend", { className: "visually-hidden" }, "What to put under load"),
-    form.variants.node, form.backends.node,
+    form.variants.node, form.backends.node, choices.note && el("p", { className: "hint" }, choices.note),
     el("div", { className: "row" }, form.limit.node, form.budget.node),
     el("div", { className: "load-run" }, form.start, form.stop, form.status));
   place.addEventListener("input", showStatus);

@@ -5,12 +5,14 @@ import { copyText } from "../clipboard.js";
 import { el, fill, setText } from "../dom.js";
 
 const KINDS = { curl: "curl", ghz: "ghz", locust: "locust", "locust-grpc": "locust over gRPC" };
+const KINDS_OF_QUEUES = { curl: "curl", python: "Python" };
 
 /** @param {any} report @param {any} variant @param {string} backendName */
 export function copyAs(report, variant, backendName) {
   const words = el("span", { role: "status", className: "muted" });
   const shown = el("div", { className: "copied" });
-  const buttons = Object.entries(KINDS).map(([kind, name]) => {
+  const isQueue = report.backends.find(({ name }) => name === backendName)?.protocol === "queue";
+  const buttons = Object.entries(isQueue ? KINDS_OF_QUEUES : KINDS).map(([kind, name]) => {
     const button = el("button", { type: "button", "aria-label": `Copy as ${name} for ${backendName}` }, name);
     button.addEventListener("click", () => copy(copyPath(report.run_id, kind, variant.id, backendName), kind, words, shown));
     return button;

@@ -3,7 +3,7 @@
 import { base, getReport, getVariantFigures, variantPath } from "../api.js";
 import { definitions, el, fill, loadStyle, part } from "../dom.js";
 import { openDrawer } from "../drawer.js";
-import { bytes, comparedWith, duration, madeAs, milliseconds, percent, signedPoints, variantName } from "../format.js";
+import { bytes, comparedWith, duration, madeAs, milliseconds, percent, plural, signedPoints, variantName } from "../format.js";
 import { isBusy, lookNow, state, update, watch, whenLookChanges, writeView } from "../state.js";
 import { badge } from "../results/badge.js";
 import { cellReasons, columnsOf, correctWords, rowsOf, sortRows } from "../results/columns.js";
@@ -139,18 +139,37 @@ function cellBody(report, cell, reference) {
 
 function timeRows(report, cell) {
   const interval = cell.p50_low_ms === null ? "" : ` (${milliseconds(cell.p50_low_ms)} to ${duration(cell.p50_high_ms)})`;
-  const stages = Object.entries(cell.server_ms || {}).map(([name, ms]) => `${name} ${duration(ms)}`);
+  const stages = serverStages(cell.server_ms || {});
   return [
     ["p50", duration(cell.p50_ms) + interval],
     ...(cell.p90_ms === null ? [] : [["p90", duration(cell.p90_ms)]]),
     ["Fastest, slowest", `${duration(cell.min_ms)}, ${duration(cell.max_ms)}`],
     ["First warm-up", duration(cell.cold_ms)],
     ...(stages.length ? [["Server time", stages.join(", ")]] : []),
+    ...(cell.batches?.length ? [["Batch", batchWords(cell.batches)]] : []),
     ...(cell.decode_request_ms ? [["Decode request", decodeWords(cell)]] : []),
     ["On the wire", `${bytes(cell.request_bytes)} sent, ${bytes(cell.response_bytes)} back`],
     ...agreementRows(cell),
     ...(report.source.true_label ? [["Correct", correctWords(cell)]] : []),
   ];
+}
+
+const OF_QUEUE = ["queue_wait", "batch_wait", "service"]; // the last one holds the model server's own
+
+/** "queue 0.1 ms, decode 1.5 ms"; of a queue "queue wait 0.3 ms, ..., service 11 ms (of it decode 1.5 ms)". @param {Record<string, number>} serverMs */
+function serverStages(serverMs) {
+  const words = (names) => names.map((name) => `${name.replace("_", " ")} ${duration(serverMs[name])}`);
+  const own = words(Object.keys(serverMs).filter((name) => !OF_QUEUE.includes(name)));
+  const queue = words(OF_QUEUE.filter((name) => name in serverMs));
+  if (!queue.length) return own;
+  return own.length ? [...queue.slice(0, -1), `${queue.at(-1)} (of it ${own.join(", ")})`] : queue;
+}
+
+/** In batches of how many jobs the answers of a queue came: "1 job", "1 to 3 jobs, 1 at the median". @param {number[]} batches */
+function batchWords(batches) {
+  const sorted = [...batches].sort((one, other) => one - other);
+  const [least, middle, most] = [sorted[0], sorted[Math.floor((sorted.length - 1) / 2)], sorted.at(-1)];
+  return least === most ? plural(most, "job") : `${least} to ${plural(most, "job")}, ${middle} at the median`;
 }
 
 /** Requests that only decode; if the server sends the pixels back, their transfer is part of the time. */

@@ -9,7 +9,8 @@ import { drawDifference } from "./difference_canvas.js";
 export function seenSection(report, variant, reference) {
   const place = el("div", { className: "seen-place" });
   const words = el("p", { role: "status", className: "seen-words" });
-  const there = report.backends.filter((backend) => backend.state !== "absent");
+  const there = report.backends.filter(({ state, protocol }) => state !== "absent" && protocol !== "queue");
+  if (!there.length) return null; // a queue answers with labels only
   const buttons = there.map((backend) => {
     const button = el("button", { type: "button" }, `Show for ${backend.name}`);
     button.addEventListener("click", () => ask(report, variant, reference, backend, place, words));

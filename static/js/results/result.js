@@ -215,13 +215,16 @@ function valueWords(value) {
   return String(value);
 }
 
+const PROTOCOLS = { grpc: "gRPC", rest: "REST" };
+
 /** @param {Backend} backend */
 function backendWords(backend) {
   const facts = [
-    backend.protocol === "rest" ? "REST" : backend.protocol === "grpc" ? "gRPC" : backend.protocol,
+    PROTOCOLS[backend.protocol] || backend.protocol,
     backend.address,
     backend.model && `model ${backend.model}${backend.version ? ` version ${backend.version}` : ""}`,
     runtimeWords(backend),
+    backend.batch_size && `batches of up to ${backend.batch_size}`,
     backend.embedded && "EMBEDDED",
     backend.detail,
   ];

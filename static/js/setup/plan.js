@@ -219,7 +219,7 @@ export const planOfAll = (plan, count) =>
   count ? { ...plan, repeats: plan.repeats * count, split_decode: false } : plan;
 
 /**
- * Requests and time of a run. Embedded backends take turns under "auto", others go side by side.
+ * Requests and time of a run. Embedded backends and queues take turns under "auto", others go side by side.
  * @param {Record<string, number>} paceMs mean time per request on each backend, from earlier runs
  * @param {PagePlan} plan @param {?number} longestPx @param {Backend[]} backends @param {Config} config
  */
@@ -228,7 +228,7 @@ export function estimate(plan, longestPx, backends, paceMs, config) {
   const costs = asked.map((backend) => {
     const requests = countVariants(plan, longestPx, config) * requestsPerVariant(plan, backend, config);
     return {
-      together: plan.order === "one_at_a_time" || (plan.order === "auto" && backend.embedded),
+      together: plan.order === "one_at_a_time" || (plan.order === "auto" && (backend.embedded || Boolean(backend.model_servers))),
       requests,
       ms: requests * (paceMs[backend.name] ?? FIRST_GUESS_MS),
     };

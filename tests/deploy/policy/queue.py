@@ -49,8 +49,9 @@ def _queue_reached(cluster: Cluster) -> Found:
 
 
 def _servers_of(user: Object) -> set[str]:
-    """Hosts of its --servers, as in TF_SERVERS."""
-    entries = flags(main_container(user)).get("servers", "").split(";")
+    """Hosts of its --servers or --tf_servers, as in TF_SERVERS."""
+    given = flags(main_container(user))
+    entries = given.get("servers", given.get("tf_servers", "")).split(";")
     return {entry.split(":")[1] for entry in entries if entry.count(":") >= 2}
 
 
@@ -58,7 +59,8 @@ def _queue_named(cluster: Cluster) -> Found:
     services = {name_of(each) for each in cluster.of("Service")}
     for component in USERS:
         for user in cluster.workloads(component):
-            host = flags(main_container(user)).get("redis", "").rpartition("//")[2].partition(":")[0]
+            given = flags(main_container(user))
+            host = given.get("redis", given.get("redis_url", "")).rpartition("//")[2].partition(":")[0]
             for missing in ({host} | _servers_of(user)) - services:
                 yield where(user), f"there is no Service {missing}"
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 import pytest
+import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
 from experiment.backends.addresses import chosen, parse_servers
+from experiment.backends.queue_address import queue_settings
+from experiment.codec import to_dict
 from experiment.embedded.cores import share_out
 from experiment.errors import ConfigRefused, PlanRefused
 from experiment.records import BackendInfo
+from experiment.settings import SharedSettings, read_settings
 
 
 def test_the_three_servers_of_the_2018_demo_are_read():
@@ -127,3 +133,123 @@ def test_names_that_cannot_be_shown_or_told_apart_are_refused(text, words):
     with pytest.raises(ConfigRefused) as caught:
         parse_servers(text)
     assert words in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "redis_url", "stream"),
+    [
+        ("queue://host:6379/cats", "queue://host:6379/cats", "redis://host:6379/0", "cats"),
+        ("queue://host", "queue://host:6379/serving_stream", "redis://host:6379/0", "serving_stream"),
+        ("queue://host/cats?db=2", "queue://host:6379/cats?db=2", "redis://host:6379/2", "cats"),
+        ("queue://[::1]:7000?stream=a:b", "queue://[::1]:7000/a%3Ab", "redis://[::1]:7000/0", "a:b"),
+        ("queue+tls://host/cats", "queue+tls://host:6379/cats", "rediss://host:6379/0", "cats"),
+        (
+            "queue+unix:///run/r.sock?stream=cats&db=1",
+            "queue+unix:///run/r.sock?stream=cats&db=1",
+            "unix:///run/r.sock?db=1",
+            "cats",
+        ),
+    ],
+)
+def test_a_queue_is_read(text, address, redis_url, stream):
+    [info] = parse_servers(f"a queue: Redis:{text}", BackendInfo(name="", model="lite"))
+    assert (info.name, info.protocol, info.address) == ("a queue: Redis", "queue", address)
+    assert (info.model, info.signature) == ("", ""), "its workers say which model they serve"
+    settings = queue_settings(info.url)
+    assert (settings.url, settings.stream) == (redis_url, stream)
+    assert queue_settings(info.address) == settings, "without a password the two are the same"
+
+
+def test_a_queue_stands_between_servers_and_has_a_model_and_a_price():
+    infos = parse_servers(
+        "8 CPU:host:8500?rest=8501;Queued:queue://host/cats?model=lite&price_per_hour=0.2;GPU:b:1"
+    )
+    assert [info.name for info in infos] == ["8 CPU", "8 CPU over REST", "Queued", "GPU"]
+    assert (infos[2].model, infos[2].price_per_hour) == ("lite", 0.2)
+    assert [info.name for info in chosen(infos, None)] == ["8 CPU", "Queued", "GPU"]
+
+
+@pytest.mark.parametrize(
+    "login", [":s3cret", "user:s3cret", "us%40er:s3%2Fcret", ":s3/cret", ":s3cret@2", "s3cret:s3cret"]
+)
+def test_a_password_is_used_and_not_shown(login):
+    [info] = parse_servers(f"Queued:queue://{login}@host:6379/cats?db=1")
+    assert info.address == "queue://host:6379/cats?db=1"
+    assert "cret" not in repr(info)
+    assert "cret" not in str(to_dict(info))
+    used = redis.Redis.from_url(queue_settings(info.url).url).connection_pool.connection_kwargs
+    user, _, password = login.partition(":")
+    assert (used["host"], used["db"], used["password"]) == ("host", 1, unquote(password))
+    assert used.get("username", "") == unquote(user)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "Queued:queue://:s3cret@host:x/cats",
+        "Queued:queue://:s3cret@ho st/cats",
+        "Queued:queue://:s3;cret@host/cats",  # ";" must be written %3B
+        "Queued:queue://user:s3cret",
+        "Queued:queue://:s3cret",
+        "Queued:queue://:s3?cret@host/cats",  # "?" must be written %3F
+        "Queued:redis://:s3cret@host:6379/0",
+        "Queued:rediss://:s3cret@host:6379/0",
+        "Queued:http://user:s3cret@host:6379/0",
+        "Queued:queue+unix://:s3cret@run/redis.sock",
+        "Queued:queue://:s3cret@host/cats?colour=red",
+        "queue://:s3cret@host/cats",
+    ],
+)
+def test_no_message_shows_a_password(entry):
+    with pytest.raises(ConfigRefused) as caught:
+        parse_servers(entry)
+    assert "cret" not in caught.value.message
+    with pytest.raises(ConfigRefused) as caught:
+        read_settings(SharedSettings, {"TF_SERVERS": entry}, dotenv=None)
+    assert "cret" not in caught.value.message
+
+
+def test_a_message_names_the_entry_without_its_login():
+    with pytest.raises(ConfigRefused, match=r"entry 1 `Queued:queue://…@host:x/cats` has a port that is not"):
+        parse_servers("Queued:queue://:s3cret@host:x/cats")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("queue://", "has no host; write queue://host:6379/serving_stream"),
+        ("queue://ho st/cats", "has no host; write queue://host:6379/serving_stream"),
+        ("queue://host:0/cats", "has a port that is not a whole number from 1 to 65535"),
+        ("queue://host:6379/0", "has the stream `0`; the number of a database goes after ?, as ?db=0"),
+        ("queue://host/a b", "has the stream `a b`, which is not the name of a stream: 1 to 100 characters"),
+        ("queue://host/cats/dogs{", "which is not the name of a stream"),
+        ("queue://host/cats?stream=dogs", "names its stream twice"),
+        ("queue://host/cats?db=-1", "has the database `-1`, which is not a whole number from 0 to 99999"),
+        (
+            "queue://host/cats?rest=1",
+            "unknown option `rest`; the options are stream, db, model, price_per_hour",
+        ),
+        (
+            "queue+unix://redis.sock",
+            "has no path of a socket; write queue+unix:///run/redis.sock?stream=NAME",
+        ),
+        ("queue+ssl://host/cats", "has a URL where host and port belong"),
+        (
+            "redis://host:6379/0",
+            "has a URL of Redis; write the queue in it as queue://host:6379/serving_stream",
+        ),
+        ("unix:///run/redis.sock", "has a URL of Redis"),
+    ],
+)
+def test_each_mistake_of_a_queue_has_its_sentence(text, words):
+    with pytest.raises(ConfigRefused) as caught:
+        parse_servers(f"Queued:{text}")
+    assert words in caught.value.message
+
+
+@given(st.text(max_size=40))
+def test_any_text_of_a_queue_is_either_read_or_refused_in_words(text):
+    try:
+        parse_servers(f"Queued:queue://{text}")
+    except ConfigRefused as refused:
+        assert refused.problems

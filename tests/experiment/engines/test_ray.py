@@ -81,14 +81,20 @@ def test_without_an_address_it_takes_no_ray_that_belongs_to_another_command(monk
             asked.append("shutdown")
 
     monkeypatch.setattr(ray_file, "_ray", lambda: Ray("ray"))
+    monkeypatch.setattr(ray_file, "_check_answers", asked.append)
     for address in ("", "host:6379", "auto"):
         with ray_file.RayEngine(address)._connected(1):
             pass
     monkeypatch.setenv("RAY_ADDRESS", "head:6379")
     with ray_file.RayEngine()._connected(1):
         pass
-    assert asked[::2] == ["local", "host:6379", "auto", "head:6379"]
-    assert asked[1::2] == ["shutdown"] * 4
+    assert asked[1::3] == ["local", "host:6379", "auto", "head:6379"]
+    assert asked[2::3] == ["shutdown"] * 4
+
+
+def test_a_ray_that_does_not_answer_is_a_sentence_at_once():
+    with pytest.raises(EngineFailed, match=r"^Ray at 127\.0\.0\.1:1 does not answer\. Start it .*ray start"):
+        ray_file._check_answers("127.0.0.1:1")
 
 
 def test_whoever_started_ray_still_gets_the_signal_to_end():

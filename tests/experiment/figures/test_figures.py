@@ -163,6 +163,26 @@ def test_network_is_what_the_latency_holds_beyond_the_servers_own_stages():
     assert row["Total, ms"] == 30.0
 
 
+def test_through_a_queue_the_service_holds_the_model_servers_own_stages():
+    def row(**server_ms):
+        told = answer(server_ms=server_ms)
+        made = report(measurements=answered([30.0], prediction=told), backends=(backend(protocol="queue"),))
+        table = figures(report_dict(made))["where_time_goes"]["meta"]["table"]
+        return dict(zip(table["columns"], table["rows"][0], strict=True))
+
+    waits = {"queue_wait": 2.0, "batch_wait": 1.0, "service": 20.0}
+    known = row(**waits, queue=0.5, decode=4.0, inference=12.0)
+    assert (known["queue wait, ms"], known["batch wait, ms"], known["service, ms"]) == (2.0, 1.0, None)
+    assert (known["service: to the model, ms"], known["server: wait, ms"]) == (3.5, 0.5)
+    assert (known["network, ms"], known["Total, ms"]) == (7.0, 30.0)
+    plain = row(**waits)
+    assert (plain["service, ms"], plain["network, ms"], plain["Total, ms"]) == (20.0, 7.0, 30.0)
+
+
+def test_where_no_queue_was_measured_the_table_has_no_stages_of_queues():
+    assert "queue wait, ms" not in drawn("whole", "where_time_goes")["meta"]["table"]["columns"]
+
+
 def test_a_server_that_tells_no_stages_gets_one_bar_for_the_whole_request():
     table = drawn("first answer", "where_time_goes")["meta"]["table"]
     assert table["rows"][0][table["columns"].index("whole request, ms")] == 31.0

@@ -110,6 +110,17 @@ def test_turn_groups_join_what_overlaps_and_leave_the_rest_alone():
     assert turn_groups([embedded("a", 0), embedded("b", 1)]) == []
 
 
+def test_a_queue_takes_turns_with_the_model_server_that_its_workers_ask():
+    direct, other = BackendInfo("direct", address="127.0.0.1:8500"), BackendInfo("other", address="node:8500")
+    queues = [
+        BackendInfo(name, "queue", f"queue://r:6379/{name}", model_servers=servers)
+        for name, servers in {"q": ("localhost:8500",), "elsewhere": ("far:8500",), "silent": None}.items()
+    ]
+    assert turn_groups([direct, other, *queues]) == [{"direct", "q"}]
+    twice = [BackendInfo(name, address="node:8500") for name in ("a", "b")]
+    assert turn_groups(twice) == [], "nobody knows whether one of two requests disturbs the other"
+
+
 def test_a_failing_backend_costs_only_its_own_cells():
     def refuse(asked):
         raise RequestFailed("bad_request", "no")

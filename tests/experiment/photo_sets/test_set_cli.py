@@ -10,10 +10,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import pytest
 
+from experiment.cli.main import main
 from experiment.export.report_json import SCHEMA
 from tests.support.photo_sets import blind_when_small, colour_server, packed, photo, write_folders, zipped
 from tests.support.processes.app_process import ROOT
@@ -187,6 +189,97 @@ def test_bad_input_ends_with_2_and_a_sentence(tmp_path, arguments, words):
     assert done.returncode == 2
     assert words in done.stderr.replace("\n", "").replace("  ", " ")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["cat.jpg", "--engine", "ray"], "--engine is for --photos"),
+        (["cat.jpg", "--workers", "2"], "--workers is for --photos"),
+        (["--photos", "set", "--workers", "0"], "'0' is not a whole number from 1 to 256"),
+        (["--photos", "set", "--workers", "257"], "'257' is not a whole number from 1 to 256"),
+        (["--photos", "set", "--workers", "two"], "'two' is not a whole number from 1 to 256"),
+        (["--photos", "set", "--engine", "dask"], "invalid choice: 'dask'"),
+    ],
+)
+def test_workers_and_engines_that_make_no_sense_are_refused(monkeypatch, capsys, arguments, words):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_an_engine_that_is_not_installed_says_how_to_install_it_before_anything_else(
+    tmp_path, monkeypatch, capsys
+):
+    def make(options):
+        raise ModuleNotFoundError("No module named 'pyspark'", name="pyspark")
+
+    monkeypatch.setitem(sys.modules, "experiment.engines.spark", SimpleNamespace(make=make))
+    assert main(["--photos", str(tmp_path), "--engine", "spark", "--servers", "A:127.0.0.1:9"]) == 2
+    assert "requirements/spark.txt" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_workers_alone_mean_processes_of_this_machine_and_ctrl_c_keeps_what_is_there(tmp_path):
+    folder, out = write_folders(tmp_path / "set", 60), tmp_path / "o.json"
+    env = {**os.environ, "PIXELCOST_DATA_DIR": str(tmp_path)}
+    journal = tmp_path / "j.jsonl"
+    with colour_server() as address:
+        options = ("--servers", f"A:{address}", "--repeats", "4", "--journal", str(journal), "--workers", "2")
+        process = subprocess.Popen(
+            command(folder, *options),
+            cwd=ROOT,
+            env=env,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        while process.poll() is None and (not journal.exists() or journal.read_bytes().count(b"\n") < 8):
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: workers get it too
+        _, told = process.communicate(timeout=30)
+        assert process.returncode == 130, told
+        assert "Run the same command again to continue. Journal:" in told
+        assert 7 <= journal.read_bytes().count(b"\n") - 1 < 60
+        done = run(tmp_path, folder, *options, "--json", str(out))
+    assert done.returncode == 0, done.stderr
+    report = json.loads(out.read_text())
+    jsonschema.validate(report, SCHEMA)
+    assert (report["state"], report["photo_set"]["measured"]) == ("done", 60)
+    assert (report["environment"]["engine"], report["environment"]["workers"]) == ("local", 2)
+
+
+def test_a_set_that_goes_away_ends_the_run_with_a_sentence_and_what_was_measured(tmp_path):
+    folder, out = write_folders(tmp_path / "set", 60), tmp_path / "o.json"
+    env = {**os.environ, "PIXELCOST_DATA_DIR": str(tmp_path)}
+    journal = tmp_path / "j.jsonl"
+    with colour_server() as address:
+        options = (
+            "--servers",
+            f"A:{address}",
+            "--repeats",
+            "4",
+            "--journal",
+            str(journal),
+            "--json",
+            str(out),
+        )
+        process = subprocess.Popen(
+            command(folder, *options), cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True
+        )
+        while process.poll() is None and (not journal.exists() or journal.read_bytes().count(b"\n") < 8):
+            time.sleep(0.01)
+        folder.rename(tmp_path / "elsewhere")
+        _, told = process.communicate(timeout=30)
+    assert process.returncode == 1, told
+    assert "is not on" in told
+    assert "Run the same command again to continue. Journal:" in told
+    report = json.loads(out.read_text())
+    assert (report["state"], report["failure"]["code"], report["photo_set"]["skipped"]) == (
+        "failed",
+        "set_not_here",
+        [],
+    )
 
 
 def test_names_that_are_no_text_and_names_in_brackets_cost_no_file(tmp_path):

@@ -15,7 +15,7 @@ from experiment.export.report_json import SCHEMA, report_dict
 from experiment.labels import Vocabulary
 from experiment.photo_sets.counts import Failures
 from experiment.photo_sets.goals import set_goals
-from experiment.photo_sets.photo_result import PhotoResult
+from experiment.photo_sets.photo_result import PhotoResult, Worker
 from experiment.photo_sets.summarise import judge_over_photos
 from experiment.records import Failure, GivenLabels, Plan, SkippedPhoto
 from experiment.report.goals import Candidate
@@ -373,6 +373,35 @@ def test_an_early_end_says_that_what_there_is_is_a_fair_sample():
     report = summary(photos(both=3), state="cancelled", count=100)
     assert "Stopped after 3 of 100 photos. They came in random order" in warning(report, "W12")
     assert report.requests_planned == 200
+
+
+def test_latencies_of_several_workers_are_a_warning_and_the_report_says_who_measured():
+    together = [
+        replace(each, worker=Worker("ray", 8, f"node-{index % 3}", 100 + index))
+        for index, each in enumerate(photos(both=9))
+    ]
+    report = summary(together)
+    assert {key: report.environment[key] for key in ("engine", "workers", "worker_hosts")} == {
+        "engine": "ray",
+        "workers": 8,
+        "worker_hosts": ["node-0", "node-1", "node-2"],
+    }
+    assert "measured while up to 8 workers asked the same backends at once (ray)" in warning(report, "W19")
+    jsonschema.validate(report_dict(report), SCHEMA)
+
+
+def test_a_run_that_went_on_with_more_workers_says_for_how_many_photos():
+    alone, together = photos(both=9)[:3], photos(both=9)[3:]
+    several = [replace(each, worker=Worker("local", 2, "laptop", 7)) for each in together]
+    assert "The latencies of 6 of 9 photos were measured while up to 2 workers" in warning(
+        summary([*alone, *several]), "W19"
+    )
+
+
+def test_one_worker_is_not_several():
+    report = summary([replace(each, worker=Worker("local", 1, "laptop", 7)) for each in photos(both=9)])
+    assert "W19" not in codes(report)
+    assert report.environment["workers"] == 1
 
 
 def test_a_few_failures_make_a_cell_noisy_and_many_make_it_invalid():

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
 from bench.support.fake_backends import FakeBackend
 from experiment.backends.base import RequestFailed
+from experiment.codec import to_dict
 from experiment.labels import Vocabulary
 from experiment.measure.environment import environment
 from experiment.photo_sets.counts import SetCounts
@@ -41,8 +43,8 @@ def eye(name="eye", guess=always_right):
     return FakeBackend(name, answer=answer)
 
 
-def taken(photos, backends, plan=PLAN, start=0, cancel=None):
-    return list(measure_set(plan, photos, backends, cancel or threading.Event(), start))
+def taken(photos, backends, plan=PLAN, there=(), cancel=None):
+    return list(measure_set(plan, photos, backends, cancel or threading.Event(), there))
 
 
 def counted(results):
@@ -204,10 +206,59 @@ def test_half_a_line_at_the_end_is_dropped_and_the_run_goes_on_behind_it(tmp_pat
     path.write_bytes(whole[:-20])
     journal = Journal(path, header(photos))
     assert [each.index for each in results_in(path)] == [0, 1]
-    for each in taken(photos, [eye()], start=2):
+    for each in taken(photos, [eye()], there={0, 1}):
         journal.append(each)
     journal.close()
     assert [each.name for each in results_in(path)] == [each.name for each in results]
+
+
+def test_photos_in_any_order_are_read_in_that_of_the_run_and_each_counts_once(tmp_path, photos):
+    path, results = tmp_path / "j.jsonl", taken(photos, [eye()])
+    with closing(Journal(path, header(photos))) as journal:
+        added = [journal.append(results[at]) for at in (7, 2, 11, 2, 0)]
+    assert added == [True, True, True, False, True]
+    assert list(results_in(path)) == [results[at] for at in (0, 2, 7, 11)]
+    assert not is_complete(path, header(photos))
+    with closing(Journal(path, header(photos))) as journal:
+        assert set(journal.indexes) == {0, 2, 7, 11}
+        missing = taken(photos, [eye()], there=journal.indexes)
+        assert [each.index for each in missing] == [1, 3, 4, 5, 6, 8, 9, 10]
+        assert [journal.append(each) for each in missing] == [True] * 8
+    assert [each.index for each in results_in(path)] == list(range(12))
+    assert is_complete(path, header(photos))
+
+
+def test_a_line_that_is_there_twice_counts_once_and_does_not_make_a_journal_complete(tmp_path, photos):
+    path, results = tmp_path / "j.jsonl", taken(photos, [eye()])
+    with closing(Journal(path, header(photos))) as journal:
+        for each in results[:-1]:
+            journal.append(each)
+    path.write_bytes(path.read_bytes() + path.read_bytes().splitlines(keepends=True)[-1])
+    assert not is_complete(path, header(photos))
+    assert [each.index for each in results_in(path)] == list(range(11))
+
+
+def test_a_journal_from_before_workers_goes_on(tmp_path, photos):
+    path, results = tmp_path / "j.jsonl", taken(photos, [eye()])
+    old = to_dict(header(photos)) | {"kind": "pixelcost-journal-1"}
+    lines = [{k: v for k, v in to_dict(each).items() if k != "worker"} for each in results[:3]]
+    path.write_text("".join(json.dumps(row, separators=(",", ":")) + "\n" for row in (old, *lines)))
+    with closing(Journal(path, header(photos))) as journal:
+        assert set(journal.indexes) == {0, 1, 2}
+        for each in reversed(results):
+            journal.append(each)
+    assert list(results_in(path)) == results
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"name":"x"}\n', b'{"index":-1,"name":"x"}\n', b'{"index":99999999,"name":1}\n']
+)
+def test_a_line_that_is_of_no_photo_is_named_and_not_measured_over(tmp_path, photos, line):
+    path = tmp_path / "j.jsonl"
+    Journal(path, header(photos)).close()
+    path.write_bytes(path.read_bytes() + line)
+    with pytest.raises(JournalRefused, match=r"Line 2 of .* is damaged"):
+        Journal(path, header(photos))
 
 
 @pytest.mark.parametrize(

@@ -232,6 +232,7 @@ def test_csv_has_one_row_for_each_cell_and_every_number_of_it():
         "failure_reasons",
         "over_photos",
         "peers",
+        "batches",
     }
     for row, cell in zip(rows, exported["cells"], strict=True):
         assert scalars <= set(row)

@@ -386,6 +386,34 @@ def test_servers_on_one_host_are_warned_of_unless_asked_one_at_a_time():
     assert "W3" not in codes(alone)
 
 
+def queued(**changes):
+    return backend(
+        "Queued", protocol="queue", address="queue://r:6379/s", embedded=False, cores=None, **changes
+    )
+
+
+def test_a_queue_and_the_model_server_behind_it_may_not_be_measured_at_once():
+    backends = (backend("1 CPU", address="127.0.0.1:85"), queued(model_servers=("localhost:85",)))
+    together = report(backends=backends, plan=Plan(order="parallel"))
+    assert "1 CPU and Queued share cores and were measured at the same time" in warning(together, "W3")
+    assert {cell.validity for cell in together.cells} == {"INVALID"}
+    in_turns = report(backends=backends, plan=Plan(order="auto"))
+    assert "W3" not in codes(in_turns)
+
+
+def test_another_model_server_behind_a_queue_on_the_same_host_is_warned_of():
+    backends = (backend("1 CPU", address="h:85"), queued(model_servers=("h:86",)))
+    assert "1 CPU and Queued run on the same machine (h)" in warning(report(backends=backends), "W3")
+    unknown = (backend("1 CPU", address="h:85"), queued())
+    assert "W3" not in codes(report(backends=unknown))
+
+
+def test_the_batch_of_every_answer_of_a_queue_is_kept():
+    made = report(measurements=answered([9.0, 8.0], prediction=answer(batch=3)))
+    assert made.cells[0].batches == (3, 3)
+    assert report(measurements=answered([4.0])).cells[0].batches == ()
+
+
 def test_a_server_that_is_down_does_not_contend():
     backends = (backend("GPU", address="h:1"), backend("8 CPU", address="h:2", state="down"))
     assert "W3" not in codes(report(backends=backends))

@@ -25,7 +25,7 @@ from experiment.report.method import method
 from experiment.report.statistics import median_ranks
 from experiment.under_load.capacities import MARKED
 from experiment.under_load.comparison import ratio_of_capacities
-from experiment.under_load.defaults import default_load, rounded_up
+from experiment.under_load.defaults import choices, default_load, rounded_up
 from tests.support.records import load_curve, load_point, sample_report
 from tests.support.reports import closed
 
@@ -335,3 +335,27 @@ def test_nothing_can_be_put_under_load_in_a_report_whose_images_are_elsewhere():
 @pytest.mark.parametrize(("limit_ms", "shown"), [(83, 100), (100, 100), (0.02, 0.1), (101, 150), (6.2, 7.5)])
 def test_a_limit_is_a_number_that_people_would_choose(limit_ms, shown):
     assert rounded_up(limit_ms) == shown
+
+
+def queues(*names: str) -> dict:
+    """The sample report, in which these backends are queues."""
+    made = loaded()
+    for info in made["backends"]:
+        info["protocol"] = "queue" if info["name"] in names else "grpc"
+    return made
+
+
+def test_a_queue_is_not_offered_and_the_reason_is():
+    recommended = loaded()["recommendation"]["backend_name"]
+    other = next(info["name"] for info in loaded()["backends"] if info["name"] != recommended)
+    made = queues(recommended)
+    offered = choices(made, view_of(made))
+    assert (offered["backends"], offered["backend_names"]) == ([other], (other,))
+    assert offered["note"].startswith(f"Not {recommended}: a queue takes what its workers can't answer yet")
+    assert choices(loaded(), view_of(loaded()))["note"] == ""
+
+
+def test_where_only_queues_answered_nothing_is_offered():
+    made = queues("GPU", "8 CPU")
+    offered = choices(made, view_of(made))
+    assert (offered["variants"], offered["backends"]) == ([], [])

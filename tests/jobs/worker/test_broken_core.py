@@ -132,6 +132,20 @@ def test_tries_are_still_counted_after_redis_was_killed_and_started_again(tmp_pa
     process.wait()
 
 
+def test_jobs_that_are_too_late_leave_no_gap_in_a_batch(redis_client, queue):
+    submitter, echo = Submitter(redis_client, queue), Echo()
+    for number in range(14):
+        deadline_s = 0.001 if number < 6 else None
+        submitter.submit(NewJob(f"cat{number:02}", b"photo", deadline_s=deadline_s))
+    time.sleep(0.02)
+    made = worker(redis_client, queue, echo, batch_size=4)
+    made._left_after = None
+    made._look_at = float("inf")
+    assert [made.step(NEVER), made.step(NEVER)] == [10, 4]
+    assert echo.batches == [4, 4]
+    assert {Results(redis_client, queue).job(f"cat{n:02}").code for n in range(6)} == {"too_late"}
+
+
 class Unwritable(PlainReader):
     """Fails at one answer."""
 

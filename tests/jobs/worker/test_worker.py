@@ -18,7 +18,7 @@ from experiment.queue.submit import JobConflict, QueueFull, Submitter
 from jobs.records import ModelUnavailable, Outcome, Request, TryAgain
 from jobs.worker.claims import Claims
 from jobs.worker.lease import NameTaken
-from jobs.worker.worker import Worker, WorkerSettings
+from jobs.worker.worker import Times, Worker, WorkerSettings
 from tests.support.queue.parts import Echo, PlainReader
 
 NEVER = threading.Event()
@@ -140,7 +140,8 @@ def test_only_the_first_of_two_results_counts(redis_client, queue):
     taken_over = quick.abandoned()
     made = worker(redis_client, queue)
     endings = [
-        made._ending(entry, Echo().answer([Request(b"x")])[0], 1.0, 1) for entry in (taken_over, taken)
+        made._ending(entry, Echo().answer([Request(b"x")])[0], Times(0.1, 1.0, 1))
+        for entry in (taken_over, taken)
     ]
     assert quick.finish(endings[:1]) == [True]
     assert slow.finish(endings[1:]) == [False]

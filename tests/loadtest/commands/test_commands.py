@@ -252,7 +252,8 @@ def test_a_load_that_can_not_be_sent_is_refused_with_a_sentence(stub, image, arg
     [
         (["127.0.0.1:{free}"], "(connection refused). Is the server running?"),
         (["127.0.0.1:99999"], "has a port that is not from 1 to 65,535"),
-        (["nobody"], "There is no backend named nobody. Name one of A, B and B over REST, or a server as"),
+        (["nobody"], "There is no backend named nobody. Name one of A, B, B over REST and Q, or a server as"),
+        (["Q"], "Q is a queue. A queue takes what its workers can't answer yet, so an offered rate"),
         (["http://127.0.0.1:8501"], "Leave out http://, and choose --protocol rest."),
         (["A", "--protocol", "rest"], "The REST port of A is not known. Add ?rest=8501"),
         (["{rest}"], "If this port is for the other protocol, add --protocol rest."),
@@ -265,7 +266,7 @@ def test_a_target_that_can_not_be_loaded_is_refused_with_a_sentence(stub, image,
     places = {"free": free_port(), "grpc": stub.grpc.address, "rest": stub.rest.address}
     target = [each.format(**places) for each in target]
     payload = [] if "--numbers" in target else ["--image", str(image)]
-    servers = ["--servers", f"A:{stub.grpc.address};B:{stub.grpc.address}?rest=1"]
+    servers = ["--servers", f"A:{stub.grpc.address};B:{stub.grpc.address}?rest=1;Q:queue://r:6379/s"]
     code = main(["rate", "--target", *target, *payload, *servers, *RATE])
     assert code == 2 and words.format(**places) in capsys.readouterr().err.replace("\n", " ")
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from experiment.errors import ConfigRefused
-from tests.support.deploy.deployments import MODEL, SERVING, WEB, Container
+from tests.support.deploy.deployments import API, API_IMAGE, MODEL, SERVING, WEB, Container
 from webapp.config import read_settings, rows
 
 BOTH = {"cap_drop", "command", "deploy", "environment", "healthcheck", "image", "init", "ports", "read_only"}
@@ -25,10 +25,12 @@ MOUNTS = {  # by role: path in the container -> volume, and whether it is read o
     WEB: {"/data": ("data", False)},
     SERVING: {"/models/inception": ("model", True)},
     MODEL: {"/models/inception": ("model", False)},
+    API: {"/models": ("/mnt/models", True), "/cache": (None, False)},
 }
+PUBLISHED = {WEB: {30501: 5051}, API: {4343: 4343}}  # by role; the others: nothing
 RESTARTS = {
     "compose": {WEB: "unless-stopped", SERVING: "unless-stopped", MODEL: None},
-    "swarm": {WEB: "any", SERVING: "any", MODEL: "on-failure"},
+    "swarm": {WEB: "any", SERVING: "any", MODEL: "on-failure", API: "on-failure"},
 }
 KEEPER = "node.labels.pixelcost.data == true"  # the node with the volume of the runs
 HEALTH_PORT = "/dev/tcp/127.0.0.1/8501 "
@@ -60,7 +62,9 @@ def _hardened(way: str, containers: Sequence[Container]) -> Found:
 
 def _image(way: str, containers: Sequence[Container]) -> Found:
     for each in containers:
-        if re.search(r":latest$|^[^:]+$", each.image) or each.spec.get("entrypoint"):
+        if (each.image != API_IMAGE and re.search(r":latest$|^[^:]+$", each.image)) or each.spec.get(
+            "entrypoint"
+        ):
             yield (
                 each.service,
                 f"runs {each.image}, {each.spec.get('entrypoint')}: no version, or not its own program",
@@ -78,7 +82,8 @@ def _volumes(way: str, containers: Sequence[Container]) -> Found:
     for each in containers:
         rows_ = [row for row in each.spec.get("volumes", ()) if row["type"] != "tmpfs"]
         found = {row["target"]: (row.get("source"), row.get("read_only", False)) for row in rows_}
-        if found != MOUNTS[each.role] or any(row["type"] != "volume" for row in rows_):
+        of_host = {row["target"] for row in rows_ if row["type"] != "volume"}
+        if found != MOUNTS[each.role] or of_host != ({"/models"} if each.role == API else set()):
             yield each.service, f"mounts {found}, not {MOUNTS[each.role]}"
 
 
@@ -92,7 +97,7 @@ def _scratch(way: str, containers: Sequence[Container]) -> Found:
 
 def _published(way: str, containers: Sequence[Container]) -> Found:
     for each in containers:
-        if each.published != ({30501: 5051} if each.role == WEB else {}):
+        if each.published != PUBLISHED.get(each.role, {}):
             yield each.service, f"is published at {each.published}"
         if any(port.get("host_ip") != "127.0.0.1" for port in each.spec.get("ports", ()) if way == "compose"):
             yield each.service, "is published to everybody who reaches this machine"
@@ -109,6 +114,8 @@ def _health(way: str, containers: Sequence[Container]) -> Found:
     for each in containers:
         if each.role == SERVING and not (each.health and HEALTH_PORT in str(each.health[-1])):
             yield each.service, "its health is not asked at the port that speaks HTTP"
+        if each.role == API and "http://127.0.0.1:4343/readyz" not in str(each.health):
+            yield each.service, "its health is not whether its models are ready"
         if each.spec.get("healthcheck", {}).get("disable"):
             yield each.service, "nobody looks at its health"
 
@@ -170,7 +177,9 @@ def _resources(way: str, containers: Sequence[Container]) -> Found:
     for each in containers:
         found = each.spec.get("deploy", {}).get("resources", {})
         reserved, limits = found.get("reservations", {}), found.get("limits", {})
-        if way == "swarm" and each.role != MODEL and reserved.get("cpus") != limits.get("cpus"):
+        if each.role == API and not limits.keys() >= {"cpus", "memory"}:
+            yield each.service, f"is limited in {list(limits) or 'nothing'}"
+        if way == "swarm" and each.role not in {MODEL, API} and reserved.get("cpus") != limits.get("cpus"):
             yield each.service, f"may get {reserved.get('cpus')} of its {limits.get('cpus')} CPUs"
         if each.image.partition("@")[0].endswith("-gpu") != (_gpus(reserved) == 1):
             yield each.service, f"the image {each.image} goes with {_gpus(reserved)} GPUs"
@@ -192,6 +201,8 @@ def _spread(way: str, containers: Sequence[Container]) -> Found:
             yield each.service, "each node needs the model, and no node a page or server by itself"
         if each.role == WEB and (deploy["replicas"], deploy["update_config"]["order"]) != (1, "stop-first"):
             yield each.service, "two processes may come to share one SQLite file"
+        if each.role == API and deploy["update_config"]["failure_action"] != "rollback":
+            yield each.service, "a bad update stays"
         constraints = deploy.get("placement", {}).get("constraints", [])
         if constraints != ([KEEPER] if each.role == WEB else []):
             yield each.service, f"is placed by {constraints}"

@@ -17,9 +17,10 @@ from typing import Any
 
 import yaml
 
-from tests.support.deploy.dockerfile import ROOT, read_stages
+from tests.support.deploy.dockerfile import ROOT, all_stages
 
-WEB, SERVING, MODEL = "web", "serving", "model"
+WEB, SERVING, MODEL, API = "web", "serving", "model", "api"
+API_IMAGE = "tensorflow_inference_api_cpu"  # the earlier demo's name for it
 STOCK_ENV = {"MODEL_NAME": "model", "MODEL_BASE_PATH": "/models"}  # of the image tensorflow/serving
 STOCK_ENTRYPOINT = (  # /usr/bin/tf_serving_entrypoint.sh of that image
     "tensorflow_model_server",
@@ -35,7 +36,7 @@ class Container:
     """One container, as its orchestrator would start it."""
 
     service: str  # the name under which others find it
-    role: str  # WEB, SERVING or MODEL
+    role: str  # WEB, SERVING, MODEL or API
     image: str
     command: tuple[str, ...]  # the whole of it: entry point and arguments, variables filled in
     environ: Mapping[str, str]  # that of the image below that of the deployment
@@ -75,9 +76,22 @@ def swarm_services(*paths: Path) -> dict[str, Any]:
         text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", path.read_text("utf-8"))
         for name, spec in yaml.safe_load(text)["services"].items():
             before = services.get(name, {})
+            spec |= {
+                key: [_long(key, each) for each in spec[key]] for key in ("ports", "volumes") if key in spec
+            }
             environ = {**before.get("environment", {}), **spec.get("environment", {})}
             services[name] = {**before, **spec, "environment": environ}
     return services
+
+
+def _long(key: str, written: Any) -> Any:
+    """A port or volume in the long form: "4343:4343", "/mnt/models:/models:ro"."""
+    if not isinstance(written, str):
+        return written
+    first, second, *more = written.split(":")
+    if key == "ports":
+        return {"published": int(first), "target": int(second)}
+    return {"type": "bind", "source": first, "target": second, "read_only": more == ["ro"]}
 
 
 def of_services(services: Mapping[str, Any]) -> list[Container]:
@@ -126,7 +140,9 @@ def _from_compose(name: str, spec: Mapping[str, Any]) -> Container:
         image=spec["image"],
         command=_filled((*entrypoint, *(spec.get("command") or _default_command(role))), environ),
         environ=environ,
-        mounts={each["target"]: each["source"] for each in _volumes(spec) if each["type"] == "volume"},
+        mounts={
+            each["target"]: each.get("source", "") for each in _volumes(spec) if each["type"] == "volume"
+        },
         published={int(port["published"]): port["target"] for port in spec.get("ports", ())},
         health=_health_command(role, spec.get("healthcheck", {})),
         health_path="",
@@ -176,19 +192,19 @@ def _image(image: str) -> tuple[str, dict[str, str], tuple[str, ...]]:
     repository = re.sub(r"(:[^/@]*)?(@.*)?$", "", image)
     if repository.endswith("tensorflow/serving"):
         return SERVING, dict(STOCK_ENV), STOCK_ENTRYPOINT
-    role = repository.rpartition("pixelcost-")[2]
-    stage = read_stages()[role]
+    role = API if repository == API_IMAGE else repository.rpartition("pixelcost-")[2]
+    stage = all_stages()[role]
     return role, stage.environment({}), tuple(stage.command("ENTRYPOINT"))
 
 
 def _default_command(role: str) -> list[str]:
-    return [] if role == SERVING else read_stages()[role].command("CMD")
+    return [] if role == SERVING else all_stages()[role].command("CMD")
 
 
 def _health_command(role: str, healthcheck: Mapping[str, Any]) -> tuple[str, ...]:
     """That of the deployment, else that of the image."""
     written = [part.replace("$$", "$") for part in healthcheck.get("test", ())[1:]]
-    return tuple(written or ([] if role == SERVING else read_stages()[role].command("HEALTHCHECK")))
+    return tuple(written or ([] if role == SERVING else all_stages()[role].command("HEALTHCHECK")))
 
 
 def _filled(command: Iterable[str], environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 PATH = ROOT / "Dockerfile"
+API_PATH = ROOT / "docker" / "dockerfile"  # of the image `api`, where the earlier demo had its own
 _VARIABLE = re.compile(r"\$\{(\w+)\}|\$(\w+)")
 
 
@@ -57,6 +58,11 @@ def read_stages(path: Path = PATH) -> dict[str, Stage]:
         else:
             arguments |= pairs(rest)
     return stages
+
+
+def all_stages() -> dict[str, Stage]:
+    """The stages of both files."""
+    return {**read_stages(API_PATH), **read_stages()}
 
 
 def pairs(text: str) -> dict[str, str]:

@@ -8,19 +8,17 @@ from __future__ import annotations
 import json
 import sys
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tests.support.models.wire import block, number, numbers
+from tests.support.models.onnx_bytes import SIDE_PX, classifier, node, onnx_bytes, value
 
 v1 = tf.compat.v1
-SIDE_PX, BOXES = 32, 10
+BOXES = 10
 RANDOM = np.random.default_rng(7)
-OPSET = 13
 
 
 def weights(*shape: int) -> np.ndarray:
@@ -81,6 +79,44 @@ def tensorflow_files(out: Path) -> None:
     (out / "detector.pb").write_bytes(graph.as_graph_def().SerializeToString())
 
 
+def suppressing_files(out: Path) -> None:
+    """Ends of detectors in one table, which by name and shape could be scores of seven classes."""
+
+    def table(pixels: tf.Tensor) -> tf.Tensor:
+        boxes = tf.reshape(pixels[:, :2, :BOXES], (-1, 4))
+        scores = tf.reduce_mean(boxes, -1)
+        kept = tf.image.non_max_suppression(boxes, scores, 1, score_threshold=-1.0)
+        rest = tf.tile(tf.gather(scores, kept)[:, tf.newaxis], (1, 3))
+        return tf.concat([tf.gather(boxes, kept), rest], -1)
+
+    module = tf.Module()
+    spec = tf.TensorSpec([1, SIDE_PX, SIDE_PX, 3], tf.float32, "pixels")
+    module.call = tf.function(lambda pixels: {"output_0": tf.reshape(table(pixels), (1, 7))}, [spec])
+    tf.saved_model.save(module, str(out / "suppressed"), {"serving_default": module.call})
+    with tf.Graph().as_default() as graph:
+        tf.identity(table(v1.placeholder(tf.float32, [1, SIDE_PX, SIDE_PX, 3], "image")), "output")
+    (out / "suppressed.pb").write_bytes(graph.as_graph_def().SerializeToString())
+
+    settings = {"max_detections": "i: 1", "max_classes_per_detection": "i: 1", "use_regular_nms": "b: false"}
+    settings |= {"nms_score_threshold": "f: 0.0", "nms_iou_threshold": "f: 0.6", "num_classes": "i: 2"}
+    settings |= {f"{axis}_scale": "f: 10.0" for axis in "yxhw"}
+    given = " ".join(f'attr {{ key: "{key}" value {{ {text} }} }}' for key, text in settings.items())
+    implements = f'name: "TFLite_Detection_PostProcess" {given}'
+
+    @tf.function(experimental_implements=implements)
+    def processed(boxes: tf.Tensor, scores: tf.Tensor, anchors: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return tf.zeros((1, 1, 4)), tf.zeros((1, 1)), tf.zeros((1, 1)), tf.zeros((1,))
+
+    def detect(pixels: tf.Tensor) -> tf.Tensor:
+        boxes = tf.reshape(pixels[:, :2, :BOXES], (1, -1, 4))
+        return processed(boxes, boxes[:, :, :2], tf.zeros((15, 4)))[0]
+
+    one = tf.function(detect, [spec]).get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([one], module)
+    converter.allow_custom_ops = True
+    (out / "processed.tflite").write_bytes(converter.convert())
+
+
 def keras_files(out: Path) -> None:
     keras.utils.set_random_seed(7)
     layers = keras.layers
@@ -101,40 +137,6 @@ def keras_files(out: Path) -> None:
         keras.Model(image, output).save(out / f"{name}.keras")
 
 
-def value(name: str, sizes: Sequence[int]) -> bytes:
-    """A tensor of floats with its shape."""
-    shape = b"".join(block(1, number(1, size)) for size in sizes)
-    return block(1, name) + block(2, block(1, number(1, 1) + block(2, shape)))
-
-
-def node(operator: str, inputs: Sequence[str], output: str) -> bytes:
-    return b"".join(block(1, name) for name in inputs) + block(2, output) + block(4, operator)
-
-
-def onnx_bytes(
-    nodes: Sequence[bytes],
-    outputs: Sequence[bytes],
-    shapes: dict[str, Sequence[int]],
-    metadata: dict[str, str],
-) -> bytes:
-    """A model of images [1, 3, 32, 32]; `shapes` are what Reshape takes."""
-    stored = [
-        numbers(1, [len(sizes)]) + number(2, 7) + block(8, name) + block(9, np.array(sizes, "<i8").tobytes())
-        for name, sizes in shapes.items()
-    ]
-    graph = b"".join(
-        [
-            *(block(1, node) for node in nodes),
-            block(2, "graph"),
-            *(block(5, tensor) for tensor in stored),
-            block(11, value("images", (1, 3, SIDE_PX, SIDE_PX))),
-            *(block(12, output) for output in outputs),
-        ]
-    )
-    notes = b"".join(block(14, block(1, key) + block(2, said)) for key, said in metadata.items())
-    return number(1, 8) + block(7, graph) + block(8, number(2, OPSET)) + notes
-
-
 def onnx_files(out: Path) -> None:
     """As YOLO gives it (84 numbers for each of 8400 boxes, here 6 for 512), and as others do."""
     yolo = [node("Reshape", ("images", "table"), "output0")]
@@ -145,15 +147,11 @@ def onnx_files(out: Path) -> None:
     boxes = [node("Reshape", ("images", "rows"), "boxes"), node("Reshape", ("images", "flat"), "scores")]
     outputs = [value("boxes", (768, 4)), value("scores", (1, 3072))]
     (out / "boxes.onnx").write_bytes(onnx_bytes(boxes, outputs, {"rows": (768, 4), "flat": (1, 3072)}, {}))
-    classify = [
-        node("GlobalAveragePool", ("images",), "mean"),
-        node("Reshape", ("mean", "flat"), "colours"),
-        node("Softmax", ("colours",), "output0"),
-    ]
-    notes = {"task": "classify", "imgsz": "[32, 32]", "names": "{0: 'red', 1: 'green', 2: 'blue'}"}
-    (out / "classify.onnx").write_bytes(
-        onnx_bytes(classify, [value("output0", (1, 3))], {"flat": (1, 3)}, notes)
-    )
+    heads = [node("Tile", ("images", "twice"), "cls_8"), node("Reshape", ("images", "same"), "cls_16")]
+    outputs = [value("cls_8", (1, 3, 64, 64)), value("cls_16", (1, 3, 32, 32))]
+    shapes = {"twice": (1, 1, 2, 2), "same": (1, 3, 32, 32)}
+    (out / "heads.onnx").write_bytes(onnx_bytes(heads, outputs, shapes, {}))
+    (out / "classify.onnx").write_bytes(classifier())
 
 
 def openvino_files(out: Path) -> None:
@@ -183,6 +181,7 @@ def torchscript_with_notes(out: Path) -> None:
 def main(out: Path) -> None:
     out.mkdir(parents=True)
     tensorflow_files(out)
+    suppressing_files(out)
     keras_files(out)
     onnx_files(out)
     openvino_files(out)

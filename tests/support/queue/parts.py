@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import redis
 
@@ -54,20 +55,42 @@ class Holding:
         return self._answerer.answer(requests)
 
 
-class Refusing:
-    """Refuses every photo."""
+class Labels:
+    """Answers every image with `result`; keeps the images."""
+
+    def __init__(self, result: dict | None = None, stages_ms: dict[str, float] | None = None) -> None:
+        top = [{"label": "tabby", "score": 0.7}, {"label": "tiger cat", "score": 0.2}]
+        self.result = {"top": top, "model": "lite", "model_version": 3} if result is None else result
+        self.stages_ms = stages_ms or {}
+        self.images: list[bytes] = []
 
     def answer(self, requests: Sequence[Request]) -> list[Outcome]:
-        return [Refused("image_refused", "The photo is damaged.")] * len(requests)
+        self.images += [request.image or b"" for request in requests]
+        return [Answered(self.result, stages_ms=self.stages_ms)] * len(requests)
+
+
+class Refusing:
+    """Refuses every image."""
+
+    def __init__(self, code: str = "image_refused", reason: str = "The photo is damaged.") -> None:
+        self._refused = Refused(code, reason)
+
+    def answer(self, requests: Sequence[Request]) -> list[Outcome]:
+        return [self._refused] * len(requests)
 
 
 @contextmanager
 def running_worker(
-    client: redis.Redis, queue: QueueSettings, answerer: Answerer, reader: Reader | None = None
+    client: redis.Redis,
+    queue: QueueSettings,
+    answerer: Answerer,
+    reader: Reader | None = None,
+    about: Mapping[str, Any] | None = None,
+    **settings: Any,
 ) -> Iterator[Worker]:
     """A worker in a thread, stopped at the end."""
-    settings = WorkerSettings("w-0", wait_s=0.05)
-    worker = Worker(client, queue, settings, reader or entry_reader(queue), answerer)
+    chosen = WorkerSettings(**{"name": "w-0", "wait_s": 0.05, **settings})
+    worker = Worker(client, queue, chosen, reader or entry_reader(queue), answerer, about=about)
     stop, ready = threading.Event(), threading.Event()
     thread = threading.Thread(target=worker.run, args=(stop, ready.set))
     thread.start()
@@ -81,4 +104,4 @@ def running_worker(
 
 def claimed(**fields: bytes) -> Claimed:
     """An entry as a worker claims it."""
-    return Claimed("1730000000000-0", {"uri": b"cat", **fields}, 1, 1730000000001)
+    return Claimed("1730000000000-0", {"uri": b"cat", **fields}, 1, 1730000000001000)

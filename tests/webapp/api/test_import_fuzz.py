@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from experiment.backends.copy_as import KINDS
+from experiment.copy_as.commands import KINDS
 from experiment.export.import_report import ReportRefused
 from experiment.export.report_json import report_dict
 from experiment.figures import LATENCIES

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -17,19 +18,22 @@ from urllib.parse import quote
 import grpc
 import numpy as np
 import pytest
+import redis
 import requests
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
 from PIL import Image
 
-from experiment.backends.copy_as import KINDS, Target
 from experiment.backends.model_input import to_8_bits
+from experiment.copy_as.commands import KINDS, Target, kinds_for
 from experiment.protocol import PREDICT, predict_pb2
+from experiment.queue.records import QueueSettings
 from experiment.records import BackendInfo
 from tests.support.photo_sets import colour_server
-from tests.support.processes.app_process import CAT
+from tests.support.processes.app_process import CAT, ROOT
 from tests.support.processes.serving_process import start_server
 from tests.support.processes.web_process import WebProcess, web_process
 from tests.support.processes.webapp_parts import NOWHERE, eventually, serving
+from tests.support.queue.parts import Labels, running_worker
 from webapp.worker.process import WORKER_COMMAND
 
 ODD = """O'Brien's "$(touch pwned)" `touch pwned` \\"""
@@ -356,10 +360,11 @@ def test_the_locust_file_over_grpc_says_on_one_line_what_failed(
 
 def test_each_kind_has_a_file_name_of_its_own(web: WebProcess, run_id: str) -> None:
     path = f"/api/runs/{run_id}/copy/{{}}?variant={VARIANT}&backend=Real"
-    given = [web.get(path.format(kind)).headers["Content-Disposition"] for kind in KINDS]
+    kinds = [kind for kind in KINDS if kind != "python"]  # that one is of queues
+    given = [web.get(path.format(kind)).headers["Content-Disposition"] for kind in kinds]
     names = [each.partition("filename=")[2] for each in given]
     assert names[-2:] == ["locust_64_jpeg_85.py", "locust_grpc_64_jpeg_85.py"]
-    assert len(set(names)) == len(KINDS)
+    assert len(set(names)) == len(kinds)
     assert f"locust -f {names[-1]} " in copied(web, run_id, "locust-grpc")
 
 
@@ -399,7 +404,7 @@ def test_no_name_is_taken_for_the_place_of_the_image(name: str, tmp_path: Path) 
     body = json.loads((tmp_path / "given.json").read_text())
     assert base64.b64decode(body["inputs"][name]["string_val"][0]) == b"image"
     assert body["model_spec"]["name"] == name
-    for kind in KINDS:
+    for kind in kinds_for(info):
         assert KINDS[kind](target)
 
 
@@ -417,3 +422,52 @@ def test_behind_a_proxy_the_command_names_the_address_that_the_browser_sees(tmp_
         answer = eventually(lambda: (got := client.get(path, headers=told)).status_code == 200 and got)
     assert f" https://pixels.example/some/prefix/api/runs/{run_id}/variants/original " in answer.text
     assert "https://pixels.example/some/prefix/api/predict.protoset" in answer.text
+
+
+QUEUED = BackendInfo(
+    "Queued `x`", "queue", "queue://host:6379/cats?db=1", url="queue://:s3cret@host:6379/cats?db=1"
+)
+TO_QUEUE = Target("64 px JPEG", VARIANT, "http://x/v", "http://x/p", QUEUED, None)
+
+
+def test_a_queue_is_asked_through_the_gateway_by_curl(tmp_path: Path) -> None:
+    made = KINDS["curl"](TO_QUEUE)
+    (tmp_path / "curl").write_text(
+        "#!/bin/sh\n"
+        'echo "$@" >> asked.txt\n'
+        'case "$*" in *http://x/v*) printf image ;;\n'
+        '*/jobs) cat > given.bin; printf "HTTP/1.1 202 Accepted\\r\\nLocation: /jobs/j1\\r\\n\\r\\n" ;;\n'
+        "*) echo answered ;; esac\n"
+    )
+    (tmp_path / "curl").chmod(0o755)
+    assert shell(made, tmp_path, tmp_path).strip() == "answered"
+    assert (tmp_path / "given.bin").read_bytes() == b"image"
+    assert (tmp_path / "asked.txt").read_text().splitlines()[
+        -1
+    ] == "-sS http://localhost:4343/jobs/j1?wait=60"
+    assert "s3cret" not in made
+
+
+def test_a_queue_is_asked_by_python_with_a_job(
+    queue: QueueSettings, redis_client: redis.Redis, web: WebProcess, run_id: str, tmp_path: Path
+) -> None:
+    address = f"queue+unix://{queue.url.removeprefix('unix://')}?stream={queue.stream}"
+    url = f"{web.url}/api/runs/{run_id}/variants/{VARIANT}"
+    info = BackendInfo("Queued", "queue", address)
+    made = KINDS["python"](Target("64 px JPEG", VARIANT, url, "http://x/p", info, None))
+    (tmp_path / "ask.py").write_text(made)
+    with running_worker(redis_client, queue, Labels()):
+        done = subprocess.run(
+            [sys.executable, str(tmp_path / "ask.py")],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert json.loads(done.stdout)["top"][0]["label"] == "tabby", done.stderr
+
+
+def test_each_backend_has_its_kinds() -> None:
+    assert kinds_for(QUEUED) == ("curl", "python")
+    assert kinds_for(BackendInfo("A")) == ("curl", "grpcurl", "ghz", "locust", "locust-grpc")

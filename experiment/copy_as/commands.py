@@ -1,4 +1,5 @@
-"""The request of one variant to one backend, as a command or file for curl, grpcurl, ghz or Locust.
+"""The request of one variant to one backend, as a command or file for curl, grpcurl, ghz or Locust; to a
+queue, for curl and the gateway, or as a script in Python.
 
 It downloads the variant from its run and sends the same request as Pixelcost. Names may hold any character:
 they are quoted for the shell, literals in Python, and plain text in comments.
@@ -17,11 +18,12 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from experiment.backends.base import MESSAGE_LIMIT_BYTES
-from experiment.backends.protoset import FILE_NAME, METHOD, SERVICE
+from experiment.copy_as.protoset import FILE_NAME, METHOD, SERVICE
 from experiment.records import BackendInfo
 
 HERE = Path(__file__).parent
 TOKEN_SETTING = "PIXELCOST_TOKEN"  # noqa: S105  the name of a variable, not a token
+GATEWAY_SETTING, REDIS_SETTING = "GATEWAY", "REDIS_URL"  # names of variables that the reader sets
 REQUESTS = 200  # of a load test, one at a time as Pixelcost sends them
 _SLOT: Final = object()  # where the image's base64 goes
 
@@ -40,7 +42,9 @@ class Target:
 
 
 def curl(target: Target) -> str:
-    """A predict request over REST with curl; without REST, over gRPC with grpcurl."""
+    """A predict request over REST with curl; without REST, over gRPC with grpcurl. To a queue, a job."""
+    if target.info.protocol == "queue":
+        return _curl_to_gateway(target)
     if target.rest_address is None:
         return grpcurl(target)
     body = {"signature_name": target.info.signature, "instances": [{"b64": _SLOT}]}
@@ -85,16 +89,66 @@ def locust_grpc(target: Target) -> str:
     return _locust_file(target, "locust-grpc", "grpc", target.info.address)
 
 
+def python(target: Target) -> str:
+    """A script that submits the variant to the queue and waits for its result."""
+    literals = {
+        "variant_url": target.variant_url,
+        "variant_id": target.variant_id,
+        "address": target.info.address,
+    }
+    words = {
+        "title": _plain(f"{target.what} to {target.info.name}"),
+        "file": file_name("python", target.variant_id),
+        "redis_url": REDIS_SETTING,
+        "token": TOKEN_SETTING,
+    }
+    template = Template((HERE / "python_queue.txt").read_text("utf-8"))
+    return template.substitute({key: repr(value) for key, value in literals.items()} | words)
+
+
 KINDS: Final[Mapping[str, Callable[[Target], str]]] = MappingProxyType(
-    {"curl": curl, "grpcurl": grpcurl, "ghz": ghz, "locust": locust, "locust-grpc": locust_grpc}
+    {
+        "curl": curl,
+        "grpcurl": grpcurl,
+        "ghz": ghz,
+        "locust": locust,
+        "locust-grpc": locust_grpc,
+        "python": python,
+    }
 )
+
+
+def kinds_for(info: BackendInfo) -> tuple[str, ...]:
+    """The kinds that fit a backend."""
+    of_queues = ("curl", "python")
+    if info.protocol == "queue":
+        return of_queues
+    return tuple(kind for kind in KINDS if kind != "python")
 
 
 def file_name(kind: str, variant_id: str) -> str:
     """The name to save it under, which a Locust file's own instructions use: "locust_512_jpeg_85.py"."""
-    if not kind.startswith("locust"):
+    if not kind.startswith(("locust", "python")):
         return f"{kind}-{variant_id}.sh"
     return f"{_plain(f'{kind}-{variant_id}').replace('-', '_').replace(' ', '_')}.py"
+
+
+def _curl_to_gateway(target: Target) -> str:
+    """A queue has no HTTP of its own, and the address of its gateway is not known here."""
+    place = _plain(target.info.address)
+    title = f"{target.what} to {target.info.name}, through the gateway."
+    send = _words("curl", "-fsS", "-D", "-", "-o", "/dev/null", "-H", "Expect:", "--data-binary", "@-")
+    return _script(
+        target,
+        title,
+        [
+            f"# Set {GATEWAY_SETTING} to the address of a gateway of {place}",
+            f'{GATEWAY_SETTING}="${{{GATEWAY_SETTING}:-http://localhost:4343}}"',
+            f'JOB=$({_fetch(target, target.variant_url)} |\n  {send} "${GATEWAY_SETTING}/jobs" |\n'
+            "  tr -d '\\r' | sed -n 's/^[Ll]ocation: //p')",
+            f'curl -sS "${GATEWAY_SETTING}$JOB?wait=60"',
+        ],
+    )
 
 
 def _locust_file(target: Target, kind: str, protocol: str, address: str) -> str:

@@ -1,0 +1,1 @@
+"""Dead letters: jobs that were given up, kept with the reason until somebody decides."""
