@@ -1,7 +1,7 @@
 """Three times as many jobs as the workers can do: what is refused, what is still done, what memory it takes.
 
 Capacity is what the same workers do while nothing is added to a long queue, right before and right after, so
-that a slow minute of the machine hits both. Jobs come at their times, whether or not the last ones were taken;
+that a slow minute of the machine hits both. Jobs come at their times, whether or not the last were taken;
 a refused one is not sent again.
 """
 

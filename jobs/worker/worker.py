@@ -158,7 +158,9 @@ class Worker:
             late = [entry for entry in found if _is_late(entry)]
             if not late:
                 break
-            ended += sum(self._claims.finish([self._ending(entry, _too_late(entry), NO_TIMES) for entry in late]))
+            ended += sum(
+                self._claims.finish([self._ending(entry, _too_late(entry), NO_TIMES) for entry in late])
+            )
             found = [entry for entry in found if not _is_late(entry)]
             found += self._claims.new(len(late), 1)
         return found, ended

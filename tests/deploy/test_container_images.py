@@ -29,6 +29,13 @@ WEB_MB = 165  # what the web image adds to its base; aiohttp, which load tests n
 HEALTHY_TIMEOUT_S = 120
 PAGE = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:5051/').read().decode())"
 MODELS = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:4343/models').read().decode())"
+READY = """
+import urllib.error, urllib.request
+try:
+    urllib.request.urlopen("http://127.0.0.1:4343/readyz")
+except urllib.error.HTTPError as refused:
+    print(refused.code, refused.read().decode())
+"""
 STATUS = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8501/v1/models/inception').read().decode())"
 
 pytestmark = [
@@ -175,7 +182,6 @@ def test_the_jobs_image_starts_a_worker_and_its_own_redis_where_there_is_none(bu
 def test_the_gateway_image_answers_as_its_user_and_says_that_its_queue_is_away(builder: Builder) -> None:
     with started(builder, "gateway") as gateway:
         gateway.wait_healthy()
-        asked = "import urllib.request as r, urllib.error\ntry: r.urlopen('http://127.0.0.1:4343/readyz')\nexcept urllib.error.HTTPError as e: print(e.code, e.read().decode())"
-        said = gateway.run("python", "-c", asked).stdout
+        said = gateway.run("python", "-c", READY).stdout
         assert said.startswith("503") and "Redis at localhost:6379 can't be reached" in said
         assert gateway.run("id", "-u").stdout == "10001\n"
