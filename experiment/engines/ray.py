@@ -134,13 +134,26 @@ class RayEngine:
             options["num_cpus"] = max(os.cpu_count() or 1, math.ceil(workers * self.cpus_per_worker))
         _check_answers(place)
         try:
-            ray.init(address=place, **options)
+            with _signals_kept():
+                ray.init(address=place, **options)
         except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
             raise failed(f"Ray ({place}) can't be used.", error) from error
         try:
             yield ray
         finally:
             ray.shutdown()
+
+
+@contextlib.contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ray takes SIGTERM for itself and ends the process; whoever started it wants to end workers first."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in kept.items():
+                signal.signal(number, handler)
 
 
 def make(options: Mapping[str, str]) -> RayEngine:

@@ -55,7 +55,7 @@ def test_a_task_whose_process_died_is_done_by_another_one(tmp_path):
 
 def test_an_item_that_kills_every_process_is_named():
     with pytest.raises(
-        EngineFailed, match="3 processes died, one after the other, while they had '7'"
+        EngineFailed, match="3 processes died, one after the other, while they had this item: '7'"
     ) as failed:
         list(engine("local").spread(engine_tasks.half, [7], 1, NEVER))
     assert failed.value.item == 7

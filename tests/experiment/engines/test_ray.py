@@ -95,3 +95,15 @@ def test_without_an_address_it_takes_no_ray_that_belongs_to_another_command(monk
 def test_a_ray_that_does_not_answer_is_a_sentence_at_once():
     with pytest.raises(EngineFailed, match=r"^Ray at 127\.0\.0\.1:1 does not answer\. Start it .*ray start"):
         ray_file._check_answers("127.0.0.1:1")
+
+
+def test_whoever_started_ray_still_gets_the_signal_to_end():
+    import signal
+
+    from experiment.engines.ray import _signals_kept
+
+    before = signal.getsignal(signal.SIGTERM)
+    with _signals_kept():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as ray.init() takes it for itself
+        changed = signal.getsignal(signal.SIGTERM)
+    assert (changed, signal.getsignal(signal.SIGTERM)) == (signal.SIG_DFL, before)
