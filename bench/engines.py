@@ -18,10 +18,10 @@ from pathlib import Path
 
 import redis
 
+from bench.queue.without_a_model import at_once
 from bench.support.errors import CannotRun
 from bench.support.figures import figure, ratios
 from bench.support.processes import free_port
-from bench.support.queue_parts import at_once
 from bench.support.side_by_side import by_turns
 from experiment.engines.base import Engine, EngineFailed
 from experiment.engines.choose import ENGINES, engine
