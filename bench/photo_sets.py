@@ -94,11 +94,16 @@ def make_set(root: Path, photos: int) -> Path:
     return root
 
 
-def study(photos: Path, count: int, workers: int, kills: int, seed: int, folder: Path) -> Study:
-    """Measures the set from nothing to the report, with so many kills on the way. Raises CannotRun."""
+def study(
+    photos: Path, count: int, workers: int, kills: int, seed: int, folder: Path, service_ms: float = 0.0
+) -> Study:
+    """Measures the set from nothing to the report, with so many kills on the way. Raises CannotRun.
+
+    `service_ms`: how long the stub takes for each request.
+    """
     found = Study(count, workers)
     journal, report = folder / "journal.jsonl", folder / "report.json"
-    stub = [sys.executable, "-m", "bench.support.stub_server", "0"]
+    stub = [sys.executable, "-m", "bench.support.stub_server", str(service_ms / 1e3)]
     pipe = subprocess.PIPE
     with subprocess.Popen(stub, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as server:
         assert server.stdin and server.stdout
@@ -208,32 +213,34 @@ def _peak_kb(pid: int) -> int:
 
 def lines_of(found: Study) -> Iterator[str]:
     """What a run took, and what was wrong with it."""
-    who = f"{found.workers} workers" if found.workers else "one process"
+    who = f"{found.workers} worker{'s' * (found.workers > 1)}" if found.workers else "one process"
     yield (
-        f"{found.photos:,} photos, {who}, the command killed {found.command_kills} times and workers "
-        f"{found.worker_kills} times: {found.wall_s:.1f} s, "
-        f"{found.photos / found.wall_s:.0f} photos/s, {found.command_kb / 1e3:.0f} MB, worker "
-        f"{found.worker_kb / 1e3:.0f} MB, journal {found.journal_bytes / 1e6:.1f} MB"
+        f"{found.photos:,} photos, {who}: {found.wall_s:.1f} s, {found.photos / found.wall_s:.0f} photos/s, "
+        f"{found.command_kb / 1e3:.0f} MB, largest worker {found.worker_kb / 1e3:.0f} MB, "
+        f"journal {found.journal_bytes / 1e6:.1f} MB"
     )
     if found.kills:
         twice = found.requests_twice // VARIANTS
-        yield f"  measured twice: {twice} photos, of at most {found.may_be_twice // VARIANTS}"
+        yield (
+            f"  the command was killed {found.command_kills} times and workers {found.worker_kills} times; "
+            f"measured twice: {twice} photos, of at most {found.may_be_twice // VARIANTS}"
+        )
     for problem in found.problems():
         yield f"  WRONG: {problem}"
 
 
 def bench() -> Iterator[str]:
     """The lines to print: a small set in one process, by workers, and with kills."""
-    yield from _studies(2000, ((0, 0), (1, 0), (2, 0), (2, 6)), seed=1)
+    yield from _studies(1000, ((0, 0), (1, 0), (2, 0), (2, 6)), seed=1, service_ms=20)
 
 
-def _studies(count: int, runs: Sequence[tuple[int, int]], seed: int) -> Iterator[str]:
+def _studies(count: int, runs: Sequence[tuple[int, int]], seed: int, service_ms: float) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         photos = make_set(Path(folder) / "set", count)
         for number, (workers, kills) in enumerate(runs):
             own = Path(folder) / str(number)
             own.mkdir()
-            yield from lines_of(study(photos, count, workers, kills, seed, own))
+            yield from lines_of(study(photos, count, workers, kills, seed, own, service_ms))
 
 
 def main() -> None:
@@ -243,8 +250,10 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="0: one process, without an engine")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--service-ms", type=float, default=0.0, help="that the stub takes for a request")
     options = parser.parse_args()
-    for line in _studies(options.photos, ((options.workers, options.kills),), options.seed):
+    runs = ((options.workers, options.kills),)
+    for line in _studies(options.photos, runs, options.seed, options.service_ms):
         print(line, flush=True)
 
 

@@ -81,15 +81,14 @@ def report_of(path, photos, results, address) -> dict[str, Any]:
     return report_dict(summarise_set(header, counts, "done"))
 
 
-@pytest.mark.parametrize(("name", "is_zip"), [("local", True), ("ray", False)])
-def test_the_report_is_that_of_one_process_to_the_byte_apart_from_a_short_list(tmp_path, name, is_zip):
+def test_the_report_is_that_of_one_process_to_the_byte_apart_from_a_short_list(tmp_path):
     folder = write_folders(tmp_path / "set", 24)
     (folder / "red" / "broken.jpg").write_bytes(photo("red", 0)[:300])
-    photos = open_photo_set(zipped(folder, tmp_path / "set.zip") if is_zip else folder)
+    photos = open_photo_set(zipped(folder, tmp_path / "set.zip"))
     with colour_server(blind_when_small) as address:
         with connected(infos(address)) as backends:
             alone = list(measure_set(PLAN, photos, backends, threading.Event()))
-        args = (engine(name), 2, PLAN, photos, infos(address), threading.Event())
+        args = (engine("local"), 2, PLAN, photos, infos(address), threading.Event())
         spread_out = list(spread_set(*args))
     warm_ups = Counter(each.worker.pid for each in spread_out for one in each.measurements if one.is_warmup)
     assert os.getpid() not in warm_ups
@@ -98,12 +97,12 @@ def test_the_report_is_that_of_one_process_to_the_byte_apart_from_a_short_list(t
     one = report_of(tmp_path / "one", photos, alone, address)
     several = report_of(tmp_path / "several", photos, sorted(spread_out, key=lambda each: each.name), address)
     assert {key: several["environment"].pop(key) for key in OWN_FACTS} == {
-        "engine": name,
+        "engine": "local",
         "workers": 2,
         "worker_hosts": [platform.node()],
     }
     own = [each for each in several["warnings"] if each["code"] in OWN_WARNINGS]
-    assert f"while up to 2 workers asked the same backends at once ({name})" in own[0]["message"]
+    assert "while up to 2 workers asked the same backends at once (local)" in own[0]["message"]
     several["warnings"] = [each for each in several["warnings"] if each not in own]
     words = {each["term"]: each["text"] for each in several["method"]}
     assert "one after another by each of 2 workers in random order" in words["Photos"]
