@@ -134,7 +134,8 @@ class RayEngine:
             options["num_cpus"] = max(os.cpu_count() or 1, math.ceil(workers * self.cpus_per_worker))
         _check_answers(place)
         try:
-            ray.init(address=place, **options)
+            with _own_sigterm():
+                ray.init(address=place, **options)
         except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
             raise failed(f"Ray ({place}) can't be used.", error) from error
         try:
@@ -163,6 +164,17 @@ def _ray() -> Any:
     import ray  # noqa: PLC0415  takes half a second
 
     return ray
+
+
+@contextlib.contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Ray would make SIGTERM end this process at once; what it did before is put back after the block."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def _check_answers(place: str) -> None:

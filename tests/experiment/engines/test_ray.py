@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from types import ModuleType, SimpleNamespace
 
@@ -15,12 +16,22 @@ from tests.support.engines.queue_run import JOBS, counted, run_with_kills
 from tests.support.engines.rules import NEVER, Keeping, Spreading, kept, wait_until
 
 
+def _my_own(*_) -> None:
+    """Of a command that lets its workers finish."""
+
+
 @pytest.fixture(scope="module")
 def made():
     """The engine, connected to a Ray of its own."""
     on_ray = engine("ray", {"ray.address": "local", "ray.cpus_per_worker": "0.5"})
+    before = signal.signal(signal.SIGTERM, _my_own)
     with on_ray._connected(4):
         yield on_ray
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_what_sigterm_does_in_this_process_stays_as_it_was(made):
+    assert signal.getsignal(signal.SIGTERM) is _my_own, "Ray would end `jobs serve` before its workers"
 
 
 class TestRay(Spreading, Keeping):
