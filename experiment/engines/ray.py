@@ -37,6 +37,7 @@ HEAD_GONE_S: Final = 45.0  # a head with a Redis of its own may be back before
 # Ray ends this whole process, without a word, when the head is gone for longer: more than HEAD_GONE_S.
 RECONNECT_S: Final = 120
 _ENVIRON: Final = {
+    "RAY_worker_niceness": "0",  # 15 would let everything else on the machine go first, the model server too
     "RAY_USAGE_STATS_ENABLED": "0",  # Ray would report what it runs to its makers
     "RAY_gcs_rpc_server_reconnect_timeout_s": str(RECONNECT_S),
     "RAY_task_oom_retries": str(MOST_DEATHS - 1),  # its default is for ever
