@@ -37,6 +37,7 @@ HEAD_GONE_S: Final = 45.0  # a head with a Redis of its own may be back before
 # Ray ends this whole process, without a word, when the head is gone for longer: more than HEAD_GONE_S.
 RECONNECT_S: Final = 120
 _ENVIRON: Final = {
+    "RAY_worker_niceness": "0",  # 15 would let everything else on the machine go first, the model server too
     "RAY_USAGE_STATS_ENABLED": "0",  # Ray would report what it runs to its makers
     "RAY_gcs_rpc_server_reconnect_timeout_s": str(RECONNECT_S),
     "RAY_task_oom_retries": str(MOST_DEATHS - 1),  # its default is for ever
@@ -134,7 +135,7 @@ class RayEngine:
             options["num_cpus"] = max(os.cpu_count() or 1, math.ceil(workers * self.cpus_per_worker))
         _check_answers(place)
         try:
-            with _signals_kept():
+            with _own_sigterm():
                 ray.init(address=place, **options)
         except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
             raise failed(f"Ray ({place}) can't be used.", error) from error
@@ -142,18 +143,6 @@ class RayEngine:
             yield ray
         finally:
             ray.shutdown()
-
-
-@contextlib.contextmanager
-def _signals_kept() -> Iterator[None]:
-    """Ray takes SIGTERM for itself and ends the process; whoever started it wants to end workers first."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in kept.items():
-                signal.signal(number, handler)
 
 
 def make(options: Mapping[str, str]) -> RayEngine:
@@ -176,6 +165,17 @@ def _ray() -> Any:
     import ray  # noqa: PLC0415  takes half a second
 
     return ray
+
+
+@contextlib.contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Ray would make SIGTERM end this process at once; what it did before is put back after the block."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def _check_answers(place: str) -> None:

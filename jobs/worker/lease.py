@@ -59,6 +59,7 @@ class Lease:
         self._token = new_token()
         self._beat = Script(client, "beat.lua")
         self._take = Script(client, "take.lua")
+        self._tell = Script(client, "about.lua")
         self._working_on: tuple[str, ...] = ()
         self.lost = threading.Event()  # somebody else took the name: stop at once
 
@@ -79,7 +80,6 @@ class Lease:
                 )
             if stop.wait(0.2):
                 return False
-        self._clean_up()
         self._say_about()
         return True
 
@@ -126,15 +126,9 @@ class Lease:
             self.lost.set()
 
     def _say_about(self) -> None:
-        """Said with every beat: Redis may have come back empty."""
-        self._client.hset(self._settings.keys.about, self._name, self._about)
-
-    def _clean_up(self) -> None:
-        """Take away what dead workers said of themselves whose names nobody took again."""
+        """Said with every beat: Redis may have come back empty. By a script, which runs when memory is full."""
         keys = self._settings.keys
-        for name in self._client.hkeys(keys.about):
-            if not self._client.exists(keys.worker(name.decode("utf-8", "replace"))):
-                self._client.hdel(keys.about, name)
+        self._tell([keys.about], [self._name, self._about, keys.worker("")])
 
     def _holder_now(self, known_dead: str = "") -> str:
         """Take the name if it is free or `known_dead` holds it; who else has it, "" if this one does now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from types import ModuleType, SimpleNamespace
 
@@ -15,12 +16,22 @@ from tests.support.engines.queue_run import JOBS, counted, run_with_kills
 from tests.support.engines.rules import NEVER, Keeping, Spreading, kept, wait_until
 
 
+def _my_own(*_) -> None:
+    """Of a command that lets its workers finish."""
+
+
 @pytest.fixture(scope="module")
 def made():
     """The engine, connected to a Ray of its own."""
     on_ray = engine("ray", {"ray.address": "local", "ray.cpus_per_worker": "0.5"})
+    before = signal.signal(signal.SIGTERM, _my_own)
     with on_ray._connected(4):
         yield on_ray
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_what_sigterm_does_in_this_process_stays_as_it_was(made):
+    assert signal.getsignal(signal.SIGTERM) is _my_own, "Ray would end `jobs serve` before its workers"
 
 
 class TestRay(Spreading, Keeping):
@@ -95,15 +106,3 @@ def test_without_an_address_it_takes_no_ray_that_belongs_to_another_command(monk
 def test_a_ray_that_does_not_answer_is_a_sentence_at_once():
     with pytest.raises(EngineFailed, match=r"^Ray at 127\.0\.0\.1:1 does not answer\. Start it .*ray start"):
         ray_file._check_answers("127.0.0.1:1")
-
-
-def test_whoever_started_ray_still_gets_the_signal_to_end():
-    import signal
-
-    from experiment.engines.ray import _signals_kept
-
-    before = signal.getsignal(signal.SIGTERM)
-    with _signals_kept():
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as ray.init() takes it for itself
-        changed = signal.getsignal(signal.SIGTERM)
-    assert (changed, signal.getsignal(signal.SIGTERM)) == (signal.SIG_DFL, before)
