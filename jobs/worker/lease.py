@@ -126,7 +126,7 @@ class Lease:
             self.lost.set()
 
     def _say_about(self) -> None:
-        """Said with every beat: Redis may have come back empty. By a script, which runs when memory is full."""
+        """Said with every beat: Redis may have come back empty. A script does it even when memory is full."""
         keys = self._settings.keys
         self._tell([keys.about], [self._name, self._about, keys.worker("")])
 
