@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,6 +135,10 @@ def test_the_viewer_shows_the_routes_offline_and_within_our_content_security_pol
     for width_px in (1280, 390):
         page.set_viewport_size({"width": width_px, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth") <= width_px
+    for scheme, is_dark in (("light", False), ("dark", True)):
+        page.emulate_media(color_scheme=scheme)
+        text = page.evaluate("getComputedStyle(document.querySelector('.info .title')).color")
+        assert (min(map(int, re.findall(r"\d+", text)[:3])) > 128) == is_dark, text
     assert said == []
     assert {url.split("/")[2] for url in asked if not url.startswith("data:")} == {
         f"127.0.0.1:{gateway.port}"
