@@ -68,7 +68,7 @@ class Receiver:
         with self._body(request, self._settings.max_bytes) as file:
             size_bytes = file.tell()
             if not size_bytes:
-                raise Refused("no_file", f"The request's body is empty. {EXAMPLES}")
+                raise Refused("no_file", f"The request's body is empty. {_examples(fields)}")
             yield [Photo("body", file, size_bytes)]
 
     @contextmanager
@@ -153,11 +153,9 @@ class Receiver:
         sent = [part for field in fields for part in request.files.getlist(field)]
         parts = [part for part in sent if part.filename]
         field = fields[0]
-        example = EXAMPLES.replace("file=", f"{field}=")
+        example = _examples(fields)
         if not parts and any(name in request.form for name in fields):
-            raise Refused(
-                "no_file", f"The field `{field}` holds text. Write an @ before the name. {EXAMPLES}"
-            )
+            raise Refused("no_file", f"The field `{field}` holds text. Write an @ before the name. {example}")
         if not parts:
             raise Refused("no_file", f"Send each photo in a field `{field}`. {example}")
         if len(parts) > self._settings.max_photos:
@@ -167,6 +165,11 @@ class Receiver:
         if others:
             raise Refused("bad_field", f"Sent as a file, but not named `{field}`: {', '.join(others)}.", 422)
         return [Photo(plain_name(part.filename or ""), part.stream, part.stream.seek(0, 2)) for part in parts]
+
+
+def _examples(fields: Sequence[str]) -> str:
+    """How a photo is sent at an address that reads these fields."""
+    return EXAMPLES.replace(f"{FIELD}=", f"{fields[0]}=")
 
 
 def _parsed(text: bytes) -> Any:

@@ -119,7 +119,7 @@ def predict_batch(name: str) -> ResponseReturnValue:
 def detect() -> ResponseReturnValue:
     """The same for the model in the form. Older clients look for the boxes beside `data`."""
     app = services()
-    with app.receiver.photos(request, FIELDS) as photos:
+    with app.receiver.photos(request, FIELDS[::-1]) as photos:
         found = _answers(_models(), _model_in_form(), photos, 1)[0]
     return jsonify(good(found, **{BOXES: found[BOXES]}))
 

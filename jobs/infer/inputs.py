@@ -70,6 +70,8 @@ def converted(spec: InputSpec, array: np.ndarray, is_batch: bool = False) -> np.
         raise ValueError(f"The input {spec.name} takes a batch; the job has one number.")
     shape = array.shape[1:] if is_batch else array.shape
     wanted = spec.example_shape if spec.shape is not None else shape
+    if is_text and not is_batch and shape == (1,) and wanted == ():
+        array, shape = array.reshape(()), ()  # Cluster Serving's clients send a text as an array of one
     if len(wanted) != len(shape) or any(
         side not in {None, given} for side, given in zip(wanted, shape, strict=True)
     ):

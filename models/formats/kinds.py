@@ -119,7 +119,7 @@ def _in_directory(directory: Path) -> Found:
     whole = [(kind, file) for kind, file in found if not kind.way_on]
     if len(whole) > 1:
         listed = ", ".join(f"{file.name} ({kind.name})" for kind, file in whole)
-        raise ModelProblem(f"{directory} holds several models: {listed}. Name one of the files.")
+        raise ModelProblem(f"{directory} holds several models: {listed}. Leave one there, or name its file.")
     if whole:
         remarks = [f"skipped: {problem}" for problem in skipped]
         return replace(_with_companions(*whole[0]), remarks=tuple(remarks))
@@ -132,7 +132,17 @@ def _in_directory(directory: Path) -> Found:
         return _in_directory(max(versions, key=lambda path: int(path.name)))
     names = sorted(entry.name for entry in directory.iterdir())
     listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    raise ModelProblem(f"{directory} holds no model: found {listed or 'nothing'}. Name the model's file.")
+    raise ModelProblem(f"{directory} holds no model: found {listed or 'nothing'}. {_unknown_in(directory)}")
+
+
+def _unknown_in(directory: Path) -> str:
+    """What to do in a folder without a model: of files that may be meant for one, the first is named."""
+    files = (file for file in sorted(directory.iterdir()) if file.is_file())
+    for file in files:
+        if file.suffix not in NO_MODEL_NAMES:
+            known = ", ".join(kind.name for kind in CONVERTED)
+            return f"If {file.name} is meant, it is damaged or of an unknown kind. Known are {known}."
+    return "Put the model's file into it, or name that file."
 
 
 def models_in(directory: Path) -> tuple[list[tuple[Kind, Path]], list[Exception]]:

@@ -99,6 +99,16 @@ def test_a_damaged_file_beside_the_model_is_skipped_with_a_line(tmp_path):
     assert "old.zip is damaged" in sentence("check", tmp_path)
 
 
+def test_a_folder_with_a_damaged_model_or_several_says_what_to_do(tmp_path):
+    (tmp_path / "labels.txt").write_text("cat")
+    assert sentence("check", tmp_path).endswith("Put the model's file into it, or name that file.")
+    (tmp_path / "frozen_graph.pb").write_bytes(b"\x02" * 100)
+    assert "If frozen_graph.pb is meant, it is damaged or of an unknown kind" in sentence("check", tmp_path)
+    for name in ("a.pb", "b.pb"):
+        shutil.copyfile(converter().sources / "frozen.pb", tmp_path / name)
+    assert "Leave one there, or name its file." in sentence("check", tmp_path)
+
+
 def test_a_folder_whose_name_only_looks_like_a_number_is_no_version(tmp_path):
     (tmp_path / "²").mkdir()
     assert "holds no model: found ²." in sentence("check", tmp_path)

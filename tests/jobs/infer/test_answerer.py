@@ -247,6 +247,13 @@ def test_numbers_are_converted_only_if_none_of_them_changes():
             converted(pixels, np.array(values))
 
 
+def test_a_text_alone_reaches_a_model_of_texts_as_the_old_clients_send_it():
+    texts = InputSpec("s", "images", "DT_STRING", (None,))
+    assert converted(texts, np.array(["hello"], object)).shape == ()
+    with pytest.raises(ValueError, match="takes texts of shape"):
+        converted(texts, np.array(["hello", "there"], object))
+
+
 @pytest.mark.parametrize("name", TYPES)
 def test_every_type_of_tensor_survives_the_way_there_and_back(name):
     values = [b"a", b""] if name == "DT_STRING" else [0, 1]
