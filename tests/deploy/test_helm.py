@@ -115,6 +115,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "settings": {"web": {"env": {"PIXELCOST_KEEP_RUNS": 50, "PIXELCOST_LOG_LEVEL": "debug"}}},
     "queue": {"queue": {"enabled": True}},
     "another queue": {
+        "web": {"tokenSecret": "pixelcost-token"},
         "backends": [CPU],
         "networkPolicy": {"defaultDeny": True},
         "queue": {
@@ -325,6 +326,12 @@ def test_prometheus_is_given_the_token_that_the_page_asks_for(rendered) -> None:
     )
     (endpoint,) = monitor["spec"]["endpoints"]
     assert endpoint["authorization"]["credentials"] == {"name": "pixelcost-token", "key": "token"}
+
+
+def test_the_gateway_asks_for_the_token_of_the_page(rendered) -> None:
+    (gateway,) = Cluster(rendered["another queue"]).workloads("gateway")
+    (token,) = (each for each in main_container(gateway)["env"] if each["name"] == "PIXELCOST_TOKEN")
+    assert token["valueFrom"]["secretKeyRef"] == {"name": "pixelcost-token", "key": "token"}
 
 
 def test_keda_counts_the_requests_of_its_own_namespace(rendered) -> None:

@@ -92,6 +92,20 @@ def test_the_swarm_publishes_the_gateway_and_never_redis_which_has_no_password()
     assert ports == {"queue-redis": [], "queue-worker": [], "queue-gateway": [4343, 10020]}
 
 
+def test_a_token_and_names_of_hosts_reach_the_gateway_as_they_reach_the_page() -> None:
+    given = yaml.safe_load((ROOT / "compose.queue.yaml").read_text("utf-8"))["services"]["queue-gateway"]
+    assert given["environment"]["PIXELCOST_TOKEN"] == "${PIXELCOST_TOKEN:-}"
+    for services in (COMPOSE, STACK):
+        assert services["queue-gateway"]["environment"]["PIXELCOST_ALLOWED_HOSTS"].startswith(
+            "queue-gateway,"
+        )
+    files = [SWARM / name for name in ("pixelcost.yaml", "queue.yaml", "token.yaml", "queue-token.yaml")]
+    with_token = swarm_services(*files)
+    for name in ("image-resizer", "queue-gateway"):
+        (secret,) = with_token[name]["secrets"]
+        assert with_token[name]["environment"]["PIXELCOST_TOKEN_FILE"] == f"/run/secrets/{secret['target']}"
+
+
 def test_redis_has_more_memory_than_its_own_limit() -> None:
     limits = STACK["queue-redis"]["deploy"]["resources"]["limits"]
     assert (words(STACK["queue-redis"]["command"])["maxmemory"], limits["memory"]) == ("1gb", "1536M")
