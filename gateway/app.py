@@ -18,13 +18,12 @@ from gateway.http.job_ids import JobId, RawPath, Wsgi
 from gateway.limits.receive import FORM_MEMORY_BYTES
 from gateway.routes import classify, jobs, models, pages
 from gateway.services import Services
-from gateway.table import Route
+from gateway.table import OPEN, Route
 from httpserver import logs, security
 from httpserver.problems import Refused
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 MOST_BODY_BYTES: Final = 10_000  # of every request that is no upload
-OPEN: Final = {"/healthz", "/readyz"}  # what probes need, without a token
 ROUTES: Final = (*jobs.ROUTES, *classify.ROUTES, *models.ROUTES, *pages.ROUTES)
 
 
@@ -91,7 +90,7 @@ def assembled(name: str, settings: Settings, shared: Services, routes: Sequence[
 
 def _require(token: str) -> None:
     """Raises Refused for a request without the token."""
-    if request.path in OPEN:
+    if request.path in OPEN or request.endpoint == "static":
         return
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and hmac.compare_digest(_digest(given.strip()), _digest(token)):

@@ -8,6 +8,8 @@ from typing import Any, Final, Literal
 
 Schema = Mapping[str, Any]
 JSON: Final = "application/json"
+# Without a token: what probes need, and the documentation, where a browser's user can enter one.
+OPEN: Final = {"/healthz", "/readyz", "/", "/docs", "/openapi.json"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
-from gateway.table import Answer, Parameter, Route, Schema
+from gateway.table import OPEN, Answer, Parameter, Route, Schema
 from httpserver.problems import MEDIA_TYPE
 
 _PART: Final = re.compile(r"<(?:(\w+):)?(\w+)>")
@@ -23,7 +23,7 @@ def document(
     paths: dict[str, Any] = {}
     for route in routes:
         path = _PART.sub(r"{\2}", route.path)
-        paths.setdefault(path, {})[route.method.lower()] = _operation(route, has_token)
+        paths.setdefault(path, {})[route.method.lower()] = _operation(route, has_token and path not in OPEN)
     security = {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}} if has_token else {}
     return {
         "openapi": "3.1.0",
@@ -32,11 +32,10 @@ def document(
         "tags": [{"name": tag} for tag in dict.fromkeys(route.tag for route in routes)],
         "paths": paths,
         "components": {"schemas": dict(schemas), **security},
-        **({"security": [{"token": []}]} if has_token else {}),
     }
 
 
-def _operation(route: Route, has_token: bool) -> dict[str, Any]:
+def _operation(route: Route, needs_token: bool) -> dict[str, Any]:
     parts = [_path_part(name) for _, name in _PART.findall(route.path)]
     operation: dict[str, Any] = {
         "operationId": f"{route.view.__name__}_{route.method.lower()}",
@@ -46,18 +45,20 @@ def _operation(route: Route, has_token: bool) -> dict[str, Any]:
         "parameters": [*parts, *map(_parameter, route.parameters)],
         "responses": {
             **{str(status): _response(answer) for status, answer in route.answers.items()},
-            **{str(status): _problem(status) for status in _problems(route, has_token)},
+            **{str(status): _problem(status) for status in _problems(route, needs_token)},
         },
     }
+    if needs_token:
+        operation["security"] = [{"token": []}]
     if route.body:
         content = {media_type: {"schema": schema} for media_type, schema in route.body.items()}
         operation["requestBody"] = {"required": route.needs_body, "content": content}
     return operation
 
 
-def _problems(route: Route, has_token: bool) -> Iterable[int]:
+def _problems(route: Route, needs_token: bool) -> Iterable[int]:
     statuses = {*EVERY_ROUTE, *route.problems, *(WITH_BODY if route.body else ())}
-    return sorted((statuses | set(TOKEN if has_token else ())) - set(route.answers))
+    return sorted((statuses | set(TOKEN if needs_token else ())) - set(route.answers))
 
 
 def _path_part(name: str) -> dict[str, Any]:
