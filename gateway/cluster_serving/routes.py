@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from flask import Response, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -90,16 +90,12 @@ def _predict(servable: Servable) -> ResponseReturnValue:
             is_gone = partial(hung_up, request.environ.get("gunicorn.socket"))
             found = front.results(servable, jobs, wait_s, is_gone)
         for job in found:
-            if isinstance(service_ms := _service_ms(job), float | int):
+            service_ms = (job.result or {}).get("stages_ms", {}).get("service")
+            if isinstance(service_ms, float | int):
                 front.timers.add("backend.inference", service_ms)
         with front.timers.timed("response.handling"):
             _refuse_failed(found)
             return jsonify(predictions=[prediction(job) for job in found])
-
-
-def _service_ms(job: Job) -> Any:
-    stages = (job.result or {}).get("stages_ms", {})
-    return stages.get("service", stages.get("worker"))
 
 
 def _refuse_failed(found: Sequence[Job]) -> None:
