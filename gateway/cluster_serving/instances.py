@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -90,8 +90,3 @@ def _are_whole(array: np.ndarray) -> bool:
 
 def _bad(why: str) -> Refused:
     return Refused("bad_instances", why, 400)
-
-
-def ids(jobs: Sequence[NewJob]) -> str:
-    """The ids of jobs, as sentences name them."""
-    return ", ".join(job.id for job in jobs)
