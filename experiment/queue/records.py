@@ -57,7 +57,7 @@ class Job:
     ended_ms: int | None = None
     tries: int | None = None  # deliveries to a worker
     worker: str | None = None
-    result: Mapping[str, Any] | None = None  # jobs/infer/outcome.py; only if done
+    result: Mapping[str, Any] | None = None  # jobs/infer/results.py; only if done
     result_bytes: int | None = None  # as stored
     value: bytes | None = field(default=None, repr=False)  # the result as Cluster Serving's clients read it
     code: str | None = None  # of the failure; only if failed, as `reason`

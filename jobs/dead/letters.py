@@ -78,7 +78,6 @@ class DeadLetters:
                     settings.stream,
                     job,
                     keys.photo(letter.photo_sha256),
-                    keys.finished,
                     keys.unread,
                     old,
                 ],

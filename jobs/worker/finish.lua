@@ -1,11 +1,11 @@
 -- Ends jobs, each at most once: result, acknowledgement and deletion in one step.
--- KEYS: stream, finished, unread, rate, stats
+-- KEYS: stream, unread, rate, stats
 -- ARGV: group, prefix of job keys, prefix of photo keys, prefix of channels, ttl_ms, photo_ttl_ms, dead stream or "",
 --       then for each job: entry, id, photo's sha256 or "", key of the old result or "", 1 if its result is taken in
 --       bulk, value, state, number of fields, field, value, ... (of the job's hash; with a dead stream also of its
 --       entry there)
 -- Returns for each job 1, or 0 if it has ended already or its entry is gone.
-local stream, finished, unread, rate, stats = unpack(KEYS)
+local stream, unread, rate, stats = unpack(KEYS)
 local group, jobs, photos, channels, ttl_ms, photo_ttl_ms, dead = unpack(ARGV, 1, 7)
 local time = redis.call('TIME')
 local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
@@ -45,7 +45,6 @@ while i <= #ARGV do
     elseif photo ~= '' and redis.call('HINCRBY', photos .. photo, 'refs', -1) <= 0 then
       redis.call('UNLINK', photos .. photo)
     end
-    redis.call('ZADD', finished, now_ms, id)
     if in_bulk == '1' then redis.call('ZADD', unread, now_ms, id) end
     redis.call('PUBLISH', channels .. id, state)
     counted[state] = counted[state] + 1
@@ -53,7 +52,6 @@ while i <= #ARGV do
     redis.call('HINCRBY', stats, 'stale', 1)
   end
 end
-redis.call('ZREMRANGEBYSCORE', finished, '-inf', now_ms - ttl_ms)
 redis.call('ZREMRANGEBYSCORE', unread, '-inf', now_ms - ttl_ms)
 local all = counted.done + counted.failed
 if all > 0 then

@@ -55,7 +55,7 @@ def test_a_photo_becomes_a_job_and_a_waiting_client_gets_its_result(gateway, gat
     assert job["result"] == {"size_bytes": len(png())}
     assert job["submitted_ms"] <= job["started_ms"] <= job["ended_ms"]
     assert (job["tries"], job["worker"], job["batch"]) == (1, "w-0", 1)
-    assert set(job["stages_ms"]) == {"queue", "worker"}
+    assert set(job["stages_ms"]) == {"queue_wait", "batch_wait", "service"}
     assert (job["code"], job["reason"]) == (None, None)
 
 

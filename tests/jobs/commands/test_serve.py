@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +14,12 @@ from pathlib import Path
 import grpc
 import pytest
 
+from experiment.errors import PixelcostError
 from experiment.protocol import predict_pb2, types_pb2
 from experiment.queue.connection import connection
 from experiment.queue.records import NewJob, QueueSettings
 from experiment.queue.submit import Submitter
+from experiment.settings import SharedSettings
 from jobs.commands.main import main
 from jobs.config import ServeConfig
 from jobs.serving import model_server as own
@@ -152,6 +155,13 @@ def test_a_model_is_converted_once_and_again_when_it_has_changed(tmp_path, monke
     assert asked[0][:3] == ["convert", str(file), "--out"]
     model.write_text("another")
     assert own._converted(file, model, tmp_path, print, None) != places[0]
+
+
+def test_servers_that_workers_can_not_ask_are_refused_in_a_sentence(tmp_path):
+    settings, stop = SharedSettings(tf_servers="Queued:queue://localhost:6379/cats"), threading.Event()
+    serving_model = own.model_server(ServeConfig(), settings, None, tmp_path, print, stop)
+    with pytest.raises(PixelcostError, match="names no model server over gRPC"), serving_model:
+        pass
 
 
 def test_the_model_server_gets_the_cores_of_the_file():
