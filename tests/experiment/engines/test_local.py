@@ -58,7 +58,7 @@ def test_an_item_that_kills_every_process_is_named():
         EngineFailed, match="3 processes died, one after the other, while they had this item: '7'"
     ) as failed:
         list(engine("local").spread(engine_tasks.half, [7], 1, NEVER))
-    assert failed.value.item == 7
+    assert failed.value.items == (7,)
 
 
 def test_what_a_task_raises_reaches_the_caller():
