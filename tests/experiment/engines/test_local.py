@@ -119,3 +119,10 @@ def test_an_engine_that_is_not_installed_says_how_to_install_it(monkeypatch):
 def test_an_unknown_engine_is_named_beside_the_known_ones():
     with pytest.raises(EngineFailed, match=r"no engine named flink\. There are local, ray, spark"):
         engine("flink")
+
+
+def test_an_option_that_an_engine_does_not_have_is_refused():
+    with pytest.raises(EngineFailed, match=r"ray has no option ray\.adress\. Its options are: ray\.address,"):
+        engine("ray", {"ray.adress": "head:6379"})
+    with pytest.raises(EngineFailed, match=r"The engine local has no option .* are: none\."):
+        engine("local", {"workers": "2"})
