@@ -13,7 +13,8 @@ local entry, fingerprint, has_photo = {}, '', false
 for i = 1, #found[2], 2 do
   local name, value = found[2][i], found[2][i + 1]
   if name == 'dead_fingerprint' then fingerprint = value
-  elseif string.sub(name, 1, 5) ~= 'dead_' and name ~= 'begin_by_ms' then  -- that deadline has passed
+  elseif string.sub(name, 1, 5) ~= 'dead_' and name ~= 'begin_by_ms' and name ~= 'submitted_us' then
+    -- (that deadline has passed, and it waits from now on)
     entry[#entry + 1] = name
     entry[#entry + 1] = value
     has_photo = has_photo or name == 'photo'

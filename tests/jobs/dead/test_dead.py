@@ -75,6 +75,8 @@ def test_one_that_is_put_back_is_a_new_job_with_all_its_tries_and_no_old_deadlin
     assert worker(redis_client, queue).step(NEVER) == 1
     job = Results(redis_client, queue).job("cat")
     assert (job.state, job.tries, job.result["echo"]) == ("done", 1, "photo")
+    since_then_ms = job.ended_ms - job.submitted_ms
+    assert job.result["stages_ms"]["queue_wait"] <= since_then_ms + 1, "it waits from now on"
     assert [letter.job_id for letter in dead.all()] == ["dog"]
 
 
