@@ -32,9 +32,9 @@ def run(options: argparse.Namespace, session: Session) -> int:
     if served and not is_asked:
         queues = [QueueSettings(each.url, each.stream) for each in served.values()]
     for queue in queues:
-        by = served.get(queue.stream)
-        process = f", served by process {by.pid}" if by else ""
-        session.output.print(f"{queue.stream} at {place_of(queue.url)}{process}", soft_wrap=True)
+        by, place = served.get(queue.stream), place_of(queue.url)
+        process = f", served by process {by.pid}" if by and by.place == place else ""
+        session.output.print(f"{queue.stream} at {place}{process}", soft_wrap=True)
         for line in _lines(queue):
             session.output.print(f"  {line}", soft_wrap=True)
     return 0

@@ -79,7 +79,7 @@ def here(tmp_path, monkeypatch) -> Iterator[Callable[..., int]]:
         signal.signal(number, handler)
 
 
-def test_the_whole_quick_start_works_and_ends_in_order(tmp_path, here, capsys):
+def test_the_whole_quick_start_works_and_ends_in_order(tmp_path, here, capsys, redis_url):
     url = f"localhost:{free_port()}"
     queue = QueueSettings(f"redis://{url}")
     with grpc_server(tabby) as address:
@@ -92,6 +92,8 @@ def test_the_whole_quick_start_works_and_ends_in_order(tmp_path, here, capsys):
             assert here("list") == 0
             listed = capsys.readouterr().out
             assert f"serving_stream at {url}, served by process {process.pid}" in listed
+            assert here("list", "--redis", redis_url, "--stream", "serving_stream") == 0
+            assert "served by" not in capsys.readouterr().out, "a queue of the same name elsewhere"
             assert "2 workers" in listed and "3 accepted, 3 done" in listed and "noeviction" in listed
             assert here("serve", "--redis", url, *servers) == 2
             assert f"Process {process.pid} serves serving_stream from" in capsys.readouterr().err
