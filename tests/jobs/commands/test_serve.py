@@ -157,6 +157,9 @@ def test_a_model_is_converted_once_and_again_when_it_has_changed(tmp_path, monke
     assert asked[0][:3] == ["convert", str(file), "--out"]
     model.write_text("another")
     assert own._converted(file, model, tmp_path, print, None) != places[0]
+    monkeypatch.chdir(tmp_path)  # conversions run in the project's folder
+    own._converted(Path("config.yaml"), model, tmp_path / "new", print, None)
+    assert asked[-1][:2] == ["convert", str(file)]
 
 
 def test_servers_that_workers_can_not_ask_are_refused_in_a_sentence(tmp_path):
