@@ -6,11 +6,12 @@ import argparse
 
 import redis
 
+from experiment.cli.session import Session
 from experiment.queue.connection import connection, in_words, place_of
 from experiment.queue.records import QueueSettings
 from experiment.queue.results import Results
 from experiment.wording import count
-from jobs.commands.session import Session, add_queue_arguments, asked_queue
+from jobs.commands.queue_options import add_queue_arguments, asked_queue
 from jobs.redis_server.checks import sentences
 from jobs.serving.running import all_running
 from jobs.serving.watch import words_of

@@ -14,13 +14,14 @@ import redis
 
 from common.arguments import argument
 from common.checks import Expected, whole_text
+from experiment.cli.session import Session
 from experiment.engines.base import Engine
 from experiment.engines.choose import ENGINES, engine
 from experiment.queue.connection import connection, in_words, place_of
 from experiment.queue.records import QueueSettings
 from experiment.records import BackendInfo
 from experiment.wording import count
-from jobs.commands.session import Session, add_queue_arguments
+from jobs.commands.queue_options import add_queue_arguments
 from jobs.config import ServeConfig, read_config
 from jobs.config.keys import MOST_BATCH, MOST_WORKERS, memory_bytes
 from jobs.redis_server import Place, ensure
