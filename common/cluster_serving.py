@@ -27,6 +27,7 @@ MODEL_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "top_n": ("params.top_n", "params.filter", "data.filter", "filter", "postProcessing"),
     "encrypted": ("modelEncrypted",),
 }
+REDIS_KEYS: Final = ("redisUrl", "data.src", "redis.url")
 
 
 class Unusable(Exception):

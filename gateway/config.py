@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import experiment.settings
-from common.checks import Expected, number, number_text, one_of_texts, whole_text
+from common.checks import number, number_text, one_of_texts, whole_text
 from experiment.queue.connection import redis_url
 from experiment.queue.keys import DEFAULT_STREAM, stream_name
 from experiment.queue.records import DEFAULT_URL, QueueSettings
@@ -21,13 +21,6 @@ from httpserver import parsers
 
 PREFIX: Final = "PIXELCOST_GATEWAY_"
 SPARE_THREADS: Final = 8  # that never wait for a job, so that others are answered
-
-
-def _redis_url(text: str) -> str:
-    try:
-        return redis_url(text)
-    except ValueError as error:
-        raise Expected(str(error).removeprefix("is not ")) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +47,7 @@ class Settings(BackendSettings):
         "Folder for the converted models. Empty: `var/models-of-PORT`.",
     )
     redis_url: str = setting(
-        f"{PREFIX}REDIS_URL", DEFAULT_URL, "Redis or Valkey with the queue: host:port or a URL.", _redis_url
+        f"{PREFIX}REDIS_URL", DEFAULT_URL, "Redis or Valkey with the queue: host:port or a URL.", redis_url
     )
     stream: str = setting(f"{PREFIX}STREAM", DEFAULT_STREAM, "Stream of the queue.", stream_name)
     most_jobs: int = setting(

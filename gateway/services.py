@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from flask import current_app
 
@@ -20,6 +21,8 @@ from gateway.limits.waiting import Ends, Waiting
 from gateway.metrics import Metrics
 from gateway.models.answers import Models
 
+QUICK_S: Final = 5.0  # for what probes and Prometheus ask, which would pile up if Redis hangs
+
 
 class Queue:
     """One queue: submitting, results, and the ends of its jobs."""
@@ -29,7 +32,8 @@ class Queue:
         self._client = connection(settings.url)
         self._submitter = Submitter(self._client, settings)
         self._results = Results(self._client, settings)
-        self._quick_results = Results(connection(settings.url, retries=0), settings)
+        quick = connection(settings.url, retries=0, answer_s=QUICK_S)
+        self._quick_results = Results(quick, settings)
         self._ends = Ends(self._client, settings)
         self._waiting = waiting
 

@@ -24,16 +24,10 @@ class Held(Exception):
 def held(file: Path, note: str) -> Iterator[None]:
     """Hold the file during the block, with `note` in it, which only this user can read.
 
-    Raises Held, and PixelcostError if the file can't be written.
+    Raises Held, and OSError if the file can't be written.
     """
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock: IO[str] = os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+")
-    except OSError as error:
-        raise PixelcostError(
-            f"The folder {file.parent} can't be used: {error.strerror}. "
-            "Set PIXELCOST_DATA_DIR to another folder."
-        ) from None
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock: IO[str] = os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+")
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -43,6 +37,13 @@ def held(file: Path, note: str) -> Iterator[None]:
         lock.write(note)
         lock.flush()
         yield
+
+
+def not_usable(file: Path, error: OSError) -> PixelcostError:
+    """That the folder of a lock in the data folder can't be written, and what to do."""
+    return PixelcostError(
+        f"The folder {file.parent} can't be used: {error.strerror}. Set PIXELCOST_DATA_DIR to another folder."
+    )
 
 
 def note_of_holder(file: Path) -> str | None:

@@ -71,6 +71,13 @@ class Request:
     tensors: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)  # without the batch dimension
 
 
+def bytes_array(data: bytes) -> np.ndarray:
+    """An array without dimensions that holds these bytes, as Request.tensors has an image beside others."""
+    array = np.empty((), object)
+    array[()] = data
+    return array
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
     """A result."""

@@ -64,18 +64,7 @@ class Verdict:
     @property
     def faults(self) -> dict[str, list[str]]:
         """The lists that are not empty, by name."""
-        names = (
-            "lost",
-            "dropped",
-            "duplicated",
-            "changed",
-            "wrong",
-            "phantom",
-            "astray",
-            "innocent_dead",
-            "left",
-        )
-        return {name: getattr(self, name) for name in names if getattr(self, name)}
+        return {name: getattr(self, name) for name in FAULTS if getattr(self, name)}
 
     @property
     def redelivered_share(self) -> float:

@@ -175,8 +175,8 @@ def _worker(client: redis.Redis, queue: QueueSettings, claims: type[Claims], pho
 
 
 def _entries(found: Any, time_now: tuple[int, int]) -> list[Claimed]:
-    now_ms = time_now[0] * 1000 + time_now[1] // 1000
+    now_us = time_now[0] * 1_000_000 + time_now[1]
     return [
-        Claimed(entry_id.decode(), {name.decode(): value for name, value in fields.items()}, 1, now_ms)
+        Claimed(entry_id.decode(), {name.decode(): value for name, value in fields.items()}, 1, now_us)
         for entry_id, fields in (found[0][1] if found else [])
     ]

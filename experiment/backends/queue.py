@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from common.checks import is_line
-from experiment.backends.answers import bad_answer, distribution, stages, top_labels
+from experiment.backends.answers import bad_answer, stages, top_labels
 from experiment.backends.base import RequestFailed, describe, too_late
 from experiment.backends.queue_address import queue_settings
 from experiment.queue.connection import QueueUnavailable, connection, in_words, place_of
@@ -116,7 +116,6 @@ class QueueBackend:
         if not isinstance(result, dict) or not isinstance(top, list) or not top:
             raise bad_answer(self.info, "a result without labels. Does its model classify photos?")
         rows = [row if isinstance(row, dict) else {} for row in top]
-        probabilities = result.get("probabilities")
         return Prediction(
             top=top_labels(self.info, [row.get("label") for row in rows], [row.get("score") for row in rows]),
             request_bytes=len(variant.data),
@@ -124,7 +123,6 @@ class QueueBackend:
             server_ms=_stages_in(result),
             peer=job.worker,
             model_version=_count(result.get("model_version")),
-            distribution=None if probabilities is None else distribution(self.info, probabilities),
             batch=_count(result.get("batch")),
         )
 

@@ -12,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-from common.processes import end_with_parent
+from common.processes import end, end_with_parent
 from experiment.errors import EmbeddedFailed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,20 +46,11 @@ def run_models(arguments: list[str], stop: threading.Event | None = None) -> Non
         while process.poll() is None and not stop.is_set():
             time.sleep(0.05)
         if stop.is_set():
-            _end(process)
+            end(process, STOP_TIMEOUT_S)
             raise StartStopped("The start was ended.")
         if process.returncode:
             words.seek(0)
             raise ModelUnavailable(_said(words.read()) or f"It ended with exit code {process.returncode}.")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _said(text: str) -> str:

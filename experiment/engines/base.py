@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from experiment.errors import PixelcostError
+
+GRACE_S: Final = 30.0  # for what workers are at when they are asked to end; later they are killed
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -21,11 +23,6 @@ class EngineFailed(PixelcostError):
     code = "engine_failed"
     http_status = 500
     items: tuple[Any, ...] = ()  # of spread(): those whose processes died again and again
-
-    @property
-    def item(self) -> Any:
-        """The first of them; None: it was something else."""
-        return self.items[0] if self.items else None
 
 
 class Engine(Protocol):

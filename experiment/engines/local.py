@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from multiprocessing.connection import wait
 from typing import Any, Final, cast
 
-from experiment.engines.base import Found, Item
+from experiment.engines.base import GRACE_S, Found, Item
 from experiment.engines.local_process import Hand, Kept
 from experiment.engines.poison import MOST_DEATHS, poisoned
 
+OPTIONS: Final[tuple[str, ...]] = ()
 LOOK_S: Final = 0.1
-GRACE_S: Final = 30.0  # for what workers are at when they are asked to end; later they are killed
 
 
 class Local:

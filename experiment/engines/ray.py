@@ -19,15 +19,15 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from experiment.engines.answers import words
-from experiment.engines.base import EngineFailed, Found, Item
+from experiment.engines.base import GRACE_S, EngineFailed, Found, Item
 from experiment.engines.faq import failed
 from experiment.engines.poison import MOST_DEATHS, poisoned
 from experiment.engines.restarts import Restarts, and_again
 from experiment.errors import PixelcostError
 from experiment.wording import one_line
 
+OPTIONS: Final = ("ray.address", "ray.cpus_per_worker", "ray.working_dir")
 LOOK_S: Final = 0.2
-GRACE_S: Final = 30.0  # for what workers are at when they are asked to end; later they are killed
 SEAT_S: Final = 1.0  # between two tries to get a place for a worker
 ANSWER_S: Final = 5.0
 NO_CPU_S: Final = 10.0  # a worker that Ray has not placed after this long waits for a free CPU
@@ -146,7 +146,7 @@ class RayEngine:
 
 
 def make(options: Mapping[str, str]) -> RayEngine:
-    """The engine. Options: ray.address, ray.cpus_per_worker, ray.working_dir. Raises EngineFailed."""
+    """The engine. Raises EngineFailed, ModuleNotFoundError."""
     _ray()
     text = str(options.get("ray.cpus_per_worker") or 1)
     try:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from experiment.engines.answers import answer_of, words
-from experiment.engines.base import EngineFailed, Found, Item
+from experiment.engines.base import GRACE_S, EngineFailed, Found, Item
 from experiment.engines.faq import failed
 from experiment.engines.java import check_java
 from experiment.engines.leash import Leash, held
@@ -29,7 +29,6 @@ from experiment.engines.restarts import Restarts, and_again
 from experiment.errors import PixelcostError
 
 LOOK_S: Final = 0.2
-GRACE_S: Final = 30.0  # for what workers are at when they are asked to end; later they are killed
 NO_CORE_S: Final = 30.0  # a worker that Spark has not placed after this long waits for a free core
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _DEATH: Final = re.compile(
@@ -44,6 +43,7 @@ SETTINGS: Final = {
     "spark.executor_cores": "spark.executor.cores",
     "spark.total_executor_cores": "spark.cores.max",
 }
+OPTIONS: Final = ("spark.master", *SETTINGS)
 
 
 @dataclass(frozen=True)

@@ -133,8 +133,8 @@ def _file_system(bucket: str) -> Any:
         split = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
         if split.scheme not in {"http", "https"} or not split.netloc or "@" in split.netloc:
             raise PixelcostError(
-                "AWS_ENDPOINT_URL is no address like https://minio.example:9000. Credentials have variables "
-                "of their own."
+                "AWS_ENDPOINT_URL must be an address such as https://minio.example:9000, without a password: "
+                "credentials have variables of their own."
             )
         options |= {"scheme": split.scheme, "endpoint_override": split.netloc}
     elif not any(os.environ.get(name) for name in REGIONS):

@@ -20,10 +20,12 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
+from common.checks import Expected
 from experiment.errors import PixelcostError
 from experiment.queue.records import DEFAULT_URL
 from experiment.wording import one_line
 
+ADDRESS: Final = "an address of Redis: host:port, redis://host:port/0, rediss://host:port or unix:///path"
 CONNECT_S: Final = 5.0
 ANSWER_S: Final = 30.0  # for one command; those that wait by themselves name a shorter time
 MOST_CONNECTIONS: Final = 10_000  # as many as threads use the client at once; redis-py stops at 100
@@ -38,7 +40,7 @@ class QueueUnavailable(PixelcostError):
 
 
 def redis_url(text: str) -> str:
-    """A URL of what a person wrote: `localhost:6379` and `[::1]:6379` too. Raises ValueError.
+    """A URL of what a person wrote: `localhost:6379` and `[::1]:6379` too. Raises Expected.
 
     >>> redis_url("localhost:6379")
     'redis://localhost:6379'
@@ -46,11 +48,13 @@ def redis_url(text: str) -> str:
     url = text.strip() or DEFAULT_URL
     if "://" not in url:
         url = f"redis://{url}"
-    parts = urlsplit(url)
-    if parts.scheme == "unix" and parts.path:
-        return url
-    if parts.scheme not in {"redis", "rediss"} or not parts.hostname or parts.port == 0:
-        raise ValueError("is not an address of Redis; write host:port, redis://host:port/0 or unix:///path")
+    try:
+        parts = urlsplit(url)
+        is_tcp = parts.scheme in {"redis", "rediss"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # odd brackets, or a port that is no number
+        raise Expected(ADDRESS) from None
+    if not is_tcp and not (parts.scheme == "unix" and parts.path):
+        raise Expected(ADDRESS)
     return url
 
 
@@ -109,7 +113,7 @@ _WORDS: tuple[tuple[type[RedisError], str, str], ...] = (
     (ConnectionError, "", "can't be reached. Is it running there?"),
     (OutOfMemoryError, "", f"has no memory left (maxmemory). {_SPACE}"),
     (RedisError, "oom", f"has no memory left (maxmemory). {_SPACE}"),
-    (ReadOnlyError, "", "is a read-only replica. Name the primary."),
+    (ReadOnlyError, "", "is a read-only replica. Use the address of its primary."),
     (RedisError, "misconf", "can't write to its disk and refuses changes. Free disk space there."),
     (RedisError, "unknown command", "is too old: 6.2 or newer is needed."),
 )

@@ -4,8 +4,8 @@
     pixelcost:{<stream>}:job:<id>          hash: state of one job; expires after its end (records.py, Job)
     pixelcost:{<stream>}:photo:<sha256>    hash: `data`, and how many open jobs need it (`refs`); expires
     pixelcost:{<stream>}:dead              stream: jobs that were given up, with the reason
-    pixelcost:{<stream>}:finished          sorted set: ids of finished jobs by time, ms since the epoch
-    pixelcost:{<stream>}:unread            sorted set: of them, those whose client takes results in bulk
+    pixelcost:{<stream>}:unread            sorted set: ids of ended jobs with an unread result that is read in
+                                           bulk, by the time of their end, ms since the epoch
     pixelcost:{<stream>}:rate              hash: jobs that ended, by second
     pixelcost:{<stream>}:stats             hash: counts since the stream began
     pixelcost:{<stream>}:full              string: the queue refuses jobs until it is shorter
@@ -37,6 +37,15 @@ def stream_name(text: str) -> str:
     if not _NAME.fullmatch(text) or not text.isprintable():
         raise Expected("the name of a stream: 1 to 100 characters without spaces, braces, brackets, * and ?")
     return text
+
+
+def beginning_with(prefix: str) -> str:
+    """A pattern of Redis for all names that begin so.
+
+    >>> beginning_with("cat*")
+    'cat\\\\**'
+    """
+    return "".join(f"\\{char}" if char in "\\*?[]^" else char for char in prefix) + "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +85,8 @@ class Keys:
         return self._own("dead")
 
     @property
-    def finished(self) -> str:
-        """Ids of finished jobs whose results may still be there."""
-        return self._own("finished")
-
-    @property
     def unread(self) -> str:
-        """Ids of finished jobs whose results are taken in bulk, by jobs.client's dequeue()."""
+        """Ids of jobs that ended and whose results are taken in bulk, by jobs.client's dequeue()."""
         return self._own("unread")
 
     @property

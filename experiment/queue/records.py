@@ -19,6 +19,16 @@ WIRE_VERSION: Final = "1"
 DEFAULT_URL: Final = "redis://localhost:6379/0"
 
 
+def shown_address(url: str) -> str:
+    """The address without user and password.
+
+    >>> shown_address("queue://:secret@host:6379/serving_stream?db=1")
+    'queue://host:6379/serving_stream?db=1'
+    """
+    scheme, mark, rest = url.partition("://")
+    return scheme + mark + rest.rpartition("@")[2]
+
+
 @dataclass(frozen=True, slots=True)
 class QueueSettings:
     """Where a queue is and how much it takes."""
@@ -57,7 +67,7 @@ class Job:
     ended_ms: int | None = None
     tries: int | None = None  # deliveries to a worker
     worker: str | None = None
-    result: Mapping[str, Any] | None = None  # jobs/infer/outcome.py; only if done
+    result: Mapping[str, Any] | None = None  # jobs/infer/results.py; only if done
     result_bytes: int | None = None  # as stored
     value: bytes | None = field(default=None, repr=False)  # the result as Cluster Serving's clients read it
     code: str | None = None  # of the failure; only if failed, as `reason`

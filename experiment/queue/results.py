@@ -69,7 +69,7 @@ class Results:
         Raises QueueUnavailable.
         """
         with in_words(self._settings.url):
-            parts = self._take(keys=[self._keys.job(job_id), self._keys.finished], args=[job_id])
+            parts = self._take(keys=[self._keys.job(job_id)])
         found = dict(zip(parts[::2], parts[1::2], strict=True))
         state = _state(found)
         return None if state is None else _job(job_id, state, _number(found, "tries"), found)
@@ -79,10 +79,8 @@ class Results:
         job = self.job(job_id)
         if job is None or not job.has_ended:
             return False
-        with in_words(self._settings.url), self._client.pipeline(transaction=True) as both:
-            both.delete(self._keys.job(job_id))
-            both.zrem(self._keys.finished, job_id)
-            return bool(both.execute()[0])
+        with in_words(self._settings.url):
+            return bool(self._client.delete(self._keys.job(job_id)))
 
     def depth(self) -> QueueDepth:
         """How full the queue is. Raises QueueUnavailable."""

@@ -28,8 +28,8 @@ local why = nil
 if jobs >= most_jobs * room then why = 'jobs'
 elseif limit > 0 and used + #ARGV[7] >= limit * share * room then why = 'memory' end
 if why then
-  redis.call('SET', full, why, 'EX', 60)
-  redis.call('HINCRBY', stats, 'refused', 1)
+  redis.pcall('SET', full, why, 'EX', 60)  -- with no memory at all these two fail, and the answer is the same
+  redis.pcall('HINCRBY', stats, 'refused', 1)
   local ended, first, now_s = 0, nil, now_ms / 1000
   local seconds = redis.call('HGETALL', rate)
   for i = 1, #seconds, 2 do

@@ -8,6 +8,7 @@ from typing import Any
 import redis
 
 from experiment.queue.connection import QueueUnavailable, in_words
+from experiment.queue.keys import beginning_with
 from experiment.queue.records import Job, QueueSettings
 from experiment.queue.results import LOOK_S, Results, await_message
 
@@ -19,7 +20,7 @@ class Waiter:
     def __init__(self, client: redis.Redis, settings: QueueSettings, prefix: str):
         self._client = client
         self._settings = settings
-        self._pattern = _literal(settings.keys.done_channel(prefix)) + "*"
+        self._pattern = beginning_with(settings.keys.done_channel(prefix))
         self._results = Results(client, settings)
         self._announced: Any = None
 
@@ -44,12 +45,13 @@ class Waiter:
         Raises QueueUnavailable.
         """
         until = time.monotonic() + timeout_s
+        channel = self._settings.keys.done_channel(job_id).encode()
         try:
             self.open()
             while True:
                 left_s = until - time.monotonic()
                 with in_words(self._settings.url):
-                    await_message(self._announced, self._channel(job_id), max(min(left_s, LOOK_S), 0.0))
+                    await_message(self._announced, channel, max(min(left_s, LOOK_S), 0.0))
                 if job := self._results.take(job_id):
                     return job
                 if time.monotonic() >= until:
@@ -63,11 +65,3 @@ class Waiter:
         if self._announced is not None:
             self._announced.close()
             self._announced = None
-
-    def _channel(self, job_id: str) -> bytes:
-        return self._settings.keys.done_channel(job_id).encode()
-
-
-def _literal(text: str) -> str:
-    """A text as a pattern of Redis that matches nothing else."""
-    return "".join(f"\\{char}" if char in "\\*?[]" else char for char in text)

@@ -9,7 +9,6 @@ from flask import current_app
 
 from experiment.errors import PixelcostError
 from experiment.queue.records import Job, NewJob
-from gateway.cluster_serving.instances import ids
 from gateway.cluster_serving.servables import Servable
 from gateway.cluster_serving.timers import Timers
 from gateway.services import Queue, Services
@@ -43,38 +42,42 @@ class FrontEnd:
             raise Refused("no_such_model", f"There is no model {what[:200]}. Models: {offered}.", 404)
         return found
 
-    def results(
-        self, servable: Servable, jobs: Sequence[NewJob], wait_s: float, is_gone: Callable[[], bool]
-    ) -> list[Job]:
-        """Submit the jobs and wait until all have ended. Raises Refused and as Submitter.submit()."""
-        queue, most_s = self._queues[servable.queue], min(wait_s, self._shared.settings.max_wait_s)
+    def submit(self, servable: Servable, jobs: Sequence[NewJob]) -> None:
+        """Put the jobs into the model's queue. Raises as Submitter.submit()."""
+        queue = self._queues[servable.queue]
         with self.timers.timed("redis.put"):
-            self._submit(queue, jobs)
+            for number, job in enumerate(jobs):
+                try:
+                    queue.submit(job)
+                except PixelcostError as error:
+                    if number:
+                        before = ", ".join(job.id for job in jobs[:number])
+                        accepted = f"{number} of {len(jobs)} instances were accepted: {before}."
+                        error.message = f"{error.message} {accepted}"
+                    raise
+
+    def results(
+        self, servable: Servable, ids: Sequence[str], wait_s: float, is_gone: Callable[[], bool]
+    ) -> list[Job]:
+        """The jobs with these ids once all have ended. Raises Refused, QueueUnavailable."""
+        queue, most_s = self._queues[servable.queue], min(wait_s, self._shared.settings.max_wait_s)
         until = time.monotonic() + most_s
         with self.timers.timed("redis.wait"):
-            found = [queue.wait(job.id, until - time.monotonic(), is_gone) for job in jobs]
+            found = [queue.wait(job_id, until - time.monotonic(), is_gone) for job_id in ids]
         ended = [job for job in found if job is not None and job.has_ended]
-        if len(ended) < len(jobs):
-            late = [job for job, seen in zip(jobs, found, strict=True) if seen is None or not seen.has_ended]
+        if len(ended) < len(ids):
+            late = [
+                job_id for job_id, job in zip(ids, found, strict=True) if job is None or not job.has_ended
+            ]
             raise Refused(
                 "late_job",
-                f"{len(late)} of {len(jobs)} jobs have not ended within {most_s:g} s. They are not lost: "
-                f"ask the gateway's own port for /jobs/ID later. Ids: {ids(late)}.",
+                f"{len(late)} of {len(ids)} jobs have not ended within {most_s:g} s. They are not lost: "
+                f"ask the gateway's own port for /jobs/ID later. Ids: {', '.join(late)}.",
                 504,
             )
         for job in ended:
             queue.forget(job.id)  # its only reader has it
         return ended
-
-    def _submit(self, queue: Queue, jobs: Sequence[NewJob]) -> None:
-        for number, job in enumerate(jobs):
-            try:
-                queue.submit(job)
-            except PixelcostError as error:
-                if number:
-                    before = f"{number} of {len(jobs)} instances were accepted: {ids(jobs[:number])}."
-                    error.message = f"{error.message} {before}"
-                raise
 
 
 def front_end() -> FrontEnd:

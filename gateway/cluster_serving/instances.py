@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import math
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -15,11 +12,10 @@ from experiment.images.header import Limits, read_header
 from experiment.queue.records import NewJob
 from httpserver.problems import Refused
 from jobs.records import ALONE_FIELD, REPLY_FIELD
-from jobs.wire.arrow import Value, write_inputs
-from jobs.wire.reader import ARRAY, INPUTS_FIELD, is_image
+from jobs.wire.arrow import Value, dense, write_inputs
+from jobs.wire.reader import ARRAY, INPUTS_FIELD, image_in
 
 MOST: Final = 512  # in one request
-MOST_ELEMENTS: Final = 4 * 1024 * 1024  # of a sparse tensor, which is made dense
 SPARSE: Final = {"shape", "data", "indices"}
 EXAMPLE: Final = 'Send {"instances": [{"image": "<the file in base64>"}]}, or numbers by the names of inputs.'
 _REPLY: Final[Mapping[str, bytes | str]] = {REPLY_FIELD: ARRAY, ALONE_FIELD: "1"}
@@ -39,9 +35,9 @@ def _job(instance: Any, number: int, limits: Limits) -> NewJob:
     if not isinstance(instance, Mapping) or not instance:
         raise _bad(f"Instance {number} has no inputs by name. {EXAMPLE}")
     try:
-        inputs = {name: _value(value) for name, value in instance.items()}
+        inputs = {name: _value(name, value) for name, value in instance.items()}
     except ValueError as why:
-        raise _bad(f"Instance {number}: {why}.") from None
+        raise _bad(f"Instance {number}: {str(why).rstrip('.')}.") from None
     job_id = uuid.uuid4().hex
     images = [value for value in inputs.values() if isinstance(value, bytes)]
     for image in images:
@@ -51,12 +47,12 @@ def _job(instance: Any, number: int, limits: Limits) -> NewJob:
     return NewJob(job_id, None, {INPUTS_FIELD: write_inputs(inputs), **_REPLY})
 
 
-def _value(value: Any) -> Value:
-    """An image of its base64, a text, or an array. Raises ValueError with a clause."""
+def _value(name: str, value: Any) -> Value:
+    """An image of its base64, a text, or an array. Raises ValueError with a clause or sentence."""
     if isinstance(value, str):
-        return _text_or_image(value)
+        return image_in(value) or value
     if isinstance(value, Mapping):
-        return _dense(value)
+        return _dense(name, value)
     if isinstance(value, list) and value and _all_text(value):
         return np.array(value, object)
     try:
@@ -68,34 +64,24 @@ def _value(value: Any) -> Value:
     return array
 
 
-def _text_or_image(text: str) -> Value:
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return text
-    return data if is_image(data) else text
-
-
 def _all_text(value: Any) -> bool:
     return isinstance(value, str) or (isinstance(value, list) and all(map(_all_text, value)))
 
 
-def _dense(sparse: Mapping[str, Any]) -> np.ndarray:
+def _dense(name: str, sparse: Mapping[str, Any]) -> np.ndarray:
     """A sparse tensor as an array. Raises ValueError."""
     if set(sparse) != SPARSE:
         raise ValueError(f"a sparse tensor has {', '.join(sorted(SPARSE))}")
     shape, data, places = (np.array(sparse[name]) for name in ("shape", "data", "indices"))
     if not _are_whole(shape) or shape.ndim != 1 or (shape < 1).any():
         raise ValueError("the shape of a sparse tensor is a list of whole numbers")
-    if math.prod(shape.tolist()) > MOST_ELEMENTS:
-        raise ValueError(f"a sparse tensor has more than {MOST_ELEMENTS:,} elements")
     if data.dtype.kind not in "iuf" or data.ndim != 1 or not _are_whole(places):
         raise ValueError("a sparse tensor has numbers at whole places")
-    if places.shape != (len(data), len(shape)) or (places < 0).any() or (places >= shape).any():
+    if places.shape != (len(data), len(shape)):
         raise ValueError("a sparse tensor has a place within its shape for each number")
-    array = np.zeros(shape.tolist(), data.dtype)
-    array[tuple(places.T)] = data
-    return array
+    # A row for each dimension, as clients of the queue send it.
+    parts = {"data": data, "indiceData": places.T.ravel(), "indiceShape": np.array(places.T.shape)}
+    return dense(name, parts, shape.tolist())
 
 
 def _are_whole(array: np.ndarray) -> bool:
@@ -104,8 +90,3 @@ def _are_whole(array: np.ndarray) -> bool:
 
 def _bad(why: str) -> Refused:
     return Refused("bad_instances", why, 400)
-
-
-def ids(jobs: Sequence[NewJob]) -> str:
-    """The ids of jobs, as sentences name them."""
-    return ", ".join(job.id for job in jobs)

@@ -9,10 +9,8 @@ import base64
 import json
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
 from experiment.queue.records import Job
+from jobs.wire.arrow import read_result
 
 
 def prediction(job: Job) -> str:
@@ -24,18 +22,11 @@ def prediction(job: Job) -> str:
 
 def _array_of(job: Job) -> dict[str, Any]:
     if job.value:
-        data, shape = _read(base64.b64decode(job.value))
-        return {"data": data, "shape": shape}
+        read = read_result(base64.b64decode(job.value))
+        first = read[0] if isinstance(read, list) else read
+        return {"data": first.ravel().tolist(), "shape": list(first.shape)}
     result = job.result or {}
     if "top" in result:  # the model does not return the scores of all classes: labels, then
         pairs = [[each["label"], each["score"]] for each in result["top"]]
         return {"data": [part for pair in pairs for part in pair], "shape": [len(pairs), 2]}
     return {"data": [], "shape": [0], "result": result}
-
-
-def _read(stream: bytes) -> tuple[list[Any], list[int]]:
-    """The first array of a result as workers write it (jobs/wire/arrow.py): its values and its shape."""
-    batch = next(iter(pa.ipc.open_stream(pa.py_buffer(stream))))
-    values, shape = batch.column(0), batch.column(1)
-    sides = [side for side in shape.to_pylist() if side is not None]
-    return np.asarray(values).tolist(), sides

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from flask import Response, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -83,23 +84,29 @@ def _predict(servable: Servable) -> ResponseReturnValue:
     with front.timers.timed("request.overall"), front.timers.timed("request.predict"):
         wait_s = one(options(request, ("wait",)), "wait", seconds_to_wait, app.settings.max_wait_s)
         app.bucket.take()
-        limits = Limits(max_bytes=app.settings.max_bytes, max_pixels=app.settings.max_pixels)
-        with app.receiver.json(request) as document:
-            jobs = new_jobs(document, limits)
-        with app.waiting.one():
+        with ExitStack() as waiting:
+            ids = _submitted(servable, waiting)
             is_gone = partial(hung_up, request.environ.get("gunicorn.socket"))
-            found = front.results(servable, jobs, wait_s, is_gone)
+            found = front.results(servable, ids, wait_s, is_gone)
         for job in found:
-            if isinstance(service_ms := _service_ms(job), float | int):
+            service_ms = (job.result or {}).get("stages_ms", {}).get("service")
+            if isinstance(service_ms, float | int):
                 front.timers.add("backend.inference", service_ms)
         with front.timers.timed("response.handling"):
             _refuse_failed(found)
             return jsonify(predictions=[prediction(job) for job in found])
 
 
-def _service_ms(job: Job) -> Any:
-    stages = (job.result or {}).get("stages_ms", {})
-    return stages.get("service", stages.get("worker"))
+def _submitted(servable: Servable, waiting: ExitStack) -> list[str]:
+    """Ids of the jobs for the request's instances, which are let go of before anybody waits; from here on
+    the request is one of those that wait. Raises Refused, ImageRefused, and as Submitter.submit()."""
+    app = services()
+    limits = Limits(max_bytes=app.settings.max_bytes, max_pixels=app.settings.max_pixels)
+    with app.receiver.json(request) as document:
+        jobs = new_jobs(document, limits)
+        waiting.enter_context(app.waiting.one())
+        front_end().submit(servable, jobs)
+    return [job.id for job in jobs]
 
 
 def _refuse_failed(found: Sequence[Job]) -> None:

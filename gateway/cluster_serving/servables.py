@@ -90,17 +90,16 @@ def _servable(row: Any, default: QueueSettings) -> Servable:
         raise Expected("needs modelName and modelVersion")
     if row.get("kind") != "ClusterServingMetaData":
         raise Expected(
-            f"({name}) is no ClusterServingMetaData. Models run in workers here: start "
-            "`python -m jobs serve` for it, and name that queue"
+            f"({name}) must be a ClusterServingMetaData: models run in workers here. Start "
+            "`python -m jobs serve` for it, and write the name of its queue"
         )
     host, port = row.get("redisHost"), row.get("redisPort", 6379)
     scheme = "rediss" if row.get("redisSecureEnabled") in {True, "true"} else "redis"
     try:
         url = redis_url(f"{scheme}://{host}:{port}") if host else default.url
         stream = stream_name(str(row.get("redisInputQueue") or default.stream))
-    except ValueError as error:
-        words = str(error) if str(error).startswith("is ") else f"needs as redisInputQueue {error}"
-        raise Expected(f"({name}): its address {words}" if words.startswith("is ") else words) from None
+    except Expected as expected:
+        raise Expected(f"({name}) needs {expected}") from None
     return Servable(str(name), str(version), replace(default, url=url, stream=stream))
 
 

@@ -37,11 +37,6 @@ class Event(NamedTuple):
     name: str  # queued, running, done, failed
     data: dict[str, Any]
 
-    @property
-    def is_last(self) -> bool:
-        """Whether nothing follows."""
-        return self.name in {"done", "failed"}
-
 
 def events(job: Job, location: str) -> Iterator[Event]:
     """What has happened to a job so far; of its tries, the latest."""

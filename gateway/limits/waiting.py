@@ -12,13 +12,13 @@ from typing import Final
 
 import redis
 
+from experiment.queue.keys import beginning_with
 from experiment.queue.records import Job, QueueSettings
-from experiment.queue.results import Results
+from experiment.queue.results import LOOK_S, Results
 from httpserver.problems import Refused
 
 log = logging.getLogger(__name__)
 
-LOOK_S: Final = 1.0  # how often a waiting thread looks by itself: an announcement can be lost
 PAUSE_S: Final = 1.0  # while Redis is away
 
 
@@ -37,7 +37,7 @@ class Ends:
         while is_serving():
             try:
                 with self._client.pubsub(ignore_subscribe_messages=True) as announced:
-                    announced.psubscribe(f"{self._prefix}*")
+                    announced.psubscribe(beginning_with(self._prefix))
                     is_known = False
                     while is_serving():
                         if message := announced.get_message(timeout=PAUSE_S):

@@ -1,0 +1,1 @@
+"""The folder of models: follows it, keeps its model server running, answers as BMW's APIs did."""

@@ -5,7 +5,6 @@ It is one of its own because gunicorn, in the process that starts it, collects e
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import signal
@@ -13,15 +12,17 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from common.processes import end
 from experiment.errors import PixelcostError
 from gateway.models.catalog import set_aside
 from gateway.models.server import ROOT, ModelServer
 from gateway.models.watch import Watcher
+from jobs.locks import Held, held
 
 LOCK: Final = "in-use-by"
 STOP_TIMEOUT_S: Final = 12.0
@@ -73,16 +74,7 @@ def _keep(models_dir: Path, cache: Path, stop: threading.Event) -> None:
         if not stop.is_set():
             log.error("The process that follows the folder of models ended; it is started again.")
             stop.wait(PAUSE_S)
-    _end(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    end(process, STOP_TIMEOUT_S)
 
 
 def _until_parent_ends(stop: threading.Event) -> None:
@@ -110,20 +102,17 @@ def _check(models_dir: Path) -> None:
 @contextmanager
 def _claimed(cache: Path) -> Iterator[None]:
     """Lock the cache folder: two gateways in one would remove each other's models. Raises PixelcostError."""
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        lock = (cache / LOCK).open("a+")
-    except OSError as problem:
-        raise PixelcostError(
-            f"The cache of converted models, {cache}, can't be used: {problem.strerror}. Name a folder that "
-            "can be written with --models_cache."
-        ) from None
-    with lock:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            stack.enter_context(held(cache / LOCK, str(os.getpid())))
+        except Held:
             raise PixelcostError(
                 f"The cache of converted models, {cache}, is in use by another gateway. Give this one its "
                 "own with --models_cache."
+            ) from None
+        except OSError as problem:
+            raise PixelcostError(
+                f"The cache of converted models, {cache}, can't be used: {problem.strerror}. Name a folder "
+                "that can be written with --models_cache."
             ) from None
         yield

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from common.addresses import free_port
+from common.processes import end
 from gateway.models.catalog import VERSIONS, Model, replace_file
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -98,14 +99,8 @@ class ModelServer:
         self._ends.set()
         if self._watcher.is_alive():
             self._watcher.join()
-        process = self._process
-        if process and process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        if self._process and self._process.poll() is None:
+            end(self._process, STOP_TIMEOUT_S)
 
     def _keep_running(self) -> None:
         pause_s = 1.0

@@ -97,15 +97,15 @@ def through_the_queue(
 
 def _send(submitter: Submitter, name: str, photo: bytes, cancel: threading.Event) -> int:
     """How often it was refused before."""
-    for refusals in range(10**9):
-        if cancel.is_set():
-            break
+    refusals = 0
+    while not cancel.is_set():
         try:
             submitter.submit(NewJob(name, photo))
-            return refusals
+            break
         except QueueFull as full:
+            refusals += 1
             cancel.wait(full.retry_after_s)
-    return 0
+    return refusals
 
 
 def _wait(
@@ -132,7 +132,6 @@ def _forget(client: redis.Redis, queue: QueueSettings, names: Sequence[str]) -> 
     for part in _parts(names):
         with in_words(queue.url):
             client.unlink(*map(queue.keys.job, part))
-            client.zrem(queue.keys.finished, *part)
 
 
 def _parts(names: Sequence[str]) -> Iterator[Sequence[str]]:

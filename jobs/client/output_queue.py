@@ -90,7 +90,7 @@ class OutputQueue:
             for uri, (_, _, entry) in zip(uris, read, strict=True):
                 arguments += [uri, entry or b""]
             try:
-                taken = self._take(keys=[keys.unread, keys.finished], args=arguments)
+                taken = self._take(keys=[keys.unread], args=arguments)
             except (redis.ConnectionError, redis.TimeoutError):
                 taken = [1] * len(uris)
         return {

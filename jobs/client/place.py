@@ -8,7 +8,7 @@ from common.checks import Expected
 from experiment.errors import PixelcostError
 from experiment.queue.connection import redis_url
 from experiment.queue.keys import stream_name
-from experiment.queue.records import QueueSettings
+from experiment.queue.records import QueueSettings, shown_address
 
 HOST, PORT = "localhost", 6379
 
@@ -43,13 +43,15 @@ def queue_at(
         if is_tls and given:
             url += "?" + urlencode(given)
     try:
-        return QueueSettings(redis_url(url), stream_name(name))
-    except Expected as problem:
-        words = f"The name of the queue is {name!r}; expected is {problem}."
-        raise PixelcostError(words, "bad_input") from None
-    except ValueError:
+        address = redis_url(url)
+    except Expected:
         raise PixelcostError(
-            f"There can't be a Redis at {host or HOST}:{port or PORT}. "
+            f"There can't be a Redis at {shown_address(url)}. "
             "Give a host and a port, or a whole URL as host: redis://host:6379/0.",
             "bad_input",
         ) from None
+    try:
+        return QueueSettings(address, stream_name(name))
+    except Expected as problem:
+        words = f"The name of the queue is {name!r}; expected is {problem}."
+        raise PixelcostError(words, "bad_input") from None

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from common.cluster_serving import REDIS_KEYS, Unusable, first_of, keys_of
 from experiment.queue.connection import connection, in_words
 from experiment.queue.keys import FIRST_STREAM
 from experiment.queue.records import ENDED
@@ -57,17 +58,12 @@ class RedisQueue:
         return job.value.decode("utf-8", "replace") if job.value else FAILED
 
 
-def _redis_in(file: Path) -> str:
-    """The address of Redis in a config.yaml of either form. Raises BadInput."""
+def _redis_in(file: Path) -> str | None:
+    """The address of Redis in a config.yaml of any form; None: it names none. Raises BadInput."""
     try:
-        found = yaml.safe_load(file.read_text("utf-8"))
-    except OSError as error:
-        raise BadInput(f"{file} can't be read: {error.strerror}.") from None
-    except (yaml.YAMLError, ValueError):
-        raise BadInput(f"{file} is not valid YAML.") from None
-    given = found if isinstance(found, dict) else {}
-    data = given.get("data")
-    address = (
-        given.get("redisUrl") or (data.get("src") if isinstance(data, dict) else None) or "localhost:6379"
-    )
-    return str(address) if "://" in str(address) else f"redis://{address}"
+        found = first_of(keys_of(file, yaml.safe_load), REDIS_KEYS)
+    except Unusable as problem:
+        raise BadInput(f"{file}: {problem}") from None
+    if found is None:
+        return None
+    return str(found) if "://" in str(found) else f"redis://{found}"

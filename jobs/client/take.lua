@@ -1,5 +1,5 @@
 -- Removes results that a reader has just read, each only if no other reader was first and it is still the same.
--- KEYS: unread, finished
+-- KEYS: unread
 -- ARGV: prefix of job keys, prefix of Cluster Serving's results, then for each job: id, entry as read or ""
 -- Returns for each job 1 if its result is this reader's.
 local taken = {}
@@ -11,9 +11,6 @@ for i = 3, #ARGV, 2 do
   taken[#taken + 1] = mine and 1 or 0
   if mine then redis.call('UNLINK', ARGV[1] .. id, ARGV[2] .. id) end
   -- Of a job that was sent again, or whose result has expired, nothing is unread; its next end notes it anew.
-  if mine or not has_ended then
-    redis.call('ZREM', KEYS[1], id)
-    redis.call('ZREM', KEYS[2], id)
-  end
+  if mine or not has_ended then redis.call('ZREM', KEYS[1], id) end
 end
 return taken

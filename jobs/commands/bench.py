@@ -9,18 +9,18 @@ from pathlib import Path
 
 from common.arguments import argument
 from common.checks import number, number_text, whole_text
-from experiment.backends.addresses import parse_servers
+from experiment.cli.session import Session
 from experiment.errors import PixelcostError
 from experiment.queue.connection import connection, place_of
-from experiment.records import BackendInfo
 from experiment.wording import count, size
 from jobs.benchmark.direct import Direct, direct_calls
 from jobs.benchmark.queued import Queued, through_the_queue
-from jobs.commands.session import Session, add_queue_arguments, asked_queue
+from jobs.commands.queue_options import add_queue_arguments, asked_queue
+from jobs.commands.quick_start import SAMPLE
+from jobs.serving.model_server import grpc_servers
 from jobs.serving.workers import workers_of
-from jobs.worker.main import DEFAULT_BATCH
+from jobs.worker.worker import DEFAULT_BATCH
 
-SAMPLE = Path(__file__).resolve().parents[2] / "static" / "samples" / "cat.png"
 SAMPLE_PX = 224  # as Cluster Serving's e2e_throughput.py sent it
 
 
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TF_SERVERS",
         help='the workers\' model server, "name:host:port", for direct calls',
     )
-    add("--batch_size", type=argument(whole_text(1, 1024)), default=DEFAULT_BATCH, help="of direct calls (4)")
+    add("--batch-size", type=argument(whole_text(1, 1024)), default=DEFAULT_BATCH, help="of direct calls (4)")
     wait = argument(number_text(number(1, 3600)))
     add("--timeout", type=wait, default=60.0, metavar="S", help="longest wait for the next result (60)")
     add_queue_arguments(parser)
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace, session: Session) -> int:
     asked = (options.images, options.senders, options.timeout, session.cancel)
     queued = through_the_queue(client, queue, photo, *asked)
     direct = None
-    if infos := _servers(session):
+    if infos := grpc_servers(session.settings):
         few = min(options.images, max(workers * options.batch_size * 10, 100))
         direct = direct_calls(
             infos[0], photo, few, workers, options.batch_size, options.timeout, session.cancel
@@ -69,17 +69,6 @@ def run(options: argparse.Namespace, session: Session) -> int:
     for line in lines(queued, direct):
         session.output.print(line, soft_wrap=True)
     return 0 if queued.done == queued.jobs else 1
-
-
-def _servers(session: Session) -> list[BackendInfo]:
-    settings = session.settings
-    if not settings.tf_servers:
-        return []
-    return [
-        each
-        for each in parse_servers(settings.tf_servers, settings.backend_defaults)
-        if each.protocol == "grpc"
-    ]
 
 
 def _photo(file: Path | None) -> bytes:
@@ -97,7 +86,7 @@ def _photo(file: Path | None) -> bytes:
         with Image.open(io.BytesIO(data)) as opened:
             picture = opened.convert("RGB")
     except (OSError, Image.DecompressionBombError):
-        raise PixelcostError(f"{file} is no picture that can be read.") from None
+        raise PixelcostError(f"{file} can't be read as an image.") from None
     if file is None:
         picture = picture.resize((SAMPLE_PX, SAMPLE_PX))
     picture.save(made, "JPEG", quality=95)

@@ -6,26 +6,33 @@ import argparse
 import os
 import socket
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+
+import redis
 
 from common.arguments import argument
 from common.checks import Expected, whole_text
+from experiment.cli.session import Session
+from experiment.engines.base import Engine
 from experiment.engines.choose import ENGINES, engine
-from experiment.queue.connection import connection, place_of
+from experiment.queue.connection import connection, in_words, place_of
 from experiment.queue.records import QueueSettings
+from experiment.records import BackendInfo
 from experiment.wording import count
-from jobs.commands.session import Session, add_queue_arguments
+from jobs.commands.queue_options import add_queue_arguments
 from jobs.config import ServeConfig, read_config
 from jobs.config.keys import MOST_BATCH, MOST_WORKERS, memory_bytes
-from jobs.redis_server import ensure
+from jobs.redis_server import Place, ensure
 from jobs.redis_server.checks import sentences
 from jobs.serving.health import answering_health
 from jobs.serving.model_server import model_server
 from jobs.serving.running import Running, announced
 from jobs.serving.watch import watching
 from jobs.worker.lease import free_names
-from jobs.worker.main import DEFAULT_BATCH, WorkerJob, run_worker
+from jobs.worker.main import WorkerJob, run_worker
+from jobs.worker.worker import DEFAULT_BATCH
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,65 +67,79 @@ def run(options: argparse.Namespace, session: Session) -> int:
     config = _config(options)
     for note in config.notes:
         session.say(note)
-    name = options.engine or "local"
-    own_options = {**(config.spark if name == "spark" else {}), **dict(options.engine_option)}
-    placed_by = engine(name, own_options)  # first: it may not be installed
-    if config.spark and placed_by.name != "spark":
-        session.say(f"{', '.join(config.spark)}: only with --engine spark. Workers run on {placed_by.name}.")
+    placed_by = _engine(options, config, session)  # first: it may not be installed
     with ExitStack() as stack:
         running = Running(config.stream, config.url, place_of(config.url), os.getpid())
         folder = stack.enter_context(announced(session.data_dir, running))
-        redis_place = stack.enter_context(
-            ensure(
-                config.url,
-                session.data_dir,
-                session.say,
-                options.maxmemory or config.max_memory_bytes,
-                options.appendfsync,
-            )
-        )
+        redis_place = stack.enter_context(_redis(options, config, session))
         queue = QueueSettings(redis_place.url, config.stream)
         client = connection(queue.url)
-        if redis_place.started:
-            session.say(f"A Redis was started for this; its data and log are in {redis_place.folder}.")
-        for sentence in sentences(client):
-            session.say(sentence)
         info = stack.enter_context(
             model_server(config, session.settings, options.backend, folder, session.say, session.cancel)
         )
         if session.cancel.is_set():
             return 0
-        workers = config.workers or 1
-        reserved = free_names(client, queue, options.shared_name, workers) if options.shared_name else {}
-        job = WorkerJob(
-            queue,
-            info,
-            reserved=reserved,
-            batch_size=config.batch_size or DEFAULT_BATCH,
-            top_n=config.top_n,
-            image_size_px=config.image_size_px,
-            already_batched=config.already_batched,
-            timeout_s=session.settings.tf_request_timeout_s,
-        )
+        reserved = _names(options, config.workers or 1, client, queue)
+        job = _worker_job(config, queue, info, reserved, session.settings.tf_request_timeout_s)
         if placed_by.name != "local" and (redis_place.started or info.embedded):
             session.say(
                 f"Workers that {placed_by.name} places on other machines can't reach this one's loopback. "
                 "Name a Redis (--redis) and model servers (--servers) by addresses that they can reach."
             )
-        names = list(reserved) or _names(options.worker_name, workers)
         health = stack.enter_context(answering_health(options.health_port))
 
         def ready() -> None:
             session.output.print(f"connected to redis {redis_place.address}", soft_wrap=True)
             health.set()
-            said = count(workers, "worker")
+            said = count(len(reserved), "worker")
             session.say(f"{said} on {placed_by.name} for the queue {queue.stream}. Ctrl-C ends it.")
 
         news = session.say if sys.stderr.isatty() else None
-        stack.enter_context(watching(client, queue, names, ready, news))
-        placed_by.keep_running(run_worker, names, job, session.cancel, session.say)
+        stack.enter_context(watching(client, queue, list(reserved), ready, news))
+        placed_by.keep_running(run_worker, list(reserved), job, session.cancel, session.say)
     session.say("Serving has ended. Jobs that wait stay in the queue.")
     return 0
+
+
+def _engine(options: argparse.Namespace, config: ServeConfig, session: Session) -> Engine:
+    """The engine that places the workers. Raises EngineFailed."""
+    name = options.engine or "local"
+    own_options = {**(config.spark if name == "spark" else {}), **dict(options.engine_option)}
+    found = engine(name, own_options)
+    if config.spark and name != "spark":
+        session.say(f"{', '.join(config.spark)}: only with --engine spark. Workers run on {name}.")
+    return found
+
+
+@contextmanager
+def _redis(options: argparse.Namespace, config: ServeConfig, session: Session) -> Iterator[Place]:
+    """A Redis that answers, and what there is to know of it. Raises QueueUnavailable."""
+    memory = options.maxmemory or config.max_memory_bytes
+    with ensure(config.url, session.data_dir, session.say, memory, options.appendfsync) as place:
+        if place.started:
+            session.say(f"A Redis was started for this; its data and log are in {place.folder}.")
+        for sentence in sentences(connection(place.url), place.url):
+            session.say(sentence)
+        yield place
+
+
+def _worker_job(
+    config: ServeConfig,
+    queue: QueueSettings,
+    info: BackendInfo,
+    reserved: Mapping[str, str],
+    timeout_s: float,
+) -> WorkerJob:
+    return WorkerJob(
+        queue,
+        info,
+        reserved=reserved,
+        batch_size=config.batch_size or DEFAULT_BATCH,
+        top_n=config.top_n,
+        image_size_px=config.image_size_px,
+        already_batched=config.already_batched,
+        timeout_s=timeout_s,
+    )
 
 
 def _config(options: argparse.Namespace) -> ServeConfig:
@@ -140,6 +161,13 @@ def _pair(text: str) -> tuple[str, str]:
     return key, value
 
 
-def _names(prefix: str | None, workers: int) -> list[str]:
-    """Stable names, so that workers go on with what those of an earlier start had claimed."""
-    return [f"{prefix or socket.gethostname()}-{number}" for number in range(1, workers + 1)]
+def _names(
+    options: argparse.Namespace, workers: int, client: redis.Redis, queue: QueueSettings
+) -> dict[str, str]:
+    """The workers' names, each with the token that keeps it, "" without one. They are stable, so that workers
+    go on with what those of an earlier start had claimed. Raises QueueUnavailable."""
+    if options.shared_name:
+        with in_words(queue.url):
+            return free_names(client, queue, options.shared_name, workers)
+    prefix = options.worker_name or socket.gethostname()
+    return {f"{prefix}-{number}": "" for number in range(1, workers + 1)}

@@ -8,14 +8,13 @@ from typing import Any, Final
 
 from common import cluster_serving
 from common.checks import Expected
-from common.cluster_serving import MODEL_KEYS
+from common.cluster_serving import MODEL_KEYS, REDIS_KEYS
 from experiment.queue.connection import redis_url
 from experiment.queue.keys import stream_name
 
 MOST_WORKERS: Final = 256
 MOST_CORES: Final = 1024
 MOST_BATCH: Final = 4096
-ADDRESSES: Final = "an address of Redis: host:port, redis://host:port/0, rediss://host:port or unix:///path"
 UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 LEAST_REDIS_BYTES: Final = 16 << 20
 
@@ -64,10 +63,7 @@ def line(value: Any) -> str:
 
 def address(value: Any) -> str:
     """Of Redis: host:port, or a URL."""
-    try:
-        return redis_url(line(value))
-    except ValueError:
-        raise Expected(ADDRESSES) from None
+    return redis_url(line(value))
 
 
 def size_px(value: Any) -> tuple[int, int] | None:
@@ -77,7 +73,7 @@ def size_px(value: Any) -> tuple[int, int] | None:
 
 # Meaning -> its names in all forms, and how a value is read.
 READ: Final[Mapping[str, tuple[tuple[str, ...], Parse]]] = {
-    "url": (("redisUrl", "data.src", "redis.url"), address),
+    "url": (REDIS_KEYS, address),
     "stream": (("jobName", "model.name"), lambda value: stream_name(line(value))),
     "workers": (("modelParallelism",), number(1, MOST_WORKERS)),
     "threads": (("threadPerModel",), number(1, MOST_CORES)),

@@ -20,7 +20,16 @@ from jobs.infer import results
 from jobs.infer.inputs import Fitted, fit
 from jobs.infer.photos import prepared
 from jobs.infer.tensors import to_proto
-from jobs.records import Answered, Answerer, ModelUnavailable, Outcome, Refused, Request, TryAgain
+from jobs.records import (
+    Answered,
+    Answerer,
+    ModelUnavailable,
+    Outcome,
+    Refused,
+    Request,
+    TryAgain,
+    bytes_array,
+)
 
 # A failure of a batch that may be one job's fault: its jobs are asked again, one by one.
 OF_ONE_JOB: Final = {"bad_request", "too_large", "bad_answer"}
@@ -129,7 +138,7 @@ class _ModelAnswerer:
         if spec.takes_numbers:
             raise RequestFailed("bad_request", f"This model takes {spec.words}; the job has an image.")
         data = prepared(image, self._info.reads, self._wanted.image_size_px)
-        return _Ask(Fitted(spec.signature, {spec.name: _text(data)}, _batching_of_photos(spec)), True)
+        return _Ask(Fitted(spec.signature, {spec.name: bytes_array(data)}, _batching_of_photos(spec)), True)
 
     def _outcomes(self, batch: Sequence[_Ask]) -> list[Outcome]:
         """Of jobs that go in one request. Raises ModelUnavailable."""
@@ -185,13 +194,6 @@ class _ModelAnswerer:
 
 def _batching_of_photos(spec: InputSpec) -> str:
     return "one" if spec.shape and spec.shape[0] == 1 else "any"
-
-
-def _text(data: bytes) -> np.ndarray:
-    """An array without dimensions that holds these bytes."""
-    array = np.empty((), object)
-    array[()] = data
-    return array
 
 
 def _batches(group: list[tuple[int, _Ask]]) -> list[list[tuple[int, _Ask]]]:

@@ -21,13 +21,13 @@ MAY_LOSE: Final = {
 }
 
 
-def sentences(client: redis.Redis, place: str = "") -> list[str]:
+def sentences(client: redis.Redis, url: str) -> list[str]:
     """What is set, the most important last. Raises QueueUnavailable if the queue can't run there.
 
     All is read from INFO; only the finer points of the append-only file need CONFIG, which managed servers
     forbid.
     """
-    with in_words(place or "redis://"):
+    with in_words(url):
         info: Mapping[str, Any] = client.info()
     _refuse(info)
     return [_summary(info), *_persistence(info, _appendfsync(client)), *_memory(info), *_disk(info)]
@@ -40,7 +40,7 @@ def _refuse(info: Mapping[str, Any]) -> None:
         raise QueueUnavailable(f"This is Redis {version}. The queue needs 6.2 or newer, or Valkey.")
     if info.get("role") in {"slave", "replica"}:
         primary = f"{info.get('master_host', '')}:{info.get('master_port', '')}"
-        raise QueueUnavailable(f"This Redis is a replica, which takes no jobs. Name its primary, {primary}.")
+        raise QueueUnavailable(f"This Redis is a replica, which takes no jobs. Use its primary, {primary}.")
     if info.get("redis_mode") == "cluster" or info.get("cluster_enabled"):
         raise QueueUnavailable(
             "This Redis is a node of a cluster. A queue and the results of Cluster Serving's clients lie in "
@@ -99,9 +99,4 @@ def _appendfsync(client: redis.Redis) -> str | None:
         found: Mapping[str, str] = client.config_get("appendfsync")
     except redis.ResponseError:
         return None
-    return found.get("appendfsync") or _of_bytes(found)
-
-
-def _of_bytes(found: Mapping[Any, Any]) -> str | None:
-    value = found.get(b"appendfsync")
-    return value.decode() if isinstance(value, bytes) else None
+    return found.get("appendfsync")

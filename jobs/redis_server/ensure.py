@@ -18,7 +18,7 @@ import redis
 from common.addresses import is_ip_address
 from experiment.errors import PixelcostError
 from experiment.queue.connection import QueueUnavailable, connection, place_of, sentence
-from jobs.locks import Held, held, note_of_holder
+from jobs.locks import Held, held, not_usable, note_of_holder
 from jobs.redis_server.own import OwnServer, OwnSettings
 
 FOLDER: Final = "redis"  # in the data folder
@@ -152,6 +152,8 @@ class _Keeper:
         try:
             if not self._is_owner:
                 self._lock.enter_context(held(folder / LOCK_NAME, str(os.getpid())))
+        except OSError as error:
+            raise not_usable(folder / LOCK_NAME, error) from None
         except Held as other:
             raise QueueUnavailable(
                 f"Process {other.note or 'unknown'} runs a Redis on {folder}, at another address than this "

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import redis
 
-from common.processes import end_with_parent
+from common.processes import end, end_with_parent
 from experiment.queue.connection import QueueUnavailable, connection
 from experiment.wording import one_line
 from jobs.redis_server.program import find_program
@@ -87,14 +87,8 @@ class OwnServer:
 
     def stop(self) -> None:
         """End it; it writes its data first."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        if self._process is not None:
+            end(self._process, STOP_S)
 
     def _wait_until_ready(self) -> None:
         client = connection(self._settings.own_url, retries=0)

@@ -40,11 +40,12 @@ def model_server(
     `backend` chooses one of several by name. Raises PixelcostError.
     """
     if settings.tf_servers:
-        infos = [
-            info
-            for info in parse_servers(settings.tf_servers, settings.backend_defaults)
-            if info.protocol == "grpc"
-        ]
+        infos = grpc_servers(settings)
+        if not infos:
+            raise PixelcostError(
+                "TF_SERVERS names no model server over gRPC, which is what workers ask. Write one as "
+                "name:host:port."
+            )
         yield _configured(_named(infos, backend, [info.name for info in infos]), say)
         return
     profiles = parse_embedded(settings.embedded) if settings.embedded else (_own_profile(config),)
@@ -58,6 +59,14 @@ def model_server(
     with EmbeddedServers(folder, model, [profile]) as servers:
         servers.wait_ready(say=say, stop=stop)
         yield servers.infos()[0]
+
+
+def grpc_servers(settings: SharedSettings) -> list[BackendInfo]:
+    """Those of TF_SERVERS that workers can ask: neither REST nor queues."""
+    if not settings.tf_servers:
+        return []
+    found = parse_servers(settings.tf_servers, settings.backend_defaults)
+    return [info for info in found if info.protocol == "grpc"]
 
 
 def _own_profile(config: ServeConfig) -> Profile:

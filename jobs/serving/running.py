@@ -15,7 +15,7 @@ from typing import Final
 
 from experiment.embedded.profiles import alike
 from experiment.errors import PixelcostError
-from jobs.locks import Held, held, note_of_holder
+from jobs.locks import Held, held, not_usable, note_of_holder
 
 FOLDER: Final = "jobs"  # in the data folder: a folder for each queue
 FILE: Final = "in-use-by"
@@ -44,6 +44,8 @@ def announced(data_dir: Path, running: Running) -> Iterator[Path]:
     with ExitStack() as stack:
         try:
             stack.enter_context(held(folder / FILE, json.dumps(asdict(running))))
+        except OSError as error:
+            raise not_usable(folder / FILE, error) from None
         except Held as other:
             pid = getattr(_read(other.note), "pid", "unknown")
             raise PixelcostError(

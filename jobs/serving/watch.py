@@ -9,7 +9,7 @@ from typing import Final
 
 import redis
 
-from experiment.errors import PixelcostError
+from experiment.queue.connection import QueueUnavailable
 from experiment.queue.records import QueueDepth, QueueSettings
 from experiment.queue.results import Results
 from jobs.serving.workers import holders
@@ -27,7 +27,7 @@ def watching(
     news: Callable[[str], None] | None,
 ) -> Iterator[None]:
     """Call `ready` once all workers hold their names, then `news` every ten seconds with what has changed;
-    None: nobody reads it. Raises redis.RedisError."""
+    None: nobody reads it. Raises QueueUnavailable."""
     ended = threading.Event()
     before = holders(client, queue, names)  # those of another command don't count
     thread = threading.Thread(
@@ -65,7 +65,7 @@ def _run(
     while news is not None and not ended.wait(NEWS_S):
         try:
             now = f"Jobs: {words_of(results.depth())}."
-        except PixelcostError as error:
+        except QueueUnavailable as error:
             now = error.message
         if now != said:
             news(now)
@@ -77,6 +77,6 @@ def _are_ready(
 ) -> bool:
     try:
         now = holders(client, queue, names)
-    except redis.RedisError:
+    except QueueUnavailable:
         return False
     return all(holder and holder != other for holder, other in zip(now, before, strict=True))

@@ -11,6 +11,7 @@ import redis
 from experiment.queue.connection import in_words
 from experiment.queue.keys import GROUP
 from experiment.queue.records import QueueSettings
+from experiment.queue.workers import workers
 from jobs.worker.holder import place_of_holder
 
 
@@ -30,20 +31,20 @@ class WorkerSeen:
 
 
 def holders(client: redis.Redis, queue: QueueSettings, names: Sequence[str]) -> list[bytes | None]:
-    """Who holds each of these names; None: nobody. Raises redis.RedisError."""
-    return list(client.mget([queue.keys.worker(name) for name in names]))
+    """Who holds each of these names; None: nobody. Raises QueueUnavailable."""
+    with in_words(queue.url):
+        return list(client.mget([queue.keys.worker(name) for name in names])) if names else []
 
 
 def workers_of(client: redis.Redis, queue: QueueSettings) -> list[WorkerSeen]:
     """Live workers, and dead ones whose jobs are not yet with others. Raises QueueUnavailable."""
-    prefix = queue.keys.worker("")
+    alive = [worker.name for worker in workers(client, queue)]
+    tokens = holders(client, queue, alive)
     with in_words(queue.url):
-        keys = list(client.scan_iter(match=_escaped(prefix) + "*", count=1000))
-        tokens = client.mget(keys) if keys else []
         claims = _claims(client, queue)
     held_by = {
-        key.decode("utf-8", "replace").removeprefix(prefix): place_of_holder(token.decode("utf-8", "replace"))
-        for key, token in zip(keys, tokens, strict=True)
+        name: place_of_holder(token.decode("utf-8", "replace"))
+        for name, token in zip(alive, tokens, strict=True)
         if token
     }
     names = sorted({*held_by, *(name for name, jobs in claims.items() if jobs)})
@@ -56,8 +57,3 @@ def _claims(client: redis.Redis, queue: QueueSettings) -> Mapping[str, int]:
     except redis.ResponseError:  # there is no stream or no group yet
         return {}
     return {each["name"].decode("utf-8", "replace"): each["pending"] for each in found}
-
-
-def _escaped(text: str) -> str:
-    """As SCAN's pattern takes it literally."""
-    return "".join(f"\\{char}" if char in "*?[]^\\" else char for char in text)

@@ -21,7 +21,7 @@ from experiment.images.header import BRANDS, OTHER_KINDS, READABLE
 from experiment.queue.keys import FIRST_STREAM
 from experiment.queue.records import QueueSettings
 from experiment.wording import one_line, size
-from jobs.records import REPLY_FIELD, Answered, Claimed, Reader, Refused, Request
+from jobs.records import REPLY_FIELD, Answered, Claimed, Reader, Refused, Request, bytes_array
 from jobs.wire.arrow import BadArrow, Value, read_inputs, write_result
 
 INPUTS_FIELD: Final = "inputs"
@@ -84,7 +84,7 @@ def _inputs(values: Mapping[str, Value]) -> Request:
             return Request(image=only)
     return Request(
         tensors={
-            name: _bytes_array(value) if isinstance(value, bytes) else value for name, value in found.items()
+            name: bytes_array(value) if isinstance(value, bytes) else value for name, value in found.items()
         }
     )
 
@@ -114,12 +114,6 @@ def is_image(data: bytes) -> bool:
     return any(begins.match(data) for begins in known)
 
 
-def _bytes_array(data: bytes) -> np.ndarray:
-    array = np.empty((), object)
-    array[()] = data
-    return array
-
-
 def _from_base64(field: str, text: bytes) -> bytes:
     if len(text) > MOST_BYTES * 4 // 3 + 4:
         raise BadArrow(f"The field {field} is larger than {size(MOST_BYTES)}.")
@@ -145,6 +139,3 @@ def _classes(answered: Answered) -> dict[str, Any]:
         place = int(np.argmax(array))
         return {str(place): str(float(array[place]))}
     return {str(each["label"]): str(each["score"]) for each in answered.result.get("top", [])[:1]}
-
-
-__all__ = ["ARRAY", "CLASSES", "INPUTS_FIELD", "entry_reader"]

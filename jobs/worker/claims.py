@@ -133,7 +133,7 @@ class Claims:
                 ending.state,
             ]
             arguments += [2 * len(ending.fields), *(part for pair in ending.fields.items() for part in pair)]
-        names = [self._settings.stream, keys.finished, keys.unread, keys.rate, keys.stats]
+        names = [self._settings.stream, keys.unread, keys.rate, keys.stats]
         return list(self._finish(names, arguments))
 
     def _has_group(self) -> bool:

@@ -6,7 +6,6 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from experiment.queue.connection import connection
 from experiment.queue.records import QueueSettings
@@ -14,9 +13,7 @@ from experiment.records import BackendInfo
 from jobs.infer.answerer import model_answerer
 from jobs.records import Answerer, Reader
 from jobs.wire.reader import entry_reader
-from jobs.worker.worker import Worker, WorkerSettings
-
-DEFAULT_BATCH: Final = 4  # as Cluster Serving had it
+from jobs.worker.worker import DEFAULT_BATCH, Worker, WorkerSettings
 
 
 def of_the_model(job: WorkerJob) -> tuple[Reader, Answerer]:

@@ -34,6 +34,7 @@ from jobs.records import (
 from jobs.worker.claims import FIRST, Claims, Ending
 from jobs.worker.lease import Lease, NameTaken
 
+DEFAULT_BATCH: Final = 4  # as Cluster Serving had it
 LOOK_S: Final = 1.0  # how often it looks for entries of dead workers
 MOST_REFILLS: Final = 50  # of a batch, in place of jobs that are too late
 LONGEST_REASON: Final = 1000  # characters
@@ -47,7 +48,7 @@ class WorkerSettings:
     """How one worker works."""
 
     name: str  # stable: the next process of this name goes on with what this one had claimed
-    batch_size: int = 4  # most jobs in one request to the model; fewer if fewer wait
+    batch_size: int = DEFAULT_BATCH  # most jobs in one request to the model; fewer if fewer wait
     most_tries: int = 5  # deliveries; the next one gives the job up
     idle_s: float = 15.0  # without a heartbeat for so long, its claims go to others
     wait_s: float = 0.5  # longest wait for a job before it looks at anything else
@@ -213,26 +214,28 @@ class Worker:
     def _given_up(self, entry: Claimed) -> Refused:
         tries = entry.tries - 1
         words = "try" if tries == 1 else "tries"
-        code, why = self._claims.last_reason(entry) or ("worker_died", "Its workers died while at it.")
+        died = ("worker_died", "Its workers died while they worked on it.")
+        code, why = self._claims.last_reason(entry) or died
         return Refused(f"gave_up:{code}", f"Given up after {tries} {words}. {why}")
 
     def _answers(self, requests: Sequence[Request], stop: threading.Event) -> list[Outcome] | None:
         """The model's outcomes, as soon as it answers; None if `stop` is set meanwhile."""
-        for turn in range(10**9):
+        turns = 0
+        while True:
             try:
                 outcomes = self._answerer.answer(requests)
                 if len(outcomes) != len(requests):
                     raise ValueError(f"{len(outcomes)} outcomes for {len(requests)} requests")
                 return outcomes
             except ModelUnavailable as why:
-                if turn == 0:
+                if turns == 0:
                     self._say(f"{why} Waiting for it; jobs stay in the queue.")
-                if stop.wait(PAUSES_S[min(turn, len(PAUSES_S) - 1)]):
+                if stop.wait(PAUSES_S[min(turns, len(PAUSES_S) - 1)]):
                     return None
+                turns += 1
             except Exception as bug:
                 log.exception("a batch could not be answered")
                 return [_bug(bug)] * len(requests)
-        return None
 
     def _ending(self, entry: Claimed, outcome: Answered | Refused, times: Times) -> Ending:
         facts: dict[str, str | int] = {
@@ -260,7 +263,8 @@ def _too_late(entry: Claimed) -> Refused:
 
 def _bug(error: Exception) -> TryAgain:
     return TryAgain(
-        "worker_error", f"The worker failed at it ({type(error).__name__}: {one_line(str(error), 200)})."
+        "worker_error",
+        f"The worker failed while it worked on it ({type(error).__name__}: {one_line(str(error), 200)}).",
     )
 
 

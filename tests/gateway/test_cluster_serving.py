@@ -237,12 +237,12 @@ BAD = {
     "place outside": (
         b'{"instances": [{"x": {"shape": [2], "data": [1], "indices": [[2]]}}]}',
         400,
-        "within its shape",
+        "outside its shape [2]",
     ),
     "enormous sparse tensor": (
         b'{"instances": [{"x": {"shape": [100000, 100000], "data": [1], "indices": [[0, 0]]}}]}',
         400,
-        "more than 4,194,304 elements",
+        "has the shape [100000, 100000], which is too large",
     ),
     "too many": (b'{"instances": [' + b'{"x": 1},' * 512 + b'{"x": 1}]}', 400, "the limit is 512"),
     "deeply nested": (b'{"instances":' + b"[" * 100_000, 400, "not JSON"),

@@ -175,7 +175,6 @@ ODD_RESULTS = [
     {"top": [{"label": "tabby", "score": 7}]},
     {"top": [{"label": "tabby", "score": float("nan")}]},
     {"top": [{"label": "x" * 1000, "score": 0.5}]},
-    {"top": [{"label": "tabby", "score": 0.5}], "probabilities": "many"},
     {"outputs": {"y": [1, 2]}},
 ]
 

@@ -129,7 +129,7 @@ def test_wrong_credentials_and_a_wrong_endpoint_are_told_in_words(store, monkeyp
         open_photo_set("s3://photos/sets")
     for wrong in ("ftp://here", "https://", "https://me:secret@minio:9000"):
         use(monkeypatch, {"AWS_ENDPOINT_URL": wrong})
-        with pytest.raises(PixelcostError, match="AWS_ENDPOINT_URL is no address like") as refused:
+        with pytest.raises(PixelcostError, match="AWS_ENDPOINT_URL must be an address such as") as refused:
             open_photo_set("s3://photos/sets")
         assert "secret" not in refused.value.message
 

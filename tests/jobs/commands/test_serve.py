@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +14,12 @@ from pathlib import Path
 import grpc
 import pytest
 
+from experiment.errors import PixelcostError
 from experiment.protocol import predict_pb2, types_pb2
 from experiment.queue.connection import connection
 from experiment.queue.records import NewJob, QueueSettings
 from experiment.queue.submit import Submitter
+from experiment.settings import SharedSettings
 from jobs.commands.main import main
 from jobs.config import ServeConfig
 from jobs.serving import model_server as own
@@ -76,7 +79,7 @@ def here(tmp_path, monkeypatch) -> Iterator[Callable[..., int]]:
         signal.signal(number, handler)
 
 
-def test_the_whole_quick_start_works_and_ends_in_order(tmp_path, here, capsys):
+def test_the_whole_quick_start_works_and_ends_in_order(tmp_path, here, capsys, redis_url):
     url = f"localhost:{free_port()}"
     queue = QueueSettings(f"redis://{url}")
     with grpc_server(tabby) as address:
@@ -89,6 +92,8 @@ def test_the_whole_quick_start_works_and_ends_in_order(tmp_path, here, capsys):
             assert here("list") == 0
             listed = capsys.readouterr().out
             assert f"serving_stream at {url}, served by process {process.pid}" in listed
+            assert here("list", "--redis", redis_url, "--stream", "serving_stream") == 0
+            assert "served by" not in capsys.readouterr().out, "a queue of the same name elsewhere"
             assert "2 workers" in listed and "3 accepted, 3 done" in listed and "noeviction" in listed
             assert here("serve", "--redis", url, *servers) == 2
             assert f"Process {process.pid} serves serving_stream from" in capsys.readouterr().err
@@ -155,6 +160,13 @@ def test_a_model_is_converted_once_and_again_when_it_has_changed(tmp_path, monke
     monkeypatch.chdir(tmp_path)  # conversions run in the project's folder
     own._converted(Path("config.yaml"), model, tmp_path / "new", print, None)
     assert asked[-1][:2] == ["convert", str(file)]
+
+
+def test_servers_that_workers_can_not_ask_are_refused_in_a_sentence(tmp_path):
+    settings, stop = SharedSettings(tf_servers="Queued:queue://localhost:6379/cats"), threading.Event()
+    serving_model = own.model_server(ServeConfig(), settings, None, tmp_path, print, stop)
+    with pytest.raises(PixelcostError, match="names no model server over gRPC"), serving_model:
+        pass
 
 
 def test_the_model_server_gets_the_cores_of_the_file():

@@ -58,6 +58,7 @@ def test_each_is_shown_with_why_when_how_often_and_what_was_sent(dead, queue, ca
     assert "cat: server_error, 20" in shown and " UTC, 1 try, last on w-0" in shown
     assert "Given up after 1 try. It broke." in shown
     assert "sent: photo 55c64d0fcd6f (5 B), model=b7" in shown
+    assert "submitted_us" not in shown
     assert call(queue, "show", "dog") == 0
     assert "cat" not in capsys.readouterr().out
 
@@ -74,6 +75,8 @@ def test_one_that_is_put_back_is_a_new_job_with_all_its_tries_and_no_old_deadlin
     assert worker(redis_client, queue).step(NEVER) == 1
     job = Results(redis_client, queue).job("cat")
     assert (job.state, job.tries, job.result["echo"]) == ("done", 1, "photo")
+    since_then_ms = job.ended_ms - job.submitted_ms
+    assert job.result["stages_ms"]["queue_wait"] <= since_then_ms + 1, "it waits from now on"
     assert [letter.job_id for letter in dead.all()] == ["dog"]
 
 

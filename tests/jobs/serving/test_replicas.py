@@ -11,6 +11,7 @@ from experiment.queue.records import NewJob
 from experiment.queue.results import Results
 from experiment.queue.submit import Submitter
 from jobs.serving.health import answering_health
+from jobs.serving.workers import workers_of
 from jobs.worker.lease import free_names
 from jobs.worker.worker import Worker, WorkerSettings
 from tests.support.queue.parts import Echo, PlainReader
@@ -19,6 +20,7 @@ from tests.support.queue.parts import Echo, PlainReader
 def test_replicas_take_the_lowest_free_names_which_come_back(redis_client, queue):
     first = free_names(redis_client, queue, "worker", 2)
     assert list(first) == ["worker-1", "worker-2"]
+    assert not workers_of(redis_client, queue), "a name that is kept for a worker is none yet"
     assert list(free_names(redis_client, queue, "worker", 1)) == ["worker-3"]
     redis_client.delete(queue.keys.worker("worker-1"))  # it ended
     assert list(free_names(redis_client, queue, "worker", 2)) == ["worker-1", "worker-4"]

@@ -253,6 +253,15 @@ def test_when_memory_is_full_workers_still_start_and_empty_the_queue():
         assert not said
 
 
+def test_a_job_for_a_redis_without_any_memory_is_refused_with_a_time_to_try_again():
+    with running_redis("--maxmemory-policy", "noeviction") as url:
+        queue, client = QueueSettings(url, "full"), connection(url)
+        client.config_set("maxmemory", 1)
+        with pytest.raises(QueueFull, match=r"The queue is full: .* are used") as refused:
+            Submitter(client, queue).submit(NewJob("cat", b"photo"))
+    assert refused.value.retry_after_s >= 1
+
+
 def test_a_worker_can_be_made_while_redis_is_away(tmp_path):
     queue = QueueSettings(f"unix://{tmp_path}/redis.sock")
     stop, said = threading.Event(), []

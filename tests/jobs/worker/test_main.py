@@ -170,7 +170,7 @@ def test_a_redis_that_takes_no_jobs_says_why(folder):
     queue = queue_in(folder)
     submitter = Submitter(connection(queue.url), queue)
     try:
-        with pytest.raises(QueueUnavailable, match=r"is a read-only replica\. Name the primary"):
+        with pytest.raises(QueueUnavailable, match=r"a read-only replica\. Use the address of its primary"):
             submitter.submit(NewJob("cat", b"photo"))
         connection(queue.url).config_set("requirepass", "secret")
         with pytest.raises(QueueUnavailable, match="refuses the password, or wants one"):

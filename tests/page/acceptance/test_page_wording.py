@@ -27,7 +27,7 @@ from playwright.sync_api import expect
 from bench.support.fake_backends import FakeBackend
 from experiment import refusals
 from experiment.backends.addresses import parse_servers
-from experiment.backends.base import too_late
+from experiment.backends.base import describe, too_late
 from experiment.backends.grpc import _too_large
 from experiment.backends.probe import _loading, _no_answer, _no_such_model
 from experiment.errors import ConfigRefused, ImageRefused
@@ -227,7 +227,7 @@ def late_in_a_run() -> str:
     copy, info = variant(2048, "png", size_bytes=2_400_000), backend("8-CPU")
 
     def answer(_: Variant) -> tuple[Label, ...]:
-        raise too_late(info, copy, 10.0)
+        raise too_late(info, describe(copy), 10.0)
 
     asked = iter([Request(copy, attempt=0, is_warmup=False)])
     lane = Lane(FakeBackend(answer=answer, info=info), asked, 10.0, None, Event())
