@@ -87,6 +87,12 @@ def _refusal(error: PixelcostError) -> Response:
     return response
 
 
+def largest_body() -> str:
+    """The limit of the request under way, without the little that a form adds to its photos."""
+    size_mb = (request.max_content_length or 0) / 1e6
+    return f"{round(size_mb) if size_mb >= 1 else size_mb:g} MB"
+
+
 def _http_refusal(error: HTTPException) -> Response:
     status = error.code or 500
     if status < 400:
@@ -95,7 +101,7 @@ def _http_refusal(error: HTTPException) -> Response:
     if status == 404:
         detail = 'GET /docs lists the routes. In the id of a job, "/" is written %2F and "%" is written %25.'
     if status == 413:
-        detail = f"The limit at this address is {(request.max_content_length or 0) / 1e6:g} MB."
+        detail = f"The limit at this address is {largest_body()}."
     response = _answer(problem(status, code, title, detail or error.description or ""))
     response.headers.update(headers_of_http(error))
     return response

@@ -22,6 +22,7 @@ from gateway.models.envelope import (
     bad,
     good,
 )
+from gateway.problems import largest_body
 from gateway.routes.schemas import BINARY, record
 from gateway.services import services
 from gateway.table import Answer, Parameter, Route
@@ -44,9 +45,7 @@ def in_old_form(view: View) -> View:
             return _refused(error)
         except HTTPException as error:
             status = error.code or 400
-            limit = (
-                f"The limit is {(request.max_content_length or 0) / 1e6:g} MB for all images of a request."
-            )
+            limit = f"The limit is {largest_body()} for all images of a request."
             message = limit if status == 413 else str(error.description)
             return _refused(InvalidInputData(message, status))
         except PixelcostError as error:

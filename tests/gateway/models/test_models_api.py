@@ -189,7 +189,7 @@ def test_a_batch_answers_in_the_order_sent_and_names_the_image_that_is_none(one:
         ("POST", "/models/colours/predict", {"files": {"file": RED}}, 400, "a field `input_data`"),
         ("POST", "/models/colours/predict", {}, 400, "curl -F input_data=@"),
         ("POST", "/detect", {"files": {"model": (None, "colours")}}, 400, "a field `image`"),
-        ("POST", "/models/colours/predict", {"data": b"x" * 21_000_000}, 413, "InvalidInputData: "),
+        ("POST", "/models/colours/predict", {"data": b"x" * 21_000_000}, 413, "The limit is 20 MB"),
         ("POST", "/detect", {"files": {"image": RED}}, 422, "needs a field `model`"),
         ("POST", "/get_labels", {}, 422, "needs a field `model`"),
         ("POST", "/models/colours/predict_image", {}, 501, "no boxes can be drawn"),
