@@ -33,7 +33,7 @@ def run(options: argparse.Namespace, session: Session) -> int:
         queues = [QueueSettings(each.url, each.stream) for each in served.values()]
     for queue in queues:
         by = served.get(queue.stream)
-        process = f", served by process {by.pid}" if by else ""
+        process = f", served by process {by.pid}" if by and by.place == place_of(queue.url) else ""
         session.output.print(f"{queue.stream} at {place_of(queue.url)}{process}", soft_wrap=True)
         for line in _lines(queue):
             session.output.print(f"  {line}", soft_wrap=True)

@@ -73,9 +73,12 @@ def _why(job: Job | None, timeout_s: float) -> str:
 def _given(files: list[Path]) -> Iterator[tuple[str, bytes]]:
     for file in files:
         try:
-            yield file.name, file.read_bytes()
+            photo = file.read_bytes()
         except OSError as error:
             raise PixelcostError(f"{file} can't be read: {error.strerror}.") from None
+        if not photo:
+            raise PixelcostError(f"{file} is empty. Save or download it again, or choose another.")
+        yield file.name, photo
 
 
 def _made() -> Iterator[tuple[str, bytes]]:

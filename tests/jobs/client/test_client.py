@@ -339,8 +339,9 @@ def test_what_can_not_be_sent_is_refused_at_once_in_a_sentence(place, tmp_path):
         source.enqueue_tensor("cat", [np.ones(1), np.ones(1)])
     with pytest.raises(BadInput, match="3: places, values, shape"):
         source.enqueue("cat", t=[np.ones(1), np.ones(1)])
-    with pytest.raises(PixelcostError, match="id of a job"):
-        source.enqueue("", t=np.ones(1))
+    for uri in ("", 7, None, b"cat"):
+        with pytest.raises(PixelcostError, match="id of a job"):
+            source.enqueue(uri, t=np.ones(1))
     with pytest.raises(QueueUnavailable, match="can't be reached"):
         OutputQueue("127.0.0.1", free_port()).query("cat")
 

@@ -23,7 +23,7 @@ from experiment.settings import SharedSettings
 from jobs.commands.main import main
 from jobs.config import ServeConfig
 from jobs.serving import model_server as own
-from jobs.serving.running import all_running, folder_of
+from jobs.serving.running import Running, all_running, announced, folder_of
 from tests.support.processes.app_process import free_port
 from tests.support.scripted_server import grpc_server
 
@@ -123,6 +123,7 @@ def test_nothing_to_stop_is_said_and_an_unknown_queue_is_refused(here, capsys):
         (("serve", "--redis", "redis.invalid:6379"), "can't be reached. Is it running there?"),
         (("quick_start", "--redis", "localhost:1"), "can't be reached. Is it running there?"),
         (("quick_start", "--redis", "localhost:1", "no.jpg"), "no.jpg can't be read"),
+        (("quick_start", "--redis", "localhost:1", os.devnull), "/dev/null is empty."),
         (("list", "--redis", "localhost:1"), "can't be reached. Is it running there?"),
     ],
 )
@@ -130,6 +131,13 @@ def test_what_can_not_work_is_one_sentence_and_exit_code_2(here, capsys, argumen
     assert here(*arguments) == 2
     told = capsys.readouterr().err
     assert said in told and len(told.splitlines()) == 1
+
+
+def test_list_names_a_process_only_for_the_redis_that_it_serves(tmp_path, here, redis_url, capsys):
+    elsewhere = Running("serving_stream", "redis://localhost:1", "localhost:1", os.getpid())
+    with announced(tmp_path, elsewhere):
+        assert here("list", "--redis", redis_url) == 0
+        assert "served by process" not in capsys.readouterr().out
 
 
 def test_streams_with_similar_names_have_folders_of_their_own(tmp_path):
