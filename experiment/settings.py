@@ -24,6 +24,7 @@ from common.words import decoded
 from experiment.backends.addresses import parse_servers
 from experiment.embedded.profiles import parse_embedded
 from experiment.errors import ConfigRefused
+from experiment.queue.records import shown_address
 from experiment.records import BackendInfo
 
 SECRETS = {"DATABASE_URL", "PIXELCOST_TOKEN"}  # never shown
@@ -136,7 +137,8 @@ def read_settings(
                 text.encode()  # bytes that are not UTF-8 come as lone surrogates, which nothing can store
         except ValueError as error:
             expected = "UTF-8 text" if isinstance(error, UnicodeEncodeError) else error
-            problems.append(f"{key}={'(hidden)' if key in SECRETS else repr(text)} is not {expected}")
+            shown = "(hidden)" if key in SECRETS else repr(shown_address(text))
+            problems.append(f"{key}={shown} is not {expected}")
     settings = kind(**values)
     problems += [*_server_problems(settings), *problems_of(environ, settings)]
     if problems:

@@ -11,7 +11,15 @@ from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from werkzeug.exceptions import HTTPException
 
 from experiment.errors import ImageRefused, PixelcostError
-from httpserver.problems import CRASH_TITLE, MEDIA_TYPE, REFUSALS, Refused, problem
+from httpserver.problems import (
+    CRASH_TITLE,
+    MEDIA_TYPE,
+    REFUSALS,
+    Refused,
+    headers_of,
+    headers_of_http,
+    problem,
+)
 
 TITLES: Final = {
     "bad_field": "The form has a field that can't be used.",
@@ -75,11 +83,7 @@ def retry_after_s(error: PixelcostError) -> int | None:
 
 def _refusal(error: PixelcostError) -> Response:
     response = _answer(members(error))
-    seconds = retry_after_s(error)
-    if seconds is not None:
-        response.headers["Retry-After"] = str(seconds)
-    if error.http_status == 401:
-        response.headers["WWW-Authenticate"] = 'Bearer realm="Pixelcost"'
+    response.headers.update(headers_of(error, retry_after_s(error)))
     return response
 
 
@@ -93,9 +97,7 @@ def _http_refusal(error: HTTPException) -> Response:
     if status == 413:
         detail = f"The limit at this address is {(request.max_content_length or 0) / 1e6:g} MB."
     response = _answer(problem(status, code, title, detail or error.description or ""))
-    for name, value in error.get_headers(request.environ):
-        if name in {"Allow", "Retry-After"}:
-            response.headers[name] = value
+    response.headers.update(headers_of_http(error))
     return response
 
 

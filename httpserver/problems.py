@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from experiment.errors import PixelcostError
@@ -45,6 +46,19 @@ class Refused(PixelcostError):
 def problem(status: int, code: str, title: str, detail: str) -> dict[str, Any]:
     """The members of a problem."""
     return {"type": TYPE_PREFIX + code, "title": title, "status": status, "detail": detail, "code": code}
+
+
+def headers_of(error: PixelcostError, retry_after_s: int | None) -> dict[str, str]:
+    """What a client needs to know beside the problem: when to try again, how to log in."""
+    headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+    if error.http_status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="Pixelcost"'
+    return headers
+
+
+def headers_of_http(error: HTTPException) -> dict[str, str]:
+    """The same of a refusal by HTTP itself."""
+    return {name: value for name, value in error.get_headers() if name in {"Allow", "Retry-After"}}
 
 
 def written(status: int, why: str = "") -> bytes:

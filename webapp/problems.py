@@ -15,7 +15,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from experiment.errors import ImageRefused, PixelcostError, PlanRefused, VariantsRefused
-from httpserver.problems import CRASH_TITLE, MEDIA_TYPE, REFUSALS, Refused, problem
+from httpserver.problems import (
+    CRASH_TITLE,
+    MEDIA_TYPE,
+    REFUSALS,
+    Refused,
+    headers_of,
+    headers_of_http,
+    problem,
+)
 from webapp.config import Settings
 from webapp.storage_errors import is_busy, is_no_room
 
@@ -97,11 +105,7 @@ def _refusal(error: PixelcostError) -> Response:
     if isinstance(error, PlanRefused | VariantsRefused):
         more = {"problems": list(error.problems)}
     response = _answer(error.http_status, error.code, title, error.message, more)
-    retry_after_s = getattr(error, "retry_after_s", None)
-    if retry_after_s is not None:
-        response.headers["Retry-After"] = str(retry_after_s)
-    if error.http_status == 401:
-        response.headers["WWW-Authenticate"] = 'Bearer realm="Pixelcost"'
+    response.headers.update(headers_of(error, getattr(error, "retry_after_s", None)))
     return response
 
 
@@ -117,9 +121,7 @@ def _http_refusal(error: HTTPException) -> Response:
     if status == 404:
         detail = "docs/http-api.md lists the routes."
     response = _answer(status, code, title, detail or error.description or "")
-    for name, value in error.get_headers(request.environ):
-        if name in {"Allow", "Retry-After"}:
-            response.headers[name] = value
+    response.headers.update(headers_of_http(error))
     return response
 
 

@@ -16,9 +16,10 @@ from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from common.checks import Expected, price, whole_text
-from experiment.backends.queue_address import queue_url, shown_address, without_login
+from experiment.backends.queue_address import queue_url, without_login
 from experiment.errors import ConfigRefused, PlanRefused
 from experiment.file_names import printable
+from experiment.queue.records import shown_address
 from experiment.records import BackendInfo
 
 OPTIONS = ("rest", "model", "signature", "input", "price_per_hour")

@@ -72,16 +72,6 @@ def queue_url(scheme: str, rest: str, options: dict[str, str]) -> str:
     return f"{address}?{_query(query)}" if query else address
 
 
-def shown_address(url: str) -> str:
-    """The address without user and password.
-
-    >>> shown_address("queue://:secret@host:6379/serving_stream?db=1")
-    'queue://host:6379/serving_stream?db=1'
-    """
-    scheme, mark, rest = url.partition("://")
-    return scheme + mark + rest.rpartition("@")[2]
-
-
 def queue_settings(url: str) -> QueueSettings:
     """The queue at an address that queue_url() made."""
     parts = urlsplit(url)

@@ -24,11 +24,6 @@ class EngineFailed(PixelcostError):
     http_status = 500
     items: tuple[Any, ...] = ()  # of spread(): those whose processes died again and again
 
-    @property
-    def item(self) -> Any:
-        """The first of them; None: it was something else."""
-        return self.items[0] if self.items else None
-
 
 class Engine(Protocol):
     """Where work runs."""

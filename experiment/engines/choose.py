@@ -15,18 +15,22 @@ PACKAGES: Final = {"ray": "ray", "pyspark": "spark"}  # module -> requirements/<
 def engine(name: str, options: Mapping[str, str] | None = None) -> Engine:
     """The engine of that name; its file's `make(options)` makes it.
 
-    `options` are the engine's own: `spark.master` and the other five keys of Cluster Serving's file. Raises
-    EngineFailed, with the command that installs it, if it is not there.
+    `options` are the engine's own, OPTIONS of its file: `spark.master` and the other five keys of Cluster
+    Serving's file. Raises EngineFailed, with the command that installs it, if it is not there.
     """
     if name not in ENGINES:
         raise EngineFailed(f"There is no engine named {name}. There are {', '.join(ENGINES)}.")
     try:
-        made: Engine = import_module(f"experiment.engines.{name}").make(options or {})
+        file = import_module(f"experiment.engines.{name}")
+        if unknown := sorted(set(options or {}) - set(file.OPTIONS)):
+            known = ", ".join(file.OPTIONS) or "none"
+            raise EngineFailed(f"The engine {name} has no option {unknown[0]}. Its options are: {known}.")
+        made: Engine = file.make(options or {})
         return made
     except ModuleNotFoundError as missing:
-        file = PACKAGES.get((missing.name or "").partition(".")[0])
-        if file is None:
+        lock = PACKAGES.get((missing.name or "").partition(".")[0])
+        if lock is None:
             raise
         raise EngineFailed(
-            f"The engine {name} is not installed. Install it with: pip install -r requirements/{file}.txt"
+            f"The engine {name} is not installed. Install it with: pip install -r requirements/{lock}.txt"
         ) from None

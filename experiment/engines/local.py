@@ -13,6 +13,7 @@ from experiment.engines.base import GRACE_S, Found, Item
 from experiment.engines.local_process import Hand, Kept
 from experiment.engines.poison import MOST_DEATHS, poisoned
 
+OPTIONS: Final[tuple[str, ...]] = ()
 LOOK_S: Final = 0.1
 
 

@@ -26,6 +26,7 @@ from experiment.engines.restarts import Restarts, and_again
 from experiment.errors import PixelcostError
 from experiment.wording import one_line
 
+OPTIONS: Final = ("ray.address", "ray.cpus_per_worker", "ray.working_dir")
 LOOK_S: Final = 0.2
 SEAT_S: Final = 1.0  # between two tries to get a place for a worker
 ANSWER_S: Final = 5.0
@@ -145,7 +146,7 @@ class RayEngine:
 
 
 def make(options: Mapping[str, str]) -> RayEngine:
-    """The engine. Options: ray.address, ray.cpus_per_worker, ray.working_dir. Raises EngineFailed."""
+    """The engine. Raises EngineFailed, ModuleNotFoundError."""
     _ray()
     text = str(options.get("ray.cpus_per_worker") or 1)
     try:

@@ -43,6 +43,7 @@ SETTINGS: Final = {
     "spark.executor_cores": "spark.executor.cores",
     "spark.total_executor_cores": "spark.cores.max",
 }
+OPTIONS: Final = ("spark.master", *SETTINGS)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,16 @@ WIRE_VERSION: Final = "1"
 DEFAULT_URL: Final = "redis://localhost:6379/0"
 
 
+def shown_address(url: str) -> str:
+    """The address without user and password.
+
+    >>> shown_address("queue://:secret@host:6379/serving_stream?db=1")
+    'queue://host:6379/serving_stream?db=1'
+    """
+    scheme, mark, rest = url.partition("://")
+    return scheme + mark + rest.rpartition("@")[2]
+
+
 @dataclass(frozen=True, slots=True)
 class QueueSettings:
     """Where a queue is and how much it takes."""

@@ -67,15 +67,9 @@ class Submitter:
             fields["photo"] = sha256
         deadline_ms = "" if job.deadline_s is None else round(job.deadline_s * 1000)
         with in_words(settings.url):
+            names = [settings.stream, keys.job(job.id), keys.photo(sha256), keys.full, keys.rate, keys.stats]
             answer = self._script(
-                keys=[
-                    settings.stream,
-                    keys.job(job.id),
-                    keys.photo(sha256),
-                    keys.full,
-                    keys.rate,
-                    keys.stats,
-                ],
+                keys=names,
                 args=[
                     job.id,
                     _fingerprint(job, sha256),

@@ -45,12 +45,13 @@ class Waiter:
         Raises QueueUnavailable.
         """
         until = time.monotonic() + timeout_s
+        channel = self._settings.keys.done_channel(job_id).encode()
         try:
             self.open()
             while True:
                 left_s = until - time.monotonic()
                 with in_words(self._settings.url):
-                    await_message(self._announced, self._channel(job_id), max(min(left_s, LOOK_S), 0.0))
+                    await_message(self._announced, channel, max(min(left_s, LOOK_S), 0.0))
                 if job := self._results.take(job_id):
                     return job
                 if time.monotonic() >= until:
@@ -64,6 +65,3 @@ class Waiter:
         if self._announced is not None:
             self._announced.close()
             self._announced = None
-
-    def _channel(self, job_id: str) -> bytes:
-        return self._settings.keys.done_channel(job_id).encode()

@@ -8,7 +8,7 @@ from common.checks import Expected
 from experiment.errors import PixelcostError
 from experiment.queue.connection import redis_url
 from experiment.queue.keys import stream_name
-from experiment.queue.records import QueueSettings
+from experiment.queue.records import QueueSettings, shown_address
 
 HOST, PORT = "localhost", 6379
 
@@ -46,7 +46,7 @@ def queue_at(
         address = redis_url(url)
     except Expected:
         raise PixelcostError(
-            f"There can't be a Redis at {host or HOST}:{port or PORT}. "
+            f"There can't be a Redis at {shown_address(url)}. "
             "Give a host and a port, or a whole URL as host: redis://host:6379/0.",
             "bad_input",
         ) from None

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from common.cluster_serving import REDIS_KEYS, Unusable, first_of, keys_of
-from experiment.queue.connection import connection, in_words, redis_url
+from experiment.queue.connection import connection, in_words
 from experiment.queue.keys import FIRST_STREAM
 from experiment.queue.records import ENDED
 from jobs.client.output_queue import FAILED
@@ -64,4 +64,6 @@ def _redis_in(file: Path) -> str | None:
         found = first_of(keys_of(file, yaml.safe_load), REDIS_KEYS)
     except Unusable as problem:
         raise BadInput(f"{file}: {problem}") from None
-    return None if found is None else redis_url(str(found))
+    if found is None:
+        return None
+    return str(found) if "://" in str(found) else f"redis://{found}"

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from common.arguments import argument
 from common.checks import number, number_text, whole_text
+from experiment.cli.session import Session
 from experiment.errors import PixelcostError
 from experiment.queue.connection import connection, place_of
 from experiment.wording import count, size
 from jobs.benchmark.direct import Direct, direct_calls
 from jobs.benchmark.queued import Queued, through_the_queue
+from jobs.commands.queue_options import add_queue_arguments, asked_queue
 from jobs.commands.quick_start import SAMPLE
-from jobs.commands.session import Session, add_queue_arguments, asked_queue
 from jobs.serving.model_server import grpc_servers
 from jobs.serving.workers import workers_of
 from jobs.worker.worker import DEFAULT_BATCH

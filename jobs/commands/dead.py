@@ -6,11 +6,12 @@ import argparse
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from experiment.cli.session import Session
 from experiment.errors import PixelcostError
 from experiment.queue.connection import connection, place_of
 from experiment.queue.records import QueueSettings
 from experiment.wording import count, one_line, size
-from jobs.commands.session import Session, add_queue_arguments, asked_queue
+from jobs.commands.queue_options import add_queue_arguments, asked_queue
 from jobs.dead.letters import DeadLetter, DeadLetters
 
 HINT = "Put them back with python -m jobs dead requeue --all, or one by its name; remove them with drop."

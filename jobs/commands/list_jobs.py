@@ -6,11 +6,12 @@ import argparse
 
 import redis
 
+from experiment.cli.session import Session
 from experiment.queue.connection import connection, in_words, place_of
 from experiment.queue.records import QueueSettings
 from experiment.queue.results import Results
 from experiment.wording import count
-from jobs.commands.session import Session, add_queue_arguments, asked_queue
+from jobs.commands.queue_options import add_queue_arguments, asked_queue
 from jobs.redis_server.checks import sentences
 from jobs.serving.running import all_running
 from jobs.serving.watch import words_of
@@ -32,9 +33,9 @@ def run(options: argparse.Namespace, session: Session) -> int:
     if served and not is_asked:
         queues = [QueueSettings(each.url, each.stream) for each in served.values()]
     for queue in queues:
-        by = served.get(queue.stream)
-        process = f", served by process {by.pid}" if by and by.place == place_of(queue.url) else ""
-        session.output.print(f"{queue.stream} at {place_of(queue.url)}{process}", soft_wrap=True)
+        by, place = served.get(queue.stream), place_of(queue.url)
+        process = f", served by process {by.pid}" if by and by.place == place else ""
+        session.output.print(f"{queue.stream} at {place}{process}", soft_wrap=True)
         for line in _lines(queue):
             session.output.print(f"  {line}", soft_wrap=True)
     return 0

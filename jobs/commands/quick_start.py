@@ -11,13 +11,14 @@ from pathlib import Path
 
 from common.arguments import argument
 from common.checks import number, number_text
+from experiment.cli.session import Session
 from experiment.errors import PixelcostError
 from experiment.queue.connection import connection, place_of
 from experiment.queue.records import Job, NewJob
 from experiment.queue.results import Results
 from experiment.queue.submit import Submitter
 from experiment.wording import count
-from jobs.commands.session import Session, add_queue_arguments, asked_queue
+from jobs.commands.queue_options import add_queue_arguments, asked_queue
 from jobs.records import REPLY_FIELD
 from jobs.wire.reader import CLASSES
 

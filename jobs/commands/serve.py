@@ -10,15 +10,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
+import redis
+
 from common.arguments import argument
 from common.checks import Expected, whole_text
+from experiment.cli.session import Session
 from experiment.engines.base import Engine
 from experiment.engines.choose import ENGINES, engine
 from experiment.queue.connection import connection, in_words, place_of
 from experiment.queue.records import QueueSettings
 from experiment.records import BackendInfo
 from experiment.wording import count
-from jobs.commands.session import Session, add_queue_arguments
+from jobs.commands.queue_options import add_queue_arguments
 from jobs.config import ServeConfig, read_config
 from jobs.config.keys import MOST_BATCH, MOST_WORKERS, memory_bytes
 from jobs.redis_server import Place, ensure
@@ -76,29 +79,24 @@ def run(options: argparse.Namespace, session: Session) -> int:
         )
         if session.cancel.is_set():
             return 0
-        workers = config.workers or 1
-        reserved = {}
-        if options.shared_name:
-            with in_words(queue.url):
-                reserved = free_names(client, queue, options.shared_name, workers)
+        reserved = _names(options, config.workers or 1, client, queue)
         job = _worker_job(config, queue, info, reserved, session.settings.tf_request_timeout_s)
         if placed_by.name != "local" and (redis_place.started or info.embedded):
             session.say(
                 f"Workers that {placed_by.name} places on other machines can't reach this one's loopback. "
                 "Name a Redis (--redis) and model servers (--servers) by addresses that they can reach."
             )
-        names = list(reserved) or _names(options.worker_name, workers)
         health = stack.enter_context(answering_health(options.health_port))
 
         def ready() -> None:
             session.output.print(f"connected to redis {redis_place.address}", soft_wrap=True)
             health.set()
-            said = count(workers, "worker")
+            said = count(len(reserved), "worker")
             session.say(f"{said} on {placed_by.name} for the queue {queue.stream}. Ctrl-C ends it.")
 
         news = session.say if sys.stderr.isatty() else None
-        stack.enter_context(watching(client, queue, names, ready, news))
-        placed_by.keep_running(run_worker, names, job, session.cancel, session.say)
+        stack.enter_context(watching(client, queue, list(reserved), ready, news))
+        placed_by.keep_running(run_worker, list(reserved), job, session.cancel, session.say)
     session.say("Serving has ended. Jobs that wait stay in the queue.")
     return 0
 
@@ -163,6 +161,13 @@ def _pair(text: str) -> tuple[str, str]:
     return key, value
 
 
-def _names(prefix: str | None, workers: int) -> list[str]:
-    """Stable names, so that workers go on with what those of an earlier start had claimed."""
-    return [f"{prefix or socket.gethostname()}-{number}" for number in range(1, workers + 1)]
+def _names(
+    options: argparse.Namespace, workers: int, client: redis.Redis, queue: QueueSettings
+) -> dict[str, str]:
+    """The workers' names, each with the token that keeps it, "" without one. They are stable, so that workers
+    go on with what those of an earlier start had claimed. Raises QueueUnavailable."""
+    if options.shared_name:
+        with in_words(queue.url):
+            return free_names(client, queue, options.shared_name, workers)
+    prefix = options.worker_name or socket.gethostname()
+    return {f"{prefix}-{number}": "" for number in range(1, workers + 1)}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from experiment.cli.session import Session
 from experiment.errors import PixelcostError
 from experiment.wording import listed
-from jobs.commands.session import Session
 from jobs.serving.running import all_running, stop
 
 WAIT_S = 90.0

@@ -13,7 +13,7 @@ from experiment.queue.connection import in_words
 from experiment.queue.records import WIRE_FIELD, QueueSettings
 
 PAGE: Final = 100  # letters that are read at once
-OWN_FIELDS: Final = frozenset({WIRE_FIELD, "uri", "photo", "begin_by_ms"})  # of every job, so nothing to show
+OWN_FIELDS: Final = frozenset({WIRE_FIELD, "uri", "photo", "begin_by_ms", "submitted_us"})  # not shown
 # Why one was not put back, by what requeue.lua answers.
 REFUSALS: Final = {
     "gone": "somebody removed it meanwhile",

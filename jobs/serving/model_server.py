@@ -101,7 +101,7 @@ def _converted(file: Path, model: Path, data_dir: Path, say: Say, stop: threadin
     place = (data_dir / "models" / name).resolve()
     if not (place / "1").is_dir():
         say(f"Converting the model in {model} (the first time takes a while).")
-        run_models(["convert", str(file), "--out", str(place)], stop)
+        run_models(["convert", str(file.resolve()), "--out", str(place)], stop)
     return place
 
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from experiment.cli.session import Session
 from experiment.measure.environment import environment
 from experiment.records import BackendInfo
 from loadtest.cli.measured import Measured
 from loadtest.cli.progress import Progress
-from loadtest.cli.session import Session
 from loadtest.cli.show import show
 from loadtest.cli.target import timeout_s
 from loadtest.records import Arrivals, Kind, Load, Payload, Sample, Taken

@@ -15,11 +15,11 @@ from experiment.backends.base import RequestFailed
 from experiment.backends.model_spec import InputSpec, input_spec
 from experiment.backends.probe import probe
 from experiment.cli.backends import asked_backends
+from experiment.cli.session import Session
 from experiment.embedded.profiles import parse_embedded
 from experiment.records import BackendInfo
 from experiment.settings import SharedSettings
 from experiment.wording import NO_LOAD_ON_QUEUES, capitalised, listed
-from loadtest.cli.session import Session
 from loadtest.errors import LoadRefused
 
 _PLACE = r"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}"

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from common.arguments import argument
 from common.checks import whole_text
 from experiment.backends.addresses import REST_SUFFIX
+from experiment.cli.session import Session
 from experiment.embedded.data_dir import claimed
 from experiment.embedded.model import ModelChoice, prepare_model
 from experiment.embedded.profiles import Profile, parse_embedded
@@ -22,7 +23,6 @@ from loadtest.cli.measured import Measured
 from loadtest.cli.options import add_result_arguments, whole_numbers
 from loadtest.cli.parts import Done, Part, ended, finished, measured_parts
 from loadtest.cli.payload import add_payload_arguments, the_payload
-from loadtest.cli.session import Session
 from loadtest.cli.show import show_answer
 from loadtest.cli.target import add_target_arguments, the_target, timeout_s
 from loadtest.errors import LoadRefused

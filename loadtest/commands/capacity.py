@@ -11,6 +11,7 @@ from rich.text import Text
 
 from common.arguments import argument
 from common.checks import price
+from experiment.cli.session import Session
 from experiment.cli.table import COLOURS
 from experiment.codec import to_dict
 from experiment.decide.cost import cost_of, money
@@ -22,7 +23,6 @@ from loadtest.cli.options import add_result_arguments, any_number
 from loadtest.cli.parts import load_folder, watching
 from loadtest.cli.payload import MOST_DISTINCT, add_payload_arguments, the_payload
 from loadtest.cli.progress import Progress
-from loadtest.cli.session import Session
 from loadtest.cli.show import figure, show_table, title_of
 from loadtest.cli.target import add_target_arguments, the_target
 from loadtest.records import Load, Payload

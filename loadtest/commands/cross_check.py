@@ -11,8 +11,8 @@ from pathlib import Path
 
 from common.arguments import argument
 from common.checks import whole_text
+from experiment.cli.session import Session
 from loadtest.cli.parts import LOADS
-from loadtest.cli.session import Session
 from loadtest.cross_check.tools import TOOLS
 from loadtest.results.folder import new_file
 

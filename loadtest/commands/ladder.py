@@ -6,13 +6,13 @@ import argparse
 from collections.abc import Sequence
 from functools import partial
 
+from experiment.cli.session import Session
 from experiment.wording import milliseconds, number
 from loadtest.arrivals.limits import MOST_REQUESTS, check_seconds
 from loadtest.cli.measured import Measured
 from loadtest.cli.options import add_result_arguments, any_number, whole_numbers
 from loadtest.cli.parts import Part, finished, measured_parts
 from loadtest.cli.payload import MOST_DISTINCT, add_payload_arguments, the_payload
-from loadtest.cli.session import Session
 from loadtest.cli.target import add_target_arguments, the_target, timeout_s
 from loadtest.send.load import keep_in_flight
 

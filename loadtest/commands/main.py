@@ -7,75 +7,21 @@ not ready, or a file that could not be written; 130 interrupted (what was measur
 from __future__ import annotations
 
 import argparse
-import os
 import resource
-import signal
-import sys
-import threading
 from collections.abc import Sequence
-from io import TextIOWrapper
 
-from rich.console import Console
-
-from experiment.embedded.models_cli import StartStopped
-from experiment.errors import PixelcostError
-from experiment.settings import SharedSettings, read_settings
+from experiment.cli.commands import run_command
 from loadtest.cli.payload import check_payload
-from loadtest.cli.session import Session
 from loadtest.commands import COMMANDS
-
-INTERRUPTED = 130
-LEAVE_S = 3.0  # after a second Ctrl-C, for what can be closed
-PIPE_WIDTH = 132  # columns of a table if stdout is not a terminal
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the arguments and run a command. Returns the exit code."""
-    options = _parser().parse_args(arguments)
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # its encoding may lack characters of names
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-    try:
-        if hasattr(options, "distinct"):  # of add_payload_arguments()
-            check_payload(options)
-        return COMMANDS[options.command].run(options, _session(options, console))
-    except (StartStopped, KeyboardInterrupt):
-        return INTERRUPTED
-    except PixelcostError as error:
-        console.print(error.message, style="bold red", soft_wrap=True)
-        return 2
-
-
-def _session(options: argparse.Namespace, console: Console) -> Session:
-    servers = {"TF_SERVERS": options.servers} if getattr(options, "servers", None) else {}
-    settings = read_settings(SharedSettings, os.environ | servers)
-    width = None if sys.stdout.isatty() else PIPE_WIDTH
-    output = Console(highlight=False, markup=False, emoji=False, width=width)
-    cancel = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: _stop(cancel))
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection for each request in flight
-    return Session(settings, console, output, cancel)
+    return run_command("python -m loadtest", (__doc__ or "").splitlines()[0], COMMANDS, arguments, _check)
 
 
-def _stop(cancel: threading.Event) -> None:
-    """The first time the load ends, and requests in flight are awaited; the second time they are not.
-
-    Then nothing may keep the program: a gRPC channel that is interrupted while it opens never closes.
-    """
-    if cancel.is_set():
-        leave = threading.Timer(LEAVE_S, os._exit, (INTERRUPTED,))
-        leave.daemon = True
-        leave.start()
-        raise KeyboardInterrupt
-    cancel.set()
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m loadtest", description=(__doc__ or "").splitlines()[0])
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, module in COMMANDS.items():
-        about = (module.__doc__ or "").splitlines()[0].partition(": ")[2]
-        module.add_arguments(commands.add_parser(name, help=about, description=about))
-    return parser
+def _check(options: argparse.Namespace) -> None:
+    if hasattr(options, "distinct"):  # of add_payload_arguments()
+        check_payload(options)

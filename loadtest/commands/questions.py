@@ -9,13 +9,13 @@ from pathlib import Path
 from common.arguments import argument
 from common.checks import number, number_text, whole_text
 from experiment.backends.addresses import REST_SUFFIX, parse_servers
+from experiment.cli.session import Session
 from experiment.embedded.supervisor import running_servers
 from experiment.images.read import read_image
 from experiment.measure.environment import environment
 from experiment.records import BackendInfo
 from loadtest.answers.folder import AnswerFolder
 from loadtest.cli.parts import LOADS
-from loadtest.cli.session import Session
 from loadtest.cli.show import show_answer
 from loadtest.cli.target import PLACES, add_target_arguments, the_target
 from loadtest.errors import LoadRefused

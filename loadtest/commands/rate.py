@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import NamedTuple
 
+from experiment.cli.session import Session
 from loadtest.arrivals.files import from_intervals, read_intervals
 from loadtest.arrivals.limits import check_rate, check_schedule, check_seconds
 from loadtest.arrivals.schedules import Schedule, even, mean_rate, poisson
@@ -13,7 +14,6 @@ from loadtest.arrivals.steps import stepped, steps_of
 from loadtest.cli.options import add_result_arguments, any_number
 from loadtest.cli.parts import Part, finished, measured_parts, only
 from loadtest.cli.payload import add_payload_arguments, the_payload
-from loadtest.cli.session import Session
 from loadtest.cli.target import add_target_arguments, the_target, timeout_s
 from loadtest.errors import LoadRefused
 from loadtest.records import Arrivals

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from experiment.cli.session import Session
 from loadtest.arrivals.files import from_intervals, is_json, read_intervals, read_recorded
 from loadtest.arrivals.limits import check_schedule
 from loadtest.arrivals.schedules import mean_rate
 from loadtest.cli.options import add_result_arguments, any_number
 from loadtest.cli.parts import Part, finished, measured_parts, only
 from loadtest.cli.payload import add_payload_arguments, the_payload
-from loadtest.cli.session import Session
 from loadtest.cli.target import add_target_arguments, the_target, timeout_s
 from loadtest.errors import LoadRefused
 from loadtest.send.load import offer

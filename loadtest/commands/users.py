@@ -14,12 +14,12 @@ from rich.text import Text
 
 from experiment.backends.addresses import parse_servers
 from experiment.backends.probe import probe
+from experiment.cli.session import Session
 from experiment.cli.table import COLOURS
 from experiment.measure.environment import environment
 from experiment.wording import count, milliseconds, number, sentence, size
 from loadtest.cli.parts import LOADS
 from loadtest.cli.progress import Progress
-from loadtest.cli.session import Session
 from loadtest.records import Load, Payload, Sample, Summary, Taken
 from loadtest.results.folder import LoadFolder, new_folder
 from loadtest.results.summary import summarise

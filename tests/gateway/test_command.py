@@ -44,6 +44,12 @@ def test_all_bad_options_and_settings_are_named_at_once():
         assert words in message
 
 
+def test_a_password_in_an_address_that_can_not_be_used_is_not_shown():
+    with pytest.raises(ConfigRefused, match=r"'redis://host:port' is not an address of Redis") as refused:
+        settings_of({}, {"PIXELCOST_GATEWAY_REDIS_URL": "redis://:secret@host:port"})
+    assert "secret" not in refused.value.message
+
+
 def test_an_option_counts_above_the_environment():
     environ = {"PIXELCOST_GATEWAY_STREAM": "a", "PIXELCOST_GATEWAY_REDIS_URL": "redis.example:1"}
     settings = settings_of({"stream": "b"}, environ)

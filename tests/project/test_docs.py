@@ -13,12 +13,15 @@ import experiment
 from bench.study import page as findings
 from bench.study.tables import read
 from experiment.cli.main import _parser
-from loadtest.commands.main import _parser as _load_parser
+from jobs import commands as of_jobs
+from loadtest import commands as of_loads
+from tests.support.load.command_line import known_options
 from tools import tables
 from webapp import create_app
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("models/**/*.md")])
+PROGRAMS = {"loadtest": of_loads.COMMANDS, "jobs": of_jobs.COMMANDS}
 README = (ROOT / "README.md").read_text("utf-8")
 
 
@@ -68,12 +71,12 @@ def test_every_option_of_the_command_line_that_is_shown_exists(path):
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_every_option_of_a_load_test_that_is_shown_exists(path):
-    commands = _load_parser()._subparsers._group_actions[0].choices
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_option_of_a_command_that_is_shown_exists(path, program):
+    options = known_options(PROGRAMS[program])
     text = path.read_text("utf-8").replace("\\\n", " ")
-    for name, line in re.findall(r"python -m loadtest ([a-z-]+)([^`\n]*)", text):
-        known = {option for action in commands[name]._actions for option in action.option_strings}
-        assert set(re.findall(r"(?<![\w-])--[a-z0-9-]+", line)) <= known, line
+    for name, line in re.findall(rf"python -m {program} ([a-z_-]+)([^`|\n]*)", text):
+        assert set(re.findall(r"(?<![\w-])--[a-z0-9-]+", line)) <= options[name], line
 
 
 def test_the_names_for_notebooks_are_those_of_the_package():
@@ -137,7 +140,7 @@ def test_decisions_stand_under_twelve_headings_and_take_at_most_six_lines():
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_every_script_that_is_named_exists(path):
-    theirs = {"tensorflow_model_server_test.py"}  # of TensorFlow Serving
+    theirs = {"tensorflow_model_server_test.py", "e2e_throughput.py"}  # of TensorFlow and Cluster Serving
     named = set(re.findall(r"`((?:[\w.]+/)*\w+\.(?:py|js|mjs|sh))`", path.read_text("utf-8"))) - theirs
     tracked = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).split("\n")
     assert not [name for name in named if not any(f"/{file}".endswith(f"/{name}") for file in tracked)]

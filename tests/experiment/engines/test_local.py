@@ -58,7 +58,7 @@ def test_an_item_that_kills_every_process_is_named():
         EngineFailed, match="3 processes died, one after the other, while they had this item: '7'"
     ) as failed:
         list(engine("local").spread(engine_tasks.half, [7], 1, NEVER))
-    assert failed.value.item == 7
+    assert failed.value.items == (7,)
 
 
 def test_what_a_task_raises_reaches_the_caller():
@@ -119,3 +119,10 @@ def test_an_engine_that_is_not_installed_says_how_to_install_it(monkeypatch):
 def test_an_unknown_engine_is_named_beside_the_known_ones():
     with pytest.raises(EngineFailed, match=r"no engine named flink\. There are local, ray, spark"):
         engine("flink")
+
+
+def test_an_option_that_an_engine_does_not_have_is_refused():
+    with pytest.raises(EngineFailed, match=r"ray has no option ray\.adress\. Its options are: ray\.address,"):
+        engine("ray", {"ray.adress": "head:6379"})
+    with pytest.raises(EngineFailed, match=r"The engine local has no option .* are: none\."):
+        engine("local", {"workers": "2"})

@@ -215,7 +215,7 @@ def test_an_engine_that_is_not_installed_says_how_to_install_it_before_anything_
     def make(options):
         raise ModuleNotFoundError("No module named 'pyspark'", name="pyspark")
 
-    monkeypatch.setitem(sys.modules, "experiment.engines.spark", SimpleNamespace(make=make))
+    monkeypatch.setitem(sys.modules, "experiment.engines.spark", SimpleNamespace(OPTIONS=(), make=make))
     assert main(["--photos", str(tmp_path), "--engine", "spark", "--servers", "A:127.0.0.1:9"]) == 2
     assert "requirements/spark.txt" in capsys.readouterr().err.replace("\n", " ")
 

@@ -312,6 +312,22 @@ def test_the_first_client_reads_classes_as_json(queue, redis_client, tmp_path, m
     assert redis_queue.get_results() == redis_queue.get_results() == {"fish": redis_queue.get_result("fish")}
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("data: [", "not valid YAML"),
+        ("redisUrl: 'redis://:secret@x:y'", "There can't be a Redis at redis://x:y"),
+        (None, "no such file"),
+    ],
+)
+def test_a_configuration_without_an_address_that_can_be_used_is_a_sentence(tmp_path, text, said):
+    config = tmp_path / "config.yaml"
+    if text is not None:
+        config.write_text(text)
+    with pytest.raises(PixelcostError, match=said):
+        RedisQueue(config)
+
+
 def test_an_array_of_pixels_is_blue_first_as_opencv_has_it():
     pixels = np.zeros((4, 6, 3), np.uint8)
     pixels[:, :, 0] = 255
@@ -319,6 +335,7 @@ def test_an_array_of_pixels_is_blue_first_as_opencv_has_it():
     assert image.size == (6, 4) and image.getpixel((0, 0)) == (0, 0, 255)
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_what_can_not_be_sent_is_refused_at_once_in_a_sentence(place, tmp_path):
     (tmp_path / "text.txt").write_text("hello")
     (tmp_path / "scan.tiff").write_bytes(picture("TIFF"))

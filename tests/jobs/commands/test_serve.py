@@ -23,7 +23,7 @@ from experiment.settings import SharedSettings
 from jobs.commands.main import main
 from jobs.config import ServeConfig
 from jobs.serving import model_server as own
-from jobs.serving.running import Running, all_running, announced, folder_of
+from jobs.serving.running import all_running, folder_of
 from tests.support.processes.app_process import free_port
 from tests.support.scripted_server import grpc_server
 
@@ -79,7 +79,7 @@ def here(tmp_path, monkeypatch) -> Iterator[Callable[..., int]]:
         signal.signal(number, handler)
 
 
-def test_the_whole_quick_start_works_and_ends_in_order(tmp_path, here, capsys):
+def test_the_whole_quick_start_works_and_ends_in_order(tmp_path, here, capsys, redis_url):
     url = f"localhost:{free_port()}"
     queue = QueueSettings(f"redis://{url}")
     with grpc_server(tabby) as address:
@@ -92,6 +92,8 @@ def test_the_whole_quick_start_works_and_ends_in_order(tmp_path, here, capsys):
             assert here("list") == 0
             listed = capsys.readouterr().out
             assert f"serving_stream at {url}, served by process {process.pid}" in listed
+            assert here("list", "--redis", redis_url, "--stream", "serving_stream") == 0
+            assert "served by" not in capsys.readouterr().out, "a queue of the same name elsewhere"
             assert "2 workers" in listed and "3 accepted, 3 done" in listed and "noeviction" in listed
             assert here("serve", "--redis", url, *servers) == 2
             assert f"Process {process.pid} serves serving_stream from" in capsys.readouterr().err
@@ -127,17 +129,11 @@ def test_nothing_to_stop_is_said_and_an_unknown_queue_is_refused(here, capsys):
         (("list", "--redis", "localhost:1"), "can't be reached. Is it running there?"),
     ],
 )
+@pytest.mark.usefixtures("no_pauses")
 def test_what_can_not_work_is_one_sentence_and_exit_code_2(here, capsys, arguments, said):
     assert here(*arguments) == 2
     told = capsys.readouterr().err
     assert said in told and len(told.splitlines()) == 1
-
-
-def test_list_names_a_process_only_for_the_redis_that_it_serves(tmp_path, here, redis_url, capsys):
-    elsewhere = Running("serving_stream", "redis://localhost:1", "localhost:1", os.getpid())
-    with announced(tmp_path, elsewhere):
-        assert here("list", "--redis", redis_url) == 0
-        assert "served by process" not in capsys.readouterr().out
 
 
 def test_streams_with_similar_names_have_folders_of_their_own(tmp_path):
@@ -163,6 +159,9 @@ def test_a_model_is_converted_once_and_again_when_it_has_changed(tmp_path, monke
     assert asked[0][:3] == ["convert", str(file), "--out"]
     model.write_text("another")
     assert own._converted(file, model, tmp_path, print, None) != places[0]
+    monkeypatch.chdir(tmp_path)  # conversions run in the project's folder
+    own._converted(Path("config.yaml"), model, tmp_path / "new", print, None)
+    assert asked[-1][:2] == ["convert", str(file)]
 
 
 def test_servers_that_workers_can_not_ask_are_refused_in_a_sentence(tmp_path):

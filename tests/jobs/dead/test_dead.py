@@ -58,6 +58,7 @@ def test_each_is_shown_with_why_when_how_often_and_what_was_sent(dead, queue, ca
     assert "cat: server_error, 20" in shown and " UTC, 1 try, last on w-0" in shown
     assert "Given up after 1 try. It broke." in shown
     assert "sent: photo 55c64d0fcd6f (5 B), model=b7" in shown
+    assert "submitted_us" not in shown
     assert call(queue, "show", "dog") == 0
     assert "cat" not in capsys.readouterr().out
 

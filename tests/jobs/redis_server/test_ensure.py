@@ -76,6 +76,7 @@ def test_one_that_dies_is_started_again_with_its_data(tmp_path, url):
     assert said == ["Redis has ended. It is started again with its data."]
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_password_and_database_of_the_url_count_for_the_started_one(tmp_path, url):
     url = url.replace("redis://", "redis://:pass%20word@") + "/3"
     with ensure(url, tmp_path) as place:

@@ -1,16 +1,19 @@
-"""What `python -m loadtest` can be asked for."""
+"""What a command line of several commands can be asked for."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 
-from loadtest.commands.main import _parser
+from experiment.cli.commands import Command, parser_of
+from loadtest.commands import COMMANDS
 
 
-def known_options() -> dict[str, set[str]]:
+def known_options(commands: Mapping[str, Command] = COMMANDS) -> dict[str, set[str]]:
     """Command -> its options."""
-    (commands,) = [each for each in _parser()._actions if isinstance(each, argparse._SubParsersAction)]
+    parser = parser_of("program", "about", commands)
+    (added,) = [each for each in parser._actions if isinstance(each, argparse._SubParsersAction)]
     return {
-        name: {option for action in parser._actions for option in action.option_strings}
-        for name, parser in commands.choices.items()
+        name: {option for action in one._actions for option in action.option_strings}
+        for name, one in added.choices.items()
     }

@@ -1,40 +1,17 @@
-"""Session: what every command gets beside its options; and the options that several commands have."""
+"""The options that say which queue, which several commands have."""
 
 from __future__ import annotations
 
 import argparse
-import threading
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import Console
-
 from common.arguments import argument
+from experiment.cli.session import Session
 from experiment.queue.keys import stream_name
 from experiment.queue.records import DEFAULT_URL, QueueSettings
-from experiment.settings import SharedSettings
 from jobs.config.keys import address
 from jobs.config.read import read_config
 from jobs.serving.running import Running, all_running
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """One call of the command line."""
-
-    settings: SharedSettings
-    console: Console  # stderr: progress, and what to know
-    output: Console  # stdout: results
-    cancel: threading.Event = field(default_factory=threading.Event)  # set by Ctrl-C
-
-    @property
-    def data_dir(self) -> Path:
-        """Folder for models, logs and Redis' data."""
-        return Path(self.settings.data_dir)
-
-    def say(self, text: str) -> None:
-        """A sentence on stderr."""
-        self.console.print(text, soft_wrap=True)
 
 
 def add_queue_arguments(parser: argparse.ArgumentParser) -> None:
