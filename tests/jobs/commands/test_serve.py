@@ -20,6 +20,7 @@ from experiment.queue.connection import connection
 from experiment.queue.records import NewJob, QueueSettings
 from experiment.queue.submit import Submitter
 from experiment.settings import SharedSettings
+from jobs.client import OutputQueue
 from jobs.commands.main import main
 from jobs.config import ServeConfig
 from jobs.serving import model_server as own
@@ -89,6 +90,7 @@ def test_the_whole_quick_start_works_and_ends_in_order(tmp_path, here, capsys, r
             lines = capsys.readouterr().out.splitlines()
             assert [line.split(",")[0] for line in lines] == ["image: cat1", "image: cat2", "image: cat3"]
             assert lines[0].endswith("classification-result: class: 2's prob: 0.7 (tabby)")
+            assert OutputQueue(queue.url).dequeue() == {}, "its results are not for other clients"
             assert here("list") == 0
             listed = capsys.readouterr().out
             assert f"serving_stream at {url}, served by process {process.pid}" in listed
