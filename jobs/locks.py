@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from experiment.errors import PixelcostError
+
+TRIES: Final = 10
+PAUSE_S: Final = 0.02
 
 
 class Held(Exception):
@@ -29,14 +33,23 @@ def held(file: Path, note: str) -> Iterator[None]:
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock: IO[str] = os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+")
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Held(lock.read()) from None
+        if not _locked(lock):
+            raise Held(lock.read())
         lock.truncate(0)
         lock.write(note)
         lock.flush()
         yield
+
+
+def _locked(lock: IO[str]) -> bool:
+    """Lock it. Who only looks whether it is held locks it too, for a moment, so one failure says nothing."""
+    for _ in range(TRIES):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(PAUSE_S)
+    return False
 
 
 def not_usable(file: Path, error: OSError) -> PixelcostError:

@@ -7,6 +7,7 @@ Exit codes: 0 done; 1 done, but Pixelcost can't use what was found; 2 it could n
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import logging
 import os
@@ -15,6 +16,8 @@ from collections.abc import Sequence
 
 from models.commands import COMMANDS
 from models.problems import FetchFailed, ModelProblem
+
+DISK_FULL = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -38,6 +41,11 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except Exception as problem:
+        if not any(reason in str(problem) for reason in DISK_FULL):  # TensorFlow has errors of its own for it
+            raise
+        print("python -m models: The disk is full. Free space there, or use another folder.", file=sys.stderr)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.processes.app_process import running_app
 from tests.support.processes.browser import browser, visit  # noqa: F401  # fixtures
-from tests.support.queue.redis_server import queue, redis_client, redis_url  # noqa: F401
+from tests.support.queue.redis_server import no_pauses, queue, redis_client, redis_url  # noqa: F401
 
 # No test may depend on how fast a shared machine happens to be.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

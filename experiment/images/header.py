@@ -172,6 +172,17 @@ def _webp_size(data: bytes, name: str) -> tuple[int, int]:
     raise refusals.damaged(name)
 
 
+def is_plain_webp(data: bytes) -> bool:
+    """Whether a WebP is one opaque image, as its first chunk says (RFC 9649, sections 2.6 and 2.7).
+
+    TensorFlow refuses transparency and animations if it is asked for three channels.
+    """
+    chunk = data[12:16]
+    if chunk == b"VP8X":
+        return not data[20] & 0x12  # alpha, animation
+    return chunk == b"VP8 " or not data[24] & 0x10
+
+
 def _pattern(expression: bytes) -> re.Pattern[bytes]:
     return re.compile(expression, re.DOTALL)
 

@@ -13,6 +13,7 @@ from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
     ConnectionError,
+    InvalidResponse,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
@@ -93,6 +94,8 @@ def in_words(url: str) -> Iterator[None]:
 def sentence(error: RedisError, url: str) -> str:
     """What an error of Redis means here, and what to do."""
     place, details = place_of(url), one_line(str(error), 200)
+    if isinstance(error, InvalidResponse) and "unauthenticated" not in details:
+        return f"What answers at {place} is not Redis."
     for kinds, beginning, words in _WORDS:
         if isinstance(error, kinds) and details.lower().startswith(beginning):
             return f"Redis at {place} {words}" + (f" ({details})" if words.endswith("?") else "")

@@ -100,9 +100,9 @@ class Submitter:
 
 
 def _check_id(job_id: str) -> None:
-    if not 0 < len(job_id) <= LONGEST_ID or not job_id.isprintable():
+    if not isinstance(job_id, str) or not 0 < len(job_id) <= LONGEST_ID or not job_id.isprintable():
         raise PixelcostError(
-            f"The id of a job is a line of 1 to {LONGEST_ID} characters, not {job_id[:40]!r}.", "bad_id", 422
+            f"The id of a job is a line of 1 to {LONGEST_ID} characters, not {job_id!r:.42}.", "bad_id", 422
         )
 
 

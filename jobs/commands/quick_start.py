@@ -19,11 +19,12 @@ from experiment.queue.results import Results
 from experiment.queue.submit import Submitter
 from experiment.wording import count
 from jobs.commands.queue_options import add_queue_arguments, asked_queue
-from jobs.records import REPLY_FIELD
+from jobs.records import ALONE_FIELD, REPLY_FIELD
 from jobs.wire.reader import CLASSES
 
 SAMPLE = Path(__file__).resolve().parents[2] / "static" / "samples" / "cat.png"
-FIRST_FORM = {REPLY_FIELD: CLASSES}  # a result as Cluster Serving's first clients read it
+# A result as Cluster Serving's first clients read it; dequeue() of others leaves it alone.
+FIRST_FORM = {REPLY_FIELD: CLASSES, ALONE_FIELD: "1"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,9 +75,12 @@ def _why(job: Job | None, timeout_s: float) -> str:
 def _given(files: list[Path]) -> Iterator[tuple[str, bytes]]:
     for file in files:
         try:
-            yield file.name, file.read_bytes()
+            photo = file.read_bytes()
         except OSError as error:
             raise PixelcostError(f"{file} can't be read: {error.strerror}.") from None
+        if not photo:
+            raise PixelcostError(f"{file} is empty. Save or download it again, or choose another.")
+        yield file.name, photo
 
 
 def _made() -> Iterator[tuple[str, bytes]]:

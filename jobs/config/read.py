@@ -15,6 +15,7 @@ from common.cluster_serving import MODEL_KEYS, Unusable, first_of, keys_of, mode
 from experiment.errors import ConfigRefused, PixelcostError
 from experiment.queue.keys import DEFAULT_STREAM
 from experiment.queue.records import DEFAULT_URL
+from experiment.wording import one_line
 from jobs.config.keys import NOTHING, READ, SPARK, line
 from jobs.config.serve_config import ServeConfig
 
@@ -71,9 +72,16 @@ def _model(file: Path, given: Mapping[str, Any], problems: list[str]) -> Path | 
     except Unusable as problem:
         problems.append(str(problem).rstrip("."))
         return None
-    if not model.exists():
-        problems.append(f"there is no model at {model}")
+    if not _is_there(model):
+        problems.append(f"there is no model at {one_line(str(model))}")
     return model
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that is too long, a folder that may not be read
+        return False
 
 
 def _spark(given: Mapping[str, Any], problems: list[str]) -> dict[str, str]:
@@ -118,8 +126,8 @@ def _url(values: Mapping[str, Any], problems: list[str]) -> str:
                 f"{store} is a store of Java, which only Java reads; write its certificate as text "
                 "(keytool -exportcert -rfc -keystore STORE -file ca.pem), and name that file"
             )
-        elif not Path(store).is_file():
-            problems.append(f"there is no certificate at {store}")
+        elif not _is_there(Path(store)) or Path(store).is_dir():
+            problems.append(f"there is no certificate at {one_line(store)}")
         options.append(f"ssl_ca_certs={quote(store)}")
     if "timeout_ms" in values:
         options.append(f"socket_connect_timeout={values['timeout_ms'] / 1000:g}")

@@ -1,8 +1,9 @@
 """A photo as it is sent to the model.
 
 It goes as it came, if the model can read its format. A WebP, which not every model server reads, becomes a
-lossless PNG; so does every photo that the configuration wants at one size. An AVIF is sent as it is: a server
-that can't read it says so. Other formats (TIFF, HEIC, ...) are refused here, in the words that the page uses.
+lossless PNG, on white if it is transparent; so does every photo that the configuration wants at one size. An
+AVIF is sent as it is: a server that can't read it says so. Other formats (TIFF, HEIC, ...) are refused here,
+in the words that the page uses.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Collection
 from PIL.Image import Resampling
 
 from experiment.images.formats import READ_BY_CONTRACT
-from experiment.images.header import is_avif, read_header
+from experiment.images.header import is_avif, is_plain_webp, read_header
 from experiment.images.png import encode_png
 from experiment.images.read import read_image
 
@@ -30,7 +31,8 @@ def prepared(
     if is_avif(photo) and size_px is None:
         return photo
     header = read_header(photo, NAME)
-    if size_px is None and header.media_type in {*READ_BY_CONTRACT, *(reads or ())}:
+    is_read = header.media_type in {*READ_BY_CONTRACT, *(reads or ())}
+    if size_px is None and is_read and (header.format != "WEBP" or is_plain_webp(photo)):
         return photo
     pixels = read_image(photo, NAME).pixels
     assert pixels is not None, "read_image() keeps them"  # noqa: S101

@@ -172,8 +172,6 @@ def _answers(url: str) -> bool:
             with connection(url, retries=0) as client:
                 client.ping()
             return True
-        except redis.InvalidResponse:
-            raise QueueUnavailable(f"What answers at {place_of(url)} is not Redis.") from None
         except redis.BusyLoadingError as error:
             if time.monotonic() > until_s:
                 raise QueueUnavailable(sentence(error, url)) from None

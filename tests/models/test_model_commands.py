@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from models.__main__ import main
 from models.catalogue.table import row
 from models.catalogue.weights import url_of
 from models.problems import ModelProblem
@@ -87,6 +88,23 @@ def test_a_place_that_is_a_file_or_can_not_be_made_is_named(tmp_path):
     )
     assert "File exists" in sentence("fetch", "mobilenet-v2", "--cache", source)
     assert "is not a whole number" in sentence("export", "mobilenet-v2", "--random=-1", "--out", tmp_path)
+
+
+def test_a_full_disk_that_tensorflow_reports_is_a_sentence(monkeypatch, capsys):
+    class Full:
+        """full: as TensorFlow says it."""
+
+        add_arguments = staticmethod(lambda parser: None)
+
+        @staticmethod
+        def run(options: object) -> int:
+            raise RuntimeError("/data/1/variables.tempstate17; No space left on device [Op:SaveV2]")
+
+    monkeypatch.setattr("models.__main__.COMMANDS", {"full": Full})
+    assert main(["full"]) == 2
+    assert capsys.readouterr().err == (
+        "python -m models: The disk is full. Free space there, or use another folder.\n"
+    )
 
 
 def test_a_damaged_file_beside_the_model_is_skipped_with_a_line(tmp_path):

@@ -335,6 +335,7 @@ def test_an_array_of_pixels_is_blue_first_as_opencv_has_it():
     assert image.size == (6, 4) and image.getpixel((0, 0)) == (0, 0, 255)
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_what_can_not_be_sent_is_refused_at_once_in_a_sentence(place, tmp_path):
     (tmp_path / "text.txt").write_text("hello")
     (tmp_path / "scan.tiff").write_bytes(picture("TIFF"))
@@ -355,8 +356,9 @@ def test_what_can_not_be_sent_is_refused_at_once_in_a_sentence(place, tmp_path):
         source.enqueue_tensor("cat", [np.ones(1), np.ones(1)])
     with pytest.raises(BadInput, match="3: places, values, shape"):
         source.enqueue("cat", t=[np.ones(1), np.ones(1)])
-    with pytest.raises(PixelcostError, match="id of a job"):
-        source.enqueue("", t=np.ones(1))
+    for uri in ("", 7, None, b"cat"):
+        with pytest.raises(PixelcostError, match="id of a job"):
+            source.enqueue(uri, t=np.ones(1))
     with pytest.raises(QueueUnavailable, match="can't be reached"):
         OutputQueue("127.0.0.1", free_port()).query("cat")
 

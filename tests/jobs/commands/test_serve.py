@@ -20,6 +20,7 @@ from experiment.queue.connection import connection
 from experiment.queue.records import NewJob, QueueSettings
 from experiment.queue.submit import Submitter
 from experiment.settings import SharedSettings
+from jobs.client import OutputQueue
 from jobs.commands.main import main
 from jobs.config import ServeConfig
 from jobs.serving import model_server as own
@@ -89,6 +90,7 @@ def test_the_whole_quick_start_works_and_ends_in_order(tmp_path, here, capsys, r
             lines = capsys.readouterr().out.splitlines()
             assert [line.split(",")[0] for line in lines] == ["image: cat1", "image: cat2", "image: cat3"]
             assert lines[0].endswith("classification-result: class: 2's prob: 0.7 (tabby)")
+            assert OutputQueue(queue.url).dequeue() == {}, "its results are not for other clients"
             assert here("list") == 0
             listed = capsys.readouterr().out
             assert f"serving_stream at {url}, served by process {process.pid}" in listed
@@ -125,9 +127,11 @@ def test_nothing_to_stop_is_said_and_an_unknown_queue_is_refused(here, capsys):
         (("serve", "--redis", "redis.invalid:6379"), "can't be reached. Is it running there?"),
         (("quick_start", "--redis", "localhost:1"), "can't be reached. Is it running there?"),
         (("quick_start", "--redis", "localhost:1", "no.jpg"), "no.jpg can't be read"),
+        (("quick_start", "--redis", "localhost:1", os.devnull), "/dev/null is empty."),
         (("list", "--redis", "localhost:1"), "can't be reached. Is it running there?"),
     ],
 )
+@pytest.mark.usefixtures("no_pauses")
 def test_what_can_not_work_is_one_sentence_and_exit_code_2(here, capsys, arguments, said):
     assert here(*arguments) == 2
     told = capsys.readouterr().err

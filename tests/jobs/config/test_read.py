@@ -177,6 +177,12 @@ BOMB = "a: &a {x: 1, y: 1}\n" + "".join(
         ("modelPath: s3://bucket/net", "is at s3://bucket/net. Copy it to this machine"),
         ("modelPath: hdfs://node/net", "Copy it to this machine"),
         ("modelPath: 7", "must be a text, not 7"),
+        ("modelPath: " + "x" * 5000, "there is no model at"),
+        ('modelPath: "net\\n\\e[31m"', r"there is no model at [^\n\x1b]+$"),
+        (
+            "modelPath: .\nredisSecureEnabled: true\nredisSecureTrustStorePath: /" + "x" * 5000,
+            "there is no certificate at",
+        ),
         ("modelPath: net\nmodelEncrypted: true", "is encrypted"),
         ("modelPath: net\nmodel:\n  path: other", "mean the same and have different values"),
     ],

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import grpc
 import numpy as np
 import pytest
+from PIL import Image
 
 from experiment.backends.model_spec import InputSpec
 from experiment.images.header import read_header
@@ -16,6 +19,7 @@ from experiment.protocol import predict_pb2
 from experiment.records import BackendInfo
 from jobs.infer.answerer import model_answerer
 from jobs.infer.inputs import converted
+from jobs.infer.photos import prepared
 from jobs.infer.tensors import TYPES, to_array, to_proto
 from jobs.records import Answered, ModelUnavailable, Outcome, Refused, Request, TryAgain
 from tests.support.models.servables import servable
@@ -133,6 +137,26 @@ def test_a_webp_becomes_a_png_unless_the_server_reads_it_and_a_tiff_is_refused()
     assert refused.code == "format_not_allowed" and "TIFF" in refused.reason
     resized = read_header(seen[2], "")
     assert (resized.height_px, resized.width_px) == (24, 80), "height and width are not swapped"
+
+
+@pytest.mark.parametrize("is_lossless", [False, True])
+def test_a_webp_with_transparency_or_an_animation_is_sent_as_a_png_to_every_server(is_lossless):
+    opaque = Image.new("RGB", (40, 30), (200, 60, 20))
+    made = {
+        "opaque": _webp(opaque, lossless=is_lossless),
+        "transparent": _webp(Image.new("RGBA", (40, 30), (200, 60, 20, 90)), lossless=is_lossless),
+        "animated": _webp(
+            opaque, lossless=is_lossless, save_all=True, append_images=[opaque.rotate(90)], duration=40
+        ),
+    }
+    sent = {kind: read_header(prepared(data, ("image/webp",)), "").media_type for kind, data in made.items()}
+    assert sent == {"opaque": "image/webp", "transparent": "image/png", "animated": "image/png"}
+
+
+def _webp(image: Image.Image, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "WEBP", **options)
+    return file.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ import pytest
 import redis
 
 from experiment.queue.connection import QueueUnavailable, connection
+from experiment.queue.records import QueueSettings
+from experiment.queue.results import Results
 from jobs.redis_server import ensure, program
 from jobs.redis_server.program import find_program
 from tests.support.processes.app_process import free_port
@@ -74,6 +76,7 @@ def test_one_that_dies_is_started_again_with_its_data(tmp_path, url):
     assert said == ["Redis has ended. It is started again with its data."]
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_password_and_database_of_the_url_count_for_the_started_one(tmp_path, url):
     url = url.replace("redis://", "redis://:pass%20word@") + "/3"
     with ensure(url, tmp_path) as place:
@@ -170,6 +173,11 @@ def test_what_is_not_redis_is_named(tmp_path):
         ensure(url, tmp_path),
     ):
         pass
+    with (
+        listening(b"HTTP/1.1 400 Bad Request\r\n\r\n") as url,
+        pytest.raises(QueueUnavailable, match=r"^What answers at 127\.0\.0\.1:\d+ is not Redis\.$"),
+    ):
+        Results(connection(url, retries=0), QueueSettings(url)).depth()
 
 
 def test_a_damaged_append_only_file_is_a_sentence_with_the_log(tmp_path, url):

@@ -165,6 +165,7 @@ def test_a_full_redis_refuses_jobs_in_words_and_finishes_those_that_it_has(folde
         server.wait()
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_a_redis_that_takes_no_jobs_says_why(folder):
     server = start_redis(folder, ("--replicaof", "127.0.0.1 1"))
     queue = queue_in(folder)

@@ -68,6 +68,12 @@ def redis_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients in this process try again without waiting: for tests in which Redis never comes back."""
+    monkeypatch.setattr("redis.retry.sleep", lambda _: None)
+
+
 def new_queue(redis_url: str) -> QueueSettings:
     """An empty queue on a shared server."""
     return QueueSettings(redis_url, f"stream-{os.getpid()}-{next(_numbers)}")
