@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from bench.queue.history import Event
 
 # Fields of Verdict.
-FAULTS = ("lost", "dropped", "duplicated", "changed", "wrong", "phantom", "astray", "innocent_dead", "left")
+FAULTS = ("lost", "dropped", "duplicated", "changed", "wrong", "phantom", "astray", "good_failed", "left")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,9 @@ class Verdict:
     wrong: list[str] = field(default_factory=list)  # the result of another job's photo
     phantom: list[str] = field(default_factory=list)  # a delivery, a result or a dead letter of no job
     astray: list[str] = field(default_factory=list)  # poison not in the dead letters after exactly its tries
-    innocent_dead: list[str] = field(default_factory=list)  # given up, though nothing was wrong with it
+    good_failed: list[str] = field(
+        default_factory=list
+    )  # failed or given up, though nothing is wrong with it
     left: list[str] = field(default_factory=list)  # what stays in Redis for nobody
     redelivered: int = 0  # deliveries of good jobs beyond their first
     refusals: int = 0
@@ -94,7 +96,7 @@ def check(events: Sequence[Event], final: Left, poison: Iterable[str], most_trie
         wrong=sorted(job for job, end in done.items() if job in sent and end.sha256 != sent[job]),
         phantom=sorted(known - jobs),
         astray=sorted(_astray(poisoned & accepted, worked_on, final, most_tries)),
-        innocent_dead=sorted(set(final.dead) - poisoned),
+        good_failed=sorted((set(ended) - set(done) | set(final.dead)) - poisoned),
         left=list(_left(final)),
         redelivered=sum(count - 1 for job, count in worked_on.items() if job not in poisoned),
         refusals=sum(event.kind == "refuse" for event in events),

@@ -161,7 +161,8 @@ def asked_over_grpc(info: BackendInfo, timeout_s: float) -> Signatures:
             code = FAILURES.get(error.code(), "server_error")
             if code in {"unreachable", "deadline"}:
                 raise _no_answer(info, code, details) from None
-            raise RequestFailed(code, f"{info.name} refused to describe its model: {details}") from None
+            todo = " Set MODEL_NAME, or `?model=` in TF_SERVERS." if code == "not_found" else ""
+            raise RequestFailed(code, f"{info.name} refused to describe its model: {details}{todo}") from None
         except DecodeError:
             raise bad_answer(info, "a list of signatures that can't be read.") from None
 

@@ -117,7 +117,7 @@ def spread_set(
 def _killer(handed: Handed) -> PhotoResult:
     why = (
         f"{handed.photo.name} was given up: {MOST_DEATHS} processes died, one after the other, while they "
-        "measured it. It may need more memory than a worker has."
+        "measured it. It may need more memory than a worker has, or somebody else ended the workers."
     )
     return PhotoResult(
         handed.index, handed.photo.name, handed.photo.label, refused=Failure("kills_worker", why)

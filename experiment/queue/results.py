@@ -40,6 +40,7 @@ class Results:
             if state == "queued":
                 if pending := self._pending(found[b"entry"]):
                     state, tries = "running", pending["times_delivered"]
+                    found[b"worker"] = pending["consumer"]
                 elif not self._client.xrange(self._settings.stream, found[b"entry"], found[b"entry"]):
                     found = self._client.hgetall(key)  # it ended meanwhile, or somebody trimmed the stream
                     if _state(found) == "queued":
