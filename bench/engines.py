@@ -33,7 +33,7 @@ from jobs.worker.main import WorkerJob, run_worker
 
 JOBS = 1_000
 WORKERS = 2
-BLOCKS = 41
+BLOCKS = 160
 START_LIMIT_S = 120.0
 
 
