@@ -48,9 +48,7 @@ _ENVIRON: Final = {
 class RayEngine:
     """Runs work on a Ray cluster, or on a Ray of its own."""
 
-    address: str = (
-        ""  # "host:6379"; "": RAY_ADDRESS, else a Ray that runs on this machine, else one of our own
-    )
+    address: str = ""  # "host:6379"; "": RAY_ADDRESS, else a Ray of our own
     cpus_per_worker: float = 1.0  # that Ray keeps for each; it does not hold a worker to them
     working_dir: str = ""  # this folder is sent to the other machines; "": the code is there already
     name: ClassVar[str] = "ray"

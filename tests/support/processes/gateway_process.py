@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import requests
-
 from experiment.queue.records import QueueSettings
 from tests.support.processes.app_process import free_port
+from tests.support.processes.web_process import HttpProcess
 
 ROOT = Path(__file__).resolve().parents[3]
-START_TIMEOUT_S = 60
 
 
-class GatewayProcess:
+class GatewayProcess(HttpProcess):
     """A started gateway. `url` is its own address, `frontend_url` that of Cluster Serving's front end."""
 
     def __init__(self, folder: Path, *options: str):
@@ -38,30 +34,6 @@ class GatewayProcess:
                 stdout=log,
                 stderr=log,
             )
-
-    def wait_ready(self) -> None:
-        """Return when it answers; fail with its log when it ends instead."""
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while time.monotonic() < deadline:
-            assert self.process.poll() is None, f"the gateway ended:\n{self.log()}"
-            try:
-                requests.get(f"{self.url}/healthz", timeout=5)
-            except (requests.ConnectionError, requests.Timeout):
-                time.sleep(0.05)
-            else:
-                return
-        raise AssertionError(f"the gateway does not answer:\n{self.log()}")
-
-    def log(self) -> str:
-        """Everything it printed so far."""
-        return self.log_path.read_text("utf-8", "replace")
-
-    def memory_mb(self) -> float:
-        """Resident memory of the process that serves: gunicorn's only child."""
-        (child,) = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{child}/status").read_text())
-        assert found
-        return int(found[1]) / 1024
 
 
 @contextmanager

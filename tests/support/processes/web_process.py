@@ -23,7 +23,44 @@ ROOT = Path(__file__).resolve().parents[3]
 START_TIMEOUT_S = 60
 
 
-class WebProcess:
+class HttpProcess:
+    """A started gunicorn, the master. Whoever starts it sets these."""
+
+    url: str
+    log_path: Path
+    process: subprocess.Popen[bytes]
+
+    def wait_ready(self) -> None:
+        """Return when it answers; fail with its log when it ends instead."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, f"it ended:\n{self.log()}"
+            try:
+                requests.get(f"{self.url}/healthz", timeout=5)
+            except (requests.ConnectionError, requests.Timeout):
+                time.sleep(0.05)
+            else:
+                return
+        raise AssertionError(f"it does not answer:\n{self.log()}")
+
+    def log(self) -> str:
+        """Everything it printed so far."""
+        return self.log_path.read_text("utf-8", "replace")
+
+    @property
+    def worker_pid(self) -> int:
+        """The process that serves: gunicorn's only direct child; 0 while there is none."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return int(children[0]) if children else 0
+
+    def memory_mb(self) -> float:
+        """Resident memory of the process that serves."""
+        found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.worker_pid}/status").read_text())
+        assert found
+        return int(found[1]) / 1024
+
+
+class WebProcess(HttpProcess):
     """A started gunicorn. `pid` is the master's, `worker_pid` that of the process that serves."""
 
     def __init__(self, folder: Path, worker_command: tuple[str, ...] = SCRIPTED, **environ: str):
@@ -44,35 +81,6 @@ class WebProcess:
                 stdout=log,
                 stderr=log,
             )
-
-    def wait_ready(self) -> None:
-        """Return when it answers; fail with its log when it ends instead."""
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while time.monotonic() < deadline:
-            assert self.process.poll() is None, f"gunicorn ended:\n{self.log()}"
-            try:
-                requests.get(f"{self.url}/healthz", timeout=5)
-            except (requests.ConnectionError, requests.Timeout):
-                time.sleep(0.05)
-            else:
-                return
-        raise AssertionError(f"gunicorn does not answer:\n{self.log()}")
-
-    def log(self) -> str:
-        """Everything it printed so far."""
-        return self.log_path.read_text("utf-8", "replace")
-
-    @property
-    def worker_pid(self) -> int:
-        """The process that serves: gunicorn's only direct child; 0 while there is none."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return int(children[0]) if children else 0
-
-    def memory_mb(self) -> float:
-        """Resident memory of the process that serves."""
-        found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.worker_pid}/status").read_text())
-        assert found
-        return int(found[1]) / 1024
 
     def post(self, name: str = "cat.png", plan: str = "{}", data: bytes | None = None) -> requests.Response:
         """POST /api/runs."""
