@@ -5,8 +5,6 @@ import { announce, el, fill, part, setText } from "./dom.js";
 import { runtimeWords } from "./format.js";
 import { isBusy, memory, repeatsToCome, state, update, watch } from "./state.js";
 import { buildForm, focusProblem, runProblems } from "./setup/form.js";
-import { wirePlanDrawer } from "./setup/plan_drawer.js";
-import { wirePresets } from "./setup/preset_list.js";
 import { defaultPlan, isGoal, isRestTwin, planFromQuery, unknownInQuery } from "./setup/plan.js";
 
 const ASK_AGAIN_MS = 3000; // while a backend loads its model
@@ -52,8 +50,6 @@ async function start() {
   if (state.config.keep_runs)
     setText(part("keepHint"), `Photos stay on this server. It keeps the last ${state.config.keep_runs} runs.`);
   buildForm();
-  wirePlanDrawer();
-  wirePresets();
   const unknown = unknownInQuery(new URLSearchParams(location.search), state.config);
   if (unknown) update({ notice: { title: "Part of this link was left out.", detail: unknown, calm: true } });
   watch(["photo", "backends"], previewByItself);
@@ -62,6 +58,12 @@ async function start() {
   const runId = document.documentElement.dataset.runId;
   if (runId) await withRun((run) => run.openRun(runId));
   else if (new URLSearchParams(location.search).get("sample")) await withPhoto((photo) => photo.useSample(false));
+  else showSampleRun();
+}
+
+/** The empty page shows what a result looks like, once it has been painted. */
+function showSampleRun() {
+  setTimeout(() => state.photo || isBusy() || withRun((run) => run.showSample()), 0);
 }
 
 /** What the server wrote into the page, so that nothing has to be asked before the first look. */
@@ -110,6 +112,7 @@ function wire() {
   for (const name of INPUTS) part(name).addEventListener("change", takeInput);
   part("checkBackends").addEventListener("click", () => askBackends(true));
   part("backendsButton").addEventListener("click", () => showBackendsPanel(Boolean(part("backendsPanel").hidden)));
+  part("editPlan").addEventListener("click", () => using(import("./setup/plan_drawer.js"), (drawer) => drawer.openPlan()));
   part("runsButton").addEventListener("click", () => using(import("./run/history.js"), (runs) => runs.openHistory()));
   part("helpButton").addEventListener("click", () => using(import("./results/help.js"), (help) => help.openHelp()));
   part("form").addEventListener("submit", submit);

@@ -162,6 +162,27 @@ async function othersWait() {
   return runs.some((run) => api.isLive(run.state));
 }
 
+const SAMPLE_ID = "sample"; // a stored run that comes with the app
+
+/** The stored run of the sample, until there is another photo. */
+export async function showSample() {
+  const report = await api.getReport(SAMPLE_ID, goalsQuery()).catch(() => null);
+  if (!report || state.photo || state.run) return; // without it the page is as empty as before
+  await prepareFrames(SAMPLE_ID);
+  update({ report });
+  whenSeen(part("plots"), () => state.report === report && drawResults());
+}
+
+/** Once, when a part of the page comes near the window. */
+function whenSeen(place, act) {
+  const watcher = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    watcher.disconnect();
+    act();
+  }, { rootMargin: "300px" });
+  watcher.observe(place);
+}
+
 /** Stops the run, or the upload before it. What was measured is kept. */
 export async function cancelRun() {
   if (state.job) return (await import("./follow_ups.js")).stopJob();
@@ -229,7 +250,7 @@ function stopRefreshing() {
 }
 
 async function drawResults() {
-  await (await import("../results/plots.js")).drawFigures(state.run.id);
+  await (await import("../results/plots.js")).drawFigures(state.report.run_id);
   if (!isBusy()) await (await import("../decide/deciding.js")).showDeciding(state.report);
 }
 

@@ -4,7 +4,6 @@ import { checkChip, el, fill, part, setText, syncChips, tickedValues, wireAdd } 
 import { bytes, capital, optionalNumber, plural, seconds } from "../format.js";
 import { isBusy, memory, repeatsToCome, state, update, watch } from "../state.js";
 import * as plans from "./plan.js";
-import { openPlan } from "./plan_drawer.js";
 
 const ORDER_NAMES = {
   auto: "Auto: in parallel, shared cores take turns",
@@ -242,13 +241,13 @@ function renderFieldProblems() {
 }
 
 /** The focus goes to the first field that stands against running. */
-export function focusProblem() {
+export async function focusProblem() {
   const [key] = Object.keys(plans.fieldProblems(state.plan, state.config.ranges));
   if (!key) return;
   const input = /** @type {HTMLInputElement} */ (part("form")[FIELDS[key]]);
   const folded = input.closest("details");
   if (folded) folded.open = true;
-  openPlan();
+  await (await import("./plan_drawer.js")).openPlan();
   input.focus();
 }
 
