@@ -96,6 +96,8 @@ function viewFromAddress({ ranges }) {
     x: oneOf("x", "bytes"),
     y: oneOf("y", "p90", "p99", "slowest"),
     find: query.get("find") || "",
+    metric: oneOf("metric", "kb", "points", "cost"),
+    on: query.get("on") || "",
     keep_top1: oneOf("keep_top1", "true", "false"),
     copies: oneOf("copies", "in_advance", "per_request", "client"),
     margin_points: goal("margin_points"),

@@ -171,6 +171,10 @@ export interface View {
   max_size_bytes: string;
   /** Where copies are made. */
   copies: string;
+  /** What the matrix is coloured by: "" for latency, "kb", "points", "cost". */
+  metric: string;
+  /** The one backend that the matrix shows; "": all of them. */
+  on: string;
   [key: string]: string;
 }
 
@@ -186,6 +190,9 @@ interface Special {
   goalMargin: HTMLInputElement;
   goalP50: HTMLInputElement;
   goalSize: HTMLInputElement;
+  goalMarginSlider: HTMLInputElement;
+  goalP50Slider: HTMLInputElement;
+  goalSizeSlider: HTMLInputElement;
   fileInput: HTMLInputElement;
   cameraInput: HTMLInputElement;
   folderInput: HTMLInputElement;

@@ -12,6 +12,7 @@ import { badge } from "./badge.js";
 import { cellReasons } from "./columns.js";
 import { factName, methodWords, problemWords } from "./explain.js";
 import { copyLink } from "./saving.js";
+import { renderMatrix, wireMatrix } from "./matrix.js";
 import { renderTable, wireTable } from "./table.js";
 import { useApi } from "./use_api.js";
 import { renderVerdict } from "./verdict.js";
@@ -38,6 +39,7 @@ const acts = {
 export function wireResults(given) {
   Object.assign(acts, given);
   wireTable(given.inspect);
+  wireMatrix(given.inspect);
   part("copies").addEventListener("change", async (event) => {
     const { value } = /** @type {HTMLInputElement} */ (event.target);
     (await import("./goals.js")).judgeBy({ copies: value });
@@ -63,6 +65,7 @@ export function renderResults() {
   renderVerdict(report);
   renderExports(report);
   renderProblems(report);
+  renderMatrix(report);
   renderTable(report);
   renderViewBar(report);
   part("resizers").hidden = !report.resizers;
