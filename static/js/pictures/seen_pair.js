@@ -34,7 +34,7 @@ export function seenPair() {
     clearTimeout(timer);
     if (!isOver || !variants.length) {
       fill(place, ...frames(2));
-      return setText(words, isOver ? "" : "Shown when the run has ended.");
+      return setText(words, isOver ? "" : "Shown when nothing is measured.");
     }
     timer = window.setTimeout(() => whenIdle(() => draw(report, variants, backend, key)), SETTLE_MS);
   }

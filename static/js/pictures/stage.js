@@ -34,7 +34,7 @@ const small = el("p", { className: "hint", hidden: true }, SMALL);
 export async function wireStage() {
   await loadStyle("pictures");
   fill(part("stage"), view.element, small);
-  watch(["report", "live", "chosen", "photo", "run"], draw);
+  watch(["report", "live", "chosen", "photo", "run", "job"], draw);
 }
 
 function choose(a, b) {
@@ -44,7 +44,7 @@ function choose(a, b) {
 }
 
 function draw() {
-  const { report, live, chosen, photo } = state;
+  const { report, live, chosen, photo, job } = state;
   part("stage").hidden = Boolean(report?.photo_set);
   if (report?.photo_set) return;
   if (!report) return showPhoto(photo);
@@ -57,7 +57,7 @@ function draw() {
   view.element.hidden = !pictures.length;
   view.show(pictures, a, isThere(b) && b !== a ? b : "");
   small.hidden = hasBytes(report) || !pictures.length;
-  seen.show(report, a, b, !isBusy());
+  seen.show(report, a, b, !isBusy() && !job);
 }
 
 /** Before a run, and until its first variants are there. @param {?Photo} photo */
