@@ -2,7 +2,7 @@
 // Those of the report come from its schema.
 
 export * from "./report.js";
-import type { Backend, Plan } from "./report.js";
+import type { Backend, Plan, SearchStep, Variant } from "./report.js";
 import type { SELECTORS } from "./dom.js";
 import type { PhotoSet } from "./setup/photo_set.js";
 
@@ -126,6 +126,17 @@ export interface RunProgress {
   plan: PagePlan | null;
   /** The photo it was started with. */
   photo: Photo | null;
+}
+
+/** What events told since the last report. */
+export interface Live {
+  variants: (Variant & Pictured)[];
+  steps: ({ backend_name: string; step: SearchStep } & Pictured)[];
+}
+
+interface Pictured {
+  /** The key of its small picture; null: there is none. */
+  picture?: string | null;
 }
 
 /** A follow-up under way. */

@@ -122,6 +122,7 @@ SCRIPT_LAYERS = (
     {"browser_resize"},
     {"setup"},
     {"results"},
+    {"pictures"},
     {"inspector", "decide"},
     {"run"},
     {"main.js"},
