@@ -39,7 +39,7 @@ export interface Report {
   resizers?: Resizers | null;
   /** Not in files: the keys of the small pictures at /api/runs/<id>/thumbs/<key>. A key is a variant's id, or step-<size_px>-<quality> for a step of the search for the breaking point. */
   has_pictures?: Array<string>;
-  /** Only in files: the small pictures of variants and steps of the search by their keys, decoded from the bytes that were sent. All together have at most 300 kB of base64. */
+  /** Only in files: the small pictures of variants and steps of the search by their keys, decoded from the bytes that were sent. All together have at most 200,000 characters of base64. */
   pictures?: Record<string, Picture>;
 }
 
