@@ -69,7 +69,7 @@ def _measure(
     total = planned_requests(plan, len(variants), infos)
     with connected(infos) as backends, Heartbeat() as heartbeat, progress_bar(console) as progress:
         task = progress.add_task("Warming up", total=total)
-        for measurement in measure(plan, variants, backends, cancel):
+        for measurement in heartbeat.watched(measure(plan, variants, backends, cancel)):
             measurements.append(measurement)
             doing = f"{measurement.variant_id} on {measurement.backend_name}"
             if measurement.is_warmup:

@@ -184,7 +184,10 @@ def _too_much(report: Mapping[str, Any]) -> Iterator[str]:
         yield "it has more samples than any run takes"
 
 
-_SAMPLES: Final = ("samples_ms", "warmup_samples_ms", "decode_request_samples_ms", "peers", "batches")
+_SAMPLES: Final = (
+    *("samples_ms", "disturbed_samples_ms", "warmup_samples_ms", "decode_request_samples_ms"),
+    *("peers", "batches"),
+)
 
 
 def _contradictions(report: Mapping[str, Any]) -> Iterator[str]:
