@@ -5,6 +5,7 @@ import { announce, el, fill, part, setText } from "./dom.js";
 import { runtimeWords } from "./format.js";
 import { isBusy, memory, state, update, watch } from "./state.js";
 import { buildForm, focusProblem, runProblems } from "./setup/form.js";
+import { wirePlanDrawer } from "./setup/plan_drawer.js";
 import { defaultPlan, isGoal, isRestTwin, planFromQuery } from "./setup/plan.js";
 
 const ASK_AGAIN_MS = 3000; // while a backend loads its model
@@ -48,8 +49,9 @@ async function start() {
     return update({ notice: { ...problemParts(problem), actions: [{ label: "Reload", act: () => location.reload() }] } });
   }
   if (state.config.keep_runs)
-    setText(part("keepHint"), `Uploads stay on this server. The last ${state.config.keep_runs} runs are kept.`);
+    setText(part("keepHint"), `Photos stay on this server. It keeps the last ${state.config.keep_runs} runs.`);
   buildForm();
+  wirePlanDrawer();
   if (first.backends) showBackends(first.backends);
   else askBackends(false);
   const runId = document.documentElement.dataset.runId;
@@ -101,6 +103,7 @@ function wire() {
   part("chooseFolder").addEventListener("click", () => part("folderInput").click());
   for (const name of INPUTS) part(name).addEventListener("change", takeInput);
   part("checkBackends").addEventListener("click", () => askBackends(true));
+  part("backendsButton").addEventListener("click", () => showBackendsPanel(Boolean(part("backendsPanel").hidden)));
   part("runsButton").addEventListener("click", () => using(import("./run/history.js"), (runs) => runs.openHistory()));
   part("helpButton").addEventListener("click", () => using(import("./results/help.js"), (help) => help.openHelp()));
   part("form").addEventListener("submit", submit);
@@ -144,18 +147,18 @@ function wireDrop() {
 /** @param {ClipboardEvent} event */
 function onPaste(event) {
   const inField = /** @type {Element} */ (event.target).closest?.("input, textarea, select");
-  if (inField || isBusy() || part("drawer").open) return;
+  if (inField || isBusy() || document.querySelector("dialog[open]")) return;
   const { files, types } = event.clipboardData; // empty once this handler has returned
   withPhoto((photo) => photo.takePaste([...files], [...types]));
 }
 
 /** @param {KeyboardEvent} event */
 function onKey(event) {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !part("drawer").open) {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !document.querySelector("dialog[open]")) {
     event.preventDefault();
     if (!isBusy()) part("form").requestSubmit();
   }
-  if (event.key === "Escape" && isBusy() && !part("drawer").open) part("form").requestSubmit();
+  if (event.key === "Escape" && isBusy() && !document.querySelector("dialog[open]")) part("form").requestSubmit();
 }
 
 /** Back and forward between runs show what the address says; a jump within the page does nothing. */
@@ -169,9 +172,17 @@ function onWayBack() {
  * Sections that draw when they are opened stay as they are: a plot would come too late, and their conclusion is in view.
  */
 function unfoldForPrint() {
-  const folded = [.../** @type {NodeListOf<HTMLDetailsElement>} */ (part("resultsBody").querySelectorAll("details:not([open], [data-section])"))];
+  const all = [.../** @type {NodeListOf<HTMLDetailsElement>} */ (part("resultsBody").querySelectorAll("details:not(.menu)"))];
+  const folded = all.filter((details) => !details.open && !details.dataset.section);
+  const tabs = all.filter((details) => details.name); // of which one is open at a time, but on paper
+  const open = tabs.find((details) => details.open);
+  for (const details of tabs) details.removeAttribute("name");
   for (const details of folded) details.open = true;
-  window.addEventListener("afterprint", () => folded.forEach((details) => (details.open = false)), { once: true });
+  window.addEventListener("afterprint", () => {
+    for (const details of folded) details.open = false;
+    for (const details of tabs) details.name = "tabs";
+    if (open) open.open = true;
+  }, { once: true });
 }
 
 /** The one button: Run, or Cancel while a run goes on. @param {Event} event */
@@ -221,7 +232,22 @@ function renderBackends() {
   if (!known) return;
   const cards = known.backends.filter((backend) => !isRestTwin(backend, known.backends));
   fill(part("backends"), ...cards.map(backendCard));
+  fill(part("backendChips"), ...cards.map(backendChip));
+  if (!cards.some(({ state: how }) => ["ready", "loading", "unknown"].includes(how))) showBackendsPanel(true);
   setText(part("backendsNote"), state.backendsNotice || modelWords(known));
+}
+
+/** In the header: what is there in a word or two; the panel says the rest. @param {import("./types.js").Backend} backend */
+function backendChip(backend) {
+  const words = { absent: "none", ready: "" }[backend.state] ?? STATE_WORDS[backend.state] ?? backend.state;
+  return el("span", { className: `backend-chip ${backend.state}` }, el("span", { className: "dot", "aria-hidden": "true" }),
+    words ? `${backend.name}: ${words}` : backend.name, " ");
+}
+
+/** @param {boolean} shown */
+function showBackendsPanel(shown) {
+  part("backendsPanel").hidden = !shown;
+  part("backendsButton").setAttribute("aria-expanded", String(shown));
 }
 
 /** @param {import("./types.js").Backends} known */

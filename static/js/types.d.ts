@@ -177,6 +177,12 @@ interface Special {
   table: HTMLTableElement;
   progress: HTMLProgressElement;
   run: HTMLButtonElement;
+  backendsButton: HTMLButtonElement;
+  editPlan: HTMLButtonElement;
+  compareWith: HTMLButtonElement;
+  autoPreview: HTMLInputElement;
+  autoFull: HTMLInputElement;
+  planDrawer: HTMLDialogElement;
   photoImage: HTMLImageElement;
   resultsEmpty: HTMLElement & { firstElementChild: HTMLElement };
   drawer: HTMLDialogElement;

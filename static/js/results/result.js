@@ -37,6 +37,7 @@ const acts = {
 export function wireResults(given) {
   Object.assign(acts, given);
   wireTable(given.inspect);
+  part("compareWith").addEventListener("click", () => acts.compare());
   wireViewBar(async () => (await import("./plots.js")).redraw());
 }
 
@@ -51,7 +52,6 @@ export function renderResults() {
   const shown = Boolean(report) && !promise;
   part("resultsEmpty").hidden = shown;
   part("resultsBody").hidden = !shown;
-  part("toResults").hidden = !shown;
   if (promise) setText(part("resultsEmpty").firstElementChild, promise);
   if (!shown) return;
   renderRecommendation(report);
@@ -61,8 +61,7 @@ export function renderResults() {
   renderViewBar(report);
   part("resizers").hidden = !report.resizers;
   if (report.resizers) import("./resizers.js").then(({ drawResizers }) => drawResizers(report), () => null);
-  fillFold(part("method"), "How this was measured",
-    el("ul", {}, ...methodWords(report).map((sentence) => el("li", {}, sentence))));
+  fillOnce(part("method"), el("ul", {}, ...methodWords(report).map((sentence) => el("li", {}, sentence))));
   renderEnvironment(report);
   openSelected(report);
 }
@@ -141,8 +140,7 @@ function whyNot(reasons) {
 /** @param {Report} report */
 function renderExports(report) {
   const place = part("exports");
-  const others = /** @type {?HTMLButtonElement} */ (place.querySelector("#compare-with"));
-  if (others) others.disabled = isBusy();
+  part("compareWith").disabled = isBusy();
   const { run_id, state: how, recommendation } = report;
   const shown = [`${run_id}?${goalsQuery()}`, how, recommendation.variant_id].join(" ");
   if (place.dataset.run === shown) return;
@@ -155,8 +153,7 @@ function renderExports(report) {
     const download = `pixelcost-${report.run_id}.${kind.replace("/", "")}`;
     return el("a", { className: "button", href: exportUrl(report, kind), download }, words);
   });
-  const compare = { type: "button", id: "compare-with", disabled: isBusy(), onclick: () => acts.compare() };
-  fill(place, copy, ...links, el("button", compare, "Compare with…"), useApi(report));
+  fill(place, copy, ...links, useApi(report));
 }
 
 function exportUrl(report, kind) {
@@ -175,7 +172,7 @@ function renderProblems(report) {
   place.hidden = !problems.length;
   fill(
     place,
-    el("h2", {}, `Warnings (${problems.length})`),
+    el("summary", {}, `Notes (${problems.length})`),
     el("ul", {}, ...problems.map(({ who, message, code }) =>
       el("li", {}, who && el("strong", {}, `${who}: `), message, code === SIDE_BY_SIDE && oneAtATime(report)))),
   );
@@ -206,7 +203,7 @@ function renderEnvironment(report) {
       .map(([key, value]) => [factName(key), valueWords(value)]),
     ...report.backends.map((backend) => [backend.name, backendWords(backend)]),
   ];
-  fillFold(part("environment"), "Environment", definitions(about));
+  fillOnce(part("environment"), definitions(about));
 }
 
 function valueWords(value) {
@@ -231,10 +228,8 @@ function backendWords(backend) {
   return facts.filter(Boolean).join(", ");
 }
 
-/** Keeps a folded part open or closed as the reader left it, and rewrites it only when it changed. */
-function fillFold(fold, title, content) {
-  if (fold.dataset.signature === content.textContent) return;
-  fold.dataset.signature = content.textContent;
-  fill(fold, el("summary", {}, title), content);
+/** Rewrites a part only when it changed: somebody may be reading or copying it. */
+function fillOnce(place, content) {
+  if (place.textContent !== content.textContent) fill(place, content);
 }
 

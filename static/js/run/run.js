@@ -7,8 +7,8 @@ import { goalsQuery, isBusy, memory, OWN_GOALS, state, update, watch, writeView 
 import { renderResults, wireResults } from "../results/result.js";
 import { fillForm, photoFacts, planToRun } from "../setup/form.js";
 import { importedWords } from "../setup/import_report.js";
-import { formParts, photoBlob, setPhoto } from "../setup/photo.js";
-import { encodingsHere, paceOf, planWords, resizesHere, uploadsOriginal, withLists } from "../setup/plan.js";
+import { formParts, photoBlob, setPhoto, showPhotoLine } from "../setup/photo.js";
+import { encodingsHere, paceOf, resizesHere, uploadsOriginal, withLists } from "../setup/plan.js";
 import { follow } from "./events.js";
 
 const REFRESH_EVERY_MS = 1500;
@@ -300,36 +300,20 @@ function showSetupOf(report) {
   const plan = { ...known, seed: null, true_label: trueLabel || "", upload_original: !report.source.original };
   update({ plan, run: { ...state.run, plan, photo: state.photo } });
   fillForm();
-  foldSetup(report);
+  if (!asUploaded) showSource(report);
 }
 
-function foldSetup(report) {
+/** The intake of a run whose photo can't be sent again: what it was, without its picture. */
+function showSource(report) {
   const { source } = report;
-  const open = el("button", { type: "button", id: "setup-toggle" }, "Change and run again");
-  open.addEventListener("click", unfoldSetup);
   const facts = report.photo_set
     ? `${plural(report.photo_set.count, "photo")}, ${report.photo_set.labelled.toLocaleString("en")} with a known label`
     : `${formatName(source.media_type.replace("image/", ""))}, ${photoFacts(source)}`;
-  fill(
-    part("setupSummary"),
-    el("p", {}, el("strong", {}, source.name), ` ${facts}`),
-    el("p", { className: "muted" }, planWords(report.plan, report.skipped_sizes_px)),
-    report.imported && el("p", { id: "imported" }, importedWords(report)),
-    open,
-  );
-  part("setupSummary").hidden = false;
-  part("form").classList.add("folded");
-}
-
-function unfoldSetup() {
-  part("setupSummary").hidden = true;
-  part("form").classList.remove("folded");
-  part("choose").focus();
+  showPhotoLine({ name: source.name, facts: report.imported ? `${facts}. ${importedWords(report)}` : facts, url: "" });
 }
 
 function showGone() {
   const kept = state.config.keep_runs ? ` (the last ${state.config.keep_runs} are kept)` : "";
-  unfoldSetup();
   const again = { label: "Start a new run", act: () => location.assign(`${api.base}/`) };
   const json = { label: "Choose its JSON", act: () => part("fileInput").click() };
   const detail = `It may have been deleted${kept}. If you have its JSON, drop it here.`;

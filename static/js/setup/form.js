@@ -4,6 +4,7 @@ import { checkChip, el, fill, part, setText, syncChips, tickedValues, wireAdd } 
 import { bytes, capital, optionalNumber, plural, seconds } from "../format.js";
 import { isBusy, memory, state, update, watch } from "../state.js";
 import * as plans from "./plan.js";
+import { openPlan } from "./plan_drawer.js";
 
 const ORDER_NAMES = {
   auto: "Auto: in parallel, shared cores take turns",
@@ -43,6 +44,7 @@ export function buildForm() {
   watch(["plan"], renderLabelHint);
   watch(["plan", "backends"], renderAsked);
   watch(["plan", "photo", "backends", "run"], renderRunBar);
+  watch(["plan", "photo", "report"], renderPlanWords);
 }
 
 /** The longest side of the chosen photo; null while there is none or it is not known. */
@@ -246,6 +248,7 @@ export function focusProblem() {
   const input = /** @type {HTMLInputElement} */ (part("form")[FIELDS[key]]);
   const folded = input.closest("details");
   if (folded) folded.open = true;
+  openPlan();
   input.focus();
 }
 
@@ -291,6 +294,12 @@ export function runProblems() {
   if (state.backends && !plans.askedBackends(backends, state.plan.backend_names).length)
     problems.push("No backend is available. The reasons are above.");
   return problems;
+}
+
+/** What a run would try, beside the button that changes it. */
+function renderPlanWords() {
+  const usable = plans.usableSizes(state.plan.sizes_px, longestPx());
+  setText(part("planWords"), plans.planWords(state.plan, state.plan.sizes_px.filter((sizePx) => !usable.includes(sizePx))));
 }
 
 function renderRunBar() {

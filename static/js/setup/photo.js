@@ -150,17 +150,23 @@ export function setPhoto(photo) {
 
 function renderPhoto() {
   const { photo } = state;
+  showPhotoLine({ name: photo.name, facts: photoFacts(photo), url: photo.width_px ? photo.url : "" });
+  renderSet();
+}
+
+/** The drop zone as one line about a photo. @param {{name: string, facts: string, url: string}} photo url: "" if it can't be shown */
+export function showPhotoLine({ name, facts, url }) {
+  part("drop").classList.add("small");
   part("empty").hidden = true;
   part("photo").hidden = false;
   const image = /** @type {HTMLImageElement} */ (part("photoImage"));
-  image.hidden = !photo.width_px;
-  if (photo.width_px) image.src = photo.url;
-  image.alt = `The photo ${photo.name}`;
-  setText(part("photoName"), photo.name);
-  setText(part("photoFacts"), photoFacts(photo));
-  setText(part("choose"), "Choose another");
+  image.hidden = !url;
+  if (url) image.src = url;
+  image.alt = `The photo ${name}`;
+  setText(part("photoName"), name);
+  setText(part("photoFacts"), facts);
+  setText(part("choose"), "New photo");
   part("choose").classList.remove("strong");
-  renderSet();
 }
 
 const SOURCE_NAMES = { folders: "Folder names", csv: "A CSV file", none: "No labels" };

@@ -358,9 +358,9 @@ function placeFromQuery(query, plan, config) {
   };
 }
 
-/** One line about what a stored run tried. @param {Plan} stored @param {number[]} skippedPx */
+/** One line about what a run tries. @param {Plan|PagePlan} stored @param {number[]} skippedPx */
 export function planWords(stored, skippedPx) {
-  const plan = withLists(stored);
+  const plan = withLists(/** @type {Plan} */ (stored));
   const sizes = plan.sizes_px.filter((sizePx) => !skippedPx.includes(sizePx)).join(", ");
   const formats = plan.formats
     .flatMap((key) => {
