@@ -14,7 +14,7 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from common.checks import Expected, whole_text
-from experiment.photo_sets.photo_index import (
+from experiment.photo_sets.explore.photo_index import (
     ClassRow,
     NothingLikeIt,
     Only,

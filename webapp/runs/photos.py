@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import Final
 
 from experiment.codec import from_dict
+from experiment.photo_sets.explore.photo_index import PhotoIndex
 from experiment.photo_sets.journal import SetHeader, vocabularies_of
-from experiment.photo_sets.photo_index import PhotoIndex
 from experiment.photo_sets.photo_result import PhotoResult
 from webapp.store.store import Store
 

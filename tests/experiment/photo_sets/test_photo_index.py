@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from experiment.labels import Vocabulary
-from experiment.photo_sets.photo_index import NothingLikeIt, PhotoIndex, Wanted
+from experiment.photo_sets.explore.photo_index import NothingLikeIt, PhotoIndex, Wanted
 from experiment.photo_sets.photo_result import PhotoResult
 from experiment.records import Failure, Label
 from experiment.report.proportions import wilson
