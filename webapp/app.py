@@ -22,6 +22,7 @@ from webapp.routes import (
     options,
     pages,
     photos,
+    pictures,
     runs,
     upload2018,
 )
@@ -62,6 +63,7 @@ def create_app(settings: Settings | None = None, worker_command: Sequence[str] =
         imports,
         inspector,
         photos,
+        pictures,
         upload2018,
     ):
         app.register_blueprint(module.routes)
