@@ -5,12 +5,12 @@ Both take `variant` and `backend`, which answers count; without them all do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, Final, cast
 
-from flask import Blueprint, jsonify, request
+from flask import Blueprint, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from common.checks import Expected, whole_text
@@ -23,8 +23,10 @@ from experiment.photo_sets.explore.photo_index import (
     PhotoRow,
     Wanted,
 )
+from experiment.records import PHOTO_PICTURE
 from httpserver.problems import Refused
 from webapp.routes.imports import refuse_if_imported
+from webapp.routes.pictures import thumb_of
 from webapp.services import services
 from webapp.worker.import_report import IMPORTED
 
@@ -37,12 +39,20 @@ routes = Blueprint("photos", __name__, url_prefix="/api/runs")
 
 @routes.get("/<run_id>/photos")
 def photos(run_id: str) -> ResponseReturnValue:
-    """A page of photos, worst first. `label` names a class; `only` is `flipped` or `wrong`."""
+    """A page of photos, worst first. `label` names a class, `photo` an index, `only` flipped or wrong ones."""
     wanted, page, size = _wanted(), _page(), _whole("limit", PAGE_PHOTOS, MOST)
     with _index(run_id) as index:
         found = index.photos(wanted, page, size)
     counts = {key: getattr(found, key) for key in ("photos", "flipped", "wrong", "total")}
-    return jsonify({**counts, "page": page, "page_size": size, "rows": [_photo(row) for row in found.rows]})
+    shown = services().store.thumbs.photo_keys(run_id)
+    rows = [_photo(row) | {"thumb_url": _thumb_url(run_id, row.index, shown)} for row in found.rows]
+    return jsonify({**counts, "page": page, "page_size": size, "rows": rows})
+
+
+@routes.get("/<run_id>/photos/<int:place>/thumb")
+def photo_thumb(run_id: str, place: int) -> ResponseReturnValue:
+    """A small picture of one photo, by its `index` in the list of photos."""
+    return thumb_of(run_id, f"{PHOTO_PICTURE}{place}")
 
 
 @routes.get("/<run_id>/classes")
@@ -78,19 +88,26 @@ def _wanted() -> Wanted:
     asked = {key: request.args.get(key, "") for key in ("variant", "backend", "label", "only")}
     if asked["only"] not in ONLY:
         raise Refused("bad_query", "only must be flipped or wrong; leave it out for all photos.")
-    return Wanted(asked["variant"], asked["backend"], asked["label"], cast(Only, asked["only"]))
+    place = _whole("photo", 0, MOST_PAGE, least=0) if request.args.get("photo") else None
+    return Wanted(asked["variant"], asked["backend"], asked["label"], place, cast(Only, asked["only"]))
 
 
 def _page() -> int:
     return _whole("page", 1, MOST_PAGE)
 
 
-def _whole(key: str, default: int, most: int) -> int:
-    """A whole number of the query, 1 to `most`. Raises Refused."""
+def _whole(key: str, default: int, most: int, least: int = 1) -> int:
+    """A whole number of the query. Raises Refused."""
     try:
-        return whole_text(1, most)(request.args.get(key) or str(default))
+        return whole_text(least, most)(request.args.get(key) or str(default))
     except Expected as expected:
         raise Refused("bad_query", f"{key} must be {expected}.") from None
+
+
+def _thumb_url(run_id: str, place: int, shown: Container[str]) -> str | None:
+    """None: the photo has no small picture."""
+    has_one = f"{PHOTO_PICTURE}{place}" in shown
+    return url_for("photos.photo_thumb", run_id=run_id, place=place) if has_one else None
 
 
 def _photo(row: PhotoRow) -> dict[str, Any]:

@@ -35,6 +35,7 @@ class Wanted:
     variant_id: str = ""
     backend_name: str = ""
     class_name: str = ""
+    place: int | None = None  # in the order of the run: only this photo
     only: Only = ""  # photos with an answer that differs from the original's, or that is not the true label
 
 
@@ -159,7 +160,8 @@ class PhotoIndex:
         """Page `page`, from 1. Photos that lose most of the wanted answers come first, then those that lose
         most in all, then those whose probability falls most. Raises NothingLikeIt."""
         cells, class_at = self._cells_of(wanted), self._class_of(wanted)
-        found = [_Judged(self, photo, cells) for photo in self._photos if class_at in {None, photo.class_at}]
+        photos = (photo for photo in self._photos if wanted.place in {None, photo.place})
+        found = [_Judged(self, photo, cells) for photo in photos if class_at in {None, photo.class_at}]
         found = [judged for judged in found if judged.asked]
         listed = [judged for judged in found if _is_listed(judged, wanted.only)]
         listed.sort(key=lambda judged: judged.rank)
@@ -294,6 +296,13 @@ class PhotoIndex:
 
 
 NO_VOCABULARY = Vocabulary()
+
+
+def has_flipped(result: PhotoResult) -> bool:
+    """Whether any answer differs from the one to the original."""
+    index = PhotoIndex()
+    index.add(result)
+    return index.photos(Wanted(), 1, 1).flipped > 0
 
 
 class _Judged:

@@ -15,6 +15,7 @@ import jsonschema
 import pytest
 import requests
 from flask.testing import FlaskClient
+from PIL import Image
 
 from experiment.export.report_json import SCHEMA
 from experiment.file_names import clean_path
@@ -350,6 +351,9 @@ def test_the_photos_of_a_set_are_listed_worst_first_and_by_class(client):
     blue = client.get(f"{url}?label=blue").json
     assert {each["label"] for each in blue["rows"]} == {"blue"}
     assert blue["flipped"] == 0
+    (alone,) = client.get(f"{url}?photo={row['index']}").json["rows"]
+    assert alone["name"] == row["name"]
+    assert {each["variant_id"] for each in alone["answers"]} == {"32-png", "24-png"}
     found = client.get(f"/api/runs/{run_id}/classes?variant=24-png").json
     assert [(each["class"], each["photos"], each["flipped"]) for each in found["rows"]] == [
         ("green", 4, 4),
@@ -376,6 +380,7 @@ def test_pages_of_photos_follow_each_other_and_all_processes_give_the_same(clien
         ("only=good", 400, "bad_query"),
         ("page=0", 400, "bad_query"),
         ("page=x", 400, "bad_query"),
+        ("photo=-1", 400, "bad_query"),
         ("limit=101", 400, "bad_query"),
         ("variant=9-png", 404, "not_in_set"),
         ("backend=TPU", 404, "not_in_set"),
@@ -412,3 +417,49 @@ def test_one_photo_has_no_photos_to_list_and_a_removed_set_none_any_more(few):
     assert client.get(f"/api/runs/{run_id}/photos").json["photos"] == 3
     client.delete(f"/api/runs/{run_id}")
     assert code(client.get(f"/api/runs/{run_id}/photos")) == (404, "no_such_run")
+
+
+def located(colour: str, number: int) -> bytes:
+    """A photo whose file says where it was taken."""
+    exif = Image.Exif()
+    exif.get_ifd(0x8825)[1] = "N"  # GPS latitude
+    exif[0x010E] = "at home"
+    data = io.BytesIO()
+    Image.open(io.BytesIO(photo(colour, number, 400))).save(data, "JPEG", exif=exif)
+    assert b"at home" in data.getvalue()
+    return data.getvalue()
+
+
+def test_each_photo_of_a_small_set_has_a_small_picture_without_metadata_that_goes_with_the_run(client):
+    files = [(io.BytesIO(located("red", at)), f"red/{at}.jpg") for at in range(3)]
+    plan = {"sizes_px": [128, 24], "formats": ["jpeg", "png"], "warmups": 0}
+    report = ended(client, post(client, [*files, (io.BytesIO(b"x"), "red/broken.jpg")], plan=plan))
+    assert report["has_pictures"] == [], "these are of the photos, not of the variants"
+    rows = client.get(f"{report_url(report)}/photos").json["rows"]
+    assert len(rows) == 3
+    store = services_of(client.application).store
+    sizes = []
+    for row in rows:
+        picture = client.get(row["thumb_url"])
+        assert (picture.status_code, picture.mimetype) == (200, "image/webp")
+        image = Image.open(io.BytesIO(picture.data))
+        assert max(image.size) == 96
+        assert not image.getexif()
+        assert b"at home" not in picture.data
+        red, green, _ = image.convert("RGB").resize((1, 1)).getpixel((0, 0))
+        assert red > 2 * green
+        sizes.append(len(picture.data))
+    events = sum(
+        len(each.data) + len(each.scores or "") for each in store.events(report["run_id"], with_scores=True)
+    )
+    assert store.run(report["run_id"]).size_bytes == events + sum(sizes), (
+        "they count towards the limit of the store"
+    )
+    assert client.get(f"{report_url(report)}/photos/9/thumb").status_code == 404
+    client.delete(report_url(report))
+    assert client.get(rows[0]["thumb_url"]).status_code == 404
+    assert not store.thumbs.photo_keys(report["run_id"])
+
+
+def report_url(report: dict[str, Any]) -> str:
+    return f"/api/runs/{report['run_id']}"
