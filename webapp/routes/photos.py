@@ -23,6 +23,7 @@ from experiment.photo_sets.explore.photo_index import (
     PhotoRow,
     Wanted,
 )
+from experiment.photo_sets.shares import share
 from experiment.records import PHOTO_PICTURE
 from httpserver.problems import Refused
 from webapp.routes.imports import refuse_if_imported
@@ -39,11 +40,12 @@ routes = Blueprint("photos", __name__, url_prefix="/api/runs")
 
 @routes.get("/<run_id>/photos")
 def photos(run_id: str) -> ResponseReturnValue:
-    """A page of photos, worst first. `label` names a class, `photo` an index, `only` flipped or wrong ones."""
+    """A page of photos, worst first. `label` names a class, `photo` an index, `only` flipped or wrong."""
     wanted, page, size = _wanted(), _page(), _whole("limit", PAGE_PHOTOS, MOST)
     with _index(run_id) as index:
         found = index.photos(wanted, page, size)
-    counts = {key: getattr(found, key) for key in ("photos", "flipped", "wrong", "total")}
+    counts: dict[str, Any] = {key: getattr(found, key) for key in ("photos", "flipped", "wrong", "total")}
+    counts["flipped_share"] = _share(found.flipped, found.photos)
     shown = services().store.thumbs.photo_keys(run_id)
     rows = [_photo(row) | {"thumb_url": _thumb_url(run_id, row.index, shown)} for row in found.rows]
     return jsonify({**counts, "page": page, "page_size": size, "rows": rows})
@@ -131,10 +133,17 @@ def _answer(answer: PhotoAnswer, keys: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
+def _share(part: int, total: int) -> dict[str, Any] | None:
+    """With its interval; None of nothing."""
+    found = share(part, total)
+    return found and asdict(found)
+
+
 def _class(row: ClassRow) -> dict[str, Any]:
     return {
         "class": row.class_name,
         "photos": row.photos,
         "flipped": row.flipped,
+        "flipped_share": _share(row.flipped, row.photos),
         "cells": [asdict(cell) for cell in row.cells],
     }

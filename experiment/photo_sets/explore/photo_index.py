@@ -94,7 +94,7 @@ class ClassRow:
     class_name: str
     photos: int
     flipped: int  # photos with a wanted answer that is not kept
-    cells: tuple[ClassCell, ...]
+    cells: tuple[ClassCell, ...]  # those that were wanted, and those of the reference beside them
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +128,7 @@ class PhotoIndex:
         self._cell, self._said = array("H"), array("i")  # of each answer, as all below
         self._score, self._fall = array("f"), array("f")
         self._kept, self._correct, self._is_reference = array("b"), array("b"), array("b")
+        self._reference_cells: set[int] = set()
         self._has_labels = False
 
     @property
@@ -186,12 +187,13 @@ class PhotoIndex:
                 by_class.setdefault(photo.class_at, []).append(judged)
         order = sorted(by_class.items(), key=lambda item: _class_rank(item[1], self._texts[item[0]]))
         shown = order[(page - 1) * page_size : page * page_size]
+        beside = self._cells_of(Wanted(backend_name=wanted.backend_name)) & self._reference_cells
         rows = tuple(
             ClassRow(
                 self._texts[at],
                 len(group),
                 sum(judged.flips > 0 for judged in group),
-                tuple(self._class_cells(group, cells)),
+                tuple(self._class_cells(group, cells | beside)),
             )
             for at, group in shown
         )
@@ -211,6 +213,8 @@ class PhotoIndex:
         self._said.append(self._number(top.label))
         self._score.append(top.score)
         self._is_reference.append(is_reference)
+        if is_reference:
+            self._reference_cells.add(self._cell[-1])
         if is_reference or reference is None or not reference.top:
             self._kept.append(UNKNOWN)
             self._fall.append(math.nan)

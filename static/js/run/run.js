@@ -36,6 +36,7 @@ watch(["run", "connection", "plan", "photo"], renderProgress);
 wireResults({ inspect, compare, startRun });
 watch(["report", "run"], renderResults);
 watch(["report"], showFollowUps);
+watch(["report"], showPhotos);
 watch(["run", "plan", "photo"], () => (part("earlier").hidden = !hasChanged() || !state.report));
 watch(["theme"], () => refreshTimer && refresh()); // table and plots change together
 
@@ -56,6 +57,11 @@ async function compare() {
 /** With the first report; from then on they draw themselves. */
 function showFollowUps() {
   if (state.report) import("./follow_ups.js").catch(() => null);
+}
+
+/** As showFollowUps(), of a set. */
+function showPhotos() {
+  if (state.report?.photo_set) import("../sets/explorer.js").catch(() => null);
 }
 
 /** Sends the photo with the plan and follows the run that begins. */

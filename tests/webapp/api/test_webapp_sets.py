@@ -360,7 +360,10 @@ def test_the_photos_of_a_set_are_listed_worst_first_and_by_class(client):
         ("red", 4, 4),
         ("blue", 4, 0),
     ]
-    share = found["rows"][2]["cells"][0]["right"]
+    assert [each["variant_id"] for each in found["rows"][0]["cells"]].count("original") == 1
+    share = found["rows"][2]["flipped_share"]
+    assert (share["count"], share["total"], round(share["high"], 2)) == (0, 4, 0.49)
+    share = next(each for each in found["rows"][2]["cells"] if each["variant_id"] == "24-png")["right"]
     assert (share["count"], share["total"], round(share["low"], 2)) == (4, 4, 0.51)
 
 
