@@ -431,6 +431,11 @@ class SearchStep:
         return f"step-{self.size_px}-{self.quality}"
 
 
+PHOTO_PICTURE = (
+    "photo-"  # how the keys of small pictures of a set's photos begin; its place in the order follows
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Thumb:
     """A small picture of a variant or of a step, decoded from the bytes that were sent."""

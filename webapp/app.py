@@ -21,6 +21,7 @@ from webapp.routes import (
     inspector,
     options,
     pages,
+    photos,
     pictures,
     runs,
     upload2018,
@@ -61,6 +62,7 @@ def create_app(settings: Settings | None = None, worker_command: Sequence[str] =
         follow_ups,
         imports,
         inspector,
+        photos,
         pictures,
         upload2018,
     ):

@@ -42,6 +42,7 @@ wireStage();
 wireStrip(inspect);
 watch(["report", "run"], renderResults);
 watch(["report"], showFollowUps);
+watch(["report"], showPhotos);
 watch(["run", "plan", "photo"], () => (part("earlier").hidden = !hasChanged() || !state.report));
 watch(["theme"], () => refreshTimer && refresh()); // table and plots change together
 
@@ -62,6 +63,11 @@ async function compare() {
 /** With the first report; from then on they draw themselves. */
 function showFollowUps() {
   if (state.report) import("./follow_ups.js").catch(() => null);
+}
+
+/** As showFollowUps(), of a set. */
+function showPhotos() {
+  if (state.report?.photo_set) import("../sets/explorer.js").catch(() => null);
 }
 
 // As few as have a 95 % interval of their median, so that a preview can be judged; the full measurement adds to them.

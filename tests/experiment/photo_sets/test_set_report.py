@@ -272,8 +272,9 @@ def test_unknown_and_unseen_labels_are_named():
         ]
     )
     assert "1 photo has a label that the model does not know (n0144)" in warning(report, "W15")
-    assert "1 label (lynx) never appeared in any top 5, for 1 photo: they count as wrong" in warning(
-        report, "W16"
+    assert warning(report, "W16") == (
+        "1 label never appeared in a top 5: lynx. Does it match the model's class names? "
+        "Until then 1 photo counts as wrong."
     )
     assert (report.photo_set.labelled, cell(report).over_photos.top1.total) == (6, 6)
     assert cell(report).over_photos.agreement.total == 7
@@ -309,11 +310,19 @@ def test_rows_of_a_csv_without_a_photo_are_counted_and_are_no_photos_that_could_
     jsonschema.validate(report_dict(report), SCHEMA)
     assert "W14" not in codes(report)
     told = warning(report, "W18")
-    assert told.startswith(
-        "270 rows of the CSV without a photo: 0.jpg has a label, but there is no such photo."
+    assert told == (
+        "labels.csv lists 270 files that are not in the set: 0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg and 265 more."
     )
-    assert told.endswith("And 265 more.")
     assert next(each.level for each in report.warnings if each.code == "W18") == "note"
+
+
+def test_a_row_that_names_several_photos_is_said_with_its_reason():
+    odd = SkippedPhoto("a.jpg", "missing", "a.jpg has a label, but it could be any of 2 photos.")
+    report = summary(
+        photos(both=30), missing=(*ROWS[:1], odd), given_labels=replace(GIVEN, photos=30, unused=2)
+    )
+    assert "2 rows of labels.csv label no photo." in warning(report, "W18")
+    assert "it could be any of 2 photos." in warning(report, "W18")
 
 
 @pytest.mark.parametrize(
