@@ -240,7 +240,7 @@ READABLE: Final = {
     # Text may begin with "BM" too; an image has one of these header lengths.
     "BMP": _Format(_pattern(rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0"), "image/bmp", _bmp_size, 10),
     # Their brands say more than their beginning does.
-    "AVIF": _Format(_pattern(rb".{4}ftypavi[fs]"), "image/avif", _boxed_size, 24, "PIL._avif"),
+    "AVIF": _Format(_pattern(rb".{4}ftypavi[fs]"), "image/avif", _boxed_size, 20, "PIL._avif"),
     "HEIC": _Format(_pattern(rb".{4}ftyphe[iv][cmsx]"), "image/heic", _boxed_size, 24, "pi_heif"),
 }
 
