@@ -21,6 +21,7 @@ from webapp.routes import (
     inspector,
     options,
     pages,
+    pictures,
     runs,
     upload2018,
 )
@@ -60,6 +61,7 @@ def create_app(settings: Settings | None = None, worker_command: Sequence[str] =
         follow_ups,
         imports,
         inspector,
+        pictures,
         upload2018,
     ):
         app.register_blueprint(module.routes)
