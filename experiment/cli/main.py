@@ -253,7 +253,7 @@ def _parser() -> argparse.ArgumentParser:
     file: dict[str, Any] = {"type": Path, "metavar": "FILE"}
 
     add = parser.add_argument_group("photo").add_argument
-    add("photo", type=Path, nargs="?", help="JPEG, PNG, WebP, GIF or BMP")
+    add("photo", type=Path, nargs="?", help="JPEG, PNG, WebP, AVIF, HEIC (with pi-heif), GIF or BMP")
     add("--true-label", metavar="LABEL", help="what the photo shows: adds accuracy to agreement")
     add(
         "--breaking-point",

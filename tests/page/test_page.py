@@ -223,7 +223,7 @@ def test_a_file_that_is_no_photo_is_refused_before_it_is_sent(visit):
         "#file", {"name": "notes.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7 " * 9}
     )
     words = page.get_by_role("alert").inner_text()
-    assert "notes.pdf is not a photo we can read. Use JPEG, PNG, WebP, GIF or BMP." in words
+    assert "notes.pdf is not a photo we can read. Use JPEG, PNG, WebP, AVIF, GIF or BMP." in words
     assert page.get_by_role("button", name="Choose another", exact=True).is_visible()
 
 

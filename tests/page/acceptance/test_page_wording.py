@@ -339,7 +339,7 @@ ROWS = [
     # Errors
     Row(
         "notes.pdf is not a photo we can read. …",
-        "^notes.pdf is not a photo we can read. Use JPEG, PNG, WebP, GIF or BMP.$",
+        "^notes.pdf is not a photo we can read. Use JPEG, PNG, WebP, AVIF, GIF or BMP.$",
         page("pdf"),
     ),
     Row(
