@@ -22,6 +22,7 @@ from webapp.routes import (
     options,
     pages,
     runs,
+    servers,
     upload2018,
 )
 from webapp.services import Services
@@ -60,6 +61,7 @@ def create_app(settings: Settings | None = None, worker_command: Sequence[str] =
         follow_ups,
         imports,
         inspector,
+        servers,
         upload2018,
     ):
         app.register_blueprint(module.routes)
