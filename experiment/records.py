@@ -425,6 +425,21 @@ class SearchStep:
     label: str  # its top answer
     score: float
 
+    @property
+    def picture_key(self) -> str:
+        """The key of its small picture."""
+        return f"step-{self.size_px}-{self.quality}"
+
+
+@dataclass(frozen=True, slots=True)
+class Thumb:
+    """A small picture of a variant or of a step, decoded from the bytes that were sent."""
+
+    media_type: str
+    width_px: int
+    height_px: int
+    data: bytes
+
 
 @dataclass(frozen=True, slots=True)
 class BreakingPoint:

@@ -21,6 +21,7 @@ from webapp.routes import (
     inspector,
     options,
     pages,
+    pictures,
     runs,
     servers,
     upload2018,
@@ -61,6 +62,7 @@ def create_app(settings: Settings | None = None, worker_command: Sequence[str] =
         follow_ups,
         imports,
         inspector,
+        pictures,
         servers,
         upload2018,
     ):

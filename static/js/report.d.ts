@@ -37,11 +37,22 @@ export interface Report {
   photo_set?: PhotoSet | null;
   /** How copies made in the browser and by the server differ; null: only one of them made copies. */
   resizers?: Resizers | null;
+  /** Not in files: the keys of the small pictures at /api/runs/<id>/thumbs/<key>. A key is a variant's id, or step-<size_px>-<quality> for a step of the search for the breaking point. */
+  has_pictures?: Array<string>;
+  /** Only in files: the small pictures of variants and steps of the search by their keys, decoded from the bytes that were sent. All together have at most 300 kB of base64. */
+  pictures?: Record<string, Picture>;
 }
 
 export type Count = number;
 
 export type Pixels = number;
+
+export interface Picture {
+  media_type: "image/webp" | "image/jpeg" | "image/png";
+  width_px: Pixels;
+  height_px: Pixels;
+  base64: string;
+}
 
 export type Bytes = number;
 

@@ -32,7 +32,17 @@ from webapp.store.rows import (
     bytes_of_follow_ups,
     parsed,
 )
-from webapp.store.tables import blobs, events, follow_ups, leases, open_database, runs, sqlite_path
+from webapp.store.tables import (
+    blobs,
+    events,
+    follow_ups,
+    leases,
+    open_database,
+    runs,
+    sqlite_path,
+    thumbs,
+)
+from webapp.store.thumbs import StoredThumbs
 
 __all__ = ["Event", "Follows", "HistoryRow", "NoSuchRun", "Store", "StoredRun"]
 
@@ -41,7 +51,7 @@ VACUUM_PAGES = 512  # freed per step; a page may have to be moved, and is then w
 log = logging.getLogger(__name__)
 
 _OF_A_RUN = (
-    *((table, table.c.run_id) for table in (blobs, events, leases, follow_ups)),
+    *((table, table.c.run_id) for table in (blobs, thumbs, events, leases, follow_ups)),
     (runs, runs.c.id),
 )
 
@@ -63,6 +73,7 @@ class Store:
             self._engine = open_database(url)
         self.leases = StoredLeases(self._engine)
         self.follow_ups = FollowUps(self._engine)
+        self.thumbs = StoredThumbs(self._engine)
         self._is_sqlite = self._engine.dialect.name == "sqlite"
         self._keep_runs = keep_runs
         self._keep_bytes = keep_bytes

@@ -2,7 +2,7 @@
 
 import { checkChip, el, fill, part, setText, syncChips, tickedValues, wireAdd } from "../dom.js";
 import { bytes, capital, optionalNumber, plural, seconds } from "../format.js";
-import { isBusy, memory, state, update, watch } from "../state.js";
+import { isBusy, memory, repeatsToCome, state, update, watch } from "../state.js";
 import * as plans from "./plan.js";
 
 const ORDER_NAMES = {
@@ -42,7 +42,8 @@ export function buildForm() {
   watch(["plan"], renderFieldProblems);
   watch(["plan"], renderLabelHint);
   watch(["plan", "backends"], renderAsked);
-  watch(["plan", "photo", "backends", "run"], renderRunBar);
+  watch(["plan", "photo", "backends", "run", "report", "job"], renderRunBar);
+  watch(["plan", "photo", "report"], renderPlanWords);
 }
 
 /** The longest side of the chosen photo; null while there is none or it is not known. */
@@ -240,12 +241,13 @@ function renderFieldProblems() {
 }
 
 /** The focus goes to the first field that stands against running. */
-export function focusProblem() {
+export async function focusProblem() {
   const [key] = Object.keys(plans.fieldProblems(state.plan, state.config.ranges));
   if (!key) return;
   const input = /** @type {HTMLInputElement} */ (part("form")[FIELDS[key]]);
   const folded = input.closest("details");
   if (folded) folded.open = true;
+  await (await import("./plan_drawer.js")).openPlan();
   input.focus();
 }
 
@@ -293,15 +295,23 @@ export function runProblems() {
   return problems;
 }
 
+/** What a run would try, beside the button that changes it. */
+function renderPlanWords() {
+  const usable = plans.usableSizes(state.plan.sizes_px, longestPx());
+  setText(part("planWords"), plans.planWords(state.plan, state.plan.sizes_px.filter((sizePx) => !usable.includes(sizePx))));
+}
+
 function renderRunBar() {
   const button = /** @type {HTMLButtonElement} */ (part("run"));
   const backends = state.backends?.backends || [];
   const asked = plans.askedBackends(backends, state.plan.backend_names);
   const variants = plans.countVariants(planToRun(), longestPx(), state.config);
   const label = plans.runLabel(variants, plans.answeringBackends(asked).length, state.photo?.set);
-  setText(button, isBusy() ? "Cancel" : label);
-  button.classList.toggle("primary", !isBusy());
-  button.classList.toggle("danger", isBusy());
+  const stops = isBusy() || state.job?.kind === "repeats";
+  const missing = repeatsToCome();
+  setText(button, isBusy() ? "Cancel" : stops ? "Stop" : missing ? `Measure fully (${missing} more)` : label);
+  button.classList.toggle("primary", !stops);
+  button.classList.toggle("danger", stops);
   setText(part("estimate"), isBusy() ? "" : estimateText(backends));
   part("estimate").classList.toggle("problem", Boolean(state.photo) && runProblems().length > 0);
   part("form").classList.toggle("busy", isBusy());

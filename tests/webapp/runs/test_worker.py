@@ -70,7 +70,7 @@ class Worker:
         event = json.loads(self.process.stdout.readline())
         if event["event"] == "result":
             event = {"event": event["kind"], **event["record"]}
-        size = event["size_bytes"] if event["event"] == "variant" else 0
+        size = event["size_bytes"] if event["event"] in {"variant", "picture"} else 0
         return event, self.process.stdout.read(size)
 
     def rest(self) -> list[tuple[dict, bytes]]:
@@ -143,6 +143,10 @@ def test_a_run_sends_variants_with_their_bytes_then_every_measurement_then_the_e
     assert [name for name, _ in variants] == ["original", "64-png", "64-jpeg-85", "32-png", "32-jpeg-85"]
     assert variants[0][1] == photo()
     assert Image.open(io.BytesIO(variants[1][1])).size == (64, 48)
+    named = [(each["event"], each.get("key", each.get("id"))) for each, _ in events]
+    made = [each for each in named if each[0] in {"picture", "variant"}]
+    assert made == [(kind, name) for name, _ in variants for kind in ("picture", "variant")]
+    assert named.index(made[-1]) < named.index(("measurement", None))  # none while requests are timed
     assert sum(event["event"] == "measurement" for event, _ in events) == 20
     end = events[-1][0]
     assert end["state"] == "done"
