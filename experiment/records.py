@@ -168,9 +168,17 @@ class BackendInfo:
     workers: int | None = None  # of a queue; None, here and in the next two: not a queue, or not known
     batch_size: int | None = None  # most jobs in one request to the model, the largest of all workers
     model_servers: tuple[str, ...] | None = None  # "host:port" of those that the workers ask
+    # "host:port" as somebody added it on the page, for runs of one browser; `address` has the addresses that
+    # were checked. None: one of the app's own backends.
+    added_as: str | None = None
     url: str = field(
         default="", repr=False
     )  # of a queue: `address` with the password; codec.py leaves it out
+
+    @property
+    def place(self) -> str:
+        """The address as a person knows it."""
+        return self.added_as or self.address
 
     @property
     def asked_servers(self) -> frozenset[str]:

@@ -30,6 +30,7 @@ export const SELECTORS = {
   presets: "#presets",
   autoPreview: "#auto-preview",
   autoFull: "#auto-full",
+  addServer: "#add-server",
   serverAdd: "#server-add",
   qualityPreview: "#quality-preview",
   setThumbs: "#set-thumbs",

@@ -218,6 +218,8 @@ export interface Backend {
   batch_size?: number | null;
   /** host:port of the model servers that the workers of the queue ask. */
   model_servers?: Array<string> | null;
+  /** host:port as it was added on the page, for this run only; address has what it meant. null: one of the app's own backends. */
+  added_as?: string | null;
 }
 
 /** One encoded image, exactly as it is sent. Its stage times are never part of a latency. */

@@ -46,7 +46,19 @@ export interface Config {
   needs_token: boolean;
   /** Files and folders that systems put beside photos, in lower case. */
   system_names: string[];
+  /** Servers of one's own: why none can be added, or how many. Model and signature are those if none is named. */
+  add_servers: { why_not: string | null; most: number; protocols: string[]; model: string; signature: string };
   labels: string[];
+}
+
+/** A server that was added in this browser, as it is sent. */
+export interface OwnServer {
+  name: string;
+  address: string;
+  protocol: "grpc" | "rest";
+  model?: string;
+  signature?: string;
+  price_per_hour?: number | null;
 }
 
 export interface Definition {

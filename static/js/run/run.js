@@ -10,6 +10,7 @@ import { wireStrip } from "../pictures/strip.js";
 import { renderResults, wireResults } from "../results/result.js";
 import { fillForm, photoFacts, planToRun } from "../setup/form.js";
 import { importedWords } from "../setup/import_report.js";
+import { serverFields } from "../setup/own_servers.js";
 import { formParts, photoBlob, setPhoto, showPhotoLine } from "../setup/photo.js";
 import { encodingsHere, paceOf, resizesHere, uploadsOriginal, withLists } from "../setup/plan.js";
 import { follow } from "./events.js";
@@ -88,7 +89,7 @@ export async function startRun(preview = false) {
     const sent = preview ? { ...asked, repeats: Math.min(asked.repeats, PREVIEW.repeats), warmups: Math.min(asked.warmups, PREVIEW.warmups) } : asked;
     const { parts, fields } = await toSend(photo, planToRun());
     upload = api.postRun(parts, sent, trueLabel || null, (sentBytes, totalBytes) =>
-      patchRun({ sent_bytes: sentBytes, total_bytes: totalBytes }), fields);
+      patchRun({ sent_bytes: sentBytes, total_bytes: totalBytes }), { ...fields, ...serverFields(sent.backend_names) });
     const answer = await upload.answer;
     history.pushState(null, "", api.base + api.runPath(answer.id));
     writeView();

@@ -258,7 +258,7 @@ function renderLabelHint() {
 }
 
 /** Words about a field, beneath it and tied to it for screen readers. @param {HTMLInputElement} input */
-function writeBeneath(input, words, isWrong) {
+export function writeBeneath(input, words, isWrong) {
   const id = `${input.id}-note`;
   const note = document.getElementById(id) || el("p", { id, className: isWrong ? "field-note bad" : "field-note unsure" });
   const others = (input.getAttribute("aria-describedby") || "").split(" ").filter((other) => other && other !== id);
