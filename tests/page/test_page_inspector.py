@@ -140,7 +140,8 @@ def zoom(page):
     for _ in range(3):
         page.keyboard.press("ArrowRight")
     assert "zoom=200" in page.url
-    sizes = page.locator("#drawer .compare-picture > *").evaluate_all("all => all.map(each => each.clientWidth)")
+    shown = page.locator("#drawer .compare-picture > *")
+    sizes = shown.evaluate_all("all => all.map(each => each.clientWidth)")
     assert sizes[:2] == [902, 902]  # both sides locked to the original's pixels
     assert page.locator("#drawer .compare-picture img:visible").evaluate_all(
         "all => all.map(each => getComputedStyle(each).imageRendering)"

@@ -59,8 +59,6 @@ class CompareView {
   /** @param {Options} options */
   constructor(options) {
     this.options = options;
-    /** @type {Picture[]} */
-    this.all = [];
     this.a = /** @type {?Picture} */ (null);
     this.b = /** @type {?Picture} */ (null);
     this.value = 50; // where the line stands in what is in sight
@@ -96,10 +94,9 @@ class CompareView {
     const find = (id) => all.find((picture) => picture.id === id) || null;
     const [one, other] = [find(a) || find(b) || all[0], find(a) ? find(b) : null];
     const isSame = sameOf(this.a, one) && sameOf(this.b, other);
-    this.all = all;
-    [this.a, this.b] = [one, other];
     this.pair.forEach(({ select }, at) => fillSelect(select, all, [one, other][at]?.id || "", at === 1));
     if (isSame || !one) return;
+    [this.a, this.b] = [one, other];
     this.section.removeAttribute("data-loaded");
     this.missing.hidden = true;
     this.frame.hidden = false;
