@@ -13,6 +13,7 @@ status.
         LabelsRefused         422  labels_refused     experiment/photo_sets/label_files.py
         SetNotHere            422  set_not_here       experiment/photo_sets/places.py
         NotComparable         422  not_comparable     experiment/decide/compare.py
+        BudgetRefused         422  budget_refused     experiment/check/budget.py
         PriceRefused          400  bad_price          experiment/decide/prices.py
         UplinkRefused         400  bad_uplink         experiment/decide/uplinks.py
         ReportRefused         422  report_refused     experiment/export/import_report.py

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
+from zipfile import BadZipFile, ZipFile
 
 from common.words import decoded
 from experiment.decide.other_goals import judged
@@ -25,6 +27,8 @@ from experiment.file_names import plain_name
 from experiment.records import MAX_BACKENDS, MAX_VARIANTS, SEED_LIMIT
 from experiment.report.statistics import percentiles
 
+REPORT_NAME = "report.json"  # in the ZIP file of a run
+MOST_BYTES = 500_000_000  # of that; a file on this machine may have any size
 MOST_DEPTH = 16  # a report has 6 levels
 MOST_NUMBER = SEED_LIMIT  # the largest that a report holds
 MOST_TEXT = 20_000  # characters of one text
@@ -50,12 +54,33 @@ class ReportRefused(PixelcostError):
 
 
 def load_report(path: str | Path) -> dict[str, Any]:
-    """The report in a file on this machine. Raises PixelcostError when it is not a readable report."""
+    """The report in a file on this machine: the JSON, or the ZIP file of a run. Raises PixelcostError when
+    it is not a readable report."""
+    path = Path(path)
     try:
-        data = Path(path).read_bytes()
+        data = _in_zip(path) if has_report(path) else path.read_bytes()
     except OSError as error:
         raise PixelcostError(f"{path} can't be read: {error.strerror}.") from None
-    return read_report(data, Path(path).name)
+    return read_report(data, path.name)
+
+
+def has_report(path: Path) -> bool:
+    """Whether it is a ZIP file with a report in it, as a run is downloaded; not one of photos alone."""
+    try:
+        with ZipFile(path) as archive:
+            return REPORT_NAME in archive.namelist()
+    except (OSError, BadZipFile):
+        return False
+
+
+def _in_zip(path: Path) -> bytes:
+    try:
+        with ZipFile(path) as archive:
+            if archive.getinfo(REPORT_NAME).file_size > MOST_BYTES:
+                raise ReportRefused(f"The report in {path.name} is too large: at most {MOST_BYTES:,} bytes.")
+            return archive.read(REPORT_NAME)
+    except (BadZipFile, NotImplementedError, RuntimeError, zlib.error) as error:
+        raise ReportRefused(f"{path.name} is damaged: {error}. {_AGAIN}") from None
 
 
 def read_report(data: bytes, name: str) -> dict[str, Any]:

@@ -200,17 +200,18 @@ def ratio_of_medians(first: Sequence[float], second: Sequence[float]) -> Ratio |
     """
     if min(len(first), len(second)) < SAMPLES_FOR_INTERVAL:
         return None
-    logarithm = _log_median(first) - _log_median(second)
-    error = math.hypot(_error_of_log_median(first), _error_of_log_median(second))
+    logarithm = log_median(first) - log_median(second)
+    error = math.hypot(error_of_log_median(first), error_of_log_median(second))
     return Ratio(math.exp(logarithm), math.exp(logarithm - Z_95 * error), math.exp(logarithm + Z_95 * error))
 
 
-def _log_median(samples: Sequence[float]) -> float:
+def log_median(samples: Sequence[float]) -> float:
+    """The natural logarithm of the median; of 0, of the resolution."""
     return math.log(max(percentile(samples, 50), RESOLUTION_MS))
 
 
-def _error_of_log_median(samples: Sequence[float]) -> float:
-    """Standard error: how far apart two samples lie that enclose the median with a known probability."""
+def error_of_log_median(samples: Sequence[float]) -> float:
+    """Its standard error: how far apart two samples lie that enclose the median with a known probability."""
     ordered, count = sorted(max(sample, RESOLUTION_MS) for sample in samples), len(samples)
     rank = max(round(count / 2 - math.sqrt(count)), 1)
     width = math.log(ordered[count - rank]) - math.log(ordered[rank - 1])
