@@ -98,6 +98,9 @@ export const SELECTORS = {
   goalMargin: "#goal-margin",
   goalP50: "#goal-p50",
   goalSize: "#goal-size",
+  goalMarginSlider: "#goal-margin-slider",
+  goalP50Slider: "#goal-p50-slider",
+  goalSizeSlider: "#goal-size-slider",
   goalsOwn: "#goals-own",
   goalsProblem: "#goals-problem",
   plots: "#plots",
@@ -138,7 +141,7 @@ export function el(tag, properties = {}, ...children) {
 const styles = {};
 
 /** Fetches a stylesheet that the first look does without; done when it is there, or could not be fetched. */
-export function loadStyle(/** @type {"deciding" | "follow_ups" | "inspector" | "sets"} */ name) {
+export function loadStyle(/** @type {"deciding" | "follow_ups" | "inspector" | "plan" | "sets"} */ name) {
   styles[name] ||= new Promise((resolve) => {
     const href = `${base}/static/css/${name}.css`;
     document.head.append(el("link", { rel: "stylesheet", href, onload: resolve, onerror: resolve }));

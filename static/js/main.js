@@ -3,10 +3,9 @@
 import { base, getBackends, getConfig, problemParts, problemText, runPath } from "./api.js";
 import { announce, el, fill, part, setText } from "./dom.js";
 import { runtimeWords } from "./format.js";
-import { isBusy, memory, state, update, watch } from "./state.js";
+import { isBusy, memory, repeatsToCome, state, update, watch } from "./state.js";
 import { buildForm, focusProblem, runProblems } from "./setup/form.js";
-import { wirePlanDrawer } from "./setup/plan_drawer.js";
-import { defaultPlan, isGoal, isRestTwin, planFromQuery } from "./setup/plan.js";
+import { defaultPlan, isGoal, isRestTwin, planFromQuery, unknownInQuery } from "./setup/plan.js";
 
 const ASK_AGAIN_MS = 3000; // while a backend loads its model
 const INPUTS = /** @type {const} */ (["fileInput", "cameraInput", "folderInput"]);
@@ -51,12 +50,20 @@ async function start() {
   if (state.config.keep_runs)
     setText(part("keepHint"), `Photos stay on this server. It keeps the last ${state.config.keep_runs} runs.`);
   buildForm();
-  wirePlanDrawer();
+  const unknown = unknownInQuery(new URLSearchParams(location.search), state.config);
+  if (unknown) update({ notice: { title: "Part of this link was left out.", detail: unknown, calm: true } });
+  watch(["photo", "backends"], previewByItself);
   if (first.backends) showBackends(first.backends);
   else askBackends(false);
   const runId = document.documentElement.dataset.runId;
   if (runId) await withRun((run) => run.openRun(runId));
-  else if (new URLSearchParams(location.search).get("sample")) await withPhoto((photo) => photo.useSample());
+  else if (new URLSearchParams(location.search).get("sample")) await withPhoto((photo) => photo.useSample(false));
+  else showSampleRun();
+}
+
+/** The empty page shows what a result looks like, once it has been painted. */
+function showSampleRun() {
+  setTimeout(() => state.photo || isBusy() || withRun((run) => run.showSample()), 0);
 }
 
 /** What the server wrote into the page, so that nothing has to be asked before the first look. */
@@ -89,7 +96,10 @@ function viewFromAddress({ ranges }) {
     x: oneOf("x", "bytes"),
     y: oneOf("y", "p90", "p99", "slowest"),
     find: query.get("find") || "",
+    metric: oneOf("metric", "kb", "points", "cost"),
+    on: query.get("on") || "",
     keep_top1: oneOf("keep_top1", "true", "false"),
+    copies: oneOf("copies", "in_advance", "per_request", "client"),
     margin_points: goal("margin_points"),
     max_p50_ms: goal("max_p50_ms"),
     max_size_bytes: goal("max_size_bytes"),
@@ -99,11 +109,12 @@ function viewFromAddress({ ranges }) {
 function wire() {
   part("choose").addEventListener("click", () => part("fileInput").click());
   part("camera").addEventListener("click", () => part("cameraInput").click());
-  part("sample").addEventListener("click", () => withPhoto((photo) => photo.useSample()));
+  part("sample").addEventListener("click", () => taking((photo) => photo.useSample()));
   part("chooseFolder").addEventListener("click", () => part("folderInput").click());
   for (const name of INPUTS) part(name).addEventListener("change", takeInput);
   part("checkBackends").addEventListener("click", () => askBackends(true));
   part("backendsButton").addEventListener("click", () => showBackendsPanel(Boolean(part("backendsPanel").hidden)));
+  part("editPlan").addEventListener("click", () => using(import("./setup/plan_drawer.js"), (drawer) => drawer.openPlan()));
   part("runsButton").addEventListener("click", () => using(import("./run/history.js"), (runs) => runs.openHistory()));
   part("helpButton").addEventListener("click", () => using(import("./results/help.js"), (help) => help.openHelp()));
   part("form").addEventListener("submit", submit);
@@ -121,8 +132,21 @@ function takeInput(event) {
   const input = /** @type {HTMLInputElement} */ (event.target);
   const files = [...input.files];
   input.value = ""; // so that choosing the same file again is noticed
-  withPhoto((photo) => photo.takeFiles(files));
+  taking((photo) => photo.takeFiles(files));
 }
+
+/** Does something with a photo; a preview gives way to it, a run that somebody started does not. */
+async function taking(act) {
+  if (isBusy() || state.job) {
+    if (!state.run?.preview) return update({ notice: BUSY });
+    await withRun((run) => run.giveWay());
+  }
+  return withPhoto(act);
+}
+
+const BUSY = /** @type {import("./types.js").Notice} */ ({
+  title: "A run is in progress.", detail: "Cancel it, or wait for its end, to take another photo.", calm: true,
+});
 
 /** The whole page takes a dropped photo: a near miss must not open the file in the browser. */
 function wireDrop() {
@@ -131,7 +155,7 @@ function wireDrop() {
   document.addEventListener("dragover", (event) => {
     if (!holdsFiles(event)) return;
     event.preventDefault();
-    mark(!isBusy());
+    mark(true);
   });
   document.addEventListener("dragleave", (event) => event.relatedTarget || mark(false));
   document.addEventListener("drop", (event) => {
@@ -140,16 +164,17 @@ function wireDrop() {
     mark(false);
     const files = [...event.dataTransfer.files];
     const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()); // gone after this handler
-    if (!isBusy()) withPhoto((photo) => photo.takeDropped(files, entries.filter(Boolean)));
+    taking((photo) => photo.takeDropped(files, entries.filter(Boolean)));
   });
 }
 
 /** @param {ClipboardEvent} event */
 function onPaste(event) {
   const inField = /** @type {Element} */ (event.target).closest?.("input, textarea, select");
-  if (inField || isBusy() || document.querySelector("dialog[open]")) return;
+  if (inField || document.querySelector("dialog[open]")) return;
   const { files, types } = event.clipboardData; // empty once this handler has returned
-  withPhoto((photo) => photo.takePaste([...files], [...types]));
+  const taken = /** @type {const} */ ([[...files], [...types]]);
+  taking((photo) => photo.takePaste(...taken));
 }
 
 /** @param {KeyboardEvent} event */
@@ -188,7 +213,8 @@ function unfoldForPrint() {
 /** The one button: Run, or Cancel while a run goes on. @param {Event} event */
 function submit(event) {
   event.preventDefault();
-  if (isBusy()) return withRun((run) => run.cancelRun());
+  if (isBusy() || state.job?.kind === "repeats") return withRun((run) => run.cancelRun());
+  if (repeatsToCome()) return withRun((run) => run.measureFully());
   if (!state.config) return undefined;
   const problems = runProblems();
   if (problems.length) {
@@ -199,6 +225,17 @@ function submit(event) {
   }
   memory.set("plan", Object.fromEntries(KEEP_FROM_LAST_TIME.map((key) => [key, state.plan[key]])));
   return withRun((run) => run.startRun());
+}
+
+let previewed = null; // the photo whose preview was started, or is not to be
+
+/** A photo that somebody has just chosen is measured shortly, if nothing stands against it. */
+function previewByItself() {
+  const { photo, backends } = state;
+  if (!photo?.chosen || photo.set || photo === previewed || !backends || isBusy() || state.job) return;
+  if (!(memory.get("auto-preview") ?? true) || runProblems().length) return;
+  previewed = photo;
+  withRun((run) => run.startPreview());
 }
 
 /** @param {"auto"|"light"|"dark"|string} theme */

@@ -147,6 +147,8 @@ export interface Photo {
   /** null: this browser can't decode it; the server will judge. */
   width_px: number | null;
   height_px: number | null;
+  /** By somebody, just now: a preview of it may start by itself. */
+  chosen?: boolean;
   /** Many photos in place of one. */
   set?: PhotoSet;
   /** Of a set: how many photos, how large. */
@@ -174,10 +176,24 @@ export interface RunProgress {
   not_sent?: number;
   /** The server's words for how far it is; "" while there are none. */
   text: string;
+  /** A short one that started by itself; its plan is the one that the full measurement follows. */
+  preview: boolean;
   /** The plan it was started with. */
   plan: PagePlan | null;
   /** The photo it was started with. */
   photo: Photo | null;
+}
+
+/** A follow-up under way. */
+export interface Job {
+  id: string;
+  run_id: string;
+  kind: "repeats" | "retry" | "search" | "load";
+  state: string;
+  done: number;
+  planned: number;
+  text: string;
+  share?: number;
 }
 
 /** Something that went wrong, and what to do about it. */
@@ -209,6 +225,12 @@ export interface View {
   margin_points: string;
   max_p50_ms: string;
   max_size_bytes: string;
+  /** Where copies are made. */
+  copies: string;
+  /** What the matrix is coloured by: "" for latency, "kb", "points", "cost". */
+  metric: string;
+  /** The one backend that the matrix shows; "": all of them. */
+  on: string;
   [key: string]: string;
 }
 
@@ -224,6 +246,9 @@ interface Special {
   goalMargin: HTMLInputElement;
   goalP50: HTMLInputElement;
   goalSize: HTMLInputElement;
+  goalMarginSlider: HTMLInputElement;
+  goalP50Slider: HTMLInputElement;
+  goalSizeSlider: HTMLInputElement;
   fileInput: HTMLInputElement;
   cameraInput: HTMLInputElement;
   folderInput: HTMLInputElement;

@@ -12,8 +12,10 @@ import { badge } from "./badge.js";
 import { cellReasons } from "./columns.js";
 import { factName, methodWords, problemWords } from "./explain.js";
 import { copyLink } from "./saving.js";
+import { renderMatrix, wireMatrix } from "./matrix.js";
 import { renderTable, wireTable } from "./table.js";
 import { useApi } from "./use_api.js";
+import { renderVerdict } from "./verdict.js";
 import { renderViewBar, wireViewBar } from "./view_bar.js";
 
 const EXPORTS = [
@@ -37,6 +39,11 @@ const acts = {
 export function wireResults(given) {
   Object.assign(acts, given);
   wireTable(given.inspect);
+  wireMatrix(given.inspect);
+  part("copies").addEventListener("change", async (event) => {
+    const { value } = /** @type {HTMLInputElement} */ (event.target);
+    (await import("./goals.js")).judgeBy({ copies: value });
+  });
   part("compareWith").addEventListener("click", () => acts.compare());
   wireViewBar(async () => (await import("./plots.js")).redraw());
 }
@@ -55,8 +62,10 @@ export function renderResults() {
   if (promise) setText(part("resultsEmpty").firstElementChild, promise);
   if (!shown) return;
   renderRecommendation(report);
+  renderVerdict(report);
   renderExports(report);
   renderProblems(report);
+  renderMatrix(report);
   renderTable(report);
   renderViewBar(report);
   part("resizers").hidden = !report.resizers;

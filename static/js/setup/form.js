@@ -2,9 +2,8 @@
 
 import { checkChip, el, fill, part, setText, syncChips, tickedValues, wireAdd } from "../dom.js";
 import { bytes, capital, optionalNumber, plural, seconds } from "../format.js";
-import { isBusy, memory, state, update, watch } from "../state.js";
+import { isBusy, memory, repeatsToCome, state, update, watch } from "../state.js";
 import * as plans from "./plan.js";
-import { openPlan } from "./plan_drawer.js";
 
 const ORDER_NAMES = {
   auto: "Auto: in parallel, shared cores take turns",
@@ -43,7 +42,7 @@ export function buildForm() {
   watch(["plan"], renderFieldProblems);
   watch(["plan"], renderLabelHint);
   watch(["plan", "backends"], renderAsked);
-  watch(["plan", "photo", "backends", "run"], renderRunBar);
+  watch(["plan", "photo", "backends", "run", "report", "job"], renderRunBar);
   watch(["plan", "photo", "report"], renderPlanWords);
 }
 
@@ -242,13 +241,13 @@ function renderFieldProblems() {
 }
 
 /** The focus goes to the first field that stands against running. */
-export function focusProblem() {
+export async function focusProblem() {
   const [key] = Object.keys(plans.fieldProblems(state.plan, state.config.ranges));
   if (!key) return;
   const input = /** @type {HTMLInputElement} */ (part("form")[FIELDS[key]]);
   const folded = input.closest("details");
   if (folded) folded.open = true;
-  openPlan();
+  await (await import("./plan_drawer.js")).openPlan();
   input.focus();
 }
 
@@ -308,9 +307,11 @@ function renderRunBar() {
   const asked = plans.askedBackends(backends, state.plan.backend_names);
   const variants = plans.countVariants(planToRun(), longestPx(), state.config);
   const label = plans.runLabel(variants, plans.answeringBackends(asked).length, state.photo?.set);
-  setText(button, isBusy() ? "Cancel" : label);
-  button.classList.toggle("primary", !isBusy());
-  button.classList.toggle("danger", isBusy());
+  const stops = isBusy() || state.job?.kind === "repeats";
+  const missing = repeatsToCome();
+  setText(button, isBusy() ? "Cancel" : stops ? "Stop" : missing ? `Measure fully (${missing} more)` : label);
+  button.classList.toggle("primary", !stops);
+  button.classList.toggle("danger", stops);
   setText(part("estimate"), isBusy() ? "" : estimateText(backends));
   part("estimate").classList.toggle("problem", Boolean(state.photo) && runProblems().length > 0);
   part("form").classList.toggle("busy", isBusy());

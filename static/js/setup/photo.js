@@ -107,7 +107,7 @@ function takeSet(items) {
 }
 
 /** @param {File} file @param {{facts: (facts: string) => string}} [shrunk] how its facts say that it was shrunk here */
-async function takePhoto(file, shrunk) {
+async function takePhoto(file, shrunk, chosen = true) {
   const url = URL.createObjectURL(file);
   const size = await sizeOf(url, file);
   const problem = size && pixelRefusal(size.width_px, size.height_px, state.config.limits);
@@ -115,7 +115,7 @@ async function takePhoto(file, shrunk) {
     URL.revokeObjectURL(url);
     return refuse(problem, file);
   }
-  const photo = { name: file.name || "pasted photo.png", file, url, size_bytes: file.size, ...(size || NOT_KNOWN) };
+  const photo = { name: file.name || "pasted photo.png", file, url, size_bytes: file.size, chosen, ...(size || NOT_KNOWN) };
   setPhoto(shrunk ? { ...photo, facts: shrunk.facts(photoFacts(photo)) } : photo);
 }
 
@@ -197,12 +197,12 @@ export async function formParts(photo) {
   return [["file", await photoBlob(photo), photo.name]];
 }
 
-/** The photo that comes with the page. */
-export async function useSample() {
+/** The photo that comes with the page. @param {boolean} [chosen] by somebody just now, not by the address */
+export async function useSample(chosen = true) {
   try {
     const answer = await fetch(`${base}/static/samples/cat.png`);
     if (!answer.ok) throw new Error(String(answer.status));
-    await takePhoto(new File([await answer.blob()], "cat.png", { type: "image/png" }));
+    await takePhoto(new File([await answer.blob()], "cat.png", { type: "image/png" }), undefined, chosen);
   } catch {
     notice({ title: "The cat photo could not be loaded.", detail: "Is the server still running? Try again." });
   }
