@@ -53,6 +53,7 @@ TITLES: Final = {
     "too_many_uploads": "Too many uploads at the same time.",
     "no_such_run": "Run not found.",
     "not_a_set": "Only available for photo sets.",
+    "not_in_set": "There is no such variant, backend or class.",
     "no_such_variant": "Variant not found.",
     "no_such_backend": "Backend not found.",
     "not_for_photos": "This backend can't classify photos.",

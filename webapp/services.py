@@ -14,6 +14,7 @@ from webapp.config import Settings
 from webapp.metrics import Metrics
 from webapp.runs.event_stream import Streams
 from webapp.runs.manager import RunManager
+from webapp.runs.photos import SetPhotos
 from webapp.runs.reports import Reports
 from webapp.store.store import Store
 from webapp.uploads.receive import Uploads
@@ -28,6 +29,7 @@ class Services:
         self.metrics = Metrics()
         self.store = Store(settings.store_url, settings.keep_runs, settings.keep_bytes)
         self.reports = Reports(self.store)
+        self.set_photos = SetPhotos(self.store)
         self.runs = RunManager(settings, self.store, self.metrics, self.reports.headline, worker_command)
         self.registry = BackendRegistry(settings, lambda: self.runs.is_measuring)
         self.added = AddedServers(settings, lambda: self.runs.is_measuring)

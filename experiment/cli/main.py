@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
@@ -23,7 +23,7 @@ from rich.console import Console
 from experiment.cli.backends import asked_backends
 from experiment.cli.breaking_point import points_json, print_points, run_search
 from experiment.cli.compare import print_comparison
-from experiment.cli.photo import measure_photo
+from experiment.cli.photo import measure_photo, pictures_in
 from experiment.cli.photo_set import DEFAULT_WORKERS, MOST_WORKERS, run_set, save_answers
 from experiment.cli.table import print_report
 from experiment.decide.sections import sections
@@ -31,6 +31,7 @@ from experiment.decide.uplinks import uplink_of
 from experiment.embedded.models_cli import StartStopped
 from experiment.engines.choose import ENGINES
 from experiment.errors import PixelcostError
+from experiment.export.pictures import with_pictures
 from experiment.export.report_csv import report_csv
 from experiment.export.report_html import report_html
 from experiment.export.report_json import report_dict, report_json
@@ -40,7 +41,7 @@ from experiment.images.read import read_image
 from experiment.images.resize import RESAMPLERS
 from experiment.measure.plan import RULES, parse_plan
 from experiment.photo_sets.s3 import is_address
-from experiment.records import Order, Report
+from experiment.records import Order, Report, Thumb
 from experiment.settings import SharedSettings, read_settings
 
 PIPE_WIDTH = 132  # columns of the table if stdout is not a terminal
@@ -78,7 +79,7 @@ def _run(options: argparse.Namespace, cancel: threading.Event) -> int:
 
 def _many_photos(options: argparse.Namespace, settings: SharedSettings, cancel: threading.Event) -> int:
     done = run_set(options, settings, _plan_fields(options, settings), cancel, console)
-    all_written = _write(done.report, options)
+    all_written = _write(done.report, options, {})
     if options.answers:
         all_written &= _saved(options.answers, partial(save_answers, done, options.answers))
     print_report(done.report, _output())
@@ -96,7 +97,7 @@ def _one_photo(options: argparse.Namespace, settings: SharedSettings, cancel: th
     plan = parse_plan(_plan_fields(options, settings))
     with asked_backends(settings, plan.backend_names, console, cancel) as asked:
         report = measure_photo(source, plan, asked.infos, cancel, console)
-    all_written = _write(report, options)
+    all_written = _write(report, options, pictures_in(report) if options.json or options.html else {})
     print_report(report, _output())
     _print_deciding(report, options)
     return _exit_code(report, cancel) if all_written else 2
@@ -152,9 +153,9 @@ def _check_none_is_lost(options: argparse.Namespace) -> None:
             )
 
 
-def _write(report: Report, options: argparse.Namespace) -> bool:
+def _write(report: Report, options: argparse.Namespace, pictures: Mapping[str, Thumb]) -> bool:
     """Writes the files of --json, --csv and --html. Returns whether all could be written."""
-    exported = report_dict(report)
+    exported = with_pictures(report_dict(report), pictures)
     html = partial(report_html, uplink=uplink_of(options.uplink))
     files = ((options.json, report_json), (options.csv, report_csv), (options.html, html))
     saved = [_saved(path, partial(_save_text, path, text, exported)) for path, text in files if path]
@@ -252,7 +253,7 @@ def _parser() -> argparse.ArgumentParser:
     file: dict[str, Any] = {"type": Path, "metavar": "FILE"}
 
     add = parser.add_argument_group("photo").add_argument
-    add("photo", type=Path, nargs="?", help="JPEG, PNG, WebP, GIF or BMP")
+    add("photo", type=Path, nargs="?", help="JPEG, PNG, WebP, AVIF, HEIC (with pi-heif), GIF or BMP")
     add("--true-label", metavar="LABEL", help="what the photo shows: adds accuracy to agreement")
     add(
         "--breaking-point",

@@ -96,6 +96,12 @@ export const getFigures = (id, query) => getJson(`${reportPath(id)}/figures?${qu
 export const getDeciding = (id, query) => getJson(`${reportPath(id)}/deciding?${query}`);
 export const getCompared = (id, otherId, theme) =>
   getJson(`${reportPath(id)}/compare?${new URLSearchParams({ with: otherId, theme })}`);
+/** A page of a set's photos, worst first. @param {Record<string, string|number>} asked @returns {Promise<import("./types.js").SetPhotos>} */
+export const getPhotos = (id, asked) => getJson(`${reportPath(id)}/photos?${filled(asked)}`);
+/** A page of a set's classes. @param {Record<string, string|number>} asked @returns {Promise<import("./types.js").SetClasses>} */
+export const getClasses = (id, asked) => getJson(`${reportPath(id)}/classes?${filled(asked)}`);
+/** As a query, without what is empty. */
+const filled = (asked) => new URLSearchParams(Object.entries(asked).filter(([, value]) => value !== "").map(([key, value]) => [key, String(value)]));
 export const getRuns = (query = "") => getJson(`/api/runs${query}`);
 /** Cancels a run that goes on, removes one that has ended. */
 export const deleteRun = (id) => getJson(reportPath(id), { method: "DELETE" });

@@ -87,6 +87,7 @@ export const SELECTORS = {
   stage: "#stage",
   strip: "#strip",
   matrix: "#matrix",
+  variantsTab: "#variants-tab",
   photosTab: "#photos-tab",
   photos: "#photos",
   followUps: "#follow-ups",
@@ -141,7 +142,7 @@ export function el(tag, properties = {}, ...children) {
 const styles = {};
 
 /** Fetches a stylesheet that the first look does without; done when it is there, or could not be fetched. */
-export function loadStyle(/** @type {"deciding" | "follow_ups" | "inspector" | "plan"} */ name) {
+export function loadStyle(/** @type {"deciding" | "follow_ups" | "inspector" | "pictures" | "plan" | "sets"} */ name) {
   styles[name] ||= new Promise((resolve) => {
     const href = `${base}/static/css/${name}.css`;
     document.head.append(el("link", { rel: "stylesheet", href, onload: resolve, onerror: resolve }));

@@ -65,7 +65,9 @@ async function start() {
 
 /** The empty page shows what a result looks like, once it has been painted. */
 function showSampleRun() {
-  setTimeout(() => state.photo || isBusy() || withRun((run) => run.showSample()), 0);
+  const show = () => state.photo || isBusy() || withRun((run) => run.showSample());
+  if (window.requestIdleCallback) requestIdleCallback(show, { timeout: 2000 });
+  else setTimeout(show, 200); // Safari
 }
 
 /** What the server wrote into the page, so that nothing has to be asked before the first look. */

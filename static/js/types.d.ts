@@ -2,7 +2,7 @@
 // Those of the report come from its schema.
 
 export * from "./report.js";
-import type { Backend, Plan } from "./report.js";
+import type { Backend, CountedShare, Plan, SearchStep, Variant } from "./report.js";
 import type { SELECTORS } from "./dom.js";
 import type { PhotoSet } from "./setup/photo_set.js";
 
@@ -92,6 +92,62 @@ export interface Figure {
   meta: { title: string; caption: string; table: { columns: string[]; rows: (number | string | null)[][] } };
 }
 
+/** A page of /api/runs/<id>/photos. */
+export interface SetPhotos {
+  /** That were asked about the chosen variant and class; of them flipped and wrong ones; listed on all pages. */
+  photos: number;
+  flipped: number;
+  wrong: number;
+  total: number;
+  flipped_share: CountedShare | null;
+  page: number;
+  page_size: number;
+  rows: SetPhoto[];
+}
+
+/** One photo of a set, with the answers that were asked for. */
+export interface SetPhoto {
+  index: number;
+  name: string;
+  /** As the person wrote it. */
+  label: string | null;
+  class: string | null;
+  reference: { backend_name: string; label: string; score: number; correct: boolean | null } | null;
+  answers: PhotoAnswer[];
+  flips: number;
+  thumb_url: string | null;
+}
+
+export interface PhotoAnswer {
+  variant_id: string;
+  backend_name: string;
+  label: string;
+  score: number;
+  /** null: there is nothing to compare with. */
+  kept: boolean | null;
+  /** null: the true label is not known. */
+  correct: boolean | null;
+  fall_points: number | null;
+}
+
+/** A page of /api/runs/<id>/classes. */
+export interface SetClasses {
+  total: number;
+  /** "answer": there are no labels, and classes are what the originals were called. */
+  by: "label" | "answer";
+  page: number;
+  page_size: number;
+  rows: SetClass[];
+}
+
+export interface SetClass {
+  class: string;
+  photos: number;
+  flipped: number;
+  flipped_share: CountedShare | null;
+  cells: { variant_id: string; backend_name: string; right: CountedShare | null; flipped: CountedShare | null }[];
+}
+
 /** What was chosen to be sent. */
 export interface Photo {
   name: string;
@@ -138,6 +194,17 @@ export interface RunProgress {
   plan: PagePlan | null;
   /** The photo it was started with. */
   photo: Photo | null;
+}
+
+/** What events told since the last report. */
+export interface Live {
+  variants: (Variant & Pictured)[];
+  steps: ({ backend_name: string; step: SearchStep } & Pictured)[];
+}
+
+interface Pictured {
+  /** The key of its small picture; null: there is none. */
+  picture?: string | null;
 }
 
 /** A follow-up under way. */
@@ -220,6 +287,8 @@ interface Special {
   autoPreview: HTMLInputElement;
   autoFull: HTMLInputElement;
   planDrawer: HTMLDialogElement;
+  variantsTab: HTMLDetailsElement;
+  photosTab: HTMLDetailsElement;
   photoImage: HTMLImageElement;
   resultsEmpty: HTMLElement & { firstElementChild: HTMLElement };
   drawer: HTMLDialogElement;

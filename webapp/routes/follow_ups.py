@@ -207,7 +207,9 @@ def _finished(run_id: str, *, needs_answers: bool = True) -> tuple[StoredRun, Ma
         raise Refused("too_many_follow_ups", why, 409)
     report = app.reports.report(run.id)
     if report.get("imported"):
-        raise Refused("not_imported", "An imported run has no images, so nothing can be sent again.", 422)
+        raise Refused(
+            "not_imported", "An imported run has only small pictures, so nothing can be sent again.", 422
+        )
     if report["photo_set"]:
         raise Refused("of_many_photos", "Photos of a set are not kept, so nothing can be sent again.", 422)
     if needs_answers and not any(cell["count"] for cell in report["cells"]):
