@@ -33,7 +33,7 @@ def models() -> ResponseReturnValue:
 
 @routes.post("/models/<name>/start")
 def start_model(name: str) -> ResponseReturnValue:
-    """Serve a model as a further backend: {"cpus": 1, "download": true}. 202; see /api/models for its state."""
+    """Serve a model as a further backend: {"cpus": 1, "download": true}; 202."""
     app = services()
     app.runs.single_requests.refuse_while_measuring()
     return jsonify(app.models.start(name, json_sent() if request.get_data() else None)), 202

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from flask import Flask
 
 from experiment.embedded.cores import cores_for_one_more
@@ -135,38 +134,6 @@ def test_a_further_backend_gets_cores_that_nobody_has_if_there_are_enough(wanted
     assert cores_for_one_more(wanted, taken, cores) == chosen
 
 
-def test_a_model_is_started_beside_the_first_measured_and_stopped(app: Any) -> None:
-    shutil.copytree(default_model_dir(), app.data_dir / "models" / DEFAULT)  # exported before
-
-    def listed() -> dict[str, Any]:
-        answer = requests.get(f"{app.url}/api/models", timeout=30).json()
-        assert answer["why_not"] is None
-        return {row["name"]: row for row in answer["models"]}
-
-    assert eventually(listed)["resnet-50"]["to_download_mb"] in {103, None}  # None: downloaded already
-
-    started = requests.post(f"{app.url}/api/models/{DEFAULT}/start", json={"cpus": 1}, timeout=30)
-    assert started.status_code == 202, started.text
-    eventually(lambda: app.backends().get(NAME, {}).get("state") == "ready", timeout_s=120)
-    served = app.backends()[NAME]
-    assert (served["embedded"], served["model"], served["cpus"]) == (True, DEFAULT, 1)
-
-    plan = {
-        "sizes_px": [64],
-        "formats": ["jpeg"],
-        "warmups": 1,
-        "repeats": 3,
-        "backend_names": ["1 CPU", NAME],
-    }
-    report = app.finished(app.post_run(CAT.read_bytes(), json.dumps(plan)).json()["id"])
-    assert {(cell["backend_name"], cell["count"]) for cell in report["cells"]} == {("1 CPU", 3), (NAME, 3)}
-
-    requests.post(f"{app.url}/api/models/{DEFAULT}/stop", timeout=30).raise_for_status()
-    eventually(lambda: NAME not in app.backends(), timeout_s=60)
-    eventually(lambda: not is_alive(served["pid"]), timeout_s=60)
-    assert set(app.backends()) >= {"1 CPU", "8 CPU"}
-
-
 def test_a_model_that_can_not_be_downloaded_is_no_backend_and_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,3 +153,40 @@ def test_a_model_that_can_not_be_downloaded_is_no_backend_and_says_why(
         eventually(lambda: mobilenet()["state"] == "failed", timeout_s=60)
         assert "can't be reached" in mobilenet()["detail"]
         assert servers.infos() == []
+
+
+@pytest.mark.browser
+def test_a_model_is_started_on_the_page_measured_beside_the_first_and_stopped(app: Any, visit: Any) -> None:
+    shutil.copytree(default_model_dir(), app.data_dir / "models" / DEFAULT, dirs_exist_ok=True)  # as exported
+    page = visit.open("/")
+    page.click("#backends-button")
+    page.click("#add-server")
+    page.click("#model-add summary")
+    big = page.locator("[data-model=resnet-50] button")
+    assert big.inner_text() in {"Download 103 MB and start", "Start"}  # the latter where it was downloaded
+    page.click(f"[data-model={DEFAULT}] button")
+    page.wait_for_selector(f"[data-model={DEFAULT}]:has-text('runs')")
+    page.wait_for_selector(f"#asked input[value='{NAME}']", state="attached")
+    assert NAME in page.locator("#backend-chips").inner_text()
+
+    served = app.backends()[NAME]
+    assert (served["state"], served["embedded"], served["model"], served["cpus"]) == (
+        "ready",
+        True,
+        DEFAULT,
+        1,
+    )
+    plan = {
+        "sizes_px": [64],
+        "formats": ["jpeg"],
+        "warmups": 1,
+        "repeats": 3,
+        "backend_names": ["1 CPU", NAME],
+    }
+    report = app.finished(app.post_run(CAT.read_bytes(), json.dumps(plan)).json()["id"])
+    assert {(cell["backend_name"], cell["count"]) for cell in report["cells"]} == {("1 CPU", 3), (NAME, 3)}
+
+    page.click(f"[data-model={DEFAULT}] button")
+    page.wait_for_selector(f"#asked input[value='{NAME}']", state="detached")
+    eventually(lambda: not is_alive(served["pid"]), timeout_s=60)
+    assert NAME not in app.backends()
