@@ -143,6 +143,7 @@ class MoreModels:
         """End exports and downloads that go on; the servers end with the others."""
         for model in self._models.values():
             model.stop()
+        (self._data_dir / WANTED_FILE).unlink(missing_ok=True)
 
     @property
     def _count(self) -> int:
