@@ -35,6 +35,7 @@ async function using(module, act) {
 }
 
 const withPhoto = (act) => using(import("./setup/photo.js"), act);
+const withPlan = (act) => using(import("./setup/plan_drawer.js"), act);
 const withRun = (act) => using(import("./run/run.js"), act);
 
 async function start() {
@@ -120,7 +121,7 @@ function wire() {
   part("checkBackends").addEventListener("click", () => askBackends(true));
   part("backendsButton").addEventListener("click", () => showBackendsPanel(Boolean(part("backendsPanel").hidden)));
   part("addServer").addEventListener("click", () => using(import("./setup/plan_drawer.js"), (drawer) => drawer.openServers()));
-  part("editPlan").addEventListener("click", () => using(import("./setup/plan_drawer.js"), (drawer) => drawer.openPlan()));
+  part("editPlan").addEventListener("click", () => withPlan((drawer) => drawer.openPlan()));
   part("runsButton").addEventListener("click", () => using(import("./run/history.js"), (runs) => runs.openHistory()));
   part("helpButton").addEventListener("click", () => using(import("./results/help.js"), (help) => help.openHelp()));
   part("form").addEventListener("submit", submit);
@@ -226,7 +227,7 @@ function submit(event) {
   if (problems.length) {
     announce(problems.join(" "));
     if (!state.photo) part("choose").focus();
-    else focusProblem();
+    else withPlan((drawer) => drawer.openPlan().then(focusProblem));
     return undefined;
   }
   memory.set("plan", Object.fromEntries(KEEP_FROM_LAST_TIME.map((key) => [key, state.plan[key]])));

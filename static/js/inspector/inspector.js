@@ -17,18 +17,19 @@ import { seenSection } from "./seen.js";
 const KEPT_IN_ADDRESS = ["look", "zoom", "a"]; // beside `sel`: how one looks at it
 
 /** What the open inspector shows; `variantId` is "" while it is closed. */
-const shown = { variantId: "", cards: new Map(), figures: null };
+const shown = { variantId: "", cards: new Map(), figures: null, opener: /** @type {?Element} */ (null) };
 
 watch(["report"], refresh);
 whenLookChanges(() => shown.variantId && drawFigures());
 
 /** @param {string} variantId @param {string} [focusOn] "previous", "next" or "pair": the button or list that keeps the focus */
 export async function openInspector(variantId, focusOn = "") {
-  await loadStyle("inspector");
+  await Promise.all([loadStyle("pictures"), loadStyle("inspector")]);
   const { report } = state;
   const variant = report.variants.find(({ id }) => id === variantId);
   const reference = referenceOf(report);
   select(variantId);
+  if (!shown.variantId) shown.opener = document.activeElement;
   const stages = smallFrame("stages", `pixelcost-${report.run_id}-${variant.id}-stages`);
   Object.assign(shown, { variantId, cards: cardsOf(report, variant, reference), figures: stages });
   part("drawer").classList.add("inspecting");
@@ -55,9 +56,10 @@ function select(sel) {
   writeView();
 }
 
-/** The focus goes to the row of what was looked at last, not of what was opened first. */
+/** The focus goes to the frame or row of what was looked at last, not of what was opened first. */
 function close() {
-  const row = document.getElementById(`row-${shown.variantId}`);
+  const frame = shown.opener?.closest("#frames")?.querySelector(`[data-variant="${CSS.escape(shown.variantId)}"]`);
+  const row = document.getElementById(`row-${shown.variantId}`)?.querySelector(".row-button");
   shown.variantId = "";
   part("drawer").classList.remove("inspecting");
   clearTimeout(writing);
@@ -67,7 +69,7 @@ function close() {
   const left = Object.fromEntries(KEPT_IN_ADDRESS.map((key) => [key, ""]));
   update({ view: { ...state.view, ...left, sel: "" } });
   writeView();
-  /** @type {HTMLElement} */ (row?.querySelector(".row-button"))?.focus();
+  /** @type {HTMLElement} */ (frame || row)?.focus();
 }
 
 /** The variants before and after in the table's order, so that one can walk through all without closing. */
@@ -94,13 +96,15 @@ let writing = 0;
 const view = compareView({
   place: "inspector",
   get: (key) => state.view[key],
-  set: (key, value) => {
+  set: (key, value, isMoving) => {
     update({ view: { ...state.view, [key]: value } });
     clearTimeout(writing);
-    writing = window.setTimeout(writeView, WRITE_AFTER_MS);
+    if (isMoving) writing = window.setTimeout(writeView, WRITE_AFTER_MS);
+    else writeView();
   },
   choose: (a, b) => {
     update({ view: { ...state.view, a: a === referenceOf(state.report)?.id ? "" : a } });
+    writeView();
     openInspector(b, "pair");
   },
   whyMissing: () => whyMissing(state.report),

@@ -10,6 +10,7 @@ import {
 } from "./zoom.js";
 
 const LOOKS = [["slider", "Slider"], ["blink", "Blink"], ["difference", "Difference ×8"]];
+const SHORT_LOOKS = LOOKS.map(([look, words]) => [look, words.split(" ")[0]]);
 const MOST_HIGH_PX = 480;
 const LEAST_HIGH_PX = 160;
 const KEY_FACTOR = 1.25;
@@ -28,7 +29,7 @@ const HOW = "Ctrl and the wheel, two fingers, or + and − zoom, after a click t
  * @typedef {object} Options
  * @property {string} place                    "stage" or "inspector": one view of each stands on the page
  * @property {(key: string) => string} get     how it is looked at: "look", "zoom"; "" is the usual one
- * @property {(key: string, value: string) => void} set
+ * @property {(key: string, value: string, isMoving: boolean) => void} set  isMoving: more changes follow at once
  * @property {(a: string, b: string) => void} choose  somebody wants these two
  * @property {() => Promise<string>} whyMissing  asked when a picture does not come
  * @property {boolean} [fixed]                 its height comes from the style sheet, and there are fewer controls
@@ -58,8 +59,6 @@ class CompareView {
   /** @param {Options} options */
   constructor(options) {
     this.options = options;
-    /** @type {Picture[]} */
-    this.all = [];
     this.a = /** @type {?Picture} */ (null);
     this.b = /** @type {?Picture} */ (null);
     this.value = 50; // where the line stands in what is in sight
@@ -75,7 +74,7 @@ class CompareView {
     this.controls = el("div", { className: "compare-controls" });
     this.missing = el("p", { className: "missing", role: "status", hidden: true });
     this.zoomed = el("span", { className: "muted zoomed" });
-    this.looks = this.choice("Compare by", "look", LOOKS, (look) => this.setLook(look));
+    this.looks = this.choice("Compare by", "look", options.fixed ? SHORT_LOOKS : LOOKS, (look) => this.setLook(look));
     this.zooms = this.options.fixed ? this.zoomButtons() : this.choice("Zoom", "zoom", ZOOMS, (zoom) => this.setZoom(zoom));
     this.pair = [this.pairSelect("A"), this.pairSelect("B")];
     this.bar = el("div", { className: "compare-bar" }, this.looks, el("div", { className: "pair" }, ...this.pair.map(({ label }) => label)),
@@ -95,10 +94,9 @@ class CompareView {
     const find = (id) => all.find((picture) => picture.id === id) || null;
     const [one, other] = [find(a) || find(b) || all[0], find(a) ? find(b) : null];
     const isSame = sameOf(this.a, one) && sameOf(this.b, other);
-    this.all = all;
-    [this.a, this.b] = [one, other];
     this.pair.forEach(({ select }, at) => fillSelect(select, all, [one, other][at]?.id || "", at === 1));
     if (isSame || !one) return;
+    [this.a, this.b] = [one, other];
     this.section.removeAttribute("data-loaded");
     this.missing.hidden = true;
     this.frame.hidden = false;
@@ -129,7 +127,7 @@ class CompareView {
     const chips = options.map(([value, words]) => {
       const radio = el("input", { type: "radio", name, value, checked: value === chosen });
       radio.addEventListener("change", () => {
-        this.options.set(key, value === options[0][0] ? "" : value);
+        this.options.set(key, value === options[0][0] ? "" : value, false);
         onChange(value);
       });
       return el("label", { className: "chip" }, radio, words);
@@ -204,8 +202,8 @@ class CompareView {
     return { width: Math.max(1, Math.floor(width) - 2), height: this.options.fixed ? Math.max(1, Math.floor(height) - 2) : high };
   }
 
-  setZoom(zoom) {
-    this.options.set("zoom", zoom === "fit" ? "" : zoom);
+  setZoom(zoom, isMoving = false) {
+    this.options.set("zoom", zoom === "fit" ? "" : zoom, isMoving);
     this.resize();
   }
 
@@ -222,7 +220,7 @@ class CompareView {
     const frame = this.frame.getBoundingClientRect();
     const before = this.picture.getBoundingClientRect();
     const [x, y] = [(clientX - before.left) / before.width, (clientY - before.top) / before.height];
-    this.setZoom(zoom);
+    this.setZoom(zoom, true);
     this.scrollTo(scrollFor(x, this.picture.clientWidth, clientX - frame.left), scrollFor(y, this.picture.clientHeight, clientY - frame.top));
     return true;
   }

@@ -3,7 +3,7 @@
  * @import { Photo } from "../types.js"
  */
 
-import { el, fill, loadStyle, part } from "../dom.js";
+import { el, fill, loadStyle, part, setText } from "../dom.js";
 import { isBusy, state, update, watch } from "../state.js";
 import { compareView } from "./compare_view.js";
 import { stageKey } from "./frames.js";
@@ -11,7 +11,8 @@ import { hasBytes, picturesOf } from "./picture_urls.js";
 import { seenPair } from "./seen_pair.js";
 
 const GONE = "This picture could not be loaded. Reload the page to try again.";
-const SMALL = "Small pictures from the report";
+const SMALL = "Small pictures from the report.";
+const NONE = "This report holds no pictures.";
 
 let first = ""; // chosen to be A here; "": the original
 let shownRun = "";
@@ -28,12 +29,12 @@ const view = compareView({
   choose,
   whyMissing: async () => GONE,
 });
-const small = el("p", { className: "hint", hidden: true }, SMALL);
+const origin = el("p", { className: "hint", hidden: true });
 
 /** Once. */
 export async function wireStage() {
   await loadStyle("pictures");
-  fill(part("stage"), view.element, small);
+  fill(part("stage"), view.element, origin);
   watch(["report", "live", "chosen", "photo", "run", "job"], draw);
 }
 
@@ -56,14 +57,15 @@ function draw() {
   const b = stageKey(report, live, chosen);
   view.element.hidden = !pictures.length;
   view.show(pictures, a, isThere(b) && b !== a ? b : "");
-  small.hidden = hasBytes(report) || !pictures.length;
+  origin.hidden = hasBytes(report);
+  setText(origin, pictures.length ? SMALL : NONE);
   seen.show(report, a, b, !isBusy() && !job);
 }
 
 /** Before a run, and until its first variants are there. @param {?Photo} photo */
 function showPhoto(photo) {
   seen.hide();
-  small.hidden = true;
+  origin.hidden = true;
   const isShown = Boolean(photo?.width_px && photo.url && !photo.set);
   view.element.hidden = !isShown;
   if (!isShown) return;
