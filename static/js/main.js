@@ -5,6 +5,7 @@ import { announce, el, fill, part, setText } from "./dom.js";
 import { runtimeWords } from "./format.js";
 import { isBusy, memory, repeatsToCome, state, update, watch } from "./state.js";
 import { buildForm, focusProblem, runProblems } from "./setup/form.js";
+import { modelWords } from "./setup/model_words.js";
 import { testOwn, withOwn } from "./setup/own_servers.js";
 import { defaultPlan, isGoal, isRestTwin, planFromQuery, unknownInQuery } from "./setup/plan.js";
 
@@ -292,13 +293,6 @@ function backendChip(backend) {
 function showBackendsPanel(shown) {
   part("backendsPanel").hidden = !shown;
   part("backendsButton").setAttribute("aria-expanded", String(shown));
-}
-
-/** @param {import("./types.js").Backends} known */
-function modelWords({ backends, model, detail }) {
-  if (!backends.length) return detail;
-  if (!model?.title) return model?.name ? `Model: ${model.name}` : "";
-  return model.knows ? `${model.title}: knows ${model.knows}` : model.title;
 }
 
 /** @param {import("./types.js").Backend} backend */

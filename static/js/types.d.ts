@@ -51,6 +51,21 @@ export interface Config {
   labels: string[];
 }
 
+/** A model of the catalogue, as /api/models has it. */
+export interface Model {
+  name: string;
+  title: string;
+  side_px: number;
+  parameters: number;
+  /** null: nothing has to be downloaded. */
+  to_download_mb: number | null;
+  can_be_had: boolean;
+  /** Of the backend that serves it; null: none was started. */
+  backend_name: string | null;
+  state: string;
+  detail: string;
+}
+
 /** A server that was added in this browser, as it is sent. */
 export interface OwnServer {
   name: string;
