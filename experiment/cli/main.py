@@ -40,7 +40,7 @@ from experiment.images.read import read_image
 from experiment.images.resize import RESAMPLERS
 from experiment.measure.plan import RULES, parse_plan
 from experiment.photo_sets.s3 import is_address
-from experiment.records import Order, Report
+from experiment.records import Copies, Order, Report
 from experiment.settings import SharedSettings, read_settings
 
 PIPE_WIDTH = 132  # columns of the table if stdout is not a terminal
@@ -68,7 +68,6 @@ def _run(options: argparse.Namespace, cancel: threading.Event) -> int:
         older, newer = options.compare
         print_comparison(older, newer, _output())
         return 0
-    uplink_of(options.uplink)
     _check_outputs(options)
     servers = {"TF_SERVERS": options.servers} if options.servers else {}
     settings = read_settings(SharedSettings, os.environ | servers)
@@ -112,7 +111,7 @@ def _breaking_point(options: argparse.Namespace, settings: SharedSettings, cance
 
 def _print_deciding(report: Report, options: argparse.Namespace) -> None:
     """The sentence of every section that has a plot, below the table."""
-    for section in sections(report_dict(report), uplink=uplink_of(options.uplink)).values():
+    for section in sections(report_dict(report)).values():
         if section.figures:
             _output().print(f"{section.title}: {section.sentence}", markup=False, soft_wrap=True)
 
@@ -155,8 +154,7 @@ def _check_none_is_lost(options: argparse.Namespace) -> None:
 def _write(report: Report, options: argparse.Namespace) -> bool:
     """Writes the files of --json, --csv and --html. Returns whether all could be written."""
     exported = report_dict(report)
-    html = partial(report_html, uplink=uplink_of(options.uplink))
-    files = ((options.json, report_json), (options.csv, report_csv), (options.html, html))
+    files = ((options.json, report_json), (options.csv, report_csv), (options.html, report_html))
     saved = [_saved(path, partial(_save_text, path, text, exported)) for path, text in files if path]
     return all(saved)
 
@@ -194,7 +192,8 @@ def _read(path: Path) -> bytes:
 def _plan_fields(options: argparse.Namespace, settings: SharedSettings) -> dict[str, Any]:
     """The options that were given, under the plan's own keys, which are their `dest`."""
     fields = {key: value for key, value in vars(options).items() if key in RULES and value is not None}
-    return {"timeout_s": settings.tf_request_timeout_s, **fields}
+    uplink = {"uplink_mbit_s": uplink_of(options.uplink).mbit_s} if options.uplink else {}
+    return {"timeout_s": settings.tf_request_timeout_s, **fields, **uplink}
 
 
 def _numbers(text: str) -> list[int]:
@@ -318,6 +317,11 @@ def _parser() -> argparse.ArgumentParser:
         type=_number,
         metavar="POINTS",
         help="how much the answer's probability may fall (5), or with --photos accuracy (1; 5 unlabelled)",
+    )
+    add(
+        "--copies",
+        choices=get_args(Copies),
+        help="where copies are made: once and stored (the default), by the server per request, by the client",
     )
     add("--uplink", default="", metavar="MBIT/S", help="of the user's network: 3g, 10, 100 ... (10)")
 

@@ -16,7 +16,6 @@ from typing import Any, Literal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from experiment.decide.sections import sections
-from experiment.decide.uplinks import USUAL, Uplink
 from experiment.figures import figures
 from experiment.figures.view import view_of
 from experiment.report.contention import NOT_THERE
@@ -44,15 +43,12 @@ FILTERS = (
 )
 
 
-def report_html(report: Mapping[str, Any], uplink: Uplink = USUAL) -> str:
-    """The exported report as a page. Raises FileNotFoundError when static/vendor lacks plotly.js.
-
-    `uplink`: the bandwidth that the modelled end to end is about.
-    """
+def report_html(report: Mapping[str, Any]) -> str:
+    """The exported report as a page. Raises FileNotFoundError when static/vendor lacks plotly.js."""
     style, script = _asset("report.css") + _vendored("plotly*.css"), _asset("report.js")
     plotly, view = _vendored("plotly*.min.js"), view_of(report)
     drawn = {theme: figures(report, theme, view=view) for theme in THEMES}
-    decided = {theme: sections(report, uplink=uplink, theme=theme, view=view).values() for theme in THEMES}
+    decided = {theme: sections(report, theme=theme, view=view).values() for theme in THEMES}
     # Backends that could not be used are left out of the table: a warning says all that is known of them.
     unused = {info.name for info in view.backends if info.state in NOT_THERE}
     one_photo = view.photo_set is None
