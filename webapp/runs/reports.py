@@ -94,6 +94,7 @@ class Reports:
             stamp, made = self._made.get(run_id, ("", {}))
             if stamp != self.stamp(run):
                 made = self._imported(run) if run.state == "imported" else report_dict(self._summary(run))
+                made["has_pictures"] = self._store.thumbs.keys(run_id)
                 self._keep(run, made)
         return made
 

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from experiment.errors import PixelcostError
-from experiment.records import LIVE_STATES
+from experiment.records import LIVE_STATES, Thumb
 from webapp.storage_errors import is_no_room
 from webapp.store.disk_reserve import DiskReserve
 from webapp.store.leases import StoredLeases
@@ -32,7 +32,17 @@ from webapp.store.rows import (
     bytes_of_follow_ups,
     parsed,
 )
-from webapp.store.tables import blobs, events, follow_ups, leases, open_database, runs, sqlite_path
+from webapp.store.tables import (
+    blobs,
+    events,
+    follow_ups,
+    leases,
+    open_database,
+    runs,
+    sqlite_path,
+    thumbs,
+)
+from webapp.store.thumbs import StoredThumbs, add_thumbs
 
 __all__ = ["Event", "Follows", "HistoryRow", "NoSuchRun", "Store", "StoredRun"]
 
@@ -41,7 +51,7 @@ VACUUM_PAGES = 512  # freed per step; a page may have to be moved, and is then w
 log = logging.getLogger(__name__)
 
 _OF_A_RUN = (
-    *((table, table.c.run_id) for table in (blobs, events, leases, follow_ups)),
+    *((table, table.c.run_id) for table in (blobs, thumbs, events, leases, follow_ups)),
     (runs, runs.c.id),
 )
 
@@ -63,6 +73,7 @@ class Store:
             self._engine = open_database(url)
         self.leases = StoredLeases(self._engine)
         self.follow_ups = FollowUps(self._engine)
+        self.thumbs = StoredThumbs(self._engine)
         self._is_sqlite = self._engine.dialect.name == "sqlite"
         self._keep_runs = keep_runs
         self._keep_bytes = keep_bytes
@@ -95,12 +106,13 @@ class Store:
                 link = {"run_id": run_id, "of_run": follows.run_id, "kind": follows.kind}
                 connection.execute(insert(follow_ups).values(link))
 
-    def add_ended(self, row: Mapping[str, Any], event: Event) -> None:
-        """Add an ended run and its only event. `row` has the columns of the table."""
-        size_bytes = len(event.data)
+    def add_ended(self, row: Mapping[str, Any], event: Event, pictures: Mapping[str, Thumb]) -> None:
+        """Add an ended run, its only event and its pictures. `row` has the columns of the table."""
+        size_bytes = len(event.data) + sum(len(picture.data) for picture in pictures.values())
         with self._engine.begin() as connection:
             connection.execute(insert(runs).values({**row, "last_seq": event.seq, "size_bytes": size_bytes}))
             connection.execute(insert(events).values(run_id=row["id"], **event._asdict()))
+            add_thumbs(connection, row["id"], pictures)
 
     def change(self, run_id: str, **values: Any) -> None:
         """Set columns of one run; mappings are stored as JSON."""

@@ -12,8 +12,10 @@ import { badge } from "./badge.js";
 import { cellReasons } from "./columns.js";
 import { factName, methodWords, problemWords } from "./explain.js";
 import { copyLink } from "./saving.js";
+import { renderMatrix, wireMatrix } from "./matrix.js";
 import { renderTable, wireTable } from "./table.js";
 import { useApi } from "./use_api.js";
+import { renderVerdict } from "./verdict.js";
 import { renderViewBar, wireViewBar } from "./view_bar.js";
 
 const EXPORTS = [
@@ -37,6 +39,12 @@ const acts = {
 export function wireResults(given) {
   Object.assign(acts, given);
   wireTable(given.inspect);
+  wireMatrix(given.inspect);
+  part("copies").addEventListener("change", async (event) => {
+    const { value } = /** @type {HTMLInputElement} */ (event.target);
+    (await import("./goals.js")).judgeBy({ copies: value });
+  });
+  part("compareWith").addEventListener("click", () => acts.compare());
   wireViewBar(async () => (await import("./plots.js")).redraw());
 }
 
@@ -51,18 +59,18 @@ export function renderResults() {
   const shown = Boolean(report) && !promise;
   part("resultsEmpty").hidden = shown;
   part("resultsBody").hidden = !shown;
-  part("toResults").hidden = !shown;
   if (promise) setText(part("resultsEmpty").firstElementChild, promise);
   if (!shown) return;
   renderRecommendation(report);
+  renderVerdict(report);
   renderExports(report);
   renderProblems(report);
+  renderMatrix(report);
   renderTable(report);
   renderViewBar(report);
   part("resizers").hidden = !report.resizers;
   if (report.resizers) import("./resizers.js").then(({ drawResizers }) => drawResizers(report), () => null);
-  fillFold(part("method"), "How this was measured",
-    el("ul", {}, ...methodWords(report).map((sentence) => el("li", {}, sentence))));
+  fillOnce(part("method"), el("ul", {}, ...methodWords(report).map((sentence) => el("li", {}, sentence))));
   renderEnvironment(report);
   openSelected(report);
 }
@@ -141,8 +149,7 @@ function whyNot(reasons) {
 /** @param {Report} report */
 function renderExports(report) {
   const place = part("exports");
-  const others = /** @type {?HTMLButtonElement} */ (place.querySelector("#compare-with"));
-  if (others) others.disabled = isBusy();
+  part("compareWith").disabled = isBusy();
   const { run_id, state: how, recommendation } = report;
   const shown = [`${run_id}?${goalsQuery()}`, how, recommendation.variant_id].join(" ");
   if (place.dataset.run === shown) return;
@@ -155,8 +162,7 @@ function renderExports(report) {
     const download = `pixelcost-${report.run_id}.${kind.replace("/", "")}`;
     return el("a", { className: "button", href: exportUrl(report, kind), download }, words);
   });
-  const compare = { type: "button", id: "compare-with", disabled: isBusy(), onclick: () => acts.compare() };
-  fill(place, copy, ...links, el("button", compare, "Compare with…"), useApi(report));
+  fill(place, copy, ...links, useApi(report));
 }
 
 function exportUrl(report, kind) {
@@ -175,7 +181,7 @@ function renderProblems(report) {
   place.hidden = !problems.length;
   fill(
     place,
-    el("h2", {}, `Warnings (${problems.length})`),
+    el("summary", {}, `Notes (${problems.length})`),
     el("ul", {}, ...problems.map(({ who, message, code }) =>
       el("li", {}, who && el("strong", {}, `${who}: `), message, code === SIDE_BY_SIDE && oneAtATime(report)))),
   );
@@ -206,7 +212,7 @@ function renderEnvironment(report) {
       .map(([key, value]) => [factName(key), valueWords(value)]),
     ...report.backends.map((backend) => [backend.name, backendWords(backend)]),
   ];
-  fillFold(part("environment"), "Environment", definitions(about));
+  fillOnce(part("environment"), definitions(about));
 }
 
 function valueWords(value) {
@@ -231,10 +237,8 @@ function backendWords(backend) {
   return facts.filter(Boolean).join(", ");
 }
 
-/** Keeps a folded part open or closed as the reader left it, and rewrites it only when it changed. */
-function fillFold(fold, title, content) {
-  if (fold.dataset.signature === content.textContent) return;
-  fold.dataset.signature = content.textContent;
-  fill(fold, el("summary", {}, title), content);
+/** Rewrites a part only when it changed: somebody may be reading or copying it. */
+function fillOnce(place, content) {
+  if (place.textContent !== content.textContent) fill(place, content);
 }
 

@@ -10,7 +10,7 @@ import { looksLikeReport, openReport } from "./import_report.js";
 import * as sets from "./photo_set.js";
 import { presetRepeats, presetSizes } from "./plan.js";
 
-const READABLE = "Use JPEG, PNG, WebP, GIF or BMP.";
+const READABLE = "Use JPEG, PNG, WebP, AVIF, GIF or BMP.";
 const HEAD_BYTES = 136; // as many brands as the server looks at
 const BRANDS = [["avif", /avi[fs]/], ["heic", /he[iv][cmsx]/], ["heif", /m[is]f1/]];
 /** What is named in a refusal, and not read. */
@@ -107,7 +107,7 @@ function takeSet(items) {
 }
 
 /** @param {File} file @param {{facts: (facts: string) => string}} [shrunk] how its facts say that it was shrunk here */
-async function takePhoto(file, shrunk) {
+async function takePhoto(file, shrunk, chosen = true) {
   const url = URL.createObjectURL(file);
   const size = await sizeOf(url, file);
   const problem = size && pixelRefusal(size.width_px, size.height_px, state.config.limits);
@@ -115,7 +115,7 @@ async function takePhoto(file, shrunk) {
     URL.revokeObjectURL(url);
     return refuse(problem, file);
   }
-  const photo = { name: file.name || "pasted photo.png", file, url, size_bytes: file.size, ...(size || NOT_KNOWN) };
+  const photo = { name: file.name || "pasted photo.png", file, url, size_bytes: file.size, chosen, ...(size || NOT_KNOWN) };
   setPhoto(shrunk ? { ...photo, facts: shrunk.facts(photoFacts(photo)) } : photo);
 }
 
@@ -150,17 +150,23 @@ export function setPhoto(photo) {
 
 function renderPhoto() {
   const { photo } = state;
+  showPhotoLine({ name: photo.name, facts: photoFacts(photo), url: photo.width_px ? photo.url : "" });
+  renderSet();
+}
+
+/** The drop zone as one line about a photo. @param {{name: string, facts: string, url: string}} photo url: "" if it can't be shown */
+export function showPhotoLine({ name, facts, url }) {
+  part("drop").classList.add("small");
   part("empty").hidden = true;
   part("photo").hidden = false;
   const image = /** @type {HTMLImageElement} */ (part("photoImage"));
-  image.hidden = !photo.width_px;
-  if (photo.width_px) image.src = photo.url;
-  image.alt = `The photo ${photo.name}`;
-  setText(part("photoName"), photo.name);
-  setText(part("photoFacts"), photoFacts(photo));
-  setText(part("choose"), "Choose another");
+  image.hidden = !url;
+  if (url) image.src = url;
+  image.alt = `The photo ${name}`;
+  setText(part("photoName"), name);
+  setText(part("photoFacts"), facts);
+  setText(part("choose"), "New photo");
   part("choose").classList.remove("strong");
-  renderSet();
 }
 
 const SOURCE_NAMES = { folders: "Folder names", csv: "A CSV file", none: "No labels" };
@@ -191,12 +197,12 @@ export async function formParts(photo) {
   return [["file", await photoBlob(photo), photo.name]];
 }
 
-/** The photo that comes with the page. */
-export async function useSample() {
+/** The photo that comes with the page. @param {boolean} [chosen] by somebody just now, not by the address */
+export async function useSample(chosen = true) {
   try {
     const answer = await fetch(`${base}/static/samples/cat.png`);
     if (!answer.ok) throw new Error(String(answer.status));
-    await takePhoto(new File([await answer.blob()], "cat.png", { type: "image/png" }));
+    await takePhoto(new File([await answer.blob()], "cat.png", { type: "image/png" }), undefined, chosen);
   } catch {
     notice({ title: "The cat photo could not be loaded.", detail: "Is the server still running? Try again." });
   }
