@@ -12,7 +12,7 @@ from common.checks import PRICE_LIMIT
 from experiment import __version__
 from experiment.axes import BROWSER_FORMATS, ENGINES, plan_dict
 from experiment.codec import to_dict
-from experiment.decide.uplinks import LEAST_MBIT_S, MOST_MBIT_S
+from experiment.copies import LEAST_MBIT_S, MOST_MBIT_S
 from experiment.export.report_json import SCHEMA
 from experiment.file_names import SYSTEM_NAMES
 from experiment.images.formats import FORMATS, SUBSAMPLINGS
