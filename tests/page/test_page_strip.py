@@ -30,8 +30,11 @@ new MutationObserver(() => {
   if (all.length && JSON.stringify(now) !== JSON.stringify(states.at(-1))) states.push(now);
 }).observe(document, { subtree: true, childList: true, characterData: true });
 new PerformanceObserver((list) => {
-  for (const entry of list.getEntries())
-    if (entry.sources.some(({ node }) => node?.closest?.(".frames"))) moved += entry.value;
+  for (const { sources, value } of list.getEntries()) { // what stands above may push the whole strip down
+    const inStrip = sources.filter(({ node }) => node?.closest?.(".frames"));
+    const isSeen = ({ previousRect, currentRect }) => previousRect.width && currentRect.width;
+    if (inStrip.some((each) => isSeen(each) && each.previousRect.x !== each.currentRect.x)) moved += value;
+  }
 }).observe({ type: "layout-shift", buffered: true });
 """
 
