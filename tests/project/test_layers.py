@@ -123,6 +123,7 @@ SCRIPT_LAYERS = (
     {"setup"},
     {"results"},
     {"pictures"},
+    {"sets"},
     {"inspector", "decide"},
     {"run"},
     {"main.js"},

@@ -10,6 +10,7 @@ import { wireStrip } from "../pictures/strip.js";
 import { renderResults, wireResults } from "../results/result.js";
 import { fillForm, photoFacts, planToRun } from "../setup/form.js";
 import { importedWords } from "../setup/import_report.js";
+import { serverFields } from "../setup/own_servers.js";
 import { formParts, photoBlob, setPhoto, showPhotoLine } from "../setup/photo.js";
 import { encodingsHere, paceOf, resizesHere, uploadsOriginal, withLists } from "../setup/plan.js";
 import { follow } from "./events.js";
@@ -42,6 +43,7 @@ wireStage();
 wireStrip(inspect);
 watch(["report", "run"], renderResults);
 watch(["report"], showFollowUps);
+watch(["report"], showPhotos);
 watch(["run", "plan", "photo"], () => (part("earlier").hidden = !hasChanged() || !state.report));
 watch(["theme"], () => refreshTimer && refresh()); // table and plots change together
 
@@ -64,6 +66,11 @@ function showFollowUps() {
   if (state.report) import("./follow_ups.js").catch(() => null);
 }
 
+/** As showFollowUps(), of a set. */
+function showPhotos() {
+  if (state.report?.photo_set) import("../sets/explorer.js").catch(() => null);
+}
+
 // As few as have a 95 % interval of their median, so that a preview can be judged; the full measurement adds to them.
 const PREVIEW = { repeats: 6, warmups: 1 };
 
@@ -82,7 +89,7 @@ export async function startRun(preview = false) {
     const sent = preview ? { ...asked, repeats: Math.min(asked.repeats, PREVIEW.repeats), warmups: Math.min(asked.warmups, PREVIEW.warmups) } : asked;
     const { parts, fields } = await toSend(photo, planToRun());
     upload = api.postRun(parts, sent, trueLabel || null, (sentBytes, totalBytes) =>
-      patchRun({ sent_bytes: sentBytes, total_bytes: totalBytes }), fields);
+      patchRun({ sent_bytes: sentBytes, total_bytes: totalBytes }), { ...fields, ...serverFields(sent.backend_names) });
     const answer = await upload.answer;
     history.pushState(null, "", api.base + api.runPath(answer.id));
     writeView();

@@ -10,7 +10,7 @@ import { looksLikeReport, openReport } from "./import_report.js";
 import * as sets from "./photo_set.js";
 import { presetRepeats, presetSizes } from "./plan.js";
 
-const READABLE = "Use JPEG, PNG, WebP, GIF or BMP.";
+const READABLE = "Use JPEG, PNG, WebP, AVIF, GIF or BMP.";
 const HEAD_BYTES = 136; // as many brands as the server looks at
 const BRANDS = [["avif", /avi[fs]/], ["heic", /he[iv][cmsx]/], ["heif", /m[is]f1/]];
 /** What is named in a refusal, and not read. */
