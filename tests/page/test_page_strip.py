@@ -276,3 +276,21 @@ def test_stage_and_strip_keep_to_their_room(browser, app, searched, width):
         assert page.locator("#stage, #strip, #stage .compare-frame, .frames").evaluate_all(within)
         picture = page.locator("#stage .compare-picture").bounding_box()
         assert picture["height"] >= 60
+
+
+def test_an_imported_report_shows_its_small_pictures_in_strip_stage_and_inspector(visit, app, searched):
+    exported = requests.get(f"{app.url}/api/runs/{searched}.json", timeout=30).content
+    imported = requests.post(
+        f"{app.url}/api/runs/import", files={"file": ("run.json", exported)}, timeout=60
+    ).json()
+    page, frames = strip_of(visit, imported["id"])
+    assert page.locator(".frame img").count() == frames.count()
+    assert page.locator("#stage").get_by_text("Small pictures from the report.").is_visible()
+    page.locator("#stage .compare[data-loaded]").wait_for()
+    page.select_option("#stage select[data-pair=b]", "64-jpeg-85")
+    page.locator("#row-64-jpeg-85 .row-button").click()
+    page.locator("#drawer .compare[data-loaded]").wait_for()
+    sources = page.locator("#drawer .compare-picture img").evaluate_all("all => all.map(each => each.src)")
+    assert all(f"/api/runs/{imported['id']}/thumbs/" in source for source in sources)
+    assert page.locator("#drawer .seen, #drawer .copy-as").count() == 0
+    assert page.locator(".seen-pair:visible").count() == 0
