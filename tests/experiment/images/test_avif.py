@@ -386,3 +386,25 @@ def test_avif_is_ticked_run_and_shown_on_the_page(
         assert 64 in widths
         failed = failed_cells(app.report(visit.run_id()))
         assert failed == {("Stock", f"{size}-avif-{quality}") for size in (64, 32) for quality in (65, 30)}
+
+
+def test_a_photo_that_only_the_browser_reads_is_sent_as_it_decodes_it_with_a_note_of_that(
+    app_without_avif: App, browser
+):
+    """AVIF where the server's Pillow lacks it; a TIFF is read by neither."""
+    app, picture_ = app_without_avif, photo(120, 90)
+    assert "avif" not in requests.get(f"{app.url}/api/config", timeout=30).json()["photo_formats"]
+    with visiting(browser, app.url) as visit:
+        page = visit.open("/?sizes=64&fmt=jpeg&repeat=3")
+        made = {"name": "cat.avif", "mimeType": "image/avif", "buffer": avif(picture_, quality=95)}
+        page.set_input_files("#file", made)
+        page.get_by_text("decoded by your browser: this lossless PNG is sent").wait_for()
+        page.click("#run")
+        assert visit.wait_end() == "done"
+        source = app.report(visit.run_id())["source"]
+        assert (source["name"], source["media_type"]) == ("cat (decoded here).png", "image/png")
+        assert (source["width_px"], source["height_px"]) == (120, 90)
+        cut = {**made, "name": "cut.avif", "buffer": avif(picture_)[:150]}
+        page.set_input_files("#file", cut)
+        page.get_by_text("cut.avif is an AVIF file.").wait_for()
+        page.get_by_text("Neither this server nor this browser reads it. Use JPEG, PNG").wait_for()
