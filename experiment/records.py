@@ -36,7 +36,7 @@ MAX_VARIANTS = 500  # all are held in memory during a run
 MAX_BACKENDS = 64
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})  # as hosts of addresses
 RESOLUTION_MS = 0.001  # samples are whole microseconds: a latency of 0 means less than this
-NOT_SENT = "not_sent"  # failure code of a request that was left out: the backend had stopped answering
+NOT_SENT = "not_sent"  # failure code of a request that was left out: the backend had stopped answering, or does not read its format
 SET_REPEATS = 1  # default for photo sets: more photos say more than more repeats
 
 
@@ -168,9 +168,17 @@ class BackendInfo:
     workers: int | None = None  # of a queue; None, here and in the next two: not a queue, or not known
     batch_size: int | None = None  # most jobs in one request to the model, the largest of all workers
     model_servers: tuple[str, ...] | None = None  # "host:port" of those that the workers ask
+    # "host:port" as somebody added it on the page, for runs of one browser; `address` has the addresses that
+    # were checked. None: one of the app's own backends.
+    added_as: str | None = None
     url: str = field(
         default="", repr=False
     )  # of a queue: `address` with the password; codec.py leaves it out
+
+    @property
+    def place(self) -> str:
+        """The address as a person knows it."""
+        return self.added_as or self.address
 
     @property
     def asked_servers(self) -> frozenset[str]:
@@ -190,6 +198,11 @@ class BackendInfo:
         """Whether a photo may be sent to it. Not if its model's metadata has no such input, as of a model of
         numbers."""
         return self.state not in {"absent", "wrong_signature"}
+
+    def reads_format(self, key: str) -> bool:
+        """Whether a variant of the format `key`, of images.formats.FORMATS, may be sent to it: it reads it, or
+        nobody knows."""
+        return self.reads is None or f"image/{key.removesuffix('-lossless')}" in self.reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +253,8 @@ class Measurement:
     prediction: Prediction | None = None
     failure: Failure | None = None
     asked_for: Question = "predict"  # a "decode" request is never a sample of the cell
+    # Of the latency: while this process was late to wake (heartbeat.py). None: not watched, as before 1.7.
+    late_ms: float | None = None
 
     @property
     def rounded_ms(self) -> float:
@@ -307,7 +322,7 @@ class Cell:
 
     variant_id: str
     backend_name: str
-    count: int  # answered requests
+    count: int  # samples; answered requests that were set apart are not among them
     failures: int = 0  # requests that were sent and failed
     cold_ms: float | None = None  # the first warm-up; None: no warm-ups, or it failed
     samples_ms: tuple[float, ...]  # in the order they were taken
@@ -345,6 +360,12 @@ class Cell:
     # Of a queue: how many jobs were in the batch of each sample. Empty: another backend, or a photo set.
     batches: tuple[int, ...] = ()
     not_sent: int = 0  # requests left out because the backend had stopped answering; not counted as failures
+    disturbed_samples_ms: tuple[
+        float, ...
+    ] = ()  # set apart: this machine was busy. Only the interval sees them
+    disturbed_counted: int = (
+        0  # samples that it was busy for as well, but without which too few would be left
+    )
 
     @property
     def unanswered(self) -> int:
@@ -421,6 +442,11 @@ class SearchStep:
     def picture_key(self) -> str:
         """The key of its small picture."""
         return f"step-{self.size_px}-{self.quality}"
+
+
+PHOTO_PICTURE = (
+    "photo-"  # how the keys of small pictures of a set's photos begin; its place in the order follows
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ export const SELECTORS = {
   presets: "#presets",
   autoPreview: "#auto-preview",
   autoFull: "#auto-full",
+  addServer: "#add-server",
   serverAdd: "#server-add",
   qualityPreview: "#quality-preview",
   setThumbs: "#set-thumbs",
@@ -86,6 +87,7 @@ export const SELECTORS = {
   stage: "#stage",
   strip: "#strip",
   matrix: "#matrix",
+  variantsTab: "#variants-tab",
   photosTab: "#photos-tab",
   photos: "#photos",
   followUps: "#follow-ups",
@@ -140,7 +142,7 @@ export function el(tag, properties = {}, ...children) {
 const styles = {};
 
 /** Fetches a stylesheet that the first look does without; done when it is there, or could not be fetched. */
-export function loadStyle(/** @type {"deciding" | "follow_ups" | "inspector" | "plan"} */ name) {
+export function loadStyle(/** @type {"deciding" | "follow_ups" | "inspector" | "pictures" | "plan" | "sets"} */ name) {
   styles[name] ||= new Promise((resolve) => {
     const href = `${base}/static/css/${name}.css`;
     document.head.append(el("link", { rel: "stylesheet", href, onload: resolve, onerror: resolve }));
@@ -213,6 +215,20 @@ export function wireAdd(input, button, hint, add) {
     event.preventDefault();
     act();
   });
+}
+
+/** Words about a field, beneath it and tied to it for screen readers. @param {HTMLInputElement} input */
+export function writeBeneath(input, words, isWrong) {
+  const id = `${input.id}-note`;
+  const note = document.getElementById(id) || el("p", { id, className: isWrong ? "field-note bad" : "field-note unsure" });
+  const others = (input.getAttribute("aria-describedby") || "").split(" ").filter((other) => other && other !== id);
+  const ids = words ? [...others, id] : others;
+  setText(note, words);
+  if (words) input.closest(".field, fieldset").append(note);
+  else note.remove();
+  if (isWrong) input.setAttribute("aria-invalid", String(Boolean(words)));
+  if (ids.length) input.setAttribute("aria-describedby", ids.join(" "));
+  else input.removeAttribute("aria-describedby");
 }
 
 const ANNOUNCE_EVERY_MS = 1000;

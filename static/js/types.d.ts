@@ -2,7 +2,7 @@
 // Those of the report come from its schema.
 
 export * from "./report.js";
-import type { Backend, Plan } from "./report.js";
+import type { Backend, CountedShare, Plan, SearchStep, Variant } from "./report.js";
 import type { SELECTORS } from "./dom.js";
 import type { PhotoSet } from "./setup/photo_set.js";
 
@@ -48,7 +48,34 @@ export interface Config {
   needs_token: boolean;
   /** Files and folders that systems put beside photos, in lower case. */
   system_names: string[];
+  /** Servers of one's own: why none can be added, or how many. Model and signature are those if none is named. */
+  add_servers: { why_not: string | null; most: number; protocols: string[]; model: string; signature: string };
   labels: string[];
+}
+
+/** A model of the catalogue, as /api/models has it. */
+export interface Model {
+  name: string;
+  title: string;
+  side_px: number;
+  parameters: number;
+  /** null: nothing has to be downloaded. */
+  to_download_mb: number | null;
+  can_be_had: boolean;
+  /** Of the backend that serves it; null: none was started. */
+  backend_name: string | null;
+  state: string;
+  detail: string;
+}
+
+/** A server that was added in this browser, as it is sent. */
+export interface OwnServer {
+  name: string;
+  address: string;
+  protocol: "grpc" | "rest";
+  model?: string;
+  signature?: string;
+  price_per_hour?: number | null;
 }
 
 export interface Definition {
@@ -80,6 +107,62 @@ export interface Figure {
   data: object[];
   layout: Record<string, any>;
   meta: { title: string; caption: string; table: { columns: string[]; rows: (number | string | null)[][] } };
+}
+
+/** A page of /api/runs/<id>/photos. */
+export interface SetPhotos {
+  /** That were asked about the chosen variant and class; of them flipped and wrong ones; listed on all pages. */
+  photos: number;
+  flipped: number;
+  wrong: number;
+  total: number;
+  flipped_share: CountedShare | null;
+  page: number;
+  page_size: number;
+  rows: SetPhoto[];
+}
+
+/** One photo of a set, with the answers that were asked for. */
+export interface SetPhoto {
+  index: number;
+  name: string;
+  /** As the person wrote it. */
+  label: string | null;
+  class: string | null;
+  reference: { backend_name: string; label: string; score: number; correct: boolean | null } | null;
+  answers: PhotoAnswer[];
+  flips: number;
+  thumb_url: string | null;
+}
+
+export interface PhotoAnswer {
+  variant_id: string;
+  backend_name: string;
+  label: string;
+  score: number;
+  /** null: there is nothing to compare with. */
+  kept: boolean | null;
+  /** null: the true label is not known. */
+  correct: boolean | null;
+  fall_points: number | null;
+}
+
+/** A page of /api/runs/<id>/classes. */
+export interface SetClasses {
+  total: number;
+  /** "answer": there are no labels, and classes are what the originals were called. */
+  by: "label" | "answer";
+  page: number;
+  page_size: number;
+  rows: SetClass[];
+}
+
+export interface SetClass {
+  class: string;
+  photos: number;
+  flipped: number;
+  flipped_share: CountedShare | null;
+  cells: { variant_id: string; backend_name: string; right: CountedShare | null; flipped: CountedShare | null }[];
 }
 
 /** What was chosen to be sent. */
@@ -128,6 +211,17 @@ export interface RunProgress {
   plan: PagePlan | null;
   /** The photo it was started with. */
   photo: Photo | null;
+}
+
+/** What events told since the last report. */
+export interface Live {
+  variants: (Variant & Pictured)[];
+  steps: ({ backend_name: string; step: SearchStep } & Pictured)[];
+}
+
+interface Pictured {
+  /** The key of its small picture; null: there is none. */
+  picture?: string | null;
 }
 
 /** A follow-up under way. */
@@ -210,6 +304,8 @@ interface Special {
   autoPreview: HTMLInputElement;
   autoFull: HTMLInputElement;
   planDrawer: HTMLDialogElement;
+  variantsTab: HTMLDetailsElement;
+  photosTab: HTMLDetailsElement;
   photoImage: HTMLImageElement;
   resultsEmpty: HTMLElement & { firstElementChild: HTMLElement };
   drawer: HTMLDialogElement;

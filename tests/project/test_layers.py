@@ -122,6 +122,8 @@ SCRIPT_LAYERS = (
     {"browser_resize"},
     {"setup"},
     {"results"},
+    {"pictures"},
+    {"sets"},
     {"inspector", "decide"},
     {"run"},
     {"main.js"},

@@ -72,7 +72,7 @@ thumbs = sa.Table(
     "thumbs",
     metadata,
     _run_id(),
-    sa.Column("key", sa.String(64), primary_key=True),  # a variant's id, or "step-<size_px>-<quality>"
+    sa.Column("key", sa.String(64), primary_key=True),  # of a variant, step or photo
     sa.Column("media_type", sa.String(32), nullable=False),
     sa.Column("width_px", sa.Integer, nullable=False),
     sa.Column("height_px", sa.Integer, nullable=False),

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, insert, select, update
 
 from experiment.codec import to_dict
-from experiment.records import Thumb
+from experiment.records import PHOTO_PICTURE, Thumb
 from webapp.store.tables import follow_ups, runs, thumbs
 
 
@@ -36,15 +36,22 @@ class StoredThumbs:
         return None if row is None else Thumb(*row)
 
     def keys(self, run_id: str) -> list[str]:
-        """The keys of a run's pictures, in order of the alphabet."""
+        """The keys of a run's pictures but those of a set's photos, in order of the alphabet."""
+        query = select(thumbs.c.key).where(_is_of(run_id), ~_IS_PHOTO)
         with self._engine.connect() as connection:
-            return sorted(set(connection.scalars(select(thumbs.c.key).where(_is_of(run_id)))))
+            return sorted(set(connection.scalars(query)))
+
+    def photo_keys(self, run_id: str) -> set[str]:
+        """The keys of the pictures of a set's photos."""
+        query = select(thumbs.c.key).where(thumbs.c.run_id == run_id, _IS_PHOTO)
+        with self._engine.connect() as connection:
+            return set(connection.scalars(query))
 
     def all(self, run_id: str) -> dict[str, Thumb]:
-        """All pictures of a run by their keys."""
+        """The pictures of keys(), by their keys."""
+        query = select(thumbs.c.key, *_PICTURE).where(_is_of(run_id), ~_IS_PHOTO)
         with self._engine.connect() as connection:
-            rows = connection.execute(select(thumbs.c.key, *_PICTURE).where(_is_of(run_id)))
-            return {row[0]: Thumb(*row[1:]) for row in rows}
+            return {row[0]: Thumb(*row[1:]) for row in connection.execute(query)}
 
 
 def add_thumbs(connection: Connection, run_id: str, pictures: Mapping[str, Thumb]) -> None:
@@ -57,6 +64,7 @@ def add_thumbs(connection: Connection, run_id: str, pictures: Mapping[str, Thumb
         connection.execute(insert(thumbs), rows)
 
 
+_IS_PHOTO = thumbs.c.key.startswith(PHOTO_PICTURE, autoescape=True)
 _PICTURE = (thumbs.c.media_type, thumbs.c.width_px, thumbs.c.height_px, thumbs.c.data)
 
 

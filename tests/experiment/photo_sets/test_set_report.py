@@ -20,6 +20,7 @@ from experiment.photo_sets.summarise import judge_over_photos
 from experiment.records import Failure, GivenLabels, Plan, SkippedPhoto
 from experiment.report.goals import Candidate
 from experiment.report.proportions import wilson
+from experiment.report.statistics import Samples
 from experiment.report.validity import Conditions
 from experiment.report.warnings import CODES, SET_CODES
 from tests.support.records import backend, failed, original
@@ -271,8 +272,9 @@ def test_unknown_and_unseen_labels_are_named():
         ]
     )
     assert "1 photo has a label that the model does not know (n0144)" in warning(report, "W15")
-    assert "1 label (lynx) never appeared in any top 5, for 1 photo: they count as wrong" in warning(
-        report, "W16"
+    assert warning(report, "W16") == (
+        "1 label never appeared in a top 5: lynx. Does it match the model's class names? "
+        "Until then 1 photo counts as wrong."
     )
     assert (report.photo_set.labelled, cell(report).over_photos.top1.total) == (6, 6)
     assert cell(report).over_photos.agreement.total == 7
@@ -308,11 +310,19 @@ def test_rows_of_a_csv_without_a_photo_are_counted_and_are_no_photos_that_could_
     jsonschema.validate(report_dict(report), SCHEMA)
     assert "W14" not in codes(report)
     told = warning(report, "W18")
-    assert told.startswith(
-        "270 rows of the CSV without a photo: 0.jpg has a label, but there is no such photo."
+    assert told == (
+        "labels.csv lists 270 files that are not in the set: 0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg and 265 more."
     )
-    assert told.endswith("And 265 more.")
     assert next(each.level for each in report.warnings if each.code == "W18") == "note"
+
+
+def test_a_row_that_names_several_photos_is_said_with_its_reason():
+    odd = SkippedPhoto("a.jpg", "missing", "a.jpg has a label, but it could be any of 2 photos.")
+    report = summary(
+        photos(both=30), missing=(*ROWS[:1], odd), given_labels=replace(GIVEN, photos=30, unused=2)
+    )
+    assert "2 rows of labels.csv label no photo." in warning(report, "W18")
+    assert "it could be any of 2 photos." in warning(report, "W18")
 
 
 @pytest.mark.parametrize(
@@ -404,13 +414,33 @@ def test_one_worker_is_not_several():
     assert report.environment["workers"] == 1
 
 
+def test_photos_that_other_work_delayed_are_kept_apart_and_a_quiet_repeat_saves_one():
+    def with_late(each, *late_ms):
+        taken = [
+            replace(measurement, attempt=attempt, latency_ms=20.0 + late, late_ms=late)
+            for measurement in each.measurements
+            for attempt, late in enumerate(late_ms)
+        ]
+        return replace(each, measurements=tuple(taken))
+
+    late = {0: (15.0, 15.0), 1: (15.0, 0.0)}  # of the first photo nothing was quiet
+    made = summary(with_late(each, *late.get(each.index, (0.0, 0.0))) for each in photos(both=12))
+    seen = cell(made)
+    assert (seen.count, seen.disturbed_samples_ms) == (11, (35.0,))
+    assert set(seen.samples_ms) == {20.0}
+    assert seen.over_photos.agreement.total == 12  # answers do not depend on the time
+    told = [each for each in made.warnings if each.code == "W4"]
+    assert [each.level for each in told] == ["note"]
+    jsonschema.validate(report_dict(made), closed(SCHEMA))
+
+
 def test_a_few_failures_make_a_cell_noisy_and_many_make_it_invalid():
     def verdict(failures, asked):
         counts = Failures()
         for each in failed(failures):
             counts.add(each)
         counts.asked = asked
-        return judge_over_photos(backend(), [20.0] * 50, counts, Conditions("done"))
+        return judge_over_photos(backend(), Samples((20.0,) * 50), counts, Conditions("done"))
 
     assert verdict(0, 1000)[0] == "VALID"
     assert verdict(3, 1000) == (

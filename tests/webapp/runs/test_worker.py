@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,6 +20,8 @@ from experiment.measure.one_answer import Preparation
 from experiment.records import BackendInfo, NotUploaded, Plan
 from tests.support.records import original
 from tests.support.scripted_server import always, good_answer, grpc_server, hanging
+from tests.support.set_records import result
+from webapp.worker import photo_set
 from webapp.worker.__main__ import HANDLERS
 from webapp.worker.pipe import (
     JOBS,
@@ -25,6 +29,7 @@ from webapp.worker.pipe import (
     ClassifyJob,
     FollowUpJob,
     Job,
+    Parent,
     PhotoJob,
     PhotoSetJob,
     Task,
@@ -193,3 +198,23 @@ def test_it_ends_when_its_parent_is_gone(started):
         worker.process.stdin.close()
         assert worker.process.wait(10) == 1
         worker.process.stdin = None
+
+
+def test_beyond_the_first_photos_of_a_set_only_those_that_flipped_are_pictured_until_it_is_enough(
+    monkeypatch,
+):
+    monkeypatch.setattr(photo_set, "ALWAYS_SHOWN", 2)
+    sent = io.BytesIO()
+    pictures = photo_set.PhotoPictures(Parent(io.FileIO(os.devnull), sent))
+    kept, flipped = ({"original": "tabby", "small": said} for said in ("tabby", "lynx"))
+    for at, told in enumerate([kept, kept, kept, flipped, kept, flipped]):
+        pictures.send(replace(result(at, **told), data=photo()))
+
+    def keys() -> list[str]:
+        return re.findall(r'"key": "(.+?)"', sent.getvalue().decode("latin-1"))
+
+    assert keys() == ["photo-0", "photo-1", "photo-3", "photo-5"]
+    pictures.send(replace(result(6, **flipped), data=b""))  # of a photo that has nothing to show
+    monkeypatch.setattr(photo_set, "MOST_PICTURE_BYTES", 100)
+    pictures.send(replace(result(7, **flipped), data=photo()))
+    assert keys() == ["photo-0", "photo-1", "photo-3", "photo-5"]
