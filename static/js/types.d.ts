@@ -28,6 +28,8 @@ export interface Config {
   offered_sizes_px: number[];
   formats: Format[];
   resamplers: string[];
+  /** Kinds of photos that this server reads: "jpeg", "heic" ... */
+  photo_formats: string[];
   offered: Record<string, (number | string)[]>;
   decode_requests: { warmups: number; repeats: number };
   orders: Plan["order"][];

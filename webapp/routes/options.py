@@ -16,6 +16,7 @@ from experiment.copies import LEAST_MBIT_S, MOST_MBIT_S
 from experiment.export.report_json import SCHEMA
 from experiment.file_names import SYSTEM_NAMES
 from experiment.images.formats import FORMATS, SUBSAMPLINGS
+from experiment.images.header import formats_read
 from experiment.images.resize import RESAMPLERS
 from experiment.measure.plan import RANGES, parse_plan
 from experiment.measure.schedule import DECODE_REPEATS, DECODE_WARMUPS
@@ -82,6 +83,7 @@ def options(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
             }
             for key, kind in FORMATS.items()
         ],
+        "photo_formats": [key.lower() for key in formats_read()],
         "ranges": {  # least and most of every number that is typed
             **RANGES,
             "price_per_hour": (0, PRICE_LIMIT),  # below it

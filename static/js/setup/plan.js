@@ -169,7 +169,7 @@ export function unusableFormats(formats, asked) {
 export function partlyUnread(plan, formats, asked) {
   return formats.filter((format) => plan.formats.includes(format.key)).flatMap((format) => {
     const names = asked.filter(({ reads }) => reads && !reads.includes(format.media_type)).map(({ name }) => name);
-    return names.length ? [`${names.join(", ")} can't read ${format.name}: those requests will fail.`] : [];
+    return names.length ? [`${names.join(", ")} can't read ${format.name}: those variants will not be sent there.`] : [];
   });
 }
 
