@@ -6,7 +6,7 @@
 import { base, reportPath } from "../api.js";
 import { definitions, el, fill, part, setText } from "../dom.js";
 import { dateTime, runtimeWords, UNKNOWN } from "../format.js";
-import { goalsQuery, isBusy, state, update } from "../state.js";
+import { goalsQuery, isBusy, SAMPLE_ID, state, update } from "../state.js";
 import { fillForm } from "../setup/form.js";
 import { badge } from "./badge.js";
 import { cellReasons } from "./columns.js";
@@ -98,7 +98,7 @@ function openSelected(report) {
 /** @param {Report} report */
 function renderRecommendation(report) {
   const recommendation = isWarmingUp(report) ? WARMING_UP : report.recommendation;
-  const result = isBusy() ? "Result so far" : report.imported ? "Imported result" : "Result";
+  const result = isBusy() ? "Result so far" : report.imported ? "Imported result" : report.run_id === SAMPLE_ID ? "Result of the sample, measured beforehand" : "Result";
   const eyebrow = goalsQuery() ? `${result} with other goals` : result;
   const title = recommendation?.sentence || "Nothing to recommend yet.";
   const signature = JSON.stringify([eyebrow, recommendation]);

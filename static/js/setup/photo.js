@@ -3,7 +3,7 @@
 import { base, Problem, problemParts } from "../api.js";
 import { announce, el, fill, part, setText } from "../dom.js";
 import { bytes } from "../format.js";
-import { state, update } from "../state.js";
+import { SAMPLE_ID, state, update } from "../state.js";
 import { liesOnItsSide, orientationLeft } from "../browser_resize/orientation.js";
 import { canResizeHere, fillForm, photoFacts } from "./form.js";
 import { looksLikeReport, openReport } from "./import_report.js";
@@ -157,7 +157,8 @@ export function setPhoto(photo) {
   const longest = photo.width_px ? Math.max(photo.width_px, photo.height_px) : null;
   const sizes = longest ? presetSizes(config, plan.sizes_px, longest) : plan.sizes_px;
   const repeats = presetRepeats(config, plan.repeats, state.photo, photo);
-  update({ photo, notice: null, plan: { ...plan, sizes_px: sizes, repeats } });
+  const report = state.report?.run_id === SAMPLE_ID ? null : state.report; // which is about another photo
+  update({ photo, report, notice: null, plan: { ...plan, sizes_px: sizes, repeats } });
   if (repeats !== plan.repeats) fillForm();
   renderPhoto();
   announce(`${photo.name} chosen, ${photoFacts(photo)}.`);
