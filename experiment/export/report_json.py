@@ -15,6 +15,7 @@ from typing import Any
 
 from experiment.axes import plan_dict
 from experiment.codec import to_dict
+from experiment.decide.evidence import evidence
 from experiment.records import Cell, LoadCurve, LoadPoint, Report, Variant
 from experiment.report.method import method
 
@@ -61,7 +62,7 @@ def report_dict(report: Report) -> dict[str, Any]:
         "photo_set": None if report.photo_set is None else _digits(to_dict(report.photo_set)),
         "resizers": None if report.resizers is None else _digits(to_dict(report.resizers)),
     }
-    return made | {"method": method(made)}
+    return made | {"method": method(made), "evidence": evidence(made)}
 
 
 def load_dict(curve: LoadCurve) -> dict[str, Any]:

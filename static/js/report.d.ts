@@ -33,6 +33,8 @@ export interface Report {
   imported?: { name: string; run_id: string; imported_at: string; };
   /** How the run was measured and what its numbers mean, in sentences, in the order to be read. */
   method?: Array<{ term: string; text: string; }>;
+  /** How sure the run is, and what more photos would tell. */
+  evidence?: { photos: Count; kind: "photo" | "set"; sentence: string; tiers: Array<{ photos: Count; detects_points: number | null; sentence: string; }>; };
   /** null: a run of one photo. */
   photo_set?: PhotoSet | null;
   /** How copies made in the browser and by the server differ; null: only one of them made copies. */

@@ -155,6 +155,21 @@ def test_a_worse_variant_is_called_worse():
     )
 
 
+def test_few_photos_are_no_order():
+    few = summary(photos(both=29)).recommendation
+    assert few.sentence == "For these 29 photos: the original (4000 px JPEG) on 8 CPU (23 ms)."
+    assert summary(photos(both=30)).recommendation.sentence.startswith("Serve the original")
+    wide = replace(PLAN, margin_points=99.0)
+    assert summary(photos(both=29), wide).recommendation.sentence.startswith(
+        "For these 29 photos: 256 px JPEG"
+    )
+    assert summary(photos(both=30), wide).recommendation.sentence.startswith("Serve 256 px JPEG q85")
+    any_answer = replace(PLAN, keep_top1=False)
+    assert summary(photos(both=60), any_answer).recommendation.sentence.startswith("For these 60 photos: ")
+    going_on = summary(photos(both=30), wide, state="running", count=90).recommendation.sentence
+    assert going_on.startswith("So far: serve 256 px JPEG q85")
+
+
 def test_the_margin_is_the_users():
     results = photos(both=700, lost=200, neither=100)
     assert summary(results, replace(PLAN, margin_points=30.0)).recommendation.variant_id == SMALL.id

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from experiment.decide.other_goals import with_goals
 from experiment.export.report_json import report_dict
-from experiment.records import Label, Plan
+from experiment.records import BreakingPoint, Label, Plan
 from experiment.report.goals import fall_words, goals_of, is_too_far
 from tests.support.records import (
     TABBY,
@@ -547,6 +547,86 @@ def test_a_true_label_among_the_guesses_is_a_wrong_answer_and_no_question_of_spe
     assert made.sentence == "Nothing can be recommended: no variant is recognised as Lynx."
     assert made.why.startswith("The model's answer is tabby; Lynx is its 3rd guess (5 %). Nearest:")
     assert "spells" not in made.why
+
+
+# The smallest that still works, and the large numbers
+
+
+def test_the_smallest_that_keeps_the_answer_at_all_stands_beside_the_safe_one():
+    made = recommend(cell(60), cell(31, LARGE.id), cell(25, SMALL.id, top=surely(0.55)))
+    assert (made.variant_id, made.smallest.variant_id) == (LARGE.id, SMALL.id)
+    assert made.smallest.sentence == (
+        "Smallest that still works: 256 px JPEG q85 (6.9 KB), with confidence down from 71 % to 55 %."
+    )
+
+
+def test_a_recommendation_that_is_the_smallest_itself_names_no_other():
+    assert recommend(*CHANGES_AT_128).smallest is None
+    assert recommend(cell(60), cell(25, SMALL.id, top=TIGER)).smallest is None
+
+
+def breaking_point(**changes):
+    values = {
+        "backend_name": "8 CPU",
+        "outcome": "found",
+        "sentence": "Still a tabby down to 31 px, JPEG q79.",
+        "label": "tabby",
+        "by_true_label": False,
+        "size_px": 31,
+        "quality": 79,
+        "size_bytes": 888,
+    }
+    return BreakingPoint(**values | changes)
+
+
+def test_a_smaller_copy_that_a_search_found_is_named():
+    made = recommend(*CHANGES_AT_128, breaking_points=(breaking_point(),))
+    assert made.variant_id == SMALL.id
+    assert (made.smallest.variant_id, made.smallest.backend_name) == (None, "8 CPU")
+    assert made.smallest.sentence == "Smallest that still works: 31 px JPEG q79 (888 B)."
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"backend_name": "GPU"},
+        {"by_true_label": True},
+        {"size_bytes": 99_000},
+        {"outcome": "at_once", "size_px": None, "quality": None, "size_bytes": None},
+    ],
+)
+def test_a_search_elsewhere_or_of_something_larger_says_nothing_here(changes):
+    assert recommend(*CHANGES_AT_128, breaking_points=(breaking_point(**changes),)).smallest is None
+
+
+def test_where_no_variant_meets_the_goals_the_smallest_that_works_is_told():
+    made = recommend(*CHANGES_AT_128, plan=Plan(max_p50_ms=5))
+    assert made.variant_id is None and made.figures is None
+    assert made.smallest.sentence == "Smallest that still works: 256 px JPEG q85 (6.9 KB)."
+
+
+def test_the_large_numbers_are_those_of_the_cell_and_its_original():
+    made = recommend(cell(60), cell(25, SMALL.id, top=surely(0.7))).figures
+    assert (made.size_bytes, made.reference_size_bytes) == (SMALL.size_bytes, 3_000_000)
+    assert made.smaller_times == pytest.approx(3_000_000 / SMALL.size_bytes, rel=1e-5)
+    assert made.faster_times == pytest.approx(60 / 25) and made.faster_is_clear
+    assert (made.label, made.score, made.reference_score, made.same_answer) == ("tabby", 0.7, 0.71, True)
+
+
+def test_a_gain_that_chance_explains_is_not_clear():
+    noisy = [20.0 + 10 * (place % 5) for place in range(20)]
+    alike = recommend(answered(noisy), answered([each - 0.5 for each in noisy], SMALL.id)).figures
+    assert alike.faster_times > 1 and not alike.faster_is_clear
+    few = recommend(answered([60.0] * 3), answered([25.0] * 3, SMALL.id)).figures
+    assert not few.faster_is_clear
+    slower = recommend(cell(20), cell(40, SMALL.id)).figures
+    assert slower.faster_times == pytest.approx(0.5) and slower.faster_is_clear
+
+
+def test_without_an_original_the_numbers_are_unknown():
+    made = recommend(failed(20), cell(25, SMALL.id), plan=Plan(keep_top1=False)).figures
+    assert (made.smaller_times, made.faster_times, made.reference_latency_ms) == (None, None, None)
+    assert made.latency_ms == pytest.approx(25, abs=0.1)
 
 
 # In general
