@@ -47,6 +47,10 @@ export interface Config {
   /** Files and folders that systems put beside photos, in lower case. */
   system_names: string[];
   labels: string[];
+  /** Whether the model's classes may be named by their WordNet ids too. */
+  knows_wordnet_ids: boolean;
+  /** What the columns of a CSV of labels may be called, in lower case. */
+  label_columns: Record<"file" | "label", string[]>;
 }
 
 export interface Definition {

@@ -21,6 +21,7 @@ from experiment.measure.plan import RANGES, parse_plan
 from experiment.measure.schedule import DECODE_REPEATS, DECODE_WARMUPS
 from experiment.photo_sets.goals import MARGIN_POINTS as SET_MARGIN_POINTS
 from experiment.photo_sets.goals import MARGIN_POINTS_WITHOUT_LABELS
+from experiment.photo_sets.label_files import FILE_COLUMNS, LABEL_COLUMNS
 from experiment.records import OFFERED_SIZES_PX, Order
 from experiment.report.goals import MARGIN_POINTS
 from experiment.report.method import DEFINITIONS, VALIDITY, terms
@@ -109,6 +110,8 @@ def options(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
         "needs_token": bool(settings.shared_token),
         "system_names": sorted(SYSTEM_NAMES),  # of files that are left out of a photo set
         "labels": list(model.get("labels", ())),
+        "knows_wordnet_ids": bool(model.get("wnids")),
+        "label_columns": {"file": list(FILE_COLUMNS), "label": list(LABEL_COLUMNS)},  # of a CSV of labels
     }
 
 
