@@ -13,6 +13,7 @@ status.
         LabelsRefused         422  labels_refused     experiment/photo_sets/label_files.py
         SetNotHere            422  set_not_here       experiment/photo_sets/places.py
         NotComparable         422  not_comparable     experiment/decide/compare.py
+        BudgetRefused         422  budget_refused     experiment/check/budget.py
         PriceRefused          400  bad_price          experiment/decide/prices.py
         UplinkRefused         400  bad_uplink         experiment/decide/uplinks.py
         ReportRefused         422  report_refused     experiment/export/import_report.py
@@ -25,6 +26,7 @@ status.
         Refused               400  error              httpserver/problems.py; its code says more
         NoSuchRun             404  no_such_run        webapp/store/store.py
         TooBusy               429  too_many_runs      webapp/runs/queue.py
+        ServerRefused         422  server_refused     webapp/added_servers.py
         LargePhotoBusy        429  large_photo_waits  webapp/worker/large_photos.py
 
 A request that fails while measuring is data, not an exception: a `Failure` with one of FAILURE_CODES, made

@@ -168,9 +168,17 @@ class BackendInfo:
     workers: int | None = None  # of a queue; None, here and in the next two: not a queue, or not known
     batch_size: int | None = None  # most jobs in one request to the model, the largest of all workers
     model_servers: tuple[str, ...] | None = None  # "host:port" of those that the workers ask
+    # "host:port" as somebody added it on the page, for runs of one browser; `address` has the addresses that
+    # were checked. None: one of the app's own backends.
+    added_as: str | None = None
     url: str = field(
         default="", repr=False
     )  # of a queue: `address` with the password; codec.py leaves it out
+
+    @property
+    def place(self) -> str:
+        """The address as a person knows it."""
+        return self.added_as or self.address
 
     @property
     def asked_servers(self) -> frozenset[str]:
@@ -240,6 +248,8 @@ class Measurement:
     prediction: Prediction | None = None
     failure: Failure | None = None
     asked_for: Question = "predict"  # a "decode" request is never a sample of the cell
+    # Of the latency: while this process was late to wake (heartbeat.py). None: not watched, as before 1.7.
+    late_ms: float | None = None
 
     @property
     def rounded_ms(self) -> float:
@@ -307,7 +317,7 @@ class Cell:
 
     variant_id: str
     backend_name: str
-    count: int  # answered requests
+    count: int  # samples; answered requests that were set apart are not among them
     failures: int = 0  # requests that were sent and failed
     cold_ms: float | None = None  # the first warm-up; None: no warm-ups, or it failed
     samples_ms: tuple[float, ...]  # in the order they were taken
@@ -345,6 +355,12 @@ class Cell:
     # Of a queue: how many jobs were in the batch of each sample. Empty: another backend, or a photo set.
     batches: tuple[int, ...] = ()
     not_sent: int = 0  # requests left out because the backend had stopped answering; not counted as failures
+    disturbed_samples_ms: tuple[
+        float, ...
+    ] = ()  # set apart: this machine was busy. Only the interval sees them
+    disturbed_counted: int = (
+        0  # samples that it was busy for as well, but without which too few would be left
+    )
 
     @property
     def unanswered(self) -> int:

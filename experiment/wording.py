@@ -26,6 +26,7 @@ FORMAT_NAMES = {
     "webp": "WebP",
     "webp-lossless": "WebP lossless",
     "avif": "AVIF",
+    "heic": "HEIC",
     "gif": "GIF",
     "bmp": "BMP",
 }

@@ -24,6 +24,7 @@ from webapp.routes import (
     photos,
     pictures,
     runs,
+    servers,
     upload2018,
 )
 from webapp.services import Services
@@ -64,6 +65,7 @@ def create_app(settings: Settings | None = None, worker_command: Sequence[str] =
         inspector,
         photos,
         pictures,
+        servers,
         upload2018,
     ):
         app.register_blueprint(module.routes)

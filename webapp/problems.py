@@ -24,6 +24,7 @@ from httpserver.problems import (
     headers_of_http,
     problem,
 )
+from webapp.added_servers import ServerRefused
 from webapp.config import Settings
 from webapp.storage_errors import is_busy, is_no_room
 
@@ -70,6 +71,9 @@ TITLES: Final = {
     "no_bytes": "This run's images are no longer stored.",
     "nothing_measured": "Nothing was measured in this run.",
     "backend_changed": "A backend has changed since this run.",
+    "server_refused": "This server can't be added.",
+    "servers_not_allowed": "Servers can't be added here.",
+    "too_many_tests": "Too many tests.",
     "bad_prefix": "The proxy's X-Forwarded-Prefix is not a valid path.",
     "bad_query": "A value in the request is not valid.",
     "cross_site": "Requests from other sites are refused.",
@@ -105,6 +109,8 @@ def _refusal(error: PixelcostError) -> Response:
     more: dict[str, Any] = {}
     if isinstance(error, PlanRefused | VariantsRefused):
         more = {"problems": list(error.problems)}
+    if isinstance(error, ServerRefused):
+        more = {"fields": dict(error.fields)}
     response = _answer(error.http_status, error.code, title, error.message, more)
     response.headers.update(headers_of(error, getattr(error, "retry_after_s", None)))
     return response

@@ -7,6 +7,7 @@ from typing import cast
 
 from flask import current_app
 
+from webapp.added_servers import AddedServers
 from webapp.backends import BackendRegistry
 from webapp.config import Settings
 from webapp.metrics import Metrics
@@ -30,6 +31,7 @@ class Services:
         self.set_photos = SetPhotos(self.store)
         self.runs = RunManager(settings, self.store, self.metrics, self.reports.headline, worker_command)
         self.registry = BackendRegistry(settings, lambda: self.runs.is_measuring)
+        self.added = AddedServers(settings, lambda: self.runs.is_measuring)
         self.uploads = Uploads(settings)
         most_streams = min(settings.max_streams, settings.threads // 2)  # the rest is for other requests
         self.streams = Streams(self.store, self.runs, most_streams)

@@ -12,18 +12,18 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from rich.console import Console
 
 from experiment.cli.backends import asked_backends
 from experiment.cli.breaking_point import points_json, print_points, run_search
 from experiment.cli.compare import print_comparison
-from experiment.cli.photo import measure_photo
+from experiment.cli.photo import measure_photo, pictures_in
 from experiment.cli.photo_set import DEFAULT_WORKERS, MOST_WORKERS, run_set, save_answers
 from experiment.cli.table import print_report
 from experiment.decide.sections import sections
@@ -31,6 +31,7 @@ from experiment.decide.uplinks import uplink_of
 from experiment.embedded.models_cli import StartStopped
 from experiment.engines.choose import ENGINES
 from experiment.errors import PixelcostError
+from experiment.export.pictures import with_pictures
 from experiment.export.report_csv import report_csv
 from experiment.export.report_html import report_html
 from experiment.export.report_json import report_dict, report_json
@@ -40,9 +41,10 @@ from experiment.images.read import read_image
 from experiment.images.resize import RESAMPLERS
 from experiment.measure.plan import RULES, parse_plan
 from experiment.photo_sets.s3 import is_address
-from experiment.records import Order, Report
+from experiment.records import Order, Report, Thumb
 from experiment.settings import SharedSettings, read_settings
 
+FILE: Final[Mapping[str, Any]] = {"type": Path, "metavar": "FILE"}
 PIPE_WIDTH = 132  # columns of the table if stdout is not a terminal
 console = Console(stderr=True, highlight=False, markup=False, emoji=False)  # names may look like markup
 
@@ -50,12 +52,18 @@ console = Console(stderr=True, highlight=False, markup=False, emoji=False)  # na
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the arguments, run, report. Returns the exit code."""
     options = _options(arguments)
+    return ended(lambda cancel: _run(options, cancel))
+
+
+def ended(run: Callable[[threading.Event], int]) -> int:
+    """The exit code of a command, which gets an event that Ctrl-C sets. Prints the sentence of a
+    PixelcostError."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # its encoding may lack characters of names
     cancel = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: cancel.set())
     try:
-        return _run(options, cancel)
+        return run(cancel)
     except StartStopped:
         return 130
     except PixelcostError as error:
@@ -68,45 +76,60 @@ def _run(options: argparse.Namespace, cancel: threading.Event) -> int:
         older, newer = options.compare
         print_comparison(older, newer, _output())
         return 0
-    uplink_of(options.uplink)
-    _check_outputs(options)
+    if options.breaking_point:
+        check_outputs(options)
+        return _breaking_point(options, settings_of(options), cancel)
+    report, all_written = measured(options, cancel)
+    print_report(report, _output())
+    _print_deciding(report, options)
+    return _exit_code(report, cancel) if all_written else 2
+
+
+def settings_of(options: argparse.Namespace) -> SharedSettings:
+    """Of the environment, with --servers in place of TF_SERVERS. Raises ConfigRefused."""
     servers = {"TF_SERVERS": options.servers} if options.servers else {}
-    settings = read_settings(SharedSettings, os.environ | servers)
-    command = _breaking_point if options.breaking_point else _one_photo if options.photo else _many_photos
-    return command(options, settings, cancel)
+    return read_settings(SharedSettings, os.environ | servers)
 
 
-def _many_photos(options: argparse.Namespace, settings: SharedSettings, cancel: threading.Event) -> int:
+def measured(options: argparse.Namespace, cancel: threading.Event) -> tuple[Report, bool]:
+    """Measures the photo or the photos. Returns the report, and whether all files that were asked for could
+    be written. Raises PixelcostError."""
+    uplink_of(options.uplink)
+    check_outputs(options)
+    settings = settings_of(options)
+    return (_one_photo if options.photo else _many_photos)(options, settings, cancel)
+
+
+def _many_photos(
+    options: argparse.Namespace, settings: SharedSettings, cancel: threading.Event
+) -> tuple[Report, bool]:
     done = run_set(options, settings, _plan_fields(options, settings), cancel, console)
-    all_written = _write(done.report, options)
+    all_written = _write(done.report, options, {})
     if options.answers:
-        all_written &= _saved(options.answers, partial(save_answers, done, options.answers))
-    print_report(done.report, _output())
-    _print_deciding(done.report, options)
+        all_written &= saved(options.answers, partial(save_answers, done, options.answers))
     if done.report.failure is not None:
         console.print(done.report.failure.message, style="bold red", soft_wrap=True)
     if done.report.state != "done":
         console.print(f"Run the same command again to continue. Journal: {done.journal}", markup=False)
-    return _exit_code(done.report, cancel) if all_written else 2
+    return done.report, all_written
 
 
-def _one_photo(options: argparse.Namespace, settings: SharedSettings, cancel: threading.Event) -> int:
+def _one_photo(
+    options: argparse.Namespace, settings: SharedSettings, cancel: threading.Event
+) -> tuple[Report, bool]:
     true_label = printable(options.true_label) if options.true_label else None
     source = read_image(_read(options.photo), options.photo.name, true_label=true_label)
     plan = parse_plan(_plan_fields(options, settings))
     with asked_backends(settings, plan.backend_names, console, cancel) as asked:
         report = measure_photo(source, plan, asked.infos, cancel, console)
-    all_written = _write(report, options)
-    print_report(report, _output())
-    _print_deciding(report, options)
-    return _exit_code(report, cancel) if all_written else 2
+    return report, _write(report, options, pictures_in(report) if options.json or options.html else {})
 
 
 def _breaking_point(options: argparse.Namespace, settings: SharedSettings, cancel: threading.Event) -> int:
     fields = _plan_fields(options, settings)
     code, found = run_search(options, settings, _read(options.photo), fields, cancel, console)
     print_points(found, _output())
-    written = not options.json or _saved(options.json, partial(_save_text, options.json, points_json, found))
+    written = not options.json or saved(options.json, partial(_save_text, options.json, points_json, found))
     return code if written else 2
 
 
@@ -122,9 +145,12 @@ def _output() -> Console:
     return Console(highlight=False, markup=False, emoji=False, width=width)
 
 
-def _check_outputs(options: argparse.Namespace) -> None:
+OUTPUTS = ("json", "csv", "html", "answers", "journal", "summary", "junit")  # summary, junit: of check
+
+
+def check_outputs(options: argparse.Namespace) -> None:
     """Raises PixelcostError if a file can't be written, before anything is measured."""
-    for path in filter(None, (options.json, options.csv, options.html, options.answers, options.journal)):
+    for path in filter(None, (getattr(options, name, None) for name in OUTPUTS)):
         if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
             raise PixelcostError(f"{path} can't be written. Name a file in a folder that exists.")
     if options.journal and options.journal.exists() and not options.journal.is_file():
@@ -137,8 +163,8 @@ def _check_outputs(options: argparse.Namespace) -> None:
 def _check_none_is_lost(options: argparse.Namespace) -> None:
     """Raises PixelcostError if a file would overwrite another one of this run, or one that it reads."""
     taken: dict[Path, str] = {}
-    for name in ("photo", "photos", "labels", "label_map", "journal", "json", "csv", "html", "answers"):
-        path = getattr(options, name)
+    for name in ("photo", "photos", "labels", "label_map", "budget", *OUTPUTS):
+        path = getattr(options, name, None)
         if (
             path is None or isinstance(path, str) or (path.exists() and not path.is_file())
         ):  # like s3://, or /dev/stdout
@@ -152,13 +178,13 @@ def _check_none_is_lost(options: argparse.Namespace) -> None:
             )
 
 
-def _write(report: Report, options: argparse.Namespace) -> bool:
+def _write(report: Report, options: argparse.Namespace, pictures: Mapping[str, Thumb]) -> bool:
     """Writes the files of --json, --csv and --html. Returns whether all could be written."""
-    exported = report_dict(report)
+    exported = with_pictures(report_dict(report), pictures)
     html = partial(report_html, uplink=uplink_of(options.uplink))
     files = ((options.json, report_json), (options.csv, report_csv), (options.html, html))
-    saved = [_saved(path, partial(_save_text, path, text, exported)) for path, text in files if path]
-    return all(saved)
+    written = [saved(path, partial(_save_text, path, text, exported)) for path, text in files if path]
+    return all(written)
 
 
 def _save_text(path: Path, text: Callable[[dict[str, Any]], str], exported: dict[str, Any]) -> None:
@@ -166,7 +192,8 @@ def _save_text(path: Path, text: Callable[[dict[str, Any]], str], exported: dict
     path.write_bytes(text(exported).encode("utf-8", "backslashreplace"))
 
 
-def _saved(path: Path, save: Callable[[], object]) -> bool:
+def saved(path: Path, save: Callable[[], object]) -> bool:
+    """Whether a file could be written; why not is printed."""
     try:
         save()
     except (OSError, ValueError) as error:  # a value that one format can't hold costs that file only
@@ -211,7 +238,7 @@ def _number(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number like 5 or 0.5") from None
 
 
-def _place(text: str) -> Path | str:
+def place(text: str) -> Path | str:
     return text if is_address(text) else Path(text)
 
 
@@ -248,11 +275,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m experiment", description=__doc__.splitlines()[0])
-    file: dict[str, Any] = {"type": Path, "metavar": "FILE"}
-
+    parser = argparse.ArgumentParser(
+        prog="python -m experiment",
+        description=__doc__.splitlines()[0],
+        epilog="python -m experiment check judges a run by a file of goals, for CI: docs/ci.md",
+    )
     add = parser.add_argument_group("photo").add_argument
-    add("photo", type=Path, nargs="?", help="JPEG, PNG, WebP, GIF or BMP")
+    add("photo", type=Path, nargs="?", help="JPEG, PNG, WebP, AVIF, HEIC (with pi-heif), GIF or BMP")
     add("--true-label", metavar="LABEL", help="what the photo shows: adds accuracy to agreement")
     add(
         "--breaking-point",
@@ -260,20 +289,33 @@ def _parser() -> argparse.ArgumentParser:
         help="instead of a run: the smallest size, then the lowest JPEG quality, that keeps the top answer",
     )
 
-    add = parser.add_argument_group("many photos (docs/accuracy.md)").add_argument
-    add(
+    group = parser.add_argument_group("many photos (docs/accuracy.md)")
+    group.add_argument(
         "--photos",
-        type=_place,
+        type=place,
         metavar="DIR",
         help="a folder, ZIP or s3://bucket/prefix, instead of one photo",
     )
+    add_set_options(group)
+    reports: dict[str, Any] = {"type": Path, "nargs": 2, "metavar": ("OLDER", "NEWER")}
+    group = add_run_options(parser)
+    group.add_argument("--compare", **reports, help="compare two reports written with --json")
+    return parser
+
+
+def add_set_options(group: argparse._ArgumentGroup) -> None:
+    """Of sets of photos."""
+    add = group.add_argument
     add("--labels", type=Path, metavar="CSV", help="columns file,label (folder names, labels.csv)")
-    add("--label-map", **file, help="id,label lines, if the labels are ids")
-    add("--journal", **file, help="keeps the results so far (in the data folder)")
-    add("--answers", **file, help="write every answer to every photo as CSV")
+    add("--label-map", **FILE, help="id,label lines, if the labels are ids")
+    add("--journal", **FILE, help="keeps the results so far (in the data folder)")
+    add("--answers", **FILE, help="write every answer to every photo as CSV")
     add("--engine", choices=ENGINES, help="measure in several processes, started by this (local)")
     add("--workers", type=_workers, metavar="N", help=f"how many of them ({DEFAULT_WORKERS})")
 
+
+def add_run_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """What to measure, how, and where the report goes. Returns the group of the last."""
     add = parser.add_argument_group("variants, and the defaults").add_argument
     add(
         "--sizes",
@@ -321,10 +363,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--uplink", default="", metavar="MBIT/S", help="of the user's network: 3g, 10, 100 ... (10)")
 
-    add = parser.add_argument_group("reports").add_argument
-    add("--json", **file, help="write the report as JSON")
-    add("--csv", **file, help="write one row per cell")
-    add("--html", **file, help="write a report that opens without a network")
-    reports = ("OLDER", "NEWER")
-    add("--compare", type=Path, nargs=2, metavar=reports, help="compare two reports written with --json")
-    return parser
+    reports = parser.add_argument_group("reports")
+    add = reports.add_argument
+    add("--json", **FILE, help="write the report as JSON")
+    add("--csv", **FILE, help="write one row per cell")
+    add("--html", **FILE, help="write a report that opens without a network")
+    return reports

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
+from zipfile import BadZipFile, ZipFile
 
 from common.words import decoded
 from experiment.decide.other_goals import judged
 from experiment.decide.sections import sections
 from experiment.errors import PixelcostError
+from experiment.export.pictures import ID, picture_problems, without_pictures
 from experiment.export.report_json import SCHEMA
 from experiment.export.schema_check import problems
 from experiment.figures import figures, variant_figures
@@ -24,6 +27,8 @@ from experiment.file_names import plain_name
 from experiment.records import MAX_BACKENDS, MAX_VARIANTS, SEED_LIMIT
 from experiment.report.statistics import percentiles
 
+REPORT_NAME = "report.json"  # in the ZIP file of a run
+MOST_BYTES = 500_000_000  # of that; a file on this machine may have any size
 MOST_DEPTH = 16  # a report has 6 levels
 MOST_NUMBER = SEED_LIMIT  # the largest that a report holds
 MOST_TEXT = 20_000  # characters of one text
@@ -37,7 +42,6 @@ MOST_VALUES = 3_000_000  # that a file may seem to hold before it is parsed
 MOST_PROBLEMS = 3  # named in one sentence
 TOLERANCE_MS = 2e-6  # derived numbers have six digits
 
-ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _HOW = 'Choose a file that was saved with the button "JSON" below a run.'
 _AGAIN = "Export it again, or download it again from its source."
 
@@ -50,12 +54,33 @@ class ReportRefused(PixelcostError):
 
 
 def load_report(path: str | Path) -> dict[str, Any]:
-    """The report in a file on this machine. Raises PixelcostError when it is not a readable report."""
+    """The report in a file on this machine: the JSON, or the ZIP file of a run. Raises PixelcostError when
+    it is not a readable report."""
+    path = Path(path)
     try:
-        data = Path(path).read_bytes()
+        data = _in_zip(path) if has_report(path) else path.read_bytes()
     except OSError as error:
         raise PixelcostError(f"{path} can't be read: {error.strerror}.") from None
-    return read_report(data, Path(path).name)
+    return read_report(data, path.name)
+
+
+def has_report(path: Path) -> bool:
+    """Whether it is a ZIP file with a report in it, as a run is downloaded; not one of photos alone."""
+    try:
+        with ZipFile(path) as archive:
+            return REPORT_NAME in archive.namelist()
+    except (OSError, BadZipFile):
+        return False
+
+
+def _in_zip(path: Path) -> bytes:
+    try:
+        with ZipFile(path) as archive:
+            if archive.getinfo(REPORT_NAME).file_size > MOST_BYTES:
+                raise ReportRefused(f"The report in {path.name} is too large: at most {MOST_BYTES:,} bytes.")
+            return archive.read(REPORT_NAME)
+    except (BadZipFile, NotImplementedError, RuntimeError, zlib.error) as error:
+        raise ReportRefused(f"{path.name} is damaged: {error}. {_AGAIN}") from None
 
 
 def read_report(data: bytes, name: str) -> dict[str, Any]:
@@ -70,8 +95,9 @@ def read_report(data: bytes, name: str) -> dict[str, Any]:
         raise ReportRefused(f"{shown} is JSON, but not a Pixelcost report. {_HOW}")
     _check_version(found["schema_version"], shown)
     wrong = (
-        _first(_insane(found, "", 0))
+        _first(_insane(without_pictures(found), "", 0))
         or _first(problems(found, SCHEMA))
+        or _first(picture_problems(found))
         or _first(_too_much(found))
         or _first(_contradictions(found))
     )
@@ -183,7 +209,10 @@ def _too_much(report: Mapping[str, Any]) -> Iterator[str]:
         yield "it has more samples than any run takes"
 
 
-_SAMPLES: Final = ("samples_ms", "warmup_samples_ms", "decode_request_samples_ms", "peers", "batches")
+_SAMPLES: Final = (
+    *("samples_ms", "disturbed_samples_ms", "warmup_samples_ms", "decode_request_samples_ms"),
+    *("peers", "batches"),
+)
 
 
 def _contradictions(report: Mapping[str, Any]) -> Iterator[str]:

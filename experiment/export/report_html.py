@@ -17,6 +17,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from experiment.decide.sections import sections
 from experiment.decide.uplinks import USUAL, Uplink
+from experiment.export.filmstrip import filmstrip
+from experiment.export.pictures import data_uri, pictures_of, without_pictures
 from experiment.figures import figures
 from experiment.figures.view import view_of
 from experiment.report.contention import NOT_THERE
@@ -47,8 +49,10 @@ FILTERS = (
 def report_html(report: Mapping[str, Any], uplink: Uplink = USUAL) -> str:
     """The exported report as a page. Raises FileNotFoundError when static/vendor lacks plotly.js.
 
-    `uplink`: the bandwidth that the modelled end to end is about.
+    `uplink`: the bandwidth that the modelled end to end is about. The report's pictures stand in the page
+    itself, and not again in its JSON.
     """
+    pictures, report = pictures_of(report), without_pictures(report)
     style, script = _asset("report.css") + _vendored("plotly*.css"), _asset("report.js")
     plotly, view = _vendored("plotly*.min.js"), view_of(report)
     drawn = {theme: figures(report, theme, view=view) for theme in THEMES}
@@ -65,6 +69,8 @@ def report_html(report: Mapping[str, Any], uplink: Uplink = USUAL) -> str:
             script=script,
             plotly=plotly,
             report=report,
+            strip=filmstrip(view, report),
+            pictures={key: (picture, data_uri(picture)) for key, picture in pictures.items()},
             photo_set=view.photo_set,
             variants={variant.id: variant for variant in view.variants},
             cells=[

@@ -169,6 +169,7 @@ def _rows(cell: Cell, far: frozenset[float]) -> list[list[Any]]:
         [f"sample {place}", value_ms, "yes", "yes" if value_ms in far else "no"]
         for place, value_ms in enumerate(cell.samples_ms, start=1)
     ]
+    rows += [["delayed", value_ms, "no", None] for value_ms in cell.disturbed_samples_ms]
     return rows + (
         [[f"{cell.unanswered} {'failed' if cell.failures else 'not sent'}", None, "no", None]]
         if cell.unanswered
@@ -182,9 +183,18 @@ def _caption(cell: Cell, far: frozenset[float], is_running: bool) -> str:
     missing = next((name for name, floor in floors.items() if 0 < cell.count < floor), None)
     return joined(
         _what_was_taken(cell, far, is_running),
+        _delayed(cell),
         f"{_unanswered_words(cell)}." if cell.unanswered and cell.count else "",
         f"{missing} is known from {floors[missing]} samples." if missing else "",
     )
+
+
+def _delayed(cell: Cell) -> str:
+    """What was set apart: the strip shows what p50 stands for."""
+    if not cell.disturbed_samples_ms:
+        return ""
+    delayed, slowest_ms = len(cell.disturbed_samples_ms), max(cell.disturbed_samples_ms)
+    return f"{delayed:,} more, up to {milliseconds(slowest_ms)}, delayed by other work and not counted."
 
 
 def _what_was_taken(cell: Cell, far: frozenset[float], is_running: bool) -> str:

@@ -119,8 +119,9 @@ class Session:
         seed = random.Random(f"{self._plan.seed}/{index}").randrange(SEED_LIMIT)  # an order for each photo
         count = replace(self._plan, warmups=0, seed=seed)
         with Heartbeat() as heartbeat:
-            taken = self._take(warm_up, [variant for variant in variants if variant.id not in self._warm])
-            taken += self._take(count, variants)
+            cold = [variant for variant in variants if variant.id not in self._warm]
+            taken = self._take(warm_up, cold, heartbeat)
+            taken += self._take(count, variants, heartbeat)
         self._warm |= {variant.id for variant in variants}
         self._let_go_of_silent_ones(taken)
         return PhotoResult(
@@ -141,13 +142,11 @@ class Session:
             data=_to_look_at(variants),
         )
 
-    def _take(self, plan: Plan, variants: Sequence[Variant]) -> list[Measurement]:
+    def _take(self, plan: Plan, variants: Sequence[Variant], heartbeat: Heartbeat) -> list[Measurement]:
         if not variants:
             return []
-        return [
-            without_weight(measurement)
-            for measurement in measure(plan, variants, self.backends, self._cancel)
-        ]
+        taken = measure(plan, variants, self.backends, self._cancel)
+        return [without_weight(measurement) for measurement in heartbeat.watched(taken)]
 
     def _let_go_of_silent_ones(self, taken: Sequence[Measurement]) -> None:
         silent = {

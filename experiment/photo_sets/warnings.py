@@ -18,7 +18,7 @@ from experiment.records import (
 )
 from experiment.report.contention import NOT_THERE
 from experiment.report.goals import Results
-from experiment.report.warnings import as_warnings, busy_app, shared_machine, short_of_cores
+from experiment.report.warnings import as_warnings, busy_machine, shared_machine, short_of_cores
 from experiment.wording import count, listed, points, sentence, short_label
 
 MOST_NAMED = 5
@@ -26,15 +26,12 @@ MOST_NOTES = 3
 
 
 def warnings_of_set(
-    results: Results, photo_set: PhotoSetFacts, counts: SetCounts, late_ms: float | None
+    results: Results, photo_set: PhotoSetFacts, counts: SetCounts, *, was_busy: bool
 ) -> tuple[Warning_, ...]:
-    """Every warning that a run over a set calls for, in the order of their codes.
-
-    `late_ms`: how late this app woke up at worst while measuring; None: it was quiet.
-    """
+    """Every warning that a run over a set calls for, in the order of their codes."""
     found: tuple[tuple[str, Iterable[str | Warning_]], ...] = (
         ("W3", shared_machine(results.backends, results.plan.order)),
-        ("W4", busy_app(results.cells, late_ms)),
+        ("W4", busy_machine(results.cells, was_busy=was_busy)),
         ("W6", _small_photos(counts)),
         ("W8", _unusable_backends(results.backends, counts)),
         ("W9", _changed_pixels(counts)),

@@ -7,7 +7,7 @@ export const base = typeof document === "undefined" ? "" : document.documentElem
 
 /** The server said no, or nothing came back. Carries what a person should read. */
 export class Problem extends Error {
-  /** @param {{title: string, detail?: string, status?: number, type?: string, code?: string, reference?: string}} body */
+  /** @param {{title: string, detail?: string, status?: number, type?: string, code?: string, reference?: string, fields?: Record<string, string>}} body */
   constructor(body) {
     super(body.title);
     this.title = body.title;
@@ -16,6 +16,7 @@ export class Problem extends Error {
     this.type = body.type || "";
     this.code = body.code || "";
     this.reference = body.reference || "";
+    this.fields = body.fields || {}; // a sentence for each that was wrong
   }
 }
 
@@ -113,6 +114,8 @@ export const copyPath = (id, kind, variantId, backend) =>
 const sendJson = (path, body) => getJson(path, {
   method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
 });
+/** A server of one's own as it answers now. @param {import("./types.js").OwnServer} server @returns {Promise<import("./types.js").Backend>} */
+export const testServer = (server) => sendJson("/api/backends/test", server);
 /** Brings back an exported report. @param {File} file */
 export function postReport(file) {
   const body = new FormData();

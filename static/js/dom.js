@@ -30,6 +30,7 @@ export const SELECTORS = {
   presets: "#presets",
   autoPreview: "#auto-preview",
   autoFull: "#auto-full",
+  addServer: "#add-server",
   serverAdd: "#server-add",
   qualityPreview: "#quality-preview",
   setThumbs: "#set-thumbs",
@@ -144,7 +145,7 @@ export function el(tag, properties = {}, ...children) {
 const styles = {};
 
 /** Fetches a stylesheet that the first look does without; done when it is there, or could not be fetched. */
-export function loadStyle(/** @type {"deciding" | "follow_ups" | "inspector" | "plan" | "sets"} */ name) {
+export function loadStyle(/** @type {"deciding" | "follow_ups" | "inspector" | "pictures" | "plan" | "sets"} */ name) {
   styles[name] ||= new Promise((resolve) => {
     const href = `${base}/static/css/${name}.css`;
     document.head.append(el("link", { rel: "stylesheet", href, onload: resolve, onerror: resolve }));

@@ -100,7 +100,7 @@ export function shareOf(found) {
 }
 
 const FORMAT_NAMES = {
-  png: "PNG", jpeg: "JPEG", webp: "WebP", "webp-lossless": "WebP lossless", avif: "AVIF", gif: "GIF", bmp: "BMP",
+  png: "PNG", jpeg: "JPEG", webp: "WebP", "webp-lossless": "WebP lossless", avif: "AVIF", heic: "HEIC", gif: "GIF", bmp: "BMP",
 };
 
 /** @param {string} key a format key of the report */

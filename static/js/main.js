@@ -5,6 +5,7 @@ import { announce, el, fill, part, setText } from "./dom.js";
 import { runtimeWords } from "./format.js";
 import { isBusy, memory, repeatsToCome, state, update, watch } from "./state.js";
 import { buildForm, focusProblem, runProblems } from "./setup/form.js";
+import { testOwn, withOwn } from "./setup/own_servers.js";
 import { defaultPlan, isGoal, isRestTwin, planFromQuery, unknownInQuery } from "./setup/plan.js";
 
 const ASK_AGAIN_MS = 3000; // while a backend loads its model
@@ -33,6 +34,7 @@ async function using(module, act) {
 }
 
 const withPhoto = (act) => using(import("./setup/photo.js"), act);
+const withPlan = (act) => using(import("./setup/plan_drawer.js"), act);
 const withRun = (act) => using(import("./run/run.js"), act);
 
 async function start() {
@@ -55,6 +57,7 @@ async function start() {
   watch(["photo", "backends"], previewByItself);
   if (first.backends) showBackends(first.backends);
   else askBackends(false);
+  testOwn();
   const runId = document.documentElement.dataset.runId;
   if (runId) await withRun((run) => run.openRun(runId));
   else if (new URLSearchParams(location.search).get("sample")) await withPhoto((photo) => photo.useSample(false));
@@ -63,7 +66,9 @@ async function start() {
 
 /** The empty page shows what a result looks like, once it has been painted. */
 function showSampleRun() {
-  setTimeout(() => state.photo || isBusy() || withRun((run) => run.showSample()), 0);
+  const show = () => state.photo || isBusy() || withRun((run) => run.showSample());
+  if (window.requestIdleCallback) requestIdleCallback(show, { timeout: 2000 });
+  else setTimeout(show, 200); // Safari
 }
 
 /** What the server wrote into the page, so that nothing has to be asked before the first look. */
@@ -114,7 +119,8 @@ function wire() {
   for (const name of INPUTS) part(name).addEventListener("change", takeInput);
   part("checkBackends").addEventListener("click", () => askBackends(true));
   part("backendsButton").addEventListener("click", () => showBackendsPanel(Boolean(part("backendsPanel").hidden)));
-  part("editPlan").addEventListener("click", () => using(import("./setup/plan_drawer.js"), (drawer) => drawer.openPlan()));
+  part("addServer").addEventListener("click", () => using(import("./setup/plan_drawer.js"), (drawer) => drawer.openServers()));
+  part("editPlan").addEventListener("click", () => withPlan((drawer) => drawer.openPlan()));
   part("runsButton").addEventListener("click", () => using(import("./run/history.js"), (runs) => runs.openHistory()));
   part("helpButton").addEventListener("click", () => using(import("./results/help.js"), (help) => help.openHelp()));
   part("form").addEventListener("submit", submit);
@@ -220,7 +226,7 @@ function submit(event) {
   if (problems.length) {
     announce(problems.join(" "));
     if (!state.photo) part("choose").focus();
-    else focusProblem();
+    else withPlan((drawer) => drawer.openPlan().then(focusProblem));
     return undefined;
   }
   memory.set("plan", Object.fromEntries(KEEP_FROM_LAST_TIME.map((key) => [key, state.plan[key]])));
@@ -251,6 +257,7 @@ async function askBackends(refresh) {
   setText(part("backendsNote"), "Checking the backends…");
   try {
     showBackends(await getBackends(refresh));
+    if (refresh) testOwn();
   } catch (problem) {
     update({ backendsNotice: problemText(problem) });
   }
@@ -258,7 +265,7 @@ async function askBackends(refresh) {
 
 /** @param {import("./types.js").Backends} backends */
 function showBackends(backends) {
-  update({ backends, backendsNotice: "" });
+  update({ backends: withOwn(backends), backendsNotice: "" });
   const waiting = backends.backends.some((backend) => ["loading", "unknown"].includes(backend.state));
   if (waiting) setTimeout(() => document.hidden || askBackends(false), ASK_AGAIN_MS);
 }
@@ -297,6 +304,7 @@ function modelWords({ backends, model, detail }) {
 /** @param {import("./types.js").Backend} backend */
 function backendCard(backend) {
   const badge = backend.embedded && backend.state !== "absent";
+  const own = "Added in this browser. No other browser's runs ask it.";
   const hint = "Runs on this machine. To size hardware, measure the hardware you will serve on.";
   return el(
     "li",
@@ -305,6 +313,7 @@ function backendCard(backend) {
     el("strong", {}, backend.name),
     el("span", { className: "visually-hidden" }, ` (${STATE_WORDS[backend.state] || backend.state}) `),
     badge && el("span", { className: "badge", title: hint }, "EMBEDDED"),
+    backend.added_as && el("span", { className: "badge", title: own }, "YOURS"),
     backend.state === "ready" && runtimeWords(backend)
       && el("span", { className: "backend-detail" }, runtimeWords(backend)),
     el("span", { className: "backend-detail" }, backend.detail || STATE_WORDS[backend.state] || backend.state),

@@ -39,7 +39,7 @@ export interface Report {
   resizers?: Resizers | null;
   /** Not in files: the keys of the small pictures at /api/runs/<id>/thumbs/<key>. A key is a variant's id, or step-<size_px>-<quality> for a step of the search for the breaking point. */
   has_pictures?: Array<string>;
-  /** Only in files: the small pictures of variants and steps of the search by their keys, decoded from the bytes that were sent. All together have at most 300 kB of base64. */
+  /** Only in files: the small pictures of variants and steps of the search by their keys, decoded from the bytes that were sent. All together have at most 200,000 characters of base64. */
   pictures?: Record<string, Picture>;
 }
 
@@ -218,6 +218,8 @@ export interface Backend {
   batch_size?: number | null;
   /** host:port of the model servers that the workers of the queue ask. */
   model_servers?: Array<string> | null;
+  /** host:port as it was added on the page, for this run only; address has what it meant. null: one of the app's own backends. */
+  added_as?: string | null;
 }
 
 /** One encoded image, exactly as it is sent. Its stage times are never part of a latency. */
@@ -269,7 +271,7 @@ export interface Failure {
 export interface Cell {
   variant_id: string;
   backend_name: string;
-  /** Answered requests. */
+  /** Samples: answered requests but for those set apart. */
   count: Count;
   /** Requests that were sent and failed. */
   failures: Count;
@@ -277,7 +279,11 @@ export interface Cell {
   not_sent?: Count;
   /** The first warm-up. */
   cold_ms: MillisecondsOrNull;
-  /** Every latency, in the order they were taken: the whole call as a client sees it. */
+  /** Latencies set apart, as this machine was too busy to time them. They count in no number but p50_low_ms and p50_high_ms, which enclose the interval without and with them. */
+  disturbed_samples_ms?: Array<Milliseconds>;
+  /** Samples for which it was too busy as well: they count, as too few would be left without them. */
+  disturbed_counted?: Count;
+  /** Every latency that counts, in the order they were taken: the whole call as a client sees it. */
   samples_ms: Array<Milliseconds>;
   p50_ms: MillisecondsOrNull;
   /** Distribution-free 95 % interval of p50; null below 6 samples. */

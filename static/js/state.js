@@ -1,7 +1,7 @@
 /**
  * All that the page knows, and who is called when it changes.
  *
- * @import { Backends, Config, Notice, PagePlan, Photo, Report, RunProgress, View } from "./types.js"
+ * @import { Backends, Config, Live, Notice, PagePlan, Photo, Report, RunProgress, View } from "./types.js"
  */
 
 import { isLive } from "./api.js";
@@ -18,6 +18,9 @@ export const state = {
   plan: /** @type {?PagePlan} */ (null),
   run: /** @type {?RunProgress} */ (null),
   report: /** @type {?Report} */ (null), // the report so far, as exported
+  /** What came since that report: variants that were made, steps of the search for the breaking point. */
+  live: /** @type {Live} */ ({ variants: [], steps: [] }),
+  chosen: "", // picture that is compared on the stage: a variant's id or a step's key; "": the recommended variant's
   job: /** @type {?import("./types.js").Job} */ (null), // the follow-up of the run that is under way
   connection: "", // a sentence while the event stream is broken
   notice: /** @type {?Notice} */ (null),

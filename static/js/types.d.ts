@@ -2,7 +2,7 @@
 // Those of the report come from its schema.
 
 export * from "./report.js";
-import type { Backend, CountedShare, Plan } from "./report.js";
+import type { Backend, CountedShare, Plan, SearchStep, Variant } from "./report.js";
 import type { SELECTORS } from "./dom.js";
 import type { PhotoSet } from "./setup/photo_set.js";
 
@@ -46,11 +46,23 @@ export interface Config {
   needs_token: boolean;
   /** Files and folders that systems put beside photos, in lower case. */
   system_names: string[];
+  /** Servers of one's own: why none can be added, or how many. Model and signature are those if none is named. */
+  add_servers: { why_not: string | null; most: number; protocols: string[]; model: string; signature: string };
   labels: string[];
   /** Whether the model's classes may be named by their WordNet ids too. */
   knows_wordnet_ids: boolean;
   /** What the columns of a CSV of labels may be called, in lower case. */
   label_columns: Record<"file" | "label", string[]>;
+}
+
+/** A server that was added in this browser, as it is sent. */
+export interface OwnServer {
+  name: string;
+  address: string;
+  protocol: "grpc" | "rest";
+  model?: string;
+  signature?: string;
+  price_per_hour?: number | null;
 }
 
 export interface Definition {
@@ -186,6 +198,17 @@ export interface RunProgress {
   plan: PagePlan | null;
   /** The photo it was started with. */
   photo: Photo | null;
+}
+
+/** What events told since the last report. */
+export interface Live {
+  variants: (Variant & Pictured)[];
+  steps: ({ backend_name: string; step: SearchStep } & Pictured)[];
+}
+
+interface Pictured {
+  /** The key of its small picture; null: there is none. */
+  picture?: string | null;
 }
 
 /** A follow-up under way. */

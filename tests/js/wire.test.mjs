@@ -36,7 +36,7 @@ test("a file is known by its first bytes, not by its name", () => {
 
 test("a file that can't be used says why and what to do", () => {
   assert.equal(refusal("notes.pdf", 10, "", LIMITS).title, "notes.pdf is not a photo we can read.");
-  assert.equal(refusal("notes.pdf", 10, "", LIMITS).detail, "Use JPEG, PNG, WebP, GIF or BMP.");
+  assert.equal(refusal("notes.pdf", 10, "", LIMITS).detail, "Use JPEG, PNG, WebP, AVIF, GIF or BMP.");
   assert.match(refusal("IMG.HEIC", 10, "heic", LIMITS).detail, /Export it as JPEG/);
   assert.equal(refusal("a.avif", 10, "avif", LIMITS).title, "a.avif is an AVIF file.");
   assert.match(refusal("a.png", 10, "cgbi", LIMITS).title, /^a.png is a PNG as Xcode writes it/);

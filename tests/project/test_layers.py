@@ -122,6 +122,7 @@ SCRIPT_LAYERS = (
     {"browser_resize"},
     {"setup"},
     {"results"},
+    {"pictures"},
     {"sets"},
     {"inspector", "decide"},
     {"run"},

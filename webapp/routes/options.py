@@ -27,6 +27,7 @@ from experiment.report.goals import MARGIN_POINTS
 from experiment.report.method import DEFINITIONS, VALIDITY, terms
 from experiment.report.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99
 from httpserver.security import refuse_from_other_sites
+from webapp.added_servers import MOST_SERVERS, OFF, PROTOCOLS
 from webapp.backends import NONE_CONFIGURED, BackendRegistry
 from webapp.config import Settings
 from webapp.services import services
@@ -109,6 +110,13 @@ def options(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
         "keep_runs": settings.keep_runs,
         "needs_token": bool(settings.shared_token),
         "system_names": sorted(SYSTEM_NAMES),  # of files that are left out of a photo set
+        "add_servers": {
+            "why_not": None if settings.can_add_servers else OFF,
+            "most": MOST_SERVERS,
+            "protocols": list(PROTOCOLS),
+            "model": settings.model_name,  # unless the server's own is named, as the signature
+            "signature": settings.model_signature_name,
+        },
         "labels": list(model.get("labels", ())),
         "knows_wordnet_ids": bool(model.get("wnids")),
         "label_columns": {"file": list(FILE_COLUMNS), "label": list(LABEL_COLUMNS)},  # of a CSV of labels

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 
-from experiment.export.import_report import ID
+from experiment.export.pictures import ID
 from httpserver.problems import Refused
 from webapp.services import services
 

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from common.checks import Expected, whole_text
+from common.json_values import strict_json
 from experiment.backends.addresses import chosen, that_take_photos
 from experiment.export.report_json import timestamp
 from experiment.images.variants import most_variants
@@ -27,7 +28,7 @@ from webapp.store.store import HistoryRow
 from webapp.uploads.browser import check_resized_as_planned
 from webapp.worker.pipe import JobKind
 
-FORM_FIELDS = frozenset({"plan", "true_label"})
+FORM_FIELDS = frozenset({"plan", "true_label", "servers"})
 PAGE_RUNS, MOST_RUNS = 20, 100
 # The defaults of a plan that depend on the kind of upload.
 PLAN_DEFAULTS: Final[Mapping[JobKind, Mapping[str, Any]]] = {
@@ -49,7 +50,8 @@ def start_run() -> ResponseReturnValue:
         plan = plan_from_json(text, **defaults)
         check_resized_as_planned(submission.job, plan)
         is_gone = partial(hung_up, request.environ.get("gunicorn.socket"))
-        live = app.runs.submit(submission, plan, backends_for(plan), is_gone)
+        backends = backends_for(plan, request.form.get("servers", ""))
+        live = app.runs.submit(submission, plan, backends, is_gone)
     return accepted(live, live.id, url=url_for("pages.run_page", run_id=live.id))
 
 
@@ -68,13 +70,26 @@ def accepted(live: LiveRun, report_id: str, **more: Any) -> ResponseReturnValue:
     return jsonify(answer), 202, {"Location": report_url}
 
 
-def backends_for(plan: Plan) -> Sequence[BackendInfo]:
-    """The backends of a plan. Raises PlanRefused or Refused if none is available or the plan is too large."""
-    registry = services().registry
-    backends = chosen(registry.backends(), plan.backend_names)
+def json_sent() -> Any:
+    """The JSON value in the body; None if it holds none."""
+    try:
+        return strict_json(request.get_data().decode())
+    except (ValueError, RecursionError):  # RecursionError: nested too deeply
+        return None
+
+
+def backends_for(plan: Plan, servers: str = "") -> Sequence[BackendInfo]:
+    """The backends of a plan; `servers` are those that somebody added, as JSON.
+
+    Raises ServerRefused, and PlanRefused or Refused if none is available or the plan is too large.
+    """
+    app, registry = services(), services().registry
+    taken = [info.name for info in registry.backends()]
+    added = app.added.of_run(servers, taken, request.remote_addr or "")
+    backends = chosen([*registry.backends(), *added], plan.backend_names)
     if any(info.state == "wrong_signature" for info in backends):
         registry.refresh()  # somebody may have put the right model there
-        backends = chosen(registry.backends(), plan.backend_names)
+        backends = chosen([*registry.backends(), *added], plan.backend_names)
     if not backends:
         raise Refused("no_backends", NONE_CONFIGURED, 503)
     planned = planned_requests(plan, most_variants(plan), that_take_photos(backends))

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from experiment.errors import PixelcostError
-from experiment.records import LIVE_STATES
+from experiment.records import LIVE_STATES, Thumb
 from webapp.storage_errors import is_no_room
 from webapp.store.disk_reserve import DiskReserve
 from webapp.store.leases import StoredLeases
@@ -42,7 +42,7 @@ from webapp.store.tables import (
     sqlite_path,
     thumbs,
 )
-from webapp.store.thumbs import StoredThumbs
+from webapp.store.thumbs import StoredThumbs, add_thumbs
 
 __all__ = ["Event", "Follows", "HistoryRow", "NoSuchRun", "Store", "StoredRun"]
 
@@ -106,12 +106,13 @@ class Store:
                 link = {"run_id": run_id, "of_run": follows.run_id, "kind": follows.kind}
                 connection.execute(insert(follow_ups).values(link))
 
-    def add_ended(self, row: Mapping[str, Any], event: Event) -> None:
-        """Add an ended run and its only event. `row` has the columns of the table."""
-        size_bytes = len(event.data)
+    def add_ended(self, row: Mapping[str, Any], event: Event, pictures: Mapping[str, Thumb]) -> None:
+        """Add an ended run, its only event and its pictures. `row` has the columns of the table."""
+        size_bytes = len(event.data) + sum(len(picture.data) for picture in pictures.values())
         with self._engine.begin() as connection:
             connection.execute(insert(runs).values({**row, "last_seq": event.seq, "size_bytes": size_bytes}))
             connection.execute(insert(events).values(run_id=row["id"], **event._asdict()))
+            add_thumbs(connection, row["id"], pictures)
 
     def change(self, run_id: str, **values: Any) -> None:
         """Set columns of one run; mappings are stored as JSON."""

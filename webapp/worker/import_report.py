@@ -1,7 +1,8 @@
 """The process that reads one imported report, so that a hostile file can't exhaust the web process.
 
 in:   {"name":…, "run_id":…} in one line, then the file
-out:  {"refused":…} in one line; or {"row":…}, the row of table `runs`, in one line, then the report
+out:  {"refused":…} in one line; or {"row":…, "thumbs":…}, the row of table `runs` and the pictures, in one
+      line, then the report
 """
 
 from __future__ import annotations
@@ -16,8 +17,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from experiment.decide.other_goals import judged
+from experiment.errors import ImageRefused
 from experiment.export.import_report import ReportRefused, read_report
+from experiment.export.pictures import picture_rows, pictures_of, without_pictures
 from experiment.export.report_json import timestamp
+from experiment.file_names import plain_name
+from experiment.images.thumbs import SIDE_PX, thumb
+from experiment.records import Thumb
 from webapp.store.headline import headline_of
 
 IMPORTED: Final = "imported"  # the state of its row, and the key of its report
@@ -35,18 +41,31 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
     job = json.loads(sys.stdin.buffer.readline())
     try:
-        row, report = imported(sys.stdin.buffer.read(), job["name"], job["run_id"])
+        row, thumbs, report = imported(sys.stdin.buffer.read(), job["name"], job["run_id"])
     except ReportRefused as refusal:
         _say({"refused": refusal.message})
         return
-    _say({"row": row})
+    _say({"row": row, "thumbs": thumbs})
     sys.stdout.buffer.write(report.encode())
 
 
-def imported(data: bytes, name: str, run_id: str) -> tuple[dict[str, Any], str]:
-    """The row of the run that a file becomes, and its report as JSON. Raises ReportRefused."""
-    made = as_imported(read_report(data, name), run_id, name, time.time())
-    return _row(made, name), json.dumps(made, allow_nan=False)
+def imported(data: bytes, name: str, run_id: str) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """The row of the run that a file becomes, its pictures and its report as JSON. Raises ReportRefused."""
+    report = read_report(data, name)
+    made = as_imported(without_pictures(report), run_id, name, time.time())
+    thumbs = {key: _as_ours(key, picture, name) for key, picture in pictures_of(report).items()}
+    return _row(made, name), picture_rows(thumbs), json.dumps(made, allow_nan=False)
+
+
+def _as_ours(key: str, picture: Thumb, name: str) -> Thumb:
+    """A picture of a file, decoded and encoded again: the web process shows only what we have written."""
+    try:
+        return thumb(picture.data, most_px=SIDE_PX)
+    except ImageRefused:
+        raise ReportRefused(
+            f"{plain_name(name)} is damaged or was changed: its picture {key} can't be decoded, or is larger "
+            f"than {SIDE_PX} px. Export it again, or download it again from its source."
+        ) from None
 
 
 def _say(words: Mapping[str, Any]) -> None:

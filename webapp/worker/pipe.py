@@ -327,6 +327,6 @@ def measure_on(
 ) -> Heartbeat:
     """Measure, and send every measurement as it is taken. Returns the heartbeat."""
     with connected(infos) as backends, Heartbeat() as heartbeat:
-        for measurement in measure(plan, variants, backends, parent.cancel):
+        for measurement in heartbeat.watched(measure(plan, variants, backends, parent.cancel)):
             parent.send(Result("measurement", to_dict(measurement)))
     return heartbeat

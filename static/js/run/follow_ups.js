@@ -134,6 +134,7 @@ function onEvent(name, data) {
   if (name === "state") patch({ state: job.state === "stopping" ? "stopping" : data.state, text: data.text || job.text });
   if (name === "progress")
     patch({ done: data.done, planned: data.planned, share: data.share ?? job.share, text: words.progressWords(job, data) });
+  if (name === "step") update({ live: { ...state.live, steps: [...state.live.steps, data] } });
   if (name === "trial" || name === "curve") refreshDeciding();
   if (name === "progress") announce(job.text);
   if (name === "end") onEnd(data);

@@ -4,14 +4,19 @@ import * as api from "../api.js";
 import { announce, el, fill, part, setText } from "../dom.js";
 import { formatName, plural, progressText } from "../format.js";
 import { goalsQuery, hasChanged, isBusy, memory, OWN_GOALS, repeatsToCome, state, update, watch, writeView } from "../state.js";
+import { NOTHING_LIVE } from "../pictures/frames.js";
+import { wireStage } from "../pictures/stage.js";
+import { wireStrip } from "../pictures/strip.js";
 import { renderResults, wireResults } from "../results/result.js";
 import { fillForm, photoFacts, planToRun } from "../setup/form.js";
 import { importedWords } from "../setup/import_report.js";
+import { serverFields } from "../setup/own_servers.js";
 import { formParts, photoBlob, setPhoto, showPhotoLine } from "../setup/photo.js";
 import { encodingsHere, paceOf, resizesHere, uploadsOriginal, withLists } from "../setup/plan.js";
 import { follow } from "./events.js";
 
 const REFRESH_EVERY_MS = 1500;
+const FIRST_REFRESH_MS = 100; // after the first variant: its picture is what one waits for
 const LONGEST_ANSWER_MS = 10_000; // an answer that takes longer is asked for again
 const NO_DOUBLE_CLICK_MS = 600; // the second click of a double click on Run must not cancel
 const BACK_WORDS_MS = 4000;
@@ -34,6 +39,8 @@ let drawing = null;
 
 watch(["run", "connection", "plan", "photo", "job", "report"], renderProgress);
 wireResults({ inspect, compare, startRun });
+wireStage();
+wireStrip(inspect);
 watch(["report", "run"], renderResults);
 watch(["report"], showFollowUps);
 watch(["report"], showPhotos);
@@ -76,13 +83,13 @@ export async function startRun(preview = false) {
   const { photo, plan } = state;
   startedAt = Date.now();
   const view = { ...state.view, ...OWN_GOALS }; // what runs now has its own
-  update({ run: { ...NEW_RUN, total_bytes: photo.size_bytes, preview, plan, photo }, report: null, view, notice: null, connection: "" });
+  update({ run: { ...NEW_RUN, total_bytes: photo.size_bytes, preview, plan, photo }, report: null, live: NOTHING_LIVE, chosen: "", view, notice: null, connection: "" });
   try {
     const { true_label: trueLabel, upload_original: _, ...asked } = planToRun();
     const sent = preview ? { ...asked, repeats: Math.min(asked.repeats, PREVIEW.repeats), warmups: Math.min(asked.warmups, PREVIEW.warmups) } : asked;
     const { parts, fields } = await toSend(photo, planToRun());
     upload = api.postRun(parts, sent, trueLabel || null, (sentBytes, totalBytes) =>
-      patchRun({ sent_bytes: sentBytes, total_bytes: totalBytes }), fields);
+      patchRun({ sent_bytes: sentBytes, total_bytes: totalBytes }), { ...fields, ...serverFields(sent.backend_names) });
     const answer = await upload.answer;
     history.pushState(null, "", api.base + api.runPath(answer.id));
     writeView();
@@ -137,7 +144,7 @@ export async function openRun(id) {
   try {
     const report = await api.getReport(id, goalsQuery());
     await prepareFrames(id);
-    update({ report, run: { ...NEW_RUN, id, state: report.state, ...report.requests } });
+    update({ report, live: NOTHING_LIVE, chosen: "", run: { ...NEW_RUN, id, state: report.state, ...report.requests } });
     showSetupOf(report);
     if (isBusy()) followRun(id);
     else await drawResults();
@@ -213,7 +220,9 @@ function onEvent(name, data) {
   if (name === "state") patchRun({ state: data.state, text: data.text || "" });
   if (name === "source") patchRun({ planned: data.requests_planned });
   if (name === "progress") patchRun({ done: data.done, planned: data.planned, failed: data.failed, not_sent: data.not_sent, text: data.text });
+  if (name === "variant") update({ live: { ...state.live, variants: [...state.live.variants, data] } });
   if (name === "end") onEnd(data);
+  else if (name === "variant") refreshTimer ||= window.setTimeout(refresh, FIRST_REFRESH_MS);
   else if (name === "progress") refreshTimer ||= window.setTimeout(refresh, REFRESH_EVERY_MS);
 }
 

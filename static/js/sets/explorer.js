@@ -28,10 +28,6 @@ let shown = ""; // id of the run whose controls stand there
 let asked = 0; // how often, so that an answer to an earlier question is known
 let drawn = ""; // the question that was answered last
 
-fill(part("photos"), controls, status, grid, pager, el("p", { className: "hint" }, CHOSEN_HINT), classes);
-part("photosTab").addEventListener("toggle", () => part("photosTab").open && draw());
-watch(["report"], render);
-
 /** Lists the photos that one variant flips, in the tab. @param {string} variantId */
 export function showFlipped(variantId) {
   choose({ variant: variantId, only: "flipped", label: "", backend: "" });
@@ -198,3 +194,7 @@ function drawClasses(report, found) {
   fill(classes, el("h3", {}, found.by === "label" ? "By class" : "By the original's answer"), table,
     last > 1 && el("nav", { className: "buttons", "aria-label": "Pages of classes" }, step(found.page - 1, "Previous classes"), step(found.page + 1, "More classes")));
 }
+
+fill(part("photos"), controls, status, grid, pager, el("p", { className: "hint" }, CHOSEN_HINT), classes);
+part("photosTab").addEventListener("toggle", () => part("photosTab").open && draw());
+watch(["report"], render);

@@ -240,14 +240,13 @@ function renderFieldProblems() {
   for (const [key, name] of Object.entries(FIELDS)) writeBeneath(part("form")[name], problems[key] || "", true);
 }
 
-/** The focus goes to the first field that stands against running. */
-export async function focusProblem() {
+/** The focus goes to the first field that stands against running; the plan has to be open. */
+export function focusProblem() {
   const [key] = Object.keys(plans.fieldProblems(state.plan, state.config.ranges));
   if (!key) return;
   const input = /** @type {HTMLInputElement} */ (part("form")[FIELDS[key]]);
   const folded = input.closest("details");
   if (folded) folded.open = true;
-  await (await import("./plan_drawer.js")).openPlan();
   input.focus();
 }
 
@@ -258,7 +257,7 @@ function renderLabelHint() {
 }
 
 /** Words about a field, beneath it and tied to it for screen readers. @param {HTMLInputElement} input */
-function writeBeneath(input, words, isWrong) {
+export function writeBeneath(input, words, isWrong) {
   const id = `${input.id}-note`;
   const note = document.getElementById(id) || el("p", { id, className: isWrong ? "field-note bad" : "field-note unsure" });
   const others = (input.getAttribute("aria-describedby") || "").split(" ").filter((other) => other && other !== id);

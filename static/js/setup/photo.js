@@ -12,7 +12,7 @@ import { presetRepeats, presetSizes } from "./plan.js";
 import { labelProblems, labelsInCsv } from "./set_labels.js";
 import { renderSetThumbs } from "./set_thumbs.js";
 
-const READABLE = "Use JPEG, PNG, WebP, GIF or BMP.";
+const READABLE = "Use JPEG, PNG, WebP, AVIF, GIF or BMP.";
 const HEAD_BYTES = 136; // as many brands as the server looks at
 const BRANDS = [["avif", /avi[fs]/], ["heic", /he[iv][cmsx]/], ["heif", /m[is]f1/]];
 /** What is named in a refusal, and not read. */

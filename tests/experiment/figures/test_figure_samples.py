@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import plotly.graph_objects as go
 import pytest
@@ -21,6 +22,7 @@ MEASURED = {
     "one outlier": answered([*STEADY[:-1], 88.0]),
     "two outliers": answered([*STEADY[:-2], 88.0, 120.0]),
     "many outliers": answered([*STEADY, 88.0, 91.0, 95.0, 130.0]),
+    "some delayed": [*answered(STEADY), *(replace(each, late_ms=20.0) for each in answered([55.0, 61.0]))],
     "few": answered([30.0, 88.0, 31.0]),
     "with failures": [*answered(STEADY), *failed(3)],
     "failures only": failed(20),
@@ -104,6 +106,16 @@ def test_the_table_holds_every_warm_up_and_sample_as_measured():
     rows = strip("steady")["meta"]["table"]["rows"]
     assert [row[1] for row in rows if row[2] == "no"] == [300.0, 31.0, 30.5]
     assert [row[1] for row in rows if row[2] == "yes"] == STEADY
+
+
+def test_samples_that_were_set_apart_are_told_and_stand_in_the_table_but_are_not_drawn():
+    made = strip("some delayed")
+    assert "20 samples, no outliers. 2 more, up to 61 ms, delayed by other work" in made["meta"]["caption"]
+    assert [row for row in made["meta"]["table"]["rows"] if row[0] == "delayed"] == [
+        ["delayed", 55.0, "no", None],
+        ["delayed", 61.0, "no", None],
+    ]
+    assert 61.0 not in [x for trace in made["data"] for x in trace["x"]]
 
 
 def test_while_a_run_goes_on_the_caption_says_so_far():

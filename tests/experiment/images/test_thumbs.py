@@ -10,7 +10,7 @@ from PIL import Image
 
 from experiment.errors import ImageRefused
 from experiment.images.formats import FORMATS
-from experiment.images.thumbs import SIDE_PX, thumb
+from experiment.images.thumbs import FILE_BYTES, SIDE_PX, fitted, thumb
 
 
 def photo(width_px: int, height_px: int) -> Image.Image:
@@ -64,3 +64,25 @@ def test_transparent_parts_are_white() -> None:
 def test_bytes_that_are_no_picture_are_refused_in_words(data: bytes) -> None:
     with pytest.raises(ImageRefused, match="can't be decoded"):
         thumb(data)
+
+
+def test_an_image_above_the_limit_is_refused_before_it_is_decoded() -> None:
+    with pytest.raises(ImageRefused):
+        thumb(FORMATS["png"].encode(photo(SIDE_PX + 1, 8)), most_px=SIDE_PX)
+
+
+def test_the_pictures_of_a_report_stay_as_they_are_while_they_fit() -> None:
+    pictures = {"original": thumb(FORMATS["png"].encode(photo(192, 108)))}
+
+    assert fitted(pictures) == pictures
+
+
+@pytest.mark.parametrize(("count", "least_px"), [(60, 96), (561, 32)])
+def test_the_pictures_of_many_variants_get_smaller_until_all_fit(count: int, least_px: int) -> None:
+    one = thumb(FORMATS["png"].encode(photo(192, 108)))
+    assert len(one.data) * count > FILE_BYTES
+    made = fitted({f"{number}": one for number in range(count)})
+
+    assert len(made) == count  # none is left out
+    assert sum(len(each.data) for each in made.values()) <= FILE_BYTES
+    assert {max(each.width_px, each.height_px) >= least_px for each in made.values()} == {True}

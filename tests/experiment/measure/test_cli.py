@@ -40,6 +40,8 @@ def test_a_run_prints_a_table_and_writes_json_csv_and_html(tmp_path):
     assert report["requests"] == {"planned": 70, "done": 70, "failed": 0, "not_sent": 0}
     assert len(list(csv.DictReader(files["csv"].open()))) == 10
     assert files["html"].read_text().startswith("<!DOCTYPE html>")
+    assert set(report["pictures"]) == {variant["id"] for variant in report["variants"]}
+    assert files["html"].read_text().count('src="data:image/webp;base64,') == len(report["variants"])
 
 
 def test_names_in_brackets_are_shown_as_they_are(tmp_path):

@@ -20,6 +20,7 @@ from experiment.photo_sets.summarise import judge_over_photos
 from experiment.records import Failure, GivenLabels, Plan, SkippedPhoto
 from experiment.report.goals import Candidate
 from experiment.report.proportions import wilson
+from experiment.report.statistics import Samples
 from experiment.report.validity import Conditions
 from experiment.report.warnings import CODES, SET_CODES
 from tests.support.records import backend, failed, original
@@ -413,13 +414,33 @@ def test_one_worker_is_not_several():
     assert report.environment["workers"] == 1
 
 
+def test_photos_that_other_work_delayed_are_kept_apart_and_a_quiet_repeat_saves_one():
+    def with_late(each, *late_ms):
+        taken = [
+            replace(measurement, attempt=attempt, latency_ms=20.0 + late, late_ms=late)
+            for measurement in each.measurements
+            for attempt, late in enumerate(late_ms)
+        ]
+        return replace(each, measurements=tuple(taken))
+
+    late = {0: (15.0, 15.0), 1: (15.0, 0.0)}  # of the first photo nothing was quiet
+    made = summary(with_late(each, *late.get(each.index, (0.0, 0.0))) for each in photos(both=12))
+    seen = cell(made)
+    assert (seen.count, seen.disturbed_samples_ms) == (11, (35.0,))
+    assert set(seen.samples_ms) == {20.0}
+    assert seen.over_photos.agreement.total == 12  # answers do not depend on the time
+    told = [each for each in made.warnings if each.code == "W4"]
+    assert [each.level for each in told] == ["note"]
+    jsonschema.validate(report_dict(made), closed(SCHEMA))
+
+
 def test_a_few_failures_make_a_cell_noisy_and_many_make_it_invalid():
     def verdict(failures, asked):
         counts = Failures()
         for each in failed(failures):
             counts.add(each)
         counts.asked = asked
-        return judge_over_photos(backend(), [20.0] * 50, counts, Conditions("done"))
+        return judge_over_photos(backend(), Samples((20.0,) * 50), counts, Conditions("done"))
 
     assert verdict(0, 1000)[0] == "VALID"
     assert verdict(3, 1000) == (

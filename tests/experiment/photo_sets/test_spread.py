@@ -52,7 +52,13 @@ def infos(address: str) -> tuple[BackendInfo, ...]:
 def timeless(result: PhotoResult) -> PhotoResult:
     """Without times, who measured it, and warm-ups: each worker has its own."""
     counted = [
-        replace(each, latency_ms=5.0, started_at=0.0, prediction=replace(each.prediction, server_ms={}))
+        replace(
+            each,
+            latency_ms=5.0,
+            started_at=0.0,
+            late_ms=0.0,
+            prediction=replace(each.prediction, server_ms={}),
+        )
         for each in result.measurements
         if not each.is_warmup
     ]

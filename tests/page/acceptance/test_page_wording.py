@@ -339,7 +339,7 @@ ROWS = [
     # Errors
     Row(
         "notes.pdf is not a photo we can read. …",
-        "^notes.pdf is not a photo we can read. Use JPEG, PNG, WebP, GIF or BMP.$",
+        "^notes.pdf is not a photo we can read. Use JPEG, PNG, WebP, AVIF, GIF or BMP.$",
         page("pdf"),
     ),
     Row(
@@ -443,7 +443,7 @@ ROWS = [
     ),
     Row(
         "20 samples are too few for p95. Add 44 more to see p90.",
-        "^20 samples per cell are too few for p90. Add 44 more to see it.$",
+        "^20 samples per cell give a median; p90 needs 64, p99 needs 662.$",
         lambda: warning("W2"),
         "p95 is never shown: between the floors of p90 and p99 nothing is promised",
     ),
@@ -455,8 +455,9 @@ ROWS = [
     ),
     Row(
         "This app was busy while measuring (event delay up to 38 ms). …",
-        "^This app was busy",
+        "^Other programs slowed this machine; times under 10 ms may be off.$",
         lambda: warning("W4"),
+        "a late tick's own samples are set apart instead; this is of runs that did not record when",
     ),
     Row(
         "All 60 answers came from one pod although the service has 3. …",

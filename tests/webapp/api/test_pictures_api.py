@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -128,3 +130,22 @@ def test_a_run_of_an_older_version_has_no_pictures_and_is_shown(client: FlaskCli
 
     assert client.get(f"/api/runs/{run_id}").json["has_pictures"] == []  # type: ignore[index]
     assert refused(client.get(f"/api/runs/{run_id}/thumbs/original")) == (404, "no_such_picture")
+
+
+def test_every_file_of_a_run_carries_its_pictures(user: FlaskClient, searched: str) -> None:
+    url = f"/api/runs/{searched}"
+    report: dict[str, Any] = user.get(url).json  # type: ignore[assignment]
+    saved: dict[str, Any] = user.get(f"{url}.json").json  # type: ignore[assignment]
+    with zipfile.ZipFile(io.BytesIO(user.get(f"{url}.zip").data)) as archive:
+        zipped = json.loads(archive.read("report.json"))
+
+    assert "pictures" not in report
+    assert set(saved["pictures"]) == set(zipped["pictures"]) == set(report["has_pictures"])
+    for key, row in saved["pictures"].items():
+        data = base64.b64decode(row["base64"])
+        assert data == user.get(f"{url}/thumbs/{key}").data
+        with Image.open(io.BytesIO(data)) as picture:
+            assert picture.size == (row["width_px"], row["height_px"])
+    page = user.get(f"{url}.html").text
+    assert page.count('src="data:image/webp;base64,') == len(report["has_pictures"])
+    assert "✕ answer changed" in page
