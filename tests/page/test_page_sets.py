@@ -61,6 +61,7 @@ def test_a_chosen_folder_becomes_accuracy_with_intervals(at_sets, tmp_path):
     drawer = page.locator("#drawer-body").inner_text()
     assert "Of 12 photos, 0 are right only in this variant and 8 only in the original." in drawer
     page.keyboard.press("Escape")
+    page.click("#share summary")
     links = page.locator("#exports a").all_inner_texts()
     assert links == ["Report .html", "JSON", "CSV", "Every answer .csv"]
 
@@ -71,7 +72,7 @@ def test_a_stored_set_says_what_it_was(at_sets, set_app, tmp_path):
     at_sets.wait_end()
     at_sets.reload()
     page.locator("#recommendation-title").wait_for()
-    assert "6 photos, 6 with a known label" in page.locator("#setup-summary").inner_text()
+    assert "6 photos, 6 with a known label" in page.locator("#photo-facts").inner_text()
     page.click("#runs-button")
     assert page.locator(".runs li a").first.inner_text() == "colours"
 
@@ -136,7 +137,7 @@ def test_the_photos_that_flip_are_shown_with_pictures_and_the_address_keeps_what
         "8 of 12 photos flip in at least one variant: 67 % of 12 (39 to 86). 8 got a wrong answer."
     )
     worst = page.locator(".photo-card").first
-    assert re.search(r"label: (red|green); original: \\1 70 %\n✕ flips in 1 of 2: blue", worst.inner_text())
+    assert re.search(r"label: (red|green); original: \1 70 %\n✕ flips in 1 of 2: blue", worst.inner_text())
     assert worst.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 96
     assert page.locator(".photo-card.flipped").count() == 8
     page.select_option('[data-key="variant"]', "24-png")
