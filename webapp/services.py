@@ -7,6 +7,7 @@ from typing import cast
 
 from flask import current_app
 
+from webapp.added_models import AddedModels
 from webapp.added_servers import AddedServers
 from webapp.backends import BackendRegistry
 from webapp.config import Settings
@@ -32,6 +33,7 @@ class Services:
         self.runs = RunManager(settings, self.store, self.metrics, self.reports.headline, worker_command)
         self.registry = BackendRegistry(settings, lambda: self.runs.is_measuring)
         self.added = AddedServers(settings, lambda: self.runs.is_measuring)
+        self.models = AddedModels(settings, self.registry.catalogue)
         self.uploads = Uploads(settings)
         most_streams = min(settings.max_streams, settings.threads // 2)  # the rest is for other requests
         self.streams = Streams(self.store, self.runs, most_streams)

@@ -16,10 +16,8 @@ HARDWARE_KEYS = (
     "embedded", "workers", "batch_size",
 )  # fmt: skip
 MACHINE_KEYS = ("cpu_model", "cpu_count", "memory_mb", "platform", "python", "pillow", "libjpeg_turbo")
-OF_NO_MATTER = {
-    "seed",
-    "backend_names",
-}  # of a plan: another order of requests; and backends are named themselves
+# Of a plan: another order of requests; backends are named themselves; this run's copies judge both.
+OF_NO_MATTER = {"seed", "backend_names", "copies", "uplink_mbit_s"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from experiment.report.goals import results_of
 from experiment.report.method import method
 from experiment.report.recommendation import recommend
 
-GOALS = ("max_p50_ms", "max_size_bytes", "margin_points", "keep_top1")
+GOALS = ("max_p50_ms", "max_size_bytes", "margin_points", "keep_top1", "copies", "uplink_mbit_s")
 
 
 def with_goals(report: Mapping[str, Any], goals: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from typing import Any, Literal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from experiment.decide.sections import sections
-from experiment.decide.uplinks import USUAL, Uplink
 from experiment.export.filmstrip import filmstrip
 from experiment.export.pictures import data_uri, pictures_of, without_pictures
 from experiment.figures import figures
@@ -46,17 +45,16 @@ FILTERS = (
 )
 
 
-def report_html(report: Mapping[str, Any], uplink: Uplink = USUAL) -> str:
+def report_html(report: Mapping[str, Any]) -> str:
     """The exported report as a page. Raises FileNotFoundError when static/vendor lacks plotly.js.
 
-    `uplink`: the bandwidth that the modelled end to end is about. The report's pictures stand in the page
-    itself, and not again in its JSON.
+    The report's pictures stand in the page itself, and not again in its JSON.
     """
     pictures, report = pictures_of(report), without_pictures(report)
     style, script = _asset("report.css") + _vendored("plotly*.css"), _asset("report.js")
     plotly, view = _vendored("plotly*.min.js"), view_of(report)
     drawn = {theme: figures(report, theme, view=view) for theme in THEMES}
-    decided = {theme: sections(report, uplink=uplink, theme=theme, view=view).values() for theme in THEMES}
+    decided = {theme: sections(report, theme=theme, view=view).values() for theme in THEMES}
     # Backends that could not be used are left out of the table: a warning says all that is known of them.
     unused = {info.name for info in view.backends if info.state in NOT_THERE}
     one_photo = view.photo_set is None

@@ -174,6 +174,7 @@ def describe(point: Point, view: View) -> str:
         f"p50 {milliseconds(point.p50_ms)}"
         + (f" (95 %: {span(low, high)})" if low is not None and high is not None else ""),
         f"{view.latency} {milliseconds(point.latency_ms)}" if view.latency in {"p90", "p99"} else "",
+        *_extra(point, view),
         f"fastest {milliseconds(cell.min_ms or 0)}, slowest {milliseconds(cell.max_ms or 0)}, "
         f"{cell.count} samples" + (f", {cell.failures} failed" if cell.failures else ""),
         f"{size(point.variant.size_bytes)} ({point.variant.encoder}{resized})",
@@ -181,6 +182,15 @@ def describe(point: Point, view: View) -> str:
         *describe_shares(point),
         f"{cell.validity}" if cell.validity != "VALID" else "",
     )
+
+
+def _extra(point: Point, view: View) -> list[str]:
+    """What counts beside the request, and the whole."""
+    making_ms, upload_ms = point.extra.making_ms, point.extra.upload_ms
+    made = [f"making the copy {milliseconds(making_ms)}"] if making_ms else []
+    at = f"at {view.plan.uplink_mbit_s:,g} Mbit/s"
+    sent = [f"uploading {at} {milliseconds(upload_ms)} (modelled)"] if upload_ms else []
+    return [*made, *sent, *([f"together {milliseconds(point.shown_ms)}"] if made or sent else [])]
 
 
 def _answer(point: Point, view: View) -> str:

@@ -29,28 +29,44 @@ from experiment.figures.points import (
     unmet_goal,
 )
 from experiment.figures.view import Point, Series, View, missing_note
-from experiment.wording import format_name, full_name, joined, kind_name, milliseconds, sentence
+from experiment.records import Copies
+from experiment.wording import capitalised, format_name, full_name, joined, kind_name, milliseconds
 
 TITLE = "Trade-off"
 HEIGHT_PX = 440
 SCORE = "Probability, %"  # for photo sets a share
 LATENCY = "p50, ms"
+LATENCY_COLUMNS: dict[Copies, str] = {
+    "in_advance": "{}, ms",
+    "per_request": "Making and {}, ms",
+    "client": "End to end with {}, ms (modelled)",
+}
+X_TITLES: dict[Copies, str] = {
+    "in_advance": "{}, ms",
+    "per_request": "Making the copy and {}, ms",
+    "client": "End to end with {}, ms (modelled)",
+}
+AXES: dict[Copies, str] = {
+    "in_advance": "{} over latency: up and to the left is better.",
+    "per_request": "{} over the time of a request with making its copy: up and to the left is better.",
+    "client": "{} over making, uploading at {} Mbit/s and latency (modelled): up and to the left is better.",
+}
 COLUMNS = ("Backend", "Format", "Size, px", LATENCY, SCORE, "Size, bytes", "Kept", "Best trade-off")
 
 
 def trade_off(view: View, palette: Palette) -> Figure:
-    """Probability over p50 or what was chosen (logarithmic). The band marks what none beats in both.
+    """Probability over p50 or what was chosen (logarithmic), with making and uploading the copy where these
+    count. The band marks what none beats in both.
 
     Where there are too many lines, there are none: points of one backend and format look alike,
     and each says over it how it was made.
     """
     if not view.points:
         return empty_figure(palette, TITLE, COLUMNS, HEIGHT_PX)
+    view = view.timed()
     best = frontier(view.points)
     best_keys, recommended = {point.key for point in best}, view.recommended()
-    is_slowest = view.latency == "slowest"
-    x_title = "Slowest of all samples, ms" if is_slowest else f"{view.latency} latency, ms"
-    x_axis = log_axis(palette, x_title, [point.latency_ms for point in view.points])
+    x_axis = log_axis(palette, _x_title(view), [point.shown_ms for point in view.points])
     y_axis = percent_axis(view, palette)
     # The recommended point and the best trade-offs choose first where their labels stand.
     ordered = sorted(
@@ -59,7 +75,7 @@ def trade_off(view: View, palette: Palette) -> Figure:
     )
     labels = label_positions(ordered, _latency_ms, (x_axis["range"], y_axis["range"]), recommended)
     lines = [*(_clouds(view) if view.is_crowded else view.series), *view.originals]
-    data = [band(best, [point.latency_ms for point in best], palette)] if len(best) > 1 else []
+    data = [band(best, [point.shown_ms for point in best], palette)] if len(best) > 1 else []
     data += [_trace(series, view, palette, labels) for series in lines]
     if any(point.is_kept is False for point in view.points):
         data.append(changed_mark(palette, changed_words(view)))
@@ -69,13 +85,18 @@ def trade_off(view: View, palette: Palette) -> Figure:
     layout = base_layout(palette, HEIGHT_PX, len(data)) | {"xaxis": x_axis, "yaxis": y_axis}
     layout |= unmet_goal(limit_ms, 10 ** x_axis["range"][1], words, palette)
     rows = [_row(point, best_keys) for series in lines for point in series.points]
-    names = {SCORE: score_column(view), LATENCY: f"{view.latency}, ms"}
+    names = {SCORE: score_column(view), LATENCY: LATENCY_COLUMNS[view.plan.copies].format(view.latency)}
     columns = [names.get(column, column) for column in COLUMNS]
     return figure(data, layout, TITLE, _caption(view), columns, rows)
 
 
 def _latency_ms(point: Point) -> float:
-    return point.latency_ms
+    return point.shown_ms
+
+
+def _x_title(view: View) -> str:
+    request = "Slowest of all samples" if view.latency == "slowest" else f"{view.latency} latency"
+    return X_TITLES[view.plan.copies].format(request)
 
 
 def frontier(points: Sequence[Point]) -> list[Point]:
@@ -83,9 +104,11 @@ def frontier(points: Sequence[Point]) -> list[Point]:
 
     One that is not measurably faster than the next, surer one is left out: there is nothing to trade.
     """
-    best = unbeaten(points, lambda point: point.latency_ms)
+    best = unbeaten(points, _latency_ms)
     followed = [
-        point for point, surer in itertools.pairwise(best) if (point.cell.p50_high_ms or 0) < surer.latency_ms
+        point
+        for point, surer in itertools.pairwise(best)
+        if point.with_extra(point.cell.p50_high_ms or 0) < surer.shown_ms
     ]
     return [*followed, *best[-1:]]
 
@@ -106,7 +129,7 @@ def _trace(series: Series, view: View, palette: Palette, labels: Mapping[Key, st
     is_reference = series.first.variant.is_reference
     look = line(series, palette)
     return dots(
-        [point.latency_ms for point in points],
+        [point.shown_ms for point in points],
         [point.percent for point in points],
         [describe(point, view) for point in points],
         mode="markers+text" if is_reference or view.is_crowded else "lines+markers+text",
@@ -124,7 +147,7 @@ def _row(point: Point, best_keys: Set[Key]) -> list[Any]:
         point.backend.name,
         kind_name(point.variant),
         point.variant.size_px,
-        point.latency_ms,
+        point.shown_ms,
         point.percent,
         point.variant.size_bytes,
         point.kept,
@@ -135,8 +158,9 @@ def _row(point: Point, best_keys: Set[Key]) -> list[Any]:
 def _caption(view: View) -> str:
     point, choice = view.recommended(), ""  # without one the headline says why
     if point:
-        name = sentence(full_name(point.variant)).rstrip(".")
-        choice = f"{name} on {point.backend.name} is the smallest that meets all goals."
+        best = "smallest" if view.plan.copies == "in_advance" else "fastest"
+        name = capitalised(full_name(point.variant))
+        choice = f"{name} on {point.backend.name} is the {best} that meets all goals."
     shown = "Accuracy" if view.is_accuracy else "Agreement"
-    axes = f"{shown} over latency: up and to the left is better."
+    axes = AXES[view.plan.copies].format(shown, f"{view.plan.uplink_mbit_s:,g}")
     return joined(choice, axes, what_is_shown(view), missing_note(view))

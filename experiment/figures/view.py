@@ -32,7 +32,7 @@ class Point(Candidate):
     """A cell that answered, as figures draw it."""
 
     backend_index: int
-    latency_ms: float  # the one that is shown: p50, unless View.showing() chose another
+    latency_ms: float  # the one that is shown: p50, unless View.showing() chose another; of the request alone
     score: float | None  # probability of the expected label, 0..1; None: below the top 5
     is_kept: bool | None  # the answer is as expected; None: nothing to compare with, or a set of photos
     is_less_sure: bool = False  # kept, but less likely by more than the goal's margin
@@ -43,6 +43,11 @@ class Point(Candidate):
     def key(self) -> tuple[str, str]:
         """Variant and backend: unique within a report."""
         return self.variant.id, self.backend.name
+
+    @property
+    def shown_ms(self) -> float:
+        """`latency_ms` with all that counts beside the request where copies are made as the plan says."""
+        return self.with_extra(self.latency_ms)
 
     @property
     def percent(self) -> float | None:
@@ -152,6 +157,14 @@ class View(Results):
         known = [(point, getattr(point.cell, LATENCIES[latency])) for point in self.points]
         points = tuple(replace(point, latency_ms=value) for point, value in known if value is not None)
         return replace(self, points=points, latency=latency) if points else self
+
+    def timed(self) -> View:
+        """This view without the points whose whole time is not known, or was measured elsewhere than the plan
+        says; as it is where that leaves none."""
+        points = tuple(
+            point for point in self.points if point.is_made_there and point.extra.making_ms is not None
+        )
+        return replace(self, points=points) if points else self
 
     @property
     def references(self) -> list[Point]:

@@ -1,7 +1,7 @@
-"""Where the time goes, stage by stage: making the variant, sending it, and on the server.
+"""Where the time goes, stage by stage: making the copy, uploading it, and on the server.
 
-Making a variant is not part of its latency. It stands here beside it because whoever
-serves photos pays for both.
+A bar is as long as the time by which the recommendation chooses: making and uploading are parts of it only
+where the plan says that copies are made for each request, or by the client.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from experiment.figures.frame import (
 )
 from experiment.figures.palette import Palette
 from experiment.figures.view import Point, View, missing_note
+from experiment.records import Copies
 from experiment.wording import capitalised, joined, made_as, milliseconds, percent, reference_name, short_name
 
 TITLE = "Where the time goes"
@@ -47,6 +48,7 @@ STAGES = (
     Stage("made_decode", "decode photo", "decoding the photo", "preparing", ""),
     Stage("made_resize", "resize", "resizing", "preparing", "/"),
     Stage("made_encode", "encode", "encoding", "preparing", "x"),
+    Stage("upload", "upload (modelled)", "uploading (modelled)", "sending", "/"),
     Stage("request", "whole request", "the request", "sending", ""),
     Stage("decode_request", "send and decode (measured apart)", "sending and decoding", "sending", "/"),
     Stage("rest", "rest of the request: model", "the model, with all else but decoding", "serving", "|"),
@@ -60,12 +62,18 @@ STAGES = (
     Stage("inference", "server: model", "the model itself", "serving", ""),
     Stage("other", "server: other", "other work on the server", "serving", "."),
 )
+CAPTIONS: dict[Copies, str] = {
+    "in_advance": "One request. Copies are made in advance, so making them is in no bar.",
+    "per_request": "Brown: making the copy. Blue and grey: one request. The original needs no making.",
+    "client": "Brown: making the copy, with the times measured here. Grey: uploading at {} Mbit/s (modelled) "
+    "and the way to the server. Blue: on the server.",
+}
 OF_QUEUES = frozenset({"queue_wait", "batch_wait", "service", "to_model"})
 
 
 def where_time_goes(view: View, palette: Palette) -> Figure:
     """One panel for each backend, one bar for each variant, one part for each stage. All in ms."""
-    view = view.uncrowded(by_engine=True)
+    view = view.timed().uncrowded(by_engine=True)
     if not view.points:
         return empty_figure(palette, TITLE, _columns(_stages([])), EMPTY_HEIGHT_PX)
     panels = _panels(view)
@@ -98,12 +106,14 @@ def stages_of(point: Point) -> dict[str, float]:
     """
     variant, server_ms, decoding_ms = point.variant, point.cell.server_ms, point.cell.decode_request_ms
     found: dict[str, float | None] = {}
-    if variant.encode_ms is not None:  # else it was sent as uploaded, and nothing had to be made
+    if point.extra.making_ms:
         found = {
             "made_decode": variant.decode_ms,
             "made_resize": variant.resize_ms,
             "made_encode": variant.encode_ms,
         }
+    if point.extra.upload_ms:
+        found["upload"] = point.extra.upload_ms
     if "service" in server_ms:
         found |= _through_a_queue(server_ms, point.p50_ms)
     elif server_ms:
@@ -269,8 +279,11 @@ def _caption(view: View) -> str:
     is_resized = any("made_resize" in stages_of(point) for point in view.points)
     return joined(
         _largest_part(view),
-        "Making a variant is never part of its latency.",
-        "Resizing covers all steps down from the original." if is_resized else "",
+        CAPTIONS[view.plan.copies].format(f"{view.plan.uplink_mbit_s:,g}"),
+        "Copies are resized in steps, each from a larger copy, so a smaller one that takes other steps may "
+        "be quicker to make than a larger one."
+        if is_resized
+        else "",
         missing_note(view),
     )
 

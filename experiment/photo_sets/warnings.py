@@ -18,7 +18,14 @@ from experiment.records import (
 )
 from experiment.report.contention import NOT_THERE
 from experiment.report.goals import Results
-from experiment.report.warnings import as_warnings, busy_machine, shared_machine, short_of_cores
+from experiment.report.warnings import (
+    as_warnings,
+    busy_machine,
+    different_models,
+    shared_machine,
+    short_of_cores,
+    unread_formats,
+)
 from experiment.wording import count, listed, points, sentence, short_label
 
 MOST_NAMED = 5
@@ -44,6 +51,8 @@ def warnings_of_set(
         ("W17", _small_differences(results.cells, photo_set.comparisons)),
         ("W18", _labels_that_miss(photo_set)),
         ("W19", _workers_together(counts)),
+        ("W22", different_models(results.backends, results.cells)),
+        ("W23", unread_formats(results.backends, results.plan.formats)),
     )
     return as_warnings(found)
 

@@ -116,6 +116,12 @@ const sendJson = (path, body) => getJson(path, {
 });
 /** A server of one's own as it answers now. @param {import("./types.js").OwnServer} server @returns {Promise<import("./types.js").Backend>} */
 export const testServer = (server) => sendJson("/api/backends/test", server);
+/** @returns {Promise<{models: import("./types.js").Model[], why_not: string | null, most: number}>} */
+export const getModels = () => getJson("/api/models");
+const modelPath = (name) => `/api/models/${encodeURIComponent(name)}`;
+/** Serves a model of the catalogue as a further backend. @param {string} name @param {{cpus: number, download: boolean}} how */
+export const startModel = (name, how) => sendJson(`${modelPath(name)}/start`, how);
+export const stopModel = (name) => sendJson(`${modelPath(name)}/stop`, {});
 /** Brings back an exported report. @param {File} file */
 export function postReport(file) {
   const body = new FormData();

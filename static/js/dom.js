@@ -220,6 +220,20 @@ export function wireAdd(input, button, hint, add) {
   });
 }
 
+/** Words about a field, beneath it and tied to it for screen readers. @param {HTMLInputElement} input */
+export function writeBeneath(input, words, isWrong) {
+  const id = `${input.id}-note`;
+  const note = document.getElementById(id) || el("p", { id, className: isWrong ? "field-note bad" : "field-note unsure" });
+  const others = (input.getAttribute("aria-describedby") || "").split(" ").filter((other) => other && other !== id);
+  const ids = words ? [...others, id] : others;
+  setText(note, words);
+  if (words) input.closest(".field, fieldset").append(note);
+  else note.remove();
+  if (isWrong) input.setAttribute("aria-invalid", String(Boolean(words)));
+  if (ids.length) input.setAttribute("aria-describedby", ids.join(" "));
+  else input.removeAttribute("aria-describedby");
+}
+
 const ANNOUNCE_EVERY_MS = 1000;
 let announceTimer = 0;
 let waitingWords = "";

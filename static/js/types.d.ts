@@ -28,6 +28,8 @@ export interface Config {
   offered_sizes_px: number[];
   formats: Format[];
   resamplers: string[];
+  /** Kinds of photos that this server reads: "jpeg", "heic" ... */
+  photo_formats: string[];
   offered: Record<string, (number | string)[]>;
   decode_requests: { warmups: number; repeats: number };
   orders: Plan["order"][];
@@ -53,6 +55,21 @@ export interface Config {
   knows_wordnet_ids: boolean;
   /** What the columns of a CSV of labels may be called, in lower case. */
   label_columns: Record<"file" | "label", string[]>;
+}
+
+/** A model of the catalogue, as /api/models has it. */
+export interface Model {
+  name: string;
+  title: string;
+  side_px: number;
+  parameters: number;
+  /** null: nothing has to be downloaded. */
+  to_download_mb: number | null;
+  can_be_had: boolean;
+  /** Of the backend that serves it; null: none was started. */
+  backend_name: string | null;
+  state: string;
+  detail: string;
 }
 
 /** A server that was added in this browser, as it is sent. */

@@ -12,10 +12,11 @@ from common.checks import PRICE_LIMIT
 from experiment import __version__
 from experiment.axes import BROWSER_FORMATS, ENGINES, plan_dict
 from experiment.codec import to_dict
-from experiment.decide.uplinks import LEAST_MBIT_S, MOST_MBIT_S
+from experiment.copies import LEAST_MBIT_S, MOST_MBIT_S
 from experiment.export.report_json import SCHEMA
 from experiment.file_names import SYSTEM_NAMES
 from experiment.images.formats import FORMATS, SUBSAMPLINGS
+from experiment.images.header import formats_read
 from experiment.images.resize import RESAMPLERS
 from experiment.measure.plan import RANGES, parse_plan
 from experiment.measure.schedule import DECODE_REPEATS, DECODE_WARMUPS
@@ -83,6 +84,7 @@ def options(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
             }
             for key, kind in FORMATS.items()
         ],
+        "photo_formats": [key.lower() for key in formats_read()],
         "ranges": {  # least and most of every number that is typed
             **RANGES,
             "price_per_hour": (0, PRICE_LIMIT),  # below it

@@ -75,14 +75,14 @@ def _say(words: Mapping[str, Any]) -> None:
 def as_imported(report: Mapping[str, Any], run_id: str, name: str, now: float) -> dict[str, Any]:
     """The report under an id of this server. A live state becomes "cancelled"; little else changes.
 
-    A report from before photo sets gets `photo_set: None`. A report from before margins is judged again, so
-    that its recommendation meets the goals that are shown beside it.
+    A report from before photo sets gets `photo_set: None`. A report from before 1.7 is judged again, so
+    that its recommendation meets the goals that are shown beside it and has the figures that the page shows.
     """
     before = report.get(IMPORTED) or {}
     came = {"name": name, "run_id": before.get("run_id") or report["run_id"], "imported_at": timestamp(now)}
     state = _ENDED_AS.get(report["state"], report["state"])
     made = {"photo_set": None, **report, "run_id": run_id, "state": state}
-    return (made if "next_lighter" in report["recommendation"] else judged(made)) | {IMPORTED: came}
+    return (made if "figures" in report["recommendation"] else judged(made)) | {IMPORTED: came}
 
 
 def _row(made: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import { badge } from "./badge.js";
 import { cellReasons } from "./columns.js";
 import { factName, methodWords, problemWords } from "./explain.js";
 import { copyLink } from "./saving.js";
-import { renderMatrix, wireMatrix } from "./matrix.js";
+import { renderMatrix, wireMatrix } from "../matrix/matrix.js";
 import { renderTable, wireTable } from "./table.js";
 import { useApi } from "./use_api.js";
 import { renderVerdict } from "./verdict.js";

@@ -5,10 +5,10 @@
  */
 
 import { problemText, testServer } from "../api.js";
-import { announce, el, fill, part, setText } from "../dom.js";
+import { announce, el, fill, part, setText, writeBeneath } from "../dom.js";
 import { optionalNumber } from "../format.js";
 import { state, watch } from "../state.js";
-import { writeBeneath } from "./form.js";
+import { modelsPart } from "./add_model.js";
 import { addOwn, ownServers, removeOwn } from "./own_servers.js";
 
 /** Key of a server -> its label and what stands in the empty field. */
@@ -41,7 +41,7 @@ export function wireServers() {
       el("div", { className: "field" }, el("label", { htmlFor: "server-protocol" }, "Protocol"), protocol),
       field("name"), field("model"), field("signature"), field("price_per_hour")),
     el("div", { className: "buttons" }, ...buttons), said,
-    el("p", { className: "hint" }, "Only the runs of this browser ask it. The reports of these runs name it.")));
+    el("p", { className: "hint" }, "Only the runs of this browser ask it. The reports of these runs name it.")), modelsPart());
   inputs.model.placeholder = options.model;
   inputs.signature.placeholder = options.signature;
   return watch(["backends"], drawList);

@@ -1,6 +1,6 @@
 /** The form: draws what the config offers, reads what the person wants into `state.plan`. */
 
-import { checkChip, el, fill, part, setText, syncChips, tickedValues, wireAdd } from "../dom.js";
+import { checkChip, el, fill, part, setText, syncChips, tickedValues, wireAdd, writeBeneath } from "../dom.js";
 import { bytes, capital, optionalNumber, plural, seconds } from "../format.js";
 import { isBusy, memory, repeatsToCome, state, update, watch } from "../state.js";
 import * as plans from "./plan.js";
@@ -40,7 +40,7 @@ export function buildForm() {
   watch(["plan", "photo"], renderPlace);
   watch(["plan", "photo"], renderMargin);
   watch(["plan"], renderFieldProblems);
-  watch(["plan"], renderLabelHint);
+  watch(["plan", "backends"], renderLabelHint);
   watch(["plan", "backends"], renderAsked);
   watch(["plan", "photo", "backends", "run", "report", "job"], renderRunBar);
   watch(["plan", "photo", "report"], renderPlanWords);
@@ -251,23 +251,10 @@ export function focusProblem() {
 }
 
 function renderLabelHint() {
-  const isKnown = plans.isKnownLabel(state.plan.true_label || "", state.config.labels || []);
+  const labels = state.backends && !plans.isOneModel(state.backends) ? [] : state.config.labels || []; // another model may know more
+  const isKnown = plans.isKnownLabel(state.plan.true_label || "", labels);
   const words = "The model does not know this label; accuracy would always be 0. Choose one from the list.";
   writeBeneath(part("form").true_label, isKnown ? "" : words, false);
-}
-
-/** Words about a field, beneath it and tied to it for screen readers. @param {HTMLInputElement} input */
-export function writeBeneath(input, words, isWrong) {
-  const id = `${input.id}-note`;
-  const note = document.getElementById(id) || el("p", { id, className: isWrong ? "field-note bad" : "field-note unsure" });
-  const others = (input.getAttribute("aria-describedby") || "").split(" ").filter((other) => other && other !== id);
-  const ids = words ? [...others, id] : others;
-  setText(note, words);
-  if (words) input.closest(".field, fieldset").append(note);
-  else note.remove();
-  if (isWrong) input.setAttribute("aria-invalid", String(Boolean(words)));
-  if (ids.length) input.setAttribute("aria-describedby", ids.join(" "));
-  else input.removeAttribute("aria-describedby");
 }
 
 function renderAsked() {

@@ -15,10 +15,14 @@ import { renderSetThumbs } from "./set_thumbs.js";
 const READABLE = "Use JPEG, PNG, WebP, AVIF, GIF or BMP.";
 const HEAD_BYTES = 136; // as many brands as the server looks at
 const BRANDS = [["avif", /avi[fs]/], ["heic", /he[iv][cmsx]/], ["heif", /m[is]f1/]];
-/** What is named in a refusal, and not read. */
+const OTHER_STARTS = { jxl: /^(\xff\x0a|\0\0\0\x0cJXL )/, tiff: /^(II\*\0|MM\0\*)/, jp2: /^(\0\0\0\x0cjP {2}|\xff\x4f\xff\x51)/ };
+/** What a refusal says of kinds that the server may not read. */
 const OTHER_KINDS = {
   avif: "is an AVIF file.",
   heif: "is a HEIF file.",
+  jxl: "is a JPEG XL file.",
+  tiff: "is a TIFF file.",
+  jp2: "is a JPEG 2000 file.",
   cgbi: "is a PNG as Xcode writes it for iOS apps (CgBI), which browsers and models can’t read.",
 };
 
@@ -33,7 +37,8 @@ export function sniff(head) {
   if (text.startsWith("GIF8")) return "gif";
   if (text.startsWith("BM")) return "bmp";
   if (text.startsWith("RIFF") && text.slice(8, 12) === "WEBP") return "webp";
-  return text.slice(4, 8) === "ftyp" ? brandOf(text) : "";
+  if (text.slice(4, 8) === "ftyp") return brandOf(text);
+  return Object.keys(OTHER_STARTS).find((kind) => OTHER_STARTS[kind].test(text)) || "";
 }
 
 /** Of pictures in boxes: the first brand may be a general one, so all of them count. @param {string} text */
@@ -44,16 +49,14 @@ function brandOf(text) {
   return found ? String(found[0]) : "";
 }
 
-/** Why a file can't be used, judged by its weight and first bytes; null when nothing is wrong. */
-export function refusal(name, sizeBytes, kind, limits) {
+/**
+ * Why a file can't be sent, judged by its weight and first bytes; null when nothing is wrong. `unread`: by the server,
+ * so this browser may still read it. @param {string[]} reads kinds that the server reads
+ * @returns {?{title: string, detail: string, too_large?: boolean, unread?: boolean}}
+ */
+export function refusal(name, sizeBytes, kind, limits, reads) {
   if (sizeBytes === 0) return { title: `${name} is empty.`, detail: "Choose another photo." };
-  if (kind === "heic")
-    return {
-      title: "This is a HEIC photo from an iPhone.",
-      detail: "Export it as JPEG, or set the camera to “Most Compatible”.",
-    };
-  if (kind in OTHER_KINDS) return { title: `${name} ${OTHER_KINDS[kind]}`, detail: READABLE };
-  if (!kind) return { title: `${name} is not a photo we can read.`, detail: READABLE };
+  if (!reads.includes(kind === "heif" ? "heic" : kind)) return { ...unreadWords(name, kind), unread: true };
   if (sizeBytes > limits.max_bytes)
     return {
       title: `This photo is ${bytes(sizeBytes)}; the limit is ${bytes(limits.max_bytes)}.`,
@@ -61,6 +64,15 @@ export function refusal(name, sizeBytes, kind, limits) {
       too_large: true,
     };
   return null;
+}
+
+function unreadWords(name, kind) {
+  if (kind === "heic")
+    return {
+      title: "This is a HEIC photo from an iPhone.",
+      detail: "Export it as JPEG, or set the camera to “Most Compatible”.",
+    };
+  return { title: `${name} ${OTHER_KINDS[kind] || "is not a photo we can read."}`, detail: READABLE };
 }
 
 /** Why so many pixels can't be used; null when they can. */
@@ -83,7 +95,10 @@ export async function takeFiles(files) {
   const [file] = files;
   const head = new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer());
   if (looksLikeReport(file.name, head)) return openReport(file, state.config.limits);
-  const problem = refusal(file.name, file.size, sniff(head), state.config.limits);
+  const kind = sniff(head);
+  const problem = refusal(file.name, file.size, kind, state.config.limits, state.config.photo_formats);
+  const mayBeRead = problem?.unread && canResizeHere() && (kind || file.type.startsWith("image/"));
+  if (mayBeRead) return decodeHere(file, problem);
   if (problem) return refuse(problem, file);
   return takePhoto(file);
 }
@@ -108,8 +123,8 @@ function takeSet(items) {
   part("setLabels").focus?.();
 }
 
-/** @param {File} file @param {{facts: (facts: string) => string}} [shrunk] how its facts say that it was shrunk here */
-async function takePhoto(file, shrunk, chosen = true) {
+/** @param {File} file @param {{facts: (facts: string) => string}} [made] how its facts say that it was made here of another */
+async function takePhoto(file, made, chosen = true) {
   const url = URL.createObjectURL(file);
   const size = await sizeOf(url, file);
   const problem = size && pixelRefusal(size.width_px, size.height_px, state.config.limits);
@@ -118,7 +133,7 @@ async function takePhoto(file, shrunk, chosen = true) {
     return refuse(problem, file);
   }
   const photo = { name: file.name || "pasted photo.png", file, url, size_bytes: file.size, chosen, ...(size || NOT_KNOWN) };
-  setPhoto(shrunk ? { ...photo, facts: shrunk.facts(photoFacts(photo)) } : photo);
+  setPhoto(made ? { ...photo, facts: made.facts(photoFacts(photo)) } : photo);
 }
 
 const NOT_KNOWN = { width_px: null, height_px: null };
@@ -247,10 +262,31 @@ export async function photoBlob(photo) {
 }
 
 /** @param {any} problem @param {?File} [file] that may be shrunk here */
-function refuse({ too_large: tooLarge, ...problem }, file = null) {
+function refuse({ too_large: tooLarge, unread: _, ...problem }, file = null) {
   const choose = { label: "Choose another", act: () => part("fileInput").click() };
   const shrinkIt = { label: "Shrink it here first", act: () => shrinkHere(file) };
   notice({ ...problem, actions: tooLarge && file && canResizeHere() ? [shrinkIt, choose] : [choose] });
+}
+
+/** A photo that only this browser reads, as lossless PNG in its place. @param {File} file @param {any} unread the server's refusal */
+async function decodeHere(file, unread) {
+  const { limits } = state.config;
+  const url = URL.createObjectURL(file);
+  const size = await sizeOf(url, file);
+  URL.revokeObjectURL(url);
+  if (!size) return refuse({ ...unread, detail: `Neither this server nor this browser reads it. ${unread.detail}` });
+  const tooMany = pixelRefusal(size.width_px, size.height_px, limits);
+  if (tooMany) return refuse(tooMany, file);
+  notice({ title: `Decoding ${file.name} here.`, detail: "This server does not read it, but your browser does.", calm: true });
+  try {
+    const decoded = await (await import("../browser_resize/browser_resize.js")).asPng(file);
+    if (decoded.size > limits.max_bytes)
+      return refuse({ ...refusal(decoded.name, decoded.size, "png", limits, ["png"]), title:
+        `Decoded by your browser, this photo is a PNG of ${bytes(decoded.size)}; the limit is ${bytes(limits.max_bytes)}.` }, file);
+    await takePhoto(decoded, { facts: (facts) => `${facts}, decoded by your browser: this lossless PNG is sent` });
+  } catch (problem) {
+    refuse(problemParts(problem));
+  }
 }
 
 /** The photo made small enough by this browser, taken in its place. @param {File} file */

@@ -134,7 +134,7 @@ def test_a_variant_is_recommended_when_it_is_shown_to_lose_less_than_the_margin(
     report = summary(photos(both=3000, gained=5, lost=6, neither=500))
     chosen = report.recommendation
     assert (chosen.variant_id, chosen.backend_name) == (SMALL.id, "8 CPU")
-    assert chosen.sentence == "Serve JPEG q85 at 256 px on 8 CPU."
+    assert chosen.sentence == "Serve 256 px JPEG q85 on 8 CPU (23 ms)."
     assert "Top-1 85.6 % (84.4 to 86.7) of 3,511 photos; original 85.6 %" in chosen.why
     assert "within the margin of 1 point" in chosen.why
     assert "McNemar p 1.00" in chosen.why
@@ -150,7 +150,9 @@ def test_too_few_photos_are_no_proof_and_the_sentence_says_how_many_would_be():
 def test_a_worse_variant_is_called_worse():
     chosen = summary(photos(both=700, lost=200, neither=100)).recommendation
     assert chosen.variant_id == "original"
-    assert chosen.next_lighter.endswith("but its top-1 accuracy is 20 points lower (-22.5 to -17.5).")
+    assert chosen.next_lighter.endswith(
+        "at 256 px JPEG its top-1 accuracy is 20 points lower (-22.5 to -17.5)."
+    )
 
 
 def test_the_margin_is_the_users():

@@ -444,7 +444,7 @@ def test_every_warning_that_can_appear_stands_in_the_table_of_codes():
         backend("GPU", address="10.0.3.7:8501"),
         backend("1 CPU", state="down", detail="No answer at tf:8500"),
         backend("4 CPU", cpus=4, cores=(0, 1), embedded=True),
-        backend("2 CPU", replicas=3),
+        backend("2 CPU", replicas=3, model="resnet"),
     )
     made = report(
         state="cancelled",
@@ -576,6 +576,19 @@ def test_a_backend_with_fewer_cores_than_its_name_says_is_warned_of():
     )
     enough = backend("2 CPU", cpus=2, cores=(0, 1), embedded=True)
     assert "W13" not in codes(report(backends=(enough, backend("8 CPU", cpus=8, cores=(0,)))))
+
+
+def test_a_note_says_that_agreement_does_not_compare_different_models():
+    other = [replace(each, backend_name="small") for each in answered(STEADY_MS)]
+    measured = [*answered(STEADY_MS), *other]
+    made = report(
+        backends=(backend(model="resnet"), backend("small", model="mobilenet")), measurements=measured
+    )
+    served = "resnet (8 CPU) and mobilenet (small)"
+    assert warning(made, "W22").startswith(f"The backends serve different models: {served}. ")
+    assert next(each.level for each in made.warnings if each.code == "W22") == "note"
+    silent = report(backends=(backend(model="resnet"), backend("small", model="mobilenet", state="down")))
+    assert "W22" not in codes(silent)
 
 
 def test_notes_are_told_from_warnings():

@@ -18,7 +18,7 @@ from experiment.records import BackendInfo
 from tests.support.added.names import Names
 from tests.support.processes.app_process import CAT
 from tests.support.processes.serving_process import MODEL
-from tests.support.processes.webapp_parts import SMALL, post, refused, services_of, serving
+from tests.support.processes.webapp_parts import SMALL, finished, post, refused, services_of, serving
 from webapp.added_servers import CHECKS, AddedServers
 from webapp.config import read_settings
 
@@ -230,12 +230,30 @@ def test_a_real_server_is_added_measured_and_asked_again_by_a_follow_up(
     assert [cell["count"] for cell in report["cells"] if cell["backend_name"] == mine["name"]] == [3, 3]
     assert mine["name"] not in app.backends()
 
+    of_run = f"{app.url}/api/runs/{report['run_id']}/variants/original"
+    seen = requests.get(f"{of_run}/seen.png", {"backend": mine["name"]}, timeout=30)
+    assert seen.status_code == (200 if protocol == "grpc" else 404), seen.text
+    question = {"run": report["run_id"], "backend": mine["name"]}
+    answer = requests.post(f"{app.url}/api/classify", CAT.read_bytes(), params=question, timeout=30).json()
+    assert answer["backend"] == mine["name"], answer
+
     again = requests.post(f"{app.url}/api/runs/{report['run_id']}/repeats", json={"repeats": 2}, timeout=30)
     assert again.status_code == 202, again.text
     app.finished(report["run_id"])
     requests.get(f"{app.url}{again.json()['events_url']}", timeout=60)  # to its end
     cells = app.report(report["run_id"])["cells"]
     assert [cell["count"] for cell in cells if cell["backend_name"] == mine["name"]] == [5, 5]
+
+
+def test_a_follow_up_asks_an_added_server_only_where_that_is_still_allowed(web: Flask, asked: Asked) -> None:
+    client = use(web, asked, Names(["10.1.2.3"]))
+    run_id = finished(client, servers=json.dumps([MINE]))
+    repeats = {"repeats": 1}
+    use(web, asked, Names(["10.1.2.3"]), add_servers="off")
+    assert refused(client.post(f"/api/runs/{run_id}/repeats", json=repeats)) == (403, "servers_not_allowed")
+    use(web, asked, Names(["10.1.2.3"]), add_servers="on", add_servers_allowed="192.168.0.0/16")
+    assert refused(client.post(f"/api/runs/{run_id}/repeats", json=repeats)) == (422, "server_refused")
+    assert [info.name for info in asked] == ["Mine"]  # when the run began
 
 
 def test_a_wrong_model_or_port_is_said_as_of_any_backend(app: Any, default_server: Any) -> None:

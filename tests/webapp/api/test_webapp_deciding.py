@@ -57,7 +57,7 @@ def test_a_run_is_compared_with_another_one(client: FlaskClient, run_id: str) ->
     other = finished(client, plan={"sizes_px": [32], "repeats": 6, "warmups": 1})
     told = client.get(f"/api/runs/{other}/compare?with={run_id}&theme=dark").json
     assert (told["run_id"], told["other_id"]) == (other, run_id)
-    assert told["section"]["sentence"].startswith("Of 3 cells that both runs have: ")
+    assert told["section"]["sentence"].startswith("3 results compared: ")
     assert [row[0] for row in told["section"]["tables"][0]["rows"]][1:] == ["32 px PNG", "32 px JPEG"]
     json.dumps(told, allow_nan=False)
 
