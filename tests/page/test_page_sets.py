@@ -129,6 +129,9 @@ def test_the_photos_that_flip_are_shown_with_pictures_and_the_address_keeps_what
     page.click("#run")
     at_sets.wait_end()
     assert page.locator("#variants thead").inner_text().count("photos") == 1
+    small = page.locator('#matrix td[data-variant="24-png"]')
+    assert small.get_attribute("data-photos") == "33 % of 12"
+    assert small.get_attribute("aria-label").endswith("33 % of 12")
     page.click("#photos-tab summary")
     page.locator(".photo-card").first.wait_for()
     assert page.locator(".photo-card").count() == 12

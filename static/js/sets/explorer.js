@@ -15,7 +15,7 @@ const KEYS = /** @type {const} */ ({
   variant: "set_variant", backend: "set_backend", label: "set_class", only: "set_only", page: "set_page", classPage: "set_class_page",
 });
 const ONLY = [["", "all, worst first"], ["flipped", "only flipped"], ["wrong", "only wrong"]];
-const MOST_CLASSES = 100; // on one page
+const MOST_CLASSES = 50; // on one page
 
 const status = el("p", { className: "set-status", role: "status" });
 const controls = el("div", { className: "set-controls", role: "group", "aria-label": "Which photos are shown" });
