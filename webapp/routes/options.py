@@ -22,6 +22,7 @@ from experiment.measure.plan import RANGES, parse_plan
 from experiment.measure.schedule import DECODE_REPEATS, DECODE_WARMUPS
 from experiment.photo_sets.goals import MARGIN_POINTS as SET_MARGIN_POINTS
 from experiment.photo_sets.goals import MARGIN_POINTS_WITHOUT_LABELS
+from experiment.photo_sets.label_files import FILE_COLUMNS, LABEL_COLUMNS
 from experiment.records import OFFERED_SIZES_PX, Order
 from experiment.report.goals import MARGIN_POINTS
 from experiment.report.method import DEFINITIONS, VALIDITY, terms
@@ -119,6 +120,8 @@ def options(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
             "signature": settings.model_signature_name,
         },
         "labels": list(model.get("labels", ())),
+        "knows_wordnet_ids": bool(model.get("wnids")),
+        "label_columns": {"file": list(FILE_COLUMNS), "label": list(LABEL_COLUMNS)},  # of a CSV of labels
     }
 
 

@@ -9,6 +9,8 @@ import { canResizeHere, fillForm, photoFacts } from "./form.js";
 import { looksLikeReport, openReport } from "./import_report.js";
 import * as sets from "./photo_set.js";
 import { presetRepeats, presetSizes } from "./plan.js";
+import { labelProblems, labelsInCsv } from "./set_labels.js";
+import { renderSetThumbs } from "./set_thumbs.js";
 
 const READABLE = "Use JPEG, PNG, WebP, AVIF, GIF or BMP.";
 const HEAD_BYTES = 136; // as many brands as the server looks at
@@ -190,6 +192,7 @@ const SOURCE_NAMES = { folders: "Folder names", csv: "A CSV file", none: "No lab
 /** What a set is said to show: the choice, and what it means. */
 function renderSet() {
   const { photo } = state;
+  renderSetThumbs(photo.set);
   part("setLabels").hidden = !photo.set;
   if (!photo.set) return;
   const chips = sets.labelSources(photo.set).map((key) => el("label", { className: "chip" },
@@ -197,9 +200,28 @@ function renderSet() {
   if (part("labelSources").childElementCount !== chips.length || !part("labelSources").querySelector(":checked"))
     fill(part("labelSources"), ...chips);
   part("labelSources").onchange = (event) => changeSet({ labels: /** @type {HTMLInputElement} */ (event.target).value });
-  part("labelsFile").onchange = () => changeSet({ csvFile: part("labelsFile").files[0] || null });
-  part("labelsFile").hidden = photo.labels !== "csv";
+  part("labelsFile").onchange = takeLabels;
+  part("labelsCsv").hidden = photo.labels !== "csv";
+  setText(part("labelsName"), photo.csvFile?.name || photo.set.csv?.path || "");
   setText(part("setHint"), sets.labelWords(photo.set, photo.labels, photo.csvFile));
+  renderLabelProblems(photo);
+}
+
+function takeLabels() {
+  const [csvFile] = part("labelsFile").files;
+  part("labelsFile").value = ""; // so that choosing the same file again is noticed
+  if (csvFile) changeSet({ csvFile });
+}
+
+/** Says what is amiss with the labels as soon as they are known. @param {import("../types.js").Photo} photo */
+async function renderLabelProblems(photo) {
+  const file = photo.csvFile || photo.set.csv?.file;
+  const text = photo.labels === "csv" && file ? await file.text().catch(() => "") : "";
+  if (state.photo !== photo) return; // something else was chosen meanwhile
+  const labels = text ? labelsInCsv(text, state.config.label_columns) : null;
+  const problems = labelProblems(photo.set, photo.labels, labels && { name: file.name, labels }, state.config);
+  part("setProblems").hidden = !problems.length;
+  fill(part("setProblems"), ...problems.map((words) => el("li", {}, words)));
 }
 
 function changeSet(changes) {
