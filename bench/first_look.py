@@ -54,7 +54,7 @@ def bench() -> list[str]:
     path = chromium.find()
     if path is None:
         raise CannotRun(f"No Chromium found. {chromium.HOW_TO_GET_ONE}")
-    from playwright.sync_api import sync_playwright  # only where a browser is there
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415  only where a browser is there
 
     photos = {"sample, 0.1 MP": CAT.read_bytes(), "10 MP": ten_megapixels()}
     with tempfile.TemporaryDirectory() as folder, _app(folder) as url, sync_playwright() as playwright:

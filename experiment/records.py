@@ -206,8 +206,7 @@ class BackendInfo:
         return self.state not in {"absent", "wrong_signature"}
 
     def reads_format(self, key: str) -> bool:
-        """Whether a variant of the format `key`, of images.formats.FORMATS, may be sent to it: it reads it, or
-        nobody knows."""
+        """Whether a variant of that key of FORMATS may be sent to it: it reads it, or nobody knows."""
         return self.reads is None or f"image/{key.removesuffix('-lossless')}" in self.reads
 
 

@@ -149,7 +149,7 @@ class Session:
         return [without_weight(measurement) for measurement in heartbeat.watched(taken)]
 
     def _let_go_of_silent_ones(self, taken: Sequence[Measurement], formats: Mapping[str, str]) -> None:
-        """`formats`: of each variant by its id. What was not sent in a format that is not read says nothing."""
+        """`formats`: by variant id. What was not sent in a format that is not read says nothing."""
         infos = {backend.info.name: backend.info for backend in self.backends}
         silent = {
             each.backend_name

@@ -1,4 +1,4 @@
-"""What somebody sees who drops a photo: pictures and answers at once, and the result in the window in every state."""
+"""What one sees who drops a photo: pictures and answers at once, the result in the window in every state."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ HIDDEN = """
 (selectors) => selectors.flatMap((selector) => {
   const found = [...document.querySelectorAll(selector)];
   const isIn = ({ top, bottom, height }) => height > 0 && top >= 0 && bottom <= innerHeight;
-  return found.length ? found.filter((each) => !isIn(each.getBoundingClientRect())).map(() => selector) : [`no ${selector}`];
+  const out = found.filter((each) => !isIn(each.getBoundingClientRect()));
+  return found.length ? out.map(() => selector) : [`no ${selector}`];
 })
 """
 SIDEWAYS = "document.documentElement.scrollWidth - innerWidth"
