@@ -37,7 +37,9 @@ MAX_VARIANTS = 500  # all are held in memory during a run
 MAX_BACKENDS = 64
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})  # as hosts of addresses
 RESOLUTION_MS = 0.001  # samples are whole microseconds: a latency of 0 means less than this
-NOT_SENT = "not_sent"  # failure code of a request that was left out: the backend had stopped answering
+NOT_SENT = (
+    "not_sent"  # failure code of a request left out: the backend is silent, or does not read the format
+)
 USUAL_UPLINK_MBIT_S = 10.0  # 1 Mbit is 1,000,000 bits
 SET_REPEATS = 1  # default for photo sets: more photos say more than more repeats
 
@@ -202,6 +204,10 @@ class BackendInfo:
         """Whether a photo may be sent to it. Not if its model's metadata has no such input, as of a model of
         numbers."""
         return self.state not in {"absent", "wrong_signature"}
+
+    def reads_format(self, key: str) -> bool:
+        """Whether a variant of that key of FORMATS may be sent to it: it reads it, or nobody knows."""
+        return self.reads is None or f"image/{key.removesuffix('-lossless')}" in self.reads
 
 
 @dataclass(frozen=True, slots=True)

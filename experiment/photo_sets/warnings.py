@@ -24,6 +24,7 @@ from experiment.report.warnings import (
     different_models,
     shared_machine,
     short_of_cores,
+    unread_formats,
 )
 from experiment.wording import count, listed, points, sentence, short_label
 
@@ -51,6 +52,7 @@ def warnings_of_set(
         ("W18", _labels_that_miss(photo_set)),
         ("W19", _workers_together(counts)),
         ("W22", different_models(results.backends, results.cells)),
+        ("W23", unread_formats(results.backends, results.plan.formats)),
     )
     return as_warnings(found)
 

@@ -6,6 +6,9 @@
 
 import { isLive } from "./api.js";
 
+/** The stored run that comes with the app. */
+export const SAMPLE_ID = "sample";
+
 /** Of the view: no other goals than those that the run has. */
 export const OWN_GOALS = { keep_top1: "", margin_points: "", max_p50_ms: "", max_size_bytes: "", copies: "" };
 

@@ -81,11 +81,15 @@ test("while a search goes on its steps appear, those of the recommended backend"
 
 test("while variants are made the frames of planned sizes keep their places", () => {
   const plan = { sizes_px: [1024, 256, 128] };
-  const begun = { ...REPORT, state: "running", plan, skipped_sizes_px: [1024], variants: [ORIGINAL], cells: [] };
+  const source = { width_px: 451, height_px: 300, media_type: "image/png", original: null };
+  const begun = { ...REPORT, state: "running", plan, skipped_sizes_px: [1024], variants: [ORIGINAL], cells: [], source };
   const frames = framesOf(begun, "JPEG q85", { variants: [variant(256)], steps: [] });
   assert.deepEqual(keysOf(frames), ["original", "256-jpeg-85", "planned-128"]);
   assert.deepEqual(frames.map(({ slot }) => slot), ["reference", "size-256", "size-128"]);
   assert.equal(spokenWords(frames[2], false), "128 px JPEG q85, not made yet, no answer yet");
+  const first = framesOf({ ...begun, variants: [] }, "");
+  assert.deepEqual(first.map(({ slot }) => slot), ["reference", "size-256", "size-128"]);
+  assert.equal(spokenWords(first[0], false), "Original (451 px PNG), not made yet, no answer yet");
   assert.deepEqual(framesOf({ ...begun, state: "cancelled" }, "JPEG q85").length, 1);
 });
 

@@ -30,8 +30,11 @@ new MutationObserver(() => {
   if (all.length && JSON.stringify(now) !== JSON.stringify(states.at(-1))) states.push(now);
 }).observe(document, { subtree: true, childList: true, characterData: true });
 new PerformanceObserver((list) => {
-  for (const entry of list.getEntries())
-    if (entry.sources.some(({ node }) => node?.closest?.(".frames"))) moved += entry.value;
+  for (const { sources, value } of list.getEntries()) { // what stands above may push the whole strip down
+    const inStrip = sources.filter(({ node }) => node?.closest?.(".frames"));
+    const isSeen = ({ previousRect, currentRect }) => previousRect.width && currentRect.width;
+    if (inStrip.some((each) => isSeen(each) && each.previousRect.x !== each.currentRect.x)) moved += value;
+  }
 }).observe({ type: "layout-shift", buffered: true });
 """
 
@@ -273,3 +276,21 @@ def test_stage_and_strip_keep_to_their_room(browser, app, searched, width):
         assert page.locator("#stage, #strip, #stage .compare-frame, .frames").evaluate_all(within)
         picture = page.locator("#stage .compare-picture").bounding_box()
         assert picture["height"] >= 60
+
+
+def test_an_imported_report_shows_its_small_pictures_in_strip_stage_and_inspector(visit, app, searched):
+    exported = requests.get(f"{app.url}/api/runs/{searched}.json", timeout=30).content
+    imported = requests.post(
+        f"{app.url}/api/runs/import", files={"file": ("run.json", exported)}, timeout=60
+    ).json()
+    page, frames = strip_of(visit, imported["id"])
+    assert page.locator(".frame img").count() == frames.count()
+    assert page.locator("#stage").get_by_text("Small pictures from the report.").is_visible()
+    page.locator("#stage .compare[data-loaded]").wait_for()
+    page.select_option("#stage select[data-pair=b]", "64-jpeg-85")
+    page.locator("#row-64-jpeg-85 .row-button").click()
+    page.locator("#drawer .compare[data-loaded]").wait_for()
+    sources = page.locator("#drawer .compare-picture img").evaluate_all("all => all.map(each => each.src)")
+    assert all(f"/api/runs/{imported['id']}/thumbs/" in source for source in sources)
+    assert page.locator("#drawer .seen, #drawer .copy-as").count() == 0
+    assert page.locator(".seen-pair:visible").count() == 0

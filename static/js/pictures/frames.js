@@ -4,7 +4,7 @@
  */
 
 import { isLive } from "../api.js";
-import { bytes, isUnknown, madeAs, percent, shortLabel, variantName } from "../format.js";
+import { bytes, formatName, isUnknown, madeAs, percent, shortLabel, variantName } from "../format.js";
 
 /**
  * @typedef {object} Frame
@@ -71,17 +71,19 @@ export function stageKey(report, live, chosen) {
 export function framesOf(report, making, live = NOTHING_LIVE) {
   const variants = allVariants(report, live).filter((variant) => variant.is_reference || makingOf(variant) === making);
   const made = variants.map((variant) => variantFrame(variant, report));
-  const waiting = plannedPx(report).filter((px) => !made.some((frame) => !frame.variant.is_reference && frame.sizePx === px))
-    .map((px) => emptyFrame(px, making));
+  const waiting = waitingFrames(report, made, making);
   const planned = [...made, ...waiting].sort(bySize);
   const frames = [...planned, ...stepFrames(planned, stepsOf(report, live))].sort(bySize);
   return markFlips(frames);
 }
 
-/** Sizes that a run will still make: their frames keep the place. @param {?Report} report */
-function plannedPx(report) {
+/** Frames of what a run will still make keep the place, so that nothing moves when it comes. @param {?Report} report @param {Frame[]} made */
+function waitingFrames(report, made, making) {
   if (!report || !isLive(report.state)) return [];
-  return [...new Set(report.plan.sizes_px)].filter((px) => !report.skipped_sizes_px.includes(px));
+  const isMade = (px) => made.some(({ variant, sizePx }) => sizePx === px && (!variant.is_reference || variant.engine));
+  const sizesPx = [...new Set(report.plan.sizes_px)].filter((px) => !report.skipped_sizes_px.includes(px) && !isMade(px));
+  const hasReference = made.some(({ variant }) => variant.is_reference) || report.source.original;
+  return [...(hasReference ? [] : [waitingReference(report)]), ...sizesPx.map((px) => emptyFrame(px, making))];
 }
 
 /** Those of the report, and after them those that came since. @param {?Report} report @param {Live} live */
@@ -92,11 +94,17 @@ export function allVariants(report, live) {
 
 /** Largest first; the original before a copy of its size, and of one size the best quality first. */
 function bySize(one, other) {
-  const isOriginal = (frame) => Number(Boolean(frame.variant?.is_reference));
+  const isOriginal = ({ slot }) => Number(slot === "reference");
   return isOriginal(other) - isOriginal(one) || other.sizePx - one.sizePx || (other.quality ?? 101) - (one.quality ?? 101);
 }
 
 const NO_ANSWER = { label: "", score: null, kept: null, failed: false, differs: [], picked: false, flips: false };
+
+/** @param {Report} report */
+function waitingReference({ source }) {
+  const sizePx = Math.max(source.width_px, source.height_px);
+  return { ...emptyFrame(sizePx, formatName(source.media_type.replace("image/", ""))), key: "planned-reference", slot: "reference" };
+}
 
 function emptyFrame(sizePx, making) {
   return { ...NO_ANSWER, key: `planned-${sizePx}`, slot: `size-${sizePx}`, variant: null, sizePx, making, sizeBytes: null };
@@ -179,7 +187,8 @@ function markFlips(frames) {
 }
 
 /** "Original (451 px PNG)", "31 px JPEG q79". @param {Frame} frame */
-export function frameName({ variant, sizePx, making }) {
+export function frameName({ variant, slot, sizePx, making }) {
+  if (slot === "reference" && !variant) return `Original (${sizePx} px ${making})`;
   return variant?.is_reference ? variantName(variant) : `${sizePx} px ${making}`.trim();
 }
 

@@ -90,7 +90,7 @@ function drawFrame(frame, { isCurrent, isOnStage }) {
   const [flip, box, size, answer, sure] = /** @type {HTMLElement[]} */ ([...element.children]);
   setText(flip, frame.flips ? `✕ ${FLIP_WORDS}` : frame.picked ? "◉ recommended" : "");
   drawPicture(box, frame);
-  setText(size.children[0], frame.variant?.is_reference ? "Original" : `${frame.sizePx} px`);
+  setText(size.children[0], frame.slot === "reference" ? "Original" : `${frame.sizePx} px`);
   setText(size.children[1], frame.sizeBytes === null ? "" : bytes(frame.sizeBytes));
   const mark = frame.kept === false ? "✕ " : frame.kept ? "✓ " : "";
   const words = mark + answerWords(frame, isOver);

@@ -3,7 +3,7 @@
 import * as api from "../api.js";
 import { announce, el, fill, part, setText } from "../dom.js";
 import { formatName, plural, progressText } from "../format.js";
-import { goalsQuery, hasChanged, isBusy, memory, OWN_GOALS, repeatsToCome, state, update, watch, writeView } from "../state.js";
+import { goalsQuery, hasChanged, isBusy, memory, OWN_GOALS, repeatsToCome, SAMPLE_ID, state, update, watch, writeView } from "../state.js";
 import { NOTHING_LIVE } from "../pictures/frames.js";
 import { wireStage } from "../pictures/stage.js";
 import { wireStrip } from "../pictures/strip.js";
@@ -174,8 +174,6 @@ async function othersWait() {
   const { runs } = await api.getRuns("?limit=20").catch(() => ({ runs: [] }));
   return runs.some((run) => api.isLive(run.state));
 }
-
-const SAMPLE_ID = "sample"; // a stored run that comes with the app
 
 /** The stored run of the sample, until there is another photo. */
 export async function showSample() {

@@ -2,7 +2,7 @@
  * The plan: what to try. Pure arithmetic, no elements; units stand in the names.
  * Its keys are those of the report's `plan`, so it is sent as it is.
  *
- * @import { Backend, Config, PagePlan, Plan, Report } from "../types.js"
+ * @import { Backend, Backends, Config, PagePlan, Plan, Report } from "../types.js"
  *
  * @typedef {object} Axis
  * @property {"jpeg_qualities"|"webp_qualities"|"avif_qualities"|"subsamplings"|"resamplers"} key   of the list in the plan
@@ -169,7 +169,7 @@ export function unusableFormats(formats, asked) {
 export function partlyUnread(plan, formats, asked) {
   return formats.filter((format) => plan.formats.includes(format.key)).flatMap((format) => {
     const names = asked.filter(({ reads }) => reads && !reads.includes(format.media_type)).map(({ name }) => name);
-    return names.length ? [`${names.join(", ")} can't read ${format.name}: those requests will fail.`] : [];
+    return names.length ? [`${names.join(", ")} can't read ${format.name}: those variants will not be sent there.`] : [];
   });
 }
 
@@ -199,6 +199,36 @@ export function isKnownLabel(label, known) {
   if (!known.length || !names(label).length) return true;
   const wanted = names(label);
   return known.some((labels) => names(labels).some((name) => wanted.includes(name)));
+}
+
+/** The one model that all serve, or which serve which. @param {Backends} known */
+export function modelWords({ backends, model, detail }) {
+  if (!backends.length) return detail;
+  const served = servedBy(backends);
+  const [only] = served.keys();
+  if (served.size > 1)
+    return `Models: ${[...served].map(([name, by]) => `${titleOf(name, model)} (${by.join(", ")})`).join("; ")}`;
+  if (only && only !== model?.name) return `Model: ${only}`;
+  if (!model?.title) return model?.name ? `Model: ${model.name}` : "";
+  return model.knows ? `${model.title}: knows ${model.knows}` : model.title;
+}
+
+/** Whether the labels of the app's model are those of every backend that is asked. @param {Backends} known */
+export function isOneModel({ backends, model }) {
+  return [...servedBy(backends).keys()].every((name) => name === model?.name);
+}
+
+/** @param {string} name @param {Backends["model"]} model */
+const titleOf = (name, model) => (name === model?.name && model.title) || name;
+
+/** Model -> names of the backends that serve it. @param {Backends["backends"]} backends @returns {Map<string, string[]>} */
+function servedBy(backends) {
+  const served = new Map();
+  for (const backend of backends) {
+    if (backend.state === "absent" || !backend.model || isRestTwin(backend, backends)) continue;
+    served.set(backend.model, [...(served.get(backend.model) || []), backend.name]);
+  }
+  return served;
 }
 
 /** The same server offered a second time, over REST. */
