@@ -227,7 +227,7 @@ def _figure_row(run: str, point: Point) -> list[Any]:
 def _figure_caption(other_name: str, left_out: int) -> str:
     what = (
         f"Solid lines and filled symbols: {THIS}. Dashed and hollow: the {other_name}. "
-        "Bars are 95 % intervals."
+        "Bars: 95 % interval of the median."
     )
     if not left_out:
         return what

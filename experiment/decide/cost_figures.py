@@ -20,11 +20,11 @@ SIZE_COLUMNS = (
 )  # fmt: skip
 SIZE_CAPTION = (
     "Price per hour times p50, with one request in flight: an upper bound for a server that is kept "
-    "busy. Bars are 95 % intervals of the p50."
+    "busy. Bars: 95 % interval of the median."
 )
 PER_REQUEST_CAPTION = (
     "Price per hour times making the copy and p50, with one request in flight: an upper bound for a server "
-    "that is kept busy. Bars are 95 % intervals of the p50."
+    "that is kept busy. Bars: 95 % interval of the median."
 )
 AS_STORED = "They were measured with finished copies, so making them is not in it."
 STARS = "Stars: at the capacity that was measured under load."

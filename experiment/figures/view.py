@@ -24,6 +24,7 @@ from experiment.report.goals import (
 from experiment.wording import count, format_name, joined, kind_name, sentence, short_label
 
 LATENCIES = {"p50": "p50_ms", "p90": "p90_ms", "p99": "p99_ms", "slowest": "max_ms"}  # field of a cell
+FEW_PHOTOS = 0.25  # of the photos of a set; a point of fewer is hollow, and joined to no other
 MOST_LINES = 12  # in one figure; more can't be told apart
 
 
@@ -38,6 +39,8 @@ class Point(Candidate):
     is_less_sure: bool = False  # kept, but less likely by more than the goal's margin
     low: float | None = None  # 95 % interval of the score, 0..1; None: one photo has none
     high: float | None = None
+    photos: int | None = None  # of a set, that the score is of; None: one photo
+    is_few: bool = False  # of a set: below FEW_PHOTOS of its photos, so that it says little beside the others
 
     @property
     def key(self) -> tuple[str, str]:
@@ -210,10 +213,12 @@ def _point(found: Candidate, place: int, results: Results, photo_set: PhotoSetFa
     cell, label = found.cell, results.true_label
     fall = fall_points(cell, found.reference, label)
     score, is_kept, low, high = cell.reference_score, cell.same_top1, None, None
+    photos, of_all = None, 0
     if photo_set is not None:
         over: OverPhotos | None = cell.over_photos
         share: Share | None = None if over is None else over.top1 if photo_set.labelled else over.agreement
         score, low, high = (share.share, share.low, share.high) if share else (None, None, None)
+        photos, of_all = share.total if share else cell.count, photo_set.labelled or photo_set.measured
         is_kept = None
     elif label is not None:
         score = next((guess.score for guess in cell.top if same_thing(guess.label, label)), None)
@@ -227,6 +232,8 @@ def _point(found: Candidate, place: int, results: Results, photo_set: PhotoSetFa
         is_less_sure=results.plan.keep_top1 and is_too_far(fall, allowed_fall_points(results.plan)),
         low=low,
         high=high,
+        photos=photos,
+        is_few=photos is not None and photos < FEW_PHOTOS * of_all,
     )
 
 

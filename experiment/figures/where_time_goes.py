@@ -6,8 +6,8 @@ where the plan says that copies are made for each request, or by the client.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import Any
 
 from experiment.figures.frame import (
@@ -23,7 +23,16 @@ from experiment.figures.frame import (
 from experiment.figures.palette import Palette
 from experiment.figures.view import Point, View, missing_note
 from experiment.records import Copies
-from experiment.wording import capitalised, joined, made_as, milliseconds, percent, reference_name, short_name
+from experiment.wording import (
+    capitalised,
+    count,
+    joined,
+    made_as,
+    milliseconds,
+    percent,
+    reference_name,
+    short_name,
+)
 
 TITLE = "Where the time goes"
 EMPTY_HEIGHT_PX = 320
@@ -74,6 +83,8 @@ OF_QUEUES = frozenset({"queue_wait", "batch_wait", "service", "to_model"})
 def where_time_goes(view: View, palette: Palette) -> Figure:
     """One panel for each backend, one bar for each variant, one part for each stage. All in ms."""
     view = view.timed().uncrowded(by_engine=True)
+    few = [point for point in view.points if point.is_few]
+    view = replace(view, points=tuple(point for point in view.points if not point.is_few))
     if not view.points:
         return empty_figure(palette, TITLE, _columns(_stages([])), EMPTY_HEIGHT_PX)
     panels = _panels(view)
@@ -84,7 +95,7 @@ def where_time_goes(view: View, palette: Palette) -> Figure:
     data += [_totals(points, number, palette) for number, points in enumerate(panels, start=1)]
     stages = _stages(view.points)
     rows = [_row(point, stages) for points in panels for point in points]
-    return figure(data, _layout(panels, palette), TITLE, _caption(view), _columns(stages), rows)
+    return figure(data, _layout(panels, palette), TITLE, _caption(view, few), _columns(stages), rows)
 
 
 def _stages(points: Sequence[Point]) -> list[Stage]:
@@ -275,7 +286,7 @@ def _row(point: Point, stages: Sequence[Stage]) -> list[Any]:
     return [point.backend.name, _bar_name(point), *values, _total_ms(point)]
 
 
-def _caption(view: View) -> str:
+def _caption(view: View, few: Sequence[Point]) -> str:
     is_resized = any("made_resize" in stages_of(point) for point in view.points)
     return joined(
         _largest_part(view),
@@ -284,8 +295,17 @@ def _caption(view: View) -> str:
         "be quicker to make than a larger one."
         if is_resized
         else "",
+        _few_words({point.variant.id for point in few}),
         missing_note(view),
     )
+
+
+def _few_words(ids: Set[str]) -> str:
+    """Which bars would say less than the others look like."""
+    if not ids:
+        return ""
+    are = "is" if len(ids) == 1 else "are"
+    return f"{count(len(ids), 'variant')} with under a quarter of the photos {are} left out."
 
 
 def _largest_part(view: View) -> str:
