@@ -53,8 +53,6 @@ async function start() {
   if (state.config.keep_runs)
     setText(part("keepHint"), `Photos stay on this server. It keeps the last ${state.config.keep_runs} runs.`);
   buildForm();
-  const unknown = unknownInQuery(new URLSearchParams(location.search), state.config);
-  if (unknown) update({ notice: { title: "Part of this link was left out.", detail: unknown, calm: true } });
   watch(["photo", "backends"], previewByItself);
   if (first.backends) showBackends(first.backends);
   else askBackends(false);
@@ -63,6 +61,8 @@ async function start() {
   if (runId) await withRun((run) => run.openRun(runId));
   else if (new URLSearchParams(location.search).get("sample")) await withPhoto((photo) => photo.useSample(false));
   else showSampleRun();
+  const unknown = unknownInQuery(new URLSearchParams(location.search), state.config);
+  if (unknown) update({ notice: { title: "Part of this link was left out.", detail: unknown, calm: true } });
 }
 
 /** The empty page shows what a result looks like, once it has been painted. */
