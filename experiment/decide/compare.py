@@ -60,6 +60,7 @@ class Comparison:
     other: View
     pairs: tuple[Pair, ...]
     differences: tuple[Difference, ...]
+    same_photo: bool  # or the same set of photos
     answers_compared: bool  # not: of different photos, or of sets
     only_this: int  # answered cells without a counterpart
     only_other: int
@@ -94,7 +95,7 @@ def compare(this: Mapping[str, Any], other: Mapping[str, Any]) -> Comparison:
             "same name."
         )
     only = (len(view.points) - len(pairs) for view in (mine, theirs))
-    return Comparison(mine, theirs, pairs, differing, answers_compared, *only)
+    return Comparison(mine, theirs, pairs, differing, same_photo, answers_compared, *only)
 
 
 def _view(report: Mapping[str, Any], judged_by: Plan | None = None) -> View:
@@ -158,7 +159,9 @@ def conclusion(found: Comparison) -> str:
         ("unknown", "too few samples to compare"),
     )
     parts = [f"{verdicts.count(key)} {words}" for key, words in names if key in verdicts]
-    return f"{count(len(found.pairs), 'result')} compared: {', '.join(parts)}.{_answers(found)}"
+    photos = "sets of photos" if found.this.photo_set else "photos"
+    differ = "" if found.same_photo else f"Two different {photos}, so times differ with the pictures too. "
+    return f"{differ}{count(len(found.pairs), 'result')} compared: {', '.join(parts)}.{_answers(found)}"
 
 
 def _answers(found: Comparison) -> str:

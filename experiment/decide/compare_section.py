@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from experiment.decide.compare import (
@@ -154,7 +155,7 @@ def compared(found: Comparison, other_name: str, palette: Palette) -> Figure:
     data = [_trace(*line, palette) for line in lines]
     points = [point for _, _, of_line, _ in lines for point in of_line]
     layout = base_layout(palette, HEIGHT_PX, len(data)) | {
-        "xaxis": size_axis(found.this, palette),
+        "xaxis": size_axis(replace(found.this, points=tuple(points)), palette),
         "yaxis": log_axis(
             palette,
             AXES[found.this.plan.copies],

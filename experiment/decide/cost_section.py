@@ -28,10 +28,7 @@ from experiment.wording import capitalised, listed, short_name
 
 TITLE = "What it costs"
 THOUSAND, MILLION, HOUR_S = 1000, 1_000_000, 3600
-INVITATION = (
-    "Enter the price per hour of your backends to see what a prediction costs, and above which request rate "
-    "a more expensive backend is the cheaper choice."
-)
+INVITATION = "Enter hourly prices to see cost per million predictions, and when the pricier backend pays off."
 IN_FLIGHT = (
     "Costs come from the p50 with one request in flight, for a server that is kept busy. With several "
     "requests in flight most servers answer more per hour, so read each cost as an upper bound; that "

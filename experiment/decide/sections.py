@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from experiment.decide.compare_section import compare_section
 from experiment.decide.cost_section import cost_section
+from experiment.decide.differences import photo_hash
 from experiment.decide.prices import prices_of
 from experiment.decide.sensitivity_section import sensitivity_section
 from experiment.decide.uplink_section import uplink_section
@@ -63,5 +64,6 @@ def deciding(
 
 def comparison(this: Report, other: Report, theme: Theme = "light") -> dict[str, Any]:
     """One run against another, as JSON values. Raises NotComparable."""
-    made = compare_section(this, other, palette_of(theme))
-    return {"run_id": this["run_id"], "other_id": other["run_id"], "section": asdict(made)}
+    made, (mine, theirs) = compare_section(this, other, palette_of(theme)), map(photo_hash, (this, other))
+    found = {"run_id": this["run_id"], "other_id": other["run_id"], "same_photo": mine == theirs}
+    return found | {"section": asdict(made)}

@@ -118,7 +118,8 @@ def _unknown_labels(photo_set: PhotoSetFacts) -> Iterator[str]:
         have = "photo has a label" if photos == 1 else "photos have labels"
         yield (
             f"{photos:,} {have} that the model does not know ({_some([label.label for label in unknown])}): "
-            "they count for latency and agreement, not for accuracy. If these are ids, give a --label-map."
+            "they count for latency and agreement, not for accuracy. If these are ids, use the model's class "
+            "names."
         )
 
 
@@ -143,8 +144,8 @@ def _small_differences(cells: Iterable[Cell], comparisons: int) -> Iterator[str]
         bounds = high if low == high else f"{low.split()[0]} to {high}"
         yield (
             f"With {count(widest.photos, 'photo')}, differences in accuracy below about {bounds} "
-            "can't be detected (80 % power). Each p covers one comparison; mcnemar_p_holm covers all of "
-            f"them ({comparisons})."
+            "can't be detected (80 % power). p-values are per comparison; those corrected for all "
+            f"{comparisons} are in the export."
         )
 
 

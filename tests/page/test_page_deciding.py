@@ -38,7 +38,7 @@ def test_a_price_typed_into_a_finished_run_tells_its_costs_and_stays(visit, two_
     visit.page.on("request", lambda request: asked.append(request.url))
     page = visit.open(f"/runs/{newer}")
     cost = section(page, "cost")
-    cost.locator(".conclusion", has_text="Enter the price per hour").wait_for()
+    cost.locator(".conclusion", has_text="Enter hourly prices").wait_for()
     cost.locator("summary").first.click()
     field = cost.get_by_label("1 CPU", exact=True)
     field.fill("dear")

@@ -137,15 +137,29 @@ def _stopping(run_id: str, state: str) -> ResponseReturnValue:
 
 @routes.get("/runs")
 def history() -> ResponseReturnValue:
-    """A page of runs, newest first: `limit`, `before` as in the answer's `next`, and `q`, words to find."""
+    """A page of runs, newest first: `limit`, `before` as in the answer's `next`, and `q`, words to find.
+
+    With `like=ID` each says whether it is about the photo of that run: `same_photo`, null where not known.
+    """
     limit = _number("limit", PAGE_RUNS, MOST_RUNS)
     before = _number("before", 0, 2**31 - 1) or None
     text = request.args.get("q", "").strip()
     runs = found(services().store.history, words_in(text), limit + 1, before)
     more = len(runs) > limit
-    asked: dict[str, Any] = {"limit": limit, **({"q": text} if text else {})}
+    like = request.args.get("like", "")
+    kept = {"q": text, "like": like}
+    asked: dict[str, Any] = {"limit": limit, **{key: value for key, value in kept.items() if value}}
     next_url = url_for("runs.history", **asked, before=runs[limit - 1].number) if more else None
-    return jsonify({"runs": [_row(run) for run in runs[:limit]], "next": next_url})
+    rows = [_row(run) for run in runs[:limit]]
+    return jsonify({"runs": _with_same_photo(rows, like) if like else rows, "next": next_url})
+
+
+def _with_same_photo(rows: Sequence[Mapping[str, Any]], like: str) -> list[dict[str, Any]]:
+    """Another photo's times can't be compared with this one's, so the page offers the same photo first."""
+    hashes = services().store.photo_hashes([like, *(row["id"] for row in rows)])
+    mine = hashes.get(like)
+    known = {run_id: mine == other for run_id, other in hashes.items() if mine}
+    return [{**row, "same_photo": known.get(row["id"])} for row in rows]
 
 
 def _number(key: str, default: int, high: int) -> int:

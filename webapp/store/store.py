@@ -32,6 +32,7 @@ from webapp.store.rows import (
     bytes_of_follow_ups,
     parsed,
 )
+from webapp.store.same_photo import photo_hashes
 from webapp.store.sample import SAMPLE_ID, sample
 from webapp.store.tables import (
     blobs,
@@ -166,6 +167,11 @@ class Store:
             query = query.where(where)
         with self._engine.connect() as connection:
             return [HistoryRow(**row._mapping) for row in connection.execute(query)]
+
+    def photo_hashes(self, run_ids: Sequence[str]) -> dict[str, str]:
+        """Run -> the SHA-256 of its photo or set of photos; unknown ones are left out."""
+        with self._engine.connect() as connection:
+            return photo_hashes(connection, run_ids)
 
     def count(self) -> dict[str, int]:
         """State -> number of runs."""
