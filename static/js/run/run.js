@@ -68,7 +68,7 @@ function showFollowUps() {
 
 /** As showFollowUps(), of a set. */
 function showPhotos() {
-  if (state.report?.photo_set) import("../sets/explorer.js").catch(() => null);
+  if (state.report?.photo_set) import("../sets/worst.js").catch(() => null); // and with it the explorer
 }
 
 // As few as have a 95 % interval of their median, so that a preview can be judged; the full measurement adds to them.
