@@ -313,7 +313,8 @@ function renderProgress() {
   fill(part("connection"), ...(connection ? connectionWords(connection) : []));
   if (!run) return setTitle("");
   const { job } = state;
-  fillBar(bar, job?.kind === "repeats" ? { ...run, state: "running", done: job.done, planned: job.planned } : run);
+  fillBar(bar, job?.kind === "repeats" ? { ...run, done: job.done, planned: job.planned } : run);
+  bar.toggleAttribute("data-adding", job?.kind === "repeats");
   const words = runWords(run, job);
   setText(part("progressText"), words);
   if (isBusy()) announce(words);
