@@ -375,9 +375,15 @@ function showSetupOf(report) {
 function showSource(report) {
   const { source } = report;
   const facts = report.photo_set
-    ? `${plural(report.photo_set.count, "photo")}, ${report.photo_set.labelled.toLocaleString("en")} with a known label`
+    ? setFacts(report.photo_set, source.name)
     : `${formatName(source.media_type.replace("image/", ""))}, ${photoFacts(source)}`;
   showPhotoLine({ name: source.name, facts: report.imported ? `${facts}. ${importedWords(report)}` : facts, url: "" });
+}
+
+/** @param {import("../types.js").PhotoSet} set @param {string} name of the source, which may be the count itself */
+function setFacts({ count, labelled }, name) {
+  const photos = plural(count, "photo");
+  return `${name === photos ? "" : `${photos}, `}${labelled.toLocaleString("en")} with a known label`;
 }
 
 function showGone() {
