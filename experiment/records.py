@@ -209,6 +209,11 @@ class BackendInfo:
         """Whether a variant of that key of FORMATS may be sent to it: it reads it, or nobody knows."""
         return self.reads is None or f"image/{key.removesuffix('-lossless')}" in self.reads
 
+    @property
+    def answers(self) -> bool:
+        """Whether it answers, or may do so soon, as far as known. A run does not ask the others unasked."""
+        return self.takes_photos and self.state not in {"down", "wrong_model"}
+
 
 @dataclass(frozen=True, slots=True)
 class Label:
