@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, wraps
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -19,6 +19,7 @@ from experiment.decide.sections import sections
 from experiment.export.filmstrip import filmstrip
 from experiment.export.pictures import data_uri, pictures_of, without_pictures
 from experiment.figures import figures
+from experiment.figures.palette import dark_colours
 from experiment.figures.view import view_of
 from experiment.report.contention import NOT_THERE
 from experiment.report.method import method
@@ -38,7 +39,6 @@ from experiment.wording import (
 
 TEMPLATES = Path(__file__).parent / "templates"
 VENDORED = Path(__file__).parents[2] / "static" / "vendor"
-THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 FILTERS = (
     *(capacity_words, margin_words, number, p_words, percent, runtime_words),
     *(short_label, short_name, size, sized_name, span),
@@ -53,8 +53,7 @@ def report_html(report: Mapping[str, Any]) -> str:
     pictures, report = pictures_of(report), without_pictures(report)
     style, script = _asset("report.css") + _vendored("plotly*.css"), _asset("report.js")
     plotly, view = _vendored("plotly*.min.js"), view_of(report)
-    drawn = {theme: figures(report, theme, view=view) for theme in THEMES}
-    decided = {theme: sections(report, theme=theme, view=view).values() for theme in THEMES}
+    drawn, decided = figures(report, view=view), sections(report, view=view).values()
     # Backends that could not be used are left out of the table: a warning says all that is known of them.
     unused = {info.name for info in view.backends if info.state in NOT_THERE}
     one_photo = view.photo_set is None
@@ -78,12 +77,14 @@ def report_html(report: Mapping[str, Any]) -> str:
             ],
             backends=view.backends,
             curves={curve.key: curve for curve in view.load},
-            figures=drawn["light"],
-            sections=[section for section in decided["light"] if section.figures],  # others lack something
-            all_figures={
-                theme: drawn[theme] | {k: v for section in decided[theme] for k, v in section.figures.items()}
-                for theme in THEMES
+            figures=drawn,
+            sections=[section for section in decided if section.figures],  # others lack something
+            all_figures={  # caption and table stand in the page
+                name: {key: made[key] for key in ("data", "layout")}
+                for each in (drawn, *(section.figures for section in decided))
+                for name, made in each.items()
             },
+            dark_colours=dark_colours(),
             method=method(report),
         )
     )

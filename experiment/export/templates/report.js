@@ -1,6 +1,9 @@
 "use strict";
-// Each figure is defined in Python and stands in this file for both themes; here it is only drawn.
-const figures = JSON.parse(document.getElementById("figures").textContent);
+// Each figure is defined in Python and stands in this file once; here it is only drawn. In the dark theme it has other colours.
+const light = document.getElementById("figures").textContent;
+const darkColours = JSON.parse(document.getElementById("dark-colours").textContent);
+const anyColour = new RegExp(Object.keys(darkColours).map((colour) => colour.replace(/[()]/g, "\\$&")).join("|"), "g");
+const figures = { light: JSON.parse(light), dark: JSON.parse(light.replace(anyColour, (colour) => darkColours[colour])) };
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const options = { displayModeBar: false, responsive: true };
 

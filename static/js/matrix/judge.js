@@ -22,6 +22,7 @@
 import { isUnknown } from "../format.js";
 
 const SAME_SCORE = 1e-6; // as in experiment/report/agreement.py: two scores that differ by less are one
+const USUAL_MBIT_S = 10; // of reports before 1.7
 const MOST_FAILED_SHARE = 0.01; // of a set's requests
 
 /**
@@ -33,20 +34,41 @@ export function judge(report, goals, margins, copies) {
   const margin = goals.margin_points ?? margins[report.photo_set ? (report.photo_set.labelled ? "labelled" : "unlabelled") : "photo"];
   return report.cells.filter((cell) => cell.count).map((cell) => {
     const variant = variants.get(cell.variant_id);
-    const latencyMs = latencyOf(variant, cell, copies);
+    const latencyMs = latencyOf(report, variant, cell, copies);
     const keeps = !goals.keep_top1 || (report.photo_set ? keepsOverSet(variant, cell, margin) : keepsOfOne(report, variant, cell, margin));
-    const meets = keeps && isAnswered(report, cell)
+    const meets = keeps && isAnswered(report, cell) && latencyMs !== null && isMadeThere(report, variant, copies)
       && (isUnknown(goals.max_p50_ms) || latencyMs <= goals.max_p50_ms)
       && (isUnknown(goals.max_size_bytes) || variant.size_bytes <= goals.max_size_bytes);
     return { cell, variant, latency_ms: latencyMs, lost_points: lostPoints(report, variant, cell), keeps, meets };
   });
 }
 
-/** One request; where copies are made for each request, with the making. @param {Variant} variant @param {Cell} cell @param {string} copies */
-export function latencyOf(variant, cell, copies) {
-  if (cell.p50_ms === null || copies === "in_advance" || variant.is_reference) return cell.p50_ms;
-  const makingMs = [variant.decode_ms, variant.resize_ms, variant.encode_ms].reduce((sum, ms) => sum + (ms ?? 0), 0);
-  return cell.p50_ms + makingMs;
+/**
+ * One request and what counts beside it, as experiment/copies.py has it: making the copy, and where the client does, its upload.
+ * @param {Report} report @param {Variant} variant @param {Cell} cell @param {string} copies @returns {?number} null: not known
+ */
+export function latencyOf(report, variant, cell, copies) {
+  if (isUnknown(cell.p50_ms) || copies === "in_advance") return cell.p50_ms;
+  const isAsUploaded = variant.is_reference && isUnknown(variant.encode_ms);
+  if (!isAsUploaded && isUnknown(variant.encode_ms)) return null;
+  const makingMs = isAsUploaded ? 0 : sum([variant.decode_ms, variant.resize_ms, variant.encode_ms]);
+  return cell.p50_ms + makingMs + (copies === "client" ? uploadMs(report, variant) : 0);
+}
+
+const sum = (values) => values.reduce((total, value) => total + (value ?? 0), 0);
+
+/** Modelled: bytes over bandwidth. */
+function uploadMs({ source, plan }, variant) {
+  const isPhotoItself = variant.is_reference && variant.made_in === "server";
+  const sizeBytes = isPhotoItself ? (source.original || source).size_bytes : variant.size_bytes;
+  return (sizeBytes * 8) / ((plan.uplink_mbit_s ?? USUAL_MBIT_S) * 1000);
+}
+
+/** A copy is judged by times of where it is to be made, if the run made copies there. */
+function isMadeThere(report, variant, copies) {
+  if (copies === "in_advance" || variant.is_reference) return true;
+  const wanted = copies === "client" ? "browser" : "server";
+  return variant.made_in === wanted || !report.variants.some((each) => !each.is_reference && each.made_in === wanted);
 }
 
 function isAnswered(report, { count, failures, not_sent: notSent = 0 }) {
