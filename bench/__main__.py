@@ -14,7 +14,6 @@ from bench import (
     batching,
     commits,
     engines,
-    first_look,
     large_requests,
     load,
     photo_sets,
@@ -26,6 +25,7 @@ from bench import (
     variants,
     web,
 )
+from bench.page import first_look
 from bench.queue import short as queue
 from bench.support.errors import CannotRun
 from experiment.measure.environment import environment

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -19,7 +19,6 @@ from experiment.decide.sections import sections
 from experiment.export.filmstrip import filmstrip
 from experiment.export.pictures import data_uri, pictures_of, without_pictures
 from experiment.figures import figures
-from experiment.figures.palette import dark_colours
 from experiment.figures.view import view_of
 from experiment.report.contention import NOT_THERE
 from experiment.report.method import method
@@ -39,6 +38,7 @@ from experiment.wording import (
 
 TEMPLATES = Path(__file__).parent / "templates"
 VENDORED = Path(__file__).parents[2] / "static" / "vendor"
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 FILTERS = (
     *(capacity_words, margin_words, number, p_words, percent, runtime_words),
     *(short_label, short_name, size, sized_name, span),
@@ -53,7 +53,8 @@ def report_html(report: Mapping[str, Any]) -> str:
     pictures, report = pictures_of(report), without_pictures(report)
     style, script = _asset("report.css") + _vendored("plotly*.css"), _asset("report.js")
     plotly, view = _vendored("plotly*.min.js"), view_of(report)
-    drawn, decided = figures(report, view=view), sections(report, view=view).values()
+    drawn = {theme: figures(report, theme, view=view) for theme in THEMES}
+    decided = {theme: sections(report, theme=theme, view=view).values() for theme in THEMES}
     # Backends that could not be used are left out of the table: a warning says all that is known of them.
     unused = {info.name for info in view.backends if info.state in NOT_THERE}
     one_photo = view.photo_set is None
@@ -77,18 +78,40 @@ def report_html(report: Mapping[str, Any]) -> str:
             ],
             backends=view.backends,
             curves={curve.key: curve for curve in view.load},
-            figures=drawn,
-            sections=[section for section in decided if section.figures],  # others lack something
-            all_figures={  # caption and table stand in the page
-                name: {key: made[key] for key in ("data", "layout")}
-                for each in (drawn, *(section.figures for section in decided))
-                for name, made in each.items()
-            },
-            dark_colours=dark_colours(),
+            figures=drawn["light"],
+            sections=[section for section in decided["light"] if section.figures],  # others lack something
+            all_figures=_in_both_themes(
+                *(
+                    drawn[theme] | {k: v for section in decided[theme] for k, v in section.figures.items()}
+                    for theme in THEMES
+                )
+            ),
             method=method(report),
         )
     )
     return page.encode("utf-8", "replace").decode()  # a file name may hold what UTF-8 can't
+
+
+def _in_both_themes(light: Mapping[str, Any], dark: Mapping[str, Any]) -> dict[str, Any]:
+    """What the page's script draws: the light figures, and of the dark ones only what differs."""
+    plain = [
+        {name: {key: figure[key] for key in ("data", "layout")} for name, figure in drawn.items()}
+        for drawn in (light, dark)
+    ]
+    return {"light": plain[0], "dark": _differences(*plain) or {}}
+
+
+def _differences(base: Any, other: Any) -> dict[str, Any] | list[Any] | None:
+    """What `other` has otherwise than `base`: by key or index, down to [the other value]; None: nothing."""
+    if base == other:
+        return None
+    if isinstance(base, dict) and isinstance(other, dict) and base.keys() == other.keys():
+        pairs = [(key, base[key], other[key]) for key in base]
+    elif isinstance(base, list) and isinstance(other, list) and len(base) == len(other):
+        pairs = [(str(place), *both) for place, both in enumerate(zip(base, other, strict=True))]
+    else:
+        return [other]
+    return {key: _differences(one, two) for key, one, two in pairs if one != two}
 
 
 @cache

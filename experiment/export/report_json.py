@@ -95,6 +95,14 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def measured_at(report: Mapping[str, Any]) -> float:
+    """When an exported report was measured, in seconds since the epoch; 0 for a date that does not exist."""
+    try:
+        return datetime.strptime(report["created_at"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return 0.0
+
+
 def _variant(variant: Variant, original_bytes: int) -> dict[str, Any]:
     percent = variant.percent_of_original
     if percent is None:  # over a set each photo counts by itself: two medians are of different photos

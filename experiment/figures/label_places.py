@@ -61,8 +61,8 @@ def place_labels(spots: Sequence[Spot], strokes: Sequence[tuple[Place, Place]] =
     for point in points:
         grid.add(point)
     for one, other in strokes:
-        for box in _along(one, other):
-            grid.add(box)
+        for part in _along(one, other):
+            grid.add(part)
     positions: list[str | None] = []
     for spot, point in zip(spots, points, strict=True):
         position, box = _free_place(spot, point, grid)

@@ -6,7 +6,7 @@ each backend has a symbol as well, and each format a dash and a filling of that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "pentagon")
@@ -63,13 +63,6 @@ DARK = Palette(
 def palette_of(theme: Literal["light", "dark"]) -> Palette:
     """The colours of a theme."""
     return DARK if theme == "dark" else LIGHT
-
-
-def dark_colours() -> dict[str, str]:
-    """Each colour of the light theme and the one that takes its place in the dark theme."""
-    pairs = [(getattr(LIGHT, field.name), getattr(DARK, field.name)) for field in fields(Palette)]
-    single = [pair for pair in pairs if isinstance(pair[0], str)]
-    return dict([*single, *zip(LIGHT.backends, DARK.backends, strict=True)])
 
 
 def colour(palette: Palette, index: int) -> str:

@@ -88,6 +88,7 @@ export const SELECTORS = {
   exports: "#exports",
   compareWith: "#compare-with",
   stage: "#stage",
+  worst: "#worst",
   strip: "#strip",
   matrix: "#matrix",
   variantsTab: "#variants-tab",

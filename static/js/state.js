@@ -58,7 +58,8 @@ export function whenLookChanges(redraw) {
 export function goalsQuery() {
   const goals = Object.keys(OWN_GOALS).map((key) => [key, state.view[key]]);
   const isByClient = (state.view.copies || state.report?.plan.copies) === "client"; // then the uplink counts too
-  const uplink = isByClient ? new URLSearchParams(location.search).get("uplink") || memory.get("uplink") : "";
+  const wanted = isByClient ? new URLSearchParams(location.search).get("uplink") || memory.get("uplink") || "" : "";
+  const uplink = /^(3g|\d+(\.\d+)?)$/i.test(wanted) ? wanted : ""; // an address written by hand may hold anything
   return new URLSearchParams([...goals, ["uplink", uplink]].filter(([, goal]) => goal)).toString();
 }
 

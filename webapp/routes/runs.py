@@ -23,6 +23,7 @@ from webapp.backends import NONE_CONFIGURED
 from webapp.runs.event_stream import last_seen
 from webapp.runs.live_run import LiveRun
 from webapp.services import services
+from webapp.store.sample import SAMPLE_ID
 from webapp.store.search import found, words_in
 from webapp.store.store import HistoryRow
 from webapp.uploads.browser import check_resized_as_planned
@@ -115,6 +116,8 @@ def events(run_id: str) -> ResponseReturnValue:
 def end_run(run_id: str) -> ResponseReturnValue:
     """Stop a run that waits or measures (202), or delete one that has ended (204)."""
     app = services()
+    if run_id == SAMPLE_ID:
+        raise Refused("sample_run", "The sample run comes with Pixelcost and can't be deleted.", 409)
     live = app.runs.live(run_id)
     if live is not None:
         app.runs.queue.cancel(live)

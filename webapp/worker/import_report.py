@@ -13,14 +13,13 @@ import resource
 import sys
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from experiment.decide.other_goals import judged
 from experiment.errors import ImageRefused
 from experiment.export.import_report import ReportRefused, read_report
 from experiment.export.pictures import picture_rows, pictures_of, without_pictures
-from experiment.export.report_json import timestamp
+from experiment.export.report_json import measured_at, timestamp
 from experiment.file_names import plain_name
 from experiment.images.thumbs import SIDE_PX, thumb
 from experiment.records import Thumb
@@ -102,14 +101,6 @@ def _row(made: Mapping[str, Any], name: str) -> dict[str, Any]:
         "headline": headline_of(made),
         **requests,
     }
-
-
-def measured_at(report: Mapping[str, Any]) -> float:
-    """Seconds since the epoch; 0 for a date that does not exist."""
-    try:
-        return datetime.strptime(report["created_at"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        return 0.0
 
 
 if __name__ == "__main__":

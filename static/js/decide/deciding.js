@@ -207,4 +207,3 @@ async function takeUplink(value, own, hint) {
 const asShown = () => `${lookNow()} ${goalsQuery()}`;
 
 const copiesChosen = () => state.view.copies || state.report?.plan.copies;
-

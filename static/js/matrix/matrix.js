@@ -31,7 +31,7 @@ export function wireMatrix(choose) {
 /** @param {Report} report @param {import("./judge.js").Goals} [goals] other goals than the plan's, while a slider moves */
 export function renderMatrix(report, goals = report.plan) {
   const place = part("matrix");
-  const judged = judge(report, goals, state.config.margins, copiesOf(report));
+  const judged = judge(report, goals, state.config.margins);
   place.hidden = !judged.length;
   if (place.hidden) return;
   const shown = shownBackends(report, judged);
@@ -45,8 +45,6 @@ export function renderMatrix(report, goals = report.plan) {
 }
 
 const LEGEND = "◉ recommended · ✕ the answer changes · ≈ noisy · faded: misses a goal. Select a cell to inspect it.";
-
-export const copiesOf = (report) => state.view.copies || report.plan.copies || "in_advance";
 
 /** A column for each way to encode, and in it one for each backend. */
 const kindOf = (variant) => (variant.is_reference ? "" : madeAs(variant));

@@ -98,7 +98,7 @@ function openSelected(report) {
 /** @param {Report} report */
 function renderRecommendation(report) {
   const recommendation = isWarmingUp(report) ? WARMING_UP : report.recommendation;
-  const result = isBusy() ? "Result so far" : report.imported ? "Imported result" : report.run_id === SAMPLE_ID ? "Result of the sample, measured beforehand" : "Result";
+  const result = isBusy() ? "Result so far" : report.run_id === SAMPLE_ID ? "Sample result, measured beforehand" : report.imported ? "Imported result" : "Result";
   const eyebrow = goalsQuery() ? `${result} with other goals` : result;
   const title = recommendation?.sentence || "Nothing to recommend yet.";
   const signature = JSON.stringify([eyebrow, recommendation]);

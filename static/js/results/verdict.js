@@ -17,10 +17,11 @@ export function renderVerdict(report) {
 }
 
 /** @param {Report} report */
-function renderFigures({ recommendation }) {
+function renderFigures(report) {
+  const { recommendation, photo_set } = report;
   const { figures } = recommendation;
   part("figures").hidden = !figures;
-  if (figures) fill(part("figures"), smaller(figures), faster(figures), answer(figures));
+  if (figures) fill(part("figures"), smaller(figures), faster(figures), photo_set ? rightOf(report) : answer(figures));
 }
 
 const figure = (value, words, detail, look = "") =>
@@ -46,6 +47,15 @@ function answer({ same_answer: isSame, label, score, reference_label: before, re
   const change = `${percent(scoreBefore)} → ${percent(score)}`;
   if (isUnknown(isSame)) return figure("–", shortLabel(label), percent(score));
   return isSame ? figure("✓", `still ${shortLabel(label)}`, change, "kept") : figure("✕", `${shortLabel(before)} → ${shortLabel(label)}`, change, "lost");
+}
+
+/** Of a set: how many answers are right, or without labels those of the original. @param {Report} report */
+function rightOf({ recommendation: { variant_id: id, backend_name: name }, cells }) {
+  const { top1, agreement } = cells.find((cell) => cell.variant_id === id && cell.backend_name === name)?.over_photos || {};
+  const share = top1 || agreement;
+  if (!share) return figure("–", "answers not known", "");
+  return figure(percent(share.share), top1 ? "right answers" : "same answers",
+    `${share.count} of ${share.total}, 95 %: ${percent(share.low)} to ${percent(share.high)}`);
 }
 
 /** 23.4 -> "23×", 1.92 -> "1.9×". @param {number} times */

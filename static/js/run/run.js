@@ -68,7 +68,7 @@ function showFollowUps() {
 
 /** As showFollowUps(), of a set. */
 function showPhotos() {
-  if (state.report?.photo_set) import("../sets/explorer.js").catch(() => null);
+  if (state.report?.photo_set) import("../sets/worst.js").catch(() => null); // and with it the explorer
 }
 
 // As few as have a 95 % interval of their median, so that a preview can be judged; the full measurement adds to them.
@@ -313,7 +313,8 @@ function renderProgress() {
   fill(part("connection"), ...(connection ? connectionWords(connection) : []));
   if (!run) return setTitle("");
   const { job } = state;
-  fillBar(bar, job?.kind === "repeats" ? { ...run, state: "running", done: job.done, planned: job.planned } : run);
+  fillBar(bar, job?.kind === "repeats" ? { ...run, done: job.done, planned: job.planned } : run);
+  bar.toggleAttribute("data-adding", job?.kind === "repeats");
   const words = runWords(run, job);
   setText(part("progressText"), words);
   if (isBusy()) announce(words);
@@ -374,9 +375,15 @@ function showSetupOf(report) {
 function showSource(report) {
   const { source } = report;
   const facts = report.photo_set
-    ? `${plural(report.photo_set.count, "photo")}, ${report.photo_set.labelled.toLocaleString("en")} with a known label`
+    ? setFacts(report.photo_set, source.name)
     : `${formatName(source.media_type.replace("image/", ""))}, ${photoFacts(source)}`;
   showPhotoLine({ name: source.name, facts: report.imported ? `${facts}. ${importedWords(report)}` : facts, url: "" });
+}
+
+/** @param {import("../types.js").PhotoSet} set @param {string} name of the source, which may be the count itself */
+function setFacts({ count, labelled }, name) {
+  const photos = plural(count, "photo");
+  return `${name === photos ? "" : `${photos}, `}${labelled.toLocaleString("en")} with a known label`;
 }
 
 function showGone() {

@@ -11,7 +11,7 @@
  * @property {string} [format]  that the numbers belong to
  */
 
-import { formatName } from "../format.js";
+import { formatName, plural } from "../format.js";
 
 const FIRST_GUESS_MS = 25; // per request, until a run on this machine has shown better
 /** Where copies are made: beforehand and stored, on the server for each request, or on the client. */
@@ -432,6 +432,6 @@ export function planWords(stored, skippedPx) {
   const unusual = [plan.subsamplings, plan.resamplers].filter((list) => !["4:2:0", "lanczos"].includes(list.join()));
   const place = resizesHere(plan)
     ? [`resized in the browser (${plan.browser_engines.join(", ")})${plan.resize_in === "both" ? " and on the server" : ""}`] : [];
-  const parts = [`${sizes} px`, formats, ...place, ...unusual.map((list) => list.join(", ")), `${plan.repeats} repeats`];
+  const parts = [`${sizes} px`, formats, ...place, ...unusual.map((list) => list.join(", ")), plural(plan.repeats, "repeat")];
   return parts.join(" · ");
 }

@@ -8,7 +8,7 @@ import json
 import pytest
 import requests
 
-from bench.first_look import SEEN, WATCH
+from bench.page.first_look import SEEN, WATCH
 from bench.support.photo import ten_megapixels
 from tests.support.odd_photos import encoded, photo
 from tests.support.processes.app_process import CAT

@@ -24,7 +24,7 @@ from bench.support.photo import ten_megapixels
 from bench.support.processes import free_port
 from tools import chromium
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 CAT = ROOT / "static" / "samples" / "cat.png"
 TRIES = 5
 START_LIMIT_S = 180.0
