@@ -5,7 +5,7 @@ import { announce, el, fill, loadStyle, part, setText } from "../dom.js";
 import { openDrawer } from "../drawer.js";
 import { dateTime } from "../format.js";
 import { runList } from "../run_list.js";
-import { isBusy, lookNow, state, watch, whenLookChanges } from "../state.js";
+import { goalsQuery, isBusy, lookNow, state, watch, whenLookChanges } from "../state.js";
 import { writeChoices } from "./choices.js";
 import { makePlace, showSection } from "./sections.js";
 
@@ -50,7 +50,7 @@ export async function showCompared() {
   await loadStyle("deciding");
   if (shown.id !== id || shown.other !== other) build();
   shown = { id, other, look };
-  const answer = await api.getCompared(id, other, look).catch((problem) => ({ problem }));
+  const answer = await api.getCompared(id, other, look, goalsQuery()).catch((problem) => ({ problem }));
   if (shown.id !== id || shown.other !== other || shown.look !== look) return; // another one was asked for meanwhile
   setText(part("compared").querySelector("h2"), answer.problem ? "Compare" : answer.section.title);
   await showSection(place, answer.problem ? refusal(answer.problem) : answer.section);

@@ -25,7 +25,7 @@ from experiment.report.validity import Conditions
 from experiment.report.warnings import CODES, SET_CODES
 from tests.support.records import backend, failed, original
 from tests.support.reports import closed
-from tests.support.set_records import PLAN, SMALL, photos, result, summary
+from tests.support.set_records import MADE, PLAN, SMALL, photos, result, summary
 
 
 def refused(index: int, name: str, message: str, label: str | None = None) -> PhotoResult:
@@ -153,6 +153,17 @@ def test_a_worse_variant_is_called_worse():
     assert chosen.next_lighter.endswith(
         "at 256 px JPEG its top-1 accuracy is 20 points lower (-22.5 to -17.5)."
     )
+
+
+def test_two_originals_that_were_encoded_again_do_not_make_the_original_of_a_set_heavier():
+    """Its bytes are 100 % of the files, and no bar has a stage of encoding."""
+    again = replace(MADE["original"], size_bytes=9_000_000, encode_ms=2.8)
+    found = [
+        replace(each, variants=(again, *each.variants[1:])) if place < 2 else each
+        for place, each in enumerate(photos(both=30))
+    ]
+    first = report_dict(summary(found))["variants"][0]
+    assert (first["is_reference"], first["percent_of_original"], first["encode_ms"]) == (True, 100.0, None)
 
 
 def test_few_photos_are_no_order():
