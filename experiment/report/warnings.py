@@ -131,7 +131,7 @@ def _few_samples(run: Run, cells: Iterable[Cell]) -> Iterator[str]:
     """By the plan, or by what there is if the run ended early."""
     counts = [run.plan.repeats]
     if run.state in ENDED_EARLY:
-        counts = [cell.count + len(cell.disturbed_samples_ms) for cell in cells if cell.count]
+        counts = [cell.count for cell in cells if cell.count]
     if not counts or max(counts) >= SAMPLES_FOR_P90:
         return
     fewest, most = min(counts), max(counts)
@@ -170,7 +170,7 @@ def busy_machine(cells: Sequence[Cell], *, was_busy: bool) -> Iterator[str | War
     kept = [cell for cell in cells if cell.disturbed_counted]
     touched = apart + sum(cell.disturbed_counted for cell in kept)
     if touched:
-        samples = sum(cell.count for cell in cells) + apart
+        samples = sum(cell.count for cell in cells)
         words = f"Other work on this machine delayed {touched:,} of {count(samples, 'sample')}. "
         if kept:
             cells_are = "1 cell is" if len(kept) == 1 else f"{len(kept):,} cells are"
