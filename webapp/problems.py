@@ -55,6 +55,8 @@ TITLES: Final = {
     "not_a_set": "Only available for photo sets.",
     "not_in_set": "There is no such variant, backend or class.",
     "no_such_variant": "Variant not found.",
+    "no_such_picture": "Picture not found.",
+    "sample_run": "Not available for the sample run.",
     "no_such_backend": "Backend not found.",
     "not_for_photos": "This backend can't classify photos.",
     "no_decode_signature": "This model can't show its decoded input.",
@@ -180,7 +182,9 @@ def _answer(status: int, code: str, title: str, detail: str, more: dict[str, Any
 
 def _wants_page() -> bool:
     """Browsers get a page, except for addresses that only scripts use."""
-    if request.path.startswith(("/api/", "/upload", "/static/", "/healthz", "/readyz", "/metrics")):
+    if request.path.endswith(".json") or request.path.startswith(
+        ("/api/", "/upload", "/static/", "/healthz", "/readyz", "/metrics")
+    ):
         return False
     best = request.accept_mimetypes.best_match(["application/problem+json", "text/html"])
     return best == "text/html"

@@ -41,7 +41,7 @@ from experiment.images.read import read_image
 from experiment.images.resize import RESAMPLERS
 from experiment.measure.plan import RULES, parse_plan
 from experiment.photo_sets.s3 import is_address
-from experiment.records import Order, Report, Thumb
+from experiment.records import Copies, Order, Report, Thumb
 from experiment.settings import SharedSettings, read_settings
 
 FILE: Final[Mapping[str, Any]] = {"type": Path, "metavar": "FILE"}
@@ -135,7 +135,7 @@ def _breaking_point(options: argparse.Namespace, settings: SharedSettings, cance
 
 def _print_deciding(report: Report, options: argparse.Namespace) -> None:
     """The sentence of every section that has a plot, below the table."""
-    for section in sections(report_dict(report), uplink=uplink_of(options.uplink)).values():
+    for section in sections(report_dict(report)).values():
         if section.figures:
             _output().print(f"{section.title}: {section.sentence}", markup=False, soft_wrap=True)
 
@@ -181,8 +181,7 @@ def _check_none_is_lost(options: argparse.Namespace) -> None:
 def _write(report: Report, options: argparse.Namespace, pictures: Mapping[str, Thumb]) -> bool:
     """Writes the files of --json, --csv and --html. Returns whether all could be written."""
     exported = with_pictures(report_dict(report), pictures)
-    html = partial(report_html, uplink=uplink_of(options.uplink))
-    files = ((options.json, report_json), (options.csv, report_csv), (options.html, html))
+    files = ((options.json, report_json), (options.csv, report_csv), (options.html, report_html))
     written = [saved(path, partial(_save_text, path, text, exported)) for path, text in files if path]
     return all(written)
 
@@ -221,7 +220,8 @@ def _read(path: Path) -> bytes:
 def _plan_fields(options: argparse.Namespace, settings: SharedSettings) -> dict[str, Any]:
     """The options that were given, under the plan's own keys, which are their `dest`."""
     fields = {key: value for key, value in vars(options).items() if key in RULES and value is not None}
-    return {"timeout_s": settings.tf_request_timeout_s, **fields}
+    uplink = {"uplink_mbit_s": uplink_of(options.uplink).mbit_s} if options.uplink else {}
+    return {"timeout_s": settings.tf_request_timeout_s, **fields, **uplink}
 
 
 def _numbers(text: str) -> list[int]:
@@ -360,6 +360,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         type=_number,
         metavar="POINTS",
         help="how much the answer's probability may fall (5), or with --photos accuracy (1; 5 unlabelled)",
+    )
+    add(
+        "--copies",
+        choices=get_args(Copies),
+        help="where copies are made: once and stored (the default), by the server per request, by the client",
     )
     add("--uplink", default="", metavar="MBIT/S", help="of the user's network: 3g, 10, 100 ... (10)")
 

@@ -1,7 +1,8 @@
 """The filmstrip of a report: what was sent, largest first, with the answer to each, and where it changes.
 
 The reference comes first, then the sizes of one way of encoding, and the copies that a search for the
-breaking point tried. All answers are those of one backend: the recommended one, else the first that answered.
+breaking point tried: all if they were encoded that way too, else only those that are smaller. All answers
+are those of one backend: the recommended one, else the first that answered.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 from experiment.codec import from_dict
 from experiment.figures.view import Point, View
 from experiment.records import BreakingPoint, SearchStep, Variant
-from experiment.wording import capitalised, format_name, made_as, short_label, short_name
+from experiment.wording import format_name, made_as, short_label, short_name
 
 LOSSLESS_QUALITY = 101  # sorts above every quality
 
@@ -23,7 +24,7 @@ class Frame:
     """One picture of the strip."""
 
     key: str  # of its picture
-    name: str  # "512 px JPEG"
+    name: str  # "512 px JPEG", "the original (1920 px JPEG)"
     size_px: int
     size_bytes: int
     quality: int | None  # None: lossless
@@ -66,11 +67,19 @@ def filmstrip(view: View, report: Mapping[str, Any]) -> Filmstrip | None:
     reference, *rest = view.variants
     kind = _kind(view, rest)
     own = [frames[each.id] for each in rest if made_as(each) == kind]
-    steps = _steps(report, name, {(each.size_px, each.quality) for each in rest if each.format == "jpeg"})
+    steps = list(
+        _steps(report, name, {(each.size_px, each.quality) for each in rest if each.format == "jpeg"})
+    )
+    least_px = min((frame.size_px for frame in own), default=0)
+    is_jpeg = any(each.format == "jpeg" for each in rest if made_as(each) == kind) or not own
+    joined = [step for step in steps if is_jpeg or step.size_px < least_px]
     return Filmstrip(
         name,
-        (frames[reference.id], *sorted([*own, *steps], key=lambda frame: frame.order)),
-        tuple(frames[each.id] for each in rest if made_as(each) != kind),
+        (frames[reference.id], *sorted([*own, *joined], key=lambda frame: frame.order)),
+        (
+            *(frames[each.id] for each in rest if made_as(each) != kind),
+            *(step for step in steps if step not in joined),
+        ),
     )
 
 
@@ -90,7 +99,7 @@ def _frame(variant: Variant, point: Point | None, chosen_id: str | None) -> Fram
     top = point.cell.top[0] if point is not None and point.cell.top else None
     return Frame(
         key=variant.id,
-        name=capitalised(short_name(variant)),
+        name=short_name(variant),
         size_px=variant.size_px,
         size_bytes=variant.size_bytes,
         quality=variant.quality,

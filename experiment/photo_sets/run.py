@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import random
 import threading
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from experiment.backends.base import Backend
@@ -123,7 +123,7 @@ class Session:
             taken = self._take(warm_up, cold, heartbeat)
             taken += self._take(count, variants, heartbeat)
         self._warm |= {variant.id for variant in variants}
-        self._let_go_of_silent_ones(taken)
+        self._let_go_of_silent_ones(taken, {variant.id: variant.format for variant in variants})
         return PhotoResult(
             index=index,
             name=photo.name,
@@ -148,10 +148,14 @@ class Session:
         taken = measure(plan, variants, self.backends, self._cancel)
         return [without_weight(measurement) for measurement in heartbeat.watched(taken)]
 
-    def _let_go_of_silent_ones(self, taken: Sequence[Measurement]) -> None:
+    def _let_go_of_silent_ones(self, taken: Sequence[Measurement], formats: Mapping[str, str]) -> None:
+        """`formats`: by variant id. What was not sent in a format that is not read says nothing."""
+        infos = {backend.info.name: backend.info for backend in self.backends}
         silent = {
-            measurement.backend_name
-            for measurement in taken
-            if measurement.failure and not measurement.failure.was_sent
+            each.backend_name
+            for each in taken
+            if each.failure
+            and not each.failure.was_sent
+            and infos[each.backend_name].reads_format(formats[each.variant_id])
         }
         self.backends = [backend for backend in self.backends if backend.info.name not in silent]

@@ -67,13 +67,14 @@ def summarise_set(
         for backend in backends
     )
     photo_set = _facts(header, counts, plan, shares)
-    results = Results(plan, state, variants, backends, cells)
+    source = _source(header, counts)
+    results = Results(plan, state, variants, backends, cells, None, source.size_bytes)
     return Report(
         schema_version=SCHEMA_VERSION,
         run_id=header.run_id,
         state=state,
         created_at=header.created_at,
-        source=_source(header, counts),
+        source=source,
         plan=plan,
         environment=environment,
         backends=backends,

@@ -22,8 +22,10 @@ from experiment.report.warnings import (
     as_warnings,
     busy_machine,
     different_models,
+    left_out,
     shared_machine,
     short_of_cores,
+    unread_formats,
 )
 from experiment.wording import count, listed, points, sentence, short_label
 
@@ -51,6 +53,7 @@ def warnings_of_set(
         ("W18", _labels_that_miss(photo_set)),
         ("W19", _workers_together(counts)),
         ("W22", different_models(results.backends, results.cells)),
+        ("W23", unread_formats(results.backends, results.plan.formats)),
     )
     return as_warnings(found)
 
@@ -67,10 +70,9 @@ def _small_photos(counts: SetCounts) -> Iterator[str]:
 
 def _unusable_backends(backends: Iterable[BackendInfo], counts: SetCounts) -> Iterator[Warning_]:
     for info in backends:
-        asked = counts.backends.get(info.name)
-        if info.state in NOT_THERE and (asked is None or asked.unanswered == asked.asked):
-            words = f"{info.name}: {sentence(info.detail or info.state)}"
-            yield Warning_("W8", words, "warning" if info.is_present else "note")
+        asked, why = counts.backends.get(info.name), sentence(info.detail or info.state)
+        if info.state in NOT_THERE and asked is None:
+            yield left_out(info, why)
 
 
 def _changed_pixels(counts: SetCounts) -> Iterator[str]:
@@ -116,7 +118,8 @@ def _unknown_labels(photo_set: PhotoSetFacts) -> Iterator[str]:
         have = "photo has a label" if photos == 1 else "photos have labels"
         yield (
             f"{photos:,} {have} that the model does not know ({_some([label.label for label in unknown])}): "
-            "they count for latency and agreement, not for accuracy. If these are ids, give a --label-map."
+            "they count for latency and agreement, not for accuracy. If these are ids, use the model's class "
+            "names."
         )
 
 
@@ -141,8 +144,8 @@ def _small_differences(cells: Iterable[Cell], comparisons: int) -> Iterator[str]
         bounds = high if low == high else f"{low.split()[0]} to {high}"
         yield (
             f"With {count(widest.photos, 'photo')}, differences in accuracy below about {bounds} "
-            "can't be detected (80 % power). Each p covers one comparison; mcnemar_p_holm covers all of "
-            f"them ({comparisons})."
+            "can't be detected (80 % power). p-values are per comparison; those corrected for all "
+            f"{comparisons} are in the export."
         )
 
 

@@ -55,7 +55,16 @@ def summarise(
     )
     rivals = rivals_for_cores(run.backends, run.plan.order)
     cells = _cells(run, Conditions(run.state, rivals, busy, _interrupted(run.measurements)))
-    results = Results(run.plan, run.state, run.variants, run.backends, cells, run.source.true_label)
+    results = Results(
+        run.plan,
+        run.state,
+        run.variants,
+        run.backends,
+        cells,
+        run.source.true_label,
+        (run.source.original or run.source).size_bytes,
+        tuple(breaking_points),
+    )
     failures = [measurement.failure for measurement in run.measurements if measurement.failure is not None]
     return Report(
         schema_version=SCHEMA_VERSION,

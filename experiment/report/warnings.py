@@ -26,7 +26,7 @@ from experiment.report.backend_choice import fewer_cores
 from experiment.report.contention import NOT_THERE, host_of, rivals_for_cores, rivals_for_machine
 from experiment.report.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99
 from experiment.report.validity import LATE_MS, MAY_BE_OFF
-from experiment.wording import NOT_ENCODED, count, listed, sentence, size, sized_name
+from experiment.wording import NOT_ENCODED, count, format_name, listed, sentence, size, sized_name
 
 CODES = {
     "W1": "the browser changes the pixels that it made variants of",
@@ -43,6 +43,7 @@ CODES = {
     "W12": "the run ended early",
     "W13": "a backend runs on fewer cores than its name says",
     "W22": "the backends serve different models",
+    "W23": "a backend can't read a format of the plan",
 }
 SET_CODES = {  # of reports about many photos, which have most of the others too; see photo_sets/warnings.py
     "W14": "photos could not be used",
@@ -77,6 +78,7 @@ def warnings_of(run: Run, cells: Sequence[Cell], *, was_busy: bool) -> tuple[War
         ("W12", _early_end(run)),
         ("W13", short_of_cores(run.backends)),
         ("W22", different_models(run.backends, cells)),
+        ("W23", unread_formats(run.backends, run.plan.formats)),
     )
     return as_warnings(found)
 
@@ -90,6 +92,14 @@ def as_warnings(found: Iterable[tuple[str, Iterable[str | Warning_]]]) -> tuple[
         for code, words in found
         for found_one in words
     )
+
+
+def unread_formats(backends: Iterable[BackendInfo], formats: Sequence[str]) -> Iterator[str]:
+    """The formats that backends refused before the run, so that none of their variants was sent."""
+    for info in backends:
+        unread = dict.fromkeys(format_name(key) for key in formats if not info.reads_format(key))
+        if unread:
+            yield f"{info.name} can't read {listed(list(unread))}: those variants were not sent to it."
 
 
 def different_models(backends: Iterable[BackendInfo], cells: Iterable[Cell]) -> Iterator[str]:
@@ -232,12 +242,18 @@ def _unusable_backends(run: Run, cells: Sequence[Cell]) -> Iterator[Warning_]:
         if info.state not in NOT_THERE or _was_answered(info, cells):
             continue
         lost = failed_requests(info.name, run.measurements)
-        parts = [f"{info.name}: {sentence(info.detail or info.state)}"]
+        why = sentence(info.detail or info.state)
         if lost.failed:
-            parts.append(f"{lost.all_of_them} failed{lost.warmups_among}{lost.left_out}.")
-        elif not any(measurement.backend_name == info.name for measurement in run.measurements):
-            parts.append("Its cells stay empty.")
-        yield Warning_("W8", " ".join(parts), "warning" if info.is_present else "note")
+            yield Warning_(
+                "W8", f"{info.name}: {why} {lost.all_of_them} failed{lost.warmups_among}{lost.left_out}."
+            )
+        else:
+            yield left_out(info, why)
+
+
+def left_out(info: BackendInfo, why: str) -> Warning_:
+    """A backend that was not asked at all: good to know, and no number is worse for it."""
+    return Warning_("W8", f"{info.name} was left out: {why}", "note")
 
 
 def _was_answered(info: BackendInfo, cells: Iterable[Cell]) -> bool:

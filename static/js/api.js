@@ -94,8 +94,8 @@ export const getReport = (id, goals) => getJson(reportPath(id) + (goals ? `?${go
 export const getFigures = (id, query) => getJson(`${reportPath(id)}/figures?${query}`);
 /** @param {string} query of choices.js */
 export const getDeciding = (id, query) => getJson(`${reportPath(id)}/deciding?${query}`);
-export const getCompared = (id, otherId, theme) =>
-  getJson(`${reportPath(id)}/compare?${new URLSearchParams({ with: otherId, theme })}`);
+export const getCompared = (id, otherId, theme, goals = "") =>
+  getJson(`${reportPath(id)}/compare?${new URLSearchParams({ with: otherId, theme })}&${goals}`);
 /** A page of a set's photos, worst first. @param {Record<string, string|number>} asked @returns {Promise<import("./types.js").SetPhotos>} */
 export const getPhotos = (id, asked) => getJson(`${reportPath(id)}/photos?${filled(asked)}`);
 /** A page of a set's classes. @param {Record<string, string|number>} asked @returns {Promise<import("./types.js").SetClasses>} */

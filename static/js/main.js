@@ -5,9 +5,7 @@ import { announce, el, fill, part, setText } from "./dom.js";
 import { runtimeWords } from "./format.js";
 import { isBusy, memory, repeatsToCome, state, update, watch } from "./state.js";
 import { buildForm, focusProblem, runProblems } from "./setup/form.js";
-import { modelWords } from "./setup/model_words.js";
-import { testOwn, withOwn } from "./setup/own_servers.js";
-import { defaultPlan, isGoal, isRestTwin, planFromQuery, unknownInQuery } from "./setup/plan.js";
+import { defaultPlan, isGoal, isRestTwin, modelWords, planFromQuery, unknownInQuery } from "./setup/plan.js";
 
 const ASK_AGAIN_MS = 3000; // while a backend loads its model
 const INPUTS = /** @type {const} */ (["fileInput", "cameraInput", "folderInput"]);
@@ -36,6 +34,8 @@ async function using(module, act) {
 
 const withPhoto = (act) => using(import("./setup/photo.js"), act);
 const withPlan = (act) => using(import("./setup/plan_drawer.js"), act);
+/** Few browsers have added a server of their own. */
+const withOwnServers = (act) => memory.get("servers")?.length ? using(import("./setup/own_servers.js"), act) : null;
 const withRun = (act) => using(import("./run/run.js"), act);
 
 async function start() {
@@ -53,16 +53,16 @@ async function start() {
   if (state.config.keep_runs)
     setText(part("keepHint"), `Photos stay on this server. It keeps the last ${state.config.keep_runs} runs.`);
   buildForm();
-  const unknown = unknownInQuery(new URLSearchParams(location.search), state.config);
-  if (unknown) update({ notice: { title: "Part of this link was left out.", detail: unknown, calm: true } });
   watch(["photo", "backends"], previewByItself);
   if (first.backends) showBackends(first.backends);
   else askBackends(false);
-  testOwn();
+  withOwnServers((own) => own.testOwn());
   const runId = document.documentElement.dataset.runId;
   if (runId) await withRun((run) => run.openRun(runId));
   else if (new URLSearchParams(location.search).get("sample")) await withPhoto((photo) => photo.useSample(false));
   else showSampleRun();
+  const unknown = unknownInQuery(new URLSearchParams(location.search), state.config);
+  if (unknown) update({ notice: { title: "Part of this link was left out.", detail: unknown, calm: true } });
 }
 
 /** The empty page shows what a result looks like, once it has been painted. */
@@ -258,15 +258,16 @@ async function askBackends(refresh) {
   setText(part("backendsNote"), "Checking the backends…");
   try {
     showBackends(await getBackends(refresh));
-    if (refresh) testOwn();
+    if (refresh) withOwnServers((own) => own.testOwn());
   } catch (problem) {
     update({ backendsNotice: problemText(problem) });
   }
 }
 
 /** @param {import("./types.js").Backends} backends */
-function showBackends(backends) {
-  update({ backends: withOwn(backends), backendsNotice: "" });
+async function showBackends(backends) {
+  const known = (await withOwnServers((own) => own.withOwn(backends))) || backends;
+  update({ backends: known, backendsNotice: "" });
   const waiting = backends.backends.some((backend) => ["loading", "unknown"].includes(backend.state));
   if (waiting) setTimeout(() => document.hidden || askBackends(false), ASK_AGAIN_MS);
 }

@@ -33,6 +33,8 @@ export interface Report {
   imported?: { name: string; run_id: string; imported_at: string; };
   /** How the run was measured and what its numbers mean, in sentences, in the order to be read. */
   method?: Array<{ term: string; text: string; }>;
+  /** How sure the run is, and what more photos would tell. */
+  evidence?: { photos: Count; kind: "photo" | "set"; sentence: string; tiers: Array<{ photos: Count; detects_points: number | null; sentence: string; }>; };
   /** null: a run of one photo. */
   photo_set?: PhotoSet | null;
   /** How copies made in the browser and by the server differ; null: only one of them made copies. */
@@ -153,6 +155,10 @@ export interface Plan {
   browser_engines?: Array<string>;
   /** Whether decoding alone is asked for too; null: where a server does not report its stages. */
   split_decode?: YesNoOrNull;
+  /** Where copies are made: once and stored, by the server for each request, or by the client. It changes what is recommended, never what is measured. Not there before 1.7, which judged as in_advance. */
+  copies?: "in_advance" | "per_request" | "client";
+  /** From the client to the service, where the client makes the copies; its times are modelled. */
+  uplink_mbit_s?: number;
 }
 
 /** What the measurements were taken on. Empty until a run has begun. */
@@ -563,8 +569,38 @@ export interface Recommendation {
   /** The runner-up first. */
   why_not: Sentences;
   validity: Validity;
-  /** A sentence: what the variant with the next fewer bytes would save, and which goal it misses; null: there is none. */
+  /** A sentence: what is lost with the next smaller variant; null: there is none. */
   next_lighter?: string | null;
+  /** The smallest copy that keeps the answer at all, if it is smaller than the recommended one; else null. Of a set always null. */
+  smallest?: Smallest | null;
+  /** The recommended cell beside the original on the same backend; null: nothing is recommended. */
+  figures?: KeyFigures | null;
+}
+
+export interface Smallest {
+  /** null: found by the search for the breaking point, not a variant of the run. */
+  variant_id: string | null;
+  backend_name: string;
+  sentence: string;
+}
+
+/** Times of a request with making and uploading the copy where these count (plan.copies). null: not known. */
+export interface KeyFigures {
+  smaller_times?: number | null;
+  /** Below 1: slower. */
+  faster_times?: number | null;
+  /** Whether the 95 % interval of faster_times holds no 1. If not, call it the same speed. */
+  faster_is_clear: boolean;
+  latency_ms: Milliseconds;
+  reference_latency_ms?: MillisecondsOrNull;
+  size_bytes: Bytes;
+  reference_size_bytes?: number | null;
+  /** Top answer. */
+  label?: string | null;
+  reference_label?: string | null;
+  score?: ShareOrNull;
+  reference_score?: ShareOrNull;
+  same_answer?: YesNoOrNull;
 }
 
 export interface Warning {

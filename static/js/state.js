@@ -6,6 +6,9 @@
 
 import { isLive } from "./api.js";
 
+/** The stored run that comes with the app. */
+export const SAMPLE_ID = "sample";
+
 /** Of the view: no other goals than those that the run has. */
 export const OWN_GOALS = { keep_top1: "", margin_points: "", max_p50_ms: "", max_size_bytes: "", copies: "" };
 
@@ -54,7 +57,10 @@ export function whenLookChanges(redraw) {
 /** Other goals than the run's own, as a query of the server; "" where there are none. */
 export function goalsQuery() {
   const goals = Object.keys(OWN_GOALS).map((key) => [key, state.view[key]]);
-  return new URLSearchParams(goals.filter(([, goal]) => goal)).toString();
+  const isByClient = (state.view.copies || state.report?.plan.copies) === "client"; // then the uplink counts too
+  const wanted = isByClient ? new URLSearchParams(location.search).get("uplink") || memory.get("uplink") || "" : "";
+  const uplink = /^(3g|\d+(\.\d+)?)$/i.test(wanted) ? wanted : ""; // an address written by hand may hold anything
+  return new URLSearchParams([...goals, ["uplink", uplink]].filter(([, goal]) => goal)).toString();
 }
 
 /** @param {Partial<typeof state>} changes */

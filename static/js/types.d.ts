@@ -28,6 +28,8 @@ export interface Config {
   offered_sizes_px: number[];
   formats: Format[];
   resamplers: string[];
+  /** Kinds of photos that this server reads: "jpeg", "heic" ... */
+  photo_formats: string[];
   offered: Record<string, (number | string)[]>;
   decode_requests: { warmups: number; repeats: number };
   orders: Plan["order"][];
@@ -49,6 +51,10 @@ export interface Config {
   /** Servers of one's own: why none can be added, or how many. Model and signature are those if none is named. */
   add_servers: { why_not: string | null; most: number; protocols: string[]; model: string; signature: string };
   labels: string[];
+  /** Whether the model's classes may be named by their WordNet ids too. */
+  knows_wordnet_ids: boolean;
+  /** What the columns of a CSV of labels may be called, in lower case. */
+  label_columns: Record<"file" | "label", string[]>;
 }
 
 /** A model of the catalogue, as /api/models has it. */

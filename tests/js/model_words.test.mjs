@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { isOneModel, modelWords } from "../../static/js/setup/model_words.js";
+import { isOneModel, modelWords } from "../../static/js/setup/plan.js";
 
 const served = (name, model, more = {}) => ({ name, model, state: "ready", protocol: "grpc", ...more });
 const EYE = { name: "eye", title: "Eye 2", knows: "1,000 things" };

@@ -33,10 +33,11 @@ def test_a_dropped_report_shows_the_run_again_without_its_images(visit: Visit, a
     visit.wait_ready()
     page.wait_for_selector(".plot .main-svg")
     assert page.locator("#recommendation-title").inner_text() == made["recommendation"]["sentence"]
-    told = page.locator("#imported").inner_text()
-    assert told.startswith("Imported from run.json, measured on May 4, 2026")
+    told = page.locator("#photo-facts").inner_text()
+    assert "Imported from run.json, measured on May 4, 2026" in told
     assert told.endswith("on AMD EPYC 9B14.")
-    assert HOSTILE in page.locator("#setup-summary").inner_text()
+    assert HOSTILE in page.locator("#photo-name").inner_text()
+    page.click("#share summary")
     assert page.locator("#variants tbody tr").count() == len(made["variants"])
     assert page.locator("#exports a").all_inner_texts() == ["Report .html", "JSON", "CSV"]
     assert page.locator("#follow-ups").is_hidden()
@@ -68,6 +69,7 @@ def test_a_set_comes_back_too_and_a_damaged_file_says_what_to_do(visit: Visit):
     visit.wait_ready()
     page.wait_for_selector(".plot .main-svg")
     assert page.locator("#recommendation-title").inner_text() == made["recommendation"]["sentence"]
+    page.click("#share summary")
     assert page.locator("#exports a").all_inner_texts() == ["Report .html", "JSON", "CSV"]
     page.click("#runs-button")
     expect(page.locator(".runs li").first).to_contain_text("imported", timeout=PATIENCE_MS)

@@ -32,6 +32,7 @@ def stored(browser, app):
 def test_every_export_opens(visit, app, stored):
     page = visit.open(f"/runs/{stored}")
     content = {}
+    page.click("#share summary")
     for words in ("Report .html", "JSON", "CSV", "Variants .zip"):
         with page.expect_download() as download:
             page.locator("#exports").get_by_text(words, exact=True).click()

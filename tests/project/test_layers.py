@@ -121,6 +121,7 @@ SCRIPT_LAYERS = (
     {""},
     {"browser_resize"},
     {"setup"},
+    {"matrix"},
     {"results"},
     {"pictures"},
     {"sets"},

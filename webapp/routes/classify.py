@@ -17,7 +17,8 @@ from webapp.routes.downloads import GOALS, goals_in
 from webapp.services import services
 
 OWN: Final = ("size", "format", "quality")
-OPTIONS: Final = ("backend", *OWN, "run", *GOALS, "keep_top1")  # goals judge the run, as for its report
+# Goals judge the run, as for its report.
+OPTIONS: Final = ("backend", *OWN, "run", *GOALS, "keep_top1", "copies", "uplink")
 
 routes = Blueprint("classify", __name__, url_prefix="/api")
 

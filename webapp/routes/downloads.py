@@ -18,6 +18,7 @@ from flask.typing import ResponseReturnValue
 
 from experiment import __version__
 from experiment.decide.other_goals import with_goals
+from experiment.decide.uplinks import uplink_of
 from experiment.errors import PlanRefused
 from experiment.export.pictures import with_pictures
 from experiment.export.report_csv import load_csv, report_csv
@@ -75,11 +76,11 @@ def report_figures(run_id: str) -> ResponseReturnValue:
     """Every plot as a Plotly figure: `?theme=dark`, `?x=bytes` under the trade-off, `?y=p90` as latency."""
     over = _chosen("x", OVER)
     latency = _chosen("y", {name: name for name in LATENCIES})
-    made = with_goals(services().reports.report(run_id), _goals_asked())
+    made = with_goals(services().reports.report(run_id), goals_asked())
     return jsonify(figures(made, theme=theme_asked(), latency=latency, over=over))
 
 
-def _goals_asked() -> dict[str, Any]:
+def goals_asked() -> dict[str, Any]:
     """Other goals than the run's own, from the request's query. Raises Refused."""
     try:
         return goals_in(request.args)
@@ -90,9 +91,14 @@ def _goals_asked() -> dict[str, Any]:
 def goals_in(query: Mapping[str, str]) -> dict[str, Any]:
     """The goals in a query, as a plan has them: `max_p50_ms=20` or `=none`; `keep_top1=false`.
 
-    `margin_points=none` is the usual margin: no margin at all would be 100. Raises PlanRefused.
+    `margin_points=none` is the usual margin: no margin at all would be 100. `copies=client` says where copies
+    are made, `uplink=` over which bandwidth (a key of UPLINKS or Mbit/s). Raises PlanRefused, UplinkRefused.
     """
-    asked = {key: _number(key, query[key]) for key in GOALS if query.get(key)}
+    asked: dict[str, Any] = {key: _number(key, query[key]) for key in GOALS if query.get(key)}
+    if copies := query.get("copies"):
+        asked["copies"] = copies
+    if uplink := query.get("uplink"):
+        asked["uplink_mbit_s"] = uplink_of(uplink).mbit_s
     if keep := query.get("keep_top1"):
         if keep not in {"true", "false"}:
             raise PlanRefused(["keep_top1 must be true or false."])
@@ -182,7 +188,7 @@ def _rendered(
     pictures: bool = False,
 ) -> Response:
     app = services()
-    goals = _goals_asked()
+    goals = goals_asked()
     judged_by = "".join(f"-{key}={value}" for key, value in sorted(goals.items()))
     etag = f"{app.reports.stamp(app.store.run(run_id))}{judged_by}-{__version__}"
     if request.if_none_match.contains_weak(etag):

@@ -29,6 +29,7 @@ from httpserver.problems import Refused
 from webapp.routes.runs import accepted, json_sent
 from webapp.runs.follow_up import follow_up_of, still_the_same
 from webapp.services import services
+from webapp.store.sample import SAMPLE_ID
 from webapp.store.store import StoredRun
 from webapp.worker.pipe import FollowUpKind, LoadCell, LoadOrder
 
@@ -206,6 +207,9 @@ def _finished(run_id: str, *, needs_answers: bool = True) -> tuple[StoredRun, Ma
         why = f"It has {len(before)} follow-ups, the most for one run. Start a new run."
         raise Refused("too_many_follow_ups", why, 409)
     report = app.reports.report(run.id)
+    if run.id == SAMPLE_ID:
+        why = "The sample run was measured elsewhere. Start a run of the sample photo to measure further."
+        raise Refused("sample_run", why, 422)
     if report.get("imported"):
         raise Refused(
             "not_imported", "An imported run has only small pictures, so nothing can be sent again.", 422

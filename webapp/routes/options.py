@@ -12,15 +12,17 @@ from common.checks import PRICE_LIMIT
 from experiment import __version__
 from experiment.axes import BROWSER_FORMATS, ENGINES, plan_dict
 from experiment.codec import to_dict
-from experiment.decide.uplinks import LEAST_MBIT_S, MOST_MBIT_S
+from experiment.copies import LEAST_MBIT_S, MOST_MBIT_S
 from experiment.export.report_json import SCHEMA
 from experiment.file_names import SYSTEM_NAMES
 from experiment.images.formats import FORMATS, SUBSAMPLINGS
+from experiment.images.header import formats_read
 from experiment.images.resize import RESAMPLERS
 from experiment.measure.plan import RANGES, parse_plan
 from experiment.measure.schedule import DECODE_REPEATS, DECODE_WARMUPS
 from experiment.photo_sets.goals import MARGIN_POINTS as SET_MARGIN_POINTS
 from experiment.photo_sets.goals import MARGIN_POINTS_WITHOUT_LABELS
+from experiment.photo_sets.label_files import FILE_COLUMNS, LABEL_COLUMNS
 from experiment.records import OFFERED_SIZES_PX, Order
 from experiment.report.goals import MARGIN_POINTS
 from experiment.report.method import DEFINITIONS, VALIDITY, terms
@@ -82,6 +84,7 @@ def options(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
             }
             for key, kind in FORMATS.items()
         ],
+        "photo_formats": [key.lower() for key in formats_read()],
         "ranges": {  # least and most of every number that is typed
             **RANGES,
             "price_per_hour": (0, PRICE_LIMIT),  # below it
@@ -117,6 +120,8 @@ def options(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
             "signature": settings.model_signature_name,
         },
         "labels": list(model.get("labels", ())),
+        "knows_wordnet_ids": bool(model.get("wnids")),
+        "label_columns": {"file": list(FILE_COLUMNS), "label": list(LABEL_COLUMNS)},  # of a CSV of labels
     }
 
 

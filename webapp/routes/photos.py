@@ -136,7 +136,7 @@ def _answer(answer: PhotoAnswer, keys: tuple[str, ...]) -> dict[str, Any]:
 def _share(part: int, total: int) -> dict[str, Any] | None:
     """With its interval; None of nothing."""
     found = share(part, total)
-    return found and asdict(found)
+    return asdict(found) if found else None
 
 
 def _class(row: ClassRow) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from webapp.backends import NONE_CONFIGURED
 from webapp.runs.event_stream import last_seen
 from webapp.runs.live_run import LiveRun
 from webapp.services import services
+from webapp.store.sample import SAMPLE_ID
 from webapp.store.search import found, words_in
 from webapp.store.store import HistoryRow
 from webapp.uploads.browser import check_resized_as_planned
@@ -87,12 +88,12 @@ def backends_for(plan: Plan, servers: str = "") -> Sequence[BackendInfo]:
     taken = [info.name for info in registry.backends()]
     added = app.added.of_run(servers, taken, request.remote_addr or "")
     backends = chosen([*registry.backends(), *added], plan.backend_names)
-    if any(info.state == "wrong_signature" for info in backends):
-        registry.refresh()  # somebody may have put the right model there
+    if any(info.is_present and not info.answers for info in backends):
+        registry.look_again()  # somebody may have started it, or put the right model there
         backends = chosen([*registry.backends(), *added], plan.backend_names)
     if not backends:
         raise Refused("no_backends", NONE_CONFIGURED, 503)
-    planned = planned_requests(plan, most_variants(plan), that_take_photos(backends))
+    planned = planned_requests(plan, most_variants(plan), that_take_photos(backends, plan.backend_names))
     check_request_count(planned, services().settings.max_requests)
     return backends
 
@@ -115,6 +116,8 @@ def events(run_id: str) -> ResponseReturnValue:
 def end_run(run_id: str) -> ResponseReturnValue:
     """Stop a run that waits or measures (202), or delete one that has ended (204)."""
     app = services()
+    if run_id == SAMPLE_ID:
+        raise Refused("sample_run", "The sample run comes with Pixelcost and can't be deleted.", 409)
     live = app.runs.live(run_id)
     if live is not None:
         app.runs.queue.cancel(live)
@@ -134,15 +137,29 @@ def _stopping(run_id: str, state: str) -> ResponseReturnValue:
 
 @routes.get("/runs")
 def history() -> ResponseReturnValue:
-    """A page of runs, newest first: `limit`, `before` as in the answer's `next`, and `q`, words to find."""
+    """A page of runs, newest first: `limit`, `before` as in the answer's `next`, and `q`, words to find.
+
+    With `like=ID` each says whether it is about the photo of that run: `same_photo`, null where not known.
+    """
     limit = _number("limit", PAGE_RUNS, MOST_RUNS)
     before = _number("before", 0, 2**31 - 1) or None
     text = request.args.get("q", "").strip()
     runs = found(services().store.history, words_in(text), limit + 1, before)
     more = len(runs) > limit
-    asked: dict[str, Any] = {"limit": limit, **({"q": text} if text else {})}
+    like = request.args.get("like", "")
+    kept = {"q": text, "like": like}
+    asked: dict[str, Any] = {"limit": limit, **{key: value for key, value in kept.items() if value}}
     next_url = url_for("runs.history", **asked, before=runs[limit - 1].number) if more else None
-    return jsonify({"runs": [_row(run) for run in runs[:limit]], "next": next_url})
+    rows = [_row(run) for run in runs[:limit]]
+    return jsonify({"runs": _with_same_photo(rows, like) if like else rows, "next": next_url})
+
+
+def _with_same_photo(rows: Sequence[Mapping[str, Any]], like: str) -> list[dict[str, Any]]:
+    """Another photo's times can't be compared with this one's, so the page offers the same photo first."""
+    hashes = services().store.photo_hashes([like, *(row["id"] for row in rows)])
+    mine = hashes.get(like)
+    known = {run_id: mine == other for run_id, other in hashes.items() if mine}
+    return [{**row, "same_photo": known.get(row["id"])} for row in rows]
 
 
 def _number(key: str, default: int, high: int) -> int:

@@ -32,6 +32,8 @@ from webapp.store.rows import (
     bytes_of_follow_ups,
     parsed,
 )
+from webapp.store.same_photo import photo_hashes
+from webapp.store.sample import SAMPLE_ID, sample
 from webapp.store.tables import (
     blobs,
     events,
@@ -142,6 +144,8 @@ class Store:
 
     def run(self, run_id: str) -> StoredRun:
         """One run. Raises NoSuchRun."""
+        if run_id == SAMPLE_ID and (found := sample()):
+            return found.run
         with self._engine.connect() as connection:
             row = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
         if row is None:
@@ -164,6 +168,11 @@ class Store:
         with self._engine.connect() as connection:
             return [HistoryRow(**row._mapping) for row in connection.execute(query)]
 
+    def photo_hashes(self, run_ids: Sequence[str]) -> dict[str, str]:
+        """Run -> the SHA-256 of its photo or set of photos; unknown ones are left out."""
+        with self._engine.connect() as connection:
+            return photo_hashes(connection, run_ids)
+
     def count(self) -> dict[str, int]:
         """State -> number of runs."""
         query = select(runs.c.state, func.count()).group_by(runs.c.state)
@@ -174,6 +183,8 @@ class Store:
         self, run_id: str, after: int = 0, limit: int = 500, *, with_scores: bool = False
     ) -> list[Event]:
         """Events with `seq` above `after`, in order."""
+        if run_id == SAMPLE_ID and (found := sample()):
+            return [found.event] if after < found.event.seq else []
         columns = [events.c.seq, events.c.kind, events.c.data] + ([events.c.scores] if with_scores else [])
         query = select(*columns).where(events.c.run_id == run_id, events.c.seq > after)
         query = query.order_by(events.c.seq).limit(limit)

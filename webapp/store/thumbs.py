@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, insert, select, update
 
 from experiment.codec import to_dict
 from experiment.records import PHOTO_PICTURE, Thumb
+from webapp.store.sample import sample_pictures
 from webapp.store.tables import follow_ups, runs, thumbs
 
 
@@ -30,6 +31,8 @@ class StoredThumbs:
 
     def get(self, run_id: str, key: str) -> Thumb | None:
         """The picture of a run with that key; None: there is none."""
+        if (packaged := sample_pictures(run_id)) is not None:
+            return packaged.get(key)
         query = select(*_PICTURE).where(_is_of(run_id), thumbs.c.key == key).limit(1)
         with self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
@@ -37,6 +40,8 @@ class StoredThumbs:
 
     def keys(self, run_id: str) -> list[str]:
         """The keys of a run's pictures but those of a set's photos, in order of the alphabet."""
+        if (packaged := sample_pictures(run_id)) is not None:
+            return sorted(packaged)
         query = select(thumbs.c.key).where(_is_of(run_id), ~_IS_PHOTO)
         with self._engine.connect() as connection:
             return sorted(set(connection.scalars(query)))
@@ -49,6 +54,8 @@ class StoredThumbs:
 
     def all(self, run_id: str) -> dict[str, Thumb]:
         """The pictures of keys(), by their keys."""
+        if (packaged := sample_pictures(run_id)) is not None:
+            return dict(packaged)
         query = select(thumbs.c.key, *_PICTURE).where(_is_of(run_id), ~_IS_PHOTO)
         with self._engine.connect() as connection:
             return {row[0]: Thumb(*row[1:]) for row in connection.execute(query)}

@@ -13,14 +13,13 @@ import resource
 import sys
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from experiment.decide.other_goals import judged
 from experiment.errors import ImageRefused
 from experiment.export.import_report import ReportRefused, read_report
 from experiment.export.pictures import picture_rows, pictures_of, without_pictures
-from experiment.export.report_json import timestamp
+from experiment.export.report_json import measured_at, timestamp
 from experiment.file_names import plain_name
 from experiment.images.thumbs import SIDE_PX, thumb
 from experiment.records import Thumb
@@ -75,14 +74,14 @@ def _say(words: Mapping[str, Any]) -> None:
 def as_imported(report: Mapping[str, Any], run_id: str, name: str, now: float) -> dict[str, Any]:
     """The report under an id of this server. A live state becomes "cancelled"; little else changes.
 
-    A report from before photo sets gets `photo_set: None`. A report from before margins is judged again, so
-    that its recommendation meets the goals that are shown beside it.
+    A report from before photo sets gets `photo_set: None`. A report from before 1.7 is judged again, so
+    that its recommendation meets the goals that are shown beside it and has the figures that the page shows.
     """
     before = report.get(IMPORTED) or {}
     came = {"name": name, "run_id": before.get("run_id") or report["run_id"], "imported_at": timestamp(now)}
     state = _ENDED_AS.get(report["state"], report["state"])
     made = {"photo_set": None, **report, "run_id": run_id, "state": state}
-    return (made if "next_lighter" in report["recommendation"] else judged(made)) | {IMPORTED: came}
+    return (made if "figures" in report["recommendation"] else judged(made)) | {IMPORTED: came}
 
 
 def _row(made: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -102,14 +101,6 @@ def _row(made: Mapping[str, Any], name: str) -> dict[str, Any]:
         "headline": headline_of(made),
         **requests,
     }
-
-
-def measured_at(report: Mapping[str, Any]) -> float:
-    """Seconds since the epoch; 0 for a date that does not exist."""
-    try:
-        return datetime.strptime(report["created_at"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        return 0.0
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import { announce, el, fill, loadStyle, part, setText } from "../dom.js";
 import { openDrawer } from "../drawer.js";
 import { dateTime } from "../format.js";
 import { runList } from "../run_list.js";
-import { isBusy, lookNow, state, watch, whenLookChanges } from "../state.js";
+import { goalsQuery, isBusy, lookNow, state, watch, whenLookChanges } from "../state.js";
 import { writeChoices } from "./choices.js";
 import { makePlace, showSection } from "./sections.js";
 
@@ -20,13 +20,13 @@ export function openChooser() {
   const words = "Compares the cells that both runs have: what got faster or slower, and where the answer changed.";
   const isOther = (run) => run.id !== state.report.run_id && !api.isLive(run.state);
   const none = "No other runs yet. Run again, then compare.";
-  openDrawer("Compare with…", [el("p", { className: "muted" }, words), ...runList((run) => isOther(run) && entry(run), none)]);
+  openDrawer("Compare with…", [el("p", { className: "muted" }, words), ...runList((run) => isOther(run) && entry(run), none, state.report.run_id)]);
 }
 
 function entry(run) {
   const name = `${run.name}, ${dateTime(run.created_at)}`;
   return el("li", {},
-    el("div", {}, el("strong", {}, run.name), el("p", { className: "hint" }, dateTime(run.created_at)),
+    el("div", {}, el("strong", {}, run.name), el("p", { className: "hint" }, dateTime(run.created_at) + (run.same_photo === false ? " · another photo" : "")),
       run.sentence && el("p", {}, run.sentence)),
     el("button", { type: "button", "aria-label": `Compare with ${name}`, onclick: () => choose(run.id) }, "Compare"));
 }
@@ -50,7 +50,7 @@ export async function showCompared() {
   await loadStyle("deciding");
   if (shown.id !== id || shown.other !== other) build();
   shown = { id, other, look };
-  const answer = await api.getCompared(id, other, look).catch((problem) => ({ problem }));
+  const answer = await api.getCompared(id, other, look, goalsQuery()).catch((problem) => ({ problem }));
   if (shown.id !== id || shown.other !== other || shown.look !== look) return; // another one was asked for meanwhile
   setText(part("compared").querySelector("h2"), answer.problem ? "Compare" : answer.section.title);
   await showSection(place, answer.problem ? refusal(answer.problem) : answer.section);

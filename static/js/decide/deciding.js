@@ -3,7 +3,7 @@
 import { getDeciding, problemText } from "../api.js";
 import { el, fill, loadStyle, part, setText } from "../dom.js";
 import { firstSentence } from "../format.js";
-import { isBusy, lookNow, memory, state, watch, whenLookChanges } from "../state.js";
+import { goalsQuery, isBusy, lookNow, memory, state, watch, whenLookChanges } from "../state.js";
 import { computingQuery, priceFrom, priceWords, typedPrices, uplinkFrom, uplinkWords, writeChoices } from "./choices.js";
 import { fillLoadForm, makeLoadForm } from "./load_form.js";
 import { makePlace, showSection } from "./sections.js";
@@ -16,6 +16,7 @@ let computed = null; // by the server, last
 let asked = 0; // how often, so that an answer to an earlier question is known
 
 whenLookChanges(redraw);
+watch(["report"], redraw); // other goals, or copies made elsewhere
 watch(["run"], () => isBusy() && clear());
 
 /** @returns {HTMLDetailsElement[]} */
@@ -66,9 +67,9 @@ let choices = { prices: /** @type {import("./choices.js").Prices} */ ({}), uplin
 /** Asks for everything anew with the choices as they are. */
 async function compute() {
   const { id } = shown;
-  const look = (shown.look = lookNow());
+  shown.look = asShown();
   const nth = (asked += 1);
-  const answer = await getDeciding(id, computingQuery(look, choices.prices, choices.uplink)).catch((problem) => ({ problem }));
+  const answer = await getDeciding(id, `${computingQuery(lookNow(), choices.prices, choices.uplink)}&${goalsQuery()}`).catch((problem) => ({ problem }));
   if (shown.id !== id || nth !== asked) return; // newer ones are asked for
   if (answer.problem) return showProblem(answer.problem);
   computed = answer;
@@ -97,7 +98,7 @@ function draw(key) {
 }
 
 function redraw() {
-  if (shown.id && !isBusy() && shown.look !== lookNow()) compute();
+  if (shown.id && !isBusy() && shown.look !== asShown()) compute();
 }
 
 /** Conclusions of the run before must not stand beside the results of this one. */
@@ -179,13 +180,13 @@ function makeUplinks(place, uplinks) {
     place.querySelector(`input[value="${OWN}"]`).checked = true;
     takeUplink(OWN, own, hint);
   });
-  fill(place, el("legend", {}, "Uplink ", el("span", { className: "hint" }, "from the photo's owner to your service")),
+  fill(place, el("legend", {}, "Your users' upload speed"),
     el("div", { className: "chips" }, ...uplinks.map(({ key, name }) => chip(key, name)), chip(OWN, "Own number"),
       el("span", { className: "unit" }, own, "Mbit/s")), hint);
 }
 
 /** @param {string} value @param {HTMLInputElement} own */
-function takeUplink(value, own, hint) {
+async function takeUplink(value, own, hint) {
   own.removeAttribute("aria-invalid");
   setText(hint, "");
   const range = state.config.ranges.uplink_mbit_s;
@@ -198,5 +199,11 @@ function takeUplink(value, own, hint) {
   choices = { ...choices, uplink };
   memory.set("uplink", uplink);
   writeChoices({ uplink });
+  if (copiesChosen() === "client") return (await import("../results/goals.js")).judgeBy({});
   return compute();
 }
+
+/** What the sections depend on beside their own choices. */
+const asShown = () => `${lookNow()} ${goalsQuery()}`;
+
+const copiesChosen = () => state.view.copies || state.report?.plan.copies;

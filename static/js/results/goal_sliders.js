@@ -4,7 +4,7 @@ import { part } from "../dom.js";
 import { isUnknown } from "../format.js";
 import { state } from "../state.js";
 import { typedGoals } from "./goals.js";
-import { renderMatrix } from "./matrix.js";
+import { renderMatrix } from "../matrix/matrix.js";
 
 const STEPS = 100; // of a slider; the last one is "no goal"
 const MOST_POINTS = 20;

@@ -5,14 +5,14 @@
 
 import { base, reportPath } from "../api.js";
 import { definitions, el, fill, part, setText } from "../dom.js";
-import { dateTime, plural, runtimeWords, UNKNOWN } from "../format.js";
-import { goalsQuery, isBusy, state, update } from "../state.js";
+import { dateTime, runtimeWords, UNKNOWN } from "../format.js";
+import { goalsQuery, isBusy, SAMPLE_ID, state, update } from "../state.js";
 import { fillForm } from "../setup/form.js";
 import { badge } from "./badge.js";
 import { cellReasons } from "./columns.js";
 import { factName, methodWords, problemWords } from "./explain.js";
 import { copyLink } from "./saving.js";
-import { renderMatrix, wireMatrix } from "./matrix.js";
+import { renderMatrix, wireMatrix } from "../matrix/matrix.js";
 import { renderTable, wireTable } from "./table.js";
 import { useApi } from "./use_api.js";
 import { renderVerdict } from "./verdict.js";
@@ -98,11 +98,10 @@ function openSelected(report) {
 /** @param {Report} report */
 function renderRecommendation(report) {
   const recommendation = isWarmingUp(report) ? WARMING_UP : report.recommendation;
-  const result = isBusy() ? "Result so far" : report.imported ? "Imported result" : "Result";
+  const result = isBusy() ? "Result so far" : report.run_id === SAMPLE_ID ? "Sample result, measured beforehand" : report.imported ? "Imported result" : "Result";
   const eyebrow = goalsQuery() ? `${result} with other goals` : result;
   const title = recommendation?.sentence || "Nothing to recommend yet.";
-  const warnings = problemWords(report).length;
-  const signature = JSON.stringify([eyebrow, recommendation, warnings]);
+  const signature = JSON.stringify([eyebrow, recommendation]);
   const card = part("recommendation");
   if (card.dataset.signature === signature) return;
   card.dataset.signature = signature;
@@ -110,15 +109,12 @@ function renderRecommendation(report) {
     card,
     el("div", { className: "recommendation-head" },
       el("p", { className: "eyebrow" }, eyebrow),
-      recommendation?.variant_id && !isBusy() && badge(recommendation.validity),
-      warnings > 0 && el("a", { className: "to-warnings", href: "#problems" }, plural(warnings, "warning"))),
+      recommendation?.variant_id && !isBusy() && badge(recommendation.validity)),
     el("h2", { id: "recommendation-title" }, title),
-    recommendation?.next_lighter && el("p", { className: "next-lighter" }, recommendation.next_lighter),
-    recommendation?.why && el("p", { className: "why" }, recommendation.why),
+    recommendation?.smallest && el("p", { className: "smallest" }, recommendation.smallest.sentence),
     !isBusy() && doubts(report),
-    whyNot(recommendation?.why_not || []),
+    whyNot(recommendation),
   );
-  card.style.minHeight = isBusy() ? `${card.offsetHeight}px` : card.style.minHeight; // shorter words move nothing
 }
 
 const WARMING_UP = { sentence: "Warming up…", why: "Warm-up requests are not counted; the counted ones follow." };
@@ -136,14 +132,13 @@ function doubts(report) {
   return el("p", { className: "unsure" }, cellReasons(cell));
 }
 
-function whyNot(reasons) {
+/** The reasons, for those who want them. @param {{why: string, next_lighter?: ?string, why_not?: string[]}} [recommendation] */
+function whyNot(recommendation) {
+  const { why, next_lighter: lighter, why_not: others = [] } = recommendation || {};
+  const reasons = [why, lighter, ...others].filter(Boolean);
   if (!reasons.length) return null;
-  const [first, second, ...others] = reasons;
-  const rest = others.length
-    ? el("details", {}, el("summary", {}, `Why not the other ${others.length === 1 ? "one" : others.length}`),
-      el("ul", {}, ...others.map((reason) => el("li", {}, reason))))
-    : null;
-  return el("div", { className: "why-not" }, el("p", {}, first), second && el("p", {}, second), rest);
+  return el("details", { className: "why-not" }, el("summary", {}, "Why this one"),
+    el("ul", {}, ...reasons.map((reason) => el("li", {}, reason))));
 }
 
 /** @param {Report} report */

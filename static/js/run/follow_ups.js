@@ -21,8 +21,8 @@ let wantsFocus = false; // it was on a button that can't have it just now
 
 function render() {
   const { report } = state;
-  if (state.job !== job) update({ job });
   if (job && job.run_id !== report?.run_id) forget();
+  if (state.job !== job) update({ job });
   const offered = report ? words.offers(report, state.config) : [];
   part("followUps").hidden = !report || (!offered.length && !words.points(report).length);
   if (part("followUps").hidden) return;

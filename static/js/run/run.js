@@ -3,7 +3,7 @@
 import * as api from "../api.js";
 import { announce, el, fill, part, setText } from "../dom.js";
 import { formatName, plural, progressText } from "../format.js";
-import { goalsQuery, hasChanged, isBusy, memory, OWN_GOALS, repeatsToCome, state, update, watch, writeView } from "../state.js";
+import { goalsQuery, hasChanged, isBusy, memory, OWN_GOALS, repeatsToCome, SAMPLE_ID, state, update, watch, writeView } from "../state.js";
 import { NOTHING_LIVE } from "../pictures/frames.js";
 import { wireStage } from "../pictures/stage.js";
 import { wireStrip } from "../pictures/strip.js";
@@ -68,7 +68,7 @@ function showFollowUps() {
 
 /** As showFollowUps(), of a set. */
 function showPhotos() {
-  if (state.report?.photo_set) import("../sets/explorer.js").catch(() => null);
+  if (state.report?.photo_set) import("../sets/worst.js").catch(() => null); // and with it the explorer
 }
 
 // As few as have a 95 % interval of their median, so that a preview can be judged; the full measurement adds to them.
@@ -174,8 +174,6 @@ async function othersWait() {
   const { runs } = await api.getRuns("?limit=20").catch(() => ({ runs: [] }));
   return runs.some((run) => api.isLive(run.state));
 }
-
-const SAMPLE_ID = "sample"; // a stored run that comes with the app
 
 /** The stored run of the sample, until there is another photo. */
 export async function showSample() {
@@ -315,7 +313,8 @@ function renderProgress() {
   fill(part("connection"), ...(connection ? connectionWords(connection) : []));
   if (!run) return setTitle("");
   const { job } = state;
-  fillBar(bar, job?.kind === "repeats" ? { ...run, state: "running", done: job.done, planned: job.planned } : run);
+  fillBar(bar, job?.kind === "repeats" ? { ...run, done: job.done, planned: job.planned } : run);
+  bar.toggleAttribute("data-adding", job?.kind === "repeats");
   const words = runWords(run, job);
   setText(part("progressText"), words);
   if (isBusy()) announce(words);
@@ -376,9 +375,15 @@ function showSetupOf(report) {
 function showSource(report) {
   const { source } = report;
   const facts = report.photo_set
-    ? `${plural(report.photo_set.count, "photo")}, ${report.photo_set.labelled.toLocaleString("en")} with a known label`
+    ? setFacts(report.photo_set, source.name)
     : `${formatName(source.media_type.replace("image/", ""))}, ${photoFacts(source)}`;
   showPhotoLine({ name: source.name, facts: report.imported ? `${facts}. ${importedWords(report)}` : facts, url: "" });
+}
+
+/** @param {import("../types.js").PhotoSet} set @param {string} name of the source, which may be the count itself */
+function setFacts({ count, labelled }, name) {
+  const photos = plural(count, "photo");
+  return `${name === photos ? "" : `${photos}, `}${labelled.toLocaleString("en")} with a known label`;
 }
 
 function showGone() {

@@ -1,7 +1,7 @@
 /** How each class of a set fared: photos, those that flipped, right answers, each with its count and interval. */
 
 import { el } from "../dom.js";
-import { plural, shareOf, shortLabel, variantName } from "../format.js";
+import { shareOf, shortLabel, variantName } from "../format.js";
 
 /** @import { Report, SetClass, SetClasses } from "../types.js" */
 
@@ -21,8 +21,8 @@ export function classTable(report, found, variantId, onChoose) {
 
 /** @param {SetClasses} found */
 function captionOf({ total, rows }) {
-  const shown = rows.length < total ? `${rows.length} of ${plural(total, "class").replace("classs", "classes")} shown, ` : "";
-  return `${shown}largest share of flipped photos first. In brackets 95 % intervals (Wilson).`;
+  const shown = rows.length < total ? `${rows.length} of ${total.toLocaleString("en")} classes shown. ` : "";
+  return `${shown}Largest share of flipped photos first. In brackets 95 % intervals (Wilson).`;
 }
 
 /** Right answers of the original, and of the chosen variant, on each backend; none where no label is known. */

@@ -15,7 +15,7 @@ const KEYS = /** @type {const} */ ({
   variant: "set_variant", backend: "set_backend", label: "set_class", only: "set_only", page: "set_page", classPage: "set_class_page",
 });
 const ONLY = [["", "all, worst first"], ["flipped", "only flipped"], ["wrong", "only wrong"]];
-const MOST_CLASSES = 100; // on one page
+const MOST_CLASSES = 50; // on one page
 
 const status = el("p", { className: "set-status", role: "status" });
 const controls = el("div", { className: "set-controls", role: "group", "aria-label": "Which photos are shown" });
@@ -27,10 +27,6 @@ const CHOSEN_HINT = "Photos that flip get another answer than the original does.
 let shown = ""; // id of the run whose controls stand there
 let asked = 0; // how often, so that an answer to an earlier question is known
 let drawn = ""; // the question that was answered last
-
-fill(part("photos"), controls, status, grid, pager, el("p", { className: "hint" }, CHOSEN_HINT), classes);
-part("photosTab").addEventListener("toggle", () => part("photosTab").open && draw());
-watch(["report"], render);
 
 /** Lists the photos that one variant flips, in the tab. @param {string} variantId */
 export function showFlipped(variantId) {
@@ -198,3 +194,7 @@ function drawClasses(report, found) {
   fill(classes, el("h3", {}, found.by === "label" ? "By class" : "By the original's answer"), table,
     last > 1 && el("nav", { className: "buttons", "aria-label": "Pages of classes" }, step(found.page - 1, "Previous classes"), step(found.page + 1, "More classes")));
 }
+
+fill(part("photos"), controls, status, grid, pager, el("p", { className: "hint" }, CHOSEN_HINT), classes);
+part("photosTab").addEventListener("toggle", () => part("photosTab").open && draw());
+watch(["report"], render);

@@ -63,7 +63,7 @@ function answerRow(report, answer) {
 /** Below the top 5 only a bound is known. @param {PhotoAnswer} answer */
 function fallWords({ kept, fall_points: fall }) {
   if (fall === null) return "";
-  return `${kept ? "" : "at least "}${signedPoints(-fall)} points`;
+  return kept ? `${signedPoints(-fall)} points` : `falls by at least ${Math.max(0, fall).toFixed(1)} points`;
 }
 
 /** The server does not keep the photos of a set; this browser has them as long as the page stays open. */

@@ -3,7 +3,6 @@
 import { checkChip, el, fill, part, setText, syncChips, tickedValues, wireAdd, writeBeneath } from "../dom.js";
 import { bytes, capital, optionalNumber, plural, seconds } from "../format.js";
 import { isBusy, memory, repeatsToCome, state, update, watch } from "../state.js";
-import { isOneModel } from "./model_words.js";
 import * as plans from "./plan.js";
 
 const ORDER_NAMES = {
@@ -252,7 +251,7 @@ export function focusProblem() {
 }
 
 function renderLabelHint() {
-  const labels = state.backends && !isOneModel(state.backends) ? [] : state.config.labels || []; // another model may know more
+  const labels = state.backends && !plans.isOneModel(state.backends) ? [] : state.config.labels || []; // another model may know more
   const isKnown = plans.isKnownLabel(state.plan.true_label || "", labels);
   const words = "The model does not know this label; accuracy would always be 0. Choose one from the list.";
   writeBeneath(part("form").true_label, isKnown ? "" : words, false);
@@ -314,7 +313,8 @@ function estimateText(backends) {
   const asked = plans.askedBackends(backends, state.plan.backend_names);
   const answering = plans.answeringBackends(asked);
   const silent = asked.filter((backend) => !answering.includes(backend)).map((backend) => backend.name);
-  const failing = silent.length ? `. Requests to ${silent.join(", ")} would fail now.` : "";
+  const leftOut = plans.leftOut(backends, state.plan.backend_names);
+  const failing = silent.length ? `. Requests to ${silent.join(", ")} would fail now.` : leftOut.length ? `. Left out: ${leftOut.join(", ")}.` : "";
   return `${plural(cost.requests, "request")}, about ${seconds(cost.seconds)}${failing}`;
 }
 

@@ -16,7 +16,7 @@ import { bytes, plural } from "../format.js";
  * @property {string[]} folders   names of the folders that hold photos: what may be labels
  */
 
-const PHOTO_ENDINGS = /\.(jpe?g|png|webp|gif|bmp)$/i;
+const PHOTO_ENDINGS = /\.(jpe?g|png|webp|gif|bmp|avif|heic|heif|hif)$/i;
 const LABELS_NAME = /(^|\/)labels\.csv$/i;
 const ZIP_ENDING = /\.zip$/i;
 

@@ -2,7 +2,7 @@
  * The plan: what to try. Pure arithmetic, no elements; units stand in the names.
  * Its keys are those of the report's `plan`, so it is sent as it is.
  *
- * @import { Backend, Config, PagePlan, Plan, Report } from "../types.js"
+ * @import { Backend, Backends, Config, PagePlan, Plan, Report } from "../types.js"
  *
  * @typedef {object} Axis
  * @property {"jpeg_qualities"|"webp_qualities"|"avif_qualities"|"subsamplings"|"resamplers"} key   of the list in the plan
@@ -11,7 +11,7 @@
  * @property {string} [format]  that the numbers belong to
  */
 
-import { formatName } from "../format.js";
+import { formatName, plural } from "../format.js";
 
 const FIRST_GUESS_MS = 25; // per request, until a run on this machine has shown better
 /** Where copies are made: beforehand and stored, on the server for each request, or on the client. */
@@ -169,7 +169,7 @@ export function unusableFormats(formats, asked) {
 export function partlyUnread(plan, formats, asked) {
   return formats.filter((format) => plan.formats.includes(format.key)).flatMap((format) => {
     const names = asked.filter(({ reads }) => reads && !reads.includes(format.media_type)).map(({ name }) => name);
-    return names.length ? [`${names.join(", ")} can't read ${format.name}: those requests will fail.`] : [];
+    return names.length ? [`${names.join(", ")} can't read ${format.name}: those variants will not be sent there.`] : [];
   });
 }
 
@@ -179,13 +179,26 @@ const splitsDecode = (plan, backend) => Boolean((plan.split_decode ?? !backend.r
 /** Whether a run would send it anything, as BackendInfo.takes_photos. @param {Backend} backend */
 export const takesPhotos = (backend) => !["absent", "wrong_signature"].includes(backend.state);
 
-/** The backends that a run would ask: those named, else each once. REST twins only when named. @param {Backend[]} backends @param {?string[]} names */
+/**
+ * The backends that a run would ask: those named, else each once that answers, as to_ask() of experiment/backends/addresses.py.
+ * REST twins only when named. @param {Backend[]} backends @param {?string[]} names
+ */
 export function askedBackends(backends, names) {
   const able = backends.filter(takesPhotos);
-  return able.filter((backend) => (names ? names.includes(backend.name) : !isRestTwin(backend, backends)));
+  if (names) return able.filter((backend) => names.includes(backend.name));
+  const each = able.filter((backend) => !isRestTwin(backend, backends));
+  const answering = answeringBackends(each);
+  return answering.length ? answering : each;
 }
 
-/** Those that answer, or may do so soon. The others are asked all the same, and fail. @param {Backend[]} backends */
+/** Names of those that a run of all backends would leave out, as they don't answer. @param {Backend[]} backends @param {?string[]} names */
+export function leftOut(backends, names) {
+  if (names) return [];
+  const asked = askedBackends(backends, null);
+  return backends.filter((backend) => takesPhotos(backend) && !asked.includes(backend) && !isRestTwin(backend, backends)).map(({ name }) => name);
+}
+
+/** Those that answer, or may do so soon. @param {Backend[]} backends */
 export function answeringBackends(backends) {
   return backends.filter((backend) => !["down", "wrong_model"].includes(backend.state));
 }
@@ -199,6 +212,36 @@ export function isKnownLabel(label, known) {
   if (!known.length || !names(label).length) return true;
   const wanted = names(label);
   return known.some((labels) => names(labels).some((name) => wanted.includes(name)));
+}
+
+/** The one model that all serve, or which serve which. @param {Backends} known */
+export function modelWords({ backends, model, detail }) {
+  if (!backends.length) return detail;
+  const served = servedBy(backends);
+  const [only] = served.keys();
+  if (served.size > 1)
+    return `Models: ${[...served].map(([name, by]) => `${titleOf(name, model)} (${by.join(", ")})`).join("; ")}`;
+  if (only && only !== model?.name) return `Model: ${only}`;
+  if (!model?.title) return model?.name ? `Model: ${model.name}` : "";
+  return model.knows ? `${model.title}: knows ${model.knows}` : model.title;
+}
+
+/** Whether the labels of the app's model are those of every backend that is asked. @param {Backends} known */
+export function isOneModel({ backends, model }) {
+  return [...servedBy(backends).keys()].every((name) => name === model?.name);
+}
+
+/** @param {string} name @param {Backends["model"]} model */
+const titleOf = (name, model) => (name === model?.name && model.title) || name;
+
+/** Model -> names of the backends that serve it. @param {Backends["backends"]} backends @returns {Map<string, string[]>} */
+function servedBy(backends) {
+  const served = new Map();
+  for (const backend of backends) {
+    if (backend.state === "absent" || !backend.model || isRestTwin(backend, backends)) continue;
+    served.set(backend.model, [...(served.get(backend.model) || []), backend.name]);
+  }
+  return served;
 }
 
 /** The same server offered a second time, over REST. */
@@ -402,6 +445,6 @@ export function planWords(stored, skippedPx) {
   const unusual = [plan.subsamplings, plan.resamplers].filter((list) => !["4:2:0", "lanczos"].includes(list.join()));
   const place = resizesHere(plan)
     ? [`resized in the browser (${plan.browser_engines.join(", ")})${plan.resize_in === "both" ? " and on the server" : ""}`] : [];
-  const parts = [`${sizes} px`, formats, ...place, ...unusual.map((list) => list.join(", ")), `${plan.repeats} repeats`];
+  const parts = [`${sizes} px`, formats, ...place, ...unusual.map((list) => list.join(", ")), plural(plan.repeats, "repeat")];
   return parts.join(" · ");
 }

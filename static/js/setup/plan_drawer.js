@@ -4,11 +4,13 @@ import { loadStyle, part } from "../dom.js";
 import { memory } from "../state.js";
 import { showServers, wireServers } from "./add_server.js";
 import { wirePresets } from "./preset_list.js";
+import { mountQualityPreview } from "./quality_preview.js";
 
 /** What starts by itself, unless this browser's owner has said otherwise. */
 const STARTS = /** @type {const} */ ({ autoPreview: "auto-preview", autoFull: "auto-full" });
 
 wirePresets();
+mountQualityPreview();
 wireServers();
 part("planClose").addEventListener("click", () => part("planDrawer").close());
 part("planDrawer").addEventListener("close", () => part("editPlan").focus());

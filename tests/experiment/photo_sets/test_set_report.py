@@ -25,7 +25,7 @@ from experiment.report.validity import Conditions
 from experiment.report.warnings import CODES, SET_CODES
 from tests.support.records import backend, failed, original
 from tests.support.reports import closed
-from tests.support.set_records import PLAN, SMALL, photos, result, summary
+from tests.support.set_records import MADE, PLAN, SMALL, photos, result, summary
 
 
 def refused(index: int, name: str, message: str, label: str | None = None) -> PhotoResult:
@@ -134,7 +134,7 @@ def test_a_variant_is_recommended_when_it_is_shown_to_lose_less_than_the_margin(
     report = summary(photos(both=3000, gained=5, lost=6, neither=500))
     chosen = report.recommendation
     assert (chosen.variant_id, chosen.backend_name) == (SMALL.id, "8 CPU")
-    assert chosen.sentence == "Serve JPEG q85 at 256 px on 8 CPU."
+    assert chosen.sentence == "Serve 256 px JPEG q85 on 8 CPU (23 ms)."
     assert "Top-1 85.6 % (84.4 to 86.7) of 3,511 photos; original 85.6 %" in chosen.why
     assert "within the margin of 1 point" in chosen.why
     assert "McNemar p 1.00" in chosen.why
@@ -150,7 +150,35 @@ def test_too_few_photos_are_no_proof_and_the_sentence_says_how_many_would_be():
 def test_a_worse_variant_is_called_worse():
     chosen = summary(photos(both=700, lost=200, neither=100)).recommendation
     assert chosen.variant_id == "original"
-    assert chosen.next_lighter.endswith("but its top-1 accuracy is 20 points lower (-22.5 to -17.5).")
+    assert chosen.next_lighter.endswith(
+        "at 256 px JPEG its top-1 accuracy is 20 points lower (-22.5 to -17.5)."
+    )
+
+
+def test_two_originals_that_were_encoded_again_do_not_make_the_original_of_a_set_heavier():
+    """Its bytes are 100 % of the files, and no bar has a stage of encoding."""
+    again = replace(MADE["original"], size_bytes=9_000_000, encode_ms=2.8)
+    found = [
+        replace(each, variants=(again, *each.variants[1:])) if place < 2 else each
+        for place, each in enumerate(photos(both=30))
+    ]
+    first = report_dict(summary(found))["variants"][0]
+    assert (first["is_reference"], first["percent_of_original"], first["encode_ms"]) == (True, 100.0, None)
+
+
+def test_few_photos_are_no_order():
+    few = summary(photos(both=29)).recommendation
+    assert few.sentence == "For these 29 photos: the original (4000 px JPEG) on 8 CPU (23 ms)."
+    assert summary(photos(both=30)).recommendation.sentence.startswith("Serve the original")
+    wide = replace(PLAN, margin_points=99.0)
+    assert summary(photos(both=29), wide).recommendation.sentence.startswith(
+        "For these 29 photos: 256 px JPEG"
+    )
+    assert summary(photos(both=30), wide).recommendation.sentence.startswith("Serve 256 px JPEG q85")
+    any_answer = replace(PLAN, keep_top1=False)
+    assert summary(photos(both=60), any_answer).recommendation.sentence.startswith("For these 60 photos: ")
+    going_on = summary(photos(both=30), wide, state="running", count=90).recommendation.sentence
+    assert going_on.startswith("So far: serve 256 px JPEG q85")
 
 
 def test_the_margin_is_the_users():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from typing import Any
 
@@ -13,6 +14,7 @@ from experiment.export.filmstrip import Filmstrip, filmstrip
 from experiment.export.pictures import with_pictures
 from experiment.export.report_html import report_html
 from experiment.export.report_json import report_dict
+from experiment.figures import figures
 from experiment.figures.view import view_of
 from experiment.images.thumbs import fitted, thumb
 from experiment.records import BreakingPoint, Label, Report, SearchStep, Thumb
@@ -88,7 +90,7 @@ def test_the_answers_are_those_of_the_recommended_backend_and_the_flip_is_marked
     page = report_html(with_pictures(report_dict(made), {"original": picture(192)}))
     assert page.count("✕ answer changed") == 1
     assert page.count("✓ same answer") == 2
-    assert "The answer first changes below 512 px JPEG." in page
+    assert "The answer first changes after 512 px JPEG." in page
 
 
 def test_with_a_true_label_frames_are_right_or_wrong() -> None:
@@ -111,6 +113,45 @@ def test_a_photo_set_has_no_strip_even_with_pictures() -> None:
     page = report_html(with_pictures(exported, {"original": picture(64)}))
 
     assert "<img" not in page.partition("</style>")[2].partition("<script")[0]
+
+
+def test_jpeg_steps_join_a_strip_of_another_format_only_below_its_smallest_size() -> None:
+    small = variant(256, "png", id="256-png", quality=None, size_bytes=9)
+    made = report(
+        variants=(original(), variant(512), small),
+        measurements=[*answered([30.0] * 6), *answered([20.0] * 6, small.id)],
+        breaking_points=(POINT,),
+    )
+    assert made.recommendation.variant_id == small.id
+    strip = strip_of(made)
+
+    assert [frame.key for frame in strip.frames] == [
+        *("original", "256-png", "step-64-85", "step-64-40", "step-16-85")
+    ]
+
+
+def test_the_dark_figures_are_the_light_ones_with_what_differs() -> None:
+    exported = report_dict(sample_report(("8 CPU",), repeats=8))
+    found = re.search(r'id="figures">(.*?)</script>', report_html(exported), re.DOTALL)
+    assert found
+    stored = json.loads(found[1])
+    expected = figures(exported, "dark")
+
+    assert len(json.dumps(stored["dark"])) < len(json.dumps(stored["light"])) / 3
+    for name, figure in expected.items():
+        shown = changed(stored["light"][name], stored["dark"].get(name))
+        assert shown == {key: json.loads(json.dumps(figure[key])) for key in ("data", "layout")}
+
+
+def changed(base: Any, by: Any) -> Any:
+    """As the page's script does it."""
+    if by is None:
+        return base
+    if isinstance(by, list):
+        return by[0]
+    keyed = dict(base) if isinstance(base, dict) else dict(enumerate(base))
+    made = {key: changed(value, by.get(str(key))) for key, value in keyed.items()}
+    return made if isinstance(base, dict) else list(made.values())
 
 
 def test_the_whole_file_with_all_its_pictures_is_below_1_600_000_bytes() -> None:

@@ -60,6 +60,7 @@ def test_a_whole_visit_by_host_name_under_a_path_behind_a_buffering_proxy(
         assert page.url.startswith(f"http://{HOST}:{port}{PREFIX}/runs/")
         answered = [each for each in behind.report(visit.run_id())["cells"] if each["count"]]
         assert page.evaluate(f"{FILLED}.length") == len(answered)
+        page.click("#share summary")
         page.click("#copy-link")
         page.get_by_text("Link copied").or_(page.get_by_text("Press Ctrl+C")).first.wait_for()
         with page.expect_download() as download:

@@ -106,9 +106,9 @@ class Visit:
 
     def wait_end(self) -> str:
         """Return when the run has ended: "done", "cancelled" or "failed"."""
-        self.page.wait_for_selector("progress:is(.done, .cancelled, .failed)", state="attached")
+        self.page.wait_for_selector("#progress:is(.done, .cancelled, .failed)", state="attached")
         self.page.wait_for_selector(".plot .main-svg")
-        return self.page.locator("progress").get_attribute("class") or ""
+        return self.page.locator("#progress").get_attribute("class") or ""
 
     def run_id(self) -> str:
         """Of the run that the address names."""

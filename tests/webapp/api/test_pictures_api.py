@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import html
 import io
 import json
 import zipfile
 from collections.abc import Iterator
 from typing import Any
 
+import jsonschema
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
 
+from experiment.decide.other_goals import judged
+from experiment.export.import_report import read_report
+from experiment.export.report_json import SCHEMA
 from tests.support.photo_sets import blind_when_small, colour_server, photo
+from tests.support.processes.app_process import CAT
 from tests.support.processes.webapp_parts import eventually, finished, refused, services_of, serving
+from tests.support.reports import closed
+from webapp.store.sample import FILE
 from webapp.worker.process import WORKER_COMMAND
 
 PLAN = {"sizes_px": [64, 24], "formats": ["png", "jpeg"], "warmups": 1, "repeats": 2}
@@ -149,3 +158,109 @@ def test_every_file_of_a_run_carries_its_pictures(user: FlaskClient, searched: s
     page = user.get(f"{url}.html").text
     assert page.count('src="data:image/webp;base64,') == len(report["has_pictures"])
     assert "✕ answer changed" in page
+
+
+# The sample run
+
+
+def test_the_sample_run_answers_every_reading_route_and_says_what_it_was_measured_on(
+    client: FlaskClient,
+) -> None:
+    report: dict[str, Any] = client.get("/api/runs/sample").json  # type: ignore[assignment]
+
+    jsonschema.Draft202012Validator(closed(SCHEMA)).validate(report)
+    assert report["run_id"] == "sample"
+    assert report["source"]["name"] == "cat.png"
+    assert report["environment"]["cpu_model"]
+    assert {"original", "16-jpeg-85", "16-png", "16-webp-80"} <= set(report["has_pictures"])
+    for path in (
+        ".json",
+        ".csv",
+        ".html",
+        "/figures",
+        "/deciding",
+        "/events",
+        "/follow-ups",
+        "/thumbs/original",
+    ):
+        assert client.get(f"/api/runs/sample{path}").status_code == 200, path
+    assert client.get("/api/runs/sample/variants/16-png/figures").status_code == 200
+    assert client.get("/api/runs/sample/compare?with=sample").status_code == 200
+    page = client.get("/runs/sample")
+    assert page.status_code == 200
+    assert report["recommendation"]["sentence"].partition(".")[0] in html.unescape(page.text)
+    saved: dict[str, Any] = client.get("/api/runs/sample.json").json  # type: ignore[assignment]
+    assert set(saved["pictures"]) == set(report["has_pictures"])
+
+
+def test_the_sample_run_is_a_report_that_can_be_imported_and_is_judged_as_this_version_does(
+    client: FlaskClient,
+) -> None:
+    packaged = read_report(FILE.read_bytes(), FILE.name)
+    report: dict[str, Any] = client.get("/api/runs/sample").json  # type: ignore[assignment]
+
+    assert FILE.stat().st_size < 250_000
+    assert len(client.get("/api/runs/sample.html").data) < 1_600_000
+    assert packaged["source"]["sha256"] == hashlib.sha256(CAT.read_bytes()).hexdigest()
+    assert packaged["plan"]["repeats"] == 20
+    assert packaged["breaking_points"]
+    assert report["recommendation"] == judged(packaged)["recommendation"]
+
+
+def test_the_sample_run_is_in_no_history_and_stays(client: FlaskClient) -> None:
+    assert client.get("/api/runs").json["runs"] == []  # type: ignore[index]
+    assert refused(client.delete("/api/runs/sample")) == (409, "sample_run")
+    assert refused(client.post("/api/runs/sample/repeats", json={"repeats": 1})) == (422, "sample_run")
+    assert client.get("/api/runs/sample").status_code == 200
+
+
+# Addresses that answer .json
+
+
+@pytest.mark.parametrize("path", ["/.json", "/index.json"])
+def test_the_start_page_answers_as_json(client: FlaskClient, path: str) -> None:
+    answer: dict[str, Any] = client.get(path).json  # type: ignore[assignment]
+
+    assert answer["config"]["plan"]["repeats"] >= 1
+    assert [row["name"] for row in answer["backends"]["backends"]] == ["1 CPU"]
+
+
+def test_a_runs_page_answers_as_json(client: FlaskClient) -> None:
+    run_id = finished(client)
+
+    assert client.get(f"/runs/{run_id}.json").json == client.get(f"/api/runs/{run_id}").json
+    assert client.get("/runs/sample.json").json == client.get("/api/runs/sample").json
+
+
+@pytest.mark.parametrize("path", ["/nothing.json", "/runs/nowhere.json", "/runs/a/b.json"])
+def test_an_address_without_a_page_answers_json_with_a_problem(client: FlaskClient, path: str) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+    assert refused(client.get(path, headers=browser))[0] == 404
+
+
+# The card
+
+
+def test_the_card_of_a_run_is_a_png_of_1200_x_630_with_its_pictures(user: FlaskClient, searched: str) -> None:
+    answer = user.get(f"/api/runs/{searched}/card.png")
+    again = user.get(f"/api/runs/{searched}/card.png", headers={"If-None-Match": answer.headers["ETag"]})
+
+    assert (answer.status_code, answer.mimetype) == (200, "image/png")
+    with Image.open(io.BytesIO(answer.data)) as card:
+        assert card.size == (1200, 630)
+        colours = card.convert("RGB").getcolors(1 << 20) or []
+    reds = sum(count for count, (red, green, blue) in colours if red > 180 and green < 60 and blue < 60)
+    assert reds > 10_000  # the photo is red
+    assert again.status_code == 304
+    page = user.get(f"/runs/{searched}").text
+    assert f'property="og:image" content="http://localhost/api/runs/{searched}/card.png"' in page
+
+
+def test_every_ended_run_has_a_card_and_others_have_none(client: FlaskClient) -> None:
+    without_pictures = finished(client)
+
+    for run_id in (without_pictures, "sample"):
+        assert client.get(f"/api/runs/{run_id}/card.png").mimetype == "image/png"
+    assert refused(client.get("/api/runs/nowhere/card.png")) == (404, "no_such_run")
+    assert "static/social-card.png" in client.get("/").text

@@ -31,7 +31,7 @@ export function wireMatrix(choose) {
 /** @param {Report} report @param {import("./judge.js").Goals} [goals] other goals than the plan's, while a slider moves */
 export function renderMatrix(report, goals = report.plan) {
   const place = part("matrix");
-  const judged = judge(report, goals, state.config.margins, copiesOf(report));
+  const judged = judge(report, goals, state.config.margins);
   place.hidden = !judged.length;
   if (place.hidden) return;
   const shown = shownBackends(report, judged);
@@ -45,8 +45,6 @@ export function renderMatrix(report, goals = report.plan) {
 }
 
 const LEGEND = "◉ recommended · ✕ the answer changes · ≈ noisy · faded: misses a goal. Select a cell to inspect it.";
-
-export const copiesOf = (report) => state.view.copies || report.plan.copies || "in_advance";
 
 /** A column for each way to encode, and in it one for each backend. */
 const kindOf = (variant) => (variant.is_reference ? "" : madeAs(variant));
@@ -121,7 +119,9 @@ function paint(place, report, judged) {
     cell.classList.toggle("flipped", each.cell.same_top1 === false);
     cell.classList.toggle("noisy", noisy(each));
     cell.classList.toggle("unmet", !each.meets);
-    cell.setAttribute("aria-label", wordsOf(each, isBest));
+    const photos = photosWords(each.cell);
+    if (photos) cell.dataset.photos = photos;
+    cell.setAttribute("aria-label", [wordsOf(each, isBest), photos].filter(Boolean).join(", "));
   }
   const reachable = place.querySelector(`td[data-key="${CSS.escape(focused)}"]`) || place.querySelector("td.best") || place.querySelector("td[data-key]");
   for (const cell of /** @type {NodeListOf<HTMLElement>} */ (place.querySelectorAll("td[tabindex]"))) cell.tabIndex = cell === reachable ? 0 : -1;
@@ -139,6 +139,13 @@ function wordsOf(each, isBest) {
     top && shortLabel(top.label), each.cell.same_top1 === false && "the answer changes", isBest && "recommended",
     noisy(each) && "noisy", !each.meets && "misses a goal",
   ].filter(Boolean).join(", ");
+}
+
+/** Of a set, in the cell beneath its value: "31 % of 30" are right, or without labels get the original's answer. */
+function photosWords(cell) {
+  const { top1, agreement } = cell.over_photos || {};
+  const share = top1 || agreement;
+  return share ? `${Math.round(100 * share.share)} % of ${share.total.toLocaleString("en")}` : "";
 }
 
 /** 0 for the best value, on a scale of ratios; losses may be 0 or less, so theirs is linear. */
