@@ -24,6 +24,7 @@ export const SELECTORS = {
   runNotice: "#run-notice",
   setup: "#setup",
   planDrawer: "#plan-drawer",
+  runPlan: "#run-plan",
   planClose: "#plan-close",
   planWords: "#plan-words",
   editPlan: "#edit-plan",

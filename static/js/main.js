@@ -186,7 +186,7 @@ function onPaste(event) {
 
 /** @param {KeyboardEvent} event */
 function onKey(event) {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !document.querySelector("dialog[open]")) {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !part("drawer").open) {
     event.preventDefault();
     if (!isBusy()) part("form").requestSubmit();
   }
@@ -230,6 +230,7 @@ function submit(event) {
     else withPlan((drawer) => drawer.openPlan().then(focusProblem));
     return undefined;
   }
+  part("planDrawer").close();
   memory.set("plan", Object.fromEntries(KEEP_FROM_LAST_TIME.map((key) => [key, state.plan[key]])));
   return withRun((run) => run.startRun());
 }

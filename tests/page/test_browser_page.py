@@ -84,10 +84,11 @@ def test_variants_made_here_are_measured_and_told_as_such(visit, app):
 
 
 def test_both_places_agree_on_a_photo_that_lies_on_its_side(visit, app):
+    visit.never_by_itself()
     page = visit.open("/?sizes=128&fmt=png,jpeg&repeat=6&resize=both&engine=pica,canvas")
     lying = encoded(photo(240, 160), "JPEG", exif=exif(6), quality=95)
     page.set_input_files("#file", {"name": "lying.jpg", "mimeType": "image/jpeg", "buffer": lying})
-    page.get_by_text("160 × 240 px").wait_for()
+    page.locator("#photo-facts", has_text="160 × 240 px").wait_for()
     assert run_label(page) == "Run 7 variants"
     assert page.locator("#upload-original").is_disabled()
     page.click("#run")
@@ -109,10 +110,12 @@ def test_both_places_agree_on_a_photo_that_lies_on_its_side(visit, app):
 def test_both_places_agree_on_a_webp_that_says_how_to_turn_it(visit, app, orientation):
     """Chromium does not obey EXIF in a WebP; a square one shows that turning is more than a shape."""
     size_px = (240, 160) if orientation == 6 else (160, 160)
+    visit.never_by_itself()
     page = visit.open("/?sizes=128&fmt=png&repeat=1&resize=both&engine=pica")
     lying = encoded(photo(*size_px), "WEBP", exif=exif(orientation), lossless=True)
     page.set_input_files("#file", {"name": "lying.webp", "mimeType": "image/webp", "buffer": lying})
-    page.get_by_text("160 × 240 px" if orientation == 6 else "160 × 160 px").wait_for()
+    size = "160 × 240 px" if orientation == 6 else "160 × 160 px"
+    page.locator("#photo-facts", has_text=size).wait_for()
     page.click("#run")
     assert visit.wait_end() == "done"
     report = app.report(visit.run_id())
@@ -132,10 +135,11 @@ def test_without_the_original_the_photo_stays_here_and_the_page_says_what_the_re
             else None
         ),
     )
+    visit.open_plan()
     page.locator("#upload-original").uncheck()
     assert run_label(page) == "Run 2 variants"
     assert "the largest variant is the reference" in page.locator("#resize-hint").inner_text()
-    page.click("#run")
+    page.click("#run-plan")
     assert visit.wait_end() == "done"
     report = app.report(visit.run_id())
     assert [(each["id"], each["is_reference"]) for each in report["variants"]] == [
@@ -145,6 +149,7 @@ def test_without_the_original_the_photo_stays_here_and_the_page_says_what_the_re
     assert report["source"]["original"] == {"size_bytes": 240_512, "width_px": 451, "height_px": 300}
     assert report["source"]["name"] == "cat.png"
     assert 'name="file"' not in "".join(sent)
+    page.locator("#problems > summary").click()
     assert "The original was not uploaded" in page.locator("#problems").inner_text()
     assert "reference" in page.locator("#row-128-png-pica").inner_text()
 
@@ -222,13 +227,14 @@ def resizes_here_by_name(browser, app):
 def test_a_photo_over_the_limit_is_shrunk_here_and_then_taken(browser, tmp_path):
     servers = {"TF_SERVERS": f"Gone:127.0.0.1:{free_port()}", "PIXELCOST_MAX_PIXELS": "100000"}
     with running_app(tmp_path, **servers) as small, visiting(browser, small.url) as visit:
+        visit.never_by_itself()
         page = visit.open("/?sizes=64&fmt=jpeg&repeat=1")
         large = {"name": "large.jpg", "mimeType": "image/jpeg", "buffer": encoded(photo(600, 400), "JPEG")}
         page.set_input_files("#file", large)
         alert = page.get_by_role("alert")
         assert "the limit is" in alert.inner_text()
         alert.get_by_role("button", name="Shrink it here first").click()
-        page.get_by_text("387 × 258 px").wait_for()
+        page.locator("#photo-facts", has_text="387 × 258 px").wait_for()
         assert page.locator("#photo-name").inner_text() == "large (shrunk here).jpg"
         assert "this copy is the reference" in page.locator("#photo-facts").inner_text()
         page.click("#run")

@@ -48,6 +48,7 @@ def test_the_breaking_point_is_found_stays_after_a_reload_and_is_in_the_export(v
 
 def test_missing_repeats_are_added_can_be_stopped_and_survive_a_reload(visit: Visit, app):
     page = visit.open("/?sample=cat&sizes=64&fmt=jpeg&repeat=6")
+    page.locator("#photo-image[src]").wait_for()
     page.click("#run")
     visit.wait_end()
     add = page.locator("#follow-up-repeats")

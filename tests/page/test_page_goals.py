@@ -115,12 +115,13 @@ def test_the_margin_of_the_probability_changes_what_is_recommended_and_stays_in_
         page.locator("#recommendation-title").inner_text()
         == "For this photo: 512 px JPEG q85 on GPU (4.1 ms)."
     )
-    assert page.locator("#recommendation-title + .next-lighter").inner_text() == (
+    page.locator(".why-not summary").click()
+    assert page.locator(".why-not li").nth(1).inner_text() == (
         "Below this the answer gets less sure: at 256 px JPEG confidence drops by 19 points (5 allowed)."
     )
     assert page.get_attribute("#goal-margin", "placeholder") == "5"
     assert page.get_by_label("Probability falls by at most").input_value() == ""
-    page.locator("#method > summary").click()
+    page.locator("#method-tab > summary").click()
     assert "its probability may fall by at most 5 points." in page.locator("#method").inner_text()
 
     page.fill("#goal-margin", "19,5")
@@ -206,11 +207,14 @@ def test_the_margin_of_a_set_is_that_of_accuracy(visit, app):
     assert page.get_by_label("Loses at most").get_attribute("placeholder") == "1"
     page.fill("#goal-margin", "7")
     page.press("#goal-margin", "Tab")
-    visit.wait_until("document.querySelector('.why').textContent.includes('within the margin of 7 points')")
+    visit.wait_until(
+        "document.querySelector('.why-not').textContent.includes('within the margin of 7 points')"
+    )
 
 
 def test_the_form_sends_the_margin_with_the_plan(visit, app):
     page = visit.open("/?sample=1&sizes=128,64&fmt=jpeg&repeat=6")
+    visit.open_plan()
     field = page.get_by_label("Probability may fall by")
     assert field.get_attribute("placeholder") == "5"
     field.fill("5 %")
@@ -221,7 +225,7 @@ def test_the_form_sends_the_margin_with_the_plan(visit, app):
     assert page.locator("#margin-note").count() == 0
     page.locator("#keep").check()
     field.fill("2,5")
-    page.locator("#run").click()
+    page.click("#run-plan")
     assert visit.wait_end() == "done"
     run_id = page.url.rpartition("/runs/")[2].partition("?")[0]
     report = requests.get(f"{app.url}/api/runs/{run_id}", timeout=30).json()

@@ -108,9 +108,11 @@ def test_a_run_that_waits_promises_nothing_and_stops_without_results(visit, app)
 def test_a_field_that_makes_no_sense_is_marked_and_gets_the_focus(visit, field, value):
     page = visit.open(SMALL)
     page.locator("#photo-image[src]").wait_for()
+    visit.open_plan()
     page.evaluate("document.querySelector('.more').open = true")
     page.fill(field, value)
-    page.click("#run")
+    visit.close_plan()
+    page.click("#run")  # which opens the plan again
     assert page.locator(field).get_attribute("aria-invalid") == "true"
     told = page.locator(field).get_attribute("aria-describedby").split()[-1]
     assert re.search(" must be .* [0-9]", page.locator(f"#{told}").inner_text())
@@ -127,16 +129,21 @@ def test_changed_settings_are_told_from_the_results_below_them(visit):
     assert visit.wait_end() == "done"
     hint = page.get_by_text("These results are from earlier settings.")
     assert not hint.is_visible()
+    visit.open_plan()
     page.fill("#repeats", "40")
+    visit.close_plan()
     assert hint.is_visible()
     assert page.locator("#progress-text").is_visible()
+    visit.open_plan()
     page.fill("#repeats", "6")
+    visit.close_plan()
     assert not hint.is_visible()
 
 
 def test_a_true_label_that_the_model_does_not_know_is_said_before_the_run(visit):
     page = visit.open(SMALL)
     hint = page.get_by_text("The model does not know this label")
+    visit.open_plan()
     page.fill("#true-label", "no such thing")
     assert hint.is_visible()
     page.fill("#true-label", page.locator("#labels option").first.get_attribute("value").upper())
@@ -183,9 +190,10 @@ def test_printing_opens_what_is_folded_and_folds_it_again(visit, app):
     run_id = app.post_run(CAT.read_bytes(), '{"sizes_px": [64, 32], "repeats": 6}').json()["id"]
     app.finished(run_id)
     page = visit.open(f"/runs/{run_id}")
-    page.locator("#environment summary").wait_for()
+    page.locator("#method-tab summary").wait_for()
+    folded = "#method-tab[open], #problems[open], #variants-tab[open]"
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert page.locator("#method[open], #environment[open]").count() == 2
+    assert page.locator(folded).count() == 3
     page.evaluate("dispatchEvent(new Event('afterprint'))")
-    assert page.locator("#method[open], #environment[open]").count() == 0
+    assert page.locator(folded).evaluate_all("all => all.map(each => each.id)") == ["variants-tab"]
     assert "heartbeat" not in page.locator("#environment").text_content()

@@ -32,7 +32,7 @@ def stored(browser, app):
 def test_every_export_opens(visit, app, stored):
     page = visit.open(f"/runs/{stored}")
     content = {}
-    page.click("#share summary")
+    page.click("#share > summary")
     for words in ("Report .html", "JSON", "CSV", "Variants .zip"):
         with page.expect_download() as download:
             page.locator("#exports").get_by_text(words, exact=True).click()
@@ -49,6 +49,7 @@ def test_every_export_opens(visit, app, stored):
 
 def test_the_recommendation_can_be_used_by_a_command_that_the_page_shows(visit, app, stored):
     page = visit.open(f"/runs/{stored}")
+    page.click("#share > summary")
     page.get_by_text("Use via API", exact=True).click()
     command = page.locator(".use-api pre").inner_text()
     curl, _, file, url = shlex.split(command)
@@ -106,7 +107,7 @@ def test_the_history_leads_to_a_stored_run_and_can_forget_it(visit, app):
     visit.wait_ready()
     assert visit.wait_end() == "done"
     assert visit.run_id() == run_id
-    assert "forget me.png" in page.locator("#setup-summary").inner_text()
+    assert page.locator("#photo-name").inner_text() == "forget me.png"
     page.click("#runs-button")
     remove = page.get_by_role("button", name="Remove forget me.png")
     remove.click()
@@ -118,10 +119,10 @@ def test_the_history_leads_to_a_stored_run_and_can_forget_it(visit, app):
 
 def test_a_stored_run_can_be_changed_and_run_again(visit, stored):
     page = visit.open(f"/runs/{stored}")
-    page.click("#setup-toggle")
+    visit.open_plan()
     assert page.locator("#sizes input:checked").evaluate_all("all => all.map(e => e.value)") == ["64", "32"]
     page.locator("#sizes label", has_text="64").click()
-    page.click("#run")
+    page.click("#run-plan")
     visit.wait_until(f"!location.pathname.endsWith({json.dumps(stored)})")
     assert visit.wait_end() == "done"
     assert page.locator("#variants tbody tr").count() == 2
@@ -130,11 +131,13 @@ def test_a_stored_run_can_be_changed_and_run_again(visit, stored):
 def test_backends_that_slowed_each_other_can_be_measured_again_one_at_a_time(visit, app):
     page = visit.open(SMALL)
     page.locator("#photo-image[src]").wait_for()
+    visit.open_plan()
     page.locator("details.more summary").click()
     page.select_option("#order", "parallel")
-    page.click("#run")
+    page.click("#run-plan")
     assert visit.wait_end() == "done"
     in_parallel = visit.run_id()
+    page.locator("#problems > summary").click()
     page.locator("#problems").get_by_role("button", name="Run one at a time").first.click()
     visit.wait_until(f"!location.pathname.endsWith({json.dumps(in_parallel)})")
     assert visit.wait_end() == "done"
@@ -157,10 +160,11 @@ def test_nothing_makes_the_page_scroll_sideways(browser, app, stored, width):
 def test_what_computes_on_each_backend_is_told_where_there_is_room_to_read_it(browser, app, stored, width):
     with visiting(browser, app.url, viewport={"width": width, "height": 800}) as visit:
         page = visit.open("/")
+        page.click("#backends-button")
         card = page.locator(".backend.ready").first
         card.get_by_text("TensorFlow 2.").wait_for()
         page = visit.open(f"/runs/{stored}")
-        page.locator("#environment > summary").click()
+        page.locator("#method-tab > summary").click()
         words = page.locator("#environment dd", has_text="TensorFlow 2.").first
         assert ", f32," in words.inner_text()
         assert words.bounding_box()["width"] > 150

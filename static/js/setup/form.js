@@ -296,6 +296,8 @@ function renderRunBar() {
   const stops = isBusy() || state.job?.kind === "repeats";
   const missing = repeatsToCome();
   setText(button, isBusy() ? "Cancel" : stops ? "Stop" : missing ? `Measure fully (${missing} more)` : label);
+  setText(part("runPlan"), label);
+  part("runPlan").hidden = stops || !state.photo;
   button.classList.toggle("primary", !stops);
   button.classList.toggle("danger", stops);
   setText(part("estimate"), isBusy() ? "" : estimateText(backends));

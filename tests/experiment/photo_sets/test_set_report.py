@@ -454,7 +454,7 @@ def test_photos_that_other_work_delayed_are_kept_apart_and_a_quiet_repeat_saves_
     late = {0: (15.0, 15.0), 1: (15.0, 0.0)}  # of the first photo nothing was quiet
     made = summary(with_late(each, *late.get(each.index, (0.0, 0.0))) for each in photos(both=12))
     seen = cell(made)
-    assert (seen.count, seen.disturbed_samples_ms) == (11, (35.0,))
+    assert (seen.count, seen.disturbed_samples_ms) == (12, (35.0,))
     assert set(seen.samples_ms) == {20.0}
     assert seen.over_photos.agreement.total == 12  # answers do not depend on the time
     told = [each for each in made.warnings if each.code == "W4"]

@@ -77,6 +77,10 @@ class Visit:
         self.wait_ready()
         return self.page
 
+    def never_by_itself(self) -> None:
+        """From now on no preview starts when a photo is chosen."""
+        self.page.add_init_script("localStorage.setItem('pixelcost.auto-preview', 'false')")
+
     def open_plan(self) -> Page:
         """The plan's drawer, where a run's settings stand."""
         self.page.click("#edit-plan")
