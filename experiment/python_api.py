@@ -115,7 +115,7 @@ def classify(
     never = threading.Event()  # Ctrl-C raises KeyboardInterrupt: nothing has been measured that it could lose
     with (
         asked_backends(settings, names, console, never) as asked,
-        connected([usual_backend(that_take_photos(asked.infos))]) as (opened,),
+        connected([usual_backend(that_take_photos(asked.infos, names))]) as (opened,),
     ):
         answer = ask(source, sent, wanted, opened, settings.tf_request_timeout_s)
     return answer | {"run_id": report["run_id"] if report else None}

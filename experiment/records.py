@@ -209,6 +209,11 @@ class BackendInfo:
         """Whether a variant of that key of FORMATS may be sent to it: it reads it, or nobody knows."""
         return self.reads is None or f"image/{key.removesuffix('-lossless')}" in self.reads
 
+    @property
+    def answers(self) -> bool:
+        """Whether it answers, or may do so soon, as far as known. A run does not ask the others unasked."""
+        return self.takes_photos and self.state not in {"down", "wrong_model"}
+
 
 @dataclass(frozen=True, slots=True)
 class Label:
@@ -327,7 +332,7 @@ class Cell:
 
     variant_id: str
     backend_name: str
-    count: int  # samples; answered requests that were set apart are not among them
+    count: int  # answered requests: samples, and those set apart
     failures: int = 0  # requests that were sent and failed
     cold_ms: float | None = None  # the first warm-up; None: no warm-ups, or it failed
     samples_ms: tuple[float, ...]  # in the order they were taken
@@ -365,9 +370,8 @@ class Cell:
     # Of a queue: how many jobs were in the batch of each sample. Empty: another backend, or a photo set.
     batches: tuple[int, ...] = ()
     not_sent: int = 0  # requests left out because the backend had stopped answering; not counted as failures
-    disturbed_samples_ms: tuple[
-        float, ...
-    ] = ()  # set apart: this machine was busy. Only the interval sees them
+    # Set apart, as this machine was busy: only the interval sees them.
+    disturbed_samples_ms: tuple[float, ...] = ()
     disturbed_counted: int = (
         0  # samples that it was busy for as well, but without which too few would be left
     )

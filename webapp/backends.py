@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ NONE_CONFIGURED = (
     'TF_SERVERS="GPU:tf-gpu:8500;8 CPU:tf-8cpu:8500", or start with `make run`.'
 )
 PROBE_TIMEOUT_S = 2.0
+LOOK_AGAIN_S = 1.0
 MOST_SHARING = 4  # threads that wait for the same probes
 SEEN = (  # what probe() finds
     *("state", "detail", "version", "reads", "decode_signature", "decode_output"),
@@ -101,6 +102,25 @@ class BackendRegistry:
             with self._changed:
                 self._is_probing = False
                 self._changed.notify_all()
+
+    def look_again(self) -> None:
+        """Probe those that did not answer once more, before a run leaves them out.
+
+        Takes at most LOOK_AGAIN_S: whoever refuses does so at once, and whoever hangs stays as it was. A run
+        under way is hardly disturbed, for it does not ask them.
+        """
+        silent = [info for info in self._listed()[0] if self._was_silent(info)]
+        if not silent:
+            return
+        pool = ThreadPoolExecutor(len(silent), "probe")
+        looks = [pool.submit(probe, info, PROBE_TIMEOUT_S) for info in silent]
+        answers = [look.result() for look in wait(looks, LOOK_AGAIN_S).done]
+        pool.shutdown(wait=False)
+        self._probed |= {info.name: info for info in answers}
+
+    def _was_silent(self, listed: BackendInfo) -> bool:
+        seen = _merged(listed, self._probed.get(listed.name))
+        return seen.is_present and not seen.answers
 
     def _probe_all(self) -> None:
         listed, stamp = self._listed()

@@ -77,12 +77,23 @@ def chosen(infos: Sequence[BackendInfo], names: Iterable[str] | None) -> list[Ba
     return [by_name[name] for name in names]
 
 
-def that_take_photos(infos: Sequence[BackendInfo]) -> list[BackendInfo]:
-    """Those to measure; the report has the others with the reason. Raises PlanRefused if none is left."""
+def to_ask(infos: Sequence[BackendInfo], names: Iterable[str] | None) -> list[BackendInfo]:
+    """Those of a plan's backends that get requests; `names` as the plan has them.
+
+    One that does not answer, or has not the model, is left out, unless the plan names it or there is no
+    other: then it is tried (lane.py sends it one request, and more only if that is answered).
+    """
     taking = [info for info in infos if info.takes_photos]
-    if infos and not taking:
+    answering = [info for info in taking if info.answers]
+    return taking if names is not None or not answering else answering
+
+
+def that_take_photos(infos: Sequence[BackendInfo], names: Iterable[str] | None) -> list[BackendInfo]:
+    """Those to_ask(); the report has the others with the reason. Raises PlanRefused if none is left."""
+    asked = to_ask(infos, names)
+    if infos and not asked:
         raise PlanRefused([f"{info.name} can't be measured: {info.detail}" for info in infos])
-    return taking
+    return asked
 
 
 def over_rest(info: BackendInfo, rest_address: str) -> BackendInfo:

@@ -40,7 +40,7 @@ def run_search(
     source = read_image(data, options.photo.name, true_label=options.true_label)
     plan = parse_plan(fields)
     with asked_backends(settings, plan.backend_names, console, cancel) as asked:
-        present = that_take_photos(asked.infos)
+        present = that_take_photos(asked.infos, plan.backend_names)
         points = _search(source, plan, present, cancel, console)
     found = {
         "source": to_dict(source),

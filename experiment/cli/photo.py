@@ -32,7 +32,7 @@ def measure_photo(
     takes photos.
     """
     created_at = time.time()
-    present = that_take_photos(infos)
+    present = that_take_photos(infos, plan.backend_names)
     facts = environment()
     with console.status("Making variants"):
         variants = make_variants(source, plan)

@@ -21,7 +21,7 @@ from typing import Any
 
 from rich.console import Console
 
-from experiment.backends.addresses import that_take_photos
+from experiment.backends.addresses import that_take_photos, to_ask
 from experiment.backends.connect import connected
 from experiment.cli.backends import Asked, asked_backends
 from experiment.cli.photo import progress_bar
@@ -179,7 +179,7 @@ def _session(
     cancel: threading.Event,
 ) -> Generator[PhotoResult]:
     plan, there = journal.header.plan, journal.indexes
-    takers = [info for info in infos if info.takes_photos]
+    takers = to_ask(infos, plan.backend_names)
     if workers is not None:
         yield from spread_set(workers.engine, workers.count, plan, photos, takers, cancel, there)
     else:
@@ -202,7 +202,7 @@ def _backends(
         yield Asked(list(found.backends), found.model)
         return
     with asked_backends(settings, plan.backend_names, console, cancel) as asked:
-        that_take_photos(asked.infos)  # without one, no journal is begun
+        that_take_photos(asked.infos, plan.backend_names)  # without one, no journal is begun
         yield asked
 
 

@@ -242,8 +242,9 @@ def _other_counts(report: Mapping[str, Any]) -> Iterator[str]:
     """Every sample and every failure of a cell was a request, and what was not sent is none."""
     requests, cells = report["requests"], report["cells"]
     for index, cell in enumerate(cells):
-        if cell["count"] != len(cell["samples_ms"]):
-            yield f"cells[{index}].count is {cell['count']}, but there are {len(cell['samples_ms'])} samples"
+        samples = len(cell["samples_ms"]) + len(cell.get("disturbed_samples_ms", ()))
+        if cell["count"] != samples:
+            yield f"cells[{index}].count is {cell['count']}, but there are {samples} samples"
         if cell["failures"] + cell.get("not_sent", 0) and not cell["failure_reasons"]:
             yield f"cells[{index}] has failures, but no reason for them"
     counted, failed = (sum(cell[key] for cell in cells) for key in ("count", "failures"))

@@ -57,7 +57,7 @@ def _dots(cell: Cell, far: frozenset[float], index: int, palette: Palette) -> di
         cell.samples_ms,
         [
             hover_text(
-                f"Sample {place} of {cell.count}",
+                f"Sample {place} of {len(cell.samples_ms)}",
                 f"{milliseconds(sample_ms)}{', an outlier' if sample_ms in far else ''}",
             )
             for place, sample_ms in enumerate(cell.samples_ms, start=1)
@@ -97,7 +97,7 @@ def _beyond_words(warmups_ms: Sequence[float], edge_ms: float) -> list[str]:
 
 
 def _mark(cell: Cell, shape: str, own: str) -> dict[str, Any]:
-    size_px = FEW_PX if cell.count <= FEW else MANY_PX
+    size_px = FEW_PX if len(cell.samples_ms) <= FEW else MANY_PX
     return {"size": size_px, "symbol": shape, "color": own, "line": {"width": 1.5, "color": own}}
 
 
@@ -155,7 +155,13 @@ def _latency_axis(cell: Cell, palette: Palette) -> dict[str, Any]:
 
 def _order_axis(cell: Cell, palette: Palette) -> dict[str, Any]:
     first, last = _order_range(cell)
-    ticks = {1: "first", cell.count: "last"} if cell.count > 1 else {1: "first"} if cell.count else {}
+    ticks = (
+        {1: "first", len(cell.samples_ms): "last"}
+        if len(cell.samples_ms) > 1
+        else {1: "first"}
+        if len(cell.samples_ms)
+        else {}
+    )
     return axis(
         palette,
         "Order of the requests",
@@ -167,8 +173,8 @@ def _order_axis(cell: Cell, palette: Palette) -> dict[str, Any]:
 
 
 def _order_range(cell: Cell) -> tuple[float, float]:
-    room = max(0.6, cell.count * 0.04)
-    return 1 - len(cell.warmup_samples_ms) - room, max(cell.count, 1) + room
+    room = max(0.6, len(cell.samples_ms) * 0.04)
+    return 1 - len(cell.warmup_samples_ms) - room, max(len(cell.samples_ms), 1) + room
 
 
 def _rows(cell: Cell, far: frozenset[float]) -> list[list[Any]]:
@@ -191,11 +197,11 @@ def _rows(cell: Cell, far: frozenset[float]) -> list[list[Any]]:
 def _caption(cell: Cell, far: frozenset[float], is_running: bool) -> str:
     """What was taken, what failed, and which percentile the next more samples would show."""
     floors = {"p90": SAMPLES_FOR_P90, "p99": SAMPLES_FOR_P99}
-    missing = next((name for name, floor in floors.items() if 0 < cell.count < floor), None)
+    missing = next((name for name, floor in floors.items() if 0 < len(cell.samples_ms) < floor), None)
     return joined(
         _what_was_taken(cell, far, is_running),
         _delayed(cell),
-        f"{_unanswered_words(cell)}." if cell.unanswered and cell.count else "",
+        f"{_unanswered_words(cell)}." if cell.unanswered and len(cell.samples_ms) else "",
         f"{missing} is known from {floors[missing]} samples." if missing else "",
     )
 
@@ -209,12 +215,12 @@ def _delayed(cell: Cell) -> str:
 
 
 def _what_was_taken(cell: Cell, far: frozenset[float], is_running: bool) -> str:
-    if not cell.count:
+    if not len(cell.samples_ms):
         if cell.unanswered:
             return f"No samples: {_unanswered_words(cell)}."
         return "Nothing was measured yet." if is_running else "Nothing was measured."
     so_far = " so far" if is_running else ""
-    return f"{count(cell.count, 'sample')}{so_far}, {_outlier_words(cell, far)}."
+    return f"{count(len(cell.samples_ms), 'sample')}{so_far}, {_outlier_words(cell, far)}."
 
 
 def _outlier_words(cell: Cell, far: frozenset[float]) -> str:

@@ -21,9 +21,7 @@ from experiment.wording import format_name
 # Once a backend has not answered for this long, or this often, the rest of its requests are recorded as not
 # sent, so that the run can end.
 PATIENCE_S = 20.0  # an embedded server restarts and loads its model within about 10 s
-PATIENCE_WHEN_DOWN_S = 3.0  # if it was down before the run: five requests to a port that refuses
 DEADLINES_IN_A_ROW = 3
-DEADLINES_WHEN_DOWN = 1
 
 
 def plausible_ms(server_ms: Mapping[str, float], latency_ms: float) -> dict[str, float]:
@@ -47,12 +45,7 @@ class Lane:
         self._timeout_s = timeout_s
         self._turnstile = turnstile
         self._stop = stop
-        is_down = backend.info.state == "down"
-        self._patience = (
-            Patience(PATIENCE_WHEN_DOWN_S, DEADLINES_WHEN_DOWN)
-            if is_down
-            else Patience(PATIENCE_S, DEADLINES_IN_A_ROW)
-        )
+        self._patience = Patience(PATIENCE_S, DEADLINES_IN_A_ROW, is_on_trial=not backend.info.answers)
 
     def measurements(self) -> Iterator[Measurement]:
         """Connect, then send requests until the schedule ends, the run is stopped or patience is used up."""
@@ -117,9 +110,13 @@ class Lane:
 
 
 class Patience:
-    """How long to go on sending to a backend that does not answer. `why` says why it is used up, if it is."""
+    """How long to go on sending to a backend that does not answer. `why` says why it is used up, if it is.
 
-    def __init__(self, patience_s: float, deadlines_in_a_row: int):
+    `is_on_trial`: it did not answer before the run, so its first failure is enough.
+    """
+
+    def __init__(self, patience_s: float, deadlines_in_a_row: int, *, is_on_trial: bool = False):
+        self._is_on_trial = is_on_trial
         self._patience_s = patience_s
         self._deadlines_allowed = deadlines_in_a_row
         self._deadlines = 0
@@ -129,6 +126,10 @@ class Patience:
 
     def pause_s(self, failure: Failure | None) -> float:
         """Seconds to wait before the next request, after one that failed (or not: None)."""
+        if self._is_on_trial and failure is not None:
+            self.why = f"It did not answer before the run either. {failure.message}"
+            return 0.0
+        self._is_on_trial = False
         if failure is None or failure.code not in {"unreachable", "deadline"}:
             self._deadlines, self._silent_since, self._pause_s = 0, None, 0.0
             return 0.0

@@ -206,7 +206,7 @@ def _cell(
     return Cell(
         variant_id=variant_id,
         backend_name=backend.name,
-        count=len(kept),
+        count=len(cell.samples_ms),
         failures=cell.failures.failed,
         cold_ms=cell.cold_ms,
         samples_ms=kept,

@@ -22,6 +22,7 @@ from experiment.report.warnings import (
     as_warnings,
     busy_machine,
     different_models,
+    left_out,
     shared_machine,
     short_of_cores,
     unread_formats,
@@ -69,10 +70,9 @@ def _small_photos(counts: SetCounts) -> Iterator[str]:
 
 def _unusable_backends(backends: Iterable[BackendInfo], counts: SetCounts) -> Iterator[Warning_]:
     for info in backends:
-        asked = counts.backends.get(info.name)
-        if info.state in NOT_THERE and (asked is None or asked.unanswered == asked.asked):
-            words = f"{info.name}: {sentence(info.detail or info.state)}"
-            yield Warning_("W8", words, "warning" if info.is_present else "note")
+        asked, why = counts.backends.get(info.name), sentence(info.detail or info.state)
+        if info.state in NOT_THERE and asked is None:
+            yield left_out(info, why)
 
 
 def _changed_pixels(counts: SetCounts) -> Iterator[str]:

@@ -171,7 +171,7 @@ def time_words(candidate: Candidate, copies: Copies) -> str:
 
 
 def _unreliable(best: Candidate) -> str:
-    samples = best.cell.count
+    samples = len(best.cell.samples_ms)
     if samples < SAMPLES_FOR_INTERVAL:
         return f"only {count(samples, 'request')}"
     return "timing unreliable"
@@ -198,8 +198,8 @@ def _not_worth_making(original: Candidate, eligible: Sequence[Candidate], copies
 def _why(best: Candidate, results: Results, other: str) -> str:
     plan, true_label, is_running = results.plan, results.true_label, results.is_running
     parts = [_answer(best, true_label, other), *time_parts(best, plan.copies)]
-    if best.cell.max_ms is not None and best.cell.count > 1:
-        parts.append(f"max {milliseconds(best.cell.max_ms)} ({best.cell.count} requests)")
+    if best.cell.max_ms is not None and len(best.cell.samples_ms) > 1:
+        parts.append(f"max {milliseconds(best.cell.max_ms)} ({len(best.cell.samples_ms)} requests)")
     figures = ", ".join([*parts, size(best.variant.size_bytes)]) + "."
     unknown = _unknown_fall(best, true_label, is_running, other) if plan.keep_top1 else ""
     return joined(doubt(best, is_running), figures, unknown, _less_sure(best, plan, other))
@@ -215,7 +215,7 @@ def time_parts(candidate: Candidate, copies: Copies) -> list[str]:
 
 def doubt(best: Candidate, is_running: bool) -> str:
     """Why an INVALID cell should not decide; "" for the others."""
-    samples = best.cell.count
+    samples = len(best.cell.samples_ms)
     if best.cell.validity != "INVALID":
         return ""
     if samples >= SAMPLES_FOR_INTERVAL:

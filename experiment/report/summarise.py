@@ -167,7 +167,7 @@ def _cell(
     return Cell(
         variant_id=variant.id,
         backend_name=backend.name,
-        count=len(samples_ms),
+        count=len(answered),
         failures=len(failures) - not_sent,
         cold_ms=_cold_ms(measurements),
         samples_ms=samples_ms,

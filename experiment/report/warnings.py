@@ -131,7 +131,7 @@ def _few_samples(run: Run, cells: Iterable[Cell]) -> Iterator[str]:
     """By the plan, or by what there is if the run ended early."""
     counts = [run.plan.repeats]
     if run.state in ENDED_EARLY:
-        counts = [cell.count + len(cell.disturbed_samples_ms) for cell in cells if cell.count]
+        counts = [cell.count for cell in cells if cell.count]
     if not counts or max(counts) >= SAMPLES_FOR_P90:
         return
     fewest, most = min(counts), max(counts)
@@ -170,7 +170,7 @@ def busy_machine(cells: Sequence[Cell], *, was_busy: bool) -> Iterator[str | War
     kept = [cell for cell in cells if cell.disturbed_counted]
     touched = apart + sum(cell.disturbed_counted for cell in kept)
     if touched:
-        samples = sum(cell.count for cell in cells) + apart
+        samples = sum(cell.count for cell in cells)
         words = f"Other work on this machine delayed {touched:,} of {count(samples, 'sample')}. "
         if kept:
             cells_are = "1 cell is" if len(kept) == 1 else f"{len(kept):,} cells are"
@@ -242,12 +242,18 @@ def _unusable_backends(run: Run, cells: Sequence[Cell]) -> Iterator[Warning_]:
         if info.state not in NOT_THERE or _was_answered(info, cells):
             continue
         lost = failed_requests(info.name, run.measurements)
-        parts = [f"{info.name}: {sentence(info.detail or info.state)}"]
+        why = sentence(info.detail or info.state)
         if lost.failed:
-            parts.append(f"{lost.all_of_them} failed{lost.warmups_among}{lost.left_out}.")
-        elif not any(measurement.backend_name == info.name for measurement in run.measurements):
-            parts.append("Its cells stay empty.")
-        yield Warning_("W8", " ".join(parts), "warning" if info.is_present else "note")
+            yield Warning_(
+                "W8", f"{info.name}: {why} {lost.all_of_them} failed{lost.warmups_among}{lost.left_out}."
+            )
+        else:
+            yield left_out(info, why)
+
+
+def left_out(info: BackendInfo, why: str) -> Warning_:
+    """A backend that was not asked at all: good to know, and no number is worse for it."""
+    return Warning_("W8", f"{info.name} was left out: {why}", "note")
 
 
 def _was_answered(info: BackendInfo, cells: Iterable[Cell]) -> bool:

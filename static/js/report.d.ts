@@ -277,7 +277,7 @@ export interface Failure {
 export interface Cell {
   variant_id: string;
   backend_name: string;
-  /** Samples: answered requests but for those set apart. */
+  /** Answered requests. */
   count: Count;
   /** Requests that were sent and failed. */
   failures: Count;

@@ -88,12 +88,12 @@ def backends_for(plan: Plan, servers: str = "") -> Sequence[BackendInfo]:
     taken = [info.name for info in registry.backends()]
     added = app.added.of_run(servers, taken, request.remote_addr or "")
     backends = chosen([*registry.backends(), *added], plan.backend_names)
-    if any(info.state == "wrong_signature" for info in backends):
-        registry.refresh()  # somebody may have put the right model there
+    if any(info.is_present and not info.answers for info in backends):
+        registry.look_again()  # somebody may have started it, or put the right model there
         backends = chosen([*registry.backends(), *added], plan.backend_names)
     if not backends:
         raise Refused("no_backends", NONE_CONFIGURED, 503)
-    planned = planned_requests(plan, most_variants(plan), that_take_photos(backends))
+    planned = planned_requests(plan, most_variants(plan), that_take_photos(backends, plan.backend_names))
     check_request_count(planned, services().settings.max_requests)
     return backends
 

@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, Any, ClassVar, Final, Generic, Literal, TypeVar
 
+from experiment.backends.addresses import to_ask
 from experiment.backends.connect import connected
 from experiment.codec import from_dict, to_dict
 from experiment.images.browser import DescribedVariant
@@ -177,8 +178,8 @@ class Task(Generic[Job_co]):
 
     @property
     def asked(self) -> list[BackendInfo]:
-        """The backends that get requests: not those that can't exist here or take no photos."""
-        return [info for info in self.backends if info.takes_photos]
+        """The backends that get requests."""
+        return to_ask(self.backends, self.plan.backend_names)
 
     def line(self) -> bytes:
         """The line that crosses the pipe."""

@@ -16,6 +16,7 @@ const FLIP_WORDS = "answer changes here";
 let openVariant = (/** @type {string} */ variantId) => {};
 let making = ""; // chosen here; "": of the chosen or recommended variant
 let shownRun = "";
+let inSight = ""; // what was last brought into sight by itself: it is done once, not against whoever scrolls
 let reached = ""; // slot that Tab leads to; "": that of what is on the stage
 
 const list = el("div", { id: "frames", className: "frames", role: "listbox", "aria-label": "The picture, smaller and smaller",
@@ -49,6 +50,10 @@ function draw() {
   const current = frames.find(({ slot }) => slot === reached) || frames.find(({ key }) => key === onStage) || frames[0];
   const elements = frames.map((frame) => drawFrame(frame, { isCurrent: frame === current, isOnStage: frame.key === onStage }));
   place(elements);
+  const selected = elements.find((element) => element.dataset.key === onStage);
+  if (!selected || !list.clientWidth || inSight === `${report.run_id} ${onStage}`) return;
+  inSight = `${report.run_id} ${onStage}`;
+  intoSight(selected);
 }
 
 /** While a run goes on the row stays the same, whatever is the best so far. */

@@ -313,7 +313,8 @@ function estimateText(backends) {
   const asked = plans.askedBackends(backends, state.plan.backend_names);
   const answering = plans.answeringBackends(asked);
   const silent = asked.filter((backend) => !answering.includes(backend)).map((backend) => backend.name);
-  const failing = silent.length ? `. Requests to ${silent.join(", ")} would fail now.` : "";
+  const leftOut = plans.leftOut(backends, state.plan.backend_names);
+  const failing = silent.length ? `. Requests to ${silent.join(", ")} would fail now.` : leftOut.length ? `. Left out: ${leftOut.join(", ")}.` : "";
   return `${plural(cost.requests, "request")}, about ${seconds(cost.seconds)}${failing}`;
 }
 

@@ -179,13 +179,26 @@ const splitsDecode = (plan, backend) => Boolean((plan.split_decode ?? !backend.r
 /** Whether a run would send it anything, as BackendInfo.takes_photos. @param {Backend} backend */
 export const takesPhotos = (backend) => !["absent", "wrong_signature"].includes(backend.state);
 
-/** The backends that a run would ask: those named, else each once. REST twins only when named. @param {Backend[]} backends @param {?string[]} names */
+/**
+ * The backends that a run would ask: those named, else each once that answers, as to_ask() of experiment/backends/addresses.py.
+ * REST twins only when named. @param {Backend[]} backends @param {?string[]} names
+ */
 export function askedBackends(backends, names) {
   const able = backends.filter(takesPhotos);
-  return able.filter((backend) => (names ? names.includes(backend.name) : !isRestTwin(backend, backends)));
+  if (names) return able.filter((backend) => names.includes(backend.name));
+  const each = able.filter((backend) => !isRestTwin(backend, backends));
+  const answering = answeringBackends(each);
+  return answering.length ? answering : each;
 }
 
-/** Those that answer, or may do so soon. The others are asked all the same, and fail. @param {Backend[]} backends */
+/** Names of those that a run of all backends would leave out, as they don't answer. @param {Backend[]} backends @param {?string[]} names */
+export function leftOut(backends, names) {
+  if (names) return [];
+  const asked = askedBackends(backends, null);
+  return backends.filter((backend) => takesPhotos(backend) && !asked.includes(backend) && !isRestTwin(backend, backends)).map(({ name }) => name);
+}
+
+/** Those that answer, or may do so soon. @param {Backend[]} backends */
 export function answeringBackends(backends) {
   return backends.filter((backend) => !["down", "wrong_model"].includes(backend.state));
 }

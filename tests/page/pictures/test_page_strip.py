@@ -272,6 +272,10 @@ def test_stage_and_strip_keep_to_their_room(browser, app, searched, width):
         heights = page.locator("#stage, #strip").evaluate_all("all => all.map(each => each.offsetHeight)")
         assert heights[0] <= {1280: 380, 390: 220, 320: 170}[width]
         assert heights[1] <= 170
+        sight = page.locator(".frame[aria-selected='true']").evaluate(
+            "each => [each.parentNode, each].map(part => part.getBoundingClientRect()).map(box => box.right)"
+        )
+        assert sight[1] <= sight[0]  # the selected frame is in sight
         within = "all => all.every(each => each.getBoundingClientRect().right <= innerWidth)"
         assert page.locator("#stage, #strip, #stage .compare-frame, .frames").evaluate_all(within)
         picture = page.locator("#stage .compare-picture").bounding_box()

@@ -102,3 +102,16 @@ def test_who_asks_while_backends_are_asked_shares_the_answer(tmp_path: Path) -> 
             list(pool.map(lambda _: found.refresh(), range(20)))
         assert 1 <= len(asked) <= 3  # a thread that starts late may ask again
         assert found.backends()[0].state != "unknown"
+
+
+def test_a_server_that_came_up_is_noticed_before_a_run_leaves_it_out(tmp_path: Path) -> None:
+    with grpc_server(always(good_answer())) as address:
+        port = int(address.rpartition(":")[2])
+    found = registry(tmp_path, tf_servers=f"Here:{address};Gone:{NOWHERE}")
+    assert states(found) == {"Here": "down", "Gone": "down"}
+    with grpc_server(always(good_answer()), port=port):
+        for _ in range(100):  # one look is short, and this machine may be busy
+            found.look_again()
+            if states(found)["Here"] == "ready":
+                break
+    assert states(found) == {"Here": "ready", "Gone": "down"}

@@ -23,7 +23,7 @@ from tests.support.processes.webapp_parts import NOWHERE
 from webapp.worker.process import WORKER_COMMAND
 
 PLAN = json.dumps({"sizes_px": [128, 64], "repeats": 8, "warmups": 1})
-REQUESTS = 5 * 9  # original and two sizes in two formats; warm-up and repeats; for each backend
+REQUESTS = 5 * 9  # original and two sizes in two formats; warm-up and repeats; to each backend
 
 
 @pytest.fixture(scope="module")
