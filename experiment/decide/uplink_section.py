@@ -101,13 +101,15 @@ def _fastest(found: Sequence[Copy], alone: Sequence[Trip], uplink: Uplink, copie
     are_less_sure = any(copy.point.is_less_sure for copy in every)
     best = min(kept or every, key=lambda copy: copy.total_ms(uplink.mbit_s))
     place = "" if best.place == "nowhere" else f" resized {PLACE_WORDS[best.place]}"
-    keeping = f"that keep the answer{' and its probability' if are_less_sure else ''} "
+    keep = "keep" if copies == "in_advance" else "keeps"
+    keeping = f"that {keep} the answer{' and its probability' if are_less_sure else ''} "
+    making = f"{milliseconds(best.making_ms)} making, " if best.making_ms else ""
     if not kept or len(kept) == len(every):
         keeping = ""
     return (
         f"At {uplink.mbit_s:,g} Mbit/s the fastest {WAYS[copies]} {keeping}is "
         f"{short_name(best.variant)}{place}: {milliseconds(best.total_ms(uplink.mbit_s))} end to end "
-        f"(modelled), of which {milliseconds(best.making_ms)} making, "
+        f"(modelled), of which {making}"
         f"{milliseconds(best.transfer_ms(uplink.mbit_s))} uploading {size(best.upload_bytes)}, "
         f"{milliseconds(best.point.p50_ms)} latency."
     )

@@ -167,3 +167,22 @@ def test_nothing_moves_when_the_conclusions_arrive(visit, two_runs):
         page.evaluate("document.querySelector('[data-section=uplink] .conclusion').textContent = ''")
         assert fold.bounding_box()["height"] == pytest.approx(full, abs=1)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_where_copies_are_made_changes_the_verdict_and_the_network_section_together(visit, two_runs):
+    page = visit.open(f"/runs/{two_runs[1]}")
+    visit.wait_end()
+    page.locator("#copies input[value=client]").check()
+    conclusion = "document.querySelector('[data-section=uplink] .conclusion').textContent"
+    section_text = "document.querySelector('[data-section=uplink]').textContent"
+    visit.wait_until("document.querySelector('#recommendation-title').textContent.includes('modelled')")
+    visit.wait_until(f"{conclusion} !== ''")
+    page.evaluate("document.querySelector('[data-section=uplink] input[value=\"3g\"]').click()")
+    slow = f"/api/runs/{two_runs[1]}?copies=client&uplink=3g"
+    told = requests.get(f"{visit.url}{slow}", timeout=30).json()["recommendation"]["sentence"]
+    visit.wait_until(f"document.querySelector('#recommendation-title').textContent === {json.dumps(told)}")
+    assert query(page)["copies"] == ["client"] and query(page)["uplink"] == ["3g"]
+    page.evaluate("document.querySelector('[data-section=uplink]').open = true")
+    visit.wait_until(f"{section_text}.includes('the fastest way with copies made by the client')")
+    visit.reload()
+    visit.wait_until(f"document.querySelector('#recommendation-title')?.textContent === {json.dumps(told)}")
