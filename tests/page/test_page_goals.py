@@ -153,7 +153,8 @@ def test_a_margin_of_0_can_be_asked_for_by_the_address_and_nonsense_can_not(visi
     page = visit.open(f"/runs/{imported}?margin_points=0")
     visit.wait_end()
     assert page.locator("#goal-margin").input_value() == "0"
-    assert "(none allowed)" in page.locator(".next-lighter").inner_text()
+    page.locator(".why-not summary").click()
+    assert "(none allowed)" in page.locator(".why-not").inner_text()
     page.fill("#goal-margin", "101")
     page.press("#goal-margin", "Tab")
     visit.wait_until("document.querySelector('#goals-problem').textContent")

@@ -11,9 +11,8 @@ export const STEP_COLUMNS = ["Size, px", "Quality", "Bytes", "Answer", "Kept"];
 
 /** How many repeats a run lacks for a p90 in every cell that answers; 0 when it lacks none. Samples that were set apart don't count. */
 export function missingRepeats(report, config) {
-  const samples = report.cells.filter((cell) => cell.count && !cell.failures && !cell.not_sent).map((cell) => cell.samples_ms.length);
-  const has = isLive(report.state) || !samples.length ? report.plan.repeats : Math.min(...samples);
-  return Math.max(0, config.samples_for.p90 - has);
+  const apart = Math.max(0, ...report.cells.map((cell) => cell.disturbed_samples_ms?.length || 0));
+  return Math.max(0, config.samples_for.p90 - report.plan.repeats + apart);
 }
 
 /** What can be done with a run: kind, label of its button, and what it gives. */
