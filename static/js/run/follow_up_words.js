@@ -9,11 +9,8 @@ export const HOW =
   "boundary; there may be others.";
 export const STEP_COLUMNS = ["Size, px", "Quality", "Bytes", "Answer", "Kept"];
 
-/** How many repeats a run lacks for a p90 in every cell that answers; 0 when it lacks none. Samples that were set apart don't count. */
-export function missingRepeats(report, config) {
-  const apart = Math.max(0, ...report.cells.map((cell) => cell.disturbed_samples_ms?.length || 0));
-  return Math.max(0, config.samples_for.p90 - report.plan.repeats + apart);
-}
+/** How many repeats a run lacks for a p90; 0 when it lacks none. */
+export const missingRepeats = (report, config) => Math.max(0, config.samples_for.p90 - report.plan.repeats);
 
 /** What can be done with a run: kind, label of its button, and what it gives. */
 export function offers(report, config) {
