@@ -48,7 +48,7 @@ export function wireResults(given) {
   wireViewBar(async () => (await import("./plots.js")).redraw());
 }
 
-const AT_FIRST = "Results appear here. The first ones take about a second.";
+const AT_FIRST = "Results appear here as they are measured.";
 let hasBegun = false; // a run that was stopped before it was one leaves the page as it was
 
 /** Draws everything that follows from the report so far. */
