@@ -25,6 +25,7 @@ from bench import (
     variants,
     web,
 )
+from bench.page import first_look
 from bench.queue import short as queue
 from bench.support.errors import CannotRun
 from experiment.measure.environment import environment
@@ -33,6 +34,7 @@ PARTS: dict[str, Callable[[], Iterable[str]]] = {
     "variants": variants.bench,
     "sweep": sweep.bench,
     "web": web.bench,
+    "first_look": first_look.bench,
     "commits": commits.bench,
     "overhead": serving_overhead.bench,
     "large": large_requests.bench,

@@ -17,6 +17,11 @@ def is_ip_address(host: str) -> bool:
     return True
 
 
+def is_loopback(host: str) -> bool:
+    """Whether `host` means this machine only: `localhost`, or an address such as 127.0.0.1 or ::1."""
+    return host == "localhost" or (is_ip_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
 def free_port() -> int:
     """A TCP port on which nobody listens now, another one at every call.
 

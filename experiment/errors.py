@@ -26,6 +26,7 @@ status.
         Refused               400  error              httpserver/problems.py; its code says more
         NoSuchRun             404  no_such_run        webapp/store/store.py
         TooBusy               429  too_many_runs      webapp/runs/queue.py
+        ServerRefused         422  server_refused     webapp/added_servers.py
         LargePhotoBusy        429  large_photo_waits  webapp/worker/large_photos.py
 
 A request that fails while measuring is data, not an exception: a `Failure` with one of FAILURE_CODES, made

@@ -19,12 +19,14 @@ from experiment.backends.addresses import that_take_photos
 from experiment.backends.connect import connected
 from experiment.cli.backends import asked_backends
 from experiment.cli.photo import measure_photo as measured
+from experiment.cli.photo import pictures_in
 from experiment.decide.compare_section import compare_section
 from experiment.decide.other_goals import GOALS
 from experiment.decide.other_goals import with_goals as judged_by
 from experiment.decide.sections import sections
 from experiment.errors import PixelcostError, PlanRefused
 from experiment.export.import_report import load_report
+from experiment.export.pictures import with_pictures
 from experiment.export.report_csv import report_csv
 from experiment.export.report_html import report_html
 from experiment.export.report_json import report_dict, report_json
@@ -75,7 +77,8 @@ def measure_photo(
     chosen = parse_plan({"timeout_s": settings.tf_request_timeout_s, **(plan or {})})
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     with _interrupted() as cancel, asked_backends(settings, chosen.backend_names, console, cancel) as asked:
-        return report_dict(measured(source, chosen, asked.infos, cancel, console))
+        report = measured(source, chosen, asked.infos, cancel, console)
+    return with_pictures(report_dict(report), pictures_in(report))
 
 
 def classify(

@@ -25,6 +25,7 @@ Question = Literal["predict", "decode"]
 RunState = Literal["queued", "running", "done", "cancelled", "failed"]
 LIVE_STATES: Final = ("queued", "running")  # of a run that has not ended
 ResizeIn = Literal["server", "browser", "both"]
+Copies = Literal["in_advance", "per_request", "client"]  # where copies are made: see copies.py
 
 DEFAULT_SIZES_PX = (2048, 1024, 512, 256, 128)
 # Older keys of a plan, which hold one value -> the key of the list that replaced them.
@@ -36,7 +37,10 @@ MAX_VARIANTS = 500  # all are held in memory during a run
 MAX_BACKENDS = 64
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})  # as hosts of addresses
 RESOLUTION_MS = 0.001  # samples are whole microseconds: a latency of 0 means less than this
-NOT_SENT = "not_sent"  # failure code of a request that was left out: the backend had stopped answering
+NOT_SENT = (
+    "not_sent"  # failure code of a request left out: the backend is silent, or does not read the format
+)
+USUAL_UPLINK_MBIT_S = 10.0  # 1 Mbit is 1,000,000 bits
 SET_REPEATS = 1  # default for photo sets: more photos say more than more repeats
 
 
@@ -99,6 +103,8 @@ class Plan:
     resize_in: ResizeIn = "server"  # "both": the server and the browser make the same copies
     browser_engines: tuple[str, ...] = ("pica",)  # keys of axes.ENGINES; used if the browser resizes
     split_decode: bool | None = None  # time decoding alone too; None: of servers that don't report stages
+    copies: Copies = "in_advance"  # a question of judging, as the goals: nothing else is measured
+    uplink_mbit_s: float = USUAL_UPLINK_MBIT_S  # of the client, where that makes the copies
 
     @staticmethod
     def upgraded(data: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -168,9 +174,17 @@ class BackendInfo:
     workers: int | None = None  # of a queue; None, here and in the next two: not a queue, or not known
     batch_size: int | None = None  # most jobs in one request to the model, the largest of all workers
     model_servers: tuple[str, ...] | None = None  # "host:port" of those that the workers ask
+    # "host:port" as somebody added it on the page, for runs of one browser; `address` has the addresses that
+    # were checked. None: one of the app's own backends.
+    added_as: str | None = None
     url: str = field(
         default="", repr=False
     )  # of a queue: `address` with the password; codec.py leaves it out
+
+    @property
+    def place(self) -> str:
+        """The address as a person knows it."""
+        return self.added_as or self.address
 
     @property
     def asked_servers(self) -> frozenset[str]:
@@ -190,6 +204,10 @@ class BackendInfo:
         """Whether a photo may be sent to it. Not if its model's metadata has no such input, as of a model of
         numbers."""
         return self.state not in {"absent", "wrong_signature"}
+
+    def reads_format(self, key: str) -> bool:
+        """Whether a variant of that key of FORMATS may be sent to it: it reads it, or nobody knows."""
+        return self.reads is None or f"image/{key.removesuffix('-lossless')}" in self.reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +258,8 @@ class Measurement:
     prediction: Prediction | None = None
     failure: Failure | None = None
     asked_for: Question = "predict"  # a "decode" request is never a sample of the cell
+    # Of the latency: while this process was late to wake (heartbeat.py). None: not watched, as before 1.7.
+    late_ms: float | None = None
 
     @property
     def rounded_ms(self) -> float:
@@ -307,7 +327,7 @@ class Cell:
 
     variant_id: str
     backend_name: str
-    count: int  # answered requests
+    count: int  # samples; answered requests that were set apart are not among them
     failures: int = 0  # requests that were sent and failed
     cold_ms: float | None = None  # the first warm-up; None: no warm-ups, or it failed
     samples_ms: tuple[float, ...]  # in the order they were taken
@@ -345,6 +365,12 @@ class Cell:
     # Of a queue: how many jobs were in the batch of each sample. Empty: another backend, or a photo set.
     batches: tuple[int, ...] = ()
     not_sent: int = 0  # requests left out because the backend had stopped answering; not counted as failures
+    disturbed_samples_ms: tuple[
+        float, ...
+    ] = ()  # set apart: this machine was busy. Only the interval sees them
+    disturbed_counted: int = (
+        0  # samples that it was busy for as well, but without which too few would be left
+    )
 
     @property
     def unanswered(self) -> int:
@@ -417,6 +443,26 @@ class SearchStep:
     label: str  # its top answer
     score: float
 
+    @property
+    def picture_key(self) -> str:
+        """The key of its small picture."""
+        return f"step-{self.size_px}-{self.quality}"
+
+
+PHOTO_PICTURE = (
+    "photo-"  # how the keys of small pictures of a set's photos begin; its place in the order follows
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Thumb:
+    """A small picture of a variant or of a step, decoded from the bytes that were sent."""
+
+    media_type: str
+    width_px: int
+    height_px: int
+    data: bytes
+
 
 @dataclass(frozen=True, slots=True)
 class BreakingPoint:
@@ -440,7 +486,7 @@ class BreakingPoint:
 class LoadTrial:
     """Requests at one mean rate, sent whether or not earlier ones were answered. One value for each request.
 
-    This is what is stored; report/load.py makes the points of a curve from it.
+    This is what is stored; under_load/load_points.py makes the points of a curve from it.
     """
 
     offered_per_s: float
@@ -585,6 +631,36 @@ class Resizers:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyFigures:
+    """The recommended cell beside the original on the same backend, all for one place where copies are made.
+
+    Of a set the bytes are medians, and there is no label. None: not known, or the original was not answered.
+    """
+
+    smaller_times: float | None  # the original's bytes over this variant's
+    faster_times: float | None  # the original's time over this one's
+    faster_is_clear: bool  # the 95 % interval of faster_times holds no 1
+    latency_ms: float  # of a request, with making and uploading the copy where these count
+    reference_latency_ms: float | None
+    size_bytes: int
+    reference_size_bytes: int | None
+    label: str | None  # top answer
+    reference_label: str | None
+    score: float | None  # probability of the top answer, 0..1
+    reference_score: float | None
+    same_answer: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Smallest:
+    """The smallest copy that keeps the answer at all, however unsure; smaller than the recommended one."""
+
+    variant_id: str | None  # None: found by the search for the breaking point, not a variant of the run
+    backend_name: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recommendation:
     """What to serve, in one sentence, and why not the others."""
 
@@ -594,7 +670,9 @@ class Recommendation:
     why: str  # the figures behind the sentence
     why_not: tuple[str, ...]  # the runner-up first
     validity: Validity
-    next_lighter: str | None = None  # what the next smaller variant saves and costs; None: there is none
+    next_lighter: str | None = None  # what is lost with the next smaller variant; None: there is none
+    smallest: Smallest | None = None  # None: the recommended one is it, or a set
+    figures: KeyFigures | None = None  # None: nothing is recommended
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from experiment.errors import IMAGE_CODES, ImageRefused
 from experiment.file_names import plain_name
 
-_USE_INSTEAD = "Use JPEG, PNG, WebP, GIF or BMP."
+_USE_INSTEAD = "Use JPEG, PNG, WebP, AVIF, GIF or BMP."
 
 
 def not_an_image(name: str) -> ImageRefused:
@@ -31,7 +31,7 @@ def kind_not_read(name: str, kind: str) -> ImageRefused:
 
 
 def too_many_parts(name: str, parts: str) -> ImageRefused:
-    """Built to waste time; `parts` are "segments", "passes" or "chunks"."""
+    """Built to waste time; `parts` are "segments", "passes", "chunks", "tiles" or "parts"."""
     return _refused(
         "damaged",
         f"{plain_name(name)} has far more {parts} than photos have, which would take too long to read. "
@@ -40,9 +40,20 @@ def too_many_parts(name: str, parts: str) -> ImageRefused:
 
 
 def heic_not_supported() -> ImageRefused:
-    """The format that iPhones save by default."""
+    """The format that iPhones save by default, where pi-heif is not installed."""
     return _refused(
-        "heic_not_supported", "This is a HEIC photo from an iPhone. Export it as JPEG and try again."
+        "heic_not_supported",
+        "This is a HEIC photo from an iPhone. Export it as JPEG and try again, or install the package "
+        "pi-heif on the server, which then reads it.",
+    )
+
+
+def avif_not_supported(name: str) -> ImageRefused:
+    """A Pillow that was built without AVIF."""
+    return _refused(
+        "format_not_allowed",
+        f"{plain_name(name)} is an AVIF file, which this server can't read: its image library, Pillow, was "
+        f"built without AVIF. {_USE_INSTEAD} Pillow from PyPI reads AVIF.",
     )
 
 

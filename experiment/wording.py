@@ -26,6 +26,7 @@ FORMAT_NAMES = {
     "webp": "WebP",
     "webp-lossless": "WebP lossless",
     "avif": "AVIF",
+    "heic": "HEIC",
     "gif": "GIF",
     "bmp": "BMP",
 }
@@ -183,11 +184,11 @@ def short_name(variant: Variant) -> str:
 
 
 def full_name(variant: Variant) -> str:
-    """The name in a recommendation, with the usual quality too: "JPEG q85 at 512 px"."""
+    """The name in a recommendation, with the usual quality too: "512 px JPEG q85"."""
     if variant.is_reference:
         return short_name(variant)
     settings = settings_words(variant, always=frozenset({"quality"}))
-    return f"{format_name(variant.format)}{settings} at {variant.size_px} px"
+    return f"{variant.size_px} px {format_name(variant.format)}{settings}"
 
 
 def capitalised(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Collection
 from typing import Final, Protocol
@@ -10,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from flask import Flask, Response, request
 
-from common.addresses import is_ip_address
+from common.addresses import is_ip_address, is_loopback
 from httpserver.problems import Refused
 
 CONTENT_SECURITY_POLICY = (
@@ -80,9 +79,7 @@ def hosts(settings: Reach) -> Collection[str]:
     """
     if settings.allowed_hosts:
         return {"localhost", *settings.allowed_hosts.split()}
-    host = settings.host
-    is_loopback = host == "localhost" or (is_ip_address(host) and ipaddress.ip_address(host).is_loopback)
-    return {"localhost"} if is_loopback and not settings.trust_proxy else set()
+    return {"localhost"} if is_loopback(settings.host) and not settings.trust_proxy else set()
 
 
 def refuse_other_hosts(names: Collection[str]) -> None:

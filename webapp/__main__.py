@@ -22,6 +22,7 @@ from common.processes import end_with_parent
 from experiment.embedded.data_dir import claimed
 from experiment.embedded.model import ModelChoice, prepare_model
 from experiment.embedded.models_cli import StartStopped
+from experiment.embedded.more_models import MoreModels
 from experiment.embedded.profiles import parse_embedded
 from experiment.embedded.supervisor import EmbeddedServers
 from experiment.errors import EmbeddedFailed, PixelcostError
@@ -78,7 +79,9 @@ def _start_servers(settings: Settings, stack: ExitStack, stop: threading.Event) 
     print("Preparing the model (the first time takes a while).", flush=True)
     model = prepare_model(data_dir, choice, stop)
     print(f"Starting the embedded model servers with {model['title']}.", flush=True)
-    servers = stack.enter_context(EmbeddedServers(data_dir, model, parse_embedded(settings.embedded)))
+    further = MoreModels(data_dir, settings.weights_url) if settings.can_add_servers else None
+    profiles = parse_embedded(settings.embedded)
+    servers = stack.enter_context(EmbeddedServers(data_dir, model, profiles, further))
     servers.wait_ready(say=lambda text: print(text, flush=True), stop=stop)
     return servers
 

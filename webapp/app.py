@@ -21,7 +21,10 @@ from webapp.routes import (
     inspector,
     options,
     pages,
+    photos,
+    pictures,
     runs,
+    servers,
     upload2018,
 )
 from webapp.services import Services
@@ -60,6 +63,9 @@ def create_app(settings: Settings | None = None, worker_command: Sequence[str] =
         follow_ups,
         imports,
         inspector,
+        photos,
+        pictures,
+        servers,
         upload2018,
     ):
         app.register_blueprint(module.routes)

@@ -77,6 +77,10 @@ class BackendRegistry:
         """The model's card, or at least its name."""
         return (self._state_file.model() if self._state_file else {}) or {"name": self._settings.model_name}
 
+    def catalogue(self) -> list[dict[str, Any]] | None:
+        """The models that can be started as further embedded backends; None where nobody could start them."""
+        return self._state_file.catalogue() if self._state_file else None
+
     def refresh(self) -> None:
         """Probe all backends now, in parallel. Does nothing while a run measures.
 
@@ -150,6 +154,11 @@ class StateFile:
         """The embedded backends, and the stamp of the file."""
         state, stamp = self._read()
         return [from_dict(BackendInfo, row) for row in state.get("backends", [])], stamp
+
+    def catalogue(self) -> list[dict[str, Any]] | None:
+        """What the supervisor can start further; None: nothing."""
+        rows: list[dict[str, Any]] | None = self._read()[0].get("catalogue")
+        return rows
 
     def processes(self) -> dict[str, dict[str, Any]]:
         """Process id, or ids of the replicas, and restarts, by backend."""

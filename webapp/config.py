@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import URL
 
 import experiment.settings
+from common.addresses import is_loopback
 from common.checks import Expected, one_of_texts, whole_text
 from experiment.settings import SharedSettings, seconds, setting, unknown
 from httpserver import parsers
+from webapp.allowed_addresses import EXAMPLE, allowed_text
 
 PREFIX = "PIXELCOST_"
 OTHERS = ("PIXELCOST_TEST_", "PIXELCOST_GATEWAY_")  # settings of the tests and of the gateway
@@ -153,6 +155,20 @@ class Settings(SharedSettings):
         "Host names that the app answers to, besides addresses and `localhost`; see below.",
         parsers.host_names,
     )
+    add_servers: str = setting(
+        "PIXELCOST_ADD_SERVERS",
+        "auto",
+        "Whether servers and models can be added on the page: `on`, `off`, or `auto`: on if only this "
+        "machine can reach the app.",
+        one_of_texts("auto", "on", "off"),
+    )
+    add_servers_allowed: str = setting(
+        "PIXELCOST_ADD_SERVERS_ALLOWED",
+        "",
+        "Where servers added on the page may be, as `10.1.0.0/16:8500,tf-*.example.org` (SECURITY.md). "
+        "Empty: anywhere that this machine reaches.",
+        allowed_text,
+    )
     log_format: str = setting(
         "PIXELCOST_LOG_FORMAT", "json", "`json` or `text`.", one_of_texts("json", "text")
     )
@@ -167,6 +183,16 @@ class Settings(SharedSettings):
     def max_with_variants_bytes(self) -> int:
         """The limit of a photo and all variants that a browser made of it, together."""
         return PHOTOS_WORTH * self.max_bytes
+
+    @property
+    def is_for_this_machine(self) -> bool:
+        """Whether only this machine can reach the app: it listens here only, and no proxy is in front."""
+        return is_loopback(self.host) and not self.trust_proxy
+
+    @property
+    def can_add_servers(self) -> bool:
+        """Whether somebody may add servers and models on the page."""
+        return self.add_servers == "on" or (self.add_servers == "auto" and self.is_for_this_machine)
 
     @property
     def uploads_dir(self) -> Path:
@@ -208,4 +234,9 @@ def _problems(environ: Mapping[str, str], settings: Settings) -> list[str]:
     problems = list(unknown(own, [row.key for row in rows()], PREFIX))
     if settings.token and settings.token_in_file and settings.token != settings.token_in_file:
         problems.append("PIXELCOST_TOKEN and the file of PIXELCOST_TOKEN_FILE differ: leave one out")
+    if settings.can_add_servers and not settings.is_for_this_machine and not settings.add_servers_allowed:
+        problems.append(
+            "PIXELCOST_ADD_SERVERS=on lets everybody who reaches this app send requests into its network: "
+            f"name the addresses in PIXELCOST_ADD_SERVERS_ALLOWED, for example {EXAMPLE}"
+        )
     return problems

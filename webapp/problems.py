@@ -24,6 +24,7 @@ from httpserver.problems import (
     headers_of_http,
     problem,
 )
+from webapp.added_servers import ServerRefused
 from webapp.config import Settings
 from webapp.storage_errors import is_busy, is_no_room
 
@@ -52,7 +53,10 @@ TITLES: Final = {
     "too_many_uploads": "Too many uploads at the same time.",
     "no_such_run": "Run not found.",
     "not_a_set": "Only available for photo sets.",
+    "not_in_set": "There is no such variant, backend or class.",
     "no_such_variant": "Variant not found.",
+    "no_such_picture": "Picture not found.",
+    "sample_run": "Not available for the sample run.",
     "no_such_backend": "Backend not found.",
     "not_for_photos": "This backend can't classify photos.",
     "no_decode_signature": "This model can't show its decoded input.",
@@ -69,6 +73,12 @@ TITLES: Final = {
     "no_bytes": "This run's images are no longer stored.",
     "nothing_measured": "Nothing was measured in this run.",
     "backend_changed": "A backend has changed since this run.",
+    "server_refused": "This server can't be added.",
+    "servers_not_allowed": "Servers can't be added here.",
+    "no_such_model": "Model not found.",
+    "model_refused": "This model can't be started or stopped.",
+    "needs_download": "This model has to be downloaded first.",
+    "too_many_tests": "Too many tests.",
     "bad_prefix": "The proxy's X-Forwarded-Prefix is not a valid path.",
     "bad_query": "A value in the request is not valid.",
     "cross_site": "Requests from other sites are refused.",
@@ -104,6 +114,8 @@ def _refusal(error: PixelcostError) -> Response:
     more: dict[str, Any] = {}
     if isinstance(error, PlanRefused | VariantsRefused):
         more = {"problems": list(error.problems)}
+    if isinstance(error, ServerRefused):
+        more = {"fields": dict(error.fields)}
     response = _answer(error.http_status, error.code, title, error.message, more)
     response.headers.update(headers_of(error, getattr(error, "retry_after_s", None)))
     return response
@@ -170,7 +182,9 @@ def _answer(status: int, code: str, title: str, detail: str, more: dict[str, Any
 
 def _wants_page() -> bool:
     """Browsers get a page, except for addresses that only scripts use."""
-    if request.path.startswith(("/api/", "/upload", "/static/", "/healthz", "/readyz", "/metrics")):
+    if request.path.endswith(".json") or request.path.startswith(
+        ("/api/", "/upload", "/static/", "/healthz", "/readyz", "/metrics")
+    ):
         return False
     best = request.accept_mimetypes.best_match(["application/problem+json", "text/html"])
     return best == "text/html"

@@ -7,11 +7,14 @@ from typing import cast
 
 from flask import current_app
 
+from webapp.added_models import AddedModels
+from webapp.added_servers import AddedServers
 from webapp.backends import BackendRegistry
 from webapp.config import Settings
 from webapp.metrics import Metrics
 from webapp.runs.event_stream import Streams
 from webapp.runs.manager import RunManager
+from webapp.runs.photos import SetPhotos
 from webapp.runs.reports import Reports
 from webapp.store.store import Store
 from webapp.uploads.receive import Uploads
@@ -26,8 +29,11 @@ class Services:
         self.metrics = Metrics()
         self.store = Store(settings.store_url, settings.keep_runs, settings.keep_bytes)
         self.reports = Reports(self.store)
+        self.set_photos = SetPhotos(self.store)
         self.runs = RunManager(settings, self.store, self.metrics, self.reports.headline, worker_command)
         self.registry = BackendRegistry(settings, lambda: self.runs.is_measuring)
+        self.added = AddedServers(settings, lambda: self.runs.is_measuring)
+        self.models = AddedModels(settings, self.registry.catalogue)
         self.uploads = Uploads(settings)
         most_streams = min(settings.max_streams, settings.threads // 2)  # the rest is for other requests
         self.streams = Streams(self.store, self.runs, most_streams)

@@ -30,8 +30,10 @@ class Ratio:
 
 
 def time_ratio(one: Cell, other: Cell) -> Ratio | None:
-    """`one` over `other`. None where a request failed, for then the blocks don't match, or below 6 blocks."""
-    if len(one.samples_ms) != len(other.samples_ms):
+    """`one` over `other`. None where a request failed or its sample was set apart, for then the blocks don't
+    match, or below 6 blocks."""
+    is_apart = one.disturbed_samples_ms or other.disturbed_samples_ms
+    if is_apart or len(one.samples_ms) != len(other.samples_ms):
         return None
     ratios = [a / b for a, b in zip(one.samples_ms, other.samples_ms, strict=True)]
     interval = median_interval(ratios)

@@ -105,7 +105,7 @@ def _parse_entry(entry: str, taken: set[str], defaults: BackendInfo) -> list[Bac
     if match is None:
         raise ValueError(_what_is_missing(place))
     name, host = printable(match["name"]).strip(), match["host"]
-    _check_name(name, taken)
+    check_name(name, taken)
     options = _options(query, OPTIONS)
     info = replace(
         defaults,
@@ -124,7 +124,7 @@ def _parse_entry(entry: str, taken: set[str], defaults: BackendInfo) -> list[Bac
 def _queue(found: re.Match[str], query: str, taken: Collection[str], defaults: BackendInfo) -> BackendInfo:
     """A queue. Which model answers is what its workers say; `model=` is what they must say."""
     name = printable(found["name"]).strip()
-    _check_name(name, taken)
+    check_name(name, taken)
     if "@" in query:  # it may be the end of a password, so it is not named
         raise ValueError("has an @ after its ?; in a password write ? as %3F and ; as %3B")
     options = _options(query, QUEUE_OPTIONS)
@@ -147,7 +147,7 @@ def _price(options: Mapping[str, str]) -> float | None:
     return None if cost is None else _checked("price_per_hour", cost, price)
 
 
-def _check_name(name: str, taken: Collection[str]) -> None:
+def check_name(name: str, taken: Collection[str]) -> None:
     """Raises ValueError for a name that tables can't show or that is taken."""
     if not name:
         raise ValueError("has a name without a visible character")

@@ -78,7 +78,8 @@ def open_channel(address: str, answer_limit_bytes: int = MESSAGE_LIMIT_BYTES) ->
     `address` is "host:port", or several with commas: then the first that can be reached.
     """
     limit = ("grpc.max_receive_message_length", answer_limit_bytes)
-    target = f"ipv4:{address}" if "," in address else address
+    family = "ipv6" if address.startswith("[") else "ipv4"
+    target = f"{family}:{address}" if "," in address else address
     return grpc.insecure_channel(target, options=(*CHANNEL_OPTIONS, limit))
 
 
@@ -247,7 +248,7 @@ class GrpcBackend:
             return bad_answer(self.info, f"with more metadata than gRPC takes: {details}")
         if "deserializ" in details:
             return bad_answer(self.info, "something that is not a Predict response.")
-        name, place = self.info.name, peer or self.info.address
+        name, place = self.info.name, peer or self.info.place
         sentences = {
             "unreachable": f"No answer from {name} at {place} ({short_cause(details)}).",
             "overloaded": f"{name} is overloaded and refused the request: {details}",

@@ -133,7 +133,7 @@ def signatures_over_grpc(info: BackendInfo, channel: grpc.Channel, timeout_s: fl
 
 def signatures_over_rest(info: BackendInfo, connection: HttpConnection, timeout_s: float) -> Signatures:
     """The model's signatures. Raises OSError, NotUnderstood, RequestFailed for another status than 200."""
-    headers = {"Host": info.address}
+    headers = {"Host": info.place}
     path = f"{model_path(info)}/metadata"
     answer = connection.exchange("GET", path, headers, timeout_s, METADATA_LIMIT_BYTES)
     if answer.status != 200:

@@ -130,14 +130,16 @@ def _takes_strings(signatures: Signatures) -> bool:
 
 def _not_named(info: BackendInfo, signatures: Signatures) -> str:
     if info.signature not in signatures:
+        change = "Change the signature" if info.added_as else "Set MODEL_SIGNATURE_NAME"
         return (
-            f"The model has no signature {info.signature}. Set MODEL_SIGNATURE_NAME to one it has: "
+            f"The model has no signature {info.signature}. {change} to one it has: "
             f"{names_of(signatures) or 'none'}."
         )
     inputs = signatures[info.signature].inputs
+    change = "Change the input's name" if info.added_as else "Set MODEL_INPUT_KEY"
     return (
         f"The signature {info.signature} has no input {info.input_key}. "
-        f"It has: {names_of(inputs) or 'none'}. Set MODEL_INPUT_KEY."
+        f"It has: {names_of(inputs) or 'none'}. {change}."
     )
 
 
@@ -147,7 +149,7 @@ def _probe_rest(info: BackendInfo, timeout_s: float) -> BackendInfo:
             connection.open(CONNECT_S)
             started = time.perf_counter()
             answer = connection.exchange(
-                "GET", model_path(info), {"Host": info.address}, timeout_s, STATUS_LIMIT_BYTES
+                "GET", model_path(info), {"Host": info.place}, timeout_s, STATUS_LIMIT_BYTES
             )
             round_trip_ms = (time.perf_counter() - started) * 1e3
             if answer.status != 200:
@@ -155,7 +157,7 @@ def _probe_rest(info: BackendInfo, timeout_s: float) -> BackendInfo:
             versions = _available(parsed_json(answer.body)["model_version_status"])
             problem = _mismatch_over_rest(info, connection, timeout_s) if versions else ""
     except OSError as error:
-        return replace(info, state="down", detail=_no_answer(info.address, str(error)))
+        return replace(info, state="down", detail=_no_answer(info.place, str(error)))
     except NotUnderstood as error:
         return _odd(info, f"it answers {error}")
     except (ValueError, LookupError, TypeError):
@@ -189,7 +191,7 @@ def _without_status(info: BackendInfo, http_status: int) -> BackendInfo:
     if http_status not in OF_PROXIES:
         return _odd(info, f"it answers HTTP {http_status}")
     detail = (
-        f"{info.address} answers HTTP {http_status}, as a proxy does when the server behind it does not "
+        f"{info.place} answers HTTP {http_status}, as a proxy does when the server behind it does not "
         "answer. Is that server running?"
     )
     return replace(info, state="down", detail=detail)
@@ -210,7 +212,7 @@ def _not_ready(info: BackendInfo, status: grpc.StatusCode, details: str) -> Back
         details = "it took too long"
     if status == grpc.StatusCode.RESOURCE_EXHAUSTED or "deserializ" in details:
         return _odd(info, f"its status can't be read: {details}")
-    return replace(info, state="down", detail=_no_answer(info.address, details))
+    return replace(info, state="down", detail=_no_answer(info.place, details))
 
 
 def _ready(info: BackendInfo, round_trip_ms: float, version: int) -> BackendInfo:
@@ -222,14 +224,13 @@ def _loading(info: BackendInfo) -> BackendInfo:
 
 
 def _no_such_model(info: BackendInfo) -> str:
-    return f"This server has no model named {info.model}. Set MODEL_NAME, or `?model=` in TF_SERVERS."
+    advice = "Change the model's name." if info.added_as else "Set MODEL_NAME, or `?model=` in TF_SERVERS."
+    return f"This server has no model named {info.model}. {advice}"
 
 
 def _odd(info: BackendInfo, what: str) -> BackendInfo:
     """The state of an address where something other than a model server answers."""
-    words = (
-        f"Something at {info.address} answers, but not as TensorFlow Serving does: {one_line(what, 200)}. "
-    )
+    words = f"Something at {info.place} answers, but not as TensorFlow Serving does: {one_line(what, 200)}. "
     return replace(info, state="down", detail=f"{words}Is it the right port?")
 
 

@@ -42,7 +42,8 @@ class RestBackend:
         self.info = info
         self._replicas = Replicas(info.address, HttpConnection, resolve)
         self._headers = {"Content-Type": "application/json"}
-        self._host = None if "," in info.address else info.address  # None: each replica's own address
+        # None: each replica's own address
+        self._host = info.added_as or (None if "," in info.address else info.address)
         self._path = f"{model_path(info)}:predict"
         self._head = b'{"signature_name": %s, "instances": [{"b64": "' % json.dumps(info.signature).encode()
 
@@ -62,7 +63,7 @@ class RestBackend:
             raise too_late(self.info, describe(variant), timeout_s) from None
         except OSError as error:
             self._replicas.lost(peer)
-            place = peer or self.info.address
+            place = peer or self.info.place
             message = f"No answer from {self.info.name} at {place} ({short_cause(str(error))})."
             raise RequestFailed("unreachable", message) from None
         except NotUnderstood as error:

@@ -21,7 +21,7 @@ from experiment.images.reference import make_reference
 from experiment.measure.breaking_search import find_breaking_points, most_requests
 from experiment.measure.environment import environment
 from experiment.measure.plan import parse_plan
-from experiment.records import BackendInfo, BreakingPoint, Plan, SearchStep, SourceImage
+from experiment.records import BackendInfo, BreakingPoint, Plan, SearchStep, SourceImage, Variant
 from experiment.settings import SharedSettings
 from experiment.wording import size
 
@@ -77,7 +77,7 @@ def _search(
     searching = f"Searching, up to {most} requests for each backend"
     with connected(infos) as backends, console.status(searching) as status:
 
-        def show(name: str, step: SearchStep) -> None:
+        def show(name: str, step: SearchStep, _copy: Variant) -> None:
             status.update(Text(f"Searching on {name}: {step.size_px} px, JPEG q{step.quality}"))
 
         reference = make_reference(source)

@@ -23,7 +23,7 @@ from rich.console import Console
 from experiment.cli.backends import asked_backends
 from experiment.cli.breaking_point import points_json, print_points, run_search
 from experiment.cli.compare import print_comparison
-from experiment.cli.photo import measure_photo
+from experiment.cli.photo import measure_photo, pictures_in
 from experiment.cli.photo_set import DEFAULT_WORKERS, MOST_WORKERS, run_set, save_answers
 from experiment.cli.table import print_report
 from experiment.decide.sections import sections
@@ -31,6 +31,7 @@ from experiment.decide.uplinks import uplink_of
 from experiment.embedded.models_cli import StartStopped
 from experiment.engines.choose import ENGINES
 from experiment.errors import PixelcostError
+from experiment.export.pictures import with_pictures
 from experiment.export.report_csv import report_csv
 from experiment.export.report_html import report_html
 from experiment.export.report_json import report_dict, report_json
@@ -40,7 +41,7 @@ from experiment.images.read import read_image
 from experiment.images.resize import RESAMPLERS
 from experiment.measure.plan import RULES, parse_plan
 from experiment.photo_sets.s3 import is_address
-from experiment.records import Order, Report
+from experiment.records import Copies, Order, Report, Thumb
 from experiment.settings import SharedSettings, read_settings
 
 FILE: Final[Mapping[str, Any]] = {"type": Path, "metavar": "FILE"}
@@ -103,7 +104,7 @@ def _many_photos(
     options: argparse.Namespace, settings: SharedSettings, cancel: threading.Event
 ) -> tuple[Report, bool]:
     done = run_set(options, settings, _plan_fields(options, settings), cancel, console)
-    all_written = _write(done.report, options)
+    all_written = _write(done.report, options, {})
     if options.answers:
         all_written &= saved(options.answers, partial(save_answers, done, options.answers))
     if done.report.failure is not None:
@@ -121,7 +122,7 @@ def _one_photo(
     plan = parse_plan(_plan_fields(options, settings))
     with asked_backends(settings, plan.backend_names, console, cancel) as asked:
         report = measure_photo(source, plan, asked.infos, cancel, console)
-    return report, _write(report, options)
+    return report, _write(report, options, pictures_in(report) if options.json or options.html else {})
 
 
 def _breaking_point(options: argparse.Namespace, settings: SharedSettings, cancel: threading.Event) -> int:
@@ -134,7 +135,7 @@ def _breaking_point(options: argparse.Namespace, settings: SharedSettings, cance
 
 def _print_deciding(report: Report, options: argparse.Namespace) -> None:
     """The sentence of every section that has a plot, below the table."""
-    for section in sections(report_dict(report), uplink=uplink_of(options.uplink)).values():
+    for section in sections(report_dict(report)).values():
         if section.figures:
             _output().print(f"{section.title}: {section.sentence}", markup=False, soft_wrap=True)
 
@@ -177,11 +178,10 @@ def _check_none_is_lost(options: argparse.Namespace) -> None:
             )
 
 
-def _write(report: Report, options: argparse.Namespace) -> bool:
+def _write(report: Report, options: argparse.Namespace, pictures: Mapping[str, Thumb]) -> bool:
     """Writes the files of --json, --csv and --html. Returns whether all could be written."""
-    exported = report_dict(report)
-    html = partial(report_html, uplink=uplink_of(options.uplink))
-    files = ((options.json, report_json), (options.csv, report_csv), (options.html, html))
+    exported = with_pictures(report_dict(report), pictures)
+    files = ((options.json, report_json), (options.csv, report_csv), (options.html, report_html))
     written = [saved(path, partial(_save_text, path, text, exported)) for path, text in files if path]
     return all(written)
 
@@ -220,7 +220,8 @@ def _read(path: Path) -> bytes:
 def _plan_fields(options: argparse.Namespace, settings: SharedSettings) -> dict[str, Any]:
     """The options that were given, under the plan's own keys, which are their `dest`."""
     fields = {key: value for key, value in vars(options).items() if key in RULES and value is not None}
-    return {"timeout_s": settings.tf_request_timeout_s, **fields}
+    uplink = {"uplink_mbit_s": uplink_of(options.uplink).mbit_s} if options.uplink else {}
+    return {"timeout_s": settings.tf_request_timeout_s, **fields, **uplink}
 
 
 def _numbers(text: str) -> list[int]:
@@ -280,7 +281,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="python -m experiment check judges a run by a file of goals, for CI: docs/ci.md",
     )
     add = parser.add_argument_group("photo").add_argument
-    add("photo", type=Path, nargs="?", help="JPEG, PNG, WebP, GIF or BMP")
+    add("photo", type=Path, nargs="?", help="JPEG, PNG, WebP, AVIF, HEIC (with pi-heif), GIF or BMP")
     add("--true-label", metavar="LABEL", help="what the photo shows: adds accuracy to agreement")
     add(
         "--breaking-point",
@@ -359,6 +360,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         type=_number,
         metavar="POINTS",
         help="how much the answer's probability may fall (5), or with --photos accuracy (1; 5 unlabelled)",
+    )
+    add(
+        "--copies",
+        choices=get_args(Copies),
+        help="where copies are made: once and stored (the default), by the server per request, by the client",
     )
     add("--uplink", default="", metavar="MBIT/S", help="of the user's network: 3g, 10, 100 ... (10)")
 

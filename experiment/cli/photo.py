@@ -12,12 +12,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from experiment.backends.addresses import that_take_photos
 from experiment.backends.connect import connected
+from experiment.images.thumbs import fitted, thumb
 from experiment.images.variants import make_variants, skipped_sizes_px
 from experiment.measure.environment import environment
 from experiment.measure.heartbeat import Heartbeat
 from experiment.measure.run import measure
 from experiment.measure.schedule import planned_requests
-from experiment.records import BackendInfo, Measurement, Plan, Report, Run, SourceImage, Variant
+from experiment.records import BackendInfo, Measurement, Plan, Report, Run, SourceImage, Thumb, Variant
 from experiment.report.summarise import summarise
 
 
@@ -52,6 +53,11 @@ def measure_photo(
     return summarise(run)
 
 
+def pictures_in(report: Report) -> dict[str, Thumb]:
+    """Small pictures of the variants of a report that was measured here, to be exported with it."""
+    return fitted({variant.id: thumb(variant.data) for variant in report.variants})
+
+
 def _measure(
     plan: Plan,
     variants: Sequence[Variant],
@@ -63,7 +69,7 @@ def _measure(
     total = planned_requests(plan, len(variants), infos)
     with connected(infos) as backends, Heartbeat() as heartbeat, progress_bar(console) as progress:
         task = progress.add_task("Warming up", total=total)
-        for measurement in measure(plan, variants, backends, cancel):
+        for measurement in heartbeat.watched(measure(plan, variants, backends, cancel)):
             measurements.append(measurement)
             doing = f"{measurement.variant_id} on {measurement.backend_name}"
             if measurement.is_warmup:

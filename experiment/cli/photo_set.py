@@ -90,8 +90,7 @@ def run_set(
     workers = _workers(options)
     photos = open_photo_set(options.photos, options.labels)
     if photos.given_labels is not None:  # warn before hours are spent on a run without the labels
-        rows = [missing.message for missing in photos.missing]
-        for warning in labels_that_miss(photos.given_labels, len(photos.photos), rows):
+        for warning in labels_that_miss(photos.given_labels, len(photos.photos), photos.missing):
             console.print(f"{warning.code}: {warning.message}", markup=False, soft_wrap=True)
     names = names_in(read_text(options.label_map), str(options.label_map)) if options.label_map else {}
     plan = parse_plan(fields, repeats=SET_REPEATS)

@@ -5,6 +5,7 @@
     sensitivity, sensitivity_section               which factor moved the answer most
     differences, compare, compare_section          one run against another
     other_goals                                    the recommendation for other goals
+    evidence                                       how sure a run is, and what more photos would tell
     section, sections                              what the page and the HTML report take of all this
 
 Nothing is measured here. docs/deciding.md defines every number.

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from experiment.decide.differences import Difference, differences
 from experiment.errors import PixelcostError
 from experiment.figures.view import Point, View, view_of
+from experiment.records import Plan
 from experiment.report.statistics import SAMPLES_FOR_INTERVAL, Ratio, ratio_of_medians
 from experiment.wording import bounds, capitalised, count, listed, percent, short_label, short_name, times
 
@@ -59,6 +60,7 @@ class Comparison:
     other: View
     pairs: tuple[Pair, ...]
     differences: tuple[Difference, ...]
+    same_photo: bool  # or the same set of photos
     answers_compared: bool  # not: of different photos, or of sets
     only_this: int  # answered cells without a counterpart
     only_other: int
@@ -70,8 +72,12 @@ class Comparison:
 
 
 def compare(this: Mapping[str, Any], other: Mapping[str, Any]) -> Comparison:
-    """Two exported reports. Raises NotComparable where they share no cell that was answered."""
-    mine, theirs = _view(this), _view(other)
+    """Two exported reports. Raises NotComparable where they share no cell that was answered.
+
+    Times are whole times, in both runs with copies made where this run's plan says.
+    """
+    mine = _view(this)
+    theirs = _view(other, mine.plan)
     if (mine.photo_set is None) != (theirs.photo_set is None):
         raise NotComparable(
             "One run is about one photo and the other about a set: their times can't be compared."
@@ -89,19 +95,25 @@ def compare(this: Mapping[str, Any], other: Mapping[str, Any]) -> Comparison:
             "same name."
         )
     only = (len(view.points) - len(pairs) for view in (mine, theirs))
-    return Comparison(mine, theirs, pairs, differing, answers_compared, *only)
+    return Comparison(mine, theirs, pairs, differing, same_photo, answers_compared, *only)
 
 
-def _view(report: Mapping[str, Any]) -> View:
+def _view(report: Mapping[str, Any], judged_by: Plan | None = None) -> View:
     try:
-        return view_of(report)
+        if judged_by is not None:
+            copies = {"copies": judged_by.copies, "uplink_mbit_s": judged_by.uplink_mbit_s}
+            report = {**report, "plan": {**report["plan"], **copies}}
+        return view_of(report).timed()
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise NotComparable(f"This is not a Pixelcost report, or it is incomplete ({error!r}).") from None
 
 
 def _pair(this: Point, other: Point, answers_compared: bool) -> Pair:
     before, after = (other.answer, this.answer) if answers_compared else ("", "")
-    return Pair(this, other, ratio_of_medians(this.cell.samples_ms, other.cell.samples_ms), before, after)
+    samples = [
+        [point.with_extra(sample_ms) for sample_ms in point.cell.samples_ms] for point in (this, other)
+    ]
+    return Pair(this, other, ratio_of_medians(*samples), before, after)
 
 
 def _words(pair: Pair) -> str:
@@ -110,7 +122,7 @@ def _words(pair: Pair) -> str:
         return f"too few samples to compare ({min(counts)}, at least {SAMPLES_FOR_INTERVAL} are needed)"
     if pair.verdict == "same":
         samples = f"{counts[0]}" if counts[0] == counts[1] else f"{counts[0]} and {counts[1]}"
-        return f"no detectable difference with {samples} samples"
+        return f"no significant difference with {samples} samples"
     if ratio.value >= NEVER_KEPT_APART:
         return f"{times(ratio.value)} as long (95 % interval {times(ratio.low)} to {times(ratio.high)})"
     if pair.verdict == "slower":
@@ -143,11 +155,13 @@ def conclusion(found: Comparison) -> str:
     names: Sequence[tuple[Verdict, str]] = (
         ("faster", "faster"),
         ("slower", "slower"),
-        ("same", "without a detectable difference"),
-        ("unknown", "with too few samples to compare"),
+        ("same", "no significant difference"),
+        ("unknown", "too few samples to compare"),
     )
     parts = [f"{verdicts.count(key)} {words}" for key, words in names if key in verdicts]
-    return f"Of {count(len(found.pairs), 'cell')} that both runs have: {', '.join(parts)}.{_answers(found)}"
+    photos = "sets of photos" if found.this.photo_set else "photos"
+    differ = "" if found.same_photo else f"Two different {photos}, so times differ with the pictures too. "
+    return f"{differ}{count(len(found.pairs), 'result')} compared: {', '.join(parts)}.{_answers(found)}"
 
 
 def _answers(found: Comparison) -> str:

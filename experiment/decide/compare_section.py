@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from experiment.decide.compare import (
@@ -28,6 +29,7 @@ from experiment.figures.palette import Palette, colour
 from experiment.figures.points import size_axis
 from experiment.figures.section import Section, table_of
 from experiment.figures.view import Point, Series
+from experiment.records import Copies
 from experiment.under_load.comparison import capacity_table, compared_capacities, doubts
 from experiment.wording import (
     capitalised,
@@ -41,6 +43,16 @@ from experiment.wording import (
 )
 
 CELL_COLUMNS = ("Variant", "Backend", "Other run, p50 ms", "This run, p50 ms", "Difference", "Answer")
+TIMES: dict[Copies, str] = {  # what stands for p50
+    "in_advance": "p50",
+    "per_request": "making and p50",
+    "client": "end to end (modelled)",
+}
+AXES: dict[Copies, str] = {
+    "in_advance": "p50 latency, ms",
+    "per_request": "Making and p50, ms",
+    "client": "End to end (modelled), ms",
+}
 DIFFERENCE_COLUMNS = ("What differs", "Other run", "This run")
 MOST_NAMED = 5  # answers that changed; the table has them all
 METHOD = (
@@ -77,7 +89,8 @@ def compare_section(this: Mapping[str, Any], other: Mapping[str, Any], palette: 
 def tables_of(found: Comparison) -> tuple[dict[str, Any], ...]:
     """All cells that both have; and what else differs between the runs, where anything does."""
     of_cells = [_row(pair) for pair in found.pairs]
-    cells = table_of("Every cell that both runs have", CELL_COLUMNS, of_cells, is_main=True)
+    columns = [column.replace("p50", TIMES[found.this.plan.copies]) for column in CELL_COLUMNS]
+    cells = table_of("Every cell that both runs have", columns, of_cells, is_main=True)
     rows = [[difference.what, difference.other, difference.this] for difference in found.differences]
     if not rows:
         return (cells,)
@@ -98,7 +111,7 @@ def moment(report: Mapping[str, Any]) -> str:
 def _row(pair: Pair) -> list[Any]:
     return [
         capitalised(short_name(pair.this.variant)), pair.this.backend.name,
-        pair.other.p50_ms, pair.this.p50_ms, pair.words, _answer(pair),
+        pair.other.total_ms, pair.this.total_ms, pair.words, _answer(pair),
     ]  # fmt: skip
 
 
@@ -142,12 +155,17 @@ def compared(found: Comparison, other_name: str, palette: Palette) -> Figure:
     data = [_trace(*line, palette) for line in lines]
     points = [point for _, _, of_line, _ in lines for point in of_line]
     layout = base_layout(palette, HEIGHT_PX, len(data)) | {
-        "xaxis": size_axis(found.this, palette),
-        "yaxis": log_axis(palette, "p50 latency, ms", [end for point in points for end in _ends(point)]),
+        "xaxis": size_axis(replace(found.this, points=tuple(points)), palette),
+        "yaxis": log_axis(
+            palette,
+            AXES[found.this.plan.copies],
+            [end for point in points for end in _ends(point)],
+        ),
     }
     rows = [_figure_row(run, point) for _, run, of_line, _ in lines for point in of_line]
+    columns = [column.replace("p50", TIMES[found.this.plan.copies]) for column in FIGURE_COLUMNS]
     caption = _figure_caption(other_name, len(shared) - len(shown))
-    return figure(data, layout, FIGURE_TITLE, caption, FIGURE_COLUMNS, rows)
+    return figure(data, layout, FIGURE_TITLE, caption, columns, rows)
 
 
 Line = tuple[str, str, Sequence[Point], int]  # name, run, points, which shape
@@ -166,11 +184,11 @@ def _trace(name: str, run: str, points: Sequence[Point], nth: int, palette: Pale
     own = colour(palette, points[0].backend_index)
     is_reference = points[0].variant.is_reference
     look = SHAPES[nth % len(SHAPES)]
-    up = [round(_ends(point)[1] - point.p50_ms, 6) for point in points]
-    down = [round(point.p50_ms - _ends(point)[0], 6) for point in points]
+    up = [round(_ends(point)[1] - point.total_ms, 6) for point in points]
+    down = [round(point.total_ms - _ends(point)[0], 6) for point in points]
     return dots(
         [point.variant.size_px for point in points],
-        [point.p50_ms for point in points],
+        [point.total_ms for point in points],
         [_hover(run, point) for point in points],
         mode="markers" if is_reference else "lines+markers",
         name=escaped(name),
@@ -187,15 +205,14 @@ def _trace(name: str, run: str, points: Sequence[Point], nth: int, palette: Pale
 
 
 def _ends(point: Point) -> tuple[float, float]:
-    """The 95 % interval of p50; the p50 itself where there is none."""
-    low, high = point.cell.p50_low_ms, point.cell.p50_high_ms
-    return point.p50_ms if low is None else low, point.p50_ms if high is None else high
+    """The 95 % interval of the time; the time itself where there is none."""
+    return point.interval_ms or (point.total_ms, point.total_ms)
 
 
 def _hover(run: str, point: Point) -> str:
     return hover_text(
         f"{capitalised(short_name(point.variant))} on {point.backend.name}, {run}",
-        f"p50 {milliseconds(point.p50_ms)} (95 %: {span(*_ends(point))})",
+        f"{milliseconds(point.total_ms)} (95 %: {span(*_ends(point))})",
         count(point.cell.count, "sample"),
     )
 
@@ -203,15 +220,15 @@ def _hover(run: str, point: Point) -> str:
 def _figure_row(run: str, point: Point) -> list[Any]:
     cell = point.cell
     return [
-        point.backend.name, kind_name(point.variant), point.variant.size_px, run, point.p50_ms,
-        cell.p50_low_ms, cell.p50_high_ms, cell.count,
+        point.backend.name, kind_name(point.variant), point.variant.size_px, run, point.total_ms,
+        *(point.interval_ms or (None, None)), cell.count,
     ]  # fmt: skip
 
 
 def _figure_caption(other_name: str, left_out: int) -> str:
     what = (
         f"Solid lines and filled symbols: {THIS}. Dashed and hollow: the {other_name}. "
-        "Bars are 95 % intervals."
+        "Bars: 95 % interval of the median."
     )
     if not left_out:
         return what

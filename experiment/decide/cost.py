@@ -3,6 +3,7 @@
 Everything follows from the price per hour and the time per answer of a server that is kept busy. Where
 the capacity under load was measured, that time is 1,000 ms over the capacity. Elsewhere it is the p50 with
 one request in flight: with several in flight most servers answer more, so that cost is an upper bound.
+Where the server makes the copies, it pays for that too; where the client does, the server pays nothing.
 """
 
 from __future__ import annotations
@@ -48,8 +49,20 @@ class Rival:
 
 def by_p50(point: Point, price_per_hour: float) -> Rival:
     """A backend that answers one request after another."""
-    cell = point.cell
-    return Rival(point.backend.name, price_per_hour, point.p50_ms, cell.p50_low_ms, cell.p50_high_ms)
+    low_ms, high_ms = point.cell.p50_low_ms, point.cell.p50_high_ms
+    made_ms = making_paid_ms(point)
+    return Rival(
+        point.backend.name,
+        price_per_hour,
+        point.p50_ms + made_ms,
+        None if low_ms is None else low_ms + made_ms,
+        None if high_ms is None else high_ms + made_ms,
+    )
+
+
+def making_paid_ms(point: Point) -> float:
+    """What making the copy takes of the server's time for each request. If it is uploaded, the client did."""
+    return 0.0 if point.extra.upload_ms else point.extra.making_ms or 0.0
 
 
 def by_capacity(curve: LoadCurve, price_per_hour: float) -> Rival | None:

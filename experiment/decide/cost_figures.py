@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiment.decide.cost import Rival, by_capacity, cost_of, money, rate
+from experiment.decide.cost import Rival, by_capacity, cost_of, making_paid_ms, money, rate
 from experiment.figures.frame import Figure, base_layout, dots, escaped, figure, hover_text, log_axis
 from experiment.figures.palette import Palette, colour
 from experiment.figures.points import size_axis, size_traces
@@ -20,8 +20,13 @@ SIZE_COLUMNS = (
 )  # fmt: skip
 SIZE_CAPTION = (
     "Price per hour times p50, with one request in flight: an upper bound for a server that is kept "
-    "busy. Bars are 95 % intervals of the p50."
+    "busy. Bars: 95 % interval of the median."
 )
+PER_REQUEST_CAPTION = (
+    "Price per hour times making the copy and p50, with one request in flight: an upper bound for a server "
+    "that is kept busy. Bars: 95 % interval of the median."
+)
+AS_STORED = "They were measured with finished copies, so making them is not in it."
 STARS = "Stars: at the capacity that was measured under load."
 RATE_COLUMNS = ("Backend", "Servers", "Up to, requests/s", "Price per hour, all")
 LEAST = 1e-9  # of a cost, where a logarithmic axis begins
@@ -34,7 +39,7 @@ def cost_by_size(view: View, prices: Mapping[str, float], palette: Palette) -> F
 
     `prices` per hour by backend; backends without one are left out. At least one point must have a price.
     """
-    view = view.uncrowded()
+    view = view.timed().uncrowded()
     lines = [series for series in (*view.series, *view.originals) if series.first.backend.name in prices]
     points = [point for series in lines for point in series.points]
 
@@ -52,7 +57,9 @@ def cost_by_size(view: View, prices: Mapping[str, float], palette: Palette) -> F
         "yaxis": log_axis(palette, "Cost of 1,000,000 predictions", ends, LEAST),
     }
     rows = [[*_row(point, prices), cost] for point, cost in at_capacity]
-    caption = joined(SIZE_CAPTION, STARS if busy else "", missing_note(view))
+    shown = PER_REQUEST_CAPTION if view.plan.copies == "per_request" else SIZE_CAPTION
+    stars = joined(STARS, AS_STORED if view.plan.copies == "per_request" else "") if busy else ""
+    caption = joined(shown, stars, missing_note(view))
     return figure(data, layout, "Cost by size", caption, SIZE_COLUMNS, rows)
 
 
@@ -86,8 +93,8 @@ def _costs(point: Point, prices: Mapping[str, float]) -> tuple[float, float, flo
         point.p50_ms if low_ms is None else low_ms,
         point.p50_ms if high_ms is None else high_ms,
     )
-    price = prices[point.backend.name]
-    cost, low, high = (_six_digits(cost_of(MILLION, price, time_ms)) for time_ms in times_ms)
+    price, made_ms = prices[point.backend.name], making_paid_ms(point)
+    cost, low, high = (_six_digits(cost_of(MILLION, price, time_ms + made_ms)) for time_ms in times_ms)
     return cost, low, high
 
 
@@ -96,11 +103,13 @@ def _six_digits(value: float) -> float:
 
 
 def _hover(point: Point, price: float) -> str:
+    made_ms = making_paid_ms(point)
     return hover_text(
         f"{capitalised(short_name(point.variant))} on {point.backend.name}",
-        f"{money(cost_of(THOUSAND, price, point.p50_ms))} for 1,000 predictions",
-        f"{money(cost_of(MILLION, price, point.p50_ms))} for 1,000,000",
+        f"{money(cost_of(THOUSAND, price, point.p50_ms + made_ms))} for 1,000 predictions",
+        f"{money(cost_of(MILLION, price, point.p50_ms + made_ms))} for 1,000,000",
         f"p50 {milliseconds(point.p50_ms)}, one request in flight",
+        f"making the copy {milliseconds(made_ms)}" if made_ms else "",
         f"{money(price)} per hour",
     )
 

@@ -21,17 +21,14 @@ from experiment.decide.cost_figures import cost_by_rate, cost_by_size
 from experiment.figures.palette import Palette
 from experiment.figures.section import NOTHING_YET, Section, subject, table_of
 from experiment.figures.view import Point, View
-from experiment.records import LoadCurve
+from experiment.records import Copies, LoadCurve
 from experiment.under_load.capacities import capacity_words, limit_words
 from experiment.under_load.figure import curve_name
 from experiment.wording import capitalised, listed, short_name
 
 TITLE = "What it costs"
 THOUSAND, MILLION, HOUR_S = 1000, 1_000_000, 3600
-INVITATION = (
-    "Enter the price per hour of your backends to see what a prediction costs, and above which request rate "
-    "a more expensive backend is the cheaper choice."
-)
+INVITATION = "Enter hourly prices to see cost per million predictions, and when the pricier backend pays off."
 IN_FLIGHT = (
     "Costs come from the p50 with one request in flight, for a server that is kept busy. With several "
     "requests in flight most servers answer more per hour, so read each cost as an upper bound; that "
@@ -42,6 +39,14 @@ AT_CAPACITY = (
     "capacity was measured, costs come from the p50 with one request in flight and are upper bounds. An idle "
     "server costs the same."
 )
+HOW_MADE: dict[Copies, tuple[str, ...]] = {
+    "in_advance": (),
+    "per_request": (
+        "The server makes the copy for each request: the time for that is in the cost, at the same server's "
+        "price. A capacity was measured with finished copies and leaves it out.",
+    ),
+    "client": ("The client makes the copy, so making it costs the server nothing.",),
+}
 NOT_ALL = (
     "Backends are compared by the p50 with one request in flight, because not all of them were put under "
     "load with this variant."
@@ -71,16 +76,19 @@ def cost_section(view: View, prices: Mapping[str, float], palette: Palette) -> S
     measured = [_capacity_row(curve, view, busy[curve.key]) for curve in known]
     tables = [table_of("At the measured capacity", CAPACITY_COLUMNS, measured)] if measured else []
     without = dict.fromkeys(point.backend.name for point in view.points if point.backend.name not in prices)
-    notes = [AT_CAPACITY if measured else IN_FLIGHT]
+    notes = [AT_CAPACITY if measured else IN_FLIGHT, *HOW_MADE[view.plan.copies]]
     notes += [f"No price was given for {listed(list(without))}."] if without else []
     if not same:  # no priced backend answered the variant in question: the cheapest of all with a price
-        cheapest = min(priced, key=lambda point: prices[point.backend.name] * point.p50_ms)
-        cost = money(cost_of(THOUSAND, prices[cheapest.backend.name], cheapest.p50_ms))
+        each = [(point, by_p50(point, prices[point.backend.name])) for point in priced]
+        cheapest, rival = min(each, key=lambda pair: pair[1].price_per_hour * pair[1].latency_ms)
+        cost = money(cost_of(THOUSAND, rival.price_per_hour, rival.latency_ms))
         words = f"{capitalised(cheapest.place)} costs {cost} for 1,000 predictions"
         sentence = f"{words}, the least of all that have a price."
         return Section(TITLE, sentence, (), tuple(notes), figures, tuple(tables))
     rivals, curves = _rivals(same, view, prices)
-    notes += [NOT_ALL] if any(view.curve(point.key) in known for point in same) and not curves else []
+    is_stored = view.plan.copies != "per_request"
+    some = is_stored and any(view.curve(point.key) in known for point in same)
+    notes += [NOT_ALL] if some and not curves else []
     places = {point.backend.name: point.backend_index for point in same}
     what = short_name(chosen.variant)
     figures["cost_by_rate"] = cost_by_rate(rivals, places, what, palette, at_capacity=bool(curves))
@@ -97,6 +105,8 @@ def _rivals(
     same: Sequence[Point], view: View, prices: Mapping[str, float]
 ) -> tuple[list[Rival], dict[str, LoadCurve]]:
     """By capacity where all of them have one, whose curves come along by backend; else all by p50."""
+    if view.plan.copies == "per_request":  # capacities were measured with finished copies
+        return [by_p50(point, prices[point.backend.name]) for point in same], {}
     curves = {point.backend.name: view.curve(point.key) for point in same}
     busy = [curve and by_capacity(curve, prices[name]) for name, curve in curves.items()]
     rivals = [rival for rival in busy if rival]

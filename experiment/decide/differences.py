@@ -16,10 +16,8 @@ HARDWARE_KEYS = (
     "embedded", "workers", "batch_size",
 )  # fmt: skip
 MACHINE_KEYS = ("cpu_model", "cpu_count", "memory_mb", "platform", "python", "pillow", "libjpeg_turbo")
-OF_NO_MATTER = {
-    "seed",
-    "backend_names",
-}  # of a plan: another order of requests; and backends are named themselves
+# Of a plan: another order of requests; backends are named themselves; this run's copies judge both.
+OF_NO_MATTER = {"seed", "backend_names", "copies", "uplink_mbit_s"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ def differences(this: Report, other: Report) -> list[Difference]:
 
 
 def _photo(this: Report, other: Report) -> Iterator[Difference]:
-    mine, theirs = _photo_hash(this), _photo_hash(other)
+    mine, theirs = photo_hash(this), photo_hash(other)
     if mine != theirs:
         noun = "set of photos" if this.get("photo_set") else "photo"
         names = other["source"]["name"], this["source"]["name"]
@@ -61,7 +59,8 @@ def _photo(this: Report, other: Report) -> Iterator[Difference]:
         )
 
 
-def _photo_hash(report: Report) -> str:
+def photo_hash(report: Report) -> str:
+    """SHA-256 of the photo, or of the list of a set."""
     found: str = (report.get("photo_set") or report["source"])["sha256"]
     return found
 
@@ -121,7 +120,7 @@ def _bytes(this: Report, other: Report) -> Iterator[Difference]:
     A set's hash is that over its photos in their random order, so with another seed they can't be compared.
     """
     other_order = this.get("photo_set") and this["plan"]["seed"] != other["plan"]["seed"]
-    if other_order or _photo_hash(this) != _photo_hash(other):
+    if other_order or photo_hash(this) != photo_hash(other):
         return
     theirs = {variant["id"]: variant for variant in other["variants"]}
     shared = [variant for variant in this["variants"] if variant["id"] in theirs]

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from experiment.decide.uplinks import transfer_ms
+from experiment.copies import making_time_ms, transfer_ms
 from experiment.figures.view import Point, View
 from experiment.records import Variant
 from experiment.wording import number
@@ -84,13 +84,6 @@ def copies(view: View, original_bytes: int) -> list[Copy]:
     matched = [pair for points in groups.values() for pair in _matched(points)]
     found = [_copy(server, browser, original_bytes) for server, browser in matched]
     return [copy for copy in found if copy is not None]
-
-
-def making_time_ms(variant: Variant) -> float | None:
-    """Decode, resize and encode. None: not known, or sent as uploaded."""
-    if variant.encode_ms is None:
-        return None
-    return sum(stage_ms or 0.0 for stage_ms in (variant.decode_ms, variant.resize_ms, variant.encode_ms))
 
 
 def _alike(point: Point) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiment.codec import from_dict, to_dict
+from experiment.decide.evidence import evidence
 from experiment.photo_sets.goals import margin_points
 from experiment.photo_sets.recommendation import recommend_for_set
 from experiment.records import PhotoSetFacts
@@ -13,7 +14,7 @@ from experiment.report.goals import results_of
 from experiment.report.method import method
 from experiment.report.recommendation import recommend
 
-GOALS = ("max_p50_ms", "max_size_bytes", "margin_points", "keep_top1")
+GOALS = ("max_p50_ms", "max_size_bytes", "margin_points", "keep_top1", "copies", "uplink_mbit_s")
 
 
 def with_goals(report: Mapping[str, Any], goals: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,4 +33,5 @@ def judged(report: Mapping[str, Any]) -> dict[str, Any]:
         photo_set = {**photo_set, "margin_points": margin_points(results.plan, photo_set["labelled"] > 0)}
         report = {**report, "photo_set": photo_set}
         chosen = recommend_for_set(results, from_dict(PhotoSetFacts, photo_set))
-    return {**report, "recommendation": to_dict(chosen), "method": method(report)}
+    made = {**report, "recommendation": to_dict(chosen), "method": method(report)}
+    return {**made, "evidence": evidence(made)}

@@ -44,13 +44,17 @@ def _conclusion(view: View, known: Sequence[Effect]) -> str:
     first = known[0]
     if (first.mean_points or 0.0) < HARDLY_POINTS:
         return f"Nothing that was varied moved {score_words(view)}."
-    others = [f"{effect.factor.name} {effect.mean_points:.1f}" for effect in known[1:]]
-    rest = f", {listed(others)}" if others else ""
-    name = first.factor.name
+    moved = [effect for effect in known[1:] if (effect.mean_points or 0.0) >= HARDLY_POINTS]
+    still = [effect.factor.name for effect in known[1:] if effect not in moved]
+    rest = "".join(f", then {effect.factor.name} ({effect.mean_points:.1f})" for effect in moved)
+    makes = "makes" if len(still) == 1 else "make"
+    none = (
+        f" {capitalised(listed([f'the {name}' for name in still]))} {makes} no difference." if still else ""
+    )
     return (
-        f"{capitalised(name)} moved {score_words(view)} most: {first.mean_points:.1f} points on "
-        f"average{rest}. The largest change is {first.largest_points:.1f} points, between "
-        f"{between(first.largest)}."
+        f"{capitalised(first.factor.name)} matters most ({first.mean_points:.1f} points of "
+        f"{score_words(view)} on average){rest}.{none} The largest change is {first.largest_points:.1f} "
+        f"points, between {between(first.largest)}."
     )
 
 

@@ -14,6 +14,7 @@ from experiment.figures.palette import Palette, colour, dash, outline, symbol
 from experiment.figures.points import size_axis
 from experiment.figures.section import NOTHING_YET, Section, smaller_copy, table_of
 from experiment.figures.view import Series, View
+from experiment.records import Copies
 from experiment.wording import (
     capitalised,
     count,
@@ -56,7 +57,7 @@ def uplink_section(view: View, source: Mapping[str, Any], uplink: Uplink, palett
     shown = replace(view, points=tuple(point for point in view.points if point.backend.name == name))
     return Section(
         TITLE,
-        f"{_verdict(copy, uplink)} {_fastest(found, alone, uplink)}",
+        f"{_verdict(copy, uplink)} {_fastest(found, alone, uplink, view.plan.copies)}",
         (),
         tuple(note for note in (PARTS, _assumed(found)) if note),
         {"end_to_end": end_to_end(shown, found, alone, uplink, palette)},
@@ -88,9 +89,14 @@ def _condition(copy: Copy) -> str:
     return ", if the server makes the copy as fast as the browser did" if copy.server.is_assumed else ""
 
 
-def _fastest(found: Sequence[Copy], alone: Sequence[Trip], uplink: Uplink) -> str:
-    """Of all ways that keep the answer, at this bandwidth."""
-    every = [trip for copy in found for trip in (copy.browser, copy.server)] + list(alone)
+def _fastest(found: Sequence[Copy], alone: Sequence[Trip], uplink: Uplink, copies: Copies) -> str:
+    """Of the ways that the plan's `copies` allow and that keep the answer, at this bandwidth."""
+    ways = {
+        "in_advance": [trip for copy in found for trip in (copy.browser, copy.server)],
+        "per_request": [copy.server for copy in found],
+        "client": [copy.browser for copy in found],
+    }
+    every = [*ways[copies], *alone]
     kept = [copy for copy in every if copy.point.is_kept is not False and not copy.point.is_less_sure]
     are_less_sure = any(copy.point.is_less_sure for copy in every)
     best = min(kept or every, key=lambda copy: copy.total_ms(uplink.mbit_s))
@@ -99,7 +105,7 @@ def _fastest(found: Sequence[Copy], alone: Sequence[Trip], uplink: Uplink) -> st
     if not kept or len(kept) == len(every):
         keeping = ""
     return (
-        f"At {uplink.mbit_s:,g} Mbit/s the fastest of all ways {keeping}is "
+        f"At {uplink.mbit_s:,g} Mbit/s the fastest {WAYS[copies]} {keeping}is "
         f"{short_name(best.variant)}{place}: {milliseconds(best.total_ms(uplink.mbit_s))} end to end "
         f"(modelled), of which {milliseconds(best.making_ms)} making, "
         f"{milliseconds(best.transfer_ms(uplink.mbit_s))} uploading {size(best.upload_bytes)}, "
@@ -139,6 +145,11 @@ FIGURE_COLUMNS = (
     "Format", "Size, px", "Resized", "Uploaded, KB", "Making, ms", "Transfer, ms (modelled)", "Latency, ms",
     "End to end, ms (modelled)", "Making time",
 )  # fmt: skip
+WAYS: dict[Copies, str] = {
+    "in_advance": "of all ways",
+    "per_request": "way with copies made by the server",
+    "client": "way with copies made by the client",
+}
 PLACES: dict[Place, int] = {"browser": 0, "server": 1, "nowhere": 2}
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from experiment.copies import LEAST_MBIT_S, MOST_MBIT_S
 from experiment.errors import PixelcostError
-
-LEAST_MBIT_S, MOST_MBIT_S = 0.01, 100_000.0
 
 
 class UplinkRefused(PixelcostError):
@@ -47,6 +46,12 @@ def uplink_of(text: str) -> Uplink:
     return known or Uplink(text, f"{_mbit_s(text):,g} Mbit/s", _mbit_s(text))
 
 
+def uplink_at(mbit_s: float) -> Uplink:
+    """The one of UPLINKS with that bandwidth, or one of one's own."""
+    known = (uplink for uplink in UPLINKS.values() if uplink.mbit_s == mbit_s)
+    return next(known, None) or Uplink(f"{mbit_s:g}", f"{mbit_s:,g} Mbit/s", mbit_s)
+
+
 def _mbit_s(text: str) -> float:
     try:
         value = float(text)
@@ -58,8 +63,3 @@ def _mbit_s(text: str) -> float:
             f"{LEAST_MBIT_S:g} to {MOST_MBIT_S:,.0f}."
         )
     return value
-
-
-def transfer_ms(size_bytes: float, mbit_s: float) -> float:
-    """How long so many bytes take at that bandwidth: nothing else, no round trips, no slow start."""
-    return size_bytes * 8 / (mbit_s * 1000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 
 def share_out(wanted: Sequence[int], available: Sequence[int]) -> list[tuple[int, ...]]:
@@ -20,6 +20,13 @@ def share_out(wanted: Sequence[int], available: Sequence[int]) -> list[tuple[int
         shares.append(tuple(cores[end - count : end]))
         end -= count
     return shares
+
+
+def cores_for_one_more(wanted: int, taken: Collection[int], available: Sequence[int]) -> tuple[int, ...]:
+    """Core numbers for a backend that comes later: free ones if there are enough, the first core last."""
+    cores = sorted(available)
+    free = [core for core in cores[1:] if core not in taken]
+    return tuple((free if len(free) >= wanted else cores)[-wanted:])
 
 
 def share_of_each(cores: Sequence[int], cpus: int, replicas: int) -> list[tuple[int, ...]]:

@@ -50,9 +50,19 @@ def model_in(base_path: str) -> dict[str, Any]:
     return {"name": folder.name, "base_path": str(folder), **(_card(version) if version else {})}
 
 
+def place_of(data_dir: Path, name: str) -> Path:
+    """Where a model of the catalogue is exported to."""
+    return (data_dir / "models" / name).resolve()
+
+
+def is_exported(data_dir: Path, name: str) -> bool:
+    """Whether it has been exported, so that it can be served without a download."""
+    return _latest(place_of(data_dir, name)) is not None
+
+
 def _exported(data_dir: Path, name: str, choice: ModelChoice, stop: threading.Event | None) -> dict[str, Any]:
     """The card of a model of the catalogue, which is exported unless it is there already."""
-    place = (data_dir / "models" / name).resolve()
+    place = place_of(data_dir, name)
     mirror = ["--mirror", choice.weights_url] if choice.weights_url else []
     limits = ["--first-byte-timeout", f"{FIRST_BYTE_S:g}", "--stall-timeout", f"{STALL_S:g}"]
     run_models(["export", "--out", str(place), "--quiet", *mirror, *limits, "--", name], stop)

@@ -5,12 +5,14 @@ The process ends when this one is killed, or `stop` is set.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from common.processes import end, end_with_parent
 from experiment.errors import EmbeddedFailed
@@ -51,6 +53,13 @@ def run_models(arguments: list[str], stop: threading.Event | None = None) -> Non
         if process.returncode:
             words.seek(0)
             raise ModelUnavailable(_said(words.read()) or f"It ended with exit code {process.returncode}.")
+
+
+def catalogue() -> list[dict[str, Any]]:
+    """The models that have a name, as `python -m models list --json` prints them; empty if it fails."""
+    command = [sys.executable, "-m", "models", "list", "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return list(json.loads(done.stdout)) if done.returncode == 0 else []
 
 
 def _said(text: str) -> str:

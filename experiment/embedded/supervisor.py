@@ -17,14 +17,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from common.addresses import free_port
 from experiment.backends.addresses import over_rest
 from experiment.backends.probe import probe
 from experiment.backends.replicas import as_one
 from experiment.codec import from_dict, to_dict
-from experiment.embedded.cores import share_of_each, share_out
+from experiment.embedded.cores import cores_for_one_more, share_of_each, share_out
 from experiment.embedded.model import model_in
 from experiment.embedded.profiles import PROFILES, Profile, alike
 from experiment.errors import EmbeddedFailed
@@ -74,6 +74,10 @@ class EmbeddedServer:
     def pid(self) -> int | None:
         """Process id; None if it has not been started or stays down."""
         return self._process.pid if self._process else None
+
+    def prepares(self, detail: str) -> None:
+        """Say what has to be done before it can be started."""
+        self.info = replace(self.info, detail=detail)
 
     def start(self) -> None:
         """Start the child process; it is not ready yet when this returns."""
@@ -201,11 +205,32 @@ class EmbeddedBackend:
         return replace(as_one(infos), **self._whole)
 
 
+class Further(Protocol):
+    """Adds backends to those that run, and removes them again: more_models.py."""
+
+    def look(self, servers: EmbeddedServers) -> None:
+        """Do what is due now. Called several times a second."""
+
+    def rows(self) -> list[dict[str, Any]]:
+        """What could be added, for the state file."""
+
+    def stop(self) -> None:
+        """End what is being prepared."""
+
+
 class EmbeddedServers:
     """All embedded backends of this machine. Use as a context manager."""
 
-    def __init__(self, data_dir: Path, model: Mapping[str, Any], profiles: Sequence[Profile] = PROFILES):
+    def __init__(
+        self,
+        data_dir: Path,
+        model: Mapping[str, Any],
+        profiles: Sequence[Profile] = PROFILES,
+        further: Further | None = None,
+    ):
         self.model = model
+        self._further = further
+        self._log_dir = data_dir / "logs"
         self._profiles = profiles
         self.state_path = data_dir / "embedded.json"
         self._absent = _absent(profiles, model)
@@ -213,12 +238,34 @@ class EmbeddedServers:
         present = [profile for profile in profiles if profile.name not in absent]
         shares = share_out([profile.cores_wanted for profile in present], sorted(os.sched_getaffinity(0)))
         self._backends = [
-            EmbeddedBackend(profile, cores, model, data_dir / "logs")
+            EmbeddedBackend(profile, cores, model, self._log_dir)
             for profile, cores in zip(present, shares, strict=True)
         ]
-        self._servers = [server for backend in self._backends for server in backend.servers]
+        self._written: tuple[Any, ...] = ()  # what the state file tells
         self._stop = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
+
+    @property
+    def _servers(self) -> list[EmbeddedServer]:
+        return [server for backend in self._backends for server in backend.servers]
+
+    def add(self, profile: Profile) -> EmbeddedBackend:
+        """One more backend, whose servers the caller starts. Only for Further.look()."""
+        taken = {core for backend in self._backends for core in backend.info().cores or ()}
+        cores = cores_for_one_more(profile.cores_wanted, taken, sorted(os.sched_getaffinity(0)))
+        backend = EmbeddedBackend(profile, cores, self.model, self._log_dir)
+        self._backends = [*self._backends, backend]  # a new list: another thread may be reading the old one
+        return backend
+
+    def remove(self, backend: EmbeddedBackend) -> None:
+        """End a backend that was added. Only for Further.look()."""
+        self._backends = [other for other in self._backends if other is not backend]
+        for server in backend.servers:
+            server.stop()
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        waits = [threading.Thread(target=server.ended, args=(deadline,)) for server in backend.servers]
+        for wait in waits:
+            wait.start()
 
     def __enter__(self) -> EmbeddedServers:
         for server in self._servers:
@@ -230,6 +277,8 @@ class EmbeddedServers:
     def __exit__(self, *exc: object) -> None:
         self._stop.set()
         self._watcher.join()
+        if self._further:
+            self._further.stop()
         deadline = time.monotonic() + STOP_TIMEOUT_S
         for server in self._servers:
             server.stop()
@@ -268,17 +317,26 @@ class EmbeddedServers:
 
     def _watch(self) -> None:
         while not self._stop.wait(WATCH_INTERVAL_S):
-            before = [(server.info, server.pid) for server in self._servers]
+            if self._further:
+                self._further.look(self)
             for server in self._servers:
                 server.look()
-            if before != [(server.info, server.pid) for server in self._servers]:
+            if self._written != self._seen():
                 self._write_state()
 
+    def _seen(self) -> tuple[Any, ...]:
+        """What the state file should tell."""
+        servers = [(server.info, server.pid) for server in self._servers]
+        return servers, self._further.rows() if self._further else []
+
     def _write_state(self) -> None:
+        self._written = self._seen()
         processes = {backend.name: backend.processes() for backend in self._backends}
         rows = [to_dict(info) | processes.get(info.name, {}) for info in self.infos()]
         asked = [asdict(profile) for profile in self._profiles]
         state = {"supervisor_pid": os.getpid(), "model": dict(self.model), "asked": asked, "backends": rows}
+        if self._further:
+            state["catalogue"] = self._further.rows()
         scratch = self.state_path.with_suffix(".tmp")
         scratch.write_text(json.dumps(state, indent=1), "utf-8")
         scratch.replace(self.state_path)

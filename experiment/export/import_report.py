@@ -19,6 +19,7 @@ from common.words import decoded
 from experiment.decide.other_goals import judged
 from experiment.decide.sections import sections
 from experiment.errors import PixelcostError
+from experiment.export.pictures import ID, picture_problems, without_pictures
 from experiment.export.report_json import SCHEMA
 from experiment.export.schema_check import problems
 from experiment.figures import figures, variant_figures
@@ -41,7 +42,6 @@ MOST_VALUES = 3_000_000  # that a file may seem to hold before it is parsed
 MOST_PROBLEMS = 3  # named in one sentence
 TOLERANCE_MS = 2e-6  # derived numbers have six digits
 
-ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _HOW = 'Choose a file that was saved with the button "JSON" below a run.'
 _AGAIN = "Export it again, or download it again from its source."
 
@@ -95,8 +95,9 @@ def read_report(data: bytes, name: str) -> dict[str, Any]:
         raise ReportRefused(f"{shown} is JSON, but not a Pixelcost report. {_HOW}")
     _check_version(found["schema_version"], shown)
     wrong = (
-        _first(_insane(found, "", 0))
+        _first(_insane(without_pictures(found), "", 0))
         or _first(problems(found, SCHEMA))
+        or _first(picture_problems(found))
         or _first(_too_much(found))
         or _first(_contradictions(found))
     )
@@ -208,7 +209,10 @@ def _too_much(report: Mapping[str, Any]) -> Iterator[str]:
         yield "it has more samples than any run takes"
 
 
-_SAMPLES: Final = ("samples_ms", "warmup_samples_ms", "decode_request_samples_ms", "peers", "batches")
+_SAMPLES: Final = (
+    *("samples_ms", "disturbed_samples_ms", "warmup_samples_ms", "decode_request_samples_ms"),
+    *("peers", "batches"),
+)
 
 
 def _contradictions(report: Mapping[str, Any]) -> Iterator[str]:

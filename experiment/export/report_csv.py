@@ -66,7 +66,7 @@ LATER_VARIANT_KEYS = (
     *("subsampling", "resampler", "engine", "channels"),
     *("canvas_noise", "psnr_db", "largest_difference"),
 )
-LATER_CELL_KEYS = ("decode_request_ms", "decode_response_bytes", "not_sent")
+LATER_CELL_KEYS = ("decode_request_ms", "decode_response_bytes", "not_sent", "disturbed_counted")
 
 CAPACITY_KEYS = ("per_s", "low_per_s", "high_per_s", "limit_ms", "shares_machine")  # empty before 1.5
 CURVE_KEYS = ("measured_at", "limit_ms", "percentile", "seed", "shares_machine")
@@ -156,6 +156,7 @@ def _row(
         **{f"server_{stage}_ms": cell["server_ms"].get(stage) for stage in stages},
         "decode_request_samples_ms": _samples(cell.get("decode_request_samples_ms", ())),
         "warmup_samples_ms": _samples(cell.get("warmup_samples_ms", ())),
+        "disturbed_samples_ms": _samples(cell.get("disturbed_samples_ms", ())),
         "samples_ms": _samples(cell["samples_ms"]),
     }
 

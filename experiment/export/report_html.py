@@ -16,7 +16,8 @@ from typing import Any, Literal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from experiment.decide.sections import sections
-from experiment.decide.uplinks import USUAL, Uplink
+from experiment.export.filmstrip import filmstrip
+from experiment.export.pictures import data_uri, pictures_of, without_pictures
 from experiment.figures import figures
 from experiment.figures.view import view_of
 from experiment.report.contention import NOT_THERE
@@ -44,15 +45,16 @@ FILTERS = (
 )
 
 
-def report_html(report: Mapping[str, Any], uplink: Uplink = USUAL) -> str:
+def report_html(report: Mapping[str, Any]) -> str:
     """The exported report as a page. Raises FileNotFoundError when static/vendor lacks plotly.js.
 
-    `uplink`: the bandwidth that the modelled end to end is about.
+    The report's pictures stand in the page itself, and not again in its JSON.
     """
+    pictures, report = pictures_of(report), without_pictures(report)
     style, script = _asset("report.css") + _vendored("plotly*.css"), _asset("report.js")
     plotly, view = _vendored("plotly*.min.js"), view_of(report)
     drawn = {theme: figures(report, theme, view=view) for theme in THEMES}
-    decided = {theme: sections(report, uplink=uplink, theme=theme, view=view).values() for theme in THEMES}
+    decided = {theme: sections(report, theme=theme, view=view).values() for theme in THEMES}
     # Backends that could not be used are left out of the table: a warning says all that is known of them.
     unused = {info.name for info in view.backends if info.state in NOT_THERE}
     one_photo = view.photo_set is None
@@ -65,6 +67,8 @@ def report_html(report: Mapping[str, Any], uplink: Uplink = USUAL) -> str:
             script=script,
             plotly=plotly,
             report=report,
+            strip=filmstrip(view, report),
+            pictures={key: (picture, data_uri(picture)) for key, picture in pictures.items()},
             photo_set=view.photo_set,
             variants={variant.id: variant for variant in view.variants},
             cells=[
@@ -76,14 +80,38 @@ def report_html(report: Mapping[str, Any], uplink: Uplink = USUAL) -> str:
             curves={curve.key: curve for curve in view.load},
             figures=drawn["light"],
             sections=[section for section in decided["light"] if section.figures],  # others lack something
-            all_figures={
-                theme: drawn[theme] | {k: v for section in decided[theme] for k, v in section.figures.items()}
-                for theme in THEMES
-            },
+            all_figures=_in_both_themes(
+                *(
+                    drawn[theme] | {k: v for section in decided[theme] for k, v in section.figures.items()}
+                    for theme in THEMES
+                )
+            ),
             method=method(report),
         )
     )
     return page.encode("utf-8", "replace").decode()  # a file name may hold what UTF-8 can't
+
+
+def _in_both_themes(light: Mapping[str, Any], dark: Mapping[str, Any]) -> dict[str, Any]:
+    """What the page's script draws: the light figures, and of the dark ones only what differs."""
+    plain = [
+        {name: {key: figure[key] for key in ("data", "layout")} for name, figure in drawn.items()}
+        for drawn in (light, dark)
+    ]
+    return {"light": plain[0], "dark": _differences(*plain) or {}}
+
+
+def _differences(base: Any, other: Any) -> dict[str, Any] | list[Any] | None:
+    """What `other` has otherwise than `base`: by key or index, down to [the other value]; None: nothing."""
+    if base == other:
+        return None
+    if isinstance(base, dict) and isinstance(other, dict) and base.keys() == other.keys():
+        pairs = [(key, base[key], other[key]) for key in base]
+    elif isinstance(base, list) and isinstance(other, list) and len(base) == len(other):
+        pairs = [(str(place), *both) for place, both in enumerate(zip(base, other, strict=True))]
+    else:
+        return [other]
+    return {key: _differences(one, two) for key, one, two in pairs if one != two}
 
 
 @cache

@@ -15,6 +15,7 @@ from typing import Any
 
 from experiment.axes import plan_dict
 from experiment.codec import to_dict
+from experiment.decide.evidence import evidence
 from experiment.records import Cell, LoadCurve, LoadPoint, Report, Variant
 from experiment.report.method import method
 
@@ -61,7 +62,7 @@ def report_dict(report: Report) -> dict[str, Any]:
         "photo_set": None if report.photo_set is None else _digits(to_dict(report.photo_set)),
         "resizers": None if report.resizers is None else _digits(to_dict(report.resizers)),
     }
-    return made | {"method": method(made)}
+    return made | {"method": method(made), "evidence": evidence(made)}
 
 
 def load_dict(curve: LoadCurve) -> dict[str, Any]:
@@ -92,6 +93,14 @@ def report_json(report: Mapping[str, Any]) -> str:
 def timestamp(seconds: float) -> str:
     """Seconds since the epoch as ISO 8601 in UTC: "2026-05-04T10:20:30Z"."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def measured_at(report: Mapping[str, Any]) -> float:
+    """When an exported report was measured, in seconds since the epoch; 0 for a date that does not exist."""
+    try:
+        return datetime.strptime(report["created_at"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def _variant(variant: Variant, original_bytes: int) -> dict[str, Any]:

@@ -14,7 +14,15 @@ from typing import Any
 from experiment.figures.frame import Figure, axis, base_layout, dots, empty_figure, escaped, figure
 from experiment.figures.over_photos import axis_title, bars, what_is_shown
 from experiment.figures.palette import Palette, dash, outline, symbol
-from experiment.figures.points import changed_mark, describe, line, markers, size_axis
+from experiment.figures.points import (
+    changed_mark,
+    describe,
+    few_mark,
+    line,
+    markers,
+    size_axis,
+    without_few,
+)
 from experiment.figures.view import Point, Series, View, missing_note
 from experiment.wording import (
     compared_with,
@@ -28,6 +36,8 @@ from experiment.wording import (
 )
 
 HEIGHT_PX = 360
+LEAST_SPAN = 10.0  # points between the ends of the score's axis
+STEPS, MOST_STEPS = (2, 5, 10, 20), 6
 COLUMNS = ("Backend", "Format", "Size, px", "Probability, %", "Answer", "Kept")
 SET_COLUMNS = ("Backend", "Format", "Size, px", "Share, %", "95 % from", "to", "Photos")
 
@@ -41,7 +51,10 @@ def agreement_by_size(view: View, palette: Palette) -> Figure:
     if not view.points:
         return empty_figure(palette, title, COLUMNS, HEIGHT_PX)
     groups = alike([*view.series, *view.originals])
-    data = [group_trace(group, view, palette) for group in groups]
+    data = [
+        trace for group in groups for trace in without_few(group_trace(group, view, palette), group[0].points)
+    ]
+    data += few_mark([point for group in groups for point in group[0].points], palette)
     if any(point.is_kept is False for point in view.points):
         data.append(changed_mark(palette, changed_words(view)))
     layout = base_layout(palette, HEIGHT_PX, len(data)) | {
@@ -59,18 +72,26 @@ def title_of(view: View) -> str:
 
 
 def percent_axis(view: View, palette: Palette) -> dict[str, Any]:
-    """The score that the figure is about, over whole tens and never less than 20 points."""
+    """The score that the figure is about, over what was measured and never less than LEAST_SPAN points.
+
+    So the same fall looks alike in every run with small ones. Intervals of few photos do not stretch it.
+    """
     label = escaped(short_label(view.expected))
     title = f"Probability of “{label}”, %" if label else "Probability, %"
     title = title if view.photo_set is None else axis_title(view)
-    scores = [score for point in view.points for score in (point.score, point.low, point.high)]
+    scores = [
+        score
+        for point in view.points
+        for score in ((point.score,) if point.is_few else (point.score, point.low, point.high))
+    ]
     known = [100 * score for score in scores if score is not None] or [0.0, 100.0]
-    low, high = math.floor(min(known) / 10) * 10, math.ceil(max(known) / 10) * 10
-    low = max(min(low, high - 20), 0)
-    high = min(max(high, low + 20), 100)
-    margin = (high - low) * 0.04
-    step = 5 if high - low <= 20 else 10 if high - low <= 60 else 20
-    ticks = list(range(low, high + 1, step))
+    low, high = min(known), max(known)
+    if high - low < LEAST_SPAN:
+        high = min(max((low + high + LEAST_SPAN) / 2, LEAST_SPAN), 100.0)
+        low = high - LEAST_SPAN
+    margin = (high - low) * 0.06
+    step = next((step for step in STEPS if (high - low) / step <= MOST_STEPS), STEPS[-1])
+    ticks = list(range(math.ceil(low / step) * step, math.floor(high / step) * step + 1, step))
     return axis(palette, title, range=[low - margin, high + margin], tickvals=ticks)
 
 

@@ -23,7 +23,7 @@ from experiment.figures.frame import (
 )
 from experiment.figures.over_photos import bars, score_column, what_is_shown
 from experiment.figures.palette import Palette, colour, dash, outline, symbol
-from experiment.figures.points import changed_mark, describe
+from experiment.figures.points import changed_mark, describe, few_mark, without_few
 from experiment.figures.view import MOST_LINES, Making, Point, Series, View, making, missing_note
 from experiment.wording import joined, listed, number, ratio, sized_name, times
 
@@ -41,21 +41,22 @@ def by_quality(view: View, palette: Palette) -> Figure:
     if not lines:
         return empty_figure(palette, TITLE, COLUMNS, HEIGHT_PX)
     shown = [point for series in lines for point in series.points]
-    data = [
-        _trace(series, view, palette, [point.percent for point in series.points])
-        | {"name": escaped(series.name), **bars(series.points, colour(palette, series.nth % SYMBOLS))}
-        for series in lines
-    ]
-    data += [
-        _trace(series, view, palette, [_kilobytes(point) for point in series.points])
-        | {"yaxis": "y2", "showlegend": False}
-        for series in lines
-    ]
+    data = []
+    for series in lines:
+        above = _trace(series, view, palette, [point.percent for point in series.points])
+        look = {"name": escaped(series.name), **bars(series.points, colour(palette, series.nth % SYMBOLS))}
+        data += without_few(above | look, series.points)
+    for series in lines:
+        below = _trace(series, view, palette, [_kilobytes(point) for point in series.points])
+        data += without_few(below | {"yaxis": "y2", "showlegend": False}, series.points)
+    data += few_mark(shown, palette)
     if any(point.is_kept is False for point in shown):
         data.append(changed_mark(palette, changed_words(view)))
     layout = base_layout(palette, HEIGHT_PX, len(lines)) | _axes(view, shown, palette)
-    rows = [_row(point) for point in shown]
+    is_set = view.photo_set is not None
+    rows = [[*_row(point), *([point.photos] if is_set else [])] for point in shown]
     columns = [score_column(view) if column == SCORE else column for column in COLUMNS]
+    columns += ["Photos"] if is_set else []
     return figure(data, layout, TITLE, _caption(view, lines), columns, rows)
 
 

@@ -13,6 +13,8 @@ from experiment.records import RESOLUTION_MS
 Figure = dict[str, Any]
 
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
+CLOSE = 3.0  # ends of a logarithmic axis, the higher over the lower
+MOST_STEPS = 6
 LEGEND_ROW_PX = 19
 LEGEND_LINE_PX = 48  # long enough to tell a dashed line from a solid one
 
@@ -154,13 +156,26 @@ def padded_range(values: Sequence[float]) -> tuple[float, float]:
 
 
 def round_ticks(low: float, high: float) -> list[float]:
-    """Round numbers from `low` to `high`: 1, 2, 5 in each decade; only 1 over many decades."""
+    """Round numbers from `low` to `high`: 1, 2, 5 in each decade; only 1 over many decades, and equal steps
+    where both are close to each other."""
+    if high / low < CLOSE:
+        return _equal_steps(low, high)
     digits: tuple[float, ...] = (1, 2, 5) if high / low < 2000 else (1,)
     if high / low < 6:
         digits = (1, 1.5, 2, 3, 4, 5, 6, 8)
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = [float(f"{digit * 10.0**decade:.3g}") for decade in decades for digit in digits]
     return [tick for tick in ticks if low <= tick <= high]
+
+
+def _equal_steps(low: float, high: float) -> list[float]:
+    """Multiples of a round step, at most MOST_STEPS and one."""
+    decade = 10.0 ** math.floor(math.log10((high - low) / MOST_STEPS))
+    step = next(
+        digit * decade for digit in (1, 2, 2.5, 5, 10) if (high - low) / (digit * decade) <= MOST_STEPS
+    )
+    first, last = math.ceil(low / step), math.floor(high / step)
+    return [float(f"{number * step:.12g}") for number in range(first, last + 1)]
 
 
 def escaped(text: str) -> str:

@@ -13,6 +13,7 @@ WIDTH_PX, HEIGHT_PX = 280.0, 240.0
 CHARACTER_PX, LINE_PX = 7.0, 13.0
 MOST_CHARACTERS = 60  # that are given room; an imported name may be of any length
 PART_PX = 4.0  # of the grid that finds neighbours; less than half a point
+STROKE_PX = 3.0  # width of a line, with some air
 OUTSIDE_PX = 8.0  # by which a label may cross the left or right edge
 TOUCHING_PX = 1e-6  # what neighbours may share and still lie side by side
 
@@ -47,15 +48,21 @@ class Box:
         )
 
 
-def place_labels(spots: Sequence[Spot]) -> list[str | None]:
+Place = tuple[float, float]  # x and y, each 0..1
+
+
+def place_labels(spots: Sequence[Spot], strokes: Sequence[tuple[Place, Place]] = ()) -> list[str | None]:
     """Plotly's textposition for each spot, or None where its label finds no room.
 
-    Spots choose in the order they come in.
+    Spots choose in the order they come in. `strokes` are lines between two points, which no label may cross.
     """
     points = [_on_plot(spot) for spot in spots]
     grid = _Grid()
     for point in points:
         grid.add(point)
+    for one, other in strokes:
+        for box in _along(one, other):
+            grid.add(box)
     positions: list[str | None] = []
     for spot, point in zip(spots, points, strict=True):
         position, box = _free_place(spot, point, grid)
@@ -102,6 +109,15 @@ def _parts(middle: float, length: float, *, covered: bool = False) -> range:
     if covered:
         return range(math.ceil(first - slack), math.floor(last + slack))
     return range(math.floor(first + slack), math.ceil(last - slack))
+
+
+def _along(one: Place, other: Place) -> Iterator[Box]:
+    """Small boxes that cover a line."""
+    (x, y), (to_x, to_y) = ((place[0] * WIDTH_PX, place[1] * HEIGHT_PX) for place in (one, other))
+    steps = max(1, math.ceil(math.hypot(to_x - x, to_y - y) / STROKE_PX))
+    for step in range(steps + 1):
+        part = step / steps
+        yield Box(x + part * (to_x - x), y + part * (to_y - y), STROKE_PX, STROKE_PX)
 
 
 def _on_plot(spot: Spot) -> Box:

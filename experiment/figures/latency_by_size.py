@@ -6,55 +6,76 @@ from typing import Any
 
 from experiment.figures.frame import Figure, base_layout, empty_figure, figure, log_axis
 from experiment.figures.palette import Palette
-from experiment.figures.points import describe, size_axis, size_traces
+from experiment.figures.points import BARS, describe, size_axis, size_traces
 from experiment.figures.view import Point, Series, View, latency_words, making, missing_note
 from experiment.wording import joined, kind_name, listed, made_as, ratio, times
 
 TITLE = "Latency by size"
 HEIGHT_PX = 380
 LATENCY = "p50, ms"
-COLUMNS = ("Backend", "Format", "Size, px", LATENCY, "Fastest, ms", "Slowest, ms", "Samples")
+COLUMNS = (
+    "Backend",
+    "Format",
+    "Size, px",
+    LATENCY,
+    "95 % from, ms",
+    "to, ms",
+    "Fastest, ms",
+    "Slowest, ms",
+    "Samples",
+)
 
 
 def latency_by_size(view: View, palette: Palette) -> Figure:
-    """p50, or what was chosen, over the longest side, both logarithmic; bars from fastest to slowest."""
+    """p50, or what was chosen, over the longest side, both logarithmic; bars are the 95 % interval of p50.
+
+    Of another latency there is no interval, and no bar.
+    """
     view = view.uncrowded()
     if not view.points:
         return empty_figure(palette, TITLE, COLUMNS, HEIGHT_PX)
     lines = [*view.series, *view.originals]
     data = size_traces(lines, palette, _arms, lambda point: describe(point, view))
-    extremes = [value for point in view.points for value in _extremes(point)]
+    ends = [value for point in view.points for value in _ends(point)]
     layout = base_layout(palette, HEIGHT_PX, len(data)) | {
         "xaxis": size_axis(view, palette),
-        "yaxis": log_axis(palette, "Latency, ms", extremes),
+        "yaxis": log_axis(palette, "Latency, ms", ends),
     }
-    columns = [f"{view.latency}, ms" if column == LATENCY else column for column in COLUMNS]
+    names = {LATENCY: f"{view.latency}, ms", "Samples": "Samples" if view.photo_set is None else "Photos"}
+    columns = [names.get(column, column) for column in COLUMNS]
     rows = [_row(point) for series in lines for point in series.points]
     return figure(data, layout, TITLE, _caption(view), columns, rows)
 
 
-def _extremes(point: Point) -> tuple[float, float]:
-    """The fastest and the slowest sample, in ms."""
-    low, high = point.cell.min_ms, point.cell.max_ms
+def _interval(point: Point) -> tuple[float | None, float | None]:
+    """The 95 % interval of what is drawn, where that is p50 of enough samples."""
+    if point.latency_ms != point.p50_ms:
+        return None, None
+    return point.cell.p50_low_ms, point.cell.p50_high_ms
+
+
+def _ends(point: Point) -> tuple[float, float]:
+    low, high = _interval(point)
     return point.latency_ms if low is None else low, point.latency_ms if high is None else high
 
 
 def _arms(point: Point) -> tuple[float, float, float]:
-    low, high = _extremes(point)
+    low, high = _ends(point)
     return point.latency_ms, round(high - point.latency_ms, 6), round(point.latency_ms - low, 6)
 
 
 def _row(point: Point) -> list[Any]:
-    variant, extremes = point.variant, _extremes(point)
+    variant, cell = point.variant, point.cell
     shown = [point.backend.name, kind_name(variant), variant.size_px, point.latency_ms]
-    return [*shown, *extremes, point.cell.count]
+    return [*shown, *_interval(point), cell.min_ms, cell.max_ms, cell.count]
 
 
 def _caption(view: View) -> str:
     return joined(
         "" if view.latency == "p50" else f"Points are {latency_words(view.latency)}.",
         _fall(view),
-        "Bars reach from the fastest to the slowest sample.",
+        BARS if view.latency == "p50" else "",
+        "" if view.plan.copies == "in_advance" else "The request alone, without making the copy.",
         missing_note(view),
     )
 
@@ -69,9 +90,9 @@ def _fall(view: View) -> str:
         series
         for series in lines
         if making(series.points[-1].variant) == making(steepest.points[-1].variant)
-        and _ends(series) == _ends(steepest)
+        and _sizes(series) == _sizes(steepest)
     ]
-    small, large = _ends(steepest)
+    small, large = _sizes(steepest)
     if _factor(steepest) < 1.05:
         return f"From {large} to {small} px, {_what(view)} hardly changes."
     falls = [
@@ -87,7 +108,7 @@ def _what(view: View) -> str:
     return "the slowest sample" if view.latency == "slowest" else view.latency
 
 
-def _ends(series: Series) -> tuple[int, int]:
+def _sizes(series: Series) -> tuple[int, int]:
     return series.points[-1].variant.size_px, series.points[0].variant.size_px
 
 

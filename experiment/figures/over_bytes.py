@@ -13,11 +13,13 @@ from experiment.figures.palette import Palette
 from experiment.figures.points import (
     band,
     changed_mark,
+    few_mark,
     label_positions,
     labelled,
     ring,
     unbeaten,
     unmet_goal,
+    without_few,
 )
 from experiment.figures.view import Point, Series, View, missing_note
 from experiment.wording import full_name, joined, kind_name, sentence
@@ -40,12 +42,14 @@ def over_bytes(view: View, palette: Palette) -> Figure:
     x_axis = log_axis(palette, "Size, KB", [kilobytes(point) for point in drawn])
     y_axis = percent_axis(view, palette)
     ordered = sorted(drawn, key=lambda point: (point.key not in best_keys, -point.variant.size_px))
-    labels = label_positions(ordered, kilobytes, (x_axis["range"], y_axis["range"]))
+    ends = (x_axis["range"], y_axis["range"])
+    labels = label_positions(ordered, kilobytes, ends, None, [group[0].points for group in groups])
     data = [band(best, [kilobytes(point) for point in best], palette)] if len(best) > 1 else []
     for group in groups:
         points, trace = group[0].points, group_trace(group, view, palette)
         over = {"mode": trace["mode"] + "+text", "x": [kilobytes(point) for point in points]}
-        data.append(trace | over | labelled(points, labels, view, palette))
+        data += without_few(trace | over | labelled(points, labels, view, palette), points)
+    data += few_mark(drawn, palette)
     if any(point.is_kept is False for point in drawn):
         data.append(changed_mark(palette, changed_words(view)))
     data += ring(view, kilobytes, labels, palette)
@@ -62,11 +66,13 @@ def over_bytes(view: View, palette: Palette) -> Figure:
             point.percent,
             point.kept,
             "yes" if point.key in best_keys else "no",
+            *([] if view.photo_set is None else [point.photos]),
         ]
         for group in groups
         for point in group[0].points
     ]
     columns = [score_column(view) if column == SCORE else column for column in COLUMNS]
+    columns += [] if view.photo_set is None else ["Photos"]
     return figure(data, layout, TITLE, _caption(view), columns, rows)
 
 

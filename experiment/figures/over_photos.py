@@ -30,7 +30,7 @@ def what_is_shown(view: View) -> str:
     facts = view.photo_set
     if facts is None:
         return ""
-    bars = "Bars are 95 % intervals."
+    bars = "Bars: 95 % intervals."
     if view.is_accuracy:
         return f"Accuracy: the share of {facts.labelled:,} labelled photos whose top answer is right. {bars}"
     return (

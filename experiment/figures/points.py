@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from experiment.axes import settings_words
 from experiment.figures.frame import axis, dots, error_bars, escaped, hover_text
 from experiment.figures.label_places import Spot, place_labels
 from experiment.figures.over_photos import describe_shares
@@ -15,6 +15,8 @@ from experiment.figures.view import Point, Series, View
 from experiment.records import RESOLUTION_MS
 from experiment.wording import (
     capitalised,
+    count,
+    made_as,
     milliseconds,
     percent,
     reference_name,
@@ -24,8 +26,10 @@ from experiment.wording import (
     span,
 )
 
+BARS = "Bars: 95 % interval of the median."
 AFTER_THE_LINES = 2000  # legendrank of entries that explain; a line has plotly's 1000
 Key = tuple[str, str]  # of a point: variant id and backend name
+FEW_OPACITY = 0.55  # of points of few photos
 TOO_CLOSE = 1.22  # ticks whose sizes differ by less would print over each other
 
 
@@ -33,7 +37,7 @@ def point_label(point: Point) -> str:
     """What stands beside a point of a trade-off."""
     if point.variant.is_reference:
         return reference_name(point.variant)
-    return f"{point.variant.size_px}{settings_words(point.variant)}"
+    return f"{point.variant.size_px} {made_as(point.variant)}"
 
 
 def label_positions(
@@ -41,23 +45,30 @@ def label_positions(
     x_of: Callable[[Point], float],
     ends: tuple[Sequence[float], Sequence[float]],
     recommended: Point | None = None,
+    lines: Sequence[Sequence[Point]] = (),
 ) -> dict[Key, str]:
     """Where the labels of points stand, by key; those that find no room have none. The first choose first.
 
-    `ends`: of the x axis, which is logarithmic, and of the y axis. `recommended` has a ring around it.
+    `ends`: of the x axis, which is logarithmic, and of the y axis. `recommended` has a ring around it; no
+    label stands on one of `lines`.
     """
     known = [point for point in points if point.percent is not None]
     (left, right), (bottom, top) = ends
+
+    def place(point: Point) -> tuple[float, float]:
+        x = (math.log10(max(x_of(point), RESOLUTION_MS)) - left) / (right - left)
+        return x, ((point.percent or 0.0) - bottom) / (top - bottom)
+
     spots = [
-        Spot(
-            (math.log10(max(x_of(point), RESOLUTION_MS)) - left) / (right - left),
-            ((point.percent or 0.0) - bottom) / (top - bottom),
-            point_label(point),
-            radius_px=12.0 if point is recommended else 6.0,
-        )
+        Spot(*place(point), point_label(point), radius_px=12.0 if point is recommended else 6.0)
         for point in known
     ]
-    positions = zip(known, place_labels(spots), strict=True)
+    strokes = [
+        (place(one), place(other))
+        for line_ in lines
+        for one, other in itertools.pairwise(point for point in line_ if point.percent is not None)
+    ]
+    positions = zip(known, place_labels(spots, strokes), strict=True)
     return {point.key: position for point, position in positions if position is not None}
 
 
@@ -79,9 +90,14 @@ def labelled(
 def unbeaten(points: Sequence[Point], cost: Callable[[Point], float]) -> list[Point]:
     """The points that no other beats in both cost and probability, cheapest first.
 
-    A changed answer is never a good trade, however cheap and however sure it looks.
+    A changed answer is never a good trade, however cheap and however sure it looks; nor is what few photos
+    say.
     """
-    right = [point for point in points if point.score is not None and point.is_kept is not False]
+    right = [
+        point
+        for point in points
+        if point.score is not None and point.is_kept is not False and not point.is_few
+    ]
     best: list[Point] = []
     right.sort(key=lambda point: (cost(point), -(point.score or 0)))
     for point in right:
@@ -174,13 +190,24 @@ def describe(point: Point, view: View) -> str:
         f"p50 {milliseconds(point.p50_ms)}"
         + (f" (95 %: {span(low, high)})" if low is not None and high is not None else ""),
         f"{view.latency} {milliseconds(point.latency_ms)}" if view.latency in {"p90", "p99"} else "",
+        *_extra(point, view),
         f"fastest {milliseconds(cell.min_ms or 0)}, slowest {milliseconds(cell.max_ms or 0)}, "
-        f"{cell.count} samples" + (f", {cell.failures} failed" if cell.failures else ""),
+        + count(cell.count, "sample" if point.photos is None else "photo")
+        + (f", {cell.failures} failed" if cell.failures else ""),
         f"{size(point.variant.size_bytes)} ({point.variant.encoder}{resized})",
         _answer(point, view),
         *describe_shares(point),
         f"{cell.validity}" if cell.validity != "VALID" else "",
     )
+
+
+def _extra(point: Point, view: View) -> list[str]:
+    """What counts beside the request, and the whole."""
+    making_ms, upload_ms = point.extra.making_ms, point.extra.upload_ms
+    made = [f"making the copy {milliseconds(making_ms)}"] if making_ms else []
+    at = f"at {view.plan.uplink_mbit_s:,g} Mbit/s"
+    sent = [f"uploading {at} {milliseconds(upload_ms)} (modelled)"] if upload_ms else []
+    return [*made, *sent, *([f"together {milliseconds(point.shown_ms)}"] if made or sent else [])]
 
 
 def _answer(point: Point, view: View) -> str:
@@ -209,6 +236,45 @@ def line(series: Series, palette: Palette) -> dict[str, Any]:
     first = series.first
     look = dash(first.variant.format, series.nth)
     return {"color": colour(palette, first.backend_index), "width": 2, "dash": look}
+
+
+def without_few(trace: dict[str, Any], points: Sequence[Point]) -> list[dict[str, Any]]:
+    """The trace of `points`, with those of few photos in one of their own: hollow, pale and not joined."""
+    few = [point.is_few for point in points]
+    if not any(few):
+        return [trace]
+    many = _only(trace, [not is_few for is_few in few])
+    apart_ = _only(trace, few)
+    symbols = apart_["marker"]["symbol"]
+    hollow = [_hollow(each) for each in ([symbols] * sum(few) if isinstance(symbols, str) else symbols)]
+    text = "+text" if "text" in trace["mode"] else ""
+    look = {
+        "mode": f"markers{text}",
+        "showlegend": False,
+        "marker": apart_["marker"] | {"symbol": hollow, "opacity": FEW_OPACITY},
+    }
+    return [each for each in (many, apart_ | look) if each["x"]]
+
+
+def _hollow(symbol_: str) -> str:
+    return f"{symbol_.partition('-open')[0].removesuffix('-dot')}-open"
+
+
+def _only(value: Any, kept: Sequence[bool]) -> Any:
+    """A trace, or a part of it, with only some of its points: lists of one value for each point."""
+    if isinstance(value, dict):
+        return {key: _only(each, kept) for key, each in value.items()}
+    if isinstance(value, list) and len(value) == len(kept):
+        return [each for each, is_kept in zip(value, kept, strict=True) if is_kept]
+    return value
+
+
+def few_mark(points: Sequence[Point], palette: Palette) -> list[dict[str, Any]]:
+    """A trace without points that explains pale ones in the legend, where there are some."""
+    if not any(point.is_few for point in points):
+        return []
+    trace = changed_mark(palette, "under a quarter of the photos")
+    return [trace | {"marker": trace["marker"] | {"symbol": "circle-open", "opacity": FEW_OPACITY}}]
 
 
 def changed_mark(palette: Palette, words: str) -> dict[str, Any]:
@@ -243,18 +309,16 @@ def size_traces(
         plain, heights = markers(points, palette), [y_of(point) for point in points]
         up, down = [up for _, up, _ in heights], [down for _, _, down in heights]
         look = {"mode": "lines+markers", "line": line(series, palette)}
-        traces.append(
-            dots(
-                [point.variant.size_px for point in points],
-                [y for y, _, _ in heights],
-                [hover(point) for point in points],
-                name=escaped(series.name),
-                error_y=error_bars(up, down, plain["color"]),
-                marker=plain | {"symbol": symbol(first.backend_index, first.variant.format)},
-            )
-            | ({"showlegend": False} if first.variant.is_reference else look)
+        trace = dots(
+            [point.variant.size_px for point in points],
+            [y for y, _, _ in heights],
+            [hover(point) for point in points],
+            name=escaped(series.name),
+            error_y=error_bars(up, down, plain["color"]),
+            marker=plain | {"symbol": symbol(first.backend_index, first.variant.format)},
         )
-    return traces
+        traces += without_few(trace | ({"showlegend": False} if first.variant.is_reference else look), points)
+    return traces + few_mark([point for series in lines for point in series.points], palette)
 
 
 def size_axis(view: View, palette: Palette) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """Every sample of one cell, as a strip: what p50 stands for, and what it hides.
 
-Latency goes to the right, time goes down: the first request is on top. So a backend that warms
+Time goes to the right, from the first request to the last, and latency up. So a backend that warms
 up slowly or gets slower is seen as a slant, and an outlier as a point of its own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from experiment.figures.frame import Figure, axis, base_layout, dots, figure, hover_text, log_axis
@@ -14,7 +15,7 @@ from experiment.records import RESOLUTION_MS, Cell
 from experiment.report.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99, outliers
 from experiment.wording import count, joined, listed, milliseconds, number
 
-HEIGHT_PX = 200
+HEIGHT_PX = 240
 TITLE = "Samples"
 COLUMNS = ("Request", "Latency, ms", "Counts", "Outlier")
 FEW, FEW_PX, MANY_PX = 100, 8, 5  # more samples than that are drawn smaller
@@ -28,9 +29,9 @@ LINES = {"p50_ms": ("p50", "solid"), "p90_ms": ("p90", "dash"), "p99_ms": ("p99"
 def samples(cell: Cell, index: int, palette: Palette, *, is_running: bool) -> Figure:
     """The strip of a cell, whose backend is at `index` among the report's. All in ms."""
     far = frozenset(outliers(cell.samples_ms))
-    horizontal = _latency_axis(cell, palette)
-    edge_ms: float = horizontal["range"][1]
-    if horizontal.get("type") == "log":
+    upright = _latency_axis(cell, palette)
+    edge_ms: float = upright["range"][1]
+    if upright.get("type") == "log":
         edge_ms = 10**edge_ms
     data = [
         _dots(cell, far, index, palette),
@@ -43,8 +44,8 @@ def samples(cell: Cell, index: int, palette: Palette, *, is_running: bool) -> Fi
     layout |= {
         "legend": layout["legend"] | {"itemwidth": PATCH_PX},
         "margin": {"l": 48, "r": 16, "t": 34, "b": 46},
-        "xaxis": horizontal,
-        "yaxis": _order_axis(cell, palette),
+        "xaxis": _order_axis(cell, palette),
+        "yaxis": upright,
     }
     drawn = [trace for trace in data if trace["x"]]
     return figure(drawn, layout, TITLE, _caption(cell, far, is_running), COLUMNS, _rows(cell, far))
@@ -52,8 +53,8 @@ def samples(cell: Cell, index: int, palette: Palette, *, is_running: bool) -> Fi
 
 def _dots(cell: Cell, far: frozenset[float], index: int, palette: Palette) -> dict[str, Any]:
     return dots(
-        cell.samples_ms,
         range(1, len(cell.samples_ms) + 1),
+        cell.samples_ms,
         [
             hover_text(
                 f"Sample {place} of {cell.count}",
@@ -67,22 +68,32 @@ def _dots(cell: Cell, far: frozenset[float], index: int, palette: Palette) -> di
 
 
 def _warmups(cell: Cell, index: int, edge_ms: float, palette: Palette) -> dict[str, Any]:
-    """Hollow, and above the first sample: they came before it. Those beyond the edge say where they are."""
+    """Hollow, and left of the first sample: they came before it. One beyond the edge says where it is."""
     warmups_ms = cell.warmup_samples_ms
     return dots(
-        [min(sample_ms, edge_ms) for sample_ms in warmups_ms],
         range(1 - len(warmups_ms), 1),
+        [min(sample_ms, edge_ms) for sample_ms in warmups_ms],
         [
             hover_text(f"Warm-up {place}", f"{milliseconds(sample_ms)}, not counted")
             for place, sample_ms in enumerate(warmups_ms, start=1)
         ],
         mode="markers+text",
         name="warm-up",
-        text=[f"{milliseconds(sample_ms)} →  " if sample_ms > edge_ms else "" for sample_ms in warmups_ms],
-        textposition="middle left",
+        text=_beyond_words(warmups_ms, edge_ms),
+        textposition="middle right",
         textfont={"size": 12, "color": palette.ink},
         marker=_mark(cell, f"{symbol(index)}-open", colour(palette, index)),
     )
+
+
+def _beyond_words(warmups_ms: Sequence[float], edge_ms: float) -> list[str]:
+    """Beside the last of those beyond the edge: they stand too close for words of their own."""
+    beyond = [place for place, sample_ms in enumerate(warmups_ms) if sample_ms > edge_ms]
+    if not beyond:
+        return [""] * len(warmups_ms)
+    up_to = "up to " if len(beyond) > 1 else ""
+    words = f"  ↑ {up_to}{milliseconds(max(warmups_ms))}"
+    return [words if place == beyond[-1] else "" for place in range(len(warmups_ms))]
 
 
 def _mark(cell: Cell, shape: str, own: str) -> dict[str, Any]:
@@ -93,14 +104,14 @@ def _mark(cell: Cell, shape: str, own: str) -> dict[str, Any]:
 def _percentiles(cell: Cell, palette: Palette) -> list[dict[str, Any]]:
     """A line for p50, and for each further percentile that the count allows."""
     known = {key: getattr(cell, key) for key in LINES if getattr(cell, key) is not None}
-    top, bottom = _order_range(cell)
+    first, last = _order_range(cell)
     return [
         {
             "type": "scatter",
             "mode": "lines",
             "name": f"{LINES[key][0]} {milliseconds(value_ms)}",
-            "x": [value_ms, value_ms],
-            "y": [top, bottom],
+            "x": [first, last],
+            "y": [value_ms, value_ms],
             "line": {"color": palette.ink, "width": 1.5, "dash": LINES[key][1]},
             "hoverinfo": "skip",
         }
@@ -109,11 +120,11 @@ def _percentiles(cell: Cell, palette: Palette) -> list[dict[str, Any]]:
 
 
 def _failed(cell: Cell, edge_ms: float, palette: Palette) -> dict[str, Any]:
-    """One cross on the right edge: a failure has no latency, and no place among the samples is known."""
+    """One cross on the upper edge: a failure has no latency, and no place among the samples is known."""
     reasons = [failure.message for failure in cell.failure_reasons]
     return dots(
-        [edge_ms],
         [sum(_order_range(cell)) / 2],
+        [edge_ms],
         [hover_text(_unanswered_words(cell), *reasons)],
         name=f"{cell.unanswered:,} {'failed' if cell.failures else 'not sent'}",
         marker={"size": 11, "symbol": "x", "color": palette.ink},
@@ -143,12 +154,12 @@ def _latency_axis(cell: Cell, palette: Palette) -> dict[str, Any]:
 
 
 def _order_axis(cell: Cell, palette: Palette) -> dict[str, Any]:
-    top, bottom = _order_range(cell)
+    first, last = _order_range(cell)
     ticks = {1: "first", cell.count: "last"} if cell.count > 1 else {1: "first"} if cell.count else {}
     return axis(
         palette,
-        "",
-        range=[bottom, top],  # time goes down
+        "Order of the requests",
+        range=[first, last],
         tickvals=list(ticks),
         ticktext=list(ticks.values()),
         showgrid=False,
@@ -169,6 +180,7 @@ def _rows(cell: Cell, far: frozenset[float]) -> list[list[Any]]:
         [f"sample {place}", value_ms, "yes", "yes" if value_ms in far else "no"]
         for place, value_ms in enumerate(cell.samples_ms, start=1)
     ]
+    rows += [["delayed", value_ms, "no", None] for value_ms in cell.disturbed_samples_ms]
     return rows + (
         [[f"{cell.unanswered} {'failed' if cell.failures else 'not sent'}", None, "no", None]]
         if cell.unanswered
@@ -182,9 +194,18 @@ def _caption(cell: Cell, far: frozenset[float], is_running: bool) -> str:
     missing = next((name for name, floor in floors.items() if 0 < cell.count < floor), None)
     return joined(
         _what_was_taken(cell, far, is_running),
+        _delayed(cell),
         f"{_unanswered_words(cell)}." if cell.unanswered and cell.count else "",
         f"{missing} is known from {floors[missing]} samples." if missing else "",
     )
+
+
+def _delayed(cell: Cell) -> str:
+    """What was set apart: the strip shows what p50 stands for."""
+    if not cell.disturbed_samples_ms:
+        return ""
+    delayed, slowest_ms = len(cell.disturbed_samples_ms), max(cell.disturbed_samples_ms)
+    return f"{delayed:,} more, up to {milliseconds(slowest_ms)}, delayed by other work and not counted."
 
 
 def _what_was_taken(cell: Cell, far: frozenset[float], is_running: bool) -> str:

@@ -24,6 +24,7 @@ from experiment.report.goals import (
 from experiment.wording import count, format_name, joined, kind_name, sentence, short_label
 
 LATENCIES = {"p50": "p50_ms", "p90": "p90_ms", "p99": "p99_ms", "slowest": "max_ms"}  # field of a cell
+FEW_PHOTOS = 0.25  # of the photos of a set; a point of fewer is hollow, and joined to no other
 MOST_LINES = 12  # in one figure; more can't be told apart
 
 
@@ -32,17 +33,24 @@ class Point(Candidate):
     """A cell that answered, as figures draw it."""
 
     backend_index: int
-    latency_ms: float  # the one that is shown: p50, unless View.showing() chose another
+    latency_ms: float  # the one that is shown: p50, unless View.showing() chose another; of the request alone
     score: float | None  # probability of the expected label, 0..1; None: below the top 5
     is_kept: bool | None  # the answer is as expected; None: nothing to compare with, or a set of photos
     is_less_sure: bool = False  # kept, but less likely by more than the goal's margin
     low: float | None = None  # 95 % interval of the score, 0..1; None: one photo has none
     high: float | None = None
+    photos: int | None = None  # of a set, that the score is of; None: one photo
+    is_few: bool = False  # of a set: below FEW_PHOTOS of its photos, so that it says little beside the others
 
     @property
     def key(self) -> tuple[str, str]:
         """Variant and backend: unique within a report."""
         return self.variant.id, self.backend.name
+
+    @property
+    def shown_ms(self) -> float:
+        """`latency_ms` with all that counts beside the request where copies are made as the plan says."""
+        return self.with_extra(self.latency_ms)
 
     @property
     def percent(self) -> float | None:
@@ -153,6 +161,14 @@ class View(Results):
         points = tuple(replace(point, latency_ms=value) for point, value in known if value is not None)
         return replace(self, points=points, latency=latency) if points else self
 
+    def timed(self) -> View:
+        """This view without the points whose whole time is not known, or was measured elsewhere than the plan
+        says; as it is where that leaves none."""
+        points = tuple(
+            point for point in self.points if point.is_made_there and point.extra.making_ms is not None
+        )
+        return replace(self, points=points) if points else self
+
     @property
     def references(self) -> list[Point]:
         """The original on each backend that answered it."""
@@ -197,10 +213,12 @@ def _point(found: Candidate, place: int, results: Results, photo_set: PhotoSetFa
     cell, label = found.cell, results.true_label
     fall = fall_points(cell, found.reference, label)
     score, is_kept, low, high = cell.reference_score, cell.same_top1, None, None
+    photos, of_all = None, 0
     if photo_set is not None:
         over: OverPhotos | None = cell.over_photos
         share: Share | None = None if over is None else over.top1 if photo_set.labelled else over.agreement
         score, low, high = (share.share, share.low, share.high) if share else (None, None, None)
+        photos, of_all = share.total if share else cell.count, photo_set.labelled or photo_set.measured
         is_kept = None
     elif label is not None:
         score = next((guess.score for guess in cell.top if same_thing(guess.label, label)), None)
@@ -214,6 +232,8 @@ def _point(found: Candidate, place: int, results: Results, photo_set: PhotoSetFa
         is_less_sure=results.plan.keep_top1 and is_too_far(fall, allowed_fall_points(results.plan)),
         low=low,
         high=high,
+        photos=photos,
+        is_few=photos is not None and photos < FEW_PHOTOS * of_all,
     )
 
 

@@ -1,13 +1,13 @@
-"""Where the time goes, stage by stage: making the variant, sending it, and on the server.
+"""Where the time goes, stage by stage: making the copy, uploading it, and on the server.
 
-Making a variant is not part of its latency. It stands here beside it because whoever
-serves photos pays for both.
+A bar is as long as the time by which the recommendation chooses: making and uploading are parts of it only
+where the plan says that copies are made for each request, or by the client.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import Any
 
 from experiment.figures.frame import (
@@ -22,7 +22,17 @@ from experiment.figures.frame import (
 )
 from experiment.figures.palette import Palette
 from experiment.figures.view import Point, View, missing_note
-from experiment.wording import capitalised, joined, made_as, milliseconds, percent, reference_name, short_name
+from experiment.records import Copies
+from experiment.wording import (
+    capitalised,
+    count,
+    joined,
+    made_as,
+    milliseconds,
+    percent,
+    reference_name,
+    short_name,
+)
 
 TITLE = "Where the time goes"
 EMPTY_HEIGHT_PX = 320
@@ -47,6 +57,7 @@ STAGES = (
     Stage("made_decode", "decode photo", "decoding the photo", "preparing", ""),
     Stage("made_resize", "resize", "resizing", "preparing", "/"),
     Stage("made_encode", "encode", "encoding", "preparing", "x"),
+    Stage("upload", "upload (modelled)", "uploading (modelled)", "sending", "/"),
     Stage("request", "whole request", "the request", "sending", ""),
     Stage("decode_request", "send and decode (measured apart)", "sending and decoding", "sending", "/"),
     Stage("rest", "rest of the request: model", "the model, with all else but decoding", "serving", "|"),
@@ -60,12 +71,20 @@ STAGES = (
     Stage("inference", "server: model", "the model itself", "serving", ""),
     Stage("other", "server: other", "other work on the server", "serving", "."),
 )
+CAPTIONS: dict[Copies, str] = {
+    "in_advance": "One request. Copies are made in advance, so making them is in no bar.",
+    "per_request": "Brown: making the copy. Blue and grey: one request. The original needs no making.",
+    "client": "Brown: making the copy, with the times measured here. Grey: uploading at {} Mbit/s (modelled) "
+    "and the way to the server. Blue: on the server.",
+}
 OF_QUEUES = frozenset({"queue_wait", "batch_wait", "service", "to_model"})
 
 
 def where_time_goes(view: View, palette: Palette) -> Figure:
     """One panel for each backend, one bar for each variant, one part for each stage. All in ms."""
-    view = view.uncrowded(by_engine=True)
+    view = view.timed().uncrowded(by_engine=True)
+    few = [point for point in view.points if point.is_few]
+    view = replace(view, points=tuple(point for point in view.points if not point.is_few))
     if not view.points:
         return empty_figure(palette, TITLE, _columns(_stages([])), EMPTY_HEIGHT_PX)
     panels = _panels(view)
@@ -76,7 +95,7 @@ def where_time_goes(view: View, palette: Palette) -> Figure:
     data += [_totals(points, number, palette) for number, points in enumerate(panels, start=1)]
     stages = _stages(view.points)
     rows = [_row(point, stages) for points in panels for point in points]
-    return figure(data, _layout(panels, palette), TITLE, _caption(view), _columns(stages), rows)
+    return figure(data, _layout(panels, palette), TITLE, _caption(view, few), _columns(stages), rows)
 
 
 def _stages(points: Sequence[Point]) -> list[Stage]:
@@ -98,12 +117,14 @@ def stages_of(point: Point) -> dict[str, float]:
     """
     variant, server_ms, decoding_ms = point.variant, point.cell.server_ms, point.cell.decode_request_ms
     found: dict[str, float | None] = {}
-    if variant.encode_ms is not None:  # else it was sent as uploaded, and nothing had to be made
+    if point.extra.making_ms:
         found = {
             "made_decode": variant.decode_ms,
             "made_resize": variant.resize_ms,
             "made_encode": variant.encode_ms,
         }
+    if point.extra.upload_ms:
+        found["upload"] = point.extra.upload_ms
     if "service" in server_ms:
         found |= _through_a_queue(server_ms, point.p50_ms)
     elif server_ms:
@@ -265,14 +286,26 @@ def _row(point: Point, stages: Sequence[Stage]) -> list[Any]:
     return [point.backend.name, _bar_name(point), *values, _total_ms(point)]
 
 
-def _caption(view: View) -> str:
+def _caption(view: View, few: Sequence[Point]) -> str:
     is_resized = any("made_resize" in stages_of(point) for point in view.points)
     return joined(
         _largest_part(view),
-        "Making a variant is never part of its latency.",
-        "Resizing covers all steps down from the original." if is_resized else "",
+        CAPTIONS[view.plan.copies].format(f"{view.plan.uplink_mbit_s:,g}"),
+        "Copies are resized in steps, each from a larger copy, so a smaller one that takes other steps may "
+        "be quicker to make than a larger one."
+        if is_resized
+        else "",
+        _few_words({point.variant.id for point in few}),
         missing_note(view),
     )
+
+
+def _few_words(ids: Set[str]) -> str:
+    """Which bars would say less than the others look like."""
+    if not ids:
+        return ""
+    are = "is" if len(ids) == 1 else "are"
+    return f"{count(len(ids), 'variant')} with under a quarter of the photos {are} left out."
 
 
 def _largest_part(view: View) -> str:

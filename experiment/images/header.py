@@ -10,9 +10,12 @@ import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from typing import Final, NamedTuple
 
 from experiment import refusals
+from experiment.photo_files.boxes import AVIF_CODEC, HEVC_CODEC, main_picture
 from experiment.photo_files.jpeg_segments import END_OF_IMAGE, START_OF_SCAN, STARTS_OF_FRAME, segments
 
 # Photos have a few dozen segments before the picture, with a long ICC profile or XMP some hundred.
@@ -57,6 +60,7 @@ class _Format(NamedTuple):
         [bytes, str], tuple[int, int]
     ]  # bytes and name -> width and height; raises as read_header()
     bytes_per_pixel: int  # of memory to decode the costliest kind; measured by test_large_photos.py
+    needs: str = ""  # the module that decodes it, where an installation may lack one
 
 
 def read_header(data: bytes, name: str, limits: Limits | None = None) -> Header:
@@ -69,10 +73,8 @@ def read_header(data: bytes, name: str, limits: Limits | None = None) -> Header:
         raise refusals.empty_file(name)
     if len(data) > limits.max_bytes:
         raise refusals.too_many_bytes(len(data), limits.max_bytes)
-    found = next((key for key, known in READABLE.items() if known.begins.match(data)), None)
-    if found is None:
-        raise _unreadable(data, name)
     try:
+        found = _format_of(data, name)
         width_px, height_px = READABLE[found].size(data, name)
     except (struct.error, IndexError, EOFError):
         raise refusals.truncated() from None
@@ -90,16 +92,46 @@ def check_size(width_px: int, height_px: int, name: str, limits: Limits) -> None
         raise refusals.side_too_long(width_px, height_px, limits.max_side_px)
 
 
-def is_avif(data: bytes) -> bool:
-    """Whether it is an AVIF, which is never decoded here but which some model servers read."""
-    return _brand_of(data) == "an AVIF"
+def formats_read() -> list[str]:
+    """Keys of READABLE that this installation decodes."""
+    return [key for key, kind in READABLE.items() if _is_installed(kind.needs)]
 
 
-def _unreadable(data: bytes, name: str) -> Exception:
-    kind = _brand_of(data) or next((kind for kind, begins in OTHER_KINDS.items() if begins.match(data)), None)
-    if kind is None:
-        return refusals.not_an_image(name)
-    return refusals.heic_not_supported() if kind == HEIC else refusals.format_not_allowed(name, kind)
+@cache
+def _is_installed(module: str) -> bool:
+    return not module or find_spec(module) is not None
+
+
+def _format_of(data: bytes, name: str) -> str:
+    """A key of READABLE. Raises ImageRefused for another kind of file, and for one not decoded here."""
+    brand = _brand_of(data)
+    if brand is not None:
+        return _format_in_boxes(data, name, brand)
+    found = next((key for key, known in READABLE.items() if known.begins.match(data)), None)
+    if found is not None:
+        return found
+    kind = next((kind for kind, begins in OTHER_KINDS.items() if begins.match(data)), None)
+    raise refusals.not_an_image(name) if kind is None else refusals.format_not_allowed(name, kind)
+
+
+def _format_in_boxes(data: bytes, name: str, brand: str) -> str:
+    """By the codec, because brands may be general ones (HEIF, for any codec) or several."""
+    if brand == HEIC and "HEIC" not in formats_read():
+        raise refusals.heic_not_supported()
+    codec = main_picture(data, name).codec
+    found = "HEIC" if codec == HEVC_CODEC else ""
+    if brand == AVIF and codec in {
+        AVIF_CODEC,
+        b"",
+    }:  # decoders of AVIF want its brand; its tracks name no codec
+        found = "AVIF"
+    if not found:
+        raise refusals.format_not_allowed(
+            name, "a HEIF" if brand == HEIF else f"{brand} of an unusual kind, a HEIF"
+        )
+    if found not in formats_read():
+        raise refusals.heic_not_supported() if found == "HEIC" else refusals.avif_not_supported(name)
+    return found
 
 
 def _brand_of(data: bytes) -> str | None:
@@ -109,6 +141,18 @@ def _brand_of(data: bytes) -> str | None:
     listed = data[8 : min(int.from_bytes(data[:4], "big"), 8 + 4 * _MAX_BRANDS)] or data[8:12]
     brands = [listed[at : at + 4] for at in range(0, len(listed), 4)]
     return next((kind for kind, known in BRANDS.items() if known.intersection(brands)), None)
+
+
+# Tiles may stick out of a picture, and small pictures be cut from one large tile.
+_TILES_PER_PICTURE, _SPARE_PIXELS = 2, 5_000_000
+
+
+def _boxed_size(data: bytes, name: str) -> tuple[int, int]:
+    picture = main_picture(data, name)
+    most = _TILES_PER_PICTURE * picture.width_px * picture.height_px + _SPARE_PIXELS
+    if picture.decoded_pixels > most:  # built to waste memory and time
+        raise refusals.too_many_parts(name, "tiles")
+    return picture.width_px, picture.height_px
 
 
 _HIERARCHICAL = {0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF}
@@ -187,6 +231,7 @@ def _pattern(expression: bytes) -> re.Pattern[bytes]:
     return re.compile(expression, re.DOTALL)
 
 
+AVIF, HEIC, HEIF = "an AVIF", "a HEIC", "a HEIF"  # as messages name them
 READABLE: Final = {
     "JPEG": _Format(_pattern(rb"\xff\xd8\xff"), "image/jpeg", _jpeg_size, 13),
     "PNG": _Format(_pattern(rb"\x89PNG\r\n\x1a\n"), "image/png", _png_size, 10),
@@ -194,15 +239,17 @@ READABLE: Final = {
     "GIF": _Format(_pattern(rb"GIF8[79]a"), "image/gif", _gif_size, 10),
     # Text may begin with "BM" too; an image has one of these header lengths.
     "BMP": _Format(_pattern(rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0"), "image/bmp", _bmp_size, 10),
+    # Their brands say more than their beginning does.
+    "AVIF": _Format(_pattern(rb".{4}ftypavi[fs]"), "image/avif", _boxed_size, 20, "PIL._avif"),
+    "HEIC": _Format(_pattern(rb".{4}ftyphe[iv][cmsx]"), "image/heic", _boxed_size, 24, "pi_heif"),
 }
 
 # Other formats that people upload, as messages name them.
-HEIC = "a HEIC"
 _MAX_BRANDS = 32
 BRANDS: Final = {  # the most specific first
-    "an AVIF": {b"avif", b"avis"},
+    AVIF: {b"avif", b"avis"},
     HEIC: {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"},
-    "a HEIF": {b"mif1", b"msf1"},
+    HEIF: {b"mif1", b"msf1"},
 }
 OTHER_KINDS: Final = {
     "a TIFF": _pattern(rb"II\*\0|MM\0\*"),

@@ -7,21 +7,25 @@ import io
 import struct
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import PIL.WebPImagePlugin  # noqa: F401  else Pillow would load all its plugins to find it
-from PIL import Image
+from PIL import AvifImagePlugin, Image
 
 from experiment import refusals
 from experiment.errors import ImageRefused
 from experiment.file_names import plain_name
 from experiment.images.colour import to_srgb
 from experiment.images.header import Header, Limits, check_size, read_header
-from experiment.photo_files import contents_of
+from experiment.images.heic import heic_opener
+from experiment.photo_files import Contents, contents_of
+from experiment.photo_files.coded_colours import profile_by_numbers
 from experiment.records import SourceImage
 
 Image.preinit()  # loads the other plugins now, not within the first measured decode
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # decode_ms is the time of this thread
 
 # EXIF orientation -> what turns the image upright (Exif 2.32, section 4.6.4 A).
 _UPRIGHT = {
@@ -42,29 +46,36 @@ def read_image(
 
     The size is checked before a pixel is decoded. `notes` say what makes the pixels differ from those of a
     plain decoder; without notes, SourceImage.data (the file without its metadata) can be sent to any model
-    server. `decode_ms` is CPU time from bytes to upright sRGB. Raises ImageRefused, and nothing else, for
+    server. `decode_ms` is CPU time from bytes to upright sRGB, of this thread or, as libde265 decodes HEIC in
+    one of its own, of the process. Raises ImageRefused, and nothing else, for
     anything that is not a whole photo of an allowed format within `limits` (default: Limits()).
     """
     limits = limits or Limits()
     header = read_header(data, name, limits)
     contents = contents_of(data, header.format, name)
     orientation = exif_orientation(contents.exif)
-    started_s = time.thread_time()
+    open_image, clock = _opener(header.format)
+    started_s = clock()
     with _refusing(name, header):
-        image = Image.open(io.BytesIO(contents.picture), formats=(header.format,))
+        image = open_image(io.BytesIO(contents.picture))
         check_size(
             image.width, image.height, name, limits
         )  # again, by the decoder: headers can have two sizes
         image.load()
-        vars(image).pop("_decoder", None)  # WebP's, which would keep two more images of this size
         notes = [*contents.notes]
+        if header.format in _BOXED and getattr(image, "is_animated", False):
+            notes.append(_BOXED[header.format])
+        for decoder in _DECODERS:
+            vars(image).pop(decoder, None)
         palette_ends = contents.colours
         if palette_ends is not None and image.mode in {"P", "L"} and any(image.histogram()[palette_ends:]):
             # Pillow shows such pixels black, browsers otherwise; TensorFlow refuses them in a GIF.
             notes.append("Some pixels have a colour that the palette lacks.")
-        image.info["icc_profile"] = contents.profile
+        if header.format in _BOXED:
+            orientation = exif_orientation((image.info.get("exif") or b"").removeprefix(b"Exif\0\0"))
+        image.info["icc_profile"] = _profile(image, header, contents)
         pixels, changes = _upright_srgb(image, orientation, contents.box)
-    decode_ms = (time.thread_time() - started_s) * 1000
+    decode_ms = (clock() - started_s) * 1000
     return SourceImage(
         name=plain_name(name),
         data=contents.picture,
@@ -79,6 +90,31 @@ def read_image(
         true_label=true_label,
         pixels=pixels,
     )
+
+
+# What plugins keep after load(): of WebP two more images of this size, of the others the file and an image.
+_DECODERS = ("_decoder", "_heif_file")
+# Formats whose decoders hand out orientation and profile; the note if there are more pictures than one.
+_BOXED = {
+    "AVIF": "Only the first frame of the animation is used.",
+    "HEIC": "Only the main picture of the file is used.",
+}
+
+
+def _opener(kind: str) -> tuple[Callable[[io.BytesIO], Image.Image], Callable[[], float]]:
+    """What opens an image of a format, and the clock (s) that counts its decoder's time."""
+    if kind == "HEIC":
+        return heic_opener(), time.process_time
+    return partial(Image.open, formats=(kind,)), time.thread_time
+
+
+def _profile(image: Image.Image, header: Header, contents: Contents) -> bytes:
+    if header.format not in _BOXED:
+        return contents.profile
+    embedded: bytes | None = image.info.get("icc_profile")
+    if embedded or contents.coded_colours is None:
+        return embedded or b""
+    return profile_by_numbers(*contents.coded_colours, is_grey=image.mode in {"L", "LA", "I;16"})
 
 
 @contextmanager
@@ -100,7 +136,10 @@ def _refusing(name: str, header: Header) -> Iterator[None]:
     except MemoryError as error:
         raise refusals.too_little_memory(header.pixels) from error
     except Exception as error:
-        ended_early = isinstance(error, EOFError) or "truncated" in str(error).lower()
+        # Boxes are known to be whole; their decoders call any damage an early end.
+        ended_early = header.format not in _BOXED and (
+            isinstance(error, EOFError) or "truncated" in str(error).lower()
+        )
         raise (refusals.truncated() if ended_early else refusals.damaged(name)) from error
 
 

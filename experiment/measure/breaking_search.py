@@ -21,7 +21,8 @@ from experiment.wording import count, short_label
 
 NEIGHBOUR_REQUESTS = 12  # at most, of both bisections
 
-OnStep = Callable[[str, SearchStep], None]  # called with the backend's name after every request
+# Called after every request with the backend's name, the step and the copy that was sent.
+OnStep = Callable[[str, SearchStep, Variant], None]
 Copy = Callable[[int, int], Variant]  # size_px and quality -> a copy of the photo
 
 
@@ -35,7 +36,7 @@ def find_breaking_points(
     plan: Plan,
     backends: Sequence[Backend],
     cancel: threading.Event,
-    on_step: OnStep = lambda name, step: None,
+    on_step: OnStep = lambda name, step, copy: None,
 ) -> Iterator[BreakingPoint]:
     """The breaking point on one backend after the other. `source` must have pixels, `reference` its bytes.
 
@@ -130,7 +131,7 @@ class _Search:
                 keeps = same_thing(answer.label, self._true_label)
             score = round(answer.score, 6)
             self._steps[key] = SearchStep(size_px, quality, variant.size_bytes, keeps, answer.label, score)
-            self._on_step(self._backend.info.name, self._steps[key])
+            self._on_step(self._backend.info.name, self._steps[key], variant)
         return self._steps[key]
 
     def _answer(self, variant: Variant) -> Label:

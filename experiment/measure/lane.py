@@ -15,7 +15,8 @@ from dataclasses import replace
 
 from experiment.backends.base import CONNECT_S, Backend, RequestFailed, reading_answers_of
 from experiment.measure.schedule import Request
-from experiment.records import NOT_SENT, Failure, Measurement, Prediction
+from experiment.records import NOT_SENT, Failure, Measurement, Prediction, Variant
+from experiment.wording import format_name
 
 # Once a backend has not answered for this long, or this often, the rest of its requests are recorded as not
 # sent, so that the run can end.
@@ -64,10 +65,17 @@ class Lane:
                 message = f"Not sent: {name} had stopped answering. {self._patience.why}"
                 yield self._record(request, time.time(), failure=Failure(NOT_SENT, message))
                 continue
+            if not self._backend.info.reads_format(request.variant.format):
+                yield self._record(request, time.time(), failure=self._unread(request.variant))
+                continue
             with self._turnstile or contextlib.nullcontext():
                 measurement = self._send(request)
             yield measurement
             self._stop.wait(self._patience.pause_s(measurement.failure))
+
+    def _unread(self, variant: Variant) -> Failure:
+        message = f"Not sent: {self._backend.info.name} can't read {format_name(variant.format)}."
+        return Failure(NOT_SENT, message)
 
     def _send(self, request: Request) -> Measurement:
         prediction: Prediction | None = None

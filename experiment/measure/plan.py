@@ -9,11 +9,21 @@ from typing import Any, Final, get_args
 from common.checks import Expected, list_of, number, number_above, one_of, whole, yes_or_no
 from common.json_values import quoted, strict_json
 from experiment.axes import BROWSER_FORMATS, ENGINES
+from experiment.copies import LEAST_MBIT_S, MOST_MBIT_S
 from experiment.errors import PlanRefused
 from experiment.images.formats import FORMATS, SUBSAMPLINGS
 from experiment.images.resize import RESAMPLERS
 from experiment.images.variants import most_variants
-from experiment.records import MAX_BACKENDS, MAX_VARIANTS, ONE_VALUE, SEED_LIMIT, Order, Plan, ResizeIn
+from experiment.records import (
+    MAX_BACKENDS,
+    MAX_VARIANTS,
+    ONE_VALUE,
+    SEED_LIMIT,
+    Copies,
+    Order,
+    Plan,
+    ResizeIn,
+)
 
 MAX_SIZES = 16
 MAX_QUALITIES = 16
@@ -134,4 +144,6 @@ RULES: Final[Mapping[str, Callable[[Any], Any]]] = {
     "resize_in": one_of(get_args(ResizeIn)),
     "browser_engines": list_of(one_of(ENGINES), "browser engines", len(ENGINES)),
     "split_decode": yes_or_no,
+    "copies": one_of(get_args(Copies)),
+    "uplink_mbit_s": _number(number(LEAST_MBIT_S, MOST_MBIT_S)),
 }

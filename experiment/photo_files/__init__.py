@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from experiment import refusals
-from experiment.photo_files import bmp, gif, jpeg, png, webp
+from experiment.photo_files import bmp, boxed, gif, jpeg, png, webp
 from experiment.photo_files.contents import Contents
 
 __all__ = ["Contents", "contents_of"]
@@ -18,6 +18,8 @@ _FORMATS: Final[dict[str, Callable[[bytes, str], Contents]]] = {
     "WEBP": webp.contents,
     "GIF": gif.contents,
     "BMP": bmp.contents,
+    "AVIF": boxed.contents,
+    "HEIC": boxed.contents,
 }
 
 

@@ -20,3 +20,6 @@ class Contents:
     notes: tuple[str, ...] = ()  # sentences
     colours: int | None = None  # number of colours in the palette; None: it has no palette
     box: tuple[int, int, int, int] | None = None  # left, top, right, bottom of the pixels; None: all of it
+    coded_colours: tuple[int, int] | None = (
+        None  # primaries and curve by Rec. ITU-T H.273, if the decoder finds no ICC
+    )

@@ -9,41 +9,15 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Mapping
-from typing import Final
 
 import numpy as np
 
-from experiment.photo_files.made_profile import SRGB, Curve, Primaries, made_profile, power
+from experiment.photo_files.coded_colours import REC_709, UNUSABLE, profile_by_numbers
+from experiment.photo_files.made_profile import Primaries, made_profile, power
 
 MAX_PROFILE_BYTES = 16 * 1024**2  # the largest in use have 4 MB; 20 MB of PNG may unpack to 20 GB
-UNUSABLE = b"unusable"  # bytes that no reader accepts as a profile
 
 _GREY_TYPES = {0, 4}
-_D65 = (0.3127, 0.3290)
-_REC_709 = Primaries((0.64, 0.33), (0.30, 0.60), (0.15, 0.06), _D65)
-_TELEVISION = power(2.4)  # as screens show it (BT.1886), and browsers too
-
-# Rec. ITU-T H.273: number -> name and primaries; number -> curve.
-_PRIMARIES: Final[Mapping[int, tuple[str, Primaries]]] = {
-    1: ("BT.709", _REC_709),
-    5: ("BT.601 (625 lines)", Primaries((0.64, 0.33), (0.29, 0.60), (0.15, 0.06), _D65)),
-    6: ("BT.601 (525 lines)", Primaries((0.630, 0.340), (0.310, 0.595), (0.155, 0.070), _D65)),
-    7: ("SMPTE 240M", Primaries((0.630, 0.340), (0.310, 0.595), (0.155, 0.070), _D65)),
-    9: ("BT.2020", Primaries((0.708, 0.292), (0.170, 0.797), (0.131, 0.046), _D65)),
-    11: ("DCI-P3", Primaries((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), (0.314, 0.351))),
-    12: ("Display P3", Primaries((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), _D65)),
-}
-_CURVES: Final[Mapping[int, Curve]] = {
-    1: _TELEVISION,
-    4: power(2.2),
-    5: power(2.8),
-    6: _TELEVISION,
-    8: power(1.0),
-    13: SRGB,
-    14: _TELEVISION,
-    15: _TELEVISION,
-}
-_UNKNOWN = 2  # "unspecified"
 # Like libpng, a gamma that differs by less than this is ignored.
 _GAMMA_TOLERANCE = 0.05
 _PRIMARY_TOLERANCE = 0.002
@@ -68,12 +42,7 @@ def profile_of(header: bytes, metadata: Mapping[bytes, bytes]) -> bytes:
 
 def _coded(coded: bytes, is_grey: bool) -> bytes:
     primaries, curve, matrix, _ = coded
-    if (primaries, curve) in {(1, 13), (_UNKNOWN, _UNKNOWN)} and matrix == 0:
-        return b""
-    if matrix or primaries not in _PRIMARIES or curve not in _CURVES:
-        return UNUSABLE
-    name, known = _PRIMARIES[primaries]
-    return made_profile(name, _CURVES[curve], None if is_grey else known)
+    return UNUSABLE if matrix else profile_by_numbers(primaries, curve, is_grey)
 
 
 def _unpacked(content: bytes) -> bytes:
@@ -89,7 +58,7 @@ def _unpacked(content: bytes) -> bytes:
 
 def _by_gamma(gamma: float, chromaticities: bytes, is_grey: bool) -> bytes:
     """The profile of gAMA and cHRM: the white point, then red, green and blue, or empty."""
-    primaries = _REC_709
+    primaries = REC_709
     if len(chromaticities) == 32:
         numbers = [number / 100_000 for number in struct.unpack(">8I", chromaticities)]
         white, red, green, blue = ((numbers[at], numbers[at + 1]) for at in (0, 2, 4, 6))
@@ -99,6 +68,6 @@ def _by_gamma(gamma: float, chromaticities: bytes, is_grey: bool) -> bytes:
     if gamma <= 0:
         return b""
     is_usual = abs(gamma * 2.2 - 1) <= _GAMMA_TOLERANCE
-    if is_usual and (is_grey or np.allclose(primaries, _REC_709, rtol=0, atol=_PRIMARY_TOLERANCE)):
+    if is_usual and (is_grey or np.allclose(primaries, REC_709, rtol=0, atol=_PRIMARY_TOLERANCE)):
         return b""
     return made_profile(f"gamma {gamma:.3g}", power(1 / gamma), None if is_grey else primaries)

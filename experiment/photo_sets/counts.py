@@ -14,7 +14,7 @@ from experiment.labels import Vocabulary
 from experiment.photo_sets.photo_result import PhotoResult
 from experiment.records import NOT_SENT, Failure, Measurement, Prediction, SkippedPhoto, Variant
 from experiment.report.agreement import first_answer
-from experiment.report.statistics import percentile
+from experiment.report.statistics import is_disturbed, percentile
 
 
 def floats() -> array[float]:
@@ -65,6 +65,9 @@ class CellCounts:
     """One variant on one backend."""
 
     samples_ms: array[float] = field(default_factory=floats)  # one for each photo: its median
+    disturbed: bytearray = field(
+        default_factory=bytearray
+    )  # for each of them: whether nothing of it was quiet
     failures: Failures = field(default_factory=Failures)  # of counted requests
     cold_ms: float | None = None
     was_warmed: bool = False
@@ -144,6 +147,7 @@ class SetCounts:
         self.widths_px, self.heights_px, self.sizes_bytes, self.decode_ms = (floats() for _ in range(4))
         self.beats = self.late_beats = 0
         self.max_delay_ms = 0.0
+        self.unwatched = False  # some answer was not watched for late beats: a journal from before 1.7
         self.together: Counter[tuple[str, int]] = Counter()  # photos by engine and its number of workers
         self.hosts: set[str] = set()  # of those workers
 
@@ -207,7 +211,10 @@ class SetCounts:
             cell.failures.add(measurement)
         answered = [measurement for measurement in counted if measurement.prediction is not None]
         if answered:
-            cell.samples_ms.append(percentile([measurement.rounded_ms for measurement in answered], 50))
+            quiet = [each for each in answered if not is_disturbed(each.rounded_ms, each.late_ms)]
+            cell.samples_ms.append(percentile([each.rounded_ms for each in quiet or answered], 50))
+            cell.disturbed.append(not quiet)
+            self.unwatched = self.unwatched or any(each.late_ms is None for each in answered)
             first = answered[0].prediction
             assert first is not None  # noqa: S101
             cell.request_bytes.append(first.request_bytes)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from experiment.records import Failure, Measurement, Variant
+from experiment.records import PHOTO_PICTURE, Failure, Measurement, Variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,13 @@ class PhotoResult:
     beats: Beats = Beats()
     refused: Failure | None = None
     worker: Worker | None = None  # None: one process measured the whole set
+    # One of its variants for people to look at, encoded; it is never stored, and no engine passes it on.
+    data: bytes = field(default=b"", repr=False, compare=False)
+
+    @property
+    def picture_key(self) -> str:
+        """The key of its small picture."""
+        return f"{PHOTO_PICTURE}{self.index}"
 
 
 def without_weight(measurement: Measurement) -> Measurement:

@@ -22,7 +22,7 @@ from typing import Protocol
 from experiment.errors import PixelcostError
 from experiment.file_names import clean_path, is_systems_own, printable, unique
 
-ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"})
+ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif", ".heic", ".heif", ".hif"})
 ENTRY = b"PK\x01\x02"  # begins each entry of a ZIP file's directory
 MOST_ENTRY_BYTES = 1_000  # of the directory, for each entry that is allowed
 NAME_IS_UTF8 = 0x800  # flag of an entry

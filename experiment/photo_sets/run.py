@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import random
 import threading
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from experiment.backends.base import Backend
@@ -78,6 +78,15 @@ def settle_heap() -> None:
     gc.freeze()
 
 
+LEAST_PX = 96  # of a variant that shows the photo well enough
+
+
+def _to_look_at(variants: Sequence[Variant]) -> bytes:
+    """The smallest variant that shows the photo: it is decoded fast. Of several the least compressed."""
+    large_enough = [variant for variant in variants if variant.size_px >= LEAST_PX] or list(variants[:1])
+    return min(large_enough, key=lambda variant: (variant.size_px, -variant.size_bytes)).data
+
+
 class Session:
     """What one process does without a break: its backends are warmed once for each variant."""
 
@@ -110,10 +119,11 @@ class Session:
         seed = random.Random(f"{self._plan.seed}/{index}").randrange(SEED_LIMIT)  # an order for each photo
         count = replace(self._plan, warmups=0, seed=seed)
         with Heartbeat() as heartbeat:
-            taken = self._take(warm_up, [variant for variant in variants if variant.id not in self._warm])
-            taken += self._take(count, variants)
+            cold = [variant for variant in variants if variant.id not in self._warm]
+            taken = self._take(warm_up, cold, heartbeat)
+            taken += self._take(count, variants, heartbeat)
         self._warm |= {variant.id for variant in variants}
-        self._let_go_of_silent_ones(taken)
+        self._let_go_of_silent_ones(taken, {variant.id: variant.format for variant in variants})
         return PhotoResult(
             index=index,
             name=photo.name,
@@ -129,20 +139,23 @@ class Session:
             variants=tuple(replace(variant, data=b"") for variant in variants),
             measurements=tuple(taken),
             beats=Beats(heartbeat.beats, heartbeat.late, round(heartbeat.max_delay_ms, 2)),
+            data=_to_look_at(variants),
         )
 
-    def _take(self, plan: Plan, variants: Sequence[Variant]) -> list[Measurement]:
+    def _take(self, plan: Plan, variants: Sequence[Variant], heartbeat: Heartbeat) -> list[Measurement]:
         if not variants:
             return []
-        return [
-            without_weight(measurement)
-            for measurement in measure(plan, variants, self.backends, self._cancel)
-        ]
+        taken = measure(plan, variants, self.backends, self._cancel)
+        return [without_weight(measurement) for measurement in heartbeat.watched(taken)]
 
-    def _let_go_of_silent_ones(self, taken: Sequence[Measurement]) -> None:
+    def _let_go_of_silent_ones(self, taken: Sequence[Measurement], formats: Mapping[str, str]) -> None:
+        """`formats`: by variant id. What was not sent in a format that is not read says nothing."""
+        infos = {backend.info.name: backend.info for backend in self.backends}
         silent = {
-            measurement.backend_name
-            for measurement in taken
-            if measurement.failure and not measurement.failure.was_sent
+            each.backend_name
+            for each in taken
+            if each.failure
+            and not each.failure.was_sent
+            and infos[each.backend_name].reads_format(formats[each.variant_id])
         }
         self.backends = [backend for backend in self.backends if backend.info.name not in silent]

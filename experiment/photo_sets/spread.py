@@ -66,7 +66,9 @@ class Task:
         if not session.backends:
             return None
         result = session.result(handed.index, handed.photo, handed.file, self.limits)
-        return replace(result, worker=Worker(self.engine, self.workers, platform.node(), os.getpid()))
+        return replace(
+            result, data=b"", worker=Worker(self.engine, self.workers, platform.node(), os.getpid())
+        )
 
 
 def spread_set(

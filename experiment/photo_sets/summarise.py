@@ -34,8 +34,8 @@ from experiment.records import (
 )
 from experiment.report.contention import rivals_for_cores
 from experiment.report.goals import Results
-from experiment.report.statistics import latency_stats, percentile, percentile_from
-from experiment.report.validity import Conditions, judge, late_ms
+from experiment.report.statistics import Samples, latency_stats, percentile, percentile_from, set_apart
+from experiment.report.validity import Conditions, judge, was_busy
 from experiment.wording import sentence
 
 MOST_HOSTS = 100  # that are named
@@ -58,8 +58,8 @@ def summarise_set(
     environment = {**header.environment, **_heartbeat(counts), **_workers(counts)}
     variants = _variants(counts)
     reference_id = next((variant.id for variant in variants if variant.is_reference), REFERENCE_ID)
-    late = late_ms(environment)
-    conditions = Conditions(state, rivals_for_cores(backends, plan.order), late, _interrupted(counts))
+    busy = was_busy(environment, [None] if counts.unwatched else [])
+    conditions = Conditions(state, rivals_for_cores(backends, plan.order), busy, _interrupted(counts))
     shares = over_photos(counts, reference_id)
     cells = tuple(
         _cell(variant.id, backend, counts.cells.get((variant.id, backend.name)), shares, conditions)
@@ -67,13 +67,14 @@ def summarise_set(
         for backend in backends
     )
     photo_set = _facts(header, counts, plan, shares)
-    results = Results(plan, state, variants, backends, cells)
+    source = _source(header, counts)
+    results = Results(plan, state, variants, backends, cells, None, source.size_bytes)
     return Report(
         schema_version=SCHEMA_VERSION,
         run_id=header.run_id,
         state=state,
         created_at=header.created_at,
-        source=_source(header, counts),
+        source=source,
         plan=plan,
         environment=environment,
         backends=backends,
@@ -81,7 +82,7 @@ def summarise_set(
         skipped_sizes_px=_never_made(plan, counts),
         cells=cells,
         recommendation=recommend_for_set(results, photo_set),
-        warnings=warnings_of_set(results, photo_set, counts, late),
+        warnings=warnings_of_set(results, photo_set, counts, was_busy=busy),
         requests_planned=_planned(header, counts),
         requests_done=counts.requests_done,
         requests_failed=counts.requests_failed,
@@ -199,16 +200,17 @@ def _cell(
     conditions: Conditions,
 ) -> Cell:
     cell = counts or NOTHING_YET
-    samples_ms = tuple(cell.samples_ms)
-    validity, reasons = judge_over_photos(backend, samples_ms, cell.failures, conditions)
+    kept, apart = (tuple(part) for part in set_apart(cell.samples_ms, [*map(bool, cell.disturbed)]))
+    samples = Samples(kept, apart, sum(cell.disturbed) - len(apart))
+    validity, reasons = judge_over_photos(backend, samples, cell.failures, conditions)
     return Cell(
         variant_id=variant_id,
         backend_name=backend.name,
-        count=len(samples_ms),
+        count=len(kept),
         failures=cell.failures.failed,
         cold_ms=cell.cold_ms,
-        samples_ms=samples_ms,
-        **latency_stats(samples_ms),
+        samples_ms=kept,
+        **latency_stats(kept, apart),
         server_ms={stage: percentile(values_ms, 50) for stage, values_ms in cell.stages_ms.items()},
         request_bytes=_whole_median(cell.request_bytes) if cell.request_bytes else None,
         response_bytes=_whole_median(cell.response_bytes) if cell.response_bytes else None,
@@ -216,6 +218,8 @@ def _cell(
         reasons=reasons,
         failure_reasons=cell.failures.most_frequent,
         not_sent=cell.failures.not_sent,
+        disturbed_samples_ms=apart,
+        disturbed_counted=samples.disturbed_counted,
         over_photos=shares.get((variant_id, backend.name), OverPhotos(None, None, None, None)),
     )
 
@@ -231,13 +235,13 @@ def _whole_median(values: Sequence[float]) -> int:
 
 
 def judge_over_photos(
-    backend: BackendInfo, samples_ms: Sequence[float], failures: Failures, conditions: Conditions
+    backend: BackendInfo, samples: Samples, failures: Failures, conditions: Conditions
 ) -> tuple[Validity, tuple[str, ...]]:
     """The verdict on one cell, and one sentence for each reason."""
     lost = failures.unanswered
     is_few = bool(lost) and lost <= failures.asked * MOST_FAILED_SHARE
     failed, not_sent = (0, 0) if is_few else (failures.failed, failures.not_sent)
-    validity, reasons = judge(backend, samples_ms, failed, failures.most_frequent, conditions, not_sent)
+    validity, reasons = judge(backend, samples, failed, failures.most_frequent, conditions, not_sent)
     if not is_few:
         return validity, reasons
     why = sentence(failures.most_frequent[0].message)

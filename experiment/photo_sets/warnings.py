@@ -5,10 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from experiment.photo_sets.counts import SetCounts
-from experiment.records import BackendInfo, Cell, GivenLabels, PhotoSetFacts, RunState, Warning_, is_live
+from experiment.photo_sets.label_match import NO_SUCH_PHOTO
+from experiment.records import (
+    BackendInfo,
+    Cell,
+    GivenLabels,
+    PhotoSetFacts,
+    RunState,
+    SkippedPhoto,
+    Warning_,
+    is_live,
+)
 from experiment.report.contention import NOT_THERE
 from experiment.report.goals import Results
-from experiment.report.warnings import as_warnings, busy_app, shared_machine, short_of_cores
+from experiment.report.warnings import (
+    as_warnings,
+    busy_machine,
+    different_models,
+    shared_machine,
+    short_of_cores,
+    unread_formats,
+)
 from experiment.wording import count, listed, points, sentence, short_label
 
 MOST_NAMED = 5
@@ -16,15 +33,12 @@ MOST_NOTES = 3
 
 
 def warnings_of_set(
-    results: Results, photo_set: PhotoSetFacts, counts: SetCounts, late_ms: float | None
+    results: Results, photo_set: PhotoSetFacts, counts: SetCounts, *, was_busy: bool
 ) -> tuple[Warning_, ...]:
-    """Every warning that a run over a set calls for, in the order of their codes.
-
-    `late_ms`: how late this app woke up at worst while measuring; None: it was quiet.
-    """
+    """Every warning that a run over a set calls for, in the order of their codes."""
     found: tuple[tuple[str, Iterable[str | Warning_]], ...] = (
         ("W3", shared_machine(results.backends, results.plan.order)),
-        ("W4", busy_app(results.cells, late_ms)),
+        ("W4", busy_machine(results.cells, was_busy=was_busy)),
         ("W6", _small_photos(counts)),
         ("W8", _unusable_backends(results.backends, counts)),
         ("W9", _changed_pixels(counts)),
@@ -37,6 +51,8 @@ def warnings_of_set(
         ("W17", _small_differences(results.cells, photo_set.comparisons)),
         ("W18", _labels_that_miss(photo_set)),
         ("W19", _workers_together(counts)),
+        ("W22", different_models(results.backends, results.cells)),
+        ("W23", unread_formats(results.backends, results.plan.formats)),
     )
     return as_warnings(found)
 
@@ -102,7 +118,8 @@ def _unknown_labels(photo_set: PhotoSetFacts) -> Iterator[str]:
         have = "photo has a label" if photos == 1 else "photos have labels"
         yield (
             f"{photos:,} {have} that the model does not know ({_some([label.label for label in unknown])}): "
-            "they count for latency and agreement, not for accuracy. If these are ids, give a --label-map."
+            "they count for latency and agreement, not for accuracy. If these are ids, use the model's class "
+            "names."
         )
 
 
@@ -111,8 +128,9 @@ def _unseen_labels(state: RunState, counts: SetCounts) -> Iterator[str]:
     if unseen and not is_live(state):
         photos = sum(counts.wanted_labels[label] for label in unseen)
         yield (
-            f"{count(len(unseen), 'label')} ({_some(unseen)}) never appeared in any top 5, for "
-            f"{count(photos, 'photo')}: they count as wrong. Check how the model spells them."
+            f"{count(len(unseen), 'label')} never appeared in a top 5: {_some(unseen)}. "
+            f"{'Does it' if len(unseen) == 1 else 'Do they'} match the model's class names? Until then "
+            f"{count(photos, 'photo')} {'counts' if photos == 1 else 'count'} as wrong."
         )
 
 
@@ -126,19 +144,19 @@ def _small_differences(cells: Iterable[Cell], comparisons: int) -> Iterator[str]
         bounds = high if low == high else f"{low.split()[0]} to {high}"
         yield (
             f"With {count(widest.photos, 'photo')}, differences in accuracy below about {bounds} "
-            "can't be detected (80 % power). Each p covers one comparison; mcnemar_p_holm covers all of "
-            f"them ({comparisons})."
+            "can't be detected (80 % power). p-values are per comparison; those corrected for all "
+            f"{comparisons} are in the export."
         )
 
 
 def _labels_that_miss(photo_set: PhotoSetFacts) -> Iterator[Warning_]:
     if photo_set.given_labels is not None:
-        rows = [photo.message for photo in photo_set.skipped if photo.code == "missing"]
+        rows = [photo for photo in photo_set.skipped if photo.code == "missing"]
         yield from labels_that_miss(photo_set.given_labels, photo_set.count, rows)
 
 
-def labels_that_miss(given: GivenLabels, photos: int, rows: Sequence[str]) -> Iterator[Warning_]:
-    """Whether a CSV of labels and the set are of the same files. `rows`: about the first that are not.
+def labels_that_miss(given: GivenLabels, photos: int, rows: Sequence[SkippedPhoto]) -> Iterator[Warning_]:
+    """Whether a CSV of labels and the set are of the same files. `rows`: the first that are not.
 
     A note where the CSV is of a larger set, or of a part of this one; a warning where both lack something.
     """
@@ -158,12 +176,24 @@ def labels_that_miss(given: GivenLabels, photos: int, rows: Sequence[str]) -> It
     if given.unlabelled is not None:
         parts.append(f"The first photo without a label is {given.unlabelled}.")
     if given.unused:
-        named = [sentence(row, capital=False) for row in rows[:MOST_NAMED]]
-        more = f" And {given.unused - len(named):,} more." if given.unused > len(named) else ""
-        parts.append(f"{count(given.unused, 'row')} of the CSV without a photo: {' '.join(named)}{more}")
+        parts.append(_unused_rows(given, rows))
     is_amiss = without and (given.unused or 2 * given.photos < photos)
     if parts:
         yield Warning_("W18", " ".join(parts), "warning" if is_amiss else "note")
+
+
+def _unused_rows(given: GivenLabels, rows: Sequence[SkippedPhoto]) -> str:
+    """Names where the files are not there; where a row names several photos or contradicts another, why."""
+    shown = rows[:MOST_NAMED]
+    left = given.unused - len(shown)
+    if all(row.message.endswith(f"{NO_SUCH_PHOTO}.") for row in shown):
+        are = "is" if given.unused == 1 else "are"
+        more = f" and {left:,} more" if left else ""
+        names = ", ".join(row.name for row in shown)
+        return f"{given.name} lists {count(given.unused, 'file')} that {are} not in the set: {names}{more}."
+    reasons = " ".join(sentence(row.message, capital=False) for row in shown)
+    more = f" And {left:,} more." if left else ""
+    return f"{count(given.unused, 'row')} of {given.name} label no photo. {reasons}{more}"
 
 
 def _workers_together(counts: SetCounts) -> Iterator[str]:

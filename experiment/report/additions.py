@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from experiment.records import Addition, Measurement, Plan, Run, Variant, Warning_
-from experiment.report.statistics import median_interval, percentile
+from experiment.report.statistics import is_disturbed, median_interval, percentile
 from experiment.wording import count, milliseconds, ratio, sized_name
 
 CODES = {
@@ -154,8 +154,10 @@ def _are_apart(first: Sequence[float], added: Sequence[float]) -> bool:
 def _samples(measurements: Iterable[Measurement]) -> dict[tuple[str, str], list[float]]:
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for measurement in measurements:
-        if _counts(measurement) and measurement.prediction is not None:
-            found[measurement.variant_id, measurement.backend_name].append(measurement.latency_ms or 0.0)
+        latency_ms, late_ms = measurement.latency_ms or 0.0, measurement.late_ms
+        is_quiet = _counts(measurement) and not is_disturbed(latency_ms, late_ms)
+        if is_quiet and measurement.prediction is not None:
+            found[measurement.variant_id, measurement.backend_name].append(latency_ms)
     return found
 
 

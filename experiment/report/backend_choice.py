@@ -1,6 +1,6 @@
 """On which backend to serve a variant, and how the others compare with it.
 
-Two backends differ measurably only if the 95 % intervals of their p50 do not overlap. Of those that
+Two backends differ measurably only if the 95 % intervals of their times do not overlap. Of those that
 are not measurably slower than the fastest the cheapest is chosen: a few microseconds may be luck.
 """
 
@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 from experiment.records import BackendInfo
 from experiment.report.goals import Candidate
-from experiment.wording import bounds, count, milliseconds, ratio, times
+from experiment.wording import count, milliseconds, number, ratio, times
 
 
 def cheapest_alike(candidates: Sequence[Candidate]) -> Candidate:
     """The fastest of `candidates`, or a cheaper one that is not measurably slower."""
-    by_speed = sorted(candidates, key=lambda candidate: candidate.p50_ms)
+    by_speed = sorted(candidates, key=lambda candidate: candidate.total_ms)
     best = fastest = by_speed[0]
     for candidate in by_speed[1:]:
         if overlaps(candidate, fastest) and _is_cheaper(candidate.backend, best.backend):
@@ -24,32 +24,31 @@ def cheapest_alike(candidates: Sequence[Candidate]) -> Candidate:
 
 
 def overlaps(first: Candidate, second: Candidate) -> bool:
-    """Whether both have a 95 % interval of p50, and these meet."""
+    """Whether both have a 95 % interval of their time, and these meet."""
     are_apart = is_faster(first, second) or is_faster(second, first)
-    return _has_interval(first) and _has_interval(second) and not are_apart
+    return None not in {first.interval_ms, second.interval_ms} and not are_apart
 
 
 def is_faster(first: Candidate, second: Candidate) -> bool:
-    """Whether the 95 % intervals of p50 lie apart. Without intervals nothing is claimed."""
-    high, low = first.cell.p50_high_ms, second.cell.p50_low_ms
-    return high is not None and low is not None and high < low
+    """Whether the 95 % intervals of their times lie apart. Without intervals nothing is claimed."""
+    mine, theirs = first.interval_ms, second.interval_ms
+    return mine is not None and theirs is not None and mine[1] < theirs[0]
 
 
 def compared(best: Candidate, other: Candidate) -> str:
     """One sentence about another backend with the same variant."""
     name, price = other.backend.name, price_words(other.backend, best.backend)
-    both = f"p50 {_p50(other)} against {_p50(best)}"
     if is_faster(best, other):
-        factor = times(ratio(other.p50_ms, best.p50_ms))
-        return f"On {name} it takes {factor} as long, p50 {milliseconds(other.p50_ms)}{price}."
+        factor = times(ratio(other.total_ms, best.total_ms))
+        return f"On {name} it takes {factor} as long ({milliseconds(other.total_ms)}){price}."
     if is_faster(other, best):
-        factor = times(ratio(best.p50_ms, other.p50_ms))
-        return f"On {name} it is {factor} faster, p50 {milliseconds(other.p50_ms)}{price}."
+        factor = times(ratio(best.total_ms, other.total_ms))
+        return f"On {name} it is {factor} faster ({milliseconds(other.total_ms)}){price}."
+    mine, theirs = milliseconds(best.total_ms), number(other.total_ms)
+    both = f"(both {mine})" if mine == f"{theirs} ms" else f"({theirs} vs {mine})"
     if not overlaps(best, other):
-        return f"{name} has too few samples to compare: {both}."
-    if other.p50_ms < best.p50_ms:
-        return f"{name} is not measurably faster: {both}."
-    return f"There is no measurable difference between {name} and {best.backend.name}: {both}."
+        return f"{name} has too few samples to compare {both}."
+    return f"{name} is no faster within the margin of error {both}."
 
 
 def price_words(dearer: BackendInfo, than: BackendInfo) -> str:
@@ -66,10 +65,6 @@ def fewer_cores(info: BackendInfo) -> str | None:
     return count(len(info.cores), "core")
 
 
-def _has_interval(candidate: Candidate) -> bool:
-    return candidate.cell.p50_low_ms is not None and candidate.cell.p50_high_ms is not None
-
-
 def _is_cheaper(first: BackendInfo, second: BackendInfo) -> bool:
     """By price where both are known, else by how many CPUs they promise, then by their cores."""
     if first.price_per_hour is not None and second.price_per_hour is not None:
@@ -79,9 +74,3 @@ def _is_cheaper(first: BackendInfo, second: BackendInfo) -> bool:
     if first.cores and second.cores:
         return len(first.cores) < len(second.cores)
     return False
-
-
-def _p50(candidate: Candidate) -> str:
-    low, high = candidate.cell.p50_low_ms, candidate.cell.p50_high_ms
-    interval = f" ({bounds(low, high)})" if low is not None and high is not None else ""
-    return milliseconds(candidate.p50_ms) + interval

@@ -69,8 +69,9 @@ DEFINITIONS = {
 }
 
 VALIDITY = {
-    "VALID": f"No failures, an interval within {_NOISE} of p50, nothing disturbed the measurement.",
-    "NOISY": f"The interval is wider than {_NOISE}. More repeats narrow it; so does a quieter machine.",
+    "VALID": f"No failures, an interval within {_NOISE} of p50.",
+    "NOISY": f"The interval is wider than {_NOISE}, or other work on this machine delayed most samples. More "
+    "repeats narrow it; so does a quieter machine.",
     "INVALID": "Failures, shared cores measured at the same time, or too few samples. Do not rely on the "
     "times.",
 }

@@ -18,7 +18,7 @@ def nothing_fits(
     reasons = [goal.nobody(candidates) for goal in blockers] or ["no variant meets all goals at once"]
     advice = [] if is_running else [goal.advice(candidates) for goal in blockers]
     nearest = min(candidates, key=lambda candidate: _distance(candidate, goals))
-    figures = f"p50 {milliseconds(nearest.p50_ms)}, {size(nearest.variant.size_bytes)}"
+    figures = f"{milliseconds(nearest.total_ms)}, {size(nearest.variant.size_bytes)}"
     parts = [*advice, f"Nearest: {nearest.place}, {figures}, {unmet_by(nearest, goals)}.", *gaps]
     return _none(is_running, f"{listed(reasons)}.", " ".join(part for part in parts if part))
 

@@ -16,7 +16,7 @@ Z_POWER_80 = 0.8416212335729143  # a real difference is found in 80 of 100 tries
 Interval = tuple[float, float]
 
 
-def wilson(count: int, total: int) -> Interval:
+def wilson(count: float, total: int) -> Interval:
     """The score interval of a share, 0..1. Wilson 1927; Newcombe 1998, Statist. Med. 17:857, method 3.
 
     Raises ZeroDivisionError for no trials.
@@ -95,6 +95,23 @@ def detectable_difference(differing_share: float, total: int) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if photos_needed(differing_share, middle) > total else (low, middle)
     return high
+
+
+def reach(share: float, total: int) -> float:
+    """How far the longer arm of the Wilson interval reaches from a `share` seen in `total` photos, 0..1."""
+    low, high = wilson(share * total, total)
+    return max(share - low, high - share)
+
+
+def photos_to_know(share: float, within: float) -> int:
+    """The fewest photos whose interval of a `share` reaches no further than `within` (0..1); see reach()."""
+    few, enough = 0, 1
+    while reach(share, enough) > within:
+        few, enough = enough, 2 * enough
+    while enough - few > 1:
+        middle = (few + enough) // 2
+        few, enough = (middle, enough) if reach(share, middle) > within else (few, middle)
+    return enough
 
 
 def _phi(both: int, gained: int, lost: int, neither: int) -> float:

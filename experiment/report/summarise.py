@@ -27,8 +27,15 @@ from experiment.report.contention import rivals_for_cores
 from experiment.report.goals import Results
 from experiment.report.recommendation import recommend
 from experiment.report.resizers import compare_resizers
-from experiment.report.statistics import latency_stats, percentile, percentile_from
-from experiment.report.validity import Conditions, judge, late_ms, with_noise
+from experiment.report.statistics import (
+    Samples,
+    is_disturbed,
+    latency_stats,
+    percentile,
+    percentile_from,
+    set_apart,
+)
+from experiment.report.validity import Conditions, judge, was_busy, with_noise
 from experiment.report.warnings import warnings_of
 
 
@@ -43,10 +50,21 @@ def summarise(
     There is one cell for each variant on each backend; those without measurements are empty and say why.
     """
     first, run = run.measurements, joined(run, added)
-    late = late_ms(run.environment)
+    busy = was_busy(
+        run.environment, (taken.late_ms for taken in run.measurements if taken.latency_ms is not None)
+    )
     rivals = rivals_for_cores(run.backends, run.plan.order)
-    cells = _cells(run, Conditions(run.state, rivals, late, _interrupted(run.measurements)))
-    results = Results(run.plan, run.state, run.variants, run.backends, cells, run.source.true_label)
+    cells = _cells(run, Conditions(run.state, rivals, busy, _interrupted(run.measurements)))
+    results = Results(
+        run.plan,
+        run.state,
+        run.variants,
+        run.backends,
+        cells,
+        run.source.true_label,
+        (run.source.original or run.source).size_bytes,
+        tuple(breaking_points),
+    )
     failures = [measurement.failure for measurement in run.measurements if measurement.failure is not None]
     return Report(
         schema_version=SCHEMA_VERSION,
@@ -62,7 +80,7 @@ def summarise(
         cells=cells,
         recommendation=recommend(results),
         warnings=(
-            *warnings_of(run, cells, late),
+            *warnings_of(run, cells, was_busy=busy),
             *differing(first, added, run.variants),
             *retried(first, added),
         ),
@@ -128,16 +146,21 @@ def _cell(
     ]
     measurements = [measurement for measurement in measurements if measurement.asked_for == "predict"]
     counted = [measurement for measurement in measurements if not measurement.is_warmup]
-    samples_ms, decoding_ms = _samples_ms(counted), _samples_ms(decodings)
+    decoding_ms = _samples_ms(decodings)
     failures = [measurement.failure for measurement in counted if measurement.failure is not None]
     failure_reasons = _most_frequent(failures)
     not_sent = sum(not failure.was_sent for failure in failures)
     if not_sent and stopped_by and stopped_by.code not in {failure.code for failure in failure_reasons}:
         failure_reasons += (stopped_by,)
+    answered = [measurement for measurement in counted if measurement.prediction is not None]
+    disturbed = [is_disturbed(measurement.rounded_ms, measurement.late_ms) for measurement in answered]
+    kept, apart = set_apart(answered, disturbed)
+    samples_ms, apart_ms = _samples_ms(kept), _samples_ms(apart)
+    samples = Samples(samples_ms, apart_ms, sum(disturbed) - len(apart))
     answer = first_answer(measurements)
     correct_top1, correct_top5 = correctness(answer.top if answer else (), true_label)
     validity, reasons = judge(
-        backend, samples_ms, len(failures) - not_sent, failure_reasons, conditions, not_sent
+        backend, samples, len(failures) - not_sent, failure_reasons, conditions, not_sent
     )
     if variant.canvas_noise and samples_ms:
         validity, reasons = with_noise(validity, reasons)
@@ -148,8 +171,8 @@ def _cell(
         failures=len(failures) - not_sent,
         cold_ms=_cold_ms(measurements),
         samples_ms=samples_ms,
-        **latency_stats(samples_ms),
-        server_ms=_stage_medians(counted),
+        **latency_stats(samples_ms, apart_ms),
+        server_ms=_stage_medians(kept),
         request_bytes=answer.request_bytes if answer else None,
         response_bytes=answer.response_bytes if answer else None,
         top=answer.top if answer else (),
@@ -161,7 +184,7 @@ def _cell(
         failure_reasons=failure_reasons,
         peers=tuple(
             measurement.prediction.peer
-            for measurement in counted
+            for measurement in kept
             if measurement.prediction and measurement.prediction.peer
         ),
         decode_request_ms=percentile_from(1, decoding_ms, 50),
@@ -172,11 +195,13 @@ def _cell(
         ),
         batches=tuple(
             measurement.prediction.batch
-            for measurement in counted
+            for measurement in kept
             if measurement.prediction and measurement.prediction.batch
         ),
         warmup_samples_ms=_samples_ms(measurement for measurement in measurements if measurement.is_warmup),
         not_sent=not_sent,
+        disturbed_samples_ms=apart_ms,
+        disturbed_counted=samples.disturbed_counted,
     )
 
 

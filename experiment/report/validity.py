@@ -1,28 +1,29 @@
 """May a cell's numbers be believed? VALID, NOISY or INVALID, each with reasons in plain words.
 
 INVALID: failed requests, too few samples, cores shared with another backend while both
-were timed, a client too busy to time something this fast, or an image with a browser's
-noise in it. NOISY: the 95 % interval of p50 is wider than 10 % to either side, or the
-backend went away in mid-run. VALID: none of these.
+were timed, or an image with a browser's noise in it. NOISY: the 95 % interval of p50 is
+wider than 10 % to either side, this machine was too busy for most samples, or the backend
+went away in mid-run. VALID: none of these. A busy machine alone never makes a cell INVALID.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from experiment.records import BackendInfo, Failure, RunState, Validity, is_live
 from experiment.report.contention import NOT_THERE
-from experiment.report.statistics import SAMPLES_FOR_INTERVAL, median_interval, percentile
+from experiment.report.statistics import SAMPLES_FOR_INTERVAL, Samples, interval_over, percentile
 from experiment.wording import count, listed, milliseconds, sentence, span
 
 NOISE_SHARE = 0.10  # the interval may reach this far from p50, to either side
 
-# This app wakes every 10 ms while it measures. A beat that comes 10 ms late, where it
-# happens in more than 1 of 100, leaves latencies below 10 ms without meaning.
+# Older runs know only how late this app woke up in all. A beat that comes 10 ms late, where it
+# happens in more than 1 of 100, may have touched any latency below 10 ms.
 LATE_MS = 10.0
 LATE_SHARE = 0.01
+MAY_BE_OFF = f"Other programs slowed this machine; times under {LATE_MS:.0f} ms may be off."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Conditions:
 
     state: RunState
     core_rivals: Mapping[str, Sequence[str]] = field(default_factory=dict)  # see contention.py
-    late_ms: float | None = None  # how late this app woke up at worst; None: it was quiet
+    was_busy: bool = False  # this app woke up late, and when is not known: a run from before 1.7
     interrupted: frozenset[str] = frozenset()  # backends that answered, went away and came back
 
     @property
@@ -40,44 +41,65 @@ class Conditions:
         return is_live(self.state)
 
 
-def late_ms(environment: Mapping[str, Any]) -> float | None:
-    """The worst delay of this app while measuring, in ms; None when it was quiet or not watched."""
+def was_busy(environment: Mapping[str, Any], late_ms: Iterable[float | None]) -> bool:
+    """Whether this app often woke up late without a record of when: some requests have no `late_ms`."""
     worst, share = environment.get("heartbeat_max_ms"), environment.get("heartbeat_late_share")
     if worst is None or worst <= LATE_MS or (share is not None and share <= LATE_SHARE):
-        return None
-    return float(worst)
+        return False
+    return any(each is None for each in late_ms)
 
 
 def judge(
     backend: BackendInfo,
-    samples_ms: Sequence[float],
+    samples: Samples,
     failures: int,
     failure_reasons: Sequence[Failure],
     conditions: Conditions,
     not_sent: int = 0,
 ) -> tuple[Validity, tuple[str, ...]]:
     """The verdict on one cell, and one sentence for each reason."""
+    samples_ms, apart_ms = samples.counted_ms, samples.disturbed_ms
     if not samples_ms and not failures and not not_sent:
         return "INVALID", (_not_measured(backend, conditions),)
+    answered = len(samples_ms) + len(apart_ms)
     invalid = [
-        *_unanswered(len(samples_ms), failures, not_sent, failure_reasons),
-        *_invalid(backend, samples_ms, conditions),
+        *_unanswered(answered, failures, not_sent, failure_reasons),
+        *_invalid(backend, len(samples_ms), conditions),
     ]
     if invalid:
         return "INVALID", tuple(invalid)
-    low, high = median_interval(samples_ms) or (0.0, 0.0)
+    low, high = interval_over(samples_ms, apart_ms) or (0.0, 0.0)
     p50 = percentile(samples_ms, 50)
     width = _width(p50, low, high)
-    if backend.name in conditions.interrupted:
-        return "NOISY", (
-            f"{backend.name} stopped answering during the run and came back, so these samples may come from "
-            "two processes, the second one cold. Run again.",
-        )
+    if noisy := _disturbed(backend, samples, conditions):
+        return "NOISY", (noisy,)
     if low < p50 * (1 - NOISE_SHARE) or high > p50 * (1 + NOISE_SHARE):
         return "NOISY", (
-            f"p50 is known only to ±{width} (95 %: {span(low, high)}). Add repeats, or close other programs.",
+            f"p50 {milliseconds(p50)}, 95 %: {span(low, high)} (±{width}). More repeats will narrow it.",
         )
-    return "VALID", (f"{count(len(samples_ms), 'sample')}, no failures, p50 known to ±{width} (95 %).",)
+    apart = f" {_delayed(len(apart_ms), answered)}, and not counted." if apart_ms else ""
+    known = f"{count(len(samples_ms), 'sample')}, no failures, p50 known to ±{width} (95 %)."
+    return "VALID", (known + apart,)
+
+
+def _disturbed(backend: BackendInfo, samples: Samples, conditions: Conditions) -> str:
+    """Why the samples can't be told from those of a disturbed moment; empty if they can."""
+    if backend.name in conditions.interrupted:
+        return (
+            f"{backend.name} stopped answering during the run and came back, so these samples may come from "
+            "two processes, the second one cold. Run again."
+        )
+    if samples.disturbed_counted:
+        delayed = _delayed(samples.disturbed_counted, len(samples.counted_ms))
+        return f"{delayed}. Close other programs and add repeats."
+    if conditions.was_busy and percentile(samples.counted_ms, 50) < LATE_MS:
+        return MAY_BE_OFF
+    return ""
+
+
+def _delayed(delayed: int, of_all: int) -> str:
+    were = "was" if delayed == 1 else "were"
+    return f"{delayed:,} of {of_all:,} {were} delayed by other work on this machine"
 
 
 NOISE_IN_PIXELS = (
@@ -104,19 +126,14 @@ def _unanswered(answered: int, failures: int, not_sent: int, reasons: Sequence[F
         yield words if not_sent == planned else f"{not_sent:,} of {count(planned, 'request')}: {words}"
 
 
-def _invalid(backend: BackendInfo, samples_ms: Sequence[float], conditions: Conditions) -> Iterator[str]:
-    if 0 < len(samples_ms) < SAMPLES_FOR_INTERVAL:  # without any, the reason why there are none is enough
-        yield _too_few(len(samples_ms), conditions.is_running)
+def _invalid(backend: BackendInfo, samples: int, conditions: Conditions) -> Iterator[str]:
+    if 0 < samples < SAMPLES_FOR_INTERVAL:  # without any, the reason why there are none is enough
+        yield _too_few(samples, conditions.is_running)
     if backend.name in conditions.core_rivals:
         rivals = listed(conditions.core_rivals[backend.name])
         yield (
             f"It shared its cores with {rivals} while both were measured, so they slowed each other. "
             'Run again with the order "auto".'
-        )
-    if conditions.late_ms is not None and samples_ms and percentile(samples_ms, 50) < LATE_MS:
-        yield (
-            f"This app was busy while measuring (event delay up to {milliseconds(conditions.late_ms)}), too "
-            f"busy to time less than {LATE_MS:.0f} ms. Close other programs and run again."
         )
 
 

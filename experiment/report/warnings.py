@@ -5,7 +5,7 @@ Each code stands for one kind of warning and keeps its meaning for ever.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -24,15 +24,15 @@ from experiment.records import (
 from experiment.report.agreement import SAME_SCORE
 from experiment.report.backend_choice import fewer_cores
 from experiment.report.contention import NOT_THERE, host_of, rivals_for_cores, rivals_for_machine
-from experiment.report.statistics import SAMPLES_FOR_P90
-from experiment.report.validity import LATE_MS
-from experiment.wording import NOT_ENCODED, count, listed, milliseconds, sentence, size, sized_name
+from experiment.report.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99
+from experiment.report.validity import LATE_MS, MAY_BE_OFF
+from experiment.wording import NOT_ENCODED, count, format_name, listed, sentence, size, sized_name
 
 CODES = {
     "W1": "the browser changes the pixels that it made variants of",
     "W2": "too few samples for p90",
     "W3": "backends share a machine and were measured at the same time",
-    "W4": "this app was busy while measuring",
+    "W4": "this machine was busy with other work while measuring",
     "W5": "not every replica of a service was asked",
     "W6": "sizes above the original were skipped",
     "W7": "the same bytes got different answers",
@@ -42,6 +42,8 @@ CODES = {
     "W11": "the reference is not the file as uploaded",
     "W12": "the run ended early",
     "W13": "a backend runs on fewer cores than its name says",
+    "W22": "the backends serve different models",
+    "W23": "a backend can't read a format of the plan",
 }
 SET_CODES = {  # of reports about many photos, which have most of the others too; see photo_sets/warnings.py
     "W14": "photos could not be used",
@@ -51,23 +53,22 @@ SET_CODES = {  # of reports about many photos, which have most of the others too
     "W18": "a CSV of labels and the photos of the set are not about the same files",
     "W19": "several workers asked the same backends at once",
 }
-NOTES = frozenset({"W2", "W6", "W9", "W17"})  # good to know; the numbers can be believed all the same
+NOTES = frozenset({"W2", "W6", "W9", "W17", "W22"})  # good to know; the numbers can be believed all the same
+
+ENDED_EARLY = frozenset({"cancelled", "failed"})  # states of runs
 
 # The share of an upload that may be missing from the reference before a note says so.
 MUCH_LEFT_OUT = 0.05
 
 
-def warnings_of(run: Run, cells: Sequence[Cell], late_ms: float | None) -> tuple[Warning_, ...]:
-    """Every warning that a run calls for, in the order of their codes.
-
-    `late_ms`: how late this app woke up at worst while measuring; None: it was quiet.
-    """
+def warnings_of(run: Run, cells: Sequence[Cell], *, was_busy: bool) -> tuple[Warning_, ...]:
+    """Every warning that a run calls for, in the order of their codes. `was_busy` as in validity.py."""
     found: tuple[tuple[str, Iterable[str | Warning_]], ...] = (
         ("W1", _canvas_noise(run.variants)),
-        ("W2", _few_repeats(run.plan.repeats)),
+        ("W2", _few_samples(run, cells)),
         ("W3", shared_machine(run.backends, run.plan.order)),
-        ("W4", busy_app(cells, late_ms)),
-        ("W5", _silent_replicas(run.backends, cells)),
+        ("W4", busy_machine(cells, was_busy=was_busy)),
+        ("W5", _silent_replicas(run)),
         ("W6", _skipped_sizes(run.skipped_sizes_px)),
         ("W7", _fickle_answers(run)),
         ("W8", _unusable_backends(run, cells)),
@@ -76,6 +77,8 @@ def warnings_of(run: Run, cells: Sequence[Cell], late_ms: float | None) -> tuple
         ("W11", _other_reference(run)),
         ("W12", _early_end(run)),
         ("W13", short_of_cores(run.backends)),
+        ("W22", different_models(run.backends, cells)),
+        ("W23", unread_formats(run.backends, run.plan.formats)),
     )
     return as_warnings(found)
 
@@ -91,6 +94,30 @@ def as_warnings(found: Iterable[tuple[str, Iterable[str | Warning_]]]) -> tuple[
     )
 
 
+def unread_formats(backends: Iterable[BackendInfo], formats: Sequence[str]) -> Iterator[str]:
+    """The formats that backends refused before the run, so that none of their variants was sent."""
+    for info in backends:
+        unread = dict.fromkeys(format_name(key) for key in formats if not info.reads_format(key))
+        if unread:
+            yield f"{info.name} can't read {listed(list(unread))}: those variants were not sent to it."
+
+
+def different_models(backends: Iterable[BackendInfo], cells: Iterable[Cell]) -> Iterator[str]:
+    """That agreement does not compare the models of those that answered, if they have several."""
+    answered = {cell.backend_name for cell in cells if cell.count}
+    names: dict[str, list[str]] = {}
+    for info in backends:
+        if info.name in answered and info.model:
+            names.setdefault(info.model, []).append(info.name)
+    if len(names) > 1:
+        served = listed([f"{model} ({', '.join(served_by)})" for model, served_by in names.items()])
+        yield (
+            f'The backends serve different models: {served}. "Same answer" compares each with its own answer '
+            "to the original, so it does not say which model is right more often. To see that, give the true "
+            "label, or measure a set of photos with labels."
+        )
+
+
 def _canvas_noise(variants: Iterable[Variant]) -> Iterator[str]:
     if any(variant.canvas_noise for variant in variants):
         yield (
@@ -100,12 +127,17 @@ def _canvas_noise(variants: Iterable[Variant]) -> Iterator[str]:
         )
 
 
-def _few_repeats(repeats: int) -> Iterator[str]:
-    if repeats < SAMPLES_FOR_P90:
-        yield (
-            f"{count(repeats, 'sample')} per cell {'is' if repeats == 1 else 'are'} too few for p90. "
-            f"Add {SAMPLES_FOR_P90 - repeats} more to see it."
-        )
+def _few_samples(run: Run, cells: Iterable[Cell]) -> Iterator[str]:
+    """By the plan, or by what there is if the run ended early."""
+    counts = [run.plan.repeats]
+    if run.state in ENDED_EARLY:
+        counts = [cell.count + len(cell.disturbed_samples_ms) for cell in cells if cell.count]
+    if not counts or max(counts) >= SAMPLES_FOR_P90:
+        return
+    fewest, most = min(counts), max(counts)
+    samples = count(most, "sample") if fewest == most else f"{fewest:,} to {count(most, 'sample')}"
+    gives = "gives" if most == 1 else "give"
+    yield f"{samples} per cell {gives} a median; p90 needs {SAMPLES_FOR_P90}, p99 needs {SAMPLES_FOR_P99}."
 
 
 def shared_machine(backends: Sequence[BackendInfo], order: Order) -> Iterator[str]:
@@ -132,20 +164,32 @@ def _distinct_groups(rivals: dict[str, tuple[str, ...]]) -> list[list[str]]:
     return sorted(named, key=lambda names: [order.index(name) for name in names])
 
 
-def busy_app(cells: Iterable[Cell], late_ms: float | None) -> Iterator[str]:
-    """Latencies that this app was too busy to take."""
-    fastest_ms = min((cell.p50_ms for cell in cells if cell.p50_ms is not None), default=None)
-    if late_ms is not None and fastest_ms is not None and fastest_ms < LATE_MS:
-        yield (
-            f"This app was busy while measuring (event delay up to {milliseconds(late_ms)}). "
-            f"Latencies below {LATE_MS:.0f} ms are not reliable. Close other programs and run again."
-        )
+def busy_machine(cells: Sequence[Cell], *, was_busy: bool) -> Iterator[str | Warning_]:
+    """Samples that other work on this machine touched: a note while they could be set apart."""
+    apart = sum(len(cell.disturbed_samples_ms) for cell in cells)
+    kept = [cell for cell in cells if cell.disturbed_counted]
+    touched = apart + sum(cell.disturbed_counted for cell in kept)
+    if touched:
+        samples = sum(cell.count for cell in cells) + apart
+        words = f"Other work on this machine delayed {touched:,} of {count(samples, 'sample')}. "
+        if kept:
+            cells_are = "1 cell is" if len(kept) == 1 else f"{len(kept):,} cells are"
+            words += f"{cells_are} NOISY for it, as too few others are left there. Close other programs."
+        else:
+            words += "What was delayed is kept apart and not counted; intervals allow for it."
+        yield Warning_("W4", words, "warning" if kept else "note")
+    if was_busy and any(cell.p50_ms is not None and cell.p50_ms < LATE_MS for cell in cells):
+        yield MAY_BE_OFF
 
 
-def _silent_replicas(backends: Iterable[BackendInfo], cells: Sequence[Cell]) -> Iterator[str]:
+def _silent_replicas(run: Run) -> Iterator[str]:
     """Only where it is known who answered, and that there are more who could have."""
-    for info in backends:
-        peers = [peer for cell in cells if cell.backend_name == info.name for peer in cell.peers]
+    answers: dict[str, list[str]] = defaultdict(list)
+    for each in run.measurements:
+        if each.prediction and each.prediction.peer and not each.is_warmup and each.asked_for == "predict":
+            answers[each.backend_name].append(each.prediction.peer)
+    for info in run.backends:
+        peers = answers[info.name]
         asked, there = len(set(peers)), info.replicas or 0
         if asked < there <= len(peers):
             yield (
@@ -253,7 +297,7 @@ def _much_left_out(source: SourceImage, reference: Variant) -> Iterator[Warning_
 
 
 def _early_end(run: Run) -> Iterator[str]:
-    if run.state not in {"cancelled", "failed"}:
+    if run.state not in ENDED_EARLY:
         return
     what = "Stopped" if run.state == "cancelled" else "The run failed"
     yield (

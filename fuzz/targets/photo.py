@@ -49,6 +49,8 @@ def _seeds() -> Iterator[bytes]:
     yield _saved(rgb.quantize(16), "GIF", save_all=True, append_images=[rgb.rotate(90).quantize(16)])
     yield _saved(rgb, "WEBP", exif=exif)
     yield _saved(rgb.convert("RGBA"), "WEBP", lossless=True)
+    yield _saved(rgb, "AVIF", exif=exif, speed=10)
+    yield _saved(rgb.convert("RGBA"), "AVIF", save_all=True, append_images=[rgb.convert("RGBA")], speed=10)
     yield _saved(rgb, "BMP")
     yield _saved(rgb.quantize(200), "BMP")
 
@@ -79,5 +81,19 @@ TOKENS = [
     ),
     *(b"RIFF", b"WEBP", b"VP8 ", b"VP8L", b"VP8X", b"ANIM", b"GIF89a", b"BM", b"Exif\0\0II*\0", b"Adobe\0d"),
     *(b"ftypavif", b"ftypmif1", b"ftypheic", b"CgBI"),
+    *(
+        b"meta",
+        b"pitm",
+        b"iloc",
+        b"iinf",
+        b"infe",
+        b"ispe",
+        b"ipma",
+        b"irot",
+        b"imir",
+        b"iref",
+        b"dimg",
+        b"grid",
+    ),
 ]
 TARGET = Target("photo", lambda: list(_seeds()), _feed, TOKENS)

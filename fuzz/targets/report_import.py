@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from PIL import Image
 
 from bench.support.fake_backends import FakeBackend
-from experiment.export.import_report import ReportRefused, read_report
+from experiment.export.import_report import ReportRefused
+from experiment.export.pictures import with_pictures
 from experiment.export.report_json import report_dict, report_json
 from experiment.images.read import read_image
+from experiment.images.thumbs import thumb
 from experiment.images.variants import make_variants
 from experiment.measure.environment import environment
 from experiment.measure.run import measure
@@ -20,6 +22,7 @@ from experiment.report.summarise import summarise
 from fuzz.mutate_json import mutated_json
 from fuzz.target import Target
 from fuzz.webapp_client import BOUNDARY, checked, client, form, part
+from webapp.worker.import_report import imported
 
 VIEWS = (
     *(
@@ -40,14 +43,14 @@ VIEWS = (
         "/copy/curl",
         "/copy/ghz",
     ),
-    *("/follow-ups", ".zip", "/answers.csv"),
+    *("/follow-ups", ".zip", "/answers.csv", "/thumbs/original"),
 )
 
 
 def _feed(data: bytes) -> str:
     """What the import's own process would refuse is refused here, without starting it thousands of times."""
     try:
-        read_report(data, "run.json")
+        imported(data, "run.json", "0" * 16)
     except ReportRefused:
         return "refused"
     web = client()
@@ -92,7 +95,8 @@ def _measured(plan: Plan) -> dict:
         measurements=list(measure(plan, variants, backends)),
         requests_planned=planned_requests(plan, len(variants), infos),
     )
-    return report_dict(summarise(run))
+    pictures = {variant.id: thumb(variant.data) for variant in variants}
+    return with_pictures(report_dict(summarise(run)), pictures)
 
 
 def _answer(variant: Variant) -> tuple[Label, ...]:

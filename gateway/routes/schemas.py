@@ -8,7 +8,9 @@ from gateway.table import Answer, Parameter, Schema
 
 LINE: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": 200}
 BINARY: Final[Schema] = {"type": "string", "format": "binary"}
-IMAGE_TYPES: Final = ("image/jpeg", "image/png", "image/gif", "image/bmp", "image/webp")
+IMAGE_TYPES: Final = (
+    *("image/jpeg", "image/png", "image/gif", "image/bmp", "image/webp", "image/avif", "image/heic"),
+)
 
 
 def nullable(kind: str, description: str = "") -> dict[str, Any]:

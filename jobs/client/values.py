@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from experiment.errors import PixelcostError
-from experiment.images.header import is_avif, read_header
+from experiment.images.header import read_header
 from experiment.images.png import encode_png
 from jobs.wire.arrow import BadArrow, Value, dense
 from jobs.wire.reader import image_in
@@ -79,8 +79,7 @@ def as_image(value: Any) -> bytes:
 
 
 def _checked(data: bytes, name: str) -> bytes:
-    if not is_avif(data):
-        read_header(data, name)
+    read_header(data, name)
     return data
 
 

@@ -1,9 +1,8 @@
 """A photo as it is sent to the model.
 
-It goes as it came, if the model can read its format. A WebP, which not every model server reads, becomes a
-lossless PNG, on white if it is transparent; so does every photo that the configuration wants at one size. An
-AVIF is sent as it is: a server that can't read it says so. Other formats (TIFF, HEIC, ...) are refused here,
-in the words that the page uses.
+It goes as it came, if the model can read its format. WebP, AVIF and HEIC, which not every model server reads,
+become a lossless PNG, on white if transparent; so does every photo that the configuration wants at one size.
+Other formats (TIFF, ...) are refused here, in the words that the page uses.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from collections.abc import Collection
 from PIL.Image import Resampling
 
 from experiment.images.formats import READ_BY_CONTRACT
-from experiment.images.header import is_avif, is_plain_webp, read_header
+from experiment.images.header import is_plain_webp, read_header
 from experiment.images.png import encode_png
 from experiment.images.read import read_image
 
@@ -28,8 +27,6 @@ def prepared(
 
     Raises ImageRefused.
     """
-    if is_avif(photo) and size_px is None:
-        return photo
     header = read_header(photo, NAME)
     is_read = header.media_type in {*READ_BY_CONTRACT, *(reads or ())}
     if size_px is None and is_read and (header.format != "WEBP" or is_plain_webp(photo)):

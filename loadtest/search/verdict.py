@@ -9,8 +9,8 @@ from itertools import groupby
 from typing import Any
 
 from experiment.records import Validity
-from experiment.report import load
 from experiment.report.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99, percentile
+from experiment.under_load import load_points
 from experiment.wording import bounds, count, milliseconds, number
 from loadtest.records import Sample
 from loadtest.search.adaptive import FLOORS, NEAR, SHARES, TOO_HIGH, posterior, used
@@ -228,7 +228,7 @@ def points_of(trials: Iterable[Trial], limit_ms: float) -> tuple[Point, ...]:
 
 def _point(trials: Sequence[Trial], limit_ms: float) -> Point:
     """A report's point of these trials, with what only a search needs."""
-    (found,) = load.points_of(map(_part, trials), limit_ms, None)
+    (found,) = load_points.points_of(map(_part, trials), limit_ms, None)
     samples = [sample for trial in trials for sample in trial.counted]
     right = [sample.right for sample in samples if sample.right is not None]
     return Point(
@@ -249,9 +249,9 @@ def _point(trials: Sequence[Trial], limit_ms: float) -> Point:
     )
 
 
-def _part(trial: Trial) -> load.TrialPart:
+def _part(trial: Trial) -> load_points.TrialPart:
     settled, filling = trial.counted, [each for each in trial.samples if each.due_s < trial.settled_s]
-    return load.TrialPart(
+    return load_points.TrialPart(
         offered_per_s=trial.offered_per_s,
         settled=_requests(settled),
         filling=_requests(filling),
@@ -261,9 +261,9 @@ def _part(trial: Trial) -> load.TrialPart:
     )
 
 
-def _requests(samples: Sequence[Sample]) -> load.Requests:
+def _requests(samples: Sequence[Sample]) -> load_points.Requests:
     right = [sample.right for sample in samples if sample.right is not None]
-    return load.Requests(
+    return load_points.Requests(
         answered_ms=tuple(sample.latency_ms for sample in samples if sample.ok),
         causes=Counter(sample.cause or "unknown" for sample in samples if not sample.ok),
         right=sum(right) if right else None,

@@ -7,7 +7,7 @@ export const base = typeof document === "undefined" ? "" : document.documentElem
 
 /** The server said no, or nothing came back. Carries what a person should read. */
 export class Problem extends Error {
-  /** @param {{title: string, detail?: string, status?: number, type?: string, code?: string, reference?: string}} body */
+  /** @param {{title: string, detail?: string, status?: number, type?: string, code?: string, reference?: string, fields?: Record<string, string>}} body */
   constructor(body) {
     super(body.title);
     this.title = body.title;
@@ -16,6 +16,7 @@ export class Problem extends Error {
     this.type = body.type || "";
     this.code = body.code || "";
     this.reference = body.reference || "";
+    this.fields = body.fields || {}; // a sentence for each that was wrong
   }
 }
 
@@ -95,6 +96,12 @@ export const getFigures = (id, query) => getJson(`${reportPath(id)}/figures?${qu
 export const getDeciding = (id, query) => getJson(`${reportPath(id)}/deciding?${query}`);
 export const getCompared = (id, otherId, theme) =>
   getJson(`${reportPath(id)}/compare?${new URLSearchParams({ with: otherId, theme })}`);
+/** A page of a set's photos, worst first. @param {Record<string, string|number>} asked @returns {Promise<import("./types.js").SetPhotos>} */
+export const getPhotos = (id, asked) => getJson(`${reportPath(id)}/photos?${filled(asked)}`);
+/** A page of a set's classes. @param {Record<string, string|number>} asked @returns {Promise<import("./types.js").SetClasses>} */
+export const getClasses = (id, asked) => getJson(`${reportPath(id)}/classes?${filled(asked)}`);
+/** As a query, without what is empty. */
+const filled = (asked) => new URLSearchParams(Object.entries(asked).filter(([, value]) => value !== "").map(([key, value]) => [key, String(value)]));
 export const getRuns = (query = "") => getJson(`/api/runs${query}`);
 /** Cancels a run that goes on, removes one that has ended. */
 export const deleteRun = (id) => getJson(reportPath(id), { method: "DELETE" });
@@ -107,6 +114,14 @@ export const copyPath = (id, kind, variantId, backend) =>
 const sendJson = (path, body) => getJson(path, {
   method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
 });
+/** A server of one's own as it answers now. @param {import("./types.js").OwnServer} server @returns {Promise<import("./types.js").Backend>} */
+export const testServer = (server) => sendJson("/api/backends/test", server);
+/** @returns {Promise<{models: import("./types.js").Model[], why_not: string | null, most: number}>} */
+export const getModels = () => getJson("/api/models");
+const modelPath = (name) => `/api/models/${encodeURIComponent(name)}`;
+/** Serves a model of the catalogue as a further backend. @param {string} name @param {{cpus: number, download: boolean}} how */
+export const startModel = (name, how) => sendJson(`${modelPath(name)}/start`, how);
+export const stopModel = (name) => sendJson(`${modelPath(name)}/stop`, {});
 /** Brings back an exported report. @param {File} file */
 export function postReport(file) {
   const body = new FormData();

@@ -14,13 +14,26 @@ export const SELECTORS = {
   theme: "#theme",
   runsButton: "#runs-button",
   helpButton: "#help-button",
+  backendsButton: "#backends-button",
+  backendChips: "#backend-chips",
+  backendsPanel: "#backends-panel",
   backends: "#backends",
   backendsNote: "#backends-note",
   checkBackends: "#check-backends",
   notice: "#notice",
   runNotice: "#run-notice",
   setup: "#setup",
-  setupSummary: "#setup-summary",
+  planDrawer: "#plan-drawer",
+  planClose: "#plan-close",
+  planWords: "#plan-words",
+  editPlan: "#edit-plan",
+  presets: "#presets",
+  autoPreview: "#auto-preview",
+  autoFull: "#auto-full",
+  addServer: "#add-server",
+  serverAdd: "#server-add",
+  qualityPreview: "#quality-preview",
+  setThumbs: "#set-thumbs",
   drop: "#drop",
   fileInput: "#file",
   cameraInput: "#camera",
@@ -29,7 +42,10 @@ export const SELECTORS = {
   folderInput: "#folder",
   setLabels: "#set-labels",
   labelSources: "#label-sources",
+  labelsCsv: "#labels-csv",
   labelsFile: "#labels-file",
+  labelsName: "#labels-name",
+  setProblems: "#set-problems",
   setHint: "#set-hint",
   camera: "#camera-button",
   sample: "#sample",
@@ -62,12 +78,22 @@ export const SELECTORS = {
   progress: "#progress",
   progressText: "#progress-text",
   connection: "#connection",
-  toResults: "#to-results",
   earlier: "#earlier",
   resultsEmpty: "#results-empty",
   resultsBody: "#results-body",
   recommendation: "#recommendation",
+  figures: "#figures",
+  evidence: "#evidence",
+  copies: "#copies",
   exports: "#exports",
+  compareWith: "#compare-with",
+  stage: "#stage",
+  worst: "#worst",
+  strip: "#strip",
+  matrix: "#matrix",
+  variantsTab: "#variants-tab",
+  photosTab: "#photos-tab",
+  photos: "#photos",
   followUps: "#follow-ups",
   problems: "#problems",
   showLatency: "#show-latency",
@@ -77,6 +103,9 @@ export const SELECTORS = {
   goalMargin: "#goal-margin",
   goalP50: "#goal-p50",
   goalSize: "#goal-size",
+  goalMarginSlider: "#goal-margin-slider",
+  goalP50Slider: "#goal-p50-slider",
+  goalSizeSlider: "#goal-size-slider",
   goalsOwn: "#goals-own",
   goalsProblem: "#goals-problem",
   plots: "#plots",
@@ -117,7 +146,7 @@ export function el(tag, properties = {}, ...children) {
 const styles = {};
 
 /** Fetches a stylesheet that the first look does without; done when it is there, or could not be fetched. */
-export function loadStyle(/** @type {"deciding" | "follow_ups" | "inspector"} */ name) {
+export function loadStyle(/** @type {"deciding" | "follow_ups" | "inspector" | "pictures" | "plan" | "sets"} */ name) {
   styles[name] ||= new Promise((resolve) => {
     const href = `${base}/static/css/${name}.css`;
     document.head.append(el("link", { rel: "stylesheet", href, onload: resolve, onerror: resolve }));
@@ -190,6 +219,20 @@ export function wireAdd(input, button, hint, add) {
     event.preventDefault();
     act();
   });
+}
+
+/** Words about a field, beneath it and tied to it for screen readers. @param {HTMLInputElement} input */
+export function writeBeneath(input, words, isWrong) {
+  const id = `${input.id}-note`;
+  const note = document.getElementById(id) || el("p", { id, className: isWrong ? "field-note bad" : "field-note unsure" });
+  const others = (input.getAttribute("aria-describedby") || "").split(" ").filter((other) => other && other !== id);
+  const ids = words ? [...others, id] : others;
+  setText(note, words);
+  if (words) input.closest(".field, fieldset").append(note);
+  else note.remove();
+  if (isWrong) input.setAttribute("aria-invalid", String(Boolean(words)));
+  if (ids.length) input.setAttribute("aria-describedby", ids.join(" "));
+  else input.removeAttribute("aria-describedby");
 }
 
 const ANNOUNCE_EVERY_MS = 1000;

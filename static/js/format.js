@@ -92,8 +92,15 @@ export function plural(count, noun) {
   return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 }
 
+/** "31 % of 30 (18 to 48)": a share, of how many, and its 95 % interval. @param {?{share: number, total: number, low: number, high: number}} found */
+export function shareOf(found) {
+  if (!found) return UNKNOWN;
+  const [share, low, high] = [found.share, found.low, found.high].map((part) => Math.round(part * 100));
+  return `${share} % of ${found.total.toLocaleString("en")} (${low} to ${high})`;
+}
+
 const FORMAT_NAMES = {
-  png: "PNG", jpeg: "JPEG", webp: "WebP", "webp-lossless": "WebP lossless", avif: "AVIF", gif: "GIF", bmp: "BMP",
+  png: "PNG", jpeg: "JPEG", webp: "WebP", "webp-lossless": "WebP lossless", avif: "AVIF", heic: "HEIC", gif: "GIF", bmp: "BMP",
 };
 
 /** @param {string} key a format key of the report */

@@ -3,9 +3,9 @@
 import { base, getBackends, getConfig, problemParts, problemText, runPath } from "./api.js";
 import { announce, el, fill, part, setText } from "./dom.js";
 import { runtimeWords } from "./format.js";
-import { isBusy, memory, state, update, watch } from "./state.js";
+import { isBusy, memory, repeatsToCome, state, update, watch } from "./state.js";
 import { buildForm, focusProblem, runProblems } from "./setup/form.js";
-import { defaultPlan, isGoal, isRestTwin, planFromQuery } from "./setup/plan.js";
+import { defaultPlan, isGoal, isRestTwin, modelWords, planFromQuery, unknownInQuery } from "./setup/plan.js";
 
 const ASK_AGAIN_MS = 3000; // while a backend loads its model
 const INPUTS = /** @type {const} */ (["fileInput", "cameraInput", "folderInput"]);
@@ -33,6 +33,9 @@ async function using(module, act) {
 }
 
 const withPhoto = (act) => using(import("./setup/photo.js"), act);
+const withPlan = (act) => using(import("./setup/plan_drawer.js"), act);
+/** Few browsers have added a server of their own. */
+const withOwnServers = (act) => memory.get("servers")?.length ? using(import("./setup/own_servers.js"), act) : null;
 const withRun = (act) => using(import("./run/run.js"), act);
 
 async function start() {
@@ -48,13 +51,25 @@ async function start() {
     return update({ notice: { ...problemParts(problem), actions: [{ label: "Reload", act: () => location.reload() }] } });
   }
   if (state.config.keep_runs)
-    setText(part("keepHint"), `Uploads stay on this server. The last ${state.config.keep_runs} runs are kept.`);
+    setText(part("keepHint"), `Photos stay on this server. It keeps the last ${state.config.keep_runs} runs.`);
   buildForm();
+  watch(["photo", "backends"], previewByItself);
   if (first.backends) showBackends(first.backends);
   else askBackends(false);
+  withOwnServers((own) => own.testOwn());
   const runId = document.documentElement.dataset.runId;
   if (runId) await withRun((run) => run.openRun(runId));
-  else if (new URLSearchParams(location.search).get("sample")) await withPhoto((photo) => photo.useSample());
+  else if (new URLSearchParams(location.search).get("sample")) await withPhoto((photo) => photo.useSample(false));
+  else showSampleRun();
+  const unknown = unknownInQuery(new URLSearchParams(location.search), state.config);
+  if (unknown) update({ notice: { title: "Part of this link was left out.", detail: unknown, calm: true } });
+}
+
+/** The empty page shows what a result looks like, once it has been painted. */
+function showSampleRun() {
+  const show = () => state.photo || isBusy() || withRun((run) => run.showSample());
+  if (window.requestIdleCallback) requestIdleCallback(show, { timeout: 2000 });
+  else setTimeout(show, 200); // Safari
 }
 
 /** What the server wrote into the page, so that nothing has to be asked before the first look. */
@@ -87,7 +102,10 @@ function viewFromAddress({ ranges }) {
     x: oneOf("x", "bytes"),
     y: oneOf("y", "p90", "p99", "slowest"),
     find: query.get("find") || "",
+    metric: oneOf("metric", "kb", "points", "cost"),
+    on: query.get("on") || "",
     keep_top1: oneOf("keep_top1", "true", "false"),
+    copies: oneOf("copies", "in_advance", "per_request", "client"),
     margin_points: goal("margin_points"),
     max_p50_ms: goal("max_p50_ms"),
     max_size_bytes: goal("max_size_bytes"),
@@ -97,10 +115,13 @@ function viewFromAddress({ ranges }) {
 function wire() {
   part("choose").addEventListener("click", () => part("fileInput").click());
   part("camera").addEventListener("click", () => part("cameraInput").click());
-  part("sample").addEventListener("click", () => withPhoto((photo) => photo.useSample()));
+  part("sample").addEventListener("click", () => taking((photo) => photo.useSample()));
   part("chooseFolder").addEventListener("click", () => part("folderInput").click());
   for (const name of INPUTS) part(name).addEventListener("change", takeInput);
   part("checkBackends").addEventListener("click", () => askBackends(true));
+  part("backendsButton").addEventListener("click", () => showBackendsPanel(Boolean(part("backendsPanel").hidden)));
+  part("addServer").addEventListener("click", () => using(import("./setup/plan_drawer.js"), (drawer) => drawer.openServers()));
+  part("editPlan").addEventListener("click", () => withPlan((drawer) => drawer.openPlan()));
   part("runsButton").addEventListener("click", () => using(import("./run/history.js"), (runs) => runs.openHistory()));
   part("helpButton").addEventListener("click", () => using(import("./results/help.js"), (help) => help.openHelp()));
   part("form").addEventListener("submit", submit);
@@ -118,8 +139,21 @@ function takeInput(event) {
   const input = /** @type {HTMLInputElement} */ (event.target);
   const files = [...input.files];
   input.value = ""; // so that choosing the same file again is noticed
-  withPhoto((photo) => photo.takeFiles(files));
+  taking((photo) => photo.takeFiles(files));
 }
+
+/** Does something with a photo; a preview gives way to it, a run that somebody started does not. */
+async function taking(act) {
+  if (isBusy() || state.job) {
+    if (!state.run?.preview) return update({ notice: BUSY });
+    await withRun((run) => run.giveWay());
+  }
+  return withPhoto(act);
+}
+
+const BUSY = /** @type {import("./types.js").Notice} */ ({
+  title: "A run is in progress.", detail: "Cancel it, or wait for its end, to take another photo.", calm: true,
+});
 
 /** The whole page takes a dropped photo: a near miss must not open the file in the browser. */
 function wireDrop() {
@@ -128,7 +162,7 @@ function wireDrop() {
   document.addEventListener("dragover", (event) => {
     if (!holdsFiles(event)) return;
     event.preventDefault();
-    mark(!isBusy());
+    mark(true);
   });
   document.addEventListener("dragleave", (event) => event.relatedTarget || mark(false));
   document.addEventListener("drop", (event) => {
@@ -137,25 +171,26 @@ function wireDrop() {
     mark(false);
     const files = [...event.dataTransfer.files];
     const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()); // gone after this handler
-    if (!isBusy()) withPhoto((photo) => photo.takeDropped(files, entries.filter(Boolean)));
+    taking((photo) => photo.takeDropped(files, entries.filter(Boolean)));
   });
 }
 
 /** @param {ClipboardEvent} event */
 function onPaste(event) {
   const inField = /** @type {Element} */ (event.target).closest?.("input, textarea, select");
-  if (inField || isBusy() || part("drawer").open) return;
+  if (inField || document.querySelector("dialog[open]")) return;
   const { files, types } = event.clipboardData; // empty once this handler has returned
-  withPhoto((photo) => photo.takePaste([...files], [...types]));
+  const taken = /** @type {const} */ ([[...files], [...types]]);
+  taking((photo) => photo.takePaste(...taken));
 }
 
 /** @param {KeyboardEvent} event */
 function onKey(event) {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !part("drawer").open) {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !document.querySelector("dialog[open]")) {
     event.preventDefault();
     if (!isBusy()) part("form").requestSubmit();
   }
-  if (event.key === "Escape" && isBusy() && !part("drawer").open) part("form").requestSubmit();
+  if (event.key === "Escape" && isBusy() && !document.querySelector("dialog[open]")) part("form").requestSubmit();
 }
 
 /** Back and forward between runs show what the address says; a jump within the page does nothing. */
@@ -169,25 +204,45 @@ function onWayBack() {
  * Sections that draw when they are opened stay as they are: a plot would come too late, and their conclusion is in view.
  */
 function unfoldForPrint() {
-  const folded = [.../** @type {NodeListOf<HTMLDetailsElement>} */ (part("resultsBody").querySelectorAll("details:not([open], [data-section])"))];
+  const all = [.../** @type {NodeListOf<HTMLDetailsElement>} */ (part("resultsBody").querySelectorAll("details:not(.menu)"))];
+  const folded = all.filter((details) => !details.open && !details.dataset.section);
+  const tabs = all.filter((details) => details.name); // of which one is open at a time, but on paper
+  const open = tabs.find((details) => details.open);
+  for (const details of tabs) details.removeAttribute("name");
   for (const details of folded) details.open = true;
-  window.addEventListener("afterprint", () => folded.forEach((details) => (details.open = false)), { once: true });
+  window.addEventListener("afterprint", () => {
+    for (const details of folded) details.open = false;
+    for (const details of tabs) details.name = "tabs";
+    if (open) open.open = true;
+  }, { once: true });
 }
 
 /** The one button: Run, or Cancel while a run goes on. @param {Event} event */
 function submit(event) {
   event.preventDefault();
-  if (isBusy()) return withRun((run) => run.cancelRun());
+  if (isBusy() || state.job?.kind === "repeats") return withRun((run) => run.cancelRun());
+  if (repeatsToCome()) return withRun((run) => run.measureFully());
   if (!state.config) return undefined;
   const problems = runProblems();
   if (problems.length) {
     announce(problems.join(" "));
     if (!state.photo) part("choose").focus();
-    else focusProblem();
+    else withPlan((drawer) => drawer.openPlan().then(focusProblem));
     return undefined;
   }
   memory.set("plan", Object.fromEntries(KEEP_FROM_LAST_TIME.map((key) => [key, state.plan[key]])));
   return withRun((run) => run.startRun());
+}
+
+let previewed = null; // the photo whose preview was started, or is not to be
+
+/** A photo that somebody has just chosen is measured shortly, if nothing stands against it. */
+function previewByItself() {
+  const { photo, backends } = state;
+  if (!photo?.chosen || photo.set || photo === previewed || !backends || isBusy() || state.job) return;
+  if (!(memory.get("auto-preview") ?? true) || runProblems().length) return;
+  previewed = photo;
+  withRun((run) => run.startPreview());
 }
 
 /** @param {"auto"|"light"|"dark"|string} theme */
@@ -203,14 +258,16 @@ async function askBackends(refresh) {
   setText(part("backendsNote"), "Checking the backends…");
   try {
     showBackends(await getBackends(refresh));
+    if (refresh) withOwnServers((own) => own.testOwn());
   } catch (problem) {
     update({ backendsNotice: problemText(problem) });
   }
 }
 
 /** @param {import("./types.js").Backends} backends */
-function showBackends(backends) {
-  update({ backends, backendsNotice: "" });
+async function showBackends(backends) {
+  const known = (await withOwnServers((own) => own.withOwn(backends))) || backends;
+  update({ backends: known, backendsNotice: "" });
   const waiting = backends.backends.some((backend) => ["loading", "unknown"].includes(backend.state));
   if (waiting) setTimeout(() => document.hidden || askBackends(false), ASK_AGAIN_MS);
 }
@@ -221,19 +278,28 @@ function renderBackends() {
   if (!known) return;
   const cards = known.backends.filter((backend) => !isRestTwin(backend, known.backends));
   fill(part("backends"), ...cards.map(backendCard));
+  fill(part("backendChips"), ...cards.map(backendChip));
+  if (!cards.some(({ state: how }) => ["ready", "loading", "unknown"].includes(how))) showBackendsPanel(true);
   setText(part("backendsNote"), state.backendsNotice || modelWords(known));
 }
 
-/** @param {import("./types.js").Backends} known */
-function modelWords({ backends, model, detail }) {
-  if (!backends.length) return detail;
-  if (!model?.title) return model?.name ? `Model: ${model.name}` : "";
-  return model.knows ? `${model.title}: knows ${model.knows}` : model.title;
+/** In the header: what is there in a word or two; the panel says the rest. @param {import("./types.js").Backend} backend */
+function backendChip(backend) {
+  const words = { absent: "none", ready: "" }[backend.state] ?? STATE_WORDS[backend.state] ?? backend.state;
+  return el("span", { className: `backend-chip ${backend.state}` }, el("span", { className: "dot", "aria-hidden": "true" }),
+    words ? `${backend.name}: ${words}` : backend.name, " ");
+}
+
+/** @param {boolean} shown */
+function showBackendsPanel(shown) {
+  part("backendsPanel").hidden = !shown;
+  part("backendsButton").setAttribute("aria-expanded", String(shown));
 }
 
 /** @param {import("./types.js").Backend} backend */
 function backendCard(backend) {
   const badge = backend.embedded && backend.state !== "absent";
+  const own = "Added in this browser. No other browser's runs ask it.";
   const hint = "Runs on this machine. To size hardware, measure the hardware you will serve on.";
   return el(
     "li",
@@ -242,6 +308,7 @@ function backendCard(backend) {
     el("strong", {}, backend.name),
     el("span", { className: "visually-hidden" }, ` (${STATE_WORDS[backend.state] || backend.state}) `),
     badge && el("span", { className: "badge", title: hint }, "EMBEDDED"),
+    backend.added_as && el("span", { className: "badge", title: own }, "YOURS"),
     backend.state === "ready" && runtimeWords(backend)
       && el("span", { className: "backend-detail" }, runtimeWords(backend)),
     el("span", { className: "backend-detail" }, backend.detail || STATE_WORDS[backend.state] || backend.state),

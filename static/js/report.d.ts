@@ -33,15 +33,28 @@ export interface Report {
   imported?: { name: string; run_id: string; imported_at: string; };
   /** How the run was measured and what its numbers mean, in sentences, in the order to be read. */
   method?: Array<{ term: string; text: string; }>;
+  /** How sure the run is, and what more photos would tell. */
+  evidence?: { photos: Count; kind: "photo" | "set"; sentence: string; tiers: Array<{ photos: Count; detects_points: number | null; sentence: string; }>; };
   /** null: a run of one photo. */
   photo_set?: PhotoSet | null;
   /** How copies made in the browser and by the server differ; null: only one of them made copies. */
   resizers?: Resizers | null;
+  /** Not in files: the keys of the small pictures at /api/runs/<id>/thumbs/<key>. A key is a variant's id, or step-<size_px>-<quality> for a step of the search for the breaking point. */
+  has_pictures?: Array<string>;
+  /** Only in files: the small pictures of variants and steps of the search by their keys, decoded from the bytes that were sent. All together have at most 200,000 characters of base64. */
+  pictures?: Record<string, Picture>;
 }
 
 export type Count = number;
 
 export type Pixels = number;
+
+export interface Picture {
+  media_type: "image/webp" | "image/jpeg" | "image/png";
+  width_px: Pixels;
+  height_px: Pixels;
+  base64: string;
+}
 
 export type Bytes = number;
 
@@ -142,6 +155,10 @@ export interface Plan {
   browser_engines?: Array<string>;
   /** Whether decoding alone is asked for too; null: where a server does not report its stages. */
   split_decode?: YesNoOrNull;
+  /** Where copies are made: once and stored, by the server for each request, or by the client. It changes what is recommended, never what is measured. Not there before 1.7, which judged as in_advance. */
+  copies?: "in_advance" | "per_request" | "client";
+  /** From the client to the service, where the client makes the copies; its times are modelled. */
+  uplink_mbit_s?: number;
 }
 
 /** What the measurements were taken on. Empty until a run has begun. */
@@ -207,6 +224,8 @@ export interface Backend {
   batch_size?: number | null;
   /** host:port of the model servers that the workers of the queue ask. */
   model_servers?: Array<string> | null;
+  /** host:port as it was added on the page, for this run only; address has what it meant. null: one of the app's own backends. */
+  added_as?: string | null;
 }
 
 /** One encoded image, exactly as it is sent. Its stage times are never part of a latency. */
@@ -258,7 +277,7 @@ export interface Failure {
 export interface Cell {
   variant_id: string;
   backend_name: string;
-  /** Answered requests. */
+  /** Samples: answered requests but for those set apart. */
   count: Count;
   /** Requests that were sent and failed. */
   failures: Count;
@@ -266,7 +285,11 @@ export interface Cell {
   not_sent?: Count;
   /** The first warm-up. */
   cold_ms: MillisecondsOrNull;
-  /** Every latency, in the order they were taken: the whole call as a client sees it. */
+  /** Latencies set apart, as this machine was too busy to time them. They count in no number but p50_low_ms and p50_high_ms, which enclose the interval without and with them. */
+  disturbed_samples_ms?: Array<Milliseconds>;
+  /** Samples for which it was too busy as well: they count, as too few would be left without them. */
+  disturbed_counted?: Count;
+  /** Every latency that counts, in the order they were taken: the whole call as a client sees it. */
   samples_ms: Array<Milliseconds>;
   p50_ms: MillisecondsOrNull;
   /** Distribution-free 95 % interval of p50; null below 6 samples. */
@@ -546,8 +569,38 @@ export interface Recommendation {
   /** The runner-up first. */
   why_not: Sentences;
   validity: Validity;
-  /** A sentence: what the variant with the next fewer bytes would save, and which goal it misses; null: there is none. */
+  /** A sentence: what is lost with the next smaller variant; null: there is none. */
   next_lighter?: string | null;
+  /** The smallest copy that keeps the answer at all, if it is smaller than the recommended one; else null. Of a set always null. */
+  smallest?: Smallest | null;
+  /** The recommended cell beside the original on the same backend; null: nothing is recommended. */
+  figures?: KeyFigures | null;
+}
+
+export interface Smallest {
+  /** null: found by the search for the breaking point, not a variant of the run. */
+  variant_id: string | null;
+  backend_name: string;
+  sentence: string;
+}
+
+/** Times of a request with making and uploading the copy where these count (plan.copies). null: not known. */
+export interface KeyFigures {
+  smaller_times?: number | null;
+  /** Below 1: slower. */
+  faster_times?: number | null;
+  /** Whether the 95 % interval of faster_times holds no 1. If not, call it the same speed. */
+  faster_is_clear: boolean;
+  latency_ms: Milliseconds;
+  reference_latency_ms?: MillisecondsOrNull;
+  size_bytes: Bytes;
+  reference_size_bytes?: number | null;
+  /** Top answer. */
+  label?: string | null;
+  reference_label?: string | null;
+  score?: ShareOrNull;
+  reference_score?: ShareOrNull;
+  same_answer?: YesNoOrNull;
 }
 
 export interface Warning {

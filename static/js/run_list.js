@@ -9,8 +9,9 @@ const SEARCH_AFTER_MS = 250; // of quiet: not every letter is worth a question
  * What a drawer shows; the first runs come by themselves.
  * @param {(run: any) => ?Node} entry of one run; null leaves it out
  * @param {string} noRuns what is said when there is none
+ * @param {string} [like] id of a run: those of the same photo come first in each page, and entries get `same_photo`
  */
-export function runList(entry, noRuns) {
+export function runList(entry, noRuns, like = "") {
   const list = el("ul", { className: "runs" });
   const more = el("div", { className: "buttons" });
   let asked = 0; // counts questions, so that a late answer to an earlier one is dropped
@@ -23,7 +24,8 @@ export function runList(entry, noRuns) {
       const page = await api.getRuns(query);
       if (mine !== asked) return;
       if (!query.includes("before=")) fill(list);
-      list.append(...page.runs.map(entry).filter(Boolean));
+      const found = like ? page.runs.toSorted((one, other) => Number(other.same_photo) - Number(one.same_photo)) : page.runs;
+      list.append(...found.map(entry).filter(Boolean));
       const next = page.next && page.next.slice(page.next.indexOf("?")); // only its query matters here
       fill(more, next && el("button", { type: "button", onclick: () => showPage(next) }, "Older runs"));
       if (!list.childElementCount && !next) fill(more, el("p", { className: "muted" }, noneWords(words, noRuns)));
@@ -34,8 +36,9 @@ export function runList(entry, noRuns) {
     }
   }
 
-  showPage("");
-  return [searchField((words) => showPage(words && `?q=${encodeURIComponent(words)}`, words)), list, more];
+  const first = (words) => `?${new URLSearchParams({ ...(words ? { q: words } : {}), ...(like ? { like } : {}) })}`;
+  showPage(first(""));
+  return [searchField((words) => showPage(first(words), words)), list, more];
 }
 
 /** @param {(words: string) => void} search */

@@ -1,13 +1,16 @@
 /**
  * All that the page knows, and who is called when it changes.
  *
- * @import { Backends, Config, Notice, PagePlan, Photo, Report, RunProgress, View } from "./types.js"
+ * @import { Backends, Config, Live, Notice, PagePlan, Photo, Report, RunProgress, View } from "./types.js"
  */
 
 import { isLive } from "./api.js";
 
+/** The stored run that comes with the app. */
+export const SAMPLE_ID = "sample";
+
 /** Of the view: no other goals than those that the run has. */
-export const OWN_GOALS = { keep_top1: "", margin_points: "", max_p50_ms: "", max_size_bytes: "" };
+export const OWN_GOALS = { keep_top1: "", margin_points: "", max_p50_ms: "", max_size_bytes: "", copies: "" };
 
 /** All that the page knows. Read it anywhere; change it with `update` only. */
 export const state = {
@@ -18,9 +21,13 @@ export const state = {
   plan: /** @type {?PagePlan} */ (null),
   run: /** @type {?RunProgress} */ (null),
   report: /** @type {?Report} */ (null), // the report so far, as exported
+  /** What came since that report: variants that were made, steps of the search for the breaking point. */
+  live: /** @type {Live} */ ({ variants: [], steps: [] }),
+  chosen: "", // picture that is compared on the stage: a variant's id or a step's key; "": the recommended variant's
+  job: /** @type {?import("./types.js").Job} */ (null), // the follow-up of the run that is under way
   connection: "", // a sentence while the event stream is broken
   notice: /** @type {?Notice} */ (null),
-  view: /** @type {View} */ ({ sort: "", sel: "", x: "", y: "", find: "", ...OWN_GOALS }),
+  view: /** @type {View} */ ({ sort: "", sel: "", x: "", y: "", find: "", metric: "", on: "", ...OWN_GOALS }),
   theme: "auto",
 };
 
@@ -63,6 +70,20 @@ export function update(changes) {
 /** True while a run is under way, from the first byte sent to its last answer. */
 export function isBusy() {
   return Boolean(state.run) && (["making", "uploading"].includes(state.run.state) || isLive(state.run.state));
+}
+
+/** Whether the form asks for something else than the results on the page answer. */
+export function hasChanged() {
+  const { run, plan, photo } = state;
+  if (!run?.plan || isBusy()) return false;
+  return run.photo !== photo || JSON.stringify(run.plan) !== JSON.stringify(plan);
+}
+
+/** Repeats that the plan has and the preview on the page lacks; 0 where what is shown is no preview of this plan. */
+export function repeatsToCome() {
+  const { run, report, plan } = state;
+  if (!run?.preview || run.state !== "done" || !report || hasChanged()) return 0;
+  return Math.max(0, plan.repeats - report.plan.repeats);
 }
 
 /** Puts the view into the address, so that a link and a reload show the same. */

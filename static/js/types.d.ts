@@ -2,7 +2,7 @@
 // Those of the report come from its schema.
 
 export * from "./report.js";
-import type { Backend, Plan } from "./report.js";
+import type { Backend, CountedShare, Plan, SearchStep, Variant } from "./report.js";
 import type { SELECTORS } from "./dom.js";
 import type { PhotoSet } from "./setup/photo_set.js";
 
@@ -28,6 +28,8 @@ export interface Config {
   offered_sizes_px: number[];
   formats: Format[];
   resamplers: string[];
+  /** Kinds of photos that this server reads: "jpeg", "heic" ... */
+  photo_formats: string[];
   offered: Record<string, (number | string)[]>;
   decode_requests: { warmups: number; repeats: number };
   orders: Plan["order"][];
@@ -46,7 +48,38 @@ export interface Config {
   needs_token: boolean;
   /** Files and folders that systems put beside photos, in lower case. */
   system_names: string[];
+  /** Servers of one's own: why none can be added, or how many. Model and signature are those if none is named. */
+  add_servers: { why_not: string | null; most: number; protocols: string[]; model: string; signature: string };
   labels: string[];
+  /** Whether the model's classes may be named by their WordNet ids too. */
+  knows_wordnet_ids: boolean;
+  /** What the columns of a CSV of labels may be called, in lower case. */
+  label_columns: Record<"file" | "label", string[]>;
+}
+
+/** A model of the catalogue, as /api/models has it. */
+export interface Model {
+  name: string;
+  title: string;
+  side_px: number;
+  parameters: number;
+  /** null: nothing has to be downloaded. */
+  to_download_mb: number | null;
+  can_be_had: boolean;
+  /** Of the backend that serves it; null: none was started. */
+  backend_name: string | null;
+  state: string;
+  detail: string;
+}
+
+/** A server that was added in this browser, as it is sent. */
+export interface OwnServer {
+  name: string;
+  address: string;
+  protocol: "grpc" | "rest";
+  model?: string;
+  signature?: string;
+  price_per_hour?: number | null;
 }
 
 export interface Definition {
@@ -80,6 +113,62 @@ export interface Figure {
   meta: { title: string; caption: string; table: { columns: string[]; rows: (number | string | null)[][] } };
 }
 
+/** A page of /api/runs/<id>/photos. */
+export interface SetPhotos {
+  /** That were asked about the chosen variant and class; of them flipped and wrong ones; listed on all pages. */
+  photos: number;
+  flipped: number;
+  wrong: number;
+  total: number;
+  flipped_share: CountedShare | null;
+  page: number;
+  page_size: number;
+  rows: SetPhoto[];
+}
+
+/** One photo of a set, with the answers that were asked for. */
+export interface SetPhoto {
+  index: number;
+  name: string;
+  /** As the person wrote it. */
+  label: string | null;
+  class: string | null;
+  reference: { backend_name: string; label: string; score: number; correct: boolean | null } | null;
+  answers: PhotoAnswer[];
+  flips: number;
+  thumb_url: string | null;
+}
+
+export interface PhotoAnswer {
+  variant_id: string;
+  backend_name: string;
+  label: string;
+  score: number;
+  /** null: there is nothing to compare with. */
+  kept: boolean | null;
+  /** null: the true label is not known. */
+  correct: boolean | null;
+  fall_points: number | null;
+}
+
+/** A page of /api/runs/<id>/classes. */
+export interface SetClasses {
+  total: number;
+  /** "answer": there are no labels, and classes are what the originals were called. */
+  by: "label" | "answer";
+  page: number;
+  page_size: number;
+  rows: SetClass[];
+}
+
+export interface SetClass {
+  class: string;
+  photos: number;
+  flipped: number;
+  flipped_share: CountedShare | null;
+  cells: { variant_id: string; backend_name: string; right: CountedShare | null; flipped: CountedShare | null }[];
+}
+
 /** What was chosen to be sent. */
 export interface Photo {
   name: string;
@@ -91,6 +180,8 @@ export interface Photo {
   /** null: this browser can't decode it; the server will judge. */
   width_px: number | null;
   height_px: number | null;
+  /** By somebody, just now: a preview of it may start by itself. */
+  chosen?: boolean;
   /** Many photos in place of one. */
   set?: PhotoSet;
   /** Of a set: how many photos, how large. */
@@ -118,10 +209,35 @@ export interface RunProgress {
   not_sent?: number;
   /** The server's words for how far it is; "" while there are none. */
   text: string;
+  /** A short one that started by itself; its plan is the one that the full measurement follows. */
+  preview: boolean;
   /** The plan it was started with. */
   plan: PagePlan | null;
   /** The photo it was started with. */
   photo: Photo | null;
+}
+
+/** What events told since the last report. */
+export interface Live {
+  variants: (Variant & Pictured)[];
+  steps: ({ backend_name: string; step: SearchStep } & Pictured)[];
+}
+
+interface Pictured {
+  /** The key of its small picture; null: there is none. */
+  picture?: string | null;
+}
+
+/** A follow-up under way. */
+export interface Job {
+  id: string;
+  run_id: string;
+  kind: "repeats" | "retry" | "search" | "load";
+  state: string;
+  done: number;
+  planned: number;
+  text: string;
+  share?: number;
 }
 
 /** Something that went wrong, and what to do about it. */
@@ -153,6 +269,12 @@ export interface View {
   margin_points: string;
   max_p50_ms: string;
   max_size_bytes: string;
+  /** Where copies are made. */
+  copies: string;
+  /** What the matrix is coloured by: "" for latency, "kb", "points", "cost". */
+  metric: string;
+  /** The one backend that the matrix shows; "": all of them. */
+  on: string;
   [key: string]: string;
 }
 
@@ -168,6 +290,9 @@ interface Special {
   goalMargin: HTMLInputElement;
   goalP50: HTMLInputElement;
   goalSize: HTMLInputElement;
+  goalMarginSlider: HTMLInputElement;
+  goalP50Slider: HTMLInputElement;
+  goalSizeSlider: HTMLInputElement;
   fileInput: HTMLInputElement;
   cameraInput: HTMLInputElement;
   folderInput: HTMLInputElement;
@@ -177,6 +302,14 @@ interface Special {
   table: HTMLTableElement;
   progress: HTMLProgressElement;
   run: HTMLButtonElement;
+  backendsButton: HTMLButtonElement;
+  editPlan: HTMLButtonElement;
+  compareWith: HTMLButtonElement;
+  autoPreview: HTMLInputElement;
+  autoFull: HTMLInputElement;
+  planDrawer: HTMLDialogElement;
+  variantsTab: HTMLDetailsElement;
+  photosTab: HTMLDetailsElement;
   photoImage: HTMLImageElement;
   resultsEmpty: HTMLElement & { firstElementChild: HTMLElement };
   drawer: HTMLDialogElement;

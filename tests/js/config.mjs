@@ -3,6 +3,7 @@
 export const CONFIG = {
   browser: { engines: ["pica", "canvas"], formats: ["png", "jpeg", "webp"] },
   decode_requests: { warmups: 1, repeats: 20 },
+  label_columns: { file: ["file", "filename", "path", "name", "image"], label: ["label", "class", "true_label", "wnid"] },
   needs_token: false,
   offered_sizes_px: [2048, 1024, 512, 256, 128, 64, 32],
   ranges: {

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { answersOf, scoreWords } from "../../static/js/inspector/answer_bars.js";
-import { TURN_MS } from "../../static/js/inspector/blink.js";
-import { differenceOf, differenceWords } from "../../static/js/inspector/difference.js";
-import { isSharp, scaleOf, scaleWords, shownSize, sliderValue, splitAt } from "../../static/js/inspector/zoom.js";
+import { TURN_MS } from "../../static/js/pictures/blink.js";
+import { differenceOf, differenceWords } from "../../static/js/pictures/difference.js";
+import { isSharp, scaleOf, scaleWords, shownSize, sliderValue, splitAt } from "../../static/js/pictures/zoom.js";
 
 const rgba = (...levels) => new Uint8ClampedArray(levels.flatMap((level) => [level, level, level, 255]));
 

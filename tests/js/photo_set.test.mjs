@@ -90,6 +90,6 @@ test("shares stand with their interval, and a difference says what is behind it"
 });
 
 test("files that are no photos are named, not dropped without a word", () => {
-  const set = photoSetOf([item("a.jpg"), item("b.heic"), item("c.txt"), item(".DS_Store")]);
-  assert.equal(sets.setFacts(set), "10 B. Left out, as they can't be read as photos: b.heic, c.txt");
+  const set = photoSetOf([item("a.jpg"), item("b.tiff"), item("c.txt"), item(".DS_Store")]);
+  assert.equal(sets.setFacts(set), "10 B. Left out, as they can't be read as photos: b.tiff, c.txt");
 });

@@ -92,7 +92,7 @@ test("a format that the server can't write says why", () => {
 test("a format that only some backends read is named with those that don't", () => {
   const asked = [{ ...remote("old"), reads: ["image/jpeg"] }, { ...remote("new"), reads: ["image/jpeg", "image/webp"] }];
   const words = plans.partlyUnread({ ...PLAN, formats: ["jpeg", "webp"] }, CONFIG.formats, asked);
-  assert.deepEqual(words, ["old can't read WebP: those requests will fail."]);
+  assert.deepEqual(words, ["old can't read WebP: those variants will not be sent there."]);
 });
 
 test("an axis without a value stands against running, unless its format is not chosen", () => {

@@ -19,6 +19,7 @@ test("a proxy's refusal is told as what it is", () => {
 });
 
 const LIMITS = { max_bytes: 20_000_000, max_pixels: 50_000_000 };
+const READS = ["jpeg", "png", "webp", "gif", "bmp"];
 const bytesOf = (text) => Uint8Array.from(text, (character) => character.charCodeAt(0));
 
 test("a file is known by its first bytes, not by its name", () => {
@@ -31,18 +32,22 @@ test("a file is known by its first bytes, not by its name", () => {
   assert.equal(sniff(bytesOf("\0\0\0\x14ftypmif1\0\0\0\0mif1")), "heif");
   assert.equal(sniff(bytesOf("\0\0\0\x18ftypisom\0\0\0\0mp42isom")), "");
   assert.equal(sniff(bytesOf("\x89PNG\r\n\x1a\n\0\0\0\x04CgBI")), "cgbi");
+  assert.deepEqual(["\xff\x0a__________", "\0\0\0\x0cJXL \r\n\x87\n", "II*\0________"].map((text) => sniff(bytesOf(text))), ["jxl", "jxl", "tiff"]);
   assert.equal(sniff(bytesOf("%PDF-1.7________")), "");
 });
 
 test("a file that can't be used says why and what to do", () => {
-  assert.equal(refusal("notes.pdf", 10, "", LIMITS).title, "notes.pdf is not a photo we can read.");
-  assert.equal(refusal("notes.pdf", 10, "", LIMITS).detail, "Use JPEG, PNG, WebP, GIF or BMP.");
-  assert.match(refusal("IMG.HEIC", 10, "heic", LIMITS).detail, /Export it as JPEG/);
-  assert.equal(refusal("a.avif", 10, "avif", LIMITS).title, "a.avif is an AVIF file.");
-  assert.match(refusal("a.png", 10, "cgbi", LIMITS).title, /^a.png is a PNG as Xcode writes it/);
-  assert.equal(refusal("a.png", 38_000_000, "png", LIMITS).title, "This photo is 38 MB; the limit is 20 MB.");
-  assert.equal(refusal("a.png", 0, "", LIMITS).title, "a.png is empty.");
-  assert.equal(refusal("a.png", 10, "png", LIMITS), null);
+  assert.equal(refusal("notes.pdf", 10, "", LIMITS, READS).title, "notes.pdf is not a photo we can read.");
+  assert.equal(refusal("notes.pdf", 10, "", LIMITS, READS).detail, "Use JPEG, PNG, WebP, AVIF, GIF or BMP.");
+  assert.match(refusal("IMG.HEIC", 10, "heic", LIMITS, READS).detail, /Export it as JPEG/);
+  assert.equal(refusal("a.avif", 10, "avif", LIMITS, READS).title, "a.avif is an AVIF file.");
+  assert.match(refusal("a.png", 10, "cgbi", LIMITS, READS).title, /^a.png is a PNG as Xcode writes it/);
+  assert.equal(refusal("a.png", 38_000_000, "png", LIMITS, READS).title, "This photo is 38 MB; the limit is 20 MB.");
+  assert.equal(refusal("a.png", 0, "", LIMITS, READS).title, "a.png is empty.");
+  assert.equal(refusal("a.avif", 10, "avif", LIMITS, [...READS, "avif"]), null);
+  assert.equal(refusal("a.heif", 10, "heif", LIMITS, [...READS, "heic"]), null);
+  assert.deepEqual([refusal("a.jxl", 10, "jxl", LIMITS, READS).unread, refusal("a.png", 0, "", LIMITS, READS).unread], [true, undefined]);
+  assert.equal(refusal("a.png", 10, "png", LIMITS, READS), null);
   assert.equal(pixelRefusal(10_000, 6_100, LIMITS).title, "This photo is 61 MP; the limit is 50 MP.");
   assert.equal(pixelRefusal(10_000, 5_000, LIMITS), null);
 });

@@ -30,6 +30,7 @@ def ticked(page, place: str) -> list[str]:
 def test_a_quality_is_added_with_enter_and_counted(visit):
     page = visit.open("/?sample=cat&sizes=64,32&fmt=jpeg&repeat=6")
     page.locator("#photo-image[src]").wait_for()
+    visit.open_plan()
     assert ticked(page, "#jpeg-qualities") == ["85"]
     before = page.locator("#run").inner_text()
     page.get_by_label("Another JPEG quality").fill("50")
@@ -45,7 +46,8 @@ def test_a_quality_is_added_with_enter_and_counted(visit):
 
 
 def test_a_quality_that_is_none_is_refused_beside_its_field(visit):
-    page = visit.open()
+    visit.open()
+    page = visit.open_plan()
     field = page.get_by_label("Another JPEG quality")
     field.fill("101")
     page.get_by_role("button", name="Add JPEG quality").click()
@@ -58,7 +60,8 @@ def test_a_quality_that_is_none_is_refused_beside_its_field(visit):
 
 
 def test_the_quality_of_a_format_shows_when_the_format_is_chosen(visit):
-    page = visit.open("/?fmt=png")
+    visit.open("/?fmt=png")
+    page = visit.open_plan()
     assert not page.locator("#jpeg-qualities").is_visible()
     page.locator("#formats").get_by_label("WebP", exact=True).check()
     assert page.get_by_role("group", name="WebP quality").is_visible()
@@ -66,7 +69,8 @@ def test_the_quality_of_a_format_shows_when_the_format_is_chosen(visit):
 
 
 def test_a_size_that_is_none_is_still_said_where_sizes_are(visit):
-    page = visit.open()
+    visit.open()
+    page = visit.open_plan()
     page.fill("#other-size", "5")
     page.click("#add-size")
     assert (
@@ -99,7 +103,8 @@ def test_a_run_of_several_qualities_and_filters_shows_them_everywhere(visit, app
 
 def test_a_format_that_the_model_does_not_read_is_greyed_with_the_reason(browser, old_server):
     with visiting(browser, old_server.url) as visit:
-        page = visit.open("/?fmt=jpeg,webp")
+        visit.open("/?fmt=jpeg,webp")
+        page = visit.open_plan()
         box = page.locator("#formats").get_by_label("WebP", exact=True)
         box.and_(page.locator(":disabled")).wait_for()
         assert not box.is_checked()

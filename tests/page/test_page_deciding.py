@@ -38,7 +38,7 @@ def test_a_price_typed_into_a_finished_run_tells_its_costs_and_stays(visit, two_
     visit.page.on("request", lambda request: asked.append(request.url))
     page = visit.open(f"/runs/{newer}")
     cost = section(page, "cost")
-    cost.locator(".conclusion", has_text="Enter the price per hour").wait_for()
+    cost.locator(".conclusion", has_text="Enter hourly prices").wait_for()
     cost.locator("summary").first.click()
     field = cost.get_by_label("1 CPU", exact=True)
     field.fill("dear")
@@ -119,7 +119,7 @@ def test_a_run_is_compared_with_an_older_one_and_the_address_keeps_it(visit, two
     compared.locator(".main-svg").first.wait_for()
     assert not drawer.is_visible()
     assert compared.locator("h2").inner_text().startswith("Compared with older.png, ")
-    assert compared.locator(".lead").inner_text().startswith("Of 3 cells that both runs have: ")
+    assert compared.locator(".lead").inner_text().startswith("3 results compared: ")
     rows = compared.locator(".section-tables tbody tr")
     assert rows.first.locator("td").nth(3).inner_text()
     assert query(page)["compare"] == [older]
@@ -145,7 +145,7 @@ def test_a_colleagues_exported_run_can_be_compared_with(visit, app, two_runs):
     rows = page.locator("#drawer li")
     rows.first.wait_for()
     rows.first.get_by_role("button").click()  # the newest: the import
-    page.locator("#compared .lead", has_text="Of 3 cells that both runs have").wait_for()
+    page.locator("#compared .lead", has_text="3 results compared").wait_for()
     assert query(page)["compare"] == [made.json()["id"]]
 
 

@@ -111,10 +111,12 @@ def imported(app):
 def test_the_margin_of_the_probability_changes_what_is_recommended_and_stays_in_the_address(visit, imported):
     page = visit.open(f"/runs/{imported}")
     visit.wait_end()
-    assert page.locator("#recommendation-title").inner_text() == "Serve JPEG q85 at 512 px on GPU."
+    assert (
+        page.locator("#recommendation-title").inner_text()
+        == "For this photo: 512 px JPEG q85 on GPU (4.1 ms)."
+    )
     assert page.locator("#recommendation-title + .next-lighter").inner_text() == (
-        "The next lighter JPEG, q85 at 256 px, would save 21 KB and 0.37 ms, "
-        "but the probability falls by 19 points (5 allowed)."
+        "Below this the answer gets less sure: at 256 px JPEG confidence drops by 19 points (5 allowed)."
     )
     assert page.get_attribute("#goal-margin", "placeholder") == "5"
     assert page.get_by_label("Probability falls by at most").input_value() == ""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.support.photo_sets import COLOURS, blind_when_small, colour_server, photo, write_folders, zipped
 from tests.support.processes.app_process import running_app
+from tests.support.processes.axe import violations
 from tests.support.processes.browser import Visit, visiting
 
 pytestmark = pytest.mark.browser
@@ -58,6 +61,7 @@ def test_a_chosen_folder_becomes_accuracy_with_intervals(at_sets, tmp_path):
     drawer = page.locator("#drawer-body").inner_text()
     assert "Of 12 photos, 0 are right only in this variant and 8 only in the original." in drawer
     page.keyboard.press("Escape")
+    page.click("#share summary")
     links = page.locator("#exports a").all_inner_texts()
     assert links == ["Report .html", "JSON", "CSV", "Every answer .csv"]
 
@@ -68,7 +72,7 @@ def test_a_stored_set_says_what_it_was(at_sets, set_app, tmp_path):
     at_sets.wait_end()
     at_sets.reload()
     page.locator("#recommendation-title").wait_for()
-    assert "6 photos, 6 with a known label" in page.locator("#setup-summary").inner_text()
+    assert "6 photos, 6 with a known label" in page.locator("#photo-facts").inner_text()
     page.click("#runs-button")
     assert page.locator(".runs li a").first.inner_text() == "colours"
 
@@ -117,3 +121,83 @@ def test_a_folder_without_photos_is_refused_with_a_sentence(at_sets, tmp_path):
     page.set_input_files("#folder", str(tmp_path / "empty"))
     page.locator(".notice").wait_for()
     assert "There are no photos among these files." in page.locator(".notice").inner_text()
+
+
+def test_the_photos_that_flip_are_shown_with_pictures_and_the_address_keeps_what_is_chosen(at_sets, tmp_path):
+    page = chosen(at_sets, write_folders(tmp_path / "colours", 12, 200), "/?sizes=32,24&fmt=png")
+    assert page.locator("#set-thumbs img").count() == 12
+    page.click("#run")
+    at_sets.wait_end()
+    assert page.locator("#variants thead").inner_text().count("photos") == 1
+    small = page.locator('#matrix td[data-variant="24-png"]')
+    assert small.get_attribute("data-photos") == "33 % of 12"
+    assert small.get_attribute("aria-label").endswith("33 % of 12")
+    page.click("#photos-tab summary")
+    page.locator(".photo-card").first.wait_for()
+    assert page.locator(".photo-card").count() == 12
+    status = page.locator(".set-status")
+    assert status.inner_text() == (
+        "8 of 12 photos flip in at least one variant: 67 % of 12 (39 to 86). 8 got a wrong answer."
+    )
+    worst = page.locator(".photo-card").first
+    assert re.search(r"label: (red|green); original: \1 70 %\n✕ flips in 1 of 2: blue", worst.inner_text())
+    assert worst.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 96
+    assert page.locator(".photo-card.flipped").count() == 8
+    page.select_option('[data-key="variant"]', "24-png")
+    page.select_option('[data-key="only"]', "flipped")
+    status.get_by_text("at 24 px PNG").wait_for()
+    page.locator(".class-table button", has_text="red").click()
+    status.get_by_text("4 of 4 photos of red flip").wait_for()
+    assert page.locator(".photo-card").count() == 4
+    assert "Right, 24 px PNG" in page.locator(".class-table").inner_text()
+    assert page.locator(".class-table tr", has_text="red").inner_text().count("0 % of 4 (0 to 49)") == 1
+    at_sets.reload()
+    page.locator(".photo-card").first.wait_for()
+    assert page.locator(".photo-card").count() == 4
+    assert page.locator('[data-key="label"]').input_value() == "red"
+    assert violations(page) == []
+
+
+def test_one_photo_of_a_set_shows_every_answer_and_can_be_measured_alone(at_sets, tmp_path):
+    page = chosen(at_sets, write_folders(tmp_path / "colours", 6, 200), "/?sizes=32,24&fmt=png")
+    page.click("#run")
+    at_sets.wait_end()
+    page.locator("#row-24-png button").click()
+    page.locator(".flipped-photos .photo-card").first.click()
+    page.locator("#drawer-body td").first.wait_for()
+    assert page.locator("#drawer-body tbody tr").count() == 2
+    assert "✕ blue 70 %" in page.locator("#drawer-body").inner_text()
+    page.get_by_role("button", name="Choose this photo alone").click()
+    page.locator("#photo-name", has_text=".jpg").wait_for()
+    assert page.locator("#set-thumbs").is_hidden()
+
+
+def test_a_narrow_set_page_does_not_scroll_sideways(browser, set_app, tmp_path):
+    with visiting(browser, set_app.url, viewport={"width": 320, "height": 640}) as visit:
+        page = chosen(visit, write_folders(tmp_path / "colours", 6, 200))
+        page.click("#run")
+        visit.wait_end()
+        page.click("#photos-tab summary")
+        page.locator(".photo-card").first.wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") == 320
+        page.click("#variants-tab summary")
+        assert page.evaluate("document.documentElement.scrollWidth") == 320
+
+
+def test_labels_that_the_model_or_the_folder_lacks_are_said_before_anything_is_sent(at_sets, tmp_path):
+    folder = write_folders(tmp_path / "colours", 4)
+    rows = ["red/0000.jpg,red", "green/0001.jpg,wombat", "gone.jpg,red", "away.jpg,red"]
+    (folder / "labels.csv").write_text("file,label\n" + "\n".join(rows))
+    page = chosen(at_sets, folder)
+    page.locator("#set-problems li").first.wait_for()
+    assert page.locator("#labels-name").inner_text() == "colours/labels.csv"
+    assert page.locator("#set-problems li").all_inner_texts()[:2] == [
+        "labels.csv lists 2 files that are not among these photos: gone.jpg, away.jpg.",
+        "2 of 4 photos have no label in labels.csv.",
+    ]
+    page.set_input_files(
+        "#labels-file", [{"name": "l.csv", "mimeType": "text/csv", "buffer": b"file,label\n"}]
+    )
+    page.locator("#labels-name", has_text="l.csv").wait_for()
+    page.locator("input[name=set_labels][value=none]").check()
+    assert page.locator("#set-problems").is_hidden()

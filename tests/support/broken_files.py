@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from PIL import Image
 
 from tests.support.odd_photos import animation, chunk, encoded, odd_photos, photo, png
+from tests.support.photo_files.boxes import heic
 
 OTHER_FILES = {
     "zeros.jpg": (bytes(5000), "zero bytes"),
@@ -138,6 +139,7 @@ def random_damage(seed: int) -> Iterator[tuple[str, bytes, str]]:
     wholes = [encoded(photo(), kind) for kind in ("JPEG", "PNG", "WEBP", "GIF", "BMP")]
     wholes += [encoded(photo(), "JPEG", progressive=True), animation("GIF", 3), animation("WEBP", 3)]
     wholes += [encoded(Image.new("P", (9, 9)), "PNG"), encoded(photo().convert("CMYK"), "JPEG")]
+    wholes += [encoded(photo(), "AVIF"), heic(photo())]
     for number in itertools.count():
         data = bytearray(noise.choice(wholes))
         how = noise.choice((_flip, _overwrite, _drop, _repeat))

@@ -14,8 +14,8 @@ from experiment.photo_sets.summarise import summarise_set
 from experiment.records import Label, Plan, Report
 from tests.support.records import answer, answered, backend, environment, original, sha256, variant
 
-SMALL, TINY = variant(256), variant(64)
-MADE = {"original": original(), "small": SMALL, "tiny": TINY}
+LARGE, SMALL, TINY = variant(512), variant(256), variant(64)
+MADE = {"original": original(), "large": LARGE, "small": SMALL, "tiny": TINY}
 PLAN = Plan(sizes_px=(256, 64), formats=("jpeg",), repeats=1, seed=1)
 VOCABULARY = Vocabulary(["tabby", "lynx", "dog"])
 

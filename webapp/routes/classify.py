@@ -17,7 +17,8 @@ from webapp.routes.downloads import GOALS, goals_in
 from webapp.services import services
 
 OWN: Final = ("size", "format", "quality")
-OPTIONS: Final = ("backend", *OWN, "run", *GOALS, "keep_top1")  # goals judge the run, as for its report
+# Goals judge the run, as for its report.
+OPTIONS: Final = ("backend", *OWN, "run", *GOALS, "keep_top1", "copies", "uplink")
 
 routes = Blueprint("classify", __name__, url_prefix="/api")
 
@@ -30,7 +31,7 @@ def classify() -> ResponseReturnValue:
     with app.uploads.photo_or_body(request, frozenset(OPTIONS)) as submission:
         asked = _asked()
         wanted, name = _wanted(asked)
-        found = app.runs.classify(submission, wanted, _backend(asked.get("backend", name)))
+        found = app.runs.classify(submission, wanted, _backend(asked.get("backend", name), asked.get("run")))
     return jsonify({**found, "run_id": asked.get("run")})
 
 
@@ -80,9 +81,13 @@ def _number(text: str | None) -> Any:
     return int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) < 10 else text
 
 
-def _backend(name: str) -> BackendInfo:
-    """The backend of that name; without a name, the first that is ready, or may be. Raises Refused."""
-    backends = services().registry.backends()
+def _backend(name: str, run_id: str | None) -> BackendInfo:
+    """The backend of that name, also one that was added for the run; without a name, the first that is ready,
+    or may be. Raises Refused."""
+    app = services()
+    of_run = app.store.run(run_id).backends if run_id else ()
+    rows = [row for row in of_run if row["name"] == name]
+    backends = app.added.beside(app.registry.backends(), rows, request.remote_addr or "")
     if not backends:
         raise Refused("no_backends", NONE_CONFIGURED, 503)
     found = next((info for info in backends if info.name == name), None) if name else usual_backend(backends)

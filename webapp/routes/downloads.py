@@ -18,11 +18,14 @@ from flask.typing import ResponseReturnValue
 
 from experiment import __version__
 from experiment.decide.other_goals import with_goals
+from experiment.decide.uplinks import uplink_of
 from experiment.errors import PlanRefused
+from experiment.export.pictures import with_pictures
 from experiment.export.report_csv import load_csv, report_csv
 from experiment.export.report_html import report_html
 from experiment.figures import LATENCIES, figures
 from experiment.images.formats import FORMATS
+from experiment.images.thumbs import fitted
 from experiment.measure.plan import parse_plan
 from httpserver.problems import Refused
 from webapp.routes.imports import refuse_if_imported
@@ -47,7 +50,7 @@ def report(run_id: str) -> ResponseReturnValue:
 @routes.get("/<run_id>.json")
 def report_as_json(run_id: str) -> ResponseReturnValue:
     """The same, to be saved."""
-    return _rendered(run_id, _json, "application/json", "json")
+    return _rendered(run_id, _json, "application/json", "json", pictures=True)
 
 
 @routes.get("/<run_id>.csv")
@@ -65,7 +68,7 @@ def load_as_csv(run_id: str) -> ResponseReturnValue:
 @routes.get("/<run_id>.html")
 def report_as_html(run_id: str) -> ResponseReturnValue:
     """A page that needs no network. Sent as a download: shown here, our own CSP would stop its scripts."""
-    return _rendered(run_id, report_html, "text/html; charset=utf-8", "html")
+    return _rendered(run_id, report_html, "text/html; charset=utf-8", "html", pictures=True)
 
 
 @routes.get("/<run_id>/figures")
@@ -73,11 +76,11 @@ def report_figures(run_id: str) -> ResponseReturnValue:
     """Every plot as a Plotly figure: `?theme=dark`, `?x=bytes` under the trade-off, `?y=p90` as latency."""
     over = _chosen("x", OVER)
     latency = _chosen("y", {name: name for name in LATENCIES})
-    made = with_goals(services().reports.report(run_id), _goals_asked())
+    made = with_goals(services().reports.report(run_id), goals_asked())
     return jsonify(figures(made, theme=theme_asked(), latency=latency, over=over))
 
 
-def _goals_asked() -> dict[str, Any]:
+def goals_asked() -> dict[str, Any]:
     """Other goals than the run's own, from the request's query. Raises Refused."""
     try:
         return goals_in(request.args)
@@ -88,9 +91,14 @@ def _goals_asked() -> dict[str, Any]:
 def goals_in(query: Mapping[str, str]) -> dict[str, Any]:
     """The goals in a query, as a plan has them: `max_p50_ms=20` or `=none`; `keep_top1=false`.
 
-    `margin_points=none` is the usual margin: no margin at all would be 100. Raises PlanRefused.
+    `margin_points=none` is the usual margin: no margin at all would be 100. `copies=client` says where copies
+    are made, `uplink=` over which bandwidth (a key of UPLINKS or Mbit/s). Raises PlanRefused, UplinkRefused.
     """
-    asked = {key: _number(key, query[key]) for key in GOALS if query.get(key)}
+    asked: dict[str, Any] = {key: _number(key, query[key]) for key in GOALS if query.get(key)}
+    if copies := query.get("copies"):
+        asked["copies"] = copies
+    if uplink := query.get("uplink"):
+        asked["uplink_mbit_s"] = uplink_of(uplink).mbit_s
     if keep := query.get("keep_top1"):
         if keep not in {"true", "false"}:
             raise PlanRefused(["keep_top1 must be true or false."])
@@ -167,25 +175,36 @@ def variants_as_zip(run_id: str) -> ResponseReturnValue:
     files: Iterable[tuple[str, Iterable[bytes]]] = _variant_files(app.store, made)
     if made["photo_set"]:
         files = [("answers.csv", (piece.encode() for piece in app.reports.answers(run_id)))]
-    response = Response(_zipped(made, files), mimetype="application/zip")
+    response = Response(_zipped(_with_pictures(made), files), mimetype="application/zip")
     return _saved_as(response, made, "zip")
 
 
 def _rendered(
-    run_id: str, render: Callable[[dict[str, Any]], str], content_type: str, extension: str
+    run_id: str,
+    render: Callable[[dict[str, Any]], str],
+    content_type: str,
+    extension: str,
+    *,
+    pictures: bool = False,
 ) -> Response:
     app = services()
-    goals = _goals_asked()
+    goals = goals_asked()
     judged_by = "".join(f"-{key}={value}" for key, value in sorted(goals.items()))
     etag = f"{app.reports.stamp(app.store.run(run_id))}{judged_by}-{__version__}"
     if request.if_none_match.contains_weak(etag):
         return Response(status=304, headers={"ETag": f'"{etag}"', "Cache-Control": "private, no-cache"})
     made = with_goals(app.reports.report(run_id), goals)
+    made = _with_pictures(made) if pictures else made
     response = Response(render(made), content_type=content_type)
     response.set_etag(etag)
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["Link"] = f'<{url_for("options.schema")}>; rel="describedby"'
     return _saved_as(response, made, extension) if extension else response
+
+
+def _with_pictures(made: Mapping[str, Any]) -> dict[str, Any]:
+    """The report as files have it: with its pictures, all together a few hundred kB at most."""
+    return with_pictures(made, fitted(services().store.thumbs.all(made["run_id"])))
 
 
 def _saved_as(response: Response, made: dict[str, Any], extension: str) -> Response:

@@ -26,9 +26,10 @@ from experiment.under_load.defaults import (
 )
 from experiment.wording import NO_LOAD_ON_QUEUES
 from httpserver.problems import Refused
-from webapp.routes.runs import accepted
+from webapp.routes.runs import accepted, json_sent
 from webapp.runs.follow_up import follow_up_of, still_the_same
 from webapp.services import services
+from webapp.store.sample import SAMPLE_ID
 from webapp.store.store import StoredRun
 from webapp.worker.pipe import FollowUpKind, LoadCell, LoadOrder
 
@@ -75,7 +76,7 @@ def retry(run_id: str) -> ResponseReturnValue:
     before = from_dict(Plan, run.plan)
     timeout_s = parse_plan({"timeout_s": body.get("timeout_s") or before.timeout_s}).timeout_s
     plan = replace(before, timeout_s=timeout_s, repeats=report["plan"]["repeats"])
-    infos = still_the_same([backend], services().registry.backends())
+    infos = _as_now([backend])
     variants = [variant for variant in report["variants"] if variant["id"] in failed]
     return _begun(run, report, variants, plan, infos, "retry")
 
@@ -206,8 +207,13 @@ def _finished(run_id: str, *, needs_answers: bool = True) -> tuple[StoredRun, Ma
         why = f"It has {len(before)} follow-ups, the most for one run. Start a new run."
         raise Refused("too_many_follow_ups", why, 409)
     report = app.reports.report(run.id)
+    if run.id == SAMPLE_ID:
+        why = "The sample run was measured elsewhere. Start a run of the sample photo to measure further."
+        raise Refused("sample_run", why, 422)
     if report.get("imported"):
-        raise Refused("not_imported", "An imported run has no images, so nothing can be sent again.", 422)
+        raise Refused(
+            "not_imported", "An imported run has only small pictures, so nothing can be sent again.", 422
+        )
     if report["photo_set"]:
         raise Refused("of_many_photos", "Photos of a set are not kept, so nothing can be sent again.", 422)
     if needs_answers and not any(cell["count"] for cell in report["cells"]):
@@ -219,7 +225,14 @@ def _that_answered(report: Mapping[str, Any], before: Iterable[Mapping[str, Any]
     """Those of some backends of the run that answered in it, as they are now."""
     answered = {cell["backend_name"] for cell in report["cells"] if cell["count"]}
     backends = [backend for backend in before if backend["name"] in answered]
-    return still_the_same(backends, services().registry.backends())
+    return _as_now(backends)
+
+
+def _as_now(backends: Sequence[Mapping[str, Any]]) -> list[BackendInfo]:
+    """Backends of the run as they are now. Raises Refused where one has changed, or may not be asked."""
+    app = services()
+    now = app.added.beside(app.registry.backends(), backends, request.remote_addr or "")
+    return still_the_same(backends, now)
 
 
 def _named(run: StoredRun, names: Any, rule: str) -> list[Mapping[str, Any]]:
@@ -233,7 +246,7 @@ def _named(run: StoredRun, names: Any, rule: str) -> list[Mapping[str, Any]]:
 
 def _body(*keys: str) -> Mapping[str, Any]:
     """The JSON object in the body; {} if it is empty. Raises Refused for other keys than `keys`."""
-    found = request.get_json(silent=True, force=True) if request.get_data() else {}
+    found = json_sent() if request.get_data() else {}
     if not isinstance(found, dict):
         raise Refused("bad_query", 'Send a JSON object, like {"repeats": 44}.', 422)
     if unknown := sorted(found.keys() - set(keys)):

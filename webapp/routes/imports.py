@@ -15,7 +15,9 @@ from flask import Blueprint, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from experiment.export.import_report import ReportRefused
+from experiment.export.pictures import pictures_in
 from experiment.file_names import plain_name
+from experiment.records import Thumb
 from httpserver.problems import Refused
 from webapp.services import services
 from webapp.store.store import Event
@@ -43,16 +45,16 @@ def import_report() -> ResponseReturnValue:
     app = services()
     run_id = secrets.token_hex(8)
     with app.uploads.document(request) as (name, data):
-        row, report = _read(data, name, run_id)
-    app.store.add_ended(row, Event(1, "report", report))
+        row, thumbs, report = _read(data, name, run_id)
+    app.store.add_ended(row, Event(1, "report", report), thumbs)
     app.store.evict()
     report_url = url_for("downloads.report", run_id=run_id)
     answer = {"id": run_id, "url": url_for("pages.run_page", run_id=run_id), "report_url": report_url}
     return jsonify(answer), 201, {"Location": report_url}
 
 
-def _read(data: bytes, name: str, run_id: str) -> tuple[dict[str, Any], str]:
-    """The row and the report to store, checked in a process of its own. Raises ReportRefused."""
+def _read(data: bytes, name: str, run_id: str) -> tuple[dict[str, Any], dict[str, Thumb], str]:
+    """Row, pictures and report to store, checked in a process of its own. Raises ReportRefused."""
     if not _reading.acquire(timeout=WAIT_S):
         raise Refused("too_many_uploads", "Another report is being read. Try again in a few seconds.", 429, 5)
     try:
@@ -76,11 +78,11 @@ def _read(data: bytes, name: str, run_id: str) -> tuple[dict[str, Any], str]:
     answer = json.loads(head)
     if "refused" in answer:
         raise ReportRefused(answer["refused"])
-    return answer["row"], report.decode()
+    return answer["row"], pictures_in(answer["thumbs"]), report.decode()
 
 
 def refuse_if_imported(report: Mapping[str, Any]) -> None:
     """Raise Refused, for files that only the server that measured the run has."""
     if report.get(IMPORTED):
-        why = "The run was imported from its JSON, which has no images and no answers to single photos."
+        why = "The run was imported from its JSON, which has only small pictures, and no answers to photos."
         raise Refused("not_imported", f"{why} The server that measured it may still have them.", 404)

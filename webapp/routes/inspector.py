@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
@@ -46,8 +46,8 @@ def figures_of_variant(run_id: str, variant_id: str) -> ResponseReturnValue:
 def seen_by_model(run_id: str, variant_id: str) -> ResponseReturnValue:
     """The decoded and resized input of `?backend=`'s model, requested now; never while a run measures."""
     report = services().reports.report(run_id)
-    variant = _variant(report, variant_id)
-    info = _that_decodes(_grpc_twin(request.args.get("backend", ""), _backends_now()))
+    variant, name = _variant(report, variant_id), request.args.get("backend", "")
+    info = _that_decodes(_grpc_twin(name, _backends_now(report["backends"], name)))
     content = services().store.blob(run_id, variant.id)
     if content is None:
         raise Refused("no_such_variant", f"The bytes of {variant.id} are not kept.", 404)
@@ -107,8 +107,12 @@ def _grpc_twin(name: str, known: Mapping[str, BackendInfo]) -> BackendInfo:
     return info
 
 
-def _backends_now() -> dict[str, BackendInfo]:
-    return {info.name: info for info in services().registry.backends()}
+def _backends_now(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, BackendInfo]:
+    """By name; of those that were added for the run of `rows` only the one of that name."""
+    asked = [row for row in rows if row["name"] == name]
+    app = services()
+    now = app.added.beside(app.registry.backends(), asked, request.remote_addr or "")
+    return {info.name: info for info in now}
 
 
 def _that_decodes(info: BackendInfo) -> BackendInfo:
@@ -142,7 +146,9 @@ def _turn() -> Iterator[None]:
 
 def _target(report: Mapping[str, Any], variant: Variant, name: str) -> Target:
     """Where to send it: the backend's current address, or that of the run if the backend is gone."""
-    known = {row["name"]: from_dict(BackendInfo, row) for row in report["backends"]} | _backends_now()
+    known = {row["name"]: from_dict(BackendInfo, row) for row in report["backends"]}
+    here = {info.name: info for info in services().registry.backends()}
+    known |= {key: info for key, info in here.items() if key not in known or not known[key].added_as}
     info = _grpc_twin(name, known)
     rest = known.get(info.name.removesuffix(REST_SUFFIX) + REST_SUFFIX)
     if "," in info.address and info.protocol != "queue":  # other tools take one address

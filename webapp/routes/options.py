@@ -12,20 +12,23 @@ from common.checks import PRICE_LIMIT
 from experiment import __version__
 from experiment.axes import BROWSER_FORMATS, ENGINES, plan_dict
 from experiment.codec import to_dict
-from experiment.decide.uplinks import LEAST_MBIT_S, MOST_MBIT_S
+from experiment.copies import LEAST_MBIT_S, MOST_MBIT_S
 from experiment.export.report_json import SCHEMA
 from experiment.file_names import SYSTEM_NAMES
 from experiment.images.formats import FORMATS, SUBSAMPLINGS
+from experiment.images.header import formats_read
 from experiment.images.resize import RESAMPLERS
 from experiment.measure.plan import RANGES, parse_plan
 from experiment.measure.schedule import DECODE_REPEATS, DECODE_WARMUPS
 from experiment.photo_sets.goals import MARGIN_POINTS as SET_MARGIN_POINTS
 from experiment.photo_sets.goals import MARGIN_POINTS_WITHOUT_LABELS
+from experiment.photo_sets.label_files import FILE_COLUMNS, LABEL_COLUMNS
 from experiment.records import OFFERED_SIZES_PX, Order
 from experiment.report.goals import MARGIN_POINTS
 from experiment.report.method import DEFINITIONS, VALIDITY, terms
 from experiment.report.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99
 from httpserver.security import refuse_from_other_sites
+from webapp.added_servers import MOST_SERVERS, OFF, PROTOCOLS
 from webapp.backends import NONE_CONFIGURED, BackendRegistry
 from webapp.config import Settings
 from webapp.services import services
@@ -81,6 +84,7 @@ def options(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
             }
             for key, kind in FORMATS.items()
         ],
+        "photo_formats": [key.lower() for key in formats_read()],
         "ranges": {  # least and most of every number that is typed
             **RANGES,
             "price_per_hour": (0, PRICE_LIMIT),  # below it
@@ -108,7 +112,16 @@ def options(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
         "keep_runs": settings.keep_runs,
         "needs_token": bool(settings.shared_token),
         "system_names": sorted(SYSTEM_NAMES),  # of files that are left out of a photo set
+        "add_servers": {
+            "why_not": None if settings.can_add_servers else OFF,
+            "most": MOST_SERVERS,
+            "protocols": list(PROTOCOLS),
+            "model": settings.model_name,  # unless the server's own is named, as the signature
+            "signature": settings.model_signature_name,
+        },
         "labels": list(model.get("labels", ())),
+        "knows_wordnet_ids": bool(model.get("wnids")),
+        "label_columns": {"file": list(FILE_COLUMNS), "label": list(LABEL_COLUMNS)},  # of a CSV of labels
     }
 
 

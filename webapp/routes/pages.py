@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 from experiment import __version__
 from httpserver.problems import Refused
 from webapp.backends import NONE_CONFIGURED
+from webapp.routes.downloads import report
 from webapp.routes.options import backends_seen, options
 from webapp.services import services
 from webapp.store.store import NoSuchRun
@@ -31,18 +34,34 @@ def run_page(run_id: str) -> ResponseReturnValue:
     return _page(run_id, None if run.is_live else services().reports.recommendation(run_id))
 
 
+@routes.get("/.json")
+@routes.get("/index.json")
+def index_as_json() -> ResponseReturnValue:
+    """What the empty page knows: limits and defaults, and the backends."""
+    return jsonify(_config())
+
+
+@routes.get("/runs/<run_id>.json")
+def run_page_as_json(run_id: str) -> ResponseReturnValue:
+    """The report that the page shows, as /api/runs/<id>: with the same queries."""
+    return report(run_id)
+
+
 def _page(run_id: str | None, headline: str | None = None) -> str:
     """`headline` is what other sites show with a link to a run."""
-    registry = services().registry
-    config = {"config": options(services().settings, registry.model()), "backends": backends_seen(registry)}
     return render_template(
         "index.html",
         base=request.script_root,
         run_id=run_id,
         headline=headline,
         app_version=__version__,
-        config=config,
+        config=_config(),
     )
+
+
+def _config() -> dict[str, Any]:
+    registry = services().registry
+    return {"config": options(services().settings, registry.model()), "backends": backends_seen(registry)}
 
 
 @routes.get("/healthz")

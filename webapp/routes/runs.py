@@ -10,6 +10,7 @@ from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from common.checks import Expected, whole_text
+from common.json_values import strict_json
 from experiment.backends.addresses import chosen, that_take_photos
 from experiment.export.report_json import timestamp
 from experiment.images.variants import most_variants
@@ -22,12 +23,13 @@ from webapp.backends import NONE_CONFIGURED
 from webapp.runs.event_stream import last_seen
 from webapp.runs.live_run import LiveRun
 from webapp.services import services
+from webapp.store.sample import SAMPLE_ID
 from webapp.store.search import found, words_in
 from webapp.store.store import HistoryRow
 from webapp.uploads.browser import check_resized_as_planned
 from webapp.worker.pipe import JobKind
 
-FORM_FIELDS = frozenset({"plan", "true_label"})
+FORM_FIELDS = frozenset({"plan", "true_label", "servers"})
 PAGE_RUNS, MOST_RUNS = 20, 100
 # The defaults of a plan that depend on the kind of upload.
 PLAN_DEFAULTS: Final[Mapping[JobKind, Mapping[str, Any]]] = {
@@ -49,7 +51,8 @@ def start_run() -> ResponseReturnValue:
         plan = plan_from_json(text, **defaults)
         check_resized_as_planned(submission.job, plan)
         is_gone = partial(hung_up, request.environ.get("gunicorn.socket"))
-        live = app.runs.submit(submission, plan, backends_for(plan), is_gone)
+        backends = backends_for(plan, request.form.get("servers", ""))
+        live = app.runs.submit(submission, plan, backends, is_gone)
     return accepted(live, live.id, url=url_for("pages.run_page", run_id=live.id))
 
 
@@ -68,13 +71,26 @@ def accepted(live: LiveRun, report_id: str, **more: Any) -> ResponseReturnValue:
     return jsonify(answer), 202, {"Location": report_url}
 
 
-def backends_for(plan: Plan) -> Sequence[BackendInfo]:
-    """The backends of a plan. Raises PlanRefused or Refused if none is available or the plan is too large."""
-    registry = services().registry
-    backends = chosen(registry.backends(), plan.backend_names)
+def json_sent() -> Any:
+    """The JSON value in the body; None if it holds none."""
+    try:
+        return strict_json(request.get_data().decode())
+    except (ValueError, RecursionError):  # RecursionError: nested too deeply
+        return None
+
+
+def backends_for(plan: Plan, servers: str = "") -> Sequence[BackendInfo]:
+    """The backends of a plan; `servers` are those that somebody added, as JSON.
+
+    Raises ServerRefused, and PlanRefused or Refused if none is available or the plan is too large.
+    """
+    app, registry = services(), services().registry
+    taken = [info.name for info in registry.backends()]
+    added = app.added.of_run(servers, taken, request.remote_addr or "")
+    backends = chosen([*registry.backends(), *added], plan.backend_names)
     if any(info.state == "wrong_signature" for info in backends):
         registry.refresh()  # somebody may have put the right model there
-        backends = chosen(registry.backends(), plan.backend_names)
+        backends = chosen([*registry.backends(), *added], plan.backend_names)
     if not backends:
         raise Refused("no_backends", NONE_CONFIGURED, 503)
     planned = planned_requests(plan, most_variants(plan), that_take_photos(backends))
@@ -100,6 +116,8 @@ def events(run_id: str) -> ResponseReturnValue:
 def end_run(run_id: str) -> ResponseReturnValue:
     """Stop a run that waits or measures (202), or delete one that has ended (204)."""
     app = services()
+    if run_id == SAMPLE_ID:
+        raise Refused("sample_run", "The sample run comes with Pixelcost and can't be deleted.", 409)
     live = app.runs.live(run_id)
     if live is not None:
         app.runs.queue.cancel(live)
@@ -119,15 +137,29 @@ def _stopping(run_id: str, state: str) -> ResponseReturnValue:
 
 @routes.get("/runs")
 def history() -> ResponseReturnValue:
-    """A page of runs, newest first: `limit`, `before` as in the answer's `next`, and `q`, words to find."""
+    """A page of runs, newest first: `limit`, `before` as in the answer's `next`, and `q`, words to find.
+
+    With `like=ID` each says whether it is about the photo of that run: `same_photo`, null where not known.
+    """
     limit = _number("limit", PAGE_RUNS, MOST_RUNS)
     before = _number("before", 0, 2**31 - 1) or None
     text = request.args.get("q", "").strip()
     runs = found(services().store.history, words_in(text), limit + 1, before)
     more = len(runs) > limit
-    asked: dict[str, Any] = {"limit": limit, **({"q": text} if text else {})}
+    like = request.args.get("like", "")
+    kept = {"q": text, "like": like}
+    asked: dict[str, Any] = {"limit": limit, **{key: value for key, value in kept.items() if value}}
     next_url = url_for("runs.history", **asked, before=runs[limit - 1].number) if more else None
-    return jsonify({"runs": [_row(run) for run in runs[:limit]], "next": next_url})
+    rows = [_row(run) for run in runs[:limit]]
+    return jsonify({"runs": _with_same_photo(rows, like) if like else rows, "next": next_url})
+
+
+def _with_same_photo(rows: Sequence[Mapping[str, Any]], like: str) -> list[dict[str, Any]]:
+    """Another photo's times can't be compared with this one's, so the page offers the same photo first."""
+    hashes = services().store.photo_hashes([like, *(row["id"] for row in rows)])
+    mine = hashes.get(like)
+    known = {run_id: mine == other for run_id, other in hashes.items() if mine}
+    return [{**row, "same_photo": known.get(row["id"])} for row in rows]
 
 
 def _number(key: str, default: int, high: int) -> int:

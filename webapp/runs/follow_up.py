@@ -76,8 +76,9 @@ def _same(before: Mapping[str, Any], now: BackendInfo | None) -> BackendInfo:
         why = now.detail or "It does not answer."
         raise Refused("backend_changed", f"{name} is not ready: {why} Try again when it is.", 409)
     known = [key for key in _SAME if before.get(key) is not None]  # nothing is known of one that was down
-    for key in [*known, *([] if now.embedded else ["address"])]:
-        if before[key] != getattr(now, key):
+    place = [] if now.embedded else ["added_as" if now.added_as else "address"]
+    for key in [*known, *place]:
+        if before.get(key) != getattr(now, key):
             change = f"{key}: {before[key]}, now {getattr(now, key)}"
             why = f"{name} is no longer what the run measured ({change}). Start a new run."
             raise Refused("backend_changed", why, 409)

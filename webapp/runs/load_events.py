@@ -10,7 +10,7 @@ from typing import Final
 
 from experiment.codec import from_dict
 from experiment.records import LoadCurve, LoadLoop, LoadOutcome, LoadTrial, is_live
-from experiment.report.load import TrialPart, part_of, points_of
+from experiment.under_load.load_points import TrialPart, part_of, points_of
 from webapp.store.store import Event
 
 _CUT_OFF: Final[dict[bool, tuple[LoadOutcome, str]]] = {

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from experiment.codec import from_dict
-from experiment.records import Variant
+from experiment.records import SearchStep, Thumb, Variant
 from experiment.wording import sized_name, wait
 from webapp.metrics import Metrics
 from webapp.runs.event_log import EventLog
 from webapp.store.store import Store
-from webapp.worker.pipe import Accepted, Message, Preparing, Result
+from webapp.worker.pipe import Accepted, Message, Picture, Preparing, Result
 
 PHOTO_KEYS = ("index", "name", "label", "refused")  # of a set's photo, for event streams
 
@@ -28,6 +28,7 @@ class Recorder:
         self._photo_count = 1
         self._photos_done = 0
         self._variants: dict[str, str] = {}  # id -> name in progress texts
+        self._pictures: set[str] = set()  # keys of those that are stored
 
     def begin(self, accepted: Accepted) -> None:
         """Note the number of requests and photos."""
@@ -39,6 +40,8 @@ class Recorder:
         match message:
             case Preparing(text):
                 self._add_progress(text)
+            case Picture():
+                self._add_picture(message)
             case Result("variant", variant):
                 self._add_variant(variant, self._read(variant["size_bytes"]))
             case Result("measurement", measurement):
@@ -62,7 +65,17 @@ class Recorder:
     def _add_variant(self, variant: Mapping[str, Any], content: Iterable[bytes]) -> None:
         self._store.add_blob(self._run_id, variant["id"], content)
         self._variants[variant["id"]] = sized_name(from_dict(Variant, variant))
-        self.log.add("variant", variant)
+        self.log.add("variant", {**variant, "picture": self._named(variant["id"])})
+
+    def _add_picture(self, picture: Picture) -> None:
+        data = b"".join(self._read(picture.size_bytes))
+        made = Thumb(picture.media_type, picture.width_px, picture.height_px, data)
+        self._store.thumbs.add(self._run_id, picture.key, made)
+        self._pictures.add(picture.key)
+
+    def _named(self, key: str) -> str | None:
+        """The key of a picture, for event streams; None: there is none."""
+        return key if key in self._pictures else None
 
     def _add_measurement(self, measurement: Mapping[str, Any]) -> None:
         prediction, scores = measurement["prediction"], None
@@ -118,7 +131,8 @@ class Recorder:
     def _add_step(self, found: Mapping[str, Any]) -> None:
         """One step of a search for the breaking point."""
         self.log.progress.count(None)
-        self.log.add("step", found)
         step = found["step"]
+        key = from_dict(SearchStep, step).picture_key
+        self.log.add("step", {**found, "picture": self._named(key)})
         copy = f"{step['size_px']} px, JPEG q{step['quality']}"
         self._add_progress(f"{copy} on {found['backend_name']}: {step['label']}")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from experiment.codec import from_dict
+from experiment.decide.other_goals import judged
 from experiment.export.answers_csv import AnswerRows
 from experiment.export.report_json import load_dict, report_dict
 from experiment.photo_sets.counts import SetCounts
@@ -35,6 +36,7 @@ from experiment.report.summarise import summarise
 from webapp.runs.follow_up import results_of, stamp_of
 from webapp.runs.load_events import curves_in, newest
 from webapp.store.headline import headline_of
+from webapp.store.sample import SAMPLE_ID
 from webapp.store.store import Event, Store, StoredRun
 
 KEPT = 4  # reports in memory; the page requests one run's report and figures again and again
@@ -94,6 +96,7 @@ class Reports:
             stamp, made = self._made.get(run_id, ("", {}))
             if stamp != self.stamp(run):
                 made = self._imported(run) if run.state == "imported" else report_dict(self._summary(run))
+                made["has_pictures"] = self._store.thumbs.keys(run_id)
                 self._keep(run, made)
         return made
 
@@ -148,10 +151,13 @@ class Reports:
             self._made.popitem(last=False)
 
     def _imported(self, run: StoredRun) -> dict[str, Any]:
-        """The report as it was imported, with this version's description of the method."""
+        """The report as it was imported, with this version's description of the method.
+
+        The sample run is judged again too: an older version may have written its sentences.
+        """
         (event,) = self._store.events(run.id)
         made: dict[str, Any] = json.loads(event.data)
-        return made | {"method": method(made)}
+        return judged(made) if run.id == SAMPLE_ID else made | {"method": method(made)}
 
     def _summary(self, run: StoredRun) -> Report:
         records = self._records(run)

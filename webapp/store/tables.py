@@ -67,6 +67,18 @@ blobs = sa.Table(
     sa.Column("data", sa.LargeBinary, nullable=False),
 )
 
+# Small pictures of what a run sent. A search for the breaking point has its own, as a follow-up.
+thumbs = sa.Table(
+    "thumbs",
+    metadata,
+    _run_id(),
+    sa.Column("key", sa.String(64), primary_key=True),  # of a variant, step or photo
+    sa.Column("media_type", sa.String(32), nullable=False),
+    sa.Column("width_px", sa.Integer, nullable=False),
+    sa.Column("height_px", sa.Integer, nullable=False),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+
 # The leases of live runs: which process has which run, and until when (webapp/store/leases.py).
 leases = sa.Table(
     "claims",  # what earlier versions called it

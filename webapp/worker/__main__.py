@@ -22,6 +22,7 @@ from experiment.measure.schedule import planned_requests
 from experiment.records import Plan, Variant
 from webapp.worker.browser import Received, receive
 from webapp.worker.large_photos import PATIENCE_S, are_large, await_turn
+from webapp.worker.pictures import send_picture
 from webapp.worker.pipe import (
     Accepted,
     BrowserVariantsJob,
@@ -153,6 +154,7 @@ def _make(parent: Parent, received: Received, plan: Plan) -> list[Variant]:
     def announce(variant: Variant) -> None:
         nonlocal made
         made += 1
+        send_picture(parent, variant.id, variant.data)
         parent.send(Result("variant", to_dict(variant)), variant.data)
         parent.send(Preparing(f"Making {count} variants ({made} done)"))
 

@@ -17,6 +17,7 @@ from experiment.measure.environment import environment
 from experiment.measure.schedule import planned_requests
 from experiment.records import SearchStep, Variant
 from webapp.worker.large_photos import are_large, await_turn
+from webapp.worker.pictures import send_picture
 from webapp.worker.pipe import Accepted, FollowUpJob, Parent, Result, Task, measure_on
 
 HEADROOM = 2  # times the limits of an upload: a stored reference may be a PNG, and a little larger
@@ -56,7 +57,12 @@ def _search(parent: Parent, task: Task[FollowUpJob], reference: Variant) -> None
     _accept(parent, most_requests(max(source.width_px, source.height_px)) * len(task.backends))
     facts = environment()
 
-    def on_step(backend_name: str, step: SearchStep) -> None:
+    shown: set[str] = set()  # every backend is sent the same copies
+
+    def on_step(backend_name: str, step: SearchStep, copy: Variant) -> None:
+        if step.picture_key not in shown:
+            shown.add(step.picture_key)
+            send_picture(parent, step.picture_key, copy.data)
         parent.send(Result("step", {"backend_name": backend_name, "step": to_dict(step)}))
 
     with connected(task.backends) as backends:

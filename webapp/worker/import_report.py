@@ -1,7 +1,8 @@
 """The process that reads one imported report, so that a hostile file can't exhaust the web process.
 
 in:   {"name":…, "run_id":…} in one line, then the file
-out:  {"refused":…} in one line; or {"row":…}, the row of table `runs`, in one line, then the report
+out:  {"refused":…} in one line; or {"row":…, "thumbs":…}, the row of table `runs` and the pictures, in one
+      line, then the report
 """
 
 from __future__ import annotations
@@ -12,12 +13,16 @@ import resource
 import sys
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from experiment.decide.other_goals import judged
+from experiment.errors import ImageRefused
 from experiment.export.import_report import ReportRefused, read_report
-from experiment.export.report_json import timestamp
+from experiment.export.pictures import picture_rows, pictures_of, without_pictures
+from experiment.export.report_json import measured_at, timestamp
+from experiment.file_names import plain_name
+from experiment.images.thumbs import SIDE_PX, thumb
+from experiment.records import Thumb
 from webapp.store.headline import headline_of
 
 IMPORTED: Final = "imported"  # the state of its row, and the key of its report
@@ -35,18 +40,31 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
     job = json.loads(sys.stdin.buffer.readline())
     try:
-        row, report = imported(sys.stdin.buffer.read(), job["name"], job["run_id"])
+        row, thumbs, report = imported(sys.stdin.buffer.read(), job["name"], job["run_id"])
     except ReportRefused as refusal:
         _say({"refused": refusal.message})
         return
-    _say({"row": row})
+    _say({"row": row, "thumbs": thumbs})
     sys.stdout.buffer.write(report.encode())
 
 
-def imported(data: bytes, name: str, run_id: str) -> tuple[dict[str, Any], str]:
-    """The row of the run that a file becomes, and its report as JSON. Raises ReportRefused."""
-    made = as_imported(read_report(data, name), run_id, name, time.time())
-    return _row(made, name), json.dumps(made, allow_nan=False)
+def imported(data: bytes, name: str, run_id: str) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """The row of the run that a file becomes, its pictures and its report as JSON. Raises ReportRefused."""
+    report = read_report(data, name)
+    made = as_imported(without_pictures(report), run_id, name, time.time())
+    thumbs = {key: _as_ours(key, picture, name) for key, picture in pictures_of(report).items()}
+    return _row(made, name), picture_rows(thumbs), json.dumps(made, allow_nan=False)
+
+
+def _as_ours(key: str, picture: Thumb, name: str) -> Thumb:
+    """A picture of a file, decoded and encoded again: the web process shows only what we have written."""
+    try:
+        return thumb(picture.data, most_px=SIDE_PX)
+    except ImageRefused:
+        raise ReportRefused(
+            f"{plain_name(name)} is damaged or was changed: its picture {key} can't be decoded, or is larger "
+            f"than {SIDE_PX} px. Export it again, or download it again from its source."
+        ) from None
 
 
 def _say(words: Mapping[str, Any]) -> None:
@@ -56,14 +74,14 @@ def _say(words: Mapping[str, Any]) -> None:
 def as_imported(report: Mapping[str, Any], run_id: str, name: str, now: float) -> dict[str, Any]:
     """The report under an id of this server. A live state becomes "cancelled"; little else changes.
 
-    A report from before photo sets gets `photo_set: None`. A report from before margins is judged again, so
-    that its recommendation meets the goals that are shown beside it.
+    A report from before photo sets gets `photo_set: None`. A report from before 1.7 is judged again, so
+    that its recommendation meets the goals that are shown beside it and has the figures that the page shows.
     """
     before = report.get(IMPORTED) or {}
     came = {"name": name, "run_id": before.get("run_id") or report["run_id"], "imported_at": timestamp(now)}
     state = _ENDED_AS.get(report["state"], report["state"])
     made = {"photo_set": None, **report, "run_id": run_id, "state": state}
-    return (made if "next_lighter" in report["recommendation"] else judged(made)) | {IMPORTED: came}
+    return (made if "figures" in report["recommendation"] else judged(made)) | {IMPORTED: came}
 
 
 def _row(made: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -83,14 +101,6 @@ def _row(made: Mapping[str, Any], name: str) -> dict[str, Any]:
         "headline": headline_of(made),
         **requests,
     }
-
-
-def measured_at(report: Mapping[str, Any]) -> float:
-    """Seconds since the epoch; 0 for a date that does not exist."""
-    try:
-        return datetime.strptime(report["created_at"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        return 0.0
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Large photos are decoded one at a time: the timing process asks for its turn, the web process gives it.
 
-Decoding a photo of 50 megapixels takes up to 900 MB, whatever the size of its file. A container has 2 GiB
-for all runs, waiting ones included. So a waiting run frees its decoded photo, and decodes it again at its
-start.
+Decoding a photo of 50 megapixels takes up to 1.2 GB, whatever the size of its file. A container
+has 2 GiB for all runs, waiting ones included. So a waiting run frees its decoded photo, and decodes it
+again at its start.
 """
 
 from __future__ import annotations

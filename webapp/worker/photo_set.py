@@ -15,13 +15,16 @@ from experiment.images.read import read_image
 from experiment.images.variants import most_variants
 from experiment.measure.environment import environment
 from experiment.measure.schedule import planned_requests
+from experiment.photo_sets.explore.photo_index import has_flipped
 from experiment.photo_sets.journal import header_of
 from experiment.photo_sets.label_files import labels_in
 from experiment.photo_sets.listing import LabelsCsv, PhotoSet, photo_set_in
+from experiment.photo_sets.photo_result import PhotoResult
 from experiment.photo_sets.places import Archive, FileOnDisk, Place
 from experiment.photo_sets.run import SILENT, measure_set
 from experiment.records import SourceImage
 from webapp.worker.large_photos import are_large, await_turn
+from webapp.worker.pictures import send_picture
 from webapp.worker.pipe import (
     Accepted,
     Ended,
@@ -36,6 +39,10 @@ from webapp.worker.pipe import (
 # A ZIP file also holds folders and files of the system; macOS adds a second file for every photo.
 ENTRIES_PER_PHOTO = 10
 
+PHOTO_SIDE_PX = 96  # longest side of a small picture, which takes 1 to 4 kB
+ALWAYS_SHOWN = 300  # photos
+MOST_PICTURE_BYTES = 3_000_000  # of a run; the last one may exceed it
+
 
 def run_set(parent: Parent, task: Task[PhotoSetJob]) -> None:
     """List the photos, announce the run, wait for "go", measure, say how it ended.
@@ -49,6 +56,7 @@ def run_set(parent: Parent, task: Task[PhotoSetJob]) -> None:
     parent.send(Accepted({"photo_set": to_dict(header)}, (), requests_planned=once * len(photos.photos)))
     parent.go.wait()
     facts = environment()
+    pictures = PhotoPictures(parent)
     done = 0
     with connected(task.asked) as backends:
         results = measure_set(
@@ -56,10 +64,29 @@ def run_set(parent: Parent, task: Task[PhotoSetJob]) -> None:
         )
         for result in results:
             done += 1
+            pictures.send(result)
             parent.send(Result("photo", to_dict(result)))
     is_cancelled, is_done = parent.cancel.is_set(), done == len(photos.photos)
     state = "done" if is_done else "cancelled" if is_cancelled else "failed"
     parent.send(Ended(state, facts, to_dict(SILENT) if state == "failed" else None))
+
+
+class PhotoPictures:
+    """Sends small pictures of photos, between the requests of one photo and of the next.
+
+    The first ones get one, which are a random sample as the order is random; later only those that flipped.
+    """
+
+    def __init__(self, parent: Parent):
+        self._parent = parent
+        self._seen = self._bytes = 0
+
+    def send(self, result: PhotoResult) -> None:
+        """The picture of one photo, unless it has none or there are enough."""
+        self._seen += 1
+        is_wanted = self._seen <= ALWAYS_SHOWN or has_flipped(result)
+        if result.data and is_wanted and self._bytes < MOST_PICTURE_BYTES:
+            self._bytes += send_picture(self._parent, result.picture_key, result.data, PHOTO_SIDE_PX)
 
 
 def _read_in_turn(parent: Parent) -> Callable[[bytes, str, Limits], SourceImage]:

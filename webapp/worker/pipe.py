@@ -3,7 +3,8 @@
 to the timing process    one JSON line, a Task; then the bytes of its job's parts, one after another; then
                          "go" when the run may begin, "read" when a large photo may be decoded (see
                          large_photos.py) and "cancel" at any time. The end of input ends the process.
-to the web process       one JSON line for each message of MESSAGES; a variant's bytes follow its line.
+to the web process       one JSON line for each message of MESSAGES; the bytes of a variant or of a picture
+                         follow its line.
 
 A run begins with `accepted` or `refused` and ends with `end`. A photo to classify is no run: it is `made`,
 then `answered`, or `refused`.
@@ -254,6 +255,17 @@ class Result(Message, event="result"):
 
 
 @dataclass(frozen=True)
+class Picture(Message, event="picture"):
+    """The small picture of the variant or step that the next result is about. Its bytes follow."""
+
+    key: str  # a variant's id, or SearchStep.picture_key
+    media_type: str
+    width_px: int
+    height_px: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
 class Answered(Message, event="answered"):
     """The answer to a ClassifyJob; nothing follows."""
 
@@ -315,6 +327,6 @@ def measure_on(
 ) -> Heartbeat:
     """Measure, and send every measurement as it is taken. Returns the heartbeat."""
     with connected(infos) as backends, Heartbeat() as heartbeat:
-        for measurement in measure(plan, variants, backends, parent.cancel):
+        for measurement in heartbeat.watched(measure(plan, variants, backends, parent.cancel)):
             parent.send(Result("measurement", to_dict(measurement)))
     return heartbeat

@@ -83,6 +83,12 @@ export async function shrink(file, limits) {
   return new File([blob], `${file.name.replace(/\.[^.]*$/, "")} (shrunk here).jpg`, { type: "image/jpeg" });
 }
 
+/** A photo as lossless PNG, upright and in sRGB, as this browser decodes it. @param {File} file @returns {Promise<File>} */
+export async function asPng(file) {
+  const { blob } = await ask({ file, as_png: true }, () => {}).answer;
+  return new File([blob], `${file.name.replace(/\.[^.]*$/, "")} (decoded here).png`, { type: "image/png" });
+}
+
 /** Asks a worker of its own, so that stopping it gives back all it holds. */
 function ask(question, onMessage) {
   const worker = new Worker(new URL("./resize_worker.js", import.meta.url), { type: "module" });
@@ -91,7 +97,7 @@ function ask(question, onMessage) {
     stop = () => reject(new Problem(STOPPED));
     worker.onmessage = ({ data }) => {
       if (data.kind === "failed") reject(new Problem({ ...WORDS[data.code], code: data.code }));
-      else if (["done", "shrunk"].includes(data.kind)) resolve(data);
+      else if (["done", "shrunk", "png"].includes(data.kind)) resolve(data);
       else onMessage(data);
     };
     worker.onerror = () => reject(new Problem(WORDS.broken));

@@ -3,17 +3,18 @@
  *
  *   in   {file, plan, encodings}                   make the plan's variants: each of its copies in each encoding
  *        {file, shrink: {max_pixels, max_bytes}}   make one photo that is within the limits
+ *        {file, as_png: true}                      make a lossless PNG of it
  *   out  {kind: "count", count}                    of the variants to come
  *        {kind: "variant", row, blob}              one of them; `row` is what the server wants to know of it
  *        {kind: "done", facts, unable, width_px, height_px}
  *        {kind: "shrunk", blob, width_px, height_px}
+ *        {kind: "png", blob}
  *        {kind: "failed", code, detail}            code: "undecodable", "unreadable" or "broken"
  */
 
-import { Pica } from "../../vendor/pica.js";
 import { changedBytes, SIDE_PX } from "./canvas_noise.js";
-import { browserName, copiesOf, longestWithin, scaled, startFor } from "./copies.js";
-import { liesOnItsSide, orientationLeft, uprightTransform } from "./orientation.js";
+import { browserName, copiesOf, longestWithin, scaled } from "./copies.js";
+import { decoded, initResizer, release, resized, surface } from "./surfaces.js";
 
 const PICA_VERSION = "10.0.3"; // pica does not say; tests/page/test_browser_page.py compares it with VERSIONS
 const KEEP_PIXELS = 8e6; // larger copies are not kept to be resized again
@@ -21,12 +22,10 @@ const SHRUNK_QUALITY = 0.92;
 const SHRINK_STEP = 0.85; // of the side, while the file is too large
 const ENGINE_WORDS = { pica: `pica ${PICA_VERSION} (Lanczos 3)`, canvas: "canvas drawImage (high)" };
 
-// No WebAssembly, which the page's policy forbids, and no workers of its own: this is one already.
-const pica = new Pica({ features: ["js"] });
-
 self.onmessage = async ({ data }) => {
   try {
     if (data.shrink) await shrink(data.file, data.shrink);
+    else if (data.as_png) await toPng(data.file);
     else await makeAll(data.file, data.plan, data.encodings);
   } catch (error) {
     const code = error.code === "ERR_GET_IMAGE_DATA" ? "unreadable" : error.code === "undecodable" ? error.code : "broken";
@@ -37,7 +36,7 @@ self.onmessage = async ({ data }) => {
 /** @param {Blob} file @param {any} plan @param {{format: string, quality: ?number}[]} encodings */
 async function makeAll(file, plan, encodings) {
   const facts = { name: browserName(navigator.userAgent), clock_resolution_us: clockResolutionUs(), noise_bytes: noise() };
-  await pica.init(); // it probes the browser, which does not belong to the resize time
+  await initResizer(); // it probes the browser, which does not belong to the resize time
   const photo = await decoded(file);
   const { width: width_px, height: height_px } = photo.canvas;
   const copies = copiesOf(plan, width_px, height_px);
@@ -52,57 +51,6 @@ async function makeAll(file, plan, encodings) {
   release(photo.canvas);
   kept.forEach(({ canvas }) => release(canvas));
   self.postMessage({ kind: "done", facts, unable: [...unable], width_px, height_px });
-}
-
-/**
- * The photo upright, in sRGB, on white: as the server has it. On a canvas, because pica reads bitmaps of turned photos
- * by way of an element that a worker does not have; the bitmap goes at once. @param {Blob} file
- */
-async function decoded(file) {
-  const orientation = await orientationLeft(file);
-  const start = performance.now();
-  const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" }).catch(() => null);
-  if (!bitmap) throw Object.assign(new Error("createImageBitmap refused the file"), { code: "undecodable" });
-  const { width, height } = bitmap;
-  const { canvas, context } = liesOnItsSide(orientation) ? surface(height, width) : surface(width, height);
-  context.fillStyle = "#fff";
-  context.fillRect(0, 0, canvas.width, canvas.height);
-  context.setTransform(...uprightTransform(orientation, width, height));
-  context.drawImage(bitmap, 0, 0);
-  context.resetTransform();
-  bitmap.close();
-  context.getImageData(0, 0, 1, 1); // drawing may be put off until someone looks
-  return { canvas, decode_ms: performance.now() - start };
-}
-
-function surface(width, height) {
-  const canvas = new OffscreenCanvas(width, height);
-  return { canvas, context: canvas.getContext("2d", { alpha: false, willReadFrequently: true }) };
-}
-
-/** Memory of a canvas comes back when it is made empty, not when it is forgotten. */
-function release(canvas) {
-  canvas.width = canvas.height = 0;
-}
-
-/** @param {OffscreenCanvas} photo @returns {Promise<{canvas: OffscreenCanvas, size_px: number, resize_ms: ?number}>} */
-async function resized(photo, copy, kept) {
-  const { canvas, context } = surface(copy.width_px, copy.height_px);
-  if (copy.size_px === Math.max(photo.width, photo.height)) {
-    context.drawImage(photo, 0, 0);
-    return { ...copy, canvas, resize_ms: null };
-  }
-  const from = copy.engine === "pica" ? startFor(copy.size_px, kept) : null;
-  const start = performance.now();
-  if (copy.engine === "pica") await pica.resize(from?.canvas || photo, canvas, { filter: "lanczos3" });
-  else drawSmaller(context, photo, copy);
-  return { ...copy, canvas, resize_ms: (from?.resize_ms || 0) + performance.now() - start };
-}
-
-function drawSmaller(context, photo, copy) {
-  context.imageSmoothingQuality = "high";
-  context.drawImage(photo, 0, 0, copy.width_px, copy.height_px);
-  context.getImageData(0, 0, 1, 1);
 }
 
 async function encode(copy, { format, quality }, decodeMs, facts, unable) {
@@ -132,6 +80,14 @@ function clockResolutionUs() {
     return now - start;
   });
   return Math.round(Math.min(...steps) * 1e6) / 1e3;
+}
+
+/** Pixels that come back changed would be another photo. @param {Blob} file */
+async function toPng(file) {
+  if (noise() > 0) throw Object.assign(new Error("canvas noise"), { code: "ERR_GET_IMAGE_DATA" });
+  const { canvas } = await decoded(file);
+  self.postMessage({ kind: "png", blob: await canvas.convertToBlob({ type: "image/png" }) });
+  release(canvas);
 }
 
 /** One JPEG of the photo, as large as the limits allow. @param {Blob} file */

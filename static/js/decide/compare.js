@@ -20,13 +20,13 @@ export function openChooser() {
   const words = "Compares the cells that both runs have: what got faster or slower, and where the answer changed.";
   const isOther = (run) => run.id !== state.report.run_id && !api.isLive(run.state);
   const none = "No other runs yet. Run again, then compare.";
-  openDrawer("Compare with…", [el("p", { className: "muted" }, words), ...runList((run) => isOther(run) && entry(run), none)]);
+  openDrawer("Compare with…", [el("p", { className: "muted" }, words), ...runList((run) => isOther(run) && entry(run), none, state.report.run_id)]);
 }
 
 function entry(run) {
   const name = `${run.name}, ${dateTime(run.created_at)}`;
   return el("li", {},
-    el("div", {}, el("strong", {}, run.name), el("p", { className: "hint" }, dateTime(run.created_at)),
+    el("div", {}, el("strong", {}, run.name), el("p", { className: "hint" }, dateTime(run.created_at) + (run.same_photo === false ? " · another photo" : "")),
       run.sentence && el("p", {}, run.sentence)),
     el("button", { type: "button", "aria-label": `Compare with ${name}`, onclick: () => choose(run.id) }, "Compare"));
 }

@@ -179,7 +179,7 @@ function makeUplinks(place, uplinks) {
     place.querySelector(`input[value="${OWN}"]`).checked = true;
     takeUplink(OWN, own, hint);
   });
-  fill(place, el("legend", {}, "Uplink ", el("span", { className: "hint" }, "from the photo's owner to your service")),
+  fill(place, el("legend", {}, "Your users' upload speed"),
     el("div", { className: "chips" }, ...uplinks.map(({ key, name }) => chip(key, name)), chip(OWN, "Own number"),
       el("span", { className: "unit" }, own, "Mbit/s")), hint);
 }

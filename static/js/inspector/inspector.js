@@ -1,45 +1,47 @@
 /** One variant, closely: its image over the original, what the model saw, the answers, the times, its making. */
 
-import { base, getReport, getVariantFigures, variantPath } from "../api.js";
+import { getReport, getVariantFigures } from "../api.js";
 import { definitions, el, fill, loadStyle, part } from "../dom.js";
 import { openDrawer } from "../drawer.js";
 import { bytes, comparedWith, duration, madeAs, milliseconds, percent, plural, signedPoints, variantName } from "../format.js";
+import { compareView } from "../pictures/compare_view.js";
+import { bytesUrl, hasBytes, picturesOf, sizeWords } from "../pictures/picture_urls.js";
 import { isBusy, lookNow, state, update, watch, whenLookChanges, writeView } from "../state.js";
 import { badge } from "../results/badge.js";
 import { cellReasons, columnsOf, correctWords, rowsOf, sortRows } from "../results/columns.js";
 import { frame, renderFigure } from "../results/figure.js";
 import { answerBars } from "./answer_bars.js";
 import { copyAs } from "./copy_as.js";
-import { compareView } from "./overlay.js";
 import { seenSection } from "./seen.js";
 
-const KEPT_IN_ADDRESS = ["look", "zoom"]; // beside `sel`: how one looks at it
+const KEPT_IN_ADDRESS = ["look", "zoom", "a"]; // beside `sel`: how one looks at it
 
 /** What the open inspector shows; `variantId` is "" while it is closed. */
-const shown = { variantId: "", cards: new Map(), figures: null };
+const shown = { variantId: "", cards: new Map(), figures: null, opener: /** @type {?Element} */ (null) };
 
 watch(["report"], refresh);
 whenLookChanges(() => shown.variantId && drawFigures());
 
-/** @param {string} variantId @param {string} [focusOn] "previous" or "next": the button that keeps the focus */
+/** @param {string} variantId @param {string} [focusOn] "previous", "next" or "pair": the button or list that keeps the focus */
 export async function openInspector(variantId, focusOn = "") {
-  await loadStyle("inspector");
+  await Promise.all([loadStyle("pictures"), loadStyle("inspector")]);
   const { report } = state;
   const variant = report.variants.find(({ id }) => id === variantId);
-  const reference = report.variants.find((other) => other.is_reference);
+  const reference = referenceOf(report);
   select(variantId);
+  if (!shown.variantId) shown.opener = document.activeElement;
   const stages = smallFrame("stages", `pixelcost-${report.run_id}-${variant.id}-stages`);
   Object.assign(shown, { variantId, cards: cardsOf(report, variant, reference), figures: stages });
   part("drawer").classList.add("inspecting");
   openDrawer(variantName(variant), [
     neighbours(report, variant),
-    pictures(report, variant, reference),
-    report.imported ? null : seenSection(report, variant, reference),
+    ...pictures(report, variant),
+    hasBytes(report) ? seenSection(report, variant, comparedTo(report, variant)) : null,
     shown.figures,
     ...[...shown.cards.values()].map(({ card }) => card),
     making(report, variant),
   ], close);
-  /** @type {HTMLElement} */ (part("drawerBody").querySelector(`[data-step="${focusOn}"]`))?.focus();
+  /** @type {HTMLElement} */ (part("drawerBody").querySelector(focusOn === "pair" ? "[data-pair=b]" : `[data-step="${focusOn}"]`))?.focus();
   drawFigures();
 }
 
@@ -54,47 +56,76 @@ function select(sel) {
   writeView();
 }
 
-/** The focus goes to the row of what was looked at last, not of what was opened first. */
+/** The focus goes to the frame or row of what was looked at last, not of what was opened first. */
 function close() {
-  const row = document.getElementById(`row-${shown.variantId}`);
+  const frame = shown.opener?.closest("#frames")?.querySelector(`[data-variant="${CSS.escape(shown.variantId)}"]`);
+  const row = document.getElementById(`row-${shown.variantId}`)?.querySelector(".row-button");
   shown.variantId = "";
   part("drawer").classList.remove("inspecting");
-  fill(part("drawerBody")); // ends what blinks
+  clearTimeout(writing);
+  view.stop(); // what blinks
+  fill(part("drawerBody"));
   lastLook = Object.fromEntries(KEPT_IN_ADDRESS.map((key) => [key, state.view[key]]));
   const left = Object.fromEntries(KEPT_IN_ADDRESS.map((key) => [key, ""]));
   update({ view: { ...state.view, ...left, sel: "" } });
   writeView();
-  /** @type {HTMLElement} */ (row?.querySelector(".row-button"))?.focus();
+  /** @type {HTMLElement} */ (frame || row)?.focus();
 }
 
 /** The variants before and after in the table's order, so that one can walk through all without closing. */
 function neighbours(report, variant) {
   const rows = sortRows(rowsOf(report), columnsOf(report, state.config.samples_for, state.view.y), state.view.sort).map((row) => row.variant);
   const index = rows.indexOf(variant);
-  const step = (other, key, words) => other &&
-    el("button", { type: "button", "data-step": key, onclick: () => openInspector(other.id, key) }, `${words}: ${shortName(other)}`);
+  // Each word and each name has a place of its own, so that nothing moves under the pointer.
+  const step = (other, key, words) => el("button", { type: "button", "data-step": key, disabled: !other,
+    "aria-label": other ? `${words}: ${shortName(other)}` : words, title: other ? shortName(other) : "",
+    onclick: () => openInspector(other.id, key) }, words);
   const place = `${index + 1} of ${rows.length}`;
   return el("nav", { className: "buttons", "aria-label": `${variantName(variant)}, variant ${place}` },
-    step(rows[index - 1], "previous", "Previous"), step(rows[index + 1], "next", "Next"), el("span", { className: "muted" }, place));
+    step(rows[index - 1], "previous", "← Previous"), step(rows[index + 1], "next", "Next →"), el("span", { className: "muted" }, place));
 }
 
 const shortName = (variant) => `${variant.size_px} px ${madeAs(variant)}`;
 
-const NO_PICTURES = "This run was imported from its JSON, which holds no pictures.";
+const NO_PICTURES = "This run was imported from a file that holds no pictures.";
+const SMALL = "Small pictures from the report. The bytes that were sent are not in it.";
 
-function pictures(report, variant, reference) {
-  if (report.imported) return el("p", { className: "missing" }, NO_PICTURES);
-  const before = pictureOf(report, reference || variant);
-  const after = reference && reference !== variant ? pictureOf(report, variant) : null;
-  return compareView(before, after, () => whyMissing(report));
+const WRITE_AFTER_MS = 200; // a wheel changes the zoom many times a second, and browsers limit how often an address may change
+let writing = 0;
+
+const view = compareView({
+  place: "inspector",
+  get: (key) => state.view[key],
+  set: (key, value, isMoving) => {
+    update({ view: { ...state.view, [key]: value } });
+    clearTimeout(writing);
+    if (isMoving) writing = window.setTimeout(writeView, WRITE_AFTER_MS);
+    else writeView();
+  },
+  choose: (a, b) => {
+    update({ view: { ...state.view, a: a === referenceOf(state.report)?.id ? "" : a } });
+    writeView();
+    openInspector(b, "pair");
+  },
+  whyMissing: () => whyMissing(state.report),
+});
+
+/** What the variant is compared with: chosen, else the reference; the variant itself where there is nothing else. */
+function comparedTo(report, variant) {
+  const chosen = report.variants.find(({ id }) => id === state.view.a);
+  return chosen || referenceOf(report) || variant;
 }
 
-const sizeWords = (variant) => `${variant.width_px} × ${variant.height_px} px, ${bytes(variant.size_bytes)}`;
-const pictureOf = (report, variant) => ({
-  url: imageUrl(report, variant), name: variantName(variant), facts: sizeWords(variant),
-  width: variant.width_px, height: variant.height_px,
-});
-const imageUrl = (report, variant) => base + variantPath(report.run_id, variant.id);
+const referenceOf = (report) => report.variants.find((variant) => variant.is_reference);
+
+/** @param {import("../types.js").Report} report @param {import("../types.js").Variant} variant */
+function pictures(report, variant) {
+  const all = picturesOf(report, state.live).filter(({ id }) => report.variants.some((each) => each.id === id));
+  if (!all.some(({ id }) => id === variant.id)) return [el("p", { className: "missing" }, NO_PICTURES)];
+  const other = comparedTo(report, variant);
+  view.show(all, other.id, other === variant ? "" : variant.id);
+  return [hasBytes(report) ? null : el("p", { className: "hint" }, SMALL), view.element];
+}
 
 /** A picture did not come: the server knows whether the run is gone. */
 async function whyMissing(report) {
@@ -120,7 +151,7 @@ function cardOf(report, variant, reference, cell) {
   const body = el("div", { className: "cell-body" }, ...cellBody(report, cell, reference));
   const strip = smallFrame("strip", `pixelcost-${report.run_id}-${variant.id}-${cell.backend_name}-samples`);
   const card = el("section", { className: "cell-card", "aria-label": cell.backend_name },
-    body, strip, report.imported ? null : copyAs(report, variant, cell.backend_name));
+    body, strip, !hasBytes(report) ? null : copyAs(report, variant, cell.backend_name));
   return { card, body, strip, signature: JSON.stringify([cell, isBusy()]) };
 }
 
@@ -197,7 +228,7 @@ function making(report, variant) {
   ];
   const download = `${report.source.name.replace(/\.[^.]*$/, "")}-${variant.id}`;
   return el("section", { className: "cell-card" }, el("h3", {}, "The bytes that were sent"), definitions(rows),
-    !report.imported && el("p", {}, el("a", { className: "button", href: imageUrl(report, variant), download }, "Download the bytes that were sent")));
+    hasBytes(report) && el("p", {}, el("a", { className: "button", href: bytesUrl(report, variant.id), download }, "Download the bytes that were sent")));
 }
 
 /** Facts that only variants resized in a browser have. */
@@ -223,7 +254,7 @@ function stageWords(variant) {
 function refresh() {
   const { report } = state;
   if (!shown.variantId || !report?.variants.some(({ id }) => id === shown.variantId)) return;
-  const reference = report.variants.find((other) => other.is_reference);
+  const reference = referenceOf(report);
   for (const cell of report.cells.filter(({ variant_id: id }) => id === shown.variantId)) {
     const known = shown.cards.get(cell.backend_name);
     const signature = JSON.stringify([cell, isBusy()]);

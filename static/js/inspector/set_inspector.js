@@ -1,11 +1,16 @@
-/** One variant of a set, closely: what each backend answered over all photos. */
+/** One variant of a set, closely: what each backend answered over all photos, and which of them it flips. */
 
-import { definitions, el } from "../dom.js";
+import { getPhotos, problemText } from "../api.js";
+import { definitions, el, fill, loadStyle, part } from "../dom.js";
 import { openDrawer } from "../drawer.js";
-import { bytes, duration, plural, signedPoints, variantName } from "../format.js";
+import { bytes, duration, plural, shareOf, signedPoints, variantName } from "../format.js";
 import { state, update, writeView } from "../state.js";
 import { badge } from "../results/badge.js";
 import { cellReasons, differenceHint, shareText } from "../results/columns.js";
+import { photoGrid } from "../sets/photo_card.js";
+import { openPhoto } from "../sets/photo_details.js";
+
+const MOST_SHOWN = 12; // photos; the tab has all
 
 /** @param {string} variantId */
 export function openInspector(variantId) {
@@ -18,6 +23,7 @@ export function openInspector(variantId) {
       ["Typical size", `${variant.width_px} × ${variant.height_px} px, ${bytes(variant.size_bytes)} (medians)`],
       ["Encoder", variant.encoder],
     ]),
+    report.imported || variant.is_reference ? null : flippedPhotos(variantId),
     ...cells.map((cell) => cellCard(cell)),
     between(report, variantId),
   ].filter(Boolean), () => select(""));
@@ -26,6 +32,32 @@ export function openInspector(variantId) {
 function select(sel) {
   update({ view: { ...state.view, sel } });
   writeView();
+}
+
+/** The photos that lose their answer at this variant, worst first. @param {string} variantId */
+function flippedPhotos(variantId) {
+  const place = el("div", { role: "status" }, el("p", { className: "muted" }, "Loading the photos that flip…"));
+  fillFlipped(place, variantId);
+  return el("section", { className: "flipped-photos" }, el("h3", {}, "Photos that flip"), place);
+}
+
+async function fillFlipped(place, variantId) {
+  const [found] = await Promise.all([
+    getPhotos(state.report.run_id, { variant: variantId, only: "flipped", limit: MOST_SHOWN }).catch((problem) => ({ problem })),
+    loadStyle("sets"),
+  ]);
+  if ("problem" in found) return fill(place, el("p", { className: "muted" }, problemText(found.problem)));
+  const words = `${found.flipped.toLocaleString("en")} of ${plural(found.photos, "photo")}: ${shareOf(found.flipped_share)}.`;
+  return fill(place, el("p", {}, words),
+    found.rows.length > 0 && photoGrid(found.rows, (photo) => openPhoto(photo, () => select(""))),
+    el("button", { type: "button", onclick: () => inTab(variantId) }, "Show them all under Photos"));
+}
+
+/** @param {string} variantId */
+async function inTab(variantId) {
+  const { showFlipped } = await import("../sets/explorer.js");
+  part("drawer").close();
+  showFlipped(variantId);
 }
 
 /** @param {import("../types.js").Cell} cell */

@@ -45,7 +45,7 @@ export function columnsOf(report, samplesFor, beside = "") {
   const marked = !isLive(report.state);
   const p50 = (name) => p50Column(name, marked);
   const kinds = report.photo_set
-    ? [p50, ...(report.photo_set.labelled ? [top1Column, differenceColumn] : []), sameColumn]
+    ? [p50, photosColumn, ...(report.photo_set.labelled ? [top1Column, differenceColumn] : []), sameColumn]
     : [p50, high, answerColumn, ...(report.source.true_label ? [correctColumn] : [])];
   const load = report.load || [];
   const capacity = (name) => (load.some((curve) => curve.backend_name === name) ? [capacityColumn(load, name)] : []);
@@ -96,11 +96,18 @@ function highColumn(label) {
 }
 
 const answerColumn = (name) => measured("answer", "answer", name, (cell) => cell.reference_score, answerText);
-const top1Column = (name) =>
-  measured("top1", "top-1 % (95 %)", name, (cell) => cell.over_photos?.top1?.share, (cell) => shareText(cell.over_photos?.top1));
-const sameColumn = (name) =>
-  measured("same", "same answer %", name, (cell) => cell.over_photos?.agreement?.share,
-    (cell) => shareText(cell.over_photos?.agreement));
+const top1Column = (name) => ({
+  ...measured("top1", "top-1 % (95 %)", name, (cell) => cell.over_photos?.top1?.share, (cell) => shareText(cell.over_photos?.top1)),
+  hint: (row) => countWords(row.cells[name]?.over_photos?.top1),
+});
+/** Smaller sizes have more of them: a photo is never enlarged. */
+const photosColumn = (name) => measured("photos", "photos", name, (cell) => cell.count, (cell) => cell.count.toLocaleString("en"));
+const sameColumn = (name) => ({
+  ...measured("same", "same answer %", name, (cell) => cell.over_photos?.agreement?.share, (cell) => shareText(cell.over_photos?.agreement)),
+  hint: (row) => countWords(row.cells[name]?.over_photos?.agreement),
+});
+/** @param {?{count: number, total: number}|undefined} share */
+const countWords = (share) => (share ? `${share.count.toLocaleString("en")} of ${share.total.toLocaleString("en")} photos` : "");
 const differenceColumn = (name) => ({
   ...measured("difference", "difference (95 %)", name, (cell) => cell.over_photos?.difference?.points, differenceText),
   hint: (row) => differenceHint(row.cells[name]?.over_photos?.difference),

@@ -20,7 +20,7 @@ export function judgeByFields() {
 }
 
 /** @returns {{keep_top1: boolean, margin_points: ?number, max_p50_ms: ?number, max_size_bytes: ?number}} NaN where no number was typed */
-function typedGoals() {
+export function typedGoals() {
   const sizeKb = optionalNumber(part("goalSize").value);
   const keep = part("goalKeep").checked;
   return {

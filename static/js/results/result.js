@@ -5,15 +5,17 @@
 
 import { base, reportPath } from "../api.js";
 import { definitions, el, fill, part, setText } from "../dom.js";
-import { dateTime, plural, runtimeWords, UNKNOWN } from "../format.js";
-import { goalsQuery, isBusy, state, update } from "../state.js";
+import { dateTime, runtimeWords, UNKNOWN } from "../format.js";
+import { goalsQuery, isBusy, SAMPLE_ID, state, update } from "../state.js";
 import { fillForm } from "../setup/form.js";
 import { badge } from "./badge.js";
 import { cellReasons } from "./columns.js";
 import { factName, methodWords, problemWords } from "./explain.js";
 import { copyLink } from "./saving.js";
+import { renderMatrix, wireMatrix } from "../matrix/matrix.js";
 import { renderTable, wireTable } from "./table.js";
 import { useApi } from "./use_api.js";
+import { renderVerdict } from "./verdict.js";
 import { renderViewBar, wireViewBar } from "./view_bar.js";
 
 const EXPORTS = [
@@ -37,6 +39,12 @@ const acts = {
 export function wireResults(given) {
   Object.assign(acts, given);
   wireTable(given.inspect);
+  wireMatrix(given.inspect);
+  part("copies").addEventListener("change", async (event) => {
+    const { value } = /** @type {HTMLInputElement} */ (event.target);
+    (await import("./goals.js")).judgeBy({ copies: value });
+  });
+  part("compareWith").addEventListener("click", () => acts.compare());
   wireViewBar(async () => (await import("./plots.js")).redraw());
 }
 
@@ -51,18 +59,18 @@ export function renderResults() {
   const shown = Boolean(report) && !promise;
   part("resultsEmpty").hidden = shown;
   part("resultsBody").hidden = !shown;
-  part("toResults").hidden = !shown;
   if (promise) setText(part("resultsEmpty").firstElementChild, promise);
   if (!shown) return;
   renderRecommendation(report);
+  renderVerdict(report);
   renderExports(report);
   renderProblems(report);
+  renderMatrix(report);
   renderTable(report);
   renderViewBar(report);
   part("resizers").hidden = !report.resizers;
   if (report.resizers) import("./resizers.js").then(({ drawResizers }) => drawResizers(report), () => null);
-  fillFold(part("method"), "How this was measured",
-    el("ul", {}, ...methodWords(report).map((sentence) => el("li", {}, sentence))));
+  fillOnce(part("method"), el("ul", {}, ...methodWords(report).map((sentence) => el("li", {}, sentence))));
   renderEnvironment(report);
   openSelected(report);
 }
@@ -90,11 +98,10 @@ function openSelected(report) {
 /** @param {Report} report */
 function renderRecommendation(report) {
   const recommendation = isWarmingUp(report) ? WARMING_UP : report.recommendation;
-  const result = isBusy() ? "Result so far" : report.imported ? "Imported result" : "Result";
+  const result = isBusy() ? "Result so far" : report.run_id === SAMPLE_ID ? "Sample result, measured beforehand" : report.imported ? "Imported result" : "Result";
   const eyebrow = goalsQuery() ? `${result} with other goals` : result;
   const title = recommendation?.sentence || "Nothing to recommend yet.";
-  const warnings = problemWords(report).length;
-  const signature = JSON.stringify([eyebrow, recommendation, warnings]);
+  const signature = JSON.stringify([eyebrow, recommendation]);
   const card = part("recommendation");
   if (card.dataset.signature === signature) return;
   card.dataset.signature = signature;
@@ -102,15 +109,12 @@ function renderRecommendation(report) {
     card,
     el("div", { className: "recommendation-head" },
       el("p", { className: "eyebrow" }, eyebrow),
-      recommendation?.variant_id && !isBusy() && badge(recommendation.validity),
-      warnings > 0 && el("a", { className: "to-warnings", href: "#problems" }, plural(warnings, "warning"))),
+      recommendation?.variant_id && !isBusy() && badge(recommendation.validity)),
     el("h2", { id: "recommendation-title" }, title),
-    recommendation?.next_lighter && el("p", { className: "next-lighter" }, recommendation.next_lighter),
-    recommendation?.why && el("p", { className: "why" }, recommendation.why),
+    recommendation?.smallest && el("p", { className: "smallest" }, recommendation.smallest.sentence),
     !isBusy() && doubts(report),
-    whyNot(recommendation?.why_not || []),
+    whyNot(recommendation),
   );
-  card.style.minHeight = isBusy() ? `${card.offsetHeight}px` : card.style.minHeight; // shorter words move nothing
 }
 
 const WARMING_UP = { sentence: "Warming up…", why: "Warm-up requests are not counted; the counted ones follow." };
@@ -128,21 +132,19 @@ function doubts(report) {
   return el("p", { className: "unsure" }, cellReasons(cell));
 }
 
-function whyNot(reasons) {
+/** The reasons, for those who want them. @param {{why: string, next_lighter?: ?string, why_not?: string[]}} [recommendation] */
+function whyNot(recommendation) {
+  const { why, next_lighter: lighter, why_not: others = [] } = recommendation || {};
+  const reasons = [why, lighter, ...others].filter(Boolean);
   if (!reasons.length) return null;
-  const [first, second, ...others] = reasons;
-  const rest = others.length
-    ? el("details", {}, el("summary", {}, `Why not the other ${others.length === 1 ? "one" : others.length}`),
-      el("ul", {}, ...others.map((reason) => el("li", {}, reason))))
-    : null;
-  return el("div", { className: "why-not" }, el("p", {}, first), second && el("p", {}, second), rest);
+  return el("details", { className: "why-not" }, el("summary", {}, "Why this one"),
+    el("ul", {}, ...reasons.map((reason) => el("li", {}, reason))));
 }
 
 /** @param {Report} report */
 function renderExports(report) {
   const place = part("exports");
-  const others = /** @type {?HTMLButtonElement} */ (place.querySelector("#compare-with"));
-  if (others) others.disabled = isBusy();
+  part("compareWith").disabled = isBusy();
   const { run_id, state: how, recommendation } = report;
   const shown = [`${run_id}?${goalsQuery()}`, how, recommendation.variant_id].join(" ");
   if (place.dataset.run === shown) return;
@@ -155,8 +157,7 @@ function renderExports(report) {
     const download = `pixelcost-${report.run_id}.${kind.replace("/", "")}`;
     return el("a", { className: "button", href: exportUrl(report, kind), download }, words);
   });
-  const compare = { type: "button", id: "compare-with", disabled: isBusy(), onclick: () => acts.compare() };
-  fill(place, copy, ...links, el("button", compare, "Compare with…"), useApi(report));
+  fill(place, copy, ...links, useApi(report));
 }
 
 function exportUrl(report, kind) {
@@ -175,7 +176,7 @@ function renderProblems(report) {
   place.hidden = !problems.length;
   fill(
     place,
-    el("h2", {}, `Warnings (${problems.length})`),
+    el("summary", {}, `Notes (${problems.length})`),
     el("ul", {}, ...problems.map(({ who, message, code }) =>
       el("li", {}, who && el("strong", {}, `${who}: `), message, code === SIDE_BY_SIDE && oneAtATime(report)))),
   );
@@ -206,7 +207,7 @@ function renderEnvironment(report) {
       .map(([key, value]) => [factName(key), valueWords(value)]),
     ...report.backends.map((backend) => [backend.name, backendWords(backend)]),
   ];
-  fillFold(part("environment"), "Environment", definitions(about));
+  fillOnce(part("environment"), definitions(about));
 }
 
 function valueWords(value) {
@@ -231,10 +232,8 @@ function backendWords(backend) {
   return facts.filter(Boolean).join(", ");
 }
 
-/** Keeps a folded part open or closed as the reader left it, and rewrites it only when it changed. */
-function fillFold(fold, title, content) {
-  if (fold.dataset.signature === content.textContent) return;
-  fold.dataset.signature = content.textContent;
-  fill(fold, el("summary", {}, title), content);
+/** Rewrites a part only when it changed: somebody may be reading or copying it. */
+function fillOnce(place, content) {
+  if (place.textContent !== content.textContent) fill(place, content);
 }
 

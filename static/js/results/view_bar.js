@@ -2,6 +2,7 @@
 
 import { announce, el, fill, part, setText } from "../dom.js";
 import { goalsQuery, isBusy, OWN_GOALS, state, update, writeView } from "../state.js";
+import { fitSliders, wireSliders } from "./goal_sliders.js";
 import { renderTable, shownWords } from "./table.js";
 
 /** @type {[string, string, string][]} value in the address, words, field of a cell; p50 needs no word there */
@@ -18,6 +19,7 @@ export function wireViewBar(redraw) {
   part("overWhat").addEventListener("change", () => choose({ x: part("overWhat").value }, redraw));
   part("find").addEventListener("input", () => find(part("find").value));
   part("goals").addEventListener("change", async () => (await import("./goals.js")).judgeByFields());
+  wireSliders();
   part("goalsOwn").addEventListener("click", async () => (await import("./goals.js")).judgeBy(OWN_GOALS));
 }
 
@@ -53,6 +55,7 @@ function fillGoals({ plan, photo_set: set }) {
   setGoal(part("goalMargin"), plan.margin_points ?? "");
   setGoal(part("goalP50"), plan.max_p50_ms ?? "");
   setGoal(part("goalSize"), sizeKb);
+  fitSliders();
 }
 
 /** @param {HTMLInputElement} field @param {number|string} goal */

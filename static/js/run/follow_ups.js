@@ -21,7 +21,8 @@ let wantsFocus = false; // it was on a button that can't have it just now
 
 function render() {
   const { report } = state;
-  if (job && report && job.run_id !== report.run_id) forget();
+  if (job && job.run_id !== report?.run_id) forget();
+  if (state.job !== job) update({ job });
   const offered = report ? words.offers(report, state.config) : [];
   part("followUps").hidden = !report || (!offered.length && !words.points(report).length);
   if (part("followUps").hidden) return;
@@ -58,7 +59,7 @@ const idOf = ({ kind }, at) => `follow-up-${kind}${kind === "retry" ? `-${at}` :
 
 const ASK = {
   search: (report) => findBreakingPoint(report.run_id),
-  repeats: (report) => addRepeats(report.run_id, words.missingRepeats(report, state.config)),
+  repeats: (report, { repeats }) => addRepeats(report.run_id, repeats || words.missingRepeats(report, state.config)),
   retry: (report, { backendName, timeoutS }) => retryCells(report.run_id, backendName, timeoutS),
   load: (report, { order }) => putUnderLoad(report.run_id, order || {}),
 };
@@ -98,7 +99,7 @@ function stepTable(rows) {
     el("tr", {}, ...row.map((value, at) => el("td", { className: at < 3 ? "number" : "" }, value))))));
 }
 
-async function start(offer) {
+export async function start(offer) {
   const { kind } = offer;
   const { report } = state;
   problem = null;
@@ -133,6 +134,7 @@ function onEvent(name, data) {
   if (name === "state") patch({ state: job.state === "stopping" ? "stopping" : data.state, text: data.text || job.text });
   if (name === "progress")
     patch({ done: data.done, planned: data.planned, share: data.share ?? job.share, text: words.progressWords(job, data) });
+  if (name === "step") update({ live: { ...state.live, steps: [...state.live.steps, data] } });
   if (name === "trial" || name === "curve") refreshDeciding();
   if (name === "progress") announce(job.text);
   if (name === "end") onEnd(data);
@@ -157,7 +159,7 @@ async function onEnd(data) {
   render();
 }
 
-async function stopJob() {
+export async function stopJob() {
   const { id } = job;
   patch({ state: "stopping" });
   try {

@@ -3,15 +3,20 @@
 import * as api from "../api.js";
 import { announce, el, fill, part, setText } from "../dom.js";
 import { formatName, plural, progressText } from "../format.js";
-import { goalsQuery, isBusy, memory, OWN_GOALS, state, update, watch, writeView } from "../state.js";
+import { goalsQuery, hasChanged, isBusy, memory, OWN_GOALS, repeatsToCome, SAMPLE_ID, state, update, watch, writeView } from "../state.js";
+import { NOTHING_LIVE } from "../pictures/frames.js";
+import { wireStage } from "../pictures/stage.js";
+import { wireStrip } from "../pictures/strip.js";
 import { renderResults, wireResults } from "../results/result.js";
 import { fillForm, photoFacts, planToRun } from "../setup/form.js";
 import { importedWords } from "../setup/import_report.js";
-import { formParts, photoBlob, setPhoto } from "../setup/photo.js";
-import { encodingsHere, paceOf, planWords, resizesHere, uploadsOriginal, withLists } from "../setup/plan.js";
+import { serverFields } from "../setup/own_servers.js";
+import { formParts, photoBlob, setPhoto, showPhotoLine } from "../setup/photo.js";
+import { encodingsHere, paceOf, resizesHere, uploadsOriginal, withLists } from "../setup/plan.js";
 import { follow } from "./events.js";
 
 const REFRESH_EVERY_MS = 1500;
+const FIRST_REFRESH_MS = 100; // after the first variant: its picture is what one waits for
 const LONGEST_ANSWER_MS = 10_000; // an answer that takes longer is asked for again
 const NO_DOUBLE_CLICK_MS = 600; // the second click of a double click on Run must not cancel
 const BACK_WORDS_MS = 4000;
@@ -22,8 +27,8 @@ const UNUSABLE_PHOTO = [
 ];
 
 const NEW_RUN = /** @type {import("../types.js").RunProgress} */ ({
-  id: "", state: "uploading", made: 0, to_make: 0, sent_bytes: 0, total_bytes: 0, done: 0, planned: 0, failed: 0, text: "", plan: null,
-  photo: null,
+  id: "", state: "uploading", made: 0, to_make: 0, sent_bytes: 0, total_bytes: 0, done: 0, planned: 0, failed: 0, text: "", preview: false,
+  plan: null, photo: null,
 });
 
 let following = null;
@@ -32,10 +37,13 @@ let startedAt = 0;
 let refreshTimer = 0;
 let drawing = null;
 
-watch(["run", "connection", "plan", "photo"], renderProgress);
+watch(["run", "connection", "plan", "photo", "job", "report"], renderProgress);
 wireResults({ inspect, compare, startRun });
+wireStage();
+wireStrip(inspect);
 watch(["report", "run"], renderResults);
 watch(["report"], showFollowUps);
+watch(["report"], showPhotos);
 watch(["run", "plan", "photo"], () => (part("earlier").hidden = !hasChanged() || !state.report));
 watch(["theme"], () => refreshTimer && refresh()); // table and plots change together
 
@@ -58,18 +66,30 @@ function showFollowUps() {
   if (state.report) import("./follow_ups.js").catch(() => null);
 }
 
+/** As showFollowUps(), of a set. */
+function showPhotos() {
+  if (state.report?.photo_set) import("../sets/worst.js").catch(() => null); // and with it the explorer
+}
+
+// As few as have a 95 % interval of their median, so that a preview can be judged; the full measurement adds to them.
+const PREVIEW = { repeats: 6, warmups: 1 };
+
+/** What a new photo starts by itself: the plan with few repeats. */
+export const startPreview = () => startRun(true);
+
 /** Sends the photo with the plan and follows the run that begins. */
-export async function startRun() {
+export async function startRun(preview = false) {
   if (isBusy()) return; // the second click of a double click, while this module was on its way
   const { photo, plan } = state;
   startedAt = Date.now();
   const view = { ...state.view, ...OWN_GOALS }; // what runs now has its own
-  update({ run: { ...NEW_RUN, total_bytes: photo.size_bytes, plan, photo }, report: null, view, notice: null, connection: "" });
+  update({ run: { ...NEW_RUN, total_bytes: photo.size_bytes, preview, plan, photo }, report: null, live: NOTHING_LIVE, chosen: "", view, notice: null, connection: "" });
   try {
-    const { true_label: trueLabel, upload_original: _, ...sent } = planToRun();
+    const { true_label: trueLabel, upload_original: _, ...asked } = planToRun();
+    const sent = preview ? { ...asked, repeats: Math.min(asked.repeats, PREVIEW.repeats), warmups: Math.min(asked.warmups, PREVIEW.warmups) } : asked;
     const { parts, fields } = await toSend(photo, planToRun());
     upload = api.postRun(parts, sent, trueLabel || null, (sentBytes, totalBytes) =>
-      patchRun({ sent_bytes: sentBytes, total_bytes: totalBytes }), fields);
+      patchRun({ sent_bytes: sentBytes, total_bytes: totalBytes }), { ...fields, ...serverFields(sent.backend_names) });
     const answer = await upload.answer;
     history.pushState(null, "", api.base + api.runPath(answer.id));
     writeView();
@@ -124,7 +144,7 @@ export async function openRun(id) {
   try {
     const report = await api.getReport(id, goalsQuery());
     await prepareFrames(id);
-    update({ report, run: { ...NEW_RUN, id, state: report.state, ...report.requests } });
+    update({ report, live: NOTHING_LIVE, chosen: "", run: { ...NEW_RUN, id, state: report.state, ...report.requests } });
     showSetupOf(report);
     if (isBusy()) followRun(id);
     else await drawResults();
@@ -134,8 +154,49 @@ export async function openRun(id) {
   }
 }
 
+/** A preview, or what followed it by itself, ends for another photo. What it measured stays among the runs. */
+export async function giveWay() {
+  following?.close();
+  stopRefreshing();
+  const { job, run } = state;
+  if (!job && !run.id) upload?.abort();
+  else await api.deleteRun(job?.id || run.id).catch(() => null);
+  update({ run: null, report: null, connection: "" });
+}
+
+/** The rest of the plan's repeats, after its preview: on the same bytes, as part of the same run. */
+export async function measureFully() {
+  (await import("./follow_ups.js")).start({ kind: "repeats", repeats: repeatsToCome() });
+}
+
+/** Whether somebody else's run is under way or queued: what starts by itself must not hold it up. */
+async function othersWait() {
+  const { runs } = await api.getRuns("?limit=20").catch(() => ({ runs: [] }));
+  return runs.some((run) => api.isLive(run.state));
+}
+
+/** The stored run of the sample, until there is another photo. */
+export async function showSample() {
+  const report = await api.getReport(SAMPLE_ID, goalsQuery()).catch(() => null);
+  if (!report || state.photo || state.run) return; // without it the page is as empty as before
+  await prepareFrames(SAMPLE_ID);
+  update({ report });
+  whenSeen(part("plots"), () => state.report === report && drawResults());
+}
+
+/** Once, when a part of the page comes near the window. */
+function whenSeen(place, act) {
+  const watcher = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    watcher.disconnect();
+    act();
+  }, { rootMargin: "300px" });
+  watcher.observe(place);
+}
+
 /** Stops the run, or the upload before it. What was measured is kept. */
 export async function cancelRun() {
+  if (state.job) return (await import("./follow_ups.js")).stopJob();
   if (Date.now() - startedAt < NO_DOUBLE_CLICK_MS) return;
   const { id } = state.run;
   if (!id) return upload?.abort();
@@ -157,7 +218,9 @@ function onEvent(name, data) {
   if (name === "state") patchRun({ state: data.state, text: data.text || "" });
   if (name === "source") patchRun({ planned: data.requests_planned });
   if (name === "progress") patchRun({ done: data.done, planned: data.planned, failed: data.failed, not_sent: data.not_sent, text: data.text });
+  if (name === "variant") update({ live: { ...state.live, variants: [...state.live.variants, data] } });
   if (name === "end") onEnd(data);
+  else if (name === "variant") refreshTimer ||= window.setTimeout(refresh, FIRST_REFRESH_MS);
   else if (name === "progress") refreshTimer ||= window.setTimeout(refresh, REFRESH_EVERY_MS);
 }
 
@@ -170,6 +233,7 @@ async function onEnd(data) {
     await drawing;
     await drawResults();
     announce(`${progressText(state.run)} ${report.recommendation?.sentence || ""}`);
+    if (repeatsToCome() && (memory.get("auto-full") ?? true) && !(await othersWait())) await measureFully();
   } catch (problem) {
     patchRun({ state: data.state, text: data.text });
     showProblem(problem, [{ label: "Try again", act: () => openRun(state.run.id) }]);
@@ -199,7 +263,7 @@ function stopRefreshing() {
 }
 
 async function drawResults() {
-  await (await import("../results/plots.js")).drawFigures(state.run.id);
+  await (await import("../results/plots.js")).drawFigures(state.report.run_id);
   if (!isBusy()) await (await import("../decide/deciding.js")).showDeciding(state.report);
 }
 
@@ -248,18 +312,22 @@ function renderProgress() {
   part("connection").hidden = !connection;
   fill(part("connection"), ...(connection ? connectionWords(connection) : []));
   if (!run) return setTitle("");
-  fillBar(bar, run);
-  const words = progressText(run);
+  const { job } = state;
+  fillBar(bar, job?.kind === "repeats" ? { ...run, done: job.done, planned: job.planned } : run);
+  bar.toggleAttribute("data-adding", job?.kind === "repeats");
+  const words = runWords(run, job);
   setText(part("progressText"), words);
   if (isBusy()) announce(words);
   setTitle(isBusy() && run.planned ? `${Math.floor((100 * run.done) / run.planned)} % · ` : "");
 }
 
-/** Whether the form asks for something else than the results on the page answer. */
-function hasChanged() {
-  const { run, plan, photo } = state;
-  if (!run?.plan || isBusy()) return false;
-  return run.photo !== photo || JSON.stringify(run.plan) !== JSON.stringify(plan);
+/** @param {import("../types.js").RunProgress} run @param {?import("../types.js").Job} job */
+function runWords(run, job) {
+  if (job?.kind === "repeats") return `Preview shown. Measuring fully: ${job.text}`;
+  if (!run.preview) return progressText(run);
+  const missing = repeatsToCome();
+  if (missing) return `Preview done: ${plural(state.report.plan.repeats, "repeat")} of each. ${missing} more give firm numbers.`;
+  return isBusy() ? `Preview. ${progressText(run)}` : progressText(run);
 }
 
 function connectionWords(connection) {
@@ -300,36 +368,20 @@ function showSetupOf(report) {
   const plan = { ...known, seed: null, true_label: trueLabel || "", upload_original: !report.source.original };
   update({ plan, run: { ...state.run, plan, photo: state.photo } });
   fillForm();
-  foldSetup(report);
+  if (!asUploaded) showSource(report);
 }
 
-function foldSetup(report) {
+/** The intake of a run whose photo can't be sent again: what it was, without its picture. */
+function showSource(report) {
   const { source } = report;
-  const open = el("button", { type: "button", id: "setup-toggle" }, "Change and run again");
-  open.addEventListener("click", unfoldSetup);
   const facts = report.photo_set
     ? `${plural(report.photo_set.count, "photo")}, ${report.photo_set.labelled.toLocaleString("en")} with a known label`
     : `${formatName(source.media_type.replace("image/", ""))}, ${photoFacts(source)}`;
-  fill(
-    part("setupSummary"),
-    el("p", {}, el("strong", {}, source.name), ` ${facts}`),
-    el("p", { className: "muted" }, planWords(report.plan, report.skipped_sizes_px)),
-    report.imported && el("p", { id: "imported" }, importedWords(report)),
-    open,
-  );
-  part("setupSummary").hidden = false;
-  part("form").classList.add("folded");
-}
-
-function unfoldSetup() {
-  part("setupSummary").hidden = true;
-  part("form").classList.remove("folded");
-  part("choose").focus();
+  showPhotoLine({ name: source.name, facts: report.imported ? `${facts}. ${importedWords(report)}` : facts, url: "" });
 }
 
 function showGone() {
   const kept = state.config.keep_runs ? ` (the last ${state.config.keep_runs} are kept)` : "";
-  unfoldSetup();
   const again = { label: "Start a new run", act: () => location.assign(`${api.base}/`) };
   const json = { label: "Choose its JSON", act: () => part("fileInput").click() };
   const detail = `It may have been deleted${kept}. If you have its JSON, drop it here.`;

@@ -1,8 +1,8 @@
 /** The form: draws what the config offers, reads what the person wants into `state.plan`. */
 
-import { checkChip, el, fill, part, setText, syncChips, tickedValues, wireAdd } from "../dom.js";
+import { checkChip, el, fill, part, setText, syncChips, tickedValues, wireAdd, writeBeneath } from "../dom.js";
 import { bytes, capital, optionalNumber, plural, seconds } from "../format.js";
-import { isBusy, memory, state, update, watch } from "../state.js";
+import { isBusy, memory, repeatsToCome, state, update, watch } from "../state.js";
 import * as plans from "./plan.js";
 
 const ORDER_NAMES = {
@@ -40,9 +40,10 @@ export function buildForm() {
   watch(["plan", "photo"], renderPlace);
   watch(["plan", "photo"], renderMargin);
   watch(["plan"], renderFieldProblems);
-  watch(["plan"], renderLabelHint);
+  watch(["plan", "backends"], renderLabelHint);
   watch(["plan", "backends"], renderAsked);
-  watch(["plan", "photo", "backends", "run"], renderRunBar);
+  watch(["plan", "photo", "backends", "run", "report", "job"], renderRunBar);
+  watch(["plan", "photo", "report"], renderPlanWords);
 }
 
 /** The longest side of the chosen photo; null while there is none or it is not known. */
@@ -239,7 +240,7 @@ function renderFieldProblems() {
   for (const [key, name] of Object.entries(FIELDS)) writeBeneath(part("form")[name], problems[key] || "", true);
 }
 
-/** The focus goes to the first field that stands against running. */
+/** The focus goes to the first field that stands against running; the plan has to be open. */
 export function focusProblem() {
   const [key] = Object.keys(plans.fieldProblems(state.plan, state.config.ranges));
   if (!key) return;
@@ -250,23 +251,10 @@ export function focusProblem() {
 }
 
 function renderLabelHint() {
-  const isKnown = plans.isKnownLabel(state.plan.true_label || "", state.config.labels || []);
+  const labels = state.backends && !plans.isOneModel(state.backends) ? [] : state.config.labels || []; // another model may know more
+  const isKnown = plans.isKnownLabel(state.plan.true_label || "", labels);
   const words = "The model does not know this label; accuracy would always be 0. Choose one from the list.";
   writeBeneath(part("form").true_label, isKnown ? "" : words, false);
-}
-
-/** Words about a field, beneath it and tied to it for screen readers. @param {HTMLInputElement} input */
-function writeBeneath(input, words, isWrong) {
-  const id = `${input.id}-note`;
-  const note = document.getElementById(id) || el("p", { id, className: isWrong ? "field-note bad" : "field-note unsure" });
-  const others = (input.getAttribute("aria-describedby") || "").split(" ").filter((other) => other && other !== id);
-  const ids = words ? [...others, id] : others;
-  setText(note, words);
-  if (words) input.closest(".field, fieldset").append(note);
-  else note.remove();
-  if (isWrong) input.setAttribute("aria-invalid", String(Boolean(words)));
-  if (ids.length) input.setAttribute("aria-describedby", ids.join(" "));
-  else input.removeAttribute("aria-describedby");
 }
 
 function renderAsked() {
@@ -293,15 +281,23 @@ export function runProblems() {
   return problems;
 }
 
+/** What a run would try, beside the button that changes it. */
+function renderPlanWords() {
+  const usable = plans.usableSizes(state.plan.sizes_px, longestPx());
+  setText(part("planWords"), plans.planWords(state.plan, state.plan.sizes_px.filter((sizePx) => !usable.includes(sizePx))));
+}
+
 function renderRunBar() {
   const button = /** @type {HTMLButtonElement} */ (part("run"));
   const backends = state.backends?.backends || [];
   const asked = plans.askedBackends(backends, state.plan.backend_names);
   const variants = plans.countVariants(planToRun(), longestPx(), state.config);
   const label = plans.runLabel(variants, plans.answeringBackends(asked).length, state.photo?.set);
-  setText(button, isBusy() ? "Cancel" : label);
-  button.classList.toggle("primary", !isBusy());
-  button.classList.toggle("danger", isBusy());
+  const stops = isBusy() || state.job?.kind === "repeats";
+  const missing = repeatsToCome();
+  setText(button, isBusy() ? "Cancel" : stops ? "Stop" : missing ? `Measure fully (${missing} more)` : label);
+  button.classList.toggle("primary", !stops);
+  button.classList.toggle("danger", stops);
   setText(part("estimate"), isBusy() ? "" : estimateText(backends));
   part("estimate").classList.toggle("problem", Boolean(state.photo) && runProblems().length > 0);
   part("form").classList.toggle("busy", isBusy());

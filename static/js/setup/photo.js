@@ -3,20 +3,26 @@
 import { base, Problem, problemParts } from "../api.js";
 import { announce, el, fill, part, setText } from "../dom.js";
 import { bytes } from "../format.js";
-import { state, update } from "../state.js";
+import { SAMPLE_ID, state, update } from "../state.js";
 import { liesOnItsSide, orientationLeft } from "../browser_resize/orientation.js";
 import { canResizeHere, fillForm, photoFacts } from "./form.js";
 import { looksLikeReport, openReport } from "./import_report.js";
 import * as sets from "./photo_set.js";
 import { presetRepeats, presetSizes } from "./plan.js";
+import { labelProblems, labelsInCsv } from "./set_labels.js";
+import { renderSetThumbs } from "./set_thumbs.js";
 
-const READABLE = "Use JPEG, PNG, WebP, GIF or BMP.";
+const READABLE = "Use JPEG, PNG, WebP, AVIF, GIF or BMP.";
 const HEAD_BYTES = 136; // as many brands as the server looks at
 const BRANDS = [["avif", /avi[fs]/], ["heic", /he[iv][cmsx]/], ["heif", /m[is]f1/]];
-/** What is named in a refusal, and not read. */
+const OTHER_STARTS = { jxl: /^(\xff\x0a|\0\0\0\x0cJXL )/, tiff: /^(II\*\0|MM\0\*)/, jp2: /^(\0\0\0\x0cjP {2}|\xff\x4f\xff\x51)/ };
+/** What a refusal says of kinds that the server may not read. */
 const OTHER_KINDS = {
   avif: "is an AVIF file.",
   heif: "is a HEIF file.",
+  jxl: "is a JPEG XL file.",
+  tiff: "is a TIFF file.",
+  jp2: "is a JPEG 2000 file.",
   cgbi: "is a PNG as Xcode writes it for iOS apps (CgBI), which browsers and models can’t read.",
 };
 
@@ -31,7 +37,8 @@ export function sniff(head) {
   if (text.startsWith("GIF8")) return "gif";
   if (text.startsWith("BM")) return "bmp";
   if (text.startsWith("RIFF") && text.slice(8, 12) === "WEBP") return "webp";
-  return text.slice(4, 8) === "ftyp" ? brandOf(text) : "";
+  if (text.slice(4, 8) === "ftyp") return brandOf(text);
+  return Object.keys(OTHER_STARTS).find((kind) => OTHER_STARTS[kind].test(text)) || "";
 }
 
 /** Of pictures in boxes: the first brand may be a general one, so all of them count. @param {string} text */
@@ -42,16 +49,14 @@ function brandOf(text) {
   return found ? String(found[0]) : "";
 }
 
-/** Why a file can't be used, judged by its weight and first bytes; null when nothing is wrong. */
-export function refusal(name, sizeBytes, kind, limits) {
+/**
+ * Why a file can't be sent, judged by its weight and first bytes; null when nothing is wrong. `unread`: by the server,
+ * so this browser may still read it. @param {string[]} reads kinds that the server reads
+ * @returns {?{title: string, detail: string, too_large?: boolean, unread?: boolean}}
+ */
+export function refusal(name, sizeBytes, kind, limits, reads) {
   if (sizeBytes === 0) return { title: `${name} is empty.`, detail: "Choose another photo." };
-  if (kind === "heic")
-    return {
-      title: "This is a HEIC photo from an iPhone.",
-      detail: "Export it as JPEG, or set the camera to “Most Compatible”.",
-    };
-  if (kind in OTHER_KINDS) return { title: `${name} ${OTHER_KINDS[kind]}`, detail: READABLE };
-  if (!kind) return { title: `${name} is not a photo we can read.`, detail: READABLE };
+  if (!reads.includes(kind === "heif" ? "heic" : kind)) return { ...unreadWords(name, kind), unread: true };
   if (sizeBytes > limits.max_bytes)
     return {
       title: `This photo is ${bytes(sizeBytes)}; the limit is ${bytes(limits.max_bytes)}.`,
@@ -59,6 +64,15 @@ export function refusal(name, sizeBytes, kind, limits) {
       too_large: true,
     };
   return null;
+}
+
+function unreadWords(name, kind) {
+  if (kind === "heic")
+    return {
+      title: "This is a HEIC photo from an iPhone.",
+      detail: "Export it as JPEG, or set the camera to “Most Compatible”.",
+    };
+  return { title: `${name} ${OTHER_KINDS[kind] || "is not a photo we can read."}`, detail: READABLE };
 }
 
 /** Why so many pixels can't be used; null when they can. */
@@ -81,7 +95,10 @@ export async function takeFiles(files) {
   const [file] = files;
   const head = new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer());
   if (looksLikeReport(file.name, head)) return openReport(file, state.config.limits);
-  const problem = refusal(file.name, file.size, sniff(head), state.config.limits);
+  const kind = sniff(head);
+  const problem = refusal(file.name, file.size, kind, state.config.limits, state.config.photo_formats);
+  const mayBeRead = problem?.unread && canResizeHere() && (kind || file.type.startsWith("image/"));
+  if (mayBeRead) return decodeHere(file, problem);
   if (problem) return refuse(problem, file);
   return takePhoto(file);
 }
@@ -106,8 +123,8 @@ function takeSet(items) {
   part("setLabels").focus?.();
 }
 
-/** @param {File} file @param {{facts: (facts: string) => string}} [shrunk] how its facts say that it was shrunk here */
-async function takePhoto(file, shrunk) {
+/** @param {File} file @param {{facts: (facts: string) => string}} [made] how its facts say that it was made here of another */
+async function takePhoto(file, made, chosen = true) {
   const url = URL.createObjectURL(file);
   const size = await sizeOf(url, file);
   const problem = size && pixelRefusal(size.width_px, size.height_px, state.config.limits);
@@ -115,8 +132,8 @@ async function takePhoto(file, shrunk) {
     URL.revokeObjectURL(url);
     return refuse(problem, file);
   }
-  const photo = { name: file.name || "pasted photo.png", file, url, size_bytes: file.size, ...(size || NOT_KNOWN) };
-  setPhoto(shrunk ? { ...photo, facts: shrunk.facts(photoFacts(photo)) } : photo);
+  const photo = { name: file.name || "pasted photo.png", file, url, size_bytes: file.size, chosen, ...(size || NOT_KNOWN) };
+  setPhoto(made ? { ...photo, facts: made.facts(photoFacts(photo)) } : photo);
 }
 
 const NOT_KNOWN = { width_px: null, height_px: null };
@@ -142,7 +159,8 @@ export function setPhoto(photo) {
   const longest = photo.width_px ? Math.max(photo.width_px, photo.height_px) : null;
   const sizes = longest ? presetSizes(config, plan.sizes_px, longest) : plan.sizes_px;
   const repeats = presetRepeats(config, plan.repeats, state.photo, photo);
-  update({ photo, notice: null, plan: { ...plan, sizes_px: sizes, repeats } });
+  const report = state.report?.run_id === SAMPLE_ID ? null : state.report; // which is about another photo
+  update({ photo, report, notice: null, plan: { ...plan, sizes_px: sizes, repeats } });
   if (repeats !== plan.repeats) fillForm();
   renderPhoto();
   announce(`${photo.name} chosen, ${photoFacts(photo)}.`);
@@ -150,17 +168,23 @@ export function setPhoto(photo) {
 
 function renderPhoto() {
   const { photo } = state;
+  showPhotoLine({ name: photo.name, facts: photoFacts(photo), url: photo.width_px ? photo.url : "" });
+  renderSet();
+}
+
+/** The drop zone as one line about a photo. @param {{name: string, facts: string, url: string}} photo url: "" if it can't be shown */
+export function showPhotoLine({ name, facts, url }) {
+  part("drop").classList.add("small");
   part("empty").hidden = true;
   part("photo").hidden = false;
   const image = /** @type {HTMLImageElement} */ (part("photoImage"));
-  image.hidden = !photo.width_px;
-  if (photo.width_px) image.src = photo.url;
-  image.alt = `The photo ${photo.name}`;
-  setText(part("photoName"), photo.name);
-  setText(part("photoFacts"), photoFacts(photo));
-  setText(part("choose"), "Choose another");
+  image.hidden = !url;
+  if (url) image.src = url;
+  image.alt = `The photo ${name}`;
+  setText(part("photoName"), name);
+  setText(part("photoFacts"), facts);
+  setText(part("choose"), "New photo");
   part("choose").classList.remove("strong");
-  renderSet();
 }
 
 const SOURCE_NAMES = { folders: "Folder names", csv: "A CSV file", none: "No labels" };
@@ -168,6 +192,7 @@ const SOURCE_NAMES = { folders: "Folder names", csv: "A CSV file", none: "No lab
 /** What a set is said to show: the choice, and what it means. */
 function renderSet() {
   const { photo } = state;
+  renderSetThumbs(photo.set);
   part("setLabels").hidden = !photo.set;
   if (!photo.set) return;
   const chips = sets.labelSources(photo.set).map((key) => el("label", { className: "chip" },
@@ -175,9 +200,28 @@ function renderSet() {
   if (part("labelSources").childElementCount !== chips.length || !part("labelSources").querySelector(":checked"))
     fill(part("labelSources"), ...chips);
   part("labelSources").onchange = (event) => changeSet({ labels: /** @type {HTMLInputElement} */ (event.target).value });
-  part("labelsFile").onchange = () => changeSet({ csvFile: part("labelsFile").files[0] || null });
-  part("labelsFile").hidden = photo.labels !== "csv";
+  part("labelsFile").onchange = takeLabels;
+  part("labelsCsv").hidden = photo.labels !== "csv";
+  setText(part("labelsName"), photo.csvFile?.name || photo.set.csv?.path || "");
   setText(part("setHint"), sets.labelWords(photo.set, photo.labels, photo.csvFile));
+  renderLabelProblems(photo);
+}
+
+function takeLabels() {
+  const [csvFile] = part("labelsFile").files;
+  part("labelsFile").value = ""; // so that choosing the same file again is noticed
+  if (csvFile) changeSet({ csvFile });
+}
+
+/** Says what is amiss with the labels as soon as they are known. @param {import("../types.js").Photo} photo */
+async function renderLabelProblems(photo) {
+  const file = photo.csvFile || photo.set.csv?.file;
+  const text = photo.labels === "csv" && file ? await file.text().catch(() => "") : "";
+  if (state.photo !== photo) return; // something else was chosen meanwhile
+  const labels = text ? labelsInCsv(text, state.config.label_columns) : null;
+  const problems = labelProblems(photo.set, photo.labels, labels && { name: file.name, labels }, state.config);
+  part("setProblems").hidden = !problems.length;
+  fill(part("setProblems"), ...problems.map((words) => el("li", {}, words)));
 }
 
 function changeSet(changes) {
@@ -191,12 +235,12 @@ export async function formParts(photo) {
   return [["file", await photoBlob(photo), photo.name]];
 }
 
-/** The photo that comes with the page. */
-export async function useSample() {
+/** The photo that comes with the page. @param {boolean} [chosen] by somebody just now, not by the address */
+export async function useSample(chosen = true) {
   try {
     const answer = await fetch(`${base}/static/samples/cat.png`);
     if (!answer.ok) throw new Error(String(answer.status));
-    await takePhoto(new File([await answer.blob()], "cat.png", { type: "image/png" }));
+    await takePhoto(new File([await answer.blob()], "cat.png", { type: "image/png" }), undefined, chosen);
   } catch {
     notice({ title: "The cat photo could not be loaded.", detail: "Is the server still running? Try again." });
   }
@@ -219,10 +263,31 @@ export async function photoBlob(photo) {
 }
 
 /** @param {any} problem @param {?File} [file] that may be shrunk here */
-function refuse({ too_large: tooLarge, ...problem }, file = null) {
+function refuse({ too_large: tooLarge, unread: _, ...problem }, file = null) {
   const choose = { label: "Choose another", act: () => part("fileInput").click() };
   const shrinkIt = { label: "Shrink it here first", act: () => shrinkHere(file) };
   notice({ ...problem, actions: tooLarge && file && canResizeHere() ? [shrinkIt, choose] : [choose] });
+}
+
+/** A photo that only this browser reads, as lossless PNG in its place. @param {File} file @param {any} unread the server's refusal */
+async function decodeHere(file, unread) {
+  const { limits } = state.config;
+  const url = URL.createObjectURL(file);
+  const size = await sizeOf(url, file);
+  URL.revokeObjectURL(url);
+  if (!size) return refuse({ ...unread, detail: `Neither this server nor this browser reads it. ${unread.detail}` });
+  const tooMany = pixelRefusal(size.width_px, size.height_px, limits);
+  if (tooMany) return refuse(tooMany, file);
+  notice({ title: `Decoding ${file.name} here.`, detail: "This server does not read it, but your browser does.", calm: true });
+  try {
+    const decoded = await (await import("../browser_resize/browser_resize.js")).asPng(file);
+    if (decoded.size > limits.max_bytes)
+      return refuse({ ...refusal(decoded.name, decoded.size, "png", limits, ["png"]), title:
+        `Decoded by your browser, this photo is a PNG of ${bytes(decoded.size)}; the limit is ${bytes(limits.max_bytes)}.` }, file);
+    await takePhoto(decoded, { facts: (facts) => `${facts}, decoded by your browser: this lossless PNG is sent` });
+  } catch (problem) {
+    refuse(problemParts(problem));
+  }
 }
 
 /** The photo made small enough by this browser, taken in its place. @param {File} file */

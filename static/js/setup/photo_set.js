@@ -16,7 +16,7 @@ import { bytes, plural } from "../format.js";
  * @property {string[]} folders   names of the folders that hold photos: what may be labels
  */
 
-const PHOTO_ENDINGS = /\.(jpe?g|png|webp|gif|bmp)$/i;
+const PHOTO_ENDINGS = /\.(jpe?g|png|webp|gif|bmp|avif|heic|heif|hif)$/i;
 const LABELS_NAME = /(^|\/)labels\.csv$/i;
 const ZIP_ENDING = /\.zip$/i;
 
@@ -53,7 +53,7 @@ const folderOf = (path) => path.split("/").slice(-2, -1)[0] || "";
 
 /** Why a set can't be sent; null when it can. @param {PhotoSet} set */
 export function setRefusal(set, limits) {
-  if (set.count === 0) return { title: "There are no photos among these files.", detail: "Use JPEG, PNG, WebP, GIF or BMP." };
+  if (set.count === 0) return { title: "There are no photos among these files.", detail: "Use JPEG, PNG, WebP, AVIF, GIF or BMP." };
   if (set.count > limits.max_photos)
     return {
       title: `These are ${set.count.toLocaleString("en")} photos; the limit is ${limits.max_photos.toLocaleString("en")}.`,

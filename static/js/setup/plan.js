@@ -2,7 +2,7 @@
  * The plan: what to try. Pure arithmetic, no elements; units stand in the names.
  * Its keys are those of the report's `plan`, so it is sent as it is.
  *
- * @import { Backend, Config, PagePlan, Plan, Report } from "../types.js"
+ * @import { Backend, Backends, Config, PagePlan, Plan, Report } from "../types.js"
  *
  * @typedef {object} Axis
  * @property {"jpeg_qualities"|"webp_qualities"|"avif_qualities"|"subsamplings"|"resamplers"} key   of the list in the plan
@@ -14,6 +14,8 @@
 import { formatName } from "../format.js";
 
 const FIRST_GUESS_MS = 25; // per request, until a run on this machine has shown better
+/** Where copies are made: beforehand and stored, on the server for each request, or on the client. */
+export const COPIES = /** @type {any[]} */ (["in_advance", "per_request", "client"]);
 const ENOUGH_SIZES = 3; // fewer than this teach little: small photos get the small sizes too
 
 /**
@@ -167,7 +169,7 @@ export function unusableFormats(formats, asked) {
 export function partlyUnread(plan, formats, asked) {
   return formats.filter((format) => plan.formats.includes(format.key)).flatMap((format) => {
     const names = asked.filter(({ reads }) => reads && !reads.includes(format.media_type)).map(({ name }) => name);
-    return names.length ? [`${names.join(", ")} can't read ${format.name}: those requests will fail.`] : [];
+    return names.length ? [`${names.join(", ")} can't read ${format.name}: those variants will not be sent there.`] : [];
   });
 }
 
@@ -197,6 +199,36 @@ export function isKnownLabel(label, known) {
   if (!known.length || !names(label).length) return true;
   const wanted = names(label);
   return known.some((labels) => names(labels).some((name) => wanted.includes(name)));
+}
+
+/** The one model that all serve, or which serve which. @param {Backends} known */
+export function modelWords({ backends, model, detail }) {
+  if (!backends.length) return detail;
+  const served = servedBy(backends);
+  const [only] = served.keys();
+  if (served.size > 1)
+    return `Models: ${[...served].map(([name, by]) => `${titleOf(name, model)} (${by.join(", ")})`).join("; ")}`;
+  if (only && only !== model?.name) return `Model: ${only}`;
+  if (!model?.title) return model?.name ? `Model: ${model.name}` : "";
+  return model.knows ? `${model.title}: knows ${model.knows}` : model.title;
+}
+
+/** Whether the labels of the app's model are those of every backend that is asked. @param {Backends} known */
+export function isOneModel({ backends, model }) {
+  return [...servedBy(backends).keys()].every((name) => name === model?.name);
+}
+
+/** @param {string} name @param {Backends["model"]} model */
+const titleOf = (name, model) => (name === model?.name && model.title) || name;
+
+/** Model -> names of the backends that serve it. @param {Backends["backends"]} backends @returns {Map<string, string[]>} */
+function servedBy(backends) {
+  const served = new Map();
+  for (const backend of backends) {
+    if (backend.state === "absent" || !backend.model || isRestTwin(backend, backends)) continue;
+    served.set(backend.model, [...(served.get(backend.model) || []), backend.name]);
+  }
+  return served;
 }
 
 /** The same server offered a second time, over REST. */
@@ -345,8 +377,37 @@ export function planFromQuery(query, plan, config) {
     formats: known.length ? [...new Set(known)] : plan.formats,
     ...Object.fromEntries(lists),
     repeats: isWhole(repeats, config.ranges.repeats) ? repeats : plan.repeats,
+    ...(COPIES.includes(query.get("copies")) ? { copies: query.get("copies") } : {}),
     ...placeFromQuery(query, plan, config),
   };
+}
+
+/** The query that planFromQuery() makes this plan of. @param {PagePlan} plan */
+export function queryOfPlan(plan) {
+  const asked = {
+    sizes: plan.sizes_px.join(), fmt: plan.formats.join(), repeat: String(plan.repeats), copies: plan.copies || "",
+    ...Object.fromEntries(AXES.filter(({ format }) => !format || plan.formats.includes(format))
+      .map(({ key, query }) => [query, plan[key].join()])),
+    ...(resizesHere(plan) ? { resize: plan.resize_in, engine: plan.browser_engines.join(), original: uploadsOriginal(plan) ? "" : "no" } : {}),
+  };
+  return new URLSearchParams(Object.entries(asked).filter(([, text]) => text)).toString().replaceAll("%2C", ",");
+}
+
+/**
+ * What an address asks for and this version does not know, in a sentence; "" where it knows everything. A link may come from
+ * a newer version, or have been cut. @param {URLSearchParams} query @param {Config} config
+ */
+export function unknownInQuery(query, config) {
+  const listed = (name) => (query.get(name) || "").split(",").filter(Boolean);
+  const left = [
+    ...listed("sizes").filter((text) => !isWhole(Number(text), config.ranges.sizes_px)).map((text) => `size ${text}`),
+    ...listed("fmt").filter((key) => !config.formats.some((format) => format.key === key)).map((key) => `format ${key}`),
+    ...AXES.flatMap(({ key, name, format, query: param }) => listed(param)
+      .filter((text) => (format ? !isWhole(Number(text), config.ranges[key]) : !config.offered[key].includes(text)))
+      .map((text) => `${name} ${text}`)),
+    ...listed("engine").filter((key) => !config.browser.engines.includes(key)).map((key) => `browser engine ${key}`),
+  ];
+  return left.length ? `The link asks for ${left.join(", ")}, which this version of Pixelcost does not know. The rest of the plan is set.` : "";
 }
 
 function placeFromQuery(query, plan, config) {
@@ -358,9 +419,9 @@ function placeFromQuery(query, plan, config) {
   };
 }
 
-/** One line about what a stored run tried. @param {Plan} stored @param {number[]} skippedPx */
+/** One line about what a run tries. @param {Plan|PagePlan} stored @param {number[]} skippedPx */
 export function planWords(stored, skippedPx) {
-  const plan = withLists(stored);
+  const plan = withLists(/** @type {Plan} */ (stored));
   const sizes = plan.sizes_px.filter((sizePx) => !skippedPx.includes(sizePx)).join(", ");
   const formats = plan.formats
     .flatMap((key) => {

@@ -91,8 +91,8 @@ def test_a_format_that_can_not_be_written_here_is_not_asked_for(monkeypatch):
 
 
 @pytest.mark.parametrize("odd", [WEBP, AVIF], ids=lambda each: each.format)
-def test_a_backend_that_refuses_a_format_costs_only_those_cells(odd):
-    plan = Plan(warmups=0, repeats=6)
+def test_a_format_that_a_backend_does_not_read_is_not_sent_to_it_and_costs_only_those_cells(odd):
+    plan = Plan(warmups=0, repeats=6, formats=("jpeg", odd.format))
     with server_that_reads() as stock, server_that_reads(*BEGINS) as newer:
         infos = [
             probe(BackendInfo(name, address=at), PATIENCE_S) for name, at in (("old", stock), ("new", newer))
@@ -102,14 +102,17 @@ def test_a_backend_that_refuses_a_format_costs_only_those_cells(odd):
         for each in backends:
             each.close()
     made = report(plan=plan, backends=tuple(infos), variants=(JPEG, odd), measurements=measurements)
-    counts = {(cell.backend_name, cell.variant_id): (cell.count, cell.failures) for cell in made.cells}
-    assert counts == {
-        ("old", JPEG.id): (6, 0),
-        ("new", JPEG.id): (6, 0),
-        ("old", odd.id): (0, 6),
-        ("new", odd.id): (6, 0),
+    counts = {
+        (cell.backend_name, cell.variant_id): (cell.count, cell.failures, cell.not_sent)
+        for cell in made.cells
     }
-    refused = next(cell for cell in made.cells if cell.failures)
-    assert refused.failure_reasons[0].code == "bad_request"
-    assert f"256 px {kind_name(odd)}" in refused.failure_reasons[0].message
-    assert "One of JPEG, PNG, GIF, BMP required" in refused.failure_reasons[0].message
+    assert counts == {
+        ("old", JPEG.id): (6, 0, 0),
+        ("new", JPEG.id): (6, 0, 0),
+        ("old", odd.id): (0, 0, 6),
+        ("new", odd.id): (6, 0, 0),
+    }
+    left_out = next(cell for cell in made.cells if cell.not_sent)
+    assert left_out.failure_reasons[0].message == f"Not sent: old can't read {kind_name(odd).split()[0]}."
+    (warned,) = (each.message for each in made.warnings if each.code == "W23")
+    assert warned == f"old can't read {kind_name(odd).split()[0]}: those variants were not sent to it."

@@ -115,8 +115,8 @@ def test_twice_and_more_is_said_as_a_factor():
 
 
 def test_the_same_is_no_difference_that_so_many_samples_could_show():
-    assert words(AROUND_100, AROUND_100) == "no detectable difference with 10 samples"
-    assert words(AROUND_100, AROUND_100 * 2) == "no detectable difference with 20 and 10 samples"
+    assert words(AROUND_100, AROUND_100) == "no significant difference with 10 samples"
+    assert words(AROUND_100, AROUND_100 * 2) == "no significant difference with 20 and 10 samples"
 
 
 def test_too_few_samples_are_said_with_how_many_it_takes():
@@ -126,7 +126,7 @@ def test_too_few_samples_are_said_with_how_many_it_takes():
 def test_the_conclusion_counts_cells_and_answers():
     before = run_of(AROUND_100, ("512", "256"))
     found = compared(run_of(scaled(0.8), ("512", "256")), before)
-    assert conclusion(found) == "Of 2 cells that both runs have: 2 faster. No answer changed."
+    assert conclusion(found) == "2 results compared: 2 faster. No answer changed."
 
 
 def test_an_answer_that_changed_is_named_with_both():
@@ -186,7 +186,7 @@ def test_another_photo_is_a_warning_and_answers_are_not_compared():
     (warning,) = warned(now, before)
     assert warning.startswith("The photo is a different one, cat.jpg there and dog.jpg here")
     assert not compared(now, before).answers_compared
-    assert conclusion(compared(now, before)).endswith("without a detectable difference.")
+    assert conclusion(compared(now, before)).endswith("no significant difference.")
 
 
 def test_another_model_or_version_is_a_warning():

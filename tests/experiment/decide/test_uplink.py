@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiment.copies import transfer_ms
 from experiment.decide.end_to_end import break_even, copies, originals
 from experiment.decide.uplink_section import uplink_section
-from experiment.decide.uplinks import UPLINKS, UplinkRefused, transfer_ms, uplink_of
+from experiment.decide.uplinks import UPLINKS, UplinkRefused, uplink_of
 from experiment.export.report_json import report_dict
 from experiment.figures.palette import DARK, LIGHT
 from experiment.figures.section import smaller_copy, subject

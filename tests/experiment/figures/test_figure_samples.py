@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import plotly.graph_objects as go
 import pytest
@@ -21,6 +22,7 @@ MEASURED = {
     "one outlier": answered([*STEADY[:-1], 88.0]),
     "two outliers": answered([*STEADY[:-2], 88.0, 120.0]),
     "many outliers": answered([*STEADY, 88.0, 91.0, 95.0, 130.0]),
+    "some delayed": [*answered(STEADY), *(replace(each, late_ms=20.0) for each in answered([55.0, 61.0]))],
     "few": answered([30.0, 88.0, 31.0]),
     "with failures": [*answered(STEADY), *failed(3)],
     "failures only": failed(20),
@@ -76,7 +78,7 @@ def test_failures_are_told_and_never_drawn_as_latencies():
     assert "3 requests failed." in figure["meta"]["caption"]
     assert traces(figure)["3 failed"]["marker"]["symbol"] == "x"
     assert len(traces(figure)["sample"]["x"]) == 20
-    assert max(traces(figure)["3 failed"]["x"]) == pytest.approx(figure["layout"]["xaxis"]["range"][1])
+    assert max(traces(figure)["3 failed"]["y"]) == pytest.approx(figure["layout"]["yaxis"]["range"][1])
 
 
 def test_a_cell_with_failures_only_still_has_its_strip():
@@ -89,10 +91,26 @@ def test_warm_ups_are_hollow_come_first_and_say_where_they_are_beyond_the_edge()
     figure = strip("steady")
     warm, dots = traces(figure)["warm-up"], traces(figure)["sample"]
     assert warm["marker"]["symbol"].endswith("-open")
-    assert max(warm["y"]) < min(dots["y"])
-    assert warm["text"][0].startswith("300 ms")
+    assert max(warm["x"]) < min(dots["x"])
+    assert warm["text"][0].strip() == "↑ 300 ms"
     assert warm["text"][1:] == ["", ""]
-    assert max(warm["x"]) < 60
+    assert max(warm["y"]) < 60
+
+
+def test_several_warm_ups_beyond_the_edge_share_their_words():
+    made = report(measurements=[*answered([300.0, 280.0, 30.5], is_warmup=True), *answered(STEADY)])
+    figure = variant_figures(report_dict(made), "original")["samples"]["8 CPU"]
+    assert traces(figure)["warm-up"]["text"] == ["", "  ↑ up to 300 ms", ""]
+
+
+def test_time_goes_to_the_right_and_latency_up():
+    figure = strip("one outlier")
+    assert traces(figure)["sample"]["x"] == list(range(1, 21))
+    assert traces(figure)["sample"]["y"] == [*STEADY[:-1], 88.0]
+    assert figure["layout"]["xaxis"]["ticktext"] == ["first", "last"]
+    assert figure["layout"]["yaxis"]["title"]["text"] == "Latency, ms"
+    p50 = traces(figure)["p50 30 ms"]
+    assert p50["y"][0] == p50["y"][1] and p50["x"][0] < 1 and p50["x"][1] > 20
 
 
 def test_only_the_percentiles_that_the_count_allows_have_a_line():
@@ -106,14 +124,24 @@ def test_the_table_holds_every_warm_up_and_sample_as_measured():
     assert [row[1] for row in rows if row[2] == "yes"] == STEADY
 
 
+def test_samples_that_were_set_apart_are_told_and_stand_in_the_table_but_are_not_drawn():
+    made = strip("some delayed")
+    assert "20 samples, no outliers. 2 more, up to 61 ms, delayed by other work" in made["meta"]["caption"]
+    assert [row for row in made["meta"]["table"]["rows"] if row[0] == "delayed"] == [
+        ["delayed", 55.0, "no", None],
+        ["delayed", 61.0, "no", None],
+    ]
+    assert 61.0 not in [y for trace in made["data"] for y in trace["y"]]
+
+
 def test_while_a_run_goes_on_the_caption_says_so_far():
     assert caption("steady", state="running").startswith("20 samples so far")
     assert caption("nothing", state="running") == "Nothing was measured yet."
 
 
 def test_samples_that_lie_far_apart_share_a_logarithmic_axis():
-    assert strip("far apart")["layout"]["xaxis"]["type"] == "log"
-    assert "type" not in strip("steady")["layout"]["xaxis"]
+    assert strip("far apart")["layout"]["yaxis"]["type"] == "log"
+    assert "type" not in strip("steady")["layout"]["yaxis"]
 
 
 def test_an_outlier_needs_a_distance_that_the_clock_can_tell():

@@ -44,6 +44,7 @@ from tests.support.records import (
     variant,
 )
 from tests.support.reports import REPORTS, points_of
+from tests.support.set_records import RIGHT, WRONG, result, summary
 
 SMALL = variant(256)
 
@@ -120,10 +121,10 @@ def test_the_table_holds_exactly_the_points_that_are_drawn(name, figure, columns
     assert rows
 
 
-def test_the_bars_of_latency_reach_from_the_fastest_to_the_slowest_sample():
+def test_the_bars_of_latency_are_the_95_percent_interval_of_the_median():
     made = drawn("whole", "latency_by_size")
     table = made["meta"]["table"]
-    low, high = (table["columns"].index(name) for name in ("Fastest, ms", "Slowest, ms"))
+    low, high = (table["columns"].index(name) for name in ("95 % from, ms", "to, ms"))
     traces = [
         (round(y - down, 6), round(y + up, 6))
         for trace in made["data"]
@@ -193,14 +194,14 @@ def test_a_server_that_tells_no_stages_gets_one_bar_for_the_whole_request():
 
 def test_the_trade_off_names_the_recommended_choice():
     assert caption(REPORTS["whole"], "trade_off").startswith(
-        "JPEG q85 at 512 px on GPU is the smallest that meets all goals. Agreement over latency"
+        "512 px JPEG q85 on GPU is the smallest that meets all goals. Agreement over latency"
     )
 
 
 def test_latency_says_how_much_a_smaller_image_gains():
     assert caption(REPORTS["whole"], "latency_by_size") == (
         "From 2048 to 128 px PNG, p50 falls 17x on GPU, 9.0x on 8 CPU and 2.3x on 1 CPU. "
-        "Bars reach from the fastest to the slowest sample."
+        "Bars: 95 % interval of the median."
     )
 
 
@@ -257,19 +258,21 @@ def test_answers_that_lost_the_label_can_not_be_drawn_and_are_counted():
 
 def test_where_the_time_goes_names_the_largest_part_of_the_recommended_bar():
     assert caption(REPORTS["whole"], "where_time_goes") == (
-        "For 512 px JPEG on GPU, 85 % of the time is decoding the photo. "
-        "Making a variant is never part of its latency. Resizing covers all steps down from the original."
+        "For 512 px JPEG on GPU, 72 % of the time is the model itself. One request. Copies are made in "
+        "advance, so making them is in no bar."
     )
 
 
 def test_where_the_time_goes_names_the_longest_bar_where_nothing_is_recommended():
     made = sample_report(plan=Plan(max_p50_ms=0.1, seed=7))
-    assert caption(made, "where_time_goes").startswith("For 2048 px PNG on 1 CPU, 27 % of the time is")
+    assert caption(made, "where_time_goes").startswith("For 2048 px PNG on 1 CPU, 52 % of the time is")
 
 
 def test_the_trade_off_does_not_repeat_a_headline_that_recommends_nothing():
     made = sample_report(plan=Plan(max_p50_ms=0.1, seed=7))
-    assert caption(made, "trade_off") == "Agreement over latency: up and to the left is better."
+    assert caption(made, "trade_off") == (
+        "Agreement over latency: up and to the left is better. Bars: 95 % interval of the median."
+    )
 
 
 def test_while_the_run_goes_on_the_original_is_waited_for():
@@ -314,7 +317,9 @@ def test_few_bars_are_thicker_so_that_a_legend_above_leaves_them_room():
 
 
 def test_the_time_of_resizing_says_what_it_covers():
-    bars = drawn("whole", "where_time_goes")["data"]
+    made = figures(report_dict(sample_report(plan=Plan(seed=7, copies="per_request"))))["where_time_goes"]
+    bars = made["data"]
+    assert "a smaller one that takes other steps may be quicker to make" in made["meta"]["caption"]
     (resize, *_) = [each for each in bars if each.get("name") == "resize"]
     assert any("all steps down from the original" in words for words in resize["hovertext"])
 
@@ -366,7 +371,7 @@ def test_a_changed_answer_is_hollow_and_the_legend_says_so():
 def test_the_recommended_point_is_ringed():
     made = drawn("whole", "trade_off")
     (ring,) = [trace for trace in made["data"] if trace["name"] == "recommended"]
-    assert ring["text"] == ["512"]
+    assert ring["text"] == ["512 JPEG"]
     assert "recommended" not in {trace["name"] for trace in drawn("no labels", "trade_off")["data"]}
 
 
@@ -474,7 +479,11 @@ def test_a_changed_answer_is_never_among_the_best_trade_offs(over):
     ]
     made = report(variants=(original(), SMALL, tiny), measurements=measurements)
     meta = figures(report_dict(made), over=over)["trade_off"]["meta"]["table"]
-    best = {row[meta["columns"].index("Size, px")] for row in meta["rows"] if row[-1] == "yes"}
+    best = {
+        row[meta["columns"].index("Size, px")]
+        for row in meta["rows"]
+        if row[meta["columns"].index("Best trade-off")] == "yes"
+    }
     assert tiny.size_px not in best
     assert SMALL.size_px in best
 
@@ -551,7 +560,98 @@ def test_a_label_moves_aside_for_a_neighbour_and_goes_where_there_is_no_room():
     assert place_labels(crowd)[0] is None
 
 
+def test_points_of_a_trade_off_have_crosses_of_their_intervals():
+    made = drawn("whole", "trade_off")
+    table = made["meta"]["table"]
+    low, high, p50 = (table["columns"].index(name) for name in ("95 % from, ms", "to, ms", "p50, ms"))
+    told = sorted((row[low], row[high]) for row in table["rows"])
+    shown = [
+        (round(x - down, 6), round(x + up, 6))
+        for trace in made["data"]
+        if "error_x" in trace
+        for x, up, down in zip(
+            trace["x"], trace["error_x"]["array"], trace["error_x"]["arrayminus"], strict=True
+        )
+    ]
+    assert sorted(shown) == told and len(told) == 33
+    assert all(row[low] <= row[p50] <= row[high] for row in table["rows"])
+    slowest = figures(report_dict(REPORTS["whole"]), latency="slowest")["trade_off"]
+    assert {row[low] for row in slowest["meta"]["table"]["rows"]} == {None}
+
+
+def test_many_ways_of_making_are_not_joined_and_each_label_names_the_format():
+    many = drawn("five backends", "trade_off")
+    assert not [
+        each for each in many["data"] if "lines" in each["mode"] and each["name"] != "best trade-offs"
+    ]
+    one = drawn("one backend", "trade_off")
+    assert [each["name"] for each in one["data"] if each["mode"].startswith("lines+")] == [
+        "8 CPU, PNG",
+        "8 CPU, JPEG q85",
+    ]
+    labels = {text for each in one["data"] for text in each.get("text") or () if text}
+    assert {"128 PNG", "512 JPEG"} <= labels
+
+
+def test_no_label_stands_on_a_line():
+    spot, (left, right) = Spot(0.5, 0.5, "512 JPEG"), ((0.2, 0.55), (0.8, 0.55))
+    assert place_labels([spot]) == ["top center"]
+    assert place_labels([spot], [(left, right)]) == ["bottom center"]
+
+
+def test_the_axis_of_probability_holds_what_was_measured_and_not_much_more():
+    low, high = drawn("whole", "trade_off")["layout"]["yaxis"]["range"]
+    scores = [row[4] for row in drawn("whole", "trade_off")["meta"]["table"]["rows"]]
+    assert low < min(scores) and max(scores) < high
+    assert (max(scores) - min(scores)) / (high - low) > 0.85
+    flat = report(variants=(original(), SMALL), measurements=[*answered([30.0]), *answered([9.0], SMALL.id)])
+    low, high = figures(report_dict(flat))["trade_off"]["layout"]["yaxis"]["range"]
+    assert high - low == pytest.approx(11.2)  # 10 points and a margin, wherever the one value lies
+
+
+@given(st.floats(0.01, 5000), st.floats(1.2, 2.99))
+def test_a_short_axis_has_enough_ticks_to_be_read(low, factor):
+    assert 3 <= len(round_ticks(low, low * factor)) <= 7
+
+
 # Sets of photos
+
+
+def a_set_with_one_large_photo(shown=1):
+    """Of 30 photos `shown` are large enough for 512 px, and the copy of these is wrong."""
+    found = [
+        result(
+            at, **({"original": RIGHT, "large": WRONG} if at < shown else {"original": RIGHT}), small=RIGHT
+        )
+        for at in range(30)
+    ]
+    return report_dict(summary(found))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_what_few_photos_say_is_hollow_and_joined_to_nothing(name):
+    few, many = (figures(a_set_with_one_large_photo(shown))[name] for shown in (1, 20))
+    if name == "where_time_goes":
+        assert "512 JPEG" not in {row[1] for row in few["meta"]["table"]["rows"]}
+        assert "1 variant with under a quarter of the photos is left out." in few["meta"]["caption"]
+        assert "512 JPEG" in {row[1] for row in many["meta"]["table"]["rows"]}
+        return
+    (pale,) = [each for each in few["data"] if "opacity" in each["marker"] and each["x"] != [None]]
+    assert pale["mode"].startswith("markers") and len(pale["x"]) == 1
+    assert all(each.endswith("-open") for each in pale["marker"]["symbol"])
+    assert any("1 photo" in words for words in pale["hovertext"])
+    assert [each for each in few["data"] if each.get("name") == "under a quarter of the photos"]
+    assert not [each for each in many["data"] if "opacity" in each.get("marker", {})]
+    column = few["meta"]["table"]["columns"].index("Photos")
+    assert sorted(row[column] for row in few["meta"]["table"]["rows"]) == [1, 30, 30]
+
+
+def test_one_photo_does_not_stretch_the_axis_of_thirty():
+    few = figures(a_set_with_one_large_photo())["agreement_by_size"]["layout"]["yaxis"]["range"]
+    assert few[0] > -10
+    best = figures(a_set_with_one_large_photo())["trade_off"]["meta"]["table"]
+    chosen = {row[2] for row in best["rows"] if row[best["columns"].index("Best trade-off")] == "yes"}
+    assert 512 not in chosen
 
 
 def test_the_accuracy_of_a_set_is_drawn_with_its_interval():

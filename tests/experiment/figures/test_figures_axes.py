@@ -193,8 +193,8 @@ def test_the_next_smaller_one_is_named_with_its_quality():
         *answered([7.0] * 6, bad.id, prediction=answer(TIGER)),
     ]
     made = report(variants=(original(), good, bad), measurements=measurements)
-    assert made.recommendation.sentence == "Serve JPEG q85 at 512 px on 8 CPU."
-    assert made.recommendation.next_lighter.startswith("The next lighter JPEG, q50 at 512 px, would save")
+    assert made.recommendation.sentence == "For this photo: 512 px JPEG q85 on 8 CPU (8.0 ms)."
+    assert made.recommendation.next_lighter.startswith("Below this the answer changes: at 512 px JPEG q50")
 
 
 def test_lines_are_told_apart_by_every_axis():

@@ -116,8 +116,10 @@ def ran(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def failed_cells(report: dict[str, Any]) -> set[tuple[str, str]]:
-    return {(each["backend_name"], each["variant_id"]) for each in report["cells"] if each["failures"]}
+def cells_left_out(report: dict[str, Any]) -> set[tuple[str, str]]:
+    """Cells of which no request was sent, and none failed."""
+    assert not any(each["failures"] for each in report["cells"])
+    return {(each["backend_name"], each["variant_id"]) for each in report["cells"] if each["not_sent"]}
 
 
 def asked_over_rest(server: ServingProcess, data: bytes) -> requests.Response:
@@ -291,7 +293,7 @@ def test_a_server_answers_an_avif_over_rest_and_refuses_a_cut_one(reader: Servin
 # Runs
 
 
-def test_the_command_line_measures_avif_and_only_cells_of_a_server_that_does_not_read_it_fail(
+def test_the_command_line_measures_avif_and_sends_none_to_a_server_that_does_not_read_it(
     reader: ServingProcess, stock: ServingProcess, tmp_path: Path
 ):
     out = tmp_path / "out.json"
@@ -305,12 +307,12 @@ def test_the_command_line_measures_avif_and_only_cells_of_a_server_that_does_not
     assert report["plan"]["avif_qualities"] == [65, 30]
     reads = {each["name"]: each["reads"] for each in report["backends"]}
     assert ("image/avif" in reads["Reads"], "image/avif" in reads["Stock"]) == (True, False)
-    failed = failed_cells(report)
+    failed = cells_left_out(report)
     assert failed == {("Stock", f"{size}-avif-{quality}") for size in (64, 32) for quality in (65, 30)}
     cells = {(each["backend_name"], each["variant_id"]): each for each in report["cells"]}
     assert {each["count"] for key, each in cells.items() if key not in failed} == {6}
     (reason, *_) = cells["Stock", "64-avif-30"]["failure_reasons"]
-    assert (reason["code"], "64 px AVIF q30" in reason["message"]) == ("bad_request", True)
+    assert (reason["code"], reason["message"]) == ("not_sent", "Not sent: Stock can't read AVIF.")
 
 
 def test_an_avif_variant_is_downloaded_as_such(reader: ServingProcess, tmp_path: Path):
@@ -371,7 +373,7 @@ def test_avif_is_ticked_run_and_shown_on_the_page(
         assert not page.get_by_role("group", name="AVIF quality").is_visible()
         page.locator("#formats").get_by_label("AVIF", exact=True).check()
         assert page.get_by_role("group", name="AVIF quality").is_visible()
-        page.get_by_text("Stock can't read AVIF: those requests will fail.").wait_for()
+        page.get_by_text("Stock can't read AVIF: those variants will not be sent there.").wait_for()
         page.get_by_label("Another AVIF quality").fill("30")
         page.keyboard.press("Enter")
         page.click("#run")
@@ -384,5 +386,27 @@ def test_avif_is_ticked_run_and_shown_on_the_page(
         )
         widths = page.locator("#drawer img").evaluate_all("all => all.map(each => each.naturalWidth)")
         assert 64 in widths
-        failed = failed_cells(app.report(visit.run_id()))
+        failed = cells_left_out(app.report(visit.run_id()))
         assert failed == {("Stock", f"{size}-avif-{quality}") for size in (64, 32) for quality in (65, 30)}
+
+
+def test_a_photo_that_only_the_browser_reads_is_sent_as_it_decodes_it_with_a_note_of_that(
+    app_without_avif: App, browser
+):
+    """AVIF where the server's Pillow lacks it; a TIFF is read by neither."""
+    app, picture_ = app_without_avif, photo(120, 90)
+    assert "avif" not in requests.get(f"{app.url}/api/config", timeout=30).json()["photo_formats"]
+    with visiting(browser, app.url) as visit:
+        page = visit.open("/?sizes=64&fmt=jpeg&repeat=3")
+        made = {"name": "cat.avif", "mimeType": "image/avif", "buffer": avif(picture_, quality=95)}
+        page.set_input_files("#file", made)
+        page.get_by_text("decoded by your browser: this lossless PNG is sent").wait_for()
+        page.click("#run")
+        assert visit.wait_end() == "done"
+        source = app.report(visit.run_id())["source"]
+        assert (source["name"], source["media_type"]) == ("cat (decoded here).png", "image/png")
+        assert (source["width_px"], source["height_px"]) == (120, 90)
+        cut = {**made, "name": "cut.avif", "buffer": avif(picture_)[:150]}
+        page.set_input_files("#file", cut)
+        page.get_by_text("cut.avif is an AVIF file.").wait_for()
+        page.get_by_text("Neither this server nor this browser reads it. Use JPEG, PNG").wait_for()

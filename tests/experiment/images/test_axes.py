@@ -202,10 +202,10 @@ def test_what_a_name_does_not_say_is_as_usual():
     assert [kind_name(plain), short_name(plain), full_name(plain)] == [
         "JPEG",
         "512 px JPEG",
-        "JPEG q85 at 512 px",
+        "512 px JPEG q85",
     ]
     assert short_name(odd) == "512 px JPEG q50 4:4:4 Bicubic"
-    assert full_name(odd) == "JPEG q50 4:4:4 Bicubic at 512 px"
+    assert full_name(odd) == "512 px JPEG q50 4:4:4 Bicubic"
     assert short_name(variant(format="webp", quality=80)) == "512 px WebP"
     assert short_name(variant(format="webp-lossless")) == "512 px WebP lossless"
     assert short_name(variant(format="avif", quality=65)) == "512 px AVIF"

@@ -142,8 +142,8 @@ def test_the_reference_without_an_original_is_the_largest_lossless_variant():
 
 
 def test_a_recommendation_names_the_place():
-    assert full_name(in_browser()) == "JPEG q85 browser/pica at 512 px"
-    assert full_name(variant()) == "JPEG q85 at 512 px"
+    assert full_name(in_browser()) == "512 px JPEG q85 browser/pica"
+    assert full_name(variant()) == "512 px JPEG q85"
 
 
 def test_a_plan_counts_what_both_places_make():

@@ -7,13 +7,17 @@ import threading
 import time
 from collections import Counter
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from bench.support.fake_backends import FakeBackend
 from experiment.backends.base import RequestFailed
 from experiment.measure import lane, run
-from experiment.measure.heartbeat import Heartbeat
+from experiment.measure.heartbeat import Heartbeat, overlap_s
 from experiment.measure.run import measure
 from experiment.measure.schedule import planned_requests, schedule, turn_groups
-from experiment.records import BackendInfo, Label, Plan, Prediction
+from experiment.records import NOT_SENT, BackendInfo, Label, Plan, Prediction
+from experiment.report.statistics import is_disturbed
 from tests.support.records import variant
 
 VARIANTS = [variant(id=name, data=b"abc") for name in ("a", "b", "c")]
@@ -223,6 +227,49 @@ def test_all_scores_are_kept_once_per_cell():
     kept = [each for each in taken if each.prediction.distribution]
     assert sorted(each.variant_id for each in kept) == ["a", "b", "c"]
     assert not any(each.is_warmup for each in kept)
+
+
+def test_requests_during_which_this_process_could_not_run_are_told_from_the_others():
+    numbers = 1_000_000
+    while True:  # as many as keep the interpreter to themselves for long enough on this machine
+        started = time.perf_counter()
+        sum(range(numbers))
+        if time.perf_counter() - started > 0.08:
+            break
+        numbers *= 2
+
+    def answer(asked):
+        if asked.id == "b":
+            sum(range(numbers))  # no other thread runs meanwhile
+        return (Label("tabby", 0.7),)
+
+    with Heartbeat() as heartbeat:
+        taken = list(
+            heartbeat.watched(measure(Plan(warmups=1, repeats=4), VARIANTS, [FakeBackend("x", 1.0, answer)]))
+        )
+    assert len(taken) == 15
+    assert all(0 <= each.late_ms <= each.latency_ms + 1 for each in taken)
+    assert all(is_disturbed(each.latency_ms, each.late_ms) for each in taken if each.variant_id == "b")
+    assert heartbeat.late >= 5
+
+
+def test_a_request_that_was_not_sent_was_not_watched_either():
+    class Down(FakeBackend):
+        def predict(self, asked, timeout_s):
+            raise RequestFailed("unreachable", "nobody is there")
+
+    down = Down(info=BackendInfo("x", protocol="fake", state="down"))
+    with Heartbeat() as heartbeat:
+        taken = list(heartbeat.watched(measure(Plan(warmups=0, repeats=3), VARIANTS, [down])))
+    assert {each.late_ms is None for each in taken if each.failure.code == NOT_SENT} == {True}
+    assert taken[0].late_ms is not None
+
+
+@given(st.lists(st.integers(0, 999), unique=True).map(sorted), st.integers(0, 900), st.integers(0, 1_000))
+def test_the_time_that_a_request_shares_with_late_beats_is_counted_once(edges, start, length):
+    spans = list(zip(edges[::2], edges[1::2], strict=False))
+    ticks = [tick for tick in range(start, start + length) if any(low <= tick < high for low, high in spans)]
+    assert overlap_s(spans, start, start + length) == len(ticks)
 
 
 def test_the_heartbeat_notices_a_thread_that_holds_the_interpreter():

@@ -20,6 +20,7 @@ from experiment.photo_sets.summarise import judge_over_photos
 from experiment.records import Failure, GivenLabels, Plan, SkippedPhoto
 from experiment.report.goals import Candidate
 from experiment.report.proportions import wilson
+from experiment.report.statistics import Samples
 from experiment.report.validity import Conditions
 from experiment.report.warnings import CODES, SET_CODES
 from tests.support.records import backend, failed, original
@@ -133,7 +134,7 @@ def test_a_variant_is_recommended_when_it_is_shown_to_lose_less_than_the_margin(
     report = summary(photos(both=3000, gained=5, lost=6, neither=500))
     chosen = report.recommendation
     assert (chosen.variant_id, chosen.backend_name) == (SMALL.id, "8 CPU")
-    assert chosen.sentence == "Serve JPEG q85 at 256 px on 8 CPU."
+    assert chosen.sentence == "Serve 256 px JPEG q85 on 8 CPU (23 ms)."
     assert "Top-1 85.6 % (84.4 to 86.7) of 3,511 photos; original 85.6 %" in chosen.why
     assert "within the margin of 1 point" in chosen.why
     assert "McNemar p 1.00" in chosen.why
@@ -149,7 +150,24 @@ def test_too_few_photos_are_no_proof_and_the_sentence_says_how_many_would_be():
 def test_a_worse_variant_is_called_worse():
     chosen = summary(photos(both=700, lost=200, neither=100)).recommendation
     assert chosen.variant_id == "original"
-    assert chosen.next_lighter.endswith("but its top-1 accuracy is 20 points lower (-22.5 to -17.5).")
+    assert chosen.next_lighter.endswith(
+        "at 256 px JPEG its top-1 accuracy is 20 points lower (-22.5 to -17.5)."
+    )
+
+
+def test_few_photos_are_no_order():
+    few = summary(photos(both=29)).recommendation
+    assert few.sentence == "For these 29 photos: the original (4000 px JPEG) on 8 CPU (23 ms)."
+    assert summary(photos(both=30)).recommendation.sentence.startswith("Serve the original")
+    wide = replace(PLAN, margin_points=99.0)
+    assert summary(photos(both=29), wide).recommendation.sentence.startswith(
+        "For these 29 photos: 256 px JPEG"
+    )
+    assert summary(photos(both=30), wide).recommendation.sentence.startswith("Serve 256 px JPEG q85")
+    any_answer = replace(PLAN, keep_top1=False)
+    assert summary(photos(both=60), any_answer).recommendation.sentence.startswith("For these 60 photos: ")
+    going_on = summary(photos(both=30), wide, state="running", count=90).recommendation.sentence
+    assert going_on.startswith("So far: serve 256 px JPEG q85")
 
 
 def test_the_margin_is_the_users():
@@ -271,8 +289,9 @@ def test_unknown_and_unseen_labels_are_named():
         ]
     )
     assert "1 photo has a label that the model does not know (n0144)" in warning(report, "W15")
-    assert "1 label (lynx) never appeared in any top 5, for 1 photo: they count as wrong" in warning(
-        report, "W16"
+    assert warning(report, "W16") == (
+        "1 label never appeared in a top 5: lynx. Does it match the model's class names? "
+        "Until then 1 photo counts as wrong."
     )
     assert (report.photo_set.labelled, cell(report).over_photos.top1.total) == (6, 6)
     assert cell(report).over_photos.agreement.total == 7
@@ -308,11 +327,19 @@ def test_rows_of_a_csv_without_a_photo_are_counted_and_are_no_photos_that_could_
     jsonschema.validate(report_dict(report), SCHEMA)
     assert "W14" not in codes(report)
     told = warning(report, "W18")
-    assert told.startswith(
-        "270 rows of the CSV without a photo: 0.jpg has a label, but there is no such photo."
+    assert told == (
+        "labels.csv lists 270 files that are not in the set: 0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg and 265 more."
     )
-    assert told.endswith("And 265 more.")
     assert next(each.level for each in report.warnings if each.code == "W18") == "note"
+
+
+def test_a_row_that_names_several_photos_is_said_with_its_reason():
+    odd = SkippedPhoto("a.jpg", "missing", "a.jpg has a label, but it could be any of 2 photos.")
+    report = summary(
+        photos(both=30), missing=(*ROWS[:1], odd), given_labels=replace(GIVEN, photos=30, unused=2)
+    )
+    assert "2 rows of labels.csv label no photo." in warning(report, "W18")
+    assert "it could be any of 2 photos." in warning(report, "W18")
 
 
 @pytest.mark.parametrize(
@@ -404,13 +431,33 @@ def test_one_worker_is_not_several():
     assert report.environment["workers"] == 1
 
 
+def test_photos_that_other_work_delayed_are_kept_apart_and_a_quiet_repeat_saves_one():
+    def with_late(each, *late_ms):
+        taken = [
+            replace(measurement, attempt=attempt, latency_ms=20.0 + late, late_ms=late)
+            for measurement in each.measurements
+            for attempt, late in enumerate(late_ms)
+        ]
+        return replace(each, measurements=tuple(taken))
+
+    late = {0: (15.0, 15.0), 1: (15.0, 0.0)}  # of the first photo nothing was quiet
+    made = summary(with_late(each, *late.get(each.index, (0.0, 0.0))) for each in photos(both=12))
+    seen = cell(made)
+    assert (seen.count, seen.disturbed_samples_ms) == (11, (35.0,))
+    assert set(seen.samples_ms) == {20.0}
+    assert seen.over_photos.agreement.total == 12  # answers do not depend on the time
+    told = [each for each in made.warnings if each.code == "W4"]
+    assert [each.level for each in told] == ["note"]
+    jsonschema.validate(report_dict(made), closed(SCHEMA))
+
+
 def test_a_few_failures_make_a_cell_noisy_and_many_make_it_invalid():
     def verdict(failures, asked):
         counts = Failures()
         for each in failed(failures):
             counts.add(each)
         counts.asked = asked
-        return judge_over_photos(backend(), [20.0] * 50, counts, Conditions("done"))
+        return judge_over_photos(backend(), Samples((20.0,) * 50), counts, Conditions("done"))
 
     assert verdict(0, 1000)[0] == "VALID"
     assert verdict(3, 1000) == (

@@ -52,7 +52,13 @@ def infos(address: str) -> tuple[BackendInfo, ...]:
 def timeless(result: PhotoResult) -> PhotoResult:
     """Without times, who measured it, and warm-ups: each worker has its own."""
     counted = [
-        replace(each, latency_ms=5.0, started_at=0.0, prediction=replace(each.prediction, server_ms={}))
+        replace(
+            each,
+            latency_ms=5.0,
+            started_at=0.0,
+            late_ms=0.0,
+            prediction=replace(each.prediction, server_ms={}),
+        )
         for each in result.measurements
         if not each.is_warmup
     ]
@@ -150,6 +156,7 @@ def test_a_photo_that_kills_its_worker_is_named_and_costs_itself_only(tmp_path):
     photos = replace(photos, place=Poisoned(str(tmp_path / "set"), frozenset({"green/0004.jpg"})))
     with colour_server() as address:
         results = list(spread_set(engine("local"), 2, PLAN, photos, infos(address), threading.Event()))
+    assert not any(each.data for each in results), "a few thousand bytes come back, not pictures"
     assert len(results) == 9
     assert {each.name: each.refused.message for each in results if each.refused} == {
         "green/0004.jpg": "green/0004.jpg was given up: 3 processes died, one after the other, while "

@@ -143,8 +143,7 @@ def test_the_keys_of_the_contract_are_there():
     assert made["variants"][1]["percent_of_original"] == 157.3
     assert made["recommendation"]["variant_id"] == "512-jpeg-85"
     assert made["recommendation"]["next_lighter"] == (
-        "The next lighter JPEG, q85 at 256 px, would save 21 KB and 0.37 ms, "
-        "but the probability falls by 19 points (5 allowed)."
+        "Below this the answer gets less sure: at 256 px JPEG confidence drops by 19 points (5 allowed)."
     )
     assert (made["warnings"][0]["code"], made["warnings"][0]["level"]) == ("W2", "note")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 
-from experiment.decide.uplinks import uplink_of
 from experiment.export.report_html import report_html
 from experiment.export.report_json import report_dict
+from experiment.records import Plan
 from tests.support.records import backend, report, sample_report
 
 PRICED = tuple(
@@ -22,7 +22,7 @@ def drawn(page: str) -> dict[str, list[str]]:
 
 
 def test_the_report_holds_each_section_that_has_something_to_show():
-    page = report_html(report_dict(sample_report(backends=PRICED)), uplink_of("3g"))
+    page = report_html(report_dict(sample_report(backends=PRICED, plan=Plan(seed=7, uplink_mbit_s=0.75))))
     for figure in ("cost_by_size", "cost_by_rate", "end_to_end", "sensitivity"):
         assert f'<div id="{figure}" role="img"' in page
         assert all(figure in names for names in drawn(page).values())

@@ -8,8 +8,8 @@ import numpy as np
 
 from experiment.codec import from_dict, to_dict
 from experiment.records import LoadTrial
-from experiment.report.load import ENDED_EARLY, part_of, points_of
 from experiment.report.statistics import median_ranks
+from experiment.under_load.load_points import ENDED_EARLY, part_of, points_of
 
 LIMIT_MS = 100.0
 

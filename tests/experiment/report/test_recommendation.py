@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from experiment.decide.other_goals import with_goals
 from experiment.export.report_json import report_dict
-from experiment.records import Label, Plan
+from experiment.records import BreakingPoint, Label, Plan
 from experiment.report.goals import fall_words, goals_of, is_too_far
 from tests.support.records import (
     TABBY,
@@ -55,31 +57,21 @@ CHANGES_AT_128 = (
 def test_the_smallest_variant_that_keeps_the_answer_is_recommended():
     made = recommend(*CHANGES_AT_128)
     assert (made.variant_id, made.backend_name) == (SMALL.id, "8 CPU")
-    assert made.sentence == "Serve JPEG q85 at 256 px on 8 CPU."
+    assert made.sentence == "For this photo: 256 px JPEG q85 on 8 CPU (25 ms)."
     assert made.why == (
         "Same top answer as the original (tabby, 71 %; original 71 %), "
-        "p50 25 ms, slowest of 20: 25 ms, 6.9 KB."
+        "p50 25 ms, max 25 ms (20 requests), 6.9 KB."
     )
     assert made.validity == "VALID"
 
 
-def test_the_runner_up_meets_the_goals_and_is_named_with_its_price_in_bytes():
-    assert recommend(*CHANGES_AT_128).why_not[0] == (
-        "Next best: 512 px JPEG on 8 CPU, with 4.0x the bytes (28 KB) and p50 31 ms."
-    )
+def test_the_runner_up_meets_the_goals_and_is_named_with_its_time_and_bytes():
+    assert recommend(*CHANGES_AT_128).why_not[0] == ("Next best: 512 px JPEG on 8 CPU (31 ms, 28 KB).")
 
 
-def test_the_next_smaller_one_is_named_with_the_reason_why_it_fails():
+def test_the_next_smaller_one_is_named_with_what_is_lost_there():
     assert recommend(*CHANGES_AT_128).next_lighter == (
-        "The next lighter JPEG, q85 at 128 px, would save 5.2 KB and 5.0 ms, "
-        "but the answer changes to tiger cat."
-    )
-
-
-def test_no_time_is_said_to_be_saved_that_can_t_be_told_apart():
-    made = recommend(cell(60), cell(25, SMALL.id), cell(25.001, TINY.id, top=TIGER))
-    assert made.next_lighter == (
-        "The next lighter JPEG, q85 at 128 px, would save 5.2 KB, but the answer changes to tiger cat."
+        'Below this the answer changes: at 128 px JPEG it is "tiger cat".'
     )
 
 
@@ -92,7 +84,7 @@ def test_a_next_lighter_one_of_another_backend_is_named_with_it():
         cell(4, TINY.id, "GPU", top=TIGER),
         backends=backends,
     )
-    assert made.next_lighter.startswith("The next lighter JPEG, q85 at 128 px on GPU, would save 5.2 KB, but")
+    assert made.next_lighter == 'Below this the answer changes: at 128 px JPEG on GPU it is "tiger cat".'
 
 
 def test_the_next_lighter_one_is_of_the_same_format_where_there_is_one():
@@ -102,11 +94,9 @@ def test_the_next_lighter_one_is_of_the_same_format_where_there_is_one():
     groups = (cell(60), cell(31, LARGE.id), cell(30, png.id, top=TIGER), cell(25, SMALL.id, top=UNSURE))
     assert SMALL.size_bytes < png.size_bytes < LARGE.size_bytes
     made = recommend(*groups, variants=variants)
-    assert made.next_lighter.startswith(
-        "The next lighter JPEG, q85 at 256 px, would save 21 KB and 6.0 ms, but"
-    )
+    assert made.next_lighter.startswith("Below this the answer gets less sure: at 256 px JPEG ")
     made = recommend(*groups[:3], variants=variants)
-    assert made.next_lighter.startswith("The next lighter one, PNG at 128 px, would save 9.1 KB and 1.0 ms")
+    assert made.next_lighter.startswith("Below this the answer changes: at 128 px PNG ")
 
 
 def test_the_lightest_of_all_has_no_lighter_one():
@@ -128,7 +118,7 @@ def test_of_equal_bytes_the_fastest_backend_wins_and_the_other_is_compared():
     ]
     made = recommend(*groups, backends=backends)
     assert made.backend_name == "GPU"
-    assert made.why_not[0] == "On 1 CPU it takes 4.1x as long, p50 41 ms, at 0.2x the price per hour."
+    assert made.why_not[0] == "On 1 CPU it takes 4.1x as long (41 ms), at 0.2x the price per hour."
 
 
 def test_backends_whose_intervals_overlap_are_called_alike():
@@ -140,10 +130,7 @@ def test_backends_whose_intervals_overlap_are_called_alike():
     ]
     made = recommend(*groups, backends=backends)
     assert made.backend_name == "1 CPU"
-    assert made.why_not[0] == (
-        "There is no measurable difference between 8 CPU and 1 CPU: "
-        "p50 10 ms (10.0 to 10.1) against 10 ms (9.9 to 10.0)."
-    )
+    assert made.why_not[0] == "8 CPU is no faster within the margin of error (both 10 ms)."
 
 
 def test_a_larger_variant_that_is_faster_elsewhere_is_mentioned():
@@ -156,15 +143,13 @@ def test_a_larger_variant_that_is_faster_elsewhere_is_mentioned():
         backends=backends,
     )
     assert (made.variant_id, made.backend_name) == (SMALL.id, "1 CPU")
-    assert made.why_not[-1] == "512 px JPEG on GPU would be 10x faster (p50 4.0 ms), with 28 KB to send."
+    assert made.why_not[-1] == "Next best: 512 px JPEG on GPU (4.0 ms, 28 KB)."
 
 
 def test_a_cell_with_failures_is_never_recommended():
     made = recommend(cell(60), cell(25, SMALL.id), failed(1, SMALL.id), cell(31, LARGE.id))
     assert made.variant_id == LARGE.id
-    assert made.next_lighter == (
-        "The next lighter JPEG, q85 at 256 px, would save 21 KB and 6.0 ms, but 1 of 21 requests failed."
-    )
+    assert made.next_lighter == "Below this a goal is missed: at 256 px JPEG 1 of 21 requests failed."
 
 
 def test_goals_of_the_user_rule_out_what_is_too_slow_or_too_large():
@@ -173,7 +158,7 @@ def test_goals_of_the_user_rule_out_what_is_too_slow_or_too_large():
     made = recommend(cell(20), cell(60, SMALL.id), cell(20, LARGE.id), plan=Plan(max_p50_ms=26))
     assert made.variant_id == LARGE.id
     assert made.next_lighter == (
-        "The next lighter JPEG, q85 at 256 px, would save 21 KB, but its p50 of 60 ms is above your 26 ms."
+        "Below this a goal is missed: at 256 px JPEG its p50 of 60 ms is above your 26 ms."
     )
 
 
@@ -191,13 +176,13 @@ def test_with_a_true_label_the_answer_must_be_right_rather_than_unchanged():
 
 def test_the_original_itself_can_be_the_best_choice():
     made = recommend(cell(60), cell(25, SMALL.id, top=TIGER))
-    assert made.sentence == "Serve the original (4000 px JPEG) on 8 CPU."
+    assert made.sentence == "For this photo: the original (4000 px JPEG) on 8 CPU (60 ms)."
     assert made.why.startswith("Its answer: tabby, 71 %")
 
 
 def test_while_the_run_goes_on_the_choice_is_only_so_far():
     made = recommend(*CHANGES_AT_128, state="running")
-    assert made.sentence == "So far: serve JPEG q85 at 256 px on 8 CPU."
+    assert made.sentence == "For this photo, so far: 256 px JPEG q85 on 8 CPU (25 ms)."
 
 
 # How sure the answer still is
@@ -216,10 +201,9 @@ def surely(score, label="tabby"):
 
 def test_an_answer_that_hangs_by_a_thread_is_not_recommended():
     made = recommend(cell(60), cell(31, LARGE.id), cell(25, SMALL.id, top=surely(0.55)))
-    assert made.sentence == "Serve JPEG q85 at 512 px on 8 CPU."
+    assert made.sentence == "For this photo: 512 px JPEG q85 on 8 CPU (31 ms)."
     assert made.next_lighter == (
-        "The next lighter JPEG, q85 at 256 px, would save 21 KB and 6.0 ms, "
-        "but the probability falls by 16 points (5 allowed)."
+        "Below this the answer gets less sure: at 256 px JPEG confidence drops by 16 points (5 allowed)."
     )
     assert "16 points" not in made.why + " ".join(made.why_not)
 
@@ -247,7 +231,7 @@ def test_the_probability_may_fall_by_the_margin_and_no_more(margin, score, falls
     made = recommend(cell(60), cell(25, SMALL.id, top=surely(score)), plan=Plan(margin_points=margin))
     assert made.variant_id == ("original" if falls_too_far else SMALL.id)
     if falls_too_far:
-        assert made.next_lighter.endswith(f"but the probability falls by {falls_too_far}.")
+        assert made.next_lighter.endswith(f"confidence drops by {falls_too_far}.")
 
 
 @given(st.floats(0, 100), st.floats(0, 100))
@@ -262,7 +246,7 @@ def test_what_is_shown_lies_on_the_same_side_of_the_margin_as_what_was_measured(
 def test_a_fall_that_is_allowed_never_reads_as_more_than_the_margin():
     made = recommend(cell(60), cell(25, SMALL.id, top=surely(0.5597)), plan=Plan(margin_points=15.0))
     assert made.variant_id == SMALL.id
-    assert "the probability falls by 15 points (15 allowed)" in made.why
+    assert made.why.endswith("Confidence drops from 71 % to 56 % (15 points allowed).")
 
 
 def test_a_margin_of_1_is_one_point_where_every_variant_falls_too_far():
@@ -273,20 +257,19 @@ def test_a_margin_of_1_is_one_point_where_every_variant_falls_too_far():
 def test_where_the_answer_may_change_no_margin_holds():
     made = recommend(cell(60), cell(25, SMALL.id, top=UNSURE), plan=Plan(keep_top1=False, margin_points=1.0))
     assert made.variant_id == SMALL.id
-    assert made.why.endswith("But it is less sure: the probability falls by 29 points.")
+    assert made.why.endswith("Confidence drops from 71 % to 42 %.")
 
 
 def test_an_answer_that_changes_is_not_also_said_to_fall():
     made = recommend(cell(60), cell(25, SMALL.id, top=surely(0.2, "mug")))
-    assert made.next_lighter.endswith("but the answer changes to mug.")
+    assert made.next_lighter.endswith('at 256 px JPEG it is "mug".')
 
 
 def test_what_comes_nearest_says_how_far_its_probability_falls():
     made = recommend(cell(60), cell(25, SMALL.id, top=UNSURE), plan=Plan(max_p50_ms=30.0))
     assert made.sentence == "Nothing can be recommended: no variant meets all goals at once."
     assert made.why == (
-        "Nearest: 256 px JPEG on 8 CPU, p50 25 ms, 6.9 KB, "
-        "but the probability falls by 29 points (5 allowed)."
+        "Nearest: 256 px JPEG on 8 CPU, 25 ms, 6.9 KB, but confidence drops by 29 points (5 allowed)."
     )
 
 
@@ -305,7 +288,7 @@ def test_each_backend_s_answer_is_held_against_its_own_original():
 def test_a_true_label_s_probability_must_not_fall_by_more_either():
     made = recommend(cell(60), cell(25, SMALL.id, top=UNSURE), source=source(true_label="Tabby"))
     assert made.variant_id == "original"
-    assert made.next_lighter.endswith("but the probability falls by 29 points (5 allowed).")
+    assert made.next_lighter.endswith("confidence drops by 29 points (5 allowed).")
 
 
 def test_a_true_label_that_the_original_only_guessed_is_held_against_that_guess():
@@ -317,7 +300,7 @@ def test_a_true_label_that_the_original_only_guessed_is_held_against_that_guess(
         source=source(true_label="tabby"),
     )
     assert made.variant_id == SMALL.id
-    assert made.next_lighter.endswith("but the probability falls by 6 points (5 allowed).")
+    assert made.next_lighter.endswith("confidence drops by 6 points (5 allowed).")
 
 
 def test_a_right_answer_below_the_original_s_top_5_has_not_fallen():
@@ -332,7 +315,7 @@ def test_a_right_answer_where_the_original_got_none_is_taken_and_says_what_nobod
     shown = {"source": source(true_label="tabby")}
     made = recommend(failed(20), cell(25, SMALL.id), **shown)
     assert made.variant_id == SMALL.id
-    assert made.why.endswith("Whether the probability falls is not known: the original got no answer there.")
+    assert made.why.endswith("Whether confidence drops is not known: the original got no answer there.")
     early = recommend(cell(25, SMALL.id), state="running", **shown)
     assert early.why.endswith("is not known: the original has not been measured there yet.")
     failing = recommend(failed(2), cell(25, SMALL.id), state="running", **shown)
@@ -347,7 +330,7 @@ def test_a_report_that_does_not_tell_the_change_of_a_kept_answer_is_judged_witho
         each["reference_score_change"] = None
     made = with_goals(exported, {"margin_points": 5.0})["recommendation"]
     assert made["variant_id"] == SMALL.id
-    assert made["why"].endswith("Whether the probability falls is not known.")
+    assert made["why"].endswith("Whether confidence drops is not known.")
 
 
 def test_the_original_s_probability_stands_beside_the_variant_s():
@@ -357,12 +340,12 @@ def test_the_original_s_probability_stands_beside_the_variant_s():
 
 def test_a_wide_margin_is_used_and_warned_of():
     made = recommend(cell(60), cell(25, SMALL.id, top=UNSURE), plan=Plan(margin_points=30.0))
-    assert made.why.endswith("But it is less sure: the probability falls by 29 points (30 allowed).")
+    assert made.why.endswith("Confidence drops from 71 % to 42 % (30 points allowed).")
 
 
 def test_a_top_5_that_changes_is_warned_of():
     made = recommend(cell(60), cell(25, SMALL.id, top=OTHER_GUESSES))
-    assert made.why.endswith("But it is less sure: only 40 % of the original's top 5 is kept.")
+    assert made.why.endswith("Only 40 % of the original's top 5 is kept.")
 
 
 def test_a_label_that_is_hardly_less_likely_is_not_warned_of():
@@ -394,9 +377,7 @@ def on_two(first, second, first_ms=10.02, second_ms=10.0):
 def test_of_backends_that_cant_be_told_apart_the_cheaper_one_is_chosen(cheap, dear):
     made = on_two(cheap, dear)
     assert made.backend_name == "1 CPU"
-    assert made.why_not[0] == (
-        "8 CPU is not measurably faster: p50 10 ms (9.9 to 10.0) against 10 ms (10.0 to 10.1)."
-    )
+    assert made.why_not[0] == "8 CPU is no faster within the margin of error (both 10 ms)."
 
 
 def test_a_cheaper_backend_that_is_slower_for_sure_is_not_chosen():
@@ -412,13 +393,13 @@ def test_with_too_few_samples_nothing_is_said_to_be_alike():
     ]
     made = recommend(few, backends=(backend("1 CPU", cpus=1), backend("8 CPU", cpus=8)))
     assert made.backend_name == "8 CPU"
-    assert made.why_not[0] == "1 CPU has too few samples to compare: p50 10 ms against 9.0 ms."
+    assert made.why_not[0] == "1 CPU has too few samples to compare (10 vs 9.0 ms)."
 
 
 def test_a_backend_with_fewer_cores_than_its_name_says_so():
     short = backend("8 CPU", cpus=8, cores=(0, 1), embedded=True)
     made = recommend(*CHANGES_AT_128, backends=(short,))
-    assert made.sentence == "Serve JPEG q85 at 256 px on 8 CPU (2 cores here)."
+    assert made.sentence == "For this photo: 256 px JPEG q85 on 8 CPU (2 cores here, 25 ms)."
 
 
 def test_a_backend_that_gave_nothing_is_named_last():
@@ -427,9 +408,21 @@ def test_a_backend_that_gave_nothing_is_named_last():
     assert made.why_not[-1] == "No results from gone."
 
 
-def test_what_was_measured_too_rarely_is_no_order():
+def test_a_finished_run_with_unreliable_timing_is_provisional():
+    shared = [backend("1 CPU", address="one:8500"), backend("8 CPU", address="one:8501")]
+    shared = [replace(each, embedded=True, cores=(0,)) for each in shared]
+    groups = [cell(ms, each, info.name) for info in shared for each, ms in (("original", 60), (SMALL.id, 25))]
+    for state, words in (
+        ("done", "Provisional: 256 px JPEG q85 on 1 CPU (25 ms, timing unreliable)."),
+        ("running", "For this photo, so far: 256 px JPEG q85 on 1 CPU (25 ms)."),
+    ):
+        made = recommend(*groups, backends=tuple(shared), state=state, plan=Plan(order="parallel"))
+        assert (made.validity, made.sentence) == ("INVALID", words)
+
+
+def test_what_was_measured_too_rarely_is_provisional():
     made = recommend(answered([60.0]), answered([25.0], SMALL.id))
-    assert made.sentence == "Best of what was measured so far: JPEG q85 at 256 px on 8 CPU."
+    assert made.sentence == "Provisional: 256 px JPEG q85 on 8 CPU (25 ms, only 1 request)."
     assert made.why.startswith("1 sample is too few to recommend by; use at least 6 repeats. Same top answer")
     assert made.validity == "INVALID"
 
@@ -443,27 +436,27 @@ def test_what_was_measured_too_rarely_is_no_order():
         (
             Plan(max_p50_ms=5),
             "Nothing can be recommended: no p50 is below 5.0 ms.",
-            "Nearest: 256 px JPEG on 8 CPU, p50 25 ms, 6.9 KB, but its p50 of 25 ms is above your 5.0 ms.",
+            "Nearest: 256 px JPEG on 8 CPU, 25 ms, 6.9 KB, but its p50 of 25 ms is above your 5.0 ms.",
         ),
         (
             Plan(max_size_bytes=1000),
             "Nothing can be recommended: no variant is below 1.0 KB.",
-            "Nearest: 256 px JPEG on 8 CPU, p50 25 ms, 6.9 KB, but its 6.9 KB are above your 1.0 KB.",
+            "Nearest: 256 px JPEG on 8 CPU, 25 ms, 6.9 KB, but its 6.9 KB are above your 1.0 KB.",
         ),
         (
             Plan(max_p50_ms=22),
             "Nothing can be recommended: no variant meets all goals at once.",
-            "Nearest: 256 px JPEG on 8 CPU, p50 25 ms, 6.9 KB, but its p50 of 25 ms is above your 22 ms.",
+            "Nearest: 256 px JPEG on 8 CPU, 25 ms, 6.9 KB, but its p50 of 25 ms is above your 22 ms.",
         ),
         (
             Plan(max_p50_ms=24.8),
             "Nothing can be recommended: no variant meets all goals at once.",
-            "Nearest: 256 px JPEG on 8 CPU, p50 25 ms, 6.9 KB, but its p50 of 25 ms is above your 24.8 ms.",
+            "Nearest: 256 px JPEG on 8 CPU, 25 ms, 6.9 KB, but its p50 of 25 ms is above your 24.8 ms.",
         ),
         (
             Plan(max_size_bytes=SMALL.size_bytes - 1),
             "Nothing can be recommended: no variant meets all goals at once.",
-            "Nearest: 256 px JPEG on 8 CPU, p50 25 ms, 6.9 KB, but its 6,881 B are above your 6,880 B.",
+            "Nearest: 256 px JPEG on 8 CPU, 25 ms, 6.9 KB, but its 6,881 B are above your 6,880 B.",
         ),
     ],
 )
@@ -536,7 +529,7 @@ def test_a_backend_whose_original_is_still_to_come_is_not_said_to_lack_an_answer
         backends=(backend("1 CPU"), backend("GPU")),
         state="running",
     )
-    assert made.next_lighter.endswith("but the original has not been measured there yet.")
+    assert made.next_lighter.endswith("at 256 px JPEG on GPU the original has not been measured there yet.")
 
 
 def test_all_goals_that_fail_are_named_in_good_english():
@@ -554,6 +547,86 @@ def test_a_true_label_among_the_guesses_is_a_wrong_answer_and_no_question_of_spe
     assert made.sentence == "Nothing can be recommended: no variant is recognised as Lynx."
     assert made.why.startswith("The model's answer is tabby; Lynx is its 3rd guess (5 %). Nearest:")
     assert "spells" not in made.why
+
+
+# The smallest that still works, and the large numbers
+
+
+def test_the_smallest_that_keeps_the_answer_at_all_stands_beside_the_safe_one():
+    made = recommend(cell(60), cell(31, LARGE.id), cell(25, SMALL.id, top=surely(0.55)))
+    assert (made.variant_id, made.smallest.variant_id) == (LARGE.id, SMALL.id)
+    assert made.smallest.sentence == (
+        "Smallest that still works: 256 px JPEG q85 (6.9 KB), with confidence down from 71 % to 55 %."
+    )
+
+
+def test_a_recommendation_that_is_the_smallest_itself_names_no_other():
+    assert recommend(*CHANGES_AT_128).smallest is None
+    assert recommend(cell(60), cell(25, SMALL.id, top=TIGER)).smallest is None
+
+
+def breaking_point(**changes):
+    values = {
+        "backend_name": "8 CPU",
+        "outcome": "found",
+        "sentence": "Still a tabby down to 31 px, JPEG q79.",
+        "label": "tabby",
+        "by_true_label": False,
+        "size_px": 31,
+        "quality": 79,
+        "size_bytes": 888,
+    }
+    return BreakingPoint(**values | changes)
+
+
+def test_a_smaller_copy_that_a_search_found_is_named():
+    made = recommend(*CHANGES_AT_128, breaking_points=(breaking_point(),))
+    assert made.variant_id == SMALL.id
+    assert (made.smallest.variant_id, made.smallest.backend_name) == (None, "8 CPU")
+    assert made.smallest.sentence == "Smallest that still works: 31 px JPEG q79 (888 B)."
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"backend_name": "GPU"},
+        {"by_true_label": True},
+        {"size_bytes": 99_000},
+        {"outcome": "at_once", "size_px": None, "quality": None, "size_bytes": None},
+    ],
+)
+def test_a_search_elsewhere_or_of_something_larger_says_nothing_here(changes):
+    assert recommend(*CHANGES_AT_128, breaking_points=(breaking_point(**changes),)).smallest is None
+
+
+def test_where_no_variant_meets_the_goals_the_smallest_that_works_is_told():
+    made = recommend(*CHANGES_AT_128, plan=Plan(max_p50_ms=5))
+    assert made.variant_id is None and made.figures is None
+    assert made.smallest.sentence == "Smallest that still works: 256 px JPEG q85 (6.9 KB)."
+
+
+def test_the_large_numbers_are_those_of_the_cell_and_its_original():
+    made = recommend(cell(60), cell(25, SMALL.id, top=surely(0.7))).figures
+    assert (made.size_bytes, made.reference_size_bytes) == (SMALL.size_bytes, 3_000_000)
+    assert made.smaller_times == pytest.approx(3_000_000 / SMALL.size_bytes, rel=1e-5)
+    assert made.faster_times == pytest.approx(60 / 25) and made.faster_is_clear
+    assert (made.label, made.score, made.reference_score, made.same_answer) == ("tabby", 0.7, 0.71, True)
+
+
+def test_a_gain_that_chance_explains_is_not_clear():
+    noisy = [20.0 + 10 * (place % 5) for place in range(20)]
+    alike = recommend(answered(noisy), answered([each - 0.5 for each in noisy], SMALL.id)).figures
+    assert alike.faster_times > 1 and not alike.faster_is_clear
+    few = recommend(answered([60.0] * 3), answered([25.0] * 3, SMALL.id)).figures
+    assert not few.faster_is_clear
+    slower = recommend(cell(20), cell(40, SMALL.id)).figures
+    assert slower.faster_times == pytest.approx(0.5) and slower.faster_is_clear
+
+
+def test_without_an_original_the_numbers_are_unknown():
+    made = recommend(failed(20), cell(25, SMALL.id), plan=Plan(keep_top1=False)).figures
+    assert (made.smaller_times, made.faster_times, made.reference_latency_ms) == (None, None, None)
+    assert made.latency_ms == pytest.approx(25, abs=0.1)
 
 
 # In general

@@ -13,12 +13,15 @@ from experiment.report.statistics import (
     SAMPLES_FOR_INTERVAL,
     SAMPLES_FOR_P90,
     SAMPLES_FOR_P99,
+    interval_over,
+    is_disturbed,
     jensen_shannon_distance,
     latency_stats,
     median_interval,
     median_ranks,
     percentile,
     percentile_from,
+    set_apart,
 )
 
 latencies = st.lists(st.floats(0, 1e6), min_size=1, max_size=100)
@@ -56,6 +59,27 @@ def test_the_interval_encloses_the_median_and_consists_of_samples(samples):
     else:
         assert interval[0] <= percentile(samples, 50) <= interval[1]
         assert set(interval) <= set(samples)
+
+
+@given(st.lists(st.tuples(st.floats(0.1, 1e4), st.floats(0, 1e4)), max_size=80))
+def test_disturbed_samples_are_set_apart_only_where_enough_others_are_left(taken):
+    disturbed = [is_disturbed(*each) for each in taken]
+    kept, apart = set_apart(taken, disturbed)
+    assert sorted(kept + apart) == sorted(taken)
+    assert all(is_disturbed(*each) for each in apart)
+    if apart:
+        assert not any(is_disturbed(*each) for each in kept)
+        assert len(kept) >= SAMPLES_FOR_INTERVAL
+        assert len(kept) >= len(apart)
+
+
+@given(latencies, latencies)
+def test_the_interval_encloses_that_with_and_that_without_the_samples_set_apart(kept, apart):
+    interval, without = interval_over(kept, apart), median_interval(kept)
+    assert (interval is None) == (without is None)
+    if interval and without:
+        every = median_interval(kept + apart)
+        assert interval == (min(without[0], every[0]), max(without[1], every[1]))
 
 
 @pytest.mark.parametrize(("floor", "tail"), [(SAMPLES_FOR_P90, 0.10), (SAMPLES_FOR_P99, 0.01)])

@@ -23,6 +23,8 @@ from jobs.infer.photos import prepared
 from jobs.infer.tensors import TYPES, to_array, to_proto
 from jobs.records import Answered, ModelUnavailable, Outcome, Refused, Request, TryAgain
 from tests.support.models.servables import servable
+from tests.support.odd_photos import encoded, photo
+from tests.support.photo_files.boxes import heic
 from tests.support.processes.app_process import free_port
 from tests.support.processes.model_server import model_list, model_server, one_model
 from tests.support.processes.serving_process import picture
@@ -151,6 +153,17 @@ def test_a_webp_with_transparency_or_an_animation_is_sent_as_a_png_to_every_serv
     }
     sent = {kind: read_header(prepared(data, ("image/webp",)), "").media_type for kind, data in made.items()}
     assert sent == {"opaque": "image/webp", "transparent": "image/png", "animated": "image/png"}
+
+
+def test_an_avif_is_sent_as_it_is_to_a_server_that_reads_it_and_like_a_heic_as_a_png_to_others():
+    made = {"image/avif": encoded(photo(), "AVIF"), "image/heic": heic(photo())}
+    for reads, expected in (
+        (None, "image/png image/png"),
+        (("image/webp",), "image/png image/png"),
+        (("image/avif",), "image/avif image/png"),
+    ):
+        sent = [read_header(prepared(data, reads), "").media_type for data in made.values()]
+        assert " ".join(sent) == expected
 
 
 def _webp(image: Image.Image, **options: Any) -> bytes:

@@ -77,6 +77,17 @@ class Visit:
         self.wait_ready()
         return self.page
 
+    def open_plan(self) -> Page:
+        """The plan's drawer, where a run's settings stand."""
+        self.page.click("#edit-plan")
+        self.page.locator("#plan-drawer[open]").wait_for()
+        return self.page
+
+    def close_plan(self) -> None:
+        """Back to the photo and Run."""
+        self.page.click("#plan-close")
+        self.page.locator("#plan-drawer[open]").wait_for(state="detached")
+
     def reload(self) -> None:
         """Load the same address again."""
         self.page.reload()
@@ -95,9 +106,9 @@ class Visit:
 
     def wait_end(self) -> str:
         """Return when the run has ended: "done", "cancelled" or "failed"."""
-        self.page.wait_for_selector("progress:is(.done, .cancelled, .failed)", state="attached")
+        self.page.wait_for_selector("#progress:is(.done, .cancelled, .failed)", state="attached")
         self.page.wait_for_selector(".plot .main-svg")
-        return self.page.locator("progress").get_attribute("class") or ""
+        return self.page.locator("#progress").get_attribute("class") or ""
 
     def run_id(self) -> str:
         """Of the run that the address names."""

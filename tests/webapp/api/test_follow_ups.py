@@ -140,6 +140,12 @@ def test_a_true_label_decides_what_is_kept(client):
     assert "is red, not green" in point["sentence"]
 
 
+def test_a_body_that_is_nested_too_deeply_is_refused_like_any_other_that_is_no_object(client):
+    answer = client.post(f"/api/runs/{finished(client)}/repeats", data="[" * 5000)
+    assert answer.status_code == 422
+    assert "Send a JSON object" in answer.json["detail"]
+
+
 @pytest.mark.parametrize(
     "body", [{"repeats": 0}, {"repeats": 995}, {"repeats": "many"}, {}, {"repeats": True}]
 )

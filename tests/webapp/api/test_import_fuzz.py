@@ -13,10 +13,12 @@ from flask.testing import FlaskClient
 
 from experiment.copy_as.commands import KINDS
 from experiment.export.import_report import ReportRefused
+from experiment.export.pictures import picture_rows, pictures_in
 from experiment.export.report_json import report_dict
 from experiment.figures import LATENCIES
+from experiment.images.thumbs import thumb
 from experiment.records import Addition, BreakingPoint, SearchStep
-from tests.support.processes.webapp_parts import services_of, serving
+from tests.support.processes.webapp_parts import photo_bytes, services_of, serving
 from tests.support.records import failed, load_curve, load_point, report, sample_report, variant
 from tests.support.set_records import photos, summary
 from webapp.store.store import Event
@@ -94,6 +96,8 @@ def with_everything() -> dict[str, Any]:
             }
         ],
     }
+    picture = thumb(photo_bytes())
+    made["pictures"] = picture_rows({"original": picture, "step-130-85": picture})
     return made
 
 
@@ -161,9 +165,9 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
 
 def stored(client: FlaskClient, made: dict[str, Any], run_id: str) -> dict[str, Any]:
     """What import does, without its process. Raises ReportRefused."""
-    row, text = imported(json.dumps(made).encode(), "run.json", run_id)
+    row, thumbs, text = imported(json.dumps(made).encode(), "run.json", run_id)
     store = services_of(client.application).store
-    store.add_ended(row, Event(1, "report", text))
+    store.add_ended(row, Event(1, "report", text), pictures_in(thumbs))
     store.evict()
     found: dict[str, Any] = json.loads(text)
     return found
@@ -177,6 +181,7 @@ def every_form(made: dict[str, Any], run_id: str, other_id: str) -> Iterator[str
     yield from (f"{url}?{goal}" for goal in goals)
     yield from (f"{url}/figures?theme=dark&x=bytes&y={latency}" for latency in LATENCIES)
     yield from (f"{url}/figures", f"{url}/events", f"{url}/follow-ups", f"/runs/{run_id}")
+    yield from (f"{url}/thumbs/{key}" for key in ("original", "step-130-85"))
     yield from (f"{url}/deciding?uplink=3g", f"{url}/compare?with={other_id}", f"{url}/compare?with={run_id}")
     yield f"/api/runs/{other_id}/compare?with={run_id}"
     for each in made["variants"][:2]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import base64
 import copy
 import io
 import json
 import re
+import struct
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +20,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from experiment.export.import_report import ReportRefused, read_report
 from experiment.export.report_csv import CELL_KEYS, VARIANT_KEYS
@@ -27,6 +31,7 @@ from tests.support.processes.webapp_parts import services_of, serving
 from tests.support.records import answered, report, sample_report
 from tests.support.reports import HOSTILE, closed, large_report
 from tests.support.set_records import photos, summary
+from webapp.worker import import_report
 
 ONE = report_dict(sample_report(("8 CPU", "1 CPU"), repeats=64))
 SET = report_dict(summary(photos(both=20, lost=3)))
@@ -247,7 +252,7 @@ def test_export_import_export_is_equal_but_for_the_documented_keys(client, made)
     once = imported(client, made)
     twice = imported(client, once)
     for each in (once, twice):
-        assert {k: v for k, v in each.items() if k not in {"run_id", "imported"}} == {
+        assert {k: v for k, v in each.items() if k not in {"run_id", "imported", "has_pictures"}} == {
             k: v for k, v in made.items() if k != "run_id"
         }
         assert each["imported"]["name"] == "run.json"
@@ -258,7 +263,7 @@ def test_export_import_export_is_equal_but_for_the_documented_keys(client, made)
                 assert cell[key] == pytest.approx(np.percentile(cell["samples_ms"], percent), abs=2e-6)
 
 
-def test_an_imported_run_can_be_exported_in_every_form_but_has_no_images(client):
+def test_an_imported_run_can_be_exported_in_every_form_but_has_no_variants(client):
     run_id = imported(client, ONE)["run_id"]
     url = f"/api/runs/{run_id}"
     assert len(client.get(f"{url}.csv").text.splitlines()) == 1 + len(ONE["cells"])
@@ -409,7 +414,8 @@ def from_before_margins(**changes):
         recommendation__sentence="Serve JPEG q85 at 256 px on 8 CPU.",
         **changes,
     )
-    del old["recommendation"]["next_lighter"]
+    for key in ("next_lighter", "smallest", "figures"):
+        del old["recommendation"][key]
     del old["plan"]["margin_points"]
     return old
 
@@ -418,9 +424,9 @@ def test_a_report_from_before_margins_is_judged_with_the_usual_one(client):
     run_id = imported(client, from_before_margins())["run_id"]
     url = f"/api/runs/{run_id}"
     assert client.get(url).json["recommendation"]["sentence"] == ONE["recommendation"]["sentence"]
-    assert "falls by 19 points (5 allowed)" in client.get(url).json["recommendation"]["next_lighter"]
+    assert "drops by 19 points (5 allowed)" in client.get(url).json["recommendation"]["next_lighter"]
     (row,) = [each for each in client.get("/api/runs").json["runs"] if each["id"] == run_id]
-    assert row["sentence"].startswith("Serve JPEG q85 at 512 px on ")
+    assert row["sentence"].startswith("For this photo: 512 px JPEG q85 on ")
     for query in ("keep_top1=false", "margin_points=none", "margin_points=0", "max_p50_ms=1"):
         for extension in ("json", "csv", "html"):
             assert client.get(f"{url}.{extension}?{query}").status_code == 200
@@ -447,3 +453,91 @@ def test_a_report_from_before_searches_and_additions_is_read():
         "schema_version": "1.0"
     }
     assert read_report(text(old), "old.json") == old
+
+
+# Small pictures
+
+
+def encoded(side_px: int, kind: str = "WEBP") -> str:
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").resize((side_px, side_px)).convert("RGB").save(buffer, kind)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def picture(data: str, media_type: str = "image/webp", side_px: int = 64) -> dict[str, Any]:
+    return {"media_type": media_type, "width_px": side_px, "height_px": side_px, "base64": data}
+
+
+def with_picture(row: Any, key: str = "original") -> dict[str, Any]:
+    return {**ONE, "pictures": {key: row}}
+
+
+def test_the_pictures_of_an_export_come_back_as_our_own_webp_and_leave_again(client):
+    rows = {
+        key: picture(encoded(64, kind), f"image/{kind.lower()}")
+        for key, kind in (("original", "WEBP"), ("step-16-85", "JPEG"), ("step-16-9", "PNG"))
+    }
+    found = imported(client, {**ONE, "pictures": rows})
+    assert found["has_pictures"] == list(rows)
+    assert "pictures" not in found
+    url = f"/api/runs/{found['run_id']}"
+    for key in found["has_pictures"]:
+        answer = client.get(f"{url}/thumbs/{key}")
+        assert (answer.status_code, answer.mimetype) == (200, "image/webp")
+        with Image.open(io.BytesIO(answer.data), formats=["WEBP"]) as image:
+            assert image.size == (64, 64)
+            levels = np.asarray(image.convert("L")).astype(int)
+            assert abs(levels[:8].mean() - levels[-8:].mean()) > 150  # it is still the same gradient
+    exported = client.get(f"{url}.json").json
+    jsonschema.Draft202012Validator(closed(SCHEMA)).validate(exported)
+    assert list(exported["pictures"]) == list(rows)
+    assert {row["media_type"] for row in exported["pictures"].values()} == {"image/webp"}
+    assert "has_pictures" not in exported
+    assert client.delete(url).status_code == 204
+    assert client.get(f"{url}/thumbs/original").status_code == 404
+
+
+# A PNG that says it has 60,000 x 60,000 px, and holds none of them.
+_HEADER = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+BOMB = base64.b64encode(
+    b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + _HEADER + struct.pack(">I", zlib.crc32(_HEADER))
+).decode()
+SCRIPT = base64.b64encode(b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>").decode()
+BAD_PICTURES = {
+    "another type": (picture(SCRIPT, "image/svg+xml"), "media_type"),
+    "a script in an image": (picture(SCRIPT), "not a small picture of the type"),
+    "a PNG called JPEG": (picture(encoded(8, "PNG"), "image/jpeg"), "not a small picture of the type"),
+    "no base64": (picture("@@@"), "not a small picture of the type"),
+    "too long": (picture(encoded(8) + "A" * 64_000), "not a small picture of the type"),
+    "no object": (7, "pictures.original must be an object"),
+    "half a picture": (picture(encoded(64)[:120]), "its picture original can't be decoded"),
+    "too large a picture": (picture(encoded(193)), "is larger than 192 px"),
+    "a bomb": (picture(BOMB, "image/png"), "is larger than 192 px"),
+}
+
+
+def refused_because(made: dict[str, Any]) -> str:
+    """What the process that checks an import says of it."""
+    with pytest.raises(ReportRefused) as refusal:
+        import_report.imported(text(made), "run.json", "r2")
+    return refusal.value.message
+
+
+@pytest.mark.parametrize("name", BAD_PICTURES)
+def test_a_picture_that_is_none_is_refused_with_a_sentence(name):
+    row, words = BAD_PICTURES[name]
+    assert words in refused_because(with_picture(row))
+
+
+@pytest.mark.parametrize("key", ["../x", "", "a b", "x" * 65, "ä"])
+def test_a_picture_with_a_key_that_is_none_is_refused(key):
+    assert "is not a valid id of a picture" in refused_because(with_picture(picture(encoded(8)), key))
+
+
+def test_more_pictures_than_any_report_has_are_refused():
+    row = picture(encoded(8))
+    many = {**ONE, "pictures": {f"step-{number}-1": row for number in range(2_001)}}
+    assert "no report has more than 2,000" in refused_because(many)
+    large = picture("A" * 60_000)
+    heavy = {**ONE, "pictures": {f"step-{number}-1": large for number in range(20)}}
+    assert "larger than those of any report" in refused_because(heavy)

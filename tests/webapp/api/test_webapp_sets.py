@@ -15,6 +15,7 @@ import jsonschema
 import pytest
 import requests
 from flask.testing import FlaskClient
+from PIL import Image
 
 from experiment.export.report_json import SCHEMA
 from experiment.file_names import clean_path
@@ -326,3 +327,142 @@ def test_ids_are_understood_where_the_models_card_has_them(tmp_path):
         files = [(io.BytesIO(photo("green", at)), f"n02/{at}.jpg") for at in range(3)]
         report = ended(app.test_client(), post(app.test_client(), files))
         assert cell(report, "original")["over_photos"]["top1"]["count"] == 3
+
+
+def test_the_photos_of_a_set_are_listed_worst_first_and_by_class(client):
+    run_id = ended(client, post(client, photos()))["run_id"]
+    url = f"/api/runs/{run_id}/photos"
+    flipped = client.get(f"{url}?variant=24-png&backend=A&only=flipped").json
+    assert (flipped["photos"], flipped["flipped"], flipped["total"]) == (12, 8, 8)
+    row = flipped["rows"][0]
+    assert (row["label"], row["reference"]["label"]) in {("red", "red"), ("green", "green")}
+    assert row["answers"] == [
+        {
+            "variant_id": "24-png",
+            "backend_name": "A",
+            "label": "blue",
+            "score": 0.7,
+            "kept": False,
+            "correct": False,
+            "fall_points": row["answers"][0]["fall_points"],
+        }
+    ]
+    assert client.get(f"{url}?variant=32-png&only=flipped").json["total"] == 0
+    blue = client.get(f"{url}?label=blue").json
+    assert {each["label"] for each in blue["rows"]} == {"blue"}
+    assert blue["flipped"] == 0
+    (alone,) = client.get(f"{url}?photo={row['index']}").json["rows"]
+    assert alone["name"] == row["name"]
+    assert {each["variant_id"] for each in alone["answers"]} == {"32-png", "24-png"}
+    found = client.get(f"/api/runs/{run_id}/classes?variant=24-png").json
+    assert [(each["class"], each["photos"], each["flipped"]) for each in found["rows"]] == [
+        ("green", 4, 4),
+        ("red", 4, 4),
+        ("blue", 4, 0),
+    ]
+    assert [each["variant_id"] for each in found["rows"][0]["cells"]].count("original") == 1
+    share = found["rows"][2]["flipped_share"]
+    assert (share["count"], share["total"], round(share["high"], 2)) == (0, 4, 0.49)
+    share = next(each for each in found["rows"][2]["cells"] if each["variant_id"] == "24-png")["right"]
+    assert (share["count"], share["total"], round(share["low"], 2)) == (4, 4, 0.51)
+
+
+def test_pages_of_photos_follow_each_other_and_all_processes_give_the_same(client, tmp_path):
+    run_id = ended(client, post(client, photos()))["run_id"]
+    url = f"/api/runs/{run_id}/photos?limit=5"
+    pages = [client.get(f"{url}&page={page}").json["rows"] for page in (1, 2, 3, 4)]
+    assert [len(page) for page in pages] == [5, 5, 2, 0]
+    assert len({row["index"] for page in pages for row in page}) == 12
+    with serving(tmp_path, WORKER_COMMAND) as other:  # another web process on the same store
+        assert other.test_client().get(f"{url}&page=2").json["rows"] == pages[1]
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "of"),
+    [
+        ("only=good", 400, "bad_query"),
+        ("page=0", 400, "bad_query"),
+        ("page=x", 400, "bad_query"),
+        ("photo=-1", 400, "bad_query"),
+        ("limit=101", 400, "bad_query"),
+        ("variant=9-png", 404, "not_in_set"),
+        ("backend=TPU", 404, "not_in_set"),
+        ("label=pink", 404, "not_in_set"),
+    ],
+)
+def test_a_question_about_photos_that_has_no_answer_is_refused_with_a_sentence(few, query, status, of):
+    client, run_id = few
+    answer = client.get(f"/api/runs/{run_id}/photos?{query}")
+    assert (answer.status_code, json.loads(answer.data)["code"]) == (status, of)
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory):
+    """A client, and the id of a run over three photos."""
+    with (
+        colour_server() as address,
+        serving(tmp_path_factory.mktemp("few"), WORKER_COMMAND, tf_servers=f"A:{address}") as app,
+    ):
+        client = app.test_client()
+        yield (
+            client,
+            ended(client, post(client, photos(3), plan={"sizes_px": [32], "formats": ["png"]}))["run_id"],
+        )
+
+
+def test_one_photo_has_no_photos_to_list_and_a_removed_set_none_any_more(few):
+    client, run_id = few
+    one = client.post(
+        "/api/runs", data={"file": (io.BytesIO(photo("red", 0)), "a.jpg"), "plan": json.dumps(PLAN)}
+    )
+    assert code(client.get(f"/api/runs/{one.json['id']}/photos")) == (404, "not_a_set")
+    ended(client, one)
+    assert client.get(f"/api/runs/{run_id}/photos").json["photos"] == 3
+    client.delete(f"/api/runs/{run_id}")
+    assert code(client.get(f"/api/runs/{run_id}/photos")) == (404, "no_such_run")
+
+
+def located(colour: str, number: int) -> bytes:
+    """A photo whose file says where it was taken."""
+    exif = Image.Exif()
+    exif.get_ifd(0x8825)[1] = "N"  # GPS latitude
+    exif[0x010E] = "at home"
+    data = io.BytesIO()
+    Image.open(io.BytesIO(photo(colour, number, 400))).save(data, "JPEG", exif=exif)
+    assert b"at home" in data.getvalue()
+    return data.getvalue()
+
+
+def test_each_photo_of_a_small_set_has_a_small_picture_without_metadata_that_goes_with_the_run(client):
+    files = [(io.BytesIO(located("red", at)), f"red/{at}.jpg") for at in range(3)]
+    plan = {"sizes_px": [128, 24], "formats": ["jpeg", "png"], "warmups": 0}
+    report = ended(client, post(client, [*files, (io.BytesIO(b"x"), "red/broken.jpg")], plan=plan))
+    assert report["has_pictures"] == [], "these are of the photos, not of the variants"
+    rows = client.get(f"{report_url(report)}/photos").json["rows"]
+    assert len(rows) == 3
+    store = services_of(client.application).store
+    sizes = []
+    for row in rows:
+        picture = client.get(row["thumb_url"])
+        assert (picture.status_code, picture.mimetype) == (200, "image/webp")
+        image = Image.open(io.BytesIO(picture.data))
+        assert max(image.size) == 96
+        assert not image.getexif()
+        assert b"at home" not in picture.data
+        red, green, _ = image.convert("RGB").resize((1, 1)).getpixel((0, 0))
+        assert red > 2 * green
+        sizes.append(len(picture.data))
+    events = sum(
+        len(each.data) + len(each.scores or "") for each in store.events(report["run_id"], with_scores=True)
+    )
+    assert store.run(report["run_id"]).size_bytes == events + sum(sizes), (
+        "they count towards the limit of the store"
+    )
+    assert client.get(f"{report_url(report)}/photos/9/thumb").status_code == 404
+    client.delete(report_url(report))
+    assert client.get(rows[0]["thumb_url"]).status_code == 404
+    assert not store.thumbs.photo_keys(report["run_id"])
+
+
+def report_url(report: dict[str, Any]) -> str:
+    return f"/api/runs/{report['run_id']}"

@@ -16,6 +16,7 @@ from PIL import Image
 
 from experiment.images.header import read_header
 from tests.support.odd_photos import chunk, encoded, exif, png
+from tests.support.photo_files.boxes import heic_of_12_bits
 from tests.support.processes.app_process import ROOT, free_port, running_app
 from tests.support.processes.webapp_parts import eventually
 from webapp.worker.large_photos import LARGE_BYTES
@@ -60,6 +61,8 @@ COSTLY: dict[str, Callable[[], bytes]] = {
     "lossy WebP": lambda: plain("RGB", "WEBP", method=0),
     "GIF": lambda: plain("P", "GIF", transparency=7),
     "BMP of one bit": lambda: plain("1", "BMP"),
+    "AVIF, partly clear": lambda: plain("RGBA", "AVIF", subsampling="4:4:4", speed=10),
+    "HEIC of 12 bits, partly clear": lambda: heic_of_12_bits((WIDTH_PX, HEIGHT_PX), 9, "RGBA"),
 }
 
 

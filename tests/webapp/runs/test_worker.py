@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,6 +20,8 @@ from experiment.measure.one_answer import Preparation
 from experiment.records import BackendInfo, NotUploaded, Plan
 from tests.support.records import original
 from tests.support.scripted_server import always, good_answer, grpc_server, hanging
+from tests.support.set_records import result
+from webapp.worker import photo_set
 from webapp.worker.__main__ import HANDLERS
 from webapp.worker.pipe import (
     JOBS,
@@ -25,6 +29,7 @@ from webapp.worker.pipe import (
     ClassifyJob,
     FollowUpJob,
     Job,
+    Parent,
     PhotoJob,
     PhotoSetJob,
     Task,
@@ -70,7 +75,7 @@ class Worker:
         event = json.loads(self.process.stdout.readline())
         if event["event"] == "result":
             event = {"event": event["kind"], **event["record"]}
-        size = event["size_bytes"] if event["event"] == "variant" else 0
+        size = event["size_bytes"] if event["event"] in {"variant", "picture"} else 0
         return event, self.process.stdout.read(size)
 
     def rest(self) -> list[tuple[dict, bytes]]:
@@ -143,6 +148,10 @@ def test_a_run_sends_variants_with_their_bytes_then_every_measurement_then_the_e
     assert [name for name, _ in variants] == ["original", "64-png", "64-jpeg-85", "32-png", "32-jpeg-85"]
     assert variants[0][1] == photo()
     assert Image.open(io.BytesIO(variants[1][1])).size == (64, 48)
+    named = [(each["event"], each.get("key", each.get("id"))) for each, _ in events]
+    made = [each for each in named if each[0] in {"picture", "variant"}]
+    assert made == [(kind, name) for name, _ in variants for kind in ("picture", "variant")]
+    assert named.index(made[-1]) < named.index(("measurement", None))  # none while requests are timed
     assert sum(event["event"] == "measurement" for event, _ in events) == 20
     end = events[-1][0]
     assert end["state"] == "done"
@@ -189,3 +198,23 @@ def test_it_ends_when_its_parent_is_gone(started):
         worker.process.stdin.close()
         assert worker.process.wait(10) == 1
         worker.process.stdin = None
+
+
+def test_beyond_the_first_photos_of_a_set_only_those_that_flipped_are_pictured_until_it_is_enough(
+    monkeypatch,
+):
+    monkeypatch.setattr(photo_set, "ALWAYS_SHOWN", 2)
+    sent = io.BytesIO()
+    pictures = photo_set.PhotoPictures(Parent(io.FileIO(os.devnull), sent))
+    kept, flipped = ({"original": "tabby", "small": said} for said in ("tabby", "lynx"))
+    for at, told in enumerate([kept, kept, kept, flipped, kept, flipped]):
+        pictures.send(replace(result(at, **told), data=photo()))
+
+    def keys() -> list[str]:
+        return re.findall(r'"key": "(.+?)"', sent.getvalue().decode("latin-1"))
+
+    assert keys() == ["photo-0", "photo-1", "photo-3", "photo-5"]
+    pictures.send(replace(result(6, **flipped), data=b""))  # of a photo that has nothing to show
+    monkeypatch.setattr(photo_set, "MOST_PICTURE_BYTES", 100)
+    pictures.send(replace(result(7, **flipped), data=photo()))
+    assert keys() == ["photo-0", "photo-1", "photo-3", "photo-5"]

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from experiment.records import BackendInfo
-from experiment.report.load import part_of, points_of
+from experiment.under_load.load_points import part_of, points_of
 from loadtest.search.adaptive import Search
 from loadtest.search.records import Limits, Target
 from loadtest.search.verdict import capacity_of

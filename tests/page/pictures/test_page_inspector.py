@@ -23,7 +23,7 @@ COLOURS = """canvas => { // largest level of any colour of any pixel
 }"""
 SAME_PICTURE = """async (image) => { // its difference from itself
   const { base } = document.documentElement.dataset;
-  const { drawDifference } = await import(`${base}/static/js/inspector/difference_canvas.js`);
+  const { drawDifference } = await import(`${base}/static/js/pictures/difference_canvas.js`);
   const canvas = document.createElement("canvas");
   const size = { width: image.naturalWidth, height: image.naturalHeight };
   const words = drawDifference(canvas, image, image, size);
@@ -48,7 +48,7 @@ def stored(app):
 def opened(visit, path):
     """The page with its inspector open and all pictures there."""
     page = visit.open(path)
-    page.locator(".compare[data-loaded]").wait_for()
+    page.locator("#drawer .compare[data-loaded]").wait_for()
     return page
 
 
@@ -69,7 +69,7 @@ def test_a_variant_is_inspected_with_the_keyboard_alone(browser, app, stored):
         tab_to(page, "#row-64-jpeg-85 .row-button")
         page.keyboard.press("Enter")
         page.get_by_role("dialog", name="64 px JPEG").wait_for()
-        page.locator(".compare[data-loaded]").wait_for()
+        page.locator("#drawer .compare[data-loaded]").wait_for()
         slide(page)
         blink(page)
         compare(page)
@@ -80,17 +80,17 @@ def test_a_variant_is_inspected_with_the_keyboard_alone(browser, app, stored):
 
 
 def slide(page):
-    tab_to(page, "input.split")
-    slider = page.locator("input.split")
+    tab_to(page, "#drawer input.split")
+    slider = page.locator("#drawer input.split")
     for key, value in (("ArrowRight", "51"), ("PageUp", "61"), ("PageDown", "51"), ("ArrowLeft", "50")):
         page.keyboard.press(key)
         assert slider.input_value() == value
-    clip = "getComputedStyle(document.querySelector('.compare-picture img + img')).clipPath"
+    clip = "getComputedStyle(document.querySelector('#drawer .compare-picture img + img')).clipPath"
     page.keyboard.press("Home")
-    assert slider.get_attribute("aria-valuetext") == "0 % 64 px JPEG, 100 % original"
-    assert "100%" in page.evaluate(clip)
-    page.keyboard.press("End")
+    assert slider.get_attribute("aria-valuetext") == "0 % the original, 100 % 64 px JPEG"
     assert "100%" not in page.evaluate(clip)
+    page.keyboard.press("End")
+    assert "100%" in page.evaluate(clip)  # cut off from the left: the original stands there
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
@@ -102,17 +102,17 @@ def blink(page):
     tab_backwards_to(page, "input[name=compare-look]")
     page.keyboard.press("ArrowRight")
     assert "look=blink" in page.url
-    picture = page.locator(".compare-picture")
-    tab_to(page, ".compare-frame")
+    picture = page.locator("#drawer .compare-picture")
+    tab_to(page, "#drawer .compare-frame")
     page.keyboard.down(" ")
     assert picture.get_attribute("data-shows") == "before"
-    assert page.locator(".compare-tags").inner_text() == "Original (451 px PNG) 451 × 300 px, 235 KB"
+    assert page.locator("#drawer .compare-tags").inner_text() == "Original (451 px PNG) 451 × 300 px, 235 KB"
     page.keyboard.up(" ")
     assert picture.get_attribute("data-shows") == "after"
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     for which in ("before", "after", "before"):
-        page.locator(f".compare-picture[data-shows={which}]").wait_for()
+        page.locator(f"#drawer .compare-picture[data-shows={which}]").wait_for()
     page.keyboard.press("Enter")
     assert picture.get_attribute("data-shows") == "after"
 
@@ -120,9 +120,9 @@ def blink(page):
 def compare(page):
     tab_backwards_to(page, "input[name=compare-look]")
     page.keyboard.press("ArrowRight")
-    page.locator(".compare-controls").get_by_text("Mean difference").wait_for()
-    assert page.locator("canvas.difference").evaluate(COLOURS) > 50
-    words, black, width = page.locator(".compare-picture img").first.evaluate(SAME_PICTURE)
+    page.locator("#drawer .compare-controls").get_by_text("Mean difference").wait_for()
+    assert page.locator("#drawer canvas.difference").evaluate(COLOURS) > 50
+    words, black, width = page.locator("#drawer .compare-picture img").first.evaluate(SAME_PICTURE)
     assert black and width == 451
     assert words.startswith("No difference: every pixel is the same.")
 
@@ -136,13 +136,14 @@ def tab_backwards_to(page, selector: str) -> None:
 
 
 def zoom(page):
-    page.keyboard.press("Tab")
+    tab_to(page, "input[name=compare-zoom]")
     for _ in range(3):
         page.keyboard.press("ArrowRight")
     assert "zoom=200" in page.url
-    sizes = page.locator(".compare-picture > *").evaluate_all("all => all.map(each => each.clientWidth)")
+    shown = page.locator("#drawer .compare-picture > *")
+    sizes = shown.evaluate_all("all => all.map(each => each.clientWidth)")
     assert sizes[:2] == [902, 902]  # both sides locked to the original's pixels
-    assert page.locator(".compare-picture img").evaluate_all(
+    assert page.locator("#drawer .compare-picture img:visible").evaluate_all(
         "all => all.map(each => getComputedStyle(each).imageRendering)"
     ) == ["pixelated", "pixelated"]
 
@@ -209,7 +210,7 @@ def test_the_original_has_nothing_to_be_compared_with(visit, stored):
     page = opened(visit, f"/runs/{stored}?sel=original")
     assert page.locator("input[name=compare-look]").count() == 0
     assert page.locator("input[name=compare-zoom]").count() == 4
-    assert page.locator(".compare-picture img").count() == 1
+    assert page.locator("#drawer .compare-picture img:visible").count() == 1
     assert page.locator(".bar-ghost").count() == 0
 
 
@@ -233,12 +234,12 @@ def test_with_less_motion_nothing_blinks_by_itself(browser, app, stored):
     with visiting(browser, app.url, reduced_motion="reduce") as visit:
         page = opened(visit, OPEN.format(stored) + "&look=blink")
         assert page.get_by_role("button", name="Start blinking").is_disabled()
-        assert "asks for less motion" in page.locator(".compare-controls").inner_text()
+        assert "asks for less motion" in page.locator("#drawer .compare-controls").inner_text()
         page.get_by_role("button", name="Hold to see the original").focus()
         page.keyboard.down(" ")
-        assert page.locator(".compare-picture").get_attribute("data-shows") == "before"
+        assert page.locator("#drawer .compare-picture").get_attribute("data-shows") == "before"
         page.keyboard.up(" ")
-        assert page.locator(".compare-picture").get_attribute("data-shows") == "after"
+        assert page.locator("#drawer .compare-picture").get_attribute("data-shows") == "after"
 
 
 def test_a_browser_that_changes_what_is_read_from_a_canvas_is_told_of_it(browser, app, stored):
@@ -260,7 +261,7 @@ def test_while_a_run_goes_on_the_inspector_shows_what_there_is_and_asks_nobody(v
     page.locator("#photo-image[src]").wait_for()
     page.click("#run")
     page.locator("#row-64-jpeg-85 .row-button").click()
-    page.locator(".compare[data-loaded]").wait_for()
+    page.locator("#drawer .compare[data-loaded]").wait_for()
     page.get_by_text("Measured so far:").first.wait_for()
     page.locator(".seen button").first.click()
     page.get_by_text("A run is in progress. A request now would disturb").wait_for()

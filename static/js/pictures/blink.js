@@ -5,10 +5,12 @@ import { el, setText } from "../dom.js";
 export const TURN_MS = 500; // each picture stands so long: one flash a second, far below three (WCAG 2.3.1)
 
 /**
- * While Space is held, or the pointer is down, on `target`, the original is shown.
- * @param {HTMLElement} target @param {(which: "before"|"after") => void} show @returns {() => void} stops it
+ * While Space is held, or the pointer is down, on `target`, the first picture is shown.
+ * @param {HTMLElement} target @param {(which: "before"|"after") => void} show
+ * @param {() => boolean} [byPointer] false: the pointer does something else now
+ * @returns {() => void} stops it
  */
-export function hold(target, show) {
+export function hold(target, show, byPointer = () => true) {
   const stop = new AbortController();
   const on = (name, act) => target.addEventListener(name, act, { signal: stop.signal });
   const release = () => show("after");
@@ -18,18 +20,22 @@ export function hold(target, show) {
     if (!event.repeat) show("before");
   });
   on("keyup", (event) => event.key === " " && release());
-  on("pointerdown", () => show("before"));
+  on("pointerdown", () => byPointer() && show("before"));
   for (const name of ["pointerup", "pointerleave", "pointercancel", "blur"]) on(name, release);
   return () => stop.abort();
 }
 
-/** The buttons for it. @param {(which: "before"|"after") => void} show */
-export function blinker(show) {
+/**
+ * The buttons for it.
+ * @param {(which: "before"|"after") => void} show @param {string} first the name of what "before" shows
+ * @param {boolean} isExplained a hint stands below
+ */
+export function blinker(show, first, isExplained) {
   const lessMotion = matchMedia("(prefers-reduced-motion: reduce)").matches;
   let timer = 0;
   let shown = "after";
   const button = el("button", { type: "button", "aria-pressed": "false", disabled: lessMotion }, "Start blinking");
-  const holder = el("button", { type: "button", className: "hold" }, "Hold to see the original");
+  const holder = el("button", { type: "button", className: "hold" }, `Hold to see ${first}`);
   const stop = () => {
     clearInterval(timer);
     timer = 0;
@@ -37,7 +43,7 @@ export function blinker(show) {
     setText(button, "Start blinking");
   };
   const turn = () => {
-    if (!button.isConnected) return stop(); // the inspector was closed
+    if (!button.isConnected) return stop(); // its place was closed
     return show((shown = shown === "after" ? "before" : "after"));
   };
   button.addEventListener("click", () => {
@@ -57,6 +63,6 @@ export function blinker(show) {
   const words = lessMotion
     ? "Your system asks for less motion, so nothing blinks by itself. Hold Space on the picture or the button."
     : "Hold Space on the picture or the second button to do it by hand.";
-  const controls = [el("div", { className: "buttons" }, button, holder), el("p", { className: "hint" }, words)];
+  const controls = [el("div", { className: "buttons" }, button, holder), isExplained && el("p", { className: "hint" }, words)];
   return { controls, stop };
 }
