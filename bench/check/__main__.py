@@ -13,13 +13,17 @@ from experiment.measure.environment import environment
 def main() -> int:
     """Run one or both; 2 if it can't run here."""
     parser = argparse.ArgumentParser(prog="python -m bench.check", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[[], "simulated", "real"], help="both, unless one is named")
+    parser.add_argument(
+        "parts", nargs="*", choices=[[], "simulated", "real"], help="both, unless one is named"
+    )
     parser.add_argument("--tries", type=int, default=1000, help="simulated pairs of runs for each line")
     parser.add_argument("--seed", type=int, default=1, help="of the simulation")
     parser.add_argument("--seconds", type=float, default=240, help="for pairs of runs on real servers")
     options = parser.parse_args()
     facts = environment()
-    print(f"{facts['cpu_model']}, {facts['cpu_count']} cores, load {facts['load_1m']}, Python {facts['python']}")
+    print(
+        f"{facts['cpu_model']}, {facts['cpu_count']} cores, load {facts['load_1m']}, Python {facts['python']}"
+    )
     parts = {
         "simulated": lambda: simulated.bench(options.tries, options.seed),
         "real": lambda: real.bench(options.seconds),

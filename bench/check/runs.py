@@ -23,6 +23,7 @@ FACTS: Mapping[str, Any] = {
     "plan": {},
     "photo_set": None,
 }
+BASE_MS = 8.0  # of the quickest variant
 NOTHING = Recommendation(None, None, "", "", (), "VALID")
 
 
@@ -49,7 +50,7 @@ def latencies_ms(
     noise: Noise, sizes: Sizes, slower: Mapping[str, Sequence[float]], at_random: np.random.Generator
 ) -> dict[str, np.ndarray]:
     """Of each backend in `slower`, whose variants take so many times as long: variants x repeats."""
-    base = 8.0 * np.exp(at_random.normal(0, noise.run)) * np.geomspace(1, 5, sizes.variants)[:, None]
+    base = BASE_MS * np.exp(at_random.normal(0, noise.run)) * np.geomspace(1, 5, sizes.variants)[:, None]
     drift = np.exp(_slow(noise.drift, sizes.repeats, at_random))[None, :]
     return {
         name: base * drift * np.asarray(factors)[:, None] * _scatter(noise, sizes, at_random)
