@@ -213,9 +213,12 @@ def _refuse_other_photos(run: CheckedRun, earlier: Sequence[CheckedRun]) -> None
         if (other.view.photo_set is None) != (
             run.view.photo_set is None
         ) or other.photo_sha256 != run.photo_sha256:
+            there, here = other.photo_words, run.photo_words
+            if there == here:
+                there = f"another {there}"
             raise NotComparable(
-                f"{other.name} is about other photos: {other.photo_words}, and {run.name} is about "
-                f"{run.photo_words}. Measure the same photos for the baseline."
+                f"{other.name} is about other photos: {there}, and {run.name} is about {here}. Measure the same "
+                "photos for the baseline."
             )
 
 

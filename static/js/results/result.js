@@ -113,8 +113,8 @@ function renderRecommendation(report) {
     el("h2", { id: "recommendation-title" }, title),
     recommendation?.smallest && el("p", { className: "smallest" }, recommendation.smallest.sentence),
     !isBusy() && doubts(report),
-    whyNot(recommendation),
   );
+  fill(part("why"), whyNot(recommendation));
 }
 
 const WARMING_UP = { sentence: "Warming up…", why: "Warm-up requests are not counted; the counted ones follow." };

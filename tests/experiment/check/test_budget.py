@@ -96,6 +96,10 @@ def test_a_budget_is_blocks_of_goals_and_a_baseline(tmp_path):
             "[baseline]\nbackend = 'a'\nbackends = ['a']\nmax_slower_percent = 2",
             '[baseline] compares "a" with itself',
         ),
+        (
+            "[baseline]\nbackend = 'a'\nmax_slower_percent = 1.5",
+            "max_slower_percent in [baseline] must be at least 2 beside backend, not 1.5:",
+        ),
         ("[baseline]\nbackend = ''\nmax_slower_percent = 2", 'backend in [baseline] must be a name, not ""'),
         ("max_p50_ms 5", "is not valid TOML:"),
     ],
