@@ -42,7 +42,10 @@ def bench(seconds: float = 240) -> Iterator[str]:
     while time.monotonic() < ends_at or len(runs) < FEWEST:
         runs.append(_run(f"{len(runs)}.json"))
         loads.append(environment()["load_1m"])
-    yield f"{len(runs)} runs, servers started anew for each; load of the machine {min(loads):g} to {max(loads):g}"
+    yield (
+        f"{len(runs)} runs, servers started anew for each; "
+        f"load of the machine {min(loads):g} to {max(loads):g}"
+    )
     for other, words in (("same", "false alarms"), ("slower", "5 % slower found")):
         yield _line(
             f"one run, limit {LIMIT_PERCENT} %, 100 repeats: {words}",

@@ -217,7 +217,8 @@ def _refuse_other_photos(run: CheckedRun, earlier: Sequence[CheckedRun]) -> None
             if there == here:
                 there = f"another {there}"
             raise NotComparable(
-                f"{other.name} is about other photos: {there}, and {run.name} is about {here}. Measure the same "
+                f"{other.name} is about other photos: {there}, and {run.name} is about {here}. "
+                "Measure the same "
                 "photos for the baseline."
             )
 

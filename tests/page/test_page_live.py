@@ -114,10 +114,11 @@ def test_a_field_that_makes_no_sense_is_marked_and_gets_the_focus(visit, field, 
     page.fill(field, value)
     visit.close_plan()
     page.click("#run")  # which opens the plan again
+    page.locator("#plan-drawer[open]").wait_for()
     assert page.locator(field).get_attribute("aria-invalid") == "true"
     told = page.locator(field).get_attribute("aria-describedby").split()[-1]
     assert re.search(" must be .* [0-9]", page.locator(f"#{told}").inner_text())
-    assert page.evaluate("'#' + document.activeElement.id") == field
+    visit.wait_until(f"'#' + document.activeElement.id === '{field}'")
     page.fill(field, "50")
     assert page.locator(field).get_attribute("aria-invalid") == "false"
     assert page.locator(f"#{told}").count() == 0
