@@ -63,7 +63,7 @@ def test_a_chosen_folder_becomes_accuracy_with_intervals(at_sets, tmp_path):
     page.keyboard.press("Escape")
     page.click("#share summary")
     links = page.locator("#exports a").all_inner_texts()
-    assert links == ["Report .html", "JSON", "CSV", "Every answer .csv"]
+    assert links == ["Report .html", "JSON", "CSV", "Every answer .csv", "Card .png"]
 
 
 def test_a_stored_set_says_what_it_was(at_sets, set_app, tmp_path):

@@ -26,6 +26,7 @@ const EXPORTS = [
 ];
 const JUDGED = ["html", "json", "csv"]; // what other goals change
 const SIDE_BY_SIDE = "W3"; // a warning of the report
+const CARD = ["/card.png", "Card .png"]; // for chats and pull requests
 const ANSWERS = ["/answers.csv", "Every answer .csv"]; // of a set, in place of the variants
 
 /** What can be begun here, and is done by modules above: handed in by wireResults(). */
@@ -153,7 +154,7 @@ function renderExports(report) {
   copy.addEventListener("click", () => copyLink(copy));
   const all = report.photo_set ? [...EXPORTS.slice(0, -1), ANSWERS] : EXPORTS;
   const offered = report.imported ? EXPORTS.slice(0, -1) : all; // what it came with is all there is
-  const links = offered.map(([kind, words]) => {
+  const links = [...offered, CARD].map(([kind, words]) => {
     const download = `pixelcost-${report.run_id}.${kind.replace("/", "")}`;
     return el("a", { className: "button", href: exportUrl(report, kind), download }, words);
   });
