@@ -2,7 +2,7 @@
 
 Two runs of the same thing differ by more than their samples scatter: the machine is in another state, the
 server has other memory. So a comparison with reports allows for that drift. Three reports or more show how
-large it is; of fewer it has to be told. A backend of the same run is measured in the same run as the other, so
+large it is; of fewer it has to be told. A backend of the same run is measured beside the other, so
 that the drift of the machine hits both, and each repeat is compared with its neighbour.
 """
 

@@ -159,7 +159,7 @@ def _baseline(found: Any) -> Baseline:
     drift = _checked(found, "drift_percent", number_above(0, 100), where)
     if backend is not None and drift is not None:
         raise Expected(
-            f"{where} has backend and drift_percent. A backend of the same run is measured in the same run as "
+            f"{where} has backend and drift_percent. A backend of the same run is measured beside "
             "the others, so there is no drift to allow for: leave drift_percent out."
         )
     slower = block.goals.get("max_slower_percent")
