@@ -19,6 +19,7 @@ MOST_BYTES = 1_000_000
 MOST_BLOCKS = 100
 LONGEST_NAME = 300
 DRIFT_PERCENT = 5.0  # between two runs of the same thing, if nobody says better: one standard deviation
+LEAST_SLOWER_PERCENT = 2.0  # between two backends of a run: alike ones differ by less (docs/ci.md)
 
 
 class BudgetRefused(PixelcostError):
@@ -67,7 +68,7 @@ def read_budget(path: Path) -> Budget:
     if len(data) > MOST_BYTES:
         raise BudgetRefused(f"{path} is larger than a file of goals can be: {MOST_BYTES:,} bytes.")
     try:
-        return budget_of(data.decode("utf-8"), path.name)
+        return budget_of(data.decode("utf-8-sig"), path.name)
     except UnicodeDecodeError:
         raise BudgetRefused(f"{path.name} is not text in UTF-8. Save it as UTF-8.") from None
 
@@ -160,6 +161,12 @@ def _baseline(found: Any) -> Baseline:
         raise Expected(
             f"{where} has backend and drift_percent. A backend of the same run is measured in turns with "
             "the others, so there is no drift to allow for: leave drift_percent out."
+        )
+    slower = block.goals.get("max_slower_percent")
+    if backend is not None and slower is not None and slower < LEAST_SLOWER_PERCENT:
+        raise Expected(
+            f"max_slower_percent in {where} must be at least {LEAST_SLOWER_PERCENT:g} beside backend, not "
+            f"{slower:g}: two processes of the same server differ by up to that much, and repeats tell it."
         )
     if backend is not None and backend in (block.backends or ()):
         raise Expected(f"{where} compares {quoted(backend)} with itself. Take it out of backends.")

@@ -169,10 +169,7 @@ def _together(view: View, baseline: Baseline, before: Callable[[CheckedCell], Be
                 by_backend.setdefault(cell.backend.name, []).append((cell, before(cell)))
     for name, cells in by_backend.items():
         if len(cells) > 1:
-            try:
-                found: Finding | str = against.all_slower(cells, limit)
-            except NotJudged as why:
-                found = str(why)
+            found = against.all_slower(cells, limit)
             yield _Open(f"all {len(cells)} variants on {name}", BASELINE_GOALS[SLOWER].said(limit), found)
 
 
@@ -213,9 +210,10 @@ def _refuse_other_photos(run: CheckedRun, earlier: Sequence[CheckedRun]) -> None
         if (other.view.photo_set is None) != (
             run.view.photo_set is None
         ) or other.photo_sha256 != run.photo_sha256:
+            there, here = other.photo_words, run.photo_words
             raise NotComparable(
-                f"{other.name} is about other photos: {other.photo_words}, and {run.name} is about "
-                f"{run.photo_words}. Measure the same photos for the baseline."
+                f"{other.name} is about other photos: {f'another {there}' if there == here else there}, and "
+                f"{run.name} is about {here}. Measure the same photos for the baseline."
             )
 
 

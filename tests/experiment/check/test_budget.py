@@ -96,6 +96,10 @@ def test_a_budget_is_blocks_of_goals_and_a_baseline(tmp_path):
             "[baseline]\nbackend = 'a'\nbackends = ['a']\nmax_slower_percent = 2",
             '[baseline] compares "a" with itself',
         ),
+        (
+            "[baseline]\nbackend = 'a'\nmax_slower_percent = 1.5",
+            "max_slower_percent in [baseline] must be at least 2 beside backend, not 1.5:",
+        ),
         ("[baseline]\nbackend = ''\nmax_slower_percent = 2", 'backend in [baseline] must be a name, not ""'),
         ("max_p50_ms 5", "is not valid TOML:"),
     ],
@@ -106,6 +110,12 @@ def test_what_is_wrong_is_refused_with_the_key_and_what_is_allowed(text, words):
     assert refused.value.message.startswith("budget.toml")
     assert words in refused.value.message
     assert "\n" not in refused.value.message.removesuffix("\n")
+
+
+def test_a_mark_of_byte_order_is_no_part_of_the_file(tmp_path):
+    path = tmp_path / "b.toml"
+    path.write_text("[[goals]]\nmax_p50_ms = 5", encoding="utf-8-sig")
+    assert read_budget(path).blocks == (Block("[[goals]] 1", {"max_p50_ms": 5}),)
 
 
 def test_a_file_that_is_no_text_and_one_that_is_not_there_are_refused(tmp_path):
