@@ -206,7 +206,10 @@ def saved(path: Path, save: Callable[[], object]) -> bool:
 def _exit_code(report: Report, cancel: threading.Event) -> int:
     if cancel.is_set():
         return 130
+    measured = {cell.backend_name for cell in report.cells if cell.count}
+    silent = [info for info in report.backends if info.takes_photos and not info.answers]
     failed = any(cell.unanswered for cell in report.cells)
+    failed = failed or any(info.name not in measured for info in silent)
     return 1 if failed or report.failure or report.recommendation.variant_id is None else 0
 
 

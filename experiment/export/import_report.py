@@ -25,7 +25,7 @@ from experiment.export.schema_check import problems
 from experiment.figures import figures, variant_figures
 from experiment.file_names import plain_name
 from experiment.records import MAX_BACKENDS, MAX_VARIANTS, SEED_LIMIT
-from experiment.report.statistics import percentiles
+from experiment.report.statistics import cell_percentiles
 
 REPORT_NAME = "report.json"  # in the ZIP file of a run
 MOST_BYTES = 500_000_000  # of that; a file on this machine may have any size
@@ -292,7 +292,7 @@ def _other_numbers(
     place: str,
     keys: Sequence[str] = ("p50_ms", "p90_ms", "p99_ms", "min_ms", "max_ms"),
 ) -> Iterator[str]:
-    expected: Mapping[str, Any] = percentiles(cell["samples_ms"])
+    expected: Mapping[str, Any] = cell_percentiles(cell["samples_ms"], cell.get("disturbed_samples_ms", ()))
     for key in keys:
         value = expected[key]
         if not _alike(cell[key], value):

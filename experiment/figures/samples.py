@@ -197,7 +197,7 @@ def _rows(cell: Cell, far: frozenset[float]) -> list[list[Any]]:
 def _caption(cell: Cell, far: frozenset[float], is_running: bool) -> str:
     """What was taken, what failed, and which percentile the next more samples would show."""
     floors = {"p90": SAMPLES_FOR_P90, "p99": SAMPLES_FOR_P99}
-    missing = next((name for name, floor in floors.items() if 0 < len(cell.samples_ms) < floor), None)
+    missing = next((name for name, floor in floors.items() if 0 < cell.count < floor), None)
     return joined(
         _what_was_taken(cell, far, is_running),
         _delayed(cell),
@@ -211,7 +211,7 @@ def _delayed(cell: Cell) -> str:
     if not cell.disturbed_samples_ms:
         return ""
     delayed, slowest_ms = len(cell.disturbed_samples_ms), max(cell.disturbed_samples_ms)
-    return f"{delayed:,} more, up to {milliseconds(slowest_ms)}, delayed by other work and not counted."
+    return f"{delayed:,} more, up to {milliseconds(slowest_ms)}, delayed by other work: p50 is without."
 
 
 def _what_was_taken(cell: Cell, far: frozenset[float], is_running: bool) -> str:

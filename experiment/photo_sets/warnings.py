@@ -19,6 +19,7 @@ from experiment.records import (
 from experiment.report.contention import NOT_THERE
 from experiment.report.goals import Results
 from experiment.report.warnings import (
+    ENDED_EARLY,
     as_warnings,
     busy_machine,
     different_models,
@@ -93,13 +94,14 @@ def _failed_requests(counts: SetCounts) -> Iterator[str]:
             )
 
 
-def _early_end(state: RunState, done: int, photos: int) -> Iterator[str]:
-    if state in {"cancelled", "failed"}:
+def _early_end(state: RunState, done: int, photos: int) -> Iterator[Warning_]:
+    if state in ENDED_EARLY:
         what = "Stopped" if state == "cancelled" else "The run failed"
-        yield (
+        words = (
             f"{what} after {done:,} of {count(photos, 'photo')}. "
             "They came in random order, so the results so far are a fair sample."
         )
+        yield Warning_("W12", words, "note" if state == "cancelled" else "warning")
 
 
 def _skipped_photos(photo_set: PhotoSetFacts) -> Iterator[str]:

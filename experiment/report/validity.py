@@ -77,8 +77,8 @@ def judge(
         return "NOISY", (
             f"p50 {milliseconds(p50)}, 95 %: {span(low, high)} (±{width}). More repeats will narrow it.",
         )
-    apart = f" {_delayed(len(apart_ms), answered)}, and not counted." if apart_ms else ""
-    known = f"{count(len(samples_ms), 'sample')}, no failures, p50 known to ±{width} (95 %)."
+    apart = f" {_delayed(len(apart_ms), answered)}: p50 is without." if apart_ms else ""
+    known = f"{count(answered, 'sample')}, no failures, p50 known to ±{width} (95 %)."
     return "VALID", (known + apart,)
 
 

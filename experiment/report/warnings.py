@@ -53,7 +53,8 @@ SET_CODES = {  # of reports about many photos, which have most of the others too
     "W18": "a CSV of labels and the photos of the set are not about the same files",
     "W19": "several workers asked the same backends at once",
 }
-NOTES = frozenset({"W2", "W6", "W9", "W17", "W22"})  # good to know; the numbers can be believed all the same
+# Good to know; the numbers can be believed all the same.
+NOTES = frozenset({"W2", "W6", "W9", "W13", "W17", "W22"})
 
 ENDED_EARLY = frozenset({"cancelled", "failed"})  # states of runs
 
@@ -176,7 +177,7 @@ def busy_machine(cells: Sequence[Cell], *, was_busy: bool) -> Iterator[str | War
             cells_are = "1 cell is" if len(kept) == 1 else f"{len(kept):,} cells are"
             words += f"{cells_are} NOISY for it, as too few others are left there. Close other programs."
         else:
-            words += "What was delayed is kept apart and not counted; intervals allow for it."
+            words += "Each p50 is without them, and its interval allows for that."
         yield Warning_("W4", words, "warning" if kept else "note")
     if was_busy and any(cell.p50_ms is not None and cell.p50_ms < LATE_MS for cell in cells):
         yield MAY_BE_OFF
@@ -302,14 +303,13 @@ def _much_left_out(source: SourceImage, reference: Variant) -> Iterator[Warning_
         )
 
 
-def _early_end(run: Run) -> Iterator[str]:
+def _early_end(run: Run) -> Iterator[Warning_]:
     if run.state not in ENDED_EARLY:
         return
     what = "Stopped" if run.state == "cancelled" else "The run failed"
-    yield (
-        f"{what} after {len(run.measurements):,} of {count(run.requests_planned, 'request')}. "
-        "The results so far are kept."
-    )
+    done = f"{len(run.measurements):,} of {count(run.requests_planned, 'request')}"
+    words = f"{what} after {done}. The results so far are kept."
+    yield Warning_("W12", words, "note" if run.state == "cancelled" else "warning")
 
 
 def short_of_cores(backends: Iterable[BackendInfo]) -> Iterator[str]:

@@ -85,6 +85,7 @@ export const SELECTORS = {
   recommendation: "#recommendation",
   figures: "#figures",
   evidence: "#evidence",
+  why: "#why",
   copies: "#copies",
   exports: "#exports",
   compareWith: "#compare-with",

@@ -285,7 +285,7 @@ export interface Cell {
   not_sent?: Count;
   /** The first warm-up. */
   cold_ms: MillisecondsOrNull;
-  /** Latencies set apart, as this machine was too busy to time them. They count in no number but p50_low_ms and p50_high_ms, which enclose the interval without and with them. */
+  /** Latencies set apart, as this machine was too busy to time them. p50_ms is without them; p50_low_ms and p50_high_ms enclose the interval without and with them; p90_ms, p99_ms, min_ms and max_ms are of all. */
   disturbed_samples_ms?: Array<Milliseconds>;
   /** Samples for which it was too busy as well: they count, as too few would be left without them. */
   disturbed_counted?: Count;

@@ -50,6 +50,7 @@ test("a longer limit is not offered where nobody is there, only where an answer 
   const left = (...codes) => ({ backend_name: "GPU", count: 0, failures: 0, not_sent: 20, failure_reasons: codes.map((code) => ({ code })) });
   const label = (...codes) => offers(report({ plan: { repeats: 64, timeout_s: 60 }, cells: [left(...codes)] }))[0].label;
   assert.equal(label("not_sent", "unreachable"), "Retry 1 cell on GPU");
+  assert.equal(label("deadline", "unreachable"), "Retry 1 cell on GPU");
   assert.equal(label("not_sent", "deadline"), "Retry 1 cell on GPU with 120 s");
 });
 

@@ -213,3 +213,8 @@ test("backends that are down are not counted as answering, those that load are",
   const backends = ["ready", "loading", "down", "wrong_model"].map((state) => ({ state }));
   assert.deepEqual(plans.answeringBackends(backends).map((backend) => backend.state), ["ready", "loading"]);
 });
+
+test("what a set takes is said as the most, for copies larger than their photo are skipped", () => {
+  assert.equal(plans.estimateWords({ requests: 726, seconds: 18.4 }, true), "Up to 726 requests, at most about 18 s");
+  assert.equal(plans.estimateWords({ requests: 1426, seconds: 36 }, false), "1,426 requests, about 36 s, longer on a busy machine");
+});

@@ -170,6 +170,7 @@ def test_a_browser_that_changes_pixels_and_writes_no_webp_is_told_of(visit, app)
     report = app.report(visit.run_id())
     assert [each["canvas_noise"] for each in report["variants"]] == [None, True]
     assert report["environment"]["browser_noise_bytes"] > 0
+    page.locator("#problems > summary").click()
     assert "Your browser changes pixels it reads back" in page.locator("#problems").inner_text()
     cells = [cell for cell in report["cells"] if cell["variant_id"] == "64-png-pica" and cell["count"]]
     assert {cell["validity"] for cell in cells} == {"INVALID"}
@@ -239,7 +240,7 @@ def test_a_photo_over_the_limit_is_shrunk_here_and_then_taken(browser, tmp_path)
         assert "this copy is the reference" in page.locator("#photo-facts").inner_text()
         page.click("#run")
         visit.wait_until("location.pathname.startsWith('/runs/')")
-        visit.wait_until("document.querySelector('#variants tbody tr')")
+        visit.wait_until("!document.querySelector('#results-body').hidden")
         sent = requests.get(f"{small.url}/api/runs/{visit.run_id()}/variants/original", timeout=30).content
         assert Image.open(io.BytesIO(sent)).size == (387, 258)
         page.keyboard.press("Escape")

@@ -138,7 +138,7 @@ def test_a_colleagues_exported_run_can_be_compared_with(visit, app, two_runs):
     made = requests.post(f"{app.url}/api/runs/import", files=file, timeout=60)
     assert made.status_code == 201, made.text
     shown = app.report(made.json()["id"])
-    assert {key for key in report if shown[key] != report[key]} == {"run_id"}
+    assert {key for key in report if shown[key] != report[key]} == {"run_id", "has_pictures"}
     page = visit.open(f"/runs/{two_runs[1]}")
     page.locator(".plot .main-svg").first.wait_for()
     page.click("#compare-with")

@@ -39,13 +39,13 @@ def test_a_dropped_report_shows_the_run_again_without_its_images(visit: Visit, a
     assert HOSTILE in page.locator("#photo-name").inner_text()
     page.click("#share summary")
     assert page.locator("#variants tbody tr").count() == len(made["variants"])
-    assert page.locator("#exports a").all_inner_texts() == ["Report .html", "JSON", "CSV"]
+    assert page.locator("#exports a").all_inner_texts() == ["Report .html", "JSON", "CSV", "Card .png"]
     assert page.locator("#follow-ups").is_hidden()
     page.locator("#row-512-jpeg-85 button").click()
     expect(page.locator("#drawer-body")).to_contain_text("holds no pictures", timeout=PATIENCE_MS)
     assert page.locator("#drawer-body img").count() == 0
     found = app.report(visit.run_id())
-    assert {k: v for k, v in found.items() if k not in {"run_id", "imported"}} == {
+    assert {k: v for k, v in found.items() if k not in {"run_id", "imported", "has_pictures"}} == {
         k: v for k, v in made.items() if k != "run_id"
     }
 
@@ -70,6 +70,6 @@ def test_a_set_comes_back_too_and_a_damaged_file_says_what_to_do(visit: Visit):
     page.wait_for_selector(".plot .main-svg")
     assert page.locator("#recommendation-title").inner_text() == made["recommendation"]["sentence"]
     page.click("#share summary")
-    assert page.locator("#exports a").all_inner_texts() == ["Report .html", "JSON", "CSV"]
+    assert page.locator("#exports a").all_inner_texts() == ["Report .html", "JSON", "CSV", "Card .png"]
     page.click("#runs-button")
     expect(page.locator(".runs li").first).to_contain_text("imported", timeout=PATIENCE_MS)

@@ -63,7 +63,7 @@ def test_a_chosen_folder_becomes_accuracy_with_intervals(at_sets, tmp_path):
     page.keyboard.press("Escape")
     page.click("#share summary")
     links = page.locator("#exports a").all_inner_texts()
-    assert links == ["Report .html", "JSON", "CSV", "Every answer .csv"]
+    assert links == ["Report .html", "JSON", "CSV", "Every answer .csv", "Card .png"]
 
 
 def test_a_stored_set_says_what_it_was(at_sets, set_app, tmp_path):
@@ -133,27 +133,27 @@ def test_the_photos_that_flip_are_shown_with_pictures_and_the_address_keeps_what
     assert small.get_attribute("data-photos") == "33 % of 12"
     assert small.get_attribute("aria-label").endswith("33 % of 12")
     page.click("#photos-tab summary")
-    page.locator(".photo-card").first.wait_for()
-    assert page.locator(".photo-card").count() == 12
+    page.locator("#photos .photo-card").first.wait_for()
+    assert page.locator("#photos .photo-card").count() == 12
     status = page.locator(".set-status")
     assert status.inner_text() == (
         "8 of 12 photos flip in at least one variant: 67 % of 12 (39 to 86). 8 got a wrong answer."
     )
-    worst = page.locator(".photo-card").first
+    worst = page.locator("#photos .photo-card").first
     assert re.search(r"label: (red|green); original: \1 70 %\n✕ flips in 1 of 2: blue", worst.inner_text())
     assert worst.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 96
-    assert page.locator(".photo-card.flipped").count() == 8
+    assert page.locator("#photos .photo-card.flipped").count() == 8
     page.select_option('[data-key="variant"]', "24-png")
     page.select_option('[data-key="only"]', "flipped")
     status.get_by_text("at 24 px PNG").wait_for()
     page.locator(".class-table button", has_text="red").click()
     status.get_by_text("4 of 4 photos of red flip").wait_for()
-    assert page.locator(".photo-card").count() == 4
+    assert page.locator("#photos .photo-card").count() == 4
     assert "Right, 24 px PNG" in page.locator(".class-table").inner_text()
     assert page.locator(".class-table tr", has_text="red").inner_text().count("0 % of 4 (0 to 49)") == 1
     at_sets.reload()
-    page.locator(".photo-card").first.wait_for()
-    assert page.locator(".photo-card").count() == 4
+    page.locator("#photos .photo-card").first.wait_for()
+    assert page.locator("#photos .photo-card").count() == 4
     assert page.locator('[data-key="label"]').input_value() == "red"
     assert violations(page) == []
 
@@ -178,7 +178,7 @@ def test_a_narrow_set_page_does_not_scroll_sideways(browser, set_app, tmp_path):
         page.click("#run")
         visit.wait_end()
         page.click("#photos-tab summary")
-        page.locator(".photo-card").first.wait_for()
+        page.locator("#photos .photo-card").first.wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") == 320
         page.click("#variants-tab summary")
         assert page.evaluate("document.documentElement.scrollWidth") == 320

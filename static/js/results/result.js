@@ -26,6 +26,7 @@ const EXPORTS = [
 ];
 const JUDGED = ["html", "json", "csv"]; // what other goals change
 const SIDE_BY_SIDE = "W3"; // a warning of the report
+const CARD = ["/card.png", "Card .png"]; // for chats and pull requests
 const ANSWERS = ["/answers.csv", "Every answer .csv"]; // of a set, in place of the variants
 
 /** What can be begun here, and is done by modules above: handed in by wireResults(). */
@@ -48,7 +49,7 @@ export function wireResults(given) {
   wireViewBar(async () => (await import("./plots.js")).redraw());
 }
 
-const AT_FIRST = "Results appear here. The first ones take about a second.";
+const AT_FIRST = "Results appear here as they are measured.";
 let hasBegun = false; // a run that was stopped before it was one leaves the page as it was
 
 /** Draws everything that follows from the report so far. */
@@ -113,8 +114,8 @@ function renderRecommendation(report) {
     el("h2", { id: "recommendation-title" }, title),
     recommendation?.smallest && el("p", { className: "smallest" }, recommendation.smallest.sentence),
     !isBusy() && doubts(report),
-    whyNot(recommendation),
   );
+  fill(part("why"), whyNot(recommendation));
 }
 
 const WARMING_UP = { sentence: "Warming up…", why: "Warm-up requests are not counted; the counted ones follow." };
@@ -153,7 +154,7 @@ function renderExports(report) {
   copy.addEventListener("click", () => copyLink(copy));
   const all = report.photo_set ? [...EXPORTS.slice(0, -1), ANSWERS] : EXPORTS;
   const offered = report.imported ? EXPORTS.slice(0, -1) : all; // what it came with is all there is
-  const links = offered.map(([kind, words]) => {
+  const links = [...offered, CARD].map(([kind, words]) => {
     const download = `pixelcost-${report.run_id}.${kind.replace("/", "")}`;
     return el("a", { className: "button", href: exportUrl(report, kind), download }, words);
   });

@@ -46,7 +46,8 @@ function retriesOf(report, longestS) {
     const codes = cells.flatMap((cell) => cell.failure_reasons.map(({ code }) => code));
     const earlier = (report.additions || []).filter((addition) => addition.backend_name === backendName);
     const limitS = Math.max(report.plan.timeout_s, ...earlier.map((addition) => addition.timeout_s));
-    const timeoutS = Math.min(longestS, limitS * (codes.includes(WITH_TIME) ? 2 : 1));
+    const mayHelp = codes.includes(WITH_TIME) && !codes.includes("unreachable");
+    const timeoutS = Math.min(longestS, limitS * (mayHelp ? 2 : 1));
     const limit = timeoutS === limitS ? "" : ` with ${timeoutS} s`;
     return {
       kind: "retry", backendName, timeoutS, label: `Retry ${plural(cells.length, "cell")} on ${backendName}${limit}`,

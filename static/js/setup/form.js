@@ -1,7 +1,7 @@
 /** The form: draws what the config offers, reads what the person wants into `state.plan`. */
 
 import { checkChip, el, fill, part, setText, syncChips, tickedValues, wireAdd, writeBeneath } from "../dom.js";
-import { bytes, capital, optionalNumber, plural, seconds } from "../format.js";
+import { bytes, capital, optionalNumber } from "../format.js";
 import { isBusy, memory, repeatsToCome, state, update, watch } from "../state.js";
 import * as plans from "./plan.js";
 
@@ -316,8 +316,8 @@ function estimateText(backends) {
   const answering = plans.answeringBackends(asked);
   const silent = asked.filter((backend) => !answering.includes(backend)).map((backend) => backend.name);
   const leftOut = plans.leftOut(backends, state.plan.backend_names);
-  const failing = silent.length ? `. Requests to ${silent.join(", ")} would fail now.` : leftOut.length ? `. Left out: ${leftOut.join(", ")}.` : "";
-  return `${plural(cost.requests, "request")}, about ${seconds(cost.seconds)}${failing}`;
+  const failing = silent.length ? `. No answer from ${silent.join(", ")}: tried once.` : leftOut.length ? `. Left out: ${leftOut.join(", ")}.` : "";
+  return `${plans.estimateWords(cost, Boolean(state.photo.set))}${failing}`;
 }
 
 /** Size and weight of the photo in words. @param {Partial<import("../types.js").Photo>} photo */

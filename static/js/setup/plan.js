@@ -11,7 +11,7 @@
  * @property {string} [format]  that the numbers belong to
  */
 
-import { formatName, plural } from "../format.js";
+import { formatName, plural, seconds } from "../format.js";
 
 const FIRST_GUESS_MS = 25; // per request, until a run on this machine has shown better
 /** Where copies are made: beforehand and stored, on the server for each request, or on the client. */
@@ -281,6 +281,16 @@ export function estimate(plan, longestPx, backends, paceMs, config) {
   const inTurn = sum(costs.filter((cost) => cost.together).map((cost) => cost.ms));
   const sideBySide = Math.max(0, ...costs.filter((cost) => !cost.together).map((cost) => cost.ms));
   return { requests: sum(costs.map((cost) => cost.requests)), seconds: Math.max(inTurn, sideBySide) / 1000 };
+}
+
+/**
+ * What a run costs, in words. A set's photos are not opened before they are sent, so copies that are larger than their
+ * photo are counted here and skipped later: it is the most that it can be.
+ * @param {{requests: number, seconds: number}} cost @param {boolean} isSet
+ */
+export function estimateWords({ requests, seconds: lengthS }, isSet) {
+  if (isSet) return `Up to ${plural(requests, "request")}, at most about ${seconds(lengthS)}`;
+  return `${plural(requests, "request")}, about ${seconds(lengthS)}, longer on a busy machine`;
 }
 
 function requestsPerVariant(plan, backend, config) {

@@ -318,4 +318,4 @@ def test_a_model_of_numbers_beside_another_one_is_left_out_with_a_warning(tmp_pa
     assert report["requests"] == {"planned": 35, "done": 35, "failed": 0, "not_sent": 0}
     assert [
         warning["message"].partition(",")[0] for warning in report["warnings"] if warning["code"] == "W8"
-    ] == ["MNIST: This model takes one number (float)"]
+    ] == ["MNIST was left out: This model takes one number (float)"]

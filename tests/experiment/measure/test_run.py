@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -151,12 +152,23 @@ def test_after_three_deadlines_in_a_row_the_rest_is_not_sent():
     assert "3 requests in a row passed the time limit" in taken[-1].failure.message
 
 
-def test_who_was_down_before_the_run_and_hangs_costs_one_time_limit():
-    info = BackendInfo(name="slow", protocol="fake", state="down")
-    slow = FakeBackend(service_ms=1000, info=info)
-    taken = list(measure(Plan(warmups=0, repeats=5, timeout_s=0.02), VARIANTS, [slow]))
-    assert [each.failure.code for each in taken] == ["deadline"] + ["not_sent"] * 14
-    assert "A request passed the time limit" in taken[-1].failure.message
+@pytest.mark.parametrize("state", ["down", "wrong_model"])
+@pytest.mark.parametrize("code", ["unreachable", "deadline", "wrong_model"])
+def test_who_did_not_answer_before_the_run_is_asked_once(state, code):
+    def dead(asked):
+        raise RequestFailed(code, "No answer at tf-gpu:8500 (connection refused)")
+
+    gone = FakeBackend(answer=dead, info=BackendInfo(name="x", protocol="fake", state=state))
+    taken = list(measure(Plan(warmups=0, repeats=5), VARIANTS, [gone]))
+    assert [each.failure.code for each in taken] == [code] + ["not_sent"] * 14
+    assert len(gone.asked) == 1
+    assert "It did not answer before the run either. No answer at" in taken[-1].failure.message
+
+
+def test_who_did_not_answer_before_the_run_and_does_now_is_measured_like_any_other():
+    back = FakeBackend(info=BackendInfo(name="x", protocol="fake", state="down"))
+    taken = list(measure(Plan(warmups=0, repeats=5), VARIANTS, [back]))
+    assert [each.failure for each in taken] == [None] * 15
 
 
 def test_a_backend_that_comes_back_goes_on_being_measured(monkeypatch):

@@ -309,15 +309,19 @@ def watched(latencies_ms, **changes):
     return delayed(latencies_ms, late_ms=0.0, **changes)
 
 
-def test_samples_that_a_late_beat_touched_are_kept_apart_and_not_counted():
-    made = report(measurements=[*watched([4.0] * 18), *delayed([25.0, 31.0])])
+def test_samples_that_a_late_beat_touched_are_kept_apart_and_p50_is_without_them():
+    made = report(measurements=[*watched([4.0] * 9), *delayed([25.0, 31.0]), *watched([4.0] * 9)])
     (cell,) = made.cells
     assert (cell.count, cell.samples_ms, cell.disturbed_samples_ms) == (20, (4.0,) * 18, (25.0, 31.0))
-    assert (cell.p50_ms, cell.max_ms, cell.validity) == (4.0, 4.0, "VALID")
-    assert "2 of 20 were delayed by other work on this machine, and not counted." in cell.reasons[0]
+    assert (cell.p50_ms, cell.max_ms, cell.validity) == (4.0, 31.0, "VALID")  # a tail is of all
+    assert "2 of 20 were delayed by other work on this machine: p50 is without." in cell.reasons[0]
     (told,) = [each for each in made.warnings if each.code == "W4"]
     assert told.level == "note"
     assert "delayed 2 of 20 samples" in told.message
+
+
+def test_p90_needs_no_more_repeats_because_some_were_set_apart():
+    assert only_cell([*watched([4.0] * 60), *delayed([25.0] * 4)]).p90_ms is not None
 
 
 def test_a_late_beat_that_is_a_small_part_of_a_request_does_not_disturb_it():
@@ -549,6 +553,14 @@ def test_requests_to_a_backend_that_was_down_are_not_warned_of_twice():
     assert warning(made, "W8") == "8 CPU: No answer at tf:8500 (connection refused). All 5 requests failed."
 
 
+def test_a_backend_that_was_not_asked_as_it_refused_is_one_note():
+    why = "No answer at tf-gpu:8500 (connection refused). Is the server running?"
+    gone = backend("GPU", state="down", detail=why)
+    made = report(backends=(backend(), gone), measurements=answered(STEADY_MS))
+    (told,) = [each for each in made.warnings if "GPU" in each.message]
+    assert (told.code, told.level, told.message) == ("W8", "note", f"GPU was left out: {why}")
+
+
 def test_a_backend_that_dies_in_mid_run_is_warned_of_by_its_failures():
     made = report(measurements=[*answered(STEADY_MS), *failed(2, code="unreachable", message="It went away")])
     assert warning(made, "W10") == ("2 of 22 requests to 8 CPU failed, in 1 cell: It went away.")
@@ -593,19 +605,26 @@ def test_a_note_says_that_agreement_does_not_compare_different_models():
 
 def test_notes_are_told_from_warnings():
     made = report(
-        backends=(backend(), no_gpu(), backend("gone", state="down")),
+        backends=(
+            backend(cpus=8, cores=(0, 1), embedded=True),
+            no_gpu(),
+            backend("gone", state="down"),
+        ),
+        state="cancelled",
         skipped_sizes_px=(8192,),
         source=source(notes=("Turned upright",)),
-        measurements=[*answered(STEADY_MS), *failed(1)],
+        measurements=[*answered(STEADY_MS), *failed(1), *failed(2, backend_name="gone")],
     )
     levels = [(each.code, each.level) for each in made.warnings]
     assert levels == [
         ("W2", "note"),
         ("W6", "note"),
         ("W8", "note"),
-        ("W8", "note"),
+        ("W8", "warning"),
         ("W9", "note"),
         ("W10", "warning"),
+        ("W12", "note"),
+        ("W13", "note"),
     ]
 
 

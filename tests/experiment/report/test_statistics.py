@@ -139,3 +139,11 @@ def test_the_numbers_of_a_cell_come_where_there_are_samples_enough_for_each():
     many = latency_stats([float(ms) for ms in range(1, SAMPLES_FOR_P90 + 1)])
     assert many["p50_low_ms"] < many["p50_ms"] < many["p50_high_ms"] < many["p90_ms"]
     assert many["p99_ms"] is None
+
+
+@given(latencies, latencies)
+def test_a_tail_and_the_extremes_are_of_all_samples_and_p50_is_without_those_set_apart(kept, apart):
+    stats, every = latency_stats(kept, apart), latency_stats([*kept, *apart])
+    assert stats["p50_ms"] == percentile(kept, 50)
+    tails = ("p90_ms", "p99_ms", "min_ms", "max_ms")
+    assert [stats[key] for key in tails] == [every[key] for key in tails]

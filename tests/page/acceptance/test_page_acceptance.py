@@ -34,13 +34,15 @@ def test_the_cat_with_all_defaults_from_the_first_click_to_every_table(visit, ap
     visit.page.add_init_script(WATCH_SHIFTS)
     page = visit.open()
     page.set_default_timeout(LONGEST_S * 1000)
-    page.click("#sample")
+    page.click("#sample")  # which starts a preview
     page.locator("#photo-image[src]").wait_for()
     page.wait_for_timeout(600)  # what a click moves is no shift; what follows by itself is
     page.evaluate("shift = 0")
-    page.click("#run")
     assert visit.wait_end() == "done"
     assert page.evaluate("shift") < MOST_SHIFT
+    visit.wait_until(
+        "/^Run /.test(document.querySelector('#run').innerText)"
+    )  # and then the rest of the plan
     report = app.report(visit.run_id())
     assert report["requests"]["failed"] == 0
     assert report["recommendation"]["variant_id"]
@@ -92,32 +94,16 @@ def bars_of(page) -> list[list[float]]:
 COVERED = """
 (() => {
   const focused = document.activeElement;
-  const bar = document.querySelector(".run-bar").getBoundingClientRect();
+  const foot = document.querySelector(".plan-foot").getBoundingClientRect();
   const { top, bottom, width } = (focused.closest(".chip, label") || focused).getBoundingClientRect();
-  if (focused === document.body || !width || focused.closest(".run-bar")) return "";
-  return top >= bar.top && bottom <= bar.bottom ? focused.outerHTML : "";
+  if (!focused.closest("#plan-drawer") || !width || focused.closest(".plan-foot")) return "";
+  return top >= foot.top && bottom <= foot.bottom ? focused.outerHTML : "";
 })()
 """
-
-
-@pytest.mark.parametrize("width", [320, 390])
-def test_what_has_the_focus_is_never_under_the_run_bar(browser, app, width):
-    with visiting(browser, app.url, viewport={"width": width, "height": 640}) as visit:
-        page = visit.open("/?sample=cat&sizes=64&fmt=jpeg")
-        page.locator("#photo-image[src]").wait_for()
-        page.locator(".more > summary").click()
-        page.evaluate("scrollTo(0, 0)")
-        page.locator("#choose").focus()
-        for _ in range(45):
-            page.keyboard.press("Tab")
-            assert page.evaluate(COVERED) == ""
-        assert page.evaluate("getComputedStyle(document.querySelector('.run-bar')).position") == "sticky"
-
-
-BESIDE_THE_FORM = """
+OUTSIDE = """
 (() => {
-  const { right } = document.querySelector("#order").form.getBoundingClientRect();
-  return [...document.querySelectorAll(".more :is(select, input, .chip)")]
+  const { right } = document.querySelector("#plan-drawer").getBoundingClientRect();
+  return [...document.querySelectorAll("#plan :is(select, input, .chip)")]
     .filter((each) => each.getBoundingClientRect().right > right)
     .map((each) => each.id || each.textContent.trim());
 })()
@@ -125,9 +111,15 @@ BESIDE_THE_FORM = """
 
 
 @pytest.mark.parametrize("width", [320, 390])
-def test_on_a_narrow_screen_nothing_under_more_reaches_over_the_form(browser, app, width):
+def test_on_a_narrow_screen_the_plan_fits_and_hides_nothing_that_has_the_focus(browser, app, width):
     with visiting(browser, app.url, viewport={"width": width, "height": 640}) as visit:
         page = visit.open("/?sample=cat&sizes=64&fmt=jpeg")
         page.locator("#photo-image[src]").wait_for()
-        page.locator(".more > summary").click()
-        assert page.evaluate(BESIDE_THE_FORM) == []
+        visit.open_plan()
+        page.locator("#setup > .more > summary").click()
+        assert page.evaluate(OUTSIDE) == []
+        page.locator("#plan-close").focus()
+        for _ in range(45):
+            page.keyboard.press("Tab")
+            assert page.evaluate(COVERED) == ""
+        assert page.evaluate("getComputedStyle(document.querySelector('.plan-foot')).position") == "sticky"

@@ -37,8 +37,12 @@ def found_in_every_look(page) -> dict[str, list[str]]:
 
 def test_an_empty_page(visit):
     page = visit.open()
+    page.locator("#figures li").first.wait_for()  # of the sample
+    page.click("#backends-button")
     page.locator(".backend.ready").first.wait_for()
-    page.locator("summary", has_text="More").click()
+    assert found_in_every_look(page) == {}
+    visit.open_plan()
+    page.get_by_text("More", exact=True).click()
     assert found_in_every_look(page) == {}
 
 
@@ -57,7 +61,8 @@ def test_a_page_with_a_finished_run(visit, stored):
     page = visit.open(f"/runs/{stored}")
     visit.wait_end()
     for summary in page.locator("#results summary").all():
-        summary.click()
+        if summary.is_visible():
+            summary.click()
     page.locator("[data-name=trade_off]").get_by_text("Show as table").click()
     assert found_in_every_look(page) == {}
 
@@ -72,9 +77,12 @@ def test_a_page_with_the_inspector_open(visit, stored):
 def test_a_page_with_errors(visit):
     page = visit.open("/?sample=cat&sizes=64")
     page.locator("#photo-image[src]").wait_for()
+    visit.open_plan()
     page.fill("#repeats", "0")
     page.fill("#other-size", "7")
     page.click("#add-size")
+    assert found_in_every_look(page) == {}
+    visit.close_plan()
     page.set_input_files(
         "#file", {"name": "notes.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7 " * 9}
     )

@@ -85,7 +85,8 @@ def test_another_photo_takes_the_place_of_a_preview_under_way(visit, app):
     page.locator("#follow-up-stop:enabled").wait_for()
     page.click("#run")  # Stop
     visit.wait_until("!document.querySelector('#follow-up-stop')")
-    assert app.report(first)["additions"][-1]["state"] == "cancelled"
+    told = requests.get(f"{app.url}/api/runs/{first}/follow-ups", timeout=30).json()["follow_ups"]
+    assert [each["state"] for each in told] == ["cancelled"]
 
 
 def test_nothing_starts_by_itself_where_that_is_switched_off(visit):

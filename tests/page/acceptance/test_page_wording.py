@@ -247,18 +247,28 @@ def jpeg() -> bytes:
     return out.getvalue()
 
 
+NEWER = "The review of the page (November 2026) has plainer words."
 PAGE, PROBE = "page/test_page", "experiment/backends/test_backends"
 WORDING = "page/acceptance/test_page_wording"
 ROWS = [
     # Empty
-    Row("Start with a photo", "Start with a photo", lambda: TEMPLATE),
+    Row("Start with a photo", "How small can your images get", lambda: TEMPLATE, note=NEWER),
     Row(
-        "We make smaller copies of it …", "We make smaller copies of it, send each to every", lambda: TEMPLATE
+        "We make smaller copies of it …",
+        "We shrink it, ask your model servers about every",
+        lambda: TEMPLATE,
+        note=NEWER,
     ),
     Row("Choose a photo", ">Choose a photo<", lambda: TEMPLATE),
-    Row("Use the cat photo", ">Use the cat photo<", lambda: TEMPLATE),
+    Row("Use the cat photo", ">Try a sample<", lambda: TEMPLATE, note=NEWER),
     Row(
-        "Results appear here. …", "Results appear here. The first ones take about a second", lambda: TEMPLATE
+        "Results appear here. …",
+        "takes",
+        in_test(
+            "page/acceptance/test_page_first_look",
+            "test_the_empty_page_shows_the_sample_run_under_the_drop_zone",
+        ),
+        note="The empty page shows a stored run of the sample in their place.",
     ),
     # Backends
     Row(

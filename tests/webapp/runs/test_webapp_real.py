@@ -68,6 +68,17 @@ def test_a_run_with_one_backend_down_is_complete_for_the_other(web: WebProcess, 
     assert report["recommendation"]["backend_name"] == "Real"
 
 
+def test_a_backend_that_refuses_and_is_named_is_tried_once(web: WebProcess) -> None:
+    plan = json.dumps({**json.loads(PLAN), "backend_names": ["Down", "Real"]})
+    report = web.finished(web.post("cat.png", plan, CAT.read_bytes()).json()["id"])
+    sent = {"planned": 2 * REQUESTS, "done": 2 * REQUESTS, "failed": 1, "not_sent": REQUESTS - 1}
+    assert report["requests"] == sent
+    cells = [cell for cell in report["cells"] if cell["backend_name"] == "Down"]
+    assert all(cell["count"] == 0 and cell["failures"] + cell["not_sent"] == 8 for cell in cells)
+    assert {each["code"] for cell in cells for each in cell["failure_reasons"]} == {"not_sent", "unreachable"}
+    assert [each["code"] for each in report["warnings"] if "Down" in each["message"]] == ["W8"]
+
+
 def test_every_sample_that_was_streamed_is_in_the_report(web: WebProcess, run_id: str) -> None:
     report = web.finished(run_id)
     in_stream = [
