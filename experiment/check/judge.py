@@ -19,13 +19,14 @@ from experiment.decide.differences import differences
 from experiment.errors import PixelcostError
 from experiment.figures.view import View
 from experiment.records import Share
+from experiment.report.contention import rivals_for_machine
 from experiment.report.proportions import holm
 from experiment.wording import listed
 
 SLOWER = "max_slower_percent"
 ONE_AFTER_ANOTHER = (
     "The backends were measured one after another, so a drift of the machine looks like a difference. "
-    "Measure with --order auto."
+    "Measure with --order in_turns."
 )
 Outcome = Literal["pass", "fail", "unclear", "not judged"]
 KEPT, FAILED, NOT_JUDGED = 0, 1, 2  # exit codes
@@ -93,7 +94,7 @@ def judge(run: CheckedRun, budget: Budget, earlier: Sequence[CheckedRun] = ()) -
     verdicts = [_verdict(each, corrected, len(tested)) for each in opened]
     if why := _ended_early(run):
         verdicts.append(Verdict("the run", "all requests sent", "not judged", "", why))
-    return Judgement(run, budget, tuple(verdicts), len(tested), tuple(_notes(run, earlier)))
+    return Judgement(run, budget, tuple(verdicts), len(tested), tuple(_notes(run, budget, earlier)))
 
 
 def _verdict(each: _Open, corrected: Iterator[float], comparisons: int) -> Verdict:
@@ -225,7 +226,15 @@ def _ended_early(run: CheckedRun) -> str:
     return f"The run ended early ({state}). {failure['message'] if failure else ''}".strip()
 
 
-def _notes(run: CheckedRun, earlier: Sequence[CheckedRun]) -> Iterator[str]:
+def _notes(run: CheckedRun, budget: Budget, earlier: Sequence[CheckedRun]) -> Iterator[str]:
+    baseline = budget.baseline
+    if baseline is not None and baseline.backend is not None and SLOWER in baseline.block.goals:
+        rivals = rivals_for_machine(run.view.backends, run.view.plan.order).get(baseline.backend)
+        if rivals:
+            yield (
+                f"{listed([baseline.backend, *rivals])} worked on one machine at the same time, which hides "
+                "a part of how much slower one is. Measure with --order in_turns."
+            )
     absent = [info.name for info in run.view.backends if not info.takes_photos]
     if absent:
         yield f"Not measured: {listed(absent)}."

@@ -264,6 +264,15 @@ def test_what_slows_the_machine_for_both_backends_is_no_difference():
     assert {each.outcome for each in verdicts} == {"pass"}
 
 
+@pytest.mark.parametrize(("order", "is_noted"), [("auto", True), ("parallel", True), ("in_turns", False)])
+def test_servers_that_worked_on_one_machine_at_the_same_time_are_noted(order, is_noted):
+    servers = tuple(backend(name, address=f"localhost:{port}") for port, name in enumerate(("old", "new")))
+    cells = [each for name in ("old", "new") for each in answered(times(10), backend_name=name)]
+    checked = run(cells, variants=(original(),), backends=servers, plan=Plan(order=order))
+    notes = " ".join(judged(checked, SLOWER).notes)
+    assert ("old and new worked on one machine at the same time" in notes) is is_noted
+
+
 def test_too_few_repeats_are_not_clear_for_each_variant_and_for_all_of_them():
     found = judged(two(10.0, count=5), SLOWER)
     assert [each.outcome for each in found.verdicts] == ["unclear"] * 3
