@@ -25,7 +25,7 @@ from tests.support.processes.webapp_parts import eventually
 
 CAN_NOT = why_not()
 IS_FULL = os.environ.get("PIXELCOST_TEST_IMAGES") == "full"
-WEB_MB = 165  # what the web image adds to its base; aiohttp, which load tests need, is 12 of them
+WEB_MB = 175  # what the web image adds to its base: 12 are aiohttp, which load tests need, 8 pi-heif
 HEALTHY_TIMEOUT_S = 120
 PAGE = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:5051/').read().decode())"
 MODELS = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:4343/models').read().decode())"

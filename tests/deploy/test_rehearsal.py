@@ -73,6 +73,6 @@ def test_what_is_deployed_answers_a_run_through_the_nodes_port(way: str, tmp_pat
 
 
 def expected(containers: Sequence[Container]) -> dict[str, tuple[int, int]]:
-    """(answered, unanswered) of each cell: a GPU is not there, and costs only its own cells."""
-    gpu = {"GPU": (0, 6)} if any(each.needs_gpu for each in containers) else {}
+    """(answered, unanswered) of each cell: a GPU that is not there is left out, and asked nothing."""
+    gpu = {"GPU": (0, 0)} if any(each.needs_gpu for each in containers) else {}
     return gpu | {"1 CPU": (6, 0), "8 CPU": (6, 0)}

@@ -370,13 +370,14 @@ def test_avif_is_ticked_run_and_shown_on_the_page(
     ):
         page = visit.open("/?sample=cat&sizes=64,32&fmt=jpeg&repeat=6")
         page.locator("#photo-image[src]").wait_for()
+        visit.open_plan()
         assert not page.get_by_role("group", name="AVIF quality").is_visible()
         page.locator("#formats").get_by_label("AVIF", exact=True).check()
         assert page.get_by_role("group", name="AVIF quality").is_visible()
         page.get_by_text("Stock can't read AVIF: those variants will not be sent there.").wait_for()
         page.get_by_label("Another AVIF quality").fill("30")
         page.keyboard.press("Enter")
-        page.click("#run")
+        page.click("#run-plan")
         assert visit.wait_end() == "done"
         assert page.locator("#row-64-avif-30").get_by_text("AVIF q30", exact=True).is_visible()
         page.locator("#row-64-avif-30 .row-button").click()

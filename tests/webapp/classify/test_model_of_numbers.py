@@ -65,5 +65,5 @@ def test_a_run_leaves_such_models_out_and_the_report_says_why(
     assert report["requests"] == {"planned": 2 * asked, "done": 2 * asked, "failed": 0, "not_sent": 0}
     said = [warning["message"] for warning in report["warnings"] if warning["code"] == "W8"]
     left_out = ["Digits"] if names is None else BOTH
-    assert [words.partition(SENTENCE)[0] for words in said] == [f"{name}: " for name in left_out]
+    assert [words.partition(SENTENCE)[0] for words in said] == [f"{name} was left out: " for name in left_out]
     assert report["recommendation"]["backend_name"].startswith("Photos")
