@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = "1.7"
 
-Order = Literal["auto", "parallel", "one_at_a_time"]
+Order = Literal["auto", "parallel", "in_turns", "one_at_a_time"]
 Validity = Literal["VALID", "NOISY", "INVALID"]
 Question = Literal["predict", "decode"]
 RunState = Literal["queued", "running", "done", "cancelled", "failed"]

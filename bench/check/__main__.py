@@ -19,6 +19,7 @@ def main() -> int:
     parser.add_argument("--tries", type=int, default=1000, help="simulated pairs of runs for each line")
     parser.add_argument("--seed", type=int, default=1, help="of the simulation")
     parser.add_argument("--seconds", type=float, default=240, help="for pairs of runs on real servers")
+    parser.add_argument("--repeats", type=int, default=120, help="of each of those runs")
     options = parser.parse_args()
     facts = environment()
     print(
@@ -26,7 +27,7 @@ def main() -> int:
     )
     parts = {
         "simulated": lambda: simulated.bench(options.tries, options.seed),
-        "real": lambda: real.bench(options.seconds),
+        "real": lambda: real.bench(options.seconds, options.repeats),
     }
     try:
         for name in options.parts or parts:

@@ -20,6 +20,7 @@ from experiment.check.findings import SURE, Finding, fact
 from experiment.check.limits import answer_words, lost_words
 from experiment.check.tails import (
     lost_by_chance,
+    lost_z,
     normal_above,
     shift_of,
     signed_rank_above,
@@ -58,8 +59,7 @@ def slower(cell: CheckedCell, before: Before, limit_percent: float) -> Finding:
     sides = [cell, *before.cells]
     doubt = next((f"{side.name}: {side.doubt}" for side in sides if side.doubt), before.doubt)
     if min(len(side.cell.samples_ms) for side in sides) < SAMPLES_FOR_INTERVAL:
-        doubt = doubt or f"At least {SAMPLES_FOR_INTERVAL} answered requests are needed on both sides."
-        return Finding(measured="too few answers", is_within=False, p=1.0, noun=cell.noun, doubt=doubt)
+        return _too_few(cell.noun, doubt)
     compare = _in_turns if before.is_same_run else _with_reports
     return compare(cell, before, math.log1p(limit_percent / 100), doubt)
 
@@ -78,8 +78,13 @@ def all_slower(cells: Sequence[tuple[CheckedCell, Before]], limit_percent: float
     repeats = zip(*(_pairwise(cell, before) for cell, before in cells), strict=False)
     means = [fmean(differences) for differences in repeats]
     if len(means) < SAMPLES_FOR_INTERVAL:
-        raise NotJudged(f"At least {SAMPLES_FOR_INTERVAL} answered requests of each cell are needed.")
+        return _too_few(cells[0][0].noun, doubt)
     return _shifted(means, math.log1p(limit_percent / 100), cells[0][0].noun, doubt)
+
+
+def _too_few(noun: str, doubt: str) -> Finding:
+    needed = f"At least {SAMPLES_FOR_INTERVAL} answered requests are needed on both sides."
+    return Finding(measured="too few answers", is_within=False, p=1.0, noun=noun, doubt=doubt or needed)
 
 
 def _pairwise(cell: CheckedCell, before: Before) -> list[float]:
@@ -180,6 +185,7 @@ def _lost_pairwise(now: Share, then: Share, between: Share, limit_points: float)
         measured=lost_words(100 * net / total, -100 * high, -100 * low),
         is_within=-100 * low <= limit_points,
         p=lost_by_chance(gained, lost_photos, total, limit_points / 100),
+        z=lost_z(gained, lost_photos, total, limit_points / 100),
         samples=total,
         noun="photo",
     )

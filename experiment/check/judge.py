@@ -19,13 +19,14 @@ from experiment.decide.differences import differences
 from experiment.errors import PixelcostError
 from experiment.figures.view import View
 from experiment.records import Share
+from experiment.report.contention import rivals_for_machine
 from experiment.report.proportions import holm
 from experiment.wording import listed
 
 SLOWER = "max_slower_percent"
 ONE_AFTER_ANOTHER = (
     "The backends were measured one after another, so a drift of the machine looks like a difference. "
-    "Measure with --order auto."
+    "Measure with --order in_turns."
 )
 Outcome = Literal["pass", "fail", "unclear", "not judged"]
 KEPT, FAILED, NOT_JUDGED = 0, 1, 2  # exit codes
@@ -93,7 +94,7 @@ def judge(run: CheckedRun, budget: Budget, earlier: Sequence[CheckedRun] = ()) -
     verdicts = [_verdict(each, corrected, len(tested)) for each in opened]
     if why := _ended_early(run):
         verdicts.append(Verdict("the run", "all requests sent", "not judged", "", why))
-    return Judgement(run, budget, tuple(verdicts), len(tested), tuple(_notes(run, earlier)))
+    return Judgement(run, budget, tuple(verdicts), len(tested), tuple(_notes(run, budget, earlier)))
 
 
 def _verdict(each: _Open, corrected: Iterator[float], comparisons: int) -> Verdict:
@@ -169,10 +170,7 @@ def _together(view: View, baseline: Baseline, before: Callable[[CheckedCell], Be
                 by_backend.setdefault(cell.backend.name, []).append((cell, before(cell)))
     for name, cells in by_backend.items():
         if len(cells) > 1:
-            try:
-                found: Finding | str = against.all_slower(cells, limit)
-            except NotJudged as why:
-                found = str(why)
+            found = against.all_slower(cells, limit)
             yield _Open(f"all {len(cells)} variants on {name}", BASELINE_GOALS[SLOWER].said(limit), found)
 
 
@@ -214,12 +212,9 @@ def _refuse_other_photos(run: CheckedRun, earlier: Sequence[CheckedRun]) -> None
             run.view.photo_set is None
         ) or other.photo_sha256 != run.photo_sha256:
             there, here = other.photo_words, run.photo_words
-            if there == here:
-                there = f"another {there}"
             raise NotComparable(
-                f"{other.name} is about other photos: {there}, and {run.name} is about {here}. "
-                "Measure the same "
-                "photos for the baseline."
+                f"{other.name} is about other photos: {f'another {there}' if there == here else there}, and "
+                f"{run.name} is about {here}. Measure the same photos for the baseline."
             )
 
 
@@ -231,7 +226,15 @@ def _ended_early(run: CheckedRun) -> str:
     return f"The run ended early ({state}). {failure['message'] if failure else ''}".strip()
 
 
-def _notes(run: CheckedRun, earlier: Sequence[CheckedRun]) -> Iterator[str]:
+def _notes(run: CheckedRun, budget: Budget, earlier: Sequence[CheckedRun]) -> Iterator[str]:
+    baseline = budget.baseline
+    if baseline is not None and baseline.backend is not None and SLOWER in baseline.block.goals:
+        rivals = rivals_for_machine(run.view.backends, run.view.plan.order).get(baseline.backend)
+        if rivals:
+            yield (
+                f"{listed([baseline.backend, *rivals])} worked on one machine at the same time, which hides "
+                "a part of how much slower one is. Measure with --order in_turns."
+            )
     absent = [info.name for info in run.view.backends if not info.takes_photos]
     if absent:
         yield f"Not measured: {listed(absent)}."

@@ -8,7 +8,7 @@ from typing import Final
 
 from experiment.check.cells import CheckedCell, NotJudged
 from experiment.check.findings import Finding, fact
-from experiment.check.tails import binomial_at_most, lost_by_chance, quantile_ranks
+from experiment.check.tails import binomial_at_most, lost_by_chance, lost_z, quantile_ranks
 from experiment.records import Share
 from experiment.report.statistics import percentile
 from experiment.wording import bounds, count, milliseconds, number, percent, share_words, short_label
@@ -113,6 +113,7 @@ def lost(cell: CheckedCell, limit_points: float) -> Finding:
         measured=lost_words(-found.points, -found.high_points, -found.low_points),
         is_within=-found.low_points <= limit_points,
         p=lost_by_chance(found.gained, found.lost, found.photos, limit_points / 100),
+        z=lost_z(found.gained, found.lost, found.photos, limit_points / 100),
         samples=found.photos,
         noun="photo",
     )

@@ -91,13 +91,16 @@ def lost_by_chance(gained: int, lost: int, photos: int, limit_share: float) -> f
     never less than the exact test gives for no loss at all, which holds for few photos too.
     """
     exact = binomial_at_most(gained, gained + lost, 0.5)
-    if not limit_share:
-        return exact
+    return max(exact, normal_above(lost_z(gained, lost, photos, limit_share))) if limit_share else exact
+
+
+def lost_z(gained: int, lost: int, photos: int, limit_share: float) -> float:
+    """Standard deviations by which the photos lost are beyond the limit, as Tango 1998 counts them."""
     half = -gained - lost + (2 * photos - lost + gained) * limit_share
     root = math.sqrt(max(half**2 + 8 * photos * gained * limit_share * (1 - limit_share), 0.0))
     gained_share = (root - half) / (4 * photos)
     spread = math.sqrt(photos * (2 * gained_share + limit_share * (1 - limit_share)))
-    return max(exact, normal_above((lost - gained - photos * limit_share) / spread))
+    return (lost - gained - photos * limit_share) / spread if spread else 0.0
 
 
 class Shift(NamedTuple):

@@ -47,6 +47,8 @@ def _check(options: argparse.Namespace, cancel: threading.Event) -> int:
     budget = read_budget(options.budget)
     earlier = [checked_run(path.name, load_report(path)) for path in options.baseline]
     refuse_baselines(budget, earlier)
+    if budget.baseline and budget.baseline.backend and options.order is None:
+        options.order = "in_turns"  # at the same time on one machine, the slower one of two looks less slow
     if options.is_report:
         report, all_written = load_report(options.what), True
     else:

@@ -345,7 +345,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     add("--backends", dest="backend_names", type=_names, metavar="NAME,NAME", help="only these backends")
     add("--repeats", type=int, metavar="N", help="counted requests per cell (20; 64 for p90, 662 for p99)")
     add("--warmups", type=int, metavar="N", help="requests before that, not counted (3)")
-    add("--order", choices=get_args(Order), help="whether backends work in parallel (auto)")
+    add(
+        "--order",
+        choices=get_args(Order),
+        help="whether backends work in parallel (auto; check: in_turns, if it compares two)",
+    )
     add("--seed", type=int, metavar="N", help="order of the requests (random)")
     add("--timeout", dest="timeout_s", type=_number, metavar="S", help="per request (TF_REQUEST_TIMEOUT, 60)")
     add(

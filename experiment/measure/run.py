@@ -58,9 +58,10 @@ def _chains(
 ) -> list[list[Lane]]:
     """Lanes that run one after another; the chains themselves run in parallel."""
     turnstiles: dict[str, Turnstile] = {}
-    if plan.order == "auto":
-        for names in turn_groups([backend.info for backend in backends]):
-            turnstiles.update(dict.fromkeys(names, Turnstile()))
+    infos = [backend.info for backend in backends]
+    groups = {"auto": turn_groups(infos), "in_turns": [{info.name for info in infos}]}
+    for names in groups.get(plan.order, []):
+        turnstiles.update(dict.fromkeys(names, Turnstile()))
     lanes = [
         Lane(
             backend,

@@ -28,7 +28,7 @@ def rivals_for_machine(backends: Sequence[BackendInfo], order: Order) -> dict[st
 
     They may still have cores of their own (containers pinned apart): so this only earns a warning.
     """
-    if order == "one_at_a_time":
+    if order in {"in_turns", "one_at_a_time"}:
         return {}
     return _rivals(backends, _share_host)
 

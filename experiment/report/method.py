@@ -92,6 +92,7 @@ _OF_A_LOAD = ("Offered rate", "Capacity", "Knee", "Goodput")
 _ORDERS = {
     "auto": "backends were measured in parallel; those that share cores took turns",
     "parallel": "all backends were measured in parallel",
+    "in_turns": "the backends took turns, request by request",
     "one_at_a_time": "one backend was finished before the next began",
 }
 

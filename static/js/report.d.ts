@@ -129,7 +129,7 @@ export interface Plan {
   /** For each variant on each backend; never counted. */
   warmups: Count;
   repeats: Count;
-  order: "auto" | "parallel" | "one_at_a_time";
+  order: "auto" | "parallel" | "in_turns" | "one_at_a_time";
   seed: number;
   timeout_s: number;
   /** null: all of them. */

@@ -9,11 +9,14 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from bench import commits
 from bench.batching import steady_rate
+from bench.check import simulated
+from bench.check.tally import tally
 from bench.load import verdicts
 from bench.support.callers import calling, ends_s, request_of
 from bench.support.errors import CannotRun
@@ -172,3 +175,27 @@ def test_a_part_that_can_not_run_says_why_and_the_others_go_on():
     assert done.returncode == 2
     assert done.stdout.count("  skipped: no-such-revision is not a commit of this clone.") == 2
     assert "Traceback" not in done.stderr
+
+
+def test_a_check_finds_what_is_planted_and_raises_no_alarm_otherwise():
+    wanted = (
+        "quiet, 10 variants, 64 repeats, limit 2 %: A/A",
+        "quiet, 10 variants, 64 repeats, limit 2 %: all",
+    )
+    same, slower = (
+        next(each for each in simulated.in_one_run() if each.name.startswith(name)) for name in wanted
+    )
+    at_random = np.random.default_rng(1)
+    assert sum(same.attempt(at_random) for _ in range(20)) == 0  # of 1,000: 2
+    assert sum(slower.attempt(at_random) for _ in range(20)) >= 16  # of 1,000: 973
+    assert slower.is_planted and not same.is_planted
+
+
+def test_twice_the_loss_needs_a_quarter_of_the_photos():
+    few, many = (simulated.photos_to_find(lost, 0.1, comparisons=4) for lost in (0.02, 0.01))
+    assert 3.9 < many / few < 4.1
+
+
+def test_a_tally_shows_the_interval_of_its_share():
+    line = tally("A/A", [True, *[False] * 99], is_planted=False)
+    assert line.split(maxsplit=1) == ["A/A", "1 of 100 false alarms, 1.0 % (0.2 to 5.4)"]

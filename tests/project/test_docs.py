@@ -8,10 +8,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 import experiment
 from bench.study import page as findings
 from bench.study.tables import read
+from experiment.check.budget import budget_of
 from experiment.cli import check
 from experiment.cli.main import _parser
 from jobs import commands as of_jobs
@@ -73,6 +75,17 @@ def test_every_option_of_the_command_line_that_is_shown_exists(path):
     text = path.read_text("utf-8").replace("\\\n", " ")
     for line in re.findall(r"python -m experiment (.*)", text):
         assert set(re.findall(r"(?<![\w-])--[a-z0-9-]+", line)) <= known[line.startswith("check ")], line
+
+
+def test_the_budget_and_the_jobs_for_ci_can_be_read():
+    page = (ROOT / "docs" / "ci.md").read_text("utf-8")
+    (budget,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert {*budget_of(budget).blocks[1].goals} == {"max_p50_ms", "max_p90_ms", "max_size_bytes"}
+    github, gitlab = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
+    steps = [step.get("run", "") for step in github["jobs"]["check"]["steps"]]
+    for script in (steps, gitlab["pictures"]["script"]):
+        assert sum("python -m experiment check" in line for line in script) == 1
+        assert any("python -m serving" in line for line in script)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

@@ -8,6 +8,7 @@ import * as plans from "./plan.js";
 const ORDER_NAMES = {
   auto: "Auto: in parallel, shared cores take turns",
   parallel: "All backends in parallel",
+  in_turns: "All backends in turns, request by request",
   one_at_a_time: "One backend after the other",
 };
 const PLACES = /** @type {const} */ ({

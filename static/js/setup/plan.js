@@ -273,7 +273,7 @@ export function estimate(plan, longestPx, backends, paceMs, config) {
   const costs = asked.map((backend) => {
     const requests = countVariants(plan, longestPx, config) * requestsPerVariant(plan, backend, config);
     return {
-      together: plan.order === "one_at_a_time" || (plan.order === "auto" && (backend.embedded || Boolean(backend.model_servers))),
+      together: plan.order === "in_turns" || plan.order === "one_at_a_time" || (plan.order === "auto" && (backend.embedded || Boolean(backend.model_servers))),
       requests,
       ms: requests * (paceMs[backend.name] ?? FIRST_GUESS_MS),
     };

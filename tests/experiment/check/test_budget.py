@@ -112,6 +112,12 @@ def test_what_is_wrong_is_refused_with_the_key_and_what_is_allowed(text, words):
     assert "\n" not in refused.value.message.removesuffix("\n")
 
 
+def test_a_mark_of_byte_order_is_no_part_of_the_file(tmp_path):
+    path = tmp_path / "b.toml"
+    path.write_text("[[goals]]\nmax_p50_ms = 5", encoding="utf-8-sig")
+    assert read_budget(path).blocks == (Block("[[goals]] 1", {"max_p50_ms": 5}),)
+
+
 def test_a_file_that_is_no_text_and_one_that_is_not_there_are_refused(tmp_path):
     (tmp_path / "b.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(BudgetRefused, match="not text in UTF-8"):

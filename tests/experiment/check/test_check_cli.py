@@ -96,11 +96,12 @@ def test_a_goal_that_is_missed_ends_with_1_and_the_report_can_be_judged_again(ch
 def test_a_backend_half_again_as_slow_is_found_beside_the_other_in_one_run(check, tmp_path):
     budget = '[baseline]\nbackend = "old"\nmax_slower_percent = 2\nsame_answer = true\n'
     with grpc_server(waiting(0.03)) as old, grpc_server(waiting(0.06)) as new:
-        servers = ("--servers", f"old:{old};new:{new}", "--repeats", 12)
+        servers = ("--servers", f"old:{old};new:{new}", "--repeats", 12, "--json", tmp_path / "out.json")
         done = check(CAT, budget, "--sizes", 32, "--formats", "jpeg", "--warmups", 1, *servers)
     assert done.returncode == 1, done.stderr
     assert "| **FAIL** | all 2 variants on new | p50 at most 2 % above the baseline's |" in done.stdout
     assert done.stdout.count("| pass |") == 2
+    assert json.loads((tmp_path / "out.json").read_text())["plan"]["order"] == "in_turns"
 
 
 def test_a_set_of_photos_is_judged_by_its_accuracy(check, tmp_path):

@@ -162,6 +162,12 @@ def test_a_set_says_how_many_photos_would_tell():
     assert verdict.reason == "About 11,000 more photos would tell, if it is as it looks."
 
 
+def test_a_few_photos_without_a_loss_do_not_promise_that_one_more_would_tell():
+    verdict = one(of_set(both=10), "max_accuracy_lost_points = 1")
+    assert verdict.outcome == "unclear"
+    assert verdict.reason == "About 1,300 more photos would tell, if it is as it looks."
+
+
 def test_the_original_itself_keeps_its_answers():
     assert (
         one(of_set(both=30), "min_agreement_percent = 99", cells='variants = ["original"]').outcome == "pass"
@@ -258,6 +264,21 @@ def test_what_slows_the_machine_for_both_backends_is_no_difference():
     assert {each.outcome for each in verdicts} == {"pass"}
 
 
+@pytest.mark.parametrize(("order", "is_noted"), [("auto", True), ("parallel", True), ("in_turns", False)])
+def test_servers_that_worked_on_one_machine_at_the_same_time_are_noted(order, is_noted):
+    servers = tuple(backend(name, address=f"localhost:{port}") for port, name in enumerate(("old", "new")))
+    cells = [each for name in ("old", "new") for each in answered(times(10), backend_name=name)]
+    checked = run(cells, variants=(original(),), backends=servers, plan=Plan(order=order))
+    notes = " ".join(judged(checked, SLOWER).notes)
+    assert ("old and new worked on one machine at the same time" in notes) is is_noted
+
+
+def test_too_few_repeats_are_not_clear_for_each_variant_and_for_all_of_them():
+    found = judged(two(10.0, count=5), SLOWER)
+    assert [each.outcome for each in found.verdicts] == ["unclear"] * 3
+    assert found.exit_code == 0
+
+
 def test_backends_that_were_measured_one_after_another_can_not_be_compared():
     found = judged(two(12.0, plan=Plan(sizes_px=(256,), order="one_at_a_time")), SLOWER)
     assert {each.outcome for each in found.verdicts} == {"unclear"}
@@ -337,6 +358,9 @@ def test_another_photo_is_no_baseline():
         NotComparable, match=r"dog\.json is about other photos: dog\.jpg, and this run is about cat\.jpg"
     ):
         judged(now, "[baseline]\nmax_slower_percent = 2", other)
+    namesake = run([*answered(times(30))], source=source(sha256="0" * 64), name="old.json")
+    with pytest.raises(NotComparable, match=r"another cat\.jpg, and this run is about cat\.jpg"):
+        judged(now, "[baseline]\nmax_slower_percent = 2", namesake)
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_every_problem_is_named_at_once() -> None:
         'formats must be a list of formats, each one of png, jpeg, webp, webp-lossless, avif, not ["tiff"].',
         "jpeg_quality must be a whole number from 1 to 100, not 101.",
         "repeats must be a whole number from 1 to 1000, not 0.",
-        'order must be one of auto, parallel, one_at_a_time, not "zigzag".',
+        'order must be one of auto, parallel, in_turns, one_at_a_time, not "zigzag".',
     )
 
 

@@ -102,6 +102,14 @@ def test_parallel_order_sends_at_once_even_where_cores_are_shared():
     assert most == 2
 
 
+def test_in_turns_alternates_backends_that_share_nothing():
+    most, asked = watched_run(
+        [BackendInfo("here", address="a:1"), BackendInfo("there", address="b:1")], "in_turns"
+    )
+    assert most == 1
+    assert sum(one != other for one, other in itertools.pairwise(asked)) >= len(asked) - 4
+
+
 def test_one_at_a_time_finishes_one_backend_before_the_next():
     most, asked = watched_run([embedded("1 CPU", 0), embedded("8 CPU", 1)], "one_at_a_time")
     assert most == 1
