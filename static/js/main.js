@@ -1,6 +1,6 @@
 /** Starts the page: wires its parts, and brings in what a step needs when it is needed. */
 
-import { base, getBackends, getConfig, problemParts, problemText, runPath } from "./api.js";
+import { base, getBackends, getConfig, isReadOnly, problemParts, problemText, runPath } from "./api.js";
 import { announce, el, fill, part, setText } from "./dom.js";
 import { runtimeWords } from "./format.js";
 import { isBusy, memory, repeatsToCome, state, update, watch } from "./state.js";
@@ -41,6 +41,7 @@ const withRun = (act) => using(import("./run/run.js"), act);
 async function start() {
   applyTheme(memory.get("theme") || "auto");
   wire();
+  if (isReadOnly()) showReadOnly();
   watch(["backends", "backendsNotice"], renderBackends);
   watch(["notice"], renderNotice);
   const first = firstLook();
@@ -56,13 +57,22 @@ async function start() {
   watch(["photo", "backends"], previewByItself);
   if (first.backends) showBackends(first.backends);
   else askBackends(false);
-  withOwnServers((own) => own.testOwn());
+  if (!isReadOnly()) withOwnServers((own) => own.testOwn());
   const runId = document.documentElement.dataset.runId;
   if (runId) await withRun((run) => run.openRun(runId));
   else if (new URLSearchParams(location.search).get("sample")) await withPhoto((photo) => photo.useSample(false));
   else showSampleRun();
   const unknown = unknownInQuery(new URLSearchParams(location.search), state.config);
   if (unknown) update({ notice: { title: "Part of this link was left out.", detail: unknown, calm: true } });
+}
+
+/** What would start or change something is not shown; a link leads to the page that has it. */
+function showReadOnly() {
+  document.documentElement.toggleAttribute("data-read-only", true);
+  const query = new URLSearchParams(location.search);
+  query.delete("read");
+  const open = el("a", { href: `${location.pathname}${query.size ? `?${query}` : ""}` }, "Open it to measure more");
+  part("drop").after(el("p", { className: "read-only" }, "A shared run, to look at. ", open));
 }
 
 /** The empty page shows what a result looks like, once it has been painted. */
@@ -144,6 +154,7 @@ function takeInput(event) {
 
 /** Does something with a photo; a preview gives way to it, a run that somebody started does not. */
 async function taking(act) {
+  if (isReadOnly()) return undefined;
   if (isBusy() || state.job) {
     if (!state.run?.preview) return update({ notice: BUSY });
     await withRun((run) => run.giveWay());
@@ -220,6 +231,7 @@ function unfoldForPrint() {
 /** The one button: Run, or Cancel while a run goes on. @param {Event} event */
 function submit(event) {
   event.preventDefault();
+  if (isReadOnly()) return undefined;
   if (isBusy() || state.job?.kind === "repeats") return withRun((run) => run.cancelRun());
   if (repeatsToCome()) return withRun((run) => run.measureFully());
   if (!state.config) return undefined;

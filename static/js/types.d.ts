@@ -309,6 +309,8 @@ interface Special {
   autoFull: HTMLInputElement;
   planDrawer: HTMLDialogElement;
   variantsTab: HTMLDetailsElement;
+  share: HTMLDetailsElement;
+  useApi: HTMLDetailsElement;
   photosTab: HTMLDetailsElement;
   photoImage: HTMLImageElement;
   resultsEmpty: HTMLElement & { firstElementChild: HTMLElement };

@@ -50,13 +50,14 @@ def test_every_export_opens(visit, app, stored):
 def test_the_recommendation_can_be_used_by_a_command_that_the_page_shows(visit, app, stored):
     page = visit.open(f"/runs/{stored}")
     page.click("#share > summary")
-    page.get_by_text("Use via API", exact=True).click()
-    command = page.locator(".use-api pre").inner_text()
+    page.get_by_role("button", name="Use via API").click()
+    classify = page.locator('.command[data-kind="classify"]')
+    command = classify.locator("pre").inner_text()
     curl, _, file, url = shlex.split(command)
     assert (curl, file) == ("curl", "file=@photo.jpg")
     assert url == f"{visit.url}/api/classify?run={stored}"
-    page.locator(".use-api button").click()
-    page.locator(".use-api button", has_text="Copied").wait_for()
+    classify.get_by_role("button").click()
+    classify.get_by_text("Copied").wait_for()
     answer = requests.post(url, files={"file": ("photo.jpg", CAT.read_bytes())}, timeout=60).json()
     recommended = page.locator("#recommendation-title").inner_text()
     assert f" on {answer['backend']} (" in recommended and answer["run_id"] == stored
