@@ -4,7 +4,7 @@ import { base, getBackends, getConfig, isReadOnly, problemParts, problemText, ru
 import { announce, el, fill, part, setText } from "./dom.js";
 import { runtimeWords } from "./format.js";
 import { isBusy, memory, repeatsToCome, state, update, watch } from "./state.js";
-import { buildForm, focusProblem, runProblems } from "./setup/form.js";
+import { buildForm, focusProblem, isLabelKnown, runProblems } from "./setup/form.js";
 import { defaultPlan, isGoal, isRestTwin, modelWords, planFromQuery, unknownInQuery } from "./setup/plan.js";
 
 const ASK_AGAIN_MS = 3000; // while a backend loads its model
@@ -114,6 +114,7 @@ function viewFromAddress({ ranges }) {
     find: query.get("find") || "",
     metric: oneOf("metric", "kb", "points", "cost"),
     on: query.get("on") || "",
+    bars: oneOf("bars", "all"),
     keep_top1: oneOf("keep_top1", "true", "false"),
     copies: oneOf("copies", "in_advance", "per_request", "client"),
     margin_points: goal("margin_points"),
@@ -127,7 +128,8 @@ function wire() {
   part("camera").addEventListener("click", () => part("cameraInput").click());
   part("sample").addEventListener("click", () => taking((photo) => photo.useSample()));
   part("chooseFolder").addEventListener("click", () => part("folderInput").click());
-  for (const name of INPUTS) part(name).addEventListener("change", takeInput);
+  for (const name of INPUTS) part(name).addEventListener("change", (event) => takeInput(event, (photo, files) => photo.takeFiles(files)));
+  part("addInput").addEventListener("change", (event) => takeInput(event, (photo, files) => photo.addFiles(files)));
   part("checkBackends").addEventListener("click", () => askBackends(true));
   part("backendsButton").addEventListener("click", () => showBackendsPanel(Boolean(part("backendsPanel").hidden)));
   part("addServer").addEventListener("click", () => using(import("./setup/plan_drawer.js"), (drawer) => drawer.openServers()));
@@ -144,12 +146,12 @@ function wire() {
   wireDrop();
 }
 
-/** @param {Event} event */
-function takeInput(event) {
+/** @param {Event} event @param {(photo: typeof import("./setup/photo.js"), files: File[]) => unknown} take */
+function takeInput(event, take) {
   const input = /** @type {HTMLInputElement} */ (event.target);
   const files = [...input.files];
   input.value = ""; // so that choosing the same file again is noticed
-  taking((photo) => photo.takeFiles(files));
+  taking((photo) => take(photo, files));
 }
 
 /** Does something with a photo; a preview gives way to it, a run that somebody started does not. */
@@ -243,9 +245,18 @@ function submit(event) {
     return undefined;
   }
   part("planDrawer").close();
+  if (!isLabelKnown() && state.plan.true_label !== sureOfLabel) return askLabel(() => part("form").requestSubmit());
   memory.set("plan", Object.fromEntries(KEEP_FROM_LAST_TIME.map((key) => [key, state.plan[key]])));
   return withRun((run) => run.startRun());
 }
+
+let sureOfLabel = ""; // a label that the model does not know, and that somebody wants nevertheless
+
+/** @param {() => void} run */
+const askLabel = (run) => using(import("./setup/ask_label.js"), ({ labelQuestion }) => update({ notice: labelQuestion((sure = sureOfLabel) => {
+  sureOfLabel = sure;
+  run();
+}) }));
 
 let previewed = null; // the photo whose preview was started, or is not to be
 
@@ -255,6 +266,10 @@ function previewByItself() {
   if (!photo?.chosen || photo.set || photo === previewed || !backends || isBusy() || state.job) return;
   if (!(memory.get("auto-preview") ?? true) || runProblems().length) return;
   previewed = photo;
+  if (!isLabelKnown() && state.plan.true_label !== sureOfLabel) {
+    askLabel(() => withRun((run) => run.startPreview()));
+    return;
+  }
   withRun((run) => run.startPreview());
 }
 

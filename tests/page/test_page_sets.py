@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import requests
 
 from tests.support.photo_sets import COLOURS, blind_when_small, colour_server, photo, write_folders, zipped
 from tests.support.processes.app_process import running_app
@@ -201,3 +202,41 @@ def test_labels_that_the_model_or_the_folder_lacks_are_said_before_anything_is_s
     page.locator("#labels-name", has_text="l.csv").wait_for()
     page.locator("input[name=set_labels][value=none]").check()
     assert page.locator("#set-problems").is_hidden()
+
+
+def test_added_photos_and_the_photo_at_hand_become_a_set_of_the_same_plan(at_sets, set_app):
+    at_sets.never_by_itself()
+    page = at_sets.open("/?sizes=32,24&fmt=png")
+    first = {"name": "first.jpg", "mimeType": "image/jpeg", "buffer": photo("red", 0)}
+    page.set_input_files("#file", [first])
+    page.locator("#photo-image:not([hidden])").wait_for()
+    page.click("#run")
+    at_sets.wait_end()
+    at_sets.reload()  # from now on only the server has the photo
+    add = page.locator(".evidence button")
+    add.wait_for()
+    assert add.inner_text() == "Add photos to this one"
+    further = [{"name": f"{at}.jpg", "mimeType": "image/jpeg", "buffer": photo("blue", at)} for at in (1, 2)]
+    with page.expect_file_chooser() as chooser:
+        add.click()
+    chooser.value.set_files(further)
+    page.locator("#photo-name", has_text="3 photos").wait_for()
+    assert add.inner_text() == "Add photos to these"
+    page.set_input_files(
+        "#add-files", [{"name": "4.jpg", "mimeType": "image/jpeg", "buffer": photo("green", 4)}]
+    )
+    page.locator("#photo-name", has_text="4 photos").wait_for()
+    assert page.locator("#run").inner_text() == "Run 4 photos × 3 variants × 1 backend"
+    before = at_sets.run_id()
+    page.click("#run")
+    at_sets.wait_until(f"location.pathname.startsWith('/runs/') && !location.pathname.endsWith('{before}')")
+    at_sets.wait_end()
+    report = set_app.report(at_sets.run_id())
+    assert (report["photo_set"]["count"], report["plan"]["sizes_px"]) == (4, [32, 24])
+    names = {
+        row["name"]
+        for row in requests.get(f"{set_app.url}/api/runs/{report['run_id']}/photos", timeout=30).json()[
+            "rows"
+        ]
+    }
+    assert names == {"first.jpg", "1.jpg", "2.jpg", "4.jpg"}

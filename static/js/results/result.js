@@ -6,7 +6,7 @@
 import { base, isReadOnly, reportPath } from "../api.js";
 import { definitions, el, fill, part, setText } from "../dom.js";
 import { dateTime, runtimeWords, UNKNOWN } from "../format.js";
-import { goalsQuery, isBusy, SAMPLE_ID, state, update } from "../state.js";
+import { goalsQuery, isBusy, SAMPLE_ID, state, update, watch } from "../state.js";
 import { fillForm } from "../setup/form.js";
 import { badge } from "./badge.js";
 import { cellReasons } from "./columns.js";
@@ -47,6 +47,7 @@ export function wireResults(given) {
   });
   part("compareWith").addEventListener("click", () => acts.compare());
   wireUseApi();
+  watch(["photo"], () => state.report && renderVerdict(state.report));
   wireViewBar(async () => (await import("./plots.js")).redraw());
 }
 
