@@ -98,7 +98,7 @@ test("a capacity stands beside the cells that were put under load, marked where 
   const none = { load: [curve("a", { outcome: "not_met", per_s: null, low_per_s: null, high_per_s: null })] };
   assert.equal(textOf(report(CELLS, none), "capacity:GPU", 0), "none");
   const doubtful = { load: [curve("a", { validity: "INVALID" }), curve("b", { validity: "NOISY" })] };
-  assert.deepEqual([0, 1].map((row) => textOf(report(CELLS, doubtful), "capacity:GPU", row)), ["41 (39 to 43) ✕", "41 (39 to 43) ≈"]);
+  assert.deepEqual([0, 1].map((row) => textOf(report(CELLS, doubtful), "capacity:GPU", row)), ["41 (39 to 43) ⚠", "41 (39 to 43) ≈"]);
   const column = columnsOf(made, CONFIG.samples_for).find(({ key }) => key === "capacity:GPU");
   assert.match(column.hint(rowsOf(made)[1]), /^At most 41 requests\/s\. † the load generator shared/);
   for (const load of [undefined, []])

@@ -240,3 +240,17 @@ def test_added_photos_and_the_photo_at_hand_become_a_set_of_the_same_plan(at_set
         ]
     }
     assert names == {"first.jpg", "1.jpg", "2.jpg", "4.jpg"}
+
+
+def test_a_cell_of_one_photo_is_not_drawn_like_one_of_many(at_sets, tmp_path):
+    folder = write_folders(tmp_path / "colours", 6)  # small photos
+    (folder / "large.png").write_bytes(photo("red", 9, 400))
+    page = chosen(at_sets, folder, "/?sizes=300,32&fmt=png")
+    page.click("#run")
+    at_sets.wait_end()
+    few, many = (page.locator(f'#matrix td[data-variant="{size}-png"]') for size in (300, 32))
+    few.and_(page.locator(".few")).wait_for()
+    assert few.inner_text().startswith("○") and few.get_attribute("data-heat") is None
+    assert "few photos" in few.get_attribute("aria-label")
+    assert "few" not in many.get_attribute("class").split() and many.get_attribute("data-heat") is not None
+    assert "○ few of the photos" in page.locator("#matrix .hint").inner_text()

@@ -5,7 +5,7 @@ import {
   formatName, isUnknown, kilobytes, madeAs, milliseconds, number, percent, shortLabel, signedPoints, UNKNOWN,
 } from "../format.js";
 
-export const MARKS = { VALID: "✓", NOISY: "≈", INVALID: "✕" };
+export const MARKS = { VALID: "✓", NOISY: "≈", INVALID: "⚠" };
 
 /**
  * @import { Cell, Config, Report, Variant } from "../types.js"

@@ -64,11 +64,11 @@ function drawHead(table, report, columns) {
 function captionOf(report) {
   if (report.photo_set)
     return "Each variant on each backend, over all photos. Bytes and p50 are medians; the difference is against the " +
-      "original on the same photos, in percentage points. ≈ the interval is wide, ✕ beside a time: do not rely on it.";
+      "original on the same photos, in percentage points. ≈ noisy, ⚠ unreliable timing.";
   const label = report.source.true_label;
   const judged = label ? ` Correct: the answer is the true label, ${label}.` : "";
   return `Each variant on each backend. ✓ the same top answer as the ${comparedWith(report)}, ✕ a different one. ` +
-    `≈ the interval is wide, ✕ beside a time: do not rely on it.${judged}${loadWords(report)}`;
+    `≈ noisy, ⚠ unreliable timing.${judged}${loadWords(report)}`;
 }
 
 /** What the columns of capacities mean; "" without any. */
@@ -142,7 +142,7 @@ function drawCell(cell, column, row) {
   const place = cell.querySelector(".value") || cell;
   setText(place, text);
   if (cell.title !== hint) cell.title = hint;
-  cell.classList.toggle("bad", text.includes("✕") || text === "failed");
+  cell.classList.toggle("bad", /[✕⚠]/.test(text) || text === "failed");
   cell.classList.toggle("unsure", text.includes("≈"));
 }
 

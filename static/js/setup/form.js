@@ -9,7 +9,7 @@ const ORDER_NAMES = {
   auto: "Auto: in parallel, shared cores take turns",
   parallel: "All backends in parallel",
   in_turns: "All backends in turns, request by request",
-  one_at_a_time: "One backend after the other",
+  one_at_a_time: "One backend at a time",
 };
 const PLACES = /** @type {const} */ ({
   jpeg_qualities: "jpegQualities", webp_qualities: "webpQualities", avif_qualities: "avifQualities",
@@ -219,7 +219,7 @@ function renderSizes() {
   const reasons = choices.filter((choice) => choice.reason && choice.chosen).map((choice) => choice.size_px);
   const note = reasons.length
     ? `${reasons.join(", ")} skipped: larger than the original (${longestPx()} px).`
-    : "Nothing is enlarged: sizes above the photo's own are skipped.";
+    : "Sizes larger than the photo are skipped (no upscaling).";
   setText(part("sizesHint"), note);
 }
 
