@@ -5,7 +5,7 @@ import { announce, el, fill, part, setText } from "./dom.js";
 import { runtimeWords } from "./format.js";
 import { isBusy, memory, repeatsToCome, state, update, watch } from "./state.js";
 import { buildForm, focusProblem, isLabelKnown, runProblems } from "./setup/form.js";
-import { defaultPlan, isGoal, isRestTwin, modelWords, planFromQuery, unknownInQuery } from "./setup/plan.js";
+import { defaultPlan, isGoal, isRestTwin, modelWords, planFromQuery, presetRepeats, unknownInQuery } from "./setup/plan.js";
 
 const ASK_AGAIN_MS = 3000; // while a backend loads its model
 const INPUTS = /** @type {const} */ (["fileInput", "cameraInput", "folderInput"]);
@@ -246,7 +246,8 @@ function submit(event) {
   }
   part("planDrawer").close();
   if (!isLabelKnown() && state.plan.true_label !== sureOfLabel) return askLabel(() => part("form").requestSubmit());
-  memory.set("plan", Object.fromEntries(KEEP_FROM_LAST_TIME.map((key) => [key, state.plan[key]])));
+  const repeats = presetRepeats(state.config, state.plan.repeats, state.photo, { set: null }); // a set's are of no use for one photo
+  memory.set("plan", Object.fromEntries(KEEP_FROM_LAST_TIME.map((key) => [key, { ...state.plan, repeats }[key]])));
   return withRun((run) => run.startRun());
 }
 

@@ -67,9 +67,9 @@ test("correctness is shown only where the true label is known", () => {
   assert.ok(!columnsOf(report(CELLS), CONFIG.samples_for).some((column) => column.key === "correct:GPU"));
 });
 
-test("a backend that is not there takes one column only", () => {
+test("a backend that is not there takes no column", () => {
   const made = report(CELLS, { backends: [{ name: "GPU", state: "absent" }] });
-  assert.deepEqual(columnsOf(made, CONFIG.samples_for).filter((column) => column.group).map((column) => column.key), ["p50:GPU"]);
+  assert.deepEqual(columnsOf(made, CONFIG.samples_for).filter((column) => column.group).map((column) => column.key), []);
 });
 
 test("a filter looks for every word in what a row is called and answered, not in its numbers", () => {

@@ -67,6 +67,15 @@ def test_a_chosen_folder_becomes_accuracy_with_intervals(at_sets, tmp_path):
     assert links == ["Report .html", "JSON", "CSV", "Every answer .csv", "Card .png"]
 
 
+def test_the_one_repeat_of_a_set_is_not_kept_for_the_next_photo(at_sets, tmp_path):
+    page = chosen(at_sets, write_folders(tmp_path / "colours", 3))
+    assert page.locator("#repeats").input_value() == "1"
+    page.click("#run")
+    at_sets.wait_end()
+    page = at_sets.open("/")
+    assert page.locator("#repeats").input_value() == "20"
+
+
 def test_a_stored_set_says_what_it_was(at_sets, set_app, tmp_path):
     page = chosen(at_sets, write_folders(tmp_path / "colours", 6))
     page.click("#run")

@@ -44,9 +44,10 @@ export function shownWords() {
 
 function drawHead(table, report, columns) {
   const focused = document.activeElement?.closest?.("th")?.dataset.key;
-  const groups = report.backends.map((backend) => {
-    const width = columns.filter((column) => column.group === backend.name).length;
-    return el("th", { scope: "colgroup", colSpan: width, className: "group", role: "columnheader" }, backend.name);
+  const names = [...new Set(columns.map((column) => column.group).filter(Boolean))];
+  const groups = names.map((name) => {
+    const width = columns.filter((column) => column.group === name).length;
+    return el("th", { scope: "colgroup", colSpan: width, className: "group", role: "columnheader" }, name);
   });
   const own = columns.filter((column) => !column.group).map((column) => headCell(column, 2));
   const measuredHeads = columns.filter((column) => column.group).map((column) => headCell(column, 1));
@@ -113,18 +114,17 @@ function setSort(sort) {
 function drawRow(body, row, columns, report) {
   const { variant } = row;
   const id = `row-${variant.id}`;
-  const tr = document.getElementById(id) || body.appendChild(newRow(id, variant, columns, report));
+  const tr = document.getElementById(id) || body.appendChild(newRow(id, variant, columns));
   const best = report.recommendation?.variant_id === variant.id;
   tr.classList.toggle("recommended", best);
   columns.forEach((column, index) => drawCell(tr.children[index], column, row));
 }
 
-function newRow(id, variant, columns, report) {
+function newRow(id, variant, columns) {
   const cells = columns.map((column, index) => {
     const label = column.group ? `${column.group}: ${column.label}` : column.label;
     const first = column.key.startsWith("p50:") ? " first" : "";
-    const absent = report.backends.some(({ name, state }) => name === column.group && state === "absent");
-    const properties = { "data-label": label, "data-absent": absent ? "" : null, className: (column.number ? "number" : "") + first };
+    const properties = { "data-label": label, className: (column.number ? "number" : "") + first };
     if (index) return el("td", { ...properties, role: "cell" });
     const button = el("button", { type: "button", className: "row-button", "aria-haspopup": "dialog" },
       el("span", { className: "value" }), el("span", { className: "rest" }, ` px ${formatWords(variant)}`));

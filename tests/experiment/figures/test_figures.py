@@ -348,9 +348,12 @@ def test_the_time_of_resizing_says_what_it_covers():
     assert any("all steps down from the original" in words for words in resize["hovertext"])
 
 
-def test_backends_without_results_are_named():
+def test_backends_without_results_are_named_if_they_are_there():
+    made = report_dict(REPORTS["no GPU"])
+    made["backends"][0]["state"] = "down"
     for name in FIGURES:
-        assert drawn("no GPU", name)["meta"]["caption"].endswith("No results from GPU.")
+        assert figures(made)[name]["meta"]["caption"].endswith("No results from GPU.")
+        assert "No results" not in drawn("no GPU", name)["meta"]["caption"]
 
 
 # Looks
