@@ -17,6 +17,8 @@ VOLUMES = {
     "projected",
     "secret",
 }
+TOPOLOGY = ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
+EVICTABLE = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 IMAGE = re.compile(r"[a-z0-9./:_-]+?(:(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]*)|@sha256:[0-9a-f]{64})")
 
@@ -73,6 +75,11 @@ def _volumes(cluster: Cluster) -> Found:
         for volume in pod_of(workload)["spec"].get("volumes", ()):
             if surplus := volume.keys() - VOLUMES - {"name"}:
                 yield where(workload), f"the volume {volume['name']} is a {', '.join(surplus)}"
+            if volume.get("emptyDir", {"sizeLimit": 1}).keys() != {"sizeLimit"}:
+                yield (
+                    where(workload),
+                    f"the volume {volume['name']} has no limit, or takes the memory of the pod",
+                )
 
 
 def _read_only(cluster: Cluster) -> Found:
@@ -138,10 +145,23 @@ def _spread(cluster: Cluster) -> Found:
             is_wish = (
                 spread["whenUnsatisfiable"] == "ScheduleAnyway"
             )  # else a small cluster could not hold them
-            if is_wish and workload in cluster.selected(spread["labelSelector"]["matchLabels"]):
+            is_known = spread["topologyKey"] in TOPOLOGY  # a wish over nodes without the label is none
+            if is_wish and is_known and workload in cluster.selected(spread["labelSelector"]["matchLabels"]):
                 break
         else:
             yield where(workload), "its replicas may all be put on one node"
+
+
+def _evictable(cluster: Cluster) -> Found:
+    """cluster-autoscaler empties a node only if its pods name the local volumes that may go with them."""
+    for workload in cluster.workloads():
+        volumes = pod_of(workload)["spec"].get("volumes", ())
+        local = {each["name"] for each in volumes if "emptyDir" in each}
+        named = {*pod_of(workload)["metadata"].get("annotations", {}).get(EVICTABLE, "").split(",")} - {""}
+        if "data" in local & named:
+            yield where(workload), "may be moved at any time, and its runs are lost with its volume"
+        if "data" not in local and not local <= named:
+            yield where(workload), f"keeps its node from being emptied: {', '.join(sorted(local - named))}"
 
 
 RULES = {
@@ -159,4 +179,5 @@ RULES = {
     "image": _image,
     "probes": _probes,
     "spread": _spread,
+    "evictable": _evictable,
 }

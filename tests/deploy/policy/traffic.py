@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tests.deploy.policy.objects import (
+    COMPONENT,
     Cluster,
     Object,
     environment,
@@ -19,6 +20,12 @@ from tests.deploy.policy.objects import (
 NAME = "kubernetes.io/metadata.name"  # the label that every namespace carries by itself
 WEB_PORT, GRPC, REST, DNS = ("TCP", 5051), ("TCP", 8500), ("TCP", 8501), {("UDP", 53), ("TCP", 53)}
 DNS_NAMESPACE = {"namespaceSelector": {"matchLabels": {NAME: "kube-system"}}}
+
+# OpenShift: its pods that know names listen elsewhere than their Service.
+DNS_PODS = ({"namespaceSelector": {"matchLabels": {NAME: "openshift-dns"}}},)
+DNS_BEHIND = {("UDP", 5353), ("TCP", 5353)}
+PART_OF = "app.kubernetes.io/part-of"
+ASKED = {"serving": {GRPC, REST}, "queue": {("TCP", 6379)}}  # by component: what the page may call
 
 CLIENTS = ("web", "worker", "gateway")  # components that ask model servers
 
@@ -45,6 +52,14 @@ def _isolated(cluster: Cluster) -> Found:
         rules = [rule for way in ("ingress", "egress") for rule in rules_of(cluster, workload, way)]
         if any(not rule.get("ports") for rule in rules):
             yield where(workload), "is open on every port"
+    for policy in cluster.of("NetworkPolicy"):
+        spec = policy["spec"]
+        is_whole = set(spec["policyTypes"]) == {"Ingress", "Egress"} and not spec.keys() & {
+            "ingress",
+            "egress",
+        }
+        if not _chosen(spec["podSelector"]) and not is_whole:
+            yield where(policy), "does not shut off the other pods of the namespace in both directions"
 
 
 def _quiet_servers(cluster: Cluster) -> Found:
@@ -70,7 +85,7 @@ def _allowed(cluster: Cluster, server: Object, peer: Mapping[str, Any]) -> set[P
 def _is_client(peer: Mapping[str, Any]) -> bool:
     """The pods of the page, the workers and the gateway, also where a server is applied alone."""
     chosen = _chosen(peer.get("podSelector", {}))
-    return peer.keys() == {"podSelector"} and chosen.get("app.kubernetes.io/component") in CLIENTS
+    return peer.keys() == {"podSelector"} and chosen.get(COMPONENT) in CLIENTS
 
 
 def _has_route(cluster: Cluster, server: Object) -> bool:
@@ -108,10 +123,23 @@ def _open_page(cluster: Cluster) -> Found:
 
 def _page_calls(cluster: Cluster) -> Found:
     for web in cluster.workloads("web"):
+        has_database = "DATABASE_URL" in environment(main_container(web))
         for rule in rules_of(cluster, web, "egress"):
-            to_all = not rule.get("to")
-            if to_all and not ("DATABASE_URL" in environment(main_container(web)) and len(_ports(rule)) == 1):
-                yield where(web), f"may call anybody at {sorted(_ports(rule))}"
+            for peer in rule.get("to") or ({},):
+                is_database = not peer and has_database and len(_ports(rule)) == 1
+                if not is_database and not _ports(rule) <= _askable(peer):
+                    yield where(web), f"may call {peer or 'anybody'} at {sorted(_ports(rule))}"
+
+
+def _askable(peer: Mapping[str, Any]) -> set[Port]:
+    """The ports at which the page asks a peer: servers, the queue, and whoever knows names."""
+    if peer.keys() == {"podSelector"}:
+        chosen = _chosen(peer["podSelector"])
+        return ASKED.get(chosen.get(COMPONENT, ""), set()) if chosen.get(PART_OF) == "pixelcost" else set()
+    if peer in DNS_PODS:
+        return DNS_BEHIND
+    is_one = peer.keys() == {"ipBlock"} and peer["ipBlock"]["cidr"].endswith(("/32", "/128"))
+    return DNS if peer == DNS_NAMESPACE or is_one else set()
 
 
 def _monitored(cluster: Cluster) -> Found:
