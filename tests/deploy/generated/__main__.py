@@ -25,7 +25,10 @@ def main() -> None:
     print(report(verdicts))
     if len(sys.argv) == 1:
         used = {each.because for each in verdicts}
-        print(*(f"No mutant needs this reason: {row.where}" for row in table if row.because not in used), sep="\n")
+        print(
+            *(f"No mutant needs this reason: {row.where}" for row in table if row.because not in used),
+            sep="\n",
+        )
     sys.exit(1 if unexplained else 0)
 
 

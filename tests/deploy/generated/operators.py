@@ -15,7 +15,9 @@ from tests.deploy.generated.places import Place, at
 
 GONE = object()
 NUMBER = re.compile(r"(?P<before>(?:.*=)?)(?P<number>\d+)(?P<unit>m|[KMGT]i?|s|gb|mb|%)?")
-FREE_KEYS = re.compile(r"(?:abels|elector|matchLabels|limits|requests|data|annotations|triggers\[.*\]\.metadata)$")
+FREE_KEYS = re.compile(
+    r"(?:abels|elector|matchLabels|limits|requests|data|annotations|triggers\[.*\]\.metadata)$"
+)
 
 # Field -> the values that the API takes. A value is changed into each of the others.
 LEGAL: dict[str, Sequence[str]] = {
@@ -38,7 +40,7 @@ LEGAL: dict[str, Sequence[str]] = {
 
 # What a hand adds, and the API takes: end of the path of a mapping -> key, value.
 ADDED: Sequence[tuple[str, str, Any]] = (
-    (r"^spec$|template\.spec$", "hostNetwork", True),
+    (r"template\.spec$", "hostNetwork", True),
     (r"template\.spec$", "hostAliases", [{"ip": "10.0.0.1", "hostnames": ["tf-serving-8cpu"]}]),
     (r"template\.spec$", "dnsPolicy", "Default"),
     (r"template\.spec$", "shareProcessNamespace", True),
@@ -140,7 +142,9 @@ def swap(kind: str, place: Place, whole: Any, others: Sequence[Any], rng: Random
                 if type(value[one]) is type(value[other]) and value[one] != value[other]:
                     yield {**value, one: value[other], other: value[one]}
     if isinstance(value, list):
-        rows = [i for i, each in enumerate(value) if isinstance(each, dict) and {"name", "value"} <= each.keys()]
+        rows = [
+            i for i, each in enumerate(value) if isinstance(each, dict) and {"name", "value"} <= each.keys()
+        ]
         flags = [i for i, each in enumerate(value) if str(each).startswith("--") and "=" in str(each)]
         for one, other in zip(rows, rows[1:], strict=False):
             made = copy.deepcopy(value)

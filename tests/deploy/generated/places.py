@@ -23,7 +23,11 @@ def places(found: Any, path: tuple[Key, ...] = (), text: str = "") -> Iterator[P
     """All values below `found`, each before what it holds."""
     rows = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ()
     for key, value in rows:
-        name = f"[{_item_name(key, value)}]" if isinstance(found, list) else f".{key}".removeprefix("" if text else ".")
+        name = (
+            f"[{_item_name(key, value)}]"
+            if isinstance(found, list)
+            else f".{key}".removeprefix("" if text else ".")
+        )
         here = Place((*path, key), text + name, value)
         yield here
         yield from places(value, here.path, here.text)
@@ -31,7 +35,9 @@ def places(found: Any, path: tuple[Key, ...] = (), text: str = "") -> Iterator[P
 
 def _item_name(number: Key, value: Any) -> str:
     if isinstance(value, dict):
-        return next((str(value[key]) for key in NAMED_BY if isinstance(value.get(key), str | int)), str(number))
+        return next(
+            (str(value[key]) for key in NAMED_BY if isinstance(value.get(key), str | int)), str(number)
+        )
     text = str(value)
     return text.partition("=")[0] if text.startswith("--") else str(number)
 

@@ -43,7 +43,9 @@ class Reason(NamedTuple):
 def reasons(path: Path = TABLE) -> list[Reason]:
     """The table of harmless mutations."""
     rows: Iterable[Mapping[str, Any]] = yaml.safe_load(path.read_text("utf-8"))
-    return [Reason(row.get("operator", ""), row["where"], row.get("what", ""), row["because"]) for row in rows]
+    return [
+        Reason(row.get("operator", ""), row["where"], row.get("what", ""), row["because"]) for row in rows
+    ]
 
 
 def rules_for(subject: str) -> Mapping[str, Rule]:
@@ -58,7 +60,10 @@ def finder(objects: Objects, rules: Mapping[str, Rule]) -> str:
     """
     cluster = Cluster(objects)
     broken = ""
-    for name, rule in (*((name, rule) for name, rule in rules.items() if name not in SCHEMA), *SCHEMA.items()):
+    for name, rule in (
+        *((name, rule) for name, rule in rules.items() if name not in SCHEMA),
+        *SCHEMA.items(),
+    ):
         try:
             if next(iter(rule(cluster)), None):
                 return name

@@ -33,7 +33,12 @@ VALUES: Mapping[str, Mapping[str, Any]] = {
         "backends": [{**CPU, "autoscaling": {"kind": "keda", "max": 4, "prometheus": PROMETHEUS}}],
     },
     "chart, claim": {
-        "model": {"source": "claim", "claim": {"name": "models"}, "versions": [1, 2], "labels": {"stable": 1}},
+        "model": {
+            "source": "claim",
+            "claim": {"name": "models"},
+            "versions": [1, 2],
+            "labels": {"stable": 1},
+        },
         "web": {"persistence": {"enabled": True}},
         "networkPolicy": {"defaultDeny": True},
     },

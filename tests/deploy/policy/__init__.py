@@ -12,12 +12,15 @@ from typing import Any, NamedTuple
 from tests.deploy.policy import (
     documented,
     hardening,
+    named,
     network,
+    peers,
     pods,
     probing,
     queue,
     schema,
     serving,
+    shape,
     traffic,
     web,
     wiring,
@@ -35,7 +38,7 @@ class Problem(NamedTuple):
     what: str
 
 
-PARTS = (schema, pods, hardening, probing, wiring, serving, web, network, traffic, queue)
+PARTS = (schema, pods, hardening, probing, wiring, serving, web, network, traffic, queue, named, peers, shape)
 RULES: Mapping[str, Rule] = {name: rule for part in PARTS for name, rule in part.RULES.items()}
 OF_MANIFESTS: Mapping[str, Rule] = {**RULES, **documented.RULES}
 
