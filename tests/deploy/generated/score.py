@@ -11,7 +11,7 @@ import yaml
 
 from tests.deploy.generated.mutants import Mutant
 from tests.deploy.generated.places import Objects
-from tests.deploy.policy import OF_MANIFESTS, RULES, Rule
+from tests.deploy.policy import EXACT, OF_MANIFESTS, RULES, Rule
 from tests.deploy.policy.objects import Cluster
 from tests.deploy.policy.schema import RULES as SCHEMA
 
@@ -49,8 +49,8 @@ def reasons(path: Path = TABLE) -> list[Reason]:
 
 
 def rules_for(subject: str) -> Mapping[str, Rule]:
-    """The rules of the manifests, or of the chart."""
-    return RULES if subject.startswith("chart") else OF_MANIFESTS
+    """The rules of the manifests, or of the chart, and those that what is shipped keeps."""
+    return {**(RULES if subject.startswith("chart") else OF_MANIFESTS), **EXACT}
 
 
 def finder(objects: Objects, rules: Mapping[str, Rule]) -> str:

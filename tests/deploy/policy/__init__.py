@@ -17,6 +17,7 @@ from tests.deploy.policy import (
     peers,
     pods,
     probing,
+    programs,
     queue,
     schema,
     serving,
@@ -38,8 +39,27 @@ class Problem(NamedTuple):
     what: str
 
 
-PARTS = (schema, pods, hardening, probing, wiring, serving, web, network, traffic, queue, named, peers, shape)
+PARTS = (
+    schema,
+    pods,
+    hardening,
+    probing,
+    wiring,
+    serving,
+    web,
+    network,
+    traffic,
+    queue,
+    named,
+    peers,
+    shape,
+    programs,
+)
 RULES: Mapping[str, Rule] = {name: rule for part in PARTS for name, rule in part.RULES.items()}
+# What is shipped keeps these too; who sets other values, or adds to a kustomization, may have reasons not to.
+EXACT: Mapping[str, Rule] = {
+    name: rule for part in (named, peers, shape, programs) for name, rule in part.RULES.items()
+}
 OF_MANIFESTS: Mapping[str, Rule] = {**RULES, **documented.RULES}
 
 
