@@ -28,6 +28,19 @@ SETTINGS = {"PIXELCOST_ALLOWED_HOSTS", "PIXELCOST_TOKEN", "PIXELCOST_TOKEN_FILE"
 INSTALL = ["python", "-m", "models.install", "/model"]
 COMMANDS = (["python", "-m", "serving"], ["tensorflow_model_server"], [])
 PERIODS_S = {"startupProbe": range(1, 6), "readinessProbe": range(1, 10), "livenessProbe": range(10, 31)}
+IMAGES = {"tensorflow/serving", "valkey/valkey"} | {
+    f"pixelcost-{name}" for name in ("web", "serving", "model", "gateway", "jobs")
+}
+REST_TIMEOUT_MS = "60000"
+METADATA = {"name", "namespace", "labels", "annotations"}
+NEED_APP = {"Ingress", "HTTPRoute", "GRPCRoute", "PersistentVolumeClaim"}
+POLICED = ("app.kubernetes.io/part-of", "pixelcost")
+NAMESPACE_LABELS = {
+    ("pod-security.kubernetes.io/enforce", "restricted"),
+    ("pod-security.kubernetes.io/enforce-version", "latest"),
+    ("pod-security.kubernetes.io/warn", "restricted"),
+}
+OURS_USER = 10001  # as in the Dockerfile
 LEAST_PRESTOP_S = 3
 MOST_REPLICAS = 10
 MOST_PRESTOP_S = 30
@@ -200,6 +213,59 @@ def _triggers(cluster: Cluster) -> Found:
                 yield where(scaler), f"its trigger lacks {sorted(wanted[each['type']] - given.keys())}"
 
 
+def _images_known(cluster: Cluster) -> Found:
+    for place, _, container in cluster.containers():
+        image = container["image"].partition("@")[0].rpartition(":")[0].removeprefix("docker.io/")
+        if image not in IMAGES:
+            yield place, f"runs {image}, which nobody publishes"
+
+
+def _same_model(cluster: Cluster) -> Found:
+    """A server's name for its model is that of the page, and it waits for an answer as long as the page does."""
+    asked = {environment(main_container(each)).get("MODEL_NAME") for each in cluster.workloads("web")}
+    for workload in cluster.workloads("serving"):
+        given = flags(main_container(workload))
+        if "model_name" in given and {given["model_name"]} != asked:
+            yield where(workload), f"calls its model {given['model_name']}, the page asks for {asked}"
+        if given.get("rest_api_timeout_in_ms") != REST_TIMEOUT_MS:
+            yield (
+                where(workload),
+                f"gives up after {given.get('rest_api_timeout_in_ms')} ms, the page after 60 s",
+            )
+        for flag in ("file_system_poll_wait_seconds", "model_config_file_poll_wait_seconds"):
+            if not 5 <= int(given.get(flag, "10")) <= 60:
+                yield where(workload), f"--{flag} is {given[flag]} s"
+
+
+def _metadata(cluster: Cluster) -> Found:
+    for each in cluster.objects:
+        found = each["metadata"]
+        if "name" not in found or found.keys() - METADATA:
+            yield where(each), f"has no name, or more than that: {sorted(found.keys() - METADATA)}"
+        elif each["kind"] == "Namespace" and set(found["labels"].items()) - {POLICED} != NAMESPACE_LABELS:
+            yield where(each), f"does not hold its pods to the profile restricted: {found['labels']}"
+        elif each["kind"] in NEED_APP and "app" not in found.get("labels", {}):
+            yield where(each), "lacks the label app"
+
+
+def _our_user(cluster: Cluster) -> Found:
+    for workload in cluster.workloads():
+        if OURS_USER != pod_of(workload)["spec"]["securityContext"].get("runAsUser") and (
+            workload not in cluster.workloads("queue")
+        ):
+            yield where(workload), f"does not run as {OURS_USER}, who owns the files of its image"
+
+
+def _reached(cluster: Cluster) -> Found:
+    for service in cluster.of("Service"):
+        if service["spec"].get("type", "ClusterIP") not in {"ClusterIP", "NodePort"}:
+            yield where(service), "opens an address on the internet"
+    for scaler in cluster.of("ScaledObject"):
+        for each in scaler["spec"]["triggers"]:
+            if not 1 <= int(each["metadata"].get("streamLength", 1)) <= 20:
+                yield where(scaler), "lets tens of jobs wait for each worker, or starts one for each job"
+
+
 RULES = {
     "started": _started,
     "asked_right": _asked_right,
@@ -213,4 +279,9 @@ RULES = {
     "routes": _routes,
     "monitored_right": _monitored_right,
     "triggers": _triggers,
+    "images_known": _images_known,
+    "same_model": _same_model,
+    "metadata": _metadata,
+    "our_user": _our_user,
+    "reached": _reached,
 }

@@ -43,7 +43,7 @@ APP_PROTOCOLS = {"http", "kubernetes.io/h2c", "tcp", "redis", None}
 PULL = {"IfNotPresent", "Always"}
 MOST_S = {"startupProbe": 600, "readinessProbe": 60, "livenessProbe": 120}  # then it is known to be dead
 MOST_TIMEOUT_S = 10
-LEAST_TMP_MIB = 64
+LEAST_TMP_MIB, LEAST_MODEL_MIB = 64, 1024
 MOST_GRACE_S = 300
 MOST_PORT = 65535
 
@@ -100,6 +100,9 @@ def _volume_bounds(cluster: Cluster) -> Found:
                     where(workload),
                     f"its volume {volume['name']} has no end, or less than {LEAST_TMP_MIB} MiB",
                 )
+            room_mib = memory_mib((volume.get("emptyDir") or {}).get("sizeLimit", ""))
+            if volume["name"] == "model" and "emptyDir" in volume and room_mib < LEAST_MODEL_MIB:
+                yield where(workload), "has no room for a model while the next version of it is copied"
             for kind in ("secret", "configMap", "persistentVolumeClaim"):
                 if (volume.get(kind) or {}).get("optional"):
                     yield where(workload), f"starts without its volume {volume['name']}"
