@@ -44,6 +44,9 @@ check: lint test  ## the one command before a commit: lint, types, tests (import
 scan: $(VENV)/cluster.stamp $(VENV)/scan.stamp  ## what checkov and trivy say of images and manifests; Linux on x86-64
 	$(BIN)/python -m tools.scan $(VENV)/cluster $(VENV)/scan/bin
 
+mutate: $(VENV)/dev.stamp $(VENV)/cluster.stamp  ## 3,000 generated mistakes in what is deployed: how many the policy rules find
+	$(BIN)/python -m tests.deploy.generated 3000
+
 bench: $(VENV)/dev.stamp  ## the benchmarks, as ratios side by side in one run
 	$(BIN)/python -m bench
 
@@ -128,4 +131,4 @@ node_modules/installed.stamp: package-lock.json
 	npm ci --silent --no-audit --no-fund --ignore-scripts
 	touch $@
 
-.PHONY: help run test engines lint scripts check scan bench fuzz notebook runtimes lock clean
+.PHONY: help run test engines lint scripts check scan mutate bench fuzz notebook runtimes lock clean

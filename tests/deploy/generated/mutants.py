@@ -56,8 +56,10 @@ def mutants(subject: str, objects: Objects, rng: Random) -> Iterator[Mutant]:
             alike = (number, *(i for i in same_kind if has(objects[i], place.path, place.value)))
             for operator, change in OPERATORS.items():
                 for after in change(kind, place, found, [objects[i] for i in same_kind], rng):
+                    if after == place.value:
+                        continue
                     yield Mutant(subject, operator, where, (number,), place, after)
-                    if len(alike) > 1 and alike[0] == min(alike):
+                    if len(alike) > 1 and number == min(alike):
                         yield Mutant(subject, operator, where, alike, place, after)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -117,7 +118,7 @@ def misspell_key(kind: str, place: Place, whole: Any, others: Sequence[Any], rng
 
 
 def widen(kind: str, place: Place, whole: Any, others: Sequence[Any], rng: Random) -> Iterator[Any]:
-    """A selector chooses everything, a list of peers or rules has one more that does, an address is a network."""
+    """A selector chooses everything, peers or rules have one more that does, an address is a network."""
     last = place.path[-1]
     if isinstance(place.value, dict) and str(last).lower().endswith(("selector", "matchlabels")):
         yield {}
@@ -146,11 +147,11 @@ def swap(kind: str, place: Place, whole: Any, others: Sequence[Any], rng: Random
             i for i, each in enumerate(value) if isinstance(each, dict) and {"name", "value"} <= each.keys()
         ]
         flags = [i for i, each in enumerate(value) if str(each).startswith("--") and "=" in str(each)]
-        for one, other in zip(rows, rows[1:], strict=False):
+        for one, other in pairwise(rows):
             made = copy.deepcopy(value)
             made[one]["value"], made[other]["value"] = value[other]["value"], value[one]["value"]
             yield made
-        for one, other in zip(flags, flags[1:], strict=False):
+        for one, other in pairwise(flags):
             (first, _, a), (second, _, b) = value[one].partition("="), value[other].partition("=")
             made = list(value)
             made[one], made[other] = f"{first}={b}", f"{second}={a}"

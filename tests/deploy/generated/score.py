@@ -80,3 +80,8 @@ def judged(
         rule = finder(mutant.applied(subjects[mutant.subject]), rules_for(mutant.subject))
         because = "" if rule else next((row.because for row in table if row.fits(mutant)), "")
         yield Verdict(mutant, rule, because)
+
+
+def share_known(verdicts: Sequence[Verdict]) -> float:
+    """The part of the mutants that a rule finds, or of which the table says why they are harmless."""
+    return sum(bool(each.rule or each.because) for each in verdicts) / len(verdicts)

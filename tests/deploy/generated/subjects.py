@@ -1,4 +1,4 @@
-"""What is changed: k8s/, every overlay as kubectl builds it, and the chart with some values, as Helm renders it."""
+"""What is changed: k8s/ and every overlay as kubectl builds them, and the chart as Helm renders it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from tests.deploy.generated.places import Objects
-from tests.support.deploy.cluster_programs import KUBECTL, find
-from tests.support.deploy.helm_render import ROOT, RELEASE, read_objects, run
-from tests.support.deploy.cluster_programs import helms
+from tests.support.deploy.cluster_programs import KUBECTL, find, helms
+from tests.support.deploy.helm_render import RELEASE, ROOT, read_objects, run
 
 KUSTOMIZATIONS = (ROOT / "k8s", *sorted((ROOT / "deploy" / "kustomize" / "overlays").iterdir()))
 CPU = {"name": "4 CPU", "service": "tf-serving-4cpu", "device": "cpu", "cpu": 4, "memory": "4Gi"}

@@ -118,13 +118,13 @@ def _right_target(cluster: Cluster) -> Found:
 def _own_selector(cluster: Cluster) -> Found:
     """A Service, a budget or a policy chooses the pods of the workload that it is named after."""
     for each in cluster.of("Service", "PodDisruptionBudget", "NetworkPolicy"):
-        if [name_of(found) for found in cluster.selected(_selector(each))] != [name_of(each)]:
-            if name_of(each) not in OF_A_NAMESPACE:
-                yield where(each), f"chooses {_selector(each)}, which are not its own pods alone"
+        chosen = [name_of(found) for found in cluster.selected(_selector(each))]
+        if chosen != [name_of(each)] and name_of(each) not in OF_A_NAMESPACE:
+            yield where(each), f"chooses {_selector(each)}, which are not its own pods alone"
 
 
 def _monitors(cluster: Cluster) -> Found:
-    """A monitor chooses all of the component that its own labels name, and reads what Pixelcost answers at."""
+    """A monitor chooses all of the component that its own labels name, and nothing else."""
     for monitor in cluster.of("ServiceMonitor"):
         found = cluster.selected(monitor["spec"]["selector"].get("matchLabels") or {"no": "selector"})
         if found != cluster.workloads(labels(monitor).get(COMPONENT, "none")) or not found:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tests.deploy.policy.objects import COMPONENT, Cluster, labels, main_container, name_of, pod_of, where
+from tests.deploy.policy.objects import COMPONENT, Cluster, main_container, name_of, where
 from tests.deploy.policy.traffic import DNS, NAME, rules_of
 
 PART_OF = "app.kubernetes.io/part-of"
@@ -94,22 +94,8 @@ def _is_system(rule: Mapping[str, Any]) -> bool:
     )
 
 
-def _components_exist(cluster: Cluster) -> Found:
-    """A peer among our own pods is a component that there is, or one that comes with the queue."""
-    known = {"web", "serving", "worker", "gateway", "queue"}
-    for policy in cluster.of("NetworkPolicy"):
-        for way, key in (("ingress", "from"), ("egress", "to")):
-            for rule in policy["spec"].get(way) or ():
-                for peer in rule.get(key) or ():
-                    chosen = (peer.get("podSelector") or {}).get("matchLabels") or {}
-                    if chosen.get(COMPONENT, "web") not in known:
-                        yield where(policy), f"names the component {chosen[COMPONENT]}"
-    assert all(labels(pod_of(each)) for each in cluster.workloads())
-
-
 RULES = {
     "exact_ports": _exact_ports,
     "known_peers": _known_peers,
     "calls_of_the_queue": _calls_of_the_queue,
-    "components_exist": _components_exist,
 }

@@ -1,4 +1,4 @@
-"""How programs are started, asked and replaced: gateway and workers as much as the page and the model servers."""
+"""How programs are started, asked and replaced: gateway and workers as much as page and servers."""
 
 from __future__ import annotations
 
@@ -221,7 +221,7 @@ def _images_known(cluster: Cluster) -> Found:
 
 
 def _same_model(cluster: Cluster) -> Found:
-    """A server's name for its model is that of the page, and it waits for an answer as long as the page does."""
+    """A server's name for its model is that of the page, and it waits for an answer as long."""
     asked = {environment(main_container(each)).get("MODEL_NAME") for each in cluster.workloads("web")}
     for workload in cluster.workloads("serving"):
         given = flags(main_container(workload))
@@ -250,7 +250,7 @@ def _metadata(cluster: Cluster) -> Found:
 
 def _our_user(cluster: Cluster) -> Found:
     for workload in cluster.workloads():
-        if OURS_USER != pod_of(workload)["spec"]["securityContext"].get("runAsUser") and (
+        if pod_of(workload)["spec"]["securityContext"].get("runAsUser") != OURS_USER and (
             workload not in cluster.workloads("queue")
         ):
             yield where(workload), f"does not run as {OURS_USER}, who owns the files of its image"

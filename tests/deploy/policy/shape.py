@@ -1,4 +1,4 @@
-"""What a pod, a probe, a Service or a scaler may hold at all, and between which bounds: lists of what is allowed."""
+"""What a pod, a probe, a Service or a scaler may hold, and between which bounds: lists of what is allowed."""
 
 from __future__ import annotations
 
@@ -39,13 +39,12 @@ SERVICE_KEYS = {
     "externalTrafficPolicy",
 }
 SERVICE_KEYS |= {"loadBalancerSourceRanges", "loadBalancerClass"}
-APP_PROTOCOLS = {"http", "kubernetes.io/h2c", "tcp", "redis", None}
+APP_PROTOCOLS = {"grpc": "kubernetes.io/h2c", "rest": "http", "http": "http"}  # by name of the port
 PULL = {"IfNotPresent", "Always"}
 MOST_S = {"startupProbe": 600, "readinessProbe": 60, "livenessProbe": 120}  # then it is known to be dead
 MOST_TIMEOUT_S = 10
 LEAST_TMP_MIB, LEAST_MODEL_MIB = 64, 1024
 MOST_GRACE_S = 300
-MOST_PORT = 65535
 
 Found = Iterator[tuple[str, str]]
 
@@ -77,7 +76,7 @@ def _probe_bounds(cluster: Cluster) -> Found:
         for name in PROBES:
             probe = main_container(workload).get(name, {})
             period_s, tries = probe.get("periodSeconds", 10), probe.get("failureThreshold", 3)
-            if period_s < 1 or not 1 <= tries or period_s * tries > MOST_S[name]:
+            if period_s < 1 or not tries >= 1 or period_s * tries > MOST_S[name]:
                 yield where(workload), f"its {name} asks every {period_s} s, {tries} times"
             if not 1 <= probe.get("timeoutSeconds", 1) <= MOST_TIMEOUT_S:
                 yield where(workload), f"its {name} waits {probe.get('timeoutSeconds')} s for an answer"
@@ -89,7 +88,7 @@ def _probe_bounds(cluster: Cluster) -> Found:
 
 
 def _volume_bounds(cluster: Cluster) -> Found:
-    """Scratch room has an end, so that one pod can't fill its node's disk, and is not too small to work in."""
+    """Scratch room has an end, so that no pod can fill its node's disk, and is not too small."""
     for workload in cluster.workloads():
         for volume in pod_of(workload)["spec"].get("volumes", ()):
             if (
@@ -131,11 +130,14 @@ def _service_keys(cluster: Cluster) -> Found:
         if "clusterIP" in service["spec"] and service["spec"]["clusterIP"] != "None":
             yield where(service), "asks for one certain address"
         for port in service["spec"]["ports"]:
-            if port.get("appProtocol") not in APP_PROTOCOLS or not 0 < port["port"] <= MOST_PORT:
-                yield (
-                    where(service),
-                    f"its port {port['name']} is {port['port']} and speaks {port.get('appProtocol')}",
-                )
+            if port.get("appProtocol") != APP_PROTOCOLS.get(port["name"], port.get("appProtocol")):
+                yield where(service), f"its port {port['name']} speaks {port.get('appProtocol')}"
+            for workload in cluster.selected(service["spec"].get("selector", {"no": "selector"})):
+                numbers = {
+                    each.get("name"): each["containerPort"] for each in main_container(workload)["ports"]
+                }
+                if numbers.get(port.get("targetPort"), port["port"]) != port["port"]:
+                    yield where(service), f"{port['name']} is at {port['port']}, in its pods at another port"
 
 
 def _users(cluster: Cluster) -> Found:
