@@ -11,17 +11,14 @@ from typing import Any, NamedTuple
 
 from tests.deploy.policy import (
     documented,
+    exact,
     hardening,
-    named,
     network,
-    peers,
     pods,
     probing,
-    programs,
     queue,
     schema,
     serving,
-    shape,
     traffic,
     web,
     wiring,
@@ -39,27 +36,9 @@ class Problem(NamedTuple):
     what: str
 
 
-PARTS = (
-    schema,
-    pods,
-    hardening,
-    probing,
-    wiring,
-    serving,
-    web,
-    network,
-    traffic,
-    queue,
-    named,
-    peers,
-    shape,
-    programs,
-)
+PARTS = (schema, pods, hardening, probing, wiring, serving, web, network, traffic, queue)
 RULES: Mapping[str, Rule] = {name: rule for part in PARTS for name, rule in part.RULES.items()}
-# What is shipped keeps these too; who sets other values, or adds to a kustomization, may have reasons not to.
-EXACT: Mapping[str, Rule] = {
-    name: rule for part in (named, peers, shape, programs) for name, rule in part.RULES.items()
-}
+EXACT: Mapping[str, Rule] = {name: rule for part in exact.PARTS for name, rule in part.RULES.items()}
 OF_MANIFESTS: Mapping[str, Rule] = {**RULES, **documented.RULES}
 
 
