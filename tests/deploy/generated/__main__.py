@@ -9,7 +9,7 @@ from tests.deploy.generated.mutants import chosen
 from tests.deploy.generated.operators import OPERATORS
 from tests.deploy.generated.score import Verdict, finder, judged, reasons, rules_for, share_known
 from tests.deploy.generated.subjects import subjects
-from tests.deploy.policy import EXACT
+from tests.deploy.policy.exact import EXACT
 
 LEAST_KNOWN = 0.95
 

@@ -11,7 +11,8 @@ import yaml
 
 from tests.deploy.generated.mutants import Mutant
 from tests.deploy.generated.places import Objects
-from tests.deploy.policy import EXACT, OF_MANIFESTS, RULES, Rule
+from tests.deploy.policy import OF_MANIFESTS, RULES, Rule
+from tests.deploy.policy.exact import EXACT
 from tests.deploy.policy.objects import Cluster
 from tests.deploy.policy.schema import RULES as SCHEMA
 

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from tests.deploy.policy import (
     documented,
-    exact,
     hardening,
     network,
     pods,
@@ -38,7 +37,6 @@ class Problem(NamedTuple):
 
 PARTS = (schema, pods, hardening, probing, wiring, serving, web, network, traffic, queue)
 RULES: Mapping[str, Rule] = {name: rule for part in PARTS for name, rule in part.RULES.items()}
-EXACT: Mapping[str, Rule] = {name: rule for part in exact.PARTS for name, rule in part.RULES.items()}
 OF_MANIFESTS: Mapping[str, Rule] = {**RULES, **documented.RULES}
 
 

@@ -5,6 +5,11 @@ Who sets other values of the chart, or adds to a kustomization, may have reasons
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from tests.deploy.policy import Rule
 from tests.deploy.policy.exact import named, peers, programs, shape
 
-PARTS = (named, peers, shape, programs)
+EXACT: Mapping[str, Rule] = {
+    name: rule for part in (named, peers, shape, programs) for name, rule in part.RULES.items()
+}
