@@ -91,6 +91,29 @@ def test_every_documented_deploy_has_all_that_those_before_it_added_also_in_a_ne
     assert deploys[-1].split("|")[1] == "3"
 
 
+def settings_of_commands() -> list[str]:
+    """What docs/compose.md sets before `docker compose`: "CPUSET_WEB=0 PORT=8080"."""
+    text = (ROOT / "docs" / "compose.md").read_text("utf-8")
+    return sorted(
+        {found.strip() for found in re.findall(r"((?:\b[A-Z][A-Z0-9_]*=\S+ )+)docker compose", text)}
+    )
+
+
+@pytest.mark.parametrize("settings", settings_of_commands())
+def test_compose_reads_its_file_with_the_settings_of_every_documented_command(settings: str) -> None:
+    environ = dict(part.split("=", 1) for part in settings.split())
+    read = json.loads(compose("config", "--format", "json", **environ))
+    unlike = json.dumps(read) != json.dumps(json.loads(compose("config", "--format", "json")))
+    assert unlike, "a variable that nothing in the file reads"
+    cores = {name: spec["cpuset"] for name, spec in read["services"].items() if "cpuset" in spec}
+    wanted = {
+        key: environ[name]
+        for key, name in (("image-resizer", "CPUSET_WEB"), ("tf-serving-8cpu", "CPUSET_8CPU"))
+        if name in environ
+    }
+    assert wanted.items() <= cores.items()
+
+
 def forgetful(text: str) -> list[str]:
     """Commands after which the next deploy, or this one, takes something away from the stack `pixelcost`."""
     deploys = re.findall(r"docker stack deploy [^`#\n]*\bpixelcost$", text, re.MULTILINE)
