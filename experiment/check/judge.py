@@ -28,6 +28,7 @@ ONE_AFTER_ANOTHER = (
     "The backends were measured one after another, so a drift of the machine looks like a difference. "
     "Measure with --order in_turns."
 )
+UNUSABLE_PHOTOS = "W14"  # which nothing else here tells: they are in no number
 Outcome = Literal["pass", "fail", "unclear", "not judged"]
 KEPT, FAILED, NOT_JUDGED = 0, 1, 2  # exit codes
 
@@ -145,7 +146,9 @@ def _against(run: CheckedRun, baseline: Baseline, earlier: Sequence[CheckedRun])
         other = baseline.backend or cell.backend.name
         cells = [each[cell.variant.id, other] for each in there if (cell.variant.id, other) in each]
         if not cells:
-            raise NotJudged(f"The baseline has no {cell.variant.id} on {other}.")
+            silent = next((info for info in run.view.backends if info.name == baseline.backend), None)
+            why = f" {silent.name}: {silent.detail}" if silent and silent.state != "ready" else ""
+            raise NotJudged(f"The baseline has no {cell.variant.id} on {other}.{why}")
         if baseline.backend is None:
             return Before(cells, is_same_run=False, drift_percent=baseline.drift_percent)
         between = _between(run.view, cell.variant.id, cell.backend.name, other)
@@ -235,6 +238,7 @@ def _notes(run: CheckedRun, budget: Budget, earlier: Sequence[CheckedRun]) -> It
                 f"{listed([baseline.backend, *rivals])} worked on one machine at the same time, which hides "
                 "a part of how much slower one is. Measure with --order in_turns."
             )
+    yield from (each["message"] for each in run.report["warnings"] if each["code"] == UNUSABLE_PHOTOS)
     absent = [info.name for info in run.view.backends if not info.takes_photos]
     if absent:
         yield f"Not measured: {listed(absent)}."

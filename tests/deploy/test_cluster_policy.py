@@ -20,6 +20,7 @@ from tests.deploy.policy import OF_MANIFESTS, Problem, problems
 from tests.deploy.policy.objects import Cluster, environment, main_container, name_of
 from tests.deploy.policy.traffic import met
 from tests.support.deploy import manifests
+from tests.support.deploy.cluster_programs import HOW_TO_GET_THEM, find
 from tests.support.deploy.image_builder import is_let_through
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,9 +53,9 @@ MINE = [
     "no-gpu queue keep-runs pull-secret",
     "gpu-runtime queue pull-secret",
 ]
-KUBECTL = shutil.which("kubectl")
+KUBECTL = find("kubectl")
 
-built = pytest.mark.skipif(KUBECTL is None, reason="kubectl, which builds kustomizations, is not installed")
+built = pytest.mark.skipif(KUBECTL is None, reason=HOW_TO_GET_THEM)
 
 
 def broken(objects: list[dict[str, Any]]) -> list[Problem]:
