@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +32,9 @@ from tests.deploy.policy.objects import (
     pod_of,
 )
 from tests.support.deploy import manifests
-from tests.support.deploy.helm_render import CHART, render
+from tests.support.deploy.api_server import api_server
+from tests.support.deploy.cluster_programs import helms
+from tests.support.deploy.helm_render import CHART, dry_run, render
 from tools.chart_values import described
 from webapp.config import read_settings
 
@@ -42,10 +47,13 @@ EXAMPLES = {
 }
 
 
+CI = {f"ci/{path.stem}": yaml.safe_load(path.read_text("utf-8")) for path in (CHART / "ci").iterdir()}
+
+
 @pytest.fixture(scope="module")
 def rendered() -> dict[str, Any]:
     assert not GOOD.keys() & BAD.keys()
-    return render({**GOOD, **EXAMPLES, **{name: values for name, (values, _) in BAD.items()}})
+    return render({**GOOD, **EXAMPLES, **CI, **{name: values for name, (values, _) in BAD.items()}})
 
 
 def test_the_defaults_render_the_manifests_of_k8s(rendered: dict[str, Any]) -> None:
@@ -56,7 +64,7 @@ def test_the_queue_is_that_of_the_component(rendered: dict[str, Any]) -> None:
     assert sorted(plain(rendered["queue"]), key=str) == sorted(with_queue(manifests.read()), key=str)
 
 
-@pytest.mark.parametrize("name", [*GOOD, *EXAMPLES])
+@pytest.mark.parametrize("name", [*GOOD, *EXAMPLES, *CI])
 def test_no_values_break_a_rule(rendered: dict[str, Any], name: str) -> None:
     assert not isinstance(rendered[name], str), rendered[name]
     assert {each.rule for each in problems(rendered[name])} == LOOSENED.get(name, set()), problems(
@@ -148,6 +156,91 @@ def test_http_goes_to_the_page_and_grpc_to_a_server(rendered) -> None:
     assert kinds["GRPCRoute"]["spec"]["rules"][0]["backendRefs"] == [
         {"name": "tf-serving-8cpu", "port": 8500}
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "unsaid"),
+    [
+        (
+            "defaults",
+            [
+                "http://<any node>:30501",
+                "Runs end with the pod",
+                "Whoever reaches the page",
+                "Nobody but the page",
+            ],
+            ["only serves", "For other clients"],
+        ),
+        (
+            "only servers",
+            [
+                "The page is left out",
+                "Model server 4 CPU: tf-serving-4cpu:8500 (gRPC), tf-serving-4cpu:8501 (REST)",
+                "For other clients: clients.pixelcost, the pods of tf-serving-4cpu:",
+                " grpc at 9000 rest at 8501",
+            ],
+            ["The page:", "Runs end", "It asks", "Nobody but"],
+        ),
+        (
+            "only servers of others",
+            ["It asks: KServe:flowers.models.svc:80;OVMS:10.1.2.3:9000?rest=8000&model=res%2Fnet"],
+            ["Model server", "Nobody but"],
+        ),
+        (
+            "fractions",
+            ["It asks: 4 CPU:tf-serving-4cpu:8500?rest=8501\n", "only serves (measure: false)"],
+            ["The page is left out"],
+        ),
+        ("kept runs", ["kept in the claim image-resizer, which `helm uninstall` leaves"], ["Runs end with"]),
+        ("gateway", ["It is reached past the gateway too: set web.service.type to ClusterIP"], ["any node"]),
+    ],
+)
+def test_the_notes_say_what_was_installed(rendered, name: str, said: list[str], unsaid: list[str]) -> None:
+    with api_server(rendered[name]) as address:
+        notes = dry_run(helms()[0], address, GOOD[name])["info"]["notes"]
+    for words in (*said, "helm test pixelcost --namespace pixelcost"):
+        assert words in notes, notes
+    for words in unsaid:
+        assert words not in notes, notes
+
+
+def test_helm_test_asks_the_page_and_every_server_and_says_who_does_not_answer(rendered) -> None:
+    (pod,) = Cluster(rendered["an old image"]).of("Pod")
+    assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    (container,) = pod["spec"]["containers"]
+    assert environment(container)["URLS"].split() == [
+        "http://image-resizer:5051/healthz",
+        "http://image-resizer:5051/readyz",
+        "http://tf-serving-4cpu:8501/v1/models/inception/metadata",
+        "tcp://serving:8500",
+    ]
+    with api_server([]) as address, socket.create_server(("127.0.0.1", 0)) as server:
+        grpc = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        done = asked(container, f"{address}/version {grpc}")
+        assert (done.returncode, done.stdout.count("answers")) == (0, 2), done.stderr
+        refused = asked(container, f"{grpc} {address}/v1/models/inception/metadata")
+    assert refused.returncode == 1
+    assert "/v1/models/inception/metadata does not answer: HTTP Error 404" in refused.stderr
+
+
+def asked(container: dict[str, Any], urls: str) -> subprocess.CompletedProcess[str]:
+    """The test's own command, which here waits for nobody."""
+    command = [sys.executable, *container["command"][1:]]
+    given = {"URLS": urls, "PATIENCE_S": "0"}
+    return subprocess.run(command, env=given, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_pod_of_helm_test_passes_the_policies_that_the_page_passes(rendered) -> None:
+    objects = rendered["default deny"]
+    (pod,) = Cluster(objects).of("Pod")
+    carried = labels(pod).items()
+    (ask_servers,) = (peer["podSelector"]["matchLabels"].items() for peer in PAGE)
+    assert ask_servers <= carried
+    assert carried >= {"app": "pixelcost-test"}.items()
+    (policy,) = [each for each in Cluster(objects).of("NetworkPolicy") if name_of(each) == "pixelcost-test"]
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= carried
+    service = one(objects, "Service", "image-resizer")["spec"]["selector"]
+    assert not service.items() <= carried  # it must never answer in the page's place
 
 
 def one(objects: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
