@@ -16,7 +16,7 @@ from tests.support.deploy.dockerfile import API_PATH, PATH, all_stages, pairs, r
 from tests.support.deploy.image_builder import is_let_through
 from tests.support.imports import python_imports
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 STAGES = all_stages()
 IMAGES = ("web", "serving", "model", "load", "jobs", "gateway", "api")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
