@@ -26,7 +26,7 @@ MINE = [
     "gpu-nodes embedded",
     "no-gpu postgresql token",
     "autoscaling model-claim",
-    "no-gpu queue keep-runs",
+    "no-gpu queue keep-runs monitoring",
 ]
 KUBECTL = shutil.which("kubectl")
 

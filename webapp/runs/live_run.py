@@ -33,6 +33,7 @@ class LiveRun:
     ):
         self.id = run_id
         self.state = "queued"
+        self.began = time.monotonic()
         self.cancelled = threading.Event()
         self.ended = threading.Event()
         self._process = process

@@ -65,7 +65,7 @@ class RunManager:
         self._metrics = metrics
         self._spare = SpareProcess(worker_command)
         self.queue = RunQueue(settings.runs_at_once, settings.queue_length)
-        self.leases = Leases(store, self.queue, headline, settings.runs_at_once)
+        self.leases = Leases(store, self.queue, metrics, headline, settings.runs_at_once)
         self.single_requests = SingleRequests(lambda: self.queue.is_measuring, store.leases.someone_measures)
         self._large = threading.Lock()  # see large_photos.py
         self._stop = threading.Event()
