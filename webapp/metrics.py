@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
+
+from experiment.errors import FAILURE_CODES
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 END_STATES: Final = ("done", "cancelled", "failed")
@@ -59,6 +61,13 @@ class Metrics:
     def watch_total(self, name: str, help_: str, values: Callable[[], Values], *labels: str) -> None:
         """As watch(), for what only grows."""
         self.registry.register(_Watched(partial(CounterMetricFamily, name, help_, labels=labels), values))
+
+    def expect(self, backends: Iterable[str]) -> None:
+        """A run is going to ask these: what counts their failures begins at 0."""
+        for backend in backends:
+            self._latency.labels(backend)
+            for code in FAILURE_CODES:
+                self._failures.labels(backend, code)
 
     def answered(self, method: str, route: str, status: int, seconds: float | None) -> None:
         """One HTTP request; `seconds` is None for streams."""

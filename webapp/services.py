@@ -8,6 +8,7 @@ from typing import cast
 
 from flask import current_app
 
+from common import traces
 from webapp.added_models import AddedModels
 from webapp.added_servers import AddedServers
 from webapp.backends import BackendRegistry
@@ -82,6 +83,7 @@ class Services:
         self.registry.close()
         self.runs.close()
         self.store.close()
+        traces.stop()
 
 
 def services() -> Services:
