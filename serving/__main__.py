@@ -16,6 +16,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from common.installed import as_typed
 from serving.config import flags
 from serving.config.flags import Flags
 from serving.errors import LoadFailed, ServingError, StartRefused
@@ -71,7 +72,7 @@ def main(arguments: Sequence[str]) -> int:
             process.when_orphaned(parent_pid, stop)
         _serve(asked, pinning, stop)
     except StartRefused as problem:
-        print(f"python -m serving: {problem}", file=sys.stderr)
+        print(as_typed(f"python -m serving: {problem}"), file=sys.stderr)
         return problem.exit_code
     return 0
 

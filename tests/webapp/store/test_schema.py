@@ -228,8 +228,8 @@ def test_a_release_that_was_rolled_back_refuses_the_newer_tables(old: str, engin
         Store(old)
     copy = f"its copy of before, {copy_path(path, NEWEST + 2)}" if path else "a copy of before that upgrade"
     said = (
-        f"Pixelcost 9.1.0 has brought its tables to version {NEWEST + 2}, and this is {__version__}, which knows "
-        f"none above {NEWEST}: start 9.1.0 or newer again, or go back to {copy} (docs/settings.md)"
+        f"Pixelcost 9.1.0 has brought its tables to version {NEWEST + 2}, and this is {__version__}, which "
+        f"knows none above {NEWEST}: start 9.1.0 or newer again, or go back to {copy} (docs/settings.md)"
     )
     assert refusal.value.problems == (said,)
     bring_up_to_date(engine, path, MUCH_LATER)  # nothing was changed: the newer one goes on
