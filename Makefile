@@ -76,6 +76,9 @@ lock: $(VENV)/dev.stamp  ## compile requirements/*.txt anew from the *.in files
 	cd requirements && awk 'BEGIN { print "# Made by make lock from clients.in, without what these need." } \
 	   /^[^ ]/ { taken = $$1 ~ "^(bigdl-serving|analytics-zoo-serving)==" } taken' ../$(VENV)/clients.txt > clients.txt
 
+release: $(VENV)/dev.stamp  ## check a release and print its commands: REGISTRY=registry.example/me SOURCE=https://... (docs/releasing.md)
+	$(BIN)/python -m tools.release --registry "$(REGISTRY)" --source "$(SOURCE)"
+
 clean:  ## remove the environment, the exported model and all stored runs
 	rm -rf $(VENV) node_modules var
 
@@ -107,4 +110,4 @@ node_modules/installed.stamp: package-lock.json
 	npm ci --silent --no-audit --no-fund --ignore-scripts
 	touch $@
 
-.PHONY: help run test engines lint scripts check bench fuzz notebook runtimes lock clean
+.PHONY: help run test engines lint scripts check bench fuzz notebook runtimes lock release clean
