@@ -10,6 +10,7 @@ from typing import Final
 IS_INSTALLED: Final = Path(__file__).resolve().parents[1].name == "_app"  # setup.py
 
 _TYPED: Final = (
+    (r"TENSORFLOW=tensorflow make run\b", "pip install tensorflow"),
     (r"make runtimes\b", "pip install 'pixelcost[runtimes]'"),
     (r"make run\b|python -m webapp\b", "pixelcost"),
     (r"(?:\.venv/bin/)?python -m (experiment|gateway|jobs|loadtest|models|serving)\b(?!\.)", r"pixelcost-\1"),

@@ -69,7 +69,6 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sys.executable,
         "-m",
         "build",
-        "--wheel",
         "--no-isolation",
         "--outdir",
         folder,
@@ -150,7 +149,9 @@ def test_every_command_says_its_own_name(installed: Path, elsewhere: Path, home:
 def test_the_installed_page_starts_its_servers_and_classifies_a_photo(
     installed: Path, elsewhere: Path, home: dict[str, str], default_model: Path, tmp_path: Path
 ) -> None:
-    (elsewhere / ".env").write_text(f"MODEL_BASE_PATH={default_model}\nPIXELCOST_EMBEDDED=1 CPU:cpus=1\n")
+    (elsewhere / ".env").write_text(
+        f"MODEL_BASE_PATH={default_model}\nPIXELCOST_EMBEDDED=1 CPU:cpus=1\nDATABASE_URL=sqlite:///runs.db\n"
+    )
     environ = {"XDG_DATA_HOME": home["XDG_DATA_HOME"], "PIXELCOST_DATA_DIR": "", "PYTHONUNBUFFERED": "1"}
     with running_app(tmp_path, [str(installed / "pixelcost")], elsewhere, **environ) as app:
         assert "<title>" in requests.get(app.url, timeout=30).text
@@ -162,8 +163,9 @@ def test_the_installed_page_starts_its_servers_and_classifies_a_photo(
         done = subprocess.run(measure, cwd=elsewhere, env=home, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert "1 CPU" in done.stdout
-    assert (tmp_path / "share" / "pixelcost" / "pixelcost.db").is_file()
-    assert {path.name for path in elsewhere.iterdir()} == {*PACKAGES, ".env"}
+    assert (tmp_path / "share" / "pixelcost" / "in-use-by").is_file()
+    assert {path.name for path in elsewhere.iterdir()} == {*PACKAGES, ".env", "runs.db", "runs.db-reserve"}
+    assert not list(installed.parent.rglob("runs.db"))
 
 
 def test_what_is_wrong_is_said_with_the_commands_that_are_there(
