@@ -85,6 +85,9 @@ lock: $(VENV)/dev.stamp  ## compile requirements/*.txt anew from the *.in files
 	  $$name.in ../$(VENV)/$$name.txt > $$name.txt || exit 1; done
 	cd requirements && $(COMPILE) --allow-unsafe --output-file=scan.txt scan.in
 
+release: $(VENV)/dev.stamp  ## check a release and print its commands: REGISTRY=registry.example/me SOURCE=https://... (docs/releasing.md)
+	$(BIN)/python -m tools.release --registry "$(REGISTRY)" --source "$(SOURCE)"
+
 clean:  ## remove the environment, the exported model and all stored runs
 	rm -rf $(VENV) node_modules var
 
@@ -130,4 +133,4 @@ node_modules/installed.stamp: package-lock.json
 	npm ci --silent --no-audit --no-fund --ignore-scripts
 	touch $@
 
-.PHONY: help run test engines lint scripts check scan bench fuzz notebook runtimes tracing lock clean
+.PHONY: help run test engines lint scripts check scan bench fuzz notebook runtimes tracing lock release clean

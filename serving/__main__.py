@@ -17,6 +17,7 @@ import sys
 from collections.abc import Sequence
 
 from common import traces
+from common.installed import as_typed
 from serving.config import flags
 from serving.config.flags import Flags
 from serving.errors import LoadFailed, ServingError, StartRefused
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str]) -> int:
             process.when_orphaned(parent_pid, stop)
         _serve(asked, pinning, stop)
     except StartRefused as problem:
-        print(f"python -m serving: {problem}", file=sys.stderr)
+        print(as_typed(f"python -m serving: {problem}"), file=sys.stderr)
         return problem.exit_code
     return 0
 

@@ -223,8 +223,12 @@ class Settings(SharedSettings):
         """The URL of the database, for SQLAlchemy."""
         if self.database_url:
             return self.database_url
-        path = str(Path(self.data_dir).absolute() / "pixelcost.db")  # may hold what means something in a URL
-        return URL.create("sqlite", database=path).render_as_string()
+        return sqlite_url(Path(self.data_dir) / "pixelcost.db")
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a database in this file, whose name may hold what means something in a URL."""
+    return URL.create("sqlite", database=str(path.absolute())).render_as_string()
 
 
 def rows() -> list[Row]:
